@@ -1,0 +1,528 @@
+//! A `.awsrole.toml` as it is written: keys and values, nothing checked against AWS yet.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::discover::{ConfigFile, line_of};
+use crate::problem::Problem;
+
+/// What one role says, spelled as in `~/.aws/config` where the key exists there.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// A profile in the AWS files that says the rest; keys here override it.
+    pub profile: Option<String>,
+    /// The role to assume. Without it, here and in the profile, the result is a session of the source.
+    pub role_arn: Option<String>,
+    /// The profile whose credentials assume the role.
+    pub source_profile: Option<String>,
+    /// The `[role.NAME]` of the same file whose session assumes the role (role chaining).
+    pub source_role: Option<String>,
+    /// `Environment`, `Ec2InstanceMetadata` or `EcsContainer`.
+    pub credential_source: Option<String>,
+    /// The MFA device's serial number or ARN.
+    pub mfa_serial: Option<String>,
+    /// The external ID that the role's trust policy asks for.
+    pub external_id: Option<String>,
+    /// The name of the session; default: the user's login name.
+    pub role_session_name: Option<String>,
+    /// The source identity, which stays through a chain of roles.
+    pub source_identity: Option<String>,
+    /// The session's duration: seconds, or a text such as "45m".
+    pub duration_seconds: Option<Seconds>,
+    /// Session tags.
+    pub session_tags: Option<BTreeMap<String, String>>,
+    /// Keys of session tags that are passed on along a chain.
+    pub transitive_session_tags: Option<Vec<String>>,
+    /// A session policy: a table, or JSON in a string.
+    pub policy: Option<Policy>,
+    /// Managed policies that narrow the session.
+    pub policy_arns: Option<Vec<String>>,
+    /// The region, exported as AWS_REGION and AWS_DEFAULT_REGION.
+    pub region: Option<String>,
+    /// The pin: the account that the credentials must belong to.
+    pub account_id: Option<String>,
+    /// Whether the role is entered by `awsrole use` alone, never by `cd`.
+    pub confirm: Option<bool>,
+}
+
+impl Keys {
+    /// The names of all keys, as they are written.
+    pub const NAMES: [&str; 17] = [
+        "profile",
+        "role_arn",
+        "source_profile",
+        "source_role",
+        "credential_source",
+        "mfa_serial",
+        "external_id",
+        "role_session_name",
+        "source_identity",
+        "duration_seconds",
+        "session_tags",
+        "transitive_session_tags",
+        "policy",
+        "policy_arns",
+        "region",
+        "account_id",
+        "confirm",
+    ];
+
+    /// These keys, and below them those of `other`.
+    fn over(self, other: Self) -> Self {
+        Self {
+            profile: self.profile.or(other.profile),
+            role_arn: self.role_arn.or(other.role_arn),
+            source_profile: self.source_profile.or(other.source_profile),
+            source_role: self.source_role.or(other.source_role),
+            credential_source: self.credential_source.or(other.credential_source),
+            mfa_serial: self.mfa_serial.or(other.mfa_serial),
+            external_id: self.external_id.or(other.external_id),
+            role_session_name: self.role_session_name.or(other.role_session_name),
+            source_identity: self.source_identity.or(other.source_identity),
+            duration_seconds: self.duration_seconds.or(other.duration_seconds),
+            session_tags: self.session_tags.or(other.session_tags),
+            transitive_session_tags: self.transitive_session_tags.or(other.transitive_session_tags),
+            policy: self.policy.or(other.policy),
+            policy_arns: self.policy_arns.or(other.policy_arns),
+            region: self.region.or(other.region),
+            account_id: self.account_id.or(other.account_id),
+            confirm: self.confirm.or(other.confirm),
+        }
+    }
+}
+
+/// A duration in whole seconds, written as a number or as "45m", "8h", "1h 30m".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds(pub u64);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Seconds;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number of seconds, or a text such as \"45m\" or \"8h\"")
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Seconds, E> {
+                u64::try_from(n)
+                    .map(Seconds)
+                    .map_err(|_| E::custom(format!("`{n}` isn't a duration")))
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Seconds, E> {
+                Ok(Seconds(n))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Seconds, E> {
+                match humantime::parse_duration(text) {
+                    Ok(duration) => Ok(Seconds(duration.as_secs())),
+                    Err(e) => Err(E::custom(format!(
+                        "`{text}` isn't a duration ({e}): write \"45m\", \"8h\" or a number of seconds"
+                    ))),
+                }
+            }
+        }
+        from.deserialize_any(Either)
+    }
+}
+
+/// A session policy, written as JSON in a string or as a TOML table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Policy {
+    /// JSON.
+    Text(String),
+    /// A table that has the same structure.
+    Table(serde_json::Map<String, serde_json::Value>),
+}
+
+impl Policy {
+    /// The policy as JSON, not checked yet.
+    #[must_use]
+    pub fn json(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Table(table) => serde_json::Value::Object(table.clone()).to_string(),
+        }
+    }
+}
+
+/// A parsed file, or several merged by `inherit`.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Whether the next file upward lies below this one.
+    pub inherit: bool,
+    /// The `[role.NAME]` that `cd` enters.
+    pub default_role: Option<String>,
+    /// The keys outside of any `[role.NAME]`: they lie below those of every role.
+    shared: Keys,
+    roles: BTreeMap<String, Keys>,
+    origins: BTreeMap<(String, String), Origin>,
+    /// The nearest file, for messages.
+    pub file: PathBuf,
+}
+
+/// Where a value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1; 0 for the file as a whole.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            0 => write!(f, "{}", self.file.display()),
+            line => write!(f, "{}:{line}", self.file.display()),
+        }
+    }
+}
+
+impl Config {
+    /// Parses a file.
+    ///
+    /// # Errors
+    /// Whatever isn't TOML, isn't a known key or has the wrong type, with its line. Parsing has no
+    /// effect on anything: unapproved files may be parsed to be shown.
+    pub fn parse(file: &ConfigFile) -> Result<Self, Problem> {
+        let at = Reader {
+            file: &file.path,
+            text: &file.text,
+        };
+        let mut table = DeTable::parse(&file.text).map_err(|e| at.toml(&e))?.into_inner();
+        let mut config = Self {
+            file: file.path.clone(),
+            ..Self::default()
+        };
+        if let Some(value) = table.remove("inherit") {
+            config.inherit = at.typed(value)?;
+        }
+        if let Some((key, value)) = table.remove_entry("default_role") {
+            config.remember(&at, "", &key);
+            config.default_role = Some(at.typed(value)?);
+        }
+        if let Some(value) = table.remove("role") {
+            let span = value.span();
+            let DeValue::Table(roles) = value.into_inner() else {
+                return Err(at.error(span.start, "`role` is a table for each role: [role.NAME]"));
+            };
+            for (name, value) in roles {
+                let span = value.span();
+                let DeValue::Table(keys) = value.into_inner() else {
+                    return Err(at.error(
+                        span.start,
+                        format!("`{}` belongs into a table of a role: [role.NAME]", name.get_ref()),
+                    ));
+                };
+                if name.get_ref().is_empty()
+                    || name.get_ref().starts_with('-')
+                    || name.get_ref().chars().any(|c| c.is_whitespace() || c.is_control())
+                {
+                    return Err(at.error(
+                        name.span().start,
+                        "a role's name can't be empty, begin with `-` or contain white space",
+                    ));
+                }
+                config.origins.insert(
+                    (name.get_ref().to_string(), String::new()),
+                    at.origin(name.span().start),
+                );
+                let keys = config.keys(&at, name.get_ref(), keys, span)?;
+                config.roles.insert(name.into_inner().into_owned(), keys);
+            }
+        }
+        config.shared = config.keys(&at, "", table, 0..file.text.len())?;
+        if let Some(name) = &config.default_role
+            && !config.inherit
+        {
+            config.role_exists(name)?;
+        }
+        Ok(config)
+    }
+
+    /// This config, and below it the one of the next file upward.
+    #[must_use]
+    pub fn over(mut self, upper: Self) -> Self {
+        for (name, keys) in upper.roles {
+            let mine = self.roles.remove(&name).unwrap_or_default();
+            self.roles.insert(name, mine.over(keys));
+        }
+        let mut origins = upper.origins;
+        origins.extend(self.origins);
+        Self {
+            inherit: upper.inherit,
+            default_role: self.default_role.or(upper.default_role),
+            shared: self.shared.over(upper.shared),
+            roles: self.roles,
+            origins,
+            file: self.file,
+        }
+    }
+
+    /// The keys of a role: those of its table, and below them the shared ones. Without a name:
+    /// those of the default role.
+    ///
+    /// # Errors
+    /// A name that no table bears.
+    pub fn select(&self, name: Option<&str>) -> Result<(Option<String>, Keys), Problem> {
+        let Some(name) = name.or(self.default_role.as_deref()) else {
+            return Ok((None, self.shared.clone()));
+        };
+        self.role_exists(name)?;
+        Ok((
+            Some(name.to_owned()),
+            self.roles[name].clone().over(self.shared.clone()),
+        ))
+    }
+
+    /// The names of the roles in the file.
+    pub fn role_names(&self) -> impl Iterator<Item = &str> {
+        self.roles.keys().map(String::as_str)
+    }
+
+    /// Where a key of a role stands; where it doesn't, the role's table or the file.
+    #[must_use]
+    pub fn origin(&self, role: Option<&str>, key: &str) -> Origin {
+        let find = |role: &str, key: &str| self.origins.get(&(role.to_owned(), key.to_owned())).cloned();
+        find(role.unwrap_or(""), key)
+            .or_else(|| find("", key))
+            .or_else(|| find(role.unwrap_or(""), ""))
+            .unwrap_or_else(|| Origin {
+                file: self.file.clone(),
+                line: 0,
+            })
+    }
+
+    fn role_exists(&self, name: &str) -> Result<(), Problem> {
+        if self.roles.contains_key(name) {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.role_names().collect();
+        let problem = Problem::new(format!(
+            "{}: there is no [role.{name}]",
+            self.origin(None, "default_role")
+        ));
+        Err(match names[..] {
+            [] => problem.hint(format!("add a table [role.{name}] with a `role_arn` or a `profile`")),
+            _ => problem.hint(format!("the roles here are: {}", names.join(", "))),
+        })
+    }
+
+    fn remember(&mut self, at: &Reader<'_>, role: &str, key: &Spanned<std::borrow::Cow<'_, str>>) {
+        self.origins.insert(
+            (role.to_owned(), key.get_ref().to_string()),
+            at.origin(key.span().start),
+        );
+    }
+
+    fn keys(
+        &mut self,
+        at: &Reader<'_>,
+        role: &str,
+        table: DeTable<'_>,
+        span: std::ops::Range<usize>,
+    ) -> Result<Keys, Problem> {
+        for key in table.keys() {
+            let name: &str = key.get_ref();
+            if !Keys::NAMES.contains(&name) {
+                return Err(unknown(at, key.span().start, name, role));
+            }
+            self.remember(at, role, key);
+        }
+        Keys::deserialize(toml::de::Deserializer::from(Spanned::new(span, table))).map_err(|e| at.toml(&e))
+    }
+}
+
+/// Turns positions into lines and errors into problems.
+struct Reader<'a> {
+    file: &'a Path,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn origin(&self, at: usize) -> Origin {
+        Origin {
+            file: self.file.to_owned(),
+            line: line_of(self.text.as_bytes(), at),
+        }
+    }
+
+    fn error(&self, at: usize, message: impl std::fmt::Display) -> Problem {
+        Problem::new(format!("{}: {message}", self.origin(at)))
+    }
+
+    fn toml(&self, error: &toml::de::Error) -> Problem {
+        let at = error.span().map_or(0, |span| span.start);
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        let problem = self.error(at, &message);
+        if message.contains("expected a string") && message.contains("invalid type: integer") {
+            return problem.hint("put the value in quotes");
+        }
+        problem
+    }
+
+    fn typed<'de, T: Deserialize<'de>>(&self, value: Spanned<DeValue<'de>>) -> Result<T, Problem> {
+        let at = value.span().start;
+        T::deserialize(toml::de::ValueDeserializer::from(value)).map_err(|e| self.error(at, e.message()))
+    }
+}
+
+/// Says why a key isn't taken: it belongs elsewhere, or it is misspelled.
+fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) -> Problem {
+    const ELSEWHERE: [(&str, &str); 4] = [
+        ("runs a command", "credential_process mfa_process"),
+        (
+            "chooses where requests go",
+            "endpoint_url services sts_regional_endpoints use_fips_endpoint use_dualstack_endpoint proxy http_proxy https_proxy ca_bundle",
+        ),
+        (
+            "holds a secret",
+            "aws_access_key_id aws_secret_access_key aws_session_token",
+        ),
+        (
+            "says how you sign in",
+            "sso_session sso_start_url sso_region sso_account_id sso_role_name sso_registration_scopes web_identity_token_file login_session",
+        ),
+    ];
+    for (why, keys) in ELSEWHERE {
+        if keys.split(' ').any(|key| key == name) {
+            return at
+                .error(position, format!("`{name}` can't stand in a project's file: it {why}"))
+                .hint(
+                    "put it into a profile of your own ~/.aws/config and name that with `profile` or `source_profile`",
+                );
+        }
+    }
+    let top = ["default_role", "inherit", "role"];
+    if !role.is_empty() && top.contains(&name) {
+        return at.error(
+            position,
+            format!("`{name}` belongs to the top of the file, above the first [role.NAME]"),
+        );
+    }
+    let problem = at.error(position, format!("unknown key `{name}`"));
+    let known = Keys::NAMES.into_iter().chain(top);
+    let nearest = known.map(|key| (strsim::osa_distance(key, name), key)).min();
+    match nearest {
+        Some((distance, key)) if distance <= 1 + name.len() / 3 => problem.hint(format!("did you mean `{key}`?")),
+        _ => problem.hint(format!("the keys are: {}, {}", Keys::NAMES.join(", "), top.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, Problem> {
+        Config::parse(&ConfigFile {
+            path: "/p/.awsrole.toml".into(),
+            canonical: "/p/.awsrole.toml".into(),
+            text: text.into(),
+        })
+    }
+
+    #[test]
+    fn every_key_is_understood() {
+        let config = parse(
+            r#"
+            profile = "p"
+            role_arn = "arn"
+            source_profile = "s"
+            source_role = "r"
+            credential_source = "Environment"
+            mfa_serial = "m"
+            external_id = "e"
+            role_session_name = "n"
+            source_identity = "i"
+            duration_seconds = "1h 30m"
+            session_tags = { team = "a" }
+            transitive_session_tags = ["team"]
+            policy = { Version = "2012-10-17", Statement = [{ Effect = "Deny" }] }
+            policy_arns = ["x"]
+            region = "eu-west-1"
+            account_id = "222222222222"
+            confirm = true
+            "#,
+        )
+        .unwrap();
+        let (name, keys) = config.select(None).unwrap();
+        assert_eq!(name, None);
+        assert_eq!(keys.duration_seconds, Some(Seconds(5400)));
+        assert_eq!(
+            keys.policy.unwrap().json(),
+            r#"{"Statement":[{"Effect":"Deny"}],"Version":"2012-10-17"}"#
+        );
+        for key in Keys::NAMES {
+            assert!(config.origin(None, key).line > 1, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_role_lies_over_the_shared_keys_and_a_file_over_the_next() {
+        let near = parse("inherit = true\nregion = \"a\"\n[role.dev]\nprofile = \"near\"").unwrap();
+        let far = parse("default_role = \"dev\"\nregion = \"b\"\nexternal_id = \"x1\"\n[role.dev]\nprofile = \"far\"\nrole_arn = \"r\"").unwrap();
+        let (name, keys) = near.over(far).select(None).unwrap();
+        assert_eq!(name.as_deref(), Some("dev"));
+        assert_eq!(keys.profile.as_deref(), Some("near"));
+        assert_eq!(keys.role_arn.as_deref(), Some("r"));
+        assert_eq!(keys.region.as_deref(), Some("a"));
+        assert_eq!(keys.external_id.as_deref(), Some("x1"));
+    }
+
+    #[test]
+    fn bad_input_is_named_by_line_with_a_hint() {
+        for (text, summary, hint) in [
+            (
+                "role_arn = \"a\"\nregoin = \"b\"",
+                ":2: unknown key `regoin`",
+                "did you mean `region`?",
+            ),
+            (
+                "[role.dev]\nprofil = \"b\"",
+                ":2: unknown key `profil`",
+                "did you mean `profile`?",
+            ),
+            ("zzzzzz = 1", ":1: unknown key `zzzzzz`", "the keys are:"),
+            (
+                "\naccount_id = 222222222222",
+                ":2: invalid type: integer `222222222222`, expected a string",
+                "quotes",
+            ),
+            ("duration_seconds = \"soon\"", ":1: `soon` isn't a duration", ""),
+            ("duration_seconds = -1", ":1: `-1` isn't a duration", ""),
+            ("a = ", ":1: ", ""),
+            ("x\n\n[role", ":1: ", ""),
+            (
+                "credential_process = \"rm\"",
+                ":1: `credential_process` can't stand in a project's file: it runs a command",
+                "~/.aws/config",
+            ),
+            (
+                "[role.x]\nendpoint_url = \"rm\"",
+                ":2: `endpoint_url` can't stand",
+                "~/.aws/config",
+            ),
+            ("[role.x]\ninherit = true", ":2: `inherit` belongs to the top", ""),
+            ("inherit = \"yes\"", ":1: invalid type: string", ""),
+            (
+                "default_role = \"prod\"\n[role.dev]\n",
+                ":1: there is no [role.prod]",
+                "the roles here are: dev",
+            ),
+            ("role = 1", ":1: `role` is a table", ""),
+            ("[role]\ndev = 1", ":2: `dev` belongs into a table", ""),
+            ("[role.\"\"]\n", ":1: a role's name", ""),
+            ("region = \"a\"\nregion = \"b\"", ":2: duplicate key", ""),
+        ] {
+            let problem = parse(text).unwrap_err();
+            assert!(problem.summary.contains(summary), "{text}: {problem}");
+            assert!(problem.hints.join("").contains(hint), "{text}: {problem}");
+        }
+    }
+}

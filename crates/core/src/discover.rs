@@ -1,0 +1,142 @@
+//! From a directory to the bytes of the nearest `.awsrole.toml`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::files::read_regular;
+use crate::problem::Problem;
+
+/// The name of the file that says which role a directory holds.
+pub const FILE_NAME: &str = ".awsrole.toml";
+
+/// The largest file that is read, in bytes. A person's file has a few hundred.
+pub const MAX_BYTES: u64 = 16 * 1024;
+
+/// A `.awsrole.toml` as it was read, once: what is hashed is what is parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// The path as it was found, for messages.
+    pub path: PathBuf,
+    /// The path without symbolic links: approvals belong to it.
+    pub canonical: PathBuf,
+    /// The content.
+    pub text: String,
+}
+
+/// Lists the `.awsrole.toml` of a directory and of all those above it, nearest first.
+///
+/// Whatever bears the name counts, a directory or a dangling link too: silently using the next one
+/// upward would give a role that the person doesn't expect.
+#[must_use]
+pub fn upward(dir: &Path) -> Vec<PathBuf> {
+    dir.ancestors()
+        .map(|dir| dir.join(FILE_NAME))
+        .filter(|path| path.symlink_metadata().is_ok())
+        .collect()
+}
+
+/// Reads a file, without following what isn't one.
+///
+/// # Errors
+/// A directory, FIFO or device, a dangling link, a file that can't be read, one over [`MAX_BYTES`],
+/// a NUL byte, and bytes that aren't UTF-8.
+pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
+    let failed = |e: &io::Error| explain(path, e);
+    let canonical = path.canonicalize().map_err(|e| failed(&e))?;
+    let bytes = read_regular(&canonical, MAX_BYTES).map_err(|e| failed(&e))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let line = line_of(e.as_bytes(), e.utf8_error().valid_up_to());
+        Problem::new(format!("{}:{line}: the file isn't valid UTF-8", path.display()))
+    })?;
+    if let Some(at) = text.find('\0') {
+        let line = line_of(text.as_bytes(), at);
+        return Err(Problem::new(format!(
+            "{}:{line}: the file contains a NUL byte",
+            path.display()
+        )));
+    }
+    Ok(ConfigFile {
+        path: path.to_owned(),
+        canonical,
+        text,
+    })
+}
+
+/// The line, counted from 1, in which a byte lies.
+#[must_use]
+pub fn line_of(bytes: &[u8], at: usize) -> usize {
+    1 + bytes.iter().take(at).filter(|b| **b == b'\n').count()
+}
+
+fn explain(path: &Path, error: &io::Error) -> Problem {
+    let shown = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => Problem::new(format!(
+            "{shown} can't be read: it is a link to a file that isn't there"
+        ))
+        .hint("mend or remove the link"),
+        io::ErrorKind::PermissionDenied => Problem::new(format!("{shown} can't be read: permission denied"))
+            .hint(format!("make it readable for you: chmod u+r {shown}")),
+        io::ErrorKind::InvalidInput if error.to_string().contains("larger") => {
+            Problem::new(format!("{shown} is larger than {} KiB", MAX_BYTES / 1024))
+                .hint("is it really a file for awsrole?")
+        }
+        io::ErrorKind::InvalidInput => Problem::new(format!("{shown} isn't a regular file"))
+            .hint("awsrole reads a plain file of this name; rename what is there"),
+        _ => Problem::new(format!("{shown} can't be read")).because(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::files::write_private;
+
+    #[test]
+    fn nearest_comes_first_and_anything_of_the_name_counts() {
+        let home = tempfile::tempdir().unwrap();
+        let deep = home.path().join("a/b");
+        write_private(&home.path().join(FILE_NAME), b"").unwrap();
+        fs::create_dir_all(deep.join(FILE_NAME)).unwrap();
+        let found = upward(&deep);
+        assert_eq!(found[0], deep.join(FILE_NAME));
+        assert_eq!(found[1], home.path().join(FILE_NAME));
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_plain_text_file() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(FILE_NAME);
+        let cases: [(&dyn Fn(), &str); 5] = [
+            (&|| fs::create_dir(&path).unwrap(), "isn't a regular file"),
+            (
+                &|| std::os::unix::fs::symlink("nowhere", &path).unwrap(),
+                "a link to a file that isn't there",
+            ),
+            (
+                &|| write_private(&path, b"a\nb\xff").unwrap(),
+                ":2: the file isn't valid UTF-8",
+            ),
+            (
+                &|| write_private(&path, b"a = 1\n\n\0").unwrap(),
+                ":3: the file contains a NUL",
+            ),
+            (
+                &|| write_private(&path, &vec![b'#'; 16 * 1024 + 1]).unwrap(),
+                "larger than 16 KiB",
+            ),
+        ];
+        for (make, expected) in cases {
+            make();
+            let problem = read(&path).unwrap_err();
+            assert!(problem.summary.contains(expected), "{problem}");
+            if path.is_dir() {
+                fs::remove_dir(&path).unwrap()
+            } else {
+                fs::remove_file(&path).unwrap()
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Private files: 0600 from birth, in 0700 directories, whole or not there.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// An operation on a file that failed, with the file's name.
+#[derive(Debug, thiserror::Error)]
+#[error("{verb} {}: {source}", path.display())]
+pub struct FileError {
+    verb: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    /// Names the file beside the system's words.
+    pub fn new(verb: &'static str, path: &Path, source: io::Error) -> Self {
+        Self {
+            verb,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// What the system said.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+}
+
+/// Creates a directory that only its owner may enter, with its parents, and tightens one that is
+/// there already.
+pub fn private_dir(dir: &Path) -> Result<(), FileError> {
+    match fs::metadata(dir) {
+        Ok(found) if found.is_dir() => {
+            if found.mode() & 0o077 != 0 {
+                fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+                    .map_err(|e| FileError::new("making private", dir, e))?;
+            }
+            return Ok(());
+        }
+        _ => {}
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|e| FileError::new("creating", dir, e))
+}
+
+/// Writes a file whole or not at all: into a temporary file of mode 0600 beside it, to the disk,
+/// then renamed over the old one. A reader sees the old content or the new one, never a part.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let failed = |e| FileError::new("writing", path, e);
+    let dir = path.parent().unwrap_or(Path::new("."));
+    private_dir(dir)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(dir)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Removes a file; one that isn't there is as good as removed.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(FileError::new("removing", path, e)),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a file for reading without ever waiting: a FIFO without a writer must not hold a prompt.
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// Anything but a regular file and anything larger is refused, before more than `limit` bytes were
+/// read.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // Ask before opening: opening a device can have effects. Ask again after: it may have changed.
+    let refused = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
+    if !fs::metadata(path)?.is_file() {
+        return Err(refused("not a regular file"));
+    }
+    let file = open_without_waiting(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(refused("not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(refused("larger than allowed"));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_private_and_leaves_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a/b/entry");
+        write_private(&path, b"one").unwrap();
+        write_private(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn reads_regular_files_up_to_the_limit_only() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("f");
+        write_private(&path, b"12345").unwrap();
+        assert_eq!(read_regular(&path, 5).unwrap(), b"12345");
+        assert!(read_regular(&path, 4).unwrap_err().to_string().contains("larger"));
+        assert!(
+            read_regular(home.path(), 4)
+                .unwrap_err()
+                .to_string()
+                .contains("regular")
+        );
+    }
+}
