@@ -1,2 +1,116 @@
-//! x
-fn main() {}
+//! A strict STS on loopback, for the quickstart and the tests; never shipped.
+//!
+//! A request goes through `http` to `station`, which asks `faults`, then `sigv4` and `sessions` (who is it?), then the
+//! action (`assume_role`, `plain_actions`), which asks `constraints`, `mfa` and `authorize` with its `policy`,
+//! `principal` and `condition`. `answer` and `refusal` say it in AWS's words, `calls` remembers it, `control` tells.
+//! It listens on 127.0.0.1 only, knows nobody but the users of its fixture, and reaches out to nothing.
+
+mod ambient;
+mod answer;
+mod assume_role;
+mod authorize;
+mod calls;
+mod condition;
+mod constraints;
+mod control;
+mod faults;
+mod fixture;
+mod http;
+mod mfa;
+mod plain_actions;
+mod policy;
+mod principal;
+mod refusal;
+mod request;
+mod secret;
+mod sessions;
+mod sigv4;
+mod stamp;
+mod station;
+mod totp;
+
+use std::io::{self, Read, Write};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// A strict STS on loopback, for development.
+#[derive(Parser)]
+#[command(name = "awsrole-local-sts", version)]
+struct Arguments {
+    /// Users and roles, as TOML
+    fixture: PathBuf,
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// File that gets the address when the server is ready
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
+    /// End when stdin is closed, so that a parent's death ends this server
+    #[arg(long)]
+    until_stdin_closes: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut stderr = io::stderr().lock();
+            // When stderr is gone as well, the status is all that is left.
+            drop(writeln!(stderr, "awsrole-local-sts: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let world = fixture::World::read(&arguments.fixture)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let closed = arguments.until_stdin_closes.then(stdin_closed);
+        announce(&address, arguments.ready_file.as_deref())?;
+        tokio::select! {
+            never = http::serve(listener, Arc::new(station::Station::new(world))) => match never {},
+            _ = terminated.recv() => Ok(()),
+            _ = interrupted.recv() => Ok(()),
+            () = async { match closed { Some(closed) => drop(closed.await), None => std::future::pending().await } } => Ok(()),
+        }
+    })
+}
+
+/// Prints the address, and puts it into the ready file: whoever sees that file finds it whole.
+fn announce(address: &str, ready_file: Option<&Path>) -> io::Result<()> {
+    if let Some(path) = ready_file {
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        writeln!(file, "{address}")?;
+        file.persist(path)?;
+    }
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{address}")?;
+    stdout.flush()
+}
+
+/// Tells when stdin ends. A thread of its own reads it: the runtime's would keep the process from ending.
+fn stdin_closed() -> oneshot::Receiver<()> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 64];
+        while io::stdin().lock().read(&mut bytes).is_ok_and(|count| count > 0) {}
+        drop(sender);
+    });
+    receiver
+}

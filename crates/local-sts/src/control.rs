@@ -1,0 +1,123 @@
+//! What tests ask and order under `/_local/`: JSON, unsigned, and never part of the record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::faults::Delivery;
+use crate::request::Request;
+use crate::station::{Reply, Station};
+use crate::{ambient, stamp, totp};
+
+/// Why an order wasn't carried out: status and text.
+type Failure = (u16, String);
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expire {
+    access_key_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Expired {
+    expired: usize,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    code: String,
+    seconds_left: u64,
+    used: bool,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    error: &'a str,
+}
+
+/// Answers a control request.
+pub(crate) fn answer(station: &Station, what: &str, request: &Request) -> Reply {
+    let (status, body) = match carry_out(station, what, request) {
+        Ok(body) => (200, body),
+        Err((status, error)) => (
+            status,
+            serde_json::to_string(&Problem { error: &error }).unwrap_or_default(),
+        ),
+    };
+    Reply {
+        status,
+        content_type: "application/json",
+        body,
+        date: ambient::now(),
+        request_id: None,
+        delivery: Delivery::Whole,
+    }
+}
+
+fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String, Failure> {
+    let mut state = station.state();
+    match (request.method.as_str(), what) {
+        ("GET", "calls") => json(state.calls.all()),
+        ("GET", "counts") => json(&state.calls.counts()),
+        ("DELETE", "calls") => {
+            state.calls.reset();
+            json(&())
+        }
+        ("POST", "faults") => {
+            state.faults.order(&request.body).map_err(|error| (400, error))?;
+            json(&())
+        }
+        ("DELETE", "faults") => {
+            state.faults.clear();
+            json(&())
+        }
+        ("POST", "expire") => {
+            let body = if request.body.is_empty() {
+                b"{}"
+            } else {
+                &request.body[..]
+            };
+            let order: Expire = serde_json::from_slice(body).map_err(|error| (400, error.to_string()))?;
+            // With a moved clock, too: whatever that clock says, it is over.
+            let now = stamp::moved(ambient::now(), state.faults.clock_offset_seconds().min(0));
+            json(&Expired {
+                expired: state.sessions.expire(order.access_key_id.as_deref(), now),
+            })
+        }
+        ("GET", "totp") => {
+            drop(state);
+            json(&shown(station, request)?)
+        }
+        _ => Err((404, format!("there is no {} /_local/{what}", request.method))),
+    }
+}
+
+/// What is on a user's authenticator; `steps` asks for the code before or after.
+fn shown(station: &Station, request: &Request) -> Result<Shown, Failure> {
+    let user = request
+        .query_value("user")
+        .ok_or_else(|| (400, "say whose code: ?user=NAME".to_owned()))?;
+    let steps: i64 = match request.query_value("steps") {
+        Some(text) => text
+            .parse()
+            .map_err(|_| (400, "steps must be a whole number".to_owned()))?,
+        None => 0,
+    };
+    let devices = station
+        .world
+        .users
+        .iter()
+        .filter(|candidate| candidate.name == user || candidate.arn == user);
+    let device = devices.filter_map(|user| user.device.as_ref()).next();
+    let device = device.ok_or_else(|| (404, format!("no user `{user}` has a device")))?;
+    let state = station.state();
+    let seconds = stamp::unix_seconds(stamp::moved(ambient::now(), state.faults.clock_offset_seconds()));
+    let step = totp::step(seconds).saturating_add_signed(steps);
+    Ok(Shown {
+        code: totp::code(device.seed.expose(), step),
+        seconds_left: totp::STEP_SECONDS - seconds % totp::STEP_SECONDS,
+        used: state.used_codes.holds(&device.serial, step),
+    })
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| (500, error.to_string()))
+}

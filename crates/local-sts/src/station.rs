@@ -1,0 +1,230 @@
+//! One call from its arrival to its answer: faults, signature, session, action.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::answer::{self, Answer};
+use crate::calls::Calls;
+use crate::faults::{Delivery, Faults, Plan};
+use crate::fixture::World;
+use crate::mfa::UsedCodes;
+use crate::refusal::Refusal;
+use crate::request::{Form, Request};
+use crate::sessions::{Caller, Holder, Sessions};
+use crate::sigv4::Claim;
+use crate::{ambient, assume_role, control, plain_actions, stamp};
+
+const VERSION: &str = "2011-06-15";
+const ACTIONS: [&str; 5] = [
+    "AssumeRole",
+    "GetSessionToken",
+    "GetCallerIdentity",
+    "GetAccessKeyInfo",
+    "DecodeAuthorizationMessage",
+];
+
+/// The server's whole memory.
+pub(crate) struct Station {
+    pub(crate) world: World,
+    state: Mutex<State>,
+}
+
+/// What changes while it runs.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) sessions: Sessions,
+    pub(crate) used_codes: UsedCodes,
+    pub(crate) calls: Calls,
+    pub(crate) faults: Faults,
+}
+
+/// What an action works with.
+pub(crate) struct Desk<'a> {
+    pub(crate) sessions: &'a mut Sessions,
+    pub(crate) used_codes: &'a mut UsedCodes,
+    pub(crate) now: SystemTime,
+    lifetime: Option<Duration>,
+}
+
+/// An answer on its way to HTTP.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+    /// The server's time, for the `Date` header.
+    pub(crate) date: SystemTime,
+    pub(crate) request_id: Option<String>,
+    pub(crate) delivery: Delivery,
+}
+
+impl Desk<'_> {
+    /// When credentials end that live as long as asked, or as long as a fault orders.
+    pub(crate) fn expiry(&self, asked: Duration) -> SystemTime {
+        stamp::whole_seconds(self.now + self.lifetime.unwrap_or(asked))
+    }
+}
+
+impl Station {
+    /// Opens for business.
+    pub(crate) fn new(world: World) -> Self {
+        Self {
+            world,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The memory; a panic elsewhere doesn't take it away.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers any request.
+    pub(crate) async fn serve(&self, request: Request) -> Reply {
+        if let Some(what) = request.path.strip_prefix("/_local/") {
+            return control::answer(self, what, &request);
+        }
+        let form = match request.form() {
+            Ok(form) => form,
+            Err(refusal) => return Reply::of("", Err(refusal), ambient::now(), Delivery::Whole),
+        };
+        let action = form.value("Action").unwrap_or_default().to_owned();
+        let (number, plan) = {
+            let mut state = self.state();
+            (state.calls.begin(&action, &request, &form), state.faults.plan(&action))
+        };
+        tokio::time::sleep(plan.latency).await;
+        let now = stamp::moved(ambient::now(), plan.clock_offset_seconds);
+        let result = match plan.refusal.clone() {
+            Some(refusal) => Err(refusal),
+            None if plan.delivery == Delivery::Dropped => Ok(Answer::default()),
+            None => self.perform(&action, &request, &form, number, &plan, now),
+        };
+        let outcome = match (plan.delivery, &result) {
+            (Delivery::Dropped, _) => "Dropped",
+            (Delivery::Truncated, _) => "Truncated",
+            (Delivery::Whole, Ok(_)) => "OK",
+            (Delivery::Whole, Err(refusal)) => &refusal.code,
+        };
+        self.state().calls.end(number, outcome);
+        Reply::of(&action, result, now, plan.delivery)
+    }
+
+    fn perform(
+        &self,
+        action: &str,
+        request: &Request,
+        form: &Form,
+        number: u64,
+        plan: &Plan,
+        now: SystemTime,
+    ) -> Result<Answer, Refusal> {
+        if request.path != "/" || !matches!(request.method.as_str(), "GET" | "POST") {
+            return Err(Refusal::new(
+                404,
+                "UnknownOperationException",
+                "There is nothing at this path",
+            ));
+        }
+        let version = form.value("Version").unwrap_or("NO_VERSION_SPECIFIED");
+        if action.is_empty() {
+            return Err(Refusal::new(
+                400,
+                "MissingAction",
+                "The request is missing an action or a required parameter.",
+            ));
+        }
+        if !ACTIONS.contains(&action) || version != VERSION {
+            let message = format!("Could not find operation {action} for version {version}");
+            return Err(Refusal::new(400, "InvalidAction", message));
+        }
+        let claim = Claim::read(request)?;
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.calls.identify(number, &claim.access_key_id, None);
+        let caller = authenticate(&self.world, &state.sessions, &claim, request, now)?;
+        state
+            .calls
+            .identify(number, &claim.access_key_id, Some(caller.holder.arn()));
+        let mut desk = Desk {
+            sessions: &mut state.sessions,
+            used_codes: &mut state.used_codes,
+            now,
+            lifetime: plan.lifetime,
+        };
+        match action {
+            "AssumeRole" => assume_role::answer(&self.world, &mut desk, &caller, form),
+            "GetSessionToken" => plain_actions::session_token(&mut desk, &caller, form),
+            "GetAccessKeyInfo" => plain_actions::access_key_info(&self.world, form),
+            "DecodeAuthorizationMessage" => Err(plain_actions::decoded_message(&caller)),
+            _ => Ok(plain_actions::caller_identity(&caller)),
+        }
+    }
+}
+
+/// Who is calling: key, token, expiry, scope, and the signature last.
+fn authenticate(
+    world: &World,
+    sessions: &Sessions,
+    claim: &Claim,
+    request: &Request,
+    now: SystemTime,
+) -> Result<Caller, Refusal> {
+    let (caller, secret) = match sessions.find(&claim.access_key_id) {
+        Some((credentials, holder)) => {
+            if claim.token.as_ref() != Some(&credentials.token) {
+                return Err(Refusal::invalid_client_token());
+            }
+            if credentials.expires <= now {
+                return Err(Refusal::expired_token());
+            }
+            (
+                Caller {
+                    holder: holder.clone(),
+                    temporary: true,
+                },
+                &credentials.secret,
+            )
+        }
+        None => {
+            let user = world
+                .user_of_key(&claim.access_key_id)
+                .filter(|user| user.active && claim.token.is_none());
+            let user = user.ok_or_else(Refusal::invalid_client_token)?;
+            (
+                Caller {
+                    holder: Holder::User {
+                        user: user.clone(),
+                        mfa_at: None,
+                    },
+                    temporary: false,
+                },
+                &user.secret,
+            )
+        }
+    };
+    claim.check_scope(request, "sts", now)?;
+    if claim.matches(request, secret) {
+        Ok(caller)
+    } else {
+        Err(Refusal::wrong_signature())
+    }
+}
+
+impl Reply {
+    fn of(action: &str, result: Result<Answer, Refusal>, date: SystemTime, delivery: Delivery) -> Self {
+        let request_id = answer::request_id();
+        let (status, body) = match result {
+            Ok(answer) => (200, answer.document(action, &request_id)),
+            Err(refusal) => (refusal.status, answer::refusal_document(&refusal, &request_id)),
+        };
+        Self {
+            status,
+            content_type: "text/xml",
+            body,
+            date,
+            request_id: Some(request_id),
+            delivery,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+"""Starts the strict local STS for a test and talks to its control endpoints.
+
+A plain module: no pytest here, so that a demo or a shell driver can use it as well.
+The binary is looked for in the directory that AWSROLE_TEST_BIN_DIR names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+BASE_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """An environment for a child, built from nothing: no AWS_* and no proxy comes from the caller."""
+    kept = {name: os.environ[name] for name in BASE_ENVIRONMENT if name in os.environ}
+    return {**kept, **more}
+
+
+def binary(name: str = "awsrole-local-sts") -> Path:
+    """The path of one of our binaries; raises with what to do when it isn't there."""
+    directory = os.environ.get("AWSROLE_TEST_BIN_DIR")
+    if not directory:
+        raise RuntimeError("set AWSROLE_TEST_BIN_DIR to the directory that holds awsrole-local-sts")
+    path = Path(directory) / name
+    if not path.is_file():
+        raise RuntimeError(f"{path} is missing: run `cargo build -p awsrole-local-sts`")
+    return path
+
+
+def to_toml(fixture: dict) -> str:
+    """A fixture as TOML. Policies may be given as dicts (or lists of dicts); they become JSON strings."""
+    lines = [f"{key} = {_value(value)}" for key, value in fixture.items() if key not in ("user", "role")]
+    for kind in ("user", "role"):
+        for entry in fixture.get(kind, []):
+            lines.append(f"[[{kind}]]")
+            lines += [f"{key} = {_value(value)}" for key, value in entry.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        value = json.dumps(value)
+    # JSON's strings, booleans and integers are TOML's, too.
+    return json.dumps(value)
+
+
+def user(name: str, account: str = "111111111111", **more: object) -> dict:
+    """A user whose key is derived from account and name: AWS shaped, the same in every run."""
+    tail = "".join(c for c in name.upper() if c.isalnum())
+    return {
+        "name": name,
+        "account": account,
+        "access_key_id": ("AKIA" + account[:1] + tail + "A" * 16)[:20],
+        "secret_access_key": (f"{name}/{account}+" + "s3cr3t" * 7)[:40],
+        **more,
+    }
+
+
+def trust(*principals: str, condition: dict | None = None, actions: list[str] | str = "sts:AssumeRole") -> dict:
+    """A trust policy that allows `actions` to `principals`, under `condition`."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": list(principals)}, "Action": actions}
+    if condition:
+        statement["Condition"] = condition
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def allow(actions: list[str] | str, resources: list[str] | str, **more: object) -> dict:
+    """An identity policy with one Allow statement."""
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+class LocalSts:
+    """A running local STS. Use it as a context manager, or call `stop()`.
+
+    It also ends by itself when this process does, since its stdin is a pipe that we hold.
+    """
+
+    def __init__(self, fixture: dict | str, *, port: int = 0, environment: dict[str, str] | None = None):
+        self._directory = tempfile.TemporaryDirectory(prefix="local-sts-")
+        path = Path(self._directory.name) / "fixture.toml"
+        path.write_text(fixture if isinstance(fixture, str) else to_toml(fixture))
+        self._stderr = open(Path(self._directory.name) / "stderr", "w+", encoding="utf-8")
+        self._process = subprocess.Popen(
+            [binary(), path, "--port", str(port), "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=environment if environment is not None else clean_environment(),
+            text=True,
+        )
+        # One line when it listens, or end of file when it gave up.
+        self.url = self._process.stdout.readline().strip()
+        if not self.url:
+            self._process.wait()
+            self._stderr.seek(0)
+            message = self._stderr.read()
+            self.stop()
+            raise RuntimeError(f"the local STS did not start: {message}")
+
+    def __enter__(self) -> LocalSts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def environment(self, who: dict | None = None, **more: str) -> dict[str, str]:
+        """A child's environment that points every AWS tool here, with `who`'s long-term keys if given."""
+        keys = {} if who is None else {
+            "AWS_ACCESS_KEY_ID": who["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": who["secret_access_key"],
+        }
+        here = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1",
+        }
+        return clean_environment(**{**here, **keys, **more})
+
+    def calls(self, action: str | None = None) -> list[dict]:
+        """The calls so far, in the order in which they came; of one action if asked."""
+        return [call for call in self._control("GET", "calls") if action in (None, call["action"])]
+
+    def counts(self) -> dict[str, int]:
+        """How often each action was called, and over how many `connections`."""
+        return self._control("GET", "counts")
+
+    def reset(self) -> None:
+        """Forgets the calls so far."""
+        self._control("DELETE", "calls")
+
+    def fault(self, **fault: object) -> None:
+        """Adds a fault: see crates/local-sts/README.md for its keys."""
+        self._control("POST", "faults", fault)
+
+    def clear_faults(self) -> None:
+        self._control("DELETE", "faults")
+
+    def expire(self, access_key_id: str | None = None) -> int:
+        """Expires one issued session, or all; returns how many."""
+        body = {} if access_key_id is None else {"access_key_id": access_key_id}
+        return self._control("POST", "expire", body)["expired"]
+
+    def totp(self, name: str, steps: int = 0) -> str:
+        """The code on `name`'s authenticator; `steps` = -1 or 1 gives the neighbours that STS takes as well."""
+        return self.authenticator(name, steps)["code"]
+
+    def authenticator(self, name: str, steps: int = 0) -> dict:
+        """`{"code", "seconds_left", "used"}` of `name`'s authenticator."""
+        return self._control("GET", f"totp?user={name}&steps={steps}")
+
+    def unused_totp(self, name: str) -> str:
+        """A code that STS still takes; waits for the next step if all three were used."""
+        deadline = time.monotonic() + 35
+        while time.monotonic() < deadline:
+            for steps in (0, 1, -1):
+                shown = self.authenticator(name, steps)
+                # A code of the step before may die on its way.
+                if not shown["used"] and not (steps == -1 and shown["seconds_left"] < 5):
+                    return shown["code"]
+            time.sleep(0.2)
+        raise RuntimeError("no unused code within one step")
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+        self._process.wait(timeout=10)
+        for stream in (self._process.stdin, self._process.stdout, self._stderr):
+            stream.close()
+        self._directory.cleanup()
+
+    def _control(self, method: str, what: str, body: dict | None = None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_local/{what}", data=data, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=10) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{method} {what}: {error.code} {error.read().decode()}") from error
+
+
+def start(fixture: dict | str, **options: object) -> LocalSts:
+    """Starts a local STS with `fixture` (a dict, or TOML text)."""
+    return LocalSts(fixture, **options)
