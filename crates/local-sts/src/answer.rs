@@ -29,7 +29,7 @@ impl Answer {
     }
 
     /// Adds an element that holds others.
-    pub(crate) fn group(mut self, name: &str, inner: Self) -> Self {
+    pub(crate) fn group(mut self, name: &str, inner: &Self) -> Self {
         self.0.push_str(&format!("<{name}>{}</{name}>", inner.0));
         self
     }
@@ -41,7 +41,7 @@ impl Answer {
             .element("SecretAccessKey", credentials.secret.expose())
             .element("SessionToken", credentials.token.expose())
             .element("Expiration", &stamp::rfc3339(credentials.expires));
-        self.group("Credentials", inner)
+        self.group("Credentials", &inner)
     }
 
     /// The whole document of a successful call.
@@ -68,14 +68,7 @@ pub(crate) fn refusal_document(refusal: &Refusal, request_id: &str) -> String {
 /// A request's id in the shape of a UUID; zeros when the system has no randomness.
 pub(crate) fn request_id() -> String {
     let text = HEXLOWER.encode(&ambient::random::<16>().unwrap_or_default());
-    format!(
-        "{}-{}-{}-{}-{}",
-        &text[..8],
-        &text[8..12],
-        &text[12..16],
-        &text[16..20],
-        &text[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }
 
 /// Escapes markup, and replaces what XML 1.0 can't hold at all.
@@ -104,9 +97,6 @@ mod tests {
     fn markup_in_a_message_stays_text() {
         let refusal = Refusal::validation("Value '<a href=\"x\">&\u{1}' is invalid");
         let document = refusal_document(&refusal, "id");
-        assert!(
-            document.contains("Value '&lt;a href=&quot;x&quot;&gt;&amp;\u{fffd}' is invalid"),
-            "{document}"
-        );
+        assert!(document.contains("Value '&lt;a href=&quot;x&quot;&gt;&amp;\u{fffd}' is invalid"), "{document}");
     }
 }

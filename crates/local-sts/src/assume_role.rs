@@ -84,28 +84,20 @@ pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, caller: &Caller, form: 
     let packed_percent = wish.packed_percent(&tags)?;
 
     let session = RoleSession {
-        arn: format!(
-            "arn:{}:sts::{}:assumed-role/{}/{}",
-            world.partition, role.account, role.name, wish.session_name
-        ),
+        arn: format!("arn:{}:sts::{}:assumed-role/{}/{}", world.partition, role.account, role.name, wish.session_name),
         id: format!("{}:{}", role.id, wish.session_name),
         role: Arc::clone(role),
         source_identity: source_identity.map(str::to_owned),
         tags,
         session_policies,
     };
-    let user = Answer::default()
-        .element("AssumedRoleId", &session.id)
-        .element("Arn", &session.arn);
+    let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
     let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), expires)?;
     Ok(Answer::default()
         .credentials(credentials)
-        .group("AssumedRoleUser", user)
-        .optional(
-            "PackedPolicySize",
-            packed_percent.map(|percent| percent.to_string()).as_deref(),
-        )
+        .group("AssumedRoleUser", &user)
+        .optional("PackedPolicySize", packed_percent.map(|percent| percent.to_string()).as_deref())
         .optional("SourceIdentity", source_identity))
 }
 
@@ -138,12 +130,7 @@ impl<'a> Wish<'a> {
             rules.text(&format!("tags.{}.member.value", index + 1), *value, 0..=256, TAG);
         }
         for (index, arn) in policy_arns.iter().enumerate() {
-            rules.text(
-                &format!("policyArns.{}.member.arn", index + 1),
-                Some(*arn),
-                20..=2048,
-                PRINTABLE,
-            );
+            rules.text(&format!("policyArns.{}.member.arn", index + 1), Some(*arn), 20..=2048, PRINTABLE);
         }
         rules.finish()?;
 
@@ -152,15 +139,9 @@ impl<'a> Wish<'a> {
         }
         let characters = |text: &str| text.chars().count();
         let policy = present("Policy");
-        let policy_length: usize = policy
-            .into_iter()
-            .chain(policy_arns.iter().copied())
-            .map(characters)
-            .sum();
+        let policy_length: usize = policy.into_iter().chain(policy_arns.iter().copied()).map(characters).sum();
         if policy_length > 2048 {
-            return Err(Refusal::validation(
-                "The policy and the policy ARNs together exceed 2048 characters",
-            ));
+            return Err(Refusal::validation("The policy and the policy ARNs together exceed 2048 characters"));
         }
         Ok(Self {
             role_arn,
@@ -178,18 +159,14 @@ impl<'a> Wish<'a> {
 
     /// What narrows the session. Managed policies aren't known here: with `PolicyArns` alone it may do nothing more.
     fn session_policies(&self) -> Result<Option<Vec<Policy>>, Refusal> {
-        let inline = self
-            .policy
-            .map(|text| Policy::parse(text, Kind::Identity))
-            .transpose()
-            .map_err(|error| {
-                let message = match error {
-                    PolicyError::Json(_) => "This policy contains invalid Json".to_owned(),
-                    PolicyError::Shape(_) => "Syntax errors in policy.".to_owned(),
-                    other => other.to_string(),
-                };
-                Refusal::new(400, "MalformedPolicyDocument", message)
-            })?;
+        let inline = self.policy.map(|text| Policy::parse(text, Kind::Identity)).transpose().map_err(|error| {
+            let message = match error {
+                PolicyError::Json(_) => "This policy contains invalid Json".to_owned(),
+                PolicyError::Shape(_) => "Syntax errors in policy.".to_owned(),
+                other => other.to_string(),
+            };
+            Refusal::new(400, "MalformedPolicyDocument", message)
+        })?;
         Ok(match inline {
             None if self.policy_arns.is_empty() => None,
             inline => Some(inline.into_iter().collect()),
@@ -226,19 +203,10 @@ fn tags(keys: &[Option<&str>], values: &[Option<&str>], transitive: &[&str]) -> 
             ));
         }
         let transitive = transitive.iter().any(|name| same_key(name, key));
-        tags.push(Tag {
-            key: key.to_owned(),
-            value: value.to_owned(),
-            transitive,
-        });
+        tags.push(Tag { key: key.to_owned(), value: value.to_owned(), transitive });
     }
-    if transitive
-        .iter()
-        .any(|name| !tags.iter().any(|tag| same_key(&tag.key, name)))
-    {
-        return Err(Refusal::validation(
-            "The specified transitive tag key must be included in the requested tags.",
-        ));
+    if transitive.iter().any(|name| !tags.iter().any(|tag| same_key(&tag.key, name))) {
+        return Err(Refusal::validation("The specified transitive tag key must be included in the requested tags."));
     }
     Ok(tags)
 }
@@ -246,10 +214,7 @@ fn tags(keys: &[Option<&str>], values: &[Option<&str>], transitive: &[&str]) -> 
 /// The tags of the new session: those that the caller's session passes on, which nobody can change, and the asked ones.
 fn joined_tags(inherited: &[Tag], asked: &[Tag]) -> Result<Vec<Tag>, Refusal> {
     let mut joined: Vec<Tag> = inherited.iter().filter(|tag| tag.transitive).cloned().collect();
-    if asked
-        .iter()
-        .any(|tag| joined.iter().any(|held| same_key(&held.key, &tag.key)))
-    {
+    if asked.iter().any(|tag| joined.iter().any(|held| same_key(&held.key, &tag.key))) {
         return Err(Refusal::validation(
             "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key \
              from the calling session.",
@@ -270,7 +235,5 @@ fn is_role_arn(text: &str) -> bool {
     };
     partition.starts_with("aws")
         && is_account(account)
-        && resource
-            .strip_prefix("role/")
-            .is_some_and(|name| !name.is_empty() && !name.ends_with('/'))
+        && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty() && !name.ends_with('/'))
 }

@@ -24,10 +24,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn context(caller: &Caller, asked: &Asked<'_>) -> Context {
     let mut context = Context::default();
     context.set("sts:RoleSessionName", asked.session_name);
-    for (key, value) in [
-        ("sts:ExternalId", asked.external_id),
-        ("sts:SourceIdentity", asked.source_identity),
-    ] {
+    for (key, value) in [("sts:ExternalId", asked.external_id), ("sts:SourceIdentity", asked.source_identity)] {
         if let Some(value) = value {
             context.set(key, value);
         }
@@ -71,12 +68,7 @@ pub(crate) fn context(caller: &Caller, asked: &Asked<'_>) -> Context {
 /// Decides as "Policy evaluation logic" and "Cross-account policy evaluation" of IAM's guide describe it.
 pub(crate) fn is_allowed(caller: &Caller, role: &Role, action: &str, context: &Context) -> bool {
     let identity = caller.holder.identity();
-    let question = Question {
-        identity: &identity,
-        action,
-        resource: &role.arn,
-        context,
-    };
+    let question = Question { identity: &identity, action, resource: &role.arn, context };
     let own = match &caller.holder {
         Holder::User { user, .. } => policy::verdict(&user.policies, &question),
         Holder::Role(session) => policy::verdict(&session.role.policies, &question),
@@ -103,4 +95,109 @@ pub(crate) fn is_allowed(caller: &Caller, role: &Role, action: &str, context: &C
 
 fn allows(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Allow(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::World;
+    use crate::policy::{Kind, Policy};
+    use crate::sessions::RoleSession;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    const ALLOW: &str = r#"{"Statement": {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}}"#;
+    const DENY: &str = r#"{"Statement": {"Effect": "Deny", "Action": "STS:Assume*", "Resource": "*:role/T*"}}"#;
+    const OTHER: &str = r#"{"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*:role/Other"}}"#;
+
+    /// A world with one user, `u` in account 1…, a role `T` in `account` that trusts `principal`, and a role `Caller`.
+    fn world(account: &str, principal: &str, identity: &str) -> World {
+        let trust = |principal: &str| {
+            format!(r#"{{"Statement": {{"Effect": "Allow", "Principal": {principal}, "Action": "sts:AssumeRole"}}}}"#)
+        };
+        let text = format!(
+            "[[user]]\nname = 'u'\naccount = '111111111111'\naccess_key_id = 'AKIAAAAAAAAAAAAAAAAA'\n\
+             secret_access_key = '{}'\npolicy = '{identity}'\n\
+             [[role]]\nname = 'T'\naccount = '{account}'\ntrust = '{}'\n\
+             [[role]]\nname = 'Caller'\naccount = '111111111111'\ntrust = '{}'\npolicy = '{identity}'\n",
+            "s".repeat(40),
+            trust(principal),
+            trust("\"*\""),
+        );
+        World::parse(&text, Path::new("test")).unwrap()
+    }
+
+    fn decide(world: &World, caller: &Caller) -> bool {
+        is_allowed(caller, &world.roles[0], "sts:AssumeRole", &Context::default())
+    }
+
+    #[test]
+    fn users_within_and_across_accounts() {
+        let (same, other) = ("111111111111", "222222222222");
+        let user = r#"{"AWS": "arn:aws:iam::111111111111:user/u"}"#;
+        let account = r#"{"AWS": "111111111111"}"#;
+        let root = r#"{"AWS": ["arn:aws:iam::111111111111:root"]}"#;
+        let none = r#"{"Statement": []}"#;
+        // The role's account, its trusted principal, the user's policy, allowed.
+        for (role_account, principal, identity, expected) in [
+            (same, user, none, true),
+            (same, user, ALLOW, true),
+            (same, user, DENY, false),
+            (same, r#""*""#, none, true),
+            (same, account, none, false),
+            (same, account, ALLOW, true),
+            (same, root, ALLOW, true),
+            (same, root, OTHER, false),
+            (same, r#"{"AWS": "arn:aws:iam::111111111111:user/U"}"#, ALLOW, false),
+            (same, r#"{"AWS": "arn:aws:iam::222222222222:root"}"#, ALLOW, false),
+            (same, r#"{"Service": "lambda.amazonaws.com"}"#, ALLOW, false),
+            (same, r#"{"Federated": "idp"}"#, ALLOW, false),
+            (other, user, none, false),
+            (other, user, ALLOW, true),
+            (other, account, ALLOW, true),
+            (other, account, none, false),
+            (other, r#""*""#, none, false),
+        ] {
+            let world = world(role_account, principal, identity);
+            let holder = Holder::User { user: world.users[0].clone(), mfa_at: None };
+            let caller = Caller { holder, temporary: false };
+            assert_eq!(decide(&world, &caller), expected, "{principal} in {role_account} with {identity}");
+        }
+    }
+
+    #[test]
+    fn sessions_of_roles_and_what_narrows_them() {
+        let role = r#"{"AWS": "arn:aws:iam::111111111111:role/Caller"}"#;
+        let session = r#"{"AWS": "arn:aws:sts::111111111111:assumed-role/Caller/s"}"#;
+        let another = r#"{"AWS": "arn:aws:sts::111111111111:assumed-role/Caller/t"}"#;
+        let account = r#"{"AWS": "111111111111"}"#;
+        let none = r#"{"Statement": []}"#;
+        // Trusted principal, the calling role's policy, the session policy, allowed.
+        for (principal, identity, narrowed, expected) in [
+            (role, none, None, true),
+            (role, none, Some(ALLOW), true),
+            (role, ALLOW, Some(OTHER), false),
+            (role, ALLOW, Some(DENY), false),
+            (session, none, None, true),
+            (session, none, Some(OTHER), true),
+            (session, none, Some(DENY), false),
+            (another, ALLOW, None, false),
+            (account, ALLOW, None, true),
+            (account, none, None, false),
+            (account, none, Some(ALLOW), false),
+            (account, ALLOW, Some(OTHER), false),
+        ] {
+            let world = world("111111111111", principal, identity);
+            let held = RoleSession {
+                role: world.roles[1].clone(),
+                arn: "arn:aws:sts::111111111111:assumed-role/Caller/s".into(),
+                id: "AROA:s".into(),
+                source_identity: None,
+                tags: vec![],
+                session_policies: narrowed.map(|text| vec![Policy::parse(text, Kind::Identity).unwrap()]),
+            };
+            let caller = Caller { holder: Holder::Role(Arc::new(held)), temporary: true };
+            assert_eq!(decide(&world, &caller), expected, "{principal} with {identity}, narrowed by {narrowed:?}");
+        }
+    }
 }

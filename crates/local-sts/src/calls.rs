@@ -41,13 +41,7 @@ impl Calls {
     /// Notes that a call came; returns its number.
     pub(crate) fn begin(&mut self, action: &str, request: &Request, form: &Form) -> u64 {
         let value = |name: &str| form.value(name).map(str::to_owned);
-        let list = |name: &str, field: &str| {
-            form.list(name, field)
-                .into_iter()
-                .flatten()
-                .map(str::to_owned)
-                .collect()
-        };
+        let list = |name: &str, field: &str| form.list(name, field).into_iter().flatten().map(str::to_owned).collect();
         let tags = form.list("Tags", "Key").into_iter().zip(form.list("Tags", "Value"));
         let tags = tags.map(|(key, value)| (key.unwrap_or_default().to_owned(), value.unwrap_or_default().to_owned()));
         self.next += 1;

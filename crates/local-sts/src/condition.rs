@@ -132,26 +132,15 @@ impl Condition {
                     Some(("*" | "?" | "$", _)) => {}
                     Some((name, _)) => drop(known_key(name)?),
                     None => {
-                        return Err(ConditionError::Value {
-                            operator: operator.to_owned(),
-                            value: value.clone(),
-                        });
+                        return Err(ConditionError::Value { operator: operator.to_owned(), value: value.clone() });
                     }
                 }
             }
             if !parsed.takes(value) {
-                return Err(ConditionError::Value {
-                    operator: operator.to_owned(),
-                    value: value.clone(),
-                });
+                return Err(ConditionError::Value { operator: operator.to_owned(), value: value.clone() });
             }
         }
-        Ok(Self {
-            operator: parsed,
-            if_exists,
-            key,
-            values,
-        })
+        Ok(Self { operator: parsed, if_exists, key, values })
     }
 
     /// Whether this condition holds for a request.
@@ -165,10 +154,7 @@ impl Condition {
         let Some(actual) = actual else {
             return self.if_exists || negated;
         };
-        self.values
-            .iter()
-            .any(|value| self.operator.compares(actual, value, context))
-            != negated
+        self.values.iter().any(|value| self.operator.compares(actual, value, context)) != negated
     }
 }
 
@@ -213,9 +199,7 @@ impl Operator {
 
     fn compares(self, actual: &str, value: &str, context: &Context) -> bool {
         let exact = |compare: fn(&str, &str) -> bool| {
-            context
-                .substituted(value, str::to_owned)
-                .is_some_and(|value| compare(&value, actual))
+            context.substituted(value, str::to_owned).is_some_and(|value| compare(&value, actual))
         };
         let number = |compare: fn(&f64, &f64) -> bool| match (actual.parse(), value.parse()) {
             (Ok(actual), Ok(value)) => compare(&actual, &value),
@@ -241,9 +225,7 @@ fn literal(text: &str) -> String {
 }
 
 fn like(actual: &str, pattern: &str, context: &Context) -> bool {
-    context
-        .substituted(pattern, literal)
-        .is_some_and(|pattern| glob(&pattern, &literal(actual)))
+    context.substituted(pattern, literal).is_some_and(|pattern| glob(&pattern, &literal(actual)))
 }
 
 /// "Each of the six colon-delimited components of the ARN is checked separately" (IAM's condition operators).
@@ -252,23 +234,14 @@ fn arn_like(actual: &str, pattern: &str, context: &Context) -> bool {
     // A variable may hold colons only after the fifth one: in ARNs they come last.
     actual.len() == 6
         && pattern.len() == 6
-        && actual
-            .iter()
-            .zip(&pattern)
-            .all(|(actual, pattern)| like(actual, pattern, context))
+        && actual.iter().zip(&pattern).all(|(actual, pattern)| like(actual, pattern, context))
 }
 
 fn known_key(key: &str) -> Result<String, ConditionError> {
     let lower = key.to_lowercase();
     let known = KEYS.contains(&lower.as_str())
-        || KEY_FAMILIES
-            .iter()
-            .any(|family| lower.strip_prefix(family).is_some_and(|name| !name.is_empty()));
-    if known {
-        Ok(lower)
-    } else {
-        Err(ConditionError::Key(key.to_owned()))
-    }
+        || KEY_FAMILIES.iter().any(|family| lower.strip_prefix(family).is_some_and(|name| !name.is_empty()));
+    if known { Ok(lower) } else { Err(ConditionError::Key(key.to_owned())) }
 }
 
 impl Literal {
@@ -277,6 +250,96 @@ impl Literal {
             Self::Text(text) => text,
             Self::Bool(value) => value.to_string(),
             Self::Number(value) => value.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(operator: &str, key: &str, value: &str, context: &[(&str, &str)]) -> bool {
+        let mut full = Context::default();
+        for (key, value) in context {
+            full.set(key, *value);
+        }
+        Condition::parse(operator, key, vec![Literal::Text(value.into())]).unwrap().holds(&full)
+    }
+
+    #[test]
+    fn operators_with_the_key_there_and_absent() {
+        let mfa = "aws:MultiFactorAuthPresent";
+        let age = "aws:MultiFactorAuthAge";
+        let id = "sts:ExternalId";
+        // Operator, key, value in the policy, value in the request, holds with it, holds with the key absent.
+        for (operator, key, policy, request, present, absent) in [
+            ("Bool", mfa, "true", "true", true, false),
+            ("Bool", mfa, "true", "false", false, false),
+            ("Bool", mfa, "false", "false", true, false),
+            ("BoolIfExists", mfa, "true", "true", true, true),
+            ("BoolIfExists", mfa, "true", "false", false, true),
+            ("Null", mfa, "true", "false", false, true),
+            ("Null", mfa, "false", "false", true, false),
+            ("NumericLessThan", age, "3600", "3599", true, false),
+            ("NumericLessThan", age, "3600", "3600", false, false),
+            ("NumericLessThanIfExists", age, "3600", "3600", false, true),
+            ("NumericLessThanEquals", age, "3600", "3600", true, false),
+            ("NumericGreaterThan", age, "3600", "3600", false, false),
+            ("NumericGreaterThanEquals", age, "3600", "3600", true, false),
+            ("NumericEquals", age, "60", "60", true, false),
+            ("StringEquals", id, "x1", "x1", true, false),
+            ("StringEquals", id, "x1", "X1", false, false),
+            ("StringEquals", id, "x*", "x1", false, false),
+            ("StringEqualsIfExists", id, "x1", "x2", false, true),
+            ("StringEqualsIgnoreCase", id, "x1", "X1", true, false),
+            ("StringNotEquals", id, "x1", "x1", false, true),
+            ("StringNotEquals", id, "x1", "x2", true, true),
+            ("StringLike", id, "x?-*", "x1-", true, false),
+            ("StringNotLike", id, "x*", "x1", false, true),
+            ("ArnLike", "aws:PrincipalArn", "arn:aws:iam::*:role/A*", "arn:aws:iam::111111111111:role/Ab", true, false),
+            ("ArnLike", "aws:PrincipalArn", "arn:aws:*:role/A", "arn:aws:iam::111111111111:role/A", false, false),
+            ("ArnNotEquals", "aws:PrincipalArn", "arn:aws:iam::1:role/A", "arn:aws:iam::1:role/A", false, true),
+        ] {
+            assert_eq!(holds(operator, key, policy, &[(key, request)]), present, "{operator} {policy} for {request}");
+            assert_eq!(holds(operator, key, policy, &[]), absent, "{operator} {policy} without the key");
+        }
+    }
+
+    #[test]
+    fn variables_are_text_and_never_patterns() {
+        let session = "sts:RoleSessionName";
+        for (operator, value, user, asked, expected) in [
+            ("StringLike", "${aws:username}", "alice", "alice", true),
+            ("StringLike", "${aws:username}", "alice", "bob", false),
+            ("StringLike", "${AWS:UserName}-*", "alice", "alice-1", true),
+            ("StringEquals", "${aws:username}", "alice", "alice", true),
+            ("StringLike", "${aws:username}", "*", "bob", false),
+            ("StringLike", "${aws:username}", "*", "*", true),
+            ("StringLike", "a${*}b", "alice", "axb", false),
+            ("StringLike", "a${*}b", "alice", "a*b", true),
+        ] {
+            let context = [("aws:username", user), (session, asked)];
+            assert_eq!(holds(operator, session, value, &context), expected, "{operator} {value} for {user}, {asked}");
+        }
+        assert!(!holds("StringLike", session, "${aws:username}", &[(session, "${aws:username}")]), "absent variable");
+    }
+
+    #[test]
+    fn what_is_not_evaluated_is_an_error() {
+        let parse = |operator: &str, key: &str, value: &str| {
+            Condition::parse(operator, key, vec![Literal::Text(value.into())]).map(drop).unwrap_err()
+        };
+        let operator = |name: &str| ConditionError::Operator(name.to_owned());
+        let key = |name: &str| ConditionError::Key(name.to_owned());
+        assert_eq!(parse("IpAddress", "aws:SourceIp", "10.0.0.0/8"), operator("IpAddress"));
+        assert_eq!(parse("ForAnyValue:StringLike", "aws:username", "a"), operator("ForAnyValue:StringLike"));
+        assert_eq!(parse("NullIfExists", "aws:username", "true"), operator("NullIfExists"));
+        assert_eq!(parse("StringEquals", "aws:SourceIp", "a"), key("aws:SourceIp"));
+        assert_eq!(parse("StringEquals", "aws:RequestTag/", "a"), key("aws:RequestTag/"));
+        assert_eq!(parse("StringLike", "sts:RoleSessionName", "${aws:SourceIp}"), key("aws:SourceIp"));
+        for (operator, value) in [("Bool", "yes"), ("NumericLessThan", "1h"), ("StringLike", "${aws:username")] {
+            let error = parse(operator, "aws:username", value);
+            assert!(matches!(error, ConditionError::Value { .. }), "{operator} {value}: {error}");
         }
     }
 }

@@ -14,35 +14,21 @@ pub(crate) struct Charset {
 }
 
 /// Session names and source identities.
-pub(crate) const NAME: Charset = Charset {
-    pattern: r"[\w+=,.@-]*",
-    has: |c| is_word(c) || "+=,.@-".contains(c),
-};
+pub(crate) const NAME: Charset = Charset { pattern: r"[\w+=,.@-]*", has: |c| is_word(c) || "+=,.@-".contains(c) };
 /// External ids.
-pub(crate) const EXTERNAL_ID: Charset = Charset {
-    pattern: r"[\w+=,.@:\/-]*",
-    has: |c| is_word(c) || "+=,.@:/-".contains(c),
-};
+pub(crate) const EXTERNAL_ID: Charset =
+    Charset { pattern: r"[\w+=,.@:\/-]*", has: |c| is_word(c) || "+=,.@:/-".contains(c) };
 /// Serial numbers of MFA devices.
-pub(crate) const SERIAL: Charset = Charset {
-    pattern: r"[\w+=/:,.@-]*",
-    has: |c| is_word(c) || "+=/:,.@-".contains(c),
-};
+pub(crate) const SERIAL: Charset = Charset { pattern: r"[\w+=/:,.@-]*", has: |c| is_word(c) || "+=/:,.@-".contains(c) };
 /// One-time codes.
-pub(crate) const DIGITS: Charset = Charset {
-    pattern: r"[\d]*",
-    has: |c| c.is_ascii_digit(),
-};
+pub(crate) const DIGITS: Charset = Charset { pattern: r"[\d]*", has: |c| c.is_ascii_digit() };
 /// Session tags.
 pub(crate) const TAG: Charset = Charset {
     pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+",
     has: |c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c),
 };
 /// Access keys.
-pub(crate) const KEY_ID: Charset = Charset {
-    pattern: r"[\w]*",
-    has: is_word,
-};
+pub(crate) const KEY_ID: Charset = Charset { pattern: r"[\w]*", has: is_word };
 /// ARNs and policies: anything printable.
 pub(crate) const PRINTABLE: Charset = Charset {
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
@@ -63,34 +49,20 @@ impl Constraints {
         let Some(value) = value else { return };
         let length = value.chars().count();
         if length > *lengths.end() {
-            self.broken(
-                field,
-                value,
-                &format!("have length less than or equal to {}", lengths.end()),
-            );
+            self.broken(field, value, &format!("have length less than or equal to {}", lengths.end()));
         }
         if length < *lengths.start() {
-            self.broken(
-                field,
-                value,
-                &format!("have length greater than or equal to {}", lengths.start()),
-            );
+            self.broken(field, value, &format!("have length greater than or equal to {}", lengths.start()));
         }
         if !value.chars().all(charset.has) {
-            self.broken(
-                field,
-                value,
-                &format!("satisfy regular expression pattern: {}", charset.pattern),
-            );
+            self.broken(field, value, &format!("satisfy regular expression pattern: {}", charset.pattern));
         }
     }
 
     /// A parameter that must be there; returns an empty text when it isn't, so that checking can go on.
     pub(crate) fn required<'a>(&mut self, field: &str, value: Option<&'a str>) -> &'a str {
         value.unwrap_or_else(|| {
-            self.0.push(format!(
-                "Value null at '{field}' failed to satisfy constraint: Member must not be null"
-            ));
+            self.0.push(format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"));
             ""
         })
     }
@@ -111,18 +83,10 @@ impl Constraints {
             .map_err(|_| Refusal::new(400, "MalformedInput", format!("{field} must be a whole number")))?;
         let number = u32::try_from(number).unwrap_or_default();
         if number < *range.start() {
-            self.broken(
-                field,
-                value,
-                &format!("have value greater than or equal to {}", range.start()),
-            );
+            self.broken(field, value, &format!("have value greater than or equal to {}", range.start()));
         }
         if number > *range.end() {
-            self.broken(
-                field,
-                value,
-                &format!("have value less than or equal to {}", range.end()),
-            );
+            self.broken(field, value, &format!("have value less than or equal to {}", range.end()));
         }
         Ok(Some(number))
     }
@@ -130,18 +94,12 @@ impl Constraints {
     /// The length of a list.
     pub(crate) fn count(&mut self, field: &str, items: &[impl std::fmt::Debug], limit: usize) {
         if items.len() > limit {
-            self.broken(
-                field,
-                &format!("{items:?}"),
-                &format!("have length less than or equal to {limit}"),
-            );
+            self.broken(field, &format!("{items:?}"), &format!("have length less than or equal to {limit}"));
         }
     }
 
     fn broken(&mut self, field: &str, value: &str, rule: &str) {
-        self.0.push(format!(
-            "Value '{value}' at '{field}' failed to satisfy constraint: Member must {rule}"
-        ));
+        self.0.push(format!("Value '{value}' at '{field}' failed to satisfy constraint: Member must {rule}"));
     }
 
     /// Ends the check.
@@ -152,10 +110,7 @@ impl Constraints {
         let noun = if self.0.len() == 1 { "error" } else { "errors" };
         match self.0.len() {
             0 => Ok(()),
-            n => Err(Refusal::validation(format!(
-                "{n} validation {noun} detected: {}",
-                self.0.join("; ")
-            ))),
+            n => Err(Refusal::validation(format!("{n} validation {noun} detected: {}", self.0.join("; ")))),
         }
     }
 }

@@ -37,10 +37,7 @@ struct Problem<'a> {
 pub(crate) fn answer(station: &Station, what: &str, request: &Request) -> Reply {
     let (status, body) = match carry_out(station, what, request) {
         Ok(body) => (200, body),
-        Err((status, error)) => (
-            status,
-            serde_json::to_string(&Problem { error: &error }).unwrap_or_default(),
-        ),
+        Err((status, error)) => (status, serde_json::to_string(&Problem { error: &error }).unwrap_or_default()),
     };
     Reply {
         status,
@@ -70,17 +67,11 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             json(&())
         }
         ("POST", "expire") => {
-            let body = if request.body.is_empty() {
-                b"{}"
-            } else {
-                &request.body[..]
-            };
+            let body = if request.body.is_empty() { b"{}" } else { &request.body[..] };
             let order: Expire = serde_json::from_slice(body).map_err(|error| (400, error.to_string()))?;
             // With a moved clock, too: whatever that clock says, it is over.
             let now = stamp::moved(ambient::now(), state.faults.clock_offset_seconds().min(0));
-            json(&Expired {
-                expired: state.sessions.expire(order.access_key_id.as_deref(), now),
-            })
+            json(&Expired { expired: state.sessions.expire(order.access_key_id.as_deref(), now) })
         }
         ("GET", "totp") => {
             drop(state);
@@ -92,20 +83,12 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
 
 /// What is on a user's authenticator; `steps` asks for the code before or after.
 fn shown(station: &Station, request: &Request) -> Result<Shown, Failure> {
-    let user = request
-        .query_value("user")
-        .ok_or_else(|| (400, "say whose code: ?user=NAME".to_owned()))?;
+    let user = request.query_value("user").ok_or_else(|| (400, "say whose code: ?user=NAME".to_owned()))?;
     let steps: i64 = match request.query_value("steps") {
-        Some(text) => text
-            .parse()
-            .map_err(|_| (400, "steps must be a whole number".to_owned()))?,
+        Some(text) => text.parse().map_err(|_| (400, "steps must be a whole number".to_owned()))?,
         None => 0,
     };
-    let devices = station
-        .world
-        .users
-        .iter()
-        .filter(|candidate| candidate.name == user || candidate.arn == user);
+    let devices = station.world.users.iter().filter(|candidate| candidate.name == user || candidate.arn == user);
     let device = devices.filter_map(|user| user.device.as_ref()).next();
     let device = device.ok_or_else(|| (404, format!("no user `{user}` has a device")))?;
     let state = station.state();

@@ -72,11 +72,7 @@ impl Faults {
     /// It can't be read, or it asks for nothing that could happen.
     pub(crate) fn order(&mut self, json: &[u8]) -> Result<(), String> {
         let fault: Fault = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        if fault
-            .error
-            .as_ref()
-            .is_some_and(|error| !(400..600).contains(&error.status))
-        {
+        if fault.error.as_ref().is_some_and(|error| !(400..600).contains(&error.status)) {
             return Err("an error's status must be 400 to 599".into());
         }
         let offset = fault.clock_offset_seconds.unwrap_or_default();
@@ -98,20 +94,13 @@ impl Faults {
     /// How far a standing order for all actions has moved the clock.
     pub(crate) fn clock_offset_seconds(&self) -> i64 {
         let for_all = self.0.iter().filter(|fault| fault.action.is_none());
-        for_all
-            .filter_map(|fault| fault.clock_offset_seconds)
-            .next_back()
-            .unwrap_or_default()
+        for_all.filter_map(|fault| fault.clock_offset_seconds).next_back().unwrap_or_default()
     }
 
     /// What happens to a call of this action; counts it against the orders that fit.
     pub(crate) fn plan(&mut self, action: &str) -> Plan {
         let mut plan = Plan::default();
-        for fault in self
-            .0
-            .iter_mut()
-            .filter(|fault| fault.action.as_deref().is_none_or(|name| name == action))
-        {
+        for fault in self.0.iter_mut().filter(|fault| fault.action.as_deref().is_none_or(|name| name == action)) {
             fault.apply(&mut plan);
             fault.times = fault.times.map(|times| times.saturating_sub(1));
         }
@@ -153,17 +142,12 @@ mod tests {
     #[test]
     fn orders_end_after_their_times_and_keep_to_their_action() {
         let mut faults = Faults::default();
-        faults
-            .order(br#"{"action": "AssumeRole", "throttle": true, "times": 2}"#)
-            .unwrap();
+        faults.order(br#"{"action": "AssumeRole", "throttle": true, "times": 2}"#).unwrap();
         faults.order(br#"{"latency_ms": 5}"#).unwrap();
         assert_eq!(faults.plan("GetCallerIdentity").refusal, None);
         for expected in [true, true, false] {
             let plan = faults.plan("AssumeRole");
-            assert_eq!(
-                plan.refusal.is_some_and(|refusal| refusal.code == "Throttling"),
-                expected
-            );
+            assert_eq!(plan.refusal.is_some_and(|refusal| refusal.code == "Throttling"), expected);
             assert_eq!(plan.latency, Duration::from_millis(5));
         }
     }

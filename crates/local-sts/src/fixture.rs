@@ -162,26 +162,18 @@ impl World {
     /// The file can't be read, isn't a fixture, or describes what AWS wouldn't take; or a policy holds what this server
     /// doesn't evaluate.
     pub(crate) fn read(path: &Path) -> Result<Self, FixtureError> {
-        let text = std::fs::read_to_string(path).map_err(|source| FixtureError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| FixtureError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 
     /// Reads a fixture's text; `path` is for messages only.
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, FixtureError> {
-        let raw: RawWorld = toml::from_str(text).map_err(|source| FixtureError::Toml {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+        let raw: RawWorld = toml::from_str(text)
+            .map_err(|source| FixtureError::Toml { path: path.to_owned(), source: Box::new(source) })?;
         let rule = |offset: usize, message: String| {
             let line = text.get(..offset).unwrap_or_default().matches('\n').count() + 1;
-            FixtureError::Rule {
-                path: path.to_owned(),
-                line,
-                message,
-            }
+            FixtureError::Rule { path: path.to_owned(), line, message }
         };
         let partition = raw.partition;
         let mut taken = HashSet::new();
@@ -189,9 +181,7 @@ impl World {
         for spanned in raw.user {
             let start = spanned.span().start;
             let user = User::check(spanned.into_inner(), &partition).map_err(|message| rule(start, message))?;
-            let names = [&user.arn, &user.access_key_id]
-                .into_iter()
-                .chain(user.device.iter().map(|d| &d.serial));
+            let names = [&user.arn, &user.access_key_id].into_iter().chain(user.device.iter().map(|d| &d.serial));
             for name in names {
                 if !taken.insert(name.clone()) {
                     return Err(rule(start, format!("`{name}` is there twice")));
@@ -204,18 +194,11 @@ impl World {
             let start = spanned.span().start;
             let role = Role::check(spanned.into_inner(), &partition).map_err(|message| rule(start, message))?;
             if !taken.insert(format!("{}/{}", role.account, role.name.to_lowercase())) {
-                return Err(rule(
-                    start,
-                    format!("account {} has two roles named `{}`", role.account, role.name),
-                ));
+                return Err(rule(start, format!("account {} has two roles named `{}`", role.account, role.name)));
             }
             roles.push(Arc::new(role));
         }
-        Ok(Self {
-            partition,
-            users,
-            roles,
-        })
+        Ok(Self { partition, users, roles })
     }
 
     /// The role with this ARN.
@@ -248,10 +231,7 @@ impl User {
                     return Err("mfa_serial must be the ARN of a device in the user's account".into());
                 }
                 let seed = totp::parse_seed(&seed).ok_or("mfa_seed must be base32")?;
-                Some(Device {
-                    serial,
-                    seed: Secret::new(seed),
-                })
+                Some(Device { serial, seed: Secret::new(seed) })
             }
             _ => return Err("mfa_serial and mfa_seed go together".into()),
         };
@@ -300,34 +280,61 @@ impl Documents {
             Self::Many(texts) => texts,
         };
         let parsed = texts.iter().map(|text| Policy::parse(text, Kind::Identity));
-        parsed
-            .collect::<Result<_, _>>()
-            .map_err(|error| format!("policy: {error}"))
+        parsed.collect::<Result<_, _>>().map_err(|error| format!("policy: {error}"))
     }
 }
 
 /// IAM's rule for names of users and roles.
 fn check_name(kind: &str, name: &str) -> Result<(), String> {
-    let fits = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b));
-    if fits && (1..=64).contains(&name.len()) {
-        Ok(())
-    } else {
-        Err(format!("`{name}` is not a {kind} name"))
-    }
+    let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b));
+    if fits && (1..=64).contains(&name.len()) { Ok(()) } else { Err(format!("`{name}` is not a {kind} name")) }
 }
 
 fn check_account(account: &str) -> Result<(), String> {
-    if is_account(account) {
-        Ok(())
-    } else {
-        Err(format!("`{account}` is not an account: twelve digits"))
-    }
+    if is_account(account) { Ok(()) } else { Err(format!("`{account}` is not an account: twelve digits")) }
 }
 
 /// An identifier in AWS's shape that is the same in every run.
 fn unique_id(prefix: &str, arn: &str) -> String {
     let text = data_encoding::BASE32_NOPAD.encode(&Sha256::digest(arn.as_bytes()));
     format!("{prefix}{}", &text[..17])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_told_with_their_line() {
+        let trust = r#"'{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}}'"#;
+        let odd = trust.replace(r#""Action""#, r#""Condition": {"IpAddress": {"aws:SourceIp": "::/0"}}, "Action""#);
+        let role = |more: &str| format!("# one\n[[role]]\nname = 'R'\naccount = '111111111111'\n{more}\n");
+        let key =
+            "access_key_id = 'AKIAAAAAAAAAAAAAAAAA'\nsecret_access_key = 'ssssssssssssssssssssssssssssssssssssssss'";
+        let user = |more: &str| format!("\n\n[[user]]\nname = 'u'\naccount = '111111111111'\n{key}\n{more}\n");
+        for (text, expected) in [
+            (role(&format!("trust = {trust}\nmax_sesion_duration = 1")), "line 6"),
+            (role(&format!("trust = {trust}\nmax_session_duration = 900")), "line 2: max_session_duration must be"),
+            (role(&format!("trust = {trust}\npath = 'team'")), "line 2: path must"),
+            (role(&format!("trust = {odd}")), "line 2: trust: condition operator `IpAddress`"),
+            (role("trust = '{'"), "line 2: trust: this policy contains invalid JSON"),
+            (user("mfa_seed = 'JBSWY3DPEHPK3PXP'"), "line 3: mfa_serial and mfa_seed go together"),
+            (user("policy = '[]'"), "line 3: policy: syntax error"),
+            (user("").repeat(2), "is there twice"),
+            (user("").replace("AKIA", "ASIA"), "line 3: access_key_id must be AKIA"),
+            ("partition = 1".to_owned(), "line 1"),
+        ] {
+            let error = World::parse(&text, Path::new("f.toml")).map(drop).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn secrets_stay_out_of_debug_texts() {
+        let text = "[[user]]\nname = 'u'\naccount = '111111111111'\naccess_key_id = 'AKIAAAAAAAAAAAAAAAAA'\n\
+             secret_access_key = 'ssssssssssssssssssssssssssssssssssssssss'\n\
+             mfa_serial = 'arn:aws:iam::111111111111:mfa/u'\nmfa_seed = 'JBSWY3DPEHPK3PXP'\n";
+        let shown = format!("{:?}", World::parse(text, Path::new("f.toml")).unwrap());
+        assert!(shown.contains("[secret]") && !shown.contains("ssss") && !shown.contains("72, 101"), "{shown}");
+    }
 }

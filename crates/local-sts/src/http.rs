@@ -46,19 +46,11 @@ async fn converse(stream: TcpStream, connection: u64, station: Arc<Station>) {
                 return Err(CutOff);
             };
             let reply = station.serve(request).await;
-            if reply.delivery == Delivery::Dropped {
-                Err(CutOff)
-            } else {
-                Ok(response(reply))
-            }
+            if reply.delivery == Delivery::Dropped { Err(CutOff) } else { Ok(response(reply)) }
         }
     });
     // What goes wrong on a connection is the client's to see: there is nobody else to tell.
-    drop(
-        hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service)
-            .await,
-    );
+    drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
 }
 
 /// Reads the whole request; nothing if it is too long or the client stopped in the middle.
@@ -71,12 +63,7 @@ async fn collect(incoming: hyper::Request<Incoming>, connection: u64) -> Option<
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: headers
-            .map(|(name, value)| {
-                (
-                    name.as_str().to_owned(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect(),
         body: body.to_vec(),
         connection,
@@ -87,10 +74,7 @@ fn response(reply: Reply) -> hyper::Response<Payload> {
     let body = Bytes::from(reply.body);
     let length = body.len();
     let payload = match reply.delivery {
-        Delivery::Truncated => Payload::Cut {
-            half: Some(body.slice(..length / 2)),
-            flushed: false,
-        },
+        Delivery::Truncated => Payload::Cut { half: Some(body.slice(..length / 2)), flushed: false },
         Delivery::Whole | Delivery::Dropped => Payload::Whole(Some(body)),
     };
     let mut response = hyper::Response::new(payload);

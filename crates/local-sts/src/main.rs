@@ -91,10 +91,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 /// Prints the address, and puts it into the ready file: whoever sees that file finds it whole.
 fn announce(address: &str, ready_file: Option<&Path>) -> io::Result<()> {
     if let Some(path) = ready_file {
-        let directory = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         writeln!(file, "{address}")?;
         file.persist(path)?;

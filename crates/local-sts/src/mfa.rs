@@ -51,8 +51,6 @@ impl UsedCodes {
         if step.is_some_and(|step| self.0.insert((serial.to_owned(), step))) {
             return Ok(true);
         }
-        Err(Refusal::access_denied(
-            "MultiFactorAuthentication failed with invalid MFA one time pass code.",
-        ))
+        Err(Refusal::access_denied("MultiFactorAuthentication failed with invalid MFA one time pass code."))
     }
 }

@@ -26,17 +26,12 @@ pub(crate) fn session_token(desk: &mut Desk<'_>, caller: &Caller, form: &Form) -
     let user = match &caller.holder {
         Holder::User { user, .. } if !caller.temporary => user.clone(),
         _ => {
-            return Err(Refusal::access_denied(
-                "Cannot call GetSessionToken with session credentials",
-            ));
+            return Err(Refusal::access_denied("Cannot call GetSessionToken with session credentials"));
         }
     };
     let with_mfa = desk.used_codes.check(caller, serial, code, desk.now)?;
     let expires = desk.expiry(Duration::from_secs(duration_seconds.unwrap_or(43200).into()));
-    let holder = Holder::User {
-        user,
-        mfa_at: with_mfa.then_some(desk.now),
-    };
+    let holder = Holder::User { user, mfa_at: with_mfa.then_some(desk.now) };
     Ok(Answer::default().credentials(desk.sessions.issue(holder, expires)?))
 }
 

@@ -142,36 +142,22 @@ impl Policy {
         let value: serde_json::Value = serde_json::from_str(text).map_err(PolicyError::Json)?;
         let raw: RawDocument = serde_json::from_value(value).map_err(PolicyError::Shape)?;
         if !matches!(raw.version.as_deref(), None | Some("2012-10-17" | "2008-10-17")) {
-            return Err(PolicyError::Rule(
-                "the policy's Version must be 2012-10-17 or 2008-10-17".into(),
-            ));
+            return Err(PolicyError::Rule("the policy's Version must be 2012-10-17 or 2008-10-17".into()));
         }
-        let statements = raw
-            .statement
-            .into_vec()
-            .into_iter()
-            .map(|raw| Statement::check(raw, kind))
-            .collect::<Result<_, _>>()?;
+        let statements =
+            raw.statement.into_vec().into_iter().map(|raw| Statement::check(raw, kind)).collect::<Result<_, _>>()?;
         Ok(Self { statements })
     }
 
     /// What this document says: an explicit denial wins, else the closest match.
     pub(crate) fn verdict(&self, question: &Question<'_>) -> Verdict {
-        self.statements
-            .iter()
-            .map(|statement| statement.verdict(question))
-            .max()
-            .unwrap_or(Verdict::Silent)
+        self.statements.iter().map(|statement| statement.verdict(question)).max().unwrap_or(Verdict::Silent)
     }
 }
 
 /// What several documents say together.
 pub(crate) fn verdict(policies: &[Policy], question: &Question<'_>) -> Verdict {
-    policies
-        .iter()
-        .map(|policy| policy.verdict(question))
-        .max()
-        .unwrap_or(Verdict::Silent)
+    policies.iter().map(|policy| policy.verdict(question)).max().unwrap_or(Verdict::Silent)
 }
 
 impl Statement {
@@ -185,9 +171,7 @@ impl Statement {
                 return Err(PolicyError::Rule("an identity policy can't have a Principal".into()));
             }
             (Kind::Identity, None, None) => {
-                return Err(PolicyError::Rule(
-                    "an identity policy's statement needs Resource".into(),
-                ));
+                return Err(PolicyError::Rule("an identity policy's statement needs Resource".into()));
             }
             (Kind::Trust, Some(principal), None) => (principal.check()?, Globs::everything()),
             (Kind::Trust, None, _) => return Err(PolicyError::Rule("a trust policy needs a Principal".into())),
@@ -195,15 +179,10 @@ impl Statement {
                 return Err(PolicyError::Rule("a trust policy can't have a Resource".into()));
             }
         };
-        if let Some(foreign) = actions
-            .patterns
-            .iter()
-            .find(|action| !action.to_lowercase().starts_with("sts:"))
+        if let Some(foreign) = actions.patterns.iter().find(|action| !action.to_lowercase().starts_with("sts:"))
             && kind == Kind::Trust
         {
-            return Err(PolicyError::Rule(format!(
-                "a trust policy may only name STS actions, not `{foreign}`"
-            )));
+            return Err(PolicyError::Rule(format!("a trust policy may only name STS actions, not `{foreign}`")));
         }
         let mut conditions = Vec::new();
         for (operator, keys) in raw.condition {
@@ -211,31 +190,18 @@ impl Statement {
                 conditions.push(Condition::parse(&operator, &key, values.into_vec())?);
             }
         }
-        Ok(Self {
-            allows: matches!(raw.effect, Effect::Allow),
-            principals,
-            actions,
-            resources,
-            conditions,
-        })
+        Ok(Self { allows: matches!(raw.effect, Effect::Allow), principals, actions, resources, conditions })
     }
 
     fn verdict(&self, question: &Question<'_>) -> Verdict {
-        let Some(matched) = self
-            .principals
-            .iter()
-            .filter_map(|pattern| question.identity.matched_by(pattern))
-            .max()
+        let Some(matched) = self.principals.iter().filter_map(|pattern| question.identity.matched_by(pattern)).max()
         else {
             return Verdict::Silent;
         };
         // Actions are compared without regard to case, ARNs with.
         let fits = self.actions.fit(&question.action.to_lowercase(), str::to_lowercase)
             && self.resources.fit(question.resource, str::to_owned)
-            && self
-                .conditions
-                .iter()
-                .all(|condition| condition.holds(question.context));
+            && self.conditions.iter().all(|condition| condition.holds(question.context));
         match (fits, self.allows) {
             (false, _) => Verdict::Silent,
             (true, true) => Verdict::Allow(matched),
@@ -246,10 +212,7 @@ impl Statement {
 
 impl Globs {
     fn everything() -> Self {
-        Self {
-            negated: false,
-            patterns: vec!["*".into()],
-        }
+        Self { negated: false, patterns: vec!["*".into()] }
     }
 
     fn check(
@@ -262,9 +225,7 @@ impl Globs {
             (Some(plain), None) => (false, plain.into_vec()),
             (None, Some(not)) => (true, not.into_vec()),
             (Some(_), Some(_)) => {
-                return Err(PolicyError::Rule(format!(
-                    "a statement can't have both {name} and Not{name}"
-                )));
+                return Err(PolicyError::Rule(format!("a statement can't have both {name} and Not{name}")));
             }
         };
         Ok(Some(Self { negated, patterns }))
@@ -323,4 +284,46 @@ pub(crate) fn glob(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abcd", false),
+            ("a?c", "ac", false),
+            ("*a*b", "xaxbxab", true),
+            ("", "a", false),
+            ("é?", "éa", true),
+        ] {
+            assert_eq!(glob(pattern, text), expected, "{pattern} for {text}");
+        }
+    }
+
+    #[test]
+    fn documents_that_are_not_policies_of_their_kind() {
+        let trust = |rest: &str| format!(r#"{{"Statement": {{"Effect": "Allow", "Principal": "*", {rest}}}}}"#);
+        for (kind, text, expected) in [
+            (Kind::Identity, "{nope".to_owned(), "invalid JSON"),
+            (Kind::Identity, r#"{"Statements": []}"#.to_owned(), "unknown field `Statements`"),
+            (Kind::Identity, r#"{"Version": "2020-01-01", "Statement": []}"#.to_owned(), "Version"),
+            (Kind::Identity, r#"{"Statement": {"Effect": "Allow", "Action": "*"}}"#.to_owned(), "needs Resource"),
+            (Kind::Identity, trust(r#""Action": "*", "Resource": "*""#), "can't have a Principal"),
+            (Kind::Trust, trust(r#""Action": "sts:AssumeRole", "Resource": "*""#), "can't have a Resource"),
+            (Kind::Trust, trust(r#""Action": "s3:*""#), "only name STS actions"),
+            (Kind::Trust, trust(r#""Action": "sts:*", "NotAction": "sts:*""#), "both Action and NotAction"),
+            (Kind::Trust, trust(r#""Sid": "x""#), "needs Action"),
+            (Kind::Trust, r#"{"Statement": {"Effect": "Allow", "Action": "sts:*"}}"#.to_owned(), "needs a Principal"),
+            (Kind::Trust, trust(r#""Action": "sts:*"", "Condition": {"X": {"aws:userid": "a"}}"#), "invalid JSON"),
+            (Kind::Trust, trust(r#""Action": "sts:*", "Condition": {"X": {"aws:userid": "a"}}"#), "operator `X`"),
+        ] {
+            let error = Policy::parse(&text, kind).map(drop).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
 }

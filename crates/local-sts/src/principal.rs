@@ -90,14 +90,8 @@ mod tests {
             ("*", Some(Pattern::Anyone)),
             ("111111111111", account.clone()),
             ("arn:aws:iam::111111111111:root", account),
-            (
-                "arn:aws:iam::111111111111:user/a/b",
-                arn("arn:aws:iam::111111111111:user/a/b"),
-            ),
-            (
-                "arn:aws:sts::111111111111:assumed-role/R/s",
-                arn("arn:aws:sts::111111111111:assumed-role/R/s"),
-            ),
+            ("arn:aws:iam::111111111111:user/a/b", arn("arn:aws:iam::111111111111:user/a/b")),
+            ("arn:aws:sts::111111111111:assumed-role/R/s", arn("arn:aws:sts::111111111111:assumed-role/R/s")),
             ("arn:aws:sts::111111111111:assumed-role/R", None),
             ("arn:aws:iam::111111111111:user/*", None),
             ("arn:aws:iam::x:user/a", None),

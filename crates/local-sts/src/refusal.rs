@@ -21,11 +21,7 @@ pub(crate) const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 impl Refusal {
     /// Makes an answer from its three parts.
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            message: message.into(),
-        }
+        Self { status, code: code.to_owned(), message: message.into() }
     }
 
     /// The caller may not do this; STS never says which of the policies was missing.
@@ -47,29 +43,17 @@ impl Refusal {
 
     /// The key is unknown or inactive, or its session token doesn't belong to it.
     pub(crate) fn invalid_client_token() -> Self {
-        Self::new(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.",
-        )
+        Self::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
     }
 
     /// The session's time is over.
     pub(crate) fn expired_token() -> Self {
-        Self::new(
-            403,
-            "ExpiredToken",
-            "The security token included in the request is expired",
-        )
+        Self::new(403, "ExpiredToken", "The security token included in the request is expired")
     }
 
     /// Nothing in the request says who is calling.
     pub(crate) fn missing_token() -> Self {
-        Self::new(
-            403,
-            "MissingAuthenticationToken",
-            "Request is missing Authentication Token",
-        )
+        Self::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
     }
 
     /// The `Authorization` header can't be read.
@@ -113,10 +97,6 @@ impl Refusal {
 
     /// Something failed on the server's side.
     pub(crate) fn internal() -> Self {
-        Self::new(
-            500,
-            "InternalFailure",
-            "The request processing has failed because of an unknown error.",
-        )
+        Self::new(500, "InternalFailure", "The request processing has failed because of an unknown error.")
     }
 }

@@ -95,13 +95,9 @@ impl Sessions {
 
     /// Ends one session or all of them; returns how many weren't over yet.
     pub(crate) fn expire(&mut self, access_key_id: Option<&str>, now: SystemTime) -> usize {
-        let live = self
-            .0
-            .values_mut()
-            .map(|(credentials, _)| credentials)
-            .filter(|credentials| {
-                credentials.expires > now && access_key_id.is_none_or(|id| id == credentials.access_key_id)
-            });
+        let live = self.0.values_mut().map(|(credentials, _)| credentials).filter(|credentials| {
+            credentials.expires > now && access_key_id.is_none_or(|id| id == credentials.access_key_id)
+        });
         live.map(|credentials| credentials.expires = now).count()
     }
 }
@@ -166,10 +162,7 @@ fn access_key_id(account: &str, random: [u8; 10]) -> String {
 /// The account that is written into a key's id.
 pub(crate) fn account_of_key(access_key_id: &str) -> Option<String> {
     let bytes = BASE32.decode(access_key_id.get(4..)?.as_bytes()).ok()?;
-    let head = bytes
-        .get(..6)?
-        .iter()
-        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    let head = bytes.get(..6)?.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     Some(format!("{:012}", (head & 0x7fff_ffff_ff80) >> 7))
 }
 

@@ -57,12 +57,13 @@ impl Claim {
                 header.split(' ').next().unwrap_or_default()
             )));
         };
+        if let Some(odd) = fields.split([',', ' ']).find(|part| !part.is_empty() && !part.contains('=')) {
+            return Err(Refusal::incomplete_signature(format!(
+                "'{odd}' not a valid key=value pair (missing equal-sign) in Authorization header: '{header}'."
+            )));
+        }
         let field = |name: &str| {
-            fields
-                .split(',')
-                .filter_map(|part| part.trim().split_once('='))
-                .find(|(key, _)| *key == name)
-                .map(|f| f.1)
+            fields.split(',').filter_map(|part| part.trim().split_once('=')).find(|(key, _)| *key == name).map(|f| f.1)
         };
         let stamp = request.header("x-amz-date");
         let mut missing = String::new();
@@ -89,10 +90,7 @@ impl Claim {
                 Refusal::incomplete_signature(format!("AWS query-string parameters must include '{name}'."))
             })
         };
-        let seconds = field("X-Amz-Expires")?
-            .parse()
-            .ok()
-            .filter(|seconds| (1..=604_800).contains(seconds));
+        let seconds = field("X-Amz-Expires")?.parse().ok().filter(|seconds| (1..=604_800).contains(seconds));
         let seconds = seconds.ok_or_else(|| Refusal::incomplete_signature("X-Amz-Expires must be 1 to 604800"))?;
         Self::assemble(
             &field("X-Amz-Credential")?,
@@ -144,9 +142,7 @@ impl Claim {
             ))
         })?;
         if self.service != service {
-            return Err(Refusal::signature(format!(
-                "Credential should be scoped to correct service: '{service}'. "
-            )));
+            return Err(Refusal::signature(format!("Credential should be scoped to correct service: '{service}'. ")));
         }
         if !is_region(&self.region) {
             return Err(Refusal::signature("Credential should be scoped to a valid region. "));
@@ -170,14 +166,10 @@ impl Claim {
                 "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
             ));
         }
-        match request
-            .headers
-            .iter()
-            .find(|(name, _)| name.starts_with("x-amz-") && !self.signs(name))
-        {
-            Some((name, _)) => Err(Refusal::signature(format!(
-                "'{name}' must be a 'SignedHeader' in the AWS Authorization."
-            ))),
+        match request.headers.iter().find(|(name, _)| name.starts_with("x-amz-") && !self.signs(name)) {
+            Some((name, _)) => {
+                Err(Refusal::signature(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.")))
+            }
             None => Ok(()),
         }
     }
@@ -232,17 +224,12 @@ fn is_region(text: &str) -> bool {
     let words = &parts[..parts.len() - 1];
     number.len() == 1
         && number.bytes().all(|b| b.is_ascii_digit())
-        && words
-            .iter()
-            .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
+        && words.iter().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
 /// Every service but S3 signs the path as sent, encoded once more.
 fn canonical_path(path: &str) -> String {
-    let parts: Vec<String> = path
-        .split('/')
-        .map(|part| utf8_percent_encode(part, UNRESERVED).to_string())
-        .collect();
+    let parts: Vec<String> = path.split('/').map(|part| utf8_percent_encode(part, UNRESERVED).to_string()).collect();
     parts.join("/")
 }
 
@@ -250,18 +237,11 @@ fn canonical_query(query: &str) -> String {
     let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
         .filter(|(key, _)| key != "X-Amz-Signature")
         .map(|(key, value)| {
-            (
-                utf8_percent_encode(&key, UNRESERVED).to_string(),
-                utf8_percent_encode(&value, UNRESERVED).to_string(),
-            )
+            (utf8_percent_encode(&key, UNRESERVED).to_string(), utf8_percent_encode(&value, UNRESERVED).to_string())
         })
         .collect();
     pairs.sort();
-    pairs
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect::<Vec<_>>()
-        .join("&")
+    pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("&")
 }
 
 fn keyed(key: &[u8], text: &str) -> Hmac<Sha256> {
@@ -270,4 +250,140 @@ fn keyed(key: &[u8], text: &str) -> Hmac<Sha256> {
     };
     mac.update(text.as_bytes());
     mac
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+    fn request(query: &str, headers: &[(&str, &str)]) -> Request {
+        Request {
+            method: "GET".into(),
+            path: "/".into(),
+            query: query.into(),
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            body: vec![],
+            connection: 1,
+        }
+    }
+
+    /// `get-vanilla` of AWS's SigV4 test suite, with a service as asked.
+    fn vanilla(scope: &str, signature: &str) -> Request {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}/aws4_request, SignedHeaders=host;x-amz-date, \
+             Signature={signature}"
+        );
+        request(
+            "",
+            &[("host", "example.amazonaws.com"), ("x-amz-date", "20150830T123600Z"), ("authorization", &authorization)],
+        )
+    }
+
+    const VANILLA_SCOPE: &str = "20150830/us-east-1/service";
+    const VANILLA: &str = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31";
+
+    fn signed_at() -> SystemTime {
+        stamp::parse_basic("20150830T123600Z").unwrap()
+    }
+
+    #[test]
+    fn aws_vectors() {
+        let secret = Secret::new(SECRET.to_owned());
+        let vanilla = vanilla(VANILLA_SCOPE, VANILLA);
+        assert!(Claim::read(&vanilla).unwrap().matches(&vanilla, &secret));
+        // The example of "Signing AWS requests": ListUsers.
+        let authorization = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, \
+             SignedHeaders=content-type;host;x-amz-date, \
+             Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7";
+        let list_users = request(
+            "Action=ListUsers&Version=2010-05-08",
+            &[
+                ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
+                ("host", "iam.amazonaws.com"),
+                ("x-amz-date", "20150830T123600Z"),
+                ("authorization", authorization),
+            ],
+        );
+        let claim = Claim::read(&list_users).unwrap();
+        assert!(claim.matches(&list_users, &secret));
+        assert!(!claim.matches(&list_users, &Secret::new("another".into())));
+        for change in [
+            |request: &mut Request| request.query.push_str("&X=1"),
+            |request: &mut Request| request.body.push(b'x'),
+            |request: &mut Request| request.method = "POST".into(),
+            |request: &mut Request| request.headers[1].1 = "sts.amazonaws.com".into(),
+        ] {
+            let mut changed = Request { headers: list_users.headers.clone(), ..request(&list_users.query, &[]) };
+            change(&mut changed);
+            assert!(!claim.matches(&changed, &secret), "{} {}", changed.method, changed.query);
+        }
+    }
+
+    #[test]
+    fn times_and_scopes() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        for (scope, now, expected) in [
+            (VANILLA_SCOPE, signed_at() + minutes(15), None),
+            (VANILLA_SCOPE, signed_at() - minutes(15), None),
+            (
+                VANILLA_SCOPE,
+                signed_at() + minutes(20),
+                Some(
+                    "Signature expired: 20150830T123600Z is now earlier than 20150830T124100Z (20150830T125600Z - 15 min.)",
+                ),
+            ),
+            (
+                VANILLA_SCOPE,
+                signed_at() - minutes(20),
+                Some(
+                    "Signature not yet current: 20150830T123600Z is still later than 20150830T123100Z (20150830T121600Z + 15 min.)",
+                ),
+            ),
+            ("20150830/us-east-1/s3", signed_at(), Some("scoped to correct service: 'service'")),
+            ("20150830/aws-global/service", signed_at(), Some("scoped to a valid region")),
+            ("20150831/us-east-1/service", signed_at(), Some("'20150831' != '20150830'")),
+        ] {
+            let request = vanilla(scope, VANILLA);
+            let result = Claim::read(&request).unwrap().check_scope(&request, "service", now);
+            match (result, expected) {
+                (Ok(()), None) => {}
+                (Err(refusal), Some(text)) => {
+                    assert_eq!(refusal.code, "SignatureDoesNotMatch");
+                    assert!(refusal.message.contains(text), "{}", refusal.message);
+                }
+                (result, expected) => panic!("{scope}: {result:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn unsigned_amz_headers_are_refused() {
+        let mut request = vanilla(VANILLA_SCOPE, VANILLA);
+        request.headers.push(("x-amz-security-token".into(), "t".into()));
+        let refusal = Claim::read(&request).unwrap().check_scope(&request, "service", signed_at()).unwrap_err();
+        assert!(refusal.message.contains("x-amz-security-token"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn headers_that_cannot_be_read() {
+        for (authorization, code, text) in [
+            ("AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request", "IncompleteSignature", "requires 'Signature'"),
+            ("AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=0", "IncompleteSignature", "exactly 5"),
+            (
+                "AWS4-HMAC-SHA256 Credential= a/b, SignedHeaders=host, Signature=0",
+                "IncompleteSignature",
+                "'a/b' not a valid key=value pair (missing equal-sign)",
+            ),
+            ("Basic YTpi", "IncompleteSignature", "Unsupported AWS 'algorithm': 'Basic'"),
+            ("", "IncompleteSignature", "Unsupported"),
+        ] {
+            let request = request("", &[("authorization", authorization), ("x-amz-date", "20150830T123600Z")]);
+            let refusal = Claim::read(&request).unwrap_err();
+            assert_eq!(refusal.code, code);
+            assert!(refusal.message.contains(text), "{}", refusal.message);
+        }
+        assert_eq!(Claim::read(&request("", &[])).unwrap_err().code, "MissingAuthenticationToken");
+    }
 }

@@ -46,11 +46,7 @@ pub(crate) fn whole_seconds(time: SystemTime) -> SystemTime {
 /// Moves a time by a signed number of seconds.
 pub(crate) fn moved(time: SystemTime, seconds: i64) -> SystemTime {
     let by = Duration::from_secs(seconds.unsigned_abs());
-    let moved = if seconds < 0 {
-        time.checked_sub(by)
-    } else {
-        time.checked_add(by)
-    };
+    let moved = if seconds < 0 { time.checked_sub(by) } else { time.checked_add(by) };
     moved.filter(|time| *time >= UNIX_EPOCH).unwrap_or(time)
 }
 
@@ -63,13 +59,7 @@ mod tests {
         let time = UNIX_EPOCH + Duration::from_secs(1_440_938_160);
         assert_eq!(basic(time), "20150830T123600Z");
         assert_eq!(parse_basic("20150830T123600Z"), Some(time));
-        for wrong in [
-            "20150830T123600",
-            "2015-08-30T12:36:00Z",
-            "20151330T123600Z",
-            "2015083éT23600Z",
-            "",
-        ] {
+        for wrong in ["20150830T123600", "2015-08-30T12:36:00Z", "20151330T123600Z", "2015083éT23600Z", ""] {
             assert_eq!(parse_basic(wrong), None, "{wrong}");
         }
     }

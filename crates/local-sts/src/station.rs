@@ -15,13 +15,8 @@ use crate::sigv4::Claim;
 use crate::{ambient, assume_role, control, plain_actions, stamp};
 
 const VERSION: &str = "2011-06-15";
-const ACTIONS: [&str; 5] = [
-    "AssumeRole",
-    "GetSessionToken",
-    "GetCallerIdentity",
-    "GetAccessKeyInfo",
-    "DecodeAuthorizationMessage",
-];
+const ACTIONS: [&str; 5] =
+    ["AssumeRole", "GetSessionToken", "GetCallerIdentity", "GetAccessKeyInfo", "DecodeAuthorizationMessage"];
 
 /// The server's whole memory.
 pub(crate) struct Station {
@@ -68,10 +63,7 @@ impl Desk<'_> {
 impl Station {
     /// Opens for business.
     pub(crate) fn new(world: World) -> Self {
-        Self {
-            world,
-            state: Mutex::default(),
-        }
+        Self { world, state: Mutex::default() }
     }
 
     /// The memory; a panic elsewhere doesn't take it away.
@@ -120,11 +112,7 @@ impl Station {
         now: SystemTime,
     ) -> Result<Answer, Refusal> {
         if request.path != "/" || !matches!(request.method.as_str(), "GET" | "POST") {
-            return Err(Refusal::new(
-                404,
-                "UnknownOperationException",
-                "There is nothing at this path",
-            ));
+            return Err(Refusal::new(404, "UnknownOperationException", "There is nothing at this path"));
         }
         let version = form.value("Version").unwrap_or("NO_VERSION_SPECIFIED");
         if action.is_empty() {
@@ -143,15 +131,9 @@ impl Station {
         let state = &mut *guard;
         state.calls.identify(number, &claim.access_key_id, None);
         let caller = authenticate(&self.world, &state.sessions, &claim, request, now)?;
-        state
-            .calls
-            .identify(number, &claim.access_key_id, Some(caller.holder.arn()));
-        let mut desk = Desk {
-            sessions: &mut state.sessions,
-            used_codes: &mut state.used_codes,
-            now,
-            lifetime: plan.lifetime,
-        };
+        state.calls.identify(number, &claim.access_key_id, Some(caller.holder.arn()));
+        let mut desk =
+            Desk { sessions: &mut state.sessions, used_codes: &mut state.used_codes, now, lifetime: plan.lifetime };
         match action {
             "AssumeRole" => assume_role::answer(&self.world, &mut desk, &caller, form),
             "GetSessionToken" => plain_actions::session_token(&mut desk, &caller, form),
@@ -178,37 +160,16 @@ fn authenticate(
             if credentials.expires <= now {
                 return Err(Refusal::expired_token());
             }
-            (
-                Caller {
-                    holder: holder.clone(),
-                    temporary: true,
-                },
-                &credentials.secret,
-            )
+            (Caller { holder: holder.clone(), temporary: true }, &credentials.secret)
         }
         None => {
-            let user = world
-                .user_of_key(&claim.access_key_id)
-                .filter(|user| user.active && claim.token.is_none());
+            let user = world.user_of_key(&claim.access_key_id).filter(|user| user.active && claim.token.is_none());
             let user = user.ok_or_else(Refusal::invalid_client_token)?;
-            (
-                Caller {
-                    holder: Holder::User {
-                        user: user.clone(),
-                        mfa_at: None,
-                    },
-                    temporary: false,
-                },
-                &user.secret,
-            )
+            (Caller { holder: Holder::User { user: user.clone(), mfa_at: None }, temporary: false }, &user.secret)
         }
     };
     claim.check_scope(request, "sts", now)?;
-    if claim.matches(request, secret) {
-        Ok(caller)
-    } else {
-        Err(Refusal::wrong_signature())
-    }
+    if claim.matches(request, secret) { Ok(caller) } else { Err(Refusal::wrong_signature()) }
 }
 
 impl Reply {
@@ -218,13 +179,6 @@ impl Reply {
             Ok(answer) => (200, answer.document(action, &request_id)),
             Err(refusal) => (refusal.status, answer::refusal_document(&refusal, &request_id)),
         };
-        Self {
-            status,
-            content_type: "text/xml",
-            body,
-            date,
-            request_id: Some(request_id),
-            delivery,
-        }
+        Self { status, content_type: "text/xml", body, date, request_id: Some(request_id), delivery }
     }
 }

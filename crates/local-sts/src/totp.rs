@@ -24,30 +24,20 @@ fn truncated(seed: &[u8], step: u64) -> u32 {
     mac.update(&step.to_be_bytes());
     let digest = mac.finalize().into_bytes();
     let offset = usize::from(digest[19] & 0x0f);
-    let part = [
-        digest[offset],
-        digest[offset + 1],
-        digest[offset + 2],
-        digest[offset + 3],
-    ];
+    let part = [digest[offset], digest[offset + 1], digest[offset + 2], digest[offset + 3]];
     u32::from_be_bytes(part) & 0x7fff_ffff
 }
 
 /// Which step's code this is, if it is one that STS takes: the current one or a neighbour.
 pub(crate) fn accepted_step(seed: &[u8], unix_seconds: u64, given: &str) -> Option<u64> {
     let current = step(unix_seconds);
-    [current, current.saturating_sub(1), current + 1]
-        .into_iter()
-        .find(|step| code(seed, *step) == given)
+    [current, current.saturating_sub(1), current + 1].into_iter().find(|step| code(seed, *step) == given)
 }
 
 /// Reads a seed as IAM shows it: base32, spaces and lower case allowed, padding optional.
 pub(crate) fn parse_seed(text: &str) -> Option<Vec<u8>> {
     let letters: String = text.chars().filter(|c| !c.is_whitespace() && *c != '=').collect();
-    data_encoding::BASE32_NOPAD
-        .decode(letters.to_ascii_uppercase().as_bytes())
-        .ok()
-        .filter(|seed| !seed.is_empty())
+    data_encoding::BASE32_NOPAD.decode(letters.to_ascii_uppercase().as_bytes()).ok().filter(|seed| !seed.is_empty())
 }
 
 #[cfg(test)]
