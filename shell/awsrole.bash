@@ -1,0 +1,418 @@
+# shellcheck shell=bash
+# awsrole for bash 4.4 and later: `cd` into a project and this shell holds its AWS role, `cd` out and all is as it was.
+#
+# At an unchanged prompt and on leaving only builtins run. They are spelled `\builtin NAME`, so that no alias or
+# function of yours comes between: an alias of `export` would print the secrets. Secrets stand in the exported
+# variables and nowhere else; what the variables held before is kept here, unexported.
+
+# `set -a` would export every function and variable below to each child.
+case $- in
+  *a*) \builtin set +a; __awsrole_allexport=1 ;;
+  *) __awsrole_allexport='' ;;
+esac
+
+__awsrole_bin=@BIN@
+__awsrole_generation_file=@GENERATION@
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+# Each of these two is believed as a whole by the clients, so that a change to one of its members is a change to all.
+__awsrole_keys=(AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION)
+__awsrole_profiles=(AWS_PROFILE AWS_DEFAULT_PROFILE)
+
+# Whatever else could make a client somebody while the shell is closed.
+__awsrole_hidden_if_closed=(
+  AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY
+  SECRET_ACCESS_KEY AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
+  AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN
+  AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID
+)
+
+# Sourced again, the shell must not forget its way back.
+if [[ -z ${__awsrole_state+x} ]]; then
+  __awsrole_state=new     # new | outer | role | closed | hands-off
+  __awsrole_pending=''    # set while an answer is awaited; still set later: it never came
+  __awsrole_off=''        # `awsrole off`
+  __awsrole_use=''        # `awsrole use NAME`, and the file for which it was said
+  __awsrole_use_in=''
+  __awsrole_failed=''     # names that could not be set, each between spaces
+  __awsrole_depth=0 __awsrole_deadline=0 __awsrole_generation='' __awsrole_direnv=''
+  __awsrole_paths=() __awsrole_texts=()
+  \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted
+fi
+
+__awsrole_say() {
+  \builtin printf 'awsrole: %s\n' "$1" >&2
+}
+
+# --- find ------------------------------------------------------------------------------------------------------------
+
+# Every .awsrole.toml from here upward, nearest first. Of any kind: the binary explains a directory or a dangling link.
+__awsrole_find() {
+  \builtin local dir=${PWD%/}
+  __awsrole_files=()
+  while
+    if [[ -e $dir/.awsrole.toml || -L $dir/.awsrole.toml ]]; then __awsrole_files+=("$dir/.awsrole.toml"); fi
+    [[ $dir == */* ]]
+  do dir=${dir%/*}; done
+}
+
+# Contents are compared, not times: two edits within one tick of the clock are two edits. A FIFO is never opened, a huge
+# file read only as far as the binary would; the first character tells these cases and a NUL at the end apart.
+__awsrole_read() {
+  if [[ ! -f $1 ]]; then __awsrole_text=special
+  elif [[ ! -r $1 ]]; then __awsrole_text=unreadable
+  elif IFS= \builtin read -r -d '' -n 16385 __awsrole_text <"$1"; then __awsrole_text=0$__awsrole_text
+  else __awsrole_text=1$__awsrole_text; fi
+}
+
+# The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
+__awsrole_read_generation() {
+  __awsrole_text=''
+  if [[ -r $__awsrole_generation_file ]]; then
+    IFS= \builtin read -r __awsrole_text <"$__awsrole_generation_file" || [[ -n $__awsrole_text ]]
+  fi
+}
+
+# --- decide ----------------------------------------------------------------------------------------------------------
+
+# Is what the shell holds still right? If not, __awsrole_event says why. `test` because `[[` heeds nocasematch.
+__awsrole_fresh() {
+  \builtin local i now
+  __awsrole_event=prompt
+  __awsrole_find
+  if ! \builtin test "${__awsrole_files[0]-}" = "${__awsrole_paths[0]-}"; then \builtin return 1; fi
+  case $__awsrole_state in
+    new) \builtin return 1 ;;
+    hands-off) \builtin return 0 ;;
+    outer) if [[ -z ${__awsrole_files[0]-} ]]; then \builtin return 0; fi ;;
+  esac
+  for ((i = 0; i < __awsrole_depth; i++)); do
+    if ! \builtin test "${__awsrole_files[i]-}" = "${__awsrole_paths[i]-}"; then \builtin return 1; fi
+    __awsrole_read "${__awsrole_files[i]-}"
+    if ! \builtin test "$__awsrole_text" = "${__awsrole_texts[i]-}"; then \builtin return 1; fi
+  done
+  __awsrole_read_generation
+  if ! \builtin test "$__awsrole_text" = "$__awsrole_generation"; then \builtin return 1; fi
+  if ! \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then \builtin return 1; fi
+  if ((__awsrole_deadline)); then
+    \builtin printf -v now '%(%s)T' -1
+    if ((now >= __awsrole_deadline)); then
+      if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
+      \builtin return 1
+    fi
+  fi
+}
+
+# --- save, set, hide, restore ----------------------------------------------------------------------------------------
+
+# A prior value is `-` if the name was unset, `=VALUE` if it was a shell variable, `+VALUE` if it was exported.
+__awsrole_save() {
+  if [[ -n ${__awsrole_prior[$1]+x} ]]; then \builtin return 0; fi
+  if [[ -z ${!1+x} ]]; then __awsrole_prior[$1]=-
+  elif [[ ${!1@a} == *x* ]]; then __awsrole_prior[$1]=+${!1}
+  else __awsrole_prior[$1]="=${!1}"; fi
+}
+
+# What awsrole left is '' if hidden, `=VALUE` if set; of a secret only `*`, lest it stand in the shell twice.
+# It is written down first: Ctrl-C in between leaves a record without a value, never a value without a record.
+__awsrole_set() {
+  __awsrole_save "$1"
+  case $1 in
+    AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
+    *) __awsrole_ours[$1]="=$2" ;;
+  esac
+  \builtin export "$1=$2" 2>/dev/null || __awsrole_fail "$1"
+}
+
+__awsrole_hide() {
+  __awsrole_save "$1"
+  __awsrole_ours[$1]=''
+  \builtin unset -v "$1" 2>/dev/null || __awsrole_fail "$1"
+}
+
+__awsrole_fail() {
+  __awsrole_forget "$1"
+  if [[ $__awsrole_failed != *" $1 "* ]]; then __awsrole_failed+=" $1 "; fi
+}
+
+__awsrole_forget() {
+  \builtin unset -v "__awsrole_prior[$1]" "__awsrole_ours[$1]"
+}
+
+__awsrole_forget_keys() {
+  \builtin local name
+  for name in "${__awsrole_keys[@]}"; do __awsrole_forget "$name"; done
+}
+
+# Does the name hold what awsrole left there?
+__awsrole_intact() {
+  if [[ ${__awsrole_ours[$1]-} == '*' ]]; then [[ -n ${!1+x} ]]
+  else \builtin test "${!1+=${!1}}" = "${__awsrole_ours[$1]-}"; fi
+}
+
+__awsrole_restore() {
+  \builtin local prior=${__awsrole_prior[$1]}
+  case $prior in
+    -) \builtin unset -v "$1" ;;
+    +*) \builtin export "$1=${prior:1}" ;;
+    *) \builtin export -n "$1=${prior:1}" ;;
+  esac 2>/dev/null || __awsrole_say "$1 is read-only and can't be given back its former value"
+  __awsrole_forget "$1"
+}
+
+# Leaving: every name that still holds what awsrole left there gets its prior value, each by itself; but the user's own
+# keys come back together or, if one of them was changed, not at all. (While an answer is pending nobody changed them,
+# they are half set.)
+__awsrole_undo() {
+  \builtin local name
+  for name in "${__awsrole_keys[@]}"; do
+    if [[ -z $__awsrole_pending && -n ${__awsrole_prior[$name]+x} ]] && ! __awsrole_intact "$name"; then
+      __awsrole_forget_keys
+    fi
+  done
+  for name in "${!__awsrole_prior[@]}"; do
+    if __awsrole_intact "$name"; then __awsrole_restore "$name"; fi
+  done
+  __awsrole_prior=() __awsrole_ours=() __awsrole_lifted=()
+}
+
+# --- the user's own hand ---------------------------------------------------------------------------------------------
+
+# Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
+# A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
+__awsrole_mind_changes() {
+  \builtin local name changed='' keys=''
+  case $__awsrole_state in role | closed) ;; *) \builtin return 0 ;; esac
+  for name in "${__awsrole_keys[@]}" "${__awsrole_profiles[@]}"; do
+    if [[ -n ${__awsrole_prior[$name]+x} ]] && ! __awsrole_intact "$name"; then
+      changed=$name
+      case $name in *_PROFILE) __awsrole_forget "$name" ;; *) keys=1 ;; esac
+    fi
+  done
+  if [[ -z $changed ]]; then \builtin return 0; fi
+  for name in "${!__awsrole_prior[@]}"; do
+    if ! __awsrole_intact "$name"; then __awsrole_forget "$name"
+    else case $name in
+      AWS_ACCESS_KEY_ID | AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN | AWS_CREDENTIAL_EXPIRATION)
+        __awsrole_hide "$name"; if [[ $keys ]]; then __awsrole_forget "$name"; fi ;;
+      AWS_PROFILE | AWS_DEFAULT_PROFILE) __awsrole_hide "$name" ;;
+      *) __awsrole_restore "$name" ;;
+    esac; fi
+  done
+  if ! \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then \builtin return 0; fi
+  __awsrole_state=hands-off
+  __awsrole_find
+  if \builtin test "${__awsrole_files[0]-}" = "${__awsrole_paths[0]-}"; then
+    __awsrole_say "$changed was changed by hand: awsrole keeps its hands off here until \`awsrole refresh\` or until you leave"
+  fi
+}
+
+# --- close -----------------------------------------------------------------------------------------------------------
+
+# Nobody's credentials: with the variables merely unset, clients would fall back to [default] or to the instance's role.
+__awsrole_close() {
+  \builtin local name
+  for name in "${__awsrole_hidden_if_closed[@]}"; do __awsrole_hide "$name"; done
+  for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do __awsrole_set "$name" awsrole-no-role; done
+  __awsrole_set AWS_EC2_METADATA_DISABLED true
+  __awsrole_set AWSROLE_STATE closed
+  __awsrole_state=closed __awsrole_pending=''
+  \builtin printf -v __awsrole_deadline '%(%s)T' -1
+  ((__awsrole_deadline += 30))
+}
+
+# --- sync ------------------------------------------------------------------------------------------------------------
+
+# The binary is asked from the outer environment (so that awsrole can't become its own source), and everything that the
+# answer will be compared with is on record before it starts. Ctrl-C throws bash out of here: what it comes back to is
+# the mark `pending`, not a loop. An answer whose last statement was never reached isn't half an answer, it is none.
+__awsrole_sync() {
+  \builtin local event=$1 file answer='' problem
+  \builtin local -a arguments
+  arguments=(hook export bash --event "$1")
+  if [[ $event == cd ]] && ((!BASH_SUBSHELL)); then arguments+=(--ask); fi
+  if ! \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in"; then __awsrole_use=''; fi
+  if [[ -n $__awsrole_use ]]; then arguments+=(--role "$__awsrole_use"); fi
+
+  __awsrole_undo
+  __awsrole_paths=("${__awsrole_files[@]}") __awsrole_texts=() __awsrole_depth=${#__awsrole_files[@]}
+  for file in "${__awsrole_files[@]}"; do
+    __awsrole_read "$file"
+    __awsrole_texts+=("$__awsrole_text")
+  done
+  __awsrole_read_generation
+  __awsrole_generation=$__awsrole_text __awsrole_direnv=${DIRENV_WATCHES-}
+  __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=''
+  if ((!__awsrole_depth)) && [[ -z ${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
+
+  __awsrole_pending=1
+  if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
+    answer=$("$__awsrole_bin" "${arguments[@]}" -- "${__awsrole_files[@]}" </dev/null)
+    # A syntax error would quote the line, and with it a secret.
+    \builtin eval "$answer" 2>/dev/null
+    problem="no complete answer: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
+  else
+    problem="$__awsrole_bin is gone: this directory's role can't be had (hint: reinstall awsrole or open a new shell)"
+  fi
+  if [[ $__awsrole_pending ]]; then
+    __awsrole_undo
+    __awsrole_close
+    if [[ $__awsrole_failed ]]; then
+      problem="${__awsrole_failed//  /, } read-only in this shell: it holds no credentials here"
+    fi
+    if [[ $event != retry ]]; then __awsrole_say "${problem# }"; fi
+  fi
+}
+
+# The statements of an answer: __awsrole_set, __awsrole_hide, and these two.
+
+# An inherited value is the parent shell's doing: what stood there before it becomes this shell's outer environment.
+__awsrole_adopt() { # NAME unset | NAME exported VALUE
+  if [[ $2 == unset ]]; then \builtin unset -v "$1" 2>/dev/null || __awsrole_fail "$1"
+  else \builtin export "$1=$3" 2>/dev/null || __awsrole_fail "$1"; fi
+}
+
+__awsrole_done() { # STATE DEADLINE DEPTH
+  if [[ $__awsrole_failed ]]; then \builtin return 0; fi
+  __awsrole_state=$1 __awsrole_depth=$3 __awsrole_pending=''
+  if [[ $1 == closed ]]; then __awsrole_close; fi
+  if (($2)) || [[ $1 != closed ]]; then __awsrole_deadline=$2; fi
+}
+
+# --- hooks -----------------------------------------------------------------------------------------------------------
+
+__awsrole_hook() { # prompt | cd
+  \builtin local - event
+  \builtin set +aeuxvET
+  if [[ $__awsrole_off ]]; then \builtin return 0; fi
+  if [[ $__awsrole_pending ]]; then
+    __awsrole_undo
+    __awsrole_close
+    __awsrole_say "interrupted: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
+  fi
+  __awsrole_mind_changes
+  if __awsrole_fresh; then __awsrole_lay; else
+    if [[ $1 == cd ]]; then __awsrole_event='cd'; fi
+    __awsrole_sync "$__awsrole_event"
+  fi
+}
+
+# direnv loads and unloads at the prompt and must find the environment that it left: so awsrole's values are lifted off
+# before it and laid back after it, over whatever it made of the environment. For a moment they stand unexported.
+__awsrole_lift() {
+  \builtin local - name status=$?
+  \builtin set +aeuxvET
+  __awsrole_mind_changes
+  case $__awsrole_state in role | closed)
+    for name in "${!__awsrole_prior[@]}"; do
+      if __awsrole_intact "$name"; then
+        __awsrole_lifted[$name]=${!name+=${!name}}
+        __awsrole_restore "$name"
+      else __awsrole_forget "$name"; fi
+    done ;;
+  esac
+  \builtin return "$status"
+}
+
+__awsrole_lay() {
+  \builtin local name
+  for name in "${!__awsrole_lifted[@]}"; do
+    case ${__awsrole_lifted[$name]} in
+      '') __awsrole_hide "$name" ;;
+      *) __awsrole_set "$name" "${__awsrole_lifted[$name]:1}" ;;
+    esac
+  done
+  __awsrole_lifted=()
+}
+
+# bash keeps `$?` and PIPESTATUS for each element of PROMPT_COMMAND; inside a string the status has to be handed on,
+# though not under `set -e`, which would end the shell.
+__awsrole_prompt() {
+  \builtin local - status=$?
+  case $- in *e*) status=0 ;; esac
+  \builtin set +aeuxvET
+  __awsrole_hook prompt
+  if [[ "${PROMPT_COMMAND[*]}" == *_direnv_hook* && ${PROMPT_COMMAND[0]} != __awsrole_lift* ]]; then
+    if __awsrole_bash 501; then PROMPT_COMMAND=(__awsrole_lift "${PROMPT_COMMAND[@]}")
+    else PROMPT_COMMAND=__awsrole_lift$'\n'$PROMPT_COMMAND; fi
+  fi
+  \builtin return "$status"
+}
+
+# After `cd`, so that in `cd x && terraform plan` the role is there. Completion functions change directory in a
+# subshell just to look around.
+__awsrole_moved() {
+  if ((BASH_SUBSHELL)) && [[ -n ${COMP_POINT+x} ]]; then \builtin return 0; fi
+  __awsrole_hook cd
+}
+
+# While the prompt sat there, the role may have fallen due (bash 5.3).
+__awsrole_before_command() {
+  \builtin local now
+  \builtin printf -v now '%(%s)T' -1
+  if ((__awsrole_deadline && now >= __awsrole_deadline)); then __awsrole_hook prompt; fi
+}
+
+__awsrole_bash() { # Is this bash at least version $1?
+  ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= $1))
+}
+
+__awsrole_register() {
+  \builtin local - entry name
+  \builtin set +eux
+  for name in cd pushd popd; do
+    # Only where the user has none of their own; theirs are followed at the next prompt.
+    if ! { \builtin declare -F "$name" || \builtin alias "$name"; } >/dev/null 2>&1; then
+      \builtin eval "$name() { \\builtin $name \"\$@\" && __awsrole_moved; }"
+    fi
+  done
+  for entry in "${PROMPT_COMMAND[@]}"; do
+    if [[ $entry == *__awsrole_prompt* ]]; then \builtin return 0; fi
+  done
+  # As an element of its own; before bash 5.1 on a line of its own, which no trailing `;` of a neighbour can spoil.
+  if __awsrole_bash 501; then
+    PROMPT_COMMAND=${PROMPT_COMMAND-}
+    PROMPT_COMMAND+=(__awsrole_prompt)
+  else
+    PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}__awsrole_prompt
+  fi
+  # shellcheck disable=SC2016 # expanded by bash 5.3 in this very shell, before each command
+  if __awsrole_bash 503; then PS0=${PS0-}'${ __awsrole_before_command; }'; fi
+}
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+__awsrole_command() {
+  \builtin local - status=0
+  \builtin set +aeuxvET
+  __awsrole_mind_changes
+  case $#:${1-} in
+    1:off) # no process, no word
+      __awsrole_undo
+      __awsrole_off=1 __awsrole_state=new __awsrole_pending=''
+      \builtin return 0 ;;
+    1:on) __awsrole_off='' __awsrole_state=new ;;
+    2:use)
+      __awsrole_find
+      __awsrole_off='' __awsrole_state=new __awsrole_use=${2#-} __awsrole_use_in=${__awsrole_files[0]-}
+      __awsrole_hook cd
+      [[ $__awsrole_state != closed ]]
+      \builtin return ;;
+    *)
+      "$__awsrole_bin" "$@"
+      status=$?
+      if [[ $1 == refresh ]]; then __awsrole_state=new; fi ;;
+  esac
+  __awsrole_hook cd
+  \builtin return "$status"
+}
+
+# Scripts that source this get nothing: no hook, no command, no change.
+case $- in
+  *i*)
+    awsrole() { __awsrole_command "$@"; }
+    __awsrole_register ;;
+esac
+
+if [[ $__awsrole_allexport ]]; then \builtin set -a; fi

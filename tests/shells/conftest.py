@@ -1,0 +1,98 @@
+"""A project, a stand-in for the binary, and shells that have sourced the snippet."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+
+from terminal import SHELLS, Terminal, read_env  # noqa: E402
+
+
+class StandIn:
+    """The program `stand_in.py`, where a test can count its starts."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.program = folder / "awsrole"
+        self.log = folder / "starts"
+        folder.mkdir()
+        source = (ROOT / "tests/shells/stand_in.py").read_text().split("\n", 1)[1]
+        self.program.write_text(f"#!{sys.executable} -SEs\n{source}")
+        self.program.chmod(0o755)
+        clock = folder / "clock"
+        clock.touch()
+        os.utime(clock, (0, 0))
+
+    def starts(self) -> list:
+        """Every start so far: its arguments and its AWS* environment."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+    def events(self) -> list:
+        """The events of every `hook export` so far."""
+        return [start["argv"][start["argv"].index("--event") + 1] for start in self.starts() if "--event" in start["argv"]]
+
+    def snippet(self, shell: str) -> Path:
+        """The snippet as `awsrole hook SHELL` prints it."""
+        text = (ROOT / f"shell/awsrole.{shell}").read_text()
+        for word, path in (("@BIN@", self.program), ("@GENERATION@", self.folder / "generation"), ("@CLOCK@", self.folder / "clock")):
+            text = text.replace(word, f"'{path}'")
+        rendered = self.folder / f"awsrole.{shell}"
+        rendered.write_text(text)
+        return rendered
+
+    def source(self, shell: str) -> str:
+        """The line that a user has in the rc file."""
+        snippet = self.snippet(shell)
+        return f"command cat {snippet} | source" if shell == "fish" else f'eval "$(command cat {snippet})"'
+
+    def touch_generation(self, line: str) -> None:
+        """What `awsrole allow` in another shell does."""
+        (self.folder / "generation").write_text(line + "\n")
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request):
+    return request.param
+
+
+@pytest.fixture
+def stand_in(tmp_path):
+    return StandIn(tmp_path / "bin")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with a role, and a folder below it."""
+    folder = tmp_path / "work/shop"
+    (folder / "deep/er").mkdir(parents=True)
+    (folder / ".awsrole.toml").write_text('role = "dev"\n')
+    return folder
+
+
+@pytest.fixture
+def terminal(tmp_path, stand_in):
+    """Starts shells that have sourced the snippet: `terminal(shell, before="…", after="…")`."""
+    open_terminals = []
+
+    def start(shell, before="", after="", sourced=1, **options):
+        rc = "\n".join([before, *[stand_in.source(shell)] * sourced, after])
+        open_terminals.append(Terminal(shell, tmp_path / f"home{len(open_terminals)}", rc, **options))
+        return open_terminals[-1]
+
+    yield start
+    for one in open_terminals:
+        one.close()
+
+
+def aws(env: dict) -> dict:
+    """The part of an environment that awsrole deals with, as text."""
+    return {name.decode(): os.fsdecode(value) for name, value in env.items() if name.startswith((b"AWS", b"SECRET"))}
+
+
+__all__ = ["StandIn", "Terminal", "aws", "read_env", "shutil"]

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Speaks awsrole's side of the protocol with the snippets, and misbehaves on request.
+
+The nearest `.awsrole.toml` says what to answer:
+    role = "dev"            the role whose values are set (default: none, the outer environment)
+    state = "closed"        what the last statement says
+    deadline = 60           seconds from now; 0: none
+    depth = 1               how many of the files count
+    values = { NAME = "…" } set besides
+    hide = ["NAME"]         hidden besides
+    sleep = 5               seconds before the answer
+    fault = "crash"         crash: no answer · half: without the last statement · garbage: a syntax error in the middle
+                            deaf: doesn't hear Ctrl-C while it sleeps
+    ask = true              writes to the log whether it could ask a question on the terminal
+Each start is a line of JSON in `starts` beside the program.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+HERE = Path(sys.argv[0]).resolve().parent
+KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]
+HIDDEN = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "SECRET_ACCESS_KEY"]
+PLACEHOLDERS = ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED", "AWSROLE_STATE"]
+
+
+def log(**entry):
+    entry |= {"argv": [os.fsdecode(word) for word in map(os.fsencode, sys.argv[1:])]}
+    entry |= {"env": {name: value for name, value in os.environ.items() if name.startswith("AWS")}}
+    with open(HERE / "starts", "a", errors="surrogateescape") as starts:
+        starts.write(json.dumps(entry) + "\n")
+
+
+def quoted(value, shell):
+    if shell == "fish":
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+def main():
+    if sys.argv[1:3] != ["hook", "export"]:
+        log()
+        if sys.argv[1] in ("allow", "deny", "refresh", "logout"):
+            (HERE / "generation").write_text(f"{time.time_ns()}\n")
+        print("the command", *sys.argv[1:])
+        sys.exit(int(sys.argv[2]) if sys.argv[1] == "exit" else 0)
+
+    shell = sys.argv[3]
+    options, files = sys.argv[4 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
+    recipe = {}
+    if files and os.path.isfile(files[0]):
+        recipe = tomllib.loads(Path(files[0]).read_text())
+    fault = recipe.get("fault")
+    if fault == "deaf":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    foreground = None
+    if recipe.get("ask"):
+        with open("/dev/tty") as terminal:
+            foreground = os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    log(foreground=foreground)
+    time.sleep(recipe.get("sleep", 0))
+    if fault == "crash":
+        sys.exit(101)
+
+    statements, names = [], []
+
+    def say(verb, *words):
+        statements.append(" ".join([verb, *words]))
+
+    inherited = os.environ.get("AWSROLE_STATE")
+    if inherited:
+        known = {"names": PLACEHOLDERS} if inherited == "closed" else json.loads(inherited)
+        for name in known["names"]:
+            prior = known.get("prior", {}).get(name)
+            say("__awsrole_adopt", name, *(["unset"] if prior is None else ["exported", quoted(prior, shell)]))
+
+    role = recipe.get("role")
+    if "--role" in options:
+        role = options[options.index("--role") + 1]
+    state = recipe.get("state", "role" if role else "outer")
+    if state == "role":
+        values = {
+            "AWS_ACCESS_KEY_ID": f"ASIA{role.upper()}",
+            "AWS_SECRET_ACCESS_KEY": f"secret-of-{role}",
+            "AWS_SESSION_TOKEN": f"token-of-{role}",
+            "AWS_CREDENTIAL_EXPIRATION": recipe.get("expiration", "2099-01-01T00:00:00Z"),
+            "AWS_REGION": f"{role}-region-1",
+            "AWSROLE_ROLE": role,
+        } | recipe.get("values", {})
+        hide = HIDDEN + recipe.get("hide", [])
+        names = [*values, *hide, "AWSROLE_STATE"]
+        prior = {name: os.environ[name] for name in ("AWS_PROFILE", "AWS_REGION") if name in os.environ}
+        for name in hide:
+            say("__awsrole_hide", name)
+        for name, value in values.items():
+            say("__awsrole_set", name, quoted(value, shell))
+            if fault == "garbage" and name == "AWS_SECRET_ACCESS_KEY":
+                say(")", f"'garbage {value}'", "((")
+        say("__awsrole_set", "AWSROLE_STATE", quoted(json.dumps({"names": names, "prior": prior}), shell))
+    deadline = recipe.get("deadline", 0)
+    if fault != "half":
+        deadline = int(time.time() + deadline) if deadline else 0
+        say("__awsrole_done", state, str(deadline), str(recipe.get("depth", min(1, len(files)))))
+    os.write(1, ("\n".join(statements) + "\n").encode("utf-8", "surrogateescape"))
+
+
+main()

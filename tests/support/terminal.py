@@ -1,0 +1,132 @@
+"""A real interactive shell on a pseudo-terminal, with an environment built from scratch."""
+
+import itertools
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pexpect
+import pytest
+
+SHELLS = ("bash", "zsh", "fish")
+
+# The prompt counts the commands, so that a repainted prompt isn't taken for the next one.
+PROMPT = re.compile(rb"@@ready:(\d+)@@")
+ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>()][0B]?|\x1b\][^\x07]*\x07|[\r\x0f]")
+
+# What any shell keeps for itself: no part of "byte-identical outside".
+OWN = (b"_", b"PWD", b"OLDPWD", b"SHLVL")
+
+RC = {
+    "bash": ("PS0='' PS1='@@ready:$((++ready_count))@@'\n", "bind 'set enable-bracketed-paste off' 2>/dev/null\n"),
+    "zsh": ("setopt prompt_subst; unsetopt prompt_sp prompt_cr\nPROMPT='@@ready:$((++ready_count))@@' RPROMPT=\n", ""),
+    "fish": (
+        "set -g fish_greeting; set -g ready_count 0\n"
+        "function count_ready --on-event fish_prompt; set -g ready_count (math $ready_count + 1); end\n"
+        "function fish_prompt; printf '@@ready:%s@@' $ready_count; end\n"
+        "function fish_right_prompt; end\nfunction fish_mode_prompt; end\nset -g fish_autosuggestion_enabled 0\n",
+        "",
+    ),
+}
+
+
+def need(program: str) -> str:
+    """The path of a program; without it the test fails in CI and is visibly skipped on a person's machine."""
+    path = shutil.which(program)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{program} is missing")
+        pytest.skip(f"{program} is missing")
+    return path
+
+
+class Terminal:
+    """One interactive shell.
+
+    `rc` is the shell's own rc file, `env` what it inherits besides HOME, PATH and TERM. Without `editing` the terminal
+    doesn't echo (bash and zsh), so that `run` returns the command's output and nothing else. fish always edits.
+    """
+
+    def __init__(self, shell: str, home: Path, rc: str = "", *, env=None, cwd=None, editing=False, wrapper=(), timeout=20):
+        self.shell = shell
+        self.home = home
+        self.timeout = timeout
+        self.files = itertools.count()
+        home.mkdir(parents=True, exist_ok=True)
+        path = need(shell)
+        first, last = RC[shell]
+        rc = first + rc + "\n" + last
+        if shell == "fish":
+            (home / ".config/fish").mkdir(parents=True, exist_ok=True)
+            (home / ".config/fish/config.fish").write_text(rc)
+            argv = [path, "-i"]
+        else:
+            (home / f".{shell}rc").write_text(rc)
+            argv = [path, "--noprofile", "--rcfile", str(home / ".bashrc")] if shell == "bash" else [path, "-d"]
+            argv += (["--noediting"] if shell == "bash" else ["+Z"]) * (not editing) + ["-i"]
+        self.process = pexpect.spawn(
+            (argv := [*wrapper, *argv])[0],
+            argv[1:],
+            cwd=str(cwd or home),
+            env=self.environment(home) | (env or {}),
+            dimensions=(50, 2000),
+            echo=editing or shell == "fish",
+            timeout=timeout,
+        )
+        self.process.delaybeforesend = None
+        self.count = 0
+        self.greeting = self.wait()
+
+    @staticmethod
+    def environment(home: Path) -> dict:
+        """What every shell of the tests starts with: no AWS_*, nothing of the machine's user."""
+        return {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "dumb", "LANG": "C.UTF-8", "SHELL": "/bin/sh"}
+
+    def wait(self) -> str:
+        """Waits for the next prompt; returns what came before it."""
+        seen = b""
+        while True:
+            self.process.expect(PROMPT, timeout=self.timeout)
+            count = int(self.process.match[1])
+            seen += self.process.before
+            if count > self.count:
+                self.count = count
+                return ESCAPES.sub(b"", seen).decode(errors="backslashreplace").strip("\n")
+
+    def send(self, text) -> None:
+        """Types `text` as it is."""
+        self.process.send(text if isinstance(text, bytes) else text.encode())
+
+    def run(self, command) -> str:
+        """Types a command and waits for the next prompt; returns its output (in fish with the echo before it)."""
+        command = command if isinstance(command, bytes) else command.encode()
+        self.send(command + (b"\r" if self.shell == "fish" else b"\n"))
+        return self.wait()
+
+    def interrupt(self) -> None:
+        """Types Ctrl-C."""
+        self.send(b"\x03")
+
+    def file(self, name="out") -> Path:
+        """A fresh path for a command to write to."""
+        return self.home / f".{name}-{next(self.files)}"
+
+    def env(self) -> dict:
+        """The shell's exported variables, without those that any shell changes by itself."""
+        out = self.file("env")
+        self.run(f"command env -0 > {out}")
+        return read_env(out)
+
+    def close(self) -> None:
+        """Ends the shell as a closed terminal window would."""
+        if self.process.isalive():
+            self.process.kill(signal.SIGHUP)
+        self.process.close(force=True)
+
+
+def read_env(path: Path) -> dict:
+    """What `env -0 > path` wrote, as bytes."""
+    pairs = (pair.split(b"=", 1) for pair in path.read_bytes().split(b"\0") if b"=" in pair)
+    return {name: value for name, value in pairs if name not in OWN}
