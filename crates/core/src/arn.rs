@@ -14,10 +14,7 @@ impl AccountId {
         if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Outside::new(
-                text,
-                "must be the 12 digits of an AWS account id, in quotes",
-            ))
+            Err(Outside::new(text, "must be the 12 digits of an AWS account id, in quotes"))
         }
     }
 
@@ -82,9 +79,7 @@ impl RoleArn {
         let name = path_and_name.rsplit('/').next().unwrap_or_default();
         let clean = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
         if name.is_empty() || name.len() > 64 || !clean(name) {
-            return Err(wrong(
-                "has a role name that isn't 1–64 of A–Z a–z 0–9 _+=,.@-".to_owned(),
-            ));
+            return Err(wrong("has a role name that isn't 1–64 of A–Z a–z 0–9 _+=,.@-".to_owned()));
         }
         if !path_and_name.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(wrong("has a path with characters that IAM doesn't allow".to_owned()));
@@ -153,11 +148,7 @@ mod tests {
         for (text, partition, name) in [
             ("arn:aws:iam::222222222222:role/Deploy", "aws", "Deploy"),
             ("arn:aws-cn:iam::222222222222:role/team/x/Deploy", "aws-cn", "Deploy"),
-            (
-                "arn:aws-us-gov:iam::222222222222:role/a+b=c,d.e@f-g_h",
-                "aws-us-gov",
-                "a+b=c,d.e@f-g_h",
-            ),
+            ("arn:aws-us-gov:iam::222222222222:role/a+b=c,d.e@f-g_h", "aws-us-gov", "a+b=c,d.e@f-g_h"),
         ] {
             let arn = RoleArn::parse(text).unwrap();
             assert_eq!((arn.partition(), arn.name(), arn.as_str()), (partition, name, text));

@@ -110,9 +110,7 @@ impl<'de> Deserialize<'de> for Seconds {
                 f.write_str("a number of seconds, or a text such as \"45m\" or \"8h\"")
             }
             fn visit_i64<E: de::Error>(self, n: i64) -> Result<Seconds, E> {
-                u64::try_from(n)
-                    .map(Seconds)
-                    .map_err(|_| E::custom(format!("`{n}` isn't a duration")))
+                u64::try_from(n).map(Seconds).map_err(|_| E::custom(format!("`{n}` isn't a duration")))
             }
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<Seconds, E> {
                 Ok(Seconds(n))
@@ -191,15 +189,9 @@ impl Config {
     /// Whatever isn't TOML, isn't a known key or has the wrong type, with its line. Parsing has no
     /// effect on anything: unapproved files may be parsed to be shown.
     pub fn parse(file: &ConfigFile) -> Result<Self, Problem> {
-        let at = Reader {
-            file: &file.path,
-            text: &file.text,
-        };
+        let at = Reader { file: &file.path, text: &file.text };
         let mut table = DeTable::parse(&file.text).map_err(|e| at.toml(&e))?.into_inner();
-        let mut config = Self {
-            file: file.path.clone(),
-            ..Self::default()
-        };
+        let mut config = Self { file: file.path.clone(), ..Self::default() };
         if let Some(value) = table.remove("inherit") {
             config.inherit = at.typed(value)?;
         }
@@ -229,10 +221,7 @@ impl Config {
                         "a role's name can't be empty, begin with `-` or contain white space",
                     ));
                 }
-                config.origins.insert(
-                    (name.get_ref().to_string(), String::new()),
-                    at.origin(name.span().start),
-                );
+                config.origins.insert((name.get_ref().to_string(), String::new()), at.origin(name.span().start));
                 let keys = config.keys(&at, name.get_ref(), keys, span)?;
                 config.roles.insert(name.into_inner().into_owned(), keys);
             }
@@ -275,15 +264,18 @@ impl Config {
             return Ok((None, self.shared.clone()));
         };
         self.role_exists(name)?;
-        Ok((
-            Some(name.to_owned()),
-            self.roles[name].clone().over(self.shared.clone()),
-        ))
+        Ok((Some(name.to_owned()), self.roles[name].clone().over(self.shared.clone())))
     }
 
     /// The names of the roles in the file.
     pub fn role_names(&self) -> impl Iterator<Item = &str> {
         self.roles.keys().map(String::as_str)
+    }
+
+    /// Whether the file has a key for a role, in its table or above all tables.
+    #[must_use]
+    pub fn sets(&self, role: Option<&str>, key: &str) -> bool {
+        ["", role.unwrap_or("")].iter().any(|role| self.origins.contains_key(&((*role).to_owned(), key.to_owned())))
     }
 
     /// Where a key of a role stands; where it doesn't, the role's table or the file.
@@ -293,10 +285,7 @@ impl Config {
         find(role.unwrap_or(""), key)
             .or_else(|| find("", key))
             .or_else(|| find(role.unwrap_or(""), ""))
-            .unwrap_or_else(|| Origin {
-                file: self.file.clone(),
-                line: 0,
-            })
+            .unwrap_or_else(|| Origin { file: self.file.clone(), line: 0 })
     }
 
     fn role_exists(&self, name: &str) -> Result<(), Problem> {
@@ -304,10 +293,7 @@ impl Config {
             return Ok(());
         }
         let names: Vec<&str> = self.role_names().collect();
-        let problem = Problem::new(format!(
-            "{}: there is no [role.{name}]",
-            self.origin(None, "default_role")
-        ));
+        let problem = Problem::new(format!("{}: there is no [role.{name}]", self.origin(None, "default_role")));
         Err(match names[..] {
             [] => problem.hint(format!("add a table [role.{name}] with a `role_arn` or a `profile`")),
             _ => problem.hint(format!("the roles here are: {}", names.join(", "))),
@@ -315,10 +301,7 @@ impl Config {
     }
 
     fn remember(&mut self, at: &Reader<'_>, role: &str, key: &Spanned<std::borrow::Cow<'_, str>>) {
-        self.origins.insert(
-            (role.to_owned(), key.get_ref().to_string()),
-            at.origin(key.span().start),
-        );
+        self.origins.insert((role.to_owned(), key.get_ref().to_string()), at.origin(key.span().start));
     }
 
     fn keys(
@@ -347,10 +330,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn origin(&self, at: usize) -> Origin {
-        Origin {
-            file: self.file.to_owned(),
-            line: line_of(self.text.as_bytes(), at),
-        }
+        Origin { file: self.file.to_owned(), line: line_of(self.text.as_bytes(), at) }
     }
 
     fn error(&self, at: usize, message: impl std::fmt::Display) -> Problem {
@@ -381,10 +361,7 @@ fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) -> Problem 
             "chooses where requests go",
             "endpoint_url services sts_regional_endpoints use_fips_endpoint use_dualstack_endpoint proxy http_proxy https_proxy ca_bundle",
         ),
-        (
-            "holds a secret",
-            "aws_access_key_id aws_secret_access_key aws_session_token",
-        ),
+        ("holds a secret", "aws_access_key_id aws_secret_access_key aws_session_token"),
         (
             "says how you sign in",
             "sso_session sso_start_url sso_region sso_account_id sso_role_name sso_registration_scopes web_identity_token_file login_session",
@@ -392,19 +369,14 @@ fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) -> Problem 
     ];
     for (why, keys) in ELSEWHERE {
         if keys.split(' ').any(|key| key == name) {
-            return at
-                .error(position, format!("`{name}` can't stand in a project's file: it {why}"))
-                .hint(
-                    "put it into a profile of your own ~/.aws/config and name that with `profile` or `source_profile`",
-                );
+            return at.error(position, format!("`{name}` can't stand in a project's file: it {why}")).hint(
+                "put it into a profile of your own ~/.aws/config and name that with `profile` or `source_profile`",
+            );
         }
     }
     let top = ["default_role", "inherit", "role"];
     if !role.is_empty() && top.contains(&name) {
-        return at.error(
-            position,
-            format!("`{name}` belongs to the top of the file, above the first [role.NAME]"),
-        );
+        return at.error(position, format!("`{name}` belongs to the top of the file, above the first [role.NAME]"));
     }
     let problem = at.error(position, format!("unknown key `{name}`"));
     let known = Keys::NAMES.into_iter().chain(top);
@@ -454,10 +426,7 @@ mod tests {
         let (name, keys) = config.select(None).unwrap();
         assert_eq!(name, None);
         assert_eq!(keys.duration_seconds, Some(Seconds(5400)));
-        assert_eq!(
-            keys.policy.unwrap().json(),
-            r#"{"Statement":[{"Effect":"Deny"}],"Version":"2012-10-17"}"#
-        );
+        assert_eq!(keys.policy.unwrap().json(), r#"{"Statement":[{"Effect":"Deny"}],"Version":"2012-10-17"}"#);
         for key in Keys::NAMES {
             assert!(config.origin(None, key).line > 1, "{key}");
         }
@@ -478,22 +447,10 @@ mod tests {
     #[test]
     fn bad_input_is_named_by_line_with_a_hint() {
         for (text, summary, hint) in [
-            (
-                "role_arn = \"a\"\nregoin = \"b\"",
-                ":2: unknown key `regoin`",
-                "did you mean `region`?",
-            ),
-            (
-                "[role.dev]\nprofil = \"b\"",
-                ":2: unknown key `profil`",
-                "did you mean `profile`?",
-            ),
+            ("role_arn = \"a\"\nregoin = \"b\"", ":2: unknown key `regoin`", "did you mean `region`?"),
+            ("[role.dev]\nprofil = \"b\"", ":2: unknown key `profil`", "did you mean `profile`?"),
             ("zzzzzz = 1", ":1: unknown key `zzzzzz`", "the keys are:"),
-            (
-                "\naccount_id = 222222222222",
-                ":2: invalid type: integer `222222222222`, expected a string",
-                "quotes",
-            ),
+            ("\naccount_id = 222222222222", ":2: invalid type: integer `222222222222`, expected a string", "quotes"),
             ("duration_seconds = \"soon\"", ":1: `soon` isn't a duration", ""),
             ("duration_seconds = -1", ":1: `-1` isn't a duration", ""),
             ("a = ", ":1: ", ""),
@@ -503,18 +460,10 @@ mod tests {
                 ":1: `credential_process` can't stand in a project's file: it runs a command",
                 "~/.aws/config",
             ),
-            (
-                "[role.x]\nendpoint_url = \"rm\"",
-                ":2: `endpoint_url` can't stand",
-                "~/.aws/config",
-            ),
+            ("[role.x]\nendpoint_url = \"rm\"", ":2: `endpoint_url` can't stand", "~/.aws/config"),
             ("[role.x]\ninherit = true", ":2: `inherit` belongs to the top", ""),
             ("inherit = \"yes\"", ":1: invalid type: string", ""),
-            (
-                "default_role = \"prod\"\n[role.dev]\n",
-                ":1: there is no [role.prod]",
-                "the roles here are: dev",
-            ),
+            ("default_role = \"prod\"\n[role.dev]\n", ":1: there is no [role.prod]", "the roles here are: dev"),
             ("role = 1", ":1: `role` is a table", ""),
             ("[role]\ndev = 1", ":2: `dev` belongs into a table", ""),
             ("[role.\"\"]\n", ":1: a role's name", ""),

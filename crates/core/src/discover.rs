@@ -29,10 +29,7 @@ pub struct ConfigFile {
 /// upward would give a role that the person doesn't expect.
 #[must_use]
 pub fn upward(dir: &Path) -> Vec<PathBuf> {
-    dir.ancestors()
-        .map(|dir| dir.join(FILE_NAME))
-        .filter(|path| path.symlink_metadata().is_ok())
-        .collect()
+    dir.ancestors().map(|dir| dir.join(FILE_NAME)).filter(|path| path.symlink_metadata().is_ok()).collect()
 }
 
 /// Reads a file, without following what isn't one.
@@ -50,16 +47,9 @@ pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
     })?;
     if let Some(at) = text.find('\0') {
         let line = line_of(text.as_bytes(), at);
-        return Err(Problem::new(format!(
-            "{}:{line}: the file contains a NUL byte",
-            path.display()
-        )));
+        return Err(Problem::new(format!("{}:{line}: the file contains a NUL byte", path.display())));
     }
-    Ok(ConfigFile {
-        path: path.to_owned(),
-        canonical,
-        text,
-    })
+    Ok(ConfigFile { path: path.to_owned(), canonical, text })
 }
 
 /// The line, counted from 1, in which a byte lies.
@@ -71,10 +61,10 @@ pub fn line_of(bytes: &[u8], at: usize) -> usize {
 fn explain(path: &Path, error: &io::Error) -> Problem {
     let shown = path.display();
     match error.kind() {
-        io::ErrorKind::NotFound => Problem::new(format!(
-            "{shown} can't be read: it is a link to a file that isn't there"
-        ))
-        .hint("mend or remove the link"),
+        io::ErrorKind::NotFound => {
+            Problem::new(format!("{shown} can't be read: it is a link to a file that isn't there"))
+                .hint("mend or remove the link")
+        }
         io::ErrorKind::PermissionDenied => Problem::new(format!("{shown} can't be read: permission denied"))
             .hint(format!("make it readable for you: chmod u+r {shown}")),
         io::ErrorKind::InvalidInput if error.to_string().contains("larger") => {
@@ -111,32 +101,16 @@ mod tests {
         let path = home.path().join(FILE_NAME);
         let cases: [(&dyn Fn(), &str); 5] = [
             (&|| fs::create_dir(&path).unwrap(), "isn't a regular file"),
-            (
-                &|| std::os::unix::fs::symlink("nowhere", &path).unwrap(),
-                "a link to a file that isn't there",
-            ),
-            (
-                &|| write_private(&path, b"a\nb\xff").unwrap(),
-                ":2: the file isn't valid UTF-8",
-            ),
-            (
-                &|| write_private(&path, b"a = 1\n\n\0").unwrap(),
-                ":3: the file contains a NUL",
-            ),
-            (
-                &|| write_private(&path, &vec![b'#'; 16 * 1024 + 1]).unwrap(),
-                "larger than 16 KiB",
-            ),
+            (&|| std::os::unix::fs::symlink("nowhere", &path).unwrap(), "a link to a file that isn't there"),
+            (&|| write_private(&path, b"a\nb\xff").unwrap(), ":2: the file isn't valid UTF-8"),
+            (&|| write_private(&path, b"a = 1\n\n\0").unwrap(), ":3: the file contains a NUL"),
+            (&|| write_private(&path, &vec![b'#'; 16 * 1024 + 1]).unwrap(), "larger than 16 KiB"),
         ];
         for (make, expected) in cases {
             make();
             let problem = read(&path).unwrap_err();
             assert!(problem.summary.contains(expected), "{problem}");
-            if path.is_dir() {
-                fs::remove_dir(&path).unwrap()
-            } else {
-                fs::remove_file(&path).unwrap()
-            }
+            if path.is_dir() { fs::remove_dir(&path).unwrap() } else { fs::remove_file(&path).unwrap() }
         }
     }
 }

@@ -17,11 +17,7 @@ pub struct FileError {
 impl FileError {
     /// Names the file beside the system's words.
     pub fn new(verb: &'static str, path: &Path, source: io::Error) -> Self {
-        Self {
-            verb,
-            path: path.to_owned(),
-            source,
-        }
+        Self { verb, path: path.to_owned(), source }
     }
 
     /// What the system said.
@@ -44,11 +40,7 @@ pub fn private_dir(dir: &Path) -> Result<(), FileError> {
         }
         _ => {}
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|e| FileError::new("creating", dir, e))
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| FileError::new("creating", dir, e))
 }
 
 /// Writes a file whole or not at all: into a temporary file of mode 0600 beside it, to the disk,
@@ -57,10 +49,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |e| FileError::new("writing", path, e);
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempfile_in(dir)
-        .map_err(failed)?;
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
@@ -127,11 +116,6 @@ mod tests {
         write_private(&path, b"12345").unwrap();
         assert_eq!(read_regular(&path, 5).unwrap(), b"12345");
         assert!(read_regular(&path, 4).unwrap_err().to_string().contains("larger"));
-        assert!(
-            read_regular(home.path(), 4)
-                .unwrap_err()
-                .to_string()
-                .contains("regular")
-        );
+        assert!(read_regular(home.path(), 4).unwrap_err().to_string().contains("regular"));
     }
 }

@@ -3,8 +3,17 @@
 pub mod arn;
 pub mod config;
 pub mod context;
+pub mod credentials;
 pub mod discover;
+pub mod endpoint;
 pub mod files;
 pub mod limits;
+pub mod pin;
+pub mod plan;
 pub mod problem;
+pub mod profiles;
+pub mod resolve;
 pub mod secret;
+pub mod sts;
+pub mod trust;
+pub mod user_config;

@@ -23,10 +23,7 @@ impl Outside {
         if shown.len() < value.len() {
             shown.push('…');
         }
-        Self {
-            value: shown,
-            expected: expected.into(),
-        }
+        Self { value: shown, expected: expected.into() }
     }
 }
 
@@ -36,10 +33,7 @@ pub fn check_length(text: &str, least: usize, most: usize) -> Result<(), Outside
     if (least..=most).contains(&length) {
         Ok(())
     } else {
-        Err(Outside::new(
-            text,
-            format!("must have {least}–{most} characters, but has {length}"),
-        ))
+        Err(Outside::new(text, format!("must have {least}–{most} characters, but has {length}")))
     }
 }
 
@@ -48,10 +42,7 @@ fn checked(text: &str, least: usize, most: usize, extra: &str) -> Result<String,
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || extra.contains(c);
     match text.chars().find(|c| !allowed(*c)) {
         None => Ok(text.to_owned()),
-        Some(c) => Err(Outside::new(
-            text,
-            format!("contains `{c}`; allowed are A–Z a–z 0–9 _ and {extra}"),
-        )),
+        Some(c) => Err(Outside::new(text, format!("contains `{c}`; allowed are A–Z a–z 0–9 _ and {extra}"))),
     }
 }
 
@@ -69,11 +60,7 @@ impl SessionName {
     #[must_use]
     pub fn of_user(login: &str) -> Self {
         let valid = |c: char| {
-            if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) {
-                c
-            } else {
-                '-'
-            }
+            if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' }
         };
         let mut name: String = login.chars().map(valid).take(64).collect();
         if name.len() < 2 {
@@ -114,10 +101,7 @@ impl SourceIdentity {
     /// Checks the identity.
     pub fn parse(text: &str) -> Result<Self, Outside> {
         if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-            return Err(Outside::new(
-                text,
-                "must not begin with `aws:`, which AWS keeps for itself",
-            ));
+            return Err(Outside::new(text, "must not begin with `aws:`, which AWS keeps for itself"));
         }
         checked(text, 2, 64, "+=,.@-").map(Self)
     }
@@ -167,20 +151,13 @@ impl SessionDuration {
 
     /// For GetSessionToken: 900–129600.
     pub fn for_session_token(seconds: u64) -> Result<Self, Outside> {
-        Self::within(
-            seconds,
-            129_600,
-            "a session of long-term keys lasts from 900 (15m) to 129600 (36h)",
-        )
+        Self::within(seconds, 129_600, "a session of long-term keys lasts from 900 (15m) to 129600 (36h)")
     }
 
     fn within(seconds: u64, most: u32, say: &str) -> Result<Self, Outside> {
         match u32::try_from(seconds) {
             Ok(n) if (900..=most).contains(&n) => Ok(Self(n)),
-            _ => Err(Outside::new(
-                &seconds.to_string(),
-                format!("is out of range: {say} seconds"),
-            )),
+            _ => Err(Outside::new(&seconds.to_string(), format!("is out of range: {say} seconds"))),
         }
     }
 
@@ -231,25 +208,16 @@ impl SessionTags {
             clean(key)?;
             clean(value)?;
             if key.to_lowercase().starts_with("aws:") {
-                return Err(Outside::new(
-                    key,
-                    "must not begin with `aws:`, which AWS keeps for itself",
-                ));
+                return Err(Outside::new(key, "must not begin with `aws:`, which AWS keeps for itself"));
             }
             if !seen.insert(key.to_lowercase()) {
-                return Err(Outside::new(
-                    key,
-                    "is there twice: session tag keys don't differ by case",
-                ));
+                return Err(Outside::new(key, "is there twice: session tag keys don't differ by case"));
             }
         }
         if let Some(key) = transitive.iter().find(|key| !tags.contains_key(*key)) {
             return Err(Outside::new(key, "is transitive but isn't one of `session_tags`"));
         }
-        Ok(Self {
-            tags: tags.clone(),
-            transitive: transitive.to_vec(),
-        })
+        Ok(Self { tags: tags.clone(), transitive: transitive.to_vec() })
     }
 }
 
@@ -272,10 +240,7 @@ impl SessionPolicy {
         for arn in arns {
             check_length(arn, 20, 2048)?;
             if !(arn.starts_with("arn:") && arn.contains(":policy/")) {
-                return Err(Outside::new(
-                    arn,
-                    "isn't the ARN of a managed policy (arn:aws:iam::aws:policy/NAME)",
-                ));
+                return Err(Outside::new(arn, "isn't the ARN of a managed policy (arn:aws:iam::aws:policy/NAME)"));
             }
         }
         if arns.len() > 10 {
@@ -289,10 +254,7 @@ impl SessionPolicy {
                 format!("and `policy_arns` must have at most 2048 characters together, but have {length}"),
             ));
         }
-        Ok(Self {
-            inline,
-            arns: arns.to_vec(),
-        })
+        Ok(Self { inline, arns: arns.to_vec() })
     }
 }
 
@@ -311,9 +273,7 @@ pub struct Region(String);
 impl Region {
     /// Accepts lower-case letters, digits and hyphens: a valid host name label (RFC 1123).
     pub fn parse(text: &str) -> Result<Self, Outside> {
-        let label = text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let label = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if label && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
             Ok(Self(text.to_owned()))
         } else {
@@ -377,26 +337,11 @@ mod tests {
             (SessionDuration::for_role(43_201).map(drop), "43200"),
             (SessionDuration::for_session_token(129_601).map(drop), "129600"),
             (SessionTags::parse(&many, &[]).map(drop), "50"),
-            (
-                SessionTags::parse(&tags(&[("a", "1"), ("A", "2")]), &[]).map(drop),
-                "twice",
-            ),
-            (
-                SessionTags::parse(&tags(&[(&"k".repeat(129), "")]), &[]).map(drop),
-                "1–128",
-            ),
-            (
-                SessionTags::parse(&tags(&[("k", &"v".repeat(257))]), &[]).map(drop),
-                "0–256",
-            ),
-            (
-                SessionTags::parse(&tags(&[("k", "a\u{1b}")]), &[]).map(drop),
-                "contains",
-            ),
-            (
-                SessionTags::parse(&tags(&[("k", "v")]), &["z".into()]).map(drop),
-                "transitive",
-            ),
+            (SessionTags::parse(&tags(&[("a", "1"), ("A", "2")]), &[]).map(drop), "twice"),
+            (SessionTags::parse(&tags(&[(&"k".repeat(129), "")]), &[]).map(drop), "1–128"),
+            (SessionTags::parse(&tags(&[("k", &"v".repeat(257))]), &[]).map(drop), "0–256"),
+            (SessionTags::parse(&tags(&[("k", "a\u{1b}")]), &[]).map(drop), "contains"),
+            (SessionTags::parse(&tags(&[("k", "v")]), &["z".into()]).map(drop), "transitive"),
             (SessionPolicy::parse(Some("[]"), &[]).map(drop), "object"),
             (SessionPolicy::parse(Some("{nope"), &[]).map(drop), "JSON"),
             (SessionPolicy::parse(Some(&long), &[]).map(drop), "2048"),
@@ -411,13 +356,9 @@ mod tests {
 
     #[test]
     fn a_login_name_becomes_a_session_name() {
-        for (login, name) in [
-            ("alice", "alice"),
-            ("Ana María", "Ana-Mar-a"),
-            ("x", "user-x"),
-            ("", "user-"),
-            ("CORP\\bob", "CORP-bob"),
-        ] {
+        for (login, name) in
+            [("alice", "alice"), ("Ana María", "Ana-Mar-a"), ("x", "user-x"), ("", "user-"), ("CORP\\bob", "CORP-bob")]
+        {
             assert_eq!(SessionName::of_user(login).as_str(), name);
             assert!(SessionName::parse(SessionName::of_user(login).as_str()).is_ok());
         }

@@ -22,11 +22,7 @@ pub struct Problem {
 impl Problem {
     /// A problem that says it all in one line.
     pub fn new(summary: impl Into<String>) -> Self {
-        Self {
-            summary: summary.into(),
-            causes: Vec::new(),
-            hints: Vec::new(),
-        }
+        Self { summary: summary.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
     /// Adds a cause below those that are there.
@@ -84,9 +80,7 @@ mod tests {
 
     #[test]
     fn prints_each_part_on_a_line_of_its_own() {
-        let problem = Problem::new("STS refused it")
-            .because("AccessDenied")
-            .hint("run `awsrole why`");
+        let problem = Problem::new("STS refused it").because("AccessDenied").hint("run `awsrole why`");
         assert_eq!(
             problem.to_string(),
             "awsrole: STS refused it\n  caused by: AccessDenied\n  hint: run `awsrole why`"
@@ -96,9 +90,6 @@ mod tests {
     #[test]
     fn remote_text_can_not_drive_the_terminal() {
         let problem = Problem::new("a\u{1b}[31mred\r\nawsrole: all is well\u{9b}2J\u{202e}txt");
-        assert_eq!(
-            problem.to_string(),
-            "awsrole: a\\u{1b}[31mred\\u{d}\\nawsrole: all is well\\u{9b}2J\\u{202e}txt"
-        );
+        assert_eq!(problem.to_string(), "awsrole: a\\u{1b}[31mred\\u{d}\\nawsrole: all is well\\u{9b}2J\\u{202e}txt");
     }
 }

@@ -1,0 +1,74 @@
+//! Temporary credentials, and how long they last.
+
+use std::time::{Duration, SystemTime};
+
+use crate::arn::{AccountId, account_of};
+use crate::secret::Secret;
+
+/// Credentials as STS hands them out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `ASIA…`; not a secret, and visible in CloudTrail.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: Secret,
+    /// The session token. Without one these are long-term keys, which are never exported.
+    pub session_token: Option<Secret>,
+    /// When they were handed out, by the local clock.
+    pub issued: SystemTime,
+    /// When they expire; unknown for temporary keys that stand in a profile.
+    pub expiration: Option<SystemTime>,
+    /// Who they are, where STS said so: `arn:aws:sts::123456789012:assumed-role/Deploy/alice`.
+    pub arn: Option<String>,
+}
+
+impl Credentials {
+    /// The account they belong to, if it is known.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountId> {
+        account_of(self.arn.as_deref()?)
+    }
+
+    /// How long they are still good.
+    #[must_use]
+    pub fn remaining(&self, now: SystemTime) -> Duration {
+        match self.expiration {
+            Some(expiration) => expiration.duration_since(now).unwrap_or_default(),
+            None => Duration::MAX,
+        }
+    }
+
+    /// When new ones should be fetched: min(10 minutes, 20 % of the life) before they expire. A
+    /// fixed margin would disable caching for short lives (aws-cli issue 5880).
+    #[must_use]
+    pub fn renew_at(&self) -> Option<SystemTime> {
+        let expiration = self.expiration?;
+        let life = expiration.duration_since(self.issued).unwrap_or_default();
+        expiration.checked_sub((life / 5).min(Duration::from_secs(600)))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn credentials(issued: SystemTime, life: u64) -> Credentials {
+        Credentials {
+            access_key_id: "ASIAEXAMPLEEXAMPLE00".into(),
+            secret_access_key: Secret::new("canary-secret"),
+            session_token: Some(Secret::new("canary-token")),
+            issued,
+            expiration: Some(issued + Duration::from_secs(life)),
+            arn: Some("arn:aws:sts::222222222222:assumed-role/Deploy/alice".into()),
+        }
+    }
+
+    #[test]
+    fn the_margin_fits_the_life() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (life, margin) in [(900, 180), (3600, 600), (43_200, 600), (20, 4)] {
+            let renewal = credentials(now, life).renew_at().unwrap();
+            assert_eq!(renewal, now + Duration::from_secs(life - margin));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Where STS is: what the environment says, then the user's profiles, then the region's own endpoint.
+
+use serde::Serialize;
+
+use crate::context::Env;
+use crate::limits::Region;
+use crate::plan::Step;
+use crate::problem::Problem;
+use crate::profiles::{Profile, Profiles};
+
+/// Where STS is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Endpoint {
+    /// The region that signs, and whose endpoint is called.
+    pub region: Region,
+    /// An address that replaces the region's own, from the user's environment or profile.
+    pub url: Option<String>,
+    /// Use the FIPS endpoint.
+    pub fips: bool,
+    /// Use the dual-stack endpoint.
+    pub dual_stack: bool,
+}
+
+impl Endpoint {
+    /// The address for messages: the one in force, or the region's.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match &self.url {
+            Some(url) => url.clone(),
+            None => format!("STS in {}", self.region.as_str()),
+        }
+    }
+}
+
+/// Finds the endpoint as the SDKs do (AWS SDKs and Tools Reference Guide, "Service-specific
+/// endpoints"): AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the profile's `services`, its `endpoint_url`.
+pub fn resolve(
+    region: Option<&Region>,
+    from: &[Profile<'_>],
+    profiles: &Profiles,
+    env: &Env,
+    steps: &[Step],
+) -> Result<Endpoint, Problem> {
+    let of_profile = |key: &str| from.iter().find_map(|profile| profile.text(key));
+    let on = |variable: &str, key: &str| {
+        env.filled(variable).or_else(|| of_profile(key)).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    };
+    let region = match region {
+        Some(region) => region.clone(),
+        None => {
+            let in_env = env.filled("AWS_REGION").or(env.filled("AWS_DEFAULT_REGION"));
+            let text = in_env.or_else(|| of_profile("region")).unwrap_or_else(|| home_region(steps));
+            Region::parse(text)
+                .map_err(|e| Problem::new(format!("the region {e}")).hint("set `region` in .awsrole.toml"))?
+        }
+    };
+    let configured = || {
+        from.iter().find_map(|profile| services_endpoint(profile, profiles).or_else(|| profile.text("endpoint_url")))
+    };
+    let url = env.filled("AWS_ENDPOINT_URL_STS").or(env.filled("AWS_ENDPOINT_URL")).or_else(configured);
+    let ignored = on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
+    let url = url.filter(|_| !ignored);
+    if let Some(url) = url.filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        return Err(Problem::new(format!("the endpoint `{url}` isn't a URL: it must begin with https:// or http://"))
+            .hint("it comes from AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, or `endpoint_url` in ~/.aws/config"));
+    }
+    Ok(Endpoint {
+        region,
+        url: url.map(str::to_owned),
+        fips: on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
+        dual_stack: on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+    })
+}
+
+/// What the hidden profile would have told the clients, as the variables that say the same. What
+/// the environment says already stays as it is.
+#[must_use]
+pub fn variables(from: &[Profile<'_>], profiles: &Profiles, env: &Env) -> Vec<(&'static str, String)> {
+    let of_profile = |key: &str| from.iter().find_map(|profile| profile.text(key));
+    [
+        ("AWS_USE_FIPS_ENDPOINT", of_profile("use_fips_endpoint")),
+        ("AWS_USE_DUALSTACK_ENDPOINT", of_profile("use_dualstack_endpoint")),
+        ("AWS_ENDPOINT_URL", of_profile("endpoint_url")),
+        ("AWS_ENDPOINT_URL_STS", from.iter().find_map(|profile| services_endpoint(profile, profiles))),
+    ]
+    .into_iter()
+    .filter(|(variable, _)| !env.has(variable))
+    .filter_map(|(variable, value)| Some((variable, value?.to_owned())))
+    .collect()
+}
+
+fn services_endpoint<'p>(profile: &Profile<'p>, profiles: &'p Profiles) -> Option<&'p str> {
+    profiles.sts_endpoint_of_services(profile.text("services")?)
+}
+
+/// The region whose STS is asked when none is named anywhere: the partition's first.
+fn home_region(steps: &[Step]) -> &'static str {
+    let partition = steps.iter().find_map(|step| match step {
+        Step::AssumeRole(step) => Some(step.role_arn.partition()),
+        Step::SessionToken(_) => None,
+    });
+    match partition {
+        Some("aws-cn") => "cn-north-1",
+        Some("aws-us-gov") => "us-gov-west-1",
+        Some("aws-iso") => "us-iso-east-1",
+        Some("aws-iso-b") => "us-isob-east-1",
+        Some("aws-iso-e") => "eu-isoe-west-1",
+        Some("aws-iso-f") => "us-isof-south-1",
+        Some("aws-eusc") => "eusc-de-east-1",
+        _ => "us-east-1",
+    }
+}

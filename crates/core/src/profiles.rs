@@ -1,0 +1,334 @@
+//! Profiles as the AWS CLI reads them, from `~/.aws/config` and `~/.aws/credentials`.
+//!
+//! The AWS CLI parses both with Python's `configparser.RawConfigParser` (botocore,
+//! `configloader.py`): comments stand on lines of their own, quotes and `#` belong to the value,
+//! indented lines continue it, keys are not case-sensitive, and a section or key that is there
+//! twice is an error.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::config::Origin;
+use crate::context::Context;
+use crate::files::read_regular;
+use crate::problem::Problem;
+use crate::secret::Secret;
+
+/// The largest AWS file that is read, in bytes.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Both AWS files.
+pub struct Profiles {
+    config: AwsFile,
+    credentials: AwsFile,
+}
+
+/// One profile: what both files say of it. `~/.aws/credentials` wins, as with the AWS CLI.
+#[derive(Clone, Copy)]
+pub struct Profile<'a> {
+    /// Its name.
+    pub name: &'a str,
+    config: Option<(&'a AwsFile, &'a Section)>,
+    credentials: Option<(&'a AwsFile, &'a Section)>,
+}
+
+struct AwsFile {
+    path: PathBuf,
+    text: Zeroizing<String>,
+    sections: BTreeMap<String, Section>,
+}
+
+#[derive(Default)]
+struct Section {
+    line: usize,
+    values: BTreeMap<String, Value>,
+}
+
+struct Value {
+    range: Range<usize>,
+    line: usize,
+}
+
+impl Profiles {
+    /// Reads both files, from where AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE or the
+    /// defaults say. A file that isn't there is empty.
+    ///
+    /// # Errors
+    /// A file that can't be read or parsed.
+    pub fn load(context: &Context) -> Result<Self, Problem> {
+        let path = |variable, name: &str| match context.env.filled(variable) {
+            Some(path) => context.expand(path),
+            None => context.paths.home.join(".aws").join(name),
+        };
+        Ok(Self {
+            config: AwsFile::load(path("AWS_CONFIG_FILE", "config"), config_section)?,
+            credentials: AwsFile::load(path("AWS_SHARED_CREDENTIALS_FILE", "credentials"), |header| {
+                Some(header.to_owned())
+            })?,
+        })
+    }
+
+    /// A profile by its name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Profile<'_>> {
+        let config = self.config.sections.get_key_value(name);
+        let credentials = self.credentials.sections.get_key_value(name);
+        let (name, _) = config.or(credentials)?;
+        Some(Profile {
+            name,
+            config: config.map(|(_, section)| (&self.config, section)),
+            credentials: credentials.map(|(_, section)| (&self.credentials, section)),
+        })
+    }
+
+    /// A `[services NAME]` section's endpoint for STS, if it sets one.
+    #[must_use]
+    pub fn sts_endpoint_of_services(&self, services: &str) -> Option<&str> {
+        let section = self.config.sections.get(&format!("\0services {services}"))?;
+        let nested = &self.config.text[section.values.get("sts")?.range.clone()];
+        nested.lines().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == "endpoint_url").then(|| value.trim())
+        })
+    }
+
+    /// The names of all profiles, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.config.sections.keys().chain(self.credentials.sections.keys()).map(String::as_str).collect();
+        names.retain(|name| !name.starts_with('\0'));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The paths of the two files, for messages.
+    #[must_use]
+    pub fn paths(&self) -> [&Path; 2] {
+        [&self.config.path, &self.credentials.path]
+    }
+}
+
+impl<'a> Profile<'a> {
+    /// A value, if it is there and not empty.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&'a str> {
+        self.find(key).map(|(file, value)| file.text[value.range.clone()].trim()).filter(|text| !text.is_empty())
+    }
+
+    /// A secret value.
+    #[must_use]
+    pub fn secret(&self, key: &str) -> Option<Secret> {
+        self.text(key).map(Secret::new)
+    }
+
+    /// Where a key stands, or else the profile.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Origin {
+        let section = self.config.or(self.credentials);
+        let (file, line) = match (self.find(key), section) {
+            (Some((file, value)), _) => (file.path.clone(), value.line),
+            (None, Some((file, section))) => (file.path.clone(), section.line),
+            (None, None) => (PathBuf::new(), 0),
+        };
+        Origin { file, line }
+    }
+
+    /// Whether the profile has keys of its own. To the AWS CLI one half is enough to count.
+    #[must_use]
+    pub fn has_static_keys(&self) -> bool {
+        self.text("aws_access_key_id").is_some() || self.text("aws_secret_access_key").is_some()
+    }
+
+    fn find(&self, key: &str) -> Option<(&'a AwsFile, &'a Value)> {
+        [self.credentials, self.config]
+            .into_iter()
+            .flatten()
+            .find_map(|(file, section)| Some((file, section.values.get(key)?)))
+    }
+}
+
+impl AwsFile {
+    fn load(path: PathBuf, name_of: impl Fn(&str) -> Option<String>) -> Result<Self, Problem> {
+        let bytes = match read_regular(&path, MAX_BYTES) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => {
+                return Err(Problem::new(format!("{} can't be read", path.display()))
+                    .because(e)
+                    .hint("the profiles in it are needed to find out who you are; make it a readable file"));
+            }
+        };
+        let text = String::from_utf8(bytes).map_err(|e| {
+            let line = crate::discover::line_of(e.as_bytes(), e.utf8_error().valid_up_to());
+            Problem::new(format!("{}:{line}: the file isn't valid UTF-8", path.display()))
+        })?;
+        let mut file = Self { path, text: Zeroizing::new(text), sections: BTreeMap::new() };
+        file.sections = file.parse(name_of)?;
+        Ok(file)
+    }
+
+    fn parse(&self, name_of: impl Fn(&str) -> Option<String>) -> Result<BTreeMap<String, Section>, Problem> {
+        let wrong = |line: usize, what: &str| {
+            Problem::new(format!("{}:{line}: {what}", self.path.display()))
+                .hint("the AWS CLI can't read the file either; mend the line")
+        };
+        let mut sections: BTreeMap<String, Section> = BTreeMap::new();
+        // The section being read; `None` inside a section that no one asks for.
+        let mut current: Option<Option<String>> = None;
+        let mut headers: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut key: Option<(String, usize)> = None;
+        let mut start = 0;
+        for (index, raw) in self.text.split_inclusive('\n').enumerate() {
+            let (line, at) = (index + 1, start);
+            start += raw.len();
+            let trimmed = raw.trim();
+            if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
+                continue;
+            }
+            let indent = raw.len() - raw.trim_start().len();
+            let end = at + raw.trim_end().len();
+            if let (Some(section), Some((name, its_indent))) = (&current, &key)
+                && indent > *its_indent
+            {
+                let section = section.as_ref().and_then(|name| sections.get_mut(name));
+                if let Some(value) = section.and_then(|section| section.values.get_mut(name)) {
+                    value.range.end = end;
+                }
+                continue;
+            }
+            if let Some(header) = trimmed.strip_prefix('[').and_then(|rest| Some(&rest[..rest.rfind(']')?])) {
+                if header.is_empty() {
+                    return Err(wrong(line, "a section needs a name"));
+                }
+                if let Some(first) = headers.insert(header, line) {
+                    return Err(wrong(line, &format!("[{header}] is there already, on line {first}")));
+                }
+                let name = name_of(header);
+                if let Some(name) = &name {
+                    sections.insert(name.clone(), Section { line, values: BTreeMap::new() });
+                }
+                current = Some(name);
+                key = None;
+                continue;
+            }
+            let Some(section) = &current else {
+                return Err(wrong(line, "a key stands before the first [section]"));
+            };
+            let Some(split) = trimmed.find(['=', ':']) else {
+                return Err(wrong(line, "neither a [section] nor `key = value`"));
+            };
+            let name = trimmed[..split].trim().to_lowercase();
+            let value_start = at + indent + split + 1;
+            if let Some(section) = section.as_ref().and_then(|name| sections.get_mut(name)) {
+                let value = Value { range: value_start..end.max(value_start), line };
+                if let Some(first) = section.values.insert(name.clone(), value) {
+                    return Err(wrong(line, &format!("`{name}` is there already, on line {}", first.line)));
+                }
+            }
+            key = Some((name, indent));
+        }
+        Ok(sections)
+    }
+}
+
+/// The profile that a header of the config file names: `[default]`, `[profile x]`, `[profile "a b"]`.
+/// `[services x]` gets a name that no profile can have; other sections are of no interest.
+fn config_section(header: &str) -> Option<String> {
+    if header == "default" {
+        return Some(header.to_owned());
+    }
+    let (kind, name) = header.split_once(char::is_whitespace)?;
+    let name = unquote(name.trim())?;
+    match kind {
+        "profile" => Some(name),
+        "services" => Some(format!("\0services {name}")),
+        _ => None,
+    }
+}
+
+/// One word, perhaps in quotes, as Python's `shlex` takes it; `None` for several.
+fn unquote(text: &str) -> Option<String> {
+    for quote in ['"', '\''] {
+        if let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+            return (!inner.contains(quote)).then(|| inner.to_owned());
+        }
+    }
+    (!text.is_empty() && !text.contains(char::is_whitespace)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::context::{Env, Paths};
+
+    /// Profiles from two texts, and the context in which they lie.
+    pub(crate) fn home(config: &str, credentials: &str) -> (tempfile::TempDir, Context) {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().to_owned();
+        crate::files::write_private(&root.join(".aws/config"), config.as_bytes()).unwrap();
+        crate::files::write_private(&root.join(".aws/credentials"), credentials.as_bytes()).unwrap();
+        let paths = Paths {
+            config: root.join("config"),
+            data: root.join("data"),
+            state: root.join("state"),
+            cache: root.join("cache"),
+            home: root.clone(),
+        };
+        (home, Context { dir: root, env: Env::default(), now: SystemTime::UNIX_EPOCH, paths })
+    }
+
+    fn load(config: &str, credentials: &str) -> Result<Profiles, Problem> {
+        Profiles::load(&home(config, credentials).1)
+    }
+
+    #[test]
+    fn reads_what_the_aws_cli_reads() {
+        let profiles = load(
+            "# comment\n[default]\nregion = us-east-1 # not a comment\n[profile \"two words\"]\nRegion: \"eu-west-1\"\n[profile p]\nrole_arn=a=b:c\ns3 =\n  max = 2\nregion = x\n[plain]\nregion = no\n[services local]\nsts =\n  endpoint_url = http://127.0.0.1:1\n",
+            "[p]\nregion = y\naws_access_key_id = AKIA\naws_secret_access_key = a#b\"c\n",
+        )
+        .unwrap();
+        let text = |profile: &str, key: &str| profiles.get(profile).and_then(|p| p.text(key)).map(str::to_owned);
+        assert_eq!(text("default", "region").unwrap(), "us-east-1 # not a comment");
+        assert_eq!(text("two words", "region").unwrap(), "\"eu-west-1\"");
+        assert_eq!(text("p", "role_arn").unwrap(), "a=b:c");
+        assert_eq!(text("p", "s3").unwrap(), "max = 2");
+        assert_eq!(text("p", "region").unwrap(), "y", "the credentials file wins");
+        assert_eq!(profiles.get("p").unwrap().secret("aws_secret_access_key").unwrap().expose(), "a#b\"c");
+        assert!(profiles.get("plain").is_none(), "[plain] in the config file is no profile");
+        assert_eq!(profiles.names(), ["default", "p", "two words"]);
+        assert_eq!(profiles.get("p").unwrap().origin("role_arn").line, 7);
+        assert_eq!(profiles.sts_endpoint_of_services("local"), Some("http://127.0.0.1:1"));
+    }
+
+    #[test]
+    fn says_the_line_that_can_not_be_read() {
+        for (config, expected) in [
+            ("region = x\n", ":1: a key stands before"),
+            ("[default]\nnonsense\n", ":2: neither"),
+            ("[default]\na = 1\nA = 2\n", ":3: `a` is there already, on line 2"),
+            ("[default]\n\n[default]\n", ":3: [default] is there already, on line 1"),
+            ("[]\n", ":1: a section needs a name"),
+        ] {
+            let problem = load(config, "").err().unwrap();
+            assert!(problem.summary.contains(expected), "{problem}");
+        }
+    }
+
+    #[test]
+    fn an_unreadable_file_is_named() {
+        let (_home, context) = home("", "");
+        std::fs::remove_file(context.paths.home.join(".aws/config")).unwrap();
+        std::fs::create_dir(context.paths.home.join(".aws/config")).unwrap();
+        let problem = Profiles::load(&context).err().unwrap();
+        assert!(problem.summary.ends_with(".aws/config can't be read"), "{problem}");
+    }
+}

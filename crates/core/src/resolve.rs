@@ -1,0 +1,361 @@
+//! How keys and profiles lead to one another until there is a source: the rules of the AWS CLI
+//! (botocore, `credentials.py`, `AssumeRoleProvider`), with the project's file on top.
+
+use crate::arn::{AccountId, RoleArn};
+use crate::config::{Config, Keys, Origin};
+use crate::context::Context;
+use crate::endpoint;
+use crate::limits::{
+    ExternalId, MfaSerial, Outside, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity,
+};
+use crate::pin;
+use crate::plan::{AssumeRole, RolePlan, SessionToken, Source, StaticKeys, Step};
+use crate::problem::Problem;
+use crate::profiles::{Profile, Profiles};
+use crate::secret::Secret;
+use crate::trust::Allowed;
+
+/// Makes a plan for a role of an allowed config; `None` is the default role.
+///
+/// # Errors
+/// Names, profiles and values that don't fit, each with the file and line of the key; and an
+/// account other than the pinned one.
+pub fn plan(
+    allowed: &Allowed,
+    name: Option<&str>,
+    profiles: &Profiles,
+    context: &Context,
+) -> Result<RolePlan, Problem> {
+    let config = &allowed.config;
+    let resolver = Resolver { config, profiles, context };
+    let link = resolver.link(name)?;
+    let name = link.in_file.clone().flatten();
+    let mut way = Way::default();
+    resolver.follow(&link, &mut name.clone().into_iter().collect(), &mut way)?;
+    let Some(source) = way.source else {
+        return Err(Problem::new(format!("{} leads to no source of credentials", resolver.origin(&link, "role_arn"))));
+    };
+    let keys = &link.keys;
+    let region = resolver.checked(&link, keys.region.as_deref(), "region", Region::parse)?;
+    let pin = keys.account_id.as_deref().map(AccountId::parse).transpose();
+    let source_profile = keys.source_profile.as_deref().or(link.profile_text("source_profile"));
+    let settings: Vec<Profile<'_>> =
+        link.profile.into_iter().chain(source_profile.and_then(|name| profiles.get(name))).collect();
+    let plan = RolePlan {
+        endpoint: endpoint::resolve(region.as_ref(), &settings, profiles, &context.env, &way.steps)?,
+        settings: endpoint::variables(&settings, profiles, &context.env),
+        pin: pin.map_err(|e| resolver.outside(&link, "account_id", &e))?,
+        name,
+        source,
+        steps: way.steps,
+        region,
+        notices: way.notices,
+    };
+    pin::check(&plan, config, allowed.only_accounts.as_deref())?;
+    Ok(plan)
+}
+
+/// What has been found of the way so far.
+#[derive(Default)]
+struct Way {
+    source: Option<Source>,
+    steps: Vec<Step>,
+    notices: Vec<String>,
+}
+
+/// One place where keys are looked up: the project's file over a profile, or a profile alone.
+struct Link<'p> {
+    /// The role's name in the file; `None` inside for the file's only role, outside for a profile.
+    in_file: Option<Option<String>>,
+    keys: Keys,
+    profile: Option<Profile<'p>>,
+}
+
+struct Resolver<'p> {
+    config: &'p Config,
+    profiles: &'p Profiles,
+    context: &'p Context,
+}
+
+impl<'p> Resolver<'p> {
+    /// The link of a `[role.NAME]`, or of the file's only role.
+    fn link(&self, name: Option<&str>) -> Result<Link<'p>, Problem> {
+        let (name, keys) = self.config.select(name)?;
+        let at = |key| self.config.origin(name.as_deref(), key);
+        let profile = keys.profile.as_deref().map(|name| self.profile(name, &at("profile"))).transpose()?;
+        Ok(Link { in_file: Some(name), keys, profile })
+    }
+
+    /// Follows a link down to its source, then adds its own call.
+    fn follow(&self, link: &Link<'p>, visited: &mut Vec<String>, way: &mut Way) -> Result<(), Problem> {
+        let keys = &link.keys;
+        let in_file = keys.source_profile.is_some() || keys.credential_source.is_some();
+        let text = |in_file_text: &Option<String>, key| match in_file {
+            true => in_file_text.clone(),
+            false => link.profile_text(key).map(str::to_owned),
+        };
+        let source_profile = text(&keys.source_profile, "source_profile");
+        let credential_source = text(&keys.credential_source, "credential_source");
+        if let Some(role) = &keys.source_role {
+            self.source_role(link, role, visited, way)?;
+        } else if let (Some(_), Some(_)) = (&source_profile, &credential_source) {
+            let at = self.origin(link, "credential_source");
+            return Err(Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other")));
+        } else if let Some(source) = credential_source {
+            return Err(not_yet(&self.origin(link, "credential_source"), &format!("`credential_source = {source}`")));
+        } else if let Some(name) = source_profile {
+            let mut visited: Vec<&str> =
+                link.profile.filter(|_| !in_file).map(|profile| profile.name).into_iter().collect();
+            self.source_profile(&name, &self.origin(link, "source_profile"), &mut visited, way)?;
+        } else if let Some(profile) = link.profile {
+            self.own_source(profile, way)?;
+        } else {
+            let missing =
+                if keys.role_arn.is_some() { "whose credentials assume the role" } else { "which role this is" };
+            return Err(Problem::new(format!("{} doesn't say {missing}", self.origin(link, "role_arn"))).hint(
+                "name a profile of ~/.aws/config with `source_profile`, or with `profile` if it says everything",
+            ));
+        }
+        self.refuse_mfa(link)?;
+        self.last_step(link, way)
+    }
+
+    /// Follows another role of the same file, whose session will make the next call.
+    fn source_role(
+        &self,
+        link: &Link<'p>,
+        role: &str,
+        visited: &mut Vec<String>,
+        way: &mut Way,
+    ) -> Result<(), Problem> {
+        let at = self.origin(link, "source_role");
+        if link.keys.source_profile.is_some() || link.keys.credential_source.is_some() {
+            return Err(Problem::new(format!("{at}: `source_role` and another source exclude each other")));
+        }
+        if link.keys.role_arn.is_none() && link.profile_text("role_arn").is_none() {
+            return Err(Problem::new(format!("{at}: a role with a `source_role` needs a `role_arn`")));
+        }
+        visited.push(role.to_owned());
+        if visited[..visited.len() - 1].iter().any(|seen| seen == role) {
+            return Err(Problem::new(format!("{at}: `source_role` leads in a circle: {}", visited.join(" → "))));
+        }
+        self.follow(&self.link(Some(role))?, visited, way)
+    }
+
+    /// Follows a profile that serves as a source, as the AWS CLI does: keys of its own come before
+    /// a role of its own.
+    fn source_profile(
+        &self,
+        name: &str,
+        origin: &Origin,
+        visited: &mut Vec<&'p str>,
+        way: &mut Way,
+    ) -> Result<(), Problem> {
+        let profile = self.profile(name, origin)?;
+        if profile.has_static_keys() || profile.text("role_arn").is_none() {
+            return self.own_source(profile, way);
+        }
+        let circle = visited.contains(&profile.name);
+        visited.push(profile.name);
+        if circle {
+            return Err(Problem::new(format!("{origin}: `source_profile` leads in a circle: {}", visited.join(" → ")))
+                .hint("the last profile of a chain needs credentials of its own"));
+        }
+        match profile.text("source_profile") {
+            Some(source) => self.source_profile(source, &profile.origin("source_profile"), visited, way)?,
+            None => self.own_source(profile, way)?,
+        }
+        let link = Link { in_file: None, keys: Keys::default(), profile: Some(profile) };
+        self.refuse_mfa(&link)?;
+        self.last_step(&link, way)
+    }
+
+    /// The credentials that a profile has by itself.
+    fn own_source(&self, profile: Profile<'p>, way: &mut Way) -> Result<(), Problem> {
+        if profile.text("mfa_serial").is_some() {
+            return Err(not_yet(&profile.origin("mfa_serial"), "MFA (`mfa_serial`)"));
+        }
+        if profile.has_static_keys() {
+            let get = |key: &str| {
+                profile.text(key).ok_or_else(|| {
+                    Problem::new(format!(
+                        "{}: profile `{}` has no `{key}`",
+                        profile.origin("aws_access_key_id"),
+                        profile.name
+                    ))
+                    .hint("access key id and secret access key belong together")
+                })
+            };
+            way.source = Some(Source::StaticKeys(StaticKeys {
+                profile: profile.name.to_owned(),
+                access_key_id: get("aws_access_key_id")?.to_owned(),
+                secret_access_key: Secret::new(get("aws_secret_access_key")?),
+                session_token: profile.secret("aws_session_token"),
+            }));
+            return Ok(());
+        }
+        for (key, what) in [
+            ("credential_source", "`credential_source`"),
+            ("web_identity_token_file", "web identity (`web_identity_token_file`)"),
+            ("sso_session", "IAM Identity Center (`sso_session`)"),
+            ("sso_start_url", "IAM Identity Center (`sso_start_url`)"),
+            ("credential_process", "`credential_process`"),
+            ("login_session", "`aws login` sessions (`login_session`)"),
+        ] {
+            if profile.text(key).is_some() {
+                return Err(not_yet(&profile.origin(key), what));
+            }
+        }
+        Err(Problem::new(format!(
+            "{}: profile `{}` has no credentials",
+            profile.origin(""),
+            profile.name
+        ))
+        .hint(format!(
+            "it needs aws_access_key_id and aws_secret_access_key (`aws configure --profile {}`), or a source_profile",
+            profile.name
+        )))
+    }
+
+    /// Adds the call that a link asks for: its role, or a session of the source's long-term keys.
+    fn last_step(&self, link: &Link<'_>, way: &mut Way) -> Result<(), Problem> {
+        let asked = link.keys.duration_seconds.map(|s| Ok(s.0)).or_else(|| {
+            link.profile_text("duration_seconds")
+                .map(|text| text.parse().map_err(|_| Outside::new(text, "isn't a number of seconds")))
+        });
+        let asked = asked.transpose().map_err(|e| self.outside(link, "duration_seconds", &e))?;
+        let Some(role_arn) = self.checked(link, link.keys.role_arn.as_deref(), "role_arn", RoleArn::parse)? else {
+            let long_term = matches!(&way.source, Some(Source::StaticKeys(keys)) if keys.session_token.is_none());
+            if long_term && way.steps.is_empty() {
+                let duration = asked
+                    .map(SessionDuration::for_session_token)
+                    .transpose()
+                    .map_err(|e| self.outside(link, "duration_seconds", &e))?;
+                way.steps.push(Step::SessionToken(SessionToken { duration }));
+                way.notices.push(
+                    "a session without MFA: IAM calls will be refused (GetSessionToken, STS API Reference)".to_owned(),
+                );
+            }
+            return Ok(());
+        };
+        let chained = matches!(way.steps.last(), Some(Step::AssumeRole(_)));
+        let mut duration =
+            asked.map(SessionDuration::for_role).transpose().map_err(|e| self.outside(link, "duration_seconds", &e))?;
+        if chained && duration > Some(SessionDuration::HOUR) {
+            if link.keys.duration_seconds.is_some() {
+                return Err(Problem::new(format!(
+                    "{}: a role assumed by another role lasts at most 1h",
+                    self.origin(link, "duration_seconds")
+                ))
+                .because("STS refuses more than 3600 seconds for role chaining, whatever the role's maximum is")
+                .hint("set duration_seconds = 3600 or leave it out: awsrole renews the session by itself"));
+            }
+            let asked = duration.map(SessionDuration::human).unwrap_or_default();
+            way.notices.push(format!(
+                "{}: {asked} was asked for, but a role assumed by another role lasts at most 1h",
+                self.origin(link, "duration_seconds")
+            ));
+            duration = Some(SessionDuration::HOUR);
+        }
+        let no_tags = (std::collections::BTreeMap::new(), Vec::new());
+        let keys = &link.keys;
+        let step = AssumeRole {
+            role_arn,
+            session_name: match self.checked(
+                link,
+                keys.role_session_name.as_deref(),
+                "role_session_name",
+                SessionName::parse,
+            )? {
+                Some(name) => name,
+                None => SessionName::of_user(
+                    self.context.env.filled("USER").or(self.context.env.filled("LOGNAME")).unwrap_or("unknown"),
+                ),
+            },
+            external_id: self.checked(link, keys.external_id.as_deref(), "external_id", ExternalId::parse)?,
+            source_identity: keys
+                .source_identity
+                .as_deref()
+                .map(SourceIdentity::parse)
+                .transpose()
+                .map_err(|e| self.outside(link, "source_identity", &e))?,
+            duration,
+            tags: SessionTags::parse(
+                keys.session_tags.as_ref().unwrap_or(&no_tags.0),
+                keys.transitive_session_tags.as_ref().unwrap_or(&no_tags.1),
+            )
+            .map_err(|e| self.outside(link, "session_tags", &e))?,
+            policy: SessionPolicy::parse(
+                keys.policy.as_ref().map(crate::config::Policy::json).as_deref(),
+                keys.policy_arns.as_ref().unwrap_or(&no_tags.1),
+            )
+            .map_err(|e| self.outside(link, if keys.policy.is_some() { "policy" } else { "policy_arns" }, &e))?,
+        };
+        way.steps.push(Step::AssumeRole(Box::new(step)));
+        Ok(())
+    }
+
+    fn refuse_mfa(&self, link: &Link<'_>) -> Result<(), Problem> {
+        match self.checked(link, link.keys.mfa_serial.as_deref(), "mfa_serial", MfaSerial::parse)? {
+            Some(_) => Err(not_yet(&self.origin(link, "mfa_serial"), "MFA (`mfa_serial`)")),
+            None => Ok(()),
+        }
+    }
+
+    fn profile(&self, name: &str, origin: &Origin) -> Result<Profile<'p>, Problem> {
+        self.profiles.get(name).ok_or_else(|| {
+            let [config, credentials] = self.profiles.paths();
+            let problem = Problem::new(format!("{origin}: there is no profile `{name}`")).because(format!(
+                "neither {} nor {} has it",
+                self.context.shorten(config),
+                self.context.shorten(credentials)
+            ));
+            let nearest =
+                self.profiles.names().into_iter().map(|known| (strsim::osa_distance(known, name), known)).min();
+            match nearest {
+                Some((distance, known)) if distance <= 2 => problem.hint(format!("did you mean `{known}`?")),
+                _ => problem.hint("`aws configure list-profiles` lists those that are there"),
+            }
+        })
+    }
+
+    fn checked<T>(
+        &self,
+        link: &Link<'_>,
+        in_file: Option<&str>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, Outside>,
+    ) -> Result<Option<T>, Problem> {
+        in_file.or(link.profile_text(key)).map(|text| parse(text).map_err(|e| self.outside(link, key, &e))).transpose()
+    }
+
+    fn outside(&self, link: &Link<'_>, key: &str, error: &Outside) -> Problem {
+        Problem::new(format!("{}: {key} {error}", self.origin(link, key)))
+    }
+
+    /// Where a key stands: in the file, or else in the profile; where it doesn't, the link itself.
+    fn origin(&self, link: &Link<'_>, key: &str) -> Origin {
+        match (&link.in_file, link.profile) {
+            (Some(role), Some(profile)) if !self.config.sets(role.as_deref(), key) && profile.text(key).is_some() => {
+                profile.origin(key)
+            }
+            (Some(role), _) => self.config.origin(role.as_deref(), key),
+            (None, Some(profile)) => profile.origin(key),
+            (None, None) => self.config.origin(None, key),
+        }
+    }
+}
+
+fn not_yet(origin: &Origin, what: &str) -> Problem {
+    Problem::new(format!("{origin}: {what} isn't supported yet"))
+        .hint("this version takes long-term or temporary keys of a profile as the source")
+}
+
+impl<'p> Link<'p> {
+    fn profile_text(&self, key: &str) -> Option<&'p str> {
+        self.profile?.text(key)
+    }
+}
+
+#[cfg(test)]
+mod tests;

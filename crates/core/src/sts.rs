@@ -1,0 +1,67 @@
+//! What is asked of STS, and what can come back. The `awsrole-sts` crate answers.
+
+use std::time::SystemTime;
+
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::plan::{AssumeRole, SessionToken};
+
+/// The calls that awsrole makes. A trait because here the outside answers.
+pub trait Sts {
+    /// AssumeRole, signed by `caller`.
+    fn assume_role(
+        &self,
+        caller: &Credentials,
+        step: &AssumeRole,
+        endpoint: &Endpoint,
+    ) -> Result<Credentials, StsError>;
+
+    /// GetSessionToken, signed by long-term keys.
+    fn get_session_token(
+        &self,
+        caller: &Credentials,
+        step: &SessionToken,
+        endpoint: &Endpoint,
+    ) -> Result<Credentials, StsError>;
+
+    /// GetCallerIdentity: the ARN. It needs no permission.
+    fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError>;
+}
+
+/// Why STS gave nothing. None of the texts holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StsError {
+    /// STS answered no.
+    #[error("{code}: {message}")]
+    Refused {
+        /// AWS's code, such as `AccessDenied`.
+        code: String,
+        /// AWS's words.
+        message: String,
+        /// The server's clock, from the response's `Date`.
+        server_time: Option<SystemTime>,
+    },
+    /// No answer: the name doesn't resolve, nobody listens, the connection broke.
+    #[error("{0}")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("no answer within {0} seconds")]
+    TimedOut(u64),
+    /// An answer that makes no sense, such as one without credentials.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+impl StsError {
+    /// Whether another try in half a minute may well succeed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut(_) | Self::Malformed(_) => true,
+            Self::Refused { code, .. } => matches!(
+                code.as_str(),
+                "Throttling" | "ThrottlingException" | "ServiceUnavailable" | "InternalFailure" | "InternalError"
+            ),
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Has the user allowed this file?
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::arn::AccountId;
+use crate::config::Config;
+use crate::discover::{self, ConfigFile};
+use crate::files::{self, FileError};
+use crate::problem::Problem;
+use crate::user_config::{TrustRule, UserConfig};
+
+/// What the user has said of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// This content at this path was allowed.
+    Allowed,
+    /// A rule in the user's config allows it, for roles of these accounts.
+    AllowedFor(Vec<AccountId>),
+    /// Another content at this path was allowed.
+    Edited,
+    /// The path was denied, whatever it contains.
+    Denied,
+    /// Nothing.
+    Unknown,
+}
+
+/// A config that the user has allowed: only this can become a plan. It is made of the very bytes
+/// that were hashed.
+pub struct Allowed {
+    /// The config, with what it inherits.
+    pub config: Config,
+    /// If only a rule allows it: the accounts for which it does.
+    pub only_accounts: Option<Vec<AccountId>>,
+    _proof: (),
+}
+
+/// What came of looking at a directory's files.
+pub enum Verdict {
+    /// All that count are allowed.
+    Allowed(Allowed),
+    /// One of them isn't.
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        standing: Standing,
+    },
+    /// One of them can't be read or parsed.
+    Broken {
+        /// What is wrong.
+        problem: Problem,
+        /// What the user had said of the path.
+        standing: Standing,
+    },
+}
+
+/// The approvals of one user: a folder for each path, in it a file for each allowed content. They
+/// accumulate, so that switching branches back and forth needs no new one.
+pub struct Approvals {
+    dir: PathBuf,
+}
+
+impl Approvals {
+    /// Approvals below awsrole's data directory.
+    #[must_use]
+    pub fn below(data: &Path) -> Self {
+        Self { dir: data.join("approvals") }
+    }
+
+    /// What was said of a file. No environment variable has a say in it.
+    #[must_use]
+    pub fn standing(&self, file: &ConfigFile) -> Standing {
+        let folder = self.folder(&file.canonical);
+        if folder.join("denied").exists() {
+            Standing::Denied
+        } else if folder.join(fingerprint(file)).exists() {
+            Standing::Allowed
+        } else {
+            self.standing_of_path(&file.canonical)
+        }
+    }
+
+    /// Allows a content at its path, and takes back that the path was denied.
+    pub fn allow(&self, file: &ConfigFile) -> Result<(), FileError> {
+        let folder = self.folder(&file.canonical);
+        files::remove(&folder.join("denied"))?;
+        files::write_private(&folder.join(fingerprint(file)), file.text.as_bytes())
+    }
+
+    /// Denies a path whatever it contains, and forgets what was allowed there.
+    pub fn deny(&self, path: &Path) -> Result<(), FileError> {
+        let folder = self.folder(&canonical(path));
+        files::write_private(&folder.join("denied"), path.as_os_str().as_encoded_bytes())?;
+        for entry in fs::read_dir(&folder).map_err(|e| FileError::new("reading", &folder, e))?.flatten() {
+            if entry.file_name() != "denied" {
+                files::remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The content at this path that was allowed last, to show the difference.
+    #[must_use]
+    pub fn last_allowed(&self, file: &ConfigFile) -> Option<String> {
+        let entries = fs::read_dir(self.folder(&file.canonical)).ok()?.flatten();
+        let newest = entries
+            .filter(|entry| entry.file_name() != "denied")
+            .max_by_key(|entry| entry.metadata().and_then(|m| m.modified()).ok())?;
+        fs::read_to_string(newest.path()).ok()
+    }
+
+    fn standing_of_path(&self, canonical: &Path) -> Standing {
+        match fs::read_dir(self.folder(canonical)) {
+            Err(_) => Standing::Unknown,
+            Ok(entries) => {
+                let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+                if names.iter().any(|name| name == "denied") {
+                    Standing::Denied
+                } else if names.is_empty() {
+                    Standing::Unknown
+                } else {
+                    Standing::Edited
+                }
+            }
+        }
+    }
+
+    fn folder(&self, canonical: &Path) -> PathBuf {
+        self.dir.join(hex(&[canonical.as_os_str().as_encoded_bytes()]))
+    }
+}
+
+/// Looks at the files of a directory, nearest first, and at those that they inherit. Returns how
+/// many of them count, so that the shell knows which to compare.
+#[must_use]
+pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verdict, usize) {
+    let mut merged: Option<Allowed> = None;
+    for (index, path) in paths.iter().enumerate() {
+        let depth = index + 1;
+        let broken = |problem, standing| (Verdict::Broken { problem, standing }, depth);
+        let file = match discover::read(path) {
+            Ok(file) => file,
+            Err(problem) => return broken(problem, approvals.standing_of_path(&canonical(path))),
+        };
+        let (only_accounts, standing) = match approvals.standing(&file) {
+            Standing::Allowed => (None, Standing::Allowed),
+            standing @ (Standing::Unknown | Standing::Edited) => match rule_for(&file, &user.trust) {
+                Ok(Some(rule)) => (Some(rule.accounts.clone()), Standing::AllowedFor(rule.accounts.clone())),
+                Ok(None) => {
+                    return (Verdict::Refused { path: path.clone(), standing }, depth);
+                }
+                Err(problem) => return broken(problem, standing),
+            },
+            standing => {
+                return (Verdict::Refused { path: path.clone(), standing }, depth);
+            }
+        };
+        let config = match Config::parse(&file) {
+            Ok(config) => config,
+            Err(problem) => return broken(problem, standing),
+        };
+        let inherits = config.inherit;
+        let allowed = match merged.take() {
+            None => Allowed { config, only_accounts, _proof: () },
+            Some(near) => Allowed {
+                config: near.config.over(config),
+                only_accounts: narrowest(near.only_accounts, only_accounts),
+                _proof: (),
+            },
+        };
+        if !inherits {
+            return (Verdict::Allowed(allowed), depth);
+        }
+        merged = Some(allowed);
+    }
+    match merged {
+        Some(allowed) => (Verdict::Allowed(allowed), paths.len()),
+        None => (
+            Verdict::Broken { problem: Problem::new("there is no .awsrole.toml here"), standing: Standing::Unknown },
+            0,
+        ),
+    }
+}
+
+/// A path without symbolic links; where the file itself can't be followed, its folder's.
+#[must_use]
+pub fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(dir)), Some(name)) => dir.join(name),
+        _ => path.to_owned(),
+    })
+}
+
+/// sha256 over path, NUL, bytes: a copy of an allowed file elsewhere isn't allowed.
+fn fingerprint(file: &ConfigFile) -> String {
+    hex(&[file.canonical.as_os_str().as_encoded_bytes(), b"\0", file.text.as_bytes()])
+}
+
+/// The sha256 of some bytes in hexadecimal.
+#[must_use]
+pub fn hex(parts: &[&[u8]]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher
+        .finalize()
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
+}
+
+fn narrowest(one: Option<Vec<AccountId>>, other: Option<Vec<AccountId>>) -> Option<Vec<AccountId>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.into_iter().filter(|account| other.contains(account)).collect()),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Finds the rule that a file falls under, by whole components: `/work` says nothing of `/work-evil`.
+fn rule_for<'a>(file: &ConfigFile, rules: &'a [TrustRule]) -> Result<Option<&'a TrustRule>, Problem> {
+    let Some(rule) = rules.iter().find(|rule| file.canonical.starts_with(&rule.path)) else {
+        return Ok(None);
+    };
+    // No hash stands for the content, so no one else may be able to change it.
+    for path in file.canonical.ancestors() {
+        let found =
+            fs::metadata(path).map_err(|e| Problem::new(format!("{} can't be examined", path.display())).because(e))?;
+        let sticky = found.is_dir() && found.mode() & 0o1000 != 0;
+        let ours = found.uid() == rustix::process::geteuid().as_raw() || found.uid() == 0;
+        let writable = found.mode() & 0o022 != 0 && !sticky;
+        if !ours || writable {
+            let why = if ours { "others may write to it" } else { "it belongs to another user" };
+            return Err(Problem::new(format!(
+                "{} isn't trusted by the rule for {}",
+                file.path.display(),
+                rule.path.display()
+            ))
+            .because(format!("{}: {why}", path.display()))
+            .hint(format!("`chmod go-w {}`, or approve this content with `awsrole allow`", path.display())));
+        }
+    }
+    Ok(Some(rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    struct World {
+        home: tempfile::TempDir,
+        approvals: Approvals,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let home = tempfile::tempdir().unwrap();
+            let approvals = Approvals::below(&home.path().join("data"));
+            Self { home, approvals }
+        }
+
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.home.path().join(name).join(discover::FILE_NAME);
+            files::write_private(&path, text.as_bytes()).unwrap();
+            path
+        }
+
+        fn allow(&self, path: &Path) {
+            self.approvals.allow(&discover::read(path).unwrap()).unwrap();
+        }
+
+        fn standing(&self, path: &Path) -> Standing {
+            self.approvals.standing(&discover::read(path).unwrap())
+        }
+    }
+
+    #[test]
+    fn approval_belongs_to_content_and_path() {
+        let world = World::new();
+        let path = world.write("a", "region = \"x\"");
+        assert_eq!(world.standing(&path), Standing::Unknown);
+        world.allow(&path);
+        assert_eq!(world.standing(&path), Standing::Allowed);
+        let copy = world.write("b", "region = \"x\"");
+        assert_eq!(world.standing(&copy), Standing::Unknown);
+        world.write("a", "region = \"y\"");
+        assert_eq!(world.standing(&path), Standing::Edited);
+        world.allow(&path);
+        world.write("a", "region = \"x\"");
+        assert_eq!(world.standing(&path), Standing::Allowed, "approvals accumulate");
+        world.approvals.deny(&path).unwrap();
+        assert_eq!(world.standing(&path), Standing::Denied);
+        world.write("a", "region = \"y\"");
+        assert_eq!(world.standing(&path), Standing::Denied, "deny is for the path");
+        world.allow(&path);
+        world.write("a", "region = \"x\"");
+        assert_eq!(world.standing(&path), Standing::Edited, "deny forgot what was allowed");
+    }
+
+    #[test]
+    fn what_is_inherited_must_be_allowed_too() {
+        let world = World::new();
+        let far = world.write("a", "region = \"far\"\nexternal_id = \"x1\"");
+        let near = world.write("a/b", "inherit = true\nregion = \"near\"");
+        world.allow(&near);
+        let paths = [near, far.clone()];
+        let (verdict, depth) = vet(&paths, &world.approvals, &UserConfig::default());
+        assert!(matches!(verdict, Verdict::Refused { path, standing: Standing::Unknown } if path == far));
+        assert_eq!(depth, 2);
+        world.allow(&far);
+        let (Verdict::Allowed(allowed), 2) = vet(&paths, &world.approvals, &UserConfig::default()) else { panic!() };
+        let (_, keys) = allowed.config.select(None).unwrap();
+        assert_eq!((keys.region.as_deref(), keys.external_id.as_deref()), (Some("near"), Some("x1")));
+    }
+
+    #[test]
+    fn a_rule_trusts_whole_components_that_no_one_else_can_write() {
+        let world = World::new();
+        let inside = world.write("work/p", "region = \"x\"");
+        let beside = world.write("work-evil", "region = \"x\"");
+        let account = AccountId::parse("222222222222").unwrap();
+        let root = world.home.path().canonicalize().unwrap();
+        let user = UserConfig { trust: vec![TrustRule { path: root.join("work"), accounts: vec![account.clone()] }] };
+        let (verdict, _) = vet(std::slice::from_ref(&inside), &world.approvals, &user);
+        assert!(matches!(verdict, Verdict::Allowed(Allowed { only_accounts: Some(only), .. }) if only == [account]));
+        let (verdict, _) = vet(&[beside], &world.approvals, &user);
+        assert!(matches!(verdict, Verdict::Refused { standing: Standing::Unknown, .. }));
+        fs::set_permissions(inside.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
+        let (verdict, _) = vet(&[inside], &world.approvals, &user);
+        let Verdict::Broken { problem, .. } = verdict else { panic!() };
+        assert!(problem.causes[0].contains("others may write"), "{problem}");
+    }
+}

@@ -1,0 +1,89 @@
+//! The user's own settings: `config.toml` in awsrole's config directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::arn::AccountId;
+use crate::context::Context;
+use crate::discover::line_of;
+use crate::files::read_regular;
+use crate::problem::Problem;
+
+/// What a user sets for all projects. Only the user's own file says this, never a project's.
+#[derive(Debug, Clone, Default)]
+pub struct UserConfig {
+    /// Folders below which files need no approval of their own.
+    pub trust: Vec<TrustRule>,
+}
+
+/// Files below `path` are allowed for roles of `accounts`; both must fit.
+#[derive(Debug, Clone)]
+pub struct TrustRule {
+    /// A folder, without symbolic links.
+    pub path: PathBuf,
+    /// The accounts.
+    pub accounts: Vec<AccountId>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct AsWritten {
+    #[serde(default)]
+    trust: Vec<RuleAsWritten>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleAsWritten {
+    path: String,
+    accounts: Vec<String>,
+}
+
+impl UserConfig {
+    /// Where the file lies.
+    #[must_use]
+    pub fn path(context: &Context) -> PathBuf {
+        context.paths.config.join("config.toml")
+    }
+
+    /// Reads the file; without one, the defaults hold.
+    ///
+    /// # Errors
+    /// A file that can't be read or has anything wrong in it: a setting that is silently ignored
+    /// would be worse.
+    pub fn load(context: &Context) -> Result<Self, Problem> {
+        let path = Self::path(context);
+        let bytes = match read_regular(&path, 1024 * 1024) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(e) => return Err(Problem::new(format!("{} can't be read", path.display())).because(e)),
+        };
+        let written: AsWritten = toml::from_slice(&bytes).map_err(|e| {
+            let line = line_of(&bytes, e.span().map_or(0, |span| span.start));
+            Problem::new(format!("{}:{line}: {}", path.display(), e.message().replace('\n', ", ")))
+        })?;
+        let trust = written.trust.into_iter().map(|rule| rule.check(context, &path)).collect::<Result<_, _>>()?;
+        Ok(Self { trust })
+    }
+}
+
+impl RuleAsWritten {
+    fn check(self, context: &Context, file: &Path) -> Result<TrustRule, Problem> {
+        let wrong = |what: String| Problem::new(format!("{}: [[trust]] {what}", file.display()));
+        let path = context.expand(&self.path);
+        if !path.is_absolute() {
+            return Err(wrong(format!("path `{}` must begin with `/` or `~/`", self.path)));
+        }
+        if self.accounts.is_empty() {
+            return Err(wrong("needs the `accounts` whose roles are trusted there".to_owned()));
+        }
+        let accounts = self
+            .accounts
+            .iter()
+            .map(|id| AccountId::parse(id).map_err(|e| wrong(format!("accounts: {e}"))))
+            .collect::<Result<_, _>>()?;
+        Ok(TrustRule { path: path.canonicalize().unwrap_or(path), accounts })
+    }
+}
