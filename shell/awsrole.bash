@@ -106,21 +106,21 @@ __awsrole_fresh() {
 
 # --- save, set, hide, restore ----------------------------------------------------------------------------------------
 
-# A prior value is `-` if the name was unset, `=VALUE` if it was a shell variable, `+VALUE` if it was exported.
+# A prior value is `-` if the name was unset, `:VALUE` if it was a shell variable, `+VALUE` if it was exported.
 __awsrole_save() {
   if [[ -n ${__awsrole_prior[$1]+x} ]]; then \builtin return 0; fi
   if [[ -z ${!1+x} ]]; then __awsrole_prior[$1]=-
   elif [[ ${!1@a} == *x* ]]; then __awsrole_prior[$1]=+${!1}
-  else __awsrole_prior[$1]="=${!1}"; fi
+  else __awsrole_prior[$1]=:${!1}; fi
 }
 
-# What awsrole left is '' if hidden, `=VALUE` if set; of a secret only `*`, lest it stand in the shell twice.
+# What awsrole left is '' if hidden, `:VALUE` if set; of a secret only `*`, lest it stand in the shell twice.
 # It is written down first: Ctrl-C in between leaves a record without a value, never a value without a record.
 __awsrole_set() {
   __awsrole_save "$1"
   case $1 in
     AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
-    *) __awsrole_ours[$1]="=$2" ;;
+    *) __awsrole_ours[$1]=:$2 ;;
   esac
   \builtin export "$1=$2" 2>/dev/null || __awsrole_fail "$1"
 }
@@ -148,7 +148,7 @@ __awsrole_forget_keys() {
 # Does the name hold what awsrole left there?
 __awsrole_intact() {
   if [[ ${__awsrole_ours[$1]-} == '*' ]]; then [[ -n ${!1+x} ]]
-  else \builtin test "${!1+=${!1}}" = "${__awsrole_ours[$1]-}"; fi
+  else \builtin test "${!1+:${!1}}" = "${__awsrole_ours[$1]-}"; fi
 }
 
 __awsrole_restore() {
@@ -307,7 +307,7 @@ __awsrole_lift() {
   case $__awsrole_state in role | closed)
     for name in "${!__awsrole_prior[@]}"; do
       if __awsrole_intact "$name"; then
-        __awsrole_lifted[$name]=${!name+=${!name}}
+        __awsrole_lifted[$name]=${!name+:${!name}}
         __awsrole_restore "$name"
       else __awsrole_forget "$name"; fi
     done ;;

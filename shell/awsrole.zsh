@@ -1,0 +1,392 @@
+# awsrole for zsh 5.8 and later: `cd` into a project and this shell holds its AWS role, `cd` out and all is as it was.
+#
+# At an unchanged prompt and on leaving only builtins run. They are spelled `\builtin NAME`, so that no alias or
+# function of yours comes between: an alias of `export` would print the secrets. Secrets stand in the exported
+# variables and nowhere else; what the variables held before is kept here, unexported.
+
+# sysread takes a file as it is, with its NULs and its last newlines; EPOCHSECONDS is the clock.
+\builtin zmodload zsh/system zsh/datetime
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+# Every entry from outside begins with `emulate`: known options, nothing traced, nothing exported by itself, and no
+# aliases in what is eval'd.
+__awsrole_start() {
+  \builtin emulate -LR zsh -o no_aliases
+  \builtin typeset -g __awsrole_bin=@BIN@ __awsrole_generation_file=@GENERATION@
+
+  # Each of these two is believed as a whole by the clients, so that a change to one member is a change to all.
+  \builtin typeset -ga __awsrole_keys __awsrole_profiles
+  __awsrole_keys=(AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION)
+  __awsrole_profiles=(AWS_PROFILE AWS_DEFAULT_PROFILE)
+
+  # Whatever else could make a client somebody while the shell is closed.
+  \builtin typeset -ga __awsrole_hidden_if_closed
+  __awsrole_hidden_if_closed=(
+    AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY
+    SECRET_ACCESS_KEY AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
+    AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN
+    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID
+  )
+
+  # Sourced again, the shell must not forget its way back.
+  if (( ${+__awsrole_state} )); then return 0; fi
+  \builtin typeset -g __awsrole_state=new # new | outer | role | closed | hands-off
+  \builtin typeset -g __awsrole_pending=  # set while an answer is awaited; still set later: it never came
+  \builtin typeset -g __awsrole_off=      # `awsrole off`
+  \builtin typeset -g __awsrole_use= __awsrole_use_in= # `awsrole use NAME`, and the file for which it was said
+  \builtin typeset -ga __awsrole_failed   # names that could not be set
+  \builtin typeset -g __awsrole_depth=0 __awsrole_deadline=0 __awsrole_generation= __awsrole_direnv= __awsrole_event= __awsrole_text=
+  \builtin typeset -ga __awsrole_files __awsrole_paths __awsrole_texts
+  \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted
+}
+
+__awsrole_say() {
+  \builtin print -r -u2 -- "awsrole: $1"
+}
+
+# --- find ------------------------------------------------------------------------------------------------------------
+
+# Every .awsrole.toml from here upward, nearest first. Of any kind: the binary explains a directory or a dangling link.
+__awsrole_find() {
+  \builtin local dir=${PWD%/}
+  __awsrole_files=()
+  while
+    if [[ -e $dir/.awsrole.toml || -L $dir/.awsrole.toml ]]; then __awsrole_files+=("$dir/.awsrole.toml"); fi
+    [[ $dir == */* ]]
+  do dir=${dir%/*}; done
+}
+
+# Contents are compared, not times: two edits within one tick of the clock are two edits. A FIFO is never opened, a huge
+# file read only as far as the binary would; the first character tells these cases apart.
+__awsrole_read() {
+  __awsrole_text=
+  if [[ ! -f $1 ]]; then __awsrole_text=special
+  elif [[ ! -r $1 ]]; then __awsrole_text=unreadable
+  else
+    \builtin sysread -s 16385 __awsrole_text <$1
+    __awsrole_text=0$__awsrole_text
+  fi
+}
+
+# The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
+__awsrole_read_generation() {
+  __awsrole_text=
+  if [[ -r $__awsrole_generation_file ]]; then \builtin sysread -s 256 __awsrole_text <$__awsrole_generation_file; fi
+}
+
+# --- decide ----------------------------------------------------------------------------------------------------------
+
+# Is what the shell holds still right? If not, __awsrole_event says why.
+__awsrole_fresh() {
+  \builtin local i
+  __awsrole_event=prompt
+  __awsrole_find
+  if [[ ${__awsrole_files[1]} != "${__awsrole_paths[1]}" ]]; then return 1; fi
+  case $__awsrole_state in
+    new) return 1 ;;
+    hands-off) return 0 ;;
+    outer) if (( ! $#__awsrole_files )); then return 0; fi ;;
+  esac
+  for (( i = 1; i <= __awsrole_depth; i++ )); do
+    if [[ ${__awsrole_files[i]} != "${__awsrole_paths[i]}" ]]; then return 1; fi
+    __awsrole_read "${__awsrole_files[i]}"
+    if [[ $__awsrole_text != "${__awsrole_texts[i]}" ]]; then return 1; fi
+  done
+  __awsrole_read_generation
+  if [[ $__awsrole_text != "$__awsrole_generation" || ${DIRENV_WATCHES-} != "$__awsrole_direnv" ]]; then return 1; fi
+  if (( __awsrole_deadline && EPOCHSECONDS >= __awsrole_deadline )); then
+    if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
+    return 1
+  fi
+}
+
+# --- save, set, hide, restore ----------------------------------------------------------------------------------------
+
+# A prior value is `-` if the name was unset, `:VALUE` if it was a shell variable, `+VALUE` if it was exported.
+__awsrole_save() {
+  if (( ${+__awsrole_prior[$1]} )); then return 0; fi
+  if (( ! ${(P)+1} )); then __awsrole_prior[$1]=-
+  elif [[ ${(Pt)1} == *export* ]]; then __awsrole_prior[$1]="+${(P)1}"
+  else __awsrole_prior[$1]=":${(P)1}"; fi
+}
+
+# What awsrole left is '' if hidden, `:VALUE` if set; of a secret only `*`, lest it stand in the shell twice.
+# It is written down first: Ctrl-C in between leaves a record without a value, never a value without a record.
+__awsrole_set() {
+  if __awsrole_readonly "$1"; then return 0; fi
+  __awsrole_save "$1"
+  case $1 in
+    AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
+    *) __awsrole_ours[$1]=":$2" ;;
+  esac
+  \builtin typeset -gx "$1=$2"
+}
+
+__awsrole_hide() {
+  if __awsrole_readonly "$1"; then return 0; fi
+  __awsrole_save "$1"
+  __awsrole_ours[$1]=
+  \builtin unset -v "$1"
+}
+
+# Asked beforehand, because zsh gives up everything up to the prompt when a read-only variable is assigned.
+__awsrole_readonly() {
+  if [[ ${(Pt)1} != *readonly* ]]; then return 1; fi
+  __awsrole_failed+=("$1")
+}
+
+__awsrole_forget() {
+  \builtin unset "__awsrole_prior[$1]" "__awsrole_ours[$1]"
+}
+
+# Does the name hold what awsrole left there?
+__awsrole_intact() {
+  if [[ ${__awsrole_ours[$1]} == '*' ]]; then (( ${(P)+1} ))
+  else [[ "${(P)1+:${(P)1}}" == "${__awsrole_ours[$1]}" ]]; fi
+}
+
+__awsrole_restore() {
+  if [[ ${(Pt)1} == *readonly* ]]; then __awsrole_say "$1 is read-only and can't be given back its former value"
+  else case ${__awsrole_prior[$1]} in
+    -) \builtin unset -v "$1" ;;
+    +*) \builtin typeset -gx "$1=${__awsrole_prior[$1]#?}" ;;
+    *) \builtin typeset -g +x "$1=${__awsrole_prior[$1]#?}" ;;
+  esac; fi
+  __awsrole_forget "$1"
+}
+
+# Leaving: every name that still holds what awsrole left there gets its prior value, each by itself; but the user's own
+# keys come back together or, if one of them was changed, not at all. (While an answer is pending nobody changed them,
+# they are half set.)
+__awsrole_undo() {
+  \builtin local name
+  for name in $__awsrole_keys; do
+    if [[ -z $__awsrole_pending ]] && (( ${+__awsrole_prior[$name]} )) && ! __awsrole_intact $name; then
+      for name in $__awsrole_keys; do __awsrole_forget $name; done
+    fi
+  done
+  for name in ${(k)__awsrole_prior}; do
+    if __awsrole_intact $name; then __awsrole_restore $name; fi
+  done
+  __awsrole_prior=() __awsrole_ours=() __awsrole_lifted=()
+}
+
+# --- the user's own hand ---------------------------------------------------------------------------------------------
+
+# Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
+# A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
+__awsrole_mind_changes() {
+  \builtin local name changed= keys=
+  if [[ $__awsrole_state != (role|closed) ]]; then return 0; fi
+  for name in $__awsrole_keys $__awsrole_profiles; do
+    if (( ${+__awsrole_prior[$name]} )) && ! __awsrole_intact $name; then
+      changed=$name
+      if (( ${__awsrole_keys[(Ie)$name]} )); then keys=1; fi
+    fi
+  done
+  if [[ -z $changed ]]; then return 0; fi
+  for name in ${(k)__awsrole_prior}; do
+    if ! __awsrole_intact $name; then __awsrole_forget $name
+    elif (( ${__awsrole_keys[(Ie)$name]} )); then
+      __awsrole_hide $name
+      if [[ -n $keys ]]; then __awsrole_forget $name; fi
+    elif (( ${__awsrole_profiles[(Ie)$name]} )); then __awsrole_hide $name
+    else __awsrole_restore $name; fi
+  done
+  if [[ ${DIRENV_WATCHES-} != "$__awsrole_direnv" ]]; then return 0; fi
+  __awsrole_state=hands-off
+  __awsrole_find
+  if [[ ${__awsrole_files[1]} == "${__awsrole_paths[1]}" ]]; then
+    __awsrole_say "$changed was changed by hand: awsrole keeps its hands off here until \`awsrole refresh\` or until you leave"
+  fi
+}
+
+# --- close -----------------------------------------------------------------------------------------------------------
+
+# Nobody's credentials: with the variables merely unset, clients would fall back to [default] or to the instance's role.
+__awsrole_close() {
+  \builtin local name
+  for name in $__awsrole_hidden_if_closed; do __awsrole_hide $name; done
+  for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do __awsrole_set $name awsrole-no-role; done
+  __awsrole_set AWS_EC2_METADATA_DISABLED true
+  __awsrole_set AWSROLE_STATE closed
+  __awsrole_state=closed __awsrole_pending= __awsrole_deadline=$(( EPOCHSECONDS + 30 ))
+}
+
+# --- sync ------------------------------------------------------------------------------------------------------------
+
+# The binary is asked from the outer environment (so that awsrole can't become its own source), and everything that the
+# answer will be compared with is on record before it starts. Ctrl-C ends all functions, and the rest of `cd x && cmd`
+# with them: what zsh comes back to is the mark `pending`, not a loop. An answer whose last statement was never reached
+# isn't half an answer, it is none.
+__awsrole_sync() {
+  \builtin local event=$1 file answer problem
+  \builtin local -a arguments
+  arguments=(hook export zsh --event $event)
+  # A question belongs to a `cd` that was typed: not to one in a subshell, a widget or a completion.
+  if [[ $event == cd && -z ${WIDGET-} ]] && (( ! ZSH_SUBSHELL )); then arguments+=(--ask); fi
+  if [[ ${__awsrole_files[1]} != "$__awsrole_use_in" ]]; then __awsrole_use=; fi
+  if [[ -n $__awsrole_use ]]; then arguments+=(--role $__awsrole_use); fi
+
+  __awsrole_undo
+  __awsrole_paths=($__awsrole_files) __awsrole_texts=() __awsrole_depth=$#__awsrole_files
+  for file in $__awsrole_files; do
+    __awsrole_read $file
+    __awsrole_texts+=("$__awsrole_text")
+  done
+  __awsrole_read_generation
+  __awsrole_generation=$__awsrole_text __awsrole_direnv=${DIRENV_WATCHES-}
+  __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=()
+  if (( ! __awsrole_depth && ! ${+AWSROLE_STATE} )); then return 0; fi
+
+  __awsrole_pending=1
+  if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
+    answer=$($__awsrole_bin $arguments -- $__awsrole_files </dev/null)
+    # A syntax error would quote what it stumbled over.
+    \builtin eval "$answer" 2>/dev/null
+    problem="no complete answer: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
+  else
+    problem="$__awsrole_bin is gone: this directory's role can't be had (hint: reinstall awsrole or open a new shell)"
+  fi
+  if [[ -n $__awsrole_pending ]]; then
+    __awsrole_undo
+    __awsrole_close
+    if (( $#__awsrole_failed )); then
+      problem="${(j:, :)${(u)__awsrole_failed}} read-only in this shell: it holds no credentials here"
+    fi
+    if [[ $event != retry ]]; then __awsrole_say "$problem"; fi
+  fi
+}
+
+# The statements of an answer: __awsrole_set, __awsrole_hide, and these two.
+
+# An inherited value is the parent shell's doing: what stood there before it becomes this shell's outer environment.
+__awsrole_adopt() { # NAME unset | NAME exported VALUE
+  if __awsrole_readonly "$1"; then return 0; fi
+  if [[ $2 == unset ]]; then \builtin unset -v "$1"; else \builtin typeset -gx "$1=$3"; fi
+}
+
+__awsrole_done() { # STATE DEADLINE DEPTH
+  if (( $#__awsrole_failed )); then return 0; fi
+  __awsrole_state=$1 __awsrole_depth=$3 __awsrole_pending=
+  if [[ $1 == closed ]]; then __awsrole_close; fi
+  if [[ $2 != 0 || $1 != closed ]]; then __awsrole_deadline=$2; fi
+}
+
+# --- hooks -----------------------------------------------------------------------------------------------------------
+
+__awsrole_hook() { # prompt | cd
+  if [[ -n $__awsrole_off ]]; then return 0; fi
+  if [[ -n $__awsrole_pending ]]; then
+    __awsrole_undo
+    __awsrole_close
+    __awsrole_say "interrupted: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
+  fi
+  __awsrole_mind_changes
+  if __awsrole_fresh; then __awsrole_lay; else
+    if [[ $1 == cd ]]; then __awsrole_event=cd; fi
+    __awsrole_sync $__awsrole_event
+  fi
+}
+
+# direnv loads and unloads in its own hooks and must find the environment that it left: so awsrole's values are lifted
+# off before it and laid back after it, over whatever it made of the environment. For a moment they stand unexported.
+__awsrole_lift() {
+  \builtin emulate -LR zsh -o no_aliases
+  \builtin local name
+  __awsrole_mind_changes
+  if [[ $__awsrole_state != (role|closed) ]]; then return 0; fi
+  for name in ${(k)__awsrole_prior}; do
+    if __awsrole_intact $name; then
+      __awsrole_lifted[$name]="${(P)name+:${(P)name}}"
+      __awsrole_restore $name
+    else __awsrole_forget $name; fi
+  done
+}
+
+__awsrole_lay() {
+  \builtin local name
+  for name in ${(k)__awsrole_lifted}; do
+    case ${__awsrole_lifted[$name]} in
+      '') __awsrole_hide $name ;;
+      *) __awsrole_set $name "${__awsrole_lifted[$name]#?}" ;;
+    esac
+  done
+  __awsrole_lifted=()
+}
+
+__awsrole_precmd() {
+  \builtin emulate -LR zsh -o no_aliases
+  __awsrole_hook prompt
+  # direnv may have come since.
+  if (( ${precmd_functions[(I)_direnv_hook]} && ! ${precmd_functions[(I)__awsrole_lift]} )); then __awsrole_register; fi
+}
+
+# After `cd`, so that in `cd x && terraform plan` the role is there. Completion functions change directory in a
+# subshell just to look around.
+__awsrole_chpwd() {
+  \builtin emulate -LR zsh -o no_aliases
+  if (( ZSH_SUBSHELL )) && [[ -n ${WIDGET-} ]]; then return 0; fi
+  __awsrole_hook cd
+}
+
+# While the prompt sat there, the role may have fallen due; and Ctrl-C at a prompt's hooks leaves them half done.
+__awsrole_preexec() {
+  \builtin emulate -LR zsh -o no_aliases
+  if [[ -n $__awsrole_pending ]] || (( $#__awsrole_lifted )) ||
+    (( __awsrole_deadline && EPOCHSECONDS >= __awsrole_deadline )); then __awsrole_hook prompt; fi
+}
+
+# First of all, so that a theme's own hook sees the new values; but around direnv, wherever that stands.
+__awsrole_register() {
+  \builtin typeset -ga precmd_functions chpwd_functions preexec_functions
+  __awsrole_place precmd_functions __awsrole_precmd
+  __awsrole_place chpwd_functions __awsrole_chpwd
+  __awsrole_place preexec_functions __awsrole_preexec
+}
+
+__awsrole_place() { # ARRAY FUNCTION
+  \builtin local -a others
+  others=(${${(P)1}:#($2|__awsrole_lift)})
+  \builtin local direnv=${others[(ie)_direnv_hook]}
+  if (( direnv > $#others )); then \builtin set -A $1 $2 $others
+  else \builtin set -A $1 ${others[1,direnv-1]} __awsrole_lift _direnv_hook $2 ${others[direnv+1,-1]}; fi
+}
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+__awsrole_command() {
+  \builtin emulate -LR zsh -o no_aliases
+  \builtin local code=0
+  __awsrole_mind_changes
+  case $#:${1-} in
+    1:off) # no process, no word
+      __awsrole_undo
+      __awsrole_off=1 __awsrole_state=new __awsrole_pending=
+      return 0 ;;
+    1:on) __awsrole_off= __awsrole_state=new ;;
+    2:use)
+      __awsrole_find
+      __awsrole_off= __awsrole_state=new __awsrole_use=${2#-} __awsrole_use_in=${__awsrole_files[1]}
+      __awsrole_hook cd
+      [[ $__awsrole_state != closed ]]
+      return ;;
+    *)
+      $__awsrole_bin "$@"
+      code=$?
+      if [[ ${1-} == refresh ]]; then __awsrole_state=new; fi ;;
+  esac
+  __awsrole_hook cd
+  return code
+}
+
+# Scripts that source this get nothing: no hook, no command, no change.
+if [[ -o interactive ]]; then
+  __awsrole_start
+  awsrole() { __awsrole_command "$@" }
+  () {
+    \builtin emulate -LR zsh -o no_aliases
+    __awsrole_register
+  }
+fi
