@@ -198,9 +198,8 @@ fn tags(keys: &[Option<&str>], values: &[Option<&str>], transitive: &[&str]) -> 
     for (key, value) in keys.iter().zip(values) {
         let (key, value) = (key.unwrap_or_default(), value.unwrap_or_default());
         if tags.iter().any(|tag| same_key(&tag.key, key)) {
-            return Err(Refusal::validation(
-                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-            ));
+            let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+            return Err(Refusal::new(400, "InvalidParameterValue", message));
         }
         let transitive = transitive.iter().any(|name| same_key(name, key));
         tags.push(Tag { key: key.to_owned(), value: value.to_owned(), transitive });

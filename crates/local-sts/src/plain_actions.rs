@@ -1,4 +1,4 @@
-//! The actions that need no permission: GetSessionToken, GetCallerIdentity and GetAccessKeyInfo.
+//! The smaller actions. GetSessionToken and GetCallerIdentity need no permission, the other two do.
 
 use std::time::Duration;
 
@@ -46,8 +46,9 @@ pub(crate) fn caller_identity(caller: &Caller) -> Answer {
 /// Answers GetAccessKeyInfo for keys of the fixture and for any key that holds its account, as all newer ones do.
 ///
 /// # Errors
-/// The key is out of its limits, or no account can be told from it.
-pub(crate) fn access_key_info(world: &World, form: &Form) -> Result<Answer, Refusal> {
+/// The caller may not ask, the key is out of its limits, or no account can be told from it.
+pub(crate) fn access_key_info(world: &World, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+    permitted(caller, "sts:GetAccessKeyInfo")?;
     let mut rules = Constraints::default();
     let id = rules.required("accessKeyId", form.value("AccessKeyId"));
     rules.text("accessKeyId", form.value("AccessKeyId"), 16..=128, KEY_ID);
@@ -62,21 +63,23 @@ pub(crate) fn access_key_info(world: &World, form: &Form) -> Result<Answer, Refu
 
 /// Answers DecodeAuthorizationMessage: this server never encodes one, so there is nothing to decode.
 pub(crate) fn decoded_message(caller: &Caller) -> Refusal {
-    let question = Question {
-        identity: &caller.holder.identity(),
-        action: "sts:DecodeAuthorizationMessage",
-        resource: "*",
-        context: &Context::default(),
-    };
-    let policies = match &caller.holder {
-        Holder::User { user, .. } => &user.policies,
-        Holder::Role(session) => &session.role.policies,
-    };
-    match policy::verdict(policies, &question) {
-        Verdict::Allow(_) => Refusal::new(400, "InvalidAuthorizationMessageException", "Message is not valid."),
-        _ => Refusal::access_denied(format!(
-            "User: {} is not authorized to perform: sts:DecodeAuthorizationMessage",
-            caller.holder.arn()
-        )),
+    match permitted(caller, "sts:DecodeAuthorizationMessage") {
+        Ok(()) => Refusal::new(400, "InvalidAuthorizationMessageException", "Message is not valid."),
+        Err(refusal) => refusal,
     }
+}
+
+/// Asks the caller's own policies about an action that has no resource.
+fn permitted(caller: &Caller, action: &str) -> Result<(), Refusal> {
+    let (identity, context) = (caller.holder.identity(), Context::default());
+    let question = Question { identity: &identity, action, resource: "*", context: &context };
+    let (policies, narrowed) = match &caller.holder {
+        Holder::User { user, .. } => (&user.policies, None),
+        Holder::Role(session) => (&session.role.policies, session.session_policies.as_ref()),
+    };
+    let allows = |policies: &Vec<_>| matches!(policy::verdict(policies, &question), Verdict::Allow(_));
+    if allows(policies) && narrowed.is_none_or(allows) {
+        return Ok(());
+    }
+    Err(Refusal::access_denied(format!("User: {} is not authorized to perform: {action}", caller.holder.arn())))
 }

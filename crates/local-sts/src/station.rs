@@ -137,7 +137,7 @@ impl Station {
         match action {
             "AssumeRole" => assume_role::answer(&self.world, &mut desk, &caller, form),
             "GetSessionToken" => plain_actions::session_token(&mut desk, &caller, form),
-            "GetAccessKeyInfo" => plain_actions::access_key_info(&self.world, form),
+            "GetAccessKeyInfo" => plain_actions::access_key_info(&self.world, &caller, form),
             "DecodeAuthorizationMessage" => Err(plain_actions::decoded_message(&caller)),
             _ => Ok(plain_actions::caller_identity(&caller)),
         }
