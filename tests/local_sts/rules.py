@@ -71,6 +71,7 @@ ROLES = [
     _role("Identified", trust(ROOT, actions=WITH_IDENTITY), policy=allow(EVERYTHING_OF_STS, "*")),
     _role("IdentifiedAlice", trust(
         ROOT, actions=WITH_IDENTITY, condition={"StringEquals": {"sts:SourceIdentity": "alice"}})),
+    _role("IdentifiedByRole", trust(role_arn("Blank"), actions=WITH_IDENTITY)),
     _role("Away", trust(ROOT, condition={"StringEquals": {"sts:ExternalId": "x1"}}), AWAY),
     _role("AwayDirect", trust(user_arn("nopol")), AWAY),
     _role("Chainer", trust(ROOT, actions=EVERYTHING_OF_STS), policy=allow(EVERYTHING_OF_STS, "*")),
@@ -353,6 +354,9 @@ RULES = [
     Rule("source identity changed in a chain", "AccessDenied",
          lambda s: _chain(s, "Chainer", "Identified", {"SourceIdentity": "alice"}, SourceIdentity="bob"),
          "is not authorized to perform: sts:SetSourceIdentity on", ("OK", NO_SOURCE_IDENTITY)),
+    Rule("source identity in a chain, the calling role's policy lacks it", "AccessDenied",
+         lambda s: _chain(s, "Blank", "IdentifiedByRole", SourceIdentity="alice"),
+         "is not authorized to perform: sts:SetSourceIdentity on"),
     Rule("source identity into a role that doesn't take one", "AccessDenied",
          lambda s: _chain(s, "Chainer", "Good", {"SourceIdentity": "alice"}),
          "is not authorized to perform: sts:SetSourceIdentity on", ("OK", NO_SOURCE_IDENTITY)),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import http.client
+import re
 import signal
 import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import boto3
 import pytest
@@ -215,3 +217,12 @@ def test_ends_with_its_stdin(tmp_path):
 def test_a_wrong_fixture_is_told_with_its_line():
     with pytest.raises(RuntimeError, match=r"line 3[\s\S]*unknown field `nam`"):
         LocalSts("\n[[user]]\nnam = 'a'\n")
+
+
+def test_the_fixture_of_the_readme_works():
+    readme = Path(__file__).parents[2] / "crates/local-sts/README.md"
+    with LocalSts(re.search(r"```toml\n(.*?)```", readme.read_text(), re.S).group(1)) as server:
+        keys = {"AccessKeyId": "AKIAALICE00000000000", "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+        wanted = {"RoleArn": "arn:aws:iam::222222222222:role/Deploy", "RoleSessionName": "s1"}
+        assert code_of(client(server, keys).assume_role, **wanted) == "AccessDenied"
+        client(server, keys).assume_role(**wanted, SerialNumber=SERIAL, TokenCode=server.totp("alice"))

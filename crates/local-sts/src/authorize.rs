@@ -87,6 +87,9 @@ pub(crate) fn is_allowed(caller: &Caller, role: &Role, action: &str, context: &C
     match trust {
         Verdict::Silent | Verdict::Deny => false,
         Verdict::Allow(_) if identity.account != role.account => by_identity,
+        // In a chain it is "required in both the permissions policy of the principal who is assuming the role and in the
+        // role trust policy" (IAM's guide, "Monitor and control actions taken with assumed roles").
+        Verdict::Allow(_) if action == "sts:SetSourceIdentity" && caller.holder.role_session().is_some() => by_identity,
         Verdict::Allow(Match::Account) => by_identity,
         Verdict::Allow(Match::Named) => passes_session,
         Verdict::Allow(Match::Session) => true,
