@@ -49,7 +49,7 @@ __awsrole_say() {
 
 # Every .awsrole.toml from here upward, nearest first. Of any kind: the binary explains a directory or a dangling link.
 __awsrole_find() {
-  \builtin local dir=${PWD%/}
+  \builtin local dir="${PWD%/}"
   __awsrole_files=()
   while
     if [[ -e $dir/.awsrole.toml || -L $dir/.awsrole.toml ]]; then __awsrole_files+=("$dir/.awsrole.toml"); fi
@@ -117,22 +117,28 @@ __awsrole_save() {
 # What awsrole left is '' if hidden, `:VALUE` if set; of a secret only `*`, lest it stand in the shell twice.
 # It is written down first: Ctrl-C in between leaves a record without a value, never a value without a record.
 __awsrole_set() {
+  if __awsrole_readonly "$1"; then \builtin return 0; fi
   __awsrole_save "$1"
   case $1 in
     AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
     *) __awsrole_ours[$1]=:$2 ;;
   esac
-  \builtin export "$1=$2" 2>/dev/null || __awsrole_fail "$1"
+  \builtin export "$1=$2" 2>/dev/null || __awsrole_fail "$1" # read-only without a value
 }
 
 __awsrole_hide() {
+  if __awsrole_readonly "$1"; then \builtin return 0; fi
   __awsrole_save "$1"
   __awsrole_ours[$1]=''
-  \builtin unset -v "$1" 2>/dev/null || __awsrole_fail "$1"
+  \builtin unset -v "$1"
+}
+
+# Asked beforehand: a failing `export NAME=VALUE` exports the value that stands there.
+__awsrole_readonly() {
+  if [[ ${!1@a} == *r* ]]; then __awsrole_fail "$1"; else \builtin return 1; fi
 }
 
 __awsrole_fail() {
-  __awsrole_forget "$1"
   if [[ $__awsrole_failed != *" $1 "* ]]; then __awsrole_failed+=" $1 "; fi
 }
 
@@ -152,12 +158,13 @@ __awsrole_intact() {
 }
 
 __awsrole_restore() {
-  \builtin local prior=${__awsrole_prior[$1]}
-  case $prior in
+  \builtin local prior="${__awsrole_prior[$1]}"
+  if [[ ${!1@a} == *r* ]]; then __awsrole_say "$1 is read-only and can't be given back its former value"
+  else case $prior in
     -) \builtin unset -v "$1" ;;
     +*) \builtin export "$1=${prior:1}" ;;
     *) \builtin export -n "$1=${prior:1}" ;;
-  esac 2>/dev/null || __awsrole_say "$1 is read-only and can't be given back its former value"
+  esac; fi
   __awsrole_forget "$1"
 }
 
@@ -228,7 +235,7 @@ __awsrole_close() {
 # answer will be compared with is on record before it starts. Ctrl-C throws bash out of here: what it comes back to is
 # the mark `pending`, not a loop. An answer whose last statement was never reached isn't half an answer, it is none.
 __awsrole_sync() {
-  \builtin local event=$1 file answer='' problem
+  \builtin local event="$1" file answer='' problem
   \builtin local -a arguments
   arguments=(hook export bash --event "$1")
   if [[ $event == cd ]] && ((!BASH_SUBSHELL)); then arguments+=(--ask); fi
@@ -269,8 +276,8 @@ __awsrole_sync() {
 
 # An inherited value is the parent shell's doing: what stood there before it becomes this shell's outer environment.
 __awsrole_adopt() { # NAME unset | NAME exported VALUE
-  if [[ $2 == unset ]]; then \builtin unset -v "$1" 2>/dev/null || __awsrole_fail "$1"
-  else \builtin export "$1=$3" 2>/dev/null || __awsrole_fail "$1"; fi
+  if __awsrole_readonly "$1"; then \builtin return 0; fi
+  if [[ $2 == unset ]]; then \builtin unset -v "$1"; else \builtin export "$1=$3"; fi
 }
 
 __awsrole_done() { # STATE DEADLINE DEPTH
@@ -301,7 +308,7 @@ __awsrole_hook() { # prompt | cd
 # direnv loads and unloads at the prompt and must find the environment that it left: so awsrole's values are lifted off
 # before it and laid back after it, over whatever it made of the environment. For a moment they stand unexported.
 __awsrole_lift() {
-  \builtin local - name status=$?
+  \builtin local - name status="$?"
   \builtin set +aeuxvET
   __awsrole_mind_changes
   case $__awsrole_state in role | closed)
@@ -329,13 +336,14 @@ __awsrole_lay() {
 # bash keeps `$?` and PIPESTATUS for each element of PROMPT_COMMAND; inside a string the status has to be handed on,
 # though not under `set -e`, which would end the shell.
 __awsrole_prompt() {
-  \builtin local - status=$?
+  \builtin local - status="$?"
   case $- in *e*) status=0 ;; esac
   \builtin set +aeuxvET
   __awsrole_hook prompt
   if [[ "${PROMPT_COMMAND[*]}" == *_direnv_hook* && ${PROMPT_COMMAND[0]} != __awsrole_lift* ]]; then
+    # shellcheck disable=SC2178 # a string before bash 5.1
     if __awsrole_bash 501; then PROMPT_COMMAND=(__awsrole_lift "${PROMPT_COMMAND[@]}")
-    else PROMPT_COMMAND=__awsrole_lift$'\n'$PROMPT_COMMAND; fi
+    else PROMPT_COMMAND=__awsrole_lift$'\n'${PROMPT_COMMAND[0]}; fi
   fi
   \builtin return "$status"
 }
@@ -372,10 +380,10 @@ __awsrole_register() {
   done
   # As an element of its own; before bash 5.1 on a line of its own, which no trailing `;` of a neighbour can spoil.
   if __awsrole_bash 501; then
-    PROMPT_COMMAND=${PROMPT_COMMAND-}
-    PROMPT_COMMAND+=(__awsrole_prompt)
+    PROMPT_COMMAND=("${PROMPT_COMMAND[@]-}" __awsrole_prompt)
   else
-    PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}__awsrole_prompt
+    # shellcheck disable=SC2178 # a string in that bash
+    PROMPT_COMMAND=${PROMPT_COMMAND:+${PROMPT_COMMAND[0]}$'\n'}__awsrole_prompt
   fi
   # shellcheck disable=SC2016 # expanded by bash 5.3 in this very shell, before each command
   if __awsrole_bash 503; then PS0=${PS0-}'${ __awsrole_before_command; }'; fi

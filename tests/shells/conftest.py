@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +10,23 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
 
-from terminal import SHELLS, Terminal, read_env  # noqa: E402
+from terminal import SHELLS, Terminal, need, read_env  # noqa: E402
+
+# What the stand-in's role "dev" sets, and what a closed shell holds.
+DEV = {
+    "AWS_ACCESS_KEY_ID": "ASIADEV",
+    "AWS_SECRET_ACCESS_KEY": "secret-of-dev",
+    "AWS_SESSION_TOKEN": "token-of-dev",
+    "AWS_REGION": "dev-region-1",
+    "AWSROLE_ROLE": "dev",
+}
+CLOSED = {
+    "AWS_PROFILE": "awsrole-no-role",
+    "AWS_ACCESS_KEY_ID": "awsrole-no-role",
+    "AWS_SECRET_ACCESS_KEY": "awsrole-no-role",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWSROLE_STATE": "closed",
+}
 
 
 class StandIn:
@@ -95,4 +110,4 @@ def aws(env: dict) -> dict:
     return {name.decode(): os.fsdecode(value) for name, value in env.items() if name.startswith((b"AWS", b"SECRET"))}
 
 
-__all__ = ["StandIn", "Terminal", "aws", "read_env", "shutil"]
+__all__ = ["CLOSED", "DEV", "StandIn", "Terminal", "aws", "need", "read_env"]

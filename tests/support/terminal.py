@@ -20,8 +20,8 @@ ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>()][0B]?|\x1b\][^\x07]*\x0
 OWN = (b"_", b"PWD", b"OLDPWD", b"SHLVL")
 
 RC = {
-    "bash": ("PS0='' PS1='@@ready:$((++ready_count))@@'\n", "bind 'set enable-bracketed-paste off' 2>/dev/null\n"),
-    "zsh": ("setopt prompt_subst; unsetopt prompt_sp prompt_cr\nPROMPT='@@ready:$((++ready_count))@@' RPROMPT=\n", ""),
+    "bash": ("ready_count=0 PS1='@@ready:$((++ready_count))@@'\n", "bind 'set enable-bracketed-paste off' 2>/dev/null\n"),
+    "zsh": ("ready_count=0; setopt prompt_subst; unsetopt prompt_sp prompt_cr\nPROMPT='@@ready:$((++ready_count))@@' RPROMPT=\n", ""),
     "fish": (
         "set -g fish_greeting; set -g ready_count 0\n"
         "function count_ready --on-event fish_prompt; set -g ready_count (math $ready_count + 1); end\n"
@@ -61,6 +61,8 @@ class Terminal:
         if shell == "fish":
             (home / ".config/fish").mkdir(parents=True, exist_ok=True)
             (home / ".config/fish/config.fish").write_text(rc)
+            # Otherwise a first start reads all manual pages in the background.
+            (home / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
             argv = [path, "-i"]
         else:
             (home / f".{shell}rc").write_text(rc)

@@ -1,0 +1,466 @@
+# awsrole for fish 3.5 and later: `cd` into a project and this shell holds its AWS role, `cd` out and all is as it was.
+#
+# At an unchanged prompt and on leaving only builtins run. Secrets stand in the exported variables and nowhere else;
+# what the variables held before is kept here, unexported. Universal variables belong to all shells: none is set, and
+# nothing is erased but globals (`set -eg`, never a plain `set -e`).
+
+set -g __awsrole_bin @BIN@
+set -g __awsrole_generation_file @GENERATION@
+# A file from 1970: its age is the time in seconds, which no builtin tells otherwise.
+set -g __awsrole_clock @CLOCK@
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+# Each of these two is believed as a whole by the clients, so that a change to one of its members is a change to all.
+set -g __awsrole_keys AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION
+set -g __awsrole_profiles AWS_PROFILE AWS_DEFAULT_PROFILE
+
+# Whatever else could make a client somebody while the shell is closed.
+set -g __awsrole_hidden_if_closed \
+    AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY \
+    SECRET_ACCESS_KEY AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI \
+    AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN \
+    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID
+
+# Sourced again, the shell must not forget its way back.
+if not set -q __awsrole_state
+    set -g __awsrole_state new # new | outer | role | closed | hands-off
+    set -g __awsrole_pending '' # set while an answer is awaited; still set later: it never came
+    set -g __awsrole_off '' # `awsrole off`
+    set -g __awsrole_use '' # `awsrole use NAME`, and the file for which it was said
+    set -g __awsrole_use_in ''
+    set -g __awsrole_touched # the names with a record: __awsrole_prior_NAME and __awsrole_ours_NAME
+    set -g __awsrole_lifted # the names with a value in __awsrole_lifted_NAME
+    set -g __awsrole_failed # names that could not be hidden
+    set -g __awsrole_depth 1
+    set -g __awsrole_deadline 0
+    set -g __awsrole_generation ''
+    set -g __awsrole_direnv ''
+    set -g __awsrole_at ''
+    set -g __awsrole_paths
+    set -g __awsrole_texts
+end
+
+function __awsrole_say
+    builtin echo "awsrole: $argv" >&2
+end
+
+# --- find ------------------------------------------------------------------------------------------------------------
+
+# Every .awsrole.toml from here upward, nearest first. Of any kind: the binary explains a directory or a dangling link.
+function __awsrole_find
+    if test "$PWD" != "$__awsrole_at"
+        set -g __awsrole_at $PWD
+        set -g __awsrole_candidates
+        # With its slash at the end, a name that ends in a newline keeps it in `string collect`.
+        set -l dir (string replace -r '/*\z' / -- $PWD | string collect)
+        while test -n "$dir"
+            set -a __awsrole_candidates $dir.awsrole.toml
+            set dir (string replace -r '[^/]*/\z' '' -- $dir | string collect)
+        end
+    end
+    set -g __awsrole_files
+    for file in $__awsrole_candidates
+        if test -e $file -o -L $file
+            set -a __awsrole_files $file
+        end
+    end
+end
+
+# Contents are compared, not times: two edits within one tick of the clock are two edits. A FIFO is never opened; the
+# first character tells these cases apart.
+function __awsrole_read -a file
+    if not test -f "$file"
+        set -g __awsrole_text special
+    else if not test -r $file
+        set -g __awsrole_text unreadable
+    else
+        read -z -g __awsrole_text <$file
+        set -g __awsrole_text 0$__awsrole_text
+    end
+end
+
+# The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
+function __awsrole_read_generation
+    set -g __awsrole_text ''
+    if test -r $__awsrole_generation_file
+        read -g __awsrole_text <$__awsrole_generation_file
+    end
+end
+
+# --- decide ----------------------------------------------------------------------------------------------------------
+
+# Is what the shell holds still right? If not, __awsrole_event says why.
+function __awsrole_fresh
+    set -g __awsrole_event prompt
+    __awsrole_find
+    test "$__awsrole_files[1]" = "$__awsrole_paths[1]"; or return 1
+    switch $__awsrole_state
+        case new
+            return 1
+        case hands-off
+            return 0
+        case outer
+            set -q __awsrole_files[1]; or return 0
+    end
+    set -l files $__awsrole_files[1..$__awsrole_depth]
+    test "$files" = "$__awsrole_paths[1..$__awsrole_depth]"; or return 1
+    set -l texts
+    for file in $files
+        __awsrole_read $file
+        set -a texts $__awsrole_text
+    end
+    test "$texts" = "$__awsrole_texts[1..$__awsrole_depth]"; or return 1
+    __awsrole_read_generation
+    test "$__awsrole_text" = "$__awsrole_generation"; or return 1
+    test "$DIRENV_WATCHES" = "$__awsrole_direnv"; or return 1
+    if __awsrole_is_due
+        set -g __awsrole_event due
+        test $__awsrole_state = closed; and set -g __awsrole_event retry
+        return 1
+    end
+end
+
+function __awsrole_is_due
+    test $__awsrole_deadline -ne 0; or return 1
+    set -l now (builtin path mtime -R -- $__awsrole_clock)
+    test -z "$now"; or test $now -ge $__awsrole_deadline
+end
+
+# --- save, set, hide, restore ----------------------------------------------------------------------------------------
+
+function __awsrole_save -a name
+    contains -- $name $__awsrole_touched; and return
+    if set -qgx $name
+        set -g __awsrole_prior_$name exported $$name
+    else if set -qg $name
+        set -g __awsrole_prior_$name plain $$name
+    else
+        set -g __awsrole_prior_$name unset
+    end
+    set -a __awsrole_touched $name
+end
+
+# Of a secret it is only noted that it was set, lest it stand in the shell twice. The note comes first: Ctrl-C in
+# between leaves a note without a value, never a value without a note.
+function __awsrole_set -a name value
+    __awsrole_save $name
+    switch $name
+        case AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
+            set -g __awsrole_ours_$name secret
+        case '*'
+            set -g __awsrole_ours_$name set $value
+    end
+    set -gx $name $value
+end
+
+function __awsrole_hide -a name
+    # Under a global of the same name or under none, an exported universal goes to every child.
+    if set -qUx $name
+        contains -- $name $__awsrole_failed; or set -a __awsrole_failed $name
+        return
+    end
+    __awsrole_save $name
+    set -g __awsrole_ours_$name hidden
+    set -eg $name
+end
+
+function __awsrole_forget
+    for name in $argv
+        set -eg __awsrole_prior_$name
+        set -eg __awsrole_ours_$name
+        set -l at (contains -i -- $name $__awsrole_touched)
+        and set -eg __awsrole_touched[$at]
+    end
+end
+
+# Does the name hold what awsrole left there?
+function __awsrole_intact -a name
+    set -l ours __awsrole_ours_$name
+    switch "$$ours[1][1]"
+        case hidden
+            not set -qg $name
+        case secret
+            set -qg $name
+        case set
+            set -qg $name; and test "$$name" = "$$ours[1][2]"
+        case '*'
+            return 1
+    end
+end
+
+function __awsrole_restore -a name
+    set -l prior __awsrole_prior_$name
+    switch $$prior[1][1]
+        case exported
+            set -gx $name $$prior[1][2..-1]
+        case plain
+            set -gu $name $$prior[1][2..-1]
+        case unset
+            set -eg $name
+    end
+    __awsrole_forget $name
+end
+
+# Leaving: every name that still holds what awsrole left there gets its prior value, each by itself; but the user's own
+# keys come back together or, if one of them was changed, not at all. (While an answer is pending nobody changed them,
+# they are half set.)
+function __awsrole_undo
+    for name in $__awsrole_keys
+        if test -z "$__awsrole_pending"; and contains -- $name $__awsrole_touched; and not __awsrole_intact $name
+            __awsrole_forget $__awsrole_keys
+        end
+    end
+    for name in $__awsrole_touched
+        if __awsrole_intact $name
+            __awsrole_restore $name
+        else
+            __awsrole_forget $name
+        end
+    end
+    for name in $__awsrole_lifted
+        set -eg __awsrole_lifted_$name
+    end
+    set -g __awsrole_lifted
+end
+
+# --- the user's own hand ---------------------------------------------------------------------------------------------
+
+# Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
+# A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
+function __awsrole_mind_changes
+    contains -- $__awsrole_state role closed; or return 0
+    set -l changed
+    for name in $__awsrole_keys $__awsrole_profiles
+        if contains -- $name $__awsrole_touched; and not __awsrole_intact $name
+            set -a changed $name
+        end
+    end
+    set -q changed[1]; or return 0
+    for name in $__awsrole_touched
+        if not __awsrole_intact $name
+            __awsrole_forget $name
+        else if contains -- $name $__awsrole_keys
+            __awsrole_hide $name
+        else if contains -- $name $__awsrole_profiles
+            __awsrole_hide $name
+        else
+            __awsrole_restore $name
+        end
+    end
+    string match -qv '*_PROFILE' -- $changed; and __awsrole_forget $__awsrole_keys
+    test "$DIRENV_WATCHES" = "$__awsrole_direnv"; or return 0
+    set -g __awsrole_state hands-off
+    __awsrole_find
+    if test "$__awsrole_files[1]" = "$__awsrole_paths[1]"
+        __awsrole_say "$changed[-1] was changed by hand: awsrole keeps its hands off here until `awsrole refresh` or until you leave"
+    end
+end
+
+# --- close -----------------------------------------------------------------------------------------------------------
+
+# Nobody's credentials: with the variables merely unset, clients would fall back to [default] or to the instance's role.
+function __awsrole_close
+    for name in $__awsrole_hidden_if_closed
+        __awsrole_hide $name
+    end
+    for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+        __awsrole_set $name awsrole-no-role
+    end
+    __awsrole_set AWS_EC2_METADATA_DISABLED true
+    __awsrole_set AWSROLE_STATE closed
+    set -g __awsrole_state closed
+    set -g __awsrole_pending ''
+    set -l now (builtin path mtime -R -- $__awsrole_clock)
+    set -g __awsrole_deadline (math "$now + 30")
+end
+
+# --- sync ------------------------------------------------------------------------------------------------------------
+
+# The binary is asked from the outer environment (so that awsrole can't become its own source), and everything that the
+# answer will be compared with is on record before it starts. Ctrl-C ends all functions: what fish comes back to is the
+# mark `pending`, not a loop. An answer whose last statement was never reached isn't half an answer, it is none.
+function __awsrole_sync -a event
+    set -l arguments hook export fish --event $event
+    if test $event = cd; and not status is-command-substitution
+        set -a arguments --ask
+    end
+    test "$__awsrole_files[1]" = "$__awsrole_use_in"; or set -g __awsrole_use ''
+    test -n "$__awsrole_use"; and set -a arguments --role $__awsrole_use
+
+    __awsrole_undo
+    set -g __awsrole_paths $__awsrole_files
+    set -g __awsrole_texts
+    for file in $__awsrole_files
+        __awsrole_read $file
+        set -a __awsrole_texts $__awsrole_text
+    end
+    __awsrole_read_generation
+    set -g __awsrole_generation $__awsrole_text
+    set -g __awsrole_direnv $DIRENV_WATCHES
+    set -g __awsrole_state outer
+    set -g __awsrole_depth (count $__awsrole_files x)
+    set -g __awsrole_deadline 0
+    set -g __awsrole_failed
+    set -q __awsrole_files[1]; or set -q AWSROLE_STATE; or return 0
+
+    set -g __awsrole_pending 1
+    set -l problem
+    if test -f $__awsrole_bin -a -x $__awsrole_bin
+        # A syntax error would quote the line, and with it a secret.
+        $__awsrole_bin $arguments -- $__awsrole_files </dev/null | source 2>/dev/null
+        set problem "no complete answer: this shell holds no credentials here (hint: `awsrole refresh` asks again)"
+    else
+        set problem "$__awsrole_bin is gone: this directory's role can't be had (hint: reinstall awsrole or open a new shell)"
+    end
+    if test -n "$__awsrole_pending"
+        __awsrole_undo
+        __awsrole_close
+        if set -q __awsrole_failed[1]
+            set problem "$__awsrole_failed: an exported universal variable can't be hidden in one shell, which therefore holds no credentials here (hint: `set -eU` it, and `set -gx` it in config.fish)"
+        end
+        test $event = retry; or __awsrole_say $problem
+    end
+end
+
+# The statements of an answer: __awsrole_set, __awsrole_hide, and these two.
+
+# An inherited value is the parent shell's doing: what stood there before it becomes this shell's outer environment.
+function __awsrole_adopt # NAME unset | NAME exported VALUE
+    if test $argv[2] = unset
+        set -eg $argv[1]
+    else
+        set -gx $argv[1] $argv[3]
+    end
+end
+
+function __awsrole_done -a state deadline depth
+    set -q __awsrole_failed[1]; and return
+    set -g __awsrole_state $state
+    test $depth -gt 0; and set -g __awsrole_depth $depth
+    set -g __awsrole_pending ''
+    if test $state = closed
+        __awsrole_close
+        test $deadline -eq 0; and return
+    end
+    set -g __awsrole_deadline $deadline
+end
+
+# --- hooks -----------------------------------------------------------------------------------------------------------
+
+function __awsrole_hook # prompt | cd
+    test -z "$__awsrole_off"; or return 0
+    if test -n "$__awsrole_pending"
+        __awsrole_undo
+        __awsrole_close
+        __awsrole_say "interrupted: this shell holds no credentials here (hint: `awsrole refresh` asks again)"
+    end
+    __awsrole_mind_changes
+    if __awsrole_fresh
+        __awsrole_lay
+    else
+        test $argv[1] = cd; and set -g __awsrole_event cd
+        __awsrole_sync $__awsrole_event
+    end
+end
+
+# direnv loads and unloads at the prompt and must find the environment that it left: so awsrole's values are lifted off
+# before it and laid back after it, over whatever it made of the environment. For a moment they stand unexported.
+function __awsrole_lift
+    __awsrole_mind_changes
+    contains -- $__awsrole_state role closed; or return
+    for name in $__awsrole_touched
+        if not __awsrole_intact $name
+            __awsrole_forget $name
+            continue
+        end
+        set -g __awsrole_lifted_$name
+        set -qg $name; and set -g __awsrole_lifted_$name $$name
+        set -a __awsrole_lifted $name
+        __awsrole_restore $name
+    end
+end
+
+function __awsrole_lay
+    for name in $__awsrole_lifted
+        set -l value __awsrole_lifted_$name
+        if count $$value >/dev/null
+            __awsrole_set $name $$value
+        else
+            __awsrole_hide $name
+        end
+        set -eg $value
+    end
+    set -g __awsrole_lifted
+end
+
+# Handlers run in the order of their definition. Ours belongs behind direnv's, which may have come later.
+function __awsrole_register
+    function __awsrole_on_prompt --on-event fish_prompt
+        __awsrole_hook prompt
+        if not set -q __awsrole_behind_direnv; and functions -q __direnv_export_eval
+            set -g __awsrole_behind_direnv
+            __awsrole_register
+        end
+    end
+
+    # In `cd x && terraform plan` the role is there. In `(cd x; …)` fish really moves, so that we do, too.
+    function __awsrole_on_move --on-variable PWD
+        __awsrole_hook cd
+    end
+
+    # While the prompt sat there, the role may have fallen due; and Ctrl-C at a prompt's hooks leaves them half done.
+    function __awsrole_on_command --on-event fish_preexec
+        if test -n "$__awsrole_pending" -o "$DIRENV_WATCHES" != "$__awsrole_direnv"
+            or set -q __awsrole_lifted[1]
+            or __awsrole_is_due
+            __awsrole_hook prompt
+        end
+    end
+
+    # The only event before the prompt's, whose first handler may be direnv's.
+    function __awsrole_on_end_of_command --on-event fish_postexec
+        functions -q __direnv_export_eval; and __awsrole_lift
+    end
+end
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+function __awsrole_command
+    __awsrole_mind_changes
+    set -l code 0
+    switch (count $argv):$argv[1]
+        case 1:off # no process, no word
+            __awsrole_undo
+            set -g __awsrole_off 1
+            set -g __awsrole_state new
+            set -g __awsrole_pending ''
+            return 0
+        case 1:on
+            set -g __awsrole_off ''
+            set -g __awsrole_state new
+        case 2:use
+            __awsrole_find
+            set -g __awsrole_off ''
+            set -g __awsrole_state new
+            set -g __awsrole_use (string replace -r '^-$' '' -- $argv[2])
+            set -g __awsrole_use_in $__awsrole_files[1]
+            __awsrole_hook cd
+            test $__awsrole_state != closed
+            return
+        case '*'
+            $__awsrole_bin $argv
+            set code $status
+            test "$argv[1]" = refresh; and set -g __awsrole_state new
+    end
+    __awsrole_hook cd
+    return $code
+end
+
+# Scripts that source this get nothing: no hook, no command, no change.
+if status is-interactive
+    function awsrole --description "Hold the AWS role of the current directory"
+        __awsrole_command $argv
+    end
+    __awsrole_register
+end

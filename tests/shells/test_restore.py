@@ -1,0 +1,194 @@
+"""What stood there before comes back, and what the user changes stays."""
+
+import pytest
+from conftest import CLOSED, DEV, aws
+
+OUTER = {"AWS_PROFILE": "home", "AWS_REGION": "", "AWS_ACCESS_KEY_ID": "AKIAHOME", "AWS_SECRET_ACCESS_KEY": "it's \"mine\" $HOME\\"}
+
+UNEXPORTED = {
+    "bash": ("AWS_DEFAULT_PROFILE='shell only'", "declare -p AWS_DEFAULT_PROFILE"),
+    "zsh": ("AWS_DEFAULT_PROFILE='shell only'", "typeset -p AWS_DEFAULT_PROFILE"),
+    "fish": ("set -g AWS_DEFAULT_PROFILE 'shell only'", "set --show AWS_DEFAULT_PROFILE"),
+}
+
+
+def export(shell, name, value):
+    return f"set -gx {name} {value}" if shell == "fish" else f"export {name}={value}"
+
+
+def unset(shell, name):
+    return f"set -e {name}" if shell == "fish" else f"unset {name}"
+
+
+def test_unset_empty_exported_and_unexported(shell, terminal, project):
+    assign, show = UNEXPORTED[shell]
+    tty = terminal(shell, before=assign, env=OUTER)
+    before, shown = tty.env(), tty.run(show)
+    assert "shell only" in shown
+    tty.run(f"cd {project}")
+    inside = aws(tty.env())
+    assert inside.items() >= DEV.items() and "AWS_PROFILE" not in inside
+    assert "shell only" not in tty.run(show)
+    tty.run("cd /")
+    assert tty.env() == before
+    assert tty.run(show) == shown
+
+
+def test_closed_and_back(shell, terminal, project):
+    (project / ".awsrole.toml").write_text('state = "closed"\n')
+    outer = OUTER | {"AWS_REGION": "home-1", "AWS_ROLE_ARN": "arn", "AWS_WEB_IDENTITY_TOKEN_FILE": "/f", "AWS_SESSION_TOKEN": "t"}
+    tty = terminal(shell, env=outer)
+    before = tty.env()
+    tty.run(f"cd {project}")
+    assert aws(tty.env()) == CLOSED | {"AWS_REGION": "home-1"}
+    tty.run("cd /")
+    assert tty.env() == before
+
+
+def test_sourced_three_times_the_way_back_is_kept(shell, terminal, project, stand_in):
+    tty = terminal(shell, sourced=3, env=OUTER, cwd=project)
+    tty.run("cd /")
+    tty.run(f"cd {project}")
+    tty.run(stand_in.source(shell))
+    assert aws(tty.env()).items() >= DEV.items()
+    tty.run("")
+    assert len(stand_in.starts()) == 2
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+
+
+@pytest.mark.parametrize(
+    "name, value", [("AWS_PROFILE", "mine"), ("AWS_ACCESS_KEY_ID", "AKIAMINE"), ("AWS_DEFAULT_PROFILE", "mine")]
+)
+def test_changed_by_hand(shell, terminal, project, stand_in, name, value):
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    output = tty.run(export(shell, name, value))
+    assert f"awsrole: {name} was changed by hand" in output
+    assert aws(tty.env()) == {name: value, "AWS_REGION": ""}
+    # It is said once, and neither an edit nor a generation ends it.
+    (project / ".awsrole.toml").write_text('role = "edited"\n')
+    stand_in.touch_generation("7")
+    assert "changed by hand" not in tty.run("cd deep")
+    assert aws(tty.env()) == {name: value, "AWS_REGION": ""}
+    assert len(stand_in.starts()) == 1
+    tty.run("cd /")
+    expected = dict(OUTER)
+    if name == "AWS_ACCESS_KEY_ID":
+        del expected["AWS_SECRET_ACCESS_KEY"]
+    assert aws(tty.env()) == expected | {name: value}
+
+
+def test_a_secret_that_was_unset_by_hand(shell, terminal, project):
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    assert "awsrole: AWS_SESSION_TOKEN was changed" in tty.run(unset(shell, "AWS_SESSION_TOKEN"))
+    tty.run("cd /")
+    assert aws(tty.env()) == {"AWS_PROFILE": "home", "AWS_REGION": ""}
+
+
+def test_changed_by_hand_in_the_same_line_as_leaving(shell, terminal, project):
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    assert "changed by hand" not in tty.run(export(shell, "AWS_PROFILE", "mine") + " && cd /")
+    assert aws(tty.env()) == OUTER | {"AWS_PROFILE": "mine"}
+
+
+def test_changed_by_hand_while_closed(shell, terminal, project):
+    (project / ".awsrole.toml").write_text('state = "closed"\n')
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    tty.run(export(shell, "AWS_PROFILE", "mine"))
+    assert aws(tty.env()) == {"AWS_PROFILE": "mine", "AWS_REGION": ""}
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER | {"AWS_PROFILE": "mine"}
+
+
+def test_refresh_ends_hands_off(shell, terminal, project, stand_in):
+    tty = terminal(shell)
+    tty.run(f"cd {project}")
+    tty.run(export(shell, "AWS_PROFILE", "mine"))
+    tty.run("awsrole refresh")
+    inside = aws(tty.env())
+    assert inside.items() >= DEV.items() and "AWS_PROFILE" not in inside
+    tty.run("cd /")
+    assert aws(tty.env()) == {"AWS_PROFILE": "mine"}
+
+
+def test_a_region_changed_by_hand_stays_by_itself(shell, terminal, project):
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    assert "awsrole:" not in tty.run(export(shell, "AWS_REGION", "mine-1"))
+    assert aws(tty.env())["AWS_ACCESS_KEY_ID"] == "ASIADEV"
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER | {"AWS_REGION": "mine-1"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_read_only(shell, terminal, project, stand_in):
+    tty = terminal(shell, before="readonly AWS_REGION=fixed", env={"AWS_PROFILE": "home"})
+    output = tty.run(f"cd {project}")
+    assert output.count("AWS_REGION") == 1 and "secret" not in output
+    assert aws(tty.env()) == CLOSED
+    assert tty.run("") == ""
+    assert len(stand_in.starts()) == 1
+    tty.run("cd /")
+    assert aws(tty.env()) == {"AWS_PROFILE": "home"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_made_read_only_inside(shell, terminal, project):
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    tty.run("readonly AWS_REGION")
+    output = tty.run("cd /")
+    assert output.count("AWS_REGION") == 1
+    assert aws(tty.env()) == OUTER | {"AWS_REGION": "dev-region-1"}
+
+
+def test_an_exported_universal_cannot_be_hidden(terminal, project):
+    tty = terminal("fish")
+    tty.run("set -Ux AWS_PROFILE everywhere")
+    output = tty.run(f"cd {project}")
+    assert "awsrole: AWS_PROFILE: an exported universal variable" in output
+    assert aws(tty.env()) == CLOSED
+    tty.run("cd /")
+    assert aws(tty.env()) == {"AWS_PROFILE": "everywhere"}
+
+
+def test_universals_are_shadowed_and_never_erased(terminal, project):
+    tty = terminal("fish")
+    tty.run("set -Ux AWS_REGION everywhere-1")
+    tty.run("set -U AWS_PROFILE unexported")
+    tty.run(f"cd {project}")
+    assert aws(tty.env()).items() >= DEV.items()
+    tty.run("cd /")
+    assert aws(tty.env()) == {"AWS_REGION": "everywhere-1"}
+    assert "unexported" in tty.run("set --show AWS_PROFILE")
+
+
+def test_a_nested_shell_goes_on_and_leaves(shell, terminal, project, stand_in):
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    inherited = {name: value for name, value in aws(tty.env()).items()}
+    nested = terminal(shell, env=inherited, cwd="/")
+    assert aws(nested.env()) == {"AWS_PROFILE": "home", "AWS_REGION": ""}
+    nested.run(f"cd {project}")
+    assert aws(nested.env()).items() >= DEV.items()
+    other = terminal(shell, env=inherited, cwd=project)
+    assert aws(other.env()).items() >= DEV.items()
+    other.run("cd /")
+    assert aws(other.env()) == {"AWS_PROFILE": "home", "AWS_REGION": ""}
+
+
+def test_a_nested_shell_inherits_closed(shell, terminal):
+    nested = terminal(shell, env=CLOSED, cwd="/")
+    assert aws(nested.env()) == {}
+
+
+def test_secrets_stand_once(shell, terminal, project):
+    tty = terminal(shell, cwd=project)
+    assert list(aws(tty.env()).values()).count("secret-of-dev") == 1
+    listing = tty.run("set" if shell != "fish" else "set --show")
+    assert len([line for line in listing.splitlines() if "secret-of-dev" in line]) == 1
+    assert len([line for line in listing.splitlines() if "token-of-dev" in line]) == 1
