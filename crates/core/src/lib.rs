@@ -1,19 +1,26 @@
 //! Decides which role a directory's shell holds.
 #![doc = ""]
+pub mod advice;
 pub mod arn;
+pub mod cache;
 pub mod config;
 pub mod context;
 pub mod credentials;
 pub mod discover;
 pub mod endpoint;
+pub mod environment;
+pub mod export;
 pub mod files;
 pub mod limits;
+pub mod obtain;
 pub mod pin;
 pub mod plan;
 pub mod problem;
 pub mod profiles;
 pub mod resolve;
 pub mod secret;
+pub mod shell;
+pub mod state;
 pub mod sts;
 pub mod trust;
 pub mod user_config;

@@ -1,1 +1,156 @@
-//! x
+//! Asks AWS: the only crate that knows the AWS SDK.
+//!
+//! Nothing of it is touched on a cache hit: the runtime, the TLS configuration and the client are
+//! made when the first call is.
+
+mod client;
+mod refusal;
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_sts::error::ProvideErrorMetadata;
+use aws_sdk_sts::primitives::DateTime;
+use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
+use awsrole_core::credentials::Credentials;
+use awsrole_core::endpoint::Endpoint;
+use awsrole_core::plan::{AssumeRole, SessionToken};
+use awsrole_core::secret::Secret;
+use awsrole_core::sts::{Sts, StsError};
+
+use crate::client::Client;
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For the connection.
+    pub connect: Duration,
+    /// For all tries of a call together.
+    pub whole: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(3), whole: Duration::from_secs(15) }
+    }
+}
+
+/// What a caller is told when a call takes long.
+pub type Waiting = Box<dyn Fn(&str)>;
+
+/// STS, as it is reached over the network.
+pub struct RemoteSts {
+    limits: Limits,
+    ca_bundle: Option<PathBuf>,
+    now: fn() -> SystemTime,
+    waiting: Waiting,
+    client: OnceCell<Result<Client, StsError>>,
+}
+
+impl RemoteSts {
+    /// Prepares nothing but the settings. `waiting` is called once for each call that takes longer
+    /// than 300 ms; `ca_bundle` is what AWS_CA_BUNDLE names.
+    #[must_use]
+    pub fn new(limits: Limits, ca_bundle: Option<PathBuf>, now: fn() -> SystemTime, waiting: Waiting) -> Self {
+        Self { limits, ca_bundle, now, waiting, client: OnceCell::new() }
+    }
+
+    fn client(&self) -> Result<&Client, StsError> {
+        let made = self.client.get_or_init(|| Client::new(self.limits, self.ca_bundle.as_deref()));
+        made.as_ref().map_err(Clone::clone)
+    }
+
+    fn call<T, E, F>(&self, what: &str, endpoint: &Endpoint, call: F) -> Result<T, StsError>
+    where
+        F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let client = self.client()?;
+        let announced = async {
+            let mut call = std::pin::pin!(call);
+            match tokio::time::timeout(Duration::from_millis(300), &mut call).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    (self.waiting)(&format!("waiting for {} ({what}) …", endpoint.shown()));
+                    call.await
+                }
+            }
+        };
+        client.block_on(announced).map_err(|error| refusal::of(&error, self.limits))
+    }
+
+    fn credentials(
+        &self,
+        from: Option<aws_sdk_sts::types::Credentials>,
+        arn: Option<String>,
+    ) -> Result<Credentials, StsError> {
+        let from = from.ok_or_else(|| StsError::Malformed("the answer holds no credentials".to_owned()))?;
+        let expiration = time(&from.expiration)
+            .ok_or_else(|| StsError::Malformed("the answer's expiration is out of range".to_owned()))?;
+        if from.access_key_id.is_empty() || from.secret_access_key.is_empty() || from.session_token.is_empty() {
+            return Err(StsError::Malformed("the answer's credentials are incomplete".to_owned()));
+        }
+        Ok(Credentials {
+            access_key_id: from.access_key_id,
+            secret_access_key: Secret::new(from.secret_access_key),
+            session_token: Some(Secret::new(from.session_token)),
+            issued: (self.now)(),
+            expiration: Some(expiration),
+            arn,
+        })
+    }
+}
+
+impl Sts for RemoteSts {
+    fn assume_role(
+        &self,
+        caller: &Credentials,
+        step: &AssumeRole,
+        endpoint: &Endpoint,
+    ) -> Result<Credentials, StsError> {
+        let tags = step.tags.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags: Vec<Tag> = tags.collect::<Result<_, _>>().map_err(|e| StsError::Malformed(e.to_string()))?;
+        let arns: Vec<_> =
+            step.policy.arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build()).collect();
+        let transitive = step.tags.transitive.clone();
+        let call = self
+            .client()?
+            .sts(caller, endpoint)
+            .assume_role()
+            .role_arn(step.role_arn.as_str())
+            .role_session_name(step.session_name.as_str())
+            .set_external_id(step.external_id.as_ref().map(|id| id.as_str().to_owned()))
+            .set_source_identity(step.source_identity.as_ref().map(|identity| identity.as_str().to_owned()))
+            .set_duration_seconds(step.duration.map(|duration| duration.seconds()))
+            .set_tags((!tags.is_empty()).then_some(tags))
+            .set_transitive_tag_keys((!transitive.is_empty()).then_some(transitive))
+            .set_policy(step.policy.inline.clone())
+            .set_policy_arns((!arns.is_empty()).then_some(arns));
+        let answer = self.call(&format!("AssumeRole {}", step.role_arn.name()), endpoint, call.send())?;
+        let arn = answer.assumed_role_user.map(|user| user.arn);
+        self.credentials(answer.credentials, arn)
+    }
+
+    fn get_session_token(
+        &self,
+        caller: &Credentials,
+        step: &SessionToken,
+        endpoint: &Endpoint,
+    ) -> Result<Credentials, StsError> {
+        let duration = step.duration.map(|duration| duration.seconds());
+        let call = self.client()?.sts(caller, endpoint).get_session_token().set_duration_seconds(duration);
+        let answer = self.call("GetSessionToken", endpoint, call.send())?;
+        self.credentials(answer.credentials, None)
+    }
+
+    fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError> {
+        let call = self.client()?.sts(caller, endpoint).get_caller_identity();
+        let answer = self.call("GetCallerIdentity", endpoint, call.send())?;
+        answer.arn.ok_or_else(|| StsError::Malformed("the answer names no principal".to_owned()))
+    }
+}
+
+fn time(from: &DateTime) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(from.secs()).ok()?))
+}

@@ -1,0 +1,127 @@
+//! What STS's refusals mean, and what to do about them.
+
+use std::time::SystemTime;
+
+use crate::arn::account_of;
+use crate::credentials::Credentials;
+use crate::plan::{AssumeRole, RolePlan, Step};
+use crate::problem::Problem;
+use crate::sts::StsError;
+
+/// Explains why a step of a plan failed.
+#[must_use]
+pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsError, now: SystemTime) -> Problem {
+    let step = &plan.steps[index];
+    let asked = match step {
+        Step::AssumeRole(role) => role.role_arn.to_string(),
+        Step::SessionToken(_) => format!("a session of {}", plan.source),
+    };
+    let who = match index {
+        0 => format!("{} (key {})", plan.source, caller.access_key_id),
+        _ => caller.arn.clone().unwrap_or_else(|| caller.access_key_id.clone()),
+    };
+    let endpoint = plan.endpoint.shown();
+    let (code, message, server_time) = match error {
+        StsError::Refused { code, message, server_time } => (code.as_str(), message.as_str(), *server_time),
+        StsError::Unreachable(_) | StsError::TimedOut(_) => {
+            return Problem::new(format!("{endpoint} can't be reached, so {asked} can't be had"))
+                .because(error)
+                .hint("check the network, proxies (HTTPS_PROXY) and the region; awsrole tries again by itself");
+        }
+        StsError::Malformed(_) => {
+            return Problem::new(format!("{endpoint} gave no usable answer for {asked}"))
+                .because(error)
+                .hint("is the endpoint really STS? see AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config");
+        }
+    };
+    let problem = Problem::new(format!("STS refused {asked}")).because(error);
+    match (code, step) {
+        ("AccessDenied" | "AccessDeniedException", Step::AssumeRole(role)) => access_denied(problem, role, message, &who),
+        ("AccessDenied" | "AccessDeniedException", Step::SessionToken(_)) => {
+            problem.hint(format!("a session needs long-term keys; {who} may be temporary"))
+        }
+        ("InvalidClientTokenId" | "UnrecognizedClientException", _) => problem
+            .because(format!("the caller was {who}"))
+            .hint("the access key is unknown to AWS: deleted, inactive, or of another partition")
+            .hint("compare with `aws iam list-access-keys`, then `aws configure` the profile anew"),
+        ("ExpiredToken" | "ExpiredTokenException", _) => {
+            problem.because(format!("the caller was {who}")).hint("the source's own credentials have expired: renew them, then `awsrole refresh`")
+        }
+        ("SignatureDoesNotMatch" | "RequestExpired" | "RequestTimeTooSkewed", _) => match server_time.map(|time| minutes_off(now, time)) {
+            Some(minutes) if minutes.abs() >= 5 => {
+                let direction = if minutes > 0 { "fast" } else { "slow" };
+                problem.hint(format!("this machine's clock is {} minutes {direction}: set it (timedatectl set-ntp true)", minutes.abs()))
+            }
+            _ => problem
+                .because(format!("the caller was {who}"))
+                .hint("the secret access key doesn't belong to the access key id: `aws configure` the profile anew"),
+        },
+        ("RegionDisabledException", _) => {
+            problem.hint(format!("STS is switched off in {} for that account: set another `region`, or switch it on in IAM's account settings", plan.endpoint.region.as_str()))
+        }
+        ("Throttling" | "ThrottlingException", _) => problem.hint("too many calls; awsrole tries again by itself in half a minute"),
+        ("PackedPolicyTooLarge" | "PackedPolicyTooLargeException", _) => {
+            problem.hint("policy, policy_arns and session_tags are too large together once packed: make them shorter")
+        }
+        ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem.hint("`policy` is JSON, but not an IAM policy"),
+        ("ValidationError", Step::AssumeRole(role)) if message.contains("MaxSessionDuration") => problem
+            .because(format!("asked for {}", duration(role)))
+            .hint("lower duration_seconds, or raise the role's maximum session duration (`aws iam update-role --max-session-duration`)"),
+        ("ValidationError", _) if message.contains("role chaining") => {
+            problem.hint("set duration_seconds = 3600 or leave it out: awsrole renews the session by itself")
+        }
+        _ => problem.because(format!("the caller was {who}")),
+    }
+}
+
+/// Two accounts decide, and STS doesn't say which of them refused.
+fn access_denied(problem: Problem, role: &AssumeRole, message: &str, who: &str) -> Problem {
+    let principal = message.split_whitespace().find(|word| word.starts_with("arn:") && !word.contains(":role/"));
+    let caller = principal.unwrap_or(who);
+    let callers_account = principal.and_then(account_of);
+    let roles_account = role.role_arn.account();
+    let arn = &role.role_arn;
+    let problem = problem.because(format!("the caller was {who}; sent were {}", sent(role)));
+    if callers_account.as_ref() == Some(roles_account) {
+        return problem
+            .hint(format!("in account {roles_account}: the role's trust policy must name {caller} (then that is enough) or the account,"))
+            .hint(format!("and in the second case the caller's identity policy must allow sts:AssumeRole on {arn}"))
+            .hint("conditions in the trust policy (ExternalId, MFA, session name) must fit what was sent; a role that isn't there is refused the same way");
+    }
+    let account = callers_account.map_or("the caller's account".to_owned(), |account| format!("account {account}"));
+    problem
+        .hint(format!("in {account}: the caller's identity policy must allow sts:AssumeRole on {arn}"))
+        .hint(format!("in account {roles_account}: the role's trust policy must name {caller} or its account, and its conditions must fit what was sent"))
+        .hint("both are needed, and STS doesn't say which is missing; a role that isn't there is refused the same way")
+}
+
+/// What was sent, in a person's words: the conditions of a trust policy look at nothing else.
+fn sent(role: &AssumeRole) -> String {
+    let mut parts = vec![format!("session name {}", role.session_name.as_str())];
+    parts.push(
+        role.external_id.as_ref().map_or("no external id".to_owned(), |id| format!("external id {}", id.as_str())),
+    );
+    parts.push("no MFA".to_owned());
+    if let Some(identity) = &role.source_identity {
+        parts.push(format!("source identity {} (needs sts:SetSourceIdentity)", identity.as_str()));
+    }
+    if !role.tags.tags.is_empty() {
+        parts.push(format!("{} session tags (need sts:TagSession)", role.tags.tags.len()));
+    }
+    parts.push(duration(role));
+    parts.join(", ")
+}
+
+fn duration(role: &AssumeRole) -> String {
+    role.duration
+        .map_or("the default duration of 1h".to_owned(), |duration| format!("a duration of {}", duration.human()))
+}
+
+/// By how many minutes the local clock is ahead of the server's.
+fn minutes_off(local: SystemTime, server: SystemTime) -> i64 {
+    let minutes = |duration: std::time::Duration| i64::try_from(duration.as_secs() / 60).unwrap_or(i64::MAX);
+    match local.duration_since(server) {
+        Ok(ahead) => minutes(ahead),
+        Err(behind) => -minutes(behind.duration()),
+    }
+}

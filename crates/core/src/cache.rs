@@ -1,0 +1,316 @@
+//! Temporary credentials and failures, kept between commands.
+//!
+//! One file for each result, named by a hash over everything that decides who one becomes
+//! ([`RolePlan::cache_key`](crate::plan::RolePlan::cache_key)); no index that could go stale. A
+//! broken entry is a miss, never an error.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::credentials::Credentials;
+use crate::files::{self, FileError, read_regular};
+use crate::problem::Problem;
+use crate::secret::Secret;
+
+/// The largest entry that is read, in bytes. STS sets no limit on a token's length; real ones have
+/// about a thousand characters.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// The entries of one user.
+pub struct Cache {
+    dir: PathBuf,
+}
+
+/// An entry: credentials, and whether the user asked for new ones.
+pub struct Entry {
+    /// The credentials.
+    pub credentials: Credentials,
+    /// Set by `awsrole refresh`: good as long as nothing newer can be had.
+    pub stale: bool,
+}
+
+impl Entry {
+    /// Whether new credentials should be fetched.
+    #[must_use]
+    pub fn is_due(&self, now: SystemTime) -> bool {
+        self.stale || self.credentials.renew_at().is_some_and(|renewal| now >= renewal)
+    }
+}
+
+/// A failure, remembered so that STS isn't asked again at every prompt.
+#[derive(Serialize, Deserialize)]
+pub struct Failure {
+    version: u32,
+    at: u64,
+    kind: FailureKind,
+    /// What was said.
+    pub problem: Problem,
+}
+
+/// How long a failure is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// The network or the server: half a minute.
+    Transient,
+    /// STS said no, and will until somebody changes a policy: five minutes.
+    Refused,
+    /// The user logged out: until the user acts.
+    LoggedOut,
+}
+
+/// Whether a person just asked, or a prompt came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Someone typed `cd` or a command: only a failure of the last seconds, such as that of a
+    /// terminal that asked at the same moment, is taken as the answer.
+    Asked,
+    /// Nobody did: what is remembered stands.
+    Passing,
+}
+
+/// The right to ask STS for one entry; given back when dropped or when the process dies.
+pub struct Lock {
+    _file: File,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written<'a> {
+    version: u32,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: &'a str,
+    issued: u64,
+    expiration: u64,
+    arn: Option<&'a str>,
+    stale: bool,
+}
+
+impl Cache {
+    /// The cache in a directory that only its owner may enter.
+    #[must_use]
+    pub fn in_dir(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// Looks an entry up. Expired ones count as missing.
+    #[must_use]
+    pub fn load(&self, key: &str, now: SystemTime) -> Option<Entry> {
+        let bytes = Zeroizing::new(read_regular(&self.path(key, "json"), MAX_BYTES).ok()?);
+        let written: Written<'_> = serde_json::from_slice(&bytes).ok()?;
+        let time = |seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+        let credentials = Credentials {
+            access_key_id: written.access_key_id.to_owned(),
+            secret_access_key: Secret::new(written.secret_access_key),
+            session_token: Some(Secret::new(written.session_token)),
+            issued: time(written.issued)?,
+            expiration: Some(time(written.expiration)?),
+            arn: written.arn.map(str::to_owned),
+        };
+        let whole = !(written.access_key_id.is_empty() || written.secret_access_key.is_empty());
+        let ours = written.version == 1 && whole && !written.session_token.is_empty();
+        (ours && credentials.remaining(now) > Duration::ZERO).then_some(Entry { credentials, stale: written.stale })
+    }
+
+    /// Stores credentials; a remembered failure is forgotten. Credentials without an expiration or
+    /// a token aren't stored.
+    pub fn store(&self, key: &str, credentials: &Credentials) -> Result<(), FileError> {
+        self.write(key, credentials, false)?;
+        files::remove(&self.path(key, "failure"))
+    }
+
+    /// Marks an entry, so that the next command fetches a new one, and forgets a failure. The old
+    /// one stays good while nothing newer can be had.
+    pub fn mark_stale(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
+        files::remove(&self.path(key, "failure"))?;
+        match self.load(key, now) {
+            Some(entry) => self.write(key, &entry.credentials, true),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes an entry and remembers that the user wanted it so.
+    pub fn log_out(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
+        files::remove(&self.path(key, "json"))?;
+        let problem = Problem::new("logged out: no role here")
+            .hint("`awsrole refresh` gets it again, and so does coming back to the directory");
+        self.remember(key, now, FailureKind::LoggedOut, &problem)
+    }
+
+    /// Logs out of every entry; returns how many there were.
+    pub fn log_out_of_all(&self, now: SystemTime) -> Result<usize, FileError> {
+        let mut count = 0;
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if let (Some(key), Some("json")) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) {
+                self.log_out(&key.to_string_lossy(), now)?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Remembers a failure.
+    pub fn remember(&self, key: &str, now: SystemTime, kind: FailureKind, problem: &Problem) -> Result<(), FileError> {
+        let failure = Failure { version: 1, at: seconds(now), kind, problem: problem.clone() };
+        let bytes = serde_json::to_vec(&failure).unwrap_or_default();
+        files::write_private(&self.path(key, "failure"), &bytes)
+    }
+
+    /// The failure that stands for another try.
+    #[must_use]
+    pub fn failure(&self, key: &str, now: SystemTime, patience: Patience) -> Option<Failure> {
+        let bytes = read_regular(&self.path(key, "failure"), MAX_BYTES).ok()?;
+        let failure: Failure = serde_json::from_slice(&bytes).ok()?;
+        let age = seconds(now).checked_sub(failure.at)?;
+        let believed = match (patience, failure.kind) {
+            (Patience::Asked, FailureKind::LoggedOut) => 0,
+            (Patience::Asked, _) => 3,
+            (Patience::Passing, FailureKind::Transient) => 30,
+            (Patience::Passing, FailureKind::Refused) => 300,
+            (Patience::Passing, FailureKind::LoggedOut) => u64::MAX,
+        };
+        (failure.version == 1 && age < believed).then_some(failure)
+    }
+
+    /// Takes the right to ask STS for an entry, waiting at most `patience` for the one who has it.
+    /// `None`: somebody else still has it. A kernel lock: it ends with its process.
+    pub fn lock(&self, key: &str, patience: Duration) -> Result<Option<Lock>, FileError> {
+        files::private_dir(&self.dir)?;
+        let path = self.path(key, "lock");
+        let failed = |e| FileError::new("locking", &path, e);
+        let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = open.map_err(failed)?;
+        let pause = Duration::from_millis(20);
+        let mut waited = Duration::ZERO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Lock { _file: file })),
+                Err(TryLockError::WouldBlock) if waited >= patience => return Ok(None),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+                Err(TryLockError::Error(e)) => return Err(failed(e)),
+            }
+            waited += pause;
+        }
+    }
+
+    fn write(&self, key: &str, credentials: &Credentials, stale: bool) -> Result<(), FileError> {
+        let (Some(token), Some(expiration)) = (&credentials.session_token, credentials.expiration) else {
+            return Ok(());
+        };
+        let written = Written {
+            version: 1,
+            access_key_id: &credentials.access_key_id,
+            secret_access_key: credentials.secret_access_key.expose(),
+            session_token: token.expose(),
+            issued: seconds(credentials.issued),
+            expiration: seconds(expiration),
+            arn: credentials.arn.as_deref(),
+            stale,
+        };
+        let bytes = Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default());
+        files::write_private(&self.path(key, "json"), &bytes)
+    }
+
+    fn path(&self, key: &str, kind: &str) -> PathBuf {
+        self.dir.join(format!("{key}.{kind}"))
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::credentials::tests::credentials;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn what_is_stored_is_found_until_it_expires() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::in_dir(&home.path().join("cache"));
+        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        let entry = cache.load("k", at(1000)).unwrap();
+        assert!(entry.credentials == credentials(at(1000), 900));
+        assert!(!entry.is_due(at(1719)));
+        assert!(entry.is_due(at(1720)));
+        assert!(cache.load("k", at(1899)).is_some());
+        assert!(cache.load("k", at(1900)).is_none());
+        assert_eq!(fs::metadata(home.path().join("cache/k.json")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(home.path().join("cache")).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_broken_entry_is_a_miss() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::in_dir(home.path());
+        let path = home.path().join("k.json");
+        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for broken in [&b""[..], b"{", b"\xff", &whole[..whole.len() / 2], b"{\"version\":1}"] {
+            files::write_private(&path, broken).unwrap();
+            assert!(cache.load("k", at(1000)).is_none());
+        }
+        let huge = String::from_utf8(whole).unwrap().replace("1900", "18446744073709551615");
+        files::write_private(&path, huge.as_bytes()).unwrap();
+        assert!(cache.load("k", at(1000)).is_none(), "a time that can't be is no panic");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(cache.load("k", at(1000)).is_none());
+    }
+
+    #[test]
+    fn a_failure_stands_for_a_while_and_ends_with_success() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::in_dir(home.path());
+        let problem = Problem::new("no");
+        for (kind, passing) in
+            [(FailureKind::Transient, 30), (FailureKind::Refused, 300), (FailureKind::LoggedOut, 1 << 40)]
+        {
+            cache.remember("k", at(1000), kind, &problem).unwrap();
+            assert!(cache.failure("k", at(1000 + passing - 1), Patience::Passing).is_some());
+            assert!(
+                cache.failure("k", at(1000 + passing), Patience::Passing).is_none() || kind == FailureKind::LoggedOut
+            );
+            assert!(cache.failure("k", at(1003), Patience::Asked).is_none());
+        }
+        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        assert!(cache.failure("k", at(1001), Patience::Passing).is_none());
+    }
+
+    #[test]
+    fn refresh_keeps_the_old_ones_and_logout_does_not() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::in_dir(home.path());
+        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        cache.mark_stale("k", at(1001)).unwrap();
+        assert!(cache.load("k", at(1002)).unwrap().is_due(at(1002)));
+        assert_eq!(cache.log_out_of_all(at(1003)).unwrap(), 1);
+        assert!(cache.load("k", at(1004)).is_none());
+        assert!(cache.failure("k", at(1004), Patience::Passing).is_some());
+        assert!(cache.failure("k", at(1004), Patience::Asked).is_none());
+    }
+
+    #[test]
+    fn one_holds_the_lock() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::in_dir(home.path());
+        let first = cache.lock("k", Duration::ZERO).unwrap();
+        assert!(first.is_some());
+        assert!(cache.lock("k", Duration::from_millis(40)).unwrap().is_none());
+        assert!(cache.lock("other", Duration::ZERO).unwrap().is_some());
+        drop(first);
+        assert!(cache.lock("k", Duration::ZERO).unwrap().is_some());
+    }
+}

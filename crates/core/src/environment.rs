@@ -1,0 +1,87 @@
+//! From credentials to variables: what is set, what is hidden, and what was there before.
+
+use std::time::SystemTime;
+
+use crate::context::Env;
+use crate::credentials::Credentials;
+use crate::plan::RolePlan;
+use crate::secret::Secret;
+use crate::state::State;
+
+/// Keys, token and expiration: one unit, because clients mix them up otherwise (a user's key beside
+/// our expiration makes botocore fail).
+pub const KEYS: [&str; 4] =
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
+
+/// Variables that would give a client a second identity beside the keys: the JS SDK and Serverless
+/// prefer a profile to keys, botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are
+/// unset, not emptied: an empty AWS_PROFILE is a profile named "" to some.
+pub const HIDDEN: [&str; 6] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "SECRET_ACCESS_KEY",
+];
+
+/// What variables change on entering a role, in the order in which they are written.
+pub struct EnvDiff {
+    /// Variables to export.
+    pub set: Vec<(&'static str, Value)>,
+    /// Variables to unset.
+    pub hide: Vec<&'static str>,
+}
+
+/// A variable's value.
+pub enum Value {
+    /// One that anybody may see.
+    Plain(String),
+    /// One that no one may.
+    Secret(Secret),
+}
+
+impl EnvDiff {
+    /// The variables of a role, over an environment in which no role of ours is.
+    #[must_use]
+    pub fn of_role(plan: &RolePlan, credentials: &Credentials, outer: &Env, file: &str) -> Self {
+        let plain = |text: &str| Value::Plain(text.to_owned());
+        let mut set = vec![
+            ("AWS_ACCESS_KEY_ID", plain(&credentials.access_key_id)),
+            ("AWS_SECRET_ACCESS_KEY", Value::Secret(credentials.secret_access_key.clone())),
+        ];
+        let mut hide = HIDDEN.to_vec();
+        match &credentials.session_token {
+            Some(token) => set.push(("AWS_SESSION_TOKEN", Value::Secret(token.clone()))),
+            None => hide.push("AWS_SESSION_TOKEN"),
+        }
+        match credentials.expiration {
+            Some(expiration) => set.push(("AWS_CREDENTIAL_EXPIRATION", Value::Plain(rfc3339(expiration)))),
+            None => hide.push("AWS_CREDENTIAL_EXPIRATION"),
+        }
+        let mut settings: Vec<(&'static str, String)> = plan.settings.clone();
+        if let Some(region) = &plan.region {
+            // boto3 reads AWS_DEFAULT_REGION alone, the Go SDK prefers AWS_REGION: both or neither.
+            settings.push(("AWS_REGION", region.as_str().to_owned()));
+            settings.push(("AWS_DEFAULT_REGION", region.as_str().to_owned()));
+        }
+        let account = credentials.account().or_else(|| plan.role().map(|role| role.role_arn.account().clone()));
+        let account = account.map(|account| account.to_string()).unwrap_or_default();
+        if outer.text("AWS_ACCOUNT_ID").is_some_and(|id| id != account) {
+            hide.push("AWS_ACCOUNT_ID");
+        }
+        let title = plan.title();
+        let state = State::of_role(&title, &account, file, credentials, &settings, outer);
+        set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
+        set.push(("AWSROLE_ROLE", Value::Plain(title)));
+        set.push(("AWSROLE_ACCOUNT_ID", Value::Plain(account)));
+        set.push(("AWSROLE_STATE", Value::Plain(state.to_text())));
+        Self { set, hide }
+    }
+}
+
+/// A time as the clients and prompts want it: RFC 3339, whole seconds, `Z`.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}

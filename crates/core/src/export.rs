@@ -1,0 +1,177 @@
+//! What a shell in a directory should hold: the table of states.
+//!
+//! | state | what the shell holds |
+//! |---|---|
+//! | no file, or a denied one | the outer environment, silently |
+//! | a file that was never allowed | the outer environment, and one line that names `awsrole allow` |
+//! | a file in force | its role |
+//! | edited since, refused, unreachable, expired | closed: no client acts as anybody |
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::cache::{Cache, Patience};
+use crate::context::{Context, Env};
+use crate::environment::EnvDiff;
+use crate::obtain::{Wish, obtain};
+use crate::plan::RolePlan;
+use crate::problem::Problem;
+use crate::profiles::Profiles;
+use crate::resolve::plan;
+use crate::state::Outer;
+use crate::sts::Sts;
+use crate::trust::{Allowed, Approvals, Standing, Verdict, vet};
+use crate::user_config::UserConfig;
+
+/// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
+/// in another terminal.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Why a shell asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Someone changed directory, or typed a command of awsrole's.
+    Cd,
+    /// Something changed, seen at a prompt.
+    Prompt,
+    /// The role is due for renewal.
+    Due,
+    /// A closed directory is looked at again.
+    Retry,
+}
+
+/// What becomes of a shell's environment.
+pub struct Export {
+    /// Prior values that a nested shell takes over.
+    pub adopt: Vec<(String, Option<String>)>,
+    /// The new state.
+    pub change: Change,
+    /// When the shell should ask again although nothing changed.
+    pub deadline: Option<SystemTime>,
+    /// How many of the files count.
+    pub depth: usize,
+    /// What a person should be told.
+    pub problem: Option<Problem>,
+    /// What a person should be told although all is well; each one line.
+    pub notices: Vec<String>,
+}
+
+/// The new state.
+pub enum Change {
+    /// The environment without awsrole.
+    Outer,
+    /// A role.
+    Role(EnvDiff),
+    /// No client acts as anybody.
+    Closed,
+}
+
+/// Decides for a directory whose files are given, nearest first. It never fails: a failure is a
+/// state too, and delivering it keeps the shell from trying again at every prompt.
+#[must_use]
+pub fn export(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event, sts: &dyn Sts) -> Export {
+    let outer = Outer::of(&context.env);
+    let mut export = decide(&outside(context, &outer.env), files, role, event, sts);
+    export.adopt = outer.adopt;
+    export
+}
+
+/// Looks at a directory's files with the user's approvals and rules.
+pub fn look(context: &Context, files: &[PathBuf]) -> Result<(Verdict, usize), Problem> {
+    let user = UserConfig::load(context)?;
+    Ok(vet(files, &Approvals::below(&context.paths.data), &user))
+}
+
+/// Plans a role of an allowed config over the outer environment.
+pub fn plan_of(context: &Context, allowed: &Allowed, role: Option<&str>) -> Result<RolePlan, Problem> {
+    plan(allowed, role, &Profiles::load(context)?, context)
+}
+
+fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event, sts: &dyn Sts) -> Export {
+    let state = |change, depth, problem| Export {
+        adopt: Vec::new(),
+        deadline: matches!(change, Change::Closed).then(|| context.now + LOOK_AGAIN),
+        change,
+        depth,
+        problem,
+        notices: Vec::new(),
+    };
+    if files.is_empty() {
+        return state(Change::Outer, 0, None);
+    }
+    let (verdict, depth) = match look(context, files) {
+        Ok(found) => found,
+        Err(problem) => return state(Change::Closed, 1, Some(problem)),
+    };
+    match verdict {
+        Verdict::Refused { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
+        Verdict::Refused { path, standing: Standing::Edited } => {
+            state(Change::Closed, depth, Some(edited(context, &path)))
+        }
+        Verdict::Refused { path, .. } => state(Change::Outer, depth, Some(not_allowed(context, &path))),
+        Verdict::Broken { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
+        Verdict::Broken { problem, standing: Standing::Unknown } => state(Change::Outer, depth, Some(problem)),
+        Verdict::Broken { problem, .. } => state(Change::Closed, depth, Some(problem)),
+        Verdict::Allowed(allowed) => match enter(context, &allowed, files, role, event, sts) {
+            Ok(entered) => Export { depth, ..entered },
+            Err(problem) => state(Change::Closed, depth, Some(problem)),
+        },
+    }
+}
+
+fn enter(
+    context: &Context,
+    allowed: &Allowed,
+    files: &[PathBuf],
+    role: Option<&str>,
+    event: Event,
+    sts: &dyn Sts,
+) -> Result<Export, Problem> {
+    let (name, keys) = allowed.config.select(role)?;
+    if keys.confirm == Some(true) && role.is_none() {
+        let name = name.unwrap_or_default();
+        return Err(
+            Problem::new(format!("role {name} wants to be confirmed")).hint(format!("`awsrole use {name}` enters it"))
+        );
+    }
+    let plan = plan_of(context, allowed, role)?;
+    let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
+    let wish = Wish { now: context.now, patience, at_least: Duration::ZERO };
+    let obtained = obtain(&plan, &Cache::in_dir(&context.paths.cache), sts, wish)?;
+    let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy());
+    let deadline = match &obtained.problem {
+        None => obtained.credentials.renew_at(),
+        Some(_) => obtained.credentials.expiration.map(|end| end.min(context.now + LOOK_AGAIN)),
+    };
+    Ok(Export {
+        adopt: Vec::new(),
+        change: Change::Role(diff),
+        deadline,
+        depth: 1,
+        problem: obtained.problem,
+        notices: plan.notices,
+    })
+}
+
+/// Says that a file was never allowed.
+#[must_use]
+pub fn not_allowed(context: &Context, path: &Path) -> Problem {
+    Problem::new(format!(
+        "{} isn't allowed yet: `awsrole allow` shows what it wants and allows it",
+        context.shorten(path)
+    ))
+}
+
+/// Says that a file was changed after it was allowed.
+#[must_use]
+pub fn edited(context: &Context, path: &Path) -> Problem {
+    Problem::new(format!("{} was changed since it was allowed: no role here", context.shorten(path)))
+        .hint("`awsrole allow` shows the difference and allows it")
+}
+
+/// A context over the outer environment, for commands that a person types inside a project.
+#[must_use]
+pub fn outside(context: &Context, outer: &Env) -> Context {
+    Context { dir: context.dir.clone(), env: outer.clone(), now: context.now, paths: context.paths.clone() }
+}

@@ -1,0 +1,239 @@
+//! AWSROLE_STATE: what a nested shell, or a command typed inside a project, must know of what its
+//! parent exported. It holds no secret and no digest of one.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use serde::{Deserialize, Serialize};
+
+use crate::context::Env;
+use crate::credentials::Credentials;
+use crate::environment::{HIDDEN, KEYS, rfc3339};
+
+/// The variable's name.
+pub const NAME: &str = "AWSROLE_STATE";
+
+/// What the snippets put into it in a closed directory.
+const CLOSED: &str = "closed";
+
+/// The placeholder that keys and profile have in a closed directory: no client finds a profile of
+/// this name, and no server knows the key.
+pub const NO_ROLE: &str = "awsrole-no-role";
+
+/// What the snippets set in a closed directory.
+const CLOSED_SET: [&str; 4] =
+    ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"];
+
+/// Variables whose prior values are no secrets, and stand in the state so that a nested shell can
+/// restore them.
+const OPEN: [&str; 9] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCOUNT_ID",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STS",
+];
+
+/// The exported state of a role in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    v: u32,
+    /// The file that is in force.
+    pub file: String,
+    /// What the role is called.
+    pub role: String,
+    /// Its account.
+    pub account: String,
+    /// The access key id: tells whether the keys are still ours.
+    pub key: String,
+    /// AWS_CREDENTIAL_EXPIRATION as it was set; empty if it wasn't.
+    pub expires: String,
+    /// Further variables that were set, none of them secret.
+    pub set: BTreeMap<String, String>,
+    /// What was there before, as far as it is no secret.
+    pub prior: BTreeMap<String, String>,
+}
+
+/// The environment as it was before awsrole changed it.
+pub struct Outer {
+    /// The variables.
+    pub env: Env,
+    /// What a nested shell must take over as the prior values that it never saw: `None` is unset.
+    pub adopt: Vec<(String, Option<String>)>,
+    /// The role in force in the parent, if there is one and its keys are still there.
+    pub role: Option<State>,
+    /// Whether variables were dropped that may have hidden secrets before: a source that needs the
+    /// environment's own credentials can't be trusted then.
+    pub inherited: bool,
+}
+
+impl State {
+    /// The state of a role, over the outer environment.
+    #[must_use]
+    pub fn of_role(
+        role: &str,
+        account: &str,
+        file: &str,
+        credentials: &Credentials,
+        settings: &[(&'static str, String)],
+        outer: &Env,
+    ) -> Self {
+        let prior = OPEN.iter().filter_map(|name| Some(((*name).to_owned(), outer.text(name)?.to_owned())));
+        Self {
+            v: 1,
+            file: file.to_owned(),
+            role: role.to_owned(),
+            account: account.to_owned(),
+            key: credentials.access_key_id.clone(),
+            expires: credentials.expiration.map(rfc3339).unwrap_or_default(),
+            set: settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            prior: prior.collect(),
+        }
+    }
+
+    /// The variable's value.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let state: Self = serde_json::from_str(text).ok()?;
+        // Only our own names: a forged state must not make us restore PATH or LD_PRELOAD.
+        let known = |map: &BTreeMap<String, String>| map.keys().all(|name| OPEN.contains(&name.as_str()));
+        (state.v == 1 && known(&state.set) && known(&state.prior)).then_some(state)
+    }
+}
+
+impl Outer {
+    /// Takes away what awsrole exported, and nothing that a person changed since.
+    #[must_use]
+    pub fn of(env: &Env) -> Self {
+        let Some(text) = env.text(NAME) else {
+            return Self { env: env.clone(), adopt: Vec::new(), role: None, inherited: false };
+        };
+        let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None, inherited: true };
+        if text == CLOSED {
+            for name in CLOSED_SET {
+                let ours = if name == "AWS_EC2_METADATA_DISABLED" { "true" } else { NO_ROLE };
+                if env.text(name) == Some(ours) {
+                    outer.restore(name, None);
+                }
+            }
+        } else if let Some(state) = State::parse(text) {
+            let keys_are_ours = env.text("AWS_ACCESS_KEY_ID") == Some(state.key.as_str())
+                && env.text("AWS_CREDENTIAL_EXPIRATION").unwrap_or_default() == state.expires;
+            let profile_is_hidden = !env.has("AWS_PROFILE") && !env.has("AWS_DEFAULT_PROFILE");
+            if keys_are_ours {
+                for name in KEYS {
+                    outer.restore(name, None);
+                }
+            }
+            if profile_is_hidden {
+                for name in HIDDEN.iter().chain(&["AWS_ACCOUNT_ID"]).filter(|name| !env.has(name)) {
+                    outer.restore(name, state.prior.get(*name).cloned());
+                }
+            }
+            for (name, value) in &state.set {
+                if env.text(name) == Some(value.as_str()) {
+                    outer.restore(name, state.prior.get(name).cloned());
+                }
+            }
+            if keys_are_ours && profile_is_hidden {
+                outer.role = Some(state);
+            }
+        }
+        for name in ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", NAME] {
+            outer.restore(name, None);
+        }
+        outer
+    }
+
+    fn restore(&mut self, name: &str, prior: Option<String>) {
+        match &prior {
+            Some(value) => self.env.0.insert(OsString::from(name), OsString::from(value)),
+            None => self.env.0.remove(&OsString::from(name)),
+        };
+        self.adopt.push((name.to_owned(), prior));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::credentials::tests::credentials;
+
+    fn env(pairs: &[(&str, &str)]) -> Env {
+        Env(pairs.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect())
+    }
+
+    fn inside(outer: &Env) -> Env {
+        let credentials = credentials(SystemTime::UNIX_EPOCH + Duration::from_secs(1000), 900);
+        let settings = [("AWS_REGION", "eu-west-1".to_owned()), ("AWS_DEFAULT_REGION", "eu-west-1".to_owned())];
+        let state = State::of_role("Deploy", "222222222222", "/p/.awsrole.toml", &credentials, &settings, outer);
+        assert!(!state.to_text().contains("canary"));
+        let mut inside = outer.clone();
+        inside.0.retain(|name, _| !HIDDEN.contains(&name.to_str().unwrap()));
+        for (name, value) in [
+            ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEEXAMPLE00"),
+            ("AWS_SECRET_ACCESS_KEY", "canary-secret"),
+            ("AWS_SESSION_TOKEN", "canary-token"),
+            ("AWS_CREDENTIAL_EXPIRATION", "1970-01-01T00:31:40Z"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_DEFAULT_REGION", "eu-west-1"),
+            ("AWSROLE_ROLE", "Deploy"),
+            ("AWSROLE_ACCOUNT_ID", "222222222222"),
+            (NAME, &state.to_text()),
+        ] {
+            inside.0.insert(name.into(), value.into());
+        }
+        inside
+    }
+
+    #[test]
+    fn the_outer_environment_comes_back_as_far_as_it_is_no_secret() {
+        let before = env(&[("PATH", "/bin"), ("AWS_PROFILE", "base"), ("AWS_REGION", "us-west-2")]);
+        let outer = Outer::of(&inside(&before));
+        assert!(outer.env == before);
+        assert_eq!(outer.role.unwrap().role, "Deploy");
+        assert!(outer.adopt.contains(&("AWS_PROFILE".into(), Some("base".into()))));
+        assert!(outer.adopt.contains(&("AWS_SECRET_ACCESS_KEY".into(), None)));
+    }
+
+    #[test]
+    fn what_a_person_changed_stays() {
+        let mut changed = inside(&env(&[("AWS_REGION", "us-west-2")]));
+        changed.0.insert("AWS_REGION".into(), "by-hand".into());
+        assert_eq!(Outer::of(&changed).env.text("AWS_REGION"), Some("by-hand"));
+        changed.0.insert("AWS_ACCESS_KEY_ID".into(), "AKIAMINE".into());
+        let outer = Outer::of(&changed);
+        assert_eq!(outer.env.text("AWS_ACCESS_KEY_ID"), Some("AKIAMINE"));
+        assert_eq!(outer.env.text("AWS_SECRET_ACCESS_KEY"), Some("canary-secret"), "one unit");
+        assert!(outer.role.is_none());
+    }
+
+    #[test]
+    fn placeholders_of_a_closed_directory_are_dropped() {
+        let closed = env(&[(NAME, "closed"), ("AWS_PROFILE", NO_ROLE), ("AWS_ACCESS_KEY_ID", NO_ROLE), ("A", "b")]);
+        assert!(Outer::of(&closed).env == env(&[("A", "b")]));
+    }
+
+    #[test]
+    fn a_forged_state_restores_nothing() {
+        for forged in [
+            "",
+            "{",
+            "{\"v\":1}",
+            "{\"v\":1,\"file\":\"\",\"role\":\"\",\"account\":\"\",\"key\":\"\",\"expires\":\"\",\"set\":{},\"prior\":{\"LD_PRELOAD\":\"x\"}}",
+        ] {
+            let outer = Outer::of(&env(&[(NAME, forged), ("A", "b")]));
+            assert!(outer.env == env(&[("A", "b")]), "{forged}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The runtime, the HTTPS client, and an STS client for each caller on top of them.
+
+use std::path::Path;
+
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::{BehaviorVersion, Region, SharedHttpClient};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use awsrole_core::credentials::Credentials;
+use awsrole_core::endpoint::Endpoint;
+use awsrole_core::sts::StsError;
+
+use crate::Limits;
+
+/// One runtime on this thread and one pool of connections for all calls of a process.
+pub(crate) struct Client {
+    runtime: tokio::runtime::Runtime,
+    http: SharedHttpClient,
+    timeouts: TimeoutConfig,
+}
+
+impl Client {
+    pub(crate) fn new(limits: Limits, ca_bundle: Option<&Path>) -> Result<Self, StsError> {
+        let unusable = |what: &str, error: &dyn std::fmt::Display| StsError::Unreachable(format!("{what}: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| unusable("no runtime for network calls", &e))?;
+        let mut roots = TrustStore::default();
+        if let Some(path) = ca_bundle {
+            let pem = std::fs::read(path).map_err(|e| unusable(&format!("AWS_CA_BUNDLE {}", path.display()), &e))?;
+            roots = roots.with_pem_certificate(pem);
+        }
+        let tls = TlsContext::builder().with_trust_store(roots).build();
+        let tls = tls.map_err(|e| unusable("the TLS settings", &e))?;
+        let http = Builder::new().build_with_connector_fn(move |settings, components| {
+            let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+            connector.set_connector_settings(settings.cloned());
+            connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+            connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
+        });
+        let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole).build();
+        Ok(Self { runtime, http, timeouts })
+    }
+
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// A client that signs as `caller` and asks nobody else for credentials, region or endpoint.
+    pub(crate) fn sts(&self, caller: &Credentials, endpoint: &Endpoint) -> aws_sdk_sts::Client {
+        let token = caller.session_token.as_ref().map(|token| token.expose().to_owned());
+        let keys = aws_sdk_sts::config::Credentials::new(
+            &caller.access_key_id,
+            caller.secret_access_key.expose(),
+            token,
+            None,
+            "awsrole",
+        );
+        let mut config = aws_sdk_sts::Config::builder();
+        config.set_endpoint_url(endpoint.url.clone());
+        let config = config
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(endpoint.region.as_str().to_owned()))
+            .use_fips(endpoint.fips)
+            .use_dual_stack(endpoint.dual_stack)
+            .credentials_provider(keys)
+            .retry_config(RetryConfig::standard())
+            .timeout_config(self.timeouts.clone())
+            .http_client(self.http.clone());
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+}

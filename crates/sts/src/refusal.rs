@@ -1,0 +1,66 @@
+//! The SDK's errors, in core's words. No text here can hold a secret: requests aren't printed.
+
+use std::error::Error;
+use std::time::SystemTime;
+
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use awsrole_core::sts::StsError;
+
+use crate::Limits;
+
+/// Turns an error of the SDK into one of core.
+pub(crate) fn of<E>(error: &SdkError<E>, limits: Limits) -> StsError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(refused) => {
+            let status = refused.raw().status().as_u16();
+            let date = refused.raw().headers().get("date");
+            match refused.err().code() {
+                Some(code) => StsError::Refused {
+                    code: code.to_owned(),
+                    message: refused.err().message().unwrap_or("no reason given").to_owned(),
+                    server_time: date.and_then(http_date),
+                },
+                None => StsError::Malformed(format!("HTTP status {status} without an error that STS gives")),
+            }
+        }
+        SdkError::TimeoutError(_) => StsError::TimedOut(limits.whole.as_secs()),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            StsError::Unreachable(format!("no connection within {} seconds", limits.connect.as_secs()))
+        }
+        SdkError::ResponseError(_) => StsError::Malformed(format!("the answer isn't STS's: {}", deepest(error))),
+        _ => StsError::Unreachable(deepest(error)),
+    }
+}
+
+/// The innermost cause: "connection refused" says more than "dispatch failure".
+fn deepest(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// A `Date` header (RFC 9110, section 5.6.7).
+fn http_date(text: &str) -> Option<SystemTime> {
+    use aws_sdk_sts::primitives::{DateTime, DateTimeFormat};
+    let date = DateTime::from_str(text, DateTimeFormat::HttpDate).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(u64::try_from(date.secs()).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn reads_the_date_of_a_response() {
+        let time = http_date("Thu, 01 Jan 1970 00:16:40 GMT").unwrap();
+        assert_eq!(time, SystemTime::UNIX_EPOCH + Duration::from_secs(1000));
+        assert_eq!(http_date("yesterday"), None);
+    }
+}
