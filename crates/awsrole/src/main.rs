@@ -1,2 +1,24 @@
-//! x
-fn main() {}
+//! `awsrole`: reads the surroundings, runs one command, ends with its code.
+
+mod ambient;
+mod cli;
+mod commands;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = ambient::context().map_err(Into::into).and_then(|context| commands::run(cli.command, &context));
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            report::complain(&failure.problem);
+            failure.outcome.into()
+        }
+    }
+}

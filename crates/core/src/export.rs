@@ -127,7 +127,7 @@ fn enter(
     event: Event,
     sts: &dyn Sts,
 ) -> Result<Export, Problem> {
-    let (name, keys) = allowed.config.select(role)?;
+    let (name, keys) = allowed.config().select(role)?;
     if keys.confirm == Some(true) && role.is_none() {
         let name = name.unwrap_or_default();
         return Err(

@@ -26,7 +26,7 @@ pub fn plan(
     profiles: &Profiles,
     context: &Context,
 ) -> Result<RolePlan, Problem> {
-    let config = &allowed.config;
+    let config = allowed.config();
     let resolver = Resolver { config, profiles, context };
     let link = resolver.link(name)?;
     let name = link.in_file.clone().flatten();
@@ -51,7 +51,7 @@ pub fn plan(
         region,
         notices: way.notices,
     };
-    pin::check(&plan, config, allowed.only_accounts.as_deref())?;
+    pin::check(&plan, config, allowed.only_accounts())?;
     Ok(plan)
 }
 

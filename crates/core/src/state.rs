@@ -66,9 +66,6 @@ pub struct Outer {
     pub adopt: Vec<(String, Option<String>)>,
     /// The role in force in the parent, if there is one and its keys are still there.
     pub role: Option<State>,
-    /// Whether variables were dropped that may have hidden secrets before: a source that needs the
-    /// environment's own credentials can't be trusted then.
-    pub inherited: bool,
 }
 
 impl State {
@@ -114,9 +111,9 @@ impl Outer {
     #[must_use]
     pub fn of(env: &Env) -> Self {
         let Some(text) = env.text(NAME) else {
-            return Self { env: env.clone(), adopt: Vec::new(), role: None, inherited: false };
+            return Self { env: env.clone(), adopt: Vec::new(), role: None };
         };
-        let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None, inherited: true };
+        let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None };
         if text == CLOSED {
             for name in CLOSED_SET {
                 let ours = if name == "AWS_EC2_METADATA_DISABLED" { "true" } else { NO_ROLE };

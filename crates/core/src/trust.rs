@@ -31,17 +31,28 @@ pub enum Standing {
 /// A config that the user has allowed: only this can become a plan. It is made of the very bytes
 /// that were hashed.
 pub struct Allowed {
+    config: Config,
+    only_accounts: Option<Vec<AccountId>>,
+}
+
+impl Allowed {
     /// The config, with what it inherits.
-    pub config: Config,
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// If only a rule allows it: the accounts for which it does.
-    pub only_accounts: Option<Vec<AccountId>>,
-    _proof: (),
+    #[must_use]
+    pub fn only_accounts(&self) -> Option<&[AccountId]> {
+        self.only_accounts.as_deref()
+    }
 }
 
 /// What came of looking at a directory's files.
 pub enum Verdict {
     /// All that count are allowed.
-    Allowed(Allowed),
+    Allowed(Box<Allowed>),
     /// One of them isn't.
     Refused {
         /// The file.
@@ -165,20 +176,19 @@ pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verd
         };
         let inherits = config.inherit;
         let allowed = match merged.take() {
-            None => Allowed { config, only_accounts, _proof: () },
+            None => Allowed { config, only_accounts },
             Some(near) => Allowed {
                 config: near.config.over(config),
                 only_accounts: narrowest(near.only_accounts, only_accounts),
-                _proof: (),
             },
         };
         if !inherits {
-            return (Verdict::Allowed(allowed), depth);
+            return (Verdict::Allowed(Box::new(allowed)), depth);
         }
         merged = Some(allowed);
     }
     match merged {
-        Some(allowed) => (Verdict::Allowed(allowed), paths.len()),
+        Some(allowed) => (Verdict::Allowed(Box::new(allowed)), paths.len()),
         None => (
             Verdict::Broken { problem: Problem::new("there is no .awsrole.toml here"), standing: Standing::Unknown },
             0,
@@ -329,7 +339,7 @@ mod tests {
         let root = world.home.path().canonicalize().unwrap();
         let user = UserConfig { trust: vec![TrustRule { path: root.join("work"), accounts: vec![account.clone()] }] };
         let (verdict, _) = vet(std::slice::from_ref(&inside), &world.approvals, &user);
-        assert!(matches!(verdict, Verdict::Allowed(Allowed { only_accounts: Some(only), .. }) if only == [account]));
+        assert!(matches!(verdict, Verdict::Allowed(allowed) if allowed.only_accounts() == Some(&[account])));
         let (verdict, _) = vet(&[beside], &world.approvals, &user);
         assert!(matches!(verdict, Verdict::Refused { standing: Standing::Unknown, .. }));
         fs::set_permissions(inside.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();

@@ -1,0 +1,58 @@
+//! What a process finds around it, read once: environment, working directory, clock, paths.
+#![expect(clippy::disallowed_methods, reason = "this is the one file that looks around")]
+
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use awsrole_core::context::{Context, Env, Paths};
+use awsrole_core::problem::Problem;
+
+/// The surroundings as plain values.
+pub(crate) fn context() -> Result<Context, Problem> {
+    let env = Env(std::env::vars_os().collect());
+    let missing = |what: &str| Problem::new(format!("there is no {what} directory")).hint("set HOME");
+    let home = dirs::home_dir().ok_or_else(|| missing("home"))?;
+    let data = dirs::data_dir().ok_or_else(|| missing("data"))?.join("awsrole");
+    let paths = Paths {
+        config: dirs::config_dir().ok_or_else(|| missing("config"))?.join("awsrole"),
+        // macOS has no directory of its own for state.
+        state: dirs::state_dir().map_or_else(|| data.clone(), |dir| dir.join("awsrole")),
+        cache: dirs::cache_dir().ok_or_else(|| missing("cache"))?.join("awsrole"),
+        data,
+        home,
+    };
+    Ok(Context { dir: working_dir(&env), env, now: now(), paths })
+}
+
+/// The time. Also handed to the calls, which record when their answer came.
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The binary under the spelling by which it was found, made absolute: a versioned folder behind a
+/// link would be gone after an upgrade.
+pub(crate) fn binary(env: &Env) -> Option<PathBuf> {
+    let called = std::env::args_os().next().map(PathBuf::from)?;
+    if called.components().count() > 1 {
+        return std::path::absolute(called).ok();
+    }
+    let path = env.0.get(OsStr::new("PATH"))?;
+    let found = std::env::split_paths(path).map(|dir| dir.join(&called)).find(|file| is_program(file));
+    found.and_then(|file| std::path::absolute(file).ok()).or_else(|| std::env::current_exe().ok())
+}
+
+/// The working directory as the shell spells it, if that is where we are; empty if it is gone.
+fn working_dir(env: &Env) -> PathBuf {
+    let spelled = env.0.get(OsStr::new("PWD")).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let same = |dir: &Path| match (dir.metadata(), Path::new(".").metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    };
+    spelled.filter(|dir| same(dir)).or_else(|| std::env::current_dir().ok()).unwrap_or_default()
+}
+
+fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+}

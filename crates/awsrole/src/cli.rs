@@ -1,0 +1,175 @@
+//! The command line, as types.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The role follows the directory.
+#[derive(Parser)]
+#[command(
+    name = "awsrole",
+    version,
+    about = "cd into a project and your shell holds the right AWS role; cd out and everything is as it was",
+    after_help = "\
+Start:
+  eval \"$(awsrole hook bash)\"           in ~/.bashrc (zsh: ~/.zshrc; fish: awsrole hook fish | source)
+  awsrole init --profile shop-dev       writes .awsrole.toml in this directory
+  awsrole allow                         shows what it wants, and allows it
+
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no role here (no file, or it isn't allowed);
+4 AWS refused or couldn't be reached. `exec` ends with the command's own code (126, 127: it can't be run).",
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Print the snippet for the shell's rc file
+    #[command(
+        after_help = "Examples:\n  eval \"$(awsrole hook bash)\"     # ~/.bashrc\n  eval \"$(awsrole hook zsh)\"      # ~/.zshrc\n  awsrole hook fish | source      # ~/.config/fish/config.fish"
+    )]
+    Hook {
+        #[command(subcommand)]
+        hook: Hook,
+    },
+    /// Show what the directory's file wants, and allow it
+    #[command(
+        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n\nAn edit needs a new approval; content that was allowed once stays allowed."
+    )]
+    Allow {
+        /// The directory; default: the working directory
+        dir: Option<PathBuf>,
+    },
+    /// Ignore the directory's file, silently, until it is allowed again
+    Deny {
+        /// The directory; default: the working directory
+        dir: Option<PathBuf>,
+    },
+    /// Let awsrole act in this shell again (needs the hook)
+    On,
+    /// Keep awsrole from acting in this shell (needs the hook)
+    Off,
+    /// Say which role this shell holds: one line for a prompt, nothing outside of a project
+    #[command(
+        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt asks no network."
+    )]
+    Status {
+        /// Everything known, for machines
+        #[arg(long)]
+        json: bool,
+        /// Everything known, for people
+        #[arg(long, conflicts_with = "json")]
+        long: bool,
+    },
+    /// Get new credentials at the next prompt, and try again what failed
+    Refresh,
+    /// Forget the credentials of this directory's role
+    Logout {
+        /// Forget all credentials
+        #[arg(long)]
+        all: bool,
+    },
+    /// Run a command with the directory's role, without the hook
+    #[command(
+        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh"
+    )]
+    Exec {
+        /// A [role.NAME] of the file
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+        /// How long the credentials must be good at least, such as 45m
+        #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
+        min_ttl: Option<Duration>,
+        /// The command and its arguments
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+    /// Print credentials as JSON for an AWS SDK's credential_process; never asks anything
+    #[command(
+        after_help = "In ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop"
+    )]
+    CredentialProcess {
+        /// The directory; default: the working directory
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// A [role.NAME] of the file
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+    },
+    /// Write a first .awsrole.toml, never over one that is there
+    #[command(
+        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump --region eu-west-1"
+    )]
+    Init {
+        /// A profile of ~/.aws/config or ~/.aws/credentials that says everything
+        #[arg(long, value_name = "NAME", required_unless_present = "role_arn")]
+        profile: Option<String>,
+        /// The role to assume
+        #[arg(long, value_name = "ARN", requires = "source_profile", conflicts_with = "profile")]
+        role_arn: Option<String>,
+        /// The profile whose credentials assume the role
+        #[arg(long, value_name = "NAME")]
+        source_profile: Option<String>,
+        /// The region
+        #[arg(long)]
+        region: Option<String>,
+        /// The directory; default: the working directory
+        dir: Option<PathBuf>,
+    },
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  source <(awsrole completions bash)")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Hook {
+    /// The snippet for ~/.bashrc (bash 4.4 or newer)
+    Bash,
+    /// The snippet for ~/.zshrc (zsh 5.8 or newer)
+    Zsh,
+    /// The snippet for ~/.config/fish/config.fish (fish 3.5 or newer)
+    Fish,
+    /// What the snippets call when something changed: prints statements for the shell
+    Export {
+        /// The shell
+        shell: ShellName,
+        /// Why it is called
+        #[arg(long, value_enum, default_value = "prompt")]
+        event: EventName,
+        /// A question may be put on the terminal
+        #[arg(long)]
+        ask: bool,
+        /// The role chosen in this shell
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+        /// The files found, nearest first; default: searched from the working directory upward
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum EventName {
+    Cd,
+    Prompt,
+    Due,
+    Retry,
+}
+
+fn humantime_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|e| format!("{e}; write 45m, 2h or 90s"))
+}

@@ -1,0 +1,112 @@
+//! One file for each command; here, what several of them need.
+
+mod allow;
+mod credential_process;
+mod deny;
+mod exec;
+mod hook;
+mod init;
+mod logout;
+mod refresh;
+mod status;
+
+use std::path::PathBuf;
+
+use awsrole_core::context::Context;
+use awsrole_core::discover::upward;
+use awsrole_core::export::{edited, look, not_allowed, outside};
+use awsrole_core::files::FileError;
+use awsrole_core::problem::Problem;
+use awsrole_core::state::Outer;
+use awsrole_core::trust::{Allowed, Standing, Verdict};
+use awsrole_sts::{Limits, RemoteSts};
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::report::{Failure, Outcome, out, say};
+
+/// Runs a command.
+pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failure> {
+    match command {
+        Command::Hook { hook } => hook::run(hook, context),
+        Command::Allow { dir } => allow::run(dir, context),
+        Command::Deny { dir } => deny::run(dir, context),
+        Command::On | Command::Off => Err(Problem::new("this needs the hook, which isn't loaded in this shell")
+            .hint("eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)")
+            .into()),
+        Command::Status { json, long } => status::run(json, long, context),
+        Command::Refresh => refresh::run(context),
+        Command::Logout { all } => logout::run(all, context),
+        Command::Exec { role, min_ttl, command } => exec::run(role.as_deref(), min_ttl, &command, context),
+        Command::CredentialProcess { dir, role } => credential_process::run(dir, role.as_deref(), context),
+        Command::Init { profile, role_arn, source_profile, region, dir } => {
+            init::run(&init::Wanted { profile, role_arn, source_profile, region }, dir, context)
+        }
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "awsrole", &mut text);
+            out(&String::from_utf8_lossy(&text))?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// STS, not connected yet.
+fn sts(context: &Context) -> RemoteSts {
+    let ca_bundle = context.env.filled("AWS_CA_BUNDLE").map(|path| context.expand(path));
+    RemoteSts::new(Limits::default(), ca_bundle, crate::ambient::now, Box::new(|text| say(text)))
+}
+
+/// A directory that was named, or the working directory.
+fn directory(named: Option<PathBuf>, context: &Context) -> Result<PathBuf, Problem> {
+    let Some(named) = named else {
+        if context.dir.as_os_str().is_empty() {
+            return Err(Problem::new("the working directory is gone").hint("cd to one that is there"));
+        }
+        return Ok(context.dir.clone());
+    };
+    let expanded = named.to_str().map_or(named.clone(), |text| context.expand(text));
+    let path = context.dir.join(expanded);
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Ok(path),
+        // The file itself is as good as its directory.
+        Ok(_) if path.ends_with(awsrole_core::discover::FILE_NAME) => {
+            Ok(path.parent().map(PathBuf::from).unwrap_or(path))
+        }
+        Ok(_) => Err(Problem::new(format!("{} isn't a directory", path.display()))),
+        Err(e) => Err(Problem::new(format!("{} can't be entered", path.display())).because(e)),
+    }
+}
+
+/// The files that count for a directory.
+fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>, Failure> {
+    match upward(dir) {
+        files if files.is_empty() => Err(Failure::no_role(
+            Problem::new(format!("there is no .awsrole.toml in {} or above", dir.display()))
+                .hint("`awsrole init` writes one"),
+        )),
+        files => Ok(files),
+    }
+}
+
+/// The surroundings without what awsrole itself exported, and the directory's allowed config.
+fn allowed(dir: Option<PathBuf>, context: &Context) -> Result<(Context, Box<Allowed>, Vec<PathBuf>), Failure> {
+    let outer = outside(context, &Outer::of(&context.env).env);
+    let files = files(&directory(dir, context)?)?;
+    match look(&outer, &files)?.0 {
+        Verdict::Allowed(allowed) => Ok((outer, allowed, files)),
+        Verdict::Broken { problem, .. } => Err(problem.into()),
+        Verdict::Refused { path, standing: Standing::Edited } => Err(Failure::no_role(edited(context, &path))),
+        Verdict::Refused { path, standing: Standing::Denied } => Err(Failure::no_role(
+            Problem::new(format!("{} was denied", context.shorten(&path))).hint("`awsrole allow` takes it back"),
+        )),
+        Verdict::Refused { path, .. } => Err(Failure::no_role(not_allowed(context, &path))),
+    }
+}
+
+/// A file of awsrole's own that can't be read or written.
+fn own_file(error: &FileError) -> Problem {
+    Problem::new("a file of awsrole's own can't be used")
+        .because(error)
+        .hint("make its directory writable for you, and see that the disk isn't full")
+}

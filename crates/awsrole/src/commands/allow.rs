@@ -1,0 +1,65 @@
+//! `awsrole allow`: shows what a file wants, and records that this content is allowed.
+
+use std::path::PathBuf;
+
+use awsrole_core::config::Config;
+use awsrole_core::context::Context;
+use awsrole_core::discover::{self, ConfigFile};
+use awsrole_core::generation;
+use awsrole_core::profiles::Profiles;
+use awsrole_core::summary::summarize;
+use awsrole_core::trust::{Approvals, Standing};
+
+use crate::report::{Failure, Outcome, say, show};
+
+pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Failure> {
+    let files = super::files(&super::directory(dir, context)?)?;
+    let approvals = Approvals::below(&context.paths.data);
+    // All that count are read and understood before the first is allowed.
+    let mut merged: Option<Config> = None;
+    let mut read: Vec<ConfigFile> = Vec::new();
+    for path in &files {
+        let file = discover::read(path)?;
+        let config = Config::parse(&file)?;
+        let inherits = config.inherit;
+        merged = Some(match merged {
+            None => config,
+            Some(near) => near.over(config),
+        });
+        read.push(file);
+        if !inherits {
+            break;
+        }
+    }
+    for file in &read {
+        difference(file, &approvals, context);
+    }
+    let summaries = summarize(&merged.unwrap_or_default(), &Profiles::load(context)?)?;
+    for summary in summaries {
+        show(summary.name.map_or(String::new(), |name| format!("[role.{name}]")).trim());
+        for (label, text) in summary.lines {
+            show(format!("  {label:<16}{text}"));
+        }
+    }
+    for file in &read {
+        approvals.allow(file).map_err(|e| super::own_file(&e))?;
+        say(format!("{} is allowed", context.shorten(&file.path)));
+    }
+    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    Ok(Outcome::Done)
+}
+
+/// Shows how a file differs from what was allowed last at its path.
+fn difference(file: &ConfigFile, approvals: &Approvals, context: &Context) {
+    if approvals.standing(file) != Standing::Edited {
+        return;
+    }
+    let Some(before) = approvals.last_allowed(file) else {
+        return;
+    };
+    show(format!("{} changed since it was allowed:", context.shorten(&file.path)));
+    let difference = similar::TextDiff::from_lines(before.as_str(), &file.text);
+    for line in difference.unified_diff().context_radius(1).to_string().lines() {
+        show(format!("  {line}"));
+    }
+}

@@ -1,0 +1,24 @@
+//! `awsrole credential-process`: the directory's role for SDKs and editors that start a process for
+//! it. It never asks anything.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use awsrole_core::cache::{Cache, Patience};
+use awsrole_core::context::Context;
+use awsrole_core::export::plan_of;
+use awsrole_core::obtain::{Wish, obtain};
+use awsrole_core::shell::credential_process;
+
+use crate::report::{Failure, Outcome, out};
+
+pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
+    let (outer, allowed, _) = super::allowed(dir, context)?;
+    let plan = plan_of(&outer, &allowed, role)?;
+    let wish = Wish { now: context.now, patience: Patience::Passing, at_least: Duration::ZERO };
+    let obtained =
+        obtain(&plan, &Cache::in_dir(&context.paths.cache), &super::sts(&outer), wish).map_err(Failure::aws)?;
+    out(&credential_process(&obtained.credentials))?;
+    out("\n")?;
+    Ok(Outcome::Done)
+}

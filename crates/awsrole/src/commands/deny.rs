@@ -1,0 +1,18 @@
+//! `awsrole deny`: a directory's file is ignored, whatever it contains.
+
+use std::path::PathBuf;
+
+use awsrole_core::context::Context;
+use awsrole_core::generation;
+use awsrole_core::trust::Approvals;
+
+use crate::report::{Failure, Outcome, say};
+
+pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Failure> {
+    let files = super::files(&super::directory(dir, context)?)?;
+    let nearest = &files[0];
+    Approvals::below(&context.paths.data).deny(nearest).map_err(|e| super::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    say(format!("{} is denied", context.shorten(nearest)));
+    Ok(Outcome::Done)
+}

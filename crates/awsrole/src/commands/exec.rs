@@ -1,0 +1,60 @@
+//! `awsrole exec`: a command with the directory's role, where no hook is.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use awsrole_core::cache::{Cache, Patience};
+use awsrole_core::context::Context;
+use awsrole_core::environment::EnvDiff;
+use awsrole_core::export::plan_of;
+use awsrole_core::obtain::{Wish, obtain};
+use awsrole_core::problem::Problem;
+use awsrole_core::shell::child_environment;
+
+use crate::report::{Failure, Outcome, complain, say};
+
+pub(super) fn run(
+    role: Option<&str>,
+    min_ttl: Option<Duration>,
+    command: &[OsString],
+    context: &Context,
+) -> Result<Outcome, Failure> {
+    let (outer, allowed, files) = super::allowed(None, context)?;
+    let plan = plan_of(&outer, &allowed, role)?;
+    let at_least = min_ttl.unwrap_or_default();
+    let wish = Wish { now: context.now, patience: Patience::Asked, at_least };
+    let obtained =
+        obtain(&plan, &Cache::in_dir(&context.paths.cache), &super::sts(&outer), wish).map_err(Failure::aws)?;
+    if let Some(problem) = &obtained.problem {
+        complain(problem);
+    }
+    let left = obtained.credentials.remaining(context.now);
+    // STS counts whole seconds, and the call took some: what was asked for is granted.
+    if left + Duration::from_secs(60) < at_least {
+        let text = |time: Duration| humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
+        return Err(Failure::aws(
+            Problem::new(format!(
+                "{} lasts only {}, but --min-ttl asks for {}",
+                plan.title(),
+                text(left),
+                text(at_least)
+            ))
+            .hint("raise duration_seconds in .awsrole.toml, up to the role's maximum session duration"),
+        ));
+    }
+    for notice in &plan.notices {
+        say(notice);
+    }
+    let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &outer.env, &file);
+    let env = child_environment(&outer.env, &diff);
+    let program = &command[0];
+    let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();
+    complain(&Problem::new(format!("{} can't be run", program.to_string_lossy())).because(&error));
+    // As shells and env(1) do.
+    let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+    Ok(Outcome::Code(code))
+}

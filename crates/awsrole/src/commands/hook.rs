@@ -1,0 +1,98 @@
+//! `awsrole hook`: the snippets, and what they call.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use awsrole_core::context::Context;
+use awsrole_core::discover::upward;
+use awsrole_core::environment::{EnvDiff, Value};
+use awsrole_core::export::{Change, Event, Export, export};
+use awsrole_core::generation;
+use awsrole_core::problem::Problem;
+use awsrole_core::shell::Shell;
+
+use crate::ambient;
+use crate::cli::{EventName, Hook, ShellName};
+use crate::report::{Failure, Outcome, complain, out, say};
+
+pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
+    match hook {
+        Hook::Bash => snippet(Shell::Bash, context),
+        Hook::Zsh => snippet(Shell::Zsh, context),
+        Hook::Fish => snippet(Shell::Fish, context),
+        Hook::Export { shell, event, ask: _, role, files } => {
+            let shell = match shell {
+                ShellName::Bash => Shell::Bash,
+                ShellName::Zsh => Shell::Zsh,
+                ShellName::Fish => Shell::Fish,
+            };
+            let event = match event {
+                EventName::Cd => Event::Cd,
+                EventName::Prompt => Event::Prompt,
+                EventName::Due => Event::Due,
+                EventName::Retry => Event::Retry,
+            };
+            let files = if files.is_empty() { upward(&context.dir) } else { files };
+            let export = export(context, &files, role.as_deref(), event, &super::sts(context));
+            tell(&export, event, context.now);
+            out(&shell.statements(&export))?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
+    let text = |path: &Path| {
+        let text = path.to_str().map(str::to_owned);
+        text.ok_or_else(|| Problem::new(format!("{} isn't valid UTF-8, so no shell can be given it", path.display())))
+    };
+    let binary: PathBuf =
+        ambient::binary(&context.env).ok_or_else(|| Problem::new("the path of awsrole can't be found out"))?;
+    // Without its clock fish would ask at every prompt; elsewhere nothing depends on it.
+    if shell == Shell::Fish {
+        generation::ensure_clock(&context.paths).map_err(|e| super::own_file(&e))?;
+    }
+    out(&shell.snippet(&text(&binary)?, &text(&context.paths.generation())?, &text(&context.paths.clock())?))?;
+    Ok(Outcome::Done)
+}
+
+/// Says what a person should know of an export, once: what is renewed or looked at again by itself
+/// stays silent unless its outcome is new.
+fn tell(export: &Export, event: Event, now: SystemTime) {
+    let holds_role = matches!(export.change, Change::Role(_));
+    if let Some(problem) = &export.problem {
+        let known = match event {
+            Event::Cd | Event::Prompt => false,
+            Event::Retry => true,
+            Event::Due => holds_role,
+        };
+        if !known {
+            complain(problem);
+        }
+    }
+    if let (Change::Role(diff), Event::Cd | Event::Retry) = (&export.change, event) {
+        for notice in &export.notices {
+            say(notice);
+        }
+        say(entered(diff, export.deadline, now));
+    }
+}
+
+fn entered(diff: &EnvDiff, deadline: Option<SystemTime>, now: SystemTime) -> String {
+    let plain = |wanted: &str| {
+        diff.set.iter().find_map(|(name, value)| match value {
+            Value::Plain(text) if *name == wanted => Some(text.as_str()),
+            _ => None,
+        })
+    };
+    let title = plain("AWSROLE_ROLE").unwrap_or_default();
+    let account = plain("AWSROLE_ACCOUNT_ID").filter(|account| !account.is_empty());
+    let account = account.map(|account| format!(" in {account}")).unwrap_or_default();
+    let left = deadline
+        .and_then(|time| time.duration_since(now).ok())
+        .map(|left| Duration::from_secs(left.as_secs() / 60 * 60));
+    match left {
+        Some(left) if !left.is_zero() => format!("{title}{account}, renewed in {}", humantime::format_duration(left)),
+        _ => format!("{title}{account}"),
+    }
+}

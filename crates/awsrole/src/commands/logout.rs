@@ -1,0 +1,29 @@
+//! `awsrole logout`: forgets credentials, and every open shell lets go of them at its next prompt.
+
+use awsrole_core::cache::Cache;
+use awsrole_core::context::Context;
+use awsrole_core::export::plan_of;
+use awsrole_core::generation;
+
+use crate::report::{Failure, Outcome, say};
+
+pub(super) fn run(all: bool, context: &Context) -> Result<Outcome, Failure> {
+    let cache = Cache::in_dir(&context.paths.cache);
+    if all {
+        let count = cache.log_out_of_all(context.now).map_err(|e| super::own_file(&e))?;
+        say(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
+    } else {
+        let (outer, allowed, _) = super::allowed(None, context)?;
+        let names: Vec<Option<String>> =
+            allowed.config().role_names().map(|name| Some(name.to_owned())).chain([None]).collect();
+        for name in names {
+            if let Ok(plan) = plan_of(&outer, &allowed, name.as_deref()) {
+                let key = plan.cache_key(plan.steps.len());
+                cache.log_out(&key, context.now).map_err(|e| super::own_file(&e))?;
+            }
+        }
+        say("forgot this directory's credentials (they stay valid at AWS until they expire)");
+    }
+    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,26 @@
+//! `awsrole refresh`: the next prompt gets new credentials.
+
+use awsrole_core::cache::Cache;
+use awsrole_core::context::Context;
+use awsrole_core::export::plan_of;
+use awsrole_core::generation;
+
+use crate::report::{Failure, Outcome};
+
+/// Marks, and asks nobody: the shell's hook does the work. Credentials that are still good stay
+/// good if no new ones can be had.
+pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
+    let (outer, allowed, _) = super::allowed(None, context)?;
+    let cache = Cache::in_dir(&context.paths.cache);
+    let names: Vec<Option<String>> =
+        allowed.config().role_names().map(|name| Some(name.to_owned())).chain([None]).collect();
+    for name in names {
+        // A role that can't be planned has nothing in the cache.
+        if let Ok(plan) = plan_of(&outer, &allowed, name.as_deref()) {
+            let key = plan.cache_key(plan.steps.len());
+            cache.mark_stale(&key, context.now).map_err(|e| super::own_file(&e))?;
+        }
+    }
+    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    Ok(Outcome::Done)
+}

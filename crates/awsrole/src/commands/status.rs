@@ -1,0 +1,122 @@
+//! `awsrole status`: which role this shell holds. It asks no network.
+
+use std::time::{Duration, SystemTime};
+
+use awsrole_core::cache::Cache;
+use awsrole_core::context::Context;
+use awsrole_core::discover::upward;
+use awsrole_core::environment::rfc3339;
+use awsrole_core::export::{look, outside, plan_of};
+use awsrole_core::problem::escape;
+use awsrole_core::state::{Outer, State};
+use awsrole_core::trust::{Standing, Verdict};
+
+use crate::report::{Failure, Outcome, out};
+
+/// What is known, in the order in which it is shown.
+struct Known(Vec<(&'static str, String)>);
+
+pub(super) fn run(json: bool, long: bool, context: &Context) -> Result<Outcome, Failure> {
+    let outer = Outer::of(&context.env);
+    let closed = context.env.text(awsrole_core::state::NAME) == Some("closed");
+    if json || long {
+        let known = known(&outer, closed, context);
+        out(&if json { known.json() } else { known.lines() })?;
+        return Ok(Outcome::Done);
+    }
+    if let Some(state) = &outer.role {
+        let left = left(state, context.now).map(|left| format!(" {left}")).unwrap_or_default();
+        out(&format!("{} {}{left}\n", escape(&state.role), escape(&state.account)))?;
+    } else if closed {
+        out("no role\n")?;
+    }
+    Ok(Outcome::Done)
+}
+
+impl Known {
+    fn add(&mut self, label: &'static str, text: impl Into<String>) {
+        self.0.push((label, text.into()));
+    }
+
+    fn lines(&self) -> String {
+        self.0.iter().map(|(label, text)| format!("{:<10}{}\n", label.replace('_', " "), escape(text))).collect()
+    }
+
+    fn json(&self) -> String {
+        let map: serde_json::Map<String, serde_json::Value> =
+            self.0.iter().map(|(label, text)| ((*label).to_owned(), text.as_str().into())).collect();
+        serde_json::Value::Object(map).to_string() + "\n"
+    }
+}
+
+fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
+    let mut known = Known(Vec::new());
+    match (&outer.role, closed) {
+        (Some(state), _) => {
+            known.add("shell", "holds the role");
+            known.add("held", &state.role);
+            known.add("key", &state.key);
+            if !state.expires.is_empty() {
+                known.add("expires", &state.expires);
+            }
+            if let Some(left) = left(state, context.now) {
+                known.add("left", left);
+            }
+        }
+        (None, true) => known.add("shell", "closed: no client acts as anybody"),
+        (None, false) => known.add("shell", "holds no role"),
+    }
+    let files = upward(&context.dir);
+    let Some(nearest) = files.first() else {
+        known.add("file", "none in this directory or above");
+        return known;
+    };
+    known.add("file", nearest.display().to_string());
+    let context = outside(context, &outer.env);
+    match look(&context, &files) {
+        Err(problem) => known.add("problem", problem.summary),
+        Ok((Verdict::Broken { problem, .. }, _)) => known.add("problem", problem.summary),
+        Ok((Verdict::Refused { standing, .. }, _)) => known.add(
+            "approval",
+            match standing {
+                Standing::Denied => "denied",
+                Standing::Edited => "changed since it was allowed",
+                _ => "not allowed",
+            },
+        ),
+        Ok((Verdict::Allowed(allowed), _)) => {
+            known.add("approval", "allowed");
+            match plan_of(&context, &allowed, None) {
+                Err(problem) => known.add("problem", problem.summary),
+                Ok(plan) => {
+                    known.add("role", plan.title());
+                    if let Some(role) = plan.role() {
+                        known.add("role_arn", role.role_arn.as_str());
+                        known.add("account", role.role_arn.account().as_str());
+                    }
+                    known.add("source", plan.source.to_string());
+                    if let Some(region) = &plan.region {
+                        known.add("region", region.as_str());
+                    }
+                    let entry =
+                        Cache::in_dir(&context.paths.cache).load(&plan.cache_key(plan.steps.len()), context.now);
+                    let expiration = entry.and_then(|entry| entry.credentials.expiration);
+                    known.add("cached", expiration.map_or("no".to_owned(), |end| format!("until {}", rfc3339(end))));
+                }
+            }
+        }
+    }
+    known
+}
+
+/// The life left, in the largest whole unit that says something.
+fn left(state: &State, now: SystemTime) -> Option<String> {
+    let end = humantime::parse_rfc3339(&state.expires).ok()?;
+    let seconds = end.duration_since(now).unwrap_or_default().as_secs();
+    let rounded = if seconds >= 60 { seconds / 60 * 60 } else { seconds };
+    Some(if rounded == 0 {
+        "expired".to_owned()
+    } else {
+        humantime::format_duration(Duration::from_secs(rounded)).to_string().replace(' ', "")
+    })
+}

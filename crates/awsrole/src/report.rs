@@ -1,0 +1,77 @@
+//! Where text leaves: stdout for shells and machines, stderr for people.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use awsrole_core::problem::{Problem, escape};
+
+/// How a command ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    Failed,
+    NoRole,
+    Aws,
+    /// As the command that was run, or wasn't, would have it.
+    Code(u8),
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Failed => Self::from(1),
+            Outcome::NoRole => Self::from(3),
+            Outcome::Aws => Self::from(4),
+            Outcome::Code(code) => Self::from(code),
+        }
+    }
+}
+
+/// A command that failed: what is said, and the exit code.
+pub(crate) struct Failure {
+    pub(crate) problem: Problem,
+    pub(crate) outcome: Outcome,
+}
+
+impl Failure {
+    /// No role is to be had here: no file, or one that isn't allowed.
+    pub(crate) fn no_role(problem: Problem) -> Self {
+        Self { problem, outcome: Outcome::NoRole }
+    }
+
+    /// AWS refused, or couldn't be reached.
+    pub(crate) fn aws(problem: Problem) -> Self {
+        Self { problem, outcome: Outcome::Aws }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self { problem, outcome: Outcome::Failed }
+    }
+}
+
+/// Writes to stdout in one go. A reader that has gone away is no failure.
+pub(crate) fn out(text: &str) -> Result<(), Problem> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new("the output can't be written").because(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Says a line to the person.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "awsrole: {}", escape(&line.to_string()));
+}
+
+/// Shows a line of a longer text, without the name in front.
+pub(crate) fn show(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{}", escape(&line.to_string()));
+}
+
+/// Says what went wrong.
+pub(crate) fn complain(problem: &Problem) {
+    let _ = writeln!(io::stderr().lock(), "{problem}");
+}

@@ -1,0 +1,69 @@
+//! What a file says, for a person who is about to allow it. Nothing here becomes a plan.
+
+use crate::arn::RoleArn;
+use crate::config::{Config, Keys};
+use crate::problem::Problem;
+use crate::profiles::Profiles;
+
+/// What one role of a file amounts to.
+pub struct Summary {
+    /// The `[role.NAME]`; `None` for the file's only role.
+    pub name: Option<String>,
+    /// Label and text, in the order in which they are shown.
+    pub lines: Vec<(&'static str, String)>,
+}
+
+/// Summarizes each role of a file: those it names, or its only one.
+pub fn summarize(config: &Config, profiles: &Profiles) -> Result<Vec<Summary>, Problem> {
+    let names: Vec<Option<&str>> = match config.role_names().map(Some).collect::<Vec<_>>() {
+        names if names.is_empty() => vec![None],
+        names => names,
+    };
+    names
+        .into_iter()
+        .map(|name| config.select(name).map(|(name, keys)| Summary { lines: lines(&keys, profiles), name }))
+        .collect()
+}
+
+fn lines(keys: &Keys, profiles: &Profiles) -> Vec<(&'static str, String)> {
+    let profile = keys.profile.as_deref().and_then(|name| profiles.get(name));
+    let of_profile = |key: &str| profile.and_then(|profile| profile.text(key));
+    let both = |in_file: &Option<String>, key: &str| in_file.as_deref().or(of_profile(key)).map(str::to_owned);
+    let role_arn = both(&keys.role_arn, "role_arn");
+    let account = role_arn.as_deref().and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| arn.account().to_string());
+    let source = keys.source_role.as_ref().map(|role| format!("[role.{role}]"));
+    let source = source.or_else(|| both(&keys.source_profile, "source_profile").map(|name| format!("profile {name}")));
+    let source = source.or_else(|| both(&keys.credential_source, "credential_source"));
+    let source = source.or_else(|| keys.profile.as_ref().map(|name| format!("profile {name}")));
+    let missing = match &keys.profile {
+        Some(name) if profile.is_none() => format!("unknown: there is no profile {name}"),
+        _ => "none: a session of the source".to_owned(),
+    };
+    let mut lines = vec![("role", role_arn.unwrap_or(missing))];
+    let mut add = |label, text: Option<String>| lines.extend(text.map(|text| (label, text)));
+    add("account", account);
+    add("pinned to", keys.account_id.clone());
+    add("region", both(&keys.region, "region"));
+    add("source", source);
+    add("through", keys.profile.as_ref().map(|name| format!("profile {name}")));
+    add("MFA", both(&keys.mfa_serial, "mfa_serial"));
+    add("external id", both(&keys.external_id, "external_id"));
+    add("session name", both(&keys.role_session_name, "role_session_name"));
+    add("source identity", keys.source_identity.clone());
+    add(
+        "duration",
+        keys.duration_seconds
+            .map(|s| format!("{} s", s.0))
+            .or_else(|| of_profile("duration_seconds").map(|s| format!("{s} s"))),
+    );
+    add(
+        "session tags",
+        keys.session_tags
+            .as_ref()
+            .map(|tags| tags.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ")),
+    );
+    add("policy", keys.policy.as_ref().map(crate::config::Policy::json));
+    add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
+    add("confirm", keys.confirm.map(|_| "entered by `awsrole use` alone".to_owned()));
+    lines
+}
