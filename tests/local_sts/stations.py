@@ -230,6 +230,8 @@ class Ministack(Station):
                                       AuthenticationCode2="654321")
             issued = api.create_access_key(**name)["AccessKey"]
             keys[entry["name"]] = (issued["AccessKeyId"], issued["SecretAccessKey"])
+            if not entry.get("active", True):
+                api.update_access_key(**name, AccessKeyId=issued["AccessKeyId"], Status="Inactive")
         for entry in FIXTURE["role"]:
             api, name = iam[entry["account"]], {"RoleName": entry["name"]}
             api.create_role(**name, AssumeRolePolicyDocument=json.dumps(entry["trust"]),

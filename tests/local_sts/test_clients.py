@@ -108,3 +108,8 @@ def test_presigned_url(server):
 
     assert f"<Arn>arn:aws:iam::{ACCOUNT}:user/alice</Arn>" in fetch(url)
     assert "SignatureDoesNotMatch" in fetch(url + "&X=1")
+    server.fault(clock_offset_seconds=90)
+    try:
+        assert "Signature expired" in fetch(url)
+    finally:
+        server.clear_faults()
