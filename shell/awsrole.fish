@@ -130,7 +130,7 @@ end
 # --- save, set, hide, restore ----------------------------------------------------------------------------------------
 
 function __awsrole_save -a name
-    contains -- $name $__awsrole_touched; and return
+    builtin contains -- $name $__awsrole_touched; and return
     if set -qgx $name
         set -g __awsrole_prior_$name exported $$name
     else if set -qg $name
@@ -157,7 +157,7 @@ end
 function __awsrole_hide -a name
     # Under a global of the same name or under none, an exported universal goes to every child.
     if set -qUx $name
-        contains -- $name $__awsrole_failed; or set -a __awsrole_failed $name
+        builtin contains -- $name $__awsrole_failed; or set -a __awsrole_failed $name
         return
     end
     __awsrole_save $name
@@ -169,7 +169,7 @@ function __awsrole_forget
     for name in $argv
         set -eg __awsrole_prior_$name
         set -eg __awsrole_ours_$name
-        set -l at (contains -i -- $name $__awsrole_touched)
+        set -l at (builtin contains -i -- $name $__awsrole_touched)
         and set -eg __awsrole_touched[$at]
     end
 end
@@ -207,7 +207,7 @@ end
 # they are half set.)
 function __awsrole_undo
     for name in $__awsrole_keys
-        if test -z "$__awsrole_pending"; and contains -- $name $__awsrole_touched; and not __awsrole_intact $name
+        if test -z "$__awsrole_pending"; and builtin contains -- $name $__awsrole_touched; and not __awsrole_intact $name
             __awsrole_forget $__awsrole_keys
         end
     end
@@ -229,10 +229,10 @@ end
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 function __awsrole_mind_changes
-    contains -- $__awsrole_state role closed; or return 0
+    builtin contains -- $__awsrole_state role closed; or return 0
     set -l changed
     for name in $__awsrole_keys $__awsrole_profiles
-        if contains -- $name $__awsrole_touched; and not __awsrole_intact $name
+        if builtin contains -- $name $__awsrole_touched; and not __awsrole_intact $name
             set -a changed $name
         end
     end
@@ -240,9 +240,9 @@ function __awsrole_mind_changes
     for name in $__awsrole_touched
         if not __awsrole_intact $name
             __awsrole_forget $name
-        else if contains -- $name $__awsrole_keys
+        else if builtin contains -- $name $__awsrole_keys
             __awsrole_hide $name
-        else if contains -- $name $__awsrole_profiles
+        else if builtin contains -- $name $__awsrole_profiles
             __awsrole_hide $name
         else
             __awsrole_restore $name
@@ -272,7 +272,7 @@ function __awsrole_close
     set -g __awsrole_state closed
     set -g __awsrole_pending ''
     set -l now (builtin path mtime -R -- $__awsrole_clock)
-    set -g __awsrole_deadline (math "$now + 30")
+    set -g __awsrole_deadline (builtin math "$now + 30")
 end
 
 # --- sync ------------------------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ function __awsrole_sync -a event
     set -g __awsrole_generation $__awsrole_text
     set -g __awsrole_direnv $DIRENV_WATCHES
     set -g __awsrole_state outer
-    set -g __awsrole_depth (count $__awsrole_files x)
+    set -g __awsrole_depth (builtin count $__awsrole_files x)
     set -g __awsrole_deadline 0
     set -g __awsrole_failed
     set -q __awsrole_files[1]; or set -q AWSROLE_STATE; or return 0
@@ -308,7 +308,7 @@ function __awsrole_sync -a event
     set -l problem
     if test -f $__awsrole_bin -a -x $__awsrole_bin
         # A syntax error would quote the line, and with it a secret.
-        $__awsrole_bin $arguments -- $__awsrole_files </dev/null | source 2>/dev/null
+        $__awsrole_bin $arguments -- $__awsrole_files </dev/null | builtin source 2>/dev/null
         set problem "no complete answer: this shell holds no credentials here (hint: `awsrole refresh` asks again)"
     else
         set problem "$__awsrole_bin is gone: this directory's role can't be had (hint: reinstall awsrole or open a new shell)"
@@ -368,7 +368,7 @@ end
 # before it and laid back after it, over whatever it made of the environment. For a moment they stand unexported.
 function __awsrole_lift
     __awsrole_mind_changes
-    contains -- $__awsrole_state role closed; or return
+    builtin contains -- $__awsrole_state role closed; or return
     for name in $__awsrole_touched
         if not __awsrole_intact $name
             __awsrole_forget $name
@@ -384,7 +384,7 @@ end
 function __awsrole_lay
     for name in $__awsrole_lifted
         set -l value __awsrole_lifted_$name
-        if count $$value >/dev/null
+        if builtin count $$value >/dev/null
             __awsrole_set $name $$value
         else
             __awsrole_hide $name
@@ -398,7 +398,7 @@ end
 function __awsrole_register
     function __awsrole_on_prompt --on-event fish_prompt
         __awsrole_hook prompt
-        if not set -q __awsrole_behind_direnv; and functions -q __direnv_export_eval
+        if not set -q __awsrole_behind_direnv; and builtin functions -q __direnv_export_eval
             set -g __awsrole_behind_direnv
             __awsrole_register
         end
@@ -418,9 +418,14 @@ function __awsrole_register
         end
     end
 
+    # What a handler does isn't written to the terminal under fish_trace, with the secrets in it.
+    function __awsrole_on_typed --on-event __awsrole_typed
+        __awsrole_hook cd
+    end
+
     # The only event before the prompt's, whose first handler may be direnv's.
     function __awsrole_on_end_of_command --on-event fish_postexec
-        functions -q __direnv_export_eval; and __awsrole_lift
+        builtin functions -q __direnv_export_eval; and __awsrole_lift
     end
 end
 
@@ -429,7 +434,7 @@ end
 function __awsrole_command
     __awsrole_mind_changes
     set -l code 0
-    switch (count $argv):$argv[1]
+    switch (builtin count $argv):$argv[1]
         case 1:off # no process, no word
             __awsrole_undo
             set -g __awsrole_off 1
@@ -445,7 +450,7 @@ function __awsrole_command
             set -g __awsrole_state new
             set -g __awsrole_use (string replace -r '^-$' '' -- $argv[2])
             set -g __awsrole_use_in $__awsrole_files[1]
-            __awsrole_hook cd
+            builtin emit __awsrole_typed
             test $__awsrole_state != closed
             return
         case '*'
@@ -453,7 +458,7 @@ function __awsrole_command
             set code $status
             test "$argv[1]" = refresh; and set -g __awsrole_state new
     end
-    __awsrole_hook cd
+    builtin emit __awsrole_typed
     return $code
 end
 

@@ -178,7 +178,7 @@ __awsrole_undo() {
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 __awsrole_mind_changes() {
   \builtin local name changed= keys=
-  if [[ $__awsrole_state != (role|closed) ]]; then return 0; fi
+  case $__awsrole_state in role | closed) ;; *) return 0 ;; esac
   for name in $__awsrole_keys $__awsrole_profiles; do
     if (( ${+__awsrole_prior[$name]} )) && ! __awsrole_intact $name; then
       changed=$name
@@ -296,7 +296,7 @@ __awsrole_lift() {
   \builtin emulate -LR zsh -o no_aliases
   \builtin local name
   __awsrole_mind_changes
-  if [[ $__awsrole_state != (role|closed) ]]; then return 0; fi
+  case $__awsrole_state in role | closed) ;; *) return 0 ;; esac
   for name in ${(k)__awsrole_prior}; do
     if __awsrole_intact $name; then
       __awsrole_lifted[$name]="${(P)name+:${(P)name}}"
@@ -348,7 +348,7 @@ __awsrole_register() {
 
 __awsrole_place() { # ARRAY FUNCTION
   \builtin local -a others
-  others=(${${(P)1}:#($2|__awsrole_lift)})
+  others=(${${${(P)1}:#$2}:#__awsrole_lift})
   \builtin local direnv=${others[(ie)_direnv_hook]}
   if (( direnv > $#others )); then \builtin set -A $1 $2 $others
   else \builtin set -A $1 ${others[1,direnv-1]} __awsrole_lift _direnv_hook $2 ${others[direnv+1,-1]}; fi

@@ -24,8 +24,8 @@ RC = {
     "zsh": ("ready_count=0; setopt prompt_subst; unsetopt prompt_sp prompt_cr\nPROMPT='@@ready:$((++ready_count))@@' RPROMPT=\n", ""),
     "fish": (
         "set -g fish_greeting; set -g ready_count 0\n"
-        "function count_ready --on-event fish_prompt; set -g ready_count (math $ready_count + 1); end\n"
-        "function fish_prompt; printf '@@ready:%s@@' $ready_count; end\n"
+        "function count_ready --on-event fish_prompt; set -g ready_count (builtin math $ready_count + 1); end\n"
+        "function fish_prompt; builtin printf '@@ready:%s@@' $ready_count; end\n"
         "function fish_right_prompt; end\nfunction fish_mode_prompt; end\nset -g fish_autosuggestion_enabled 0\n",
         "",
     ),

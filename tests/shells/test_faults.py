@@ -1,0 +1,67 @@
+"""The binary crashes, says half, says garbage, is gone."""
+
+import pytest
+from conftest import CLOSED, DEV, aws
+
+OUTER = {"AWS_PROFILE": "home", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_ACCESS_KEY_ID": "AKIAHOME"}
+
+
+@pytest.mark.parametrize("fault", ["crash", "half", "garbage"])
+def test_no_whole_answer_closes(shell, terminal, project, stand_in, fault):
+    (project / ".awsrole.toml").write_text(f'role = "dev"\nfault = "{fault}"\n')
+    tty = terminal(shell, env=OUTER)
+    output = tty.run(f"cd {project}")
+    assert output.count("awsrole: no complete answer") == 1
+    assert "secret-of" not in output
+    assert aws(tty.env()) == CLOSED
+    assert "awsrole:" not in tty.run("cd deep")
+    assert len(stand_in.starts()) == 1
+    # An edit is another chance.
+    (project / ".awsrole.toml").write_text('role = "dev"\n')
+    tty.run("")
+    assert aws(tty.env()).items() >= DEV.items()
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+
+
+def test_the_binary_is_gone(shell, terminal, project, stand_in):
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    stand_in.program.unlink()
+    assert "awsrole:" not in tty.run("")
+    assert "awsrole:" not in tty.run("cd deep")
+    assert aws(tty.env()).items() >= DEV.items()
+    assert "awsrole:" not in tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+    assert tty.run(f"cd {project}").count(f"awsrole: {stand_in.program} is gone") == 1
+    assert aws(tty.env()) == CLOSED
+    assert "awsrole:" not in tty.run("")
+    assert "awsrole:" not in tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+
+
+@pytest.mark.parametrize("kind", ["directory", "not executable"])
+def test_the_binary_became_something_else(shell, terminal, project, stand_in, kind):
+    tty = terminal(shell)
+    if kind == "directory":
+        stand_in.program.unlink()
+        stand_in.program.mkdir()
+    else:
+        stand_in.program.chmod(0o644)
+    assert "is gone" in tty.run(f"cd {project}")
+    assert aws(tty.env()) == CLOSED
+
+
+def test_without_its_clock_fish_asks_each_time(terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text('role = "dev"\ndeadline = 60\n')
+    tty = terminal("fish", cwd=project)
+    (stand_in.folder / "clock").unlink()
+    assert "awsrole:" not in tty.run("")
+    assert aws(tty.env()).items() >= DEV.items()
+    assert stand_in.events()[:2] == ["prompt", "due"]
+
+
+def test_an_answer_that_comes_late_is_waited_for(shell, terminal, project):
+    (project / ".awsrole.toml").write_text('role = "dev"\nsleep = 0.5\n')
+    tty = terminal(shell, cwd=project)
+    assert aws(tty.env()).items() >= DEV.items()

@@ -1,0 +1,78 @@
+"""Ctrl-C while the binary works."""
+
+import time
+
+import pytest
+from conftest import CLOSED, DEV, aws
+
+OUTER = {"AWS_PROFILE": "home"}
+SLOW = 'role = "dev"\nsleep = 30\n'
+
+
+def await_start(stand_in, number=1):
+    deadline = time.monotonic() + 20
+    while len(stand_in.starts()) < number:
+        assert time.monotonic() < deadline, "the binary was never started"
+        time.sleep(0.02)
+
+
+def test_the_rest_of_the_line_does_not_run(shell, terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text(SLOW)
+    tty = terminal(shell, env=OUTER)
+    ran = tty.file()
+    tty.send(f"cd {project} && touch {ran}" + ("\r" if shell == "fish" else "\n"))
+    await_start(stand_in)
+    tty.interrupt()
+    output = tty.wait()
+    assert not ran.exists()
+    output += tty.run("")
+    assert output.count("awsrole: interrupted") == 1
+    assert aws(tty.env()) == CLOSED
+    # Neither a loop nor a second try, until something changes.
+    tty.run("cd deep")
+    assert len(stand_in.starts()) == 1
+    (project / ".awsrole.toml").write_text('role = "dev"\n')
+    tty.run("")
+    assert aws(tty.env()).items() >= DEV.items()
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+
+
+def test_at_a_prompt(shell, terminal, project, stand_in):
+    tty = terminal(shell, env=OUTER, cwd=project)
+    (project / ".awsrole.toml").write_text(SLOW)
+    tty.send("\r" if shell == "fish" else "\n")
+    await_start(stand_in, 2)
+    tty.interrupt()
+    tty.wait()
+    # The very next command acts as nobody.
+    assert aws(tty.env()) == CLOSED
+    assert len(stand_in.starts()) == 2
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_traps_are_left_alone(shell, terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text(SLOW)
+    tty = terminal(shell, before="trap 'echo trapped' INT; trap 'echo bye' EXIT")
+    traps = tty.run("trap")
+    tty.send(f"cd {project}\n")
+    await_start(stand_in)
+    tty.interrupt()
+    tty.wait()
+    tty.run("")
+    assert tty.run("trap") == traps
+    assert aws(tty.env()) in (CLOSED, {})
+
+
+def test_options_survive(terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text(SLOW)
+    tty = terminal("bash", before="set -aC")
+    options = tty.run("set +o")
+    tty.send(f"cd {project}\n")
+    await_start(stand_in)
+    tty.interrupt()
+    tty.wait()
+    assert tty.run("set +o") == options
+    assert not [name for name in tty.env() if b"__awsrole" in name]
