@@ -36,7 +36,9 @@ pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Fa
     }
     let summaries = summarize(&merged.unwrap_or_default(), &Profiles::load(context)?)?;
     for summary in summaries {
-        show(summary.name.map_or(String::new(), |name| format!("[role.{name}]")).trim());
+        if let Some(name) = summary.name {
+            show(format!("[role.{name}]"));
+        }
         for (label, text) in summary.lines {
             show(format!("  {label:<16}{text}"));
         }

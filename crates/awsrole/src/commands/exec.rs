@@ -53,7 +53,11 @@ pub(super) fn run(
     let env = child_environment(&outer.env, &diff);
     let program = &command[0];
     let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();
-    complain(&Problem::new(format!("{} can't be run", program.to_string_lossy())).because(&error));
+    complain(
+        &Problem::new(format!("{} can't be run", program.to_string_lossy()))
+            .because(&error)
+            .hint("the words after `--` are a program and its arguments; for shell syntax: -- sh -c '…'"),
+    );
     // As shells and env(1) do.
     let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
     Ok(Outcome::Code(code))
