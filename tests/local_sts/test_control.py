@@ -170,7 +170,7 @@ def test_orders_that_cannot_be_read(server):
     b"GET /?Action=AssumeRole&Version=2011-06-15 HTTP/1.1\r\nhost: x\r\nauthorization: AWS4-HMAC-SHA256 \xff=\xff\r\n\r\n",
     b"GET /?Action=%00%01&Version=2011-06-15 HTTP/1.1\r\nhost: x\r\n\r\n",
     b"GET /?Action=AssumeRole&Version=2011-06-15 HTTP/1.1\r\nhost: x\r\nx-amz-date: \xc3\xa92015083T23600Z\r\n"
-    b"authorization: AWS4-HMAC-SHA256 Credential=AKIA1ALICEAAAAAAAAAA/2/3/sts/aws4_request, SignedHeaders=;host, "
+    b"authorization: AWS4-HMAC-SHA256 Credential=AKIAALICE00000000000/2/3/sts/aws4_request, SignedHeaders=;host, "
     b"Signature=zz\r\n\r\n",
     b"DELETE /_local/nothing HTTP/1.1\r\nhost: x\r\n\r\n",
     b"POST /_local/expire HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n[]",

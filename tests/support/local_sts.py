@@ -6,6 +6,8 @@ The binary is looked for in the directory that AWSROLE_TEST_BIN_DIR names.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -56,11 +58,11 @@ def _value(value: object) -> str:
 
 def user(name: str, account: str = "111111111111", **more: object) -> dict:
     """A user whose key is derived from account and name: AWS shaped, the same in every run."""
-    tail = "".join(c for c in name.upper() if c.isalnum())
+    tail = base64.b32encode(hashlib.sha256(f"{account}/{name}".encode()).digest()).decode()
     return {
         "name": name,
         "account": account,
-        "access_key_id": ("AKIA" + account[:1] + tail + "A" * 16)[:20],
+        "access_key_id": "AKIA" + tail[:16],
         "secret_access_key": (f"{name}/{account}+" + "s3cr3t" * 7)[:40],
         **more,
     }
