@@ -89,6 +89,7 @@ __awsrole_fresh() {
   esac
   for ((i = 0; i < __awsrole_depth; i++)); do
     if ! \builtin test "${__awsrole_files[i]-}" = "${__awsrole_paths[i]-}"; then \builtin return 1; fi
+    if [[ -z ${__awsrole_files[i]-} ]]; then break; fi
     __awsrole_read "${__awsrole_files[i]-}"
     if ! \builtin test "$__awsrole_text" = "${__awsrole_texts[i]-}"; then \builtin return 1; fi
   done

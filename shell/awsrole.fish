@@ -9,6 +9,9 @@ set -g __awsrole_generation_file @GENERATION@
 # A file from 1970: its age is the time in seconds, which no builtin tells otherwise.
 set -g __awsrole_clock @CLOCK@
 
+# Statements of one line, but for what stands in single quotes, up to the last one.
+set -g __awsrole_answer '\A(?:__awsrole_(?:adopt|set|hide) \w+(?: unset| exported)?(?: \'(?:[^\\\\\']++|\\\\.)*+\')?\n)*__awsrole_done \w+ \d+ \d+\s*\z'
+
 # --- names -----------------------------------------------------------------------------------------------------------
 
 # Each of these two is believed as a whole by the clients, so that a change to one of its members is a change to all.
@@ -307,8 +310,12 @@ function __awsrole_sync -a event
     set -g __awsrole_pending 1
     set -l problem
     if test -f $__awsrole_bin -a -x $__awsrole_bin
-        # A syntax error would quote the line, and with it a secret.
-        $__awsrole_bin $arguments -- $__awsrole_files </dev/null | builtin source 2>/dev/null
+        set -l answer ($__awsrole_bin $arguments -- $__awsrole_files </dev/null | string collect)
+        # Of a syntax error fish shows the line, and with it a secret, whatever is redirected. So only what has the form
+        # of an answer is eval'd.
+        if string match -rq $__awsrole_answer -- "$answer"
+            eval $answer
+        end
         set problem "no complete answer: this shell holds no credentials here (hint: `awsrole refresh` asks again)"
     else
         set problem "$__awsrole_bin is gone: this directory's role can't be had (hint: reinstall awsrole or open a new shell)"

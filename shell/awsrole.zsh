@@ -90,6 +90,7 @@ __awsrole_fresh() {
   esac
   for (( i = 1; i <= __awsrole_depth; i++ )); do
     if [[ ${__awsrole_files[i]} != "${__awsrole_paths[i]}" ]]; then return 1; fi
+    if [[ -z ${__awsrole_files[i]} ]]; then break; fi
     __awsrole_read "${__awsrole_files[i]}"
     if [[ $__awsrole_text != "${__awsrole_texts[i]}" ]]; then return 1; fi
   done
