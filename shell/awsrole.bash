@@ -36,7 +36,7 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_use=''        # `awsrole use NAME`, and the file for which it was said
   __awsrole_use_in=''
   __awsrole_failed=''     # names that could not be set, each between spaces
-  __awsrole_depth=0 __awsrole_deadline=0 __awsrole_generation='' __awsrole_direnv=''
+  __awsrole_depth=1 __awsrole_at='' __awsrole_unit='' __awsrole_deadline=0 __awsrole_generation='' __awsrole_direnv=''
   __awsrole_paths=() __awsrole_texts=()
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted
 fi
@@ -47,14 +47,24 @@ __awsrole_say() {
 
 # --- find ------------------------------------------------------------------------------------------------------------
 
-# Every .awsrole.toml from here upward, nearest first. Of any kind: the binary explains a directory or a dangling link.
+# The nearest $1 files named .awsrole.toml from here upward. Of any kind: the binary explains a directory or a link to
+# nowhere. Where to look is worked out once for a directory, not at each prompt.
 __awsrole_find() {
-  \builtin local dir="${PWD%/}"
+  \builtin local file dir
+  if ! \builtin test "$PWD" = "$__awsrole_at"; then
+    dir=${PWD%/} __awsrole_at=$PWD __awsrole_candidates=("${PWD%/}/.awsrole.toml")
+    while [[ $dir == */* ]]; do
+      dir=${dir%/*}
+      __awsrole_candidates+=("$dir/.awsrole.toml")
+    done
+  fi
   __awsrole_files=()
-  while
-    if [[ -e $dir/.awsrole.toml || -L $dir/.awsrole.toml ]]; then __awsrole_files+=("$dir/.awsrole.toml"); fi
-    [[ $dir == */* ]]
-  do dir=${dir%/*}; done
+  for file in "${__awsrole_candidates[@]}"; do
+    if [[ -e $file || -L $file ]]; then
+      __awsrole_files+=("$file")
+      if ((${#__awsrole_files[@]} >= $1)); then \builtin return 0; fi
+    fi
+  done
 }
 
 # Contents are compared, not times: two edits within one tick of the clock are two edits. A FIFO is never opened, a huge
@@ -74,13 +84,17 @@ __awsrole_read_generation() {
   fi
 }
 
+__awsrole_read_clock() {
+  if __awsrole_bash 500; then __awsrole_now=$EPOCHSECONDS; else \builtin printf -v __awsrole_now '%(%s)T' -1; fi
+}
+
 # --- decide ----------------------------------------------------------------------------------------------------------
 
 # Is what the shell holds still right? If not, __awsrole_event says why. `test` because `[[` heeds nocasematch.
 __awsrole_fresh() {
-  \builtin local i now
+  \builtin local i
   __awsrole_event=prompt
-  __awsrole_find
+  __awsrole_find "$__awsrole_depth"
   if ! \builtin test "${__awsrole_files[0]-}" = "${__awsrole_paths[0]-}"; then \builtin return 1; fi
   case $__awsrole_state in
     new) \builtin return 1 ;;
@@ -97,8 +111,8 @@ __awsrole_fresh() {
   if ! \builtin test "$__awsrole_text" = "$__awsrole_generation"; then \builtin return 1; fi
   if ! \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then \builtin return 1; fi
   if ((__awsrole_deadline)); then
-    \builtin printf -v now '%(%s)T' -1
-    if ((now >= __awsrole_deadline)); then
+    __awsrole_read_clock
+    if ((__awsrole_now >= __awsrole_deadline)); then
       if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
       \builtin return 1
     fi
@@ -187,11 +201,19 @@ __awsrole_undo() {
 
 # --- the user's own hand ---------------------------------------------------------------------------------------------
 
+# What of the two units can be remembered: values that are no secrets, and whether the others are there.
+__awsrole_look() {
+  __awsrole_text="${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s} ${AWS_SESSION_TOKEN+s} "
+  __awsrole_text+="${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
+}
+
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 __awsrole_mind_changes() {
   \builtin local name changed='' keys=''
   case $__awsrole_state in role | closed) ;; *) \builtin return 0 ;; esac
+  __awsrole_look
+  if ((${#__awsrole_lifted[@]})) || \builtin test "$__awsrole_text" = "$__awsrole_unit"; then \builtin return 0; fi
   for name in "${__awsrole_keys[@]}" "${__awsrole_profiles[@]}"; do
     if [[ -n ${__awsrole_prior[$name]+x} ]] && ! __awsrole_intact "$name"; then
       changed=$name
@@ -210,7 +232,7 @@ __awsrole_mind_changes() {
   done
   if ! \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then \builtin return 0; fi
   __awsrole_state=hands-off
-  __awsrole_find
+  __awsrole_find 1
   if \builtin test "${__awsrole_files[0]-}" = "${__awsrole_paths[0]-}"; then
     __awsrole_say "$changed was changed by hand: awsrole keeps its hands off here until \`awsrole refresh\` or until you leave"
   fi
@@ -226,8 +248,10 @@ __awsrole_close() {
   __awsrole_set AWS_EC2_METADATA_DISABLED true
   __awsrole_set AWSROLE_STATE closed
   __awsrole_state=closed __awsrole_pending=''
-  \builtin printf -v __awsrole_deadline '%(%s)T' -1
-  ((__awsrole_deadline += 30))
+  __awsrole_look
+  __awsrole_unit=$__awsrole_text
+  __awsrole_read_clock
+  __awsrole_deadline=$((__awsrole_now + 30))
 }
 
 # --- sync ------------------------------------------------------------------------------------------------------------
@@ -244,7 +268,8 @@ __awsrole_sync() {
   if [[ -n $__awsrole_use ]]; then arguments+=(--role "$__awsrole_use"); fi
 
   __awsrole_undo
-  __awsrole_paths=("${__awsrole_files[@]}") __awsrole_texts=() __awsrole_depth=${#__awsrole_files[@]}
+  __awsrole_find 1000
+  __awsrole_paths=("${__awsrole_files[@]}") __awsrole_texts=() __awsrole_depth=$((${#__awsrole_files[@]} + 1))
   for file in "${__awsrole_files[@]}"; do
     __awsrole_read "$file"
     __awsrole_texts+=("$__awsrole_text")
@@ -252,7 +277,7 @@ __awsrole_sync() {
   __awsrole_read_generation
   __awsrole_generation=$__awsrole_text __awsrole_direnv=${DIRENV_WATCHES-}
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=''
-  if ((!__awsrole_depth)) && [[ -z ${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
+  if ((!${#__awsrole_files[@]})) && [[ -z ${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
 
   __awsrole_pending=1
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
@@ -284,15 +309,13 @@ __awsrole_adopt() { # NAME unset | NAME exported VALUE
 __awsrole_done() { # STATE DEADLINE DEPTH
   if [[ $__awsrole_failed ]]; then \builtin return 0; fi
   __awsrole_state=$1 __awsrole_depth=$3 __awsrole_pending=''
-  if [[ $1 == closed ]]; then __awsrole_close; fi
+  if [[ $1 == closed ]]; then __awsrole_close; else __awsrole_look; __awsrole_unit=$__awsrole_text; fi
   if (($2)) || [[ $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
 
 __awsrole_hook() { # prompt | cd
-  \builtin local - event
-  \builtin set +aeuxvET
   if [[ $__awsrole_off ]]; then \builtin return 0; fi
   if [[ $__awsrole_pending ]]; then
     __awsrole_undo
@@ -352,15 +375,18 @@ __awsrole_prompt() {
 # After `cd`, so that in `cd x && terraform plan` the role is there. Completion functions change directory in a
 # subshell just to look around.
 __awsrole_moved() {
+  \builtin local -
+  \builtin set +aeuxvET
   if ((BASH_SUBSHELL)) && [[ -n ${COMP_POINT+x} ]]; then \builtin return 0; fi
   __awsrole_hook cd
 }
 
 # While the prompt sat there, the role may have fallen due (bash 5.3).
 __awsrole_before_command() {
-  \builtin local now
-  \builtin printf -v now '%(%s)T' -1
-  if ((__awsrole_deadline && now >= __awsrole_deadline)); then __awsrole_hook prompt; fi
+  \builtin local -
+  \builtin set +aeuxvET
+  __awsrole_read_clock
+  if ((__awsrole_deadline && __awsrole_now >= __awsrole_deadline)); then __awsrole_hook prompt; fi
 }
 
 __awsrole_bash() { # Is this bash at least version $1?
@@ -403,7 +429,7 @@ __awsrole_command() {
       \builtin return 0 ;;
     1:on) __awsrole_off='' __awsrole_state=new ;;
     2:use)
-      __awsrole_find
+      __awsrole_find 1
       __awsrole_off='' __awsrole_state=new __awsrole_use=${2#-} __awsrole_use_in=${__awsrole_files[0]-}
       __awsrole_hook cd
       [[ $__awsrole_state != closed ]]

@@ -40,6 +40,7 @@ if not set -q __awsrole_state
     set -g __awsrole_generation ''
     set -g __awsrole_direnv ''
     set -g __awsrole_at ''
+    set -g __awsrole_unit
     set -g __awsrole_paths
     set -g __awsrole_texts
 end
@@ -50,7 +51,8 @@ end
 
 # --- find ------------------------------------------------------------------------------------------------------------
 
-# Every .awsrole.toml from here upward, nearest first. Of any kind: the binary explains a directory or a dangling link.
+# The nearest $argv[1] files named .awsrole.toml from here upward. Of any kind: the binary explains a directory or a link
+# to nowhere. Where to look is worked out once for a directory, not at each prompt.
 function __awsrole_find
     if test "$PWD" != "$__awsrole_at"
         set -g __awsrole_at $PWD
@@ -66,6 +68,7 @@ function __awsrole_find
     for file in $__awsrole_candidates
         if test -e $file -o -L $file
             set -a __awsrole_files $file
+            set -q __awsrole_files[$argv[1]]; and return
         end
     end
 end
@@ -96,7 +99,7 @@ end
 # Is what the shell holds still right? If not, __awsrole_event says why.
 function __awsrole_fresh
     set -g __awsrole_event prompt
-    __awsrole_find
+    __awsrole_find $__awsrole_depth
     test "$__awsrole_files[1]" = "$__awsrole_paths[1]"; or return 1
     switch $__awsrole_state
         case new
@@ -229,10 +232,19 @@ end
 
 # --- the user's own hand ---------------------------------------------------------------------------------------------
 
+# What of the two units can be remembered: values that are no secrets, and how many of the names are missing.
+function __awsrole_look
+    set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
+    set -g __awsrole_text "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE"
+end
+
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 function __awsrole_mind_changes
     builtin contains -- $__awsrole_state role closed; or return 0
+    set -q __awsrole_lifted[1]; and return
+    __awsrole_look
+    test "$__awsrole_text" = "$__awsrole_unit"; and return
     set -l changed
     for name in $__awsrole_keys $__awsrole_profiles
         if builtin contains -- $name $__awsrole_touched; and not __awsrole_intact $name
@@ -254,7 +266,7 @@ function __awsrole_mind_changes
     string match -qv '*_PROFILE' -- $changed; and __awsrole_forget $__awsrole_keys
     test "$DIRENV_WATCHES" = "$__awsrole_direnv"; or return 0
     set -g __awsrole_state hands-off
-    __awsrole_find
+    __awsrole_find 1
     if test "$__awsrole_files[1]" = "$__awsrole_paths[1]"
         __awsrole_say "$changed[-1] was changed by hand: awsrole keeps its hands off here until `awsrole refresh` or until you leave"
     end
@@ -274,6 +286,8 @@ function __awsrole_close
     __awsrole_set AWSROLE_STATE closed
     set -g __awsrole_state closed
     set -g __awsrole_pending ''
+    __awsrole_look
+    set -g __awsrole_unit $__awsrole_text
     set -l now (builtin path mtime -R -- $__awsrole_clock)
     set -g __awsrole_deadline (builtin math "$now + 30")
 end
@@ -292,6 +306,7 @@ function __awsrole_sync -a event
     test -n "$__awsrole_use"; and set -a arguments --role $__awsrole_use
 
     __awsrole_undo
+    __awsrole_find 1000
     set -g __awsrole_paths $__awsrole_files
     set -g __awsrole_texts
     for file in $__awsrole_files
@@ -349,6 +364,9 @@ function __awsrole_done -a state deadline depth
     if test $state = closed
         __awsrole_close
         test $deadline -eq 0; and return
+    else
+        __awsrole_look
+        set -g __awsrole_unit $__awsrole_text
     end
     set -g __awsrole_deadline $deadline
 end
@@ -452,7 +470,7 @@ function __awsrole_command
             set -g __awsrole_off ''
             set -g __awsrole_state new
         case 2:use
-            __awsrole_find
+            __awsrole_find 1
             set -g __awsrole_off ''
             set -g __awsrole_state new
             set -g __awsrole_use (string replace -r '^-$' '' -- $argv[2])

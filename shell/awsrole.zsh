@@ -36,8 +36,9 @@ __awsrole_start() {
   \builtin typeset -g __awsrole_off=      # `awsrole off`
   \builtin typeset -g __awsrole_use= __awsrole_use_in= # `awsrole use NAME`, and the file for which it was said
   \builtin typeset -ga __awsrole_failed   # names that could not be set
-  \builtin typeset -g __awsrole_depth=0 __awsrole_deadline=0 __awsrole_generation= __awsrole_direnv= __awsrole_event= __awsrole_text=
-  \builtin typeset -ga __awsrole_files __awsrole_paths __awsrole_texts
+  \builtin typeset -g __awsrole_depth=1 __awsrole_deadline=0 __awsrole_generation= __awsrole_direnv=
+  \builtin typeset -g __awsrole_at= __awsrole_unit= __awsrole_event= __awsrole_text=
+  \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_paths __awsrole_texts
   \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted
 }
 
@@ -47,14 +48,24 @@ __awsrole_say() {
 
 # --- find ------------------------------------------------------------------------------------------------------------
 
-# Every .awsrole.toml from here upward, nearest first. Of any kind: the binary explains a directory or a dangling link.
+# The nearest $1 files named .awsrole.toml from here upward. Of any kind: the binary explains a directory or a link to
+# nowhere. Where to look is worked out once for a directory, not at each prompt.
 __awsrole_find() {
-  \builtin local dir=${PWD%/}
+  \builtin local file dir
+  if [[ $PWD != "$__awsrole_at" ]]; then
+    dir=${PWD%/} __awsrole_at=$PWD __awsrole_candidates=("${PWD%/}/.awsrole.toml")
+    while [[ $dir == */* ]]; do
+      dir=${dir%/*}
+      __awsrole_candidates+=("$dir/.awsrole.toml")
+    done
+  fi
   __awsrole_files=()
-  while
-    if [[ -e $dir/.awsrole.toml || -L $dir/.awsrole.toml ]]; then __awsrole_files+=("$dir/.awsrole.toml"); fi
-    [[ $dir == */* ]]
-  do dir=${dir%/*}; done
+  for file in $__awsrole_candidates; do
+    if [[ -e $file || -L $file ]]; then
+      __awsrole_files+=("$file")
+      if (( $#__awsrole_files >= $1 )); then return 0; fi
+    fi
+  done
 }
 
 # Contents are compared, not times: two edits within one tick of the clock are two edits. A FIFO is never opened, a huge
@@ -81,7 +92,7 @@ __awsrole_read_generation() {
 __awsrole_fresh() {
   \builtin local i
   __awsrole_event=prompt
-  __awsrole_find
+  __awsrole_find $__awsrole_depth
   if [[ ${__awsrole_files[1]} != "${__awsrole_paths[1]}" ]]; then return 1; fi
   case $__awsrole_state in
     new) return 1 ;;
@@ -175,11 +186,19 @@ __awsrole_undo() {
 
 # --- the user's own hand ---------------------------------------------------------------------------------------------
 
+# What of the two units can be remembered: values that are no secrets, and whether the others are there.
+__awsrole_look() {
+  __awsrole_text="${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s} ${AWS_SESSION_TOKEN+s} "
+  __awsrole_text+="${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
+}
+
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 __awsrole_mind_changes() {
   \builtin local name changed= keys=
   case $__awsrole_state in role | closed) ;; *) return 0 ;; esac
+  __awsrole_look
+  if (( $#__awsrole_lifted )) || [[ $__awsrole_text == "$__awsrole_unit" ]]; then return 0; fi
   for name in $__awsrole_keys $__awsrole_profiles; do
     if (( ${+__awsrole_prior[$name]} )) && ! __awsrole_intact $name; then
       changed=$name
@@ -197,7 +216,7 @@ __awsrole_mind_changes() {
   done
   if [[ ${DIRENV_WATCHES-} != "$__awsrole_direnv" ]]; then return 0; fi
   __awsrole_state=hands-off
-  __awsrole_find
+  __awsrole_find 1
   if [[ ${__awsrole_files[1]} == "${__awsrole_paths[1]}" ]]; then
     __awsrole_say "$changed was changed by hand: awsrole keeps its hands off here until \`awsrole refresh\` or until you leave"
   fi
@@ -212,6 +231,8 @@ __awsrole_close() {
   for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do __awsrole_set $name awsrole-no-role; done
   __awsrole_set AWS_EC2_METADATA_DISABLED true
   __awsrole_set AWSROLE_STATE closed
+  __awsrole_look
+  __awsrole_unit=$__awsrole_text
   __awsrole_state=closed __awsrole_pending= __awsrole_deadline=$(( EPOCHSECONDS + 30 ))
 }
 
@@ -231,7 +252,8 @@ __awsrole_sync() {
   if [[ -n $__awsrole_use ]]; then arguments+=(--role $__awsrole_use); fi
 
   __awsrole_undo
-  __awsrole_paths=($__awsrole_files) __awsrole_texts=() __awsrole_depth=$#__awsrole_files
+  __awsrole_find 1000
+  __awsrole_paths=($__awsrole_files) __awsrole_texts=() __awsrole_depth=$(( $#__awsrole_files + 1 ))
   for file in $__awsrole_files; do
     __awsrole_read $file
     __awsrole_texts+=("$__awsrole_text")
@@ -239,7 +261,7 @@ __awsrole_sync() {
   __awsrole_read_generation
   __awsrole_generation=$__awsrole_text __awsrole_direnv=${DIRENV_WATCHES-}
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=()
-  if (( ! __awsrole_depth && ! ${+AWSROLE_STATE} )); then return 0; fi
+  if (( ! $#__awsrole_files && ! ${+AWSROLE_STATE} )); then return 0; fi
 
   __awsrole_pending=1
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
@@ -271,7 +293,7 @@ __awsrole_adopt() { # NAME unset | NAME exported VALUE
 __awsrole_done() { # STATE DEADLINE DEPTH
   if (( $#__awsrole_failed )); then return 0; fi
   __awsrole_state=$1 __awsrole_depth=$3 __awsrole_pending=
-  if [[ $1 == closed ]]; then __awsrole_close; fi
+  if [[ $1 == closed ]]; then __awsrole_close; else __awsrole_look; __awsrole_unit=$__awsrole_text; fi
   if [[ $2 != 0 || $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
 
@@ -368,7 +390,7 @@ __awsrole_command() {
       return 0 ;;
     1:on) __awsrole_off= __awsrole_state=new ;;
     2:use)
-      __awsrole_find
+      __awsrole_find 1
       __awsrole_off= __awsrole_state=new __awsrole_use=${2#-} __awsrole_use_in=${__awsrole_files[1]}
       __awsrole_hook cd
       [[ $__awsrole_state != closed ]]
