@@ -1,0 +1,198 @@
+"""A person's home with AWS files, projects in it, and a local STS that knows the keys.
+
+A plain module: no pytest here. The binary is looked for in the directory that AWSROLE_TEST_BIN_DIR names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.local_sts import LocalSts, allow, binary, trust, user
+
+HERE, THERE = "111111111111", "222222222222"
+
+ALICE = user("alice", HERE, policy=allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*"))
+# Whom clients act as that fall through to [default]: any call of hers is a leak.
+BYSTANDER = user("bystander", HERE, policy=allow("sts:*", "*"))
+
+ANYONE_HERE = trust(f"arn:aws:iam::{HERE}:root", actions=["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"])
+
+FIXTURE = {
+    "user": [ALICE, BYSTANDER],
+    "role": [
+        {"name": "Deploy", "account": THERE, "trust": ANYONE_HERE, "max_session_duration": 14400,
+         "policy": allow("sts:AssumeRole", "*")},
+        {"name": "Build", "account": HERE, "trust": ANYONE_HERE},
+        {"name": "Closed", "account": THERE, "trust": trust(f"arn:aws:iam::{THERE}:role/Nobody")},
+        {"name": "Second", "account": THERE, "trust": trust(f"arn:aws:iam::{THERE}:role/Deploy")},
+        {"name": "Partner", "account": THERE,
+         "trust": trust(f"arn:aws:iam::{HERE}:root", condition={"StringEquals": {"sts:ExternalId": "shop/42"}})},
+    ],
+}
+
+DEPLOY = """\
+role_arn = "arn:aws:iam::222222222222:role/Deploy"
+source_profile = "jump"
+region = "eu-west-1"
+"""
+CLOSED = DEPLOY.replace("Deploy", "Closed")
+
+# As people's files look after some years.
+CONFIG = """\
+# work
+[default]
+region = us-east-1
+output = json
+cli_pager =
+s3 =
+    max_concurrent_requests = 20
+    multipart_threshold = 64MB
+color = on # the AWS CLI takes this for the value
+endpoint_url = {url}
+[profile jump]
+region=ap-northeast-1
+services = local
+
+[services local]
+sts =
+    endpoint_url = {url}
+
+[profile shop-dev]
+role_arn = arn:aws:iam::222222222222:role/Deploy
+source_profile = jump
+region = eu-central-1
+
+[profile "two words"]
+role_arn = arn:aws:iam::111111111111:role/Build
+source_profile = jump
+; an old one
+[profile other]
+region = us-west-2
+endpoint_url = {url}
+
+[preview]
+cloudsearch = true
+"""
+
+CREDENTIALS = """\
+[default]
+aws_access_key_id = {bystander[access_key_id]}
+aws_secret_access_key = {bystander[secret_access_key]}
+aws_security_group = left over from a tool that is gone
+
+[jump]
+aws_access_key_id={alice[access_key_id]}
+aws_secret_access_key={alice[secret_access_key]}
+
+# role profiles stand in this file, too
+[legacy]
+role_arn = arn:aws:iam::222222222222:role/Deploy
+source_profile = jump
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out)
+
+
+class World:
+    """Use it as a context manager, or call `stop()`."""
+
+    def __init__(self, root: Path, fixture: dict | None = None):
+        self.home = root / "home"
+        (self.home / ".aws").mkdir(parents=True)
+        self.sts = LocalSts(fixture or FIXTURE)
+        self.secrets = {ALICE["secret_access_key"], BYSTANDER["secret_access_key"]}
+        self.write(".aws/config", CONFIG.replace("{url}", self.sts.url))
+        self.write(".aws/credentials", CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER)).chmod(0o600)
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self.sts.stop()
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Writes a file below the home."""
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def project(self, name: str, content: str | bytes | None = None, *, allow: bool = False) -> Path:
+        """A folder `src/NAME`, with a `.awsrole.toml` if there is a content, approved if asked."""
+        folder = self.home / "src" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if content is not None:
+            self.write(f"src/{name}/.awsrole.toml", content)
+        if allow:
+            self.allow(folder)
+        return folder
+
+    def allow(self, folder: Path) -> Result:
+        """`awsrole allow`, which must succeed."""
+        result = self.awsrole("allow", folder)
+        assert result.code == 0, result.err
+        return result
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What a fresh login has: nothing of AWS, nothing of the machine's user."""
+        return {
+            "HOME": str(self.home),
+            "USER": "alice",
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            **more,
+        }
+
+    def awsrole(self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None,
+                wrapper: tuple[object, ...] = (), timeout: float = 60, **options: object) -> Result:
+        """Runs awsrole to its end. `env` comes on top of a fresh login's; `wrapper` stands in front of the command."""
+        return self.run(*wrapper, binary("awsrole"), *words, cwd=cwd, env=env, timeout=timeout, **options)
+
+    def run(self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 60,
+            **options: object) -> Result:
+        """Runs a command to its end. Whatever it is: it must not panic, nor say a secret to the person."""
+        where = cwd or self.home
+        done = subprocess.run(
+            [os.fspath(word) if isinstance(word, os.PathLike) else word for word in words],
+            cwd=where, env=self.environment(**{"PWD": str(where), **(env or {})}), stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=timeout, **options,
+        )
+        result = Result(done.returncode, *(text.decode(errors="backslashreplace") for text in (done.stdout, done.stderr)))
+        assert result.code != 101 and "panicked" not in result.err, result.err
+        assert not any(secret in result.err for secret in self.secrets), "a secret on stderr"
+        return result
+
+    def exec_env(self, cwd: Path, *options: object, env: dict[str, str] | None = None) -> dict[str, str]:
+        """The environment that a command gets from `awsrole exec`. Its secrets are looked for from here on."""
+        result = self.awsrole("exec", *options, "--", "env", "-0", cwd=cwd, env=env)
+        assert result.code == 0, result.err
+        found = dict(pair.split("=", 1) for pair in result.out.split("\0") if pair)
+        self.secrets |= {found[name] for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN") if name in found}
+        return found
+
+    def assumed(self) -> list[dict]:
+        """The AssumeRole calls so far."""
+        return self.sts.calls("AssumeRole")
+
+    def entries(self, kind: str = "json") -> list[Path]:
+        """The cache's files of one kind."""
+        return sorted((self.home / ".cache/awsrole").glob(f"*.{kind}"))
