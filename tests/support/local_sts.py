@@ -38,11 +38,12 @@ def binary(name: str = "awsrole-local-sts") -> Path:
 
 
 def to_toml(fixture: dict) -> str:
-    """A fixture as TOML. Policies may be given as dicts (or lists of dicts); they become JSON strings."""
-    lines = [f"{key} = {_value(value)}" for key, value in fixture.items() if key not in ("user", "role")]
-    for kind in ("user", "role"):
-        for entry in fixture.get(kind, []):
-            lines.append(f"[[{kind}]]")
+    """A fixture as TOML: dicts are tables, lists are arrays of tables. Policies in them may be dicts or lists of dicts."""
+    tables = {kind: entry for kind, entry in fixture.items() if isinstance(entry, (dict, list))}
+    lines = [f"{key} = {_value(value)}" for key, value in fixture.items() if key not in tables]
+    for kind, entries in tables.items():
+        for entry in entries if isinstance(entries, list) else [entries]:
+            lines.append(f"[[{kind}]]" if isinstance(entries, list) else f"[{kind}]")
             lines += [f"{key} = {_value(value)}" for key, value in entry.items()]
     return "\n".join(lines) + "\n"
 
@@ -70,7 +71,16 @@ def user(name: str, account: str = "111111111111", **more: object) -> dict:
 
 def trust(*principals: str, condition: dict | None = None, actions: list[str] | str = "sts:AssumeRole") -> dict:
     """A trust policy that allows `actions` to `principals`, under `condition`."""
-    statement = {"Effect": "Allow", "Principal": {"AWS": list(principals)}, "Action": actions}
+    return _trust({"AWS": list(principals)}, actions, condition)
+
+
+def service_trust(service: str = "ec2.amazonaws.com") -> dict:
+    """A trust policy for a role of an instance, or of a container with `ecs-tasks.amazonaws.com`."""
+    return _trust({"Service": service}, "sts:AssumeRole", None)
+
+
+def _trust(principal: dict, actions: list[str] | str, condition: dict | None) -> dict:
+    statement = {"Effect": "Allow", "Principal": principal, "Action": actions}
     if condition:
         statement["Condition"] = condition
     return {"Version": "2012-10-17", "Statement": [statement]}
@@ -90,6 +100,7 @@ class LocalSts:
 
     def __init__(self, fixture: dict | str, *, port: int = 0, environment: dict[str, str] | None = None):
         self._directory = tempfile.TemporaryDirectory(prefix="local-sts-")
+        self._fixture = fixture if isinstance(fixture, dict) else {}
         path = Path(self._directory.name) / "fixture.toml"
         path.write_text(fixture if isinstance(fixture, str) else to_toml(fixture))
         self._stderr = open(Path(self._directory.name) / "stderr", "w+", encoding="utf-8")
@@ -135,6 +146,22 @@ class LocalSts:
             "AWS_REGION": "us-east-1",
         }
         return clean_environment(**{**here, **keys, **more})
+
+    def instance_environment(self, **more: str) -> dict[str, str]:
+        """A child's environment on the fixture's `[instance]`: no keys, and its metadata service."""
+        metadata = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.url}
+        return self.environment(**{**metadata, **more})
+
+    def container_environment(self, token_file: Path | None = None, **more: str) -> dict[str, str]:
+        """A child's environment in the fixture's `[container]`; with `token_file` the token is written there, as in EKS."""
+        container = self._fixture["container"]
+        here = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": self.url + container["path"]}
+        if token_file is None:
+            here["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = container["token"]
+        else:
+            token_file.write_text(container["token"])
+            here["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = str(token_file)
+        return self.environment(**{**here, **more})
 
     def calls(self, action: str | None = None) -> list[dict]:
         """The calls so far, in the order in which they came; of one action if asked."""

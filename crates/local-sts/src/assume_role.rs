@@ -84,12 +84,10 @@ pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, caller: &Caller, form: 
     let packed_percent = wish.packed_percent(&tags)?;
 
     let session = RoleSession {
-        arn: format!("arn:{}:sts::{}:assumed-role/{}/{}", world.partition, role.account, role.name, wish.session_name),
-        id: format!("{}:{}", role.id, wish.session_name),
-        role: Arc::clone(role),
         source_identity: source_identity.map(str::to_owned),
         tags,
         session_policies,
+        ..RoleSession::plain(&world.partition, role, wish.session_name)
     };
     let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::condition::Context;
 use crate::fixture::Role;
 use crate::policy::{self, Question, Verdict};
-use crate::principal::Match;
+use crate::principal::{Identity, Match, Outside};
 use crate::sessions::{Caller, Holder, Tag};
 use crate::stamp;
 
@@ -94,6 +94,22 @@ pub(crate) fn is_allowed(caller: &Caller, role: &Role, action: &str, context: &C
         Verdict::Allow(Match::Named) => passes_session,
         Verdict::Allow(Match::Session) => true,
     }
+}
+
+/// Whether a role's trust policy allows an action to a service: no other policy counts for those.
+pub(crate) fn trusts(role: &Role, outside: &Outside, action: &str) -> bool {
+    trusts_with(role, outside, action, &Context::default())
+}
+
+/// The same with condition keys, as a web identity brings them.
+pub(crate) fn trusts_with(role: &Role, outside: &Outside, action: &str, context: &Context) -> bool {
+    let identity = Identity {
+        account: String::new(),
+        arn: outside.name.clone(),
+        principal_arn: outside.name.clone(),
+        outside: Some(outside.clone()),
+    };
+    allows(role.trust.verdict(&Question { identity: &identity, action, resource: &role.arn, context }))
 }
 
 fn allows(verdict: Verdict) -> bool {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::faults::Delivery;
+use crate::page::Page;
 use crate::request::Request;
 use crate::station::{Reply, Station};
 use crate::{ambient, stamp, totp};
@@ -39,14 +40,8 @@ pub(crate) fn answer(station: &Station, what: &str, request: &Request) -> Reply 
         Ok(body) => (200, body),
         Err((status, error)) => (status, serde_json::to_string(&Problem { error: &error }).unwrap_or_default()),
     };
-    Reply {
-        status,
-        content_type: "application/json",
-        body,
-        date: ambient::now(),
-        request_id: None,
-        delivery: Delivery::Whole,
-    }
+    let page = Page { status, content_type: "application/json", body, headers: vec![] };
+    Reply { page, date: ambient::now(), delivery: Delivery::Whole }
 }
 
 fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String, Failure> {

@@ -13,6 +13,11 @@ use crate::principal::is_account;
 use crate::secret::Secret;
 use crate::totp;
 
+mod sources;
+
+pub(crate) use sources::{Container, Instance, Sources};
+use sources::{RawContainer, RawInstance, RawSources};
+
 /// The accounts that this server plays.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -22,6 +27,8 @@ pub(crate) struct World {
     pub(crate) users: Vec<Arc<User>>,
     /// In the order of the file.
     pub(crate) roles: Vec<Arc<Role>>,
+    /// What else hands out credentials.
+    pub(crate) sources: Sources,
 }
 
 /// An IAM user with one access key.
@@ -99,6 +106,8 @@ struct RawWorld {
     user: Vec<Spanned<RawUser>>,
     #[serde(default)]
     role: Vec<Spanned<RawRole>>,
+    instance: Option<Spanned<RawInstance>>,
+    container: Option<Spanned<RawContainer>>,
 }
 
 #[derive(Deserialize)]
@@ -198,7 +207,9 @@ impl World {
             }
             roles.push(Arc::new(role));
         }
-        Ok(Self { partition, users, roles })
+        let raw = RawSources { instance: raw.instance, container: raw.container };
+        let sources = Sources::check(raw, &roles).map_err(|(span, message)| rule(span.start, message))?;
+        Ok(Self { partition, users, roles, sources })
     }
 
     /// The role with this ARN.

@@ -71,24 +71,21 @@ async fn collect(incoming: hyper::Request<Incoming>, connection: u64) -> Option<
 }
 
 fn response(reply: Reply) -> hyper::Response<Payload> {
-    let body = Bytes::from(reply.body);
+    let page = reply.page;
+    let body = Bytes::from(page.body);
     let length = body.len();
     let payload = match reply.delivery {
         Delivery::Truncated => Payload::Cut { half: Some(body.slice(..length / 2)), flushed: false },
         Delivery::Whole | Delivery::Dropped => Payload::Whole(Some(body)),
     };
     let mut response = hyper::Response::new(payload);
-    *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or_default();
+    *response.status_mut() = hyper::StatusCode::from_u16(page.status).unwrap_or_default();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
     headers.insert(CONTENT_LENGTH, length.into());
-    for (name, text) in [
-        (DATE, Some(httpdate::fmt_http_date(reply.date))),
-        (HeaderName::from_static("x-amzn-requestid"), reply.request_id),
-    ] {
-        if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
-            headers.insert(name, value);
-        }
+    headers.extend(HeaderValue::from_str(&httpdate::fmt_http_date(reply.date)).map(|value| (DATE, value)));
+    for (name, text) in page.headers {
+        headers.extend(HeaderValue::from_str(&text).map(|value| (HeaderName::from_static(name), value)));
     }
     response
 }

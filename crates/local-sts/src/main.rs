@@ -1,5 +1,6 @@
 //! A strict STS on loopback, for the quickstart and the tests; never shipped.
 //!
+//! Beside STS it plays what hands out credentials elsewhere: `service` tells them apart, `page` says it in their words.
 //! A request goes through `http` to `station`, which asks `faults`, then `sigv4` and `sessions` (who is it?), then the
 //! action (`assume_role`, `plain_actions`), which asks `constraints`, `mfa` and `authorize` with its `policy`,
 //! `principal` and `condition`. `answer` and `refusal` say it in AWS's words, `calls` remembers it, `control` tells.
@@ -12,20 +13,25 @@ mod authorize;
 mod calls;
 mod condition;
 mod constraints;
+mod container;
 mod control;
 mod faults;
 mod fixture;
 mod http;
+mod instance;
 mod mfa;
+mod page;
 mod plain_actions;
 mod policy;
 mod principal;
 mod refusal;
 mod request;
 mod secret;
+mod service;
 mod sessions;
 mod sigv4;
 mod stamp;
+mod standing;
 mod station;
 mod totp;
 

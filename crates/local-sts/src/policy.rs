@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use crate::condition::{self, Condition, Context};
-use crate::principal::{Identity, Match, Pattern};
+use crate::principal::{Identity, Match, Outside, Pattern};
 
 /// What a document is attached to, and so what it may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,7 +249,7 @@ impl RawPrincipal {
                 patterns.push(match kind.as_str() {
                     "AWS" => Pattern::parse(&name)
                         .ok_or_else(|| PolicyError::Rule(format!("invalid principal in policy: `{name}`")))?,
-                    "Service" | "Federated" | "CanonicalUser" => Pattern::NoOneHere,
+                    "Service" | "Federated" | "CanonicalUser" => Pattern::Outside(Outside { kind: kind.clone(), name }),
                     other => return Err(PolicyError::Rule(format!("unknown kind of Principal: `{other}`"))),
                 });
             }

@@ -9,8 +9,29 @@ pub(crate) enum Pattern {
     Account(String),
     /// The ARN of a user, a role or a role's session.
     Arn(String),
-    /// A service or an identity provider: they don't call this server.
-    NoOneHere,
+    /// Someone who is no identity of any account.
+    Outside(Outside),
+}
+
+/// A service or an identity provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outside {
+    /// As policies name it: `Service`, `Federated` or `CanonicalUser`.
+    pub(crate) kind: String,
+    /// `ec2.amazonaws.com`, or a provider's ARN.
+    pub(crate) name: String,
+}
+
+impl Outside {
+    /// An AWS service.
+    pub(crate) fn service(name: &str) -> Self {
+        Self { kind: "Service".into(), name: name.to_owned() }
+    }
+
+    /// An identity provider.
+    pub(crate) fn federated(arn: &str) -> Self {
+        Self { kind: "Federated".into(), name: arn.to_owned() }
+    }
 }
 
 /// How closely a principal was meant; the closest one counts.
@@ -33,6 +54,8 @@ pub(crate) struct Identity {
     pub(crate) arn: String,
     /// The user's ARN, or that of the session's role.
     pub(crate) principal_arn: String,
+    /// Set for those who aren't a user or a role; they are meant by nothing but their own name.
+    pub(crate) outside: Option<Outside>,
 }
 
 impl Pattern {
@@ -63,12 +86,15 @@ impl Pattern {
 impl Identity {
     /// How closely a pattern means this caller, if at all.
     pub(crate) fn matched_by(&self, pattern: &Pattern) -> Option<Match> {
+        if let Some(outside) = &self.outside {
+            return matches!(pattern, Pattern::Outside(meant) if meant == outside).then_some(Match::Named);
+        }
         match pattern {
             Pattern::Anyone => Some(Match::Named),
             Pattern::Account(account) => (*account == self.account).then_some(Match::Account),
             Pattern::Arn(arn) if *arn == self.principal_arn => Some(Match::Named),
             Pattern::Arn(arn) => (*arn == self.arn).then_some(Match::Session),
-            Pattern::NoOneHere => None,
+            Pattern::Outside(_) => None,
         }
     }
 }

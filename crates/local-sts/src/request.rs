@@ -2,7 +2,7 @@
 
 use crate::refusal::Refusal;
 
-/// The parts of an HTTP request that STS looks at.
+/// The parts of an HTTP request that anyone here looks at.
 pub(crate) struct Request {
     /// `GET` or `POST`.
     pub(crate) method: String,
@@ -19,6 +19,7 @@ pub(crate) struct Request {
 }
 
 /// The parameters of the query protocol.
+#[derive(Default)]
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Request {

@@ -35,6 +35,20 @@ pub(crate) struct RoleSession {
     pub(crate) session_policies: Option<Vec<Policy>>,
 }
 
+impl RoleSession {
+    /// A session without tags, source identity or session policies.
+    pub(crate) fn plain(partition: &str, role: &Arc<Role>, name: &str) -> Self {
+        Self {
+            arn: format!("arn:{partition}:sts::{}:assumed-role/{}/{name}", role.account, role.name),
+            id: format!("{}:{name}", role.id),
+            role: Arc::clone(role),
+            source_identity: None,
+            tags: vec![],
+            session_policies: None,
+        }
+    }
+}
+
 /// Whom credentials stand for.
 #[derive(Clone, Debug)]
 pub(crate) enum Holder {
@@ -137,6 +151,7 @@ impl Holder {
             account: self.account().to_owned(),
             arn: self.arn().to_owned(),
             principal_arn: principal_arn.clone(),
+            outside: None,
         }
     }
 

@@ -5,14 +5,17 @@ use std::time::{Duration, SystemTime};
 
 use crate::answer::{self, Answer};
 use crate::calls::Calls;
-use crate::faults::{Delivery, Faults, Plan};
+use crate::faults::{Delivery, Faults};
 use crate::fixture::World;
 use crate::mfa::UsedCodes;
+use crate::page::Page;
 use crate::refusal::Refusal;
 use crate::request::{Form, Request};
+use crate::service::{self, Service};
 use crate::sessions::{Caller, Holder, Sessions};
 use crate::sigv4::Claim;
-use crate::{ambient, assume_role, control, plain_actions, stamp};
+use crate::standing::Standing;
+use crate::{ambient, assume_role, container, control, instance, plain_actions, stamp};
 
 const VERSION: &str = "2011-06-15";
 const ACTIONS: [&str; 5] =
@@ -29,6 +32,8 @@ pub(crate) struct Station {
 pub(crate) struct State {
     pub(crate) sessions: Sessions,
     pub(crate) used_codes: UsedCodes,
+    pub(crate) instance: instance::Memory,
+    pub(crate) container: Standing,
     pub(crate) calls: Calls,
     pub(crate) faults: Faults,
 }
@@ -37,6 +42,9 @@ pub(crate) struct State {
 pub(crate) struct Desk<'a> {
     pub(crate) sessions: &'a mut Sessions,
     pub(crate) used_codes: &'a mut UsedCodes,
+    pub(crate) instance: &'a mut instance::Memory,
+    pub(crate) container: &'a mut Standing,
+    pub(crate) calls: &'a mut Calls,
     pub(crate) now: SystemTime,
     lifetime: Option<Duration>,
 }
@@ -44,17 +52,14 @@ pub(crate) struct Desk<'a> {
 /// An answer on its way to HTTP.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: String,
+    pub(crate) page: Page,
     /// The server's time, for the `Date` header.
     pub(crate) date: SystemTime,
-    pub(crate) request_id: Option<String>,
     pub(crate) delivery: Delivery,
 }
 
 impl Desk<'_> {
-    /// When credentials end that live as long as asked, or as long as a fault orders.
+    /// When something ends that lives as long as asked, or as long as a fault orders.
     pub(crate) fn expiry(&self, asked: Duration) -> SystemTime {
         stamp::whole_seconds(self.now + self.lifetime.unwrap_or(asked))
     }
@@ -76,11 +81,16 @@ impl Station {
         if let Some(what) = request.path.strip_prefix("/_local/") {
             return control::answer(self, what, &request);
         }
-        let form = match request.form() {
-            Ok(form) => form,
-            Err(refusal) => return Reply::of("", Err(refusal), ambient::now(), Delivery::Whole),
+        let (service, action, form) = match service::route(&self.world, &request) {
+            Some((service, action)) => (service, action.to_owned(), Form::default()),
+            None => match request.form() {
+                Ok(form) => (Service::Sts, form.value("Action").unwrap_or_default().to_owned(), form),
+                Err(refusal) => {
+                    let page = Page::refusal(Service::Sts, &refusal);
+                    return Reply { page, date: ambient::now(), delivery: Delivery::Whole };
+                }
+            },
         };
-        let action = form.value("Action").unwrap_or_default().to_owned();
         let (number, plan) = {
             let mut state = self.state();
             (state.calls.begin(&action, &request, &form), state.faults.plan(&action))
@@ -89,8 +99,12 @@ impl Station {
         let now = stamp::moved(ambient::now(), plan.clock_offset_seconds);
         let result = match plan.refusal.clone() {
             Some(refusal) => Err(refusal),
-            None if plan.delivery == Delivery::Dropped => Ok(Answer::default()),
-            None => self.perform(&action, &request, &form, number, &plan, now),
+            None if plan.delivery == Delivery::Dropped => Ok(Page::text("")),
+            None => {
+                let mut state = self.state();
+                let desk = &mut state.desk(now, plan.lifetime);
+                self.perform(service, &action, &request, &form, number, desk)
+            }
         };
         let outcome = match (plan.delivery, &result) {
             (Delivery::Dropped, _) => "Dropped",
@@ -99,17 +113,38 @@ impl Station {
             (Delivery::Whole, Err(refusal)) => &refusal.code,
         };
         self.state().calls.end(number, outcome);
-        Reply::of(&action, result, now, plan.delivery)
+        let page = result.unwrap_or_else(|refusal| Page::refusal(service, &refusal));
+        Reply { page, date: now, delivery: plan.delivery }
     }
 
     fn perform(
+        &self,
+        service: Service,
+        action: &str,
+        request: &Request,
+        form: &Form,
+        number: u64,
+        desk: &mut Desk<'_>,
+    ) -> Result<Page, Refusal> {
+        let sources = &self.world.sources;
+        match (service, &sources.instance, &sources.container) {
+            (Service::Instance, Some(instance), _) => instance::answer(&self.world, desk, instance, request),
+            (Service::Container, _, Some(container)) => container::answer(&self.world, desk, container, request),
+            _ => {
+                let answer = self.sts(action, request, form, number, desk)?;
+                let request_id = answer::request_id();
+                Ok(Page::xml(answer.document(action, &request_id), request_id))
+            }
+        }
+    }
+
+    fn sts(
         &self,
         action: &str,
         request: &Request,
         form: &Form,
         number: u64,
-        plan: &Plan,
-        now: SystemTime,
+        desk: &mut Desk<'_>,
     ) -> Result<Answer, Refusal> {
         if request.path != "/" || !matches!(request.method.as_str(), "GET" | "POST") {
             return Err(Refusal::new(404, "UnknownOperationException", "There is nothing at this path"));
@@ -127,19 +162,30 @@ impl Station {
             return Err(Refusal::new(400, "InvalidAction", message));
         }
         let claim = Claim::read(request)?;
-        let mut guard = self.state();
-        let state = &mut *guard;
-        state.calls.identify(number, &claim.access_key_id, None);
-        let caller = authenticate(&self.world, &state.sessions, &claim, request, now)?;
-        state.calls.identify(number, &claim.access_key_id, Some(caller.holder.arn()));
-        let mut desk =
-            Desk { sessions: &mut state.sessions, used_codes: &mut state.used_codes, now, lifetime: plan.lifetime };
+        desk.calls.identify(number, &claim.access_key_id, None);
+        let caller = authenticate(&self.world, desk.sessions, &claim, request, desk.now)?;
+        desk.calls.identify(number, &claim.access_key_id, Some(caller.holder.arn()));
         match action {
-            "AssumeRole" => assume_role::answer(&self.world, &mut desk, &caller, form),
-            "GetSessionToken" => plain_actions::session_token(&mut desk, &caller, form),
+            "AssumeRole" => assume_role::answer(&self.world, desk, &caller, form),
+            "GetSessionToken" => plain_actions::session_token(desk, &caller, form),
             "GetAccessKeyInfo" => plain_actions::access_key_info(&self.world, &caller, form),
             "DecodeAuthorizationMessage" => Err(plain_actions::decoded_message(&caller)),
             _ => Ok(plain_actions::caller_identity(&caller)),
+        }
+    }
+}
+
+impl State {
+    /// Lays out what actions need, while the rest stays locked away.
+    fn desk(&mut self, now: SystemTime, lifetime: Option<Duration>) -> Desk<'_> {
+        Desk {
+            sessions: &mut self.sessions,
+            used_codes: &mut self.used_codes,
+            instance: &mut self.instance,
+            container: &mut self.container,
+            calls: &mut self.calls,
+            now,
+            lifetime,
         }
     }
 }
@@ -170,15 +216,4 @@ fn authenticate(
     };
     claim.check_scope(request, "sts", now)?;
     if claim.matches(request, secret) { Ok(caller) } else { Err(Refusal::wrong_signature()) }
-}
-
-impl Reply {
-    fn of(action: &str, result: Result<Answer, Refusal>, date: SystemTime, delivery: Delivery) -> Self {
-        let request_id = answer::request_id();
-        let (status, body) = match result {
-            Ok(answer) => (200, answer.document(action, &request_id)),
-            Err(refusal) => (refusal.status, answer::refusal_document(&refusal, &request_id)),
-        };
-        Self { status, content_type: "text/xml", body, date, request_id: Some(request_id), delivery }
-    }
 }
