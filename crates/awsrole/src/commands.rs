@@ -14,14 +14,18 @@ use std::path::PathBuf;
 
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
-use awsrole_core::export::{edited, look, not_allowed, outside};
+use awsrole_core::export::{edited, look, not_allowed, over};
 use awsrole_core::files::FileError;
+use awsrole_core::obtain::Outside;
 use awsrole_core::problem::Problem;
 use awsrole_core::state::Outer;
 use awsrole_core::trust::{Allowed, Standing, Verdict};
-use awsrole_sts::{Limits, RemoteSts};
+use awsrole_core::user_config::UserConfig;
+use awsrole_sts::{Limits, RemoteSources, RemoteSts};
 use clap::CommandFactory;
 
+use crate::ambient;
+use crate::authenticator::Person;
 use crate::cli::{Cli, Command};
 use crate::report::{Failure, Outcome, out, say};
 
@@ -51,10 +55,23 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
     }
 }
 
-/// STS, not connected yet.
-fn sts(context: &Context) -> RemoteSts {
-    let ca_bundle = context.env.filled("AWS_CA_BUNDLE").map(|path| context.expand(path));
-    RemoteSts::new(Limits::default(), ca_bundle, crate::ambient::now, Box::new(|text| say(text)))
+/// Does something with those who answer, none of them connected yet. `outer` is the surroundings
+/// without what awsrole exported; a person is asked only if they just typed something that allows it.
+fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>) -> T) -> T {
+    let limits = || {
+        // A config that can't be read has been complained about by the time of the first call.
+        let set = UserConfig::load(outer).unwrap_or_default().limits;
+        let default = Limits::default();
+        Limits {
+            connect: set.connect.unwrap_or(default.connect),
+            whole: set.whole.unwrap_or(default.whole),
+            process: set.process.unwrap_or(default.process),
+        }
+    };
+    let ca_bundle = outer.env.filled("AWS_CA_BUNDLE").map(|path| outer.expand(path));
+    let sts = RemoteSts::new(limits, ca_bundle, ambient::now, Box::new(|text| say(text)));
+    let sources = RemoteSources { sts: &sts, env: &outer.env };
+    act(Outside { sts: &sts, sources: &sources, authenticator: &Person::new(may_ask, outer) })
 }
 
 /// A directory that was named, or the working directory.
@@ -91,7 +108,7 @@ fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// The surroundings without what awsrole itself exported, and the directory's allowed config.
 fn allowed(dir: Option<PathBuf>, context: &Context) -> Result<(Context, Box<Allowed>, Vec<PathBuf>), Failure> {
-    let outer = outside(context, &Outer::of(&context.env).env);
+    let outer = over(context, &Outer::of(&context.env).env);
     let files = files(&directory(dir, context)?)?;
     match look(&outer, &files)?.0 {
         Verdict::Allowed(allowed) => Ok((outer, allowed, files)),

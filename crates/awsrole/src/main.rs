@@ -1,6 +1,7 @@
 //! `awsrole`: reads the surroundings, runs one command, ends with its code.
 
 mod ambient;
+mod authenticator;
 mod cli;
 mod commands;
 mod report;

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use crate::arn::account_of;
 use crate::credentials::Credentials;
+use crate::limits::MfaSerial;
 use crate::plan::{AssumeRole, RolePlan, Step};
 use crate::problem::Problem;
 use crate::sts::StsError;
@@ -20,6 +21,7 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
         0 => format!("{} (key {})", plan.source, caller.access_key_id),
         _ => caller.arn.clone().unwrap_or_else(|| caller.access_key_id.clone()),
     };
+    let mfa = mfa_of(plan, index, caller, now);
     let endpoint = plan.endpoint.shown();
     let (code, message, server_time) = match error {
         StsError::Refused { code, message, server_time } => (code.as_str(), message.as_str(), *server_time),
@@ -36,7 +38,13 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
     };
     let problem = Problem::new(format!("STS refused {asked}")).because(error);
     match (code, step) {
-        ("AccessDenied" | "AccessDeniedException", Step::AssumeRole(role)) => access_denied(problem, role, message, &who),
+        _ if message.contains("invalid MFA one time pass code") => {
+            problem.hint("the code was wrong, or used already; `awsrole refresh` asks for the next one")
+        }
+        _ if message.contains("unable to validate MFA code") => problem
+            .because(format!("the device is {}", step.mfa_serial().map_or("none", MfaSerial::as_str)))
+            .hint("mfa_serial must be a device of the very user whose keys are used: compare with `aws iam list-mfa-devices`"),
+        ("AccessDenied" | "AccessDeniedException", Step::AssumeRole(role)) => access_denied(problem, role, message, &who, &mfa),
         ("AccessDenied" | "AccessDeniedException", Step::SessionToken(_)) => {
             problem.hint(format!("a session needs long-term keys; {who} may be temporary"))
         }
@@ -74,14 +82,29 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
     }
 }
 
+/// How the caller authenticated: what a condition on MFA sees.
+fn mfa_of(plan: &RolePlan, index: usize, caller: &Credentials, now: SystemTime) -> String {
+    if plan.steps[index].mfa_serial().is_some() {
+        return "an MFA code".to_owned();
+    }
+    match index.checked_sub(1).map(|before| &plan.steps[before]) {
+        Some(step @ Step::SessionToken(_)) if step.mfa_serial().is_some() => {
+            let minutes = now.duration_since(caller.issued).unwrap_or_default().as_secs() / 60;
+            format!("an MFA session {minutes} minutes old")
+        }
+        Some(Step::AssumeRole(_)) => "no MFA (it isn't passed on from role to role)".to_owned(),
+        _ => "no MFA".to_owned(),
+    }
+}
+
 /// Two accounts decide, and STS doesn't say which of them refused.
-fn access_denied(problem: Problem, role: &AssumeRole, message: &str, who: &str) -> Problem {
+fn access_denied(problem: Problem, role: &AssumeRole, message: &str, who: &str, mfa: &str) -> Problem {
     let principal = message.split_whitespace().find(|word| word.starts_with("arn:") && !word.contains(":role/"));
     let caller = principal.unwrap_or(who);
     let callers_account = principal.and_then(account_of);
     let roles_account = role.role_arn.account();
     let arn = &role.role_arn;
-    let problem = problem.because(format!("the caller was {who}; sent were {}", sent(role)));
+    let problem = problem.because(format!("the caller was {who}; sent were {}", sent(role, mfa)));
     if callers_account.as_ref() == Some(roles_account) {
         return problem
             .hint(format!("in account {roles_account}: the role's trust policy must name {caller} (then that is enough) or the account,"))
@@ -96,12 +119,12 @@ fn access_denied(problem: Problem, role: &AssumeRole, message: &str, who: &str) 
 }
 
 /// What was sent, in a person's words: the conditions of a trust policy look at nothing else.
-fn sent(role: &AssumeRole) -> String {
+fn sent(role: &AssumeRole, mfa: &str) -> String {
     let mut parts = vec![format!("session name {}", role.session_name.as_str())];
     parts.push(
         role.external_id.as_ref().map_or("no external id".to_owned(), |id| format!("external id {}", id.as_str())),
     );
-    parts.push("no MFA".to_owned());
+    parts.push(mfa.to_owned());
     if let Some(identity) = &role.source_identity {
         parts.push(format!("source identity {} (needs sts:SetSourceIdentity)", identity.as_str()));
     }

@@ -5,7 +5,7 @@
 //! broken entry is a miss, never an error.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,8 +14,11 @@ use zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
 use crate::files::{self, FileError, read_regular};
+use crate::limits::MfaSerial;
+use crate::mfa::Device;
 use crate::problem::Problem;
 use crate::secret::Secret;
+use crate::trust::hex;
 
 /// The largest entry that is read, in bytes. STS sets no limit on a token's length; real ones have
 /// about a thousand characters.
@@ -73,9 +76,28 @@ pub enum Patience {
     Passing,
 }
 
-/// The right to ask STS for one entry; given back when dropped or when the process dies.
+/// The right to ask for one entry; given back when dropped or when the process dies.
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// Tells those who wait that a person is being asked, and where; an empty text takes it back.
+    pub fn announce(&self, place: &str) {
+        // What can't be told costs others a wait, nothing more.
+        let _ = self.file.set_len(0).and_then(|()| self.file.write_all_at(place.as_bytes(), 0));
+    }
+}
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub enum LockError {
+    /// The file can't be used.
+    File(FileError),
+    /// Somebody else has it, and is waiting for a person.
+    Asking(String),
+    /// Somebody else has had it for too long.
+    Busy,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -177,25 +199,55 @@ impl Cache {
         (failure.version == 1 && age < believed).then_some(failure)
     }
 
-    /// Takes the right to ask STS for an entry, waiting at most `patience` for the one who has it.
-    /// `None`: somebody else still has it. A kernel lock: it ends with its process.
-    pub fn lock(&self, key: &str, patience: Duration) -> Result<Option<Lock>, FileError> {
-        files::private_dir(&self.dir)?;
+    /// What is known of an MFA device on this machine.
+    #[must_use]
+    pub fn device(&self, serial: &MfaSerial) -> Device {
+        let bytes = read_regular(&self.device_path(serial), MAX_BYTES).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// Remembers that a device's code was used.
+    pub fn used(&self, serial: &MfaSerial, step: u64) -> Result<(), FileError> {
+        let bytes = serde_json::to_vec(&Device { used_step: Some(step) }).unwrap_or_default();
+        files::write_private(&self.device_path(serial), &bytes)
+    }
+
+    /// Whether there ever was such an entry, be it expired.
+    #[must_use]
+    pub fn had(&self, key: &str) -> bool {
+        self.path(key, "json").exists()
+    }
+
+    /// Takes the right to ask for an entry, waiting at most `patience` for the one who has it, and
+    /// not at all for one who waits for a person. A kernel lock: it ends with its process.
+    pub fn lock(&self, key: &str, patience: Duration) -> Result<Lock, LockError> {
+        files::private_dir(&self.dir).map_err(LockError::File)?;
         let path = self.path(key, "lock");
-        let failed = |e| FileError::new("locking", &path, e);
-        let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let failed = |e| LockError::File(FileError::new("locking", &path, e));
+        let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
         let file = open.map_err(failed)?;
         let pause = Duration::from_millis(20);
         let mut waited = Duration::ZERO;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Some(Lock { _file: file })),
-                Err(TryLockError::WouldBlock) if waited >= patience => return Ok(None),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+                Ok(()) => {
+                    let lock = Lock { file };
+                    lock.announce("");
+                    return Ok(lock);
+                }
+                Err(TryLockError::WouldBlock) => match fs::read_to_string(&path) {
+                    Ok(place) if !place.is_empty() => return Err(LockError::Asking(place)),
+                    _ if waited >= patience => return Err(LockError::Busy),
+                    _ => std::thread::sleep(pause),
+                },
                 Err(TryLockError::Error(e)) => return Err(failed(e)),
             }
             waited += pause;
         }
+    }
+
+    fn device_path(&self, serial: &MfaSerial) -> PathBuf {
+        self.path(&hex(&[serial.as_str().as_bytes()]), "mfa")
     }
 
     fn write(&self, key: &str, credentials: &Credentials, stale: bool) -> Result<(), FileError> {
@@ -306,11 +358,12 @@ mod tests {
     fn one_holds_the_lock() {
         let home = tempfile::tempdir().unwrap();
         let cache = Cache::in_dir(home.path());
-        let first = cache.lock("k", Duration::ZERO).unwrap();
-        assert!(first.is_some());
-        assert!(cache.lock("k", Duration::from_millis(40)).unwrap().is_none());
-        assert!(cache.lock("other", Duration::ZERO).unwrap().is_some());
+        let first = cache.lock("k", Duration::ZERO).ok().unwrap();
+        assert!(matches!(cache.lock("k", Duration::from_millis(40)), Err(LockError::Busy)));
+        assert!(cache.lock("other", Duration::ZERO).is_ok());
+        first.announce("/dev/pts/7 (process 4711)");
+        assert!(matches!(cache.lock("k", Duration::MAX), Err(LockError::Asking(place)) if place.contains("4711")));
         drop(first);
-        assert!(cache.lock("k", Duration::ZERO).unwrap().is_some());
+        assert!(cache.lock("k", Duration::ZERO).is_ok(), "what was announced ends with the lock");
     }
 }

@@ -22,6 +22,22 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The partition to which the region belongs (AWS SDKs, `partitions.json`).
+    #[must_use]
+    pub fn partition(&self) -> &'static str {
+        let region = self.region.as_str();
+        let prefixes = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("us-isob-", "aws-iso-b"),
+            ("us-isof-", "aws-iso-f"),
+            ("us-iso-", "aws-iso"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("eusc-", "aws-eusc"),
+        ];
+        prefixes.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
+    }
+
     /// The address for messages: the one in force, or the region's.
     #[must_use]
     pub fn shown(&self) -> String {

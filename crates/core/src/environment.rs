@@ -65,7 +65,7 @@ impl EnvDiff {
             settings.push(("AWS_REGION", region.as_str().to_owned()));
             settings.push(("AWS_DEFAULT_REGION", region.as_str().to_owned()));
         }
-        let account = credentials.account().or_else(|| plan.role().map(|role| role.role_arn.account().clone()));
+        let account = credentials.account().or_else(|| plan.account());
         let account = account.map(|account| account.to_string()).unwrap_or_default();
         if outer.text("AWS_ACCOUNT_ID").is_some_and(|id| id != account) {
             hide.push("AWS_ACCOUNT_ID");

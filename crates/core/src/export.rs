@@ -13,13 +13,12 @@ use std::time::{Duration, SystemTime};
 use crate::cache::{Cache, Patience};
 use crate::context::{Context, Env};
 use crate::environment::EnvDiff;
-use crate::obtain::{Wish, obtain};
+use crate::generation;
+use crate::obtain::{Outside, Wish, obtain};
 use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::resolve::plan;
-use crate::state::Outer;
-use crate::sts::Sts;
 use crate::trust::{Allowed, Approvals, Standing, Verdict, vet};
 use crate::user_config::UserConfig;
 
@@ -66,14 +65,19 @@ pub enum Change {
     Closed,
 }
 
-/// Decides for a directory whose files are given, nearest first. It never fails: a failure is a
-/// state too, and delivering it keeps the shell from trying again at every prompt.
+/// Decides for a directory whose files are given, nearest first, over the outer environment. It
+/// never fails: a failure is a state too, and delivering it keeps the shell from trying again at
+/// every prompt. `adopt` is what [`Outer`](crate::state::Outer) found.
 #[must_use]
-pub fn export(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event, sts: &dyn Sts) -> Export {
-    let outer = Outer::of(&context.env);
-    let mut export = decide(&outside(context, &outer.env), files, role, event, sts);
-    export.adopt = outer.adopt;
-    export
+pub fn export(
+    outer: &Context,
+    adopt: Vec<(String, Option<String>)>,
+    files: &[PathBuf],
+    role: Option<&str>,
+    event: Event,
+    outside: Outside<'_>,
+) -> Export {
+    Export { adopt, ..decide(outer, files, role, event, outside) }
 }
 
 /// Looks at a directory's files with the user's approvals and rules.
@@ -87,7 +91,7 @@ pub fn plan_of(context: &Context, allowed: &Allowed, role: Option<&str>) -> Resu
     plan(allowed, role, &Profiles::load(context)?, context)
 }
 
-fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event, sts: &dyn Sts) -> Export {
+fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event, outside: Outside<'_>) -> Export {
     let state = |change, depth, problem| Export {
         adopt: Vec::new(),
         deadline: matches!(change, Change::Closed).then(|| context.now + LOOK_AGAIN),
@@ -112,7 +116,7 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         Verdict::Broken { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
         Verdict::Broken { problem, standing: Standing::Unknown } => state(Change::Outer, depth, Some(problem)),
         Verdict::Broken { problem, .. } => state(Change::Closed, depth, Some(problem)),
-        Verdict::Allowed(allowed) => match enter(context, &allowed, files, role, event, sts) {
+        Verdict::Allowed(allowed) => match enter(context, &allowed, files, role, event, outside) {
             Ok(entered) => Export { depth, ..entered },
             Err(problem) => state(Change::Closed, depth, Some(problem)),
         },
@@ -125,7 +129,7 @@ fn enter(
     files: &[PathBuf],
     role: Option<&str>,
     event: Event,
-    sts: &dyn Sts,
+    outside: Outside<'_>,
 ) -> Result<Export, Problem> {
     let (name, keys) = allowed.config().select(role)?;
     if keys.confirm == Some(true) && role.is_none() {
@@ -137,7 +141,12 @@ fn enter(
     let plan = plan_of(context, allowed, role)?;
     let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
     let wish = Wish { now: context.now, patience, at_least: Duration::ZERO };
-    let obtained = obtain(&plan, &Cache::in_dir(&context.paths.cache), sts, wish)?;
+    let obtained = obtain(&plan, &Cache::in_dir(&context.paths.cache), outside, wish)?;
+    if obtained.asked {
+        // Shells that wait for the same code follow at their next prompt; if they can't be told,
+        // they look again within half a minute.
+        let _ = generation::bump(&context.paths, context.now);
+    }
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
     let diff = EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy());
     let deadline = match &obtained.problem {
@@ -172,6 +181,6 @@ pub fn edited(context: &Context, path: &Path) -> Problem {
 
 /// A context over the outer environment, for commands that a person types inside a project.
 #[must_use]
-pub fn outside(context: &Context, outer: &Env) -> Context {
+pub fn over(context: &Context, outer: &Env) -> Context {
     Context { dir: context.dir.clone(), env: outer.clone(), now: context.now, paths: context.paths.clone() }
 }

@@ -1,18 +1,35 @@
-//! From a plan to credentials: from the cache, or from STS step by step.
+//! From a plan to credentials: from the cache, or link by link from those who know.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime};
 
 use crate::advice;
-use crate::cache::{Cache, Entry, FailureKind, Patience};
+use crate::cache::{Cache, Entry, FailureKind, Lock, LockError, Patience};
 use crate::credentials::Credentials;
 use crate::files::FileError;
+use crate::mfa::{Authenticator, Code, NoCode, Question};
 use crate::pin;
-use crate::plan::{RolePlan, Source, Step};
+use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
-use crate::sts::Sts;
+use crate::source::{Source, Sources};
+use crate::sts::{Sts, StsError};
 
-/// How long to wait for another process that asks STS for the same.
+/// How long to wait for another process that asks for the same.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
+
+/// From this age on an MFA session may be too old for a trust policy with `aws:MultiFactorAuthAge`.
+const OLD_MFA: Duration = Duration::from_secs(300);
+
+/// Those who answer.
+#[derive(Clone, Copy)]
+pub struct Outside<'a> {
+    /// STS.
+    pub sts: &'a dyn Sts,
+    /// The sources of first credentials.
+    pub sources: &'a dyn Sources,
+    /// A person with an authenticator, or a program of theirs.
+    pub authenticator: &'a dyn Authenticator,
+}
 
 /// What is wanted beside the role itself.
 #[derive(Debug, Clone, Copy)]
@@ -25,140 +42,240 @@ pub struct Wish {
     pub at_least: Duration,
 }
 
-/// Credentials, and what went wrong on the way if they are older than they should be.
+/// Credentials, and how they were come by.
 pub struct Obtained {
     /// The credentials, checked against the pin.
     pub credentials: Credentials,
     /// Why they couldn't be renewed although they should have been.
     pub problem: Option<Problem>,
+    /// A code was given: other shells may want to look again.
+    pub asked: bool,
 }
 
 /// Obtains the credentials of a plan.
 ///
-/// With a good entry in the cache nothing else is touched. Otherwise the steps are taken from the
-/// last link that is still cached, each result being stored by itself. Any number of processes that
-/// want the same make one call: the others wait and take its result, or its failure.
-pub fn obtain(plan: &RolePlan, cache: &Cache, sts: &dyn Sts, wish: Wish) -> Result<Obtained, Problem> {
-    let good = |entry: &Entry| !entry.is_due(wish.now) && entry.credentials.remaining(wish.now) >= wish.at_least;
-    if plan.steps.is_empty() {
-        return from_source_alone(plan, sts);
-    }
-    let key = plan.cache_key(plan.steps.len());
-    if let Some(entry) = cache.load(&key, wish.now).filter(good) {
-        return checked(plan, entry.credentials, None);
-    }
-    let result = under_lock(plan, cache, sts, wish, &key, &good);
-    match (result, cache.load(&key, wish.now)) {
-        (Ok(credentials), _) => checked(plan, credentials, None),
-        // What there is, is still good: better than nothing, and the reason is told.
-        (Err(problem), Some(entry)) if entry.credentials.remaining(wish.now) >= wish.at_least => {
-            checked(plan, entry.credentials, Some(problem))
-        }
-        (Err(problem), _) => Err(problem),
-    }
-}
-
-fn under_lock(
-    plan: &RolePlan,
-    cache: &Cache,
-    sts: &dyn Sts,
-    wish: Wish,
-    key: &str,
-    good: &dyn Fn(&Entry) -> bool,
-) -> Result<Credentials, Problem> {
-    if let Some(failure) = cache.failure(key, wish.now, wish.patience) {
-        return Err(failure.problem);
-    }
-    let Some(_lock) = cache.lock(key, LOCK_PATIENCE).map_err(|e| unusable(&e))? else {
-        return Err(Problem::new(format!(
-            "another awsrole has been asking for {} for {} seconds",
-            plan.title(),
-            LOCK_PATIENCE.as_secs()
-        ))
-        .hint("end it, or try `awsrole refresh` when it is done"));
+/// With a good entry in the cache nothing else is touched. Otherwise the links are taken up from the
+/// last one that is still cached; each result is stored by itself. Any number of processes that want
+/// the same ask once: the others wait and take the result, or the failure.
+pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<Obtained, Problem> {
+    let count = plan.steps.len();
+    let key = plan.cache_key(count);
+    let walk = Walk { plan, cache, outside, wish, locks: RefCell::default(), asked: RefCell::default() };
+    let done = |credentials: Credentials, problem| {
+        pin::check_result(plan, &credentials)?;
+        Ok(Obtained { credentials, problem, asked: walk.asked.take() })
     };
-    // Whoever had the lock may have brought it, or learned that it can't be had.
-    if let Some(entry) = cache.load(key, wish.now).filter(good) {
-        return Ok(entry.credentials);
+    if let Some(entry) = cache.load(&key, wish.now).filter(|entry| walk.is_good(count, entry)) {
+        return done(entry.credentials, None);
     }
-    if let Some(failure) = cache.failure(key, wish.now, wish.patience) {
-        return Err(failure.problem);
-    }
-    match ask(plan, cache, sts, wish) {
-        Ok(credentials) => Ok(credentials),
-        Err((problem, kind)) => {
-            cache.remember(key, wish.now, kind, &problem).map_err(|e| unusable(&e))?;
-            Err(problem)
-        }
-    }
-}
-
-/// Asks STS for what isn't cached yet.
-fn ask(plan: &RolePlan, cache: &Cache, sts: &dyn Sts, wish: Wish) -> Result<Credentials, (Problem, FailureKind)> {
-    let usable = |count: usize| {
-        let entry = cache.load(&plan.cache_key(count), wish.now)?;
-        (!entry.is_due(wish.now)).then_some((count, entry.credentials))
-    };
-    let (done, mut caller) =
-        (1..plan.steps.len()).rev().find_map(usable).unwrap_or_else(|| (0, source_credentials(&plan.source)));
-    for (index, step) in plan.steps.iter().enumerate().skip(done) {
-        let answer = match step {
-            Step::AssumeRole(role) => sts.assume_role(&caller, role, &plan.endpoint),
-            Step::SessionToken(session) => sts.get_session_token(&caller, session, &plan.endpoint),
+    if let Some(failure) = cache.failure(&key, wish.now, wish.patience) {
+        return match cache.load(&key, wish.now).filter(|entry| entry.credentials.remaining(wish.now) >= wish.at_least) {
+            Some(entry) => done(entry.credentials, Some(failure.problem)),
+            None => Err(failure.problem),
         };
-        let mut credentials = answer.map_err(|error| {
-            let kind = if error.is_transient() { FailureKind::Transient } else { FailureKind::Refused };
-            (advice::explain(plan, index, &caller, &error, wish.now), kind)
-        })?;
-        if credentials.arn.is_none() && plan.pin.is_some() {
-            let arn = sts.caller_arn(&credentials, &plan.endpoint);
-            credentials.arn =
-                Some(arn.map_err(|error| {
-                    (advice::explain(plan, index, &caller, &error, wish.now), FailureKind::Transient)
-                })?);
+    }
+    let failed = match walk.link(count) {
+        Ok(credentials) if credentials.session_token.is_none() => {
+            return Err(Problem::new(format!("{} gives long-term keys, which are never exported", plan.source)));
         }
-        let last = index + 1 == plan.steps.len();
+        Ok(credentials) => return done(credentials, None),
+        Err(failed) => failed,
+    };
+    if let Some(kind) = failed.kind {
+        cache.remember(&key, wish.now, kind, &failed.problem).map_err(|e| unusable(&e))?;
+    }
+    // What there is, is still good: better than nothing, and the reason is told.
+    match cache.load(&key, wish.now) {
+        Some(entry) if entry.credentials.remaining(wish.now) >= wish.at_least => {
+            done(entry.credentials, Some(failed.problem))
+        }
+        _ => Err(failed.problem),
+    }
+}
+
+/// A failure, and how long it is to be believed; `None`: not at all.
+struct Failed {
+    problem: Problem,
+    kind: Option<FailureKind>,
+}
+
+impl Failed {
+    fn once(problem: Problem) -> Self {
+        Self { problem, kind: None }
+    }
+}
+
+/// One walk along a plan.
+struct Walk<'a> {
+    plan: &'a RolePlan,
+    cache: &'a Cache,
+    outside: Outside<'a>,
+    wish: Wish,
+    /// Held from the last link down to the one being asked for, so that no two processes can hold
+    /// them in different orders.
+    locks: RefCell<Vec<Lock>>,
+    asked: RefCell<bool>,
+}
+
+impl Walk<'_> {
+    /// Whether an entry will do for the first `count` links.
+    fn is_good(&self, count: usize, entry: &Entry) -> bool {
+        let last = count == self.plan.steps.len();
+        let enough = !last || entry.credentials.remaining(self.wish.now) >= self.wish.at_least;
+        enough && !entry.is_due(self.wish.now)
+    }
+
+    fn cached(&self, count: usize, key: &str) -> Option<Credentials> {
+        let entry = self.cache.load(key, self.wish.now).filter(|entry| self.is_good(count, entry))?;
+        Some(entry.credentials)
+    }
+
+    /// The credentials after the first `count` steps; 0 is the source.
+    fn link(&self, count: usize) -> Result<Credentials, Failed> {
+        if let (0, Source::StaticKeys(keys)) = (count, &self.plan.source) {
+            let mut credentials = keys.credentials();
+            let exported = self.plan.steps.is_empty() && credentials.session_token.is_some();
+            if exported && self.plan.pin.is_some() {
+                credentials.arn = Some(self.caller_arn(&credentials)?);
+            }
+            return Ok(credentials);
+        }
+        let key = self.plan.cache_key(count);
+        if let Some(credentials) = self.cached(count, &key) {
+            return Ok(credentials);
+        }
+        let lock = self.cache.lock(&key, LOCK_PATIENCE).map_err(|error| self.locked_out(error))?;
+        self.locks.borrow_mut().push(lock);
+        let result = self.under_lock(count, &key);
+        self.locks.borrow_mut().pop();
+        result
+    }
+
+    fn under_lock(&self, count: usize, key: &str) -> Result<Credentials, Failed> {
+        // Whoever had the lock may have brought it, or learned that it can't be had.
+        if let Some(credentials) = self.cached(count, key) {
+            return Ok(credentials);
+        }
+        if let Some(failure) = self.cache.failure(key, self.wish.now, self.wish.patience) {
+            return Err(Failed::once(failure.problem));
+        }
+        let mut credentials = match count.checked_sub(1) {
+            None => self
+                .outside
+                .sources
+                .credentials(&self.plan.source)
+                .map_err(|problem| Failed { problem, kind: Some(FailureKind::Transient) })?,
+            Some(index) => self.call(index, key)?,
+        };
+        let last = count == self.plan.steps.len();
+        if last && credentials.arn.is_none() && self.plan.pin.is_some() {
+            credentials.arn = Some(self.caller_arn(&credentials)?);
+        }
         if last {
-            pin::check_result(plan, &credentials).map_err(|problem| (problem, FailureKind::Refused))?;
+            let refused = |problem| Failed { problem, kind: Some(FailureKind::Refused) };
+            pin::check_result(self.plan, &credentials).map_err(refused)?;
         }
         // A cache that can't be written costs a call at the next command, not the role.
-        let _ = cache.store(&plan.cache_key(index + 1), &credentials);
-        caller = credentials;
+        let _ = self.cache.store(key, &credentials);
+        Ok(credentials)
     }
-    Ok(caller)
-}
 
-/// Temporary keys of a profile are exported as they are.
-fn from_source_alone(plan: &RolePlan, sts: &dyn Sts) -> Result<Obtained, Problem> {
-    let mut credentials = source_credentials(&plan.source);
-    if credentials.session_token.is_none() {
-        return Err(Problem::new(format!("{} has long-term keys, which are never exported", plan.source)));
+    /// Makes the call of a step.
+    fn call(&self, index: usize, key: &str) -> Result<Credentials, Failed> {
+        let step = &self.plan.steps[index];
+        let caller = self.link(index)?;
+        let refused = match self.send(index, step, &caller)? {
+            Ok(credentials) => return Ok(credentials),
+            Err(error) => error,
+        };
+        let explained = advice::explain(self.plan, index, &caller, &refused, self.wish.now);
+        let kind = if refused.is_transient() { FailureKind::Transient } else { FailureKind::Refused };
+        if !self.may_be_too_old(index, &refused, &caller, key) {
+            return Err(Failed { problem: explained, kind: Some(kind) });
+        }
+        // It worked with an earlier MFA session: a new code may help.
+        let session = self.plan.cache_key(index);
+        self.cache.mark_stale(&session, self.wish.now).map_err(|e| Failed::once(unusable(&e)))?;
+        let hint = "it worked with an earlier MFA session: the trust policy may limit its age; `awsrole refresh` asks for a new code";
+        let renewed = self.link(index).map_err(|_| Failed { problem: explained.hint(hint), kind: Some(kind) })?;
+        self.send(index, step, &renewed)?.map_err(|error| Failed {
+            problem: advice::explain(self.plan, index, &renewed, &error, self.wish.now),
+            kind: Some(kind),
+        })
     }
-    if plan.pin.is_some() {
-        let arn = sts.caller_arn(&credentials, &plan.endpoint);
-        credentials.arn = Some(arn.map_err(|error| {
-            Problem::new(format!("{} can't be checked against account_id", plan.source)).because(error)
-        })?);
-    }
-    checked(plan, credentials, None)
-}
 
-fn source_credentials(source: &Source) -> Credentials {
-    match source {
-        Source::StaticKeys(keys) => Credentials {
-            access_key_id: keys.access_key_id.clone(),
-            secret_access_key: keys.secret_access_key.clone(),
-            session_token: keys.session_token.clone(),
-            issued: UNIX_EPOCH,
-            expiration: None,
-            arn: None,
-        },
+    fn send(&self, index: usize, step: &Step, caller: &Credentials) -> Result<Result<Credentials, StsError>, Failed> {
+        let code = match step.mfa_serial() {
+            Some(serial) => Some(self.code(index, serial)?),
+            None => None,
+        };
+        let endpoint = &self.plan.endpoint;
+        Ok(match step {
+            Step::AssumeRole(role) => self.outside.sts.assume_role(caller, role, code.as_ref(), endpoint),
+            Step::SessionToken(session) => self.outside.sts.get_session_token(caller, session, code.as_ref(), endpoint),
+        })
     }
-}
 
-fn checked(plan: &RolePlan, credentials: Credentials, problem: Option<Problem>) -> Result<Obtained, Problem> {
-    pin::check_result(plan, &credentials)?;
-    Ok(Obtained { credentials, problem })
+    /// Gets a code, and remembers that it is used before it is sent: STS takes each only once.
+    fn code(&self, index: usize, serial: &crate::limits::MfaSerial) -> Result<Code, Failed> {
+        let title = self.plan.title();
+        if self.wish.patience == Patience::Passing {
+            return Err(Failed::once(NoCode::NotNow.problem(&title)));
+        }
+        let purpose = match (self.plan.role(), &self.plan.steps[index]) {
+            (Some(role), Step::SessionToken(_)) => {
+                format!(
+                    "role {title} in {} (asked once: a session of {} lasts 12h)",
+                    role.role_arn.account(),
+                    self.plan.source
+                )
+            }
+            (Some(role), Step::AssumeRole(_)) => {
+                format!("role {title} in {} (more than 1h was asked for)", role.role_arn.account())
+            }
+            (None, _) => format!("a session of {}", self.plan.source),
+        };
+        let question = Question { serial, purpose, used_step: self.cache.device(serial).used_step };
+        let announce = |place: &str| {
+            for lock in self.locks.borrow().iter() {
+                lock.announce(place);
+            }
+        };
+        let code = self.outside.authenticator.code(&question, &announce);
+        let code = code.map_err(|no| Failed::once(no.problem(&title)))?;
+        announce("");
+        self.asked.replace(true);
+        self.cache.used(serial, code.step).map_err(|e| Failed::once(unusable(&e)))?;
+        Ok(code)
+    }
+
+    fn may_be_too_old(&self, index: usize, error: &StsError, caller: &Credentials, key: &str) -> bool {
+        let by_mfa = index.checked_sub(1).is_some_and(|before| self.plan.steps[before].mfa_serial().is_some());
+        let denied = matches!(error, StsError::Refused { code, .. } if code == "AccessDenied");
+        let age = self.wish.now.duration_since(caller.issued).unwrap_or_default();
+        by_mfa && denied && age > OLD_MFA && self.cache.had(key)
+    }
+
+    fn caller_arn(&self, credentials: &Credentials) -> Result<String, Failed> {
+        self.outside.sts.caller_arn(credentials, &self.plan.endpoint).map_err(|error| Failed {
+            problem: Problem::new(format!("{} can't be checked against account_id", self.plan.source)).because(error),
+            kind: Some(FailureKind::Transient),
+        })
+    }
+
+    fn locked_out(&self, error: LockError) -> Failed {
+        let title = self.plan.title();
+        Failed::once(match error {
+            LockError::File(error) => unusable(&error),
+            LockError::Asking(place) => Problem::new(format!("the MFA code for {title} is being asked for in {place}"))
+                .hint("answer there; this shell follows at its next prompt"),
+            LockError::Busy => Problem::new(format!(
+                "another awsrole has been getting {title} for {} seconds",
+                LOCK_PATIENCE.as_secs()
+            ))
+            .hint("end it, or run `awsrole refresh` when it is done"),
+        })
+    }
 }
 
 fn unusable(error: &FileError) -> Problem {

@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use crate::arn::{AccountId, RoleArn};
 use crate::endpoint::Endpoint;
-use crate::limits::{ExternalId, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity};
-use crate::secret::Secret;
+use crate::limits::{
+    ExternalId, MfaSerial, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity,
+};
+use crate::source::Source;
 use crate::trust::hex;
 
 /// The way from a source to the credentials that a shell will hold.
@@ -31,24 +33,6 @@ pub struct RolePlan {
     pub notices: Vec<String>,
 }
 
-/// Where the first credentials come from.
-pub enum Source {
-    /// Keys that stand in a profile.
-    StaticKeys(StaticKeys),
-}
-
-/// Keys that stand in a profile.
-pub struct StaticKeys {
-    /// The profile's name.
-    pub profile: String,
-    /// `AKIA…`, or `ASIA…` with a session token.
-    pub access_key_id: String,
-    /// The secret access key.
-    pub secret_access_key: Secret,
-    /// Present if the keys are temporary.
-    pub session_token: Option<Secret>,
-}
-
 /// One call on the way.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Step {
@@ -63,6 +47,8 @@ pub enum Step {
 pub struct SessionToken {
     /// How long it shall last; STS's default is 12 hours.
     pub duration: Option<SessionDuration>,
+    /// The device whose code is sent. The session then counts as authenticated with MFA.
+    pub mfa_serial: Option<MfaSerial>,
 }
 
 /// What is sent with AssumeRole. Every field is part of the cache key.
@@ -82,6 +68,9 @@ pub struct AssumeRole {
     pub tags: SessionTags,
     /// Policies that narrow the session.
     pub policy: SessionPolicy,
+    /// The device whose code is sent along: only where more than an hour is asked for, since roles
+    /// assumed from an MFA session last an hour at most.
+    pub mfa_serial: Option<MfaSerial>,
 }
 
 impl RolePlan {
@@ -94,13 +83,34 @@ impl RolePlan {
         }
     }
 
+    /// The ARN of the role whose session the result is, as far as it is known before it is had.
+    #[must_use]
+    pub fn role_arn(&self) -> Option<&RoleArn> {
+        match (&self.source, self.role()) {
+            (_, Some(step)) => Some(&step.role_arn),
+            (Source::WebIdentity(token), None) if self.steps.is_empty() => Some(&token.role_arn),
+            _ => None,
+        }
+    }
+
+    /// The account to which the result belongs, as far as it is known before it is had.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountId> {
+        match (&self.source, self.role_arn()) {
+            (_, Some(arn)) => Some(arn.account().clone()),
+            (Source::IdentityCenter(role), None) => AccountId::parse(&role.account_id).ok(),
+            _ => None,
+        }
+    }
+
     /// What a person calls the result: the role's name, or the profile whose session it is.
     #[must_use]
     pub fn title(&self) -> String {
-        match (&self.name, self.role()) {
-            (Some(name), _) => name.clone(),
-            (None, Some(step)) => step.role_arn.name().to_owned(),
-            (None, None) => self.source.to_string(),
+        match (&self.name, self.role_arn(), &self.source) {
+            (Some(name), ..) => name.clone(),
+            (None, Some(arn), _) => arn.name().to_owned(),
+            (None, None, Source::IdentityCenter(role)) => role.role_name.clone(),
+            (None, None, source) => source.to_string(),
         }
     }
 
@@ -111,34 +121,36 @@ impl RolePlan {
         #[derive(Serialize)]
         struct Identity<'a> {
             version: u32,
-            source: (&'a str, &'a str),
-            endpoint: &'a Endpoint,
+            source: serde_json::Value,
+            endpoint: Option<&'a Endpoint>,
+            url: Option<&'a str>,
+            partition: &'a str,
             steps: &'a [Step],
         }
+        let steps = &self.steps[..count];
+        // A session of long-term keys is good in every region, and a code is asked for once a day,
+        // not once a day and region.
+        let regional = steps.iter().any(|step| matches!(step, Step::AssumeRole(_)));
         let identity = Identity {
             version: 1,
             source: self.source.identity(),
-            endpoint: &self.endpoint,
-            steps: &self.steps[..count],
+            endpoint: regional.then_some(&self.endpoint),
+            url: self.endpoint.url.as_deref(),
+            partition: self.endpoint.partition(),
+            steps,
         };
         // A struct of strings and numbers always serializes; the empty key could only cause a miss.
         hex(&[&serde_json::to_vec(&identity).unwrap_or_default()])
     }
 }
 
-impl Source {
-    /// The kind of source, and what tells it from others of its kind.
-    fn identity(&self) -> (&str, &str) {
+impl Step {
+    /// The device whose code the call needs.
+    #[must_use]
+    pub fn mfa_serial(&self) -> Option<&MfaSerial> {
         match self {
-            Self::StaticKeys(keys) => ("static", &keys.access_key_id),
-        }
-    }
-}
-
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::StaticKeys(keys) => write!(f, "profile {}", keys.profile),
+            Self::SessionToken(step) => step.mfa_serial.as_ref(),
+            Self::AssumeRole(step) => step.mfa_serial.as_ref(),
         }
     }
 }

@@ -96,6 +96,13 @@ impl Profiles {
         })
     }
 
+    /// An `[sso-session NAME]` section.
+    #[must_use]
+    pub fn sso_session(&self, name: &str) -> Option<Profile<'_>> {
+        let (name, section) = self.config.sections.get_key_value(&format!("\0sso-session {name}"))?;
+        Some(Profile { name, config: Some((&self.config, section)), credentials: None })
+    }
+
     /// The names of all profiles, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
@@ -238,7 +245,7 @@ impl AwsFile {
 }
 
 /// The profile that a header of the config file names: `[default]`, `[profile x]`, `[profile "a b"]`.
-/// `[services x]` gets a name that no profile can have; other sections are of no interest.
+/// `[services x]` and `[sso-session x]` get names that no profile can have; other sections are of no interest.
 fn config_section(header: &str) -> Option<String> {
     if header == "default" {
         return Some(header.to_owned());
@@ -247,7 +254,7 @@ fn config_section(header: &str) -> Option<String> {
     let name = unquote(name.trim())?;
     match kind {
         "profile" => Some(name),
-        "services" => Some(format!("\0services {name}")),
+        "services" | "sso-session" => Some(format!("\0{kind} {name}")),
         _ => None,
     }
 }

@@ -9,10 +9,10 @@ use crate::limits::{
     ExternalId, MfaSerial, Outside, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity,
 };
 use crate::pin;
-use crate::plan::{AssumeRole, RolePlan, SessionToken, Source, StaticKeys, Step};
+use crate::plan::{AssumeRole, RolePlan, SessionToken, Step};
 use crate::problem::Problem;
 use crate::profiles::{Profile, Profiles};
-use crate::secret::Secret;
+use crate::source::Source;
 use crate::trust::Allowed;
 
 /// Makes a plan for a role of an allowed config; `None` is the default role.
@@ -59,6 +59,8 @@ pub fn plan(
 #[derive(Default)]
 struct Way {
     source: Option<Source>,
+    /// The `mfa_serial` beside the source's keys.
+    source_mfa: Option<MfaSerial>,
     steps: Vec<Step>,
     notices: Vec<String>,
 }
@@ -102,7 +104,7 @@ impl<'p> Resolver<'p> {
             let at = self.origin(link, "credential_source");
             return Err(Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other")));
         } else if let Some(source) = credential_source {
-            return Err(not_yet(&self.origin(link, "credential_source"), &format!("`credential_source = {source}`")));
+            way.source = Some(self.credential_source(&source, &self.origin(link, "credential_source"))?);
         } else if let Some(name) = source_profile {
             let mut visited: Vec<&str> =
                 link.profile.filter(|_| !in_file).map(|profile| profile.name).into_iter().collect();
@@ -116,7 +118,6 @@ impl<'p> Resolver<'p> {
                 "name a profile of ~/.aws/config with `source_profile`, or with `profile` if it says everything",
             ));
         }
-        self.refuse_mfa(link)?;
         self.last_step(link, way)
     }
 
@@ -166,55 +167,15 @@ impl<'p> Resolver<'p> {
             None => self.own_source(profile, way)?,
         }
         let link = Link { in_file: None, keys: Keys::default(), profile: Some(profile) };
-        self.refuse_mfa(&link)?;
         self.last_step(&link, way)
     }
 
-    /// The credentials that a profile has by itself.
-    fn own_source(&self, profile: Profile<'p>, way: &mut Way) -> Result<(), Problem> {
-        if profile.text("mfa_serial").is_some() {
-            return Err(not_yet(&profile.origin("mfa_serial"), "MFA (`mfa_serial`)"));
-        }
-        if profile.has_static_keys() {
-            let get = |key: &str| {
-                profile.text(key).ok_or_else(|| {
-                    Problem::new(format!(
-                        "{}: profile `{}` has no `{key}`",
-                        profile.origin("aws_access_key_id"),
-                        profile.name
-                    ))
-                    .hint("access key id and secret access key belong together")
-                })
-            };
-            way.source = Some(Source::StaticKeys(StaticKeys {
-                profile: profile.name.to_owned(),
-                access_key_id: get("aws_access_key_id")?.to_owned(),
-                secret_access_key: Secret::new(get("aws_secret_access_key")?),
-                session_token: profile.secret("aws_session_token"),
-            }));
-            return Ok(());
-        }
-        for (key, what) in [
-            ("credential_source", "`credential_source`"),
-            ("web_identity_token_file", "web identity (`web_identity_token_file`)"),
-            ("sso_session", "IAM Identity Center (`sso_session`)"),
-            ("sso_start_url", "IAM Identity Center (`sso_start_url`)"),
-            ("credential_process", "`credential_process`"),
-            ("login_session", "`aws login` sessions (`login_session`)"),
-        ] {
-            if profile.text(key).is_some() {
-                return Err(not_yet(&profile.origin(key), what));
-            }
-        }
-        Err(Problem::new(format!(
-            "{}: profile `{}` has no credentials",
-            profile.origin(""),
-            profile.name
-        ))
-        .hint(format!(
-            "it needs aws_access_key_id and aws_secret_access_key (`aws configure --profile {}`), or a source_profile",
-            profile.name
-        )))
+    fn session_name(&self, link: &Link<'_>) -> Result<SessionName, Problem> {
+        let env = &self.context.env;
+        let given =
+            self.checked(link, link.keys.role_session_name.as_deref(), "role_session_name", SessionName::parse)?;
+        Ok(given
+            .unwrap_or_else(|| SessionName::of_user(env.filled("USER").or(env.filled("LOGNAME")).unwrap_or("unknown"))))
     }
 
     /// Adds the call that a link asks for: its role, or a session of the source's long-term keys.
@@ -224,17 +185,19 @@ impl<'p> Resolver<'p> {
                 .map(|text| text.parse().map_err(|_| Outside::new(text, "isn't a number of seconds")))
         });
         let asked = asked.transpose().map_err(|e| self.outside(link, "duration_seconds", &e))?;
+        if way.steps.is_empty() && link.opened_by_its_token(way.source.as_ref()) {
+            return Ok(());
+        }
+        let long_term = way.source.as_ref().is_some_and(Source::is_long_term);
         let Some(role_arn) = self.checked(link, link.keys.role_arn.as_deref(), "role_arn", RoleArn::parse)? else {
-            let long_term = matches!(&way.source, Some(Source::StaticKeys(keys)) if keys.session_token.is_none());
-            if long_term && way.steps.is_empty() {
-                let duration = asked
-                    .map(SessionDuration::for_session_token)
-                    .transpose()
-                    .map_err(|e| self.outside(link, "duration_seconds", &e))?;
-                way.steps.push(Step::SessionToken(SessionToken { duration }));
-                way.notices.push(
-                    "a session without MFA: IAM calls will be refused (GetSessionToken, STS API Reference)".to_owned(),
-                );
+            let mfa_serial = self.mfa(link, way, !way.steps.is_empty())?;
+            if way.steps.is_empty() && (long_term || mfa_serial.is_some()) {
+                let duration = asked.map(SessionDuration::for_session_token).transpose();
+                let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
+                if mfa_serial.is_none() {
+                    way.notices.push("this session is without MFA: IAM calls will be refused".to_owned());
+                }
+                way.steps.push(Step::SessionToken(SessionToken { duration, mfa_serial }));
             }
             return Ok(());
         };
@@ -257,21 +220,17 @@ impl<'p> Resolver<'p> {
             ));
             duration = Some(SessionDuration::HOUR);
         }
+        let mfa_serial = self.mfa(link, way, chained)?;
+        let directly = duration > Some(SessionDuration::HOUR);
+        if mfa_serial.is_some() && !directly {
+            let session = SessionToken { duration: None, mfa_serial: mfa_serial.clone() };
+            way.steps.push(Step::SessionToken(session));
+        }
         let no_tags = (std::collections::BTreeMap::new(), Vec::new());
         let keys = &link.keys;
         let step = AssumeRole {
             role_arn,
-            session_name: match self.checked(
-                link,
-                keys.role_session_name.as_deref(),
-                "role_session_name",
-                SessionName::parse,
-            )? {
-                Some(name) => name,
-                None => SessionName::of_user(
-                    self.context.env.filled("USER").or(self.context.env.filled("LOGNAME")).unwrap_or("unknown"),
-                ),
-            },
+            session_name: self.session_name(link)?,
             external_id: self.checked(link, keys.external_id.as_deref(), "external_id", ExternalId::parse)?,
             source_identity: keys
                 .source_identity
@@ -280,6 +239,7 @@ impl<'p> Resolver<'p> {
                 .transpose()
                 .map_err(|e| self.outside(link, "source_identity", &e))?,
             duration,
+            mfa_serial: mfa_serial.filter(|_| directly),
             tags: SessionTags::parse(
                 keys.session_tags.as_ref().unwrap_or(&no_tags.0),
                 keys.transitive_session_tags.as_ref().unwrap_or(&no_tags.1),
@@ -295,10 +255,21 @@ impl<'p> Resolver<'p> {
         Ok(())
     }
 
-    fn refuse_mfa(&self, link: &Link<'_>) -> Result<(), Problem> {
-        match self.checked(link, link.keys.mfa_serial.as_deref(), "mfa_serial", MfaSerial::parse)? {
-            Some(_) => Err(not_yet(&self.origin(link, "mfa_serial"), "MFA (`mfa_serial`)")),
-            None => Ok(()),
+    /// The device for a link: its own, or for the first call the one beside the source's keys. Only
+    /// long-term keys can use one: MFA isn't passed on from one role to the next.
+    fn mfa(&self, link: &Link<'_>, way: &Way, chained: bool) -> Result<Option<MfaSerial>, Problem> {
+        let own = self.checked(link, link.keys.mfa_serial.as_deref(), "mfa_serial", MfaSerial::parse)?;
+        let may_use_it = !chained && way.source.as_ref().is_some_and(Source::may_use_mfa);
+        match own {
+            None if may_use_it => Ok(way.source_mfa.clone()),
+            None => Ok(None),
+            Some(serial) if may_use_it => Ok(Some(serial)),
+            Some(_) => {
+                let who = if chained { "another role's session" } else { "temporary credentials" };
+                Err(Problem::new(format!("{}: {who} can't use an MFA device", self.origin(link, "mfa_serial")))
+                    .because("STS takes a code only with long-term keys, and MFA isn't passed on from role to role")
+                    .hint("put mfa_serial on the first role of the chain, beside the profile with the keys"))
+            }
         }
     }
 
@@ -346,16 +317,19 @@ impl<'p> Resolver<'p> {
     }
 }
 
-fn not_yet(origin: &Origin, what: &str) -> Problem {
-    Problem::new(format!("{origin}: {what} isn't supported yet"))
-        .hint("this version takes long-term or temporary keys of a profile as the source")
-}
-
 impl<'p> Link<'p> {
     fn profile_text(&self, key: &str) -> Option<&'p str> {
         self.profile?.text(key)
     }
+
+    /// Whether the source is a token of this very profile: its role is the one that the token opens.
+    fn opened_by_its_token(&self, source: Option<&Source>) -> bool {
+        let own = self.profile.map(|profile| profile.name);
+        self.keys.role_arn.is_none()
+            && matches!(source, Some(Source::WebIdentity(token)) if Some(token.profile.as_str()) == own)
+    }
 }
 
+mod sources;
 #[cfg(test)]
 mod tests;

@@ -4,15 +4,17 @@ use std::time::SystemTime;
 
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
+use crate::mfa::Code;
 use crate::plan::{AssumeRole, SessionToken};
 
 /// The calls that awsrole makes. A trait because here the outside answers.
 pub trait Sts {
-    /// AssumeRole, signed by `caller`.
+    /// AssumeRole, signed by `caller`, with a code for the step's device.
     fn assume_role(
         &self,
         caller: &Credentials,
         step: &AssumeRole,
+        code: Option<&Code>,
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError>;
 
@@ -21,6 +23,7 @@ pub trait Sts {
         &self,
         caller: &Credentials,
         step: &SessionToken,
+        code: Option<&Code>,
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError>;
 

@@ -337,7 +337,8 @@ mod tests {
         let beside = world.write("work-evil", "region = \"x\"");
         let account = AccountId::parse("222222222222").unwrap();
         let root = world.home.path().canonicalize().unwrap();
-        let user = UserConfig { trust: vec![TrustRule { path: root.join("work"), accounts: vec![account.clone()] }] };
+        let trust = vec![TrustRule { path: root.join("work"), accounts: vec![account.clone()] }];
+        let user = UserConfig { trust, ..UserConfig::default() };
         let (verdict, _) = vet(std::slice::from_ref(&inside), &world.approvals, &user);
         assert!(matches!(verdict, Verdict::Allowed(allowed) if allowed.only_accounts() == Some(&[account])));
         let (verdict, _) = vet(&[beside], &world.approvals, &user);

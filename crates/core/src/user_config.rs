@@ -2,10 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::arn::AccountId;
+use crate::config::Seconds;
 use crate::context::Context;
 use crate::discover::line_of;
 use crate::files::read_regular;
@@ -16,6 +18,21 @@ use crate::problem::Problem;
 pub struct UserConfig {
     /// Folders below which files need no approval of their own.
     pub trust: Vec<TrustRule>,
+    /// A command that prints an MFA code; it gets the device as AWSROLE_MFA_SERIAL.
+    pub mfa_process: Option<String>,
+    /// How long others may take.
+    pub limits: LimitSettings,
+}
+
+/// How long others may take; what isn't set has a default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LimitSettings {
+    /// For a connection; default: 3 s.
+    pub connect: Option<Duration>,
+    /// For a call with all its tries; default: 15 s.
+    pub whole: Option<Duration>,
+    /// For a `credential_process`; default: 60 s.
+    pub process: Option<Duration>,
 }
 
 /// Files below `path` are allowed for roles of `accounts`; both must fit.
@@ -32,6 +49,17 @@ pub struct TrustRule {
 struct AsWritten {
     #[serde(default)]
     trust: Vec<RuleAsWritten>,
+    mfa_process: Option<String>,
+    #[serde(default)]
+    limits: LimitsAsWritten,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct LimitsAsWritten {
+    connect: Option<Seconds>,
+    whole: Option<Seconds>,
+    process: Option<Seconds>,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +93,16 @@ impl UserConfig {
             Problem::new(format!("{}:{line}: {}", path.display(), e.message().replace('\n', ", ")))
         })?;
         let trust = written.trust.into_iter().map(|rule| rule.check(context, &path)).collect::<Result<_, _>>()?;
-        Ok(Self { trust })
+        let limit = |seconds: Option<Seconds>| seconds.map(|seconds| Duration::from_secs(seconds.0.clamp(1, 600)));
+        Ok(Self {
+            trust,
+            mfa_process: written.mfa_process,
+            limits: LimitSettings {
+                connect: limit(written.limits.connect),
+                whole: limit(written.limits.whole),
+                process: limit(written.limits.process),
+            },
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aws_config::provider_config::ProviderConfig;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Region, SharedHttpClient};
@@ -46,6 +47,14 @@ impl Client {
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
+    }
+
+    /// The settings for a source of aws-config: our connections and limits.
+    pub(crate) fn provider_config(&self, region: Option<&str>) -> ProviderConfig {
+        ProviderConfig::without_region()
+            .with_region(region.map(|region| Region::new(region.to_owned())))
+            .with_http_client(self.http.clone())
+            .with_timeout_config(self.timeouts.clone())
     }
 
     /// A client that signs as `caller` and asks nobody else for credentials, region or endpoint.

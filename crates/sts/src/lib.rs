@@ -4,7 +4,9 @@
 //! made when the first call is.
 
 mod client;
+mod process;
 mod refusal;
+mod sources;
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -15,11 +17,13 @@ use aws_sdk_sts::primitives::DateTime;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use awsrole_core::credentials::Credentials;
 use awsrole_core::endpoint::Endpoint;
+use awsrole_core::mfa::Code;
 use awsrole_core::plan::{AssumeRole, SessionToken};
 use awsrole_core::secret::Secret;
 use awsrole_core::sts::{Sts, StsError};
 
 use crate::client::Client;
+pub use crate::sources::RemoteSources;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy)]
@@ -28,37 +32,54 @@ pub struct Limits {
     pub connect: Duration,
     /// For all tries of a call together.
     pub whole: Duration,
+    /// For a `credential_process`, which may wait for a person.
+    pub process: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(3), whole: Duration::from_secs(15) }
+        Self { connect: Duration::from_secs(3), whole: Duration::from_secs(15), process: Duration::from_secs(60) }
     }
 }
 
 /// What a caller is told when a call takes long.
-pub type Waiting = Box<dyn Fn(&str)>;
+pub type Waiting<'a> = Box<dyn Fn(&str) + 'a>;
 
 /// STS, as it is reached over the network.
-pub struct RemoteSts {
-    limits: Limits,
+pub struct RemoteSts<'a> {
+    settings: Box<dyn Fn() -> Limits + 'a>,
+    limits: OnceCell<Limits>,
     ca_bundle: Option<PathBuf>,
     now: fn() -> SystemTime,
-    waiting: Waiting,
+    waiting: Waiting<'a>,
     client: OnceCell<Result<Client, StsError>>,
 }
 
-impl RemoteSts {
-    /// Prepares nothing but the settings. `waiting` is called once for each call that takes longer
-    /// than 300 ms; `ca_bundle` is what AWS_CA_BUNDLE names.
+impl<'a> RemoteSts<'a> {
+    /// Prepares nothing. `settings` is asked at the first call; `waiting` is called once for each
+    /// call that takes longer than 300 ms; `ca_bundle` is what AWS_CA_BUNDLE names.
     #[must_use]
-    pub fn new(limits: Limits, ca_bundle: Option<PathBuf>, now: fn() -> SystemTime, waiting: Waiting) -> Self {
-        Self { limits, ca_bundle, now, waiting, client: OnceCell::new() }
+    pub fn new(
+        settings: impl Fn() -> Limits + 'a,
+        ca_bundle: Option<PathBuf>,
+        now: fn() -> SystemTime,
+        waiting: Waiting<'a>,
+    ) -> Self {
+        let settings = Box::new(settings);
+        Self { settings, limits: OnceCell::new(), ca_bundle, now, waiting, client: OnceCell::new() }
     }
 
     fn client(&self) -> Result<&Client, StsError> {
-        let made = self.client.get_or_init(|| Client::new(self.limits, self.ca_bundle.as_deref()));
+        let made = self.client.get_or_init(|| Client::new(self.limits(), self.ca_bundle.as_deref()));
         made.as_ref().map_err(Clone::clone)
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits.get_or_init(|| (self.settings)())
+    }
+
+    fn now(&self) -> SystemTime {
+        (self.now)()
     }
 
     fn call<T, E, F>(&self, what: &str, endpoint: &Endpoint, call: F) -> Result<T, StsError>
@@ -66,18 +87,22 @@ impl RemoteSts {
         F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let client = self.client()?;
-        let announced = async {
+        let what = format!("{} ({what})", endpoint.shown());
+        self.wait(self.client()?, &what, call).map_err(|error| refusal::of(&error, self.limits()))
+    }
+
+    /// Waits for an answer, and says so if it takes long.
+    fn wait<F: Future>(&self, client: &Client, what: &str, call: F) -> F::Output {
+        client.block_on(async {
             let mut call = std::pin::pin!(call);
             match tokio::time::timeout(Duration::from_millis(300), &mut call).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    (self.waiting)(&format!("waiting for {} ({what}) …", endpoint.shown()));
+                    (self.waiting)(&format!("waiting for {what} …"));
                     call.await
                 }
             }
-        };
-        client.block_on(announced).map_err(|error| refusal::of(&error, self.limits))
+        })
     }
 
     fn credentials(
@@ -102,11 +127,12 @@ impl RemoteSts {
     }
 }
 
-impl Sts for RemoteSts {
+impl Sts for RemoteSts<'_> {
     fn assume_role(
         &self,
         caller: &Credentials,
         step: &AssumeRole,
+        code: Option<&Code>,
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError> {
         let tags = step.tags.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
@@ -120,6 +146,8 @@ impl Sts for RemoteSts {
             .assume_role()
             .role_arn(step.role_arn.as_str())
             .role_session_name(step.session_name.as_str())
+            .set_serial_number(step.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
+            .set_token_code(code.map(|code| code.digits().to_owned()))
             .set_external_id(step.external_id.as_ref().map(|id| id.as_str().to_owned()))
             .set_source_identity(step.source_identity.as_ref().map(|identity| identity.as_str().to_owned()))
             .set_duration_seconds(step.duration.map(|duration| duration.seconds()))
@@ -136,10 +164,16 @@ impl Sts for RemoteSts {
         &self,
         caller: &Credentials,
         step: &SessionToken,
+        code: Option<&Code>,
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError> {
-        let duration = step.duration.map(|duration| duration.seconds());
-        let call = self.client()?.sts(caller, endpoint).get_session_token().set_duration_seconds(duration);
+        let call = self
+            .client()?
+            .sts(caller, endpoint)
+            .get_session_token()
+            .set_duration_seconds(step.duration.map(|duration| duration.seconds()))
+            .set_serial_number(step.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
+            .set_token_code(code.map(|code| code.digits().to_owned()));
         let answer = self.call("GetSessionToken", endpoint, call.send())?;
         self.credentials(answer.credentials, None)
     }

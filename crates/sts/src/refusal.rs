@@ -36,7 +36,7 @@ where
 }
 
 /// The innermost cause: "connection refused" says more than "dispatch failure".
-fn deepest(error: &dyn Error) -> String {
+pub(crate) fn deepest(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -16,8 +16,9 @@ pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -
     let (outer, allowed, _) = super::allowed(dir, context)?;
     let plan = plan_of(&outer, &allowed, role)?;
     let wish = Wish { now: context.now, patience: Patience::Passing, at_least: Duration::ZERO };
-    let obtained =
-        obtain(&plan, &Cache::in_dir(&context.paths.cache), &super::sts(&outer), wish).map_err(Failure::aws)?;
+    let cache = Cache::in_dir(&context.paths.cache);
+    let obtained = super::with_outside(&outer, false, |outside| obtain(&plan, &cache, outside, wish));
+    let obtained = obtained.map_err(Failure::aws)?;
     out(&credential_process(&obtained.credentials))?;
     out("\n")?;
     Ok(Outcome::Done)

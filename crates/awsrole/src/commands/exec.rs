@@ -26,8 +26,9 @@ pub(super) fn run(
     let plan = plan_of(&outer, &allowed, role)?;
     let at_least = min_ttl.unwrap_or_default();
     let wish = Wish { now: context.now, patience: Patience::Asked, at_least };
-    let obtained =
-        obtain(&plan, &Cache::in_dir(&context.paths.cache), &super::sts(&outer), wish).map_err(Failure::aws)?;
+    let cache = Cache::in_dir(&context.paths.cache);
+    let obtained = super::with_outside(&outer, true, |outside| obtain(&plan, &cache, outside, wish));
+    let obtained = obtained.map_err(Failure::aws)?;
     if let Some(problem) = &obtained.problem {
         complain(problem);
     }

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::environment::{EnvDiff, Value};
-use awsrole_core::export::{Change, Event, Export, export};
+use awsrole_core::export::{Change, Event, Export, export, over};
 use awsrole_core::generation;
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::Shell;
+use awsrole_core::state::Outer;
 
 use crate::ambient;
 use crate::cli::{EventName, Hook, ShellName};
@@ -20,7 +21,7 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
         Hook::Bash => snippet(Shell::Bash, context),
         Hook::Zsh => snippet(Shell::Zsh, context),
         Hook::Fish => snippet(Shell::Fish, context),
-        Hook::Export { shell, event, ask: _, role, files } => {
+        Hook::Export { shell, event, ask, role, files } => {
             let shell = match shell {
                 ShellName::Bash => Shell::Bash,
                 ShellName::Zsh => Shell::Zsh,
@@ -33,7 +34,11 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
                 EventName::Retry => Event::Retry,
             };
             let files = if files.is_empty() { upward(&context.dir) } else { files };
-            let export = export(context, &files, role.as_deref(), event, &super::sts(context));
+            let outer = Outer::of(&context.env);
+            let inner = over(context, &outer.env);
+            let export = super::with_outside(&inner, ask, |outside| {
+                export(&inner, outer.adopt, &files, role.as_deref(), event, outside)
+            });
             tell(&export, event, context.now);
             out(&shell.statements(&export))?;
             Ok(Outcome::Done)

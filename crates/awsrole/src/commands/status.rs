@@ -6,7 +6,7 @@ use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::environment::rfc3339;
-use awsrole_core::export::{look, outside, plan_of};
+use awsrole_core::export::{look, over, plan_of};
 use awsrole_core::problem::escape;
 use awsrole_core::state::{Outer, State};
 use awsrole_core::trust::{Standing, Verdict};
@@ -72,7 +72,7 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
         return known;
     };
     known.add("file", nearest.display().to_string());
-    let context = outside(context, &outer.env);
+    let context = over(context, &outer.env);
     match look(&context, &files) {
         Err(problem) => known.add("problem", problem.summary),
         Ok((Verdict::Broken { problem, .. }, _)) => known.add("problem", problem.summary),

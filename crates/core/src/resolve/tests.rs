@@ -79,7 +79,11 @@ fn resolve(text: &str) -> Result<RolePlan, Problem> {
 /// A plan in one line: source, then each step.
 fn shown(plan: &RolePlan) -> String {
     let steps = plan.steps.iter().map(|step| match step {
-        Step::SessionToken(step) => format!("session {}", step.duration.map_or(0, SessionDuration::seconds)),
+        Step::SessionToken(step) => format!(
+            "session {}{}",
+            step.duration.map_or(0, SessionDuration::seconds),
+            if step.mfa_serial.is_some() { " by MFA" } else { "" }
+        ),
         Step::AssumeRole(step) => format!(
             "{} as {}{}{}",
             step.role_arn.name(),
@@ -108,6 +112,8 @@ fn plans() {
         ("role_arn = \"arn:aws:iam::222222222222:role/X\"\nprofile = \"jump\"", "profile jump → X as Ana-Mar-a"),
         ("profile = \"chained\"", "profile jump → Dev as Ana-Mar-a with from-profile for 2h → Far as Ana-Mar-a for 1h"),
         ("profile = \"self\"", "profile self → Self as Ana-Mar-a"),
+        ("profile = \"mfa\"", "profile jump → session 0 by MFA → Mfa as Ana-Mar-a"),
+        ("profile = \"mfa\"\nduration_seconds = \"2h\"", "profile jump → Mfa as Ana-Mar-a for 2h"),
         ("profile = \"role-here\"", "profile jump → Here as Ana-Mar-a"),
         ("source_profile = \"jump\"\nduration_seconds = \"8h\"", "profile jump → session 28800"),
         (
@@ -131,10 +137,10 @@ fn what_can_not_be_planned_is_said_with_its_place() {
         ("profile = \"loop-a\"", ".aws/config:18", "leads in a circle: loop-a → loop-b → loop-a"),
         ("source_profile = \"loop-b\"", ".aws/config:15", "in a circle"),
         ("profile = \"empty\"", ".aws/config:22", "profile `empty` has no credentials"),
-        ("profile = \"half\"", ".aws/config:25", "has no `aws_secret_access_key`"),
-        ("profile = \"mfa\"", ".aws/config:29", "MFA (`mfa_serial`) isn't supported yet"),
+        ("profile = \"half\"", ".aws/config:24", "has no `aws_secret_access_key`"),
+        ("profile = \"chained\"\nmfa_serial = \"GAHT12345\"", ".awsrole.toml:2", "can't use an MFA device"),
         ("profile = \"dev\"\nmfa_serial = \"x\"", ".awsrole.toml:2", "9–256"),
-        ("profile = \"sso\"", ".aws/config:31", "IAM Identity Center (`sso_session`) isn't supported yet"),
+        ("profile = \"sso\"", ".aws/config:31", "there is no [sso-session corp]"),
         ("profile = \"both\"", ".aws/config:35", "exclude each other"),
         ("profile = \"bad\"", ".aws/config:37", "is an ARN of `s3`"),
         ("profile = \"dev\"\nrole_arn = \"arn:aws:s3:::bucket-of-mine\"", ".awsrole.toml:2", "is an ARN of `s3`"),

@@ -1,0 +1,121 @@
+//! What a profile has by itself: the ends of all chains.
+
+use super::{Link, Resolver, Way};
+use crate::arn::{AccountId, RoleArn};
+use crate::config::{Keys, Origin};
+use crate::limits::{MfaSerial, Region};
+use crate::problem::Problem;
+use crate::profiles::Profile;
+use crate::secret::Secret;
+use crate::source::{IN_PROCESS, IdentityCenter, Process, Source, StaticKeys, WebIdentity};
+
+impl<'p> Resolver<'p> {
+    /// The credentials that a profile has by itself, in the order of the AWS CLI (botocore,
+    /// `ProfileProviderBuilder`).
+    pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Way) -> Result<(), Problem> {
+        let link = Link { in_file: None, keys: Keys::default(), profile: Some(profile) };
+        way.source_mfa = self.checked(&link, None, "mfa_serial", MfaSerial::parse)?;
+        let source = if profile.text("web_identity_token_file").is_some() {
+            self.web_identity(&link, profile)?
+        } else if profile.text("sso_session").is_some() || profile.text("sso_start_url").is_some() {
+            self.identity_center(profile)?
+        } else if profile.has_static_keys() {
+            Source::StaticKeys(StaticKeys {
+                holder: format!("profile {}", profile.name),
+                access_key_id: required(profile, profile, "aws_access_key_id")?.to_owned(),
+                secret_access_key: Secret::new(required(profile, profile, "aws_secret_access_key")?),
+                session_token: profile.secret("aws_session_token"),
+            })
+        } else if let Some(command) = profile.text("credential_process") {
+            if self.context.env.has(IN_PROCESS) {
+                return Err(Problem::new(format!(
+                    "{}: this credential_process leads back to itself",
+                    profile.origin("credential_process")
+                ))
+                .hint("it runs awsrole for a directory whose source is the same profile"));
+            }
+            Source::Process(Process { profile: profile.name.to_owned(), command: command.to_owned() })
+        } else if let Some(source) = profile.text("credential_source") {
+            self.credential_source(source, &profile.origin("credential_source"))?
+        } else if profile.text("login_session").is_some() {
+            return Err(Problem::new(format!(
+                "{}: `aws login` sessions (`login_session`) aren't supported yet",
+                profile.origin("login_session")
+            ))
+            .hint("`aws configure export-credentials` as a credential_process of another profile serves meanwhile"));
+        } else {
+            return Err(Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name)).hint(
+                format!("it needs aws_access_key_id and aws_secret_access_key (`aws configure --profile {}`), a source_profile, sso_session or credential_process", profile.name),
+            ));
+        };
+        way.source = Some(source);
+        Ok(())
+    }
+
+    pub(super) fn credential_source(&self, text: &str, at: &Origin) -> Result<Source, Problem> {
+        match text {
+            "Ec2InstanceMetadata" => Ok(Source::Instance),
+            "EcsContainer" => Ok(Source::Container),
+            "Environment" => {
+                let env = &self.context.env;
+                let (Some(id), Some(secret)) = (env.filled("AWS_ACCESS_KEY_ID"), env.filled("AWS_SECRET_ACCESS_KEY"))
+                else {
+                    return Err(Problem::new(format!("{at}: the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"))
+                        .hint("`credential_source = Environment` takes the keys that the shell had before it entered the directory; a shell or command that was started inside can't see them"));
+                };
+                Ok(Source::StaticKeys(StaticKeys {
+                    holder: "the environment".to_owned(),
+                    access_key_id: id.to_owned(),
+                    secret_access_key: Secret::new(secret),
+                    session_token: env.filled("AWS_SESSION_TOKEN").map(Secret::new),
+                }))
+            }
+            _ => Err(Problem::new(format!("{at}: credential_source `{text}` isn't one that the AWS CLI knows"))
+                .hint("it is Environment, Ec2InstanceMetadata or EcsContainer")),
+        }
+    }
+
+    fn identity_center(&self, profile: Profile<'p>) -> Result<Source, Problem> {
+        let session = profile.text("sso_session");
+        let section = match session {
+            None => profile,
+            Some(name) => self.profiles.sso_session(name).ok_or_else(|| {
+                Problem::new(format!("{}: there is no [sso-session {name}]", profile.origin("sso_session")))
+                    .hint("`aws configure sso-session` writes one")
+            })?,
+        };
+        let region = required(profile, section, "sso_region")?;
+        let account_id = required(profile, profile, "sso_account_id")?;
+        AccountId::parse(account_id)
+            .map_err(|e| Problem::new(format!("{}: sso_account_id {e}", profile.origin("sso_account_id"))))?;
+        Ok(Source::IdentityCenter(IdentityCenter {
+            profile: profile.name.to_owned(),
+            session: session.map(str::to_owned),
+            start_url: required(profile, section, "sso_start_url")?.to_owned(),
+            region: Region::parse(region)
+                .map_err(|e| Problem::new(format!("{}: sso_region {e}", section.origin("sso_region"))))?,
+            account_id: account_id.to_owned(),
+            role_name: required(profile, profile, "sso_role_name")?.to_owned(),
+        }))
+    }
+
+    fn web_identity(&self, link: &Link<'p>, profile: Profile<'p>) -> Result<Source, Problem> {
+        required(profile, profile, "role_arn")?;
+        let role_arn = self.checked(link, None, "role_arn", RoleArn::parse)?;
+        let role_arn = role_arn.ok_or_else(|| Problem::new(format!("{}: no role_arn", profile.origin(""))))?;
+        Ok(Source::WebIdentity(WebIdentity {
+            profile: profile.name.to_owned(),
+            token_file: self.context.expand(required(profile, profile, "web_identity_token_file")?),
+            role_arn,
+            session_name: self.session_name(link)?,
+        }))
+    }
+}
+
+/// A key that a profile needs, in the section where it belongs.
+fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str) -> Result<&'p str, Problem> {
+    section.text(key).ok_or_else(|| {
+        Problem::new(format!("{}: profile `{}` has no `{key}`", section.origin(""), profile.name))
+            .hint(format!("add `{key} = …` there"))
+    })
+}

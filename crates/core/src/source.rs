@@ -1,0 +1,148 @@
+//! Where the first credentials of a plan come from.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::arn::RoleArn;
+use crate::credentials::Credentials;
+use crate::limits::{Region, SessionName};
+use crate::problem::Problem;
+use crate::secret::Secret;
+
+/// A source, with all that is needed to ask it and nothing that was asked yet.
+pub enum Source {
+    /// Keys that stand in a profile, or in the environment.
+    StaticKeys(StaticKeys),
+    /// A program that a profile names.
+    Process(Process),
+    /// IAM Identity Center, by the token that `aws sso login` or `awsrole login` left.
+    IdentityCenter(IdentityCenter),
+    /// The instance's role, from EC2's metadata service (IMDSv2).
+    Instance,
+    /// The task's or pod's role, from the address in AWS_CONTAINER_CREDENTIALS_….
+    Container,
+    /// A token of an OIDC provider in a file, as in CI.
+    WebIdentity(WebIdentity),
+}
+
+/// Keys as they are written somewhere.
+pub struct StaticKeys {
+    /// Who holds them, for messages: `profile jump`.
+    pub holder: String,
+    /// `AKIA…`, or `ASIA…` with a session token.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: Secret,
+    /// Present if the keys are temporary.
+    pub session_token: Option<Secret>,
+}
+
+impl StaticKeys {
+    /// The keys as credentials: when they expire, and who they are, nobody said.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        Credentials {
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: self.secret_access_key.clone(),
+            session_token: self.session_token.clone(),
+            issued: SystemTime::UNIX_EPOCH,
+            expiration: None,
+            arn: None,
+        }
+    }
+}
+
+/// A `credential_process`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Process {
+    /// The profile.
+    pub profile: String,
+    /// The command line, as it is written.
+    pub command: String,
+}
+
+/// A role in IAM Identity Center.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IdentityCenter {
+    /// The profile.
+    pub profile: String,
+    /// The `[sso-session NAME]`; none for a profile of the old form.
+    pub session: Option<String>,
+    /// Where one signs in.
+    pub start_url: String,
+    /// Identity Center's own region.
+    pub region: Region,
+    /// The account.
+    pub account_id: String,
+    /// The permission set.
+    pub role_name: String,
+}
+
+/// A token in a file, and the role that it opens.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WebIdentity {
+    /// The profile.
+    pub profile: String,
+    /// The file; it is read at every call, because others renew it.
+    pub token_file: PathBuf,
+    /// The role.
+    pub role_arn: RoleArn,
+    /// The session's name.
+    pub session_name: SessionName,
+}
+
+/// Set in the environment of a `credential_process`, so that an awsrole in it doesn't start it again.
+pub const IN_PROCESS: &str = "AWSROLE_IN_CREDENTIAL_PROCESS";
+
+/// Asks sources. A trait because here the outside answers.
+pub trait Sources {
+    /// The credentials of a source that isn't static keys.
+    ///
+    /// # Errors
+    /// What is wrong, in a person's words, with the address or command that was tried.
+    fn credentials(&self, source: &Source) -> Result<Credentials, Problem>;
+}
+
+impl Source {
+    /// Whether the keys never expire: such are never exported.
+    #[must_use]
+    pub fn is_long_term(&self) -> bool {
+        matches!(self, Self::StaticKeys(keys) if keys.session_token.is_none())
+    }
+
+    /// Whether STS may take a code from them: what a process gives may be long-term keys.
+    #[must_use]
+    pub fn may_use_mfa(&self) -> bool {
+        self.is_long_term() || matches!(self, Self::Process(_))
+    }
+
+    /// The kind of source, and what tells it from others of its kind. No secret is in it.
+    #[must_use]
+    pub(crate) fn identity(&self) -> serde_json::Value {
+        let (kind, what) = match self {
+            Self::StaticKeys(keys) => ("static", serde_json::to_value(&keys.access_key_id)),
+            Self::Process(process) => ("process", serde_json::to_value(process)),
+            Self::IdentityCenter(role) => ("identity-center", serde_json::to_value(role)),
+            Self::Instance => ("instance", Ok(serde_json::Value::Null)),
+            Self::Container => ("container", Ok(serde_json::Value::Null)),
+            Self::WebIdentity(token) => ("web-identity", serde_json::to_value(token)),
+        };
+        serde_json::json!([kind, what.unwrap_or_default()])
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StaticKeys(keys) => f.write_str(&keys.holder),
+            Self::Process(process) => write!(f, "profile {} (credential_process)", process.profile),
+            Self::IdentityCenter(role) => write!(f, "profile {} (IAM Identity Center)", role.profile),
+            Self::Instance => f.write_str("EC2 instance metadata"),
+            Self::Container => f.write_str("container credentials"),
+            Self::WebIdentity(token) => write!(f, "profile {} (web identity)", token.profile),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Sources of first credentials: the base providers of aws-config, each asked by itself. Its default
+//! chain is never used: it would prefer keys that awsrole exported.
+
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::sso::credentials::SsoCredentialsProvider;
+use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_sts::config::Region;
+use awsrole_core::context::Env;
+use awsrole_core::credentials::Credentials;
+use awsrole_core::problem::Problem;
+use awsrole_core::secret::Secret;
+use awsrole_core::source::{IdentityCenter, Source, Sources};
+
+use crate::{RemoteSts, process, refusal};
+
+/// Sources, asked over the same connections and within the same limits as STS.
+pub struct RemoteSources<'a> {
+    /// The runtime and the connections.
+    pub sts: &'a RemoteSts<'a>,
+    /// The environment as it was before awsrole changed it: what a `credential_process` gets.
+    pub env: &'a Env,
+}
+
+impl Sources for RemoteSources<'_> {
+    fn credentials(&self, source: &Source) -> Result<Credentials, Problem> {
+        match source {
+            Source::StaticKeys(keys) => Ok(keys.credentials()),
+            Source::Process(command) => process::run(command, self.env, self.sts.limits().process, self.sts.now()),
+            Source::IdentityCenter(role) => {
+                let provider = |config: &ProviderConfig| {
+                    let mut builder = SsoCredentialsProvider::builder()
+                        .configure(config)
+                        .account_id(&role.account_id)
+                        .role_name(&role.role_name)
+                        .start_url(&role.start_url)
+                        .region(Region::new(role.region.as_str().to_owned()));
+                    builder.set_session_name(role.session.clone());
+                    builder.build()
+                };
+                self.ask("IAM Identity Center", Some(role.region.as_str()), provider)
+                    .map_err(|why| signed_out(role, &why))
+            }
+            Source::Instance => {
+                let provider = |config: &ProviderConfig| ImdsCredentialsProvider::builder().configure(config).build();
+                self.ask("EC2 instance metadata", None, provider).map_err(|why| self.no_instance(&why))
+            }
+            Source::Container => {
+                let provider = |config: &ProviderConfig| EcsCredentialsProvider::builder().configure(config).build();
+                self.ask("container credentials", None, provider).map_err(|why| self.no_container(&why))
+            }
+            Source::WebIdentity(token) => {
+                let provider = |config: &ProviderConfig| {
+                    WebIdentityTokenCredentialsProvider::builder()
+                        .configure(config)
+                        .static_configuration(StaticConfiguration {
+                            web_identity_token_file: token.token_file.clone(),
+                            role_arn: token.role_arn.to_string(),
+                            session_name: token.session_name.as_str().to_owned(),
+                        })
+                        .build()
+                };
+                let region =
+                    self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION")).unwrap_or("us-east-1");
+                self.ask("AssumeRoleWithWebIdentity", Some(region), provider).map_err(|why| {
+                    Problem::new(format!("the token in {} opens no session of {}", token.token_file.display(), token.role_arn))
+                        .because(why)
+                        .hint("the file must hold a token that hasn't expired, and the role's trust policy must name its issuer, audience and subject")
+                })
+            }
+        }
+    }
+}
+
+impl RemoteSources<'_> {
+    fn ask<P: ProvideCredentials>(
+        &self,
+        what: &str,
+        region: Option<&str>,
+        provider: impl FnOnce(&ProviderConfig) -> P,
+    ) -> Result<Credentials, String> {
+        let client = self.sts.client().map_err(|error| error.to_string())?;
+        let config = client.provider_config(region);
+        let answer = self.sts.wait(client, what, async { provider(&config).provide_credentials().await });
+        let from = answer.map_err(|error| refusal::deepest(&error))?;
+        Ok(Credentials {
+            access_key_id: from.access_key_id().to_owned(),
+            secret_access_key: Secret::new(from.secret_access_key()),
+            session_token: from.session_token().map(Secret::new),
+            issued: self.sts.now(),
+            expiration: from.expiry(),
+            arn: None,
+        })
+    }
+
+    fn no_instance(&self, why: &str) -> Problem {
+        let address = self.env.filled("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or("http://169.254.169.254");
+        let problem = Problem::new(format!("EC2 instance metadata at {address} gave no credentials")).because(why);
+        if self.env.text("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return problem.hint("AWS_EC2_METADATA_DISABLED is true in this environment: unset it");
+        }
+        problem.hint(
+            "this works on an EC2 instance with an instance profile; in a container the hop limit of IMDSv2 must be 2",
+        )
+    }
+
+    fn no_container(&self, why: &str) -> Problem {
+        let variables = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+        let address = variables.iter().find_map(|name| self.env.filled(name)).unwrap_or("nowhere: no address is set");
+        Problem::new(format!("container credentials at {address} can't be had")).because(why).hint(
+            "in ECS, EKS Pod Identity and CodeBuild the platform sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI",
+        )
+    }
+}
+
+fn signed_out(role: &IdentityCenter, why: &str) -> Problem {
+    let login = match &role.session {
+        Some(session) => format!("aws sso login --sso-session {session}"),
+        None => format!("aws sso login --profile {}", role.profile),
+    };
+    Problem::new(format!("IAM Identity Center gives no credentials for {} in {}", role.role_name, role.account_id))
+        .because(why)
+        .hint(format!("sign in: `{login}`; this shell follows at a prompt"))
+}
