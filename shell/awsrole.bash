@@ -36,8 +36,9 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_use=''        # `awsrole use NAME`, and the file for which it was said
   __awsrole_use_in=''
   __awsrole_failed=''     # names that could not be set, each between spaces
-  __awsrole_depth=1 __awsrole_at='' __awsrole_unit='' __awsrole_deadline=0 __awsrole_generation='' __awsrole_direnv=''
-  __awsrole_paths=() __awsrole_texts=()
+  __awsrole_depth=1       # how many of the files count
+  __awsrole_deadline=0    # when to ask again, in epoch seconds; 0: never
+  __awsrole_file='' __awsrole_view='' __awsrole_direnv='' __awsrole_unit='' __awsrole_at=''
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted
 fi
 
@@ -47,69 +48,55 @@ __awsrole_say() {
 
 # --- find ------------------------------------------------------------------------------------------------------------
 
-# The nearest $1 files named .awsrole.toml from here upward. Of any kind: the binary explains a directory or a link to
-# nowhere. Where to look is worked out once for a directory, not at each prompt.
-__awsrole_find() {
-  \builtin local file dir
-  if ! \builtin test "$PWD" = "$__awsrole_at"; then
-    dir=${PWD%/} __awsrole_at=$PWD __awsrole_candidates=("${PWD%/}/.awsrole.toml")
-    while [[ $dir == */* ]]; do
-      dir=${dir%/*}
-      __awsrole_candidates+=("$dir/.awsrole.toml")
-    done
-  fi
-  __awsrole_files=()
+# The nearest $1 files named .awsrole.toml from here upward, and for each of them a view: its path and content and those
+# of the nearer ones. Contents are compared, not times: two edits within one tick of the clock are two edits. Any kind of
+# file counts, the binary explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only
+# as far as the binary would. What a text begins with tells these cases, and a NUL at the end, apart.
+__awsrole_look() {
+  \builtin local file text
+  if ! \builtin test "$PWD" = "$__awsrole_at"; then __awsrole_candidates; fi
+  __awsrole_files=() __awsrole_views=('') __awsrole_line=()
   for file in "${__awsrole_candidates[@]}"; do
     if [[ -e $file || -L $file ]]; then
+      if [[ ! -f $file ]]; then text=special
+      elif [[ ! -r $file ]]; then text=unreadable
+      elif IFS= \builtin read -r -d '' -n 16385 text <"$file"; then text=0$text
+      else text=1$text; fi
       __awsrole_files+=("$file")
-      if ((${#__awsrole_files[@]} >= $1)); then \builtin return 0; fi
+      __awsrole_views+=("${__awsrole_views[-1]}$file=$text/")
+      if ((${#__awsrole_files[@]} >= $1)); then break; fi
     fi
   done
-}
-
-# Contents are compared, not times: two edits within one tick of the clock are two edits. A FIFO is never opened, a huge
-# file read only as far as the binary would; the first character tells these cases and a NUL at the end apart.
-__awsrole_read() {
-  if [[ ! -f $1 ]]; then __awsrole_text=special
-  elif [[ ! -r $1 ]]; then __awsrole_text=unreadable
-  elif IFS= \builtin read -r -d '' -n 16385 __awsrole_text <"$1"; then __awsrole_text=0$__awsrole_text
-  else __awsrole_text=1$__awsrole_text; fi
-}
-
-# The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
-__awsrole_read_generation() {
-  __awsrole_text=''
-  if [[ -r $__awsrole_generation_file ]]; then
-    IFS= \builtin read -r __awsrole_text <"$__awsrole_generation_file" || [[ -n $__awsrole_text ]]
+  # The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
+  if [[ -n ${__awsrole_views[1]-} && -r $__awsrole_generation_file ]]; then
+    \builtin mapfile -t -n 1 __awsrole_line <"$__awsrole_generation_file"
   fi
 }
 
-__awsrole_read_clock() {
-  if __awsrole_bash 500; then __awsrole_now=$EPOCHSECONDS; else \builtin printf -v __awsrole_now '%(%s)T' -1; fi
+# Where to look is worked out once for a directory, not at each prompt.
+__awsrole_candidates() {
+  \builtin local dir="${PWD%/}"
+  __awsrole_at=$PWD __awsrole_candidates=("$dir/.awsrole.toml")
+  while [[ $dir == */* ]]; do
+    dir=${dir%/*}
+    __awsrole_candidates+=("$dir/.awsrole.toml")
+  done
 }
 
 # --- decide ----------------------------------------------------------------------------------------------------------
 
-# Is what the shell holds still right? If not, __awsrole_event says why. `test` because `[[` heeds nocasematch.
+# Is what the shell holds still right for what was looked at? If not, __awsrole_event says why. `test` because `[[`
+# heeds nocasematch.
 __awsrole_fresh() {
-  \builtin local i
   __awsrole_event=prompt
-  __awsrole_find "$__awsrole_depth"
-  if ! \builtin test "${__awsrole_files[0]-}" = "${__awsrole_paths[0]-}"; then \builtin return 1; fi
   case $__awsrole_state in
     new) \builtin return 1 ;;
-    hands-off) \builtin return 0 ;;
-    outer) if [[ -z ${__awsrole_files[0]-} ]]; then \builtin return 0; fi ;;
+    hands-off)
+      \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file"
+      \builtin return ;;
+    outer) if [[ -z ${__awsrole_files[0]-}$__awsrole_file ]]; then \builtin return 0; fi ;;
   esac
-  for ((i = 0; i < __awsrole_depth; i++)); do
-    if ! \builtin test "${__awsrole_files[i]-}" = "${__awsrole_paths[i]-}"; then \builtin return 1; fi
-    if [[ -z ${__awsrole_files[i]-} ]]; then break; fi
-    __awsrole_read "${__awsrole_files[i]-}"
-    if ! \builtin test "$__awsrole_text" = "${__awsrole_texts[i]-}"; then \builtin return 1; fi
-  done
-  __awsrole_read_generation
-  if ! \builtin test "$__awsrole_text" = "$__awsrole_generation"; then \builtin return 1; fi
-  if ! \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then \builtin return 1; fi
+  if ! \builtin test "${__awsrole_views[-1]}${__awsrole_line[0]-}/${DIRENV_WATCHES-}" = "$__awsrole_view"; then \builtin return 1; fi
   if ((__awsrole_deadline)); then
     __awsrole_read_clock
     if ((__awsrole_now >= __awsrole_deadline)); then
@@ -117,6 +104,10 @@ __awsrole_fresh() {
       \builtin return 1
     fi
   fi
+}
+
+__awsrole_read_clock() {
+  if [[ $EPOCHSECONDS ]]; then __awsrole_now=$EPOCHSECONDS; else \builtin printf -v __awsrole_now '%(%s)T' -1; fi
 }
 
 # --- save, set, hide, restore ----------------------------------------------------------------------------------------
@@ -202,18 +193,18 @@ __awsrole_undo() {
 # --- the user's own hand ---------------------------------------------------------------------------------------------
 
 # What of the two units can be remembered: values that are no secrets, and whether the others are there.
-__awsrole_look() {
-  __awsrole_text="${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s} ${AWS_SESSION_TOKEN+s} "
-  __awsrole_text+="${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
+__awsrole_look_at_unit() {
+  __awsrole_unit_now="${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
+${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
 }
 
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 __awsrole_mind_changes() {
+  if [[ $__awsrole_state != role && $__awsrole_state != closed ]] || ((${#__awsrole_lifted[@]})); then \builtin return 0; fi
+  __awsrole_look_at_unit
+  if \builtin test "$__awsrole_unit_now" = "$__awsrole_unit"; then \builtin return 0; fi
   \builtin local name changed='' keys=''
-  case $__awsrole_state in role | closed) ;; *) \builtin return 0 ;; esac
-  __awsrole_look
-  if ((${#__awsrole_lifted[@]})) || \builtin test "$__awsrole_text" = "$__awsrole_unit"; then \builtin return 0; fi
   for name in "${__awsrole_keys[@]}" "${__awsrole_profiles[@]}"; do
     if [[ -n ${__awsrole_prior[$name]+x} ]] && ! __awsrole_intact "$name"; then
       changed=$name
@@ -232,8 +223,8 @@ __awsrole_mind_changes() {
   done
   if ! \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then \builtin return 0; fi
   __awsrole_state=hands-off
-  __awsrole_find 1
-  if \builtin test "${__awsrole_files[0]-}" = "${__awsrole_paths[0]-}"; then
+  __awsrole_look 1
+  if \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file"; then
     __awsrole_say "$changed was changed by hand: awsrole keeps its hands off here until \`awsrole refresh\` or until you leave"
   fi
 }
@@ -248,8 +239,8 @@ __awsrole_close() {
   __awsrole_set AWS_EC2_METADATA_DISABLED true
   __awsrole_set AWSROLE_STATE closed
   __awsrole_state=closed __awsrole_pending=''
-  __awsrole_look
-  __awsrole_unit=$__awsrole_text
+  __awsrole_look_at_unit
+  __awsrole_unit=$__awsrole_unit_now
   __awsrole_read_clock
   __awsrole_deadline=$((__awsrole_now + 30))
 }
@@ -268,16 +259,11 @@ __awsrole_sync() {
   if [[ -n $__awsrole_use ]]; then arguments+=(--role "$__awsrole_use"); fi
 
   __awsrole_undo
-  __awsrole_find 1000
-  __awsrole_paths=("${__awsrole_files[@]}") __awsrole_texts=() __awsrole_depth=$((${#__awsrole_files[@]} + 1))
-  for file in "${__awsrole_files[@]}"; do
-    __awsrole_read "$file"
-    __awsrole_texts+=("$__awsrole_text")
-  done
-  __awsrole_read_generation
-  __awsrole_generation=$__awsrole_text __awsrole_direnv=${DIRENV_WATCHES-}
+  __awsrole_look 1000
+  __awsrole_file=${__awsrole_files[0]-} __awsrole_direnv=${DIRENV_WATCHES-}
+  __awsrole_view=${__awsrole_views[-1]}${__awsrole_line[0]-}/$__awsrole_direnv __awsrole_depth=1000
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=''
-  if ((!${#__awsrole_files[@]})) && [[ -z ${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
+  if [[ -z $__awsrole_file && -z ${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
 
   __awsrole_pending=1
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
@@ -309,7 +295,10 @@ __awsrole_adopt() { # NAME unset | NAME exported VALUE
 __awsrole_done() { # STATE DEADLINE DEPTH
   if [[ $__awsrole_failed ]]; then \builtin return 0; fi
   __awsrole_state=$1 __awsrole_depth=$3 __awsrole_pending=''
-  if [[ $1 == closed ]]; then __awsrole_close; else __awsrole_look; __awsrole_unit=$__awsrole_text; fi
+  __awsrole_view=${__awsrole_views[$3]-${__awsrole_views[-1]}}${__awsrole_line[0]-}/$__awsrole_direnv
+  __awsrole_look_at_unit
+  __awsrole_unit=$__awsrole_unit_now
+  if [[ $1 == closed ]]; then __awsrole_close; fi
   if (($2)) || [[ $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
 
@@ -323,7 +312,10 @@ __awsrole_hook() { # prompt | cd
     __awsrole_say "interrupted: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
   fi
   __awsrole_mind_changes
-  if __awsrole_fresh; then __awsrole_lay; else
+  __awsrole_look "$__awsrole_depth"
+  if __awsrole_fresh; then
+    if ((${#__awsrole_lifted[@]})); then __awsrole_lay; fi
+  else
     if [[ $1 == cd ]]; then __awsrole_event='cd'; fi
     __awsrole_sync "$__awsrole_event"
   fi
@@ -429,7 +421,7 @@ __awsrole_command() {
       \builtin return 0 ;;
     1:on) __awsrole_off='' __awsrole_state=new ;;
     2:use)
-      __awsrole_find 1
+      __awsrole_look 1
       __awsrole_off='' __awsrole_state=new __awsrole_use=${2#-} __awsrole_use_in=${__awsrole_files[0]-}
       __awsrole_hook cd
       [[ $__awsrole_state != closed ]]

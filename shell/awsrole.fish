@@ -35,14 +35,13 @@ if not set -q __awsrole_state
     set -g __awsrole_touched # the names with a record: __awsrole_prior_NAME and __awsrole_ours_NAME
     set -g __awsrole_lifted # the names with a value in __awsrole_lifted_NAME
     set -g __awsrole_failed # names that could not be hidden
-    set -g __awsrole_depth 1
-    set -g __awsrole_deadline 0
-    set -g __awsrole_generation ''
+    set -g __awsrole_depth 1 # how many of the files count
+    set -g __awsrole_deadline 0 # when to ask again, in epoch seconds; 0: never
+    set -g __awsrole_file ''
+    set -g __awsrole_view ''
     set -g __awsrole_direnv ''
+    set -g __awsrole_unit ''
     set -g __awsrole_at ''
-    set -g __awsrole_unit
-    set -g __awsrole_paths
-    set -g __awsrole_texts
 end
 
 function __awsrole_say
@@ -51,75 +50,62 @@ end
 
 # --- find ------------------------------------------------------------------------------------------------------------
 
-# The nearest $argv[1] files named .awsrole.toml from here upward. Of any kind: the binary explains a directory or a link
-# to nowhere. Where to look is worked out once for a directory, not at each prompt.
-function __awsrole_find
-    if test "$PWD" != "$__awsrole_at"
-        set -g __awsrole_at $PWD
-        set -g __awsrole_candidates
-        # With its slash at the end, a name that ends in a newline keeps it in `string collect`.
-        set -l dir (string replace -r '/*\z' / -- $PWD | string collect)
-        while test -n "$dir"
-            set -a __awsrole_candidates $dir.awsrole.toml
-            set dir (string replace -r '[^/]*/\z' '' -- $dir | string collect)
-        end
-    end
+# The nearest files named .awsrole.toml from here upward, as many as asked for, and for each of them a view: its path and
+# content and those of the nearer ones. Contents are compared, not times: two edits within one tick of the clock are two
+# edits. Any kind of file counts, the binary explains a directory or a link to nowhere; but a FIFO is never opened. What a
+# text begins with tells these cases apart.
+function __awsrole_look -a wanted
+    test "$PWD" = "$__awsrole_at"; or __awsrole_candidates
     set -g __awsrole_files
+    set -g __awsrole_views ''
+    set -g __awsrole_line ''
     for file in $__awsrole_candidates
         if test -e $file -o -L $file
+            set -l text special
+            if test -f $file -a -r $file
+                read -z -l content <$file
+                set text 0$content
+            else if test -f $file
+                set text unreadable
+            end
             set -a __awsrole_files $file
-            set -q __awsrole_files[$argv[1]]; and return
+            set -a __awsrole_views "$__awsrole_views[-1]$file=$text/"
+            set -q __awsrole_files[$wanted]; and break
         end
     end
-end
-
-# Contents are compared, not times: two edits within one tick of the clock are two edits. A FIFO is never opened; the
-# first character tells these cases apart.
-function __awsrole_read -a file
-    if not test -f "$file"
-        set -g __awsrole_text special
-    else if not test -r $file
-        set -g __awsrole_text unreadable
-    else
-        read -z -g __awsrole_text <$file
-        set -g __awsrole_text 0$__awsrole_text
+    # The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
+    if set -q __awsrole_files[1]; and test -r $__awsrole_generation_file
+        read -g __awsrole_line <$__awsrole_generation_file
     end
 end
 
-# The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
-function __awsrole_read_generation
-    set -g __awsrole_text ''
-    if test -r $__awsrole_generation_file
-        read -g __awsrole_text <$__awsrole_generation_file
+# Where to look is worked out once for a directory, not at each prompt.
+function __awsrole_candidates
+    set -g __awsrole_at $PWD
+    set -g __awsrole_candidates
+    # With its slash at the end, a name that ends in a newline keeps it in `string collect`.
+    set -l dir (string replace -r '/*\z' / -- $PWD | string collect)
+    while test -n "$dir"
+        set -a __awsrole_candidates $dir.awsrole.toml
+        set dir (string replace -r '[^/]*/\z' '' -- $dir | string collect)
     end
 end
 
 # --- decide ----------------------------------------------------------------------------------------------------------
 
-# Is what the shell holds still right? If not, __awsrole_event says why.
+# Is what the shell holds still right for what was looked at? If not, __awsrole_event says why.
 function __awsrole_fresh
     set -g __awsrole_event prompt
-    __awsrole_find $__awsrole_depth
-    test "$__awsrole_files[1]" = "$__awsrole_paths[1]"; or return 1
     switch $__awsrole_state
         case new
             return 1
         case hands-off
-            return 0
+            test "$__awsrole_files[1]" = "$__awsrole_file"
+            return
         case outer
-            set -q __awsrole_files[1]; or return 0
+            test -z "$__awsrole_files[1]$__awsrole_file"; and return 0
     end
-    set -l files $__awsrole_files[1..$__awsrole_depth]
-    test "$files" = "$__awsrole_paths[1..$__awsrole_depth]"; or return 1
-    set -l texts
-    for file in $files
-        __awsrole_read $file
-        set -a texts $__awsrole_text
-    end
-    test "$texts" = "$__awsrole_texts[1..$__awsrole_depth]"; or return 1
-    __awsrole_read_generation
-    test "$__awsrole_text" = "$__awsrole_generation"; or return 1
-    test "$DIRENV_WATCHES" = "$__awsrole_direnv"; or return 1
+    test "$__awsrole_views[-1]$__awsrole_line/$DIRENV_WATCHES" = "$__awsrole_view"; or return 1
     if __awsrole_is_due
         set -g __awsrole_event due
         test $__awsrole_state = closed; and set -g __awsrole_event retry
@@ -233,18 +219,18 @@ end
 # --- the user's own hand ---------------------------------------------------------------------------------------------
 
 # What of the two units can be remembered: values that are no secrets, and how many of the names are missing.
-function __awsrole_look
+function __awsrole_look_at_unit
     set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
-    set -g __awsrole_text "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE"
+    set -g __awsrole_unit_now "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE"
 end
 
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 function __awsrole_mind_changes
-    builtin contains -- $__awsrole_state role closed; or return 0
+    test $__awsrole_state = role -o $__awsrole_state = closed; or return 0
     set -q __awsrole_lifted[1]; and return
-    __awsrole_look
-    test "$__awsrole_text" = "$__awsrole_unit"; and return
+    __awsrole_look_at_unit
+    test "$__awsrole_unit_now" = "$__awsrole_unit"; and return
     set -l changed
     for name in $__awsrole_keys $__awsrole_profiles
         if builtin contains -- $name $__awsrole_touched; and not __awsrole_intact $name
@@ -266,8 +252,8 @@ function __awsrole_mind_changes
     string match -qv '*_PROFILE' -- $changed; and __awsrole_forget $__awsrole_keys
     test "$DIRENV_WATCHES" = "$__awsrole_direnv"; or return 0
     set -g __awsrole_state hands-off
-    __awsrole_find 1
-    if test "$__awsrole_files[1]" = "$__awsrole_paths[1]"
+    __awsrole_look 1
+    if test "$__awsrole_files[1]" = "$__awsrole_file"
         __awsrole_say "$changed[-1] was changed by hand: awsrole keeps its hands off here until `awsrole refresh` or until you leave"
     end
 end
@@ -286,8 +272,8 @@ function __awsrole_close
     __awsrole_set AWSROLE_STATE closed
     set -g __awsrole_state closed
     set -g __awsrole_pending ''
-    __awsrole_look
-    set -g __awsrole_unit $__awsrole_text
+    __awsrole_look_at_unit
+    set -g __awsrole_unit $__awsrole_unit_now
     set -l now (builtin path mtime -R -- $__awsrole_clock)
     set -g __awsrole_deadline (builtin math "$now + 30")
 end
@@ -298,6 +284,10 @@ end
 # answer will be compared with is on record before it starts. Ctrl-C ends all functions: what fish comes back to is the
 # mark `pending`, not a loop. An answer whose last statement was never reached isn't half an answer, it is none.
 function __awsrole_sync -a event
+    if not set -q __awsrole_beside_direnv; and builtin functions -q __direnv_export_eval
+        set -g __awsrole_beside_direnv
+        __awsrole_register
+    end
     set -l arguments hook export fish --event $event
     if test $event = cd; and not status is-command-substitution
         set -a arguments --ask
@@ -306,18 +296,12 @@ function __awsrole_sync -a event
     test -n "$__awsrole_use"; and set -a arguments --role $__awsrole_use
 
     __awsrole_undo
-    __awsrole_find 1000
-    set -g __awsrole_paths $__awsrole_files
-    set -g __awsrole_texts
-    for file in $__awsrole_files
-        __awsrole_read $file
-        set -a __awsrole_texts $__awsrole_text
-    end
-    __awsrole_read_generation
-    set -g __awsrole_generation $__awsrole_text
+    __awsrole_look 1000
+    set -g __awsrole_file $__awsrole_files[1]
     set -g __awsrole_direnv $DIRENV_WATCHES
+    set -g __awsrole_view "$__awsrole_views[-1]$__awsrole_line/$__awsrole_direnv"
+    set -g __awsrole_depth 1000
     set -g __awsrole_state outer
-    set -g __awsrole_depth (builtin count $__awsrole_files x)
     set -g __awsrole_deadline 0
     set -g __awsrole_failed
     set -q __awsrole_files[1]; or set -q AWSROLE_STATE; or return 0
@@ -359,14 +343,15 @@ end
 function __awsrole_done -a state deadline depth
     set -q __awsrole_failed[1]; and return
     set -g __awsrole_state $state
-    test $depth -gt 0; and set -g __awsrole_depth $depth
+    set -g __awsrole_depth $depth
     set -g __awsrole_pending ''
+    set -l views $__awsrole_views[1..(builtin math $depth + 1)]
+    set -g __awsrole_view "$views[-1]$__awsrole_line/$__awsrole_direnv"
+    __awsrole_look_at_unit
+    set -g __awsrole_unit $__awsrole_unit_now
     if test $state = closed
         __awsrole_close
         test $deadline -eq 0; and return
-    else
-        __awsrole_look
-        set -g __awsrole_unit $__awsrole_text
     end
     set -g __awsrole_deadline $deadline
 end
@@ -381,8 +366,9 @@ function __awsrole_hook # prompt | cd
         __awsrole_say "interrupted: this shell holds no credentials here (hint: `awsrole refresh` asks again)"
     end
     __awsrole_mind_changes
+    __awsrole_look $__awsrole_depth
     if __awsrole_fresh
-        __awsrole_lay
+        set -q __awsrole_lifted[1]; and __awsrole_lay
     else
         test $argv[1] = cd; and set -g __awsrole_event cd
         __awsrole_sync $__awsrole_event
@@ -423,10 +409,6 @@ end
 function __awsrole_register
     function __awsrole_on_prompt --on-event fish_prompt
         __awsrole_hook prompt
-        if not set -q __awsrole_behind_direnv; and builtin functions -q __direnv_export_eval
-            set -g __awsrole_behind_direnv
-            __awsrole_register
-        end
     end
 
     # In `cd x && terraform plan` the role is there. In `(cd x; …)` fish really moves, so that we do, too.
@@ -450,7 +432,7 @@ function __awsrole_register
 
     # The only event before the prompt's, whose first handler may be direnv's.
     function __awsrole_on_end_of_command --on-event fish_postexec
-        builtin functions -q __direnv_export_eval; and __awsrole_lift
+        set -q __awsrole_beside_direnv; and __awsrole_lift
     end
 end
 
@@ -470,7 +452,7 @@ function __awsrole_command
             set -g __awsrole_off ''
             set -g __awsrole_state new
         case 2:use
-            __awsrole_find 1
+            __awsrole_look 1
             set -g __awsrole_off ''
             set -g __awsrole_state new
             set -g __awsrole_use (string replace -r '^-$' '' -- $argv[2])

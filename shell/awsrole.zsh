@@ -36,9 +36,11 @@ __awsrole_start() {
   \builtin typeset -g __awsrole_off=      # `awsrole off`
   \builtin typeset -g __awsrole_use= __awsrole_use_in= # `awsrole use NAME`, and the file for which it was said
   \builtin typeset -ga __awsrole_failed   # names that could not be set
-  \builtin typeset -g __awsrole_depth=1 __awsrole_deadline=0 __awsrole_generation= __awsrole_direnv=
-  \builtin typeset -g __awsrole_at= __awsrole_unit= __awsrole_event= __awsrole_text=
-  \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_paths __awsrole_texts
+  \builtin typeset -g __awsrole_depth=1    # how many of the files count
+  \builtin typeset -g __awsrole_deadline=0 # when to ask again, in epoch seconds; 0: never
+  \builtin typeset -g __awsrole_file= __awsrole_view= __awsrole_direnv= __awsrole_unit= __awsrole_at=
+  \builtin typeset -g __awsrole_line= __awsrole_event= __awsrole_unit_now=
+  \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views
   \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted
 }
 
@@ -48,65 +50,54 @@ __awsrole_say() {
 
 # --- find ------------------------------------------------------------------------------------------------------------
 
-# The nearest $1 files named .awsrole.toml from here upward. Of any kind: the binary explains a directory or a link to
-# nowhere. Where to look is worked out once for a directory, not at each prompt.
-__awsrole_find() {
-  \builtin local file dir
-  if [[ $PWD != "$__awsrole_at" ]]; then
-    dir=${PWD%/} __awsrole_at=$PWD __awsrole_candidates=("${PWD%/}/.awsrole.toml")
-    while [[ $dir == */* ]]; do
-      dir=${dir%/*}
-      __awsrole_candidates+=("$dir/.awsrole.toml")
-    done
-  fi
-  __awsrole_files=()
+# The nearest $1 files named .awsrole.toml from here upward, and for each of them a view: its path and content and those
+# of the nearer ones. Contents are compared, not times: two edits within one tick of the clock are two edits. Any kind of
+# file counts, the binary explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only
+# as far as the binary would. What a text begins with tells these cases apart.
+__awsrole_look() {
+  \builtin local file text
+  if [[ $PWD != "$__awsrole_at" ]]; then __awsrole_candidates; fi
+  __awsrole_files=() __awsrole_views=('') __awsrole_line=
   for file in $__awsrole_candidates; do
     if [[ -e $file || -L $file ]]; then
+      text=
+      if [[ ! -f $file ]]; then text=special
+      elif [[ ! -r $file ]]; then text=unreadable
+      else \builtin sysread -s 16385 text <$file; text=0$text; fi
       __awsrole_files+=("$file")
-      if (( $#__awsrole_files >= $1 )); then return 0; fi
+      __awsrole_views+=("$__awsrole_views[-1]$file=$text/")
+      if (( $#__awsrole_files >= $1 )); then break; fi
     fi
   done
-}
-
-# Contents are compared, not times: two edits within one tick of the clock are two edits. A FIFO is never opened, a huge
-# file read only as far as the binary would; the first character tells these cases apart.
-__awsrole_read() {
-  __awsrole_text=
-  if [[ ! -f $1 ]]; then __awsrole_text=special
-  elif [[ ! -r $1 ]]; then __awsrole_text=unreadable
-  else
-    \builtin sysread -s 16385 __awsrole_text <$1
-    __awsrole_text=0$__awsrole_text
+  # The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
+  if (( $#__awsrole_files )) && [[ -r $__awsrole_generation_file ]]; then
+    \builtin sysread -s 256 __awsrole_line <$__awsrole_generation_file
   fi
 }
 
-# The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
-__awsrole_read_generation() {
-  __awsrole_text=
-  if [[ -r $__awsrole_generation_file ]]; then \builtin sysread -s 256 __awsrole_text <$__awsrole_generation_file; fi
+# Where to look is worked out once for a directory, not at each prompt.
+__awsrole_candidates() {
+  \builtin local dir=${PWD%/}
+  __awsrole_at=$PWD __awsrole_candidates=("$dir/.awsrole.toml")
+  while [[ $dir == */* ]]; do
+    dir=${dir%/*}
+    __awsrole_candidates+=("$dir/.awsrole.toml")
+  done
 }
 
 # --- decide ----------------------------------------------------------------------------------------------------------
 
-# Is what the shell holds still right? If not, __awsrole_event says why.
+# Is what the shell holds still right for what was looked at? If not, __awsrole_event says why.
 __awsrole_fresh() {
-  \builtin local i
   __awsrole_event=prompt
-  __awsrole_find $__awsrole_depth
-  if [[ ${__awsrole_files[1]} != "${__awsrole_paths[1]}" ]]; then return 1; fi
   case $__awsrole_state in
     new) return 1 ;;
-    hands-off) return 0 ;;
-    outer) if (( ! $#__awsrole_files )); then return 0; fi ;;
+    hands-off)
+      [[ $__awsrole_files[1] == "$__awsrole_file" ]]
+      return ;;
+    outer) if [[ -z $__awsrole_files[1]$__awsrole_file ]]; then return 0; fi ;;
   esac
-  for (( i = 1; i <= __awsrole_depth; i++ )); do
-    if [[ ${__awsrole_files[i]} != "${__awsrole_paths[i]}" ]]; then return 1; fi
-    if [[ -z ${__awsrole_files[i]} ]]; then break; fi
-    __awsrole_read "${__awsrole_files[i]}"
-    if [[ $__awsrole_text != "${__awsrole_texts[i]}" ]]; then return 1; fi
-  done
-  __awsrole_read_generation
-  if [[ $__awsrole_text != "$__awsrole_generation" || ${DIRENV_WATCHES-} != "$__awsrole_direnv" ]]; then return 1; fi
+  if [[ "$__awsrole_views[-1]$__awsrole_line/${DIRENV_WATCHES-}" != "$__awsrole_view" ]]; then return 1; fi
   if (( __awsrole_deadline && EPOCHSECONDS >= __awsrole_deadline )); then
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     return 1
@@ -187,18 +178,18 @@ __awsrole_undo() {
 # --- the user's own hand ---------------------------------------------------------------------------------------------
 
 # What of the two units can be remembered: values that are no secrets, and whether the others are there.
-__awsrole_look() {
-  __awsrole_text="${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s} ${AWS_SESSION_TOKEN+s} "
-  __awsrole_text+="${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
+__awsrole_look_at_unit() {
+  __awsrole_unit_now="${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
+${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
 }
 
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 __awsrole_mind_changes() {
+  if [[ $__awsrole_state != role && $__awsrole_state != closed ]] || (( $#__awsrole_lifted )); then return 0; fi
+  __awsrole_look_at_unit
+  if [[ $__awsrole_unit_now == "$__awsrole_unit" ]]; then return 0; fi
   \builtin local name changed= keys=
-  case $__awsrole_state in role | closed) ;; *) return 0 ;; esac
-  __awsrole_look
-  if (( $#__awsrole_lifted )) || [[ $__awsrole_text == "$__awsrole_unit" ]]; then return 0; fi
   for name in $__awsrole_keys $__awsrole_profiles; do
     if (( ${+__awsrole_prior[$name]} )) && ! __awsrole_intact $name; then
       changed=$name
@@ -216,8 +207,8 @@ __awsrole_mind_changes() {
   done
   if [[ ${DIRENV_WATCHES-} != "$__awsrole_direnv" ]]; then return 0; fi
   __awsrole_state=hands-off
-  __awsrole_find 1
-  if [[ ${__awsrole_files[1]} == "${__awsrole_paths[1]}" ]]; then
+  __awsrole_look 1
+  if [[ $__awsrole_files[1] == "$__awsrole_file" ]]; then
     __awsrole_say "$changed was changed by hand: awsrole keeps its hands off here until \`awsrole refresh\` or until you leave"
   fi
 }
@@ -231,8 +222,8 @@ __awsrole_close() {
   for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do __awsrole_set $name awsrole-no-role; done
   __awsrole_set AWS_EC2_METADATA_DISABLED true
   __awsrole_set AWSROLE_STATE closed
-  __awsrole_look
-  __awsrole_unit=$__awsrole_text
+  __awsrole_look_at_unit
+  __awsrole_unit=$__awsrole_unit_now
   __awsrole_state=closed __awsrole_pending= __awsrole_deadline=$(( EPOCHSECONDS + 30 ))
 }
 
@@ -243,7 +234,7 @@ __awsrole_close() {
 # with them: what zsh comes back to is the mark `pending`, not a loop. An answer whose last statement was never reached
 # isn't half an answer, it is none.
 __awsrole_sync() {
-  \builtin local event=$1 file answer problem
+  \builtin local event=$1 answer problem
   \builtin local -a arguments
   arguments=(hook export zsh --event $event)
   # A question belongs to a `cd` that was typed: not to one in a subshell, a widget or a completion.
@@ -252,16 +243,11 @@ __awsrole_sync() {
   if [[ -n $__awsrole_use ]]; then arguments+=(--role $__awsrole_use); fi
 
   __awsrole_undo
-  __awsrole_find 1000
-  __awsrole_paths=($__awsrole_files) __awsrole_texts=() __awsrole_depth=$(( $#__awsrole_files + 1 ))
-  for file in $__awsrole_files; do
-    __awsrole_read $file
-    __awsrole_texts+=("$__awsrole_text")
-  done
-  __awsrole_read_generation
-  __awsrole_generation=$__awsrole_text __awsrole_direnv=${DIRENV_WATCHES-}
+  __awsrole_look 1000
+  __awsrole_file=$__awsrole_files[1] __awsrole_direnv=${DIRENV_WATCHES-}
+  __awsrole_view=$__awsrole_views[-1]$__awsrole_line/$__awsrole_direnv __awsrole_depth=1000
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=()
-  if (( ! $#__awsrole_files && ! ${+AWSROLE_STATE} )); then return 0; fi
+  if [[ -z $__awsrole_file ]] && (( ! ${+AWSROLE_STATE} )); then return 0; fi
 
   __awsrole_pending=1
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
@@ -293,7 +279,10 @@ __awsrole_adopt() { # NAME unset | NAME exported VALUE
 __awsrole_done() { # STATE DEADLINE DEPTH
   if (( $#__awsrole_failed )); then return 0; fi
   __awsrole_state=$1 __awsrole_depth=$3 __awsrole_pending=
-  if [[ $1 == closed ]]; then __awsrole_close; else __awsrole_look; __awsrole_unit=$__awsrole_text; fi
+  __awsrole_view=${__awsrole_views[$3+1]-$__awsrole_views[-1]}$__awsrole_line/$__awsrole_direnv
+  __awsrole_look_at_unit
+  __awsrole_unit=$__awsrole_unit_now
+  if [[ $1 == closed ]]; then __awsrole_close; fi
   if [[ $2 != 0 || $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
 
@@ -307,7 +296,10 @@ __awsrole_hook() { # prompt | cd
     __awsrole_say "interrupted: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
   fi
   __awsrole_mind_changes
-  if __awsrole_fresh; then __awsrole_lay; else
+  __awsrole_look $__awsrole_depth
+  if __awsrole_fresh; then
+    if (( $#__awsrole_lifted )); then __awsrole_lay; fi
+  else
     if [[ $1 == cd ]]; then __awsrole_event=cd; fi
     __awsrole_sync $__awsrole_event
   fi
@@ -390,7 +382,7 @@ __awsrole_command() {
       return 0 ;;
     1:on) __awsrole_off= __awsrole_state=new ;;
     2:use)
-      __awsrole_find 1
+      __awsrole_look 1
       __awsrole_off= __awsrole_state=new __awsrole_use=${2#-} __awsrole_use_in=${__awsrole_files[1]}
       __awsrole_hook cd
       [[ $__awsrole_state != closed ]]
