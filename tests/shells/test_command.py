@@ -1,0 +1,117 @@
+"""The function `awsrole`, hooks before a command, completions, questions."""
+
+import time
+
+import pytest
+from conftest import CLOSED, DEV, aws
+
+
+def assign(shell, name, value):
+    return f"set -g {name} {value}" if shell == "fish" else f"{name}={value}"
+
+
+def status(tty):
+    out = tty.file()
+    tty.run(f"echo {'$status' if tty.shell == 'fish' else '$?'} > {out}")
+    return out.read_text().strip()
+
+
+def test_off_and_on(shell, terminal, project, stand_in):
+    tty = terminal(shell, env={"AWS_PROFILE": "home"}, cwd=project)
+    assert "awsrole:" not in tty.run("awsrole off")
+    assert aws(tty.env()) == {"AWS_PROFILE": "home"}
+    tty.run("cd deep")
+    tty.run("cd ..")
+    stand_in.touch_generation("1")
+    tty.run("")
+    assert aws(tty.env()) == {"AWS_PROFILE": "home"}
+    assert len(stand_in.starts()) == 1
+    tty.run("awsrole on")
+    assert aws(tty.env()).items() >= DEV.items()
+    assert stand_in.events() == ["prompt", "cd"]
+
+
+def test_use(shell, terminal, project, stand_in):
+    tty = terminal(shell, cwd=project)
+    tty.run("awsrole use prod")
+    assert status(tty) == "0"
+    assert aws(tty.env())["AWS_ACCESS_KEY_ID"] == "ASIAPROD"
+    assert stand_in.starts()[-1]["argv"][3:-1] == ["--event", "cd", "--ask", "--role", "prod", "--"]
+    (project / ".awsrole.toml").write_text('role = "edited"\n')
+    tty.run("cd deep")
+    assert aws(tty.env())["AWS_ACCESS_KEY_ID"] == "ASIAPROD"
+    tty.run("awsrole use -")
+    assert aws(tty.env())["AWS_ACCESS_KEY_ID"] == "ASIAEDITED"
+    # It was said for this project: coming back by `cd` alone is the default role again.
+    tty.run("awsrole use prod")
+    tty.run("cd /")
+    tty.run(f"cd {project}")
+    assert aws(tty.env())["AWS_ACCESS_KEY_ID"] == "ASIAEDITED"
+    (project / ".awsrole.toml").write_text('state = "closed"\n')
+    tty.run("awsrole use nobody")
+    assert status(tty) == "1"
+    assert aws(tty.env()) == CLOSED
+
+
+def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
+    tty = terminal(shell, cwd=project)
+    assert "the command exit 7 a  b" in tty.run("awsrole exit 7 'a  b'")
+    tty.run("awsrole exit 7")
+    assert status(tty) == "7"
+    assert stand_in.events() == ["prompt"]
+    # These see what the shell holds, and what changes the generation takes effect at once.
+    assert stand_in.starts()[-1]["env"]["AWS_ACCESS_KEY_ID"] == "ASIADEV"
+    tty.run("awsrole allow")
+    assert stand_in.events() == ["prompt", "cd"]
+    tty.run("awsrole refresh")
+    assert stand_in.events() == ["prompt", "cd", "cd"]
+    tty.run("awsrole")
+    assert stand_in.starts()[-1]["argv"] == []
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_what_falls_due_while_the_prompt_sat_there(shell, terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text('role = "dev"\ndeadline = 1\n')
+    tty = terminal(shell, cwd=project)
+    starts = len(stand_in.starts())
+    deadline = time.time() + 1
+    while time.time() < deadline + 0.2:
+        time.sleep(0.05)
+    out = tty.file()
+    tty.run(f"cat {stand_in.log} > {out}")
+    assert len(out.read_text().splitlines()) > starts
+    assert stand_in.events()[-1] == "due"
+
+
+def test_a_question_can_be_put_after_cd(shell, terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text('role = "dev"\nask = true\n')
+    tty = terminal(shell)
+    tty.run(f"cd {project}")
+    tty.run("awsrole refresh")
+    asked = [start for start in stand_in.starts() if "--ask" in start["argv"]]
+    assert [start["foreground"] for start in asked] == [True, True]
+
+
+def test_completion_in_zsh_changes_nothing(terminal, project, stand_in):
+    widget = f"look() {{ x=$(cd {project}; print ${{AWS_ACCESS_KEY_ID-none}}); zle -M found:$x }}; zle -N look; bindkey '^T' look"
+    tty = terminal("zsh", after=widget, editing=True)
+    tty.send("\x14")
+    tty.process.expect("found:(.*?)[\r\n\x1b]")
+    assert tty.process.match[1] == b"none"
+    assert not stand_in.starts()
+
+
+def test_completion_in_bash_changes_nothing(terminal, project, stand_in):
+    complete = f'look() {{ COMPREPLY=(found-$(cd {project}; echo "${{AWS_ACCESS_KEY_ID-none}}")); }}; complete -F look look'
+    tty = terminal("bash", after=complete, editing=True)
+    tty.send("look \t")
+    tty.process.expect("found-([a-zA-Z]*) ")
+    assert tty.process.match[1] == b"none"
+    assert not stand_in.starts()
+
+
+def test_no_process_stays_behind(shell, terminal, project):
+    tty = terminal(shell, cwd=project)
+    out = tty.file()
+    tty.run(f"jobs > {out}")
+    assert out.read_text() == ""
