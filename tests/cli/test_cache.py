@@ -1,0 +1,274 @@
+"""The cache: private, whole or not there, and one call however many ask."""
+
+import os
+import stat
+import subprocess
+
+import pytest
+from support.local_sts import binary
+from support.world import CLOSED, DEPLOY, HERE, THERE
+
+MANY = 30
+
+
+def start(world, folder, *words):
+    return subprocess.Popen([binary("awsrole"), *words], cwd=folder, env=world.environment(), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(processes):
+    return [(*process.communicate(timeout=120), process.returncode) for process in processes]
+
+
+def test_many_at_once_make_one_call(world, shop):
+    # The call takes so long that all of them are there before it ends.
+    world.sts.fault(latency_ms=1500)
+    ended = finish([start(world, shop, "exec", "--", "sh", "-c", "echo $AWS_ACCESS_KEY_ID") for _ in range(MANY)])
+    assert {code for _, _, code in ended} == {0}, ended
+    assert len({out for out, _, _ in ended}) == 1
+    assert len(world.assumed()) == 1
+
+
+def test_many_at_once_are_refused_with_one_call(world):
+    folder = world.project("closed", CLOSED, allow=True)
+    world.sts.fault(latency_ms=1500)
+    ended = finish([start(world, folder, "credential-process") for _ in range(MANY)])
+    assert {code for _, _, code in ended} == {4}
+    assert all("AccessDenied" in err for _, err, _ in ended)
+    assert len(world.assumed()) == 1
+
+
+def test_the_lock_of_a_process_that_died_is_free(world, shop):
+    world.sts.fault(latency_ms=60_000, times=1)
+    process = start(world, shop, "exec", "--", "true")
+    while not world.entries("lock") or not os.path.samefile(f"/proc/{process.pid}/cwd", shop):
+        assert process.poll() is None
+    # It says so when it has waited for a while.
+    assert "waiting for" in process.stderr.readline()
+    process.kill()
+    process.communicate()
+    assert world.awsrole("exec", "--", "true", cwd=shop).code == 0
+
+
+def test_files_are_private_whatever_the_umask(world, shop):
+    done = subprocess.run([binary("awsrole"), "exec", "--", "true"], cwd=shop, env=world.environment(), timeout=60,
+                          preexec_fn=lambda: os.umask(0))
+    assert done.returncode == 0
+    closed = world.project("closed", CLOSED, allow=True)
+    assert world.awsrole("credential-process", cwd=closed).code == 4
+    folder = world.home / ".cache/awsrole"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    kinds = {path.suffix for path in folder.iterdir()}
+    assert {".json", ".failure", ".lock"} <= kinds
+    for path in folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_a_wide_directory_is_tightened(world, shop):
+    folder = world.home / ".cache/awsrole"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    world.exec_env(shop)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"{", b"\xff\xfe", b"null", b"[]", b'{"version":1}', b"x" * 200_000, "half", "cut", "empty-token", "version"],
+    ids=str,
+)
+def test_a_broken_entry_is_a_miss(world, shop, broken):
+    first = world.exec_env(shop)
+    entry, = world.entries()
+    whole = entry.read_bytes()
+    content = {
+        "half": whole[: len(whole) // 2],
+        "cut": whole[:-1],
+        "empty-token": whole.replace(first["AWS_SESSION_TOKEN"].encode(), b""),
+        "version": whole.replace(b'"version":1', b'"version":99'),
+    }.get(broken, broken)
+    assert content != whole
+    entry.write_bytes(content)
+    second = world.exec_env(shop)
+    assert second["AWS_ACCESS_KEY_ID"] != first["AWS_ACCESS_KEY_ID"]
+    assert len(world.assumed()) == 2
+    assert world.exec_env(shop)["AWS_ACCESS_KEY_ID"] == second["AWS_ACCESS_KEY_ID"], "it is mended"
+
+
+@pytest.mark.parametrize("what", ["directory", "fifo", "link"])
+def test_what_is_no_entry_is_a_miss(world, shop, what):
+    world.exec_env(shop)
+    entry, = world.entries()
+    entry.unlink()
+    if what == "directory":
+        entry.mkdir()
+    elif what == "fifo":
+        os.mkfifo(entry)
+    else:
+        entry.symlink_to(world.home / "nowhere")
+    assert world.awsrole("exec", "--", "true", cwd=shop, timeout=30).code == 0
+    assert not (world.home / "nowhere").exists()
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"\xff", b'{"version":1,"at":"x"}'])
+def test_a_broken_failure_is_forgotten(world, broken):
+    folder = world.project("closed", CLOSED, allow=True)
+    world.awsrole("credential-process", cwd=folder)
+    failure, = world.entries("failure")
+    failure.write_bytes(broken)
+    assert world.awsrole("credential-process", cwd=folder).code == 4
+    assert len(world.assumed()) == 2
+
+
+def test_a_failure_is_remembered_for_prompts(world):
+    folder = world.project("closed", CLOSED, allow=True)
+    for event in ("cd", "prompt", "due", "retry", "prompt"):
+        result = world.awsrole("hook", "export", "bash", "--event", event, cwd=folder)
+        assert result.out.splitlines()[-1].startswith("__awsrole_done closed ")
+    assert len(world.assumed()) == 1
+
+
+def test_refresh_asks_again_after_a_failure(world):
+    folder = world.project("closed", CLOSED, allow=True)
+    for _ in range(2):
+        assert world.awsrole("credential-process", cwd=folder).code == 4
+        assert world.awsrole("refresh", cwd=folder).code == 0
+    assert world.awsrole("credential-process", cwd=folder).code == 4
+    assert len(world.assumed()) == 3
+
+
+def test_refresh_gets_new_ones(world, shop):
+    first = world.exec_env(shop)
+    assert world.awsrole("refresh", cwd=shop).code == 0
+    second = world.exec_env(shop)
+    assert second["AWS_ACCESS_KEY_ID"] != first["AWS_ACCESS_KEY_ID"]
+    assert len(world.assumed()) == 2
+
+
+def test_refresh_loses_nothing_when_sts_is_away(world, shop):
+    first = world.exec_env(shop)
+    world.awsrole("refresh", cwd=shop)
+    world.sts.fault(drop=True)
+    result = world.awsrole("exec", "--", "sh", "-c", "echo $AWS_ACCESS_KEY_ID", cwd=shop)
+    assert result.code == 0 and result.out.strip() == first["AWS_ACCESS_KEY_ID"]
+    assert "can't be reached" in result.err or "no usable answer" in result.err, "the reason is told"
+
+
+def test_logout_forgets_this_directorys_role_alone(world, shop):
+    other = world.project("other", f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n', allow=True)
+    for folder in (shop, other):
+        world.exec_env(folder)
+    assert world.awsrole("logout", cwd=shop).code == 0
+    assert len(world.entries()) == 1
+    world.exec_env(other)
+    assert len(world.assumed()) == 2
+
+
+def test_logout_of_all(world, shop):
+    other = world.project("other", f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n', allow=True)
+    for folder in (shop, other):
+        world.exec_env(folder)
+    result = world.awsrole("logout", "--all")
+    assert result.code == 0
+    assert world.entries() == []
+
+
+def test_after_logout_prompts_stay_closed_until_someone_acts(world, shop):
+    world.exec_env(shop)
+    world.awsrole("logout", cwd=shop)
+    for event in ("prompt", "due", "retry"):
+        out = world.awsrole("hook", "export", "bash", "--event", event, cwd=shop).out
+        assert out.startswith("__awsrole_done closed "), event
+    assert len(world.assumed()) == 1
+    assert "__awsrole_set AWS_ACCESS_KEY_ID" in world.awsrole("hook", "export", "bash", "--event", "cd", cwd=shop).out
+
+
+def test_no_secret_of_a_logged_out_role_is_left_on_the_disk(world, shop):
+    world.exec_env(shop)
+    world.awsrole("logout", cwd=shop)
+    for path in world.home.rglob("*"):
+        if path.is_file() and ".aws" not in path.parts:
+            content = path.read_bytes()
+            assert not any(secret.encode() in content for secret in world.secrets), path
+
+
+CHANGES = {
+    "role": lambda text: text.replace("Deploy", "Partner").replace("region", 'external_id = "shop/42"\nregion'),
+    "region": lambda text: text.replace("eu-west-1", "eu-west-2"),
+    "session name": lambda text: text + 'role_session_name = "bob"\n',
+    "duration": lambda text: text + "duration_seconds = 900\n",
+    "external id": lambda text: text + 'external_id = "42"\n',
+    "source identity": lambda text: text + 'source_identity = "bob"\n',
+    "tags": lambda text: text + 'session_tags = { a = "b" }\n',
+    "policy": lambda text: text + 'policy = \'{"Version":"2012-10-17","Statement":[]}\'\n',
+    "policy arns": lambda text: text + 'policy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]\n',
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_decides_who_one_becomes_makes_another_entry(world, shop, what):
+    first = world.exec_env(shop)
+    world.project("shop", CHANGES[what](DEPLOY), allow=True)
+    second = world.exec_env(shop)
+    assert second["AWS_ACCESS_KEY_ID"] != first["AWS_ACCESS_KEY_ID"]
+    world.project("shop", DEPLOY)
+    assert world.exec_env(shop)["AWS_ACCESS_KEY_ID"] == first["AWS_ACCESS_KEY_ID"]
+
+
+def test_another_users_name_makes_another_entry(world, shop):
+    world.exec_env(shop)
+    world.exec_env(shop, env={"USER": "bob"})
+    assert [call["role_session_name"] for call in world.assumed()] == ["alice", "bob"]
+
+
+def test_two_projects_of_one_role_share_it(world, shop):
+    world.exec_env(shop)
+    world.exec_env(world.project("second", DEPLOY + "# another\n", allow=True))
+    assert len(world.assumed()) == 1
+
+
+def test_ended_ones_are_not_handed_out(world, shop):
+    world.sts.fault(lifetime_seconds=1, times=1)
+    first = world.exec_env(shop)
+    result = world.run("python", "-c", "import time; time.sleep(1.1)")
+    assert result.code == 0
+    assert world.exec_env(shop)["AWS_ACCESS_KEY_ID"] != first["AWS_ACCESS_KEY_ID"]
+
+
+def test_rotated_keys_of_the_source_make_another_entry(world, shop):
+    world.exec_env(shop)
+    config = world.home / ".aws/credentials"
+    config.write_text(config.read_text().replace("[jump]\n", "[jump]\n").replace("aws_access_key_id=AKIA", "aws_access_key_id=AKIB"))
+    result = world.awsrole("exec", "--", "true", cwd=shop)
+    assert result.code == 4 and "InvalidClientTokenId" in result.err
+
+
+class TestPin:
+    def test_is_checked_before_the_call(self, world):
+        folder = world.project("pinned", DEPLOY + f'account_id = "{HERE}"\n', allow=True)
+        result = world.awsrole("exec", "--", "true", cwd=folder)
+        assert result.code == 1 and ".awsrole.toml:4" in result.err
+        assert HERE in result.err and THERE in result.err
+        assert world.sts.calls() == [] and world.entries() == []
+        statements = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder).out
+        assert statements.startswith("__awsrole_done closed ")
+        assert world.sts.calls() == []
+
+    def test_lets_the_right_one_pass(self, world):
+        folder = world.project("pinned", DEPLOY + f'account_id = "{THERE}"\n', allow=True)
+        assert world.exec_env(folder)["AWSROLE_ACCOUNT_ID"] == THERE
+
+    def test_is_checked_after_the_call_where_no_role_names_an_account(self, world):
+        for account, code in ((HERE, 0), (THERE, 4)):
+            folder = world.project(account, f'profile = "jump"\naccount_id = "{account}"\n', allow=True)
+            result = world.awsrole("exec", "--", "echo", "ran", cwd=folder)
+            assert result.code == code and (result.out != "") == (code == 0), result
+            if code:
+                assert HERE in result.err and THERE in result.err
+        assert [call["action"] for call in world.sts.calls()][:2] == ["GetSessionToken", "GetCallerIdentity"]
+
+    def test_an_entry_of_the_cache_is_checked_too(self, world):
+        world.exec_env(world.project("free", 'profile = "jump"\n', allow=True))
+        folder = world.project("pinned", f'profile = "jump"\naccount_id = "{THERE}"\n', allow=True)
+        result = world.awsrole("exec", "--", "echo", "ran", cwd=folder)
+        assert result.code != 0 and result.out == ""
