@@ -1,0 +1,58 @@
+"""What the documents contain: commands, files, tables and links."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+MARK = re.compile(r"<!-- test: ([a-z]+) -->\n\Z")
+
+
+@dataclass
+class Block:
+    """A fenced block; `world` is what the comment before it says that it needs, or None."""
+
+    document: Path
+    line: int
+    language: str
+    world: str | None
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.document.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def lines(self) -> list[str]:
+        return [line for line in self.text.splitlines() if line.strip()]
+
+
+def blocks() -> list[Block]:
+    """Every fenced block of every document."""
+    found = []
+    for document in DOCUMENTS:
+        text = document.read_text()
+        for match in FENCE.finditer(text):
+            before = text[: match.start()]
+            mark = MARK.search(before)
+            found.append(Block(document, before.count("\n") + 1, match[1], mark and mark[1], match[2]))
+    return found
+
+
+def table(document: str, heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading of a document, without the table's head."""
+    text = (ROOT / document).read_text()
+    section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.M | re.S)
+    assert section, f"{document} has no heading {heading!r}"
+    first = re.search(r"(^\|.*\n)+", section[1], re.M)
+    assert first, f"{document} has no table under {heading!r}"
+    rows = first[0].splitlines()
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[2:]]
+
+
+def quoted(cell: str) -> list[str]:
+    """What stands between backticks."""
+    return re.findall(r"`([^`]+)`", cell)
