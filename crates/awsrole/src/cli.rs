@@ -66,6 +66,24 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "json")]
         long: bool,
     },
+    /// Enter a [role.NAME] of the directory's file in this shell; `-` goes back (needs the hook)
+    #[command(
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          asks which\n  awsrole use -        back to the default role"
+    )]
+    Use {
+        /// The role's name; without one, a list is shown to choose from
+        name: Option<String>,
+    },
+    /// Sign in to IAM Identity Center for the directory's role
+    #[command(after_help = "The token goes where the AWS CLI keeps its own, so it serves both.")]
+    Login {
+        /// A [role.NAME] of the file
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+        /// Don't open a browser; the address is printed either way
+        #[arg(long)]
+        no_browser: bool,
+    },
     /// Get new credentials at the next prompt, and try again what failed
     Refresh,
     /// Forget the credentials of this directory's role

@@ -6,9 +6,11 @@ mod deny;
 mod exec;
 mod hook;
 mod init;
+mod login;
 mod logout;
 mod refresh;
 mod status;
+mod use_role;
 
 use std::path::PathBuf;
 
@@ -35,10 +37,10 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Hook { hook } => hook::run(hook, context),
         Command::Allow { dir } => allow::run(dir, context),
         Command::Deny { dir } => deny::run(dir, context),
-        Command::On | Command::Off => Err(Problem::new("this needs the hook, which isn't loaded in this shell")
-            .hint("eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)")
-            .into()),
+        Command::On | Command::Off => Err(needs_hook()),
         Command::Status { json, long } => status::run(json, long, context),
+        Command::Use { name } => use_role::run(name.as_deref(), context),
+        Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context),
         Command::Refresh => refresh::run(context),
         Command::Logout { all } => logout::run(all, context),
         Command::Exec { role, min_ttl, command } => exec::run(role.as_deref(), min_ttl, &command, context),
@@ -55,9 +57,16 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
     }
 }
 
-/// Does something with those who answer, none of them connected yet. `outer` is the surroundings
-/// without what awsrole exported; a person is asked only if they just typed something that allows it.
-fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>) -> T) -> T {
+/// For what only a shell can do with itself.
+fn needs_hook() -> Failure {
+    Problem::new("this needs the hook, which isn't loaded in this shell")
+        .hint("eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)")
+        .into()
+}
+
+/// Does something with AWS, which isn't connected yet. `outer` is the surroundings without what
+/// awsrole exported.
+fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
     let limits = || {
         // A config that can't be read has been complained about by the time of the first call.
         let set = UserConfig::load(outer).unwrap_or_default().limits;
@@ -69,9 +78,16 @@ fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>)
         }
     };
     let ca_bundle = outer.env.filled("AWS_CA_BUNDLE").map(|path| outer.expand(path));
-    let sts = RemoteSts::new(limits, ca_bundle, ambient::now, Box::new(|text| say(text)));
-    let sources = RemoteSources { sts: &sts, env: &outer.env };
-    act(Outside { sts: &sts, sources: &sources, authenticator: &Person::new(may_ask, outer) })
+    act(&RemoteSts::new(limits, ca_bundle, ambient::now, Box::new(|text| say(text))))
+}
+
+/// Does something with all who answer. A person is asked only if they just typed something that
+/// allows it.
+fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>) -> T) -> T {
+    with_remote(outer, |sts| {
+        let sources = RemoteSources { sts, env: &outer.env };
+        act(Outside { sts, sources: &sources, authenticator: &Person::new(may_ask, outer) })
+    })
 }
 
 /// A directory that was named, or the working directory.

@@ -5,6 +5,7 @@ mod authenticator;
 mod cli;
 mod commands;
 mod report;
+mod terminal;
 
 use std::process::ExitCode;
 

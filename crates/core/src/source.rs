@@ -26,6 +26,8 @@ pub enum Source {
     Container,
     /// A token of an OIDC provider in a file, as in CI.
     WebIdentity(WebIdentity),
+    /// A console session that `aws login` opened.
+    ConsoleLogin(ConsoleLogin),
 }
 
 /// Keys as they are written somewhere.
@@ -81,6 +83,15 @@ pub struct IdentityCenter {
     pub role_name: String,
 }
 
+/// A console session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsoleLogin {
+    /// The profile.
+    pub profile: String,
+    /// The ARN of who signed in.
+    pub session: String,
+}
+
 /// A token in a file, and the role that it opens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WebIdentity {
@@ -128,6 +139,7 @@ impl Source {
             Self::IdentityCenter(role) => ("identity-center", serde_json::to_value(role)),
             Self::Instance => ("instance", Ok(serde_json::Value::Null)),
             Self::Container => ("container", Ok(serde_json::Value::Null)),
+            Self::ConsoleLogin(login) => ("login", serde_json::to_value(login)),
             Self::WebIdentity(token) => ("web-identity", serde_json::to_value(token)),
         };
         serde_json::json!([kind, what.unwrap_or_default()])
@@ -142,6 +154,7 @@ impl fmt::Display for Source {
             Self::IdentityCenter(role) => write!(f, "profile {} (IAM Identity Center)", role.profile),
             Self::Instance => f.write_str("EC2 instance metadata"),
             Self::Container => f.write_str("container credentials"),
+            Self::ConsoleLogin(login) => write!(f, "profile {} (aws login)", login.profile),
             Self::WebIdentity(token) => write!(f, "profile {} (web identity)", token.profile),
         }
     }

@@ -49,6 +49,19 @@ impl Client {
         self.runtime.block_on(future)
     }
 
+    /// A client for signing in, which signs nothing.
+    pub(crate) fn oidc(&self, region: &str, endpoint: Option<&str>) -> aws_sdk_ssooidc::Client {
+        let mut config = aws_sdk_ssooidc::Config::builder();
+        config.set_endpoint_url(endpoint.map(str::to_owned));
+        let config = config
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .retry_config(RetryConfig::standard())
+            .timeout_config(self.timeouts.clone())
+            .http_client(self.http.clone());
+        aws_sdk_ssooidc::Client::from_conf(config.build())
+    }
+
     /// The settings for a source of aws-config: our connections and limits.
     pub(crate) fn provider_config(&self, region: Option<&str>) -> ProviderConfig {
         ProviderConfig::without_region()

@@ -6,6 +6,7 @@
 mod client;
 mod process;
 mod refusal;
+mod sign_in;
 mod sources;
 
 use std::cell::OnceCell;
@@ -23,6 +24,8 @@ use awsrole_core::secret::Secret;
 use awsrole_core::sts::{Sts, StsError};
 
 use crate::client::Client;
+
+pub use crate::sign_in::{Invitation, sign_in, token_file};
 pub use crate::sources::RemoteSources;
 
 /// How long a call may take.

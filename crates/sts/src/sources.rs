@@ -3,6 +3,7 @@
 
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::login::LoginCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sso::credentials::SsoCredentialsProvider;
 use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
@@ -50,6 +51,18 @@ impl Sources for RemoteSources<'_> {
             Source::Container => {
                 let provider = |config: &ProviderConfig| EcsCredentialsProvider::builder().configure(config).build();
                 self.ask("container credentials", None, provider).map_err(|why| self.no_container(&why))
+            }
+            Source::ConsoleLogin(login) => {
+                let provider = |config: &ProviderConfig| {
+                    LoginCredentialsProvider::builder(&login.session).configure(config).build()
+                };
+                let region =
+                    self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION")).unwrap_or("us-east-1");
+                self.ask("AWS Sign-In", Some(region), provider).map_err(|why| {
+                    Problem::new(format!("the console session of {} gives no credentials", login.session))
+                        .because(why)
+                        .hint(format!("sign in: `aws login --profile {}`", login.profile))
+                })
             }
             Source::WebIdentity(token) => {
                 let provider = |config: &ProviderConfig| {
@@ -122,5 +135,5 @@ fn signed_out(role: &IdentityCenter, why: &str) -> Problem {
     };
     Problem::new(format!("IAM Identity Center gives no credentials for {} in {}", role.role_name, role.account_id))
         .because(why)
-        .hint(format!("sign in: `{login}`; this shell follows at a prompt"))
+        .hint(format!("sign in: `awsrole login`, or `{login}`; this shell follows at a prompt"))
 }

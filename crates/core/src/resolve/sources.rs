@@ -7,7 +7,7 @@ use crate::limits::{MfaSerial, Region};
 use crate::problem::Problem;
 use crate::profiles::Profile;
 use crate::secret::Secret;
-use crate::source::{IN_PROCESS, IdentityCenter, Process, Source, StaticKeys, WebIdentity};
+use crate::source::{ConsoleLogin, IN_PROCESS, IdentityCenter, Process, Source, StaticKeys, WebIdentity};
 
 impl<'p> Resolver<'p> {
     /// The credentials that a profile has by itself, in the order of the AWS CLI (botocore,
@@ -26,6 +26,8 @@ impl<'p> Resolver<'p> {
                 secret_access_key: Secret::new(required(profile, profile, "aws_secret_access_key")?),
                 session_token: profile.secret("aws_session_token"),
             })
+        } else if let Some(session) = profile.text("login_session") {
+            Source::ConsoleLogin(ConsoleLogin { profile: profile.name.to_owned(), session: session.to_owned() })
         } else if let Some(command) = profile.text("credential_process") {
             if self.context.env.has(IN_PROCESS) {
                 return Err(Problem::new(format!(
@@ -37,12 +39,6 @@ impl<'p> Resolver<'p> {
             Source::Process(Process { profile: profile.name.to_owned(), command: command.to_owned() })
         } else if let Some(source) = profile.text("credential_source") {
             self.credential_source(source, &profile.origin("credential_source"))?
-        } else if profile.text("login_session").is_some() {
-            return Err(Problem::new(format!(
-                "{}: `aws login` sessions (`login_session`) aren't supported yet",
-                profile.origin("login_session")
-            ))
-            .hint("`aws configure export-credentials` as a credential_process of another profile serves meanwhile"));
         } else {
             return Err(Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name)).hint(
                 format!("it needs aws_access_key_id and aws_secret_access_key (`aws configure --profile {}`), a source_profile, sso_session or credential_process", profile.name),

@@ -1,0 +1,45 @@
+//! `awsrole login`: signs in to IAM Identity Center for the directory's role.
+
+use std::process::{Command, Stdio};
+
+use awsrole_core::context::Context;
+use awsrole_core::export::plan_of;
+use awsrole_core::generation;
+use awsrole_core::problem::Problem;
+use awsrole_core::source::Source;
+use awsrole_sts::{Invitation, sign_in};
+
+use crate::report::{Failure, Outcome, say};
+
+pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Result<Outcome, Failure> {
+    let (outer, allowed, _) = super::allowed(None, context)?;
+    let plan = plan_of(&outer, &allowed, role)?;
+    let Source::IdentityCenter(source) = &plan.source else {
+        return Err(Problem::new(format!("there is nothing to sign in to: the source is {}", plan.source))
+            .hint("`awsrole login` is for profiles with sso_session or sso_start_url")
+            .into());
+    };
+    let invite = |invitation: &Invitation| {
+        say(format!("open {} and confirm the code {}", invitation.url, invitation.user_code));
+        if !no_browser {
+            browse(&invitation.url);
+        }
+        say(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
+    };
+    super::with_remote(&outer, |sts| sign_in(sts, source, &outer.env, &outer.paths.home, &invite))
+        .map_err(Failure::aws)?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    say("signed in");
+    Ok(Outcome::Done)
+}
+
+/// Opens a browser if the system knows how; the address stands on the terminal anyway.
+fn browse(url: &str) {
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let quiet =
+        |command: &mut Command| command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    // A URL from the network must not be taken for an option, or for a local file.
+    if url.starts_with("https://") || url.starts_with("http://") {
+        let _ = quiet(Command::new(program).arg(url));
+    }
+}

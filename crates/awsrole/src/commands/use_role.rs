@@ -1,0 +1,45 @@
+//! `awsrole use` without the hook's help: the list to choose from. The hook's function carries the rest.
+
+use awsrole_core::arn::RoleArn;
+use awsrole_core::context::Context;
+use awsrole_core::problem::{Problem, escape};
+use awsrole_core::profiles::Profiles;
+use awsrole_core::summary::summarize;
+
+use crate::report::{Failure, Outcome, out};
+use crate::terminal::Terminal;
+
+/// Asks for a role on the terminal and prints its name for the hook.
+pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
+    if name.is_some() {
+        return Err(super::needs_hook());
+    }
+    let (outer, allowed, _) = super::allowed(None, context)?;
+    let config = allowed.config();
+    let names: Vec<&str> = config.role_names().collect();
+    if names.is_empty() {
+        return Err(Problem::new(format!("{} has no [role.NAME] to choose from", context.shorten(&config.file))).into());
+    }
+    let terminal = Terminal::open().map_err(|_| {
+        Problem::new("there is no terminal to choose a role on").hint(format!("name one: {}", names.join(", ")))
+    })?;
+    for (index, summary) in summarize(config, &Profiles::load(&outer)?)?.iter().enumerate() {
+        let text =
+            |wanted: &str| summary.lines.iter().find(|(label, _)| *label == wanted).map(|(_, text)| text.as_str());
+        let account = text("role").and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| arn.account().to_string());
+        let default = if summary.name.as_deref() == config.default_role.as_deref() { "  (default)" } else { "" };
+        let name = escape(summary.name.as_deref().unwrap_or_default());
+        terminal.show(&format!("  {}  {name:<16}{}{default}\n", index + 1, account.unwrap_or_default()));
+    }
+    let answer = terminal.ask("awsrole: which role? ").map_err(|_| Problem::new("no role was chosen"))?;
+    let answer = answer.trim();
+    let chosen = answer.parse::<usize>().ok().and_then(|number| names.get(number.checked_sub(1)?)).copied();
+    let chosen = chosen.or_else(|| names.iter().find(|name| **name == answer).copied());
+    let Some(chosen) = chosen else {
+        return Err(Problem::new("that is none of the roles")
+            .hint(format!("a number or a name: {}", names.join(", ")))
+            .into());
+    };
+    out(chosen)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,103 @@
+//! A question on the person's terminal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+
+use rustix::process::{Signal, getpgrp, kill_current_process_group};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
+    tcgetpgrp, tcsetattr,
+};
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// There is no terminal, or it is not ours to ask in.
+    NoTerminal,
+    /// The person didn't want to.
+    Cancelled,
+}
+
+/// The terminal, in the mode that a question needs. Its old mode comes back on every way out.
+pub(crate) struct Terminal {
+    device: File,
+    before: Termios,
+}
+
+impl Terminal {
+    /// Opens the terminal if it is ours to ask in: a background job or an editor's helper that
+    /// asked would stop, or take somebody else's input.
+    pub(crate) fn open() -> Result<Self, NoAnswer> {
+        let device = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(|_| NoAnswer::NoTerminal)?;
+        let foreground = tcgetpgrp(&device).map_err(|_| NoAnswer::NoTerminal)?;
+        if foreground != getpgrp() {
+            return Err(NoAnswer::NoTerminal);
+        }
+        let before = tcgetattr(&device).map_err(|_| NoAnswer::NoTerminal)?;
+        Ok(Self { device, before })
+    }
+
+    /// Puts a question and reads a line. Keys come one by one and Ctrl-C comes as a key: were it a
+    /// signal, this process would die with the terminal in the wrong mode (fish's prompt is raw).
+    pub(crate) fn ask(&self, question: &str) -> Result<String, NoAnswer> {
+        let mut mode = self.before.clone();
+        mode.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
+        mode.input_modes |= InputModes::ICRNL;
+        mode.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
+        mode.special_codes[SpecialCodeIndex::VMIN] = 1;
+        mode.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&self.device, OptionalActions::Now, &mode).map_err(|_| NoAnswer::NoTerminal)?;
+        // What was typed before the question was seen can't be its answer.
+        let _ = tcflush(&self.device, QueueSelector::IFlush);
+        self.show(question);
+        let answer = self.line();
+        self.show("\n");
+        self.restore();
+        if answer == Err(NoAnswer::Cancelled) {
+            // As if Ctrl-C had been a signal: the rest of `cd x && command` must not run.
+            let _ = kill_current_process_group(Signal::INT);
+        }
+        answer
+    }
+
+    fn line(&self) -> Result<String, NoAnswer> {
+        let mut text = String::new();
+        let mut key = [0_u8; 1];
+        loop {
+            match (&self.device).read(&mut key) {
+                Ok(1) => {}
+                _ => return Err(NoAnswer::Cancelled),
+            }
+            match key[0] {
+                b'\n' | b'\r' => return Ok(text),
+                // Ctrl-C, Ctrl-D, Ctrl-\, Ctrl-Z
+                0x03 | 0x04 | 0x1c | 0x1a => return Err(NoAnswer::Cancelled),
+                0x08 | 0x7f if text.pop().is_some() => self.show("\u{8} \u{8}"),
+                0x15 => {
+                    while text.pop().is_some() {
+                        self.show("\u{8} \u{8}");
+                    }
+                }
+                key @ 0x20..0x7f if text.len() < 32 => {
+                    text.push(char::from(key));
+                    self.show(char::from(key).encode_utf8(&mut [0; 4]));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn show(&self, text: &str) {
+        let _ = (&self.device).write_all(text.as_bytes());
+    }
+
+    fn restore(&self) {
+        let _ = tcsetattr(&self.device, OptionalActions::Now, &self.before);
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}

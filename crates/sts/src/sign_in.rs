@@ -1,0 +1,116 @@
+//! Signing in to IAM Identity Center: the device authorization grant (RFC 8628), which needs no port
+//! and works over SSH too. The token goes where the AWS CLI keeps its own.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_ssooidc::error::ProvideErrorMetadata;
+use awsrole_core::context::Env;
+use awsrole_core::files::write_private;
+use awsrole_core::problem::Problem;
+use awsrole_core::source::IdentityCenter;
+use serde_json::json;
+use sha1::{Digest, Sha1};
+use zeroize::Zeroizing;
+
+use crate::{RemoteSts, refusal};
+
+/// What a person opens in a browser.
+pub struct Invitation {
+    /// The address, with the code in it.
+    pub url: String,
+    /// The code that the page must show.
+    pub user_code: String,
+    /// How long there is for it.
+    pub lasts: Duration,
+}
+
+/// Signs in, and stores the token for awsrole, the AWS CLI and the SDKs.
+///
+/// `invite` is called with what the person must open; then the sign-in is waited for.
+///
+/// # Errors
+/// A refusal, a code that wasn't confirmed in time, or a token file that can't be written.
+pub fn sign_in(
+    sts: &RemoteSts<'_>,
+    role: &IdentityCenter,
+    env: &Env,
+    home: &Path,
+    invite: &dyn Fn(&Invitation),
+) -> Result<(), Problem> {
+    let failed = |why: String| Problem::new(format!("signing in at {} failed", role.start_url)).because(why);
+    let client = sts.client().map_err(|error| failed(error.to_string()))?;
+    let endpoint = env.filled("AWS_ENDPOINT_URL_SSO_OIDC").or(env.filled("AWS_ENDPOINT_URL"));
+    let oidc = client.oidc(role.region.as_str(), endpoint);
+    client.block_on(async {
+        let registration = oidc
+            .register_client()
+            .client_name("awsrole")
+            .client_type("public")
+            .scopes("sso:account:access")
+            .send()
+            .await
+            .map_err(|e| failed(refusal::deepest(&e)))?;
+        let missing = || failed("the answer is incomplete".to_owned());
+        let id = registration.client_id().ok_or_else(missing)?;
+        let secret = registration.client_secret().ok_or_else(missing)?;
+        let device = oidc.start_device_authorization().client_id(id).client_secret(secret).start_url(&role.start_url);
+        let device = device.send().await.map_err(|e| failed(refusal::deepest(&e)))?;
+        let lasts = Duration::from_secs(u64::try_from(device.expires_in()).unwrap_or(600).max(1));
+        invite(&Invitation {
+            url: device.verification_uri_complete().or(device.verification_uri()).ok_or_else(missing)?.to_owned(),
+            user_code: device.user_code().ok_or_else(missing)?.to_owned(),
+            lasts,
+        });
+        let mut pause = Duration::from_secs(u64::try_from(device.interval()).unwrap_or(5).clamp(1, 30));
+        let end = tokio::time::Instant::now() + lasts;
+        let token = loop {
+            tokio::time::sleep(pause).await;
+            let ask = oidc
+                .create_token()
+                .client_id(id)
+                .client_secret(secret)
+                .grant_type("urn:ietf:params:oauth:grant-type:device_code")
+                .device_code(device.device_code().ok_or_else(missing)?);
+            match ask.send().await {
+                Ok(token) => break token,
+                Err(error) if tokio::time::Instant::now() >= end => return Err(failed(refusal::deepest(&error))),
+                Err(error) => match error.code() {
+                    Some("AuthorizationPendingException") => {}
+                    // RFC 8628, section 3.5.
+                    Some("SlowDownException") => pause += Duration::from_secs(5),
+                    Some("ExpiredTokenException") => {
+                        return Err(failed("the code wasn't confirmed in time".to_owned()).hint("`awsrole login` starts again"));
+                    }
+                    _ => return Err(failed(refusal::deepest(&error))),
+                },
+            }
+        };
+        let now = sts.now();
+        let after = |seconds: i64| humantime::format_rfc3339_seconds(now + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))).to_string();
+        let registered = Duration::from_secs(u64::try_from(registration.client_secret_expires_at()).unwrap_or(0));
+        let text = Zeroizing::new(
+            json!({
+                "startUrl": role.start_url,
+                "region": role.region.as_str(),
+                "accessToken": token.access_token().ok_or_else(missing)?,
+                "expiresAt": after(i64::from(token.expires_in())),
+                "clientId": id,
+                "clientSecret": secret,
+                "registrationExpiresAt": humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + registered).to_string(),
+                "refreshToken": token.refresh_token(),
+            })
+            .to_string(),
+        );
+        write_private(&token_file(role, home), text.as_bytes()).map_err(|e| failed(e.to_string()))
+    })
+}
+
+/// The AWS CLI's file for a session's token (botocore, `tokens.py`): the SHA-1 of the session's
+/// name, or of the start URL where there is none.
+#[must_use]
+pub fn token_file(role: &IdentityCenter, home: &Path) -> PathBuf {
+    let name = role.session.as_deref().unwrap_or(&role.start_url);
+    let digest: String = Sha1::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    home.join(".aws/sso/cache").join(digest + ".json")
+}
