@@ -1,0 +1,10 @@
+"""Prints whom STS takes boto3 for, with whatever its default chain finds."""
+
+import sys
+
+import boto3
+
+try:
+    print(boto3.client("sts", region_name="us-east-1").get_caller_identity()["Arn"])
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}")

@@ -1,0 +1,152 @@
+"""In a directory whose role was refused every client acts as nobody, whatever it could fall back to."""
+
+import pytest
+from callers import CALLERS, ask, ask_in, everywhere, open_shell
+from support.local_sts import service_trust
+from support.terminal import SHELLS
+from support.world import BYSTANDER, CLOSED, FIXTURE, HERE, THERE, World
+
+INSTANCE = "i-0123456789abcdef0"
+
+BY = f"arn:aws:iam::{HERE}:user/bystander"
+ON_INSTANCE = f"arn:aws:sts::{HERE}:assumed-role/OnInstance/{INSTANCE}"
+
+RICH = {
+    **FIXTURE,
+    "role": [
+        *FIXTURE["role"],
+        {"name": "OnInstance", "account": HERE, "trust": service_trust()},
+        {"name": "InContainer", "account": HERE, "trust": service_trust("ecs-tasks.amazonaws.com")},
+    ],
+    "instance": {"role": "OnInstance", "account": HERE, "instance_id": INSTANCE, "region": "eu-central-1"},
+    "container": {"role": "InContainer", "account": HERE, "token": "Basic c2VjcmV0", "path": "/v1/credentials"},
+}
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A person who could be many: [default] has working keys, and a metadata service answers."""
+    with World(tmp_path, RICH) as world:
+        yield world
+
+
+@pytest.fixture
+def closed(world):
+    return world.project("closed", CLOSED, allow=True)
+
+
+def live(world):
+    """Whatever is asked goes to our STS, and the metadata service is there."""
+    return {"AWS_ENDPOINT_URL": world.sts.url, "AWS_EC2_METADATA_SERVICE_ENDPOINT": world.sts.url}
+
+
+def without_default(world):
+    path = world.home / ".aws/credentials"
+    path.write_text("[jump]" + path.read_text().split("[jump]")[1])
+
+
+def sources(world):
+    """What else a client may take: name → its variables, and who one would be."""
+    return {
+        "default": ({}, BY),
+        "metadata": ({}, ON_INSTANCE),
+        "container": ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{world.sts.url}/v1/credentials",
+                       "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic c2VjcmV0"}, "assumed-role/InContainer/"),
+        "keys": ({"AWS_ACCESS_KEY_ID": BYSTANDER["access_key_id"],
+                  "AWS_SECRET_ACCESS_KEY": BYSTANDER["secret_access_key"]}, BY),
+        "profile": ({"AWS_PROFILE": "rich"}, BY),
+        "default profile": ({"AWS_DEFAULT_PROFILE": "rich"}, BY),
+    }
+
+
+NAMES = ["default", "metadata", "container", "keys", "profile", "default profile"]
+
+
+def prepare(world, name):
+    if name in ("metadata", "container"):
+        without_default(world)
+    if "profile" in name:
+        without_default(world)
+        path = world.home / ".aws/credentials"
+        path.write_text(path.read_text() + f"\n[rich]\naws_access_key_id = {BYSTANDER['access_key_id']}\n"
+                                           f"aws_secret_access_key = {BYSTANDER['secret_access_key']}\n")
+    env, who = sources(world)[name]
+    return {**live(world), **env}, who
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_source_works_without_awsrole(world, closed, name):
+    """So that the tests below can fail."""
+    env, who = prepare(world, name)
+    # The JS SDK doesn't know AWS_DEFAULT_PROFILE; then it has the metadata.
+    answers = ask(world, env, cwd=closed)
+    assert set(answers) == set(CALLERS)
+    for client, answer in answers.items():
+        expected = ON_INSTANCE if (name, client) == ("default profile", "javascript") else who
+        assert expected in (answer or ""), (client, answer)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_none_of_them_acts_in_a_closed_directory(world, closed, name):
+    env, _ = prepare(world, name)
+    terminal = open_shell(world, "bash", **env)
+    try:
+        before = terminal.env()
+        terminal.run(f"cd {closed}")
+        assert terminal.env()[b"AWSROLE_STATE"] == b"closed"
+        world.sts.reset()
+        assert ask_in(terminal) == everywhere(None)
+        assert [call for call in world.sts.calls() if call["outcome"] == "OK"] == []
+        terminal.run("cd ~")
+        assert terminal.env() == before
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_in_every_shell(world, closed, shell):
+    """[default] and metadata at once, as the issue puts it."""
+    terminal = open_shell(world, shell, **live(world))
+    try:
+        assert ask_in(terminal) == everywhere(BY)
+        terminal.run(f"cd {closed}")
+        world.sts.reset()
+        assert ask_in(terminal) == everywhere(None)
+        assert [call for call in world.sts.calls() if call["outcome"] == "OK"] == []
+        terminal.run("cd ~")
+        assert ask_in(terminal) == everywhere(BY)
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("how", ["edited", "broken", "unreachable", "pinned"])
+def test_however_it_was_closed(world, shop, how):
+    if how == "edited":
+        (shop / ".awsrole.toml").write_text("# edited\n")
+    elif how == "broken":
+        (world.home / ".aws/config").write_text("nonsense\n")
+    elif how == "unreachable":
+        world.sts.fault(unavailable=True, action="AssumeRole")
+    else:
+        world.project("shop", f'profile = "jump"\naccount_id = "{THERE}"\n', allow=True)
+    terminal = open_shell(world, "bash", **live(world))
+    try:
+        terminal.run(f"cd {shop}")
+        assert ask_in(terminal) == everywhere(None)
+    finally:
+        terminal.close()
+
+
+def test_a_profile_that_is_named_still_works(world, closed):
+    """Closed means that nobody acts by accident."""
+    path = world.home / ".aws/credentials"
+    path.write_text(path.read_text() + f"\n[rich]\naws_access_key_id = {BYSTANDER['access_key_id']}\n"
+                                       f"aws_secret_access_key = {BYSTANDER['secret_access_key']}\n")
+    terminal = open_shell(world, "bash", **live(world))
+    try:
+        terminal.run(f"cd {closed}")
+        out = terminal.file()
+        terminal.run(f"{CALLERS['aws']} --profile rich > {out} 2>&1")
+        assert out.read_text().strip() == BY
+    finally:
+        terminal.close()
