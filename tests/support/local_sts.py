@@ -79,6 +79,12 @@ def service_trust(service: str = "ec2.amazonaws.com") -> dict:
     return _trust({"Service": service}, "sts:AssumeRole", None)
 
 
+def federated_trust(provider: dict, condition: dict | None = None) -> dict:
+    """A trust policy for identity tokens of an `oidc_provider` entry, under `condition`."""
+    arn = f"arn:aws:iam::{provider['account']}:oidc-provider/{provider['url'].removeprefix('https://')}"
+    return _trust({"Federated": arn}, "sts:AssumeRoleWithWebIdentity", condition)
+
+
 def _trust(principal: dict, actions: list[str] | str, condition: dict | None) -> dict:
     statement = {"Effect": "Allow", "Principal": principal, "Action": actions}
     if condition:
@@ -162,6 +168,17 @@ class LocalSts:
             token_file.write_text(container["token"])
             here["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = str(token_file)
         return self.environment(**{**here, **more})
+
+    def web_identity_environment(self, token_file: Path, role_arn: str, **more: str) -> dict[str, str]:
+        """A child's environment as in a CI job with OIDC; mints a token into `token_file` if that is not there."""
+        if not token_file.exists():
+            token_file.write_text(self.id_token())
+        here = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token_file), "AWS_ROLE_ARN": role_arn}
+        return self.environment(**{**here, **more})
+
+    def id_token(self, **order: object) -> str:
+        """An identity token of an `oidc_provider`: `provider`, `subject`, `audience`, `lifetime_seconds`, `claims`, `foreign_key`."""
+        return self._control("POST", "id-token", order)["token"]
 
     def calls(self, action: str | None = None) -> list[dict]:
         """The calls so far, in the order in which they came; of one action if asked."""

@@ -20,10 +20,10 @@ const CHAINED_SECONDS: u32 = 3600;
 const PACKED_BYTES: usize = 4096;
 
 /// The parameters, within their limits.
-struct Wish<'a> {
-    role_arn: &'a str,
-    session_name: &'a str,
-    duration_seconds: u32,
+pub(crate) struct Wish<'a> {
+    pub(crate) role_arn: &'a str,
+    pub(crate) session_name: &'a str,
+    pub(crate) duration_seconds: u32,
     external_id: Option<&'a str>,
     serial: Option<&'a str>,
     code: Option<&'a str>,
@@ -100,7 +100,11 @@ pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, caller: &Caller, form: 
 }
 
 impl<'a> Wish<'a> {
-    fn read(form: &'a Form) -> Result<Self, Refusal> {
+    /// Reads a form; AssumeRoleWithWebIdentity has fewer of these, and none besides.
+    ///
+    /// # Errors
+    /// `ValidationError` for what is out of its limits.
+    pub(crate) fn read(form: &'a Form) -> Result<Self, Refusal> {
         let mut rules = Constraints::default();
         let role_arn = rules.required("roleArn", form.value("RoleArn"));
         let session_name = rules.required("roleSessionName", form.value("RoleSessionName"));
@@ -156,7 +160,7 @@ impl<'a> Wish<'a> {
     }
 
     /// What narrows the session. Managed policies aren't known here: with `PolicyArns` alone it may do nothing more.
-    fn session_policies(&self) -> Result<Option<Vec<Policy>>, Refusal> {
+    pub(crate) fn session_policies(&self) -> Result<Option<Vec<Policy>>, Refusal> {
         let inline = self.policy.map(|text| Policy::parse(text, Kind::Identity)).transpose().map_err(|error| {
             let message = match error {
                 PolicyError::Json(_) => "This policy contains invalid Json".to_owned(),
@@ -171,7 +175,8 @@ impl<'a> Wish<'a> {
         })
     }
 
-    fn packed_percent(&self, tags: &[Tag]) -> Result<Option<usize>, Refusal> {
+    /// How much of a session's allotted space policies and tags take; nothing when there are none.
+    pub(crate) fn packed_percent(&self, tags: &[Tag]) -> Result<Option<usize>, Refusal> {
         let policy: usize =
             self.policy.map_or(0, str::len) + self.policy_arns.iter().map(|arn| arn.len()).sum::<usize>();
         let tagged: usize = tags.iter().map(|tag| tag.key.len() + tag.value.len() + 2).sum();

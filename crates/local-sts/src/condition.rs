@@ -239,7 +239,12 @@ fn arn_like(actual: &str, pattern: &str, context: &Context) -> bool {
 
 fn known_key(key: &str) -> Result<String, ConditionError> {
     let lower = key.to_lowercase();
-    let known = KEYS.contains(&lower.as_str())
+    // Of an identity provider: `token.actions.githubusercontent.com:sub`.
+    let of_provider = lower.rsplit_once(':').is_some_and(|(provider, claim)| {
+        provider.contains('.') && !provider.contains(':') && matches!(claim, "aud" | "oaud" | "sub")
+    });
+    let known = of_provider
+        || KEYS.contains(&lower.as_str())
         || KEY_FAMILIES.iter().any(|family| lower.strip_prefix(family).is_some_and(|name| !name.is_empty()));
     if known { Ok(lower) } else { Err(ConditionError::Key(key.to_owned())) }
 }

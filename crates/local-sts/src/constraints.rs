@@ -59,6 +59,15 @@ impl Constraints {
         }
     }
 
+    /// The same for a text that is a secret: it isn't repeated.
+    pub(crate) fn secret(&mut self, field: &str, value: Option<&str>, lengths: &RangeInclusive<usize>) {
+        let length = value.map(|value| value.chars().count());
+        if length.is_some_and(|length| !lengths.contains(&length)) {
+            let rule = format!("have length between {} and {}", lengths.start(), lengths.end());
+            self.broken(field, "***", &rule);
+        }
+    }
+
     /// A parameter that must be there; returns an empty text when it isn't, so that checking can go on.
     pub(crate) fn required<'a>(&mut self, field: &str, value: Option<&'a str>) -> &'a str {
         value.unwrap_or_else(|| {

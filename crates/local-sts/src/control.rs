@@ -6,7 +6,7 @@ use crate::faults::Delivery;
 use crate::page::Page;
 use crate::request::Request;
 use crate::station::{Reply, Station};
-use crate::{ambient, stamp, totp};
+use crate::{ambient, id_token, stamp, totp};
 
 /// Why an order wasn't carried out: status and text.
 type Failure = (u16, String);
@@ -27,6 +27,11 @@ struct Shown {
     code: String,
     seconds_left: u64,
     used: bool,
+}
+
+#[derive(Serialize)]
+struct Minted {
+    token: String,
 }
 
 #[derive(Serialize)]
@@ -67,6 +72,11 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             // With a moved clock, too: whatever that clock says, it is over.
             let now = stamp::moved(ambient::now(), state.faults.clock_offset_seconds().min(0));
             json(&Expired { expired: state.sessions.expire(order.access_key_id.as_deref(), now) })
+        }
+        ("POST", "id-token") => {
+            let now = stamp::moved(ambient::now(), state.faults.clock_offset_seconds());
+            let token = id_token::mint(&station.world, &request.body, now).map_err(|error| (400, error))?;
+            json(&Minted { token })
         }
         ("GET", "totp") => {
             drop(state);

@@ -13,8 +13,11 @@ use crate::principal::is_account;
 use crate::secret::Secret;
 use crate::totp;
 
+mod identity_provider;
 mod sources;
 
+use identity_provider::RawOidcProvider;
+pub(crate) use identity_provider::{OWN_KEY, OidcProvider};
 pub(crate) use sources::{Container, Instance, Sources};
 use sources::{RawContainer, RawInstance, RawSources};
 
@@ -108,6 +111,8 @@ struct RawWorld {
     role: Vec<Spanned<RawRole>>,
     instance: Option<Spanned<RawInstance>>,
     container: Option<Spanned<RawContainer>>,
+    #[serde(default)]
+    oidc_provider: Vec<Spanned<RawOidcProvider>>,
 }
 
 #[derive(Deserialize)]
@@ -207,8 +212,8 @@ impl World {
             }
             roles.push(Arc::new(role));
         }
-        let raw = RawSources { instance: raw.instance, container: raw.container };
-        let sources = Sources::check(raw, &roles).map_err(|(span, message)| rule(span.start, message))?;
+        let raw = RawSources { instance: raw.instance, container: raw.container, oidc_provider: raw.oidc_provider };
+        let sources = Sources::check(raw, &roles, &partition).map_err(|(span, message)| rule(span.start, message))?;
         Ok(Self { partition, users, roles, sources })
     }
 

@@ -18,7 +18,9 @@ mod control;
 mod faults;
 mod fixture;
 mod http;
+mod id_token;
 mod instance;
+mod jwt;
 mod mfa;
 mod page;
 mod plain_actions;
@@ -34,6 +36,7 @@ mod stamp;
 mod standing;
 mod station;
 mod totp;
+mod web_identity;
 
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;

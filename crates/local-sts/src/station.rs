@@ -15,11 +15,17 @@ use crate::service::{self, Service};
 use crate::sessions::{Caller, Holder, Sessions};
 use crate::sigv4::Claim;
 use crate::standing::Standing;
-use crate::{ambient, assume_role, container, control, instance, plain_actions, stamp};
+use crate::{ambient, assume_role, container, control, instance, plain_actions, stamp, web_identity};
 
 const VERSION: &str = "2011-06-15";
-const ACTIONS: [&str; 5] =
-    ["AssumeRole", "GetSessionToken", "GetCallerIdentity", "GetAccessKeyInfo", "DecodeAuthorizationMessage"];
+const ACTIONS: [&str; 6] = [
+    "AssumeRole",
+    "AssumeRoleWithWebIdentity",
+    "GetSessionToken",
+    "GetCallerIdentity",
+    "GetAccessKeyInfo",
+    "DecodeAuthorizationMessage",
+];
 
 /// The server's whole memory.
 pub(crate) struct Station {
@@ -160,6 +166,9 @@ impl Station {
         if !ACTIONS.contains(&action) || version != VERSION {
             let message = format!("Could not find operation {action} for version {version}");
             return Err(Refusal::new(400, "InvalidAction", message));
+        }
+        if action == "AssumeRoleWithWebIdentity" {
+            return web_identity::answer(&self.world, desk, form);
         }
         let claim = Claim::read(request)?;
         desk.calls.identify(number, &claim.access_key_id, None);
