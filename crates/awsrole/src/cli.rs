@@ -84,6 +84,18 @@ pub(crate) enum Command {
         #[arg(long)]
         no_browser: bool,
     },
+    /// Explain the whole way to this directory's role: file, approval, each step, cache, variables
+    #[command(
+        after_help = "It asks no network. Lines of project files that choose another identity are named as well."
+    )]
+    Why {
+        /// A [role.NAME] of the file
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+        /// For machines
+        #[arg(long)]
+        json: bool,
+    },
     /// Get new credentials at the next prompt, and try again what failed
     Refresh,
     /// Forget the credentials of this directory's role

@@ -11,6 +11,7 @@ mod logout;
 mod refresh;
 mod status;
 mod use_role;
+mod why;
 
 use std::path::PathBuf;
 
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Deny { dir } => deny::run(dir, context),
         Command::On | Command::Off => Err(needs_hook()),
         Command::Status { json, long } => status::run(json, long, context),
+        Command::Why { role, json } => why::run(role.as_deref(), json, context),
         Command::Use { name } => use_role::run(name.as_deref(), context),
         Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context),
         Command::Refresh => refresh::run(context),

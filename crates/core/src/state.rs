@@ -14,7 +14,7 @@ use crate::environment::{HIDDEN, KEYS, rfc3339};
 pub const NAME: &str = "AWSROLE_STATE";
 
 /// What the snippets put into it in a closed directory.
-const CLOSED: &str = "closed";
+pub const CLOSED: &str = "closed";
 
 /// The placeholder that keys and profile have in a closed directory: no client finds a profile of
 /// this name, and no server knows the key.

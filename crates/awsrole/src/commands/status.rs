@@ -18,7 +18,7 @@ struct Known(Vec<(&'static str, String)>);
 
 pub(super) fn run(json: bool, long: bool, context: &Context) -> Result<Outcome, Failure> {
     let outer = Outer::of(&context.env);
-    let closed = context.env.text(awsrole_core::state::NAME) == Some("closed");
+    let closed = context.env.text(awsrole_core::state::NAME) == Some(awsrole_core::state::CLOSED);
     if json || long {
         let known = known(&outer, closed, context);
         out(&if json { known.json() } else { known.lines() })?;

@@ -1,0 +1,40 @@
+//! `awsrole why`: the whole way to this directory's role, on one screen. It asks no network.
+
+use std::io::{IsTerminal, stdout};
+
+use awsrole_core::context::Context;
+use awsrole_core::discover::upward;
+use awsrole_core::export::over;
+use awsrole_core::problem::{Problem, escape};
+use awsrole_core::state::Outer;
+use awsrole_core::why::why;
+
+use crate::report::{Failure, Outcome, out};
+
+pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
+    let outer = over(context, &Outer::of(&context.env).env);
+    let files = upward(&super::directory(None, context)?);
+    let told = why(context, &outer, &files, role);
+    if json {
+        let text = serde_json::to_string_pretty(&told).map_err(|e| Problem::new("no JSON").because(e))?;
+        out(&(text + "\n"))?;
+        return Ok(Outcome::Done);
+    }
+    // https://no-color.org, and what does not end on a terminal stays plain.
+    let colour =
+        stdout().is_terminal() && context.env.filled("NO_COLOR").is_none() && context.env.text("TERM") != Some("dumb");
+    let paint =
+        |code: &str, text: &str| if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
+    let mut text = String::new();
+    for (title, lines) in told.sections(&outer) {
+        let title_colour = if title == "problem" || title == "rivals" { "1;31" } else { "1" };
+        for (index, (label, line)) in lines.iter().enumerate() {
+            let head = if index == 0 { format!("{title:<9}") } else { " ".repeat(9) };
+            let label = if label.is_empty() { String::new() } else { format!("{label:<10}") };
+            let indent = if label.is_empty() && index > 0 && title == "way" { " ".repeat(10) } else { String::new() };
+            text += &format!("{}{}{indent}{}\n", paint(title_colour, &head), paint("2", &label), escape(line));
+        }
+    }
+    out(&text)?;
+    Ok(Outcome::Done)
+}

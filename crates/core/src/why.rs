@@ -1,0 +1,379 @@
+//! The whole way to a role, told to a person: what is decided, from where, and what comes next.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::cache::{Cache, Patience};
+use crate::config::Origin;
+use crate::context::Context;
+use crate::environment::{HIDDEN, rfc3339};
+use crate::export::{edited, look, not_allowed, plan_of};
+use crate::plan::{RolePlan, Step};
+use crate::problem::Problem;
+use crate::rivals::{Rival, rivals};
+use crate::state::{CLOSED, NAME, Outer};
+use crate::trust::{Allowed, Standing, Verdict};
+
+/// All that can be said of a directory without asking the network.
+#[derive(Serialize)]
+pub struct Why {
+    /// The files that count, nearest first.
+    pub files: Vec<PathBuf>,
+    /// `allowed`, `not allowed`, `changed since it was allowed`, `denied`, `broken`, or `no file`.
+    pub approval: &'static str,
+    /// The way, if the file is in force.
+    pub way: Option<Way>,
+    /// What the shell holds.
+    pub shell: Held,
+    /// What stands in the way.
+    pub problem: Option<Problem>,
+    /// Lines of project files that choose another identity.
+    pub rivals: Vec<Rival>,
+    /// What happens next, in a sentence.
+    pub next: String,
+}
+
+/// The way to a role.
+#[derive(Serialize)]
+pub struct Way {
+    /// The `[role.NAME]`, if the file has several.
+    pub name: Option<String>,
+    /// The role at its end.
+    pub role_arn: Option<String>,
+    /// Its account, as far as it is known.
+    pub account: Option<String>,
+    /// The pinned account.
+    pub pin: Option<String>,
+    /// The region that is exported.
+    pub region: Option<String>,
+    /// Where STS is asked.
+    pub endpoint: String,
+    /// Where the first credentials come from.
+    pub source: String,
+    /// The calls.
+    pub links: Vec<Link>,
+    /// What deserves a word although it is no error.
+    pub notices: Vec<String>,
+}
+
+/// One call.
+#[derive(Serialize)]
+pub struct Link {
+    /// `AssumeRole` or `GetSessionToken`.
+    pub call: &'static str,
+    /// Who one becomes.
+    pub what: String,
+    /// The account.
+    pub account: Option<String>,
+    /// The session's name.
+    pub session_name: Option<String>,
+    /// The external ID that is sent.
+    pub external_id: Option<String>,
+    /// The source identity that is sent.
+    pub source_identity: Option<String>,
+    /// The device whose code is sent.
+    pub mfa_serial: Option<String>,
+    /// The duration that is asked for, or the default.
+    pub duration: String,
+    /// When the cached result expires; none: nothing is cached.
+    pub cached_until: Option<String>,
+    /// The age of the cached result in seconds.
+    pub cached_for_seconds: Option<u64>,
+}
+
+/// What the shell holds.
+#[derive(Serialize)]
+pub struct Held {
+    /// `role`, `closed`, or `nothing of awsrole's`.
+    pub state: &'static str,
+    /// The role's title.
+    pub role: Option<String>,
+    /// The access key id.
+    pub key: Option<String>,
+    /// When it expires.
+    pub expires: Option<String>,
+    /// Variables that awsrole set.
+    pub set: Vec<String>,
+    /// Variables that awsrole hides, with what they held where that is no secret.
+    pub hidden: Vec<String>,
+}
+
+/// Tells the way for a directory; `outer` is the surroundings without what awsrole exported, `inner`
+/// as the process found them.
+#[must_use]
+pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&str>) -> Why {
+    let mut why = Why {
+        files: files.to_vec(),
+        approval: "no file",
+        way: None,
+        shell: held(inner),
+        problem: None,
+        rivals: Vec::new(),
+        next: String::new(),
+    };
+    let Some(nearest) = files.first() else {
+        why.next = "nothing: `awsrole init` writes a file for this directory".to_owned();
+        return why;
+    };
+    let project = nearest.parent().unwrap_or(Path::new(""));
+    why.rivals = if project == outer.dir { rivals(&[project]) } else { rivals(&[project, &outer.dir]) };
+    let closed = |why: &mut Why, approval, problem| {
+        why.approval = approval;
+        why.next = "the shell stays closed: no client acts as anybody".to_owned();
+        why.problem = Some(problem);
+    };
+    match look(outer, files) {
+        Err(problem) => closed(&mut why, "unknown", problem),
+        Ok((Verdict::Broken { problem, .. }, _)) => closed(&mut why, "broken", problem),
+        Ok((Verdict::Refused { path, standing: Standing::Edited }, _)) => {
+            closed(&mut why, "changed since it was allowed", edited(outer, &path));
+        }
+        Ok((Verdict::Refused { standing: Standing::Denied, .. }, _)) => {
+            why.approval = "denied";
+            why.next = "nothing: the file is ignored; `awsrole allow` takes that back".to_owned();
+        }
+        Ok((Verdict::Refused { path, .. }, _)) => {
+            why.approval = "not allowed";
+            why.next = "nothing, until you allow it".to_owned();
+            why.problem = Some(not_allowed(outer, &path));
+        }
+        Ok((Verdict::Allowed(allowed), depth)) => {
+            why.files.truncate(depth);
+            why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
+            match plan_of(outer, &allowed, role) {
+                Err(problem) => {
+                    why.next = "the shell stays closed: no client acts as anybody".to_owned();
+                    why.problem = Some(problem);
+                }
+                Ok(plan) => follow(&mut why, &plan, &allowed, outer),
+            }
+        }
+    }
+    why
+}
+
+fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
+    let cache = Cache::in_dir(&outer.paths.cache);
+    let links: Vec<Link> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
+    let key = plan.cache_key(plan.steps.len());
+    why.problem = cache.failure(&key, outer.now, Patience::Passing).map(|failure| failure.problem);
+    why.next = next(plan, &cache, outer.now);
+    let confirm = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.confirm == Some(true));
+    if let (true, Some(name)) = (confirm, &plan.name) {
+        why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
+    }
+    why.way = Some(Way {
+        name: plan.name.clone(),
+        role_arn: plan.role_arn().map(ToString::to_string),
+        account: plan.account().map(|account| account.to_string()),
+        pin: plan.pin.as_ref().map(ToString::to_string),
+        region: plan.region.as_ref().map(|region| region.as_str().to_owned()),
+        endpoint: plan.endpoint.shown(),
+        source: plan.source.to_string(),
+        links,
+        notices: plan.notices.clone(),
+    });
+}
+
+fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> Link {
+    let step = &plan.steps[index];
+    let cached = cache.load(&plan.cache_key(index + 1), now).map(|entry| entry.credentials);
+    let mut link = Link {
+        call: "GetSessionToken",
+        what: format!("a session of {}", plan.source),
+        account: None,
+        session_name: None,
+        external_id: None,
+        source_identity: None,
+        mfa_serial: step.mfa_serial().map(|serial| serial.as_str().to_owned()),
+        duration: "12h (the default)".to_owned(),
+        cached_until: cached.as_ref().and_then(|c| c.expiration).map(rfc3339),
+        cached_for_seconds: cached.and_then(|c| now.duration_since(c.issued).ok()).map(|age| age.as_secs()),
+    };
+    match step {
+        Step::SessionToken(session) => {
+            if let Some(duration) = session.duration {
+                link.duration = duration.human();
+            }
+        }
+        Step::AssumeRole(role) => {
+            link.call = "AssumeRole";
+            link.what = role.role_arn.to_string();
+            link.account = Some(role.role_arn.account().to_string());
+            link.session_name = Some(role.session_name.as_str().to_owned());
+            link.external_id = role.external_id.as_ref().map(|id| id.as_str().to_owned());
+            link.source_identity = role.source_identity.as_ref().map(|id| id.as_str().to_owned());
+            link.duration = role.duration.map_or("1h (the default)".to_owned(), |duration| duration.human());
+        }
+    }
+    link
+}
+
+/// What the next `cd` would do.
+fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
+    let good = |count: usize| cache.load(&plan.cache_key(count), now).filter(|entry| !entry.is_due(now));
+    if let Some(entry) = good(plan.steps.len()) {
+        let left = entry.credentials.renew_at().and_then(|time| time.duration_since(now).ok());
+        return match left {
+            Some(left) => format!("the cached session serves; it is renewed in {}", minutes(left)),
+            None => "the cached session serves".to_owned(),
+        };
+    }
+    let done = (0..plan.steps.len()).rev().find(|count| good(*count).is_some()).unwrap_or(0);
+    let mut parts = Vec::new();
+    if done == 0 && !plan.source.is_long_term() {
+        parts.push(format!("{} is asked for credentials", plan.source));
+    }
+    for step in &plan.steps[done..] {
+        if step.mfa_serial().is_some() {
+            parts.push("an MFA code is asked for".to_owned());
+        }
+        parts.push(match step {
+            Step::SessionToken(_) => "GetSessionToken is called".to_owned(),
+            Step::AssumeRole(role) => format!("AssumeRole is called for {}", role.role_arn.name()),
+        });
+    }
+    if parts.is_empty() { "the source's own credentials are exported".to_owned() } else { parts.join(", then ") }
+}
+
+fn held(inner: &Context) -> Held {
+    let outer = Outer::of(&inner.env);
+    let mut held = Held {
+        state: "nothing of awsrole's",
+        role: None,
+        key: None,
+        expires: None,
+        set: Vec::new(),
+        hidden: Vec::new(),
+    };
+    if inner.env.text(NAME) == Some(CLOSED) {
+        held.state = "closed";
+    }
+    if let Some(state) = outer.role {
+        held.state = "role";
+        let ours = |name: &&str| inner.env.has(name);
+        held.set = crate::environment::KEYS.iter().copied().filter(ours).map(str::to_owned).collect();
+        held.set.extend(state.set.keys().cloned());
+        held.hidden = HIDDEN
+            .iter()
+            .filter_map(|name| state.prior.get(*name).map(|value| format!("{name} (was {value})")))
+            .collect();
+        held.expires = Some(state.expires).filter(|time| !time.is_empty());
+        held.role = Some(state.role);
+        held.key = Some(state.key);
+    }
+    held
+}
+
+/// A duration in whole minutes.
+#[must_use]
+pub fn minutes(duration: Duration) -> String {
+    match duration.as_secs() / 60 {
+        0 => "less than a minute".to_owned(),
+        minutes => humantime::format_duration(Duration::from_secs(minutes * 60)).to_string(),
+    }
+}
+
+impl Why {
+    /// The lines for a person: title of a section, then label and text. An empty label goes on with
+    /// the text above.
+    #[must_use]
+    pub fn sections(&self, context: &Context) -> Vec<(&'static str, Vec<(String, String)>)> {
+        let line = |label: &str, text: String| (label.to_owned(), text);
+        let mut sections = Vec::new();
+        let mut lines: Vec<(String, String)> = self.files.iter().map(|file| line("", context.shorten(file))).collect();
+        lines.push(line("approval", self.approval.to_owned()));
+        sections.push(("file", lines));
+        if let Some(way) = &self.way {
+            let mut lines =
+                vec![line("", way.role_arn.clone().unwrap_or_else(|| format!("no role: a session of {}", way.source)))];
+            let mut add =
+                |label: &str, text: &Option<String>| lines.extend(text.as_ref().map(|text| line(label, text.clone())));
+            add("name", &way.name);
+            add("account", &way.account);
+            add("pinned to", &way.pin);
+            add("region", &way.region);
+            lines.push(line("asked at", way.endpoint.clone()));
+            sections.push(("role", lines));
+            let mut lines = vec![line("1", way.source.clone())];
+            for (index, link) in way.links.iter().enumerate() {
+                lines.push(line(&(index + 2).to_string(), format!("{} {}", link.call, link.what)));
+                lines.push(line("", link.details()));
+                lines.push(line("", link.cached()));
+            }
+            lines.extend(way.notices.iter().map(|notice| line("note", notice.clone())));
+            sections.push(("way", lines));
+        }
+        sections.push(("shell", self.shell.lines()));
+        if let Some(problem) = &self.problem {
+            let mut lines = vec![line("", problem.summary.clone())];
+            lines.extend(problem.causes.iter().map(|cause| line("because", cause.clone())));
+            lines.extend(problem.hints.iter().map(|hint| line("hint", hint.clone())));
+            sections.push(("problem", lines));
+        }
+        if !self.rivals.is_empty() {
+            let place = |rival: &Rival| Origin { file: rival.file.clone(), line: rival.line };
+            let mut lines: Vec<(String, String)> =
+                self.rivals.iter().map(|r| line("", format!("{}  {}", place(r), r.text))).collect();
+            lines.push(line(
+                "",
+                "these go before exported keys: the tool acts as somebody else; remove the lines".to_owned(),
+            ));
+            sections.push(("rivals", lines));
+        }
+        sections.push(("next", vec![line("", self.next.clone())]));
+        sections
+    }
+}
+
+impl Link {
+    fn details(&self) -> String {
+        let mut parts = Vec::new();
+        let mut add =
+            |label: &str, text: &Option<String>| parts.extend(text.as_ref().map(|text| format!("{label} {text}")));
+        add("account", &self.account);
+        add("as", &self.session_name);
+        add("external id", &self.external_id);
+        add("source identity", &self.source_identity);
+        add("MFA by", &self.mfa_serial);
+        parts.push(format!("for {}", self.duration));
+        parts.join(", ")
+    }
+
+    fn cached(&self) -> String {
+        match (&self.cached_until, self.cached_for_seconds) {
+            (Some(until), Some(age)) => format!("cached until {until}, {} old", minutes(Duration::from_secs(age))),
+            (Some(until), None) => format!("cached until {until}"),
+            (None, _) => "not cached".to_owned(),
+        }
+    }
+}
+
+impl Held {
+    fn lines(&self) -> Vec<(String, String)> {
+        let mut lines = vec![(
+            String::new(),
+            match (&self.role, self.state) {
+                (Some(role), _) => format!("holds {role}"),
+                (None, "closed") => "closed: no client acts as anybody".to_owned(),
+                (None, state) => format!("holds {state}"),
+            },
+        )];
+        let mut add = |label: &str, text: String| lines.push((label.to_owned(), text));
+        if let Some(key) = &self.key {
+            add("key", key.clone());
+        }
+        if let Some(expires) = &self.expires {
+            add("expires", expires.clone());
+        }
+        if !self.set.is_empty() {
+            add("set", self.set.join(" "));
+        }
+        if !self.hidden.is_empty() {
+            add("hidden", self.hidden.join(" "));
+        }
+        lines
+    }
+}
