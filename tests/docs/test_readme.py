@@ -1,9 +1,7 @@
 """Every command and every file in the documents does what is said, and every table is complete."""
 
-import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -205,3 +203,14 @@ def test_links_lead_somewhere():
                 headings = re.findall(r"^#+ (.*)$", other.read_text(), re.M)
                 anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
                 assert anchor in anchors, f"{document.name}: {target}"
+
+
+def test_what_is_named_is_there():
+    """Paths of the repository and the snippets' functions, in any document."""
+    snippets = [(ROOT / "shell" / f"awsrole.{shell}").read_text() for shell in SHELLS]
+    for document in DOCUMENTS:
+        text = document.read_text()
+        for function in set(re.findall(r"__awsrole_\w+", text)):
+            assert all(function in snippet for snippet in snippets), f"{document.name}: {function}"
+        for path in re.findall(r"`((?:crates|tests|shell|docs|examples)/[\w./-]+)`", text):
+            assert (ROOT / path).exists(), f"{document.name}: {path}"
