@@ -96,6 +96,25 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the policies that let the caller assume the role, each with the account it belongs to
+    #[command(
+        after_help = "Example:\n  awsrole policy --role prod\n\nSTS is asked who the caller is (GetCallerIdentity, which needs no permission)."
+    )]
+    Policy {
+        /// A [role.NAME] of the file
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+        /// For machines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Examine this machine: hook, shells, files, profiles, and STS for this directory
+    #[command(after_help = "Exit code 0 if nothing is wrong, 1 otherwise.")]
+    Doctor {
+        /// For machines
+        #[arg(long)]
+        json: bool,
+    },
     /// Get new credentials at the next prompt, and try again what failed
     Refresh,
     /// Forget the credentials of this directory's role

@@ -3,11 +3,13 @@
 mod allow;
 mod credential_process;
 mod deny;
+mod doctor;
 mod exec;
 mod hook;
 mod init;
 mod login;
 mod logout;
+mod policy;
 mod refresh;
 mod status;
 mod use_role;
@@ -41,6 +43,8 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::On | Command::Off => Err(needs_hook()),
         Command::Status { json, long } => status::run(json, long, context),
         Command::Why { role, json } => why::run(role.as_deref(), json, context),
+        Command::Policy { role, json } => policy::run(role.as_deref(), json, context),
+        Command::Doctor { json } => doctor::run(json, context),
         Command::Use { name } => use_role::run(name.as_deref(), context),
         Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context),
         Command::Refresh => refresh::run(context),

@@ -93,6 +93,16 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
     }
 }
 
+/// The ARN of who makes a plan's first call, from GetCallerIdentity.
+pub fn caller(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<String, Problem> {
+    let walk = Walk { plan, cache, outside, wish, locks: RefCell::default(), asked: RefCell::default() };
+    let credentials = walk.link(0).map_err(|failed| failed.problem)?;
+    outside
+        .sts
+        .caller_arn(&credentials, &plan.endpoint)
+        .map_err(|error| advice::explain(plan, 0, &credentials, &error, wish.now))
+}
+
 /// A failure, and how long it is to be believed; `None`: not at all.
 struct Failed {
     problem: Problem,

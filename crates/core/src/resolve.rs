@@ -55,6 +55,15 @@ pub fn plan(
     Ok(plan)
 }
 
+/// Whether a profile by itself leads to a source. Nothing is planned: no file was allowed.
+pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Result<(), Problem> {
+    let config = Config::default();
+    let resolver = Resolver { config: &config, profiles, context };
+    let profile = profiles.get(name);
+    let link = Link { in_file: None, keys: Keys::default(), profile };
+    resolver.follow(&link, &mut Vec::new(), &mut Way::default())
+}
+
 /// What has been found of the way so far.
 #[derive(Default)]
 struct Way {

@@ -24,6 +24,16 @@ pub enum Shell {
 }
 
 impl Shell {
+    /// The shell's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+
     /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths filled in.
     #[must_use]
     pub fn snippet(self, binary: &str, generation: &str, clock: &str) -> String {

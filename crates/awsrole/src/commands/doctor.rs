@@ -1,0 +1,133 @@
+//! `awsrole doctor`: what may be wrong on this machine, and what to do about it.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use awsrole_core::cache::{Cache, Patience};
+use awsrole_core::context::Context;
+use awsrole_core::discover::upward;
+use awsrole_core::doctor::{Finding, Level, examine};
+use awsrole_core::export::{look, over, plan_of};
+use awsrole_core::obtain::{Wish, caller};
+use awsrole_core::problem::{Problem, escape};
+use awsrole_core::state::Outer;
+use awsrole_core::trust::Verdict;
+
+use crate::report::{Failure, Outcome, out};
+
+pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
+    let outer = over(context, &Outer::of(&context.env).env);
+    let mut findings = versions(&outer);
+    findings.extend(examine(&outer));
+    findings.extend(here(&outer));
+    let bad = findings.iter().filter(|finding| finding.level == Level::Bad).count();
+    if json {
+        let text = serde_json::to_string_pretty(&findings).map_err(|e| Problem::new("no JSON").because(e))?;
+        out(&(text + "\n"))?;
+    } else {
+        out(&findings.iter().map(line).collect::<String>())?;
+        out(&match bad {
+            0 => "nothing is wrong\n".to_owned(),
+            1 => "1 thing is wrong\n".to_owned(),
+            bad => format!("{bad} things are wrong\n"),
+        })?;
+    }
+    Ok(if bad == 0 { Outcome::Done } else { Outcome::Failed })
+}
+
+fn line(finding: &Finding) -> String {
+    let level = match finding.level {
+        Level::Ok => "ok",
+        Level::Note => "note",
+        Level::Bad => "BAD",
+    };
+    let hint = finding.hint.as_ref().map(|hint| format!("{:<17}hint: {}\n", "", escape(hint))).unwrap_or_default();
+    format!("{level:<5}{:<12}{}\n{hint}", finding.about, escape(&finding.text))
+}
+
+/// The shells that are installed, and whether they are new enough for the snippets.
+fn versions(context: &Context) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (shell, least) in [("bash", (4, 4)), ("zsh", (5, 8)), ("fish", (3, 5))] {
+        let mut command = Command::new(shell);
+        command.arg("--version").env_clear().envs(&context.env.0).stdin(Stdio::null());
+        let Ok(output) = command.output() else { continue };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let Some(version) = version(&text) else { continue };
+        let shown = format!("{shell} {}.{}", version.0, version.1);
+        findings.push(if version >= least {
+            Finding::new(Level::Ok, "shell", shown)
+        } else {
+            Finding::new(
+                Level::Note,
+                "shell",
+                format!("{shown} is too old: {}.{} or newer is needed", least.0, least.1),
+            )
+        });
+    }
+    findings
+}
+
+/// The first `X.Y` in a text.
+fn version(text: &str) -> Option<(u32, u32)> {
+    text.split(|c: char| !(c.is_ascii_digit() || c == '.')).find_map(|word| {
+        let mut parts = word.split('.');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    })
+}
+
+/// This directory's role: who calls, and whether STS can be reached with a clock that fits.
+fn here(context: &Context) -> Vec<Finding> {
+    let files = upward(&context.dir);
+    let Some(nearest) = files.first() else {
+        return vec![Finding::new(Level::Note, "directory", "no .awsrole.toml here: in a project more is examined")];
+    };
+    let bad = |problem: Problem| {
+        let mut finding = Finding::new(Level::Bad, "directory", problem.summary);
+        finding.hint = problem.hints.first().cloned();
+        if let Some(cause) = problem.causes.first() {
+            finding.text = format!("{}: {cause}", finding.text);
+        }
+        vec![finding]
+    };
+    let allowed = match look(context, &files) {
+        Err(problem) | Ok((Verdict::Broken { problem, .. }, _)) => return bad(problem),
+        Ok((Verdict::Refused { .. }, _)) => {
+            let text = format!("{} isn't in force", context.shorten(nearest));
+            return vec![Finding::new(Level::Note, "directory", text).hint("`awsrole why` says why")];
+        }
+        Ok((Verdict::Allowed(allowed), _)) => allowed,
+    };
+    let plan = match plan_of(context, &allowed, None) {
+        Ok(plan) => plan,
+        Err(problem) => return bad(problem),
+    };
+    let cache = Cache::in_dir(Path::new(&context.paths.cache));
+    let wish = Wish { now: context.now, patience: Patience::Passing, at_least: Duration::ZERO };
+    match super::with_outside(context, false, |outside| caller(&plan, &cache, outside, wish)) {
+        Ok(arn) => vec![Finding::new(
+            Level::Ok,
+            "STS",
+            format!("{} answers; the first caller is {arn}", plan.endpoint.shown()),
+        )],
+        Err(problem) => bad(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn versions_are_found_in_what_shells_say() {
+        for (text, found) in [
+            ("GNU bash, version 5.2.15(1)-release (x86_64-pc-linux-gnu)", Some((5, 2))),
+            ("zsh 5.9 (x86_64-debian-linux-gnu)", Some((5, 9))),
+            ("fish, version 3.6.0", Some((3, 6))),
+            ("none", None),
+        ] {
+            assert_eq!(version(text), found);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `awsrole policy`: the documents that let the caller assume the role, to paste.
+
+use std::time::Duration;
+
+use awsrole_core::cache::{Cache, Patience};
+use awsrole_core::context::Context;
+use awsrole_core::export::plan_of;
+use awsrole_core::obtain::{Wish, caller};
+use awsrole_core::policy::pairs;
+use awsrole_core::problem::{Problem, escape};
+use serde_json::Value;
+
+use crate::report::{Failure, Outcome, out};
+
+pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
+    let (outer, allowed, _) = super::allowed(None, context)?;
+    let plan = plan_of(&outer, &allowed, role)?;
+    if plan.role().is_none() {
+        return Err(Problem::new(format!("{} assumes no role, so it needs no policies", plan.title())).into());
+    }
+    let cache = Cache::in_dir(&context.paths.cache);
+    let wish = Wish { now: context.now, patience: Patience::Asked, at_least: Duration::ZERO };
+    let first =
+        super::with_outside(&outer, true, |outside| caller(&plan, &cache, outside, wish)).map_err(Failure::aws)?;
+    let pairs = pairs(&plan, &first);
+    let pretty = |value: &Value| serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e));
+    if json {
+        let value = serde_json::to_value(&pairs).map_err(|e| Problem::new("no JSON").because(e))?;
+        out(&(pretty(&value)? + "\n"))?;
+        return Ok(Outcome::Done);
+    }
+    let mut text = String::new();
+    for pair in &pairs {
+        let account =
+            pair.caller_account.as_ref().map_or("the caller's account".to_owned(), |id| format!("account {id}"));
+        text += &format!(
+            "# {account}: identity policy, attached to {}\n{}\n\n",
+            escape(&pair.attach_to),
+            pretty(&pair.identity)?
+        );
+        text +=
+            &format!("# account {}: trust policy of role {}\n", pair.role_arn.account(), escape(pair.role_arn.name()));
+        text += &format!("{}\n\n", pretty(&pair.trust)?);
+        for note in &pair.notes {
+            text += &format!("# note: {}\n\n", escape(note));
+        }
+    }
+    out(text.trim_end_matches('\n'))?;
+    out("\n")?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,198 @@
+//! What may be wrong on this machine: everything that can be found out by reading files.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::profiles::Profiles;
+use crate::resolve::check_profile;
+use crate::shell::Shell;
+use crate::user_config::UserConfig;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Something won't work.
+    Bad,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What was looked at.
+    pub about: String,
+    /// What was found.
+    pub text: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// A finding without advice.
+    pub fn new(level: Level, about: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { level, about: about.into(), text: text.into(), hint: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Looks into rc files, awsrole's own directories and the AWS files.
+#[must_use]
+pub fn examine(context: &Context) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    hooks(context, &mut findings);
+    own_directories(context, &mut findings);
+    if let Err(problem) = UserConfig::load(context) {
+        findings.push(Finding::new(Level::Bad, "config.toml", problem.summary));
+    }
+    aws_files(context, &mut findings);
+    proxies(context, &mut findings);
+    findings
+}
+
+/// The rc files of each shell, in the order in which they are read.
+fn rc_files(context: &Context) -> [(Shell, Vec<PathBuf>); 3] {
+    let home = &context.paths.home;
+    let zdotdir = context.env.filled("ZDOTDIR").map_or_else(|| home.clone(), PathBuf::from);
+    let config = context.env.filled("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
+    let mut fish = vec![config.join("fish/config.fish")];
+    let parts = fs::read_dir(config.join("fish/conf.d")).into_iter().flatten().flatten().map(|entry| entry.path());
+    fish.extend(parts.filter(|path| path.extension().is_some_and(|extension| extension == "fish")));
+    [
+        (Shell::Bash, vec![home.join(".bashrc"), home.join(".bash_profile"), home.join(".profile")]),
+        (Shell::Zsh, vec![zdotdir.join(".zshrc"), zdotdir.join(".zprofile")]),
+        (Shell::Fish, fish),
+    ]
+}
+
+fn hooks(context: &Context, findings: &mut Vec<Finding>) {
+    const NEIGHBOURS: [(&str, &str); 5] = [
+        ("direnv", "direnv hook"),
+        ("mise", "mise activate"),
+        ("starship", "starship init"),
+        ("bash-preexec", "bash-preexec"),
+        ("shadowenv", "shadowenv init"),
+    ];
+    let mut installed = false;
+    for (shell, files) in rc_files(context) {
+        for file in files {
+            let Ok(text) = fs::read_to_string(&file) else { continue };
+            let shown = context.shorten(&file);
+            let line_with = |what: &str| {
+                let hit = |line: &str| line.contains(what) && !line.trim_start().starts_with('#');
+                text.lines().position(hit).map(|index| index + 1)
+            };
+            let own = line_with("awsrole hook");
+            if let Some(line) = own {
+                installed = true;
+                findings.push(Finding::new(Level::Ok, "hook", format!("{} in {shown}:{line}", shell.name())));
+            }
+            let beside = NEIGHBOURS.iter().filter_map(|(name, what)| Some((name, line_with(what)?)));
+            for (name, line) in beside.filter(|_| own.is_some()) {
+                let order = if Some(line) < own { "before" } else { "after" };
+                findings.push(Finding::new(
+                    Level::Note,
+                    "neighbour",
+                    format!("{name} in {shown}:{line}, {order} awsrole: both orders work"),
+                ));
+            }
+        }
+    }
+    if !installed {
+        findings.push(
+            Finding::new(Level::Bad, "hook", "no shell's rc file has it")
+                .hint("~/.bashrc: eval \"$(awsrole hook bash)\"; ~/.zshrc: eval \"$(awsrole hook zsh)\"; config.fish: awsrole hook fish | source"),
+        );
+    }
+}
+
+fn own_directories(context: &Context, findings: &mut Vec<Finding>) {
+    let paths = &context.paths;
+    for (about, dir) in [("cache", &paths.cache), ("approvals", &paths.data), ("state", &paths.state)] {
+        let shown = context.shorten(dir);
+        match fs::metadata(dir) {
+            Err(_) => findings.push(Finding::new(Level::Note, about, format!("{shown} isn't there yet"))),
+            Ok(found) if found.uid() != rustix::process::geteuid().as_raw() => {
+                findings.push(
+                    Finding::new(Level::Bad, about, format!("{shown} belongs to another user"))
+                        .hint(format!("sudo chown -R \"$USER\" {shown}")),
+                );
+            }
+            Ok(found) if found.mode() & 0o077 != 0 => {
+                findings.push(
+                    Finding::new(Level::Bad, about, format!("{shown} can be entered by others"))
+                        .hint(format!("chmod 700 {shown}")),
+                );
+            }
+            Ok(found) if found.mode() & 0o200 == 0 => {
+                findings.push(
+                    Finding::new(Level::Bad, about, format!("{shown} is read-only")).hint(format!("chmod u+w {shown}")),
+                );
+            }
+            Ok(_) => findings.push(Finding::new(Level::Ok, about, format!("{shown}, yours alone"))),
+        }
+    }
+    findings.push(Finding::new(Level::Note, "cache", "cached credentials are private files, not encrypted"));
+}
+
+fn aws_files(context: &Context, findings: &mut Vec<Finding>) {
+    let profiles = match Profiles::load(context) {
+        Ok(profiles) => profiles,
+        Err(problem) => {
+            let hint = problem.hints.first().cloned().unwrap_or_default();
+            findings.push(Finding::new(Level::Bad, "AWS files", problem.summary).hint(hint));
+            return;
+        }
+    };
+    for path in profiles.paths() {
+        findings.push(aws_file(context, path));
+    }
+    for name in profiles.names() {
+        match check_profile(&profiles, context, name) {
+            Ok(()) => findings.push(Finding::new(Level::Ok, "profile", name)),
+            Err(problem) => {
+                let mut finding =
+                    Finding::new(Level::Note, "profile", format!("{name} can't give a role: {}", problem.summary));
+                finding.hint = problem.hints.first().cloned();
+                findings.push(finding);
+            }
+        }
+    }
+}
+
+fn aws_file(context: &Context, path: &Path) -> Finding {
+    let shown = context.shorten(path);
+    match fs::metadata(path) {
+        Err(_) => Finding::new(Level::Note, "AWS files", format!("{shown} isn't there")),
+        Ok(found) if found.mode() & 0o077 != 0 && path.ends_with("credentials") => {
+            Finding::new(Level::Bad, "AWS files", format!("{shown} can be read by others"))
+                .hint(format!("chmod 600 {shown}"))
+        }
+        Ok(_) => Finding::new(Level::Ok, "AWS files", shown),
+    }
+}
+
+fn proxies(context: &Context, findings: &mut Vec<Finding>) {
+    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDLE"] {
+        if let Some(value) = context.env.filled(name) {
+            // A proxy's address may hold a password.
+            let shown = value.rsplit_once('@').map_or(value.to_owned(), |(_, host)| format!("…@{host}"));
+            findings.push(Finding::new(Level::Note, "network", format!("{name} is {shown}")));
+        }
+    }
+}
