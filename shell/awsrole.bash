@@ -201,7 +201,8 @@ ${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 __awsrole_mind_changes() {
-  if [[ $__awsrole_state != role && $__awsrole_state != closed ]] || ((${#__awsrole_lifted[@]})); then \builtin return 0; fi
+  case $__awsrole_state in role | closed) ;; *) \builtin return 0 ;; esac
+  if ((${#__awsrole_lifted[@]})); then \builtin return 0; fi
   __awsrole_look_at_unit
   if \builtin test "$__awsrole_unit_now" = "$__awsrole_unit"; then \builtin return 0; fi
   \builtin local name changed='' keys=''
@@ -373,7 +374,8 @@ __awsrole_moved() {
   __awsrole_hook cd
 }
 
-# While the prompt sat there, the role may have fallen due (bash 5.3).
+# While the prompt sat there, the role may have fallen due. Only bash 5.3 can run this in the shell itself, from PS0; in
+# an older one the next `cd` or prompt sees to it, because a DEBUG trap would be in the way of the user's own.
 __awsrole_before_command() {
   \builtin local -
   \builtin set +aeuxvET
@@ -386,7 +388,7 @@ __awsrole_bash() { # Is this bash at least version $1?
 }
 
 __awsrole_register() {
-  \builtin local - entry name
+  \builtin local - name
   \builtin set +eux
   for name in cd pushd popd; do
     # Only where the user has none of their own; theirs are followed at the next prompt.
@@ -394,18 +396,14 @@ __awsrole_register() {
       \builtin eval "$name() { \\builtin $name \"\$@\" && __awsrole_moved; }"
     fi
   done
-  for entry in "${PROMPT_COMMAND[@]}"; do
-    if [[ $entry == *__awsrole_prompt* ]]; then \builtin return 0; fi
-  done
-  # As an element of its own; before bash 5.1 on a line of its own, which no trailing `;` of a neighbour can spoil.
-  if __awsrole_bash 501; then
-    PROMPT_COMMAND=("${PROMPT_COMMAND[@]-}" __awsrole_prompt)
-  else
+  if [[ "${PROMPT_COMMAND[*]}" != *__awsrole_prompt* ]]; then
+    # As an element of its own; before bash 5.1 on a line of its own, which no trailing `;` of a neighbour can spoil.
     # shellcheck disable=SC2178 # a string in that bash
-    PROMPT_COMMAND=${PROMPT_COMMAND:+${PROMPT_COMMAND[0]}$'\n'}__awsrole_prompt
+    if __awsrole_bash 501; then PROMPT_COMMAND=("${PROMPT_COMMAND[@]-}" __awsrole_prompt)
+    else PROMPT_COMMAND=${PROMPT_COMMAND:+${PROMPT_COMMAND[0]}$'\n'}__awsrole_prompt; fi
+    # shellcheck disable=SC2016 # expanded by bash 5.3 in this very shell, before each command
+    if __awsrole_bash 503; then PS0=${PS0-}'${ __awsrole_before_command; }'; fi
   fi
-  # shellcheck disable=SC2016 # expanded by bash 5.3 in this very shell, before each command
-  if __awsrole_bash 503; then PS0=${PS0-}'${ __awsrole_before_command; }'; fi
 }
 
 # --- the command -----------------------------------------------------------------------------------------------------

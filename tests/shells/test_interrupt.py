@@ -76,3 +76,16 @@ def test_options_survive(terminal, project, stand_in):
     tty.wait()
     assert tty.run("set +o") == options
     assert not [name for name in tty.env() if b"__awsrole" in name]
+
+
+def test_half_set_keys_are_taken_back(shell, terminal):
+    """Ctrl-C between the note of a value and the value itself."""
+    tty = terminal(shell, env=OUTER)
+    note, pending = "__awsrole_ours[AWS_SECRET_ACCESS_KEY]='*'", "__awsrole_pending=1"
+    if shell == "fish":
+        note, pending = "set -g __awsrole_ours_AWS_SECRET_ACCESS_KEY secret", "set -g __awsrole_pending 1"
+    save = "__awsrole_set AWS_ACCESS_KEY_ID half; __awsrole_save AWS_SECRET_ACCESS_KEY"
+    assert "awsrole: interrupted" in tty.run(f"{save}; {note}; {pending}")
+    assert aws(tty.env()) == CLOSED
+    tty.run("awsrole off")
+    assert aws(tty.env()) == OUTER

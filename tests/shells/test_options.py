@@ -128,6 +128,9 @@ PROMPT_COMMANDS = {
 
 @pytest.mark.parametrize("kind", PROMPT_COMMANDS)
 def test_prompt_command(terminal, project, stand_in, kind):
+    version = subprocess.run([need("bash"), "-c", "echo $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))"], capture_output=True)
+    if int(version.stdout) < 501:
+        pytest.skip("before bash 5.1, PROMPT_COMMAND is a string")
     tty = terminal("bash", before=PROMPT_COMMANDS[kind], after="PROMPT_COMMAND+=('after=\"$? ${PIPESTATUS[*]}\"')", sourced=3)
     assert tty.run('printf "%s\\n" "${PROMPT_COMMAND[@]}" | grep -c __awsrole_prompt') == "1"
     tty.run("false | true | false")

@@ -46,7 +46,7 @@ def test_closed_and_back(shell, terminal, project):
 
 
 def test_sourced_three_times_the_way_back_is_kept(shell, terminal, project, stand_in):
-    tty = terminal(shell, sourced=3, env=OUTER, cwd=project)
+    tty = terminal(shell, sourced=3, env=OUTER, cwd=project, editing=True)
     tty.run("cd /")
     tty.run(f"cd {project}")
     tty.run(stand_in.source(shell))
