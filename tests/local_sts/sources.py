@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -88,3 +89,10 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it didn't become so"
         time.sleep(0.05)
+
+
+def who_am_i_apart(environment: dict[str, str], profile: str) -> tuple[str, str]:
+    """The ARN that boto3 finds in a process of its own, whose HOME counts, and what it wrote to stderr."""
+    program = f"import boto3; print(boto3.Session(profile_name={profile!r}).client('sts').get_caller_identity()['Arn'])"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    return done.stdout.strip(), done.stderr

@@ -7,6 +7,7 @@ The binary is looked for in the directory that AWSROLE_TEST_BIN_DIR names.
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -180,6 +181,65 @@ class LocalSts:
         """An identity token of an `oidc_provider`: `provider`, `subject`, `audience`, `lifetime_seconds`, `claims`, `foreign_key`."""
         return self._control("POST", "id-token", order)["token"]
 
+    def sso_environment(self, home: Path, **more: str) -> dict[str, str]:
+        """A child's environment in `home`, with its `.aws/config` and `.aws/sso/cache`."""
+        here = {"HOME": str(home), "AWS_CONFIG_FILE": str(home / ".aws/config"), "XDG_CACHE_HOME": str(home / ".cache")}
+        return self.environment(**{**here, **more})
+
+    def write_sso_config(self, home: Path, assignment: dict | None = None, more: str = "") -> None:
+        """Writes `home`'s config: profile `sso` over `[sso-session corp]`, and profile `legacy` with its own start URL."""
+        wanted = assignment or self._fixture["sso_assignment"][0]
+        where = f"sso_start_url = {wanted['start_url']}\nsso_region = {wanted.get('region', 'us-east-1')}\n"
+        role = f"sso_account_id = {wanted['account']}\nsso_role_name = {wanted['role']}\n"
+        scopes = "sso_registration_scopes = sso:account:access\n"
+        config = f"[sso-session corp]\n{where}{scopes}[profile sso]\nsso_session = corp\n{role}[profile legacy]\n{where}{role}"
+        (home / ".aws").mkdir(parents=True, exist_ok=True)
+        (home / ".aws/config").write_text(config + more)
+
+    def sso_sign_in(self, user: str | None = None, scopes: tuple[str, ...] = ("sso:account:access",)) -> dict:
+        """Signs in by device code; returns the token as the AWS CLI caches it. Without scopes it can't be refreshed."""
+        wanted = next(one for one in self._fixture["sso_assignment"] if user in (None, one["user"]))
+        registration = {"clientName": "tests", "clientType": "public", "scopes": list(scopes)}
+        client = self._post("/client/register", registration)
+        named = {"clientId": client["clientId"], "clientSecret": client["clientSecret"]}
+        device = self._post("/device_authorization", {**named, "startUrl": wanted["start_url"]})
+        self.approve(device["userCode"], user)
+        grant = {"grantType": "urn:ietf:params:oauth:grant-type:device_code", "deviceCode": device["deviceCode"]}
+        token = self._post("/token", {**named, **grant})
+        now = datetime.datetime.now(datetime.timezone.utc)
+        refresh = {"refreshToken": token["refreshToken"]} if "refreshToken" in token else {}
+        registered_until = datetime.datetime.fromtimestamp(client["clientSecretExpiresAt"], datetime.timezone.utc)
+        return {"startUrl": wanted["start_url"], "region": wanted.get("region", "us-east-1"),
+                "accessToken": token["accessToken"], **named, **refresh,
+                "expiresAt": _zulu(now + datetime.timedelta(seconds=token["expiresIn"])),
+                "registrationExpiresAt": _zulu(registered_until)}
+
+    def write_sso_cache(self, home: Path, token: dict, *, session: str | None = "corp", expired: bool = False) -> Path:
+        """Writes the CLI's token file of an `[sso-session]`, or of the start URL without one; `expired` only says so."""
+        if expired:
+            token = {**token, "expiresAt": _zulu(datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1))}
+        path = self.sso_cache_path(home, session or token["startUrl"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(token))
+        return path
+
+    @staticmethod
+    def sso_cache_path(home: Path, identifier: str) -> Path:
+        """Where the AWS CLI keeps the token of an `[sso-session]`'s name or of a start URL."""
+        return home / ".aws/sso/cache" / (hashlib.sha1(identifier.encode()).hexdigest() + ".json")
+
+    def approve(self, user_code: str, user: str | None = None, *, deny: bool = False) -> None:
+        """Lets a person approve, or deny, the device that shows `user_code`."""
+        self._control("POST", "approve", {"user_code": user_code, "user": user, "deny": deny})
+
+    def browser(self, user: str | None = None, *, deny: bool = False) -> None:
+        """Says who sits at the browser from now on, and whether they deny what they are asked."""
+        self._control("POST", "browser", {"user": user, "deny": deny})
+
+    def expire_sso(self, *, refresh: bool = False) -> None:
+        """Ends all access tokens of Identity Center; with `refresh` the refresh tokens, too."""
+        self._control("POST", "expire-sso", {"refresh": refresh})
+
     def calls(self, action: str | None = None) -> list[dict]:
         """The calls so far, in the order in which they came; of one action if asked."""
         return [call for call in self._control("GET", "calls") if action in (None, call["action"])]
@@ -233,14 +293,24 @@ class LocalSts:
         self._directory.cleanup()
 
     def _control(self, method: str, what: str, body: dict | None = None):
+        return self._request(method, f"/_local/{what}", body)
+
+    def _post(self, path: str, body: dict):
+        return self._request("POST", path, body)
+
+    def _request(self, method: str, path: str, body: dict | None):
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/_local/{what}", data=data, method=method)
+        request = urllib.request.Request(self.url + path, data=data, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=10) as answer:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{method} {what}: {error.code} {error.read().decode()}") from error
+            raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+
+
+def _zulu(time: datetime.datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def start(fixture: dict | str, **options: object) -> LocalSts:

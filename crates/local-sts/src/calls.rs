@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use crate::request::{Form, Request};
 
-/// One call of the STS API.
+/// One call of any service.
 #[derive(Debug, Serialize)]
 pub(crate) struct Call {
     number: u64,
     action: String,
     access_key_id: Option<String>,
     caller_arn: Option<String>,
-    role_arn: Option<String>,
+    pub(crate) role_arn: Option<String>,
     role_session_name: Option<String>,
     duration_seconds: Option<String>,
     external_id: Option<String>,
@@ -28,6 +28,10 @@ pub(crate) struct Call {
     outcome: String,
     connection: u64,
     user_agent: Option<String>,
+    /// CreateToken's.
+    pub(crate) grant_type: Option<String>,
+    /// Whose access token the portal was asked with.
+    pub(crate) sso_user: Option<String>,
 }
 
 /// All calls since the start or the last reset.
@@ -64,6 +68,8 @@ impl Calls {
             outcome: "Pending".into(),
             connection: request.connection,
             user_agent: request.header("user-agent").map(str::to_owned),
+            grant_type: None,
+            sso_user: None,
         });
         self.next
     }
@@ -83,8 +89,8 @@ impl Calls {
         }
     }
 
-    /// Nothing when there was a reset since the call began.
-    fn call(&mut self, number: u64) -> Option<&mut Call> {
+    /// A call by its number; nothing when there was a reset since it began.
+    pub(crate) fn call(&mut self, number: u64) -> Option<&mut Call> {
         self.calls.iter_mut().rev().find(|call| call.number == number)
     }
 

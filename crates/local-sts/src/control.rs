@@ -1,10 +1,12 @@
 //! What tests ask and order under `/_local/`: JSON, unsigned, and never part of the record.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::Delivery;
 use crate::page::Page;
 use crate::request::Request;
+use crate::sso::Person;
 use crate::station::{Reply, Station};
 use crate::{ambient, id_token, stamp, totp};
 
@@ -15,6 +17,29 @@ type Failure = (u16, String);
 #[serde(deny_unknown_fields)]
 struct Expire {
     access_key_id: Option<String>,
+}
+
+/// `refresh`: refresh tokens as well, so that only a new sign-in helps.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ExpireSso {
+    refresh: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approve {
+    user_code: String,
+    user: Option<String>,
+    #[serde(default)]
+    deny: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Browser {
+    user: Option<String>,
+    deny: bool,
 }
 
 #[derive(Serialize)]
@@ -67,11 +92,29 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             json(&())
         }
         ("POST", "expire") => {
-            let body = if request.body.is_empty() { b"{}" } else { &request.body[..] };
-            let order: Expire = serde_json::from_slice(body).map_err(|error| (400, error.to_string()))?;
+            let order: Expire = read(&request.body)?;
             // With a moved clock, too: whatever that clock says, it is over.
             let now = stamp::moved(ambient::now(), state.faults.clock_offset_seconds().min(0));
             json(&Expired { expired: state.sessions.expire(order.access_key_id.as_deref(), now) })
+        }
+        ("POST", "expire-sso") => {
+            let order: ExpireSso = read(&request.body)?;
+            state.sso.expire(order.refresh);
+            json(&())
+        }
+        ("POST", "approve") => {
+            let order: Approve = read(&request.body)?;
+            let now = stamp::moved(ambient::now(), state.faults.clock_offset_seconds());
+            let person = Person { user: order.user, denies: order.deny };
+            let center = station.world.sources.identity_center.as_ref();
+            let center = center.ok_or_else(|| (404, "the fixture has no [[sso_assignment]]".to_owned()))?;
+            state.sso.decide(center, &order.user_code, &person, now).map_err(|error| (400, error))?;
+            json(&())
+        }
+        ("POST", "browser") => {
+            let order: Browser = read(&request.body)?;
+            state.sso.person = Person { user: order.user, denies: order.deny };
+            json(&())
         }
         ("POST", "id-token") => {
             let now = stamp::moved(ambient::now(), state.faults.clock_offset_seconds());
@@ -104,6 +147,12 @@ fn shown(station: &Station, request: &Request) -> Result<Shown, Failure> {
         seconds_left: totp::STEP_SECONDS - seconds % totp::STEP_SECONDS,
         used: state.used_codes.holds(&device.serial, step),
     })
+}
+
+/// Reads an order; no body is an empty one.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| (400, error.to_string()))
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {

@@ -13,9 +13,12 @@ use crate::principal::is_account;
 use crate::secret::Secret;
 use crate::totp;
 
+mod identity_center;
 mod identity_provider;
 mod sources;
 
+pub(crate) use identity_center::{Assignment, IdentityCenter};
+use identity_center::{RawAssignment, RawLives};
 use identity_provider::RawOidcProvider;
 pub(crate) use identity_provider::{OWN_KEY, OidcProvider};
 pub(crate) use sources::{Container, Instance, Sources};
@@ -113,6 +116,9 @@ struct RawWorld {
     container: Option<Spanned<RawContainer>>,
     #[serde(default)]
     oidc_provider: Vec<Spanned<RawOidcProvider>>,
+    sso: Option<Spanned<RawLives>>,
+    #[serde(default)]
+    sso_assignment: Vec<Spanned<RawAssignment>>,
 }
 
 #[derive(Deserialize)]
@@ -212,7 +218,13 @@ impl World {
             }
             roles.push(Arc::new(role));
         }
-        let raw = RawSources { instance: raw.instance, container: raw.container, oidc_provider: raw.oidc_provider };
+        let raw = RawSources {
+            instance: raw.instance,
+            container: raw.container,
+            oidc_provider: raw.oidc_provider,
+            sso: raw.sso,
+            sso_assignment: raw.sso_assignment,
+        };
         let sources = Sources::check(raw, &roles, &partition).map_err(|(span, message)| rule(span.start, message))?;
         Ok(Self { partition, users, roles, sources })
     }

@@ -45,17 +45,17 @@ impl Page {
     }
 
     /// Says no, as the service that was asked says it.
-    pub(crate) fn refusal(service: Service, refusal: &Refusal) -> Self {
+    pub(crate) fn refusal(service: Service<'_>, refusal: &Refusal) -> Self {
         let request_id = answer::request_id();
         let Refusal { status, code, message } = refusal;
         let page = match service {
             Service::Sts => Self::xml(answer::refusal_document(refusal, &request_id), request_id),
-            Service::Instance | Service::Browser => Self::text(format!("{status} {code}: {message}\n")),
-            Service::Container => Self::json(&json!({"code": code, "message": message})),
-            Service::Oidc => Self::json(&json!({"error": oauth_code(code), "error_description": message}))
+            Service::Instance(_) | Service::Browser(_) => Self::text(format!("{status} {code}: {message}\n")),
+            Service::Container(_) => Self::json(&json!({"code": code, "message": message})),
+            Service::Oidc(_) => Self::json(&json!({"error": oauth_code(code), "error_description": message}))
                 .header("x-amzn-errortype", code.clone())
                 .header("x-amzn-requestid", request_id),
-            Service::Portal => Self::json(&json!({"message": message, "__type": code}))
+            Service::Portal(_) => Self::json(&json!({"message": message, "__type": code}))
                 .header("x-amzn-errortype", code.clone())
                 .header("x-amzn-requestid", request_id),
         };

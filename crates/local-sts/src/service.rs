@@ -3,37 +3,55 @@
 //! All services share one port, since their paths never meet. Those that the fixture doesn't set up aren't there:
 //! such a request is STS's to refuse.
 
-use crate::fixture::World;
+use crate::fixture::{Container, IdentityCenter, Instance, World};
 use crate::request::Request;
 
 /// One of the services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Service<'w> {
     /// The Security Token Service.
     Sts,
     /// An EC2 instance's metadata, version 2.
-    Instance,
+    Instance(&'w Instance),
     /// The credentials of a container: ECS's task, EKS's pod.
-    Container,
+    Container(&'w Container),
     /// IAM Identity Center's `sso-oidc`.
-    Oidc,
+    Oidc(&'w IdentityCenter),
     /// IAM Identity Center's `sso`, the access portal.
-    Portal,
+    Portal(&'w IdentityCenter),
     /// What a person sees of IAM Identity Center.
-    Browser,
+    Browser(&'w IdentityCenter),
 }
 
 /// Finds service and action of a request that isn't for STS.
-pub(crate) fn route(world: &World, request: &Request) -> Option<(Service, &'static str)> {
+pub(crate) fn route<'w>(world: &'w World, request: &Request) -> Option<(Service<'w>, &'static str)> {
     let sources = &world.sources;
     let path = request.path.as_str();
-    if sources.instance.is_some() && path.starts_with("/latest/") {
-        return Some((Service::Instance, instance_action(path)));
+    if let Some(container) = sources.container.as_ref().filter(|container| container.path == path) {
+        return Some((Service::Container(container), "GetContainerCredentials"));
     }
-    if sources.container.as_ref().is_some_and(|container| container.path == path) {
-        return Some((Service::Container, "GetContainerCredentials"));
+    match (&sources.instance, &sources.identity_center) {
+        (Some(instance), _) if path.starts_with("/latest/") => {
+            Some((Service::Instance(instance), instance_action(path)))
+        }
+        (_, Some(center)) => identity_center_action(center, path),
+        _ => None,
     }
-    None
+}
+
+fn identity_center_action<'w>(center: &'w IdentityCenter, path: &str) -> Option<(Service<'w>, &'static str)> {
+    Some(match path {
+        "/client/register" => (Service::Oidc(center), "RegisterClient"),
+        "/device_authorization" => (Service::Oidc(center), "StartDeviceAuthorization"),
+        "/token" => (Service::Oidc(center), "CreateToken"),
+        "/federation/credentials" => (Service::Portal(center), "GetRoleCredentials"),
+        "/assignment/accounts" => (Service::Portal(center), "ListAccounts"),
+        "/assignment/roles" => (Service::Portal(center), "ListAccountRoles"),
+        "/logout" => (Service::Portal(center), "Logout"),
+        "/authorize" => (Service::Browser(center), "Authorize"),
+        "/device" => (Service::Browser(center), "VerifyDevice"),
+        _ => return None,
+    })
 }
 
 /// The metadata's paths have no names at AWS; these are for the record.

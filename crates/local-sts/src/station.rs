@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::answer::{self, Answer};
-use crate::calls::Calls;
+use crate::calls::{Call, Calls};
 use crate::faults::{Delivery, Faults};
 use crate::fixture::World;
 use crate::mfa::UsedCodes;
@@ -15,7 +15,9 @@ use crate::service::{self, Service};
 use crate::sessions::{Caller, Holder, Sessions};
 use crate::sigv4::Claim;
 use crate::standing::Standing;
-use crate::{ambient, assume_role, container, control, instance, plain_actions, stamp, web_identity};
+use crate::{
+    ambient, assume_role, browser, container, control, instance, oidc, plain_actions, portal, sso, stamp, web_identity,
+};
 
 const VERSION: &str = "2011-06-15";
 const ACTIONS: [&str; 6] = [
@@ -40,6 +42,7 @@ pub(crate) struct State {
     pub(crate) used_codes: UsedCodes,
     pub(crate) instance: instance::Memory,
     pub(crate) container: Standing,
+    pub(crate) sso: sso::Memory,
     pub(crate) calls: Calls,
     pub(crate) faults: Faults,
 }
@@ -50,7 +53,10 @@ pub(crate) struct Desk<'a> {
     pub(crate) used_codes: &'a mut UsedCodes,
     pub(crate) instance: &'a mut instance::Memory,
     pub(crate) container: &'a mut Standing,
-    pub(crate) calls: &'a mut Calls,
+    pub(crate) sso: &'a mut sso::Memory,
+    calls: &'a mut Calls,
+    /// Of the call that is being answered.
+    number: u64,
     pub(crate) now: SystemTime,
     lifetime: Option<Duration>,
 }
@@ -67,7 +73,19 @@ pub(crate) struct Reply {
 impl Desk<'_> {
     /// When something ends that lives as long as asked, or as long as a fault orders.
     pub(crate) fn expiry(&self, asked: Duration) -> SystemTime {
-        stamp::whole_seconds(self.now + self.lifetime.unwrap_or(asked))
+        stamp::whole_seconds(self.now + self.life(asked))
+    }
+
+    /// How long something lives, as asked or as a fault orders.
+    pub(crate) fn life(&self, asked: Duration) -> Duration {
+        self.lifetime.unwrap_or(asked)
+    }
+
+    /// Adds to the record of the call that is being answered.
+    pub(crate) fn note(&mut self, what: impl FnOnce(&mut Call)) {
+        if let Some(call) = self.calls.call(self.number) {
+            what(call);
+        }
     }
 }
 
@@ -108,8 +126,8 @@ impl Station {
             None if plan.delivery == Delivery::Dropped => Ok(Page::text("")),
             None => {
                 let mut state = self.state();
-                let desk = &mut state.desk(now, plan.lifetime);
-                self.perform(service, &action, &request, &form, number, desk)
+                let desk = &mut state.desk(number, now, plan.lifetime);
+                self.perform(service, &action, &request, &form, desk)
             }
         };
         let outcome = match (plan.delivery, &result) {
@@ -125,33 +143,28 @@ impl Station {
 
     fn perform(
         &self,
-        service: Service,
+        service: Service<'_>,
         action: &str,
         request: &Request,
         form: &Form,
-        number: u64,
         desk: &mut Desk<'_>,
     ) -> Result<Page, Refusal> {
-        let sources = &self.world.sources;
-        match (service, &sources.instance, &sources.container) {
-            (Service::Instance, Some(instance), _) => instance::answer(&self.world, desk, instance, request),
-            (Service::Container, _, Some(container)) => container::answer(&self.world, desk, container, request),
-            _ => {
-                let answer = self.sts(action, request, form, number, desk)?;
+        let world = &self.world;
+        match service {
+            Service::Sts => {
+                let answer = self.sts(action, request, form, desk)?;
                 let request_id = answer::request_id();
                 Ok(Page::xml(answer.document(action, &request_id), request_id))
             }
+            Service::Instance(instance) => instance::answer(world, desk, instance, request),
+            Service::Container(container) => container::answer(world, desk, container, request),
+            Service::Oidc(center) => oidc::answer(center, desk, action, request),
+            Service::Portal(center) => portal::answer(world, center, desk, action, request),
+            Service::Browser(center) => browser::answer(center, desk, action, request),
         }
     }
 
-    fn sts(
-        &self,
-        action: &str,
-        request: &Request,
-        form: &Form,
-        number: u64,
-        desk: &mut Desk<'_>,
-    ) -> Result<Answer, Refusal> {
+    fn sts(&self, action: &str, request: &Request, form: &Form, desk: &mut Desk<'_>) -> Result<Answer, Refusal> {
         if request.path != "/" || !matches!(request.method.as_str(), "GET" | "POST") {
             return Err(Refusal::new(404, "UnknownOperationException", "There is nothing at this path"));
         }
@@ -171,9 +184,9 @@ impl Station {
             return web_identity::answer(&self.world, desk, form);
         }
         let claim = Claim::read(request)?;
-        desk.calls.identify(number, &claim.access_key_id, None);
+        desk.calls.identify(desk.number, &claim.access_key_id, None);
         let caller = authenticate(&self.world, desk.sessions, &claim, request, desk.now)?;
-        desk.calls.identify(number, &claim.access_key_id, Some(caller.holder.arn()));
+        desk.calls.identify(desk.number, &claim.access_key_id, Some(caller.holder.arn()));
         match action {
             "AssumeRole" => assume_role::answer(&self.world, desk, &caller, form),
             "GetSessionToken" => plain_actions::session_token(desk, &caller, form),
@@ -186,13 +199,15 @@ impl Station {
 
 impl State {
     /// Lays out what actions need, while the rest stays locked away.
-    fn desk(&mut self, now: SystemTime, lifetime: Option<Duration>) -> Desk<'_> {
+    fn desk(&mut self, number: u64, now: SystemTime, lifetime: Option<Duration>) -> Desk<'_> {
         Desk {
             sessions: &mut self.sessions,
             used_codes: &mut self.used_codes,
             instance: &mut self.instance,
             container: &mut self.container,
+            sso: &mut self.sso,
             calls: &mut self.calls,
+            number,
             now,
             lifetime,
         }
