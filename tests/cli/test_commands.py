@@ -9,7 +9,7 @@ from support.local_sts import binary
 from support.world import CLOSED, DEPLOY, HERE, THERE
 
 COMMANDS = ["allow", "deny", "on", "off", "status", "refresh", "logout", "exec", "credential-process", "init", "completions",
-            "hook", "hook export"]
+            "use", "why", "login", "hook", "hook export"]
 
 TWO_ROLES = """\
 default_role = "dev"
@@ -41,8 +41,10 @@ def test_help_names_every_command_and_every_code(world):
 def examples(world):
     """(command, line) for each line that stands below `Example(s):` in a help text."""
     found = []
-    for command in ("allow", "status", "exec", "init", "completions", "hook"):
-        text = world.awsrole(command, "--help").out
+    for command in COMMANDS:
+        text = world.awsrole(*command.split(), "--help").out
+        if "Example" not in text:
+            continue
         for line in re.split(r"^Examples?:\n", text, flags=re.MULTILINE)[1].split("\n\n")[0].splitlines():
             found.append((command, re.sub(r"\s+#.*", "", line.strip())))
     return found
@@ -61,6 +63,9 @@ def test_every_example_of_the_help_texts_works(world):
     assert len(found) >= 12
     empty = world.project("new")
     for command, line in found:
+        if command == "use":
+            # It has nothing to act on here: tests/shells types it.
+            continue
         if command == "init":
             (empty / ".awsrole.toml").unlink(missing_ok=True)
         shell = next((shell for shell in ("zsh", "fish") if f"hook {shell}" in line), "bash")
@@ -99,6 +104,10 @@ def test_every_example_of_the_help_texts_works(world):
         (["allow", "nowhere"], 1),
         (["on"], 1),
         (["off"], 1),
+        (["use", "prod"], 1),
+        (["login"], 3),
+        (["why"], 0),
+        (["why", "--json"], 0),
     ],
 )
 def test_codes_where_no_project_is(world, words, code):
@@ -114,6 +123,17 @@ def test_the_four_codes_in_a_project(world, shop):
     assert world.awsrole("exec", "--role", "nobody", "--", "true", cwd=shop).code == 1
     assert world.awsrole("exec", "--", "true", cwd=world.project("new", DEPLOY)).code == 3
     assert world.awsrole("exec", "--", "true", cwd=world.project("closed", CLOSED, allow=True)).code == 4
+
+
+def test_why_tells_the_way(world, shop):
+    for _ in range(2):
+        result = world.awsrole("why", cwd=shop)
+        for part in ("~/src/shop/.awsrole.toml", "allowed", f"arn:aws:iam::{THERE}:role/Deploy", "profile jump", "as alice", "eu-west-1"):
+            assert part in result.out, part
+    assert "not cached" in result.out
+    world.exec_env(shop)
+    assert "not cached" not in world.awsrole("why", cwd=shop).out
+    assert world.awsrole("why", "--json", cwd=shop).json["way"]["links"][0]["cached_until"]
 
 
 def test_a_refusal_is_advice(world):
@@ -207,12 +227,12 @@ class TestStatus:
         line = world.awsrole("status", cwd=shop, env=env).out
         assert re.fullmatch(rf"Deploy {THERE} \S+\n", line)
 
-    @pytest.mark.parametrize("option", ["--json", "--long"])
-    def test_asks_no_network(self, world, shop, option):
+    @pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["status", "--long"], ["why"], ["why", "--json"]], ids=" ".join)
+    def test_asks_no_network(self, world, shop, words):
         env = world.exec_env(shop)
         world.sts.reset()
         for where, more in ((shop, env), (shop, {}), (world.project("new", DEPLOY), {}), (world.home, {})):
-            assert world.awsrole("status", option, cwd=where, env=more).code == 0
+            assert world.awsrole(*words, cwd=where, env=more).code == 0
         assert world.sts.counts().get("connections", 0) == 0
         assert world.sts.calls() == []
 

@@ -9,7 +9,7 @@ from support.local_sts import binary
 from support.world import ALICE, CLOSED, DEPLOY
 
 EVERY = [
-    ["--help"], ["--version"], ["nonsense"], ["status"], ["status", "--long"], ["status", "--json"], ["allow"], ["refresh"],
+    ["--help"], ["--version"], ["nonsense"], ["status"], ["status", "--long"], ["status", "--json"], ["why"], ["why", "--json"], ["allow"], ["refresh"],
     ["hook", "bash"], ["hook", "zsh"], ["hook", "fish"], ["exec", "--", "true"], ["exec", "--role", "x", "--", "true"],
     ["exec", "--min-ttl", "40h", "--", "true"], ["exec", "--", "/nowhere"], ["init", "--profile", "jump"], ["completions", "bash"],
     ["credential-process", "--role", "x"], ["logout"], ["hook", "export", "bash"], ["deny"], ["logout", "--all"],
