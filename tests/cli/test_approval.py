@@ -258,3 +258,12 @@ class TestTrustRule:
         result = world.awsrole("exec", "--", "true", cwd=shop)
         assert result.code == 1 and "config.toml" in result.err and part in result.err, result.err
         assert world.sts.calls() == []
+
+
+def test_what_is_shown_can_not_paint_the_terminal(world, shop):
+    """What a person approves is what stands there: no escapes, no text that runs backwards."""
+    hostile = 'external_id = "\\u001b[2J\\u0007"\nsession_tags = { "a\\u202eb" = "\\u2066\\u200f\\r" }\n'
+    world.project("shop", DEPLOY + hostile)
+    for words in (("allow",), ("exec", "--", "true"), ("status", "--long"), ("why",)):
+        result = world.awsrole(*words, cwd=shop)
+        assert not set("\x1b\x07\u202e\u2066\u200f\r") & set(result.err + result.out), (words, result)

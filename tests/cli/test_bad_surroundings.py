@@ -67,12 +67,12 @@ def test_what_bears_the_name_but_is_no_file(world, bound, kind):
     folder = world.project("new")
     replace(folder, kind)
     for words in (("allow",), ("exec", "--", "true"), ("credential-process",)):
-        result = world.awsrole(*words, cwd=folder, wrapper=bound, timeout=20)
+        result = world.awsrole(*words, cwd=folder, wrapper=bound)
         assert result.code in (1, 3) and result.out == ""
         assert "new/.awsrole.toml" in result.err and KINDS[kind] in result.err, (words, result.err)
-    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, wrapper=bound, timeout=20)
+    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, wrapper=bound)
     assert result.out.startswith("__awsrole_done outer ") and KINDS[kind] in result.err
-    assert world.awsrole("status", "--long", cwd=folder, wrapper=bound, timeout=20).code == 0
+    assert world.awsrole("status", "--long", cwd=folder, wrapper=bound).code == 0
 
 
 ELSEWHERE = pytest.mark.xfail(reason="a link to another file is taken for a file that was never allowed, not for an edit")
@@ -83,7 +83,7 @@ ELSEWHERE = pytest.mark.xfail(reason="a link to another file is taken for a file
 def test_an_allowed_file_that_became_something_else_closes(world, shop, bound, kind):
     world.exec_env(shop)
     replace(shop, kind)
-    result = world.awsrole("hook", "export", "bash", "--event", "prompt", cwd=shop, wrapper=bound, timeout=20)
+    result = world.awsrole("hook", "export", "bash", "--event", "prompt", cwd=shop, wrapper=bound)
     assert result.out.startswith("__awsrole_done closed ") and KINDS[kind] in result.err
     (shop / ".awsrole.toml").rmdir() if kind is directory else (shop / ".awsrole.toml").unlink()
     (shop / ".awsrole.toml").write_text(DEPLOY)
@@ -95,8 +95,8 @@ def test_an_allowed_file_that_became_something_else_closes(world, shop, bound, k
 def test_it_can_be_denied(world, bound, kind):
     folder = world.project("new")
     replace(folder, kind)
-    assert world.awsrole("deny", cwd=folder, wrapper=bound, timeout=20).code == 0
-    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, wrapper=bound, timeout=20)
+    assert world.awsrole("deny", cwd=folder, wrapper=bound).code == 0
+    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, wrapper=bound)
     assert result.err == "" and result.out.startswith("__awsrole_done outer ")
 
 
@@ -118,10 +118,10 @@ def test_an_aws_file_that_can_not_be_read(world, shop, bound, name, kind):
         path.symlink_to(name)
     else:
         kind(path, content)
-    result = world.awsrole("exec", "--", "echo", "ran", cwd=shop, wrapper=bound, timeout=20)
+    result = world.awsrole("exec", "--", "echo", "ran", cwd=shop, wrapper=bound)
     assert (result.code, result.out) == (1, "")
     assert f".aws/{name}" in result.err, result.err
-    statements = world.awsrole("hook", "export", "bash", cwd=shop, wrapper=bound, timeout=20).out
+    statements = world.awsrole("hook", "export", "bash", cwd=shop, wrapper=bound).out
     assert statements.startswith("__awsrole_done closed ")
     assert world.sts.calls() == []
 
@@ -268,3 +268,30 @@ def test_a_config_of_the_users_own_that_can_not_be_read(world, shop, bound):
     path.chmod(0o000)
     result = world.awsrole("exec", "--", "echo", "ran", cwd=shop, wrapper=bound)
     assert (result.code, result.out) == (1, "") and "config.toml" in result.err
+
+
+@pytest.mark.parametrize("words", [["hook", "bash"], ["hook", "export", "bash"], ["credential-process"], ["status", "--long"], ["why"]],
+                         ids=" ".join)
+def test_a_full_disk_behind_stdout(world, shop, words):
+    world.exec_env(shop)
+    result = world.run("sh", "-c", '"$@" >/dev/full', "-", binary("awsrole"), *words, cwd=shop)
+    assert result.code == 1 and "can't be written" in result.err
+
+
+def test_no_streams_at_all(world, shop):
+    result = world.run("sh", "-c", '"$@" <&- >&- 2>&-', "-", binary("awsrole"), "exec", "--", "true", cwd=shop)
+    assert result.code == 0
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"])
+def test_an_endpoint_that_is_no_url(world, shop, name):
+    result = world.awsrole("exec", "--", "echo", "ran", cwd=shop, env={name: "nonsense"})
+    assert (result.code, result.out) == (1, "")
+    assert "nonsense" in result.err and name in result.err
+
+
+@pytest.mark.parametrize("state", ["", "{", "[]", "null", "closed ", '{"v":2}', "\x1b[2J", "x" * 100_000], ids=range(8))
+def test_a_state_that_is_not_ours(world, shop, state):
+    for words in (("exec", "--", "true"), ("status",), ("why",), ("hook", "export", "bash")):
+        result = world.awsrole(*words, cwd=shop, env={"AWSROLE_STATE": state})
+        assert result.code == 0 and "\x1b" not in result.err + result.out, (words, result)
