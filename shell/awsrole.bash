@@ -285,12 +285,17 @@ __awsrole_sync() {
   fi
 }
 
-# The statements of an answer: __awsrole_set, __awsrole_hide, and these two.
+# The statements of an answer: __awsrole_set, __awsrole_hide, and these.
 
 # An inherited value is the parent shell's doing: what stood there before it becomes this shell's outer environment.
 __awsrole_adopt() { # NAME unset | NAME exported VALUE
   if __awsrole_readonly "$1"; then \builtin return 0; fi
   if [[ $2 == unset ]]; then \builtin unset -v "$1"; else \builtin export "$1=$3"; fi
+}
+
+# A nested shell goes on with the role that was chosen in its parent.
+__awsrole_chose() { # NAME
+  __awsrole_use=$1 __awsrole_use_in=$__awsrole_file
 }
 
 __awsrole_done() { # STATE DEADLINE DEPTH
@@ -409,27 +414,32 @@ __awsrole_register() {
 # --- the command -----------------------------------------------------------------------------------------------------
 
 __awsrole_command() {
-  \builtin local - status=0
+  \builtin local - status=0 event=cd chosen=''
   \builtin set +aeuxvET
   __awsrole_mind_changes
-  case $#:${1-} in
-    1:off) # no process, no word
+  case $#:${1-}:${2-} in
+    1:off:) # no process, no word
       __awsrole_undo
       __awsrole_off=1 __awsrole_state=new __awsrole_pending=''
       \builtin return 0 ;;
-    1:on) __awsrole_off='' __awsrole_state=new ;;
-    2:use)
+    1:on:) __awsrole_off='' __awsrole_state=new ;;
+    1:use: | 2:use:[!-]* | 2:use:-)
+      chosen=${2-}
+      if (($# == 1)); then chosen=$("$__awsrole_bin" use) || \builtin return; fi
       __awsrole_look 1
-      __awsrole_off='' __awsrole_state=new __awsrole_use=${2#-} __awsrole_use_in=${__awsrole_files[0]-}
+      __awsrole_off='' __awsrole_state=new __awsrole_use=${chosen#-} __awsrole_use_in=${__awsrole_files[0]-}
       __awsrole_hook cd
       [[ $__awsrole_state != closed ]]
       \builtin return ;;
     *)
       "$__awsrole_bin" "$@"
       status=$?
-      if [[ $1 == refresh ]]; then __awsrole_state=new; fi ;;
+      case ${1-} in
+        refresh) __awsrole_state=new ;;
+        logout) event=prompt ;; # whoever logs out isn't asking for the role again
+      esac ;;
   esac
-  __awsrole_hook cd
+  __awsrole_hook "$event"
   \builtin return "$status"
 }
 

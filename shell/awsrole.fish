@@ -10,7 +10,7 @@ set -g __awsrole_generation_file @GENERATION@
 set -g __awsrole_clock @CLOCK@
 
 # Statements of one line, but for what stands in single quotes, up to the last one.
-set -g __awsrole_answer '\A(?:__awsrole_(?:adopt|set|hide) \w+(?: unset| exported)?(?: \'(?:[^\\\\\']++|\\\\.)*+\')?\n)*__awsrole_done \w+ \d+ \d+\s*\z'
+set -g __awsrole_answer '\A(?:__awsrole_(?:adopt|set|hide) \w+(?: unset| exported)?(?: \'(?:[^\\\\\']++|\\\\.)*+\')?\n|__awsrole_chose \'(?:[^\\\\\']++|\\\\.)*+\'\n)*__awsrole_done \w+ \d+ \d+\s*\z'
 
 # --- names -----------------------------------------------------------------------------------------------------------
 
@@ -340,6 +340,12 @@ function __awsrole_adopt # NAME unset | NAME exported VALUE
     end
 end
 
+# A nested shell goes on with the role that was chosen in its parent.
+function __awsrole_chose # NAME
+    set -g __awsrole_use $argv[1]
+    set -g __awsrole_use_in $__awsrole_file
+end
+
 function __awsrole_done -a state deadline depth
     set -q __awsrole_failed[1]; and return
     set -g __awsrole_state $state
@@ -427,7 +433,7 @@ function __awsrole_register
 
     # What a handler does isn't written to the terminal under fish_trace, with the secrets in it.
     function __awsrole_on_typed --on-event __awsrole_typed
-        __awsrole_hook cd
+        __awsrole_hook $argv
     end
 
     # The only event before the prompt's, whose first handler may be direnv's.
@@ -441,6 +447,7 @@ end
 function __awsrole_command
     __awsrole_mind_changes
     set -l code 0
+    set -l event cd
     switch (builtin count $argv):$argv[1]
         case 1:off # no process, no word
             __awsrole_undo
@@ -451,21 +458,33 @@ function __awsrole_command
         case 1:on
             set -g __awsrole_off ''
             set -g __awsrole_state new
-        case 2:use
+        case 1:use 2:use
+            set -l chosen $argv[2]
+            if not set -q argv[2]
+                set chosen ($__awsrole_bin use | string collect); or return
+            else if string match -q -- '-?*' $chosen # an option, not a name
+                $__awsrole_bin $argv
+                return
+            end
             __awsrole_look 1
             set -g __awsrole_off ''
             set -g __awsrole_state new
-            set -g __awsrole_use (string replace -r '^-$' '' -- $argv[2])
+            set -g __awsrole_use (string replace -r '^-$' '' -- $chosen)
             set -g __awsrole_use_in $__awsrole_files[1]
-            builtin emit __awsrole_typed
+            builtin emit __awsrole_typed cd
             test $__awsrole_state != closed
             return
         case '*'
             $__awsrole_bin $argv
             set code $status
-            test "$argv[1]" = refresh; and set -g __awsrole_state new
+            switch "$argv[1]"
+                case refresh
+                    set -g __awsrole_state new
+                case logout # whoever logs out isn't asking for the role again
+                    set event prompt
+            end
     end
-    builtin emit __awsrole_typed
+    builtin emit __awsrole_typed $event
     return $code
 end
 

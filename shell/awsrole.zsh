@@ -276,6 +276,11 @@ __awsrole_adopt() { # NAME unset | NAME exported VALUE
   if [[ $2 == unset ]]; then \builtin unset -v "$1"; else \builtin typeset -gx "$1=$3"; fi
 }
 
+# A nested shell goes on with the role that was chosen in its parent.
+__awsrole_chose() { # NAME
+  __awsrole_use=$1 __awsrole_use_in=$__awsrole_file
+}
+
 __awsrole_done() { # STATE DEADLINE DEPTH
   if (( $#__awsrole_failed )); then return 0; fi
   __awsrole_state=$1 __awsrole_depth=$3 __awsrole_pending=
@@ -373,26 +378,31 @@ __awsrole_place() { # ARRAY FUNCTION
 
 __awsrole_command() {
   \builtin emulate -LR zsh -o no_aliases
-  \builtin local code=0
+  \builtin local code=0 event=cd chosen=
   __awsrole_mind_changes
-  case $#:${1-} in
-    1:off) # no process, no word
+  case $#:${1-}:${2-} in
+    1:off:) # no process, no word
       __awsrole_undo
       __awsrole_off=1 __awsrole_state=new __awsrole_pending=
       return 0 ;;
-    1:on) __awsrole_off= __awsrole_state=new ;;
-    2:use)
+    1:on:) __awsrole_off= __awsrole_state=new ;;
+    1:use:|2:use:[^-]*|2:use:-)
+      chosen=${2-}
+      if (( $# == 1 )); then chosen=$($__awsrole_bin use) || return; fi
       __awsrole_look 1
-      __awsrole_off= __awsrole_state=new __awsrole_use=${2#-} __awsrole_use_in=${__awsrole_files[1]}
+      __awsrole_off= __awsrole_state=new __awsrole_use=${chosen#-} __awsrole_use_in=${__awsrole_files[1]}
       __awsrole_hook cd
       [[ $__awsrole_state != closed ]]
       return ;;
     *)
       $__awsrole_bin "$@"
       code=$?
-      if [[ ${1-} == refresh ]]; then __awsrole_state=new; fi ;;
+      case ${1-} in
+        refresh) __awsrole_state=new ;;
+        logout) event=prompt ;; # whoever logs out isn't asking for the role again
+      esac ;;
   esac
-  __awsrole_hook cd
+  __awsrole_hook $event
   return code
 }
 

@@ -42,9 +42,9 @@ pub enum Value {
 }
 
 impl EnvDiff {
-    /// The variables of a role, over an environment in which no role of ours is.
+    /// The variables of a role, `chosen` by `awsrole use` or entered by `cd`, over an environment in which no role of ours is.
     #[must_use]
-    pub fn of_role(plan: &RolePlan, credentials: &Credentials, outer: &Env, file: &str) -> Self {
+    pub fn of_role(plan: &RolePlan, credentials: &Credentials, outer: &Env, file: &str, chosen: Option<&str>) -> Self {
         let plain = |text: &str| Value::Plain(text.to_owned());
         let mut set = vec![
             ("AWS_ACCESS_KEY_ID", plain(&credentials.access_key_id)),
@@ -71,7 +71,7 @@ impl EnvDiff {
             hide.push("AWS_ACCOUNT_ID");
         }
         let title = plan.title();
-        let state = State::of_role(&title, &account, file, credentials, &settings, outer);
+        let state = State::of_role(&title, chosen, &account, file, credentials, &settings, outer);
         set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
         set.push(("AWSROLE_ROLE", Value::Plain(title)));
         set.push(("AWSROLE_ACCOUNT_ID", Value::Plain(account)));

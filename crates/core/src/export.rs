@@ -19,6 +19,7 @@ use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::resolve::plan;
+use crate::state::{Outer, State};
 use crate::trust::{Allowed, Approvals, Standing, Verdict, vet};
 use crate::user_config::UserConfig;
 
@@ -47,6 +48,8 @@ pub struct Export {
     pub change: Change,
     /// When the shell should ask again although nothing changed.
     pub deadline: Option<SystemTime>,
+    /// The `[role.NAME]` that a nested shell takes over from its parent.
+    pub chosen: Option<String>,
     /// How many of the files count.
     pub depth: usize,
     /// What a person should be told.
@@ -67,17 +70,21 @@ pub enum Change {
 
 /// Decides for a directory whose files are given, nearest first, over the outer environment. It
 /// never fails: a failure is a state too, and delivering it keeps the shell from trying again at
-/// every prompt. `adopt` is what [`Outer`](crate::state::Outer) found.
+/// every prompt. `outer` is what the environment is without what awsrole exported; a role that was
+/// chosen in the parent shell holds in a nested one.
 #[must_use]
 pub fn export(
-    outer: &Context,
-    adopt: Vec<(String, Option<String>)>,
+    context: &Context,
+    outer: Outer,
     files: &[PathBuf],
     role: Option<&str>,
     event: Event,
     outside: Outside<'_>,
 ) -> Export {
-    Export { adopt, ..decide(outer, files, role, event, outside) }
+    let here = |state: &State| files.first().is_some_and(|file| file.to_string_lossy() == state.file);
+    let chosen = outer.role.filter(|state| role.is_none() && here(state)).and_then(|state| state.chosen);
+    let decided = decide(context, files, role.or(chosen.as_deref()), event, outside);
+    Export { adopt: outer.adopt, chosen, ..decided }
 }
 
 /// Looks at a directory's files with the user's approvals and rules.
@@ -94,6 +101,7 @@ pub fn plan_of(context: &Context, allowed: &Allowed, role: Option<&str>) -> Resu
 fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event, outside: Outside<'_>) -> Export {
     let state = |change, depth, problem| Export {
         adopt: Vec::new(),
+        chosen: None,
         deadline: matches!(change, Change::Closed).then(|| context.now + LOOK_AGAIN),
         change,
         depth,
@@ -148,13 +156,14 @@ fn enter(
         let _ = generation::bump(&context.paths, context.now);
     }
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy());
+    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy(), role);
     let deadline = match &obtained.problem {
         None => obtained.credentials.renew_at(),
         Some(_) => obtained.credentials.expiration.map(|end| end.min(context.now + LOOK_AGAIN)),
     };
     Ok(Export {
         adopt: Vec::new(),
+        chosen: None,
         change: Change::Role(diff),
         deadline,
         depth: 1,

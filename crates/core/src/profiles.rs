@@ -152,6 +152,13 @@ impl<'a> Profile<'a> {
         self.text("aws_access_key_id").is_some() || self.text("aws_secret_access_key").is_some()
     }
 
+    /// Whether it has keys in `~/.aws/credentials`. There they go before a program or a console
+    /// session of the same profile, while those in `~/.aws/config` come after (botocore).
+    #[must_use]
+    pub fn has_keys_in_credentials_file(&self) -> bool {
+        self.credentials.is_some_and(|(_, section)| section.values.contains_key("aws_access_key_id"))
+    }
+
     fn find(&self, key: &str) -> Option<(&'a AwsFile, &'a Value)> {
         [self.credentials, self.config]
             .into_iter()

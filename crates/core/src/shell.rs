@@ -87,6 +87,9 @@ impl Shell {
                 "role"
             }
         };
+        if let Some(name) = &export.chosen {
+            line(&["__awsrole_chose", &self.quote(name)]);
+        }
         let deadline = export.deadline.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs());
         line(&["__awsrole_done", state, &deadline.to_string(), &export.depth.max(1).to_string()]);
         text

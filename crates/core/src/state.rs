@@ -46,6 +46,9 @@ pub struct State {
     pub file: String,
     /// What the role is called.
     pub role: String,
+    /// The `[role.NAME]`, if `awsrole use` chose it: a nested shell goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
     /// Its account.
     pub account: String,
     /// The access key id: tells whether the keys are still ours.
@@ -73,6 +76,7 @@ impl State {
     #[must_use]
     pub fn of_role(
         role: &str,
+        chosen: Option<&str>,
         account: &str,
         file: &str,
         credentials: &Credentials,
@@ -84,6 +88,7 @@ impl State {
             v: 1,
             file: file.to_owned(),
             role: role.to_owned(),
+            chosen: chosen.map(str::to_owned),
             account: account.to_owned(),
             key: credentials.access_key_id.clone(),
             expires: credentials.expiration.map(rfc3339).unwrap_or_default(),
@@ -173,7 +178,7 @@ mod tests {
     fn inside(outer: &Env) -> Env {
         let credentials = credentials(SystemTime::UNIX_EPOCH + Duration::from_secs(1000), 900);
         let settings = [("AWS_REGION", "eu-west-1".to_owned()), ("AWS_DEFAULT_REGION", "eu-west-1".to_owned())];
-        let state = State::of_role("Deploy", "222222222222", "/p/.awsrole.toml", &credentials, &settings, outer);
+        let state = State::of_role("Deploy", None, "222222222222", "/p/.awsrole.toml", &credentials, &settings, outer);
         assert!(!state.to_text().contains("canary"));
         let mut inside = outer.clone();
         inside.0.retain(|name, _| !HIDDEN.contains(&name.to_str().unwrap()));

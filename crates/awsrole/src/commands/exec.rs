@@ -34,7 +34,7 @@ pub(super) fn run(
     }
     let left = obtained.credentials.remaining(context.now);
     // STS counts whole seconds, and the call took some: what was asked for is granted.
-    if left + Duration::from_secs(60) < at_least {
+    if left.saturating_add(Duration::from_secs(60)) < at_least {
         let text = |time: Duration| humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
         return Err(Failure::aws(
             Problem::new(format!(
@@ -50,7 +50,7 @@ pub(super) fn run(
         say(notice);
     }
     let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &outer.env, &file);
+    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &outer.env, &file, role);
     let env = child_environment(&outer.env, &diff);
     let program = &command[0];
     let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();

@@ -37,7 +37,7 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
             let outer = Outer::of(&context.env);
             let inner = over(context, &outer.env);
             let export = super::with_outside(&inner, ask, |outside| {
-                export(&inner, outer.adopt, &files, role.as_deref(), event, outside)
+                export(&inner, outer, &files, role.as_deref(), event, outside)
             });
             tell(&export, event, context.now);
             out(&shell.statements(&export))?;

@@ -19,7 +19,11 @@ impl<'p> Resolver<'p> {
             self.web_identity(&link, profile)?
         } else if profile.text("sso_session").is_some() || profile.text("sso_start_url").is_some() {
             self.identity_center(profile)?
-        } else if profile.has_static_keys() {
+        } else if profile.has_keys_in_credentials_file()
+            || profile.has_static_keys()
+                && profile.text("login_session").is_none()
+                && profile.text("credential_process").is_none()
+        {
             Source::StaticKeys(StaticKeys {
                 holder: format!("profile {}", profile.name),
                 access_key_id: required(profile, profile, "aws_access_key_id")?.to_owned(),
