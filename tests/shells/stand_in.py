@@ -11,6 +11,7 @@ The nearest `.awsrole.toml` says what to answer:
     sleep = 5               seconds before the answer
     fault = "crash"         crash: no answer · half: without the last statement · garbage: a syntax error in the middle
                             deaf: doesn't hear Ctrl-C while it sleeps
+    chose = "prod"          the role that a nested shell takes over
     ask = true              writes to the log whether it could ask a question on the terminal
 Each start is a line of JSON in `starts` beside the program.
 """
@@ -47,7 +48,7 @@ def main():
         log()
         if sys.argv[1] in ("allow", "deny", "refresh", "logout"):
             (HERE / "generation").write_text(f"{time.time_ns()}\n")
-        print("the command", *sys.argv[1:])
+        print("prod" if sys.argv[1:] == ["use"] else " ".join(["the command", *sys.argv[1:]]))
         sys.exit(int(sys.argv[2]) if sys.argv[1] == "exit" else 0)
 
     shell = sys.argv[3]
@@ -104,6 +105,8 @@ def main():
             if fault == "garbage" and name == "AWS_SECRET_ACCESS_KEY":
                 say(")", f"'garbage {value}'", "((")
         say("__awsrole_set", "AWSROLE_STATE", quoted(json.dumps({"names": names, "prior": prior}), shell))
+    if "chose" in recipe:
+        say("__awsrole_chose", quoted(recipe["chose"], shell))
     deadline = recipe.get("deadline", 0)
     if fault != "half":
         deadline = int(time.time() + deadline) if deadline else 0
