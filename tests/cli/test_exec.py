@@ -234,7 +234,6 @@ def test_a_session_of_long_term_keys_never_exports_the_keys(world):
     assert who(world, env) == f"arn:aws:iam::{HERE}:user/alice"
 
 
-@pytest.mark.xfail(reason="a life without an end overflows when --min-ttl is looked at")
 def test_temporary_keys_are_passed_on(world, shop):
     env = world.exec_env(shop)
     world.write(".aws/credentials", (world.home / ".aws/credentials").read_text() + f"""

@@ -1,7 +1,7 @@
 """In a directory whose role was refused every client acts as nobody, whatever it could fall back to."""
 
 import pytest
-from callers import CALLERS, ask, ask_in, everywhere, open_shell
+from three_clients import CALLERS, ask, ask_in, everywhere, open_shell
 from support.local_sts import service_trust
 from support.terminal import SHELLS
 from support.world import BYSTANDER, CLOSED, FIXTURE, HERE, THERE, World

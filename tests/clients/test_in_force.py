@@ -1,7 +1,7 @@
 """In a project every client is the role, whatever the person's environment said before."""
 
 import pytest
-from callers import ask, ask_in, everywhere, open_shell
+from three_clients import ask, ask_in, everywhere, open_shell
 from support.terminal import SHELLS
 from support.world import BYSTANDER, DEPLOY, HERE, THERE
 
