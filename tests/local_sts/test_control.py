@@ -16,6 +16,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
+from callers import who_am_i
 
 from support.local_sts import LocalSts, allow, binary, clean_environment, trust, user
 
@@ -221,8 +222,14 @@ def test_a_wrong_fixture_is_told_with_its_line():
 
 def test_the_fixture_of_the_readme_works():
     readme = Path(__file__).parents[2] / "crates/local-sts/README.md"
-    with LocalSts(re.search(r"```toml\n(.*?)```", readme.read_text(), re.S).group(1)) as server:
+    users, sources = re.findall(r"```toml\n(.*?)```", readme.read_text(), re.S)
+    # TOML wants keys of no table first, and there they are.
+    with LocalSts(users + sources) as server:
         keys = {"AccessKeyId": "AKIAALICE00000000000", "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
         wanted = {"RoleArn": "arn:aws:iam::222222222222:role/Deploy", "RoleSessionName": "s1"}
         assert code_of(client(server, keys).assume_role, **wanted) == "AccessDenied"
         client(server, keys).assume_role(**wanted, SerialNumber=SERIAL, TokenCode=server.totp("alice"))
+        assert who_am_i(server.instance_environment()).endswith(":assumed-role/AppRole/i-0123456789abcdef0")
+        token = server.id_token(subject="repo:org/app:main")
+        wanted = {"RoleArn": "arn:aws:iam::111111111111:role/Ci", "RoleSessionName": "s1", "WebIdentityToken": token}
+        client(server, keys).assume_role_with_web_identity(**wanted)

@@ -39,7 +39,7 @@ def binary(name: str = "awsrole-local-sts") -> Path:
 
 
 def to_toml(fixture: dict) -> str:
-    """A fixture as TOML: dicts are tables, lists are arrays of tables. Policies in them may be dicts or lists of dicts."""
+    """A fixture as TOML: dicts are tables, lists arrays of tables. Policies in them may be dicts or lists of dicts."""
     tables = {kind: entry for kind, entry in fixture.items() if isinstance(entry, (dict, list))}
     lines = [f"{key} = {_value(value)}" for key, value in fixture.items() if key not in tables]
     for kind, entries in tables.items():
@@ -160,7 +160,7 @@ class LocalSts:
         return self.environment(**{**metadata, **more})
 
     def container_environment(self, token_file: Path | None = None, **more: str) -> dict[str, str]:
-        """A child's environment in the fixture's `[container]`; with `token_file` the token is written there, as in EKS."""
+        """A child's environment in the fixture's `[container]`; `token_file` gets the token, as in EKS, if given."""
         container = self._fixture["container"]
         here = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": self.url + container["path"]}
         if token_file is None:
@@ -171,14 +171,14 @@ class LocalSts:
         return self.environment(**{**here, **more})
 
     def web_identity_environment(self, token_file: Path, role_arn: str, **more: str) -> dict[str, str]:
-        """A child's environment as in a CI job with OIDC; mints a token into `token_file` if that is not there."""
+        """A child's environment as in a CI job with OIDC; mints a token into `token_file` if that isn't there."""
         if not token_file.exists():
             token_file.write_text(self.id_token())
         here = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token_file), "AWS_ROLE_ARN": role_arn}
         return self.environment(**{**here, **more})
 
     def id_token(self, **order: object) -> str:
-        """An identity token of an `oidc_provider`: `provider`, `subject`, `audience`, `lifetime_seconds`, `claims`, `foreign_key`."""
+        """An identity token of an `oidc_provider`; crates/local-sts/README.md has the keys of `order`."""
         return self._control("POST", "id-token", order)["token"]
 
     def sso_environment(self, home: Path, **more: str) -> dict[str, str]:
@@ -192,7 +192,8 @@ class LocalSts:
         where = f"sso_start_url = {wanted['start_url']}\nsso_region = {wanted.get('region', 'us-east-1')}\n"
         role = f"sso_account_id = {wanted['account']}\nsso_role_name = {wanted['role']}\n"
         scopes = "sso_registration_scopes = sso:account:access\n"
-        config = f"[sso-session corp]\n{where}{scopes}[profile sso]\nsso_session = corp\n{role}[profile legacy]\n{where}{role}"
+        profiles = f"[profile sso]\nsso_session = corp\n{role}[profile legacy]\n{where}{role}"
+        config = f"[sso-session corp]\n{where}{scopes}{profiles}"
         (home / ".aws").mkdir(parents=True, exist_ok=True)
         (home / ".aws/config").write_text(config + more)
 
@@ -215,9 +216,10 @@ class LocalSts:
                 "registrationExpiresAt": _zulu(registered_until)}
 
     def write_sso_cache(self, home: Path, token: dict, *, session: str | None = "corp", expired: bool = False) -> Path:
-        """Writes the CLI's token file of an `[sso-session]`, or of the start URL without one; `expired` only says so."""
+        """Writes the token file of an `[sso-session]`, or of the start URL with None; `expired` makes it look so."""
         if expired:
-            token = {**token, "expiresAt": _zulu(datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1))}
+            past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+            token = {**token, "expiresAt": _zulu(past)}
         path = self.sso_cache_path(home, session or token["startUrl"])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(token))

@@ -93,8 +93,7 @@ fn credentials(world: &World, desk: &mut Desk<'_>, instance: &Instance) -> Resul
     if !authorize::trusts(&instance.role, &Outside::service("ec2.amazonaws.com"), "sts:AssumeRole") {
         return Ok(json!({
             "Code": "AssumeRoleUnauthorizedAccess",
-            "Message": "EC2 cannot assume the role. Please see documentation at \
-                https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html#troubleshoot_iam-ec2_errors-info-doc.",
+            "Message": format!("EC2 cannot assume the role {}.", instance.role.name),
             "LastUpdated": now,
         }));
     }

@@ -103,8 +103,7 @@ impl<'a> Token<'a> {
         self.claims.get(name)?.as_str()
     }
 
-    /// A claim that is a time in seconds since 1970. "Timestamps in the token must be formatted as either an integer or a
-    /// long integer" (STS's API reference).
+    /// A claim that is a time in seconds since 1970; STS's API reference wants whole numbers.
     pub(crate) fn seconds(&self, name: &str) -> Option<u64> {
         self.claims.get(name)?.as_u64()
     }

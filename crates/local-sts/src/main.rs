@@ -1,9 +1,12 @@
 //! A strict STS on loopback, for the quickstart and the tests; never shipped.
 //!
-//! Beside STS it plays what hands out credentials elsewhere: `service` tells them apart, `page` says it in their words.
 //! A request goes through `http` to `station`, which asks `faults`, then `sigv4` and `sessions` (who is it?), then the
-//! action (`assume_role`, `plain_actions`), which asks `constraints`, `mfa` and `authorize` with its `policy`,
-//! `principal` and `condition`. `answer` and `refusal` say it in AWS's words, `calls` remembers it, `control` tells.
+//! action (`assume_role`, `web_identity`, `plain_actions`), which asks `constraints`, `mfa` and `authorize` with its
+//! `policy`, `principal` and `condition`. `answer` and `refusal` say it in AWS's words, `calls` remembers it, `control`
+//! tells.
+//!
+//! Beside STS it plays who else hands out credentials: `service` tells from the path which one is meant (`instance`,
+//! `container`, and for IAM Identity Center `oidc` with `token_grant`, `browser` and `portal`), `page` puts their answers.
 //! It listens on 127.0.0.1 only, knows nobody but the users of its fixture, and reaches out to nothing.
 
 mod ambient;

@@ -57,7 +57,10 @@ fn accounts(mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {
             accounts.push((&one.role.account, &one.account_name));
         }
     }
-    let item = |(id, name): &(&str, &str)| json!({"accountId": id, "accountName": name, "emailAddress": format!("{name}@example.com")});
+    let item = |(id, name): &(&str, &str)| {
+        let email = format!("{name}@example.com");
+        json!({"accountId": id, "accountName": name, "emailAddress": email})
+    };
     listed("accountList", accounts.iter().map(item).collect(), request)
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::refusal::Refusal;
 use crate::sessions::{Credentials, Holder, Sessions};
 
-/// "We make new credentials available at least five minutes before the expiration of the old credentials" (EC2's guide).
+/// EC2's guide on roles promises new credentials at least five minutes before the old ones end.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
 
 /// One role's credentials.

@@ -30,7 +30,7 @@ struct Claims {
 /// Answers AssumeRoleWithWebIdentity.
 ///
 /// # Errors
-/// Parameters out of their limits, a token that its provider didn't make or that isn't for this account, a token that is
+/// Parameters out of their limits, a token that its provider didn't make or that isn't for this account, one that is
 /// over, a trust policy that doesn't name provider, audience or subject, a duration beyond the role's.
 pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, form: &Form) -> Result<Answer, Refusal> {
     let mut rules = Constraints::default();

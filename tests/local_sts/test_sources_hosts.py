@@ -1,4 +1,4 @@
-"""An instance's metadata and a container's credentials: botocore and the AWS CLI are content, and refusals are refusals."""
+"""An instance's metadata and a container's credentials, with botocore, the AWS CLI and requests by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import botocore.session
 import pytest
 from botocore.exceptions import CredentialRetrievalError, NoCredentialsError
-from sources import ACCOUNT, cli_arn, http, surroundings, wait_for, who_am_i
+from callers import ACCOUNT, cli_arn, http, surroundings, wait_for, who_am_i
 
 from support.local_sts import LocalSts, service_trust, trust
 

@@ -64,7 +64,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 def http(method: str, url: str, body: dict | None = None, **headers: str) -> tuple[int, str, dict[str, str]]:
-    """Status, body and headers of a request by hand; `_` in a header's name stands for `-`, redirects aren't followed."""
+    """Status, body and headers of a request by hand; `_` in a header's name stands for `-`. Follows no redirect."""
     data = None if body is None else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(url, data=data, method=method, headers=named)

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from sources import ACCOUNT, cli, cli_arn, code_of, wait_for, who_am_i_apart
+from callers import ACCOUNT, cli, cli_arn, code_of, wait_for, who_am_i_apart
 
 from support.local_sts import LocalSts, allow, trust
 
@@ -16,7 +16,8 @@ START = "https://corp.example.com/start"
 ALICE = "alice@example.com"
 AWAY = "222222222222"
 ADMIN = f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/{ALICE}"
-RESERVED = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Admin_0123456789abcdef"
+RESERVED = (f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-central-1/"
+            "AWSReservedSSO_Admin_0123456789abcdef")
 
 
 def assignment(user: str, account: str, role: str, **more: object) -> dict:
@@ -45,8 +46,8 @@ def server():
 @pytest.fixture
 def home(server, tmp_path):
     server.write_sso_config(tmp_path, more=(
-        f"[profile chained]\nsource_profile = sso\nrole_arn = arn:aws:iam::{ACCOUNT}:role/Deploy\nrole_session_name = s1\n"
-        f"[profile away]\nsource_profile = sso\nrole_arn = arn:aws:iam::{AWAY}:role/Away\nrole_session_name = s1\n"))
+        f"[profile chained]\nrole_arn = arn:aws:iam::{ACCOUNT}:role/Deploy\nsource_profile = sso\nrole_session_name = s1\n"
+        f"[profile away]\nrole_arn = arn:aws:iam::{AWAY}:role/Away\nsource_profile = sso\nrole_session_name = s1\n"))
     return tmp_path
 
 
@@ -128,7 +129,8 @@ def test_roles_behind_a_permission_set(server, home):
 def test_the_portal(server):
     token, client = server.sso_sign_in(ALICE)["accessToken"], portal(server)
     accounts = client.list_accounts(accessToken=token)["accountList"]
-    assert [(one["accountId"], one["accountName"]) for one in accounts] == [(ACCOUNT, "main"), (AWAY, f"account-{AWAY}")]
+    named = [(one["accountId"], one["accountName"]) for one in accounts]
+    assert named == [(ACCOUNT, "main"), (AWAY, f"account-{AWAY}")]
     assert all("@" in one["emailAddress"] for one in accounts)
     pages = client.get_paginator("list_account_roles").paginate(
         accessToken=token, accountId=ACCOUNT, PaginationConfig={"PageSize": 1})
@@ -183,7 +185,7 @@ def test_faults_reach_the_portal(server, home):
     ({"sso": {"interval_seconds": 0}}, r"needs an \[\[sso_assignment"),
     ({"sso_assignment": [{**assignment("bob", ACCOUNT, "Admin"), "start_url": "http://x"}]}, "start_url must begin"),
     ({"sso_assignment": [assignment("b b", ACCOUNT, "Admin")]}, "can't be a session's name"),
-    ({"sso_assignment": [assignment("bob", ACCOUNT, "Admin", policy=allow("sts:*", "*"))] * 2}, "stands with its first"),
+    ({"sso_assignment": [assignment("bob", ACCOUNT, "Admin", policy=allow("sts:*", "*"))] * 2}, "its first assignment"),
     ({"sso_assignment": [assignment("bob", ACCOUNT, "Admin", session_duration=60)]}, "must be 3600 to 43200"),
 ])
 def test_wrong_tables(fixture, message):

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from sources import ACCOUNT, code_of, http, wait_for
+from callers import ACCOUNT, code_of, http, wait_for
 
 from support.local_sts import LocalSts
 

@@ -11,7 +11,7 @@ import pytest
 import rsa
 from botocore import UNSIGNED
 from botocore.config import Config
-from sources import ACCOUNT, cli_arn, code_of, who_am_i
+from callers import ACCOUNT, cli_arn, code_of, who_am_i
 
 from support.local_sts import LocalSts, federated_trust, trust
 
