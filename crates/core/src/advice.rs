@@ -6,6 +6,7 @@ use crate::arn::account_of;
 use crate::credentials::Credentials;
 use crate::limits::MfaSerial;
 use crate::plan::{AssumeRole, RolePlan, Step};
+use crate::policy::Principal;
 use crate::problem::Problem;
 use crate::sts::StsError;
 
@@ -97,25 +98,59 @@ fn mfa_of(plan: &RolePlan, index: usize, caller: &Credentials, now: SystemTime) 
     }
 }
 
-/// Two accounts decide, and STS doesn't say which of them refused.
+/// Two accounts decide, and mostly STS doesn't say which of them refused.
 fn access_denied(problem: Problem, role: &AssumeRole, message: &str, who: &str, mfa: &str) -> Problem {
     let principal = message.split_whitespace().find(|word| word.starts_with("arn:") && !word.contains(":role/"));
-    let caller = principal.unwrap_or(who);
     let callers_account = principal.and_then(account_of);
+    let caller = Principal::of(principal.unwrap_or(who)).named;
     let roles_account = role.role_arn.account();
     let arn = &role.role_arn;
     let problem = problem.because(format!("the caller was {who}; sent were {}", sent(role, mfa)));
-    if callers_account.as_ref() == Some(roles_account) {
-        return problem
-            .hint(format!("in account {roles_account}: the role's trust policy must name {caller} (then that is enough) or the account,"))
-            .hint(format!("and in the second case the caller's identity policy must allow sts:AssumeRole on {arn}"))
-            .hint("conditions in the trust policy (ExternalId, MFA, session name) must fit what was sent; a role that isn't there is refused the same way");
+    let account = callers_account.as_ref().map_or("the caller's account".to_owned(), |id| format!("account {id}"));
+    let identity = format!("in {account}: the caller's identity policy must allow sts:AssumeRole on {arn}");
+    let trust = format!("in account {roles_account}: the role's trust policy must name {caller} or its account");
+    let problem = if message.contains("explicit deny") {
+        problem.hint("a policy denies it in so many words: look for a Deny in the caller's policies, its permissions boundary and the organization's SCPs")
+    } else if message.contains("no identity-based policy") {
+        problem.hint(identity)
+    } else if message.contains("no resource-based policy") {
+        problem.hint(trust)
+    } else if callers_account.as_ref() == Some(roles_account) {
+        problem.hint(format!(
+            "{trust}; if it names the account, {}",
+            identity.trim_start_matches(&format!("in {account}: "))
+        ))
+    } else {
+        problem.hint(identity).hint(format!("{trust}; both are needed, and STS doesn't say which is missing"))
+    };
+    let problem = match conditions(role, mfa) {
+        conditions if conditions.is_empty() => problem,
+        conditions => {
+            problem.hint(format!("conditions of the trust policy that would refuse this: {}", conditions.join("; ")))
+        }
+    };
+    problem.hint("a role that isn't there is refused in the same words; `awsrole policy` prints both documents")
+}
+
+/// Conditions that are common in trust policies and that this call wouldn't meet.
+fn conditions(role: &AssumeRole, mfa: &str) -> Vec<String> {
+    let mut conditions = Vec::new();
+    if mfa.starts_with("no MFA") {
+        conditions.push("aws:MultiFactorAuthPresent (set mfa_serial)".to_owned());
+    } else if mfa.contains("session") {
+        conditions.push("aws:MultiFactorAuthAge, if it is shorter than that (`awsrole refresh`)".to_owned());
     }
-    let account = callers_account.map_or("the caller's account".to_owned(), |account| format!("account {account}"));
-    problem
-        .hint(format!("in {account}: the caller's identity policy must allow sts:AssumeRole on {arn}"))
-        .hint(format!("in account {roles_account}: the role's trust policy must name {caller} or its account, and its conditions must fit what was sent"))
-        .hint("both are needed, and STS doesn't say which is missing; a role that isn't there is refused the same way")
+    if role.external_id.is_none() {
+        conditions.push("sts:ExternalId (set external_id)".to_owned());
+    }
+    if role.source_identity.is_some() {
+        conditions.push("no sts:SetSourceIdentity among its actions".to_owned());
+    }
+    if !role.tags.tags.is_empty() {
+        conditions.push("no sts:TagSession among its actions".to_owned());
+    }
+    conditions.push(format!("sts:RoleSessionName, if it isn't {}", role.session_name.as_str()));
+    conditions
 }
 
 /// What was sent, in a person's words: the conditions of a trust policy look at nothing else.
@@ -126,10 +161,10 @@ fn sent(role: &AssumeRole, mfa: &str) -> String {
     );
     parts.push(mfa.to_owned());
     if let Some(identity) = &role.source_identity {
-        parts.push(format!("source identity {} (needs sts:SetSourceIdentity)", identity.as_str()));
+        parts.push(format!("source identity {}", identity.as_str()));
     }
     if !role.tags.tags.is_empty() {
-        parts.push(format!("{} session tags (need sts:TagSession)", role.tags.tags.len()));
+        parts.push(format!("{} session tags", role.tags.tags.len()));
     }
     parts.push(duration(role));
     parts.join(", ")

@@ -74,7 +74,10 @@ impl EnvDiff {
         let state = State::of_role(&title, chosen, &account, file, credentials, &settings, outer);
         set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
         set.push(("AWSROLE_ROLE", Value::Plain(title)));
-        set.push(("AWSROLE_ACCOUNT_ID", Value::Plain(account)));
+        match account.is_empty() {
+            true => hide.push("AWSROLE_ACCOUNT_ID"),
+            false => set.push(("AWSROLE_ACCOUNT_ID", Value::Plain(account))),
+        }
         set.push(("AWSROLE_STATE", Value::Plain(state.to_text())));
         Self { set, hide }
     }

@@ -126,6 +126,9 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         Verdict::Broken { problem, .. } => state(Change::Closed, depth, Some(problem)),
         Verdict::Allowed(allowed) => match enter(context, &allowed, files, role, event, outside) {
             Ok(entered) => Export { depth, ..entered },
+            Err(problem) if role.is_some() => {
+                state(Change::Closed, depth, Some(problem.hint("`awsrole use -` goes back to the default role")))
+            }
             Err(problem) => state(Change::Closed, depth, Some(problem)),
         },
     }
@@ -168,7 +171,7 @@ fn enter(
         deadline,
         depth: 1,
         problem: obtained.problem,
-        notices: plan.notices,
+        notices: if obtained.fresh { plan.notices } else { Vec::new() },
     })
 }
 

@@ -48,6 +48,8 @@ pub struct Obtained {
     pub credentials: Credentials,
     /// Why they couldn't be renewed although they should have been.
     pub problem: Option<Problem>,
+    /// They are new, not from the cache.
+    pub fresh: bool,
     /// A code was given: other shells may want to look again.
     pub asked: bool,
 }
@@ -63,7 +65,7 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
     let walk = Walk { plan, cache, outside, wish, locks: RefCell::default(), asked: RefCell::default() };
     let done = |credentials: Credentials, problem| {
         pin::check_result(plan, &credentials)?;
-        Ok(Obtained { credentials, problem, asked: walk.asked.take() })
+        Ok(Obtained { credentials, problem, fresh: false, asked: walk.asked.take() })
     };
     if let Some(entry) = cache.load(&key, wish.now).filter(|entry| walk.is_good(count, entry)) {
         return done(entry.credentials, None);
@@ -78,7 +80,7 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
         Ok(credentials) if credentials.session_token.is_none() => {
             return Err(Problem::new(format!("{} gives long-term keys, which are never exported", plan.source)));
         }
-        Ok(credentials) => return done(credentials, None),
+        Ok(credentials) => return done(credentials, None).map(|obtained| Obtained { fresh: true, ..obtained }),
         Err(failed) => failed,
     };
     if let Some(kind) = failed.kind {

@@ -93,9 +93,9 @@ fn pair(caller: &str, role: &AssumeRole, mfa: bool, source_identity: bool, tags:
 }
 
 /// A caller as policies speak of it.
-struct Principal {
+pub(crate) struct Principal {
     /// What stands in the trust policy.
-    named: String,
+    pub(crate) named: String,
     /// Where the identity policy goes.
     attach_to: String,
     /// A pattern that narrows an account down to the caller.
@@ -105,7 +105,7 @@ struct Principal {
 
 impl Principal {
     /// Of what GetCallerIdentity returns, or of a role's ARN.
-    fn of(arn: &str) -> Self {
+    pub(crate) fn of(arn: &str) -> Self {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let plain = |attach_to: String| Self { named: arn.to_owned(), attach_to, only: None, note: None };
         let [_, partition, service, _, account, resource] = parts[..] else {

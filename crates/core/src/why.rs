@@ -256,6 +256,12 @@ fn held(inner: &Context) -> Held {
         let ours = |name: &&str| inner.env.has(name);
         held.set = crate::environment::KEYS.iter().copied().filter(ours).map(str::to_owned).collect();
         held.set.extend(state.set.keys().cloned());
+        held.set.extend(
+            ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", NAME]
+                .into_iter()
+                .filter(|name| inner.env.has(name))
+                .map(str::to_owned),
+        );
         held.hidden = HIDDEN
             .iter()
             .filter_map(|name| state.prior.get(*name).map(|value| format!("{name} (was {value})")))
@@ -368,11 +374,11 @@ impl Held {
         if let Some(expires) = &self.expires {
             add("expires", expires.clone());
         }
-        if !self.set.is_empty() {
-            add("set", self.set.join(" "));
-        }
-        if !self.hidden.is_empty() {
-            add("hidden", self.hidden.join(" "));
+        // A few to a line: the screen is to be read, not scrolled.
+        for (label, names) in [("set", &self.set), ("hidden", &self.hidden)] {
+            for (index, names) in names.chunks(3).enumerate() {
+                add(if index == 0 { label } else { " " }, names.join(" "));
+            }
         }
         lines
     }

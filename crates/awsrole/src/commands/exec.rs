@@ -46,7 +46,7 @@ pub(super) fn run(
             .hint("raise duration_seconds in .awsrole.toml, up to the role's maximum session duration"),
         ));
     }
-    for notice in &plan.notices {
+    for notice in plan.notices.iter().filter(|_| obtained.fresh) {
         say(notice);
     }
     let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();

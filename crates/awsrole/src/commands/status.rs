@@ -25,8 +25,10 @@ pub(super) fn run(json: bool, long: bool, context: &Context) -> Result<Outcome, 
         return Ok(Outcome::Done);
     }
     if let Some(state) = &outer.role {
-        let left = left(state, context.now).map(|left| format!(" {left}")).unwrap_or_default();
-        out(&format!("{} {}{left}\n", escape(&state.role), escape(&state.account)))?;
+        let left = left(state, context.now);
+        let words = [Some(state.role.as_str()), Some(state.account.as_str()), left.as_deref()];
+        let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
+        out(&(words.join(" ") + "\n"))?;
     } else if closed {
         out("no role\n")?;
     }
@@ -55,6 +57,9 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
         (Some(state), _) => {
             known.add("shell", "holds the role");
             known.add("held", &state.role);
+            if let Some(chosen) = &state.chosen {
+                known.add("chosen", format!("awsrole use {chosen}"));
+            }
             known.add("key", &state.key);
             if !state.expires.is_empty() {
                 known.add("expires", &state.expires);
