@@ -1,0 +1,16 @@
+"""A user with an authenticator, roles that want its codes, and shells with the hook loaded."""
+
+import pytest
+from scene import Scene
+from support.terminal import SHELLS
+
+
+@pytest.fixture
+def scene(tmp_path):
+    with Scene(tmp_path) as scene:
+        yield scene
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request):
+    return request.param

@@ -1,0 +1,188 @@
+"""One code a day, however many shells and roles."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from scene import ASK, CLOSED, SERIAL, awsroles, descendants, wait_for
+from support.world import HERE, THERE
+
+
+def test_two_roles_three_shells_a_day(scene):
+    shop, audit = scene.shop(), scene.shop("audit", "Audit", HERE)
+    # The roles' hours last two seconds; the session of the code lasts.
+    scene.sts.fault(action="AssumeRole", lifetime_seconds=2)
+    first, *others = ttys = [scene.terminal(shell) for shell in ("bash", "zsh", "fish")]
+    first.enter(shop, scene.code())
+    seen = {first: first.key()}
+    for tty, folder in zip(others, (audit, shop), strict=True):
+        assert ASK not in tty.run(f"cd {folder}")
+        seen[tty] = tty.key()
+    assert all(key.startswith("ASIA") for key in seen.values())
+    said = ""
+    for _ in range(3):
+        for tty in ttys:
+            def renewed(tty=tty):
+                nonlocal said
+                said += tty.run("")
+                return tty.key() != seen[tty]
+
+            wait_for(renewed)
+            seen[tty] = tty.key()
+            assert seen[tty].startswith("ASIA")
+    for tty, folder in ((first, audit), (others[0], shop)):
+        said += tty.run(f"cd {folder}")
+        assert tty.key().startswith("ASIA")
+    assert ASK not in said and "needs an MFA code" not in said
+    calls = scene.sts.calls()
+    assert len(scene.asked_for_codes()) == 1
+    assert [call["action"] for call in calls].count("GetSessionToken") == 1
+    assert {call["outcome"] for call in calls} == {"OK"}
+    assert len(scene.assumed()) >= 8
+
+
+def test_ten_shells_at_once(scene):
+    shop = scene.shop()
+    shells = ["bash", "zsh", "fish"] * 3 + ["bash"]
+    with ThreadPoolExecutor(10) as pool:
+        ttys = list(pool.map(lambda shell: scene.terminal(shell, shop, timeout=60), shells))
+    for tty in ttys:
+        assert ASK not in tty.greeting
+        assert tty.greeting.count("awsrole: ") == 1 and "Deploy needs an MFA code" in tty.greeting
+        # A prompt that comes by, and a command that isn't awsrole's: still no question, and nothing said twice.
+        assert "awsrole" not in tty.run("true")
+        assert tty.key() == CLOSED
+    assert scene.sts.calls() == []
+    first, second, *others = ttys
+    first.type("awsrole refresh")
+    first.asked()
+    first.answer(scene.code())
+    assert first.key().startswith("ASIA")
+    assert ASK not in second.run("cd .")
+    for tty in (second, *others):
+        tty.run("")
+        assert tty.key() == first.key()
+    assert len(scene.asked_for_codes()) == 1
+    assert len(scene.assumed()) == 1
+
+
+def test_coming_back_asks_where_a_prompt_did_not(scene, shell):
+    shop = scene.shop()
+    tty = scene.terminal(shell, shop)
+    assert scene.sts.calls() == [] and tty.key() == CLOSED
+    assert tty.run("cd /").count("awsrole: ") == 0
+    tty.enter(shop, scene.code())
+    assert tty.key().startswith("ASIA")
+
+
+def test_the_question_says_what_it_is_for(scene, shell):
+    tty = scene.terminal(shell)
+    said = tty.enter(scene.shop(), scene.code())
+    assert f"role Deploy in {THERE} (asked once: a session of profile jump lasts 12h) needs an MFA code" in said
+    assert said.count("needs an MFA code") == 1
+    assert f"Deploy in {THERE}" in said.rsplit("needs an MFA code", 1)[1], "it says that the role is there"
+
+
+def test_more_than_an_hour_takes_the_code_itself(scene):
+    tty = scene.terminal("bash")
+    said = tty.enter(scene.shop(duration_seconds="2h"), scene.code())
+    assert f"role Deploy in {THERE} (more than 1h was asked for) needs an MFA code" in said
+    [call] = scene.sts.calls()
+    assert (call["action"], call["serial_number"], call["duration_seconds"]) == ("AssumeRole", SERIAL, "7200")
+    assert call["has_token_code"] and tty.key().startswith("ASIA")
+
+
+def test_a_session_without_a_role(scene):
+    tty = scene.terminal("bash")
+    folder = scene.project("plain", 'source_profile = "jump"\nduration_seconds = "8h"\n', allow=True)
+    assert "a session of profile jump needs an MFA code" in tty.enter(folder, scene.code())
+    [call] = scene.sts.calls()
+    assert (call["action"], call["duration_seconds"]) == ("GetSessionToken", "28800")
+
+
+def test_exec_asks_in_the_foreground(scene):
+    tty = scene.terminal("bash", scene.shop())
+    tty.type("awsrole off")
+    tty.wait()
+    tty.type("awsrole exec -- printenv AWSROLE_ACCOUNT_ID")
+    tty.asked()
+    assert THERE in tty.answer(scene.code())
+
+
+def test_the_code_stands_in_no_argument_and_no_environment(scene, shell):
+    shop = scene.shop()
+    tty = scene.terminal(shell)
+    tty.type(f"cd {shop}")
+    tty.asked()
+    scene.sts.fault(latency_ms=1500)
+    code = scene.code()
+    tty.send(code + "\r")
+    wait_for(scene.sts.calls)
+    looked = 0
+    for pid in [tty.process.pid, *descendants(tty.process.pid)]:
+        for what in ("cmdline", "environ"):
+            with open(f"/proc/{pid}/{what}", "rb") as file:
+                assert code.encode() not in file.read()
+                looked += 1
+    assert looked >= 4 and awsroles(tty.process.pid), "it was looked at while the call was under way"
+    tty.wait()
+    out = tty.file()
+    tty.run(f"set > {out}")
+    assert code not in out.read_text(errors="replace")
+    kept = [path for path in scene.home.rglob("*") if path.is_file() and path != out and code.encode() in path.read_bytes()]
+    assert kept == []
+
+
+def test_a_used_step_is_not_asked_for_again(scene):
+    shop, longer = scene.shop(), scene.shop("longer", duration_seconds="2h")
+    tty = scene.terminal("bash")
+    tty.enter(shop, scene.code())
+    used = scene.use_up_the_current_step()
+    tty.type(f"cd {longer}")
+    tty.process.expect(r"the current code was used already; the next one comes in (\d+) s")
+    assert 1 <= int(tty.process.match[1]) <= 31
+    tty.process.timeout = 40
+    tty.asked()
+    assert int(time.time()) // 30 > used
+    tty.answer(scene.code())
+    assert tty.key().startswith("ASIA")
+    assert [call["outcome"] for call in scene.asked_for_codes()] == ["OK", "OK"]
+
+
+def test_ctrl_c_while_the_next_step_is_awaited(scene, shell):
+    shop, longer = scene.shop(), scene.shop("longer", duration_seconds="2h")
+    tty = scene.terminal(shell)
+    tty.enter(shop, scene.code())
+    ran = tty.file("ran")
+    # So near to the end of a step the question would come before Ctrl-C does.
+    wait_for(lambda: scene.sts.authenticator("alice")["seconds_left"] > 5)
+    scene.use_up_the_current_step()
+    tty.type(f"cd {longer} && touch {ran}")
+    tty.process.expect_exact("the next one comes in")
+    tty.interrupt()
+    tty.wait()
+    tty.run("")
+    assert not ran.exists() and tty.key() == CLOSED
+    assert len(scene.asked_for_codes()) == 1
+
+
+def test_a_record_from_the_future_is_a_clock_that_was_off(scene):
+    shop, longer = scene.shop(), scene.shop("longer", duration_seconds="2h")
+    tty = scene.terminal("bash")
+    tty.enter(shop, scene.code())
+    [device] = scene.entries("mfa")
+    device.write_text('{"used_step":99999999999}')
+    assert "used already" not in tty.enter(longer, scene.code())
+    assert tty.key().startswith("ASIA")
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"used_step":"x"}'])
+def test_a_broken_record_is_none(scene, content):
+    scene.shop()
+    longer = scene.shop("longer", duration_seconds="2h")
+    tty = scene.terminal("bash")
+    tty.enter(scene.home / "src/shop", scene.code())
+    [device] = scene.entries("mfa")
+    device.write_text(content)
+    tty.enter(longer, scene.code())
+    assert tty.key().startswith("ASIA")

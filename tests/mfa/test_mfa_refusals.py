@@ -1,0 +1,257 @@
+"""No code: the shell is closed, one line says what to do, and nothing asks again until the person acts."""
+
+import os
+import re
+import subprocess
+
+import pytest
+from scene import ASK, CLOSED, awsroles, wait_for
+from support.terminal import read_env
+
+CTRL_C = "\x03"
+
+
+def is_closed_and_quiet(scene, tty, calls):
+    """At prompts, and at a `cd` within the project, nothing is said or asked, and nobody is called."""
+    for line in ("", "true", "cd .", ""):
+        said = tty.run(line)
+        assert ASK not in said and "awsrole:" not in said
+        assert not awsroles(tty.process.pid)
+    assert tty.key() == tty.variable("AWS_PROFILE") == CLOSED
+    assert len(scene.sts.calls()) == calls
+
+
+def lines(said):
+    """What awsrole said after the question."""
+    return re.findall(r"awsrole: .*", said)
+
+
+KEYS = {"ctrl-c": CTRL_C, "digits-ctrl-c": "12\x03", "ctrl-d": "\x04", "ctrl-backslash": "\x1c", "ctrl-z": "\x1a"}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_cancelled(scene, shell, key):
+    shop = scene.shop()
+    tty = scene.terminal(shell)
+    modes = tty.modes()
+    ran = tty.file("ran")
+    tty.type(f"cd {shop} && touch {ran}")
+    tty.asked()
+    tty.send(KEYS[key])
+    said = tty.wait() + tty.run("")
+    assert not ran.exists()
+    assert len(lines(said)) == 1 and "`awsrole refresh` asks again" in lines(said)[0] + said.split(lines(said)[0])[1]
+    assert tty.modes() == modes
+    is_closed_and_quiet(scene, tty, calls=0)
+    tty.type("awsrole refresh")
+    tty.asked()
+    tty.answer(scene.code())
+    assert tty.key().startswith("ASIA")
+    assert tty.modes() == modes
+
+
+def test_cancelled_twice_is_said_twice(scene, shell):
+    """Each act of the person gets an answer."""
+    shop = scene.shop()
+    tty = scene.terminal(shell)
+    for line in (f"cd {shop}", "awsrole refresh"):
+        tty.type(line)
+        tty.asked()
+        tty.send(CTRL_C)
+        said = tty.wait() + tty.run("")
+        assert len(lines(said)) == 1, said
+    tty.run("cd /")
+    assert tty.key() is None
+    tty.type(f"cd {shop}")
+    tty.asked()
+    tty.send(CTRL_C)
+    tty.wait()
+    assert scene.sts.calls() == []
+
+
+@pytest.mark.parametrize("answer", ["", "12345", "1234567", "12345a", "nonsense"])
+def test_not_six_digits(scene, answer):
+    tty = scene.terminal("bash")
+    shop = scene.shop()
+    said = tty.enter(shop, answer)
+    assert "six digits" in said and "`awsrole refresh` asks again" in said
+    is_closed_and_quiet(scene, tty, calls=0)
+
+
+def test_five_digits_in_all_shells(scene, shell):
+    tty = scene.terminal(shell)
+    modes = tty.modes()
+    said = tty.enter(scene.shop(), "12345")
+    assert "that was no MFA code: six digits are one" in said
+    assert tty.modes() == modes
+    is_closed_and_quiet(scene, tty, calls=0)
+    tty.type("awsrole refresh")
+    tty.asked()
+    tty.answer(scene.code())
+    assert tty.key().startswith("ASIA")
+
+
+def test_a_wrong_code(scene, shell):
+    tty = scene.terminal(shell)
+    modes = tty.modes()
+    tty.type(f"cd {scene.shop()}")
+    tty.asked()
+    said = tty.answer(scene.wrong_code())
+    assert "invalid MFA one time pass code" in said and "the code was wrong, or used already" in said
+    assert len(lines(said)) == 1
+    assert tty.modes() == modes
+    is_closed_and_quiet(scene, tty, calls=1)
+    assert [call["outcome"] for call in scene.sts.calls()] == ["AccessDenied"]
+
+
+def test_typed_ahead_is_no_answer(scene):
+    """What was typed before the question was seen can't be meant for it."""
+    tty = scene.terminal("bash")
+    shop = scene.shop()
+    scene.sts.fault(latency_ms=1)
+    tty.send(f"cd {shop}\n123456\n")
+    tty.asked()
+    tty.send(CTRL_C)
+    tty.wait()
+    assert scene.sts.calls() == []
+
+
+def test_mended_while_typing(scene, shell):
+    tty = scene.terminal(shell)
+    code = scene.code()
+    tty.type(f"cd {scene.shop()}")
+    tty.asked()
+    tty.send("99\x7f\x7f" + "88\x15")
+    tty.answer(f" {code} ")
+    assert tty.key().startswith("ASIA")
+
+
+def test_answered_leaves_the_terminal_as_it_was(scene, shell):
+    tty = scene.terminal(shell)
+    modes = tty.modes()
+    tty.enter(scene.shop(), scene.code())
+    assert tty.modes() == modes
+
+
+def test_detached_from_the_terminal(scene, shell):
+    tty = scene.terminal(shell, scene.shop())
+    said = tty.run("setsid -w awsrole-binary exec -- true".replace("awsrole-binary", str(scene.binary)))
+    assert "there is no terminal in the foreground to ask in" in said and ASK not in said
+    assert said.count("Deploy needs an MFA code") == 1
+    assert scene.sts.calls() == []
+
+
+def test_a_job_in_the_background(scene, shell):
+    shop = scene.shop()
+    tty = scene.terminal(shell, scene.home)
+    out, code = tty.file("job"), tty.file("code")
+    status = "$status" if shell == "fish" else "$?"
+    script = tty.file("script")
+    script.write_text(f"#!/bin/sh\ncd {shop} || exit\n{scene.binary} exec -- true >{out} 2>&1\necho $? >{code}.new\nmv {code}.new {code}\n")
+    script.chmod(0o755)
+    tty.run(f"{script} &")
+    wait_for(code.exists)
+    assert code.read_text() == "4\n", status
+    assert "no terminal in the foreground" in out.read_text()
+    assert scene.sts.calls() == []
+
+
+def test_an_editors_shell(scene, shell):
+    """No terminal at all, and an interactive shell that reads the rc file."""
+    shop = scene.shop()
+    home = scene.home / "editor"
+    rc = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}[shell]
+    (home / rc).parent.mkdir(parents=True)
+    (home / rc).write_text(scene.rc(shell) + "\n")
+    (home / ".local").symlink_to(scene.home / ".local")
+    (home / ".aws").symlink_to(scene.home / ".aws")
+    out = home / "env"
+    done = subprocess.run(
+        [shell, "-ic", f"cd {shop}; command env -0 > {out}; cd /; cd {shop}; true"], cwd=home, start_new_session=True,
+        env=scene.environment(HOME=str(home)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert read_env(out)[b"AWS_ACCESS_KEY_ID"] == CLOSED.encode(), done.stderr
+    assert 1 <= done.stderr.count("Deploy needs an MFA code") <= 2 and "no terminal" in done.stderr
+    assert scene.sts.calls() == []
+
+
+def test_completion_in_bash(scene):
+    shop = scene.shop()
+    look = f'look() {{ COMPREPLY=(found-$(cd {shop}; echo "${{AWS_ACCESS_KEY_ID-none}}")); }}; complete -F look look'
+    tty = scene.terminal("bash", rc=look, editing=True)
+    tty.send("look \t")
+    tty.process.expect("found-([a-zA-Z-]*) ")
+    assert tty.process.match[1] == b"none"
+    assert scene.sts.calls() == []
+
+
+def test_completion_in_zsh(scene):
+    shop = scene.shop()
+    look = f"look() {{ x=$(cd {shop}; print ${{AWS_ACCESS_KEY_ID-none}}); zle -M found:$x }}; zle -N look; bindkey '^T' look"
+    tty = scene.terminal("zsh", rc=look, editing=True)
+    tty.send("\x14")
+    tty.process.expect("found:(.*?)[\r\n\x1b]")
+    assert tty.process.match[1] == b"none"
+    assert scene.sts.calls() == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_subshell_of_the_users(scene, shell):
+    shop = scene.shop()
+    tty = scene.terminal(shell)
+    out = tty.file()
+    said = tty.run(f'(cd {shop} && printf %s "$AWS_ACCESS_KEY_ID" > {out})')
+    assert ASK not in said and said.count("awsrole: ") == 1 and "Deploy needs an MFA code" in said
+    assert out.read_text() == CLOSED
+    assert scene.sts.calls() == [] and tty.key() is None
+    # Once there is a session, a subshell has the role.
+    tty.enter(shop, scene.code())
+    tty.run("cd /")
+    tty.run(f'(cd {shop} && printf %s "$AWS_ACCESS_KEY_ID" > {out})')
+    assert out.read_text().startswith("ASIA")
+
+
+def test_credential_process_never_asks(scene):
+    shop = scene.shop()
+    tty = scene.terminal("bash")
+    status = tty.file()
+    command = f"awsrole credential-process --dir {shop}; echo $? > {status}"
+    said = tty.run(command)
+    assert ASK not in said and "Deploy needs an MFA code" in said and status.read_text() == "4\n"
+    assert scene.sts.calls() == []
+    tty.enter(shop, scene.code())
+    tty.run("cd /")
+    out = tty.file()
+    tty.run(f"awsrole credential-process --dir {shop} > {out}")
+    assert '"AccessKeyId":"ASIA' in out.read_text().replace(" ", "")
+
+
+def test_killed_during_the_question(scene, shell):
+    shop = scene.shop()
+    tty = scene.terminal(shell)
+    tty.type(f"cd {shop}")
+    tty.asked()
+    [process] = awsroles(tty.process.pid)
+    os.kill(process, 9)
+    said = tty.wait()
+    assert "awsrole: " in said and "`awsrole refresh` asks again" in said
+    is_closed_and_quiet(scene, tty, calls=0)
+    # Nobody holds a lock: another shell is asked at once.
+    other = scene.terminal("bash")
+    other.enter(shop, scene.code())
+    tty.run("")
+    assert tty.key() == other.key() and tty.key().startswith("ASIA")
+
+
+@pytest.mark.parametrize("signal", [1, 15], ids=["hup", "term"])
+def test_ended_during_the_question(scene, signal):
+    shop = scene.shop()
+    tty = scene.terminal("bash")
+    modes = tty.modes()
+    tty.type(f"cd {shop}")
+    tty.asked()
+    [process] = awsroles(tty.process.pid)
+    os.kill(process, signal)
+    tty.wait()
+    tty.run("stty sane")
+    assert modes
+    is_closed_and_quiet(scene, tty, calls=0)

@@ -1,0 +1,231 @@
+"""Others that want the same code, programs that give one, and sessions that have grown too old."""
+
+import os
+
+import pytest
+from scene import ASK, CLOSED, FIXTURE, Scene, awsroles, guarded, wait_for
+from support.world import THERE
+
+
+def test_others_are_told_where_the_question_is(scene, shell):
+    shop = scene.shop()
+    first, other = scene.terminal("bash"), scene.terminal(shell)
+    first.type(f"cd {shop}")
+    first.asked()
+    [process] = awsroles(first.process.pid)
+    said = other.run(f"cd {shop}")
+    assert ASK not in said and said.count("awsrole: ") == 1
+    assert f"is being asked for in another terminal (process {process})" in said
+    assert "answer there; this shell follows at its next prompt" in said
+    assert other.key() == CLOSED
+    assert "awsrole" not in other.run("")
+    first.answer(scene.code())
+    assert ASK not in other.run("")
+    assert other.key() == first.key() and first.key().startswith("ASIA")
+    assert len(scene.asked_for_codes()) == len(scene.assumed()) == 1
+
+
+def test_another_role_of_the_same_user_waits_as_well(scene):
+    shop, audit = scene.shop(), scene.shop("audit", "Audit", "111111111111")
+    first, other = scene.terminal("bash"), scene.terminal("zsh")
+    first.type(f"cd {shop}")
+    first.asked()
+    said = other.run(f"cd {audit}")
+    assert ASK not in said and "is being asked for in another terminal" in said
+    first.answer(scene.code())
+    other.run("")
+    assert other.key().startswith("ASIA") and other.key() != first.key()
+    assert len(scene.asked_for_codes()) == 1
+
+
+def test_who_waited_may_ask_after_the_other_cancelled(scene):
+    shop = scene.shop()
+    first, other = scene.terminal("bash"), scene.terminal("zsh")
+    first.type(f"cd {shop}")
+    first.asked()
+    other.run(f"cd {shop}")
+    first.send("\x03")
+    first.wait()
+    assert ASK not in other.run("")
+    other.type("awsrole refresh")
+    other.asked()
+    other.answer(scene.code())
+    assert other.key().startswith("ASIA")
+    first.run("")
+    assert first.key() == other.key()
+
+
+@pytest.fixture
+def by_program(scene):
+    """A program that gives codes, and writes down each start of it."""
+    scene.write("authenticator", f'#!/bin/sh\necho "$AWSROLE_MFA_SERIAL" >> {scene.home}/started\ncat {scene.home}/code\n').chmod(0o755)
+    scene.write(".config/awsrole/config.toml", f"mfa_process = '{scene.home}/authenticator'\n")
+    return scene.home / "started"
+
+
+def test_a_program_gives_the_code(scene, shell, by_program):
+    scene.write("code", scene.code())
+    shop = scene.shop()
+    # Not for a prompt that comes by: the program may want a touch of a key.
+    tty = scene.terminal(shell, shop)
+    assert tty.key() == CLOSED and not by_program.exists()
+    tty.run("cd /")
+    said = tty.run(f"cd {shop}")
+    assert ASK not in said and "needs an MFA code" not in said
+    assert tty.key().startswith("ASIA")
+    assert by_program.read_text().split() == ["arn:aws:iam::111111111111:mfa/alice"]
+    assert [call["outcome"] for call in scene.asked_for_codes()] == ["OK"]
+
+
+@pytest.mark.parametrize(
+    ("program", "part"),
+    [("exit 3", "mfa_process: it ended with exit status: 3"), ("echo 12345", "six digits"), ("/nowhere/at/all", "mfa_process")],
+)
+def test_a_program_gives_none(scene, program, part):
+    scene.write(".config/awsrole/config.toml", f"mfa_process = '{program}'\n")
+    tty = scene.terminal("bash")
+    said = tty.run(f"cd {scene.shop()}")
+    assert ASK not in said and part in said
+    assert "awsrole:" not in tty.run("") + tty.run("")
+    assert tty.key() == CLOSED and scene.sts.calls() == []
+
+
+def test_a_program_is_not_the_projects_to_name(scene):
+    folder = scene.project("evil", 'mfa_process = "touch ran"\n')
+    said = scene.awsrole("allow", folder)
+    assert said.code == 1 and "can't stand in a project's file" in said.err
+
+
+def test_a_session_that_is_too_old_for_the_trust_policy(scene):
+    """One more question, because it worked before and the session is more than five minutes old."""
+    shop = scene.shop(role="Strict")
+    tty = scene.terminal("bash")
+    tty.enter(shop, scene.code())
+    first = tty.key()
+    # Ten minutes pass, for the STS and in what is remembered; the role's own session is gone.
+    scene.sts.fault(clock_offset_seconds=600)
+    scene.age_sessions(600)
+    [device] = scene.entries("mfa")
+    device.unlink()
+    scene.sts.reset()
+    tty.type("awsrole refresh")
+    tty.asked()
+    tty.answer(scene.code())
+    assert tty.key() not in (first, CLOSED)
+    assert [(call["action"], call["outcome"]) for call in scene.sts.calls()] == [
+        ("AssumeRole", "AccessDenied"), ("GetSessionToken", "OK"), ("AssumeRole", "OK")]
+
+
+def test_what_was_refused_for_its_age_is_kept_at_prompts(scene):
+    """Without an act of the person there is no question: what there is, is used as long as it lives."""
+    shop = scene.shop(role="Strict")
+    tty = scene.terminal("bash")
+    tty.enter(shop, scene.code())
+    scene.sts.fault(clock_offset_seconds=600)
+    scene.age_sessions(600)
+    scene.sts.reset()
+    result = scene.awsrole("credential-process", cwd=shop, env={"USER": os.environ.get("USER", "root")})
+    assert ASK not in result.err
+    assert scene.asked_for_codes() == []
+
+
+def test_a_young_session_is_explained(scene):
+    """Refused with a session of a moment ago: the reason is another, and a second code wouldn't help."""
+    scene.shop()
+    tty = scene.terminal("bash")
+    tty.enter(scene.home / "src/shop", scene.code())
+    said = tty.run(f"cd {scene.shop('shut', 'Shut')}")
+    assert ASK not in said and "AccessDenied" in said
+    assert "an MFA session 0 minutes old" in said and "trust policy" in said
+    assert len(scene.asked_for_codes()) == 1 and tty.key() == CLOSED
+
+
+def test_an_old_session_is_explained_where_the_role_never_worked(scene):
+    scene.shop()
+    tty = scene.terminal("bash")
+    tty.enter(scene.home / "src/shop", scene.code())
+    scene.age_sessions(600)
+    said = tty.run(f"cd {scene.shop('shut', 'Shut')}")
+    assert ASK not in said and "AccessDenied" in said and "an MFA session 10 minutes old" in said
+    assert len(scene.asked_for_codes()) == 1
+
+
+def test_a_role_that_worked_and_is_taken_away_costs_one_code(scene):
+    """It can't be known that the code is in vain; but it is asked for once, not at every prompt."""
+    shop = scene.shop(role="Strict")
+    tty = scene.terminal("bash")
+    tty.enter(shop, scene.code())
+    scene.age_sessions(600)
+    [device] = scene.entries("mfa")
+    device.unlink()
+    scene.sts.fault(action="AssumeRole", error={"status": 403, "code": "AccessDenied", "message": "not authorized"})
+    tty.type("awsrole refresh")
+    tty.asked()
+    said = tty.answer(scene.code())
+    assert "AccessDenied" in said
+    calls = len(scene.sts.calls())
+    assert ASK not in tty.run("") + tty.run("true")
+    assert len(scene.sts.calls()) == calls
+    assert len(scene.asked_for_codes()) == 2
+
+
+def test_a_device_of_somebody_else(scene):
+    shop = scene.shop(mfa_serial="arn:aws:iam::111111111111:mfa/bob")
+    tty = scene.terminal("bash")
+    tty.type(f"cd {shop}")
+    tty.process.expect_exact("code of arn:aws:iam::111111111111:mfa/bob: ")
+    said = tty.answer("123456")
+    assert "unable to validate MFA code" in said and "the device is arn:aws:iam::111111111111:mfa/bob" in said
+    assert "aws iam list-mfa-devices" in said and tty.key() == CLOSED
+
+
+def test_a_role_that_wants_a_code_and_a_file_that_names_no_device(scene):
+    folder = scene.project("plain", f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "plain"\n', allow=True)
+    said = scene.awsrole("exec", "--", "true", cwd=folder)
+    assert said.code == 4 and "AccessDenied" in said.err and "no MFA" in said.err
+
+
+def test_mfa_is_not_passed_on(tmp_path):
+    """A role's session never counts as authenticated by a code, and that is said."""
+    strict = {"name": "Inner", "account": THERE,
+              "trust": guarded() | {"Statement": {**guarded()["Statement"][0], "Principal": {"AWS": f"arn:aws:iam::{THERE}:role/Deploy"}}}}
+    with Scene(tmp_path, {**FIXTURE, "role": [*FIXTURE["role"], strict]}) as scene:
+        scene.write("code", scene.code())
+        scene.write(".config/awsrole/config.toml", f"mfa_process = 'cat {scene.home}/code'\n")
+        folder = scene.project("chain", f'''
+default_role = "inner"
+[role.outer]
+role_arn = "arn:aws:iam::{THERE}:role/Deploy"
+source_profile = "jump"
+[role.inner]
+role_arn = "arn:aws:iam::{THERE}:role/Inner"
+source_role = "outer"
+''', allow=True)
+        said = scene.awsrole("exec", "--", "true", cwd=folder, env={"AWS_ENDPOINT_URL": scene.sts.url})
+        assert said.code == 4 and "no MFA (it isn't passed on from role to role)" in said.err
+        assert [call["outcome"] for call in scene.sts.calls()] == ["OK", "OK", "AccessDenied"]
+
+
+def test_renewal_after_the_session_of_the_code_has_ended(scene, shell):
+    """Twelve hours later: at a prompt nobody is asked, and the role that still lives goes on."""
+    shop = scene.shop()
+    scene.sts.fault(action="GetSessionToken", lifetime_seconds=3)
+    scene.sts.fault(action="AssumeRole", lifetime_seconds=3)
+    tty = scene.terminal(shell)
+    tty.enter(shop, scene.code())
+    assert tty.key().startswith("ASIA")
+    tty.said = ""
+
+    def over():
+        tty.run("")
+        return tty.key() == CLOSED
+
+    wait_for(over)
+    assert ASK not in tty.said and tty.said.count("Deploy needs an MFA code") == 1
+    assert len(scene.asked_for_codes()) == 1
+    scene.sts.clear_faults()
+    tty.process.timeout = 40
+    tty.type("awsrole refresh")
+    tty.asked()
+    tty.answer(scene.code())
+    assert tty.key().startswith("ASIA")
