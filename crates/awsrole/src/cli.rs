@@ -186,6 +186,15 @@ pub(crate) enum Hook {
     Zsh,
     /// The snippet for ~/.config/fish/config.fish (fish 3.5 or newer)
     Fish,
+    /// What an export starts when a role is due: renews it, on its own and without a word
+    #[command(hide = true)]
+    Renew {
+        /// The role chosen in this shell
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+        /// The files found, nearest first
+        files: Vec<PathBuf>,
+    },
     /// What the snippets call when something changed: prints statements for the shell
     Export {
         /// The shell

@@ -1,173 +1,225 @@
 //! What STS's refusals mean, and what to do about them.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::arn::account_of;
 use crate::credentials::Credentials;
 use crate::limits::MfaSerial;
 use crate::plan::{AssumeRole, RolePlan, Step};
-use crate::policy::Principal;
 use crate::problem::Problem;
+use crate::source::Source;
 use crate::sts::StsError;
+
+mod denied;
 
 /// Explains why a step of a plan failed.
 #[must_use]
 pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsError, now: SystemTime) -> Problem {
-    let step = &plan.steps[index];
-    let asked = match step {
-        Step::AssumeRole(role) => role.role_arn.to_string(),
-        Step::SessionToken(_) => format!("a session of {}", plan.source),
-    };
-    let who = match index {
-        0 => format!("{} (key {})", plan.source, caller.access_key_id),
-        _ => caller.arn.clone().unwrap_or_else(|| caller.access_key_id.clone()),
-    };
-    let mfa = mfa_of(plan, index, caller, now);
-    let endpoint = plan.endpoint.shown();
+    let call = Call { plan, index, caller, now };
+    let (what, who, endpoint) = (call.what(), call.who(), plan.endpoint.shown());
     let (code, message, server_time) = match error {
         StsError::Refused { code, message, server_time } => (code.as_str(), message.as_str(), *server_time),
         StsError::Unreachable(_) | StsError::TimedOut(_) => {
-            return Problem::new(format!("{endpoint} can't be reached, so {asked} can't be had"))
+            return Problem::new(format!("{endpoint} can't be reached, so {what} can't be had"))
                 .because(error)
-                .hint("check the network, proxies (HTTPS_PROXY) and the region; awsrole tries again by itself");
+                .hint("check the network, proxies (HTTPS_PROXY) and the region; at a prompt awsrole tries again by itself");
         }
         StsError::Malformed(_) => {
-            return Problem::new(format!("{endpoint} gave no usable answer for {asked}"))
+            return Problem::new(format!("{endpoint} gave no usable answer for {what}"))
                 .because(error)
-                .hint("is the endpoint really STS? see AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config");
+                .hint("is the endpoint really STS? see AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config")
+                .hint("networks that want a sign-in first (hotels, trains) answer instead of STS, and so do some proxies");
         }
     };
-    let problem = Problem::new(format!("STS refused {asked}")).because(error);
+    let refused = Problem::new(format!("STS refused {what}"));
+    let problem = refused.because(denied::readable(&error.to_string())).fact("asked by", &who);
+    let step = call.step();
     match (code, step) {
         _ if message.contains("invalid MFA one time pass code") => {
             problem.hint("the code was wrong, or used already; `awsrole refresh` asks for the next one")
         }
         _ if message.contains("unable to validate MFA code") => problem
-            .because(format!("the device is {}", step.mfa_serial().map_or("none", MfaSerial::as_str)))
-            .hint("mfa_serial must be a device of the very user whose keys are used: compare with `aws iam list-mfa-devices`"),
-        ("AccessDenied" | "AccessDeniedException", Step::AssumeRole(role)) => access_denied(problem, role, message, &who, &mfa),
-        ("AccessDenied" | "AccessDeniedException", Step::SessionToken(_)) => {
-            problem.hint(format!("a session needs long-term keys; {who} may be temporary"))
+            .fact("device", step.mfa_serial().map_or("none", MfaSerial::as_str))
+            .hint("mfa_serial must be a device of the very user whose keys are used; its ARN stands in IAM's console: Users, Security credentials")
+            .hint("a security key (FIDO) gives no codes: an authenticator app must be registered beside it"),
+        ("AccessDenied" | "AccessDeniedException", Step::AssumeRole(role)) => {
+            denied::explain(problem.fact("sent", call.sent(role)), &call, role, message)
         }
-        ("InvalidClientTokenId" | "UnrecognizedClientException", _) => problem
-            .because(format!("the caller was {who}"))
-            .hint("the access key is unknown to AWS: deleted, inactive, or of another partition")
-            .hint("compare with `aws iam list-access-keys`, then `aws configure` the profile anew"),
+        ("AccessDenied" | "AccessDeniedException", Step::SessionToken(_)) if message.contains("session credentials") => {
+            problem.hint("only long-term keys (AKIA…) of a user can open a session: leave out mfa_serial, or use another profile")
+        }
+        ("AccessDenied" | "AccessDeniedException", Step::SessionToken(_)) => {
+            problem.hint("opening a session needs no permission, so something denies it: a Deny in the user's policies, or one of the organization's (SCP)")
+        }
+        ("InvalidClientTokenId" | "UnrecognizedClientException", _) => {
+            let problem = problem
+                .hint("AWS doesn't know the access key: it was deleted or deactivated, or belongs to another partition")
+                .hint(call.renewal());
+            match plan.endpoint.region.as_str() {
+                region if plan.endpoint.url.is_none() && !ENABLED_BY_DEFAULT.contains(&region) => problem.hint(format!(
+                    "{region} must be switched on for an account, and knows no keys of those where it isn't: try region = \"us-east-1\""
+                )),
+                _ => problem,
+            }
+        }
         ("ExpiredToken" | "ExpiredTokenException", _) => {
-            problem.because(format!("the caller was {who}")).hint("the source's own credentials have expired: renew them, then `awsrole refresh`")
+            problem.hint(format!("the credentials that make the call have expired: {}", call.renewal()))
         }
         ("SignatureDoesNotMatch" | "RequestExpired" | "RequestTimeTooSkewed", _) => match server_time.map(|time| minutes_off(now, time)) {
             Some(minutes) if minutes.abs() >= 5 => {
                 let direction = if minutes > 0 { "fast" } else { "slow" };
-                problem.hint(format!("this machine's clock is {} minutes {direction}: set it (timedatectl set-ntp true)", minutes.abs()))
+                let off = humantime::format_duration(Duration::from_secs(minutes.unsigned_abs() * 60));
+                let command = if cfg!(target_os = "macos") { "sudo sntp -sS time.apple.com" } else { "sudo timedatectl set-ntp true" };
+                problem.hint(format!("this machine's clock is {off} {direction}: set it (`{command}`)"))
             }
             _ => problem
-                .because(format!("the caller was {who}"))
-                .hint("the secret access key doesn't belong to the access key id: `aws configure` the profile anew"),
+                .hint(format!("the secret access key doesn't belong to the access key: {}", call.renewal())),
         },
         ("RegionDisabledException", _) => {
-            problem.hint(format!("STS is switched off in {} for that account: set another `region`, or switch it on in IAM's account settings", plan.endpoint.region.as_str()))
+            problem.hint(format!("STS is switched off in {} for the caller's account: set another `region`, or switch it on there (IAM's console, Account settings)", plan.endpoint.region.as_str()))
         }
-        ("Throttling" | "ThrottlingException", _) => problem.hint("too many calls; awsrole tries again by itself in half a minute"),
         ("PackedPolicyTooLarge" | "PackedPolicyTooLargeException", _) => {
-            problem.hint("policy, policy_arns and session_tags are too large together once packed: make them shorter")
+            problem.hint("AWS packs policy, policy_arns and session_tags into one space, and they don't fit: make them shorter")
         }
-        ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem.hint("`policy` is JSON, but not an IAM policy"),
-        ("ValidationError", Step::AssumeRole(role)) if message.contains("MaxSessionDuration") => problem
-            .because(format!("asked for {}", duration(role)))
-            .hint("lower duration_seconds, or raise the role's maximum session duration (`aws iam update-role --max-session-duration`)"),
-        ("ValidationError", _) if message.contains("role chaining") => {
-            problem.hint("set duration_seconds = 3600 or leave it out: awsrole renews the session by itself")
+        ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem
+            .hint("`policy` in .awsrole.toml is JSON, but not an IAM policy: it needs Version and Statement, each with Effect, Action and Resource"),
+        ("ValidationError", Step::AssumeRole(role)) if message.contains("MaxSessionDuration") => {
+            let seconds = role.duration.map_or(3600, |duration| duration.seconds());
+            problem.fact("sent", duration(role)).hint("lower duration_seconds").hint(format!(
+                "or raise the maximum in account {}: aws iam update-role --role-name {} --max-session-duration {seconds}",
+                role.role_arn.account(),
+                role.role_arn.name()
+            ))
         }
-        _ => problem.because(format!("the caller was {who}")),
+        ("ValidationError", _) if message.contains("role chaining") => problem
+            .hint("whoever calls with a role's session gets an hour at most: set duration_seconds = 3600 or leave it out; awsrole renews the session by itself"),
+        _ if error.is_transient() => problem.hint("there is nothing to mend here: at a prompt awsrole tries again in half a minute"),
+        _ => problem.hint("the code is explained in AWS's documentation: STS API reference, and \"Common errors\" there; `awsrole why` shows all that was asked"),
     }
 }
 
-/// How the caller authenticated: what a condition on MFA sees.
-fn mfa_of(plan: &RolePlan, index: usize, caller: &Credentials, now: SystemTime) -> String {
-    if plan.steps[index].mfa_serial().is_some() {
-        return "an MFA code".to_owned();
+/// Regions in which every account may act; any other must be switched on (AWS Account Management
+/// Reference Guide, "Enable or disable AWS Regions"). AWS adds no more to them.
+const ENABLED_BY_DEFAULT: [&str; 17] = [
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+];
+
+/// A call that was made.
+struct Call<'a> {
+    plan: &'a RolePlan,
+    index: usize,
+    caller: &'a Credentials,
+    now: SystemTime,
+}
+
+/// What a condition on MFA sees of a call.
+enum Mfa {
+    /// The code came with the call.
+    Code,
+    /// The caller's session was opened with a code, so many minutes ago.
+    Session(u64),
+    /// A user's keys, without a code.
+    Keys,
+    /// A role's session: none has MFA, whoever assumed the role.
+    Role,
+}
+
+impl Call<'_> {
+    fn step(&self) -> &Step {
+        &self.plan.steps[self.index]
     }
-    match index.checked_sub(1).map(|before| &plan.steps[before]) {
-        Some(step @ Step::SessionToken(_)) if step.mfa_serial().is_some() => {
-            let minutes = now.duration_since(caller.issued).unwrap_or_default().as_secs() / 60;
-            format!("an MFA session {minutes} minutes old")
+
+    fn before(&self) -> Option<&Step> {
+        self.index.checked_sub(1).map(|before| &self.plan.steps[before])
+    }
+
+    fn what(&self) -> String {
+        match self.step() {
+            Step::AssumeRole(role) => role.role_arn.to_string(),
+            Step::SessionToken(_) => format!("a session of {}", self.plan.source),
         }
-        Some(Step::AssumeRole(_)) => "no MFA (it isn't passed on from role to role)".to_owned(),
-        _ => "no MFA".to_owned(),
     }
-}
 
-/// Two accounts decide, and mostly STS doesn't say which of them refused.
-fn access_denied(problem: Problem, role: &AssumeRole, message: &str, who: &str, mfa: &str) -> Problem {
-    let principal = message.split_whitespace().find(|word| word.starts_with("arn:") && !word.contains(":role/"));
-    let callers_account = principal.and_then(account_of);
-    let caller = Principal::of(principal.unwrap_or(who)).named;
-    let roles_account = role.role_arn.account();
-    let arn = &role.role_arn;
-    let problem = problem.because(format!("the caller was {who}; sent were {}", sent(role, mfa)));
-    let account = callers_account.as_ref().map_or("the caller's account".to_owned(), |id| format!("account {id}"));
-    let identity = format!("in {account}: the caller's identity policy must allow sts:AssumeRole on {arn}");
-    let trust = format!("in account {roles_account}: the role's trust policy must name {caller} or its account");
-    let problem = if message.contains("explicit deny") {
-        problem.hint("a policy denies it in so many words: look for a Deny in the caller's policies, its permissions boundary and the organization's SCPs")
-    } else if message.contains("no identity-based policy") {
-        problem.hint(identity)
-    } else if message.contains("no resource-based policy") {
-        problem.hint(trust)
-    } else if callers_account.as_ref() == Some(roles_account) {
-        problem.hint(format!(
-            "{trust}; if it names the account, {}",
-            identity.trim_start_matches(&format!("in {account}: "))
-        ))
-    } else {
-        problem.hint(identity).hint(format!("{trust}; both are needed, and STS doesn't say which is missing"))
-    };
-    let problem = match conditions(role, mfa) {
-        conditions if conditions.is_empty() => problem,
-        conditions => {
-            problem.hint(format!("conditions of the trust policy that would refuse this: {}", conditions.join("; ")))
+    fn who(&self) -> String {
+        let (source, key) = (&self.plan.source, &self.caller.access_key_id);
+        match (self.before(), &self.caller.arn) {
+            (None, _) => format!("{source} (key {key})"),
+            (Some(_), Some(arn)) => arn.clone(),
+            (Some(_), None) => format!("a session of {source} (key {key})"),
         }
-    };
-    problem.hint("a role that isn't there is refused in the same words; `awsrole policy` prints both documents")
-}
+    }
 
-/// Conditions that are common in trust policies and that this call wouldn't meet.
-fn conditions(role: &AssumeRole, mfa: &str) -> Vec<String> {
-    let mut conditions = Vec::new();
-    if mfa.starts_with("no MFA") {
-        conditions.push("aws:MultiFactorAuthPresent (set mfa_serial)".to_owned());
-    } else if mfa.contains("session") {
-        conditions.push("aws:MultiFactorAuthAge, if it is shorter than that (`awsrole refresh`)".to_owned());
+    fn mfa(&self) -> Mfa {
+        if self.step().mfa_serial().is_some() {
+            return Mfa::Code;
+        }
+        match self.before() {
+            Some(step @ Step::SessionToken(_)) if step.mfa_serial().is_some() => {
+                Mfa::Session(self.now.duration_since(self.caller.issued).unwrap_or_default().as_secs() / 60)
+            }
+            None if self.caller.session_token.is_some() => Mfa::Role,
+            Some(Step::AssumeRole(_)) => Mfa::Role,
+            _ => Mfa::Keys,
+        }
     }
-    if role.external_id.is_none() {
-        conditions.push("sts:ExternalId (set external_id)".to_owned());
-    }
-    if role.source_identity.is_some() {
-        conditions.push("no sts:SetSourceIdentity among its actions".to_owned());
-    }
-    if !role.tags.tags.is_empty() {
-        conditions.push("no sts:TagSession among its actions".to_owned());
-    }
-    conditions.push(format!("sts:RoleSessionName, if it isn't {}", role.session_name.as_str()));
-    conditions
-}
 
-/// What was sent, in a person's words: the conditions of a trust policy look at nothing else.
-fn sent(role: &AssumeRole, mfa: &str) -> String {
-    let mut parts = vec![format!("session name {}", role.session_name.as_str())];
-    parts.push(
-        role.external_id.as_ref().map_or("no external id".to_owned(), |id| format!("external id {}", id.as_str())),
-    );
-    parts.push(mfa.to_owned());
-    if let Some(identity) = &role.source_identity {
-        parts.push(format!("source identity {}", identity.as_str()));
+    /// What was sent, in a person's words: the conditions of a trust policy look at nothing else.
+    fn sent(&self, role: &AssumeRole) -> String {
+        let mut parts = vec![format!("session name {}", role.session_name.as_str())];
+        parts.push(
+            role.external_id.as_ref().map_or("no external id".to_owned(), |id| format!("external id {}", id.as_str())),
+        );
+        parts.push(match self.mfa() {
+            Mfa::Code => "an MFA code".to_owned(),
+            Mfa::Session(minutes) => format!("an MFA session {minutes} minutes old"),
+            Mfa::Keys | Mfa::Role => "no MFA".to_owned(),
+        });
+        if let Some(identity) = &role.source_identity {
+            parts.push(format!("source identity {}", identity.as_str()));
+        }
+        if !role.tags.tags.is_empty() {
+            let keys: Vec<&str> = role.tags.tags.keys().map(String::as_str).collect();
+            parts.push(format!("session tags {}", keys.join(" ")));
+        }
+        parts.push(duration(role));
+        parts.join(", ")
     }
-    if !role.tags.tags.is_empty() {
-        parts.push(format!("{} session tags", role.tags.tags.len()));
+
+    /// How the caller comes by good credentials.
+    fn renewal(&self) -> String {
+        if self.before().is_some() {
+            return "`awsrole logout --all` forgets the sessions that awsrole holds; entering the directory opens new ones".to_owned();
+        }
+        match &self.plan.source {
+            Source::StaticKeys(keys) => match keys.holder.strip_prefix("profile ") {
+                Some(profile) if keys.session_token.is_none() => {
+                    format!("`aws configure --profile {profile}` enters other keys (new ones: IAM's console, Users, Security credentials)")
+                }
+                Some(profile) => format!("profile {profile} holds temporary keys: whatever wrote them there must write new ones"),
+                None => "the keys come from the environment: leave the directory, set new ones, and come back".to_owned(),
+            },
+            Source::Process(process) => format!("the credential_process of profile {} gave them", process.profile),
+            Source::IdentityCenter(_) => "`awsrole login` signs in again".to_owned(),
+            Source::ConsoleLogin(login) => format!("`aws login --profile {}` signs in again", login.profile),
+            Source::WebIdentity(token) => format!("{} must hold a new token", token.token_file.display()),
+            Source::Instance | Source::Container => "the platform hands out new ones; `awsrole refresh` asks for them".to_owned(),
+        }
     }
-    parts.push(duration(role));
-    parts.join(", ")
 }
 
 fn duration(role: &AssumeRole) -> String {
@@ -177,7 +229,7 @@ fn duration(role: &AssumeRole) -> String {
 
 /// By how many minutes the local clock is ahead of the server's.
 fn minutes_off(local: SystemTime, server: SystemTime) -> i64 {
-    let minutes = |duration: std::time::Duration| i64::try_from(duration.as_secs() / 60).unwrap_or(i64::MAX);
+    let minutes = |duration: Duration| i64::try_from((duration.as_secs() + 30) / 60).unwrap_or(i64::MAX);
     match local.duration_since(server) {
         Ok(ahead) => minutes(ahead),
         Err(behind) => -minutes(behind.duration()),

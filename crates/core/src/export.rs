@@ -38,6 +38,8 @@ pub enum Event {
     Due,
     /// A closed directory is looked at again.
     Retry,
+    /// Nobody waits: this is the renewal itself.
+    Renewal,
 }
 
 /// What becomes of a shell's environment.
@@ -52,6 +54,8 @@ pub struct Export {
     pub chosen: Option<String>,
     /// How many of the files count.
     pub depth: usize,
+    /// The role is due: somebody must renew it while the prompt stays free.
+    pub renew: bool,
     /// What a person should be told.
     pub problem: Option<Problem>,
     /// What a person should be told although all is well; each one line.
@@ -105,6 +109,7 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         deadline: matches!(change, Change::Closed).then(|| context.now + LOOK_AGAIN),
         change,
         depth,
+        renew: false,
         problem,
         notices: Vec::new(),
     };
@@ -151,7 +156,7 @@ fn enter(
     }
     let plan = plan_of(context, allowed, role)?;
     let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
-    let wish = Wish { now: context.now, patience, at_least: Duration::ZERO };
+    let wish = Wish { patience, due_will_do: event != Event::Renewal, ..Wish::asked(context.now) };
     let obtained = obtain(&plan, &Cache::in_dir(&context.paths.cache), outside, wish)?;
     if obtained.asked {
         // Shells that wait for the same code follow at their next prompt; if they can't be told,
@@ -160,9 +165,11 @@ fn enter(
     }
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
     let diff = EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy(), role);
+    // While a renewal is under way its result is looked for before the old credentials end.
+    let soon = LOOK_AGAIN.min(obtained.credentials.remaining(context.now) / 2).max(Duration::from_secs(1));
     let deadline = match &obtained.problem {
-        None => obtained.credentials.renew_at(),
-        Some(_) => obtained.credentials.expiration.map(|end| end.min(context.now + LOOK_AGAIN)),
+        None if !obtained.due => obtained.credentials.renew_at(),
+        _ => obtained.credentials.expiration.map(|end| end.min(context.now + soon)),
     };
     Ok(Export {
         adopt: Vec::new(),
@@ -170,6 +177,7 @@ fn enter(
         change: Change::Role(diff),
         deadline,
         depth: 1,
+        renew: obtained.due && obtained.problem.is_none(),
         problem: obtained.problem,
         notices: if obtained.fresh { plan.notices } else { Vec::new() },
     })

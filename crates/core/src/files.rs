@@ -1,6 +1,6 @@
 //! Private files: 0600 from birth, in 0700 directories, whole or not there.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -64,28 +64,23 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Opens a file for reading without ever waiting: a FIFO without a writer must not hold a prompt.
-pub fn open_without_waiting(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
 /// Anything but a regular file and anything larger is refused, before more than `limit` bytes were
 /// read.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    // Ask before opening: opening a device can have effects. Ask again after: it may have changed.
+    use rustix::fs::OFlags;
     let refused = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
-    if !fs::metadata(path)?.is_file() {
+    // Neither waits for a FIFO's writer nor makes a terminal ours.
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
         return Err(refused("not a regular file"));
     }
-    let file = open_without_waiting(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(refused("not a regular file"));
-    }
-    let mut bytes = Vec::new();
+    // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+    let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(limit) + 1).unwrap_or_default());
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(refused("larger than allowed"));

@@ -17,6 +17,9 @@ use crate::sts::{Sts, StsError};
 /// How long to wait for another process that asks for the same.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
+/// With so little left, credentials are renewed while the person waits.
+const AT_THE_END: Duration = Duration::from_secs(3);
+
 /// From this age on an MFA session may be too old for a trust policy with `aws:MultiFactorAuthAge`.
 const OLD_MFA: Duration = Duration::from_secs(300);
 
@@ -40,6 +43,22 @@ pub struct Wish {
     pub patience: Patience,
     /// The life that must remain.
     pub at_least: Duration,
+    /// Whether credentials that are due for renewal, but good, will do: somebody else renews them.
+    pub due_will_do: bool,
+}
+
+impl Wish {
+    /// What a person wants who waits for it.
+    #[must_use]
+    pub fn asked(now: SystemTime) -> Self {
+        Self { now, patience: Patience::Asked, at_least: Duration::ZERO, due_will_do: false }
+    }
+
+    /// What is wanted by the way, with nobody waiting.
+    #[must_use]
+    pub fn passing(now: SystemTime) -> Self {
+        Self { patience: Patience::Passing, ..Self::asked(now) }
+    }
 }
 
 /// Credentials, and how they were come by.
@@ -48,6 +67,8 @@ pub struct Obtained {
     pub credentials: Credentials,
     /// Why they couldn't be renewed although they should have been.
     pub problem: Option<Problem>,
+    /// They should be renewed, though they are still good.
+    pub due: bool,
     /// They are new, not from the cache.
     pub fresh: bool,
     /// A code was given: other shells may want to look again.
@@ -65,10 +86,16 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
     let walk = Walk { plan, cache, outside, wish, locks: RefCell::default(), asked: RefCell::default() };
     let done = |credentials: Credentials, problem| {
         pin::check_result(plan, &credentials)?;
-        Ok(Obtained { credentials, problem, fresh: false, asked: walk.asked.take() })
+        Ok(Obtained { credentials, problem, due: false, fresh: false, asked: walk.asked.take() })
     };
-    if let Some(entry) = cache.load(&key, wish.now).filter(|entry| walk.is_good(count, entry)) {
-        return done(entry.credentials, None);
+    if let Some(entry) = cache.load(&key, wish.now) {
+        if walk.is_good(count, &entry) {
+            return done(entry.credentials, None);
+        }
+        if wish.due_will_do && !entry.stale && entry.credentials.remaining(wish.now) > AT_THE_END {
+            let problem = cache.failure(&key, wish.now, Patience::Passing).map(|failure| failure.problem);
+            return done(entry.credentials, problem).map(|obtained| Obtained { due: true, ..obtained });
+        }
     }
     if let Some(failure) = cache.failure(&key, wish.now, wish.patience) {
         return match cache.load(&key, wish.now).filter(|entry| entry.credentials.remaining(wish.now) >= wish.at_least) {

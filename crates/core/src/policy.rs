@@ -97,9 +97,9 @@ pub(crate) struct Principal {
     /// What stands in the trust policy.
     pub(crate) named: String,
     /// Where the identity policy goes.
-    attach_to: String,
+    pub(crate) attach_to: String,
     /// A pattern that narrows an account down to the caller.
-    only: Option<String>,
+    pub(crate) only: Option<String>,
     note: Option<String>,
 }
 

@@ -14,7 +14,10 @@ pub struct Problem {
     /// Why, the nearest cause first; each one line.
     #[serde(default)]
     pub causes: Vec<String>,
-    /// What to do; each one line.
+    /// What was asked, and by whom: a label and a text. Causes can't be judged without.
+    #[serde(default)]
+    pub facts: Vec<(String, String)>,
+    /// What to do, the likeliest first; each one line.
     #[serde(default)]
     pub hints: Vec<String>,
 }
@@ -22,13 +25,20 @@ pub struct Problem {
 impl Problem {
     /// A problem that says it all in one line.
     pub fn new(summary: impl Into<String>) -> Self {
-        Self { summary: summary.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { summary: summary.into(), causes: Vec::new(), facts: Vec::new(), hints: Vec::new() }
     }
 
     /// Adds a cause below those that are there.
     #[must_use]
     pub fn because(mut self, cause: impl Display) -> Self {
         self.causes.push(cause.to_string());
+        self
+    }
+
+    /// Adds a fact below those that are there.
+    #[must_use]
+    pub fn fact(mut self, label: &str, text: impl Display) -> Self {
+        self.facts.push((label.to_owned(), text.to_string()));
         self
     }
 
@@ -45,6 +55,9 @@ impl Display for Problem {
         write!(f, "awsrole: {}", escape(&self.summary))?;
         for cause in &self.causes {
             write!(f, "\n  caused by: {}", escape(cause))?;
+        }
+        for (label, text) in &self.facts {
+            write!(f, "\n  {label}: {}", escape(text))?;
         }
         for hint in &self.hints {
             write!(f, "\n  hint: {}", escape(hint))?;
@@ -82,8 +95,8 @@ mod tests {
     fn prints_each_part_on_a_line_of_its_own() {
         let problem = Problem::new("STS refused it").because("AccessDenied").hint("run `awsrole why`");
         assert_eq!(
-            problem.to_string(),
-            "awsrole: STS refused it\n  caused by: AccessDenied\n  hint: run `awsrole why`"
+            problem.fact("asked by", "alice").to_string(),
+            "awsrole: STS refused it\n  caused by: AccessDenied\n  asked by: alice\n  hint: run `awsrole why`"
         );
     }
 

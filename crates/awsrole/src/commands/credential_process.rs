@@ -2,9 +2,8 @@
 //! it. It never asks anything.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use awsrole_core::cache::{Cache, Patience};
+use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::plan_of;
 use awsrole_core::obtain::{Wish, obtain};
@@ -15,7 +14,7 @@ use crate::report::{Failure, Outcome, out};
 pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
     let (outer, allowed, _) = super::allowed(dir, context)?;
     let plan = plan_of(&outer, &allowed, role)?;
-    let wish = Wish { now: context.now, patience: Patience::Passing, at_least: Duration::ZERO };
+    let wish = Wish::passing(context.now);
     let cache = Cache::in_dir(&context.paths.cache);
     let obtained = super::with_outside(&outer, false, |outside| obtain(&plan, &cache, outside, wish));
     let obtained = obtained.map_err(Failure::aws)?;

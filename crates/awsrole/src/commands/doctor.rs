@@ -2,9 +2,8 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use awsrole_core::cache::{Cache, Patience};
+use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::{Finding, Level, examine};
@@ -104,7 +103,7 @@ fn here(context: &Context) -> Vec<Finding> {
         Err(problem) => return bad(problem),
     };
     let cache = Cache::in_dir(Path::new(&context.paths.cache));
-    let wish = Wish { now: context.now, patience: Patience::Passing, at_least: Duration::ZERO };
+    let wish = Wish::passing(context.now);
     match super::with_outside(context, false, |outside| caller(&plan, &cache, outside, wish)) {
         Ok(arn) => vec![Finding::new(
             Level::Ok,

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use awsrole_core::cache::{Cache, Patience};
+use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::environment::EnvDiff;
 use awsrole_core::export::plan_of;
@@ -25,7 +25,7 @@ pub(super) fn run(
     let (outer, allowed, files) = super::allowed(None, context)?;
     let plan = plan_of(&outer, &allowed, role)?;
     let at_least = min_ttl.unwrap_or_default();
-    let wish = Wish { now: context.now, patience: Patience::Asked, at_least };
+    let wish = Wish { at_least, ..Wish::asked(context.now) };
     let cache = Cache::in_dir(&context.paths.cache);
     let obtained = super::with_outside(&outer, true, |outside| obtain(&plan, &cache, outside, wish));
     let obtained = obtained.map_err(Failure::aws)?;

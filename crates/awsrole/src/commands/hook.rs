@@ -1,6 +1,7 @@
 //! `awsrole hook`: the snippets, and what they call.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use awsrole_core::context::Context;
@@ -21,6 +22,7 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
         Hook::Bash => snippet(Shell::Bash, context),
         Hook::Zsh => snippet(Shell::Zsh, context),
         Hook::Fish => snippet(Shell::Fish, context),
+        Hook::Renew { role, files } => renew(role.as_deref(), &files, context),
         Hook::Export { shell, event, ask, role, files } => {
             let shell = match shell {
                 ShellName::Bash => Shell::Bash,
@@ -39,6 +41,10 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
             let export = super::with_outside(&inner, ask, |outside| {
                 export(&inner, outer, &files, role.as_deref(), event, outside)
             });
+            if export.renew {
+                let role = role.as_deref().or(export.chosen.as_deref());
+                start_renewal(&inner, role, &files);
+            }
             tell(&export, event, context.now);
             out(&shell.statements(&export))?;
             Ok(Outcome::Done)
@@ -61,6 +67,26 @@ fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
+/// Starts the renewal on its own: a process that kept our stdout would hold the shell's `$(…)` open.
+/// If it can't be started, the next export renews while the person waits.
+fn start_renewal(outer: &Context, role: Option<&str>, files: &[PathBuf]) {
+    let Some(binary) = ambient::binary(&outer.env) else { return };
+    let mut command = Command::new(binary);
+    command.args(["hook", "renew"]).env_clear().envs(&outer.env.0);
+    command.args(role.map(|name| format!("--role={name}"))).arg("--").args(files);
+    let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+}
+
+/// Renews a role without a word. What fails is remembered, and told by the next export.
+fn renew(role: Option<&str>, files: &[PathBuf], context: &Context) -> Result<Outcome, Failure> {
+    // Away from the terminal: neither its Ctrl-C nor its end is ours.
+    let _ = rustix::process::setsid();
+    let outer = Outer::of(&context.env);
+    let inner = over(context, &outer.env);
+    super::with_outside(&inner, false, |outside| export(&inner, outer, files, role, Event::Renewal, outside));
+    Ok(Outcome::Done)
+}
+
 /// Says what a person should know of an export, once: what is renewed or looked at again by itself
 /// stays silent unless its outcome is new.
 fn tell(export: &Export, event: Event, now: SystemTime) {
@@ -69,7 +95,8 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
         let known = match event {
             Event::Cd | Event::Prompt => false,
             Event::Retry => true,
-            Event::Due => holds_role,
+            Event::Due => holds_role && !is_ending(export, now),
+            Event::Renewal => true,
         };
         if !known {
             complain(problem);
@@ -81,6 +108,12 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
         }
         say(entered(diff, export.deadline, now));
     }
+}
+
+/// Whether the role has less than a minute to live although it should have been renewed.
+fn is_ending(export: &Export, now: SystemTime) -> bool {
+    let left = export.deadline.and_then(|time| time.duration_since(now).ok()).unwrap_or_default();
+    left < Duration::from_secs(29)
 }
 
 fn entered(diff: &EnvDiff, deadline: Option<SystemTime>, now: SystemTime) -> String {

@@ -1,8 +1,6 @@
 //! `awsrole policy`: the documents that let the caller assume the role, to paste.
 
-use std::time::Duration;
-
-use awsrole_core::cache::{Cache, Patience};
+use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::plan_of;
 use awsrole_core::obtain::{Wish, caller};
@@ -19,7 +17,7 @@ pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<O
         return Err(Problem::new(format!("{} assumes no role, so it needs no policies", plan.title())).into());
     }
     let cache = Cache::in_dir(&context.paths.cache);
-    let wish = Wish { now: context.now, patience: Patience::Asked, at_least: Duration::ZERO };
+    let wish = Wish::asked(context.now);
     let first =
         super::with_outside(&outer, true, |outside| caller(&plan, &cache, outside, wish)).map_err(Failure::aws)?;
     let pairs = pairs(&plan, &first);

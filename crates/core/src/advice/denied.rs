@@ -1,0 +1,188 @@
+//! AccessDenied for a role: two accounts decide, and mostly STS doesn't say which of them refused.
+
+use super::{Call, Mfa};
+use crate::arn::account_of;
+use crate::plan::AssumeRole;
+use crate::policy::Principal;
+use crate::problem::Problem;
+
+/// Before an encoded reason (IAM User Guide, "Troubleshoot access denied error messages").
+const ENCODED: &str = "Encoded authorization failure message: ";
+
+/// Lists what the refusal can mean, the likeliest first. A trust policy is refused in the same words
+/// as a role that isn't there; what the caller's own account lacks, AWS mostly names.
+pub(super) fn explain(problem: Problem, call: &Call<'_>, role: &AssumeRole, message: &str) -> Problem {
+    let parties = Parties::of(call, role, message);
+    let problem = if encoded(message).is_some() {
+        problem.hint("AWS encoded the reason: whoever may call sts:DecodeAuthorizationMessage in the caller's account can read it")
+    } else {
+        problem
+    };
+    match named(message) {
+        Some(kind) => parties.named(problem, kind, message.contains("explicit deny"), call),
+        None => parties.either(problem, call, role),
+    }
+}
+
+/// A message for a person: an encoded reason says nothing to anybody.
+pub(super) fn readable(text: &str) -> String {
+    match encoded(text) {
+        Some(blob) => text.replace(blob, "(not readable)"),
+        None => text.to_owned(),
+    }
+}
+
+/// The encoded reason in a message.
+pub(crate) fn encoded(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once(ENCODED)?;
+    rest.split_whitespace().next()
+}
+
+/// The kind of policy that a message names (IAM User Guide, "Troubleshoot access denied error
+/// messages").
+fn named(message: &str) -> Option<&'static str> {
+    const KINDS: [&str; 7] = [
+        "identity-based policy",
+        "resource-based policy",
+        "permissions boundary",
+        "service control policy",
+        "resource control policy",
+        "session policy",
+        "VPC endpoint policy",
+    ];
+    let (_, reason) = message.split_once(" because no ").or_else(|| message.split_once("explicit deny"))?;
+    KINDS.into_iter().find(|kind| reason.contains(kind))
+}
+
+/// Who wants what, as policies speak of it.
+struct Parties<'a> {
+    /// The caller, if STS named it.
+    caller: Option<Principal>,
+    /// The ARN that STS named.
+    arn: Option<&'a str>,
+    callers_account: String,
+    roles_account: String,
+    role: String,
+    role_name: String,
+    /// What wasn't allowed.
+    action: &'a str,
+    same_account: bool,
+}
+
+impl<'a> Parties<'a> {
+    fn of(call: &'a Call<'_>, role: &AssumeRole, message: &'a str) -> Self {
+        let arn = message.split_whitespace().find(|word| word.starts_with("arn:") && !word.contains(":role/"));
+        let arn = arn.or(call.caller.arn.as_deref());
+        let account = arn.and_then(account_of);
+        let performed = message.split_once("to perform: ").and_then(|(_, rest)| rest.split_whitespace().next());
+        Self {
+            caller: arn.map(Principal::of),
+            arn,
+            callers_account: account.as_ref().map_or("the caller's account".to_owned(), |id| format!("account {id}")),
+            roles_account: format!("account {}", role.role_arn.account()),
+            role: role.role_arn.to_string(),
+            role_name: role.role_arn.name().to_owned(),
+            action: performed.filter(|action| action.starts_with("sts:")).unwrap_or("sts:AssumeRole"),
+            same_account: account.as_ref() == Some(role.role_arn.account()),
+        }
+    }
+
+    /// To whom the identity policy belongs.
+    fn holder(&self) -> &str {
+        self.caller.as_ref().map_or("the caller", |caller| caller.attach_to.as_str())
+    }
+
+    fn identity(&self) -> String {
+        format!("in {}: a policy of {} must allow {} on {}", self.callers_account, self.holder(), self.action, self.role)
+    }
+
+    fn trust(&self) -> String {
+        let beside = if self.action == "sts:AssumeRole" {
+            String::new()
+        } else {
+            format!(" and allow {} beside sts:AssumeRole", self.action)
+        };
+        let whom = match &self.caller {
+            None => "the caller or its account".to_owned(),
+            Some(caller) if caller.only.is_some() => format!("{} (the account, whose permission sets' roles come and go)", caller.named),
+            Some(caller) => format!("{} or its account", caller.named),
+        };
+        let session = match (&self.caller, self.arn) {
+            (Some(caller), Some(arn)) if arn.contains(":assumed-role/") && caller.only.is_none() => {
+                "; a session's ARN (…:assumed-role/…) in it fits that one session only"
+            }
+            _ => "",
+        };
+        format!("in {}: the trust policy of role {} must name {whom}{beside}{session}", self.roles_account, self.role_name)
+    }
+
+    /// AWS named the kind of policy.
+    fn named(&self, problem: Problem, kind: &str, denied: bool, call: &Call<'_>) -> Problem {
+        let (action, holder, callers) = (self.action, self.holder(), &self.callers_account);
+        let problem = match (kind, denied) {
+            ("identity-based policy", true) => problem.hint(format!("in {callers}: a policy of {holder}, or of a group it is in, has a Deny that covers {action}")),
+            ("identity-based policy", false) => problem.hint(format!("{}; `awsrole policy` prints it", self.identity())),
+            ("resource-based policy", true) => problem.hint(format!("in {}: the trust policy of role {} has a Deny that covers this call", self.roles_account, self.role_name)),
+            ("resource-based policy", false) => problem.hint(format!("{}; `awsrole policy` prints it", self.trust())),
+            ("permissions boundary", _) => problem.hint(format!("in {callers}: the permissions boundary of {holder} must allow {action} on {}; a policy alone isn't enough", self.role)),
+            ("service control policy", _) => problem.hint(format!("the organization forbids it to {callers} (a service control policy): only its administrators can change that")),
+            ("resource control policy", _) => problem.hint(format!("the organization forbids it for {} (a resource control policy): only its administrators can change that", self.roles_account)),
+            ("session policy", _) => problem.hint(format!("the caller's session was narrowed by a session policy, which must allow {action} on {}", self.role)),
+            _ => problem.hint("the VPC endpoint through which STS is called has a policy that doesn't allow it"),
+        };
+        if denied && kind == "identity-based policy" && matches!(call.mfa(), Mfa::Keys) {
+            return problem.hint("policies that demand MFA deny all to keys without a code (BoolIfExists aws:MultiFactorAuthPresent): set mfa_serial to the ARN of the device");
+        }
+        problem
+    }
+
+    /// It can be either account.
+    fn either(&self, mut problem: Problem, call: &Call<'_>, role: &AssumeRole) -> Problem {
+        if self.same_account {
+            problem = problem.hint(self.trust()).hint(format!("if it names the account only, {}", self.identity()));
+        } else {
+            problem = problem
+                .hint("both accounts must allow it, and STS doesn't say which doesn't; `awsrole policy` prints what each needs")
+                .hint(self.trust());
+        }
+        for condition in self.conditions(call, role) {
+            problem = problem.hint(format!("if the trust policy has a condition on {condition}"));
+        }
+        if !self.same_account {
+            problem = problem.hint(self.identity());
+        }
+        problem.hint(format!("a role that isn't there is refused in the same words: is {} spelled right, with its path?", self.role))
+    }
+
+    /// Conditions that are common in trust policies, and how this call could meet them.
+    fn conditions(&self, call: &Call<'_>, role: &AssumeRole) -> Vec<String> {
+        let mut conditions = Vec::new();
+        match call.mfa() {
+            Mfa::Keys => conditions.push(
+                "aws:MultiFactorAuthPresent: set mfa_serial to the ARN of the device (keys without a code have no such key, so `Bool` refuses them and `BoolIfExists` doesn't)".to_owned(),
+            ),
+            Mfa::Role => conditions.push(
+                "aws:MultiFactorAuthPresent: a role's session never has it, so no code helps; the condition must go, or belongs to the first role of the chain".to_owned(),
+            ),
+            Mfa::Session(minutes) => conditions.push(format!(
+                "aws:MultiFactorAuthAge: the code was given {minutes} minutes ago; `awsrole refresh` asks for a new one"
+            )),
+            Mfa::Code => {}
+        }
+        conditions.push(match &role.external_id {
+            None => "sts:ExternalId: set external_id".to_owned(),
+            Some(id) => format!("sts:ExternalId: it must be {}, to the letter", id.as_str()),
+        });
+        let name = role.session_name.as_str();
+        let user = self.arn.filter(|arn| arn.contains(":user/")).and_then(|arn| arn.rsplit('/').next());
+        conditions.push(match user {
+            Some(user) if user != name => format!("sts:RoleSessionName: it must allow {name}; where it says ${{aws:username}}, set role_session_name = \"{user}\""),
+            Some(_) => format!("sts:RoleSessionName: it must allow {name}"),
+            None => format!("sts:RoleSessionName: it must allow {name} (${{aws:username}} is there for users only, never for a role)"),
+        });
+        if role.source_identity.is_none() {
+            conditions.push("sts:SourceIdentity: set source_identity".to_owned());
+        }
+        conditions
+    }
+}
