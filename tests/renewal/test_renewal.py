@@ -1,0 +1,109 @@
+"""Roles that fall due: renewed by a process of its own while the prompt stays free, kept while they last, closed at their end."""
+
+import os
+import time
+from datetime import datetime, timezone
+
+import pytest
+from support.local_sts import binary
+from support.terminal import SHELLS, Terminal
+from support.world import DEPLOY
+
+NO_ROLE = b"awsrole-no-role"
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request, world):
+    """An interactive shell in an allowed project whose sessions live for 20 seconds."""
+    world.sts.fault(lifetime_seconds=20)
+    project = world.project("shop", DEPLOY, allow=True)
+    program = binary("awsrole")
+    load = f"{program} hook fish | source" if request.param == "fish" else f'eval "$({program} hook {request.param})"'
+    terminal = Terminal(request.param, world.home, load, env=world.environment(), cwd=project)
+    yield terminal
+    terminal.close()
+
+
+def until(met, seconds=30):
+    """Waits for a condition; what it returned last is the answer."""
+    end = time.monotonic() + seconds
+    while not (found := met()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+def prompts_until(shell, met, seconds=40):
+    """Presses Enter until a condition is met; at every prompt the keys in the shell must be good."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        env = shell.env()
+        if met(env):
+            return env
+        expiration = env[b"AWS_CREDENTIAL_EXPIRATION"].decode()
+        assert datetime.fromisoformat(expiration) > datetime.now(timezone.utc), "a command got keys that had expired"
+        time.sleep(0.2)
+    raise AssertionError("it never came")
+
+
+def test_the_prompt_stays_free_while_a_role_is_renewed(shell, world):
+    first = shell.env()[b"AWS_ACCESS_KEY_ID"]
+    world.sts.fault(action="AssumeRole", latency_ms=1500)
+    before = len(world.assumed())
+    # The renewal is asked for, and the prompt comes back with the old role before STS has answered.
+    env = prompts_until(shell, lambda env: len(world.assumed()) > before or env[b"AWS_ACCESS_KEY_ID"] != first)
+    assert env[b"AWS_ACCESS_KEY_ID"] == first
+    env = prompts_until(shell, lambda env: env[b"AWS_ACCESS_KEY_ID"] != first)
+    assert env[b"AWS_ACCESS_KEY_ID"].startswith(b"ASIA")
+    assert len(world.assumed()) == before + 1
+
+
+def test_a_renewal_has_no_terminal_and_no_stream_of_the_shell(shell, world):
+    first = shell.env()[b"AWS_ACCESS_KEY_ID"]
+    world.sts.fault(action="AssumeRole", latency_ms=3000)
+
+    def renewals():
+        found = []
+        for entry in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as text:
+                    words = text.read().split(b"\0")
+                if words[1:3] == [b"hook", b"renew"] and str(world.home).encode() in b" ".join(words):
+                    found.append(int(entry))
+            except OSError:
+                continue
+        return found
+
+    prompts_until(shell, lambda env: renewals() or env[b"AWS_ACCESS_KEY_ID"] != first)
+    (renewal,) = renewals()
+    assert os.getsid(renewal) == renewal
+    streams = {os.readlink(f"/proc/{renewal}/fd/{number}") for number in (0, 1, 2)}
+    assert streams == {"/dev/null"}
+    with open(f"/proc/{renewal}/cmdline", "rb") as text:
+        words = text.read()
+    assert not any(secret.encode() in words for secret in world.secrets)
+    # The shell's end isn't the renewal's.
+    shell.close()
+    before = len(world.entries())
+    assert until(lambda: not renewals())
+    assert len(world.entries()) == before
+
+
+def test_a_role_that_can_not_be_renewed_is_kept_to_its_end_and_then_closed(shell, world):
+    shell.env()
+    world.sts.fault(action="AssumeRole", unavailable=True)
+    said = []
+    end = time.monotonic() + 40
+    while time.monotonic() < end:
+        said.append(shell.run("printf ''"))
+        env = shell.env()
+        if env[b"AWS_ACCESS_KEY_ID"] == NO_ROLE:
+            break
+        assert datetime.fromisoformat(env[b"AWS_CREDENTIAL_EXPIRATION"].decode()) > datetime.now(timezone.utc)
+        time.sleep(0.2)
+    else:
+        raise AssertionError("it never closed")
+    said.append(shell.run("printf ''"))
+    assert env[b"AWS_PROFILE"] == NO_ROLE
+    # A few tries with back-off, not one for every prompt.
+    assert len([call for call in world.assumed() if call["outcome"] == "ServiceUnavailable"]) <= 9
+    assert 1 <= "".join(said).count("ServiceUnavailable") <= 3
