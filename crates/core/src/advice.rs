@@ -11,6 +11,8 @@ use crate::sts::StsError;
 
 mod denied;
 
+pub(crate) use denied::{encoded, with_reason};
+
 /// Explains why a step of a plan failed.
 #[must_use]
 pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsError, now: SystemTime) -> Problem {
@@ -19,15 +21,17 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
     let (code, message, server_time) = match error {
         StsError::Refused { code, message, server_time } => (code.as_str(), message.as_str(), *server_time),
         StsError::Unreachable(_) | StsError::TimedOut(_) => {
-            return Problem::new(format!("{endpoint} can't be reached, so {what} can't be had"))
-                .because(error)
-                .hint("check the network, proxies (HTTPS_PROXY) and the region; at a prompt awsrole tries again by itself");
+            return Problem::new(format!("{endpoint} can't be reached, so {what} can't be had")).because(error).hint(
+                "check the network, proxies (HTTPS_PROXY) and the region; at a prompt awsrole tries again by itself",
+            );
         }
         StsError::Malformed(_) => {
             return Problem::new(format!("{endpoint} gave no usable answer for {what}"))
                 .because(error)
                 .hint("is the endpoint really STS? see AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config")
-                .hint("networks that want a sign-in first (hotels, trains) answer instead of STS, and so do some proxies");
+                .hint(
+                    "networks that want a sign-in first (hotels, trains) answer instead of STS, and so do some proxies",
+                );
         }
     };
     let refused = Problem::new(format!("STS refused {what}"));
@@ -208,16 +212,24 @@ impl Call<'_> {
         match &self.plan.source {
             Source::StaticKeys(keys) => match keys.holder.strip_prefix("profile ") {
                 Some(profile) if keys.session_token.is_none() => {
-                    format!("`aws configure --profile {profile}` enters other keys (new ones: IAM's console, Users, Security credentials)")
+                    format!(
+                        "`aws configure --profile {profile}` enters other keys (new ones: IAM's console, Users, Security credentials)"
+                    )
                 }
-                Some(profile) => format!("profile {profile} holds temporary keys: whatever wrote them there must write new ones"),
-                None => "the keys come from the environment: leave the directory, set new ones, and come back".to_owned(),
+                Some(profile) => {
+                    format!("profile {profile} holds temporary keys: whatever wrote them there must write new ones")
+                }
+                None => {
+                    "the keys come from the environment: leave the directory, set new ones, and come back".to_owned()
+                }
             },
             Source::Process(process) => format!("the credential_process of profile {} gave them", process.profile),
             Source::IdentityCenter(_) => "`awsrole login` signs in again".to_owned(),
             Source::ConsoleLogin(login) => format!("`aws login --profile {}` signs in again", login.profile),
             Source::WebIdentity(token) => format!("{} must hold a new token", token.token_file.display()),
-            Source::Instance | Source::Container => "the platform hands out new ones; `awsrole refresh` asks for them".to_owned(),
+            Source::Instance | Source::Container => {
+                "the platform hands out new ones; `awsrole refresh` asks for them".to_owned()
+            }
         }
     }
 }

@@ -225,7 +225,7 @@ impl Walk<'_> {
         let caller = self.link(index)?;
         let refused = match self.send(index, step, &caller)? {
             Ok(credentials) => return Ok(credentials),
-            Err(error) => error,
+            Err(error) => self.decoded(error, &caller),
         };
         let explained = advice::explain(self.plan, index, &caller, &refused, self.wish.now);
         let kind = if refused.is_transient() { FailureKind::Transient } else { FailureKind::Refused };
@@ -253,6 +253,15 @@ impl Walk<'_> {
             Step::AssumeRole(role) => self.outside.sts.assume_role(caller, role, code.as_ref(), endpoint),
             Step::SessionToken(session) => self.outside.sts.get_session_token(caller, session, code.as_ref(), endpoint),
         })
+    }
+
+    /// Reads an encoded reason with the caller's own credentials, if they may; otherwise it stays.
+    fn decoded(&self, error: StsError, caller: &Credentials) -> StsError {
+        let StsError::Refused { code, message, server_time } = error else { return error };
+        let decoded = advice::encoded(&message)
+            .and_then(|encoded| self.outside.sts.decode(caller, encoded, &self.plan.endpoint).ok());
+        let message = decoded.and_then(|json| advice::with_reason(&message, &json)).unwrap_or(message);
+        StsError::Refused { code, message, server_time }
     }
 
     /// Gets a code, and remembers that it is used before it is sent: STS takes each only once.

@@ -29,6 +29,9 @@ pub trait Sts {
 
     /// GetCallerIdentity: the ARN. It needs no permission.
     fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError>;
+
+    /// DecodeAuthorizationMessage: the reason of a refusal as JSON, for those who may read it.
+    fn decode(&self, caller: &Credentials, encoded: &str, endpoint: &Endpoint) -> Result<String, StsError>;
 }
 
 /// Why STS gave nothing. None of the texts holds a secret.

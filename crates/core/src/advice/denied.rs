@@ -38,6 +38,35 @@ pub(crate) fn encoded(message: &str) -> Option<&str> {
     rest.split_whitespace().next()
 }
 
+/// A message with the decoded reason instead of the encoded one; `None` if it isn't AWS's JSON.
+pub(crate) fn with_reason(message: &str, json: &str) -> Option<String> {
+    let reason: serde_json::Value = serde_json::from_str(json).ok()?;
+    let context = reason.get("context")?;
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("?").to_owned();
+    let verdict = if reason["explicitDeny"] == true { "explicit deny" } else { "no policy allows it" };
+    let statements = reason["matchedStatements"]["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let ids: Vec<String> =
+        statements.iter().map(|item| text(&item["statementId"])).filter(|id| !id.is_empty()).collect();
+    let matched = if ids.is_empty() { String::new() } else { format!(" by the statement {}", ids.join(", ")) };
+    let conditions = context["conditions"]["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let seen: Vec<String> = conditions
+        .iter()
+        .map(|item| {
+            let values = item["values"]["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let values: Vec<String> = values.iter().map(|value| text(&value["value"])).collect();
+            format!("{} = {}", text(&item["key"]), values.join(" "))
+        })
+        .collect();
+    let seen = if seen.is_empty() { String::new() } else { format!("; the conditions saw {}", seen.join(", ")) };
+    let decoded = format!(
+        "decoded: {verdict}{matched} for {}, {} on {}{seen}",
+        text(&context["principal"]["arn"]),
+        text(&context["action"]),
+        text(&context["resource"])
+    );
+    Some(message.replace(&format!("{ENCODED}{}", encoded(message)?), &decoded))
+}
+
 /// The kind of policy that a message names (IAM User Guide, "Troubleshoot access denied error
 /// messages").
 fn named(message: &str) -> Option<&'static str> {
@@ -93,7 +122,13 @@ impl<'a> Parties<'a> {
     }
 
     fn identity(&self) -> String {
-        format!("in {}: a policy of {} must allow {} on {}", self.callers_account, self.holder(), self.action, self.role)
+        format!(
+            "in {}: a policy of {} must allow {} on {}",
+            self.callers_account,
+            self.holder(),
+            self.action,
+            self.role
+        )
     }
 
     fn trust(&self) -> String {
@@ -104,7 +139,9 @@ impl<'a> Parties<'a> {
         };
         let whom = match &self.caller {
             None => "the caller or its account".to_owned(),
-            Some(caller) if caller.only.is_some() => format!("{} (the account, whose permission sets' roles come and go)", caller.named),
+            Some(caller) if caller.only.is_some() => {
+                format!("{} (the account, whose permission sets' roles come and go)", caller.named)
+            }
             Some(caller) => format!("{} or its account", caller.named),
         };
         let session = match (&self.caller, self.arn) {
@@ -113,7 +150,10 @@ impl<'a> Parties<'a> {
             }
             _ => "",
         };
-        format!("in {}: the trust policy of role {} must name {whom}{beside}{session}", self.roles_account, self.role_name)
+        format!(
+            "in {}: the trust policy of role {} must name {whom}{beside}{session}",
+            self.roles_account, self.role_name
+        )
     }
 
     /// AWS named the kind of policy.
@@ -145,13 +185,23 @@ impl<'a> Parties<'a> {
                 .hint("both accounts must allow it, and STS doesn't say which doesn't; `awsrole policy` prints what each needs")
                 .hint(self.trust());
         }
-        for condition in self.conditions(call, role) {
-            problem = problem.hint(format!("if the trust policy has a condition on {condition}"));
+        let for_the_role = self.action == "sts:AssumeRole";
+        if for_the_role {
+            for condition in self.conditions(call, role) {
+                problem = problem.hint(format!("if the trust policy has a condition on {condition}"));
+            }
         }
         if !self.same_account {
             problem = problem.hint(self.identity());
         }
-        problem.hint(format!("a role that isn't there is refused in the same words: is {} spelled right, with its path?", self.role))
+        // With another action refused, the role itself was found and would have been granted.
+        if for_the_role {
+            problem = problem.hint(format!(
+                "a role that isn't there is refused in the same words: is {} spelled right, with its path?",
+                self.role
+            ));
+        }
+        problem
     }
 
     /// Conditions that are common in trust policies, and how this call could meet them.
@@ -169,20 +219,23 @@ impl<'a> Parties<'a> {
             )),
             Mfa::Code => {}
         }
-        conditions.push(match &role.external_id {
-            None => "sts:ExternalId: set external_id".to_owned(),
-            Some(id) => format!("sts:ExternalId: it must be {}, to the letter", id.as_str()),
+        conditions.push(match (&role.external_id, &role.source_identity) {
+            (None, None) => {
+                "sts:ExternalId: set external_id (and source_identity for one on sts:SourceIdentity)".to_owned()
+            }
+            (None, Some(_)) => "sts:ExternalId: set external_id".to_owned(),
+            (Some(id), _) => format!("sts:ExternalId: it must be {}, to the letter", id.as_str()),
         });
         let name = role.session_name.as_str();
-        let user = self.arn.filter(|arn| arn.contains(":user/")).and_then(|arn| arn.rsplit('/').next());
-        conditions.push(match user {
-            Some(user) if user != name => format!("sts:RoleSessionName: it must allow {name}; where it says ${{aws:username}}, set role_session_name = \"{user}\""),
-            Some(_) => format!("sts:RoleSessionName: it must allow {name}"),
-            None => format!("sts:RoleSessionName: it must allow {name} (${{aws:username}} is there for users only, never for a role)"),
+        let named = self.arn.map(|arn| (arn.contains(":user/"), arn.rsplit('/').next().unwrap_or_default()));
+        let session_name = format!("sts:RoleSessionName: it must allow {name}");
+        conditions.push(match named {
+            Some((true, user)) if user != name => {
+                format!("{session_name}; where it says ${{aws:username}}, set role_session_name = \"{user}\"")
+            }
+            Some((false, _)) => format!("{session_name} (${{aws:username}} stands for users only, never for a role)"),
+            _ => session_name,
         });
-        if role.source_identity.is_none() {
-            conditions.push("sts:SourceIdentity: set source_identity".to_owned());
-        }
         conditions
     }
 }
