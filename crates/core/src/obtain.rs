@@ -13,6 +13,7 @@ use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::source::{Source, Sources};
 use crate::sts::{Sts, StsError};
+use crate::trust::hex;
 
 /// How long to wait for another process that asks for the same.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
@@ -199,11 +200,7 @@ impl Walk<'_> {
             return Err(Failed::once(failure.problem));
         }
         let mut credentials = match count.checked_sub(1) {
-            None => self
-                .outside
-                .sources
-                .credentials(&self.plan.source)
-                .map_err(|problem| Failed { problem, kind: Some(FailureKind::Transient) })?,
+            None => self.ask_source()?,
             Some(index) => self.call(index, key)?,
         };
         let last = count == self.plan.steps.len();
@@ -217,6 +214,19 @@ impl Walk<'_> {
         // A cache that can't be written costs a call at the next command, not the role.
         let _ = self.cache.store(key, &credentials);
         Ok(credentials)
+    }
+
+    /// Asks the source. All roles of one Identity Center session share a refresh token that is good
+    /// for one use: two refreshes at the same time would cost one of them its sign-in.
+    fn ask_source(&self) -> Result<Credentials, Failed> {
+        let session = match &self.plan.source {
+            Source::IdentityCenter(role) => Some(hex(&[b"sso", role.start_url.as_bytes()])),
+            _ => None,
+        };
+        let lock = session.map(|key| self.cache.lock(&key, LOCK_PATIENCE)).transpose();
+        let _held = lock.map_err(|error| self.locked_out(error))?;
+        let failed = |problem| Failed { problem, kind: Some(FailureKind::Transient) };
+        self.outside.sources.credentials(&self.plan.source).map_err(failed)
     }
 
     /// Makes the call of a step.
