@@ -85,6 +85,22 @@ def test_on_a_terminal(shell, tmp_path):
     assert terminal.exitstatus == 5 and left_over(tmp_path) == []
 
 
+def test_a_code_opens_the_chain_of_shop_admin(shell, tmp_path):
+    terminal = opened(shell, tmp_path)
+    terminal.send("authenticator\r")
+    terminal.expect(r"\b(\d{6})\r")
+    code = terminal.match[1].decode()
+    terminal.expect(READY)
+    terminal.send("cd shop-admin; awsrole allow\r")
+    terminal.expect_exact("code of arn:aws:iam::111111111111:mfa/jump: ")
+    terminal.send(f"{code}\r")
+    terminal.expect_exact("Admin in 333333333333, renewed in")
+    terminal.expect(READY)
+    terminal.send("exit\r")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+
+
 def runs_sts(cmdline: Path, tmp: Path) -> bool:
     try:
         return f"awsrole-local-sts\0{tmp}/" in cmdline.read_text()
