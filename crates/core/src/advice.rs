@@ -59,7 +59,7 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
                 .hint("AWS doesn't know the access key: it was deleted or deactivated, or belongs to another partition")
                 .hint(call.renewal());
             match plan.endpoint.region.as_str() {
-                region if plan.endpoint.url.is_none() && !ENABLED_BY_DEFAULT.contains(&region) => problem.hint(format!(
+                region if !ENABLED_BY_DEFAULT.contains(&region) => problem.hint(format!(
                     "{region} must be switched on for an account, and knows no keys of those where it isn't: try region = \"us-east-1\""
                 )),
                 _ => problem,

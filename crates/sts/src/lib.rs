@@ -186,6 +186,12 @@ impl Sts for RemoteSts<'_> {
         let answer = self.call("GetCallerIdentity", endpoint, call.send())?;
         answer.arn.ok_or_else(|| StsError::Malformed("the answer names no principal".to_owned()))
     }
+
+    fn decode(&self, caller: &Credentials, encoded: &str, endpoint: &Endpoint) -> Result<String, StsError> {
+        let call = self.client()?.sts(caller, endpoint).decode_authorization_message().encoded_message(encoded);
+        let answer = self.call("DecodeAuthorizationMessage", endpoint, call.send())?;
+        answer.decoded_message.ok_or_else(|| StsError::Malformed("the answer holds no message".to_owned()))
+    }
 }
 
 fn time(from: &DateTime) -> Option<SystemTime> {

@@ -1,6 +1,6 @@
 //! `awsrole refresh`: the next prompt gets new credentials.
 
-use awsrole_core::cache::Cache;
+use awsrole_core::cache::{Cache, Patience};
 use awsrole_core::context::Context;
 use awsrole_core::export::plan_of;
 use awsrole_core::generation;
@@ -18,6 +18,12 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
         // A role that can't be planned has nothing in the cache.
         if let Ok(plan) = plan_of(&outer, &allowed, name.as_deref()) {
             let key = plan.cache_key(plan.steps.len());
+            if cache.failure(&key, context.now, Patience::Passing).is_some() {
+                // The trust policy may limit the age of MFA: with a new code it may be granted.
+                for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
+                    cache.mark_stale(&plan.cache_key(index + 1), context.now).map_err(|e| super::own_file(&e))?;
+                }
+            }
             cache.mark_stale(&key, context.now).map_err(|e| super::own_file(&e))?;
         }
     }

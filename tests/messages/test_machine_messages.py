@@ -1,0 +1,139 @@
+"""The machine stands in the way: directories, the disk, the hook, what was typed."""
+
+import os
+import shutil
+import signal
+import resource
+
+import pytest
+from failing import file
+from support.local_sts import binary
+
+
+@pytest.fixture
+def bound():
+    """What stands before a command so that file modes hold for it, for root too."""
+    return () if os.geteuid() else (shutil.which("setpriv"), "--bounding-set", "-dac_override,-dac_read_search")
+
+
+@pytest.fixture
+def shop(world):
+    return world.shop(file("Plain"))
+
+
+def full():
+    """As if the disk were full: no file can grow."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_cache_can_not_be_written(world, shop, says, bound):
+    """The cache's directory is read-only."""
+    world.write(".cache/awsrole/.keep", "")
+    (world.home / ".cache/awsrole").chmod(0o500)
+    says(wrapper=bound)
+    (world.home / ".cache/awsrole").chmod(0o700)
+
+
+def test_home_is_read_only(world, shop, says, bound):
+    """Nothing can be written below the home: `allow` can't remember anything."""
+    world.project("shop", file("Deploy"))
+    folders = [world.home, *(path for path in world.home.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o500)
+    result = world.awsrole("allow", cwd=shop, wrapper=bound)
+    for folder in folders:
+        folder.chmod(0o755)
+    says.compare("$ awsrole allow", result.err[result.err.rindex("awsrole: "):], result.code, shop)
+
+
+def test_disk_is_full(world, shop, says):
+    """The disk is full when `deny` wants to write."""
+    says("deny", preexec_fn=full)
+
+
+def test_no_home(world, shop, says):
+    """HOME is no directory."""
+    env = {name: value for name, value in world.environment().items() if name != "HOME"}
+    import subprocess
+
+    done = subprocess.run([*("setpriv", "--reuid=54321", "--clear-groups") * (os.geteuid() == 0), binary("awsrole"), "status"],
+                          cwd="/", env=env, capture_output=True, text=True)
+    says.compare("$ env -u HOME awsrole status", done.stderr, done.returncode, world.home)
+
+
+def test_directory_is_gone(world, shop, says):
+    """The working directory was removed in another terminal."""
+    gone = shop / "gone"
+    script = 'mkdir "$1" && cd "$1" && rmdir "$1" && shift && exec "$@"'
+    result = world.run("sh", "-c", script, "-", gone, binary("awsrole"), "exec", "--", "true", cwd=shop, env={"PWD": str(gone)})
+    says.compare("$ awsrole exec -- true", result.err, result.code, world.home)
+
+
+def test_hook_is_not_loaded(shop, says):
+    """`awsrole off` in a shell without the hook."""
+    says("off")
+
+
+def test_no_terminal_to_choose_on(world, says):
+    """`awsrole use` without a name, and without a terminal."""
+    world.shop(f'default_role = "dev"\n[role.dev]\n{file("Plain")}[role.prod]\n{file("Deploy")}')
+    says("use", start_new_session=True)
+
+
+def test_nothing_to_choose(shop, says):
+    """`awsrole use` in a project with one role."""
+    says("use")
+
+
+def test_no_such_program(shop, says):
+    """The command after -- isn't there."""
+    says("exec -- terrafrom plan")
+
+
+def test_min_ttl_can_not_be_had(shop, says):
+    """More time is wanted than the role lasts."""
+    says("exec --min-ttl 2h -- true")
+
+
+def test_init_again(shop, says):
+    """There is a file already."""
+    says("init --profile alice")
+
+
+def test_init_with_a_profile_that_is_not_there(world, says):
+    """`init` with a misspelt profile."""
+    world.project("shop")
+    says("init --profile alcie")
+
+
+def test_no_such_directory(shop, says):
+    """A directory that isn't there."""
+    says("allow nowhere")
+
+
+def test_stdout_is_full(world, shop, says):
+    """The output can't be written."""
+    result = world.run("sh", "-c", '"$@" >/dev/full', "-", binary("awsrole"), "why", cwd=shop)
+    says.compare("$ awsrole why > /dev/full", result.err, result.code, shop)
+
+
+def test_another_awsrole_asks(world, says):
+    """Another terminal is asking for the code."""
+    import fcntl
+
+    world.shop(file("Guarded", source="alice-mfa"))
+    world.awsrole("exec", "--", "true", cwd=world.home / "src/shop", start_new_session=True)
+    locks = [open(path, "r+") for path in (world.home / ".cache/awsrole").glob("*.lock")]
+    for one in locks:
+        fcntl.flock(one, fcntl.LOCK_EX)
+        one.truncate(0)
+        one.write("another terminal (process 4711)")
+        one.flush()
+    says()
+
+
+def test_policy_without_a_role(world, says):
+    """`awsrole policy` where no role is assumed."""
+    world.shop('profile = "alice"\n')
+    says("policy")

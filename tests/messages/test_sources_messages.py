@@ -1,0 +1,206 @@
+"""There are no first credentials: a process, Identity Center, metadata, a container, a token."""
+
+import json
+import socket
+
+from failing import file, source
+
+
+def process(world, says, command, **options):
+    world.config(process=command)
+    world.shop(file("Plain", source="process"))
+    says(**options)
+
+
+def test_process_fails(world, says):
+    """The credential_process ends with an error, and says why itself."""
+    process(world, says, "sh -c 'echo vault: permission denied >&2; exit 2'")
+
+
+def test_process_is_not_there(world, says):
+    """The credential_process isn't installed."""
+    process(world, says, "no-such-program --json", env={"PATH": "/usr/bin:/bin"})
+
+
+def test_process_prints_no_json(world, says):
+    """The credential_process prints something else."""
+    process(world, says, "echo Please log in first")
+
+
+def test_process_prints_nothing(world, says):
+    """The credential_process prints nothing."""
+    process(world, says, "true")
+
+
+def test_process_of_another_version(world, says):
+    """The credential_process prints a version that SDKs don't know."""
+    keys = {"Version": 2, "AccessKeyId": "ASIAX", "SecretAccessKey": "x"}
+    process(world, says, f"echo '{json.dumps(keys)}'")
+
+
+def test_process_with_an_expiration_that_is_no_time(world, says):
+    """The credential_process prints an expiration that is no time."""
+    keys = {"Version": 1, "AccessKeyId": "ASIAX", "SecretAccessKey": "x", "SessionToken": "x", "Expiration": "tomorrow"}
+    process(world, says, f"echo '{json.dumps(keys)}'")
+
+
+def test_process_takes_too_long(world, says):
+    """The credential_process hangs."""
+    world.write(".config/awsrole/config.toml", "[limits]\nprocess = 1\n")
+    process(world, says, "sleep 30")
+
+
+def test_process_leads_back(world, says):
+    """The credential_process is awsrole itself, for the very directory."""
+    process(world, says, f"{world.binary} credential-process --dir {world.home}/src/shop")
+
+
+def test_identity_center_signed_out(world, says):
+    """Nobody has signed in."""
+    world.shop(file("Plain", source="sso"))
+    says(env=world.endpoint)
+
+
+def test_identity_center_session_is_over(world, says):
+    """The sign-in has ended, and the refresh token doesn't help any more."""
+    world.sts.write_sso_cache(world.home, world.sts.sso_sign_in(), expired=True)
+    world.sts.expire_sso(refresh=True)
+    world.shop(file("Plain", source="sso"))
+    says(env=world.endpoint)
+
+
+def test_identity_center_withdrew_the_sign_in(world, says):
+    """The token looks good, and the portal doesn't take it any more: an administrator ended the session."""
+    world.sts.write_sso_cache(world.home, world.sts.sso_sign_in())
+    world.sts.expire_sso(refresh=True)
+    world.shop(file("Plain", source="sso"))
+    says(env=world.endpoint)
+
+
+def test_identity_center_does_not_assign_it(world, says):
+    """One is signed in, but the permission set isn't assigned in that account."""
+    world.sts.write_sso_cache(world.home, world.sts.sso_sign_in())
+    world.shop(file("Plain", source="sso-other"))
+    says(env=world.endpoint)
+
+
+def test_identity_center_is_unreachable(world, says):
+    """One is signed in, but the portal can't be reached."""
+    world.sts.write_sso_cache(world.home, world.sts.sso_sign_in())
+    world.shop(file("Plain", source="sso"))
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+    says(env={"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"})
+
+
+def test_login_is_denied(world, says):
+    """The person clicks on Deny in the browser."""
+    world.sts.fault(action="CreateToken", error={"status": 400, "code": "AccessDeniedException", "message": "denied"})
+    world.shop(file("Plain", source="sso"))
+    says("login --no-browser", env=world.endpoint)
+
+
+def test_login_is_not_confirmed(world, says):
+    """Nobody opens the browser in time."""
+    world.sts.fault(action="CreateToken", error={"status": 400, "code": "ExpiredTokenException", "message": "Device code expired"})
+    world.shop(file("Plain", source="sso"))
+    says("login --no-browser", env=world.endpoint)
+
+
+def test_login_where_there_is_nothing_to_sign_in_to(world, says):
+    """`awsrole login` for a profile with keys."""
+    world.shop(file("Plain"))
+    says("login")
+
+
+def test_console_session_is_missing(world, says):
+    """Nobody has called `aws login`."""
+    world.shop(file("Plain", source="console"))
+    says(env=world.endpoint)
+
+
+def test_metadata_is_unreachable(world, says):
+    """A laptop: no instance's metadata are there."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+    world.shop(source("Ec2InstanceMetadata"))
+    says(env={"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{port}"})
+
+
+def test_metadata_are_disabled(world, says):
+    """AWS_EC2_METADATA_DISABLED forbids to ask."""
+    world.shop(source("Ec2InstanceMetadata"))
+    says(env={**world.endpoint, "AWS_EC2_METADATA_DISABLED": "true"})
+
+
+def test_instance_without_a_role(world, says):
+    """The instance has no instance profile."""
+    world.sts.fault(action="GetInstanceRole", error={"status": 404, "code": "NotFound", "message": "Not Found"})
+    world.shop(source("Ec2InstanceMetadata"))
+    says(env=world.endpoint)
+
+
+def test_metadata_refuse_tokens(world, says):
+    """The instance's metadata refuse version 2."""
+    world.sts.fault(action="GetMetadataToken", error={"status": 403, "code": "Forbidden", "message": "Forbidden"})
+    world.shop(source("Ec2InstanceMetadata"))
+    says(env=world.endpoint)
+
+
+def test_container_without_an_address(world, says):
+    """Not in a container: no variable has the address."""
+    world.shop(source("EcsContainer"))
+    says(env=world.endpoint)
+
+
+def test_container_refuses(world, says):
+    """The container's token is wrong."""
+    world.shop(source("EcsContainer"))
+    says(env={**world.endpoint, "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{world.sts.url}/v1/credentials",
+              "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic d3Jvbmc="})
+
+
+def test_container_address_is_elsewhere(world, says):
+    """The address leads out of the machine without TLS, which SDKs refuse."""
+    world.shop(source("EcsContainer"))
+    says(env={**world.endpoint, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/v1/credentials"})
+
+
+def test_environment_has_no_keys(world, says):
+    """`credential_source = "Environment"`, and there are none."""
+    world.shop(source("Environment"))
+    says()
+
+
+def web(world, says):
+    world.shop('profile = "web"\n')
+    says(env=world.endpoint)
+
+
+def test_token_file_is_missing(world, says):
+    """The file with the web identity token isn't there."""
+    web(world, says)
+
+
+def test_token_has_expired(world, says):
+    """The web identity token is over."""
+    world.write("token", world.sts.id_token(subject="repo:org/app:main", lifetime_seconds=-60))
+    web(world, says)
+
+
+def test_token_of_somebody_else(world, says):
+    """The trust policy wants the token of another repository."""
+    world.write("token", world.sts.id_token(subject="repo:org/other:main"))
+    web(world, says)
+
+
+def test_token_for_another_audience(world, says):
+    """The token is meant for another service."""
+    world.write("token", world.sts.id_token(subject="repo:org/app:main", audience="https://vault.example.com"))
+    web(world, says)
+
+
+def test_token_is_none(world, says):
+    """The file holds no token."""
+    world.write("token", "hello\n")
+    web(world, says)
