@@ -49,8 +49,9 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |e| FileError::new("writing", path, e);
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
+    // tempfile would name its own file beside the one that is meant.
+    let file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir).map_err(|e| failed(e.kind().into()))?;
+    file.as_file().write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
     Ok(())
@@ -74,7 +75,11 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let refused = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
     // Neither waits for a FIFO's writer nor makes a terminal ours.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        // A socket can't even be opened.
+        Err(_) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => return Err(refused("not a regular file")),
+        opened => opened?,
+    };
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(refused("not a regular file"));
