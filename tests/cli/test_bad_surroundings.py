@@ -53,7 +53,7 @@ def socket_file(path, _):
 
 KINDS = {directory: "isn't a regular file", fifo: "isn't a regular file", dangling: "a link to a file that isn't there",
          endless: "isn't a regular file", loop: "can't be read", unreadable: "permission denied",
-         socket_file: "isn't a regular file"}
+         socket_file: "can't be read"}
 
 
 def replace(shop, kind):
