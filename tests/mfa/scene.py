@@ -135,7 +135,8 @@ class Scene(World):
             return f"{self.binary} hook fish | source"
         return f'eval "$({self.binary} hook {shell})"'
 
-    def terminal(self, shell: str, cwd: Path | None = None, rc: str = "", **options: object) -> Tty:
+    def terminal(self, shell: str, cwd: Path | None = None, rc: str = "", env: dict[str, str] | None = None,
+                 **options: object) -> Tty:
         """Opens a shell with the hook in this home."""
         # Each has a rc file of its own, as one that is rewritten might just be read; the rest of the home they share.
         home = self.home / f"terminal-{next(self.numbers)}"
@@ -146,7 +147,7 @@ class Scene(World):
             home.mkdir()
             shutil.copytree(self.home / ".config", home / ".config")
         # fish takes no USER that isn't the process's, and the session's name is part of what is cached.
-        env = {"USER": pwd.getpwuid(os.getuid()).pw_name, **shared, **aws}
+        env = {"USER": pwd.getpwuid(os.getuid()).pw_name, **shared, **aws, **(env or {})}
         tty = Tty(shell, home, self.rc(shell) + "\n" + rc, env=env, cwd=cwd or self.home, **options)
         self.terminals.append(tty)
         return tty

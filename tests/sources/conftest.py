@@ -1,0 +1,24 @@
+"""Homes with each kind of source."""
+
+import pytest
+from places import CHAIN, MACHINES, Place
+from support.terminal import SHELLS
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request):
+    return request.param
+
+
+@pytest.fixture
+def chain(tmp_path):
+    """Three roles, each of which only the one before may assume."""
+    with Place(tmp_path, CHAIN) as place:
+        yield place
+
+
+@pytest.fixture
+def machines(tmp_path):
+    """An instance, a container, a CI, Identity Center and programs, with a role that their roles may assume."""
+    with Place(tmp_path, MACHINES) as place:
+        yield place

@@ -1,0 +1,159 @@
+"""What the tests of sources and chains share: accounts, and a home in them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import boto3
+import pytest
+from mfa.scene import CLOSED, Scene, Tty, wait_for
+from support.local_sts import allow, federated_trust, service_trust, trust
+from support.world import ALICE, ANYONE_HERE, BYSTANDER, HERE, THERE
+
+FAR = "333333333333"
+ASSUME = allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*")
+
+
+def only(*principals: str) -> dict:
+    """A trust policy for these roles."""
+    return trust(*(f"arn:aws:iam::{principal}" for principal in principals))
+
+
+CHAIN = {
+    "user": [ALICE, BYSTANDER],
+    "role": [
+        {"name": "Near", "account": HERE, "trust": ANYONE_HERE, "policy": ASSUME, "max_session_duration": 14400},
+        {"name": "Far", "account": THERE, "trust": only(f"{HERE}:role/Near"), "policy": ASSUME},
+        {"name": "Further", "account": FAR, "trust": only(f"{THERE}:role/Far"), "policy": ASSUME},
+        {"name": "Other", "account": THERE, "trust": ANYONE_HERE},
+    ],
+}
+
+PROVIDER = {"account": THERE, "url": "https://ci.example.com", "client_ids": ["sts.amazonaws.com"]}
+PERSON = "ana@example.com"
+RESERVED = f"{HERE}:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Admin_0123456789abcdef"
+ADMIN = f"arn:aws:sts::{HERE}:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/{PERSON}"
+MACHINES = {
+    "user": [ALICE, BYSTANDER],
+    "role": [
+        {"name": "Machine", "account": HERE, "trust": service_trust(), "policy": ASSUME},
+        {"name": "Task", "account": HERE, "trust": service_trust("ecs-tasks.amazonaws.com"), "policy": ASSUME},
+        {"name": "Ci", "account": THERE, "trust": federated_trust(PROVIDER), "policy": ASSUME},
+        {"name": "Deploy", "account": THERE, "trust": only(
+            f"{HERE}:root", f"{HERE}:role/Machine", f"{HERE}:role/Task", f"{THERE}:role/Ci", RESERVED)},
+    ],
+    "instance": {"role": "Machine", "account": HERE, "instance_id": "i-0123456789abcdef0"},
+    "container": {"role": "Task", "account": HERE, "token": "Basic token-of-the-task", "path": "/task"},
+    "oidc_provider": [PROVIDER],
+    "sso_assignment": [{"user": PERSON, "account": HERE, "role": "Admin", "start_url": "https://corp.example.com/start",
+                        "region": "eu-central-1", "policy": ASSUME}],
+}
+
+CONFIG = "[profile jump]\nendpoint_url = {url}\n"
+CREDENTIALS = """\
+[default]
+aws_access_key_id = {bystander[access_key_id]}
+aws_secret_access_key = {bystander[secret_access_key]}
+[jump]
+aws_access_key_id = {alice[access_key_id]}
+aws_secret_access_key = {alice[secret_access_key]}
+"""
+
+
+class Place(Scene):
+    """A home without a device: `jump` has alice's keys, and whoever falls through to [default] is found out."""
+
+    def __init__(self, root: Path, fixture: dict):
+        super().__init__(root, fixture)
+        self.write(".aws/config", CONFIG.format(url=self.sts.url))
+        self.write(".aws/credentials", CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER))
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Where everything is asked."""
+        return {"AWS_ENDPOINT_URL": self.sts.url}
+
+    def config(self, text: str) -> None:
+        """Adds profiles to ~/.aws/config."""
+        path = self.home / ".aws/config"
+        path.write_text(path.read_text() + text)
+
+    def who(self, folder: Path, *options: object, env: dict[str, str] | None = None) -> str:
+        """As whom a command under `awsrole exec` acts, by `aws`'s own client."""
+        held = self.exec_env(folder, *options, env=self.env | (env or {}))
+        return caller(self.sts, held)
+
+    def refused(self, folder: Path, code: int = 4, env: dict[str, str] | None = None, **options: object) -> str:
+        """What `awsrole exec` says where nothing may run."""
+        result = self.awsrole("exec", "--", "echo", "ran", cwd=folder, env=self.env | (env or {}), **options)
+        assert (result.code, result.out) == (code, ""), result
+        assert_no_secret(self, result.err)
+        return result.err
+
+    def callers(self) -> list[tuple[str, str]]:
+        """Each AssumeRole call: by whom, and of what."""
+        return [(name(call["caller_arn"]), name(call["role_arn"])) for call in self.sts.calls("AssumeRole")]
+
+    def aws(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+        """The AWS CLI, version 1: what Debian packages as version 2 ignores AWS_ENDPOINT_URL and would call AWS."""
+        program = shutil.which("aws")
+        if program is None or not cli_version(program).startswith("aws-cli/1."):
+            pytest.skip("the AWS CLI, version 1, isn't there")
+        env = self.environment(**{"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"} | self.env | (env or {}))
+        return subprocess.run([program, *words], env=env, cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+    def by_cli(self, profile: str, env: dict[str, str] | None = None) -> str:
+        """As whom the AWS CLI acts with a profile."""
+        done = self.aws("sts", "get-caller-identity", "--query", "Arn", "--output", "text", "--profile", profile, env=env)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def program(self, text: str, name: str = "program") -> Path:
+        """A program of the user's; each start adds a line to `NAME.starts`."""
+        path = self.write(name, f"#!/bin/sh\necho x >> '{self.home}/{name}.starts'\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def starts(self, name: str = "program") -> int:
+        path = self.home / f"{name}.starts"
+        return path.read_text().count("x") if path.exists() else 0
+
+    def forget(self, role: str) -> None:
+        """Removes a role's session from the cache."""
+        [path] = [path for path in self.entries() if f":assumed-role/{role}/" in path.read_text()]
+        path.unlink()
+
+
+@functools.cache
+def cli_version(program: str) -> str:
+    return subprocess.run([program, "--version"], capture_output=True, text=True, env={"PATH": os.environ["PATH"]}).stdout
+
+
+def name(arn: str | None) -> str:
+    """The last part of an ARN, or of a session's the role."""
+    path = (arn or "-").split(":")[-1].split("/")
+    return path[1] if path[0] == "assumed-role" else path[-1]
+
+
+def caller(sts, held: dict[str, str]) -> str:
+    """As whom a client with these variables acts."""
+    client = boto3.client("sts", endpoint_url=sts.url, region_name="us-east-1", aws_access_key_id=held["AWS_ACCESS_KEY_ID"],
+                          aws_secret_access_key=held["AWS_SECRET_ACCESS_KEY"], aws_session_token=held["AWS_SESSION_TOKEN"])
+    return client.get_caller_identity()["Arn"]
+
+
+def keys_json(person: dict, **more: object) -> str:
+    """What a credential_process prints."""
+    return json.dumps({"Version": 1, "AccessKeyId": person["access_key_id"], "SecretAccessKey": person["secret_access_key"], **more})
+
+
+def assert_no_secret(place: Place, text: str) -> None:
+    assert not any(secret in text for secret in place.secrets)
+
+
+__all__ = ["ADMIN", "ALICE", "CLOSED", "FAR", "HERE", "PERSON", "THERE", "Place", "Tty", "caller", "keys_json", "name", "wait_for"]

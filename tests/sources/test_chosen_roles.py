@@ -1,0 +1,136 @@
+"""`[role.NAME]`: chosen for a shell, confirmed by name, or from a list."""
+
+import re
+
+import pytest
+from places import CLOSED, HERE, THERE
+
+FILE = f"""\
+default_role = "near"
+[role.near]
+role_arn = "arn:aws:iam::{HERE}:role/Near"
+source_profile = "jump"
+[role.other]
+role_arn = "arn:aws:iam::{THERE}:role/Other"
+source_profile = "jump"
+confirm = true
+[role.far]
+role_arn = "arn:aws:iam::{THERE}:role/Far"
+source_role = "near"
+"""
+
+
+@pytest.fixture
+def shop(chain):
+    return chain.project("shop", FILE, allow=True)
+
+
+@pytest.fixture
+def tty(chain, shop, shell):
+    tty = chain.terminal(shell, env=chain.env)
+    tty.run(f"cd {shop}")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+    return tty
+
+
+def test_another_role_and_back(tty, chain):
+    said = tty.run("awsrole use far")
+    assert f"far in {THERE}" in said
+    assert (tty.variable("AWSROLE_ROLE"), tty.variable("AWSROLE_ACCOUNT_ID")) == ("far", THERE)
+    assert chain.callers() == [("alice", "Near"), ("Near", "Far")]
+    assert tty.run("") == "" or tty.shell == "fish"
+    assert tty.variable("AWSROLE_ROLE") == "far"
+    assert f"near in {HERE}" in tty.run("awsrole use -")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+    assert len(chain.callers()) == 2
+
+
+def test_other_shells_keep_theirs(tty, chain, shop):
+    other = chain.terminal("bash", shop, env=chain.env)
+    tty.run("awsrole use far")
+    other.run("")
+    assert (tty.variable("AWSROLE_ROLE"), other.variable("AWSROLE_ROLE")) == ("far", "near")
+
+
+def test_it_ends_with_leaving(tty, shop):
+    tty.run("awsrole use far")
+    tty.run("cd /")
+    assert tty.variable("AWSROLE_ROLE") is None
+    tty.run(f"cd {shop}")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+
+
+def test_a_shell_within_it_goes_on(tty, chain, shop):
+    tty.run("awsrole use far")
+    inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name.startswith(b"AWS")}
+    inner = chain.terminal(tty.shell, shop, env=inherited)
+    assert inner.variable("AWSROLE_ROLE") == "far"
+    inner.run("awsrole use -")
+    assert inner.variable("AWSROLE_ROLE") == "near"
+    assert tty.variable("AWSROLE_ROLE") == "far"
+
+
+def test_no_such_role(tty):
+    said = tty.run("awsrole use nobody")
+    assert "there is no [role.nobody]" in said and "the roles here are: far, near, other" in said
+    assert tty.key() == CLOSED
+    tty.run("awsrole use -")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+
+
+def test_what_wants_to_be_confirmed(chain, shell):
+    folder = chain.project("shop", FILE.replace('"near"', '"other"', 1), allow=True)
+    tty = chain.terminal(shell, env=chain.env)
+    said = tty.run(f"cd {folder}")
+    assert "role other wants to be confirmed" in said and "`awsrole use other` enters it" in said
+    assert tty.key() == CLOSED and chain.sts.calls() == []
+    assert "awsrole:" not in tty.run("")
+    assert f"other in {THERE}" in tty.run("awsrole use other")
+    assert tty.variable("AWSROLE_ROLE") == "other"
+    tty.run("")
+    assert tty.variable("AWSROLE_ROLE") == "other"
+    # Coming back by `cd` alone has to be confirmed again.
+    tty.run("cd /")
+    tty.run(f"cd {folder}")
+    assert tty.key() == CLOSED
+
+
+def choose(tty, answer):
+    """Types `awsrole use`, answers, and returns the list that was shown and what was said after it."""
+    tty.type("awsrole use")
+    tty.process.expect_exact("awsrole: which role? ")
+    shown = tty.process.before.decode(errors="replace")
+    tty.send(answer)
+    return shown, tty.wait()
+
+
+@pytest.mark.parametrize("answer", ["3\r", "other\r", "9\x7f3\r"], ids=["number", "name", "mended"])
+def test_from_a_list(tty, answer):
+    shown, _ = choose(tty, answer)
+    rows = re.findall(r"  (\d)  (\w+) +(\d{12})(?:  (\(default\)))?\r?\n", shown)
+    assert rows == [("1", "far", THERE, ""), ("2", "near", HERE, "(default)"), ("3", "other", THERE, "")]
+    assert tty.variable("AWSROLE_ROLE") == "other"
+
+
+@pytest.mark.parametrize(("answer", "part"), [("7\r", "none of the roles"), ("\r", "none of the roles"), ("\x03", "")],
+                         ids=["number", "nothing", "ctrl-c"])
+def test_from_a_list_nothing(tty, chain, answer, part):
+    modes = tty.modes()
+    _, said = choose(tty, answer)
+    assert part in said + tty.run("")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+    assert tty.modes() == modes
+    assert len(chain.callers()) == 1
+
+
+def test_no_list_without_roles(chain):
+    folder = chain.project("plain", f'role_arn = "arn:aws:iam::{HERE}:role/Near"\nsource_profile = "jump"\n', allow=True)
+    tty = chain.terminal("bash", folder, env=chain.env)
+    assert "has no [role.NAME] to choose from" in tty.run("awsrole use")
+    assert tty.variable("AWSROLE_ROLE") == "Near"
+
+
+def test_no_list_without_a_terminal(chain, shop):
+    result = chain.awsrole("use", cwd=shop, wrapper=("setsid", "-w"))
+    assert result.code == 1 and result.out == ""
+    assert "there is no terminal to choose a role on" in result.err and "far, near, other" in result.err

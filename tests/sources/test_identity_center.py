@@ -1,0 +1,242 @@
+"""IAM Identity Center: the AWS CLI's token, its refresh, and `awsrole login`, which serves both."""
+
+import json
+import os
+import re
+import subprocess
+
+import pexpect
+import pytest
+from places import ADMIN, CLOSED, HERE, PERSON, THERE
+
+SSO = 'profile = "sso"\n'
+DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "sso"\n'
+
+
+@pytest.fixture
+def corp(machines):
+    """A home with the profiles `sso` and `legacy`, and nobody signed in."""
+    machines.sts.write_sso_config(machines.home)
+    return machines
+
+
+def sign_in(place, *, session="corp", scopes=("sso:account:access",), expired=False):
+    """What `aws sso login` leaves behind."""
+    token = place.sts.sso_sign_in(scopes=scopes)
+    place.secrets |= {token["accessToken"], token["clientSecret"], token.get("refreshToken", token["accessToken"])}
+    path = place.sts.write_sso_cache(place.home, token, session=session, expired=expired)
+    place.sts.reset()
+    return path
+
+
+def actions(place):
+    return [call["action"] for call in place.sts.calls()]
+
+
+def forget_failures(place):
+    for path in place.entries("failure"):
+        path.unlink()
+
+
+def test_a_fresh_token(corp):
+    sign_in(corp)
+    folder = corp.project("shop", SSO, allow=True)
+    assert corp.who(folder) == ADMIN == corp.by_cli("sso")
+    corp.sts.reset()
+    held = corp.exec_env(folder, env=corp.env)
+    assert corp.sts.calls() == [], "it is kept"
+    assert held["AWSROLE_ACCOUNT_ID"] == HERE and held["AWSROLE_ROLE"] == "Admin"
+
+
+def test_the_next_role(corp):
+    sign_in(corp)
+    assert f"{THERE}:assumed-role/Deploy/" in corp.who(corp.project("shop", DEPLOY, allow=True))
+    [(by, role)] = corp.callers()
+    assert (by, role) == ("AWSReservedSSO_Admin_0123456789abcdef", "Deploy")
+
+
+def test_a_profile_of_the_old_form(corp):
+    sign_in(corp, session=None, scopes=())
+    folder = corp.project("shop", 'profile = "legacy"\n', allow=True)
+    assert corp.who(folder) == ADMIN == corp.by_cli("legacy")
+
+
+def test_endpoints_by_service(corp):
+    sign_in(corp)
+    folder = corp.project("shop", SSO, allow=True)
+    env = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SSO": corp.sts.url, "AWS_ENDPOINT_URL_SSO_OIDC": corp.sts.url}
+    assert corp.awsrole("exec", "--", "true", cwd=folder, env=env).code == 0
+
+
+def test_an_expired_token_is_refreshed(corp):
+    path = sign_in(corp, expired=True)
+    corp.sts.expire_sso()
+    before = json.loads(path.read_text())
+    assert corp.who(corp.project("shop", SSO, allow=True)) == ADMIN
+    assert actions(corp)[:2] == ["CreateToken", "GetRoleCredentials"]
+    after = json.loads(path.read_text())
+    corp.secrets |= {after["accessToken"], after["refreshToken"]}
+    assert after["accessToken"] != before["accessToken"] and after["refreshToken"] != before["refreshToken"]
+    assert path.stat().st_mode & 0o077 == 0
+    corp.sts.reset()
+    assert corp.by_cli("sso") == ADMIN
+    assert "CreateToken" not in actions(corp), "the AWS CLI goes on with the token that awsrole wrote"
+
+
+@pytest.mark.parametrize("how", ["nobody signed in", "expired for good", "no refresh"])
+def test_signed_out(corp, how):
+    if how != "nobody signed in":
+        sign_in(corp, expired=True, scopes=("sso:account:access",) if how == "expired for good" else ())
+        corp.sts.expire_sso(refresh=True)
+    said = corp.refused(corp.project("shop", SSO, allow=True))
+    assert f"IAM Identity Center gives no credentials for Admin in {HERE}" in said
+    assert "sign in: `awsrole login`, or `aws sso login --sso-session corp`" in said
+    assert {call["outcome"] for call in corp.sts.calls()} <= {"InvalidGrantException", "UnauthorizedException"}
+
+
+def test_signed_out_in_the_old_form(corp):
+    said = corp.refused(corp.project("shop", 'profile = "legacy"\n', allow=True))
+    assert "`awsrole login`, or `aws sso login --profile legacy`" in said
+
+
+def test_a_token_that_the_server_no_longer_knows(corp):
+    """It looks fresh, but it was revoked."""
+    sign_in(corp)
+    corp.sts.expire_sso(refresh=True)
+    said = corp.refused(corp.project("shop", SSO, allow=True))
+    assert "`awsrole login`" in said and "caused by: " in said
+
+
+def test_a_permission_set_that_is_not_assigned(corp):
+    path = corp.home / ".aws/config"
+    path.write_text(path.read_text().replace("sso_role_name = Admin", "sso_role_name = Owner"))
+    sign_in(corp)
+    said = corp.refused(corp.project("shop", SSO, allow=True))
+    assert f"Owner in {HERE}" in said and "caused by: " in said
+
+
+class Login:
+    """`awsrole login --no-browser`, as a person sees it."""
+
+    def __init__(self, place, folder, *options):
+        env = place.environment(**place.env, PWD=str(folder))
+        words = ["login", "--no-browser", *options]
+        self.process = pexpect.spawn(str(place.binary), words, cwd=str(folder), env=env, timeout=30, dimensions=(24, 1000), encoding="utf-8")
+        self.process.expect(r"open (https?://\S+) and confirm the code (\S+)\r\n")
+        self.url, self.user_code = self.process.match.groups()
+
+    def end(self):
+        """Waits for its end; returns its code and what else it said."""
+        self.process.expect(pexpect.EOF)
+        self.process.close()
+        return self.process.exitstatus, self.process.before
+
+
+@pytest.mark.parametrize("profile", ["sso", "legacy"])
+def test_login(corp, profile):
+    folder = corp.project("shop", f'profile = "{profile}"\n', allow=True)
+    assert "`awsrole login`" in corp.refused(folder)
+    login = Login(corp, folder)
+    assert login.user_code in login.url and re.fullmatch(r"[A-Z]{4}-[A-Z]{4}", login.user_code)
+    corp.sts.approve(login.user_code, PERSON)
+    code, said = login.end()
+    assert code == 0 and "signed in" in said
+    path = corp.sts.sso_cache_path(corp.home, "corp" if profile == "sso" else "https://corp.example.com/start")
+    assert path.stat().st_mode & 0o077 == 0
+    token = json.loads(path.read_text())
+    corp.secrets |= {token["accessToken"], token["clientSecret"]}
+    assert token["accessToken"] not in said
+    forget_failures(corp)
+    corp.sts.reset()
+    assert corp.who(folder) == ADMIN == corp.by_cli(profile)
+    assert "CreateToken" not in actions(corp)
+
+
+def test_the_token_of_a_login_can_be_refreshed(corp):
+    folder = corp.project("shop", SSO, allow=True)
+    login = Login(corp, folder)
+    corp.sts.approve(login.user_code, PERSON)
+    assert login.end()[0] == 0
+    path = corp.sts.sso_cache_path(corp.home, "corp")
+    corp.sts.expire_sso()
+    token = json.loads(path.read_text())
+    path.write_text(json.dumps(token | {"expiresAt": "2020-01-01T00:00:00Z"}))
+    assert corp.by_cli("sso") == ADMIN
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"expiresAt": "2020-01-01T00:00:00Z"}))
+    assert corp.who(folder) == ADMIN
+
+
+def test_login_denied(corp):
+    folder = corp.project("shop", SSO, allow=True)
+    login = Login(corp, folder)
+    corp.sts.approve(login.user_code, PERSON, deny=True)
+    code, said = login.end()
+    assert code == 4 and "signing in at https://corp.example.com/start failed" in said and "signed in" not in said
+    assert not corp.sts.sso_cache_path(corp.home, "corp").exists()
+
+
+def test_login_in_a_shell_heals_it_and_the_others(corp, shell):
+    """The shell that signs in has the role at once, another one at its next prompt."""
+    folder = corp.project("shop", SSO, allow=True)
+    (folder / "deep").mkdir()
+    tty, other = corp.terminal(shell, env=corp.env), corp.terminal("bash", env=corp.env)
+    for one in (tty, other):
+        # A terminal's own home has no ~/.aws; the token belongs into the one where the AWS CLI looks.
+        os.symlink(corp.home / ".aws", one.home / ".aws")
+        said = one.run(f"cd {folder}")
+        assert said.count("`awsrole login`") == 1
+        assert "awsrole" not in one.run("") and one.key() == CLOSED
+    tty.type("awsrole login --no-browser")
+    tty.process.expect(r"confirm the code ([A-Z-]+)")
+    corp.sts.approve(tty.process.match[1].decode(), PERSON)
+    tty.wait()
+    assert tty.variable("AWSROLE_ACCOUNT_ID") == HERE
+    other.run("")
+    assert other.key() == tty.key()
+
+
+def test_login_where_there_is_nothing_to_sign_in_to(corp):
+    corp.config("[profile jump]\n")
+    folder = corp.project("plain", f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "jump"\n', allow=True)
+    result = corp.awsrole("login", "--no-browser", cwd=folder, env=corp.env)
+    assert result.code == 1 and "there is nothing to sign in to: the source is profile jump" in result.err
+    assert corp.sts.calls() == []
+
+
+def test_login_is_for_allowed_files(corp):
+    folder = corp.project("evil", SSO)
+    result = corp.awsrole("login", "--no-browser", cwd=folder, env=corp.env)
+    assert result.code == 3 and "isn't allowed yet" in result.err and corp.sts.calls() == []
+
+
+def test_login_for_another_role_of_the_file(corp):
+    folder = corp.project("shop", f'default_role = "plain"\n[role.plain]\nprofile = "jump"\n[role.admin]\n{SSO}', allow=False)
+    corp.config("[profile jump]\n")
+    corp.allow(folder)
+    login = Login(corp, folder, "--role", "admin")
+    corp.sts.approve(login.user_code, PERSON)
+    assert login.end()[0] == 0
+    assert corp.who(folder, "--role", "admin") == ADMIN
+
+
+def test_ctrl_c_while_it_waits(corp):
+    folder = corp.project("shop", SSO, allow=True)
+    login = Login(corp, folder)
+    login.process.sendintr()
+    login.process.expect(pexpect.EOF)
+    login.process.close()
+    assert login.process.exitstatus != 0
+    assert not corp.sts.sso_cache_path(corp.home, "corp").exists()
+
+
+def test_many_shells_refresh_once(corp):
+    """A refresh token works once: those who come second must take what the first one wrote."""
+    sign_in(corp, expired=True)
+    corp.sts.expire_sso()
+    folder = corp.project("shop", SSO, allow=True)
+    corp.sts.fault(action="CreateToken", latency_ms=500)
+    env = corp.environment(**corp.env, PWD=str(folder))
+    running = [subprocess.Popen([corp.binary, "exec", "--", "true"], cwd=folder, env=env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(5)]
+    assert [(process.communicate(timeout=60)[1], process.returncode)[1] for process in running] == [0] * 5
+    assert actions(corp).count("CreateToken") == 1 and actions(corp).count("GetRoleCredentials") == 1

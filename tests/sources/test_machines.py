@@ -1,0 +1,302 @@
+"""Instances, containers, CI and the environment as sources, and what is said when they don't answer."""
+
+import os
+import socket
+import threading
+
+import pytest
+from places import ALICE, CLOSED, HERE, THERE
+
+DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
+
+
+@pytest.fixture
+def instance(machines):
+    return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": machines.sts.url}
+
+
+@pytest.fixture(params=["variable", "file"])
+def container(machines, request):
+    """The container's address and token, as ECS and as EKS give them."""
+    env = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{machines.sts.url}/task"}
+    if request.param == "variable":
+        return env | {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token-of-the-task"}
+    return env | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(machines.write("eks-token", "Basic token-of-the-task"))}
+
+
+def source(name):
+    return f'credential_source = "{name}"\n'
+
+
+def test_an_instance(machines, instance):
+    folder = machines.project("shop", DEPLOY + source("Ec2InstanceMetadata"), allow=True)
+    assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder, env=instance)
+    assert machines.callers() == [("Machine", "Deploy")]
+    machines.who(folder, env=instance)
+    assert len(machines.callers()) == 1
+    machines.config(f"[profile deploy]\nrole_arn = arn:aws:iam::{THERE}:role/Deploy\ncredential_source = Ec2InstanceMetadata\n")
+    assert f"{THERE}:assumed-role/Deploy/" in machines.by_cli("deploy", env=instance | {"AWS_EC2_METADATA_DISABLED": "false"})
+
+
+def test_an_instances_own_role(machines, instance):
+    folder = machines.project("shop", source("Ec2InstanceMetadata"), allow=True)
+    assert machines.who(folder, env=instance) == f"arn:aws:sts::{HERE}:assumed-role/Machine/i-0123456789abcdef0"
+    assert machines.callers() == []
+
+
+def test_an_instances_own_role_and_a_pin(machines, instance):
+    folder = machines.project("shop", source("Ec2InstanceMetadata") + f'account_id = "{THERE}"\n', allow=True)
+    said = machines.refused(folder, env=instance)
+    assert f"the credentials belong to account {HERE}, but account {THERE} was expected" in said
+    assert "role/Machine/i-0123456789abcdef0" in said and "nothing is exported" in said
+
+
+def test_an_instance_in_a_shell(machines, instance, shell):
+    """From within one role into another, as from a directory into the next: the instance is asked, not the shell's keys."""
+    first = machines.project("first", source("Ec2InstanceMetadata"), allow=True)
+    second = machines.project("second", DEPLOY + source("Ec2InstanceMetadata"), allow=True)
+    tty = machines.terminal(shell, env=machines.env | instance)
+    tty.run(f"cd {first}")
+    tty.run(f"cd {second}")
+    assert tty.variable("AWSROLE_ROLE") == "Deploy"
+    assert machines.callers() == [("Machine", "Deploy")]
+    tty.run("cd /")
+    assert tty.key() is None
+
+
+def test_metadata_that_is_switched_off(machines, instance):
+    folder = machines.project("shop", DEPLOY + source("Ec2InstanceMetadata"), allow=True)
+    said = machines.refused(folder, env=instance | {"AWS_EC2_METADATA_DISABLED": "true"})
+    assert "AWS_EC2_METADATA_DISABLED is true in this environment: unset it" in said
+
+
+def test_a_container(machines, container):
+    folder = machines.project("shop", DEPLOY + source("EcsContainer"), allow=True)
+    assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder, env=container)
+    assert machines.callers() == [("Task", "Deploy")]
+    machines.config(f"[profile deploy]\nrole_arn = arn:aws:iam::{THERE}:role/Deploy\ncredential_source = EcsContainer\n")
+    assert f"{THERE}:assumed-role/Deploy/" in machines.by_cli("deploy", env=container)
+
+
+def test_a_containers_own_role(machines, container):
+    folder = machines.project("shop", source("EcsContainer"), allow=True)
+    assert f"{HERE}:assumed-role/Task/" in machines.who(folder, env=container)
+    assert machines.callers() == []
+
+
+def test_a_container_with_a_wrong_token(machines):
+    folder = machines.project("shop", source("EcsContainer"), allow=True)
+    env = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{machines.sts.url}/task", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic canary-of-a-token"}
+    machines.secrets.add("canary-of-a-token")
+    assert f"{machines.sts.url}/task" in machines.refused(folder, env=env)
+
+
+def test_no_container(machines):
+    folder = machines.project("shop", source("EcsContainer"), allow=True)
+    said = machines.refused(folder)
+    assert "no address is set" in said and "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in said
+
+
+# --- nobody answers --------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def silent_port():
+    """Connections are taken, and nothing is ever said."""
+    held = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def accept():
+            try:
+                while True:
+                    held.append(server.accept()[0])
+            except OSError:
+                pass
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+    for one in held:
+        one.close()
+
+
+@pytest.mark.parametrize("port", ["closed_port", "silent_port"])
+@pytest.mark.parametrize("kind", ["Ec2InstanceMetadata", "EcsContainer"])
+def test_nobody_answers(machines, request, port, kind):
+    """It ends by itself, within the user's limits, and says which address was tried."""
+    url = request.getfixturevalue(port)
+    machines.write(".config/awsrole/config.toml", '[limits]\nconnect = "1s"\nwhole = "2s"\n')
+    folder = machines.project("shop", DEPLOY + source(kind), allow=True)
+    env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": url, "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/task"}
+    said = machines.refused(folder, env=env, timeout=45)
+    assert url in said and "caused by: " in said
+    assert machines.callers() == []
+
+
+@pytest.mark.parametrize("port", ["closed_port", "silent_port"])
+def test_nobody_answers_as_sts(machines, request, port):
+    url = request.getfixturevalue(port)
+    machines.write(".config/awsrole/config.toml", '[limits]\nconnect = "1s"\nwhole = "2s"\n')
+    folder = machines.project("shop", DEPLOY + 'source_profile = "jump"\n', allow=True)
+    said = machines.refused(folder, env={"AWS_ENDPOINT_URL": url}, timeout=45)
+    assert f"{url} can't be reached" in said
+    if port == "silent_port":
+        assert "2 seconds" in said
+
+
+def test_a_shell_is_closed_meanwhile(machines, closed_port, shell):
+    folder = machines.project("shop", source("Ec2InstanceMetadata"), allow=True)
+    tty = machines.terminal(shell, env=machines.env | {"AWS_EC2_METADATA_SERVICE_ENDPOINT": closed_port}, timeout=45)
+    said = tty.run(f"cd {folder}")
+    assert closed_port in said and said.count("EC2 instance metadata at") == 1
+    assert tty.key() == CLOSED
+    assert "awsrole:" not in tty.run("")
+
+
+# --- the environment, and CI -----------------------------------------------------------------------------------------
+
+def test_the_environment(machines):
+    folder = machines.project("shop", DEPLOY + source("Environment"), allow=True)
+    keys = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}
+    assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder, env=keys)
+    machines.config(f"[profile deploy]\nrole_arn = arn:aws:iam::{THERE}:role/Deploy\ncredential_source = Environment\n")
+    assert f"{THERE}:assumed-role/Deploy/" in machines.by_cli("deploy", env=keys)
+
+
+def test_the_environments_keys_alone_become_a_session(machines):
+    folder = machines.project("shop", source("Environment"), allow=True)
+    keys = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}
+    held = machines.exec_env(folder, env=machines.env | keys)
+    assert held["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert [call["action"] for call in machines.sts.calls()] == ["GetSessionToken"]
+
+
+def test_the_environment_from_within(machines):
+    """The keys stand outside: a command inside can't see them, and says so; the role in force may be passed on."""
+    folder = machines.project("shop", DEPLOY + source("Environment"), allow=True)
+    keys = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}
+    held = machines.exec_env(folder, env=machines.env | keys)
+    inherited = {name: value for name, value in held.items() if name.startswith("AWS")}
+    for path in machines.entries():
+        path.unlink()
+    result = machines.awsrole("exec", "--", "printenv", "AWS_ACCESS_KEY_ID", cwd=folder, env=inherited)
+    assert ("Deploy", "Deploy") not in machines.callers()
+    assert result.out.strip() in ("", held["AWS_ACCESS_KEY_ID"])
+    if result.code:
+        assert "can't see them" in result.err
+
+
+@pytest.fixture
+def ci(machines):
+    machines.write("token", machines.sts.id_token())
+    machines.config(f"[profile ci]\nrole_arn = arn:aws:iam::{THERE}:role/Ci\nweb_identity_token_file = ~/token\nrole_session_name = build-7\n")
+    return machines
+
+
+def test_a_token_of_ci(ci):
+    folder = ci.project("shop", 'profile = "ci"\n', allow=True)
+    assert ci.who(folder) == f"arn:aws:sts::{THERE}:assumed-role/Ci/build-7"
+    ci.who(folder)
+    assert len(ci.sts.calls("AssumeRoleWithWebIdentity")) == 1 and ci.callers() == []
+
+
+def test_a_token_of_ci_and_the_aws_cli(ci):
+    path = ci.home / ".aws/config"
+    path.write_text(path.read_text().replace("~/token", str(ci.home / "token")))
+    folder = ci.project("shop", 'profile = "ci"\n', allow=True)
+    assert ci.who(folder) == ci.by_cli("ci")
+
+
+def test_a_token_of_ci_and_the_next_role(ci):
+    folder = ci.project("shop", DEPLOY + 'source_profile = "ci"\n', allow=True)
+    assert f"{THERE}:assumed-role/Deploy/" in ci.who(folder)
+    assert ci.callers() == [("Ci", "Deploy")]
+
+
+def test_a_token_that_is_read_anew(ci):
+    """Others renew the file: it is read at every call."""
+    folder = ci.project("shop", 'profile = "ci"\n', allow=True)
+    ci.write("token", ci.sts.id_token(lifetime_seconds=-600))
+    assert "the token in" in ci.refused(folder)
+    ci.write("token", ci.sts.id_token())
+    for failure in ci.entries("failure"):
+        failure.unlink()
+    assert f"{THERE}:assumed-role/Ci/" in ci.who(folder)
+
+
+@pytest.mark.parametrize("order", [{"foreign_key": True}, {"audience": "somebody-else"}, {"lifetime_seconds": -600}],
+                         ids=["signature", "audience", "expired"])
+def test_a_token_that_opens_nothing(ci, order):
+    token = ci.sts.id_token(**order)
+    ci.write("token", token)
+    ci.secrets.add(token)
+    said = ci.refused(ci.project("shop", 'profile = "ci"\n', allow=True))
+    assert f"the token in {ci.home}/token opens no session of arn:aws:iam::{THERE}:role/Ci" in said
+    assert "caused by: " in said and "issuer, audience and subject" in said
+
+
+def test_a_token_file_that_is_gone(ci):
+    (ci.home / "token").unlink()
+    said = ci.refused(ci.project("shop", 'profile = "ci"\n', allow=True))
+    assert f"{ci.home}/token" in said and "No such file" in said
+    assert ci.sts.calls() == []
+
+
+# --- bad moments -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("fault", [{"throttle": True}, {"unavailable": True}, {"drop": True}], ids=lambda fault: next(iter(fault)))
+def test_each_link_is_tried_again(ci, fault):
+    folder = ci.project("shop", DEPLOY + 'source_profile = "ci"\n', allow=True)
+    for action in ("AssumeRoleWithWebIdentity", "AssumeRole"):
+        ci.sts.fault(action=action, times=1, **fault)
+    assert f"{THERE}:assumed-role/Deploy/" in ci.who(folder)
+    outcomes = [(call["action"], call["outcome"] == "OK") for call in ci.sts.calls() if call["action"].startswith("Assume")]
+    assert outcomes == [("AssumeRoleWithWebIdentity", False), ("AssumeRoleWithWebIdentity", True), ("AssumeRole", False), ("AssumeRole", True)]
+
+
+@pytest.mark.parametrize(("action", "fault"), [
+    ("GetInstanceCredentials", {"unavailable": True}),
+    pytest.param("GetInstanceCredentials", {"drop": True}, marks=pytest.mark.xfail(reason="the SDK's client gives up")),
+    ("GetContainerCredentials", {"unavailable": True}),
+    ("GetContainerCredentials", {"drop": True}),
+])
+def test_machines_are_tried_again(machines, action, fault):
+    kind, role = ("Ec2InstanceMetadata", "Machine") if "Instance" in action else ("EcsContainer", "Task")
+    env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": machines.sts.url, "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{machines.sts.url}/task",
+           "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token-of-the-task"}
+    machines.sts.fault(action=action, times=1, **fault)
+    assert f":assumed-role/{role}/" in machines.who(machines.project("shop", source(kind), allow=True), env=env)
+    assert len(machines.sts.calls(action)) == 2
+
+
+def test_a_refusal_is_not_tried_again(machines):
+    folder = machines.project("shop", f'role_arn = "arn:aws:iam::{HERE}:role/Machine"\nsource_profile = "jump"\n', allow=True)
+    machines.refused(folder)
+    assert machines.callers() == [("alice", "Machine")]
+
+
+@pytest.mark.xfail(reason="the SDK corrects the skew silently")
+@pytest.mark.parametrize(("offset", "word"), [(1800, "slow"), (-1800, "fast")])
+def test_a_clock_that_is_off_is_said_in_minutes(machines, offset, word):
+    """Half an hour is more than STS puts up with."""
+    machines.sts.fault(clock_offset_seconds=offset)
+    folder = machines.project("shop", DEPLOY + 'source_profile = "jump"\n', allow=True)
+    result = machines.awsrole("exec", "--", "true", cwd=folder, env=machines.env)
+    assert "30 minutes" in result.err and word in result.err and "clock" in result.err, result
+
+
+def test_the_process_ends_with_its_shell(machines, silent_port):
+    """Ctrl-C while the instance doesn't answer: the prompt is there, the rest of the line isn't run."""
+    folder = machines.project("shop", source("Ec2InstanceMetadata"), allow=True)
+    tty = machines.terminal("bash", env=machines.env | {"AWS_EC2_METADATA_SERVICE_ENDPOINT": silent_port})
+    ran = tty.file("ran")
+    tty.type(f"cd {folder} && touch {ran}")
+    tty.process.expect_exact("waiting for EC2 instance metadata")
+    tty.interrupt()
+    tty.wait()
+    tty.run("")
+    assert not os.path.exists(ran) and tty.key() == CLOSED
