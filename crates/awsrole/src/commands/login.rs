@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::plan_of;
 use awsrole_core::generation;
@@ -28,6 +29,11 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
     };
     super::with_remote(&outer, |sts| sign_in(sts, source, &outer.env, &outer.paths.home, &invite))
         .map_err(Failure::aws)?;
+    // That nobody was signed in is remembered for a while; it is over.
+    let cache = Cache::in_dir(&context.paths.cache);
+    for count in 0..=plan.steps.len() {
+        cache.mark_stale(&plan.cache_key(count), context.now).map_err(|e| super::own_file(&e))?;
+    }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
     say("signed in");
     Ok(Outcome::Done)
