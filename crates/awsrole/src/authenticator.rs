@@ -43,7 +43,8 @@ impl Authenticator for Person<'_> {
             begin(&format!("mfa_process (process {me})"));
             wait_for_a_fresh_step(question)?;
             let digits = from_program(command, question, self.context)?;
-            return Code::parse(&digits, step());
+            return Code::parse(&digits, step())
+                .map_err(|_| NoCode::Process("printed something else than six digits".to_owned()));
         }
         let terminal = Terminal::open().map_err(no_code)?;
         begin(&format!("another terminal (process {me})"));
@@ -81,15 +82,24 @@ fn step() -> u64 {
     ambient::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / STEP
 }
 
+/// How a program ended, as a shell counts it: 127 is a program that isn't there.
+fn ended(code: Option<i32>) -> String {
+    match code {
+        Some(127) => "isn't there (exit code 127)".to_owned(),
+        Some(code) => format!("ended with exit code {code}"),
+        None => "was killed".to_owned(),
+    }
+}
+
 /// Runs the user's own program. The device is in its environment; the code is what it prints.
 fn from_program(command: &str, question: &Question<'_>, context: &Context) -> Result<String, NoCode> {
     let failed = |why: String| NoCode::Process(why);
     let mut process = Command::new("/bin/sh");
     process.arg("-c").arg(command).env_clear().envs(&context.env.0).env("AWSROLE_MFA_SERIAL", question.serial.as_str());
     let spawned = process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).output();
-    let output = spawned.map_err(|e| failed(format!("/bin/sh can't be started: {e}")))?;
+    let output = spawned.map_err(|e| failed(format!("can't be started by /bin/sh: {e}")))?;
     if !output.status.success() {
-        return Err(failed(format!("it ended with {}", output.status)));
+        return Err(failed(ended(output.status.code())));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

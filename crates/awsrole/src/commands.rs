@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
+use awsrole_core::doctor::proxies;
 use awsrole_core::export::{edited, look, not_allowed, over};
 use awsrole_core::files::FileError;
 use awsrole_core::obtain::Outside;
@@ -84,7 +85,9 @@ fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
         }
     };
     let ca_bundle = outer.env.filled("AWS_CA_BUNDLE").map(|path| outer.expand(path));
-    act(&RemoteSts::new(limits, ca_bundle, ambient::now, Box::new(|text| say(text))))
+    let proxies = proxies(outer).filter(|(name, _)| !name.eq_ignore_ascii_case("NO_PROXY"));
+    let proxies = proxies.map(|(name, shown)| format!("{name} is {shown}")).collect();
+    act(&RemoteSts::new(limits, ca_bundle, ambient::now, Box::new(|text| say(text))).through(proxies))
 }
 
 /// Does something with all who answer. A person is asked only if they just typed something that

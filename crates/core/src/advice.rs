@@ -20,6 +20,16 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
     let (what, who, endpoint) = (call.what(), call.who(), plan.endpoint.shown());
     let (code, message, server_time) = match error {
         StsError::Refused { code, message, server_time } => (code.as_str(), message.as_str(), *server_time),
+        StsError::Unreachable(why) if why.starts_with("AWS_CA_BUNDLE") => {
+            return Problem::new(format!("{endpoint} can't be asked for {what}"))
+                .because(error)
+                .hint("AWS_CA_BUNDLE must name a file of certificates (PEM), such as a proxy's own; without such a proxy, unset it");
+        }
+        StsError::Unreachable(why) if why.contains("certificate") => {
+            return Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
+                .because(error)
+                .hint("a proxy that looks into connections shows its own certificate: AWS_CA_BUNDLE must name a file with its authority's (PEM)");
+        }
         StsError::Unreachable(_) | StsError::TimedOut(_) => {
             return Problem::new(format!("{endpoint} can't be reached, so {what} can't be had")).because(error).hint(
                 "check the network, proxies (HTTPS_PROXY) and the region; at a prompt awsrole tries again by itself",
@@ -39,7 +49,7 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
     let step = call.step();
     match (code, step) {
         _ if message.contains("invalid MFA one time pass code") => {
-            problem.hint("the code was wrong, or used already; `awsrole refresh` asks for the next one")
+            problem.hint("the code was wrong, or used already; `awsrole refresh`, or the same command again, asks for the next one")
         }
         _ if message.contains("unable to validate MFA code") => problem
             .fact("device", step.mfa_serial().map_or("none", MfaSerial::as_str))

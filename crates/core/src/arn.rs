@@ -48,7 +48,6 @@ impl RoleArn {
     pub fn parse(text: &str) -> Result<Self, Outside> {
         let wrong = |what: String| Outside::new(text, what);
         let shape = || wrong("must look like arn:aws:iam::123456789012:role/NAME".to_owned());
-        check_length(text, 20, 2048)?;
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let [scheme, partition, service, region, account, resource] = parts[..] else {
             return Err(shape());
@@ -57,18 +56,22 @@ impl RoleArn {
         if scheme != "arn" {
             return Err(shape());
         }
+        check_length(text, 20, 2048)?;
         if !known {
             return Err(wrong(format!(
                 "names the partition `{partition}`, which AWS doesn't have (aws, aws-cn, aws-us-gov, …)"
             )));
         }
         if service != "iam" || !region.is_empty() {
-            let hint = if service == "sts" {
-                ": an assumed-role ARN names a session; use the role's own ARN, arn:…:iam::…:role/NAME"
-            } else {
-                ""
-            };
-            return Err(wrong(format!("is an ARN of `{service}`, not an IAM role's{hint}")));
+            let role = resource.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
+            return Err(wrong(match role {
+                Some(role) if service == "sts" => {
+                    format!(
+                        "names a session, not the role: arn:{partition}:iam::{account}:role/{role} (with its path, if it has one)"
+                    )
+                }
+                _ => format!("is an ARN of `{service}`, not an IAM role's"),
+            }));
         }
         let account = AccountId::parse(account)
             .map_err(|_| wrong(format!("has `{account}` where the 12 digits of the account belong")))?;
@@ -167,7 +170,8 @@ mod tests {
             ("arn:aws:iam::222222222222:role/a b", "role name"),
             ("arn:aws:iam::222222222222:role/p/", "role name"),
             ("role/Deploy-to-production", "must look like"),
-            ("short", "20–2048"),
+            ("short", "must look like"),
+            ("arn:a:b:c:d:e", "20–2048"),
         ] {
             let error = RoleArn::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

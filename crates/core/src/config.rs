@@ -344,6 +344,12 @@ impl Reader<'_> {
         if message.contains("expected a string") && message.contains("invalid type: integer") {
             return problem.hint("put the value in quotes");
         }
+        if message.contains("leading zero") {
+            return problem.hint("put the value in quotes: account_id = \"012345678901\"");
+        }
+        if message.contains("expected `=`") || message.contains("string values must be quoted") {
+            return problem.hint("the file is TOML: each line is `key = \"value\"`, with text in quotes");
+        }
         problem
     }
 

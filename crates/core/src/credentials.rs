@@ -48,6 +48,12 @@ impl Credentials {
     }
 }
 
+/// A time as the clients and prompts want it: RFC 3339, whole seconds, `Z`.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

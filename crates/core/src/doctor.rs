@@ -61,7 +61,7 @@ pub fn examine(context: &Context) -> Vec<Finding> {
         findings.push(Finding::new(Level::Bad, "config.toml", problem.summary));
     }
     aws_files(context, &mut findings);
-    proxies(context, &mut findings);
+    network(context, &mut findings);
     findings
 }
 
@@ -187,12 +187,26 @@ fn aws_file(context: &Context, path: &Path) -> Finding {
     }
 }
 
-fn proxies(context: &Context, findings: &mut Vec<Finding>) {
-    for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDLE"] {
-        if let Some(value) = context.env.filled(name) {
-            // A proxy's address may hold a password.
-            let shown = value.rsplit_once('@').map_or(value.to_owned(), |(_, host)| format!("…@{host}"));
-            findings.push(Finding::new(Level::Note, "network", format!("{name} is {shown}")));
-        }
+/// The proxies in the environment, by name, and how they may be shown: an address may hold a password.
+pub fn proxies(context: &Context) -> impl Iterator<Item = (&'static str, String)> {
+    const NAMES: [&str; 8] =
+        ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
+    NAMES.into_iter().filter_map(|name| {
+        let value = context.env.filled(name)?;
+        Some((name, value.rsplit_once('@').map_or(value.to_owned(), |(_, host)| format!("…@{host}"))))
+    })
+}
+
+fn network(context: &Context, findings: &mut Vec<Finding>) {
+    for (name, shown) in proxies(context) {
+        findings.push(Finding::new(Level::Note, "network", format!("{name} is {shown}")));
+    }
+    if let Some(path) = context.env.filled("AWS_CA_BUNDLE") {
+        let found = Finding::new(Level::Note, "network", format!("AWS_CA_BUNDLE is {path}"));
+        findings.push(match context.expand(path).is_file() {
+            true => found,
+            false => Finding { level: Level::Bad, ..found }
+                .hint("it must name a file of certificates (PEM); unset it where no proxy needs it"),
+        });
     }
 }

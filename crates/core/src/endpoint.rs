@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::context::Env;
 use crate::limits::Region;
-use crate::plan::Step;
 use crate::problem::Problem;
 use crate::profiles::{Profile, Profiles};
 
@@ -55,7 +54,7 @@ pub fn resolve(
     from: &[Profile<'_>],
     profiles: &Profiles,
     env: &Env,
-    steps: &[Step],
+    partition: Option<&str>,
 ) -> Result<Endpoint, Problem> {
     let of_profile = |key: &str| from.iter().find_map(|profile| profile.text(key));
     let on = |variable: &str, key: &str| {
@@ -65,7 +64,7 @@ pub fn resolve(
         Some(region) => region.clone(),
         None => {
             let in_env = env.filled("AWS_REGION").or(env.filled("AWS_DEFAULT_REGION"));
-            let text = in_env.or_else(|| of_profile("region")).unwrap_or_else(|| home_region(steps));
+            let text = in_env.or_else(|| of_profile("region")).unwrap_or_else(|| home_region(partition));
             Region::parse(text)
                 .map_err(|e| Problem::new(format!("the region {e}")).hint("set `region` in .awsrole.toml"))?
         }
@@ -110,11 +109,7 @@ fn services_endpoint<'p>(profile: &Profile<'p>, profiles: &'p Profiles) -> Optio
 }
 
 /// The region whose STS is asked when none is named anywhere: the partition's first.
-fn home_region(steps: &[Step]) -> &'static str {
-    let partition = steps.iter().find_map(|step| match step {
-        Step::AssumeRole(step) => Some(step.role_arn.partition()),
-        Step::SessionToken(_) => None,
-    });
+fn home_region(partition: Option<&str>) -> &'static str {
     match partition {
         Some("aws-cn") => "cn-north-1",
         Some("aws-us-gov") => "us-gov-west-1",

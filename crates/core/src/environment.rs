@@ -1,29 +1,10 @@
 //! From credentials to variables: what is set, what is hidden, and what was there before.
 
-use std::time::SystemTime;
-
 use crate::context::Env;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, rfc3339};
 use crate::plan::RolePlan;
 use crate::secret::Secret;
-use crate::state::State;
-
-/// Keys, token and expiration: one unit, because clients mix them up otherwise (a user's key beside
-/// our expiration makes botocore fail).
-pub const KEYS: [&str; 4] =
-    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
-
-/// Variables that would give a client a second identity beside the keys: the JS SDK and Serverless
-/// prefer a profile to keys, botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are
-/// unset, not emptied: an empty AWS_PROFILE is a profile named "" to some.
-pub const HIDDEN: [&str; 6] = [
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SECURITY_TOKEN",
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "SECRET_ACCESS_KEY",
-];
+use crate::state::{HIDDEN, State};
 
 /// What variables change on entering a role, in the order in which they are written.
 pub struct EnvDiff {
@@ -81,10 +62,4 @@ impl EnvDiff {
         set.push(("AWSROLE_STATE", Value::Plain(state.to_text())));
         Self { set, hide }
     }
-}
-
-/// A time as the clients and prompts want it: RFC 3339, whole seconds, `Z`.
-#[must_use]
-pub fn rfc3339(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
 }

@@ -68,19 +68,22 @@ impl NoCode {
     pub fn problem(&self, what: &str) -> Problem {
         let needs = Problem::new(format!("{what} needs an MFA code"));
         match self {
-            Self::NotNow => needs.hint("`awsrole refresh` asks for it"),
+            Self::NotNow => needs
+                .because("nobody is asked where it would come as a surprise: in a new shell, or from an editor")
+                .hint("`awsrole refresh` in the directory asks for it"),
             Self::NoTerminal => needs
                 .because("there is no terminal in the foreground to ask in")
-                .hint("`awsrole refresh` in a terminal asks for it"),
+                .hint("`awsrole refresh` in a terminal asks for it; where there is none, `mfa_process` in your config.toml can print codes"),
             Self::Cancelled => {
                 Problem::new(format!("cancelled: {what} needs an MFA code")).hint("`awsrole refresh` asks again")
             }
             Self::NotSixDigits => {
-                Problem::new(format!("that was no MFA code: six digits are one; {what} wasn't asked for"))
-                    .hint("`awsrole refresh` asks again")
+                Problem::new(format!("that was no MFA code, so {what} wasn't asked for"))
+                    .because("a code is six digits")
+                    .hint("`awsrole refresh`, or the same command again, asks again")
             }
             Self::Process(why) => {
-                needs.because(format!("mfa_process: {why}")).hint("see `mfa_process` in your config.toml")
+                needs.because(format!("mfa_process {why}")).hint("`mfa_process` in your config.toml must print six digits; it finds the device in AWSROLE_MFA_SERIAL")
             }
         }
     }

@@ -32,6 +32,7 @@ pub fn plan(
     let name = link.in_file.clone().flatten();
     let mut way = Way::default();
     resolver.follow(&link, &mut name.clone().into_iter().collect(), &mut way)?;
+    let partition = way.partition().map(str::to_owned);
     let Some(source) = way.source else {
         return Err(Problem::new(format!("{} leads to no source of credentials", resolver.origin(&link, "role_arn"))));
     };
@@ -42,7 +43,7 @@ pub fn plan(
     let settings: Vec<Profile<'_>> =
         link.profile.into_iter().chain(source_profile.and_then(|name| profiles.get(name))).collect();
     let plan = RolePlan {
-        endpoint: endpoint::resolve(region.as_ref(), &settings, profiles, &context.env, &way.steps)?,
+        endpoint: endpoint::resolve(region.as_ref(), &settings, profiles, &context.env, partition.as_deref())?,
         settings: endpoint::variables(&settings, profiles, &context.env),
         pin: pin.map_err(|e| resolver.outside(&link, "account_id", &e))?,
         name,
@@ -72,6 +73,16 @@ struct Way {
     source_mfa: Option<MfaSerial>,
     steps: Vec<Step>,
     notices: Vec<String>,
+}
+
+impl Way {
+    /// The partition of the first role on the way.
+    fn partition(&self) -> Option<&str> {
+        self.steps.iter().find_map(|step| match step {
+            Step::AssumeRole(role) => Some(role.role_arn.partition()),
+            Step::SessionToken(_) => None,
+        })
+    }
 }
 
 /// One place where keys are looked up: the project's file over a profile, or a profile alone.
@@ -111,7 +122,8 @@ impl<'p> Resolver<'p> {
             self.source_role(link, role, visited, way)?;
         } else if let (Some(_), Some(_)) = (&source_profile, &credential_source) {
             let at = self.origin(link, "credential_source");
-            return Err(Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other")));
+            return Err(Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other"))
+                .hint("keep the one whose credentials make the first call"));
         } else if let Some(source) = credential_source {
             way.source = Some(self.credential_source(&source, &self.origin(link, "credential_source"))?);
         } else if let Some(name) = source_profile {
@@ -120,6 +132,17 @@ impl<'p> Resolver<'p> {
             self.source_profile(&name, &self.origin(link, "source_profile"), &mut visited, way)?;
         } else if let Some(profile) = link.profile {
             self.own_source(profile, way)?;
+        } else if keys.role_arn.is_none() && link.in_file == Some(None) && self.config.role_names().next().is_some() {
+            let names: Vec<&str> = self.config.role_names().collect();
+            return Err(Problem::new(format!(
+                "{} has several roles, and none is the default",
+                self.origin(link, "role_arn")
+            ))
+            .because(format!("the roles here are: {}", names.join(", ")))
+            .hint(format!(
+                "add `default_role = \"{}\"` above the tables, or choose one with `awsrole use`",
+                names[0]
+            )));
         } else {
             let missing =
                 if keys.role_arn.is_some() { "whose credentials assume the role" } else { "which role this is" };

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::context::Env;
 use crate::credentials::Credentials;
-use crate::environment::{EnvDiff, Value, rfc3339};
+use crate::credentials::rfc3339;
+use crate::environment::{EnvDiff, Value};
 use crate::export::{Change, Export};
 
 /// A shell that has a snippet.

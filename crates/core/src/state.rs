@@ -7,11 +7,27 @@ use std::ffi::OsString;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Env;
-use crate::credentials::Credentials;
-use crate::environment::{HIDDEN, KEYS, rfc3339};
+use crate::credentials::{Credentials, rfc3339};
 
 /// The variable's name.
 pub const NAME: &str = "AWSROLE_STATE";
+
+/// Keys, token and expiration: one unit, because clients mix them up otherwise (a user's key beside
+/// our expiration makes botocore fail).
+pub const KEYS: [&str; 4] =
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
+
+/// Variables that would give a client a second identity beside the keys: the JS SDK and Serverless
+/// prefer a profile to keys, botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are
+/// unset, not emptied: an empty AWS_PROFILE is a profile named "" to some.
+pub const HIDDEN: [&str; 6] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "SECRET_ACCESS_KEY",
+];
 
 /// What the snippets put into it in a closed directory.
 pub const CLOSED: &str = "closed";

@@ -51,7 +51,7 @@ pub enum StsError {
     #[error("{0}")]
     Unreachable(String),
     /// No answer in time.
-    #[error("no answer within {0} seconds")]
+    #[error("no answer within {0} s")]
     TimedOut(u64),
     /// An answer that makes no sense, such as one without credentials.
     #[error("{0}")]

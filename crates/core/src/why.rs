@@ -8,12 +8,12 @@ use serde::Serialize;
 use crate::cache::{Cache, Patience};
 use crate::config::Origin;
 use crate::context::Context;
-use crate::environment::{HIDDEN, rfc3339};
+use crate::credentials::rfc3339;
 use crate::export::{edited, look, not_allowed, plan_of};
 use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::rivals::{Rival, rivals};
-use crate::state::{CLOSED, NAME, Outer};
+use crate::state::{CLOSED, HIDDEN, NAME, Outer};
 use crate::trust::{Allowed, Standing, Verdict};
 
 /// All that can be said of a directory without asking the network.
@@ -254,7 +254,7 @@ fn held(inner: &Context) -> Held {
     if let Some(state) = outer.role {
         held.state = "role";
         let ours = |name: &&str| inner.env.has(name);
-        held.set = crate::environment::KEYS.iter().copied().filter(ours).map(str::to_owned).collect();
+        held.set = crate::state::KEYS.iter().copied().filter(ours).map(str::to_owned).collect();
         held.set.extend(state.set.keys().cloned());
         held.set.extend(
             ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", NAME]

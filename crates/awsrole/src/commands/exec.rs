@@ -57,7 +57,7 @@ pub(super) fn run(
     complain(
         &Problem::new(format!("{} can't be run", program.to_string_lossy()))
             .because(&error)
-            .hint("the words after `--` are a program and its arguments; for shell syntax: -- sh -c '…'"),
+            .hint("is it installed and in PATH? what stands after `--` is a program and its arguments; for shell syntax: -- sh -c '…'"),
     );
     // As shells and env(1) do.
     let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
+use awsrole_core::credentials::rfc3339;
 use awsrole_core::discover::upward;
-use awsrole_core::environment::rfc3339;
 use awsrole_core::export::{look, over, plan_of};
 use awsrole_core::problem::escape;
 use awsrole_core::state::{Outer, State};

@@ -18,7 +18,9 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
     let config = allowed.config();
     let names: Vec<&str> = config.role_names().collect();
     if names.is_empty() {
-        return Err(Problem::new(format!("{} has no [role.NAME] to choose from", context.shorten(&config.file))).into());
+        return Err(Problem::new(format!("{} has no [role.NAME] to choose from", context.shorten(&config.file)))
+            .hint("the directory's only role is entered on `cd`")
+            .into());
     }
     let terminal = Terminal::open().map_err(|_| {
         Problem::new("there is no terminal to choose a role on").hint(format!("name one: {}", names.join(", ")))
