@@ -191,6 +191,9 @@ class Snapshot:
             (r"mfa_process \(\d+\)", "mfa_process"),
             (r"confirm the code [A-Z0-9-]+", "confirm the code CODE"),
             (r"user_code=[A-Z0-9-]+", "user_code=CODE"),
+            (r"\b[0-9a-f]{64}\b", "HASH"),
+            (r"59m 5\ds", "59m 59s"),
+            (r"date/time \d+", "date/time N"),
             (r"comes in \d+ s", "comes in N s"),
         ):
             text = re.sub(pattern, instead, text)

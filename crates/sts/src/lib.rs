@@ -55,6 +55,7 @@ pub struct RemoteSts<'a> {
     ca_bundle: Option<PathBuf>,
     now: fn() -> SystemTime,
     waiting: Waiting<'a>,
+    proxies: Vec<String>,
     client: OnceCell<Result<Client, StsError>>,
 }
 
@@ -69,7 +70,21 @@ impl<'a> RemoteSts<'a> {
         waiting: Waiting<'a>,
     ) -> Self {
         let settings = Box::new(settings);
-        Self { settings, limits: OnceCell::new(), ca_bundle, now, waiting, client: OnceCell::new() }
+        Self {
+            settings,
+            limits: OnceCell::new(),
+            ca_bundle,
+            now,
+            waiting,
+            proxies: Vec::new(),
+            client: OnceCell::new(),
+        }
+    }
+
+    /// Names the proxies that are in the environment, so that they are told where nobody answers.
+    #[must_use]
+    pub fn through(self, proxies: Vec<String>) -> Self {
+        Self { proxies, ..self }
     }
 
     fn client(&self) -> Result<&Client, StsError> {
@@ -91,7 +106,12 @@ impl<'a> RemoteSts<'a> {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let what = format!("{} ({what})", endpoint.shown());
-        self.wait(self.client()?, &what, call).map_err(|error| refusal::of(&error, self.limits()))
+        self.wait(self.client()?, &what, call).map_err(|error| match refusal::of(&error, self.limits()) {
+            StsError::Unreachable(why) if !self.proxies.is_empty() => {
+                StsError::Unreachable(format!("{why} ({})", self.proxies.join(", ")))
+            }
+            error => error,
+        })
     }
 
     /// Waits for an answer, and says so if it takes long.

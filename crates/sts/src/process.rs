@@ -42,11 +42,18 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
     let text = output(&mut child, limit).map_err(&failed)?;
     let status = child.wait().map_err(|e| failed(e.to_string()))?;
     if !status.success() {
-        return Err(failed(format!("it ended with {status}")));
+        return Err(failed(match status.code() {
+            Some(127) => "its program isn't there (exit code 127)".to_owned(),
+            Some(code) => format!("it ended with exit code {code}"),
+            None => "it was killed".to_owned(),
+        }));
+    }
+    if text.trim().is_empty() {
+        return Err(failed("it printed nothing".to_owned()));
     }
     // serde's own words would repeat what was printed.
     let answer: Answer = serde_json::from_str(&text).map_err(|e| {
-        failed(format!("its output isn't the JSON that SDKs expect (line {}, column {})", e.line(), e.column()))
+        failed(format!("its output isn't the JSON that SDKs expect (line {}, column {}): {{\"Version\": 1, \"AccessKeyId\": …, \"SecretAccessKey\": …}}", e.line(), e.column()))
     })?;
     if answer.version != 1 {
         return Err(failed(format!("its output is of version {}, not 1", answer.version)));
@@ -80,7 +87,7 @@ fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, Strin
         Err(_) => {
             let _ = child.kill();
             let _ = child.wait();
-            Err(format!("it wasn't done within {} seconds", limit.as_secs()))
+            Err(format!("it wasn't done within {} s", limit.as_secs()))
         }
     }
 }

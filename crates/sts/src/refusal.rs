@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::SystemTime;
 
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use awsrole_core::sts::StsError;
 
 use crate::Limits;
@@ -23,12 +23,12 @@ where
                     message: refused.err().message().unwrap_or("no reason given").to_owned(),
                     server_time: date.and_then(http_date),
                 },
-                None => StsError::Malformed(format!("HTTP status {status} without an error that STS gives")),
+                None => StsError::Malformed(format!("HTTP status {status} with a text that isn't STS's")),
             }
         }
         SdkError::TimeoutError(_) => StsError::TimedOut(limits.whole.as_secs()),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-            StsError::Unreachable(format!("no connection within {} seconds", limits.connect.as_secs()))
+            StsError::Unreachable(format!("no connection within {} s", limits.connect.as_secs()))
         }
         SdkError::ResponseError(_) => StsError::Malformed(format!("the answer isn't STS's: {}", deepest(error))),
         _ => StsError::Unreachable(deepest(error)),
@@ -36,12 +36,21 @@ where
 }
 
 /// The innermost cause: "connection refused" says more than "dispatch failure".
-pub(crate) fn deepest(error: &dyn Error) -> String {
+pub(crate) fn deepest(error: &(dyn Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;
     }
-    error.to_string()
+    let text = match error.downcast_ref::<ErrorMetadata>() {
+        Some(answer) => match (answer.code(), answer.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(text), None) | (None, Some(text)) => text.to_owned(),
+            (None, None) => "no reason given".to_owned(),
+        },
+        None => error.to_string(),
+    };
+    // rustls's words for whoever answers in plain text.
+    if text.contains("InvalidContentType") { "whoever listens there speaks no TLS (https)".to_owned() } else { text }
 }
 
 /// A `Date` header (RFC 9110, section 5.6.7).

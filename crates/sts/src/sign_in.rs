@@ -82,6 +82,9 @@ pub fn sign_in(
                     Some("ExpiredTokenException") => {
                         return Err(failed("the code wasn't confirmed in time".to_owned()).hint("`awsrole login` starts again"));
                     }
+                    Some("AccessDeniedException") => {
+                        return Err(failed("it was denied in the browser".to_owned()).hint("`awsrole login` starts again"));
+                    }
                     _ => return Err(failed(refusal::deepest(&error))),
                 },
             }

@@ -60,7 +60,7 @@ impl Sources for RemoteSources<'_> {
                     self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION")).unwrap_or("us-east-1");
                 self.ask("AWS Sign-In", Some(region), provider).map_err(|why| {
                     Problem::new(format!("the console session of {} gives no credentials", login.session))
-                        .because(why)
+                        .because(if missing(&why) { "there is no sign-in yet" } else { &why })
                         .hint(format!("sign in: `aws login --profile {}`", login.profile))
                 })
             }
@@ -78,9 +78,14 @@ impl Sources for RemoteSources<'_> {
                 let region =
                     self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION")).unwrap_or("us-east-1");
                 self.ask("AssumeRoleWithWebIdentity", Some(region), provider).map_err(|why| {
-                    Problem::new(format!("the token in {} opens no session of {}", token.token_file.display(), token.role_arn))
-                        .because(why)
-                        .hint("the file must hold a token that hasn't expired, and the role's trust policy must name its issuer, audience and subject")
+                    let problem = Problem::new(format!("the token in {} opens no session of {}", token.token_file.display(), token.role_arn)).because(&why);
+                    if missing(&why) {
+                        return problem.hint("the platform writes the file: is `web_identity_token_file` the right path?");
+                    }
+                    if why.starts_with("AccessDenied") {
+                        return problem.hint("the role's trust policy must name the token's issuer, and its conditions the token's audience and subject (aud, sub); a role that isn't there is refused in the same words");
+                    }
+                    problem.hint("the file must hold a token of an OIDC provider that the account knows, for an audience that the provider allows, and it must not have expired")
                 })
             }
         }
@@ -114,6 +119,13 @@ impl RemoteSources<'_> {
         if self.env.text("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return problem.hint("AWS_EC2_METADATA_DISABLED is true in this environment: unset it");
         }
+        if why.contains("404") {
+            return problem
+                .hint("the instance has no role: attach an instance profile (aws ec2 associate-iam-instance-profile)");
+        }
+        if why.contains("forbidden") {
+            return problem.hint("the instance's metadata service is switched off (aws ec2 modify-instance-metadata-options --http-endpoint enabled)");
+        }
         problem.hint(
             "this works on an EC2 instance with an instance profile; in a container the hop limit of IMDSv2 must be 2",
         )
@@ -121,11 +133,25 @@ impl RemoteSources<'_> {
 
     fn no_container(&self, why: &str) -> Problem {
         let variables = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
-        let address = variables.iter().find_map(|name| self.env.filled(name)).unwrap_or("nowhere: no address is set");
-        Problem::new(format!("container credentials at {address} can't be had")).because(why).hint(
-            "in ECS, EKS Pod Identity and CodeBuild the platform sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI",
-        )
+        let Some(address) = variables.iter().find_map(|name| self.env.filled(name)) else {
+            return Problem::new("there are no container credentials: no address is set").hint(
+                "in ECS, EKS Pod Identity and CodeBuild the platform sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI; elsewhere use another source",
+            );
+        };
+        let problem = Problem::new(format!("container credentials at {address} can't be had")).because(why);
+        if why.contains("allowed IP address") {
+            return problem.hint("without https only the machine itself and the addresses of ECS and EKS are asked");
+        }
+        if why.contains("StatusCode(40") {
+            return problem.hint("the platform's token is in AWS_CONTAINER_AUTHORIZATION_TOKEN, or in the file that …_TOKEN_FILE names: is it still the right one?");
+        }
+        problem.hint("is the platform's agent running, and the address that of this container?")
     }
+}
+
+/// Whether the words of the system say that a file isn't there.
+fn missing(why: &str) -> bool {
+    why.starts_with("No such file")
 }
 
 fn signed_out(role: &IdentityCenter, why: &str) -> Problem {
@@ -133,7 +159,26 @@ fn signed_out(role: &IdentityCenter, why: &str) -> Problem {
         Some(session) => format!("aws sso login --sso-session {session}"),
         None => format!("aws sso login --profile {}", role.profile),
     };
-    Problem::new(format!("IAM Identity Center gives no credentials for {} in {}", role.role_name, role.account_id))
-        .because(why)
-        .hint(format!("sign in: `awsrole login`, or `{login}`; this shell follows at a prompt"))
+    let problem =
+        Problem::new(format!("IAM Identity Center gives no credentials for {} in {}", role.role_name, role.account_id));
+    let sign_in = format!("sign in: `awsrole login`, or `{login}`; this shell follows at a prompt");
+    let place = |problem: Problem| problem.fact("asked at", format!("{} ({})", role.start_url, role.region.as_str()));
+    if why.contains("cached SSO token") {
+        return problem.because("nobody has signed in, or the sign-in has ended").hint(sign_in);
+    }
+    if why.starts_with("ForbiddenException") {
+        return place(problem.because(why))
+            .hint(format!(
+                "permission set {} isn't assigned to you in account {}: are both right in profile {}?",
+                role.role_name, role.account_id, role.profile
+            ))
+            .hint("the access portal lists what is assigned; an administrator of Identity Center assigns more");
+    }
+    // What the portal says begins with its code; anything else is the network's.
+    if why.split(':').next().is_some_and(|code| code.ends_with("Exception")) {
+        return place(problem.because(why)).hint(sign_in);
+    }
+    place(problem.because(why))
+        .hint("check the network, proxies (HTTPS_PROXY) and sso_region")
+        .hint(format!("if you aren't signed in: `awsrole login`, or `{login}`"))
 }
