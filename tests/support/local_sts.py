@@ -242,6 +242,39 @@ class LocalSts:
         """Ends all access tokens of Identity Center; with `refresh` the refresh tokens, too."""
         self._control("POST", "expire-sso", {"refresh": refresh})
 
+    def console_session(self, home: Path, login_session: str | None = None, *, expired: bool = False,
+                        cross_device: bool = False) -> dict:
+        """Leaves in `home` what `aws login` leaves, for the fixture's first session if none is named; returns the token.
+
+        With `expired` its credentials are over, here and at STS, and only its refresh token helps.
+        """
+        login_session = login_session or self._fixture["console_session"][0]["login_session"]
+        order = {"login_session": login_session, "cross_device": cross_device}
+        token = self._control("POST", "console-login", order)
+        if expired:
+            self.expire(token["accessToken"]["accessKeyId"])
+            past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+            token["accessToken"]["expiresAt"] = _zulu(past)
+        self.write_console_cache(home, token, login_session)
+        return token
+
+    def write_console_cache(self, home: Path, token: dict, login_session: str) -> Path:
+        """Writes the token file of a `login_session`, as private as `aws login` makes it."""
+        path = self.console_cache_path(home, login_session)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(token))
+        path.chmod(0o600)
+        return path
+
+    @staticmethod
+    def console_cache_path(home: Path, login_session: str) -> Path:
+        """Where the clients look for the token of a `login_session`."""
+        return home / ".aws/login/cache" / (hashlib.sha256(login_session.encode()).hexdigest() + ".json")
+
+    def end_console(self, error: str = "TOKEN_EXPIRED", login_session: str | None = None) -> int:
+        """Ends console sessions: refreshes get `error`, TOKEN_EXPIRED or USER_CREDENTIALS_CHANGED; returns how many."""
+        return self._control("POST", "end-console", {"error": error, "login_session": login_session})["expired"]
+
     def calls(self, action: str | None = None) -> list[dict]:
         """The calls so far, in the order in which they came; of one action if asked."""
         return [call for call in self._control("GET", "calls") if action in (None, call["action"])]

@@ -32,6 +32,12 @@ pub(crate) fn context(caller: &Caller, asked: &Asked<'_>) -> Context {
     for tag in asked.tags {
         context.set(&format!("aws:RequestTag/{}", tag.key), &tag.value);
     }
+    describe(&mut context, caller, asked.mfa_in_call, asked.now);
+    context
+}
+
+/// The condition keys that are about the caller.
+fn describe(context: &mut Context, caller: &Caller, mfa_in_call: bool, now: SystemTime) {
     let identity = caller.holder.identity();
     context.set("aws:PrincipalArn", identity.principal_arn);
     context.set("aws:PrincipalAccount", identity.account);
@@ -53,16 +59,27 @@ pub(crate) fn context(caller: &Caller, asked: &Asked<'_>) -> Context {
             None
         }
     };
-    let mfa_at = if asked.mfa_in_call { Some(asked.now) } else { mfa_at };
+    let mfa_at = if mfa_in_call { Some(now) } else { mfa_at };
     if let Some(mfa_at) = mfa_at {
         context.set("aws:MultiFactorAuthPresent", "true");
-        let age = stamp::unix_seconds(asked.now).saturating_sub(stamp::unix_seconds(mfa_at));
+        let age = stamp::unix_seconds(now).saturating_sub(stamp::unix_seconds(mfa_at));
         context.set("aws:MultiFactorAuthAge", age.to_string());
     } else if caller.temporary {
         // With long-term keys the key is absent; with temporary credentials it is there, and false.
         context.set("aws:MultiFactorAuthPresent", "false");
     }
-    context
+}
+
+/// Whether the caller's own policies allow something of a service other than STS.
+pub(crate) fn permits(caller: &Caller, action: &str, resource: &str, now: SystemTime) -> bool {
+    let mut context = Context::default();
+    describe(&mut context, caller, false, now);
+    let policies = match &caller.holder {
+        Holder::User { user, .. } => &user.policies,
+        Holder::Role(session) => &session.role.policies,
+    };
+    let identity = caller.holder.identity();
+    allows(policy::verdict(policies, &Question { identity: &identity, action, resource, context: &context }))
 }
 
 /// Decides as "Policy evaluation logic" and "Cross-account policy evaluation" of IAM's guide describe it.

@@ -28,10 +28,12 @@ pub(crate) struct Call {
     outcome: String,
     connection: u64,
     user_agent: Option<String>,
-    /// CreateToken's.
+    /// CreateToken's and CreateOAuth2Token's.
     pub(crate) grant_type: Option<String>,
     /// Whose access token the portal was asked with.
     pub(crate) sso_user: Option<String>,
+    /// Whose console session was refreshed.
+    pub(crate) login_session: Option<String>,
 }
 
 /// All calls since the start or the last reset.
@@ -70,6 +72,7 @@ impl Calls {
             user_agent: request.header("user-agent").map(str::to_owned),
             grant_type: None,
             sso_user: None,
+            login_session: None,
         });
         self.next
     }

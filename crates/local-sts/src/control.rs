@@ -8,10 +8,10 @@ use crate::page::Page;
 use crate::request::Request;
 use crate::sso::Person;
 use crate::station::{Reply, Station};
-use crate::{ambient, id_token, stamp, totp};
+use crate::{ambient, console_login, id_token, stamp, totp};
 
 /// Why an order wasn't carried out: status and text.
-type Failure = (u16, String);
+pub(crate) type Failure = (u16, String);
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +115,16 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             let order: Browser = read(&request.body)?;
             state.sso.person = Person { user: order.user, denies: order.deny };
             json(&())
+        }
+        ("POST", "console-login") => {
+            let now = stamp::moved(ambient::now(), state.faults.clock_offset_seconds());
+            let order = read(&request.body)?;
+            let state = &mut *state;
+            json(&console_login::document(&station.world, &mut state.sessions, &mut state.signin, &order, now)?)
+        }
+        ("POST", "end-console") => {
+            let order = read(&request.body)?;
+            json(&Expired { expired: state.signin.end(&order) })
         }
         ("POST", "id-token") => {
             let now = stamp::moved(ambient::now(), state.faults.clock_offset_seconds());

@@ -13,10 +13,13 @@ use crate::principal::is_account;
 use crate::secret::Secret;
 use crate::totp;
 
+mod console;
 mod identity_center;
 mod identity_provider;
 mod sources;
 
+use console::RawConsoleSession;
+pub(crate) use console::{ConsoleSession, Person};
 pub(crate) use identity_center::{Assignment, IdentityCenter};
 use identity_center::{RawAssignment, RawLives};
 use identity_provider::RawOidcProvider;
@@ -119,6 +122,8 @@ struct RawWorld {
     sso: Option<Spanned<RawLives>>,
     #[serde(default)]
     sso_assignment: Vec<Spanned<RawAssignment>>,
+    #[serde(default)]
+    console_session: Vec<Spanned<RawConsoleSession>>,
 }
 
 #[derive(Deserialize)]
@@ -224,8 +229,10 @@ impl World {
             oidc_provider: raw.oidc_provider,
             sso: raw.sso,
             sso_assignment: raw.sso_assignment,
+            console_session: raw.console_session,
         };
-        let sources = Sources::check(raw, &roles, &partition).map_err(|(span, message)| rule(span.start, message))?;
+        let sources =
+            Sources::check(raw, &users, &roles, &partition).map_err(|(span, message)| rule(span.start, message))?;
         Ok(Self { partition, users, roles, sources })
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Token<'a> {
 struct Header {
     alg: String,
     kid: Option<String>,
+    typ: Option<String>,
+    jwk: Option<Map<String, Value>>,
 }
 
 /// A provider's public key.
@@ -98,6 +100,16 @@ impl<'a> Token<'a> {
         }
     }
 
+    /// Type and algorithm, as the header says them.
+    pub(crate) fn kind(&self) -> (Option<&str>, &str) {
+        (self.header.typ.as_deref(), &self.header.alg)
+    }
+
+    /// The key that the header brings along, as it stands there.
+    pub(crate) fn own_key(&self) -> Option<&Map<String, Value>> {
+        self.header.jwk.as_ref()
+    }
+
     /// A claim that is a text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str()
@@ -116,6 +128,15 @@ impl<'a> Token<'a> {
 pub(crate) fn parse_keys(text: &str) -> Result<Vec<Key>, String> {
     let raw: RawKeys = serde_json::from_str(text).map_err(|error| format!("jwks: {error}"))?;
     raw.keys.into_iter().map(RawKey::check).collect()
+}
+
+/// Reads one key.
+///
+/// # Errors
+/// As for [`parse_keys`].
+pub(crate) fn parse_key(key: &Map<String, Value>) -> Result<Key, String> {
+    let raw: RawKey = serde_json::from_value(Value::Object(key.clone())).map_err(|error| format!("jwk: {error}"))?;
+    raw.check()
 }
 
 impl RawKey {

@@ -6,7 +6,8 @@
 //! tells.
 //!
 //! Beside STS it plays who else hands out credentials: `service` tells from the path which one is meant (`instance`,
-//! `container`, and for IAM Identity Center `oidc` with `token_grant`, `browser` and `portal`), `page` puts their answers.
+//! `container`, for IAM Identity Center `oidc` with `token_grant`, `browser` and `portal`, for `aws login` `signin` with
+//! `dpop`), `page` puts their answers.
 //! It listens on 127.0.0.1 only, knows nobody but the users of its fixture, and reaches out to nothing.
 
 mod ambient;
@@ -17,8 +18,11 @@ mod browser;
 mod calls;
 mod condition;
 mod constraints;
+mod console_login;
 mod container;
 mod control;
+mod device_key;
+mod dpop;
 mod faults;
 mod fixture;
 mod http;
@@ -38,6 +42,7 @@ mod request;
 mod secret;
 mod service;
 mod sessions;
+mod signin;
 mod sigv4;
 mod sso;
 mod stamp;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::answer;
 use crate::refusal::Refusal;
 use crate::service::Service;
+use crate::signin;
 
 /// A status, a body and its headers.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ impl Page {
             Service::Portal(_) => Self::json(&json!({"message": message, "__type": code}))
                 .header("x-amzn-errortype", code.clone())
                 .header("x-amzn-requestid", request_id),
+            Service::SignIn(_) => return signin::refused(refusal).header("x-amzn-requestid", request_id),
         };
         Self { status: *status, ..page }
     }

@@ -16,7 +16,8 @@ use crate::sessions::{Caller, Holder, Sessions};
 use crate::sigv4::Claim;
 use crate::standing::Standing;
 use crate::{
-    ambient, assume_role, browser, container, control, instance, oidc, plain_actions, portal, sso, stamp, web_identity,
+    ambient, assume_role, browser, container, control, instance, oidc, plain_actions, portal, signin, sso, stamp,
+    web_identity,
 };
 
 const VERSION: &str = "2011-06-15";
@@ -43,6 +44,7 @@ pub(crate) struct State {
     pub(crate) instance: instance::Memory,
     pub(crate) container: Standing,
     pub(crate) sso: sso::Memory,
+    pub(crate) signin: signin::Memory,
     pub(crate) calls: Calls,
     pub(crate) faults: Faults,
 }
@@ -54,6 +56,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) instance: &'a mut instance::Memory,
     pub(crate) container: &'a mut Standing,
     pub(crate) sso: &'a mut sso::Memory,
+    pub(crate) signin: &'a mut signin::Memory,
     calls: &'a mut Calls,
     /// Of the call that is being answered.
     number: u64,
@@ -161,6 +164,7 @@ impl Station {
             Service::Oidc(center) => oidc::answer(center, desk, action, request),
             Service::Portal(center) => portal::answer(world, center, desk, action, request),
             Service::Browser(center) => browser::answer(center, desk, action, request),
+            Service::SignIn(sessions) => signin::answer(world, sessions, desk, request),
         }
     }
 
@@ -206,6 +210,7 @@ impl State {
             instance: &mut self.instance,
             container: &mut self.container,
             sso: &mut self.sso,
+            signin: &mut self.signin,
             calls: &mut self.calls,
             number,
             now,
