@@ -167,6 +167,8 @@ class Scene(World):
 
     def use_up_the_current_step(self) -> int:
         """Makes this machine remember that the current code was sent; returns its step."""
+        # So near to its end the next one would come before anything can be looked at.
+        wait_for(lambda: time.time() % 30 < 24)
         step = int(time.time()) // 30
         for device in self.entries("mfa"):
             device.write_text(f'{{"used_step":{step}}}')

@@ -114,7 +114,7 @@ def test_the_code_stands_in_no_argument_and_no_environment(scene, shell):
     tty = scene.terminal(shell)
     tty.type(f"cd {shop}")
     tty.asked()
-    scene.sts.fault(latency_ms=1500)
+    scene.sts.fault(action="GetSessionToken", latency_ms=3000)
     code = scene.code()
     tty.send(code + "\r")
     wait_for(scene.sts.calls)
@@ -154,8 +154,6 @@ def test_ctrl_c_while_the_next_step_is_awaited(scene, shell):
     tty = scene.terminal(shell)
     tty.enter(shop, scene.code())
     ran = tty.file("ran")
-    # So near to the end of a step the question would come before Ctrl-C does.
-    wait_for(lambda: scene.sts.authenticator("alice")["seconds_left"] > 5)
     scene.use_up_the_current_step()
     tty.type(f"cd {longer} && touch {ran}")
     tty.process.expect_exact("the next one comes in")

@@ -90,13 +90,13 @@ def test_signed_out(corp, how):
         corp.sts.expire_sso(refresh=True)
     said = corp.refused(corp.project("shop", SSO, allow=True))
     assert f"IAM Identity Center gives no credentials for Admin in {HERE}" in said
-    assert "sign in: `awsrole login`, or `aws sso login --sso-session corp`" in said
+    assert "`awsrole login`" in said and "`aws sso login --sso-session corp`" in said
     assert {call["outcome"] for call in corp.sts.calls()} <= {"InvalidGrantException", "UnauthorizedException"}
 
 
 def test_signed_out_in_the_old_form(corp):
     said = corp.refused(corp.project("shop", 'profile = "legacy"\n', allow=True))
-    assert "`awsrole login`, or `aws sso login --profile legacy`" in said
+    assert "`awsrole login`" in said and "`aws sso login --profile legacy`" in said
 
 
 def test_a_token_that_the_server_no_longer_knows(corp):
