@@ -44,6 +44,7 @@ pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
     let text = String::from_utf8(bytes).map_err(|e| {
         let line = line_of(e.as_bytes(), e.utf8_error().valid_up_to());
         Problem::new(format!("{}:{line}: the file isn't valid UTF-8", path.display()))
+            .hint("save it as UTF-8: editors name that in their dialog for saving")
     })?;
     if let Some(at) = text.find('\0') {
         let line = line_of(text.as_bytes(), at);

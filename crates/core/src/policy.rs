@@ -115,13 +115,14 @@ impl Principal {
         match (service, names.next(), names.next()) {
             ("iam", Some("user"), _) => plain(format!("user {}", resource.rsplit('/').next().unwrap_or_default())),
             ("iam", Some("role"), _) => plain(format!("role {}", resource.rsplit('/').next().unwrap_or_default())),
-            // A permission set's role can't be named before it is made, and is made anew at times.
+            // A permission set's role can't be named before it is made, and is made anew at times. Its
+            // path ends with the region of Identity Center, which is left out for us-east-1.
             ("sts", Some("assumed-role"), Some(role)) if role.starts_with("AWSReservedSSO_") => {
                 let set = role.rsplit_once('_').map_or(role, |(set, _)| set);
                 Self {
                     named: format!("arn:{partition}:iam::{account}:root"),
                     attach_to: format!("permission set {}", set.trim_start_matches("AWSReservedSSO_")),
-                    only: Some(format!("arn:{partition}:iam::{account}:role/aws-reserved/sso.amazonaws.com/*/{set}_*")),
+                    only: Some(format!("arn:{partition}:iam::{account}:role/aws-reserved/sso.amazonaws.com*/{set}_*")),
                     note: Some(
                         "for a permission set, the identity policy is set in IAM Identity Center, not in the account"
                             .to_owned(),
