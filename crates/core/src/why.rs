@@ -316,6 +316,7 @@ impl Why {
         if let Some(problem) = &self.problem {
             let mut lines = vec![line("", problem.summary.clone())];
             lines.extend(problem.causes.iter().map(|cause| line("because", cause.clone())));
+            lines.extend(problem.facts.iter().map(|(label, text)| line(label, text.clone())));
             lines.extend(problem.hints.iter().map(|hint| line("hint", hint.clone())));
             sections.push(("problem", lines));
         }
