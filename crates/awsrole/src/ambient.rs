@@ -13,7 +13,7 @@ use awsrole_core::problem::Problem;
 pub(crate) fn context() -> Result<Context, Problem> {
     let env = Env(std::env::vars_os().collect());
     let missing = |what: &str| Problem::new(format!("there is no {what} directory")).hint("set HOME");
-    let home = dirs::home_dir().ok_or_else(|| missing("home"))?;
+    let home = dirs::home_dir().filter(|home| home.is_absolute()).ok_or_else(|| missing("home"))?;
     let data = dirs::data_dir().ok_or_else(|| missing("data"))?.join("awsrole");
     let paths = Paths {
         config: dirs::config_dir().ok_or_else(|| missing("config"))?.join("awsrole"),

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use awsrole_core::obtain::Unobtained;
 use awsrole_core::problem::{Problem, escape};
 
 /// How a command ended.
@@ -44,6 +45,13 @@ impl Failure {
     /// AWS refused, or couldn't be reached.
     pub(crate) fn aws(problem: Problem) -> Self {
         Self { problem, outcome: Outcome::Aws }
+    }
+}
+
+impl From<Unobtained> for Failure {
+    fn from(failed: Unobtained) -> Self {
+        let outcome = if failed.here { Outcome::Failed } else { Outcome::Aws };
+        Self { problem: failed.problem, outcome }
     }
 }
 

@@ -35,6 +35,11 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
                 "check the network, proxies (HTTPS_PROXY) and the region; at a prompt awsrole tries again by itself",
             );
         }
+        StsError::Clock(server) => {
+            return Problem::new(format!("{what} can't be had with a clock that is off"))
+                .because(error)
+                .hint(set_the_clock(minutes_off(now, *server)));
+        }
         StsError::Malformed(_) => {
             return Problem::new(format!("{endpoint} gave no usable answer for {what}"))
                 .because(error)
@@ -79,12 +84,7 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
             problem.hint(format!("the credentials that make the call have expired: {}", call.renewal()))
         }
         ("SignatureDoesNotMatch" | "RequestExpired" | "RequestTimeTooSkewed", _) => match server_time.map(|time| minutes_off(now, time)) {
-            Some(minutes) if minutes.abs() >= 5 => {
-                let direction = if minutes > 0 { "fast" } else { "slow" };
-                let off = humantime::format_duration(Duration::from_secs(minutes.unsigned_abs() * 60));
-                let command = if cfg!(target_os = "macos") { "sudo sntp -sS time.apple.com" } else { "sudo timedatectl set-ntp true" };
-                problem.hint(format!("this machine's clock is {off} {direction}: set it (`{command}`)"))
-            }
+            Some(minutes) if minutes.abs() >= 5 => problem.hint(set_the_clock(minutes)),
             _ => problem
                 .hint(format!("the secret access key doesn't belong to the access key: {}", call.renewal())),
         },
@@ -247,6 +247,15 @@ impl Call<'_> {
 fn duration(role: &AssumeRole) -> String {
     role.duration
         .map_or("the default duration of 1h".to_owned(), |duration| format!("a duration of {}", duration.human()))
+}
+
+/// What to do about a clock that is so many minutes ahead.
+fn set_the_clock(minutes: i64) -> String {
+    let direction = if minutes > 0 { "fast" } else { "slow" };
+    let off = humantime::format_duration(Duration::from_secs(minutes.unsigned_abs() * 60));
+    let command =
+        if cfg!(target_os = "macos") { "sudo sntp -sS time.apple.com" } else { "sudo timedatectl set-ntp true" };
+    format!("this machine's clock is {off} {direction}: set it (`{command}`)")
 }
 
 /// By how many minutes the local clock is ahead of the server's.

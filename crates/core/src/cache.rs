@@ -188,7 +188,12 @@ impl Cache {
     pub fn failure(&self, key: &str, now: SystemTime, patience: Patience) -> Option<Failure> {
         let bytes = read_regular(&self.path(key, "failure"), MAX_BYTES).ok()?;
         let failure: Failure = serde_json::from_slice(&bytes).ok()?;
-        let age = seconds(now).checked_sub(failure.at)?;
+        // A process that started just before another one failed sees a failure from its future; one
+        // from far beyond it is a clock that was off.
+        let age = seconds(now).saturating_sub(failure.at);
+        if failure.at > seconds(now) + 60 {
+            return None;
+        }
         let believed = match (patience, failure.kind) {
             (Patience::Asked, FailureKind::LoggedOut) => 0,
             (Patience::Asked, _) => 3,

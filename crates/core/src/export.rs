@@ -157,7 +157,8 @@ fn enter(
     let plan = plan_of(context, allowed, role)?;
     let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
     let wish = Wish { patience, due_will_do: event != Event::Renewal, ..Wish::asked(context.now) };
-    let obtained = obtain(&plan, &Cache::in_dir(&context.paths.cache), outside, wish)?;
+    let obtained =
+        obtain(&plan, &Cache::in_dir(&context.paths.cache), outside, wish).map_err(|failed| failed.problem)?;
     if obtained.asked {
         // Shells that wait for the same code follow at their next prompt; if they can't be told,
         // they look again within half a minute.

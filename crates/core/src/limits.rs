@@ -184,8 +184,8 @@ pub struct SessionTags {
 }
 
 impl SessionTags {
-    /// Checks tags and transitive keys together.
-    pub fn parse(tags: &BTreeMap<String, String>, transitive: &[String]) -> Result<Self, Outside> {
+    /// Checks the tags.
+    pub fn parse(tags: &BTreeMap<String, String>) -> Result<Self, Outside> {
         let extra = " .:/=+@-";
         let allowed = |c: char| c.is_alphanumeric() || c == '_' || extra.contains(c);
         let clean = |text: &str| match text.chars().find(|c| !allowed(*c)) {
@@ -198,7 +198,7 @@ impl SessionTags {
             )),
             None => Ok(()),
         };
-        if tags.len() > 50 || transitive.len() > 50 {
+        if tags.len() > 50 {
             return Err(Outside::new("session_tags", "must not be more than 50"));
         }
         let mut seen = BTreeSet::new();
@@ -214,10 +214,18 @@ impl SessionTags {
                 return Err(Outside::new(key, "is there twice: session tag keys don't differ by case"));
             }
         }
-        if let Some(key) = transitive.iter().find(|key| !tags.contains_key(*key)) {
+        Ok(Self { tags: tags.clone(), transitive: Vec::new() })
+    }
+
+    /// Adds the keys that go along a chain; each must be one of the tags.
+    pub fn transitive(self, keys: &[String]) -> Result<Self, Outside> {
+        if keys.len() > 50 {
+            return Err(Outside::new("transitive_session_tags", "must not be more than 50"));
+        }
+        if let Some(key) = keys.iter().find(|key| !self.tags.contains_key(*key)) {
             return Err(Outside::new(key, "is transitive but isn't one of `session_tags`"));
         }
-        Ok(Self { tags: tags.clone(), transitive: transitive.to_vec() })
+        Ok(Self { transitive: keys.to_vec(), ..self })
     }
 }
 
@@ -309,8 +317,8 @@ mod tests {
             SessionDuration::for_role(900).is_ok(),
             SessionDuration::for_role(43_200).is_ok(),
             SessionDuration::for_session_token(129_600).is_ok(),
-            SessionTags::parse(&tags(&[("a", "")]), &["a".into()]).is_ok(),
-            SessionTags::parse(&tags(&[(&"k".repeat(128), &"v".repeat(256))]), &[]).is_ok(),
+            SessionTags::parse(&tags(&[("a", "")])).unwrap().transitive(&["a".into()]).is_ok(),
+            SessionTags::parse(&tags(&[(&"k".repeat(128), &"v".repeat(256))])).is_ok(),
             SessionPolicy::parse(Some("{}"), &["arn:aws:iam::aws:policy/ReadOnlyAccess".into()]).is_ok(),
             Region::parse("us-gov-west-1").is_ok(),
         ] {
@@ -336,12 +344,12 @@ mod tests {
             (SessionDuration::for_role(899).map(drop), "900"),
             (SessionDuration::for_role(43_201).map(drop), "43200"),
             (SessionDuration::for_session_token(129_601).map(drop), "129600"),
-            (SessionTags::parse(&many, &[]).map(drop), "50"),
-            (SessionTags::parse(&tags(&[("a", "1"), ("A", "2")]), &[]).map(drop), "twice"),
-            (SessionTags::parse(&tags(&[(&"k".repeat(129), "")]), &[]).map(drop), "1–128"),
-            (SessionTags::parse(&tags(&[("k", &"v".repeat(257))]), &[]).map(drop), "0–256"),
-            (SessionTags::parse(&tags(&[("k", "a\u{1b}")]), &[]).map(drop), "contains"),
-            (SessionTags::parse(&tags(&[("k", "v")]), &["z".into()]).map(drop), "transitive"),
+            (SessionTags::parse(&many).map(drop), "50"),
+            (SessionTags::parse(&tags(&[("a", "1"), ("A", "2")])).map(drop), "twice"),
+            (SessionTags::parse(&tags(&[(&"k".repeat(129), "")])).map(drop), "1–128"),
+            (SessionTags::parse(&tags(&[("k", &"v".repeat(257))])).map(drop), "0–256"),
+            (SessionTags::parse(&tags(&[("k", "a\u{1b}")])).map(drop), "contains"),
+            (SessionTags::parse(&tags(&[("k", "v")])).unwrap().transitive(&["z".into()]).map(drop), "transitive"),
             (SessionPolicy::parse(Some("[]"), &[]).map(drop), "object"),
             (SessionPolicy::parse(Some("{nope"), &[]).map(drop), "JSON"),
             (SessionPolicy::parse(Some(&long), &[]).map(drop), "2048"),

@@ -81,7 +81,7 @@ pub struct Obtained {
 /// With a good entry in the cache nothing else is touched. Otherwise the links are taken up from the
 /// last one that is still cached; each result is stored by itself. Any number of processes that want
 /// the same ask once: the others wait and take the result, or the failure.
-pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<Obtained, Problem> {
+pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<Obtained, Unobtained> {
     let count = plan.steps.len();
     let key = plan.cache_key(count);
     let walk = Walk { plan, cache, outside, wish, locks: RefCell::default(), asked: RefCell::default() };
@@ -101,47 +101,78 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
     if let Some(failure) = cache.failure(&key, wish.now, wish.patience) {
         return match cache.load(&key, wish.now).filter(|entry| entry.credentials.remaining(wish.now) >= wish.at_least) {
             Some(entry) => done(entry.credentials, Some(failure.problem)),
-            None => Err(failure.problem),
+            None => Err(failure.problem.into()),
         };
     }
     let failed = match walk.link(count) {
         Ok(credentials) if credentials.session_token.is_none() => {
-            return Err(Problem::new(format!("{} gives long-term keys, which are never exported", plan.source)));
+            return Err(Problem::new(format!("{} gives long-term keys, which are never exported", plan.source)).into());
         }
         Ok(credentials) => return done(credentials, None).map(|obtained| Obtained { fresh: true, ..obtained }),
         Err(failed) => failed,
     };
     if let Some(kind) = failed.kind {
-        cache.remember(&key, wish.now, kind, &failed.problem).map_err(|e| unusable(&e))?;
+        cache.remember(&key, wish.now, kind, &failed.problem).map_err(|e| Failed::here(&e))?;
     }
     // What there is, is still good: better than nothing, and the reason is told.
     match cache.load(&key, wish.now) {
         Some(entry) if entry.credentials.remaining(wish.now) >= wish.at_least => {
             done(entry.credentials, Some(failed.problem))
         }
-        _ => Err(failed.problem),
+        _ => Err(failed.into()),
     }
 }
 
 /// The ARN of who makes a plan's first call, from GetCallerIdentity.
-pub fn caller(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<String, Problem> {
+pub fn caller(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<String, Unobtained> {
     let walk = Walk { plan, cache, outside, wish, locks: RefCell::default(), asked: RefCell::default() };
-    let credentials = walk.link(0).map_err(|failed| failed.problem)?;
-    outside
-        .sts
-        .caller_arn(&credentials, &plan.endpoint)
-        .map_err(|error| advice::explain(plan, 0, &credentials, &error, wish.now))
+    let credentials = walk.link(0)?;
+    let arn = outside.sts.caller_arn(&credentials, &plan.endpoint);
+    arn.map_err(|error| advice::explain(plan, 0, &credentials, &error, wish.now).into())
+}
+
+/// Why there are no credentials.
+pub struct Unobtained {
+    /// What is wrong.
+    pub problem: Problem,
+    /// It is wrong on this machine; AWS has no part in it.
+    pub here: bool,
+}
+
+impl From<Problem> for Unobtained {
+    fn from(problem: Problem) -> Self {
+        Self { problem, here: false }
+    }
+}
+
+impl From<Failed> for Unobtained {
+    fn from(failed: Failed) -> Self {
+        Self { problem: failed.problem, here: failed.here }
+    }
 }
 
 /// A failure, and how long it is to be believed; `None`: not at all.
 struct Failed {
     problem: Problem,
     kind: Option<FailureKind>,
+    here: bool,
 }
 
 impl Failed {
     fn once(problem: Problem) -> Self {
-        Self { problem, kind: None }
+        Self { problem, kind: None, here: false }
+    }
+
+    fn remembered(problem: Problem, kind: FailureKind) -> Self {
+        Self { problem, kind: Some(kind), here: false }
+    }
+
+    /// The cache can't be used.
+    fn here(error: &FileError) -> Self {
+        let problem = Problem::new("the cache of temporary credentials can't be used").because(error).hint(
+            "without it every prompt would ask STS; make the directory writable for you, and see that the disk isn't full",
+        );
+        Self { problem, kind: None, here: true }
     }
 }
 
@@ -208,7 +239,7 @@ impl Walk<'_> {
             credentials.arn = Some(self.caller_arn(&credentials)?);
         }
         if last {
-            let refused = |problem| Failed { problem, kind: Some(FailureKind::Refused) };
+            let refused = |problem| Failed::remembered(problem, FailureKind::Refused);
             pin::check_result(self.plan, &credentials).map_err(refused)?;
         }
         // A cache that can't be written costs a call at the next command, not the role.
@@ -225,7 +256,7 @@ impl Walk<'_> {
         };
         let lock = session.map(|key| self.cache.lock(&key, LOCK_PATIENCE)).transpose();
         let _held = lock.map_err(|error| self.locked_out(error))?;
-        let failed = |problem| Failed { problem, kind: Some(FailureKind::Transient) };
+        let failed = |problem| Failed::remembered(problem, FailureKind::Transient);
         self.outside.sources.credentials(&self.plan.source).map_err(failed)
     }
 
@@ -240,16 +271,15 @@ impl Walk<'_> {
         let explained = advice::explain(self.plan, index, &caller, &refused, self.wish.now);
         let kind = if refused.is_transient() { FailureKind::Transient } else { FailureKind::Refused };
         if !self.may_be_too_old(index, &refused, &caller, key) {
-            return Err(Failed { problem: explained, kind: Some(kind) });
+            return Err(Failed::remembered(explained, kind));
         }
         // It worked with an earlier MFA session: a new code may help.
         let session = self.plan.cache_key(index);
-        self.cache.mark_stale(&session, self.wish.now).map_err(|e| Failed::once(unusable(&e)))?;
+        self.cache.mark_stale(&session, self.wish.now).map_err(|e| Failed::here(&e))?;
         let hint = "it worked with an earlier MFA session: the trust policy may limit its age; `awsrole refresh` asks for a new code";
-        let renewed = self.link(index).map_err(|_| Failed { problem: explained.hint(hint), kind: Some(kind) })?;
-        self.send(index, step, &renewed)?.map_err(|error| Failed {
-            problem: advice::explain(self.plan, index, &renewed, &error, self.wish.now),
-            kind: Some(kind),
+        let renewed = self.link(index).map_err(|_| Failed::remembered(explained.hint(hint), kind))?;
+        self.send(index, step, &renewed)?.map_err(|error| {
+            Failed::remembered(advice::explain(self.plan, index, &renewed, &error, self.wish.now), kind)
         })
     }
 
@@ -303,7 +333,7 @@ impl Walk<'_> {
         let code = code.map_err(|no| Failed::once(no.problem(&title)))?;
         announce("");
         self.asked.replace(true);
-        self.cache.used(serial, code.step).map_err(|e| Failed::once(unusable(&e)))?;
+        self.cache.used(serial, code.step).map_err(|e| Failed::here(&e))?;
         Ok(code)
     }
 
@@ -315,29 +345,23 @@ impl Walk<'_> {
     }
 
     fn caller_arn(&self, credentials: &Credentials) -> Result<String, Failed> {
-        self.outside.sts.caller_arn(credentials, &self.plan.endpoint).map_err(|error| Failed {
-            problem: Problem::new(format!("{} can't be checked against account_id", self.plan.source)).because(error),
-            kind: Some(FailureKind::Transient),
+        self.outside.sts.caller_arn(credentials, &self.plan.endpoint).map_err(|error| {
+            let problem = Problem::new(format!("{} can't be checked against account_id", self.plan.source));
+            Failed::remembered(problem.because(error), FailureKind::Transient)
         })
     }
 
     fn locked_out(&self, error: LockError) -> Failed {
         let title = self.plan.title();
         Failed::once(match error {
-            LockError::File(error) => unusable(&error),
+            LockError::File(error) => return Failed::here(&error),
             LockError::Asking(place) => Problem::new(format!("the MFA code for {title} is being asked for in {place}"))
                 .hint("answer there; this shell follows at its next prompt"),
-            LockError::Busy => Problem::new(format!(
-                "another awsrole has been getting {title} for {} seconds",
-                LOCK_PATIENCE.as_secs()
-            ))
-            .hint("end it, or run `awsrole refresh` when it is done"),
+            LockError::Busy => {
+                let seconds = LOCK_PATIENCE.as_secs();
+                Problem::new(format!("another awsrole has been getting {title} for {seconds} seconds"))
+                    .hint("end it, or run `awsrole refresh` when it is done")
+            }
         })
     }
-}
-
-fn unusable(error: &FileError) -> Problem {
-    Problem::new("the cache of temporary credentials can't be used").because(error).hint(
-        "without it every prompt would ask STS; make the directory writable for you, and see that the disk isn't full",
-    )
 }

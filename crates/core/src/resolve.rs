@@ -39,9 +39,7 @@ pub fn plan(
     let keys = &link.keys;
     let region = resolver.checked(&link, keys.region.as_deref(), "region", Region::parse)?;
     let pin = keys.account_id.as_deref().map(AccountId::parse).transpose();
-    let source_profile = keys.source_profile.as_deref().or(link.profile_text("source_profile"));
-    let settings: Vec<Profile<'_>> =
-        link.profile.into_iter().chain(source_profile.and_then(|name| profiles.get(name))).collect();
+    let settings = way.profiles;
     let plan = RolePlan {
         endpoint: endpoint::resolve(region.as_ref(), &settings, profiles, &context.env, partition.as_deref())?,
         settings: endpoint::variables(&settings, profiles, &context.env),
@@ -67,7 +65,9 @@ pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Resu
 
 /// What has been found of the way so far.
 #[derive(Default)]
-struct Way {
+struct Way<'p> {
+    /// The profiles that were met, the nearest first: what they say of endpoints holds in this order.
+    profiles: Vec<Profile<'p>>,
     source: Option<Source>,
     /// The `mfa_serial` beside the source's keys.
     source_mfa: Option<MfaSerial>,
@@ -75,7 +75,7 @@ struct Way {
     notices: Vec<String>,
 }
 
-impl Way {
+impl Way<'_> {
     /// The partition of the first role on the way.
     fn partition(&self) -> Option<&str> {
         self.steps.iter().find_map(|step| match step {
@@ -109,7 +109,8 @@ impl<'p> Resolver<'p> {
     }
 
     /// Follows a link down to its source, then adds its own call.
-    fn follow(&self, link: &Link<'p>, visited: &mut Vec<String>, way: &mut Way) -> Result<(), Problem> {
+    fn follow(&self, link: &Link<'p>, visited: &mut Vec<String>, way: &mut Way<'p>) -> Result<(), Problem> {
+        way.profiles.extend(link.profile);
         let keys = &link.keys;
         let in_file = keys.source_profile.is_some() || keys.credential_source.is_some();
         let text = |in_file_text: &Option<String>, key| match in_file {
@@ -159,7 +160,7 @@ impl<'p> Resolver<'p> {
         link: &Link<'p>,
         role: &str,
         visited: &mut Vec<String>,
-        way: &mut Way,
+        way: &mut Way<'p>,
     ) -> Result<(), Problem> {
         let at = self.origin(link, "source_role");
         if link.keys.source_profile.is_some() || link.keys.credential_source.is_some() {
@@ -182,9 +183,10 @@ impl<'p> Resolver<'p> {
         name: &str,
         origin: &Origin,
         visited: &mut Vec<&'p str>,
-        way: &mut Way,
+        way: &mut Way<'p>,
     ) -> Result<(), Problem> {
         let profile = self.profile(name, origin)?;
+        way.profiles.push(profile);
         if profile.has_static_keys() || profile.text("role_arn").is_none() {
             return self.own_source(profile, way);
         }
@@ -211,7 +213,7 @@ impl<'p> Resolver<'p> {
     }
 
     /// Adds the call that a link asks for: its role, or a session of the source's long-term keys.
-    fn last_step(&self, link: &Link<'_>, way: &mut Way) -> Result<(), Problem> {
+    fn last_step(&self, link: &Link<'_>, way: &mut Way<'p>) -> Result<(), Problem> {
         let asked = link.keys.duration_seconds.map(|s| Ok(s.0)).or_else(|| {
             link.profile_text("duration_seconds")
                 .map(|text| text.parse().map_err(|_| Outside::new(text, "isn't a number of seconds")))
@@ -272,11 +274,10 @@ impl<'p> Resolver<'p> {
                 .map_err(|e| self.outside(link, "source_identity", &e))?,
             duration,
             mfa_serial: mfa_serial.filter(|_| directly),
-            tags: SessionTags::parse(
-                keys.session_tags.as_ref().unwrap_or(&no_tags.0),
-                keys.transitive_session_tags.as_ref().unwrap_or(&no_tags.1),
-            )
-            .map_err(|e| self.outside(link, "session_tags", &e))?,
+            tags: SessionTags::parse(keys.session_tags.as_ref().unwrap_or(&no_tags.0))
+                .map_err(|e| self.outside(link, "session_tags", &e))?
+                .transitive(keys.transitive_session_tags.as_ref().unwrap_or(&no_tags.1))
+                .map_err(|e| self.outside(link, "transitive_session_tags", &e))?,
             policy: SessionPolicy::parse(
                 keys.policy.as_ref().map(crate::config::Policy::json).as_deref(),
                 keys.policy_arns.as_ref().unwrap_or(&no_tags.1),
@@ -289,7 +290,7 @@ impl<'p> Resolver<'p> {
 
     /// The device for a link: its own, or for the first call the one beside the source's keys. Only
     /// long-term keys can use one: MFA isn't passed on from one role to the next.
-    fn mfa(&self, link: &Link<'_>, way: &Way, chained: bool) -> Result<Option<MfaSerial>, Problem> {
+    fn mfa(&self, link: &Link<'_>, way: &Way<'_>, chained: bool) -> Result<Option<MfaSerial>, Problem> {
         let own = self.checked(link, link.keys.mfa_serial.as_deref(), "mfa_serial", MfaSerial::parse)?;
         let may_use_it = !chained && way.source.as_ref().is_some_and(Source::may_use_mfa);
         match own {

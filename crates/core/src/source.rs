@@ -90,6 +90,8 @@ pub struct ConsoleLogin {
     pub profile: String,
     /// The ARN of who signed in.
     pub session: String,
+    /// The profile's region, where one signed in.
+    pub region: Option<Region>,
 }
 
 /// A token in a file, and the role that it opens.

@@ -53,6 +53,10 @@ pub enum StsError {
     /// No answer in time.
     #[error("no answer within {0} s")]
     TimedOut(u64),
+    /// STS answered, but its clock and this machine's are too far apart: when credentials expire
+    /// couldn't be told.
+    #[error("STS dated its answer {}", crate::credentials::rfc3339(*.0))]
+    Clock(SystemTime),
     /// An answer that makes no sense, such as one without credentials.
     #[error("{0}")]
     Malformed(String),
@@ -63,7 +67,7 @@ impl StsError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::TimedOut(_) | Self::Malformed(_) => true,
+            Self::Unreachable(_) | Self::TimedOut(_) | Self::Malformed(_) | Self::Clock(_) => true,
             Self::Refused { code, .. } => matches!(
                 code.as_str(),
                 "Throttling" | "ThrottlingException" | "ServiceUnavailable" | "InternalFailure" | "InternalError"

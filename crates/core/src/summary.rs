@@ -62,6 +62,7 @@ fn lines(keys: &Keys, profiles: &Profiles) -> Vec<(&'static str, String)> {
             .as_ref()
             .map(|tags| tags.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ")),
     );
+    add("transitive", keys.transitive_session_tags.as_ref().map(|keys| keys.join(", ")));
     add("policy", keys.policy.as_ref().map(crate::config::Policy::json));
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
     add("confirm", keys.confirm.map(|_| "entered by `awsrole use` alone".to_owned()));

@@ -91,7 +91,7 @@ impl Approvals {
         } else if folder.join(fingerprint(file)).exists() {
             Standing::Allowed
         } else {
-            self.standing_of_path(&file.canonical)
+            self.standing_of_path(&file.path)
         }
     }
 
@@ -124,7 +124,16 @@ impl Approvals {
         fs::read_to_string(newest.path()).ok()
     }
 
-    fn standing_of_path(&self, canonical: &Path) -> Standing {
+    /// What was said of a path, whatever lies there now. A link that took an allowed file's place
+    /// leads elsewhere, but the place is the same.
+    fn standing_of_path(&self, path: &Path) -> Standing {
+        let places = [canonical(path), in_its_folder(path)];
+        let standings = places.map(|place| self.standing_of_place(&place));
+        let first = |wanted| standings.contains(&wanted).then_some(wanted);
+        first(Standing::Denied).or(first(Standing::Edited)).unwrap_or(Standing::Unknown)
+    }
+
+    fn standing_of_place(&self, canonical: &Path) -> Standing {
         match fs::read_dir(self.folder(canonical)) {
             Err(_) => Standing::Unknown,
             Ok(entries) => {
@@ -155,7 +164,7 @@ pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verd
         let broken = |problem, standing| (Verdict::Broken { problem, standing }, depth);
         let file = match discover::read(path) {
             Ok(file) => file,
-            Err(problem) => return broken(problem, approvals.standing_of_path(&canonical(path))),
+            Err(problem) => return broken(problem, approvals.standing_of_path(path)),
         };
         let (only_accounts, standing) = match approvals.standing(&file) {
             Standing::Allowed => (None, Standing::Allowed),
@@ -196,13 +205,18 @@ pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verd
     }
 }
 
-/// A path without symbolic links; where the file itself can't be followed, its folder's.
+/// A path without symbolic links; where the file itself can't be followed, its place.
 #[must_use]
 pub fn canonical(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| match (path.parent().map(Path::canonicalize), path.file_name()) {
+    path.canonicalize().unwrap_or_else(|_| in_its_folder(path))
+}
+
+/// A path in its folder without symbolic links, the file itself not followed.
+fn in_its_folder(path: &Path) -> PathBuf {
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
         (Some(Ok(dir)), Some(name)) => dir.join(name),
         _ => path.to_owned(),
-    })
+    }
 }
 
 /// sha256 over path, NUL, bytes: a copy of an allowed file elsewhere isn't allowed.

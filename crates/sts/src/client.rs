@@ -15,12 +15,14 @@ use awsrole_core::endpoint::Endpoint;
 use awsrole_core::sts::StsError;
 
 use crate::Limits;
+use crate::clock::ServerClock;
 
 /// One runtime on this thread and one pool of connections for all calls of a process.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     http: SharedHttpClient,
     timeouts: TimeoutConfig,
+    pub(crate) clock: ServerClock,
 }
 
 impl Client {
@@ -31,6 +33,9 @@ impl Client {
         let mut roots = TrustStore::default();
         if let Some(path) = ca_bundle {
             let pem = std::fs::read(path).map_err(|e| unusable(&format!("AWS_CA_BUNDLE {}", path.display()), &e))?;
+            if !pem.windows(27).any(|part| part == b"-----BEGIN CERTIFICATE-----") {
+                return Err(StsError::Unreachable(format!("AWS_CA_BUNDLE {} holds no certificate", path.display())));
+            }
             roots = roots.with_pem_certificate(pem);
         }
         let tls = TlsContext::builder().with_trust_store(roots).build();
@@ -42,7 +47,7 @@ impl Client {
             connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
         });
         let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole).build();
-        Ok(Self { runtime, http, timeouts })
+        Ok(Self { runtime, http, timeouts, clock: ServerClock::default() })
     }
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -88,6 +93,7 @@ impl Client {
             .use_fips(endpoint.fips)
             .use_dual_stack(endpoint.dual_stack)
             .credentials_provider(keys)
+            .interceptor(self.clock.clone())
             .retry_config(RetryConfig::standard())
             .timeout_config(self.timeouts.clone())
             .http_client(self.http.clone());

@@ -4,6 +4,7 @@
 //! made when the first call is.
 
 mod client;
+mod clock;
 mod process;
 mod refusal;
 mod sign_in;
@@ -139,6 +140,7 @@ impl<'a> RemoteSts<'a> {
         if from.access_key_id.is_empty() || from.secret_access_key.is_empty() || from.session_token.is_empty() {
             return Err(StsError::Malformed("the answer's credentials are incomplete".to_owned()));
         }
+        self.client()?.clock.check((self.now)())?;
         Ok(Credentials {
             access_key_id: from.access_key_id,
             secret_access_key: Secret::new(from.secret_access_key),

@@ -2,7 +2,7 @@
 //! Reference Guide, "Process credential provider").
 
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -35,12 +35,13 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
                 process.profile
             ))
     };
+    let start = Instant::now();
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(&process.command).env_clear().envs(&env.0).env(IN_PROCESS, "1");
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
     let mut child = spawned.map_err(|e| failed(format!("/bin/sh can't be started: {e}")))?;
     let text = output(&mut child, limit).map_err(&failed)?;
-    let status = child.wait().map_err(|e| failed(e.to_string()))?;
+    let status = end(&mut child, limit.saturating_sub(start.elapsed())).map_err(&failed)?;
     if !status.success() {
         return Err(failed(match status.code() {
             Some(127) => "its program isn't there (exit code 127)".to_owned(),
@@ -59,6 +60,9 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
         return Err(failed(format!("its output is of version {}, not 1", answer.version)));
     }
     let expiration = answer.expiration.as_deref().map(rfc3339).transpose().map_err(&failed)?;
+    if expiration.is_some_and(|end| end <= now) {
+        return Err(failed("what it gave has expired already".to_owned()));
+    }
     let secret = |text: Zeroizing<String>| Secret::new(text.as_str());
     Ok(Credentials {
         access_key_id: answer.access_key_id.to_string(),
@@ -81,13 +85,38 @@ fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, Strin
         let read = pipe.read_to_string(&mut text).map(|_| text).map_err(|e| format!("its output can't be read: {e}"));
         let _ = sender.send(read);
     });
+    receiver.recv_timeout(limit).unwrap_or_else(|_| Err(too_long(child, limit)))
+}
+
+/// Waits for a child that has printed all, and ends it when its time is up.
+fn end(child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
     let start = Instant::now();
-    match receiver.recv_timeout(limit.saturating_sub(start.elapsed())) {
-        Ok(read) => read,
-        Err(_) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(format!("it wasn't done within {} s", limit.as_secs()))
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if start.elapsed() >= limit => return Err(too_long(child, limit)),
+            Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+            Err(e) => return Err(e.to_string()),
+        }
+    }
+}
+
+fn too_long(child: &mut Child, limit: Duration) -> String {
+    kill_with_descendants(child.id());
+    let _ = child.kill();
+    let _ = child.wait();
+    format!("it wasn't done within {} s", limit.as_secs())
+}
+
+/// Ends what a process started. It is in our process group, which has the terminal, so the group
+/// can't be ended; where the system has no such lists of children, the process alone ends.
+fn kill_with_descendants(id: u32) {
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    for child in children.split_whitespace().filter_map(|word| word.parse::<u32>().ok()) {
+        kill_with_descendants(child);
+        let pid = i32::try_from(child).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn deepest(error: &(dyn Error + 'static)) -> String {
 }
 
 /// A `Date` header (RFC 9110, section 5.6.7).
-fn http_date(text: &str) -> Option<SystemTime> {
+pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     use aws_sdk_sts::primitives::{DateTime, DateTimeFormat};
     let date = DateTime::from_str(text, DateTimeFormat::HttpDate).ok()?;
     SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(u64::try_from(date.secs()).ok()?))

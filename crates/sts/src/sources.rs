@@ -46,7 +46,10 @@ impl Sources for RemoteSources<'_> {
             }
             Source::Instance => {
                 let provider = |config: &ProviderConfig| ImdsCredentialsProvider::builder().configure(config).build();
-                self.ask("EC2 instance metadata", None, provider).map_err(|why| self.no_instance(&why))
+                // The SDK gives up on a connection that breaks; the service is on this very machine.
+                let again = |_| self.ask("EC2 instance metadata", None, provider);
+                let first = self.ask("EC2 instance metadata", None, provider);
+                first.or_else(again).map_err(|why| self.no_instance(&why))
             }
             Source::Container => {
                 let provider = |config: &ProviderConfig| EcsCredentialsProvider::builder().configure(config).build();
@@ -56,12 +59,17 @@ impl Sources for RemoteSources<'_> {
                 let provider = |config: &ProviderConfig| {
                     LoginCredentialsProvider::builder(&login.session).configure(config).build()
                 };
-                let region =
-                    self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION")).unwrap_or("us-east-1");
+                // Each region has its own AWS Sign-In; `aws login` takes the profile's.
+                let in_env = self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION"));
+                let region = in_env.or(login.region.as_ref().map(|region| region.as_str())).unwrap_or("us-east-1");
                 self.ask("AWS Sign-In", Some(region), provider).map_err(|why| {
                     Problem::new(format!("the console session of {} gives no credentials", login.session))
                         .because(if missing(&why) { "there is no sign-in yet" } else { &why })
-                        .hint(format!("sign in: `aws login --profile {}`", login.profile))
+                        .hint(if forbidden(&why) {
+                            "the person's policies must allow signin:CreateOAuth2Token".to_owned()
+                        } else {
+                            format!("sign in: `aws login --profile {}`", login.profile)
+                        })
                 })
             }
             Source::WebIdentity(token) => {
@@ -101,7 +109,12 @@ impl RemoteSources<'_> {
     ) -> Result<Credentials, String> {
         let client = self.sts.client().map_err(|error| error.to_string())?;
         let config = client.provider_config(region);
-        let answer = self.sts.wait(client, what, async { provider(&config).provide_credentials().await });
+        // Some of the providers have limits of their own, longer than the user's.
+        let whole = self.sts.limits().whole;
+        let answer = self.sts.wait(client, what, async {
+            tokio::time::timeout(whole, async { provider(&config).provide_credentials().await }).await
+        });
+        let answer = answer.map_err(|_| format!("no answer within {} s", whole.as_secs()))?;
         let from = answer.map_err(|error| refusal::deepest(&error))?;
         Ok(Credentials {
             access_key_id: from.access_key_id().to_owned(),
@@ -147,6 +160,11 @@ impl RemoteSources<'_> {
         }
         problem.hint("is the platform's agent running, and the address that of this container?")
     }
+}
+
+/// Whether AWS Sign-In knows the person and refuses the permission: signing in again won't help.
+fn forbidden(why: &str) -> bool {
+    why.contains("INSUFFICIENT_PERMISSIONS") || why.contains("AccessDenied") || why.contains("not authorized")
 }
 
 /// Whether the words of the system say that a file isn't there.

@@ -17,7 +17,7 @@ pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -
     let wish = Wish::passing(context.now);
     let cache = Cache::in_dir(&context.paths.cache);
     let obtained = super::with_outside(&outer, false, |outside| obtain(&plan, &cache, outside, wish));
-    let obtained = obtained.map_err(Failure::aws)?;
+    let obtained = obtained?;
     out(&credential_process(&obtained.credentials))?;
     out("\n")?;
     Ok(Outcome::Done)

@@ -110,7 +110,7 @@ fn here(context: &Context) -> Vec<Finding> {
             "STS",
             format!("{} answers; the first caller is {arn}", plan.endpoint.shown()),
         )],
-        Err(problem) => bad(problem),
+        Err(failed) => bad(failed.problem),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn run(
     let wish = Wish { at_least, ..Wish::asked(context.now) };
     let cache = Cache::in_dir(&context.paths.cache);
     let obtained = super::with_outside(&outer, true, |outside| obtain(&plan, &cache, outside, wish));
-    let obtained = obtained.map_err(Failure::aws)?;
+    let obtained = obtained?;
     if let Some(problem) = &obtained.problem {
         complain(problem);
     }

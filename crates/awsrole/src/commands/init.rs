@@ -1,12 +1,12 @@
 //! `awsrole init`: a first `.awsrole.toml`.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use awsrole_core::arn::RoleArn;
 use awsrole_core::context::Context;
 use awsrole_core::discover::FILE_NAME;
+use awsrole_core::files::write_new;
 use awsrole_core::limits::Region;
 use awsrole_core::problem::Problem;
 use awsrole_core::profiles::Profiles;
@@ -24,14 +24,12 @@ pub(super) struct Wanted {
 pub(super) fn run(wanted: &Wanted, dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Failure> {
     let path = super::directory(dir, context)?.join(FILE_NAME);
     let text = compose(wanted, &Profiles::load(context)?)?;
-    // Only a new file: neither an old one nor whatever a link leads to is written over.
     let failed = |e: io::Error| match e.kind() {
         io::ErrorKind::AlreadyExists => Problem::new(format!("{} is there already", context.shorten(&path)))
             .hint("edit it, then run `awsrole allow`"),
         _ => Problem::new(format!("{} can't be written", context.shorten(&path))).because(e),
     };
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
+    write_new(&path, text.as_bytes()).map_err(failed)?;
     say(format!("wrote {}; `awsrole allow` shows what it wants and allows it", context.shorten(&path)));
     Ok(Outcome::Done)
 }

@@ -18,8 +18,7 @@ pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<O
     }
     let cache = Cache::in_dir(&context.paths.cache);
     let wish = Wish::asked(context.now);
-    let first =
-        super::with_outside(&outer, true, |outside| caller(&plan, &cache, outside, wish)).map_err(Failure::aws)?;
+    let first = super::with_outside(&outer, true, |outside| caller(&plan, &cache, outside, wish))?;
     let pairs = pairs(&plan, &first);
     let pretty = |value: &Value| serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e));
     if json {

@@ -12,7 +12,7 @@ use crate::source::{ConsoleLogin, IN_PROCESS, IdentityCenter, Process, Source, S
 impl<'p> Resolver<'p> {
     /// The credentials that a profile has by itself, in the order of the AWS CLI (botocore,
     /// `ProfileProviderBuilder`).
-    pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Way) -> Result<(), Problem> {
+    pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Way<'p>) -> Result<(), Problem> {
         let link = Link { in_file: None, keys: Keys::default(), profile: Some(profile) };
         way.source_mfa = self.checked(&link, None, "mfa_serial", MfaSerial::parse)?;
         let source = if profile.text("web_identity_token_file").is_some() {
@@ -31,7 +31,11 @@ impl<'p> Resolver<'p> {
                 session_token: profile.secret("aws_session_token"),
             })
         } else if let Some(session) = profile.text("login_session") {
-            Source::ConsoleLogin(ConsoleLogin { profile: profile.name.to_owned(), session: session.to_owned() })
+            Source::ConsoleLogin(ConsoleLogin {
+                profile: profile.name.to_owned(),
+                session: session.to_owned(),
+                region: self.checked(&link, None, "region", Region::parse)?,
+            })
         } else if let Some(command) = profile.text("credential_process") {
             if self.context.env.has(IN_PROCESS) {
                 return Err(Problem::new(format!(
