@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
 
 import boto3
 import botocore.session
@@ -81,11 +79,10 @@ def code_of_identity(environment: dict[str, str], profile: str) -> str:
     return caught.value.response["Error"]["Code"]
 
 
-@contextlib.contextmanager
-def refusing(environment: dict[str, str], error: type[Exception], profile: str = "console") -> Iterator[None]:
+def refuses(environment: dict[str, str], error: type[Exception], profile: str = "console") -> None:
+    """What botocore makes of a refused refresh."""
     with pytest.raises(error):
         who_am_i(environment, profile)
-    yield
 
 
 @pytest.mark.parametrize(("profile", "arn"), [("console", ALICE), ("admin", ADMIN), ("bob", BOB)])
@@ -154,8 +151,8 @@ def test_sessions_that_are_over(server, home, environment):
     server.console_session(home, expired=True)
     for error, status in (("TOKEN_EXPIRED", 401), ("USER_CREDENTIALS_CHANGED", 403)):
         assert server.end_console(error, ALICE) == 1
-        with refusing(environment, LoginRefreshRequired):
-            assert server.calls("CreateOAuth2Token")[-1]["outcome"] == error
+        refuses(environment, LoginRefreshRequired)
+        assert server.calls("CreateOAuth2Token")[-1]["outcome"] == error
         answer, body, headers = Proof(server, held(home)).send()
         assert (answer, json.loads(body)["error"], headers["x-amzn-errortype"]) == (status, error, "AccessDeniedException")
     # A new sign-in helps.
@@ -176,12 +173,11 @@ def test_a_session_ends_by_itself(server, home):
 
 def test_permissions(server, home, environment):
     server.console_session(home, BOB, expired=True)
-    with refusing(environment, LoginInsufficientPermissions, "bob"):
-        assert server.calls("CreateOAuth2Token")[-1]["outcome"] == "INSUFFICIENT_PERMISSIONS"
+    refuses(environment, LoginInsufficientPermissions, "bob")
+    assert server.calls("CreateOAuth2Token")[-1]["outcome"] == "INSUFFICIENT_PERMISSIONS"
     # Alice may do it on the device where her browser is, and nowhere else; Ana everywhere.
     server.console_session(home, ALICE, expired=True, cross_device=True)
-    with refusing(environment, LoginInsufficientPermissions):
-        pass
+    refuses(environment, LoginInsufficientPermissions)
     server.console_session(home, ADMIN, expired=True, cross_device=True)
     assert who_am_i(environment, "admin") == ADMIN
 
@@ -205,8 +201,7 @@ def test_faults_speak_its_language(server, home, environment, fault, code):
     assert caught.value.response["Error"]["Code"] == code
     server.clear_faults()
     server.fault(action="CreateOAuth2Token", error={"status": 403, "code": "AUTHCODE_EXPIRED", "message": "m"})
-    with refusing(environment, LoginError):
-        pass
+    refuses(environment, LoginError)
 
 
 def test_credentials_that_live_as_a_fault_orders(server, home):
