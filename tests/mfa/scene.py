@@ -18,6 +18,8 @@ SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}
 ASK = f"code of {SERIAL}: "
 CLOSED = "awsrole-no-role"
+# For how many seconds the role Strict takes a session of a code.
+MFA_AGE = 6
 
 
 def guarded(**more: object) -> dict:
@@ -31,7 +33,7 @@ FIXTURE = {
     "role": [
         {"name": "Deploy", "account": THERE, "trust": guarded(), "max_session_duration": 14400, "policy": allow("sts:*", "*")},
         {"name": "Audit", "account": HERE, "trust": guarded()},
-        {"name": "Strict", "account": THERE, "trust": guarded(NumericLessThan={"aws:MultiFactorAuthAge": "300"})},
+        {"name": "Strict", "account": THERE, "trust": guarded(NumericLessThan={"aws:MultiFactorAuthAge": str(MFA_AGE)})},
         {"name": "Shut", "account": THERE, "trust": trust(f"arn:aws:iam::{THERE}:role/Nobody")},
         {"name": "Plain", "account": THERE, "trust": trust(f"arn:aws:iam::{HERE}:root")},
     ],
@@ -174,9 +176,15 @@ class Scene(World):
             device.write_text(f'{{"used_step":{step}}}')
         return step
 
-    def age_sessions(self, seconds: int, names: list[Path] | None = None) -> None:
+    def outlive_mfa(self) -> None:
+        """Waits until the role Strict doesn't take the session of the code any more, and lets it look ten minutes old."""
+        youngest = max(json.loads(path.read_text())["issued"] for path in self.entries())
+        wait_for(lambda: time.time() > youngest + MFA_AGE + 1)
+        self.age_sessions(600)
+
+    def age_sessions(self, seconds: int) -> None:
         """Makes cached sessions look as if they had been issued earlier."""
-        for path in names or self.entries():
+        for path in self.entries():
             entry = json.loads(path.read_text())
             entry["issued"] -= seconds
             path.write_text(json.dumps(entry))

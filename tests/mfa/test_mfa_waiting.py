@@ -1,6 +1,7 @@
 """Others that want the same code, programs that give one, and sessions that have grown too old."""
 
 import os
+import pwd
 
 import pytest
 from scene import ASK, CLOSED, FIXTURE, Scene, awsroles, guarded, wait_for
@@ -102,9 +103,7 @@ def test_a_session_that_is_too_old_for_the_trust_policy(scene):
     tty = scene.terminal("bash")
     tty.enter(shop, scene.code())
     first = tty.key()
-    # Ten minutes pass, for the STS and in what is remembered; the role's own session is gone.
-    scene.sts.fault(clock_offset_seconds=600)
-    scene.age_sessions(600)
+    scene.outlive_mfa()
     [device] = scene.entries("mfa")
     device.unlink()
     scene.sts.reset()
@@ -121,12 +120,13 @@ def test_what_was_refused_for_its_age_is_kept_at_prompts(scene):
     shop = scene.shop(role="Strict")
     tty = scene.terminal("bash")
     tty.enter(shop, scene.code())
-    scene.sts.fault(clock_offset_seconds=600)
-    scene.age_sessions(600)
+    scene.outlive_mfa()
     scene.sts.reset()
-    result = scene.awsrole("credential-process", cwd=shop, env={"USER": os.environ.get("USER", "root")})
-    assert ASK not in result.err
-    assert scene.asked_for_codes() == []
+    user = {"USER": pwd.getpwuid(os.getuid()).pw_name}
+    scene.awsrole("refresh", cwd=shop, env=user)
+    result = scene.awsrole("credential-process", cwd=shop, env=user)
+    assert ASK not in result.err and result.json["AccessKeyId"] == tty.key()
+    assert [(call["action"], call["outcome"]) for call in scene.sts.calls()] == [("AssumeRole", "AccessDenied")]
 
 
 def test_a_young_session_is_explained(scene):

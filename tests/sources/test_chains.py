@@ -76,7 +76,6 @@ def test_a_broken_link_is_named(chain):
     assert chain.callers().count(("alice", "Near")) == 1
 
 
-@pytest.mark.xfail(reason="the settings of the profile at the end of a chain within the file aren't looked at")
 def test_the_sources_endpoint_holds_for_the_whole_chain(chain):
     """`jump` names an endpoint, a region or FIPS: the same profile, whether one role stands on it or three."""
     folder = chain.project("shop", FILE, allow=True)
