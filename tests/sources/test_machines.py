@@ -128,7 +128,7 @@ def silent_port():
     ("Ec2InstanceMetadata", "closed_port"),
     ("Ec2InstanceMetadata", "silent_port"),
     ("EcsContainer", "closed_port"),
-    pytest.param("EcsContainer", "silent_port", marks=pytest.mark.xfail(reason="the SDK's client has limits of its own: 17 s")),
+    ("EcsContainer", "silent_port"),
 ])
 def test_nobody_answers(machines, request, port, kind):
     """It ends by itself, within the user's limits, and says which address was tried."""
@@ -264,7 +264,7 @@ def test_each_link_is_tried_again(ci, fault):
 
 @pytest.mark.parametrize(("action", "fault"), [
     ("GetInstanceCredentials", {"unavailable": True}),
-    pytest.param("GetInstanceCredentials", {"drop": True}, marks=pytest.mark.xfail(reason="the SDK's client gives up")),
+    ("GetInstanceCredentials", {"drop": True}),
     ("GetContainerCredentials", {"unavailable": True}),
     ("GetContainerCredentials", {"drop": True}),
 ])
@@ -283,7 +283,6 @@ def test_a_refusal_is_not_tried_again(machines):
     assert machines.callers() == [("alice", "Machine")]
 
 
-@pytest.mark.xfail(reason="the SDK corrects the skew silently")
 @pytest.mark.parametrize(("offset", "word"), [(1800, "slow"), (-1800, "fast")])
 def test_a_clock_that_is_off_is_said_in_minutes(machines, offset, word):
     """Half an hour is more than STS puts up with."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import subprocess
 
 import boto3
@@ -98,7 +99,6 @@ def test_what_it_must_not_do(machines, vault, case):
     assert machines.sts.calls() == []
 
 
-@pytest.mark.xfail(reason="credentials of a program that have expired are exported, and their deadline is in the past")
 def test_expired_credentials_are_not_passed_on(machines, vault):
     folder = vault(f"echo '{keys_json(BYSTANDER, SessionToken='t', Expiration='2020-01-01T00:00:00Z')}'", 'profile = "vault"\n')
     result = machines.awsrole("exec", "--", "echo", "ran", cwd=folder, env=machines.env)
@@ -120,11 +120,11 @@ def test_it_has_a_limit_that_the_user_sets(machines, slow):
     assert machines.sts.calls() == []
 
 
-@pytest.mark.xfail(reason="the shell is ended and not what it started, which stays with the person's stderr")
 def test_nothing_of_it_stays_behind(machines, slow):
     machines.refused(slow, timeout=30)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((machines.home / "pid").read_text()), 0)
+    status = pathlib.Path("/proc", (machines.home / "pid").read_text().strip(), "stat")
+    # Whoever inherits what has ended may take its time to notice.
+    assert not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z"
 
 
 def test_the_limit_is_no_time_limit_of_a_project(machines, vault):
