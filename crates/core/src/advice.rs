@@ -16,7 +16,17 @@ pub(crate) use denied::{encoded, with_reason};
 /// Explains why a step of a plan failed.
 #[must_use]
 pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsError, now: SystemTime) -> Problem {
-    let call = Call { plan, index, caller, now };
+    told(&Call { plan, index, caller, now, identity: false }, error)
+}
+
+/// Explains why a plan's first caller couldn't be asked who it is (GetCallerIdentity).
+#[must_use]
+pub fn explain_identity(plan: &RolePlan, caller: &Credentials, error: &StsError, now: SystemTime) -> Problem {
+    told(&Call { plan, index: 0, caller, now, identity: true }, error)
+}
+
+fn told(call: &Call<'_>, error: &StsError) -> Problem {
+    let (plan, now) = (call.plan, call.now);
     let (what, who, endpoint) = (call.what(), call.who(), plan.endpoint.shown());
     let (code, message, server_time) = match error {
         StsError::Refused { code, message, server_time } => (code.as_str(), message.as_str(), *server_time),
@@ -51,22 +61,25 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
     };
     let refused = Problem::new(format!("STS refused {what}"));
     let problem = refused.because(denied::readable(&error.to_string())).fact("asked by", &who);
+    if call.identity && code.starts_with("AccessDenied") {
+        return problem.hint("GetCallerIdentity needs no permission, so something denies it: a policy of the organization (SCP), or of the VPC endpoint");
+    }
     let step = call.step();
     match (code, step) {
         _ if message.contains("invalid MFA one time pass code") => {
             problem.hint("the code was wrong, or used already; `awsrole refresh`, or the same command again, asks for the next one")
         }
         _ if message.contains("unable to validate MFA code") => problem
-            .fact("device", step.mfa_serial().map_or("none", MfaSerial::as_str))
+            .fact("device", step.and_then(Step::mfa_serial).map_or("none", MfaSerial::as_str))
             .hint("mfa_serial must be a device of the very user whose keys are used; its ARN stands in IAM's console: Users, Security credentials")
             .hint("a security key (FIDO) gives no codes: an authenticator app must be registered beside it"),
-        ("AccessDenied" | "AccessDeniedException", Step::AssumeRole(role)) => {
-            denied::explain(problem.fact("sent", call.sent(role)), &call, role, message)
+        ("AccessDenied" | "AccessDeniedException", Some(Step::AssumeRole(role))) => {
+            denied::explain(problem.fact("sent", call.sent(role)), call, role, message)
         }
-        ("AccessDenied" | "AccessDeniedException", Step::SessionToken(_)) if message.contains("session credentials") => {
+        ("AccessDenied" | "AccessDeniedException", Some(Step::SessionToken(_))) if message.contains("session credentials") => {
             problem.hint("only long-term keys (AKIA…) of a user can open a session: leave out mfa_serial, or use another profile")
         }
-        ("AccessDenied" | "AccessDeniedException", Step::SessionToken(_)) => {
+        ("AccessDenied" | "AccessDeniedException", Some(Step::SessionToken(_))) => {
             problem.hint("opening a session needs no permission, so something denies it: a Deny in the user's policies, or one of the organization's (SCP)")
         }
         ("InvalidClientTokenId" | "UnrecognizedClientException", _) => {
@@ -96,7 +109,7 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
         }
         ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem
             .hint("`policy` in .awsrole.toml is JSON, but not an IAM policy: it needs Version and Statement, each with Effect, Action and Resource"),
-        ("ValidationError", Step::AssumeRole(role)) if message.contains("MaxSessionDuration") => {
+        ("ValidationError", Some(Step::AssumeRole(role))) if message.contains("MaxSessionDuration") => {
             let seconds = role.duration.map_or(3600, |duration| duration.seconds());
             problem.fact("sent", duration(role)).hint("lower duration_seconds").hint(format!(
                 "or raise the maximum in account {}: aws iam update-role --role-name {} --max-session-duration {seconds}",
@@ -139,6 +152,8 @@ struct Call<'a> {
     index: usize,
     caller: &'a Credentials,
     now: SystemTime,
+    /// The step wasn't called yet: its caller was to say who it is.
+    identity: bool,
 }
 
 /// What a condition on MFA sees of a call.
@@ -154,8 +169,9 @@ enum Mfa {
 }
 
 impl Call<'_> {
-    fn step(&self) -> &Step {
-        &self.plan.steps[self.index]
+    /// The step that was called, or is to be; a plan may have none.
+    fn step(&self) -> Option<&Step> {
+        self.plan.steps.get(self.index)
     }
 
     fn before(&self) -> Option<&Step> {
@@ -163,9 +179,12 @@ impl Call<'_> {
     }
 
     fn what(&self) -> String {
+        if self.identity {
+            return format!("GetCallerIdentity for {}", self.plan.source);
+        }
         match self.step() {
-            Step::AssumeRole(role) => role.role_arn.to_string(),
-            Step::SessionToken(_) => format!("a session of {}", self.plan.source),
+            Some(Step::AssumeRole(role)) => role.role_arn.to_string(),
+            Some(Step::SessionToken(_)) | None => format!("a session of {}", self.plan.source),
         }
     }
 
@@ -179,7 +198,7 @@ impl Call<'_> {
     }
 
     fn mfa(&self) -> Mfa {
-        if self.step().mfa_serial().is_some() {
+        if self.step().and_then(Step::mfa_serial).is_some() {
             return Mfa::Code;
         }
         match self.before() {
@@ -252,7 +271,10 @@ fn duration(role: &AssumeRole) -> String {
 /// What to do about a clock that is so many minutes ahead.
 fn set_the_clock(minutes: i64) -> String {
     let direction = if minutes > 0 { "fast" } else { "slow" };
-    let off = humantime::format_duration(Duration::from_secs(minutes.unsigned_abs() * 60));
+    let off = match minutes.unsigned_abs() {
+        minutes @ ..120 => format!("{minutes} minutes"),
+        minutes => humantime::format_duration(Duration::from_secs(minutes * 60)).to_string(),
+    };
     let command =
         if cfg!(target_os = "macos") { "sudo sntp -sS time.apple.com" } else { "sudo timedatectl set-ntp true" };
     format!("this machine's clock is {off} {direction}: set it (`{command}`)")

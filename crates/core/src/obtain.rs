@@ -128,7 +128,7 @@ pub fn caller(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
     let walk = Walk { plan, cache, outside, wish, locks: RefCell::default(), asked: RefCell::default() };
     let credentials = walk.link(0)?;
     let arn = outside.sts.caller_arn(&credentials, &plan.endpoint);
-    arn.map_err(|error| advice::explain(plan, 0, &credentials, &error, wish.now).into())
+    arn.map_err(|error| advice::explain_identity(plan, &credentials, &error, wish.now).into())
 }
 
 /// Why there are no credentials.

@@ -206,6 +206,7 @@ impl Sts for RemoteSts<'_> {
     fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError> {
         let call = self.client()?.sts(caller, endpoint).get_caller_identity();
         let answer = self.call("GetCallerIdentity", endpoint, call.send())?;
+        self.client()?.clock.check((self.now)())?;
         answer.arn.ok_or_else(|| StsError::Malformed("the answer names no principal".to_owned()))
     }
 

@@ -82,16 +82,16 @@ fn here(context: &Context) -> Vec<Finding> {
     let Some(nearest) = files.first() else {
         return vec![Finding::new(Level::Note, "directory", "no .awsrole.toml here: in a project more is examined")];
     };
-    let bad = |problem: Problem| {
-        let mut finding = Finding::new(Level::Bad, "directory", problem.summary);
-        finding.hint = problem.hints.first().cloned();
+    let bad = |about: &str, problem: Problem| {
+        let mut finding = Finding::new(Level::Bad, about, problem.summary);
+        finding.hint = (!problem.hints.is_empty()).then(|| problem.hints.join("; "));
         if let Some(cause) = problem.causes.first() {
             finding.text = format!("{}: {cause}", finding.text);
         }
         vec![finding]
     };
     let allowed = match look(context, &files) {
-        Err(problem) | Ok((Verdict::Broken { problem, .. }, _)) => return bad(problem),
+        Err(problem) | Ok((Verdict::Broken { problem, .. }, _)) => return bad("directory", problem),
         Ok((Verdict::Refused { .. }, _)) => {
             let text = format!("{} isn't in force", context.shorten(nearest));
             return vec![Finding::new(Level::Note, "directory", text).hint("`awsrole why` says why")];
@@ -100,7 +100,7 @@ fn here(context: &Context) -> Vec<Finding> {
     };
     let plan = match plan_of(context, &allowed, None) {
         Ok(plan) => plan,
-        Err(problem) => return bad(problem),
+        Err(problem) => return bad("directory", problem),
     };
     let cache = Cache::in_dir(Path::new(&context.paths.cache));
     let wish = Wish::passing(context.now);
@@ -110,7 +110,7 @@ fn here(context: &Context) -> Vec<Finding> {
             "STS",
             format!("{} answers; the first caller is {arn}", plan.endpoint.shown()),
         )],
-        Err(failed) => bad(failed.problem),
+        Err(failed) => bad("STS", failed.problem),
     }
 }
 

@@ -1,0 +1,320 @@
+"""`awsrole doctor`: a healthy machine, and each kind of fault with what to do about it."""
+
+import os
+import re
+import shutil
+import socket
+
+import pytest
+from support.world import DEPLOY, HERE, THERE
+
+HOOK = 'eval "$(awsrole hook bash)"\n'
+
+
+@pytest.fixture
+def healthy(world):
+    """A home as it should be; its AWS files have nothing that can't work."""
+    world.write(".bashrc", HOOK)
+    world.write(".aws/config", f"[profile jump]\nendpoint_url = {world.sts.url}\n[default]\nregion = us-east-1\n")
+    path = world.home / ".aws/credentials"
+    path.write_text(path.read_text().split("# role profiles")[0])
+    path.chmod(0o600)
+    world.exec_env(world.project("first", DEPLOY, allow=True))
+    return world
+
+
+@pytest.fixture
+def bound():
+    """What stands before a command so that file modes hold for it, for root too."""
+    return () if os.geteuid() else (shutil.which("setpriv"), "--bounding-set", "-dac_override,-dac_read_search")
+
+
+def doctor(world, folder=None, **options):
+    """The findings, which text and JSON say alike; no secret is in them, nothing paints."""
+    text = world.awsrole("doctor", cwd=folder, **options)
+    told = world.awsrole("doctor", "--json", cwd=folder, **options)
+    assert (text.code, shown(text)) == (told.code, shown(told)) and shown(text) == ""
+    findings = told.json
+    for one in findings:
+        assert set(one) == {"level", "about", "text", "hint"} and one["level"] in ("ok", "note", "bad")
+    assert text.code == (1 if bad(findings) else 0)
+    assert text.out.count("\nBAD  ") + text.out.startswith("BAD  ") == len(bad(findings))
+    last = text.out.splitlines()[-1]
+    assert last == {0: "nothing is wrong", 1: "1 thing is wrong"}.get(len(bad(findings)), f"{len(bad(findings))} things are wrong")
+    assert not any(secret in text.out + told.out for secret in world.secrets)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text.out)
+    return findings
+
+
+def shown(result):
+    """What is said apart from that something takes long."""
+    return "".join(line for line in result.err.splitlines(keepends=True) if not line.startswith("awsrole: waiting for "))
+
+
+def bad(findings):
+    return [one for one in findings if one["level"] == "bad"]
+
+
+def about(findings, what):
+    return [one for one in findings if one["about"] == what]
+
+
+def only(findings, what, text, hint):
+    """There is exactly one fault, and it is this."""
+    [one] = bad(findings)
+    assert one["about"] == what and text in one["text"], one
+    assert hint in (one["hint"] or ""), one
+    return one
+
+
+def test_a_healthy_machine(healthy):
+    findings = doctor(healthy)
+    assert bad(findings) == []
+    assert [one["text"] for one in about(findings, "hook")] == ["bash in ~/.bashrc:1"]
+    assert {one["text"] for one in about(findings, "profile")} == {"default", "jump"}
+    for what, path in (("cache", "~/.cache/awsrole"), ("approvals", "~/.local/share/awsrole")):
+        assert about(findings, what)[0]["text"] == f"{path}, yours alone"
+    assert any(one["text"].startswith("bash 5.") for one in about(findings, "shell"))
+
+
+def test_a_healthy_project(healthy):
+    findings = doctor(healthy, healthy.home / "src/first")
+    assert bad(findings) == []
+    [sts] = about(findings, "STS")
+    assert healthy.sts.url in sts["text"] and f"arn:aws:iam::{HERE}:user/alice" in sts["text"]
+
+
+def test_it_assumes_no_role_and_writes_nothing(healthy):
+    healthy.sts.reset()
+    before = {path: path.stat().st_mtime_ns for path in healthy.home.rglob("*")}
+    doctor(healthy, healthy.project("first"))
+    assert {call["action"] for call in healthy.sts.calls()} <= {"GetCallerIdentity"}
+    after = {path: path.stat().st_mtime_ns for path in healthy.home.rglob("*") if ".cache" not in path.parts}
+    assert after == {path: time for path, time in before.items() if ".cache" not in path.parts}
+
+
+# Hooks.
+
+RC = {
+    "bash": (".bashrc", 'eval "$(awsrole hook bash)"'),
+    "bash-login": (".bash_profile", 'eval "$(awsrole hook bash)"'),
+    "zsh": (".zshrc", 'eval "$(awsrole hook zsh)"'),
+    "fish": (".config/fish/config.fish", "awsrole hook fish | source"),
+    "fish-part": (".config/fish/conf.d/awsrole.fish", "awsrole hook fish | source"),
+}
+
+
+@pytest.mark.parametrize("name", RC)
+def test_the_hook_is_found(healthy, name):
+    (healthy.home / ".bashrc").unlink()
+    file, line = RC[name]
+    healthy.write(file, f"# first\n\n{line}\n")
+    findings = doctor(healthy)
+    assert bad(findings) == []
+    assert [one["text"] for one in about(findings, "hook")] == [f"{name.split('-')[0]} in ~/{file}:3"]
+
+
+def test_the_hook_in_zdotdir(healthy):
+    (healthy.home / ".bashrc").unlink()
+    healthy.write("zsh/.zshrc", RC["zsh"][1])
+    findings = doctor(healthy, env={"ZDOTDIR": str(healthy.home / "zsh")})
+    assert about(findings, "hook")[0]["text"] == "zsh in ~/zsh/.zshrc:1"
+
+
+@pytest.mark.parametrize("rc", ["", f"# {HOOK}", "eval \"$(direnv hook bash)\"\n"])
+def test_no_hook(healthy, rc):
+    healthy.write(".bashrc", rc)
+    one = only(doctor(healthy), "hook", "no shell's rc file has it", 'eval "$(awsrole hook bash)"')
+    assert "awsrole hook zsh" in one["hint"] and "awsrole hook fish | source" in one["hint"]
+
+
+@pytest.mark.parametrize("name, line", [("direnv", 'eval "$(direnv hook bash)"'), ("mise", 'eval "$(mise activate bash)"'),
+                                        ("starship", 'eval "$(starship init bash)"'), ("bash-preexec", "source ~/.bash-preexec.sh")])
+@pytest.mark.parametrize("first", [True, False])
+def test_neighbours_and_their_order(healthy, name, line, first):
+    healthy.write(".bashrc", f"{line}\n{HOOK}" if first else f"{HOOK}{line}\n")
+    findings = doctor(healthy)
+    assert bad(findings) == []
+    [one] = about(findings, "neighbour")
+    place = "before" if first else "after"
+    assert one["text"].startswith(f"{name} in ~/.bashrc:{1 if first else 2}, {place} awsrole")
+
+
+def test_an_old_shell(healthy):
+    old = healthy.write("bin/bash", "#!/bin/sh\necho GNU bash, version 3.2.57\n")
+    old.chmod(0o755)
+    findings = doctor(healthy, env={"PATH": f"{old.parent}:{os.environ['PATH']}"})
+    assert any(one["level"] == "note" and one["text"] == "bash 3.2 is too old: 4.4 or newer is needed" for one in findings)
+
+
+# awsrole's own directories.
+
+OWN = {"cache": ".cache/awsrole", "approvals": ".local/share/awsrole"}
+
+
+@pytest.mark.parametrize("what", OWN)
+def test_a_directory_that_others_may_enter(healthy, what):
+    (healthy.home / OWN[what]).chmod(0o755)
+    only(doctor(healthy), what, "can be entered by others", f"chmod 700 ~/{OWN[what]}")
+
+
+@pytest.mark.parametrize("what", OWN)
+def test_a_directory_that_is_read_only(healthy, what):
+    (healthy.home / OWN[what]).chmod(0o500)
+    only(doctor(healthy), what, "is read-only", f"chmod u+w ~/{OWN[what]}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_another_user(healthy):
+    os.chown(healthy.home / OWN["cache"], 54321, 54321)
+    only(doctor(healthy), "cache", "belongs to another user", "chown")
+
+
+def test_a_config_of_the_users_own_that_is_broken(healthy):
+    healthy.write(".config/awsrole/config.toml", "[limits]\nwhole = 'x'\n")
+    assert any(one["about"] == "config.toml" and "config.toml:2" in one["text"] for one in bad(doctor(healthy)))
+
+
+# The AWS files.
+
+def test_credentials_that_others_can_read(healthy):
+    (healthy.home / ".aws/credentials").chmod(0o644)
+    only(doctor(healthy), "AWS files", "can be read by others", "chmod 600 ~/.aws/credentials")
+
+
+@pytest.mark.parametrize("line, number", [("[profile x\n", 5), ("nonsense\n", 5), ("[default]\n", 5)])
+def test_an_aws_file_with_a_syntax_error(healthy, line, number):
+    path = healthy.home / ".aws/config"
+    path.write_text(path.read_text() + line)
+    one = only(doctor(healthy), "AWS files", f"config:{number}", "")
+    assert one["hint"]
+
+
+def test_an_aws_file_that_can_not_be_read(healthy, bound):
+    (healthy.home / ".aws/config").chmod(0)
+    only(doctor(healthy, wrapper=bound), "AWS files", ".aws/config", "")
+
+
+def test_no_aws_files(healthy):
+    for name in ("config", "credentials"):
+        (healthy.home / ".aws" / name).unlink()
+    assert [one["text"] for one in about(doctor(healthy), "AWS files")] == ["~/.aws/config isn't there", "~/.aws/credentials isn't there"]
+
+
+PROFILES = {
+    "nothing": ("region = us-east-1", "has no credentials", "aws configure --profile x"),
+    "no such source": (f"role_arn = arn:aws:iam::{THERE}:role/Deploy\nsource_profile = jmup", "there is no profile `jmup`", "did you mean `jump`?"),
+    "a circle": (f"role_arn = arn:aws:iam::{THERE}:role/Deploy\nsource_profile = y\n[profile y]\nrole_arn = arn:aws:iam::{THERE}:role/Deploy\n"
+                 "source_profile = x", "circle", "credentials of its own"),
+    "half a key": ("aws_access_key_id = AKIAX", "no `aws_secret_access_key`", "aws_secret_access_key"),
+    "no such session": ("sso_session = corp\nsso_account_id = 111111111111\nsso_role_name = Admin", "there is no [sso-session corp]", "aws configure sso-session"),
+    "half a session": ("sso_start_url = https://corp.example.com\nsso_region = us-east-1\nsso_role_name = Admin", "no `sso_account_id`", "sso_account_id"),
+    "no role": (f"role_arn = arn:aws:iam::{THERE}:user/alice\nsource_profile = jump", "`user`", ""),
+    "an unknown source": (f"role_arn = arn:aws:iam::{THERE}:role/Deploy\ncredential_source = Moon", "`Moon`", "Ec2InstanceMetadata"),
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_that_can_not_work(healthy, name):
+    """A note, not a fault: the person may not use it here."""
+    lines, text, hint = PROFILES[name]
+    path = healthy.home / ".aws/config"
+    path.write_text(path.read_text() + f"[profile x]\n{lines}\n")
+    findings = doctor(healthy)
+    assert bad(findings) == []
+    [one] = [one for one in about(findings, "profile") if one["text"].startswith("x ")]
+    assert one["level"] == "note" and text in one["text"] and hint in (one["hint"] or ""), one
+    assert re.search(r"config:\d+", one["text"]), one
+
+
+# The network.
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxys_password_is_masked(healthy, name):
+    healthy.secrets.add("hunter2")
+    findings = doctor(healthy, env={name: "http://alice:hunter2@proxy.example.com:3128"})
+    assert [one["text"] for one in about(findings, "network")] == [f"{name} is …@proxy.example.com:3128"]
+
+
+def test_a_proxys_password_with_an_at_sign_is_masked(healthy):
+    healthy.secrets.add("hunter2")
+    [one] = about(doctor(healthy, env={"HTTPS_PROXY": "http://alice:p@hunter2@proxy.example.com"}), "network")
+    assert one["text"] == "HTTPS_PROXY is …@proxy.example.com"
+
+
+def test_what_is_not_proxied(healthy):
+    [one] = about(doctor(healthy, env={"NO_PROXY": "localhost,169.254.169.254"}), "network")
+    assert one["text"] == "NO_PROXY is localhost,169.254.169.254"
+
+
+def test_a_ca_bundle(healthy):
+    there = healthy.write("ca.pem", "")
+    assert about(doctor(healthy, env={"AWS_CA_BUNDLE": str(there)}), "network")[0]["level"] == "note"
+    only(doctor(healthy, env={"AWS_CA_BUNDLE": "/home/nobody/ca.pem"}), "network", "AWS_CA_BUNDLE is /home/nobody/ca.pem", "PEM")
+
+
+def test_sts_is_unreachable(healthy):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    findings = doctor(healthy, healthy.home / "src/first", env={"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"})
+    one = only(findings, "STS", f"http://127.0.0.1:{port} can't be reached", "proxies")
+    assert "Connection refused" in one["text"]
+
+
+def test_a_key_that_is_unknown(healthy):
+    path = healthy.home / ".aws/credentials"
+    path.write_text(path.read_text().replace("AKIA", "AKIB"))
+    one = only(doctor(healthy, healthy.home / "src/first"), "STS", "InvalidClientTokenId", "`aws configure --profile jump`")
+    assert one["text"].startswith("STS refused GetCallerIdentity for profile jump"), one
+
+
+def test_a_profile_that_is_exported_as_it_is(healthy):
+    """No role, so no step: who calls is asked all the same."""
+    path = healthy.home / ".aws/config"
+    keys = '{"Version": 1, "AccessKeyId": "ASIAX", "SecretAccessKey": "x", "SessionToken": "x"}'
+    path.write_text(path.read_text() + f"[profile x]\nendpoint_url = {healthy.sts.url}\ncredential_process = echo '{keys}'\n")
+    one = only(doctor(healthy, healthy.project("x", 'profile = "x"\n', allow=True)), "STS", "InvalidClientTokenId", "credential_process")
+    assert one["text"].startswith("STS refused GetCallerIdentity for profile x")
+
+
+def test_a_clock_that_is_off(healthy):
+    healthy.sts.fault(clock_offset_seconds=-7200)
+    [one] = bad(doctor(healthy, healthy.home / "src/first"))
+    assert "clock" in one["text"] + one["hint"] and "2h fast" in one["hint"], one
+
+
+# The directory.
+
+def test_a_file_that_is_not_in_force(healthy):
+    [one] = about(doctor(healthy, healthy.project("new", DEPLOY)), "directory")
+    assert one["level"] == "note" and "isn't in force" in one["text"] and "`awsrole why`" in one["hint"]
+
+
+def test_a_file_that_is_broken(healthy):
+    folder = healthy.project("new")
+    (folder / ".awsrole.toml").mkdir()
+    only(doctor(healthy, folder), "directory", "isn't a regular file", "rename")
+
+
+def test_a_file_that_leads_nowhere(healthy):
+    folder = healthy.project("new", DEPLOY.replace("jump", "jmup"), allow=True)
+    only(doctor(healthy, folder), "directory", "there is no profile `jmup`", "did you mean `jump`?")
+
+
+def test_no_file(healthy):
+    [one] = about(doctor(healthy, healthy.project("empty")), "directory")
+    assert one["level"] == "note"
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J", "new\nline", "\u202etxt"], ids=ascii)
+def test_hostile_names_are_escaped(healthy, name):
+    path = healthy.home / ".aws/config"
+    path.write_text(path.read_text() + "[profile \x1b]0;x\x07]\nregion = us-east-1\n")
+    doctor(healthy, healthy.project(f"a{name}b", DEPLOY))
+
+
+def test_several_faults_are_all_named(healthy):
+    (healthy.home / ".bashrc").unlink()
+    (healthy.home / ".aws/credentials").chmod(0o644)
+    (healthy.home / OWN["cache"]).chmod(0o755)
+    assert {one["about"] for one in bad(doctor(healthy))} == {"hook", "AWS files", "cache"}
