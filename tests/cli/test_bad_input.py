@@ -169,11 +169,8 @@ def refusal(world, folder):
     return result.err
 
 
-NOT_YET = {"a transitive tag that isn't there": "the error has no line"}
-
-
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.xfail(reason=NOT_YET[name])) if name in NOT_YET else name for name in FILES])
+    "name", FILES)
 def test_a_new_file(world, name):
     content, parts = FILES[name]
     config = world.home / ".aws/config"

@@ -30,7 +30,6 @@ def test_many_at_once_make_one_call(world, shop):
     assert len(world.assumed()) == 1
 
 
-@pytest.mark.xfail(strict=False, reason="one that started in the second before doesn't believe the winner's failure")
 def test_many_at_once_are_refused_with_one_call(world):
     folder = world.project("closed", CLOSED, allow=True)
     world.sts.fault(latency_ms=1500)
@@ -130,7 +129,6 @@ def test_a_failure_is_remembered_for_prompts(world):
     assert len(world.assumed()) == 1
 
 
-@pytest.mark.xfail(reason="a failure that is younger than the command isn't believed")
 def test_a_failure_of_one_that_started_later_is_believed_too(world):
     folder = world.project("closed", CLOSED, allow=True)
     world.awsrole("credential-process", cwd=folder)

@@ -200,7 +200,6 @@ def test_the_aws_files_may_lie_elsewhere(world, shop):
     assert world.awsrole("exec", "--", "true", cwd=shop, env=env).code == 0
 
 
-@pytest.mark.xfail(reason="the endpoint of the profile at the end of a `source_role` chain isn't used")
 def test_a_chain_of_roles_in_the_file(world):
     project = world.project("chain", f"""\
 default_role = "second"

@@ -196,7 +196,7 @@ impl Cache {
         }
         let believed = match (patience, failure.kind) {
             (Patience::Asked, FailureKind::LoggedOut) => 0,
-            (Patience::Asked, _) => 3,
+            (Patience::Asked, _) => 5,
             (Patience::Passing, FailureKind::Transient) => 30,
             (Patience::Passing, FailureKind::Refused) => 300,
             (Patience::Passing, FailureKind::LoggedOut) => u64::MAX,
@@ -212,8 +212,8 @@ impl Cache {
     }
 
     /// Remembers that a device's code was used.
-    pub fn used(&self, serial: &MfaSerial, step: u64) -> Result<(), FileError> {
-        let bytes = serde_json::to_vec(&Device { used_step: Some(step) }).unwrap_or_default();
+    pub fn used(&self, serial: &MfaSerial, step: Option<u64>) -> Result<(), FileError> {
+        let bytes = serde_json::to_vec(&Device { used_step: step }).unwrap_or_default();
         files::write_private(&self.device_path(serial), &bytes)
     }
 
@@ -340,7 +340,7 @@ mod tests {
             assert!(
                 cache.failure("k", at(1000 + passing), Patience::Passing).is_none() || kind == FailureKind::LoggedOut
             );
-            assert!(cache.failure("k", at(1003), Patience::Asked).is_none());
+            assert!(cache.failure("k", at(1005), Patience::Asked).is_none());
         }
         cache.store("k", &credentials(at(1000), 900)).unwrap();
         assert!(cache.failure("k", at(1001), Patience::Passing).is_none());

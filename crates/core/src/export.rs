@@ -147,13 +147,7 @@ fn enter(
     event: Event,
     outside: Outside<'_>,
 ) -> Result<Export, Problem> {
-    let (name, keys) = allowed.config().select(role)?;
-    if keys.confirm == Some(true) && role.is_none() {
-        let name = name.unwrap_or_default();
-        return Err(
-            Problem::new(format!("role {name} wants to be confirmed")).hint(format!("`awsrole use {name}` enters it"))
-        );
-    }
+    confirmed(allowed, role)?;
     let plan = plan_of(context, allowed, role)?;
     let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
     let wish = Wish { patience, due_will_do: event != Event::Renewal, ..Wish::asked(context.now) };
@@ -182,6 +176,21 @@ fn enter(
         problem: obtained.problem,
         notices: if obtained.fresh { plan.notices } else { Vec::new() },
     })
+}
+
+/// Checks that a role that wants to be confirmed was asked for by its name.
+pub fn confirmed(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
+    let (name, keys) = allowed.config().select(role)?;
+    match name {
+        _ if keys.confirm != Some(true) || role.is_some() => Ok(()),
+        Some(name) => Err(Problem::new(format!("role {name} wants to be confirmed"))
+            .hint(format!("`awsrole use {name}` enters it, and `awsrole exec --role {name}`"))),
+        None => Err(Problem::new(format!(
+            "{}: a role that wants to be confirmed needs a name",
+            allowed.config().origin(None, "confirm")
+        ))
+        .hint("put its keys into a table [role.NAME]: `awsrole use NAME` enters it")),
+    }
 }
 
 /// Says that a file was never allowed.

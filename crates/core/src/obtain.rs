@@ -284,15 +284,22 @@ impl Walk<'_> {
     }
 
     fn send(&self, index: usize, step: &Step, caller: &Credentials) -> Result<Result<Credentials, StsError>, Failed> {
-        let code = match step.mfa_serial() {
-            Some(serial) => Some(self.code(index, serial)?),
-            None => None,
-        };
+        let serial = step.mfa_serial();
+        let before = serial.map(|serial| self.cache.device(serial).used_step);
+        let code = serial.map(|serial| self.code(index, serial)).transpose()?;
         let endpoint = &self.plan.endpoint;
-        Ok(match step {
+        let answer = match step {
             Step::AssumeRole(role) => self.outside.sts.assume_role(caller, role, code.as_ref(), endpoint),
             Step::SessionToken(session) => self.outside.sts.get_session_token(caller, session, code.as_ref(), endpoint),
-        })
+        };
+        let wrong = |error: &StsError| matches!(error, StsError::Refused { message, .. } if message.contains("invalid MFA one time pass code"));
+        if let (Some(serial), Some(before), Err(error)) = (serial, before, &answer)
+            && wrong(error)
+        {
+            // A wrong code uses up nothing: the right one of the same step may follow at once.
+            let _ = self.cache.used(serial, before);
+        }
+        Ok(answer)
     }
 
     /// Reads an encoded reason with the caller's own credentials, if they may; otherwise it stays.
@@ -333,7 +340,7 @@ impl Walk<'_> {
         let code = code.map_err(|no| Failed::once(no.problem(&title)))?;
         announce("");
         self.asked.replace(true);
-        self.cache.used(serial, code.step).map_err(|e| Failed::here(&e))?;
+        self.cache.used(serial, Some(code.step)).map_err(|e| Failed::here(&e))?;
         Ok(code)
     }
 

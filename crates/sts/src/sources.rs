@@ -151,7 +151,9 @@ impl RemoteSources<'_> {
                 "in ECS, EKS Pod Identity and CodeBuild the platform sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI; elsewhere use another source",
             );
         };
-        let problem = Problem::new(format!("container credentials at {address} can't be had")).because(why);
+        // The agent's address (Amazon ECS Developer Guide, "Task IAM role").
+        let host = if address.starts_with('/') { "http://169.254.170.2" } else { "" };
+        let problem = Problem::new(format!("container credentials at {host}{address} can't be had")).because(why);
         if why.contains("allowed IP address") {
             return problem.hint("without https only the machine itself and the addresses of ECS and EKS are asked");
         }
@@ -164,7 +166,9 @@ impl RemoteSources<'_> {
 
 /// Whether AWS Sign-In knows the person and refuses the permission: signing in again won't help.
 fn forbidden(why: &str) -> bool {
-    why.contains("INSUFFICIENT_PERMISSIONS") || why.contains("AccessDenied") || why.contains("not authorized")
+    why.contains("INSUFFICIENT_PERMISSIONS")
+        || why.contains("not allowed to call")
+        || why.contains("not authorized to perform")
 }
 
 /// Whether the words of the system say that a file isn't there.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
-use awsrole_core::export::plan_of;
+use awsrole_core::export::{confirmed, plan_of};
 use awsrole_core::obtain::{Wish, obtain};
 use awsrole_core::shell::credential_process;
 
@@ -13,6 +13,7 @@ use crate::report::{Failure, Outcome, out};
 
 pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
     let (outer, allowed, _) = super::allowed(dir, context)?;
+    confirmed(&allowed, role).map_err(Failure::no_role)?;
     let plan = plan_of(&outer, &allowed, role)?;
     let wish = Wish::passing(context.now);
     let cache = Cache::in_dir(&context.paths.cache);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::environment::EnvDiff;
-use awsrole_core::export::plan_of;
+use awsrole_core::export::{confirmed, plan_of};
 use awsrole_core::obtain::{Wish, obtain};
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::child_environment;
@@ -23,6 +23,7 @@ pub(super) fn run(
     context: &Context,
 ) -> Result<Outcome, Failure> {
     let (outer, allowed, files) = super::allowed(None, context)?;
+    confirmed(&allowed, role).map_err(Failure::no_role)?;
     let plan = plan_of(&outer, &allowed, role)?;
     let at_least = min_ttl.unwrap_or_default();
     let wish = Wish { at_least, ..Wish::asked(context.now) };
