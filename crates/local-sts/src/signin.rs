@@ -163,7 +163,7 @@ pub(crate) fn answer(
     desk.note(|call| call.login_session = Some(session.login_session.clone()));
     let caller = Caller { holder: holder(world, session, since), temporary: true };
     if !authorize::permits(&caller, "signin:CreateOAuth2Token", &client.resource(&world.partition, session), now) {
-        return Err(Refusal::new(403, "INSUFFICIENT_PERMISSIONS", "You are not allowed to call CreateOAuth2Token"));
+        return Err(denied(403, "INSUFFICIENT_PERMISSIONS"));
     }
     if let Some((key, next)) = repeated? {
         let (credentials, _) = desk.sessions.find(&key).ok_or_else(Refusal::internal)?;
@@ -241,9 +241,7 @@ impl SignIn {
 
     fn is_live(&self, now: SystemTime) -> Result<(), Refusal> {
         match self.over {
-            Some(Over::UserCredentialsChanged) => {
-                Err(Refusal::new(403, "USER_CREDENTIALS_CHANGED", "The user's credentials were changed"))
-            }
+            Some(Over::UserCredentialsChanged) => Err(denied(403, "USER_CREDENTIALS_CHANGED")),
             None if self.ends > now => Ok(()),
             _ => Err(expired()),
         }
@@ -283,7 +281,12 @@ fn invalid(message: impl Into<String>) -> Refusal {
 }
 
 fn expired() -> Refusal {
-    Refusal::new(401, "TOKEN_EXPIRED", "The refresh token is expired")
+    denied(401, "TOKEN_EXPIRED")
+}
+
+/// AWS's texts aren't published, so there is one for all: only the code tells these apart.
+fn denied(status: u16, code: &str) -> Refusal {
+    Refusal::new(status, code, "Access denied")
 }
 
 #[cfg(test)]
