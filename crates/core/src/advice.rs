@@ -71,7 +71,7 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
         }
         _ if message.contains("unable to validate MFA code") => problem
             .fact("device", step.and_then(Step::mfa_serial).map_or("none", MfaSerial::as_str))
-            .hint("mfa_serial must be a device of the very user whose keys are used; its ARN stands in IAM's console: Users, Security credentials")
+            .hint("mfa_serial must be a device of the very user whose keys are used; its ARN stands in IAM's console (Users, Security credentials)")
             .hint("a security key (FIDO) gives no codes: an authenticator app must be registered beside it"),
         ("AccessDenied" | "AccessDeniedException", Some(Step::AssumeRole(role))) => {
             denied::explain(problem.fact("sent", call.sent(role)), call, role, message)
@@ -231,6 +231,17 @@ impl Call<'_> {
         }
         parts.push(duration(role));
         parts.join(", ")
+    }
+
+    /// Where a person finds the ARN of a device, in brackets; nothing where no profile is behind the keys.
+    fn device_list(&self) -> String {
+        match &self.plan.source {
+            Source::StaticKeys(keys) => match keys.holder.strip_prefix("profile ") {
+                Some(profile) => format!(", which `aws iam list-mfa-devices --profile {profile}` shows"),
+                None => String::new(),
+            },
+            _ => String::new(),
+        }
     }
 
     /// How the caller comes by good credentials.

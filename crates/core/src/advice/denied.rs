@@ -172,7 +172,10 @@ impl<'a> Parties<'a> {
             _ => problem.hint("the VPC endpoint through which STS is called has a policy that doesn't allow it"),
         };
         if denied && kind == "identity-based policy" && matches!(call.mfa(), Mfa::Keys) {
-            return problem.hint("policies that demand MFA deny all to keys without a code (BoolIfExists aws:MultiFactorAuthPresent): set mfa_serial to the ARN of the device");
+            return problem.hint(format!(
+                "policies that demand MFA deny all to keys without a code (BoolIfExists aws:MultiFactorAuthPresent): set mfa_serial in .awsrole.toml to the ARN of your device{}",
+                call.device_list()
+            ));
         }
         problem
     }
@@ -209,9 +212,10 @@ impl<'a> Parties<'a> {
     fn conditions(&self, call: &Call<'_>, role: &AssumeRole) -> Vec<String> {
         let mut conditions = Vec::new();
         match call.mfa() {
-            Mfa::Keys => conditions.push(
-                "aws:MultiFactorAuthPresent: set mfa_serial to the ARN of the device (keys without a code have no such key, so `Bool` refuses them and `BoolIfExists` doesn't)".to_owned(),
-            ),
+            Mfa::Keys => conditions.push(format!(
+                "aws:MultiFactorAuthPresent: set mfa_serial in .awsrole.toml to the ARN of your device{} (without a code such a condition finds nothing to look at: `Bool` then refuses, `BoolIfExists` doesn't)",
+                call.device_list()
+            )),
             Mfa::Role => conditions.push(
                 "aws:MultiFactorAuthPresent: a role's session never has it, so no code helps; the condition must go, or belongs to the first role of the chain".to_owned(),
             ),
@@ -222,10 +226,11 @@ impl<'a> Parties<'a> {
         }
         conditions.push(match (&role.external_id, &role.source_identity) {
             (None, None) => {
-                "sts:ExternalId: set external_id (and source_identity for one on sts:SourceIdentity)".to_owned()
+                "sts:ExternalId: set external_id in .awsrole.toml (and source_identity for one on sts:SourceIdentity)"
+                    .to_owned()
             }
-            (None, Some(_)) => "sts:ExternalId: set external_id".to_owned(),
-            (Some(id), _) => format!("sts:ExternalId: it must be {}, to the letter", id.as_str()),
+            (None, Some(_)) => "sts:ExternalId: set external_id in .awsrole.toml".to_owned(),
+            (Some(id), _) => format!("sts:ExternalId: {} was sent, and it must be the same to the letter", id.as_str()),
         });
         let name = role.session_name.as_str();
         let named = self.arn.map(|arn| (arn.contains(":user/"), arn.rsplit('/').next().unwrap_or_default()));
