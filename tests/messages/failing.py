@@ -192,6 +192,9 @@ class Snapshot:
             (r"confirm the code [A-Z0-9-]+", "confirm the code CODE"),
             (r"user_code=[A-Z0-9-]+", "user_code=CODE"),
             (r"\b[0-9a-f]{64}\b", "HASH"),
+            # Words of the system's shell and resolver.
+            (r"/bin/sh: .*no-such-program.*", "/bin/sh: no-such-program: not found"),
+            (r"(failed to lookup address information): .*", r"\1: …"),
             (r"59m 5\ds", "59m 59s"),
             (r"date/time \d+", "date/time N"),
             (r"comes in \d+ s", "comes in N s"),
