@@ -33,7 +33,6 @@ PROFILES = "".join(f"[profile {name}]\nlogin_session = {arn}\nregion = eu-centra
 AS_IT_IS = 'profile = "console"\n'
 AS_DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "console"\n'
 # AWS's texts aren't known and the server's tell nothing apart: only the code does, and the SDK's words for it.
-ONLY_THE_END = pytest.mark.xfail(strict=True, reason="of the SDK's chain of errors only the end is told")
 MINUTE = datetime.timedelta(minutes=1)
 
 
@@ -157,7 +156,6 @@ def test_a_session_that_is_over_says_what_to_do(office, env, content, error):
     works_again(office, folder, env)
 
 
-@ONLY_THE_END
 @pytest.mark.parametrize(("error", "said"), [("TOKEN_EXPIRED", "expired"), ("USER_CREDENTIALS_CHANGED", "password")])
 def test_the_reason_is_told(office, env, error, said):
     folder = office.project("shop", AS_IT_IS, allow=True)
@@ -195,7 +193,6 @@ def test_a_service_that_fails(office, env, fault):
     assert who(office, works_again(office, folder, env)) == PERSON
 
 
-@ONLY_THE_END
 def test_a_person_without_the_permission(office, env):
     folder = office.project("shop", 'profile = "forbidden"\n', allow=True)
     office.sts.console_session(office.home, FORBIDDEN, expired=True)

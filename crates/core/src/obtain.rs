@@ -111,9 +111,6 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
         Ok(credentials) => return done(credentials, None).map(|obtained| Obtained { fresh: true, ..obtained }),
         Err(failed) => failed,
     };
-    if let Some(kind) = failed.kind {
-        cache.remember(&key, wish.now, kind, &failed.problem).map_err(|e| Failed::here(&e))?;
-    }
     // What there is, is still good: better than nothing, and the reason is told.
     match cache.load(&key, wish.now) {
         Some(entry) if entry.credentials.remaining(wish.now) >= wish.at_least => {
@@ -218,8 +215,15 @@ impl Walk<'_> {
         let lock = self.cache.lock(&key, LOCK_PATIENCE).map_err(|error| self.locked_out(error))?;
         self.locks.borrow_mut().push(lock);
         let result = self.under_lock(count, &key);
+        // Before the lock is given back, lest the next one who waits for it asks again.
+        let remembered = match &result {
+            Err(Failed { problem, kind: Some(kind), .. }) if count == self.plan.steps.len() => {
+                self.cache.remember(&key, self.wish.now, *kind, problem)
+            }
+            _ => Ok(()),
+        };
         self.locks.borrow_mut().pop();
-        result
+        remembered.map_err(|e| Failed::here(&e)).and(result)
     }
 
     fn under_lock(&self, count: usize, key: &str) -> Result<Credentials, Failed> {
@@ -247,11 +251,12 @@ impl Walk<'_> {
         Ok(credentials)
     }
 
-    /// Asks the source. All roles of one Identity Center session share a refresh token that is good
+    /// Asks the source. All roles of one Identity Center or console session share a refresh token that is good
     /// for one use: two refreshes at the same time would cost one of them its sign-in.
     fn ask_source(&self) -> Result<Credentials, Failed> {
         let session = match &self.plan.source {
             Source::IdentityCenter(role) => Some(hex(&[b"sso", role.start_url.as_bytes()])),
+            Source::ConsoleLogin(login) => Some(hex(&[b"login", login.session.as_bytes()])),
             _ => None,
         };
         let lock = session.map(|key| self.cache.lock(&key, LOCK_PATIENCE)).transpose();

@@ -62,10 +62,10 @@ impl Sources for RemoteSources<'_> {
                 // Each region has its own AWS Sign-In; `aws login` takes the profile's.
                 let in_env = self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION"));
                 let region = in_env.or(login.region.as_ref().map(|region| region.as_str())).unwrap_or("us-east-1");
-                self.ask("AWS Sign-In", Some(region), provider).map_err(|why| {
+                self.ask_with("AWS Sign-In", Some(region), provider, refusal::of_sign_in).map_err(|why| {
                     Problem::new(format!("the console session of {} gives no credentials", login.session))
                         .because(if missing(&why) { "there is no sign-in yet" } else { &why })
-                        .hint(if forbidden(&why) {
+                        .hint(if why.contains("insufficient permissions") {
                             "the person's policies must allow signin:CreateOAuth2Token".to_owned()
                         } else {
                             format!("sign in: `aws login --profile {}`", login.profile)
@@ -107,6 +107,16 @@ impl RemoteSources<'_> {
         region: Option<&str>,
         provider: impl FnOnce(&ProviderConfig) -> P,
     ) -> Result<Credentials, String> {
+        self.ask_with(what, region, provider, refusal::deepest)
+    }
+
+    fn ask_with<P: ProvideCredentials>(
+        &self,
+        what: &str,
+        region: Option<&str>,
+        provider: impl FnOnce(&ProviderConfig) -> P,
+        reason: fn(&(dyn std::error::Error + 'static)) -> String,
+    ) -> Result<Credentials, String> {
         let client = self.sts.client().map_err(|error| error.to_string())?;
         let config = client.provider_config(region);
         // Some of the providers have limits of their own, longer than the user's.
@@ -115,7 +125,7 @@ impl RemoteSources<'_> {
             tokio::time::timeout(whole, async { provider(&config).provide_credentials().await }).await
         });
         let answer = answer.map_err(|_| format!("no answer within {} s", whole.as_secs()))?;
-        let from = answer.map_err(|error| refusal::deepest(&error))?;
+        let from = answer.map_err(|error| reason(&error))?;
         Ok(Credentials {
             access_key_id: from.access_key_id().to_owned(),
             secret_access_key: Secret::new(from.secret_access_key()),
@@ -162,13 +172,6 @@ impl RemoteSources<'_> {
         }
         problem.hint("is the platform's agent running, and the address that of this container?")
     }
-}
-
-/// Whether AWS Sign-In knows the person and refuses the permission: signing in again won't help.
-fn forbidden(why: &str) -> bool {
-    why.contains("INSUFFICIENT_PERMISSIONS")
-        || why.contains("not allowed to call")
-        || why.contains("not authorized to perform")
 }
 
 /// Whether the words of the system say that a file isn't there.

@@ -13,8 +13,8 @@ use crate::report::{Failure, Outcome, out};
 
 pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
     let (outer, allowed, _) = super::allowed(dir, context)?;
-    confirmed(&allowed, role).map_err(Failure::no_role)?;
     let plan = plan_of(&outer, &allowed, role)?;
+    confirmed(&allowed, role).map_err(Failure::no_role)?;
     let wish = Wish::passing(context.now);
     let cache = Cache::in_dir(&context.paths.cache);
     let obtained = super::with_outside(&outer, false, |outside| obtain(&plan, &cache, outside, wish));

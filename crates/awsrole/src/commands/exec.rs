@@ -23,8 +23,8 @@ pub(super) fn run(
     context: &Context,
 ) -> Result<Outcome, Failure> {
     let (outer, allowed, files) = super::allowed(None, context)?;
-    confirmed(&allowed, role).map_err(Failure::no_role)?;
     let plan = plan_of(&outer, &allowed, role)?;
+    confirmed(&allowed, role).map_err(Failure::no_role)?;
     let at_least = min_ttl.unwrap_or_default();
     let wish = Wish { at_least, ..Wish::asked(context.now) };
     let cache = Cache::in_dir(&context.paths.cache);
