@@ -23,7 +23,7 @@ __awsrole_profiles=(AWS_PROFILE AWS_DEFAULT_PROFILE)
 # Whatever else could make a client somebody while the shell is closed.
 __awsrole_hidden_if_closed=(
   AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY
-  SECRET_ACCESS_KEY AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
+  SECRET_ACCESS_KEY AWS_BEARER_TOKEN_BEDROCK AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
   AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN
   AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID
 )
@@ -213,6 +213,11 @@ __awsrole_mind_changes() {
     fi
   done
   if [[ -z $changed ]]; then \builtin return 0; fi
+  # Pasted together with a key id, the others are theirs; but no token belongs to a long-term key.
+  if [[ $keys ]] && ! __awsrole_intact AWS_ACCESS_KEY_ID && [[ ${AWS_ACCESS_KEY_ID-} ]]; then
+    __awsrole_forget AWS_SECRET_ACCESS_KEY
+    if [[ $AWS_ACCESS_KEY_ID != AKIA* ]]; then __awsrole_forget AWS_SESSION_TOKEN; fi
+  fi
   for name in "${!__awsrole_prior[@]}"; do
     if ! __awsrole_intact "$name"; then __awsrole_forget "$name"
     else case $name in
@@ -310,7 +315,7 @@ __awsrole_done() { # STATE DEADLINE DEPTH
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
 
-__awsrole_hook() { # prompt | cd
+__awsrole_hook() { # prompt | cd | typed
   if [[ $__awsrole_off ]]; then \builtin return 0; fi
   if [[ $__awsrole_pending ]]; then
     __awsrole_undo
@@ -322,7 +327,11 @@ __awsrole_hook() { # prompt | cd
   if __awsrole_fresh; then
     if ((${#__awsrole_lifted[@]})); then __awsrole_lay; fi
   else
-    if [[ $1 == cd ]]; then __awsrole_event='cd'; fi
+    # Moving about inside a project isn't entering it.
+    case $1 in
+      typed) __awsrole_event='cd' ;;
+      cd) if [[ $__awsrole_state == new ]] || ! \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file"; then __awsrole_event='cd'; fi ;;
+    esac
     __awsrole_sync "$__awsrole_event"
   fi
 }
@@ -414,13 +423,13 @@ __awsrole_register() {
 # --- the command -----------------------------------------------------------------------------------------------------
 
 __awsrole_command() {
-  \builtin local - status=0 event=cd chosen=''
+  \builtin local - status=0 event=typed chosen=''
   \builtin set +aeuxvET
   __awsrole_mind_changes
   case $#:${1-}:${2-} in
     1:off:) # no process, no word
       __awsrole_undo
-      __awsrole_off=1 __awsrole_state=new __awsrole_pending=''
+      __awsrole_off=1 __awsrole_state=new __awsrole_pending='' __awsrole_use=''
       \builtin return 0 ;;
     1:on:) __awsrole_off='' __awsrole_state=new ;;
     1:use: | 2:use:[!-]* | 2:use:-)
@@ -428,7 +437,7 @@ __awsrole_command() {
       if (($# == 1)); then chosen=$("$__awsrole_bin" use) || \builtin return; fi
       __awsrole_look 1
       __awsrole_off='' __awsrole_state=new __awsrole_use=${chosen#-} __awsrole_use_in=${__awsrole_files[0]-}
-      __awsrole_hook cd
+      __awsrole_hook typed
       [[ $__awsrole_state != closed ]]
       \builtin return ;;
     *)

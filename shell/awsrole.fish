@@ -21,7 +21,7 @@ set -g __awsrole_profiles AWS_PROFILE AWS_DEFAULT_PROFILE
 # Whatever else could make a client somebody while the shell is closed.
 set -g __awsrole_hidden_if_closed \
     AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY \
-    SECRET_ACCESS_KEY AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI \
+    SECRET_ACCESS_KEY AWS_BEARER_TOKEN_BEDROCK AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI \
     AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN \
     AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID
 
@@ -238,6 +238,11 @@ function __awsrole_mind_changes
         end
     end
     set -q changed[1]; or return 0
+    # Pasted together with a key id, the others are theirs; but no token belongs to a long-term key.
+    if builtin contains -- AWS_ACCESS_KEY_ID $changed; and test -n "$AWS_ACCESS_KEY_ID"
+        __awsrole_forget AWS_SECRET_ACCESS_KEY
+        string match -q 'AKIA*' -- $AWS_ACCESS_KEY_ID; or __awsrole_forget AWS_SESSION_TOKEN
+    end
     for name in $__awsrole_touched
         if not __awsrole_intact $name
             __awsrole_forget $name
@@ -364,7 +369,7 @@ end
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
 
-function __awsrole_hook # prompt | cd
+function __awsrole_hook # prompt | cd | typed
     test -z "$__awsrole_off"; or return 0
     if test -n "$__awsrole_pending"
         __awsrole_undo
@@ -376,7 +381,11 @@ function __awsrole_hook # prompt | cd
     if __awsrole_fresh
         set -q __awsrole_lifted[1]; and __awsrole_lay
     else
-        test $argv[1] = cd; and set -g __awsrole_event cd
+        # Moving about inside a project isn't entering it.
+        if test $argv[1] = typed
+            or test $argv[1] = cd -a \( $__awsrole_state = new -o "$__awsrole_files[1]" != "$__awsrole_file" \)
+            set -g __awsrole_event cd
+        end
         __awsrole_sync $__awsrole_event
     end
 end
@@ -447,11 +456,12 @@ end
 function __awsrole_command
     __awsrole_mind_changes
     set -l code 0
-    set -l event cd
+    set -l event typed
     switch (builtin count $argv):$argv[1]
         case 1:off # no process, no word
             __awsrole_undo
             set -g __awsrole_off 1
+            set -g __awsrole_use ''
             set -g __awsrole_state new
             set -g __awsrole_pending ''
             return 0
@@ -471,7 +481,7 @@ function __awsrole_command
             set -g __awsrole_state new
             set -g __awsrole_use (string replace -r '^-$' '' -- $chosen)
             set -g __awsrole_use_in $__awsrole_files[1]
-            builtin emit __awsrole_typed cd
+            builtin emit __awsrole_typed typed
             test $__awsrole_state != closed
             return
         case '*'

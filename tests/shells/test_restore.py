@@ -65,18 +65,31 @@ def test_changed_by_hand(shell, terminal, project, stand_in, name, value):
     tty.run(f"cd {project}")
     output = tty.run(export(shell, name, value))
     assert f"awsrole: {name} was changed by hand" in output
-    assert aws(tty.env()) == {name: value, "AWS_REGION": ""}
+    # A secret beside another key id may be the user's own, pasted with it; alone it opens nothing.
+    beside = {"AWS_SECRET_ACCESS_KEY": DEV["AWS_SECRET_ACCESS_KEY"]} if name == "AWS_ACCESS_KEY_ID" else {}
+    assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
     # It is said once, and neither an edit nor a generation ends it.
     (project / ".awsrole.toml").write_text('role = "edited"\n')
     stand_in.touch_generation("7")
     assert "changed by hand" not in tty.run("cd deep")
-    assert aws(tty.env()) == {name: value, "AWS_REGION": ""}
+    assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
     assert len(stand_in.starts()) == 1
     tty.run("cd /")
     expected = dict(OUTER)
-    if name == "AWS_ACCESS_KEY_ID":
-        del expected["AWS_SECRET_ACCESS_KEY"]
-    assert aws(tty.env()) == expected | {name: value}
+    assert aws(tty.env()) == expected | {name: value} | beside
+
+
+@pytest.mark.parametrize("key", ["ASIAMINE", "AKIAMINE"])
+def test_keys_pasted_in_one_line_are_kept_together(shell, terminal, project, key):
+    tty = terminal(shell, env={"AWS_PROFILE": "home"})
+    tty.run(f"cd {project}")
+    mine = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "mine"}
+    if key == "ASIAMINE":
+        mine["AWS_SESSION_TOKEN"] = "my-token"
+    assert "changed by hand" in tty.run("; ".join(export(shell, name, value) for name, value in mine.items()))
+    assert aws(tty.env()) == mine
+    tty.run("cd /")
+    assert aws(tty.env()) == mine | {"AWS_PROFILE": "home"}
 
 
 def test_a_secret_that_was_unset_by_hand(shell, terminal, project):

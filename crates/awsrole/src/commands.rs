@@ -20,11 +20,11 @@ use std::path::PathBuf;
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::proxies;
-use awsrole_core::export::{edited, look, not_allowed, over};
+use awsrole_core::export::{edited, look, not_allowed, over, plan_of};
 use awsrole_core::files::FileError;
 use awsrole_core::obtain::Outside;
 use awsrole_core::problem::Problem;
-use awsrole_core::state::Outer;
+use awsrole_core::state::{Outer, State};
 use awsrole_core::trust::{Allowed, Standing, Verdict};
 use awsrole_core::user_config::UserConfig;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
@@ -143,6 +143,33 @@ fn allowed(dir: Option<PathBuf>, context: &Context) -> Result<(Context, Box<Allo
             Problem::new(format!("{} was denied", context.shorten(&path))).hint("`awsrole allow` takes it back"),
         )),
         Verdict::Refused { path, .. } => Err(Failure::no_role(not_allowed(context, &path))),
+    }
+}
+
+/// The role that a command is about: the one that was named, or the one that `awsrole use` chose in
+/// the shell in which it was typed.
+fn role_or_chosen(named: Option<&str>, context: &Context, files: &[PathBuf]) -> Option<String> {
+    let here = |state: &State| files.first().is_some_and(|file| file.to_string_lossy() == state.file);
+    let chosen = || Outer::of(&context.env).role.filter(here).and_then(|state| state.chosen);
+    named.map(str::to_owned).or_else(chosen)
+}
+
+/// The cache's names for the results of a directory's roles, each with the links before it but for
+/// sessions that cost an MFA code; and of the role that the shell holds, which a command typed inside
+/// may be unable to plan again.
+fn entries(context: &Context, outer: &Context, allowed: &Allowed) -> Result<Vec<String>, Problem> {
+    let mut entries: Vec<String> = Outer::of(&context.env).role.map(|state| state.entry).into_iter().collect();
+    entries.retain(|entry| !entry.is_empty());
+    let mut problem = None;
+    for name in allowed.config().role_names().map(Some).chain([None]) {
+        match plan_of(outer, allowed, name) {
+            Ok(plan) => entries.extend(plan.entries()),
+            Err(why) => problem = Some(why),
+        }
+    }
+    match problem {
+        Some(problem) if entries.is_empty() => Err(problem),
+        _ => Ok(entries),
     }
 }
 

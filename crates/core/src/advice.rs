@@ -267,7 +267,7 @@ impl Call<'_> {
             Source::IdentityCenter(_) => "`awsrole login` signs in again".to_owned(),
             Source::ConsoleLogin(login) => format!("`aws login --profile {}` signs in again", login.profile),
             Source::WebIdentity(token) => format!("{} must hold a new token", token.token_file.display()),
-            Source::Instance | Source::Container => {
+            Source::Instance { .. } | Source::Container { .. } => {
                 "the platform hands out new ones; `awsrole refresh` asks for them".to_owned()
             }
         }

@@ -55,6 +55,14 @@ pub struct Failure {
     pub problem: Problem,
 }
 
+impl Failure {
+    /// Whether the user logged out after a time.
+    #[must_use]
+    pub fn is_logout_since(&self, time: SystemTime) -> bool {
+        self.kind == FailureKind::LoggedOut && self.at > seconds(time)
+    }
+}
+
 /// How long a failure is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureKind {
@@ -124,7 +132,8 @@ impl Cache {
     pub fn load(&self, key: &str, now: SystemTime) -> Option<Entry> {
         let bytes = Zeroizing::new(read_regular(&self.path(key, "json"), MAX_BYTES).ok()?);
         let written: Written<'_> = serde_json::from_slice(&bytes).ok()?;
-        let time = |seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+        // Beyond the year 9999 there is no RFC 3339.
+        let time = |seconds| (seconds < 253_402_300_800).then(|| UNIX_EPOCH + Duration::from_secs(seconds));
         let credentials = Credentials {
             access_key_id: written.access_key_id.to_owned(),
             secret_access_key: Secret::new(written.secret_access_key),

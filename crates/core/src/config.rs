@@ -267,6 +267,15 @@ impl Config {
         Ok((Some(name.to_owned()), self.roles[name].clone().over(self.shared.clone())))
     }
 
+    /// Whether `cd` enters a role without a name: no default is named, and the keys outside of any
+    /// [role.NAME] make one.
+    #[must_use]
+    pub fn has_nameless_role(&self) -> bool {
+        let keys = &self.shared;
+        self.default_role.is_none()
+            && (keys.role_arn.is_some() || keys.profile.is_some() || keys.source_profile.is_some())
+    }
+
     /// The names of the roles in the file.
     pub fn role_names(&self) -> impl Iterator<Item = &str> {
         self.roles.keys().map(String::as_str)

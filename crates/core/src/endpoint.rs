@@ -41,7 +41,11 @@ impl Endpoint {
     #[must_use]
     pub fn shown(&self) -> String {
         match &self.url {
-            Some(url) => url.clone(),
+            // An address may hold a password.
+            Some(url) => match (url.split_once("://"), url.rsplit_once('@')) {
+                (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+                _ => url.clone(),
+            },
             None => format!("STS in {}", self.region.as_str()),
         }
     }

@@ -53,6 +53,7 @@ impl EnvDiff {
         }
         let title = plan.title();
         let state = State::of_role(&title, chosen, &account, file, credentials, &settings, outer);
+        let state = state.cached_as(plan.cache_key(plan.steps.len()));
         set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
         set.push(("AWSROLE_ROLE", Value::Plain(title)));
         match account.is_empty() {

@@ -121,6 +121,8 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         Err(problem) => return state(Change::Closed, 1, Some(problem)),
     };
     match verdict {
+        // The nearest file is in force, but not what it inherits: no one's identity, not the outer one.
+        Verdict::Refused { path, .. } if depth > 1 => state(Change::Closed, depth, Some(not_allowed(context, &path))),
         Verdict::Refused { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
         Verdict::Refused { path, standing: Standing::Edited } => {
             state(Change::Closed, depth, Some(edited(context, &path)))

@@ -190,6 +190,9 @@ impl Walk<'_> {
     fn is_good(&self, count: usize, entry: &Entry) -> bool {
         let last = count == self.plan.steps.len();
         let enough = !last || entry.credentials.remaining(self.wish.now) >= self.wish.at_least;
+        // What was fetched for a directory without a pin may not say whose it is.
+        let known = !last || self.plan.pin.is_none() || entry.credentials.arn.is_some();
+        let enough = enough && known;
         enough && !entry.is_due(self.wish.now)
     }
 
@@ -223,6 +226,14 @@ impl Walk<'_> {
             _ => Ok(()),
         };
         self.locks.borrow_mut().pop();
+        // An inner link that can't be renewed serves to its end.
+        if let (Err(failed), true) = (&result, count < self.plan.steps.len())
+            && !failed.here
+            && let Some(entry) = self.cache.load(&key, self.wish.now).filter(|entry| !entry.stale)
+            && entry.credentials.remaining(self.wish.now) > AT_THE_END
+        {
+            return Ok(entry.credentials);
+        }
         remembered.map_err(|e| Failed::here(&e)).and(result)
     }
 
@@ -245,6 +256,12 @@ impl Walk<'_> {
         if last {
             let refused = |problem| Failed::remembered(problem, FailureKind::Refused);
             pin::check_result(self.plan, &credentials).map_err(refused)?;
+        }
+        // Whoever logged out meanwhile doesn't want to find it again.
+        if let Some(failure) =
+            self.cache.failure(key, self.wish.now, Patience::Passing).filter(|f| f.is_logout_since(self.wish.now))
+        {
+            return Err(Failed::once(failure.problem));
         }
         // A cache that can't be written costs a call at the next command, not the role.
         let _ = self.cache.store(key, &credentials);

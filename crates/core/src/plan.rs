@@ -114,6 +114,18 @@ impl RolePlan {
         }
     }
 
+    /// The names of all results on the way, but for sessions that cost an MFA code.
+    #[must_use]
+    pub fn entries(&self) -> Vec<String> {
+        let costly = |count: usize| {
+            count.checked_sub(1).is_some_and(
+                |index| matches!(&self.steps[index], Step::SessionToken(session) if session.mfa_serial.is_some()),
+            )
+        };
+        let last = self.steps.len();
+        (0..=last).filter(|count| *count == last || !costly(*count)).map(|count| self.cache_key(count)).collect()
+    }
+
     /// The name under which the result of the first `count` steps is cached: a hash over everything
     /// that decides who one becomes, and no secret.
     #[must_use]

@@ -21,9 +21,15 @@ pub enum Source {
     /// IAM Identity Center, by the token that `aws sso login` or `awsrole login` left.
     IdentityCenter(IdentityCenter),
     /// The instance's role, from EC2's metadata service (IMDSv2).
-    Instance,
+    Instance {
+        /// AWS_EC2_METADATA_SERVICE_ENDPOINT; none: the usual address.
+        endpoint: Option<String>,
+    },
     /// The task's or pod's role, from the address in AWS_CONTAINER_CREDENTIALS_….
-    Container,
+    Container {
+        /// A digest of the address and of what opens it: each container has its own.
+        address: String,
+    },
     /// A token of an OIDC provider in a file, as in CI.
     WebIdentity(WebIdentity),
     /// A console session that `aws login` opened.
@@ -139,8 +145,8 @@ impl Source {
             Self::StaticKeys(keys) => ("static", serde_json::to_value(&keys.access_key_id)),
             Self::Process(process) => ("process", serde_json::to_value(process)),
             Self::IdentityCenter(role) => ("identity-center", serde_json::to_value(role)),
-            Self::Instance => ("instance", Ok(serde_json::Value::Null)),
-            Self::Container => ("container", Ok(serde_json::Value::Null)),
+            Self::Instance { endpoint } => ("instance", serde_json::to_value(endpoint)),
+            Self::Container { address } => ("container", serde_json::to_value(address)),
             Self::ConsoleLogin(login) => ("login", serde_json::to_value(login)),
             Self::WebIdentity(token) => ("web-identity", serde_json::to_value(token)),
         };
@@ -154,8 +160,8 @@ impl fmt::Display for Source {
             Self::StaticKeys(keys) => f.write_str(&keys.holder),
             Self::Process(process) => write!(f, "profile {} (credential_process)", process.profile),
             Self::IdentityCenter(role) => write!(f, "profile {} (IAM Identity Center)", role.profile),
-            Self::Instance => f.write_str("EC2 instance metadata"),
-            Self::Container => f.write_str("container credentials"),
+            Self::Instance { .. } => f.write_str("EC2 instance metadata"),
+            Self::Container { .. } => f.write_str("container credentials"),
             Self::ConsoleLogin(login) => write!(f, "profile {} (aws login)", login.profile),
             Self::WebIdentity(token) => write!(f, "profile {} (web identity)", token.profile),
         }

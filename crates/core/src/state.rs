@@ -20,13 +20,14 @@ pub const KEYS: [&str; 4] =
 /// Variables that would give a client a second identity beside the keys: the JS SDK and Serverless
 /// prefer a profile to keys, botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are
 /// unset, not emptied: an empty AWS_PROFILE is a profile named "" to some.
-pub const HIDDEN: [&str; 6] = [
+pub const HIDDEN: [&str; 7] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SECURITY_TOKEN",
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
     "SECRET_ACCESS_KEY",
+    "AWS_BEARER_TOKEN_BEDROCK",
 ];
 
 /// What the snippets put into it in a closed directory.
@@ -69,6 +70,10 @@ pub struct State {
     pub account: String,
     /// The access key id: tells whether the keys are still ours.
     pub key: String,
+    /// The name of its entry in the cache, where `refresh` and `logout` find it even if a command
+    /// inside can't plan the role again.
+    #[serde(default)]
+    pub entry: String,
     /// AWS_CREDENTIAL_EXPIRATION as it was set; empty if it wasn't.
     pub expires: String,
     /// Further variables that were set, none of them secret.
@@ -107,10 +112,17 @@ impl State {
             chosen: chosen.map(str::to_owned),
             account: account.to_owned(),
             key: credentials.access_key_id.clone(),
+            entry: String::new(),
             expires: credentials.expiration.map(rfc3339).unwrap_or_default(),
             set: settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
             prior: prior.collect(),
         }
+    }
+
+    /// Adds the name of its entry in the cache.
+    #[must_use]
+    pub fn cached_as(self, entry: String) -> Self {
+        Self { entry, ..self }
     }
 
     /// The variable's value.

@@ -15,10 +15,10 @@ pub struct Summary {
 
 /// Summarizes each role of a file: those it names, or its only one.
 pub fn summarize(config: &Config, profiles: &Profiles) -> Result<Vec<Summary>, Problem> {
-    let names: Vec<Option<&str>> = match config.role_names().map(Some).collect::<Vec<_>>() {
-        names if names.is_empty() => vec![None],
-        names => names,
-    };
+    let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
+    if names.is_empty() || config.has_nameless_role() {
+        names.insert(0, None);
+    }
     names
         .into_iter()
         .map(|name| config.select(name).map(|(name, keys)| Summary { lines: lines(&keys, profiles), name }))
@@ -65,6 +65,6 @@ fn lines(keys: &Keys, profiles: &Profiles) -> Vec<(&'static str, String)> {
     add("transitive", keys.transitive_session_tags.as_ref().map(|keys| keys.join(", ")));
     add("policy", keys.policy.as_ref().map(crate::config::Policy::json));
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
-    add("confirm", keys.confirm.map(|_| "entered by `awsrole use` alone".to_owned()));
+    add("confirm", keys.confirm.filter(|confirm| *confirm).map(|_| "entered by `awsrole use` alone".to_owned()));
     lines
 }

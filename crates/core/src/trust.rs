@@ -85,7 +85,7 @@ impl Approvals {
     /// What was said of a file. No environment variable has a say in it.
     #[must_use]
     pub fn standing(&self, file: &ConfigFile) -> Standing {
-        let folder = self.folder(&file.canonical);
+        let folder = self.folder(&place(&file.path));
         if folder.join("denied").exists() {
             Standing::Denied
         } else if folder.join(fingerprint(file)).exists() {
@@ -97,14 +97,14 @@ impl Approvals {
 
     /// Allows a content at its path, and takes back that the path was denied.
     pub fn allow(&self, file: &ConfigFile) -> Result<(), FileError> {
-        let folder = self.folder(&file.canonical);
+        let folder = self.folder(&place(&file.path));
         files::remove(&folder.join("denied"))?;
         files::write_private(&folder.join(fingerprint(file)), file.text.as_bytes())
     }
 
     /// Denies a path whatever it contains, and forgets what was allowed there.
     pub fn deny(&self, path: &Path) -> Result<(), FileError> {
-        let folder = self.folder(&canonical(path));
+        let folder = self.folder(&place(path));
         files::write_private(&folder.join("denied"), path.as_os_str().as_encoded_bytes())?;
         for entry in fs::read_dir(&folder).map_err(|e| FileError::new("reading", &folder, e))?.flatten() {
             if entry.file_name() != "denied" {
@@ -117,24 +117,16 @@ impl Approvals {
     /// The content at this path that was allowed last, to show the difference.
     #[must_use]
     pub fn last_allowed(&self, file: &ConfigFile) -> Option<String> {
-        let entries = fs::read_dir(self.folder(&file.canonical)).ok()?.flatten();
+        let entries = fs::read_dir(self.folder(&place(&file.path))).ok()?.flatten();
         let newest = entries
             .filter(|entry| entry.file_name() != "denied")
             .max_by_key(|entry| entry.metadata().and_then(|m| m.modified()).ok())?;
         fs::read_to_string(newest.path()).ok()
     }
 
-    /// What was said of a path, whatever lies there now. A link that took an allowed file's place
-    /// leads elsewhere, but the place is the same.
+    /// What was said of a path, whatever lies there now.
     fn standing_of_path(&self, path: &Path) -> Standing {
-        let places = [canonical(path), in_its_folder(path)];
-        let standings = places.map(|place| self.standing_of_place(&place));
-        let first = |wanted| standings.contains(&wanted).then_some(wanted);
-        first(Standing::Denied).or(first(Standing::Edited)).unwrap_or(Standing::Unknown)
-    }
-
-    fn standing_of_place(&self, canonical: &Path) -> Standing {
-        match fs::read_dir(self.folder(canonical)) {
+        match fs::read_dir(self.folder(&place(path))) {
             Err(_) => Standing::Unknown,
             Ok(entries) => {
                 let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
@@ -168,11 +160,11 @@ pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verd
         };
         let (only_accounts, standing) = match approvals.standing(&file) {
             Standing::Allowed => (None, Standing::Allowed),
-            standing @ (Standing::Unknown | Standing::Edited) => match rule_for(&file, &user.trust) {
-                Ok(Some(rule)) => (Some(rule.accounts.clone()), Standing::AllowedFor(rule.accounts.clone())),
-                Ok(None) => {
+            standing @ (Standing::Unknown | Standing::Edited) => match ruled(&file, &user.trust) {
+                Ok(accounts) if accounts.is_empty() => {
                     return (Verdict::Refused { path: path.clone(), standing }, depth);
                 }
+                Ok(accounts) => (Some(accounts.clone()), Standing::AllowedFor(accounts)),
                 Err(problem) => return broken(problem, standing),
             },
             standing => {
@@ -205,23 +197,26 @@ pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verd
     }
 }
 
-/// A path without symbolic links; where the file itself can't be followed, its place.
-#[must_use]
-pub fn canonical(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| in_its_folder(path))
-}
-
-/// A path in its folder without symbolic links, the file itself not followed.
-fn in_its_folder(path: &Path) -> PathBuf {
+/// Where a file stands: its folder without symbolic links, and its name. The file itself isn't
+/// followed: a link is a file of its own, and what was said of its target says nothing of it.
+fn place(path: &Path) -> PathBuf {
     match (path.parent().map(Path::canonicalize), path.file_name()) {
         (Some(Ok(dir)), Some(name)) => dir.join(name),
         _ => path.to_owned(),
     }
 }
 
-/// sha256 over path, NUL, bytes: a copy of an allowed file elsewhere isn't allowed.
+/// sha256 over place, NUL, target, NUL, bytes: a copy of an allowed file elsewhere isn't allowed, nor
+/// a link that leads to another file of the same content.
 fn fingerprint(file: &ConfigFile) -> String {
-    hex(&[file.canonical.as_os_str().as_encoded_bytes(), b"\0", file.text.as_bytes()])
+    let (place, target) = (place(&file.path), &file.canonical);
+    hex(&[
+        place.as_os_str().as_encoded_bytes(),
+        b"\0",
+        target.as_os_str().as_encoded_bytes(),
+        b"\0",
+        file.text.as_bytes(),
+    ])
 }
 
 /// The sha256 of some bytes in hexadecimal.
@@ -246,13 +241,17 @@ fn narrowest(one: Option<Vec<AccountId>>, other: Option<Vec<AccountId>>) -> Opti
     }
 }
 
-/// Finds the rule that a file falls under, by whole components: `/work` says nothing of `/work-evil`.
-fn rule_for<'a>(file: &ConfigFile, rules: &'a [TrustRule]) -> Result<Option<&'a TrustRule>, Problem> {
-    let Some(rule) = rules.iter().find(|rule| file.canonical.starts_with(&rule.path)) else {
-        return Ok(None);
-    };
+/// The accounts of all rules that a file falls under, by whole components: `/work` says nothing of
+/// `/work-evil`. A link must fall under them with its place and with its target.
+fn ruled(file: &ConfigFile, rules: &[TrustRule]) -> Result<Vec<AccountId>, Problem> {
+    let paths = [place(&file.path), file.canonical.clone()];
+    let fits = |rule: &&TrustRule| paths.iter().all(|path| path.starts_with(&rule.path));
+    let accounts: Vec<AccountId> = rules.iter().filter(fits).flat_map(|rule| rule.accounts.clone()).collect();
+    if accounts.is_empty() {
+        return Ok(accounts);
+    }
     // No hash stands for the content, so no one else may be able to change it.
-    for path in file.canonical.ancestors() {
+    for path in paths.iter().flat_map(|path| path.ancestors()) {
         let found =
             fs::metadata(path).map_err(|e| Problem::new(format!("{} can't be examined", path.display())).because(e))?;
         let sticky = found.is_dir() && found.mode() & 0o1000 != 0;
@@ -260,16 +259,12 @@ fn rule_for<'a>(file: &ConfigFile, rules: &'a [TrustRule]) -> Result<Option<&'a 
         let writable = found.mode() & 0o022 != 0 && !sticky;
         if !ours || writable {
             let why = if ours { "others may write to it" } else { "it belongs to another user" };
-            return Err(Problem::new(format!(
-                "{} isn't trusted by the rule for {}",
-                file.path.display(),
-                rule.path.display()
-            ))
-            .because(format!("{}: {why}", path.display()))
-            .hint(format!("`chmod go-w {}`, or approve this content with `awsrole allow`", path.display())));
+            return Err(Problem::new(format!("{} isn't trusted by your [[trust]] rule", file.path.display()))
+                .because(format!("{}: {why}", path.display()))
+                .hint(format!("`chmod go-w {}`, or approve this content with `awsrole allow`", path.display())));
         }
     }
-    Ok(Some(rule))
+    Ok(accounts)
 }
 
 #[cfg(test)]

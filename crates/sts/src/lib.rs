@@ -218,5 +218,7 @@ impl Sts for RemoteSts<'_> {
 }
 
 fn time(from: &DateTime) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(from.secs()).ok()?))
+    // Beyond the year 9999 there is no RFC 3339.
+    let seconds = u64::try_from(from.secs()).ok().filter(|seconds| *seconds < 253_402_300_800)?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }

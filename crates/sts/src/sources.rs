@@ -44,14 +44,14 @@ impl Sources for RemoteSources<'_> {
                 self.ask("IAM Identity Center", Some(role.region.as_str()), provider)
                     .map_err(|why| signed_out(role, &why))
             }
-            Source::Instance => {
+            Source::Instance { .. } => {
                 let provider = |config: &ProviderConfig| ImdsCredentialsProvider::builder().configure(config).build();
                 // The SDK gives up on a connection that breaks; the service is on this very machine.
                 let again = |_| self.ask("EC2 instance metadata", None, provider);
                 let first = self.ask("EC2 instance metadata", None, provider);
                 first.or_else(again).map_err(|why| self.no_instance(&why))
             }
-            Source::Container => {
+            Source::Container { .. } => {
                 let provider = |config: &ProviderConfig| EcsCredentialsProvider::builder().configure(config).build();
                 self.ask("container credentials", None, provider).map_err(|why| self.no_container(&why))
             }

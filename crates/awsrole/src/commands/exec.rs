@@ -23,6 +23,8 @@ pub(super) fn run(
     context: &Context,
 ) -> Result<Outcome, Failure> {
     let (outer, allowed, files) = super::allowed(None, context)?;
+    let role = super::role_or_chosen(role, context, &files);
+    let role = role.as_deref();
     let plan = plan_of(&outer, &allowed, role)?;
     confirmed(&allowed, role).map_err(Failure::no_role)?;
     let at_least = min_ttl.unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
-use awsrole_core::export::plan_of;
 use awsrole_core::generation;
 
 use crate::report::{Failure, Outcome, say};
@@ -14,13 +13,8 @@ pub(super) fn run(all: bool, context: &Context) -> Result<Outcome, Failure> {
         say(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
     } else {
         let (outer, allowed, _) = super::allowed(None, context)?;
-        let names: Vec<Option<String>> =
-            allowed.config().role_names().map(|name| Some(name.to_owned())).chain([None]).collect();
-        for name in names {
-            if let Ok(plan) = plan_of(&outer, &allowed, name.as_deref()) {
-                let key = plan.cache_key(plan.steps.len());
-                cache.log_out(&key, context.now).map_err(|e| super::own_file(&e))?;
-            }
+        for entry in super::entries(context, &outer, &allowed)? {
+            cache.log_out(&entry, context.now).map_err(|e| super::own_file(&e))?;
         }
         say("forgot this directory's credentials (they stay valid at AWS until they expire)");
     }

@@ -12,20 +12,17 @@ use crate::report::{Failure, Outcome};
 pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
     let (outer, allowed, _) = super::allowed(None, context)?;
     let cache = Cache::in_dir(&context.paths.cache);
-    let names: Vec<Option<String>> =
-        allowed.config().role_names().map(|name| Some(name.to_owned())).chain([None]).collect();
-    for name in names {
-        // A role that can't be planned has nothing in the cache.
-        if let Ok(plan) = plan_of(&outer, &allowed, name.as_deref()) {
-            let key = plan.cache_key(plan.steps.len());
-            if cache.failure(&key, context.now, Patience::Passing).is_some() {
-                // The trust policy may limit the age of MFA: with a new code it may be granted.
-                for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
-                    cache.mark_stale(&plan.cache_key(index + 1), context.now).map_err(|e| super::own_file(&e))?;
-                }
+    for name in allowed.config().role_names().map(Some).chain([None]) {
+        let Ok(plan) = plan_of(&outer, &allowed, name) else { continue };
+        if cache.failure(&plan.cache_key(plan.steps.len()), context.now, Patience::Passing).is_some() {
+            // The trust policy may limit the age of MFA: with a new code it may be granted.
+            for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
+                cache.mark_stale(&plan.cache_key(index + 1), context.now).map_err(|e| super::own_file(&e))?;
             }
-            cache.mark_stale(&key, context.now).map_err(|e| super::own_file(&e))?;
         }
+    }
+    for entry in super::entries(context, &outer, &allowed)? {
+        cache.mark_stale(&entry, context.now).map_err(|e| super::own_file(&e))?;
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
     Ok(Outcome::Done)

@@ -91,7 +91,8 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
         ),
         Ok((Verdict::Allowed(allowed), _)) => {
             known.add("approval", "allowed");
-            match plan_of(&context, &allowed, None) {
+            let chosen = outer.role.as_ref().and_then(|state| state.chosen.as_deref());
+            match plan_of(&context, &allowed, chosen) {
                 Err(problem) => known.add("problem", problem.summary),
                 Ok(plan) => {
                     known.add("role", plan.title());

@@ -14,7 +14,8 @@ use crate::report::{Failure, Outcome, out};
 pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
     let outer = over(context, &Outer::of(&context.env).env);
     let files = upward(&super::directory(None, context)?);
-    let told = why(context, &outer, &files, role);
+    let role = super::role_or_chosen(role, context, &files);
+    let told = why(context, &outer, &files, role.as_deref());
     if json {
         let text = serde_json::to_string_pretty(&told).map_err(|e| Problem::new("no JSON").because(e))?;
         out(&(text + "\n"))?;

@@ -8,6 +8,7 @@ use crate::problem::Problem;
 use crate::profiles::Profile;
 use crate::secret::Secret;
 use crate::source::{ConsoleLogin, IN_PROCESS, IdentityCenter, Process, Source, StaticKeys, WebIdentity};
+use crate::trust::hex;
 
 impl<'p> Resolver<'p> {
     /// The credentials that a profile has by itself, in the order of the AWS CLI (botocore,
@@ -26,7 +27,7 @@ impl<'p> Resolver<'p> {
         {
             Source::StaticKeys(StaticKeys {
                 holder: format!("profile {}", profile.name),
-                access_key_id: required(profile, profile, "aws_access_key_id")?.to_owned(),
+                access_key_id: key_id(profile)?,
                 secret_access_key: Secret::new(required(profile, profile, "aws_secret_access_key")?),
                 session_token: profile.secret("aws_session_token"),
             })
@@ -58,8 +59,17 @@ impl<'p> Resolver<'p> {
 
     pub(super) fn credential_source(&self, text: &str, at: &Origin) -> Result<Source, Problem> {
         match text {
-            "Ec2InstanceMetadata" => Ok(Source::Instance),
-            "EcsContainer" => Ok(Source::Container),
+            "Ec2InstanceMetadata" => {
+                let endpoint = self.context.env.filled("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+                Ok(Source::Instance { endpoint: endpoint.map(str::to_owned) })
+            }
+            "EcsContainer" => {
+                let parts = ["RELATIVE_URI", "FULL_URI"].map(|name| format!("AWS_CONTAINER_CREDENTIALS_{name}"));
+                let tokens = ["TOKEN", "TOKEN_FILE"].map(|name| format!("AWS_CONTAINER_AUTHORIZATION_{name}"));
+                let values = parts.iter().chain(&tokens).map(|name| self.context.env.filled(name).unwrap_or_default());
+                let values: Vec<&[u8]> = values.flat_map(|value| [value.as_bytes(), b"\0".as_slice()]).collect();
+                Ok(Source::Container { address: hex(&values) })
+            }
             "Environment" => {
                 let env = &self.context.env;
                 let (Some(id), Some(secret)) = (env.filled("AWS_ACCESS_KEY_ID"), env.filled("AWS_SECRET_ACCESS_KEY"))
@@ -122,4 +132,17 @@ fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str) -> Result
         Problem::new(format!("{}: profile `{}` has no `{key}`", section.origin(""), profile.name))
             .hint(format!("add `{key} = …` there"))
     })
+}
+
+/// An access key id. What can't be one is likely the secret in its place, and isn't shown.
+fn key_id(profile: Profile<'_>) -> Result<String, Problem> {
+    let id = required(profile, profile, "aws_access_key_id")?;
+    if id.len() < 40 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Ok(id.to_owned());
+    }
+    Err(Problem::new(format!(
+        "{}: aws_access_key_id isn't an access key id (AKIA…)",
+        profile.origin("aws_access_key_id")
+    ))
+    .hint("is it the secret? the two may stand in each other's place"))
 }
