@@ -267,3 +267,24 @@ def test_what_is_shown_can_not_paint_the_terminal(world, shop):
     for words in (("allow",), ("exec", "--", "true"), ("status", "--long"), ("why",)):
         result = world.awsrole(*words, cwd=shop)
         assert not set("\x1b\x07\u202e\u2066\u200f\r") & set(result.err + result.out), (words, result)
+
+
+def test_a_link_is_a_file_of_its_own(world, shop):
+    """A clone that ships a link to somebody's allowed file gets nothing by it, and denying it harms nobody."""
+    clone = world.project("clone")
+    (clone / ".awsrole.toml").symlink_to(shop / ".awsrole.toml")
+    assert world.awsrole("exec", "--", "true", cwd=clone).code == 3
+    world.awsrole("deny", clone)
+    assert world.awsrole("exec", "--", "true", cwd=shop).code == 0
+    world.allow(clone)
+    assert world.awsrole("exec", "--", "true", cwd=clone).code == 0
+    # The link was allowed with where it led.
+    (clone / ".awsrole.toml").unlink()
+    (clone / ".awsrole.toml").symlink_to(world.project("other", DEPLOY, allow=True) / ".awsrole.toml")
+    assert world.awsrole("exec", "--", "true", cwd=clone).code == 3
+
+
+def test_a_role_without_a_name_is_shown_beside_the_others(world):
+    text = DEPLOY + '[role.build]\nrole_arn = "arn:aws:iam::111111111111:role/Build"\n'
+    said = world.awsrole("allow", world.project("several", text)).err
+    assert "role/Deploy" in said and "[role.build]" in said and "role/Build" in said

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from support.local_sts import binary
-from support.world import CLOSED, DEPLOY, HERE, THERE
+from support.world import ALICE, CLOSED, DEPLOY, HERE, THERE
 
 MANY = 30
 
@@ -284,3 +284,16 @@ class TestPin:
         folder = world.project("pinned", f'profile = "jump"\naccount_id = "{THERE}"\n', allow=True)
         result = world.awsrole("exec", "--", "echo", "ran", cwd=folder)
         assert result.code != 0 and result.out == ""
+
+
+def test_logging_out_works_where_the_role_can_not_be_planned_again(world):
+    """A command inside can't see the keys that the shell had outside: what the shell holds is forgotten all the same."""
+    text = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\ncredential_source = "Environment"\n'
+    project = world.project("env", text, allow=True)
+    keys = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"],
+            "AWS_ENDPOINT_URL": world.sts.url}
+    inside = world.exec_env(project, env=keys)
+    assert world.entries()
+    held = {name: value for name, value in inside.items() if name.startswith("AWS")}
+    assert world.awsrole("logout", cwd=project, env=held).code == 0
+    assert not world.entries()
