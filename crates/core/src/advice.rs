@@ -96,6 +96,10 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
         ("ExpiredToken" | "ExpiredTokenException", _) => {
             problem.hint(format!("the credentials that make the call have expired: {}", call.renewal()))
         }
+        ("SignatureDoesNotMatch", _) if message.contains("valid region") => problem.hint(format!(
+            "{} isn't a region: it comes from `region` in .awsrole.toml, the profile, or AWS_REGION",
+            plan.endpoint.region.as_str()
+        )),
         ("SignatureDoesNotMatch" | "RequestExpired" | "RequestTimeTooSkewed", _) => match server_time.map(|time| minutes_off(now, time)) {
             Some(minutes) if minutes.abs() >= 5 => problem.hint(set_the_clock(minutes)),
             _ => problem

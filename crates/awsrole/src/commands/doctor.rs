@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use awsrole_core::cache::Cache;
+use awsrole_core::cache::{Cache, Patience};
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::{Finding, Level, examine};
@@ -104,14 +104,18 @@ fn here(context: &Context) -> Vec<Finding> {
     };
     let cache = Cache::in_dir(Path::new(&context.paths.cache));
     let wish = Wish::passing(context.now);
-    match super::with_outside(context, false, |outside| caller(&plan, &cache, outside, wish)) {
-        Ok(arn) => vec![Finding::new(
-            Level::Ok,
-            "STS",
-            format!("{} answers; the first caller is {arn}", plan.endpoint.shown()),
-        )],
-        Err(failed) => bad("STS", failed.problem),
+    let arn = match super::with_outside(context, false, |outside| caller(&plan, &cache, outside, wish)) {
+        Ok(arn) => arn,
+        Err(failed) => return bad("STS", failed.problem),
+    };
+    let answers = format!("{} answers; the first caller is {arn}", plan.endpoint.shown());
+    let mut findings = vec![Finding::new(Level::Ok, "STS", answers)];
+    // The caller may be well, and the role refused all the same.
+    if let Some(failure) = cache.failure(&plan.cache_key(plan.steps.len()), context.now, Patience::Passing) {
+        let refused = Finding::new(Level::Bad, "role", failure.problem.summary);
+        findings.push(refused.hint("`awsrole why` says what was asked and what it can mean"));
     }
+    findings
 }
 
 #[cfg(test)]
