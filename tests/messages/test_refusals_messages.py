@@ -192,6 +192,13 @@ def test_clock_is_fast(world, says):
     says()
 
 
+def test_region_is_unknown(world, says):
+    """The file names a region that AWS doesn't have, at an endpoint that is the same for all."""
+    aws_says(world, "Credential should be scoped to a valid region.", code="SignatureDoesNotMatch")
+    world.shop(file("Plain") + 'region = "eu-nowhere"\n')
+    says()
+
+
 def temporary(world):
     """Somebody's temporary keys in a profile."""
     env = world.exec_env(world.project("first", file("Deploy"), allow=True))
