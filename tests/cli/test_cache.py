@@ -297,3 +297,16 @@ def test_logging_out_works_where_the_role_can_not_be_planned_again(world):
     held = {name: value for name, value in inside.items() if name.startswith("AWS")}
     assert world.awsrole("logout", cwd=project, env=held).code == 0
     assert not world.entries()
+
+
+def test_logging_out_of_a_chain_leaves_the_directory_of_its_first_role(world):
+    first = world.project("first", 'profile = "shop-dev"\n', allow=True)
+    text = f'role_arn = "arn:aws:iam::{THERE}:role/Second"\nsource_profile = "shop-dev"\nregion = "eu-central-1"\n'
+    second = world.project("second", text, allow=True)
+    world.exec_env(first)
+    world.exec_env(second)
+    assert len(world.assumed()) == 2, "the first link is shared"
+    assert world.awsrole("logout", cwd=second).code == 0
+    assert world.awsrole("credential-process", cwd=first).code == 0
+    assert world.awsrole("credential-process", cwd=second).code != 0
+    assert len(world.assumed()) == 2

@@ -23,8 +23,9 @@ use awsrole_core::doctor::proxies;
 use awsrole_core::export::{edited, look, not_allowed, over, plan_of};
 use awsrole_core::files::FileError;
 use awsrole_core::obtain::Outside;
+use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::Problem;
-use awsrole_core::state::{Outer, State};
+use awsrole_core::state::Outer;
 use awsrole_core::trust::{Allowed, Standing, Verdict};
 use awsrole_core::user_config::UserConfig;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
@@ -149,21 +150,23 @@ fn allowed(dir: Option<PathBuf>, context: &Context) -> Result<(Context, Box<Allo
 /// The role that a command is about: the one that was named, or the one that `awsrole use` chose in
 /// the shell in which it was typed.
 fn role_or_chosen(named: Option<&str>, context: &Context, files: &[PathBuf]) -> Option<String> {
-    let here = |state: &State| files.first().is_some_and(|file| file.to_string_lossy() == state.file);
-    let chosen = || Outer::of(&context.env).role.filter(here).and_then(|state| state.chosen);
-    named.map(str::to_owned).or_else(chosen)
+    named.map(str::to_owned).or_else(|| Outer::of(&context.env).chosen(files))
 }
 
-/// The cache's names for the results of a directory's roles, each with the links before it but for
-/// sessions that cost an MFA code; and of the role that the shell holds, which a command typed inside
-/// may be unable to plan again.
-fn entries(context: &Context, outer: &Context, allowed: &Allowed) -> Result<Vec<String>, Problem> {
+/// The cache's names that `of` picks from the plans of a directory's roles, and that of the role which
+/// the shell holds: a command typed inside may be unable to plan it again.
+fn entries(
+    context: &Context,
+    outer: &Context,
+    allowed: &Allowed,
+    of: impl Fn(&RolePlan) -> Vec<String>,
+) -> Result<Vec<String>, Problem> {
     let mut entries: Vec<String> = Outer::of(&context.env).role.map(|state| state.entry).into_iter().collect();
     entries.retain(|entry| !entry.is_empty());
     let mut problem = None;
     for name in allowed.config().role_names().map(Some).chain([None]) {
         match plan_of(outer, allowed, name) {
-            Ok(plan) => entries.extend(plan.entries()),
+            Ok(plan) => entries.extend(of(&plan)),
             Err(why) => problem = Some(why),
         }
     }

@@ -19,7 +19,7 @@ use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::resolve::plan;
-use crate::state::{Outer, State};
+use crate::state::Outer;
 use crate::trust::{Allowed, Approvals, Standing, Verdict, vet};
 use crate::user_config::UserConfig;
 
@@ -85,8 +85,7 @@ pub fn export(
     event: Event,
     outside: Outside<'_>,
 ) -> Export {
-    let here = |state: &State| files.first().is_some_and(|file| file.to_string_lossy() == state.file);
-    let chosen = outer.role.filter(|state| role.is_none() && here(state)).and_then(|state| state.chosen);
+    let chosen = if role.is_none() { outer.chosen(files) } else { None };
     let decided = decide(context, files, role.or(chosen.as_deref()), event, outside);
     Export { adopt: outer.adopt, chosen, ..decided }
 }
@@ -121,12 +120,13 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         Err(problem) => return state(Change::Closed, 1, Some(problem)),
     };
     match verdict {
-        // The nearest file is in force, but not what it inherits: no one's identity, not the outer one.
-        Verdict::Refused { path, .. } if depth > 1 => state(Change::Closed, depth, Some(not_allowed(context, &path))),
-        Verdict::Refused { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
         Verdict::Refused { path, standing: Standing::Edited } => {
             state(Change::Closed, depth, Some(edited(context, &path)))
         }
+        // The nearest file is in force, but not what it inherits: no one's identity, not the outer one.
+        Verdict::Refused { path, .. } if depth > 1 => state(Change::Closed, depth, Some(not_allowed(context, &path))),
+        Verdict::Broken { problem, .. } if depth > 1 => state(Change::Closed, depth, Some(problem)),
+        Verdict::Refused { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
         Verdict::Refused { path, .. } => state(Change::Outer, depth, Some(not_allowed(context, &path))),
         Verdict::Broken { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
         Verdict::Broken { problem, standing: Standing::Unknown } => state(Change::Outer, depth, Some(problem)),

@@ -192,8 +192,7 @@ impl Walk<'_> {
         let enough = !last || entry.credentials.remaining(self.wish.now) >= self.wish.at_least;
         // What was fetched for a directory without a pin may not say whose it is.
         let known = !last || self.plan.pin.is_none() || entry.credentials.arn.is_some();
-        let enough = enough && known;
-        enough && !entry.is_due(self.wish.now)
+        enough && known && !entry.is_due(self.wish.now)
     }
 
     fn cached(&self, count: usize, key: &str) -> Option<Credentials> {
@@ -268,8 +267,8 @@ impl Walk<'_> {
         Ok(credentials)
     }
 
-    /// Asks the source. All roles of one Identity Center or console session share a refresh token that is good
-    /// for one use: two refreshes at the same time would cost one of them its sign-in.
+    /// Asks the source. All roles of one Identity Center or console session share a refresh token that
+    /// is good for one use: two refreshes at the same time would cost one of them its sign-in.
     fn ask_source(&self) -> Result<Credentials, Failed> {
         let session = match &self.plan.source {
             Source::IdentityCenter(role) => Some(hex(&[b"sso", role.start_url.as_bytes()])),

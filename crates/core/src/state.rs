@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +182,13 @@ impl Outer {
             outer.restore(name, None);
         }
         outer
+    }
+
+    /// The role that `awsrole use` chose in the parent shell for a directory with these files.
+    #[must_use]
+    pub fn chosen(&self, files: &[PathBuf]) -> Option<String> {
+        let state = self.role.as_ref()?;
+        (files.first()?.to_string_lossy() == state.file).then(|| state.chosen.clone())?
     }
 
     fn restore(&mut self, name: &str, prior: Option<String>) {

@@ -3,6 +3,7 @@
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::generation;
+use awsrole_core::plan::RolePlan;
 
 use crate::report::{Failure, Outcome, say};
 
@@ -13,7 +14,9 @@ pub(super) fn run(all: bool, context: &Context) -> Result<Outcome, Failure> {
         say(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
     } else {
         let (outer, allowed, _) = super::allowed(None, context)?;
-        for entry in super::entries(context, &outer, &allowed)? {
+        // The links before belong to other directories as well.
+        let last = |plan: &RolePlan| vec![plan.cache_key(plan.steps.len())];
+        for entry in super::entries(context, &outer, &allowed, last)? {
             cache.log_out(&entry, context.now).map_err(|e| super::own_file(&e))?;
         }
         say("forgot this directory's credentials (they stay valid at AWS until they expire)");

@@ -4,6 +4,7 @@ use awsrole_core::cache::{Cache, Patience};
 use awsrole_core::context::Context;
 use awsrole_core::export::plan_of;
 use awsrole_core::generation;
+use awsrole_core::plan::RolePlan;
 
 use crate::report::{Failure, Outcome};
 
@@ -21,7 +22,7 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
             }
         }
     }
-    for entry in super::entries(context, &outer, &allowed)? {
+    for entry in super::entries(context, &outer, &allowed, RolePlan::entries)? {
         cache.mark_stale(&entry, context.now).map_err(|e| super::own_file(&e))?;
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
