@@ -5,7 +5,8 @@ use std::fmt;
 use crate::limits::{Outside, check_length};
 
 /// A twelve-digit AWS account id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct AccountId(String);
 
 impl AccountId {
@@ -34,8 +35,8 @@ impl fmt::Display for AccountId {
 /// The ARN of an IAM role, in any partition: `arn:aws:iam::123456789012:role/path/Name`.
 ///
 /// Limits: 20–2048 characters (STS API Reference, `AssumeRole`), a name of 1–64 (IAM quotas).
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct RoleArn {
     text: String,
     account: AccountId,

@@ -1,15 +1,18 @@
-//! A `.awsrole.toml` as it is written: keys and values, nothing checked against AWS yet.
+//! A `.awsrole.toml` as it is written: keys and values, each value by itself within its limits.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::discover::{ConfigFile, line_of};
+use crate::arn::{AccountId, RoleArn};
+use crate::discover::ConfigFile;
+use crate::limits::{ExternalId, MfaSerial, Region, SessionName, SourceIdentity};
 use crate::problem::Problem;
+use reader::{Reader, unknown};
 
 /// What one role says, spelled as in `~/.aws/config` where the key exists there.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -18,7 +21,7 @@ pub struct Keys {
     /// A profile in the AWS files that says the rest; keys here override it.
     pub profile: Option<String>,
     /// The role to assume. Without it, here and in the profile, the result is a session of the source.
-    pub role_arn: Option<String>,
+    pub role_arn: Option<RoleArn>,
     /// The profile whose credentials assume the role.
     pub source_profile: Option<String>,
     /// The `[role.NAME]` of the same file whose session assumes the role (role chaining).
@@ -26,13 +29,13 @@ pub struct Keys {
     /// `Environment`, `Ec2InstanceMetadata` or `EcsContainer`.
     pub credential_source: Option<String>,
     /// The MFA device's serial number or ARN.
-    pub mfa_serial: Option<String>,
+    pub mfa_serial: Option<MfaSerial>,
     /// The external ID that the role's trust policy asks for.
-    pub external_id: Option<String>,
+    pub external_id: Option<ExternalId>,
     /// The name of the session; default: the user's login name.
-    pub role_session_name: Option<String>,
+    pub role_session_name: Option<SessionName>,
     /// The source identity, which stays through a chain of roles.
-    pub source_identity: Option<String>,
+    pub source_identity: Option<SourceIdentity>,
     /// The session's duration: seconds, or a text such as "45m".
     pub duration_seconds: Option<Seconds>,
     /// Session tags.
@@ -44,9 +47,9 @@ pub struct Keys {
     /// Managed policies that narrow the session.
     pub policy_arns: Option<Vec<String>>,
     /// The region, exported as AWS_REGION and AWS_DEFAULT_REGION.
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// The pin: the account that the credentials must belong to.
-    pub account_id: Option<String>,
+    pub account_id: Option<AccountId>,
     /// Whether the role is entered by `awsrole use` alone, never by `cd`.
     pub confirm: Option<bool>,
 }
@@ -320,87 +323,26 @@ impl Config {
         table: DeTable<'_>,
         span: std::ops::Range<usize>,
     ) -> Result<Keys, Problem> {
-        for key in table.keys() {
+        let mut spans = Vec::new();
+        for (key, value) in &table {
             let name: &str = key.get_ref();
+            spans.push((name.to_owned(), value.span()));
             if !Keys::NAMES.contains(&name) {
                 return Err(unknown(at, key.span().start, name, role));
             }
             self.remember(at, role, key);
         }
-        Keys::deserialize(toml::de::Deserializer::from(Spanned::new(span, table))).map_err(|e| at.toml(&e))
+        Keys::deserialize(toml::de::Deserializer::from(Spanned::new(span, table))).map_err(|e| {
+            // A value outside its limits: the message begins with the value.
+            let key = spans.iter().find(|(_, span)| e.span().is_some_and(|at| span.contains(&at.start)));
+            match key.filter(|_| e.message().starts_with('`')) {
+                Some((key, span)) => at.error(span.start, format!("{key} {}", e.message())),
+                None => at.toml(&e),
+            }
+        })
     }
 }
 
-/// Turns positions into lines and errors into problems.
-struct Reader<'a> {
-    file: &'a Path,
-    text: &'a str,
-}
-
-impl Reader<'_> {
-    fn origin(&self, at: usize) -> Origin {
-        Origin { file: self.file.to_owned(), line: line_of(self.text.as_bytes(), at) }
-    }
-
-    fn error(&self, at: usize, message: impl std::fmt::Display) -> Problem {
-        Problem::new(format!("{}: {message}", self.origin(at)))
-    }
-
-    fn toml(&self, error: &toml::de::Error) -> Problem {
-        let at = error.span().map_or(0, |span| span.start);
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        let problem = self.error(at, &message);
-        if message.contains("expected a string") && message.contains("invalid type: integer") {
-            return problem.hint("put the value in quotes");
-        }
-        if message.contains("leading zero") {
-            return problem.hint("put the value in quotes: account_id = \"012345678901\"");
-        }
-        if message.contains("expected `=`") || message.contains("string values must be quoted") {
-            return problem.hint("the file is TOML: each line is `key = \"value\"`, with text in quotes");
-        }
-        problem
-    }
-
-    fn typed<'de, T: Deserialize<'de>>(&self, value: Spanned<DeValue<'de>>) -> Result<T, Problem> {
-        let at = value.span().start;
-        T::deserialize(toml::de::ValueDeserializer::from(value)).map_err(|e| self.error(at, e.message()))
-    }
-}
-
-/// Says why a key isn't taken: it belongs elsewhere, or it is misspelled.
-fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) -> Problem {
-    const ELSEWHERE: [(&str, &str); 4] = [
-        ("runs a command", "credential_process mfa_process"),
-        (
-            "chooses where requests go",
-            "endpoint_url services sts_regional_endpoints use_fips_endpoint use_dualstack_endpoint proxy http_proxy https_proxy ca_bundle",
-        ),
-        ("holds a secret", "aws_access_key_id aws_secret_access_key aws_session_token"),
-        (
-            "says how you sign in",
-            "sso_session sso_start_url sso_region sso_account_id sso_role_name sso_registration_scopes web_identity_token_file login_session",
-        ),
-    ];
-    for (why, keys) in ELSEWHERE {
-        if keys.split(' ').any(|key| key == name) {
-            return at.error(position, format!("`{name}` can't stand in a project's file: it {why}")).hint(
-                "put it into a profile of your own ~/.aws/config and name that with `profile` or `source_profile`",
-            );
-        }
-    }
-    let top = ["default_role", "inherit", "role"];
-    if !role.is_empty() && top.contains(&name) {
-        return at.error(position, format!("`{name}` belongs to the top of the file, above the first [role.NAME]"));
-    }
-    let problem = at.error(position, format!("unknown key `{name}`"));
-    let known = Keys::NAMES.into_iter().chain(top);
-    let nearest = known.map(|key| (strsim::osa_distance(key, name), key)).min();
-    match nearest {
-        Some((distance, key)) if distance <= 1 + name.len() / 3 => problem.hint(format!("did you mean `{key}`?")),
-        _ => problem.hint(format!("the keys are: {}, {}", Keys::NAMES.join(", "), top.join(", "))),
-    }
-}
-
+mod reader;
 #[cfg(test)]
 mod tests;

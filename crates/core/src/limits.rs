@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::arn::{AccountId, RoleArn};
 
 /// A value outside its limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +49,8 @@ fn checked(text: &str, least: usize, most: usize, extra: &str) -> Result<String,
 }
 
 /// A role session name: 2–64 of `[\w+=,.@-]`. CloudTrail shows it beside each call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct SessionName(String);
 
 impl SessionName {
@@ -77,7 +80,8 @@ impl SessionName {
 }
 
 /// An external ID: 2–1224 of `[\w+=,.@:/-]`. It is no secret (IAM User Guide, "The confused deputy problem").
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ExternalId(String);
 
 impl ExternalId {
@@ -94,7 +98,8 @@ impl ExternalId {
 }
 
 /// A source identity: 2–64 of `[\w+=,.@-]`, not beginning with `aws:`. It stays through a chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct SourceIdentity(String);
 
 impl SourceIdentity {
@@ -114,7 +119,8 @@ impl SourceIdentity {
 }
 
 /// The serial number or ARN of an MFA device: 9–256 of `[\w+=/:,.@-]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct MfaSerial(String);
 
 impl MfaSerial {
@@ -275,7 +281,8 @@ fn compact(policy: &str) -> Result<String, Outside> {
 }
 
 /// A region's name, such as `ap-northeast-1`. It becomes part of a host name, so nothing else is let through.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Region(String);
 
 impl Region {
@@ -295,6 +302,19 @@ impl Region {
         &self.0
     }
 }
+
+/// Lets a type be read from a file with its own check, so that an error has the value's line.
+macro_rules! read_as_text {
+    ($($name:ty),+) => {$(
+        impl TryFrom<String> for $name {
+            type Error = Outside;
+            fn try_from(text: String) -> Result<Self, Outside> {
+                Self::parse(&text)
+            }
+        }
+    )+};
+}
+read_as_text!(SessionName, ExternalId, SourceIdentity, MfaSerial, Region, AccountId, RoleArn);
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,11 @@
 //! How keys and profiles lead to one another until there is a source: the rules of the AWS CLI
 //! (botocore, `credentials.py`, `AssumeRoleProvider`), with the project's file on top.
 
-use crate::arn::{AccountId, RoleArn};
+use crate::arn::RoleArn;
 use crate::config::{Config, Keys, Origin};
 use crate::context::Context;
 use crate::endpoint;
-use crate::limits::{
-    ExternalId, MfaSerial, Outside, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity,
-};
+use crate::limits::{ExternalId, MfaSerial, Outside, Region, SessionDuration, SessionName, SessionPolicy, SessionTags};
 use crate::pin;
 use crate::plan::{AssumeRole, RolePlan, SessionToken, Step};
 use crate::problem::Problem;
@@ -37,13 +35,12 @@ pub fn plan(
         return Err(Problem::new(format!("{} leads to no source of credentials", resolver.origin(&link, "role_arn"))));
     };
     let keys = &link.keys;
-    let region = resolver.checked(&link, keys.region.as_deref(), "region", Region::parse)?;
-    let pin = keys.account_id.as_deref().map(AccountId::parse).transpose();
+    let region = resolver.checked(&link, keys.region.as_ref(), "region", Region::parse)?;
     let settings = way.profiles;
     let plan = RolePlan {
         endpoint: endpoint::resolve(region.as_ref(), &settings, profiles, &context.env, partition.as_deref())?,
         settings: endpoint::variables(&settings, profiles, &context.env),
-        pin: pin.map_err(|e| resolver.outside(&link, "account_id", &e))?,
+        pin: keys.account_id.clone(),
         name,
         source,
         steps: way.steps,
@@ -207,7 +204,7 @@ impl<'p> Resolver<'p> {
     fn session_name(&self, link: &Link<'_>) -> Result<SessionName, Problem> {
         let env = &self.context.env;
         let given =
-            self.checked(link, link.keys.role_session_name.as_deref(), "role_session_name", SessionName::parse)?;
+            self.checked(link, link.keys.role_session_name.as_ref(), "role_session_name", SessionName::parse)?;
         Ok(given
             .unwrap_or_else(|| SessionName::of_user(env.filled("USER").or(env.filled("LOGNAME")).unwrap_or("unknown"))))
     }
@@ -223,7 +220,7 @@ impl<'p> Resolver<'p> {
             return Ok(());
         }
         let long_term = way.source.as_ref().is_some_and(Source::is_long_term);
-        let Some(role_arn) = self.checked(link, link.keys.role_arn.as_deref(), "role_arn", RoleArn::parse)? else {
+        let Some(role_arn) = self.checked(link, link.keys.role_arn.as_ref(), "role_arn", RoleArn::parse)? else {
             let mfa_serial = self.mfa(link, way, !way.steps.is_empty())?;
             if way.steps.is_empty() && (long_term || mfa_serial.is_some()) {
                 let duration = asked.map(SessionDuration::for_session_token).transpose();
@@ -265,13 +262,8 @@ impl<'p> Resolver<'p> {
         let step = AssumeRole {
             role_arn,
             session_name: self.session_name(link)?,
-            external_id: self.checked(link, keys.external_id.as_deref(), "external_id", ExternalId::parse)?,
-            source_identity: keys
-                .source_identity
-                .as_deref()
-                .map(SourceIdentity::parse)
-                .transpose()
-                .map_err(|e| self.outside(link, "source_identity", &e))?,
+            external_id: self.checked(link, keys.external_id.as_ref(), "external_id", ExternalId::parse)?,
+            source_identity: keys.source_identity.clone(),
             duration,
             mfa_serial: mfa_serial.filter(|_| directly),
             tags: SessionTags::parse(keys.session_tags.as_ref().unwrap_or(&no_tags.0))
@@ -291,7 +283,7 @@ impl<'p> Resolver<'p> {
     /// The device for a link: its own, or for the first call the one beside the source's keys. Only
     /// long-term keys can use one: MFA isn't passed on from one role to the next.
     fn mfa(&self, link: &Link<'_>, way: &Way<'_>, chained: bool) -> Result<Option<MfaSerial>, Problem> {
-        let own = self.checked(link, link.keys.mfa_serial.as_deref(), "mfa_serial", MfaSerial::parse)?;
+        let own = self.checked(link, link.keys.mfa_serial.as_ref(), "mfa_serial", MfaSerial::parse)?;
         let may_use_it = !chained && way.source.as_ref().is_some_and(Source::may_use_mfa);
         match own {
             None if may_use_it => Ok(way.source_mfa.clone()),
@@ -323,14 +315,18 @@ impl<'p> Resolver<'p> {
         })
     }
 
-    fn checked<T>(
+    /// A value: the file's, which was checked when it was read, or the profile's, which is checked here.
+    fn checked<T: Clone>(
         &self,
         link: &Link<'_>,
-        in_file: Option<&str>,
+        in_file: Option<&T>,
         key: &str,
         parse: impl Fn(&str) -> Result<T, Outside>,
     ) -> Result<Option<T>, Problem> {
-        in_file.or(link.profile_text(key)).map(|text| parse(text).map_err(|e| self.outside(link, key, &e))).transpose()
+        if let Some(value) = in_file {
+            return Ok(Some(value.clone()));
+        }
+        link.profile_text(key).map(|text| parse(text).map_err(|e| self.outside(link, key, &e))).transpose()
     }
 
     fn outside(&self, link: &Link<'_>, key: &str, error: &Outside) -> Problem {

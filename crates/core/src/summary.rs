@@ -2,6 +2,7 @@
 
 use crate::arn::RoleArn;
 use crate::config::{Config, Keys};
+use crate::limits::{ExternalId, MfaSerial, Region, SessionName};
 use crate::problem::Problem;
 use crate::profiles::Profiles;
 
@@ -28,12 +29,13 @@ pub fn summarize(config: &Config, profiles: &Profiles) -> Result<Vec<Summary>, P
 fn lines(keys: &Keys, profiles: &Profiles) -> Vec<(&'static str, String)> {
     let profile = keys.profile.as_deref().and_then(|name| profiles.get(name));
     let of_profile = |key: &str| profile.and_then(|profile| profile.text(key));
-    let both = |in_file: &Option<String>, key: &str| in_file.as_deref().or(of_profile(key)).map(str::to_owned);
-    let role_arn = both(&keys.role_arn, "role_arn");
+    let both = |in_file: Option<&str>, key: &str| in_file.or(of_profile(key)).map(str::to_owned);
+    let role_arn = both(keys.role_arn.as_ref().map(RoleArn::as_str), "role_arn");
     let account = role_arn.as_deref().and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| arn.account().to_string());
     let source = keys.source_role.as_ref().map(|role| format!("[role.{role}]"));
-    let source = source.or_else(|| both(&keys.source_profile, "source_profile").map(|name| format!("profile {name}")));
-    let source = source.or_else(|| both(&keys.credential_source, "credential_source"));
+    let source =
+        source.or_else(|| both(keys.source_profile.as_deref(), "source_profile").map(|name| format!("profile {name}")));
+    let source = source.or_else(|| both(keys.credential_source.as_deref(), "credential_source"));
     let source = source.or_else(|| keys.profile.as_ref().map(|name| format!("profile {name}")));
     let missing = match &keys.profile {
         Some(name) if profile.is_none() => format!("unknown: there is no profile {name}"),
@@ -42,14 +44,14 @@ fn lines(keys: &Keys, profiles: &Profiles) -> Vec<(&'static str, String)> {
     let mut lines = vec![("role", role_arn.unwrap_or(missing))];
     let mut add = |label, text: Option<String>| lines.extend(text.map(|text| (label, text)));
     add("account", account);
-    add("pinned to", keys.account_id.clone());
-    add("region", both(&keys.region, "region"));
+    add("pinned to", keys.account_id.as_ref().map(ToString::to_string));
+    add("region", both(keys.region.as_ref().map(Region::as_str), "region"));
     add("source", source);
     add("through", keys.profile.as_ref().map(|name| format!("profile {name}")));
-    add("MFA", both(&keys.mfa_serial, "mfa_serial"));
-    add("external id", both(&keys.external_id, "external_id"));
-    add("session name", both(&keys.role_session_name, "role_session_name"));
-    add("source identity", keys.source_identity.clone());
+    add("MFA", both(keys.mfa_serial.as_ref().map(MfaSerial::as_str), "mfa_serial"));
+    add("external id", both(keys.external_id.as_ref().map(ExternalId::as_str), "external_id"));
+    add("session name", both(keys.role_session_name.as_ref().map(SessionName::as_str), "role_session_name"));
+    add("source identity", keys.source_identity.as_ref().map(|identity| identity.as_str().to_owned()));
     add(
         "duration",
         keys.duration_seconds

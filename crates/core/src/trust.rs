@@ -336,7 +336,7 @@ mod tests {
         world.allow(&far);
         let (Verdict::Allowed(allowed), 2) = vet(&paths, &world.approvals, &UserConfig::default()) else { panic!() };
         let (_, keys) = allowed.config.select(None).unwrap();
-        assert_eq!((keys.region.as_deref(), keys.external_id.as_deref()), (Some("near"), Some("x1")));
+        assert_eq!((keys.region.unwrap().as_str(), keys.external_id.unwrap().as_str()), ("near", "x1"));
     }
 
     #[test]
