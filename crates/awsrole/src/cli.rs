@@ -170,6 +170,11 @@ pub(crate) enum Command {
         /// The directory; default: the working directory
         dir: Option<PathBuf>,
     },
+    /// Print the JSON schema of .awsrole.toml, for editors
+    #[command(
+        after_help = "Example:\n  awsrole schema > awsrole.schema.json\n\nEditors that read `#:schema PATH` in a TOML file's first line then complete and check keys."
+    )]
+    Schema,
     /// Print completions for a shell
     #[command(after_help = "Example:\n  source <(awsrole completions bash)")]
     Completions {

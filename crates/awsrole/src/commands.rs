@@ -56,6 +56,10 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Init { profile, role_arn, source_profile, region, dir } => {
             init::run(&init::Wanted { profile, role_arn, source_profile, region }, dir, context)
         }
+        Command::Schema => {
+            out(include_str!("../../../docs/awsrole.schema.json"))?;
+            Ok(Outcome::Done)
+        }
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "awsrole", &mut text);

@@ -16,6 +16,7 @@ use reader::{Reader, unknown};
 
 /// What one role says, spelled as in `~/.aws/config` where the key exists there.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
     /// A profile in the AWS files that says the rest; keys here override it.
@@ -27,6 +28,7 @@ pub struct Keys {
     /// The `[role.NAME]` of the same file whose session assumes the role (role chaining).
     pub source_role: Option<String>,
     /// `Environment`, `Ec2InstanceMetadata` or `EcsContainer`.
+    #[cfg_attr(test, schemars(extend("enum" = ["Environment", "Ec2InstanceMetadata", "EcsContainer"])))]
     pub credential_source: Option<String>,
     /// The MFA device's serial number or ARN.
     pub mfa_serial: Option<MfaSerial>,
@@ -39,12 +41,18 @@ pub struct Keys {
     /// The session's duration: seconds, or a text such as "45m".
     pub duration_seconds: Option<Seconds>,
     /// Session tags.
+    #[cfg_attr(test, schemars(extend("maxProperties" = 50)))]
+    #[cfg_attr(test, schemars(extend("propertyNames" = { "pattern": "^(?![aA][wW][sS]:).{1,128}$" })))]
+    #[cfg_attr(test, schemars(extend("additionalProperties" = { "type": "string", "maxLength": 256 })))]
     pub session_tags: Option<BTreeMap<String, String>>,
     /// Keys of session tags that are passed on along a chain.
+    #[cfg_attr(test, schemars(extend("maxItems" = 50)))]
     pub transitive_session_tags: Option<Vec<String>>,
     /// A session policy: a table, or JSON in a string.
     pub policy: Option<Policy>,
     /// Managed policies that narrow the session.
+    #[cfg_attr(test, schemars(extend("maxItems" = 10)))]
+    #[cfg_attr(test, schemars(inner(regex(pattern = "^arn:.*:policy/"), length(min = 20, max = 2048))))]
     pub policy_arns: Option<Vec<String>>,
     /// The region, exported as AWS_REGION and AWS_DEFAULT_REGION.
     pub region: Option<Region>,
@@ -344,5 +352,7 @@ impl Config {
 }
 
 mod reader;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod tests;
