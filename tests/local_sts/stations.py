@@ -69,9 +69,9 @@ class Station:
         return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", config=QUIET,
                             aws_access_key_id=keys[0], aws_secret_access_key=keys[1], aws_session_token=token)
 
-    def _ask(self, credentials: str | tuple, operation: str, **parameters: object) -> Answer:
+    def _ask(self, credentials: str | tuple, operation: str, service: str = "sts", **parameters: object) -> Answer:
         try:
-            return Answer("OK", "", getattr(self.client(credentials), operation)(**parameters))
+            return Answer("OK", "", getattr(self.client(credentials, service), operation)(**parameters))
         except ClientError as error:
             return Answer(error.response["Error"]["Code"], error.response["Error"].get("Message", ""), {})
 
@@ -86,6 +86,9 @@ class Station:
 
     def session_token(self, caller: str | tuple, **more) -> Answer:
         return self._ask(caller, "get_session_token", **more)
+
+    def iam(self, caller: str | tuple, operation: str, parameters: dict | None = None, **more: object) -> Answer:
+        return self._ask(caller, operation, "iam", **(parameters or {}), **more)
 
     def key_info(self, caller: str, key: str) -> Answer:
         return self._ask(caller, "get_access_key_info", AccessKeyId=key)

@@ -14,7 +14,7 @@ from support.local_sts import LocalSts, allow, trust, user
 
 ACCOUNT = "111111111111"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/team/Deploy"
-ALICE = user("alice", policy=allow("sts:*", "*"))
+ALICE = user("alice", policy=allow(["sts:*", "iam:*"], "*"))
 TRUST = trust(f"arn:aws:iam::{ACCOUNT}:root", actions=["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"])
 FIXTURE = {
     "user": [ALICE],
@@ -38,10 +38,10 @@ def aws(server):
     if not version.stdout.startswith("aws-cli/1."):
         pytest.skip(f"only version 1 from PyPI is safe here, not {version.stdout}")
 
-    def run(*arguments: str, **environment: str):
-        command = [program, "sts", *arguments, "--output", "json"]
+    def run(*arguments: str, service: str = "sts", **environment: str):
+        command = [program, service, *arguments, "--output", "json"]
         done = subprocess.run(command, env=server.environment(ALICE, **environment), capture_output=True, text=True)
-        return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+        return json.loads(done.stdout or "null") if done.returncode == 0 else done.stderr
 
     return run
 
@@ -83,6 +83,20 @@ def test_cli_session_token_and_use_it(aws):
     issued = aws("get-session-token")["Credentials"]
     assert 43190 < seconds_left(issued["Expiration"]) <= 43200
     assert aws("get-caller-identity", **as_environment(issued))["Arn"].endswith(":user/alice")
+
+
+def test_cli_makes_and_deletes_a_key(aws):
+    issued = aws("create-access-key", service="iam")["AccessKey"]
+    assert issued["UserName"] == "alice" and issued["Status"] == "Active"
+    assert issued["AccessKeyId"].startswith("AKIA") and len(issued["SecretAccessKey"]) == 40
+    assert -10 < seconds_left(issued["CreateDate"]) <= 0
+    assert "Cannot exceed quota for AccessKeysPerUser: 2" in aws("create-access-key", service="iam")
+    named = ("--access-key-id", issued["AccessKeyId"])
+    aws("update-access-key", *named, "--status", "Inactive", service="iam")
+    listed = {key["AccessKeyId"]: key["Status"] for key in aws("list-access-keys", service="iam")["AccessKeyMetadata"]}
+    assert listed == {ALICE["access_key_id"]: "Active", issued["AccessKeyId"]: "Inactive"}
+    aws("delete-access-key", *named, service="iam")
+    assert "(NoSuchEntity)" in aws("delete-access-key", *named, service="iam")
 
 
 def test_cli_shows_our_words(aws):

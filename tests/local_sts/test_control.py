@@ -23,7 +23,7 @@ from support.local_sts import LocalSts, allow, binary, clean_environment, trust,
 ACCOUNT = "111111111111"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/Good"
 SERIAL = f"arn:aws:iam::{ACCOUNT}:mfa/alice"
-ALICE = user("alice", policy=allow("sts:*", "*"), mfa_serial=SERIAL, mfa_seed="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+ALICE = user("alice", policy=allow(["sts:*", "iam:*"], "*"), mfa_serial=SERIAL, mfa_seed="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
 FIXTURE = {"user": [ALICE], "role": [{"name": "Good", "account": ACCOUNT, "trust": trust(ACCOUNT)}]}
 
 
@@ -33,10 +33,10 @@ def server():
         yield server
 
 
-def client(server: LocalSts, issued: dict | None = None):
+def client(server: LocalSts, issued: dict | None = None, service: str = "sts"):
     keys = issued or {"AccessKeyId": ALICE["access_key_id"], "SecretAccessKey": ALICE["secret_access_key"]}
     return boto3.client(
-        "sts", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=keys["AccessKeyId"],
+        service, endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"], aws_session_token=keys.get("SessionToken"),
         config=Config(retries={"total_max_attempts": 1}))
 
@@ -156,6 +156,20 @@ def test_moved_clock(server):
     assert code_of(client(server, issued).get_caller_identity) == "ExpiredToken"
     server.clear_faults()
     client(server, issued).get_caller_identity()
+
+
+def test_a_new_key_is_unknown_for_a_while(server):
+    server.fault(action="CreateAccessKey", key_delay_ms=600)
+    issued = client(server, service="iam").create_access_key()["AccessKey"]
+    assert code_of(client(server, issued).get_caller_identity) == "InvalidClientTokenId"
+    deadline = time.monotonic() + 10
+    while server.calls("GetCallerIdentity")[-1]["outcome"] != "OK":
+        assert time.monotonic() < deadline
+        try:
+            client(server, issued).get_caller_identity()
+        except ClientError:
+            time.sleep(0.05)
+    assert issued["SecretAccessKey"] not in str(server.calls())
 
 
 def test_orders_that_cannot_be_read(server):

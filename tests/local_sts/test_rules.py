@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 from rules import RULES, Rule
+from rules_iam import IAM_RULES
 from stations import Ministack, Ours, tool
+
+
+RULES = RULES + IAM_RULES
 
 
 @pytest.fixture(scope="module")

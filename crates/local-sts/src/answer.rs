@@ -7,7 +7,10 @@ use crate::refusal::Refusal;
 use crate::sessions::Credentials;
 use crate::stamp;
 
-const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// The XML namespace of STS.
+pub(crate) const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// The XML namespace of IAM.
+pub(crate) const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
 /// The content of an action's `…Result` element.
 #[derive(Default)]
@@ -45,9 +48,9 @@ impl Answer {
     }
 
     /// The whole document of a successful call.
-    pub(crate) fn document(&self, action: &str, request_id: &str) -> String {
+    pub(crate) fn document(&self, namespace: &str, action: &str, request_id: &str) -> String {
         format!(
-            "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{}</{action}Result>\
+            "<{action}Response xmlns=\"{namespace}\"><{action}Result>{}</{action}Result>\
              <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>\n",
             self.0
         )
@@ -55,10 +58,10 @@ impl Answer {
 }
 
 /// The whole document of a refused call.
-pub(crate) fn refusal_document(refusal: &Refusal, request_id: &str) -> String {
+pub(crate) fn refusal_document(namespace: &str, refusal: &Refusal, request_id: &str) -> String {
     let kind = if refusal.status < 500 { "Sender" } else { "Receiver" };
     format!(
-        "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{kind}</Type><Code>{}</Code><Message>{}</Message></Error>\
+        "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{}</Code><Message>{}</Message></Error>\
          <RequestId>{request_id}</RequestId></ErrorResponse>\n",
         escaped(&refusal.code),
         escaped(&refusal.message)
@@ -96,7 +99,7 @@ mod tests {
     #[test]
     fn markup_in_a_message_stays_text() {
         let refusal = Refusal::validation("Value '<a href=\"x\">&\u{1}' is invalid");
-        let document = refusal_document(&refusal, "id");
+        let document = refusal_document(STS, &refusal, "id");
         assert!(document.contains("Value '&lt;a href=&quot;x&quot;&gt;&amp;\u{fffd}' is invalid"), "{document}");
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, caller: &Caller, form: 
             return Err(denied(action));
         }
     }
-    if caller.temporary && wish.duration_seconds > CHAINED_SECONDS {
+    if caller.is_temporary() && wish.duration_seconds > CHAINED_SECONDS {
         return Err(Refusal::validation(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
         ));
@@ -91,7 +91,7 @@ pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, caller: &Caller, form: 
     };
     let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), expires)?;
+    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
     Ok(Answer::default()
         .credentials(credentials)
         .group("AssumedRoleUser", &user)

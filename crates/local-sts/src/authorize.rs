@@ -39,6 +39,9 @@ pub(crate) fn context(caller: &Caller, asked: &Asked<'_>) -> Context {
 /// The condition keys that are about the caller.
 fn describe(context: &mut Context, caller: &Caller, mfa_in_call: bool, now: SystemTime) {
     let identity = caller.holder.identity();
+    if let Some(issued) = caller.issued {
+        context.set("aws:TokenIssueTime", stamp::rfc3339(issued));
+    }
     context.set("aws:PrincipalArn", identity.principal_arn);
     context.set("aws:PrincipalAccount", identity.account);
     context.set("aws:userid", caller.holder.user_id());
@@ -64,7 +67,7 @@ fn describe(context: &mut Context, caller: &Caller, mfa_in_call: bool, now: Syst
         context.set("aws:MultiFactorAuthPresent", "true");
         let age = stamp::unix_seconds(now).saturating_sub(stamp::unix_seconds(mfa_at));
         context.set("aws:MultiFactorAuthAge", age.to_string());
-    } else if caller.temporary {
+    } else if caller.is_temporary() {
         // With long-term keys the key is absent; with temporary credentials it is there, and false.
         context.set("aws:MultiFactorAuthPresent", "false");
     }
@@ -72,24 +75,29 @@ fn describe(context: &mut Context, caller: &Caller, mfa_in_call: bool, now: Syst
 
 /// Whether the caller's own policies allow something of a service other than STS.
 pub(crate) fn permits(caller: &Caller, action: &str, resource: &str, now: SystemTime) -> bool {
+    allows(own(caller, action, resource, now))
+}
+
+/// What the caller's own policies, and those of its session, say where no policy of a resource counts.
+pub(crate) fn own(caller: &Caller, action: &str, resource: &str, now: SystemTime) -> Verdict {
     let mut context = Context::default();
     describe(&mut context, caller, false, now);
-    let policies = match &caller.holder {
-        Holder::User { user, .. } => &user.policies,
-        Holder::Role(session) => &session.role.policies,
-    };
     let identity = caller.holder.identity();
-    allows(policy::verdict(policies, &Question { identity: &identity, action, resource, context: &context }))
+    let question = Question { identity: &identity, action, resource, context: &context };
+    let own = policy::verdict(&caller.holder.policies(), &question);
+    let narrowed = caller.holder.role_session().and_then(|session| session.session_policies.as_ref());
+    match narrowed.map(|policies| policy::verdict(policies, &question)) {
+        Some(Verdict::Deny) => Verdict::Deny,
+        Some(Verdict::Silent) if own != Verdict::Deny => Verdict::Silent,
+        _ => own,
+    }
 }
 
 /// Decides as "Policy evaluation logic" and "Cross-account policy evaluation" of IAM's guide describe it.
 pub(crate) fn is_allowed(caller: &Caller, role: &Role, action: &str, context: &Context) -> bool {
     let identity = caller.holder.identity();
     let question = Question { identity: &identity, action, resource: &role.arn, context };
-    let own = match &caller.holder {
-        Holder::User { user, .. } => policy::verdict(&user.policies, &question),
-        Holder::Role(session) => policy::verdict(&session.role.policies, &question),
-    };
+    let own = policy::verdict(&caller.holder.policies(), &question);
     let narrowed = caller
         .holder
         .role_session()
@@ -196,7 +204,7 @@ mod tests {
         ] {
             let world = world(role_account, principal, identity);
             let holder = Holder::User { user: world.users[0].clone(), mfa_at: None };
-            let caller = Caller { holder, temporary: false };
+            let caller = Caller { holder, issued: None };
             assert_eq!(decide(&world, &caller), expected, "{principal} in {role_account} with {identity}");
         }
     }
@@ -232,7 +240,7 @@ mod tests {
                 tags: vec![],
                 session_policies: narrowed.map(|text| vec![Policy::parse(text, Kind::Identity).unwrap()]),
             };
-            let caller = Caller { holder: Holder::Role(Arc::new(held)), temporary: true };
+            let caller = Caller { holder: Holder::Role(Arc::new(held)), issued: Some(SystemTime::UNIX_EPOCH) };
             assert_eq!(decide(&world, &caller), expected, "{principal} with {identity}, narrowed by {narrowed:?}");
         }
     }

@@ -17,6 +17,12 @@ pub(crate) struct Call {
     role_session_name: Option<String>,
     duration_seconds: Option<String>,
     external_id: Option<String>,
+    /// IAM's, as the three that follow.
+    user_name: Option<String>,
+    role_name: Option<String>,
+    policy_name: Option<String>,
+    /// The key that is switched or deleted.
+    about_key: Option<String>,
     source_identity: Option<String>,
     serial_number: Option<String>,
     has_token_code: bool,
@@ -60,6 +66,10 @@ impl Calls {
             role_session_name: value("RoleSessionName"),
             duration_seconds: value("DurationSeconds"),
             external_id: value("ExternalId"),
+            user_name: value("UserName"),
+            role_name: value("RoleName"),
+            policy_name: value("PolicyName"),
+            about_key: value("AccessKeyId"),
             source_identity: value("SourceIdentity"),
             serial_number: value("SerialNumber"),
             has_token_code: form.value("TokenCode").is_some(),

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use crate::policy::glob;
 
@@ -63,17 +64,22 @@ enum Operator {
     NumericLessThanEquals,
     NumericGreaterThan,
     NumericGreaterThanEquals,
+    DateLessThan,
+    DateLessThanEquals,
+    DateGreaterThan,
+    DateGreaterThanEquals,
     Bool,
     Null,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "aws:multifactorauthage",
     "aws:multifactorauthpresent",
     "aws:principalaccount",
     "aws:principalarn",
     "aws:principaltype",
     "aws:sourceidentity",
+    "aws:tokenissuetime",
     "aws:userid",
     "aws:username",
     "sts:externalid",
@@ -174,6 +180,10 @@ impl Operator {
             "NumericLessThanEquals" => Self::NumericLessThanEquals,
             "NumericGreaterThan" => Self::NumericGreaterThan,
             "NumericGreaterThanEquals" => Self::NumericGreaterThanEquals,
+            "DateLessThan" => Self::DateLessThan,
+            "DateLessThanEquals" => Self::DateLessThanEquals,
+            "DateGreaterThan" => Self::DateGreaterThan,
+            "DateGreaterThanEquals" => Self::DateGreaterThanEquals,
             "Bool" => Self::Bool,
             "Null" => Self::Null,
             _ => return None,
@@ -193,6 +203,9 @@ impl Operator {
             | Self::NumericLessThanEquals
             | Self::NumericGreaterThan
             | Self::NumericGreaterThanEquals => value.parse::<f64>().is_ok_and(f64::is_finite),
+            Self::DateLessThan | Self::DateLessThanEquals | Self::DateGreaterThan | Self::DateGreaterThanEquals => {
+                humantime::parse_rfc3339(value).is_ok()
+            }
             _ => true,
         }
     }
@@ -202,6 +215,13 @@ impl Operator {
             context.substituted(value, str::to_owned).is_some_and(|value| compare(&value, actual))
         };
         let number = |compare: fn(&f64, &f64) -> bool| match (actual.parse(), value.parse()) {
+            (Ok(actual), Ok(value)) => compare(&actual, &value),
+            _ => false,
+        };
+        let date = |compare: fn(&SystemTime, &SystemTime) -> bool| match (
+            humantime::parse_rfc3339(actual),
+            humantime::parse_rfc3339(value),
+        ) {
             (Ok(actual), Ok(value)) => compare(&actual, &value),
             _ => false,
         };
@@ -215,6 +235,10 @@ impl Operator {
             Self::NumericLessThanEquals => number(f64::le),
             Self::NumericGreaterThan => number(f64::gt),
             Self::NumericGreaterThanEquals => number(f64::ge),
+            Self::DateLessThan => date(SystemTime::lt),
+            Self::DateLessThanEquals => date(SystemTime::le),
+            Self::DateGreaterThan => date(SystemTime::gt),
+            Self::DateGreaterThanEquals => date(SystemTime::ge),
         }
     }
 }
@@ -276,6 +300,7 @@ mod tests {
         let mfa = "aws:MultiFactorAuthPresent";
         let age = "aws:MultiFactorAuthAge";
         let id = "sts:ExternalId";
+        let issued = "aws:TokenIssueTime";
         // Operator, key, value in the policy, value in the request, holds with it, holds with the key absent.
         for (operator, key, policy, request, present, absent) in [
             ("Bool", mfa, "true", "true", true, false),
@@ -292,6 +317,11 @@ mod tests {
             ("NumericGreaterThan", age, "3600", "3600", false, false),
             ("NumericGreaterThanEquals", age, "3600", "3600", true, false),
             ("NumericEquals", age, "60", "60", true, false),
+            ("DateLessThan", issued, "2026-01-02T00:00:00Z", "2026-01-01T23:59:59Z", true, false),
+            ("DateLessThan", issued, "2026-01-02T00:00:00.000Z", "2026-01-02T00:00:00Z", false, false),
+            ("DateLessThanEquals", issued, "2026-01-02T00:00:00Z", "2026-01-02T00:00:00Z", true, false),
+            ("DateGreaterThan", issued, "2026-01-02T00:00:00Z", "2026-01-02T00:00:01Z", true, false),
+            ("DateGreaterThanEquals", issued, "2026-01-02T00:00:00Z", "2026-01-01T23:59:59Z", false, false),
             ("StringEquals", id, "x1", "x1", true, false),
             ("StringEquals", id, "x1", "X1", false, false),
             ("StringEquals", id, "x*", "x1", false, false),
@@ -342,7 +372,9 @@ mod tests {
         assert_eq!(parse("StringEquals", "aws:SourceIp", "a"), key("aws:SourceIp"));
         assert_eq!(parse("StringEquals", "aws:RequestTag/", "a"), key("aws:RequestTag/"));
         assert_eq!(parse("StringLike", "sts:RoleSessionName", "${aws:SourceIp}"), key("aws:SourceIp"));
-        for (operator, value) in [("Bool", "yes"), ("NumericLessThan", "1h"), ("StringLike", "${aws:username")] {
+        for (operator, value) in
+            [("Bool", "yes"), ("NumericLessThan", "1h"), ("DateLessThan", "today"), ("StringLike", "${aws:username")]
+        {
             let error = parse(operator, "aws:username", value);
             assert!(matches!(error, ConditionError::Value { .. }), "{operator} {value}: {error}");
         }

@@ -48,7 +48,7 @@ pub(crate) fn document(
     let expires = stamp::whole_seconds(now + session.access_life.min(session.session_life));
     let refresh = memory.open(session, client, thumbprint, now).map_err(|_| failed())?;
     let id_token = id_token(session, client, now).ok_or_else(failed)?;
-    let credentials = sessions.issue(holder, expires).map_err(|_| failed())?;
+    let credentials = sessions.issue(holder, now, expires).map_err(|_| failed())?;
     Ok(json!({
         "accessToken": access_token(session, credentials),
         "tokenType": Given::TOKEN_TYPE,

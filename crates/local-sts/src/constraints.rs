@@ -29,6 +29,11 @@ pub(crate) const TAG: Charset = Charset {
 };
 /// Access keys.
 pub(crate) const KEY_ID: Charset = Charset { pattern: r"[\w]*", has: is_word };
+/// Policies that IAM keeps.
+pub(crate) const POLICY: Charset = Charset {
+    pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
+    has: |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}'),
+};
 /// ARNs and policies: anything printable.
 pub(crate) const PRINTABLE: Charset = Charset {
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
@@ -98,6 +103,13 @@ impl Constraints {
             self.broken(field, value, &format!("have value less than or equal to {}", range.end()));
         }
         Ok(Some(number))
+    }
+
+    /// One of a few words.
+    pub(crate) fn one_of(&mut self, field: &str, value: &str, words: &[&str]) {
+        if !words.contains(&value) {
+            self.broken(field, value, &format!("satisfy enum value set: [{}]", words.join(", ")));
+        }
     }
 
     /// The length of a list.

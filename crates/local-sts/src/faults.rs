@@ -27,6 +27,8 @@ pub(crate) struct Fault {
     truncate: bool,
     lifetime_seconds: Option<u64>,
     clock_offset_seconds: Option<i64>,
+    /// CreateAccessKey's: for so long no service knows the new key.
+    key_delay_ms: Option<u64>,
     /// How many calls it is for; for all that come when absent.
     times: Option<u64>,
 }
@@ -59,6 +61,7 @@ pub(crate) struct Plan {
     pub(crate) delivery: Delivery,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) clock_offset_seconds: i64,
+    pub(crate) key_delay: Duration,
 }
 
 /// The orders that stand.
@@ -130,6 +133,7 @@ impl Fault {
         } else if self.truncate {
             plan.delivery = Delivery::Truncated;
         }
+        plan.key_delay = self.key_delay_ms.map_or(plan.key_delay, Duration::from_millis);
         plan.lifetime = self.lifetime_seconds.map(Duration::from_secs).or(plan.lifetime);
         plan.clock_offset_seconds = self.clock_offset_seconds.unwrap_or(plan.clock_offset_seconds);
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use crate::policy::{Kind, Policy};
+use crate::policy::{Inline, Kind, Policy};
 use crate::principal::is_account;
 use crate::secret::Secret;
 use crate::totp;
@@ -52,6 +52,8 @@ pub(crate) struct User {
     pub(crate) secret: Secret<String>,
     pub(crate) active: bool,
     pub(crate) policies: Vec<Policy>,
+    /// Those that PutUserPolicy put.
+    pub(crate) inline: Inline,
     pub(crate) device: Option<Device>,
 }
 
@@ -72,6 +74,8 @@ pub(crate) struct Role {
     pub(crate) id: String,
     pub(crate) trust: Policy,
     pub(crate) policies: Vec<Policy>,
+    /// Those that PutRolePolicy put.
+    pub(crate) inline: Inline,
     pub(crate) max_session_duration_seconds: u32,
 }
 
@@ -240,11 +244,6 @@ impl World {
     pub(crate) fn role(&self, arn: &str) -> Option<&Arc<Role>> {
         self.roles.iter().find(|role| role.arn == arn)
     }
-
-    /// The user whose long-term key this is.
-    pub(crate) fn user_of_key(&self, access_key_id: &str) -> Option<&Arc<User>> {
-        self.users.iter().find(|user| user.access_key_id == access_key_id)
-    }
 }
 
 impl User {
@@ -279,6 +278,7 @@ impl User {
             secret: Secret::new(raw.secret_access_key),
             active: raw.active,
             policies: raw.policy.check()?,
+            inline: Inline::default(),
             device,
         })
     }
@@ -302,6 +302,7 @@ impl Role {
             arn,
             trust: Policy::parse(&raw.trust, Kind::Trust).map_err(|error| format!("trust: {error}"))?,
             policies: raw.policy.check()?,
+            inline: Inline::default(),
             max_session_duration_seconds: raw.max_session_duration,
         })
     }

@@ -5,11 +5,12 @@
 //! `policy`, `principal` and `condition`. `answer` and `refusal` say it in AWS's words, `calls` remembers it, `control`
 //! tells.
 //!
-//! Beside STS it plays who else hands out credentials: `service` tells from the path which one is meant (`instance`,
-//! `container`, for IAM Identity Center `oidc` with `token_grant`, `browser` and `portal`, for `aws login` `signin` with
+//! Beside STS it plays a little of IAM (`iam` with `access_keys`), and who else hands out credentials: `service` tells from
+//! the path which one is meant (`instance`, `container`, for IAM Identity Center `oidc` with `token_grant`, `browser` and `portal`, for `aws login` `signin` with
 //! `dpop`), `page` puts their answers.
 //! It listens on 127.0.0.1 only, knows nobody but the users of its fixture, and reaches out to nothing.
 
+mod access_keys;
 mod ambient;
 mod answer;
 mod assume_role;
@@ -26,6 +27,7 @@ mod dpop;
 mod faults;
 mod fixture;
 mod http;
+mod iam;
 mod id_token;
 mod instance;
 mod jwt;

@@ -50,7 +50,8 @@ impl Page {
         let request_id = answer::request_id();
         let Refusal { status, code, message } = refusal;
         let page = match service {
-            Service::Sts => Self::xml(answer::refusal_document(refusal, &request_id), request_id),
+            Service::Sts => Self::xml(answer::refusal_document(answer::STS, refusal, &request_id), request_id),
+            Service::Iam => Self::xml(answer::refusal_document(answer::IAM, refusal, &request_id), request_id),
             Service::Instance(_) | Service::Browser(_) => Self::text(format!("{status} {code}: {message}\n")),
             Service::Container(_) => Self::json(&json!({"code": code, "message": message})),
             Service::Oidc(_) => Self::json(&json!({"error": oauth_code(code), "error_description": message}))

@@ -1,12 +1,11 @@
 //! The smaller actions. GetSessionToken and GetCallerIdentity need no permission, the other two do.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::answer::Answer;
-use crate::condition::Context;
+use crate::authorize;
 use crate::constraints::{Constraints, DIGITS, KEY_ID, SERIAL};
-use crate::fixture::World;
-use crate::policy::{self, Question, Verdict};
+use crate::policy::Verdict;
 use crate::refusal::Refusal;
 use crate::request::Form;
 use crate::sessions::{self, Caller, Holder};
@@ -24,7 +23,7 @@ pub(crate) fn session_token(desk: &mut Desk<'_>, caller: &Caller, form: &Form) -
     let duration_seconds = rules.number("durationSeconds", form.value("DurationSeconds"), 900..=129_600)?;
     rules.finish()?;
     let user = match &caller.holder {
-        Holder::User { user, .. } if !caller.temporary => user.clone(),
+        Holder::User { user, .. } if !caller.is_temporary() => user.clone(),
         _ => {
             return Err(Refusal::access_denied("Cannot call GetSessionToken with session credentials"));
         }
@@ -32,7 +31,7 @@ pub(crate) fn session_token(desk: &mut Desk<'_>, caller: &Caller, form: &Form) -
     let with_mfa = desk.used_codes.check(caller, serial, code, desk.now)?;
     let expires = desk.expiry(Duration::from_secs(duration_seconds.unwrap_or(43200).into()));
     let holder = Holder::User { user, mfa_at: with_mfa.then_some(desk.now) };
-    Ok(Answer::default().credentials(desk.sessions.issue(holder, expires)?))
+    Ok(Answer::default().credentials(desk.sessions.issue(holder, desk.now, expires)?))
 }
 
 /// Answers GetCallerIdentity, which no policy can deny.
@@ -47,14 +46,14 @@ pub(crate) fn caller_identity(caller: &Caller) -> Answer {
 ///
 /// # Errors
 /// The caller may not ask, the key is out of its limits, or no account can be told from it.
-pub(crate) fn access_key_info(world: &World, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
-    permitted(caller, "sts:GetAccessKeyInfo")?;
+pub(crate) fn access_key_info(desk: &Desk<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+    permitted(caller, "sts:GetAccessKeyInfo", desk.now)?;
     let mut rules = Constraints::default();
     let id = rules.required("accessKeyId", form.value("AccessKeyId"));
     rules.text("accessKeyId", form.value("AccessKeyId"), 16..=128, KEY_ID);
     rules.finish()?;
-    let account = match world.user_of_key(id) {
-        Some(user) => Some(user.account.clone()),
+    let account = match desk.access_keys.find(id, desk.now) {
+        Some(key) => Some(key.user.account.clone()),
         None => sessions::account_of_key(id),
     };
     let account = account.ok_or_else(|| Refusal::validation(format!("{id} is invalid")))?;
@@ -62,23 +61,16 @@ pub(crate) fn access_key_info(world: &World, caller: &Caller, form: &Form) -> Re
 }
 
 /// Answers DecodeAuthorizationMessage: this server never encodes one, so there is nothing to decode.
-pub(crate) fn decoded_message(caller: &Caller) -> Refusal {
-    match permitted(caller, "sts:DecodeAuthorizationMessage") {
+pub(crate) fn decoded_message(desk: &Desk<'_>, caller: &Caller) -> Refusal {
+    match permitted(caller, "sts:DecodeAuthorizationMessage", desk.now) {
         Ok(()) => Refusal::new(400, "InvalidAuthorizationMessageException", "Message is not valid."),
         Err(refusal) => refusal,
     }
 }
 
 /// Asks the caller's own policies about an action that has no resource.
-fn permitted(caller: &Caller, action: &str) -> Result<(), Refusal> {
-    let (identity, context) = (caller.holder.identity(), Context::default());
-    let question = Question { identity: &identity, action, resource: "*", context: &context };
-    let (policies, narrowed) = match &caller.holder {
-        Holder::User { user, .. } => (&user.policies, None),
-        Holder::Role(session) => (&session.role.policies, session.session_policies.as_ref()),
-    };
-    let allows = |policies: &Vec<_>| matches!(policy::verdict(policies, &question), Verdict::Allow(_));
-    if allows(policies) && narrowed.is_none_or(allows) {
+fn permitted(caller: &Caller, action: &str, now: SystemTime) -> Result<(), Refusal> {
+    if let Verdict::Allow(_) = authorize::own(caller, action, "*", now) {
         return Ok(());
     }
     Err(Refusal::access_denied(format!("User: {} is not authorized to perform: {action}", caller.holder.arn())))

@@ -80,7 +80,7 @@ fn credentials(world: &World, desk: &mut Desk<'_>, mine: &[&Assignment], request
     desk.note(|call| call.role_arn = Some(found.role.arn.clone()));
     let session = RoleSession::plain(&world.partition, &found.role, &found.user);
     let expires = desk.expiry(found.session_life);
-    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), expires)?;
+    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
     Ok(Page::json(&json!({"roleCredentials": exposed(credentials)})))
 }
 

@@ -11,6 +11,8 @@ use crate::request::Request;
 pub(crate) enum Service<'w> {
     /// The Security Token Service.
     Sts,
+    /// Identity and Access Management: keys, and policies that revoke sessions.
+    Iam,
     /// An EC2 instance's metadata, version 2.
     Instance(&'w Instance),
     /// The credentials of a container: ECS's task, EKS's pod.

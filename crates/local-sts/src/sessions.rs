@@ -64,8 +64,15 @@ pub(crate) enum Holder {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) holder: Holder,
-    /// False for a user's long-term key.
-    pub(crate) temporary: bool,
+    /// When the session was issued; none for a user's long-term key.
+    pub(crate) issued: Option<SystemTime>,
+}
+
+impl Caller {
+    /// Whether the credentials are a session's.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.issued.is_some()
+    }
 }
 
 /// Credentials as they are handed out.
@@ -74,6 +81,7 @@ pub(crate) struct Credentials {
     pub(crate) access_key_id: String,
     pub(crate) secret: Secret<String>,
     pub(crate) token: Secret<String>,
+    pub(crate) issued: SystemTime,
     pub(crate) expires: SystemTime,
 }
 
@@ -82,20 +90,26 @@ pub(crate) struct Credentials {
 pub(crate) struct Sessions(HashMap<String, (Credentials, Holder)>);
 
 impl Sessions {
-    /// Issues credentials that end at `expires`.
+    /// Issues credentials at `now` that end at `expires`.
     ///
     /// # Errors
     /// `InternalFailure` when the system has no randomness.
-    pub(crate) fn issue(&mut self, holder: Holder, expires: SystemTime) -> Result<&Credentials, Refusal> {
+    pub(crate) fn issue(
+        &mut self,
+        holder: Holder,
+        now: SystemTime,
+        expires: SystemTime,
+    ) -> Result<&Credentials, Refusal> {
         let failed = |_| Refusal::internal();
         let secret = ambient::random::<30>().map_err(failed)?;
         // These twelve bytes give the `IQoJb3JpZ2luX2Vj` that tokens begin with.
         let mut token = b"!\n\torigin_ec".to_vec();
         token.extend(ambient::random::<420>().map_err(failed)?);
         let credentials = Credentials {
-            access_key_id: access_key_id(holder.account(), ambient::random().map_err(failed)?),
+            access_key_id: access_key_id("ASIA", holder.account(), ambient::random().map_err(failed)?),
             secret: Secret::new(BASE64.encode(&secret)),
             token: Secret::new(BASE64.encode(&token)),
+            issued: now,
             expires,
         };
         let entry = self.0.entry(credentials.access_key_id.clone());
@@ -155,6 +169,15 @@ impl Holder {
         }
     }
 
+    /// What its own policies are now, the inline ones that were put since included.
+    pub(crate) fn policies(&self) -> Vec<Policy> {
+        let (own, inline) = match self {
+            Self::User { user, .. } => (&user.policies, &user.inline),
+            Self::Role(session) => (&session.role.policies, &session.role.inline),
+        };
+        own.iter().cloned().chain(inline.all()).collect()
+    }
+
     /// The session of a role, if this is one.
     pub(crate) fn role_session(&self) -> Option<&RoleSession> {
         match self {
@@ -164,14 +187,14 @@ impl Holder {
     }
 }
 
-/// A temporary key's id. AWS writes the account into the first six of the ten bytes, shifted left by seven bits.
-fn access_key_id(account: &str, random: [u8; 10]) -> String {
+/// A key's id: `ASIA…` for a temporary one, `AKIA…` for a long-term one. AWS writes the account into the first six of the ten bytes, shifted left by seven bits.
+pub(crate) fn access_key_id(prefix: &str, account: &str, random: [u8; 10]) -> String {
     let number: u64 = account.parse().unwrap_or_default();
     let mut bytes = random;
     let low = u64::from(random[5] & 0x7f);
     let head = ((1 << 47) | (number << 7) | low).to_be_bytes();
     bytes[..6].copy_from_slice(&head[2..]);
-    format!("ASIA{}", BASE32.encode(&bytes))
+    format!("{prefix}{}", BASE32.encode(&bytes))
 }
 
 /// The account that is written into a key's id.
@@ -188,7 +211,7 @@ mod tests {
     #[test]
     fn keys_hold_their_account() {
         for account in ["000000000001", "111111111111", "999999999999"] {
-            let id = access_key_id(account, [0xa5; 10]);
+            let id = access_key_id("ASIA", account, [0xa5; 10]);
             assert!(id.starts_with("ASIA") && id.len() == 20, "{id}");
             assert_eq!(account_of_key(&id).as_deref(), Some(account));
         }

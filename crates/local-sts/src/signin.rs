@@ -161,7 +161,7 @@ pub(crate) fn answer(
     let (since, ends) = (sign_in.since, sign_in.ends);
     let repeated = sign_in.repeated(token, desk.sessions, now);
     desk.note(|call| call.login_session = Some(session.login_session.clone()));
-    let caller = Caller { holder: holder(world, session, since), temporary: true };
+    let caller = Caller { holder: holder(world, session, since), issued: Some(since) };
     if !authorize::permits(&caller, "signin:CreateOAuth2Token", &client.resource(&world.partition, session), now) {
         return Err(denied(403, "INSUFFICIENT_PERMISSIONS"));
     }
@@ -171,7 +171,7 @@ pub(crate) fn answer(
     }
     let next = sso::random_text()?;
     let expires = desk.expiry(session.access_life).min(ends);
-    let credentials = desk.sessions.issue(caller.holder, expires)?;
+    let credentials = desk.sessions.issue(caller.holder, now, expires)?;
     desk.signin.sign_ins[place].rotate(&credentials.access_key_id, &next);
     Ok(page(credentials, &next, now))
 }

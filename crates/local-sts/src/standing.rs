@@ -29,7 +29,7 @@ impl Standing {
         });
         let (id, since) = match held {
             Some(held) => held,
-            None => (sessions.issue(holder, expires)?.access_key_id.clone(), now),
+            None => (sessions.issue(holder, now, expires)?.access_key_id.clone(), now),
         };
         self.0 = Some((id.clone(), since));
         sessions.find(&id).map(|(credentials, _)| (credentials, since)).ok_or_else(Refusal::internal)

@@ -3,9 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use crate::access_keys::AccessKeys;
 use crate::answer::{self, Answer};
 use crate::calls::{Call, Calls};
-use crate::faults::{Delivery, Faults};
+use crate::faults::{Delivery, Faults, Plan};
 use crate::fixture::World;
 use crate::mfa::UsedCodes;
 use crate::page::Page;
@@ -16,7 +17,7 @@ use crate::sessions::{Caller, Holder, Sessions};
 use crate::sigv4::Claim;
 use crate::standing::Standing;
 use crate::{
-    ambient, assume_role, browser, container, control, instance, oidc, plain_actions, portal, signin, sso, stamp,
+    ambient, assume_role, browser, container, control, iam, instance, oidc, plain_actions, portal, signin, sso, stamp,
     web_identity,
 };
 
@@ -37,8 +38,8 @@ pub(crate) struct Station {
 }
 
 /// What changes while it runs.
-#[derive(Default)]
 pub(crate) struct State {
+    pub(crate) access_keys: AccessKeys,
     pub(crate) sessions: Sessions,
     pub(crate) used_codes: UsedCodes,
     pub(crate) instance: instance::Memory,
@@ -51,6 +52,7 @@ pub(crate) struct State {
 
 /// What an action works with.
 pub(crate) struct Desk<'a> {
+    pub(crate) access_keys: &'a mut AccessKeys,
     pub(crate) sessions: &'a mut Sessions,
     pub(crate) used_codes: &'a mut UsedCodes,
     pub(crate) instance: &'a mut instance::Memory,
@@ -62,6 +64,8 @@ pub(crate) struct Desk<'a> {
     number: u64,
     pub(crate) now: SystemTime,
     lifetime: Option<Duration>,
+    /// How long a new access key stays unknown.
+    pub(crate) key_delay: Duration,
 }
 
 /// An answer on its way to HTTP.
@@ -95,7 +99,18 @@ impl Desk<'_> {
 impl Station {
     /// Opens for business.
     pub(crate) fn new(world: World) -> Self {
-        Self { world, state: Mutex::default() }
+        let state = State {
+            access_keys: AccessKeys::of(&world),
+            sessions: Sessions::default(),
+            used_codes: UsedCodes::default(),
+            instance: instance::Memory::default(),
+            container: Standing::default(),
+            sso: sso::Memory::default(),
+            signin: signin::Memory::default(),
+            calls: Calls::default(),
+            faults: Faults::default(),
+        };
+        Self { world, state: Mutex::new(state) }
     }
 
     /// The memory; a panic elsewhere doesn't take it away.
@@ -111,7 +126,11 @@ impl Station {
         let (service, action, form) = match service::route(&self.world, &request) {
             Some((service, action)) => (service, action.to_owned(), Form::default()),
             None => match request.form() {
-                Ok(form) => (Service::Sts, form.value("Action").unwrap_or_default().to_owned(), form),
+                Ok(form) => {
+                    let iam = form.value("Version") == Some(iam::VERSION);
+                    let action = form.value("Action").unwrap_or_default().to_owned();
+                    (if iam { Service::Iam } else { Service::Sts }, action, form)
+                }
                 Err(refusal) => {
                     let page = Page::refusal(Service::Sts, &refusal);
                     return Reply { page, date: ambient::now(), delivery: Delivery::Whole };
@@ -129,7 +148,7 @@ impl Station {
             None if plan.delivery == Delivery::Dropped => Ok(Page::text("")),
             None => {
                 let mut state = self.state();
-                let desk = &mut state.desk(number, now, plan.lifetime);
+                let desk = &mut state.desk(number, now, &plan);
                 self.perform(service, &action, &request, &form, desk)
             }
         };
@@ -154,10 +173,12 @@ impl Station {
     ) -> Result<Page, Refusal> {
         let world = &self.world;
         match service {
-            Service::Sts => {
-                let answer = self.sts(action, request, form, desk)?;
+            Service::Sts | Service::Iam => {
+                let is_iam = matches!(service, Service::Iam);
+                let answer = self.query(is_iam, action, request, form, desk)?;
                 let request_id = answer::request_id();
-                Ok(Page::xml(answer.document(action, &request_id), request_id))
+                let namespace = if is_iam { answer::IAM } else { answer::STS };
+                Ok(Page::xml(answer.document(namespace, action, &request_id), request_id))
             }
             Service::Instance(instance) => instance::answer(world, desk, instance, request),
             Service::Container(container) => container::answer(world, desk, container, request),
@@ -168,7 +189,15 @@ impl Station {
         }
     }
 
-    fn sts(&self, action: &str, request: &Request, form: &Form, desk: &mut Desk<'_>) -> Result<Answer, Refusal> {
+    /// Answers a call of the query protocol, of STS or IAM.
+    fn query(
+        &self,
+        is_iam: bool,
+        action: &str,
+        request: &Request,
+        form: &Form,
+        desk: &mut Desk<'_>,
+    ) -> Result<Answer, Refusal> {
         if request.path != "/" || !matches!(request.method.as_str(), "GET" | "POST") {
             return Err(Refusal::new(404, "UnknownOperationException", "There is nothing at this path"));
         }
@@ -180,7 +209,8 @@ impl Station {
                 "The request is missing an action or a required parameter.",
             ));
         }
-        if !ACTIONS.contains(&action) || version != VERSION {
+        let known = if is_iam { iam::ACTIONS.contains(&action) } else { ACTIONS.contains(&action) };
+        if !known || !is_iam && version != VERSION {
             let message = format!("Could not find operation {action} for version {version}");
             return Err(Refusal::new(400, "InvalidAction", message));
         }
@@ -189,13 +219,16 @@ impl Station {
         }
         let claim = Claim::read(request)?;
         desk.calls.identify(desk.number, &claim.access_key_id, None);
-        let caller = authenticate(&self.world, desk.sessions, &claim, request, desk.now)?;
+        let caller = authenticate(desk, &claim, request, if is_iam { "iam" } else { "sts" })?;
         desk.calls.identify(desk.number, &claim.access_key_id, Some(caller.holder.arn()));
+        if is_iam {
+            return iam::answer(&self.world, desk, &caller, action, form);
+        }
         match action {
             "AssumeRole" => assume_role::answer(&self.world, desk, &caller, form),
             "GetSessionToken" => plain_actions::session_token(desk, &caller, form),
-            "GetAccessKeyInfo" => plain_actions::access_key_info(&self.world, &caller, form),
-            "DecodeAuthorizationMessage" => Err(plain_actions::decoded_message(&caller)),
+            "GetAccessKeyInfo" => plain_actions::access_key_info(desk, &caller, form),
+            "DecodeAuthorizationMessage" => Err(plain_actions::decoded_message(desk, &caller)),
             _ => Ok(plain_actions::caller_identity(&caller)),
         }
     }
@@ -203,8 +236,9 @@ impl Station {
 
 impl State {
     /// Lays out what actions need, while the rest stays locked away.
-    fn desk(&mut self, number: u64, now: SystemTime, lifetime: Option<Duration>) -> Desk<'_> {
+    fn desk(&mut self, number: u64, now: SystemTime, plan: &Plan) -> Desk<'_> {
         Desk {
+            access_keys: &mut self.access_keys,
             sessions: &mut self.sessions,
             used_codes: &mut self.used_codes,
             instance: &mut self.instance,
@@ -214,20 +248,16 @@ impl State {
             calls: &mut self.calls,
             number,
             now,
-            lifetime,
+            lifetime: plan.lifetime,
+            key_delay: plan.key_delay,
         }
     }
 }
 
 /// Who is calling: key, token, expiry, scope, and the signature last.
-fn authenticate(
-    world: &World,
-    sessions: &Sessions,
-    claim: &Claim,
-    request: &Request,
-    now: SystemTime,
-) -> Result<Caller, Refusal> {
-    let (caller, secret) = match sessions.find(&claim.access_key_id) {
+fn authenticate(desk: &Desk<'_>, claim: &Claim, request: &Request, service: &str) -> Result<Caller, Refusal> {
+    let now = desk.now;
+    let (caller, secret) = match desk.sessions.find(&claim.access_key_id) {
         Some((credentials, holder)) => {
             if claim.token.as_ref() != Some(&credentials.token) {
                 return Err(Refusal::invalid_client_token());
@@ -235,14 +265,15 @@ fn authenticate(
             if credentials.expires <= now {
                 return Err(Refusal::expired_token());
             }
-            (Caller { holder: holder.clone(), temporary: true }, &credentials.secret)
+            (Caller { holder: holder.clone(), issued: Some(credentials.issued) }, &credentials.secret)
         }
         None => {
-            let user = world.user_of_key(&claim.access_key_id).filter(|user| user.active && claim.token.is_none());
-            let user = user.ok_or_else(Refusal::invalid_client_token)?;
-            (Caller { holder: Holder::User { user: user.clone(), mfa_at: None }, temporary: false }, &user.secret)
+            let key = desk.access_keys.find(&claim.access_key_id, now);
+            let key =
+                key.filter(|key| key.active && claim.token.is_none()).ok_or_else(Refusal::invalid_client_token)?;
+            (Caller { holder: Holder::User { user: key.user.clone(), mfa_at: None }, issued: None }, &key.secret)
         }
     };
-    claim.check_scope(request, "sts", now)?;
+    claim.check_scope(request, service, now)?;
     if claim.matches(request, secret) { Ok(caller) } else { Err(Refusal::wrong_signature()) }
 }

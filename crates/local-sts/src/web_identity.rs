@@ -66,7 +66,7 @@ pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, form: &Form) -> Result<
     let session = RoleSession { session_policies, ..RoleSession::plain(&world.partition, role, wish.session_name) };
     let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), expires)?;
+    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
     Ok(Answer::default()
         .credentials(credentials)
         .element("SubjectFromWebIdentityToken", &claims.subject)
