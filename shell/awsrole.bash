@@ -38,6 +38,7 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_failed=''     # names that could not be set, each between spaces
   __awsrole_depth=1       # how many of the files count
   __awsrole_deadline=0    # when to ask again, in epoch seconds; 0: never
+  __awsrole_since=0       # when that was said: an earlier time of day is a clock that was set back
   __awsrole_file='' __awsrole_view='' __awsrole_direnv='' __awsrole_unit='' __awsrole_at=''
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted
 fi
@@ -97,13 +98,16 @@ __awsrole_fresh() {
     outer) if [[ -z ${__awsrole_files[0]-}$__awsrole_file ]]; then \builtin return 0; fi ;;
   esac
   if ! \builtin test "${__awsrole_views[-1]}${__awsrole_line[0]-}/${DIRENV_WATCHES-}" = "$__awsrole_view"; then \builtin return 1; fi
-  if ((__awsrole_deadline)); then
-    __awsrole_read_clock
-    if ((__awsrole_now >= __awsrole_deadline)); then
-      if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
-      \builtin return 1
-    fi
+  if __awsrole_is_due; then
+    if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
+    \builtin return 1
   fi
+}
+
+__awsrole_is_due() {
+  if ((!__awsrole_deadline)); then \builtin return 1; fi
+  __awsrole_read_clock
+  ((__awsrole_now >= __awsrole_deadline || __awsrole_now < __awsrole_since))
 }
 
 __awsrole_read_clock() {
@@ -248,7 +252,7 @@ __awsrole_close() {
   __awsrole_look_at_unit
   __awsrole_unit=$__awsrole_unit_now
   __awsrole_read_clock
-  __awsrole_deadline=$((__awsrole_now + 30))
+  __awsrole_since=$__awsrole_now __awsrole_deadline=$((__awsrole_now + 30))
 }
 
 # --- sync ------------------------------------------------------------------------------------------------------------
@@ -309,6 +313,8 @@ __awsrole_done() { # STATE DEADLINE DEPTH
   __awsrole_view=${__awsrole_views[$3]-${__awsrole_views[-1]}}${__awsrole_line[0]-}/$__awsrole_direnv
   __awsrole_look_at_unit
   __awsrole_unit=$__awsrole_unit_now
+  __awsrole_read_clock
+  __awsrole_since=$__awsrole_now
   if [[ $1 == closed ]]; then __awsrole_close; fi
   if (($2)) || [[ $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
@@ -393,8 +399,7 @@ __awsrole_moved() {
 __awsrole_before_command() {
   \builtin local -
   \builtin set +aeuxvET
-  __awsrole_read_clock
-  if ((__awsrole_deadline && __awsrole_now >= __awsrole_deadline)); then __awsrole_hook prompt; fi
+  if __awsrole_is_due; then __awsrole_hook prompt; fi
 }
 
 __awsrole_bash() { # Is this bash at least version $1?

@@ -37,6 +37,7 @@ if not set -q __awsrole_state
     set -g __awsrole_failed # names that could not be hidden
     set -g __awsrole_depth 1 # how many of the files count
     set -g __awsrole_deadline 0 # when to ask again, in epoch seconds; 0: never
+    set -g __awsrole_since 0 # when that was said: an earlier time of day is a clock that was set back
     set -g __awsrole_file ''
     set -g __awsrole_view ''
     set -g __awsrole_direnv ''
@@ -116,7 +117,13 @@ end
 function __awsrole_is_due
     test $__awsrole_deadline -ne 0; or return 1
     set -l now (builtin path mtime -R -- $__awsrole_clock)
-    test -z "$now"; or test $now -ge $__awsrole_deadline
+    test -z "$now"; or test $now -ge $__awsrole_deadline; or test $now -lt $__awsrole_since
+end
+
+function __awsrole_note_time
+    set -l now (builtin path mtime -R -- $__awsrole_clock)
+    set -g __awsrole_since "$now"
+    test -n "$now"; or set -g __awsrole_since 0
 end
 
 # --- save, set, hide, restore ----------------------------------------------------------------------------------------
@@ -279,8 +286,8 @@ function __awsrole_close
     set -g __awsrole_pending ''
     __awsrole_look_at_unit
     set -g __awsrole_unit $__awsrole_unit_now
-    set -l now (builtin path mtime -R -- $__awsrole_clock)
-    set -g __awsrole_deadline (builtin math "$now + 30")
+    __awsrole_note_time
+    set -g __awsrole_deadline (builtin math "$__awsrole_since + 30")
 end
 
 # --- sync ------------------------------------------------------------------------------------------------------------
@@ -360,6 +367,7 @@ function __awsrole_done -a state deadline depth
     set -g __awsrole_view "$views[-1]$__awsrole_line/$__awsrole_direnv"
     __awsrole_look_at_unit
     set -g __awsrole_unit $__awsrole_unit_now
+    __awsrole_note_time
     if test $state = closed
         __awsrole_close
         test $deadline -eq 0; and return

@@ -38,6 +38,7 @@ __awsrole_start() {
   \builtin typeset -ga __awsrole_failed   # names that could not be set
   \builtin typeset -g __awsrole_depth=1    # how many of the files count
   \builtin typeset -g __awsrole_deadline=0 # when to ask again, in epoch seconds; 0: never
+  \builtin typeset -g __awsrole_since=0    # when that was said: an earlier time of day is a clock that was set back
   \builtin typeset -g __awsrole_file= __awsrole_view= __awsrole_direnv= __awsrole_unit= __awsrole_at=
   \builtin typeset -g __awsrole_line= __awsrole_event= __awsrole_unit_now=
   \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views
@@ -98,10 +99,14 @@ __awsrole_fresh() {
     outer) if [[ -z $__awsrole_files[1]$__awsrole_file ]]; then return 0; fi ;;
   esac
   if [[ "$__awsrole_views[-1]$__awsrole_line/${DIRENV_WATCHES-}" != "$__awsrole_view" ]]; then return 1; fi
-  if (( __awsrole_deadline && EPOCHSECONDS >= __awsrole_deadline )); then
+  if __awsrole_is_due; then
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     return 1
   fi
+}
+
+__awsrole_is_due() {
+  (( __awsrole_deadline && (EPOCHSECONDS >= __awsrole_deadline || EPOCHSECONDS < __awsrole_since) ))
 }
 
 # --- save, set, hide, restore ----------------------------------------------------------------------------------------
@@ -229,7 +234,8 @@ __awsrole_close() {
   __awsrole_set AWSROLE_STATE closed
   __awsrole_look_at_unit
   __awsrole_unit=$__awsrole_unit_now
-  __awsrole_state=closed __awsrole_pending= __awsrole_deadline=$(( EPOCHSECONDS + 30 ))
+  __awsrole_state=closed __awsrole_pending= __awsrole_since=$EPOCHSECONDS
+  __awsrole_deadline=$(( __awsrole_since + 30 ))
 }
 
 # --- sync ------------------------------------------------------------------------------------------------------------
@@ -292,6 +298,7 @@ __awsrole_done() { # STATE DEADLINE DEPTH
   __awsrole_view=${__awsrole_views[$3+1]-$__awsrole_views[-1]}$__awsrole_line/$__awsrole_direnv
   __awsrole_look_at_unit
   __awsrole_unit=$__awsrole_unit_now
+  __awsrole_since=$EPOCHSECONDS
   if [[ $1 == closed ]]; then __awsrole_close; fi
   if [[ $2 != 0 || $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
@@ -362,8 +369,7 @@ __awsrole_chpwd() {
 # While the prompt sat there, the role may have fallen due; and Ctrl-C at a prompt's hooks leaves them half done.
 __awsrole_preexec() {
   \builtin emulate -LR zsh -o no_aliases
-  if [[ -n $__awsrole_pending ]] || (( $#__awsrole_lifted )) ||
-    (( __awsrole_deadline && EPOCHSECONDS >= __awsrole_deadline )); then __awsrole_hook prompt; fi
+  if [[ -n $__awsrole_pending ]] || (( $#__awsrole_lifted )) || __awsrole_is_due; then __awsrole_hook prompt; fi
 }
 
 # First of all, so that a theme's own hook sees the new values; but around direnv, wherever that stands.

@@ -2,9 +2,11 @@
 
 import os
 import pwd
+import signal
+import termios
 
 import pytest
-from scene import ASK, CLOSED, FIXTURE, Scene, awsroles, guarded, wait_for
+from scene import ASK, CLOSED, FIXTURE, Scene, awsroles, descendants, guarded, program, wait_for
 from support.world import THERE
 
 
@@ -16,7 +18,8 @@ def test_others_are_told_where_the_question_is(scene, shell):
     [process] = awsroles(first.process.pid)
     said = other.run(f"cd {shop}")
     assert ASK not in said and said.count("awsrole: ") == 1
-    assert f"is being asked for in another terminal (process {process})" in said
+    place = os.readlink(f"/proc/{process}/fd/2")
+    assert place.startswith("/dev/pts/") and f"is being asked for in the terminal {place} (process {process})" in said
     assert "answer there; this shell follows at its next prompt" in said
     assert other.key() == CLOSED
     assert "awsrole" not in other.run("")
@@ -32,7 +35,7 @@ def test_another_role_of_the_same_user_waits_as_well(scene):
     first.type(f"cd {shop}")
     first.asked()
     said = other.run(f"cd {audit}")
-    assert ASK not in said and "is being asked for in another terminal" in said
+    assert ASK not in said and "is being asked for in the terminal /dev/pts/" in said
     first.answer(scene.code())
     other.run("")
     assert other.key().startswith("ASIA") and other.key() != first.key()
@@ -89,6 +92,35 @@ def test_a_program_gives_none(scene, program, part):
     assert ASK not in said and part in said
     assert "awsrole:" not in tty.run("") + tty.run("")
     assert tty.key() == CLOSED and scene.sts.calls() == []
+
+
+def test_a_program_that_never_ends(scene):
+    scene.write(".config/awsrole/config.toml", "mfa_process = 'echo 123456; sleep 600'\n[limits]\nprocess = '1s'\n")
+    tty = scene.terminal("bash")
+    said = tty.run(f"cd {scene.shop()}")
+    assert "mfa_process wasn't done within 1 s" in said and "`process` in [limits]" in said
+    assert tty.key() == CLOSED and scene.sts.calls() == []
+    assert not [child for child in descendants(tty.process.pid) if program(child) == "sleep"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_that_ends_the_question_gives_the_terminal_back(scene, shell, number):
+    shop = scene.shop()
+    tty = scene.terminal(shell)
+    before = tty.modes()
+    tty.type(f"cd {shop}")
+    tty.asked()
+    [process] = awsroles(tty.process.pid)
+    at = os.open(os.readlink(f"/proc/{process}/fd/2"), os.O_RDWR | os.O_NOCTTY)
+    asking = termios.tcgetattr(at)
+    os.kill(process, number)
+    tty.wait()
+    # fish sets its own modes at each prompt, the others leave them as they are.
+    assert tty.modes() == before
+    assert not asking[3] & termios.ICANON and not asking[3] & termios.ISIG
+    os.close(at)
+    assert tty.key() == CLOSED
+    assert "interrupted" not in tty.run("")
 
 
 def test_a_program_is_not_the_projects_to_name(scene):

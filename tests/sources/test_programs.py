@@ -79,7 +79,7 @@ BAD = {
     "killed": ("echo 'CANARY'; kill -9 $$", "ended with"),
     "time in words": (f"echo '{keys_json(BYSTANDER, SessionToken='CANARY', Expiration='tomorrow')}'", "its Expiration isn't a time"),
     "not there": ("exec /nowhere/at/all", "127"),
-    "bytes": ("printf '\\377\\376'", "its output can't be read"),
+    "bytes": ("printf '\\377\\376'", "gave an output that can't be read"),
 }
 
 

@@ -1,13 +1,13 @@
 //! Asks a person for an MFA code on the terminal, or a program of theirs.
 
 use std::cell::Cell;
-use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use awsrole_core::context::Context;
 use awsrole_core::mfa::{Authenticator, Code, NoCode, Question};
 use awsrole_core::problem::escape;
 use awsrole_core::user_config::UserConfig;
+use awsrole_sts::{Limits, program};
 
 use crate::ambient;
 use crate::report::say;
@@ -42,12 +42,17 @@ impl Authenticator for Person<'_> {
         if let Some(command) = &settings.mfa_process {
             begin(&format!("mfa_process (process {me})"));
             wait_for_a_fresh_step(question)?;
-            let digits = from_program(command, question, self.context)?;
+            let limit = settings.limits.process.unwrap_or(Limits::default().process);
+            let device = ("AWSROLE_MFA_SERIAL", question.serial.as_str());
+            let digits = program::run(command, &self.context.env, device, limit).map_err(NoCode::Process)?;
             return Code::parse(&digits, step())
                 .map_err(|_| NoCode::Process("printed something else than six digits".to_owned()));
         }
         let terminal = Terminal::open().map_err(no_code)?;
-        begin(&format!("another terminal (process {me})"));
+        begin(&match Terminal::name() {
+            Some(name) => format!("the terminal {name} (process {me})"),
+            None => format!("another terminal (process {me})"),
+        });
         say(format!("{} needs an MFA code", question.purpose));
         wait_for_a_fresh_step(question)?;
         let digits =
@@ -80,26 +85,4 @@ fn wait_for_a_fresh_step(question: &Question<'_>) -> Result<(), NoCode> {
 
 fn step() -> u64 {
     ambient::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / STEP
-}
-
-/// How a program ended, as a shell counts it: 127 is a program that isn't there.
-fn ended(code: Option<i32>) -> String {
-    match code {
-        Some(127) => "isn't there (exit code 127)".to_owned(),
-        Some(code) => format!("ended with exit code {code}"),
-        None => "was killed".to_owned(),
-    }
-}
-
-/// Runs the user's own program. The device is in its environment; the code is what it prints.
-fn from_program(command: &str, question: &Question<'_>, context: &Context) -> Result<String, NoCode> {
-    let failed = |why: String| NoCode::Process(why);
-    let mut process = Command::new("/bin/sh");
-    process.arg("-c").arg(command).env_clear().envs(&context.env.0).env("AWSROLE_MFA_SERIAL", question.serial.as_str());
-    let spawned = process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).output();
-    let output = spawned.map_err(|e| failed(format!("can't be started by /bin/sh: {e}")))?;
-    if !output.status.success() {
-        return Err(failed(ended(output.status.code())));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -100,7 +100,7 @@ fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
 fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>) -> T) -> T {
     with_remote(outer, |sts| {
         let sources = RemoteSources { sts, env: &outer.env };
-        act(Outside { sts, sources: &sources, authenticator: &Person::new(may_ask, outer) })
+        act(Outside { sts, sources: &sources, authenticator: &Person::new(may_ask, outer), clock: ambient::now })
     })
 }
 
@@ -157,23 +157,30 @@ fn role_or_chosen(named: Option<&str>, context: &Context, files: &[PathBuf]) -> 
     named.map(str::to_owned).or_else(|| Outer::of(&context.env).chosen(files))
 }
 
+/// The plans of a directory's roles, and why one of them can't be made. A role may appear twice: by
+/// its name and as the default.
+fn plans(outer: &Context, allowed: &Allowed) -> (Vec<RolePlan>, Option<Problem>) {
+    let mut plans = Vec::new();
+    let mut problem = None;
+    for name in allowed.config().role_names().map(Some).chain([None]) {
+        match plan_of(outer, allowed, name) {
+            Ok(plan) => plans.push(plan),
+            Err(why) => problem = Some(why),
+        }
+    }
+    (plans, problem)
+}
+
 /// The cache's names that `of` picks from the plans of a directory's roles, and that of the role which
 /// the shell holds: a command typed inside may be unable to plan it again.
 fn entries(
     context: &Context,
-    outer: &Context,
-    allowed: &Allowed,
+    (plans, problem): (Vec<RolePlan>, Option<Problem>),
     of: impl Fn(&RolePlan) -> Vec<String>,
 ) -> Result<Vec<String>, Problem> {
     let mut entries: Vec<String> = Outer::of(&context.env).role.map(|state| state.entry).into_iter().collect();
     entries.retain(|entry| !entry.is_empty());
-    let mut problem = None;
-    for name in allowed.config().role_names().map(Some).chain([None]) {
-        match plan_of(outer, allowed, name) {
-            Ok(plan) => entries.extend(of(&plan)),
-            Err(why) => problem = Some(why),
-        }
-    }
+    entries.extend(plans.iter().flat_map(of));
     match problem {
         Some(problem) if entries.is_empty() => Err(problem),
         _ => Ok(entries),

@@ -1,13 +1,17 @@
 //! A question on the person's terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex};
 
 use rustix::process::{Signal, getpgrp, kill_current_process_group};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
-    tcgetpgrp, tcsetattr,
+    tcgetpgrp, tcsetattr, ttyname,
 };
+use signal_hook::consts::{SIGHUP, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +22,13 @@ pub(crate) enum NoAnswer {
     Cancelled,
 }
 
-/// The terminal, in the mode that a question needs. Its old mode comes back on every way out.
+/// The terminal, in the mode that a question needs. Its old mode comes back on every way out, except
+/// where a process is killed in the way that it can't notice.
 pub(crate) struct Terminal {
     device: File,
     before: Termios,
+    /// Whether a question stands.
+    asking: Arc<Mutex<bool>>,
 }
 
 impl Terminal {
@@ -34,7 +41,30 @@ impl Terminal {
             return Err(NoAnswer::NoTerminal);
         }
         let before = tcgetattr(&device).map_err(|_| NoAnswer::NoTerminal)?;
-        Ok(Self { device, before })
+        let terminal = Self { device, before, asking: Arc::default() };
+        terminal.restore_on_signals();
+        Ok(terminal)
+    }
+
+    /// Who ends this process with a signal gets the terminal back as it was before the question.
+    fn restore_on_signals(&self) {
+        let Ok(device) = self.device.try_clone() else { return };
+        let Ok(mut signals) = Signals::new([SIGHUP, SIGTERM]) else { return };
+        let (before, asking) = (self.before.clone(), Arc::clone(&self.asking));
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                if asking.lock().is_ok_and(|asking| *asking) {
+                    let _ = tcsetattr(&device, OptionalActions::Now, &before);
+                }
+                let _ = emulate_default_handler(signal);
+            }
+        });
+    }
+
+    /// The terminal's own name, such as `/dev/pts/3`: what was opened is `/dev/tty`, whichever it is.
+    pub(crate) fn name() -> Option<String> {
+        let streams = (ttyname(io::stderr(), Vec::new()), ttyname(io::stdin(), Vec::new()));
+        streams.0.or(streams.1).ok()?.into_string().ok()
     }
 
     /// Puts a question and reads a line. Keys come one by one and Ctrl-C comes as a key: were it a
@@ -46,6 +76,7 @@ impl Terminal {
         mode.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
         mode.special_codes[SpecialCodeIndex::VMIN] = 1;
         mode.special_codes[SpecialCodeIndex::VTIME] = 0;
+        self.note_asking(true);
         tcsetattr(&self.device, OptionalActions::Now, &mode).map_err(|_| NoAnswer::NoTerminal)?;
         // What was typed before the question was seen can't be its answer.
         let _ = tcflush(&self.device, QueueSelector::IFlush);
@@ -93,6 +124,13 @@ impl Terminal {
 
     fn restore(&self) {
         let _ = tcsetattr(&self.device, OptionalActions::Now, &self.before);
+        self.note_asking(false);
+    }
+
+    fn note_asking(&self, now: bool) {
+        if let Ok(mut asking) = self.asking.lock() {
+            *asking = now;
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::cache::{Cache, Patience};
 use crate::context::{Context, Env};
 use crate::environment::EnvDiff;
 use crate::generation;
-use crate::obtain::{Outside, Wish, obtain};
+use crate::obtain::{LAST_SECOND, Outside, Wish, obtain};
 use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::profiles::Profiles;
@@ -26,6 +26,9 @@ use crate::user_config::UserConfig;
 /// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
 /// in another terminal.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// With so little left of a role that can't be renewed, it is said, once.
+const ENDING: Duration = Duration::from_secs(60);
 
 /// Why a shell asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,9 @@ pub struct Export {
     pub depth: usize,
     /// The role is due: somebody must renew it while the prompt stays free.
     pub renew: bool,
+    /// The role can't be renewed, and ends within a minute. The deadline is its end then: nothing
+    /// else happens before, so that it is said once.
+    pub ending: bool,
     /// What a person should be told.
     pub problem: Option<Problem>,
     /// What a person should be told although all is well; each one line.
@@ -105,10 +111,11 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
     let state = |change, depth, problem| Export {
         adopt: Vec::new(),
         chosen: None,
-        deadline: matches!(change, Change::Closed).then(|| context.now + LOOK_AGAIN),
+        deadline: matches!(change, Change::Closed).then(|| (outside.clock)() + LOOK_AGAIN),
         change,
         depth,
         renew: false,
+        ending: false,
         problem,
         notices: Vec::new(),
     };
@@ -162,11 +169,17 @@ fn enter(
     }
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
     let diff = EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy(), role);
+    // Getting them may have taken a while.
+    let now = (outside.clock)();
+    let left = obtained.credentials.remaining(now);
+    let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(LAST_SECOND));
+    let ending = obtained.problem.is_some() && left < ENDING;
     // While a renewal is under way its result is looked for before the old credentials end.
-    let soon = LOOK_AGAIN.min(obtained.credentials.remaining(context.now) / 2).max(Duration::from_secs(1));
+    let soon = now + LOOK_AGAIN.min(left / 2).max(Duration::from_secs(1));
     let deadline = match &obtained.problem {
         None if !obtained.due => obtained.credentials.renew_at(),
-        _ => obtained.credentials.expiration.map(|end| end.min(context.now + soon)),
+        _ if ending => end,
+        _ => end.map(|end| end.min(soon)),
     };
     Ok(Export {
         adopt: Vec::new(),
@@ -175,6 +188,7 @@ fn enter(
         deadline,
         depth: 1,
         renew: obtained.due && obtained.problem.is_none(),
+        ending,
         problem: obtained.problem,
         notices: if obtained.fresh { plan.notices } else { Vec::new() },
     })

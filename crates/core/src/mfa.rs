@@ -83,7 +83,7 @@ impl NoCode {
                     .hint("`awsrole refresh`, or the same command again, asks again")
             }
             Self::Process(why) => {
-                needs.because(format!("mfa_process {why}")).hint("`mfa_process` in your config.toml must print six digits; it finds the device in AWSROLE_MFA_SERIAL")
+                needs.because(format!("mfa_process {why}")).hint("`mfa_process` in your config.toml must print six digits, within the time that `process` in [limits] gives it; it finds the device in AWSROLE_MFA_SERIAL")
             }
         }
     }

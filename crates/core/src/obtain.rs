@@ -21,6 +21,14 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 /// With so little left, credentials are renewed while the person waits.
 const AT_THE_END: Duration = Duration::from_secs(3);
 
+/// Credentials that end within a second are as good as ended: a command that got them would start
+/// too late.
+pub(crate) const LAST_SECOND: Duration = Duration::from_secs(1);
+
+/// How far in the future an entry may have been made: another process may have started a little
+/// later than this one.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
 /// From this age on an MFA session may be too old for a trust policy with `aws:MultiFactorAuthAge`.
 const OLD_MFA: Duration = Duration::from_secs(300);
 
@@ -33,6 +41,8 @@ pub struct Outside<'a> {
     pub sources: &'a dyn Sources,
     /// A person with an authenticator, or a program of theirs.
     pub authenticator: &'a dyn Authenticator,
+    /// The clock: what is asked of the others may take so long that what was good is over.
+    pub clock: fn() -> SystemTime,
 }
 
 /// What is wanted beside the role itself.
@@ -98,8 +108,14 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
             return done(entry.credentials, problem).map(|obtained| Obtained { due: true, ..obtained });
         }
     }
+    // What there is, is still good: better than nothing, and the reason is told.
+    let kept = || {
+        let now = (outside.clock)();
+        let left = |entry: &Entry| entry.credentials.remaining(now);
+        cache.load(&key, now).filter(|entry| left(entry) >= wish.at_least && left(entry) > LAST_SECOND)
+    };
     if let Some(failure) = cache.failure(&key, wish.now, wish.patience) {
-        return match cache.load(&key, wish.now).filter(|entry| entry.credentials.remaining(wish.now) >= wish.at_least) {
+        return match kept() {
             Some(entry) => done(entry.credentials, Some(failure.problem)),
             None => Err(failure.problem.into()),
         };
@@ -111,12 +127,9 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
         Ok(credentials) => return done(credentials, None).map(|obtained| Obtained { fresh: true, ..obtained }),
         Err(failed) => failed,
     };
-    // What there is, is still good: better than nothing, and the reason is told.
-    match cache.load(&key, wish.now) {
-        Some(entry) if entry.credentials.remaining(wish.now) >= wish.at_least => {
-            done(entry.credentials, Some(failed.problem))
-        }
-        _ => Err(failed.into()),
+    match kept() {
+        Some(entry) => done(entry.credentials, Some(failed.problem)),
+        None => Err(failed.into()),
     }
 }
 
@@ -186,13 +199,20 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// The time after all that was waited for.
+    fn now(&self) -> SystemTime {
+        (self.outside.clock)()
+    }
+
     /// Whether an entry will do for the first `count` links.
     fn is_good(&self, count: usize, entry: &Entry) -> bool {
         let last = count == self.plan.steps.len();
         let enough = !last || entry.credentials.remaining(self.wish.now) >= self.wish.at_least;
         // What was fetched for a directory without a pin may not say whose it is.
         let known = !last || self.plan.pin.is_none() || entry.credentials.arn.is_some();
-        enough && known && !entry.is_due(self.wish.now)
+        // Handed out in the future: the clock was set back, and their end is nearer than it looks.
+        let dated = entry.credentials.issued <= self.wish.now + CLOCK_SLACK;
+        enough && known && dated && !entry.is_due(self.wish.now)
     }
 
     fn cached(&self, count: usize, key: &str) -> Option<Credentials> {
@@ -220,7 +240,7 @@ impl Walk<'_> {
         // Before the lock is given back, lest the next one who waits for it asks again.
         let remembered = match &result {
             Err(Failed { problem, kind: Some(kind), .. }) if count == self.plan.steps.len() => {
-                self.cache.remember(&key, self.wish.now, *kind, problem)
+                self.cache.remember(&key, self.now(), *kind, problem)
             }
             _ => Ok(()),
         };
@@ -228,8 +248,8 @@ impl Walk<'_> {
         // An inner link that can't be renewed serves to its end.
         if let (Err(failed), true) = (&result, count < self.plan.steps.len())
             && !failed.here
-            && let Some(entry) = self.cache.load(&key, self.wish.now).filter(|entry| !entry.stale)
-            && entry.credentials.remaining(self.wish.now) > AT_THE_END
+            && let Some(entry) = self.cache.load(&key, self.now()).filter(|entry| !entry.stale)
+            && entry.credentials.remaining(self.now()) > AT_THE_END
         {
             return Ok(entry.credentials);
         }

@@ -6,6 +6,7 @@
 mod client;
 mod clock;
 mod process;
+pub mod program;
 mod refusal;
 mod sign_in;
 mod sources;

@@ -1,10 +1,7 @@
 //! `credential_process`: a program of the user's that prints credentials (AWS SDKs and Tools
 //! Reference Guide, "Process credential provider").
 
-use std::io::Read;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use awsrole_core::context::Env;
 use awsrole_core::credentials::Credentials;
@@ -13,6 +10,8 @@ use awsrole_core::secret::Secret;
 use awsrole_core::source::{IN_PROCESS, Process};
 use serde::Deserialize;
 use zeroize::Zeroizing;
+
+use crate::program;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -35,20 +34,8 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
                 process.profile
             ))
     };
-    let start = Instant::now();
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(&process.command).env_clear().envs(&env.0).env(IN_PROCESS, "1");
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
-    let mut child = spawned.map_err(|e| failed(format!("/bin/sh can't be started: {e}")))?;
-    let text = output(&mut child, limit).map_err(&failed)?;
-    let status = end(&mut child, limit.saturating_sub(start.elapsed())).map_err(&failed)?;
-    if !status.success() {
-        return Err(failed(match status.code() {
-            Some(127) => "its program isn't there (exit code 127)".to_owned(),
-            Some(code) => format!("it ended with exit code {code}"),
-            None => "it was killed".to_owned(),
-        }));
-    }
+    let text =
+        program::run(&process.command, env, (IN_PROCESS, "1"), limit).map_err(|why| failed(format!("it {why}")))?;
     if text.trim().is_empty() {
         return Err(failed("it printed nothing".to_owned()));
     }
@@ -72,53 +59,6 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
         expiration,
         arn: None,
     })
-}
-
-/// Reads all that a child prints, and ends it when its time is up.
-fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, String> {
-    let Some(mut pipe) = child.stdout.take() else {
-        return Err("its output can't be read".to_owned());
-    };
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
-        let read = pipe.read_to_string(&mut text).map(|_| text).map_err(|e| format!("its output can't be read: {e}"));
-        let _ = sender.send(read);
-    });
-    receiver.recv_timeout(limit).unwrap_or_else(|_| Err(too_long(child, limit)))
-}
-
-/// Waits for a child that has printed all, and ends it when its time is up.
-fn end(child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
-    let start = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) if start.elapsed() >= limit => return Err(too_long(child, limit)),
-            Ok(None) => std::thread::sleep(Duration::from_millis(5)),
-            Err(e) => return Err(e.to_string()),
-        }
-    }
-}
-
-fn too_long(child: &mut Child, limit: Duration) -> String {
-    kill_with_descendants(child.id());
-    let _ = child.kill();
-    let _ = child.wait();
-    format!("it wasn't done within {} s", limit.as_secs())
-}
-
-/// Ends what a process started. It is in our process group, which has the terminal, so the group
-/// can't be ended; where the system has no such lists of children, the process alone ends.
-fn kill_with_descendants(id: u32) {
-    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-    for child in children.split_whitespace().filter_map(|word| word.parse::<u32>().ok()) {
-        kill_with_descendants(child);
-        let pid = i32::try_from(child).ok().and_then(rustix::process::Pid::from_raw);
-        if let Some(pid) = pid {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-    }
 }
 
 /// An ISO 8601 time; those that SDKs accept beside `Z` are rare offsets, refused here by name.

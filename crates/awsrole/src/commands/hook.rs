@@ -95,7 +95,7 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
         let known = match event {
             Event::Cd | Event::Prompt => false,
             Event::Retry => true,
-            Event::Due => holds_role && !is_ending(export, now),
+            Event::Due => holds_role && !export.ending,
             Event::Renewal => true,
         };
         if !known {
@@ -108,12 +108,6 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
         }
         say(entered(diff, export.deadline, now));
     }
-}
-
-/// Whether the role has less than a minute to live although it should have been renewed.
-fn is_ending(export: &Export, now: SystemTime) -> bool {
-    let left = export.deadline.and_then(|time| time.duration_since(now).ok()).unwrap_or_default();
-    left < Duration::from_secs(29)
 }
 
 fn entered(diff: &EnvDiff, deadline: Option<SystemTime>, now: SystemTime) -> String {

@@ -2,7 +2,6 @@
 
 use awsrole_core::cache::{Cache, Patience};
 use awsrole_core::context::Context;
-use awsrole_core::export::plan_of;
 use awsrole_core::generation;
 use awsrole_core::plan::RolePlan;
 
@@ -13,8 +12,8 @@ use crate::report::{Failure, Outcome};
 pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
     let (outer, allowed, _) = super::allowed(None, context)?;
     let cache = Cache::in_dir(&context.paths.cache);
-    for name in allowed.config().role_names().map(Some).chain([None]) {
-        let Ok(plan) = plan_of(&outer, &allowed, name) else { continue };
+    let plans = super::plans(&outer, &allowed);
+    for plan in &plans.0 {
         if cache.failure(&plan.cache_key(plan.steps.len()), context.now, Patience::Passing).is_some() {
             // The trust policy may limit the age of MFA: with a new code it may be granted.
             for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
@@ -22,7 +21,7 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
             }
         }
     }
-    for entry in super::entries(context, &outer, &allowed, RolePlan::entries)? {
+    for entry in super::entries(context, plans, RolePlan::entries)? {
         cache.mark_stale(&entry, context.now).map_err(|e| super::own_file(&e))?;
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;

@@ -1,0 +1,80 @@
+//! A program that the user's own files name: run by /bin/sh, within a time, and its output read.
+
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use awsrole_core::context::Env;
+use zeroize::Zeroizing;
+
+/// Runs a command line over an environment and one more variable; returns what it printed. Its
+/// stderr and the terminal are the person's.
+///
+/// # Errors
+/// Why there is no output, in words that follow the program's name: `ended with exit code 2`. What
+/// it printed is never repeated.
+pub fn run(line: &str, env: &Env, more: (&str, &str), limit: Duration) -> Result<Zeroizing<String>, String> {
+    let start = Instant::now();
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(line).env_clear().envs(&env.0).env(more.0, more.1);
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+    let mut child = spawned.map_err(|e| format!("can't be started by /bin/sh: {e}"))?;
+    let text = output(&mut child, limit)?;
+    let status = end(&mut child, limit.saturating_sub(start.elapsed()), limit)?;
+    match status.code() {
+        Some(0) => Ok(text),
+        // As a shell counts.
+        Some(127) => Err("isn't there (exit code 127)".to_owned()),
+        Some(code) => Err(format!("ended with exit code {code}")),
+        None => Err("was killed".to_owned()),
+    }
+}
+
+/// Reads all that a child prints, and ends it when its time is up.
+fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, String> {
+    let unreadable = "gave an output that can't be read";
+    let Some(mut pipe) = child.stdout.take() else {
+        return Err(unreadable.to_owned());
+    };
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
+        let read = pipe.read_to_string(&mut text).map(|_| text).map_err(|e| format!("{unreadable}: {e}"));
+        let _ = sender.send(read);
+    });
+    receiver.recv_timeout(limit).unwrap_or_else(|_| Err(too_long(child, limit)))
+}
+
+/// Waits for a child that has printed all, and ends it when its time is up.
+fn end(child: &mut Child, left: Duration, limit: Duration) -> Result<ExitStatus, String> {
+    let start = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if start.elapsed() >= left => return Err(too_long(child, limit)),
+            Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+            Err(e) => return Err(format!("was lost: {e}")),
+        }
+    }
+}
+
+fn too_long(child: &mut Child, limit: Duration) -> String {
+    kill_with_descendants(child.id());
+    let _ = child.kill();
+    let _ = child.wait();
+    format!("wasn't done within {} s", limit.as_secs())
+}
+
+/// Ends what a process started. It is in our process group, which has the terminal, so the group
+/// can't be ended; where the system has no such lists of children, the process alone ends.
+fn kill_with_descendants(id: u32) {
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    for child in children.split_whitespace().filter_map(|word| word.parse::<u32>().ok()) {
+        kill_with_descendants(child);
+        let pid = i32::try_from(child).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
