@@ -181,6 +181,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  awsrole schema > awsrole.schema.json\n\nEditors that read `#:schema PATH` in a TOML file's first line then complete and check keys."
     )]
     Schema,
+    /// Write the man pages into a folder: awsrole(1), and one for each command
+    #[command(after_help = "Example:\n  awsrole man ~/.local/share/man/man1")]
+    Man {
+        /// The folder; it must be there
+        dir: PathBuf,
+    },
     /// Print completions for a shell
     #[command(after_help = "Example:\n  source <(awsrole completions bash)")]
     Completions {

@@ -65,6 +65,14 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
             out(include_str!("../../../docs/awsrole.schema.json"))?;
             Ok(Outcome::Done)
         }
+        Command::Man { dir } => {
+            clap_mangen::generate_to(Cli::command(), &dir).map_err(|e| {
+                Problem::new(format!("{}: the man pages can't be written", context.shorten(&dir)))
+                    .because(e)
+                    .hint("make the folder first, such as ~/.local/share/man/man1")
+            })?;
+            Ok(Outcome::Done)
+        }
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "awsrole", &mut text);
