@@ -11,7 +11,7 @@ from quickstart import run
 from support.terminal import SHELLS, need
 
 BLOCKS = blocks()
-COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt"}
+COMMANDS = {"clone", "install", "rc", "home", "project", "prompt"}
 FILES = {"file", "config"}
 
 

@@ -1,6 +1,6 @@
 //! The command line, as types.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ pub(crate) enum Command {
     },
     /// Run a command with the directory's role, without the hook
     #[command(
-        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply"
+        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh"
     )]
     Exec {
         /// A [role.NAME] of the file
@@ -134,9 +134,6 @@ pub(crate) enum Command {
         /// How long the credentials must be good at least, such as 45m
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         min_ttl: Option<Duration>,
-        /// For commands that outlive a session: instead of keys, AWS files whose default profile gets new ones
-        #[arg(long)]
-        renew: bool,
         /// The command and its arguments
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
@@ -152,9 +149,6 @@ pub(crate) enum Command {
         /// A [role.NAME] of the file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
-        /// What an `exec --renew` put into the copies of the AWS files
-        #[arg(long, hide = true, conflicts_with_all = ["dir", "role"])]
-        run: Option<String>,
     },
     /// Write a first .awsrole.toml, never over one that is there
     #[command(
@@ -181,12 +175,6 @@ pub(crate) enum Command {
         after_help = "Example:\n  awsrole schema > awsrole.schema.json\n\nEditors that read `#:schema PATH` in a TOML file's first line then complete and check keys."
     )]
     Schema,
-    /// Write the man pages into a folder: awsrole(1), and one for each command
-    #[command(after_help = "Example:\n  awsrole man ~/.local/share/man/man1")]
-    Man {
-        /// The folder; it must be there
-        dir: PathBuf,
-    },
     /// Print completions for a shell
     #[command(after_help = "Example:\n  source <(awsrole completions bash)")]
     Completions {
@@ -212,33 +200,42 @@ pub(crate) enum Hook {
         /// The files found, nearest first
         files: Vec<PathBuf>,
     },
-    /// What an `exec --renew` starts: waits for the command's end and removes its copies of the AWS files
-    #[command(hide = true)]
-    Watch {
-        /// The command's process
-        process: u32,
-        /// The run
-        run: String,
-        /// Start another one that nobody waits for
-        #[arg(long)]
-        start: bool,
-    },
     /// What the snippets call when something changed: prints statements for the shell
-    Export {
-        /// The shell
-        shell: ShellName,
-        /// Why it is called
-        #[arg(long, value_enum, default_value = "prompt")]
-        event: EventName,
-        /// A question may be put on the terminal
-        #[arg(long)]
-        ask: bool,
-        /// The role chosen in this shell
-        #[arg(long, value_name = "NAME")]
-        role: Option<String>,
-        /// The files found, nearest first; default: searched from the working directory upward
-        files: Vec<PathBuf>,
-    },
+    Export(HookExport),
+}
+
+/// What the snippets call when something changed: prints statements for the shell
+#[derive(Parser)]
+pub(crate) struct HookExport {
+    /// The shell
+    pub(crate) shell: ShellName,
+    /// Why it is called
+    #[arg(long, value_enum, default_value = "prompt")]
+    pub(crate) event: EventName,
+    /// A question may be put on the terminal
+    #[arg(long)]
+    pub(crate) ask: bool,
+    /// The role chosen in this shell
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role: Option<String>,
+    /// The files found, nearest first; default: searched from the working directory upward
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Command {
+    /// Reads the command line; wrong usage ends the process. What the snippets call, and people wait
+    /// for, is parsed alone: to build all other commands would take a fifth of its time.
+    pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
+        const EXPORT: &str = "awsrole hook export";
+        let words: Vec<OsString> = words.into_iter().collect();
+        match words.get(1..) {
+            Some([hook, export, rest @ ..]) if hook == "hook" && export == "export" => {
+                let words = std::iter::once(OsStr::new(EXPORT)).chain(rest.iter().map(OsString::as_os_str));
+                Self::Hook { hook: Hook::Export(HookExport::parse_from(words)) }
+            }
+            _ => Cli::parse_from(words).command,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

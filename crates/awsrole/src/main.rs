@@ -9,20 +9,11 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use awsrole_core::state::Outer;
-use clap::Parser;
-
-use crate::cli::Cli;
+use crate::cli::Command;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = ambient::context().map_err(Into::into).and_then(|context| {
-        if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {
-            // If it fails, a source that needs those variables will say so.
-            let _ = ambient::start_anew(&ambient::words(), &env);
-        }
-        commands::run(cli.command, &context)
-    });
+    let command = Command::read(std::env::args_os());
+    let outcome = ambient::context().map_err(Into::into).and_then(|context| commands::run(command, &context));
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(failure) => {

@@ -17,7 +17,11 @@ pub const MAX_BYTES: u64 = 16 * 1024;
 pub struct ConfigFile {
     /// The path as it was found, for messages.
     pub path: PathBuf,
-    /// The path without symbolic links: approvals belong to it.
+    /// Where it stands: its folder without symbolic links, and its name. Approvals belong to it. The
+    /// file itself isn't followed: a link is a file of its own, and what was said of its target says
+    /// nothing of it.
+    pub place: PathBuf,
+    /// The path without symbolic links: where a link leads, else its place.
     pub canonical: PathBuf,
     /// The content.
     pub text: String,
@@ -39,7 +43,12 @@ pub fn upward(dir: &Path) -> Vec<PathBuf> {
 /// a NUL byte, and bytes that aren't UTF-8.
 pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
     let failed = |e: &io::Error| explain(path, e);
-    let canonical = path.canonicalize().map_err(|e| failed(&e))?;
+    let place = place(path);
+    // Another walk through all folders only where there is a link to follow.
+    let canonical = match place.is_absolute() && !place.is_symlink() {
+        true => place.clone(),
+        false => path.canonicalize().map_err(|e| failed(&e))?,
+    };
     let bytes = read_regular(&canonical, MAX_BYTES).map_err(|e| failed(&e))?;
     let text = String::from_utf8(bytes).map_err(|e| {
         let line = line_of(e.as_bytes(), e.utf8_error().valid_up_to());
@@ -50,7 +59,17 @@ pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
         let line = line_of(text.as_bytes(), at);
         return Err(Problem::new(format!("{}:{line}: the file contains a NUL byte", path.display())));
     }
-    Ok(ConfigFile { path: path.to_owned(), canonical, text })
+    Ok(ConfigFile { path: path.to_owned(), place, canonical, text })
+}
+
+/// The [`ConfigFile::place`] of a path, whatever lies there; the path itself if its folder can't be
+/// found.
+#[must_use]
+pub fn place(path: &Path) -> PathBuf {
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(dir)), Some(name)) => dir.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// The line, counted from 1, in which a byte lies.

@@ -227,6 +227,6 @@ pub fn edited(context: &Context, path: &Path) -> Problem {
 
 /// A context over the outer environment, for commands that a person types inside a project.
 #[must_use]
-pub fn over(context: &Context, outer: &Env) -> Context {
-    Context { dir: context.dir.clone(), env: outer.clone(), now: context.now, paths: context.paths.clone() }
+pub fn over(context: &Context, outer: Env) -> Context {
+    Context { dir: context.dir.clone(), env: outer, now: context.now, paths: context.paths.clone() }
 }

@@ -88,6 +88,7 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // Neither waits for a FIFO's writer nor makes a terminal ours.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
         // A socket can't even be opened.
         Err(_) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => return Err(refused("not a regular file")),
         opened => opened?,

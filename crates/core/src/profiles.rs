@@ -5,9 +5,8 @@
 //! indented lines continue it, keys are not case-sensitive, and a section or key that is there
 //! twice is an error.
 
-pub mod copies;
-
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -38,19 +37,33 @@ pub struct Profile<'a> {
     credentials: Option<(&'a AwsFile, &'a Section)>,
 }
 
+/// A file is kept as text; sections and values say where in it they stand. So a thousand profiles
+/// that no one asks for cost a look at each line and little more.
 struct AwsFile {
     path: PathBuf,
     text: Zeroizing<String>,
-    sections: BTreeMap<String, Section>,
+    sections: Vec<Section>,
+    values: Vec<Value>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Profile,
+    Services,
+    SsoSession,
+}
+
 struct Section {
+    kind: Kind,
+    name: String,
     line: usize,
-    values: BTreeMap<String, Value>,
+    /// Which of the file's values are its own.
+    values: Range<usize>,
 }
 
+/// Bytes of the text, and the line on which the key stands.
 struct Value {
+    key: Range<usize>,
     range: Range<usize>,
     line: usize,
 }
@@ -69,7 +82,7 @@ impl Profiles {
         Ok(Self {
             config: AwsFile::load(path("AWS_CONFIG_FILE", "config"), config_section)?,
             credentials: AwsFile::load(path("AWS_SHARED_CREDENTIALS_FILE", "credentials"), |header| {
-                Some(header.to_owned())
+                Some((Kind::Profile, header.to_owned()))
             })?,
         })
     }
@@ -77,21 +90,21 @@ impl Profiles {
     /// A profile by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Profile<'_>> {
-        let config = self.config.sections.get_key_value(name);
-        let credentials = self.credentials.sections.get_key_value(name);
-        let (name, _) = config.or(credentials)?;
+        let config = self.config.section(Kind::Profile, name);
+        let credentials = self.credentials.section(Kind::Profile, name);
+        let Section { name, .. } = config.or(credentials)?;
         Some(Profile {
             name,
-            config: config.map(|(_, section)| (&self.config, section)),
-            credentials: credentials.map(|(_, section)| (&self.credentials, section)),
+            config: config.map(|section| (&self.config, section)),
+            credentials: credentials.map(|section| (&self.credentials, section)),
         })
     }
 
     /// A `[services NAME]` section's endpoint for STS, if it sets one.
     #[must_use]
     pub fn sts_endpoint_of_services(&self, services: &str) -> Option<&str> {
-        let section = self.config.sections.get(&format!("\0services {services}"))?;
-        let nested = &self.config.text[section.values.get("sts")?.range.clone()];
+        let section = self.config.section(Kind::Services, services)?;
+        let nested = &self.config.text[self.config.value(section, "sts")?.range.clone()];
         nested.lines().find_map(|line| {
             let (key, value) = line.split_once('=')?;
             (key.trim() == "endpoint_url").then(|| value.trim())
@@ -101,16 +114,16 @@ impl Profiles {
     /// An `[sso-session NAME]` section.
     #[must_use]
     pub fn sso_session(&self, name: &str) -> Option<Profile<'_>> {
-        let (name, section) = self.config.sections.get_key_value(&format!("\0sso-session {name}"))?;
-        Some(Profile { name, config: Some((&self.config, section)), credentials: None })
+        let section = self.config.section(Kind::SsoSession, name)?;
+        Some(Profile { name: &section.name, config: Some((&self.config, section)), credentials: None })
     }
 
     /// The names of all profiles, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> =
-            self.config.sections.keys().chain(self.credentials.sections.keys()).map(String::as_str).collect();
-        names.retain(|name| !name.starts_with('\0'));
+        let sections = self.config.sections.iter().chain(&self.credentials.sections);
+        let profiles = sections.filter(|section| section.kind == Kind::Profile);
+        let mut names: Vec<&str> = profiles.map(|section| section.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -158,19 +171,19 @@ impl<'a> Profile<'a> {
     /// session of the same profile, while those in `~/.aws/config` come after (botocore).
     #[must_use]
     pub fn has_keys_in_credentials_file(&self) -> bool {
-        self.credentials.is_some_and(|(_, section)| section.values.contains_key("aws_access_key_id"))
+        self.credentials.is_some_and(|(file, section)| file.value(section, "aws_access_key_id").is_some())
     }
 
     fn find(&self, key: &str) -> Option<(&'a AwsFile, &'a Value)> {
         [self.credentials, self.config]
             .into_iter()
             .flatten()
-            .find_map(|(file, section)| Some((file, section.values.get(key)?)))
+            .find_map(|(file, section)| Some((file, file.value(section, key)?)))
     }
 }
 
 impl AwsFile {
-    fn load(path: PathBuf, name_of: impl Fn(&str) -> Option<String>) -> Result<Self, Problem> {
+    fn load(path: PathBuf, name_of: impl Fn(&str) -> Option<(Kind, String)>) -> Result<Self, Problem> {
         let bytes = match read_regular(&path, MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -184,21 +197,31 @@ impl AwsFile {
             let line = crate::discover::line_of(e.as_bytes(), e.utf8_error().valid_up_to());
             Problem::new(format!("{}:{line}: the file isn't valid UTF-8", path.display()))
         })?;
-        let mut file = Self { path, text: Zeroizing::new(text), sections: BTreeMap::new() };
-        file.sections = file.parse(name_of)?;
+        let mut file = Self { path, text: Zeroizing::new(text), sections: Vec::new(), values: Vec::new() };
+        (file.sections, file.values) = file.parse(name_of)?;
         Ok(file)
     }
 
-    fn parse(&self, name_of: impl Fn(&str) -> Option<String>) -> Result<BTreeMap<String, Section>, Problem> {
+    /// A section by its name; of two that mean the same, the later one.
+    fn section(&self, kind: Kind, name: &str) -> Option<&Section> {
+        self.sections.iter().rev().find(|section| section.kind == kind && section.name == name)
+    }
+
+    fn value(&self, section: &Section, key: &str) -> Option<&Value> {
+        self.values[section.values.clone()].iter().find(|value| lowercase(&self.text[value.key.clone()]) == key)
+    }
+
+    fn parse(&self, name_of: impl Fn(&str) -> Option<(Kind, String)>) -> Result<(Vec<Section>, Vec<Value>), Problem> {
         let wrong = |line: usize, what: &str| {
             Problem::new(format!("{}:{line}: {what}", self.path.display()))
                 .hint("the AWS CLI can't read the file either; mend the line")
         };
-        let mut sections: BTreeMap<String, Section> = BTreeMap::new();
-        // The section being read; `None` inside a section that no one asks for.
-        let mut current: Option<Option<String>> = None;
-        let mut headers: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut key: Option<(String, usize)> = None;
+        let (mut sections, mut values): (Vec<Section>, Vec<Value>) = (Vec::new(), Vec::new());
+        // Whether the section being read is one that anybody asks for; before the first one, nothing.
+        let mut of_interest: Option<bool> = None;
+        let mut headers: HashMap<&str, usize> = HashMap::new();
+        let mut keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
+        let mut key_indent: Option<usize> = None;
         let mut start = 0;
         for (index, raw) in self.text.split_inclusive('\n').enumerate() {
             let (line, at) = (index + 1, start);
@@ -208,12 +231,9 @@ impl AwsFile {
                 continue;
             }
             let indent = raw.len() - raw.trim_start().len();
-            let end = at + raw.trim_end().len();
-            if let (Some(section), Some((name, its_indent))) = (&current, &key)
-                && indent > *its_indent
-            {
-                let section = section.as_ref().and_then(|name| sections.get_mut(name));
-                if let Some(value) = section.and_then(|section| section.values.get_mut(name)) {
+            let end = at + indent + trimmed.len();
+            if key_indent.is_some_and(|its_indent| indent > its_indent) {
+                if let (Some(true), Some(value)) = (of_interest, values.last_mut()) {
                     value.range.end = end;
                 }
                 continue;
@@ -225,47 +245,61 @@ impl AwsFile {
                 if let Some(first) = headers.insert(header, line) {
                     return Err(wrong(line, &format!("[{header}] is there already, on line {first}")));
                 }
-                let name = name_of(header);
-                if let Some(name) = &name {
-                    sections.insert(name.clone(), Section { line, values: BTreeMap::new() });
+                let named = name_of(header);
+                of_interest = Some(named.is_some());
+                if let Some((kind, name)) = named {
+                    sections.push(Section { kind, name, line, values: values.len()..values.len() });
                 }
-                current = Some(name);
-                key = None;
+                keys.clear();
+                key_indent = None;
                 continue;
             }
-            let Some(section) = &current else {
+            let Some(of_interest) = of_interest else {
                 return Err(wrong(line, "a key stands before the first [section]"));
             };
             let Some(split) = trimmed.find(['=', ':']) else {
                 return Err(wrong(line, "neither a [section] nor `key = value`"));
             };
-            let name = trimmed[..split].trim().to_lowercase();
-            let value_start = at + indent + split + 1;
-            if let Some(section) = section.as_ref().and_then(|name| sections.get_mut(name)) {
-                let value = Value { range: value_start..end.max(value_start), line };
-                if let Some(first) = section.values.insert(name.clone(), value) {
-                    return Err(wrong(line, &format!("`{name}` is there already, on line {}", first.line)));
-                }
+            key_indent = Some(indent);
+            if !of_interest {
+                continue;
             }
-            key = Some((name, indent));
+            let name = trimmed[..split].trim_end();
+            if let Some(first) = keys.insert(lowercase(name), line) {
+                return Err(wrong(line, &format!("`{}` is there already, on line {first}", lowercase(name))));
+            }
+            let (key, value) = (at + indent, at + indent + split + 1);
+            values.push(Value { key: key..key + name.len(), range: value..end.max(value), line });
+            if let Some(section) = sections.last_mut() {
+                section.values.end = values.len();
+            }
         }
-        Ok(sections)
+        Ok((sections, values))
     }
 }
 
-/// The profile that a header of the config file names: `[default]`, `[profile x]`, `[profile "a b"]`.
-/// `[services x]` and `[sso-session x]` get names that no profile can have; other sections are of no interest.
-fn config_section(header: &str) -> Option<String> {
+/// A key as it is looked up: Python's `lower`, which most keys don't need.
+fn lowercase(key: &str) -> Cow<'_, str> {
+    match key.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        true => Cow::Borrowed(key),
+        false => Cow::Owned(key.to_lowercase()),
+    }
+}
+
+/// What a header of the config file names: `[default]`, `[profile x]`, `[profile "a b"]`,
+/// `[services x]`, `[sso-session x]`. Other sections are of no interest.
+fn config_section(header: &str) -> Option<(Kind, String)> {
     if header == "default" {
-        return Some(header.to_owned());
+        return Some((Kind::Profile, header.to_owned()));
     }
     let (kind, name) = header.split_once(char::is_whitespace)?;
-    let name = unquote(name.trim())?;
-    match kind {
-        "profile" => Some(name),
-        "services" | "sso-session" => Some(format!("\0{kind} {name}")),
-        _ => None,
-    }
+    let kind = match kind {
+        "profile" => Kind::Profile,
+        "services" => Kind::Services,
+        "sso-session" => Kind::SsoSession,
+        _ => return None,
+    };
+    Some((kind, unquote(name.trim())?))
 }
 
 /// One word, perhaps in quotes, as Python's `shlex` takes it; `None` for several.

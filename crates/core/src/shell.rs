@@ -52,10 +52,24 @@ impl Shell {
     /// which all three expand nothing; they differ in how a single quote is written.
     #[must_use]
     pub fn quote(self, text: &str) -> String {
-        match self {
-            Self::Bash | Self::Zsh => format!("'{}'", text.replace('\'', r"'\''")),
-            Self::Fish => format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'")),
+        let mut quoted = String::with_capacity(text.len() + 2);
+        self.quote_into(text, &mut quoted);
+        quoted
+    }
+
+    fn quote_into(self, text: &str, into: &mut String) {
+        into.push('\'');
+        for part in text.split_inclusive(['\'', '\\']) {
+            let plain = part.trim_end_matches(['\'', '\\']);
+            into.push_str(plain);
+            into.push_str(match (self, &part[plain.len()..]) {
+                (Self::Bash | Self::Zsh, "'") => r"'\''",
+                (Self::Fish, "'") => r"\'",
+                (Self::Fish, r"\") => r"\\",
+                (_, other) => other,
+            });
         }
+        into.push('\'');
     }
 
     /// The statements that make an export true in a shell. The last one says that all were applied;
@@ -63,15 +77,22 @@ impl Shell {
     #[must_use]
     pub fn statements(self, export: &Export) -> Zeroizing<String> {
         // Room for all of it at once: a growing buffer would leave copies of secrets behind.
-        let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
-        let mut line = |words: &[&str]| {
-            text.push_str(&words.join(" "));
+        let mut text = Zeroizing::new(String::with_capacity(room(export)));
+        let mut line = |words: &[&str], value: Option<&str>| {
+            for (index, word) in words.iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { " " });
+                text.push_str(word);
+            }
+            if let Some(value) = value {
+                text.push(' ');
+                self.quote_into(value, &mut text);
+            }
             text.push('\n');
         };
         for (name, prior) in &export.adopt {
             match prior {
-                None => line(&["__awsrole_adopt", name, "unset"]),
-                Some(value) => line(&["__awsrole_adopt", name, "exported", &self.quote(value)]),
+                None => line(&["__awsrole_adopt", name, "unset"], None),
+                Some(value) => line(&["__awsrole_adopt", name, "exported"], Some(value)),
             }
         }
         let state = match &export.change {
@@ -79,22 +100,36 @@ impl Shell {
             Change::Closed => "closed",
             Change::Role(diff) => {
                 for name in &diff.hide {
-                    line(&["__awsrole_hide", name]);
+                    line(&["__awsrole_hide", name], None);
                 }
                 for (name, value) in &diff.set {
-                    let quoted = Zeroizing::new(self.quote(value.shown()));
-                    line(&["__awsrole_set", name, &quoted]);
+                    line(&["__awsrole_set", name], Some(value.shown()));
                 }
                 "role"
             }
         };
         if let Some(name) = &export.chosen {
-            line(&["__awsrole_chose", &self.quote(name)]);
+            line(&["__awsrole_chose"], Some(name));
         }
         let deadline = export.deadline.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs());
-        line(&["__awsrole_done", state, &deadline.to_string(), &export.depth.max(1).to_string()]);
+        line(&["__awsrole_done", state, &deadline.to_string(), &export.depth.max(1).to_string()], None);
         text
     }
+}
+
+/// More bytes than an export's statements have: of a value each may become four in quotes.
+fn room(export: &Export) -> usize {
+    let line = |name: &str, value: usize| 64 + name.len() + 4 * value;
+    let adopted = export.adopt.iter().map(|(name, prior)| line(name, prior.as_ref().map_or(0, String::len)));
+    let changed = match &export.change {
+        Change::Role(diff) => {
+            let set = diff.set.iter().map(|(name, value)| line(name, value.shown().len()));
+            set.chain(diff.hide.iter().map(|name| line(name, 0))).sum()
+        }
+        Change::Outer | Change::Closed => 0,
+    };
+    let chosen = export.chosen.as_ref().map_or(0, |name| line("", name.len()));
+    adopted.sum::<usize>() + changed + chosen + 128
 }
 
 impl Value {
@@ -147,11 +182,39 @@ pub fn credential_process(credentials: &Credentials) -> Zeroizing<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::secret::Secret;
 
     #[test]
     fn quotes_end_where_they_should() {
         assert_eq!(Shell::Bash.quote("a'b\\$(x)`"), r"'a'\''b\$(x)`'");
         assert_eq!(Shell::Fish.quote("a'b\\"), r"'a\'b\\'");
+    }
+
+    #[test]
+    fn statements_fit_into_the_room_made_for_them() {
+        let value = "'\\".repeat(1000);
+        let diff = EnvDiff {
+            set: vec![("AWS_SESSION_TOKEN", Value::Secret(Secret::new(value.as_str())))],
+            hide: vec!["AWS_PROFILE"],
+        };
+        let export = Export {
+            adopt: vec![("AWS_PROFILE".to_owned(), Some(value.clone())), ("AWS_REGION".to_owned(), None)],
+            change: Change::Role(diff),
+            deadline: Some(UNIX_EPOCH + Duration::from_secs(u64::MAX >> 1)),
+            chosen: Some(value),
+            depth: usize::MAX,
+            ending: false,
+            renew: false,
+            problem: None,
+            notices: Vec::new(),
+        };
+        for shell in [Shell::Bash, Shell::Fish] {
+            let text = shell.statements(&export);
+            assert!(text.ends_with("\n__awsrole_done role 9223372036854775807 18446744073709551615\n"));
+            assert_eq!(text.capacity(), room(&export), "a growing buffer leaves copies of secrets behind");
+        }
     }
 }

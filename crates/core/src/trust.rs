@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::arn::AccountId;
 use crate::config::Config;
-use crate::discover::{self, ConfigFile};
+use crate::discover::{self, ConfigFile, place};
 use crate::files::{self, FileError};
 use crate::problem::Problem;
 use crate::user_config::{TrustRule, UserConfig};
@@ -85,19 +85,19 @@ impl Approvals {
     /// What was said of a file. No environment variable has a say in it.
     #[must_use]
     pub fn standing(&self, file: &ConfigFile) -> Standing {
-        let folder = self.folder(&place(&file.path));
+        let folder = self.folder(&file.place);
         if folder.join("denied").exists() {
             Standing::Denied
         } else if folder.join(fingerprint(file)).exists() {
             Standing::Allowed
         } else {
-            self.standing_of_path(&file.path)
+            Self::standing_in(&folder)
         }
     }
 
     /// Allows a content at its path, and takes back that the path was denied.
     pub fn allow(&self, file: &ConfigFile) -> Result<(), FileError> {
-        let folder = self.folder(&place(&file.path));
+        let folder = self.folder(&file.place);
         files::remove(&folder.join("denied"))?;
         files::write_private(&folder.join(fingerprint(file)), file.text.as_bytes())
     }
@@ -117,7 +117,7 @@ impl Approvals {
     /// The content at this path that was allowed last, to show the difference.
     #[must_use]
     pub fn last_allowed(&self, file: &ConfigFile) -> Option<String> {
-        let entries = fs::read_dir(self.folder(&place(&file.path))).ok()?.flatten();
+        let entries = fs::read_dir(self.folder(&file.place)).ok()?.flatten();
         let newest = entries
             .filter(|entry| entry.file_name() != "denied")
             .max_by_key(|entry| entry.metadata().and_then(|m| m.modified()).ok())?;
@@ -126,7 +126,11 @@ impl Approvals {
 
     /// What was said of a path, whatever lies there now.
     fn standing_of_path(&self, path: &Path) -> Standing {
-        match fs::read_dir(self.folder(&place(path))) {
+        Self::standing_in(&self.folder(&place(path)))
+    }
+
+    fn standing_in(folder: &Path) -> Standing {
+        match fs::read_dir(folder) {
             Err(_) => Standing::Unknown,
             Ok(entries) => {
                 let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
@@ -197,19 +201,10 @@ pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verd
     }
 }
 
-/// Where a file stands: its folder without symbolic links, and its name. The file itself isn't
-/// followed: a link is a file of its own, and what was said of its target says nothing of it.
-fn place(path: &Path) -> PathBuf {
-    match (path.parent().map(Path::canonicalize), path.file_name()) {
-        (Some(Ok(dir)), Some(name)) => dir.join(name),
-        _ => path.to_owned(),
-    }
-}
-
 /// sha256 over place, NUL, target, NUL, bytes: a copy of an allowed file elsewhere isn't allowed, nor
 /// a link that leads to another file of the same content.
 fn fingerprint(file: &ConfigFile) -> String {
-    let (place, target) = (place(&file.path), &file.canonical);
+    let (place, target) = (&file.place, &file.canonical);
     hex(&[
         place.as_os_str().as_encoded_bytes(),
         b"\0",
@@ -244,7 +239,7 @@ fn narrowest(one: Option<Vec<AccountId>>, other: Option<Vec<AccountId>>) -> Opti
 /// The accounts of all rules that a file falls under, by whole components: `/work` says nothing of
 /// `/work-evil`. A link must fall under them with its place and with its target.
 fn ruled(file: &ConfigFile, rules: &[TrustRule]) -> Result<Vec<AccountId>, Problem> {
-    let paths = [place(&file.path), file.canonical.clone()];
+    let paths = [&file.place, &file.canonical];
     let fits = |rule: &&TrustRule| paths.iter().all(|path| path.starts_with(&rule.path));
     let accounts: Vec<AccountId> = rules.iter().filter(fits).flat_map(|rule| rule.accounts.clone()).collect();
     if accounts.is_empty() {

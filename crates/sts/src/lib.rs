@@ -8,7 +8,6 @@ mod clock;
 mod process;
 pub mod program;
 mod refusal;
-mod roots;
 mod sign_in;
 mod sources;
 
@@ -109,9 +108,7 @@ impl<'a> RemoteSts<'a> {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let what = format!("{} ({what})", endpoint.shown());
-        let client = self.client()?;
-        client.vet(endpoint)?;
-        self.wait(client, &what, call).map_err(|error| match refusal::of(&error, self.limits()) {
+        self.wait(self.client()?, &what, call).map_err(|error| match refusal::of(&error, self.limits()) {
             StsError::Unreachable(why) if !self.proxies.is_empty() => {
                 StsError::Unreachable(format!("{why} ({})", self.proxies.join(", ")))
             }

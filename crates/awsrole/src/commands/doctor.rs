@@ -16,7 +16,7 @@ use awsrole_core::trust::Verdict;
 use crate::report::{Failure, Outcome, out};
 
 pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
-    let outer = over(context, &Outer::of(&context.env).env);
+    let outer = over(context, Outer::of(&context.env).env);
     let mut findings = versions(&outer);
     findings.extend(examine(&outer));
     findings.extend(here(&outer));

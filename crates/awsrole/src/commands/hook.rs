@@ -14,7 +14,7 @@ use awsrole_core::shell::Shell;
 use awsrole_core::state::Outer;
 
 use crate::ambient;
-use crate::cli::{EventName, Hook, ShellName};
+use crate::cli::{EventName, Hook, HookExport, ShellName};
 use crate::report::{Failure, Outcome, complain, out, say};
 
 pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
@@ -22,38 +22,36 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
         Hook::Bash => snippet(Shell::Bash, context),
         Hook::Zsh => snippet(Shell::Zsh, context),
         Hook::Fish => snippet(Shell::Fish, context),
-        Hook::Watch { process, run, start } => {
-            super::long_run::watch(process, &run, start, context);
-            Ok(Outcome::Done)
-        }
         Hook::Renew { role, files } => renew(role.as_deref(), &files, context),
-        Hook::Export { shell, event, ask, role, files } => {
-            let shell = match shell {
-                ShellName::Bash => Shell::Bash,
-                ShellName::Zsh => Shell::Zsh,
-                ShellName::Fish => Shell::Fish,
-            };
-            let event = match event {
-                EventName::Cd => Event::Cd,
-                EventName::Prompt => Event::Prompt,
-                EventName::Due => Event::Due,
-                EventName::Retry => Event::Retry,
-            };
-            let files = if files.is_empty() { upward(&context.dir) } else { files };
-            let outer = Outer::of(&context.env);
-            let inner = over(context, &outer.env);
-            let export = super::with_outside(&inner, ask, |outside| {
-                export(&inner, outer, &files, role.as_deref(), event, outside)
-            });
-            if export.renew {
-                let role = role.as_deref().or(export.chosen.as_deref());
-                start_renewal(&inner, role, &files);
-            }
-            tell(&export, event, context.now);
-            out(&shell.statements(&export))?;
-            Ok(Outcome::Done)
-        }
+        Hook::Export(asked) => answer(asked, context),
     }
+}
+
+fn answer(asked: HookExport, context: &Context) -> Result<Outcome, Failure> {
+    let HookExport { shell, event, ask, role, files } = asked;
+    let shell = match shell {
+        ShellName::Bash => Shell::Bash,
+        ShellName::Zsh => Shell::Zsh,
+        ShellName::Fish => Shell::Fish,
+    };
+    let event = match event {
+        EventName::Cd => Event::Cd,
+        EventName::Prompt => Event::Prompt,
+        EventName::Due => Event::Due,
+        EventName::Retry => Event::Retry,
+    };
+    let files = if files.is_empty() { upward(&context.dir) } else { files };
+    let mut outer = Outer::of(&context.env);
+    let inner = over(context, std::mem::take(&mut outer.env));
+    let export =
+        super::with_outside(&inner, ask, |outside| export(&inner, outer, &files, role.as_deref(), event, outside));
+    if export.renew {
+        let role = role.as_deref().or(export.chosen.as_deref());
+        start_renewal(&inner, role, &files);
+    }
+    tell(&export, event, context.now);
+    out(&shell.statements(&export))?;
+    Ok(Outcome::Done)
 }
 
 fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
@@ -85,8 +83,8 @@ fn start_renewal(outer: &Context, role: Option<&str>, files: &[PathBuf]) {
 fn renew(role: Option<&str>, files: &[PathBuf], context: &Context) -> Result<Outcome, Failure> {
     // Away from the terminal: neither its Ctrl-C nor its end is ours.
     let _ = rustix::process::setsid();
-    let outer = Outer::of(&context.env);
-    let inner = over(context, &outer.env);
+    let mut outer = Outer::of(&context.env);
+    let inner = over(context, std::mem::take(&mut outer.env));
     super::with_outside(&inner, false, |outside| export(&inner, outer, files, role, Event::Renewal, outside));
     Ok(Outcome::Done)
 }

@@ -77,7 +77,7 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
         return known;
     };
     known.add("file", nearest.display().to_string());
-    let context = over(context, &outer.env);
+    let context = over(context, outer.env.clone());
     match look(&context, &files) {
         Err(problem) => known.add("problem", problem.summary),
         Ok((Verdict::Broken { problem, .. }, _)) => known.add("problem", problem.summary),

@@ -12,7 +12,7 @@ use awsrole_core::why::why;
 use crate::report::{Failure, Outcome, out};
 
 pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
-    let outer = over(context, &Outer::of(&context.env).env);
+    let outer = over(context, Outer::of(&context.env).env);
     let files = upward(&super::directory(None, context)?);
     let role = super::role_or_chosen(role, context, &files);
     let told = why(context, &outer, &files, role.as_deref());

@@ -5,6 +5,7 @@ use super::*;
 fn parse(text: &str) -> Result<Config, Problem> {
     Config::parse(&ConfigFile {
         path: "/p/.awsrole.toml".into(),
+        place: "/p/.awsrole.toml".into(),
         canonical: "/p/.awsrole.toml".into(),
         text: text.into(),
     })

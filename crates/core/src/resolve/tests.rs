@@ -1,7 +1,6 @@
 //! Plans and refusals, by example.
 
 use super::*;
-use crate::discover::ConfigFile;
 use crate::profiles::tests::home;
 use crate::trust::{Approvals, Verdict, vet};
 use crate::user_config::UserConfig;
@@ -67,8 +66,7 @@ fn resolve(text: &str) -> Result<RolePlan, Problem> {
     let path = context.dir.join(".awsrole.toml");
     crate::files::write_private(&path, text.as_bytes()).unwrap();
     let approvals = Approvals::below(&context.paths.data);
-    let canonical = path.canonicalize().unwrap();
-    approvals.allow(&ConfigFile { path: path.clone(), canonical, text: text.into() }).unwrap();
+    approvals.allow(&crate::discover::read(&path).unwrap()).unwrap();
     match vet(&[path], &approvals, &UserConfig::default()).0 {
         Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(&context).unwrap(), &context),
         Verdict::Broken { problem, .. } => Err(problem),

@@ -1,0 +1,120 @@
+"""What a `hook export` asks of the machine and of the network, in counts: times are for benches/run."""
+
+import collections
+import re
+
+import pytest
+from support.terminal import need
+from support.world import DEPLOY, THERE
+
+CHAIN = f'role_arn = "arn:aws:iam::{THERE}:role/Second"\nsource_profile = "shop-dev"\nregion = "eu-central-1"\n'
+
+# What makes a thread or a process, what talks to others, and what a runtime waits with.
+CREATES = {"clone", "clone3", "fork", "vfork"}
+TALKS = {"socket", "socketpair", "connect", "bind", "sendto", "sendmsg", "recvfrom", "recvmsg"}
+WAITS = {"epoll_create1", "epoll_wait", "epoll_ctl", "eventfd2", "futex", "clock_nanosleep"}
+
+
+class Trace:
+    """The system calls of one run, as strace tells them."""
+
+    def __init__(self, world, tmp_path, *words, cwd=None):
+        path = tmp_path / "trace"
+        result = world.awsrole(*words, cwd=cwd, wrapper=(need("strace"), "-f", "-qq", "-s", "200", "-o", path))
+        self.result = result
+        self.lines = [line.split(maxsplit=1)[1] for line in path.read_text().splitlines()]
+        self.names = collections.Counter(line.split("(")[0] for line in self.lines if re.match(r"\w+\(", line))
+
+    def paths(self, below) -> list:
+        """The files below a folder that were opened or asked for by name, in order."""
+        found = [re.search(rf'"({re.escape(str(below))}/[^"]*)"', line) for line in self.lines if "execve" not in line]
+        return [match[1].removeprefix(f"{below}/") for match in found if match]
+
+    def bytes_read(self) -> int:
+        return sum(int(line.rsplit("= ", 1)[1]) for line in self.lines if line.startswith("read(") and "= -1" not in line)
+
+
+def export(world, tmp_path, folder):
+    trace = Trace(world, tmp_path, "hook", "export", "bash", "--event", "prompt", "--", folder / ".awsrole.toml", cwd=folder)
+    assert "__awsrole_done role " in trace.result.out, trace.result
+    return trace
+
+
+@pytest.fixture
+def hit(world, shop, tmp_path):
+    """The trace of an export whose role is in the cache."""
+    world.exec_env(shop)
+    world.sts.reset()
+    trace = export(world, tmp_path, shop)
+    assert world.sts.calls() == []
+    return trace
+
+
+def test_a_hit_starts_nothing_and_talks_to_nobody(hit):
+    assert not hit.names.keys() & (CREATES | TALKS | WAITS), hit.names
+
+
+def test_a_hit_costs_few_system_calls(hit, world, tmp_path):
+    """What a start of this binary costs anyway is counted by `--version`. The folder has seven levels or a few more."""
+    started = Trace(world, tmp_path, "--version")
+    more = hit.names - started.names
+    assert more["readlink"] <= len((world.home / "src/shop").parts)
+    del more["readlink"]
+    assert more.total() <= 40, more
+
+
+def test_a_hit_looks_at_each_file_once(hit, world):
+    looked = [path for path in hit.paths(world.home) if ".awsrole.toml" not in path]
+    entry, = world.entries()
+    approval, = (world.home / ".local/share/awsrole/approvals").glob("*/*")
+    expected = [
+        ".config/awsrole/config.toml",
+        str((approval.parent / "denied").relative_to(world.home)),
+        str(approval.relative_to(world.home)),
+        ".aws/config",
+        ".aws/credentials",
+        str(entry.relative_to(world.home)),
+    ]
+    assert [path for path in looked if path in expected] == expected
+    # Beside these only folders, on the way to where the file really is.
+    assert all((world.home / path).is_dir() for path in looked if path not in expected), looked
+    opened = [line for line in hit.lines if line.startswith("openat") and str(world.home) in line]
+    assert len(opened) == 5, opened
+
+
+def test_what_is_not_asked_for_costs_nothing(world, shop, tmp_path):
+    """A thousand profiles are read with their file and no more; approvals and entries of others not at all."""
+    world.exec_env(shop)
+    few = export(world, tmp_path, shop)
+    (entry,) = world.entries()
+    (approval,) = (world.home / ".local/share/awsrole/approvals").glob("*")
+    for number in range(1000):
+        name = f"{number:064x}"
+        entry.with_name(f"{name}.json").write_bytes(entry.read_bytes())
+        approval.with_name(name).mkdir()
+        (approval.with_name(name) / name).write_text(DEPLOY)
+    config = world.home / ".aws/config"
+    before = config.stat().st_size
+    with config.open("a") as file:
+        for number in range(1000):
+            file.write(f"[profile team-{number}]\nrole_arn = arn:aws:iam::{THERE}:role/Team{number}\nsource_profile = jump\n\n")
+    many = export(world, tmp_path, shop)
+    # A larger file is read in more pieces, and wants more room; nothing else is asked for.
+    room = {"brk", "mmap", "munmap", "read"}
+    assert (many.names - few.names).total() <= 12, many.names - few.names
+    assert {n: c for n, c in many.names.items() if n not in room} == {n: c for n, c in few.names.items() if n not in room}
+    assert many.paths(world.home) == few.paths(world.home)
+    # What the loader reads of itself in /proc differs by a few bytes from run to run.
+    assert abs(many.bytes_read() - few.bytes_read() - (config.stat().st_size - before)) < 200
+
+
+@pytest.mark.parametrize("text, calls", [(DEPLOY, 1), (CHAIN, 2)], ids=["role", "chain"])
+def test_a_miss_makes_the_plans_calls_over_one_connection(world, tmp_path, text, calls):
+    folder = world.project("missed", text, allow=True)
+    trace = export(world, tmp_path, folder)
+    assert world.sts.counts() == {"AssumeRole": calls, "connections": 1}
+    connected = [line for line in trace.lines if line.startswith("connect(")]
+    assert len(connected) == 1 and f"htons({world.sts.port})" in connected[0], connected
+    assert trace.names["socket"] == 1
+    # All on one thread: nothing that a signal at a bad moment could leave half done.
+    assert not trace.names.keys() & CREATES, trace.names
