@@ -11,7 +11,8 @@ from quickstart import run
 from support.terminal import SHELLS, need
 
 BLOCKS = blocks()
-COMMANDS = {"clone", "install", "rc", "home", "project", "prompt"}
+# Those of `tools` are typed by tests/tools/run, which fails if it left one out.
+COMMANDS = {"clone", "install", "rc", "home", "project", "prompt", "tools"}
 FILES = {"file", "config"}
 
 
@@ -42,11 +43,12 @@ def test_commands_of_a_clone(block, tmp_path):
     """Each is there and starts; the quickstart without a terminal, the tests without running themselves."""
     for line in block.lines:
         program, *arguments = line.split("#")[0].split()
-        instead = {"examples/quickstart/run": ["--script"], "tests/run": ["--list"], "docs/picture": ["--text"]}[program]
+        instead = {"examples/quickstart/run": ["--script"], "tests/run": ["--list"], "tests/tools/run": ["--list"],
+                   "docs/picture": ["--text"]}[program]
         done = subprocess.run([ROOT / program, *instead], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
-        if program == "tests/run":
+        if program in ("tests/run", "tests/tools/run"):
             parts = {row.split()[0] for row in done.stdout.splitlines()}
             assert set(" ".join(arguments).split("--")[0].split()) <= parts
 

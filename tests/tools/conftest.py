@@ -1,0 +1,29 @@
+"""A stage for each test, and a place for what tests/tools/run reports."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from stage import Stage
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """A person's home, both servers, and the tools."""
+    with Stage(tmp_path) as stage:
+        yield stage
+
+
+@pytest.fixture
+def report():
+    """Keeps a tool's version and its own last lines for tests/tools/run, if that is what runs."""
+    folder = os.environ.get("AWSROLE_TOOLS_REPORT")
+
+    def keep(tool: str, version: str, shown: str, lines: list[str]) -> None:
+        assert version and lines
+        if folder:
+            row = {"tool": tool, "version": version, "shown": shown, "lines": lines}
+            (Path(folder) / f"{tool}.json").write_text(json.dumps(row))
+
+    return keep

@@ -1,0 +1,219 @@
+"""A person's home with the examples in it, the tools of tests/setup on the PATH, and both servers behind one address."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from support.local_sts import LocalSts, allow, binary, service_trust, trust, user
+from support.terminal import need
+
+ROOT = Path(__file__).resolve().parents[2]
+for folder in ("docs", "explain", "mfa"):
+    sys.path.insert(0, str(ROOT / "tests" / folder))
+
+from documents import Block, blocks  # noqa: E402
+from front import Front  # noqa: E402
+from pair_world import Ministack  # noqa: E402
+from scene import Tty  # noqa: E402
+
+TOOLS = ROOT / ".cache/tests/tools"
+HERE, THERE, FAR = "111111111111", "222222222222", "333333333333"
+SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
+ALICE = user("alice", HERE, mfa_serial=SERIAL, mfa_seed="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+             policy=allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*"))
+FROM_HERE = f"arn:aws:iam::{HERE}:root"
+WITH_CODE = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+INSTANCE = "i-0123456789abcdef0"
+
+FIXTURE = {
+    "user": [ALICE],
+    "role": [
+        {"name": "Deploy", "account": THERE, "trust": trust(FROM_HERE, condition=WITH_CODE), "policy": allow("sts:AssumeRole", "*")},
+        {"name": "Deploy", "account": FAR, "trust": trust(FROM_HERE, condition={"StringEquals": {"sts:ExternalId": "shop-prod"}})},
+        {"name": "Admin", "account": THERE, "trust": trust(FROM_HERE, condition=WITH_CODE)},
+        {"name": "Read", "account": THERE, "trust": trust(FROM_HERE), "policy": allow("sts:AssumeRole", "*")},
+        {"name": "Audit", "account": FAR, "trust": trust(f"arn:aws:iam::{THERE}:role/Read")},
+        {"name": "Runner", "account": HERE, "trust": service_trust(), "policy": allow("sts:AssumeRole", "*")},
+        {"name": "Release", "account": THERE, "trust": trust(f"arn:aws:iam::{HERE}:role/Runner")},
+    ],
+    "instance": {"role": "Runner", "account": HERE, "instance_id": INSTANCE, "region": "eu-central-1"},
+    "sso_assignment": [{"user": "alice@example.com", "account": HERE, "role": "Developer", "region": "eu-central-1",
+                        "start_url": "https://shop.example.com/start", "policy": allow("sts:*", "*")}],
+}
+
+CONFIG = """\
+[default]
+region = us-east-1
+
+[profile personal]
+region = us-west-2
+output = json
+
+[profile jump]
+region = eu-central-1
+"""
+
+# Role profiles stand here with people as well; the first two keys are nobody's any more.
+CREDENTIALS = """\
+[default]
+aws_access_key_id = AKIAFORGOTTENKEYS000
+aws_secret_access_key = these/keys/are/nobodys/and/should/do/no0
+
+[personal]
+aws_access_key_id = AKIAPERSONALKEYS0000
+aws_secret_access_key = these/keys/are/yours/and/are/never/used0
+
+[jump]
+aws_access_key_id = {alice[access_key_id]}
+aws_secret_access_key = {alice[secret_access_key]}
+
+[shop-dev]
+role_arn = arn:aws:iam::222222222222:role/Deploy
+source_profile = jump
+mfa_serial = arn:aws:iam::111111111111:mfa/alice
+region = eu-central-1
+
+[admin]
+role_arn = arn:aws:iam::222222222222:role/Admin
+source_profile = jump
+mfa_serial = arn:aws:iam::111111111111:mfa/alice
+region = eu-central-1
+"""
+
+
+@dataclass
+class Said:
+    """How a typed command ended, and what it wrote."""
+
+    code: int
+    text: str
+    lines: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = [line.rstrip() for line in self.text.splitlines() if line.strip()]
+
+
+class Person(Tty):
+    """A shell in which someone works, with the hook, in a home of the stage."""
+
+    def do(self, command: str, code=None) -> Said:
+        """Types a command to its end; a question for a code is answered with what `code()` gives."""
+        out, ended = self.file(), self.file("ended")
+        status = "$status" if self.shell == "fish" else "$?"
+        # A shell's own commands are seen on its terminal, those of tools in a file, without what they draw for people.
+        own = command.split()[0] in ("cd", "awsrole") and not command.startswith("awsrole exec")
+        self.type(f"{command}{'' if own else f' >{out} 2>&1'}; echo {status} >{ended}")
+        said = ""
+        if code:
+            said = self.asked() + self.answer(code())
+        else:
+            said = self.wait()
+        text = said if own else out.read_text(errors="replace")
+        return Said(int(ended.read_text()), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text))
+
+
+class Stage:
+    """Use it as a context manager."""
+
+    def __init__(self, root: Path, ministack: str = "ministack"):
+        self.home = root / "home"
+        (self.home / ".aws").mkdir(parents=True)
+        self.people: list[Person] = []
+        self.sts = LocalSts(FIXTURE)
+        self.ministack = Ministack(need(ministack))
+        self.ministack.iam[HERE].put_user_policy(UserName="alice", PolicyName="all", PolicyDocument=json.dumps(allow("sts:*", "*")))
+        for role in FIXTURE["role"]:
+            iam = self.ministack.iam[role["account"]]
+            source = f"arn:aws:iam::{THERE}:role/Read" if role["name"] == "Audit" else FROM_HERE
+            iam.create_role(RoleName=role["name"], AssumeRolePolicyDocument=json.dumps(trust(source)))
+            iam.put_role_policy(RoleName=role["name"], PolicyName="all", PolicyDocument=json.dumps(allow("*", "*")))
+        self.front = Front(self.sts.url, self.ministack.url, self.ministack.keys)
+        self.write(".aws/config", CONFIG)
+        self.write(".aws/credentials", CREDENTIALS.format(alice=ALICE)).chmod(0o600)
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for person in self.people:
+            person.close()
+        self.front.stop()
+        self.ministack.stop()
+        self.sts.stop()
+
+    def write(self, name: str, content: str) -> Path:
+        """Writes a file below the home."""
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return path
+
+    def example(self, name: str) -> Path:
+        """A copy of an example, where a clone of it would be."""
+        return Path(shutil.copytree(ROOT / "examples" / name, self.home / "src" / name, ignore=shutil.ignore_patterns("README.md")))
+
+    def person(self, shell: str = "bash", cwd: Path | None = None, tools: tuple[str, ...] = (), **more: str) -> Person:
+        """Opens a shell with an awsrole and these tools of tests/setup on its PATH; AWS_PROFILE says something else."""
+        bins = [os.fspath(binary("awsrole").parent), *(os.fspath(found(tool)) for tool in tools), os.environ["PATH"]]
+        env = {"USER": pwd.getpwuid(os.getuid()).pw_name, "PATH": ":".join(bins), "AWS_PROFILE": "personal",
+               "AWS_ENDPOINT_URL": self.front.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "",
+               "NODE_NO_WARNINGS": "1", **more}
+        load = "awsrole hook fish | source" if shell == "fish" else f'eval "$(awsrole hook {shell})"'
+        person = Person(shell, self.home, load, env=env, cwd=cwd or self.home, timeout=300)
+        self.people.append(person)
+        return person
+
+    def version(self, tool: str, command: str) -> str:
+        """What a tool says of its version: the first thing in it that looks like one."""
+        env = {"HOME": str(self.home), "PATH": f"{found(tool)}:{os.environ['PATH']}", "CHECKPOINT_DISABLE": "1"}
+        done = subprocess.run(command.split(), env=env, cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)[0]
+
+    def code(self) -> str:
+        """What stands on the authenticator, unless it was used."""
+        return self.sts.unused_totp("alice")
+
+    def codes(self) -> int:
+        """How many calls carried a code so far."""
+        return sum(call["has_token_code"] for call in self.sts.calls())
+
+
+def found(tool: str) -> Path:
+    """The folder of a tool's programs; without it the test fails in CI and is visibly skipped elsewhere."""
+    for folder in (TOOLS / tool / "node_modules/.bin", TOOLS / tool / "bin"):
+        if folder.is_dir():
+            return folder
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{tool} is missing; run tests/tools/run, or tests/setup {tool}")
+
+
+def commands(example: str, heading: str) -> list[str]:
+    """The commands under a heading of an example's README."""
+    [block] = [block for block in of(example, "sh") if heading_of(block) == heading]
+    if report := os.environ.get("AWSROLE_TOOLS_REPORT"):
+        (Path(report) / "typed").open("a").write(block.name + "\n")
+    return block.lines
+
+
+def texts(example: str) -> list[str]:
+    """The parts of AWS files that an example's README shows."""
+    return [block.text for block in of(example, "text")]
+
+
+def of(example: str, language: str) -> list[Block]:
+    """The blocks of an example's README in one language."""
+    return [block for block in blocks() if block.document == ROOT / f"examples/{example}/README.md" and block.language == language]
+
+
+def heading_of(block: Block) -> str:
+    """The heading under which a block stands."""
+    above = block.document.read_text().splitlines()[: block.line]
+    return next(line.lstrip("# ") for line in reversed(above) if line.startswith("#"))

@@ -1,0 +1,10 @@
+"""osls, the Serverless Framework that is kept alive: the one deployment that every run of the tests makes."""
+
+from serverless_ways import after
+from stage import Stage
+
+
+def test_one_code_for_all_commands(stage: Stage, report):
+    stage.example("serverless")
+    lines = after(stage, "osls")
+    report("osls", stage.version("osls", "osls --version"), "role with MFA: `deploy` twice and `info`, one code", lines)
