@@ -25,7 +25,7 @@ __awsrole_hidden_if_closed=(
   AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY
   SECRET_ACCESS_KEY AWS_BEARER_TOKEN_BEDROCK AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
   AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN
-  AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID
+  AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES
 )
 
 # Sourced again, the shell must not forget its way back.
@@ -455,6 +455,19 @@ __awsrole_command() {
   esac
   __awsrole_hook "$event"
   \builtin return "$status"
+}
+
+# For prompts, and only when they ask: the time left, such as `59m`, in REPLY; without a role nothing. No subshell.
+awsrole_left() {
+  REPLY=''
+  # An inherited text isn't calculated with: bash would run what stands in it.
+  case ${AWSROLE_EXPIRES-} in '' | *[!0-9]*) \builtin return 0 ;; esac
+  __awsrole_read_clock
+  \builtin local left=$((AWSROLE_EXPIRES - __awsrole_now))
+  if ((left <= 0)); then REPLY=expired
+  elif ((left < 60)); then REPLY=${left}s
+  elif ((left < 3600)); then REPLY=$((left / 60))m
+  else REPLY=$((left / 3600))h$((left / 60 % 60))m; fi
 }
 
 # Scripts that source this get nothing: no hook, no command, no change.

@@ -23,7 +23,7 @@ set -g __awsrole_hidden_if_closed \
     AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY \
     SECRET_ACCESS_KEY AWS_BEARER_TOKEN_BEDROCK AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI \
     AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN \
-    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID
+    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES
 
 # Sourced again, the shell must not forget its way back.
 if not set -q __awsrole_state
@@ -504,6 +504,22 @@ function __awsrole_command
     end
     builtin emit __awsrole_typed $event
     return $code
+end
+
+# For prompts, and only when they ask: prints the time left, such as `59m`; without a role nothing. No process.
+function awsrole_left
+    string match -qr '^[0-9]+$' -- "$AWSROLE_EXPIRES"; or return 0
+    set -l now (builtin path mtime -R -- $__awsrole_clock); or return 0
+    set -l left (builtin math "$AWSROLE_EXPIRES - $now")
+    if test $left -le 0
+        builtin echo expired
+    else if test $left -lt 60
+        builtin echo "$left"s
+    else if test $left -lt 3600
+        builtin echo (builtin math "floor($left / 60)")m
+    else
+        builtin echo (builtin math "floor($left / 3600)")h(builtin math "floor($left / 60) % 60")m
+    end
 end
 
 # Scripts that source this get nothing: no hook, no command, no change.

@@ -30,10 +30,10 @@ def test_the_demonstration_shows_both_roles_and_the_way_back(shell, tmp_path):
     assert code == 0, seen
     for expected in (
         "isn't allowed yet: `awsrole allow`",
-        "Deploy in 222222222222, renewed in",
+        "Deploy in shop-dev (222222222222), renewed in",
         "role arn  arn:aws:iam::222222222222:role/Deploy",
-        "Deploy in 333333333333, renewed in",
-        "Deploy@333333333333",
+        "Deploy in shop-prod (333333333333), renewed in",
+        "Deploy@shop-prod",
         "AWS_PROFILE is personal again",
     ):
         assert expected in seen, seen
@@ -73,7 +73,7 @@ def test_on_a_terminal(shell, tmp_path):
     terminal = opened(shell, tmp_path)
     for typed, expected in (
         ("cd shop-dev\r", "isn't allowed yet"),
-        ("awsrole allow\r", "Deploy in 222222222222, renewed in"),
+        ("awsrole allow\r", "Deploy in shop-dev (222222222222), renewed in"),
         ("exit 5\r", "is removed"),
     ):
         terminal.send(typed)
@@ -94,7 +94,7 @@ def test_a_code_opens_the_chain_of_shop_admin(shell, tmp_path):
     terminal.send("cd shop-admin; awsrole allow\r")
     terminal.expect_exact("code of arn:aws:iam::111111111111:mfa/jump: ")
     terminal.send(f"{code}\r")
-    terminal.expect_exact("Admin in 333333333333, renewed in")
+    terminal.expect_exact("Admin in shop-prod (333333333333), renewed in")
     terminal.expect(READY)
     terminal.send("exit\r")
     terminal.expect(pexpect.EOF)

@@ -6,14 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from documents import DOCUMENTS, ROOT, blocks, quoted, table
+from documents import DOCUMENTS, FENCE, ROOT, blocks, quoted, table
 from quickstart import run
 from support.terminal import SHELLS, need
 
 BLOCKS = blocks()
-# Those of `tools` are typed by tests/tools/run, which fails if it left one out.
-COMMANDS = {"clone", "install", "rc", "home", "project", "prompt", "tools"}
-FILES = {"file", "config"}
+# Those of `tools` are typed by tests/tools/run, which fails if it left one out; `segment` and what goes with it by test_prompts.
+COMMANDS = {"clone", "install", "rc", "home", "project", "prompt", "segment", "tools"}
+FILES = {"file", "config", "accounts", "starship"}
 
 
 def of(world: str) -> list:
@@ -30,7 +30,7 @@ def shell(request):
 def test_no_block_is_left_out():
     for block in BLOCKS:
         match block.language:
-            case "sh":
+            case "sh" | "bash" | "zsh" | "fish":
                 assert block.world in COMMANDS, f"{block.name} doesn't say in which world it is run"
             case "toml":
                 assert block.world in FILES, f"{block.name} doesn't say what kind of file it is"
@@ -195,7 +195,7 @@ def test_the_table_of_variables_is_complete(tmp_path):
 
 def test_links_lead_somewhere():
     for document in DOCUMENTS:
-        text = document.read_text()
+        text = FENCE.sub("", document.read_text())
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
             if target.startswith("http"):
                 continue

@@ -11,7 +11,7 @@ from support.world import ALICE, BYSTANDER, CLOSED, DEPLOY, HERE, THERE
 
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 TOP = {"files", "approval", "way", "shell", "problem", "rivals", "next"}
-WAY = {"name", "role_arn", "account", "pin", "region", "endpoint", "source", "links", "notices"}
+WAY = {"name", "role_arn", "account", "account_name", "pin", "region", "endpoint", "source", "links", "notices"}
 LINK = {"call", "what", "account", "session_name", "external_id", "source_identity", "mfa_serial", "duration", "cached_until",
         "cached_for_seconds"}
 HELD = {"state", "role", "key", "expires", "set", "hidden"}

@@ -149,6 +149,13 @@ def test_own_config_is_broken(world, says):
     says()
 
 
+def test_colour_is_none(world, says):
+    """An account's colour in the person's own config.toml is misspelled."""
+    world.shop(file("Plain"))
+    world.write(".config/awsrole/config.toml", '[accounts.222222222222]\nname = "shop-prod"\ncolor = "rde"\n')
+    says()
+
+
 def test_endpoint_is_no_url(world, says):
     """An endpoint that is no address."""
     world.shop(file("Plain"))

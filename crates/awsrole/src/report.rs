@@ -1,9 +1,10 @@
 //! Where text leaves: stdout for shells and machines, stderr for people.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use awsrole_core::context::Context;
 use awsrole_core::obtain::Unobtained;
 use awsrole_core::problem::{Problem, escape};
 
@@ -67,6 +68,11 @@ pub(crate) fn out(text: &str) -> Result<(), Problem> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new("the output can't be written").because(e)),
         _ => Ok(()),
     }
+}
+
+/// Whether what is written to stdout may be coloured: only on a terminal that can, and not against <https://no-color.org>.
+pub(crate) fn may_colour(context: &Context) -> bool {
+    io::stdout().is_terminal() && context.env.filled("NO_COLOR").is_none() && context.env.text("TERM") != Some("dumb")
 }
 
 /// Says a line to the person.

@@ -54,6 +54,17 @@ pub fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
+/// A time left as prompts show it: `11h59m`, `59m`, `45s`, or `expired`. The snippets' `awsrole_left` says the same.
+#[must_use]
+pub fn left(time: Duration) -> String {
+    match time.as_secs() {
+        0 => "expired".to_owned(),
+        seconds @ 1..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds => format!("{}h{}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -66,6 +77,15 @@ pub(crate) mod tests {
             issued,
             expiration: Some(issued + Duration::from_secs(life)),
             arn: Some("arn:aws:sts::222222222222:assumed-role/Deploy/alice".into()),
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_short() {
+        for (seconds, text) in
+            [(0, "expired"), (1, "1s"), (60, "1m"), (3599, "59m"), (3600, "1h0m"), (129_600, "36h0m")]
+        {
+            assert_eq!(left(Duration::from_secs(seconds)), text);
         }
     }
 

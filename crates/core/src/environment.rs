@@ -1,5 +1,9 @@
 //! From credentials to variables: what is set, what is hidden, and what was there before.
 
+use std::time::UNIX_EPOCH;
+
+use crate::accounts::Accounts;
+use crate::arn::AccountId;
 use crate::context::Env;
 use crate::credentials::{Credentials, rfc3339};
 use crate::plan::RolePlan;
@@ -25,7 +29,14 @@ pub enum Value {
 impl EnvDiff {
     /// The variables of a role, `chosen` by `awsrole use` or entered by `cd`, over an environment in which no role of ours is.
     #[must_use]
-    pub fn of_role(plan: &RolePlan, credentials: &Credentials, outer: &Env, file: &str, chosen: Option<&str>) -> Self {
+    pub fn of_role(
+        plan: &RolePlan,
+        credentials: &Credentials,
+        outer: &Env,
+        file: &str,
+        chosen: Option<&str>,
+        accounts: &Accounts,
+    ) -> Self {
         let plain = |text: &str| Value::Plain(text.to_owned());
         let mut set = vec![
             ("AWS_ACCESS_KEY_ID", plain(&credentials.access_key_id)),
@@ -47,6 +58,7 @@ impl EnvDiff {
             settings.push(("AWS_DEFAULT_REGION", region.as_str().to_owned()));
         }
         let account = credentials.account().or_else(|| plan.account());
+        let told = told(account.as_ref(), credentials, accounts);
         let account = account.map(|account| account.to_string()).unwrap_or_default();
         if outer.text("AWS_ACCOUNT_ID").is_some_and(|id| id != account) {
             hide.push("AWS_ACCOUNT_ID");
@@ -56,11 +68,30 @@ impl EnvDiff {
         let state = state.cached_as(plan.cache_key(plan.steps.len()));
         set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
         set.push(("AWSROLE_ROLE", Value::Plain(title)));
-        match account.is_empty() {
-            true => hide.push("AWSROLE_ACCOUNT_ID"),
-            false => set.push(("AWSROLE_ACCOUNT_ID", Value::Plain(account))),
+        for (name, text) in told {
+            match text {
+                Some(text) => set.push((name, Value::Plain(text))),
+                None => hide.push(name),
+            }
         }
         set.push(("AWSROLE_STATE", Value::Plain(state.to_text())));
         Self { set, hide }
     }
+}
+
+/// What prompts show beside the role's name: they may read it as it stands, without a process.
+fn told(
+    account: Option<&AccountId>,
+    credentials: &Credentials,
+    accounts: &Accounts,
+) -> [(&'static str, Option<String>); 4] {
+    let id = account.map(ToString::to_string);
+    let name = account.and_then(|id| accounts.name(id)).map(str::to_owned);
+    let seconds = credentials.expiration.and_then(|end| end.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
+    [
+        ("AWSROLE_ACCOUNT_ID", id.clone()),
+        ("AWSROLE_ACCOUNT", name.or(id)),
+        ("AWSROLE_COLOR", account.and_then(|id| accounts.color(id)).map(|color| color.to_string())),
+        ("AWSROLE_EXPIRES", seconds.map(|seconds| seconds.to_string())),
+    ]
 }

@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::accounts::Accounts;
 use crate::cache::{Cache, Patience};
 use crate::context::{Context, Env};
 use crate::environment::EnvDiff;
@@ -122,10 +123,11 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
     if files.is_empty() {
         return state(Change::Outer, 0, None);
     }
-    let (verdict, depth) = match look(context, files) {
-        Ok(found) => found,
+    let user = match UserConfig::load(context) {
+        Ok(user) => user,
         Err(problem) => return state(Change::Closed, 1, Some(problem)),
     };
+    let (verdict, depth) = vet(files, &Approvals::below(&context.paths.data), &user);
     match verdict {
         Verdict::Refused { path, standing: Standing::Edited } => {
             state(Change::Closed, depth, Some(edited(context, &path)))
@@ -138,7 +140,7 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         Verdict::Broken { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
         Verdict::Broken { problem, standing: Standing::Unknown } => state(Change::Outer, depth, Some(problem)),
         Verdict::Broken { problem, .. } => state(Change::Closed, depth, Some(problem)),
-        Verdict::Allowed(allowed) => match enter(context, &allowed, files, role, event, outside) {
+        Verdict::Allowed(allowed) => match enter(context, &allowed, &user.accounts, files, role, event, outside) {
             Ok(entered) => Export { depth, ..entered },
             Err(problem) if role.is_some() => {
                 state(Change::Closed, depth, Some(problem.hint("`awsrole use -` goes back to the default role")))
@@ -151,6 +153,7 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
 fn enter(
     context: &Context,
     allowed: &Allowed,
+    accounts: &Accounts,
     files: &[PathBuf],
     role: Option<&str>,
     event: Event,
@@ -168,7 +171,7 @@ fn enter(
         let _ = generation::bump(&context.paths, context.now);
     }
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy(), role);
+    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy(), role, accounts);
     // Getting them may have taken a while.
     let now = (outside.clock)();
     let left = obtained.credentials.remaining(now);

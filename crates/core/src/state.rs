@@ -31,6 +31,10 @@ pub const HIDDEN: [&str; 7] = [
     "AWS_BEARER_TOKEN_BEDROCK",
 ];
 
+/// What is told to prompts and scripts, beside the state itself. Removed with a role.
+pub const TOLD: [&str; 5] =
+    ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
+
 /// What the snippets put into it in a closed directory.
 pub const CLOSED: &str = "closed";
 
@@ -178,7 +182,7 @@ impl Outer {
                 outer.role = Some(state);
             }
         }
-        for name in ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", NAME] {
+        for name in TOLD.into_iter().chain([NAME]) {
             outer.restore(name, None);
         }
         outer

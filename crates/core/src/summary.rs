@@ -1,5 +1,6 @@
 //! What a file says, for a person who is about to allow it. Nothing here becomes a plan.
 
+use crate::accounts::Accounts;
 use crate::arn::RoleArn;
 use crate::config::{Config, Keys};
 use crate::limits::{ExternalId, MfaSerial, Region, SessionName};
@@ -15,23 +16,23 @@ pub struct Summary {
 }
 
 /// Summarizes each role of a file: those it names, or its only one.
-pub fn summarize(config: &Config, profiles: &Profiles) -> Result<Vec<Summary>, Problem> {
+pub fn summarize(config: &Config, profiles: &Profiles, accounts: &Accounts) -> Result<Vec<Summary>, Problem> {
     let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
     if names.is_empty() || config.has_nameless_role() {
         names.insert(0, None);
     }
     names
         .into_iter()
-        .map(|name| config.select(name).map(|(name, keys)| Summary { lines: lines(&keys, profiles), name }))
+        .map(|name| config.select(name).map(|(name, keys)| Summary { lines: lines(&keys, profiles, accounts), name }))
         .collect()
 }
 
-fn lines(keys: &Keys, profiles: &Profiles) -> Vec<(&'static str, String)> {
+fn lines(keys: &Keys, profiles: &Profiles, accounts: &Accounts) -> Vec<(&'static str, String)> {
     let profile = keys.profile.as_deref().and_then(|name| profiles.get(name));
     let of_profile = |key: &str| profile.and_then(|profile| profile.text(key));
     let both = |in_file: Option<&str>, key: &str| in_file.or(of_profile(key)).map(str::to_owned);
     let role_arn = both(keys.role_arn.as_ref().map(RoleArn::as_str), "role_arn");
-    let account = role_arn.as_deref().and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| arn.account().to_string());
+    let account = role_arn.as_deref().and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| accounts.shown(arn.account()));
     let source = keys.source_role.as_ref().map(|role| format!("[role.{role}]"));
     let source =
         source.or_else(|| both(keys.source_profile.as_deref(), "source_profile").map(|name| format!("profile {name}")));
@@ -44,7 +45,7 @@ fn lines(keys: &Keys, profiles: &Profiles) -> Vec<(&'static str, String)> {
     let mut lines = vec![("role", role_arn.unwrap_or(missing))];
     let mut add = |label, text: Option<String>| lines.extend(text.map(|text| (label, text)));
     add("account", account);
-    add("pinned to", keys.account_id.as_ref().map(ToString::to_string));
+    add("pinned to", keys.account_id.as_ref().map(|id| accounts.shown(id)));
     add("region", both(keys.region.as_ref().map(Region::as_str), "region"));
     add("source", source);
     add("through", keys.profile.as_ref().map(|name| format!("profile {name}")));

@@ -1,11 +1,14 @@
 //! The user's own settings: `config.toml` in awsrole's config directory.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use toml::Spanned;
 
+use crate::accounts::{Account, AccountName, Accounts, Color};
 use crate::arn::AccountId;
 use crate::config::Seconds;
 use crate::context::Context;
@@ -22,6 +25,8 @@ pub struct UserConfig {
     pub mfa_process: Option<String>,
     /// How long others may take.
     pub limits: LimitSettings,
+    /// What accounts are called, and their colours.
+    pub accounts: Accounts,
 }
 
 /// How long others may take; what isn't set has a default.
@@ -52,6 +57,8 @@ struct AsWritten {
     mfa_process: Option<String>,
     #[serde(default)]
     limits: LimitsAsWritten,
+    #[serde(default)]
+    accounts: BTreeMap<Spanned<String>, AccountAsWritten>,
 }
 
 #[derive(Deserialize, Default)]
@@ -67,6 +74,13 @@ struct LimitsAsWritten {
 struct RuleAsWritten {
     path: String,
     accounts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountAsWritten {
+    name: Option<Spanned<String>>,
+    color: Option<Spanned<String>>,
 }
 
 impl UserConfig {
@@ -93,6 +107,9 @@ impl UserConfig {
             Problem::new(format!("{}:{line}: {}", path.display(), e.message().replace('\n', ", ")))
         })?;
         let trust = written.trust.into_iter().map(|rule| rule.check(context, &path)).collect::<Result<_, _>>()?;
+        let wrong =
+            |at: usize, what: String| Problem::new(format!("{}:{}: {what}", path.display(), line_of(&bytes, at)));
+        let accounts = accounts(written.accounts, wrong)?;
         let limit = |seconds: Option<Seconds>| seconds.map(|seconds| Duration::from_secs(seconds.0.clamp(1, 600)));
         Ok(Self {
             trust,
@@ -102,7 +119,50 @@ impl UserConfig {
                 whole: limit(written.limits.whole),
                 process: limit(written.limits.process),
             },
+            accounts,
         })
+    }
+}
+
+/// Checks what is said of accounts; `wrong` makes a problem of a position and what is wrong there.
+fn accounts(
+    written: BTreeMap<Spanned<String>, AccountAsWritten>,
+    wrong: impl Fn(usize, String) -> Problem,
+) -> Result<Accounts, Problem> {
+    let mut accounts = Accounts::default();
+    for (id, said) in written {
+        let at = id.span().start;
+        let id = AccountId::parse(id.get_ref()).map_err(|e| {
+            wrong(at, format!("accounts: {e}")).hint("each account has a table of its own: [accounts.222222222222]")
+        })?;
+        let name = said.name.map(|text| {
+            let name = AccountName::parse(text.get_ref());
+            name.map_err(|e| {
+                wrong(text.span().start, format!("name: {e}")).hint("prompts show it as it stands, so it is kept plain")
+            })
+        });
+        let name = name.transpose()?;
+        let taken = accounts.0.iter().find(|(_, other)| name.is_some() && other.name == name);
+        if let (Some((other, _)), Some(name)) = (taken, &name) {
+            let name = name.as_str();
+            return Err(wrong(at, format!("account {other} is called {name}, too"))
+                .hint("a prompt couldn't tell them apart: give one of them another name"));
+        }
+        let color = said.color.map(|text| {
+            Color::parse(text.get_ref()).ok_or_else(|| no_color(text.get_ref(), |what| wrong(text.span().start, what)))
+        });
+        accounts.0.insert(id, Account { name, color: color.transpose()? });
+    }
+    Ok(accounts)
+}
+
+fn no_color(text: &str, wrong: impl Fn(String) -> Problem) -> Problem {
+    let names = Color::ALL.map(Color::name);
+    let problem = wrong(format!("color: `{text}` isn't one of a terminal's eight colours"));
+    let nearest = names.iter().map(|name| (strsim::osa_distance(name, &text.to_lowercase()), name)).min();
+    match nearest {
+        Some((distance, name)) if distance <= 2 => problem.hint(format!("did you mean `{name}`?")),
+        _ => problem.hint(format!("the colours are: {}", names.join(", "))),
     }
 }
 

@@ -13,8 +13,9 @@ use crate::export::{edited, look, not_allowed, plan_of};
 use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::rivals::{Rival, rivals};
-use crate::state::{CLOSED, HIDDEN, NAME, Outer};
+use crate::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
 use crate::trust::{Allowed, Standing, Verdict};
+use crate::user_config::UserConfig;
 
 /// All that can be said of a directory without asking the network.
 #[derive(Serialize)]
@@ -44,6 +45,8 @@ pub struct Way {
     pub role_arn: Option<String>,
     /// Its account, as far as it is known.
     pub account: Option<String>,
+    /// What the user calls the account.
+    pub account_name: Option<String>,
     /// The pinned account.
     pub pin: Option<String>,
     /// The region that is exported.
@@ -156,6 +159,8 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
 
 fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
     let cache = Cache::in_dir(&outer.paths.cache);
+    // One that can't be read is the problem that was found before.
+    let accounts = UserConfig::load(outer).unwrap_or_default().accounts;
     let links: Vec<Link> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
     let key = plan.cache_key(plan.steps.len());
     why.problem = cache.failure(&key, outer.now, Patience::Passing).map(|failure| failure.problem);
@@ -168,6 +173,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
         name: plan.name.clone(),
         role_arn: plan.role_arn().map(ToString::to_string),
         account: plan.account().map(|account| account.to_string()),
+        account_name: plan.account().and_then(|account| accounts.name(&account).map(str::to_owned)),
         pin: plan.pin.as_ref().map(ToString::to_string),
         region: plan.region.as_ref().map(|region| region.as_str().to_owned()),
         endpoint: plan.endpoint.shown(),
@@ -256,12 +262,7 @@ fn held(inner: &Context) -> Held {
         let ours = |name: &&str| inner.env.has(name);
         held.set = crate::state::KEYS.iter().copied().filter(ours).map(str::to_owned).collect();
         held.set.extend(state.set.keys().cloned());
-        held.set.extend(
-            ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", NAME]
-                .into_iter()
-                .filter(|name| inner.env.has(name))
-                .map(str::to_owned),
-        );
+        held.set.extend(TOLD.into_iter().chain([NAME]).filter(|name| inner.env.has(name)).map(str::to_owned));
         held.hidden = HIDDEN
             .iter()
             .filter_map(|name| state.prior.get(*name).map(|value| format!("{name} (was {value})")))
@@ -271,6 +272,14 @@ fn held(inner: &Context) -> Held {
         held.key = Some(state.key);
     }
     held
+}
+
+/// An account for a person, with the user's name for it.
+fn called(name: Option<&String>, id: Option<&String>) -> Option<String> {
+    match (name, id) {
+        (Some(name), Some(id)) => Some(format!("{name} ({id})")),
+        (_, id) => id.cloned(),
+    }
 }
 
 /// A duration in whole minutes.
@@ -298,7 +307,7 @@ impl Why {
             let mut add =
                 |label: &str, text: &Option<String>| lines.extend(text.as_ref().map(|text| line(label, text.clone())));
             add("name", &way.name);
-            add("account", &way.account);
+            add("account", &called(way.account_name.as_ref(), way.account.as_ref()));
             add("pinned to", &way.pin);
             add("region", &way.region);
             lines.push(line("asked at", way.endpoint.clone()));

@@ -9,6 +9,7 @@ use awsrole_core::generation;
 use awsrole_core::profiles::Profiles;
 use awsrole_core::summary::summarize;
 use awsrole_core::trust::{Approvals, Standing};
+use awsrole_core::user_config::UserConfig;
 
 use crate::report::{Failure, Outcome, say, show};
 
@@ -34,7 +35,8 @@ pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Fa
     for file in &read {
         difference(file, &approvals, context);
     }
-    let summaries = summarize(&merged.unwrap_or_default(), &Profiles::load(context)?)?;
+    let summaries =
+        summarize(&merged.unwrap_or_default(), &Profiles::load(context)?, &UserConfig::load(context)?.accounts)?;
     for summary in summaries {
         if let Some(name) = summary.name {
             show(format!("[role.{name}]"));

@@ -13,6 +13,7 @@ use awsrole_core::export::{confirmed, plan_of};
 use awsrole_core::obtain::{Wish, obtain};
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::child_environment;
+use awsrole_core::user_config::UserConfig;
 
 use crate::report::{Failure, Outcome, complain, say};
 
@@ -53,7 +54,8 @@ pub(super) fn run(
         say(notice);
     }
     let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &outer.env, &file, role);
+    let diff =
+        EnvDiff::of_role(&plan, &obtained.credentials, &outer.env, &file, role, &UserConfig::load(&outer)?.accounts);
     let env = child_environment(&outer.env, &diff);
     let program = &command[0];
     let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();

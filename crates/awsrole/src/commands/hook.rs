@@ -120,7 +120,10 @@ fn entered(diff: &EnvDiff, deadline: Option<SystemTime>, now: SystemTime) -> Str
         })
     };
     let title = plain("AWSROLE_ROLE").unwrap_or_default();
-    let account = plain("AWSROLE_ACCOUNT_ID").map(|account| format!(" in {account}")).unwrap_or_default();
+    let account = match (plain("AWSROLE_ACCOUNT"), plain("AWSROLE_ACCOUNT_ID")) {
+        (Some(name), Some(id)) if name != id => format!(" in {name} ({id})"),
+        (_, id) => id.map(|id| format!(" in {id}")).unwrap_or_default(),
+    };
     let left = deadline
         .and_then(|time| time.duration_since(now).ok())
         .map(|left| Duration::from_secs(left.as_secs() / 60 * 60));

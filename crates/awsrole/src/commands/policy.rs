@@ -1,11 +1,13 @@
 //! `awsrole policy`: the documents that let the caller assume the role, to paste.
 
+use awsrole_core::arn::AccountId;
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::plan_of;
 use awsrole_core::obtain::{Wish, caller};
 use awsrole_core::policy::pairs;
 use awsrole_core::problem::{Problem, escape};
+use awsrole_core::user_config::UserConfig;
 use serde_json::Value;
 
 use crate::report::{Failure, Outcome, out};
@@ -27,17 +29,18 @@ pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<O
         out(&(pretty(&value)? + "\n"))?;
         return Ok(Outcome::Done);
     }
+    let accounts = UserConfig::load(&outer)?.accounts;
+    let account = |id: &AccountId| format!("account {}", accounts.shown(id));
     let mut text = String::new();
     for pair in &pairs {
-        let account =
-            pair.caller_account.as_ref().map_or("the caller's account".to_owned(), |id| format!("account {id}"));
+        let callers = pair.caller_account.as_ref().map_or("the caller's account".to_owned(), account);
         text += &format!(
-            "# {account}: identity policy, attached to {}\n{}\n\n",
+            "# {callers}: identity policy, attached to {}\n{}\n\n",
             escape(&pair.attach_to),
             pretty(&pair.identity)?
         );
-        text +=
-            &format!("# account {}: trust policy of role {}\n", pair.role_arn.account(), escape(pair.role_arn.name()));
+        let roles = account(pair.role_arn.account());
+        text += &format!("# {roles}: trust policy of role {}\n", escape(pair.role_arn.name()));
         text += &format!("{}\n\n", pretty(&pair.trust)?);
         for note in &pair.notes {
             text += &format!("# note: {}\n\n", escape(note));

@@ -1,17 +1,20 @@
 //! `awsrole status`: which role this shell holds. It asks no network.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use awsrole_core::accounts::{Accounts, Color};
+use awsrole_core::arn::AccountId;
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
-use awsrole_core::credentials::rfc3339;
+use awsrole_core::credentials::{self, rfc3339};
 use awsrole_core::discover::upward;
 use awsrole_core::export::{look, over, plan_of};
 use awsrole_core::problem::escape;
 use awsrole_core::state::{Outer, State};
 use awsrole_core::trust::{Standing, Verdict};
+use awsrole_core::user_config::UserConfig;
 
-use crate::report::{Failure, Outcome, out};
+use crate::report::{Failure, Outcome, may_colour, out};
 
 /// What is known, in the order in which it is shown.
 struct Known(Vec<(&'static str, String)>);
@@ -25,14 +28,23 @@ pub(super) fn run(json: bool, long: bool, context: &Context) -> Result<Outcome, 
         return Ok(Outcome::Done);
     }
     if let Some(state) = &outer.role {
+        // A broken file was complained about when the role was entered; it takes no prompt away.
+        let accounts = UserConfig::load(context).unwrap_or_default().accounts;
+        let id = AccountId::parse(&state.account).ok();
+        let account = id.as_ref().and_then(|id| accounts.name(id)).unwrap_or(&state.account);
         let left = left(state, context.now);
-        let words = [Some(state.role.as_str()), Some(state.account.as_str()), left.as_deref()];
+        let words = [Some(state.role.as_str()), Some(account), left.as_deref()];
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
-        out(&(words.join(" ") + "\n"))?;
+        let colour = id.and_then(|id| accounts.color(&id)).filter(|_| may_colour(context));
+        out(&(painted(&words.join(" "), colour) + "\n"))?;
     } else if closed {
-        out("no role\n")?;
+        out(&(painted("no role", may_colour(context).then_some(Color::Red)) + "\n"))?;
     }
     Ok(Outcome::Done)
+}
+
+fn painted(text: &str, colour: Option<Color>) -> String {
+    colour.map_or_else(|| text.to_owned(), |colour| format!("\u{1b}[{}m{text}\u{1b}[0m", colour.code()))
 }
 
 impl Known {
@@ -40,8 +52,21 @@ impl Known {
         self.0.push((label, text.into()));
     }
 
+    fn account(&mut self, id: &AccountId, accounts: &Accounts) {
+        self.add("account", id.as_str());
+        if let Some(name) = accounts.name(id) {
+            self.add("account_name", name);
+        }
+    }
+
     fn lines(&self) -> String {
-        self.0.iter().map(|(label, text)| format!("{:<10}{}\n", label.replace('_', " "), escape(text))).collect()
+        let name = self.0.iter().find(|(label, _)| *label == "account_name").map(|(_, name)| name);
+        let shown = |label: &str, text: &str| match name {
+            Some(name) if label == "account" => format!("{name} ({text})"),
+            _ => text.to_owned(),
+        };
+        let lines = self.0.iter().filter(|(label, _)| *label != "account_name");
+        lines.map(|(label, text)| format!("{:<10}{}\n", label.replace('_', " "), escape(&shown(label, text)))).collect()
     }
 
     fn json(&self) -> String {
@@ -98,7 +123,8 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
                     known.add("role", plan.title());
                     if let Some(role) = plan.role() {
                         known.add("role_arn", role.role_arn.as_str());
-                        known.add("account", role.role_arn.account().as_str());
+                        known
+                            .account(role.role_arn.account(), &UserConfig::load(&context).unwrap_or_default().accounts);
                     }
                     known.add("source", plan.source.to_string());
                     if let Some(region) = &plan.region {
@@ -115,14 +141,8 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
     known
 }
 
-/// The life left, in the largest whole unit that says something.
+/// The life left.
 fn left(state: &State, now: SystemTime) -> Option<String> {
     let end = humantime::parse_rfc3339(&state.expires).ok()?;
-    let seconds = end.duration_since(now).unwrap_or_default().as_secs();
-    let rounded = if seconds >= 60 { seconds / 60 * 60 } else { seconds };
-    Some(if rounded == 0 {
-        "expired".to_owned()
-    } else {
-        humantime::format_duration(Duration::from_secs(rounded)).to_string().replace(' ', "")
-    })
+    Some(credentials::left(end.duration_since(now).unwrap_or_default()))
 }

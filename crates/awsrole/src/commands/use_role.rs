@@ -1,10 +1,10 @@
 //! `awsrole use` without the hook's help: the list to choose from. The hook's function carries the rest.
 
-use awsrole_core::arn::RoleArn;
 use awsrole_core::context::Context;
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::profiles::Profiles;
 use awsrole_core::summary::summarize;
+use awsrole_core::user_config::UserConfig;
 
 use crate::report::{Failure, Outcome, out};
 use crate::terminal::Terminal;
@@ -25,10 +25,9 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
     let terminal = Terminal::open().map_err(|_| {
         Problem::new("there is no terminal to choose a role on").hint(format!("name one: {}", names.join(", ")))
     })?;
-    for (index, summary) in summarize(config, &Profiles::load(&outer)?)?.iter().enumerate() {
-        let text =
-            |wanted: &str| summary.lines.iter().find(|(label, _)| *label == wanted).map(|(_, text)| text.as_str());
-        let account = text("role").and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| arn.account().to_string());
+    let accounts = UserConfig::load(&outer)?.accounts;
+    for (index, summary) in summarize(config, &Profiles::load(&outer)?, &accounts)?.iter().enumerate() {
+        let account = summary.lines.iter().find(|(label, _)| *label == "account").map(|(_, text)| text.as_str());
         let default = if summary.name.as_deref() == config.default_role.as_deref() { "  (default)" } else { "" };
         let name = escape(summary.name.as_deref().unwrap_or_default());
         terminal.show(&format!("  {}  {name:<16}{}{default}\n", index + 1, account.unwrap_or_default()));

@@ -1,7 +1,5 @@
 //! `awsrole why`: the whole way to this directory's role, on one screen. It asks no network.
 
-use std::io::{IsTerminal, stdout};
-
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::export::over;
@@ -9,7 +7,7 @@ use awsrole_core::problem::{Problem, escape};
 use awsrole_core::state::Outer;
 use awsrole_core::why::why;
 
-use crate::report::{Failure, Outcome, out};
+use crate::report::{Failure, Outcome, may_colour, out};
 
 pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
     let outer = over(context, Outer::of(&context.env).env);
@@ -21,9 +19,7 @@ pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<O
         out(&(text + "\n"))?;
         return Ok(Outcome::Done);
     }
-    // https://no-color.org, and what does not end on a terminal stays plain.
-    let colour =
-        stdout().is_terminal() && context.env.filled("NO_COLOR").is_none() && context.env.text("TERM") != Some("dumb");
+    let colour = may_colour(context);
     let paint =
         |code: &str, text: &str| if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
     let mut text = String::new();
