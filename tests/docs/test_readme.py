@@ -12,7 +12,7 @@ from support.terminal import SHELLS, need
 
 BLOCKS = blocks()
 # Those of `tools` are typed by tests/tools/run, which fails if it left one out; `segment` and what goes with it by test_prompts.
-COMMANDS = {"clone", "install", "rc", "home", "project", "prompt", "segment", "tools"}
+COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools"}
 FILES = {"file", "config", "accounts", "starship"}
 
 

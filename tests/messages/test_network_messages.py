@@ -105,6 +105,24 @@ def test_ca_bundle_is_no_certificate(world, shop, says):
     says(env=at("https://sts.nowhere.invalid") | {"AWS_CA_BUNDLE": str(world.write("ca.pem", "hello\n"))})
 
 
+def test_ca_bundle_is_broken(world, shop, says):
+    """AWS_CA_BUNDLE names a file that was cut off."""
+    cut = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUe\n"
+    says(env=at("https://sts.nowhere.invalid") | {"AWS_CA_BUNDLE": str(world.write("ca.pem", cut))})
+
+
+def test_ca_bundle_is_no_real_certificate(world, shop, says):
+    """AWS_CA_BUNDLE names a file with something else in the place of a certificate."""
+    other = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n"
+    says(env=at("https://sts.nowhere.invalid") | {"AWS_CA_BUNDLE": str(world.write("ca.pem", other))})
+
+
+def test_no_authorities(world, shop, says):
+    """A bare container without ca-certificates."""
+    none = {"SSL_CERT_FILE": str(world.write("none.pem", "")), "SSL_CERT_DIR": str(world.home / "none")}
+    says(env=at("https://sts.nowhere.invalid") | none)
+
+
 ANSWER = """\
 <AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><AssumedRoleUser>
 <AssumedRoleId>AROA:x</AssumedRoleId><Arn>arn:aws:sts::{account}:assumed-role/Plain/alice</Arn></AssumedRoleUser><Credentials>

@@ -265,3 +265,33 @@ def test_renewal_after_the_session_of_the_code_has_ended(scene, shell):
     tty.asked()
     tty.answer(scene.code())
     assert tty.key().startswith("ASIA")
+
+
+def test_a_long_run_is_helped_from_another_terminal(scene):
+    """A command that renews its role never asks; a code that is given elsewhere lets it go on."""
+    shop = scene.shop()
+    whose = "aws sts get-caller-identity --query Arn --output text --region us-east-1"
+    script = scene.write("script", f"""\
+{whose}
+rm $XDG_CACHE_HOME/awsrole/*.json
+{whose} 2> said
+touch waits
+until [ -e go ]; do sleep 0.1; done
+{whose}
+""")
+    # The second code is awaited for up to half a minute.
+    first, second = scene.terminal("bash", cwd=shop, timeout=60), scene.terminal("bash", cwd=shop, timeout=60)
+    first.type(f"{scene.binary} exec --renew -- sh {script} > out 2> err")
+    first.asked()
+    first.send(scene.sts.unused_totp("alice") + "\r")
+    wait_for(lambda: (shop / "waits").exists(), 60)
+    said = (shop / "said").read_text()
+    assert "needs an MFA code" in said and "`awsrole exec -- true`" in said
+    second.type(f"{scene.binary} exec -- true")
+    second.asked()
+    second.answer(scene.sts.unused_totp("alice"))
+    (shop / "go").touch()
+    first.wait()
+    arn = f"arn:aws:sts::{THERE}:assumed-role/Deploy/{pwd.getpwuid(os.getuid()).pw_name}"
+    assert (shop / "out").read_text().splitlines() == [arn, arn]
+    assert "renews itself for 11h 59m" in (shop / "err").read_text()

@@ -70,6 +70,43 @@ def test_metadata_that_is_switched_off(machines, instance):
     assert "AWS_EC2_METADATA_DISABLED is true in this environment: unset it" in said
 
 
+# What the snippets leave in a closed directory, and a command or a shell that is started there finds.
+IN_A_CLOSED_SHELL = {"AWSROLE_STATE": "closed", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
+                     "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def test_an_instance_from_a_closed_shell(machines, instance):
+    """The shell has switched the metadata off, for others."""
+    folder = machines.project("shop", DEPLOY + source("Ec2InstanceMetadata"), allow=True)
+    assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder, env=instance | IN_A_CLOSED_SHELL)
+    assert machines.callers() == [("Machine", "Deploy")]
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+def test_an_instance_in_a_shell_from_a_closed_one(machines, instance, kind):
+    folder = machines.project("shop", DEPLOY + source("Ec2InstanceMetadata"), allow=True)
+    answer = machines.awsrole("hook", "export", kind, "--event", "prompt", cwd=folder,
+                              env=machines.env | instance | IN_A_CLOSED_SHELL)
+    statements = answer.out.splitlines()
+    assert statements[-1].startswith("__awsrole_done role "), answer
+    for name in IN_A_CLOSED_SHELL:
+        assert f"__awsrole_adopt {name} unset" in statements
+
+
+@pytest.mark.parametrize("name", ["Ec2InstanceMetadata", "EcsContainer"])
+def test_machines_in_a_long_run(machines, instance, container, name):
+    """The command finds neither of them, and its role is renewed by them."""
+    folder = machines.project("shop", DEPLOY + source(name), allow=True)
+    script = ("rm -r ~/.cache/awsrole/*.json; env | grep -E '^AWS_(CONTAINER|EC2_METADATA_D)'; "
+              "aws sts get-caller-identity --query Arn --output text")
+    done = machines.awsrole("exec", "--renew", "--", "sh", "-c", script, cwd=folder,
+                            env=machines.env | instance | container | {"AWS_DEFAULT_REGION": "us-east-1"})
+    assert done.code == 0, done.err
+    disabled, arn = done.out.splitlines()
+    assert disabled == "AWS_EC2_METADATA_DISABLED=true" and f"{THERE}:assumed-role/Deploy/" in arn
+    assert [role for _, role in machines.callers()] == ["Deploy", "Deploy"]
+
+
 def test_a_container(machines, container):
     folder = machines.project("shop", DEPLOY + source("EcsContainer"), allow=True)
     assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder, env=container)

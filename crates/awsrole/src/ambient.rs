@@ -1,9 +1,12 @@
 //! What a process finds around it, read once: environment, working directory, clock, paths.
 #![expect(clippy::disallowed_methods, reason = "this is the one file that looks around")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
 use awsrole_core::context::{Context, Env, Paths};
@@ -41,6 +44,20 @@ pub(crate) fn binary(env: &Env) -> Option<PathBuf> {
     let path = env.0.get(OsStr::new("PATH"))?;
     let found = std::env::split_paths(path).map(|dir| dir.join(&called)).find(|file| is_program(file));
     found.and_then(|file| std::path::absolute(file).ok()).or_else(|| std::env::current_exe().ok())
+}
+
+/// The words after the program's name.
+pub(crate) fn words() -> Vec<OsString> {
+    std::env::args_os().skip(1).collect()
+}
+
+/// Runs this program anew in the place of this process. It returns only if that fails.
+pub(crate) fn start_anew(words: &[OsString], env: &Env) -> io::Error {
+    match (std::env::current_exe(), std::env::args_os().next()) {
+        (Ok(program), Some(called)) => Command::new(program).arg0(called).args(words).env_clear().envs(&env.0).exec(),
+        (Err(error), _) => error,
+        (_, None) => io::ErrorKind::NotFound.into(),
+    }
 }
 
 /// The working directory as the shell spells it, if that is where we are; empty if it is gone.

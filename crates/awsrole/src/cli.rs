@@ -125,7 +125,7 @@ pub(crate) enum Command {
     },
     /// Run a command with the directory's role, without the hook
     #[command(
-        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh"
+        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply"
     )]
     Exec {
         /// A [role.NAME] of the file
@@ -134,6 +134,9 @@ pub(crate) enum Command {
         /// How long the credentials must be good at least, such as 45m
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         min_ttl: Option<Duration>,
+        /// For commands that outlive a session: instead of keys, AWS files whose default profile gets new ones
+        #[arg(long)]
+        renew: bool,
         /// The command and its arguments
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
@@ -149,6 +152,9 @@ pub(crate) enum Command {
         /// A [role.NAME] of the file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
+        /// What an `exec --renew` put into the copies of the AWS files
+        #[arg(long, hide = true, conflicts_with_all = ["dir", "role"])]
+        run: Option<String>,
     },
     /// Write a first .awsrole.toml, never over one that is there
     #[command(
@@ -175,6 +181,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  awsrole schema > awsrole.schema.json\n\nEditors that read `#:schema PATH` in a TOML file's first line then complete and check keys."
     )]
     Schema,
+    /// Write the man pages into a folder: awsrole(1), and one for each command
+    #[command(after_help = "Example:\n  awsrole man ~/.local/share/man/man1")]
+    Man {
+        /// The folder; it must be there
+        dir: PathBuf,
+    },
     /// Print completions for a shell
     #[command(after_help = "Example:\n  source <(awsrole completions bash)")]
     Completions {
@@ -199,6 +211,17 @@ pub(crate) enum Hook {
         role: Option<String>,
         /// The files found, nearest first
         files: Vec<PathBuf>,
+    },
+    /// What an `exec --renew` starts: waits for the command's end and removes its copies of the AWS files
+    #[command(hide = true)]
+    Watch {
+        /// The command's process
+        process: u32,
+        /// The run
+        run: String,
+        /// Start another one that nobody waits for
+        #[arg(long)]
+        start: bool,
     },
     /// What the snippets call when something changed: prints statements for the shell
     Export(HookExport),

@@ -8,9 +8,11 @@ mod exec;
 mod hook;
 mod init;
 mod login;
+mod long_run;
 mod logout;
 mod policy;
 mod refresh;
+
 mod status;
 mod use_role;
 mod why;
@@ -51,13 +53,24 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context),
         Command::Refresh => refresh::run(context),
         Command::Logout { all } => logout::run(all, context),
-        Command::Exec { role, min_ttl, command } => exec::run(role.as_deref(), min_ttl, &command, context),
-        Command::CredentialProcess { dir, role } => credential_process::run(dir, role.as_deref(), context),
+        Command::Exec { role, min_ttl, renew, command } => {
+            exec::run(role.as_deref(), min_ttl, renew, &command, context)
+        }
+        Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context),
+        Command::CredentialProcess { dir, role, .. } => credential_process::run(dir, role.as_deref(), context),
         Command::Init { profile, role_arn, source_profile, region, dir } => {
             init::run(&init::Wanted { profile, role_arn, source_profile, region }, dir, context)
         }
         Command::Schema => {
             out(include_str!("../../../docs/awsrole.schema.json"))?;
+            Ok(Outcome::Done)
+        }
+        Command::Man { dir } => {
+            clap_mangen::generate_to(Cli::command(), &dir).map_err(|e| {
+                Problem::new(format!("{}: the man pages can't be written", context.shorten(&dir)))
+                    .because(e)
+                    .hint("make the folder first, such as ~/.local/share/man/man1")
+            })?;
             Ok(Outcome::Done)
         }
         Command::Completions { shell } => {

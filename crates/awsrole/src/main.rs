@@ -9,11 +9,19 @@ mod terminal;
 
 use std::process::ExitCode;
 
+use awsrole_core::state::Outer;
+
 use crate::cli::Command;
 
 fn main() -> ExitCode {
     let command = Command::read(std::env::args_os());
-    let outcome = ambient::context().map_err(Into::into).and_then(|context| commands::run(command, &context));
+    let outcome = ambient::context().map_err(Into::into).and_then(|context| {
+        if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {
+            // If it fails, a source that needs those variables will say so.
+            let _ = ambient::start_anew(&ambient::words(), &env);
+        }
+        commands::run(command, &context)
+    });
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(failure) => {

@@ -35,6 +35,11 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
                 .because(error)
                 .hint("AWS_CA_BUNDLE must name a file of certificates (PEM), such as a proxy's own; without such a proxy, unset it");
         }
+        StsError::Unreachable(why) if why.starts_with("this machine has no certificates") => {
+            return Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
+                .because(error)
+                .hint("install them: they are the package ca-certificates of most systems; or name a file of them (PEM) in AWS_CA_BUNDLE");
+        }
         StsError::Unreachable(why) if why.contains("certificate") => {
             return Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
                 .because(error)

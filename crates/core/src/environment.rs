@@ -8,7 +8,7 @@ use crate::context::Env;
 use crate::credentials::{Credentials, rfc3339};
 use crate::plan::RolePlan;
 use crate::secret::Secret;
-use crate::state::{HIDDEN, State};
+use crate::state::{HIDDEN, NAME, RUN_HIDDEN, RUN_SET, State};
 
 /// What variables change on entering a role, in the order in which they are written.
 pub struct EnvDiff {
@@ -37,20 +37,46 @@ impl EnvDiff {
         chosen: Option<&str>,
         accounts: &Accounts,
     ) -> Self {
+        Self::of(plan, credentials, outer, file, chosen, accounts, None)
+    }
+
+    /// The same for a command that renews the role itself: no keys, but `copies` of the two AWS files
+    /// ([`crate::profiles::Profiles::copies`]), and no other place to get credentials from.
+    #[must_use]
+    pub fn of_run(
+        plan: &RolePlan,
+        credentials: &Credentials,
+        outer: &Env,
+        file: &str,
+        chosen: Option<&str>,
+        accounts: &Accounts,
+        copies: [String; 2],
+    ) -> Self {
+        let [config, shared] = copies;
+        let run = RUN_SET.into_iter().zip([config, shared, "true".to_owned()]).collect();
+        Self::of(plan, credentials, outer, file, chosen, accounts, Some(run))
+    }
+
+    fn of(
+        plan: &RolePlan,
+        credentials: &Credentials,
+        outer: &Env,
+        file: &str,
+        chosen: Option<&str>,
+        accounts: &Accounts,
+        run: Option<Vec<(&'static str, String)>>,
+    ) -> Self {
         let plain = |text: &str| Value::Plain(text.to_owned());
-        let mut set = vec![
-            ("AWS_ACCESS_KEY_ID", plain(&credentials.access_key_id)),
-            ("AWS_SECRET_ACCESS_KEY", Value::Secret(credentials.secret_access_key.clone())),
-        ];
+        let mut set = Vec::new();
         let mut hide = HIDDEN.to_vec();
-        match &credentials.session_token {
-            Some(token) => set.push(("AWS_SESSION_TOKEN", Value::Secret(token.clone()))),
-            None => hide.push("AWS_SESSION_TOKEN"),
-        }
-        match credentials.expiration {
-            Some(expiration) => set.push(("AWS_CREDENTIAL_EXPIRATION", Value::Plain(rfc3339(expiration)))),
-            None => hide.push("AWS_CREDENTIAL_EXPIRATION"),
-        }
+        let mut keep = |name, value| match value {
+            Some(value) if run.is_none() => set.push((name, value)),
+            _ => hide.push(name),
+        };
+        keep("AWS_ACCESS_KEY_ID", Some(plain(&credentials.access_key_id)));
+        keep("AWS_SECRET_ACCESS_KEY", Some(Value::Secret(credentials.secret_access_key.clone())));
+        keep("AWS_SESSION_TOKEN", credentials.session_token.clone().map(Value::Secret));
+        keep("AWS_CREDENTIAL_EXPIRATION", credentials.expiration.map(|end| Value::Plain(rfc3339(end))));
         let mut settings: Vec<(&'static str, String)> = plan.settings.clone();
         if let Some(region) = &plan.region {
             // boto3 reads AWS_DEFAULT_REGION alone, the Go SDK prefers AWS_REGION: both or neither.
@@ -65,7 +91,12 @@ impl EnvDiff {
         }
         let title = plan.title();
         let state = State::of_role(&title, chosen, &account, file, credentials, &settings, outer);
-        let state = state.cached_as(plan.cache_key(plan.steps.len()));
+        let mut state = state.cached_as(plan.cache_key(plan.steps.len()));
+        if let Some(run) = run {
+            state = state.of_run(&run, outer);
+            hide.extend(RUN_HIDDEN);
+            settings.extend(run);
+        }
         set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
         set.push(("AWSROLE_ROLE", Value::Plain(title)));
         for (name, text) in told {
@@ -74,7 +105,7 @@ impl EnvDiff {
                 None => hide.push(name),
             }
         }
-        set.push(("AWSROLE_STATE", Value::Plain(state.to_text())));
+        set.push((NAME, Value::Plain(state.to_text())));
         Self { set, hide }
     }
 }

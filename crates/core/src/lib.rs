@@ -51,6 +51,7 @@ pub mod policy;
 pub mod problem;
 pub mod profiles;
 pub mod rivals;
+pub mod run;
 pub mod secret;
 pub mod source;
 pub mod state;

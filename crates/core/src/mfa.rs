@@ -69,8 +69,8 @@ impl NoCode {
         let needs = Problem::new(format!("{what} needs an MFA code"));
         match self {
             Self::NotNow => needs
-                .because("nobody is asked where it would come as a surprise: in a new shell, or from an editor")
-                .hint("`awsrole refresh` in the directory asks for it"),
+                .because("nobody is asked where it would come as a surprise: in a new shell, from an editor, or while a command runs")
+                .hint("`awsrole refresh` in the directory asks for it; without the hook: `awsrole exec -- true`"),
             Self::NoTerminal => needs
                 .because("there is no terminal in the foreground to ask in")
                 .hint("`awsrole refresh` in a terminal asks for it; where there is none, `mfa_process` in your config.toml can print codes"),

@@ -5,6 +5,8 @@
 //! indented lines continue it, keys are not case-sensitive, and a section or key that is there
 //! twice is an error.
 
+pub mod copies;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io;

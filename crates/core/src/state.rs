@@ -60,6 +60,36 @@ const OPEN: [&str; 9] = [
     "AWS_ENDPOINT_URL_STS",
 ];
 
+/// What a command that renews its role itself (`exec --renew`) finds changed beside the keys: the two
+/// AWS files are copies, and nobody falls back to the machine's role.
+pub const RUN_SET: [&str; 3] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"];
+
+/// What such a command doesn't find. Keys go before these in every client, but there are none:
+/// botocore asks a web identity before the default profile's program, and the JS SDK a container
+/// after one that failed.
+pub const RUN_HIDDEN: [&str; 7] = [
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    CONTAINER_TOKEN,
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+];
+
+/// The one of them that is a secret: a nested shell can't restore it.
+const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+
+/// Variables that the AWS SDK reads from the process itself: no explicit environment can be given to
+/// its sources (aws-config 1.13, `ProviderConfig::with_env` is private).
+const READ_BY_SDK: [&str; 5] = [
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    CONTAINER_TOKEN,
+];
+
 /// The exported state of a role in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -73,7 +103,8 @@ pub struct State {
     pub chosen: Option<String>,
     /// Its account.
     pub account: String,
-    /// The access key id: tells whether the keys are still ours.
+    /// The access key id: tells whether the keys are still ours. Empty where none are set, because
+    /// the command renews its role itself.
     pub key: String,
     /// The name of its entry in the cache, where `refresh` and `logout` find it even if a command
     /// inside can't plan the role again.
@@ -83,6 +114,9 @@ pub struct State {
     pub expires: String,
     /// Further variables that were set, none of them secret.
     pub set: BTreeMap<String, String>,
+    /// Further variables that were hidden.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
     /// What was there before, as far as it is no secret.
     pub prior: BTreeMap<String, String>,
 }
@@ -120,8 +154,21 @@ impl State {
             entry: String::new(),
             expires: credentials.expiration.map(rfc3339).unwrap_or_default(),
             set: settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            hidden: Vec::new(),
             prior: prior.collect(),
         }
+    }
+
+    /// Makes it the state of a command that has no keys, but copies of the AWS files.
+    #[must_use]
+    pub fn of_run(mut self, set: &[(&'static str, String)], outer: &Env) -> Self {
+        self.key.clear();
+        self.expires.clear();
+        self.hidden = RUN_HIDDEN.iter().filter(|name| outer.has(name)).map(|name| (*name).to_owned()).collect();
+        self.set.extend(set.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let open = RUN_SET.iter().chain(&RUN_HIDDEN).filter(|name| **name != CONTAINER_TOKEN);
+        self.prior.extend(open.filter_map(|name| Some(((*name).to_owned(), outer.text(name)?.to_owned()))));
+        self
     }
 
     /// Adds the name of its entry in the cache.
@@ -139,8 +186,13 @@ impl State {
     fn parse(text: &str) -> Option<Self> {
         let state: Self = serde_json::from_str(text).ok()?;
         // Only our own names: a forged state must not make us restore PATH or LD_PRELOAD.
-        let known = |map: &BTreeMap<String, String>| map.keys().all(|name| OPEN.contains(&name.as_str()));
-        (state.v == 1 && known(&state.set) && known(&state.prior)).then_some(state)
+        let open = |name: &String| {
+            let name = name.as_str();
+            OPEN.contains(&name) || RUN_SET.contains(&name) || RUN_HIDDEN.contains(&name) && name != CONTAINER_TOKEN
+        };
+        let known = state.set.keys().chain(state.prior.keys()).all(open)
+            && state.hidden.iter().all(|name| RUN_HIDDEN.contains(&name.as_str()));
+        (state.v == 1 && known).then_some(state)
     }
 }
 
@@ -155,12 +207,12 @@ impl Outer {
         if text == CLOSED {
             for name in CLOSED_SET {
                 let ours = if name == "AWS_EC2_METADATA_DISABLED" { "true" } else { NO_ROLE };
-                if env.text(name) == Some(ours) {
+                if env.text(name) == Some(ours) || is_back(env, name, None) {
                     outer.restore(name, None);
                 }
             }
         } else if let Some(state) = State::parse(text) {
-            let keys_are_ours = env.text("AWS_ACCESS_KEY_ID") == Some(state.key.as_str())
+            let keys_are_ours = env.text("AWS_ACCESS_KEY_ID").unwrap_or_default() == state.key
                 && env.text("AWS_CREDENTIAL_EXPIRATION").unwrap_or_default() == state.expires;
             let profile_is_hidden = !env.has("AWS_PROFILE") && !env.has("AWS_DEFAULT_PROFILE");
             if keys_are_ours {
@@ -174,8 +226,15 @@ impl Outer {
                 }
             }
             for (name, value) in &state.set {
-                if env.text(name) == Some(value.as_str()) {
-                    outer.restore(name, state.prior.get(name).cloned());
+                let prior = state.prior.get(name);
+                if env.text(name) == Some(value.as_str()) || is_back(env, name, prior) {
+                    outer.restore(name, prior.cloned());
+                }
+            }
+            for name in &state.hidden {
+                let prior = state.prior.get(name);
+                if !env.has(name) || is_back(env, name, prior) {
+                    outer.restore(name, prior.cloned());
                 }
             }
             if keys_are_ours && profile_is_hidden {
@@ -186,6 +245,20 @@ impl Outer {
             outer.restore(name, None);
         }
         outer
+    }
+
+    /// The environment in which this process must start anew, because the AWS SDK would read in its
+    /// own what awsrole set or hid; `None` if that is all the same already.
+    #[must_use]
+    pub fn for_the_sdk(&self, env: &Env) -> Option<Env> {
+        let differ: Vec<OsString> = READ_BY_SDK.iter().map(OsString::from).collect();
+        let differ: Vec<OsString> = differ.into_iter().filter(|name| env.0.get(name) != self.env.0.get(name)).collect();
+        let mut anew = env.clone();
+        for name in &differ {
+            anew.0.remove(name);
+            anew.0.extend(self.env.0.get(name).map(|value| (name.clone(), value.clone())));
+        }
+        (!differ.is_empty()).then_some(anew)
     }
 
     /// The role that `awsrole use` chose in the parent shell for a directory with these files.
@@ -202,6 +275,11 @@ impl Outer {
         };
         self.adopt.push((name.to_owned(), prior));
     }
+}
+
+/// Whether a variable that the AWS SDK reads itself was given back already ([`Outer::for_the_sdk`]).
+fn is_back(env: &Env, name: &str, prior: Option<&String>) -> bool {
+    READ_BY_SDK.contains(&name) && env.text(name) == prior.map(String::as_str)
 }
 
 #[cfg(test)]

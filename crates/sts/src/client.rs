@@ -16,12 +16,14 @@ use awsrole_core::sts::StsError;
 
 use crate::Limits;
 use crate::clock::ServerClock;
+use crate::roots::roots;
 
 /// One runtime on this thread and one pool of connections for all calls of a process.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     http: SharedHttpClient,
     timeouts: TimeoutConfig,
+    trusts_anyone: bool,
     pub(crate) clock: ServerClock,
 }
 
@@ -30,15 +32,9 @@ impl Client {
         let unusable = |what: &str, error: &dyn std::fmt::Display| StsError::Unreachable(format!("{what}: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| unusable("no runtime for network calls", &e))?;
-        let mut roots = TrustStore::default();
-        if let Some(path) = ca_bundle {
-            let pem = std::fs::read(path).map_err(|e| unusable(&format!("AWS_CA_BUNDLE {}", path.display()), &e))?;
-            if !pem.windows(27).any(|part| part == b"-----BEGIN CERTIFICATE-----") {
-                return Err(StsError::Unreachable(format!("AWS_CA_BUNDLE {} holds no certificate", path.display())));
-            }
-            roots = roots.with_pem_certificate(pem);
-        }
-        let tls = TlsContext::builder().with_trust_store(roots).build();
+        let roots = roots(ca_bundle)?;
+        let trusts_anyone = roots.is_some();
+        let tls = TlsContext::builder().with_trust_store(roots.unwrap_or_else(TrustStore::empty)).build();
         let tls = tls.map_err(|e| unusable("the TLS settings", &e))?;
         let http = Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
@@ -47,7 +43,17 @@ impl Client {
             connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
         });
         let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole).build();
-        Ok(Self { runtime, http, timeouts, clock: ServerClock::default() })
+        Ok(Self { runtime, http, timeouts, trusts_anyone, clock: ServerClock::default() })
+    }
+
+    /// Whether an endpoint can be asked at all.
+    pub(crate) fn vet(&self, endpoint: &Endpoint) -> Result<(), StsError> {
+        if self.trusts_anyone || endpoint.url.as_deref().is_some_and(|url| url.starts_with("http://")) {
+            return Ok(());
+        }
+        Err(StsError::Unreachable(
+            "this machine has no certificates of authorities, so it can trust no server".to_owned(),
+        ))
     }
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {

@@ -8,6 +8,7 @@ mod clock;
 mod process;
 pub mod program;
 mod refusal;
+mod roots;
 mod sign_in;
 mod sources;
 
@@ -108,7 +109,9 @@ impl<'a> RemoteSts<'a> {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let what = format!("{} ({what})", endpoint.shown());
-        self.wait(self.client()?, &what, call).map_err(|error| match refusal::of(&error, self.limits()) {
+        let client = self.client()?;
+        client.vet(endpoint)?;
+        self.wait(client, &what, call).map_err(|error| match refusal::of(&error, self.limits()) {
             StsError::Unreachable(why) if !self.proxies.is_empty() => {
                 StsError::Unreachable(format!("{why} ({})", self.proxies.join(", ")))
             }

@@ -7,8 +7,11 @@ use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::{confirmed, plan_of};
 use awsrole_core::obtain::{Wish, obtain};
+use awsrole_core::problem::Problem;
+use awsrole_core::run::Outside;
 use awsrole_core::shell::credential_process;
 
+use crate::ambient;
 use crate::report::{Failure, Outcome, out};
 
 pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
@@ -22,4 +25,19 @@ pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -
     out(&credential_process(&obtained.credentials))?;
     out("\n")?;
     Ok(Outcome::Done)
+}
+
+/// The same from within a command that renews its role itself: this process starts anew where the
+/// command was started, in the environment that was there.
+pub(super) fn of_run(run: &str, context: &Context) -> Result<Outcome, Failure> {
+    let Some(outside) = Outside::read(&context.paths, run) else {
+        return Err(Failure::no_role(
+            Problem::new("the command that these AWS files were made for is over")
+                .hint("AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE lead to them: unset both"),
+        ));
+    };
+    let mut words = vec!["credential-process".into(), "--dir".into(), outside.dir.clone().into_os_string()];
+    words.extend(outside.role.iter().map(|name| format!("--role={name}").into()));
+    let error = ambient::start_anew(&words, &outside.over(&context.env));
+    Err(Problem::new("awsrole can't be started anew").because(error).hint("is it still where it was?").into())
 }

@@ -15,11 +15,13 @@ use awsrole_core::problem::Problem;
 use awsrole_core::shell::child_environment;
 use awsrole_core::user_config::UserConfig;
 
+use super::long_run;
 use crate::report::{Failure, Outcome, complain, say};
 
 pub(super) fn run(
     role: Option<&str>,
     min_ttl: Option<Duration>,
+    renew: bool,
     command: &[OsString],
     context: &Context,
 ) -> Result<Outcome, Failure> {
@@ -36,10 +38,10 @@ pub(super) fn run(
     if let Some(problem) = &obtained.problem {
         complain(problem);
     }
+    let text = |time: Duration| humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
     let left = obtained.credentials.remaining(context.now);
     // STS counts whole seconds, and the call took some: what was asked for is granted.
     if left.saturating_add(Duration::from_secs(60)) < at_least {
-        let text = |time: Duration| humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
         return Err(Failure::aws(
             Problem::new(format!(
                 "{} lasts only {}, but --min-ttl asks for {}",
@@ -54,11 +56,36 @@ pub(super) fn run(
         say(notice);
     }
     let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-    let diff =
-        EnvDiff::of_role(&plan, &obtained.credentials, &outer.env, &file, role, &UserConfig::load(&outer)?.accounts);
+    let (diff, prepared) = if renew {
+        let dir = super::directory(None, context)?;
+        let (diff, prepared) = long_run::prepare(&plan, &obtained.credentials, &outer, &file, role, &dir)?;
+        if let Some(left) = long_run::without_code(&plan, &cache, context.now) {
+            say(format!(
+                "{} renews itself for {}; then it needs an MFA code, which `awsrole exec -- true` in another terminal asks for",
+                plan.title(),
+                text(left)
+            ));
+        }
+        (diff, Some(prepared))
+    } else {
+        (
+            EnvDiff::of_role(
+                &plan,
+                &obtained.credentials,
+                &outer.env,
+                &file,
+                role,
+                &UserConfig::load(&outer)?.accounts,
+            ),
+            None,
+        )
+    };
     let env = child_environment(&outer.env, &diff);
     let program = &command[0];
     let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();
+    if let Some(prepared) = prepared {
+        prepared.remove();
+    }
     complain(
         &Problem::new(format!("{} can't be run", program.to_string_lossy()))
             .because(&error)

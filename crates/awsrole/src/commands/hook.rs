@@ -22,6 +22,10 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
         Hook::Bash => snippet(Shell::Bash, context),
         Hook::Zsh => snippet(Shell::Zsh, context),
         Hook::Fish => snippet(Shell::Fish, context),
+        Hook::Watch { process, run, start } => {
+            super::long_run::watch(process, &run, start, context);
+            Ok(Outcome::Done)
+        }
         Hook::Renew { role, files } => renew(role.as_deref(), &files, context),
         Hook::Export(asked) => answer(asked, context),
     }

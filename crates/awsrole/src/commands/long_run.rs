@@ -1,0 +1,107 @@
+//! What `awsrole exec --renew` prepares for a command that outlives any session, and takes away
+//! when the command is gone.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use awsrole_core::cache::Cache;
+use awsrole_core::context::Context;
+use awsrole_core::credentials::Credentials;
+use awsrole_core::environment::EnvDiff;
+use awsrole_core::plan::RolePlan;
+use awsrole_core::problem::Problem;
+use awsrole_core::profiles::{Profiles, copies};
+use awsrole_core::run::{OUTSIDE, Outside, Run, remove_when_gone};
+use awsrole_core::source::Source;
+use awsrole_core::user_config::UserConfig;
+
+use crate::ambient;
+
+/// Writes the copies of the AWS files, and starts what removes them. The caller then becomes the
+/// command: signals, exit code and job control are its own, and nothing stands between.
+pub(super) fn prepare(
+    plan: &RolePlan,
+    credentials: &Credentials,
+    outer: &Context,
+    file: &str,
+    role: Option<&str>,
+    dir: &Path,
+) -> Result<(EnvDiff, Run), Problem> {
+    if plan.steps.is_empty() && matches!(plan.source, Source::StaticKeys(_)) {
+        return Err(Problem::new(format!("{} holds temporary keys, which nobody can renew", plan.source))
+            .hint("without --renew the command gets them as they are"));
+    }
+    let run = Run::open(&outer.paths).map_err(|e| super::own_file(&e))?;
+    let program =
+        ambient::binary(&outer.env).as_deref().and_then(Path::to_str).and_then(copies::word).ok_or_else(|| {
+            Problem::new("the path of awsrole can't be written into ~/.aws/config")
+                .hint("install it at a path without control characters")
+        })?;
+    let command = format!("{program} credential-process --run {}", run.name());
+    let mut paths = [String::new(), String::new()];
+    for ((name, text), path) in
+        ["config", "credentials"].iter().zip(Profiles::load(outer)?.copies(&command)).zip(&mut paths)
+    {
+        let written = run.write(name, &text).map_err(|e| super::own_file(&e))?;
+        written
+            .to_str()
+            .ok_or_else(|| {
+                Problem::new(format!("{} isn't valid UTF-8", written.display()))
+                    .hint("XDG_CACHE_HOME says where it lies")
+            })?
+            .clone_into(path);
+    }
+    let accounts = UserConfig::load(outer)?.accounts;
+    let diff = EnvDiff::of_run(plan, credentials, &outer.env, file, role, &accounts, paths);
+    let outside = Outside::of(dir, role, &diff, &outer.env);
+    run.write(OUTSIDE, &outside.to_text()).map_err(|e| super::own_file(&e))?;
+    // If it can't be started, the next run removes the files.
+    let process = std::process::id();
+    let _ = watcher(outer, process, run.name(), true).map(|mut command| command.status());
+    run.hand_over().map_err(|e| Problem::new("the AWS files can't be left to the command").because(e))?;
+    Ok((diff, run))
+}
+
+/// How long a plan whose way needs an MFA code is renewed without one.
+pub(super) fn without_code(plan: &RolePlan, cache: &Cache, now: SystemTime) -> Option<Duration> {
+    let index = plan.steps.iter().position(|step| step.mfa_serial().is_some())?;
+    Some(cache.load(&plan.cache_key(index + 1), now)?.credentials.remaining(now))
+}
+
+/// Waits for the end of a command and of all that it started, and removes its files. With `start`
+/// another process does it, of which the command isn't the parent: it would find a child that it
+/// never started.
+pub(super) fn watch(process: u32, run: &str, start: bool, context: &Context) {
+    if start {
+        let _ = watcher(context, process, run, false).map(|mut command| command.spawn());
+        return;
+    }
+    // Away from the terminal: neither its Ctrl-C nor its end is ours.
+    let _ = rustix::process::setsid();
+    await_end(process);
+    remove_when_gone(&context.paths, run);
+}
+
+fn watcher(context: &Context, process: u32, run: &str, start: bool) -> Option<Command> {
+    let mut command = Command::new(ambient::binary(&context.env)?);
+    command.args(["hook", "watch"]).args(start.then_some("--start")).arg(process.to_string()).arg(run);
+    command.env_clear().envs(&context.env.0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Some(command)
+}
+
+/// Waits for the end of a process: some programs close whatever they inherit, the folder too.
+#[cfg(target_os = "linux")]
+fn await_end(process: u32) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    if let Some(Ok(handle)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+        while poll(&mut [PollFd::new(&handle, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
+    }
+}
+
+/// Elsewhere the folder alone tells.
+#[cfg(not(target_os = "linux"))]
+fn await_end(_process: u32) {}

@@ -1,0 +1,253 @@
+"""`awsrole exec --renew`: what the command finds, and that nothing of it is left when the command is gone."""
+
+import configparser
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from support.local_sts import binary
+from support.terminal import SHELLS, Terminal, need
+from support.world import ALICE, BYSTANDER, DEPLOY, HERE, THERE
+
+RUNS = ".cache/awsrole/runs"
+
+
+def runs(world):
+    """The folders of runs."""
+    return sorted((world.home / RUNS).glob("*"))
+
+
+def gone(world):
+    """Waits until there are none."""
+    deadline = time.monotonic() + 20
+    while runs(world):
+        assert time.monotonic() < deadline, runs(world)
+        time.sleep(0.05)
+
+
+def start(world, folder, script, **env):
+    """A command that goes on, after it has said something."""
+    process = subprocess.Popen([binary("awsrole"), "exec", "--renew", "--", "sh", "-c", f"echo; {script}"], cwd=folder,
+                               env=world.environment(**env), stdout=subprocess.PIPE)
+    process.stdout.readline()
+    return process
+
+
+def end(process, number):
+    process.send_signal(number)
+    process.wait(timeout=20)
+    process.stdout.close()
+
+
+def test_the_command_holds_no_keys(world, shop):
+    env = world.exec_env(shop, "--renew", env={
+        "AWS_PROFILE": "other", "AWS_ACCESS_KEY_ID": BYSTANDER["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": BYSTANDER["secret_access_key"], "AWS_SECURITY_TOKEN": "x",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "x", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/x", "AWS_ROLE_ARN": "x", "AWS_ROLE_SESSION_NAME": "x"})
+    found = {name: value for name, value in env.items() if name.startswith(("AWS_", "AWSROLE_"))}
+    folder = world.home / RUNS
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        assert found.pop(name).startswith(f"{folder}/run-")
+    state = json.loads(found.pop("AWSROLE_STATE"))
+    assert BYSTANDER["secret_access_key"] not in str(state) and state["key"] == ""
+    found.pop("AWS_ENDPOINT_URL_STS", None)
+    assert found == {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true",
+                     "AWSROLE_ROLE": "Deploy", "AWSROLE_ACCOUNT_ID": THERE}
+
+
+def test_the_copies_are_private_and_the_default_profile_has_no_keys(world, shop):
+    process = start(world, shop, "exec sleep 60")
+    try:
+        [run] = runs(world)
+        assert run.stat().st_mode & 0o777 == 0o700
+        assert {file.name: file.stat().st_mode & 0o777 for file in run.iterdir()} == {
+            "config": 0o600, "credentials": 0o600, "outside.json": 0o600}
+        files = {name: configparser.RawConfigParser() for name in ("config", "credentials")}
+        for name, parser in files.items():
+            parser.read_string((run / name).read_text())
+            assert parser["default"]["credential_process"].endswith(f"credential-process --run {run.name}")
+            assert not {"aws_access_key_id", "aws_secret_access_key", "role_arn"} & set(parser["default"])
+        assert files["config"]["default"]["output"] == "json"
+        assert files["credentials"]["jump"]["aws_access_key_id"] == ALICE["access_key_id"]
+        assert BYSTANDER["secret_access_key"] not in (run / "credentials").read_text()
+    finally:
+        end(process, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_however_the_command_ends(world, shop, number):
+    process = start(world, shop, "exec sleep 60")
+    assert len(runs(world)) == 1
+    end(process, number)
+    assert process.returncode == -number, "the command takes the place of awsrole"
+    gone(world)
+
+
+@pytest.mark.parametrize("script", ["exit 3", "exec nowhere-to-be-found", "kill -9 $$"])
+def test_nothing_is_left_of_a_short_command(world, shop, script):
+    world.awsrole("exec", "--renew", "--", "sh", "-c", script, cwd=shop)
+    gone(world)
+
+
+def test_nothing_is_left_of_a_command_that_can_not_be_run(world, shop):
+    result = world.awsrole("exec", "--renew", "--", "nowhere-to-be-found", cwd=shop)
+    assert result.code == 127 and runs(world) == []
+
+
+def test_what_the_command_leaves_running_keeps_the_copies(world, shop):
+    """And a program that closes what it inherits keeps them to its own end."""
+    process = start(world, shop, "sleep 60 & echo $!")
+    child = int(process.stdout.readline())
+    process.stdout.close()
+    assert process.wait(timeout=20) == 0
+    assert len(runs(world)) == 1
+    os.kill(child, signal.SIGKILL)
+    gone(world)
+
+    code = "import os, sys, time; os.closerange(3, 256); print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([binary("awsrole"), "exec", "--renew", "--", "python", "-c", code], cwd=shop,
+                               env=world.environment(), stdout=subprocess.PIPE)
+    process.stdout.readline()
+    watcher = watchers(world)
+    assert len(watcher) == 1 and len(runs(world)) == 1
+    end(process, signal.SIGTERM)
+    gone(world)
+
+
+def watchers(world):
+    """The processes that wait for the end of this world's runs."""
+    names = {run.name for run in runs(world)}
+    found = []
+    for process in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{process}/cmdline", "rb") as file:
+                words = file.read().decode().split("\0")
+        except OSError:
+            continue
+        if "watch" in words and "--start" not in words and names & set(words):
+            found.append(int(process))
+    return found
+
+
+def wait_for_watcher(world):
+    deadline = time.monotonic() + 20
+    while not (found := watchers(world)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def test_the_next_run_removes_what_a_killed_one_left(world, shop):
+    process = start(world, shop, "exec sleep 60")
+    for watcher in wait_for_watcher(world):
+        os.kill(watcher, signal.SIGKILL)
+    [left] = runs(world)
+    assert world.awsrole("exec", "--renew", "--", "true", cwd=shop).code == 0
+    assert left.exists(), "the command is alive"
+    end(process, signal.SIGKILL)
+    assert world.awsrole("exec", "--renew", "--", "true", cwd=shop).code == 0
+    assert not left.exists()
+
+
+def test_the_command_is_no_ones_parent(world, shop):
+    """A program that waits for all of its children finds none that it didn't start."""
+    code = "import os\ntry: os.wait()\nexcept ChildProcessError: print('none')"
+    result = world.awsrole("exec", "--renew", "--", "python", "-c", code, cwd=shop)
+    assert result.out == "none\n", result.err
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 4, 42, 255])
+def test_ends_with_the_commands_code(world, shop, code):
+    assert world.awsrole("exec", "--renew", "--", "sh", "-c", f"exit {code}", cwd=shop).code == code
+
+
+def inside(world, folder, *words, env=None):
+    """awsrole, typed in a command that renews its role."""
+    return world.awsrole("exec", "--renew", "--", binary("awsrole"), *words, cwd=folder, env=env)
+
+
+def test_commands_inside_stand_outside(world, shop):
+    """They see the person's own files and variables, and go on with their role."""
+    assert inside(world, shop, "status").out.startswith(f"Deploy {THERE}")
+    other = world.project("other", f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n', allow=True)
+    result = inside(world, shop, "exec", "--", "env", "-C", other, binary("awsrole"), "exec", "--", "env",
+                    env={"AWS_PROFILE": "other", "AWS_REGION": "us-west-2"})
+    assert result.code == 0, result.err
+    found = dict(line.split("=", 1) for line in result.out.splitlines())
+    assert "AWS_CONFIG_FILE" not in found and "AWS_EC2_METADATA_DISABLED" not in found
+    assert found["AWSROLE_ROLE"] == "Build" and found["AWS_REGION"] == "us-west-2"
+    assert json.loads(found["AWSROLE_STATE"])["prior"]["AWS_PROFILE"] == "other"
+
+
+def test_a_run_in_a_run(world, shop):
+    result = inside(world, shop, "exec", "--renew", "--", "aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+    assert result.out == f"arn:aws:sts::{THERE}:assumed-role/Deploy/alice\n", result.err
+    assert len(world.assumed()) == 1
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_inside_gives_back_what_was_outside(world, shop, shell):
+    need(shell)
+    load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+    terminal = Terminal("bash", world.home, "", env={"USER": "alice", "AWS_PROFILE": "other"}, timeout=60)
+    inner = None
+    try:
+        script = world.write("inside", "\n".join([load, f"cd {shop}", "cd ~", "env -0 > after"]))
+        quiet = {"bash": "bash --norc --noprofile", "zsh": "zsh -f", "fish": "fish -N"}[shell]
+        terminal.run(f"cd {shop}")
+        terminal.run(f"{binary('awsrole')} exec --renew -- {quiet} -i -c 'source {script}'")
+        inner = dict(pair.split("=", 1) for pair in (world.home / "after").read_text().split("\0") if pair)
+    finally:
+        terminal.close()
+    assert inner["AWS_PROFILE"] == "other"
+    left = {name for name in inner if name.startswith("AWS")} - {"AWS_PROFILE"}
+    assert left == set(), left
+
+
+def test_keys_of_the_environment_are_the_source(world):
+    """They are hidden in the command, and renew its role all the same."""
+    folder = world.project("env", DEPLOY.replace('source_profile = "jump"', 'credential_source = "Environment"'), allow=True)
+    env = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"],
+           "AWS_ENDPOINT_URL": world.sts.url}
+    script = "rm -r ~/.cache/awsrole/*.json; aws sts get-caller-identity --query Arn --output text"
+    result = world.awsrole("exec", "--renew", "--", "sh", "-c", script, cwd=folder, env=env)
+    assert result.out == f"arn:aws:sts::{THERE}:assumed-role/Deploy/alice\n", result.err
+    assert len(world.assumed()) == 2
+    assert ALICE["access_key_id"] not in world.exec_env(folder, "--renew", env=env).values()
+
+
+def test_a_chosen_role_stays_chosen(world):
+    folder = world.project("two", f"""
+default_role = "deploy"
+source_profile = "jump"
+[role.deploy]
+role_arn = "arn:aws:iam::{THERE}:role/Deploy"
+[role."it's"]
+role_arn = "arn:aws:iam::{HERE}:role/Build"
+confirm = true
+""", allow=True)
+    result = world.awsrole("exec", "--renew", "--role", "it's", "--", "aws", "sts", "get-caller-identity", "--query",
+                           "Arn", "--output", "text", cwd=folder, env={"AWS_ENDPOINT_URL": world.sts.url})
+    assert result.out == f"arn:aws:sts::{HERE}:assumed-role/Build/alice\n", result.err
+
+
+def test_temporary_keys_in_a_profile_can_not_be_renewed(world, shop):
+    keys = world.exec_env(shop)
+    world.write(".aws/credentials", (world.home / ".aws/credentials").read_text() + f"""
+[temporary]
+aws_access_key_id = {keys['AWS_ACCESS_KEY_ID']}
+aws_secret_access_key = {keys['AWS_SECRET_ACCESS_KEY']}
+aws_session_token = {keys['AWS_SESSION_TOKEN']}
+""")
+    folder = world.project("temporary", 'profile = "temporary"\n', allow=True)
+    result = world.awsrole("exec", "--renew", "--", "echo", "ran", cwd=folder)
+    assert (result.code, result.out) == (1, "") and "nobody can renew" in result.err and runs(world) == []
+
+
+def test_the_copies_are_no_ones_when_the_command_is_over(world, shop):
+    result = world.awsrole("credential-process", "--run", "run-gone", cwd=shop)
+    assert (result.code, result.out) == (3, "") and "is over" in result.err

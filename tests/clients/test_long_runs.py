@@ -1,0 +1,104 @@
+"""`awsrole exec --renew`: one command, several lives of its credentials, and every client goes on by itself."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from support.local_sts import binary
+from support.world import BYSTANDER, THERE
+from three_clients import CALLERS, NODE, need_clients
+
+HERE = Path(__file__).parent
+ROLE = f"arn:aws:sts::{THERE}:assumed-role/Deploy/alice"
+
+LIVES = {
+    "boto3": f"exec python {HERE / 'lives.py'}",
+    "javascript": f"exec node {HERE / 'lives.cjs'}",
+    "aws": f"while [ ! -e stop ]; do {CALLERS['aws']} || exit; done",
+}
+
+# Whatever a person has in the environment: with --renew there are no keys to go before it.
+BEFORE = {
+    "nothing": {},
+    "keys and a profile": {"AWS_PROFILE": "other", "AWS_ACCESS_KEY_ID": BYSTANDER["access_key_id"],
+                           "AWS_SECRET_ACCESS_KEY": BYSTANDER["secret_access_key"]},
+    "a container's role": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/"},
+    "a web identity": {"AWS_WEB_IDENTITY_TOKEN_FILE": "/dev/null", "AWS_ROLE_ARN": "arn:aws:iam::111111111111:role/Build"},
+}
+
+
+def keys(world):
+    """The access keys that clients called with."""
+    return {call["access_key_id"] for call in world.sts.calls("GetCallerIdentity") if call["outcome"] == "OK"}
+
+
+@pytest.mark.parametrize("client", LIVES)
+def test_three_lives(world, shop, client):
+    need_clients()
+    world.sts.fault(action="AssumeRole", lifetime_seconds=6)
+    with subprocess.Popen([binary("awsrole"), "exec", "--renew", "--", "sh", "-c", LIVES[client]], cwd=shop,
+                          env=world.environment(**NODE), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        deadline = time.monotonic() + 120
+        while len(keys(world)) < 3 and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        (shop / "stop").touch()
+        out, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err
+    assert set(out.splitlines()) == {ROLE}
+    calls = world.sts.calls("GetCallerIdentity")
+    assert {call["outcome"] for call in calls} == {"OK"}
+    # Clients ask at every call for credentials that live so short; STS is asked once in a life, the last one perhaps
+    # for a call that wasn't made any more.
+    assert 3 <= len(keys(world)) <= len(world.assumed()) <= len(keys(world)) + 1
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("client", CALLERS)
+def test_whatever_was_there_before(world, shop, client, before):
+    need_clients()
+    result = world.awsrole("exec", "--renew", "--", "sh", "-c", CALLERS[client], cwd=shop, env={**NODE, **BEFORE[before]})
+    assert (result.code, result.out.strip()) == (0, ROLE), result.err
+
+
+@pytest.mark.parametrize("client", CALLERS)
+def test_where_the_role_ends_nobody_steps_in(world, shop, client):
+    """The file is edited while the command runs: its role isn't had any more, and no other identity instead."""
+    need_clients()
+    script = f"echo '# edited' >> .awsrole.toml; {CALLERS[client]}"
+    result = world.awsrole("exec", "--renew", "--", "sh", "-c", script, cwd=shop, env={**NODE, **BEFORE["keys and a profile"]})
+    assert (result.code != 0, result.out) == (True, ""), result
+    # The JS SDK keeps to itself why.
+    assert client == "javascript" or "was changed since it was allowed" in result.err
+    assert world.sts.calls("GetCallerIdentity") == []
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", "a #b", "a ;b", "$(touch x)", "é", 'a"b', "a\\b", "a%b"])
+def test_any_path_can_be_written(tmp_path_factory, world, shop, name):
+    """The copies name the program: by a link to it of any name."""
+    need_clients()
+    folder = world.home / name
+    folder.mkdir()
+    (folder / "awsrole").symlink_to(binary("awsrole"))
+    for client in CALLERS:
+        result = world.run(folder / "awsrole", "exec", "--renew", "--", "sh", "-c", CALLERS[client], cwd=shop, env=NODE)
+        assert (result.code, result.out.strip()) == (0, ROLE), (client, result.err)
+
+
+@pytest.mark.parametrize("client", ["aws", "boto3"])
+def test_other_profiles_give_what_they_gave(world, shop, client):
+    need_clients()
+    config = (world.home / ".aws/config").read_text()
+    world.write(".aws/config", config + "\n[profile from-default]\nsource_profile = default\n"
+                f"role_arn = arn:aws:iam::111111111111:role/Build\nendpoint_url = {world.sts.url}\n")
+    arns = {}
+    for profile in ("other", "from-default", "jump", "legacy", "shop-dev", "two words"):
+        for words in ((), ("exec", "--renew", "--")):
+            command = ["sh", "-c", CALLERS[client]]
+            env = {**NODE, "AWS_PROFILE": profile, "AWS_ENDPOINT_URL": world.sts.url}
+            result = (world.awsrole(*words, "env", f"AWS_PROFILE={profile}", *command, cwd=shop, env=env) if words
+                      else world.run(*command, cwd=shop, env=env))
+            answer = result.out.strip().split("/botocore-session")[0]
+            assert arns.setdefault(profile, (result.code, answer)) == (result.code, answer), (profile, result)
+    assert arns["jump"] == (0, "arn:aws:iam::111111111111:user/alice")
+    assert arns["from-default"] == (0, "arn:aws:sts::111111111111:assumed-role/Build")

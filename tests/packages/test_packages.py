@@ -1,0 +1,135 @@
+"""Each way of installing awsrole, in a bare Debian, and its use there by somebody who isn't root."""
+
+import contextlib
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pexpect
+import pytest
+from support.local_sts import binary
+from support.terminal import need
+
+ROOT = Path(__file__).resolve().parents[2]
+BARE = ROOT / ".cache/tests/root"
+DEV = 1000
+
+
+@pytest.fixture(scope="session")
+def stripped(tmp_path_factory):
+    """The binary of the tests, as small as a release's."""
+    small = tmp_path_factory.mktemp("binary") / "awsrole"
+    shutil.copy(binary("awsrole"), small)
+    subprocess.run([need("strip"), small], check=True)
+    return small
+
+
+@pytest.fixture(scope="session")
+def package(stripped, tmp_path_factory):
+    """The .deb."""
+    need("dpkg-shlibdeps")
+    done = subprocess.run([ROOT / "packaging/deb", "--binary", stripped, "--into", tmp_path_factory.mktemp("deb")],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
+class Bare:
+    """A machine with nothing but Debian's smallest set of packages, and a person."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        subprocess.run(["cp", "-a", "--reflink=auto", f"{BARE}/.", root], check=True)
+        self.run("useradd", "--create-home", "--shell", "/bin/bash", "--uid", DEV, "dev")
+
+    def run(self, *words):
+        """A command of root's; what it said."""
+        env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(["chroot", self.root, *map(str, words)], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def files(self):
+        """Every file that programs are installed as."""
+        return {path.relative_to(self.root).as_posix() for path in (self.root / "usr").rglob("*") if not path.is_dir()}
+
+    def use(self, world):
+        """The first role, as README has it, in a shell that the person opens; what `env` and `status` say inside."""
+        home = self.root / "home/dev"
+        shutil.copytree(world.home / ".aws", home / ".aws")
+        (home / ".bashrc").write_text('eval "$(awsrole hook bash)"\nPS1="@@"\n')
+        (home / "shop").mkdir()
+        subprocess.run(["chown", "-R", f"{DEV}:{DEV}", home], check=True)
+        words = [f"--userspec={DEV}:{DEV}", str(self.root), "/bin/bash", "--noediting", "-i"]
+        env = {"HOME": "/home/dev", "USER": "dev", "PATH": "/usr/local/bin:/usr/bin:/bin", "TERM": "dumb", "LANG": "C.UTF-8"}
+        with contextlib.closing(pexpect.spawn(need("chroot"), words, env=env, echo=False, encoding="utf-8", timeout=30,
+                                              dimensions=(50, 2000))) as shell:
+            said = {}
+            shell.expect_exact("@@")
+            for line in ["cd ~/shop", "awsrole init --profile shop-dev", "awsrole allow", "echo in $AWSROLE_ROLE, $AWS_REGION",
+                         "awsrole status", "cd /", "echo out $AWSROLE_ROLE,"]:
+                shell.sendline(line)
+                shell.expect_exact("@@")
+                said[line] = shell.before.strip()
+            return said
+
+
+def works(said):
+    print(said)
+    assert said["echo in $AWSROLE_ROLE, $AWS_REGION"] == "in Deploy, eu-central-1", said
+    assert "222222222222" in said["awsrole status"]
+    assert said["echo out $AWSROLE_ROLE,"] == "out ,"
+
+
+@pytest.fixture
+def bare(tmp_path):
+    need("chroot")
+    if os.geteuid() or not (BARE / ".complete").exists():
+        if os.environ.get("CI"):
+            pytest.fail("a bare root is needed: tests/setup root, as root")
+        pytest.skip("a bare root is needed: tests/setup root, as root")
+    return Bare(tmp_path / "bare")
+
+
+def test_the_debian_package(bare, package, world):
+    before = bare.files()
+    shutil.copy(package, bare.root / "awsrole.deb")
+    # Only what it says that it depends on is there: nothing else may be needed.
+    bare.run("dpkg", "--install", "/awsrole.deb")
+    works(bare.use(world))
+    new = bare.files() - before
+    commands = {line.split()[0] for line in bare.run("awsrole", "--help").split("Commands:")[1].split("Options:")[0].splitlines()
+                if line.startswith("  ") and line[2] != " "}
+    assert {f"usr/share/man/man1/awsrole-{command}.1.gz" for command in commands} <= new
+    completes = bare.run("bash", "-c", "source /usr/share/bash-completion/completions/awsrole; complete -p awsrole")
+    assert "awsrole" in completes
+    bare.run("dpkg", "--remove", "awsrole")
+    assert bare.files() == before
+
+
+def test_the_documents_name_what_is_tried_here(package):
+    [block] = re.findall(r"<!-- test: package -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    made, installed = block.splitlines()
+    assert made == "packaging/deb" and fnmatch.fnmatch(f"./target/debian/{package.name}", installed.split()[-1])
+
+
+def test_cargo_install(bare, world):
+    """As README has it, but unoptimized, and into the bare machine, which has no Rust."""
+    need("cargo")
+    done = subprocess.run(["cargo", "install", "--locked", "--path", "crates/awsrole", "--debug", "--no-track", "--root",
+                           bare.root / "usr/local"], cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    works(bare.use(world))
+
+
+def test_the_man_pages_are_right(tmp_path):
+    subprocess.run([binary("awsrole"), "man", tmp_path], check=True)
+    pages = sorted(tmp_path.iterdir())
+    assert len(pages) > 20
+    judged = subprocess.run([need("mandoc"), "-T", "lint", "-W", "error", *pages], capture_output=True, text=True)
+    assert (judged.returncode, judged.stdout) == (0, "")
+    shown = subprocess.run(["mandoc", "-T", "utf8", tmp_path / "awsrole-exec.1"], capture_output=True, text=True)
+    assert "--min-ttl" in shown.stdout
