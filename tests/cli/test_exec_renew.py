@@ -56,7 +56,7 @@ def test_the_command_holds_no_keys(world, shop):
     assert BYSTANDER["secret_access_key"] not in str(state) and state["key"] == ""
     found.pop("AWS_ENDPOINT_URL_STS", None)
     assert found == {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true",
-                     "AWSROLE_ROLE": "Deploy", "AWSROLE_ACCOUNT_ID": THERE}
+                     "AWSROLE_ROLE": "Deploy", "AWSROLE_ACCOUNT_ID": THERE, "AWSROLE_ACCOUNT": THERE}
 
 
 def test_the_copies_are_private_and_the_default_profile_has_no_keys(world, shop):

@@ -14,6 +14,8 @@ BLOCKS = blocks()
 # Those of `tools` are typed by tests/tools/run, which fails if it left one out; `segment` and what goes with it by test_prompts.
 COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools"}
 FILES = {"file", "config", "accounts", "starship"}
+# Those of docs/ci.md, which test_ci.py runs.
+CI = {"workflow", "trust"}
 
 
 def of(world: str) -> list:
@@ -34,6 +36,8 @@ def test_no_block_is_left_out():
                 assert block.world in COMMANDS, f"{block.name} doesn't say in which world it is run"
             case "toml":
                 assert block.world in FILES, f"{block.name} doesn't say what kind of file it is"
+            case "yaml" | "json":
+                assert block.world in CI, f"{block.name} isn't run by test_ci.py"
             case language:
                 assert language == "text" and block.world is None, f"{block.name}: {language!r} is neither run nor text"
 

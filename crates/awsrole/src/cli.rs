@@ -141,6 +141,21 @@ pub(crate) enum Command {
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
+    /// Print the variables of the directory's role, for scripts and CI
+    #[command(
+        after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in a job of GitHub Actions: for all later steps\n\nThey are secrets, and good until they expire. A command needs none of this: awsrole exec -- CMD"
+    )]
+    Env {
+        /// In which form
+        #[arg(long, value_enum, default_value = "shell")]
+        format: FormatName,
+        /// A [role.NAME] of the file
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+        /// How long the credentials must be good at least, such as 45m
+        #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
+        min_ttl: Option<Duration>,
+    },
     /// Print credentials as JSON for an AWS SDK's credential_process; never asks anything
     #[command(
         after_help = "In ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop"
@@ -266,6 +281,18 @@ pub(crate) enum ShellName {
     Bash,
     Zsh,
     Fish,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum FormatName {
+    /// Statements for sh, bash and zsh
+    Shell,
+    /// NAME=value for docker compose and readers of .env files
+    Dotenv,
+    /// One object
+    Json,
+    /// Into the file that $GITHUB_ENV names; secrets are masked in the log
+    Github,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -4,7 +4,9 @@ mod allow;
 mod credential_process;
 mod deny;
 mod doctor;
+mod env;
 mod exec;
+mod held;
 mod hook;
 mod init;
 mod login;
@@ -56,6 +58,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Exec { role, min_ttl, renew, command } => {
             exec::run(role.as_deref(), min_ttl, renew, &command, context)
         }
+        Command::Env { format, role, min_ttl } => env::run(format, role.as_deref(), min_ttl, context),
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context),
         Command::CredentialProcess { dir, role, .. } => credential_process::run(dir, role.as_deref(), context),
         Command::Init { profile, role_arn, source_profile, region, dir } => {

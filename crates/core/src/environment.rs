@@ -1,6 +1,6 @@
 //! From credentials to variables: what is set, what is hidden, and what was there before.
 
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::accounts::Accounts;
 use crate::arn::AccountId;
@@ -84,7 +84,7 @@ impl EnvDiff {
             settings.push(("AWS_DEFAULT_REGION", region.as_str().to_owned()));
         }
         let account = credentials.account().or_else(|| plan.account());
-        let told = told(account.as_ref(), credentials, accounts);
+        let told = told(account.as_ref(), credentials.expiration.filter(|_| run.is_none()), accounts);
         let account = account.map(|account| account.to_string()).unwrap_or_default();
         if outer.text("AWS_ACCOUNT_ID").is_some_and(|id| id != account) {
             hide.push("AWS_ACCOUNT_ID");
@@ -113,12 +113,12 @@ impl EnvDiff {
 /// What prompts show beside the role's name: they may read it as it stands, without a process.
 fn told(
     account: Option<&AccountId>,
-    credentials: &Credentials,
+    expiration: Option<SystemTime>,
     accounts: &Accounts,
 ) -> [(&'static str, Option<String>); 4] {
     let id = account.map(ToString::to_string);
     let name = account.and_then(|id| accounts.name(id)).map(str::to_owned);
-    let seconds = credentials.expiration.and_then(|end| end.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
+    let seconds = expiration.and_then(|end| end.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
     [
         ("AWSROLE_ACCOUNT_ID", id.clone()),
         ("AWSROLE_ACCOUNT", name.or(id)),

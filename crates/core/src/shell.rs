@@ -1,6 +1,8 @@
 //! What is handed over to a person's processes: statements for a shell, an environment for a
 //! child, JSON for an SDK. One of the three places where a secret leaves.
 
+pub mod formats;
+
 use std::ffi::OsString;
 use std::time::UNIX_EPOCH;
 

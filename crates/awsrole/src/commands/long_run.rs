@@ -7,27 +7,19 @@ use std::time::{Duration, SystemTime};
 
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
-use awsrole_core::credentials::Credentials;
 use awsrole_core::environment::EnvDiff;
-use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::Problem;
 use awsrole_core::profiles::{Profiles, copies};
 use awsrole_core::run::{OUTSIDE, Outside, Run, remove_when_gone};
 use awsrole_core::source::Source;
-use awsrole_core::user_config::UserConfig;
 
+use super::held::Held;
 use crate::ambient;
 
 /// Writes the copies of the AWS files, and starts what removes them. The caller then becomes the
 /// command: signals, exit code and job control are its own, and nothing stands between.
-pub(super) fn prepare(
-    plan: &RolePlan,
-    credentials: &Credentials,
-    outer: &Context,
-    file: &str,
-    role: Option<&str>,
-    dir: &Path,
-) -> Result<(EnvDiff, Run), Problem> {
+pub(super) fn prepare(held: &Held, dir: &Path) -> Result<(EnvDiff, Run), Problem> {
+    let Held { outer, plan, credentials, file, role, accounts } = held;
     if plan.steps.is_empty() && matches!(plan.source, Source::StaticKeys(_)) {
         return Err(Problem::new(format!("{} holds temporary keys, which nobody can renew", plan.source))
             .hint("without --renew the command gets them as they are"));
@@ -52,9 +44,8 @@ pub(super) fn prepare(
             })?
             .clone_into(path);
     }
-    let accounts = UserConfig::load(outer)?.accounts;
-    let diff = EnvDiff::of_run(plan, credentials, &outer.env, file, role, &accounts, paths);
-    let outside = Outside::of(dir, role, &diff, &outer.env);
+    let diff = EnvDiff::of_run(plan, credentials, &outer.env, file, role.as_deref(), accounts, paths);
+    let outside = Outside::of(dir, role.as_deref(), &diff, &outer.env);
     run.write(OUTSIDE, &outside.to_text()).map_err(|e| super::own_file(&e))?;
     // If it can't be started, the next run removes the files.
     let process = std::process::id();
@@ -64,9 +55,10 @@ pub(super) fn prepare(
 }
 
 /// How long a plan whose way needs an MFA code is renewed without one.
-pub(super) fn without_code(plan: &RolePlan, cache: &Cache, now: SystemTime) -> Option<Duration> {
-    let index = plan.steps.iter().position(|step| step.mfa_serial().is_some())?;
-    Some(cache.load(&plan.cache_key(index + 1), now)?.credentials.remaining(now))
+pub(super) fn without_code(held: &Held, now: SystemTime) -> Option<Duration> {
+    let index = held.plan.steps.iter().position(|step| step.mfa_serial().is_some())?;
+    let cache = Cache::in_dir(&held.outer.paths.cache);
+    Some(cache.load(&held.plan.cache_key(index + 1), now)?.credentials.remaining(now))
 }
 
 /// Waits for the end of a command and of all that it started, and removes its files. With `start`

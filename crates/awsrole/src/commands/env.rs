@@ -1,0 +1,57 @@
+//! `awsrole env`: the directory's role as text, for scripts, tools and CI.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::Duration;
+
+use awsrole_core::context::Context;
+use awsrole_core::problem::Problem;
+use awsrole_core::shell::formats::{Format, masks, variables};
+
+use super::held::Held;
+use crate::cli::FormatName;
+use crate::report::{Failure, Outcome, out, say};
+
+pub(super) fn run(
+    format: FormatName,
+    role: Option<&str>,
+    min_ttl: Option<Duration>,
+    context: &Context,
+) -> Result<Outcome, Failure> {
+    let format = match format {
+        FormatName::Shell => Format::Shell,
+        FormatName::Dotenv => Format::Dotenv,
+        FormatName::Json => Format::Json,
+        FormatName::Github => Format::Github,
+    };
+    // Before anything is asked for: elsewhere the job's file is missing, and the secrets would be in the log.
+    let file = match context.env.filled("GITHUB_ENV") {
+        _ if format != Format::Github => None,
+        None => {
+            return Err(Problem::new("GITHUB_ENV isn't set: this is no job of GitHub Actions")
+                .hint("elsewhere take --format dotenv, json or shell")
+                .into());
+        }
+        Some(path) => Some(context.dir.join(path)),
+    };
+    let held = Held::get(role, min_ttl, context)?;
+    let diff = held.diff();
+    let text = variables(&diff, format)?;
+    let Some(path) = file else {
+        out(&text)?;
+        return Ok(Outcome::Done);
+    };
+    // The masks are in force before anything can show what they hide.
+    out(&masks(&diff))?;
+    let written = OpenOptions::new().append(true).open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|e| {
+        Problem::new(format!("{} can't be written", path.display()))
+            .because(e)
+            .hint("GITHUB_ENV names it: it is the runner's own, and must be there")
+    })?;
+    // That file can't unset anything.
+    for name in diff.hide.iter().filter(|name| held.outer.env.has(name)) {
+        say(format!("{name} is set in this job, and some tools prefer it to keys: remove it from the workflow"));
+    }
+    Ok(Outcome::Done)
+}

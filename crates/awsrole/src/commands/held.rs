@@ -1,0 +1,86 @@
+//! The role that a person asked for by a command: `exec`, `env`, `console`.
+
+use std::time::Duration;
+
+use awsrole_core::accounts::Accounts;
+use awsrole_core::cache::Cache;
+use awsrole_core::context::Context;
+use awsrole_core::credentials::Credentials;
+use awsrole_core::environment::EnvDiff;
+use awsrole_core::export::{confirmed, plan_of};
+use awsrole_core::obtain::{Wish, obtain};
+use awsrole_core::plan::RolePlan;
+use awsrole_core::problem::Problem;
+use awsrole_core::user_config::UserConfig;
+
+use crate::report::{Failure, complain, say};
+
+/// A role that is had, and what surrounds it.
+pub(super) struct Held {
+    /// The surroundings without what awsrole exported.
+    pub(super) outer: Context,
+    /// How it was come by.
+    pub(super) plan: RolePlan,
+    /// Its credentials.
+    pub(super) credentials: Credentials,
+    /// The file in force.
+    pub(super) file: String,
+    /// The `[role.NAME]` that was named or chosen.
+    pub(super) role: Option<String>,
+    /// What the user says of accounts.
+    pub(super) accounts: Accounts,
+}
+
+impl Held {
+    /// Gets the directory's role, with a question if need be, and `min_ttl` to live.
+    pub(super) fn get(role: Option<&str>, min_ttl: Option<Duration>, context: &Context) -> Result<Self, Failure> {
+        let (outer, allowed, files) = super::allowed(None, context)?;
+        let role = super::role_or_chosen(role, context, &files);
+        let plan = plan_of(&outer, &allowed, role.as_deref())?;
+        confirmed(&allowed, role.as_deref()).map_err(Failure::no_role)?;
+        let at_least = min_ttl.unwrap_or_default();
+        let wish = Wish { at_least, ..Wish::asked(context.now) };
+        let cache = Cache::in_dir(&context.paths.cache);
+        let obtained = super::with_outside(&outer, true, |outside| obtain(&plan, &cache, outside, wish));
+        let obtained = obtained?;
+        if let Some(problem) = &obtained.problem {
+            complain(problem);
+        }
+        let left = obtained.credentials.remaining(context.now);
+        // STS counts whole seconds, and the call took some: what was asked for is granted.
+        if left.saturating_add(Duration::from_secs(60)) < at_least {
+            return Err(Failure::aws(
+                Problem::new(format!(
+                    "{} lasts only {}, but --min-ttl asks for {}",
+                    plan.title(),
+                    whole(left),
+                    whole(at_least)
+                ))
+                .hint("raise duration_seconds in .awsrole.toml, up to the role's maximum session duration"),
+            ));
+        }
+        for notice in plan.notices.iter().filter(|_| obtained.fresh) {
+            say(notice);
+        }
+        let accounts = UserConfig::load(&outer)?.accounts;
+        let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self { outer, plan, credentials: obtained.credentials, file, role, accounts })
+    }
+
+    /// The variables that hold it.
+    pub(super) fn diff(&self) -> EnvDiff {
+        EnvDiff::of_role(
+            &self.plan,
+            &self.credentials,
+            &self.outer.env,
+            &self.file,
+            self.role.as_deref(),
+            &self.accounts,
+        )
+    }
+}
+
+/// A time for people.
+pub(super) fn whole(time: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
+}

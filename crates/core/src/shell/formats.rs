@@ -1,0 +1,145 @@
+//! The variables of a role as text for scripts, tools and CI.
+
+use zeroize::Zeroizing;
+
+use super::Shell;
+use crate::environment::{EnvDiff, Value};
+use crate::problem::Problem;
+use crate::state::NAME;
+
+/// A form in which variables are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Statements for sh, bash and zsh, with what must be unset.
+    Shell,
+    /// `NAME=value` for docker compose and the libraries that read `.env` files.
+    Dotenv,
+    /// One object.
+    Json,
+    /// `NAME=value` for the file that `$GITHUB_ENV` names (GitHub Docs, "Workflow commands").
+    Github,
+}
+
+/// Writes the variables of a role. Where they may be read on another machine, or by no awsrole, its
+/// own state is left out.
+///
+/// # Errors
+/// A value that the format can't hold for all of its readers.
+pub fn variables(diff: &EnvDiff, format: Format) -> Result<Zeroizing<String>, Problem> {
+    let stays_here = matches!(format, Format::Shell | Format::Github);
+    let values = diff.set.iter().filter(|(name, _)| stays_here || *name != NAME);
+    let values = values.map(|(name, value)| (*name, value.shown()));
+    // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+    let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
+    match format {
+        Format::Shell => {
+            text.push_str(&format!("unset {}\n", diff.hide.join(" ")));
+            for (name, value) in values {
+                text.extend(["export ", name, "=", &Zeroizing::new(Shell::Bash.quote(value)), "\n"]);
+            }
+        }
+        Format::Dotenv => {
+            for (name, value) in values {
+                text.extend([name, "=", &dotenv(name, value)?, "\n"]);
+            }
+        }
+        Format::Github => {
+            for (name, value) in values {
+                if value.contains(['\n', '\r']) {
+                    return Err(unwritable(name, "$GITHUB_ENV takes a value on one line"));
+                }
+                text.extend([name, "=", value, "\n"]);
+            }
+        }
+        Format::Json => {
+            for (name, value) in values {
+                let before = if text.is_empty() { "{" } else { "," };
+                let value = Zeroizing::new(serde_json::to_string(value).unwrap_or_default());
+                text.extend([before, "\n  \"", name, "\": ", &value]);
+            }
+            text.push_str("\n}\n");
+        }
+    }
+    Ok(text)
+}
+
+/// The commands that keep a job's log from showing the secrets.
+#[must_use]
+pub fn masks(diff: &EnvDiff) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
+    for (_, value) in &diff.set {
+        if let Value::Secret(secret) = value {
+            // What would end the command is written as in a URL (actions/toolkit, `command.ts`).
+            let escaped = secret.expose().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+            text.extend(["::add-mask::", &Zeroizing::new(escaped), "\n"]);
+        }
+    }
+    text
+}
+
+/// A value that docker compose, `docker run --env-file` and the libraries read alike: bare where it can
+/// be, since `docker run` takes quotes for a part of it, and in single quotes where it holds what is
+/// expanded or begins a comment. Readers differ on quotes and backslashes inside of them.
+fn dotenv(name: &str, value: &str) -> Result<Zeroizing<String>, Problem> {
+    let plain = |c: char| c.is_alphanumeric() || "/+=._:@,-".contains(c);
+    if value.chars().all(plain) {
+        return Ok(Zeroizing::new(value.to_owned()));
+    }
+    if value.contains(['\'', '\\']) || value.contains(char::is_control) {
+        return Err(unwritable(name, "readers of .env files take quotes, backslashes and line ends differently"));
+    }
+    Ok(Zeroizing::new(format!("'{value}'")))
+}
+
+fn unwritable(name: &str, why: &str) -> Problem {
+    Problem::new(format!("the value of {name} can't be written in this format"))
+        .because(why)
+        .hint("--format json holds any value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn diff(role: &str) -> EnvDiff {
+        let secret = Value::Secret(Secret::new("a/b+c="));
+        let set = vec![
+            ("AWS_SECRET_ACCESS_KEY", secret),
+            ("AWSROLE_ROLE", Value::Plain(role.to_owned())),
+            (NAME, Value::Plain("{}".to_owned())),
+        ];
+        EnvDiff { set, hide: vec!["AWS_PROFILE", "AWS_ACCOUNT_ID"] }
+    }
+
+    fn text(role: &str, format: Format) -> String {
+        variables(&diff(role), format).unwrap().to_string()
+    }
+
+    #[test]
+    fn each_format_quotes_as_its_readers_read() {
+        assert_eq!(
+            text("it's $1", Format::Shell),
+            "unset AWS_PROFILE AWS_ACCOUNT_ID\nexport AWS_SECRET_ACCESS_KEY='a/b+c='\nexport AWSROLE_ROLE='it'\\''s $1'\nexport AWSROLE_STATE='{}'\n"
+        );
+        assert_eq!(text("a $b #c", Format::Dotenv), "AWS_SECRET_ACCESS_KEY=a/b+c=\nAWSROLE_ROLE='a $b #c'\n");
+        assert_eq!(
+            text("a\"b", Format::Json),
+            "{\n  \"AWS_SECRET_ACCESS_KEY\": \"a/b+c=\",\n  \"AWSROLE_ROLE\": \"a\\\"b\"\n}\n"
+        );
+        assert_eq!(text("a b", Format::Github), "AWS_SECRET_ACCESS_KEY=a/b+c=\nAWSROLE_ROLE=a b\nAWSROLE_STATE={}\n");
+    }
+
+    #[test]
+    fn what_a_format_can_not_hold_is_refused() {
+        for (role, format) in [("it's", Format::Dotenv), ("a\\b", Format::Dotenv), ("a\nb", Format::Github)] {
+            let problem = variables(&diff(role), format).err().unwrap();
+            assert!(problem.summary.contains("AWSROLE_ROLE"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_masked_and_nothing_else() {
+        assert_eq!(masks(&diff("x")).as_str(), "::add-mask::a/b+c=\n");
+    }
+}
