@@ -13,7 +13,17 @@ for name in [name for name in os.environ if name.startswith(("AWS_", "AWSROLE_")
     del os.environ[name]
 os.environ.setdefault("AWSROLE_TEST_BIN_DIR", str(ROOT / "target/debug"))
 
+from support import sealed  # noqa: E402
 from support.world import DEPLOY, World  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def no_keys_are_left(request):
+    """Forgets the keys of all cache directories of a test: a user has room for two hundred."""
+    root = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    for lock in root.rglob("key.lock") if root else ():
+        sealed.forget(lock.parent)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import stat
 import subprocess
 
 import pytest
+from support import sealed
 from support.local_sts import binary
 from support.world import ALICE, CLOSED, DEPLOY, HERE, THERE
 
@@ -60,7 +61,7 @@ def test_files_are_private_whatever_the_umask(world, shop):
     folder = world.home / ".cache/awsrole"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     kinds = {path.suffix for path in folder.iterdir()}
-    assert {".json", ".failure", ".lock"} <= kinds
+    assert {".session", ".failure", ".lock"} <= kinds
     for path in folder.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
@@ -73,23 +74,25 @@ def test_a_wide_directory_is_tightened(world, shop):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [b"", b"{", b"\xff\xfe", b"null", b"[]", b'{"version":1}', b"x" * 200_000, "half", "cut", "empty-token", "version"],
-    ids=str,
-)
-def test_a_broken_entry_is_a_miss(world, shop, broken):
+BROKEN = [b"", b"{", b"\xff\xfe", b"null", b"[]", b'{"version":1}', b"x" * 200_000, b"\2k", "half", "cut"]
+
+
+@pytest.mark.parametrize("store", ["sealed", "plain"])
+@pytest.mark.parametrize("broken", [*BROKEN, "empty-token", "version"], ids=str)
+def test_a_broken_entry_is_a_miss(world, shop, broken, store):
+    if store == "plain":
+        world.write(".config/awsrole/config.toml", '[cache]\nkey = "none"\n')
     first = world.exec_env(shop)
     entry, = world.entries()
     whole = entry.read_bytes()
-    content = {
-        "half": whole[: len(whole) // 2],
-        "cut": whole[:-1],
-        "empty-token": whole.replace(first["AWS_SESSION_TOKEN"].encode(), b""),
-        "version": whole.replace(b'"version":1', b'"version":99'),
-    }.get(broken, broken)
-    assert content != whole
-    entry.write_bytes(content)
+    wrong = {"empty-token": {"session_token": ""}, "version": {"version": 99}}.get(broken)
+    if wrong and store == "plain":
+        entry.write_text(json.dumps(json.loads(whole) | wrong))
+    elif wrong:
+        sealed.change(entry, **wrong)
+    else:
+        entry.write_bytes({"half": whole[: len(whole) // 2], "cut": whole[:-1]}.get(broken, broken))
+    assert entry.read_bytes() != whole
     second = world.exec_env(shop)
     assert second["AWS_ACCESS_KEY_ID"] != first["AWS_ACCESS_KEY_ID"]
     assert len(world.assumed()) == 2

@@ -90,15 +90,6 @@ def test_no_secret_in_any_argument(world, shop):
         assert not any(secret.encode() in line for line in seen)
 
 
-def test_secrets_lie_in_the_cache_alone(world, shop):
-    env, _ = canaries(world, shop)
-    world.awsrole("hook", "export", "bash", "--event", "cd", cwd=shop)
-    session = {env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"]}
-    holders = {path.parent for path in world.home.rglob("*")
-               if path.is_file() and any(secret.encode() in path.read_bytes() for secret in session)}
-    assert holders == {world.home / ".cache/awsrole"}
-    copies = {path for path in world.home.rglob("*") if path.is_file() and ALICE["secret_access_key"].encode() in path.read_bytes()}
-    assert copies == {world.home / ".aws/credentials"}, "long-term keys are never cached"
 
 
 def test_a_file_that_holds_a_secret_by_mistake_does_not_show_it(world):

@@ -1,6 +1,5 @@
 """What a message says to do is done, to the letter, and then the role is had."""
 
-import json
 import re
 import subprocess
 
@@ -72,10 +71,7 @@ def test_an_old_code(world):
     mfa = f'mfa_serial = "{SERIAL}"\n'
     world.project("shop", file("Open", more=mfa), allow=True)
     assert had(world)[0]
-    for path in world.entries():
-        entry = json.loads(path.read_text())
-        entry["issued"] -= 2 * 3600
-        path.write_text(json.dumps(entry))
+    world.age_sessions(2 * 3600)
     message = f"User: arn:aws:iam::{HERE}:user/alice is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::{THERE}:role/Guarded"
     world.sts.fault(action="AssumeRole", times=1, error={"status": 403, "code": "AccessDenied", "message": message})
     said = refused(world, file("Guarded", more=mfa))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import pwd
 import shutil
 import time
 from pathlib import Path
 
+from support import sealed
 from support.local_sts import allow, binary, trust
 from support.terminal import Terminal
 from support.world import ALICE, BYSTANDER, HERE, THERE, World
@@ -178,16 +178,9 @@ class Scene(World):
 
     def outlive_mfa(self) -> None:
         """Waits until the role Strict doesn't take the session of the code any more, and lets it look ten minutes old."""
-        youngest = max(json.loads(path.read_text())["issued"] for path in self.entries())
+        youngest = max(sealed.read(path)["issued"] for path in self.entries())
         wait_for(lambda: time.time() > youngest + MFA_AGE + 1)
         self.age_sessions(600)
-
-    def age_sessions(self, seconds: int) -> None:
-        """Makes cached sessions look as if they had been issued earlier."""
-        for path in self.entries():
-            entry = json.loads(path.read_text())
-            entry["issued"] -= seconds
-            path.write_text(json.dumps(entry))
 
 
 def descendants(pid: int) -> list[int]:
@@ -215,7 +208,8 @@ def awsroles(pid: int) -> list[int]:
 
 def program(pid: int) -> str:
     try:
-        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        # Not `exe`: awsrole hides it from all but root.
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 from mfa.scene import CLOSED, Scene, Tty, wait_for
+from support import sealed
 from support.local_sts import allow, federated_trust, service_trust, trust
 from support.world import ALICE, ANYONE_HERE, BYSTANDER, HERE, THERE
 
@@ -125,7 +126,7 @@ class Place(Scene):
 
     def forget(self, role: str) -> None:
         """Removes a role's session from the cache."""
-        [path] = [path for path in self.entries() if f":assumed-role/{role}/" in path.read_text()]
+        [path] = [path for path in self.entries() if f":assumed-role/{role}/" in sealed.read(path)["arn"]]
         path.unlink()
 
 

@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from support import sealed
 from support.local_sts import LocalSts, allow, binary, trust, user
 
 HERE, THERE = "111111111111", "222222222222"
@@ -113,6 +114,7 @@ class World:
 
     def __init__(self, root: Path, fixture: dict | None = None):
         self.home = root / "home"
+        self.cache = self.home / ".cache/awsrole"
         (self.home / ".aws").mkdir(parents=True)
         self.sts = LocalSts(fixture or FIXTURE)
         self.secrets = {ALICE["secret_access_key"], BYSTANDER["secret_access_key"]}
@@ -193,6 +195,11 @@ class World:
         """The AssumeRole calls so far."""
         return self.sts.calls("AssumeRole")
 
-    def entries(self, kind: str = "json") -> list[Path]:
+    def entries(self, kind: str = "session") -> list[Path]:
         """The cache's files of one kind."""
-        return sorted((self.home / ".cache/awsrole").glob(f"*.{kind}"))
+        return sorted(self.cache.glob(f"*.{kind}"))
+
+    def age_sessions(self, seconds: int) -> None:
+        """Makes cached sessions look as if they had been issued earlier."""
+        for path in self.entries():
+            sealed.change(path, issued=sealed.read(path)["issued"] - seconds)

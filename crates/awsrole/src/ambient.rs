@@ -7,10 +7,13 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use awsrole_core::context::{Context, Env, Paths};
 use awsrole_core::problem::Problem;
+
+use crate::keys::System;
 
 /// The surroundings as plain values.
 pub(crate) fn context() -> Result<Context, Problem> {
@@ -26,7 +29,8 @@ pub(crate) fn context() -> Result<Context, Problem> {
         data,
         home,
     };
-    Ok(Context { dir: working_dir(&env), env, now: now(), paths })
+    let keys = Rc::new(System::of(&env));
+    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys })
 }
 
 /// The time. Also handed to the calls, which record when their answer came.

@@ -4,6 +4,7 @@ mod ambient;
 mod authenticator;
 mod cli;
 mod commands;
+mod keys;
 mod report;
 mod terminal;
 

@@ -1,8 +1,9 @@
 //! Temporary credentials and failures, kept between commands.
 //!
 //! One file for each result, named by a hash over everything that decides who one becomes
-//! ([`RolePlan::cache_key`](crate::plan::RolePlan::cache_key)); no index that could go stale. A
-//! broken entry is a miss, never an error.
+//! ([`RolePlan::cache_key`](crate::plan::RolePlan::cache_key)); no index that could go stale.
+//! Credentials are sealed with a key that isn't on the disk ([`crate::keys`]). A broken entry is a
+//! miss, never an error.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -12,8 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::context::Context;
 use crate::credentials::Credentials;
-use crate::files::{self, FileError, read_regular};
+use crate::files::{self, FileError, read_own};
+use crate::keys::Vault;
 use crate::limits::MfaSerial;
 use crate::mfa::Device;
 use crate::problem::Problem;
@@ -24,9 +27,13 @@ use crate::trust::hex;
 /// about a thousand characters.
 const MAX_BYTES: u64 = 64 * 1024;
 
+/// What entries are called after.
+const SESSION: &str = "session";
+
 /// The entries of one user.
 pub struct Cache {
     dir: PathBuf,
+    vault: Vault,
 }
 
 /// An entry: credentials, and whether the user asked for new ones.
@@ -121,16 +128,23 @@ struct Written<'a> {
 }
 
 impl Cache {
-    /// The cache in a directory that only its owner may enter.
+    /// The user's cache.
     #[must_use]
-    pub fn in_dir(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+    pub fn of(context: &Context) -> Self {
+        Self::in_dir(&context.paths.cache, Vault::of(context))
+    }
+
+    /// The cache in a directory that only its owner may enter, sealed by its vault.
+    #[must_use]
+    pub fn in_dir(dir: &Path, vault: Vault) -> Self {
+        Self { dir: dir.to_owned(), vault }
     }
 
     /// Looks an entry up. Expired ones count as missing.
     #[must_use]
     pub fn load(&self, key: &str, now: SystemTime) -> Option<Entry> {
-        let bytes = Zeroizing::new(read_regular(&self.path(key, "json"), MAX_BYTES).ok()?);
+        let (path, name) = self.session(key);
+        let bytes = self.vault.open(&name, Zeroizing::new(read_own(&path, MAX_BYTES).ok()?))?;
         let written: Written<'_> = serde_json::from_slice(&bytes).ok()?;
         // Beyond the year 9999 there is no RFC 3339.
         let time = |seconds| (seconds < 253_402_300_800).then(|| UNIX_EPOCH + Duration::from_secs(seconds));
@@ -166,18 +180,22 @@ impl Cache {
 
     /// Removes an entry and remembers that the user wanted it so.
     pub fn log_out(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
-        files::remove(&self.path(key, "json"))?;
+        files::remove(&self.session(key).0)?;
         let problem = Problem::new("logged out: no role here")
             .hint("`awsrole refresh` gets it again, and so does coming back to the directory");
         self.remember(key, now, FailureKind::LoggedOut, &problem)
     }
 
-    /// Logs out of every entry; returns how many there were.
+    /// Logs out of every entry, and forgets the key that they were sealed with: whatever copies of
+    /// them are left can't be opened any more. Returns how many there were.
     pub fn log_out_of_all(&self, now: SystemTime) -> Result<usize, FileError> {
         let mut count = 0;
+        if self.dir.is_dir() {
+            self.vault.forget()?;
+        }
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let path = entry.path();
-            if let (Some(key), Some("json")) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) {
+            if let (Some(key), Some(SESSION)) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) {
                 self.log_out(&key.to_string_lossy(), now)?;
                 count += 1;
             }
@@ -195,7 +213,7 @@ impl Cache {
     /// The failure that stands for another try.
     #[must_use]
     pub fn failure(&self, key: &str, now: SystemTime, patience: Patience) -> Option<Failure> {
-        let bytes = read_regular(&self.path(key, "failure"), MAX_BYTES).ok()?;
+        let bytes = read_own(&self.path(key, "failure"), MAX_BYTES).ok()?;
         let failure: Failure = serde_json::from_slice(&bytes).ok()?;
         // A process that started just before another one failed sees a failure from its future; one
         // from far beyond it is a clock that was off.
@@ -216,7 +234,7 @@ impl Cache {
     /// What is known of an MFA device on this machine.
     #[must_use]
     pub fn device(&self, serial: &MfaSerial) -> Device {
-        let bytes = read_regular(&self.device_path(serial), MAX_BYTES).unwrap_or_default();
+        let bytes = read_own(&self.device_path(serial), MAX_BYTES).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
@@ -229,35 +247,13 @@ impl Cache {
     /// Whether there ever was such an entry, be it expired.
     #[must_use]
     pub fn had(&self, key: &str) -> bool {
-        self.path(key, "json").exists()
+        self.session(key).0.exists()
     }
 
     /// Takes the right to ask for an entry, waiting at most `patience` for the one who has it, and
     /// not at all for one who waits for a person. A kernel lock: it ends with its process.
     pub fn lock(&self, key: &str, patience: Duration) -> Result<Lock, LockError> {
-        files::private_dir(&self.dir).map_err(LockError::File)?;
-        let path = self.path(key, "lock");
-        let failed = |e| LockError::File(FileError::new("locking", &path, e));
-        let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
-        let file = open.map_err(failed)?;
-        let pause = Duration::from_millis(20);
-        let mut waited = Duration::ZERO;
-        loop {
-            match file.try_lock() {
-                Ok(()) => {
-                    let lock = Lock { file };
-                    lock.announce("");
-                    return Ok(lock);
-                }
-                Err(TryLockError::WouldBlock) => match fs::read_to_string(&path) {
-                    Ok(place) if !place.is_empty() => return Err(LockError::Asking(place)),
-                    _ if waited >= patience => return Err(LockError::Busy),
-                    _ => std::thread::sleep(pause),
-                },
-                Err(TryLockError::Error(e)) => return Err(failed(e)),
-            }
-            waited += pause;
-        }
+        lock(&self.path(key, "lock"), patience)
     }
 
     fn device_path(&self, serial: &MfaSerial) -> PathBuf {
@@ -279,11 +275,44 @@ impl Cache {
             stale,
         };
         let bytes = Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default());
-        files::write_private(&self.path(key, "json"), &bytes)
+        let (path, name) = self.session(key);
+        files::write_private(&path, &self.vault.seal(&name, &bytes)?)
+    }
+
+    /// Where an entry lies, and its file's name, by which it is sealed.
+    fn session(&self, key: &str) -> (PathBuf, String) {
+        let name = format!("{key}.{SESSION}");
+        (self.dir.join(&name), name)
     }
 
     fn path(&self, key: &str, kind: &str) -> PathBuf {
         self.dir.join(format!("{key}.{kind}"))
+    }
+}
+
+/// Takes the lock of a file, which is made if it isn't there, in a private directory.
+pub(crate) fn lock(path: &Path, patience: Duration) -> Result<Lock, LockError> {
+    let failed = |e| LockError::File(FileError::new("locking", path, e));
+    files::private_dir(path.parent().unwrap_or(path)).map_err(LockError::File)?;
+    let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path);
+    let file = open.map_err(failed)?;
+    let pause = Duration::from_millis(20);
+    let mut waited = Duration::ZERO;
+    loop {
+        match file.try_lock() {
+            Ok(()) => {
+                let lock = Lock { file };
+                lock.announce("");
+                return Ok(lock);
+            }
+            Err(TryLockError::WouldBlock) => match fs::read_to_string(path) {
+                Ok(place) if !place.is_empty() => return Err(LockError::Asking(place)),
+                _ if waited >= patience => return Err(LockError::Busy),
+                _ => std::thread::sleep(pause),
+            },
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+        }
+        waited += pause;
     }
 }
 
@@ -297,6 +326,12 @@ mod tests {
 
     use super::*;
     use crate::credentials::tests::credentials;
+    use crate::keys::Wanted;
+    use crate::keys::tests::Shelf;
+
+    fn in_dir(dir: &Path, wanted: Wanted) -> Cache {
+        Cache::in_dir(dir, Vault::new(dir, Shelf::new(), wanted))
+    }
 
     fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(seconds)
@@ -305,7 +340,7 @@ mod tests {
     #[test]
     fn what_is_stored_is_found_until_it_expires() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::in_dir(&home.path().join("cache"));
+        let cache = in_dir(&home.path().join("cache"), Wanted::Auto);
         cache.store("k", &credentials(at(1000), 900)).unwrap();
         let entry = cache.load("k", at(1000)).unwrap();
         assert!(entry.credentials == credentials(at(1000), 900));
@@ -313,21 +348,24 @@ mod tests {
         assert!(entry.is_due(at(1720)));
         assert!(cache.load("k", at(1899)).is_some());
         assert!(cache.load("k", at(1900)).is_none());
-        assert_eq!(fs::metadata(home.path().join("cache/k.json")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(home.path().join("cache/k.session")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(home.path().join("cache")).unwrap().mode() & 0o777, 0o700);
     }
 
     #[test]
     fn a_broken_entry_is_a_miss() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::in_dir(home.path());
-        let path = home.path().join("k.json");
+        let cache = in_dir(home.path(), Wanted::Auto);
+        let path = home.path().join("k.session");
         cache.store("k", &credentials(at(1000), 900)).unwrap();
         let whole = fs::read(&path).unwrap();
         for broken in [&b""[..], b"{", b"\xff", &whole[..whole.len() / 2], b"{\"version\":1}"] {
             files::write_private(&path, broken).unwrap();
             assert!(cache.load("k", at(1000)).is_none());
         }
+        let cache = in_dir(home.path(), Wanted::None);
+        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        let whole = fs::read(&path).unwrap();
         let huge = String::from_utf8(whole).unwrap().replace("1900", "18446744073709551615");
         files::write_private(&path, huge.as_bytes()).unwrap();
         assert!(cache.load("k", at(1000)).is_none(), "a time that can't be is no panic");
@@ -339,7 +377,7 @@ mod tests {
     #[test]
     fn a_failure_stands_for_a_while_and_ends_with_success() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::in_dir(home.path());
+        let cache = in_dir(home.path(), Wanted::Auto);
         let problem = Problem::new("no");
         for (kind, passing) in
             [(FailureKind::Transient, 30), (FailureKind::Refused, 300), (FailureKind::LoggedOut, 1 << 40)]
@@ -358,7 +396,7 @@ mod tests {
     #[test]
     fn refresh_keeps_the_old_ones_and_logout_does_not() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::in_dir(home.path());
+        let cache = in_dir(home.path(), Wanted::Auto);
         cache.store("k", &credentials(at(1000), 900)).unwrap();
         cache.mark_stale("k", at(1001)).unwrap();
         assert!(cache.load("k", at(1002)).unwrap().is_due(at(1002)));
@@ -371,7 +409,7 @@ mod tests {
     #[test]
     fn one_holds_the_lock() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::in_dir(home.path());
+        let cache = in_dir(home.path(), Wanted::Auto);
         let first = cache.lock("k", Duration::ZERO).ok().unwrap();
         assert!(matches!(cache.lock("k", Duration::from_millis(40)), Err(LockError::Busy)));
         assert!(cache.lock("other", Duration::ZERO).is_ok());

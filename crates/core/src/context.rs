@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::SystemTime;
+
+use crate::keys::KeyStore;
 
 /// A process environment.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -70,6 +73,8 @@ pub struct Context {
     pub now: SystemTime,
     /// Where things are kept.
     pub paths: Paths,
+    /// What keeps the key of the cache.
+    pub keys: Rc<dyn KeyStore>,
 }
 
 impl Context {

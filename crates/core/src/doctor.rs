@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::keys::{Protection, Unavailable, Vault};
 use crate::profiles::Profiles;
 use crate::resolve::check_profile;
 use crate::shell::Shell;
@@ -57,6 +58,7 @@ pub fn examine(context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     hooks(context, &mut findings);
     own_directories(context, &mut findings);
+    findings.push(protection(context));
     if let Err(problem) = UserConfig::load(context) {
         findings.push(Finding::new(Level::Bad, "config.toml", problem.summary));
     }
@@ -147,7 +149,34 @@ fn own_directories(context: &Context, findings: &mut Vec<Finding>) {
             Ok(_) => findings.push(Finding::new(Level::Ok, about, format!("{shown}, yours alone"))),
         }
     }
-    findings.push(Finding::new(Level::Note, "cache", "cached credentials are private files, not encrypted"));
+}
+
+/// Whether what is cached is encrypted, and where the key lies.
+fn protection(context: &Context) -> Finding {
+    match Vault::of(context).protection() {
+        Protection::Nothing(_) => Finding::new(Level::Bad, "encryption", protected(context))
+            .hint("`[cache] key` in your config.toml names another place; without one, the best there is is taken"),
+        Protection::Plain(_) => Finding::new(Level::Note, "encryption", protected(context)),
+        Protection::Encrypted(_) => Finding::new(Level::Ok, "encryption", protected(context)),
+    }
+}
+
+/// In a line, how cached credentials are protected.
+#[must_use]
+pub fn protected(context: &Context) -> String {
+    let list = |reasons: Vec<Unavailable>| reasons.into_iter().map(|why| why.0).collect::<Vec<_>>().join("; ");
+    match Vault::of(context).protection() {
+        Protection::Encrypted(place) => {
+            format!("cached credentials are encrypted, and their key lies in {}", place.shown())
+        }
+        Protection::Plain(reasons) if reasons.is_empty() => {
+            "cached credentials are private files, not encrypted, as your config.toml wants it".to_owned()
+        }
+        Protection::Plain(reasons) => {
+            format!("cached credentials are private files, not encrypted: {}", list(reasons))
+        }
+        Protection::Nothing(reasons) => format!("no credentials are cached: {}", list(reasons)),
+    }
 }
 
 fn aws_files(context: &Context, findings: &mut Vec<Finding>) {

@@ -163,8 +163,7 @@ fn enter(
     let plan = plan_of(context, allowed, role)?;
     let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
     let wish = Wish { patience, due_will_do: event != Event::Renewal, ..Wish::asked(context.now) };
-    let obtained =
-        obtain(&plan, &Cache::in_dir(&context.paths.cache), outside, wish).map_err(|failed| failed.problem)?;
+    let obtained = obtain(&plan, &Cache::of(context), outside, wish).map_err(|failed| failed.problem)?;
     if obtained.asked {
         // Shells that wait for the same code follow at their next prompt; if they can't be told,
         // they look again within half a minute.
@@ -231,5 +230,6 @@ pub fn edited(context: &Context, path: &Path) -> Problem {
 /// A context over the outer environment, for commands that a person types inside a project.
 #[must_use]
 pub fn over(context: &Context, outer: Env) -> Context {
-    Context { dir: context.dir.clone(), env: outer, now: context.now, paths: context.paths.clone() }
+    let Context { dir, env: _, now, paths, keys } = context;
+    Context { dir: dir.clone(), env: outer, now: *now, paths: paths.clone(), keys: keys.clone() }
 }

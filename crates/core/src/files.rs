@@ -27,11 +27,21 @@ impl FileError {
     }
 }
 
+/// Whether a file or directory is there and belongs to the user of this process.
+#[must_use]
+pub fn is_own(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
+}
+
 /// Creates a directory that only its owner may enter, with its parents, and tightens one that is
-/// there already.
+/// there already. Another user's is refused, however tight.
 pub fn private_dir(dir: &Path) -> Result<(), FileError> {
     match fs::metadata(dir) {
         Ok(found) if found.is_dir() => {
+            if found.uid() != rustix::process::geteuid().as_raw() {
+                let others = io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user");
+                return Err(FileError::new("entering", dir, others));
+            }
             if found.mode() & 0o077 != 0 {
                 fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
                     .map_err(|e| FileError::new("making private", dir, e))?;
@@ -83,6 +93,17 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 /// Anything but a regular file and anything larger is refused, before more than `limit` bytes were
 /// read.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read(path, limit, |_| true)
+}
+
+/// Reads a regular file as [`read_regular`] does, if the user of this process owns it: what others
+/// planted isn't read.
+pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let me = rustix::process::geteuid().as_raw();
+    read(path, limit, |found| found.uid() == me)
+}
+
+fn read(path: &Path, limit: u64, may: impl FnOnce(&fs::Metadata) -> bool) -> io::Result<Vec<u8>> {
     use rustix::fs::OFlags;
     let refused = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
     // Neither waits for a FIFO's writer nor makes a terminal ours.
@@ -96,6 +117,9 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(refused("not a regular file"));
+    }
+    if !may(&found) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "belongs to another user"));
     }
     // Room for all of it at once: a growing buffer would leave copies of secrets behind.
     let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(limit) + 1).unwrap_or_default());

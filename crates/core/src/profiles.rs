@@ -320,6 +320,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::context::{Env, Paths};
+    use crate::keys::tests::Shelf;
 
     /// Profiles from two texts, and the context in which they lie.
     pub(crate) fn home(config: &str, credentials: &str) -> (tempfile::TempDir, Context) {
@@ -334,7 +335,7 @@ pub(crate) mod tests {
             cache: root.join("cache"),
             home: root.clone(),
         };
-        (home, Context { dir: root, env: Env::default(), now: SystemTime::UNIX_EPOCH, paths })
+        (home, Context { dir: root, env: Env::default(), now: SystemTime::UNIX_EPOCH, paths, keys: Shelf::new() })
     }
 
     fn load(config: &str, credentials: &str) -> Result<Profiles, Problem> {

@@ -14,6 +14,7 @@ use crate::config::Seconds;
 use crate::context::Context;
 use crate::discover::line_of;
 use crate::files::read_regular;
+use crate::keys::Wanted;
 use crate::problem::Problem;
 
 /// What a user sets for all projects. Only the user's own file says this, never a project's.
@@ -27,6 +28,8 @@ pub struct UserConfig {
     pub limits: LimitSettings,
     /// What accounts are called, and their colours.
     pub accounts: Accounts,
+    /// Where the key of the cache is to lie.
+    pub key: Wanted,
 }
 
 /// How long others may take; what isn't set has a default.
@@ -59,6 +62,15 @@ struct AsWritten {
     limits: LimitsAsWritten,
     #[serde(default)]
     accounts: BTreeMap<Spanned<String>, AccountAsWritten>,
+    #[serde(default)]
+    cache: CacheAsWritten,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct CacheAsWritten {
+    #[serde(default)]
+    key: Wanted,
 }
 
 #[derive(Deserialize, Default)]
@@ -120,6 +132,7 @@ impl UserConfig {
                 process: limit(written.limits.process),
             },
             accounts,
+            key: written.cache.key,
         })
     }
 }

@@ -158,9 +158,9 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
 }
 
 fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
-    let cache = Cache::in_dir(&outer.paths.cache);
     // One that can't be read is the problem that was found before.
     let accounts = UserConfig::load(outer).unwrap_or_default().accounts;
+    let cache = Cache::of(outer);
     let links: Vec<Link> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
     let key = plan.cache_key(plan.steps.len());
     why.problem = cache.failure(&key, outer.now, Patience::Passing).map(|failure| failure.problem);

@@ -19,7 +19,7 @@ pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -
     let plan = plan_of(&outer, &allowed, role)?;
     confirmed(&allowed, role).map_err(Failure::no_role)?;
     let wish = Wish::passing(context.now);
-    let cache = Cache::in_dir(&context.paths.cache);
+    let cache = Cache::of(context);
     let obtained = super::with_outside(&outer, false, |outside| obtain(&plan, &cache, outside, wish));
     let obtained = obtained?;
     out(&credential_process(&obtained.credentials))?;

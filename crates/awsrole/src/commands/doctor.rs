@@ -1,6 +1,5 @@
 //! `awsrole doctor`: what may be wrong on this machine, and what to do about it.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use awsrole_core::cache::{Cache, Patience};
@@ -102,7 +101,7 @@ fn here(context: &Context) -> Vec<Finding> {
         Ok(plan) => plan,
         Err(problem) => return bad("directory", problem),
     };
-    let cache = Cache::in_dir(Path::new(&context.paths.cache));
+    let cache = Cache::of(context);
     let wish = Wish::passing(context.now);
     let arn = match super::with_outside(context, false, |outside| caller(&plan, &cache, outside, wish)) {
         Ok(arn) => arn,

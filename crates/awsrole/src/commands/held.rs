@@ -40,7 +40,7 @@ impl Held {
         confirmed(&allowed, role.as_deref()).map_err(Failure::no_role)?;
         let at_least = min_ttl.unwrap_or_default();
         let wish = Wish { at_least, ..Wish::asked(context.now) };
-        let cache = Cache::in_dir(&context.paths.cache);
+        let cache = Cache::of(context);
         let obtained = super::with_outside(&outer, true, |outside| obtain(&plan, &cache, outside, wish));
         let obtained = obtained?;
         if let Some(problem) = &obtained.problem {

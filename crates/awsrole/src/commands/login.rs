@@ -30,7 +30,7 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
     super::with_remote(&outer, |sts| sign_in(sts, source, &outer.env, &outer.paths.home, &invite))
         .map_err(Failure::aws)?;
     // That nobody was signed in is remembered for a while; it is over.
-    let cache = Cache::in_dir(&context.paths.cache);
+    let cache = Cache::of(context);
     for count in 0..=plan.steps.len() {
         cache.mark_stale(&plan.cache_key(count), context.now).map_err(|e| super::own_file(&e))?;
     }

@@ -8,7 +8,7 @@ use awsrole_core::plan::RolePlan;
 use crate::report::{Failure, Outcome, say};
 
 pub(super) fn run(all: bool, context: &Context) -> Result<Outcome, Failure> {
-    let cache = Cache::in_dir(&context.paths.cache);
+    let cache = Cache::of(context);
     if all {
         let count = cache.log_out_of_all(context.now).map_err(|e| super::own_file(&e))?;
         say(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));

@@ -57,7 +57,7 @@ pub(super) fn prepare(held: &Held, dir: &Path) -> Result<(EnvDiff, Run), Problem
 /// How long a plan whose way needs an MFA code is renewed without one.
 pub(super) fn without_code(held: &Held, now: SystemTime) -> Option<Duration> {
     let index = held.plan.steps.iter().position(|step| step.mfa_serial().is_some())?;
-    let cache = Cache::in_dir(&held.outer.paths.cache);
+    let cache = Cache::of(&held.outer);
     Some(cache.load(&held.plan.cache_key(index + 1), now)?.credentials.remaining(now))
 }
 

@@ -19,7 +19,7 @@ pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<O
     if plan.role().is_none() {
         return Err(Problem::new(format!("{} assumes no role, so it needs no policies", plan.title())).into());
     }
-    let cache = Cache::in_dir(&context.paths.cache);
+    let cache = Cache::of(context);
     let wish = Wish::asked(context.now);
     let first = super::with_outside(&outer, true, |outside| caller(&plan, &cache, outside, wish))?;
     let pairs = pairs(&plan, &first);

@@ -11,7 +11,7 @@ use crate::report::{Failure, Outcome};
 /// good if no new ones can be had.
 pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
     let (outer, allowed, _) = super::allowed(None, context)?;
-    let cache = Cache::in_dir(&context.paths.cache);
+    let cache = Cache::of(context);
     let plans = super::plans(&outer, &allowed);
     for plan in &plans.0 {
         if cache.failure(&plan.cache_key(plan.steps.len()), context.now, Patience::Passing).is_some() {

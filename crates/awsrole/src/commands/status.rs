@@ -8,6 +8,7 @@ use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::credentials::{self, rfc3339};
 use awsrole_core::discover::upward;
+use awsrole_core::doctor::protected;
 use awsrole_core::export::{look, over, plan_of};
 use awsrole_core::problem::escape;
 use awsrole_core::state::{Outer, State};
@@ -130,10 +131,10 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
                     if let Some(region) = &plan.region {
                         known.add("region", region.as_str());
                     }
-                    let entry =
-                        Cache::in_dir(&context.paths.cache).load(&plan.cache_key(plan.steps.len()), context.now);
+                    let entry = Cache::of(&context).load(&plan.cache_key(plan.steps.len()), context.now);
                     let expiration = entry.and_then(|entry| entry.credentials.expiration);
                     known.add("cached", expiration.map_or("no".to_owned(), |end| format!("until {}", rfc3339(end))));
+                    known.add("at_rest", protected(&context));
                 }
             }
         }

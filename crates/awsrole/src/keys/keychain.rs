@@ -1,0 +1,33 @@
+//! The user's login keychain of macOS, without a dialog: the item was made by this program, so
+//! that this program may read it.
+
+use awsrole_core::keys::{Place, Unavailable};
+use awsrole_core::seal::Key;
+use security_framework::passwords::{PasswordOptions, delete_generic_password, generic_password, set_generic_password};
+use zeroize::Zeroizing;
+
+/// What the keychain's own program shows; the key's name is the account.
+const SERVICE: &str = "awsrole";
+
+/// `errSecItemNotFound` in Security.framework's SecBase.h.
+const NOT_FOUND: i32 = -25300;
+
+pub(super) fn find(name: &str) -> Result<Option<Key>, Unavailable> {
+    match generic_password(PasswordOptions::new_generic_password(SERVICE, name)) {
+        Ok(bytes) => Ok(Key::of_bytes(&Zeroizing::new(bytes))),
+        Err(error) if error.code() == NOT_FOUND => Ok(None),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+pub(super) fn put(name: &str, key: &Key) -> Result<(), Unavailable> {
+    set_generic_password(SERVICE, name, key.expose()).map_err(unavailable)
+}
+
+pub(super) fn remove(name: &str) {
+    let _ = delete_generic_password(SERVICE, name);
+}
+
+fn unavailable(error: security_framework::base::Error) -> Unavailable {
+    Unavailable(format!("{} can't be used: {error}", Place::Keychain.shown()))
+}

@@ -1,0 +1,67 @@
+//! A private file in the user's runtime directory, which is in memory and ends with the last login:
+//! the XDG Base Directory Specification.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use awsrole_core::files;
+use awsrole_core::keys::Unavailable;
+use awsrole_core::seal::{KEY_BYTES, Key};
+use zeroize::Zeroizing;
+
+pub(super) fn find(dirs: &[PathBuf], name: &str) -> Result<Option<Key>, Unavailable> {
+    match files::read_own(&path(dirs, name)?, KEY_BYTES as u64) {
+        Ok(bytes) => Ok(Key::of_bytes(&Zeroizing::new(bytes))),
+        Err(_) => Ok(None),
+    }
+}
+
+pub(super) fn put(dirs: &[PathBuf], name: &str, key: &Key) -> Result<(), Unavailable> {
+    files::write_private(&path(dirs, name)?, key.expose()).map_err(|error| Unavailable(error.to_string()))
+}
+
+pub(super) fn remove(dirs: &[PathBuf], name: &str) {
+    if let Ok(path) = path(dirs, name) {
+        let _ = files::remove(&path);
+    }
+}
+
+fn path(dirs: &[PathBuf], name: &str) -> Result<PathBuf, Unavailable> {
+    let mut refused = Unavailable("there is no runtime directory".to_owned());
+    for dir in dirs {
+        match refusal(dir) {
+            None => return Ok(dir.join("awsrole").join(name.replace(':', "-"))),
+            Some(why) if dir.is_dir() => refused = Unavailable(format!("{} {why}", dir.display())),
+            Some(_) => {}
+        }
+    }
+    Err(refused)
+}
+
+/// Why a directory isn't private and in memory.
+fn refusal(dir: &Path) -> Option<&'static str> {
+    let Ok(found) = fs::symlink_metadata(dir) else { return Some("isn't there") };
+    if !dir.is_absolute() || !found.is_dir() {
+        Some("isn't a directory")
+    } else if found.uid() != rustix::process::geteuid().as_raw() {
+        Some("belongs to another user")
+    } else if found.mode() & 0o077 != 0 {
+        Some("can be entered by others")
+    } else {
+        (!in_memory(dir)).then_some("isn't known to be in memory")
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn in_memory(dir: &Path) -> bool {
+    // statfs(2). Both may be swapped out, as any memory may.
+    const TMPFS: u32 = 0x0102_1994;
+    const RAMFS: u32 = 0x8584_58f6;
+    rustix::fs::statfs(dir).is_ok_and(|found| matches!(found.f_type as u32, TMPFS | RAMFS))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory(_: &Path) -> bool {
+    false
+}

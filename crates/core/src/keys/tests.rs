@@ -1,0 +1,141 @@
+use std::cell::RefCell;
+use std::fs;
+
+use super::*;
+use crate::files;
+
+/// Keeps keys for a test.
+pub(crate) struct Shelf {
+    usable: RefCell<Vec<Place>>,
+    kept: RefCell<Vec<(Place, String, Key)>>,
+}
+
+impl Shelf {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self { usable: RefCell::new(vec![Place::Keyring, Place::Runtime]), kept: RefCell::default() })
+    }
+
+    fn only(&self, places: &[Place]) {
+        *self.usable.borrow_mut() = places.to_vec();
+    }
+
+    fn check(&self, place: Place) -> Result<(), Unavailable> {
+        let there = self.usable.borrow().contains(&place);
+        there.then_some(()).ok_or_else(|| Unavailable(format!("no {}", place.shown())))
+    }
+
+    fn places(&self) -> Vec<Place> {
+        self.kept.borrow().iter().map(|(place, _, _)| *place).collect()
+    }
+}
+
+impl KeyStore for Shelf {
+    fn find(&self, place: Place, name: &str) -> Result<Option<Key>, Unavailable> {
+        self.check(place)?;
+        let kept = self.kept.borrow();
+        let found = kept.iter().find(|(at, called, _)| (*at, called.as_str()) == (place, name));
+        Ok(found.map(|(_, _, key)| key.clone()))
+    }
+
+    fn put(&self, place: Place, name: &str, key: &Key) -> Result<(), Unavailable> {
+        self.check(place)?;
+        self.kept.borrow_mut().push((place, name.to_owned(), key.clone()));
+        Ok(())
+    }
+
+    fn keep(&self, _: Place, _: &str) {}
+
+    fn remove(&self, place: Place, name: &str) {
+        self.kept.borrow_mut().retain(|(at, called, _)| (*at, called.as_str()) != (place, name));
+    }
+}
+
+const PLAIN: &[u8] = b"{\"canary\":1}";
+
+fn world(wanted: Wanted) -> (tempfile::TempDir, Rc<Shelf>, Vault) {
+    let home = tempfile::tempdir().unwrap();
+    let shelf = Shelf::new();
+    let vault = Vault::new(&home.path().join("cache"), shelf.clone(), wanted);
+    (home, shelf, vault)
+}
+
+fn opens(vault: &Vault, name: &str, content: &[u8]) -> bool {
+    vault.open(name, Zeroizing::new(content.to_vec())).is_some_and(|plain| plain.as_slice() == PLAIN)
+}
+
+#[test]
+fn what_is_sealed_belongs_to_its_name_its_directory_and_its_key() {
+    let (home, shelf, vault) = world(Wanted::Auto);
+    let sealed = vault.seal("a", PLAIN).unwrap();
+    assert_eq!(sealed[..2], [VERSION, b'k']);
+    assert!(opens(&vault, "a", &sealed) && !opens(&vault, "b", &sealed));
+    let elsewhere = Vault::new(&home.path().join("copy"), shelf.clone(), Wanted::Auto);
+    assert!(!opens(&elsewhere, "a", &sealed));
+    let spelled = Vault::new(&home.path().join("./cache/../cache"), shelf.clone(), Wanted::Auto);
+    assert!(opens(&spelled, "a", &sealed));
+    for broken in [&b""[..], &sealed[..1], &sealed[..2], &sealed[2..], &[&[3], &sealed[1..]].concat(), b"2k", PLAIN] {
+        assert!(!opens(&vault, "a", broken));
+    }
+    vault.forget().unwrap();
+    assert!(!opens(&vault, "a", &sealed) && shelf.places().is_empty());
+    assert!(opens(&vault, "a", &vault.seal("a", PLAIN).unwrap()), "a new key");
+    assert!(!opens(&vault, "a", &sealed));
+}
+
+#[test]
+fn the_best_place_that_can_be_used_is_used() {
+    let (_home, shelf, vault) = world(Wanted::Auto);
+    shelf.only(&[]);
+    let missing = ["the kernel's keyring", "the keychain", "the runtime directory"];
+    let missing = missing.map(|place| Unavailable(format!("no {place}"))).to_vec();
+    assert_eq!(vault.protection(), Protection::Plain(missing));
+    let plain = vault.seal("a", PLAIN).unwrap();
+    assert_eq!(plain.as_slice(), PLAIN);
+    assert!(opens(&vault, "a", &plain));
+    shelf.only(&[Place::Runtime]);
+    assert!(!opens(&vault, "a", &plain), "not where there is a better one");
+    let in_runtime = vault.seal("a", PLAIN).unwrap();
+    assert_eq!(in_runtime[1], b'r');
+    shelf.only(&[Place::Keyring, Place::Runtime]);
+    assert_eq!(vault.protection(), Protection::Encrypted(Place::Keyring));
+    assert!(opens(&vault, "a", &in_runtime), "its key is there");
+    assert_eq!(vault.seal("a", PLAIN).unwrap()[1], b'k');
+    shelf.only(&[]);
+    assert!(!opens(&vault, "a", &in_runtime));
+}
+
+#[test]
+fn what_the_user_wants_is_not_replaced_by_something_else() {
+    let (_home, shelf, vault) = world(Wanted::Runtime);
+    let sealed = vault.seal("a", PLAIN).unwrap();
+    assert_eq!((sealed[1], vault.protection()), (b'r', Protection::Encrypted(Place::Runtime)));
+    assert!(!opens(&vault, "a", PLAIN));
+    shelf.only(&[Place::Keyring]);
+    assert!(vault.seal("a", PLAIN).unwrap_err().to_string().contains("no the runtime directory"));
+    assert_eq!(vault.protection(), Protection::Nothing(vec![Unavailable("no the runtime directory".into())]));
+    let (_home, _, vault) = world(Wanted::None);
+    assert_eq!(vault.seal("a", PLAIN).unwrap().as_slice(), PLAIN);
+    assert!(opens(&vault, "a", PLAIN) && !opens(&vault, "a", &sealed));
+    assert_eq!(vault.protection(), Protection::Plain(Vec::new()));
+}
+
+#[test]
+fn a_key_of_another_length_is_none() {
+    for length in [0, 31, 33, 64] {
+        assert!(Key::of_bytes(&vec![1; length]).is_none());
+    }
+    assert_eq!(Key::of_bytes(&[1; 32]).unwrap().expose(), [1; 32]);
+}
+
+#[test]
+fn a_directory_behind_a_link_has_one_key_from_the_start() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("real")).unwrap();
+    std::os::unix::fs::symlink(home.path().join("real"), home.path().join("link")).unwrap();
+    let shelf = Shelf::new();
+    let vault = Vault::new(&home.path().join("link/cache"), shelf.clone(), Wanted::Auto);
+    let sealed = vault.seal("a", PLAIN).unwrap();
+    assert!(opens(&vault, "a", &sealed));
+    assert_eq!(shelf.places().len(), 1);
+    files::remove(&home.path().join("link/cache/key.lock")).unwrap();
+}
