@@ -258,7 +258,7 @@ class TestInit:
     def test_writes_a_file_that_works(self, world):
         folder = world.project("new")
         result = world.awsrole("init", "--profile", "shop-dev", cwd=folder)
-        assert result.code == 0 and result.out == "" and "awsrole allow" in result.err
+        assert (result.code, result.out, result.err) == (0, "", "awsrole: wrote ~/src/new/.awsrole.toml\n")
         world.allow(folder)
         assert world.exec_env(folder)["AWSROLE_ACCOUNT_ID"] == THERE
 

@@ -173,17 +173,17 @@ pub(crate) enum Command {
     },
     /// Write a first .awsrole.toml, never over one that is there
     #[command(
-        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump --region eu-west-1"
+        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump --region eu-west-1\n\nOn a terminal, and without a role among the options, it asks."
     )]
     Init {
         /// A profile of ~/.aws/config or ~/.aws/credentials that says everything
-        #[arg(long, value_name = "NAME", required_unless_present = "role_arn")]
+        #[arg(long, value_name = "NAME")]
         profile: Option<String>,
         /// The role to assume
         #[arg(long, value_name = "ARN", requires = "source_profile", conflicts_with = "profile")]
         role_arn: Option<String>,
         /// The profile whose credentials assume the role
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", requires = "role_arn")]
         source_profile: Option<String>,
         /// The region
         #[arg(long)]

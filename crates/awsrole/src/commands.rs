@@ -62,7 +62,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context),
         Command::CredentialProcess { dir, role, .. } => credential_process::run(dir, role.as_deref(), context),
         Command::Init { profile, role_arn, source_profile, region, dir } => {
-            init::run(&init::Wanted { profile, role_arn, source_profile, region }, dir, context)
+            init::run(&init::Wanted { profile, role_arn, source_profile, region, pin: true }, dir, context)
         }
         Command::Schema => {
             out(include_str!("../../../docs/awsrole.schema.json"))?;

@@ -13,6 +13,9 @@ use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+/// The longest answer, in characters: a role's ARN has up to 2048.
+const MOST: usize = 2048;
+
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
@@ -109,7 +112,7 @@ impl Terminal {
                         self.show("\u{8} \u{8}");
                     }
                 }
-                key @ 0x20..0x7f if text.len() < 32 => {
+                key @ 0x20..0x7f if text.len() < MOST => {
                     text.push(char::from(key));
                     self.show(char::from(key).encode_utf8(&mut [0; 4]));
                 }

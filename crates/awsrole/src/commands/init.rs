@@ -1,17 +1,24 @@
-//! `awsrole init`: a first `.awsrole.toml`.
+//! `awsrole init`: a first `.awsrole.toml`, by options or by asking.
+
+mod questions;
 
 use std::io;
 use std::path::PathBuf;
 
-use awsrole_core::arn::RoleArn;
+use awsrole_core::arn::{AccountId, RoleArn};
 use awsrole_core::context::Context;
 use awsrole_core::discover::FILE_NAME;
+use awsrole_core::export::over;
 use awsrole_core::files::write_new;
 use awsrole_core::limits::Region;
 use awsrole_core::problem::Problem;
 use awsrole_core::profiles::Profiles;
+use awsrole_core::state::Outer;
+use awsrole_core::user_config::UserConfig;
 
+use self::questions::Questions;
 use crate::report::{Failure, Outcome, say};
+use crate::terminal::Terminal;
 
 /// What the file shall say.
 pub(super) struct Wanted {
@@ -19,19 +26,64 @@ pub(super) struct Wanted {
     pub(super) role_arn: Option<String>,
     pub(super) source_profile: Option<String>,
     pub(super) region: Option<String>,
+    /// Whether the account is pinned, where it is known.
+    pub(super) pin: bool,
 }
 
 pub(super) fn run(wanted: &Wanted, dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Failure> {
     let path = super::directory(dir, context)?.join(FILE_NAME);
-    let text = compose(wanted, &Profiles::load(context)?)?;
+    // What stands there is left alone, before anything is asked.
+    let is_there = || {
+        Problem::new(format!("{} is there already", context.shorten(&path))).hint("edit it, then run `awsrole allow`")
+    };
+    if path.symlink_metadata().is_ok() {
+        return Err(is_there().into());
+    }
+    let outer = over(context, Outer::of(&context.env).env);
+    let profiles = Profiles::load(&outer)?;
+    let accounts = UserConfig::load(&outer)?.accounts;
+    let questions = match wanted.profile.is_none() && wanted.role_arn.is_none() {
+        false => None,
+        true => Some(Questions { terminal: terminal(&profiles)?, profiles: &profiles, accounts: &accounts }),
+    };
+    let asked = questions.as_ref().map(|questions| questions.wanted(wanted.region.as_deref())).transpose()?;
+    let text = compose(asked.as_ref().unwrap_or(wanted), &profiles)?;
+    if let Some(questions) = &questions
+        && !questions.agreed(&text, &context.shorten(&path))?
+    {
+        return Err(Problem::new("nothing was written").into());
+    }
     let failed = |e: io::Error| match e.kind() {
-        io::ErrorKind::AlreadyExists => Problem::new(format!("{} is there already", context.shorten(&path)))
-            .hint("edit it, then run `awsrole allow`"),
+        io::ErrorKind::AlreadyExists => is_there(),
         _ => Problem::new(format!("{} can't be written", context.shorten(&path))).because(e),
     };
     write_new(&path, text.as_bytes()).map_err(failed)?;
-    say(format!("wrote {}; `awsrole allow` shows what it wants and allows it", context.shorten(&path)));
-    Ok(Outcome::Done)
+    // That it isn't allowed yet, the hook says, or the command that wants its role.
+    say(format!("wrote {}", context.shorten(&path)));
+    match questions {
+        Some(questions) if questions.yes("allow it now?")? => super::allow::run(Some(path), context),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+/// The terminal to ask on, where no option says which role it shall be.
+fn terminal(profiles: &Profiles) -> Result<Terminal, Failure> {
+    Terminal::open().map_err(|_| Failure {
+        problem: Problem::new("say which role: there is no terminal to ask on")
+            .hint("`awsrole init --profile NAME`, or `awsrole init --role-arn ARN --source-profile NAME`")
+            .hint(format!("the profiles that are there: {}", profiles.names().join(", "))),
+        outcome: Outcome::Code(2),
+    })
+}
+
+/// The account of what is wanted, as far as it is known before anything is had.
+fn account_of(wanted: &Wanted, profiles: &Profiles) -> Option<AccountId> {
+    let profile = wanted.profile.as_deref().and_then(|name| profiles.get(name));
+    let arn = wanted.role_arn.as_deref().or_else(|| profile?.text("role_arn"));
+    match arn {
+        Some(arn) => RoleArn::parse(arn).ok().map(|arn| arn.account().clone()),
+        None => AccountId::parse(profile?.text("sso_account_id")?).ok(),
+    }
 }
 
 fn compose(wanted: &Wanted, profiles: &Profiles) -> Result<String, Problem> {
@@ -54,16 +106,13 @@ fn compose(wanted: &Wanted, profiles: &Profiles) -> Result<String, Problem> {
         set("role_arn", arn);
         set("source_profile", source);
     }
-    let role = role_arn.map(|arn| RoleArn::parse(&arn).map_err(|e| outside("role-arn", &e))).transpose()?;
+    role_arn.map(|arn| RoleArn::parse(&arn).map_err(|e| outside("role-arn", &e))).transpose()?;
     if let Some(region) = &wanted.region {
         Region::parse(region).map_err(|e| outside("region", &e))?;
         set("region", region);
     }
-    if let Some(role) = role {
-        lines.push(format!(
-            "account_id = \"{}\"   # the pin: no other account's credentials are ever exported",
-            role.account()
-        ));
+    if let Some(account) = account_of(wanted, profiles).filter(|_| wanted.pin) {
+        lines.push(format!("account_id = \"{account}\"   # the pin: no other account's credentials are ever exported"));
     }
     Ok(lines.join("\n") + "\n")
 }

@@ -1,0 +1,173 @@
+//! `awsrole init` without an option: the same file, by asking.
+
+use awsrole_core::accounts::Accounts;
+use awsrole_core::arn::RoleArn;
+use awsrole_core::limits::Region;
+use awsrole_core::problem::{Problem, escape};
+use awsrole_core::profiles::{Profile, Profiles};
+
+use super::{Wanted, account_of};
+use crate::terminal::Terminal;
+
+/// A person at a terminal, and what is known to choose from.
+pub(super) struct Questions<'a> {
+    pub(super) terminal: Terminal,
+    pub(super) profiles: &'a Profiles,
+    pub(super) accounts: &'a Accounts,
+}
+
+impl Questions<'_> {
+    /// Asks for what the file shall say, but for a region that is known.
+    pub(super) fn wanted(&self, region: Option<&str>) -> Result<Wanted, Problem> {
+        let mut wanted = self.role(region)?;
+        if let Some(account) = account_of(&wanted, self.profiles) {
+            let question = format!(
+                "pin account {}, so that no other one's credentials are ever exported?",
+                self.accounts.shown(&account)
+            );
+            wanted.pin = self.yes(&question)?;
+        }
+        Ok(wanted)
+    }
+
+    /// Shows a file's lines, and asks whether they shall be written.
+    pub(super) fn agreed(&self, text: &str, path: &str) -> Result<bool, Problem> {
+        for line in text.lines() {
+            self.show(&format!("  {line}"));
+        }
+        self.yes(&format!("write this to {path}?"))
+    }
+
+    /// Asks until it is yes or no; an empty answer is yes.
+    pub(super) fn yes(&self, question: &str) -> Result<bool, Problem> {
+        loop {
+            match self.ask(&format!("{question} [Y/n]"))?.to_lowercase().as_str() {
+                "" | "y" | "yes" => return Ok(true),
+                "n" | "no" => return Ok(false),
+                _ => {}
+            }
+        }
+    }
+
+    fn role(&self, region: Option<&str>) -> Result<Wanted, Problem> {
+        let found: Vec<Profile<'_>> = self.profiles.names().iter().filter_map(|name| self.profiles.get(name)).collect();
+        let (roles, others): (Vec<_>, Vec<_>) =
+            found.into_iter().filter(gives).partition(|profile| profile.text("role_arn").is_some());
+        let all: Vec<Profile<'_>> = roles.into_iter().chain(others).collect();
+        if all.is_empty() {
+            let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
+            return Err(Problem::new(format!(
+                "neither {config} nor {credentials} has a profile that gives credentials"
+            ))
+            .hint("`aws configure` or `aws configure sso` writes a first one"));
+        }
+        self.list(&all);
+        let (profile, arn) = loop {
+            let answer = self.ask("which profile, by its number or name? or a role's ARN:")?;
+            if !answer.starts_with("arn:") {
+                if let Some(profile) = self.chosen(&answer, &all) {
+                    break (profile, None);
+                }
+                continue;
+            }
+            match RoleArn::parse(&answer) {
+                Ok(_) => break (self.source(&all)?, Some(answer)),
+                Err(error) => self.show(&format!("  it {error}")),
+            }
+        };
+        let name = Some(profile.name.to_owned());
+        let region = match (region, &arn) {
+            (Some(region), _) => Some(region.to_owned()),
+            (None, Some(_)) => self.region()?,
+            (None, None) => None,
+        };
+        Ok(match arn {
+            None => Wanted { profile: name, role_arn: None, source_profile: None, region, pin: true },
+            Some(_) => Wanted { profile: None, role_arn: arn, source_profile: name, region, pin: true },
+        })
+    }
+
+    /// Whose credentials assume a role that was typed.
+    fn source<'p>(&self, all: &[Profile<'p>]) -> Result<Profile<'p>, Problem> {
+        loop {
+            if let Some(profile) =
+                self.chosen(&self.ask("whose credentials assume it? a profile's number or name:")?, all)
+            {
+                return Ok(profile);
+            }
+        }
+    }
+
+    fn region(&self) -> Result<Option<String>, Problem> {
+        loop {
+            let answer = self.ask("the region, such as eu-central-1 (empty: none)?")?;
+            if answer.is_empty() {
+                return Ok(None);
+            }
+            match Region::parse(&answer) {
+                Ok(_) => return Ok(Some(answer)),
+                Err(error) => self.show(&format!("  it {error}")),
+            }
+        }
+    }
+
+    /// The profile of a number, of a name, or the only one with such a part in its name; those that
+    /// have it are listed otherwise.
+    fn chosen<'p>(&self, answer: &str, all: &[Profile<'p>]) -> Option<Profile<'p>> {
+        let by_number = answer.parse::<usize>().ok().and_then(|number| all.get(number.checked_sub(1)?));
+        let by_name = all.iter().find(|profile| profile.name == answer);
+        let alike: Vec<&Profile<'p>> =
+            all.iter().filter(|profile| !answer.is_empty() && profile.name.contains(answer)).collect();
+        match (by_number.or(by_name), alike.as_slice()) {
+            (Some(profile), _) => Some(*profile),
+            (None, [profile]) => Some(**profile),
+            (None, []) => {
+                self.show("  none of them; Ctrl-C ends this");
+                None
+            }
+            (None, several) => {
+                self.show(&format!("  {}?", several.iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ")));
+                None
+            }
+        }
+    }
+
+    fn list(&self, all: &[Profile<'_>]) {
+        let width = all.iter().map(|profile| escape(profile.name).chars().count()).max().unwrap_or_default();
+        for (index, profile) in all.iter().enumerate() {
+            self.show(&format!("{:>4}  {:<width$}  {}", index + 1, escape(profile.name), self.about(profile)));
+        }
+    }
+
+    /// What a profile gives, for a person.
+    fn about(&self, profile: &Profile<'_>) -> String {
+        let parsed = profile.text("role_arn").map(RoleArn::parse);
+        match (parsed, profile.text("sso_role_name"), profile.text("sso_account_id")) {
+            (Some(Ok(arn)), ..) => format!("{} in {}", arn.name(), self.accounts.shown(arn.account())),
+            (Some(Err(_)), ..) => "a role_arn that isn't one".to_owned(),
+            (None, Some(role), Some(account)) => match awsrole_core::arn::AccountId::parse(account) {
+                Ok(account) => format!("{role} in {}, by IAM Identity Center", self.accounts.shown(&account)),
+                Err(_) => format!("{role}, by IAM Identity Center"),
+            },
+            _ if profile.has_static_keys() => "keys: a session of their user".to_owned(),
+            _ if profile.text("login_session").is_some() => "the console's session".to_owned(),
+            _ => "a program's credentials".to_owned(),
+        }
+    }
+
+    fn ask(&self, question: &str) -> Result<String, Problem> {
+        let answer = self.terminal.ask(&format!("awsrole: {} ", escape(question)));
+        let answer = answer.map_err(|_| Problem::new("nothing was written"))?;
+        Ok(answer.trim().to_owned())
+    }
+
+    fn show(&self, line: &str) {
+        self.terminal.show(&format!("{}\n", escape(line)));
+    }
+}
+
+/// Whether a profile gives credentials, not just settings.
+fn gives(profile: &Profile<'_>) -> bool {
+    let keys = ["role_arn", "sso_session", "sso_start_url", "credential_process", "login_session"];
+    profile.has_static_keys() || keys.iter().any(|key| profile.text(key).is_some())
+}
