@@ -39,8 +39,8 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_depth=1       # how many of the files count
   __awsrole_deadline=0    # when to ask again, in epoch seconds; 0: never
   __awsrole_since=0       # when that was said: an earlier time of day is a clock that was set back
-  __awsrole_file='' __awsrole_view='' __awsrole_direnv='' __awsrole_unit='' __awsrole_at=''
-  \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted
+  __awsrole_file='' __awsrole_in_force='' __awsrole_direnv='' __awsrole_at=''
+  \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
 fi
 
 __awsrole_say() {
@@ -49,28 +49,29 @@ __awsrole_say() {
 
 # --- find ------------------------------------------------------------------------------------------------------------
 
-# The nearest $1 files named .awsrole.toml from here upward, and for each of them a view: its path and content and those
-# of the nearer ones. Contents are compared, not times: two edits within one tick of the clock are two edits. Any kind of
-# file counts, the binary explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only
-# as far as the binary would. What a text begins with tells these cases, and a NUL at the end, apart.
+# The nearest $1 files named .awsrole.toml from here upward, and for each of them a view: its path and content. Contents
+# are compared, not times: two edits within one tick of the clock are two edits. Any kind of file counts, the binary
+# explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only as far as the binary
+# would. What a view begins with tells these cases, and a NUL at the end, apart. (`read` without a name heeds no IFS.)
 __awsrole_look() {
-  \builtin local file text
+  \builtin local file REPLY
   if ! \builtin test "$PWD" = "$__awsrole_at"; then __awsrole_candidates; fi
-  __awsrole_files=() __awsrole_views=('') __awsrole_line=()
+  __awsrole_files=() __awsrole_views=() __awsrole_line=''
   for file in "${__awsrole_candidates[@]}"; do
     if [[ -e $file || -L $file ]]; then
-      if [[ ! -f $file ]]; then text=special
-      elif [[ ! -r $file ]]; then text=unreadable
-      elif IFS= \builtin read -r -d '' -n 16385 text <"$file"; then text=0$text
-      else text=1$text; fi
       __awsrole_files+=("$file")
-      __awsrole_views+=("${__awsrole_views[-1]}$file=$text/")
+      if [[ ! -f $file ]]; then __awsrole_views+=("special=$file")
+      elif [[ ! -r $file ]]; then __awsrole_views+=("unreadable=$file")
+      else
+        \builtin read -r -d '' -n 16385 <"$file"
+        __awsrole_views+=("$?=$file=$REPLY")
+      fi
       if ((${#__awsrole_files[@]} >= $1)); then break; fi
     fi
   done
   # The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
-  if [[ -n ${__awsrole_views[1]-} && -r $__awsrole_generation_file ]]; then
-    \builtin mapfile -t -n 1 __awsrole_line <"$__awsrole_generation_file"
+  if [[ -n ${__awsrole_files[0]-} && -r $__awsrole_generation_file ]]; then
+    \builtin read -r __awsrole_line <"$__awsrole_generation_file"
   fi
 }
 
@@ -82,6 +83,57 @@ __awsrole_candidates() {
     dir=${dir%/*}
     __awsrole_candidates+=("$dir/.awsrole.toml")
   done
+}
+
+# --- unchanged -------------------------------------------------------------------------------------------------------
+
+# Is all that the last decision rests on as it was? Then it stands: this is what most prompts cost. Everything is looked
+# at anew, and in doubt the answer is no. What was seen are keys of a table, because bash finds a key faster than it
+# compares two texts, and more exactly than `[[` under nocasematch.
+__awsrole_unchanged() {
+  \builtin local file REPLY
+  __awsrole_look_around
+  if [[ -z ${__awsrole_seen["$REPLY"]-} ]]; then \builtin return 1; fi
+  # (Before bash 5.0 there is no such clock: 0.)
+  if ((__awsrole_deadline && (EPOCHSECONDS >= __awsrole_deadline || EPOCHSECONDS < __awsrole_since))); then
+    \builtin return 1
+  fi
+  for file in "${__awsrole_absent[@]}"; do
+    if [[ -e $file || -L $file ]]; then \builtin return 1; fi
+  done
+  for file in "${__awsrole_present[@]}"; do
+    if [[ ! -f $file || ! -r $file ]]; then \builtin return 1; fi
+    \builtin read -r -d '' -n 16385 <"$file"
+    if [[ -z ${__awsrole_seen["$?=$file=$REPLY"]-} ]]; then \builtin return 1; fi
+  done
+  if ((${#__awsrole_present[@]})); then
+    REPLY=''
+    if [[ -r $__awsrole_generation_file ]]; then \builtin read -r <"$__awsrole_generation_file"; fi
+    [[ $REPLY == "$__awsrole_generation" ]]
+  fi
+}
+
+# Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets, and
+# whether the others are there.
+__awsrole_look_around() {
+  REPLY="$__awsrole_state$__awsrole_pending${#__awsrole_lifted[@]} $PWD ${DIRENV_WATCHES-} \
+${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
+${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
+}
+
+# What was just decided rests on what __awsrole_look saw before.
+__awsrole_remember() {
+  \builtin local file REPLY count=0
+  __awsrole_seen=() __awsrole_absent=() __awsrole_present=() __awsrole_generation=$__awsrole_line
+  for file in "${__awsrole_candidates[@]}"; do
+    if [[ $file == "${__awsrole_files[count]-}" ]]; then
+      __awsrole_present+=("$file")
+      __awsrole_seen["${__awsrole_views[count]}"]=1
+      if ((++count >= __awsrole_depth)); then \builtin break; fi
+    else __awsrole_absent+=("$file"); fi
+  done
+  __awsrole_look_around
+  __awsrole_seen["$REPLY"]=1
 }
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -97,11 +149,17 @@ __awsrole_fresh() {
       \builtin return ;;
     outer) if [[ -z ${__awsrole_files[0]-}$__awsrole_file ]]; then \builtin return 0; fi ;;
   esac
-  if ! \builtin test "${__awsrole_views[-1]}${__awsrole_line[0]-}/${DIRENV_WATCHES-}" = "$__awsrole_view"; then \builtin return 1; fi
+  __awsrole_sum_up "$__awsrole_depth"
+  if ! \builtin test "$__awsrole_sum" = "$__awsrole_in_force"; then \builtin return 1; fi
   if __awsrole_is_due; then
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     \builtin return 1
   fi
+}
+
+# All that was looked at, with the nearest $1 files, as one text.
+__awsrole_sum_up() {
+  \builtin printf -v __awsrole_sum '%s/' "${__awsrole_views[@]:0:$1}" "$__awsrole_line" "${DIRENV_WATCHES-}"
 }
 
 __awsrole_is_due() {
@@ -196,19 +254,11 @@ __awsrole_undo() {
 
 # --- the user's own hand ---------------------------------------------------------------------------------------------
 
-# What of the two units can be remembered: values that are no secrets, and whether the others are there.
-__awsrole_look_at_unit() {
-  __awsrole_unit_now="${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
-${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
-}
-
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 __awsrole_mind_changes() {
   case $__awsrole_state in role | closed) ;; *) \builtin return 0 ;; esac
   if ((${#__awsrole_lifted[@]})); then \builtin return 0; fi
-  __awsrole_look_at_unit
-  if \builtin test "$__awsrole_unit_now" = "$__awsrole_unit"; then \builtin return 0; fi
   \builtin local name changed='' keys=''
   for name in "${__awsrole_keys[@]}" "${__awsrole_profiles[@]}"; do
     if [[ -n ${__awsrole_prior[$name]+x} ]] && ! __awsrole_intact "$name"; then
@@ -249,8 +299,6 @@ __awsrole_close() {
   __awsrole_set AWS_EC2_METADATA_DISABLED true
   __awsrole_set AWSROLE_STATE closed
   __awsrole_state=closed __awsrole_pending=''
-  __awsrole_look_at_unit
-  __awsrole_unit=$__awsrole_unit_now
   __awsrole_read_clock
   __awsrole_since=$__awsrole_now __awsrole_deadline=$((__awsrole_now + 30))
 }
@@ -268,10 +316,11 @@ __awsrole_sync() {
   if ! \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in"; then __awsrole_use=''; fi
   if [[ -n $__awsrole_use ]]; then arguments+=(--role "$__awsrole_use"); fi
 
+  __awsrole_state=new # until all is undone
   __awsrole_undo
   __awsrole_look 1000
-  __awsrole_file=${__awsrole_files[0]-} __awsrole_direnv=${DIRENV_WATCHES-}
-  __awsrole_view=${__awsrole_views[-1]}${__awsrole_line[0]-}/$__awsrole_direnv __awsrole_depth=1000
+  __awsrole_sum_up 1000
+  __awsrole_file=${__awsrole_files[0]-} __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_sum __awsrole_depth=1000
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=''
   if [[ -z $__awsrole_file && -z ${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
 
@@ -309,10 +358,8 @@ __awsrole_chose() { # NAME
 
 __awsrole_done() { # STATE DEADLINE DEPTH
   if [[ $__awsrole_failed ]]; then \builtin return 0; fi
-  __awsrole_state=$1 __awsrole_depth=$3 __awsrole_pending=''
-  __awsrole_view=${__awsrole_views[$3]-${__awsrole_views[-1]}}${__awsrole_line[0]-}/$__awsrole_direnv
-  __awsrole_look_at_unit
-  __awsrole_unit=$__awsrole_unit_now
+  __awsrole_sum_up "$3"
+  __awsrole_state=$1 __awsrole_depth=$3 __awsrole_in_force=$__awsrole_sum __awsrole_pending=''
   __awsrole_read_clock
   __awsrole_since=$__awsrole_now
   if [[ $1 == closed ]]; then __awsrole_close; fi
@@ -340,10 +387,20 @@ __awsrole_hook() { # prompt | cd | typed
     esac
     __awsrole_sync "$__awsrole_event"
   fi
+  __awsrole_remember
+  __awsrole_mind_direnv
 }
 
 # direnv loads and unloads at the prompt and must find the environment that it left: so awsrole's values are lifted off
 # before it and laid back after it, over whatever it made of the environment. For a moment they stand unexported.
+__awsrole_mind_direnv() { # It may have come since.
+  if [[ "${PROMPT_COMMAND[*]}" == *_direnv_hook* && ${PROMPT_COMMAND[0]} != __awsrole_lift* ]]; then
+    # shellcheck disable=SC2178 # a string before bash 5.1
+    if __awsrole_bash 501; then PROMPT_COMMAND=(__awsrole_lift "${PROMPT_COMMAND[@]}")
+    else PROMPT_COMMAND=__awsrole_lift$'\n'${PROMPT_COMMAND[0]}; fi
+  fi
+}
+
 __awsrole_lift() {
   \builtin local - name status="$?"
   \builtin set +aeuxvET
@@ -373,16 +430,15 @@ __awsrole_lay() {
 # bash keeps `$?` and PIPESTATUS for each element of PROMPT_COMMAND; inside a string the status has to be handed on,
 # though not under `set -e`, which would end the shell.
 __awsrole_prompt() {
-  \builtin local - status="$?"
-  case $- in *e*) status=0 ;; esac
-  \builtin set +aeuxvET
-  __awsrole_hook prompt
-  if [[ "${PROMPT_COMMAND[*]}" == *_direnv_hook* && ${PROMPT_COMMAND[0]} != __awsrole_lift* ]]; then
-    # shellcheck disable=SC2178 # a string before bash 5.1
-    if __awsrole_bash 501; then PROMPT_COMMAND=(__awsrole_lift "${PROMPT_COMMAND[@]}")
-    else PROMPT_COMMAND=__awsrole_lift$'\n'${PROMPT_COMMAND[0]}; fi
-  fi
-  \builtin return "$status"
+  __awsrole_status=$?
+  case $- in *[aeuxvET]*)
+    case $- in *e*) __awsrole_status=0 ;; esac
+    \builtin local -
+    \builtin set +aeuxvET
+    \builtin export -n __awsrole_status ;;
+  esac
+  __awsrole_unchanged || __awsrole_hook prompt
+  \builtin return "$__awsrole_status"
 }
 
 # After `cd`, so that in `cd x && terraform plan` the role is there. Completion functions change directory in a

@@ -39,10 +39,10 @@ if not set -q __awsrole_state
     set -g __awsrole_deadline 0 # when to ask again, in epoch seconds; 0: never
     set -g __awsrole_since 0 # when that was said: an earlier time of day is a clock that was set back
     set -g __awsrole_file ''
-    set -g __awsrole_view ''
+    set -g __awsrole_in_force ''
     set -g __awsrole_direnv ''
-    set -g __awsrole_unit ''
     set -g __awsrole_at ''
+    set -g __awsrole_seen
 end
 
 function __awsrole_say
@@ -52,25 +52,25 @@ end
 # --- find ------------------------------------------------------------------------------------------------------------
 
 # The nearest files named .awsrole.toml from here upward, as many as asked for, and for each of them a view: its path and
-# content and those of the nearer ones. Contents are compared, not times: two edits within one tick of the clock are two
-# edits. Any kind of file counts, the binary explains a directory or a link to nowhere; but a FIFO is never opened. What a
-# text begins with tells these cases apart.
+# content. Contents are compared, not times: two edits within one tick of the clock are two edits. Any kind of file counts,
+# the binary explains a directory or a link to nowhere; but a FIFO is never opened. What a view begins with tells these
+# cases apart.
 function __awsrole_look -a wanted
     test "$PWD" = "$__awsrole_at"; or __awsrole_candidates
     set -g __awsrole_files
-    set -g __awsrole_views ''
+    set -g __awsrole_views
     set -g __awsrole_line ''
     for file in $__awsrole_candidates
         if test -e $file -o -L $file
-            set -l text special
-            if test -f $file -a -r $file
-                read -z -l content <$file
-                set text 0$content
-            else if test -f $file
-                set text unreadable
-            end
             set -a __awsrole_files $file
-            set -a __awsrole_views "$__awsrole_views[-1]$file=$text/"
+            if not test -f $file
+                set -a __awsrole_views "special=$file"
+            else if not test -r $file
+                set -a __awsrole_views "unreadable=$file"
+            else
+                read -z -l content <$file
+                set -a __awsrole_views "$file=$content"
+            end
             set -q __awsrole_files[$wanted]; and break
         end
     end
@@ -92,6 +92,53 @@ function __awsrole_candidates
     end
 end
 
+# --- unchanged -------------------------------------------------------------------------------------------------------
+
+# Is all that the last decision rests on as it was? Then it stands: this is what most prompts cost. Everything is looked
+# at anew, and in doubt the answer is no. What was seen stands in one list.
+function __awsrole_unchanged
+    __awsrole_look_around
+    builtin contains -- $__awsrole_around $__awsrole_seen; or return
+    test $__awsrole_appeared; and return 1
+    for file in $__awsrole_present
+        test -f $file -a -r $file; or return
+        read -z -l content <$file
+        builtin contains -- "$file=$content" $__awsrole_seen; or return
+    end
+    if set -q __awsrole_present[1]
+        set -l line ''
+        test -r $__awsrole_generation_file; and read line <$__awsrole_generation_file
+        test "$line" = "$__awsrole_generation"; or return
+    end
+    not __awsrole_is_due
+end
+
+# Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets, and
+# how many of the names are missing.
+function __awsrole_look_around
+    set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE __awsrole_lifted[1]
+    set -g __awsrole_around "$status $__awsrole_state$__awsrole_pending $PWD $DIRENV_WATCHES \
+$AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE"
+end
+
+# What was just decided rests on what __awsrole_look saw before.
+function __awsrole_remember
+    set -g __awsrole_seen
+    set -g __awsrole_appeared -n '' # one test of all the places where there was no file
+    set -g __awsrole_present
+    set -g __awsrole_generation $__awsrole_line
+    for file in $__awsrole_candidates
+        if builtin contains -- $file $__awsrole_files
+            set -a __awsrole_present $file
+            set -q __awsrole_present[$__awsrole_depth]; and break
+        else
+            set -a __awsrole_appeared -o -e $file -o -L $file
+        end
+    end
+    __awsrole_look_around
+    set -g __awsrole_seen $__awsrole_around $__awsrole_views
+end
+
 # --- decide ----------------------------------------------------------------------------------------------------------
 
 # Is what the shell holds still right for what was looked at? If not, __awsrole_event says why.
@@ -106,7 +153,8 @@ function __awsrole_fresh
         case outer
             test -z "$__awsrole_files[1]$__awsrole_file"; and return 0
     end
-    test "$__awsrole_views[-1]$__awsrole_line/$DIRENV_WATCHES" = "$__awsrole_view"; or return 1
+    __awsrole_sum_up $__awsrole_depth
+    test "$__awsrole_sum" = "$__awsrole_in_force"; or return 1
     if __awsrole_is_due
         set -g __awsrole_event due
         test $__awsrole_state = closed; and set -g __awsrole_event retry
@@ -114,10 +162,16 @@ function __awsrole_fresh
     end
 end
 
+# All that was looked at, with the nearest so many files, as one text.
+function __awsrole_sum_up -a wanted
+    set -g __awsrole_sum "$__awsrole_views[1..$wanted]/$__awsrole_line/$DIRENV_WATCHES"
+end
+
 function __awsrole_is_due
-    test $__awsrole_deadline -ne 0; or return 1
-    set -l now (builtin path mtime -R -- $__awsrole_clock)
-    test -z "$now"; or test $now -ge $__awsrole_deadline; or test $now -lt $__awsrole_since
+    test $__awsrole_deadline -ne 0; or return
+    # A pipe costs less than a substitution; neither starts a process.
+    builtin path mtime -R -- $__awsrole_clock | read -l now; or return 0
+    test $now -ge $__awsrole_deadline; or test $now -lt $__awsrole_since
 end
 
 function __awsrole_note_time
@@ -225,19 +279,11 @@ end
 
 # --- the user's own hand ---------------------------------------------------------------------------------------------
 
-# What of the two units can be remembered: values that are no secrets, and how many of the names are missing.
-function __awsrole_look_at_unit
-    set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
-    set -g __awsrole_unit_now "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE"
-end
-
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 function __awsrole_mind_changes
     test $__awsrole_state = role -o $__awsrole_state = closed; or return 0
     set -q __awsrole_lifted[1]; and return
-    __awsrole_look_at_unit
-    test "$__awsrole_unit_now" = "$__awsrole_unit"; and return
     set -l changed
     for name in $__awsrole_keys $__awsrole_profiles
         if builtin contains -- $name $__awsrole_touched; and not __awsrole_intact $name
@@ -284,8 +330,6 @@ function __awsrole_close
     __awsrole_set AWSROLE_STATE closed
     set -g __awsrole_state closed
     set -g __awsrole_pending ''
-    __awsrole_look_at_unit
-    set -g __awsrole_unit $__awsrole_unit_now
     __awsrole_note_time
     set -g __awsrole_deadline (builtin math "$__awsrole_since + 30")
 end
@@ -307,11 +351,13 @@ function __awsrole_sync -a event
     test "$__awsrole_files[1]" = "$__awsrole_use_in"; or set -g __awsrole_use ''
     test -n "$__awsrole_use"; and set -a arguments --role $__awsrole_use
 
+    set -g __awsrole_state new # until all is undone
     __awsrole_undo
     __awsrole_look 1000
+    __awsrole_sum_up 1000
     set -g __awsrole_file $__awsrole_files[1]
     set -g __awsrole_direnv $DIRENV_WATCHES
-    set -g __awsrole_view "$__awsrole_views[-1]$__awsrole_line/$__awsrole_direnv"
+    set -g __awsrole_in_force $__awsrole_sum
     set -g __awsrole_depth 1000
     set -g __awsrole_state outer
     set -g __awsrole_deadline 0
@@ -360,13 +406,11 @@ end
 
 function __awsrole_done -a state deadline depth
     set -q __awsrole_failed[1]; and return
+    __awsrole_sum_up $depth
     set -g __awsrole_state $state
     set -g __awsrole_depth $depth
+    set -g __awsrole_in_force $__awsrole_sum
     set -g __awsrole_pending ''
-    set -l views $__awsrole_views[1..(builtin math $depth + 1)]
-    set -g __awsrole_view "$views[-1]$__awsrole_line/$__awsrole_direnv"
-    __awsrole_look_at_unit
-    set -g __awsrole_unit $__awsrole_unit_now
     __awsrole_note_time
     if test $state = closed
         __awsrole_close
@@ -396,6 +440,7 @@ function __awsrole_hook # prompt | cd | typed
         end
         __awsrole_sync $__awsrole_event
     end
+    __awsrole_remember
 end
 
 # direnv loads and unloads at the prompt and must find the environment that it left: so awsrole's values are lifted off
@@ -431,7 +476,7 @@ end
 # Handlers run in the order of their definition. Ours belongs behind direnv's, which may have come later.
 function __awsrole_register
     function __awsrole_on_prompt --on-event fish_prompt
-        __awsrole_hook prompt
+        __awsrole_unchanged; or __awsrole_hook prompt
     end
 
     # In `cd x && terraform plan` the role is there. In `(cd x; …)` fish really moves, so that we do, too.

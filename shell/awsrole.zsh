@@ -39,10 +39,10 @@ __awsrole_start() {
   \builtin typeset -g __awsrole_depth=1    # how many of the files count
   \builtin typeset -g __awsrole_deadline=0 # when to ask again, in epoch seconds; 0: never
   \builtin typeset -g __awsrole_since=0    # when that was said: an earlier time of day is a clock that was set back
-  \builtin typeset -g __awsrole_file= __awsrole_view= __awsrole_direnv= __awsrole_unit= __awsrole_at=
-  \builtin typeset -g __awsrole_line= __awsrole_event= __awsrole_unit_now=
-  \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views
-  \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted
+  \builtin typeset -g __awsrole_file= __awsrole_in_force= __awsrole_direnv= __awsrole_at=
+  \builtin typeset -g __awsrole_line= __awsrole_generation= __awsrole_sum= __awsrole_event=
+  \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views __awsrole_absent __awsrole_present
+  \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
 }
 
 __awsrole_say() {
@@ -51,22 +51,24 @@ __awsrole_say() {
 
 # --- find ------------------------------------------------------------------------------------------------------------
 
-# The nearest $1 files named .awsrole.toml from here upward, and for each of them a view: its path and content and those
-# of the nearer ones. Contents are compared, not times: two edits within one tick of the clock are two edits. Any kind of
-# file counts, the binary explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only
-# as far as the binary would. What a text begins with tells these cases apart.
+# The nearest $1 files named .awsrole.toml from here upward, and for each of them a view: its path and content. Contents
+# are compared, not times: two edits within one tick of the clock are two edits. Any kind of file counts, the binary
+# explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only as far as the binary
+# would. What a view begins with tells these cases apart.
 __awsrole_look() {
   \builtin local file text
   if [[ $PWD != "$__awsrole_at" ]]; then __awsrole_candidates; fi
-  __awsrole_files=() __awsrole_views=('') __awsrole_line=
+  __awsrole_files=() __awsrole_views=() __awsrole_line=
   for file in $__awsrole_candidates; do
     if [[ -e $file || -L $file ]]; then
-      text=
-      if [[ ! -f $file ]]; then text=special
-      elif [[ ! -r $file ]]; then text=unreadable
-      else \builtin sysread -s 16385 text <$file; text=0$text; fi
       __awsrole_files+=("$file")
-      __awsrole_views+=("$__awsrole_views[-1]$file=$text/")
+      if [[ ! -f $file ]]; then __awsrole_views+=("special=$file")
+      elif [[ ! -r $file ]]; then __awsrole_views+=("unreadable=$file")
+      else
+        text=
+        \builtin sysread -s 16385 text <$file
+        __awsrole_views+=("$file=$text")
+      fi
       if (( $#__awsrole_files >= $1 )); then break; fi
     fi
   done
@@ -86,6 +88,53 @@ __awsrole_candidates() {
   done
 }
 
+# --- unchanged -------------------------------------------------------------------------------------------------------
+
+# Is all that the last decision rests on as it was? Then it stands: this is what most prompts cost. Everything is looked
+# at anew, and in doubt the answer is no. What was seen are keys of a table.
+__awsrole_unchanged() {
+  \builtin local file text REPLY
+  __awsrole_look_around
+  if (( ! ${+__awsrole_seen[$REPLY]} )) || __awsrole_is_due; then return 1; fi
+  for file in $__awsrole_absent; do
+    if [[ -e $file || -L $file ]]; then return 1; fi
+  done
+  for file in $__awsrole_present; do
+    if [[ ! -f $file || ! -r $file ]]; then return 1; fi
+    text=
+    \builtin sysread -s 16385 text <$file
+    if (( ! ${+__awsrole_seen[$file=$text]} )); then return 1; fi
+  done
+  if (( $#__awsrole_present )); then
+    text=
+    if [[ -r $__awsrole_generation_file ]]; then \builtin sysread -s 256 text <$__awsrole_generation_file; fi
+    [[ $text == "$__awsrole_generation" ]]
+  fi
+}
+
+# Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets, and
+# whether the others are there.
+__awsrole_look_around() {
+  REPLY="$__awsrole_state$__awsrole_pending$#__awsrole_lifted $PWD ${DIRENV_WATCHES-} \
+${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
+${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
+}
+
+# What was just decided rests on what __awsrole_look saw before.
+__awsrole_remember() {
+  \builtin local file REPLY count=0
+  __awsrole_seen=() __awsrole_absent=() __awsrole_present=() __awsrole_generation=$__awsrole_line
+  for file in $__awsrole_candidates; do
+    if [[ $file == "$__awsrole_files[count+1]" ]]; then
+      __awsrole_present+=("$file")
+      __awsrole_seen[$__awsrole_views[++count]]=1
+      if (( count >= __awsrole_depth )); then break; fi
+    else __awsrole_absent+=("$file"); fi
+  done
+  __awsrole_look_around
+  __awsrole_seen[$REPLY]=1
+}
+
 # --- decide ----------------------------------------------------------------------------------------------------------
 
 # Is what the shell holds still right for what was looked at? If not, __awsrole_event says why.
@@ -98,11 +147,17 @@ __awsrole_fresh() {
       return ;;
     outer) if [[ -z $__awsrole_files[1]$__awsrole_file ]]; then return 0; fi ;;
   esac
-  if [[ "$__awsrole_views[-1]$__awsrole_line/${DIRENV_WATCHES-}" != "$__awsrole_view" ]]; then return 1; fi
+  __awsrole_sum_up $__awsrole_depth
+  if [[ $__awsrole_sum != "$__awsrole_in_force" ]]; then return 1; fi
   if __awsrole_is_due; then
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     return 1
   fi
+}
+
+# All that was looked at, with the nearest $1 files, as one text.
+__awsrole_sum_up() {
+  \builtin printf -v __awsrole_sum '%s/' "${(@)__awsrole_views[1,$1]}" "$__awsrole_line" "${DIRENV_WATCHES-}"
 }
 
 __awsrole_is_due() {
@@ -182,18 +237,10 @@ __awsrole_undo() {
 
 # --- the user's own hand ---------------------------------------------------------------------------------------------
 
-# What of the two units can be remembered: values that are no secrets, and whether the others are there.
-__awsrole_look_at_unit() {
-  __awsrole_unit_now="${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
-${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
-}
-
 # Keys or profile changed inside the project: ours go, theirs stay, and awsrole keeps out of it until the user leaves.
 # A change that direnv made is not the user's: it is the outer environment that changed, and freshness sees to it.
 __awsrole_mind_changes() {
   if [[ $__awsrole_state != role && $__awsrole_state != closed ]] || (( $#__awsrole_lifted )); then return 0; fi
-  __awsrole_look_at_unit
-  if [[ $__awsrole_unit_now == "$__awsrole_unit" ]]; then return 0; fi
   \builtin local name changed= keys=
   for name in $__awsrole_keys $__awsrole_profiles; do
     if (( ${+__awsrole_prior[$name]} )) && ! __awsrole_intact $name; then
@@ -232,8 +279,6 @@ __awsrole_close() {
   for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do __awsrole_set $name awsrole-no-role; done
   __awsrole_set AWS_EC2_METADATA_DISABLED true
   __awsrole_set AWSROLE_STATE closed
-  __awsrole_look_at_unit
-  __awsrole_unit=$__awsrole_unit_now
   __awsrole_state=closed __awsrole_pending= __awsrole_since=$EPOCHSECONDS
   __awsrole_deadline=$(( __awsrole_since + 30 ))
 }
@@ -253,10 +298,11 @@ __awsrole_sync() {
   if [[ ${__awsrole_files[1]} != "$__awsrole_use_in" ]]; then __awsrole_use=; fi
   if [[ -n $__awsrole_use ]]; then arguments+=(--role $__awsrole_use); fi
 
+  __awsrole_state=new # until all is undone
   __awsrole_undo
   __awsrole_look 1000
-  __awsrole_file=$__awsrole_files[1] __awsrole_direnv=${DIRENV_WATCHES-}
-  __awsrole_view=$__awsrole_views[-1]$__awsrole_line/$__awsrole_direnv __awsrole_depth=1000
+  __awsrole_sum_up 1000
+  __awsrole_file=$__awsrole_files[1] __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_sum __awsrole_depth=1000
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=()
   if [[ -z $__awsrole_file ]] && (( ! ${+AWSROLE_STATE} )); then return 0; fi
 
@@ -294,10 +340,8 @@ __awsrole_chose() { # NAME
 
 __awsrole_done() { # STATE DEADLINE DEPTH
   if (( $#__awsrole_failed )); then return 0; fi
-  __awsrole_state=$1 __awsrole_depth=$3 __awsrole_pending=
-  __awsrole_view=${__awsrole_views[$3+1]-$__awsrole_views[-1]}$__awsrole_line/$__awsrole_direnv
-  __awsrole_look_at_unit
-  __awsrole_unit=$__awsrole_unit_now
+  __awsrole_sum_up $3
+  __awsrole_state=$1 __awsrole_depth=$3 __awsrole_in_force=$__awsrole_sum __awsrole_pending=
   __awsrole_since=$EPOCHSECONDS
   if [[ $1 == closed ]]; then __awsrole_close; fi
   if [[ $2 != 0 || $1 != closed ]]; then __awsrole_deadline=$2; fi
@@ -323,6 +367,9 @@ __awsrole_hook() { # prompt | cd | typed
     fi
     __awsrole_sync $__awsrole_event
   fi
+  __awsrole_remember
+  # direnv may have come since.
+  if (( ${precmd_functions[(I)_direnv_hook]} && ! ${precmd_functions[(I)__awsrole_lift]} )); then __awsrole_register; fi
 }
 
 # direnv loads and unloads in its own hooks and must find the environment that it left: so awsrole's values are lifted
@@ -353,9 +400,7 @@ __awsrole_lay() {
 
 __awsrole_precmd() {
   \builtin emulate -LR zsh -o no_aliases
-  __awsrole_hook prompt
-  # direnv may have come since.
-  if (( ${precmd_functions[(I)_direnv_hook]} && ! ${precmd_functions[(I)__awsrole_lift]} )); then __awsrole_register; fi
+  __awsrole_unchanged || __awsrole_hook prompt
 }
 
 # After `cd`, so that in `cd x && terraform plan` the role is there. Completion functions change directory in a

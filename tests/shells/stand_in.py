@@ -5,7 +5,7 @@ The nearest `.awsrole.toml` says what to answer:
     role = "dev"            the role whose values are set (default: none, the outer environment)
     state = "closed"        what the last statement says
     deadline = 60           seconds from now; 0: none
-    depth = 1               how many of the files count
+    depth = 1               how many of the files count, at least 1
     values = { NAME = "…" } set besides
     hide = ["NAME"]         hidden besides
     sleep = 5               seconds before the answer
@@ -110,7 +110,7 @@ def main():
     deadline = recipe.get("deadline", 0)
     if fault != "half":
         deadline = int(time.time() + deadline) if deadline else 0
-        say("__awsrole_done", state, str(deadline), str(recipe.get("depth", min(1, len(files)))))
+        say("__awsrole_done", state, str(deadline), str(recipe.get("depth", 1)))
     os.write(1, ("\n".join(statements) + "\n").encode("utf-8", "surrogateescape"))
 
 

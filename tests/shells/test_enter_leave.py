@@ -1,7 +1,5 @@
 """`cd` in: the role; `cd` out: everything as it was."""
 
-import os
-
 import pytest
 from conftest import CLOSED, DEV, aws, need, read_env
 
@@ -76,67 +74,6 @@ def test_from_project_to_project(shell, terminal, project, stand_in):
     assert stand_in.starts()[1]["env"] == {}
     tty.run("cd /")
     assert aws(tty.env()) == {}
-
-
-def test_changes_are_seen_at_the_next_prompt(shell, terminal, project, stand_in):
-    tty = terminal(shell, cwd=project)
-    file = project / ".awsrole.toml"
-
-    def key():
-        return aws(tty.env()).get("AWS_ACCESS_KEY_ID")
-
-    file.write_text('role = "one"\n')
-    tty.run("")
-    assert key() == "ASIAONE"
-    stat = file.stat()
-    file.write_text('role = "two"\n')  # of the same size, within the same second, with the same time
-    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    tty.run("")
-    assert key() == "ASIATWO"
-    tty.run("cd deep/er")
-    (project / "deep/.awsrole.toml").write_text('role = "closer"\n')
-    tty.run("")
-    assert key() == "ASIACLOSER"
-    (project / "deep/.awsrole.toml").unlink()
-    tty.run("")
-    assert key() == "ASIATWO"
-    starts = len(stand_in.starts())
-    stand_in.touch_generation("1")  # `awsrole allow` in another shell
-    tty.run("")
-    assert len(stand_in.starts()) == starts + 1
-    file.unlink()
-    tty.run("")
-    assert aws(tty.env()) == {}
-    assert set(stand_in.events()) == {"prompt"}
-
-
-def test_files_that_inherit_are_compared_as_deep_as_they_count(shell, terminal, project, stand_in):
-    upper = project.parent / ".awsrole.toml"
-    upper.write_text('role = "upper"\n')
-    tty = terminal(shell, cwd=project)
-    assert stand_in.starts()[0]["argv"][-2:] == [f"{project}/.awsrole.toml", str(upper)]
-    upper.write_text("# one file counts\n")
-    tty.run("")
-    assert len(stand_in.starts()) == 1
-    (project / ".awsrole.toml").write_text('role = "dev"\ndepth = 2\n')
-    tty.run("")
-    upper.write_text("# two files count\n")
-    tty.run("")
-    assert len(stand_in.starts()) == 3
-    upper.unlink()
-    tty.run("")
-    assert len(stand_in.starts()) == 4
-
-
-def test_deadline(shell, terminal, project, stand_in):
-    (project / ".awsrole.toml").write_text('role = "dev"\ndeadline = 60\n')
-    tty = terminal(shell, cwd=project)
-    tty.run("")
-    assert stand_in.events() == ["prompt"]
-    tty.run(("set -g " if shell == "fish" else "") + "__awsrole_deadline" + (" 1" if shell == "fish" else "=1"))
-    tty.run("")
-    tty.run("")
-    assert stand_in.events() == ["prompt", "due"]
 
 
 def test_closed_is_retried_at_its_deadline_without_a_word(shell, terminal, project, stand_in):

@@ -1,0 +1,29 @@
+# What an unchanged prompt costs in fish: fish --no-config benches/prompt.fish SNIPPET [ROUNDS [PROMPTS]]
+#
+# SNIPPET is what `awsrole hook fish` prints; the working directory is the one to measure. Each round is a line:
+# microseconds for one event with the hook as its handler, and for one with an empty handler. Both are measured in
+# turns, so that a busy machine is busy for both. fish has no clock: `date` is asked outside of what is measured.
+set rounds $argv[2]
+set -q rounds[1]; or set rounds 50
+set prompts $argv[3]
+set -q prompts[1]; or set prompts 100
+source $argv[1]
+__awsrole_register
+
+function empty --on-event empty
+end
+
+function microseconds -a event
+    set -l i 0
+    set -l numbers (seq $prompts)
+    set -l start (date +%s%N)
+    for i in $numbers
+        emit $event
+    end
+    math -s1 "($(date +%s%N) - $start) / 1000 / $prompts"
+end
+
+emit fish_prompt
+for round in (seq $rounds)
+    echo (microseconds fish_prompt) (microseconds empty)
+end

@@ -1,0 +1,28 @@
+# What an unchanged prompt costs in zsh: zsh -f benches/prompt.zsh SNIPPET [ROUNDS [PROMPTS]]
+#
+# SNIPPET is what `awsrole hook zsh` prints; the working directory is the one to measure. Each round is a line:
+# microseconds for one call of the hook, and for one call of an empty function. Both are measured in turns, so that a
+# busy machine is busy for both.
+zmodload zsh/datetime
+snippet=$1 rounds=${2:-50} prompts=${3:-100}
+source $snippet
+typeset -ga precmd_functions
+__awsrole_start
+
+empty() {
+  \builtin emulate -LR zsh -o no_aliases
+}
+
+microseconds() { # of one call of $1
+  local i
+  float start=$EPOCHREALTIME
+  for (( i = 0; i < prompts; i++ )); do $1; done
+  REPLY=$(( (EPOCHREALTIME - start) * 1e6 / prompts ))
+}
+
+__awsrole_precmd
+for round in {1..$rounds}; do
+  microseconds __awsrole_precmd; hook=$REPLY
+  microseconds empty
+  printf '%.1f %.1f\n' $hook $REPLY
+done

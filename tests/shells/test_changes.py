@@ -1,0 +1,218 @@
+"""What changes is seen at the next prompt, with one process; what doesn't change costs none and takes the short way."""
+
+import os
+import subprocess
+
+import pytest
+from conftest import aws, need
+
+DEV, NEW = 'role = "dev"\n', 'role = "new"\n'
+
+
+def edit(file):
+    """Of the same size, within the same second."""
+    file.write_text(NEW)
+
+
+def edit_with_the_same_time(file):
+    stat = file.stat()
+    file.write_text(NEW)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def edit_in_place(file):
+    with open(file, "r+") as text:
+        text.write(NEW)
+
+
+def an_older_file_in_its_place(file):
+    older = file.with_name("older")
+    older.write_text(NEW)
+    os.utime(older, (1, 1))
+    older.rename(file)
+
+
+def rename_over(file):
+    other = file.with_name("other")
+    other.write_text(NEW)
+    other.rename(file)
+
+
+def a_link_in_its_place(file):
+    other = file.with_name("other")
+    other.write_text(NEW)
+    file.unlink()
+    file.symlink_to("other")
+
+
+def a_nearer_file(file):
+    (file.parent / "deep/.awsrole.toml").write_text(NEW)
+
+
+def a_nearer_link(file):
+    a_nearer_file(file)
+    (file.parent / "deep/.awsrole.toml").rename(file.parent / "deep/other")
+    (file.parent / "deep/.awsrole.toml").symlink_to("other")
+
+
+def a_file_right_here(file):
+    (file.parent / "deep/er/.awsrole.toml").write_text(NEW)
+
+
+def a_git_branch(file):
+    git = [need("git"), "-C", str(file.parent), "-c", "user.name=n", "-c", "user.email=e"]
+    now = file.read_text()
+    for step in (["init", "-q", "-b", "one"], ["add", ".awsrole.toml"], ["commit", "-qm", "one"], ["checkout", "-qb", "two"]):
+        subprocess.run([*git, *step], check=True)
+    file.write_text(NEW)
+    subprocess.run([*git, "commit", "-qam", "two"], check=True)
+    subprocess.run([*git, "checkout", "-q", "one"], check=True)
+    assert file.read_text() == now
+    subprocess.run([*git, "checkout", "-q", "two"], check=True)
+
+
+CHANGES = [
+    edit, edit_with_the_same_time, edit_in_place, an_older_file_in_its_place, rename_over, a_link_in_its_place, a_nearer_file,
+    a_nearer_link, a_file_right_here, a_git_branch,
+]  # fmt: skip
+
+
+@pytest.fixture
+def inside(shell, terminal, project):
+    """A shell below the project's file, two prompts old."""
+    tty = terminal(shell, cwd=project / "deep/er")
+    tty.run("")
+    return tty
+
+
+def key(tty):
+    return aws(tty.env()).get("AWS_ACCESS_KEY_ID")
+
+
+def takes_the_short_way(tty) -> bool:
+    """Would a prompt now find everything unchanged?"""
+    out = tty.file()
+    tty.run(f"__awsrole_unchanged && echo yes > {out}")
+    return out.exists()
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_change_of_the_file(inside, project, stand_in, change):
+    assert key(inside) == "ASIADEV" and takes_the_short_way(inside)
+    change(project / ".awsrole.toml")
+    inside.run("")
+    assert stand_in.events() == ["prompt", "prompt"]
+    assert key(inside) == "ASIANEW" and takes_the_short_way(inside)
+    assert len(stand_in.starts()) == 2
+
+
+def test_deleted_and_there_again(inside, project, stand_in):
+    file = project / ".awsrole.toml"
+    file.unlink()
+    inside.run("")
+    assert aws(inside.env()) == {} and takes_the_short_way(inside)
+    assert len(stand_in.starts()) == 1
+    file.write_text(DEV)
+    inside.run("")
+    assert key(inside) == "ASIADEV" and takes_the_short_way(inside)
+    assert len(stand_in.starts()) == 2
+
+
+def test_written_anew_with_the_same_content_is_no_change(inside, project, stand_in):
+    file = project / ".awsrole.toml"
+    file.unlink()
+    file.write_text(DEV)
+    inside.run("")
+    assert key(inside) == "ASIADEV" and len(stand_in.starts()) == 1
+
+
+def test_what_a_nearer_file_hid_is_in_force_again(inside, project, stand_in):
+    a_nearer_file(project / ".awsrole.toml")
+    inside.run("")
+    (project / "deep/.awsrole.toml").unlink()
+    inside.run("")
+    assert key(inside) == "ASIADEV"
+    assert stand_in.events() == ["prompt"] * 3
+
+
+def test_a_nearer_link_to_nowhere(inside, project, stand_in):
+    (project / "deep/.awsrole.toml").symlink_to("nowhere")
+    inside.run("")
+    assert aws(inside.env()) == {} and len(stand_in.starts()) == 2
+
+
+@pytest.mark.parametrize("kind", ["a directory", "a link to nowhere", "unreadable"])
+def test_what_is_no_text_any_more_is_a_change(inside, project, stand_in, kind):
+    if kind == "unreadable" and os.getuid() == 0:
+        # For root everything can be read.
+        kind = "a directory"
+    file = project / ".awsrole.toml"
+    if kind == "unreadable":
+        file.chmod(0)
+    else:
+        file.unlink()
+        file.mkdir() if kind == "a directory" else file.symlink_to("nowhere")
+    inside.run("")
+    assert aws(inside.env()) == {} and len(stand_in.starts()) == 2
+    inside.run("")
+    assert len(stand_in.starts()) == 2
+
+
+def test_inherited_files_count_as_deep_as_the_answer_says(shell, terminal, project, stand_in):
+    upper, top = project.parent / ".awsrole.toml", project.parents[1] / ".awsrole.toml"
+    (project / ".awsrole.toml").write_text('role = "dev"\ndepth = 2\n')
+    upper.write_text("# inherited\n")
+    tty = terminal(shell, cwd=project)
+    assert takes_the_short_way(tty)
+    top.write_text("# beyond what counts\n")
+    assert takes_the_short_way(tty) and len(stand_in.starts()) == 1
+    upper.write_text("# edited\n")
+    tty.run("")
+    assert takes_the_short_way(tty) and len(stand_in.starts()) == 2
+    upper.unlink()
+    tty.run("")
+    assert len(stand_in.starts()) == 3
+
+
+@pytest.mark.parametrize("command", ["allow", "deny", "refresh", "logout"])
+def test_a_command_in_another_terminal(inside, shell, terminal, stand_in, command):
+    other = terminal(shell)
+    other.run(f"awsrole {command}")
+    starts = len(stand_in.starts())
+    inside.run("")
+    assert stand_in.events() == ["prompt", "prompt"] and len(stand_in.starts()) == starts + 1
+    assert takes_the_short_way(inside)
+
+
+def test_expiry_is_one_process_at_the_deadline(shell, terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text('role = "dev"\ndeadline = 60\n')
+    tty = terminal(shell, cwd=project)
+    assert takes_the_short_way(tty)
+    due = "set -g __awsrole_deadline 1" if shell == "fish" else "__awsrole_deadline=1"
+    tty.run(due)
+    tty.run("")
+    assert stand_in.events() == ["prompt", "due"] and takes_the_short_way(tty)
+
+
+@pytest.mark.parametrize("answer", [DEV, 'state = "closed"\n', 'state = "outer"\n', None], ids=["role", "closed", "outer", "no file"])
+def test_the_short_way_in_each_state(shell, terminal, project, stand_in, answer):
+    if answer:
+        (project / ".awsrole.toml").write_text(answer)
+    else:
+        (project / ".awsrole.toml").unlink()
+    tty = terminal(shell)
+    tty.run(f"cd {project}/deep")
+    assert takes_the_short_way(tty)
+    tty.run("cd er")
+    assert takes_the_short_way(tty)
+    assert len(stand_in.starts()) == (1 if answer else 0)
+
+
+@pytest.mark.parametrize("name", ["a]b", "(r)x", "$(x)`y`", "back\\", "q\"u'o", "*?", "-x"])
+def test_the_short_way_with_any_name_and_content(shell, terminal, tmp_path, stand_in, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / ".awsrole.toml").write_text(f"role = 'dev'\n# ]{name} \\ \t é\n  \n\n")
+    tty = terminal(shell, cwd=folder)
+    assert key(tty) == "ASIADEV" and takes_the_short_way(tty)
+    assert len(stand_in.starts()) == 1
