@@ -11,8 +11,9 @@ from quickstart import run
 from support.terminal import SHELLS, need
 
 BLOCKS = blocks()
+# Those of `keys` are run in tests/keys, where their questions are answered.
 # Those of `tools` are typed by tests/tools/run, which fails if it left one out; `segment` and what goes with it by test_prompts.
-COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools"}
+COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys"}
 FILES = {"file", "config", "accounts", "starship"}
 # Those of docs/ci.md, which test_ci.py runs.
 CI = {"workflow", "trust"}

@@ -1,17 +1,23 @@
-//! Asks a person for an MFA code on the terminal, or a program of theirs.
+//! Asks a person for an MFA code or a passphrase on the terminal, or a program of theirs for a code.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use awsrole_core::access_keys::NoSecret;
 use awsrole_core::context::Context;
 use awsrole_core::mfa::{Authenticator, Code, NoCode, Question};
-use awsrole_core::problem::escape;
+use awsrole_core::problem::{Problem, escape};
+use awsrole_core::secret::Secret;
 use awsrole_core::user_config::UserConfig;
+use awsrole_keys::Passphrases;
 use awsrole_sts::{Limits, program};
 
 use crate::ambient;
 use crate::report::say;
 use crate::terminal::{NoAnswer, Terminal};
+
+/// The shortest passphrase, in characters.
+const SHORTEST: usize = 8;
 
 /// The length of a step in seconds (RFC 6238; AWS's devices use the default).
 const STEP: u64 = 30;
@@ -49,15 +55,51 @@ impl Authenticator for Person<'_> {
                 .map_err(|_| NoCode::Process("printed something else than six digits".to_owned()));
         }
         let terminal = Terminal::open().map_err(no_code)?;
-        begin(&match Terminal::name() {
-            Some(name) => format!("the terminal {name} (process {me})"),
-            None => format!("another terminal (process {me})"),
-        });
+        begin(&here());
         say(format!("{} needs an MFA code", question.purpose));
         wait_for_a_fresh_step(question)?;
         let digits =
             terminal.ask(&format!("awsrole: code of {}: ", escape(question.serial.as_str()))).map_err(no_code)?;
         Code::parse(&digits, step())
+    }
+}
+
+impl Passphrases for Person<'_> {
+    fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret> {
+        self.dialog(begin)?;
+        let no_secret = |why| match why {
+            NoAnswer::NoTerminal => NoSecret::NoTerminal,
+            NoAnswer::Cancelled => NoSecret::Cancelled,
+        };
+        let terminal = Terminal::open().map_err(no_secret)?;
+        if !new {
+            return terminal.ask_secret("awsrole: passphrase of the file of keys: ").map_err(no_secret);
+        }
+        let wrong = |what: &str, hint: &str| NoSecret::Unusable(Problem::new(what).hint(hint));
+        let first = terminal.ask_secret("awsrole: a new passphrase for the file of keys: ").map_err(no_secret)?;
+        if first.expose().chars().count() < SHORTEST {
+            let hint = "whoever gets the file can try as many as they like: some words are better than one";
+            return Err(wrong(&format!("a passphrase needs {SHORTEST} characters or more"), hint));
+        }
+        let again = terminal.ask_secret("awsrole: once more: ").map_err(no_secret)?;
+        if first == again { Ok(first) } else { Err(wrong("the two passphrases differ", "run the same command again")) }
+    }
+
+    fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), NoSecret> {
+        if !self.may_ask {
+            return Err(NoSecret::NotNow);
+        }
+        begin(&here());
+        Ok(())
+    }
+}
+
+/// Where this process asks, for those who wait for the same.
+fn here() -> String {
+    let me = std::process::id();
+    match Terminal::name() {
+        Some(name) => format!("the terminal {name} (process {me})"),
+        None => format!("another terminal (process {me})"),
     }
 }
 

@@ -9,6 +9,7 @@ mod exec;
 mod held;
 mod hook;
 mod init;
+mod keys;
 mod login;
 mod long_run;
 mod logout;
@@ -32,6 +33,7 @@ use awsrole_core::problem::Problem;
 use awsrole_core::state::Outer;
 use awsrole_core::trust::{Allowed, Standing, Verdict};
 use awsrole_core::user_config::UserConfig;
+use awsrole_keys::Stores;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
 use clap::CommandFactory;
 
@@ -52,6 +54,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Policy { role, json } => policy::run(role.as_deref(), json, context),
         Command::Doctor { json } => doctor::run(json, context),
         Command::Use { name } => use_role::run(name.as_deref(), context),
+        Command::Keys { keys } => keys::run(keys, context),
         Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context),
         Command::Refresh => refresh::run(context),
         Command::Logout { all } => logout::run(all, context),
@@ -116,7 +119,9 @@ fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
 fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>) -> T) -> T {
     with_remote(outer, |sts| {
         let sources = RemoteSources { sts, env: &outer.env };
-        act(Outside { sts, sources: &sources, authenticator: &Person::new(may_ask, outer), clock: ambient::now })
+        let person = Person::new(may_ask, outer);
+        let keys = Stores::new(&outer.paths, &person);
+        act(Outside { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now })
     })
 }
 

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
+use awsrole_core::secret::Secret;
 use rustix::process::{Signal, getpgrp, kill_current_process_group};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
@@ -12,9 +13,10 @@ use rustix::termios::{
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+use zeroize::Zeroizing;
 
-/// The longest answer, in characters: a role's ARN has up to 2048.
-const MOST: usize = 2048;
+/// The longest answer in bytes: a role's ARN has up to 2048. What is typed beyond it is left out.
+const LONGEST: usize = 2048;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,22 @@ impl Terminal {
     /// Puts a question and reads a line. Keys come one by one and Ctrl-C comes as a key: were it a
     /// signal, this process would die with the terminal in the wrong mode (fish's prompt is raw).
     pub(crate) fn ask(&self, question: &str) -> Result<String, NoAnswer> {
+        let answer = self.answer(question, true)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// The same for a secret: nothing of it is shown.
+    pub(crate) fn ask_secret(&self, question: &str) -> Result<Secret, NoAnswer> {
+        let answer = self.answer(question, false)?;
+        Ok(Secret::new(std::str::from_utf8(&answer).map_err(|_| NoAnswer::Cancelled)?))
+    }
+
+    /// A question that wants a yes; anything else is a no.
+    pub(crate) fn confirm(&self, question: &str) -> bool {
+        self.ask(&format!("{question} [y/N] ")).is_ok_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    fn answer(&self, question: &str, shown: bool) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
         let mut mode = self.before.clone();
         mode.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
         mode.input_modes |= InputModes::ICRNL;
@@ -84,7 +102,7 @@ impl Terminal {
         // What was typed before the question was seen can't be its answer.
         let _ = tcflush(&self.device, QueueSelector::IFlush);
         self.show(question);
-        let answer = self.line();
+        let answer = self.line(shown);
         self.show("\n");
         self.restore();
         if answer == Err(NoAnswer::Cancelled) {
@@ -94,9 +112,15 @@ impl Terminal {
         answer
     }
 
-    fn line(&self) -> Result<String, NoAnswer> {
-        let mut text = String::new();
+    fn line(&self, shown: bool) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+        // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(LONGEST));
         let mut key = [0_u8; 1];
+        let echo = |text: &str| {
+            if shown {
+                self.show(text);
+            }
+        };
         loop {
             match (&self.device).read(&mut key) {
                 Ok(1) => {}
@@ -106,16 +130,18 @@ impl Terminal {
                 b'\n' | b'\r' => return Ok(text),
                 // Ctrl-C, Ctrl-D, Ctrl-\, Ctrl-Z
                 0x03 | 0x04 | 0x1c | 0x1a => return Err(NoAnswer::Cancelled),
-                0x08 | 0x7f if text.pop().is_some() => self.show("\u{8} \u{8}"),
+                0x08 | 0x7f if shorten(&mut text) => echo("\u{8} \u{8}"),
                 0x15 => {
-                    while text.pop().is_some() {
-                        self.show("\u{8} \u{8}");
+                    while shorten(&mut text) {
+                        echo("\u{8} \u{8}");
                     }
                 }
-                key @ 0x20..0x7f if text.len() < MOST => {
-                    text.push(char::from(key));
-                    self.show(char::from(key).encode_utf8(&mut [0; 4]));
+                key @ 0x20..0x7f if text.len() < LONGEST => {
+                    text.push(key);
+                    echo(char::from(key).encode_utf8(&mut [0; 4]));
                 }
+                // A passphrase may be in any language; answers that are shown are in ASCII.
+                key @ 0x80.. if !shown && text.len() < LONGEST => text.push(key),
                 _ => {}
             }
         }
@@ -135,6 +161,14 @@ impl Terminal {
             *asking = now;
         }
     }
+}
+
+/// Takes the last character away.
+fn shorten(text: &mut Vec<u8>) -> bool {
+    while text.last().is_some_and(|byte| byte & 0xc0 == 0x80) {
+        text.pop();
+    }
+    text.pop().is_some()
 }
 
 impl Drop for Terminal {

@@ -249,6 +249,7 @@ impl Call<'_> {
                 Some(profile) => format!(", which `aws iam list-mfa-devices --profile {profile}` shows"),
                 None => String::new(),
             },
+            Source::StoredKeys(_) => ", which IAM's console shows (Users, Security credentials)".to_owned(),
             _ => String::new(),
         }
     }
@@ -272,6 +273,10 @@ impl Call<'_> {
                     "the keys come from the environment: leave the directory, set new ones, and come back".to_owned()
                 }
             },
+            Source::StoredKeys(place) => format!(
+                "`awsrole keys add {} --replace` stores other keys (new ones: IAM's console, Users, Security credentials)",
+                place.profile
+            ),
             Source::Process(process) => format!("the credential_process of profile {} gave them", process.profile),
             Source::IdentityCenter(_) => "`awsrole login` signs in again".to_owned(),
             Source::ConsoleLogin(login) => format!("`aws login --profile {}` signs in again", login.profile),

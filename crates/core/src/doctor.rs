@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::access_keys::Record;
+use crate::access_keys::in_file::before_awsrole;
 use crate::context::Context;
 use crate::keys::{Protection, Unavailable, Vault};
 use crate::profiles::Profiles;
@@ -190,6 +192,35 @@ fn aws_files(context: &Context, findings: &mut Vec<Finding>) {
     };
     for path in profiles.paths() {
         findings.push(aws_file(context, path));
+    }
+    for record in Record::all(&context.paths) {
+        let Some(profile) = profiles.get(&record.profile).filter(|profile| profile.has_static_keys()) else { continue };
+        let file = context.shorten(&profile.origin("aws_access_key_id").file);
+        let (name, store) = (&record.profile, record.store);
+        findings.push(
+            Finding::new(
+                Level::Note,
+                "keys",
+                format!("profile {name} has keys in {file} and in {store}: the file's go first"),
+            )
+            .hint(format!("take the lines out of {file}, or `awsrole keys remove {name}`")),
+        );
+    }
+    for path in profiles.paths() {
+        let copy = before_awsrole(path);
+        if copy.exists() {
+            findings.push(
+                Finding::new(
+                    Level::Bad,
+                    "keys",
+                    format!("{} holds readable keys: an import was cut short", context.shorten(&copy)),
+                )
+                .hint(format!(
+                    "see that `awsrole keys list` shows them stored, then remove it: rm {}",
+                    context.shorten(&copy)
+                )),
+            );
+        }
     }
     for name in profiles.names() {
         match check_profile(&profiles, context, name) {

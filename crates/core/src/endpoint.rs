@@ -1,4 +1,4 @@
-//! Where STS is: what the environment says, then the user's profiles, then the region's own endpoint.
+//! Where STS is, and IAM: what the environment says, then the user's profiles, then the region's own endpoint.
 
 use serde::Serialize;
 
@@ -6,6 +6,32 @@ use crate::context::Env;
 use crate::limits::Region;
 use crate::problem::Problem;
 use crate::profiles::{Profile, Profiles};
+
+/// A service that awsrole calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// The Security Token Service.
+    Sts,
+    /// Identity and Access Management, whose one endpoint serves a whole partition.
+    Iam,
+}
+
+impl Service {
+    /// As a `[services]` section names it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sts => "sts",
+            Self::Iam => "iam",
+        }
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Sts => "AWS_ENDPOINT_URL_STS",
+            Self::Iam => "AWS_ENDPOINT_URL_IAM",
+        }
+    }
+}
 
 /// Where STS is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,6 +80,7 @@ impl Endpoint {
 /// Finds the endpoint as the SDKs do (AWS SDKs and Tools Reference Guide, "Service-specific
 /// endpoints"): AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the profile's `services`, its `endpoint_url`.
 pub fn resolve(
+    service: Service,
     region: Option<&Region>,
     from: &[Profile<'_>],
     profiles: &Profiles,
@@ -74,14 +101,18 @@ pub fn resolve(
         }
     };
     let configured = || {
-        from.iter().find_map(|profile| services_endpoint(profile, profiles).or_else(|| profile.text("endpoint_url")))
+        from.iter()
+            .find_map(|profile| services_endpoint(profile, profiles, service).or_else(|| profile.text("endpoint_url")))
     };
-    let url = env.filled("AWS_ENDPOINT_URL_STS").or(env.filled("AWS_ENDPOINT_URL")).or_else(configured);
+    let url = env.filled(service.variable()).or(env.filled("AWS_ENDPOINT_URL")).or_else(configured);
     let ignored = on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
     let url = url.filter(|_| !ignored);
     if let Some(url) = url.filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
         return Err(Problem::new(format!("the endpoint `{url}` isn't a URL: it must begin with https:// or http://"))
-            .hint("it comes from AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, or `endpoint_url` in ~/.aws/config"));
+            .hint(format!(
+                "it comes from {}, AWS_ENDPOINT_URL, or `endpoint_url` in ~/.aws/config",
+                service.variable()
+            )));
     }
     Ok(Endpoint {
         region,
@@ -100,7 +131,7 @@ pub fn variables(from: &[Profile<'_>], profiles: &Profiles, env: &Env) -> Vec<(&
         ("AWS_USE_FIPS_ENDPOINT", of_profile("use_fips_endpoint")),
         ("AWS_USE_DUALSTACK_ENDPOINT", of_profile("use_dualstack_endpoint")),
         ("AWS_ENDPOINT_URL", of_profile("endpoint_url")),
-        ("AWS_ENDPOINT_URL_STS", from.iter().find_map(|profile| services_endpoint(profile, profiles))),
+        ("AWS_ENDPOINT_URL_STS", from.iter().find_map(|profile| services_endpoint(profile, profiles, Service::Sts))),
     ]
     .into_iter()
     .filter(|(variable, _)| !env.has(variable))
@@ -108,8 +139,8 @@ pub fn variables(from: &[Profile<'_>], profiles: &Profiles, env: &Env) -> Vec<(&
     .collect()
 }
 
-fn services_endpoint<'p>(profile: &Profile<'p>, profiles: &'p Profiles) -> Option<&'p str> {
-    profiles.sts_endpoint_of_services(profile.text("services")?)
+fn services_endpoint<'p>(profile: &Profile<'p>, profiles: &'p Profiles, service: Service) -> Option<&'p str> {
+    profiles.endpoint_of_services(profile.text("services")?, service.name())
 }
 
 /// The region whose STS is asked when none is named anywhere: the partition's first.

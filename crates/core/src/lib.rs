@@ -35,6 +35,7 @@ pub mod shell;
 pub mod export;
 
 // What the stations are made of.
+pub mod access_keys;
 pub mod accounts;
 pub mod advice;
 pub mod arn;

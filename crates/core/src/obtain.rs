@@ -1,8 +1,9 @@
 //! From a plan to credentials: from the cache, or link by link from those who know.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::time::{Duration, SystemTime};
 
+use crate::access_keys::{KeyStores, Place};
 use crate::advice;
 use crate::cache::{Cache, Entry, FailureKind, Lock, LockError, Patience};
 use crate::credentials::Credentials;
@@ -11,7 +12,7 @@ use crate::mfa::{Authenticator, Code, NoCode, Question};
 use crate::pin;
 use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
-use crate::source::{Source, Sources};
+use crate::source::{Source, Sources, StaticKeys};
 use crate::sts::{Sts, StsError};
 use crate::trust::hex;
 
@@ -39,6 +40,8 @@ pub struct Outside<'a> {
     pub sts: &'a dyn Sts,
     /// The sources of first credentials.
     pub sources: &'a dyn Sources,
+    /// The stores of long-lived keys.
+    pub keys: &'a dyn KeyStores,
     /// A person with an authenticator, or a program of theirs.
     pub authenticator: &'a dyn Authenticator,
     /// The clock: what is asked of the others may take so long that what was good is over.
@@ -94,7 +97,7 @@ pub struct Obtained {
 pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<Obtained, Unobtained> {
     let count = plan.steps.len();
     let key = plan.cache_key(count);
-    let walk = Walk { plan, cache, outside, wish, locks: RefCell::default(), asked: RefCell::default() };
+    let walk = Walk::new(plan, cache, outside, wish);
     let done = |credentials: Credentials, problem| {
         pin::check_result(plan, &credentials)?;
         Ok(Obtained { credentials, problem, due: false, fresh: false, asked: walk.asked.take() })
@@ -133,9 +136,19 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
     }
 }
 
+/// The credentials at the end of a plan, for calls of awsrole's own: here they may be long-lived keys.
+pub fn credentials(
+    plan: &RolePlan,
+    cache: &Cache,
+    outside: Outside<'_>,
+    wish: Wish,
+) -> Result<Credentials, Unobtained> {
+    Walk::new(plan, cache, outside, wish).link(plan.steps.len()).map_err(Unobtained::from)
+}
+
 /// The ARN of who makes a plan's first call, from GetCallerIdentity.
 pub fn caller(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<String, Unobtained> {
-    let walk = Walk { plan, cache, outside, wish, locks: RefCell::default(), asked: RefCell::default() };
+    let walk = Walk::new(plan, cache, outside, wish);
     let credentials = walk.link(0)?;
     let arn = outside.sts.caller_arn(&credentials, &plan.endpoint);
     arn.map_err(|error| advice::explain_identity(plan, &credentials, &error, wish.now).into())
@@ -196,9 +209,16 @@ struct Walk<'a> {
     /// them in different orders.
     locks: RefCell<Vec<Lock>>,
     asked: RefCell<bool>,
+    /// Keys that a store gave: one question is enough.
+    stored: OnceCell<Credentials>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(plan: &'a RolePlan, cache: &'a Cache, outside: Outside<'a>, wish: Wish) -> Self {
+        let (locks, asked, stored) = Default::default();
+        Self { plan, cache, outside, wish, locks, asked, stored }
+    }
+
     /// The time after all that was waited for.
     fn now(&self) -> SystemTime {
         (self.outside.clock)()
@@ -229,6 +249,9 @@ impl Walk<'_> {
                 credentials.arn = Some(self.caller_arn(&credentials)?);
             }
             return Ok(credentials);
+        }
+        if let (0, Source::StoredKeys(place)) = (count, &self.plan.source) {
+            return self.stored(place);
         }
         let key = self.plan.cache_key(count);
         if let Some(credentials) = self.cached(count, &key) {
@@ -285,6 +308,28 @@ impl Walk<'_> {
         // A cache that can't be written costs a call at the next command, not the role.
         let _ = self.cache.store(key, &credentials);
         Ok(credentials)
+    }
+
+    /// Opens the store. Its keys go nowhere but into the next call: not into the cache.
+    fn stored(&self, place: &Place) -> Result<Credentials, Failed> {
+        if let Some(credentials) = self.stored.get() {
+            return Ok(credentials.clone());
+        }
+        let ask = self.wish.patience == Patience::Asked;
+        let secret = self.outside.keys.secret(place, ask, &|place| self.announce(place));
+        let secret = secret.map_err(|no| match no.depends_on_the_person() {
+            true => Failed::once(no.problem(place)),
+            false => Failed::remembered(no.problem(place), FailureKind::Transient),
+        })?;
+        self.announce("");
+        Ok(self.stored.get_or_init(|| StaticKeys::long_term(place, secret).credentials()).clone())
+    }
+
+    /// Tells those who wait for the same where a person is being asked; nothing: nowhere any more.
+    fn announce(&self, place: &str) {
+        for lock in self.locks.borrow().iter() {
+            lock.announce(place);
+        }
     }
 
     /// Asks the source. All roles of one Identity Center or console session share a refresh token that
@@ -372,14 +417,9 @@ impl Walk<'_> {
             (None, _) => format!("a session of {}", self.plan.source),
         };
         let question = Question { serial, purpose, used_step: self.cache.device(serial).used_step };
-        let announce = |place: &str| {
-            for lock in self.locks.borrow().iter() {
-                lock.announce(place);
-            }
-        };
-        let code = self.outside.authenticator.code(&question, &announce);
+        let code = self.outside.authenticator.code(&question, &|place| self.announce(place));
         let code = code.map_err(|no| Failed::once(no.problem(&title)))?;
-        announce("");
+        self.announce("");
         self.asked.replace(true);
         self.cache.used(serial, Some(code.step)).map_err(|e| Failed::here(&e))?;
         Ok(code)

@@ -114,12 +114,13 @@ impl RolePlan {
         }
     }
 
-    /// The names of all results on the way, but for sessions that cost an MFA code.
+    /// The names of all results on the way, but for sessions that cost an MFA code or a passphrase.
     #[must_use]
     pub fn entries(&self) -> Vec<String> {
+        let locked_up = matches!(self.source, Source::StoredKeys(_));
         let costly = |count: usize| {
             count.checked_sub(1).is_some_and(
-                |index| matches!(&self.steps[index], Step::SessionToken(session) if session.mfa_serial.is_some()),
+                |index| matches!(&self.steps[index], Step::SessionToken(session) if locked_up || session.mfa_serial.is_some()),
             )
         };
         let last = self.steps.len();

@@ -22,7 +22,7 @@ use crate::problem::Problem;
 use crate::secret::Secret;
 
 /// The largest AWS file that is read, in bytes.
-const MAX_BYTES: u64 = 8 * 1024 * 1024;
+pub(crate) const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Both AWS files.
 pub struct Profiles {
@@ -102,11 +102,11 @@ impl Profiles {
         })
     }
 
-    /// A `[services NAME]` section's endpoint for STS, if it sets one.
+    /// A `[services NAME]` section's endpoint for a service such as `sts`, if it sets one.
     #[must_use]
-    pub fn sts_endpoint_of_services(&self, services: &str) -> Option<&str> {
+    pub fn endpoint_of_services(&self, services: &str, service: &str) -> Option<&str> {
         let section = self.config.section(Kind::Services, services)?;
-        let nested = &self.config.text[self.config.value(section, "sts")?.range.clone()];
+        let nested = &self.config.text[self.config.value(section, service)?.range.clone()];
         nested.lines().find_map(|line| {
             let (key, value) = line.split_once('=')?;
             (key.trim() == "endpoint_url").then(|| value.trim())
@@ -359,7 +359,7 @@ pub(crate) mod tests {
         assert!(profiles.get("plain").is_none(), "[plain] in the config file is no profile");
         assert_eq!(profiles.names(), ["default", "p", "two words"]);
         assert_eq!(profiles.get("p").unwrap().origin("role_arn").line, 7);
-        assert_eq!(profiles.sts_endpoint_of_services("local"), Some("http://127.0.0.1:1"));
+        assert_eq!(profiles.endpoint_of_services("local", "sts"), Some("http://127.0.0.1:1"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::arn::RoleArn;
 use crate::config::{Config, Keys, Origin};
 use crate::context::Context;
-use crate::endpoint;
+use crate::endpoint::{self, Endpoint, Service};
 use crate::limits::{ExternalId, MfaSerial, Outside, Region, SessionDuration, SessionName, SessionPolicy, SessionTags};
 use crate::pin;
 use crate::plan::{AssumeRole, RolePlan, SessionToken, Step};
@@ -38,7 +38,14 @@ pub fn plan(
     let region = resolver.checked(&link, keys.region.as_ref(), "region", Region::parse)?;
     let settings = way.profiles;
     let plan = RolePlan {
-        endpoint: endpoint::resolve(region.as_ref(), &settings, profiles, &context.env, partition.as_deref())?,
+        endpoint: endpoint::resolve(
+            Service::Sts,
+            region.as_ref(),
+            &settings,
+            profiles,
+            &context.env,
+            partition.as_deref(),
+        )?,
         settings: endpoint::variables(&settings, profiles, &context.env),
         pin: keys.account_id.clone(),
         name,
@@ -58,6 +65,38 @@ pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Resu
     let profile = profiles.get(name);
     let link = Link { in_file: None, keys: Keys::default(), profile };
     resolver.follow(&link, &mut Vec::new(), &mut Way::default())
+}
+
+/// The way to a profile's own keys, with a session of them only where a code makes one: for calls to IAM,
+/// which refuses sessions without MFA. The endpoint is IAM's.
+pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
+    let config = Config::default();
+    let resolver = Resolver { config: &config, profiles, context };
+    let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
+    let mut way = Way { profiles: vec![profile], ..Way::default() };
+    resolver.own_source(profile, &mut way)?;
+    if let Some(serial) = way.source_mfa.clone().filter(|_| way.source.as_ref().is_some_and(Source::may_use_mfa)) {
+        way.steps.push(Step::SessionToken(SessionToken { duration: None, mfa_serial: Some(serial) }));
+    }
+    resolver.by_itself(way)
+}
+
+/// Where STS is for a profile by itself.
+pub fn endpoint_of(profiles: &Profiles, context: &Context, name: &str) -> Result<Endpoint, Problem> {
+    let profile: Vec<Profile<'_>> = profiles.get(name).into_iter().collect();
+    endpoint::resolve(Service::Sts, None, &profile, profiles, &context.env, None)
+}
+
+/// The way to whatever a profile gives by itself, for calls to IAM in its name. The endpoint is IAM's.
+pub fn profile_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
+    let config = Config::default();
+    let resolver = Resolver { config: &config, profiles, context };
+    let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
+    let link = Link { in_file: None, keys: Keys::default(), profile: Some(profile) };
+    let mut way = Way::default();
+    resolver.follow(&link, &mut Vec::new(), &mut way)?;
+    way.steps.retain(|step| !matches!(step, Step::SessionToken(session) if session.mfa_serial.is_none()));
+    resolver.by_itself(way)
 }
 
 /// What has been found of the way so far.
@@ -184,7 +223,8 @@ impl<'p> Resolver<'p> {
     ) -> Result<(), Problem> {
         let profile = self.profile(name, origin)?;
         way.profiles.push(profile);
-        if profile.has_static_keys() || profile.text("role_arn").is_none() {
+        let own_keys = profile.has_static_keys() || profile.text("role_arn").is_none();
+        if own_keys || self.stored_keys(profile)?.is_some() {
             return self.own_source(profile, way);
         }
         let circle = visited.contains(&profile.name);
@@ -253,7 +293,9 @@ impl<'p> Resolver<'p> {
         }
         let mfa_serial = self.mfa(link, way, chained)?;
         let directly = duration > Some(SessionDuration::HOUR);
-        if mfa_serial.is_some() && !directly {
+        // A store is opened once in twelve hours, not once for each role and hour.
+        let from_store = way.steps.is_empty() && matches!(way.source, Some(Source::StoredKeys(_)));
+        if (mfa_serial.is_some() || from_store) && !directly {
             let session = SessionToken { duration: None, mfa_serial: mfa_serial.clone() };
             way.steps.push(Step::SessionToken(session));
         }
@@ -299,20 +341,42 @@ impl<'p> Resolver<'p> {
     }
 
     fn profile(&self, name: &str, origin: &Origin) -> Result<Profile<'p>, Problem> {
-        self.profiles.get(name).ok_or_else(|| {
-            let [config, credentials] = self.profiles.paths();
-            let problem = Problem::new(format!("{origin}: there is no profile `{name}`")).because(format!(
-                "neither {} nor {} has it",
-                self.context.shorten(config),
-                self.context.shorten(credentials)
-            ));
-            let nearest =
-                self.profiles.names().into_iter().map(|known| (strsim::osa_distance(known, name), known)).min();
-            match nearest {
-                Some((distance, known)) if distance <= 2 => problem.hint(format!("did you mean `{known}`?")),
-                _ => problem.hint("`aws configure list-profiles` lists those that are there"),
-            }
-        })
+        self.profiles.get(name).ok_or_else(|| self.no_profile(name, &format!("{origin}: ")))
+    }
+
+    fn no_profile(&self, name: &str, origin: &str) -> Problem {
+        let [config, credentials] = self.profiles.paths();
+        let problem = Problem::new(format!("{origin}there is no profile `{name}`")).because(format!(
+            "neither {} nor {} has it",
+            self.context.shorten(config),
+            self.context.shorten(credentials)
+        ));
+        let nearest = self.profiles.names().into_iter().map(|known| (strsim::osa_distance(known, name), known)).min();
+        match nearest {
+            Some((distance, known)) if distance <= 2 => problem.hint(format!("did you mean `{known}`?")),
+            _ => problem.hint("`aws configure list-profiles` lists those that are there"),
+        }
+    }
+
+    /// The plan of a way on which no project's file had a say.
+    fn by_itself(&self, way: Way<'_>) -> Result<(RolePlan, Endpoint), Problem> {
+        let partition = way.partition().map(str::to_owned);
+        let endpoint = |service| {
+            endpoint::resolve(service, None, &way.profiles, self.profiles, &self.context.env, partition.as_deref())
+        };
+        let [sts, iam] = [endpoint(Service::Sts)?, endpoint(Service::Iam)?];
+        let source = way.source.ok_or_else(|| Problem::new("the profile leads to no source of credentials"))?;
+        let plan = RolePlan {
+            name: None,
+            source,
+            steps: way.steps,
+            endpoint: sts,
+            region: None,
+            pin: None,
+            settings: Vec::new(),
+            notices: way.notices,
+        };
+        Ok((plan, iam))
     }
 
     /// A value: the file's, which was checked when it was read, or the profile's, which is checked here.

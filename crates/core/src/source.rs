@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::access_keys::Place;
 use crate::arn::RoleArn;
 use crate::credentials::Credentials;
 use crate::limits::{Region, SessionName};
@@ -16,6 +17,8 @@ use crate::secret::Secret;
 pub enum Source {
     /// Keys that stand in a profile, or in the environment.
     StaticKeys(StaticKeys),
+    /// Long-lived keys in a store of secrets.
+    StoredKeys(Place),
     /// A program that a profile names.
     Process(Process),
     /// IAM Identity Center, by the token that `aws sso login` or `awsrole login` left.
@@ -49,6 +52,17 @@ pub struct StaticKeys {
 }
 
 impl StaticKeys {
+    /// Long-lived keys whose secret a store gave.
+    #[must_use]
+    pub fn long_term(place: &Place, secret_access_key: Secret) -> Self {
+        Self {
+            holder: format!("profile {}", place.profile),
+            access_key_id: place.access_key_id.clone(),
+            secret_access_key,
+            session_token: None,
+        }
+    }
+
     /// The keys as credentials: when they expire, and who they are, nobody said.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
@@ -118,7 +132,7 @@ pub const IN_PROCESS: &str = "AWSROLE_IN_CREDENTIAL_PROCESS";
 
 /// Asks sources. A trait because here the outside answers.
 pub trait Sources {
-    /// The credentials of a source that isn't static keys.
+    /// The credentials of a source that isn't keys: those in a store are asked of [`crate::access_keys::KeyStores`].
     ///
     /// # Errors
     /// What is wrong, in a person's words, with the address or command that was tried.
@@ -129,7 +143,11 @@ impl Source {
     /// Whether the keys never expire: such are never exported.
     #[must_use]
     pub fn is_long_term(&self) -> bool {
-        matches!(self, Self::StaticKeys(keys) if keys.session_token.is_none())
+        match self {
+            Self::StaticKeys(keys) => keys.session_token.is_none(),
+            Self::StoredKeys(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether STS may take a code from them: what a process gives may be long-term keys.
@@ -143,6 +161,8 @@ impl Source {
     pub(crate) fn identity(&self) -> serde_json::Value {
         let (kind, what) = match self {
             Self::StaticKeys(keys) => ("static", serde_json::to_value(&keys.access_key_id)),
+            // The same keys in another place are the same identity.
+            Self::StoredKeys(place) => ("static", serde_json::to_value(&place.access_key_id)),
             Self::Process(process) => ("process", serde_json::to_value(process)),
             Self::IdentityCenter(role) => ("identity-center", serde_json::to_value(role)),
             Self::Instance { endpoint } => ("instance", serde_json::to_value(endpoint)),
@@ -158,6 +178,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StaticKeys(keys) => f.write_str(&keys.holder),
+            Self::StoredKeys(place) => write!(f, "profile {} (keys in {})", place.profile, place.store),
             Self::Process(process) => write!(f, "profile {} (credential_process)", process.profile),
             Self::IdentityCenter(role) => write!(f, "profile {} (IAM Identity Center)", role.profile),
             Self::Instance { .. } => f.write_str("EC2 instance metadata"),

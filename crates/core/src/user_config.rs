@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::access_keys::StoreKind;
 use crate::accounts::{Account, AccountName, Accounts, Color};
 use crate::arn::AccountId;
 use crate::config::Seconds;
@@ -30,6 +31,8 @@ pub struct UserConfig {
     pub accounts: Accounts,
     /// Where the key of the cache is to lie.
     pub key: Wanted,
+    /// Where `awsrole keys add` puts keys; none: the system's usual store.
+    pub store: Option<StoreKind>,
 }
 
 /// How long others may take; what isn't set has a default.
@@ -64,6 +67,8 @@ struct AsWritten {
     accounts: BTreeMap<Spanned<String>, AccountAsWritten>,
     #[serde(default)]
     cache: CacheAsWritten,
+    #[serde(default)]
+    keys: KeysAsWritten,
 }
 
 #[derive(Deserialize, Default)]
@@ -71,6 +76,12 @@ struct AsWritten {
 struct CacheAsWritten {
     #[serde(default)]
     key: Wanted,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct KeysAsWritten {
+    store: Option<StoreKind>,
 }
 
 #[derive(Deserialize, Default)]
@@ -126,6 +137,7 @@ impl UserConfig {
         Ok(Self {
             trust,
             mfa_process: written.mfa_process,
+            store: written.keys.store,
             limits: LimitSettings {
                 connect: limit(written.limits.connect),
                 whole: limit(written.limits.whole),

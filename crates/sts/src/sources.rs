@@ -29,6 +29,7 @@ impl Sources for RemoteSources<'_> {
     fn credentials(&self, source: &Source) -> Result<Credentials, Problem> {
         match source {
             Source::StaticKeys(keys) => Ok(keys.credentials()),
+            Source::StoredKeys(place) => Err(Problem::new(format!("{} were asked of the wrong place", place.name()))),
             Source::Process(command) => process::run(command, self.env, self.sts.limits().process, self.sts.now()),
             Source::IdentityCenter(role) => {
                 let provider = |config: &ProviderConfig| {

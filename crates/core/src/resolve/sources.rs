@@ -1,6 +1,7 @@
 //! What a profile has by itself: the ends of all chains.
 
 use super::{Link, Resolver, Way};
+use crate::access_keys::Record;
 use crate::arn::{AccountId, RoleArn};
 use crate::config::{Keys, Origin};
 use crate::limits::{MfaSerial, Region};
@@ -31,6 +32,8 @@ impl<'p> Resolver<'p> {
                 secret_access_key: Secret::new(required(profile, profile, "aws_secret_access_key")?),
                 session_token: profile.secret("aws_session_token"),
             })
+        } else if let Some(record) = self.stored_keys(profile)? {
+            Source::StoredKeys(record.place())
         } else if let Some(session) = profile.text("login_session") {
             Source::ConsoleLogin(ConsoleLogin {
                 profile: profile.name.to_owned(),
@@ -49,12 +52,23 @@ impl<'p> Resolver<'p> {
         } else if let Some(source) = profile.text("credential_source") {
             self.credential_source(source, &profile.origin("credential_source"))?
         } else {
-            return Err(Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name)).hint(
-                format!("it needs aws_access_key_id and aws_secret_access_key (`aws configure --profile {}`), a source_profile, sso_session or credential_process", profile.name),
-            ));
+            return Err(Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name))
+                .hint(format!(
+                    "it needs keys (`awsrole keys add {0}`, `aws configure --profile {0}`), a source_profile, sso_session or credential_process",
+                    profile.name
+                )));
         };
         way.source = Some(source);
         Ok(())
+    }
+
+    /// What is known of a profile's keys in a store. Keys that stand in a file go before them, as they do
+    /// for every other client, and then nothing is looked up.
+    pub(super) fn stored_keys(&self, profile: Profile<'p>) -> Result<Option<Record>, Problem> {
+        if profile.has_static_keys() {
+            return Ok(None);
+        }
+        Record::load(&self.context.paths, profile.name)
     }
 
     pub(super) fn credential_source(&self, text: &str, at: &Origin) -> Result<Source, Problem> {

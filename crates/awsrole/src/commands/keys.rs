@@ -1,0 +1,54 @@
+//! `awsrole keys`: long-lived keys in a store of secrets.
+
+mod add;
+mod list;
+mod remove;
+
+use awsrole_core::access_keys::Record;
+use awsrole_core::context::Context;
+use awsrole_core::endpoint::Endpoint;
+use awsrole_core::export::over;
+use awsrole_core::problem::Problem;
+use awsrole_core::profiles::Profiles;
+use awsrole_core::resolve::endpoint_of;
+use awsrole_core::state::Outer;
+use awsrole_keys::Stores;
+
+use crate::authenticator::Person;
+use crate::cli::Keys;
+use crate::report::{Failure, Outcome};
+
+pub(super) fn run(keys: Keys, context: &Context) -> Result<Outcome, Failure> {
+    let outer = over(context, Outer::of(&context.env).env);
+    match keys {
+        Keys::Add { profile, stdin, import, take_out, replace, store } => {
+            let wanted = add::Wanted { profile, stdin, import, take_out, replace, store };
+            add::run(&wanted, &outer)
+        }
+        Keys::List { json } => list::run(json, &outer),
+        Keys::Remove { profile, yes } => remove::run(&profile, yes, &outer),
+    }
+}
+
+/// Does something with the stores, on behalf of a person who typed a command.
+fn with_stores<T>(context: &Context, act: impl FnOnce(&Stores<'_>) -> T) -> T {
+    act(&Stores::new(&context.paths, &Person::new(true, context)))
+}
+
+/// What is stored for a profile.
+fn stored(context: &Context, profile: &str) -> Result<Record, Problem> {
+    Record::load(&context.paths, profile)?.ok_or_else(|| {
+        Problem::new(format!("no keys are stored for profile {profile}"))
+            .hint("`awsrole keys list` shows what there is")
+    })
+}
+
+/// Where STS is for a profile.
+fn endpoint(profile: &str, context: &Context) -> Result<Endpoint, Problem> {
+    endpoint_of(&Profiles::load(context)?, context, profile)
+}
+
+/// Lets every shell look again.
+fn look_again(context: &Context) -> Result<(), Problem> {
+    awsrole_core::generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))
+}

@@ -1,0 +1,258 @@
+//! `awsrole keys add`: stores a profile's keys, after AWS has taken them.
+
+use std::io::{Read, stdin};
+
+use awsrole_core::access_keys::in_file::{KeysInFile, check_id};
+use awsrole_core::access_keys::{KeyStores, NoSecret, Place, Record, StoreKind};
+use awsrole_core::context::Context;
+use awsrole_core::problem::Problem;
+use awsrole_core::profiles::Profiles;
+use awsrole_core::resolve::keys_plan;
+use awsrole_core::secret::Secret;
+use awsrole_core::source::{Source, StaticKeys};
+use awsrole_core::sts::{Sts, StsError};
+use awsrole_core::user_config::UserConfig;
+use awsrole_keys::Stores;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::cli::StoreName;
+use crate::report::{Failure, Outcome, say};
+use crate::terminal::{NoAnswer, Terminal};
+
+/// The largest text that is read from stdin, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// What was asked for.
+pub(super) struct Wanted {
+    pub(super) profile: String,
+    pub(super) stdin: bool,
+    pub(super) import: bool,
+    pub(super) take_out: bool,
+    pub(super) replace: bool,
+    pub(super) store: Option<StoreName>,
+}
+
+pub(super) fn run(wanted: &Wanted, context: &Context) -> Result<Outcome, Failure> {
+    let profiles = Profiles::load(context)?;
+    let store = store(wanted, context)?;
+    may_be_used(&profiles, &wanted.profile, context)?;
+    let known = if wanted.replace { None } else { Record::load(&context.paths, &wanted.profile)? };
+    if let Some(known) = known {
+        return Err(Problem::new(format!("profile {} has keys in {} already", wanted.profile, known.store))
+            .fact("key", &known.access_key_id)
+            .hint(format!("`awsrole keys rotate {}` gets new ones from AWS", wanted.profile))
+            .hint("`--replace` forgets the stored ones; their secret can't be had again")
+            .into());
+    }
+    let in_file = if wanted.import { Some(KeysInFile::find(&profiles, &wanted.profile)?) } else { None };
+    let (id, secret) = match &in_file {
+        Some(keys) => (keys.access_key_id.clone(), keys.secret_access_key.clone()),
+        None if wanted.stdin => from_stdin()?,
+        None => from_terminal(&wanted.profile)?,
+    };
+    let place = Place { profile: wanted.profile.clone(), access_key_id: id, store };
+    let arn = verify(&place, &secret, context)?;
+    super::with_stores(context, |stores| {
+        // A broken record stands for nothing that could be removed.
+        let before = Record::load(&context.paths, &place.profile).unwrap_or_default();
+        keep(stores, &place, &secret, context)?;
+        if let Some(before) = before.map(|record| record.place()).filter(|before| *before != place) {
+            stores.remove(&before).map_err(|no| no.problem(&before))?;
+        }
+        say(match &arn {
+            Some(arn) => format!("stored {} of {arn} in {store}", place.access_key_id),
+            None => format!("stored {} in {store}; whether AWS takes it isn't known", place.access_key_id),
+        });
+        match (&in_file, &arn) {
+            (Some(keys), Some(arn)) => take_out(keys, &place, arn, stores, wanted, context),
+            (Some(keys), None) => {
+                say(format!(
+                    "they also stay in {}: `awsrole keys add {} --import --replace` tries again",
+                    context.shorten(&keys.file),
+                    place.profile
+                ));
+                Ok(())
+            }
+            (None, _) => {
+                in_the_way(&place, context);
+                Ok(())
+            }
+        }
+    })?;
+    super::look_again(context)?;
+    Ok(Outcome::Done)
+}
+
+/// Where the keys go.
+fn store(wanted: &Wanted, context: &Context) -> Result<StoreKind, Problem> {
+    Ok(match wanted.store {
+        Some(StoreName::SecretService) => StoreKind::SecretService,
+        Some(StoreName::Keychain) => StoreKind::Keychain,
+        Some(StoreName::File) => StoreKind::File,
+        None => UserConfig::load(context)?.store.unwrap_or_else(|| StoreKind::usual(context)),
+    })
+}
+
+/// Whether keys would ever be asked for: what the profile says otherwise may go first.
+fn may_be_used(profiles: &Profiles, name: &str, context: &Context) -> Result<(), Problem> {
+    let Some(profile) = profiles.get(name) else {
+        let problem = keys_plan(profiles, context, name).err().unwrap_or_else(|| Problem::new("no profile"));
+        return Err(problem.hint(format!("or write `[profile {name}]` into ~/.aws/config first, with its region")));
+    };
+    let first = ["web_identity_token_file", "sso_session", "sso_start_url"];
+    match first.into_iter().find(|key| profile.text(key).is_some()) {
+        None => Ok(()),
+        Some(key) => {
+            Err(Problem::new(format!("{}: profile {name} has `{key}`, which goes before keys", profile.origin(key)))
+                .hint("store keys for a profile that needs them; its source is another one already"))
+        }
+    }
+}
+
+/// Asks AWS whose keys these are. Nobody is told that they work if nobody could be asked.
+///
+/// # Errors
+/// AWS refuses them.
+fn verify(place: &Place, secret: &Secret, context: &Context) -> Result<Option<String>, Failure> {
+    let credentials = StaticKeys::long_term(place, secret.clone()).credentials();
+    let endpoint = crate::commands::keys::endpoint(&place.profile, context)?;
+    match crate::commands::with_remote(context, |sts| sts.caller_arn(&credentials, &endpoint)) {
+        Ok(arn) => Ok(Some(arn)),
+        Err(refused @ StsError::Refused { .. }) => Err(Failure::aws(
+            Problem::new(format!("AWS doesn't take {}, so nothing was stored", place.access_key_id))
+                .because(refused)
+                .hint(
+                    "are id and secret of the same key, and is it active? IAM's console: Users, Security credentials",
+                ),
+        )),
+        Err(error) => {
+            say(format!("AWS can't be asked whether it takes the keys: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Puts them into the store, reads them again, and only then says that they are there.
+fn keep(stores: &Stores<'_>, place: &Place, secret: &Secret, context: &Context) -> Result<(), Problem> {
+    let told = |no: NoSecret| no.problem(place);
+    stores.put(place, secret).map_err(told)?;
+    if stores.secret(place, true, &|_| ()).map_err(told)? != *secret {
+        return Err(Problem::new(format!("{} gave back something else than was put into it", place.store))
+            .hint("use another one: `--store file`"));
+    }
+    Record::new(place, context.now).save(&context.paths).map_err(|e| crate::commands::own_file(&e))
+}
+
+/// Offers to take the keys out of the file. They are only gone from there when the profile was seen to work without.
+fn take_out(
+    keys: &KeysInFile,
+    place: &Place,
+    arn: &str,
+    stores: &Stores<'_>,
+    wanted: &Wanted,
+    context: &Context,
+) -> Result<(), Problem> {
+    let file = context.shorten(&keys.file);
+    let agreed = wanted.take_out
+        || Terminal::open().is_ok_and(|terminal| {
+            terminal.confirm(&format!("awsrole: take the two lines of profile {} out of {file}?", place.profile))
+        });
+    if !agreed {
+        say(format!("the keys also stay in {file}, where they go before the stored ones; `--take-out` takes them out"));
+        return Ok(());
+    }
+    let backup = keys.take_out()?;
+    if let Err(problem) = works_without(place, arn, stores, context) {
+        backup.restore()?;
+        return Err(problem.hint(format!("{file} is as it was")));
+    }
+    backup.discard()?;
+    say(format!("took the keys out of {file}; the AWS CLI alone can't use profile {} any more", place.profile));
+    Ok(())
+}
+
+/// Whether the profile, read anew, leads to the stored keys, and AWS takes those for the same user.
+fn works_without(place: &Place, arn: &str, stores: &Stores<'_>, context: &Context) -> Result<(), Problem> {
+    let (plan, _) = keys_plan(&Profiles::load(context)?, context, &place.profile)?;
+    if !matches!(&plan.source, Source::StoredKeys(found) if found == place) {
+        return Err(Problem::new(format!("profile {} would take its credentials from {}", place.profile, plan.source)));
+    }
+    let secret = stores.secret(place, true, &|_| ()).map_err(|no| no.problem(place))?;
+    let credentials = StaticKeys::long_term(place, secret).credentials();
+    let answer = crate::commands::with_remote(context, |sts| sts.caller_arn(&credentials, &plan.endpoint));
+    match answer {
+        Ok(found) if found == arn => Ok(()),
+        Ok(found) => Err(Problem::new(format!("the stored keys are of {found}, not of {arn}"))),
+        Err(error) => Err(Problem::new("AWS doesn't take the stored keys").because(error)),
+    }
+}
+
+/// Says what goes before the stored keys.
+fn in_the_way(place: &Place, context: &Context) {
+    let Ok(profiles) = Profiles::load(context) else { return };
+    let Some(profile) = profiles.get(&place.profile).filter(|profile| profile.has_static_keys()) else { return };
+    say(format!(
+        "profile {} also has keys in {}, and they go first: take them out there",
+        place.profile,
+        context.shorten(&profile.origin("aws_access_key_id").file)
+    ));
+}
+
+fn from_terminal(profile: &str) -> Result<(String, Secret), Problem> {
+    let no_keys = |why| match why {
+        NoAnswer::NoTerminal => Problem::new("there is no terminal to ask for the keys on")
+            .hint("`--stdin` reads them, `--import` takes those of ~/.aws/credentials"),
+        NoAnswer::Cancelled => Problem::new("cancelled: nothing was stored"),
+    };
+    let terminal = Terminal::open().map_err(no_keys)?;
+    let id = terminal.ask(&format!("awsrole: access key id of profile {profile}: ")).map_err(no_keys)?;
+    check_id(id.trim())?;
+    let secret = terminal.ask_secret("awsrole: secret access key (not shown): ").map_err(no_keys)?;
+    Ok((id.trim().to_owned(), check_secret(secret.expose())?))
+}
+
+/// What `aws iam create-access-key` prints.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Created {
+    access_key: CreatedKey,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CreatedKey {
+    access_key_id: String,
+    secret_access_key: Zeroizing<String>,
+}
+
+fn from_stdin() -> Result<(String, Secret), Problem> {
+    let hint = "two lines, the access key id and the secret, or the JSON of `aws iam create-access-key`";
+    let mut text = Zeroizing::new(String::with_capacity(4096));
+    stdin()
+        .lock()
+        .take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(|e| Problem::new("stdin can't be read").because(e).hint(hint))?;
+    if let Ok(Created { access_key }) = serde_json::from_str(&text) {
+        check_id(&access_key.access_key_id)?;
+        return Ok((access_key.access_key_id, check_secret(&access_key.secret_access_key)?));
+    }
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let (Some(id), Some(secret), None) = (lines.next(), lines.next(), lines.next()) else {
+        return Err(Problem::new("stdin doesn't hold an access key").hint(hint));
+    };
+    check_id(id)?;
+    Ok((id.to_owned(), check_secret(secret)?))
+}
+
+/// A secret is 40 characters of base64 today; AWS reserves more.
+fn check_secret(text: &str) -> Result<Secret, Problem> {
+    let text = text.trim();
+    let fits = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    if fits && (16..=128).contains(&text.len()) {
+        return Ok(Secret::new(text));
+    }
+    Err(Problem::new("that isn't a secret access key (usually 40 letters, digits, + and /)")
+        .hint("copy it whole; AWS shows it once, when the key is made"))
+}

@@ -1,0 +1,87 @@
+//! `awsrole keys list`: which profiles have long-lived keys, and where they are. No store is opened.
+
+use std::time::{Duration, SystemTime};
+
+use awsrole_core::access_keys::{Record, Rotation};
+use awsrole_core::context::Context;
+use awsrole_core::problem::{Problem, escape};
+use awsrole_core::profiles::Profiles;
+use serde_json::json;
+
+use crate::report::{Failure, Outcome, out};
+
+pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
+    let rows = rows(context)?;
+    if json {
+        let values: Vec<_> = rows
+            .iter()
+            .map(|row| json!({"profile": row.profile, "access_key_id": row.id, "place": row.place, "stored": row.stored, "note": row.note}))
+            .collect();
+        let text = serde_json::to_string_pretty(&values).map_err(|e| Problem::new("no JSON").because(e))?;
+        out(&(text + "\n"))?;
+        return Ok(Outcome::Done);
+    }
+    let width = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max().unwrap_or_default();
+    let (profiles, ids, places) = (width(|row| &row.profile), width(|row| &row.id), width(|row| &row.place));
+    let text: String = rows
+        .iter()
+        .map(|row| {
+            let age = row.stored.as_deref().map(|time| age(time, context.now)).unwrap_or_default();
+            let note = [age.as_str(), row.note.as_deref().unwrap_or_default()].join(" ");
+            let line = format!("{:<profiles$}  {:<ids$}  {:<places$}  {}", row.profile, row.id, row.place, note.trim());
+            escape(line.trim_end()) + "\n"
+        })
+        .collect();
+    out(&text)?;
+    Ok(Outcome::Done)
+}
+
+struct Row {
+    profile: String,
+    id: String,
+    place: String,
+    /// When, as RFC 3339.
+    stored: Option<String>,
+    note: Option<String>,
+}
+
+fn rows(context: &Context) -> Result<Vec<Row>, Problem> {
+    let profiles = Profiles::load(context)?;
+    let in_files = profiles.names().into_iter().filter_map(|name| {
+        let profile = profiles.get(name).filter(|profile| profile.text("aws_session_token").is_none())?;
+        Some(Row {
+            profile: name.to_owned(),
+            id: profile.text("aws_access_key_id")?.to_owned(),
+            place: format!("{}, readable", context.shorten(&profile.origin("aws_access_key_id").file)),
+            stored: None,
+            note: None,
+        })
+    });
+    let mut rows: Vec<Row> = in_files.collect();
+    for record in Record::all(&context.paths) {
+        let in_file = rows.iter().any(|row| row.profile == record.profile && row.stored.is_none());
+        let again = format!("`awsrole keys rotate {}`", record.profile);
+        let note = match (&record.rotation, in_file) {
+            (Some(Rotation::Replaced(old)), _) => Some(format!("the old key {old} is still there: {again}")),
+            (Some(_), _) => Some(format!("a rotation isn't over: {again}")),
+            (None, true) => Some("not used: the key in the file goes first".to_owned()),
+            (None, false) => None,
+        };
+        let Record { profile, access_key_id: id, store, added, .. } = record;
+        rows.push(Row { profile, id, place: store.to_string(), stored: Some(added), note });
+    }
+    rows.sort_by(|one, other| one.profile.cmp(&other.profile));
+    Ok(rows)
+}
+
+/// How long ago, in the largest unit that says something.
+fn age(time: &str, now: SystemTime) -> String {
+    let Ok(time) = humantime::parse_rfc3339(time) else { return String::new() };
+    let seconds = now.duration_since(time).unwrap_or_default().as_secs();
+    let unit = [86_400, 3600, 60].into_iter().find(|unit| seconds >= *unit).unwrap_or(1);
+    let rounded = Duration::from_secs(seconds / unit * unit);
+    match unit {
+        86_400 => format!("{} days", seconds / 86_400),
+        _ => humantime::format_duration(rounded).to_string(),
+    }
+}

@@ -1,0 +1,37 @@
+//! `awsrole keys remove`: takes a profile's keys out of its store.
+
+use awsrole_core::access_keys::{Record, Rotation};
+use awsrole_core::context::Context;
+use awsrole_core::problem::Problem;
+
+use crate::report::{Failure, Outcome, say};
+use crate::terminal::Terminal;
+
+pub(super) fn run(profile: &str, yes: bool, context: &Context) -> Result<Outcome, Failure> {
+    let record = super::stored(context, profile)?;
+    let id = &record.access_key_id;
+    if !yes {
+        let terminal = Terminal::open().map_err(|_| {
+            Problem::new("there is no terminal to ask on whether to remove them").hint("`--yes` says so beforehand")
+        })?;
+        say(format!("the secret of {id} can't be had again from AWS, where the key stays valid"));
+        if !terminal.confirm(&format!("awsrole: remove {} for good?", record.place().name())) {
+            return Err(Problem::new("nothing was removed").into());
+        }
+    }
+    // The secret first: a record without one is told, a secret without a record would be forgotten.
+    let other = match &record.rotation {
+        Some(Rotation::Stored(other) | Rotation::Replaced(other)) => Some(record.place_of(other)),
+        Some(Rotation::Asked(_)) | None => None,
+    };
+    super::with_stores(context, |stores| {
+        for place in other.iter().chain([&record.place()]) {
+            stores.remove(place).map_err(|no| no.problem(place))?;
+        }
+        Ok::<_, Problem>(())
+    })?;
+    Record::forget(&context.paths, profile).map_err(|e| crate::commands::own_file(&e))?;
+    super::look_again(context)?;
+    say(format!("removed {id} from {}; at AWS the key stays valid", record.store));
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,141 @@
+//! The file of keys: JSON under a passphrase, in the format of the `scrypt` tool (Tarsnap's FORMAT: scrypt,
+//! AES-256 in counter mode, HMAC-SHA-256). `scrypt dec` opens it where awsrole isn't at hand.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use awsrole_core::access_keys::{NoSecret, Place};
+use awsrole_core::files::{FileError, private_dir, read_regular, write_private};
+use awsrole_core::problem::Problem;
+use awsrole_core::secret::Secret;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use scryptenc::{Decryptor, Encryptor};
+use zeroize::Zeroizing;
+
+use crate::Stores;
+
+/// scrypt's cost: 128 MiB and about half a second for each guess (OWASP's Password Storage Cheat Sheet: N = 2^17,
+/// r = 8, p = 1).
+const LOG_N: u8 = 17;
+
+/// The most that is taken from a file: 4 GiB. Somebody else's file must not take all memory.
+const MOST_LOG_N: u8 = 22;
+
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// The file. It isn't there until a first key is put into it.
+pub(crate) struct FileStore {
+    path: PathBuf,
+}
+
+/// What is in it: secrets by profile and key.
+#[derive(Default)]
+pub(crate) struct Keys(BTreeMap<String, BTreeMap<String, Secret>>);
+
+impl FileStore {
+    /// The file in awsrole's data directory.
+    pub(crate) fn in_dir(data: &Path) -> Self {
+        Self { path: data.join("keys").join("store.scrypt") }
+    }
+
+    /// Reads one key's secret.
+    pub(crate) fn secret(&self, stores: &Stores<'_>, place: &Place, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret> {
+        let bytes = self.read()?.ok_or(NoSecret::Missing)?;
+        let (keys, _) = stores.opened(false, begin, |passphrase| self.decrypted(&bytes, passphrase))?;
+        keys.0.get(&place.profile).and_then(|keys| keys.get(&place.access_key_id)).cloned().ok_or(NoSecret::Missing)
+    }
+
+    /// Changes what is in the file. Others who do the same wait.
+    pub(crate) fn change(&self, stores: &Stores<'_>, change: impl FnOnce(&mut Keys)) -> Result<(), NoSecret> {
+        let _lock = self.lock().map_err(|e| self.unusable(&e))?;
+        let (mut keys, passphrase) = match self.read()? {
+            Some(bytes) => stores.opened(false, &|_| (), |passphrase| self.decrypted(&bytes, passphrase))?,
+            None => stores.opened(true, &|_| (), |_| Ok(Keys::default()))?,
+        };
+        change(&mut keys);
+        let params = scrypt_params().map_err(|e| self.unusable(&e))?;
+        let text = keys.text();
+        let bytes = Encryptor::with_params(&text, passphrase.expose(), params).encrypt_to_vec();
+        write_private(&self.path, &bytes).map_err(|e| self.unusable(&e))
+    }
+
+    fn read(&self) -> Result<Option<Vec<u8>>, NoSecret> {
+        match read_regular(&self.path, MAX_BYTES) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(self.unusable(&FileError::new("reading", &self.path, e))),
+        }
+    }
+
+    fn decrypted(&self, bytes: &[u8], passphrase: &Secret) -> Result<Keys, NoSecret> {
+        let params = scryptenc::Params::new(bytes).map_err(|e| self.unusable(&e))?;
+        if params.log_n() > MOST_LOG_N || params.r().saturating_mul(params.p()) > 64 {
+            return Err(self.unusable(&"it would take more than 4 GiB of memory to open it"));
+        }
+        let decrypted = Decryptor::new(&bytes, passphrase.expose()).and_then(|decryptor| decryptor.decrypt_to_vec());
+        let text = match decrypted {
+            Ok(text) => Zeroizing::new(text),
+            Err(scryptenc::Error::InvalidHeaderMac(_)) => return Err(NoSecret::WrongPassphrase),
+            Err(e) => return Err(self.unusable(&e)),
+        };
+        Keys::parse(&text).ok_or_else(|| self.unusable(&"it holds something else than keys"))
+    }
+
+    /// Waits until nobody else changes the file. The lock ends with the process, however that ends.
+    fn lock(&self) -> Result<std::os::fd::OwnedFd, FileError> {
+        let path = self.path.with_extension("lock");
+        private_dir(self.path.parent().unwrap_or(Path::new("/")))?;
+        let failed = |e: rustix::io::Errno| FileError::new("locking", &path, e.into());
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+        flock(&file, FlockOperation::LockExclusive).map_err(failed)?;
+        Ok(file)
+    }
+
+    fn unusable(&self, why: &dyn std::fmt::Display) -> NoSecret {
+        NoSecret::Unusable(
+            Problem::new(format!("the file of keys {} can't be used", self.path.display()))
+                .because(why)
+                .hint("restore it from a backup, or remove it and store the keys again with `awsrole keys add`"),
+        )
+    }
+}
+
+impl Keys {
+    pub(crate) fn put(&mut self, place: &Place, secret: &Secret) {
+        let keys = self.0.entry(place.profile.clone()).or_default();
+        keys.insert(place.access_key_id.clone(), secret.clone());
+    }
+
+    pub(crate) fn remove(&mut self, place: &Place) {
+        if let Some(keys) = self.0.get_mut(&place.profile) {
+            keys.remove(&place.access_key_id);
+        }
+        self.0.retain(|_, keys| !keys.is_empty());
+    }
+
+    fn text(&self) -> Zeroizing<Vec<u8>> {
+        let plain: BTreeMap<&str, BTreeMap<&str, &str>> = self
+            .0
+            .iter()
+            .map(|(profile, keys)| {
+                (profile.as_str(), keys.iter().map(|(id, secret)| (id.as_str(), secret.expose())).collect())
+            })
+            .collect();
+        Zeroizing::new(serde_json::to_vec(&plain).unwrap_or_default())
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let plain: BTreeMap<String, BTreeMap<String, Zeroizing<String>>> = serde_json::from_slice(text).ok()?;
+        let keys = plain.into_iter().map(|(profile, keys)| {
+            (profile, keys.into_iter().map(|(id, secret)| (id, Secret::new(secret.as_str()))).collect())
+        });
+        Some(Self(keys.collect()))
+    }
+}
+
+fn scrypt_params() -> Result<scryptenc::scrypt::Params, scryptenc::scrypt::errors::InvalidParams> {
+    scryptenc::scrypt::Params::new(LOG_N, 8, 1, scryptenc::scrypt::Params::RECOMMENDED_LEN)
+}

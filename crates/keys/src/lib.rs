@@ -1,0 +1,95 @@
+//! Keeps long-lived keys: the only crate that knows the stores of secrets.
+//!
+//! Nothing of a store is touched before a key is wanted from it.
+
+mod file;
+
+use std::cell::RefCell;
+
+use awsrole_core::access_keys::{KeyStores, NoSecret, Place, StoreKind};
+use awsrole_core::context::Paths;
+use awsrole_core::problem::Problem;
+use awsrole_core::secret::Secret;
+
+use crate::file::FileStore;
+
+/// Gives the passphrase of the file of keys. A trait because a person answers.
+pub trait Passphrases {
+    /// Asks for the passphrase, or with `new` for one that shall be in force from now on. `begin` is called just
+    /// before, with the place where a person is asked.
+    fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret>;
+
+    /// Whether a store may show its own dialog. It is called just before.
+    fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), NoSecret>;
+}
+
+/// All stores of this machine.
+pub struct Stores<'a> {
+    paths: &'a Paths,
+    person: &'a dyn Passphrases,
+    /// The passphrase, once it was right: one question is enough for one command.
+    passphrase: RefCell<Option<Secret>>,
+}
+
+impl<'a> Stores<'a> {
+    /// Opens nothing.
+    #[must_use]
+    pub fn new(paths: &'a Paths, person: &'a dyn Passphrases) -> Self {
+        Self { paths, person, passphrase: RefCell::default() }
+    }
+
+    /// Puts a key into its store, in the place of one of the same name.
+    pub fn put(&self, place: &Place, secret: &Secret) -> Result<(), NoSecret> {
+        match place.store {
+            StoreKind::File => self.file().change(self, |keys| keys.put(place, secret)),
+            other => Err(elsewhere(other)),
+        }
+    }
+
+    /// Removes a key from its store; one that isn't there is as good as removed.
+    pub fn remove(&self, place: &Place) -> Result<(), NoSecret> {
+        match place.store {
+            StoreKind::File => self.file().change(self, |keys| keys.remove(place)),
+            other => Err(elsewhere(other)),
+        }
+    }
+
+    fn file(&self) -> FileStore {
+        FileStore::in_dir(&self.paths.data)
+    }
+
+    /// The passphrase that opens, asked for once; `fits` says whether it does.
+    fn opened<T>(
+        &self,
+        new: bool,
+        begin: &dyn Fn(&str),
+        fits: impl Fn(&Secret) -> Result<T, NoSecret>,
+    ) -> Result<(T, Secret), NoSecret> {
+        let known = self.passphrase.borrow().clone();
+        let passphrase = match known {
+            Some(passphrase) => passphrase,
+            None => self.person.passphrase(new, begin)?,
+        };
+        let opened = fits(&passphrase)?;
+        self.passphrase.replace(Some(passphrase.clone()));
+        Ok((opened, passphrase))
+    }
+}
+
+impl KeyStores for Stores<'_> {
+    fn secret(&self, place: &Place, ask: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret> {
+        match place.store {
+            StoreKind::File if !ask && self.passphrase.borrow().is_none() => Err(NoSecret::NotNow),
+            StoreKind::File => self.file().secret(self, place, begin),
+            other => Err(elsewhere(other)),
+        }
+    }
+}
+
+/// A store of another system.
+fn elsewhere(store: StoreKind) -> NoSecret {
+    NoSecret::Unusable(
+        Problem::new(format!("there is no such store on this system: {store}"))
+            .hint("`[keys] store = \"file\"` in your config.toml keeps keys in a file under a passphrase"),
+    )
+}

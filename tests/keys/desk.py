@@ -1,0 +1,86 @@
+"""What the tests of stored keys share: a home whose keys can be moved, and commands that are answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pexpect
+
+from support.local_sts import allow, binary
+from support.world import ALICE, BYSTANDER, FIXTURE, HERE, Result, World
+
+PASSPHRASE = "correct horse bättery"
+SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
+KEY, SECRET = ALICE["access_key_id"], ALICE["secret_access_key"]
+OWNER = {**ALICE, "policy": allow(["sts:*", "iam:*"], "*")}
+ADMIN_POLICY = allow("iam:*", "*")
+
+# The questions, as patterns, and their usual answers.
+OPEN = ("passphrase of the file of keys: ", PASSPHRASE)
+NEW = [("a new passphrase for the file of keys: ", PASSPHRASE), ("once more: ", PASSPHRASE)]
+
+CREDENTIALS = """\
+# keys of mine
+[default]
+aws_access_key_id = {bystander[access_key_id]}
+aws_secret_access_key = {bystander[secret_access_key]}
+
+[jump] ; work
+# from 2024
+aws_access_key_id={alice[access_key_id]}
+aws_secret_access_key={alice[secret_access_key]}
+cli_pager =
+"""
+WITHOUT = "\n".join(line for line in CREDENTIALS.split("\n") if "{alice" not in line)
+
+
+class Desk(World):
+    """Use it as a context manager."""
+
+    def __init__(self, root: Path, fixture: dict | None = None):
+        super().__init__(root, fixture or {**FIXTURE, "user": [OWNER, BYSTANDER]})
+        self.credentials = self.write(".aws/credentials", CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER))
+        self.credentials.chmod(0o600)
+        self.write(".config/awsrole/config.toml", '[keys]\nstore = "file"\n')
+        self.secrets.add(PASSPHRASE)
+
+    def empty_handed(self) -> str:
+        """Takes alice's keys out of the file by hand; returns what is left."""
+        left = WITHOUT.format(bystander=BYSTANDER)
+        self.credentials.write_text(left)
+        return left
+
+    def asked(self, *words: object, answers: list[tuple[str, str]], cwd: Path | None = None,
+              env: dict[str, str] | None = None) -> Result:
+        """Runs awsrole on a terminal; each question must come, in this order, and gets its answer."""
+        where = cwd or self.home
+        child = pexpect.spawn(str(binary("awsrole")), [str(word) for word in words], cwd=str(where), timeout=60,
+                              env=self.environment(**{"PWD": str(where), **(env or {})}), encoding="utf-8", echo=False)
+        said = ""
+        for question, answer in answers:
+            child.expect_exact(question)
+            said += child.before + question
+            child.send(answer + "\r")
+        child.expect(pexpect.EOF)
+        said += child.before
+        child.close()
+        assert "panicked" not in said
+        assert not any(secret in said for secret in self.secrets), "a secret on the terminal"
+        return Result(child.exitstatus if child.exitstatus is not None else -1, said, said)
+
+    def stored(self) -> dict:
+        """What `keys list` says of alice's profile."""
+        rows = self.awsrole("keys", "list", "--json").json
+        return next(row for row in rows if row["profile"] == "jump" and row["stored"])
+
+    def import_keys(self) -> None:
+        """Moves alice's keys from the file into the store."""
+        result = self.asked("keys", "add", "jump", "--import", "--take-out", answers=NEW)
+        assert result.code == 0, result.err
+        self.sts.reset()
+
+    def no_secret_in_files(self) -> None:
+        """No file below the home holds alice's secret."""
+        for path in self.home.rglob("*"):
+            if path.is_file():
+                assert SECRET.encode() not in path.read_bytes(), path

@@ -1,0 +1,21 @@
+"""The commands of docs/keys.md."""
+
+from pathlib import Path
+
+from desk import NEW, OPEN
+
+DOCUMENT = Path(__file__).parents[2] / "docs/keys.md"
+ANSWERS = {
+    "awsrole keys add jump --import": [*NEW, ("out of ~/.aws/credentials? [y/N] ", "y")],
+    "awsrole keys list": [],
+    "awsrole keys remove jump": [("for good? [y/N] ", "y"), OPEN],
+}
+
+
+def test_the_commands_of_the_document(desk):
+    block = DOCUMENT.read_text().split("<!-- test: keys -->\n```sh\n")[1].split("```")[0]
+    lines = [line.split("#")[0].strip() for line in block.splitlines()]
+    assert lines == list(ANSWERS)
+    for line in lines:
+        result = desk.asked(*line.split()[1:], answers=ANSWERS[line])
+        assert result.code == 0, result.err

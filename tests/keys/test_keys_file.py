@@ -1,0 +1,170 @@
+"""Long-lived keys in a file under a passphrase: stored, used, listed, removed, and taken out of ~/.aws/credentials."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from desk import CREDENTIALS, KEY, NEW, OPEN, PASSPHRASE, SECRET, WITHOUT
+
+from support.terminal import need
+from support.world import ALICE, BYSTANDER, DEPLOY
+
+
+def test_import_moves_the_keys_and_nothing_else(desk):
+    desk.credentials.chmod(0o640)
+    real = desk.home / "elsewhere"
+    shutil.move(desk.credentials, real)
+    desk.credentials.symlink_to("../elsewhere")
+    result = desk.asked("keys", "add", "jump", "--import",
+                        answers=[*NEW, ("take the two lines of profile jump out of ~/.aws/credentials? [y/N] ", "y")])
+    assert result.code == 0, result.err
+    assert f"stored {KEY} of arn:aws:iam::111111111111:user/alice in the file of keys" in result.out
+    assert desk.credentials.read_text() == WITHOUT.format(bystander=BYSTANDER)
+    assert desk.credentials.is_symlink() and real.stat().st_mode & 0o777 == 0o640
+    desk.no_secret_in_files()
+    assert desk.stored()["access_key_id"] == KEY
+    # Asked before they were stored, and again with what the store gave and the profile as it is now.
+    assert [call["access_key_id"] for call in desk.sts.calls("GetCallerIdentity")] == [KEY, KEY]
+
+
+@pytest.mark.parametrize("answer", ["", "n", "nonsense"])
+def test_import_leaves_the_file_unless_told(desk, answer):
+    question = ("take the two lines of profile jump out of ~/.aws/credentials? [y/N] ", answer)
+    result = desk.asked("keys", "add", "jump", "--import", answers=[*NEW, question])
+    assert result.code == 0 and "the keys also stay in ~/.aws/credentials" in result.out
+    assert desk.credentials.read_text() == CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER)
+    found = desk.awsrole("doctor").out
+    assert "profile jump has keys in ~/.aws/credentials and in the file of keys: the file's go first" in found
+    assert "not used: the key in the file goes first" in desk.awsrole("keys", "list").out
+    # The file's keys go first: no question.
+    shop = desk.project("shop", DEPLOY, allow=True)
+    assert desk.awsrole("exec", "--", "true", cwd=shop).code == 0
+
+
+def test_keys_that_do_not_work_stay_in_the_file(desk):
+    """AWS answers at first, and not any more when the file has been changed."""
+    before = desk.credentials.read_text()
+    desk.sts.fault(action="GetCallerIdentity", latency_ms=0, times=1)
+    refusal = {"status": 403, "code": "InvalidClientTokenId", "message": "The security token is invalid."}
+    child = desk.asked("keys", "add", "jump", "--import", answers=[
+        *NEW, ("out of ~/.aws/credentials? [y/N] ", "n")])
+    assert child.code == 0
+    desk.sts.fault(action="GetCallerIdentity", error=refusal)
+    result = desk.awsrole("keys", "add", "jump", "--import", "--take-out", "--replace")
+    assert result.code == 4 and f"AWS doesn't take {KEY}, so nothing was stored" in result.err
+    assert desk.credentials.read_text() == before
+    assert [path.name for path in desk.credentials.parent.iterdir() if "before" in path.name] == []
+
+
+def test_an_hourly_role_opens_the_store_once_in_twelve_hours(desk):
+    desk.import_keys()
+    shop, build = desk.project("shop", DEPLOY, allow=True), desk.project(
+        "build", DEPLOY.replace("222222222222:role/Deploy", "111111111111:role/Build"), allow=True)
+    locked = desk.awsrole("exec", "--", "true", cwd=shop)
+    assert locked.code == 4 and "the file of keys is locked, and profile jump needs its keys" in locked.err
+    assert desk.sts.calls() == []
+    assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0
+    # The session of the keys serves every role, without a terminal.
+    assert desk.awsrole("exec", "--", "true", cwd=build).code == 0
+    assert desk.awsrole("credential-process", cwd=shop).code == 0
+    desk.sts.fault(action="AssumeRole", lifetime_seconds=1)
+    assert desk.awsrole("refresh", cwd=build).code == 0
+    desk.awsrole("exec", "--", "true", cwd=build)
+    assert {"GetSessionToken": 1, "AssumeRole": 3}.items() <= desk.sts.counts().items()
+    desk.no_secret_in_files()
+
+
+def test_a_session_without_a_role(desk):
+    desk.import_keys()
+    shop = desk.project("shop", 'profile = "jump"\n', allow=True)
+    assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0
+    assert desk.sts.counts() == {"GetSessionToken": 1, "connections": 1}
+
+
+def test_add_asks_on_the_terminal(desk):
+    desk.empty_handed()
+    result = desk.asked("keys", "add", "jump", answers=[
+        ("access key id of profile jump: ", KEY), ("secret access key (not shown): ", SECRET), *NEW])
+    assert result.code == 0, result.err
+    assert desk.stored()["access_key_id"] == KEY
+    again = desk.awsrole("keys", "add", "jump", "--stdin")
+    assert again.code == 1 and "profile jump has keys in the file of keys already" in again.err
+
+
+@pytest.mark.parametrize("text", [
+    f"{KEY}\n{SECRET}\n",
+    json.dumps({"AccessKey": {"UserName": "a", "AccessKeyId": KEY, "Status": "Active", "SecretAccessKey": SECRET}}),
+])
+def test_add_reads_stdin(desk, text):
+    desk.empty_handed()
+    desk.write("input", text)
+    # The passphrase still comes from the terminal.
+    desk.write("run", f'exec "$1" keys add jump --stdin < {desk.home}/input\n')
+    from support.local_sts import binary
+    import pexpect
+    child = pexpect.spawn("/bin/sh", [str(desk.home / "run"), "awsrole"], env=desk.environment(
+        PATH=f"{binary('awsrole').parent}:/usr/bin:/bin"), encoding="utf-8", timeout=60, cwd=str(desk.home))
+    for question, answer in NEW:
+        child.expect_exact(question)
+        child.send(answer + "\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0, child.before
+    assert desk.stored()["access_key_id"] == KEY
+
+
+def test_passphrases(desk):
+    short = desk.asked("keys", "add", "jump", "--import", answers=[(NEW[0][0], "seven77")])
+    assert short.code == 1 and "a passphrase needs 8 characters or more" in short.err
+    differ = desk.asked("keys", "add", "jump", "--import", answers=[NEW[0], (NEW[1][0], "something else")])
+    assert differ.code == 1 and "the two passphrases differ" in differ.err
+    assert not (desk.home / ".local/share/awsrole/keys/store.scrypt").exists()
+    desk.import_keys()
+    shop = desk.project("shop", DEPLOY, allow=True)
+    wrong = desk.asked("exec", "--", "true", answers=[(OPEN[0], "wrong horse")], cwd=shop)
+    assert wrong.code == 4 and "that isn't the passphrase of the file of keys" in wrong.err
+    # It isn't remembered as a failure.
+    assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0
+
+
+def test_remove(desk):
+    desk.import_keys()
+    assert "nothing was removed" in desk.asked("keys", "remove", "jump", answers=[("for good? [y/N] ", "n")]).err
+    assert desk.awsrole("keys", "remove", "jump").code == 1
+    removed = desk.asked("keys", "remove", "jump", "--yes", answers=[OPEN])
+    assert removed.code == 0 and f"removed {KEY}" in removed.out
+    shop = desk.project("shop", DEPLOY, allow=True)
+    gone = desk.awsrole("exec", "--", "true", cwd=shop)
+    assert "profile `jump` has no credentials" in gone.err and "`awsrole keys add jump`" in gone.err
+    assert "no keys are stored for profile jump" in desk.awsrole("keys", "remove", "jump").err
+
+
+def test_a_broken_store_and_a_broken_record_are_told(desk):
+    desk.import_keys()
+    shop = desk.project("shop", DEPLOY, allow=True)
+    store = desk.home / ".local/share/awsrole/keys/store.scrypt"
+    assert store.stat().st_mode & 0o777 == 0o600
+    whole = store.read_bytes()
+    store.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    broken = desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop)
+    assert "can't be used" in broken.err
+    store.unlink()
+    assert desk.awsrole("refresh", cwd=shop).code == 0
+    gone = desk.asked("exec", "--", "true", answers=[], cwd=shop)
+    assert f"the file of keys has no keys {KEY} of profile jump" in gone.err
+    record = next(store.parent.glob("*.json"))
+    record.write_text("{")
+    told = desk.awsrole("exec", "--", "true", cwd=shop)
+    assert "what is stored for profile jump can't be read" in told.err
+
+
+def test_the_scrypt_tool_opens_the_file(desk):
+    """The format isn't ours alone."""
+    need("scrypt")
+    desk.import_keys()
+    store = desk.home / ".local/share/awsrole/keys/store.scrypt"
+    done = subprocess.run(["scrypt", "dec", "-P", str(store)], input=PASSPHRASE.encode() + b"\n", capture_output=True)
+    assert json.loads(done.stdout) == {"jump": {KEY: SECRET}}, done.stderr
