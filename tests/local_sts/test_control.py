@@ -68,6 +68,11 @@ def test_record_holds_what_was_asked_and_no_secret(server):
     assert server.calls() == [] and server.counts() == {"connections": 0}
 
 
+def test_whose_a_session_is(server):
+    issued = client(server).assume_role(RoleArn=ROLE, RoleSessionName="one")
+    assert server.sessions() == {issued["Credentials"]["AccessKeyId"]: issued["AssumedRoleUser"]["Arn"]}
+
+
 def test_a_kept_connection_counts_once(server):
     kept = client(server)
     for _ in range(3):

@@ -78,6 +78,12 @@ def test_half_an_answer(world, shop, says):
     says()
 
 
+def test_answer_has_ended(world, shop, says):
+    """The session that comes has ended already, as after a night's sleep between question and answer."""
+    world.sts.fault(lifetime_seconds=1, clock_offset_seconds=-200)
+    says()
+
+
 def test_captive_portal(shop, says):
     """The hotel's network answers instead of STS."""
     with server(lambda _: (200, "<html>Please sign in to our network</html>")) as url:

@@ -283,6 +283,10 @@ class LocalSts:
         """How often each action was called, and over how many `connections`."""
         return self._control("GET", "counts")
 
+    def sessions(self) -> dict[str, str]:
+        """Whose each session is that was ever issued: ARNs by access key id."""
+        return self._control("GET", "sessions")
+
     def reset(self) -> None:
         """Forgets the calls so far."""
         self._control("DELETE", "calls")

@@ -30,6 +30,9 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// What entries are called after.
 const SESSION: &str = "session";
 
+/// How long an entry may take to be written: what is older was left by a process that was killed.
+const UNFINISHED_FOR: Duration = Duration::from_secs(600);
+
 /// The entries of one user.
 pub struct Cache {
     dir: PathBuf,
@@ -165,6 +168,7 @@ impl Cache {
     /// a token aren't stored.
     pub fn store(&self, key: &str, credentials: &Credentials) -> Result<(), FileError> {
         self.write(key, credentials, false)?;
+        files::sweep(&self.dir, credentials.issued.checked_sub(UNFINISHED_FOR).unwrap_or(UNIX_EPOCH));
         files::remove(&self.path(key, "failure"))
     }
 
@@ -193,6 +197,7 @@ impl Cache {
         if self.dir.is_dir() {
             self.vault.forget()?;
         }
+        files::sweep(&self.dir, now);
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let path = entry.path();
             if let (Some(key), Some(SESSION)) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) {

@@ -4,6 +4,10 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// How the names of files begin that aren't finished.
+const UNFINISHED: &str = ".new-";
 
 /// An operation on a file that failed, with the file's name.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +64,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
     // tempfile would name its own file beside the one that is meant.
-    let file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir).map_err(|e| failed(e.kind().into()))?;
+    let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir).map_err(|e| failed(e.kind().into()))?;
     file.as_file().write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
@@ -72,11 +76,24 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let mode = fs::Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new().prefix(".new-").permissions(mode).tempfile_in(dir)?;
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).permissions(mode).tempfile_in(dir)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|e| e.error)?;
     Ok(())
+}
+
+/// Removes what processes left in a directory that were killed while they wrote, if it was written
+/// before a time: a younger one may still be finished.
+pub fn sweep(dir: &Path, before: SystemTime) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let unfinished = entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+        let written = || entry.metadata().and_then(|found| found.modified());
+        if unfinished && written().is_ok_and(|time| time < before) {
+            // What can't be removed harms nobody but by its size.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Removes a file; one that isn't there is as good as removed.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::access_keys::{KeyStores, Place};
 use crate::advice;
 use crate::cache::{Cache, Entry, FailureKind, Lock, LockError, Patience};
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, rfc3339};
 use crate::files::FileError;
 use crate::mfa::{Authenticator, Code, NoCode, Question};
 use crate::pin;
@@ -291,6 +291,10 @@ impl<'a> Walk<'a> {
             None => self.ask_source()?,
             Some(index) => self.call(index, key)?,
         };
+        // The machine may have slept over the answer.
+        if credentials.remaining(self.now()) <= LAST_SECOND {
+            return Err(self.over(&credentials));
+        }
         let last = count == self.plan.steps.len();
         if last && credentials.arn.is_none() && self.plan.pin.is_some() {
             credentials.arn = Some(self.caller_arn(&credentials)?);
@@ -437,6 +441,15 @@ impl<'a> Walk<'a> {
             let problem = Problem::new(format!("{} can't be checked against account_id", self.plan.source));
             Failed::remembered(problem.because(error), FailureKind::Transient)
         })
+    }
+
+    fn over(&self, credentials: &Credentials) -> Failed {
+        let title = self.plan.title();
+        let ended = credentials.expiration.map(rfc3339).unwrap_or_default();
+        let problem = Problem::new(format!("what came for {title} had ended before it could be used"))
+            .because(format!("its end is {ended}, and by this machine's clock it is {}", rfc3339(self.now())))
+            .hint("see that the clock is right (`timedatectl`); `awsrole refresh` asks again");
+        Failed::remembered(problem, FailureKind::Transient)
     }
 
     fn locked_out(&self, error: LockError) -> Failed {

@@ -78,6 +78,7 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
     let mut state = station.state();
     match (request.method.as_str(), what) {
         ("GET", "calls") => json(state.calls.all()),
+        ("GET", "sessions") => json(&state.sessions.arns()),
         ("GET", "counts") => json(&state.calls.counts()),
         ("DELETE", "calls") => {
             state.calls.reset();

@@ -1,6 +1,6 @@
 //! Issued credentials, and what each of them stands for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -119,6 +119,11 @@ impl Sessions {
     /// The session that this key belongs to.
     pub(crate) fn find(&self, access_key_id: &str) -> Option<&(Credentials, Holder)> {
         self.0.get(access_key_id)
+    }
+
+    /// Whose each session is, by its access key id.
+    pub(crate) fn arns(&self) -> BTreeMap<&str, &str> {
+        self.0.iter().map(|(id, (_, holder))| (id.as_str(), holder.arn())).collect()
     }
 
     /// Ends one session or all of them; returns how many weren't over yet.

@@ -1,0 +1,139 @@
+"""Fifty shells all day long: no command is ever started with foreign credentials, nor with expired ones.
+
+    tests/run soak                                   two minutes
+    tests/run soak -- --seconds 1800 --seed 7        what stands after -- is this program's
+
+Sessions live for 20 seconds. In real shells over several projects someone types: changes directory, runs commands,
+refreshes, logs out; files are edited, allowed and denied elsewhere; STS refuses, hangs and has wrong clocks; processes
+of awsrole are killed. Each command that is started writes down its environment, which is held against what the
+directory's file asked for at that time, and against whom STS gave the session to. bash before 5.3 can't look before a
+command, so that an expired session is only counted there.
+
+The exit code is 1 if anything was wrong; then it is shown, with the seed that draws the same acts again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/soak")]
+for name in [name for name in os.environ if name.startswith(("AWS_", "AWSROLE_")) and name != "AWSROLE_TEST_BIN_DIR"]:
+    del os.environ[name]
+os.environ.setdefault("AWSROLE_TEST_BIN_DIR", str(ROOT / "target/debug"))
+
+from person import Ledger, Person, Violation  # noqa: E402
+from projects import fixture, roles, settle  # noqa: E402
+from weather import Weather, renewals  # noqa: E402
+
+from support.local_sts import binary  # noqa: E402
+from support.terminal import SHELLS  # noqa: E402
+from support.world import World  # noqa: E402
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tests/soak", description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=120, help="how long; default: 120")
+    parser.add_argument("--shells", type=int, default=50, help="how many shells; default: 50")
+    parser.add_argument("--pace", type=float, default=3, help="seconds between two commands of a shell; default: 3")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="draws the same acts again")
+    wanted = parser.parse_args()
+    print(f"soak: {wanted.shells} shells for {wanted.seconds:.0f} s, seed {wanted.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="awsrole-soak-") as root, \
+            World(Path(root), fixture([role for own in roles() for role in own])) as world:
+        return soak(world, wanted)
+
+
+def soak(world: World, wanted: argparse.Namespace) -> int:
+    # So that a hanging STS costs no more than a slow one.
+    world.write(".config/awsrole/config.toml", "[limits]\nconnect = '2s'\nwhole = '3s'\n")
+    link_program(world)
+    ledger, over = Ledger(world), threading.Event()
+    places = settle(world)
+    weather = Weather(wanted.seed, world, ledger, places, over)
+    people: list[Person] = []
+    try:
+        for number in range(wanted.shells):
+            people.append(Person(number, SHELLS[number % 3], wanted.seed, wanted.pace, ledger, places, over))
+        for thread in [weather, *people]:
+            thread.start()
+        over.wait(wanted.seconds)
+        over.set()
+        for thread in [weather, *people]:
+            thread.join(120)
+        failed = [(one.name, one.failed) for one in [weather, *people] if one.failed]
+        if not failed:
+            failed = afterwards(world, weather, people)
+    finally:
+        for one in people:
+            one.terminal.close()
+    show(world, ledger)
+    for name, why in failed:
+        print(f"\n{name}: {why if isinstance(why, Violation) else repr(why)}")
+        for one in people:
+            if one.name == name:
+                print("\n".join(["  what was typed there:", *one.lines]))
+        print("\n".join(["  what happened around:", *weather.lines[-25:]]))
+    if failed:
+        print(f"\nsoak: wrong; --seed {wanted.seed} draws the same acts again")
+    return 1 if failed else 0
+
+
+def link_program(world: World) -> None:
+    """Puts awsrole into the PATH of the home's shells."""
+    folder = world.home / "bin"
+    folder.mkdir()
+    (folder / "awsrole").symlink_to(binary("awsrole"))
+    os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
+
+
+def afterwards(world: World, weather: Weather, people: list[Person]) -> list[tuple[str, Exception]]:
+    """When all is well again, every shell has its role again, and nothing is left of what was killed."""
+    weather.good_again()
+    # For five seconds a failure is believed to be the answer to several shells at once.
+    time.sleep(6)
+    failed: list[tuple[str, Exception]] = []
+    for one in people:
+        try:
+            one.comes_back(weather.projects[one.random.randrange(len(weather.projects))])
+        except Violation as why:
+            failed.append((one.name, why))
+    end = time.monotonic() + 30
+    while renewals(world.home) and time.monotonic() < end:
+        time.sleep(0.2)
+    if left := renewals(world.home):
+        failed.append(("afterwards", Violation(f"renewals that never end: {left}")))
+    for lock in world.entries("lock"):
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                failed.append(("afterwards", Violation(f"{lock.name} is held by nobody who is there")))
+    return failed
+
+
+def show(world: World, ledger: Ledger) -> None:
+    """What it was, in figures."""
+    counts, calls = ledger.counts, world.assumed()
+    granted = sum(call["outcome"] == "OK" for call in calls)
+    by_shell = ", ".join(f"{counts[f'checked in {shell}']} in {shell}" for shell in SHELLS)
+    print(f"""\
+  commands checked   {counts["checked"]} ({by_shell}); {counts["not started"]} weren't started
+  they held          {counts["role"]} the role, {counts["closed"]} nothing (closed), {counts["outer"]} the outer environment
+  expired            {counts["expired in bash"]} in bash, which has no hook before a command; elsewhere that is a failure
+  STS calls          {len(calls)}, {granted} of them granted; {counts["renewals seen"]} times a shell went on with a newer session
+  faults             {counts["faults"]} of STS, {counts["kills"]} processes killed
+  acts elsewhere     {counts["edits"]} edits, {counts["allow"]} allow, {counts["deny"]} deny
+  acts in shells     {counts["refresh"]} refresh, {counts["logout"] + counts["logout --all"]} logout""", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
