@@ -2,7 +2,7 @@
 //! parent exported. It holds no secret and no digest of one.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -200,10 +200,12 @@ impl Outer {
     /// Takes away what awsrole exported, and nothing that a person changed since.
     #[must_use]
     pub fn of(env: &Env) -> Self {
-        let Some(text) = env.text(NAME) else {
-            return Self { env: env.clone(), adopt: Vec::new(), role: None };
-        };
         let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None };
+        let Some(text) = env.0.get(OsStr::new(NAME)) else {
+            return outer;
+        };
+        // What isn't UTF-8 is as foreign as what isn't ours.
+        let text = text.to_str().unwrap_or_default();
         if text == CLOSED {
             for name in CLOSED_SET {
                 let ours = if name == "AWS_EC2_METADATA_DISABLED" { "true" } else { NO_ROLE };

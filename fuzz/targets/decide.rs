@@ -1,0 +1,65 @@
+//! A project's file and both AWS files, from bytes to plans: `config NUL credentials NUL .awsrole.toml`.
+//!
+//! Held: no panic; an error is one line that a terminal can show, and says no secret of the credentials file.
+#![no_main]
+
+#[path = "home.rs"]
+mod home;
+
+use awsrole_core::profiles::Profiles;
+use awsrole_core::summary::summarize;
+use awsrole_core::trust::{Approvals, Verdict, vet};
+use awsrole_core::user_config::UserConfig;
+use awsrole_core::{config, discover, problem, resolve};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let mut parts = data.splitn(3, |byte| *byte == 0);
+    let [aws_config, credentials, file] = [(); 3].map(|()| parts.next().unwrap_or_default());
+    let context =
+        home::context(&[(".aws/config", aws_config), (".aws/credentials", credentials), ("p/.awsrole.toml", file)]);
+    let mut secrets = home::secrets(credentials);
+    // What stands elsewhere too may be said from there.
+    let all = String::from_utf8_lossy(data);
+    secrets.retain(|secret| all.matches(secret.as_str()).count() == 1);
+    let harmless = |problem: &problem::Problem| {
+        let text = problem.to_string();
+        assert!(text.lines().count() <= 40 && !text.contains('\u{1b}'), "{text:?}");
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "a secret in {text:?}");
+        }
+    };
+    let path = context.dir.join(".awsrole.toml");
+    let profiles = match Profiles::load(&context) {
+        Ok(profiles) => profiles,
+        Err(problem) => return harmless(&problem),
+    };
+    for name in profiles.names() {
+        if let Err(problem) = resolve::check_profile(&profiles, &context, name) {
+            harmless(&problem);
+        }
+    }
+    let read = match discover::read(&path) {
+        Ok(read) => read,
+        Err(problem) => return harmless(&problem),
+    };
+    let parsed = match config::Config::parse(&read) {
+        Ok(parsed) => parsed,
+        Err(problem) => return harmless(&problem),
+    };
+    let _ = summarize(&parsed, &profiles, &Default::default());
+    let approvals = Approvals::below(&context.paths.data);
+    approvals.allow(&read).expect("an approval can be written");
+    let (Verdict::Allowed(allowed), _) = vet(&[path], &approvals, &UserConfig::default()) else {
+        panic!("what was allowed must count");
+    };
+    for name in [None].into_iter().chain(parsed.role_names().map(Some)) {
+        match resolve::plan(&allowed, name, &profiles, &context) {
+            Ok(plan) => {
+                let shown = plan.notices.join("\n");
+                assert!(!secrets.iter().any(|secret| shown.contains(secret.as_str())), "a secret in {shown}");
+            }
+            Err(problem) => harmless(&problem),
+        }
+    }
+});

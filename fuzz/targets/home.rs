@@ -1,0 +1,35 @@
+//! A home of this process alone, with the files that a target wants.
+
+use std::fs;
+use std::time::{Duration, UNIX_EPOCH};
+
+use awsrole_core::context::{Context, Env, Paths};
+
+/// Writes the files below a home, and makes a context in its folder `p`.
+pub fn context(files: &[(&str, &[u8])]) -> Context {
+    let home = std::env::temp_dir().join(format!("awsrole-fuzz-{}", std::process::id()));
+    let _ = fs::remove_dir_all(home.join("data"));
+    for folder in ["p", ".aws"] {
+        fs::create_dir_all(home.join(folder)).expect("a folder for the run");
+    }
+    for (name, content) in files {
+        fs::write(home.join(name), content).expect("a file of the run");
+    }
+    let paths = Paths {
+        config: home.join("config"),
+        data: home.join("data"),
+        state: home.join("state"),
+        cache: home.join("cache"),
+        home: home.clone(),
+    };
+    Context { dir: home.join("p"), env: Env::default(), now: UNIX_EPOCH + Duration::from_secs(1_900_000_000), paths }
+}
+
+/// The values of the lines that hold a secret, if they are long enough not to occur by chance.
+#[allow(dead_code, reason = "not every target has secrets")]
+pub fn secrets(credentials: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(credentials);
+    let values = text.lines().filter_map(|line| line.split_once('='));
+    let secret = values.filter(|(key, _)| matches!(key.trim(), "aws_secret_access_key" | "aws_session_token"));
+    secret.map(|(_, value)| value.trim().to_owned()).filter(|value| value.len() >= 12 && !value.contains(' ')).collect()
+}

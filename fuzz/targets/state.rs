@@ -1,0 +1,34 @@
+//! AWSROLE_STATE as anybody may set it, beside variables: `VALUE NUL NAME=VALUE NUL …`.
+//!
+//! Held: no panic; whatever it says, only awsrole's own variables change.
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use awsrole_core::context::Env;
+use awsrole_core::state::Outer;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let mut parts = data.split(|byte| *byte == 0);
+    let text = OsString::from_vec(parts.next().unwrap_or_default().to_vec());
+    let mut env = BTreeMap::from([("PATH".into(), "/bin".into()), ("LD_PRELOAD".into(), "".into())]);
+    for part in parts {
+        let at = part.iter().position(|byte| *byte == b'=').unwrap_or(part.len());
+        let (name, value) = (&part[..at], part.get(at + 1..).unwrap_or_default());
+        env.insert(OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec()));
+    }
+    env.insert("AWSROLE_STATE".into(), text);
+    let outer = Outer::of(&Env(env.clone()));
+    assert!(!outer.env.has("AWSROLE_STATE"));
+    for name in env.keys().chain(outer.env.0.keys()) {
+        let known = name.to_str().is_some_and(|name| name.starts_with("AWS") || name == "SECRET_ACCESS_KEY");
+        assert!(known || env.get(name) == outer.env.0.get(name), "{name:?} was changed");
+    }
+    for (name, value) in &outer.env.0 {
+        let text = value.to_str().unwrap_or_default();
+        assert!(!text.contains("awsrole-no-role") || env.get(name) == Some(value), "a placeholder came out");
+    }
+});
