@@ -13,6 +13,8 @@ esac
 
 __awsrole_bin=@BIN@
 __awsrole_generation_file=@GENERATION@
+__awsrole_expired="awsrole: the role in this shell has expired: this command may be refused, the next prompt renews it
+"
 
 # --- names -----------------------------------------------------------------------------------------------------------
 
@@ -39,6 +41,7 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_depth=1       # how many of the files count
   __awsrole_deadline=0    # when to ask again, in epoch seconds; 0: never
   __awsrole_since=0       # when that was said: an earlier time of day is a clock that was set back
+  __awsrole_ends=0        # when the role in force ends, in epoch seconds; 0: none, or it has no end
   __awsrole_file='' __awsrole_in_force='' __awsrole_direnv='' __awsrole_at=''
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
 fi
@@ -249,7 +252,7 @@ __awsrole_undo() {
   for name in "${!__awsrole_prior[@]}"; do
     if __awsrole_intact "$name"; then __awsrole_restore "$name"; fi
   done
-  __awsrole_prior=() __awsrole_ours=() __awsrole_lifted=()
+  __awsrole_prior=() __awsrole_ours=() __awsrole_lifted=() __awsrole_ends=0
 }
 
 # --- the user's own hand ---------------------------------------------------------------------------------------------
@@ -282,7 +285,7 @@ __awsrole_mind_changes() {
     esac; fi
   done
   if ! \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then \builtin return 0; fi
-  __awsrole_state=hands-off
+  __awsrole_state=hands-off __awsrole_ends=0
   __awsrole_look 1
   if \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file"; then
     __awsrole_say "$changed was changed by hand: awsrole keeps its hands off here until \`awsrole refresh\` or until you leave"
@@ -326,7 +329,8 @@ __awsrole_sync() {
 
   __awsrole_pending=1
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
-    answer=$("$__awsrole_bin" "${arguments[@]}" -- "${__awsrole_files[@]}" </dev/null)
+    # (`exec`: bash would fork twice.)
+    answer=$(\builtin exec "$__awsrole_bin" "${arguments[@]}" -- "${__awsrole_files[@]}" </dev/null)
     # A syntax error would quote the line, and with it a secret.
     \builtin eval "$answer" 2>/dev/null
     problem="no complete answer: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
@@ -362,6 +366,7 @@ __awsrole_done() { # STATE DEADLINE DEPTH
   __awsrole_state=$1 __awsrole_depth=$3 __awsrole_in_force=$__awsrole_sum __awsrole_pending=''
   __awsrole_read_clock
   __awsrole_since=$__awsrole_now
+  case ${AWSROLE_EXPIRES-} in '' | *[!0-9]*) ;; *) __awsrole_ends=$AWSROLE_EXPIRES ;; esac
   if [[ $1 == closed ]]; then __awsrole_close; fi
   if (($2)) || [[ $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
@@ -389,6 +394,7 @@ __awsrole_hook() { # prompt | cd | typed
   fi
   __awsrole_remember
   __awsrole_mind_direnv
+  __awsrole_mind_ps0
 }
 
 # direnv loads and unloads at the prompt and must find the environment that it left: so awsrole's values are lifted off
@@ -451,7 +457,15 @@ __awsrole_moved() {
 }
 
 # While the prompt sat there, the role may have fallen due. Only bash 5.3 can run this in the shell itself, from PS0; in
-# an older one the next `cd` or prompt sees to it, because a DEBUG trap would be in the way of the user's own.
+# an older one the next `cd` or prompt sees to it, because a DEBUG trap would be in the way of the user's own. But PS0 can
+# warn there without a process: it shows nothing of a text, or all of it. `\D{%s}` is the time.
+__awsrole_mind_ps0() { # The user may have set it since.
+  if [[ ${PS0-} == *__awsrole_* ]] || ! \builtin shopt -q promptvars; then \builtin return 0; fi
+  # shellcheck disable=SC2016 # expanded before each command
+  if __awsrole_bash 503; then PS0=${PS0-}'${ __awsrole_before_command; }'
+  else PS0=${PS0-}'${__awsrole_expired:0:(__awsrole_ends && \D{%s} >= __awsrole_ends) * 999}'; fi
+}
+
 __awsrole_before_command() {
   \builtin local -
   \builtin set +aeuxvET
@@ -476,8 +490,6 @@ __awsrole_register() {
     # shellcheck disable=SC2178 # a string in that bash
     if __awsrole_bash 501; then PROMPT_COMMAND=("${PROMPT_COMMAND[@]-}" __awsrole_prompt)
     else PROMPT_COMMAND=${PROMPT_COMMAND:+${PROMPT_COMMAND[0]}$'\n'}__awsrole_prompt; fi
-    # shellcheck disable=SC2016 # expanded by bash 5.3 in this very shell, before each command
-    if __awsrole_bash 503; then PS0=${PS0-}'${ __awsrole_before_command; }'; fi
   fi
 }
 

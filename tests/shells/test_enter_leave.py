@@ -97,28 +97,64 @@ def test_a_file_that_was_never_allowed_leaves_the_outer_environment(shell, termi
     assert len(stand_in.starts()) == 1
 
 
+class Processes:
+    """A shell under strace, and the processes that it has started since they were last asked for."""
+
+    def __init__(self, terminal, shell, trace):
+        wrapper = (need("strace"), "-f", "-qq", "-e", "trace=clone,clone3,fork,vfork,execve", "-o", str(trace))
+        self.tty = terminal(shell, wrapper=wrapper, timeout=60)
+        self.trace = trace
+        self.seen = 0
+        self.since()
+
+    def since(self) -> tuple:
+        """How many were forked, and how many programs were started."""
+        lines = self.trace.read_text().splitlines()
+        new, self.seen = lines[self.seen :], len(lines)
+        # fish has threads, which are no processes; a call may stand on two lines; and signals are told.
+        new = [line for line in new if not any(word in line for word in ("CLONE_THREAD", "resumed>", "exited", "---"))]
+        programs = [line for line in new if "execve(" in line]
+        return len(new) - len(programs), len(programs)
+
+
 def test_no_process_where_nothing_changes(shell, terminal, project, stand_in, tmp_path):
-    trace = tmp_path / "trace"
-    wrapper = (need("strace"), "-f", "-qq", "-e", "trace=clone,clone3,fork,vfork,execve", "-o", str(trace))
-    tty = terminal(shell, wrapper=wrapper, timeout=60)
-
-    def processes():
-        # fish has threads, which are no processes.
-        return [line for line in trace.read_text().splitlines() if "CLONE_THREAD" not in line and "exited" not in line]
-
+    processes = Processes(terminal, shell, tmp_path / "trace")
+    tty = processes.tty
     tty.run(f"cd {project}")
     tty.run("cd deep")
-    before = len(processes())
+    assert processes.since() == (1, 1)
     for _ in range(100):
-        tty.run("")
+        tty.run(":")
     tty.run("cd er")
     tty.run(f"cd {project}")
     tty.run("cd /")
     tty.run("cd /tmp")
     for _ in range(20):
-        tty.run("")
-    assert processes()[before:] == []
+        tty.run(":")
+    assert processes.since() == (0, 0)
     assert len(stand_in.starts()) == 1
+
+
+def test_one_process_where_something_changes(shell, terminal, project, stand_in, tmp_path):
+    processes = Processes(terminal, shell, tmp_path / "trace")
+    tty = processes.tty
+    file = project / ".awsrole.toml"
+    file.write_text('role = "dev"\ndeadline = 60\n')
+    for change in (
+        lambda: tty.run(f"cd {project} && :"),
+        lambda: file.write_text('role = "new"\ndeadline = 60\n'),
+        lambda: stand_in.touch_generation("1"),
+        lambda: tty.run("set -g __awsrole_deadline 1" if shell == "fish" else "__awsrole_deadline=1"),
+        lambda: file.write_text('state = "closed"\n'),
+    ):
+        change()
+        for _ in range(3):
+            tty.run(":")
+        assert processes.since() == (1, 1)
+    tty.run("cd /")
+    tty.run(":")
+    assert processes.since() == (0, 0)
+    assert stand_in.events() == ["cd", "prompt", "prompt", "due", "prompt"]
 
 
 def test_nothing_is_said(shell, terminal, project):
