@@ -74,12 +74,13 @@ def test_a_hit_looks_at_each_file_once(hit, world):
         ".aws/config",
         ".aws/credentials",
         str(entry.relative_to(world.home)),
+        ".local/state/awsrole/history",
     ]
     assert [path for path in looked if path in expected] == expected
     # Beside these only folders, on the way to where the file really is.
     assert all((world.home / path).is_dir() for path in looked if path not in expected), looked
     opened = [line for line in hit.lines if line.startswith("openat") and str(world.home) in line]
-    assert len(opened) == 5, opened
+    assert len(opened) == 6, opened
 
 
 def test_what_is_not_asked_for_costs_nothing(world, shop, tmp_path):

@@ -125,6 +125,15 @@ pub(crate) enum Command {
     },
     /// Get new credentials at the next prompt, and try again what failed
     Refresh,
+    /// List which roles were handed out: when, to whom, from which source, in which directory
+    #[command(
+        after_help = "The newest is the last. `new session` is one that came from AWS then; without that it was in the cache.\nOf credential-process only new sessions are listed. With --json each has its access key id, as in CloudTrail.\nThe last few thousand lines are kept; no secret is in them."
+    )]
+    History {
+        /// For machines
+        #[arg(long)]
+        json: bool,
+    },
     /// Forget the credentials of this directory's role
     Logout {
         /// Forget all credentials

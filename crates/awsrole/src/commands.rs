@@ -7,6 +7,7 @@ mod doctor;
 mod env;
 mod exec;
 mod held;
+mod history;
 mod hook;
 mod init;
 mod keys;
@@ -27,6 +28,7 @@ use awsrole_core::discover::upward;
 use awsrole_core::doctor::proxies;
 use awsrole_core::export::{edited, look, not_allowed, over, plan_of};
 use awsrole_core::files::FileError;
+use awsrole_core::history::{Entry, History};
 use awsrole_core::obtain::Outside;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::Problem;
@@ -57,6 +59,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Keys { keys } => keys::run(keys, context),
         Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context),
         Command::Refresh => refresh::run(context),
+        Command::History { json } => history::run(json, context),
         Command::Logout { all } => logout::run(all, context),
         Command::Exec { role, min_ttl, renew, command } => {
             exec::run(role.as_deref(), min_ttl, renew, &command, context)
@@ -123,6 +126,13 @@ fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>)
         let keys = Stores::new(&outer.paths, &person);
         act(Outside { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now })
     })
+}
+
+/// Adds a line to the history. A history that can't be written takes no role away from anybody.
+fn note(entry: Option<&Entry>, context: &Context) {
+    if let Some(entry) = entry {
+        let _ = History::in_dir(&context.paths.state).append(entry);
+    }
 }
 
 /// A directory that was named, or the working directory.

@@ -15,6 +15,7 @@ use crate::cache::{Cache, Patience};
 use crate::context::{Context, Env};
 use crate::environment::EnvDiff;
 use crate::generation;
+use crate::history::{Entry, What};
 use crate::obtain::{LAST_SECOND, Outside, Wish, obtain};
 use crate::plan::RolePlan;
 use crate::problem::Problem;
@@ -67,6 +68,8 @@ pub struct Export {
     pub problem: Option<Problem>,
     /// What a person should be told although all is well; each one line.
     pub notices: Vec<String>,
+    /// What belongs into the history.
+    pub entry: Option<Entry>,
 }
 
 /// The new state.
@@ -119,6 +122,7 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         ending: false,
         problem,
         notices: Vec::new(),
+        entry: None,
     };
     if files.is_empty() {
         return state(Change::Outer, 0, None);
@@ -183,7 +187,13 @@ fn enter(
         _ if ending => end,
         _ => end.map(|end| end.min(soon)),
     };
+    let what = match event {
+        Event::Cd | Event::Prompt | Event::Retry => Some(What::Entered),
+        // A shell that takes a renewed session over enters nothing.
+        Event::Due | Event::Renewal => obtained.fresh.then_some(What::Renewed),
+    };
     Ok(Export {
+        entry: what.map(|what| Entry::of(what, context, &plan, &obtained)),
         adopt: Vec::new(),
         chosen: None,
         change: Change::Role(diff),

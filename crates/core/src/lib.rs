@@ -45,6 +45,7 @@ pub mod doctor;
 pub mod endpoint;
 pub mod files;
 pub mod generation;
+pub mod history;
 pub mod keys;
 pub mod limits;
 pub mod mfa;

@@ -212,6 +212,7 @@ mod tests {
             renew: false,
             problem: None,
             notices: Vec::new(),
+            entry: None,
         };
         for shell in [Shell::Bash, Shell::Fish] {
             let text = shell.statements(&export);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::{confirmed, plan_of};
+use awsrole_core::history::{Entry, What};
 use awsrole_core::obtain::{Wish, obtain};
 use awsrole_core::problem::Problem;
 use awsrole_core::run::Outside;
@@ -15,6 +16,7 @@ use crate::ambient;
 use crate::report::{Failure, Outcome, out};
 
 pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
+    let directory = super::directory(dir.clone(), context)?;
     let (outer, allowed, _) = super::allowed(dir, context)?;
     let plan = plan_of(&outer, &allowed, role)?;
     confirmed(&allowed, role).map_err(Failure::no_role)?;
@@ -22,6 +24,11 @@ pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -
     let cache = Cache::of(context);
     let obtained = super::with_outside(&outer, false, |outside| obtain(&plan, &cache, outside, wish));
     let obtained = obtained?;
+    // SDKs ask for each process that they are in: only a new session is worth a line.
+    if obtained.fresh {
+        let entry = Entry::of(What::CredentialProcess, &outer, &plan, &obtained);
+        super::note(Some(&Entry { directory: directory.to_string_lossy().into_owned(), ..entry }), &outer);
+    }
     out(&credential_process(&obtained.credentials))?;
     out("\n")?;
     Ok(Outcome::Done)

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use awsrole_core::context::Context;
+use awsrole_core::history::What;
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::formats::{Format, masks, variables};
 
@@ -34,7 +35,7 @@ pub(super) fn run(
         }
         Some(path) => Some(context.dir.join(path)),
     };
-    let held = Held::get(role, min_ttl, context)?;
+    let held = Held::get(What::Env, role, min_ttl, context)?;
     let diff = held.diff();
     let text = variables(&diff, format)?;
     let Some(path) = file else {

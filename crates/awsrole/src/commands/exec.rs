@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use awsrole_core::context::Context;
+use awsrole_core::history::What;
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::child_environment;
 
@@ -21,7 +22,7 @@ pub(super) fn run(
     command: &[OsString],
     context: &Context,
 ) -> Result<Outcome, Failure> {
-    let held = Held::get(role, min_ttl, context)?;
+    let held = Held::get(What::Exec, role, min_ttl, context)?;
     let (diff, prepared) = if renew {
         let (diff, prepared) = long_run::prepare(&held, &super::directory(None, context)?)?;
         if let Some(left) = long_run::without_code(&held, context.now) {

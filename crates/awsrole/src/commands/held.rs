@@ -8,6 +8,7 @@ use awsrole_core::context::Context;
 use awsrole_core::credentials::Credentials;
 use awsrole_core::environment::EnvDiff;
 use awsrole_core::export::{confirmed, plan_of};
+use awsrole_core::history::{Entry, What};
 use awsrole_core::obtain::{Wish, obtain};
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::Problem;
@@ -32,8 +33,13 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Gets the directory's role, with a question if need be, and `min_ttl` to live.
-    pub(super) fn get(role: Option<&str>, min_ttl: Option<Duration>, context: &Context) -> Result<Self, Failure> {
+    /// Gets the directory's role, with a question if need be, and `min_ttl` to live. The history says for `what`.
+    pub(super) fn get(
+        what: What,
+        role: Option<&str>,
+        min_ttl: Option<Duration>,
+        context: &Context,
+    ) -> Result<Self, Failure> {
         let (outer, allowed, files) = super::allowed(None, context)?;
         let role = super::role_or_chosen(role, context, &files);
         let plan = plan_of(&outer, &allowed, role.as_deref())?;
@@ -62,6 +68,7 @@ impl Held {
         for notice in plan.notices.iter().filter(|_| obtained.fresh) {
             say(notice);
         }
+        super::note(Some(&Entry::of(what, &outer, &plan, &obtained)), &outer);
         let accounts = UserConfig::load(&outer)?.accounts;
         let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { outer, plan, credentials: obtained.credentials, file, role, accounts })

@@ -55,6 +55,7 @@ fn answer(asked: HookExport, context: &Context) -> Result<Outcome, Failure> {
     }
     tell(&export, event, context.now);
     out(&shell.statements(&export))?;
+    super::note(export.entry.as_ref(), &inner);
     Ok(Outcome::Done)
 }
 
@@ -89,7 +90,9 @@ fn renew(role: Option<&str>, files: &[PathBuf], context: &Context) -> Result<Out
     let _ = rustix::process::setsid();
     let mut outer = Outer::of(&context.env);
     let inner = over(context, std::mem::take(&mut outer.env));
-    super::with_outside(&inner, false, |outside| export(&inner, outer, files, role, Event::Renewal, outside));
+    let export =
+        super::with_outside(&inner, false, |outside| export(&inner, outer, files, role, Event::Renewal, outside));
+    super::note(export.entry.as_ref(), &inner);
     Ok(Outcome::Done)
 }
 

@@ -1,0 +1,42 @@
+//! `awsrole history`: which roles were handed out, when, where and from which source.
+
+use std::path::Path;
+
+use awsrole_core::context::Context;
+use awsrole_core::history::{History, Named, What};
+use awsrole_core::problem::{Problem, escape};
+use awsrole_core::user_config::UserConfig;
+
+use crate::report::{Failure, Outcome, out};
+
+pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
+    let accounts = UserConfig::load(context)?.accounts;
+    let entries = History::in_dir(&context.paths.state).read().into_iter();
+    let entries: Vec<Named> = entries.map(|entry| entry.named(&accounts)).collect();
+    if json {
+        let text = serde_json::to_string_pretty(&entries).map_err(|e| Problem::new("no JSON").because(e))?;
+        out(&(text + "\n"))?;
+    } else {
+        out(&entries.iter().map(|named| line(named, context)).collect::<String>())?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn line(named: &Named, context: &Context) -> String {
+    let Named { entry, account_name } = named;
+    let what = match (entry.what, entry.new) {
+        (What::Entered, true) => "entered, new session",
+        (What::Entered, false) => "entered",
+        (What::Renewed, _) => "renewed",
+        (What::Exec, true) => "exec, new session",
+        (What::Exec, false) => "exec",
+        (What::Env, true) => "env, new session",
+        (What::Env, false) => "env",
+        (What::CredentialProcess, _) => "credential-process",
+    };
+    let role = entry.role_arn.as_ref().unwrap_or(&entry.role);
+    let account = account_name.as_ref().or(entry.account.as_ref()).map_or("-", String::as_str);
+    let directory = context.shorten(Path::new(&entry.directory));
+    let text = format!("{}  {what:<20}  {role}  {account}  {}  {directory}", entry.at, entry.source);
+    escape(&text) + "\n"
+}

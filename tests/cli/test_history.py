@@ -1,0 +1,178 @@
+"""`awsrole history`: what was handed out, when, where, from which source; and what keeps that from being told."""
+
+import json
+import re
+import stat
+import subprocess
+
+import pytest
+from support.local_sts import binary
+from support.world import DEPLOY, HERE, THERE
+
+FILE = ".local/state/awsrole/history"
+ARN = f"arn:aws:iam::{THERE}:role/Deploy"
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+
+
+def enter(world, folder, event="cd"):
+    done = world.awsrole("hook", "export", "bash", "--event", event, cwd=folder)
+    assert "__awsrole_done role " in done.out, done
+    return done
+
+
+def history(world) -> list[dict]:
+    return world.awsrole("history", "--json").json
+
+
+def test_nothing_is_nothing(world):
+    done = world.awsrole("history")
+    assert (done.code, done.out, done.err) == (0, "", "") and history(world) == []
+
+
+def test_entering_and_new_sessions_are_told_apart(world, shop):
+    build = world.project("build", f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n', allow=True)
+    enter(world, shop)
+    enter(world, shop)
+    enter(world, build, "prompt")
+    world.exec_env(build)
+    assert world.awsrole("env", "--format", "json", cwd=build).code == 0
+    listed = history(world)
+    assert [(e["what"], e["new"], e["directory"], e["role_arn"]) for e in listed] == [
+        ("entered", True, str(shop), ARN),
+        ("entered", False, str(shop), ARN),
+        ("entered", True, str(build), f"arn:aws:iam::{HERE}:role/Build"),
+        ("exec", False, str(build), f"arn:aws:iam::{HERE}:role/Build"),
+        ("env", False, str(build), f"arn:aws:iam::{HERE}:role/Build"),
+    ]
+    first, second = listed[:2]
+    assert first["key"] == second["key"] and first["key"].startswith("ASIA")
+    assert re.fullmatch(TIME, first["at"]) and re.fullmatch(TIME, first["expires"])
+    assert {e["source"] for e in listed} == {"profile jump"} and {e["role"] for e in listed} == {"Deploy", "Build"}
+    assert [e["account_name"] for e in listed] == [None] * 5
+
+    world.write(".config/awsrole/config.toml", f'[accounts.{THERE}]\nname = "shop-prod"\n')
+    lines = world.awsrole("history").out.splitlines()
+    assert re.fullmatch(rf"{TIME}  entered, new session  {ARN}  shop-prod  profile jump  ~/src/shop", lines[0])
+    assert re.fullmatch(rf"{TIME}  entered  +{ARN}  shop-prod  profile jump  ~/src/shop", lines[1])
+    assert re.fullmatch(rf"{TIME}  exec  +arn:aws:iam::{HERE}:role/Build  {HERE}  profile jump  ~/src/build", lines[3])
+
+
+def test_renewals_and_sdks(world, shop):
+    assert world.awsrole("credential-process", "--dir", shop).code == 0
+    assert world.awsrole("credential-process", "--dir", shop).code == 0
+    world.awsrole("refresh", cwd=shop)
+    world.awsrole("hook", "renew", "--", shop / ".awsrole.toml", cwd=shop)
+    world.awsrole("hook", "renew", "--", shop / ".awsrole.toml", cwd=shop)
+    enter(world, shop, "due")
+    assert [(e["what"], e["new"], e["directory"]) for e in history(world)] == [
+        ("credential-process", True, str(shop)), ("renewed", True, str(shop))]
+
+
+def test_what_was_not_handed_out_is_not_listed(world):
+    closed = world.project("closed", DEPLOY.replace("Deploy", "Closed"), allow=True)
+    unknown = world.project("unknown", DEPLOY)
+    for folder in (closed, unknown):
+        world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)
+        assert world.awsrole("exec", "--", "true", cwd=folder).code != 0
+    assert history(world) == []
+
+
+def test_no_secret_is_in_it_and_nobody_else_reads_it(world, shop):
+    env = world.exec_env(shop)
+    path = world.home / FILE
+    text = path.read_text()
+    assert env["AWS_ACCESS_KEY_ID"] in text
+    assert not any(secret in text for secret in world.secrets) and env["AWS_SESSION_TOKEN"] not in text
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    enter(world, shop)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["new\nline", "\x1b[2J\x1b]0;x\x07", "\u202etxt", "quo'te\"\\", b"\xff\xfe"])
+def test_hostile_directories(world, name):
+    folder = world.home / "src" / (name.decode(errors="surrogateescape") if isinstance(name, bytes) else name)
+    folder.mkdir(parents=True)
+    (folder / ".awsrole.toml").write_text(DEPLOY)
+    world.allow(folder)
+    enter(world, folder)
+    enter(world, folder)
+    done = world.awsrole("history")
+    assert len(done.out.splitlines()) == len(history(world)) == 2
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", done.out)
+    if isinstance(name, str):
+        assert history(world)[0]["directory"] == str(folder)
+
+
+def test_a_deep_directory_is_shortened_and_listed(world):
+    deep = world.home / "src"
+    for _ in range(16):
+        deep = deep / ("d" * 200)
+    deep.mkdir(parents=True)
+    (world.home / "src/.awsrole.toml").write_text(DEPLOY)
+    world.allow(world.home / "src")
+    enter(world, deep)
+    [entry] = history(world)
+    assert str(deep).endswith(entry["directory"].lstrip("…")) and len(entry["directory"]) > 1000
+
+
+def test_writers_at_once_do_not_mix(world, shop):
+    enter(world, shop)
+    words = [binary("awsrole"), "hook", "export", "bash", "--event", "cd"]
+    started = [subprocess.Popen(words, cwd=shop, env=world.environment(PWD=str(shop)), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(40)]
+    assert [process.wait() for process in started] == [0] * 40
+    assert [e["new"] for e in history(world)] == [True] + [False] * 40
+
+
+def test_it_is_bounded_and_writers_at_its_edge_lose_nothing(world, shop):
+    """Almost full, with lines of its own; then many writers turn it over, once."""
+    enter(world, shop)
+    path = world.home / FILE
+    line = path.read_bytes()
+    path.write_bytes(line * ((512 * 1024 - 2000) // len(line)))
+    before = len(history(world))
+    words = [binary("awsrole"), "hook", "export", "bash", "--event", "cd"]
+    for _ in range(2):
+        started = [subprocess.Popen(words, cwd=shop, env=world.environment(PWD=str(shop)), stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(20)]
+        assert [process.wait() for process in started] == [0] * 20
+    assert len(history(world)) == before + 40
+    older = path.with_name("history.1")
+    assert 512 * 1024 <= older.stat().st_size < 513 * 1024 and path.stat().st_size < 20_000
+    # Full again: the oldest go.
+    path.write_bytes(line * (512 * 1024 // len(line) + 1))
+    enter(world, shop)
+    assert not path.exists() and 512 * 1024 <= older.stat().st_size < 513 * 1024
+    assert history(world)[-1]["new"] is False
+
+
+def test_broken_lines_are_skipped(world, shop):
+    enter(world, shop)
+    path = world.home / FILE
+    path.write_bytes(b"\x00\xff not json\n{}\n" + path.read_bytes() + b'\n{"at": "2030')
+    enter(world, shop)
+    assert [e["new"] for e in history(world)] == [True, False]
+    assert len(world.awsrole("history").out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("in_the_way", ["folder", "link", "fifo", "read-only"])
+def test_a_history_that_cannot_be_written_takes_no_role_away(world, shop, in_the_way, tmp_path):
+    path = world.home / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if in_the_way == "folder":
+        path.mkdir()
+    elif in_the_way == "link":
+        (tmp_path / "elsewhere").write_text("mine")
+        path.symlink_to(tmp_path / "elsewhere")
+    elif in_the_way == "fifo":
+        subprocess.run(["mkfifo", path], check=True)
+    else:
+        # As root a mode keeps nobody out; a folder that can't be made does.
+        path.parent.rename(tmp_path / "state")
+        path.parent.write_text("")
+    assert "hint" not in enter(world, shop).err
+    assert world.awsrole("exec", "--", "true", cwd=shop).code == 0
+    assert world.awsrole("history").out == ""
+    if in_the_way == "link":
+        assert (tmp_path / "elsewhere").read_text() == "mine"
