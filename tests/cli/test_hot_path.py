@@ -55,10 +55,11 @@ def test_a_hit_starts_nothing_and_talks_to_nobody(hit):
 
 
 def test_a_hit_costs_few_system_calls(hit, world, tmp_path):
-    """What a start of this binary costs anyway is counted by `--version`. The folder has seven levels or a few more."""
+    """What a start of this binary costs anyway is counted by `--version`."""
     started = Trace(world, tmp_path, "--version")
     more = hit.names - started.names
-    assert more["readlink"] <= len((world.home / "src/shop").parts)
+    # Two folders are named without links: once for the approval, once for the key.
+    assert more["readlink"] <= len((world.home / "src/shop").parts) + len((world.home / ".cache/awsrole").parts)
     del more["readlink"]
     assert more.total() <= 40, more
 

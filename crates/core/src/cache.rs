@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::files::{self, FileError, read_own};
-use crate::keys::Vault;
+use crate::keys::{Vault, Wanted};
 use crate::limits::MfaSerial;
 use crate::mfa::Device;
 use crate::problem::Problem;
@@ -135,6 +135,13 @@ impl Cache {
     #[must_use]
     pub fn of(context: &Context) -> Self {
         Self::in_dir(&context.paths.cache, Vault::of(context))
+    }
+
+    /// The user's cache, sealed with a key from where a config that was read already wants it.
+    #[must_use]
+    pub fn sealed(context: &Context, wanted: Wanted) -> Self {
+        let dir = &context.paths.cache;
+        Self::in_dir(dir, Vault::new(dir, context.keys.clone(), wanted))
     }
 
     /// The cache in a directory that only its owner may enter, sealed by its vault.
@@ -331,7 +338,6 @@ mod tests {
 
     use super::*;
     use crate::credentials::tests::credentials;
-    use crate::keys::Wanted;
     use crate::keys::tests::Shelf;
 
     fn in_dir(dir: &Path, wanted: Wanted) -> Cache {

@@ -10,7 +10,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::accounts::Accounts;
 use crate::cache::{Cache, Patience};
 use crate::context::{Context, Env};
 use crate::environment::EnvDiff;
@@ -144,7 +143,7 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         Verdict::Broken { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
         Verdict::Broken { problem, standing: Standing::Unknown } => state(Change::Outer, depth, Some(problem)),
         Verdict::Broken { problem, .. } => state(Change::Closed, depth, Some(problem)),
-        Verdict::Allowed(allowed) => match enter(context, &allowed, &user.accounts, files, role, event, outside) {
+        Verdict::Allowed(allowed) => match enter(context, &allowed, &user, files, role, event, outside) {
             Ok(entered) => Export { depth, ..entered },
             Err(problem) if role.is_some() => {
                 state(Change::Closed, depth, Some(problem.hint("`awsrole use -` goes back to the default role")))
@@ -157,7 +156,7 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
 fn enter(
     context: &Context,
     allowed: &Allowed,
-    accounts: &Accounts,
+    user: &UserConfig,
     files: &[PathBuf],
     role: Option<&str>,
     event: Event,
@@ -167,14 +166,16 @@ fn enter(
     let plan = plan_of(context, allowed, role)?;
     let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
     let wish = Wish { patience, due_will_do: event != Event::Renewal, ..Wish::asked(context.now) };
-    let obtained = obtain(&plan, &Cache::of(context), outside, wish).map_err(|failed| failed.problem)?;
+    let cache = Cache::sealed(context, user.key);
+    let obtained = obtain(&plan, &cache, outside, wish).map_err(|failed| failed.problem)?;
     if obtained.asked {
         // Shells that wait for the same code follow at their next prompt; if they can't be told,
         // they look again within half a minute.
         let _ = generation::bump(&context.paths, context.now);
     }
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let diff = EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy(), role, accounts);
+    let diff =
+        EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy(), role, &user.accounts);
     // Getting them may have taken a while.
     let now = (outside.clock)();
     let left = obtained.credentials.remaining(now);

@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::profiles::tests::home;
 
-    const FILE: &str = "# mine\r\n[default]\naws_access_key_id = AKIADEFAULT000000000\naws_secret_access_key = keep\n\n[jump]\n; comment\nAWS_Access_Key_Id: AKIAJUMP000000000000\nregion = x\n  aws_secret_access_key=a#b=c  \n# end";
+    const FILE: &str = "# mine\r\n[default]\naws_access_key_id = AKIADEFAULT000000000\naws_secret_access_key = keep\n\n[jump]\n; comment\nAWS_Access_Key_Id: AKIAJUMP000000000000\nregion = x\naws_secret_access_key=a#b=c  \n# end";
 
     #[test]
     fn two_lines_go_and_everything_else_stays() {
