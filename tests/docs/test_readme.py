@@ -50,7 +50,7 @@ def test_commands_of_a_clone(block, tmp_path):
     for line in block.lines:
         program, *arguments = line.split("#")[0].split()
         instead = {"examples/quickstart/run": ["--script"], "tests/run": ["--list"], "tests/tools/run": ["--list"],
-                   "docs/picture": ["--text"], "fuzz/run": ["--list"]}[program]
+                   "docs/picture": ["--text"], "fuzz/run": ["--list"], "benches/run": ["--help"]}[program]
         done = subprocess.run([ROOT / program, *instead], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr

@@ -1,0 +1,78 @@
+"""Runs programs many times, in turns, and says how long each took from its start to its end."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Program:
+    """A program to measure. `check` gets what it wrote and says whether it did its work."""
+
+    words: list[str]
+    env: dict[str, str]
+    cwd: Path
+    check: Callable[[str], bool]
+    # What makes each run a first one: outside of what is measured.
+    before: Callable[[], None] = field(default=lambda: None)
+    # How many of the rounds it takes part in: one in this many. Slow ones needn't be there each time.
+    every: int = 1
+
+
+def spread(samples: list[float]) -> dict:
+    """Median and quartiles of samples in microseconds."""
+    low, middle, high = statistics.quantiles(samples, n=4)
+    return {"median": round(middle, 1), "q1": round(low, 1), "q3": round(high, 1), "n": len(samples)}
+
+
+def verify(name: str, program: Program) -> None:
+    """Runs a program once with its eyes open: what doesn't do its work isn't measured."""
+    program.before()
+    done = subprocess.run(program.words, env=program.env, cwd=program.cwd, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60)
+    if done.returncode != 0 or not program.check(done.stdout):
+        raise RuntimeError(f"{name} didn't do its work: {done}")
+
+
+def in_turns(programs: dict[str, Program], rounds: int) -> dict[str, dict]:
+    """Measures programs in turns, so that a busy machine is busy for all of them."""
+    for name, program in programs.items():
+        verify(name, program)
+    null = os.open(os.devnull, os.O_RDWR)
+    files = [(os.POSIX_SPAWN_DUP2, null, number) for number in (0, 1, 2)]
+    samples: dict[str, list[float]] = {name: [] for name in programs}
+    here = os.getcwd()
+    for turn in range(rounds):
+        for name, program in programs.items():
+            # At least two of each, lest there be no spread.
+            if turn > 1 and turn % program.every:
+                continue
+            program.before()
+            os.chdir(program.cwd)
+            start = time.perf_counter_ns()
+            child = os.posix_spawn(program.words[0], program.words, program.env, file_actions=files)
+            _, status = os.waitpid(child, 0)
+            samples[name].append((time.perf_counter_ns() - start) / 1000)
+            if status:
+                raise RuntimeError(f"{name} ended with {os.waitstatus_to_exitcode(status)}")
+    os.chdir(here)
+    os.close(null)
+    for name, program in programs.items():
+        verify(name, program)
+    return {name: spread(found) for name, found in samples.items()}
+
+
+def peak_memory(program: Program) -> int:
+    """The largest resident size in KiB, as GNU time tells it; the largest of three runs."""
+    def once() -> int:
+        program.before()
+        done = subprocess.run(["/usr/bin/time", "-f", "%M", *program.words], env=program.env, cwd=program.cwd,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
+        return int(done.stderr.splitlines()[-1])
+    return max(once() for _ in range(3))

@@ -1,0 +1,199 @@
+"""Turns what was measured into what people read: a page, a plot, and README's lines. Nothing in them is written by hand."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+HOOKS = {"empty": "an empty hook", "awsrole": "awsrole", "zoxide": "zoxide", "direnv": "direnv", "mise": "mise"}
+INSTALLED = {"aws": "the AWS CLI"}
+
+
+def documents(found: dict, root: Path) -> dict[Path, str]:
+    """Every file that shows figures, with its content."""
+    readme = root / "README.md"
+    return {
+        root / "docs/speed.md": page(found),
+        root / "docs/speed.svg": plot(found),
+        readme: re.sub(r"(?<=<!-- speed -->\n).*?(?=<!-- /speed -->)", lambda _: lines(found), readme.read_text(),
+                       flags=re.DOTALL),
+    }
+
+
+def lines(found: dict) -> str:
+    """README's lines."""
+    shells = [f"{show(rows['awsrole']['median'])} in {shell}" for shell, rows in found["prompts"].items()]
+    peers = {tool for rows in found["prompts"].values() for tool in rows} & {"direnv", "mise"}
+    times = {tool: [rows[tool]["median"] / rows["awsrole"]["median"] for rows in found["prompts"].values()] for tool in peers}
+    beside = " and ".join(f"{tool}'s {least(times[tool])}–{most(times[tool])} times as long" for tool in sorted(times))
+    hit = found["hits"]["awsrole hook export"]["median"]
+    return (
+        f"An unchanged prompt costs {', '.join(shells)}; {beside}.\n"
+        f"Entering a project whose role is cached costs one process of {show(hit)}. [All figures](docs/speed.md), which\n"
+        "`benches/run` measures.\n\n"
+        "![What an unchanged prompt costs in bash, zsh and fish: awsrole, zoxide, direnv and mise](docs/speed.svg)\n"
+    )
+
+
+def page(found: dict) -> str:
+    machine, versions = found["machine"], found["versions"]
+    parts = [
+        "# Speed\n",
+        f"Written by `benches/run` on {machine['date']}; nothing here is written by hand. Medians of many runs, with the middle\n"
+        "half of them in brackets. Everything in a table was measured in turns within one run, so that a busy machine was busy\n"
+        "for all. Whatever was measured was looked at as well: it did its work before and after.\n",
+        f"- {machine['processor']}; {machine['system']}; load {machine['load']} before, {machine.get('load_after', '?')} after\n"
+        f"- {'; '.join(versions.values())}\n"
+        + "".join(f"- {INSTALLED.get(tool, tool)} couldn't be had, so it was not measured\n" for tool in found["missing"]),
+        "## What was wanted\n",
+        goals(found),
+        "## An unchanged prompt\n",
+        "Seven folders below the file. In interactive shells that stay open; a prompt is a call of all that has registered for it.\n",
+        prompts(found),
+        "## A whole process where all is known already\n",
+        "awsrole: the role is in the cache. direnv and mise: the environment of the shell is up to date; or, for a load, it has\n"
+        "none of the project's variables yet.\n",
+        processes(found["hits"], "an empty program"),
+        "## A whole process that asks STS\n",
+        "An STS on loopback, without TLS and without distance: what is left is the program's own share. The bare call is the least\n"
+        "that a program on the same SDK can do; it stores nothing.\n",
+        processes(found["misses"], "the bare call"),
+        "## Beside much that nobody asks for\n",
+        "A cache hit in a home with so many profiles in `~/.aws/config`, approvals, and entries in the cache.\n",
+        processes(found["growth"], "10 of each"),
+    ]
+    return "\n".join(parts)
+
+
+def goals(found: dict) -> str:
+    hits, misses, growth = found["hits"], found["misses"], found["growth"]
+    hit = hits["awsrole hook export"]
+    rows = [("what", "wanted", "measured", "")]
+
+    def row(what: str, wanted: str, measured: str, met: bool) -> None:
+        rows.append((what, wanted, measured, "yes" if met else "**no**"))
+
+    def at_most(what: str, value: float, limit: float) -> None:
+        row(what, f"at most {limit:g} ×", f"{value:.2f} ×", value <= limit)
+
+    def faster(what: str, name: str, limit: float) -> None:
+        if name in hits:
+            value = hits[name]["median"] / hit["median"]
+            row(what, f"at least {limit:g} × faster", f"{value:.1f} ×", value >= limit)
+        else:
+            rows.append((what, f"at least {limit:g} × faster", "not measured", ""))
+
+    for shell, measured in found["prompts"].items():
+        limit = 250 if shell == "fish" else 100
+        median = measured["awsrole"]["median"]
+        row(f"an unchanged prompt in {shell}", f"at most {limit} µs", show(median), median <= limit)
+    at_most("a cache hit against an empty program", hit["median"] / hits["an empty program"]["median"], 2)
+    at_most("a cache hit against `awsrole --version`", hit["median"] / hits["awsrole --version"]["median"], 1.3)
+    faster("a cache hit against `direnv export` when nothing changed", "direnv export, unchanged", 3)
+    faster("a cache hit against a load of direnv's", "direnv export, load", 20)
+    row("a cache hit's peak memory", "below 10 MB", f"{hit['peak_kib'] / 1000:.1f} MB", hit["peak_kib"] < 10_000)
+    at_most("a cache miss against the bare call", misses["awsrole hook export"]["median"] / misses["the bare call"]["median"], 1.3)
+    few = growth["10 of each"]["median"]
+    at_most("a home with much in it against one with little", max(one["median"] for one in growth.values()) / few, 2)
+    return table(rows)
+
+
+def prompts(found: dict) -> str:
+    shells = list(found["prompts"])
+    rows = [("", *shells)]
+    for hook, name in HOOKS.items():
+        cells = []
+        for shell in shells:
+            measured, ours = found["prompts"][shell].get(hook), found["prompts"][shell]["awsrole"]["median"]
+            beside = "" if not measured or hook == "awsrole" else f", {ratio(measured['median'] / ours)}"
+            cells.append(timed(measured) + beside if measured else "not measured")
+        rows.append((name, *cells))
+    return table(rows) + "\nThe ratios are to awsrole's.\n"
+
+
+def processes(measured: dict[str, dict], base: str) -> str:
+    memory = any("peak_kib" in one for one in measured.values())
+    rows = [("", "time", f"against {base}", *(["peak memory"] if memory else []))]
+    for name, one in measured.items():
+        peak = f"{one['peak_kib'] / 1000:.1f} MB" if "peak_kib" in one else ""
+        rows.append((name, timed(one), ratio(one["median"] / measured[base]["median"]), *([peak] if memory else [])))
+    return table(rows)
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    head, *body = (f"| {' | '.join(row)} |\n" for row in rows)
+    return head + "|" + "---|" * len(rows[0]) + "\n" + "".join(body)
+
+
+def timed(one: dict) -> str:
+    return f"{show(one['median'])} ({show(one['q1'])} – {show(one['q3'])})"
+
+
+def show(microseconds: float) -> str:
+    if microseconds < 1000:
+        return f"{microseconds:.0f} µs" if microseconds >= 10 else f"{microseconds:.1f} µs"
+    milliseconds = microseconds / 1000
+    return f"{milliseconds:.0f} ms" if milliseconds >= 100 else f"{milliseconds:.1f} ms" if milliseconds >= 10 else f"{milliseconds:.2f} ms"
+
+
+def ratio(value: float) -> str:
+    return f"{value:.0f} ×" if value >= 10 else f"{value:.1f} ×" if value >= 3 else f"{value:.2f} ×"
+
+
+def least(values: list[float]) -> int:
+    return math.floor(min(values))
+
+
+def most(values: list[float]) -> int:
+    return math.ceil(max(values))
+
+
+# --- the plot ----------------------------------------------------------------------------------------------------------
+
+WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 760, 190, 110, 18, 6, 58
+LOW, HIGH = 1, 20_000  # microseconds
+
+
+def plot(found: dict) -> str:
+    """Bars on a logarithmic scale: a linear one would show awsrole's as nothing at all."""
+    def x(microseconds: float) -> float:
+        share = math.log(min(max(microseconds, LOW), HIGH) / LOW) / math.log(HIGH / LOW)
+        return LEFT + (WIDTH - LEFT - RIGHT) * share
+
+    drawn, y = [], TOP
+    for shell, measured in found["prompts"].items():
+        drawn.append(f'<text x="16" y="{y + BAR - 4}" class="shell">{shell}</text>')
+        for hook, name in HOOKS.items():
+            if hook not in measured:
+                continue
+            one = measured[hook]
+            kind = "ours" if hook == "awsrole" else "theirs"
+            drawn += [
+                f'<text x="{LEFT - 8}" y="{y + BAR - 4}" class="name">{name}</text>',
+                f'<rect x="{LEFT}" y="{y}" width="{x(one["median"]) - LEFT:.1f}" height="{BAR}" rx="2" class="{kind}"/>',
+                f'<text x="{x(one["median"]) + 6:.1f}" y="{y + BAR - 4}">{show(one["median"])}</text>',
+            ]
+            y += BAR + GAP
+        y += 14
+    lines = [
+        f'<line x1="{x(value):.1f}" y1="{TOP - 8}" x2="{x(value):.1f}" y2="{y - 10}"/>'
+        f'<text x="{x(value):.1f}" y="{y + 6}" class="tick">{label}</text>'
+        for value, label in ((1, "1 µs"), (10, "10 µs"), (100, "100 µs"), (1000, "1 ms"), (10_000, "10 ms"))
+    ]
+    machine = found["machine"]
+    note = f"{machine['processor']}; {machine['date']}"
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 44}" font-family="system-ui, sans-serif" font-size="13">
+<title>What an unchanged prompt costs</title>
+<style>
+text {{ fill: #1f2328 }} .shell {{ font-weight: 600 }} .name {{ text-anchor: end }} .tick, .note {{ fill: #656d76; font-size: 11px }}
+.tick {{ text-anchor: middle }} .ours {{ fill: #1a7f37 }} .theirs {{ fill: #9aa4af }} line {{ stroke: #d0d7de }} .back {{ fill: #ffffff }}
+</style>
+<rect width="{WIDTH}" height="{y + 44}" rx="8" class="back"/>
+<text x="16" y="30" font-size="15" font-weight="600">What an unchanged prompt costs, seven folders below the file</text>
+{chr(10).join(lines)}
+{chr(10).join(drawn)}
+<text x="16" y="{y + 30}" class="note">Logarithmic scale. {escape(note)}</text>
+</svg>
+"""
