@@ -213,7 +213,7 @@ def test_keys_of_the_environment_are_the_source(world):
     folder = world.project("env", DEPLOY.replace('source_profile = "jump"', 'credential_source = "Environment"'), allow=True)
     env = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"],
            "AWS_ENDPOINT_URL": world.sts.url}
-    script = "rm -r ~/.cache/awsrole/*.json; aws sts get-caller-identity --query Arn --output text"
+    script = "rm -r ~/.cache/awsrole/*.session; aws sts get-caller-identity --query Arn --output text"
     result = world.awsrole("exec", "--renew", "--", "sh", "-c", script, cwd=folder, env=env)
     assert result.out == f"arn:aws:sts::{THERE}:assumed-role/Deploy/alice\n", result.err
     assert len(world.assumed()) == 2

@@ -273,7 +273,7 @@ def test_a_long_run_is_helped_from_another_terminal(scene):
     whose = "aws sts get-caller-identity --query Arn --output text --region us-east-1"
     script = scene.write("script", f"""\
 {whose}
-rm $XDG_CACHE_HOME/awsrole/*.json
+rm $XDG_CACHE_HOME/awsrole/*.session
 {whose} 2> said
 touch waits
 until [ -e go ]; do sleep 0.1; done

@@ -97,7 +97,7 @@ def test_an_instance_in_a_shell_from_a_closed_one(machines, instance, kind):
 def test_machines_in_a_long_run(machines, instance, container, name):
     """The command finds neither of them, and its role is renewed by them."""
     folder = machines.project("shop", DEPLOY + source(name), allow=True)
-    script = ("rm -r ~/.cache/awsrole/*.json; env | grep -E '^AWS_(CONTAINER|EC2_METADATA_D)'; "
+    script = ("rm -r ~/.cache/awsrole/*.session; env | grep -E '^AWS_(CONTAINER|EC2_METADATA_D)'; "
               "aws sts get-caller-identity --query Arn --output text")
     done = machines.awsrole("exec", "--renew", "--", "sh", "-c", script, cwd=folder,
                             env=machines.env | instance | container | {"AWS_DEFAULT_REGION": "us-east-1"})

@@ -1,45 +1,21 @@
 """Cached sessions as awsrole seals them, written a second time from ARCHITECTURE.md: opens, changes and seals them.
 
-A plain module: no pytest here. The key is looked for in the kernel's keyring, by its own system calls.
+A plain module: no pytest here. The key is looked for in the kernel's keyring.
 """
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
-import platform
 from pathlib import Path
 
 from nacl import bindings
 from nacl.exceptions import CryptoError
+from support.keyring import SEARCH, UNLINK, USER_KEYRING, contents, keyctl
 
 VERSION, KEYRING = 2, b"k"
 NONCE = bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-
-_ADD_KEY, _KEYCTL = {"x86_64": (248, 250), "aarch64": (217, 219)}.get(platform.machine(), (-1, -1))
-_libc = ctypes.CDLL(None, use_errno=True)
-USER_KEYRING = -4
-GET_KEYRING_ID, JOIN_SESSION, UPDATE, DESCRIBE, LINK, UNLINK, SEARCH, READ, TIMEOUT = 0, 1, 2, 6, 8, 9, 10, 11, 15
-
-
-def keyctl(operation: int, *words: object) -> int:
-    """A call of keyctl(2); OSError as the kernel says it."""
-    return _syscall(_KEYCTL, operation, *words)
-
-
-def add_key(kind: str, name: str, content: bytes, ring: int) -> int:
-    """A call of add_key(2)."""
-    return _syscall(_ADD_KEY, kind.encode(), name.encode(), content, len(content), ring)
-
-
-def _syscall(number: int, *words: object) -> int:
-    result = _libc.syscall(ctypes.c_long(number), *[ctypes.c_long(word) if isinstance(word, int) else word for word in words])
-    if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return result
 
 
 def key_name(folder: Path) -> str:
@@ -57,11 +33,8 @@ def serial(folder: Path) -> int | None:
 
 def key(folder: Path) -> bytes | None:
     """The key of a cache directory, if there is one in the user's keyring."""
-    if (number := serial(folder)) is None:
-        return None
-    content = ctypes.create_string_buffer(64)
-    length = keyctl(READ, number, content, len(content))
-    return content.raw[:length]
+    number = serial(folder)
+    return None if number is None else contents(number)
 
 
 def forget(folder: Path) -> None:

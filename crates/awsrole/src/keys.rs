@@ -14,17 +14,17 @@ mod runtime;
 
 /// The places of this system.
 pub(crate) struct System {
-    /// Where a runtime directory may be.
-    runtime: Vec<PathBuf>,
+    /// The runtime directory.
+    runtime: PathBuf,
 }
 
 impl System {
     /// The places for a user with an environment. cron and sudo don't tell them their runtime
-    /// directory, so it is also looked for where systemd makes it.
+    /// directory; then it is looked for where systemd makes it.
     pub(crate) fn of(env: &Env) -> Self {
         let told = env.filled("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let usual = Path::new("/run/user").join(rustix::process::geteuid().as_raw().to_string());
-        Self { runtime: told.into_iter().chain([usual]).collect() }
+        let usual = || Path::new("/run/user").join(rustix::process::geteuid().as_raw().to_string());
+        Self { runtime: told.unwrap_or_else(usual) }
     }
 }
 

@@ -5,6 +5,7 @@ mod authenticator;
 mod cli;
 mod commands;
 mod keys;
+mod memory;
 mod report;
 mod terminal;
 
@@ -15,6 +16,7 @@ use awsrole_core::state::Outer;
 use crate::cli::Command;
 
 fn main() -> ExitCode {
+    memory::keep();
     let command = Command::read(std::env::args_os());
     let outcome = ambient::context().map_err(Into::into).and_then(|context| {
         if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {

@@ -120,6 +120,16 @@ pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read(path, limit, |found| found.uid() == me)
 }
 
+/// Reads a regular file as [`read_regular`] does, if nobody can write to it but root and the user of
+/// this process, or the user's own group, which on many systems is the user alone.
+pub fn read_trusted(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let (me, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    read(path, limit, |found| {
+        let owned = found.uid() == me || found.uid() == 0;
+        owned && found.mode() & 0o002 == 0 && (found.mode() & 0o020 == 0 || found.gid() == group)
+    })
+}
+
 fn read(path: &Path, limit: u64, may: impl FnOnce(&fs::Metadata) -> bool) -> io::Result<Vec<u8>> {
     use rustix::fs::OFlags;
     let refused = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
@@ -136,7 +146,7 @@ fn read(path: &Path, limit: u64, may: impl FnOnce(&fs::Metadata) -> bool) -> io:
         return Err(refused("not a regular file"));
     }
     if !may(&found) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "belongs to another user"));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may write to it"));
     }
     // Room for all of it at once: a growing buffer would leave copies of secrets behind.
     let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(limit) + 1).unwrap_or_default());

@@ -86,9 +86,10 @@ impl Approvals {
     #[must_use]
     pub fn standing(&self, file: &ConfigFile) -> Standing {
         let folder = self.folder(&file.place);
-        if folder.join("denied").exists() {
+        // What others planted says nothing.
+        if files::is_own(&folder.join("denied")) {
             Standing::Denied
-        } else if folder.join(fingerprint(file)).exists() {
+        } else if files::is_own(&folder.join(fingerprint(file))) {
             Standing::Allowed
         } else {
             Self::standing_in(&folder)
@@ -133,7 +134,8 @@ impl Approvals {
         match fs::read_dir(folder) {
             Err(_) => Standing::Unknown,
             Ok(entries) => {
-                let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+                let own = entries.flatten().filter(|entry| files::is_own(&entry.path()));
+                let names: Vec<_> = own.map(|entry| entry.file_name()).collect();
                 if names.iter().any(|name| name == "denied") {
                     Standing::Denied
                 } else if names.is_empty() {

@@ -14,7 +14,7 @@ use crate::arn::AccountId;
 use crate::config::Seconds;
 use crate::context::Context;
 use crate::discover::line_of;
-use crate::files::read_regular;
+use crate::files::read_trusted;
 use crate::keys::Wanted;
 use crate::problem::Problem;
 
@@ -120,10 +120,14 @@ impl UserConfig {
     /// would be worse.
     pub fn load(context: &Context) -> Result<Self, Problem> {
         let path = Self::path(context);
-        let bytes = match read_regular(&path, 1024 * 1024) {
+        let bytes = match read_trusted(&path, 1024 * 1024) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(e) => return Err(Problem::new(format!("{} can't be read", path.display())).because(e)),
+            Err(e) => {
+                return Err(Problem::new(format!("{} can't be read", path.display()))
+                    .because(e)
+                    .hint("it must be a regular file that is yours, and that nobody else can write to: `chmod go-w`"));
+            }
         };
         let written: AsWritten = toml::from_slice(&bytes).map_err(|e| {
             let line = line_of(&bytes, e.span().map_or(0, |span| span.start));

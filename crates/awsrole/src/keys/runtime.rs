@@ -10,33 +10,28 @@ use awsrole_core::keys::Unavailable;
 use awsrole_core::seal::{KEY_BYTES, Key};
 use zeroize::Zeroizing;
 
-pub(super) fn find(dirs: &[PathBuf], name: &str) -> Result<Option<Key>, Unavailable> {
-    match files::read_own(&path(dirs, name)?, KEY_BYTES as u64) {
+pub(super) fn find(dir: &Path, name: &str) -> Result<Option<Key>, Unavailable> {
+    match files::read_own(&path(dir, name)?, KEY_BYTES as u64) {
         Ok(bytes) => Ok(Key::of_bytes(&Zeroizing::new(bytes))),
         Err(_) => Ok(None),
     }
 }
 
-pub(super) fn put(dirs: &[PathBuf], name: &str, key: &Key) -> Result<(), Unavailable> {
-    files::write_private(&path(dirs, name)?, key.expose()).map_err(|error| Unavailable(error.to_string()))
+pub(super) fn put(dir: &Path, name: &str, key: &Key) -> Result<(), Unavailable> {
+    files::write_private(&path(dir, name)?, key.expose()).map_err(|error| Unavailable(error.to_string()))
 }
 
-pub(super) fn remove(dirs: &[PathBuf], name: &str) {
-    if let Ok(path) = path(dirs, name) {
+pub(super) fn remove(dir: &Path, name: &str) {
+    if let Ok(path) = path(dir, name) {
         let _ = files::remove(&path);
     }
 }
 
-fn path(dirs: &[PathBuf], name: &str) -> Result<PathBuf, Unavailable> {
-    let mut refused = Unavailable("there is no runtime directory".to_owned());
-    for dir in dirs {
-        match refusal(dir) {
-            None => return Ok(dir.join("awsrole").join(name.replace(':', "-"))),
-            Some(why) if dir.is_dir() => refused = Unavailable(format!("{} {why}", dir.display())),
-            Some(_) => {}
-        }
+fn path(dir: &Path, name: &str) -> Result<PathBuf, Unavailable> {
+    match refusal(dir) {
+        None => Ok(dir.join("awsrole").join(name.replace(':', "-"))),
+        Some(why) => Err(Unavailable(format!("{} {why}", dir.display()))),
     }
-    Err(refused)
 }
 
 /// Why a directory isn't private and in memory.

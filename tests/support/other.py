@@ -1,0 +1,44 @@
+"""Another user of the machine, for tests that root runs: no file, no key and no process of theirs is ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from support.terminal import need
+
+UID, ANOTHER = 54321, 54322
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+def as_user(uid: int = UID) -> tuple[str, ...]:
+    """What stands before a command so that another user runs it."""
+    return (need("setpriv"), f"--reuid={uid}", f"--regid={uid}", "--clear-groups")
+
+
+def give(folder: Path, uid: int = UID) -> None:
+    """Makes a folder and all in it another user's."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, uid, uid, follow_symlinks=False)
+
+
+class Ground:
+    """A folder that every user can reach, as pytest's can't be. Use it as a context manager."""
+
+    def __enter__(self) -> Path:
+        self.path = Path(tempfile.mkdtemp(prefix="awsrole-test-"))
+        self.path.chmod(0o755)
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def succeeds(*words: object, uid: int = UID) -> bool:
+    """Whether another user's command ends well."""
+    return subprocess.run([*as_user(uid), *map(str, words)], capture_output=True, timeout=60).returncode == 0
