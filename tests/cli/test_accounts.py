@@ -3,6 +3,7 @@
 import json
 import re
 
+import pexpect
 import pytest
 from support.local_sts import binary
 from support.terminal import need
@@ -51,6 +52,16 @@ def test_status_is_coloured_on_a_terminal(world, shop, environment, colour):
     assert re.fullmatch(r"Deploy shop-prod (1h0m|59m)\n", piped.out)
     on_terminal = world.run(need("script"), "-qec", f"{binary('awsrole')} status", "/dev/null", cwd=shop, env=inside).out
     assert re.fullmatch(r"\x1b\[31mDeploy shop-prod (1h0m|59m)\x1b\[0m\r\n", on_terminal) if colour else "\x1b" not in on_terminal
+
+
+def test_the_list_to_choose_from_has_the_names(world):
+    world.write(CONFIG, NAMED)
+    folder = world.project("shop", f'default_role = "prod"\n[role.prod]\n{DEPLOY}', allow=True)
+    tty = pexpect.spawn(str(binary("awsrole")), ["use"], cwd=str(folder), env=world.environment(PWD=str(folder)), timeout=30)
+    tty.expect(re.escape(f"1  prod            {SHOWN}  (default)"))
+    tty.sendline("1")
+    tty.expect("prod\\s*$")
+    tty.close(force=True)
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,20 @@ def test_no_process_starts_for_it(prompt, screen, project, tmp_path):
         assert all("/starship" in line for line in between if "execve" in line), between
 
 
+@pytest.mark.parametrize("prompt", ALL)
+def test_a_hostile_role_name_is_shown_as_it_is(prompt, screen, world):
+    """It comes from a project's file: no shell expands it in a prompt, and it colours nothing."""
+    name = "$(>~/pwned)`>~/pwned`%F{blue}%n"
+    folder = world.project("hostile", f'default_role = "{name}"\n[role."{name}"]\n{DEPLOY}', allow=True)
+    tty = screen(prompt)
+    # starship writes `$` for bash as `\\$`, which is root's sign where root looks.
+    shown = re.escape(name).replace(r"\$", "[$#]")
+    for line in (f"cd {folder}", ""):
+        tty.type(line)
+        tty.sees(rf"{shown}{prompt.between}shop-prod")
+    assert not (world.home / "pwned").exists()
+
+
 def test_names_and_colours(tmp_path):
     [block] = [block for block in blocks() if block.world == "accounts"]
     (tmp_path / "config.toml").write_text(block.text)

@@ -142,27 +142,28 @@ impl History {
 
     /// Adds a line.
     pub fn append(&self, entry: &Entry) -> Result<(), FileError> {
-        let path = self.path();
-        let failed = |e| FileError::new("writing", &path, e);
         let line = entry.line();
-        // A second time only for a file that was full twice between opening and writing.
-        for _ in 0..2 {
-            let mut file = self.open()?;
-            let written = file.write(&line).map_err(failed)?;
-            let found = file.metadata().map_err(failed)?;
-            if found.mode() & 0o077 != 0 && found.is_file() {
-                file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
-            }
-            if found.len() >= FULL {
-                self.turn();
-            }
-            match found.nlink() {
-                0 => {}
-                _ if written < line.len() => return Err(failed(io::ErrorKind::StorageFull.into())),
-                _ => break,
-            }
+        // A second time only if the file was full twice between opening and writing.
+        if !self.write(self.open()?, &line)? {
+            self.write(self.open()?, &line)?;
         }
         Ok(())
+    }
+
+    /// Writes a line; says whether it is in one of the two files.
+    fn write(&self, mut file: File, line: &[u8]) -> Result<bool, FileError> {
+        let failed = |e| FileError::new("writing", &self.path(), e);
+        if file.write(line).map_err(failed)? < line.len() {
+            return Err(failed(io::ErrorKind::StorageFull.into()));
+        }
+        let found = file.metadata().map_err(failed)?;
+        if found.mode() & 0o077 != 0 && found.is_file() {
+            file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        }
+        if found.len() >= FULL {
+            self.turn();
+        }
+        Ok(found.nlink() > 0)
     }
 
     /// All lines, the newest last. What isn't one is skipped.
@@ -303,18 +304,20 @@ mod tests {
         while fs::metadata(history.path()).map_or(0, |found| found.len()) < FULL - 8192 {
             history.append(&entry(&"x".repeat(900))).unwrap();
         }
-        // A slow writer, who had it open before it was turned.
-        let mut slow = history.open().unwrap();
+        // Slow writers, who had it open before it was turned once, and twice.
+        let (slow, too_slow) = (history.open().unwrap(), history.open().unwrap());
         while history.path().exists() {
             history.append(&entry(&"x".repeat(900))).unwrap();
         }
         history.append(&entry("/new")).unwrap();
-        slow.write_all(&entry("/slow").line()).unwrap();
+        assert!(history.write(slow, &entry("/slow").line()).unwrap());
         history.turn();
         let read = history.read();
         assert!(read.len() > 400, "{}", read.len());
         assert_eq!(read.last().unwrap().directory, "/new");
         assert!(read.iter().any(|entry| entry.directory == "/slow"));
+        fs::rename(history.path(), history.older()).unwrap();
+        assert!(!history.write(too_slow, &entry("/too/slow").line()).unwrap(), "it must be written again");
     }
 
     #[test]
