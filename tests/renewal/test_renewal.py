@@ -61,20 +61,8 @@ def test_a_renewal_has_no_terminal_and_no_stream_of_the_shell(shell, world):
     first = shell.env()[b"AWS_ACCESS_KEY_ID"]
     world.sts.fault(action="AssumeRole", latency_ms=3000)
 
-    def renewals():
-        found = []
-        for entry in os.listdir("/proc"):
-            try:
-                with open(f"/proc/{entry}/cmdline", "rb") as text:
-                    words = text.read().split(b"\0")
-                if words[1:3] == [b"hook", b"renew"] and str(world.home).encode() in b" ".join(words):
-                    found.append(int(entry))
-            except OSError:
-                continue
-        return found
-
-    prompts_until(shell, lambda env: renewals() or env[b"AWS_ACCESS_KEY_ID"] != first)
-    (renewal,) = renewals()
+    prompts_until(shell, lambda env: world.renewals() or env[b"AWS_ACCESS_KEY_ID"] != first)
+    (renewal,) = world.renewals()
     assert until(lambda: os.getsid(renewal) == renewal)
     streams = {os.readlink(f"/proc/{renewal}/fd/{number}") for number in (0, 1, 2)}
     assert streams == {"/dev/null"}
@@ -84,7 +72,7 @@ def test_a_renewal_has_no_terminal_and_no_stream_of_the_shell(shell, world):
     # The shell's end isn't the renewal's.
     shell.close()
     before = len(world.entries())
-    assert until(lambda: not renewals())
+    assert until(lambda: not world.renewals())
     assert len(world.entries()) == before
 
 

@@ -32,7 +32,7 @@ os.environ.setdefault("AWSROLE_TEST_BIN_DIR", str(ROOT / "target/debug"))
 
 from person import Ledger, Person, Violation  # noqa: E402
 from projects import fixture, roles, settle  # noqa: E402
-from weather import Weather, renewals  # noqa: E402
+from weather import Weather  # noqa: E402
 
 from support.local_sts import binary  # noqa: E402
 from support.terminal import SHELLS  # noqa: E402
@@ -107,9 +107,9 @@ def afterwards(world: World, weather: Weather, people: list[Person]) -> list[tup
         except Violation as why:
             failed.append((one.name, why))
     end = time.monotonic() + 30
-    while renewals(world.home) and time.monotonic() < end:
+    while world.renewals() and time.monotonic() < end:
         time.sleep(0.2)
-    if left := renewals(world.home):
+    if left := world.renewals():
         failed.append(("afterwards", Violation(f"renewals that never end: {left}")))
     for lock in world.entries("lock"):
         with lock.open() as file:

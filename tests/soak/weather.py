@@ -7,7 +7,6 @@ import random
 import signal
 import threading
 import time
-from pathlib import Path
 
 from person import Ledger, stamp
 from projects import Place, allow, deny
@@ -89,7 +88,7 @@ class Weather(threading.Thread):
 
     def kill_renewals(self) -> None:
         """Kills renewals, which have no shell above them any more."""
-        for pid in renewals(self.world.home):
+        for pid in self.world.renewals():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -103,17 +102,3 @@ class Weather(threading.Thread):
         for place in self.projects:
             place.write(place.contents[0])
             allow(self.world, place)
-
-
-def renewals(home: Path) -> list[int]:
-    """The renewals that are under way for this home, and for no other."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if words[1:3] == [b"hook", b"renew"] and any(str(home).encode() in word for word in words):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found

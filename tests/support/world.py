@@ -195,6 +195,18 @@ class World:
         """The AssumeRole calls so far."""
         return self.sts.calls("AssumeRole")
 
+    def renewals(self) -> list[int]:
+        """The renewals that are under way for this home, by their process ids."""
+        found = []
+        for process in Path("/proc").iterdir():
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0") if process.name.isdigit() else []
+            except OSError:
+                continue
+            if words[1:3] == [b"hook", b"renew"] and any(os.fsencode(self.home) in word for word in words):
+                found.append(int(process.name))
+        return found
+
     def entries(self, kind: str = "session") -> list[Path]:
         """The cache's files of one kind."""
         return sorted(self.cache.glob(f"*.{kind}"))

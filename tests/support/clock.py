@@ -1,0 +1,27 @@
+"""A clock that a test moves, for the programs that get its environment."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from support.terminal import need
+
+
+class Clock:
+    """Right until it is set; `folder` holds what it is made of."""
+
+    def __init__(self, folder: Path):
+        self.file = folder / "clock"
+        self.set(0)
+        library = folder / "clock.so"
+        source = Path(__file__).with_suffix(".c")
+        command = [need("cc"), "-shared", "-fPIC", "-O1", f'-DCLOCK_FILE="{self.file}"', "-o", library, source]
+        subprocess.run(command, check=True, timeout=60)
+        self.environment = {"LD_PRELOAD": str(library)}
+
+    def set(self, seconds: float) -> None:
+        """By how much it is ahead of the real one."""
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(f"{seconds:.0f}\n")
+        fresh.rename(self.file)
