@@ -485,6 +485,8 @@ __awsrole_register() {
       \builtin eval "$name() { \\builtin $name \"\$@\" && __awsrole_moved; }"
     fi
   done
+  # A `cd` that mise or rvm defines, now or later, calls these.
+  if [[ "${chpwd_functions[*]-}" != *__awsrole_moved* ]]; then chpwd_functions+=(__awsrole_moved); fi
   if [[ "${PROMPT_COMMAND[*]}" != *__awsrole_prompt* ]]; then
     # As an element of its own; before bash 5.1 on a line of its own, which no trailing `;` of a neighbour can spoil.
     # shellcheck disable=SC2178 # a string in that bash

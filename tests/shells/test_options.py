@@ -10,7 +10,7 @@ OPTIONS = {
         "set -a",
         "set -e",
         "set -u",
-        "set -aeu -o pipefail",
+        "set -aeux -o pipefail -o noclobber",
         "set -x",
         "set -v",
         "set -o posix",
@@ -25,6 +25,7 @@ OPTIONS = {
     ],
     "zsh": [
         "setopt all_export",
+        "setopt all_export err_exit no_unset xtrace no_clobber",
         "setopt err_exit",
         "setopt err_return",
         "setopt no_unset",
@@ -71,7 +72,7 @@ def test_options(terminal, project, stand_in, shell, option, when):
     assert aws(after) == {"AWS_PROFILE": "home"}
     assert not [name for env in (inside, after) for name in env if b"__awsrole" in name]
     assert "secret-of" not in output and "token-of" not in output
-    if not any(word in option for word in ("set -x", "set -v", "xtrace", "verbose", "fish_trace")):
+    if not any(word in option for word in ("set -x", "set -aeux", "set -v", "xtrace", "verbose", "fish_trace")):
         assert "awsrole:" not in output and "X" not in output
     assert stand_in.events() == ["cd", "cd"]
 
