@@ -50,6 +50,13 @@ pub(crate) fn binary(env: &Env) -> Option<PathBuf> {
     found.and_then(|file| std::path::absolute(file).ok()).or_else(|| std::env::current_exe().ok())
 }
 
+/// A word that nobody can guess.
+pub(crate) fn unguessable() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// The words after the program's name.
 pub(crate) fn words() -> Vec<OsString> {
     std::env::args_os().skip(1).collect()

@@ -158,6 +158,24 @@ pub(crate) enum Command {
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
+    /// Open the AWS console as the directory's role
+    #[command(
+        after_help = "Examples:\n  awsrole console\n  awsrole console --service s3\n  awsrole console --print      for a browser on another machine\n\nThe address is never an argument of a process: the browser fetches it from awsrole, once."
+    )]
+    Console {
+        /// Print the address instead; whoever opens it within 15 minutes is signed in
+        #[arg(long)]
+        print: bool,
+        /// The service's page, by the name in the console's address
+        #[arg(long, value_name = "NAME")]
+        service: Option<String>,
+        /// How long the console session lasts: 15m to 12h, the default; in a chain of roles as long as the credentials
+        #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
+        duration: Option<Duration>,
+        /// A [role.NAME] of the file
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+    },
     /// Print the variables of the directory's role, for scripts and CI
     #[command(
         after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in a job of GitHub Actions: for all later steps\n\nThey are secrets, and good until they expire. A command needs none of this: awsrole exec -- CMD"

@@ -1,6 +1,7 @@
 //! One file for each command; here, what several of them need.
 
 mod allow;
+mod console;
 mod credential_process;
 mod deny;
 mod doctor;
@@ -63,6 +64,9 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Logout { all } => logout::run(all, context),
         Command::Exec { role, min_ttl, renew, command } => {
             exec::run(role.as_deref(), min_ttl, renew, &command, context)
+        }
+        Command::Console { print, service, duration, role } => {
+            console::run(print, service.as_deref(), duration, role.as_deref(), context)
         }
         Command::Env { format, role, min_ttl } => env::run(format, role.as_deref(), min_ttl, context),
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context),

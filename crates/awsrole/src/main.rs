@@ -2,6 +2,7 @@
 
 mod ambient;
 mod authenticator;
+mod browser;
 mod cli;
 mod commands;
 mod keys;

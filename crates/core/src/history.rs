@@ -38,6 +38,8 @@ pub enum What {
     Exec,
     /// Whoever reads what `awsrole env` prints.
     Env,
+    /// The console in a browser.
+    Console,
     /// An SDK that asked for a new session by `credential_process`.
     CredentialProcess,
 }

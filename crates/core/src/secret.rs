@@ -6,8 +6,9 @@ use zeroize::Zeroizing;
 ///
 /// It has no `Debug` and no `Display`, so neither a log line nor an error text can carry it, and a
 /// type that holds one can't derive them either. `grep -rn 'expose()' crates` lists every place
-/// where a secret leaves: the renderings for a person's processes ([`crate::shell`]), the cache
-/// ([`crate::cache`]) and the calls to AWS (the `awsrole-sts` crate).
+/// where a secret leaves: the renderings for a person's processes ([`crate::shell`]), the console's
+/// address ([`crate::console`]), the cache ([`crate::cache`]) and the calls to AWS (the `awsrole-sts`
+/// crate).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 

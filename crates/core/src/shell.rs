@@ -1,5 +1,5 @@
 //! What is handed over to a person's processes: statements for a shell, an environment for a
-//! child, JSON for an SDK. One of the three places where a secret leaves.
+//! child, JSON for an SDK. One of the four places where a secret leaves.
 
 pub mod formats;
 

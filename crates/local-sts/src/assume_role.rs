@@ -87,6 +87,7 @@ pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, caller: &Caller, form: 
         source_identity: source_identity.map(str::to_owned),
         tags,
         session_policies,
+        chained: caller.is_temporary(),
         ..RoleSession::plain(&world.partition, role, wish.session_name)
     };
     let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);

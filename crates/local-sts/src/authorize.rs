@@ -239,6 +239,7 @@ mod tests {
                 source_identity: None,
                 tags: vec![],
                 session_policies: narrowed.map(|text| vec![Policy::parse(text, Kind::Identity).unwrap()]),
+                chained: false,
             };
             let caller = Caller { holder: Holder::Role(Arc::new(held)), issued: Some(SystemTime::UNIX_EPOCH) };
             assert_eq!(decide(&world, &caller), expected, "{principal} with {identity}, narrowed by {narrowed:?}");

@@ -15,7 +15,7 @@ pub(crate) struct Call {
     caller_arn: Option<String>,
     pub(crate) role_arn: Option<String>,
     role_session_name: Option<String>,
-    duration_seconds: Option<String>,
+    pub(crate) duration_seconds: Option<String>,
     external_id: Option<String>,
     /// IAM's, as the three that follow.
     user_name: Option<String>,

@@ -7,7 +7,7 @@
 //!
 //! Beside STS it plays a little of IAM (`iam` with `access_keys`), and who else hands out credentials: `service` tells from
 //! the path which one is meant (`instance`, `container`, for IAM Identity Center `oidc` with `token_grant`, `browser` and `portal`, for `aws login` `signin` with
-//! `dpop`), `page` puts their answers.
+//! `dpop`, for the console `federation`), `page` puts their answers.
 //! It listens on 127.0.0.1 only, knows nobody but the users of its fixture, and reaches out to nothing.
 
 mod access_keys;
@@ -25,6 +25,7 @@ mod control;
 mod device_key;
 mod dpop;
 mod faults;
+mod federation;
 mod fixture;
 mod http;
 mod iam;

@@ -52,7 +52,9 @@ impl Page {
         let page = match service {
             Service::Sts => Self::xml(answer::refusal_document(answer::STS, refusal, &request_id), request_id),
             Service::Iam => Self::xml(answer::refusal_document(answer::IAM, refusal, &request_id), request_id),
-            Service::Instance(_) | Service::Browser(_) => Self::text(format!("{status} {code}: {message}\n")),
+            Service::Instance(_) | Service::Browser(_) | Service::Federation => {
+                Self::text(format!("{status} {code}: {message}\n"))
+            }
             Service::Container(_) => Self::json(&json!({"code": code, "message": message})),
             Service::Oidc(_) => Self::json(&json!({"error": oauth_code(code), "error_description": message}))
                 .header("x-amzn-errortype", code.clone())

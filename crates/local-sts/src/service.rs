@@ -3,6 +3,7 @@
 //! All services share one port, since their paths never meet. Those that the fixture doesn't set up aren't there:
 //! such a request is STS's to refuse.
 
+use crate::federation;
 use crate::fixture::{ConsoleSession, Container, IdentityCenter, Instance, World};
 use crate::request::Request;
 
@@ -23,6 +24,8 @@ pub(crate) enum Service<'w> {
     Portal(&'w IdentityCenter),
     /// What a person sees of IAM Identity Center.
     Browser(&'w IdentityCenter),
+    /// AWS Sign-In, from a role's session to the console.
+    Federation,
     /// AWS Sign-In, for the sessions of `aws login`.
     SignIn(&'w [ConsoleSession]),
 }
@@ -33,6 +36,9 @@ pub(crate) fn route<'w>(world: &'w World, request: &Request) -> Option<(Service<
     let path = request.path.as_str();
     if let Some(container) = sources.container.as_ref().filter(|container| container.path == path) {
         return Some((Service::Container(container), "GetContainerCredentials"));
+    }
+    if path == "/federation" {
+        return Some((Service::Federation, federation::action(request)));
     }
     if path == "/v1/token" && !sources.console_sessions.is_empty() {
         return Some((Service::SignIn(&sources.console_sessions), "CreateOAuth2Token"));

@@ -33,6 +33,8 @@ pub(crate) struct RoleSession {
     pub(crate) tags: Vec<Tag>,
     /// Set when the call that made this session narrowed it; nothing is allowed that these don't allow.
     pub(crate) session_policies: Option<Vec<Policy>>,
+    /// Whether it was assumed with temporary credentials.
+    pub(crate) chained: bool,
 }
 
 impl RoleSession {
@@ -45,6 +47,7 @@ impl RoleSession {
             source_identity: None,
             tags: vec![],
             session_policies: None,
+            chained: false,
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::sessions::{Caller, Holder, Sessions};
 use crate::sigv4::Claim;
 use crate::standing::Standing;
 use crate::{
-    ambient, assume_role, browser, container, control, iam, instance, oidc, plain_actions, portal, signin, sso, stamp,
-    web_identity,
+    ambient, assume_role, browser, container, control, federation, iam, instance, oidc, plain_actions, portal, signin,
+    sso, stamp, web_identity,
 };
 
 const VERSION: &str = "2011-06-15";
@@ -46,6 +46,7 @@ pub(crate) struct State {
     pub(crate) container: Standing,
     pub(crate) sso: sso::Memory,
     pub(crate) signin: signin::Memory,
+    pub(crate) federation: federation::Memory,
     pub(crate) calls: Calls,
     pub(crate) faults: Faults,
 }
@@ -59,6 +60,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) container: &'a mut Standing,
     pub(crate) sso: &'a mut sso::Memory,
     pub(crate) signin: &'a mut signin::Memory,
+    pub(crate) federation: &'a mut federation::Memory,
     calls: &'a mut Calls,
     /// Of the call that is being answered.
     number: u64,
@@ -88,6 +90,11 @@ impl Desk<'_> {
         self.lifetime.unwrap_or(asked)
     }
 
+    /// Says in the record whose call is being answered.
+    pub(crate) fn identify(&mut self, access_key_id: &str, arn: &str) {
+        self.calls.identify(self.number, access_key_id, Some(arn));
+    }
+
     /// Adds to the record of the call that is being answered.
     pub(crate) fn note(&mut self, what: impl FnOnce(&mut Call)) {
         if let Some(call) = self.calls.call(self.number) {
@@ -107,6 +114,7 @@ impl Station {
             container: Standing::default(),
             sso: sso::Memory::default(),
             signin: signin::Memory::default(),
+            federation: federation::Memory::default(),
             calls: Calls::default(),
             faults: Faults::default(),
         };
@@ -185,6 +193,7 @@ impl Station {
             Service::Oidc(center) => oidc::answer(center, desk, action, request),
             Service::Portal(center) => portal::answer(world, center, desk, action, request),
             Service::Browser(center) => browser::answer(center, desk, action, request),
+            Service::Federation => federation::answer(&world.partition, desk, action, request),
             Service::SignIn(sessions) => signin::answer(world, sessions, desk, request),
         }
     }
@@ -245,6 +254,7 @@ impl State {
             container: &mut self.container,
             sso: &mut self.sso,
             signin: &mut self.signin,
+            federation: &mut self.federation,
             calls: &mut self.calls,
             number,
             now,

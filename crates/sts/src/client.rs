@@ -22,6 +22,7 @@ use crate::roots::roots;
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     http: SharedHttpClient,
+    tls: TlsContext,
     timeouts: TimeoutConfig,
     trusts_anyone: bool,
     pub(crate) clock: ServerClock,
@@ -36,14 +37,15 @@ impl Client {
         let trusts_anyone = roots.is_some();
         let tls = TlsContext::builder().with_trust_store(roots.unwrap_or_else(TrustStore::empty)).build();
         let tls = tls.map_err(|e| unusable("the TLS settings", &e))?;
+        let trusted = tls.clone();
         let http = Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
             connector.set_connector_settings(settings.cloned());
             connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-            connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
+            connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(trusted.clone()).build()
         });
         let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole).build();
-        Ok(Self { runtime, http, timeouts, trusts_anyone, clock: ServerClock::default() })
+        Ok(Self { runtime, http, tls, timeouts, trusts_anyone, clock: ServerClock::default() })
     }
 
     /// Whether an endpoint can be asked at all.
@@ -58,6 +60,12 @@ impl Client {
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
+    }
+
+    /// A connection for what is none of the SDK's services. It has no limits of its own.
+    pub(crate) fn connector(&self) -> Connector {
+        let connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(self.tls.clone()).build()
     }
 
     /// A client for signing in, which signs nothing.

@@ -5,6 +5,7 @@
 
 mod client;
 mod clock;
+mod federation;
 mod process;
 pub mod program;
 mod refusal;
@@ -28,6 +29,7 @@ use awsrole_core::sts::{Sts, StsError};
 
 use crate::client::Client;
 
+pub use crate::federation::sign_in_token;
 pub use crate::sign_in::{Invitation, sign_in, token_file};
 pub use crate::sources::RemoteSources;
 

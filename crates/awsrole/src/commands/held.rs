@@ -32,18 +32,30 @@ pub(super) struct Held {
     pub(super) accounts: Accounts,
 }
 
-impl Held {
-    /// Gets the directory's role, with a question if need be, and `min_ttl` to live. The history says for `what`.
-    pub(super) fn get(
-        what: What,
-        role: Option<&str>,
-        min_ttl: Option<Duration>,
-        context: &Context,
-    ) -> Result<Self, Failure> {
+/// A role that is planned, and nothing asked for yet.
+pub(super) struct Planned {
+    /// The surroundings without what awsrole exported.
+    pub(super) outer: Context,
+    /// How it is come by.
+    pub(super) plan: RolePlan,
+    file: String,
+    role: Option<String>,
+}
+
+impl Planned {
+    /// Plans the directory's role.
+    pub(super) fn of(role: Option<&str>, context: &Context) -> Result<Self, Failure> {
         let (outer, allowed, files) = super::allowed(None, context)?;
         let role = super::role_or_chosen(role, context, &files);
         let plan = plan_of(&outer, &allowed, role.as_deref())?;
         confirmed(&allowed, role.as_deref()).map_err(Failure::no_role)?;
+        let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self { outer, plan, file, role })
+    }
+
+    /// Gets it, with a question if need be, and `min_ttl` to live. The history says for `what`.
+    pub(super) fn get(self, what: What, min_ttl: Option<Duration>, context: &Context) -> Result<Held, Failure> {
+        let Self { outer, plan, file, role } = self;
         let at_least = min_ttl.unwrap_or_default();
         let wish = Wish { at_least, ..Wish::asked(context.now) };
         let cache = Cache::of(context);
@@ -70,8 +82,19 @@ impl Held {
         }
         super::note(Some(&Entry::of(what, &outer, &plan, &obtained)), &outer);
         let accounts = UserConfig::load(&outer)?.accounts;
-        let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { outer, plan, credentials: obtained.credentials, file, role, accounts })
+        Ok(Held { outer, plan, credentials: obtained.credentials, file, role, accounts })
+    }
+}
+
+impl Held {
+    /// Gets the directory's role.
+    pub(super) fn get(
+        what: What,
+        role: Option<&str>,
+        min_ttl: Option<Duration>,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        Planned::of(role, context)?.get(what, min_ttl, context)
     }
 
     /// The variables that hold it.

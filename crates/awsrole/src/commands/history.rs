@@ -32,6 +32,8 @@ fn line(named: &Named, context: &Context) -> String {
         (What::Exec, false) => "exec",
         (What::Env, true) => "env, new session",
         (What::Env, false) => "env",
+        (What::Console, true) => "console, new session",
+        (What::Console, false) => "console",
         (What::CredentialProcess, _) => "credential-process",
     };
     let role = entry.role_arn.as_ref().unwrap_or(&entry.role);

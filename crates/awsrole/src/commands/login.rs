@@ -1,7 +1,5 @@
 //! `awsrole login`: signs in to IAM Identity Center for the directory's role.
 
-use std::process::{Command, Stdio};
-
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::plan_of;
@@ -10,6 +8,7 @@ use awsrole_core::problem::Problem;
 use awsrole_core::source::Source;
 use awsrole_sts::{Invitation, sign_in};
 
+use crate::browser;
 use crate::report::{Failure, Outcome, say};
 
 pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Result<Outcome, Failure> {
@@ -23,7 +22,8 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
     let invite = |invitation: &Invitation| {
         say(format!("open {} and confirm the code {}", invitation.url, invitation.user_code));
         if !no_browser {
-            browse(&invitation.url);
+            // The address stands on the terminal anyway.
+            let _ = browser::open(&invitation.url, &outer.env);
         }
         say(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
     };
@@ -37,15 +37,4 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
     say("signed in");
     Ok(Outcome::Done)
-}
-
-/// Opens a browser if the system knows how; the address stands on the terminal anyway.
-fn browse(url: &str) {
-    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let quiet =
-        |command: &mut Command| command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    // A URL from the network must not be taken for an option, or for a local file.
-    if url.starts_with("https://") || url.starts_with("http://") {
-        let _ = quiet(Command::new(program).arg(url));
-    }
 }

@@ -1,0 +1,150 @@
+//! A role's session in the AWS console: who may be signed in, for how long, and by which addresses (IAM User Guide,
+//! "Enable custom identity broker access to the AWS console").
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::context::Env;
+use crate::limits::Region;
+use crate::plan::{RolePlan, Step};
+use crate::problem::Problem;
+use crate::secret::Secret;
+use crate::source::Source;
+
+/// How long a console session may last.
+pub const DURATION: std::ops::RangeInclusive<Duration> = Duration::from_secs(900)..=Duration::from_secs(43_200);
+
+/// Where one signs in, and where that leads.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Console {
+    /// The federation endpoint.
+    pub federation: String,
+    /// The console's page.
+    pub destination: String,
+}
+
+/// What is known of a result before it is had.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A role's session, by long-term keys or a web identity: the console session has a duration of its own.
+    Role,
+    /// A role's session by temporary credentials: the console session lasts as long as they.
+    Chained,
+    /// Nobody said: whoever it is must be asked for.
+    Unknown,
+}
+
+/// Says whether a plan's result may be signed in.
+///
+/// # Errors
+/// A user's own session.
+pub fn standing(plan: &RolePlan) -> Result<Standing, Problem> {
+    Ok(match (plan.steps.last(), &plan.source) {
+        (Some(Step::SessionToken(_)), _) => return Err(no_role(&plan.title())),
+        (Some(Step::AssumeRole(_)), source) if plan.steps.len() == 1 && source.is_long_term() => Standing::Role,
+        (Some(Step::AssumeRole(_)), _) => Standing::Chained,
+        (None, Source::WebIdentity(_)) => Standing::Role,
+        (None, Source::IdentityCenter(_) | Source::Instance { .. } | Source::Container { .. }) => Standing::Chained,
+        (None, Source::StaticKeys(_) | Source::StoredKeys(_) | Source::Process(_) | Source::ConsoleLogin(_)) => {
+            Standing::Unknown
+        }
+    })
+}
+
+/// Checks that an ARN is that of a session which may be signed in.
+///
+/// # Errors
+/// A user's own session, or the root user's.
+pub fn check_arn(title: &str, arn: &str) -> Result<(), Problem> {
+    match arn.splitn(6, ':').nth(5) {
+        Some(name) if name.starts_with("assumed-role/") || name.starts_with("federated-user/") => Ok(()),
+        Some("root") => Err(Problem::new(format!("{title} is the account's root user, whom AWS federates nowhere"))
+            .hint("sign in to the console with the root user's password")),
+        _ => Err(no_role(title).fact("it is", arn)),
+    }
+}
+
+impl Console {
+    /// The addresses of a plan's partition. The environment's or the profile's endpoint for AWS Sign-In goes before the
+    /// partition's, as everywhere.
+    ///
+    /// # Errors
+    /// A partition whose federation endpoint isn't published, or a name that no service has.
+    pub fn of(plan: &RolePlan, service: Option<&str>, env: &Env) -> Result<Self, Problem> {
+        let partition = plan.role_arn().map_or_else(|| plan.endpoint.partition(), |arn| arn.partition());
+        let (sign_in, console) = match partition {
+            "aws" => ("https://signin.aws.amazon.com", "https://console.aws.amazon.com"),
+            "aws-us-gov" => ("https://signin.amazonaws-us-gov.com", "https://console.amazonaws-us-gov.com"),
+            "aws-cn" => ("https://signin.amazonaws.cn", "https://console.amazonaws.cn"),
+            other => {
+                return Err(Problem::new(format!("no federation endpoint is known for partition {other}"))
+                    .hint("`awsrole console` is for aws, aws-us-gov and aws-cn"));
+            }
+        };
+        let service = service.unwrap_or("console");
+        if service.is_empty() || !service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+            return Err(Problem::new(format!("--service {service}: a service has lower case letters, digits and `-`"))
+                .hint("it stands in the console's address, such as s3, ec2, cloudformation, dynamodbv2"));
+        }
+        let of_profile = plan.settings.iter().find(|(name, _)| *name == "AWS_ENDPOINT_URL");
+        let own = env.filled("AWS_ENDPOINT_URL_SIGNIN").or(env.filled("AWS_ENDPOINT_URL"));
+        let own = own.or(of_profile.map(|(_, url)| url.as_str())).unwrap_or(sign_in);
+        let in_env = env.filled("AWS_REGION").or(env.filled("AWS_DEFAULT_REGION"));
+        let region = plan.region.as_ref().map(Region::as_str).or(in_env.filter(|text| Region::parse(text).is_ok()));
+        let region = region.map(|region| format!("?region={region}")).unwrap_or_default();
+        Ok(Self {
+            federation: format!("{}/federation", own.trim_end_matches('/')),
+            destination: format!("{console}/{service}/home{region}"),
+        })
+    }
+}
+
+impl Console {
+    /// The address that signs a browser in. Whoever has it within 15 minutes is signed in.
+    #[must_use]
+    pub fn address(&self, token: &Secret) -> Zeroizing<String> {
+        let mut address = Zeroizing::new(String::with_capacity(16 * 1024));
+        address.push_str(&format!("{}?Action=login&Issuer=awsrole&Destination=", self.federation));
+        push_encoded(&mut address, &self.destination);
+        address.push_str("&SigninToken=");
+        push_encoded(&mut address, token.expose());
+        address
+    }
+}
+
+/// As values stand in a query (RFC 3986, "Unreserved Characters").
+fn push_encoded(to: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => to.push(char::from(byte)),
+            _ => to.push_str(&format!("%{byte:02X}")),
+        }
+    }
+}
+
+fn no_role(title: &str) -> Problem {
+    Problem::new(format!("{title} can't be signed in to the console"))
+        .because("AWS signs in sessions of roles; this is a session of a user (GetSessionToken)")
+        .hint("give the directory a role, or sign in with the user's password")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arns_tell_who_may_sign_in() {
+        for (arn, part) in [
+            ("arn:aws:sts::222222222222:assumed-role/Deploy/alice", None),
+            ("arn:aws:sts::222222222222:federated-user/alice", None),
+            ("arn:aws:iam::111111111111:user/alice", Some("session of a user")),
+            ("arn:aws:iam::111111111111:root", Some("root user")),
+            ("nonsense", Some("session of a user")),
+        ] {
+            let said = check_arn("Deploy", arn).err().map(|problem| problem.to_string());
+            assert_eq!(said.is_some(), part.is_some(), "{arn}");
+            assert!(said.unwrap_or_default().contains(part.unwrap_or_default()), "{arn}");
+        }
+    }
+}

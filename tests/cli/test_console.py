@@ -1,0 +1,260 @@
+"""`awsrole console`: the federation endpoint takes the session, and the browser alone gets the address."""
+
+import subprocess
+import time
+import urllib.parse
+
+import pytest
+from support.local_sts import LocalSts, allow, trust
+from support.world import ALICE, DEPLOY, HERE, THERE, World
+
+ROLE = f"arn:aws:sts::{THERE}:assumed-role/Deploy/alice"
+
+CHAIN = f"""
+default_role = "second"
+[role.first]
+role_arn = "arn:aws:iam::{THERE}:role/Deploy"
+source_profile = "jump"
+[role.second]
+role_arn = "arn:aws:iam::{THERE}:role/Second"
+source_role = "first"
+"""
+
+# A browser that says where it was sent to: to a page of this machine, and from there on.
+BROWSER = """\
+#!/bin/sh
+printf %s "$1" > "$HOME/argument"
+{before}
+curl -s -o /dev/null -w '%{{redirect_url}}' "$1" > "$HOME/.address"
+mv "$HOME/.address" "$HOME/address"
+curl -s "$1" || echo gone > "$HOME/gone"
+"""
+
+
+@pytest.fixture
+def here(world):
+    """Where AWS Sign-In is."""
+    return {"AWS_ENDPOINT_URL_SIGNIN": world.sts.url}
+
+
+def printed(world, folder, *options, env):
+    result = world.awsrole("console", "--print", *options, cwd=folder, env=env)
+    assert result.code == 0, result.err
+    assert result.out.count("\n") == 1
+    return result.out.strip()
+
+
+def query(address):
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
+
+
+def follow(address):
+    """Where a browser gets from there."""
+    done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", address],
+                          capture_output=True, text=True, timeout=30)
+    return done.stdout
+
+
+def tokens(world):
+    return world.sts.calls("GetSigninToken")
+
+
+def test_the_address_signs_in_as_the_role(world, shop, here):
+    address = printed(world, shop, env=here)
+    assert address.startswith(f"{world.sts.url}/federation?")
+    assert query(address)["Destination"] == "https://console.aws.amazon.com/console/home?region=eu-west-1"
+    assert follow(address) == "302 https://console.aws.amazon.com/console/home?region=eu-west-1"
+    [call] = tokens(world)
+    assert (call["caller_arn"], call["duration_seconds"]) == (ROLE, "43200")
+    assert world.sts.calls("ConsoleSignIn")[0]["caller_arn"] == ROLE
+    # From the cache the second time.
+    printed(world, shop, "--service", "s3", "--duration", "1h", env=here)
+    assert tokens(world)[1]["duration_seconds"] == "3600" and len(world.assumed()) == 1
+
+
+def test_a_services_page(world, shop, here):
+    address = printed(world, shop, "--service", "dynamodbv2", env=here)
+    assert query(address)["Destination"] == "https://console.aws.amazon.com/dynamodbv2/home?region=eu-west-1"
+
+
+def test_a_chains_session_has_no_duration_of_its_own(world, here):
+    folder = world.project("chain", CHAIN, allow=True)
+    printed(world, folder, env=here)
+    assert tokens(world)[0]["duration_seconds"] is None
+    assert tokens(world)[0]["caller_arn"].endswith(":assumed-role/Second/alice")
+    world.sts.reset()
+    result = world.awsrole("console", "--print", "--duration", "2h", cwd=folder, env=here)
+    assert (result.code, result.out) == (1, "") and "role chaining" in result.err and tokens(world) == []
+    printed(world, folder, "--role", "first", "--duration", "2h", env=here)
+
+
+def test_a_users_session_is_refused_before_any_call(world, here):
+    folder = world.project("jump", 'profile = "jump"\n', allow=True)
+    result = world.awsrole("console", "--print", cwd=folder, env=here)
+    assert (result.code, result.out) == (1, "") and "GetSessionToken" in result.err
+    assert world.sts.calls() == []
+
+
+@pytest.mark.parametrize(("profile", "code"), [("shop-dev", 0), ("jump", 4)])
+def test_of_keys_in_a_profile_sts_says_whose_they_are(world, shop, here, profile, code):
+    held = world.exec_env(world.project(profile, f'profile = "{profile}"\n', allow=True))
+    world.write(".aws/credentials", (world.home / ".aws/credentials").read_text() + f"""
+[temporary]
+aws_access_key_id = {held['AWS_ACCESS_KEY_ID']}
+aws_secret_access_key = {held['AWS_SECRET_ACCESS_KEY']}
+aws_session_token = {held['AWS_SESSION_TOKEN']}
+""")
+    folder = world.project("temporary", 'profile = "temporary"\n', allow=True)
+    result = world.awsrole("console", "--print", cwd=folder, env={**here, "AWS_ENDPOINT_URL_STS": world.sts.url})
+    assert result.code == code and bool(result.out) == (code == 0), result
+    assert len(tokens(world)) == (1 if code == 0 else 0)
+    if code:
+        assert f"it is: arn:aws:iam::{HERE}:user/alice" in result.err
+
+
+@pytest.mark.parametrize("options", [["--duration", "14m"], ["--duration", "13h"], ["--service", "s3/../ec2"], ["--service", ""]])
+def test_what_can_not_be_is_refused_before_any_call(world, shop, here, options):
+    result = world.awsrole("console", "--print", *options, cwd=shop, env=here)
+    assert (result.code, result.out) == (1, "") and options[0] in result.err and "hint" in result.err
+    assert world.sts.calls() == []
+
+
+def test_a_session_that_was_ended(world, shop, here):
+    printed(world, shop, env=here)
+    world.sts.expire()
+    result = world.awsrole("console", "--print", cwd=shop, env=here)
+    assert (result.code, result.out) == (4, "")
+    assert "refused the session" in result.err and "the session is over" in result.err
+
+
+def test_nobody_there(world, shop):
+    result = world.awsrole("console", "--print", cwd=shop, env={"AWS_ENDPOINT_URL_SIGNIN": "http://127.0.0.1:1"})
+    assert (result.code, result.out) == (4, "") and "no answer from http://127.0.0.1:1/federation" in result.err
+
+
+@pytest.mark.parametrize(("partition", "region", "console"), [
+    ("aws-us-gov", "us-gov-west-1", "console.amazonaws-us-gov.com"),
+    ("aws-cn", "cn-north-1", "console.amazonaws.cn"),
+])
+def test_other_partitions(tmp_path, partition, region, console):
+    fixture = {"partition": partition, "user": [ALICE], "role": [
+        {"name": "Deploy", "account": THERE, "trust": trust(f"arn:{partition}:iam::{HERE}:root")}]}
+    with World(tmp_path, fixture) as world:
+        text = DEPLOY.replace("arn:aws:", f"arn:{partition}:").replace("eu-west-1", region)
+        folder = world.project("shop", text, allow=True)
+        address = printed(world, folder, env={"AWS_ENDPOINT_URL_SIGNIN": world.sts.url})
+        assert follow(address) == f"302 https://{console}/console/home?region={region}"
+
+
+def open_console(world, folder, env, before=""):
+    world.write("bin/xdg-open", BROWSER.format(before=before)).chmod(0o755)
+    env = {**env, "PATH": f"{world.home}/bin:{world.environment()['PATH']}"}
+    return world.awsrole("console", cwd=folder, env=env)
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return path.read_text()
+
+
+def test_the_browser_gets_it_once_and_not_as_an_argument(world, shop, here):
+    result = open_console(world, shop, here)
+    assert (result.code, result.out) == (0, ""), result
+    assert f"the browser has the console as Deploy in {THERE}" in result.err
+    argument = wait_for(world.home / "argument")
+    assert argument.startswith("http://127.0.0.1:") and "Token" not in argument and len(argument.rsplit("/", 1)[1]) == 64
+    assert query(wait_for(world.home / "address"))["SigninToken"]
+    assert follow((world.home / "address").read_text()).startswith("302 https://console.aws.amazon.com/")
+    assert wait_for(world.home / "gone") == "gone\n"
+
+
+@pytest.mark.parametrize("before", [
+    'curl -s "${1}x"',
+    'curl -s -X POST "$1"',
+    'curl -s -H "Host: evil.example.com" "$1"',
+    'curl -s --resolve evil.example.com:80:127.0.0.1 -H "Host: localhost" "$1"',
+    'printf "GET / HTTP/1.1\\r\\n" | timeout 1 bash -c "cat > /dev/tcp/127.0.0.1/${1#http://127.0.0.1:}" || true',
+])
+def test_others_who_ask_get_nothing(world, shop, here, before):
+    result = open_console(world, shop, here, f"({before}) > \"$HOME/others\" 2>&1")
+    assert result.code == 0, result
+    assert query(wait_for(world.home / "address"))["SigninToken"]
+    assert "SigninToken" not in (world.home / "others").read_text()
+
+
+def test_without_a_browser_it_says_what_to_do(world, shop, here):
+    only = world.home / "bin"
+    only.mkdir()
+    result = world.awsrole("console", cwd=shop, env={**here, "PATH": str(only)})
+    assert (result.code, result.out) == (1, "") and "`awsrole console --print`" in result.err
+
+
+class TestTheEndpoint:
+    """What local-sts refuses, so that the tests above mean something."""
+
+    @pytest.fixture
+    def sts(self):
+        with_policy = {**ALICE, "policy": allow("sts:*", "*")}
+        deploy = {"name": "Deploy", "account": THERE, "trust": trust(f"arn:aws:iam::{HERE}:root", f"arn:aws:iam::{THERE}:role/Deploy"),
+                  "policy": allow("sts:*", "*")}
+        sts = LocalSts({"user": [with_policy], "role": [deploy]})
+        yield sts
+        sts.stop()
+
+    def sessions(self, sts):
+        import boto3
+
+        def client(**keys):
+            return boto3.client("sts", region_name="us-east-1", endpoint_url=sts.url, **keys)
+
+        def keys(answer):
+            of = answer["Credentials"]
+            return {"aws_access_key_id": of["AccessKeyId"], "aws_secret_access_key": of["SecretAccessKey"],
+                    "aws_session_token": of["SessionToken"]}
+
+        alice = client(aws_access_key_id=ALICE["access_key_id"], aws_secret_access_key=ALICE["secret_access_key"])
+        wanted = {"RoleArn": f"arn:aws:iam::{THERE}:role/Deploy", "RoleSessionName": "s1"}
+        role = keys(alice.assume_role(**wanted))
+        return {"role": role, "chained": keys(client(**role).assume_role(**wanted)), "user": keys(alice.get_session_token())}
+
+    def ask(self, sts, session, method="POST", **more):
+        import json
+        form = {"Action": "getSigninToken", "Session": json.dumps(
+            {"sessionId": session["aws_access_key_id"], "sessionKey": session["aws_secret_access_key"],
+             "sessionToken": session["aws_session_token"]}), **more}
+        text = urllib.parse.urlencode(form)
+        words = ["-d", text, f"{sts.url}/federation"] if method == "POST" else [f"{sts.url}/federation?{text}"]
+        return subprocess.run(["curl", "-s", "-w", "%{http_code}", *words], capture_output=True, text=True, timeout=30).stdout
+
+    def test_its_rules(self, sts):
+        of = self.sessions(sts)
+        assert "SigninToken" in self.ask(sts, of["role"], SessionDuration="43200")
+        assert "SigninToken" in self.ask(sts, of["chained"])
+        assert self.ask(sts, of["role"], method="GET").endswith("405")
+        for session, more, part in [
+            (of["user"], {}, "GetSessionToken"),
+            (of["chained"], {"SessionDuration": "900"}, "role chaining"),
+            (of["role"], {"SessionDuration": "899"}, "900 and 43200"),
+            (of["role"], {"SessionDuration": "43201"}, "900 and 43200"),
+            ({**of["role"], "aws_session_token": "x"}, {}, "no such session"),
+            ({**of["role"], "aws_secret_access_key": "x"}, {}, "no such session"),
+            (of["role"], {"Action": "x"}, "Action is"),
+        ]:
+            said = self.ask(sts, session, **more)
+            assert part in said and said.endswith("400"), (part, said)
+        sts.expire()
+        assert "the session is over" in self.ask(sts, of["role"])
+
+    def test_sign_ins(self, sts):
+        import json
+        said = self.ask(sts, self.sessions(sts)["role"])
+        token = json.loads(said[:-3])["SigninToken"]
+        login = f"{sts.url}/federation?Action=login&Destination="
+        assert follow(f"{login}https%3A%2F%2Fconsole.aws.amazon.com%2F&SigninToken={token}").startswith("302 ")
+        assert follow(f"{login}https%3A%2F%2Fevil.example.com%2F&SigninToken={token}").startswith("400")
+        assert follow(f"{login}https%3A%2F%2Fconsole.aws.amazon.com%2F&SigninToken=x").startswith("400")
+
+
