@@ -1,0 +1,171 @@
+"""Secrets of every source, through every command, at every log level, in success and failure: where each may be found.
+
+Looked at: stdout and stderr, every file below the home, the arguments and the environment of every process that awsrole
+starts (as the kernel was told them), and all variables of each shell.
+"""
+
+import json
+import re
+
+import pytest
+from places import ALICE, HERE, THERE
+from support import sealed
+from support.terminal import need
+from test_identity_center import sign_in
+
+DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
+LOUD = {"RUST_LOG": "trace", "RUST_BACKTRACE": "full", "AWSROLE_LOG": "trace", "AWS_LOG": "trace", "DEBUG": "*", "SMITHY_LOG": "trace"}
+COMMANDS = [
+    ["status"], ["status", "--long"], ["status", "--json"], ["why"], ["why", "--json"], ["policy"], ["policy", "--json"],
+    ["doctor"], ["doctor", "--json"], ["history"], ["history", "--json"], ["allow"], ["refresh"], ["exec", "--", "true"],
+    ["exec", "--min-ttl", "40h", "--", "true"], ["exec", "--role", "nobody", "--", "true"], ["exec", "--", "/nowhere"],
+    ["hook", "renew"], ["login", "--no-browser", "--role", "nobody"], ["keys", "list"], ["init", "--profile", "jump"],
+    ["schema"], ["logout"], ["exec", "--", "true"], ["deny"], ["logout", "--all"],
+]
+# What makes calls fail, one after the other, and who makes calls.
+CALLERS = [["exec", "--", "true"], ["policy"], ["doctor"], ["hook", "renew"], ["history"]]
+FAULTS = [{"drop": True}, {"truncate": True}, {"unavailable": True}, {"clock_offset_seconds": 99_999}]
+
+
+def keys(place):
+    """Long-lived keys of a profile."""
+    return DEPLOY + 'source_profile = "jump"\n', {}
+
+
+def process(place):
+    """A `credential_process`; its own output is a secret."""
+    secret, token = "canary-secret-of-the-process", "canary-token-of-the-process"
+    place.secrets |= {secret, token}
+    place.write("answer.json", json.dumps({"Version": 1, "AccessKeyId": "ASIACANARY", "SecretAccessKey": secret,
+                                           "SessionToken": token, "Expiration": "2099-01-01T00:00:00Z"}))
+    place.config(f"[profile process]\ncredential_process = cat {place.home}/answer.json\n")
+    return 'profile = "process"\n', {}
+
+
+def identity_center(place):
+    """The token of a person's sign-in."""
+    place.sts.write_sso_config(place.home)
+    sign_in(place)
+    return DEPLOY + 'source_profile = "sso"\n', {}
+
+
+def container(place):
+    """A container's token."""
+    place.secrets.add("token-of-the-task")
+    env = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{place.sts.url}/task", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token-of-the-task"}
+    return DEPLOY + 'credential_source = "EcsContainer"\n', env
+
+
+def instance(place):
+    """An instance's role; what it gives is in the cache at most."""
+    return DEPLOY + 'credential_source = "Ec2InstanceMetadata"\n', {"AWS_EC2_METADATA_SERVICE_ENDPOINT": place.sts.url}
+
+
+def web_identity(place):
+    """A token in a file, as in CI."""
+    token = place.sts.id_token(provider="https://ci.example.com")
+    place.secrets.add(token)
+    place.config(f"[profile ci]\nrole_arn = arn:aws:iam::{THERE}:role/Ci\nweb_identity_token_file = {place.write('id-token', token)}\n")
+    return DEPLOY + 'source_profile = "ci"\n', {}
+
+
+def environment(place):
+    """Keys that stood in the environment."""
+    return DEPLOY + 'credential_source = "Environment"\n', {
+        "AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}
+
+
+SOURCES = [keys, process, identity_center, container, instance, web_identity, environment]
+
+
+@pytest.fixture(params=SOURCES, ids=lambda source: source.__name__)
+def scene(request, machines):
+    content, env = request.param(machines)
+    folder = machines.project("shop", content, allow=True)
+    return machines, folder, machines.env | env
+
+
+def gather(place):
+    """The secrets of the sessions that are in the cache."""
+    for path in place.entries():
+        session = sealed.read(path)
+        place.secrets |= {session["secret_access_key"], session["session_token"]}
+
+
+def in_environment(place, env):
+    """The secrets that the person's own environment holds."""
+    return {secret for secret in place.secrets if any(secret in value for value in env.values())}
+
+
+def readable(place):
+    """The files that hold a secret."""
+    found = {path for path in place.home.rglob("*") if path.is_file() and any(s.encode() in path.read_bytes() for s in place.secrets)}
+    return {path.relative_to(place.home).as_posix() for path in found}
+
+
+def test_nothing_is_said_and_nothing_is_left(scene):
+    place, folder, env = scene
+    before = readable(place)
+    place.exec_env(folder, env=env)
+    gather(place)
+    assert place.entries(), "a session is at rest"
+    assert readable(place) == before
+    heard = []
+    for fault in [None, *FAULTS]:
+        if fault:
+            place.awsrole("refresh", cwd=folder, env=env)
+            place.sts.clear_faults()
+            place.sts.fault(**fault)
+        for words in CALLERS if fault else COMMANDS:
+            place.allow(folder)
+            result = place.awsrole(*words, cwd=folder, env=env | LOUD)
+            heard.append((words, fault, result.out + result.err))
+            gather(place)
+    assert len(place.secrets) >= 4
+    for words, fault, said in heard:
+        assert not any(secret in said for secret in place.secrets), (words, fault)
+    assert readable(place) == before, "only the person's own files may hold one"
+
+
+def test_helpers_get_none(scene):
+    """Arguments and environment of every process, as `execve` had them. A child of `exec` is the one that shall have them."""
+    place, folder, env = scene
+    trace = place.home.parent / "trace"
+    own = in_environment(place, env)
+    for words in (["exec", "--", "true"], ["refresh"], ["hook", "renew"], ["hook", "export", "zsh", "--event", "cd"], ["policy"]):
+        wrapper = (need("strace"), "-f", "-v", "-s", "100000", "-e", "trace=execve", "-o", trace, "-A")
+        place.awsrole(*words, cwd=folder, env=env, wrapper=wrapper)
+        gather(place)
+    starts = [line for line in trace.read_text().splitlines() if "execve(" in line]
+    assert len(starts) >= 5
+    for line in starts:
+        arguments = line.split("], [")[0]
+        assert not any(secret in arguments for secret in place.secrets), arguments[:200]
+        if '["true"' not in line:
+            assert not any(secret in line for secret in place.secrets - own), line[:200]
+
+
+LISTS = {"bash": "set", "zsh": "typeset", "fish": "set --long"}
+
+
+def test_each_stands_once_in_a_shell(scene, shell):
+    """In the variable that clients read, and nowhere else: no second copy, no history, no state."""
+    place, folder, env = scene
+    tty = place.terminal(shell, env=env)
+    if not (tty.home / ".aws").exists():
+        (tty.home / ".aws").symlink_to(place.home / ".aws")
+    tty.run(f"cd {folder}")
+    assert tty.variable("AWSROLE_ROLE")
+    gather(place)
+    given = {name: tty.variable(name) for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
+    out = tty.file("variables")
+    tty.run(f"{LISTS[shell]} > {out}")
+    shown = out.read_text(errors="replace")
+    out.unlink()
+    for name, value in given.items():
+        lines = [line for line in shown.splitlines() if value in line]
+        assert len(lines) == 1 and re.match(rf"(\S+ )*{name}[= ]", lines[0]), lines
+    # Of the person's own, which was there before, the shell keeps one.
+    own = in_environment(place, env)
+    for secret in place.secrets - set(given.values()):
+        assert sum(secret in line for line in shown.splitlines()) == (secret in own), secret
