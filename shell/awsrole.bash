@@ -94,20 +94,20 @@ __awsrole_candidates() {
 # at anew, and in doubt the answer is no. What was seen are keys of a table, because bash finds a key faster than it
 # compares two texts, and more exactly than `[[` under nocasematch.
 __awsrole_unchanged() {
-  \builtin local file REPLY
+  \builtin local REPLY
   __awsrole_look_around
   if [[ -z ${__awsrole_seen["$REPLY"]-} ]]; then \builtin return 1; fi
   # (Before bash 5.0 there is no such clock: 0.)
   if ((__awsrole_deadline && (EPOCHSECONDS >= __awsrole_deadline || EPOCHSECONDS < __awsrole_since))); then
     \builtin return 1
   fi
-  for file in "${__awsrole_absent[@]}"; do
-    if [[ -e $file || -L $file ]]; then \builtin return 1; fi
+  for __awsrole_one in "${__awsrole_absent[@]}"; do
+    if [[ -e $__awsrole_one || -L $__awsrole_one ]]; then \builtin return 1; fi
   done
-  for file in "${__awsrole_present[@]}"; do
-    if [[ ! -f $file || ! -r $file ]]; then \builtin return 1; fi
-    \builtin read -r -d '' -n 16385 <"$file"
-    if [[ -z ${__awsrole_seen["$?=$file=$REPLY"]-} ]]; then \builtin return 1; fi
+  for __awsrole_one in "${__awsrole_present[@]}"; do
+    if [[ ! -f $__awsrole_one || ! -r $__awsrole_one ]]; then \builtin return 1; fi
+    \builtin read -r -d '' -n 16385 <"$__awsrole_one"
+    if [[ -z ${__awsrole_seen["$?=$__awsrole_one=$REPLY"]-} ]]; then \builtin return 1; fi
   done
   if ((${#__awsrole_present[@]})); then
     REPLY=''
