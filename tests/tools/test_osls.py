@@ -7,4 +7,4 @@ from stage import Stage
 def test_one_code_for_all_commands(stage: Stage, report):
     stage.example("serverless")
     lines = after(stage, "osls")
-    report("osls", stage.version("osls", "osls --version"), "role with MFA: `deploy` twice and `info`, one code", lines)
+    report("osls", stage.version("osls --version", "osls"), "role with MFA: `deploy` twice and `info`, one code", lines)
