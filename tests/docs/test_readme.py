@@ -1,5 +1,6 @@
 """Every command and every file in the documents does what is said, and every table is complete."""
 
+import json
 import os
 import re
 import subprocess
@@ -223,3 +224,14 @@ def test_what_is_named_is_there():
             assert all(function in snippet for snippet in snippets), f"{document.name}: {function}"
         for path in re.findall(r"`((?:crates|tests|shell|docs|examples)/[\w./-]+)`", text):
             assert (ROOT / path).exists(), f"{document.name}: {path}"
+
+
+def test_the_table_of_tools_is_what_tests_tools_run_wrote():
+    results = json.loads((ROOT / "tests/tools/results.json").read_text())
+    assert table("README.md", "Coming from") == [[row["tool"], row["version"], row["shown"]] for row in results]
+    versions = {row["tool"]: row["version"] for row in results}
+    pins = {"osls": "tools/osls/package.json", "serverless@3": "tools/serverless3/package.json", "AWS CDK": "tools/cdk/package.json",
+            "AWS SAM": "tools/sam/requirements.txt", "Terraform": "tools/terraform/requirements.txt", "AWS CLI": "requirements.txt",
+            "boto3": "requirements.txt", "AWS SDK for JavaScript v3": "node/package.json"}
+    for tool, file in pins.items():
+        assert versions[tool] in (ROOT / "tests" / file).read_text(), f"{tool}: pinned anew since tests/tools/run wrote results.json"

@@ -63,6 +63,13 @@ def test_no_such_profile_at_all(world, says):
     refused(world, says, file("Plain", source="production-eu"))
 
 
+def test_profile_that_includes_another(world, says):
+    """A profile is written for aws-vault."""
+    world.config(more="[profile common]\nsource_profile = alice\n"
+                      "[profile shop]\ninclude_profile = common\nrole_arn = arn:aws:iam::222222222222:role/Plain\n")
+    refused(world, says, 'profile = "shop"\n')
+
+
 def test_profile_without_credentials(world, says):
     """A profile has nothing but a region."""
     world.config(more="[profile empty]\nregion = us-east-1\n")

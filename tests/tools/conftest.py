@@ -18,7 +18,7 @@ def stage(tmp_path):
 @pytest.fixture
 def report():
     """Keeps a tool's version and its own last lines for tests/tools/run, if that is what runs."""
-    folder = os.environ.get("AWSROLE_TOOLS_REPORT")
+    folder = os.environ.get("TOOLS_REPORT")
 
     def keep(tool: str, version: str, shown: str, lines: list[str]) -> None:
         assert version and lines

@@ -202,7 +202,7 @@ def found(tool: str) -> Path:
 def commands(example: str, heading: str) -> list[str]:
     """The commands under a heading of an example's README."""
     [block] = [block for block in of(example, "sh") if heading_of(block) == heading]
-    if report := os.environ.get("AWSROLE_TOOLS_REPORT"):
+    if report := os.environ.get("TOOLS_REPORT"):
         (Path(report) / "typed").open("a").write(block.name + "\n")
     return block.lines
 

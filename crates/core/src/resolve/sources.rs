@@ -52,11 +52,17 @@ impl<'p> Resolver<'p> {
         } else if let Some(source) = profile.text("credential_source") {
             self.credential_source(source, &profile.origin("credential_source"))?
         } else {
-            return Err(Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name))
-                .hint(format!(
-                    "it needs keys (`awsrole keys add {0}`, `aws configure --profile {0}`), a source_profile, sso_session or credential_process",
-                    profile.name
-                )));
+            let problem =
+                Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name));
+            if let Some(other) = profile.text("include_profile") {
+                return Err(problem
+                    .because("`include_profile` is followed by aws-vault alone, not by the AWS CLI or SDKs")
+                    .hint(format!("copy into `{}` what it takes from `{other}`", profile.name)));
+            }
+            return Err(problem.hint(format!(
+                "it needs keys (`awsrole keys add {0}`, `aws configure --profile {0}`), a source_profile, sso_session or credential_process",
+                profile.name
+            )));
         };
         way.source = Some(source);
         Ok(())
