@@ -79,7 +79,7 @@ class Front:
         if status == 200 and asked.get("Action") == "AssumeRole" and not known:
             status, headers, answer = self.assume(asked)
         if status == 200 and asked.get("Action") == "AssumeRole":
-            self.issued.update(re.findall(rb"<AccessKeyId>([A-Z0-9]+)<".decode(), answer.decode()))
+            self.issued.update(re.findall(r"<AccessKeyId>([A-Z0-9]+)<", answer.decode()))
         request.send_response_only(status)
         for name, value in headers:
             if name.lower() not in HOP:

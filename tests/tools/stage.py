@@ -17,7 +17,7 @@ from support.local_sts import LocalSts, allow, binary, service_trust, trust, use
 from support.terminal import need
 
 ROOT = Path(__file__).resolve().parents[2]
-for folder in ("docs", "explain", "mfa"):
+for folder in ("docs", "explain", "keys", "mfa"):
     sys.path.insert(0, str(ROOT / "tests" / folder))
 
 from documents import Block, blocks  # noqa: E402
@@ -119,6 +119,16 @@ class Person(Tty):
             said = self.wait()
         text = said if own else out.read_text(errors="replace")
         return Said(int(ended.read_text()), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text))
+
+    def talk(self, command: str, answers: list[tuple[str, str]]) -> str:
+        """Types a command; each question must come, in this order, and gets its answer. Returns what its stdout got."""
+        out = self.file()
+        self.type(f"{command} >{out}")
+        for question, answer in answers:
+            self.process.expect_exact(question.encode())
+            self.send(answer + "\r")
+        self.wait()
+        return out.read_text()
 
 
 class Stage:
