@@ -87,7 +87,7 @@ class Person(threading.Thread):
             while not self.over.is_set():
                 self.act()
                 # Some leave their prompt alone for longer than a session lives.
-                pause = self.random.uniform(5, 30) if self.random.random() < 0.1 else self.random.expovariate(1 / self.pace)
+                pause = self.random.uniform(5, 30) if self.random.random() < 0.15 else self.random.expovariate(1 / self.pace)
                 self.over.wait(pause)
         except Exception as failed:
             self.failed = failed
@@ -228,6 +228,6 @@ def children(pid: int) -> list[int]:
 
 def program(pid: int) -> str:
     try:
-        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""

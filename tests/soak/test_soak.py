@@ -37,7 +37,7 @@ hook:bash | hook:zsh) [ $# = 2 ] && echo '{posix}' ;;
 esac
 """)
     wrapper.chmod(0o755)
-    soak = [sys.executable, Path(__file__).parent, "--seconds", "90", "--shells", "6", "--pace", "1", "--seed", "1"]
+    soak = [sys.executable, Path(__file__).parent, "--seconds", "120", "--shells", "15", "--pace", "1", "--seed", "1"]
     env = clean_environment(AWSROLE_TEST_BIN_DIR=str(tmp_path))
     done = subprocess.run(soak, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 1, done.stdout + done.stderr
