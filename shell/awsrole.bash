@@ -194,7 +194,8 @@ __awsrole_set() {
     AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
     *) __awsrole_ours[$1]=:$2 ;;
   esac
-  \builtin export "$1=$2" 2>/dev/null || __awsrole_fail "$1" # read-only without a value
+  # Read-only without a value. Closed, not /dev/null: that one may be missing, and then nothing could be closed.
+  \builtin export "$1=$2" 2>&- || __awsrole_fail "$1"
 }
 
 __awsrole_hide() {

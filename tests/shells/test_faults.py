@@ -65,3 +65,20 @@ def test_an_answer_that_comes_late_is_waited_for(shell, terminal, project):
     (project / ".awsrole.toml").write_text('role = "dev"\nsleep = 0.5\n')
     tty = terminal(shell, cwd=project)
     assert aws(tty.env()).items() >= DEV.items()
+
+
+def test_a_machine_without_dev_null_closes(shell, terminal, project, stand_in):
+    """As in a bare root: nothing can be asked, and nobody's identity is what is left."""
+    rendered = stand_in.snippet
+
+    def without(shell):
+        path = rendered(shell)
+        path.write_text(path.read_text().replace("/dev/null", "/dev/nothing/"))
+        return path
+
+    stand_in.snippet = without
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    assert aws(tty.env()) == CLOSED
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER
