@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from support.terminal import need
 
-UID, ANOTHER = 54321, 54322
+# Others for each process of a test run: a user has one keyring.
+UID = 50_000 + os.getpid() % 5000
+ANOTHER = UID + 5000
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 

@@ -83,13 +83,18 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a directory's entry is a file that is being written, or never was to its end.
+#[must_use]
+pub fn is_unfinished(entry: &fs::DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())
+}
+
 /// Removes what processes left in a directory that were killed while they wrote, if it was written
 /// before a time: a younger one may still be finished.
 pub fn sweep(dir: &Path, before: SystemTime) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let unfinished = entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
         let written = || entry.metadata().and_then(|found| found.modified());
-        if unfinished && written().is_ok_and(|time| time < before) {
+        if is_unfinished(&entry) && written().is_ok_and(|time| time < before) {
             // What can't be removed harms nobody but by its size.
             let _ = fs::remove_file(entry.path());
         }

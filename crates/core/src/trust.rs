@@ -120,7 +120,7 @@ impl Approvals {
     pub fn last_allowed(&self, file: &ConfigFile) -> Option<String> {
         let entries = fs::read_dir(self.folder(&file.place)).ok()?.flatten();
         let newest = entries
-            .filter(|entry| entry.file_name() != "denied")
+            .filter(|entry| entry.file_name() != "denied" && !files::is_unfinished(entry))
             .max_by_key(|entry| entry.metadata().and_then(|m| m.modified()).ok())?;
         fs::read_to_string(newest.path()).ok()
     }
@@ -134,7 +134,8 @@ impl Approvals {
         match fs::read_dir(folder) {
             Err(_) => Standing::Unknown,
             Ok(entries) => {
-                let own = entries.flatten().filter(|entry| files::is_own(&entry.path()));
+                let whole = entries.flatten().filter(|entry| !files::is_unfinished(entry));
+                let own = whole.filter(|entry| files::is_own(&entry.path()));
                 let names: Vec<_> = own.map(|entry| entry.file_name()).collect();
                 if names.iter().any(|name| name == "denied") {
                     Standing::Denied

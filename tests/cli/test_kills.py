@@ -1,0 +1,11 @@
+"""kill -9 at random moments of a write loses nothing but that write; `kills.py` does it as often as one likes."""
+
+import pytest
+
+from kills import COMMANDS, run
+
+
+@pytest.mark.parametrize("what", COMMANDS)
+def test_two_hundred_random_moments(tmp_path, what):
+    seen = run(tmp_path, what, 29, seed=200)
+    assert seen["moments"] == 29 and seen["killed"] >= 5, seen
