@@ -43,7 +43,7 @@ def test_many_at_once_are_refused_with_one_call(world):
 def test_the_lock_of_a_process_that_died_is_free(world, shop):
     world.sts.fault(latency_ms=60_000, times=1)
     process = start(world, shop, "exec", "--", "true")
-    while not world.entries("lock") or not os.path.samefile(f"/proc/{process.pid}/cwd", shop):
+    while not world.entries("lock"):
         assert process.poll() is None
     # It says so when it has waited for a while.
     assert "waiting for" in process.stderr.readline()
@@ -243,9 +243,9 @@ def test_two_projects_of_one_role_share_it(world, shop):
 
 
 def test_ended_ones_are_not_handed_out(world, shop):
-    world.sts.fault(lifetime_seconds=1, times=1)
+    world.sts.fault(lifetime_seconds=3, times=1)
     first = world.exec_env(shop)
-    result = world.run("python", "-c", "import time; time.sleep(1.1)")
+    result = world.run("python", "-c", "import time; time.sleep(3.1)")
     assert result.code == 0
     assert world.exec_env(shop)["AWS_ACCESS_KEY_ID"] != first["AWS_ACCESS_KEY_ID"]
 
