@@ -29,10 +29,15 @@ def lines(found: dict) -> str:
     times = {tool: [rows[tool]["median"] / rows["awsrole"]["median"] for rows in found["prompts"].values()] for tool in peers}
     beside = " and ".join(f"{tool}'s {least(times[tool])}–{most(times[tool])} times as long" for tool in sorted(times))
     hit = found["hits"]["awsrole hook export"]["median"]
+    machine = found["machine"]
+    cores = int(re.search(r"(\d+) cores", machine["processor"])[1])
+    busy = "" if float(machine["load"]) <= cores else (
+        f" The machine had much else to do meanwhile (load {machine['load']} on\n"
+        f"{cores} cores), so that all of these are too long.")
     return (
-        f"An unchanged prompt costs {', '.join(shells)}; {beside}.\n"
-        f"Entering a project whose role is cached costs one process of {show(hit)}. [All figures](docs/speed.md), which\n"
-        "`benches/run` measures.\n\n"
+        f"An unchanged prompt costs {', '.join(shells)};\n{beside}.\n"
+        f"Entering a project whose role is cached costs one process of {show(hit)}.{busy}\n"
+        "[All figures](docs/speed.md), which `benches/run` measures.\n\n"
         "![What an unchanged prompt costs in bash, zsh and fish: awsrole, zoxide, direnv and mise](docs/speed.svg)\n"
     )
 

@@ -73,7 +73,8 @@ class Bench:
         found = {"awsrole": self.run(self.awsrole, "--version", cwd=self.root)}
         for name, path in {**self.tools, **{shell: shutil.which(shell) for shell in SHELLS}}.items():
             found[name] = self.run(path, "--version", cwd=self.root).splitlines()[0]
-        return {name: text.strip() for name, text in found.items()}
+        return {name: text if name in text else f"{name} {text}" for name, text in
+                ((name, text.strip().split(" (")[0]) for name, text in found.items())}
 
     # --- an unchanged prompt ---------------------------------------------------------------------------------------
 
@@ -123,6 +124,9 @@ class Bench:
                 case "mise":
                     found, right = one.value("BENCHED"), "yes" if inside else "no"
                 case "zoxide":
+                    one.tell(f"cd {self.shop}")
+                    one.tell(f"cd {self.folder(tool)}")
+                    one.prompts(1)
                     listed = self.run(self.tools["zoxide"], "query", "--list", cwd=self.root)
                     found, right = str(self.folder(tool) in map(Path, listed.splitlines())), "True"
                 case _:
@@ -150,11 +154,14 @@ class Bench:
         folder = self.world.home / "src" / tool
         export = f"{self.tools[tool]} {'export' if tool == 'direnv' else 'hook-env -s'} bash"
         program = self.load(tool, "bash") if tool == "mise" else ""
-        out = self.run("bash", "--norc", "-c", f'{program}\neval "$({export})"; env -0', cwd=folder)
+        # mise takes a new folder in the home for a change, its own first ones too.
+        script = f'{program}\nfor i in 1 2 3; do eval "$({export})"; done; env -0'
+        out = self.run("bash", "--norc", "-c", script, cwd=folder)
         return dict(pair.split("=", 1) for pair in out.split("\0") if pair)
 
     def hits(self, rounds: int) -> dict[str, dict]:
         """Microseconds of a whole process where everything is known already; of direnv and mise also a load."""
+        self.run(*self.export().words, cwd=self.shop)
         programs = {
             "an empty program": Program([self.empty], self.environment(self.root), self.root, lambda out: out == ""),
             "awsrole --version": Program([self.awsrole, "--version"], self.environment(self.root), self.root,
@@ -212,19 +219,22 @@ class Bench:
         programs = {}
         for number, (name, (profiles, approvals, entries)) in enumerate(many.items()):
             home = self.root / f"grown{number}"
-            shutil.copytree(self.world.home, home, ignore=shutil.ignore_patterns("src"))
+            shutil.copytree(self.world.home, home, ignore=shutil.ignore_patterns("src", ".cache"))
+            hit = self.export(home=home)
+            # An entry belongs to its folder, so each home gets its own.
+            self.run(*hit.words, cwd=hit.cwd, HOME=str(home))
             with (home / ".aws/config").open("a") as config:
                 for index in range(profiles):
                     role = f"arn:aws:iam::{THERE}:role/Team{index}"
                     config.write(f"\n[profile team-{index}]\nrole_arn = {role}\nsource_profile = jump\nregion = eu-west-1\n")
-            (entry,) = (home / ".cache/awsrole").glob("*.json")
+            (entry,) = (home / ".cache/awsrole").glob("*.session")
             for index in range(entries):
-                entry.with_name(f"{index:064x}.json").write_bytes(entry.read_bytes())
+                entry.with_name(f"{index:064x}.session").write_bytes(entry.read_bytes())
             for index in range(approvals):
                 folder = home / ".local/share/awsrole/approvals" / f"{index:064x}"
                 folder.mkdir()
                 (folder / f"{index:064x}").write_text(DEPLOY)
-            programs[name] = self.export(home=home)
+            programs[name] = hit
         return in_turns(programs, rounds)
 
 
@@ -243,7 +253,9 @@ def machine() -> dict[str, str]:
 
 def measure(share: float) -> dict:
     found = {"machine": machine()}
-    with tempfile.TemporaryDirectory(prefix="awsrole-bench-") as root:
+    # mise looks at the times of every folder above, and those of /tmp change all the time.
+    quiet = (ROOT / ".cache/benches").resolve()
+    with tempfile.TemporaryDirectory(prefix="home-", dir=quiet) as root:
         bench = Bench(Path(root))
         try:
             found["versions"] = bench.versions()
