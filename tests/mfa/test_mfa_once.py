@@ -10,8 +10,8 @@ from support.world import HERE, THERE
 
 def test_two_roles_three_shells_a_day(scene):
     shop, audit = scene.shop(), scene.shop("audit", "Audit", HERE)
-    # The roles' hours last two seconds; the session of the code lasts.
-    scene.sts.fault(action="AssumeRole", lifetime_seconds=2)
+    # The roles' hours last five seconds; the session of the code lasts.
+    scene.sts.fault(action="AssumeRole", lifetime_seconds=5)
     first, *others = ttys = [scene.terminal(shell) for shell in ("bash", "zsh", "fish")]
     first.enter(shop, scene.code())
     seen = {first: first.key()}

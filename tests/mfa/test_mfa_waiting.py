@@ -242,8 +242,8 @@ source_role = "outer"
 def test_renewal_after_the_session_of_the_code_has_ended(scene, shell):
     """Twelve hours later: at a prompt nobody is asked, and the role that still lives goes on."""
     shop = scene.shop()
-    scene.sts.fault(action="GetSessionToken", lifetime_seconds=3)
-    scene.sts.fault(action="AssumeRole", lifetime_seconds=3)
+    scene.sts.fault(action="GetSessionToken", lifetime_seconds=5)
+    scene.sts.fault(action="AssumeRole", lifetime_seconds=5)
     tty = scene.terminal(shell)
     tty.enter(shop, scene.code())
     assert tty.key().startswith("ASIA")
