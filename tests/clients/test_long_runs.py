@@ -36,10 +36,11 @@ def keys(world):
 @pytest.mark.parametrize("client", LIVES)
 def test_three_lives(world, shop, client):
     need_clients()
-    world.sts.fault(action="AssumeRole", lifetime_seconds=6)
+    # New ones come when a fifth is left: that must do for a call on a busy machine.
+    world.sts.fault(action="AssumeRole", lifetime_seconds=20)
     with subprocess.Popen([binary("awsrole"), "exec", "--renew", "--", "sh", "-c", LIVES[client]], cwd=shop,
                           env=world.environment(**NODE), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 180
         while len(keys(world)) < 3 and run.poll() is None and time.monotonic() < deadline:
             time.sleep(0.2)
         (shop / "stop").touch()
