@@ -10,6 +10,7 @@ import shlex
 import signal
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -148,9 +149,10 @@ class Person(threading.Thread):
                     time.sleep(self.kills.choice((0, 0, self.kills.uniform(0, 0.02), self.kills.uniform(0, 1))))
                     how = self.kills.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP))
                     # By now it may be another program, such as what `exec` runs.
-                    if program(pid) == "awsrole":
-                        os.kill(pid, how)
-                        self.ledger.count("kills")
+                    with suppress(ProcessLookupError):
+                        if program(pid) == "awsrole":
+                            os.kill(pid, how)
+                            self.ledger.count("kills")
                     return
             time.sleep(0.002)
 
