@@ -295,4 +295,4 @@ until [ -e go ]; do sleep 0.1; done
     arn = f"arn:aws:sts::{THERE}:assumed-role/Deploy/{pwd.getpwuid(os.getuid()).pw_name}"
     assert (shop / "out").read_text().splitlines() == [arn, arn]
     # What is left of twelve hours, to the minute.
-    assert any(f"renews itself for {left};" in (shop / "err").read_text() for left in ("12h", "11h 59m"))
+    assert any(f"renews itself for {left}" in (shop / "err").read_text() for left in ("12h", "11h 59m"))
