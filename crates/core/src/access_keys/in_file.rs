@@ -1,9 +1,10 @@
 //! Long-lived keys that stand in an AWS file, and the file without them.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::files::{FileError, read_regular};
@@ -62,7 +63,7 @@ impl KeysInFile {
     /// and a link to it stays a link. What stood there is kept in the backup that is returned.
     ///
     /// # Errors
-    /// The file changed meanwhile, or it can't be written; it is as it was then.
+    /// The file changed meanwhile, a copy of another run is there, or it can't be written; it is as it was then.
     pub fn take_out(&self) -> Result<Backup, Problem> {
         let failed = |what: &'static str, path: &Path| {
             let path = path.to_owned();
@@ -75,10 +76,19 @@ impl KeysInFile {
             Problem::new(format!("{} changed meanwhile, so nothing was taken out", self.file.display()))
                 .hint("run the same command again")
         })?;
-        let backup = Backup { copy: before_awsrole(&target), target };
-        write_beside(&backup.copy, &before, None).map_err(failed("writing", &backup.copy))?;
-        let mode = fs::metadata(&backup.target).map_err(failed("reading", &backup.target))?.permissions();
-        if let Err(e) = write_beside(&backup.target, &after, Some(mode)) {
+        let mode = fs::metadata(&target).map_err(failed("reading", &target))?.permissions();
+        let backup = Backup { copy: before_awsrole(&target), target, after };
+        // Another run may be at work, or one that was cut short may have left the only copy of a key.
+        beside(&backup.copy, &before, None).and_then(|file| file.persist_noclobber(&backup.copy).map_err(|e| e.error)).map_err(
+            |e| match e.kind() {
+                io::ErrorKind::AlreadyExists => Problem::new(format!("{} is there already", backup.copy.display()))
+                    .because("another run is taking keys out of the file, or one was cut short")
+                    .hint("nothing was taken out; if no other runs, see that no key in it is missing elsewhere, remove it, and try again"),
+                _ => failed("writing", &backup.copy)(e),
+            },
+        )?;
+        let written = beside(&backup.target, &backup.after, Some(mode));
+        if let Err(e) = written.and_then(|file| file.persist(&backup.target).map_err(|e| e.error)) {
             let problem = failed("writing", &backup.target)(e);
             let _ = fs::remove_file(&backup.copy);
             return Err(problem);
@@ -111,12 +121,26 @@ pub fn before_awsrole(file: &Path) -> PathBuf {
 pub struct Backup {
     copy: PathBuf,
     target: PathBuf,
+    /// What was left in the file.
+    after: Zeroizing<Vec<u8>>,
 }
 
 impl Backup {
     /// Puts back what stood there.
+    ///
+    /// # Errors
+    /// The file can't be written, or somebody else changed it meanwhile: theirs stays. The copy does, too.
     pub fn restore(&self) -> Result<(), Problem> {
-        let told = |e| own_words(&FileError::new("restoring", &self.target, e));
+        let not_back = |why: &dyn std::fmt::Display| {
+            Problem::new(format!("the keys can't be put back into {}", self.target.display()))
+                .because(why)
+                .hint(format!("what stood there is in {}: bring it back by hand", self.copy.display()))
+        };
+        let told = |e: io::Error| not_back(&e);
+        let now = Zeroizing::new(read_regular(&self.target, MAX_BYTES).map_err(told)?);
+        if *now != *self.after {
+            return Err(not_back(&"it changed meanwhile"));
+        }
         let mode = fs::metadata(&self.target).map_err(told)?.permissions();
         fs::set_permissions(&self.copy, mode).map_err(told)?;
         fs::rename(&self.copy, &self.target).map_err(told)
@@ -159,8 +183,8 @@ fn without(bytes: &[u8], lines: [usize; 2]) -> Option<Zeroizing<Vec<u8>>> {
     (left_out == 2).then_some(rest)
 }
 
-/// Writes a file whole or not at all, private unless it has a mode to keep.
-fn write_beside(path: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> std::io::Result<()> {
+/// What shall become a file, whole and on the disk beside it, private unless it has a mode to keep.
+fn beside(path: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
     file.write_all(bytes)?;
@@ -168,7 +192,7 @@ fn write_beside(path: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> std
         file.as_file().set_permissions(mode)?;
     }
     file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|e| e.error)
+    Ok(file)
 }
 
 fn own_words(error: &FileError) -> Problem {
@@ -182,6 +206,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
+    use crate::files::write_private;
     use crate::profiles::tests::home;
 
     const FILE: &str = "# mine\r\n[default]\naws_access_key_id = AKIADEFAULT000000000\naws_secret_access_key = keep\n\n[jump]\n; comment\nAWS_Access_Key_Id: AKIAJUMP000000000000\nregion = x\naws_secret_access_key=a#b=c  \n# end";
@@ -209,6 +234,26 @@ mod tests {
         assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
         keys.take_out().unwrap().discard().unwrap();
         assert!(!copy.exists() && fs::read_to_string(&path).unwrap() == left);
+    }
+
+    #[test]
+    fn neither_a_copy_nor_what_others_write_meanwhile_is_lost() {
+        let (_home, context) = home("", FILE);
+        let path = context.paths.home.join(".aws/credentials");
+        let keys = KeysInFile::find(&Profiles::load(&context).unwrap(), "jump").unwrap();
+        let copy = before_awsrole(&path);
+        write_private(&copy, b"of another run").unwrap();
+        let problem = keys.take_out().err().unwrap();
+        assert!(problem.summary.contains("is there already"), "{problem}");
+        assert_eq!(fs::read_to_string(&copy).unwrap(), "of another run");
+        assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
+        fs::remove_file(&copy).unwrap();
+        let backup = keys.take_out().unwrap();
+        write_private(&path, b"by another hand").unwrap();
+        let problem = backup.restore().unwrap_err();
+        assert!(problem.hints[0].contains(".before-awsrole"), "{problem}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "by another hand");
+        assert_eq!(fs::read_to_string(&copy).unwrap(), FILE);
     }
 
     #[test]
