@@ -4,6 +4,7 @@ import re
 
 import pytest
 from places import CLOSED, HERE, THERE
+from support.local_sts import binary
 
 FILE = f"""\
 default_role = "near"
@@ -134,3 +135,18 @@ def test_no_list_without_a_terminal(chain, shop):
     result = chain.awsrole("use", cwd=shop, wrapper=("setsid", "-w"))
     assert result.code == 1 and result.out == ""
     assert "there is no terminal to choose a role on" in result.err and "far, near, other" in result.err
+
+
+def test_login_is_for_the_role_that_was_chosen(chain):
+    config, credentials = chain.home / ".aws/config", chain.home / ".aws/credentials"
+    config.write_text(config.read_text() + f"\n[profile also]\nendpoint_url = {chain.sts.url}\n")
+    text = credentials.read_text()
+    credentials.write_text(f"{text}\n[also]\n" + text.split("[jump]\n")[1])
+    folder = chain.project("two", FILE + f"""\
+[role.also]
+role_arn = "arn:aws:iam::{HERE}:role/Near"
+source_profile = "also"
+""", allow=True)
+    result = chain.awsrole("exec", "--role", "also", "--", binary("awsrole"), "login", cwd=folder)
+    assert "nothing to sign in to: the source is profile also" in result.err, result
+    assert result.code == 1

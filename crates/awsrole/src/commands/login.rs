@@ -12,8 +12,9 @@ use crate::browser;
 use crate::report::{Failure, Outcome, say};
 
 pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Result<Outcome, Failure> {
-    let (outer, allowed, _) = super::allowed(None, context)?;
-    let plan = plan_of(&outer, &allowed, role)?;
+    let (outer, allowed, files) = super::allowed(None, context)?;
+    let role = super::role_or_chosen(role, context, &files);
+    let plan = plan_of(&outer, &allowed, role.as_deref())?;
     let Source::IdentityCenter(source) = &plan.source else {
         return Err(Problem::new(format!("there is nothing to sign in to: the source is {}", plan.source))
             .hint("`awsrole login` is for profiles with sso_session or sso_start_url")
