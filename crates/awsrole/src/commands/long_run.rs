@@ -19,12 +19,24 @@ use crate::ambient;
 /// Writes the copies of the AWS files, and starts what removes them. The caller then becomes the
 /// command: signals, exit code and job control are its own, and nothing stands between.
 pub(super) fn prepare(held: &Held, dir: &Path) -> Result<(EnvDiff, Run), Problem> {
-    let Held { outer, plan, credentials, file, role, accounts } = held;
+    let Held { outer, plan, .. } = held;
     if plan.steps.is_empty() && matches!(plan.source, Source::StaticKeys(_)) {
         return Err(Problem::new(format!("{} holds temporary keys, which nobody can renew", plan.source))
             .hint("without --renew the command gets them as they are"));
     }
     let run = Run::open(&outer.paths).map_err(|e| super::own_file(&e))?;
+    match fill(&run, held, dir) {
+        Ok(diff) => Ok((diff, run)),
+        Err(problem) => {
+            run.remove();
+            Err(problem)
+        }
+    }
+}
+
+/// Fills a run's folder, and leaves it to the command. What was written before an error is the caller's to remove.
+fn fill(run: &Run, held: &Held, dir: &Path) -> Result<EnvDiff, Problem> {
+    let Held { outer, plan, credentials, file, role, accounts } = held;
     let program =
         ambient::binary(&outer.env).as_deref().and_then(Path::to_str).and_then(copies::word).ok_or_else(|| {
             Problem::new("the path of awsrole can't be written into ~/.aws/config")
@@ -51,7 +63,7 @@ pub(super) fn prepare(held: &Held, dir: &Path) -> Result<(EnvDiff, Run), Problem
     let process = std::process::id();
     let _ = watcher(outer, process, run.name(), true).map(|mut command| command.status());
     run.hand_over().map_err(|e| Problem::new("the AWS files can't be left to the command").because(e))?;
-    Ok((diff, run))
+    Ok(diff)
 }
 
 /// How long a plan whose way needs an MFA code is renewed without one.
