@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use awsrole_core::context::Env;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use zeroize::Zeroizing;
 
 /// How long a browser has to come for its address.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,7 +48,7 @@ pub(crate) fn lead(to: &str, path: &str, env: &Env) -> io::Result<()> {
         }
         // Browsers open connections ahead, and leave them.
         if let Ok((mut stream, _)) = listener.accept()
-            && answer(&mut stream, &host, path, to).unwrap_or(false)
+            && answer(&mut stream, &host, path, to, end).unwrap_or(false)
         {
             return Ok(());
         }
@@ -55,14 +56,15 @@ pub(crate) fn lead(to: &str, path: &str, env: &Env) -> io::Result<()> {
 }
 
 /// Answers a request; whether it was the one that is waited for.
-fn answer(stream: &mut TcpStream, host: &str, path: &str, to: &str) -> io::Result<bool> {
+fn answer(stream: &mut TcpStream, host: &str, path: &str, to: &str, end: Instant) -> io::Result<bool> {
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     stream.set_write_timeout(Some(Duration::from_secs(5)))?;
     let mut request = Vec::new();
     while !request.windows(4).any(|part| part == b"\r\n\r\n") {
         let mut part = [0; 1024];
         let count = stream.read(&mut part)?;
-        if count == 0 || request.len() > MAX_BYTES {
+        // Who sends a byte now and then mustn't keep it open.
+        if count == 0 || request.len() > MAX_BYTES || Instant::now() > end {
             return Ok(false);
         }
         request.extend_from_slice(&part[..count]);
@@ -77,7 +79,8 @@ fn answer(stream: &mut TcpStream, host: &str, path: &str, to: &str) -> io::Resul
     let headers =
         "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     if is_ours {
-        stream.write_all(format!("HTTP/1.1 303 See Other\r\nLocation: {to}\r\n{headers}").as_bytes())?;
+        let answer = Zeroizing::new(format!("HTTP/1.1 303 See Other\r\nLocation: {to}\r\n{headers}"));
+        stream.write_all(answer.as_bytes())?;
     } else {
         stream.write_all(format!("HTTP/1.1 404 Not Found\r\n{headers}").as_bytes())?;
     }

@@ -19,8 +19,11 @@ use crate::Stores;
 /// r = 8, p = 1).
 const LOG_N: u8 = 17;
 
-/// The most that is taken from a file: 4 GiB. Somebody else's file must not take all memory.
-const MOST_LOG_N: u8 = 22;
+/// The most memory that a file may want, in bytes: 4 GiB. A broken one must not take all there is.
+const MOST_MEMORY: u64 = 4 << 30;
+
+/// The most rounds that a file may want, one after the other.
+const MOST_ROUNDS: u32 = 16;
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -71,8 +74,10 @@ impl FileStore {
 
     fn decrypted(&self, bytes: &[u8], passphrase: &Secret) -> Result<Keys, NoSecret> {
         let params = scryptenc::Params::new(bytes).map_err(|e| self.unusable(&e))?;
-        if params.log_n() > MOST_LOG_N || params.r().saturating_mul(params.p()) > 64 {
-            return Err(self.unusable(&"it would take more than 4 GiB of memory to open it"));
+        // scrypt's 128 · r · N (RFC 7914, section 2).
+        let memory = 1_u64.checked_shl(params.log_n().into()).and_then(|n| n.checked_mul(128 * u64::from(params.r())));
+        if memory.is_none_or(|memory| memory > MOST_MEMORY) || params.p() > MOST_ROUNDS {
+            return Err(self.unusable(&"it would take more than 4 GiB of memory, or too long, to open it"));
         }
         let decrypted = Decryptor::new(&bytes, passphrase.expose()).and_then(|decryptor| decryptor.decrypt_to_vec());
         let text = match decrypted {

@@ -46,7 +46,9 @@ pub fn sign_in_token(
         })
         .to_string(),
     );
-    let mut form = Zeroizing::new("Action=getSigninToken&Session=".to_owned());
+    // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+    let mut form = Zeroizing::new(String::with_capacity(3 * session.len() + 128));
+    form.push_str("Action=getSigninToken&Session=");
     for byte in session.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => form.push(char::from(byte)),
