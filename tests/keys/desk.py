@@ -41,6 +41,10 @@ class Desk(World):
         super().__init__(root, fixture or {**FIXTURE, "user": [OWNER, BYSTANDER]})
         self.credentials = self.write(".aws/credentials", CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER))
         self.credentials.chmod(0o600)
+        services = "[services local]\n"
+        config = (self.home / ".aws/config").read_text()
+        iam = f"{services}iam =\n    endpoint_url = {self.sts.url}\n"
+        self.write(".aws/config", config.replace(services, iam))
         self.write(".config/awsrole/config.toml", '[keys]\nstore = "file"\n')
         self.secrets.add(PASSPHRASE)
 

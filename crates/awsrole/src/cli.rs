@@ -117,7 +117,7 @@ pub(crate) enum Command {
     },
     /// Keep long-lived keys in a store of secrets instead of ~/.aws/credentials
     #[command(
-        after_help = "Examples:\n  awsrole keys add jump --import        moves those of ~/.aws/credentials\n  awsrole keys list"
+        after_help = "Examples:\n  awsrole keys add jump --import        moves those of ~/.aws/credentials\n  awsrole keys rotate jump              a new key from AWS, the old one deleted\n  awsrole keys list"
     )]
     Keys {
         #[command(subcommand)]
@@ -132,6 +132,27 @@ pub(crate) enum Command {
     History {
         /// For machines
         #[arg(long)]
+        json: bool,
+    },
+    /// Print the policy that denies everything to a role's sessions issued before now, or put it
+    #[command(
+        after_help = "Examples:\n  awsrole revoke\n  awsrole revoke --apply --profile admin\n  awsrole revoke --user arn:aws:iam::111111111111:user/alice --apply --profile admin\n\nNew sessions aren't touched. Sessions of other roles that were assumed from the revoked ones go on."
+    )]
+    Revoke {
+        /// A [role.NAME] of the file, or the ARN of any role; default: the role of this directory
+        #[arg(long, value_name = "NAME|ARN", conflicts_with = "user")]
+        role: Option<String>,
+        /// A user's ARN, or with --apply the name: sessions of its keys, not the keys themselves
+        #[arg(long, value_name = "NAME|ARN")]
+        user: Option<String>,
+        /// Put the policy, then forget the cached sessions
+        #[arg(long, requires = "profile")]
+        apply: bool,
+        /// Whose credentials put it
+        #[arg(long, value_name = "ADMIN", requires = "apply")]
+        profile: Option<String>,
+        /// For machines
+        #[arg(long, conflicts_with = "apply")]
         json: bool,
     },
     /// Forget the credentials of this directory's role
@@ -275,6 +296,18 @@ pub(crate) enum Keys {
         /// For machines
         #[arg(long)]
         json: bool,
+    },
+    /// Get a new key from AWS, and delete the old one; run again, it goes on where it stopped
+    #[command(after_help = "The user needs iam:CreateAccessKey, iam:ListAccessKeys and iam:DeleteAccessKey on itself.")]
+    Rotate {
+        /// The profile
+        profile: String,
+        /// Only switch the old key off
+        #[arg(long)]
+        deactivate: bool,
+        /// First delete the user's other key, since AWS allows two
+        #[arg(long, value_name = "KEY_ID")]
+        delete: Option<String>,
     },
     /// Remove a profile's keys from its store; at AWS they stay valid
     Remove {

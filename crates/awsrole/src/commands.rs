@@ -18,6 +18,7 @@ mod logout;
 mod policy;
 mod refresh;
 
+mod revoke;
 mod status;
 mod use_role;
 mod why;
@@ -59,6 +60,9 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Use { name } => use_role::run(name.as_deref(), context),
         Command::Keys { keys } => keys::run(keys, context),
         Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context),
+        Command::Revoke { role, user, apply: _, profile, json } => {
+            revoke::run(&revoke::Wanted { role, user, admin: profile, json }, context)
+        }
         Command::Refresh => refresh::run(context),
         Command::History { json } => history::run(json, context),
         Command::Logout { all } => logout::run(all, context),

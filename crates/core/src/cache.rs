@@ -197,6 +197,23 @@ impl Cache {
         self.remember(key, now, FailureKind::LoggedOut, &problem)
     }
 
+    /// Logs out of the entries whose ARN is one of those that are meant. Returns how many there were.
+    pub fn log_out_where(&self, now: SystemTime, meant: impl Fn(&str) -> bool) -> Result<usize, FileError> {
+        let mut count = 0;
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let (Some(key), Some(SESSION)) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) else {
+                continue;
+            };
+            let key = key.to_string_lossy();
+            if self.load(&key, now).is_some_and(|entry| entry.credentials.arn.as_deref().is_some_and(&meant)) {
+                self.log_out(&key, now)?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
     /// Logs out of every entry, and forgets the key that they were sealed with: whatever copies of
     /// them are left can't be opened any more. Returns how many there were.
     pub fn log_out_of_all(&self, now: SystemTime) -> Result<usize, FileError> {

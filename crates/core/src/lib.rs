@@ -54,6 +54,7 @@ pub mod pin;
 pub mod policy;
 pub mod problem;
 pub mod profiles;
+pub mod revocation;
 pub mod rivals;
 pub mod run;
 pub mod seal;

@@ -3,6 +3,10 @@
 //! Nothing of a store is touched before a key is wanted from it.
 
 mod file;
+#[cfg(target_os = "macos")]
+mod keychain;
+#[cfg(not(target_os = "macos"))]
+mod secret_service;
 
 use std::cell::RefCell;
 
@@ -42,6 +46,10 @@ impl<'a> Stores<'a> {
     pub fn put(&self, place: &Place, secret: &Secret) -> Result<(), NoSecret> {
         match place.store {
             StoreKind::File => self.file().change(self, |keys| keys.put(place, secret)),
+            #[cfg(not(target_os = "macos"))]
+            StoreKind::SecretService => secret_service::put(place, secret, &|| self.person.dialog(&|_| ())),
+            #[cfg(target_os = "macos")]
+            StoreKind::Keychain => keychain::put(place, secret, &|| self.person.dialog(&|_| ())),
             other => Err(elsewhere(other)),
         }
     }
@@ -50,8 +58,17 @@ impl<'a> Stores<'a> {
     pub fn remove(&self, place: &Place) -> Result<(), NoSecret> {
         match place.store {
             StoreKind::File => self.file().change(self, |keys| keys.remove(place)),
+            #[cfg(not(target_os = "macos"))]
+            StoreKind::SecretService => secret_service::remove(place, &|| self.person.dialog(&|_| ())),
+            #[cfg(target_os = "macos")]
+            StoreKind::Keychain => keychain::remove(place, &|| self.person.dialog(&|_| ())),
             other => Err(elsewhere(other)),
         }
+    }
+
+    /// Whether a store may show its dialog.
+    fn dialog(&self, ask: bool, begin: &dyn Fn(&str)) -> Result<(), NoSecret> {
+        if ask { self.person.dialog(begin) } else { Err(NoSecret::NotNow) }
     }
 
     fn file(&self) -> FileStore {
@@ -81,6 +98,10 @@ impl KeyStores for Stores<'_> {
         match place.store {
             StoreKind::File if !ask && self.passphrase.borrow().is_none() => Err(NoSecret::NotNow),
             StoreKind::File => self.file().secret(self, place, begin),
+            #[cfg(not(target_os = "macos"))]
+            StoreKind::SecretService => secret_service::secret(place, &|| self.dialog(ask, begin)),
+            #[cfg(target_os = "macos")]
+            StoreKind::Keychain => keychain::secret(place, &|| self.dialog(ask, begin)),
             other => Err(elsewhere(other)),
         }
     }

@@ -89,16 +89,24 @@ impl Client {
             .with_timeout_config(self.timeouts.clone())
     }
 
+    /// A client of IAM that signs as `caller`; a call is tried so often.
+    pub(crate) fn iam(&self, caller: &Credentials, endpoint: &Endpoint, attempts: u32) -> aws_sdk_iam::Client {
+        let mut config = aws_sdk_iam::Config::builder();
+        config.set_endpoint_url(endpoint.url.clone());
+        let config = config
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(endpoint.region.as_str().to_owned()))
+            .use_fips(endpoint.fips)
+            .credentials_provider(keys(caller))
+            .interceptor(self.clock.clone())
+            .retry_config(RetryConfig::standard().with_max_attempts(attempts))
+            .timeout_config(self.timeouts.clone())
+            .http_client(self.http.clone());
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
+
     /// A client that signs as `caller` and asks nobody else for credentials, region or endpoint.
     pub(crate) fn sts(&self, caller: &Credentials, endpoint: &Endpoint) -> aws_sdk_sts::Client {
-        let token = caller.session_token.as_ref().map(|token| token.expose().to_owned());
-        let keys = aws_sdk_sts::config::Credentials::new(
-            &caller.access_key_id,
-            caller.secret_access_key.expose(),
-            token,
-            None,
-            "awsrole",
-        );
         let mut config = aws_sdk_sts::Config::builder();
         config.set_endpoint_url(endpoint.url.clone());
         let config = config
@@ -106,11 +114,18 @@ impl Client {
             .region(Region::new(endpoint.region.as_str().to_owned()))
             .use_fips(endpoint.fips)
             .use_dual_stack(endpoint.dual_stack)
-            .credentials_provider(keys)
+            .credentials_provider(keys(caller))
             .interceptor(self.clock.clone())
             .retry_config(RetryConfig::standard())
             .timeout_config(self.timeouts.clone())
             .http_client(self.http.clone());
         aws_sdk_sts::Client::from_conf(config.build())
     }
+}
+
+/// Credentials as the SDK's signer takes them.
+fn keys(caller: &Credentials) -> aws_sdk_sts::config::Credentials {
+    let token = caller.session_token.as_ref().map(|token| token.expose().to_owned());
+    let secret = caller.secret_access_key.expose();
+    aws_sdk_sts::config::Credentials::new(&caller.access_key_id, secret, token, None, "awsrole")
 }

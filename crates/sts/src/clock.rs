@@ -19,9 +19,14 @@ const TOLERANCE: Duration = Duration::from_secs(300);
 pub(crate) struct ServerClock(Arc<Mutex<Option<SystemTime>>>);
 
 impl ServerClock {
+    /// The time of the last answer.
+    pub(crate) fn last(&self) -> Option<SystemTime> {
+        self.0.lock().ok().and_then(|time| *time)
+    }
+
     /// Compares the last answer's time with the local one.
     pub(crate) fn check(&self, now: SystemTime) -> Result<(), StsError> {
-        let Some(server) = self.0.lock().ok().and_then(|time| *time) else { return Ok(()) };
+        let Some(server) = self.last() else { return Ok(()) };
         let apart = now.duration_since(server).unwrap_or_else(|ahead| ahead.duration());
         if apart > TOLERANCE { Err(StsError::Clock(server)) } else { Ok(()) }
     }

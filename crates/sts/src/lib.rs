@@ -6,6 +6,7 @@
 mod client;
 mod clock;
 mod federation;
+mod iam;
 mod process;
 pub mod program;
 mod refusal;
@@ -30,6 +31,7 @@ use awsrole_core::sts::{Sts, StsError};
 use crate::client::Client;
 
 pub use crate::federation::sign_in_token;
+pub use crate::iam::{AccessKey, Iam};
 pub use crate::sign_in::{Invitation, sign_in, token_file};
 pub use crate::sources::RemoteSources;
 
@@ -92,6 +94,12 @@ impl<'a> RemoteSts<'a> {
         Self { proxies, ..self }
     }
 
+    /// The server's clock as its last answer had it.
+    #[must_use]
+    pub fn server_time(&self) -> Option<SystemTime> {
+        self.client().ok()?.clock.last()
+    }
+
     fn client(&self) -> Result<&Client, StsError> {
         let made = self.client.get_or_init(|| Client::new(self.limits(), self.ca_bundle.as_deref()));
         made.as_ref().map_err(Clone::clone)
@@ -110,10 +118,18 @@ impl<'a> RemoteSts<'a> {
         F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let what = format!("{} ({what})", endpoint.shown());
+        self.named(&format!("{} ({what})", endpoint.shown()), endpoint, call)
+    }
+
+    /// Makes a call under the name by which a person is told of it.
+    fn named<T, E, F>(&self, what: &str, endpoint: &Endpoint, call: F) -> Result<T, StsError>
+    where
+        F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
         let client = self.client()?;
         client.vet(endpoint)?;
-        self.wait(client, &what, call).map_err(|error| match refusal::of(&error, self.limits()) {
+        self.wait(client, what, call).map_err(|error| match refusal::of(&error, self.limits()) {
             StsError::Unreachable(why) if !self.proxies.is_empty() => {
                 StsError::Unreachable(format!("{why} ({})", self.proxies.join(", ")))
             }

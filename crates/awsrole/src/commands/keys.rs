@@ -3,6 +3,7 @@
 mod add;
 mod list;
 mod remove;
+mod rotate;
 
 use awsrole_core::access_keys::Record;
 use awsrole_core::context::Context;
@@ -26,6 +27,7 @@ pub(super) fn run(keys: Keys, context: &Context) -> Result<Outcome, Failure> {
             add::run(&wanted, &outer)
         }
         Keys::List { json } => list::run(json, &outer),
+        Keys::Rotate { profile, deactivate, delete } => rotate::run(&profile, deactivate, delete.as_deref(), &outer),
         Keys::Remove { profile, yes } => remove::run(&profile, yes, &outer),
     }
 }

@@ -1,0 +1,286 @@
+//! `awsrole keys rotate`: a new key from AWS, and the old one deleted.
+//!
+//! Each step is written down in the profile's record before the next one begins, so that a rotation that was cut
+//! short is taken up where it stopped. The key in force changes in one moment, when the record is replaced.
+
+use std::time::{Duration, SystemTime};
+
+use awsrole_core::access_keys::{KeyStores, Record, Rotation};
+use awsrole_core::cache::Cache;
+use awsrole_core::context::Context;
+use awsrole_core::credentials::{Credentials, rfc3339};
+use awsrole_core::endpoint::Endpoint;
+use awsrole_core::obtain::{Outside, Wish, credentials};
+use awsrole_core::plan::RolePlan;
+use awsrole_core::problem::Problem;
+use awsrole_core::profiles::Profiles;
+use awsrole_core::resolve::keys_plan;
+use awsrole_core::secret::Secret;
+use awsrole_core::source::{Source, StaticKeys};
+use awsrole_core::sts::{Sts, StsError};
+use awsrole_keys::Stores;
+use awsrole_sts::{AccessKey, Iam, RemoteSources, RemoteSts};
+
+use crate::ambient;
+use crate::authenticator::Person;
+use crate::report::{Failure, Outcome, say};
+
+/// How long AWS may take until it knows a new key everywhere. Ten seconds are usual.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(super) fn run(
+    profile: &str,
+    deactivate: bool,
+    delete: Option<&str>,
+    context: &Context,
+) -> Result<Outcome, Failure> {
+    let record = super::stored(context, profile)?;
+    crate::commands::with_remote(context, |sts| {
+        let person = Person::new(true, context);
+        let stores = Stores::new(&context.paths, &person);
+        let mut desk = Desk { sts, stores: &stores, person: &person, context, deactivate, record };
+        desk.rotate(delete)
+    })
+}
+
+/// One rotation.
+struct Desk<'a> {
+    sts: &'a RemoteSts<'a>,
+    stores: &'a Stores<'a>,
+    person: &'a Person<'a>,
+    context: &'a Context,
+    deactivate: bool,
+    record: Record,
+}
+
+impl Desk<'_> {
+    fn rotate(&mut self, delete: Option<&str>) -> Result<Outcome, Failure> {
+        let (plan, endpoint) = self.plan()?;
+        let caller = self.caller(&plan)?;
+        let iam = Iam { remote: self.sts, caller: &caller, endpoint: &endpoint };
+        if let Some(other) = delete {
+            self.make_room(&iam, other)?;
+        }
+        if let Some(Rotation::Replaced(old)) = self.record.rotation.clone() {
+            return self.retire(&old, &plan, &caller, &endpoint);
+        }
+        let new = match self.record.rotation.clone() {
+            Some(Rotation::Stored(new)) => new,
+            Some(Rotation::Asked(since)) => match self.left_over(&iam, &since)? {
+                Some(new) => new,
+                None => self.create(&iam)?,
+            },
+            Some(Rotation::Replaced(_)) | None => self.create(&iam)?,
+        };
+        self.verify(&new, &caller, &plan.endpoint)?;
+        let old = std::mem::replace(&mut self.record.access_key_id, new);
+        self.record.added = rfc3339(self.context.now);
+        self.save(Some(Rotation::Replaced(old.clone())))?;
+        self.retire(&old, &plan, &caller, &endpoint)
+    }
+
+    /// The way to the keys in force.
+    fn plan(&self) -> Result<(RolePlan, Endpoint), Problem> {
+        let profile = &self.record.profile;
+        let (plan, endpoint) = keys_plan(&Profiles::load(self.context)?, self.context, profile)?;
+        if matches!(&plan.source, Source::StoredKeys(place) if *place == self.record.place()) {
+            return Ok((plan, endpoint));
+        }
+        Err(Problem::new(format!("profile {profile} takes its credentials from {}, not from the store", plan.source))
+            .hint("keys in a file go first: take them out there, then rotate"))
+    }
+
+    /// Who calls IAM: the keys, or a session of them where a code makes one.
+    fn caller(&self, plan: &RolePlan) -> Result<Credentials, Failure> {
+        let sources = RemoteSources { sts: self.sts, env: &self.context.env };
+        let outside = Outside {
+            sts: self.sts,
+            sources: &sources,
+            keys: self.stores,
+            authenticator: self.person,
+            clock: ambient::now,
+        };
+        Ok(credentials(plan, &Cache::of(self.context), outside, Wish::asked(self.context.now))?)
+    }
+
+    /// Deletes another key, as the person said, to make room for a new one.
+    fn make_room(&mut self, iam: &Iam<'_>, other: &str) -> Result<(), Failure> {
+        if other == self.record.access_key_id {
+            return Err(Problem::new(format!("{other} is the key in force, which makes these calls"))
+                .hint("`--delete` is for the user's other key")
+                .into());
+        }
+        iam.delete_access_key(other).map_err(|error| self.refused("DeleteAccessKey", other, error))?;
+        self.stores.remove(&self.record.place_of(other)).map_err(|no| no.problem(&self.record.place_of(other)))?;
+        if !matches!(self.record.rotation, Some(Rotation::Replaced(_))) {
+            self.save(None)?;
+        }
+        say(format!("deleted {other}"));
+        Ok(())
+    }
+
+    /// What an earlier try left: a key that is in the store, or one whose secret nobody has.
+    fn left_over(&self, iam: &Iam<'_>, since: &str) -> Result<Option<String>, Failure> {
+        let keys = iam.access_keys().map_err(|error| self.refused("ListAccessKeys", "", error))?;
+        let Some(other) = keys.iter().find(|key| key.id != self.record.access_key_id) else { return Ok(None) };
+        match self.stores.secret(&self.record.place_of(&other.id), true, &|_| ()) {
+            Ok(_) => Ok(Some(other.id.clone())),
+            Err(awsrole_core::access_keys::NoSecret::Missing) => Err(self.no_room(&keys, Some(since)).into()),
+            Err(no) => Err(no.problem(&self.record.place()).into()),
+        }
+    }
+
+    /// Makes a key, and has it in the store before anything else.
+    fn create(&mut self, iam: &Iam<'_>) -> Result<String, Failure> {
+        self.save(Some(Rotation::Asked(rfc3339(self.context.now))))?;
+        let (new, secret) = match iam.create_access_key() {
+            Ok(made) => made,
+            Err(error) => {
+                if let StsError::Refused { code, .. } = &error {
+                    // No key was made.
+                    self.save(None)?;
+                    if code == "LimitExceeded" {
+                        let keys = iam.access_keys().map_err(|error| self.refused("ListAccessKeys", "", error))?;
+                        return Err(self.no_room(&keys, None).into());
+                    }
+                }
+                return Err(self.refused("CreateAccessKey", "", error));
+            }
+        };
+        let place = self.record.place_of(&new);
+        let kept = self.stores.put(&place, &secret).and_then(|()| self.stores.secret(&place, true, &|_| ()));
+        if !kept.as_ref().is_ok_and(|found| *found == secret) {
+            // Nobody could use it.
+            let _ = iam.delete_access_key(&new);
+            self.save(None)?;
+            let problem = kept.err().map(|no| no.problem(&place));
+            return Err(problem.unwrap_or_else(|| Problem::new(format!("{} doesn't keep keys", place.store))).into());
+        }
+        self.save(Some(Rotation::Stored(new.clone())))?;
+        Ok(new)
+    }
+
+    /// Waits until AWS knows the new key, and takes it for the same user.
+    fn verify(&self, new: &str, caller: &Credentials, endpoint: &Endpoint) -> Result<(), Failure> {
+        let refused = |error| self.refused("GetCallerIdentity", new, error);
+        let arn = self.sts.caller_arn(caller, endpoint).map_err(refused)?;
+        let found = eventually(|| self.sts.caller_arn(&self.keys(new)?, endpoint))
+            .map_err(|error| self.refused("GetCallerIdentity", new, error))?;
+        if found == arn {
+            return Ok(());
+        }
+        Err(Problem::new(format!("the new key is of {found}, not of {arn}; the old one stays in force")).into())
+    }
+
+    /// Deletes the old key, or switches it off, and forgets it.
+    fn retire(
+        &mut self,
+        old: &str,
+        plan: &RolePlan,
+        caller: &Credentials,
+        endpoint: &Endpoint,
+    ) -> Result<Outcome, Failure> {
+        let new = self.record.access_key_id.clone();
+        // A session of the old key with MFA still works; otherwise the new key shows that it can do what the old one did.
+        let with_mfa = plan.steps.iter().any(|step| step.mfa_serial().is_some());
+        let done = eventually(|| {
+            let keys = self.keys(&new)?;
+            let iam = Iam { remote: self.sts, caller: if with_mfa { caller } else { &keys }, endpoint };
+            if self.deactivate { iam.deactivate_access_key(old) } else { iam.delete_access_key(old) }
+        });
+        match done {
+            Err(StsError::Refused { code, .. }) if code == "NoSuchEntity" => {}
+            done => done.map_err(|error| {
+                let failure =
+                    self.refused(if self.deactivate { "UpdateAccessKey" } else { "DeleteAccessKey" }, old, error);
+                let hint = format!(
+                    "{new} is in force; `awsrole keys rotate {}` tries again to retire {old}",
+                    self.record.profile
+                );
+                Failure { problem: failure.problem.hint(hint), ..failure }
+            })?,
+        }
+        let place = self.record.place_of(old);
+        self.stores.remove(&place).map_err(|no| no.problem(&place))?;
+        self.save(None)?;
+        let end = if self.deactivate { "switched off at AWS, and its secret forgotten" } else { "deleted" };
+        say(format!("{new} is in force for profile {}; {old} is {end}", self.record.profile));
+        say("wherever else the old key was used, the new one is needed now");
+        Ok(Outcome::Done)
+    }
+
+    fn keys(&self, id: &str) -> Result<Credentials, StsError> {
+        let place = self.record.place_of(id);
+        let secret: Result<Secret, _> = self.stores.secret(&place, true, &|_| ());
+        let secret = secret.map_err(|no| StsError::Malformed(no.problem(&place).summary))?;
+        Ok(StaticKeys::long_term(&place, secret).credentials())
+    }
+
+    fn save(&mut self, rotation: Option<Rotation>) -> Result<(), Problem> {
+        self.record.rotation = rotation;
+        self.record.save(&self.context.paths).map_err(|e| crate::commands::own_file(&e))
+    }
+
+    /// A user may have two keys, and has them.
+    fn no_room(&self, keys: &[AccessKey], since: Option<&str>) -> Problem {
+        let profile = &self.record.profile;
+        let mut problem =
+            Problem::new(format!("the user of profile {profile} has two access keys, and AWS allows no third"));
+        for key in keys {
+            let state = if key.active { "active" } else { "switched off" };
+            let made = key.created.map(|time| format!(", made {}", rfc3339(time))).unwrap_or_default();
+            let mine = if key.id == self.record.access_key_id { ", in force here" } else { "" };
+            problem = problem.fact("key", format!("{}: {state}{made}{mine}", key.id));
+        }
+        let Some(other) = keys.iter().find(|key| key.id != self.record.access_key_id) else { return problem };
+        let began = since.and_then(|since| humantime::parse_rfc3339(since).ok());
+        let of_a_try =
+            began.is_some_and(|began| other.created.is_some_and(|made| made + Duration::from_secs(900) >= began));
+        if of_a_try {
+            problem = problem
+                .because(format!("{} is likely of a rotation that was cut short before its secret arrived", other.id));
+        }
+        problem.hint(format!("if nothing uses {0}: `awsrole keys rotate {profile} --delete {0}`", other.id))
+    }
+
+    fn refused(&self, action: &str, key: &str, error: StsError) -> Failure {
+        let denied = matches!(&error, StsError::Refused { code, .. } if code == "AccessDenied");
+        let unknown = matches!(&error, StsError::Refused { code, .. } if code == "InvalidClientTokenId");
+        let about = if key.is_empty() { String::new() } else { format!(" for {key}") };
+        let mut problem =
+            Problem::new(format!("{action}{about} failed; nothing that works was taken away")).because(error);
+        if denied {
+            problem = problem
+                .hint("a user needs iam:CreateAccessKey, iam:ListAccessKeys, iam:UpdateAccessKey and iam:DeleteAccessKey on itself (arn:aws:iam::*:user/${aws:username})")
+                .hint(format!("if the policy wants MFA: `mfa_serial` in profile {}", self.record.profile));
+        } else if unknown {
+            problem = problem.hint("AWS doesn't know the new key everywhere yet, or the old one was taken away meanwhile; run it again in a minute");
+        } else {
+            problem = problem.hint("run it again: it goes on where it stopped");
+        }
+        Failure::aws(problem)
+    }
+}
+
+/// Tries until AWS knows a new key, which takes some seconds: IAM is "eventually consistent" (IAM User Guide,
+/// "Troubleshoot IAM").
+fn eventually<T>(act: impl Fn() -> Result<T, StsError>) -> Result<T, StsError> {
+    let began = ambient::now();
+    let mut pause = Duration::from_millis(500);
+    loop {
+        match act() {
+            Err(StsError::Refused { code, .. }) if code == "InvalidClientTokenId" && since(began) < PATIENCE => {
+                if pause == Duration::from_millis(500) {
+                    say("waiting until AWS knows the new key …");
+                }
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_secs(8));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn since(time: SystemTime) -> Duration {
+    ambient::now().duration_since(time).unwrap_or_default()
+}

@@ -1,0 +1,177 @@
+//! `awsrole revoke`: the policy that denies what sessions issued until now do, printed or put.
+
+use awsrole_core::arn::{RoleArn, account_of};
+use awsrole_core::cache::Cache;
+use awsrole_core::context::Context;
+use awsrole_core::export::{over, plan_of};
+use awsrole_core::generation;
+use awsrole_core::obtain::{Outside, Wish, caller, credentials};
+use awsrole_core::plan::RolePlan;
+use awsrole_core::problem::{Problem, escape};
+use awsrole_core::profiles::Profiles;
+use awsrole_core::resolve::profile_plan;
+use awsrole_core::revocation::{POLICY_NAME, Principal, moment, policy};
+use awsrole_core::source::Source;
+use awsrole_core::state::Outer;
+use awsrole_core::sts::{Sts, StsError};
+use awsrole_keys::Stores;
+use awsrole_sts::{Iam, RemoteSources};
+use serde_json::json;
+
+use crate::ambient;
+use crate::authenticator::Person;
+use crate::report::{Failure, Outcome, out, say};
+
+/// What was asked for.
+pub(super) struct Wanted {
+    pub(super) role: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) admin: Option<String>,
+    pub(super) json: bool,
+}
+
+pub(super) fn run(wanted: &Wanted, context: &Context) -> Result<Outcome, Failure> {
+    let (principal, plan) = principal(wanted, context)?;
+    principal.may_be_revoked()?;
+    match &wanted.admin {
+        Some(admin) => apply(&principal, plan.as_ref(), admin, context),
+        None => print(&principal, wanted.json, context),
+    }
+}
+
+/// Whose sessions are meant, and the plan of this directory if that says so.
+fn principal(wanted: &Wanted, context: &Context) -> Result<(Principal, Option<RolePlan>), Failure> {
+    match (&wanted.role, &wanted.user) {
+        (_, Some(user)) => return Ok((Principal::user(user)?, None)),
+        (Some(arn), None) if arn.starts_with("arn:") => {
+            let arn = RoleArn::parse(arn).map_err(|e| Problem::new(format!("--role {e}")))?;
+            return Ok((Principal::Role(arn), None));
+        }
+        _ => {}
+    }
+    let (outer, allowed, files) = super::allowed(None, context)?;
+    let role = super::role_or_chosen(wanted.role.as_deref(), context, &files);
+    let plan = plan_of(&outer, &allowed, role.as_deref())?;
+    let principal = match (plan.role_arn(), &plan.source) {
+        (Some(arn), _) => Principal::Role(arn.clone()),
+        (None, Source::IdentityCenter(role)) => {
+            // Its whole name has a suffix that only the account knows.
+            let arn = format!("arn:aws:iam::{}:role/AWSReservedSSO_{}", role.account_id, role.role_name);
+            Principal::Role(RoleArn::parse(&arn).map_err(|e| Problem::new(format!("the role {e}")))?)
+        }
+        (None, _) => {
+            let cache = Cache::of(context);
+            let wish = Wish::asked(context.now);
+            let arn = super::with_outside(&outer, true, |outside| caller(&plan, &cache, outside, wish))?;
+            Principal::of_caller(&arn)
+                .ok_or_else(|| Problem::new(format!("{arn} is neither a role's session nor a user")))?
+        }
+    };
+    Ok((principal, Some(plan)))
+}
+
+fn print(principal: &Principal, as_json: bool, context: &Context) -> Result<Outcome, Failure> {
+    let document = policy(moment(context.now));
+    let pretty = |value| serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e));
+    let account = principal.account().map(ToString::to_string);
+    if as_json {
+        let value =
+            json!({"account": account, "attach_to": principal.shown(), "policy_name": POLICY_NAME, "policy": document});
+        out(&(pretty(&value)? + "\n"))?;
+        return Ok(Outcome::Done);
+    }
+    let account = account.map_or("the user's account".to_owned(), |account| format!("account {account}"));
+    out(&format!(
+        "# {account}: inline policy {POLICY_NAME} of {}\n{}\n\n# note: {LEFT}\n# note: the time is this machine's; `--apply --profile ADMIN` takes AWS's, and puts the policy\n",
+        escape(&principal.shown()),
+        pretty(&document)?
+    ))?;
+    Ok(Outcome::Done)
+}
+
+/// What no such policy reaches.
+const LEFT: &str = "sessions of other roles that were assumed from these go on; revoke those roles, too";
+
+fn apply(principal: &Principal, plan: Option<&RolePlan>, admin: &str, context: &Context) -> Result<Outcome, Failure> {
+    let outer = over(context, Outer::of(&context.env).env);
+    let (way, endpoint) = profile_plan(&Profiles::load(&outer)?, &outer, admin)?;
+    let cache = Cache::of(context);
+    let (account, before) = super::with_remote(&outer, |sts| {
+        let sources = RemoteSources { sts, env: &outer.env };
+        let person = Person::new(true, &outer);
+        let keys = Stores::new(&outer.paths, &person);
+        let outside = Outside { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now };
+        let holder = credentials(&way, &cache, outside, Wish::asked(context.now))?;
+        let arn = sts.caller_arn(&holder, &way.endpoint).map_err(|error| refused(admin, principal, error))?;
+        let account = account_of(&arn);
+        if let (Some(own), Some(wanted)) = (&account, principal.account())
+            && own != wanted
+        {
+            return Err(Problem::new(format!(
+                "profile {admin} is in account {own}, but {} is in {wanted}",
+                principal.shown()
+            ))
+            .fact("profile", format!("{admin} is {arn}"))
+            .hint(format!("name a profile that may call iam:{} in {wanted}", action(principal)))
+            .into());
+        }
+        // AWS judges by its own clock.
+        let before = moment(sts.server_time().unwrap_or(context.now));
+        let document = policy(before).to_string();
+        let iam = Iam { remote: sts, caller: &holder, endpoint: &endpoint };
+        let put = match principal {
+            Principal::Role(arn) => iam.put_role_policy(arn.name(), POLICY_NAME, &document),
+            Principal::User { name, .. } => iam.put_user_policy(name, POLICY_NAME, &document),
+        };
+        put.map_err(|error| refused(admin, principal, error))?;
+        Ok::<_, Failure>((account, before))
+    })?;
+    let account = account.map(|account| format!(" in account {account}")).unwrap_or_default();
+    let time = awsrole_core::credentials::rfc3339(before);
+    say(format!(
+        "put {POLICY_NAME} to {}{account}: sessions issued before {time} may do nothing any more",
+        principal.shown()
+    ));
+    say(LEFT);
+    forget(principal, plan, &cache, context)?;
+    Ok(Outcome::Done)
+}
+
+/// Forgets what is cached of the revoked sessions, as `logout` does.
+fn forget(principal: &Principal, plan: Option<&RolePlan>, cache: &Cache, context: &Context) -> Result<(), Problem> {
+    let mut count = cache.log_out_where(context.now, |arn| principal.is_of(arn)).map_err(|e| super::own_file(&e))?;
+    // A user's session doesn't say whose it is.
+    if let (Principal::User { .. }, Some(plan)) = (principal, plan) {
+        cache.log_out(&plan.cache_key(plan.steps.len()), context.now).map_err(|e| super::own_file(&e))?;
+        count += 1;
+    }
+    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    say(format!(
+        "forgot {count} cached {}; `awsrole refresh` gets a new one, which the policy doesn't touch",
+        if count == 1 { "session" } else { "sessions" }
+    ));
+    Ok(())
+}
+
+fn action(principal: &Principal) -> &'static str {
+    match principal {
+        Principal::Role(_) => "PutRolePolicy",
+        Principal::User { .. } => "PutUserPolicy",
+    }
+}
+
+fn refused(admin: &str, principal: &Principal, error: StsError) -> Failure {
+    let action = action(principal);
+    let code = match &error {
+        StsError::Refused { code, .. } => code.clone(),
+        _ => String::new(),
+    };
+    let problem = Problem::new(format!("nothing was revoked: {action} on {} failed", principal.shown())).because(error);
+    Failure::aws(match code.as_str() {
+        "AccessDenied" => problem.hint(format!("profile {admin} must be allowed iam:{action} on it; without --apply the policy is printed for somebody who is")),
+        "InvalidClientTokenId" => problem.hint(format!("IAM takes no session without MFA: `mfa_serial` in profile {admin}, or another profile")),
+        "NoSuchEntity" => problem.hint("is the name right, and is it in this account?"),
+        "UnmodifiableEntity" => problem.hint("only AWS can change that role's policies"),
+        _ => problem.hint("run it again; the policy is put whole or not at all"),
+    })
+}

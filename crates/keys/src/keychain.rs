@@ -1,0 +1,76 @@
+//! The login keychain of macOS. Nobody of this project had a Mac: it was read with care, and never run.
+
+use awsrole_core::access_keys::{NoSecret, Place};
+use awsrole_core::problem::Problem;
+use awsrole_core::secret::Secret;
+use security_framework::base::Error;
+use security_framework::os::macos::keychain::SecKeychain;
+use security_framework::passwords::{PasswordOptions, delete_generic_password, generic_password, set_generic_password};
+use zeroize::Zeroizing;
+
+/// What Keychain Access shows; profile and key are the account.
+const SERVICE: &str = "awsrole keys";
+
+/// `errSecItemNotFound`, `errSecInteractionNotAllowed` and `errSecUserCanceled` in Security.framework's SecBase.h.
+const NOT_FOUND: i32 = -25300;
+const NOT_ALLOWED: i32 = -25308;
+const CANCELLED: i32 = -128;
+
+/// Asks whether the keychain may show its dialog.
+pub(crate) type Dialog<'a> = &'a dyn Fn() -> Result<(), NoSecret>;
+
+/// Reads a key's secret. A locked keychain shows its own dialog, if that may be.
+pub(crate) fn secret(place: &Place, dialog: Dialog<'_>) -> Result<Secret, NoSecret> {
+    let read = || generic_password(PasswordOptions::new_generic_password(SERVICE, &account(place)));
+    let bytes = Zeroizing::new(quietly(dialog, read)?);
+    let text = std::str::from_utf8(&bytes).map_err(|e| unusable_because(&e))?;
+    Ok(Secret::new(text))
+}
+
+/// Puts a key, in the place of one of the same name.
+pub(crate) fn put(place: &Place, secret: &Secret, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+    quietly(dialog, || set_generic_password(SERVICE, &account(place), secret.expose().as_bytes()))
+}
+
+/// Removes a key.
+pub(crate) fn remove(place: &Place, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+    match quietly(dialog, || delete_generic_password(SERVICE, &account(place))) {
+        Err(NoSecret::Missing) => Ok(()),
+        removed => removed,
+    }
+}
+
+/// First without a dialog, and with one only if that may be.
+fn quietly<T>(dialog: Dialog<'_>, act: impl Fn() -> Result<T, Error>) -> Result<T, NoSecret> {
+    let first = {
+        let _silent = SecKeychain::disable_user_interaction().map_err(unusable)?;
+        act()
+    };
+    match first {
+        Err(error) if error.code() == NOT_ALLOWED => {
+            dialog()?;
+            act().map_err(unusable)
+        }
+        first => first.map_err(unusable),
+    }
+}
+
+fn account(place: &Place) -> String {
+    format!("{} {}", place.profile, place.access_key_id)
+}
+
+fn unusable(error: Error) -> NoSecret {
+    match error.code() {
+        NOT_FOUND => NoSecret::Missing,
+        CANCELLED => NoSecret::Cancelled,
+        _ => unusable_because(&error),
+    }
+}
+
+fn unusable_because(why: &dyn std::fmt::Display) -> NoSecret {
+    NoSecret::Unusable(
+        Problem::new("the Keychain can't be used")
+            .because(why)
+            .hint("`[keys] store = \"file\"` in your config.toml keeps keys in a file under a passphrase"),
+    )
+}

@@ -1,0 +1,98 @@
+//! The desktop's keyring, over D-Bus: one item for each key, found by its attributes. The secret crosses the bus
+//! encrypted for this connection.
+
+use std::collections::HashMap;
+
+use awsrole_core::access_keys::{NoSecret, Place};
+use awsrole_core::problem::Problem;
+use awsrole_core::secret::Secret;
+use secret_service::blocking::{Collection, Item, SecretService};
+use secret_service::{EncryptionType, Error};
+use zeroize::Zeroizing;
+
+/// Asks whether the keyring may show its dialog.
+pub(crate) type Dialog<'a> = &'a dyn Fn() -> Result<(), NoSecret>;
+
+/// Reads a key's secret. A locked keyring shows its own dialog, if that may be.
+pub(crate) fn secret(place: &Place, dialog: Dialog<'_>) -> Result<Secret, NoSecret> {
+    let service = connect()?;
+    let found = service.search_items(attributes(place)).map_err(unusable)?;
+    let item = match (found.unlocked.first(), found.locked.first()) {
+        (Some(item), _) => item,
+        (None, Some(item)) => unlocked(item, dialog)?,
+        (None, None) => return Err(NoSecret::Missing),
+    };
+    let bytes = Zeroizing::new(item.get_secret().map_err(unusable)?);
+    let text = std::str::from_utf8(&bytes).map_err(|e| unusable_because(&e))?;
+    Ok(Secret::new(text))
+}
+
+/// Puts a key into the default keyring, in the place of one of the same name.
+pub(crate) fn put(place: &Place, secret: &Secret, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+    let service = connect()?;
+    let collection = service.get_default_collection().map_err(unusable)?;
+    open(&collection, dialog)?;
+    let label = format!("awsrole: {} of profile {}", place.access_key_id, place.profile);
+    let bytes = secret.expose().as_bytes();
+    collection.create_item(&label, attributes(place), bytes, true, "text/plain").map_err(unusable)?;
+    Ok(())
+}
+
+/// Removes a key.
+pub(crate) fn remove(place: &Place, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+    let service = connect()?;
+    let found = service.search_items(attributes(place)).map_err(unusable)?;
+    for item in &found.unlocked {
+        item.delete().map_err(unusable)?;
+    }
+    for item in &found.locked {
+        unlocked(item, dialog)?.delete().map_err(unusable)?;
+    }
+    Ok(())
+}
+
+fn connect() -> Result<SecretService<'static>, NoSecret> {
+    SecretService::connect(EncryptionType::Dh).map_err(unusable)
+}
+
+fn unlocked<'i, 'a>(item: &'i Item<'a>, dialog: Dialog<'_>) -> Result<&'i Item<'a>, NoSecret> {
+    dialog()?;
+    item.unlock().map_err(unusable)?;
+    // A prompter that can't be shown ends without a word.
+    if item.is_locked().map_err(unusable)? { Err(NoSecret::Cancelled) } else { Ok(item) }
+}
+
+fn open(collection: &Collection<'_>, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+    if !collection.is_locked().map_err(unusable)? {
+        return Ok(());
+    }
+    dialog()?;
+    collection.unlock().map_err(unusable)?;
+    if collection.is_locked().map_err(unusable)? { Err(NoSecret::Cancelled) } else { Ok(()) }
+}
+
+/// What an item is found by; no secret, and kept in the clear by some keyrings.
+fn attributes(place: &Place) -> HashMap<&str, &str> {
+    HashMap::from([
+        ("application", "awsrole"),
+        ("profile", place.profile.as_str()),
+        ("access_key_id", place.access_key_id.as_str()),
+    ])
+}
+
+fn unusable(error: Error) -> NoSecret {
+    match error {
+        Error::Prompt | Error::PromptDisconnected => NoSecret::Cancelled,
+        Error::NoResult => unusable_because(&"there is no default keyring"),
+        error => unusable_because(&error),
+    }
+}
+
+fn unusable_because(why: &dyn std::fmt::Display) -> NoSecret {
+    NoSecret::Unusable(
+        Problem::new("the Secret Service can't be used")
+            .because(why)
+            .hint("it needs a session bus (DBUS_SESSION_BUS_ADDRESS) and a keyring such as gnome-keyring on it")
+            .hint("without a desktop: `[keys] store = \"file\"` in your config.toml, and `awsrole keys add PROFILE --replace`"),
+    )
+}

@@ -1,0 +1,90 @@
+//! IAM: access keys of a user, and inline policies that revoke sessions.
+
+use std::time::SystemTime;
+
+use aws_sdk_iam::types::StatusType;
+use awsrole_core::credentials::Credentials;
+use awsrole_core::endpoint::Endpoint;
+use awsrole_core::secret::Secret;
+use awsrole_core::sts::StsError;
+
+use crate::{RemoteSts, time};
+
+/// IAM, asked over the same connections and within the same limits as STS.
+pub struct Iam<'a> {
+    /// The runtime and the connections.
+    pub remote: &'a RemoteSts<'a>,
+    /// Who asks.
+    pub caller: &'a Credentials,
+    /// Where IAM is.
+    pub endpoint: &'a Endpoint,
+}
+
+/// A key as IAM lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// `AKIA…`
+    pub id: String,
+    /// Whether it may be used.
+    pub active: bool,
+    /// When it was made.
+    pub created: Option<SystemTime>,
+}
+
+impl Iam<'_> {
+    /// Makes a key for the caller. It is asked for once: a second try after a lost answer would make a second key.
+    pub fn create_access_key(&self) -> Result<(String, Secret), StsError> {
+        let call = self.client(1)?.create_access_key();
+        let key = self.call("CreateAccessKey", call.send())?.access_key;
+        let key = key.ok_or_else(|| StsError::Malformed("the answer holds no key".to_owned()))?;
+        Ok((key.access_key_id, Secret::new(key.secret_access_key)))
+    }
+
+    /// Lists the caller's keys; a user has two at most, so they are on one page.
+    pub fn access_keys(&self) -> Result<Vec<AccessKey>, StsError> {
+        let answer = self.call("ListAccessKeys", self.client(3)?.list_access_keys().send())?;
+        let keys = answer.access_key_metadata.into_iter().map(|key| AccessKey {
+            active: key.status == Some(StatusType::Active),
+            created: key.create_date.as_ref().and_then(time),
+            id: key.access_key_id.unwrap_or_default(),
+        });
+        Ok(keys.collect())
+    }
+
+    /// Switches one of the caller's keys off.
+    pub fn deactivate_access_key(&self, id: &str) -> Result<(), StsError> {
+        let call = self.client(3)?.update_access_key().access_key_id(id).status(StatusType::Inactive);
+        self.call("UpdateAccessKey", call.send()).map(drop)
+    }
+
+    /// Deletes one of the caller's keys.
+    pub fn delete_access_key(&self, id: &str) -> Result<(), StsError> {
+        let call = self.client(3)?.delete_access_key().access_key_id(id);
+        self.call("DeleteAccessKey", call.send()).map(drop)
+    }
+
+    /// Puts an inline policy of a role, in the place of one of the same name.
+    pub fn put_role_policy(&self, role: &str, name: &str, document: &str) -> Result<(), StsError> {
+        let call = self.client(3)?.put_role_policy().role_name(role).policy_name(name).policy_document(document);
+        self.call("PutRolePolicy", call.send()).map(drop)
+    }
+
+    /// Puts an inline policy of a user, in the place of one of the same name.
+    pub fn put_user_policy(&self, user: &str, name: &str, document: &str) -> Result<(), StsError> {
+        let call = self.client(3)?.put_user_policy().user_name(user).policy_name(name).policy_document(document);
+        self.call("PutUserPolicy", call.send()).map(drop)
+    }
+
+    fn client(&self, attempts: u32) -> Result<aws_sdk_iam::Client, StsError> {
+        Ok(self.remote.client()?.iam(self.caller, self.endpoint, attempts))
+    }
+
+    fn call<T, E, F>(&self, what: &str, call: F) -> Result<T, StsError>
+    where
+        F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
+        E: aws_sdk_sts::error::ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let place = self.endpoint.url.as_ref().map_or("IAM".to_owned(), |_| self.endpoint.shown());
+        self.remote.named(&format!("{place} ({what})"), self.endpoint, call)
+    }
+}

@@ -1,0 +1,140 @@
+"""A new key from AWS in the place of the old one, and what is left when it is cut short anywhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pexpect
+import pytest
+from desk import KEY, OPEN, SERIAL, Desk
+
+from support.local_sts import allow, binary
+from support.world import ALICE, BYSTANDER, DEPLOY, FIXTURE
+
+SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+@pytest.fixture
+def moved(desk):
+    """A desk whose keys are in the store, and a project that uses them."""
+    desk.import_keys()
+    desk.shop = desk.project("shop", DEPLOY, allow=True)
+    return desk
+
+
+def rotate(desk, *options, answers=(OPEN,)):
+    return desk.asked("keys", "rotate", "jump", *options, answers=list(answers))
+
+
+def works(desk):
+    """A session of the stored keys can be had anew."""
+    assert desk.awsrole("logout", "--all").code == 0
+    result = desk.asked("exec", "--", "true", answers=[OPEN], cwd=desk.shop)
+    assert result.code == 0, result.err
+
+
+def keys_at_aws(desk) -> set[str]:
+    """The keys that the local STS knows of alice, by who could call with them."""
+    import boto3
+    client = boto3.client("iam", endpoint_url=desk.sts.url, region_name="us-east-1",
+                          aws_access_key_id=BYSTANDER["access_key_id"], aws_secret_access_key=BYSTANDER["secret_access_key"])
+    return {key["AccessKeyId"]: key["Status"] for key in client.list_access_keys(UserName="alice")["AccessKeyMetadata"]}
+
+
+@pytest.fixture
+def desk(tmp_path):
+    observer = {**BYSTANDER, "policy": allow(["sts:*", "iam:ListAccessKeys"], "*")}
+    with Desk(tmp_path, {**FIXTURE, "user": [{**ALICE, "policy": allow(["sts:*", "iam:*"], "*")}, observer]}) as desk:
+        yield desk
+
+
+def test_rotate(moved):
+    moved.sts.fault(action="CreateAccessKey", key_delay_ms=8000)
+    result = rotate(moved)
+    assert result.code == 0, result.err
+    new = moved.stored()["access_key_id"]
+    assert new != KEY and keys_at_aws(moved) == {new: "Active"}
+    assert "waiting until AWS knows the new key" in result.out and f"{KEY} is deleted" in result.out
+    done = [call["action"] for call in moved.sts.calls() if call["outcome"] == "OK" and call["caller_arn"].endswith("alice")]
+    assert done == ["CreateAccessKey", "GetCallerIdentity", "GetCallerIdentity", "DeleteAccessKey"]
+    # The old key isn't used for its own end.
+    assert moved.sts.calls("DeleteAccessKey")[-1]["access_key_id"] == new
+    works(moved)
+
+
+def test_deactivate(moved):
+    assert rotate(moved, "--deactivate").code == 0
+    new = moved.stored()["access_key_id"]
+    assert keys_at_aws(moved) == {new: "Active", KEY: "Inactive"}
+    # The next one has no room, and says so before anything is changed.
+    full = rotate(moved)
+    assert full.code == 1 and "has two access keys, and AWS allows no third" in full.err
+    assert f"{new}: active" in full.err and "in force here" in full.err and f"{KEY}: switched off" in full.err
+    assert f"`awsrole keys rotate jump --delete {KEY}`" in full.err
+    again = rotate(moved, "--delete", KEY)
+    assert again.code == 0 and moved.stored()["access_key_id"] != new, again.err
+    assert rotate(moved, "--delete", moved.stored()["access_key_id"]).code == 1
+    works(moved)
+
+
+def test_no_permission(moved, tmp_path):
+    moved.sts.fault(action="CreateAccessKey", error={"status": 403, "code": "AccessDenied", "message": "no"})
+    denied = rotate(moved)
+    assert denied.code == 4 and "nothing that works was taken away" in denied.err and "iam:CreateAccessKey" in denied.err
+    assert moved.stored()["note"] is None
+    works(moved)
+
+
+def test_a_lost_secret(moved):
+    """The key is made, and the answer never arrives."""
+    moved.sts.fault(action="CreateAccessKey", truncate=True, times=1)
+    lost = rotate(moved)
+    assert lost.code == 4 and len(keys_at_aws(moved)) == 2
+    assert moved.sts.counts()["CreateAccessKey"] == 1, "a second try would make a second key"
+    works(moved)
+    orphan = next(key for key in keys_at_aws(moved) if key != KEY)
+    told = rotate(moved)
+    assert told.code == 1 and f"{orphan} is likely of a rotation that was cut short" in told.err
+    assert rotate(moved, "--delete", orphan).code == 0
+    assert list(keys_at_aws(moved)) == [moved.stored()["access_key_id"]]
+    works(moved)
+
+
+@pytest.mark.parametrize("action", ["CreateAccessKey", "GetCallerIdentity", "DeleteAccessKey"])
+def test_killed(moved, action):
+    """Killed while AWS is being asked; whatever is left works, and the next run finishes it."""
+    moved.sts.fault(action=action, latency_ms=20_000, times=1)
+    child = pexpect.spawn(str(binary("awsrole")), ["keys", "rotate", "jump"], env=moved.environment(), encoding="utf-8",
+                          timeout=60, cwd=str(moved.home))
+    child.expect_exact(OPEN[0])
+    child.send(OPEN[1] + "\r")
+    deadline = time.monotonic() + 30
+    while not moved.sts.calls(action):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGKILL)
+    child.expect(pexpect.EOF)
+    child.close()
+    works(moved)
+    assert moved.stored()["note"] is not None
+    finished = rotate(moved)
+    assert finished.code == 0, finished.err
+    assert KEY not in keys_at_aws(moved) and moved.stored()["access_key_id"] != KEY
+    assert moved.stored()["note"] is None
+    works(moved)
+
+
+def test_a_user_that_needs_mfa(tmp_path):
+    policy = allow("iam:*", "*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}})
+    policy["Statement"] += allow("sts:*", "*")["Statement"]
+    owner = {**ALICE, "policy": policy, "mfa_serial": SERIAL, "mfa_seed": SEED}
+    with Desk(tmp_path, {**FIXTURE, "user": [owner, BYSTANDER]}) as desk:
+        desk.import_keys()
+        assert "if the policy wants MFA: `mfa_serial` in profile jump" in rotate(desk).err
+        config = (desk.home / ".aws/config").read_text()
+        desk.write(".aws/config", config.replace("[profile jump]\n", f"[profile jump]\nmfa_serial = {SERIAL}\n"))
+        result = rotate(desk, answers=[OPEN, (f"code of {SERIAL}: ", desk.sts.unused_totp("alice"))])
+        assert result.code == 0, result.err
+        assert desk.stored()["access_key_id"] != KEY
