@@ -251,3 +251,11 @@ aws_session_token = {keys['AWS_SESSION_TOKEN']}
 def test_the_copies_are_no_ones_when_the_command_is_over(world, shop):
     result = world.awsrole("credential-process", "--run", "run-gone", cwd=shop)
     assert (result.code, result.out) == (3, "") and "is over" in result.err
+
+
+def test_a_run_that_can_not_begin_leaves_no_copies(world, shop):
+    """The AWS files are copied before it is found that no variable can hold where they are."""
+    cache = world.home / "cache-\udcff"
+    result = world.awsrole("exec", "--renew", "--", "echo", "ran", cwd=shop, env={"XDG_CACHE_HOME": str(cache)})
+    assert (result.code, result.out) == (1, "") and "isn't valid UTF-8" in result.err
+    assert list((cache / "awsrole/runs").iterdir()) == []
