@@ -104,6 +104,8 @@ def test_the_debian_package(bare, package, world):
     commands = {line.split()[0] for line in bare.run("awsrole", "--help").split("Commands:")[1].split("Options:")[0].splitlines()
                 if line.startswith("  ") and line[2] != " "}
     assert {f"usr/share/man/man1/awsrole-{command}.1.gz" for command in commands} <= new
+    pages = {f"usr/share/doc/awsrole/{page.relative_to(ROOT)}" for page in (ROOT / "docs").glob("*.md")}
+    assert "usr/share/doc/awsrole/docs/prompts.md" in pages and pages <= new, "README's links lead somewhere"
     completes = bare.run("bash", "-c", "source /usr/share/bash-completion/completions/awsrole; complete -p awsrole")
     assert "awsrole" in completes
     bare.run("dpkg", "--remove", "awsrole")
