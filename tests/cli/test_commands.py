@@ -222,9 +222,11 @@ class TestStatus:
     def test_says_nothing_outside_and_one_line_inside(self, world, shop):
         assert world.awsrole("status").out == ""
         assert world.awsrole("status", cwd=shop).out == "", "the shell holds no role without the hook"
+        assert "`awsrole doctor`" in world.awsrole("status", "--json", cwd=shop).json["hint"]
         env = world.exec_env(shop)
         line = world.awsrole("status", cwd=shop, env=env).out
         assert re.fullmatch(rf"Deploy {THERE} \S+\n", line)
+        assert "hint" not in world.awsrole("status", "--json", cwd=shop, env=env).json
 
     @pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["status", "--long"], ["why"], ["why", "--json"]], ids=" ".join)
     def test_asks_no_network(self, world, shop, words):

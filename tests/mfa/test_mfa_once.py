@@ -78,7 +78,7 @@ def test_coming_back_asks_where_a_prompt_did_not(scene, shell):
 def test_the_question_says_what_it_is_for(scene, shell):
     tty = scene.terminal(shell)
     said = tty.enter(scene.shop(), scene.code())
-    assert f"role Deploy in {THERE} (asked once: a session of profile jump lasts 12h) needs an MFA code" in said
+    assert f"role Deploy in {THERE} (once in 12h) needs an MFA code" in said
     assert said.count("needs an MFA code") == 1
     assert f"Deploy in {THERE}" in said.rsplit("needs an MFA code", 1)[1], "it says that the role is there"
 

@@ -409,11 +409,7 @@ impl<'a> Walk<'a> {
         }
         let purpose = match (self.plan.role(), &self.plan.steps[index]) {
             (Some(role), Step::SessionToken(_)) => {
-                format!(
-                    "role {title} in {} (asked once: a session of {} lasts 12h)",
-                    role.role_arn.account(),
-                    self.plan.source
-                )
+                format!("role {title} in {} (once in 12h)", role.role_arn.account())
             }
             (Some(role), Step::AssumeRole(_)) => {
                 format!("role {title} in {} (more than 1h was asked for)", role.role_arn.account())

@@ -117,6 +117,9 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
         ),
         Ok((Verdict::Allowed(allowed), _)) => {
             known.add("approval", "allowed");
+            if outer.role.is_none() && !closed {
+                known.add("hint", "the hook puts the role into a shell: `awsrole doctor` says whether it is installed");
+            }
             let chosen = outer.role.as_ref().and_then(|state| state.chosen.as_deref());
             match plan_of(&context, &allowed, chosen) {
                 Err(problem) => known.add("problem", problem.summary),
