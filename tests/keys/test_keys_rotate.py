@@ -126,6 +126,60 @@ def test_killed(moved, action):
     works(moved)
 
 
+def test_two_at_once(moved):
+    """The second would write what it read before the first one's rotation."""
+    child = pexpect.spawn(str(binary("awsrole")), ["keys", "rotate", "jump"], env=moved.environment(), encoding="utf-8",
+                          timeout=60, cwd=str(moved.home))
+    child.expect_exact(OPEN[0])
+    for words in (["rotate", "jump"], ["remove", "jump", "--yes"], ["add", "jump", "--stdin", "--replace"]):
+        second = moved.awsrole("keys", *words)
+        assert second.code == 1 and "another awsrole keys command is at work" in second.err, second
+        assert "hint: it may be waiting" in second.err
+    assert moved.stored()["access_key_id"] == KEY, "they can be listed"
+    child.send(OPEN[1] + "\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0 and moved.sts.counts()["CreateAccessKey"] == 1
+    assert list(keys_at_aws(moved)) == [moved.stored()["access_key_id"]]
+    works(moved)
+
+
+@pytest.mark.parametrize("stays", [False, True], ids=["deleted", "stays"])
+def test_a_store_that_refuses_the_new_key(moved, stays):
+    moved.sts.fault(action="CreateAccessKey", latency_ms=5000, times=1)
+    if stays:
+        moved.sts.fault(action="DeleteAccessKey", times=1, error={"status": 403, "code": "AccessDenied", "message": "no"})
+    store = moved.home / ".local/share/awsrole/keys/store.scrypt"
+    child = pexpect.spawn(str(binary("awsrole")), ["keys", "rotate", "jump"], env=moved.environment(), encoding="utf-8",
+                          timeout=60, cwd=str(moved.home))
+    child.expect_exact(OPEN[0])
+    child.send(OPEN[1] + "\r")
+    deadline = time.monotonic() + 30
+    while not moved.sts.calls("CreateAccessKey"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    kept = store.read_bytes()
+    store.write_bytes(b"scrypt no more")
+    child.expect(pexpect.EOF)
+    child.close()
+    store.write_bytes(kept)
+    said = child.before
+    assert child.exitstatus == 1 and f"the file of keys {store} can't be used" in said, said
+    left = [key for key in keys_at_aws(moved) if key != KEY]
+    works(moved)
+    if not stays:
+        assert left == [] and moved.stored()["note"] is None
+        return
+    [orphan] = left
+    assert f"{orphan} is active at AWS, and nobody has its secret" in said and "DeleteAccessKey failed as well" in said
+    assert f"`awsrole keys rotate jump --delete {orphan}`" in said and moved.stored()["note"] is not None
+    again = rotate(moved)
+    assert again.code == 1 and f"--delete {orphan}`" in again.err
+    assert rotate(moved, "--delete", orphan).code == 0
+    assert list(keys_at_aws(moved)) == [moved.stored()["access_key_id"]]
+    works(moved)
+
+
 def test_a_user_that_needs_mfa(tmp_path):
     policy = allow("iam:*", "*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}})
     policy["Statement"] += allow("sts:*", "*")["Statement"]

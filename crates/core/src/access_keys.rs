@@ -8,10 +8,11 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache::{self, Lock, LockError};
 use crate::context::{Context, Paths};
 use crate::credentials::rfc3339;
 use crate::files::{self, FileError, read_regular};
@@ -178,6 +179,25 @@ impl Record {
     }
 }
 
+/// Takes the right to change records and stores, until it is dropped or its process ends. Nobody waits for it: what the
+/// other one leaves may be no longer what this one was meant for.
+///
+/// # Errors
+/// Another process has it, or its file can't be used.
+pub fn lock(paths: &Paths) -> Result<Lock, Problem> {
+    let path = paths.data.join("keys/changes.lock");
+    cache::lock(&path, Duration::ZERO).map_err(|error| match error {
+        LockError::File(error) => Problem::new("stored keys can't be changed")
+            .because(error)
+            .hint("make its directory writable for you, and see that the disk isn't full"),
+        LockError::Asking(_) | LockError::Busy => {
+            Problem::new("another awsrole keys command is at work; nothing was changed")
+                .because(format!("it has the lock {}", path.display()))
+                .hint("it may be waiting for an answer in another terminal; run this one when it is done")
+        }
+    })
+}
+
 fn path(paths: &Paths, profile: &str) -> PathBuf {
     paths.data.join("keys").join(hex(&[b"keys", profile.as_bytes()]) + ".json")
 }
@@ -263,5 +283,15 @@ mod tests {
         assert!(Record::load(&context.paths, "other").is_err());
         Record::forget(&context.paths, &place.profile).unwrap();
         assert_eq!(Record::load(&context.paths, &place.profile), Ok(None));
+    }
+
+    #[test]
+    fn one_at_a_time_changes_what_is_stored() {
+        let (_home, context) = home("", "");
+        let first = lock(&context.paths).unwrap();
+        let problem = lock(&context.paths).err().unwrap();
+        assert!(problem.summary.contains("another awsrole keys command is at work"), "{problem}");
+        drop(first);
+        assert!(lock(&context.paths).is_ok());
     }
 }

@@ -5,7 +5,7 @@ mod list;
 mod remove;
 mod rotate;
 
-use awsrole_core::access_keys::Record;
+use awsrole_core::access_keys::{self, Record};
 use awsrole_core::context::Context;
 use awsrole_core::endpoint::Endpoint;
 use awsrole_core::export::over;
@@ -21,6 +21,11 @@ use crate::report::{Failure, Outcome};
 
 pub(super) fn run(keys: Keys, context: &Context) -> Result<Outcome, Failure> {
     let outer = over(context, Outer::of(&context.env).env);
+    // A rotation rests on what it has read until it writes that down, many calls later.
+    let _alone = match keys {
+        Keys::Add { .. } | Keys::Rotate { .. } | Keys::Remove { .. } => Some(access_keys::lock(&outer.paths)?),
+        Keys::List { .. } => None,
+    };
     match keys {
         Keys::Add { profile, stdin, import, take_out, replace, store } => {
             let wanted = add::Wanted { profile, stdin, import, take_out, replace, store };

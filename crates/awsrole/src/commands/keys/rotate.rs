@@ -150,14 +150,30 @@ impl Desk<'_> {
         let place = self.record.place_of(&new);
         let kept = self.stores.put(&place, &secret).and_then(|()| self.stores.secret(&place, true, &|_| ()));
         if !kept.as_ref().is_ok_and(|found| *found == secret) {
-            // Nobody could use it.
-            let _ = iam.delete_access_key(&new);
-            self.save(None)?;
             let problem = kept.err().map(|no| no.problem(&place));
-            return Err(problem.unwrap_or_else(|| Problem::new(format!("{} doesn't keep keys", place.store))).into());
+            let problem = problem.unwrap_or_else(|| Problem::new(format!("{} doesn't keep keys", place.store)));
+            // Nobody could use it.
+            if let Err(error) = iam.delete_access_key(&new) {
+                // That a key was asked for stays written down: the next try finds it.
+                return Err(self.stranded(&new, problem, &error).into());
+            }
+            self.save(None)?;
+            return Err(problem.into());
         }
         self.save(Some(Rotation::Stored(new.clone())))?;
         Ok(new)
+    }
+
+    /// A new key that is active at AWS while nobody has its secret.
+    fn stranded(&self, new: &str, why: Problem, error: &StsError) -> Problem {
+        let profile = &self.record.profile;
+        let mut problem = Problem::new(format!("{new} is active at AWS, and nobody has its secret"))
+            .because(&why.summary)
+            .because(format!("DeleteAccessKey failed as well: {error}"))
+            .fact("in force", &self.record.access_key_id);
+        problem.causes.extend(why.causes);
+        problem.hints = why.hints;
+        problem.hint(format!("then `awsrole keys rotate {profile} --delete {new}` deletes it, and makes another one"))
     }
 
     /// Waits until AWS knows the new key, and takes it for the same user.
