@@ -98,6 +98,20 @@ def test_an_entry_of_somebody_else_is_not_believed(theirs, store):
     assert (key_of(theirs) == PLANTED["access_key_id"]) == (store == "none")
 
 
+@pytest.mark.parametrize("name", ["history", "history.1"])
+def test_a_history_of_somebody_else_is_neither_read_nor_written(theirs, name):
+    key_of(theirs)
+    state = theirs.home / ".local/state/awsrole"
+    (state / "history").rename(state / name)
+    said = (state / name).read_text()
+    other.give(state / name, other.ANOTHER)
+    (state / name).chmod(0o666)
+    key_of(theirs)
+    told = theirs.awsrole("history", "--json", wrapper=theirs.user)
+    assert (state / name).read_text() == said
+    assert (told.code, len(told.json)) == (0, 0 if name == "history" else 1), "of one's own, what was written since"
+
+
 def test_a_failure_of_somebody_else_is_not_believed(theirs):
     closed = theirs.home / "src/closed"
     assert theirs.awsrole("credential-process", cwd=closed, wrapper=theirs.user).code == 4

@@ -81,7 +81,7 @@ def test_the_workflow(job):
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["Arn"].startswith(f"arn:aws:sts::{THERE}:assumed-role/Deploy/")
     held = dict(line.split("=", 1) for line in runner.variables.read_text().splitlines())
-    assert sorted(runner.masked) == sorted(held[name] for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
+    assert sorted(runner.masked) == sorted(held[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
     assert held["AWS_REGION"] == "eu-central-1"
 
 

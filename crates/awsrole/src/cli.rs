@@ -214,7 +214,7 @@ pub(crate) enum Command {
     },
     /// Print credentials as JSON for an AWS SDK's credential_process; never asks anything
     #[command(
-        after_help = "In ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop"
+        after_help = "In ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nThe role is the directory's, whatever `awsrole use` chose in a shell; --role names another one."
     )]
     CredentialProcess {
         /// The directory; default: the working directory

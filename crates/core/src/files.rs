@@ -37,15 +37,20 @@ pub fn is_own(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
 }
 
+/// Checks that an open file belongs to the user of this process: what others planted isn't written to.
+pub fn owned(found: &fs::Metadata) -> io::Result<()> {
+    if found.uid() == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"))
+}
+
 /// Creates a directory that only its owner may enter, with its parents, and tightens one that is
 /// there already. Another user's is refused, however tight.
 pub fn private_dir(dir: &Path) -> Result<(), FileError> {
     match fs::metadata(dir) {
         Ok(found) if found.is_dir() => {
-            if found.uid() != rustix::process::geteuid().as_raw() {
-                let others = io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user");
-                return Err(FileError::new("entering", dir, others));
-            }
+            owned(&found).map_err(|e| FileError::new("entering", dir, e))?;
             if found.mode() & 0o077 != 0 {
                 fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
                     .map_err(|e| FileError::new("making private", dir, e))?;
@@ -128,10 +133,10 @@ pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// Reads a regular file as [`read_regular`] does, if nobody can write to it but root and the user of
 /// this process, or the user's own group, which on many systems is the user alone.
 pub fn read_trusted(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let (me, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let (me, group) = (rustix::process::geteuid().as_raw(), || rustix::process::getegid().as_raw());
     read(path, limit, |found| {
         let owned = found.uid() == me || found.uid() == 0;
-        owned && found.mode() & 0o002 == 0 && (found.mode() & 0o020 == 0 || found.gid() == group)
+        owned && found.mode() & 0o002 == 0 && (found.mode() & 0o020 == 0 || found.gid() == group())
     })
 }
 

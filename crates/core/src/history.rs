@@ -16,7 +16,7 @@ use crate::accounts::Accounts;
 use crate::arn::AccountId;
 use crate::context::Context;
 use crate::credentials::rfc3339;
-use crate::files::{self, FileError, read_regular};
+use crate::files::{self, FileError, read_own};
 use crate::obtain::Obtained;
 use crate::plan::RolePlan;
 
@@ -174,7 +174,7 @@ impl History {
         let mut entries = Vec::new();
         for path in [self.older(), self.path()] {
             // Whoever had it open may have written beyond its size; nobody writes that much.
-            let bytes = read_regular(&path, 2 * FULL).unwrap_or_default();
+            let bytes = read_own(&path, 2 * FULL).unwrap_or_default();
             entries.extend(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()));
         }
         entries
@@ -200,7 +200,10 @@ impl History {
             }
             opened => opened,
         };
-        file.map_err(|e| FileError::new("opening", &path, e))
+        let failed = |e| FileError::new("opening", &path, e);
+        let file = file.map_err(failed)?;
+        file.metadata().and_then(|found| files::owned(&found)).map_err(failed)?;
+        Ok(file)
     }
 
     /// Makes the full file the older one. One process does it, and only if it is still full: the second of two would

@@ -69,17 +69,36 @@ pub enum Wanted {
     Runtime,
     /// Files that aren't encrypted.
     None,
+    /// What the user wants can't be read. Nothing is cached, and what was can still be opened wherever its key lies.
+    #[serde(skip)]
+    Unknown,
 }
 
 impl Wanted {
     fn places(self) -> impl Iterator<Item = Place> {
         PLACES.into_iter().filter(move |place| match (self, place) {
             (Self::Auto, _) => true,
-            (Self::None, _) => false,
+            (Self::None | Self::Unknown, _) => false,
             (Self::Keyring, place) => *place == Place::Keyring,
             (Self::Keychain, place) => *place == Place::Keychain,
             (Self::Runtime, place) => *place == Place::Runtime,
         })
+    }
+
+    /// The place that a byte stands for, if what was sealed with a key from there may be used.
+    fn place_of(self, byte: u8) -> Option<Place> {
+        let place = PLACES.into_iter().find(|place| place.byte() == byte)?;
+        (self == Self::Unknown || self.places().any(|one| one == place)).then_some(place)
+    }
+
+    /// Why no place may be used at all.
+    fn refused(self) -> Vec<Unavailable> {
+        match self {
+            Self::Unknown => {
+                vec![Unavailable("config.toml, which may choose the key's place, can't be read".to_owned())]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -128,7 +147,7 @@ impl Vault {
     #[must_use]
     pub fn of(context: &Context) -> Self {
         // A config that can't be read is complained of elsewhere, and nothing is protected less.
-        let wanted = UserConfig::load(context).unwrap_or_default().key;
+        let wanted = UserConfig::load(context).map_or(Wanted::Unknown, |config| config.key);
         Self::new(&context.paths.cache, context.keys.clone(), wanted)
     }
 
@@ -140,7 +159,7 @@ impl Vault {
     /// The place that the user wants can't be used, or another process holds the directory's lock.
     pub fn seal(&self, name: &str, plain: &[u8]) -> Result<Zeroizing<Vec<u8>>, FileError> {
         let failed = |why: &str| FileError::new("encrypting", &self.dir.join(name), std::io::Error::other(why));
-        let mut missing = Vec::new();
+        let mut missing = self.wanted.refused();
         let Some((place, key)) = self.key_to_seal_with(&mut missing)? else {
             let words: Vec<_> = missing.into_iter().map(|why| why.0).collect();
             return match self.wanted {
@@ -167,7 +186,7 @@ impl Vault {
                 _ => None,
             },
             [VERSION, place, sealed @ ..] => {
-                let place = self.wanted.places().find(|known| known.byte() == *place)?;
+                let place = self.wanted.place_of(*place)?;
                 let key = self.keys.find(place, &self.name()).ok()??;
                 key.open(sealed, &beside([VERSION, place.byte()], name))
             }
@@ -187,7 +206,7 @@ impl Vault {
     /// How the content is protected. Nothing is made to find it out.
     #[must_use]
     pub fn protection(&self) -> Protection {
-        let mut missing = Vec::new();
+        let mut missing = self.wanted.refused();
         for place in self.wanted.places() {
             match self.keys.find(place, &self.name()) {
                 Ok(_) => return Protection::Encrypted(place),

@@ -139,3 +139,18 @@ fn a_directory_behind_a_link_has_one_key_from_the_start() {
     assert_eq!(shelf.places().len(), 1);
     files::remove(&home.path().join("link/cache/key.lock")).unwrap();
 }
+
+#[test]
+fn with_a_config_that_can_not_be_read_nothing_is_protected_less() {
+    let (_home, mut context) = crate::profiles::tests::home("", "");
+    let shelf = Shelf::new();
+    context.keys = shelf.clone();
+    let sealed = Vault::of(&context).seal("a", PLAIN).unwrap();
+    files::write_private(&context.paths.config.join("config.toml"), b"[cache]\nkey = \"runtime\"\nbroken").unwrap();
+    let vault = Vault::of(&context);
+    assert!(vault.seal("b", PLAIN).unwrap_err().to_string().contains("config.toml"));
+    assert!(matches!(vault.protection(), Protection::Nothing(why) if why[0].0.contains("config.toml")));
+    assert!(opens(&vault, "a", &sealed), "to log out of what it is");
+    shelf.only(&[]);
+    assert!(vault.seal("b", PLAIN).is_err() && !opens(&vault, "b", PLAIN), "nor without any place");
+}

@@ -69,27 +69,34 @@ impl AwsFile {
     /// Walks over the lines as `parse` does; the file has been parsed, so that none is wrong.
     fn copy(&self, command: &str, name_of: impl Fn(&str) -> Option<String>) -> Copy {
         // Room for all of it at once: a growing buffer would leave copies of secrets behind.
-        let room = || Zeroizing::new(String::with_capacity(2 * self.text.len() + command.len() + 1024));
+        let room = || Zeroizing::new(String::with_capacity(2 * (self.text.len() + command.len()) + 1024));
         let mut copy = Copy { text: room(), outside: room(), starts_outside: false };
         let mut in_default = false;
         let mut has_default = false;
         // The key whose value indented lines continue: its indent, and whether it stays.
         let mut key: Option<(usize, bool)> = None;
+        // The value of a `source_profile` is still to come, on the next line.
+        let mut source_follows = false;
         let process = format!("credential_process = {command}\n");
         for raw in self.text.split_inclusive('\n') {
             let trimmed = raw.trim();
             let indent = raw.len() - raw.trim_start().len();
             let mut stays = true;
-            let mut line = raw.trim_end_matches(['\n', '\r']).to_owned();
+            // Never a text of its own, which would have to be wiped.
+            let mut line = ["", raw.trim_end_matches(['\n', '\r'])];
             if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
             } else if let Some((its_indent, its_stays)) = key
                 && indent > its_indent
             {
                 stays = its_stays;
+                if std::mem::take(&mut source_follows) && trimmed == "default" {
+                    copy.starts_outside |= !in_default;
+                    line = [&raw[..indent], OUTSIDE];
+                }
             } else if let Some(header) = trimmed.strip_prefix('[').and_then(|rest| Some(&rest[..rest.rfind(']')?])) {
-                key = None;
+                (key, source_follows) = (None, false);
                 in_default = name_of(header).as_deref() == Some("default");
-                copy.text.push_str(&format!("{line}\n"));
+                copy.text.extend([line[1], "\n"]);
                 if in_default {
                     has_default = true;
                     // A second one goes before the first.
@@ -101,17 +108,17 @@ impl AwsFile {
                 let name = name.trim().to_lowercase();
                 stays = !(in_default && IDENTITY.contains(&name.as_str()));
                 key = Some((indent, stays));
+                source_follows = name == "source_profile" && value.trim().is_empty();
                 if name == "source_profile" && value.trim() == "default" {
                     copy.starts_outside |= !in_default;
-                    line = format!("source_profile = {OUTSIDE}");
+                    line = ["source_profile = ", OUTSIDE];
                 }
             }
-            let line = Zeroizing::new(line + "\n");
             if in_default {
-                copy.outside.push_str(&line);
+                copy.outside.extend(line.into_iter().chain(["\n"]));
             }
             if stays {
-                copy.text.push_str(&line);
+                copy.text.extend(line.into_iter().chain(["\n"]));
             }
         }
         if !has_default {
@@ -189,6 +196,17 @@ mod tests {
         assert!(config.contains("role_arn = r\nsource_profile = awsrole-outside\n"), "{config}");
         assert!(config.ends_with("\n[profile awsrole-outside]\nregion = x\n"), "{config}");
         assert!(credentials.ends_with("\n[awsrole-outside]\naws_access_key_id = AKIA\n"), "{credentials}");
+    }
+
+    #[test]
+    fn a_source_on_the_next_line_is_one() {
+        let [config, _] = copies(
+            "[profile a]\nrole_arn = r\nsource_profile =\n\n  # mine\n  default\n[profile b]\nsource_profile=\n  jump\nregion =\n  default\n",
+            "[default]\naws_access_key_id = AKIA\n",
+        );
+        let expected = "[profile a]\nrole_arn = r\nsource_profile =\n\n  # mine\n  awsrole-outside\n[profile b]\nsource_profile=\n  jump\nregion =\n  default\n";
+        assert!(config.starts_with(expected), "{config}");
+        assert!(config.ends_with("\n[profile awsrole-outside]\n"), "{config}");
     }
 
     #[test]

@@ -63,14 +63,15 @@ pub fn variables(diff: &EnvDiff, format: Format) -> Result<Zeroizing<String>, Pr
     Ok(text)
 }
 
-/// The commands that keep a job's log from showing the secrets.
+/// The commands that keep a job's log from showing the keys: the secrets, and the access key id, which names whose
+/// they are to anybody who reads a public log.
 #[must_use]
 pub fn masks(diff: &EnvDiff) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
-    for (_, value) in &diff.set {
-        if let Value::Secret(secret) = value {
+    for (name, value) in &diff.set {
+        if matches!(value, Value::Secret(_)) || *name == "AWS_ACCESS_KEY_ID" {
             // What would end the command is written as in a URL (actions/toolkit, `command.ts`).
-            let escaped = secret.expose().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+            let escaped = value.shown().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
             text.extend(["::add-mask::", &Zeroizing::new(escaped), "\n"]);
         }
     }
@@ -139,7 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_masked_and_nothing_else() {
-        assert_eq!(masks(&diff("x")).as_str(), "::add-mask::a/b+c=\n");
+    fn keys_are_masked_and_nothing_else() {
+        let mut diff = diff("x");
+        diff.set.insert(0, ("AWS_ACCESS_KEY_ID", Value::Plain("ASIA1".to_owned())));
+        assert_eq!(masks(&diff).as_str(), "::add-mask::ASIA1\n::add-mask::a/b+c=\n");
     }
 }
