@@ -27,7 +27,7 @@ __awsrole_hidden_if_closed=(
   AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY
   SECRET_ACCESS_KEY AWS_BEARER_TOKEN_BEDROCK AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
   AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN
-  AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES
+  AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES AWSROLE_CHOSEN
 )
 
 # Sourced again, the shell must not forget its way back.
@@ -301,6 +301,8 @@ __awsrole_close() {
   for name in "${__awsrole_hidden_if_closed[@]}"; do __awsrole_hide "$name"; done
   for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do __awsrole_set "$name" awsrole-no-role; done
   __awsrole_set AWS_EC2_METADATA_DISABLED true
+  # A command or a nested shell goes on with what `awsrole use` chose here, and for which file.
+  if [[ $__awsrole_use ]]; then __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"; fi
   __awsrole_set AWSROLE_STATE closed
   __awsrole_state=closed __awsrole_pending=''
   __awsrole_read_clock
@@ -367,8 +369,11 @@ __awsrole_done() { # STATE DEADLINE DEPTH
   __awsrole_state=$1 __awsrole_depth=$3 __awsrole_in_force=$__awsrole_sum __awsrole_pending=''
   __awsrole_read_clock
   __awsrole_since=$__awsrole_now
-  case ${AWSROLE_EXPIRES-} in '' | *[!0-9]*) ;; *) __awsrole_ends=$AWSROLE_EXPIRES ;; esac
-  if [[ $1 == closed ]]; then __awsrole_close; fi
+  case $1:${AWSROLE_EXPIRES-} in
+    role: | role:*[!0-9]*) ;;
+    role:*) __awsrole_ends=$((10#$AWSROLE_EXPIRES)) ;;
+    closed:*) __awsrole_close ;;
+  esac
   if (($2)) || [[ $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
 
@@ -532,9 +537,9 @@ __awsrole_command() {
 awsrole_left() {
   REPLY=''
   # An inherited text isn't calculated with: bash would run what stands in it.
-  case ${AWSROLE_EXPIRES-} in '' | *[!0-9]*) \builtin return 0 ;; esac
+  case ${AWSROLE_STATE+:}${AWSROLE_EXPIRES-} in : | [!:]* | '' | :*[!0-9]*) \builtin return 0 ;; esac
   __awsrole_read_clock
-  \builtin local left=$((AWSROLE_EXPIRES - __awsrole_now))
+  \builtin local left=$((10#$AWSROLE_EXPIRES - __awsrole_now))
   if ((left <= 0)); then REPLY=expired
   elif ((left < 60)); then REPLY=${left}s
   elif ((left < 3600)); then REPLY=$((left / 60))m

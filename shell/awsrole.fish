@@ -23,7 +23,7 @@ set -g __awsrole_hidden_if_closed \
     AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY \
     SECRET_ACCESS_KEY AWS_BEARER_TOKEN_BEDROCK AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI \
     AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN \
-    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES
+    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES AWSROLE_CHOSEN
 
 # Sourced again, the shell must not forget its way back.
 if not set -q __awsrole_state
@@ -327,6 +327,8 @@ function __awsrole_close
         __awsrole_set $name awsrole-no-role
     end
     __awsrole_set AWS_EC2_METADATA_DISABLED true
+    # A command or a nested shell goes on with what `awsrole use` chose here, and for which file.
+    test -n "$__awsrole_use"; and __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"
     __awsrole_set AWSROLE_STATE closed
     set -g __awsrole_state closed
     set -g __awsrole_pending ''
@@ -553,7 +555,7 @@ end
 
 # For prompts, and only when they ask: prints the time left, such as `59m`; without a role nothing. No process.
 function awsrole_left
-    string match -qr '^[0-9]+$' -- "$AWSROLE_EXPIRES"; or return 0
+    set -q AWSROLE_STATE; and string match -qr '^[0-9]+$' -- "$AWSROLE_EXPIRES"; or return 0
     set -l now (builtin path mtime -R -- $__awsrole_clock); or return 0
     set -l left (builtin math "$AWSROLE_EXPIRES - $now")
     if test $left -le 0

@@ -26,7 +26,7 @@ __awsrole_start() {
     AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY
     SECRET_ACCESS_KEY AWS_BEARER_TOKEN_BEDROCK AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
     AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN
-    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES
+    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES AWSROLE_CHOSEN
   )
 
   # Sourced again, the shell must not forget its way back.
@@ -278,6 +278,8 @@ __awsrole_close() {
   for name in $__awsrole_hidden_if_closed; do __awsrole_hide $name; done
   for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do __awsrole_set $name awsrole-no-role; done
   __awsrole_set AWS_EC2_METADATA_DISABLED true
+  # A command or a nested shell goes on with what `awsrole use` chose here, and for which file.
+  if [[ -n $__awsrole_use ]]; then __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"; fi
   __awsrole_set AWSROLE_STATE closed
   __awsrole_state=closed __awsrole_pending= __awsrole_since=$EPOCHSECONDS
   __awsrole_deadline=$(( __awsrole_since + 30 ))
@@ -470,7 +472,7 @@ awsrole_left() {
   \builtin emulate -L zsh -o no_aliases
   REPLY=
   # An inherited text isn't calculated with.
-  if [[ ${AWSROLE_EXPIRES-} != <1-> ]]; then return 0; fi
+  if (( ! ${+AWSROLE_STATE} )) || [[ ${AWSROLE_EXPIRES-} != <1-> ]]; then return 0; fi
   \builtin local left=$(( AWSROLE_EXPIRES - EPOCHSECONDS ))
   if (( left <= 0 )); then REPLY=expired
   elif (( left < 60 )); then REPLY=${left}s

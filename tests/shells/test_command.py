@@ -137,6 +137,17 @@ def test_what_is_inherited_is_not_calculated_with(terminal, project, older_bash)
     assert not (project / "PWNED").exists()
 
 
+def test_an_inherited_end_is_not_a_roles(shell, terminal, project):
+    tty = terminal(shell, cwd="/", env={"AWSROLE_EXPIRES": "08"})
+    tty.run("")
+    ask = "awsrole_left" if shell == "fish" else "awsrole_left; echo $REPLY"
+    assert "expired" not in tty.run("true") + tty.run(ask)
+    (project / ".awsrole.toml").write_text('role = "dev"\nvalues = { AWSROLE_EXPIRES = "08" }\n')
+    tty.run(f"cd {project}")
+    said = tty.run(ask)
+    assert "expired" in said and "base" not in said
+
+
 def test_whoever_logs_out_is_not_asking_again(shell, terminal, project, stand_in):
     tty = terminal(shell, cwd=project)
     tty.run("awsrole logout")

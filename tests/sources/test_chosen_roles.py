@@ -71,6 +71,45 @@ def test_a_shell_within_it_goes_on(tty, chain, shop):
     assert tty.variable("AWSROLE_ROLE") == "far"
 
 
+@pytest.fixture
+def refused(chain, shell):
+    """A shell that `awsrole use shut` has closed, because STS refuses that role."""
+    folder = chain.project("shop", FILE + f"""\
+[role.shut]
+role_arn = "arn:aws:iam::{THERE}:role/Nowhere"
+source_profile = "jump"
+""", allow=True)
+    tty = chain.terminal(shell, folder, env=chain.env)
+    assert "role/Nowhere" in tty.run("awsrole use shut")
+    assert tty.key() == CLOSED
+    return tty, folder
+
+
+@pytest.mark.parametrize("command", ["exec -- true", "env", "why", "policy", "console --print"])
+def test_commands_in_a_closed_shell_are_for_the_role_that_was_chosen(refused, command):
+    tty, _ = refused
+    said = tty.run(f"awsrole {command}")
+    assert "role/Nowhere" in said and "role/Near" not in said, said
+
+
+def test_a_shell_within_a_closed_one_goes_on(refused, chain):
+    tty, folder = refused
+    tty.run("")
+    assert tty.variable("AWSROLE_CHOSEN") == f"{folder}/.awsrole.toml=shut"
+    inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name.startswith(b"AWS")}
+    inner = chain.terminal(tty.shell, folder, env=inherited)
+    assert (inner.key(), inner.variable("AWSROLE_CHOSEN")) == (CLOSED, f"{folder}/.awsrole.toml=shut")
+    inner.run("awsrole use -")
+    assert (inner.variable("AWSROLE_ROLE"), inner.variable("AWSROLE_CHOSEN")) == ("near", None)
+    elsewhere = chain.project("elsewhere", FILE, allow=True)
+    other = chain.terminal(tty.shell, elsewhere, env=inherited)
+    assert (other.variable("AWSROLE_ROLE"), other.variable("AWSROLE_CHOSEN")) == ("near", None)
+    for leave in ("cd /", "awsrole off"):
+        left = chain.terminal(tty.shell, folder, env=inherited)
+        left.run(leave)
+        assert (left.key(), left.variable("AWSROLE_CHOSEN")) == (None, None), leave
+
+
 def test_no_such_role(tty):
     said = tty.run("awsrole use nobody")
     assert "there is no [role.nobody]" in said and "the roles here are: far, near, other" in said

@@ -38,6 +38,10 @@ pub const TOLD: [&str; 5] =
 /// What the snippets put into it in a closed directory.
 pub const CLOSED: &str = "closed";
 
+/// What the snippets set beside it if `awsrole use` chose a role: the nearest file, `=`, and the
+/// role's name.
+pub const CHOSEN: &str = "AWSROLE_CHOSEN";
+
 /// The placeholder that keys and profile have in a closed directory: no client finds a profile of
 /// this name, and no server knows the key.
 pub const NO_ROLE: &str = "awsrole-no-role";
@@ -129,6 +133,8 @@ pub struct Outer {
     pub adopt: Vec<(String, Option<String>)>,
     /// The role in force in the parent, if there is one and its keys are still there.
     pub role: Option<State>,
+    /// [`CHOSEN`] of a closed parent, whose placeholders are still there.
+    chosen: Option<OsString>,
 }
 
 impl State {
@@ -200,7 +206,7 @@ impl Outer {
     /// Takes away what awsrole exported, and nothing that a person changed since.
     #[must_use]
     pub fn of(env: &Env) -> Self {
-        let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None };
+        let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None, chosen: None };
         let Some(text) = env.0.get(OsStr::new(NAME)) else {
             return outer;
         };
@@ -212,6 +218,9 @@ impl Outer {
                 if env.text(name) == Some(ours) || is_back(env, name, None) {
                     outer.restore(name, None);
                 }
+            }
+            if env.text("AWS_ACCESS_KEY_ID") == Some(NO_ROLE) && env.text("AWS_PROFILE") == Some(NO_ROLE) {
+                outer.chosen = env.0.get(OsStr::new(CHOSEN)).cloned();
             }
         } else if let Some(state) = State::parse(text) {
             let keys_are_ours = env.text("AWS_ACCESS_KEY_ID").unwrap_or_default() == state.key
@@ -243,7 +252,7 @@ impl Outer {
                 outer.role = Some(state);
             }
         }
-        for name in TOLD.into_iter().chain([NAME]) {
+        for name in TOLD.into_iter().chain([CHOSEN, NAME]) {
             outer.restore(name, None);
         }
         outer
@@ -263,11 +272,17 @@ impl Outer {
         (!differ.is_empty()).then_some(anew)
     }
 
-    /// The role that `awsrole use` chose in the parent shell for a directory with these files.
+    /// The role that `awsrole use` chose in the parent shell for a directory with these files. What
+    /// was chosen for another file counts for nothing here.
     #[must_use]
     pub fn chosen(&self, files: &[PathBuf]) -> Option<String> {
-        let state = self.role.as_ref()?;
-        (files.first()?.to_string_lossy() == state.file).then(|| state.chosen.clone())?
+        let file = files.first()?;
+        if let Some(state) = &self.role {
+            return (file.to_string_lossy() == state.file).then(|| state.chosen.clone())?;
+        }
+        let text = self.chosen.as_ref()?.as_encoded_bytes();
+        let name = text.strip_prefix(file.as_os_str().as_encoded_bytes())?.strip_prefix(b"=")?;
+        std::str::from_utf8(name).ok().filter(|name| !name.is_empty()).map(str::to_owned)
     }
 
     fn restore(&mut self, name: &str, prior: Option<String>) {
@@ -344,6 +359,36 @@ mod tests {
     fn placeholders_of_a_closed_directory_are_dropped() {
         let closed = env(&[(NAME, "closed"), ("AWS_PROFILE", NO_ROLE), ("AWS_ACCESS_KEY_ID", NO_ROLE), ("A", "b")]);
         assert!(Outer::of(&closed).env == env(&[("A", "b")]));
+    }
+
+    #[test]
+    fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_closed() {
+        let parent = |state: &str, profile: &str, chosen: &str| {
+            env(&[
+                (NAME, state),
+                ("AWS_PROFILE", profile),
+                ("AWS_ACCESS_KEY_ID", NO_ROLE),
+                (CHOSEN, chosen),
+                ("AWS_REGION", "eu-west-1"),
+            ])
+        };
+        let of = |state, profile, chosen, file: &str| {
+            let outer = Outer::of(&parent(state, profile, chosen));
+            assert!(!outer.env.has(CHOSEN) && outer.adopt.contains(&(CHOSEN.into(), None)), "{state} {chosen}");
+            outer.chosen(&[PathBuf::from(file), PathBuf::from("/.awsrole.toml")])
+        };
+        let file = "/p/.awsrole.toml";
+        assert_eq!(of(CLOSED, NO_ROLE, "/p/.awsrole.toml=a=b", file), Some("a=b".to_owned()));
+        for other in ["/.awsrole.toml", "/p/q/.awsrole.toml", "/p/.awsrole.tom"] {
+            assert_eq!(of(CLOSED, NO_ROLE, "/p/.awsrole.toml=other", other), None, "{other}");
+        }
+        for forged in ["", "=", "other", "=other", "/p/.awsrole.toml", "/p/.awsrole.toml=", "/p/.awsrole.tomlother"] {
+            assert_eq!(of(CLOSED, NO_ROLE, forged, file), None, "{forged}");
+        }
+        assert_eq!(of(CLOSED, "mine", "/p/.awsrole.toml=other", file), None, "changed by hand");
+        assert_eq!(of("{", NO_ROLE, "/p/.awsrole.toml=other", file), None, "a state that isn't ours");
+        let alone = Outer::of(&env(&[(CHOSEN, "/p/.awsrole.toml=other")]));
+        assert_eq!(alone.chosen(&[PathBuf::from(file)]), None, "without a state");
     }
 
     #[test]

@@ -94,7 +94,12 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
                 known.add("left", left);
             }
         }
-        (None, true) => known.add("shell", "closed: no client acts as anybody"),
+        (None, true) => {
+            known.add("shell", "closed: no client acts as anybody");
+            if let Some(chosen) = outer.chosen(&upward(&context.dir)) {
+                known.add("chosen", format!("awsrole use {chosen}"));
+            }
+        }
         (None, false) => known.add("shell", "holds no role"),
     }
     let files = upward(&context.dir);
@@ -120,8 +125,7 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
             if outer.role.is_none() && !closed {
                 known.add("hint", "the hook puts the role into a shell: `awsrole doctor` says whether it is installed");
             }
-            let chosen = outer.role.as_ref().and_then(|state| state.chosen.as_deref());
-            match plan_of(&context, &allowed, chosen) {
+            match plan_of(&context, &allowed, outer.chosen(&files).as_deref()) {
                 Err(problem) => known.add("problem", problem.summary),
                 Ok(plan) => {
                     known.add("role", plan.title());
