@@ -14,7 +14,7 @@ from support.terminal import SHELLS, need
 BLOCKS = blocks()
 # Those of `keys` are run in tests/keys, where their questions are answered.
 # Those of `tools` are typed by tests/tools/run, which fails if it left one out; `segment` and what goes with it by test_prompts.
-BESIDE = {"tmux", "profile", "compose", "direnvrc", "envrc"}  # run by test_beside.py
+BESIDE = {"tmux", "profile", "compose", "direnvrc", "envrc"}  # run by test_beside_others.py
 COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys"} | BESIDE
 FILES = {"file", "config", "accounts", "starship"}
 # Those of docs/ci.md, which test_ci.py runs.
@@ -40,7 +40,7 @@ def test_no_block_is_left_out():
             case "toml":
                 assert block.world in FILES, f"{block.name} doesn't say what kind of file it is"
             case "yaml" | "json":
-                assert block.world in CI | BESIDE, f"{block.name} isn't run by test_ci.py or test_beside.py"
+                assert block.world in CI | BESIDE, f"{block.name} isn't run by test_ci.py or test_beside_others.py"
             case language:
                 assert language == "text" and block.world in {None, "profile"}, f"{block.name}: {language!r} is neither run nor text"
 

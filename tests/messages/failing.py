@@ -170,6 +170,8 @@ class Snapshot:
             text += "".join(f"    {line}\n" for line in content.splitlines()) + "\n"
         # Whether a call takes long is chance.
         said = "".join(line for line in said.splitlines(keepends=True) if not line.startswith("awsrole: waiting for "))
+        # So is how long ago a role was got.
+        said = re.sub(r"\b59m \d+s\b", "59m 59s", said)
         text += f"{typed}\n{said}exit {code}\n"
         fresh = self.normal(text)
         assert code != 0 and "awsrole: " in said, text

@@ -88,5 +88,5 @@ def test_a_role_that_can_not_be_renewed_is_kept_to_its_end_and_then_closed(shell
     assert env[b"AWS_PROFILE"] == NO_ROLE
     # A few tries with back-off, not one for every prompt.
     assert len([call for call in world.assumed() if call["outcome"] == "ServiceUnavailable"]) <= 9
-    # Once that the role is about to end, once that it has ended.
-    assert "".join(said).count("ServiceUnavailable") == 2
+    # Once that the role is about to end, if a prompt came in time for that, and once that it has ended.
+    assert "".join(said).count("ServiceUnavailable") in (1, 2)

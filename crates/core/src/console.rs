@@ -61,7 +61,7 @@ pub fn check_arn(title: &str, arn: &str) -> Result<(), Problem> {
         Some(name) if name.starts_with("assumed-role/") || name.starts_with("federated-user/") => Ok(()),
         Some("root") => Err(Problem::new(format!("{title} is the account's root user, whom AWS federates nowhere"))
             .hint("sign in to the console with the root user's password")),
-        _ => Err(no_role(title).fact("it is", arn)),
+        _ => Err(no_role(title).fact("asked by", arn)),
     }
 }
 

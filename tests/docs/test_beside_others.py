@@ -1,8 +1,8 @@
 """What docs/beside.md has for other programs, with those programs."""
 
 import subprocess
+import sys
 
-import boto3
 import pytest
 import yaml
 from documents import blocks
@@ -36,16 +36,20 @@ def test_tmux_forgets(world, shop, login, tmp_path):
         subprocess.run([*tmux, "kill-server"], check=False)
 
 
-def test_a_profile_for_an_editor(world, shop, login, monkeypatch):
+EXTENSION = """
+import boto3
+session = boto3.Session(profile_name="shop-here")
+print(session.region_name, session.client("sts").get_caller_identity()["Account"])
+"""
+
+
+def test_a_profile_for_an_editor(world, shop, login):
     """boto3 as an extension would use it, by the profile alone."""
     profile = BLOCKS["profile"].text.replace("/usr/bin/awsrole", str(binary("awsrole"))).replace("~/src/shop", str(shop))
     config = world.home / ".aws/config"
     config.write_text(f"{config.read_text()}\n{profile}")
-    for name, value in login.items():
-        monkeypatch.setenv(name, value)
-    session = boto3.Session(profile_name="shop-here")
-    assert session.region_name == "eu-central-1"
-    assert session.client("sts").get_caller_identity()["Account"] == THERE
+    done = subprocess.run([sys.executable, "-c", EXTENSION], env=login, capture_output=True, text=True)
+    assert done.stdout == f"eu-central-1 {THERE}\n", done
 
 
 def test_docker_compose_takes_the_role(world, shop, login):
