@@ -59,13 +59,26 @@ def test_the_command_holds_no_keys(world, shop):
                      "AWSROLE_ROLE": "Deploy", "AWSROLE_ACCOUNT_ID": THERE, "AWSROLE_ACCOUNT": THERE}
 
 
+def test_what_the_environment_had_is_sealed(world, shop):
+    """The keys that the command must not find are needed for renewing, by awsrole alone."""
+    world.project("env", f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\ncredential_source = "Environment"\n', allow=True)
+    keys = {"AWS_ENDPOINT_URL": world.sts.url, "AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}
+    process = start(world, world.home / "src/env", "exec sleep 60", **keys)
+    try:
+        [run] = runs(world)
+        record = (run / "outside").read_bytes()
+        assert record[0] == 2 and ALICE["secret_access_key"].encode() not in record
+    finally:
+        end(process, signal.SIGTERM)
+
+
 def test_the_copies_are_private_and_the_default_profile_has_no_keys(world, shop):
     process = start(world, shop, "exec sleep 60")
     try:
         [run] = runs(world)
         assert run.stat().st_mode & 0o777 == 0o700
         assert {file.name: file.stat().st_mode & 0o777 for file in run.iterdir()} == {
-            "config": 0o600, "credentials": 0o600, "outside.json": 0o600}
+            "config": 0o600, "credentials": 0o600, "outside": 0o600}
         files = {name: configparser.RawConfigParser() for name in ("config", "credentials")}
         for name, parser in files.items():
             parser.read_string((run / name).read_text())

@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 
 use crate::context::{Env, Paths};
 use crate::environment::EnvDiff;
-use crate::files::{self, FileError, read_regular};
+use crate::files::{self, FileError, read_own};
+use crate::keys::Vault;
 
 /// The largest record that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -61,6 +62,12 @@ impl Run {
         self.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
+    /// Writes the record of what is outside, sealed as cached sessions are: no program but awsrole reads it.
+    pub fn write_outside(&self, outside: &Outside, vault: &Vault) -> Result<(), FileError> {
+        let sealed = vault.seal(&sealed_name(self.name()), outside.to_text().as_bytes())?;
+        files::write_private(&self.dir.join(OUTSIDE), &sealed)
+    }
+
     /// Writes one of its files.
     pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, FileError> {
         let path = self.dir.join(name);
@@ -89,17 +96,17 @@ impl Outside {
         Self { dir: dir.to_owned(), role: role.map(str::to_owned), before }
     }
 
-    /// The record for [`Run::write`]. It holds what the command must not find, secrets included.
-    #[must_use]
-    pub fn to_text(&self) -> Zeroizing<String> {
+    /// What the command must not find, secrets included.
+    fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// Reads a run's record; `None` if the run is over.
+    /// Reads a run's record; `None` if the run is over, or `logout --all` has thrown its key away.
     #[must_use]
-    pub fn read(paths: &Paths, run: &str) -> Option<Self> {
+    pub fn read(paths: &Paths, vault: &Vault, run: &str) -> Option<Self> {
         let path = folder(paths).join(only_a_name(run)?).join(OUTSIDE);
-        serde_json::from_slice(&Zeroizing::new(read_regular(&path, MAX_BYTES).ok()?)).ok()
+        let text = vault.open(&sealed_name(run), Zeroizing::new(read_own(&path, MAX_BYTES).ok()?))?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// The environment without what the command finds changed.
@@ -117,7 +124,12 @@ impl Outside {
 }
 
 /// The record's name in a run's folder.
-pub const OUTSIDE: &str = "outside.json";
+const OUTSIDE: &str = "outside";
+
+/// The name to which a run's record is bound.
+fn sealed_name(run: &str) -> String {
+    format!("runs/{run}/{OUTSIDE}")
+}
 
 /// Waits until nobody holds a run's folder any more, and removes it.
 pub fn remove_when_gone(paths: &Paths, run: &str) {
@@ -175,7 +187,7 @@ mod tests {
         fs::create_dir(&inside).unwrap();
         for name in ["../../inside", "run-/../../../inside", "", "."] {
             remove_when_gone(&context.paths, name);
-            assert!(Outside::read(&context.paths, name).is_none());
+            assert!(Outside::read(&context.paths, &Vault::of(&context), name).is_none());
         }
         assert!(inside.exists());
     }

@@ -7,6 +7,7 @@ use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::{confirmed, plan_of};
 use awsrole_core::history::{Entry, What};
+use awsrole_core::keys::Vault;
 use awsrole_core::obtain::{Wish, obtain};
 use awsrole_core::problem::Problem;
 use awsrole_core::run::Outside;
@@ -37,7 +38,7 @@ pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -
 /// The same from within a command that renews its role itself: this process starts anew where the
 /// command was started, in the environment that was there.
 pub(super) fn of_run(run: &str, context: &Context) -> Result<Outcome, Failure> {
-    let Some(outside) = Outside::read(&context.paths, run) else {
+    let Some(outside) = Outside::read(&context.paths, &Vault::of(context), run) else {
         return Err(Failure::no_role(
             Problem::new("the command that these AWS files were made for is over")
                 .hint("AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE lead to them: unset both"),

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime};
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::environment::EnvDiff;
+use awsrole_core::keys::Vault;
 use awsrole_core::problem::Problem;
 use awsrole_core::profiles::{Profiles, copies};
-use awsrole_core::run::{OUTSIDE, Outside, Run, remove_when_gone};
+use awsrole_core::run::{Outside, Run, remove_when_gone};
 use awsrole_core::source::Source;
 
 use super::held::Held;
@@ -58,7 +59,7 @@ fn fill(run: &Run, held: &Held, dir: &Path) -> Result<EnvDiff, Problem> {
     }
     let diff = EnvDiff::of_run(plan, credentials, &outer.env, file, role.as_deref(), accounts, paths);
     let outside = Outside::of(dir, role.as_deref(), &diff, &outer.env);
-    run.write(OUTSIDE, &outside.to_text()).map_err(|e| super::own_file(&e))?;
+    run.write_outside(&outside, &Vault::of(outer)).map_err(|e| super::own_file(&e))?;
     // If it can't be started, the next run removes the files.
     let process = std::process::id();
     let _ = watcher(outer, process, run.name(), true).map(|mut command| command.status());
