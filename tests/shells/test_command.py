@@ -56,7 +56,7 @@ def test_use(shell, terminal, project, stand_in):
     (project / ".awsrole.toml").write_text('state = "closed"\n')
     tty.run("awsrole use nobody")
     assert status(tty) == "1"
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == CLOSED | {"AWSROLE_CHOSEN": f"{project}/.awsrole.toml=nobody"}
 
 
 def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
@@ -138,12 +138,12 @@ def test_what_is_inherited_is_not_calculated_with(terminal, project, older_bash)
 
 
 def test_an_inherited_end_is_not_a_roles(shell, terminal, project):
-    tty = terminal(shell, cwd="/", env={"AWSROLE_EXPIRES": "08"})
-    tty.run("")
+    (project / ".awsrole.toml").write_text('state = "outer"\n')
+    tty = terminal(shell, cwd=project, env={"AWSROLE_EXPIRES": "08"})
     ask = "awsrole_left" if shell == "fish" else "awsrole_left; echo $REPLY"
     assert "expired" not in tty.run("true") + tty.run(ask)
     (project / ".awsrole.toml").write_text('role = "dev"\nvalues = { AWSROLE_EXPIRES = "08" }\n')
-    tty.run(f"cd {project}")
+    tty.run("")
     said = tty.run(ask)
     assert "expired" in said and "base" not in said
 
