@@ -9,7 +9,7 @@ mod home;
 use std::time::Duration;
 
 use awsrole_core::cache::Cache;
-use awsrole_core::keys::Vault;
+use awsrole_core::vault::Vault;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

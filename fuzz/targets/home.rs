@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use awsrole_core::context::{Context, Env, Paths};
-use awsrole_core::keys::{KeyStore, Place, Unavailable};
+use awsrole_core::vault::{KeyStore, Place, Unavailable};
 use awsrole_core::seal::Key;
 
 /// Writes the files below a home, and makes a context in its folder `p`.

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use awsrole_core::context::{Context, Env, Paths};
 use awsrole_core::problem::Problem;
 
-use crate::keys::System;
+use crate::vault::System;
 
 /// The surroundings as plain values.
 pub(crate) fn context() -> Result<Context, Problem> {

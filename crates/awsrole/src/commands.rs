@@ -17,7 +17,6 @@ mod long_run;
 mod logout;
 mod policy;
 mod refresh;
-
 mod revoke;
 mod status;
 mod use_role;
@@ -196,12 +195,14 @@ fn role_or_chosen(named: Option<&str>, context: &Context, files: &[PathBuf]) -> 
     named.map(str::to_owned).or_else(|| Outer::of(&context.env).chosen(files))
 }
 
-/// The plans of a directory's roles, and why one of them can't be made. A role may appear twice: by
-/// its name and as the default.
+/// The plans of a directory's roles, and why one of them can't be made.
 fn plans(outer: &Context, allowed: &Allowed) -> (Vec<RolePlan>, Option<Problem>) {
     let mut plans = Vec::new();
     let mut problem = None;
-    for name in allowed.config().role_names().map(Some).chain([None]) {
+    let config = allowed.config();
+    // The default role is among those with a name.
+    let nameless = config.default_role.is_none().then_some(None);
+    for name in config.role_names().map(Some).chain(nameless) {
         match plan_of(outer, allowed, name) {
             Ok(plan) => plans.push(plan),
             Err(why) => problem = Some(why),

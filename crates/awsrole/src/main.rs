@@ -5,10 +5,10 @@ mod authenticator;
 mod browser;
 mod cli;
 mod commands;
-mod keys;
 mod memory;
 mod report;
 mod terminal;
+mod vault;
 
 use std::process::ExitCode;
 

@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cache::{self, Lock, LockError};
 use crate::context::{Context, Paths};
 use crate::credentials::rfc3339;
-use crate::files::{self, FileError, read_regular};
+use crate::files::{self, FileError, read_own};
+use crate::lock::{self, Lock, LockError};
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::trust::hex;
@@ -145,7 +145,7 @@ impl Record {
                 .because(why)
                 .hint(format!("`awsrole keys add {profile} --replace` stores its keys anew"))
         };
-        let bytes = match read_regular(&path, 64 * 1024) {
+        let bytes = match read_own(&path, 64 * 1024) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|e| wrong(&e))?,
         };
@@ -161,7 +161,7 @@ impl Record {
     pub fn all(paths: &Paths) -> Vec<Self> {
         let entries = fs::read_dir(paths.data.join("keys")).into_iter().flatten().flatten();
         let paths = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
-        let bytes = paths.filter_map(|path| read_regular(&path, 64 * 1024).ok());
+        let bytes = paths.filter_map(|path| read_own(&path, 64 * 1024).ok());
         let mut records: Vec<Self> = bytes.filter_map(|bytes| serde_json::from_slice(&bytes).ok()).collect();
         records.sort_by(|one, other| one.profile.cmp(&other.profile));
         records
@@ -186,7 +186,7 @@ impl Record {
 /// Another process has it, or its file can't be used.
 pub fn lock(paths: &Paths) -> Result<Lock, Problem> {
     let path = paths.data.join("keys/changes.lock");
-    cache::lock(&path, Duration::ZERO).map_err(|error| match error {
+    lock::take(&path, Duration::ZERO).map_err(|error| match error {
         LockError::File(error) => Problem::new("stored keys can't be changed")
             .because(error)
             .hint("make its directory writable for you, and see that the disk isn't full"),

@@ -2,11 +2,10 @@
 //!
 //! One file for each result, named by a hash over everything that decides who one becomes
 //! ([`RolePlan::cache_key`](crate::plan::RolePlan::cache_key)); no index that could go stale.
-//! Credentials are sealed with a key that isn't on the disk ([`crate::keys`]). A broken entry is a
+//! Credentials are sealed with a key that isn't on the disk ([`crate::vault`]). A broken entry is a
 //! miss, never an error.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,12 +15,13 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::files::{self, FileError, read_own};
-use crate::keys::{Vault, Wanted};
 use crate::limits::MfaSerial;
+use crate::lock::{self, Lock, LockError};
 use crate::mfa::Device;
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::trust::hex;
+use crate::vault::{Vault, Wanted};
 
 /// The largest entry that is read, in bytes. STS sets no limit on a token's length; real ones have
 /// about a thousand characters.
@@ -92,30 +92,6 @@ pub enum Patience {
     Asked,
     /// Nobody did: what is remembered stands.
     Passing,
-}
-
-/// The right to ask for one entry; given back when dropped or when the process dies.
-pub struct Lock {
-    file: File,
-}
-
-impl Lock {
-    /// Tells those who wait that a person is being asked, and where; an empty text takes it back.
-    pub fn announce(&self, place: &str) {
-        // What can't be told costs others a wait, nothing more.
-        let _ = self.file.set_len(0).and_then(|()| self.file.write_all_at(place.as_bytes(), 0));
-    }
-}
-
-/// Why there is no lock.
-#[derive(Debug)]
-pub enum LockError {
-    /// The file can't be used.
-    File(FileError),
-    /// Somebody else has it, and is waiting for a person.
-    Asking(String),
-    /// Somebody else has had it for too long.
-    Busy,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -282,7 +258,7 @@ impl Cache {
     /// Takes the right to ask for an entry, waiting at most `patience` for the one who has it, and
     /// not at all for one who waits for a person. A kernel lock: it ends with its process.
     pub fn lock(&self, key: &str, patience: Duration) -> Result<Lock, LockError> {
-        lock(&self.path(key, "lock"), patience)
+        lock::take(&self.path(key, "lock"), patience)
     }
 
     fn device_path(&self, serial: &MfaSerial) -> PathBuf {
@@ -319,32 +295,6 @@ impl Cache {
     }
 }
 
-/// Takes the lock of a file, which is made if it isn't there, in a private directory.
-pub(crate) fn lock(path: &Path, patience: Duration) -> Result<Lock, LockError> {
-    let failed = |e| LockError::File(FileError::new("locking", path, e));
-    files::private_dir(path.parent().unwrap_or(path)).map_err(LockError::File)?;
-    let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path);
-    let file = open.map_err(failed)?;
-    let pause = Duration::from_millis(20);
-    let mut waited = Duration::ZERO;
-    loop {
-        match file.try_lock() {
-            Ok(()) => {
-                let lock = Lock { file };
-                lock.announce("");
-                return Ok(lock);
-            }
-            Err(TryLockError::WouldBlock) => match fs::read_to_string(path) {
-                Ok(place) if !place.is_empty() => return Err(LockError::Asking(place)),
-                _ if waited >= patience => return Err(LockError::Busy),
-                _ => std::thread::sleep(pause),
-            },
-            Err(TryLockError::Error(e)) => return Err(failed(e)),
-        }
-        waited += pause;
-    }
-}
-
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
@@ -355,7 +305,7 @@ mod tests {
 
     use super::*;
     use crate::credentials::tests::credentials;
-    use crate::keys::tests::Shelf;
+    use crate::vault::tests::Shelf;
 
     fn in_dir(dir: &Path, wanted: Wanted) -> Cache {
         Cache::in_dir(dir, Vault::new(dir, Shelf::new(), wanted))
@@ -432,18 +382,5 @@ mod tests {
         assert!(cache.load("k", at(1004)).is_none());
         assert!(cache.failure("k", at(1004), Patience::Passing).is_some());
         assert!(cache.failure("k", at(1004), Patience::Asked).is_none());
-    }
-
-    #[test]
-    fn one_holds_the_lock() {
-        let home = tempfile::tempdir().unwrap();
-        let cache = in_dir(home.path(), Wanted::Auto);
-        let first = cache.lock("k", Duration::ZERO).ok().unwrap();
-        assert!(matches!(cache.lock("k", Duration::from_millis(40)), Err(LockError::Busy)));
-        assert!(cache.lock("other", Duration::ZERO).is_ok());
-        first.announce("/dev/pts/7 (process 4711)");
-        assert!(matches!(cache.lock("k", Duration::MAX), Err(LockError::Asking(place)) if place.contains("4711")));
-        drop(first);
-        assert!(cache.lock("k", Duration::ZERO).is_ok(), "what was announced ends with the lock");
     }
 }

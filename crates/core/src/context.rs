@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use crate::keys::KeyStore;
+use crate::vault::KeyStore;
 
 /// A process environment.
 #[derive(Clone, Default, PartialEq, Eq)]

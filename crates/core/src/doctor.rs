@@ -9,11 +9,11 @@ use serde::Serialize;
 use crate::access_keys::Record;
 use crate::access_keys::in_file::before_awsrole;
 use crate::context::Context;
-use crate::keys::{Protection, Unavailable, Vault};
 use crate::profiles::Profiles;
 use crate::resolve::check_profile;
 use crate::shell::Shell;
 use crate::user_config::UserConfig;
+use crate::vault::{Protection, Unavailable, Vault};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -26,46 +26,39 @@ pub enum Value {
     Secret(Secret),
 }
 
+/// A role that was got, and what its variables are made of beside it.
+pub struct Got<'a> {
+    /// Its plan.
+    pub plan: &'a RolePlan,
+    /// What came of it.
+    pub credentials: &'a Credentials,
+    /// An environment in which no role of ours is.
+    pub outer: &'a Env,
+    /// The file that asked for it.
+    pub file: &'a str,
+    /// Its name, if `awsrole use` chose it; `cd` entered it otherwise.
+    pub chosen: Option<&'a str>,
+    /// The user's names and colours.
+    pub accounts: &'a Accounts,
+}
+
 impl EnvDiff {
-    /// The variables of a role, `chosen` by `awsrole use` or entered by `cd`, over an environment in which no role of ours is.
+    /// The variables of a role.
     #[must_use]
-    pub fn of_role(
-        plan: &RolePlan,
-        credentials: &Credentials,
-        outer: &Env,
-        file: &str,
-        chosen: Option<&str>,
-        accounts: &Accounts,
-    ) -> Self {
-        Self::of(plan, credentials, outer, file, chosen, accounts, None)
+    pub fn of_role(got: &Got<'_>) -> Self {
+        Self::of(got, None)
     }
 
     /// The same for a command that renews the role itself: no keys, but `copies` of the two AWS files
     /// ([`crate::profiles::Profiles::copies`]), and no other place to get credentials from.
     #[must_use]
-    pub fn of_run(
-        plan: &RolePlan,
-        credentials: &Credentials,
-        outer: &Env,
-        file: &str,
-        chosen: Option<&str>,
-        accounts: &Accounts,
-        copies: [String; 2],
-    ) -> Self {
+    pub fn of_run(got: &Got<'_>, copies: [String; 2]) -> Self {
         let [config, shared] = copies;
-        let run = RUN_SET.into_iter().zip([config, shared, "true".to_owned()]).collect();
-        Self::of(plan, credentials, outer, file, chosen, accounts, Some(run))
+        Self::of(got, Some(RUN_SET.into_iter().zip([config, shared, "true".to_owned()]).collect()))
     }
 
-    fn of(
-        plan: &RolePlan,
-        credentials: &Credentials,
-        outer: &Env,
-        file: &str,
-        chosen: Option<&str>,
-        accounts: &Accounts,
-        run: Option<Vec<(&'static str, String)>>,
-    ) -> Self {
+    fn of(got: &Got<'_>, run: Option<Vec<(&'static str, String)>>) -> Self {
+        let Got { plan, credentials, outer, file, chosen, accounts } = *got;
         let plain = |text: &str| Value::Plain(text.to_owned());
         let mut set = Vec::new();
         let mut hide = HIDDEN.to_vec();

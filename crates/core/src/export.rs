@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::cache::{Cache, Patience};
 use crate::context::{Context, Env};
-use crate::environment::EnvDiff;
+use crate::environment::{EnvDiff, Got};
 use crate::generation;
 use crate::history::{Entry, What};
 use crate::obtain::{LAST_SECOND, Outside, Wish, obtain};
@@ -173,9 +173,15 @@ fn enter(
         // they look again within half a minute.
         let _ = generation::bump(&context.paths, context.now);
     }
-    let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let diff =
-        EnvDiff::of_role(&plan, &obtained.credentials, &context.env, &file.to_string_lossy(), role, &user.accounts);
+    let file = files.first().map(|file| file.to_string_lossy()).unwrap_or_default();
+    let diff = EnvDiff::of_role(&Got {
+        plan: &plan,
+        credentials: &obtained.credentials,
+        outer: &context.env,
+        file: &file,
+        chosen: role,
+        accounts: &user.accounts,
+    });
     // Getting them may have taken a while.
     let now = (outside.clock)();
     let left = obtained.credentials.remaining(now);

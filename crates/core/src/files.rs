@@ -34,7 +34,7 @@ impl FileError {
 /// Whether a file or directory is there and belongs to the user of this process.
 #[must_use]
 pub fn is_own(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
+    fs::metadata(path).is_ok_and(|found| owned(&found).is_ok())
 }
 
 /// Checks that an open file belongs to the user of this process: what others planted isn't written to.
@@ -126,8 +126,7 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// Reads a regular file as [`read_regular`] does, if the user of this process owns it: what others
 /// planted isn't read.
 pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let me = rustix::process::geteuid().as_raw();
-    read(path, limit, |found| found.uid() == me)
+    read(path, limit, |found| owned(found).is_ok())
 }
 
 /// Reads a regular file as [`read_regular`] does, if nobody can write to it but root and the user of

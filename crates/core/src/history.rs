@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::arn::AccountId;
 use crate::context::Context;
 use crate::credentials::rfc3339;
 use crate::files::{self, FileError, read_own};
+use crate::lock;
 use crate::obtain::Obtained;
 use crate::plan::RolePlan;
 
@@ -209,10 +211,8 @@ impl History {
     /// Makes the full file the older one. One process does it, and only if it is still full: the second of two would
     /// put an almost empty file in the place of a full one.
     fn turn(&self) {
-        let path = self.dir.join("history.lock");
-        let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-        let Ok(lock) = open else { return };
-        if lock.try_lock().is_ok() && fs::metadata(self.path()).is_ok_and(|found| found.len() >= FULL) {
+        let lock = lock::take(&self.dir.join("history.lock"), Duration::ZERO);
+        if lock.is_ok() && fs::metadata(self.path()).is_ok_and(|found| found.len() >= FULL) {
             // What can't be renamed grows on, and the next writer tries again.
             let _ = fs::rename(self.path(), self.older());
         }

@@ -320,7 +320,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::context::{Env, Paths};
-    use crate::keys::tests::Shelf;
+    use crate::vault::tests::Shelf;
 
     /// Profiles from two texts, and the context in which they lie.
     pub(crate) fn home(config: &str, credentials: &str) -> (tempfile::TempDir, Context) {

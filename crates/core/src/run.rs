@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::context::{Env, Paths};
 use crate::environment::EnvDiff;
 use crate::files::{self, FileError, read_own};
-use crate::keys::Vault;
+use crate::vault::Vault;
 
 /// The largest record that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;

@@ -15,8 +15,8 @@ use crate::config::Seconds;
 use crate::context::Context;
 use crate::discover::line_of;
 use crate::files::read_trusted;
-use crate::keys::Wanted;
 use crate::problem::Problem;
+use crate::vault::Wanted;
 
 /// What a user sets for all projects. Only the user's own file says this, never a project's.
 #[derive(Debug, Clone, Default)]

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use awsrole_core::access_keys::{NoSecret, Place};
-use awsrole_core::files::{FileError, private_dir, read_regular, write_private};
+use awsrole_core::files::{FileError, read_own, write_private};
+use awsrole_core::lock;
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use scryptenc::{Decryptor, Encryptor};
 use zeroize::Zeroizing;
 
@@ -52,7 +53,8 @@ impl FileStore {
 
     /// Changes what is in the file. Others who do the same wait.
     pub(crate) fn change(&self, stores: &Stores<'_>, change: impl FnOnce(&mut Keys)) -> Result<(), NoSecret> {
-        let _lock = self.lock().map_err(|e| self.unusable(&e))?;
+        let lock = lock::take(&self.path.with_extension("lock"), Duration::MAX);
+        let _lock = lock.map_err(|e| self.unusable(&e))?;
         let (mut keys, passphrase) = match self.read()? {
             Some(bytes) => stores.opened(false, &|_| (), |passphrase| self.decrypted(&bytes, passphrase))?,
             None => stores.opened(true, &|_| (), |_| Ok(Keys::default()))?,
@@ -65,7 +67,7 @@ impl FileStore {
     }
 
     fn read(&self) -> Result<Option<Vec<u8>>, NoSecret> {
-        match read_regular(&self.path, MAX_BYTES) {
+        match read_own(&self.path, MAX_BYTES) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(self.unusable(&FileError::new("reading", &self.path, e))),
@@ -86,17 +88,6 @@ impl FileStore {
             Err(e) => return Err(self.unusable(&e)),
         };
         Keys::parse(&text).ok_or_else(|| self.unusable(&"it holds something else than keys"))
-    }
-
-    /// Waits until nobody else changes the file. The lock ends with the process, however that ends.
-    fn lock(&self) -> Result<std::os::fd::OwnedFd, FileError> {
-        let path = self.path.with_extension("lock");
-        private_dir(self.path.parent().unwrap_or(Path::new("/")))?;
-        let failed = |e: rustix::io::Errno| FileError::new("locking", &path, e.into());
-        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
-        flock(&file, FlockOperation::LockExclusive).map_err(failed)?;
-        Ok(file)
     }
 
     fn unusable(&self, why: &dyn std::fmt::Display) -> NoSecret {

@@ -7,11 +7,11 @@ use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::{confirmed, plan_of};
 use awsrole_core::history::{Entry, What};
-use awsrole_core::keys::Vault;
 use awsrole_core::obtain::{Wish, obtain};
 use awsrole_core::problem::Problem;
 use awsrole_core::run::Outside;
 use awsrole_core::shell::credential_process;
+use awsrole_core::vault::Vault;
 
 use crate::ambient;
 use crate::report::{Failure, Outcome, out};

@@ -6,7 +6,7 @@ use awsrole_core::accounts::Accounts;
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::credentials::Credentials;
-use awsrole_core::environment::EnvDiff;
+use awsrole_core::environment::{EnvDiff, Got};
 use awsrole_core::export::{confirmed, plan_of};
 use awsrole_core::history::{Entry, What};
 use awsrole_core::obtain::{Wish, obtain};
@@ -99,14 +99,19 @@ impl Held {
 
     /// The variables that hold it.
     pub(super) fn diff(&self) -> EnvDiff {
-        EnvDiff::of_role(
-            &self.plan,
-            &self.credentials,
-            &self.outer.env,
-            &self.file,
-            self.role.as_deref(),
-            &self.accounts,
-        )
+        EnvDiff::of_role(&self.got())
+    }
+
+    /// What the variables are made of.
+    pub(super) fn got(&self) -> Got<'_> {
+        Got {
+            plan: &self.plan,
+            credentials: &self.credentials,
+            outer: &self.outer.env,
+            file: &self.file,
+            chosen: self.role.as_deref(),
+            accounts: &self.accounts,
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::environment::EnvDiff;
-use awsrole_core::keys::Vault;
 use awsrole_core::problem::Problem;
 use awsrole_core::profiles::{Profiles, copies};
 use awsrole_core::run::{Outside, Run, remove_when_gone};
 use awsrole_core::source::Source;
+use awsrole_core::vault::Vault;
 
 use super::held::Held;
 use crate::ambient;
@@ -37,7 +37,7 @@ pub(super) fn prepare(held: &Held, dir: &Path) -> Result<(EnvDiff, Run), Problem
 
 /// Fills a run's folder, and leaves it to the command. What was written before an error is the caller's to remove.
 fn fill(run: &Run, held: &Held, dir: &Path) -> Result<EnvDiff, Problem> {
-    let Held { outer, plan, credentials, file, role, accounts } = held;
+    let Held { outer, role, .. } = held;
     let program =
         ambient::binary(&outer.env).as_deref().and_then(Path::to_str).and_then(copies::word).ok_or_else(|| {
             Problem::new("the path of awsrole can't be written into ~/.aws/config")
@@ -57,7 +57,7 @@ fn fill(run: &Run, held: &Held, dir: &Path) -> Result<EnvDiff, Problem> {
             })?
             .clone_into(path);
     }
-    let diff = EnvDiff::of_run(plan, credentials, &outer.env, file, role.as_deref(), accounts, paths);
+    let diff = EnvDiff::of_run(&held.got(), paths);
     let outside = Outside::of(dir, role.as_deref(), &diff, &outer.env);
     run.write_outside(&outside, &Vault::of(outer)).map_err(|e| super::own_file(&e))?;
     // If it can't be started, the next run removes the files.

@@ -1,6 +1,7 @@
 //! Plans and refusals, by example.
 
 use super::*;
+use crate::limits::SessionDuration;
 use crate::profiles::tests::home;
 use crate::trust::{Approvals, Verdict, vet};
 use crate::user_config::UserConfig;

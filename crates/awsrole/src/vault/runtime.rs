@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use awsrole_core::files;
-use awsrole_core::keys::Unavailable;
 use awsrole_core::seal::{KEY_BYTES, Key};
+use awsrole_core::vault::Unavailable;
 use zeroize::Zeroizing;
 
 pub(super) fn find(dir: &Path, name: &str) -> Result<Option<Key>, Unavailable> {

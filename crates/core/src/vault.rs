@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::cache::{self, LockError};
 use crate::context::Context;
 use crate::files::FileError;
+use crate::lock::{self, Lock, LockError};
 use crate::seal::Key;
 use crate::trust::hex;
 use crate::user_config::UserConfig;
@@ -249,9 +249,9 @@ impl Vault {
         Ok(key)
     }
 
-    fn lock(&self) -> Result<cache::Lock, FileError> {
+    fn lock(&self) -> Result<Lock, FileError> {
         let path = self.dir.join("key.lock");
-        cache::lock(&path, Duration::from_secs(5)).map_err(|error| match error {
+        lock::take(&path, Duration::from_secs(5)).map_err(|error| match error {
             LockError::File(error) => error,
             _ => FileError::new("locking", &path, std::io::ErrorKind::WouldBlock.into()),
         })

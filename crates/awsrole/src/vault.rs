@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use awsrole_core::context::Env;
-use awsrole_core::keys::{KeyStore, Place, Unavailable};
 use awsrole_core::seal::Key;
+use awsrole_core::vault::{KeyStore, Place, Unavailable};
 
 #[cfg(target_os = "linux")]
 mod keyring;

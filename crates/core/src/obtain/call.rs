@@ -1,0 +1,102 @@
+//! One step's call: with its code, read when it was refused, and tried again where a new code may help.
+
+use super::{Failed, OLD_MFA, Walk};
+use crate::advice;
+use crate::cache::{FailureKind, Patience};
+use crate::credentials::Credentials;
+use crate::limits::MfaSerial;
+use crate::mfa::{Code, NoCode, Question};
+use crate::plan::Step;
+use crate::problem::Problem;
+use crate::sts::StsError;
+
+impl Walk<'_> {
+    /// Makes the call of a step.
+    pub(super) fn call(&self, index: usize, key: &str) -> Result<Credentials, Failed> {
+        let step = &self.plan.steps[index];
+        let caller = self.link(index)?;
+        let refused = match self.send(index, step, &caller)? {
+            Ok(credentials) => return Ok(credentials),
+            Err(error) => self.decoded(error, &caller),
+        };
+        let explained = advice::explain(self.plan, index, &caller, &refused, self.wish.now);
+        let kind = if refused.is_transient() { FailureKind::Transient } else { FailureKind::Refused };
+        if !self.may_be_too_old(index, &refused, &caller, key) {
+            return Err(Failed::remembered(explained, kind));
+        }
+        // It worked with an earlier MFA session: a new code may help.
+        let session = self.plan.cache_key(index);
+        self.cache.mark_stale(&session, self.wish.now).map_err(|e| Failed::here(&e))?;
+        let hint = "it worked with an earlier MFA session: the trust policy may limit its age; `awsrole refresh` asks for a new code";
+        let renewed = self.link(index).map_err(|_| Failed::remembered(explained.hint(hint), kind))?;
+        self.send(index, step, &renewed)?.map_err(|error| {
+            Failed::remembered(advice::explain(self.plan, index, &renewed, &error, self.wish.now), kind)
+        })
+    }
+
+    fn send(&self, index: usize, step: &Step, caller: &Credentials) -> Result<Result<Credentials, StsError>, Failed> {
+        let serial = step.mfa_serial();
+        let before = serial.map(|serial| self.cache.device(serial).used_step);
+        let code = serial.map(|serial| self.code(index, serial)).transpose()?;
+        let endpoint = &self.plan.endpoint;
+        let answer = match step {
+            Step::AssumeRole(role) => self.outside.sts.assume_role(caller, role, code.as_ref(), endpoint),
+            Step::SessionToken(session) => self.outside.sts.get_session_token(caller, session, code.as_ref(), endpoint),
+        };
+        let wrong = |error: &StsError| matches!(error, StsError::Refused { message, .. } if message.contains("invalid MFA one time pass code"));
+        if let (Some(serial), Some(before), Err(error)) = (serial, before, &answer)
+            && wrong(error)
+        {
+            // A wrong code uses up nothing: the right one of the same step may follow at once.
+            let _ = self.cache.used(serial, before);
+        }
+        Ok(answer)
+    }
+
+    /// Reads an encoded reason with the caller's own credentials, if they may; otherwise it stays.
+    fn decoded(&self, error: StsError, caller: &Credentials) -> StsError {
+        let StsError::Refused { code, message, server_time } = error else { return error };
+        let decoded = advice::encoded(&message)
+            .and_then(|encoded| self.outside.sts.decode(caller, encoded, &self.plan.endpoint).ok());
+        let message = decoded.and_then(|json| advice::with_reason(&message, &json)).unwrap_or(message);
+        StsError::Refused { code, message, server_time }
+    }
+
+    /// Gets a code, and remembers that it is used before it is sent: STS takes each only once.
+    fn code(&self, index: usize, serial: &MfaSerial) -> Result<Code, Failed> {
+        let title = self.plan.title();
+        if self.wish.patience == Patience::Passing {
+            return Err(Failed::once(NoCode::NotNow.problem(&title)));
+        }
+        let purpose = match (self.plan.role(), &self.plan.steps[index]) {
+            (Some(role), Step::SessionToken(_)) => {
+                format!("role {title} in {} (once in 12h)", role.role_arn.account())
+            }
+            (Some(role), Step::AssumeRole(_)) => {
+                format!("role {title} in {} (more than 1h was asked for)", role.role_arn.account())
+            }
+            (None, _) => format!("a session of {}", self.plan.source),
+        };
+        let question = Question { serial, purpose, used_step: self.cache.device(serial).used_step };
+        let code = self.outside.authenticator.code(&question, &|place| self.announce(place));
+        let code = code.map_err(|no| Failed::once(no.problem(&title)))?;
+        self.announce("");
+        self.asked.replace(true);
+        self.cache.used(serial, Some(code.step)).map_err(|e| Failed::here(&e))?;
+        Ok(code)
+    }
+
+    fn may_be_too_old(&self, index: usize, error: &StsError, caller: &Credentials, key: &str) -> bool {
+        let by_mfa = index.checked_sub(1).is_some_and(|before| self.plan.steps[before].mfa_serial().is_some());
+        let denied = matches!(error, StsError::Refused { code, .. } if code == "AccessDenied");
+        let age = self.wish.now.duration_since(caller.issued).unwrap_or_default();
+        by_mfa && denied && age > OLD_MFA && self.cache.had(key)
+    }
+
+    pub(super) fn caller_arn(&self, credentials: &Credentials) -> Result<String, Failed> {
+        self.outside.sts.caller_arn(credentials, &self.plan.endpoint).map_err(|error| {
+            let problem = Problem::new(format!("{} can't be checked against account_id", self.plan.source));
+            Failed::remembered(problem.because(error), FailureKind::Transient)
+        })
+    }
+}
