@@ -60,20 +60,6 @@ def test_commands_of_a_clone(block, tmp_path):
             assert set(" ".join(arguments).split("--")[0].split()) <= parts
 
 
-@pytest.mark.parametrize("block", of("install"))
-def test_installing(block, tmp_path):
-    """As it is written, but unoptimized and into a folder of the test's own."""
-    need("cargo")
-    for line in block.lines:
-        assert line.startswith("cargo install ")
-        env = {**os.environ, "CARGO_INSTALL_ROOT": str(tmp_path)}
-        done = subprocess.run([*line.split(), "--debug"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=900)
-        assert done.returncode == 0, done.stderr
-    said = subprocess.run([tmp_path / "bin/awsrole", "--version"], capture_output=True, text=True)
-    assert said.stdout.startswith("awsrole ")
-    assert [path.name for path in (tmp_path / "bin").iterdir()] == ["awsrole"], "local-sts is never shipped"
-
-
 @pytest.mark.parametrize("block", of("rc"))
 def test_lines_for_rc_files(block, shell, tmp_path):
     """Each by the shell that it names: then there is a function of the name."""

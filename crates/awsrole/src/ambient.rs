@@ -64,11 +64,18 @@ pub(crate) fn words() -> Vec<OsString> {
 
 /// Runs this program anew in the place of this process. It returns only if that fails.
 pub(crate) fn start_anew(words: &[OsString], env: &Env) -> io::Error {
-    match (std::env::current_exe(), std::env::args_os().next()) {
-        (Ok(program), Some(called)) => Command::new(program).arg0(called).args(words).env_clear().envs(&env.0).exec(),
-        (Err(error), _) => error,
-        (_, None) => io::ErrorKind::NotFound.into(),
-    }
+    let program = match running() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    let called = std::env::args_os().next().unwrap_or_else(|| program.clone().into());
+    Command::new(program).arg0(called).args(words).env_clear().envs(&env.0).exec()
+}
+
+/// The program that runs here, which isn't always found under its name any more: an upgrade in this
+/// very moment may have put another one there.
+fn running() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
 /// The working directory as the shell spells it, if that is where we are; empty if it is gone.
