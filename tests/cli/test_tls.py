@@ -91,6 +91,24 @@ def test_an_unknown_authority_is_refused_before_anything_is_sent(world, shop, ad
     assert world.sts.calls() == []
 
 
+@pytest.fixture
+def bare(world):
+    """The environment of a container without ca-certificates."""
+    return {"SSL_CERT_FILE": str(world.write("none.pem", "")), "SSL_CERT_DIR": str(world.home / "none")}
+
+
+def test_a_machine_without_authorities_trusts_no_server(world, shop, address, bare):
+    result = world.awsrole("exec", "--", "true", cwd=shop, env=env(address, **bare))
+    assert result.code == 4 and "this machine has no certificates of authorities" in result.err, result
+    assert "ca-certificates" in result.err and "AWS_CA_BUNDLE" in result.err
+    assert world.sts.calls() == []
+
+
+def test_a_machine_without_authorities_trusts_those_of_ca_bundle(world, shop, address, authority, bare):
+    result = world.awsrole("exec", "--", "true", cwd=shop, env=env(address, AWS_CA_BUNDLE=str(authority / "ca.pem"), **bare))
+    assert result.code == 0, result
+
+
 def test_the_machines_authorities_are_read_once(world, shop, address, authority):
     trace = world.home / "trace"
     wrapper = (need("strace"), "-f", "-e", "trace=openat", "-o", trace)

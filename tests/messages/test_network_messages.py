@@ -123,12 +123,6 @@ def test_ca_bundle_is_no_real_certificate(world, shop, says):
     says(env=at("https://sts.nowhere.invalid") | {"AWS_CA_BUNDLE": str(world.write("ca.pem", other))})
 
 
-def test_no_authorities(world, shop, says):
-    """A bare container without ca-certificates."""
-    none = {"SSL_CERT_FILE": str(world.write("none.pem", "")), "SSL_CERT_DIR": str(world.home / "none")}
-    says(env=at("https://sts.nowhere.invalid") | none)
-
-
 ANSWER = """\
 <AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><AssumedRoleUser>
 <AssumedRoleId>AROA:x</AssumedRoleId><Arn>arn:aws:sts::{account}:assumed-role/Plain/alice</Arn></AssumedRoleUser><Credentials>

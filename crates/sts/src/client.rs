@@ -8,7 +8,7 @@ use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Region, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::tls::{Provider, TlsContext};
 use aws_smithy_http_client::{Builder, Connector};
 use awsrole_core::credentials::Credentials;
 use awsrole_core::endpoint::Endpoint;
@@ -24,7 +24,6 @@ pub(crate) struct Client {
     http: SharedHttpClient,
     tls: TlsContext,
     timeouts: TimeoutConfig,
-    trusts_anyone: bool,
     pub(crate) clock: ServerClock,
 }
 
@@ -33,9 +32,7 @@ impl Client {
         let unusable = |what: &str, error: &dyn std::fmt::Display| StsError::Unreachable(format!("{what}: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| unusable("no runtime for network calls", &e))?;
-        let roots = roots(ca_bundle)?;
-        let trusts_anyone = roots.is_some();
-        let tls = TlsContext::builder().with_trust_store(roots.unwrap_or_else(TrustStore::empty)).build();
+        let tls = TlsContext::builder().with_trust_store(roots(ca_bundle)?).build();
         let tls = tls.map_err(|e| unusable("the TLS settings", &e))?;
         let trusted = tls.clone();
         let http = Builder::new().build_with_connector_fn(move |settings, components| {
@@ -45,17 +42,7 @@ impl Client {
             connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(trusted.clone()).build()
         });
         let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole).build();
-        Ok(Self { runtime, http, tls, timeouts, trusts_anyone, clock: ServerClock::default() })
-    }
-
-    /// Whether an endpoint can be asked at all.
-    pub(crate) fn vet(&self, endpoint: &Endpoint) -> Result<(), StsError> {
-        if self.trusts_anyone || endpoint.url.as_deref().is_some_and(|url| url.starts_with("http://")) {
-            return Ok(());
-        }
-        Err(StsError::Unreachable(
-            "this machine has no certificates of authorities, so it can trust no server".to_owned(),
-        ))
+        Ok(Self { runtime, http, tls, timeouts, clock: ServerClock::default() })
     }
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {

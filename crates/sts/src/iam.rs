@@ -85,6 +85,6 @@ impl Iam<'_> {
         E: aws_sdk_sts::error::ProvideErrorMetadata + std::error::Error + 'static,
     {
         let place = self.endpoint.url.as_ref().map_or("IAM".to_owned(), |_| self.endpoint.shown());
-        self.remote.named(&format!("{place} ({what})"), self.endpoint, call)
+        self.remote.named(&format!("{place} ({what})"), call)
     }
 }

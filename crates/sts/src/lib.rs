@@ -118,18 +118,23 @@ impl<'a> RemoteSts<'a> {
         F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        self.named(&format!("{} ({what})", endpoint.shown()), endpoint, call)
+        self.named(&format!("{} ({what})", endpoint.shown()), call)
     }
 
     /// Makes a call under the name by which a person is told of it.
-    fn named<T, E, F>(&self, what: &str, endpoint: &Endpoint, call: F) -> Result<T, StsError>
+    fn named<T, E, F>(&self, what: &str, call: F) -> Result<T, StsError>
     where
         F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let client = self.client()?;
-        client.vet(endpoint)?;
-        self.wait(client, what, call).map_err(|error| match refusal::of(&error, self.limits()) {
+        self.wait(self.client()?, what, call).map_err(|error| match refusal::of(&error, self.limits()) {
+            StsError::Unreachable(why)
+                if why.contains("UnknownIssuer") && self.ca_bundle.is_none() && !roots::any() =>
+            {
+                StsError::Unreachable(
+                    "this machine has no certificates of authorities, so it can trust no server".to_owned(),
+                )
+            }
             StsError::Unreachable(why) if !self.proxies.is_empty() => {
                 StsError::Unreachable(format!("{why} ({})", self.proxies.join(", ")))
             }
