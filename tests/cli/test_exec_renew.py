@@ -138,7 +138,8 @@ def watchers(world):
     for process in os.listdir("/proc"):
         try:
             with open(f"/proc/{process}/cmdline", "rb") as file:
-                words = file.read().decode().split("\0")
+                # Other tests have arguments of any bytes.
+                words = file.read().decode(errors="replace").split("\0")
         except OSError:
             continue
         if "watch" in words and "--start" not in words and names & set(words):
