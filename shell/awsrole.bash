@@ -16,6 +16,9 @@ __awsrole_generation_file=@GENERATION@
 __awsrole_expired="awsrole: the role in this shell has expired: this command may be refused, the next prompt renews it
 "
 
+# For PS0, see __awsrole_mind_ps0: set at 1, not at 0.
+__awsrole_due=([1]=1)
+
 # --- names -----------------------------------------------------------------------------------------------------------
 
 # Each of these two is believed as a whole by the clients, so that a change to one of its members is a change to all.
@@ -464,11 +467,13 @@ __awsrole_moved() {
 
 # While the prompt sat there, the role may have fallen due. Only bash 5.3 can run this in the shell itself, from PS0; in
 # an older one the next `cd` or prompt sees to it, because a DEBUG trap would be in the way of the user's own. But PS0 can
-# warn there without a process: it shows nothing of a text, or all of it. `\D{%s}` is the time.
+# warn there without a process: it shows nothing of a text, or all of it. `\D{%s}` is the time. Bash 5.3, too, asks by mere
+# expansion whether anything is due: a function would set off a DEBUG trap before each command, and be unknown to a
+# child that inherits PS0.
 __awsrole_mind_ps0() { # The user may have set it since.
-  if [[ ${PS0-} == *__awsrole_* ]] || ! \builtin shopt -q promptvars; then \builtin return 0; fi
+  if [[ ${PS0-} == *__awsrole_* || ${PS0@a} == *r* ]] || ! \builtin shopt -q promptvars; then \builtin return 0; fi
   # shellcheck disable=SC2016 # expanded before each command
-  if __awsrole_bash 503; then PS0=${PS0-}'${ __awsrole_before_command; }'
+  if __awsrole_bash 503; then PS0=${PS0-}'${__awsrole_due[__awsrole_deadline && (\D{%s} >= __awsrole_deadline || \D{%s} < __awsrole_since)]:+${ __awsrole_before_command; }}'
   else PS0=${PS0-}'${__awsrole_expired:0:(__awsrole_ends && \D{%s} >= __awsrole_ends) * 999}'; fi
 }
 

@@ -1,10 +1,10 @@
 """The function `awsrole`, hooks before a command, completions, questions."""
 
-import subprocess
 import time
 
 import pytest
-from conftest import CLOSED, DEV, aws, need
+from conftest import CLOSED, DEV, aws
+from terminal import runs_in_ps0
 
 
 def assign(shell, name, value):
@@ -15,11 +15,6 @@ def status(tty):
     out = tty.file()
     tty.run(f"echo {'$status' if tty.shell == 'fish' else '$?'} > {out}")
     return out.read_text().strip()
-
-
-def runs_in_ps0():
-    version = subprocess.run([need("bash"), "-c", "echo $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))"], capture_output=True)
-    return int(version.stdout) >= 503
 
 
 def test_off_and_on(shell, terminal, project, stand_in):
@@ -91,6 +86,21 @@ def test_what_falls_due_while_the_prompt_sat_there(shell, terminal, project, sta
     else:
         assert seen_by_the_command > starts
     assert stand_in.events()[-1] == "due"
+
+
+def test_ps0_is_no_command(terminal, project):
+    """Unless something is due, no DEBUG trap fires before the user's command, and a child that inherits PS0 is silent."""
+    tty = terminal("bash", before="export PS0='[mine]'", cwd=project)
+    typed = tty.file()
+    typed.write_text("echo ran\n")
+    assert "awsrole" not in tty.run(f"PS1= bash --norc --noediting -i < {typed}")
+    tty.run("trap 'echo \"<$BASH_COMMAND>\"' DEBUG")
+    assert tty.run("echo ran").startswith("[mine]<echo ran>\nran")
+
+
+def test_a_readonly_ps0_is_left_alone(terminal, project):
+    tty = terminal("bash", before="readonly PS0='[mine]'")
+    assert tty.run(f"cd {project} && echo $AWSROLE_ROLE") == "[mine]dev"
 
 
 @pytest.fixture

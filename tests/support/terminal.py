@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pexpect
@@ -40,6 +41,12 @@ def need(program: str) -> str:
             pytest.fail(f"{program} is missing")
         pytest.skip(f"{program} is missing")
     return path
+
+
+def runs_in_ps0() -> bool:
+    """Can bash run something in the shell itself before a command?"""
+    words = [need("bash"), "-c", "echo $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))"]
+    return int(subprocess.run(words, capture_output=True).stdout) >= 503
 
 
 class Terminal:
