@@ -74,6 +74,24 @@ def test_not_allowed(world):
     assert "`awsrole allow`" in section(text, "problem") and "until you allow it" in told["next"]
 
 
+@pytest.mark.parametrize("standing", ["never allowed", "denied", "allowed before"])
+@pytest.mark.parametrize("where", ["nearest", "inherited"])
+@pytest.mark.parametrize("content", [DEPLOY, "# " + "x" * 20_000, "role_arn ="], ids=["good", "huge", "broken"])
+def test_it_says_what_the_shell_gets(world, standing, where, content):
+    """Of each file that isn't in force: whether the shell is closed, or has the environment without awsrole."""
+    # The nearer one first: `allow` allows all that it inherits.
+    near = world.project("far/near", "inherit = true\n", allow=where == "inherited")
+    far = world.project("far", DEPLOY)
+    if standing != "never allowed":
+        assert world.awsrole("allow" if standing == "allowed before" else "deny", cwd=far).code == 0
+    folder = near if where == "inherited" else far
+    (far / ".awsrole.toml").write_text(content + ("\n# edited\n" if standing == "allowed before" else ""))
+    done = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder).out.splitlines()[-1]
+    _, told = why(world, folder)
+    assert ("stays closed" in told["next"]) == done.startswith("__awsrole_done closed"), (done, told["next"])
+    assert done.split()[1] in ("closed", "outer")
+
+
 def test_edited(world, shop):
     world.project("shop", CLOSED)
     text, told = why(world, shop)

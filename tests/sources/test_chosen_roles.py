@@ -152,6 +152,15 @@ def test_from_a_list(tty, answer):
     assert tty.variable("AWSROLE_ROLE") == "other"
 
 
+def test_a_list_has_only_roles_with_a_name(chain):
+    """What stands above all tables, and no table is the default: that is a role, too, and none to choose."""
+    content = 'source_profile = "jump"\n' + FILE.split("\n", 1)[1].replace('source_profile = "jump"\n', "")
+    tty = chain.terminal("bash", chain.project("shop", content, allow=True), env=chain.env)
+    shown, said = choose(tty, "2\r")
+    assert re.findall(r"  (\d)  (\w+)", shown) == [("1", "far"), ("2", "near"), ("3", "other")]
+    assert f"near in {HERE}" in said and tty.variable("AWSROLE_ROLE") == "near"
+
+
 @pytest.mark.parametrize(("answer", "part"), [("7\r", "none of the roles"), ("\r", "none of the roles"), ("\x03", "")],
                          ids=["number", "nothing", "ctrl-c"])
 def test_from_a_list_nothing(tty, chain, answer, part):

@@ -63,6 +63,12 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// Whether they say whose credentials come first. Then neither of a profile's words on that counts.
+    #[must_use]
+    pub fn names_source(&self) -> bool {
+        self.source_profile.is_some() || self.credential_source.is_some()
+    }
+
     /// The names of all keys, as they are written.
     pub const NAMES: [&str; 17] = [
         "profile",
@@ -283,8 +289,7 @@ impl Config {
     #[must_use]
     pub fn has_nameless_role(&self) -> bool {
         let keys = &self.shared;
-        self.default_role.is_none()
-            && (keys.role_arn.is_some() || keys.profile.is_some() || keys.source_profile.is_some())
+        self.default_role.is_none() && (keys.role_arn.is_some() || keys.profile.is_some() || keys.names_source())
     }
 
     /// The names of the roles in the file.

@@ -21,7 +21,7 @@ use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::resolve::plan;
 use crate::state::Outer;
-use crate::trust::{Allowed, Approvals, Standing, Verdict, vet};
+use crate::trust::{Allowed, Approvals, Holds, Standing, Verdict, vet};
 use crate::user_config::UserConfig;
 
 /// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
@@ -131,18 +131,17 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         Err(problem) => return state(Change::Closed, 1, Some(problem)),
     };
     let (verdict, depth) = vet(files, &Approvals::below(&context.paths.data), &user);
+    let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Closed };
     match verdict {
-        Verdict::Refused { path, standing: Standing::Edited } => {
-            state(Change::Closed, depth, Some(edited(context, &path)))
+        // What was denied needs no word, unless it closes the shell.
+        Verdict::Refused { standing: Standing::Denied, .. } | Verdict::Broken { standing: Standing::Denied, .. }
+            if matches!(change, Change::Outer) =>
+        {
+            state(change, depth, None)
         }
-        // The nearest file is in force, but not what it inherits: no one's identity, not the outer one.
-        Verdict::Refused { path, .. } if depth > 1 => state(Change::Closed, depth, Some(not_allowed(context, &path))),
-        Verdict::Broken { problem, .. } if depth > 1 => state(Change::Closed, depth, Some(problem)),
-        Verdict::Refused { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
-        Verdict::Refused { path, .. } => state(Change::Outer, depth, Some(not_allowed(context, &path))),
-        Verdict::Broken { standing: Standing::Denied, .. } => state(Change::Outer, depth, None),
-        Verdict::Broken { problem, standing: Standing::Unknown } => state(Change::Outer, depth, Some(problem)),
-        Verdict::Broken { problem, .. } => state(Change::Closed, depth, Some(problem)),
+        Verdict::Refused { path, standing: Standing::Edited } => state(change, depth, Some(edited(context, &path))),
+        Verdict::Refused { path, .. } => state(change, depth, Some(not_allowed(context, &path))),
+        Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
         Verdict::Allowed(allowed) => match enter(context, &allowed, &user, files, role, event, outside) {
             Ok(entered) => Export { depth, ..entered },
             Err(problem) if role.is_some() => {

@@ -147,7 +147,7 @@ impl<'p> Resolver<'p> {
     fn follow(&self, link: &Link<'p>, visited: &mut Vec<String>, way: &mut Way<'p>) -> Result<(), Problem> {
         way.profiles.extend(link.profile);
         let keys = &link.keys;
-        let in_file = keys.source_profile.is_some() || keys.credential_source.is_some();
+        let in_file = keys.names_source();
         let text = |in_file_text: &Option<String>, key| match in_file {
             true => in_file_text.clone(),
             false => link.profile_text(key).map(str::to_owned),
@@ -198,7 +198,7 @@ impl<'p> Resolver<'p> {
         way: &mut Way<'p>,
     ) -> Result<(), Problem> {
         let at = self.origin(link, "source_role");
-        if link.keys.source_profile.is_some() || link.keys.credential_source.is_some() {
+        if link.keys.names_source() {
             return Err(Problem::new(format!("{at}: `source_role` and another source exclude each other")));
         }
         if link.keys.role_arn.is_none() && link.profile_text("role_arn").is_none() {

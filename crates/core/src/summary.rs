@@ -33,10 +33,14 @@ fn lines(keys: &Keys, profiles: &Profiles, accounts: &Accounts) -> Vec<(&'static
     let both = |in_file: Option<&str>, key: &str| in_file.or(of_profile(key)).map(str::to_owned);
     let role_arn = both(keys.role_arn.as_ref().map(RoleArn::as_str), "role_arn");
     let account = role_arn.as_deref().and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| accounts.shown(arn.account()));
+    // As `resolve` has it: a source in the file goes before both of the profile's.
+    let given = |in_file: &Option<String>, key: &str| match keys.names_source() {
+        true => in_file.clone(),
+        false => of_profile(key).map(str::to_owned),
+    };
     let source = keys.source_role.as_ref().map(|role| format!("[role.{role}]"));
-    let source =
-        source.or_else(|| both(keys.source_profile.as_deref(), "source_profile").map(|name| format!("profile {name}")));
-    let source = source.or_else(|| both(keys.credential_source.as_deref(), "credential_source"));
+    let source = source.or_else(|| given(&keys.source_profile, "source_profile").map(|name| format!("profile {name}")));
+    let source = source.or_else(|| given(&keys.credential_source, "credential_source"));
     let source = source.or_else(|| keys.profile.as_ref().map(|name| format!("profile {name}")));
     let missing = match &keys.profile {
         Some(name) if profile.is_none() => format!("unknown: there is no profile {name}"),
@@ -70,4 +74,49 @@ fn lines(keys: &Keys, profiles: &Profiles, accounts: &Accounts) -> Vec<(&'static
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
     add("confirm", keys.confirm.filter(|confirm| *confirm).map(|_| "entered by `awsrole use` alone".to_owned()));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::discover::ConfigFile;
+    use crate::profiles::tests::home;
+
+    const CONFIG: &str = "\
+[profile jump]
+[profile dev]
+role_arn = arn:aws:iam::222222222222:role/Dev
+source_profile = jump
+";
+
+    fn shown(text: &str) -> Vec<(Option<String>, Option<String>)> {
+        let (_home, context) = home(CONFIG, "");
+        let path = PathBuf::from("/shop/.awsrole.toml");
+        let file = ConfigFile { place: path.clone(), canonical: path.clone(), path, text: text.to_owned() };
+        let config = Config::parse(&file).unwrap();
+        let roles = summarize(&config, &Profiles::load(&context).unwrap(), &Accounts::default()).unwrap();
+        let source = |role: &Summary| role.lines.iter().find(|line| line.0 == "source").map(|line| line.1.clone());
+        roles.into_iter().map(|role| (role.name.clone(), source(&role))).collect()
+    }
+
+    #[test]
+    fn shows_the_source_that_counts_and_every_role_that_cd_can_enter() {
+        let some = |text: &str| Some(text.to_owned());
+        for (file, expected) in [
+            ("profile = \"dev\"", vec![(None, some("profile jump"))]),
+            ("profile = \"dev\"\ncredential_source = \"Environment\"", vec![(None, some("Environment"))]),
+            (
+                "credential_source = \"EcsContainer\"\n[role.dev]\nprofile = \"dev\"",
+                vec![(None, some("EcsContainer")), (some("dev"), some("EcsContainer"))],
+            ),
+            (
+                "default_role = \"dev\"\ncredential_source = \"EcsContainer\"\n[role.dev]\nprofile = \"dev\"",
+                vec![(some("dev"), some("EcsContainer"))],
+            ),
+        ] {
+            assert_eq!(shown(file), expected, "{file}");
+        }
+    }
 }

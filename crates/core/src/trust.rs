@@ -69,6 +69,36 @@ pub enum Verdict {
     },
 }
 
+/// What a shell holds in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// The file's role, or nobody's identity if that can't be had.
+    Role,
+    /// The environment without awsrole.
+    Outer,
+    /// Nobody's identity.
+    Closed,
+}
+
+impl Verdict {
+    /// What follows of a verdict on a directory's files, of which `depth` were looked at. A cloned file takes nobody's
+    /// identity away, nor does one that was denied. But where something was in force (the file before its edit, or the
+    /// nearer one that inherits this), the outer identity is none that the user would expect.
+    #[must_use]
+    pub fn holds(&self, depth: usize) -> Holds {
+        match self {
+            Self::Allowed(_) => Holds::Role,
+            Self::Refused { standing: Standing::Denied | Standing::Unknown, .. }
+            | Self::Broken { standing: Standing::Denied | Standing::Unknown, .. }
+                if depth <= 1 =>
+            {
+                Holds::Outer
+            }
+            _ => Holds::Closed,
+        }
+    }
+}
+
 /// The approvals of one user: a folder for each path, in it a file for each allowed content. They
 /// accumulate, so that switching branches back and forth needs no new one.
 pub struct Approvals {

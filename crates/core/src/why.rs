@@ -14,7 +14,7 @@ use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::rivals::{Rival, rivals};
 use crate::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
-use crate::trust::{Allowed, Standing, Verdict};
+use crate::trust::{Allowed, Holds, Standing, Verdict};
 use crate::user_config::UserConfig;
 
 /// All that can be said of a directory without asking the network.
@@ -103,6 +103,8 @@ pub struct Held {
     pub hidden: Vec<String>,
 }
 
+const STAYS_CLOSED: &str = "the shell stays closed: no client acts as anybody";
+
 /// Tells the way for a directory; `outer` is the surroundings without what awsrole exported, `inner`
 /// as the process found them.
 #[must_use]
@@ -122,32 +124,44 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
     };
     let project = nearest.parent().unwrap_or(Path::new(""));
     why.rivals = if project == outer.dir { rivals(&[project]) } else { rivals(&[project, &outer.dir]) };
-    let closed = |why: &mut Why, approval, problem| {
-        why.approval = approval;
-        why.next = "the shell stays closed: no client acts as anybody".to_owned();
-        why.problem = Some(problem);
+    let (verdict, depth) = match look(outer, files) {
+        Ok(found) => found,
+        Err(problem) => {
+            why.approval = "unknown";
+            why.next = STAYS_CLOSED.to_owned();
+            why.problem = Some(problem);
+            return why;
+        }
     };
-    match look(outer, files) {
-        Err(problem) => closed(&mut why, "unknown", problem),
-        Ok((Verdict::Broken { problem, .. }, _)) => closed(&mut why, "broken", problem),
-        Ok((Verdict::Refused { path, standing: Standing::Edited }, _)) => {
-            closed(&mut why, "changed since it was allowed", edited(outer, &path));
+    let closed = verdict.holds(depth) == Holds::Closed;
+    why.next = if closed { STAYS_CLOSED } else { "nothing, until you allow it" }.to_owned();
+    match verdict {
+        Verdict::Broken { problem, .. } => {
+            why.approval = "broken";
+            why.next = if closed { STAYS_CLOSED } else { "nothing: your environment stays as it is" }.to_owned();
+            why.problem = Some(problem);
         }
-        Ok((Verdict::Refused { standing: Standing::Denied, .. }, _)) => {
+        Verdict::Refused { path, standing: Standing::Edited } => {
+            why.approval = "changed since it was allowed";
+            why.problem = Some(edited(outer, &path));
+        }
+        Verdict::Refused { path, standing: Standing::Denied } => {
             why.approval = "denied";
-            why.next = "nothing: the file is ignored; `awsrole allow` takes that back".to_owned();
+            match closed {
+                true => why.problem = Some(not_allowed(outer, &path)),
+                false => "nothing: the file is ignored; `awsrole allow` takes that back".clone_into(&mut why.next),
+            }
         }
-        Ok((Verdict::Refused { path, .. }, _)) => {
+        Verdict::Refused { path, .. } => {
             why.approval = "not allowed";
-            why.next = "nothing, until you allow it".to_owned();
             why.problem = Some(not_allowed(outer, &path));
         }
-        Ok((Verdict::Allowed(allowed), depth)) => {
+        Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
             why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
             match plan_of(outer, &allowed, role) {
                 Err(problem) => {
-                    why.next = "the shell stays closed: no client acts as anybody".to_owned();
+                    why.next = STAYS_CLOSED.to_owned();
                     why.problem = Some(problem);
                 }
                 Ok(plan) => follow(&mut why, &plan, &allowed, outer),

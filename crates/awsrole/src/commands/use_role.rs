@@ -16,20 +16,23 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
     }
     let (outer, allowed, _) = super::allowed(None, context)?;
     let config = allowed.config();
-    let names: Vec<&str> = config.role_names().collect();
-    if names.is_empty() {
+    let accounts = UserConfig::load(&outer)?.accounts;
+    let summaries = summarize(config, &Profiles::load(&outer)?, &accounts)?;
+    // A role without a name isn't chosen: `use -` goes back to it.
+    let roles: Vec<_> = summaries.iter().filter_map(|role| Some((role.name.as_deref()?, &role.lines))).collect();
+    if roles.is_empty() {
         return Err(Problem::new(format!("{} has no [role.NAME] to choose from", context.shorten(&config.file)))
             .hint("the directory's only role is entered on `cd`")
             .into());
     }
+    let names: Vec<&str> = roles.iter().map(|(name, _)| *name).collect();
     let terminal = Terminal::open().map_err(|_| {
         Problem::new("there is no terminal to choose a role on").hint(format!("name one: {}", names.join(", ")))
     })?;
-    let accounts = UserConfig::load(&outer)?.accounts;
-    for (index, summary) in summarize(config, &Profiles::load(&outer)?, &accounts)?.iter().enumerate() {
-        let account = summary.lines.iter().find(|(label, _)| *label == "account").map(|(_, text)| text.as_str());
-        let default = if summary.name.as_deref() == config.default_role.as_deref() { "  (default)" } else { "" };
-        let name = escape(summary.name.as_deref().unwrap_or_default());
+    for (index, (name, lines)) in roles.iter().enumerate() {
+        let account = lines.iter().find(|(label, _)| *label == "account").map(|(_, text)| text.as_str());
+        let default = if Some(*name) == config.default_role.as_deref() { "  (default)" } else { "" };
+        let name = escape(name);
         terminal.show(&format!("  {}  {name:<16}{}{default}\n", index + 1, account.unwrap_or_default()));
     }
     let answer = terminal.ask("awsrole: which role? ").map_err(|_| Problem::new("no role was chosen"))?;
