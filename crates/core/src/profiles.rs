@@ -169,6 +169,13 @@ impl<'a> Profile<'a> {
         self.text("aws_access_key_id").is_some() || self.text("aws_secret_access_key").is_some()
     }
 
+    /// Whether it has credentials without anyone else's.
+    #[must_use]
+    pub fn has_own_source(&self) -> bool {
+        const OWN: [&str; 4] = ["sso_session", "sso_start_url", "login_session", "credential_process"];
+        self.has_static_keys() || OWN.iter().any(|key| self.text(key).is_some())
+    }
+
     /// Whether it has keys in `~/.aws/credentials`. There they go before a program or a console
     /// session of the same profile, while those in `~/.aws/config` come after (botocore).
     #[must_use]

@@ -156,6 +156,8 @@ impl<'p> Resolver<'p> {
         let credential_source = text(&keys.credential_source, "credential_source");
         if let Some(role) = &keys.source_role {
             self.source_role(link, role, visited, way)?;
+        } else if let Some(profile) = self.own_source_first(link)? {
+            self.own_source(profile, way)?;
         } else if let (Some(_), Some(_)) = (&source_profile, &credential_source) {
             let at = self.origin(link, "credential_source");
             return Err(Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other"))
@@ -187,6 +189,17 @@ impl<'p> Resolver<'p> {
             ));
         }
         self.last_step(link, way)
+    }
+
+    /// The link's profile, if its own credentials go before the `source_profile` that it names. With the AWS CLI that one
+    /// is for a role alone, and no source of a web identity (botocore, AssumeRoleProvider). A profile that has nothing
+    /// else and no role gives a session of its `source_profile` all the same, where the AWS CLI would give up.
+    fn own_source_first(&self, link: &Link<'p>) -> Result<Option<Profile<'p>>, Problem> {
+        let Some(profile) = link.profile.filter(|_| !link.keys.names_source()) else { return Ok(None) };
+        let role = link.keys.role_arn.is_some() || profile.text("role_arn").is_some();
+        let own = profile.text("web_identity_token_file").is_some()
+            || !role && (profile.has_own_source() || self.stored_keys(profile)?.is_some());
+        Ok(own.then_some(profile))
     }
 
     /// Follows another role of the same file, whose session will make the next call.
