@@ -1,8 +1,10 @@
 """No code: the shell is closed, one line says what to do, and nothing asks again until the person acts."""
 
+import json
 import os
 import re
 import subprocess
+import time
 
 import pytest
 from scene import ASK, CLOSED, awsroles, wait_for
@@ -102,6 +104,20 @@ def test_a_wrong_code(scene, shell):
     assert tty.modes() == modes
     is_closed_and_quiet(scene, tty, calls=1)
     assert [call["outcome"] for call in scene.sts.calls()] == ["AccessDenied"]
+
+
+@pytest.mark.parametrize("fault", [{"drop": True}, {"truncate": True}, {"unavailable": True}], ids=lambda fault: next(iter(fault)))
+@pytest.mark.parametrize("more", [{}, {"duration_seconds": "2h"}], ids=["GetSessionToken", "AssumeRole"])
+def test_a_code_is_sent_once_though_the_answer_was_lost(scene, fault, more):
+    """STS may have taken it: the same code again would be called wrong, and then nothing would know that it is used."""
+    tty = scene.terminal("bash")
+    scene.sts.fault(**fault, times=1)
+    said = tty.enter(scene.shop(**more), scene.code())
+    assert "used already" not in said and "caused by" in said
+    assert len(scene.asked_for_codes()) == 1
+    [device] = scene.entries("mfa")
+    assert abs(json.loads(device.read_text())["used_step"] - time.time() // 30) <= 1
+    is_closed_and_quiet(scene, tty, calls=1)
 
 
 def test_typed_ahead_is_no_answer(scene):

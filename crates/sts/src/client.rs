@@ -92,8 +92,9 @@ impl Client {
         aws_sdk_iam::Client::from_conf(config.build())
     }
 
-    /// A client that signs as `caller` and asks nobody else for credentials, region or endpoint.
-    pub(crate) fn sts(&self, caller: &Credentials, endpoint: &Endpoint) -> aws_sdk_sts::Client {
+    /// A client that signs as `caller` and asks nobody else for credentials, region or endpoint; a call is tried so
+    /// often.
+    pub(crate) fn sts(&self, caller: &Credentials, endpoint: &Endpoint, attempts: u32) -> aws_sdk_sts::Client {
         let mut config = aws_sdk_sts::Config::builder();
         config.set_endpoint_url(endpoint.url.clone());
         let config = config
@@ -103,7 +104,7 @@ impl Client {
             .use_dual_stack(endpoint.dual_stack)
             .credentials_provider(keys(caller))
             .interceptor(self.clock.clone())
-            .retry_config(RetryConfig::standard())
+            .retry_config(RetryConfig::standard().with_max_attempts(attempts))
             .timeout_config(self.timeouts.clone())
             .http_client(self.http.clone());
         aws_sdk_sts::Client::from_conf(config.build())

@@ -35,6 +35,9 @@ pub use crate::iam::{AccessKey, Iam};
 pub use crate::sign_in::{Invitation, sign_in, token_file};
 pub use crate::sources::RemoteSources;
 
+/// How often a call is tried that may be made twice: as often as the SDK itself would.
+const ATTEMPTS: u32 = 3;
+
 /// How long a call may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -194,7 +197,7 @@ impl Sts for RemoteSts<'_> {
         let transitive = step.tags.transitive.clone();
         let call = self
             .client()?
-            .sts(caller, endpoint)
+            .sts(caller, endpoint, attempts(code))
             .assume_role()
             .role_arn(step.role_arn.as_str())
             .role_session_name(step.session_name.as_str())
@@ -221,7 +224,7 @@ impl Sts for RemoteSts<'_> {
     ) -> Result<Credentials, StsError> {
         let call = self
             .client()?
-            .sts(caller, endpoint)
+            .sts(caller, endpoint, attempts(code))
             .get_session_token()
             .set_duration_seconds(step.duration.map(|duration| duration.seconds()))
             .set_serial_number(step.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
@@ -231,17 +234,24 @@ impl Sts for RemoteSts<'_> {
     }
 
     fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError> {
-        let call = self.client()?.sts(caller, endpoint).get_caller_identity();
+        let call = self.client()?.sts(caller, endpoint, ATTEMPTS).get_caller_identity();
         let answer = self.call("GetCallerIdentity", endpoint, call.send())?;
         self.client()?.clock.check((self.now)())?;
         answer.arn.ok_or_else(|| StsError::Malformed("the answer names no principal".to_owned()))
     }
 
     fn decode(&self, caller: &Credentials, encoded: &str, endpoint: &Endpoint) -> Result<String, StsError> {
-        let call = self.client()?.sts(caller, endpoint).decode_authorization_message().encoded_message(encoded);
+        let call =
+            self.client()?.sts(caller, endpoint, ATTEMPTS).decode_authorization_message().encoded_message(encoded);
         let answer = self.call("DecodeAuthorizationMessage", endpoint, call.send())?;
         answer.decoded_message.ok_or_else(|| StsError::Malformed("the answer holds no message".to_owned()))
     }
+}
+
+/// A call with a code is made once: STS may have taken the code though its answer was lost, and takes it only once. A
+/// second try would be told that the code is wrong.
+fn attempts(code: Option<&Code>) -> u32 {
+    if code.is_some() { 1 } else { ATTEMPTS }
 }
 
 fn time(from: &DateTime) -> Option<SystemTime> {
