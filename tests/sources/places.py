@@ -7,6 +7,11 @@ import json
 import os
 import shutil
 import subprocess
+import threading
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -130,6 +135,37 @@ class Place(Scene):
         path.unlink()
 
 
+@contextmanager
+def liar(honest: str, lie):
+    """A server that passes requests on to an honest one and hands the answer's JSON to `lie`; gives its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            passed = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+            request = urllib.request.Request(honest + self.path, body or None, passed, method=self.command)
+            try:
+                with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+                    status, body = 200, json.dumps(lie(json.load(answer))).encode()
+            except urllib.error.HTTPError as refusal:
+                status, body = refusal.code, refusal.read()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @functools.cache
 def cli_version(program: str) -> str:
     return subprocess.run([program, "--version"], capture_output=True, text=True, env={"PATH": os.environ["PATH"]}).stdout
@@ -157,4 +193,4 @@ def assert_no_secret(place: Place, text: str) -> None:
     assert not any(secret in text for secret in place.secrets)
 
 
-__all__ = ["ADMIN", "ALICE", "CLOSED", "FAR", "HERE", "PERSON", "THERE", "Place", "Tty", "caller", "keys_json", "name", "wait_for"]
+__all__ = ["ADMIN", "ALICE", "CLOSED", "FAR", "HERE", "PERSON", "THERE", "Place", "Tty", "caller", "keys_json", "liar", "name", "wait_for"]

@@ -7,7 +7,7 @@ import subprocess
 
 import pexpect
 import pytest
-from places import ADMIN, CLOSED, HERE, PERSON, THERE
+from places import ADMIN, CLOSED, HERE, PERSON, THERE, liar
 
 SSO = 'profile = "sso"\n'
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "sso"\n'
@@ -115,11 +115,26 @@ def test_a_permission_set_that_is_not_assigned(corp):
     assert f"Owner in {HERE}" in said and "caused by: " in said
 
 
+@pytest.mark.parametrize("end", [-1000, 253_402_300_800_000, 2**62, -(2**62)])
+def test_an_end_that_can_not_be(corp, end):
+    """No time that can be written down: no panic, and nothing to keep."""
+    sign_in(corp)
+    folder = corp.project("shop", SSO, allow=True)
+
+    def lie(answer):
+        answer["roleCredentials"]["expiration"] = end
+        return answer
+
+    with liar(corp.sts.url, lie) as url:
+        assert "caused by: " in corp.refused(folder, env={"AWS_ENDPOINT_URL_SSO": url})
+    assert corp.entries() == []
+
+
 class Login:
     """`awsrole login --no-browser`, as a person sees it."""
 
-    def __init__(self, place, folder, *options):
-        env = place.environment(**place.env, PWD=str(folder))
+    def __init__(self, place, folder, *options, **env):
+        env = place.environment(**place.env | env, PWD=str(folder))
         words = ["login", "--no-browser", *options]
         self.process = pexpect.spawn(str(place.binary), words, cwd=str(folder), env=env, timeout=30, dimensions=(24, 1000), encoding="utf-8")
         self.process.expect(r"open (https?://\S+) and confirm the code (\S+)\r\n")
@@ -164,6 +179,21 @@ def test_the_token_of_a_login_can_be_refreshed(corp):
     assert corp.by_cli("sso") == ADMIN
     path.write_text(json.dumps(json.loads(path.read_text()) | {"expiresAt": "2020-01-01T00:00:00Z"}))
     assert corp.who(folder) == ADMIN
+
+
+@pytest.mark.parametrize(("end", "written"), [(2**62, "9999-12-31T23:59:59Z"), (-1, "1970-01-01T00:00:00Z")])
+def test_a_registration_whose_end_can_not_be(corp, end, written):
+    folder = corp.project("shop", SSO, allow=True)
+
+    def lie(answer):
+        return answer | ({"clientSecretExpiresAt": end} if "clientSecretExpiresAt" in answer else {})
+
+    with liar(corp.sts.url, lie) as url:
+        login = Login(corp, folder, AWS_ENDPOINT_URL_SSO_OIDC=url)
+        corp.sts.approve(login.user_code, PERSON)
+        code, said = login.end()
+    assert code == 0, said
+    assert json.loads(corp.sts.sso_cache_path(corp.home, "corp").read_text())["registrationExpiresAt"] == written
 
 
 def test_login_denied(corp):

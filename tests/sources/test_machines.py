@@ -5,7 +5,7 @@ import socket
 import threading
 
 import pytest
-from places import ALICE, CLOSED, HERE, THERE
+from places import ALICE, CLOSED, HERE, THERE, liar
 
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
 
@@ -113,6 +113,15 @@ def test_a_container(machines, container):
     assert machines.callers() == [("Task", "Deploy")]
     machines.config(f"[profile deploy]\nrole_arn = arn:aws:iam::{THERE}:role/Deploy\ncredential_source = EcsContainer\n")
     assert f"{THERE}:assumed-role/Deploy/" in machines.by_cli("deploy", env=container)
+
+
+@pytest.mark.parametrize("end", ["1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_containers_end_that_can_not_be(machines, end):
+    folder = machines.project("shop", source("EcsContainer"), allow=True)
+    with liar(machines.sts.url, lambda answer: answer | {"Expiration": end}) as url:
+        env = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/task", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token-of-the-task"}
+        assert "caused by: " in machines.refused(folder, env=env)
+    assert machines.entries() == []
 
 
 def test_a_containers_own_role(machines, container):

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, time};
 use crate::files::{self, FileError, read_own};
 use crate::limits::MfaSerial;
 use crate::lock::{self, Lock, LockError};
@@ -132,8 +132,6 @@ impl Cache {
         let (path, name) = self.session(key);
         let bytes = self.vault.open(&name, Zeroizing::new(read_own(&path, MAX_BYTES).ok()?))?;
         let written: Written<'_> = serde_json::from_slice(&bytes).ok()?;
-        // Beyond the year 9999 there is no RFC 3339.
-        let time = |seconds| (seconds < 253_402_300_800).then(|| UNIX_EPOCH + Duration::from_secs(seconds));
         let credentials = Credentials {
             access_key_id: written.access_key_id.to_owned(),
             secret_access_key: Secret::new(written.secret_access_key),

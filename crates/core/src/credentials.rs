@@ -1,6 +1,6 @@
 //! Temporary credentials, and how long they last.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::arn::{AccountId, account_of};
 use crate::secret::Secret;
@@ -48,10 +48,28 @@ impl Credentials {
     }
 }
 
-/// A time as the clients and prompts want it: RFC 3339, whole seconds, `Z`.
+/// The first second of the year 10000, for which RFC 3339 has no form.
+const TOO_LATE: u64 = 253_402_300_800;
+
+/// A time that came as seconds since 1970. Others may say anything: what RFC 3339 can't write is no time.
+#[must_use]
+pub fn time(seconds: u64) -> Option<SystemTime> {
+    (seconds < TOO_LATE).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// A time that another library read from what others sent, held to the same bounds as [`time`].
+#[must_use]
+pub fn bounded(from: SystemTime) -> Option<SystemTime> {
+    let seconds = from.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    time(seconds).map(|_| from)
+}
+
+/// A time as the clients and prompts want it: RFC 3339, whole seconds, `Z`. One that it can't write becomes the nearest
+/// that it can.
 #[must_use]
 pub fn rfc3339(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(TOO_LATE - 1);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 /// A time left as prompts show it: `11h59m`, `59m`, `45s`, or `expired`. The snippets' `awsrole_left` says the same.
@@ -87,6 +105,21 @@ pub(crate) mod tests {
         {
             assert_eq!(left(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn a_time_that_can_not_be_written_is_none_and_no_panic() {
+        let (before, last) = (UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(TOO_LATE - 1));
+        let after = last + Duration::from_secs(1);
+        let furthest = UNIX_EPOCH + Duration::from_secs(i64::MAX.unsigned_abs());
+        for (wrong, nearest) in
+            [(before, "1970-01-01T00:00:00Z"), (after, "9999-12-31T23:59:59Z"), (furthest, "9999-12-31T23:59:59Z")]
+        {
+            assert_eq!(bounded(wrong), None);
+            assert_eq!(rfc3339(wrong), nearest);
+        }
+        assert_eq!((bounded(last), time(TOO_LATE - 1)), (Some(last), Some(last)));
+        assert_eq!((time(TOO_LATE), time(u64::MAX)), (None, None));
     }
 
     #[test]

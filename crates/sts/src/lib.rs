@@ -16,12 +16,12 @@ mod sources;
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_sdk_sts::primitives::DateTime;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
-use awsrole_core::credentials::Credentials;
+use awsrole_core::credentials::{self, Credentials};
 use awsrole_core::endpoint::Endpoint;
 use awsrole_core::mfa::Code;
 use awsrole_core::plan::{AssumeRole, SessionToken};
@@ -254,8 +254,7 @@ fn attempts(code: Option<&Code>) -> u32 {
     if code.is_some() { 1 } else { ATTEMPTS }
 }
 
+/// A server's time, within the bounds of core's.
 fn time(from: &DateTime) -> Option<SystemTime> {
-    // Beyond the year 9999 there is no RFC 3339.
-    let seconds = u64::try_from(from.secs()).ok().filter(|seconds| *seconds < 253_402_300_800)?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    credentials::time(u64::try_from(from.secs()).ok()?)
 }

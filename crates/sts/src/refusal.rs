@@ -70,8 +70,7 @@ pub(crate) fn of_sign_in(error: &(dyn Error + 'static)) -> String {
 /// A `Date` header (RFC 9110, section 5.6.7).
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     use aws_sdk_sts::primitives::{DateTime, DateTimeFormat};
-    let date = DateTime::from_str(text, DateTimeFormat::HttpDate).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(u64::try_from(date.secs()).ok()?))
+    crate::time(&DateTime::from_str(text, DateTimeFormat::HttpDate).ok()?)
 }
 
 #[cfg(test)]
@@ -84,6 +83,8 @@ mod tests {
     fn reads_the_date_of_a_response() {
         let time = http_date("Thu, 01 Jan 1970 00:16:40 GMT").unwrap();
         assert_eq!(time, SystemTime::UNIX_EPOCH + Duration::from_secs(1000));
-        assert_eq!(http_date("yesterday"), None);
+        for wrong in ["yesterday", "Wed, 31 Dec 1969 23:59:59 GMT"] {
+            assert_eq!(http_date(wrong), None);
+        }
     }
 }

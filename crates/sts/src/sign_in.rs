@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_ssooidc::error::ProvideErrorMetadata;
 use awsrole_core::context::Env;
+use awsrole_core::credentials::rfc3339;
 use awsrole_core::files::write_private;
 use awsrole_core::problem::Problem;
 use awsrole_core::source::IdentityCenter;
@@ -80,27 +81,31 @@ pub fn sign_in(
                     // RFC 8628, section 3.5.
                     Some("SlowDownException") => pause += Duration::from_secs(5),
                     Some("ExpiredTokenException") => {
-                        return Err(failed("the code wasn't confirmed in time".to_owned()).hint("`awsrole login` starts again"));
+                        return Err(
+                            failed("the code wasn't confirmed in time".to_owned()).hint("`awsrole login` starts again")
+                        );
                     }
                     Some("AccessDeniedException") => {
-                        return Err(failed("it was denied in the browser".to_owned()).hint("`awsrole login` starts again"));
+                        return Err(
+                            failed("it was denied in the browser".to_owned()).hint("`awsrole login` starts again")
+                        );
                     }
                     _ => return Err(failed(refusal::deepest(&error))),
                 },
             }
         };
         let now = sts.now();
-        let after = |seconds: i64| humantime::format_rfc3339_seconds(now + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))).to_string();
+        let lasts = Duration::from_secs(u64::try_from(token.expires_in()).unwrap_or(0));
         let registered = Duration::from_secs(u64::try_from(registration.client_secret_expires_at()).unwrap_or(0));
         let text = Zeroizing::new(
             json!({
                 "startUrl": role.start_url,
                 "region": role.region.as_str(),
                 "accessToken": token.access_token().ok_or_else(missing)?,
-                "expiresAt": after(i64::from(token.expires_in())),
+                "expiresAt": rfc3339(now + lasts),
                 "clientId": id,
                 "clientSecret": secret,
-                "registrationExpiresAt": humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + registered).to_string(),
+                "registrationExpiresAt": rfc3339(SystemTime::UNIX_EPOCH + registered),
                 "refreshToken": token.refresh_token(),
             })
             .to_string(),

@@ -10,7 +10,7 @@ use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCreden
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_sts::config::Region;
 use awsrole_core::context::Env;
-use awsrole_core::credentials::Credentials;
+use awsrole_core::credentials::{Credentials, bounded};
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use awsrole_core::source::{IdentityCenter, Source, Sources};
@@ -127,12 +127,14 @@ impl RemoteSources<'_> {
         });
         let answer = answer.map_err(|_| format!("no answer within {} s", whole.as_secs()))?;
         let from = answer.map_err(|error| reason(&error))?;
+        let out_of_range = || "the answer's expiration is out of range".to_owned();
+        let expiration = from.expiry().map(|end| bounded(end).ok_or_else(out_of_range)).transpose()?;
         Ok(Credentials {
             access_key_id: from.access_key_id().to_owned(),
             secret_access_key: Secret::new(from.secret_access_key()),
             session_token: from.session_token().map(Secret::new),
             issued: self.sts.now(),
-            expiration: from.expiry(),
+            expiration,
             arn: None,
         })
     }
