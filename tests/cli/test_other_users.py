@@ -152,6 +152,32 @@ def test_an_approval_of_somebody_else_is_none(theirs, which):
     assert (result.code, result.out) == (3, "") and "isn't allowed yet" in result.err
 
 
+def test_a_link_to_ones_own_file_is_no_approval_and_no_refusal(theirs):
+    """Whoever can make one says with it whatever they like: it leads to a file of the right owner."""
+    toml = theirs.shop / ".awsrole.toml"
+    for folder in (theirs.home / ".local/share/awsrole/approvals").iterdir():
+        (folder / "denied").symlink_to(toml)
+    assert key_of(theirs)
+    for folder in (theirs.home / ".local/share/awsrole/approvals").iterdir():
+        (folder / "denied").unlink()
+        [file] = folder.iterdir()
+        file.unlink()
+        file.symlink_to(toml)
+        other.give(folder)
+    result = theirs.awsrole("exec", "--", "echo", "ran", cwd=theirs.shop, wrapper=theirs.user)
+    assert (result.code, result.out) == (3, "") and "isn't allowed yet" in result.err
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707], ids=oct)
+def test_an_approval_where_others_could_have_put_it_is_none(theirs, mode):
+    approvals = theirs.home / ".local/share/awsrole/approvals"
+    approvals.chmod(mode)
+    result = theirs.awsrole("exec", "--", "echo", "ran", cwd=theirs.shop, wrapper=theirs.user)
+    assert (result.code, result.out) == (3, "") and "isn't allowed yet" in result.err
+    assert theirs.awsrole("allow", cwd=theirs.shop, wrapper=theirs.user).code == 0
+    assert approvals.stat().st_mode & 0o777 == 0o700 and key_of(theirs)
+
+
 def test_a_refusal_of_somebody_else_is_none(theirs):
     folders = (theirs.home / ".local/share/awsrole/approvals").iterdir()
     for folder in folders:

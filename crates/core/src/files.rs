@@ -6,6 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustix::fs::OFlags;
+
+/// The bits of a mode that let others write.
+const OTHERS_WRITE: u32 = 0o022;
+
 /// How the names of files begin that aren't finished.
 const UNFINISHED: &str = ".new-";
 
@@ -31,10 +36,18 @@ impl FileError {
     }
 }
 
-/// Whether a file or directory is there and belongs to the user of this process.
+/// Whether a file is there and belongs to the user of this process. A link isn't followed: whoever can put one there
+/// could let it lead to any file of the user's.
 #[must_use]
 pub fn is_own(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| owned(&found).is_ok())
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && owned(&found).is_ok())
+}
+
+/// Whether a directory is there, is no link, and nobody but the user of this process can put anything into it.
+#[must_use]
+pub fn is_own_dir(path: &Path) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|found| found.is_dir() && owned(&found).is_ok() && found.mode() & OTHERS_WRITE == 0)
 }
 
 /// Checks that an open file belongs to the user of this process: what others planted isn't written to.
@@ -120,34 +133,35 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 /// Anything but a regular file and anything larger is refused, before more than `limit` bytes were
 /// read.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read(path, limit, |_| true)
+    read(path, limit, OFlags::empty(), |_| true)
 }
 
 /// Reads a regular file as [`read_regular`] does, if the user of this process owns it: what others
-/// planted isn't read.
+/// planted isn't read, nor what a link of theirs leads to.
 pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read(path, limit, |found| owned(found).is_ok())
+    read(path, limit, OFlags::NOFOLLOW, |found| owned(found).is_ok())
 }
 
 /// Reads a regular file as [`read_regular`] does, if nobody can write to it but root and the user of
 /// this process, or the user's own group, which on many systems is the user alone.
 pub fn read_trusted(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let (me, group) = (rustix::process::geteuid().as_raw(), || rustix::process::getegid().as_raw());
-    read(path, limit, |found| {
+    read(path, limit, OFlags::empty(), |found| {
         let owned = found.uid() == me || found.uid() == 0;
         owned && found.mode() & 0o002 == 0 && (found.mode() & 0o020 == 0 || found.gid() == group())
     })
 }
 
-fn read(path: &Path, limit: u64, may: impl FnOnce(&fs::Metadata) -> bool) -> io::Result<Vec<u8>> {
-    use rustix::fs::OFlags;
+fn read(path: &Path, limit: u64, more: OFlags, may: impl FnOnce(&fs::Metadata) -> bool) -> io::Result<Vec<u8>> {
     let refused = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
     // Neither waits for a FIFO's writer nor makes a terminal ours.
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | more).bits().cast_signed();
     let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
-        // A socket can't even be opened.
-        Err(_) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => return Err(refused("not a regular file")),
+        // Neither a socket nor a link that isn't followed can even be opened.
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) => {
+            return Err(refused("not a regular file"));
+        }
         opened => opened?,
     };
     let found = file.metadata()?;
@@ -180,6 +194,31 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_is_not_ones_own_wherever_it_leads() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, link) = (home.path().join("f"), home.path().join("link"));
+        write_private(&path, b"12345").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(is_own(&path) && !is_own(&link) && !is_own(home.path()));
+        assert_eq!(read_own(&path, 5).unwrap(), b"12345");
+        assert!(read_own(&link, 5).unwrap_err().to_string().contains("not a regular file"));
+        assert_eq!(read_regular(&link, 5).unwrap(), b"12345");
+    }
+
+    #[test]
+    fn a_directory_is_ones_own_that_nobody_else_can_fill() {
+        let home = tempfile::tempdir().unwrap();
+        let (dir, link) = (home.path().join("d"), home.path().join("link"));
+        private_dir(&dir).unwrap();
+        std::os::unix::fs::symlink(&dir, &link).unwrap();
+        assert!(is_own_dir(&dir) && !is_own_dir(&link) && !is_own_dir(&home.path().join("none")));
+        for mode in [0o770, 0o702, 0o1777] {
+            fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(!is_own_dir(&dir), "{mode:o}");
+        }
     }
 
     #[test]

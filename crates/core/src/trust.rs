@@ -1,8 +1,8 @@
 //! Has the user allowed this file?
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use sha2::{Digest, Sha256};
 
@@ -116,8 +116,10 @@ impl Approvals {
     #[must_use]
     pub fn standing(&self, file: &ConfigFile) -> Standing {
         let folder = self.folder(&file.place);
-        // What others planted says nothing.
-        if files::is_own(&folder.join("denied")) {
+        // What others planted says nothing, nor what lies where they could have planted it.
+        if !self.is_ours(&folder) {
+            Standing::Unknown
+        } else if files::is_own(&folder.join("denied")) {
             Standing::Denied
         } else if files::is_own(&folder.join(fingerprint(file))) {
             Standing::Allowed
@@ -129,6 +131,7 @@ impl Approvals {
     /// Allows a content at its path, and takes back that the path was denied.
     pub fn allow(&self, file: &ConfigFile) -> Result<(), FileError> {
         let folder = self.folder(&file.place);
+        self.make_ours(&folder)?;
         files::remove(&folder.join("denied"))?;
         files::write_private(&folder.join(fingerprint(file)), file.text.as_bytes())
     }
@@ -136,6 +139,7 @@ impl Approvals {
     /// Denies a path whatever it contains, and forgets what was allowed there.
     pub fn deny(&self, path: &Path) -> Result<(), FileError> {
         let folder = self.folder(&place(path));
+        self.make_ours(&folder)?;
         files::write_private(&folder.join("denied"), path.as_os_str().as_encoded_bytes())?;
         for entry in fs::read_dir(&folder).map_err(|e| FileError::new("reading", &folder, e))?.flatten() {
             if entry.file_name() != "denied" {
@@ -148,16 +152,35 @@ impl Approvals {
     /// The content at this path that was allowed last, to show the difference.
     #[must_use]
     pub fn last_allowed(&self, file: &ConfigFile) -> Option<String> {
-        let entries = fs::read_dir(self.folder(&file.place)).ok()?.flatten();
+        let folder = self.folder(&file.place);
+        let entries = fs::read_dir(&folder).ok().filter(|_| self.is_ours(&folder))?.flatten();
         let newest = entries
             .filter(|entry| entry.file_name() != "denied" && !files::is_unfinished(entry))
+            .filter(|entry| files::is_own(&entry.path()))
             .max_by_key(|entry| entry.metadata().and_then(|m| m.modified()).ok())?;
         fs::read_to_string(newest.path()).ok()
     }
 
     /// What was said of a path, whatever lies there now.
     fn standing_of_path(&self, path: &Path) -> Standing {
-        Self::standing_in(&self.folder(&place(path)))
+        let folder = self.folder(&place(path));
+        if self.is_ours(&folder) { Self::standing_in(&folder) } else { Standing::Unknown }
+    }
+
+    /// Whether nobody else can have put anything into a path's folder, or that folder in its place.
+    fn is_ours(&self, folder: &Path) -> bool {
+        files::is_own_dir(&self.dir) && files::is_own_dir(folder)
+    }
+
+    /// Makes the folders, and private: what is said in others would never be believed.
+    fn make_ours(&self, folder: &Path) -> Result<(), FileError> {
+        for dir in [&self.dir, folder] {
+            files::private_dir(dir)?;
+            if !files::is_own_dir(dir) {
+                return Err(FileError::new("entering", dir, io::Error::other("it is a link")));
+            }
+        }
+        Ok(())
     }
 
     fn standing_in(folder: &Path) -> Standing {
@@ -349,6 +372,45 @@ mod tests {
         world.allow(&path);
         world.write("a", "region = \"x\"");
         assert_eq!(world.standing(&path), Standing::Edited, "deny forgot what was allowed");
+    }
+
+    #[test]
+    fn a_link_is_no_approval_and_no_denial() {
+        let world = World::new();
+        let path = world.write("a", "region = \"x\"");
+        world.allow(&path);
+        let folder = world.approvals.folder(&place(&path));
+        let file = discover::read(&path).unwrap();
+        std::os::unix::fs::symlink(&path, folder.join("denied")).unwrap();
+        assert_eq!(world.standing(&path), Standing::Allowed, "a link denies nothing");
+        fs::remove_file(folder.join(fingerprint(&file))).unwrap();
+        std::os::unix::fs::symlink(&path, folder.join(fingerprint(&file))).unwrap();
+        assert_eq!(world.standing(&path), Standing::Unknown, "a link allows nothing");
+        assert_eq!(world.approvals.last_allowed(&file), None);
+    }
+
+    #[test]
+    fn approvals_count_where_nobody_else_can_put_them() {
+        let world = World::new();
+        let path = world.write("a", "region = \"x\"");
+        world.allow(&path);
+        let folder = world.approvals.folder(&place(&path));
+        for dir in [&world.approvals.dir, &folder] {
+            for mode in [0o770, 0o707] {
+                fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
+                assert_eq!(world.standing(&path), Standing::Unknown, "{}: {mode:o}", dir.display());
+                assert_eq!(world.approvals.standing_of_path(&path), Standing::Unknown);
+                world.allow(&path);
+                assert_eq!(world.standing(&path), Standing::Allowed, "`allow` makes it private again");
+            }
+        }
+        let moved = world.home.path().join("moved");
+        fs::rename(&world.approvals.dir, &moved).unwrap();
+        std::os::unix::fs::symlink(&moved, &world.approvals.dir).unwrap();
+        assert_eq!(world.standing(&path), Standing::Unknown);
+        assert!(
+            world.approvals.allow(&discover::read(&path).unwrap()).unwrap_err().to_string().contains("it is a link")
+        );
     }
 
     #[test]
