@@ -130,6 +130,19 @@ def test_passphrases(desk):
     assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0
 
 
+def test_a_secret_in_the_ids_place_is_not_listed(desk):
+    swapped = CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER).replace(KEY, "x").replace(SECRET, KEY).replace("=x\n", f"={SECRET}\n")
+    desk.credentials.write_text(swapped)
+    assert f"aws_access_key_id={SECRET}\n" in swapped
+    for options in ((), ("--json",)):
+        result = desk.awsrole("keys", "list", *options)
+        assert result.code == 0 and SECRET not in result.out
+        assert "aws_access_key_id isn't an access key id: is it the secret?" in result.out
+        assert BYSTANDER["access_key_id"] in result.out
+    row = next(row for row in desk.awsrole("keys", "list", "--json").json if row["profile"] == "jump")
+    assert row["access_key_id"] is None
+
+
 def test_remove(desk):
     desk.import_keys()
     assert "nothing was removed" in desk.asked("keys", "remove", "jump", answers=[("for good? [y/N] ", "n")]).err

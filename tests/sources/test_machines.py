@@ -217,6 +217,16 @@ def test_the_environment(machines):
     assert f"{THERE}:assumed-role/Deploy/" in machines.by_cli("deploy", env=keys)
 
 
+def test_a_secret_in_the_environments_ids_place_is_not_shown(machines):
+    folder = machines.project("shop", DEPLOY + source("Environment"), allow=True)
+    env = {"AWS_ACCESS_KEY_ID": ALICE["secret_access_key"], "AWS_SECRET_ACCESS_KEY": ALICE["access_key_id"]}
+    for words in (["exec", "--", "true"], ["status", "--long"], ["why"], ["policy"]):
+        result = machines.awsrole(*words, cwd=folder, env=machines.env | env)
+        assert ALICE["secret_access_key"] not in result.out + result.err, words
+        assert "AWS_ACCESS_KEY_ID isn't an access key id" in result.out + result.err, words
+    assert machines.sts.calls() == []
+
+
 def test_the_environments_keys_alone_become_a_session(machines):
     folder = machines.project("shop", source("Environment"), allow=True)
     keys = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}

@@ -77,6 +77,13 @@ impl StaticKeys {
     }
 }
 
+/// Whether a text may be an access key's id (IAM API Reference, "AccessKey": word characters; twenty today, where a
+/// secret has forty). What can't be one is likely the secret in its place, and isn't shown.
+#[must_use]
+pub fn may_be_key_id(text: &str) -> bool {
+    text.len() < 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// A `credential_process`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Process {

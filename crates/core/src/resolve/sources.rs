@@ -8,7 +8,9 @@ use crate::limits::{MfaSerial, Region};
 use crate::problem::Problem;
 use crate::profiles::Profile;
 use crate::secret::Secret;
-use crate::source::{ConsoleLogin, IN_PROCESS, IdentityCenter, Process, Source, StaticKeys, WebIdentity};
+use crate::source::{
+    ConsoleLogin, IN_PROCESS, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id,
+};
 use crate::trust::hex;
 
 impl<'p> Resolver<'p> {
@@ -97,6 +99,9 @@ impl<'p> Resolver<'p> {
                     return Err(Problem::new(format!("{at}: the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"))
                         .hint("`credential_source = Environment` takes the keys that the shell had before it entered the directory; a shell or command that was started inside can't see them"));
                 };
+                if !may_be_key_id(id) {
+                    return Err(no_key_id(at, "AWS_ACCESS_KEY_ID"));
+                }
                 Ok(Source::StaticKeys(StaticKeys {
                     holder: "the environment".to_owned(),
                     access_key_id: id.to_owned(),
@@ -154,15 +159,16 @@ fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str) -> Result
     })
 }
 
-/// An access key id. What can't be one is likely the secret in its place, and isn't shown.
+/// A profile's access key id.
 fn key_id(profile: Profile<'_>) -> Result<String, Problem> {
     let id = required(profile, profile, "aws_access_key_id")?;
-    if id.len() < 40 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Ok(id.to_owned());
+    match may_be_key_id(id) {
+        true => Ok(id.to_owned()),
+        false => Err(no_key_id(&profile.origin("aws_access_key_id"), "aws_access_key_id")),
     }
-    Err(Problem::new(format!(
-        "{}: aws_access_key_id isn't an access key id (AKIA…)",
-        profile.origin("aws_access_key_id")
-    ))
-    .hint("is it the secret? the two may stand in each other's place"))
+}
+
+fn no_key_id(at: &Origin, name: &str) -> Problem {
+    Problem::new(format!("{at}: {name} isn't an access key id (AKIA…)"))
+        .hint("is it the secret? the two may stand in each other's place")
 }

@@ -6,6 +6,7 @@ use awsrole_core::access_keys::{Record, Rotation};
 use awsrole_core::context::Context;
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::profiles::Profiles;
+use awsrole_core::source::may_be_key_id;
 use serde_json::json;
 
 use crate::report::{Failure, Outcome, out};
@@ -22,13 +23,19 @@ pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
         return Ok(Outcome::Done);
     }
     let width = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max().unwrap_or_default();
-    let (profiles, ids, places) = (width(|row| &row.profile), width(|row| &row.id), width(|row| &row.place));
+    let (profiles, ids, places) = (width(|row| &row.profile), width(Row::shown_id), width(|row| &row.place));
     let text: String = rows
         .iter()
         .map(|row| {
             let age = row.stored.as_deref().map(|time| age(time, context.now)).unwrap_or_default();
             let note = [age.as_str(), row.note.as_deref().unwrap_or_default()].join(" ");
-            let line = format!("{:<profiles$}  {:<ids$}  {:<places$}  {}", row.profile, row.id, row.place, note.trim());
+            let line = format!(
+                "{:<profiles$}  {:<ids$}  {:<places$}  {}",
+                row.profile,
+                row.shown_id(),
+                row.place,
+                note.trim()
+            );
             escape(line.trim_end()) + "\n"
         })
         .collect();
@@ -38,23 +45,32 @@ pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
 
 struct Row {
     profile: String,
-    id: String,
+    /// Nothing where a file says something that is no id.
+    id: Option<String>,
     place: String,
     /// When, as RFC 3339.
     stored: Option<String>,
     note: Option<String>,
 }
 
+impl Row {
+    fn shown_id(&self) -> &str {
+        self.id.as_deref().unwrap_or("?")
+    }
+}
+
 fn rows(context: &Context) -> Result<Vec<Row>, Problem> {
     let profiles = Profiles::load(context)?;
     let in_files = profiles.names().into_iter().filter_map(|name| {
         let profile = profiles.get(name).filter(|profile| profile.text("aws_session_token").is_none())?;
+        let id = profile.text("aws_access_key_id")?;
+        let fits = may_be_key_id(id);
         Some(Row {
             profile: name.to_owned(),
-            id: profile.text("aws_access_key_id")?.to_owned(),
+            id: fits.then(|| id.to_owned()),
             place: format!("{}, readable", context.shorten(&profile.origin("aws_access_key_id").file)),
             stored: None,
-            note: None,
+            note: (!fits).then(|| "aws_access_key_id isn't an access key id: is it the secret?".to_owned()),
         })
     });
     let mut rows: Vec<Row> = in_files.collect();
@@ -68,7 +84,7 @@ fn rows(context: &Context) -> Result<Vec<Row>, Problem> {
             (None, false) => None,
         };
         let Record { profile, access_key_id: id, store, added, .. } = record;
-        rows.push(Row { profile, id, place: store.to_string(), stored: Some(added), note });
+        rows.push(Row { profile, id: Some(id), place: store.to_string(), stored: Some(added), note });
     }
     rows.sort_by(|one, other| one.profile.cmp(&other.profile));
     Ok(rows)
