@@ -72,6 +72,37 @@ def test_the_address_signs_in_as_the_role(world, shop, here):
     assert tokens(world)[1]["duration_seconds"] == "3600" and len(world.assumed()) == 1
 
 
+@pytest.fixture
+def proxied(world):
+    """A proxy where nobody listens: nothing leaves this machine, and who was meant is told."""
+    return {"HTTPS_PROXY": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1"}
+
+
+AWS = "no answer from https://signin.aws.amazon.com/federation"
+
+
+def test_an_endpoint_for_everything_gets_no_keys(world, proxied):
+    """Neither the environment's nor a profile's: the keys themselves would go there."""
+    folder = world.project("other", DEPLOY + 'profile = "other"\n', allow=True)
+    for more in ({}, {"AWS_ENDPOINT_URL": world.sts.url}):
+        result = world.awsrole("console", "--print", cwd=folder, env=proxied | more)
+        assert (result.code, result.out) == (4, "") and AWS in result.err, result
+    assert len(world.assumed()) == 1 and tokens(world) == []
+
+
+def test_an_endpoint_of_its_own_in_a_services_section(world, shop, proxied):
+    config = world.home / ".aws/config"
+    config.write_text(config.read_text().replace("[services local]\n", f"[services local]\nsignin =\n    endpoint_url = {world.sts.url}\n"))
+    assert printed(world, shop, env=proxied).startswith(f"{world.sts.url}/federation?")
+
+
+@pytest.mark.parametrize("url", ["http://signin.example.com", "http://127.0.0.1:1@signin.example.com", "signin.example.com"])
+def test_no_keys_go_out_unencrypted(world, shop, url):
+    result = world.awsrole("console", "--print", cwd=shop, env={"AWS_ENDPOINT_URL_SIGNIN": url})
+    assert (result.code, result.out) == (1, "") and "must begin with https://" in result.err
+    assert world.sts.calls() == []
+
+
 def test_a_services_page(world, shop, here):
     address = printed(world, shop, "--service", "dynamodbv2", env=here)
     assert query(address)["Destination"] == "https://console.aws.amazon.com/dynamodbv2/home?region=eu-west-1"

@@ -57,7 +57,7 @@ def test_nothing_of_the_callers_aws_settings_comes_along(shell, tmp_path):
     assert code == 0, seen
     names = {line.split("=", 1)[0] for line in out.read_text().splitlines()}
     assert not names & set(mine) and not (tmp_path / "mine").exists()
-    assert {name for name in names if name.startswith("AWS")} == {"AWS_PROFILE", "AWS_ENDPOINT_URL"}
+    assert {name for name in names if name.startswith("AWS")} == {"AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SIGNIN"}
 
 
 def opened(shell, tmp) -> pexpect.spawn:

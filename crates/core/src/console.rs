@@ -1,6 +1,7 @@
 //! A role's session in the AWS console: who may be signed in, for how long, and by which addresses (IAM User Guide,
 //! "Enable custom identity broker access to the AWS console").
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -66,11 +67,11 @@ pub fn check_arn(title: &str, arn: &str) -> Result<(), Problem> {
 }
 
 impl Console {
-    /// The addresses of a plan's partition. The environment's or the profile's endpoint for AWS Sign-In goes before the
-    /// partition's, as everywhere.
+    /// The addresses of a plan's partition. The user's own endpoint for signing in goes before the partition's.
     ///
     /// # Errors
-    /// A partition whose federation endpoint isn't published, or a name that no service has.
+    /// A partition whose federation endpoint isn't published, a name that no service has, or an endpoint that would get
+    /// the keys for all to read.
     pub fn of(plan: &RolePlan, service: Option<&str>, env: &Env) -> Result<Self, Problem> {
         let partition = plan.role_arn().map_or_else(|| plan.endpoint.partition(), |arn| arn.partition());
         let (sign_in, console) = match partition {
@@ -87,9 +88,12 @@ impl Console {
             return Err(Problem::new(format!("--service {service}: a service has lower case letters, digits and `-`"))
                 .hint("it stands in the console's address, such as s3, ec2, cloudformation, dynamodbv2"));
         }
-        let of_profile = plan.settings.iter().find(|(name, _)| *name == "AWS_ENDPOINT_URL");
-        let own = env.filled("AWS_ENDPOINT_URL_SIGNIN").or(env.filled("AWS_ENDPOINT_URL"));
-        let own = own.or(of_profile.map(|(_, url)| url.as_str())).unwrap_or(sign_in);
+        let own = plan.sign_in.as_deref().unwrap_or(sign_in);
+        if !may_get_keys(own) {
+            return Err(Problem::new("the endpoint for signing in must begin with https://")
+                .because("the session's keys are sent there; http:// is for this machine alone (localhost)")
+                .hint("it comes from AWS_ENDPOINT_URL_SIGNIN, or `signin` in a [services] section of ~/.aws/config"));
+        }
         let in_env = env.filled("AWS_REGION").or(env.filled("AWS_DEFAULT_REGION"));
         let region = plan.region.as_ref().map(Region::as_str).or(in_env.filter(|text| Region::parse(text).is_ok()));
         let region = region.map(|region| format!("?region={region}")).unwrap_or_default();
@@ -113,6 +117,19 @@ impl Console {
     }
 }
 
+/// Whether keys may be sent to an address: encrypted, or not beyond this machine.
+fn may_get_keys(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return url.starts_with("https://") };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    // What stands before an `@` is no host, whatever it looks like.
+    let here = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    here && !authority.contains('@')
+}
+
 /// As values stand in a query (RFC 3986, "Unreserved Characters").
 fn push_encoded(to: &mut String, text: &str) {
     for byte in text.bytes() {
@@ -132,6 +149,27 @@ fn no_role(title: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_go_out_encrypted_or_not_at_all() {
+        for (url, fine) in [
+            ("https://signin.aws.amazon.com", true),
+            ("http://localhost", true),
+            ("http://LOCALHOST:4566/x", true),
+            ("http://127.0.0.2:80", true),
+            ("http://[::1]:80/x", true),
+            ("http://signin.aws.amazon.com", false),
+            ("http://localhost.example.com", false),
+            ("http://localhost@example.com", false),
+            ("http://127.0.0.1:80@example.com/", false),
+            ("http://[2001:db8::1]", false),
+            ("http://", false),
+            ("ftp://localhost", false),
+            ("localhost", false),
+        ] {
+            assert_eq!(may_get_keys(url), fine, "{url}");
+        }
+    }
 
     #[test]
     fn arns_tell_who_may_sign_in() {

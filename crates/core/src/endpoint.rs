@@ -88,9 +88,7 @@ pub fn resolve(
     partition: Option<&str>,
 ) -> Result<Endpoint, Problem> {
     let of_profile = |key: &str| from.iter().find_map(|profile| profile.text(key));
-    let on = |variable: &str, key: &str| {
-        env.filled(variable).or_else(|| of_profile(key)).is_some_and(|value| value.eq_ignore_ascii_case("true"))
-    };
+    let on = |variable: &str, key: &str| is_on(from, env, variable, key);
     let region = match region {
         Some(region) => region.clone(),
         None => {
@@ -105,8 +103,7 @@ pub fn resolve(
             .find_map(|profile| services_endpoint(profile, profiles, service).or_else(|| profile.text("endpoint_url")))
     };
     let url = env.filled(service.variable()).or(env.filled("AWS_ENDPOINT_URL")).or_else(configured);
-    let ignored = on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
-    let url = url.filter(|_| !ignored);
+    let url = url.filter(|_| !ignored(from, env));
     if let Some(url) = url.filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
         return Err(Problem::new(format!("the endpoint `{url}` isn't a URL: it must begin with https:// or http://"))
             .hint(format!(
@@ -120,6 +117,15 @@ pub fn resolve(
         fips: on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
         dual_stack: on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
     })
+}
+
+/// Where the user wants to sign in to the console: AWS_ENDPOINT_URL_SIGNIN, or `signin` in the nearest profile's
+/// `services`. No other setting counts: the keys themselves are sent there, while everybody else gets signatures.
+#[must_use]
+pub fn sign_in(from: &[Profile<'_>], profiles: &Profiles, env: &Env) -> Option<String> {
+    let services = || profiles.endpoint_of_services(from.first()?.text("services")?, "signin");
+    let url = env.filled("AWS_ENDPOINT_URL_SIGNIN").or_else(services);
+    url.filter(|_| !ignored(from, env)).map(str::to_owned)
 }
 
 /// What the hidden profile would have told the clients, as the variables that say the same. What
@@ -139,6 +145,16 @@ pub fn variables(from: &[Profile<'_>], profiles: &Profiles, env: &Env) -> Vec<(&
     .collect()
 }
 
+/// Whether the user's settings of endpoints don't count.
+fn ignored(from: &[Profile<'_>], env: &Env) -> bool {
+    is_on(from, env, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")
+}
+
+fn is_on(from: &[Profile<'_>], env: &Env, variable: &str, key: &str) -> bool {
+    let value = env.filled(variable).or_else(|| from.iter().find_map(|profile| profile.text(key)));
+    value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
 fn services_endpoint<'p>(profile: &Profile<'p>, profiles: &'p Profiles, service: Service) -> Option<&'p str> {
     profiles.endpoint_of_services(profile.text("services")?, service.name())
 }
@@ -154,5 +170,57 @@ fn home_region(partition: Option<&str>) -> &'static str {
         Some("aws-iso-f") => "us-isof-south-1",
         Some("aws-eusc") => "eusc-de-east-1",
         _ => "us-east-1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profiles::tests::home;
+
+    const CONFIG: &str = "\
+[profile own]
+services = local
+[profile other]
+endpoint_url = http://127.0.0.1:1
+[profile deaf]
+services = local
+endpoint_url = http://127.0.0.1:1
+ignore_configured_endpoint_urls = true
+[services local]
+sts =
+    endpoint_url = http://127.0.0.1:2
+signin =
+    endpoint_url = http://127.0.0.1:3
+";
+
+    fn env(pairs: &[(&str, &str)]) -> Env {
+        Env(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    #[test]
+    fn only_an_endpoint_of_its_own_is_for_signing_in() {
+        let (_home, context) = home(CONFIG, "");
+        let profiles = Profiles::load(&context).unwrap();
+        let sign_in = |names: &[&str], pairs: &[(&str, &str)]| {
+            let from: Vec<_> = names.iter().map(|name| profiles.get(name).unwrap()).collect();
+            sign_in(&from, &profiles, &env(pairs))
+        };
+        let everything = ("AWS_ENDPOINT_URL", "http://127.0.0.1:4");
+        let own = ("AWS_ENDPOINT_URL_SIGNIN", "http://127.0.0.1:5");
+        let deaf = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+        for (names, pairs, expected) in [
+            (&["other"][..], &[][..], None),
+            (&["other"], &[everything], None),
+            (&["other"], &[everything, own], Some(own.1)),
+            (&["own"], &[everything], Some("http://127.0.0.1:3")),
+            (&["own"], &[own], Some(own.1)),
+            (&["other", "own"], &[], None),
+            (&["deaf"], &[own], None),
+            (&["own"], &[own, deaf], None),
+            (&[], &[own], Some(own.1)),
+        ] {
+            assert_eq!(sign_in(names, pairs).as_deref(), expected, "{names:?} {pairs:?}");
+        }
     }
 }

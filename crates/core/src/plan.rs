@@ -29,6 +29,8 @@ pub struct RolePlan {
     pub pin: Option<AccountId>,
     /// Settings of the user's own profile, exported as the variables that mean the same.
     pub settings: Vec<(&'static str, String)>,
+    /// The user's own endpoint for signing in to the console, if they set one for this alone. It isn't checked yet.
+    pub sign_in: Option<String>,
     /// What the person should know although it is no error; each one line.
     pub notices: Vec<String>,
 }

@@ -46,6 +46,7 @@ pub fn plan(
             partition.as_deref(),
         )?,
         settings: endpoint::variables(&settings, profiles, &context.env),
+        sign_in: endpoint::sign_in(&settings, profiles, &context.env),
         pin: keys.account_id.clone(),
         name,
         source,
@@ -287,6 +288,7 @@ impl<'p> Resolver<'p> {
             region: None,
             pin: None,
             settings: Vec::new(),
+            sign_in: None,
             notices: way.notices,
         };
         Ok((plan, iam))
