@@ -130,14 +130,17 @@ pub fn sign_in(from: &[Profile<'_>], profiles: &Profiles, env: &Env) -> Option<S
 
 /// What the hidden profile would have told the clients, as the variables that say the same. What
 /// the environment says already stays as it is.
+///
+/// It is the nearest profile alone: of those behind it, which give the credentials, a client takes nothing else either.
 #[must_use]
 pub fn variables(from: &[Profile<'_>], profiles: &Profiles, env: &Env) -> Vec<(&'static str, String)> {
-    let of_profile = |key: &str| from.iter().find_map(|profile| profile.text(key));
+    let Some(nearest) = from.first() else { return Vec::new() };
+    let heeded = !ignored(std::slice::from_ref(nearest), env);
     [
-        ("AWS_USE_FIPS_ENDPOINT", of_profile("use_fips_endpoint")),
-        ("AWS_USE_DUALSTACK_ENDPOINT", of_profile("use_dualstack_endpoint")),
-        ("AWS_ENDPOINT_URL", of_profile("endpoint_url")),
-        ("AWS_ENDPOINT_URL_STS", from.iter().find_map(|profile| services_endpoint(profile, profiles, Service::Sts))),
+        ("AWS_USE_FIPS_ENDPOINT", nearest.text("use_fips_endpoint")),
+        ("AWS_USE_DUALSTACK_ENDPOINT", nearest.text("use_dualstack_endpoint")),
+        ("AWS_ENDPOINT_URL", nearest.text("endpoint_url").filter(|_| heeded)),
+        ("AWS_ENDPOINT_URL_STS", services_endpoint(nearest, profiles, Service::Sts).filter(|_| heeded)),
     ]
     .into_iter()
     .filter(|(variable, _)| !env.has(variable))
@@ -183,7 +186,9 @@ mod tests {
 services = local
 [profile other]
 endpoint_url = http://127.0.0.1:1
+[profile plain]
 [profile deaf]
+use_fips_endpoint = true
 services = local
 endpoint_url = http://127.0.0.1:1
 ignore_configured_endpoint_urls = true
@@ -196,6 +201,30 @@ signin =
 
     fn env(pairs: &[(&str, &str)]) -> Env {
         Env(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    #[test]
+    fn variables_say_what_the_nearest_profile_says() {
+        let (_home, context) = home(CONFIG, "");
+        let profiles = Profiles::load(&context).unwrap();
+        let variables = |names: &[&str], pairs: &[(&str, &str)]| {
+            let from: Vec<_> = names.iter().map(|name| profiles.get(name).unwrap()).collect();
+            let said = variables(&from, &profiles, &env(pairs)).into_iter();
+            said.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+        };
+        let fips = "AWS_USE_FIPS_ENDPOINT=true";
+        for (names, pairs, expected) in [
+            (&["own", "other"][..], &[][..], "AWS_ENDPOINT_URL_STS=http://127.0.0.1:2"),
+            (&["other", "own"], &[], "AWS_ENDPOINT_URL=http://127.0.0.1:1"),
+            (&["other"], &[("AWS_ENDPOINT_URL", "http://127.0.0.1:4")], ""),
+            (&["other"], &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE")], ""),
+            (&["plain", "other", "deaf"], &[], ""),
+            (&["deaf", "other"], &[], fips),
+            (&["other", "deaf"], &[], "AWS_ENDPOINT_URL=http://127.0.0.1:1"),
+            (&[], &[], ""),
+        ] {
+            assert_eq!(variables(names, pairs), expected, "{names:?} {pairs:?}");
+        }
     }
 
     #[test]
