@@ -143,12 +143,11 @@ pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Reads a regular file as [`read_regular`] does, if nobody can write to it but root and the user of
-/// this process, or the user's own group, which on many systems is the user alone.
+/// this process. A group is others, too: whether its only member is the user isn't to be seen.
 pub fn read_trusted(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let (me, group) = (rustix::process::geteuid().as_raw(), || rustix::process::getegid().as_raw());
+    let me = rustix::process::geteuid().as_raw();
     read(path, limit, OFlags::empty(), |found| {
-        let owned = found.uid() == me || found.uid() == 0;
-        owned && found.mode() & 0o002 == 0 && (found.mode() & 0o020 == 0 || found.gid() == group())
+        (found.uid() == me || found.uid() == 0) && found.mode() & OTHERS_WRITE == 0
     })
 }
 
@@ -206,6 +205,17 @@ mod tests {
         assert_eq!(read_own(&path, 5).unwrap(), b"12345");
         assert!(read_own(&link, 5).unwrap_err().to_string().contains("not a regular file"));
         assert_eq!(read_regular(&link, 5).unwrap(), b"12345");
+    }
+
+    #[test]
+    fn a_file_that_a_group_can_write_is_not_trusted() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("f");
+        write_private(&path, b"12345").unwrap();
+        for (mode, fine) in [(0o600, true), (0o644, true), (0o660, false), (0o602, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read_trusted(&path, 5).is_ok(), fine, "{mode:o}");
+        }
     }
 
     #[test]
