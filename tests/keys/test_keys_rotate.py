@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import time
 
 import pexpect
 import pytest
-from desk import KEY, OPEN, SERIAL, Desk
+from desk import KEY, OPEN, PASSPHRASE, SERIAL, Desk
 
 from support.local_sts import allow, binary
+from support.terminal import need
 from support.world import ALICE, BYSTANDER, DEPLOY, FIXTURE
 
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -77,6 +80,20 @@ def test_deactivate(moved):
     assert again.code == 0 and moved.stored()["access_key_id"] != new, again.err
     assert rotate(moved, "--delete", moved.stored()["access_key_id"]).code == 1
     works(moved)
+
+
+def test_replacing_takes_along_what_a_rotation_left(moved):
+    """Both keys go out of the store: one that no record names would stay there for good."""
+    need("scrypt")
+    moved.sts.fault(action="DeleteAccessKey", error={"status": 403, "code": "AccessDenied", "message": "no"})
+    assert rotate(moved).code == 4 and f"the old key {KEY} is still there" in moved.stored()["note"]
+    other = [("access key id of profile jump: ", BYSTANDER["access_key_id"]),
+             ("secret access key (not shown): ", BYSTANDER["secret_access_key"])]
+    result = moved.asked("keys", "add", "jump", "--replace", answers=[*other, OPEN])
+    assert result.code == 0, result.err
+    store = moved.home / ".local/share/awsrole/keys/store.scrypt"
+    done = subprocess.run(["scrypt", "dec", "-P", str(store)], input=PASSPHRASE.encode() + b"\n", capture_output=True)
+    assert json.loads(done.stdout) == {"jump": {BYSTANDER["access_key_id"]: BYSTANDER["secret_access_key"]}}, done.stderr
 
 
 def test_no_permission(moved, tmp_path):

@@ -134,6 +134,17 @@ impl Record {
         Place { profile: self.profile.clone(), access_key_id: access_key_id.to_owned(), store: self.store }
     }
 
+    /// Where all keys of this profile are: the one in force, last, and before it the one that a rotation left which was
+    /// cut short.
+    #[must_use]
+    pub fn places(&self) -> Vec<Place> {
+        let other = match &self.rotation {
+            Some(Rotation::Stored(other) | Rotation::Replaced(other)) => Some(self.place_of(other)),
+            Some(Rotation::Asked(_)) | None => None,
+        };
+        other.into_iter().chain([self.place()]).collect()
+    }
+
     /// Reads a profile's record; one that isn't there says that no keys are stored.
     ///
     /// # Errors

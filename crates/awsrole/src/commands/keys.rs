@@ -5,7 +5,7 @@ mod list;
 mod remove;
 mod rotate;
 
-use awsrole_core::access_keys::{self, Record};
+use awsrole_core::access_keys::{self, Place, Record};
 use awsrole_core::context::Context;
 use awsrole_core::endpoint::Endpoint;
 use awsrole_core::export::over;
@@ -40,6 +40,11 @@ pub(super) fn run(keys: Keys, context: &Context) -> Result<Outcome, Failure> {
 /// Does something with the stores, on behalf of a person who typed a command.
 fn with_stores<T>(context: &Context, act: impl FnOnce(&Stores<'_>) -> T) -> T {
     act(&Stores::new(&context.paths, &Person::new(true, context)))
+}
+
+/// Takes keys out of their stores.
+fn forget(stores: &Stores<'_>, places: impl IntoIterator<Item = Place>) -> Result<(), Problem> {
+    places.into_iter().try_for_each(|place| stores.remove(&place).map_err(|no| no.problem(&place)))
 }
 
 /// What is stored for a profile.

@@ -57,9 +57,8 @@ pub(super) fn run(wanted: &Wanted, context: &Context) -> Result<Outcome, Failure
         // A broken record stands for nothing that could be removed.
         let before = Record::load(&context.paths, &place.profile).unwrap_or_default();
         keep(stores, &place, &secret, context)?;
-        if let Some(before) = before.map(|record| record.place()).filter(|before| *before != place) {
-            stores.remove(&before).map_err(|no| no.problem(&before))?;
-        }
+        let before = before.map(|record| record.places()).unwrap_or_default();
+        super::forget(stores, before.into_iter().filter(|before| *before != place))?;
         say(match &arn {
             Some(arn) => format!("stored {} of {arn} in {store}", place.access_key_id),
             None => format!("stored {} in {store}; whether AWS takes it isn't known", place.access_key_id),

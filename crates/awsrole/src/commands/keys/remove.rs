@@ -1,6 +1,6 @@
 //! `awsrole keys remove`: takes a profile's keys out of its store.
 
-use awsrole_core::access_keys::{Record, Rotation};
+use awsrole_core::access_keys::Record;
 use awsrole_core::context::Context;
 use awsrole_core::problem::Problem;
 
@@ -20,16 +20,7 @@ pub(super) fn run(profile: &str, yes: bool, context: &Context) -> Result<Outcome
         }
     }
     // The secret first: a record without one is told, a secret without a record would be forgotten.
-    let other = match &record.rotation {
-        Some(Rotation::Stored(other) | Rotation::Replaced(other)) => Some(record.place_of(other)),
-        Some(Rotation::Asked(_)) | None => None,
-    };
-    super::with_stores(context, |stores| {
-        for place in other.iter().chain([&record.place()]) {
-            stores.remove(place).map_err(|no| no.problem(place))?;
-        }
-        Ok::<_, Problem>(())
-    })?;
+    super::with_stores(context, |stores| super::forget(stores, record.places()))?;
     Record::forget(&context.paths, profile).map_err(|e| crate::commands::own_file(&e))?;
     super::look_again(context)?;
     say(format!("removed {id} from {}; at AWS the key stays valid", record.store));
