@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use awsrole_core::access_keys::{NoSecret, Place};
 use awsrole_core::files::{FileError, read_own, write_private};
-use awsrole_core::lock;
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use scryptenc::{Decryptor, Encryptor};
@@ -51,10 +49,9 @@ impl FileStore {
         keys.0.get(&place.profile).and_then(|keys| keys.get(&place.access_key_id)).cloned().ok_or(NoSecret::Missing)
     }
 
-    /// Changes what is in the file. Others who do the same wait.
+    /// Changes what is in the file. No two do it at a time: who changes stores holds the lock of all of them
+    /// ([`awsrole_core::access_keys::lock`]).
     pub(crate) fn change(&self, stores: &Stores<'_>, change: impl FnOnce(&mut Keys)) -> Result<(), NoSecret> {
-        let lock = lock::take(&self.path.with_extension("lock"), Duration::MAX);
-        let _lock = lock.map_err(|e| self.unusable(&e))?;
         let (mut keys, passphrase) = match self.read()? {
             Some(bytes) => stores.opened(false, &|_| (), |passphrase| self.decrypted(&bytes, passphrase))?,
             None => stores.opened(true, &|_| (), |_| Ok(Keys::default()))?,
