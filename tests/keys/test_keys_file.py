@@ -6,9 +6,11 @@ import json
 import shutil
 import subprocess
 
+import pexpect
 import pytest
 from desk import CREDENTIALS, KEY, NEW, OPEN, PASSPHRASE, SECRET, WITHOUT
 
+from support.local_sts import binary
 from support.terminal import need
 from support.world import ALICE, BYSTANDER, DEPLOY
 
@@ -103,8 +105,6 @@ def test_add_reads_stdin(desk, text):
     desk.write("input", text)
     # The passphrase still comes from the terminal.
     desk.write("run", f'exec "$1" keys add jump --stdin < {desk.home}/input\n')
-    from support.local_sts import binary
-    import pexpect
     child = pexpect.spawn("/bin/sh", [str(desk.home / "run"), "awsrole"], env=desk.environment(
         PATH=f"{binary('awsrole').parent}:/usr/bin:/bin"), encoding="utf-8", timeout=60, cwd=str(desk.home))
     for question, answer in NEW:
@@ -128,6 +128,21 @@ def test_passphrases(desk):
     assert wrong.code == 4 and "that isn't the passphrase of the file of keys" in wrong.err
     # It isn't remembered as a failure.
     assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0
+
+
+def test_others_are_told_that_the_passphrase_is_asked_for(desk):
+    desk.import_keys()
+    shop = desk.project("shop", DEPLOY, allow=True)
+    child = pexpect.spawn(str(binary("awsrole")), ["exec", "--", "true"], cwd=str(shop), timeout=60,
+                          env=desk.environment(PWD=str(shop)), encoding="utf-8", echo=False)
+    child.expect_exact(OPEN[0])
+    told = desk.awsrole("exec", "--", "true", cwd=shop)
+    assert told.code == 4 and "the passphrase of the file of keys is being asked for in " in told.err, told
+    assert f"(process {child.pid})" in told.err and "MFA" not in told.err
+    child.send(OPEN[1] + "\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
 
 
 def test_a_secret_in_the_ids_place_is_not_listed(desk):

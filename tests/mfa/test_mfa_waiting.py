@@ -94,6 +94,19 @@ def test_a_program_gives_none(scene, program, part):
     assert tty.key() == CLOSED and scene.sts.calls() == []
 
 
+def test_others_are_told_that_a_program_is_awaited(scene, by_program):
+    scene.write("authenticator", f"#!/bin/sh\ntouch {by_program}\nuntil [ -e {scene.home}/code ]; do sleep 0.05; done\ncat {scene.home}/code\n")
+    shop = scene.shop()
+    first, other = scene.terminal("bash"), scene.terminal("bash")
+    first.type(f"cd {shop}")
+    wait_for(by_program.exists)
+    said = other.run(f"cd {shop}")
+    assert "the MFA code is being got from mfa_process (process " in said and "asked for" not in said
+    scene.write("code.new", scene.code()).rename(scene.home / "code")
+    first.wait()
+    assert first.key().startswith("ASIA")
+
+
 def test_a_program_that_never_ends(scene):
     scene.write(".config/awsrole/config.toml", "mfa_process = 'echo 123456; sleep 600'\n[limits]\nprocess = '1s'\n")
     tty = scene.terminal("bash")

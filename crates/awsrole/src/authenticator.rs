@@ -46,7 +46,7 @@ impl Authenticator for Person<'_> {
         let settings = UserConfig::load(self.context).unwrap_or_default();
         let me = std::process::id();
         if let Some(command) = &settings.mfa_process {
-            begin(&format!("mfa_process (process {me})"));
+            begin(&format!("the MFA code is being got from mfa_process (process {me})"));
             wait_for_a_fresh_step(question)?;
             let limit = settings.limits.process.unwrap_or(Limits::default().process);
             let device = ("AWSROLE_MFA_SERIAL", question.serial.as_str());
@@ -55,7 +55,7 @@ impl Authenticator for Person<'_> {
                 .map_err(|_| NoCode::Process("printed something else than six digits".to_owned()));
         }
         let terminal = Terminal::open().map_err(no_code)?;
-        begin(&here());
+        begin(&format!("the MFA code is being asked for in {}", here()));
         say(format!("{} needs an MFA code", question.purpose));
         wait_for_a_fresh_step(question)?;
         let digits =
@@ -66,7 +66,7 @@ impl Authenticator for Person<'_> {
 
 impl Passphrases for Person<'_> {
     fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret> {
-        self.dialog(begin)?;
+        self.begin(begin, "the passphrase of the file of keys is being asked for in")?;
         let no_secret = |why| match why {
             NoAnswer::NoTerminal => NoSecret::NoTerminal,
             NoAnswer::Cancelled => NoSecret::Cancelled,
@@ -86,10 +86,16 @@ impl Passphrases for Person<'_> {
     }
 
     fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), NoSecret> {
+        self.begin(begin, "the store of keys is asking to be unlocked, because of a command in")
+    }
+}
+
+impl Person<'_> {
+    fn begin(&self, begin: &dyn Fn(&str), what: &str) -> Result<(), NoSecret> {
         if !self.may_ask {
             return Err(NoSecret::NotNow);
         }
-        begin(&here());
+        begin(&format!("{what} {}", here()));
         Ok(())
     }
 }

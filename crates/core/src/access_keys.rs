@@ -216,7 +216,7 @@ fn path(paths: &Paths, profile: &str) -> PathBuf {
 /// Opens stores. A trait because here the outside answers, and a person may have to.
 pub trait KeyStores {
     /// The secret of a key. A person is asked for a passphrase, or the system shows its own dialog, only if `ask`
-    /// is set; `begin` is called just before, with the place, so that others who wait for the same can be told.
+    /// is set; `begin` is called just before, with what is asked for and where, so that others who wait can be told.
     fn secret(&self, place: &Place, ask: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret>;
 }
 

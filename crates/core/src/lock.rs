@@ -15,10 +15,10 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Tells those who wait that a person is being asked, and where; an empty text takes it back.
-    pub fn announce(&self, place: &str) {
+    /// Tells those who wait what a person is being asked for, and where, as a whole phrase; an empty text takes it back.
+    pub fn announce(&self, phrase: &str) {
         // What can't be told costs others a wait, nothing more.
-        let _ = self.file.set_len(0).and_then(|()| self.file.write_all_at(place.as_bytes(), 0));
+        let _ = self.file.set_len(0).and_then(|()| self.file.write_all_at(phrase.as_bytes(), 0));
     }
 }
 
@@ -28,8 +28,8 @@ pub enum LockError {
     /// The file can't be used.
     #[error(transparent)]
     File(FileError),
-    /// Somebody else has it, and is waiting for a person.
-    #[error("another process holds it and waits in {0}")]
+    /// Somebody else has it, and is waiting for a person: what they announced.
+    #[error("another process holds it: {0}")]
     Asking(String),
     /// Somebody else has had it for too long.
     #[error("another process holds it")]
@@ -60,7 +60,7 @@ pub fn take(path: &Path, patience: Duration) -> Result<Lock, LockError> {
                 return Ok(lock);
             }
             Err(TryLockError::WouldBlock) => match fs::read_to_string(path) {
-                Ok(place) if !place.is_empty() => return Err(LockError::Asking(place)),
+                Ok(phrase) if !phrase.is_empty() => return Err(LockError::Asking(phrase)),
                 _ if waited >= patience => return Err(LockError::Busy),
                 _ => std::thread::sleep(pause),
             },

@@ -42,8 +42,8 @@ pub struct Question<'a> {
 
 /// Answers with a code. A trait because a person answers.
 pub trait Authenticator {
-    /// Asks for a code. `begin` is called just before a question is put to a person, with the place
-    /// where it is put, so that others who wait for the same can be told.
+    /// Asks for a code. `begin` is called just before a question is put to a person, with what is
+    /// asked for and where, so that others who wait for the same can be told.
     fn code(&self, question: &Question<'_>, begin: &dyn Fn(&str)) -> Result<Code, NoCode>;
 }
 

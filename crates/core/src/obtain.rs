@@ -321,7 +321,7 @@ impl<'a> Walk<'a> {
             return Ok(credentials.clone());
         }
         let ask = self.wish.patience == Patience::Asked;
-        let secret = self.outside.keys.secret(place, ask, &|place| self.announce(place));
+        let secret = self.outside.keys.secret(place, ask, &|phrase| self.announce(phrase));
         let secret = secret.map_err(|no| match no.depends_on_the_person() {
             true => Failed::once(no.problem(place)),
             false => Failed::remembered(no.problem(place), FailureKind::Transient),
@@ -330,10 +330,10 @@ impl<'a> Walk<'a> {
         Ok(self.stored.get_or_init(|| StaticKeys::long_term(place, secret).credentials()).clone())
     }
 
-    /// Tells those who wait for the same where a person is being asked; nothing: nowhere any more.
-    fn announce(&self, place: &str) {
+    /// Tells those who wait for the same what a person is being asked for; nothing: for nothing any more.
+    fn announce(&self, phrase: &str) {
         for lock in self.locks.borrow().iter() {
-            lock.announce(place);
+            lock.announce(phrase);
         }
     }
 
@@ -364,7 +364,7 @@ impl<'a> Walk<'a> {
         let title = self.plan.title();
         Failed::once(match error {
             LockError::File(error) => return Failed::here(&error),
-            LockError::Asking(place) => Problem::new(format!("the MFA code for {title} is being asked for in {place}"))
+            LockError::Asking(phrase) => Problem::new(format!("{title} has to wait: {phrase}"))
                 .hint("answer there; this shell follows at its next prompt"),
             LockError::Busy => {
                 let seconds = LOCK_PATIENCE.as_secs();

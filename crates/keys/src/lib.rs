@@ -20,7 +20,7 @@ use crate::file::FileStore;
 /// Gives the passphrase of the file of keys. A trait because a person answers.
 pub trait Passphrases {
     /// Asks for the passphrase, or with `new` for one that shall be in force from now on. `begin` is called just
-    /// before, with the place where a person is asked.
+    /// before, with what a person is asked for and where.
     fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret>;
 
     /// Whether a store may show its own dialog. It is called just before.

@@ -78,7 +78,7 @@ impl Walk<'_> {
             (None, _) => format!("a session of {}", self.plan.source),
         };
         let question = Question { serial, purpose, used_step: self.cache.device(serial).used_step };
-        let code = self.outside.authenticator.code(&question, &|place| self.announce(place));
+        let code = self.outside.authenticator.code(&question, &|phrase| self.announce(phrase));
         let code = code.map_err(|no| Failed::once(no.problem(&title)))?;
         self.announce("");
         self.asked.replace(true);
