@@ -103,7 +103,25 @@ def test_a_users_sessions(desk):
         boto3.client("sts", endpoint_url=desk.sts.url, region_name="us-east-1", aws_access_key_id=held["AWS_ACCESS_KEY_ID"],
                      aws_secret_access_key=held["AWS_SECRET_ACCESS_KEY"], aws_session_token=held["AWS_SESSION_TOKEN"]
                      ).assume_role(RoleArn=f"arn:aws:iam::{HERE}:role/Build", RoleSessionName="s1")
-    assert desk.awsrole("revoke", "--user", "alice", "--apply", "--profile", "homeadmin").code == 0
+
+
+@pytest.mark.parametrize("name", ["alice", f"arn:aws:iam::{HERE}:user/alice"])
+@pytest.mark.parametrize("pin", ["", f'account_id = "{HERE}"\n'], ids=["unpinned", "pinned"])
+def test_a_user_by_name_is_forgotten_from_anywhere(desk, name, pin):
+    """With a pin the cache knows whose the session is; without, it may be hers."""
+    folder = desk.project("me", f'profile = "jump"\n{pin}', allow=True)
+    desk.exec_env(folder)
+    desk.exec_env(desk.shop)
+    result = desk.awsrole("revoke", "--user", name, "--apply", "--profile", "homeadmin")
+    assert result.code == 0 and f"user alice in account {HERE}" in result.err, result.err
+    assert "forgot 1 cached session;" in result.err
+    assert "logged out" in desk.awsrole("credential-process", cwd=folder).err
+    assert desk.awsrole("credential-process", cwd=desk.shop).code == 0, "a role's session is no user's"
+    # Another user's are left alone, where the cache knows that they are.
+    assert desk.awsrole("refresh", cwd=folder).code == 0
+    desk.exec_env(folder)
+    other = desk.awsrole("revoke", "--user", "bystander", "--apply", "--profile", "homeadmin")
+    assert other.code == 0 and f"forgot {0 if pin else 1} cached session" in other.err, other.err
 
 
 def test_what_is_refused(desk):

@@ -45,6 +45,8 @@ pub struct Entry {
     pub credentials: Credentials,
     /// Set by `awsrole refresh`: good as long as nothing newer can be had.
     pub stale: bool,
+    /// They are a session of a user, from GetSessionToken, whose answer doesn't say of which.
+    pub of_user: bool,
 }
 
 impl Entry {
@@ -104,6 +106,8 @@ struct Written<'a> {
     expiration: u64,
     arn: Option<&'a str>,
     stale: bool,
+    #[serde(default)]
+    of_user: bool,
 }
 
 impl Cache {
@@ -142,13 +146,17 @@ impl Cache {
         };
         let whole = !(written.access_key_id.is_empty() || written.secret_access_key.is_empty());
         let ours = written.version == 1 && whole && !written.session_token.is_empty();
-        (ours && credentials.remaining(now) > Duration::ZERO).then_some(Entry { credentials, stale: written.stale })
+        (ours && credentials.remaining(now) > Duration::ZERO).then_some(Entry {
+            credentials,
+            stale: written.stale,
+            of_user: written.of_user,
+        })
     }
 
     /// Stores credentials; a remembered failure is forgotten. Credentials without an expiration or
-    /// a token aren't stored.
-    pub fn store(&self, key: &str, credentials: &Credentials) -> Result<(), FileError> {
-        self.write(key, credentials, false)?;
+    /// a token aren't stored. `of_user` says that they came from GetSessionToken.
+    pub fn store(&self, key: &str, credentials: &Credentials, of_user: bool) -> Result<(), FileError> {
+        self.write(key, credentials, false, of_user)?;
         files::sweep(&self.dir, credentials.issued.checked_sub(UNFINISHED_FOR).unwrap_or(UNIX_EPOCH));
         files::remove(&self.path(key, "failure"))
     }
@@ -158,7 +166,7 @@ impl Cache {
     pub fn mark_stale(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
         files::remove(&self.path(key, "failure"))?;
         match self.load(key, now) {
-            Some(entry) => self.write(key, &entry.credentials, true),
+            Some(entry) => self.write(key, &entry.credentials, true, entry.of_user),
             None => Ok(()),
         }
     }
@@ -171,8 +179,8 @@ impl Cache {
         self.remember(key, now, FailureKind::LoggedOut, &problem)
     }
 
-    /// Logs out of the entries whose ARN is one of those that are meant. Returns how many there were.
-    pub fn log_out_where(&self, now: SystemTime, meant: impl Fn(&str) -> bool) -> Result<usize, FileError> {
+    /// Logs out of the entries that are meant. Returns how many there were.
+    pub fn log_out_where(&self, now: SystemTime, meant: impl Fn(&Entry) -> bool) -> Result<usize, FileError> {
         let mut count = 0;
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let path = entry.path();
@@ -180,7 +188,7 @@ impl Cache {
                 continue;
             };
             let key = key.to_string_lossy();
-            if self.load(&key, now).is_some_and(|entry| entry.credentials.arn.as_deref().is_some_and(&meant)) {
+            if self.load(&key, now).is_some_and(|entry| meant(&entry)) {
                 self.log_out(&key, now)?;
                 count += 1;
             }
@@ -263,7 +271,7 @@ impl Cache {
         self.path(&hex(&[serial.as_str().as_bytes()]), "mfa")
     }
 
-    fn write(&self, key: &str, credentials: &Credentials, stale: bool) -> Result<(), FileError> {
+    fn write(&self, key: &str, credentials: &Credentials, stale: bool, of_user: bool) -> Result<(), FileError> {
         let (Some(token), Some(expiration)) = (&credentials.session_token, credentials.expiration) else {
             return Ok(());
         };
@@ -276,6 +284,7 @@ impl Cache {
             expiration: seconds(expiration),
             arn: credentials.arn.as_deref(),
             stale,
+            of_user,
         };
         let bytes = Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default());
         let (path, name) = self.session(key);
@@ -317,7 +326,7 @@ mod tests {
     fn what_is_stored_is_found_until_it_expires() {
         let home = tempfile::tempdir().unwrap();
         let cache = in_dir(&home.path().join("cache"), Wanted::Auto);
-        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        cache.store("k", &credentials(at(1000), 900), false).unwrap();
         let entry = cache.load("k", at(1000)).unwrap();
         assert!(entry.credentials == credentials(at(1000), 900));
         assert!(!entry.is_due(at(1719)));
@@ -333,14 +342,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let cache = in_dir(home.path(), Wanted::Auto);
         let path = home.path().join("k.session");
-        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        cache.store("k", &credentials(at(1000), 900), false).unwrap();
         let whole = fs::read(&path).unwrap();
         for broken in [&b""[..], b"{", b"\xff", &whole[..whole.len() / 2], b"{\"version\":1}"] {
             files::write_private(&path, broken).unwrap();
             assert!(cache.load("k", at(1000)).is_none());
         }
         let cache = in_dir(home.path(), Wanted::None);
-        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        cache.store("k", &credentials(at(1000), 900), false).unwrap();
         let whole = fs::read(&path).unwrap();
         let huge = String::from_utf8(whole).unwrap().replace("1900", "18446744073709551615");
         files::write_private(&path, huge.as_bytes()).unwrap();
@@ -365,7 +374,7 @@ mod tests {
             );
             assert!(cache.failure("k", at(1005), Patience::Asked).is_none());
         }
-        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        cache.store("k", &credentials(at(1000), 900), false).unwrap();
         assert!(cache.failure("k", at(1001), Patience::Passing).is_none());
     }
 
@@ -373,7 +382,7 @@ mod tests {
     fn refresh_keeps_the_old_ones_and_logout_does_not() {
         let home = tempfile::tempdir().unwrap();
         let cache = in_dir(home.path(), Wanted::Auto);
-        cache.store("k", &credentials(at(1000), 900)).unwrap();
+        cache.store("k", &credentials(at(1000), 900), false).unwrap();
         cache.mark_stale("k", at(1001)).unwrap();
         assert!(cache.load("k", at(1002)).unwrap().is_due(at(1002)));
         assert_eq!(cache.log_out_of_all(at(1003)).unwrap(), 1);

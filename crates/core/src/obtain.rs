@@ -11,7 +11,7 @@ use crate::files::FileError;
 use crate::lock::{Lock, LockError};
 use crate::mfa::Authenticator;
 use crate::pin;
-use crate::plan::RolePlan;
+use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::source::{Source, Sources, StaticKeys};
 use crate::sts::Sts;
@@ -311,7 +311,8 @@ impl<'a> Walk<'a> {
             return Err(Failed::once(failure.problem));
         }
         // A cache that can't be written costs a call at the next command, not the role.
-        let _ = self.cache.store(key, &credentials);
+        let step = count.checked_sub(1).map(|index| &self.plan.steps[index]);
+        let _ = self.cache.store(key, &credentials, matches!(step, Some(Step::SessionToken(_))));
         Ok(credentials)
     }
 

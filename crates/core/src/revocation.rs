@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::arn::{AccountId, RoleArn};
+use crate::cache::Entry;
 use crate::credentials::rfc3339;
 use crate::problem::Problem;
 
@@ -89,6 +90,25 @@ impl Principal {
         }
     }
 
+    /// The same in an account: that of a bare name is told by who puts the policy.
+    #[must_use]
+    pub fn within(self, own: Option<AccountId>) -> Self {
+        match self {
+            Self::User { account: None, name } => Self::User { account: own, name },
+            known => known,
+        }
+    }
+
+    /// Whether a cached entry may be a session of this one. A user's from GetSessionToken says of no user that it is
+    /// theirs, so it may be anybody's.
+    #[must_use]
+    pub fn may_be_of(&self, entry: &Entry) -> bool {
+        match entry.credentials.arn.as_deref() {
+            Some(arn) => self.is_of(arn),
+            None => entry.of_user && matches!(self, Self::User { .. }),
+        }
+    }
+
     /// Whether an ARN that STS returned with credentials says that they are a session of this one.
     #[must_use]
     pub fn is_of(&self, arn: &str) -> bool {
@@ -157,6 +177,30 @@ mod tests {
         assert_eq!(Principal::user("alice").unwrap().account(), None);
         for wrong in ["arn:aws:iam::111111111111:role/x", "arn:aws:iam::1:user/x", "", "a b"] {
             assert!(Principal::user(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_users_sessions_are_found_by_name_and_account_or_not_told_apart() {
+        let account = AccountId::parse("111111111111").unwrap();
+        let alice = Principal::user("alice").unwrap().within(Some(account.clone()));
+        assert_eq!(alice.account(), Some(&account));
+        let other = Principal::user("arn:aws:iam::222222222222:user/alice").unwrap().within(Some(account));
+        let role = Principal::Role(RoleArn::parse("arn:aws:iam::111111111111:role/Deploy").unwrap());
+        let entry = |arn: Option<&str>, of_user| {
+            let mut credentials = crate::credentials::tests::credentials(UNIX_EPOCH, 900);
+            credentials.arn = arn.map(str::to_owned);
+            Entry { credentials, stale: false, of_user }
+        };
+        for (entry, expected) in [
+            (entry(Some("arn:aws:iam::111111111111:user/team/alice"), true), [true, false, false]),
+            (entry(Some("arn:aws:iam::111111111111:user/bob"), true), [false; 3]),
+            (entry(Some("arn:aws:iam::222222222222:user/alice"), true), [false, true, false]),
+            (entry(None, true), [true, true, false]),
+            (entry(None, false), [false; 3]),
+        ] {
+            let found = [&alice, &other, &role].map(|principal| principal.may_be_of(&entry));
+            assert_eq!(found, expected, "{:?}", entry.credentials.arn);
         }
     }
 

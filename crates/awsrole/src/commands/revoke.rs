@@ -126,6 +126,7 @@ fn apply(principal: &Principal, plan: Option<&RolePlan>, admin: &str, context: &
         put.map_err(|error| refused(admin, principal, error))?;
         Ok::<_, Failure>((account, before))
     })?;
+    let meant = principal.clone().within(account.clone());
     let account = account.map(|account| format!(" in account {account}")).unwrap_or_default();
     let time = awsrole_core::credentials::rfc3339(before);
     say(format!(
@@ -133,18 +134,19 @@ fn apply(principal: &Principal, plan: Option<&RolePlan>, admin: &str, context: &
         principal.shown()
     ));
     say(LEFT);
-    forget(principal, plan, &cache, context)?;
+    forget(&meant, plan, &cache, context)?;
     Ok(Outcome::Done)
 }
 
 /// Forgets what is cached of the revoked sessions, as `logout` does.
 fn forget(principal: &Principal, plan: Option<&RolePlan>, cache: &Cache, context: &Context) -> Result<(), Problem> {
-    let mut count = cache.log_out_where(context.now, |arn| principal.is_of(arn)).map_err(|e| super::own_file(&e))?;
-    // A user's session doesn't say whose it is.
+    let mut count = 0;
+    // What a source gave doesn't say whose it is; of this directory's it was found out.
     if let (Principal::User { .. }, Some(plan)) = (principal, plan) {
         cache.log_out(&plan.cache_key(plan.steps.len()), context.now).map_err(|e| super::own_file(&e))?;
         count += 1;
     }
+    count += cache.log_out_where(context.now, |entry| principal.may_be_of(entry)).map_err(|e| super::own_file(&e))?;
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
     say(format!(
         "forgot {count} cached {}; `awsrole refresh` gets a new one, which the policy doesn't touch",
