@@ -216,6 +216,19 @@ class TestTrustRule:
         assert result.code != 0 and "[[trust]]" in result.err and HERE in result.err
         assert world.sts.calls() == []
 
+    def test_says_nothing_of_another_account_on_the_way(self, world, rule):
+        way = (f'default_role = "last"\n[role.first]\n{BUILD}[role.last]\n'
+               f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_role = "first"\n')
+        folder = self.private(world, "acme/way", way)
+        result = world.awsrole("exec", "--", "true", cwd=folder)
+        assert result.code != 0 and f"your [[trust]] rule isn't for account {HERE}" in result.err, result
+        assert f"arn:aws:iam::{HERE}:role/Build is on the way to the role" in result.err
+        assert world.sts.calls() == []
+        # Once the content was allowed, it is asked for.
+        world.allow(folder)
+        world.awsrole("exec", "--", "true", cwd=folder)
+        assert [call["role_arn"] for call in world.assumed()][0].endswith("role/Build")
+
     def test_needs_an_account_in_the_file(self, world, rule):
         folder = self.private(world, "acme/session", 'profile = "jump"\n')
         result = world.awsrole("exec", "--", "true", cwd=folder)

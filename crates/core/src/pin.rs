@@ -3,11 +3,11 @@
 use crate::arn::AccountId;
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::plan::RolePlan;
+use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 
-/// Checks the role ARN's account against the pin, and against the accounts for which a rule trusts
-/// the file, before anything is asked.
+/// Checks the role ARN's account against the pin, and that of each role on the way against the accounts for
+/// which a rule trusts the file, before anything is asked.
 pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Result<(), Problem> {
     let account = plan.account();
     if let (Some(pin), Some(account)) = (&plan.pin, &account)
@@ -20,17 +20,23 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
         .because(format!("the role is {}", plan.role_arn().map_or(plan.title(), ToString::to_string)))
         .hint("the pin or the role is wrong; nothing was asked of AWS and nothing is exported"));
     }
-    match (only, account.as_ref().or(plan.pin.as_ref())) {
-        (Some(_), None) => {
-            Err(Problem::new(format!("{} names no account, so no rule can trust it", config.file.display()))
-                .hint("pin the account with `account_id`, or approve the file with `awsrole allow`"))
-        }
-        (Some(only), Some(account)) if !only.contains(account) => {
-            Err(Problem::new(format!("{}: your [[trust]] rule isn't for account {account}", config.file.display()))
-                .hint("add the account to the rule in your config.toml, or approve the file with `awsrole allow`"))
-        }
-        _ => Ok(()),
-    }
+    let Some(only) = only else { return Ok(()) };
+    let Some(account) = account.as_ref().or(plan.pin.as_ref()) else {
+        return Err(Problem::new(format!("{} names no account, so no rule can trust it", config.file.display()))
+            .hint("pin the account with `account_id`, or approve the file with `awsrole allow`"));
+    };
+    // A call is made for each of them, not for the last alone.
+    let on_the_way = plan.steps.iter().filter_map(|step| match step {
+        Step::AssumeRole(role) => Some((role.role_arn.account(), Some(&role.role_arn))),
+        Step::SessionToken(_) => None,
+    });
+    let Some((account, role)) = [(account, None)].into_iter().chain(on_the_way).find(|(one, _)| !only.contains(one))
+    else {
+        return Ok(());
+    };
+    let problem = Problem::new(format!("{}: your [[trust]] rule isn't for account {account}", config.file.display()))
+        .hint("add the account to the rule in your config.toml, or approve the file with `awsrole allow`");
+    Err(role.into_iter().fold(problem, |problem, role| problem.because(format!("{role} is on the way to the role"))))
 }
 
 /// Checks what came back against the pin; without a pin, a role's credentials must still belong to
