@@ -122,7 +122,7 @@ def test_what_wants_to_be_confirmed(chain, shell):
     folder = chain.project("shop", FILE.replace('"near"', '"other"', 1), allow=True)
     tty = chain.terminal(shell, env=chain.env)
     said = tty.run(f"cd {folder}")
-    assert "role other wants to be confirmed" in said and "`awsrole use other` enters it" in said
+    assert "role other is entered by its name alone" in said and "`awsrole use other` enters it" in said
     assert tty.key() == CLOSED and chain.sts.calls() == []
     assert "awsrole:" not in tty.run("")
     assert f"other in {THERE}" in tty.run("awsrole use other")

@@ -212,15 +212,15 @@ fn enter(
     })
 }
 
-/// Checks that a role that wants to be confirmed was asked for by its name.
+/// Checks that a role with `confirm` was asked for by its name.
 pub fn confirmed(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
     let (name, keys) = allowed.config().select(role)?;
     match name {
         _ if keys.confirm != Some(true) || role.is_some() => Ok(()),
-        Some(name) => Err(Problem::new(format!("role {name} wants to be confirmed"))
+        Some(name) => Err(Problem::new(format!("role {name} is entered by its name alone"))
             .hint(format!("`awsrole use {name}` enters it, and `awsrole exec --role {name}`"))),
         None => Err(Problem::new(format!(
-            "{}: a role that wants to be confirmed needs a name",
+            "{}: a role that is entered by its name alone needs one",
             allowed.config().origin(None, "confirm")
         ))
         .hint("put its keys into a table [role.NAME]: `awsrole use NAME` enters it")),
