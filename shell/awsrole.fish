@@ -53,9 +53,12 @@ end
 
 # The nearest files named .awsrole.toml from here upward, as many as asked for, and for each of them a view: its path and
 # content. Contents are compared, not times: two edits within one tick of the clock are two edits. Any kind of file counts,
-# the binary explains a directory or a link to nowhere; but a FIFO is never opened. What a view begins with tells these
-# cases apart.
+# the binary explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only as far as the
+# binary would. What a view begins with tells these cases, and a NUL, apart: `read` stops there as at the end, so a second
+# one looks what is left; if nothing is, a NUL may be the last. (With `-n` it would drop bytes that aren't UTF-8, and take
+# one at a time.)
 function __awsrole_look -a wanted
+    set -l fish_read_limit 16384
     test "$PWD" = "$__awsrole_at"; or __awsrole_candidates
     set -g __awsrole_files
     set -g __awsrole_views
@@ -68,8 +71,14 @@ function __awsrole_look -a wanted
             else if not test -r $file
                 set -a __awsrole_views "unreadable=$file"
             else
-                read -z -l content <$file
-                set -a __awsrole_views "$file=$content"
+                begin
+                    read -z -l content
+                    set -l ended $status
+                    read -z -l rest
+                    set -a ended $status
+                    test "$ended" = '0 1'; and string match -rq '\x00' <$file; and set -a ended nul
+                    set -a __awsrole_views "$ended=$file=$content"
+                end <$file
             end
             set -q __awsrole_files[$wanted]; and break
         end
@@ -97,13 +106,21 @@ end
 # Is all that the last decision rests on as it was? Then it stands: this is what most prompts cost. Everything is looked
 # at anew, and in doubt the answer is no. What was seen stands in one list.
 function __awsrole_unchanged
+    set -l fish_read_limit 16384
     __awsrole_look_around
     builtin contains -- $__awsrole_around $__awsrole_seen; or return
     test $__awsrole_appeared; and return 1
     for file in $__awsrole_present
         test -f $file -a -r $file; or return
-        read -z -l content <$file
-        builtin contains -- "$file=$content" $__awsrole_seen; or return
+        begin
+            read -z -l content
+            set -l ended $status
+            read -z -l rest
+            set -a ended $status
+            test "$ended" = '0 1'; and string match -rq '\x00' <$file; and set -a ended nul
+            builtin contains -- "$ended=$file=$content" $__awsrole_seen
+        end <$file
+        or return
     end
     if set -q __awsrole_present[1]
         set -l line ''

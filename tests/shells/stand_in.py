@@ -13,7 +13,7 @@ The nearest `.awsrole.toml` says what to answer:
                             deaf: doesn't hear Ctrl-C while it sleeps
     chose = "prod"          the role that a nested shell takes over
     ask = true              writes to the log whether it could ask a question on the terminal
-Each start is a line of JSON in `starts` beside the program.
+A file that isn't TOML closes the shell. Each start is a line of JSON in `starts` beside the program.
 """
 
 import json
@@ -57,7 +57,10 @@ def main():
     options, files = sys.argv[4 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
     recipe = {}
     if files and os.path.isfile(files[0]):
-        recipe = tomllib.loads(Path(files[0]).read_text())
+        try:
+            recipe = tomllib.loads(Path(files[0]).read_text())
+        except ValueError:
+            recipe = {"state": "closed"}
     fault = recipe.get("fault")
     if fault == "deaf":
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -106,6 +106,28 @@ def test_a_change_of_the_file(inside, project, stand_in, change):
     assert len(stand_in.starts()) == 2
 
 
+@pytest.mark.parametrize("more", [b"\0", b"\0\0", b"\0more", b"\n\0\n", b"\xff", b" "], ids=str)
+def test_any_byte_at_the_end_is_a_change(inside, project, stand_in, more):
+    """With most of them it is no text any more."""
+    with (project / ".awsrole.toml").open("ab") as file:
+        file.write(more)
+    inside.run("")
+    assert key(inside) == ("ASIADEV" if more == b" " else "awsrole-no-role")
+    assert takes_the_short_way(inside) and len(stand_in.starts()) == 2
+
+
+def test_a_huge_file_is_read_as_far_as_the_binary_would(inside, project, stand_in):
+    for starts, more in ((2, b"#" * 20_000), (2, b"more"), (2, b"\0")):
+        with (project / ".awsrole.toml").open("ab") as file:
+            file.write(more)
+        inside.run("")
+        assert takes_the_short_way(inside) and len(stand_in.starts()) == starts, more[:4]
+    # What no binary would read isn't kept either.
+    os.truncate(project / ".awsrole.toml", 1 << 40)
+    inside.run("")
+    assert takes_the_short_way(inside) and len(stand_in.starts()) == 2
+
+
 def test_deleted_and_there_again(inside, project, stand_in):
     file = project / ".awsrole.toml"
     file.unlink()
