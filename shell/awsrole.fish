@@ -544,7 +544,7 @@ function __awsrole_command
             set -l chosen $argv[2]
             if not set -q argv[2]
                 set chosen ($__awsrole_bin use | string collect); or return
-            else if string match -q -- '-?*' $chosen # an option, not a name
+            else if test -z "$chosen"; or string match -q -- '-?*' $chosen # an option or nothing, not a name
                 $__awsrole_bin $argv
                 return
             end

@@ -135,6 +135,17 @@ def test_what_wants_to_be_confirmed(chain, shell):
     assert tty.key() == CLOSED
 
 
+def test_an_empty_name_is_no_role_and_changes_nothing(tty, chain):
+    tty.run("awsrole use far")
+    calls = len(chain.callers())
+    assert "awsrole: an empty name is no role" in tty.run('awsrole use ""')
+    tty.run("cd .")
+    assert tty.variable("AWSROLE_ROLE") == "far" and len(chain.callers()) == calls
+    out = tty.file()
+    tty.run(f'awsrole use "" || echo refused > {out}' if tty.shell != "fish" else f'awsrole use ""; or echo refused > {out}')
+    assert out.exists()
+
+
 def choose(tty, answer):
     """Types `awsrole use`, answers, and returns the list that was shown and what was said after it."""
     tty.type("awsrole use")

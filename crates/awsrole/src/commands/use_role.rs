@@ -11,6 +11,11 @@ use crate::terminal::Terminal;
 
 /// Asks for a role on the terminal and prints its name for the hook.
 pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
+    if name == Some("") {
+        return Err(Problem::new("an empty name is no role")
+            .hint("`awsrole use -` goes back to the default role")
+            .into());
+    }
     if name.is_some() {
         return Err(super::needs_hook());
     }
