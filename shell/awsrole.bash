@@ -520,7 +520,9 @@ __awsrole_command() {
     1:on:) __awsrole_off='' __awsrole_state=new ;;
     1:use: | 2:use:[!-]* | 2:use:-)
       chosen=${2-}
-      if (($# == 1)); then chosen=$("$__awsrole_bin" use) || \builtin return; fi
+      # A slip of the fingers takes no role away.
+      if (($# == 1)); then chosen=$("$__awsrole_bin" use) || \builtin return
+      elif [[ $2 != - ]]; then "$__awsrole_bin" hook choose "$2" || \builtin return; fi
       __awsrole_look 1
       __awsrole_off='' __awsrole_state=new __awsrole_use=${chosen#-} __awsrole_use_in=${__awsrole_files[0]-}
       __awsrole_hook typed

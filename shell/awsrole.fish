@@ -547,6 +547,8 @@ function __awsrole_command
             else if test -z "$chosen"; or string match -q -- '-?*' $chosen # an option or nothing, not a name
                 $__awsrole_bin $argv
                 return
+            else if test "$chosen" != - # a slip of the fingers takes no role away
+                $__awsrole_bin hook choose $chosen; or return
             end
             __awsrole_look 1
             set -g __awsrole_off ''

@@ -48,6 +48,8 @@ def main():
         log()
         if sys.argv[1] in ("allow", "deny", "refresh", "logout"):
             (HERE / "generation").write_text(f"{time.time_ns()}\n")
+        if sys.argv[1:3] == ["hook", "choose"]:
+            sys.exit(sys.argv[3] == "refused")
         print("prod" if sys.argv[1:] == ["use"] else " ".join(["the command", *sys.argv[1:]]))
         sys.exit(int(sys.argv[2]) if sys.argv[1] == "exit" else 0)
 

@@ -110,12 +110,20 @@ def test_a_shell_within_a_closed_one_goes_on(refused, chain):
         assert (left.key(), left.variable("AWSROLE_CHOSEN")) == (None, None), leave
 
 
-def test_no_such_role(tty):
+def test_no_such_role(tty, chain):
+    """A slip of the fingers takes no role away."""
+    tty.run("awsrole use far")
     said = tty.run("awsrole use nobody")
-    assert "there is no [role.nobody]" in said and "the roles here are: far, near, other" in said
-    assert tty.key() == CLOSED
-    tty.run("awsrole use -")
-    assert tty.variable("AWSROLE_ROLE") == "near"
+    assert "there is no [role.nobody] in" in said and "the roles there are: far, near, other" in said
+    assert tty.variable("AWSROLE_ROLE") == "far"
+    tty.run("")
+    assert tty.variable("AWSROLE_ROLE") == "far"
+    tty.run("cd /")
+    assert "there is no .awsrole.toml in / or above" in tty.run("awsrole use far")
+    tty.run("awsrole off")
+    tty.run(f"cd {chain.home}/src/shop")
+    tty.run("awsrole use nobody")
+    assert tty.variable("AWSROLE_ROLE") is None, "still off"
 
 
 def test_what_wants_to_be_confirmed(chain, shell):
@@ -186,7 +194,8 @@ def test_from_a_list_nothing(tty, chain, answer, part):
 def test_no_list_without_roles(chain):
     folder = chain.project("plain", f'role_arn = "arn:aws:iam::{HERE}:role/Near"\nsource_profile = "jump"\n', allow=True)
     tty = chain.terminal("bash", folder, env=chain.env)
-    assert "has no [role.NAME] to choose from" in tty.run("awsrole use")
+    for command in ("awsrole use", "awsrole use Plain"):
+        assert "has no [role.NAME] to choose from" in tty.run(command)
     assert tty.variable("AWSROLE_ROLE") == "Near"
 
 

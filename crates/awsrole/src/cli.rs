@@ -297,6 +297,12 @@ pub(crate) enum Hook {
         #[arg(long)]
         start: bool,
     },
+    /// What the snippets call for `awsrole use NAME`: whether the directory's file has such a role
+    #[command(hide = true)]
+    Choose {
+        /// The [role.NAME]
+        name: String,
+    },
     /// What the snippets call when something changed: prints statements for the shell
     Export(HookExport),
 }

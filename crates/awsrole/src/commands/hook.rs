@@ -26,6 +26,7 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
             super::long_run::watch(process, &run, start, context);
             Ok(Outcome::Done)
         }
+        Hook::Choose { name } => super::use_role::check(&name, context),
         Hook::Renew { role, files } => renew(role.as_deref(), &files, context),
         Hook::Export(asked) => answer(asked, context),
     }

@@ -1,5 +1,6 @@
 //! `awsrole use` without the hook's help: the list to choose from. The hook's function carries the rest.
 
+use awsrole_core::config::Config;
 use awsrole_core::context::Context;
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::profiles::Profiles;
@@ -26,9 +27,7 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
     // A role without a name isn't chosen: `use -` goes back to it.
     let roles: Vec<_> = summaries.iter().filter_map(|role| Some((role.name.as_deref()?, &role.lines))).collect();
     if roles.is_empty() {
-        return Err(Problem::new(format!("{} has no [role.NAME] to choose from", context.shorten(&config.file)))
-            .hint("the directory's only role is entered on `cd`")
-            .into());
+        return Err(no_choice(config, context).into());
     }
     let names: Vec<&str> = roles.iter().map(|(name, _)| *name).collect();
     let terminal = Terminal::open().map_err(|_| {
@@ -51,4 +50,25 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
     };
     out(chosen)?;
     Ok(Outcome::Done)
+}
+
+/// Whether there is a role of that name to choose.
+pub(super) fn check(name: &str, context: &Context) -> Result<Outcome, Failure> {
+    let (_, allowed, _) = super::allowed(None, context)?;
+    let config = allowed.config();
+    let names: Vec<&str> = config.role_names().collect();
+    if names.is_empty() {
+        return Err(no_choice(config, context).into());
+    }
+    if !names.contains(&name) {
+        return Err(Problem::new(format!("there is no [role.{name}] in {}", context.shorten(&config.file)))
+            .hint(format!("the roles there are: {}", names.join(", ")))
+            .into());
+    }
+    Ok(Outcome::Done)
+}
+
+fn no_choice(config: &Config, context: &Context) -> Problem {
+    Problem::new(format!("{} has no [role.NAME] to choose from", context.shorten(&config.file)))
+        .hint("the directory's only role is entered on `cd`")
 }
