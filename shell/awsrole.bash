@@ -33,6 +33,13 @@ __awsrole_hidden_if_closed=(
   AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES AWSROLE_CHOSEN
 )
 
+# What commands and nested shells may know of what stood there before: no secret, and no half of a pair.
+__awsrole_open_if_closed=(
+  AWS_PROFILE AWS_DEFAULT_PROFILE AWS_ACCOUNT_ID AWS_EC2_METADATA_DISABLED AWS_CONTAINER_CREDENTIALS_RELATIVE_URI
+  AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN
+  AWS_ROLE_SESSION_NAME
+)
+
 # Sourced again, the shell must not forget its way back.
 if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_state=new     # new | outer | role | closed | hands-off
@@ -301,6 +308,12 @@ __awsrole_mind_changes() {
 # Nobody's credentials: with the variables merely unset, clients would fall back to [default] or to the instance's role.
 __awsrole_close() {
   \builtin local name
+  # (With an inherited `closed` that was never taken over, the parent's word for it stays.)
+  if [[ ${AWSROLE_STATE-} != closed ]]; then
+    for name in "${__awsrole_open_if_closed[@]}"; do
+      if [[ -n ${!name+x} && ${!name@a} == *x* ]]; then __awsrole_set "AWSROLE_PRIOR_$name" "${!name}"; fi
+    done
+  fi
   for name in "${__awsrole_hidden_if_closed[@]}"; do __awsrole_hide "$name"; done
   for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do __awsrole_set "$name" awsrole-no-role; done
   __awsrole_set AWS_EC2_METADATA_DISABLED true

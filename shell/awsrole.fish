@@ -25,6 +25,12 @@ set -g __awsrole_hidden_if_closed \
     AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN \
     AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES AWSROLE_CHOSEN
 
+# What commands and nested shells may know of what stood there before: no secret, and no half of a pair.
+set -g __awsrole_open_if_closed \
+    AWS_PROFILE AWS_DEFAULT_PROFILE AWS_ACCOUNT_ID AWS_EC2_METADATA_DISABLED AWS_CONTAINER_CREDENTIALS_RELATIVE_URI \
+    AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN \
+    AWS_ROLE_SESSION_NAME
+
 # Sourced again, the shell must not forget its way back.
 if not set -q __awsrole_state
     set -g __awsrole_state new # new | outer | role | closed | hands-off
@@ -337,6 +343,12 @@ end
 
 # Nobody's credentials: with the variables merely unset, clients would fall back to [default] or to the instance's role.
 function __awsrole_close
+    # (With an inherited `closed` that was never taken over, the parent's word for it stays.)
+    if test "$AWSROLE_STATE" != closed
+        for name in $__awsrole_open_if_closed
+            set -qx $name; and __awsrole_set AWSROLE_PRIOR_$name "$$name"
+        end
+    end
     for name in $__awsrole_hidden_if_closed
         __awsrole_hide $name
     end

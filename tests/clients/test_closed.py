@@ -1,5 +1,7 @@
 """In a directory whose role was refused every client acts as nobody, whatever it could fall back to."""
 
+import os
+
 import pytest
 from three_clients import CALLERS, ask, ask_in, everywhere, open_shell
 from support.local_sts import service_trust
@@ -135,6 +137,55 @@ def test_however_it_was_closed(world, shop, how):
         assert ask_in(terminal) == everywhere(None)
     finally:
         terminal.close()
+
+
+STAGING = {"AWS_PROFILE": "staging\n'\"=\udcff", "AWS_DEFAULT_PROFILE": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/x"}
+
+
+def aws(terminal):
+    """What awsrole deals with of a shell's environment, as text."""
+    return {name.decode(): os.fsdecode(value) for name, value in terminal.env().items() if name.startswith(b"AWS")}
+
+
+@pytest.mark.parametrize("inner", SHELLS)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_within_a_closed_one_gives_back_what_stood_outside(world, shop, shell, inner):
+    (shop / ".awsrole.toml").write_text("# edited\n")
+    terminals = [open_shell(world, shell, **live(world), **STAGING, AWS_SESSION_TOKEN="canary-of-a-token")]
+    try:
+        before = aws(terminals[0])
+        terminals[0].run(f"cd {shop}")
+        inherited = aws(terminals[0])
+        assert inherited["AWSROLE_STATE"] == "closed" and "canary" not in str(inherited)
+        terminals.append(open_shell(world, inner, **inherited))
+        del before["AWS_SESSION_TOKEN"]
+        assert aws(terminals[1]) == before
+        terminals[1].run(f"cd {shop}")
+        assert aws(terminals[1]) == inherited
+        terminals[1].run("cd ~")
+        assert aws(terminals[1]) == before
+        # Somebody who chose another profile for the nested shell has that one.
+        terminals.append(open_shell(world, inner, **inherited | {"AWS_PROFILE": "mine"}))
+        del before["AWS_DEFAULT_PROFILE"]
+        assert aws(terminals[2]) == before | {"AWS_PROFILE": "mine"}
+    finally:
+        for terminal in terminals:
+            terminal.close()
+
+
+def test_no_client_is_the_default_outside_of_a_shell_within_a_closed_one(world, closed):
+    path = world.home / ".aws/credentials"
+    path.write_text(path.read_text() + "\n[staging]\naws_access_key_id = AKIANOBODY\naws_secret_access_key = x\n")
+    outer = open_shell(world, "bash", **live(world), AWS_PROFILE="staging")
+    try:
+        outer.run(f"cd {closed}")
+        nested = open_shell(world, "zsh", **aws(outer))
+        try:
+            assert ask_in(nested) == everywhere(None)
+        finally:
+            nested.close()
+    finally:
+        outer.close()
 
 
 def test_a_profile_that_is_named_still_works(world, closed):

@@ -22,7 +22,7 @@ def login(world):
 
 def test_tmux_forgets(world, shop, login, tmp_path):
     tmux = [need("tmux"), "-S", tmp_path / "socket", "-f", "/dev/null"]
-    inside = world.exec_env(shop)
+    inside = world.exec_env(shop) | {"AWS_EC2_METADATA_DISABLED": "true"}
     subprocess.run([*tmux, "new-session", "-d", "sleep", "100"], env=inside | {"TERM": "xterm"}, check=True)
     try:
         shown = subprocess.run([*tmux, "show-environment", "-g"], capture_output=True, text=True, check=True).stdout

@@ -27,6 +27,8 @@ CLOSED = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWSROLE_STATE": "closed",
 }
+# The same where AWS_PROFILE is exported outside.
+CLOSED_AT_HOME = CLOSED | {"AWSROLE_PRIOR_AWS_PROFILE": "home"}
 
 
 class StandIn:
@@ -110,4 +112,4 @@ def aws(env: dict) -> dict:
     return {name.decode(): os.fsdecode(value) for name, value in env.items() if name.startswith((b"AWS", b"SECRET"))}
 
 
-__all__ = ["CLOSED", "DEV", "StandIn", "Terminal", "aws", "need", "read_env"]
+__all__ = ["CLOSED", "CLOSED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "need", "read_env"]

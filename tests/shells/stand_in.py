@@ -27,6 +27,7 @@ from pathlib import Path
 HERE = Path(sys.argv[0]).resolve().parent
 KEYS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]
 HIDDEN = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "SECRET_ACCESS_KEY"]
+PRIOR = "AWSROLE_PRIOR_"
 PLACEHOLDERS = ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED", "AWSROLE_STATE"]
 
 
@@ -84,7 +85,10 @@ def main():
 
     inherited = os.environ.get("AWSROLE_STATE")
     if inherited:
-        known = {"names": PLACEHOLDERS} if inherited == "closed" else json.loads(inherited)
+        known = {} if inherited == "closed" else json.loads(inherited)
+        if inherited == "closed":
+            known["prior"] = {name.removeprefix(PRIOR): value for name, value in os.environ.items() if name.startswith(PRIOR)}
+            known["names"] = sorted({*PLACEHOLDERS, *known["prior"]}) + [PRIOR + name for name in known["prior"]]
         for name in known["names"]:
             prior = known.get("prior", {}).get(name)
             say("__awsrole_adopt", name, *(["unset"] if prior is None else ["exported", quoted(prior, shell)]))

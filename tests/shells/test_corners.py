@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import DEV, SHELLS, Terminal, aws, need, read_env
+from conftest import CLOSED_AT_HOME, DEV, SHELLS, Terminal, aws, need, read_env
 
 OUTER = {"AWS_PROFILE": "home", "AWS_REGION": "home-1"}
 LOOPS = {
@@ -168,25 +168,34 @@ def test_a_job_keeps_what_it_was_started_with(shell, terminal, project):
     assert aws(tty.env()) == {}
 
 
+@pytest.fixture(params=["role", "closed"])
+def held(project, request):
+    """What a shell holds in the project: its role, or nothing because it's closed."""
+    if request.param == "role":
+        return DEV
+    (project / ".awsrole.toml").write_text('state = "closed"\n')
+    return CLOSED_AT_HOME
+
+
 @pytest.mark.parametrize("inner", SHELLS)
-def test_a_shell_of_another_kind_inside(shell, terminal, project, inner):
+def test_a_shell_of_another_kind_inside(shell, terminal, project, inner, held):
     """What a shell hands to another stands in its environment, of whatever kind the other is."""
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
     inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name != b"HOME"}
     nested = terminal(inner, env=inherited, cwd=project)
-    assert aws(nested.env()).items() >= DEV.items()
+    assert aws(nested.env()).items() >= held.items()
     nested.run("cd /")
     assert aws(nested.env()) == OUTER
     nested.run(f"cd {project}")
-    assert aws(nested.env()).items() >= DEV.items()
+    assert aws(nested.env()).items() >= held.items()
     # The outer one doesn't notice.
     tty.run("cd /")
     assert aws(tty.env()) == OUTER
 
 
 @pytest.mark.parametrize("other", SHELLS)
-def test_exec(shell, terminal, project, other):
+def test_exec(shell, terminal, project, other, held):
     # Prompts are told apart by their number.
     tty, model = terminal(shell, env=OUTER), terminal(other, after=assign(other, "ready_count", 1000))
     model.close()
@@ -195,12 +204,12 @@ def test_exec(shell, terminal, project, other):
     tty.send(f"exec env HOME={model.home} {argv}" + ("\r" if shell == "fish" else "\n"))
     tty.shell, tty.count, tty.home = other, 1000, model.home
     tty.wait()
-    assert aws(tty.env()).items() >= DEV.items()
+    assert aws(tty.env()).items() >= held.items()
     tty.run("cd /")
     assert aws(tty.env()) == OUTER
 
 
-def test_tmux_with_the_environment_of_an_old_server(shell, terminal, project, tmp_path):
+def test_tmux_with_the_environment_of_an_old_server(shell, terminal, project, tmp_path, held):
     """The server was started inside a project; a window that is opened elsewhere doesn't have its role."""
     tmux = [need("tmux"), "-f", "/dev/null", "-S", str(tmp_path / "socket")]
     tty, model = terminal(shell, env=OUTER), terminal(shell)
@@ -219,12 +228,12 @@ def test_tmux_with_the_environment_of_an_old_server(shell, terminal, project, tm
 
     subprocess.run([*tmux, "new-session", "-d", "-s", "s", "-n", "inside", "-c", project, window], check=True, env=server)
     try:
-        assert environment("inside").items() >= DEV.items()
+        assert environment("inside").items() >= held.items()
         subprocess.run([*tmux, "new-window", "-d", "-t", "s", "-n", "outside", "-c", "/", window], check=True, env=server)
         assert environment("outside") == OUTER
         subprocess.run([*tmux, "send-keys", "-t", "outside", f"cd {project}", "Enter"], check=True, env=server)
         (out / "outside").unlink()
-        assert environment("outside").items() >= DEV.items()
+        assert environment("outside").items() >= held.items()
     finally:
         subprocess.run([*tmux, "kill-server"], check=True, env=server)
 

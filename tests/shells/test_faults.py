@@ -1,7 +1,7 @@
 """The binary crashes, says half, says garbage, is gone."""
 
 import pytest
-from conftest import CLOSED, DEV, aws
+from conftest import CLOSED, CLOSED_AT_HOME, DEV, aws
 
 OUTER = {"AWS_PROFILE": "home", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_ACCESS_KEY_ID": "AKIAHOME"}
 
@@ -13,7 +13,7 @@ def test_no_whole_answer_closes(shell, terminal, project, stand_in, fault):
     output = tty.run(f"cd {project}")
     assert output.count("awsrole: no complete answer") == 1
     assert "secret-of" not in output
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == CLOSED_AT_HOME
     assert "awsrole:" not in tty.run("cd deep")
     assert len(stand_in.starts()) == 1
     # An edit is another chance.
@@ -34,7 +34,7 @@ def test_the_binary_is_gone(shell, terminal, project, stand_in):
     assert "awsrole:" not in tty.run("cd /")
     assert aws(tty.env()) == OUTER
     assert tty.run(f"cd {project}").count(f"awsrole: {stand_in.program} is gone") == 1
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == CLOSED_AT_HOME
     assert "awsrole:" not in tty.run("")
     assert "awsrole:" not in tty.run("cd /")
     assert aws(tty.env()) == OUTER
@@ -79,6 +79,6 @@ def test_a_machine_without_dev_null_closes(shell, terminal, project, stand_in):
     stand_in.snippet = without
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == CLOSED_AT_HOME
     tty.run("cd /")
     assert aws(tty.env()) == OUTER

@@ -40,9 +40,53 @@ def test_closed_and_back(shell, terminal, project):
     tty = terminal(shell, env=outer)
     before = tty.env()
     tty.run(f"cd {project}")
-    assert aws(tty.env()) == CLOSED | {"AWS_REGION": "home-1"}
+    assert aws(tty.env()) == CLOSED | {"AWS_REGION": "home-1"} | prior(AWS_PROFILE="home", AWS_ROLE_ARN="arn", AWS_WEB_IDENTITY_TOKEN_FILE="/f")
     tty.run("cd /")
     assert tty.env() == before
+
+
+OPEN = {
+    "AWS_PROFILE": "",
+    "AWS_DEFAULT_PROFILE": "two\nlines\n",
+    "AWS_ACCOUNT_ID": "a=b c",
+    "AWS_EC2_METADATA_DISABLED": "false",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "'$(touch PWNED)`touch PWNED`",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "\"\\",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "\udcff\udcfe'\udce2",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "-n",
+    "AWS_ROLE_ARN": "x\\",
+    "AWS_ROLE_SESSION_NAME": "é",
+}
+SECRETS = [
+    "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_SECRET_KEY", "SECRET_ACCESS_KEY",
+    "AWS_BEARER_TOKEN_BEDROCK", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+]  # fmt: skip
+
+
+def test_closed_exports_what_stood_there_but_for_secrets_and_what_was_no_childs(shell, terminal, project):
+    (project / ".awsrole.toml").write_text('state = "closed"\n')
+    assign, _ = UNEXPORTED[shell]
+    exported = {name: value for name, value in OPEN.items() if name != "AWS_DEFAULT_PROFILE"}
+    tty = terminal(shell, before=assign, env=exported | {name: "canary" for name in SECRETS} | {"AWS_ACCESS_KEY_ID": "AKIAHOME"})
+    before = tty.env()
+    tty.run(f"cd {project}")
+    assert aws(tty.env()) == CLOSED | prior(**exported)
+    assert takes_no_process(tty)
+    tty.run(export(shell, "AWS_PROFILE", "mine"))
+    assert "AWSROLE_PRIOR_AWS_PROFILE" not in aws(tty.env())
+    tty.run("cd /")
+    assert tty.env() == before | {b"AWS_PROFILE": b"mine"}
+
+
+def takes_no_process(tty):
+    out = tty.file()
+    tty.run(f"__awsrole_unchanged && echo yes > {out}")
+    return out.exists()
+
+
+def prior(**values):
+    """What a closed shell says of what stood there before."""
+    return {f"AWSROLE_PRIOR_{name}": value for name, value in values.items()}
 
 
 def test_sourced_three_times_the_way_back_is_kept(shell, terminal, project, stand_in):
@@ -142,7 +186,7 @@ def test_read_only(shell, terminal, project, stand_in):
     tty = terminal(shell, before="readonly AWS_REGION=fixed", env={"AWS_PROFILE": "home"})
     output = tty.run(f"cd {project}")
     assert output.count("AWS_REGION") == 1 and "secret" not in output
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == CLOSED | prior(AWS_PROFILE="home")
     assert tty.run("") == ""
     assert len(stand_in.starts()) == 1
     tty.run("cd /")
@@ -164,7 +208,7 @@ def test_an_exported_universal_cannot_be_hidden(terminal, project):
     tty.run("set -Ux AWS_PROFILE everywhere")
     output = tty.run(f"cd {project}")
     assert "awsrole: AWS_PROFILE: an exported universal variable" in output
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == CLOSED | prior(AWS_PROFILE="everywhere")
     tty.run("cd /")
     assert aws(tty.env()) == {"AWS_PROFILE": "everywhere"}
 
@@ -197,6 +241,30 @@ def test_a_nested_shell_goes_on_and_leaves(shell, terminal, project, stand_in):
 def test_a_nested_shell_inherits_closed(shell, terminal):
     nested = terminal(shell, env=CLOSED, cwd="/")
     assert aws(nested.env()) == {}
+
+
+def test_a_closed_shell_within_a_closed_one_gives_back_any_bytes(shell, terminal, project):
+    (project / ".awsrole.toml").write_text('state = "closed"\n')
+    inherited = CLOSED | prior(**OPEN)
+    nested = terminal(shell, env=inherited, cwd=project)
+    assert aws(nested.env()) == inherited
+    nested.run("cd /")
+    assert aws(nested.env()) == OPEN
+    nested.run(f"cd {project}")
+    assert aws(nested.env()) == inherited
+    assert not list(project.parents[1].rglob("PWNED"))
+
+
+def test_what_is_inherited_stays_where_no_answer_comes(shell, terminal, project, stand_in):
+    inherited = CLOSED | prior(AWS_PROFILE="home")
+    program = stand_in.program.read_bytes()
+    stand_in.program.unlink()
+    nested = terminal(shell, env=inherited, cwd=project)
+    assert aws(nested.env()) == inherited
+    stand_in.program.write_bytes(program)
+    stand_in.program.chmod(0o755)
+    nested.run("cd /")
+    assert aws(nested.env()) == {"AWS_PROFILE": "home"}
 
 
 def test_secrets_stand_once(shell, terminal, project):

@@ -7,6 +7,7 @@ import threading
 import pytest
 from places import ALICE, CLOSED, HERE, THERE, liar
 
+CLOSED_FILE = 'profile = "jump"\n'
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
 
 
@@ -91,6 +92,24 @@ def test_an_instance_in_a_shell_from_a_closed_one(machines, instance, kind):
     assert statements[-1].startswith("__awsrole_done role "), answer
     for name in IN_A_CLOSED_SHELL:
         assert f"__awsrole_adopt {name} unset" in statements
+
+
+@pytest.mark.parametrize("container", ["file"], indirect=True)
+def test_a_container_from_a_closed_shell(machines, container, shell):
+    """The shell has hidden its address, from others; a token in a variable it couldn't show."""
+    shut = machines.project("shut", CLOSED_FILE, allow=True)
+    (shut / ".awsrole.toml").write_text(CLOSED_FILE + "# edited\n")
+    folder = machines.project("shop", DEPLOY + source("EcsContainer"), allow=True)
+    tty = machines.terminal(shell, shut, env=machines.env | container)
+    assert (tty.key(), tty.variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")) == (CLOSED, None)
+    out = tty.file()
+    tty.run(f"sh -c 'cd {folder} && {machines.binary} exec -- env' > {out}")
+    held = dict(line.split("=", 1) for line in out.read_text().splitlines() if "=" in line)
+    assert held.get("AWSROLE_ROLE") == "Deploy" and not [name for name in held if name.startswith("AWSROLE_PRIOR_")]
+    inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name.startswith(b"AWS")}
+    nested = machines.terminal(shell, folder, env=inherited)
+    assert nested.variable("AWSROLE_ROLE") == "Deploy"
+    assert machines.callers() == [("Task", "Deploy")]
 
 
 @pytest.mark.parametrize("name", ["Ec2InstanceMetadata", "EcsContainer"])

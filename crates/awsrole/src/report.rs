@@ -64,7 +64,12 @@ impl From<Problem> for Failure {
 
 /// Writes to stdout in one go. A reader that has gone away is no failure.
 pub(crate) fn out(text: &str) -> Result<(), Problem> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    out_bytes(text.as_bytes())
+}
+
+/// The same for what may be no UTF-8.
+pub(crate) fn out_bytes(bytes: &[u8]) -> Result<(), Problem> {
+    match io::stdout().lock().write_all(bytes) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new("the output can't be written").because(e)),
         _ => Ok(()),
     }

@@ -7,6 +7,7 @@
 //! | a file in force | its role |
 //! | edited since, refused, unreachable, expired | closed: no client acts as anybody |
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -49,7 +50,7 @@ pub enum Event {
 /// What becomes of a shell's environment.
 pub struct Export {
     /// Prior values that a nested shell takes over.
-    pub adopt: Vec<(String, Option<String>)>,
+    pub adopt: Vec<(String, Option<OsString>)>,
     /// The new state.
     pub change: Change,
     /// When the shell should ask again although nothing changed.

@@ -54,47 +54,45 @@ impl Shell {
     /// which all three expand nothing; they differ in how a single quote is written.
     #[must_use]
     pub fn quote(self, text: &str) -> String {
-        let mut quoted = String::with_capacity(text.len() + 2);
-        self.quote_into(text, &mut quoted);
-        quoted
+        let mut quoted = Vec::with_capacity(text.len() + 2);
+        self.quote_into(text.as_bytes(), &mut quoted);
+        // Nothing but ASCII was added.
+        String::from_utf8(quoted).unwrap_or_default()
     }
 
-    fn quote_into(self, text: &str, into: &mut String) {
-        into.push('\'');
-        for part in text.split_inclusive(['\'', '\\']) {
-            let plain = part.trim_end_matches(['\'', '\\']);
-            into.push_str(plain);
-            into.push_str(match (self, &part[plain.len()..]) {
-                (Self::Bash | Self::Zsh, "'") => r"'\''",
-                (Self::Fish, "'") => r"\'",
-                (Self::Fish, r"\") => r"\\",
-                (_, other) => other,
-            });
+    fn quote_into(self, text: &[u8], into: &mut Vec<u8>) {
+        into.push(b'\'');
+        for byte in text {
+            match (self, byte) {
+                (Self::Bash | Self::Zsh, b'\'') => into.extend_from_slice(br"'\''"),
+                (Self::Fish, b'\'' | b'\\') => into.extend_from_slice(&[b'\\', *byte]),
+                _ => into.push(*byte),
+            }
         }
-        into.push('\'');
+        into.push(b'\'');
     }
 
     /// The statements that make an export true in a shell. The last one says that all were applied;
-    /// a shell that doesn't reach it takes everything back.
+    /// a shell that doesn't reach it takes everything back. Bytes, because what is adopted may be no UTF-8.
     #[must_use]
-    pub fn statements(self, export: &Export) -> Zeroizing<String> {
+    pub fn statements(self, export: &Export) -> Zeroizing<Vec<u8>> {
         // Room for all of it at once: a growing buffer would leave copies of secrets behind.
-        let mut text = Zeroizing::new(String::with_capacity(room(export)));
-        let mut line = |words: &[&str], value: Option<&str>| {
+        let mut text = Zeroizing::new(Vec::with_capacity(room(export)));
+        let mut line = |words: &[&str], value: Option<&[u8]>| {
             for (index, word) in words.iter().enumerate() {
-                text.push_str(if index == 0 { "" } else { " " });
-                text.push_str(word);
+                text.extend_from_slice(if index == 0 { b"" } else { b" " });
+                text.extend_from_slice(word.as_bytes());
             }
             if let Some(value) = value {
-                text.push(' ');
+                text.push(b' ');
                 self.quote_into(value, &mut text);
             }
-            text.push('\n');
+            text.push(b'\n');
         };
         for (name, prior) in &export.adopt {
             match prior {
                 None => line(&["__awsrole_adopt", name, "unset"], None),
-                Some(value) => line(&["__awsrole_adopt", name, "exported"], Some(value)),
+                Some(value) => line(&["__awsrole_adopt", name, "exported"], Some(value.as_encoded_bytes())),
             }
         }
         let state = match &export.change {
@@ -105,13 +103,13 @@ impl Shell {
                     line(&["__awsrole_hide", name], None);
                 }
                 for (name, value) in &diff.set {
-                    line(&["__awsrole_set", name], Some(value.shown()));
+                    line(&["__awsrole_set", name], Some(value.shown().as_bytes()));
                 }
                 "role"
             }
         };
         if let Some(name) = &export.chosen {
-            line(&["__awsrole_chose"], Some(name));
+            line(&["__awsrole_chose"], Some(name.as_bytes()));
         }
         let deadline = export.deadline.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs());
         line(&["__awsrole_done", state, &deadline.to_string(), &export.depth.max(1).to_string()], None);
@@ -122,7 +120,7 @@ impl Shell {
 /// More bytes than an export's statements have: of a value each may become four in quotes.
 fn room(export: &Export) -> usize {
     let line = |name: &str, value: usize| 64 + name.len() + 4 * value;
-    let adopted = export.adopt.iter().map(|(name, prior)| line(name, prior.as_ref().map_or(0, String::len)));
+    let adopted = export.adopt.iter().map(|(name, prior)| line(name, prior.as_ref().map_or(0, |value| value.len())));
     let changed = match &export.change {
         Change::Role(diff) => {
             let set = diff.set.iter().map(|(name, value)| line(name, value.shown().len()));
@@ -196,6 +194,13 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_text_stay_as_they_are() {
+        let mut quoted = Vec::new();
+        Shell::Bash.quote_into(b"\xff'\xe2", &mut quoted);
+        assert_eq!(quoted, b"'\xff'\\''\xe2'");
+    }
+
+    #[test]
     fn statements_fit_into_the_room_made_for_them() {
         let value = "'\\".repeat(1000);
         let diff = EnvDiff {
@@ -203,7 +208,7 @@ mod tests {
             hide: vec!["AWS_PROFILE"],
         };
         let export = Export {
-            adopt: vec![("AWS_PROFILE".to_owned(), Some(value.clone())), ("AWS_REGION".to_owned(), None)],
+            adopt: vec![("AWS_PROFILE".to_owned(), Some(value.clone().into())), ("AWS_REGION".to_owned(), None)],
             change: Change::Role(diff),
             deadline: Some(UNIX_EPOCH + Duration::from_secs(u64::MAX >> 1)),
             chosen: Some(value),
@@ -216,7 +221,7 @@ mod tests {
         };
         for shell in [Shell::Bash, Shell::Fish] {
             let text = shell.statements(&export);
-            assert!(text.ends_with("\n__awsrole_done role 9223372036854775807 18446744073709551615\n"));
+            assert!(text.ends_with(b"\n__awsrole_done role 9223372036854775807 18446744073709551615\n"));
             assert_eq!(text.capacity(), room(&export), "a growing buffer leaves copies of secrets behind");
         }
     }

@@ -50,6 +50,25 @@ pub const NO_ROLE: &str = "awsrole-no-role";
 const CLOSED_SET: [&str; 4] =
     ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"];
 
+/// What the snippets put before a name, in a closed directory, for what was exported there before. They
+/// have builtins alone, and a variable for each name holds any bytes as they are.
+const PRIOR: &str = "AWSROLE_PRIOR_";
+
+/// The names whose prior values a closed shell exports so: of what it sets or hides all that is no
+/// secret, and no part of a pair whose other half is one.
+const CLOSED_OPEN: [&str; 10] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCOUNT_ID",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+];
+
 /// Variables whose prior values are no secrets, and stand in the state so that a nested shell can
 /// restore them.
 const OPEN: [&str; 9] = [
@@ -130,7 +149,7 @@ pub struct Outer {
     /// The variables.
     pub env: Env,
     /// What a nested shell must take over as the prior values that it never saw: `None` is unset.
-    pub adopt: Vec<(String, Option<String>)>,
+    pub adopt: Vec<(String, Option<OsString>)>,
     /// The role in force in the parent, if there is one and its keys are still there.
     pub role: Option<State>,
     /// [`CHOSEN`] of a closed parent, whose placeholders are still there.
@@ -213,15 +232,7 @@ impl Outer {
         // What isn't UTF-8 is as foreign as what isn't ours.
         let text = text.to_str().unwrap_or_default();
         if text == CLOSED {
-            for name in CLOSED_SET {
-                let ours = if name == "AWS_EC2_METADATA_DISABLED" { "true" } else { NO_ROLE };
-                if env.text(name) == Some(ours) || is_back(env, name, None) {
-                    outer.restore(name, None);
-                }
-            }
-            if env.text("AWS_ACCESS_KEY_ID") == Some(NO_ROLE) && env.text("AWS_PROFILE") == Some(NO_ROLE) {
-                outer.chosen = env.0.get(OsStr::new(CHOSEN)).cloned();
-            }
+            outer.open(env);
         } else if let Some(state) = State::parse(text) {
             let keys_are_ours = env.text("AWS_ACCESS_KEY_ID").unwrap_or_default() == state.key
                 && env.text("AWS_CREDENTIAL_EXPIRATION").unwrap_or_default() == state.expires;
@@ -233,19 +244,19 @@ impl Outer {
             }
             if profile_is_hidden {
                 for name in HIDDEN.iter().chain(&["AWS_ACCOUNT_ID"]).filter(|name| !env.has(name)) {
-                    outer.restore(name, state.prior.get(*name).cloned());
+                    outer.restore(name, state.prior.get(*name).map(OsString::from));
                 }
             }
             for (name, value) in &state.set {
-                let prior = state.prior.get(name);
-                if env.text(name) == Some(value.as_str()) || is_back(env, name, prior) {
-                    outer.restore(name, prior.cloned());
+                let prior = state.prior.get(name).map(OsString::from);
+                if env.text(name) == Some(value.as_str()) || is_back(env, name, prior.as_ref()) {
+                    outer.restore(name, prior);
                 }
             }
             for name in &state.hidden {
-                let prior = state.prior.get(name);
-                if !env.has(name) || is_back(env, name, prior) {
-                    outer.restore(name, prior.cloned());
+                let prior = state.prior.get(name).map(OsString::from);
+                if !env.has(name) || is_back(env, name, prior.as_ref()) {
+                    outer.restore(name, prior);
                 }
             }
             if keys_are_ours && profile_is_hidden {
@@ -255,7 +266,41 @@ impl Outer {
         for name in TOLD.into_iter().chain([CHOSEN, NAME]) {
             outer.restore(name, None);
         }
+        for name in CLOSED_OPEN.map(|name| format!("{PRIOR}{name}")) {
+            if env.has(&name) {
+                outer.restore(&name, None);
+            }
+        }
         outer
+    }
+
+    /// Takes a closed parent's placeholders away, and gives back what stood there before as far as it
+    /// exported that. If keys or a profile were changed by hand, no profile comes back beside them.
+    fn open(&mut self, env: &Env) {
+        let ours =
+            |name: &str| env.text(name) == Some(if name == "AWS_EC2_METADATA_DISABLED" { "true" } else { NO_ROLE });
+        let untouched = ours("AWS_ACCESS_KEY_ID") && ours("AWS_PROFILE");
+        if untouched {
+            self.chosen = env.0.get(OsStr::new(CHOSEN)).cloned();
+        }
+        let untouched = untouched && !env.has("AWS_DEFAULT_PROFILE");
+        let prior = |name: &str| {
+            let back = CLOSED_OPEN.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
+            let value = env.0.get(OsStr::new(&format!("{PRIOR}{name}"))).filter(|value| *value != NO_ROLE);
+            value.filter(|_| back).cloned()
+        };
+        for name in CLOSED_SET {
+            let prior = prior(name);
+            if ours(name) || is_back(env, name, prior.as_ref()) {
+                self.restore(name, prior);
+            }
+        }
+        for name in CLOSED_OPEN.into_iter().filter(|name| !CLOSED_SET.contains(name)) {
+            let prior = prior(name);
+            if prior.is_some() && (!env.has(name) || is_back(env, name, prior.as_ref())) {
+                self.restore(name, prior);
+            }
+        }
     }
 
     /// The environment in which this process must start anew, because the AWS SDK would read in its
@@ -285,9 +330,9 @@ impl Outer {
         std::str::from_utf8(name).ok().filter(|name| !name.is_empty()).map(str::to_owned)
     }
 
-    fn restore(&mut self, name: &str, prior: Option<String>) {
+    fn restore(&mut self, name: &str, prior: Option<OsString>) {
         match &prior {
-            Some(value) => self.env.0.insert(OsString::from(name), OsString::from(value)),
+            Some(value) => self.env.0.insert(OsString::from(name), value.clone()),
             None => self.env.0.remove(&OsString::from(name)),
         };
         self.adopt.push((name.to_owned(), prior));
@@ -295,8 +340,8 @@ impl Outer {
 }
 
 /// Whether a variable that the AWS SDK reads itself was given back already ([`Outer::for_the_sdk`]).
-fn is_back(env: &Env, name: &str, prior: Option<&String>) -> bool {
-    READ_BY_SDK.contains(&name) && env.text(name) == prior.map(String::as_str)
+fn is_back(env: &Env, name: &str, prior: Option<&OsString>) -> bool {
+    READ_BY_SDK.contains(&name) && env.0.get(OsStr::new(name)) == prior
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use awsrole_core::state::Outer;
 
 use crate::ambient;
 use crate::cli::{EventName, Hook, HookExport, ShellName};
-use crate::report::{Failure, Outcome, complain, out, say};
+use crate::report::{Failure, Outcome, complain, out, out_bytes, say};
 
 pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
     match hook {
@@ -55,7 +55,7 @@ fn answer(asked: HookExport, context: &Context) -> Result<Outcome, Failure> {
         start_renewal(&inner, role, &files);
     }
     tell(&export, event, context.now);
-    out(&shell.statements(&export))?;
+    out_bytes(&shell.statements(&export))?;
     super::note(export.entry.as_ref(), &inner);
     Ok(Outcome::Done)
 }

@@ -60,6 +60,58 @@ fn placeholders_of_a_closed_directory_are_dropped() {
     assert!(Outer::of(&closed).env == env(&[("A", "b")]));
 }
 
+/// A closed shell, outside of which were a profile, a container's address, and names that only a forger exports.
+fn closed(by_hand: &[(&str, &str)]) -> Env {
+    let mut closed = env(&[
+        (NAME, CLOSED),
+        ("AWS_PROFILE", NO_ROLE),
+        ("AWS_ACCESS_KEY_ID", NO_ROLE),
+        ("AWS_SECRET_ACCESS_KEY", NO_ROLE),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWSROLE_PRIOR_AWS_PROFILE", "staging"),
+        ("AWSROLE_PRIOR_AWS_DEFAULT_PROFILE", "base"),
+        ("AWSROLE_PRIOR_AWS_EC2_METADATA_DISABLED", "false"),
+        ("AWSROLE_PRIOR_AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://x"),
+        ("AWSROLE_PRIOR_AWS_ROLE_ARN", NO_ROLE),
+        ("AWSROLE_PRIOR_AWS_SECRET_ACCESS_KEY", "forged"),
+        ("AWSROLE_PRIOR_PATH", "/forged"),
+    ]);
+    closed.0.extend(env(by_hand).0);
+    closed
+}
+
+fn of(env: &Env) -> Env {
+    let mut outer = Outer::of(env).env;
+    outer.0.retain(|name, _| name != "AWSROLE_PRIOR_PATH" && name != "AWSROLE_PRIOR_AWS_SECRET_ACCESS_KEY");
+    outer
+}
+
+#[test]
+fn what_a_closed_shell_exports_of_outside_comes_back_and_no_other_name() {
+    let always = [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://x")];
+    let with = |more: &[(&str, &str)]| env(&[always.as_slice(), more].concat());
+    let outside = with(&[("AWS_PROFILE", "staging"), ("AWS_DEFAULT_PROFILE", "base")]);
+    assert!(of(&closed(&[])) == outside);
+    let adopted = Outer::of(&closed(&[])).adopt;
+    assert!(adopted.contains(&("AWS_PROFILE".into(), Some("staging".into()))));
+    assert!(adopted.contains(&("AWSROLE_PRIOR_AWS_PROFILE".into(), None)));
+    // A process that started anew for the SDK finds some of them given back already.
+    let anew = Outer::of(&closed(&[])).for_the_sdk(&closed(&[])).unwrap();
+    assert!(anew.text("AWS_CONTAINER_CREDENTIALS_FULL_URI") == Some("http://x") && of(&anew) == outside);
+    let mine = [("AWS_PROFILE", "mine")];
+    assert!(of(&closed(&mine)) == with(&mine), "no second profile beside the user's own");
+    let mine = [("AWS_DEFAULT_PROFILE", "mine")];
+    assert!(of(&closed(&mine)) == with(&mine), "no second profile beside the user's own");
+    let mine = [("AWS_ACCESS_KEY_ID", "AKIAMINE"), ("AWS_SECRET_ACCESS_KEY", "mine")];
+    assert!(of(&closed(&mine)) == with(&mine), "no profile beside the user's own keys");
+    let mine = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://mine");
+    assert_eq!(of(&closed(&[mine])).text(mine.0), Some(mine.1));
+    for other in ["{", "closed "] {
+        let outer = of(&closed(&[(NAME, other)]));
+        assert!(outer.text("AWS_PROFILE") == Some(NO_ROLE) && !outer.has("AWSROLE_PRIOR_AWS_PROFILE"), "{other}");
+    }
+}
+
 #[test]
 fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_closed() {
     let parent = |state: &str, profile: &str, chosen: &str| {
