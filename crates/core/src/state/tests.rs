@@ -196,5 +196,5 @@ fn the_snippets_have_the_names_that_stand_here() {
     let secret = |name: &&str| {
         name.contains("SECRET") || name.contains("KEY") || name.ends_with("TOKEN") || name.contains("BEARER")
     };
-    assert!(!CLOSED_OPEN.iter().any(|name| secret(&name)));
+    assert!(!CLOSED_OPEN.iter().any(secret));
 }
