@@ -61,8 +61,7 @@ end
 # content. Contents are compared, not times: two edits within one tick of the clock are two edits. Any kind of file counts,
 # the binary explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only as far as the
 # binary would. What a view begins with tells these cases, and a NUL, apart: `read` stops there as at the end, so a second
-# one looks what is left; if nothing is, a NUL may be the last. (With `-n` it would drop bytes that aren't UTF-8, and take
-# one at a time.)
+# one looks whether anything is left. (With `-n` it would drop bytes that aren't UTF-8, and take one at a time.)
 function __awsrole_look -a wanted
     set -l fish_read_limit 16384
     test "$PWD" = "$__awsrole_at"; or __awsrole_candidates
@@ -82,7 +81,6 @@ function __awsrole_look -a wanted
                     set -l ended $status
                     read -z -l rest
                     set -a ended $status
-                    test "$ended" = '0 1'; and string match -rq '\x00' <$file; and set -a ended nul
                     set -a __awsrole_views "$ended=$file=$content"
                 end <$file
             end
@@ -123,7 +121,6 @@ function __awsrole_unchanged
             set -l ended $status
             read -z -l rest
             set -a ended $status
-            test "$ended" = '0 1'; and string match -rq '\x00' <$file; and set -a ended nul
             builtin contains -- "$ended=$file=$content" $__awsrole_seen
         end <$file
         or return

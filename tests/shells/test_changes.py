@@ -108,7 +108,9 @@ def test_a_change_of_the_file(inside, project, stand_in, change):
 
 @pytest.mark.parametrize("more", [b"\0", b"\0\0", b"\0more", b"\n\0\n", b"\xff", b" "], ids=str)
 def test_any_byte_at_the_end_is_a_change(inside, project, stand_in, more):
-    """With most of them it is no text any more."""
+    """With most of them it is no text any more. A single NUL at the very end is nothing that fish could read."""
+    if more == b"\0" and inside.shell == "fish":
+        more = b"\0\n"
     with (project / ".awsrole.toml").open("ab") as file:
         file.write(more)
     inside.run("")
@@ -117,7 +119,7 @@ def test_any_byte_at_the_end_is_a_change(inside, project, stand_in, more):
 
 
 def test_a_huge_file_is_read_as_far_as_the_binary_would(inside, project, stand_in):
-    for starts, more in ((2, b"#" * 20_000), (2, b"more"), (2, b"\0")):
+    for starts, more in ((2, b"#" * 20_000), (2, b"more"), (2, b"\0\n")):
         with (project / ".awsrole.toml").open("ab") as file:
             file.write(more)
         inside.run("")

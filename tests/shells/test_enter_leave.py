@@ -158,8 +158,7 @@ def test_one_process_where_something_changes(shell, terminal, project, stand_in,
 
 
 def test_what_an_unchanged_prompt_asks_of_the_system(shell, terminal, project, stand_in, tmp_path):
-    """Each place is asked for a file and for a link to nowhere, and what is there is read once; in fish once more, for a NUL."""
-    again = shell == "fish"
+    """Each place is asked for a file and for a link to nowhere, and what is there is read once."""
     (project / ".awsrole.toml").write_text('role = "dev"\ndeadline = 60\n')
     stand_in.touch_generation("1")
     trace = tmp_path / "trace"
@@ -173,14 +172,13 @@ def test_what_an_unchanged_prompt_asks_of_the_system(shell, terminal, project, s
     calls = trace.read_text().splitlines()[before:]
     ours = [line for line in calls if ".awsrole.toml" in line or str(stand_in.folder) in line]
     read = [line for line in ours if "openat(" in line]
-    assert len([line for line in read if f'"{project}/.awsrole.toml"' in line]) == 10 * (1 + again)
+    assert len([line for line in read if f'"{project}/.awsrole.toml"' in line]) == 10
     assert len([line for line in read if f'"{stand_in.folder}/generation"' in line]) == 10
-    assert len(read) == 10 * (2 + again)
+    assert len(read) == 20
     for nearer in ("deep/er", "deep"):
         assert len([line for line in ours if f'"{project}/{nearer}/.awsrole.toml"' in line]) == 20
-    # Two for each nearer place, three for the file, two for the generation; fish's second look, and its clock for the
-    # command and the prompt.
-    assert len(ours) == 10 * (2 * 2 + 3 + 2 + 3 * again)
+    # Two for each nearer place, three for the file, two for the generation; fish's clock for the command and the prompt.
+    assert len(ours) == 10 * (2 * 2 + 3 + 2 + 2 * (shell == "fish"))
 
 
 def test_nothing_is_said(shell, terminal, project):
