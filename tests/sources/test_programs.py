@@ -186,6 +186,24 @@ def test_it_may_be_awsrole_for_another_directory(machines):
     assert machines.by_cli("editor") == machines.who(folder)
 
 
+def test_that_directory_may_have_a_program_of_its_own(machines):
+    program = machines.program(f"echo '{keys_json(ALICE)}'")
+    machines.config(f"[profile vaulted]\ncredential_process = {program}\n")
+    shop = machines.project("shop", DEPLOY.replace('"vault"', '"vaulted"'), allow=True)
+    machines.config(f"[profile 'the shop']\ncredential_process = {machines.binary} credential-process --dir {shop}\n")
+    folder = machines.project("a", 'profile = "the shop"\n', allow=True)
+    assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder)
+    assert machines.starts() == 1
+
+
+def test_two_programs_lead_back_to_each_other(machines):
+    for one, other in (("a", "b"), ("b", "a")):
+        folder = machines.project(one, f'profile = "{one}"\n', allow=True)
+        machines.config(f"[profile {other}]\ncredential_process = {machines.binary} credential-process --dir {folder}\n")
+    said = machines.refused(folder, timeout=30)
+    assert "this credential_process leads back to itself: b → a → b" in said
+
+
 def test_a_failure_is_believed_for_a_while(machines, vault, shell):
     folder = vault("echo 'vault is sealed' >&2; exit 1")
     tty = machines.terminal(shell, env=machines.env)

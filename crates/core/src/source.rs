@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::access_keys::Place;
 use crate::arn::RoleArn;
+use crate::context::Env;
 use crate::credentials::Credentials;
 use crate::limits::{Region, SessionName};
 use crate::problem::Problem;
@@ -134,8 +135,22 @@ pub struct WebIdentity {
     pub session_name: SessionName,
 }
 
-/// Set in the environment of a `credential_process`, so that an awsrole in it doesn't start it again.
+/// Set in the environment of a `credential_process`, so that an awsrole in it doesn't start it again: the
+/// profiles whose programs are running, the outermost first, each on a line.
 pub const IN_PROCESS: &str = "AWSROLE_IN_CREDENTIAL_PROCESS";
+
+/// The profiles whose programs this process runs in.
+pub fn running_programs(env: &Env) -> impl Iterator<Item = &str> {
+    env.filled(IN_PROCESS).into_iter().flat_map(str::lines)
+}
+
+impl Process {
+    /// What [`IN_PROCESS`] is in the program's environment.
+    #[must_use]
+    pub fn running(&self, env: &Env) -> String {
+        running_programs(env).chain([self.profile.as_str()]).collect::<Vec<_>>().join("\n")
+    }
+}
 
 /// Asks sources. A trait because here the outside answers.
 pub trait Sources {

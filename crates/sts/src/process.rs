@@ -34,8 +34,8 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
                 process.profile
             ))
     };
-    let text =
-        program::run(&process.command, env, (IN_PROCESS, "1"), limit).map_err(|why| failed(format!("it {why}")))?;
+    let text = program::run(&process.command, env, (IN_PROCESS, &process.running(env)), limit)
+        .map_err(|why| failed(format!("it {why}")))?;
     if text.trim().is_empty() {
         return Err(failed("it printed nothing".to_owned()));
     }

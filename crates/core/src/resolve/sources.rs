@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::profiles::Profile;
 use crate::secret::Secret;
 use crate::source::{
-    ConsoleLogin, IN_PROCESS, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id,
+    ConsoleLogin, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id, running_programs,
 };
 use crate::trust::hex;
 
@@ -43,10 +43,13 @@ impl<'p> Resolver<'p> {
                 region: self.checked(&link, None, "region", Region::parse)?,
             })
         } else if let Some(command) = profile.text("credential_process") {
-            if self.context.env.has(IN_PROCESS) {
+            let running: Vec<&str> = running_programs(&self.context.env).collect();
+            if let Some(first) = running.iter().position(|name| *name == profile.name) {
                 return Err(Problem::new(format!(
-                    "{}: this credential_process leads back to itself",
-                    profile.origin("credential_process")
+                    "{}: this credential_process leads back to itself: {} → {}",
+                    profile.origin("credential_process"),
+                    running[first..].join(" → "),
+                    profile.name
                 ))
                 .hint("it runs awsrole for a directory whose source is the same profile"));
             }
