@@ -80,8 +80,7 @@ function __awsrole_look -a wanted
                     read -z -l content
                     set -l ended $status
                     read -z -l rest
-                    set -a ended $status
-                    set -a __awsrole_views "$ended=$file=$content"
+                    set -a __awsrole_views "$ended $status=$file=$content"
                 end <$file
             end
             set -q __awsrole_files[$wanted]; and break
@@ -120,8 +119,7 @@ function __awsrole_unchanged
             read -z -l content
             set -l ended $status
             read -z -l rest
-            set -a ended $status
-            builtin contains -- "$ended=$file=$content" $__awsrole_seen
+            builtin contains -- "$ended $status=$file=$content" $__awsrole_seen
         end <$file
         or return
     end

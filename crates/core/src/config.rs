@@ -63,12 +63,6 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Whether they say whose credentials come first. Then neither of a profile's words on that counts.
-    #[must_use]
-    pub fn names_source(&self) -> bool {
-        self.source_profile.is_some() || self.credential_source.is_some()
-    }
-
     /// The names of all keys, as they are written.
     pub const NAMES: [&str; 17] = [
         "profile",
@@ -89,6 +83,12 @@ impl Keys {
         "account_id",
         "confirm",
     ];
+
+    /// Whether they say whose credentials come first. Then neither of a profile's words on that counts.
+    #[must_use]
+    pub fn names_source(&self) -> bool {
+        self.source_profile.is_some() || self.credential_source.is_some()
+    }
 
     /// These keys, and below them those of `other`.
     fn over(self, other: Self) -> Self {

@@ -12,6 +12,8 @@ use crate::profiles::{Profile, Profiles};
 use crate::source::Source;
 use crate::trust::Allowed;
 
+pub(crate) use first::First;
+
 /// Makes a plan for a role of an allowed config; `None` is the default role.
 ///
 /// # Errors
@@ -148,59 +150,46 @@ impl<'p> Resolver<'p> {
     fn follow(&self, link: &Link<'p>, visited: &mut Vec<String>, way: &mut Way<'p>) -> Result<(), Problem> {
         way.profiles.extend(link.profile);
         let keys = &link.keys;
-        let in_file = keys.names_source();
-        let text = |in_file_text: &Option<String>, key| match in_file {
-            true => in_file_text.clone(),
-            false => link.profile_text(key).map(str::to_owned),
-        };
-        let source_profile = text(&keys.source_profile, "source_profile");
-        let credential_source = text(&keys.credential_source, "credential_source");
         if let Some(role) = &keys.source_role {
             self.source_role(link, role, visited, way)?;
-        } else if let Some(profile) = self.own_source_first(link)? {
-            self.own_source(profile, way)?;
-        } else if let (Some(_), Some(_)) = (&source_profile, &credential_source) {
-            let at = self.origin(link, "credential_source");
-            return Err(Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other"))
-                .hint("keep the one whose credentials make the first call"));
-        } else if let Some(source) = credential_source {
-            way.source = Some(self.credential_source(&source, &self.origin(link, "credential_source"))?);
-        } else if let Some(name) = source_profile {
-            let mut visited: Vec<&str> =
-                link.profile.filter(|_| !in_file).map(|profile| profile.name).into_iter().collect();
-            self.source_profile(&name, &self.origin(link, "source_profile"), &mut visited, way)?;
-        } else if let Some(profile) = link.profile {
-            self.own_source(profile, way)?;
-        } else if keys.role_arn.is_none() && link.in_file == Some(None) && self.config.role_names().next().is_some() {
-            let names: Vec<&str> = self.config.role_names().collect();
-            return Err(Problem::new(format!(
-                "{} has several roles, and none is the default",
-                self.origin(link, "role_arn")
-            ))
-            .because(format!("the roles here are: {}", names.join(", ")))
-            .hint(format!(
-                "add `default_role = \"{}\"` above the tables, or choose one with `awsrole use`",
-                names[0]
-            )));
-        } else {
-            let missing =
-                if keys.role_arn.is_some() { "whose credentials assume the role" } else { "which role this is" };
-            return Err(Problem::new(format!("{} doesn't say {missing}", self.origin(link, "role_arn"))).hint(
-                "name a profile of ~/.aws/config with `source_profile`, or with `profile` if it says everything",
-            ));
+            return self.last_step(link, way);
+        }
+        match First::of(keys, link.profile, &self.context.paths)? {
+            First::Both(_) => {
+                let at = self.origin(link, "credential_source");
+                return Err(Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other"))
+                    .hint("keep the one whose credentials make the first call"));
+            }
+            First::Source(source) => {
+                way.source = Some(self.credential_source(source, &self.origin(link, "credential_source"))?);
+            }
+            First::Profile(name) => {
+                let nearer = link.profile.filter(|_| !keys.names_source());
+                let mut visited: Vec<&str> = nearer.map(|profile| profile.name).into_iter().collect();
+                self.source_profile(name, &self.origin(link, "source_profile"), &mut visited, way)?;
+            }
+            First::Own(profile) => self.own_source(profile, way)?,
+            First::Unsaid => return Err(self.unsaid(link)),
         }
         self.last_step(link, way)
     }
 
-    /// The link's profile, if its own credentials go before the `source_profile` that it names. With the AWS CLI that one
-    /// is for a role alone, and no source of a web identity (botocore, AssumeRoleProvider). A profile that has nothing
-    /// else and no role gives a session of its `source_profile` all the same, where the AWS CLI would give up.
-    fn own_source_first(&self, link: &Link<'p>) -> Result<Option<Profile<'p>>, Problem> {
-        let Some(profile) = link.profile.filter(|_| !link.keys.names_source()) else { return Ok(None) };
-        let role = link.keys.role_arn.is_some() || profile.text("role_arn").is_some();
-        let own = profile.text("web_identity_token_file").is_some()
-            || !role && (profile.has_own_source() || self.stored_keys(profile)?.is_some());
-        Ok(own.then_some(profile))
+    /// Neither the file nor a profile says whose credentials come first.
+    fn unsaid(&self, link: &Link<'p>) -> Problem {
+        let keys = &link.keys;
+        let at = self.origin(link, "role_arn");
+        let names: Vec<&str> = self.config.role_names().collect();
+        if keys.role_arn.is_none() && link.in_file == Some(None) && !names.is_empty() {
+            return Problem::new(format!("{at} has several roles, and none is the default"))
+                .because(format!("the roles here are: {}", names.join(", ")))
+                .hint(format!(
+                    "add `default_role = \"{}\"` above the tables, or choose one with `awsrole use`",
+                    names[0]
+                ));
+        }
+        let missing = if keys.role_arn.is_some() { "whose credentials assume the role" } else { "which role this is" };
+        Problem::new(format!("{at} doesn't say {missing}"))
+            .hint("name a profile of ~/.aws/config with `source_profile`, or with `profile` if it says everything")
     }
 
     /// Follows another role of the same file, whose session will make the next call.
@@ -338,6 +327,7 @@ impl<'p> Link<'p> {
     }
 }
 
+mod first;
 mod sources;
 mod step;
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use crate::accounts::Accounts;
 use crate::arn::RoleArn;
 use crate::config::{Config, Keys};
+use crate::context::Paths;
 use crate::limits::{ExternalId, MfaSerial, Region, SessionName};
 use crate::problem::Problem;
 use crate::profiles::Profiles;
+use crate::resolve::First;
 
 /// What one role of a file amounts to.
 pub struct Summary {
@@ -16,32 +18,38 @@ pub struct Summary {
 }
 
 /// Summarizes each role of a file: those it names, or its only one.
-pub fn summarize(config: &Config, profiles: &Profiles, accounts: &Accounts) -> Result<Vec<Summary>, Problem> {
+pub fn summarize(
+    config: &Config,
+    profiles: &Profiles,
+    accounts: &Accounts,
+    paths: &Paths,
+) -> Result<Vec<Summary>, Problem> {
     let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
     if names.is_empty() || config.has_nameless_role() {
         names.insert(0, None);
     }
     names
         .into_iter()
-        .map(|name| config.select(name).map(|(name, keys)| Summary { lines: lines(&keys, profiles, accounts), name }))
+        .map(|name| {
+            config.select(name).map(|(name, keys)| Summary { lines: lines(&keys, profiles, accounts, paths), name })
+        })
         .collect()
 }
 
-fn lines(keys: &Keys, profiles: &Profiles, accounts: &Accounts) -> Vec<(&'static str, String)> {
+fn lines(keys: &Keys, profiles: &Profiles, accounts: &Accounts, paths: &Paths) -> Vec<(&'static str, String)> {
     let profile = keys.profile.as_deref().and_then(|name| profiles.get(name));
     let of_profile = |key: &str| profile.and_then(|profile| profile.text(key));
     let both = |in_file: Option<&str>, key: &str| in_file.or(of_profile(key)).map(str::to_owned);
     let role_arn = both(keys.role_arn.as_ref().map(RoleArn::as_str), "role_arn");
     let account = role_arn.as_deref().and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| accounts.shown(arn.account()));
-    // As `resolve` has it: a source in the file goes before both of the profile's.
-    let given = |in_file: &Option<String>, key: &str| match keys.names_source() {
-        true => in_file.clone(),
-        false => of_profile(key).map(str::to_owned),
+    let source = match (&keys.source_role, First::of(keys, profile, paths)) {
+        (Some(role), _) => Some(format!("[role.{role}]")),
+        (None, Ok(First::Profile(name) | First::Both(name))) => Some(format!("profile {name}")),
+        (None, Ok(First::Source(source))) => Some(source.to_owned()),
+        (None, Ok(First::Own(_) | First::Unsaid) | Err(_)) => {
+            keys.profile.as_ref().map(|name| format!("profile {name}"))
+        }
     };
-    let source = keys.source_role.as_ref().map(|role| format!("[role.{role}]"));
-    let source = source.or_else(|| given(&keys.source_profile, "source_profile").map(|name| format!("profile {name}")));
-    let source = source.or_else(|| given(&keys.credential_source, "credential_source"));
-    let source = source.or_else(|| keys.profile.as_ref().map(|name| format!("profile {name}")));
     let missing = match &keys.profile {
         Some(name) if profile.is_none() => format!("unknown: there is no profile {name}"),
         _ => "none: a session of the source".to_owned(),
@@ -89,6 +97,13 @@ mod tests {
 [profile dev]
 role_arn = arn:aws:iam::222222222222:role/Dev
 source_profile = jump
+[profile keys]
+aws_access_key_id = AKIAKEYS
+source_profile = jump
+[profile token]
+role_arn = arn:aws:iam::222222222222:role/Ci
+web_identity_token_file = /token
+source_profile = jump
 ";
 
     fn shown(text: &str) -> Vec<(Option<String>, Option<String>)> {
@@ -96,7 +111,8 @@ source_profile = jump
         let path = PathBuf::from("/shop/.awsrole.toml");
         let file = ConfigFile { place: path.clone(), canonical: path.clone(), path, text: text.to_owned() };
         let config = Config::parse(&file).unwrap();
-        let roles = summarize(&config, &Profiles::load(&context).unwrap(), &Accounts::default()).unwrap();
+        let roles =
+            summarize(&config, &Profiles::load(&context).unwrap(), &Accounts::default(), &context.paths).unwrap();
         let source = |role: &Summary| role.lines.iter().find(|line| line.0 == "source").map(|line| line.1.clone());
         roles.into_iter().map(|role| (role.name.clone(), source(&role))).collect()
     }
@@ -106,6 +122,12 @@ source_profile = jump
         let some = |text: &str| Some(text.to_owned());
         for (file, expected) in [
             ("profile = \"dev\"", vec![(None, some("profile jump"))]),
+            ("profile = \"keys\"", vec![(None, some("profile keys"))]),
+            ("profile = \"token\"", vec![(None, some("profile token"))]),
+            (
+                "profile = \"keys\"\nrole_arn = \"arn:aws:iam::222222222222:role/Dev\"",
+                vec![(None, some("profile jump"))],
+            ),
             ("profile = \"dev\"\ncredential_source = \"Environment\"", vec![(None, some("Environment"))]),
             (
                 "credential_source = \"EcsContainer\"\n[role.dev]\nprofile = \"dev\"",

@@ -1,12 +1,13 @@
 //! The whole way to a role, told to a person: what is decided, from where, and what comes next.
 
+mod text;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use crate::cache::{Cache, Patience};
-use crate::config::Origin;
 use crate::context::Context;
 use crate::credentials::rfc3339;
 use crate::export::{edited, look, not_allowed, plan_of};
@@ -134,28 +135,7 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
         }
     };
     let closed = verdict.holds(depth) == Holds::Closed;
-    why.next = if closed { STAYS_CLOSED } else { "nothing, until you allow it" }.to_owned();
-    match verdict {
-        Verdict::Broken { problem, .. } => {
-            why.approval = "broken";
-            why.next = if closed { STAYS_CLOSED } else { "nothing: your environment stays as it is" }.to_owned();
-            why.problem = Some(problem);
-        }
-        Verdict::Refused { path, standing: Standing::Edited } => {
-            why.approval = "changed since it was allowed";
-            why.problem = Some(edited(outer, &path));
-        }
-        Verdict::Refused { path, standing: Standing::Denied } => {
-            why.approval = "denied";
-            match closed {
-                true => why.problem = Some(not_allowed(outer, &path)),
-                false => "nothing: the file is ignored; `awsrole allow` takes that back".clone_into(&mut why.next),
-            }
-        }
-        Verdict::Refused { path, .. } => {
-            why.approval = "not allowed";
-            why.problem = Some(not_allowed(outer, &path));
-        }
+    let (approval, problem, otherwise) = match verdict {
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
             why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
@@ -166,8 +146,24 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
                 }
                 Ok(plan) => follow(&mut why, &plan, &allowed, outer),
             }
+            return why;
         }
-    }
+        Verdict::Broken { problem, .. } => ("broken", Some(problem), "nothing: your environment stays as it is"),
+        Verdict::Refused { path, standing: Standing::Edited } => {
+            ("changed since it was allowed", Some(edited(outer, &path)), STAYS_CLOSED)
+        }
+        Verdict::Refused { path, standing: Standing::Denied } => (
+            "denied",
+            closed.then(|| not_allowed(outer, &path)),
+            "nothing: the file is ignored; `awsrole allow` takes that back",
+        ),
+        Verdict::Refused { path, .. } => {
+            ("not allowed", Some(not_allowed(outer, &path)), "nothing, until you allow it")
+        }
+    };
+    why.approval = approval;
+    why.problem = problem;
+    why.next = if closed { STAYS_CLOSED } else { otherwise }.to_owned();
     why
 }
 
@@ -288,122 +284,11 @@ fn held(inner: &Context) -> Held {
     held
 }
 
-/// An account for a person, with the user's name for it.
-fn called(name: Option<&String>, id: Option<&String>) -> Option<String> {
-    match (name, id) {
-        (Some(name), Some(id)) => Some(format!("{name} ({id})")),
-        (_, id) => id.cloned(),
-    }
-}
-
 /// A duration in whole minutes.
 #[must_use]
 pub fn minutes(duration: Duration) -> String {
     match duration.as_secs() / 60 {
         0 => "less than a minute".to_owned(),
         minutes => humantime::format_duration(Duration::from_secs(minutes * 60)).to_string(),
-    }
-}
-
-impl Why {
-    /// The lines for a person: title of a section, then label and text. An empty label goes on with
-    /// the text above.
-    #[must_use]
-    pub fn sections(&self, context: &Context) -> Vec<(&'static str, Vec<(String, String)>)> {
-        let line = |label: &str, text: String| (label.to_owned(), text);
-        let mut sections = Vec::new();
-        let mut lines: Vec<(String, String)> = self.files.iter().map(|file| line("", context.shorten(file))).collect();
-        lines.push(line("approval", self.approval.to_owned()));
-        sections.push(("file", lines));
-        if let Some(way) = &self.way {
-            let mut lines =
-                vec![line("", way.role_arn.clone().unwrap_or_else(|| format!("no role: a session of {}", way.source)))];
-            let mut add =
-                |label: &str, text: &Option<String>| lines.extend(text.as_ref().map(|text| line(label, text.clone())));
-            add("name", &way.name);
-            add("account", &called(way.account_name.as_ref(), way.account.as_ref()));
-            add("pinned to", &way.pin);
-            add("region", &way.region);
-            lines.push(line("asked at", way.endpoint.clone()));
-            sections.push(("role", lines));
-            let mut lines = vec![line("1", way.source.clone())];
-            for (index, link) in way.links.iter().enumerate() {
-                lines.push(line(&(index + 2).to_string(), format!("{} {}", link.call, link.what)));
-                lines.push(line("", link.details()));
-                lines.push(line("", link.cached()));
-            }
-            lines.extend(way.notices.iter().map(|notice| line("note", notice.clone())));
-            sections.push(("way", lines));
-        }
-        sections.push(("shell", self.shell.lines()));
-        if let Some(problem) = &self.problem {
-            let mut lines = vec![line("", problem.summary.clone())];
-            lines.extend(problem.causes.iter().map(|cause| line("because", cause.clone())));
-            lines.extend(problem.facts.iter().map(|(label, text)| line(label, text.clone())));
-            lines.extend(problem.hints.iter().map(|hint| line("hint", hint.clone())));
-            sections.push(("problem", lines));
-        }
-        if !self.rivals.is_empty() {
-            let place = |rival: &Rival| Origin { file: rival.file.clone(), line: rival.line };
-            let mut lines: Vec<(String, String)> =
-                self.rivals.iter().map(|r| line("", format!("{}  {}", place(r), r.text))).collect();
-            lines.push(line(
-                "",
-                "these go before exported keys: the tool acts as somebody else; remove the lines".to_owned(),
-            ));
-            sections.push(("rivals", lines));
-        }
-        sections.push(("next", vec![line("", self.next.clone())]));
-        sections
-    }
-}
-
-impl Link {
-    fn details(&self) -> String {
-        let mut parts = Vec::new();
-        let mut add =
-            |label: &str, text: &Option<String>| parts.extend(text.as_ref().map(|text| format!("{label} {text}")));
-        add("account", &self.account);
-        add("as", &self.session_name);
-        add("external id", &self.external_id);
-        add("source identity", &self.source_identity);
-        add("MFA by", &self.mfa_serial);
-        parts.push(format!("for {}", self.duration));
-        parts.join(", ")
-    }
-
-    fn cached(&self) -> String {
-        match (&self.cached_until, self.cached_for_seconds) {
-            (Some(until), Some(age)) => format!("cached until {until}, {} old", minutes(Duration::from_secs(age))),
-            (Some(until), None) => format!("cached until {until}"),
-            (None, _) => "not cached".to_owned(),
-        }
-    }
-}
-
-impl Held {
-    fn lines(&self) -> Vec<(String, String)> {
-        let mut lines = vec![(
-            String::new(),
-            match (&self.role, self.state) {
-                (Some(role), _) => format!("holds {role}"),
-                (None, "closed") => "closed: no client acts as anybody".to_owned(),
-                (None, state) => format!("holds {state}"),
-            },
-        )];
-        let mut add = |label: &str, text: String| lines.push((label.to_owned(), text));
-        if let Some(key) = &self.key {
-            add("key", key.clone());
-        }
-        if let Some(expires) = &self.expires {
-            add("expires", expires.clone());
-        }
-        // A few to a line: the screen is to be read, not scrolled.
-        for (label, names) in [("set", &self.set), ("hidden", &self.hidden)] {
-            for (index, names) in names.chunks(3).enumerate() {
-                add(if index == 0 { label } else { " " }, names.join(" "));
-            }
-        }
-        lines
     }
 }

@@ -35,8 +35,12 @@ pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Fa
     for file in &read {
         difference(file, &approvals, context);
     }
-    let summaries =
-        summarize(&merged.unwrap_or_default(), &Profiles::load(context)?, &UserConfig::load(context)?.accounts)?;
+    let summaries = summarize(
+        &merged.unwrap_or_default(),
+        &Profiles::load(context)?,
+        &UserConfig::load(context)?.accounts,
+        &context.paths,
+    )?;
     for summary in summaries {
         if let Some(name) = summary.name {
             show(format!("[role.{name}]"));

@@ -1,0 +1,48 @@
+//! Whose credentials come first.
+
+use crate::access_keys::Record;
+use crate::config::Keys;
+use crate::context::Paths;
+use crate::problem::Problem;
+use crate::profiles::Profile;
+
+/// Whose credentials make the first call, for keys over a profile without a `source_role`. What a plan takes, and what
+/// `allow` shows.
+pub(crate) enum First<'a, 'p> {
+    /// Those of another profile.
+    Profile(&'a str),
+    /// A `credential_source`.
+    Source(&'a str),
+    /// A profile and a `credential_source`, which exclude each other.
+    Both(&'a str),
+    /// The profile's own.
+    Own(Profile<'p>),
+    /// Nobody says.
+    Unsaid,
+}
+
+impl<'a, 'p: 'a> First<'a, 'p> {
+    /// What the file says goes before both of a profile's words on it. A profile's `source_profile` is for a role alone,
+    /// and no source of a web identity (botocore, AssumeRoleProvider): its own credentials go before. One that has nothing
+    /// else and no role gives a session of its `source_profile` all the same, where the AWS CLI would give up.
+    pub(crate) fn of(keys: &'a Keys, profile: Option<Profile<'p>>, paths: &Paths) -> Result<Self, Problem> {
+        let of_profile = |key: &str| profile.filter(|_| !keys.names_source()).and_then(|profile| profile.text(key));
+        let other = keys.source_profile.as_deref().or(of_profile("source_profile"));
+        let source = keys.credential_source.as_deref().or(of_profile("credential_source"));
+        if let Some(own) = profile.filter(|_| !keys.names_source() && (other.is_some() || source.is_some())) {
+            let role = keys.role_arn.is_some() || own.text("role_arn").is_some();
+            if own.text("web_identity_token_file").is_some()
+                || !role && (own.has_own_source() || Record::load(paths, own.name)?.is_some())
+            {
+                return Ok(Self::Own(own));
+            }
+        }
+        Ok(match (other, source, profile) {
+            (Some(other), Some(_), _) => Self::Both(other),
+            (Some(other), None, _) => Self::Profile(other),
+            (None, Some(source), _) => Self::Source(source),
+            (None, None, Some(profile)) => Self::Own(profile),
+            (None, None, None) => Self::Unsaid,
+        })
+    }
+}
