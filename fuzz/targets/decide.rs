@@ -47,7 +47,14 @@ fuzz_target!(|data: &[u8]| {
         Ok(parsed) => parsed,
         Err(problem) => return harmless(&problem),
     };
-    let _ = summarize(&parsed, &profiles, &Default::default());
+    match summarize(&parsed, &profiles, &Default::default(), &context.paths) {
+        Ok(summaries) => {
+            for (label, text) in summaries.iter().flat_map(|summary| &summary.lines) {
+                assert!(!secrets.iter().any(|secret| text.contains(secret.as_str())), "a secret in {label}: {text:?}");
+            }
+        }
+        Err(problem) => harmless(&problem),
+    }
     let approvals = Approvals::below(&context.paths.data);
     approvals.allow(&read).expect("an approval can be written");
     let (Verdict::Allowed(allowed), _) = vet(&[path], &approvals, &UserConfig::default()) else {
