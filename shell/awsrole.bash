@@ -12,7 +12,7 @@ case $- in
 esac
 
 __awsrole_bin=@BIN@
-__awsrole_generation_file=@GENERATION@
+__awsrole_generations=@GENERATIONS@
 __awsrole_expired="awsrole: the role in this shell has expired: this command may be refused, the next prompt renews it
 "
 
@@ -52,6 +52,7 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_deadline=0    # when to ask again, in epoch seconds; 0: never
   __awsrole_since=0       # when that was said: an earlier time of day is a clock that was set back
   __awsrole_ends=0        # when the role in force ends, in epoch seconds; 0: none, or it has no end
+  __awsrole_generation=/  # a file that is there until someone types `awsrole allow`, `deny`, `refresh`, `logout`, …
   __awsrole_file='' __awsrole_in_force='' __awsrole_direnv='' __awsrole_at=''
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
 fi
@@ -69,7 +70,7 @@ __awsrole_say() {
 __awsrole_look() {
   \builtin local file REPLY
   if ! \builtin test "$PWD" = "$__awsrole_at"; then __awsrole_candidates; fi
-  __awsrole_files=() __awsrole_views=() __awsrole_line=''
+  __awsrole_files=() __awsrole_views=()
   for file in "${__awsrole_candidates[@]}"; do
     if [[ -e $file || -L $file ]]; then
       __awsrole_files+=("$file")
@@ -82,10 +83,17 @@ __awsrole_look() {
       if ((${#__awsrole_files[@]} >= $1)); then break; fi
     fi
   done
-  # The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
-  if [[ -n ${__awsrole_files[0]-} && -r $__awsrole_generation_file ]]; then
-    \builtin read -r __awsrole_line <"$__awsrole_generation_file"
-  fi
+}
+
+# What to look for to be told of commands that are typed in other shells; `/` is there, whatever anybody does.
+__awsrole_note_generation() {
+  \builtin local - file
+  \builtin set +f
+  __awsrole_generation=/
+  if [[ ! -d $__awsrole_generations ]]; then \builtin return 0; fi
+  for file in "$__awsrole_generations"/[0-9]*; do
+    if [[ -e $file ]]; then __awsrole_generation=$file; fi
+  done
 }
 
 # Where to look is worked out once for a directory, not at each prompt.
@@ -101,52 +109,46 @@ __awsrole_candidates() {
 # --- unchanged -------------------------------------------------------------------------------------------------------
 
 # Is all that the last decision rests on as it was? Then it stands: this is what most prompts cost. Everything is looked
-# at anew, and in doubt the answer is no. What was seen are keys of a table, because bash finds a key faster than it
-# compares two texts, and more exactly than `[[` under nocasematch.
+# at anew, and in doubt the answer is no; only a link to nowhere that appears between here and the file in force waits
+# for the next `cd`. What was seen are keys of a table, because bash finds a key faster than it compares two texts, and
+# more exactly than `[[` under nocasematch.
 __awsrole_unchanged() {
-  \builtin local REPLY
-  __awsrole_look_around
-  if [[ -z ${__awsrole_seen["$REPLY"]-} ]]; then \builtin return 1; fi
+  # Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets,
+  # and whether the others are there. (Bash takes twice as long for the same in quotes.)
+  __awsrole_around=$__awsrole_state$__awsrole_pending${#__awsrole_lifted[@]}/$PWD/${DIRENV_WATCHES-}/${AWS_ACCESS_KEY_ID-}/\
+${AWS_CREDENTIAL_EXPIRATION-}/${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/${AWS_PROFILE+:$AWS_PROFILE}/\
+${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}
   # (Before bash 5.0 there is no such clock: 0.)
-  if ((__awsrole_deadline && (EPOCHSECONDS >= __awsrole_deadline || EPOCHSECONDS < __awsrole_since))); then
-    \builtin return 1
-  fi
-  for __awsrole_one in "${__awsrole_absent[@]}"; do
-    if [[ -e $__awsrole_one || -L $__awsrole_one ]]; then \builtin return 1; fi
-  done
+  if [[ -z ${__awsrole_seen["$__awsrole_around"]-} ]] ||
+    ((__awsrole_deadline && (EPOCHSECONDS >= __awsrole_deadline || EPOCHSECONDS < __awsrole_since))) ||
+    ! __awsrole_in_place; then \builtin return 1; fi
+  \builtin local REPLY
   for __awsrole_one in "${__awsrole_present[@]}"; do
     if [[ ! -f $__awsrole_one || ! -r $__awsrole_one ]]; then \builtin return 1; fi
     \builtin read -r -d '' -n 16385 <"$__awsrole_one"
     if [[ -z ${__awsrole_seen["$?=$__awsrole_one=$REPLY"]-} ]]; then \builtin return 1; fi
   done
-  if ((${#__awsrole_present[@]})); then
-    REPLY=''
-    if [[ -r $__awsrole_generation_file ]]; then \builtin read -r <"$__awsrole_generation_file"; fi
-    [[ $REPLY == "$__awsrole_generation" ]]
-  fi
-}
-
-# Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets, and
-# whether the others are there.
-__awsrole_look_around() {
-  REPLY="$__awsrole_state$__awsrole_pending${#__awsrole_lifted[@]} $PWD ${DIRENV_WATCHES-} \
-${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
-${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
 }
 
 # What was just decided rests on what __awsrole_look saw before.
 __awsrole_remember() {
-  \builtin local file REPLY count=0
-  __awsrole_seen=() __awsrole_absent=() __awsrole_present=() __awsrole_generation=$__awsrole_line
+  \builtin local file REPLY count=0 absent=0 places=''
+  __awsrole_seen=() __awsrole_present=()
+  if [[ ! -e $__awsrole_generation ]]; then __awsrole_note_generation; fi
   for file in "${__awsrole_candidates[@]}"; do
     if [[ $file == "${__awsrole_files[count]-}" ]]; then
       __awsrole_present+=("$file")
       __awsrole_seen["${__awsrole_views[count]}"]=1
       if ((++count >= __awsrole_depth)); then \builtin break; fi
-    else __awsrole_absent+=("$file"); fi
+    else
+      \builtin printf -v "__awsrole_absent_$((++absent))" %s "$file"
+      places+=" && ! -e \$__awsrole_absent_$absent"
+    fi
   done
-  __awsrole_look_around
-  __awsrole_seen["$REPLY"]=1
+  # Written out: a loop over as many places takes twice as long.
+  \builtin eval "__awsrole_in_place() { [[ -e \$__awsrole_generation$places ]]; }"
+  __awsrole_unchanged # It can't be yet, but it says what is around.
+  __awsrole_seen["$__awsrole_around"]=1
 }
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -163,7 +165,7 @@ __awsrole_fresh() {
     outer) if [[ -z ${__awsrole_files[0]-}$__awsrole_file ]]; then \builtin return 0; fi ;;
   esac
   __awsrole_sum_up "$__awsrole_depth"
-  if ! \builtin test "$__awsrole_sum" = "$__awsrole_in_force"; then \builtin return 1; fi
+  if [[ ! -e $__awsrole_generation ]] || ! \builtin test "$__awsrole_sum" = "$__awsrole_in_force"; then \builtin return 1; fi
   if __awsrole_is_due; then
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     \builtin return 1
@@ -172,7 +174,7 @@ __awsrole_fresh() {
 
 # All that was looked at, with the nearest $1 files, as one text.
 __awsrole_sum_up() {
-  \builtin printf -v __awsrole_sum '%s/' "${__awsrole_views[@]:0:$1}" "$__awsrole_line" "${DIRENV_WATCHES-}"
+  \builtin printf -v __awsrole_sum '%s/' "${__awsrole_views[@]:0:$1}" "${DIRENV_WATCHES-}"
 }
 
 __awsrole_is_due() {
@@ -338,6 +340,7 @@ __awsrole_sync() {
   if ! \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in"; then __awsrole_use=''; fi
   if [[ -n $__awsrole_use ]]; then arguments+=(--role "$__awsrole_use"); fi
 
+  __awsrole_note_generation
   __awsrole_state=new # until all is undone
   __awsrole_undo
   __awsrole_look 1000

@@ -5,9 +5,13 @@
 # nothing is erased but globals (`set -eg`, never a plain `set -e`).
 
 set -g __awsrole_bin @BIN@
-set -g __awsrole_generation_file @GENERATION@
+set -g __awsrole_generations @GENERATIONS@
 # A file from 1970: its age is the time in seconds, which no builtin tells otherwise.
 set -g __awsrole_clock @CLOCK@
+# How long Linux has been up, awake or asleep, is read in a fraction of the time that the clock takes.
+set -g __awsrole_uptime /proc/uptime
+test -r $__awsrole_uptime; or set -g __awsrole_uptime /dev/null
+set -g __awsrole_never 99999999999
 
 # Statements of one line, but for what stands in single quotes, up to the last one.
 set -g __awsrole_answer '\A(?:__awsrole_(?:adopt|set|hide) \w+(?: unset| exported)?(?: \'(?:[^\\\\\']++|\\\\.)*+\')?\n|__awsrole_chose \'(?:[^\\\\\']++|\\\\.)*+\'\n)*__awsrole_done \w+ \d+ \d+\s*\z'
@@ -43,12 +47,14 @@ if not set -q __awsrole_state
     set -g __awsrole_failed # names that could not be hidden
     set -g __awsrole_depth 1 # how many of the files count
     set -g __awsrole_deadline 0 # when to ask again, in epoch seconds; 0: never
+    set -g __awsrole_due $__awsrole_never # the same in seconds since the machine was started
     set -g __awsrole_since 0 # when that was said: an earlier time of day is a clock that was set back
     set -g __awsrole_file ''
     set -g __awsrole_in_force ''
     set -g __awsrole_direnv ''
     set -g __awsrole_at ''
-    set -g __awsrole_seen
+    set -g __awsrole_around ''
+    set -g __awsrole_generation / # a file that is there until someone types `awsrole allow`, `deny`, `refresh`, `logout`, …
 end
 
 function __awsrole_say
@@ -67,7 +73,6 @@ function __awsrole_look -a wanted
     test "$PWD" = "$__awsrole_at"; or __awsrole_candidates
     set -g __awsrole_files
     set -g __awsrole_views
-    set -g __awsrole_line ''
     for file in $__awsrole_candidates
         if test -e $file -o -L $file
             set -a __awsrole_files $file
@@ -78,18 +83,19 @@ function __awsrole_look -a wanted
             else
                 begin
                     read -z -l content
-                    set -l ended $status
                     read -z -l rest
-                    set -a __awsrole_views "$ended $status=$file=$content"
+                    set -a __awsrole_views "$status=$file=$content"
                 end <$file
             end
             set -q __awsrole_files[$wanted]; and break
         end
     end
-    # The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
-    if set -q __awsrole_files[1]; and test -r $__awsrole_generation_file
-        read -g __awsrole_line <$__awsrole_generation_file
-    end
+end
+
+# What to look for to be told of commands that are typed in other shells; `/` is there, whatever anybody does.
+function __awsrole_note_generation
+    set -l found $__awsrole_generations/* /
+    set -g __awsrole_generation $found[1]
 end
 
 # Where to look is worked out once for a directory, not at each prompt.
@@ -107,54 +113,51 @@ end
 # --- unchanged -------------------------------------------------------------------------------------------------------
 
 # Is all that the last decision rests on as it was? Then it stands: this is what most prompts cost. Everything is looked
-# at anew, and in doubt the answer is no. What was seen stands in one list.
+# at anew, and in doubt the answer is no; only a link to nowhere that appears between here and the file in force waits
+# for the next `cd`. Time is measured from when the machine was started; before a command the clock is asked.
 function __awsrole_unchanged
-    set -l fish_read_limit 16384
     __awsrole_look_around
-    builtin contains -- $__awsrole_around $__awsrole_seen; or return
-    test $__awsrole_appeared; and return 1
+    test "$__awsrole_now_around" = "$__awsrole_around" -a $__awsrole_in_place; or return
+    builtin path is -- $__awsrole_absent; and return 1
+    set -l fish_read_limit 16384
+    set -l views
     for file in $__awsrole_present
-        test -f $file -a -r $file; or return
         begin
             read -z -l content
-            set -l ended $status
             read -z -l rest
-            builtin contains -- "$ended $status=$file=$content" $__awsrole_seen
+            set -a views "$status=$file=$content"
         end <$file
-        or return
     end
-    if set -q __awsrole_present[1]
-        set -l line ''
-        test -r $__awsrole_generation_file; and read line <$__awsrole_generation_file
-        test "$line" = "$__awsrole_generation"; or return
-    end
-    not __awsrole_is_due
+    test "$views" = "$__awsrole_in_view"; or return
+    read -l up rest <$__awsrole_uptime; and test $up -lt $__awsrole_due; or not __awsrole_is_due
 end
 
 # Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets, and
 # how many of the names are missing.
 function __awsrole_look_around
     set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE __awsrole_lifted[1]
-    set -g __awsrole_around "$status $__awsrole_state$__awsrole_pending $PWD $DIRENV_WATCHES \
+    set -g __awsrole_now_around "$status $__awsrole_state$__awsrole_pending $PWD $DIRENV_WATCHES \
 $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE"
 end
 
 # What was just decided rests on what __awsrole_look saw before.
 function __awsrole_remember
-    set -g __awsrole_seen
-    set -g __awsrole_appeared -n '' # one test of all the places where there was no file
+    test -e $__awsrole_generation; or __awsrole_note_generation
+    set -g __awsrole_in_place -e $__awsrole_generation # what one test looks at
+    set -g __awsrole_absent '' # of none at all, `path` would read its input
     set -g __awsrole_present
-    set -g __awsrole_generation $__awsrole_line
     for file in $__awsrole_candidates
         if builtin contains -- $file $__awsrole_files
             set -a __awsrole_present $file
+            set -a __awsrole_in_place -a -f $file -a -r $file
             set -q __awsrole_present[$__awsrole_depth]; and break
         else
-            set -a __awsrole_appeared -o -e $file -o -L $file
+            set -a __awsrole_absent $file
         end
     end
+    set -g __awsrole_in_view "$__awsrole_views[1..$__awsrole_depth]"
     __awsrole_look_around
-    set -g __awsrole_seen $__awsrole_around $__awsrole_views
+    set -g __awsrole_around $__awsrole_now_around
 end
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -172,7 +175,7 @@ function __awsrole_fresh
             test -z "$__awsrole_files[1]$__awsrole_file"; and return 0
     end
     __awsrole_sum_up $__awsrole_depth
-    test "$__awsrole_sum" = "$__awsrole_in_force"; or return 1
+    test "$__awsrole_sum" = "$__awsrole_in_force" -a -e $__awsrole_generation; or return 1
     if __awsrole_is_due
         set -g __awsrole_event due
         test $__awsrole_state = closed; and set -g __awsrole_event retry
@@ -182,7 +185,7 @@ end
 
 # All that was looked at, with the nearest so many files, as one text.
 function __awsrole_sum_up -a wanted
-    set -g __awsrole_sum "$__awsrole_views[1..$wanted]/$__awsrole_line/$DIRENV_WATCHES"
+    set -g __awsrole_sum "$__awsrole_views[1..$wanted]/$DIRENV_WATCHES"
 end
 
 function __awsrole_is_due
@@ -196,6 +199,15 @@ function __awsrole_note_time
     set -l now (builtin path mtime -R -- $__awsrole_clock)
     set -g __awsrole_since "$now"
     test -n "$now"; or set -g __awsrole_since 0
+end
+
+# Call after the time was noted.
+function __awsrole_ask_again_at -a deadline
+    set -g __awsrole_deadline $deadline
+    set -g __awsrole_due $__awsrole_never
+    if test $deadline -ne 0; and read -l up rest <$__awsrole_uptime
+        set -g __awsrole_due (builtin math "$up + $deadline - $__awsrole_since")
+    end
 end
 
 # --- save, set, hide, restore ----------------------------------------------------------------------------------------
@@ -357,7 +369,7 @@ function __awsrole_close
     set -g __awsrole_state closed
     set -g __awsrole_pending ''
     __awsrole_note_time
-    set -g __awsrole_deadline (builtin math "$__awsrole_since + 30")
+    __awsrole_ask_again_at (builtin math "$__awsrole_since + 30")
 end
 
 # --- sync ------------------------------------------------------------------------------------------------------------
@@ -377,6 +389,7 @@ function __awsrole_sync -a event
     test "$__awsrole_files[1]" = "$__awsrole_use_in"; or set -g __awsrole_use ''
     test -n "$__awsrole_use"; and set -a arguments --role $__awsrole_use
 
+    __awsrole_note_generation
     set -g __awsrole_state new # until all is undone
     __awsrole_undo
     __awsrole_look 1000
@@ -387,6 +400,7 @@ function __awsrole_sync -a event
     set -g __awsrole_depth 1000
     set -g __awsrole_state outer
     set -g __awsrole_deadline 0
+    set -g __awsrole_due $__awsrole_never
     set -g __awsrole_failed
     set -q __awsrole_files[1]; or set -q AWSROLE_STATE; or return 0
 
@@ -442,7 +456,7 @@ function __awsrole_done -a state deadline depth
         __awsrole_close
         test $deadline -eq 0; and return
     end
-    set -g __awsrole_deadline $deadline
+    __awsrole_ask_again_at $deadline
 end
 
 # --- hooks -----------------------------------------------------------------------------------------------------------

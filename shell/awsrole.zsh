@@ -13,7 +13,7 @@
 # aliases in what is eval'd.
 __awsrole_start() {
   \builtin emulate -LR zsh -o no_aliases
-  \builtin typeset -g __awsrole_bin=@BIN@ __awsrole_generation_file=@GENERATION@
+  \builtin typeset -g __awsrole_bin=@BIN@ __awsrole_generations=@GENERATIONS@
 
   # Each of these two is believed as a whole by the clients, so that a change to one member is a change to all.
   \builtin typeset -ga __awsrole_keys __awsrole_profiles
@@ -48,7 +48,8 @@ __awsrole_start() {
   \builtin typeset -g __awsrole_deadline=0 # when to ask again, in epoch seconds; 0: never
   \builtin typeset -g __awsrole_since=0    # when that was said: an earlier time of day is a clock that was set back
   \builtin typeset -g __awsrole_file= __awsrole_in_force= __awsrole_direnv= __awsrole_at=
-  \builtin typeset -g __awsrole_line= __awsrole_generation= __awsrole_sum= __awsrole_event=
+  \builtin typeset -g __awsrole_generation=/ # there until someone types `awsrole allow`, `deny`, `refresh`, `logout`, …
+  \builtin typeset -g __awsrole_around= __awsrole_sum= __awsrole_event=
   \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views __awsrole_absent __awsrole_present
   \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
 }
@@ -66,7 +67,7 @@ __awsrole_say() {
 __awsrole_look() {
   \builtin local file text
   if [[ $PWD != "$__awsrole_at" ]]; then __awsrole_candidates; fi
-  __awsrole_files=() __awsrole_views=() __awsrole_line=
+  __awsrole_files=() __awsrole_views=()
   for file in $__awsrole_candidates; do
     if [[ -e $file || -L $file ]]; then
       __awsrole_files+=("$file")
@@ -80,10 +81,14 @@ __awsrole_look() {
       if (( $#__awsrole_files >= $1 )); then break; fi
     fi
   done
-  # The line that `awsrole allow`, `deny`, `refresh` and `logout` rewrite, in whichever shell they are typed.
-  if (( $#__awsrole_files )) && [[ -r $__awsrole_generation_file ]]; then
-    \builtin sysread -s 256 __awsrole_line <$__awsrole_generation_file
-  fi
+}
+
+# What to look for to be told of commands that are typed in other shells; `/` is there, whatever anybody does.
+__awsrole_note_generation() {
+  \builtin local -a found
+  \builtin setopt null_glob # for this function
+  found=($__awsrole_generations/[0-9]* /)
+  __awsrole_generation=$found[1]
 }
 
 # Where to look is worked out once for a directory, not at each prompt.
@@ -99,39 +104,36 @@ __awsrole_candidates() {
 # --- unchanged -------------------------------------------------------------------------------------------------------
 
 # Is all that the last decision rests on as it was? Then it stands: this is what most prompts cost. Everything is looked
-# at anew, and in doubt the answer is no. What was seen are keys of a table.
+# at anew, and in doubt the answer is no; only a link to nowhere that appears between here and the file in force waits
+# for the next `cd`. What was seen are keys of a table. (A call of a function costs more than what is done here in it.)
 __awsrole_unchanged() {
-  \builtin local file text REPLY
-  __awsrole_look_around
-  if (( ! ${+__awsrole_seen[$REPLY]} )) || __awsrole_is_due; then return 1; fi
+  \builtin local file text count
+  # Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets,
+  # and whether the others are there.
+  __awsrole_around="$__awsrole_state$__awsrole_pending$#__awsrole_lifted $PWD ${DIRENV_WATCHES-} \
+${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
+${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
+  if (( ! ${+__awsrole_seen[$__awsrole_around]} ||
+    __awsrole_deadline && (EPOCHSECONDS >= __awsrole_deadline || EPOCHSECONDS < __awsrole_since) )) ||
+    [[ ! -e $__awsrole_generation ]]; then return 1; fi
   for file in $__awsrole_absent; do
-    if [[ -e $file || -L $file ]]; then return 1; fi
+    if [[ -e $file ]]; then return 1; fi
   done
   for file in $__awsrole_present; do
     if [[ ! -f $file || ! -r $file ]]; then return 1; fi
     text=
-    \builtin sysread -s 16385 text <$file
+    # (Room for 16 KiB would cost zsh more than all of this.)
+    \builtin sysread -s 4096 -c count text <$file
+    if (( count == 4096 )); then \builtin sysread -s 16385 text <$file; fi
     if (( ! ${+__awsrole_seen[$file=$text]} )); then return 1; fi
   done
-  if (( $#__awsrole_present )); then
-    text=
-    if [[ -r $__awsrole_generation_file ]]; then \builtin sysread -s 256 text <$__awsrole_generation_file; fi
-    [[ $text == "$__awsrole_generation" ]]
-  fi
-}
-
-# Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets, and
-# whether the others are there.
-__awsrole_look_around() {
-  REPLY="$__awsrole_state$__awsrole_pending$#__awsrole_lifted $PWD ${DIRENV_WATCHES-} \
-${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
-${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
 }
 
 # What was just decided rests on what __awsrole_look saw before.
 __awsrole_remember() {
-  \builtin local file REPLY count=0
-  __awsrole_seen=() __awsrole_absent=() __awsrole_present=() __awsrole_generation=$__awsrole_line
+  \builtin local file count=0
+  __awsrole_seen=() __awsrole_absent=() __awsrole_present=()
+  if [[ ! -e $__awsrole_generation ]]; then __awsrole_note_generation; fi
   for file in $__awsrole_candidates; do
     if [[ $file == "$__awsrole_files[count+1]" ]]; then
       __awsrole_present+=("$file")
@@ -139,8 +141,8 @@ __awsrole_remember() {
       if (( count >= __awsrole_depth )); then break; fi
     else __awsrole_absent+=("$file"); fi
   done
-  __awsrole_look_around
-  __awsrole_seen[$REPLY]=1
+  __awsrole_unchanged # It can't be yet, but it says what is around.
+  __awsrole_seen[$__awsrole_around]=1
 }
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ __awsrole_fresh() {
     outer) if [[ -z $__awsrole_files[1]$__awsrole_file ]]; then return 0; fi ;;
   esac
   __awsrole_sum_up $__awsrole_depth
-  if [[ $__awsrole_sum != "$__awsrole_in_force" ]]; then return 1; fi
+  if [[ ! -e $__awsrole_generation || $__awsrole_sum != "$__awsrole_in_force" ]]; then return 1; fi
   if __awsrole_is_due; then
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     return 1
@@ -165,7 +167,7 @@ __awsrole_fresh() {
 
 # All that was looked at, with the nearest $1 files, as one text.
 __awsrole_sum_up() {
-  \builtin printf -v __awsrole_sum '%s/' "${(@)__awsrole_views[1,$1]}" "$__awsrole_line" "${DIRENV_WATCHES-}"
+  \builtin printf -v __awsrole_sum '%s/' "${(@)__awsrole_views[1,$1]}" "${DIRENV_WATCHES-}"
 }
 
 __awsrole_is_due() {
@@ -314,6 +316,7 @@ __awsrole_sync() {
   if [[ ${__awsrole_files[1]} != "$__awsrole_use_in" ]]; then __awsrole_use=; fi
   if [[ -n $__awsrole_use ]]; then arguments+=(--role $__awsrole_use); fi
 
+  __awsrole_note_generation
   __awsrole_state=new # until all is undone
   __awsrole_undo
   __awsrole_look 1000

@@ -106,8 +106,8 @@ def left(world: World) -> int:
             except ValueError as error:
                 # Whole, but of the key before: see "a key".
                 assert "another key" in str(error) and len(path.read_bytes()) > 500
-        elif path.name == "generation":
-            assert path.read_text().endswith("\n")
+        elif path.parent.name == "generations":
+            assert path.name.replace("-", "").isdigit() and not path.read_bytes()
         elif path.parent.parent.name == "approvals" and path.name != "denied":
             [project] = [folder for folder in (world.home / "src").iterdir() if place_of(folder) == path.parent.name]
             file = str(project / ".awsrole.toml").encode()

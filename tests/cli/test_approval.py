@@ -156,13 +156,13 @@ def test_deny_of_a_file_that_was_never_allowed(world):
 
 
 def test_every_open_shell_is_told(world, shop):
-    generation = world.home / ".local/state/awsrole/generation"
-    seen = {generation.read_text()}
+    folder = world.home / ".local/state/awsrole/generations"
+    seen = {path.name for path in folder.iterdir()}
     for words in (("deny",), ("allow",), ("refresh",), ("logout",), ("logout", "--all")):
         assert world.awsrole(*words, cwd=shop).code == 0
-        line = generation.read_text()
-        assert line.count("\n") == 1 and line not in seen, words
-        seen.add(line)
+        (generation,) = folder.iterdir()
+        assert generation.name not in seen, words
+        seen.add(generation.name)
 
 
 def test_inherit_needs_both_files(world):

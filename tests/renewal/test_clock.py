@@ -47,8 +47,9 @@ class Clocked:
         self.move(round(end.timestamp() - seconds - time.time()))
 
     def prompt(self):
-        """Presses Enter; returns what was said."""
-        self.said.append(self.terminal.run(""))
+        """Presses Enter; returns what was said. (fish asks the clock before a command; at a prompt it looks how long the
+        machine has been up, which no test can change.)"""
+        self.said.append(self.terminal.run(":" if self.terminal.shell == "fish" else ""))
         return self.said[-1]
 
     def key(self):

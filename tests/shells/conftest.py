@@ -42,6 +42,8 @@ class StandIn:
         source = (ROOT / "tests/shells/stand_in.py").read_text().split("\n", 1)[1]
         self.program.write_text(f"#!{sys.executable} -SEs\n{source}")
         self.program.chmod(0o755)
+        (folder / "generations").mkdir()
+        (folder / "generations/1").touch()
         clock = folder / "clock"
         clock.touch()
         os.utime(clock, (0, 0))
@@ -57,7 +59,7 @@ class StandIn:
     def snippet(self, shell: str) -> Path:
         """The snippet as `awsrole hook SHELL` prints it."""
         text = (ROOT / f"shell/awsrole.{shell}").read_text()
-        for word, path in (("@BIN@", self.program), ("@GENERATION@", self.folder / "generation"), ("@CLOCK@", self.folder / "clock")):
+        for word, path in (("@BIN@", self.program), ("@GENERATIONS@", self.folder / "generations"), ("@CLOCK@", self.folder / "clock")):
             text = text.replace(word, f"'{path}'")
         rendered = self.folder / f"awsrole.{shell}"
         rendered.write_text(text)
@@ -68,9 +70,10 @@ class StandIn:
         snippet = self.snippet(shell)
         return f"command cat {snippet} | source" if shell == "fish" else f'eval "$(command cat {snippet})"'
 
-    def touch_generation(self, line: str) -> None:
+    def bump_generation(self) -> None:
         """What `awsrole allow` in another shell does."""
-        (self.folder / "generation").write_text(line + "\n")
+        (present,) = (self.folder / "generations").iterdir()
+        present.rename(present.with_name(str(int(present.name) + 1)))
 
 
 @pytest.fixture(params=SHELLS)
@@ -107,9 +110,14 @@ def terminal(tmp_path, stand_in):
         one.close()
 
 
+def fall_due(tty) -> str:
+    """The statement after which the deadline is over."""
+    return "set -g __awsrole_deadline 1; set -g __awsrole_due 1" if tty.shell == "fish" else "__awsrole_deadline=1"
+
+
 def aws(env: dict) -> dict:
     """The part of an environment that awsrole deals with, as text."""
     return {name.decode(): os.fsdecode(value) for name, value in env.items() if name.startswith((b"AWS", b"SECRET"))}
 
 
-__all__ = ["CLOSED", "CLOSED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "need", "read_env"]
+__all__ = ["CLOSED", "CLOSED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env"]

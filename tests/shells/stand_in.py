@@ -48,7 +48,8 @@ def main():
     if sys.argv[1:3] != ["hook", "export"]:
         log()
         if sys.argv[1] in ("allow", "deny", "refresh", "logout"):
-            (HERE / "generation").write_text(f"{time.time_ns()}\n")
+            (present,) = (HERE / "generations").iterdir()
+            present.rename(present.with_name(str(int(present.name) + 1)))
         if sys.argv[1:3] == ["hook", "choose"]:
             sys.exit(sys.argv[3] == "refused")
         print("prod" if sys.argv[1:] == ["use"] else " ".join(["the command", *sys.argv[1:]]))

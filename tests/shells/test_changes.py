@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import aws, need
+from conftest import aws, fall_due, need
 
 DEV, NEW = 'role = "dev"\n', 'role = "new"\n'
 
@@ -130,6 +130,18 @@ def test_a_huge_file_is_read_as_far_as_the_binary_would(inside, project, stand_i
     assert takes_the_short_way(inside) and len(stand_in.starts()) == 2
 
 
+@pytest.mark.parametrize("size", [4095, 4096, 4097, 8192, 9000])
+def test_the_last_byte_of_a_long_file(inside, project, stand_in, size):
+    file = project / ".awsrole.toml"
+    for last in b"ab":
+        file.write_bytes((DEV.encode() + b"#" * size)[: size - 1] + bytes([last]))
+        starts = len(stand_in.starts())
+        inside.run("")
+        assert len(stand_in.starts()) == starts + 1 and takes_the_short_way(inside)
+        inside.run("")
+        assert len(stand_in.starts()) == starts + 1
+
+
 def test_deleted_and_there_again(inside, project, stand_in):
     file = project / ".awsrole.toml"
     file.unlink()
@@ -159,9 +171,13 @@ def test_what_a_nearer_file_hid_is_in_force_again(inside, project, stand_in):
     assert stand_in.events() == ["prompt"] * 3
 
 
-def test_a_nearer_link_to_nowhere(inside, project, stand_in):
+def test_a_nearer_link_to_nowhere_is_seen_on_the_next_move(inside, project, stand_in):
     (project / "deep/.awsrole.toml").symlink_to("nowhere")
     inside.run("")
+    assert key(inside) == "ASIADEV"
+    inside.run("cd .")
+    if inside.shell == "fish":  # It hasn't moved.
+        inside.run("cd ..")
     assert aws(inside.env()) == {} and len(stand_in.starts()) == 2
 
 
@@ -208,14 +224,44 @@ def test_a_command_in_another_terminal(inside, shell, terminal, stand_in, comman
     assert takes_the_short_way(inside)
 
 
+@pytest.mark.parametrize("shell, option", [
+    ("bash", "set -f"), ("bash", "shopt -s failglob nullglob dotglob"), ("zsh", "setopt no_glob"), ("zsh", "setopt sh_glob ksh_glob"),
+])
+def test_a_command_in_another_terminal_whatever_globbing_is(shell, terminal, project, stand_in, option):
+    tty = terminal(shell, before=option, cwd=project)
+    stand_in.bump_generation()
+    tty.run("")
+    assert stand_in.events() == ["prompt", "prompt"] and takes_the_short_way(tty)
+    (stand_in.folder / "generations/2").unlink()
+    (stand_in.folder / "generations").rmdir()
+    assert "awsrole" not in tty.run("")
+    assert stand_in.events() == ["prompt"] * 3 and takes_the_short_way(tty)
+
+
 def test_expiry_is_one_process_at_the_deadline(shell, terminal, project, stand_in):
     (project / ".awsrole.toml").write_text('role = "dev"\ndeadline = 60\n')
     tty = terminal(shell, cwd=project)
     assert takes_the_short_way(tty)
-    due = "set -g __awsrole_deadline 1" if shell == "fish" else "__awsrole_deadline=1"
-    tty.run(due)
+    tty.run(fall_due(tty))
     tty.run("")
     assert stand_in.events() == ["prompt", "due"] and takes_the_short_way(tty)
+
+
+def test_fish_asks_the_clock_before_a_command_and_where_nothing_else_tells_time(terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text('role = "dev"\ndeadline = 60\n')
+    tty = terminal("fish", cwd=project)
+    # The clock jumps; how long the machine is up doesn't.
+    tty.run("set -g __awsrole_deadline 1")
+    tty.run("")
+    assert stand_in.events() == ["prompt"]
+    tty.run(":")
+    assert stand_in.events() == ["prompt", "due"]
+    tty.run("set -g __awsrole_uptime /dev/null")
+    tty.run("awsrole refresh")
+    assert takes_the_short_way(tty)
+    tty.run("set -g __awsrole_deadline 1")
+    tty.run("")
+    assert stand_in.events() == ["prompt", "due", "cd", "due"]
 
 
 @pytest.mark.parametrize("answer", [DEV, 'state = "closed"\n', 'state = "outer"\n', None], ids=["role", "closed", "outer", "no file"])

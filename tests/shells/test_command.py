@@ -23,7 +23,7 @@ def test_off_and_on(shell, terminal, project, stand_in):
     assert aws(tty.env()) == {"AWS_PROFILE": "home"}
     tty.run("cd deep")
     tty.run("cd ..")
-    stand_in.touch_generation("1")
+    stand_in.bump_generation()
     tty.run("")
     assert aws(tty.env()) == {"AWS_PROFILE": "home"}
     assert len(stand_in.starts()) == 1

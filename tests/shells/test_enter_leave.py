@@ -1,7 +1,7 @@
 """`cd` in: the role; `cd` out: everything as it was."""
 
 import pytest
-from conftest import CLOSED, DEV, aws, need, read_env
+from conftest import CLOSED, DEV, aws, fall_due, need, read_env
 
 
 def test_cd_in_and_out(shell, terminal, project, stand_in):
@@ -81,7 +81,7 @@ def test_closed_is_retried_at_its_deadline_without_a_word(shell, terminal, proje
     tty = terminal(shell, cwd=project)
     assert aws(tty.env()) == CLOSED
     tty.run("")
-    tty.run(("set -g " if shell == "fish" else "") + "__awsrole_deadline" + (" 1" if shell == "fish" else "=1"))
+    tty.run(fall_due(tty))
     tty.run("")
     assert stand_in.events() == ["prompt", "retry"]
     tty.run("cd /")
@@ -143,8 +143,8 @@ def test_one_process_where_something_changes(shell, terminal, project, stand_in,
     for change in (
         lambda: tty.run(f"cd {project} && :"),
         lambda: file.write_text('role = "new"\ndeadline = 60\n'),
-        lambda: stand_in.touch_generation("1"),
-        lambda: tty.run("set -g __awsrole_deadline 1" if shell == "fish" else "__awsrole_deadline=1"),
+        lambda: stand_in.bump_generation(),
+        lambda: tty.run(fall_due(tty)),
         lambda: file.write_text('state = "closed"\n'),
     ):
         change()
@@ -158,9 +158,8 @@ def test_one_process_where_something_changes(shell, terminal, project, stand_in,
 
 
 def test_what_an_unchanged_prompt_asks_of_the_system(shell, terminal, project, stand_in, tmp_path):
-    """Each place is asked for a file and for a link to nowhere, and what is there is read once."""
+    """Each place is asked for a file, the file is read once, and the generation is looked for."""
     (project / ".awsrole.toml").write_text('role = "dev"\ndeadline = 60\n')
-    stand_in.touch_generation("1")
     trace = tmp_path / "trace"
     wrapper = (need("strace"), "-f", "-qq", "-e", "trace=%file", "-o", str(trace))
     tty = terminal(shell, wrapper=wrapper, timeout=60)
@@ -173,12 +172,12 @@ def test_what_an_unchanged_prompt_asks_of_the_system(shell, terminal, project, s
     ours = [line for line in calls if ".awsrole.toml" in line or str(stand_in.folder) in line]
     read = [line for line in ours if "openat(" in line]
     assert len([line for line in read if f'"{project}/.awsrole.toml"' in line]) == 10
-    assert len([line for line in read if f'"{stand_in.folder}/generation"' in line]) == 10
-    assert len(read) == 20
+    assert len(read) == 10
+    assert len([line for line in ours if f'"{stand_in.folder}/generations/1"' in line]) == 10
     for nearer in ("deep/er", "deep"):
-        assert len([line for line in ours if f'"{project}/{nearer}/.awsrole.toml"' in line]) == 20
-    # Two for each nearer place, three for the file, two for the generation; fish's clock for the command and the prompt.
-    assert len(ours) == 10 * (2 * 2 + 3 + 2 + 2 * (shell == "fish"))
+        assert len([line for line in ours if f'"{project}/{nearer}/.awsrole.toml"' in line]) == 10
+    # One for each nearer place, three for the file, one for the generation; fish's clock for the command.
+    assert len(ours) == 10 * (2 + 3 + 1 + (shell == "fish"))
 
 
 def test_nothing_is_said(shell, terminal, project):

@@ -114,7 +114,7 @@ def test_changed_by_hand(shell, terminal, project, stand_in, name, value):
     assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
     # It is said once, and neither an edit nor a generation ends it.
     (project / ".awsrole.toml").write_text('role = "edited"\n')
-    stand_in.touch_generation("7")
+    stand_in.bump_generation()
     assert "changed by hand" not in tty.run("cd deep")
     assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
     assert len(stand_in.starts()) == 1

@@ -39,7 +39,7 @@ pub struct Paths {
     pub config: PathBuf,
     /// Approvals of `.awsrole.toml` files.
     pub data: PathBuf,
-    /// The generation file, and the file that serves fish as a clock.
+    /// The generation, the history, and the file that serves fish as a clock.
     pub state: PathBuf,
     /// Temporary credentials.
     pub cache: PathBuf,
@@ -48,11 +48,11 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The file whose one line every shell compares at its prompts. `allow`, `deny`, `refresh` and
-    /// `logout` rewrite it.
+    /// The folder of the file that every shell looks for at its prompts. `allow`, `deny`, `refresh`, `logout` and others
+    /// rename it.
     #[must_use]
-    pub fn generation(&self) -> PathBuf {
-        self.state.join("generation")
+    pub fn generations(&self) -> PathBuf {
+        self.state.join("generations")
     }
 
     /// A file that was last modified at the epoch: its age in seconds is the time of day, which is

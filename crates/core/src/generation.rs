@@ -1,18 +1,57 @@
-//! The line that every open shell compares at its prompts, so that all of them follow a command
-//! typed in one.
+//! How all open shells learn of a command typed in one: a file whose name is new each time. A shell notes the name before
+//! it asks, and sees at its prompts whether the file is still there.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::context::Paths;
 use crate::files::{self, FileError};
 
+/// Makes the first file, if there is none.
+pub fn ensure(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
+    if names(&paths.generations())?.is_empty() { bump(paths, now) } else { Ok(()) }
+}
+
 /// Makes every shell look again at its next prompt.
 pub fn bump(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
-    let nanos = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    // The process id makes two bumps within one tick of the clock differ.
-    let line = format!("{nanos} {}\n", std::process::id());
-    files::write_private(&paths.generation(), line.as_bytes())
+    let folder = paths.generations();
+    let mut names = names(&folder)?;
+    let Some(last) = names.pop() else {
+        return files::write_private(&folder.join(new_name(now)), b"");
+    };
+    // More than one can be there if two processes made the first at once.
+    for name in names {
+        let path = folder.join(name);
+        unless_gone(fs::remove_file(&path)).map_err(|e| FileError::new("removing", &path, e))?;
+    }
+    // What is gone was renamed by another process after the list was read, and so after what this one has to tell.
+    let path = folder.join(last);
+    unless_gone(fs::rename(&path, folder.join(new_name(now)))).map_err(|e| FileError::new("renaming", &path, e))
+}
+
+/// The process id makes two names within one tick of the clock differ.
+fn new_name(now: SystemTime) -> String {
+    format!("{}-{}", now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(), std::process::id())
+}
+
+/// The names in the folder that are such names.
+fn names(folder: &Path) -> Result<Vec<String>, FileError> {
+    let found = match fs::read_dir(folder) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(FileError::new("reading", folder, error)),
+    };
+    let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    Ok(found.flatten().filter_map(|entry| entry.file_name().into_string().ok()).filter(is_name).collect())
+}
+
+fn unless_gone(done: std::io::Result<()>) -> std::io::Result<()> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 /// Makes the file that serves fish as a clock, if it isn't there.

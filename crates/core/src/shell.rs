@@ -39,14 +39,14 @@ impl Shell {
 
     /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths filled in.
     #[must_use]
-    pub fn snippet(self, binary: &str, generation: &str, clock: &str) -> String {
+    pub fn snippet(self, binary: &str, generations: &str, clock: &str) -> String {
         let text = match self {
             Self::Bash => include_str!("../../../shell/awsrole.bash"),
             Self::Zsh => include_str!("../../../shell/awsrole.zsh"),
             Self::Fish => include_str!("../../../shell/awsrole.fish"),
         };
         text.replace("@BIN@", &self.quote(binary))
-            .replace("@GENERATION@", &self.quote(generation))
+            .replace("@GENERATIONS@", &self.quote(generations))
             .replace("@CLOCK@", &self.quote(clock))
     }
 

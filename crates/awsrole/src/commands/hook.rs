@@ -67,11 +67,13 @@ fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
     };
     let binary: PathBuf =
         ambient::binary(&context.env).ok_or_else(|| Problem::new("the path of awsrole can't be found out"))?;
+    // Where nothing can be written, this shell isn't told what is typed in others, and nobody can write it there.
+    let _ = generation::ensure(&context.paths, context.now);
     // Without its clock fish would ask at every prompt; elsewhere nothing depends on it.
     if shell == Shell::Fish {
         generation::ensure_clock(&context.paths).map_err(|e| super::own_file(&e))?;
     }
-    out(&shell.snippet(&text(&binary)?, &text(&context.paths.generation())?, &text(&context.paths.clock())?))?;
+    out(&shell.snippet(&text(&binary)?, &text(&context.paths.generations())?, &text(&context.paths.clock())?))?;
     Ok(Outcome::Done)
 }
 
