@@ -44,7 +44,7 @@ __awsrole_open_if_closed=(
 if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_state=new     # new | outer | role | closed | hands-off
   __awsrole_pending=''    # set while an answer is awaited; still set later: it never came
-  __awsrole_off=''        # `awsrole off`
+  __awsrole_off=''        # `off` after `awsrole off`
   __awsrole_use=''        # `awsrole use NAME`, and the file for which it was said
   __awsrole_use_in=''
   __awsrole_failed=''     # names that could not be set, each between spaces
@@ -531,7 +531,7 @@ __awsrole_command() {
   case $#:${1-}:${2-} in
     1:off:) # no process, no word
       __awsrole_undo
-      __awsrole_off=1 __awsrole_state=new __awsrole_pending='' __awsrole_use=''
+      __awsrole_off=off __awsrole_state=new __awsrole_pending='' __awsrole_use=''
       \builtin return 0 ;;
     1:on:) __awsrole_off='' __awsrole_state=new ;;
     1:use: | 2:use:[!-]* | 2:use:-)
@@ -545,7 +545,7 @@ __awsrole_command() {
       [[ $__awsrole_state != closed ]]
       \builtin return ;;
     *)
-      "$__awsrole_bin" "$@"
+      AWSROLE_HOOK=${__awsrole_off:-on} "$__awsrole_bin" "$@"
       status=$?
       case ${1-} in
         refresh) __awsrole_state=new ;;

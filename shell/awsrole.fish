@@ -39,7 +39,7 @@ set -g __awsrole_open_if_closed \
 if not set -q __awsrole_state
     set -g __awsrole_state new # new | outer | role | closed | hands-off
     set -g __awsrole_pending '' # set while an answer is awaited; still set later: it never came
-    set -g __awsrole_off '' # `awsrole off`
+    set -g __awsrole_off # `off` after `awsrole off`
     set -g __awsrole_use '' # `awsrole use NAME`, and the file for which it was said
     set -g __awsrole_use_in ''
     set -g __awsrole_touched # the names with a record: __awsrole_prior_NAME and __awsrole_ours_NAME
@@ -553,13 +553,13 @@ function __awsrole_command
     switch (builtin count $argv):$argv[1]
         case 1:off # no process, no word
             __awsrole_undo
-            set -g __awsrole_off 1
+            set -g __awsrole_off off
             set -g __awsrole_use ''
             set -g __awsrole_state new
             set -g __awsrole_pending ''
             return 0
         case 1:on
-            set -g __awsrole_off ''
+            set -g __awsrole_off
             set -g __awsrole_state new
         case 1:use 2:use
             set -l chosen $argv[2]
@@ -572,7 +572,7 @@ function __awsrole_command
                 $__awsrole_bin hook choose $chosen; or return
             end
             __awsrole_look 1
-            set -g __awsrole_off ''
+            set -g __awsrole_off
             set -g __awsrole_state new
             set -g __awsrole_use (string replace -r '^-$' '' -- $chosen)
             set -g __awsrole_use_in $__awsrole_files[1]
@@ -580,7 +580,8 @@ function __awsrole_command
             test $__awsrole_state != closed
             return
         case '*'
-            $__awsrole_bin $argv
+            set -l hook on $__awsrole_off
+            AWSROLE_HOOK=$hook[-1] $__awsrole_bin $argv
             set code $status
             switch "$argv[1]"
                 case refresh

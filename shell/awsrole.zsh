@@ -41,7 +41,7 @@ __awsrole_start() {
   if (( ${+__awsrole_state} )); then return 0; fi
   \builtin typeset -g __awsrole_state=new # new | outer | role | closed | hands-off
   \builtin typeset -g __awsrole_pending=  # set while an answer is awaited; still set later: it never came
-  \builtin typeset -g __awsrole_off=      # `awsrole off`
+  \builtin typeset -g __awsrole_off=      # `off` after `awsrole off`
   \builtin typeset -g __awsrole_use= __awsrole_use_in= # `awsrole use NAME`, and the file for which it was said
   \builtin typeset -ga __awsrole_failed   # names that could not be set
   \builtin typeset -g __awsrole_depth=1    # how many of the files count
@@ -461,7 +461,7 @@ __awsrole_command() {
   case $#:${1-}:${2-} in
     1:off:) # no process, no word
       __awsrole_undo
-      __awsrole_off=1 __awsrole_state=new __awsrole_pending= __awsrole_use=
+      __awsrole_off=off __awsrole_state=new __awsrole_pending= __awsrole_use=
       return 0 ;;
     1:on:) __awsrole_off= __awsrole_state=new ;;
     1:use:|2:use:[^-]*|2:use:-)
@@ -475,7 +475,7 @@ __awsrole_command() {
       [[ $__awsrole_state != closed ]]
       return ;;
     *)
-      $__awsrole_bin "$@"
+      AWSROLE_HOOK=${__awsrole_off:-on} $__awsrole_bin "$@"
       code=$?
       case ${1-} in
         refresh) __awsrole_state=new ;;

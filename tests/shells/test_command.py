@@ -27,6 +27,8 @@ def test_off_and_on(shell, terminal, project, stand_in):
     tty.run("")
     assert aws(tty.env()) == {"AWS_PROFILE": "home"}
     assert len(stand_in.starts()) == 1
+    tty.run("awsrole status")
+    assert stand_in.starts().pop()["env"]["AWSROLE_HOOK"] == "off"
     tty.run("awsrole on")
     assert aws(tty.env()).items() >= DEV.items()
     assert stand_in.events() == ["prompt", "cd"]
@@ -57,6 +59,9 @@ def test_use(shell, terminal, project, stand_in):
 def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
     tty = terminal(shell, cwd=project)
     assert "the command exit 7 a  b" in tty.run("awsrole exit 7 'a  b'")
+    # The binary is told that the hook called, and whether it is kept out; nobody else is.
+    assert stand_in.starts()[-1]["env"]["AWSROLE_HOOK"] == "on" and "AWSROLE_HOOK" not in stand_in.starts()[0]["env"]
+    assert b"AWSROLE_HOOK" not in tty.env()
     tty.run("awsrole exit 7")
     assert status(tty) == "7"
     assert stand_in.events() == ["prompt"]

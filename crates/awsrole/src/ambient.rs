@@ -15,9 +15,33 @@ use awsrole_core::problem::Problem;
 
 use crate::vault::System;
 
+/// What started this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// The function `awsrole` of a shell that has the hook.
+    Hook,
+    /// The same, after `awsrole off`.
+    HookOff,
+    /// A program, or a shell without the hook.
+    Other,
+}
+
+/// How the snippets' function says that it called. No child of this process gets to see it.
+const HOOK: &str = "AWSROLE_HOOK";
+
+/// What started this process.
+pub(crate) fn caller() -> Caller {
+    match std::env::var_os(HOOK) {
+        Some(value) if value == "off" => Caller::HookOff,
+        Some(_) => Caller::Hook,
+        None => Caller::Other,
+    }
+}
+
 /// The surroundings as plain values.
 pub(crate) fn context() -> Result<Context, Problem> {
-    let env = Env(std::env::vars_os().collect());
+    let mut env = Env(std::env::vars_os().collect());
+    env.0.remove(OsStr::new(HOOK));
     let missing = |what: &str| Problem::new(format!("there is no {what} directory")).hint("set HOME");
     let home = dirs::home_dir().filter(|home| home.is_absolute()).ok_or_else(|| missing("home"))?;
     let data = dirs::data_dir().ok_or_else(|| missing("data"))?.join("awsrole");

@@ -90,7 +90,7 @@ pub struct Link {
 /// What the shell holds.
 #[derive(Serialize)]
 pub struct Held {
-    /// `role`, `closed`, or `nothing of awsrole's`.
+    /// `role`, `closed`, `off`, or `nothing of awsrole's`.
     pub state: &'static str,
     /// The role's title.
     pub role: Option<String>,

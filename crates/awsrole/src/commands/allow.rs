@@ -1,5 +1,6 @@
 //! `awsrole allow`: shows what a file wants, and records that this content is allowed.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use awsrole_core::config::Config;
@@ -11,6 +12,7 @@ use awsrole_core::summary::summarize;
 use awsrole_core::trust::{Approvals, Standing};
 use awsrole_core::user_config::UserConfig;
 
+use crate::ambient::{self, Caller};
 use crate::report::{Failure, Outcome, say, show};
 
 pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Failure> {
@@ -54,6 +56,14 @@ pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Fa
         say(format!("{} is allowed", context.shorten(&file.path)));
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    match ambient::caller() {
+        Caller::HookOff => say("this shell stays as it is: `awsrole on` lets awsrole in again"),
+        // A program that allows knows what it does.
+        Caller::Other if io::stdin().is_terminal() => {
+            say("this shell stays as it is, it has no hook: `awsrole doctor` says how it gets one");
+        }
+        Caller::Hook | Caller::Other => {}
+    }
     Ok(Outcome::Done)
 }
 

@@ -12,11 +12,19 @@ use awsrole_core::problem::{Problem, escape};
 use awsrole_core::state::Outer;
 use awsrole_core::trust::Verdict;
 
+use crate::ambient::{self, Caller};
 use crate::report::{Failure, Outcome, out};
 
 pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
     let outer = over(context, Outer::of(&context.env).env);
     let mut findings = versions(&outer);
+    findings.push(match ambient::caller() {
+        Caller::Hook => Finding::new(Level::Ok, "this shell", "has the hook"),
+        Caller::HookOff => Finding::new(Level::Note, "this shell", "has the hook, and awsrole keeps out of it")
+            .hint("`awsrole on` lets awsrole in again"),
+        Caller::Other => Finding::new(Level::Note, "this shell", "has no hook, or didn't call: a program did")
+            .hint("the hook's line in an rc file is read by shells that start after it"),
+    });
     findings.extend(examine(&outer));
     findings.extend(here(&outer));
     let bad = findings.iter().filter(|finding| finding.level == Level::Bad).count();

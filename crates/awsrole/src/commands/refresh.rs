@@ -5,7 +5,8 @@ use awsrole_core::context::Context;
 use awsrole_core::generation;
 use awsrole_core::plan::RolePlan;
 
-use crate::report::{Failure, Outcome};
+use crate::ambient::{self, Caller};
+use crate::report::{Failure, Outcome, say};
 
 /// Marks, and asks nobody: the shell's hook does the work. Credentials that are still good stay
 /// good if no new ones can be had.
@@ -25,5 +26,8 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
         cache.mark_stale(&entry, context.now).map_err(|e| super::own_file(&e))?;
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    if ambient::caller() == Caller::HookOff {
+        say("this shell stays as it is: `awsrole on` lets awsrole in again");
+    }
     Ok(Outcome::Done)
 }

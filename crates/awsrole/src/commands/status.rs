@@ -15,6 +15,7 @@ use awsrole_core::state::{Outer, State};
 use awsrole_core::trust::{Standing, Verdict};
 use awsrole_core::user_config::UserConfig;
 
+use crate::ambient::{self, Caller};
 use crate::report::{Failure, Outcome, may_colour, out};
 
 /// What is known, in the order in which it is shown.
@@ -40,6 +41,8 @@ pub(super) fn run(json: bool, long: bool, context: &Context) -> Result<Outcome, 
         out(&(painted(&words.join(" "), colour) + "\n"))?;
     } else if closed {
         out(&(painted("no role", may_colour(context).then_some(Color::Red)) + "\n"))?;
+    } else if ambient::caller() == Caller::HookOff && !upward(&context.dir).is_empty() {
+        out("off\n")?;
     }
     Ok(Outcome::Done)
 }
@@ -100,6 +103,10 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }
         }
+        (None, false) if ambient::caller() == Caller::HookOff => {
+            known.add("shell", "off: awsrole keeps out of it");
+            known.add("hint", "`awsrole on` lets awsrole in again");
+        }
         (None, false) => known.add("shell", "holds no role"),
     }
     let files = upward(&context.dir);
@@ -122,12 +129,15 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
         ),
         Ok((Verdict::Allowed(allowed), _)) => {
             known.add("approval", "allowed");
-            if outer.role.is_none() && !closed {
+            if outer.role.is_none() && !closed && ambient::caller() == Caller::Other {
                 known.add("hint", "the hook puts the role into a shell: `awsrole doctor` says whether it is installed");
             }
             match plan_of(&context, &allowed, outer.chosen(&files).as_deref()) {
                 Err(problem) => known.add("problem", problem.summary),
                 Ok(plan) => {
+                    if closed {
+                        known.add("hint", "`awsrole refresh` tries again, and says what is missing");
+                    }
                     known.add("role", plan.title());
                     if let Some(role) = plan.role() {
                         known.add("role_arn", role.role_arn.as_str());

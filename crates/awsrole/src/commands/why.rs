@@ -7,13 +7,18 @@ use awsrole_core::problem::{Problem, escape};
 use awsrole_core::state::Outer;
 use awsrole_core::why::why;
 
+use crate::ambient::{self, Caller};
 use crate::report::{Failure, Outcome, may_colour, out};
 
 pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
     let outer = over(context, Outer::of(&context.env).env);
     let files = upward(&super::directory(None, context)?);
     let role = super::role_or_chosen(role, context, &files);
-    let told = why(context, &outer, &files, role.as_deref());
+    let mut told = why(context, &outer, &files, role.as_deref());
+    if ambient::caller() == Caller::HookOff {
+        told.shell.state = "off";
+        told.next = "nothing: `awsrole on` lets awsrole into this shell again".to_owned();
+    }
     if json {
         let text = serde_json::to_string_pretty(&told).map_err(|e| Problem::new("no JSON").because(e))?;
         out(&(text + "\n"))?;

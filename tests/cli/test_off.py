@@ -1,0 +1,67 @@
+"""What commands say that are typed in a shell with the hook, after `awsrole off`, and without it."""
+
+import os
+import pty
+
+import pytest
+from support.world import DEPLOY, binary
+
+OFF, ON = {"AWSROLE_HOOK": "off"}, {"AWSROLE_HOOK": "on"}
+STAYS = "awsrole: this shell stays as it is: `awsrole on` lets awsrole in again\n"
+
+
+@pytest.fixture
+def shop(world):
+    return world.project("shop", DEPLOY, allow=True)
+
+
+def test_off_is_seen(world, shop):
+    assert world.awsrole("status", cwd=shop, env=OFF).out == "off\n"
+    assert world.awsrole("status", env=OFF).out == ""
+    assert world.awsrole("status", cwd=shop, env=ON).out == ""
+    long = world.awsrole("status", "--long", cwd=shop, env=OFF).out
+    assert "shell     off: awsrole keeps out of it\n" in long and "`awsrole on`" in long and "`awsrole doctor`" not in long
+    why = world.awsrole("why", cwd=shop, env=OFF).out
+    assert "off: awsrole keeps out of it\n" in why
+    assert "nothing: `awsrole on` lets awsrole into this shell again\n" in why
+    assert world.awsrole("why", "--json", cwd=shop, env=OFF).json["shell"]["state"] == "off"
+
+
+@pytest.mark.parametrize("command", ["allow", "refresh"])
+def test_what_changes_nothing_here_says_so(world, shop, command):
+    assert world.awsrole(command, cwd=shop, env=OFF).err.endswith(STAYS)
+    assert "this shell" not in world.awsrole(command, cwd=shop, env=ON).err
+    # A program that calls isn't told of a shell.
+    assert "this shell" not in world.awsrole(command, cwd=shop).err
+
+
+def test_a_person_without_the_hook_is_told(world, shop):
+    parent, child = pty.openpty()
+    try:
+        result = world.run("sh", "-c", '"$1" allow <"$2"', "sh", binary("awsrole"), os.ttyname(child), cwd=shop)
+    finally:
+        os.close(parent)
+        os.close(child)
+    assert result.err.endswith("awsrole: this shell stays as it is, it has no hook: `awsrole doctor` says how it gets one\n")
+
+
+@pytest.mark.parametrize("env, level, text", [
+    (ON, "ok", "has the hook"), (OFF, "note", "has the hook, and awsrole keeps out of it"),
+    ({}, "note", "has no hook, or didn't call: a program did"),
+])
+def test_doctor_knows_its_shell(world, env, level, text):
+    findings = world.awsrole("doctor", "--json", env=env).json
+    (found,) = [one for one in findings if one["about"] == "this shell"]
+    assert (found["level"], found["text"]) == (level, text) and (found["hint"] is None) == (level == "ok")
+
+
+def test_no_command_sees_who_called(world, shop):
+    assert "AWSROLE_HOOK" not in world.exec_env(shop, env=ON)
+    assert "AWSROLE_HOOK" not in world.exec_env(shop, "--renew", env=OFF)
+
+
+def test_a_closed_shell_says_what_to_do(world, shop):
+    closed = {"AWSROLE_STATE": "closed", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
+              "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true"}
+    long = world.awsrole("status", "--long", cwd=shop, env=closed).out
+    assert "hint      `awsrole refresh` tries again, and says what is missing\n" in long
