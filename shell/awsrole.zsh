@@ -37,6 +37,12 @@ __awsrole_start() {
     AWS_ROLE_SESSION_NAME
   )
 
+  # Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets,
+  # and whether the others are there.
+  \builtin typeset -g __awsrole_where='$__awsrole_state$__awsrole_pending$#__awsrole_lifted $PWD ${DIRENV_WATCHES-} '
+  __awsrole_where+='${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} '
+  __awsrole_where+='${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}'
+
   # Sourced again, the shell must not forget its way back.
   if (( ${+__awsrole_state} )); then return 0; fi
   \builtin typeset -g __awsrole_state=new # new | outer | role | closed | hands-off
@@ -50,7 +56,7 @@ __awsrole_start() {
   \builtin typeset -g __awsrole_file= __awsrole_in_force= __awsrole_direnv= __awsrole_at=
   \builtin typeset -g __awsrole_generation=/ # there until someone types `awsrole allow`, `deny`, `refresh`, `logout`, …
   \builtin typeset -g __awsrole_around= __awsrole_sum= __awsrole_event=
-  \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views __awsrole_absent __awsrole_present
+  \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views __awsrole_absent __awsrole_farther __awsrole_present
   \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
 }
 
@@ -105,28 +111,32 @@ __awsrole_candidates() {
 
 # Is all that the last decision rests on as it was? Then it stands: this is what most prompts cost. Everything is looked
 # at anew, and in doubt the answer is no; only a link to nowhere that appears between here and the file in force waits
-# for the next `cd`. What was seen are keys of a table. (A call of a function costs more than what is done here in it.)
-__awsrole_unchanged() {
+# for the next `cd`. What was seen are keys of a table. (To call a function costs zsh as much as a third of this, and to
+# go round a loop as much as to look for a file: hence one function, with the eight nearest places written out.)
+__awsrole_precmd() {
+  \builtin emulate -LR zsh -o no_aliases
   \builtin local file text count
-  # Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets,
-  # and whether the others are there.
-  __awsrole_around="$__awsrole_state$__awsrole_pending$#__awsrole_lifted $PWD ${DIRENV_WATCHES-} \
-${AWS_ACCESS_KEY_ID-} ${AWS_CREDENTIAL_EXPIRATION-} ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s} \
-${AWS_PROFILE+:$AWS_PROFILE} ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}"
-  if (( ! ${+__awsrole_seen[$__awsrole_around]} ||
-    __awsrole_deadline && (EPOCHSECONDS >= __awsrole_deadline || EPOCHSECONDS < __awsrole_since) )) ||
-    [[ ! -e $__awsrole_generation ]]; then return 1; fi
-  for file in $__awsrole_absent; do
-    if [[ -e $file ]]; then return 1; fi
+  __awsrole_around=${(e)__awsrole_where}
+  while (( ${+__awsrole_seen[$__awsrole_around]} &&
+    (! __awsrole_deadline || EPOCHSECONDS < __awsrole_deadline && EPOCHSECONDS >= __awsrole_since) )) &&
+    [[ -e $__awsrole_generation &&
+    ! -e $__awsrole_absent[1] && ! -e $__awsrole_absent[2] && ! -e $__awsrole_absent[3] && ! -e $__awsrole_absent[4] &&
+    ! -e $__awsrole_absent[5] && ! -e $__awsrole_absent[6] && ! -e $__awsrole_absent[7] && ! -e $__awsrole_absent[8] ]]
+  do
+    for file in $__awsrole_farther; do
+      if [[ -e $file ]]; then break 2; fi
+    done
+    for file in $__awsrole_present; do
+      if [[ ! -f $file || ! -r $file ]]; then break 2; fi
+      text=
+      # (Room for 16 KiB would cost zsh more than the reading.)
+      \builtin sysread -s 4096 -c count text <$file
+      if (( count == 4096 )); then \builtin sysread -s 16385 text <$file; fi
+      if (( ! ${+__awsrole_seen[$file=$text]} )); then break 2; fi
+    done
+    return 0
   done
-  for file in $__awsrole_present; do
-    if [[ ! -f $file || ! -r $file ]]; then return 1; fi
-    text=
-    # (Room for 16 KiB would cost zsh more than all of this.)
-    \builtin sysread -s 4096 -c count text <$file
-    if (( count == 4096 )); then \builtin sysread -s 16385 text <$file; fi
-    if (( ! ${+__awsrole_seen[$file=$text]} )); then return 1; fi
-  done
+  __awsrole_hook prompt
 }
 
 # What was just decided rests on what __awsrole_look saw before.
@@ -141,8 +151,8 @@ __awsrole_remember() {
       if (( count >= __awsrole_depth )); then break; fi
     else __awsrole_absent+=("$file"); fi
   done
-  __awsrole_unchanged # It can't be yet, but it says what is around.
-  __awsrole_seen[$__awsrole_around]=1
+  __awsrole_farther=($__awsrole_absent[9,-1])
+  __awsrole_seen[${(e)__awsrole_where}]=1
 }
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -415,11 +425,6 @@ __awsrole_lay() {
     esac
   done
   __awsrole_lifted=()
-}
-
-__awsrole_precmd() {
-  \builtin emulate -LR zsh -o no_aliases
-  __awsrole_unchanged || __awsrole_hook prompt
 }
 
 # After `cd`, so that in `cd x && terraform plan` the role is there. Completion functions change directory in a

@@ -115,9 +115,21 @@ def fall_due(tty) -> str:
     return "set -g __awsrole_deadline 1; set -g __awsrole_due 1" if tty.shell == "fish" else "__awsrole_deadline=1"
 
 
+def takes_the_short_way(tty) -> bool:
+    """Would a prompt now find everything unchanged?"""
+    out = tty.file()
+    if tty.shell == "zsh":
+        # There it is part of what runs at a prompt.
+        tty.run("functions[kept]=$functions[__awsrole_hook]; __awsrole_hook() { changed=1 }")
+        tty.run(f"changed=; __awsrole_precmd; [[ -n $changed ]] || echo yes >| {out}; functions[__awsrole_hook]=$functions[kept]")
+    else:
+        tty.run(f"__awsrole_unchanged && echo yes > {out}")
+    return out.exists()
+
+
 def aws(env: dict) -> dict:
     """The part of an environment that awsrole deals with, as text."""
     return {name.decode(): os.fsdecode(value) for name, value in env.items() if name.startswith((b"AWS", b"SECRET"))}
 
 
-__all__ = ["CLOSED", "CLOSED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env"]
+__all__ = ["CLOSED", "CLOSED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env", "takes_the_short_way"]

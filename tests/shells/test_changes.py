@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import aws, fall_due, need
+from conftest import aws, fall_due, need, takes_the_short_way
 
 DEV, NEW = 'role = "dev"\n', 'role = "new"\n'
 
@@ -89,13 +89,6 @@ def key(tty):
     return aws(tty.env()).get("AWS_ACCESS_KEY_ID")
 
 
-def takes_the_short_way(tty) -> bool:
-    """Would a prompt now find everything unchanged?"""
-    out = tty.file()
-    tty.run(f"__awsrole_unchanged && echo yes > {out}")
-    return out.exists()
-
-
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_a_change_of_the_file(inside, project, stand_in, change):
     assert key(inside) == "ASIADEV" and takes_the_short_way(inside)
@@ -151,6 +144,18 @@ def test_deleted_and_there_again(inside, project, stand_in):
     file.write_text(DEV)
     inside.run("")
     assert key(inside) == "ASIADEV" and takes_the_short_way(inside)
+    assert len(stand_in.starts()) == 2
+
+
+@pytest.mark.parametrize("level", [1, 2, 4, 5, 12])
+def test_a_nearer_file_far_below(terminal, shell, project, stand_in, level):
+    folders = [project.joinpath(*map(str, range(1, depth + 1))) for depth in range(13)]
+    folders[-1].mkdir(parents=True)
+    tty = terminal(shell, cwd=folders[-1])
+    assert key(tty) == "ASIADEV" and takes_the_short_way(tty)
+    (folders[level] / ".awsrole.toml").write_text('role = "new"\n')
+    tty.run("")
+    assert key(tty) == "ASIANEW" and takes_the_short_way(tty)
     assert len(stand_in.starts()) == 2
 
 
