@@ -18,15 +18,18 @@ def wrong_code(world):
     return next(digits for digits in ("000000", "111111", "222222", "333333", "444444") if digits not in valid)
 
 
-def ask(world, folder, keys):
-    """Types `awsrole exec -- true` in a terminal and answers the question; returns what is said after it."""
+def ask(world, folder, *answers):
+    """Types `awsrole exec -- true` in a terminal and answers the questions; returns what is said after the first."""
     terminal = pexpect.spawn(str(binary("awsrole")), ["exec", "--", "true"], cwd=str(folder), timeout=20,
                              env=world.environment(PWD=str(folder)), dimensions=(50, 2000), encoding="utf-8")
-    terminal.expect_exact(f"code of {SERIAL}: ")
-    terminal.send(keys)
-    said = terminal.read().replace("\r", "")
+    said = ""
+    for answer in answers:
+        terminal.expect_exact(f"awsrole: code of {SERIAL}: ")
+        said += terminal.before
+        terminal.send(answer + "\r")
+    said = (said + terminal.read()).replace("\r", "")
     terminal.close()
-    return said[said.index("awsrole: "):], terminal.exitstatus
+    return said[said.index("awsrole: a code"):], terminal.exitstatus
 
 
 def test_code_is_wrong(world, guarded, says):
@@ -50,9 +53,9 @@ def test_user_has_no_device(world, says):
 
 
 def test_not_six_digits(world, guarded, says):
-    """Something else than a code is typed."""
-    said, code = ask(world, guarded, "12345\r")
-    says.compare("$ awsrole exec -- true    (typed: 12345)", said, code, guarded)
+    """Something else than a code is typed, three times."""
+    said, code = ask(world, guarded, "12345", "1234567", "nonsense")
+    says.compare("$ awsrole exec -- true    (typed: 12345, 1234567, nonsense)", said, code, guarded)
 
 
 def test_no_terminal(world, guarded, says):

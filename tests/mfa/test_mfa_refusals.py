@@ -31,6 +31,17 @@ def lines(said):
 KEYS = {"ctrl-c": CTRL_C, "digits-ctrl-c": "12\x03", "ctrl-d": "\x04", "ctrl-backslash": "\x1c", "ctrl-z": "\x1a"}
 
 
+def test_cancelled_after_a_slip(scene, shell):
+    tty = scene.terminal(shell)
+    tty.type(f"cd {scene.shop()}")
+    tty.asked()
+    tty.send("12345\r")
+    tty.asked()
+    tty.send(CTRL_C)
+    tty.wait()
+    is_closed_and_quiet(scene, tty, calls=0)
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_cancelled(scene, shell, key):
     shop = scene.shop()
@@ -72,19 +83,27 @@ def test_cancelled_twice_is_said_twice(scene, shell):
 
 
 @pytest.mark.parametrize("answer", ["", "12345", "1234567", "12345a", "nonsense"])
-def test_not_six_digits(scene, answer):
+def test_a_slip_is_asked_again(scene, answer):
     tty = scene.terminal("bash")
-    shop = scene.shop()
-    said = tty.enter(shop, answer)
-    assert "six digits" in said and "`awsrole refresh`" in said
-    is_closed_and_quiet(scene, tty, calls=0)
+    tty.type(f"cd {scene.shop()}")
+    tty.asked()
+    tty.send(answer + "\r")
+    assert "awsrole: a code is six digits" in tty.asked()
+    tty.answer(scene.code())
+    assert tty.key().startswith("ASIA")
+    assert len(scene.asked_for_codes()) == 1
 
 
-def test_five_digits_in_all_shells(scene, shell):
+def test_not_six_digits_three_times(scene, shell):
     tty = scene.terminal(shell)
     modes = tty.modes()
-    said = tty.enter(scene.shop(), "12345")
-    assert "six digits" in said and "`awsrole refresh`" in said
+    tty.type(f"cd {scene.shop()}")
+    for answer in ("12345", ""):
+        tty.asked()
+        tty.send(answer + "\r")
+    tty.asked()
+    said = tty.answer("1234567")
+    assert "that was no MFA code" in said and "`awsrole refresh`" in said
     assert tty.modes() == modes
     is_closed_and_quiet(scene, tty, calls=0)
     tty.type("awsrole refresh")

@@ -19,6 +19,9 @@ use crate::terminal::{NoAnswer, Terminal};
 /// The shortest passphrase, in characters.
 const SHORTEST: usize = 8;
 
+/// How often a code may be typed until it has the form of one.
+const TYPED: u32 = 3;
+
 /// The length of a step in seconds (RFC 6238; AWS's devices use the default).
 const STEP: u64 = 30;
 
@@ -58,9 +61,14 @@ impl Authenticator for Person<'_> {
         begin(&format!("the MFA code is being asked for in {}", here()));
         say(format!("{} needs an MFA code", question.purpose));
         wait_for_a_fresh_step(question)?;
-        let digits =
-            terminal.ask(&format!("awsrole: code of {}: ", escape(question.serial.as_str()))).map_err(no_code)?;
-        Code::parse(&digits, step())
+        let ask = format!("awsrole: code of {}: ", escape(question.serial.as_str()));
+        for _ in 1..TYPED {
+            match Code::parse(&terminal.ask(&ask).map_err(no_code)?, step()) {
+                Err(NoCode::NotSixDigits) => say("a code is six digits"),
+                parsed => return parsed,
+            }
+        }
+        Code::parse(&terminal.ask(&ask).map_err(no_code)?, step())
     }
 }
 
