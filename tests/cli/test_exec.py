@@ -255,3 +255,18 @@ def test_nothing_is_left_behind_by_a_missing_home(world, shop):
     done = subprocess.run([binary("awsrole"), "exec", "--", "true"], cwd=shop, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, 1, 3) and "panicked" not in done.stderr
     assert not os.path.exists(shop / ".cache")
+
+
+@pytest.mark.parametrize("words, tip", [
+    (["ls"], "the command stands behind '--'"),
+    (["aws", "sts"], "the command stands behind '--'"),
+    (["prod", "--", "ls"], "another one of its file is named by '--role NAME'"),
+])
+def test_other_tools_ways_to_write_it_get_a_tip(world, shop, words, tip):
+    result = world.awsrole("exec", *words, cwd=shop)
+    assert result.code == 2 and tip in result.err
+
+
+def test_a_mistyped_option_gets_no_other_tip(world, shop):
+    result = world.awsrole("exec", "--rolle", "x", "--", "ls", cwd=shop)
+    assert "a similar argument exists: '--role'" in result.err and "the directory says" not in result.err

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod keys;
@@ -336,9 +337,23 @@ impl Command {
                 let words = std::iter::once(OsStr::new(EXPORT)).chain(rest.iter().map(OsString::as_os_str));
                 Self::Hook { hook: Hook::Export(HookExport::parse_from(words)) }
             }
-            _ => Cli::parse_from(words).command,
+            _ => Cli::try_parse_from(&words).unwrap_or_else(|error| advised(error, &words).exit()).command,
         }
     }
+}
+
+/// Adds what people mean who type `awsrole exec CMD`, or `awsrole exec PROFILE -- CMD` as in aws-vault.
+fn advised(mut error: clap::Error, words: &[OsString]) -> clap::Error {
+    let is_option =
+        matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if word.starts_with('-'));
+    if error.kind() == ErrorKind::UnknownArgument && words.get(1).is_some_and(|word| word == "exec") && !is_option {
+        let tip = match words.iter().any(|word| word == "--") {
+            true => "the directory says which role; another one of its file is named by '--role NAME'",
+            false => "the command stands behind '--'",
+        };
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 #[derive(Clone, Copy, ValueEnum)]
