@@ -182,6 +182,14 @@ impl<'a> Parties<'a> {
 
     /// It can be either account.
     fn either(&self, mut problem: Problem, call: &Call<'_>, role: &AssumeRole) -> Problem {
+        let for_the_role = self.action == "sts:AssumeRole";
+        // With another action refused, the role itself was found and would have been granted.
+        if for_the_role {
+            let role = &self.role;
+            problem = problem.hint(format!(
+                "is {role} spelled right, with its path? a role that isn't there is refused in the same words"
+            ));
+        }
         if self.same_account {
             problem = problem.hint(self.trust()).hint(format!("if it names the account only, {}", self.identity()));
         } else {
@@ -189,7 +197,6 @@ impl<'a> Parties<'a> {
                 .hint("both accounts must allow it, and STS doesn't say which doesn't; `awsrole policy` prints what each needs")
                 .hint(self.trust());
         }
-        let for_the_role = self.action == "sts:AssumeRole";
         if for_the_role {
             for condition in self.conditions(call, role) {
                 problem = problem.hint(format!("if the trust policy has a condition on {condition}"));
@@ -197,13 +204,6 @@ impl<'a> Parties<'a> {
         }
         if !self.same_account {
             problem = problem.hint(self.identity());
-        }
-        // With another action refused, the role itself was found and would have been granted.
-        if for_the_role {
-            problem = problem.hint(format!(
-                "a role that isn't there is refused in the same words: is {} spelled right, with its path?",
-                self.role
-            ));
         }
         problem
     }
