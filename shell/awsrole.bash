@@ -52,7 +52,7 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_deadline=0    # when to ask again, in epoch seconds; 0: never
   __awsrole_since=0       # when that was said: an earlier time of day is a clock that was set back
   __awsrole_ends=0        # when the role in force ends, in epoch seconds; 0: none, or it has no end
-  __awsrole_generation=/  # a file that is there until someone types `awsrole allow`, `deny`, `refresh`, `logout`, …
+  __awsrole_generation='' # what must be there, see __awsrole_note_generation
   __awsrole_file='' __awsrole_in_force='' __awsrole_direnv='' __awsrole_at=''
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
 fi
@@ -85,15 +85,26 @@ __awsrole_look() {
   done
 }
 
-# What to look for to be told of commands that are typed in other shells; `/` is there, whatever anybody does.
+# The file that is there until `awsrole allow`, `deny`, `refresh`, `logout` and others are typed, in whichever shell. What
+# is noted before files and answers are looked at can't miss any of it.
 __awsrole_note_generation() {
-  \builtin local - file
+  \builtin local - file strict=''
   \builtin set +f
-  __awsrole_generation=/
-  if [[ ! -d $__awsrole_generations ]]; then \builtin return 0; fi
-  for file in "$__awsrole_generations"/[0-9]*; do
-    if [[ -e $file ]]; then __awsrole_generation=$file; fi
+  if \builtin shopt -q failglob; then strict=1; \builtin shopt -u failglob; fi
+  __awsrole_generation=''
+  for file in "$__awsrole_generations"/*; do
+    if [[ $file != *'*' ]]; then __awsrole_generation=$file; fi
   done
+  if [[ $strict ]]; then \builtin shopt -s failglob; fi
+}
+
+# Was nothing of it typed since? Where there was no such file: is there still none?
+__awsrole_heard_nothing() {
+  if [[ $__awsrole_generation ]]; then [[ -e $__awsrole_generation ]]
+  else
+    __awsrole_note_generation
+    [[ -z $__awsrole_generation ]]
+  fi
 }
 
 # Where to look is worked out once for a directory, not at each prompt.
@@ -134,7 +145,6 @@ ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}
 __awsrole_remember() {
   \builtin local file REPLY count=0 absent=0 places=''
   __awsrole_seen=() __awsrole_present=()
-  if [[ ! -e $__awsrole_generation ]]; then __awsrole_note_generation; fi
   for file in "${__awsrole_candidates[@]}"; do
     if [[ $file == "${__awsrole_files[count]-}" ]]; then
       __awsrole_present+=("$file")
@@ -165,7 +175,7 @@ __awsrole_fresh() {
     outer) if [[ -z ${__awsrole_files[0]-}$__awsrole_file ]]; then \builtin return 0; fi ;;
   esac
   __awsrole_sum_up "$__awsrole_depth"
-  if [[ ! -e $__awsrole_generation ]] || ! \builtin test "$__awsrole_sum" = "$__awsrole_in_force"; then \builtin return 1; fi
+  if ! __awsrole_heard_nothing || ! \builtin test "$__awsrole_sum" = "$__awsrole_in_force"; then \builtin return 1; fi
   if __awsrole_is_due; then
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     \builtin return 1
@@ -406,6 +416,8 @@ __awsrole_hook() { # prompt | cd | typed
     __awsrole_say "interrupted: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
   fi
   __awsrole_mind_changes
+  # Here nothing hangs on what was typed.
+  case $__awsrole_state:$__awsrole_file in hands-off:* | outer:) __awsrole_note_generation ;; esac
   __awsrole_look "$__awsrole_depth"
   if __awsrole_fresh; then
     if ((${#__awsrole_lifted[@]})); then __awsrole_lay; fi

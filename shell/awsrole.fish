@@ -54,7 +54,7 @@ if not set -q __awsrole_state
     set -g __awsrole_direnv ''
     set -g __awsrole_at ''
     set -g __awsrole_around ''
-    set -g __awsrole_generation / # a file that is there until someone types `awsrole allow`, `deny`, `refresh`, `logout`, …
+    set -g __awsrole_generation '' # what must be there, see __awsrole_note_generation
 end
 
 function __awsrole_say
@@ -92,10 +92,21 @@ function __awsrole_look -a wanted
     end
 end
 
-# What to look for to be told of commands that are typed in other shells; `/` is there, whatever anybody does.
+# The file that is there until `awsrole allow`, `deny`, `refresh`, `logout` and others are typed, in whichever shell. What
+# is noted before files and answers are looked at can't miss any of it.
 function __awsrole_note_generation
-    set -l found $__awsrole_generations/* /
-    set -g __awsrole_generation $found[1]
+    set -l found $__awsrole_generations/*
+    set -g __awsrole_generation "$found[1]"
+end
+
+# Was nothing of it typed since? Where there was no such file: is there still none?
+function __awsrole_heard_nothing
+    if test -n "$__awsrole_generation"
+        test -e $__awsrole_generation
+    else
+        __awsrole_note_generation
+        test -z "$__awsrole_generation"
+    end
 end
 
 # Where to look is worked out once for a directory, not at each prompt.
@@ -129,7 +140,7 @@ function __awsrole_unchanged
         end <$file
     end
     test "$views" = "$__awsrole_in_view"; or return
-    read -l up rest <$__awsrole_uptime; and test $up -lt $__awsrole_due; or not __awsrole_is_due
+    read -d ' ' -l up rest <$__awsrole_uptime; and test $up -lt $__awsrole_due; or not __awsrole_is_due
 end
 
 # Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets, and
@@ -142,8 +153,7 @@ end
 
 # What was just decided rests on what __awsrole_look saw before.
 function __awsrole_remember
-    test -e $__awsrole_generation; or __awsrole_note_generation
-    set -g __awsrole_in_place -e $__awsrole_generation # what one test looks at
+    set -g __awsrole_in_place -e "$__awsrole_generation" # what one test looks at
     set -g __awsrole_absent '' # of none at all, `path` would read its input
     set -g __awsrole_present
     for file in $__awsrole_candidates
@@ -175,7 +185,7 @@ function __awsrole_fresh
             test -z "$__awsrole_files[1]$__awsrole_file"; and return 0
     end
     __awsrole_sum_up $__awsrole_depth
-    test "$__awsrole_sum" = "$__awsrole_in_force" -a -e $__awsrole_generation; or return 1
+    __awsrole_heard_nothing; and test "$__awsrole_sum" = "$__awsrole_in_force"; or return 1
     if __awsrole_is_due
         set -g __awsrole_event due
         test $__awsrole_state = closed; and set -g __awsrole_event retry
@@ -205,7 +215,9 @@ end
 function __awsrole_ask_again_at -a deadline
     set -g __awsrole_deadline $deadline
     set -g __awsrole_due $__awsrole_never
-    if test $deadline -ne 0; and read -l up rest <$__awsrole_uptime
+    if test $__awsrole_since -eq 0 # There was no clock.
+        set -g __awsrole_due 0
+    else if test $deadline -ne 0; and read -d ' ' -l up rest <$__awsrole_uptime
         set -g __awsrole_due (builtin math "$up + $deadline - $__awsrole_since")
     end
 end
@@ -469,6 +481,11 @@ function __awsrole_hook # prompt | cd | typed
         __awsrole_say "interrupted: this shell holds no credentials here (hint: `awsrole refresh` asks again)"
     end
     __awsrole_mind_changes
+    # Here nothing hangs on what was typed.
+    switch $__awsrole_state:$__awsrole_file
+        case 'hands-off:*' outer:
+            __awsrole_note_generation
+    end
     __awsrole_look $__awsrole_depth
     if __awsrole_fresh
         set -q __awsrole_lifted[1]; and __awsrole_lay

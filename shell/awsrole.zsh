@@ -54,7 +54,7 @@ __awsrole_start() {
   \builtin typeset -g __awsrole_deadline=0 # when to ask again, in epoch seconds; 0: never
   \builtin typeset -g __awsrole_since=0    # when that was said: an earlier time of day is a clock that was set back
   \builtin typeset -g __awsrole_file= __awsrole_in_force= __awsrole_direnv= __awsrole_at=
-  \builtin typeset -g __awsrole_generation=/ # there until someone types `awsrole allow`, `deny`, `refresh`, `logout`, …
+  \builtin typeset -g __awsrole_generation= # what must be there, see __awsrole_note_generation
   \builtin typeset -g __awsrole_around= __awsrole_sum= __awsrole_event=
   \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views __awsrole_absent __awsrole_farther __awsrole_present
   \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
@@ -89,12 +89,22 @@ __awsrole_look() {
   done
 }
 
-# What to look for to be told of commands that are typed in other shells; `/` is there, whatever anybody does.
+# The file that is there until `awsrole allow`, `deny`, `refresh`, `logout` and others are typed, in whichever shell. What
+# is noted before files and answers are looked at can't miss any of it.
 __awsrole_note_generation() {
   \builtin local -a found
   \builtin setopt null_glob # for this function
-  found=($__awsrole_generations/[0-9]* /)
+  found=($__awsrole_generations/*)
   __awsrole_generation=$found[1]
+}
+
+# Was nothing of it typed since? Where there was no such file: is there still none?
+__awsrole_heard_nothing() {
+  if [[ -n $__awsrole_generation ]]; then [[ -e $__awsrole_generation ]]
+  else
+    __awsrole_note_generation
+    [[ -z $__awsrole_generation ]]
+  fi
 }
 
 # Where to look is worked out once for a directory, not at each prompt.
@@ -143,7 +153,6 @@ __awsrole_precmd() {
 __awsrole_remember() {
   \builtin local file count=0
   __awsrole_seen=() __awsrole_absent=() __awsrole_present=()
-  if [[ ! -e $__awsrole_generation ]]; then __awsrole_note_generation; fi
   for file in $__awsrole_candidates; do
     if [[ $file == "$__awsrole_files[count+1]" ]]; then
       __awsrole_present+=("$file")
@@ -168,7 +177,7 @@ __awsrole_fresh() {
     outer) if [[ -z $__awsrole_files[1]$__awsrole_file ]]; then return 0; fi ;;
   esac
   __awsrole_sum_up $__awsrole_depth
-  if [[ ! -e $__awsrole_generation || $__awsrole_sum != "$__awsrole_in_force" ]]; then return 1; fi
+  if ! __awsrole_heard_nothing || [[ $__awsrole_sum != "$__awsrole_in_force" ]]; then return 1; fi
   if __awsrole_is_due; then
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     return 1
@@ -386,6 +395,8 @@ __awsrole_hook() { # prompt | cd | typed
     __awsrole_say "interrupted: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
   fi
   __awsrole_mind_changes
+  # Here nothing hangs on what was typed.
+  case $__awsrole_state:$__awsrole_file in hands-off:* | outer:) __awsrole_note_generation ;; esac
   __awsrole_look $__awsrole_depth
   if __awsrole_fresh; then
     if (( $#__awsrole_lifted )); then __awsrole_lay; fi

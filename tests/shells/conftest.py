@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,13 @@ def terminal(tmp_path, stand_in):
         one.close()
 
 
+def wait_for(condition) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
 def fall_due(tty) -> str:
     """The statement after which the deadline is over."""
     return "set -g __awsrole_deadline 1; set -g __awsrole_due 1" if tty.shell == "fish" else "__awsrole_deadline=1"
@@ -132,4 +140,4 @@ def aws(env: dict) -> dict:
     return {name.decode(): os.fsdecode(value) for name, value in env.items() if name.startswith((b"AWS", b"SECRET"))}
 
 
-__all__ = ["CLOSED", "CLOSED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env", "takes_the_short_way"]
+__all__ = ["CLOSED", "CLOSED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env", "takes_the_short_way", "wait_for"]

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import aws, fall_due, need, takes_the_short_way
+from conftest import aws, fall_due, need, takes_the_short_way, wait_for
 
 DEV, NEW = 'role = "dev"\n', 'role = "new"\n'
 
@@ -229,6 +229,33 @@ def test_a_command_in_another_terminal(inside, shell, terminal, stand_in, comman
     assert takes_the_short_way(inside)
 
 
+def test_a_command_in_another_terminal_while_the_answer_is_awaited(shell, terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text('role = "dev"\nsleep = 1\n')
+    tty = terminal(shell)
+    tty.send(f"cd {project}\r")
+    wait_for(stand_in.starts)
+    stand_in.bump_generation()
+    tty.wait()
+    tty.run("")
+    assert stand_in.events() == ["cd", "prompt"] and takes_the_short_way(tty)
+
+
+def test_where_nothing_was_ever_typed(shell, terminal, project, stand_in):
+    """The longer way, but no process, until there is what to look for."""
+    folder = stand_in.folder / "generations"
+    (folder / "1").rename(stand_in.folder / "1")
+    folder.rmdir()
+    tty = terminal(shell, cwd=project)
+    tty.run("")
+    assert key(tty) == "ASIADEV" and len(stand_in.starts()) == 1 and not takes_the_short_way(tty)
+    folder.mkdir()
+    tty.run("")
+    assert len(stand_in.starts()) == 1
+    (stand_in.folder / "1").rename(folder / "1")
+    tty.run("")
+    assert len(stand_in.starts()) == 2 and takes_the_short_way(tty)
+
+
 @pytest.mark.parametrize("shell, option", [
     ("bash", "set -f"), ("bash", "shopt -s failglob nullglob dotglob"), ("zsh", "setopt no_glob"), ("zsh", "setopt sh_glob ksh_glob"),
 ])
@@ -238,9 +265,12 @@ def test_a_command_in_another_terminal_whatever_globbing_is(shell, terminal, pro
     tty.run("")
     assert stand_in.events() == ["prompt", "prompt"] and takes_the_short_way(tty)
     (stand_in.folder / "generations/2").unlink()
-    (stand_in.folder / "generations").rmdir()
-    assert "awsrole" not in tty.run("")
-    assert stand_in.events() == ["prompt"] * 3 and takes_the_short_way(tty)
+    for step in (lambda: None, (stand_in.folder / "generations").rmdir):
+        step()
+        output = tty.run("") + tty.run("")
+        assert "awsrole" not in output and "match" not in output
+        assert stand_in.events() == ["prompt"] * 3
+    assert key(tty) == "ASIADEV"
 
 
 def test_expiry_is_one_process_at_the_deadline(shell, terminal, project, stand_in):

@@ -38,6 +38,12 @@ pub(crate) fn caller() -> Caller {
     }
 }
 
+/// An environment in which this program, started anew, knows what started it first.
+pub(crate) fn as_called(mut env: Env) -> Env {
+    env.0.extend(std::env::var_os(HOOK).map(|value| (HOOK.into(), value)));
+    env
+}
+
 /// The surroundings as plain values.
 pub(crate) fn context() -> Result<Context, Problem> {
     let mut env = Env(std::env::vars_os().collect());

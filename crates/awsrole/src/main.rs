@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let outcome = ambient::context().map_err(Into::into).and_then(|context| {
         if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {
             // If it fails, a source that needs those variables will say so.
-            let _ = ambient::start_anew(&ambient::words(), &env);
+            let _ = ambient::start_anew(&ambient::words(), &ambient::as_called(env));
         }
         commands::run(command, &context)
     });

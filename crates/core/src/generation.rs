@@ -1,6 +1,7 @@
 //! How all open shells learn of a command typed in one: a file whose name is new each time. A shell notes the name before
 //! it asks, and sees at its prompts whether the file is still there.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -11,24 +12,26 @@ use crate::files::{self, FileError};
 
 /// Makes the first file, if there is none.
 pub fn ensure(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
-    if names(&paths.generations())?.is_empty() { bump(paths, now) } else { Ok(()) }
+    // It is never empty, so that this one look will do.
+    if paths.generations().is_dir() { Ok(()) } else { bump(paths, now) }
 }
 
 /// Makes every shell look again at its next prompt.
 pub fn bump(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
     let folder = paths.generations();
+    let new = folder.join(new_name(now));
     let mut names = names(&folder)?;
     let Some(last) = names.pop() else {
-        return files::write_private(&folder.join(new_name(now)), b"");
+        return files::write_private(&new, b"");
     };
-    // More than one can be there if two processes made the first at once.
+    // More than one can be there if two processes made the first at once, or if something copied one.
     for name in names {
         let path = folder.join(name);
         unless_gone(fs::remove_file(&path)).map_err(|e| FileError::new("removing", &path, e))?;
     }
     // What is gone was renamed by another process after the list was read, and so after what this one has to tell.
     let path = folder.join(last);
-    unless_gone(fs::rename(&path, folder.join(new_name(now)))).map_err(|e| FileError::new("renaming", &path, e))
+    unless_gone(fs::rename(&path, new)).map_err(|e| FileError::new("renaming", &path, e))
 }
 
 /// The process id makes two names within one tick of the clock differ.
@@ -36,15 +39,15 @@ fn new_name(now: SystemTime) -> String {
     format!("{}-{}", now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(), std::process::id())
 }
 
-/// The names in the folder that are such names.
-fn names(folder: &Path) -> Result<Vec<String>, FileError> {
+/// What shells see in the folder: not what is about to be written.
+fn names(folder: &Path) -> Result<Vec<OsString>, FileError> {
     let found = match fs::read_dir(folder) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(FileError::new("reading", folder, error)),
     };
-    let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    Ok(found.flatten().filter_map(|entry| entry.file_name().into_string().ok()).filter(is_name).collect())
+    let names = found.flatten().map(|entry| entry.file_name());
+    Ok(names.filter(|name| !name.as_encoded_bytes().starts_with(b".")).collect())
 }
 
 fn unless_gone(done: std::io::Result<()>) -> std::io::Result<()> {

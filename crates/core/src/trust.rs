@@ -142,7 +142,8 @@ impl Approvals {
         self.make_ours(&folder)?;
         files::write_private(&folder.join("denied"), path.as_os_str().as_encoded_bytes())?;
         for entry in fs::read_dir(&folder).map_err(|e| FileError::new("reading", &folder, e))?.flatten() {
-            if entry.file_name() != "denied" {
+            // What is unfinished may be what another process is just about to say.
+            if entry.file_name() != "denied" && !files::is_unfinished(&entry) {
                 files::remove(&entry.path())?;
             }
         }

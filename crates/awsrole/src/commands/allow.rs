@@ -60,7 +60,7 @@ pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Fa
         Caller::HookOff => say("this shell stays as it is: `awsrole on` lets awsrole in again"),
         // A program that allows knows what it does.
         Caller::Other if io::stdin().is_terminal() => {
-            say("this shell stays as it is, it has no hook: `awsrole doctor` says how it gets one");
+            say("a shell without the hook stays as it is: `awsrole doctor` says whether this one has it");
         }
         Caller::Hook | Caller::Other => {}
     }

@@ -46,6 +46,9 @@ fn answer(asked: HookExport, context: &Context) -> Result<Outcome, Failure> {
         EventName::Retry => Event::Retry,
     };
     let files = if files.is_empty() { upward(&context.dir) } else { files };
+    if !files.is_empty() {
+        ensure_generation(context);
+    }
     let mut outer = Outer::of(&context.env);
     let inner = over(context, std::mem::take(&mut outer.env));
     let export =
@@ -60,6 +63,11 @@ fn answer(asked: HookExport, context: &Context) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
+/// Where no file can be made, no shell is told what is typed in others; but nothing can be allowed there either.
+fn ensure_generation(context: &Context) {
+    let _ = generation::ensure(&context.paths, context.now);
+}
+
 fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
     let text = |path: &Path| {
         let text = path.to_str().map(str::to_owned);
@@ -67,8 +75,7 @@ fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
     };
     let binary: PathBuf =
         ambient::binary(&context.env).ok_or_else(|| Problem::new("the path of awsrole can't be found out"))?;
-    // Where nothing can be written, this shell isn't told what is typed in others, and nobody can write it there.
-    let _ = generation::ensure(&context.paths, context.now);
+    ensure_generation(context);
     // Without its clock fish would ask at every prompt; elsewhere nothing depends on it.
     if shell == Shell::Fish {
         generation::ensure_clock(&context.paths).map_err(|e| super::own_file(&e))?;

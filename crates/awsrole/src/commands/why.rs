@@ -15,7 +15,7 @@ pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<O
     let files = upward(&super::directory(None, context)?);
     let role = super::role_or_chosen(role, context, &files);
     let mut told = why(context, &outer, &files, role.as_deref());
-    if ambient::caller() == Caller::HookOff {
+    if ambient::caller() == Caller::HookOff && told.shell.role.is_none() {
         told.shell.state = "off";
         told.next = "nothing: `awsrole on` lets awsrole into this shell again".to_owned();
     }
