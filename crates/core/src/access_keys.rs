@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::{Context, Paths};
 use crate::credentials::rfc3339;
+use crate::digest::sha256;
 use crate::files::{self, FileError, read_own};
 use crate::lock::{self, Lock, LockError};
 use crate::problem::Problem;
 use crate::secret::Secret;
-use crate::trust::hex;
 
 pub mod in_file;
 
@@ -210,7 +210,7 @@ pub fn lock(paths: &Paths) -> Result<Lock, Problem> {
 }
 
 fn path(paths: &Paths, profile: &str) -> PathBuf {
-    paths.data.join("keys").join(hex(&[b"keys", profile.as_bytes()]) + ".json")
+    paths.data.join("keys").join(sha256(&[b"keys", profile.as_bytes()]) + ".json")
 }
 
 /// Opens stores. A trait because here the outside answers, and a person may have to.

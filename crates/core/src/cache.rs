@@ -14,13 +14,13 @@ use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::credentials::{Credentials, time};
+use crate::digest::sha256;
 use crate::files::{self, FileError, read_own};
 use crate::limits::MfaSerial;
 use crate::lock::{self, Lock, LockError};
 use crate::mfa::Device;
 use crate::problem::Problem;
 use crate::secret::Secret;
-use crate::trust::hex;
 use crate::vault::{Vault, Wanted};
 
 /// The largest entry that is read, in bytes. STS sets no limit on a token's length; real ones have
@@ -268,7 +268,7 @@ impl Cache {
     }
 
     fn device_path(&self, serial: &MfaSerial) -> PathBuf {
-        self.path(&hex(&[serial.as_str().as_bytes()]), "mfa")
+        self.path(&sha256(&[serial.as_str().as_bytes()]), "mfa")
     }
 
     fn write(&self, key: &str, credentials: &Credentials, stale: bool, of_user: bool) -> Result<(), FileError> {

@@ -42,6 +42,7 @@ pub mod arn;
 pub mod cache;
 pub mod console;
 pub mod context;
+pub mod digest;
 pub mod doctor;
 pub mod endpoint;
 pub mod files;

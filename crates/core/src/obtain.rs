@@ -7,6 +7,7 @@ use crate::access_keys::{KeyStores, Place};
 use crate::advice;
 use crate::cache::{Cache, Entry, FailureKind, Patience};
 use crate::credentials::{Credentials, rfc3339};
+use crate::digest::sha256;
 use crate::files::FileError;
 use crate::lock::{Lock, LockError};
 use crate::mfa::Authenticator;
@@ -15,7 +16,6 @@ use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::source::{Source, Sources, StaticKeys};
 use crate::sts::Sts;
-use crate::trust::hex;
 
 /// How long to wait for another process that asks for the same.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
@@ -342,8 +342,8 @@ impl<'a> Walk<'a> {
     /// is good for one use: two refreshes at the same time would cost one of them its sign-in.
     fn ask_source(&self) -> Result<Credentials, Failed> {
         let session = match &self.plan.source {
-            Source::IdentityCenter(role) => Some(hex(&[b"sso", role.start_url.as_bytes()])),
-            Source::ConsoleLogin(login) => Some(hex(&[b"login", login.session.as_bytes()])),
+            Source::IdentityCenter(role) => Some(sha256(&[b"sso", role.start_url.as_bytes()])),
+            Source::ConsoleLogin(login) => Some(sha256(&[b"login", login.session.as_bytes()])),
             _ => None,
         };
         let lock = session.map(|key| self.cache.lock(&key, LOCK_PATIENCE)).transpose();

@@ -6,12 +6,12 @@
 use serde::Serialize;
 
 use crate::arn::{AccountId, RoleArn};
+use crate::digest::sha256;
 use crate::endpoint::Endpoint;
 use crate::limits::{
     ExternalId, MfaSerial, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity,
 };
 use crate::source::Source;
-use crate::trust::hex;
 
 /// The way from a source to the credentials that a shell will hold.
 pub struct RolePlan {
@@ -155,7 +155,7 @@ impl RolePlan {
             steps,
         };
         // A struct of strings and numbers always serializes; the empty key could only cause a miss.
-        hex(&[&serde_json::to_vec(&identity).unwrap_or_default()])
+        sha256(&[&serde_json::to_vec(&identity).unwrap_or_default()])
     }
 }
 

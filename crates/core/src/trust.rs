@@ -4,10 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use sha2::{Digest, Sha256};
-
 use crate::arn::AccountId;
 use crate::config::Config;
+use crate::digest::sha256;
 use crate::discover::{self, ConfigFile, place};
 use crate::files::{self, FileError};
 use crate::problem::Problem;
@@ -203,7 +202,7 @@ impl Approvals {
     }
 
     fn folder(&self, canonical: &Path) -> PathBuf {
-        self.dir.join(hex(&[canonical.as_os_str().as_encoded_bytes()]))
+        self.dir.join(sha256(&[canonical.as_os_str().as_encoded_bytes()]))
     }
 }
 
@@ -262,28 +261,13 @@ pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verd
 /// a link that leads to another file of the same content.
 fn fingerprint(file: &ConfigFile) -> String {
     let (place, target) = (&file.place, &file.canonical);
-    hex(&[
+    sha256(&[
         place.as_os_str().as_encoded_bytes(),
         b"\0",
         target.as_os_str().as_encoded_bytes(),
         b"\0",
         file.text.as_bytes(),
     ])
-}
-
-/// The sha256 of some bytes in hexadecimal.
-#[must_use]
-pub fn hex(parts: &[&[u8]]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    hasher
-        .finalize()
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
 }
 
 fn narrowest(one: Option<Vec<AccountId>>, other: Option<Vec<AccountId>>) -> Option<Vec<AccountId>> {

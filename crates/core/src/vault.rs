@@ -8,10 +8,10 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
+use crate::digest::sha256;
 use crate::files::FileError;
 use crate::lock::{self, Lock, LockError};
 use crate::seal::Key;
-use crate::trust::hex;
 use crate::user_config::UserConfig;
 
 /// The first byte of what is sealed, for its format. What isn't sealed begins with `{`.
@@ -260,7 +260,7 @@ impl Vault {
     /// The key's name: each directory has a key of its own, however it is spelled.
     fn name(&self) -> String {
         let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
-        format!("awsrole:{}", &hex(&[dir.as_os_str().as_encoded_bytes()])[..32])
+        format!("awsrole:{}", &sha256(&[dir.as_os_str().as_encoded_bytes()])[..32])
     }
 }
 

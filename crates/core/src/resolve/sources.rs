@@ -4,6 +4,7 @@ use super::{Link, Resolver, Way};
 use crate::access_keys::Record;
 use crate::arn::{AccountId, RoleArn};
 use crate::config::{Keys, Origin};
+use crate::digest::sha256;
 use crate::limits::{MfaSerial, Region};
 use crate::problem::Problem;
 use crate::profiles::Profile;
@@ -11,7 +12,6 @@ use crate::secret::Secret;
 use crate::source::{
     ConsoleLogin, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id, running_programs,
 };
-use crate::trust::hex;
 
 impl<'p> Resolver<'p> {
     /// The credentials that a profile has by itself, in the order of the AWS CLI (botocore,
@@ -93,7 +93,7 @@ impl<'p> Resolver<'p> {
                 let tokens = ["TOKEN", "TOKEN_FILE"].map(|name| format!("AWS_CONTAINER_AUTHORIZATION_{name}"));
                 let values = parts.iter().chain(&tokens).map(|name| self.context.env.filled(name).unwrap_or_default());
                 let values: Vec<&[u8]> = values.flat_map(|value| [value.as_bytes(), b"\0".as_slice()]).collect();
-                Ok(Source::Container { address: hex(&values) })
+                Ok(Source::Container { address: sha256(&values) })
             }
             "Environment" => {
                 let env = &self.context.env;
