@@ -1,6 +1,7 @@
 """Nothing acts on a file that the person hasn't allowed."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.world import DEPLOY, HERE, THERE
@@ -163,6 +164,23 @@ def test_every_open_shell_is_told(world, shop):
         (generation,) = folder.iterdir()
         assert generation.name not in seen, words
         seen.add(generation.name)
+
+
+def test_a_copy_beside_what_shells_look_for_is_gone_with_it(world, shop):
+    folder = world.home / ".local/state/awsrole/generations"
+    for name in ("0 (copy)", "!", "zzz"):
+        (folder / name).touch()
+    before = {path.name for path in folder.iterdir()}
+    assert world.awsrole("refresh", cwd=shop).code == 0
+    (generation,) = folder.iterdir()
+    assert generation.name not in before
+
+
+def test_many_deny_at_once(world, shop):
+    with ThreadPoolExecutor(12) as pool:
+        results = list(pool.map(lambda _: world.awsrole("deny", cwd=shop), range(36)))
+    assert [result.err for result in results if result.code] == []
+    assert not acts(world, shop)
 
 
 def test_inherit_needs_both_files(world):
