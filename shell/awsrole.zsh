@@ -55,7 +55,7 @@ __awsrole_start() {
   \builtin typeset -g __awsrole_since=0    # when that was said: an earlier time of day is a clock that was set back
   \builtin typeset -g __awsrole_file= __awsrole_in_force= __awsrole_direnv= __awsrole_at=
   \builtin typeset -g __awsrole_generation= # what must be there, see __awsrole_note_generation
-  \builtin typeset -g __awsrole_around= __awsrole_sum= __awsrole_event=
+  \builtin typeset -g __awsrole_sum= __awsrole_event=
   \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views __awsrole_absent __awsrole_farther __awsrole_present
   \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
 }
@@ -125,9 +125,8 @@ __awsrole_candidates() {
 # go round a loop as much as to look for a file: hence one function, with the eight nearest places written out.)
 __awsrole_precmd() {
   \builtin emulate -LR zsh -o no_aliases
-  \builtin local file text count
-  __awsrole_around=${(e)__awsrole_where}
-  while (( ${+__awsrole_seen[$__awsrole_around]} &&
+  \builtin local file text count around=${(e)__awsrole_where}
+  while (( ${+__awsrole_seen[$around]} &&
     (! __awsrole_deadline || EPOCHSECONDS < __awsrole_deadline && EPOCHSECONDS >= __awsrole_since) )) &&
     [[ -e $__awsrole_generation &&
     ! -e $__awsrole_absent[1] && ! -e $__awsrole_absent[2] && ! -e $__awsrole_absent[3] && ! -e $__awsrole_absent[4] &&

@@ -29,6 +29,9 @@ pub(crate) enum Caller {
 /// How the snippets' function says that it called. No child of this process gets to see it.
 const HOOK: &str = "AWSROLE_HOOK";
 
+/// What brings awsrole back after `awsrole off`.
+pub(crate) const ON_AGAIN: &str = "`awsrole on` lets awsrole in again";
+
 /// What started this process.
 pub(crate) fn caller() -> Caller {
     match std::env::var_os(HOOK) {

@@ -62,13 +62,14 @@ impl Authenticator for Person<'_> {
         say(format!("{} needs an MFA code", question.purpose));
         wait_for_a_fresh_step(question)?;
         let ask = format!("awsrole: code of {}: ", escape(question.serial.as_str()));
+        let typed = || Code::parse(&terminal.ask(&ask).map_err(no_code)?, step());
         for _ in 1..TYPED {
-            match Code::parse(&terminal.ask(&ask).map_err(no_code)?, step()) {
+            match typed() {
                 Err(NoCode::NotSixDigits) => say("a code is six digits"),
                 parsed => return parsed,
             }
         }
-        Code::parse(&terminal.ask(&ask).map_err(no_code)?, step())
+        typed()
     }
 }
 

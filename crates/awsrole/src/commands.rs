@@ -135,6 +135,11 @@ fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>)
     })
 }
 
+/// Says after `awsrole off` that a command reaches other shells, not this one.
+fn say_it_is_off() {
+    say(format!("this shell stays as it is: {}", ambient::ON_AGAIN));
+}
+
 /// Adds a line to the history. A history that can't be written takes no role away from anybody.
 fn note(entry: Option<&Entry>, context: &Context) {
     if let Some(entry) = entry {

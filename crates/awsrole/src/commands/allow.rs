@@ -57,7 +57,7 @@ pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Fa
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
     match ambient::caller() {
-        Caller::HookOff => say("this shell stays as it is: `awsrole on` lets awsrole in again"),
+        Caller::HookOff => super::say_it_is_off(),
         // A program that allows knows what it does.
         Caller::Other if io::stdin().is_terminal() => {
             say("a shell without the hook stays as it is: `awsrole doctor` says whether this one has it");

@@ -20,8 +20,9 @@ pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
     let mut findings = versions(&outer);
     findings.push(match ambient::caller() {
         Caller::Hook => Finding::new(Level::Ok, "this shell", "has the hook"),
-        Caller::HookOff => Finding::new(Level::Note, "this shell", "has the hook, and awsrole keeps out of it")
-            .hint("`awsrole on` lets awsrole in again"),
+        Caller::HookOff => {
+            Finding::new(Level::Note, "this shell", "has the hook, and awsrole keeps out of it").hint(ambient::ON_AGAIN)
+        }
         Caller::Other => Finding::new(Level::Note, "this shell", "has no hook, or didn't call: a program did")
             .hint("the hook's line in an rc file is read by shells that start after it"),
     });

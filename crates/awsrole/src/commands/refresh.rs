@@ -6,7 +6,7 @@ use awsrole_core::generation;
 use awsrole_core::plan::RolePlan;
 
 use crate::ambient::{self, Caller};
-use crate::report::{Failure, Outcome, say};
+use crate::report::{Failure, Outcome};
 
 /// Marks, and asks nobody: the shell's hook does the work. Credentials that are still good stay
 /// good if no new ones can be had.
@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
     if ambient::caller() == Caller::HookOff {
-        say("this shell stays as it is: `awsrole on` lets awsrole in again");
+        super::say_it_is_off();
     }
     Ok(Outcome::Done)
 }

@@ -105,7 +105,7 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
         }
         (None, false) if ambient::caller() == Caller::HookOff => {
             known.add("shell", "off: awsrole keeps out of it");
-            known.add("hint", "`awsrole on` lets awsrole in again");
+            known.add("hint", ambient::ON_AGAIN);
         }
         (None, false) => known.add("shell", "holds no role"),
     }
