@@ -343,9 +343,9 @@ __awsrole_close() {
 # answer will be compared with is on record before it starts. Ctrl-C throws bash out of here: what it comes back to is
 # the mark `pending`, not a loop. An answer whose last statement was never reached isn't half an answer, it is none.
 __awsrole_sync() {
-  \builtin local event="$1" file answer='' problem
+  \builtin local event="$1" file answer='' problem program="$__awsrole_bin"
   \builtin local -a arguments
-  arguments=(hook export bash --event "$1")
+  arguments=(hook export bash --event "$1" --snippet @VERSION@)
   if [[ $event == cd ]] && ((!BASH_SUBSHELL)); then arguments+=(--ask); fi
   if ! \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in"; then __awsrole_use=''; fi
   if [[ -n $__awsrole_use ]]; then arguments+=(--role "$__awsrole_use"); fi
@@ -361,8 +361,9 @@ __awsrole_sync() {
 
   __awsrole_pending=1
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
+    if [[ -f $__awsrole_bin-hook && -x $__awsrole_bin-hook ]]; then program+=-hook; fi
     # (`exec`: bash would fork twice.)
-    answer=$(\builtin exec "$__awsrole_bin" "${arguments[@]}" -- "${__awsrole_files[@]}" </dev/null)
+    answer=$(\builtin exec "$program" "${arguments[@]}" -- "${__awsrole_files[@]}" </dev/null)
     # A syntax error would quote the line, and with it a secret.
     \builtin eval "$answer" 2>/dev/null
     problem="no complete answer: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"

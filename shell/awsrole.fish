@@ -394,7 +394,7 @@ function __awsrole_sync -a event
         set -g __awsrole_beside_direnv
         __awsrole_register
     end
-    set -l arguments hook export fish --event $event
+    set -l arguments hook export fish --event $event --snippet @VERSION@
     if test $event = cd; and not status is-command-substitution
         set -a arguments --ask
     end
@@ -419,7 +419,9 @@ function __awsrole_sync -a event
     set -g __awsrole_pending 1
     set -l problem
     if test -f $__awsrole_bin -a -x $__awsrole_bin
-        set -l answer ($__awsrole_bin $arguments -- $__awsrole_files </dev/null | string collect)
+        set -l program $__awsrole_bin
+        test -f $__awsrole_bin-hook -a -x $__awsrole_bin-hook; and set program $__awsrole_bin-hook
+        set -l answer ($program $arguments -- $__awsrole_files </dev/null | string collect)
         # Of a syntax error fish shows the line, and with it a secret, whatever is redirected. So only what has the form
         # of an answer is eval'd.
         if string match -rq $__awsrole_answer -- "$answer"

@@ -326,9 +326,9 @@ __awsrole_close() {
 # with them: what zsh comes back to is the mark `pending`, not a loop. An answer whose last statement was never reached
 # isn't half an answer, it is none.
 __awsrole_sync() {
-  \builtin local event=$1 answer problem
+  \builtin local event=$1 answer problem program=$__awsrole_bin
   \builtin local -a arguments
-  arguments=(hook export zsh --event $event)
+  arguments=(hook export zsh --event $event --snippet @VERSION@)
   # A question belongs to a `cd` that was typed: not to one in a subshell, a widget or a completion.
   if [[ $event == cd && -z ${WIDGET-} ]] && (( ! ZSH_SUBSHELL )); then arguments+=(--ask); fi
   if [[ ${__awsrole_files[1]} != "$__awsrole_use_in" ]]; then __awsrole_use=; fi
@@ -345,7 +345,8 @@ __awsrole_sync() {
 
   __awsrole_pending=1
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
-    answer=$($__awsrole_bin $arguments -- $__awsrole_files </dev/null)
+    if [[ -f $__awsrole_bin-hook && -x $__awsrole_bin-hook ]]; then program+=-hook; fi
+    answer=$($program $arguments -- $__awsrole_files </dev/null)
     # A syntax error would quote what it stumbled over.
     \builtin eval "$answer" 2>/dev/null
     problem="no complete answer: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"

@@ -4,8 +4,9 @@ import collections
 import re
 
 import pytest
+from support.local_sts import binary
 from support.terminal import need
-from support.world import DEPLOY, THERE
+from support.world import DEPLOY, THERE, VERSION
 
 CHAIN = f'role_arn = "arn:aws:iam::{THERE}:role/Second"\nsource_profile = "shop-dev"\nregion = "eu-central-1"\n'
 
@@ -18,10 +19,9 @@ WAITS = {"epoll_create1", "epoll_wait", "epoll_ctl", "eventfd2", "futex", "clock
 class Trace:
     """The system calls of one run, as strace tells them."""
 
-    def __init__(self, world, tmp_path, *words, cwd=None):
+    def __init__(self, world, tmp_path, *words, program="awsrole", cwd=None):
         path = tmp_path / "trace"
-        result = world.awsrole(*words, cwd=cwd, wrapper=(need("strace"), "-f", "-qq", "-s", "200", "-o", path))
-        self.result = result
+        self.result = world.run(need("strace"), "-f", "-qq", "-s", "200", "-o", path, binary(program), *words, cwd=cwd)
         self.lines = [line.split(maxsplit=1)[1] for line in path.read_text().splitlines()]
         self.names = collections.Counter(line.split("(")[0] for line in self.lines if re.match(r"\w+\(", line))
 
@@ -35,18 +35,28 @@ class Trace:
         return sum(int(line.rsplit("= ", 1)[1]) for line in self.lines if line.startswith("read(") and "= -1" not in line)
 
 
-def export(world, tmp_path, folder):
-    trace = Trace(world, tmp_path, "hook", "export", "bash", "--event", "prompt", "--", folder / ".awsrole.toml", cwd=folder)
+def export(world, tmp_path, folder, program="awsrole-hook"):
+    files = [folder / ".awsrole.toml"] if folder else []
+    words = ["hook", "export", "bash", "--event", "prompt", "--snippet", VERSION, "--", *files]
+    trace = Trace(world, tmp_path, *words, program=program, cwd=folder)
+    if not folder:
+        return trace
     assert "__awsrole_done role " in trace.result.out, trace.result
     return trace
 
 
+@pytest.fixture(params=["awsrole-hook", "awsrole"])
+def program(request):
+    """What shells call, and what they call where that is missing."""
+    return request.param
+
+
 @pytest.fixture
-def hit(world, shop, tmp_path):
+def hit(world, shop, tmp_path, program):
     """The trace of an export whose role is in the cache."""
     world.exec_env(shop)
     world.sts.reset()
-    trace = export(world, tmp_path, shop)
+    trace = export(world, tmp_path, shop, program)
     assert world.sts.calls() == []
     return trace
 
@@ -55,9 +65,14 @@ def test_a_hit_starts_nothing_and_talks_to_nobody(hit):
     assert not hit.names.keys() & (CREATES | TALKS | WAITS), hit.names
 
 
-def test_a_hit_costs_few_system_calls(hit, world, tmp_path):
-    """What a start of this binary costs anyway is counted by `--version`."""
-    started = Trace(world, tmp_path, "--version")
+def test_its_memory_is_closed_before_it_holds_a_secret(hit, world):
+    opened = next(number for number, line in enumerate(hit.lines) if line.startswith("openat(") and str(world.home) in line)
+    assert any("prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE)" in line for line in hit.lines[:opened])
+
+
+def test_a_hit_costs_few_system_calls(hit, world, tmp_path, program):
+    """What a start costs anyway is counted where no file is."""
+    started = export(world, tmp_path, None, program)
     more = hit.names - started.names
     # Two folders are named without links: once for the approval, once for the key.
     assert more["readlink"] <= len((world.home / "src/shop").parts) + len((world.home / ".cache/awsrole").parts)

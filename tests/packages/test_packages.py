@@ -20,11 +20,12 @@ DEV = 1000
 
 @pytest.fixture(scope="session")
 def stripped(tmp_path_factory):
-    """The binary of the tests, as small as a release's."""
-    small = tmp_path_factory.mktemp("binary") / "awsrole"
-    shutil.copy(binary("awsrole"), small)
-    subprocess.run([need("strip"), small], check=True)
-    return small
+    """The programs of the tests, as small as a release's."""
+    folder = tmp_path_factory.mktemp("binary")
+    for name in ("awsrole", "awsrole-hook"):
+        shutil.copy(binary(name), folder)
+        subprocess.run([need("strip"), folder / name], check=True)
+    return folder / "awsrole"
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +102,7 @@ def test_the_debian_package(bare, package, world):
     bare.run("dpkg", "--install", "/awsrole.deb")
     works(bare.use(world))
     new = bare.files() - before
+    assert {"usr/bin/awsrole", "usr/bin/awsrole-hook"} <= new
     commands = {line.split()[0] for line in bare.run("awsrole", "--help").split("Commands:")[1].split("Options:")[0].splitlines()
                 if line.startswith("  ") and line[2] != " "}
     assert {f"usr/share/man/man1/awsrole-{command}.1.gz" for command in commands} <= new
@@ -125,9 +127,10 @@ def test_cargo_install(bare, world, tmp_path):
     env = {**os.environ, "CARGO_INSTALL_ROOT": str(tmp_path / "installed")}
     done = subprocess.run([*line.split(), "--debug", "--no-track"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
-    [program] = (tmp_path / "installed/bin").iterdir()
-    assert program.name == "awsrole", "local-sts is never shipped"
-    shutil.copy(program, bare.root / "usr/local/bin")
+    programs = sorted((tmp_path / "installed/bin").iterdir())
+    assert [program.name for program in programs] == ["awsrole", "awsrole-hook"], "local-sts is never shipped"
+    for program in programs:
+        shutil.copy(program, bare.root / "usr/local/bin")
     works(bare.use(world))
 
 

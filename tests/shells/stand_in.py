@@ -14,6 +14,7 @@ The nearest `.awsrole.toml` says what to answer:
     chose = "prod"          the role that a nested shell takes over
     ask = true              writes to the log whether it could ask a question on the terminal
 A file that isn't TOML closes the shell. Each start is a line of JSON in `starts` beside the program.
+A copy that is named `awsrole-hook` is the small program.
 """
 
 import json
@@ -32,6 +33,7 @@ PLACEHOLDERS = ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AW
 
 
 def log(**entry):
+    entry |= {"program": Path(sys.argv[0]).name}
     entry |= {"argv": [os.fsdecode(word) for word in map(os.fsencode, sys.argv[1:])]}
     entry |= {"env": {name: value for name, value in os.environ.items() if name.startswith("AWS")}}
     with open(HERE / "starts", "a", errors="surrogateescape") as starts:

@@ -1,5 +1,7 @@
 """The binary crashes, says half, says garbage, is gone."""
 
+import shutil
+
 import pytest
 from conftest import CLOSED, CLOSED_AT_HOME, DEV, aws
 
@@ -50,6 +52,30 @@ def test_the_binary_became_something_else(shell, terminal, project, stand_in, ki
         stand_in.program.chmod(0o644)
     assert "is gone" in tty.run(f"cd {project}")
     assert aws(tty.env()) == CLOSED
+
+
+@pytest.mark.parametrize("left", ["both", "nothing", "directory", "not executable"])
+def test_the_small_program_is_asked_where_there_is_one(shell, terminal, project, stand_in, left):
+    """For the hook alone, and for as long as it is there: `cargo install` of an older version takes it away."""
+    small = stand_in.program.with_name("awsrole-hook")
+    shutil.copy(stand_in.program, small)
+    tty = terminal(shell)
+    tty.run(f"cd {project}")
+    assert aws(tty.env()).items() >= DEV.items()
+    tty.run("cd /")
+    match left:
+        case "nothing":
+            small.unlink()
+        case "directory":
+            small.unlink()
+            small.mkdir()
+        case "not executable":
+            small.chmod(0o644)
+    tty.run(f"cd {project}")
+    assert aws(tty.env()).items() >= DEV.items()
+    tty.run("awsrole status")
+    asked = [start["program"] for start in stand_in.starts()]
+    assert asked == ["awsrole-hook", "awsrole-hook" if left == "both" else "awsrole", "awsrole"]
 
 
 def test_without_its_clock_fish_asks_each_time(terminal, project, stand_in):

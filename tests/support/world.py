@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from support import sealed
 from support.local_sts import LocalSts, allow, binary, trust, user
+
+# Of the programs and of their snippets.
+VERSION = tomllib.loads((Path(__file__).parents[2] / "Cargo.toml").read_text())["workspace"]["package"]["version"]
 
 HERE, THERE = "111111111111", "222222222222"
 

@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -71,16 +72,32 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The binary under the spelling by which it was found, made absolute: a versioned folder behind a
-/// link would be gone after an upgrade.
-pub(crate) fn binary(env: &Env) -> Option<PathBuf> {
+/// What the name of the small program beside it has more than that of awsrole.
+const HOOK_SUFFIX: &[u8] = b"-hook";
+
+/// The whole program, under the spelling by which the one that runs here was found, made absolute: a versioned folder
+/// behind a link would be gone after an upgrade.
+pub(crate) fn binary() -> Option<PathBuf> {
+    let found = found()?;
+    let whole = found.file_name()?.as_bytes().strip_suffix(HOOK_SUFFIX).map(OsStr::from_bytes);
+    Some(whole.map(|name| found.with_file_name(name)).unwrap_or(found))
+}
+
+fn found() -> Option<PathBuf> {
     let called = std::env::args_os().next().map(PathBuf::from)?;
     if called.components().count() > 1 {
         return std::path::absolute(called).ok();
     }
-    let path = env.0.get(OsStr::new("PATH"))?;
-    let found = std::env::split_paths(path).map(|dir| dir.join(&called)).find(|file| is_program(file));
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).map(|dir| dir.join(&called)).find(|file| is_program(file));
     found.and_then(|file| std::path::absolute(file).ok()).or_else(|| std::env::current_exe().ok())
+}
+
+/// Whether nothing here needs a dynamic linker, which the small program does without: a home that only the system's
+/// database of users knows, and libraries that someone puts before every program's own.
+pub(crate) fn is_usual() -> bool {
+    let filled = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    filled("HOME") && !filled("LD_PRELOAD")
 }
 
 /// A word that nobody can guess.

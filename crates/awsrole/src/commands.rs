@@ -9,7 +9,7 @@ mod env;
 mod exec;
 mod held;
 mod history;
-mod hook;
+pub(crate) mod hook;
 mod init;
 mod keys;
 mod login;

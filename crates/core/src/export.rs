@@ -89,7 +89,7 @@ pub enum Change {
 #[must_use]
 pub fn export(
     context: &Context,
-    outer: Outer,
+    outer: &Outer,
     files: &[PathBuf],
     role: Option<&str>,
     event: Event,
@@ -97,7 +97,7 @@ pub fn export(
 ) -> Export {
     let chosen = if role.is_none() { outer.chosen(files) } else { None };
     let decided = decide(context, files, role.or(chosen.as_deref()), event, outside);
-    Export { adopt: outer.adopt, chosen, ..decided }
+    Export { adopt: outer.adopt.clone(), chosen, ..decided }
 }
 
 /// Looks at a directory's files with the user's approvals and rules.

@@ -37,7 +37,7 @@ impl Shell {
         }
     }
 
-    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths filled in.
+    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths filled in, and the version.
     #[must_use]
     pub fn snippet(self, binary: &str, generations: &str, clock: &str) -> String {
         let text = match self {
@@ -48,6 +48,7 @@ impl Shell {
         text.replace("@BIN@", &self.quote(binary))
             .replace("@GENERATIONS@", &self.quote(generations))
             .replace("@CLOCK@", &self.quote(clock))
+            .replace("@VERSION@", &self.quote(env!("CARGO_PKG_VERSION")))
     }
 
     /// Quotes a text so that the shell expands nothing in it. Single quotes are the only form in

@@ -9,6 +9,7 @@ use awsrole_core::discover::upward;
 use awsrole_core::environment::{EnvDiff, Value};
 use awsrole_core::export::{Change, Event, Export, export, over};
 use awsrole_core::generation;
+use awsrole_core::obtain::Outside;
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::Shell;
 use awsrole_core::state::Outer;
@@ -28,12 +29,18 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
         }
         Hook::Choose { name } => super::use_role::check(&name, context),
         Hook::Renew { role, files } => renew(role.as_deref(), &files, context),
-        Hook::Export(asked) => answer(asked, context),
+        Hook::Export(asked) => answer(asked, context, |outer, ask, export| super::with_outside(outer, ask, export)),
     }
 }
 
-fn answer(asked: HookExport, context: &Context) -> Result<Outcome, Failure> {
-    let HookExport { shell, event, ask, role, files } = asked;
+/// Answers a shell. `with_outside` brings those who may have to be asked, over the outer environment, and if `true` a
+/// person among them.
+pub(crate) fn answer(
+    asked: HookExport,
+    context: &Context,
+    with_outside: impl FnOnce(&Context, bool, &dyn Fn(Outside<'_>) -> Export) -> Export,
+) -> Result<Outcome, Failure> {
+    let HookExport { shell, event, ask, role, snippet: _, files } = asked;
     let shell = match shell {
         ShellName::Bash => Shell::Bash,
         ShellName::Zsh => Shell::Zsh,
@@ -51,8 +58,7 @@ fn answer(asked: HookExport, context: &Context) -> Result<Outcome, Failure> {
     }
     let mut outer = Outer::of(&context.env);
     let inner = over(context, std::mem::take(&mut outer.env));
-    let export =
-        super::with_outside(&inner, ask, |outside| export(&inner, outer, &files, role.as_deref(), event, outside));
+    let export = with_outside(&inner, ask, &|outside| export(&inner, &outer, &files, role.as_deref(), event, outside));
     if export.renew {
         let role = role.as_deref().or(export.chosen.as_deref());
         start_renewal(&inner, role, &files);
@@ -73,8 +79,7 @@ fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
         let text = path.to_str().map(str::to_owned);
         text.ok_or_else(|| Problem::new(format!("{} isn't valid UTF-8, so no shell can be given it", path.display())))
     };
-    let binary: PathBuf =
-        ambient::binary(&context.env).ok_or_else(|| Problem::new("the path of awsrole can't be found out"))?;
+    let binary: PathBuf = ambient::binary().ok_or_else(|| Problem::new("the path of awsrole can't be found out"))?;
     ensure_generation(context);
     // Without its clock fish would ask at every prompt; elsewhere nothing depends on it.
     if shell == Shell::Fish {
@@ -87,7 +92,7 @@ fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
 /// Starts the renewal on its own: a process that kept our stdout would hold the shell's `$(…)` open.
 /// If it can't be started, the next export renews while the person waits.
 fn start_renewal(outer: &Context, role: Option<&str>, files: &[PathBuf]) {
-    let Some(binary) = ambient::binary(&outer.env) else { return };
+    let Some(binary) = ambient::binary() else { return };
     let mut command = Command::new(binary);
     command.args(["hook", "renew"]).env_clear().envs(&outer.env.0);
     command.args(role.map(|name| format!("--role={name}"))).arg("--").args(files);
@@ -101,7 +106,7 @@ fn renew(role: Option<&str>, files: &[PathBuf], context: &Context) -> Result<Out
     let mut outer = Outer::of(&context.env);
     let inner = over(context, std::mem::take(&mut outer.env));
     let export =
-        super::with_outside(&inner, false, |outside| export(&inner, outer, files, role, Event::Renewal, outside));
+        super::with_outside(&inner, false, |outside| export(&inner, &outer, files, role, Event::Renewal, outside));
     super::note(export.entry.as_ref(), &inner);
     Ok(Outcome::Done)
 }

@@ -38,11 +38,10 @@ pub(super) fn prepare(held: &Held, dir: &Path) -> Result<(EnvDiff, Run), Problem
 /// Fills a run's folder, and leaves it to the command. What was written before an error is the caller's to remove.
 fn fill(run: &Run, held: &Held, dir: &Path) -> Result<EnvDiff, Problem> {
     let Held { outer, role, .. } = held;
-    let program =
-        ambient::binary(&outer.env).as_deref().and_then(Path::to_str).and_then(copies::word).ok_or_else(|| {
-            Problem::new("the path of awsrole can't be written into ~/.aws/config")
-                .hint("install it at a path without control characters")
-        })?;
+    let program = ambient::binary().as_deref().and_then(Path::to_str).and_then(copies::word).ok_or_else(|| {
+        Problem::new("the path of awsrole can't be written into ~/.aws/config")
+            .hint("install it at a path without control characters")
+    })?;
     let command = format!("{program} credential-process --run {}", run.name());
     let mut paths = [String::new(), String::new()];
     for ((name, text), path) in
@@ -89,7 +88,7 @@ pub(super) fn watch(process: u32, run: &str, start: bool, context: &Context) {
 }
 
 fn watcher(context: &Context, process: u32, run: &str, start: bool) -> Option<Command> {
-    let mut command = Command::new(ambient::binary(&context.env)?);
+    let mut command = Command::new(ambient::binary()?);
     command.args(["hook", "watch"]).args(start.then_some("--start")).arg(process.to_string()).arg(run);
     command.env_clear().envs(&context.env.0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

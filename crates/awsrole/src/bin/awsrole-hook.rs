@@ -1,0 +1,5 @@
+//! `awsrole-hook`, which shells call.
+
+fn main() -> std::process::ExitCode {
+    awsrole::answer()
+}

@@ -1,0 +1,61 @@
+//! awsrole: reads the surroundings, runs one command, ends with its code.
+//!
+//! It is two programs. `awsrole` does all there is to do. `awsrole-hook`, beside it, is for shells: it answers from
+//! what lies ready, and where that isn't enough it becomes `awsrole`. It needs neither the AWS SDK nor a dynamic
+//! linker, and what a cache hit costs is mostly that.
+
+mod ambient;
+mod authenticator;
+mod browser;
+mod cli;
+mod commands;
+mod hand_over;
+mod memory;
+mod report;
+mod terminal;
+mod vault;
+
+use std::process::ExitCode;
+
+use awsrole_core::state::Outer;
+
+use crate::cli::{Command, HookExport};
+use crate::hand_over::Whole;
+use crate::report::{Failure, Outcome};
+
+/// The whole program.
+#[must_use]
+pub fn run() -> ExitCode {
+    memory::keep();
+    let command = Command::read(std::env::args_os());
+    let outcome = ambient::context().map_err(Into::into).and_then(|context| {
+        if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {
+            // If it fails, a source that needs those variables will say so.
+            let _ = ambient::start_anew(&ambient::words(), &ambient::as_called(env));
+        }
+        commands::run(command, &context)
+    });
+    ended(outcome)
+}
+
+/// What shells call: `hook export`, from the cache.
+#[must_use]
+pub fn answer() -> ExitCode {
+    memory::keep();
+    let asked = HookExport::of_snippet(&ambient::words());
+    // The snippet is the whole program's. Where the two are of different versions, this one isn't asked.
+    let asked = asked.filter(|asked| asked.snippet.as_deref() == Some(env!("CARGO_PKG_VERSION")));
+    let asked = asked.filter(|_| ambient::is_usual());
+    let Some((asked, Ok(context))) = asked.map(|asked| (asked, ambient::context())) else { Whole.takes_over() };
+    ended(commands::hook::answer(asked, &context, |_, _, export| export(Whole.as_outside())))
+}
+
+fn ended(outcome: Result<Outcome, Failure>) -> ExitCode {
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            report::complain(&failure.problem);
+            failure.outcome.into()
+        }
+    }
+}

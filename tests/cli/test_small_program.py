@@ -1,0 +1,149 @@
+"""`awsrole-hook`, which shells call: what it answers by itself, and when it becomes `awsrole`."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from support import sealed
+from support.local_sts import binary
+from support.terminal import need
+from support.world import CLOSED, DEPLOY, VERSION, Result
+
+
+def words(folder, *, shell="bash", event="prompt", version=VERSION):
+    """As a snippet calls."""
+    return "hook", "export", shell, "--event", event, "--snippet", version, "--", str(folder / ".awsrole.toml")
+
+
+class Programs:
+    """Which programs one run was, by their names, and what else it started."""
+
+    def __init__(self, world, tmp_path, *words, program="awsrole-hook", **options):
+        path = tmp_path / "programs"
+        wrapper = (need("strace"), "-f", "-qq", "-s", "300", "-e", "trace=execve,clone,clone3,fork,vfork", "-o", path)
+        self.result: Result = world.run(*wrapper, binary(program), *words, **options)
+        lines = [line for line in path.read_text().splitlines() if not line.rstrip().endswith("ENOENT (No such file or directory)")]
+        first = lines[0].split()[0]
+        self.names = [re.search(r'execve\("(?:[^"]*/)?([^"/]+)"', line)[1] for line in lines
+                      if line.startswith(first) and "execve(" in line]
+        self.started = [line for line in lines if re.search(r" (clone|clone3|fork|vfork)\(", line)]
+
+
+@pytest.fixture
+def held(world, shop):
+    """A project whose role is in the cache."""
+    world.exec_env(shop)
+    world.sts.reset()
+    return shop
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("event", ["cd", "prompt", "due", "retry"])
+def test_a_hit_is_its_own_and_the_same_as_awsroles(world, held, tmp_path, shell, event):
+    asked = words(held, shell=shell, event=event)
+    small = Programs(world, tmp_path, *asked, cwd=held)
+    whole = world.awsrole(*asked, cwd=held)
+    assert small.names == ["awsrole-hook"] and small.started == []
+    assert small.result.code == 0 and "__awsrole_done role " in small.result.out
+    steady = [re.sub(r"__awsrole_done role \d+", "", one.out) for one in (small.result, whole)]
+    assert steady[0] == steady[1]
+    assert small.result.err.split(", renewed")[0] == whole.err.split(", renewed")[0]
+    assert world.sts.calls() == []
+
+
+@pytest.mark.parametrize("content", [None, "region = ", CLOSED + 'account_id = "333333333333"\n'],
+                         ids=["never allowed", "no TOML", "edited"])
+def test_what_closes_or_opens_without_a_call_is_its_own(world, shop, tmp_path, content):
+    folder = shop if content else world.project("new", DEPLOY)
+    if content:
+        (folder / ".awsrole.toml").write_text(content)
+    small = Programs(world, tmp_path, *words(folder, event="cd"), cwd=folder)
+    assert small.names == ["awsrole-hook"]
+    assert small.result == world.awsrole(*words(folder, event="cd"), cwd=folder)
+    assert small.result.err.startswith("awsrole: ~/src/")
+
+
+def test_it_needs_no_loader(tmp_path):
+    """Nor anything that AWS is asked with, nor a command line that it wouldn't need."""
+    small = binary("awsrole-hook")
+    headers = subprocess.run([need("readelf"), "-lW", small], capture_output=True, text=True, check=True).stdout
+    assert "INTERP" not in headers and "DYN (" in headers, "no loader, and yet at no known address"
+    symbols = subprocess.run([need("nm"), "-C", small], capture_output=True, text=True, check=True).stdout
+    assert "awsrole::commands::hook::answer" in symbols
+    for crate in ("aws_sdk_sts", "aws_config", "tokio", "rustls", "clap_builder::parser"):
+        assert f" {crate}::" not in symbols and f"<{crate}::" not in symbols, crate
+
+
+def test_a_miss_becomes_awsrole_at_once(world, shop, tmp_path):
+    small = Programs(world, tmp_path, *words(shop, event="cd"), cwd=shop)
+    assert small.names == ["awsrole-hook", "awsrole"] and small.started == []
+    assert "__awsrole_done role " in small.result.out
+    assert small.result.err.count("\n") == 1 and small.result.err.startswith("awsrole: Deploy in 222222222222")
+    assert len(world.assumed()) == 1
+    # What was locked on the way is free again.
+    assert Programs(world, tmp_path, *words(shop), cwd=shop).names == ["awsrole-hook"]
+
+
+def test_a_refusal_is_remembered_for_it(world, tmp_path):
+    folder = world.project("closed", CLOSED, allow=True)
+    first = Programs(world, tmp_path, *words(folder), cwd=folder)
+    again = Programs(world, tmp_path, *words(folder), cwd=folder)
+    assert (first.names, again.names) == (["awsrole-hook", "awsrole"], ["awsrole-hook"])
+    assert again.result.out == re.sub(r"closed \d+", re.search(r"closed \d+", again.result.out)[0], first.result.out)
+    assert len(world.assumed()) == 1
+
+
+def test_a_renewal_is_awsroles(world, tmp_path):
+    world.sts.fault(lifetime_seconds=900)
+    folder = world.project("short", DEPLOY, allow=True)
+    world.exec_env(folder)
+    (entry,) = world.entries()
+    now = sealed.read(entry)
+    sealed.change(entry, issued=now["issued"] - 800, expiration=now["expiration"] - 800)
+    trace = tmp_path / "renewal"
+    wrapper = (need("strace"), "-f", "-qq", "-s", "300", "-e", "trace=execve", "-o", trace)
+    result = world.run(*wrapper, binary("awsrole-hook"), *words(folder, event="due"), cwd=folder)
+    assert "__awsrole_done role " in result.out
+    assert re.search(r'execve\("[^"]*/awsrole", \["[^"]*/awsrole", "hook", "renew"', trace.read_text())
+
+
+@pytest.mark.parametrize("version", ["0.0.1", ""])
+def test_a_snippet_of_another_version_is_answered_by_awsrole(world, held, tmp_path, version):
+    """The snippet is awsrole's own: if only one of the two programs was replaced, the older one doesn't answer."""
+    small = Programs(world, tmp_path, *words(held, version=version), cwd=held)
+    assert small.names == ["awsrole-hook", "awsrole"]
+    assert "__awsrole_done role " in small.result.out
+
+
+def test_a_library_that_is_loaded_before_others_has_its_effect(world, held, tmp_path):
+    """Such as a clock of somebody's own; a program without a loader would go on without it."""
+    small = Programs(world, tmp_path, *words(held), cwd=held, env={"LD_PRELOAD": "libm.so.6"})
+    assert small.names == ["awsrole-hook", "awsrole"]
+
+
+def test_a_home_that_only_the_system_knows(world, held, tmp_path):
+    small = Programs(world, tmp_path, *words(held), cwd=held, env={"HOME": ""})
+    assert small.names == ["awsrole-hook", "awsrole"]
+
+
+@pytest.mark.parametrize("others", [["status"], ["--help"], [], ["hook", "export", "tcsh"], ["hook", "export", "bash", "--evnt", "cd"]],
+                         ids=" ".join)
+def test_all_else_is_awsroles(world, tmp_path, others):
+    small = Programs(world, tmp_path, *others)
+    whole = world.awsrole(*others)
+    assert small.names == ["awsrole-hook", "awsrole"] and small.result == whole
+
+
+def test_it_is_found_by_the_path(world, held):
+    path = f"{binary('awsrole').parent}:/usr/bin:/bin"
+    result = world.run("sh", "-c", "awsrole-hook --version", cwd=held, env={"PATH": path})
+    assert result.out == f"awsrole {VERSION}\n"
+
+
+def test_awsrole_is_missing(world, shop, tmp_path):
+    alone = shutil.copy(binary("awsrole-hook"), tmp_path / "awsrole-hook")
+    result = world.run(alone, *words(shop), cwd=shop)
+    assert result.code == 1 and result.out == ""
+    assert result.err.startswith(f"awsrole: {tmp_path}/awsrole can't be started")
+    assert "reinstall awsrole" in result.err
