@@ -1,12 +1,14 @@
 """Real TLS: whom awsrole trusts, and whom not."""
 
 import os
+import re
 import socket
 import ssl
 import subprocess
 import threading
 
 import pytest
+from support import other
 from support.terminal import need
 
 
@@ -116,3 +118,69 @@ def test_the_machines_authorities_are_read_once(world, shop, address, authority)
     result = world.awsrole("exec", "--", "true", cwd=shop, env=env(address, SSL_CERT_FILE=str(bundle)), wrapper=wrapper)
     assert result.code == 0, result
     assert trace.read_text().count(os.fspath(bundle)) == 1
+
+
+class Machine:
+    """One that keeps these authorities, seen from one process: in its file, and in its folder."""
+
+    def __init__(self, folder, *, file, others=()):
+        self.folder = folder
+        folder.mkdir()
+        (folder / "ca-certificates.crt").write_text(file)
+        for number, pem in enumerate(others):
+            (folder / f"{number:08x}.0").write_text(pem)
+
+    def run(self, world, shop, **env):
+        """A call; which files were read, and how the call ended."""
+        trace = self.folder.with_suffix(".trace")
+        wrapper = (need("unshare"), "--mount", "sh", "-c", 'mount --bind "$0" /etc/ssl/certs && exec "$@"', self.folder,
+                   need("strace"), "-f", "-e", "trace=openat", "-o", trace)
+        result = world.awsrole("exec", "--", "true", cwd=shop, env=env, wrapper=wrapper)
+        read = re.findall(r'"/etc/ssl/certs/([^"]+)"', trace.read_text())
+        return sorted(read), result
+
+
+@pytest.fixture(scope="module")
+def another(tmp_path_factory):
+    """An authority that has nothing to do with the server."""
+    folder = tmp_path_factory.mktemp("another")
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=another"
+    subprocess.run([need("openssl"), *words.split()], cwd=folder, check=True, capture_output=True)
+    return (folder / "ca.pem").read_text()
+
+
+@other.root_only
+def test_for_a_server_that_the_file_vouches_for_no_other_is_read(world, shop, address, authority, another, tmp_path):
+    ours = (authority / "ca.pem").read_text()
+    machine = Machine(tmp_path / "machine", file=another + ours, others=[another, ours])
+    read, result = machine.run(world, shop, **env(address))
+    assert result.code == 0, result
+    assert read == ["ca-certificates.crt"]
+
+
+@other.root_only
+@pytest.mark.parametrize("file", ["another", "nothing", "broken"])
+def test_an_authority_in_the_folder_alone_is_trusted(world, shop, address, authority, another, tmp_path, file):
+    file = {"another": another, "nothing": "", "broken": another.replace("MII", "MIJ", 1)}[file]
+    machine = Machine(tmp_path / "machine", file=file, others=[another, (authority / "ca.pem").read_text()])
+    read, result = machine.run(world, shop, **env(address))
+    assert result.code == 0, result
+    assert set(read) == {"ca-certificates.crt", "00000000.0", "00000001.0"}
+    assert len(world.assumed()) == 1, "asked once, over the connection that is trusted"
+
+
+@other.root_only
+def test_what_ca_bundle_names_is_trusted_beside_the_machines_file(world, shop, address, authority, another, tmp_path):
+    machine = Machine(tmp_path / "machine", file=another, others=[another])
+    read, result = machine.run(world, shop, **env(address, AWS_CA_BUNDLE=str(authority / "ca.pem")))
+    assert result.code == 0, result
+    assert read == ["ca-certificates.crt"]
+
+
+@other.root_only
+def test_a_server_for_which_nobody_vouches_is_refused(world, shop, address, another, tmp_path):
+    machine = Machine(tmp_path / "machine", file=another, others=[another])
+    read, result = machine.run(world, shop, **env(address))
+    assert result.code == 4 and "certificate" in result.err and "AWS_CA_BUNDLE" in result.err
+    assert "no certificates of authorities" not in result.err
+    assert world.sts.calls() == []

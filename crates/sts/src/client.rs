@@ -6,23 +6,21 @@ use aws_config::provider_config::ProviderConfig;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Region, SharedHttpClient};
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext};
-use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use awsrole_core::credentials::Credentials;
 use awsrole_core::endpoint::Endpoint;
 use awsrole_core::sts::StsError;
 
 use crate::Limits;
 use crate::clock::ServerClock;
-use crate::roots::roots;
+use crate::connect::Connections;
+use crate::roots::Roots;
 
 /// One runtime on this thread and one pool of connections for all calls of a process.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     http: SharedHttpClient,
-    tls: TlsContext,
+    connections: Connections,
     timeouts: TimeoutConfig,
     pub(crate) clock: ServerClock,
 }
@@ -32,17 +30,10 @@ impl Client {
         let unusable = |what: &str, error: &dyn std::fmt::Display| StsError::Unreachable(format!("{what}: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| unusable("no runtime for network calls", &e))?;
-        let tls = TlsContext::builder().with_trust_store(roots(ca_bundle)?).build();
-        let tls = tls.map_err(|e| unusable("the TLS settings", &e))?;
-        let trusted = tls.clone();
-        let http = Builder::new().build_with_connector_fn(move |settings, components| {
-            let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
-            connector.set_connector_settings(settings.cloned());
-            connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-            connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(trusted.clone()).build()
-        });
+        let connections = Connections::to_whom(Roots::with(ca_bundle)?)?;
+        let http = connections.client();
         let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole).build();
-        Ok(Self { runtime, http, tls, timeouts, clock: ServerClock::default() })
+        Ok(Self { runtime, http, connections, timeouts, clock: ServerClock::default() })
     }
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -50,9 +41,8 @@ impl Client {
     }
 
     /// A connection for what is none of the SDK's services. It has no limits of its own.
-    pub(crate) fn connector(&self) -> Connector {
-        let connector = Connector::builder().proxy_config(ProxyConfig::from_env());
-        connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(self.tls.clone()).build()
+    pub(crate) fn connector(&self) -> SharedHttpConnector {
+        self.connections.connector()
     }
 
     /// A client for signing in, which signs nothing.

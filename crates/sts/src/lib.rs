@@ -5,6 +5,7 @@
 
 mod client;
 mod clock;
+mod connect;
 mod federation;
 mod iam;
 mod process;

@@ -1,5 +1,8 @@
-//! Whom TLS trusts: the machine's authorities, which the SDK's client reads when it first connects, and those that
-//! AWS_CA_BUNDLE names.
+//! Whom TLS trusts: the machine's authorities, and those that AWS_CA_BUNDLE names.
+//!
+//! A machine has its authorities twice: in one file, and each in a file of its own in a folder. The SDK's client reads
+//! both, which takes longer than all the rest of a call's work here. OpenSSL looks into the folder only for a server that
+//! the file doesn't vouch for, and so do we ([`crate::connect`]).
 
 use std::path::Path;
 
@@ -9,25 +12,54 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-/// The authorities. A bundle is read here first, since the SDK's client panics over certificates that it can't read.
-pub(crate) fn roots(ca_bundle: Option<&Path>) -> Result<TrustStore, StsError> {
-    let machine = TrustStore::default();
-    let Some(path) = ca_bundle else { return Ok(machine) };
-    let unusable = |why: &str| StsError::Unreachable(format!("AWS_CA_BUNDLE {} {why}", path.display()));
-    let bundle = std::fs::read(path).map_err(|e| unusable(&format!("can't be read: {e}")))?;
-    let mut named = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&bundle) {
-        let certificate =
-            certificate.map_err(|_| unusable("isn't right as PEM: a certificate is cut off or misspelled"))?;
-        named.add(certificate).map_err(|e| unusable(&format!("has a certificate that can't be read: {e}")))?;
+/// Whom to trust.
+#[derive(Debug)]
+pub(crate) struct Roots {
+    /// The authorities in the machine's file. `None`: those of one place can't be told from all.
+    pub(crate) near: Option<TrustStore>,
+    /// All authorities.
+    pub(crate) all: TrustStore,
+}
+
+impl Roots {
+    /// The machine's authorities, and those of a bundle.
+    pub(crate) fn with(ca_bundle: Option<&Path>) -> Result<Self, StsError> {
+        let near = machine_file().map(|pem| TrustStore::empty().with_pem_certificate(pem));
+        let machine = Self { near, all: TrustStore::default() };
+        let Some(path) = ca_bundle else { return Ok(machine) };
+        let unusable = |why: String| StsError::Unreachable(format!("AWS_CA_BUNDLE {} {why}", path.display()));
+        let bundle = std::fs::read(path).map_err(|e| unusable(format!("can't be read: {e}")))?;
+        check(&bundle).map_err(unusable)?;
+        Ok(Self {
+            near: machine.near.map(|near| near.with_pem_certificate(bundle.clone())),
+            all: machine.all.with_pem_certificate(bundle),
+        })
     }
-    if named.is_empty() {
-        return Err(unusable("holds no certificate"));
-    }
-    Ok(machine.with_pem_certificate(bundle))
 }
 
 /// Whether the machine has any authorities. A bare container has none: no server can be trusted there.
 pub(crate) fn any() -> bool {
     !rustls_native_certs::load_native_certs().certs.is_empty()
+}
+
+/// The machine's file of authorities, if it is all right; unless the environment says where they are.
+#[expect(clippy::disallowed_methods, reason = "the library that reads the machine's authorities looks there, too")]
+fn machine_file() -> Option<Vec<u8>> {
+    if cfg!(target_os = "macos")
+        || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some())
+    {
+        return None;
+    }
+    let pem = std::fs::read(openssl_probe::probe().cert_file?).ok()?;
+    check(&pem).ok().map(|()| pem)
+}
+
+/// Reads certificates before the SDK's client does, which panics over those that it can't read.
+fn check(pem: &[u8]) -> Result<(), String> {
+    let mut read = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| "isn't right as PEM: a certificate is cut off or misspelled")?;
+        read.add(certificate).map_err(|e| format!("has a certificate that can't be read: {e}"))?;
+    }
+    if read.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(()) }
 }

@@ -1,0 +1,115 @@
+//! Connections: through proxies, and by TLS to servers for which an authority vouches.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_sdk_sts::config::SharedHttpClient;
+use aws_sdk_sts::config::http::HttpRequest;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use awsrole_core::sts::StsError;
+
+use crate::refusal::deepest;
+use crate::roots::Roots;
+
+/// Makes connections.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    // Shared, since a machine's authorities are many pages of text.
+    near: Option<Arc<TlsContext>>,
+    all: Arc<TlsContext>,
+}
+
+impl Connections {
+    pub(crate) fn to_whom(roots: Roots) -> Result<Self, StsError> {
+        let tls = |trusted: TrustStore| {
+            let built = TlsContext::builder().with_trust_store(trusted).build();
+            built.map(Arc::new).map_err(|e| StsError::Unreachable(format!("the TLS settings: {e}")))
+        };
+        Ok(Self { near: roots.near.map(tls).transpose()?, all: tls(roots.all)? })
+    }
+
+    /// For the SDK: one pool for all calls.
+    pub(crate) fn client(&self) -> SharedHttpClient {
+        let pool = |tls: &Arc<TlsContext>| {
+            let tls = Arc::clone(tls);
+            Builder::new().build_with_connector_fn(move |settings, components| connector(&tls, settings, components))
+        };
+        match &self.near {
+            Some(near) => SharedHttpClient::new(NearFirst { near: pool(near), all: pool(&self.all) }),
+            None => pool(&self.all),
+        }
+    }
+
+    /// For what is none of the SDK's services. It has no limits of its own.
+    pub(crate) fn connector(&self) -> SharedHttpConnector {
+        let of = |tls: &TlsContext| SharedHttpConnector::new(connector(tls, None, None));
+        match &self.near {
+            Some(near) => {
+                let all = Arc::clone(&self.all);
+                let all = Arc::new(move || SharedHttpConnector::new(connector(&all, None, None)));
+                SharedHttpConnector::new(ThenAll { near: of(near), all })
+            }
+            None => of(&self.all),
+        }
+    }
+}
+
+fn connector(
+    tls: &TlsContext,
+    settings: Option<&HttpConnectorSettings>,
+    components: Option<&RuntimeComponents>,
+) -> Connector {
+    let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+    connector.set_connector_settings(settings.cloned());
+    connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+    connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
+}
+
+/// Two clients, the second of which isn't made ready before it is needed.
+#[derive(Debug)]
+struct NearFirst {
+    near: SharedHttpClient,
+    all: SharedHttpClient,
+}
+
+impl HttpClient for NearFirst {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let near = self.near.http_connector(settings, components);
+        let (all, settings, components) = (self.all.clone(), settings.clone(), components.clone());
+        SharedHttpConnector::new(ThenAll { near, all: Arc::new(move || all.http_connector(&settings, &components)) })
+    }
+}
+
+/// A connection for which all authorities are asked if those nearby don't vouch for the server. Nothing has been sent to
+/// it by then.
+struct ThenAll {
+    near: SharedHttpConnector,
+    all: Arc<dyn Fn() -> SharedHttpConnector + Send + Sync>,
+}
+
+impl HttpConnector for ThenAll {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let again = request.try_clone();
+        let (call, all) = (self.near.call(request), self.all.clone());
+        HttpConnectorFuture::new(async move {
+            match (call.await, again) {
+                // rustls's words.
+                (Err(error), Some(again)) if deepest(&error).contains("UnknownIssuer") => all().call(again).await,
+                (answer, _) => answer,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for ThenAll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThenAll").field("near", &self.near).finish_non_exhaustive()
+    }
+}
