@@ -19,7 +19,7 @@ from prompts import EMPTY, SHELLS, Shell
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.world import ALICE, DEPLOY, FIXTURE, THERE, World  # noqa: E402
+from support.world import ALICE, DEPLOY, FIXTURE, THERE, VERSION, World  # noqa: E402
 
 ROLE = f"arn:aws:iam::{THERE}:role/Deploy"
 DEEP = "1/2/3/4/5/6/7"
@@ -45,6 +45,7 @@ class Bench:
         self.world.sts.fault(lifetime_seconds=43_200)
         self.binaries = Path(os.environ["AWSROLE_TEST_BIN_DIR"])
         self.awsrole = str(self.binaries / "awsrole")
+        self.small = str(self.binaries / "awsrole-hook")
         self.empty = str(self.binaries / "examples/empty")
         self.bare = str(self.binaries / "examples/bare")
         self.tools = {name: found for name in (*TOOLS, "aws") if (found := shutil.which(name))}
@@ -145,13 +146,15 @@ class Bench:
 
     # --- processes -------------------------------------------------------------------------------------------------
 
-    def export(self, folder: Path | None = None, home: Path | None = None, **options: object) -> Program:
-        folder = folder or self.shop
-        env = self.environment(folder)
+    def export(self, program: str | None = None, *, event: str = "prompt", home: Path | None = None,
+               **options: object) -> Program:
+        """What the hook calls, as its snippet does."""
+        env = self.environment(self.shop)
         if home:
             env["HOME"] = str(home)
-        words = [self.awsrole, "hook", "export", "bash", "--event", "prompt", "--", str(folder / ".awsrole.toml")]
-        return Program(words, env, folder, lambda out: "\n__awsrole_done role " in out, **options)
+        words = [program or self.small, "hook", "export", "bash", "--event", event, "--snippet", VERSION, "--",
+                 str(self.shop / ".awsrole.toml")]
+        return Program(words, env, self.shop, lambda out: "\n__awsrole_done role " in out, **options)
 
     def loaded(self, tool: str) -> dict[str, str]:
         """The environment of a shell in which a peer has loaded its project."""
@@ -170,7 +173,8 @@ class Bench:
             "an empty program": Program([self.empty], self.environment(self.root), self.root, lambda out: out == ""),
             "awsrole --version": Program([self.awsrole, "--version"], self.environment(self.root), self.root,
                                          lambda out: out.startswith("awsrole ")),
-            "awsrole hook export": self.export(),
+            report.CALL: self.export(),
+            report.ALONE: self.export(self.awsrole),
         }
         for tool, words in (("direnv", ["export", "bash"]), ("mise", ["hook-env", "-s", "bash"])):
             if tool not in self.tools:
@@ -197,11 +201,11 @@ class Bench:
         keys = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"],
                 "AWS_ENDPOINT_URL": self.world.sts.url, "AWS_REGION": "eu-west-1"}
         env = self.environment(self.root, **keys)
-        missed = self.export(before=forget)
-        missed.words[missed.words.index("prompt")] = "cd"
+        missed = self.export(event="cd", before=forget)
         programs = {
             "the bare call": Program([self.bare, ROLE], env, self.root, lambda out: out.startswith("ASIA")),
-            "awsrole hook export": missed,
+            report.CALL: missed,
+            report.ALONE: self.export(self.awsrole, event="cd", before=forget),
         }
         if "aws" in self.tools:
             words = [self.tools["aws"], "sts", "assume-role", "--role-arn", ROLE, "--role-session-name", "cli"]
@@ -213,7 +217,7 @@ class Bench:
         counts = self.world.sts.counts()
         if counts != {"AssumeRole": runs, "connections": runs}:
             raise RuntimeError(f"{runs} runs made {counts}")
-        found["awsrole hook export"]["peak_kib"] = peak_memory(missed)
+        found[report.CALL]["peak_kib"] = peak_memory(missed)
         return found
 
     def growth(self, rounds: int) -> dict[str, dict]:
