@@ -141,6 +141,15 @@ def test_it_is_found_by_the_path(world, held):
     assert result.out == f"awsrole {VERSION}\n"
 
 
+@pytest.mark.parametrize("name", ["awsrole", "hook"])
+def test_under_another_name_it_says_so(world, shop, tmp_path, name):
+    """It would become itself otherwise, for ever."""
+    renamed = shutil.copy(binary("awsrole-hook"), tmp_path / name)
+    result = world.run(renamed, *words(shop), cwd=shop)
+    assert result.code == 1 and result.out == ""
+    assert "this program's name must be awsrole's, and -hook" in result.err
+
+
 def test_awsrole_is_missing(world, shop, tmp_path):
     alone = shutil.copy(binary("awsrole-hook"), tmp_path / "awsrole-hook")
     result = world.run(alone, *words(shop), cwd=shop)

@@ -72,15 +72,20 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// What the name of the small program beside it has more than that of awsrole.
+/// What the name of the small program has more than that of awsrole, beside it.
 const HOOK_SUFFIX: &[u8] = b"-hook";
 
-/// The whole program, under the spelling by which the one that runs here was found, made absolute: a versioned folder
-/// behind a link would be gone after an upgrade.
+/// awsrole, under the spelling by which the program that runs here was found, made absolute: a versioned folder behind a
+/// link would be gone after an upgrade.
 pub(crate) fn binary() -> Option<PathBuf> {
+    whole().or_else(found)
+}
+
+/// awsrole, if it is the small program that runs here.
+pub(crate) fn whole() -> Option<PathBuf> {
     let found = found()?;
-    let whole = found.file_name()?.as_bytes().strip_suffix(HOOK_SUFFIX).map(OsStr::from_bytes);
-    Some(whole.map(|name| found.with_file_name(name)).unwrap_or(found))
+    let name = found.file_name()?.as_bytes().strip_suffix(HOOK_SUFFIX)?;
+    Some(found.with_file_name(OsStr::from_bytes(name)))
 }
 
 fn found() -> Option<PathBuf> {

@@ -25,13 +25,14 @@ impl Whole {
     /// were taken end with this program's open files.
     #[expect(clippy::disallowed_methods, reason = "the process was to be another program by now")]
     pub(crate) fn takes_over(&self) -> ! {
-        let failed = ambient::binary().map(|program| {
-            let error = Command::new(&program).args(ambient::words()).exec();
-            Problem::new(format!("{} can't be started", program.display())).because(error)
-        });
-        complain(
-            &failed.unwrap_or_else(|| Problem::new("the path of awsrole can't be found out")).hint("reinstall awsrole"),
-        );
+        let problem = match ambient::whole() {
+            Some(program) => {
+                let error = Command::new(&program).args(ambient::words()).exec();
+                Problem::new(format!("{} can't be started", program.display())).because(error)
+            }
+            None => Problem::new("awsrole isn't found from here: this program's name must be awsrole's, and -hook"),
+        };
+        complain(&problem.hint("reinstall awsrole"));
         std::process::exit(1)
     }
 

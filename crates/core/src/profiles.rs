@@ -24,6 +24,9 @@ use crate::secret::Secret;
 /// The largest AWS file that is read, in bytes.
 pub(crate) const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
+/// For so many lines there is room from the beginning.
+const ROOM: usize = 10_000;
+
 /// Both AWS files.
 pub struct Profiles {
     config: AwsFile,
@@ -225,10 +228,12 @@ impl AwsFile {
             Problem::new(format!("{}:{line}: {what}", self.path.display()))
                 .hint("the AWS CLI can't read the file either; mend the line")
         };
-        let (mut sections, mut values): (Vec<Section>, Vec<Value>) = (Vec::new(), Vec::new());
+        // Room for a large file at once: to grow would take longer than to read it.
+        let lines = self.text.bytes().filter(|byte| *byte == b'\n').count().min(ROOM);
+        let (mut sections, mut values): (Vec<Section>, Vec<Value>) = (Vec::new(), Vec::with_capacity(lines));
         // Whether the section being read is one that anybody asks for; before the first one, nothing.
         let mut of_interest: Option<bool> = None;
-        let mut headers: HashMap<&str, usize> = HashMap::new();
+        let mut headers: HashMap<&str, usize> = HashMap::with_capacity(lines / 4);
         let mut keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
         let mut key_indent: Option<usize> = None;
         let mut start = 0;
