@@ -6,6 +6,7 @@ the whole text that a person then sees, and the exit code. UPDATE=1 writes them 
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import os
 import re
@@ -179,7 +180,9 @@ class Snapshot:
             self.path.parent.mkdir(exist_ok=True)
             self.path.write_text(fresh)
         assert self.path.is_file(), f"UPDATE=1 writes {self.path.name}; it would be:\n{fresh}"
-        assert self.path.read_text() == fresh, "other words than before; if they are better, UPDATE=1 takes them"
+        before = self.path.read_text()
+        changed = "\n".join(difflib.unified_diff(before.splitlines(), fresh.splitlines(), lineterm="", n=0))
+        assert not changed, f"other words than before; if they are better, UPDATE=1 takes them\n{changed}"
 
     def normal(self, text: str) -> str:
         """Without what differs from run to run."""

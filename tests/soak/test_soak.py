@@ -12,7 +12,7 @@ FAULTS = {
     "the old role stays": (
         "__awsrole_undo() { __awsrole_prior=() __awsrole_ours=(); }",
         "function __awsrole_undo; set -g __awsrole_touched; end",
-        "foreign credentials|what the shell has outside|closed shell isn't closed|two identities",
+        "foreign credentials|what the shell has outside|closed shell isn't closed|closed where no file stands|two identities",
     ),
     "the end is never seen": (
         "__awsrole_is_due() { \\builtin false; }",
@@ -26,7 +26,8 @@ FAULTS = {
 def test_a_wrong_snippet_is_found(tmp_path, fault):
     posix, fish, found = FAULTS[fault]
     (tmp_path / "real").mkdir()
-    (tmp_path / "real/awsrole").symlink_to(binary("awsrole"))
+    for name in ("awsrole", "awsrole-hook"):
+        (tmp_path / "real" / name).symlink_to(binary(name))
     (tmp_path / "awsrole-local-sts").symlink_to(binary())
     wrapper = tmp_path / "awsrole"
     wrapper.write_text(f"""#!/bin/sh

@@ -56,7 +56,8 @@ impl Terminal {
         let Ok(device) = self.device.try_clone() else { return };
         let Ok(mut signals) = Signals::new([SIGHUP, SIGTERM]) else { return };
         let (before, asking) = (self.before.clone(), Arc::clone(&self.asking));
-        std::thread::spawn(move || {
+        // Without one more thread the question is put all the same.
+        let _ = std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
                 if asking.lock().is_ok_and(|asking| *asking) {
                     let _ = tcsetattr(&device, OptionalActions::Now, &before);

@@ -38,11 +38,15 @@ fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, Strin
         return Err(unreadable.to_owned());
     };
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
+    let reader = move || {
         let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
         let read = pipe.read_to_string(&mut text).map(|_| text).map_err(|e| format!("{unreadable}: {e}"));
         let _ = sender.send(read);
-    });
+    };
+    if let Err(error) = std::thread::Builder::new().spawn(reader) {
+        stop(child);
+        return Err(format!("{unreadable}: {error}"));
+    }
     receiver.recv_timeout(limit).unwrap_or_else(|_| Err(too_long(child, limit)))
 }
 
@@ -60,10 +64,14 @@ fn end(child: &mut Child, left: Duration, limit: Duration) -> Result<ExitStatus,
 }
 
 fn too_long(child: &mut Child, limit: Duration) -> String {
+    stop(child);
+    format!("wasn't done within {} s", limit.as_secs())
+}
+
+fn stop(child: &mut Child) {
     kill_with_descendants(child.id());
     let _ = child.kill();
     let _ = child.wait();
-    format!("wasn't done within {} s", limit.as_secs())
 }
 
 /// Ends what a process started. It is in our process group, which has the terminal, so the group
