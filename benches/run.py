@@ -19,7 +19,7 @@ from prompts import EMPTY, SHELLS, Shell
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.world import ALICE, DEPLOY, FIXTURE, THERE, VERSION, World  # noqa: E402
+from support.world import ALICE, DEPLOY, FIXTURE, THERE, World, asked  # noqa: E402
 
 ROLE = f"arn:aws:iam::{THERE}:role/Deploy"
 DEEP = "1/2/3/4/5/6/7"
@@ -152,8 +152,7 @@ class Bench:
         env = self.environment(self.shop)
         if home:
             env["HOME"] = str(home)
-        words = [program or self.small, "hook", "export", "bash", "--event", event, "--snippet", VERSION, "--",
-                 str(self.shop / ".awsrole.toml")]
+        words = [program or self.small, *map(str, asked(self.shop, event=event))]
         return Program(words, env, self.shop, lambda out: "\n__awsrole_done role " in out, **options)
 
     def loaded(self, tool: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import re
 import pytest
 from support.local_sts import binary
 from support.terminal import need
-from support.world import DEPLOY, THERE, VERSION
+from support.world import DEPLOY, THERE, asked
 
 CHAIN = f'role_arn = "arn:aws:iam::{THERE}:role/Second"\nsource_profile = "shop-dev"\nregion = "eu-central-1"\n'
 
@@ -36,11 +36,7 @@ class Trace:
 
 
 def export(world, tmp_path, folder, program="awsrole-hook"):
-    files = [folder / ".awsrole.toml"] if folder else []
-    words = ["hook", "export", "bash", "--event", "prompt", "--snippet", VERSION, "--", *files]
-    trace = Trace(world, tmp_path, *words, program=program, cwd=folder)
-    if not folder:
-        return trace
+    trace = Trace(world, tmp_path, *asked(folder, event="prompt"), program=program, cwd=folder)
     assert "__awsrole_done role " in trace.result.out, trace.result
     return trace
 
@@ -72,7 +68,7 @@ def test_its_memory_is_closed_before_it_holds_a_secret(hit, world):
 
 def test_a_hit_costs_few_system_calls(hit, world, tmp_path, program):
     """What a start costs anyway is counted where no file is."""
-    started = export(world, tmp_path, None, program)
+    started = Trace(world, tmp_path, *asked(world.home)[:-1], program=program, cwd=world.home)
     more = hit.names - started.names
     # Two folders are named without links: once for the approval, once for the key.
     assert more["readlink"] <= len((world.home / "src/shop").parts) + len((world.home / ".cache/awsrole").parts)

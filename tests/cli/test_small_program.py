@@ -1,28 +1,25 @@
 """`awsrole-hook`, which shells call: what it answers by itself, and when it becomes `awsrole`."""
 
+import fcntl
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
-from support import sealed
+from support import other, sealed
 from support.local_sts import binary
 from support.terminal import need
-from support.world import CLOSED, DEPLOY, VERSION, Result
-
-
-def words(folder, *, shell="bash", event="prompt", version=VERSION):
-    """As a snippet calls."""
-    return "hook", "export", shell, "--event", event, "--snippet", version, "--", str(folder / ".awsrole.toml")
+from support.world import CLOSED, DEPLOY, Result, asked, build
 
 
 class Programs:
     """Which programs one run was, by their names, and what else it started."""
 
-    def __init__(self, world, tmp_path, *words, program="awsrole-hook", **options):
+    def __init__(self, world, tmp_path, *words, within=(), **options):
         path = tmp_path / "programs"
         wrapper = (need("strace"), "-f", "-qq", "-s", "300", "-e", "trace=execve,clone,clone3,fork,vfork", "-o", path)
-        self.result: Result = world.run(*wrapper, binary(program), *words, **options)
+        self.result: Result = world.run(*within, *wrapper, binary("awsrole-hook"), *words, **options)
         lines = [line for line in path.read_text().splitlines() if not line.rstrip().endswith("ENOENT (No such file or directory)")]
         first = lines[0].split()[0]
         self.names = [re.search(r'execve\("(?:[^"]*/)?([^"/]+)"', line)[1] for line in lines
@@ -41,9 +38,9 @@ def held(world, shop):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize("event", ["cd", "prompt", "due", "retry"])
 def test_a_hit_is_its_own_and_the_same_as_awsroles(world, held, tmp_path, shell, event):
-    asked = words(held, shell=shell, event=event)
-    small = Programs(world, tmp_path, *asked, cwd=held)
-    whole = world.awsrole(*asked, cwd=held)
+    words = asked(held, shell, event)
+    small = Programs(world, tmp_path, *words, cwd=held)
+    whole = world.awsrole(*words, cwd=held)
     assert small.names == ["awsrole-hook"] and small.started == []
     assert small.result.code == 0 and "__awsrole_done role " in small.result.out
     steady = [re.sub(r"__awsrole_done role \d+", "", one.out) for one in (small.result, whole)]
@@ -58,14 +55,17 @@ def test_what_closes_or_opens_without_a_call_is_its_own(world, shop, tmp_path, c
     folder = shop if content else world.project("new", DEPLOY)
     if content:
         (folder / ".awsrole.toml").write_text(content)
-    small = Programs(world, tmp_path, *words(folder, event="cd"), cwd=folder)
+    small = Programs(world, tmp_path, *asked(folder), cwd=folder)
     assert small.names == ["awsrole-hook"]
-    assert small.result == world.awsrole(*words(folder, event="cd"), cwd=folder)
+    assert small.result == world.awsrole(*asked(folder), cwd=folder)
     assert small.result.err.startswith("awsrole: ~/src/")
 
 
 def test_it_needs_no_loader(tmp_path):
     """Nor anything that AWS is asked with, nor a command line that it wouldn't need."""
+    archive = subprocess.run(["cc", "-print-file-name=libc.a"], capture_output=True, text=True, check=True).stdout
+    if not archive.startswith("/"):
+        pytest.skip("this system has no static libc")
     small = binary("awsrole-hook")
     headers = subprocess.run([need("readelf"), "-lW", small], capture_output=True, text=True, check=True).stdout
     assert "INTERP" not in headers and "DYN (" in headers, "no loader, and yet at no known address"
@@ -76,19 +76,37 @@ def test_it_needs_no_loader(tmp_path):
 
 
 def test_a_miss_becomes_awsrole_at_once(world, shop, tmp_path):
-    small = Programs(world, tmp_path, *words(shop, event="cd"), cwd=shop)
+    small = Programs(world, tmp_path, *asked(shop), cwd=shop)
     assert small.names == ["awsrole-hook", "awsrole"] and small.started == []
     assert "__awsrole_done role " in small.result.out
     assert small.result.err.count("\n") == 1 and small.result.err.startswith("awsrole: Deploy in 222222222222")
     assert len(world.assumed()) == 1
     # What was locked on the way is free again.
-    assert Programs(world, tmp_path, *words(shop), cwd=shop).names == ["awsrole-hook"]
+    assert Programs(world, tmp_path, *asked(shop, event="prompt"), cwd=shop).names == ["awsrole-hook"]
+
+
+def test_a_logout_while_it_waits_holds(world, shop):
+    """As with awsrole: whoever logged out meanwhile doesn't want to find the role again."""
+    world.exec_env(shop)
+    lock = world.entries()[0].with_suffix(".lock")
+    for entry in world.entries():
+        entry.unlink()
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        waiting = subprocess.Popen([binary("awsrole-hook"), *asked(shop)], cwd=shop, env=world.environment(PWD=str(shop)),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # A logout is known by its second.
+        time.sleep(1.2)
+        assert world.awsrole("logout", cwd=shop).code == 0
+    out, err = waiting.communicate(timeout=60)
+    assert "__awsrole_done closed " in out and "logged out" in err, (out, err)
+    assert world.entries() == []
 
 
 def test_a_refusal_is_remembered_for_it(world, tmp_path):
     folder = world.project("closed", CLOSED, allow=True)
-    first = Programs(world, tmp_path, *words(folder), cwd=folder)
-    again = Programs(world, tmp_path, *words(folder), cwd=folder)
+    first = Programs(world, tmp_path, *asked(folder, event="prompt"), cwd=folder)
+    again = Programs(world, tmp_path, *asked(folder, event="prompt"), cwd=folder)
     assert (first.names, again.names) == (["awsrole-hook", "awsrole"], ["awsrole-hook"])
     assert again.result.out == re.sub(r"closed \d+", re.search(r"closed \d+", again.result.out)[0], first.result.out)
     assert len(world.assumed()) == 1
@@ -103,27 +121,40 @@ def test_a_renewal_is_awsroles(world, tmp_path):
     sealed.change(entry, issued=now["issued"] - 800, expiration=now["expiration"] - 800)
     trace = tmp_path / "renewal"
     wrapper = (need("strace"), "-f", "-qq", "-s", "300", "-e", "trace=execve", "-o", trace)
-    result = world.run(*wrapper, binary("awsrole-hook"), *words(folder, event="due"), cwd=folder)
+    result = world.run(*wrapper, binary("awsrole-hook"), *asked(folder, event="due"), cwd=folder)
     assert "__awsrole_done role " in result.out
     assert re.search(r'execve\("[^"]*/awsrole", \["[^"]*/awsrole", "hook", "renew"', trace.read_text())
 
 
-@pytest.mark.parametrize("version", ["0.0.1", ""])
-def test_a_snippet_of_another_version_is_answered_by_awsrole(world, held, tmp_path, version):
+@pytest.mark.parametrize("elsewhere", ["0.1.0", "0.1.0-0000000000000000", ""])
+def test_a_snippet_of_another_build_is_answered_by_awsrole(world, held, tmp_path, elsewhere):
     """The snippet is awsrole's own: if only one of the two programs was replaced, the older one doesn't answer."""
-    small = Programs(world, tmp_path, *words(held, version=version), cwd=held)
+    words = [elsewhere if word == build() else word for word in asked(held)]
+    small = Programs(world, tmp_path, *words, cwd=held)
     assert small.names == ["awsrole-hook", "awsrole"]
     assert "__awsrole_done role " in small.result.out
 
 
-def test_a_library_that_is_loaded_before_others_has_its_effect(world, held, tmp_path):
+@pytest.mark.parametrize("variable", ["LD_PRELOAD", "LD_AUDIT"])
+def test_a_library_that_is_loaded_before_others_has_its_effect(world, held, tmp_path, variable):
     """Such as a clock of somebody's own; a program without a loader would go on without it."""
-    small = Programs(world, tmp_path, *words(held), cwd=held, env={"LD_PRELOAD": "libm.so.6"})
+    small = Programs(world, tmp_path, *asked(held, event="prompt"), cwd=held, env={variable: "libm.so.6"})
     assert small.names == ["awsrole-hook", "awsrole"]
 
 
+@other.root_only
+def test_a_library_that_the_system_loads_before_others(world, held, tmp_path):
+    etc = tmp_path / "etc"
+    subprocess.run(["cp", "-a", "/etc", etc], check=True)
+    (etc / "ld.so.preload").write_text("libm.so.6\n")
+    within = (need("unshare"), "--mount", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', etc)
+    small = Programs(world, tmp_path, *asked(held, event="prompt"), cwd=held, within=within)
+    assert small.names == ["awsrole-hook", "awsrole"]
+    assert "__awsrole_done role " in small.result.out
+
+
 def test_a_home_that_only_the_system_knows(world, held, tmp_path):
-    small = Programs(world, tmp_path, *words(held), cwd=held, env={"HOME": ""})
+    small = Programs(world, tmp_path, *asked(held, event="prompt"), cwd=held, env={"HOME": ""})
     assert small.names == ["awsrole-hook", "awsrole"]
 
 
@@ -138,21 +169,21 @@ def test_all_else_is_awsroles(world, tmp_path, others):
 def test_it_is_found_by_the_path(world, held):
     path = f"{binary('awsrole').parent}:/usr/bin:/bin"
     result = world.run("sh", "-c", "awsrole-hook --version", cwd=held, env={"PATH": path})
-    assert result.out == f"awsrole {VERSION}\n"
+    assert result.out == f"awsrole {build().split('-')[0]}\n"
 
 
 @pytest.mark.parametrize("name", ["awsrole", "hook"])
 def test_under_another_name_it_says_so(world, shop, tmp_path, name):
     """It would become itself otherwise, for ever."""
     renamed = shutil.copy(binary("awsrole-hook"), tmp_path / name)
-    result = world.run(renamed, *words(shop), cwd=shop)
+    result = world.run(renamed, *asked(shop, event="prompt"), cwd=shop)
     assert result.code == 1 and result.out == ""
     assert "this program's name must be awsrole's, and -hook" in result.err
 
 
 def test_awsrole_is_missing(world, shop, tmp_path):
     alone = shutil.copy(binary("awsrole-hook"), tmp_path / "awsrole-hook")
-    result = world.run(alone, *words(shop), cwd=shop)
+    result = world.run(alone, *asked(shop, event="prompt"), cwd=shop)
     assert result.code == 1 and result.out == ""
     assert result.err.startswith(f"awsrole: {tmp_path}/awsrole can't be started")
     assert "reinstall awsrole" in result.err

@@ -169,6 +169,24 @@ def test_an_authority_in_the_folder_alone_is_trusted(world, shop, address, autho
     assert len(world.assumed()) == 1, "asked once, over the connection that is trusted"
 
 
+@pytest.fixture(scope="module")
+def namesake(tmp_path_factory):
+    """An authority that has the name of the server's, and another key: the one of before it was renewed."""
+    folder = tmp_path_factory.mktemp("namesake")
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"
+    subprocess.run([need("openssl"), *words.split()], cwd=folder, check=True, capture_output=True)
+    return (folder / "ca.pem").read_text()
+
+
+@other.root_only
+def test_an_authority_whose_older_key_is_in_the_file(world, shop, address, authority, namesake, tmp_path):
+    ours = (authority / "ca.pem").read_text()
+    machine = Machine(tmp_path / "machine", file=namesake, others=[namesake, ours])
+    _, result = machine.run(world, shop, **env(address))
+    assert result.code == 0, result
+    assert len(world.assumed()) == 1
+
+
 @other.root_only
 def test_what_ca_bundle_names_is_trusted_beside_the_machines_file(world, shop, address, authority, another, tmp_path):
     machine = Machine(tmp_path / "machine", file=another, others=[another])

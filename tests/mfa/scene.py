@@ -203,7 +203,7 @@ def descendants(pid: int) -> list[int]:
 
 def awsroles(pid: int) -> list[int]:
     """The processes of awsrole below a shell."""
-    return [child for child in descendants(pid) if program(child) == "awsrole"]
+    return [child for child in descendants(pid) if program(child) in ("awsrole", "awsrole-hook")]
 
 
 def program(pid: int) -> str:

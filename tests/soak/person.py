@@ -22,6 +22,8 @@ from support.terminal import Terminal, read_env
 from support.world import World
 
 NO_ROLE = b"awsrole-no-role"
+# Our programs, as the system calls them.
+OURS = ("awsrole", "awsrole-hook")
 # What each shell has outside; no client could act as this profile.
 OUTSIDE = {"AWS_PROFILE": "outside", "AWS_REGION": "outside-1"}
 
@@ -145,12 +147,12 @@ class Person(threading.Thread):
         end = time.monotonic() + 0.2
         while time.monotonic() < end:
             for pid in children(self.terminal.process.pid):
-                if program(pid) == "awsrole":
+                if program(pid) in OURS:
                     time.sleep(self.kills.choice((0, 0, self.kills.uniform(0, 0.02), self.kills.uniform(0, 1))))
                     how = self.kills.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP))
                     # By now it may be another program, such as what `exec` runs.
                     with suppress(ProcessLookupError):
-                        if program(pid) == "awsrole":
+                        if program(pid) in OURS:
                             os.kill(pid, how)
                             self.ledger.count("kills")
                     return

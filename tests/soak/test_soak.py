@@ -9,9 +9,10 @@ import pytest
 from support.local_sts import binary, clean_environment
 
 FAULTS = {
+    # Without its state in the environment, which would tell the program what the shell has forgotten.
     "the old role stays": (
-        "__awsrole_undo() { __awsrole_prior=() __awsrole_ours=(); }",
-        "function __awsrole_undo; set -g __awsrole_touched; end",
+        "__awsrole_undo() { __awsrole_prior=() __awsrole_ours=(); \\builtin unset AWSROLE_STATE; }",
+        "function __awsrole_undo; set -g __awsrole_touched; set -e AWSROLE_STATE; end",
         "foreign credentials|what the shell has outside|closed shell isn't closed|closed where no file stands|two identities",
     ),
     "the end is never seen": (

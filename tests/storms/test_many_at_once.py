@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
-from support.world import CLOSED, DEPLOY, World
+from support.world import CLOSED, DEPLOY, World, asked
 
 ROLE = re.compile(r"^__awsrole_set AWS_ACCESS_KEY_ID '(ASIA\w+)'$", re.MULTILINE)
 
 
 def enter(world, folder, shell="bash"):
     """What a shell runs when it enters a directory, without the shell."""
-    words = ["hook", "export", shell, "--event", "cd", "--", folder / ".awsrole.toml"]
-    return subprocess.Popen([binary("awsrole"), *words], cwd=folder, env=world.environment(PWD=str(folder)),
+    return subprocess.Popen([binary("awsrole-hook"), *asked(folder, shell)], cwd=folder, env=world.environment(PWD=str(folder)),
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
@@ -136,8 +135,7 @@ def killed_at(world, folder, moment):
     log = world.home / "strace"
     calls, when = moment.split(":")
     inject = f"inject={calls}:signal=KILL:{when}"
-    words = ["strace", "-f", "-o", log, "-e", f"trace={calls}", "-e", inject, binary("awsrole"), "hook", "export", "bash",
-             "--event", "cd", "--", folder / ".awsrole.toml"]
+    words = ["strace", "-f", "-o", log, "-e", f"trace={calls}", "-e", inject, binary("awsrole-hook"), *asked(folder)]
     process = subprocess.Popen(words, cwd=folder, env=world.environment(PWD=str(folder)), stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     yield process

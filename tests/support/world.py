@@ -5,18 +5,17 @@ A plain module: no pytest here. The binary is looked for in the directory that A
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import re
 import subprocess
-import tomllib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from support import sealed
 from support.local_sts import LocalSts, allow, binary, trust, user
-
-# Of the programs and of their snippets.
-VERSION = tomllib.loads((Path(__file__).parents[2] / "Cargo.toml").read_text())["workspace"]["package"]["version"]
 
 HERE, THERE = "111111111111", "222222222222"
 
@@ -111,6 +110,20 @@ class Result:
     @property
     def json(self) -> dict:
         return json.loads(self.out)
+
+
+@functools.cache
+def build() -> str:
+    """Which build the programs are, by what their snippet says."""
+    with tempfile.TemporaryDirectory() as home:
+        env = {"HOME": home, "PATH": os.environ["PATH"]}
+        snippet = subprocess.run([binary("awsrole"), "hook", "bash"], env=env, check=True, capture_output=True, text=True).stdout
+    return re.search(r"--snippet '([^']+)'", snippet)[1]
+
+
+def asked(folder: Path, shell: str = "bash", event: str = "cd") -> list[str | Path]:
+    """The words with which a snippet asks for a folder's role."""
+    return ["hook", "export", shell, "--event", event, "--snippet", build(), "--", folder / ".awsrole.toml"]
 
 
 class World:

@@ -72,23 +72,9 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// What the name of the small program has more than that of awsrole, beside it.
-const HOOK_SUFFIX: &[u8] = b"-hook";
-
-/// awsrole, under the spelling by which the program that runs here was found, made absolute: a versioned folder behind a
-/// link would be gone after an upgrade.
+/// The program under the spelling by which it was found, made absolute: a versioned folder behind a link would be gone
+/// after an upgrade.
 pub(crate) fn binary() -> Option<PathBuf> {
-    whole().or_else(found)
-}
-
-/// awsrole, if it is the small program that runs here.
-pub(crate) fn whole() -> Option<PathBuf> {
-    let found = found()?;
-    let name = found.file_name()?.as_bytes().strip_suffix(HOOK_SUFFIX)?;
-    Some(found.with_file_name(OsStr::from_bytes(name)))
-}
-
-fn found() -> Option<PathBuf> {
     let called = std::env::args_os().next().map(PathBuf::from)?;
     if called.components().count() > 1 {
         return std::path::absolute(called).ok();
@@ -98,11 +84,22 @@ fn found() -> Option<PathBuf> {
     found.and_then(|file| std::path::absolute(file).ok()).or_else(|| std::env::current_exe().ok())
 }
 
-/// Whether nothing here needs a dynamic linker, which the small program does without: a home that only the system's
-/// database of users knows, and libraries that someone puts before every program's own.
-pub(crate) fn is_usual() -> bool {
+/// awsrole beside the small program, which this is.
+pub(crate) fn whole() -> Option<PathBuf> {
+    let small = binary()?;
+    let name = small.file_name()?.as_bytes().strip_suffix(b"-hook")?;
+    Some(small.with_file_name(OsStr::from_bytes(name)))
+}
+
+/// Whether the small program may answer: it has no dynamic linker, which a home needs that only the system's database of
+/// users knows, and whatever shall be loaded before a program's own libraries.
+pub(crate) fn may_be_small() -> bool {
     let filled = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    filled("HOME") && !filled("LD_PRELOAD")
+    let loaded_first = filled("LD_PRELOAD")
+        || filled("LD_AUDIT")
+        || Path::new("/etc/ld.so.preload").metadata().is_ok_and(|found| found.len() > 0);
+    // macOS's keychain shows what awsrole keeps there to awsrole alone.
+    cfg!(not(target_os = "macos")) && filled("HOME") && !loaded_first
 }
 
 /// A word that nobody can guess.

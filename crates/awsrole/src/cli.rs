@@ -323,8 +323,8 @@ pub(crate) struct HookExport {
     /// The role chosen in this shell
     #[arg(long, value_name = "NAME")]
     pub(crate) role: Option<String>,
-    /// The version of the snippet that calls
-    #[arg(long, value_name = "VERSION")]
+    /// The build whose snippet calls
+    #[arg(long, value_name = "BUILD")]
     pub(crate) snippet: Option<String>,
     /// The files found, nearest first; default: searched from the working directory upward
     pub(crate) files: Vec<PathBuf>,

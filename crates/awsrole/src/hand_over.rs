@@ -21,8 +21,7 @@ use crate::report::complain;
 pub(crate) struct Whole;
 
 impl Whole {
-    /// Becomes the whole program, with the same words. Nothing has been said or written by then, and the locks that
-    /// were taken end with this program's open files.
+    /// Becomes the whole program, with the same words. Nothing has been said or written by then, and nothing is locked.
     #[expect(clippy::disallowed_methods, reason = "the process was to be another program by now")]
     pub(crate) fn takes_over(&self) -> ! {
         let problem = match ambient::whole() {
@@ -43,6 +42,11 @@ impl Whole {
 }
 
 impl Sts for Whole {
+    /// Not later: whoever waits for a lock would have to remember for how long, and from when on a logout counts.
+    fn about_to_ask(&self) {
+        self.takes_over()
+    }
+
     fn assume_role(
         &self,
         _: &Credentials,

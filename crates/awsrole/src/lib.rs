@@ -23,6 +23,9 @@ use crate::cli::{Command, HookExport};
 use crate::hand_over::Whole;
 use crate::report::{Failure, Outcome};
 
+/// Which build this is, from the sources of both programs.
+pub(crate) const BUILD: &str = env!("AWSROLE_BUILD");
+
 /// The whole program.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -43,11 +46,11 @@ pub fn run() -> ExitCode {
 pub fn answer() -> ExitCode {
     memory::keep();
     let asked = HookExport::of_snippet(&ambient::words());
-    // The snippet is the whole program's. Where the two are of different versions, this one isn't asked.
-    let asked = asked.filter(|asked| asked.snippet.as_deref() == Some(env!("CARGO_PKG_VERSION")));
-    let asked = asked.filter(|_| ambient::is_usual());
+    // The snippet is the whole program's. What isn't of the same build doesn't answer in its place.
+    let asked = asked.filter(|asked| asked.snippet.as_deref() == Some(BUILD));
+    let asked = asked.filter(|_| ambient::may_be_small());
     let Some((asked, Ok(context))) = asked.map(|asked| (asked, ambient::context())) else { Whole.takes_over() };
-    ended(commands::hook::answer(asked, &context, |_, _, export| export(Whole.as_outside())))
+    ended(commands::hook::answer(asked, &context, ambient::whole, |_, _, export| export(Whole.as_outside())))
 }
 
 fn ended(outcome: Result<Outcome, Failure>) -> ExitCode {

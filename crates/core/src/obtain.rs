@@ -258,6 +258,7 @@ impl<'a> Walk<'a> {
         if let Some(credentials) = self.cached(count, &key) {
             return Ok(credentials);
         }
+        self.outside.sts.about_to_ask();
         let lock = self.cache.lock(&key, LOCK_PATIENCE).map_err(|error| self.locked_out(error))?;
         self.locks.borrow_mut().push(lock);
         let result = self.under_lock(count, &key);

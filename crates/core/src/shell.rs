@@ -37,9 +37,9 @@ impl Shell {
         }
     }
 
-    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths filled in, and the version.
+    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths and the build filled in.
     #[must_use]
-    pub fn snippet(self, binary: &str, generations: &str, clock: &str) -> String {
+    pub fn snippet(self, binary: &str, generations: &str, clock: &str, build: &str) -> String {
         let text = match self {
             Self::Bash => include_str!("../../../shell/awsrole.bash"),
             Self::Zsh => include_str!("../../../shell/awsrole.zsh"),
@@ -48,7 +48,7 @@ impl Shell {
         text.replace("@BIN@", &self.quote(binary))
             .replace("@GENERATIONS@", &self.quote(generations))
             .replace("@CLOCK@", &self.quote(clock))
-            .replace("@VERSION@", &self.quote(env!("CARGO_PKG_VERSION")))
+            .replace("@BUILD@", &self.quote(build))
     }
 
     /// Quotes a text so that the shell expands nothing in it. Single quotes are the only form in

@@ -29,15 +29,18 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
         }
         Hook::Choose { name } => super::use_role::check(&name, context),
         Hook::Renew { role, files } => renew(role.as_deref(), &files, context),
-        Hook::Export(asked) => answer(asked, context, |outer, ask, export| super::with_outside(outer, ask, export)),
+        Hook::Export(asked) => {
+            answer(asked, context, ambient::binary, |outer, ask, export| super::with_outside(outer, ask, export))
+        }
     }
 }
 
-/// Answers a shell. `with_outside` brings those who may have to be asked, over the outer environment, and if `true` a
+/// Answers a shell. `awsrole` is the path of the whole program, which renews roles; `with_outside` brings those who may have to be asked, over the outer environment, and if `true` a
 /// person among them.
 pub(crate) fn answer(
     asked: HookExport,
     context: &Context,
+    awsrole: fn() -> Option<PathBuf>,
     with_outside: impl FnOnce(&Context, bool, &dyn Fn(Outside<'_>) -> Export) -> Export,
 ) -> Result<Outcome, Failure> {
     let HookExport { shell, event, ask, role, snippet: _, files } = asked;
@@ -61,7 +64,7 @@ pub(crate) fn answer(
     let export = with_outside(&inner, ask, &|outside| export(&inner, &outer, &files, role.as_deref(), event, outside));
     if export.renew {
         let role = role.as_deref().or(export.chosen.as_deref());
-        start_renewal(&inner, role, &files);
+        start_renewal(awsrole(), &inner, role, &files);
     }
     tell(&export, event, context.now);
     out_bytes(&shell.statements(&export))?;
@@ -85,14 +88,15 @@ fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
     if shell == Shell::Fish {
         generation::ensure_clock(&context.paths).map_err(|e| super::own_file(&e))?;
     }
-    out(&shell.snippet(&text(&binary)?, &text(&context.paths.generations())?, &text(&context.paths.clock())?))?;
+    let [generations, clock] = [context.paths.generations(), context.paths.clock()];
+    out(&shell.snippet(&text(&binary)?, &text(&generations)?, &text(&clock)?, crate::BUILD))?;
     Ok(Outcome::Done)
 }
 
 /// Starts the renewal on its own: a process that kept our stdout would hold the shell's `$(…)` open.
 /// If it can't be started, the next export renews while the person waits.
-fn start_renewal(outer: &Context, role: Option<&str>, files: &[PathBuf]) {
-    let Some(binary) = ambient::binary() else { return };
+fn start_renewal(binary: Option<PathBuf>, outer: &Context, role: Option<&str>, files: &[PathBuf]) {
+    let Some(binary) = binary else { return };
     let mut command = Command::new(binary);
     command.args(["hook", "renew"]).env_clear().envs(&outer.env.0);
     command.args(role.map(|name| format!("--role={name}"))).arg("--").args(files);
