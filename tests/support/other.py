@@ -1,4 +1,5 @@
-"""Another user of the machine, for tests that root runs: no file, no key and no process of theirs is ours."""
+"""Another user of the machine, for tests that root runs: no file, no key and no process of theirs is ours. And another
+machine, as far as one folder goes."""
 
 from __future__ import annotations
 
@@ -16,6 +17,13 @@ UID = 50_000 + os.getpid() % 5000
 ANOTHER = UID + 5000
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+def mounted_over(folder: Path, place: str) -> tuple[object, ...]:
+    """What stands before a command so that it, and nobody else, finds a folder in the place of another."""
+    if os.geteuid() != 0 or subprocess.run([need("unshare"), "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("this system lets us mount nothing")
+    return (need("unshare"), "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', folder, place)
 
 
 def as_user(uid: int = UID) -> tuple[str, ...]:
