@@ -12,17 +12,28 @@ from support import other
 from support.terminal import need
 
 
+def openssl(folder, words):
+    subprocess.run([need("openssl"), *words.split()], cwd=folder, check=True, capture_output=True)
+
+
+def new_authority(folder, name):
+    """Makes an authority with a name: `ca.key` and `ca.pem`, whose text this is."""
+    openssl(folder, "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 "
+                    f"-subj /CN={name}")
+    return (folder / "ca.pem").read_text()
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     """An authority of our own, and a server's key and certificate from it."""
     folder = tmp_path_factory.mktemp("authority")
+    new_authority(folder, "authority")
     (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
     for words in (
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority",
         "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server",
         "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
     ):
-        subprocess.run([need("openssl"), *words.split()], cwd=folder, check=True, capture_output=True)
+        openssl(folder, words)
     return folder
 
 
@@ -142,10 +153,7 @@ class Machine:
 @pytest.fixture(scope="module")
 def another(tmp_path_factory):
     """An authority that has nothing to do with the server."""
-    folder = tmp_path_factory.mktemp("another")
-    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=another"
-    subprocess.run([need("openssl"), *words.split()], cwd=folder, check=True, capture_output=True)
-    return (folder / "ca.pem").read_text()
+    return new_authority(tmp_path_factory.mktemp("another"), "another")
 
 
 def test_for_a_server_that_the_file_vouches_for_no_other_is_read(world, shop, address, authority, another, tmp_path):
@@ -169,10 +177,7 @@ def test_an_authority_in_the_folder_alone_is_trusted(world, shop, address, autho
 @pytest.fixture(scope="module")
 def namesake(tmp_path_factory):
     """An authority that has the name of the server's, and another key: the one of before it was renewed."""
-    folder = tmp_path_factory.mktemp("namesake")
-    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"
-    subprocess.run([need("openssl"), *words.split()], cwd=folder, check=True, capture_output=True)
-    return (folder / "ca.pem").read_text()
+    return new_authority(tmp_path_factory.mktemp("namesake"), "authority")
 
 
 def test_an_authority_whose_older_key_is_in_the_file(world, shop, address, authority, namesake, tmp_path):

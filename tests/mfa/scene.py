@@ -12,7 +12,7 @@ from pathlib import Path
 from support import sealed
 from support.local_sts import allow, binary, trust
 from support.terminal import Terminal
-from support.world import ALICE, BYSTANDER, HERE, THERE, World
+from support.world import ALICE, BYSTANDER, HERE, PROGRAMS, THERE, World
 
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}
@@ -203,7 +203,7 @@ def descendants(pid: int) -> list[int]:
 
 def awsroles(pid: int) -> list[int]:
     """The processes of awsrole below a shell."""
-    return [child for child in descendants(pid) if program(child) in ("awsrole", "awsrole-hook")]
+    return [child for child in descendants(pid) if program(child) in PROGRAMS]
 
 
 def program(pid: int) -> str:

@@ -60,8 +60,9 @@ class StandIn:
     def snippet(self, shell: str) -> Path:
         """The snippet as `awsrole hook SHELL` prints it."""
         text = (ROOT / f"shell/awsrole.{shell}").read_text()
-        for word, path in (("@BIN@", self.program), ("@GENERATIONS@", self.folder / "generations"), ("@CLOCK@", self.folder / "clock"), ("@BUILD@", "1.2.3")):
-            text = text.replace(word, f"'{path}'")
+        for word, value in (("@BIN@", self.program), ("@GENERATIONS@", self.folder / "generations"),
+                            ("@CLOCK@", self.folder / "clock"), ("@BUILD@", "1.2.3")):
+            text = text.replace(word, f"'{value}'")
         rendered = self.folder / f"awsrole.{shell}"
         rendered.write_text(text)
         return rendered

@@ -19,11 +19,9 @@ from projects import CLOSED, OUTER, Place, Role
 
 from support.local_sts import binary
 from support.terminal import Terminal, read_env
-from support.world import World
+from support.world import PROGRAMS, World
 
 NO_ROLE = b"awsrole-no-role"
-# Our programs, as the system calls them.
-OURS = ("awsrole", "awsrole-hook")
 # What each shell has outside; no client could act as this profile.
 OUTSIDE = {"AWS_PROFILE": "outside", "AWS_REGION": "outside-1"}
 
@@ -147,12 +145,12 @@ class Person(threading.Thread):
         end = time.monotonic() + 0.2
         while time.monotonic() < end:
             for pid in children(self.terminal.process.pid):
-                if program(pid) in OURS:
+                if program(pid) in PROGRAMS:
                     time.sleep(self.kills.choice((0, 0, self.kills.uniform(0, 0.02), self.kills.uniform(0, 1))))
                     how = self.kills.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP))
                     # By now it may be another program, such as what `exec` runs.
                     with suppress(ProcessLookupError):
-                        if program(pid) in OURS:
+                        if program(pid) in PROGRAMS:
                             os.kill(pid, how)
                             self.ledger.count("kills")
                     return

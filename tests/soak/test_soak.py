@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.local_sts import binary, clean_environment
+from support.world import PROGRAMS
 
 FAULTS = {
     # Without its state in the environment, which would tell the program what the shell has forgotten.
@@ -27,7 +28,7 @@ FAULTS = {
 def test_a_wrong_snippet_is_found(tmp_path, fault):
     posix, fish, found = FAULTS[fault]
     (tmp_path / "real").mkdir()
-    for name in ("awsrole", "awsrole-hook"):
+    for name in PROGRAMS:
         (tmp_path / "real" / name).symlink_to(binary(name))
     (tmp_path / "awsrole-local-sts").symlink_to(binary())
     wrapper = tmp_path / "awsrole"

@@ -17,6 +17,9 @@ from pathlib import Path
 from support import sealed
 from support.local_sts import LocalSts, allow, binary, trust, user
 
+# The programs that are shipped, as the system calls them.
+PROGRAMS = ("awsrole", "awsrole-hook")
+
 HERE, THERE = "111111111111", "222222222222"
 
 ALICE = user("alice", HERE, policy=allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*"))

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
+mod hook;
 mod keys;
+pub(crate) use hook::{EventName, HookExport, ShellName};
 pub(crate) use keys::{Keys, StoreName};
 
 /// The role follows the directory.
@@ -308,59 +310,6 @@ pub(crate) enum Hook {
     Export(HookExport),
 }
 
-/// What the snippets call when something changed: prints statements for the shell
-#[derive(Args)]
-#[cfg_attr(test, derive(Debug, PartialEq))]
-pub(crate) struct HookExport {
-    /// The shell
-    pub(crate) shell: ShellName,
-    /// Why it is called
-    #[arg(long, value_enum, default_value = "prompt")]
-    pub(crate) event: EventName,
-    /// A question may be put on the terminal
-    #[arg(long)]
-    pub(crate) ask: bool,
-    /// The role chosen in this shell
-    #[arg(long, value_name = "NAME")]
-    pub(crate) role: Option<String>,
-    /// The build whose snippet calls
-    #[arg(long, value_name = "BUILD")]
-    pub(crate) snippet: Option<String>,
-    /// The files found, nearest first; default: searched from the working directory upward
-    pub(crate) files: Vec<PathBuf>,
-}
-
-impl HookExport {
-    /// Reads the words after the program's name if they are exactly as a snippet writes them. Everybody waits for those:
-    /// clap would take a twentieth of their time.
-    pub(crate) fn of_snippet(words: &[OsString]) -> Option<Self> {
-        let [hook, export, shell, rest @ ..] = words else { return None };
-        if hook != "hook" || export != "export" {
-            return None;
-        }
-        let (options, files) = rest.split_at(rest.iter().position(|word| word == "--")?);
-        let mut asked = Self {
-            shell: ShellName::from_str(shell.to_str()?, false).ok()?,
-            event: EventName::Prompt,
-            ask: false,
-            role: None,
-            snippet: None,
-            files: files[1..].iter().map(PathBuf::from).collect(),
-        };
-        let mut options = options.iter().map(|word| word.to_str());
-        while let Some(option) = options.next() {
-            match option? {
-                "--event" => asked.event = EventName::from_str(options.next()??, false).ok()?,
-                "--ask" => asked.ask = true,
-                "--role" => asked.role = Some(options.next()??.to_owned()),
-                "--snippet" => asked.snippet = Some(options.next()??.to_owned()),
-                _ => return None,
-            }
-        }
-        Some(asked)
-    }
-}
-
 impl Command {
     /// Reads the command line; wrong usage ends the process.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
@@ -387,14 +336,6 @@ fn advised(mut error: clap::Error, words: &[OsString]) -> clap::Error {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-#[cfg_attr(test, derive(Debug, PartialEq))]
-pub(crate) enum ShellName {
-    Bash,
-    Zsh,
-    Fish,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum FormatName {
     /// Statements for sh, bash and zsh
     Shell,
@@ -406,65 +347,6 @@ pub(crate) enum FormatName {
     Github,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-#[cfg_attr(test, derive(Debug, PartialEq))]
-pub(crate) enum EventName {
-    Cd,
-    Prompt,
-    Due,
-    Retry,
-}
-
 fn humantime_duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|e| format!("{e}; write 45m, 2h or 90s"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn by_clap(words: &[OsString]) -> Option<HookExport> {
-        match Cli::try_parse_from([OsString::from("awsrole")].iter().chain(words)).ok()?.command {
-            Command::Hook { hook: Hook::Export(asked) } => Some(asked),
-            _ => None,
-        }
-    }
-
-    fn words(line: &str) -> Vec<OsString> {
-        line.split(' ').map(OsString::from).collect()
-    }
-
-    #[test]
-    fn what_snippets_write_is_read_as_clap_reads_it() {
-        for line in [
-            "hook export bash --event prompt --",
-            "hook export zsh --event cd --snippet 0.1.0 --ask -- /a/.awsrole.toml /.awsrole.toml",
-            "hook export fish --event due --ask --role Deploy -- --ask -- --role",
-            "hook export fish --event retry --role admin -- /a",
-        ] {
-            let asked = HookExport::of_snippet(&words(line));
-            assert!(asked.is_some(), "{line}");
-            assert_eq!(asked, by_clap(&words(line)), "{line}");
-        }
-    }
-
-    #[test]
-    fn anything_else_is_left_to_clap() {
-        for line in [
-            "hook export",
-            "hook export tcsh --event prompt --",
-            "hook export bash --event renewal --",
-            "hook export bash --event",
-            "hook export bash --event prompt",
-            "hook export bash --event --",
-            "hook export bash --help --",
-            "hook export bash --role",
-            "hook export bash --ask=yes --",
-            "hook renew bash --event prompt --",
-            "status",
-            "",
-        ] {
-            assert_eq!(HookExport::of_snippet(&words(line)), None, "{line}");
-        }
-    }
 }
