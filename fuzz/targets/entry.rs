@@ -12,16 +12,18 @@ use awsrole_core::cache::Cache;
 use awsrole_core::vault::Vault;
 use libfuzzer_sys::fuzz_target;
 
+/// A key as a digest is spelled.
+const KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 fuzz_target!(|data: &[u8]| {
     let Some((how, content)) = data.split_first() else { return };
     std::fs::create_dir_all(home::context(&[]).paths.cache).expect("a folder for the cache");
-    let context = home::context(&[]);
-    let sealed = match how % 2 {
-        0 => Vault::of(&context).seal("a.session", content).expect("one key serves all"),
-        _ => content.to_vec().into(),
-    };
-    let context = home::context(&[("cache/a.session", &sealed)]);
-    if let Some(entry) = Cache::of(&context).load("a", context.now) {
+    let sealed = Vault::of(&home::context(&[])).seal(&format!("{KEY}.session"), content).ok();
+    let sealed = sealed.expect("one key serves all");
+    let content = if how % 2 == 0 { &sealed.content } else { content };
+    let name = format!("cache/{KEY}.{}.session", sealed.key_id.expect("it is encrypted"));
+    let context = home::context(&[(&name, content)]);
+    if let Some(entry) = Cache::of(&context).load(KEY, context.now) {
         assert!(entry.credentials.remaining(context.now) > Duration::ZERO);
     }
 });

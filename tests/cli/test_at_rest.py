@@ -61,7 +61,12 @@ def test_no_secret_can_be_read_in_any_file(world, shop):
     assert holders(world.home, world.secrets) == {world.home / ".aws/credentials"}
     wanted(world, "none")
     world.exec_env(shop)
-    assert holders(world.home, world.secrets) == {world.home / ".aws/credentials", *world.entries()}, "it can be seen"
+    [plain] = [path for path in world.entries() if path.read_bytes().startswith(b"{")]
+    assert holders(world.home, world.secrets) == {world.home / ".aws/credentials", plain}, "it can be seen"
+    wanted(world, "auto")
+    world.awsrole("refresh", cwd=shop)
+    world.exec_env(shop)
+    assert holders(world.home, world.secrets) == {world.home / ".aws/credentials"}, "and goes with the next one"
 
 
 def test_a_copied_cache_is_useless_without_the_key(world, shop):
@@ -178,12 +183,13 @@ class TestPlaces:
         shutil.rmtree(folder)
 
     def had(self, world, folder, wrapper, env=None):
-        """How often STS is asked for a role that is wanted twice, and how the entry begins."""
+        """How often STS is asked for a role that is wanted twice, and how the latest entry begins."""
         world.sts.reset()
         for _ in range(2):
             result = world.awsrole("exec", "--", "true", cwd=folder, wrapper=wrapper, env=env)
             assert result.code == 0, result.err
-        return len(world.assumed()), world.entries()[0].read_bytes()[:2]
+        latest = max(world.entries(), key=lambda path: path.stat().st_mtime_ns, default=None)
+        return len(world.assumed()), latest and latest.read_bytes()[:2]
 
     def told(self, world, folder, wrapper=(), env=None):
         """What `status --long` and `doctor` say of it."""
@@ -196,7 +202,7 @@ class TestPlaces:
 
     def test_the_kernels_keyring(self, world, shop):
         assert self.had(world, shop, ()) == (1, b"\2k")
-        assert self.told(world, shop) == ("ok", "cached credentials are encrypted, and their key lies in the kernel's keyring")
+        assert self.told(world, shop) == ("ok", "cached credentials are encrypted, and their key is in the kernel's keyring")
 
     def test_a_session_that_does_not_lead_to_the_users_keyring(self, world, shop):
         """As under cron, in a service of systemd, after `keyctl session`: one key for all of them."""
@@ -221,21 +227,33 @@ class TestPlaces:
         assert list((runtime / "awsrole").iterdir()) == []
 
     @pytest.mark.parametrize("what", ["missing", "disk", "wide", "file"])
-    def test_plain_files_where_there_is_none(self, world, shop, without, runtime, what):
+    def test_nothing_is_written_where_there_is_none(self, world, shop, without, runtime, what):
+        """The role is there all the same, and one line says why each command asks STS."""
         places = {"disk": world.home, "file": world.home / ".aws/config", "missing": world.home / "nowhere", "wide": runtime}
         env = {"XDG_RUNTIME_DIR": str(places[what])}
         world.home.chmod(0o700)
         runtime.chmod(0o750)
-        assert self.had(world, shop, without(38), env) == (1, b'{"')
+        assert self.had(world, shop, without(38), env) == (2, None)
+        said = world.awsrole("exec", "--", "true", cwd=shop, wrapper=without(38), env=env).err
+        assert said.count("isn't cached") == said.count("\n") == 1 and "`awsrole doctor`" in said
+        said = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=shop, wrapper=without(38), env=env)
+        assert said.err.count("isn't cached") == 1 and "__awsrole_done role " in said.out
         level, text = self.told(world, shop, without(38), env)
         reason = {"disk": "isn't known to be in memory", "wide": "can be entered by others", "file": "isn't a directory",
                   "missing": "isn't there"}
-        assert level == "note" and "not encrypted" in text and "the kernel's keyring" in text and f"{places[what]} {reason[what]}" in text
+        assert level == "bad" and text.startswith("no credentials are cached") and "the kernel's keyring" in text and f"{places[what]} {reason[what]}" in text
 
     def test_another_place_than_yesterday_is_a_miss(self, world, shop, without):
         assert self.had(world, shop, ()) == (1, b"\2k")
-        assert self.had(world, shop, without(38), {"XDG_RUNTIME_DIR": "/nowhere"}) == (1, b'{"')
-        assert self.had(world, shop, ()) == (1, b"\2k"), "plain ones aren't believed where there is a better place"
+        assert self.had(world, shop, without(38), {"XDG_RUNTIME_DIR": "/nowhere"})[0] == 2
+        assert self.had(world, shop, ()) == (0, b"\2k"), "what is encrypted for this place is still there"
+        wanted(world, "none")
+        assert self.had(world, shop, ()) == (1, b'{"')
+        wanted(world, "auto")
+        for path in world.entries():
+            if path.read_bytes()[:1] != b"{":
+                path.unlink()
+        assert self.had(world, shop, ()) == (1, b"\2k"), "plain ones aren't believed where the user chose encryption"
 
     def test_a_quota_that_is_used_up(self, world, shop):
         """Nothing else is kept from its work by it; run by another user, who has a quota of their own."""
@@ -250,7 +268,9 @@ class TestPlaces:
             user = other.as_user()
             try:
                 assert theirs.awsrole("allow", folder, wrapper=user).code == 0
-                assert self.had(theirs, folder, user) == (1, b'{"')
+                assert self.had(theirs, folder, user) == (2, None)
+                level, text = self.told(theirs, folder, user)
+                assert level == "bad" and "the kernel's keyring is full" in text
             finally:
                 subprocess.run([*user, "/usr/bin/python3", ground_copy(ground), "clear"], check=True)
             assert self.had(theirs, folder, user) == (1, b"\2k")
@@ -258,9 +278,11 @@ class TestPlaces:
 
     def test_what_the_user_wants(self, world, shop, without, runtime):
         env = {"XDG_RUNTIME_DIR": str(runtime)}
-        for place, begins in (("keyring", b"\2k"), ("runtime", b"\2r"), ("none", b'{"'), ("keyring", b"\2k")):
+        for place, begins in (("keyring", b"\2k"), ("runtime", b"\2r"), ("none", b'{"')):
             wanted(world, place)
             assert self.had(world, shop, (), env) == (1, begins), place
+        wanted(world, "keyring")
+        assert self.had(world, shop, (), env)[0] == 0, "each place has entries of its own"
         wanted(world, "keyring")
         world.awsrole("logout", "--all")
         world.sts.reset()

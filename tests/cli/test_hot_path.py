@@ -107,7 +107,7 @@ def test_what_is_not_asked_for_costs_nothing(world, shop, tmp_path):
     (approval,) = (world.home / ".local/share/awsrole/approvals").glob("*")
     for number in range(1000):
         name = f"{number:064x}"
-        entry.with_name(f"{name}.json").write_bytes(entry.read_bytes())
+        entry.with_name(entry.name.replace(entry.name.split(".")[0], name)).write_bytes(entry.read_bytes())
         approval.with_name(name).mkdir()
         (approval.with_name(name) / name).write_text(DEPLOY)
     config = world.home / ".aws/config"

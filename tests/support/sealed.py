@@ -70,4 +70,6 @@ def change(path: Path, **changes: object) -> None:
 
 
 def _beside(path: Path) -> bytes:
-    return bytes([VERSION]) + KEYRING + path.name.encode()
+    # The id of the key, in the middle of a session's name, isn't a part of it.
+    entry, *_, kind = path.name.split(".")
+    return bytes([VERSION]) + KEYRING + f"{entry}.{kind}".encode()

@@ -64,12 +64,21 @@ pub(crate) fn context() -> Result<Context, Problem> {
         home,
     };
     let keys = Rc::new(System::of(&env));
-    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys })
+    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host })
 }
 
 /// The time. Also handed to the calls, which record when their answer came.
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// Tells this machine, container or pod from others. On Linux: the kernel's random id of this boot, the network namespace
+/// (a pod's or container's own), and the host's name.
+fn host() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let network = std::fs::read_link("/proc/self/ns/net").unwrap_or_default();
+    let system = rustix::system::uname();
+    format!("{}\n{}\n{}", boot.trim(), network.display(), system.nodename().to_string_lossy())
 }
 
 /// The program under the spelling by which it was found, made absolute: a versioned folder behind a link would be gone

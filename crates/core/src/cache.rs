@@ -1,10 +1,10 @@
 //! Temporary credentials and failures, kept between commands.
 //!
-//! One file for each result, named by a hash over everything that decides who one becomes
-//! ([`RolePlan::cache_key`](crate::plan::RolePlan::cache_key)); no index that could go stale.
-//! Credentials are sealed with a key that isn't on the disk ([`crate::vault`]). A broken entry is a
-//! miss, never an error.
+//! One file for each result, named by a hash over everything that decides the identity ([`PlanKeys`]). Credentials are
+//! encrypted with a key that isn't on the disk ([`crate::vault`]); the key's id is a part of the file's name, so that
+//! machines that share a home directory don't overwrite each other's sessions. A broken entry is a miss, never an error.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,9 +19,13 @@ use crate::files::{self, FileError, read_own};
 use crate::limits::MfaSerial;
 use crate::lock::{self, Lock, LockError};
 use crate::mfa::Device;
+use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::secret::Secret;
-use crate::vault::{Vault, Wanted};
+use crate::source::may_be_key_id;
+use crate::vault::{KEPT, SealError, Unavailable, Vault, Wanted};
+
+pub use plan_keys::PlanKeys;
 
 /// The largest entry that is read, in bytes. STS sets no limit on a token's length; real ones have
 /// about a thousand characters.
@@ -30,8 +34,14 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// What entries are called after.
 const SESSION: &str = "session";
 
+/// The file-name extension of what a source gave last, see [`SourceIds`].
+const SOURCE: &str = "source";
+
 /// How long an entry may take to be written: what is older was left by a process that was killed.
 const UNFINISHED_FOR: Duration = Duration::from_secs(600);
+
+/// How often a cache directory is searched for files that can't be of use any more.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// The entries of one user.
 pub struct Cache {
@@ -57,6 +67,24 @@ impl Entry {
     }
 }
 
+/// The access key ids that a source gave which isn't identified before it answers, such as a program. No secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceIds {
+    /// The last one. The names of all later results contain it.
+    pub current: Option<String>,
+    /// The one before, whose results serve while new ones can't be fetched.
+    pub previous: Option<String>,
+}
+
+/// What became of credentials that were to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// They are in the cache, or can't be: without an expiration or a token they are never stored.
+    Done,
+    /// They aren't, since no encryption key can be stored.
+    NotEncrypted(Vec<Unavailable>),
+}
+
 /// A failure, remembered so that STS isn't asked again at every prompt.
 #[derive(Serialize, Deserialize)]
 pub struct Failure {
@@ -68,6 +96,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// How long it is believed.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
     /// Whether the user logged out after a time.
     #[must_use]
     pub fn is_logout_since(&self, time: SystemTime) -> bool {
@@ -130,11 +164,16 @@ impl Cache {
         Self { dir: dir.to_owned(), vault }
     }
 
+    /// Returns the names of a plan's results.
+    #[must_use]
+    pub fn keys<'a>(&self, plan: &'a RolePlan) -> PlanKeys<'a> {
+        PlanKeys::of(plan, self)
+    }
+
     /// Looks an entry up. Expired ones count as missing.
     #[must_use]
     pub fn load(&self, key: &str, now: SystemTime) -> Option<Entry> {
-        let (path, name) = self.session(key);
-        let bytes = self.vault.open(&name, Zeroizing::new(read_own(&path, MAX_BYTES).ok()?))?;
+        let bytes = self.read(key)?;
         let written: Written<'_> = serde_json::from_slice(&bytes).ok()?;
         let credentials = Credentials {
             access_key_id: written.access_key_id.to_owned(),
@@ -153,27 +192,42 @@ impl Cache {
         })
     }
 
-    /// Stores credentials; a remembered failure is forgotten. Credentials without an expiration or
-    /// a token aren't stored. `of_user` says that they came from GetSessionToken.
-    pub fn store(&self, key: &str, credentials: &Credentials, of_user: bool) -> Result<(), FileError> {
-        self.write(key, credentials, false, of_user)?;
-        files::sweep(&self.dir, credentials.issued.checked_sub(UNFINISHED_FOR).unwrap_or(UNIX_EPOCH));
-        files::remove(&self.path(key, "failure"))
+    fn read(&self, key: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let name = Self::sealed_name(key);
+        if self.vault.is_plain() {
+            let content = read_own(&self.session(key, None), MAX_BYTES).ok()?;
+            return self.vault.open_plain(Zeroizing::new(content));
+        }
+        self.vault.keys().find_map(|sealing| {
+            let content = Zeroizing::new(read_own(&self.session(key, Some(&sealing.id())), MAX_BYTES).ok()?);
+            self.vault.open_with(&sealing, &name, &content)
+        })
+    }
+
+    /// Stores credentials; that the user logged out is forgotten. Credentials without an expiration or a token aren't
+    /// stored. `of_user` says that they came from GetSessionToken.
+    pub fn store(&self, key: &str, credentials: &Credentials, of_user: bool) -> Result<Stored, FileError> {
+        let stored = self.write(key, credentials, false, of_user)?;
+        files::remove(&self.path(key, "failure"))?;
+        self.sweep(credentials.issued);
+        Ok(stored)
     }
 
     /// Marks an entry, so that the next command fetches a new one, and forgets a failure. The old
     /// one stays good while nothing newer can be had.
     pub fn mark_stale(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
         files::remove(&self.path(key, "failure"))?;
-        match self.load(key, now) {
-            Some(entry) => self.write(key, &entry.credentials, true, entry.of_user),
-            None => Ok(()),
+        if let Some(entry) = self.load(key, now) {
+            self.write(key, &entry.credentials, true, entry.of_user)?;
         }
+        Ok(())
     }
 
-    /// Removes an entry and remembers that the user wanted it so.
+    /// Removes an entry, of whichever machine, and remembers that the user wanted it so.
     pub fn log_out(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
-        files::remove(&self.session(key).0)?;
+        for path in self.sessions().filter(|path| key_of(path).as_deref() == Some(checked(key).as_str())) {
+            files::remove(&path)?;
+        }
         let problem = Problem::new("logged out: no role here")
             .hint("`awsrole refresh` gets it again, and so does coming back to the directory");
         self.remember(key, now, FailureKind::LoggedOut, &problem)
@@ -182,12 +236,7 @@ impl Cache {
     /// Logs out of the entries that are meant. Returns how many there were.
     pub fn log_out_where(&self, now: SystemTime, meant: impl Fn(&Entry) -> bool) -> Result<usize, FileError> {
         let mut count = 0;
-        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let (Some(key), Some(SESSION)) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) else {
-                continue;
-            };
-            let key = key.to_string_lossy();
+        for key in self.sessions().filter_map(|path| key_of(&path)).collect::<BTreeSet<_>>() {
             if self.load(&key, now).is_some_and(|entry| meant(&entry)) {
                 self.log_out(&key, now)?;
                 count += 1;
@@ -199,19 +248,40 @@ impl Cache {
     /// Logs out of every entry, and forgets the key that they were sealed with: whatever copies of
     /// them are left can't be opened any more. Returns how many there were.
     pub fn log_out_of_all(&self, now: SystemTime) -> Result<usize, FileError> {
-        let mut count = 0;
         if self.dir.is_dir() {
             self.vault.forget()?;
         }
         files::sweep(&self.dir, now);
-        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if let (Some(key), Some(SESSION)) = (path.file_stem(), path.extension().and_then(|e| e.to_str())) {
-                self.log_out(&key.to_string_lossy(), now)?;
-                count += 1;
-            }
+        let keys: BTreeSet<_> = self.sessions().filter_map(|path| key_of(&path)).collect();
+        for key in &keys {
+            self.log_out(key, now)?;
         }
-        Ok(count)
+        Ok(keys.len())
+    }
+
+    /// The files of all sessions, be they of other machines or expired.
+    fn sessions(&self) -> impl Iterator<Item = PathBuf> {
+        let found = fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        found.filter(|path| path.extension().is_some_and(|extension| extension == SESSION))
+    }
+
+    /// Returns which access key ids a source gave, by the name of what it gives ([`PlanKeys::session`] of no step).
+    #[must_use]
+    pub fn source_ids(&self, key: &str) -> SourceIds {
+        let bytes = read_own(&self.path(key, SOURCE), MAX_BYTES).unwrap_or_default();
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        let mut ids = text.lines().filter(|id| !id.is_empty() && may_be_key_id(id)).map(str::to_owned);
+        SourceIds { current: ids.next(), previous: ids.next() }
+    }
+
+    /// Remembers which access key id a source gave.
+    pub fn record_source_id(&self, key: &str, id: &str) -> Result<(), FileError> {
+        let known = self.source_ids(key);
+        if known.current.as_deref() == Some(id) || !may_be_key_id(id) {
+            return Ok(());
+        }
+        let text = format!("{id}\n{}\n", known.current.unwrap_or_default());
+        files::write_private(&self.path(key, SOURCE), text.as_bytes())
     }
 
     /// Remembers a failure.
@@ -221,11 +291,15 @@ impl Cache {
         files::write_private(&self.path(key, "failure"), &bytes)
     }
 
+    /// Forgets a failure.
+    pub fn forget_failure(&self, key: &str) -> Result<(), FileError> {
+        files::remove(&self.path(key, "failure"))
+    }
+
     /// The failure that stands for another try.
     #[must_use]
     pub fn failure(&self, key: &str, now: SystemTime, patience: Patience) -> Option<Failure> {
-        let bytes = read_own(&self.path(key, "failure"), MAX_BYTES).ok()?;
-        let failure: Failure = serde_json::from_slice(&bytes).ok()?;
+        let failure = read_failure(&self.path(key, "failure"))?;
         // A process that started just before another one failed sees a failure from its future; one
         // from far beyond it is a clock that was off.
         let age = seconds(now).saturating_sub(failure.at);
@@ -240,6 +314,26 @@ impl Cache {
             (Patience::Passing, FailureKind::LoggedOut) => u64::MAX,
         };
         (failure.version == 1 && age < believed).then_some(failure)
+    }
+
+    /// The failure that stands for another try of a plan's last step: that the user logged out of its session, or one of
+    /// fetching it.
+    #[must_use]
+    pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, patience: Patience) -> Option<Failure> {
+        self.failure_after(keys, keys.last(), now, patience)
+    }
+
+    /// The same for the first `count` steps.
+    #[must_use]
+    pub fn failure_after(
+        &self,
+        keys: &PlanKeys<'_>,
+        count: usize,
+        now: SystemTime,
+        patience: Patience,
+    ) -> Option<Failure> {
+        let names = [keys.session(count), keys.failure(count)];
+        names.iter().find_map(|name| self.failure(name, now, patience))
     }
 
     /// What is known of an MFA device on this machine.
@@ -258,7 +352,10 @@ impl Cache {
     /// Whether there ever was such an entry, be it expired.
     #[must_use]
     pub fn had(&self, key: &str) -> bool {
-        self.session(key).0.exists()
+        match self.vault.is_plain() {
+            true => self.session(key, None).exists(),
+            false => self.vault.keys().any(|sealing| self.session(key, Some(&sealing.id())).exists()),
+        }
     }
 
     /// Takes the right to ask for an entry, waiting at most `patience` for the one who has it, and
@@ -271,9 +368,9 @@ impl Cache {
         self.path(&sha256(&[serial.as_str().as_bytes()]), "mfa")
     }
 
-    fn write(&self, key: &str, credentials: &Credentials, stale: bool, of_user: bool) -> Result<(), FileError> {
+    fn write(&self, key: &str, credentials: &Credentials, stale: bool, of_user: bool) -> Result<Stored, FileError> {
         let (Some(token), Some(expiration)) = (&credentials.session_token, credentials.expiration) else {
-            return Ok(());
+            return Ok(Stored::Done);
         };
         let written = Written {
             version: 1,
@@ -287,24 +384,86 @@ impl Cache {
             of_user,
         };
         let bytes = Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default());
-        let (path, name) = self.session(key);
-        files::write_private(&path, &self.vault.seal(&name, &bytes)?)
+        let sealed = match self.vault.seal(&Self::sealed_name(key), &bytes) {
+            Ok(sealed) => sealed,
+            Err(SealError::NoKey(reasons)) => return Ok(Stored::NotEncrypted(reasons)),
+            Err(SealError::File(error)) => return Err(error),
+        };
+        if sealed.key_id.is_some() {
+            // From before the user chose encryption.
+            files::remove(&self.session(key, None))?;
+        }
+        files::write_private(&self.session(key, sealed.key_id.as_deref()), &sealed.content)?;
+        Ok(Stored::Done)
     }
 
-    /// Where an entry lies, and its file's name, by which it is sealed.
-    fn session(&self, key: &str) -> (PathBuf, String) {
-        let name = format!("{key}.{SESSION}");
-        (self.dir.join(&name), name)
+    /// Removes what killed processes left and, once an hour, what no command can use any more: sessions that have
+    /// expired, and what belongs to them. What can't be removed harms nobody but by its size.
+    fn sweep(&self, now: SystemTime) {
+        files::sweep(&self.dir, now.checked_sub(UNFINISHED_FOR).unwrap_or(UNIX_EPOCH));
+        let stamp = self.dir.join("swept");
+        let modified = |path: &Path| fs::symlink_metadata(path).and_then(|found| found.modified());
+        let age = |path: &Path| modified(path).ok().and_then(|time| now.duration_since(time).ok());
+        if stamp.exists() && age(&stamp).is_none_or(|age| age < SWEEP_INTERVAL) {
+            return;
+        }
+        let _ = files::write_private(&stamp, b"");
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if age(&path).is_none_or(|age| age < KEPT) {
+                continue;
+            }
+            let ended = match path.extension().and_then(|extension| extension.to_str()) {
+                Some(SESSION | SOURCE) => true,
+                Some("failure") => !read_failure(&path).is_some_and(|failure| failure.kind == FailureKind::LoggedOut),
+                Some("lock") => lock::is_free(&path),
+                _ => false,
+            };
+            if ended {
+                let _ = files::remove(&path);
+            }
+        }
+    }
+
+    /// The file of an entry: of the machine with this key, or one that isn't encrypted.
+    fn session(&self, key: &str, sealing: Option<&str>) -> PathBuf {
+        match sealing {
+            Some(id) => self.path(key, &format!("{id}.{SESSION}")),
+            None => self.path(key, SESSION),
+        }
+    }
+
+    /// The name to which an entry's content is bound.
+    fn sealed_name(key: &str) -> String {
+        format!("{}.{SESSION}", checked(key))
     }
 
     fn path(&self, key: &str, kind: &str) -> PathBuf {
-        self.dir.join(format!("{key}.{kind}"))
+        self.dir.join(format!("{}.{kind}", checked(key)))
     }
+}
+
+/// Returns a key as a part of a file's name: 64 hexadecimal digits as they are, anything else as a digest, so that a key
+/// from outside can't name another file.
+fn checked(key: &str) -> String {
+    let is_digest = key.len() == 64 && key.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if is_digest { key.to_owned() } else { sha256(&[key.as_bytes()]) }
+}
+
+/// The key in the name of an entry's file.
+fn key_of(path: &Path) -> Option<String> {
+    path.file_name()?.to_str()?.split('.').next().map(str::to_owned)
+}
+
+fn read_failure(path: &Path) -> Option<Failure> {
+    serde_json::from_slice(&read_own(path, MAX_BYTES).ok()?).ok()
 }
 
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
+
+mod plan_keys;
 
 #[cfg(test)]
 mod tests {
@@ -333,7 +492,8 @@ mod tests {
         assert!(entry.is_due(at(1720)));
         assert!(cache.load("k", at(1899)).is_some());
         assert!(cache.load("k", at(1900)).is_none());
-        assert_eq!(fs::metadata(home.path().join("cache/k.session")).unwrap().mode() & 0o777, 0o600);
+        let path = cache.sessions().next().unwrap();
+        assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(home.path().join("cache")).unwrap().mode() & 0o777, 0o700);
     }
 
@@ -341,8 +501,8 @@ mod tests {
     fn a_broken_entry_is_a_miss() {
         let home = tempfile::tempdir().unwrap();
         let cache = in_dir(home.path(), Wanted::Auto);
-        let path = home.path().join("k.session");
         cache.store("k", &credentials(at(1000), 900), false).unwrap();
+        let path = cache.sessions().next().unwrap();
         let whole = fs::read(&path).unwrap();
         for broken in [&b""[..], b"{", b"\xff", &whole[..whole.len() / 2], b"{\"version\":1}"] {
             files::write_private(&path, broken).unwrap();
@@ -350,6 +510,7 @@ mod tests {
         }
         let cache = in_dir(home.path(), Wanted::None);
         cache.store("k", &credentials(at(1000), 900), false).unwrap();
+        let path = cache.session("k", None);
         let whole = fs::read(&path).unwrap();
         let huge = String::from_utf8(whole).unwrap().replace("1900", "18446744073709551615");
         files::write_private(&path, huge.as_bytes()).unwrap();
@@ -357,6 +518,83 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert!(cache.load("k", at(1000)).is_none());
+    }
+
+    #[test]
+    fn machines_that_share_a_directory_keep_their_own_sessions() {
+        let home = tempfile::tempdir().unwrap();
+        let [one, other] = [in_dir(home.path(), Wanted::Auto), in_dir(home.path(), Wanted::Auto)];
+        one.store("k", &credentials(at(1000), 900), false).unwrap();
+        assert!(other.load("k", at(1000)).is_none(), "it is encrypted with another machine's key");
+        other.store("k", &credentials(at(1000), 1800), false).unwrap();
+        for (cache, lasts) in [(&one, 900), (&other, 1800)] {
+            assert!(cache.load("k", at(1001)).unwrap().credentials == credentials(at(1000), lasts));
+        }
+        one.log_out("k", at(1002)).unwrap();
+        assert!(other.load("k", at(1003)).is_none(), "whoever logs out does so on all machines");
+    }
+
+    #[test]
+    fn what_is_not_encrypted_goes_when_the_user_chooses_encryption() {
+        let home = tempfile::tempdir().unwrap();
+        in_dir(home.path(), Wanted::None).store("k", &credentials(at(1000), 900), false).unwrap();
+        let cache = in_dir(home.path(), Wanted::Auto);
+        assert!(cache.load("k", at(1000)).is_none());
+        cache.store("k", &credentials(at(1000), 900), false).unwrap();
+        assert_eq!(cache.sessions().count(), 1);
+        assert!(cache.sessions().all(|path| !fs::read(path).unwrap().starts_with(b"{")));
+    }
+
+    #[test]
+    fn a_key_from_outside_names_no_other_file() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = in_dir(&home.path().join("cache"), Wanted::Auto);
+        for key in ["../outside", "/etc/passwd", "", ".", "a/b", &"A".repeat(64), &"0".repeat(63)] {
+            cache.store(key, &credentials(at(1000), 900), false).unwrap();
+            assert!(cache.load(key, at(1000)).is_some());
+            cache.log_out(key, at(1000)).unwrap();
+        }
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_ids_that_a_source_gave_are_remembered_in_order() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = in_dir(home.path(), Wanted::Auto);
+        assert_eq!(cache.source_ids("s"), SourceIds::default());
+        for id in ["ASIA1", "ASIA1", "ASIA2", "no id", "ASIA2"] {
+            cache.record_source_id("s", id).unwrap();
+        }
+        let ids = |id: &str| Some(id.to_owned());
+        assert_eq!(cache.source_ids("s"), SourceIds { current: ids("ASIA2"), previous: ids("ASIA1") });
+        files::write_private(&cache.path("s", SOURCE), b"\xff\n../x\n").unwrap();
+        assert_eq!(cache.source_ids("s"), SourceIds::default());
+    }
+
+    #[test]
+    fn what_is_of_no_use_any_more_is_removed_once_an_hour() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = in_dir(home.path(), Wanted::Auto);
+        let now = fs::metadata(home.path()).unwrap().modified().unwrap();
+        let old = now - KEPT - Duration::from_secs(60);
+        cache.store("old", &credentials(now, 900), false).unwrap();
+        cache.record_source_id("old", "ASIA1").unwrap();
+        cache.remember("refused", now, FailureKind::Refused, &Problem::new("no")).unwrap();
+        cache.remember("out", now, FailureKind::LoggedOut, &Problem::new("no")).unwrap();
+        drop(cache.lock("free", Duration::ZERO).ok().unwrap());
+        let held = cache.lock("held", Duration::ZERO).ok().unwrap();
+        for entry in fs::read_dir(home.path()).unwrap().flatten() {
+            fs::File::options().write(true).open(entry.path()).unwrap().set_modified(old).unwrap();
+        }
+        files::write_private(&home.path().join("other"), b"of somebody else").unwrap();
+        cache.store("new", &credentials(now, 900), false).unwrap();
+        let left = |key: &str, kind: &str| cache.path(key, kind).exists();
+        assert!(cache.load("old", now).is_none() && cache.load("new", now).is_some());
+        assert!(!left("old", SOURCE) && !left("refused", "failure") && !left("free", "lock"));
+        assert!(left("out", "failure") && left("held", "lock") && home.path().join("other").exists());
+        drop(held);
+        cache.store("later", &credentials(now, 900), false).unwrap();
+        assert!(left("held", "lock"), "not at every store");
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub struct Context {
     pub paths: Paths,
     /// What keeps the key of the cache.
     pub keys: Rc<dyn KeyStore>,
+    /// Tells this machine, container or pod from others with the same home directory. Called only for sources whose
+    /// answer depends on it.
+    pub host: fn() -> String,
 }
 
 impl Context {

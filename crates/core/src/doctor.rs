@@ -153,31 +153,36 @@ fn own_directories(context: &Context, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether what is cached is encrypted, and where the key lies.
+/// Whether what is cached is encrypted, and where the key is stored; proven by writing, reading and removing a file.
 fn protection(context: &Context) -> Finding {
-    match Vault::of(context).protection() {
-        Protection::Nothing(_) => Finding::new(Level::Bad, "encryption", protected(context))
-            .hint("`[cache] key` in your config.toml names another place; without one, the best there is is taken"),
-        Protection::Plain(_) => Finding::new(Level::Note, "encryption", protected(context)),
-        Protection::Encrypted(_) => Finding::new(Level::Ok, "encryption", protected(context)),
+    let proven = Vault::of(context).prove();
+    let text = describe(&proven);
+    match proven {
+        Protection::Nothing(_) => Finding::new(Level::Bad, "encryption", text).hint(
+            "each shell asks STS, and you for an MFA code, by itself; `[cache] key = \"none\"` in your config.toml caches credentials without encryption",
+        ),
+        Protection::Plain => Finding::new(Level::Note, "encryption", text),
+        Protection::Encrypted(_) => Finding::new(Level::Ok, "encryption", text),
     }
 }
 
 /// In a line, how cached credentials are protected.
 #[must_use]
 pub fn protected(context: &Context) -> String {
-    let list = |reasons: Vec<Unavailable>| reasons.into_iter().map(|why| why.0).collect::<Vec<_>>().join("; ");
-    match Vault::of(context).protection() {
+    describe(&Vault::of(context).protection())
+}
+
+fn describe(protection: &Protection) -> String {
+    match protection {
         Protection::Encrypted(place) => {
-            format!("cached credentials are encrypted, and their key lies in {}", place.shown())
+            format!("cached credentials are encrypted, and their key is in {}", place.shown())
         }
-        Protection::Plain(reasons) if reasons.is_empty() => {
+        Protection::Plain => {
             "cached credentials are private files, not encrypted, as your config.toml wants it".to_owned()
         }
-        Protection::Plain(reasons) => {
-            format!("cached credentials are private files, not encrypted: {}", list(reasons))
+        Protection::Nothing(reasons) => {
+            format!("no credentials are cached, since no encryption key can be stored: {}", Unavailable::join(reasons))
         }
-        Protection::Nothing(reasons) => format!("no credentials are cached: {}", list(reasons)),
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Got<'a> {
     pub plan: &'a RolePlan,
     /// What came of it.
     pub credentials: &'a Credentials,
+    /// The name under which the session is cached.
+    pub key: &'a str,
     /// An environment in which no role of ours is.
     pub outer: &'a Env,
     /// The file that asked for it.
@@ -58,7 +60,7 @@ impl EnvDiff {
     }
 
     fn of(got: &Got<'_>, run: Option<Vec<(&'static str, String)>>) -> Self {
-        let Got { plan, credentials, outer, file, chosen, accounts } = *got;
+        let Got { plan, credentials, key, outer, file, chosen, accounts } = *got;
         let plain = |text: &str| Value::Plain(text.to_owned());
         let mut set = Vec::new();
         let mut hide = HIDDEN.to_vec();
@@ -84,7 +86,7 @@ impl EnvDiff {
         }
         let title = plan.title();
         let state = State::of_role(&title, chosen, &account, file, credentials, &settings, outer);
-        let mut state = state.cached_as(plan.cache_key(plan.steps.len()));
+        let mut state = state.cached_as(key.to_owned());
         if let Some(run) = run {
             state = state.of_run(&run, outer);
             hide.extend(RUN_HIDDEN);

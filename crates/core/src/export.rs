@@ -177,6 +177,7 @@ fn enter(
     let diff = EnvDiff::of_role(&Got {
         plan: &plan,
         credentials: &obtained.credentials,
+        key: &obtained.key,
         outer: &context.env,
         file: &file,
         chosen: role,
@@ -199,6 +200,7 @@ fn enter(
         // A shell that takes a renewed session over enters nothing.
         Event::Due | Event::Renewal => obtained.fresh.then_some(What::Renewed),
     };
+    let notices = if obtained.fresh { obtained.notices(&plan) } else { Vec::new() };
     Ok(Export {
         entry: what.map(|what| Entry::of(what, context, &plan, &obtained)),
         adopt: Vec::new(),
@@ -209,7 +211,7 @@ fn enter(
         renew: obtained.due && obtained.problem.is_none(),
         ending,
         problem: obtained.problem,
-        notices: if obtained.fresh { plan.notices } else { Vec::new() },
+        notices,
     })
 }
 
@@ -247,6 +249,6 @@ pub fn edited(context: &Context, path: &Path) -> Problem {
 /// A context over the outer environment, for commands that a person types inside a project.
 #[must_use]
 pub fn over(context: &Context, outer: Env) -> Context {
-    let Context { dir, env: _, now, paths, keys } = context;
-    Context { dir: dir.clone(), env: outer, now: *now, paths: paths.clone(), keys: keys.clone() }
+    let Context { dir, env: _, now, paths, keys, host } = context;
+    Context { dir: dir.clone(), env: outer, now: *now, paths: paths.clone(), keys: keys.clone(), host: *host }
 }

@@ -1,7 +1,7 @@
 //! Kernel locks on files: they end with the process that holds them, however that ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -48,12 +48,18 @@ pub fn take(path: &Path, patience: Duration) -> Result<Lock, LockError> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut open = OpenOptions::new();
     open.create(true).truncate(false).read(true).write(true).mode(0o600).custom_flags(flags);
-    let file = open.open(path).map_err(failed)?;
+    let mut file = open.open(path).map_err(failed)?;
     file.metadata().and_then(|found| files::owned(&found)).map_err(failed)?;
     let pause = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {
+            // A file that was removed in between isn't the one that others lock.
+            Ok(()) if !is_at(&file, path) => {
+                file = open.open(path).map_err(failed)?;
+                file.metadata().and_then(|found| files::owned(&found)).map_err(failed)?;
+                continue;
+            }
             Ok(()) => {
                 let lock = Lock { file };
                 lock.announce("");
@@ -67,6 +73,21 @@ pub fn take(path: &Path, patience: Duration) -> Result<Lock, LockError> {
             Err(TryLockError::Error(e)) => return Err(failed(e)),
         }
         waited += pause;
+    }
+}
+
+/// Returns true if nobody holds the lock of a file. The file may then be removed: who opens it at that moment notices.
+#[must_use]
+pub fn is_free(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// Whether an open file is still the one at a path.
+fn is_at(file: &File, path: &Path) -> bool {
+    let place = |found: fs::Metadata| (found.dev(), found.ino());
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(open), Ok(there)) => place(open) == place(there),
+        _ => false,
     }
 }
 
@@ -85,5 +106,18 @@ mod tests {
         assert!(matches!(take("k", Duration::MAX), Err(LockError::Asking(place)) if place.contains("4711")));
         drop(first);
         assert!(take("k", Duration::ZERO).is_ok(), "what was announced ends with the lock");
+    }
+
+    #[test]
+    fn a_lock_file_that_was_removed_is_not_the_lock() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("k");
+        let first = take(&path, Duration::ZERO).ok().unwrap();
+        assert!(!is_free(&path));
+        fs::remove_file(&path).unwrap();
+        let second = take(&path, Duration::ZERO).ok().unwrap();
+        assert!(!is_at(&first.file, &path) && is_at(&second.file, &path));
+        drop(second);
+        assert!(is_free(&path));
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::access_keys::{KeyStores, Place};
 use crate::advice;
-use crate::cache::{Cache, Entry, FailureKind, Patience};
+use crate::cache::{Cache, Entry, Failure, FailureKind, Patience, PlanKeys, Stored};
 use crate::credentials::{Credentials, rfc3339};
 use crate::digest::sha256;
 use crate::files::FileError;
@@ -16,6 +16,7 @@ use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::source::{Source, Sources, StaticKeys};
 use crate::sts::Sts;
+use crate::vault::Unavailable;
 
 /// How long to wait for another process that asks for the same.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
@@ -88,6 +89,24 @@ pub struct Obtained {
     pub fresh: bool,
     /// A code was given: other shells may want to look again.
     pub asked: bool,
+    /// The name under which they are cached.
+    pub key: String,
+    /// Why they aren't cached: no encryption key can be stored. Empty if they are.
+    pub not_cached: Vec<Unavailable>,
+}
+
+impl Obtained {
+    /// Returns what the person should know of new credentials although all is well; each one line.
+    #[must_use]
+    pub fn notices(&self, plan: &RolePlan) -> Vec<String> {
+        let not_cached = (!self.not_cached.is_empty()).then(|| {
+            let reasons = Unavailable::join(&self.not_cached);
+            format!(
+                "this session isn't cached, since no encryption key can be stored ({reasons}): see `awsrole doctor`"
+            )
+        });
+        plan.notices.iter().cloned().chain(not_cached).collect()
+    }
 }
 
 /// Obtains the credentials of a plan.
@@ -97,29 +116,34 @@ pub struct Obtained {
 /// the same ask once: the others wait and take the result, or the failure.
 pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<Obtained, Unobtained> {
     let count = plan.steps.len();
-    let key = plan.cache_key(count);
     let walk = Walk::new(plan, cache, outside, wish);
+    let key = walk.session(count);
     let done = |credentials: Credentials, problem| {
         pin::check_result(plan, &credentials)?;
-        Ok(Obtained { credentials, problem, due: false, fresh: false, asked: walk.asked.take() })
+        let (asked, not_cached, key) = (walk.asked.take(), walk.not_cached.take(), walk.session(count));
+        Ok(Obtained { credentials, problem, due: false, fresh: false, asked, key, not_cached })
     };
     if let Some(entry) = cache.load(&key, wish.now) {
         if walk.is_good(count, &entry) {
             return done(entry.credentials, None);
         }
         if wish.due_will_do && !entry.stale && entry.credentials.remaining(wish.now) > AT_THE_END {
-            let problem = cache.failure(&key, wish.now, Patience::Passing).map(|failure| failure.problem);
+            let problem = walk.failure(count, Patience::Passing).map(|failure| failure.problem);
             return done(entry.credentials, problem).map(|obtained| Obtained { due: true, ..obtained });
         }
     }
-    // What there is, is still good: better than nothing, and the reason is told.
-    let kept = || {
+    // A session that is still good is better than none, and the reason is told. What was assumed with credentials that the
+    // source has replaced since serves while nothing can be reached; but not if its new ones were refused.
+    let still_valid = |kind: Option<FailureKind>| {
         let now = (outside.clock)();
         let left = |entry: &Entry| entry.credentials.remaining(now);
-        cache.load(&key, now).filter(|entry| left(entry) >= wish.at_least && left(entry) > LAST_SECOND)
+        let before = walk.previous_session(count).into_iter().chain([key.clone()]);
+        let before = before.filter(|_| kind != Some(FailureKind::Refused));
+        let mut entries = [walk.session(count)].into_iter().chain(before).filter_map(|key| cache.load(&key, now));
+        entries.find(|entry| left(entry) >= wish.at_least && left(entry) > LAST_SECOND)
     };
-    if let Some(failure) = cache.failure(&key, wish.now, wish.patience) {
-        return match kept() {
+    if let Some(failure) = walk.failure(count, wish.patience) {
+        return match still_valid(Some(failure.kind())) {
             Some(entry) => done(entry.credentials, Some(failure.problem)),
             None => Err(failure.problem.into()),
         };
@@ -131,7 +155,7 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
         Ok(credentials) => return done(credentials, None).map(|obtained| Obtained { fresh: true, ..obtained }),
         Err(failed) => failed,
     };
-    match kept() {
+    match still_valid(failed.kind) {
         Some(entry) => done(entry.credentials, Some(failed.problem)),
         None => Err(failed.into()),
     }
@@ -212,12 +236,34 @@ struct Walk<'a> {
     asked: RefCell<bool>,
     /// Keys that a store gave: one question is enough.
     stored: OnceCell<Credentials>,
+    /// The names of the results, as of the source's last answer.
+    keys: RefCell<PlanKeys<'a>>,
+    /// Why the last result isn't cached.
+    not_cached: RefCell<Vec<Unavailable>>,
 }
 
 impl<'a> Walk<'a> {
     fn new(plan: &'a RolePlan, cache: &'a Cache, outside: Outside<'a>, wish: Wish) -> Self {
-        let (locks, asked, stored) = Default::default();
-        Self { plan, cache, outside, wish, locks, asked, stored }
+        let (locks, asked, stored, not_cached) = Default::default();
+        Self { plan, cache, outside, wish, locks, asked, stored, keys: RefCell::new(cache.keys(plan)), not_cached }
+    }
+
+    fn session(&self, count: usize) -> String {
+        self.keys.borrow().session(count)
+    }
+
+    fn previous_session(&self, count: usize) -> Option<String> {
+        self.keys.borrow().previous_session(count)
+    }
+
+    /// Makes the names anew: another process, or this one, may have asked the source or renewed a sign-in.
+    fn update_keys(&self) {
+        self.keys.replace(self.cache.keys(self.plan));
+    }
+
+    /// The failure that stands for another try: that the user logged out of the session, or one of fetching it.
+    fn failure(&self, count: usize, patience: Patience) -> Option<Failure> {
+        self.cache.failure_after(&self.keys.borrow(), count, self.wish.now, patience)
     }
 
     /// The time after all that was waited for.
@@ -236,9 +282,9 @@ impl<'a> Walk<'a> {
         enough && known && dated && !entry.is_due(self.wish.now)
     }
 
-    fn cached(&self, count: usize, key: &str) -> Option<Credentials> {
-        let entry = self.cache.load(key, self.wish.now).filter(|entry| self.is_good(count, entry))?;
-        Some(entry.credentials)
+    fn cached(&self, count: usize) -> Option<Credentials> {
+        let entry = self.cache.load(&self.session(count), self.wish.now);
+        entry.filter(|entry| self.is_good(count, entry)).map(|entry| entry.credentials)
     }
 
     /// The credentials after the first `count` steps; 0 is the source.
@@ -254,18 +300,19 @@ impl<'a> Walk<'a> {
         if let (0, Source::StoredKeys(place)) = (count, &self.plan.source) {
             return self.stored(place);
         }
-        let key = self.plan.cache_key(count);
-        if let Some(credentials) = self.cached(count, &key) {
+        if let Some(credentials) = self.cached(count) {
             return Ok(credentials);
         }
         self.outside.sts.about_to_ask();
-        let lock = self.cache.lock(&key, LOCK_PATIENCE).map_err(|error| self.locked_out(error))?;
-        self.locks.borrow_mut().push(lock);
-        let result = self.under_lock(count, &key);
+        let lock = self.cache.lock(&self.keys.borrow().lock(count), LOCK_PATIENCE);
+        self.locks.borrow_mut().push(lock.map_err(|error| self.locked_out(error))?);
+        self.update_keys();
+        let result = self.under_lock(count);
         // Before the lock is given back, lest the next one who waits for it asks again.
         let remembered = match &result {
             Err(Failed { problem, kind: Some(kind), .. }) if count == self.plan.steps.len() => {
-                self.cache.remember(&key, self.now(), *kind, problem)
+                let name = self.keys.borrow().failure(count);
+                self.cache.remember(&name, self.now(), *kind, problem)
             }
             _ => Ok(()),
         };
@@ -273,7 +320,7 @@ impl<'a> Walk<'a> {
         // An inner link that can't be renewed serves to its end.
         if let (Err(failed), true) = (&result, count < self.plan.steps.len())
             && !failed.here
-            && let Some(entry) = self.cache.load(&key, self.now()).filter(|entry| !entry.stale)
+            && let Some(entry) = self.cache.load(&self.session(count), self.now()).filter(|entry| !entry.stale)
             && entry.credentials.remaining(self.now()) > AT_THE_END
         {
             return Ok(entry.credentials);
@@ -281,17 +328,27 @@ impl<'a> Walk<'a> {
         remembered.map_err(|e| Failed::here(&e)).and(result)
     }
 
-    fn under_lock(&self, count: usize, key: &str) -> Result<Credentials, Failed> {
+    fn under_lock(&self, count: usize) -> Result<Credentials, Failed> {
         // Whoever had the lock may have brought it, or learned that it can't be had.
-        if let Some(credentials) = self.cached(count, key) {
+        if let Some(credentials) = self.cached(count) {
             return Ok(credentials);
         }
-        if let Some(failure) = self.cache.failure(key, self.wish.now, self.wish.patience) {
+        if let Some(failure) = self.failure(count, self.wish.patience) {
             return Err(Failed::once(failure.problem));
         }
+        let before = self.session(count);
         let mut credentials = match count.checked_sub(1) {
             None => self.ask_source()?,
-            Some(index) => self.call(index, key)?,
+            Some(index) => {
+                let caller = self.link(index)?;
+                // The source may have answered with keys whose session is cached.
+                if self.session(count) != before
+                    && let Some(credentials) = self.cached(count)
+                {
+                    return Ok(credentials);
+                }
+                self.call(index, caller)?
+            }
         };
         // The machine may have slept over the answer.
         if credentials.remaining(self.now()) <= LAST_SECOND {
@@ -301,20 +358,30 @@ impl<'a> Walk<'a> {
         if last && credentials.arn.is_none() && self.plan.pin.is_some() {
             credentials.arn = Some(self.caller_arn(&credentials)?);
         }
-        if last {
-            let refused = |problem| Failed::remembered(problem, FailureKind::Refused);
-            pin::check_result(self.plan, &credentials).map_err(refused)?;
-        }
         // Whoever logged out meanwhile doesn't want to find it again.
-        if let Some(failure) =
-            self.cache.failure(key, self.wish.now, Patience::Passing).filter(|f| f.is_logout_since(self.wish.now))
-        {
-            return Err(Failed::once(failure.problem));
+        for name in [before, self.session(count)] {
+            let failure = self.cache.failure(&name, self.wish.now, Patience::Passing);
+            if let Some(failure) = failure.filter(|failure| failure.is_logout_since(self.wish.now)) {
+                return Err(Failed::once(failure.problem));
+            }
         }
-        // A cache that can't be written costs a call at the next command, not the role.
-        let step = count.checked_sub(1).map(|index| &self.plan.steps[index]);
-        let _ = self.cache.store(key, &credentials, matches!(step, Some(Step::SessionToken(_))));
+        self.store(count, &credentials);
         Ok(credentials)
+    }
+
+    /// Stores the result of a step. A cache that can't be written costs a call at the next command, not the role. Whether
+    /// the account is the pinned one isn't part of it: other directories may pin another one, or none.
+    fn store(&self, count: usize, credentials: &Credentials) {
+        let keys = self.keys.borrow();
+        if !keys.are_known() {
+            return;
+        }
+        let step = count.checked_sub(1).map(|index| &self.plan.steps[index]);
+        let of_user = matches!(step, Some(Step::SessionToken(_)));
+        if let Ok(Stored::NotEncrypted(reasons)) = self.cache.store(&keys.session(count), credentials, of_user) {
+            self.not_cached.replace(reasons);
+        }
+        let _ = self.cache.forget_failure(&keys.failure(count));
     }
 
     /// Opens the store. Its keys go nowhere but into the next call: not into the cache.
@@ -350,7 +417,13 @@ impl<'a> Walk<'a> {
         let lock = session.map(|key| self.cache.lock(&key, LOCK_PATIENCE)).transpose();
         let _held = lock.map_err(|error| self.locked_out(error))?;
         let failed = |problem| Failed::remembered(problem, FailureKind::Transient);
-        self.outside.sources.credentials(&self.plan.source).map_err(failed)
+        let credentials = self.outside.sources.credentials(&self.plan.source).map_err(failed)?;
+        // A sign-in may have been renewed for it; and what follows is named by the keys that were given.
+        self.update_keys();
+        let recorded = self.cache.record_source_id(&self.session(0), &credentials.access_key_id);
+        recorded.map_err(|e| Failed::here(&e))?;
+        self.update_keys();
+        Ok(credentials)
     }
 
     fn over(&self, credentials: &Credentials) -> Failed {

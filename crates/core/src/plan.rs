@@ -6,7 +6,6 @@
 use serde::Serialize;
 
 use crate::arn::{AccountId, RoleArn};
-use crate::digest::sha256;
 use crate::endpoint::Endpoint;
 use crate::limits::{
     ExternalId, MfaSerial, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity,
@@ -44,7 +43,7 @@ pub enum Step {
     AssumeRole(Box<AssumeRole>),
 }
 
-/// What is sent with GetSessionToken. Every field is part of the cache key.
+/// What is sent with GetSessionToken. Every field is part of the cache key ([`PlanKeys`](crate::cache::PlanKeys)).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionToken {
     /// How long it shall last; STS's default is 12 hours.
@@ -114,48 +113,6 @@ impl RolePlan {
             (None, None, Source::IdentityCenter(role)) => role.role_name.clone(),
             (None, None, source) => source.to_string(),
         }
-    }
-
-    /// The names of all results on the way, but for sessions that cost an MFA code or a passphrase.
-    #[must_use]
-    pub fn entries(&self) -> Vec<String> {
-        let locked_up = matches!(self.source, Source::StoredKeys(_));
-        let costly = |count: usize| {
-            count.checked_sub(1).is_some_and(
-                |index| matches!(&self.steps[index], Step::SessionToken(session) if locked_up || session.mfa_serial.is_some()),
-            )
-        };
-        let last = self.steps.len();
-        (0..=last).filter(|count| *count == last || !costly(*count)).map(|count| self.cache_key(count)).collect()
-    }
-
-    /// The name under which the result of the first `count` steps is cached: a hash over everything
-    /// that decides who one becomes, and no secret.
-    #[must_use]
-    pub fn cache_key(&self, count: usize) -> String {
-        #[derive(Serialize)]
-        struct Identity<'a> {
-            version: u32,
-            source: serde_json::Value,
-            endpoint: Option<&'a Endpoint>,
-            url: Option<&'a str>,
-            partition: &'a str,
-            steps: &'a [Step],
-        }
-        let steps = &self.steps[..count];
-        // A session of long-term keys is good in every region, and a code is asked for once a day,
-        // not once a day and region.
-        let regional = steps.iter().any(|step| matches!(step, Step::AssumeRole(_)));
-        let identity = Identity {
-            version: 1,
-            source: self.source.identity(),
-            endpoint: regional.then_some(&self.endpoint),
-            url: self.endpoint.url.as_deref(),
-            partition: self.endpoint.partition(),
-            steps,
-        };
-        // A struct of strings and numbers always serializes; the empty key could only cause a miss.
-        sha256(&[&serde_json::to_vec(&identity).unwrap_or_default()])
     }
 }
 

@@ -347,7 +347,8 @@ pub(crate) mod tests {
             cache: root.join("cache"),
             home: root.clone(),
         };
-        (home, Context { dir: root, env: Env::default(), now: SystemTime::UNIX_EPOCH, paths, keys: Shelf::new() })
+        let (env, now, keys) = (Env::default(), SystemTime::UNIX_EPOCH, Shelf::new());
+        (home, Context { dir: root, env, now, paths, keys, host: || "host".to_owned() })
     }
 
     fn load(config: &str, credentials: &str) -> Result<Profiles, Problem> {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::context::{Env, Paths};
 use crate::environment::EnvDiff;
 use crate::files::{self, FileError, read_own};
-use crate::vault::Vault;
+use crate::vault::{SealError, Vault};
 
 /// The largest record that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -63,9 +63,9 @@ impl Run {
     }
 
     /// Writes the record of what is outside, sealed as cached sessions are: no program but awsrole reads it.
-    pub fn write_outside(&self, outside: &Outside, vault: &Vault) -> Result<(), FileError> {
+    pub fn write_outside(&self, outside: &Outside, vault: &Vault) -> Result<(), SealError> {
         let sealed = vault.seal(&sealed_name(self.name()), outside.to_text().as_bytes())?;
-        files::write_private(&self.dir.join(OUTSIDE), &sealed)
+        Ok(files::write_private(&self.dir.join(OUTSIDE), &sealed.content)?)
     }
 
     /// Writes one of its files.

@@ -1,18 +1,23 @@
 //! Where the first credentials of a plan come from.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
+use sha1::{Digest, Sha1};
 
 use crate::access_keys::Place;
 use crate::arn::RoleArn;
 use crate::context::Env;
 use crate::credentials::Credentials;
+use crate::digest::sha256;
 use crate::limits::{Region, SessionName};
 use crate::problem::Problem;
 use crate::secret::Secret;
+
+pub use identity::{SHELL_BOOKKEEPING, of_surroundings};
 
 /// A source, with all that is needed to ask it and nothing that was asked yet.
 pub enum Source {
@@ -28,11 +33,15 @@ pub enum Source {
     Instance {
         /// AWS_EC2_METADATA_SERVICE_ENDPOINT; none: the usual address.
         endpoint: Option<String>,
+        /// The machine: the same address is another service on each ([`Context::host`](crate::context::Context::host)).
+        host: String,
     },
     /// The task's or pod's role, from the address in AWS_CONTAINER_CREDENTIALS_….
     Container {
-        /// A digest of the address and of what opens it: each container has its own.
+        /// A digest of the address, of the token in the environment and of the host: each container has its own.
         address: String,
+        /// AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE. Its path is the same in every pod, and who bears it is in the token.
+        token_file: Option<PathBuf>,
     },
     /// A token of an OIDC provider in a file, as in CI.
     WebIdentity(WebIdentity),
@@ -92,6 +101,8 @@ pub struct Process {
     pub profile: String,
     /// The command line, as it is written.
     pub command: String,
+    /// [`of_surroundings`]: for whom it answers may depend on anything that it finds around it.
+    pub surroundings: String,
 }
 
 /// A role in IAM Identity Center.
@@ -109,6 +120,22 @@ pub struct IdentityCenter {
     pub account_id: String,
     /// The permission set.
     pub role_name: String,
+    /// Where the portal is, if the environment says so.
+    pub endpoint: Option<String>,
+    /// The token that `aws sso login` or `awsrole login` left. It is read whenever a session is looked up: after a
+    /// sign-out none is served. Not the path identifies the sign-in, but what is in the file.
+    #[serde(skip)]
+    pub token_file: PathBuf,
+}
+
+impl IdentityCenter {
+    /// Returns the AWS CLI's file for a session's token (botocore, `tokens.py`): named by the SHA-1 of the session's name,
+    /// or of the start URL where there is none.
+    #[must_use]
+    pub fn token_file(home: &Path, session: Option<&str>, start_url: &str) -> PathBuf {
+        let digest = Sha1::digest(session.unwrap_or(start_url).as_bytes());
+        home.join(".aws/sso/cache").join(HEXLOWER.encode(&digest) + ".json")
+    }
 }
 
 /// A console session.
@@ -120,6 +147,19 @@ pub struct ConsoleLogin {
     pub session: String,
     /// The profile's region, where one signed in.
     pub region: Option<Region>,
+    /// The token that `aws login` left; read as [`IdentityCenter::token_file`] is.
+    #[serde(skip)]
+    pub token_file: PathBuf,
+}
+
+impl ConsoleLogin {
+    /// Returns the AWS CLI's file for a console session's token: named by the SHA-256 of the session's ARN, in
+    /// AWS_LOGIN_CACHE_DIRECTORY or below the home directory (aws-config 1.13, `login/cache.rs`).
+    #[must_use]
+    pub fn token_file(home: &Path, env: &Env, session: &str) -> PathBuf {
+        let dir = env.text("AWS_LOGIN_CACHE_DIRECTORY").map_or_else(|| home.join(".aws/login/cache"), PathBuf::from);
+        dir.join(sha256(&[session.trim().as_bytes()]) + ".json")
+    }
 }
 
 /// A token in a file, and the role that it opens.
@@ -177,23 +217,6 @@ impl Source {
     pub fn may_use_mfa(&self) -> bool {
         self.is_long_term() || matches!(self, Self::Process(_))
     }
-
-    /// The kind of source, and what tells it from others of its kind. No secret is in it.
-    #[must_use]
-    pub(crate) fn identity(&self) -> serde_json::Value {
-        let (kind, what) = match self {
-            Self::StaticKeys(keys) => ("static", serde_json::to_value(&keys.access_key_id)),
-            // The same keys in another place are the same identity.
-            Self::StoredKeys(place) => ("static", serde_json::to_value(&place.access_key_id)),
-            Self::Process(process) => ("process", serde_json::to_value(process)),
-            Self::IdentityCenter(role) => ("identity-center", serde_json::to_value(role)),
-            Self::Instance { endpoint } => ("instance", serde_json::to_value(endpoint)),
-            Self::Container { address } => ("container", serde_json::to_value(address)),
-            Self::ConsoleLogin(login) => ("login", serde_json::to_value(login)),
-            Self::WebIdentity(token) => ("web-identity", serde_json::to_value(token)),
-        };
-        serde_json::json!([kind, what.unwrap_or_default()])
-    }
 }
 
 impl fmt::Display for Source {
@@ -210,3 +233,5 @@ impl fmt::Display for Source {
         }
     }
 }
+
+mod identity;

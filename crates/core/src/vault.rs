@@ -9,13 +9,16 @@ use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::digest::sha256;
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::lock::{self, Lock, LockError};
 use crate::seal::Key;
 use crate::user_config::UserConfig;
 
 /// The first byte of what is sealed, for its format. What isn't sealed begins with `{`.
 const VERSION: u8 = 2;
+
+/// Why neither a key nor a nonce can be made.
+const NO_RANDOM_NUMBERS: &str = "the system gives no random numbers";
 
 /// How long a key must at least be kept after it was used: AWS's longest sessions last 36 hours.
 pub const KEPT: Duration = Duration::from_secs(37 * 3600);
@@ -58,7 +61,7 @@ impl Place {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Wanted {
-    /// The best there is; files that aren't encrypted if there is none.
+    /// The best that can be used. Without any, nothing is cached: only the user can choose files that aren't encrypted.
     #[default]
     Auto,
     /// That one alone. Without it nothing is cached.
@@ -85,10 +88,9 @@ impl Wanted {
         })
     }
 
-    /// The place that a byte stands for, if what was sealed with a key from there may be used.
-    fn place_of(self, byte: u8) -> Option<Place> {
-        let place = PLACES.into_iter().find(|place| place.byte() == byte)?;
-        (self == Self::Unknown || self.places().any(|one| one == place)).then_some(place)
+    /// Whether what was sealed with a key from a place may be used.
+    fn may_open(self, place: Place) -> bool {
+        self == Self::Unknown || self.places().any(|one| one == place)
     }
 
     /// Why no place may be used at all.
@@ -118,6 +120,48 @@ pub trait KeyStore {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable(pub String);
 
+impl Unavailable {
+    /// Joins the reasons into one line.
+    #[must_use]
+    pub fn join(reasons: &[Self]) -> String {
+        reasons.iter().map(|why| why.0.as_str()).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// An encryption key that exists, and where.
+pub struct SealingKey {
+    place: Place,
+    key: Key,
+}
+
+impl SealingKey {
+    /// Returns 16 hexadecimal digits that identify the key and say nothing else of it. Files that several machines write
+    /// into one home directory are told apart by it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        sha256(&[b"awsrole sealing key id\0", self.key.expose()])[..16].to_owned()
+    }
+}
+
+/// Content as it is written to a file.
+pub struct Sealed {
+    /// [`SealingKey::id`] of the key; `None` if the user chose files that aren't encrypted.
+    pub key_id: Option<String>,
+    /// The bytes.
+    pub content: Zeroizing<Vec<u8>>,
+}
+
+/// Why content can't be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// No key can be found or stored, for these reasons.
+    #[error("no encryption key can be stored: {}", Unavailable::join(.0))]
+    NoKey(Vec<Unavailable>),
+    /// A file of the cache can't be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
 /// Seals and opens what lies in one directory, with a key that lies elsewhere.
 pub struct Vault {
     dir: PathBuf,
@@ -128,11 +172,11 @@ pub struct Vault {
 /// How a directory's content is protected.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Protection {
-    /// Encrypted; the key lies there.
+    /// Encrypted with a key that is stored in this place.
     Encrypted(Place),
-    /// Not encrypted: the user wants it so, or no place can be used, for these reasons.
-    Plain(Vec<Unavailable>),
-    /// Nothing is written: the place that the user wants can't be used.
+    /// Not encrypted, because the user chose so.
+    Plain,
+    /// Nothing is written: no key can be stored, for these reasons.
     Nothing(Vec<Unavailable>),
 }
 
@@ -151,47 +195,63 @@ impl Vault {
         Self::new(&context.paths.cache, context.keys.clone(), wanted)
     }
 
-    /// Seals the content of the file `name`: a byte for the format, one for the key's place, then
-    /// what [`Key::seal`] makes. Beside it stand these bytes and the name, so that neither can be
-    /// exchanged.
+    /// Seals the content of the file `name`: a byte for the format, one for the key's place, then what [`Key::seal`]
+    /// makes. These bytes and the name are the associated data, so that neither can be exchanged.
     ///
     /// # Errors
-    /// The place that the user wants can't be used, or another process holds the directory's lock.
-    pub fn seal(&self, name: &str, plain: &[u8]) -> Result<Zeroizing<Vec<u8>>, FileError> {
-        let failed = |why: &str| FileError::new("encrypting", &self.dir.join(name), std::io::Error::other(why));
+    /// No key can be stored where the user wants it, or another process holds the directory's lock.
+    pub fn seal(&self, name: &str, plain: &[u8]) -> Result<Sealed, SealError> {
+        if self.wanted == Wanted::None {
+            return Ok(Sealed { key_id: None, content: Zeroizing::new(plain.to_vec()) });
+        }
         let mut missing = self.wanted.refused();
-        let Some((place, key)) = self.key_to_seal_with(&mut missing)? else {
-            let words: Vec<_> = missing.into_iter().map(|why| why.0).collect();
-            return match self.wanted {
-                Wanted::Auto | Wanted::None => Ok(Zeroizing::new(plain.to_vec())),
-                _ => Err(failed(&words.join(", "))),
-            };
-        };
-        let header = [VERSION, place.byte()];
-        let sealed = key.seal(plain, &beside(header, name)).ok_or_else(|| failed("there are no random numbers"))?;
-        Ok(Zeroizing::new([&header[..], &sealed].concat()))
+        let Some(found) = self.key_to_seal_with(&mut missing)? else { return Err(SealError::NoKey(missing)) };
+        let header = [VERSION, found.place.byte()];
+        let sealed = found.key.seal(plain, &beside(header, name));
+        let sealed = sealed.ok_or_else(|| SealError::NoKey(vec![Unavailable(NO_RANDOM_NUMBERS.to_owned())]))?;
+        Ok(Sealed { key_id: Some(found.id()), content: Zeroizing::new([&header[..], &sealed].concat()) })
     }
 
-    /// Opens the content of the file `name`. `None`: it was sealed with another key, for another
-    /// name, changed, or isn't as the user wants it.
+    /// Returns the keys that exist, the best place first. None is made.
+    pub fn keys(&self) -> impl Iterator<Item = SealingKey> {
+        let name = self.name();
+        PLACES.into_iter().filter(|place| self.wanted.may_open(*place)).filter_map(move |place| {
+            let key = self.keys.find(place, &name).ok()??;
+            Some(SealingKey { place, key })
+        })
+    }
+
+    /// Whether the user chose files that aren't encrypted.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.wanted == Wanted::None
+    }
+
+    /// Opens the content of the file `name` with the key that sealed it. `None`: it was sealed with another key, for
+    /// another name, changed, or isn't as the user wants it.
     #[must_use]
     pub fn open(&self, name: &str, content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
-        match content.as_slice() {
-            [b'{', ..] => match self.wanted {
-                Wanted::None => Some(content),
-                // Only where nothing better can be had.
-                Wanted::Auto => {
-                    self.key_to_seal_with(&mut Vec::new()).is_ok_and(|key| key.is_none()).then_some(content)
-                }
-                _ => None,
-            },
-            [VERSION, place, sealed @ ..] => {
-                let place = self.wanted.place_of(*place)?;
-                let key = self.keys.find(place, &self.name()).ok()??;
-                key.open(sealed, &beside([VERSION, place.byte()], name))
+        let [VERSION, place, ..] = *content.as_slice() else {
+            return self.open_plain(content);
+        };
+        self.keys().filter(|key| key.place.byte() == place).find_map(|key| self.open_with(&key, name, &content))
+    }
+
+    /// Opens the content of the file `name` with one key.
+    #[must_use]
+    pub fn open_with(&self, key: &SealingKey, name: &str, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        match content {
+            [VERSION, place, sealed @ ..] if *place == key.place.byte() => {
+                key.key.open(sealed, &beside([VERSION, *place], name))
             }
             _ => None,
         }
+    }
+
+    /// Returns content that isn't encrypted, if the user chose so.
+    #[must_use]
+    pub fn open_plain(&self, content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+        (self.is_plain() && content.first() == Some(&b'{')).then_some(content)
     }
 
     /// Forgets the key, wherever it lies: what was sealed with it can't be opened any more.
@@ -203,27 +263,47 @@ impl Vault {
         Ok(())
     }
 
-    /// How the content is protected. Nothing is made to find it out.
+    /// Finds out how content is protected by making a key where there is none: that a store of keys can be read doesn't
+    /// mean that it has room for another one.
     #[must_use]
     pub fn protection(&self) -> Protection {
-        let mut missing = self.wanted.refused();
-        for place in self.wanted.places() {
-            match self.keys.find(place, &self.name()) {
-                Ok(_) => return Protection::Encrypted(place),
-                Err(why) => missing.push(why),
-            }
+        if self.is_plain() {
+            return Protection::Plain;
         }
-        match self.wanted {
-            Wanted::Auto | Wanted::None => Protection::Plain(missing),
-            _ => Protection::Nothing(missing),
+        let mut missing = self.wanted.refused();
+        match self.key_to_seal_with(&mut missing) {
+            Ok(Some(found)) => Protection::Encrypted(found.place),
+            Ok(None) => Protection::Nothing(missing),
+            Err(error) => Protection::Nothing(vec![Unavailable(error.to_string())]),
+        }
+    }
+
+    /// Finds out the same by writing a file, reading it back and removing it.
+    #[must_use]
+    pub fn prove(&self) -> Protection {
+        let path = self.dir.join("probe");
+        let failed = |why: String| Protection::Nothing(vec![Unavailable(why)]);
+        let sealed = match self.seal("probe", b"{}") {
+            Ok(sealed) => sealed,
+            Err(SealError::NoKey(reasons)) => return Protection::Nothing(reasons),
+            Err(SealError::File(error)) => return failed(error.to_string()),
+        };
+        if let Err(error) = files::write_private(&path, &sealed.content) {
+            return failed(error.to_string());
+        }
+        let read = files::read_own(&path, 1024).map(Zeroizing::new);
+        let _ = files::remove(&path);
+        match read.ok().and_then(|content| self.open("probe", content)) {
+            Some(plain) if plain.as_slice() == b"{}" => self.protection(),
+            _ => failed("what was written can't be read back".to_owned()),
         }
     }
 
     /// The best place's key, made if there is none; `None`: there is no place.
-    fn key_to_seal_with(&self, missing: &mut Vec<Unavailable>) -> Result<Option<(Place, Key)>, FileError> {
+    fn key_to_seal_with(&self, missing: &mut Vec<Unavailable>) -> Result<Option<SealingKey>, FileError> {
         for place in self.wanted.places() {
             match self.find_or_make(place) {
-                Ok(key) => return Ok(Some((place, key))),
+                Ok(key) => return Ok(Some(SealingKey { place, key })),
                 Err(NoKey::Unavailable(why)) => missing.push(why),
                 Err(NoKey::File(error)) => return Err(error),
             }
@@ -244,7 +324,7 @@ impl Vault {
         if let Some(key) = self.keys.find(place, &name)? {
             return Ok(key);
         }
-        let key = Key::random().ok_or_else(|| Unavailable("there are no random numbers".to_owned()))?;
+        let key = Key::random().ok_or_else(|| Unavailable(NO_RANDOM_NUMBERS.to_owned()))?;
         self.keys.put(place, &name, &key)?;
         Ok(key)
     }

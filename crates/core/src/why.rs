@@ -172,8 +172,8 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
     let accounts = UserConfig::load(outer).unwrap_or_default().accounts;
     let cache = Cache::of(outer);
     let links: Vec<Link> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
-    let key = plan.cache_key(plan.steps.len());
-    why.problem = cache.failure(&key, outer.now, Patience::Passing).map(|failure| failure.problem);
+    let failure = cache.failure_of(&cache.keys(plan), outer.now, Patience::Passing);
+    why.problem = failure.map(|failure| failure.problem);
     why.next = next(plan, &cache, outer.now);
     let confirm = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.confirm == Some(true));
     if let (true, Some(name)) = (confirm, &plan.name) {
@@ -195,7 +195,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
 
 fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> Link {
     let step = &plan.steps[index];
-    let cached = cache.load(&plan.cache_key(index + 1), now).map(|entry| entry.credentials);
+    let cached = cache.load(&cache.keys(plan).session(index + 1), now).map(|entry| entry.credentials);
     let mut link = Link {
         call: "GetSessionToken",
         what: format!("a session of {}", plan.source),
@@ -229,7 +229,8 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> Link {
 
 /// What the next `cd` would do.
 fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
-    let good = |count: usize| cache.load(&plan.cache_key(count), now).filter(|entry| !entry.is_due(now));
+    let keys = cache.keys(plan);
+    let good = |count: usize| cache.load(&keys.session(count), now).filter(|entry| !entry.is_due(now));
     if let Some(entry) = good(plan.steps.len()) {
         let left = entry.credentials.renew_at().and_then(|time| time.duration_since(now).ok());
         return match left {

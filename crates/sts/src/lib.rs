@@ -33,7 +33,7 @@ use crate::client::Client;
 
 pub use crate::federation::sign_in_token;
 pub use crate::iam::{AccessKey, Iam};
-pub use crate::sign_in::{Invitation, sign_in, token_file};
+pub use crate::sign_in::{Invitation, sign_in};
 pub use crate::sources::RemoteSources;
 
 /// How often a call is tried that may be made twice: as often as the SDK itself would.

@@ -1,7 +1,6 @@
 //! Signing in to IAM Identity Center: the device authorization grant (RFC 8628), which needs no port
 //! and works over SSH too. The token goes where the AWS CLI keeps its own.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ssooidc::error::ProvideErrorMetadata;
@@ -11,7 +10,6 @@ use awsrole_core::files::write_private;
 use awsrole_core::problem::Problem;
 use awsrole_core::source::IdentityCenter;
 use serde_json::json;
-use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
 
 use crate::{RemoteSts, refusal};
@@ -36,7 +34,6 @@ pub fn sign_in(
     sts: &RemoteSts<'_>,
     role: &IdentityCenter,
     env: &Env,
-    home: &Path,
     invite: &dyn Fn(&Invitation),
 ) -> Result<(), Problem> {
     let failed = |why: String| Problem::new(format!("signing in at {} failed", role.start_url)).because(why);
@@ -110,15 +107,6 @@ pub fn sign_in(
             })
             .to_string(),
         );
-        write_private(&token_file(role, home), text.as_bytes()).map_err(|e| failed(e.to_string()))
+        write_private(&role.token_file, text.as_bytes()).map_err(|e| failed(e.to_string()))
     })
-}
-
-/// The AWS CLI's file for a session's token (botocore, `tokens.py`): the SHA-1 of the session's
-/// name, or of the start URL where there is none.
-#[must_use]
-pub fn token_file(role: &IdentityCenter, home: &Path) -> PathBuf {
-    let name = role.session.as_deref().unwrap_or(&role.start_url);
-    let digest: String = Sha1::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    home.join(".aws/sso/cache").join(digest + ".json")
 }

@@ -119,7 +119,7 @@ fn here(context: &Context) -> Vec<Finding> {
     let answers = format!("{} answers; the first caller is {arn}", plan.endpoint.shown());
     let mut findings = vec![Finding::new(Level::Ok, "STS", answers)];
     // The caller may be well, and the role refused all the same.
-    if let Some(failure) = cache.failure(&plan.cache_key(plan.steps.len()), context.now, Patience::Passing) {
+    if let Some(failure) = cache.failure_of(&cache.keys(&plan), context.now, Patience::Passing) {
         let refused = Finding::new(Level::Bad, "role", failure.problem.summary);
         findings.push(refused.hint("`awsrole why` says what was asked and what it can mean"));
     }

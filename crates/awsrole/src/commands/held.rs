@@ -24,6 +24,8 @@ pub(super) struct Held {
     pub(super) plan: RolePlan,
     /// Its credentials.
     pub(super) credentials: Credentials,
+    /// The name under which they are cached.
+    key: String,
     /// The file in force.
     pub(super) file: String,
     /// The `[role.NAME]` that was named or chosen.
@@ -77,12 +79,12 @@ impl Planned {
                 .hint("raise duration_seconds in .awsrole.toml, up to the role's maximum session duration"),
             ));
         }
-        for notice in plan.notices.iter().filter(|_| obtained.fresh) {
+        for notice in obtained.notices(&plan).iter().filter(|_| obtained.fresh) {
             say(notice);
         }
         super::note(Some(&Entry::of(what, &outer, &plan, &obtained)), &outer);
         let accounts = UserConfig::load(&outer)?.accounts;
-        Ok(Held { outer, plan, credentials: obtained.credentials, file, role, accounts })
+        Ok(Held { outer, plan, credentials: obtained.credentials, key: obtained.key, file, role, accounts })
     }
 }
 
@@ -107,6 +109,7 @@ impl Held {
         Got {
             plan: &self.plan,
             credentials: &self.credentials,
+            key: &self.key,
             outer: &self.outer.env,
             file: &self.file,
             chosen: self.role.as_deref(),

@@ -28,12 +28,11 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
         }
         say(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
     };
-    super::with_remote(&outer, |sts| sign_in(sts, source, &outer.env, &outer.paths.home, &invite))
-        .map_err(Failure::aws)?;
+    super::with_remote(&outer, |sts| sign_in(sts, source, &outer.env, &invite)).map_err(Failure::aws)?;
     // That nobody was signed in is remembered for a while; it is over.
     let cache = Cache::of(context);
-    for count in 0..=plan.steps.len() {
-        cache.mark_stale(&plan.cache_key(count), context.now).map_err(|e| super::own_file(&e))?;
+    for name in cache.keys(&plan).all() {
+        cache.mark_stale(&name, context.now).map_err(|e| super::own_file(&e))?;
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
     say("signed in");

@@ -15,7 +15,7 @@ pub(super) fn run(all: bool, context: &Context) -> Result<Outcome, Failure> {
     } else {
         let (outer, allowed, _) = super::allowed(None, context)?;
         // The links before belong to other directories as well.
-        let last = |plan: &RolePlan| vec![plan.cache_key(plan.steps.len())];
+        let last = |plan: &RolePlan| vec![cache.keys(plan).session(plan.steps.len())];
         for entry in super::entries(context, super::plans(&outer, &allowed), last)? {
             cache.log_out(&entry, context.now).map_err(|e| super::own_file(&e))?;
         }

@@ -12,7 +12,7 @@ use awsrole_core::problem::Problem;
 use awsrole_core::profiles::{Profiles, copies};
 use awsrole_core::run::{Outside, Run, remove_when_gone};
 use awsrole_core::source::Source;
-use awsrole_core::vault::Vault;
+use awsrole_core::vault::{SealError, Vault};
 
 use super::held::Held;
 use crate::ambient;
@@ -58,7 +58,12 @@ fn fill(run: &Run, held: &Held, dir: &Path) -> Result<EnvDiff, Problem> {
     }
     let diff = EnvDiff::of_run(&held.got(), paths);
     let outside = Outside::of(dir, role.as_deref(), &diff, &outer.env);
-    run.write_outside(&outside, &Vault::of(outer)).map_err(|e| super::own_file(&e))?;
+    run.write_outside(&outside, &Vault::of(outer)).map_err(|error| match error {
+        SealError::File(error) => super::own_file(&error),
+        SealError::NoKey(_) => Problem::new("--renew needs a place for what the command's programs must know")
+            .because(error)
+            .hint("`awsrole doctor` says more; `[cache] key = \"none\"` in your config.toml does without encryption"),
+    })?;
     // If it can't be started, the next run removes the files.
     let process = std::process::id();
     let _ = watcher(outer, process, run.name(), true).map(|mut command| command.status());
@@ -70,7 +75,7 @@ fn fill(run: &Run, held: &Held, dir: &Path) -> Result<EnvDiff, Problem> {
 pub(super) fn without_code(held: &Held, now: SystemTime) -> Option<Duration> {
     let index = held.plan.steps.iter().position(|step| step.mfa_serial().is_some())?;
     let cache = Cache::of(&held.outer);
-    Some(cache.load(&held.plan.cache_key(index + 1), now)?.credentials.remaining(now))
+    Some(cache.load(&cache.keys(&held.plan).session(index + 1), now)?.credentials.remaining(now))
 }
 
 /// Waits for the end of a command and of all that it started, and removes its files. With `start`

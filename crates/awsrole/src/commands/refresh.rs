@@ -3,7 +3,6 @@
 use awsrole_core::cache::{Cache, Patience};
 use awsrole_core::context::Context;
 use awsrole_core::generation;
-use awsrole_core::plan::RolePlan;
 
 use crate::ambient::{self, Caller};
 use crate::report::{Failure, Outcome};
@@ -15,14 +14,15 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
     let cache = Cache::of(context);
     let plans = super::plans(&outer, &allowed);
     for plan in &plans.0 {
-        if cache.failure(&plan.cache_key(plan.steps.len()), context.now, Patience::Passing).is_some() {
+        let keys = cache.keys(plan);
+        if cache.failure_of(&keys, context.now, Patience::Passing).is_some() {
             // The trust policy may limit the age of MFA: with a new code it may be granted.
             for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
-                cache.mark_stale(&plan.cache_key(index + 1), context.now).map_err(|e| super::own_file(&e))?;
+                cache.mark_stale(&keys.session(index + 1), context.now).map_err(|e| super::own_file(&e))?;
             }
         }
     }
-    for entry in super::entries(context, plans, RolePlan::entries)? {
+    for entry in super::entries(context, plans, |plan| cache.keys(plan).all())? {
         cache.mark_stale(&entry, context.now).map_err(|e| super::own_file(&e))?;
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;

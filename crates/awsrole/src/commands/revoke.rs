@@ -143,7 +143,7 @@ fn forget(principal: &Principal, plan: Option<&RolePlan>, cache: &Cache, context
     let mut count = 0;
     // What a source gave doesn't say whose it is; of this directory's it was found out.
     if let (Principal::User { .. }, Some(plan)) = (principal, plan) {
-        cache.log_out(&plan.cache_key(plan.steps.len()), context.now).map_err(|e| super::own_file(&e))?;
+        cache.log_out(&cache.keys(plan).session(plan.steps.len()), context.now).map_err(|e| super::own_file(&e))?;
         count += 1;
     }
     count += cache.log_out_where(context.now, |entry| principal.may_be_of(entry)).map_err(|e| super::own_file(&e))?;

@@ -148,7 +148,8 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
                     if let Some(region) = &plan.region {
                         known.add("region", region.as_str());
                     }
-                    let entry = Cache::of(&context).load(&plan.cache_key(plan.steps.len()), context.now);
+                    let cache = Cache::of(&context);
+                    let entry = cache.load(&cache.keys(&plan).session(plan.steps.len()), context.now);
                     let expiration = entry.and_then(|entry| entry.credentials.expiration);
                     known.add("cached", expiration.map_or("no".to_owned(), |end| format!("until {}", rfc3339(end))));
                     known.add("at_rest", protected(&context));

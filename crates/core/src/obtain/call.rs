@@ -12,20 +12,19 @@ use crate::sts::StsError;
 
 impl Walk<'_> {
     /// Makes the call of a step.
-    pub(super) fn call(&self, index: usize, key: &str) -> Result<Credentials, Failed> {
+    pub(super) fn call(&self, index: usize, caller: Credentials) -> Result<Credentials, Failed> {
         let step = &self.plan.steps[index];
-        let caller = self.link(index)?;
         let refused = match self.send(index, step, &caller)? {
             Ok(credentials) => return Ok(credentials),
             Err(error) => self.decoded(error, &caller),
         };
         let explained = advice::explain(self.plan, index, &caller, &refused, self.wish.now);
         let kind = if refused.is_transient() { FailureKind::Transient } else { FailureKind::Refused };
-        if !self.may_be_too_old(index, &refused, &caller, key) {
+        if !self.may_be_too_old(index, &refused, &caller) {
             return Err(Failed::remembered(explained, kind));
         }
         // It worked with an earlier MFA session: a new code may help.
-        let session = self.plan.cache_key(index);
+        let session = self.session(index);
         self.cache.mark_stale(&session, self.wish.now).map_err(|e| Failed::here(&e))?;
         let hint = "it worked with an earlier MFA session: the trust policy may limit its age; `awsrole refresh` asks for a new code";
         let renewed = self.link(index).map_err(|_| Failed::remembered(explained.hint(hint), kind))?;
@@ -86,11 +85,11 @@ impl Walk<'_> {
         Ok(code)
     }
 
-    fn may_be_too_old(&self, index: usize, error: &StsError, caller: &Credentials, key: &str) -> bool {
+    fn may_be_too_old(&self, index: usize, error: &StsError, caller: &Credentials) -> bool {
         let by_mfa = index.checked_sub(1).is_some_and(|before| self.plan.steps[before].mfa_serial().is_some());
         let denied = matches!(error, StsError::Refused { code, .. } if code == "AccessDenied");
         let age = self.wish.now.duration_since(caller.issued).unwrap_or_default();
-        by_mfa && denied && age > OLD_MFA && self.cache.had(key)
+        by_mfa && denied && age > OLD_MFA && self.cache.had(&self.session(index + 1))
     }
 
     pub(super) fn caller_arn(&self, credentials: &Credentials) -> Result<String, Failed> {

@@ -1,5 +1,7 @@
 //! What a profile has by itself: the ends of all chains.
 
+use std::path::PathBuf;
+
 use super::{Link, Resolver, Way};
 use crate::access_keys::Record;
 use crate::arn::{AccountId, RoleArn};
@@ -10,7 +12,8 @@ use crate::problem::Problem;
 use crate::profiles::Profile;
 use crate::secret::Secret;
 use crate::source::{
-    ConsoleLogin, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id, running_programs,
+    ConsoleLogin, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id, of_surroundings,
+    running_programs,
 };
 
 impl<'p> Resolver<'p> {
@@ -41,6 +44,7 @@ impl<'p> Resolver<'p> {
                 profile: profile.name.to_owned(),
                 session: session.to_owned(),
                 region: self.checked(&link, None, "region", Region::parse)?,
+                token_file: ConsoleLogin::token_file(&self.context.paths.home, &self.context.env, session),
             })
         } else if let Some(command) = profile.text("credential_process") {
             let running: Vec<&str> = running_programs(&self.context.env).collect();
@@ -53,7 +57,11 @@ impl<'p> Resolver<'p> {
                 ))
                 .hint("it runs awsrole for a directory whose source is the same profile"));
             }
-            Source::Process(Process { profile: profile.name.to_owned(), command: command.to_owned() })
+            Source::Process(Process {
+                profile: profile.name.to_owned(),
+                command: command.to_owned(),
+                surroundings: of_surroundings(&self.context.env, &self.context.dir, &(self.context.host)()),
+            })
         } else if let Some(source) = profile.text("credential_source") {
             self.credential_source(source, &profile.origin("credential_source"))?
         } else {
@@ -86,14 +94,17 @@ impl<'p> Resolver<'p> {
         match text {
             "Ec2InstanceMetadata" => {
                 let endpoint = self.context.env.filled("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-                Ok(Source::Instance { endpoint: endpoint.map(str::to_owned) })
+                Ok(Source::Instance { endpoint: endpoint.map(str::to_owned), host: (self.context.host)() })
             }
             "EcsContainer" => {
                 let parts = ["RELATIVE_URI", "FULL_URI"].map(|name| format!("AWS_CONTAINER_CREDENTIALS_{name}"));
                 let tokens = ["TOKEN", "TOKEN_FILE"].map(|name| format!("AWS_CONTAINER_AUTHORIZATION_{name}"));
                 let values = parts.iter().chain(&tokens).map(|name| self.context.env.filled(name).unwrap_or_default());
+                let host = (self.context.host)();
+                let values = values.chain([host.as_str()]);
                 let values: Vec<&[u8]> = values.flat_map(|value| [value.as_bytes(), b"\0".as_slice()]).collect();
-                Ok(Source::Container { address: sha256(&values) })
+                let token_file = self.context.env.filled(&tokens[1]).map(PathBuf::from);
+                Ok(Source::Container { address: sha256(&values), token_file })
             }
             "Environment" => {
                 let env = &self.context.env;
@@ -130,10 +141,14 @@ impl<'p> Resolver<'p> {
         let account_id = required(profile, profile, "sso_account_id")?;
         AccountId::parse(account_id)
             .map_err(|e| Problem::new(format!("{}: sso_account_id {e}", profile.origin("sso_account_id"))))?;
+        let start_url = required(profile, section, "sso_start_url")?;
+        let env = &self.context.env;
         Ok(Source::IdentityCenter(IdentityCenter {
             profile: profile.name.to_owned(),
             session: session.map(str::to_owned),
-            start_url: required(profile, section, "sso_start_url")?.to_owned(),
+            endpoint: env.filled("AWS_ENDPOINT_URL_SSO").or(env.filled("AWS_ENDPOINT_URL")).map(str::to_owned),
+            token_file: IdentityCenter::token_file(&self.context.paths.home, session, start_url),
+            start_url: start_url.to_owned(),
             region: Region::parse(region)
                 .map_err(|e| Problem::new(format!("{}: sso_region {e}", section.origin("sso_region"))))?,
             account_id: account_id.to_owned(),

@@ -1,10 +1,16 @@
 //! Plans and refusals, by example.
 
+use std::path::Path;
+
 use super::*;
+use crate::cache::Cache;
+use crate::files::write_private;
 use crate::limits::SessionDuration;
 use crate::profiles::tests::home;
 use crate::trust::{Approvals, Verdict, vet};
 use crate::user_config::UserConfig;
+use crate::vault::tests::Shelf;
+use crate::vault::{Vault, Wanted};
 
 const CONFIG: &str = "\
 [default]
@@ -65,11 +71,15 @@ fn resolve(text: &str) -> Result<RolePlan, Problem> {
     let (_home, mut context) = home(CONFIG, CREDENTIALS);
     context.env.0.insert("USER".into(), "Ana María".into());
     let path = context.dir.join(".awsrole.toml");
-    crate::files::write_private(&path, text.as_bytes()).unwrap();
+    write_private(&path, text.as_bytes()).unwrap();
+    plan_in(&context, &path)
+}
+
+fn plan_in(context: &Context, path: &Path) -> Result<RolePlan, Problem> {
     let approvals = Approvals::below(&context.paths.data);
-    approvals.allow(&crate::discover::read(&path).unwrap()).unwrap();
-    match vet(&[path], &approvals, &UserConfig::default()).0 {
-        Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(&context).unwrap(), &context),
+    approvals.allow(&crate::discover::read(path).unwrap()).unwrap();
+    match vet(&[path.to_owned()], &approvals, &UserConfig::default()).0 {
+        Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(context).unwrap(), context),
         Verdict::Broken { problem, .. } => Err(problem),
         Verdict::Refused { .. } => panic!(),
     }
@@ -168,8 +178,12 @@ fn what_can_not_be_planned_is_said_with_its_place() {
 #[test]
 fn the_cache_key_holds_everything_that_decides_who_one_becomes() {
     let base = "profile = \"dev\"\n";
-    let mut keys = vec![resolve(base).ok().unwrap().cache_key(1)];
-    assert_eq!(keys[0], resolve(base).ok().unwrap().cache_key(1));
+    let key = |plan: RolePlan| {
+        let cache = Cache::in_dir(Path::new("/nowhere"), Vault::new(Path::new("/nowhere"), Shelf::new(), Wanted::Auto));
+        cache.keys(&plan).session(1)
+    };
+    let mut keys = vec![key(resolve(base).ok().unwrap())];
+    assert_eq!(keys[0], key(resolve(base).ok().unwrap()));
     for more in [
         "role_arn = \"arn:aws:iam::222222222222:role/X\"",
         "role_session_name = \"me\"",
@@ -183,10 +197,219 @@ fn the_cache_key_holds_everything_that_decides_who_one_becomes() {
         "region = \"eu-west-3\"",
         "source_profile = \"self\"",
     ] {
-        keys.push(resolve(&format!("{base}{more}")).unwrap_or_else(|p| panic!("{p}")).cache_key(1));
+        keys.push(key(resolve(&format!("{base}{more}")).unwrap_or_else(|p| panic!("{p}"))));
     }
     let count = keys.len();
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), count);
+}
+
+const SOURCES: &str = "\
+[profile jump]
+[profile process]
+credential_process = vault-aws
+[profile other-process]
+credential_process = vault-aws --other
+[sso-session corp]
+sso_start_url = https://corp.awsapps.com/start
+sso_region = eu-west-1
+[profile sso]
+sso_session = corp
+sso_account_id = 222222222222
+sso_role_name = Dev
+[profile sso-other-role]
+sso_session = corp
+sso_account_id = 222222222222
+sso_role_name = Admin
+[profile login]
+login_session = arn:aws:iam::111111111111:user/alice
+[profile web]
+role_arn = arn:aws:iam::222222222222:role/Ci
+web_identity_token_file = ~/token
+[profile web-other-role]
+role_arn = arn:aws:iam::222222222222:role/Other
+web_identity_token_file = ~/token
+";
+
+/// What surrounds a plan, changed.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Env(&'static str, &'static str),
+    Dir,
+    Host,
+    /// A file below the home directory; `None` removes it.
+    File(&'static str, Option<&'static str>),
+    /// A text in the project's file, and what replaces it.
+    Project(&'static str, &'static str),
+    /// The access key id that the source gives.
+    Answer(&'static str),
+}
+
+/// A JSON web token without a signature.
+fn jwt(claims: &str) -> String {
+    let part = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+    format!("{}.{}.x", part("{}"), part(claims))
+}
+
+/// ARCHITECTURE.md's table: source, what identifies it. Each of these changes must lead to another session, and none of
+/// the others.
+#[test]
+fn a_session_is_cached_for_what_identifies_its_source() {
+    use Change::{Answer, Dir, Env, File, Host, Project};
+    let pod = |name: &'static str| -> &'static str {
+        // All other changes are constants.
+        Box::leak(jwt(&format!("{{\"iss\":\"eks\",\"sub\":\"{name}\",\"exp\":1}}")).into_boxed_str())
+    };
+    let renewed: &'static str = Box::leak(jwt("{\"iss\":\"eks\",\"sub\":\"a\",\"exp\":2}").into_boxed_str());
+    let role = "role_arn = \"arn:aws:iam::222222222222:role/Dev\"\n";
+    let sso: &'static str = Box::leak(
+        crate::source::IdentityCenter::token_file(Path::new(""), Some("corp"), "")
+            .display()
+            .to_string()
+            .into_boxed_str(),
+    );
+    let login: &'static str = Box::leak(
+        crate::source::ConsoleLogin::token_file(
+            Path::new(""),
+            &crate::context::Env::default(),
+            "arn:aws:iam::111111111111:user/alice",
+        )
+        .display()
+        .to_string()
+        .into_boxed_str(),
+    );
+    let cases: Vec<(String, Vec<Change>, Vec<Change>)> = vec![
+        (
+            format!("{role}source_profile = \"process\""),
+            vec![
+                Project("process\"", "other-process\""),
+                Env("VAULT_ADDR", "https://b"),
+                Env("AWS_PROFILE", "x"),
+                Dir,
+                Host,
+                Answer("ASIASECOND"),
+            ],
+            vec![Env("SHLVL", "7"), Env("OLDPWD", "/x"), Env("COLUMNS", "80"), Env("_", "x"), Env("WINDOWID", "1")],
+        ),
+        (
+            "profile = \"process\"".to_owned(),
+            vec![Project("process\"", "other-process\""), Env("HTTPS_PROXY", "http://p"), Dir, Host],
+            vec![Env("TMUX_PANE", "%1")],
+        ),
+        (
+            "profile = \"sso\"".to_owned(),
+            vec![
+                Project("sso\"", "sso-other-role\""),
+                Env("AWS_ENDPOINT_URL_SSO", "https://b"),
+                Env("AWS_ENDPOINT_URL", "https://b"),
+                File(sso, None),
+                File(sso, Some("{\"accessToken\":\"second\"}")),
+            ],
+            vec![Env("VAULT_ADDR", "x"), Dir, Host, File(sso, Some("{\"accessToken\":\"first\",\"expiresAt\":\"x\"}"))],
+        ),
+        (
+            format!("{role}source_profile = \"sso\""),
+            vec![File(sso, None), File(sso, Some("{\"accessToken\":\"second\"}")), Answer("ASIASECOND")],
+            vec![Dir, Host],
+        ),
+        (
+            "profile = \"login\"".to_owned(),
+            vec![
+                File(login, None),
+                File(login, Some("{\"dpopKey\":\"second\"}")),
+                Env("AWS_LOGIN_CACHE_DIRECTORY", "/elsewhere"),
+            ],
+            vec![Dir, Host, File(login, Some("{\"refreshToken\":\"renewed\",\"dpopKey\":\"first\"}"))],
+        ),
+        (
+            "profile = \"web\"".to_owned(),
+            vec![
+                Project("web\"", "web-other-role\""),
+                File("token", Some(pod("b"))),
+                File("token", None),
+                Env("AWS_ENDPOINT_URL_STS", "https://b"),
+            ],
+            vec![Dir, Host, File("token", Some(renewed))],
+        ),
+        (
+            format!("{role}credential_source = \"Ec2InstanceMetadata\""),
+            vec![Env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://b"), Host, Answer("ASIASECOND")],
+            vec![Dir, Env("VAULT_ADDR", "x")],
+        ),
+        (
+            format!("{role}credential_source = \"EcsContainer\""),
+            vec![
+                Env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://b"),
+                Env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/b"),
+                Env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "b"),
+                File("token", Some(pod("b"))),
+                Host,
+                Answer("ASIASECOND"),
+            ],
+            vec![Dir, Env("VAULT_ADDR", "x"), File("token", Some(renewed))],
+        ),
+        (
+            format!("{role}credential_source = \"Environment\""),
+            vec![Env("AWS_ACCESS_KEY_ID", "AKIAOTHER")],
+            vec![Dir, Host, Env("VAULT_ADDR", "x")],
+        ),
+        (format!("{role}source_profile = \"jump\""), vec![Project("jump", "self")], vec![Dir, Host, Env("A", "x")]),
+    ];
+    let (_home, mut context) = home(SOURCES, CREDENTIALS);
+    let root = std::mem::replace(&mut context.dir, "/shop".into());
+    let mut session = |text: &str, change| {
+        for (name, text) in
+            [(sso, "{\"accessToken\":\"first\"}"), (login, "{\"dpopKey\":\"first\"}"), ("token", pod("a"))]
+        {
+            write_private(&root.join(name), text.as_bytes()).unwrap();
+        }
+        context.dir = "/shop".into();
+        context.host = || "host".to_owned();
+        let token_file = root.join("token").into_os_string().into_string().unwrap();
+        let variables = [
+            ("USER", "alice"),
+            ("AWS_ACCESS_KEY_ID", "AKIAENV"),
+            ("AWS_SECRET_ACCESS_KEY", "canary"),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &token_file),
+        ];
+        context.env = crate::context::Env(variables.map(|(name, value)| (name.into(), value.into())).into());
+        session_of(text, change, &mut context, &root)
+    };
+    for (text, others, same) in &cases {
+        let before = session(text, None);
+        assert_eq!(session(text, None), before, "{text}");
+        for change in others {
+            assert_ne!(session(text, Some(*change)), before, "{text}\n{change:?}");
+        }
+        for change in same {
+            assert_eq!(session(text, Some(*change)), before, "{text}\n{change:?}");
+        }
+    }
+}
+
+/// The name of the session of a project's role, where the source gave a key before anything was changed.
+fn session_of(text: &str, change: Option<Change>, context: &mut Context, root: &Path) -> String {
+    let cache = Cache::in_dir(&root.join("cache"), Vault::new(&root.join("cache"), Shelf::new(), Wanted::Auto));
+    let path = root.join(".awsrole.toml");
+    let planned = |text: &str, context: &Context| {
+        write_private(&path, text.as_bytes()).unwrap();
+        plan_in(context, &path).unwrap_or_else(|problem| panic!("{text}: {problem}"))
+    };
+    let plan = planned(text, context);
+    cache.record_source_id(&cache.keys(&plan).session(0), "ASIAFIRST").unwrap();
+    let mut text = text.to_owned();
+    match change {
+        Some(Change::Env(name, value)) => drop(context.env.0.insert(name.into(), value.into())),
+        Some(Change::Dir) => context.dir = "/other".into(),
+        Some(Change::Host) => context.host = || "another".to_owned(),
+        Some(Change::File(name, Some(text))) => write_private(&root.join(name), text.as_bytes()).unwrap(),
+        Some(Change::File(name, None)) => std::fs::remove_file(root.join(name)).unwrap(),
+        Some(Change::Project(from, to)) => text = text.replace(from, to),
+        Some(Change::Answer(id)) => cache.record_source_id(&cache.keys(&plan).session(0), id).unwrap(),
+        None => {}
+    }
+    let plan = planned(&text, context);
+    cache.keys(&plan).session(plan.steps.len())
 }

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 
 use super::*;
@@ -7,12 +7,14 @@ use crate::files;
 /// Keeps keys for a test.
 pub(crate) struct Shelf {
     usable: RefCell<Vec<Place>>,
+    full: Cell<bool>,
     kept: RefCell<Vec<(Place, String, Key)>>,
 }
 
 impl Shelf {
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(Self { usable: RefCell::new(vec![Place::Keyring, Place::Runtime]), kept: RefCell::default() })
+        let usable = RefCell::new(vec![Place::Keyring, Place::Runtime]);
+        Rc::new(Self { usable, full: Cell::default(), kept: RefCell::default() })
     }
 
     fn only(&self, places: &[Place]) {
@@ -39,6 +41,9 @@ impl KeyStore for Shelf {
 
     fn put(&self, place: Place, name: &str, key: &Key) -> Result<(), Unavailable> {
         self.check(place)?;
+        if self.full.get() {
+            return Err(Unavailable("full".to_owned()));
+        }
         self.kept.borrow_mut().push((place, name.to_owned(), key.clone()));
         Ok(())
     }
@@ -59,6 +64,10 @@ fn world(wanted: Wanted) -> (tempfile::TempDir, Rc<Shelf>, Vault) {
     (home, shelf, vault)
 }
 
+fn sealed_by(vault: &Vault, name: &str) -> Vec<u8> {
+    vault.seal(name, PLAIN).unwrap().content.to_vec()
+}
+
 fn opens(vault: &Vault, name: &str, content: &[u8]) -> bool {
     vault.open(name, Zeroizing::new(content.to_vec())).is_some_and(|plain| plain.as_slice() == PLAIN)
 }
@@ -66,7 +75,7 @@ fn opens(vault: &Vault, name: &str, content: &[u8]) -> bool {
 #[test]
 fn what_is_sealed_belongs_to_its_name_its_directory_and_its_key() {
     let (home, shelf, vault) = world(Wanted::Auto);
-    let sealed = vault.seal("a", PLAIN).unwrap();
+    let sealed = sealed_by(&vault, "a");
     assert_eq!(sealed[..2], [VERSION, b'k']);
     assert!(opens(&vault, "a", &sealed) && !opens(&vault, "b", &sealed));
     let elsewhere = Vault::new(&home.path().join("copy"), shelf.clone(), Wanted::Auto);
@@ -78,45 +87,76 @@ fn what_is_sealed_belongs_to_its_name_its_directory_and_its_key() {
     }
     vault.forget().unwrap();
     assert!(!opens(&vault, "a", &sealed) && shelf.places().is_empty());
-    assert!(opens(&vault, "a", &vault.seal("a", PLAIN).unwrap()), "a new key");
+    assert!(opens(&vault, "a", &sealed_by(&vault, "a")), "a new key");
     assert!(!opens(&vault, "a", &sealed));
 }
 
 #[test]
-fn the_best_place_that_can_be_used_is_used() {
+fn the_best_place_that_can_be_used_is_used_and_without_any_nothing_is_written() {
     let (_home, shelf, vault) = world(Wanted::Auto);
     shelf.only(&[]);
     let missing = ["the kernel's keyring", "the keychain", "the runtime directory"];
     let missing = missing.map(|place| Unavailable(format!("no {place}"))).to_vec();
-    assert_eq!(vault.protection(), Protection::Plain(missing));
-    let plain = vault.seal("a", PLAIN).unwrap();
-    assert_eq!(plain.as_slice(), PLAIN);
-    assert!(opens(&vault, "a", &plain));
+    assert!(matches!(vault.seal("a", PLAIN), Err(SealError::NoKey(why)) if why == missing));
+    assert_eq!(vault.protection(), Protection::Nothing(missing.clone()));
+    assert_eq!(vault.prove(), Protection::Nothing(missing));
+    assert!(!opens(&vault, "a", PLAIN), "what isn't encrypted counts only where the user chose so");
     shelf.only(&[Place::Runtime]);
-    assert!(!opens(&vault, "a", &plain), "not where there is a better one");
-    let in_runtime = vault.seal("a", PLAIN).unwrap();
+    let in_runtime = sealed_by(&vault, "a");
     assert_eq!(in_runtime[1], b'r');
     shelf.only(&[Place::Keyring, Place::Runtime]);
     assert_eq!(vault.protection(), Protection::Encrypted(Place::Keyring));
     assert!(opens(&vault, "a", &in_runtime), "its key is there");
-    assert_eq!(vault.seal("a", PLAIN).unwrap()[1], b'k');
+    assert_eq!(sealed_by(&vault, "a")[1], b'k');
     shelf.only(&[]);
     assert!(!opens(&vault, "a", &in_runtime));
 }
 
 #[test]
+fn a_place_that_can_be_read_and_has_no_room_is_no_protection() {
+    let (_home, shelf, vault) = world(Wanted::Auto);
+    shelf.full.set(true);
+    let full = vec![Unavailable("full".into()), Unavailable("no the keychain".into()), Unavailable("full".into())];
+    assert_eq!(vault.prove(), Protection::Nothing(full.clone()));
+    assert!(matches!(vault.seal("a", PLAIN), Err(SealError::NoKey(why)) if why == full));
+    shelf.full.set(false);
+    assert_eq!(vault.prove(), Protection::Encrypted(Place::Keyring));
+    assert!(!vault.dir.join("probe").exists());
+}
+
+#[test]
+fn an_unwritable_directory_is_no_protection() {
+    let (home, _, vault) = world(Wanted::Auto);
+    files::write_private(&home.path().join("cache"), b"a file").unwrap();
+    assert!(matches!(vault.prove(), Protection::Nothing(_)));
+}
+
+#[test]
+fn each_key_has_an_id_of_its_own_that_is_no_part_of_it() {
+    let (_home, shelf, vault) = world(Wanted::Auto);
+    let first = vault.seal("a", PLAIN).unwrap().key_id.unwrap();
+    assert_eq!(vault.keys().map(|key| key.id()).collect::<Vec<_>>(), [first.clone()]);
+    let hex: String = shelf.kept.borrow()[0].2.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(first.len() == 16 && !hex.contains(&first));
+    vault.forget().unwrap();
+    assert_ne!(vault.seal("a", PLAIN).unwrap().key_id.unwrap(), first);
+    let (_home, _, vault) = world(Wanted::None);
+    assert_eq!(vault.seal("a", PLAIN).unwrap().key_id, None);
+}
+
+#[test]
 fn what_the_user_wants_is_not_replaced_by_something_else() {
     let (_home, shelf, vault) = world(Wanted::Runtime);
-    let sealed = vault.seal("a", PLAIN).unwrap();
+    let sealed = sealed_by(&vault, "a");
     assert_eq!((sealed[1], vault.protection()), (b'r', Protection::Encrypted(Place::Runtime)));
     assert!(!opens(&vault, "a", PLAIN));
     shelf.only(&[Place::Keyring]);
-    assert!(vault.seal("a", PLAIN).unwrap_err().to_string().contains("no the runtime directory"));
+    assert!(vault.seal("a", PLAIN).err().unwrap().to_string().contains("no the runtime directory"));
     assert_eq!(vault.protection(), Protection::Nothing(vec![Unavailable("no the runtime directory".into())]));
     let (_home, _, vault) = world(Wanted::None);
-    assert_eq!(vault.seal("a", PLAIN).unwrap().as_slice(), PLAIN);
+    assert_eq!(sealed_by(&vault, "a"), PLAIN);
     assert!(opens(&vault, "a", PLAIN) && !opens(&vault, "a", &sealed));
-    assert_eq!(vault.protection(), Protection::Plain(Vec::new()));
+    assert_eq!((vault.protection(), vault.prove()), (Protection::Plain, Protection::Plain));
 }
 
 #[test]
@@ -134,7 +174,7 @@ fn a_directory_behind_a_link_has_one_key_from_the_start() {
     std::os::unix::fs::symlink(home.path().join("real"), home.path().join("link")).unwrap();
     let shelf = Shelf::new();
     let vault = Vault::new(&home.path().join("link/cache"), shelf.clone(), Wanted::Auto);
-    let sealed = vault.seal("a", PLAIN).unwrap();
+    let sealed = sealed_by(&vault, "a");
     assert!(opens(&vault, "a", &sealed));
     assert_eq!(shelf.places().len(), 1);
     files::remove(&home.path().join("link/cache/key.lock")).unwrap();
@@ -145,10 +185,10 @@ fn with_a_config_that_can_not_be_read_nothing_is_protected_less() {
     let (_home, mut context) = crate::profiles::tests::home("", "");
     let shelf = Shelf::new();
     context.keys = shelf.clone();
-    let sealed = Vault::of(&context).seal("a", PLAIN).unwrap();
+    let sealed = sealed_by(&Vault::of(&context), "a");
     files::write_private(&context.paths.config.join("config.toml"), b"[cache]\nkey = \"runtime\"\nbroken").unwrap();
     let vault = Vault::of(&context);
-    assert!(vault.seal("b", PLAIN).unwrap_err().to_string().contains("config.toml"));
+    assert!(vault.seal("b", PLAIN).err().unwrap().to_string().contains("config.toml"));
     assert!(matches!(vault.protection(), Protection::Nothing(why) if why[0].0.contains("config.toml")));
     assert!(opens(&vault, "a", &sealed), "to log out of what it is");
     shelf.only(&[]);
