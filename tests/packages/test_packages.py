@@ -39,6 +39,16 @@ def package(stripped, tmp_path_factory):
     return Path(done.stdout.strip())
 
 
+def test_paths_of_the_machine_that_built_a_package_are_found(tmp_path):
+    """What packaging/deb builds is checked by this: the tests' own programs do contain such paths."""
+    clean = tmp_path / "clean"
+    clean.write_bytes(b"\x7fELF /rustc/59807616/library/std/src/panicking.rs cargo/registry/src/x.rs awsrole/crates/core/src/lib.rs")
+    check = ROOT / "packaging/no-machine-paths"
+    assert subprocess.run([check, clean], capture_output=True).returncode == 0
+    found = subprocess.run([check, clean, binary("awsrole")], capture_output=True, text=True)
+    assert found.returncode == 1 and ".cargo/ " in found.stderr and str(clean) not in found.stderr
+
+
 class Bare:
     """A machine with nothing but Debian's smallest set of packages, and a person."""
 

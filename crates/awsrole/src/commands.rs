@@ -32,13 +32,14 @@ use awsrole_core::files::FileError;
 use awsrole_core::history::{Entry, History};
 use awsrole_core::obtain::Outside;
 use awsrole_core::plan::RolePlan;
-use awsrole_core::problem::Problem;
+use awsrole_core::problem::{Problem, escape_json};
 use awsrole_core::state::Outer;
 use awsrole_core::trust::{Allowed, Standing, Verdict};
 use awsrole_core::user_config::UserConfig;
 use awsrole_keys::Stores;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
 use clap::CommandFactory;
+use serde_json::Value;
 
 use crate::ambient;
 use crate::authenticator::Person;
@@ -230,6 +231,12 @@ fn entries(
         Some(problem) if entries.is_empty() => Err(problem),
         _ => Ok(entries),
     }
+}
+
+/// Returns a policy document, or several, to paste.
+fn pretty(value: &Value) -> Result<String, Problem> {
+    let json = serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e))?;
+    Ok(escape_json(&json))
 }
 
 /// A file of awsrole's own that can't be read or written.

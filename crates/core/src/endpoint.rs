@@ -105,11 +105,12 @@ pub fn resolve(
     let url = env.filled(service.variable()).or(env.filled("AWS_ENDPOINT_URL")).or_else(configured);
     let url = url.filter(|_| !ignored(from, env));
     if let Some(url) = url.filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
-        return Err(Problem::new(format!("the endpoint `{url}` isn't a URL: it must begin with https:// or http://"))
-            .hint(format!(
-                "it comes from {}, AWS_ENDPOINT_URL, or `endpoint_url` in ~/.aws/config",
-                service.variable()
-            )));
+        // Before an `@` there may be a password.
+        let shown = url.rsplit_once('@').map_or(url.to_owned(), |(_, host)| format!("…@{host}"));
+        return Err(Problem::new(format!(
+            "the endpoint `{shown}` isn't a URL: it must begin with https:// or http://"
+        ))
+        .hint(format!("it comes from {}, AWS_ENDPOINT_URL, or `endpoint_url` in ~/.aws/config", service.variable())));
     }
     Ok(Endpoint {
         region,

@@ -66,25 +66,83 @@ impl Display for Problem {
     }
 }
 
-/// Makes a text harmless for a terminal: one line, nothing that moves the cursor, changes colours
-/// or reorders what is read.
+/// Makes a text harmless for a terminal: one line, nothing that moves the cursor, changes colours, reorders what is read
+/// or can't be seen, and no password of an address.
 ///
-/// Control characters and the Unicode bidirectional controls (CVE-2021-42574) become `\u{…}`.
+/// Control characters (C0, C1), the Unicode bidirectional controls (CVE-2021-42574) and characters without a width become
+/// `\u{…}`.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    for c in mask_passwords(text).chars() {
         match c {
             '\n' => escaped.push_str("\\n"),
             '\t' => escaped.push_str("\\t"),
-            c if c.is_control() || reorders || c == '\u{2028}' || c == '\u{2029}' => {
+            c if is_deceptive(c) => {
                 let _ = write!(escaped, "\\u{{{:x}}}", c as u32);
             }
             c => escaped.push(c),
         }
     }
     escaped
+}
+
+/// Returns JSON for people and programs: every value as it is, but without passwords of addresses, and with the characters
+/// that [`escape`] replaces written as JSON's own `\uXXXX`.
+///
+/// # Errors
+/// A value that JSON can't hold.
+pub fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
+    let json = serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e))?;
+    Ok(escape_json(&mask_passwords(&json)))
+}
+
+/// Writes out the characters of a JSON text that [`escape`] replaces, so that it means the same.
+#[must_use]
+pub fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    // Outside of strings there are none of these but the line ends of the layout.
+    for c in json.chars() {
+        if c != '\n' && is_deceptive(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// Whether a terminal would obey a character or a reader couldn't see it (Unicode 16: Cc, Bidi_Control, and characters
+/// of Default_Ignorable_Code_Point but for variation selectors, which emoji need).
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e00ff}')
+}
+
+/// Replaces what stands before `@` in the address of each URL, which may be a name and a password.
+fn mask_passwords(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, address) = rest.split_at(at + 3);
+        masked.push_str(before);
+        let end = address.find(|c: char| c.is_whitespace() || "/?#\"'`<>,;".contains(c)).unwrap_or(address.len());
+        match address[..end].rfind('@') {
+            Some(host) => {
+                masked.push('…');
+                rest = &address[host..];
+            }
+            None => rest = address,
+        }
+    }
+    masked.push_str(rest);
+    masked
 }
 
 #[cfg(test)]
@@ -104,5 +162,46 @@ mod tests {
     fn remote_text_can_not_drive_the_terminal() {
         let problem = Problem::new("a\u{1b}[31mred\r\nawsrole: all is well\u{9b}2J\u{202e}txt");
         assert_eq!(problem.to_string(), "awsrole: a\\u{1b}[31mred\\u{d}\\nawsrole: all is well\\u{9b}2J\\u{202e}txt");
+    }
+
+    #[test]
+    fn what_can_not_be_seen_is_written_out() {
+        for c in [
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{2060}',
+            '\u{feff}',
+            '\u{ad}',
+            '\u{9b}',
+            '\u{85}',
+            '\u{2066}',
+            '\u{e0041}',
+        ] {
+            assert_eq!(escape(&format!("a{c}b")), format!("a\\u{{{:x}}}b", c as u32));
+            let json = to_json(&format!("a{c}b\"\n")).unwrap();
+            assert!(json.is_ascii(), "{json}");
+            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), format!("a{c}b\"\n"));
+        }
+        for harmless in ["Ana María", "日本", "⚠️", "naïve – …"] {
+            assert_eq!(escape(harmless), harmless);
+        }
+        assert_eq!(to_json(&["a", "b"]).unwrap(), "[\n  \"a\",\n  \"b\"\n]");
+    }
+
+    #[test]
+    fn passwords_of_addresses_are_masked() {
+        for (text, expected) in [
+            ("proxy http://ana:pw@proxy:3128/ and https://b:p@q@c", "proxy http://…@proxy:3128/ and https://…@c"),
+            ("`https://sts.eu/?x=a@b`", "`https://sts.eu/?x=a@b`"),
+            ("socks5://me@host, x://", "socks5://…@host, x://"),
+            (
+                "arn:aws:sts::111111111111:assumed-role/Dev/ana@example.com",
+                "arn:aws:sts::111111111111:assumed-role/Dev/ana@example.com",
+            ),
+        ] {
+            assert_eq!(escape(text), expected);
+        }
+        assert_eq!(to_json(&"http://a:b@c").unwrap(), "\"http://…@c\"");
     }
 }

@@ -8,7 +8,7 @@ use awsrole_core::discover::upward;
 use awsrole_core::doctor::{Finding, Level, examine};
 use awsrole_core::export::{look, over, plan_of};
 use awsrole_core::obtain::{Wish, caller};
-use awsrole_core::problem::{Problem, escape};
+use awsrole_core::problem::{Problem, escape, to_json};
 use awsrole_core::state::Outer;
 use awsrole_core::trust::Verdict;
 
@@ -30,7 +30,7 @@ pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
     findings.extend(here(&outer));
     let bad = findings.iter().filter(|finding| finding.level == Level::Bad).count();
     if json {
-        let text = serde_json::to_string_pretty(&findings).map_err(|e| Problem::new("no JSON").because(e))?;
+        let text = to_json(&findings)?;
         out(&(text + "\n"))?;
     } else {
         out(&findings.iter().map(line).collect::<String>())?;

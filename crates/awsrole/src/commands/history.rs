@@ -4,7 +4,7 @@ use std::path::Path;
 
 use awsrole_core::context::Context;
 use awsrole_core::history::{History, Named, What};
-use awsrole_core::problem::{Problem, escape};
+use awsrole_core::problem::{escape, to_json};
 use awsrole_core::user_config::UserConfig;
 
 use crate::report::{Failure, Outcome, out};
@@ -14,7 +14,7 @@ pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
     let entries = History::in_dir(&context.paths.state).read().into_iter();
     let entries: Vec<Named> = entries.map(|entry| entry.named(&accounts)).collect();
     if json {
-        let text = serde_json::to_string_pretty(&entries).map_err(|e| Problem::new("no JSON").because(e))?;
+        let text = to_json(&entries)?;
         out(&(text + "\n"))?;
     } else {
         out(&entries.iter().map(|named| line(named, context)).collect::<String>())?;

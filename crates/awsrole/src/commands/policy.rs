@@ -8,7 +8,6 @@ use awsrole_core::obtain::{Wish, caller};
 use awsrole_core::policy::pairs;
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::user_config::UserConfig;
-use serde_json::Value;
 
 use crate::report::{Failure, Outcome, out};
 
@@ -23,10 +22,9 @@ pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<O
     let wish = Wish::asked(context.now);
     let first = super::with_outside(&outer, true, |outside| caller(&plan, &cache, outside, wish))?;
     let pairs = pairs(&plan, &first);
-    let pretty = |value: &Value| serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e));
     if json {
         let value = serde_json::to_value(&pairs).map_err(|e| Problem::new("no JSON").because(e))?;
-        out(&(pretty(&value)? + "\n"))?;
+        out(&(super::pretty(&value)? + "\n"))?;
         return Ok(Outcome::Done);
     }
     let accounts = UserConfig::load(&outer)?.accounts;
@@ -37,11 +35,11 @@ pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<O
         text += &format!(
             "# {callers}: identity policy, attached to {}\n{}\n\n",
             escape(&pair.attach_to),
-            pretty(&pair.identity)?
+            super::pretty(&pair.identity)?
         );
         let roles = account(pair.role_arn.account());
         text += &format!("# {roles}: trust policy of role {}\n", escape(pair.role_arn.name()));
-        text += &format!("{}\n\n", pretty(&pair.trust)?);
+        text += &format!("{}\n\n", super::pretty(&pair.trust)?);
         for note in &pair.notes {
             text += &format!("# note: {}\n\n", escape(note));
         }

@@ -72,19 +72,18 @@ fn principal(wanted: &Wanted, context: &Context) -> Result<(Principal, Option<Ro
 
 fn print(principal: &Principal, as_json: bool, context: &Context) -> Result<Outcome, Failure> {
     let document = policy(moment(context.now));
-    let pretty = |value| serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e));
     let account = principal.account().map(ToString::to_string);
     if as_json {
         let value =
             json!({"account": account, "attach_to": principal.shown(), "policy_name": POLICY_NAME, "policy": document});
-        out(&(pretty(&value)? + "\n"))?;
+        out(&(super::pretty(&value)? + "\n"))?;
         return Ok(Outcome::Done);
     }
     let account = account.map_or("the user's account".to_owned(), |account| format!("account {account}"));
     out(&format!(
         "# {account}: inline policy {POLICY_NAME} of {}\n{}\n\n# note: {LEFT}\n# note: the time is this machine's; `--apply --profile ADMIN` takes AWS's, and puts the policy\n",
         escape(&principal.shown()),
-        pretty(&document)?
+        super::pretty(&document)?
     ))?;
     Ok(Outcome::Done)
 }

@@ -10,7 +10,7 @@ use awsrole_core::credentials::{self, rfc3339};
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::protected;
 use awsrole_core::export::{look, over, plan_of};
-use awsrole_core::problem::escape;
+use awsrole_core::problem::{escape, escape_json};
 use awsrole_core::state::{Outer, State};
 use awsrole_core::trust::{Standing, Verdict};
 use awsrole_core::user_config::UserConfig;
@@ -76,7 +76,7 @@ impl Known {
     fn json(&self) -> String {
         let map: serde_json::Map<String, serde_json::Value> =
             self.0.iter().map(|(label, text)| ((*label).to_owned(), text.as_str().into())).collect();
-        serde_json::Value::Object(map).to_string() + "\n"
+        escape_json(&serde_json::Value::Object(map).to_string()) + "\n"
     }
 }
 

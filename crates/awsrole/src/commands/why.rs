@@ -3,7 +3,7 @@
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::export::over;
-use awsrole_core::problem::{Problem, escape};
+use awsrole_core::problem::{escape, to_json};
 use awsrole_core::state::Outer;
 use awsrole_core::why::why;
 
@@ -20,7 +20,7 @@ pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<O
         told.next = "nothing: `awsrole on` lets awsrole into this shell again".to_owned();
     }
     if json {
-        let text = serde_json::to_string_pretty(&told).map_err(|e| Problem::new("no JSON").because(e))?;
+        let text = to_json(&told)?;
         out(&(text + "\n"))?;
         return Ok(Outcome::Done);
     }

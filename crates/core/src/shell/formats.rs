@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::Shell;
 use crate::environment::{EnvDiff, Value};
-use crate::problem::Problem;
+use crate::problem::{Problem, escape_json};
 use crate::state::NAME;
 
 /// A form in which variables are written.
@@ -54,7 +54,8 @@ pub fn variables(diff: &EnvDiff, format: Format) -> Result<Zeroizing<String>, Pr
         Format::Json => {
             for (name, value) in values {
                 let before = if text.is_empty() { "{" } else { "," };
-                let value = Zeroizing::new(serde_json::to_string(value).unwrap_or_default());
+                let value =
+                    Zeroizing::new(escape_json(&Zeroizing::new(serde_json::to_string(value).unwrap_or_default())));
                 text.extend([before, "\n  \"", name, "\": ", &value]);
             }
             text.push_str("\n}\n");

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use awsrole_core::access_keys::{Record, Rotation};
 use awsrole_core::context::Context;
-use awsrole_core::problem::{Problem, escape};
+use awsrole_core::problem::{Problem, escape, to_json};
 use awsrole_core::profiles::Profiles;
 use awsrole_core::source::may_be_key_id;
 use serde_json::json;
@@ -18,7 +18,7 @@ pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
             .iter()
             .map(|row| json!({"profile": row.profile, "access_key_id": row.id, "place": row.place, "stored": row.stored, "note": row.note}))
             .collect();
-        let text = serde_json::to_string_pretty(&values).map_err(|e| Problem::new("no JSON").because(e))?;
+        let text = to_json(&values)?;
         out(&(text + "\n"))?;
         return Ok(Outcome::Done);
     }
