@@ -189,8 +189,20 @@ def keys_json(person: dict, **more: object) -> str:
     return json.dumps({"Version": 1, "AccessKeyId": person["access_key_id"], "SecretAccessKey": person["secret_access_key"], **more})
 
 
+def foreign_session(place: Place, name: str = "bystander") -> dict[str, str]:
+    """A user's session as metadata and container endpoints hand it out: by default the bystander's."""
+    person = {"alice": ALICE, "bystander": BYSTANDER}[name]
+    client = boto3.client("sts", endpoint_url=place.sts.url, region_name="us-east-1", aws_access_key_id=person["access_key_id"],
+                          aws_secret_access_key=person["secret_access_key"])
+    given = client.get_session_token()["Credentials"]
+    place.secrets |= {given["SecretAccessKey"], given["SessionToken"]}
+    place.sts.reset()
+    return {"Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": given["AccessKeyId"], "SecretAccessKey": given["SecretAccessKey"],
+            "Token": given["SessionToken"], "Expiration": given["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
 def assert_no_secret(place: Place, text: str) -> None:
     assert not any(secret in text for secret in place.secrets)
 
 
-__all__ = ["ADMIN", "ALICE", "CLOSED", "FAR", "HERE", "PERSON", "THERE", "Place", "Tty", "caller", "keys_json", "liar", "name", "wait_for"]
+__all__ = ["ADMIN", "ALICE", "CLOSED", "FAR", "HERE", "PERSON", "THERE", "Place", "Tty", "caller", "foreign_session", "keys_json", "liar", "name", "wait_for"]

@@ -13,7 +13,7 @@ use awsrole_core::sts::StsError;
 
 use crate::Limits;
 use crate::clock::ServerClock;
-use crate::connect::Connections;
+use crate::connect::{Connections, Route};
 use crate::roots::Roots;
 
 /// One runtime on this thread and one pool of connections for all calls of a process.
@@ -31,7 +31,7 @@ impl Client {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| unusable("no runtime for network calls", &e))?;
         let connections = Connections::to_whom(Roots::with(ca_bundle)?)?;
-        let http = connections.client();
+        let http = connections.client(Route::ByProxy);
         let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole).build();
         Ok(Self { runtime, http, connections, timeouts, clock: ServerClock::default() })
     }
@@ -63,6 +63,13 @@ impl Client {
         ProviderConfig::without_region()
             .with_region(region.map(|region| Region::new(region.to_owned())))
             .with_http_client(self.http.clone())
+            .with_timeout_config(self.timeouts.clone())
+    }
+
+    /// The settings for a source of aws-config that belongs to this machine or container: no proxy is used.
+    pub(crate) fn local_provider_config(&self) -> ProviderConfig {
+        ProviderConfig::without_region()
+            .with_http_client(self.connections.client(Route::Direct))
             .with_timeout_config(self.timeouts.clone())
     }
 

@@ -35,11 +35,12 @@ impl Connections {
         Ok(Self { near: roots.near.map(tls).transpose()?, all: tls(roots.all)? })
     }
 
-    /// For the SDK: one pool for all calls.
-    pub(crate) fn client(&self) -> SharedHttpClient {
+    /// Returns a client for the SDK: one pool for all calls that take the same route.
+    pub(crate) fn client(&self, route: Route) -> SharedHttpClient {
         let pool = |tls: &Arc<TlsContext>| {
             let tls = Arc::clone(tls);
-            Builder::new().build_with_connector_fn(move |settings, components| connector(&tls, settings, components))
+            Builder::new()
+                .build_with_connector_fn(move |settings, components| connector(&tls, route, settings, components))
         };
         match &self.near {
             Some(near) => SharedHttpClient::new(NearFirst { near: pool(near), all: pool(&self.all) }),
@@ -49,11 +50,11 @@ impl Connections {
 
     /// For what is none of the SDK's services. It has no limits of its own.
     pub(crate) fn connector(&self) -> SharedHttpConnector {
-        let of = |tls: &TlsContext| SharedHttpConnector::new(connector(tls, None, None));
+        let of = |tls: &TlsContext| SharedHttpConnector::new(connector(tls, Route::ByProxy, None, None));
         match &self.near {
             Some(near) => {
                 let all = Arc::clone(&self.all);
-                let all = Arc::new(move || SharedHttpConnector::new(connector(&all, None, None)));
+                let all = Arc::new(move || SharedHttpConnector::new(connector(&all, Route::ByProxy, None, None)));
                 SharedHttpConnector::new(ThenAll { near: of(near), all })
             }
             None => of(&self.all),
@@ -61,12 +62,29 @@ impl Connections {
     }
 }
 
+/// How a server is reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Route {
+    /// Through the proxies that the environment names.
+    ByProxy,
+    /// Without any proxy, whatever the environment says.
+    ///
+    /// For metadata and container endpoints. They tell machines apart by who connects: a proxy would get the pod's
+    /// token, and would answer with its own identity (botocore, `ContainerMetadataFetcher`, uses no proxy either).
+    Direct,
+}
+
 fn connector(
     tls: &TlsContext,
+    route: Route,
     settings: Option<&HttpConnectorSettings>,
     components: Option<&RuntimeComponents>,
 ) -> Connector {
-    let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+    let proxies = match route {
+        Route::ByProxy => ProxyConfig::from_env(),
+        Route::Direct => ProxyConfig::disabled(),
+    };
+    let mut connector = Connector::builder().proxy_config(proxies);
     connector.set_connector_settings(settings.cloned());
     connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
     connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()

@@ -8,6 +8,7 @@ mod clock;
 mod connect;
 mod federation;
 mod iam;
+mod local;
 mod process;
 pub mod program;
 mod refusal;

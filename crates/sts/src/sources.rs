@@ -1,8 +1,6 @@
 //! Sources of first credentials: the base providers of aws-config, each asked by itself. Its default
 //! chain is never used: it would prefer keys that awsrole exported.
 
-use aws_config::ecs::EcsCredentialsProvider;
-use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::login::LoginCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sso::credentials::SsoCredentialsProvider;
@@ -16,6 +14,9 @@ use awsrole_core::secret::Secret;
 use awsrole_core::source::{IdentityCenter, Source, Sources};
 
 use crate::{RemoteSts, process, refusal};
+
+/// Finds the reason in an error of a provider.
+pub(crate) type Reason = fn(&(dyn std::error::Error + 'static)) -> String;
 
 /// Sources, asked over the same connections and within the same limits as STS.
 pub struct RemoteSources<'a> {
@@ -42,20 +43,11 @@ impl Sources for RemoteSources<'_> {
                     builder.set_session_name(role.session.clone());
                     builder.build()
                 };
-                self.ask("IAM Identity Center", Some(role.region.as_str()), provider)
+                self.ask("IAM Identity Center", Some(role.region.as_str()), provider, refusal::deepest)
                     .map_err(|why| signed_out(role, &why))
             }
-            Source::Instance { .. } => {
-                let provider = |config: &ProviderConfig| ImdsCredentialsProvider::builder().configure(config).build();
-                // The SDK gives up on a connection that breaks; the service is on this very machine.
-                let again = |_| self.ask("EC2 instance metadata", None, provider);
-                let first = self.ask("EC2 instance metadata", None, provider);
-                first.or_else(again).map_err(|why| self.no_instance(&why))
-            }
-            Source::Container { .. } => {
-                let provider = |config: &ProviderConfig| EcsCredentialsProvider::builder().configure(config).build();
-                self.ask("container credentials", None, provider).map_err(|why| self.no_container(&why))
-            }
+            Source::Instance { .. } => self.instance(),
+            Source::Container { .. } => self.container(),
             Source::ConsoleLogin(login) => {
                 let provider = |config: &ProviderConfig| {
                     LoginCredentialsProvider::builder(&login.session).configure(config).build()
@@ -63,7 +55,7 @@ impl Sources for RemoteSources<'_> {
                 // Each region has its own AWS Sign-In; `aws login` takes the profile's.
                 let in_env = self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION"));
                 let region = in_env.or(login.region.as_ref().map(|region| region.as_str())).unwrap_or("us-east-1");
-                self.ask_with("AWS Sign-In", Some(region), provider, refusal::of_sign_in).map_err(|why| {
+                self.ask("AWS Sign-In", Some(region), provider, refusal::of_sign_in).map_err(|why| {
                     Problem::new(format!("the console session of {} gives no credentials", login.session))
                         .because(if missing(&why) { "there is no sign-in yet" } else { &why })
                         .hint(if why.contains("insufficient permissions") {
@@ -86,7 +78,7 @@ impl Sources for RemoteSources<'_> {
                 };
                 let region =
                     self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION")).unwrap_or("us-east-1");
-                self.ask("AssumeRoleWithWebIdentity", Some(region), provider).map_err(|why| {
+                self.ask("AssumeRoleWithWebIdentity", Some(region), provider, refusal::deepest).map_err(|why| {
                     let problem = Problem::new(format!("the token in {} opens no session of {}", token.token_file.display(), token.role_arn)).because(&why);
                     if missing(&why) {
                         return problem.hint("the platform writes the file: is `web_identity_token_file` the right path?");
@@ -102,28 +94,31 @@ impl Sources for RemoteSources<'_> {
 }
 
 impl RemoteSources<'_> {
+    /// Asks a provider of aws-config that signs in at a region's service.
     fn ask<P: ProvideCredentials>(
         &self,
         what: &str,
         region: Option<&str>,
         provider: impl FnOnce(&ProviderConfig) -> P,
-    ) -> Result<Credentials, String> {
-        self.ask_with(what, region, provider, refusal::deepest)
-    }
-
-    fn ask_with<P: ProvideCredentials>(
-        &self,
-        what: &str,
-        region: Option<&str>,
-        provider: impl FnOnce(&ProviderConfig) -> P,
-        reason: fn(&(dyn std::error::Error + 'static)) -> String,
+        reason: Reason,
     ) -> Result<Credentials, String> {
         let client = self.sts.client().map_err(|error| error.to_string())?;
-        let config = client.provider_config(region);
+        self.ask_with(what, &client.provider_config(region), provider, reason)
+    }
+
+    /// Asks a provider of aws-config over the given connections.
+    pub(crate) fn ask_with<P: ProvideCredentials>(
+        &self,
+        what: &str,
+        config: &ProviderConfig,
+        provider: impl FnOnce(&ProviderConfig) -> P,
+        reason: Reason,
+    ) -> Result<Credentials, String> {
+        let client = self.sts.client().map_err(|error| error.to_string())?;
         // Some of the providers have limits of their own, longer than the user's.
         let whole = self.sts.limits().whole;
         let answer = self.sts.wait(client, what, async {
-            tokio::time::timeout(whole, async { provider(&config).provide_credentials().await }).await
+            tokio::time::timeout(whole, async { provider(config).provide_credentials().await }).await
         });
         let answer = answer.map_err(|_| format!("no answer within {} s", whole.as_secs()))?;
         let from = answer.map_err(|error| reason(&error))?;
@@ -137,43 +132,6 @@ impl RemoteSources<'_> {
             expiration,
             arn: None,
         })
-    }
-
-    fn no_instance(&self, why: &str) -> Problem {
-        let address = self.env.filled("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or("http://169.254.169.254");
-        let problem = Problem::new(format!("EC2 instance metadata at {address} gave no credentials")).because(why);
-        if self.env.text("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            return problem.hint("AWS_EC2_METADATA_DISABLED is true in this environment: unset it");
-        }
-        if why.contains("404") {
-            return problem
-                .hint("the instance has no role: attach an instance profile (aws ec2 associate-iam-instance-profile)");
-        }
-        if why.contains("forbidden") {
-            return problem.hint("the instance's metadata service is switched off (aws ec2 modify-instance-metadata-options --http-endpoint enabled)");
-        }
-        problem.hint(
-            "this works on an EC2 instance with an instance profile; in a container the hop limit of IMDSv2 must be 2",
-        )
-    }
-
-    fn no_container(&self, why: &str) -> Problem {
-        let variables = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
-        let Some(address) = variables.iter().find_map(|name| self.env.filled(name)) else {
-            return Problem::new("there are no container credentials: no address is set").hint(
-                "in ECS, EKS Pod Identity and CodeBuild the platform sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI; elsewhere use another source",
-            );
-        };
-        // The agent's address (Amazon ECS Developer Guide, "Task IAM role").
-        let host = if address.starts_with('/') { "http://169.254.170.2" } else { "" };
-        let problem = Problem::new(format!("container credentials at {host}{address} can't be had")).because(why);
-        if why.contains("allowed IP address") {
-            return problem.hint("without https only the machine itself and the addresses of ECS and EKS are asked");
-        }
-        if why.contains("StatusCode(40") {
-            return problem.hint("the platform's token is in AWS_CONTAINER_AUTHORIZATION_TOKEN, or in the file that …_TOKEN_FILE names: is it still the right one?");
-        }
-        problem.hint("is the platform's agent running, and the address that of this container?")
     }
 }
 
