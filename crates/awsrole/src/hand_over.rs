@@ -11,7 +11,7 @@ use awsrole_core::obtain::Outside;
 use awsrole_core::plan::{AssumeRole, SessionToken};
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
-use awsrole_core::source::{Source, Sources};
+use awsrole_core::source::{Source, Sources, WebIdentity};
 use awsrole_core::sts::{Sts, StsError};
 
 use crate::ambient;
@@ -62,6 +62,15 @@ impl Sts for Whole {
         _: &Credentials,
         _: &SessionToken,
         _: Option<&Code>,
+        _: &Endpoint,
+    ) -> Result<Credentials, StsError> {
+        self.takes_over()
+    }
+
+    fn assume_role_with_web_identity(
+        &self,
+        _: &WebIdentity,
+        _: &Secret,
         _: &Endpoint,
     ) -> Result<Credentials, StsError> {
         self.takes_over()

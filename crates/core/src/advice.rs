@@ -28,41 +28,13 @@ pub fn explain_identity(plan: &RolePlan, caller: &Credentials, error: &StsError,
 fn told(call: &Call<'_>, error: &StsError) -> Problem {
     let (plan, now) = (call.plan, call.now);
     let (what, who, endpoint) = (call.what(), call.who(), plan.endpoint.shown());
-    let (code, message, server_time) = match error {
-        StsError::Refused { code, message, server_time } => (code.as_str(), message.as_str(), *server_time),
-        StsError::Unreachable(why) if why.starts_with("AWS_CA_BUNDLE") => {
-            return Problem::new(format!("{endpoint} can't be asked for {what}"))
-                .because(error)
-                .hint("AWS_CA_BUNDLE must name a file of certificates (PEM), such as a proxy's own; without such a proxy, unset it");
-        }
-        StsError::Unreachable(why) if why.starts_with("this machine has no certificates") => {
-            return Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
-                .because(error)
-                .hint("install them: they are the package ca-certificates of most systems; or name a file of them (PEM) in AWS_CA_BUNDLE");
-        }
-        StsError::Unreachable(why) if why.contains("certificate") => {
-            return Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
-                .because(error)
-                .hint("a proxy that looks into connections shows its own certificate: AWS_CA_BUNDLE must name a file with its authority's (PEM)");
-        }
-        StsError::Unreachable(_) | StsError::TimedOut(_) => {
-            return Problem::new(format!("{endpoint} can't be reached, so {what} can't be had")).because(error).hint(
-                "check the network, proxies (HTTPS_PROXY) and the region; at a prompt awsrole tries again by itself",
-            );
-        }
-        StsError::Clock(server) => {
-            return Problem::new(format!("{what} can't be had with a clock that is off"))
-                .because(error)
-                .hint(set_the_clock(minutes_off(now, *server)));
-        }
-        StsError::Malformed(_) => {
-            return Problem::new(format!("{endpoint} gave no usable answer for {what}"))
-                .because(error)
-                .hint("is the endpoint really STS? see AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config")
-                .hint(
-                    "networks that want a sign-in first (hotels, trains) answer instead of STS, and so do some proxies",
-                );
-        }
+    let (code, message) = match unanswered(&what, &endpoint, error, now) {
+        Ok(problem) => return problem,
+        Err(refused) => refused,
+    };
+    let server_time = match error {
+        StsError::Refused { server_time, .. } => *server_time,
+        _ => None,
     };
     let refused = Problem::new(format!("STS refused {what}"));
     let problem = refused.because(denied::readable(&error.to_string())).fact("asked by", &who);
@@ -116,8 +88,7 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
         ("PackedPolicyTooLarge" | "PackedPolicyTooLargeException", _) => {
             problem.hint("AWS packs policy, policy_arns and session_tags into one space, and they don't fit: make them shorter")
         }
-        ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem
-            .hint("`policy` in .awsrole.toml is JSON, but not an IAM policy: it needs Version and Statement, each with Effect, Action and Resource"),
+        ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem.hint(NO_POLICY),
         ("ValidationError", Some(Step::AssumeRole(role))) if message.contains("MaxSessionDuration") => {
             let seconds = role.duration.map_or(3600, |duration| duration.seconds());
             problem.fact("sent", duration(role)).hint("lower duration_seconds").hint(format!(
@@ -131,6 +102,51 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
         _ if error.is_transient() => problem.hint("there is nothing to mend here: at a prompt awsrole tries again in half a minute"),
         _ => problem.hint("the code is explained in AWS's documentation: STS API reference, and \"Common errors\" there; `awsrole why` shows all that was asked"),
     }
+}
+
+/// Explains why there is no answer that is STS's. If STS refused, its code and message are returned instead.
+pub(crate) fn unanswered<'e>(
+    what: &str,
+    endpoint: &str,
+    error: &'e StsError,
+    now: SystemTime,
+) -> Result<Problem, (&'e str, &'e str)> {
+    Ok(match error {
+        StsError::Refused { code, message, .. } => return Err((code, message)),
+        StsError::Unreachable(why) if why.starts_with("AWS_CA_BUNDLE") => {
+            Problem::new(format!("{endpoint} can't be asked for {what}"))
+                .because(error)
+                .hint("AWS_CA_BUNDLE must name a file of certificates (PEM), such as a proxy's own; without such a proxy, unset it")
+        }
+        StsError::Unreachable(why) if why.starts_with("this machine has no certificates") => {
+            Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
+                .because(error)
+                .hint("install them: they are the package ca-certificates of most systems; or name a file of them (PEM) in AWS_CA_BUNDLE")
+        }
+        StsError::Unreachable(why) if why.contains("certificate") => {
+            Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
+                .because(error)
+                .hint("a proxy that looks into connections shows its own certificate: AWS_CA_BUNDLE must name a file with its authority's (PEM)")
+        }
+        StsError::Unreachable(_) | StsError::TimedOut(_) => {
+            Problem::new(format!("{endpoint} can't be reached, so {what} can't be had")).because(error).hint(
+                "check the network, proxies (HTTPS_PROXY) and the region; at a prompt awsrole tries again by itself",
+            )
+        }
+        StsError::Clock(server) => {
+            Problem::new(format!("{what} can't be had with a clock that is off"))
+                .because(error)
+                .hint(set_the_clock(minutes_off(now, *server)))
+        }
+        StsError::Malformed(_) => {
+            Problem::new(format!("{endpoint} gave no usable answer for {what}"))
+                .because(error)
+                .hint("is the endpoint really STS? see AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config")
+                .hint(
+                    "networks that want a sign-in first (hotels, trains) answer instead of STS, and so do some proxies",
+                )
+        }
+    })
 }
 
 /// Regions in which every account may act; any other must be switched on (AWS Account Management
@@ -154,6 +170,9 @@ const ENABLED_BY_DEFAULT: [&str; 17] = [
     "eu-west-3",
     "sa-east-1",
 ];
+
+/// What a policy that STS can't read lacks.
+pub(crate) const NO_POLICY: &str = "`policy` in .awsrole.toml is JSON, but not an IAM policy: it needs Version and Statement, each with Effect, Action and Resource";
 
 /// A call that was made.
 struct Call<'a> {
@@ -207,7 +226,8 @@ impl Call<'_> {
     }
 
     fn mfa(&self) -> Mfa {
-        if self.step().and_then(Step::mfa_serial).is_some() {
+        // A process's temporary credentials send no code.
+        if self.step().and_then(Step::mfa_serial).is_some() && self.caller.session_token.is_none() {
             return Mfa::Code;
         }
         match self.before() {

@@ -303,6 +303,12 @@ impl Config {
         ["", role.unwrap_or("")].iter().any(|role| self.origins.contains_key(&((*role).to_owned(), key.to_owned())))
     }
 
+    /// Whether a role's own table has a key; without a role, whether it stands above all tables.
+    #[must_use]
+    pub fn sets_itself(&self, role: Option<&str>, key: &str) -> bool {
+        self.origins.contains_key(&(role.unwrap_or("").to_owned(), key.to_owned()))
+    }
+
     /// Where a key of a role stands; where it doesn't, the role's table or the file.
     #[must_use]
     pub fn origin(&self, role: Option<&str>, key: &str) -> Origin {

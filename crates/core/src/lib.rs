@@ -66,4 +66,5 @@ pub mod sts;
 pub mod summary;
 pub mod user_config;
 pub mod vault;
+mod web_identity;
 pub mod why;

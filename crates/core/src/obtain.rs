@@ -417,7 +417,10 @@ impl<'a> Walk<'a> {
         let lock = session.map(|key| self.cache.lock(&key, LOCK_PATIENCE)).transpose();
         let _held = lock.map_err(|error| self.locked_out(error))?;
         let failed = |problem| Failed::remembered(problem, FailureKind::Transient);
-        let credentials = self.outside.sources.credentials(&self.plan.source).map_err(failed)?;
+        let credentials = match &self.plan.source {
+            Source::WebIdentity(token) => self.open_by_token(token)?,
+            source => self.outside.sources.credentials(source).map_err(failed)?,
+        };
         // A sign-in may have been renewed for it; and what follows is named by the keys that were given.
         self.update_keys();
         let recorded = self.cache.record_source_id(&self.session(0), &credentials.access_key_id);

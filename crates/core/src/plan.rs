@@ -3,13 +3,18 @@
 //! Nothing is asked of AWS here. The types of this module are what later stations work on; how
 //! profiles lead to one another is in [`crate::resolve`].
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::arn::{AccountId, RoleArn};
+use crate::config::Origin;
+use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::limits::{
     ExternalId, MfaSerial, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity,
 };
+use crate::problem::Problem;
 use crate::source::Source;
 
 /// The way from a source to the credentials that a shell will hold.
@@ -50,6 +55,18 @@ pub struct SessionToken {
     pub duration: Option<SessionDuration>,
     /// The device whose code is sent. The session then counts as authenticated with MFA.
     pub mfa_serial: Option<MfaSerial>,
+    /// What the project's file asks of this call, with the places. Nothing of it is sent: it is part of no key.
+    #[serde(skip)]
+    pub required: Vec<Required>,
+}
+
+/// A key of the project's file that a call must carry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Required {
+    /// The key.
+    pub key: &'static str,
+    /// Where it is set.
+    pub origin: Origin,
 }
 
 /// What is sent with AssumeRole. Every field is part of the cache key.
@@ -72,6 +89,9 @@ pub struct AssumeRole {
     /// The device whose code is sent along: only where more than an hour is asked for, since roles
     /// assumed from an MFA session last an hour at most.
     pub mfa_serial: Option<MfaSerial>,
+    /// Where the project's file asks for the device. It is part of no key.
+    #[serde(skip)]
+    pub required: Vec<Required>,
 }
 
 impl RolePlan {
@@ -117,6 +137,32 @@ impl RolePlan {
 }
 
 impl Step {
+    /// Returns the step as these credentials call it, or `None` if it is left out.
+    ///
+    /// A `credential_process` may give long-term keys or temporary ones, which isn't known before it was run. Temporary
+    /// ones can neither open a session nor use an MFA device, so that a code would be spent in vain: a profile's
+    /// `mfa_serial` doesn't count then.
+    ///
+    /// # Errors
+    /// The project's file asks for what isn't sent.
+    pub fn called_by(&self, caller: &Credentials, source: &Source) -> Result<Option<Cow<'_, Self>>, Problem> {
+        if caller.session_token.is_none() {
+            return Ok(Some(Cow::Borrowed(self)));
+        }
+        let (required, rest) = match self {
+            Self::SessionToken(step) => (&step.required, None),
+            Self::AssumeRole(step) if step.mfa_serial.is_none() => return Ok(Some(Cow::Borrowed(self))),
+            Self::AssumeRole(step) => {
+                let step = AssumeRole { mfa_serial: None, ..(**step).clone() };
+                (&step.required.clone(), Some(Cow::Owned(Self::AssumeRole(Box::new(step)))))
+            }
+        };
+        let Some(Required { key, origin }) = required.first() else { return Ok(rest) };
+        Err(Problem::new(format!("{origin}: {key} can't be sent: {source} gave temporary credentials"))
+            .because("GetSessionToken and MFA codes are for long-term keys (AKIA…) alone")
+            .hint(format!("remove `{key}`, or let the source give the keys of a user")))
+    }
+
     /// The device whose code the call needs.
     #[must_use]
     pub fn mfa_serial(&self) -> Option<&MfaSerial> {

@@ -65,8 +65,7 @@ pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Resu
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
     let profile = profiles.get(name);
-    let link = Link { in_file: None, keys: Keys::default(), profile };
-    resolver.follow(&link, &mut Vec::new(), &mut Way::default())
+    resolver.follow(&Link::of(profile), &mut Vec::new(), &mut Way::default())
 }
 
 /// The way to a profile's own keys, with a session of them only where a code makes one: for calls to IAM,
@@ -78,7 +77,11 @@ pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(
     let mut way = Way { profiles: vec![profile], ..Way::default() };
     resolver.own_source(profile, &mut way)?;
     if let Some(serial) = way.source_mfa.clone().filter(|_| way.source.as_ref().is_some_and(Source::may_use_mfa)) {
-        way.steps.push(Step::SessionToken(SessionToken { duration: None, mfa_serial: Some(serial) }));
+        way.steps.push(Step::SessionToken(SessionToken {
+            duration: None,
+            mfa_serial: Some(serial),
+            required: Vec::new(),
+        }));
     }
     resolver.by_itself(way)
 }
@@ -94,9 +97,8 @@ pub fn profile_plan(profiles: &Profiles, context: &Context, name: &str) -> Resul
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
     let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
-    let link = Link { in_file: None, keys: Keys::default(), profile: Some(profile) };
     let mut way = Way::default();
-    resolver.follow(&link, &mut Vec::new(), &mut way)?;
+    resolver.follow(&Link::of(Some(profile)), &mut Vec::new(), &mut way)?;
     way.steps.retain(|step| !matches!(step, Step::SessionToken(session) if session.mfa_serial.is_none()));
     resolver.by_itself(way)
 }
@@ -116,6 +118,9 @@ struct Way<'p> {
 impl Way<'_> {
     /// The partition of the first role on the way.
     fn partition(&self) -> Option<&str> {
+        if let Some(Source::WebIdentity(token)) = &self.source {
+            return Some(token.role_arn.partition());
+        }
         self.steps.iter().find_map(|step| match step {
             Step::AssumeRole(role) => Some(role.role_arn.partition()),
             Step::SessionToken(_) => None,
@@ -129,6 +134,8 @@ struct Link<'p> {
     in_file: Option<Option<String>>,
     keys: Keys,
     profile: Option<Profile<'p>>,
+    /// Whether another role of the file is assumed with this one's session.
+    on_the_way: bool,
 }
 
 struct Resolver<'p> {
@@ -143,7 +150,7 @@ impl<'p> Resolver<'p> {
         let (name, keys) = self.config.select(name)?;
         let at = |key| self.config.origin(name.as_deref(), key);
         let profile = keys.profile.as_deref().map(|name| self.profile(name, &at("profile"))).transpose()?;
-        Ok(Link { in_file: Some(name), keys, profile })
+        Ok(Link { in_file: Some(name), keys, profile, on_the_way: false })
     }
 
     /// Follows a link down to its source, then adds its own call.
@@ -211,7 +218,7 @@ impl<'p> Resolver<'p> {
         if visited[..visited.len() - 1].iter().any(|seen| seen == role) {
             return Err(Problem::new(format!("{at}: `source_role` leads in a circle: {}", visited.join(" → "))));
         }
-        self.follow(&self.link(Some(role))?, visited, way)
+        self.follow(&Link { on_the_way: true, ..self.link(Some(role))? }, visited, way)
     }
 
     /// Follows a profile that serves as a source, as the AWS CLI does: keys of its own come before
@@ -239,8 +246,7 @@ impl<'p> Resolver<'p> {
             Some(source) => self.source_profile(source, &profile.origin("source_profile"), visited, way)?,
             None => self.own_source(profile, way)?,
         }
-        let link = Link { in_file: None, keys: Keys::default(), profile: Some(profile) };
-        self.last_step(&link, way)
+        self.last_step(&Link::of(Some(profile)), way)
     }
 
     fn profile(&self, name: &str, origin: &Origin) -> Result<Profile<'p>, Problem> {
@@ -315,6 +321,11 @@ impl<'p> Resolver<'p> {
 }
 
 impl<'p> Link<'p> {
+    /// A profile alone.
+    fn of(profile: Option<Profile<'p>>) -> Self {
+        Self { in_file: None, keys: Keys::default(), profile, on_the_way: false }
+    }
+
     fn profile_text(&self, key: &str) -> Option<&'p str> {
         self.profile?.text(key)
     }
@@ -327,6 +338,7 @@ impl<'p> Link<'p> {
     }
 }
 
+mod carried;
 mod first;
 mod sources;
 mod step;

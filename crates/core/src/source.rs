@@ -13,7 +13,7 @@ use crate::arn::RoleArn;
 use crate::context::Env;
 use crate::credentials::Credentials;
 use crate::digest::sha256;
-use crate::limits::{Region, SessionName};
+use crate::limits::{Region, SessionDuration, SessionName, SessionPolicy};
 use crate::problem::Problem;
 use crate::secret::Secret;
 
@@ -162,7 +162,7 @@ impl ConsoleLogin {
     }
 }
 
-/// A token in a file, and the role that it opens.
+/// A token in a file, and the role that it opens: all that AssumeRoleWithWebIdentity sends but the token itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WebIdentity {
     /// The profile.
@@ -173,6 +173,10 @@ pub struct WebIdentity {
     pub role_arn: RoleArn,
     /// The session's name.
     pub session_name: SessionName,
+    /// How long it shall last; STS's default is an hour.
+    pub duration: Option<SessionDuration>,
+    /// Policies that narrow the session.
+    pub policy: SessionPolicy,
 }
 
 /// Set in the environment of a `credential_process`, so that an awsrole in it doesn't start it again: the
@@ -194,7 +198,8 @@ impl Process {
 
 /// Asks sources. A trait because here the outside answers.
 pub trait Sources {
-    /// The credentials of a source that isn't keys: those in a store are asked of [`crate::access_keys::KeyStores`].
+    /// The credentials of a source that isn't keys: those in a store are asked of [`crate::access_keys::KeyStores`], and
+    /// the session of a web identity of [`crate::sts::Sts`].
     ///
     /// # Errors
     /// What is wrong, in a person's words, with the address or command that was tried.

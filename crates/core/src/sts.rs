@@ -6,6 +6,8 @@ use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::mfa::Code;
 use crate::plan::{AssumeRole, SessionToken};
+use crate::secret::Secret;
+use crate::source::WebIdentity;
 
 /// The calls that awsrole makes. A trait because here the outside answers.
 pub trait Sts {
@@ -27,6 +29,14 @@ pub trait Sts {
         caller: &Credentials,
         step: &SessionToken,
         code: Option<&Code>,
+        endpoint: &Endpoint,
+    ) -> Result<Credentials, StsError>;
+
+    /// AssumeRoleWithWebIdentity, which no credentials sign: the token says who asks.
+    fn assume_role_with_web_identity(
+        &self,
+        source: &WebIdentity,
+        token: &Secret,
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError>;
 

@@ -92,19 +92,27 @@ impl Client {
     /// A client that signs as `caller` and asks nobody else for credentials, region or endpoint; a call is tried so
     /// often.
     pub(crate) fn sts(&self, caller: &Credentials, endpoint: &Endpoint, attempts: u32) -> aws_sdk_sts::Client {
+        let config = self.sts_config(endpoint, attempts).credentials_provider(keys(caller));
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    /// A client for the calls that nobody signs.
+    pub(crate) fn unsigned_sts(&self, endpoint: &Endpoint, attempts: u32) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::from_conf(self.sts_config(endpoint, attempts).build())
+    }
+
+    fn sts_config(&self, endpoint: &Endpoint, attempts: u32) -> aws_sdk_sts::config::Builder {
         let mut config = aws_sdk_sts::Config::builder();
         config.set_endpoint_url(endpoint.url.clone());
-        let config = config
+        config
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(endpoint.region.as_str().to_owned()))
             .use_fips(endpoint.fips)
             .use_dual_stack(endpoint.dual_stack)
-            .credentials_provider(keys(caller))
             .interceptor(self.clock.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(attempts))
             .timeout_config(self.timeouts.clone())
-            .http_client(self.http.clone());
-        aws_sdk_sts::Client::from_conf(config.build())
+            .http_client(self.http.clone())
     }
 }
 

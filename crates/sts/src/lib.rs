@@ -25,9 +25,11 @@ use aws_sdk_sts::primitives::DateTime;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use awsrole_core::credentials::{self, Credentials};
 use awsrole_core::endpoint::Endpoint;
+use awsrole_core::limits::SessionPolicy;
 use awsrole_core::mfa::Code;
 use awsrole_core::plan::{AssumeRole, SessionToken};
 use awsrole_core::secret::Secret;
+use awsrole_core::source::WebIdentity;
 use awsrole_core::sts::{Sts, StsError};
 
 use crate::client::Client;
@@ -194,8 +196,6 @@ impl Sts for RemoteSts<'_> {
     ) -> Result<Credentials, StsError> {
         let tags = step.tags.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
         let tags: Vec<Tag> = tags.collect::<Result<_, _>>().map_err(|e| StsError::Malformed(e.to_string()))?;
-        let arns: Vec<_> =
-            step.policy.arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build()).collect();
         let transitive = step.tags.transitive.clone();
         let call = self
             .client()?
@@ -211,7 +211,7 @@ impl Sts for RemoteSts<'_> {
             .set_tags((!tags.is_empty()).then_some(tags))
             .set_transitive_tag_keys((!transitive.is_empty()).then_some(transitive))
             .set_policy(step.policy.inline.clone())
-            .set_policy_arns((!arns.is_empty()).then_some(arns));
+            .set_policy_arns(policy_arns(&step.policy));
         let answer = self.call(&format!("AssumeRole {}", step.role_arn.name()), endpoint, call.send())?;
         let arn = answer.assumed_role_user.map(|user| user.arn);
         self.credentials(answer.credentials, arn)
@@ -235,6 +235,28 @@ impl Sts for RemoteSts<'_> {
         self.credentials(answer.credentials, None)
     }
 
+    fn assume_role_with_web_identity(
+        &self,
+        source: &WebIdentity,
+        token: &Secret,
+        endpoint: &Endpoint,
+    ) -> Result<Credentials, StsError> {
+        let call = self
+            .client()?
+            .unsigned_sts(endpoint, ATTEMPTS)
+            .assume_role_with_web_identity()
+            .role_arn(source.role_arn.as_str())
+            .role_session_name(source.session_name.as_str())
+            .web_identity_token(token.expose())
+            .set_duration_seconds(source.duration.map(|duration| duration.seconds()))
+            .set_policy(source.policy.inline.clone())
+            .set_policy_arns(policy_arns(&source.policy));
+        let what = format!("AssumeRoleWithWebIdentity {}", source.role_arn.name());
+        let answer = self.call(&what, endpoint, call.send())?;
+        let arn = answer.assumed_role_user.map(|user| user.arn);
+        self.credentials(answer.credentials, arn)
+    }
+
     fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError> {
         let call = self.client()?.sts(caller, endpoint, ATTEMPTS).get_caller_identity();
         let answer = self.call("GetCallerIdentity", endpoint, call.send())?;
@@ -254,6 +276,12 @@ impl Sts for RemoteSts<'_> {
 /// second try would be told that the code is wrong.
 fn attempts(code: Option<&Code>) -> u32 {
     if code.is_some() { 1 } else { ATTEMPTS }
+}
+
+/// The managed policies that narrow a session, as the SDK takes them.
+fn policy_arns(policy: &SessionPolicy) -> Option<Vec<PolicyDescriptorType>> {
+    let arns = policy.arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build());
+    (!policy.arns.is_empty()).then(|| arns.collect())
 }
 
 /// A server's time, within the bounds of core's.

@@ -4,7 +4,6 @@
 use aws_config::login::LoginCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sso::credentials::SsoCredentialsProvider;
-use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_sts::config::Region;
 use awsrole_core::context::Env;
@@ -66,28 +65,7 @@ impl Sources for RemoteSources<'_> {
                 })
             }
             Source::WebIdentity(token) => {
-                let provider = |config: &ProviderConfig| {
-                    WebIdentityTokenCredentialsProvider::builder()
-                        .configure(config)
-                        .static_configuration(StaticConfiguration {
-                            web_identity_token_file: token.token_file.clone(),
-                            role_arn: token.role_arn.to_string(),
-                            session_name: token.session_name.as_str().to_owned(),
-                        })
-                        .build()
-                };
-                let region =
-                    self.env.filled("AWS_REGION").or(self.env.filled("AWS_DEFAULT_REGION")).unwrap_or("us-east-1");
-                self.ask("AssumeRoleWithWebIdentity", Some(region), provider, refusal::deepest).map_err(|why| {
-                    let problem = Problem::new(format!("the token in {} opens no session of {}", token.token_file.display(), token.role_arn)).because(&why);
-                    if missing(&why) {
-                        return problem.hint("the platform writes the file: is `web_identity_token_file` the right path?");
-                    }
-                    if why.starts_with("AccessDenied") {
-                        return problem.hint("the role's trust policy must name the token's issuer, and its conditions the token's audience and subject (aud, sub); a role that isn't there is refused in the same words");
-                    }
-                    problem.hint("the file must hold a token of an OIDC provider that the account knows, for an audience that the provider allows, and it must not have expired")
-                })
+                Err(Problem::new(format!("the token of profile {} was asked of the wrong place", token.profile)))
             }
         }
     }

@@ -8,12 +8,16 @@ use crate::limits::MfaSerial;
 use crate::mfa::{Code, NoCode, Question};
 use crate::plan::Step;
 use crate::problem::Problem;
+use crate::source::WebIdentity;
 use crate::sts::StsError;
+use crate::web_identity;
 
 impl Walk<'_> {
     /// Makes the call of a step.
     pub(super) fn call(&self, index: usize, caller: Credentials) -> Result<Credentials, Failed> {
-        let step = &self.plan.steps[index];
+        let refused = |problem| Failed::remembered(problem, FailureKind::Refused);
+        let step = self.plan.steps[index].called_by(&caller, &self.plan.source).map_err(refused)?;
+        let Some(step) = step.as_deref() else { return Ok(caller) };
         let refused = match self.send(index, step, &caller)? {
             Ok(credentials) => return Ok(credentials),
             Err(error) => self.decoded(error, &caller),
@@ -30,6 +34,17 @@ impl Walk<'_> {
         let renewed = self.link(index).map_err(|_| Failed::remembered(explained.hint(hint), kind))?;
         self.send(index, step, &renewed)?.map_err(|error| {
             Failed::remembered(advice::explain(self.plan, index, &renewed, &error, self.wish.now), kind)
+        })
+    }
+
+    /// Opens the session of a web identity token. The file is read for each call, because others renew it.
+    pub(super) fn open_by_token(&self, source: &WebIdentity) -> Result<Credentials, Failed> {
+        let endpoint = &self.plan.endpoint;
+        let once = |problem| Failed::remembered(problem, FailureKind::Transient);
+        let token = web_identity::read_token(source).map_err(once)?;
+        self.outside.sts.assume_role_with_web_identity(source, &token, endpoint).map_err(|error| {
+            // Whatever is refused may be right with the next token, which awsrole isn't told of.
+            once(web_identity::explain(source, endpoint, &error, self.wish.now))
         })
     }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::{Link, Resolver, Way};
 use crate::access_keys::Record;
 use crate::arn::{AccountId, RoleArn};
-use crate::config::{Keys, Origin};
+use crate::config::Origin;
 use crate::digest::sha256;
-use crate::limits::{MfaSerial, Region};
+use crate::limits::{MfaSerial, Region, SessionPolicy};
 use crate::problem::Problem;
 use crate::profiles::Profile;
 use crate::secret::Secret;
@@ -20,7 +20,7 @@ impl<'p> Resolver<'p> {
     /// The credentials that a profile has by itself, in the order of the AWS CLI (botocore,
     /// `ProfileProviderBuilder`).
     pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Way<'p>) -> Result<(), Problem> {
-        let link = Link { in_file: None, keys: Keys::default(), profile: Some(profile) };
+        let link = Link::of(Some(profile));
         way.source_mfa = self.checked(&link, None, "mfa_serial", MfaSerial::parse)?;
         let source = if profile.text("web_identity_token_file").is_some() {
             self.web_identity(&link, profile)?
@@ -165,6 +165,8 @@ impl<'p> Resolver<'p> {
             token_file: self.context.expand(required(profile, profile, "web_identity_token_file")?),
             role_arn,
             session_name: self.session_name(link)?,
+            duration: None,
+            policy: SessionPolicy::default(),
         }))
     }
 }

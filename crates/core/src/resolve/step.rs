@@ -1,5 +1,6 @@
 //! The call that a link adds to the way: its role, or a session of long-term keys.
 
+use super::carried::{Asked, Call, MFA_HINT, MFA_RULE, Parameter};
 use super::{Link, Resolver, Way};
 use crate::arn::RoleArn;
 use crate::limits::{ExternalId, MfaSerial, Outside, SessionDuration, SessionName, SessionPolicy, SessionTags};
@@ -16,55 +17,75 @@ impl<'p> Resolver<'p> {
             .unwrap_or_else(|| SessionName::of_user(env.filled("USER").or(env.filled("LOGNAME")).unwrap_or("unknown"))))
     }
 
-    /// Adds the call that a link asks for: its role, or a session of the source's long-term keys.
+    /// Adds the call that a link asks for: its role, or a session of the source's long-term keys; or, where the source is a
+    /// token, what is sent with it.
     pub(super) fn last_step(&self, link: &Link<'_>, way: &mut Way<'p>) -> Result<(), Problem> {
-        let asked = link.keys.duration_seconds.map(|s| Ok(s.0)).or_else(|| {
-            link.profile_text("duration_seconds")
-                .map(|text| text.parse().map_err(|_| Outside::new(text, "isn't a number of seconds")))
-        });
-        let asked = asked.transpose().map_err(|e| self.outside(link, "duration_seconds", &e))?;
-        if way.steps.is_empty() && link.opened_by_its_token(way.source.as_ref()) {
-            return Ok(());
-        }
-        let long_term = way.source.as_ref().is_some_and(Source::is_long_term);
-        let Some(role_arn) = self.checked(link, link.keys.role_arn.as_ref(), "role_arn", RoleArn::parse)? else {
-            let mfa_serial = self.mfa(link, way, !way.steps.is_empty())?;
-            if way.steps.is_empty() && (long_term || mfa_serial.is_some()) {
-                let duration = asked.map(SessionDuration::for_session_token).transpose();
+        let role_arn = match link.opened_by_its_token(way.source.as_ref()) {
+            true => None,
+            false => self.checked(link, link.keys.role_arn.as_ref(), "role_arn", RoleArn::parse)?,
+        };
+        let seconds = self.duration(link)?;
+        let own_device = self.checked(link, link.keys.mfa_serial.as_ref(), "mfa_serial", MfaSerial::parse)?;
+        let Some(source) = &way.source else { return Ok(()) };
+        let asked = Asked {
+            source,
+            before: &way.steps,
+            assumes: role_arn.is_some(),
+            device: own_device.is_some() || way.source_mfa.is_some(),
+            long: seconds.is_some_and(|seconds| seconds > 3600),
+        };
+        self.refuse_uncarried(link, &asked)?;
+        let mfa = asked.carrier(Parameter::MfaSerial);
+        let mfa_serial = match (mfa, own_device) {
+            (Some(_), own) => own.or_else(|| way.source_mfa.clone()),
+            (None, Some(_)) if asked.is_chained() => return Err(self.device_of_a_later_link(link)),
+            // A profile's device beside temporary credentials: the AWS CLI asks for no code either, or in vain.
+            (None, _) => None,
+        };
+        match (asked.own_call(), role_arn) {
+            (Some(Call::AssumeRole), Some(role_arn)) => {
+                self.assume_role(link, role_arn, seconds, (mfa, mfa_serial), way)
+            }
+            (Some(Call::AssumeRoleWithWebIdentity), _) => self.open_by_token(link, way),
+            (Some(Call::GetSessionToken), _) => {
+                let duration = seconds.map(SessionDuration::for_session_token).transpose();
                 let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
-                if mfa_serial.is_none() {
+                if mfa_serial.is_none() && !link.on_the_way {
                     way.notices.push("this session is without MFA: IAM calls will be refused".to_owned());
                 }
-                way.steps.push(Step::SessionToken(SessionToken { duration, mfa_serial }));
+                let required = self.required(link, &[Parameter::DurationSeconds, Parameter::MfaSerial]);
+                way.steps.push(Step::SessionToken(SessionToken { duration, mfa_serial, required }));
+                Ok(())
             }
-            return Ok(());
-        };
-        let chained = matches!(way.steps.last(), Some(Step::AssumeRole(_)));
-        let mut duration =
-            asked.map(SessionDuration::for_role).transpose().map_err(|e| self.outside(link, "duration_seconds", &e))?;
-        if chained && duration > Some(SessionDuration::HOUR) {
-            if link.keys.duration_seconds.is_some() {
-                return Err(Problem::new(format!(
-                    "{}: a role assumed by another role lasts at most 1h",
-                    self.origin(link, "duration_seconds")
-                ))
-                .because("STS refuses more than 3600 seconds for role chaining, whatever the role's maximum is")
-                .hint("set duration_seconds = 3600 or leave it out: awsrole renews the session by itself"));
-            }
-            let asked = duration.map(SessionDuration::human).unwrap_or_default();
-            way.notices.push(format!(
-                "{}: {asked} was asked for, but a role assumed by another role lasts at most 1h",
-                self.origin(link, "duration_seconds")
-            ));
-            duration = Some(SessionDuration::HOUR);
+            _ => Ok(()),
         }
-        let mfa_serial = self.mfa(link, way, chained)?;
-        let directly = duration > Some(SessionDuration::HOUR);
+    }
+
+    fn assume_role(
+        &self,
+        link: &Link<'_>,
+        role_arn: RoleArn,
+        seconds: Option<u64>,
+        (mfa, mfa_serial): (Option<Call>, Option<MfaSerial>),
+        way: &mut Way<'p>,
+    ) -> Result<(), Problem> {
+        let duration = self.role_duration(link, seconds, way)?;
+        let required = self.required(link, &[Parameter::MfaSerial]);
+        let directly = mfa == Some(Call::AssumeRole);
         // A store is opened once in twelve hours, not once for each role and hour.
         let from_store = way.steps.is_empty() && matches!(way.source, Some(Source::StoredKeys(_)));
-        if (mfa_serial.is_some() || from_store) && !directly {
-            let session = SessionToken { duration: None, mfa_serial: mfa_serial.clone() };
-            way.steps.push(Step::SessionToken(session));
+        match way.steps.last_mut() {
+            // The role before is a session of the keys already: a session opens no other one.
+            Some(Step::SessionToken(session)) => {
+                session.mfa_serial = session.mfa_serial.take().or_else(|| mfa_serial.clone());
+                session.required.extend(required.clone());
+            }
+            _ if (mfa_serial.is_some() || from_store) && !directly => {
+                let session =
+                    SessionToken { duration: None, mfa_serial: mfa_serial.clone(), required: required.clone() };
+                way.steps.push(Step::SessionToken(session));
+            }
+            _ => {}
         }
         let no_tags = (std::collections::BTreeMap::new(), Vec::new());
         let keys = &link.keys;
@@ -75,35 +96,84 @@ impl<'p> Resolver<'p> {
             source_identity: keys.source_identity.clone(),
             duration,
             mfa_serial: mfa_serial.filter(|_| directly),
+            required: if directly { required } else { Vec::new() },
             tags: SessionTags::parse(keys.session_tags.as_ref().unwrap_or(&no_tags.0))
                 .map_err(|e| self.outside(link, "session_tags", &e))?
                 .transitive(keys.transitive_session_tags.as_ref().unwrap_or(&no_tags.1))
                 .map_err(|e| self.outside(link, "transitive_session_tags", &e))?,
-            policy: SessionPolicy::parse(
-                keys.policy.as_ref().map(crate::config::Policy::json).as_deref(),
-                keys.policy_arns.as_ref().unwrap_or(&no_tags.1),
-            )
-            .map_err(|e| self.outside(link, if keys.policy.is_some() { "policy" } else { "policy_arns" }, &e))?,
+            policy: self.policy(link)?,
         };
         way.steps.push(Step::AssumeRole(Box::new(step)));
         Ok(())
     }
 
-    /// The device for a link: its own, or for the first call the one beside the source's keys. Only
-    /// long-term keys can use one: MFA isn't passed on from one role to the next.
-    fn mfa(&self, link: &Link<'_>, way: &Way<'_>, chained: bool) -> Result<Option<MfaSerial>, Problem> {
-        let own = self.checked(link, link.keys.mfa_serial.as_ref(), "mfa_serial", MfaSerial::parse)?;
-        let may_use_it = !chained && way.source.as_ref().is_some_and(Source::may_use_mfa);
-        match own {
-            None if may_use_it => Ok(way.source_mfa.clone()),
-            None => Ok(None),
-            Some(serial) if may_use_it => Ok(Some(serial)),
-            Some(_) => {
-                let who = if chained { "another role's session" } else { "temporary credentials" };
-                Err(Problem::new(format!("{}: {who} can't use an MFA device", self.origin(link, "mfa_serial")))
-                    .because("STS takes a code only with long-term keys, and MFA isn't passed on from role to role")
-                    .hint("put mfa_serial on the first role of the chain, beside the profile with the keys"))
-            }
+    /// What the file asks of the session that the source's token opens. A profile's `duration_seconds` isn't sent by the
+    /// AWS CLI either (botocore, AssumeRoleWithWebIdentityProvider).
+    fn open_by_token(&self, link: &Link<'_>, way: &mut Way<'p>) -> Result<(), Problem> {
+        let Some(Source::WebIdentity(token)) = &mut way.source else { return Ok(()) };
+        let duration = link.keys.duration_seconds.map(|seconds| SessionDuration::for_role(seconds.0)).transpose();
+        token.duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?.or(token.duration);
+        if let Some(name) = &link.keys.role_session_name {
+            token.session_name = name.clone();
         }
+        if link.in_file.is_some() {
+            token.policy = self.policy(link)?;
+        }
+        Ok(())
+    }
+
+    /// The seconds that are asked for, in the file or in the profile.
+    fn duration(&self, link: &Link<'_>) -> Result<Option<u64>, Problem> {
+        let in_profile = || {
+            let text = link.profile_text("duration_seconds")?;
+            Some(text.parse().map_err(|_| Outside::new(text, "isn't a number of seconds")))
+        };
+        let asked = link.keys.duration_seconds.map(|seconds| Ok(seconds.0)).or_else(in_profile);
+        asked.transpose().map_err(|e| self.outside(link, "duration_seconds", &e))
+    }
+
+    /// How long a role's session shall last, within STS's limits.
+    fn role_duration(
+        &self,
+        link: &Link<'_>,
+        seconds: Option<u64>,
+        way: &mut Way<'p>,
+    ) -> Result<Option<SessionDuration>, Problem> {
+        let duration = seconds.map(SessionDuration::for_role).transpose();
+        let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
+        let chained = matches!(way.steps.last(), Some(Step::AssumeRole(_)));
+        if !chained || duration <= Some(SessionDuration::HOUR) {
+            return Ok(duration);
+        }
+        if link.keys.duration_seconds.is_some() {
+            return Err(Problem::new(format!(
+                "{}: a role assumed by another role lasts at most 1h",
+                self.origin(link, "duration_seconds")
+            ))
+            .because("STS refuses more than 3600 seconds for role chaining, whatever the role's maximum is")
+            .hint("set duration_seconds = 3600 or leave it out: awsrole renews the session by itself"));
+        }
+        let asked = duration.map(SessionDuration::human).unwrap_or_default();
+        way.notices.push(format!(
+            "{}: {asked} was asked for, but a role assumed by another role lasts at most 1h",
+            self.origin(link, "duration_seconds")
+        ));
+        Ok(Some(SessionDuration::HOUR))
+    }
+
+    fn policy(&self, link: &Link<'_>) -> Result<SessionPolicy, Problem> {
+        let keys = &link.keys;
+        let policy = SessionPolicy::parse(
+            keys.policy.as_ref().map(crate::config::Policy::json).as_deref(),
+            keys.policy_arns.as_deref().unwrap_or_default(),
+        );
+        policy.map_err(|e| self.outside(link, if keys.policy.is_some() { "policy" } else { "policy_arns" }, &e))
+    }
+
+    /// A profile asks for a code where the AWS CLI would send one, and STS would refuse it.
+    fn device_of_a_later_link(&self, link: &Link<'_>) -> Problem {
+        Problem::new(format!("{}: another role's session can't use an MFA device", self.origin(link, "mfa_serial")))
+            .because(MFA_RULE)
+            .hint(MFA_HINT)
     }
 }

@@ -68,11 +68,28 @@ source_profile = jump
 ";
 
 fn resolve(text: &str) -> Result<RolePlan, Problem> {
-    let (_home, mut context) = home(CONFIG, CREDENTIALS);
-    context.env.0.insert("USER".into(), "Ana María".into());
-    let path = context.dir.join(".awsrole.toml");
-    write_private(&path, text.as_bytes()).unwrap();
-    plan_in(&context, &path)
+    Home::new(CONFIG, CREDENTIALS, &[("USER", "Ana María")]).plan(text)
+}
+
+/// A home with AWS files, and an environment.
+pub(super) struct Home {
+    _home: tempfile::TempDir,
+    pub(super) context: Context,
+}
+
+impl Home {
+    pub(super) fn new(config: &str, credentials: &str, env: &[(&str, &str)]) -> Self {
+        let (_home, mut context) = home(config, credentials);
+        context.env.0.extend(env.iter().map(|(name, value)| (name.into(), value.into())));
+        Self { _home, context }
+    }
+
+    /// Makes the plan of an allowed file.
+    pub(super) fn plan(&self, text: &str) -> Result<RolePlan, Problem> {
+        let path = self.context.dir.join(".awsrole.toml");
+        write_private(&path, text.as_bytes()).unwrap();
+        plan_in(&self.context, &path)
+    }
 }
 
 fn plan_in(context: &Context, path: &Path) -> Result<RolePlan, Problem> {
