@@ -48,6 +48,7 @@ pub mod endpoint;
 pub mod files;
 pub mod generation;
 pub mod history;
+pub mod iso8601;
 pub mod limits;
 pub mod lock;
 pub mod mfa;

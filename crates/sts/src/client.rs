@@ -14,6 +14,7 @@ use awsrole_core::sts::StsError;
 use crate::Limits;
 use crate::clock::ServerClock;
 use crate::connect::{Connections, Route};
+use crate::expiration::Normalized;
 use crate::roots::Roots;
 
 /// One runtime on this thread and one pool of connections for all calls of a process.
@@ -69,7 +70,7 @@ impl Client {
     /// The settings for a source of aws-config that belongs to this machine or container: no proxy is used.
     pub(crate) fn local_provider_config(&self) -> ProviderConfig {
         ProviderConfig::without_region()
-            .with_http_client(self.connections.client(Route::Direct))
+            .with_http_client(Normalized(self.connections.client(Route::Direct)))
             .with_timeout_config(self.timeouts.clone())
     }
 

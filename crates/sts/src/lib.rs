@@ -6,6 +6,7 @@
 mod client;
 mod clock;
 mod connect;
+mod expiration;
 mod federation;
 mod iam;
 mod local;

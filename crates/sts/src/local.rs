@@ -62,6 +62,10 @@ fn no_instance(env: &Env, why: &str) -> Problem {
     if why.contains("forbidden") {
         return problem.hint("the instance's metadata service is switched off (aws ec2 modify-instance-metadata-options --http-endpoint enabled)");
     }
+    if why.contains("Expiration") {
+        return problem
+            .hint(format!("whatever answers at {address} must write the time as EC2's own metadata service does"));
+    }
     problem.hint(
         "this works on an EC2 instance with an instance profile; in a container the hop limit of IMDSv2 must be 2",
     )
@@ -84,6 +88,9 @@ fn no_container(address: &str, why: &str) -> Problem {
         return problem.hint(format!(
             "the platform's token is in {TOKEN}, or in the file that …_TOKEN_FILE names: is it still the right one?"
         ));
+    }
+    if why.contains("Expiration") {
+        return problem.hint(format!("whatever answers at {address} must write the time as SDKs read it"));
     }
     problem.hint("is the platform's agent running, and the address that of this container?")
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use awsrole_core::context::Env;
 use awsrole_core::credentials::Credentials;
+use awsrole_core::iso8601;
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use awsrole_core::source::{IN_PROCESS, Process};
@@ -46,7 +47,8 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
     if answer.version != 1 {
         return Err(failed(format!("its output is of version {}, not 1", answer.version)));
     }
-    let expiration = answer.expiration.as_deref().map(rfc3339).transpose().map_err(&failed)?;
+    let expiration = answer.expiration.as_deref().map(iso8601::parse).transpose();
+    let expiration = expiration.map_err(|why| failed(format!("its Expiration {why}")))?;
     if expiration.is_some_and(|end| end <= now) {
         return Err(failed("what it gave has expired already".to_owned()));
     }
@@ -59,11 +61,4 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
         expiration,
         arn: None,
     })
-}
-
-/// An ISO 8601 time; those that SDKs accept beside `Z` are rare offsets, refused here by name.
-fn rfc3339(text: &str) -> Result<SystemTime, String> {
-    let zulu = text.strip_suffix("+00:00").map(|start| format!("{start}Z"));
-    humantime::parse_rfc3339(zulu.as_deref().unwrap_or(text))
-        .map_err(|_| "its Expiration isn't a time in UTC (2030-01-02T03:04:05Z)".to_owned())
 }
