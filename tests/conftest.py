@@ -12,6 +12,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 for name in [name for name in os.environ if name.startswith(("AWS_", "AWSROLE_")) and name != "AWSROLE_TEST_BIN_DIR"]:
     del os.environ[name]
 os.environ.setdefault("AWSROLE_TEST_BIN_DIR", str(ROOT / "target/debug"))
+# With a mask of 002 the tests' homes would be writable for a group, and approvals in them wouldn't be trusted.
+os.umask(0o022)
 
 from support import sealed  # noqa: E402
 from support.world import DEPLOY, World  # noqa: E402

@@ -8,7 +8,7 @@ mod home;
 
 use awsrole_core::profiles::Profiles;
 use awsrole_core::summary::summarize;
-use awsrole_core::trust::{Approvals, Verdict, vet};
+use awsrole_core::trust::{Approvals, Chain, Verdict, vet};
 use awsrole_core::user_config::UserConfig;
 use awsrole_core::{config, discover, problem, resolve};
 use libfuzzer_sys::fuzz_target;
@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
         Ok(parsed) => parsed,
         Err(problem) => return harmless(&problem),
     };
-    match summarize(&parsed, &profiles, &Default::default(), &context.paths) {
+    match summarize(&parsed, &profiles, &Default::default(), &context) {
         Ok(summaries) => {
             for (label, text) in summaries.iter().flat_map(|summary| &summary.lines) {
                 assert!(!secrets.iter().any(|secret| text.contains(secret.as_str())), "a secret in {label}: {text:?}");
@@ -56,8 +56,10 @@ fuzz_target!(|data: &[u8]| {
         Err(problem) => harmless(&problem),
     }
     let approvals = Approvals::below(&context.paths.data);
-    approvals.allow(&read).expect("an approval can be written");
-    let (Verdict::Allowed(allowed), _) = vet(&[path], &approvals, &UserConfig::default()) else {
+    let paths = [path];
+    let chain = Chain::read(&paths).expect("what was read and parsed is a chain");
+    approvals.allow(&chain).expect("an approval can be written");
+    let (Verdict::Allowed(allowed), _) = vet(&paths, &approvals, &UserConfig::default()) else {
         panic!("what was allowed must count");
     };
     for name in [None].into_iter().chain(parsed.role_names().map(Some)) {

@@ -4,6 +4,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support.local_sts import binary
+from support.terminal import SHELLS, Terminal, need
 from support.world import DEPLOY, HERE, THERE
 
 BUILD = f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n'
@@ -84,6 +86,242 @@ def test_an_edit_needs_a_new_approval_and_its_difference_is_shown(world, shop):
     shown = world.allow(shop).err
     assert '-region = "eu-west-1"' in shown and '+region = "eu-west-3"' in shown
     assert acts(world, shop)
+
+
+def test_allow_says_which_role_cd_enters(world):
+    roles = f"""\
+[role.build]
+role_arn = "arn:aws:iam::{HERE}:role/Build"
+source_profile = "jump"
+[role.dev]
+role_arn = "arn:aws:iam::{THERE}:role/Deploy"
+source_profile = "jump"
+"""
+    for text, expected in (
+        (DEPLOY, "Deploy"),
+        ('profile = "shop-dev"\n', "Deploy"),
+        ('default_role = "dev"\n' + roles, "dev"),
+        ('default_role = "build"\n' + roles, "build"),
+        ('default_role = "dev"\n' + roles + "confirm = true\n", "nothing: dev is entered by `awsrole use dev` alone"),
+        (roles, "nothing: no role is the default; `awsrole use build` enters one"),
+        (DEPLOY + roles, "Deploy"),
+        ('profile = "jump"\n' + roles, "profile jump"),
+        ('profile = "nowhere"\n', "the role"),
+    ):
+        shown = world.allow(world.project("new", text)).err
+        assert f"  cd enters       {expected}\n" in shown, (text, shown)
+
+
+def test_allow_shows_the_whole_way_to_each_role(world):
+    """Source, permission set, each role on the way, and the device whose code is asked for."""
+    center = """
+[profile center]
+sso_start_url = https://example.awsapps.com/start
+sso_region = eu-west-1
+sso_account_id = 999999999999
+sso_role_name = PowerUser
+[profile hub]
+role_arn = arn:aws:iam::111111111111:role/Hub
+source_profile = center
+[profile guarded]
+role_arn = arn:aws:iam::222222222222:role/Guarded
+source_profile = jump
+mfa_serial = arn:aws:iam::111111111111:mfa/alice
+"""
+    world.write(".aws/config", (world.home / ".aws/config").read_text() + center)
+    world.write(".config/awsrole/config.toml", f'[accounts.{THERE}]\nname = "shop"\n[accounts.999999999999]\nname = "org"\n')
+    shown = world.allow(world.project("new", f"""\
+default_role = "far"
+[role.far]
+role_arn = "arn:aws:iam::{THERE}:role/Far"
+source_role = "near"
+[role.near]
+role_arn = "arn:aws:iam::{THERE}:role/Near"
+source_profile = "hub"
+[role.session]
+profile = "center"
+[role.guarded]
+profile = "guarded"
+[role.plain]
+role_arn = "arn:aws:iam::{THERE}:role/Plain"
+source_profile = "jump"
+""")).err
+    roles = dict(part.split("]\n", 1) for part in shown.split("[role.")[1:])
+    far = """\
+  source          profile center (IAM Identity Center)
+  permission set  PowerUser in org (999999999999)
+  chain           profile center (IAM Identity Center)
+                  → arn:aws:iam::111111111111:role/Hub
+                  → arn:aws:iam::222222222222:role/Near (shop)
+                  → arn:aws:iam::222222222222:role/Far (shop)
+"""
+    assert far in roles["far"], shown
+    assert "role            none: a session of the source\n  account         org (999999999999)\n" in roles["session"], shown
+    assert "permission set  PowerUser in org" in roles["session"] and "chain" not in roles["session"]
+    assert "MFA             arn:aws:iam::111111111111:mfa/alice\n" in roles["guarded"] and "MFA" not in roles["plain"]
+    assert "account         shop (222222222222)" in roles["plain"] and "source          profile jump\n" in roles["plain"]
+    assert "chain" not in roles["plain"] and "cd enters       far" in shown
+
+
+def test_what_can_not_be_resolved_is_allowed_and_said(world):
+    result = world.allow(world.project("new", DEPLOY.replace("jump", "jmp")))
+    assert "there is no profile `jmp`" in result.err and "role/Deploy" in result.err and "is allowed" in result.err
+    assert world.sts.calls() == []
+
+
+class TestQuestion:
+    """On a terminal `allow` shows first and asks then."""
+
+    @pytest.fixture
+    def terminal(self, world):
+        opened = []
+
+        def start(shell="bash", hook=True):
+            need(shell)
+            load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+            load = load if hook else f"awsrole() {{ {binary('awsrole')} \"$@\"; }}"
+            opened.append(Terminal(shell, world.home, load, cwd=world.project("new", DEPLOY), timeout=60))
+            return opened[-1]
+
+        yield start
+        for one in opened:
+            one.close()
+
+    def ask(self, terminal, line="awsrole allow"):
+        """Types a command that asks; returns what was shown before the question."""
+        terminal.send(line + ("\r" if terminal.shell == "fish" else "\n"))
+        terminal.process.expect_exact(b"Allow? [y/N] ")
+        return terminal.process.before.decode()
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    @pytest.mark.parametrize("answer, given", [("y", True), ("Yes", True), ("n", False), ("", False), ("yup", False)])
+    def test_only_a_yes_allows(self, world, terminal, shell, answer, given):
+        opened = terminal(shell)
+        shown = self.ask(opened)
+        assert f"arn:aws:iam::{THERE}:role/Deploy" in shown and "cd enters" in shown, "it is shown first"
+        assert not list((world.home / ".local/share/awsrole/approvals").glob("*/*")), "and nothing is recorded before"
+        opened.send(answer + "\r")
+        said = opened.wait()
+        assert ("is allowed" in said) == given
+        assert ("~/src/new/.awsrole.toml wasn't allowed: nothing was recorded" in said) == (not given)
+        assert opened.env().get(b"AWSROLE_ROLE") == (b"Deploy" if given else None)
+        assert acts(world, world.home / "src/new") == given
+
+    def test_the_exit_code_of_a_no(self, world, terminal):
+        opened = terminal(hook=False)
+        self.ask(opened, "awsrole allow; echo code $?")
+        opened.send("n\r")
+        assert opened.wait().endswith("code 1")
+
+    @pytest.mark.parametrize("key", ["\x03", "\x04"])
+    def test_an_interruption_is_a_no(self, world, terminal, key):
+        opened = terminal()
+        self.ask(opened, "awsrole allow && echo went on")
+        opened.send(key)
+        assert "went on" not in opened.wait()
+        assert not acts(world, world.home / "src/new")
+
+    @pytest.mark.parametrize("option", ["--yes", "-y"])
+    def test_an_option_answers(self, world, terminal, option):
+        said = terminal().run(f"awsrole allow {option}")
+        assert "is allowed" in said and "[y/N]" not in said and acts(world, world.home / "src/new")
+
+    @pytest.mark.parametrize("how", ["awsrole allow </dev/null", "awsrole allow 2>/dev/null", "true | awsrole allow"])
+    def test_without_a_person_at_the_terminal_it_is_allowed_at_once(self, world, terminal, how):
+        assert "[y/N]" not in terminal().run(how)
+        assert acts(world, world.home / "src/new")
+
+    def test_what_was_shown_is_what_is_recorded(self, world, terminal):
+        """Whoever edits the file while the question stands gets nothing by it."""
+        opened = terminal()
+        self.ask(opened)
+        world.project("new", BUILD)
+        opened.send("y\r")
+        opened.wait()
+        assert opened.env()[b"AWSROLE_STATE"] == b"closed"
+        assert not acts(world, world.home / "src/new")
+        world.project("new", DEPLOY)
+        assert acts(world, world.home / "src/new")
+
+    def test_a_base_that_appears_while_the_question_stands(self, world, terminal):
+        opened = terminal()
+        world.project("new", "inherit = true\n" + DEPLOY)
+        self.ask(opened)
+        world.write("src/.awsrole.toml", 'region = "eu-north-1"\n')
+        opened.send("y\r")
+        opened.wait()
+        assert not acts(world, world.home / "src/new")
+
+
+class TestMovedFolders:
+    """A variable that moves awsrole's folders into a project gives nobody anything."""
+
+    VARIABLES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
+
+    def refused(self, world, folder, env, *, state="closed", denies=True):
+        name = next(iter(env))
+        before = sorted(folder.rglob("*"))
+        world.sts.reset()
+        for words in (("exec", "--", "echo", "ran"), ("credential-process",), ("allow",), ("deny",))[: 3 + denies]:
+            result = world.awsrole(*words, cwd=folder, env=env)
+            assert (result.code, result.out) == (1, ""), (words, result)
+            assert f"{name} points into this project" in result.err and f"unset {name}" in result.err, (words, result)
+        result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, env=env)
+        assert result.out.startswith(f"__awsrole_done {state} ") and "__awsrole_set" not in result.out
+        assert f"{name} points into this project" in result.err
+        assert sorted(folder.rglob("*")) == before, "and nothing is stored there"
+        assert world.sts.calls() == []
+
+    @pytest.mark.parametrize("name", VARIABLES)
+    @pytest.mark.parametrize("where", [".", ".folder", "a/b/c"])
+    def test_a_folder_inside(self, world, shop, name, where):
+        # Moved data has no approvals yet: nothing would be in force.
+        state = "outer" if name == "XDG_DATA_HOME" else "closed"
+        self.refused(world, shop, {name: str(shop / where)}, state=state)
+
+    @pytest.mark.parametrize("name", VARIABLES)
+    def test_through_a_link(self, world, shop, name):
+        (shop / "folder").mkdir()
+        (world.home / "link").symlink_to(shop / "folder")
+        self.refused(world, shop, {name: str(world.home / "link")}, state="outer" if name == "XDG_DATA_HOME" else "closed")
+
+    def test_a_clone_that_brings_approvals(self, world):
+        """They are right in every byte, and still say nothing."""
+        clone = world.project("clone", DEPLOY)
+        assert world.awsrole("allow", cwd=clone, env={"XDG_DATA_HOME": str(world.home / "elsewhere")}).code == 0
+        assert acts(world, clone, env={"XDG_DATA_HOME": str(world.home / "elsewhere")})
+        (world.home / "elsewhere").rename(clone / ".data")
+        self.refused(world, clone, {"XDG_DATA_HOME": str(clone / ".data")})
+
+    def test_a_clone_that_brings_settings(self, world):
+        clone = world.project("clone", DEPLOY)
+        world.write("src/clone/.config/awsrole/config.toml", f'[[trust]]\npath = "{clone}"\naccounts = ["{HERE}", "{THERE}"]\n')
+        self.refused(world, clone, {"XDG_CONFIG_HOME": str(clone / ".config")})
+
+    def test_every_file_that_counts_has_a_folder(self, world):
+        upper = world.project("upper", DEPLOY)
+        leaf = world.project("upper/leaf", "inherit = true\n", allow=True)
+        other = world.project("upper/other", DEPLOY, allow=True)
+        env = {"XDG_CACHE_HOME": str(upper / ".cache")}
+        self.refused(world, leaf, env, denies=False)
+        assert acts(world, other, env=env), "the file above doesn't count there"
+
+    def test_usual_places_are_fine_though_the_home_is_a_project(self, world):
+        world.write(".awsrole.toml", DEPLOY)
+        places = dict(zip(self.VARIABLES, (".config", ".local/share", ".local/state", ".cache")))
+        usual = {name: f"{world.home}/{place}/" for name, place in places.items()}
+        for env in ({}, usual):
+            assert world.awsrole("allow", cwd=world.home, env=env).code == 0
+            assert acts(world, world.home, env=env)
+        self.refused(world, world.home, {"XDG_CACHE_HOME": f"{world.home}/.cache/other"})
+
+    def test_folders_elsewhere_are_the_users_own_business(self, world, tmp_path):
+        folder = world.project("shop", DEPLOY)
+        env = {name: str(tmp_path / name.lower()) for name in self.VARIABLES} | {"XDG_RUNTIME_DIR": str(tmp_path)}
+        assert not acts(world, folder, env=env)
+        assert world.awsrole("allow", cwd=folder, env=env).code == 0
+        assert acts(world, folder, env=env)
+        assert not acts(world, folder), "it is another folder of approvals"
 
 
 def test_back_to_a_branch_that_was_allowed(world, shop):
@@ -183,15 +421,173 @@ def test_many_deny_at_once(world, shop):
     assert not acts(world, shop)
 
 
-def test_inherit_needs_both_files(world):
-    upper = world.project("upper", DEPLOY)
-    lower = world.project("upper/lower", 'inherit = true\nregion = "eu-north-1"\n')
-    assert not acts(world, lower)
-    world.allow(lower)
-    assert acts(world, lower)
-    assert world.exec_env(lower)["AWS_REGION"] == "eu-north-1"
-    world.project("upper", DEPLOY + "# edited\n")
-    assert not acts(world, lower) and not acts(world, upper)
+PINNED = DEPLOY + f'account_id = "{THERE}"\npolicy = \'{{"Version":"2012-10-17","Statement":[]}}\'\n'
+LEAF = 'inherit = true\nregion = "eu-north-1"\n'
+
+
+class TestChain:
+    """A file with `inherit` is allowed together with those from which it inherits."""
+
+    @pytest.fixture
+    def chain(self, world):
+        """Three files: `upper` has pin and policy, `upper/lower/leaf` and `upper/lower` inherit."""
+        self.upper, self.lower, self.leaf = (world.project(name) for name in ("upper", "upper/lower", "upper/lower/leaf"))
+        world.project("upper", PINNED)
+        world.project("upper/lower", 'inherit = true\nexternal_id = "external-42"\n')
+        return world.project("upper/lower/leaf", LEAF, allow=True)
+
+    def closed(self, world, folder, *said):
+        """The directory's shell is blocked, with these words, and nothing is exported."""
+        for words in (("exec", "--", "echo", "ran"), ("credential-process",)):
+            result = world.awsrole(*words, cwd=folder)
+            assert (result.code in (1, 3), result.out) == (True, ""), (words, result)
+        result = world.awsrole("hook", "export", "bash", "--event", "prompt", cwd=folder)
+        assert result.out.startswith("__awsrole_done closed ") and "__awsrole_set" not in result.out, result
+        for text in said:
+            assert text in result.err, result.err
+
+    def test_one_approval_is_for_all_of_it(self, world, chain):
+        assert acts(world, chain) and world.exec_env(chain)["AWS_REGION"] == "eu-north-1"
+        assert world.assumed()[-1]["external_id"] == "external-42"
+
+    def test_what_is_inherited_is_not_allowed_by_itself(self, world, chain):
+        assert not acts(world, self.upper) and not acts(world, self.lower)
+        for folder in (self.upper, self.lower):
+            said = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)
+            assert said.out.startswith("__awsrole_done outer ") and "isn't allowed yet" in said.err
+        # Each has its own approval, and none says anything of another.
+        world.allow(self.upper)
+        assert acts(world, self.upper) and not acts(world, self.lower) and acts(world, chain)
+
+    def test_approvals_of_each_by_itself_are_none_of_the_chain(self, world):
+        world.project("upper", PINNED, allow=True)
+        leaf = world.project("upper/leaf", "# by itself\n", allow=True)
+        world.project("upper/leaf", LEAF)
+        self.closed(world, leaf, "upper/leaf/.awsrole.toml was changed since it was allowed")
+
+    @pytest.mark.parametrize(
+        "change, said",
+        [
+            (lambda self: (self.upper / ".awsrole.toml").unlink(), "upper/.awsrole.toml was removed"),
+            (lambda self: (self.lower / ".awsrole.toml").unlink(), "lower/.awsrole.toml was removed"),
+            (lambda self: (self.upper / ".awsrole.toml").write_text(DEPLOY), "upper/.awsrole.toml was changed"),
+            (lambda self: (self.lower / ".awsrole.toml").write_text("inherit = true\n"), "lower/.awsrole.toml was changed"),
+            (lambda self: (self.lower / ".awsrole.toml").write_text(DEPLOY), "lower/.awsrole.toml was changed"),
+            (lambda self: (self.leaf / ".awsrole.toml").write_text(LEAF + "# edited\n"), "leaf/.awsrole.toml was changed"),
+            (lambda self: (self.leaf / ".awsrole.toml").write_text(DEPLOY), "leaf/.awsrole.toml was changed"),
+            (lambda self: (self.upper / ".awsrole.toml").write_text(PINNED + "nonsense"), "upper/.awsrole.toml:"),
+            (lambda self: (self.upper / ".awsrole.toml").chmod(0o600) or (self.upper / ".awsrole.toml").unlink()
+             or os.mkfifo(self.upper / ".awsrole.toml"), "isn't a regular file"),
+        ],
+        ids=["base-removed", "middle-removed", "policy-gone", "middle-edited", "middle-ends-it", "leaf-edited", "leaf-ends-it",
+             "base-broken", "base-no-file"],
+    )
+    def test_any_change_closes_until_it_is_allowed(self, world, chain, change, said):
+        before = {folder: (folder / ".awsrole.toml").read_text() for folder in (self.upper, self.lower, self.leaf)}
+        world.exec_env(chain)
+        change(self)
+        calls = len(world.assumed())
+        self.closed(world, chain, said)
+        assert len(world.assumed()) == calls, "nothing was asked of STS"
+        for folder, text in before.items():
+            (folder / ".awsrole.toml").unlink(missing_ok=True)
+            (folder / ".awsrole.toml").write_text(text)
+        assert acts(world, chain), "what was allowed still is"
+
+    def test_one_that_appears_in_between_closes(self, world):
+        world.project("upper", PINNED)
+        leaf = world.project("upper/lower/leaf", LEAF, allow=True)
+        assert acts(world, leaf)
+        world.project("upper/lower", "inherit = true\n")
+        self.closed(world, leaf, "lower/.awsrole.toml was added")
+        world.allow(leaf)
+        assert acts(world, leaf)
+
+    def test_one_that_appears_above_an_open_end_closes(self, world):
+        leaf = world.project("upper/lower/leaf", "inherit = true\n" + DEPLOY, allow=True)
+        assert acts(world, leaf)
+        # Two are compared: this one, and none above.
+        assert world.awsrole("hook", "export", "bash", cwd=leaf).out.splitlines()[-1].split()[-1] == "2"
+        world.project("upper", 'region = "eu-north-1"\n')
+        self.closed(world, leaf, "upper/.awsrole.toml was added")
+        world.allow(leaf)
+        assert acts(world, leaf)
+
+    def test_what_is_gone_is_shown_and_allowed_without_it(self, world, chain):
+        (self.upper / ".awsrole.toml").write_text(DEPLOY)
+        shown = world.allow(chain).err
+        assert "upper/.awsrole.toml changed since it was allowed" in shown and f'-account_id = "{THERE}"' in shown
+        (self.lower / ".awsrole.toml").unlink()
+        shown = world.allow(chain).err
+        assert "lower/.awsrole.toml was removed" in shown and '-external_id = "external-42"' in shown
+        assert acts(world, chain) and world.exec_env(chain)["AWSROLE_ROLE"] == "Deploy"
+
+    def test_what_is_inherited_is_shown(self, world, chain):
+        shown = world.allow(chain).err
+        assert "inherits from" in shown and "~/src/upper/lower/.awsrole.toml" in shown and "~/src/upper/.awsrole.toml" in shown
+        assert "policy" in shown and "external-42" in shown
+        assert "~/src/upper/lower/leaf/.awsrole.toml is allowed, together with ~/src/upper/lower/.awsrole.toml, " in shown
+        assert "nothing further" not in shown
+        assert "nothing further" in world.allow(world.project("alone", "inherit = true\n" + DEPLOY)).err
+
+    @pytest.mark.parametrize("denied", ["upper", "lower"])
+    def test_a_denied_base_stays_denied(self, world, chain, denied):
+        folder = getattr(self, denied)
+        assert world.awsrole("deny", folder).code == 0
+        name = str(folder / ".awsrole.toml").replace(str(world.home), "~")
+        self.closed(world, chain, f"{name} was denied", "`awsrole allow")
+        result = world.awsrole("allow", cwd=chain)
+        assert (result.code, result.out) == (1, "") and f"{name} was denied" in result.err
+        assert f"`awsrole allow {name.removesuffix('/.awsrole.toml')}` takes that back" in result.err
+        self.closed(world, chain)
+        # It is taken back where it was said.
+        world.allow(folder)
+        assert acts(world, chain)
+
+    def test_a_denied_leaf_is_allowed_where_it_was_denied(self, world, chain):
+        world.awsrole("deny", chain)
+        result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=chain)
+        assert result.err == "" and result.out.startswith("__awsrole_done outer ")
+        world.allow(chain)
+        assert acts(world, chain) and not acts(world, self.upper)
+
+    def test_one_that_was_never_allowed_takes_nobodys_identity_away(self, world):
+        world.project("upper", PINNED, allow=True)
+        leaf = world.project("upper/leaf", LEAF)
+        for change in (lambda: None, lambda: world.awsrole("deny", leaf.parent), lambda: (leaf.parent / ".awsrole.toml").unlink()):
+            change()
+            result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=leaf)
+            assert result.out.startswith("__awsrole_done outer ") and "upper/leaf/.awsrole.toml isn't allowed yet" in result.err
+
+    def test_status_and_why_tell_it(self, world, chain):
+        assert world.awsrole("status", "--json", cwd=chain).json["approval"] == "allowed"
+        (self.upper / ".awsrole.toml").unlink()
+        assert world.awsrole("status", "--json", cwd=chain).json["approval"] == "changed since it was allowed"
+        assert "upper/.awsrole.toml was removed" in world.awsrole("why", cwd=chain).out
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_an_open_shell_sees_it_at_its_next_prompt(self, world, chain, shell):
+        need(shell)
+        load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+        terminal = Terminal(shell, world.home, load, cwd=chain, timeout=60)
+        try:
+            assert terminal.env()[b"AWSROLE_ROLE"] == b"Deploy"
+            text = (self.upper / ".awsrole.toml").read_text()
+            (self.upper / ".awsrole.toml").unlink()
+            assert "was removed" in terminal.run("true")
+            assert terminal.env()[b"AWSROLE_STATE"] == b"closed"
+            (self.upper / ".awsrole.toml").write_text(text)
+            terminal.run("true")
+            assert terminal.env()[b"AWSROLE_ROLE"] == b"Deploy"
+            # An end that is open is looked at, too.
+            world.project("open/leaf", "inherit = true\n" + DEPLOY, allow=True)
+            terminal.run(f"cd {world.home}/src/open/leaf")
+            assert terminal.env()[b"AWSROLE_ROLE"] == b"Deploy"
+            world.project("open", 'region = "eu-north-1"\n')
+            assert "was added" in terminal.run("true")
+            assert terminal.env()[b"AWSROLE_STATE"] == b"closed"
+        finally:
+            terminal.close()
 
 
 def test_the_nearest_file_alone_counts_without_inherit(world):
@@ -205,13 +601,13 @@ def test_the_nearest_file_alone_counts_without_inherit(world):
 class TestTrustRule:
     @pytest.fixture
     def rule(self, world):
-        world.write(".config/awsrole/config.toml", f'[[trust]]\npath = "~/src/acme"\naccounts = ["{THERE}"]\n')
-        # What lies above must be nobody else's, either.
-        folder = world.project("acme")
-        for path in (folder, *folder.parents):
-            if path.stat().st_uid == os.getuid() and path.stat().st_mode & 0o1000 == 0:
-                path.chmod(path.stat().st_mode & ~0o022)
-        return folder
+        self.settings(world, THERE, HERE)
+        return world.project("acme")
+
+    def settings(self, world, *accounts, path="~/src/acme"):
+        """Settings with a rule for these accounts. The keys of `jump` belong to HERE."""
+        listed = ", ".join(f'"{account}"' for account in accounts)
+        return world.write(".config/awsrole/config.toml", f'[[trust]]\npath = "{path}"\naccounts = [{listed}]\n')
 
     def private(self, world, name, text):
         folder = world.project(name, text)
@@ -229,12 +625,14 @@ class TestTrustRule:
         assert not acts(world, self.private(world, "other", DEPLOY))
 
     def test_says_nothing_of_another_account(self, world, rule):
+        self.settings(world, THERE)
         folder = self.private(world, "acme/build", BUILD)
         result = world.awsrole("exec", "--", "true", cwd=folder)
         assert result.code != 0 and "[[trust]]" in result.err and HERE in result.err
         assert world.sts.calls() == []
 
     def test_says_nothing_of_another_account_on_the_way(self, world, rule):
+        self.settings(world, THERE)
         way = (f'default_role = "last"\n[role.first]\n{BUILD}[role.last]\n'
                f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_role = "first"\n')
         folder = self.private(world, "acme/way", way)
@@ -246,6 +644,64 @@ class TestTrustRule:
         world.allow(folder)
         world.awsrole("exec", "--", "true", cwd=folder)
         assert [call["role_arn"] for call in world.assumed()][0].endswith("role/Build")
+
+    def test_the_account_of_keys_is_asked_for_once(self, world, rule):
+        """Only AWS can tell it, so it is asked for before the role is; a hit asks nobody."""
+        folder = self.private(world, "acme/shop", DEPLOY)
+        for _ in range(3):
+            world.exec_env(folder)
+        assert world.sts.counts() == {"GetCallerIdentity": 1, "AssumeRole": 1, "connections": 1}
+
+    def test_keys_of_another_account_assume_nothing(self, world, rule):
+        self.settings(world, THERE)
+        folder = self.private(world, "acme/shop", DEPLOY)
+        # What was had under an approval elsewhere doesn't serve here, though the plan is the same.
+        world.exec_env(world.project("elsewhere", DEPLOY, allow=True))
+        world.sts.reset()
+        for _ in range(2):
+            result = world.awsrole("exec", "--", "echo", "ran", cwd=folder)
+            assert (result.code, result.out) == (4, ""), result
+            assert f"your [[trust]] rule isn't for account {HERE}" in result.err and "user/alice" in result.err
+        assert world.assumed() == [] and world.sts.counts()["GetCallerIdentity"] <= 2
+        statements = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder).out
+        assert "__awsrole_set" not in statements and statements.startswith("__awsrole_done closed ")
+        # Once the content was allowed, it is had.
+        world.allow(folder)
+        assert world.exec_env(folder)["AWSROLE_ROLE"] == "Deploy"
+
+    def test_what_a_rule_was_for_is_a_part_of_what_is_remembered(self, world, rule):
+        folder = self.private(world, "acme/shop", DEPLOY)
+        world.exec_env(folder)
+        self.settings(world, THERE)
+        assert not world.awsrole("exec", "--", "echo", "ran", cwd=folder).out
+        self.settings(world, THERE, HERE)
+        assert world.awsrole("exec", "--", "echo", "ran", cwd=folder).out == "ran\n"
+
+    @pytest.mark.parametrize("name, source", [
+        ("center", "profile center (IAM Identity Center) is on the way to the role"),
+        ("token", "profile token (web identity) is on the way to the role"),
+        ("console", "profile console (aws login) is on the way to the role"),
+    ])
+    def test_a_source_whose_account_is_known_is_refused_before_any_call(self, world, rule, name, source):
+        profiles = """
+[profile center]
+sso_start_url = https://example.awsapps.com/start
+sso_region = eu-west-1
+sso_account_id = 999999999999
+sso_role_name = Admin
+[profile token]
+role_arn = arn:aws:iam::999999999999:role/Ci
+web_identity_token_file = /nowhere
+[profile console]
+login_session = arn:aws:sts::999999999999:assumed-role/Admin/alice
+"""
+        world.write(".aws/config", (world.home / ".aws/config").read_text() + profiles)
+        folder = self.private(world, "acme/shop", DEPLOY.replace("jump", name))
+        result = world.awsrole("exec", "--", "true", cwd=folder)
+        assert result.code == 1 and "your [[trust]] rule isn't for account 999999999999" in result.err, result
+        assert source in result.err and world.sts.calls() == []
+        self.settings(world, THERE, "999999999999")
+        assert "[[trust]]" not in world.awsrole("exec", "--", "true", cwd=folder).err
 
     def test_needs_an_account_in_the_file(self, world, rule):
         folder = self.private(world, "acme/session", 'profile = "jump"\n')
@@ -260,6 +716,29 @@ class TestTrustRule:
         result = world.awsrole("exec", "--", "true", cwd=folder)
         assert result.code != 0 and "others may write" in result.err
         assert world.sts.calls() == []
+
+    @pytest.mark.parametrize("where", ["links", "target"])
+    def test_a_rules_path_through_a_folder_that_others_can_write(self, world, rule, where):
+        """Whoever can exchange a link or its target decides which folder the rule is for."""
+        for name in ("links", "target/acme/shop"):
+            world.project(name)
+        (world.home / "src/links/acme").symlink_to(world.home / "src/target/acme")
+        folder = self.private(world, "target/acme/shop", DEPLOY)
+        self.settings(world, THERE, HERE, path="~/src/links/acme")
+        assert acts(world, folder)
+        writable = world.home / "src" / where
+        writable.chmod(0o777)
+        result = world.awsrole("exec", "--", "true", cwd=folder)
+        assert result.code == 1 and "your [[trust]] rule for" in result.err, result
+        assert f"{writable}: others may write to it" in result.err and f"`chmod go-w {writable}`" in result.err
+        # A sticky directory lets others add names, not exchange them.
+        writable.chmod(0o1777)
+        assert acts(world, folder)
+
+    def test_a_broken_way_to_one_rule_harms_no_other_directory(self, world, rule, shop):
+        self.settings(world, THERE, path=str(world.project("open") / "acme"))
+        (world.home / "src/open").chmod(0o777)
+        assert acts(world, shop)
 
     def test_a_link_out_of_the_folder_is_where_it_leads(self, world, rule):
         self.private(world, "elsewhere", DEPLOY)

@@ -73,10 +73,30 @@ def test_a_hit_costs_few_system_calls(hit, world, tmp_path):
     # Two folders are named without links: once for the approval, once for the key.
     assert more["readlink"] <= len((world.home / "src/shop").parts) + len((world.home / ".cache/awsrole").parts)
     del more["readlink"]
+    # Each folder on the way to the approvals is looked at once: who else could put others in their place?
+    data = world.home / ".local/share/awsrole"
+    looked = [path for line in hit.lines if line.startswith(("statx(", "newfstatat(", "lstat(")) and "AT_SYMLINK_NOFOLLOW" in line
+              for path in re.findall(r'"([^"]*)"', line) if path == str(data) or path in map(str, data.parents)]
+    assert sorted(looked) == sorted(map(str, [data, *data.parents])), looked
+    more["statx"] -= len(looked)
     # A debug build asks of each file that it closes whether it was still open.
     del more["fcntl"]
     # Four of them are for the owners and modes of the two folders above an approval, one for the generation's.
     assert more.total() <= 45, more
+
+
+def test_settings_cost_a_look_at_each_folder_above_them(world, shop, tmp_path):
+    """They are read once, and no folder is looked at twice for them."""
+    world.exec_env(shop)
+    without = export(world, tmp_path, shop)
+    settings = world.write(".config/awsrole/config.toml", f'[[trust]]\npath = "~/src"\naccounts = ["{THERE}"]\n')
+    for folder in settings.parents:
+        if folder.is_relative_to(world.home):
+            folder.chmod(0o755)
+    more = export(world, tmp_path, shop).names - without.names
+    assert more["statx"] <= len(settings.parts) + 2, more
+    assert more["openat"] == 0 and more["read"] <= 2 and not more["readlink"], more
+    assert more.total() - more["statx"] <= 12, more
 
 
 def test_a_hit_looks_at_each_file_once(hit, world):

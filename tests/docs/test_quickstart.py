@@ -73,12 +73,13 @@ def test_on_a_terminal(shell, tmp_path):
     terminal = opened(shell, tmp_path)
     for typed, expected in (
         ("cd shop-dev\r", "isn't allowed yet"),
-        ("awsrole allow\r", "Deploy in shop-dev (222222222222), renewed in"),
+        ("awsrole allow\r", "Allow? [y/N] "),
+        ("y\r", "Deploy in shop-dev (222222222222), renewed in"),
         ("exit 5\r", "is removed"),
     ):
         terminal.send(typed)
         terminal.expect_exact(expected)
-        if "exit" not in typed:
+        if "exit" not in typed and "?" not in expected:
             terminal.expect(READY)
     terminal.expect(pexpect.EOF)
     terminal.close()
@@ -92,6 +93,8 @@ def test_a_code_opens_the_chain_of_shop_admin(shell, tmp_path):
     code = terminal.match[1].decode()
     terminal.expect(READY)
     terminal.send("cd shop-admin; awsrole allow\r")
+    terminal.expect_exact("Allow? [y/N] ")
+    terminal.send("y\r")
     terminal.expect_exact("code of arn:aws:iam::111111111111:mfa/jump: ")
     terminal.send(f"{code}\r")
     terminal.expect_exact("Admin in shop-prod (333333333333), renewed in")

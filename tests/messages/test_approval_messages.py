@@ -1,6 +1,6 @@
 """The file isn't in force: no approval, another one, or a rule that doesn't fit."""
 
-from failing import HERE, file
+from failing import HERE, THERE, file
 
 
 def test_no_file(world, says):
@@ -38,8 +38,71 @@ def test_what_it_inherits_is_not_allowed(world, says):
     says(folder=inner)
 
 
-def rule(world, accounts):
-    world.write(".config/awsrole/config.toml", f'[[trust]]\npath = "~/src"\naccounts = ["{accounts}"]\n')
+def test_what_it_inherits_was_removed(world, says):
+    """The file inherits from one above, which was removed since."""
+    world.project("shop", file("Plain"))
+    inner = world.project("shop/inner", 'inherit = true\nregion = "eu-west-1"\n')
+    world.allow(inner)
+    (world.home / "src/shop/.awsrole.toml").unlink()
+    says(folder=inner)
+
+
+def test_what_it_inherits_was_added(world, says):
+    """A file was added between the directory's file and the one from which it inherits."""
+    world.project("shop", file("Plain"))
+    inner = world.project("shop/in/ner", 'inherit = true\nregion = "eu-west-1"\n')
+    world.allow(inner)
+    world.project("shop/in", 'inherit = true\nexternal_id = "42"\n')
+    says(folder=inner)
+
+
+def test_what_it_inherits_was_denied(world, says):
+    """`allow` in a directory whose file inherits from one that was denied."""
+    folder = world.project("shop", file("Plain"))
+    inner = world.project("shop/inner", 'inherit = true\nregion = "eu-west-1"\n')
+    world.awsrole("deny", folder)
+    says("allow", folder=inner)
+
+
+def test_settings_that_others_can_exchange(world, says):
+    """Others can write to the folder of one's own settings."""
+    world.shop(file("Plain"))
+    world.write(".config/awsrole/config.toml", "# mine\n").parent.chmod(0o777)
+    says()
+
+
+def test_approvals_that_others_can_exchange(world, says):
+    """Others can write to a folder above one's own approvals."""
+    world.shop(file("Plain"))
+    (world.home / ".local/share").chmod(0o775)
+    says()
+
+
+def test_approvals_inside_the_project(world, says):
+    """A variable moves the approvals into the project."""
+    folder = world.shop(file("Plain"))
+    says(env={"XDG_DATA_HOME": str(folder / ".data")})
+
+
+def test_rule_for_another_account_than_the_sources(world, says):
+    """A [[trust]] rule covers the role's account, but not that of the keys that assume it."""
+    rule(world, THERE)
+    world.project("shop", file("Plain"))
+    says()
+
+
+def test_rule_whose_path_others_can_exchange(world, says):
+    """The path of a [[trust]] rule leads through a folder in which others can exchange a link."""
+    world.project("shop", file("Plain"))
+    links = world.project("links")
+    (links / "mine").symlink_to(world.home / "src")
+    links.chmod(0o777)
+    rule(world, THERE, path="~/src/links/mine")
+    says()
+
+
+def rule(world, accounts, path="~/src"):
+    world.write(".config/awsrole/config.toml", f'[[trust]]\npath = "{path}"\naccounts = ["{accounts}"]\n')
 
 
 def test_rule_for_another_account(world, says):
@@ -58,7 +121,7 @@ def test_rule_and_a_profile_without_an_account(world, says):
 
 def test_rule_for_a_folder_that_others_write_to(world, says):
     """A [[trust]] rule covers the folder, but others may change what is in it."""
-    rule(world, "222222222222")
+    rule(world, THERE)
     world.project("shop", file("Plain")).chmod(0o777)
     says()
 

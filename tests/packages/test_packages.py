@@ -81,7 +81,7 @@ class Bare:
                                               dimensions=(50, 2000))) as shell:
             said = {}
             shell.expect_exact("@@")
-            for line in ["cd ~/shop", "awsrole init --profile shop-dev", "awsrole allow", "echo in $AWSROLE_ROLE, $AWS_REGION",
+            for line in ["cd ~/shop", "awsrole init --profile shop-dev", "awsrole allow --yes", "echo in $AWSROLE_ROLE, $AWS_REGION",
                          "awsrole status", "cd /", "echo out $AWSROLE_ROLE,"]:
                 shell.sendline(line)
                 shell.expect_exact("@@")

@@ -106,17 +106,21 @@ class Person(Tty):
     """A shell in which someone works, with the hook, in a home of the stage."""
 
     def do(self, command: str, code=None) -> Said:
-        """Types a command to its end; a question for a code is answered with what `code()` gives."""
+        """Types a command to its end; a question for a code is answered with what `code()` gives, that of `allow` with yes."""
         out, ended = self.file(), self.file("ended")
         status = "$status" if self.shell == "fish" else "$?"
         # A shell's own commands are seen on its terminal, those of tools in a file, without what they draw for people.
         own = command.split()[0] in ("cd", "awsrole") and not command.startswith("awsrole exec")
         self.type(f"{command}{'' if own else f' >{out} 2>&1'}; echo {status} >{ended}")
         said = ""
+        if command.startswith("awsrole allow"):
+            self.process.expect_exact(b"Allow? [y/N] ")
+            said = self.process.before.decode(errors="backslashreplace")
+            self.send("y\r")
         if code:
-            said = self.asked() + self.answer(code())
+            said += self.asked() + self.answer(code())
         else:
-            said = self.wait()
+            said += self.wait()
         text = said if own else out.read_text(errors="replace")
         return Said(int(ended.read_text()), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text))
 

@@ -43,13 +43,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         hook: Hook,
     },
-    /// Show what the directory's file wants, and allow it
+    /// Show what the directory's file wants, ask, and allow it
     #[command(
-        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n\nAn edit needs a new approval; content that was allowed once stays allowed."
+        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n  awsrole allow --yes     # without a question\n\nIt asks on a terminal only. A file with `inherit` is allowed together with those above from which it\ninherits. An edit of any of them needs a new approval; content that was allowed once stays allowed."
     )]
     Allow {
         /// The directory; default: the working directory
         dir: Option<PathBuf>,
+        /// Allow it without a question
+        #[arg(short, long)]
+        yes: bool,
     },
     /// Ignore the directory's file, silently, until it is allowed again
     Deny {

@@ -27,14 +27,14 @@ use std::path::PathBuf;
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::proxies;
-use awsrole_core::export::{edited, look, not_allowed, over, plan_of};
+use awsrole_core::export::{look, over, plan_of};
 use awsrole_core::files::FileError;
 use awsrole_core::history::{Entry, History};
 use awsrole_core::obtain::Outside;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::{Problem, escape_json};
 use awsrole_core::state::Outer;
-use awsrole_core::trust::{Allowed, Standing, Verdict};
+use awsrole_core::trust::{Allowed, Verdict};
 use awsrole_core::user_config::UserConfig;
 use awsrole_keys::Stores;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
@@ -50,7 +50,10 @@ use crate::report::{Failure, Outcome, out, say};
 pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failure> {
     match command {
         Command::Hook { hook } => hook::run(hook, context),
-        Command::Allow { dir } => allow::run(dir, context),
+        Command::Allow { dir, yes } => {
+            let consent = if yes { allow::Consent::Given } else { allow::Consent::Ask };
+            allow::run(dir, consent, context)
+        }
         Command::Deny { dir } => deny::run(dir, context),
         Command::On | Command::Off => Err(needs_hook()),
         Command::Status { json, long } => status::run(json, long, context),
@@ -187,11 +190,7 @@ fn allowed(dir: Option<PathBuf>, context: &Context) -> Result<(Context, Box<Allo
     match look(&outer, &files)?.0 {
         Verdict::Allowed(allowed) => Ok((outer, allowed, files)),
         Verdict::Broken { problem, .. } => Err(problem.into()),
-        Verdict::Refused { path, standing: Standing::Edited } => Err(Failure::no_role(edited(context, &path))),
-        Verdict::Refused { path, standing: Standing::Denied } => Err(Failure::no_role(
-            Problem::new(format!("{} was denied", context.shorten(&path))).hint("`awsrole allow` takes it back"),
-        )),
-        Verdict::Refused { path, .. } => Err(Failure::no_role(not_allowed(context, &path))),
+        Verdict::Refused(refusal) => Err(Failure::no_role(refusal.problem(context))),
     }
 }
 

@@ -88,7 +88,8 @@ impl Terminal {
 
     /// A question that wants a yes; anything else is a no.
     pub(crate) fn confirm(&self, question: &str) -> bool {
-        self.ask(&format!("{question} [y/N] ")).is_ok_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes"))
+        let yes = |answer: &str| ["y", "yes"].iter().any(|word| word.eq_ignore_ascii_case(answer));
+        self.ask(&format!("{question} [y/N] ")).is_ok_and(|answer| yes(answer.trim()))
     }
 
     fn answer(&self, question: &str, shown: bool) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {

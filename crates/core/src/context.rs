@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use crate::problem::Problem;
 use crate::vault::KeyStore;
 
 /// A process environment.
@@ -55,11 +56,54 @@ impl Paths {
         self.state.join("generations")
     }
 
+    /// Returns those of awsrole's folders that a variable moved away from their usual place below the home directory,
+    /// with the variable's name.
+    fn moved(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        // On macOS no variable moves them.
+        let usual = [
+            ("XDG_CONFIG_HOME", &self.config, ".config"),
+            ("XDG_DATA_HOME", &self.data, ".local/share"),
+            ("XDG_STATE_HOME", &self.state, ".local/state"),
+            ("XDG_CACHE_HOME", &self.cache, ".cache"),
+        ];
+        let moved = usual.into_iter().filter(|_| cfg!(not(target_os = "macos")));
+        let moved = moved.filter(|(_, path, usual)| **path != self.home.join(usual).join("awsrole"));
+        moved.map(|(name, path, _)| (name, path.as_path()))
+    }
+
+    /// Says which variable moved a folder of awsrole's into the folder of one of `files`, or below it. A clone would
+    /// bring approvals and settings of its own, or get what awsrole stores. The usual places below the home directory
+    /// are no such folders, though the home may be a project.
+    #[must_use]
+    pub fn inside_project(&self, files: &[PathBuf]) -> Option<Problem> {
+        let (name, path, folder) = self.moved().find_map(|(name, path)| {
+            let path = without_links(path);
+            let mut folders = files.iter().filter_map(|file| file.parent()).map(without_links);
+            folders.find(|folder| path.starts_with(folder)).map(|folder| (name, path, folder))
+        })?;
+        let folder = folder.display();
+        Some(
+            Problem::new(format!("{name} points into this project, and awsrole uses no folder of a project"))
+                .because(format!("{} is in {folder}", path.display()))
+                .hint(format!("unset {name}, or set it to a folder outside of {folder}")),
+        )
+    }
+
     /// A file that was last modified at the epoch: its age in seconds is the time of day, which is
     /// the only clock that fish has without starting a process.
     #[must_use]
     pub fn clock(&self) -> PathBuf {
         self.state.join("clock")
+    }
+}
+
+/// A path without symbolic links, as far as it is there.
+fn without_links(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    match found.map(|(above, real)| (path.strip_prefix(above), real)) {
+        Some((Ok(rest), real)) if rest.as_os_str().is_empty() => real,
+        Some((Ok(rest), real)) => real.join(rest),
+        _ => path.to_owned(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! From a directory to the bytes of the nearest `.awsrole.toml`.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::files::read_regular;
+use crate::files::{is_foreign, read_with_owner};
 use crate::problem::Problem;
 
 /// The name of the file that says which role a directory holds.
@@ -23,6 +24,10 @@ pub struct ConfigFile {
     pub place: PathBuf,
     /// The path without symbolic links: where a link leads, else its place.
     pub canonical: PathBuf,
+    /// The owner's user id, if the file or the link at its place belongs neither to root nor to the user of this
+    /// process. Such a file can be allowed (a clone in a container often belongs to another id), but then a file of
+    /// yet another owner isn't the one that was allowed.
+    pub owner: Option<u32>,
     /// The content.
     pub text: String,
 }
@@ -44,12 +49,15 @@ pub fn upward(dir: &Path) -> Vec<PathBuf> {
 pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
     let failed = |e: &io::Error| explain(path, e);
     let place = place(path);
+    let found = place.symlink_metadata();
+    let link = found.as_ref().ok().filter(|found| found.is_symlink());
     // Another walk through all folders only where there is a link to follow.
-    let canonical = match place.is_absolute() && !place.is_symlink() {
+    let canonical = match place.is_absolute() && link.is_none() {
         true => place.clone(),
         false => path.canonicalize().map_err(|e| failed(&e))?,
     };
-    let bytes = read_regular(&canonical, MAX_BYTES).map_err(|e| failed(&e))?;
+    let (bytes, owner) = read_with_owner(&canonical, MAX_BYTES).map_err(|e| failed(&e))?;
+    let owner = link.map(MetadataExt::uid).into_iter().chain([owner]).find(|owner| is_foreign(*owner));
     let text = String::from_utf8(bytes).map_err(|e| {
         let line = line_of(e.as_bytes(), e.utf8_error().valid_up_to());
         Problem::new(format!("{}:{line}: the file isn't valid UTF-8", path.display()))
@@ -59,7 +67,7 @@ pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
         let line = line_of(text.as_bytes(), at);
         return Err(Problem::new(format!("{}:{line}: the file contains a NUL byte", path.display())));
     }
-    Ok(ConfigFile { path: path.to_owned(), place, canonical, text })
+    Ok(ConfigFile { path: path.to_owned(), place, canonical, owner, text })
 }
 
 /// The [`ConfigFile::place`] of a path, whatever lies there; the path itself if its folder can't be
@@ -81,10 +89,12 @@ pub fn line_of(bytes: &[u8], at: usize) -> usize {
 fn explain(path: &Path, error: &io::Error) -> Problem {
     let shown = path.display();
     match error.kind() {
-        io::ErrorKind::NotFound => {
+        io::ErrorKind::NotFound if path.symlink_metadata().is_ok() => {
             Problem::new(format!("{shown} can't be read: it is a link to a file that isn't there"))
                 .hint("mend or remove the link")
         }
+        io::ErrorKind::NotFound => Problem::new(format!("{shown} was removed while it was being read"))
+            .hint("run the command again, or `awsrole refresh`"),
         io::ErrorKind::PermissionDenied => Problem::new(format!("{shown} can't be read: permission denied"))
             .hint(format!("make it readable for you: chmod u+r {shown}")),
         io::ErrorKind::InvalidInput if error.to_string().contains("larger") => {

@@ -8,7 +8,7 @@
 //! | edited since, refused, unreachable, expired | closed: no client acts as anybody |
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::cache::{Cache, Patience};
@@ -22,7 +22,7 @@ use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::resolve::plan;
 use crate::state::Outer;
-use crate::trust::{Allowed, Approvals, Holds, Standing, Verdict, vet};
+use crate::trust::{Allowed, Approvals, Holds, Refusal, Standing, Verdict, vet};
 use crate::user_config::UserConfig;
 
 /// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
@@ -102,8 +102,25 @@ pub fn export(
 
 /// Looks at a directory's files with the user's approvals and rules.
 pub fn look(context: &Context, files: &[PathBuf]) -> Result<(Verdict, usize), Problem> {
-    let user = UserConfig::load(context)?;
-    Ok(vet(files, &Approvals::below(&context.paths.data), &user))
+    let (verdict, depth, _) = look_with_settings(context, files)?;
+    Ok((verdict, depth))
+}
+
+/// The same, and the user's settings.
+fn look_with_settings(context: &Context, files: &[PathBuf]) -> Result<(Verdict, usize, UserConfig), Problem> {
+    let approvals = Approvals::below(&context.paths.data);
+    // Where no approval is believed, settings need not be read: they are likely to be the same other user's.
+    let user = match approvals.untrusted() {
+        Some(_) => UserConfig::default(),
+        None => UserConfig::load(context)?,
+    };
+    let (verdict, depth) = vet(files, &approvals, &user);
+    let counted = &files[..depth.min(files.len())];
+    let verdict = match context.paths.inside_project(counted) {
+        None => verdict,
+        Some(problem) => verdict.set_aside(problem),
+    };
+    Ok((verdict, depth, user))
 }
 
 /// Plans a role of an allowed config over the outer environment.
@@ -127,21 +144,20 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
     if files.is_empty() {
         return state(Change::Outer, 0, None);
     }
-    let user = match UserConfig::load(context) {
-        Ok(user) => user,
+    let (verdict, depth, user) = match look_with_settings(context, files) {
+        Ok(looked) => looked,
         Err(problem) => return state(Change::Closed, 1, Some(problem)),
     };
-    let (verdict, depth) = vet(files, &Approvals::below(&context.paths.data), &user);
     let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Closed };
     match verdict {
         // What was denied needs no word, unless it closes the shell.
-        Verdict::Refused { standing: Standing::Denied, .. } | Verdict::Broken { standing: Standing::Denied, .. }
+        Verdict::Refused(Refusal { standing: Standing::Denied, .. })
+        | Verdict::Broken { standing: Standing::Denied, .. }
             if matches!(change, Change::Outer) =>
         {
             state(change, depth, None)
         }
-        Verdict::Refused { path, standing: Standing::Edited } => state(change, depth, Some(edited(context, &path))),
-        Verdict::Refused { path, .. } => state(change, depth, Some(not_allowed(context, &path))),
+        Verdict::Refused(refusal) => state(change, depth, Some(refusal.problem(context))),
         Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
         Verdict::Allowed(allowed) => match enter(context, &allowed, &user, files, role, event, outside) {
             Ok(entered) => Export { depth, ..entered },
@@ -228,22 +244,6 @@ pub fn confirmed(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
         ))
         .hint("put its keys into a table [role.NAME]: `awsrole use NAME` enters it")),
     }
-}
-
-/// Says that a file was never allowed.
-#[must_use]
-pub fn not_allowed(context: &Context, path: &Path) -> Problem {
-    Problem::new(format!(
-        "{} isn't allowed yet: `awsrole allow` shows what it wants and allows it",
-        context.shorten(path)
-    ))
-}
-
-/// Says that a file was changed after it was allowed.
-#[must_use]
-pub fn edited(context: &Context, path: &Path) -> Problem {
-    Problem::new(format!("{} was changed since it was allowed: no role here", context.shorten(path)))
-        .hint("`awsrole allow` shows the difference and allows it")
 }
 
 /// A context over the outer environment, for commands that a person types inside a project.

@@ -8,6 +8,8 @@ use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 
+pub mod trusted;
+
 /// The bits of a mode that let others write.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -29,6 +31,12 @@ impl FileError {
         Self { verb, path: path.to_owned(), source }
     }
 
+    /// Returns whether the file wasn't used because it, or a directory above it, belongs to another user.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.source.get_ref().is_some_and(|source| source.is::<Foreign>())
+    }
+
     /// What the system said.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
@@ -46,8 +54,15 @@ pub fn is_own(path: &Path) -> bool {
 /// Whether a directory is there, is no link, and nobody but the user of this process can put anything into it.
 #[must_use]
 pub fn is_own_dir(path: &Path) -> bool {
-    fs::symlink_metadata(path)
-        .is_ok_and(|found| found.is_dir() && owned(&found).is_ok() && found.mode() & OTHERS_WRITE == 0)
+    are_own_dirs(&[path])
+}
+
+/// Whether each of these is what [`is_own_dir`] says.
+#[must_use]
+pub fn are_own_dirs(paths: &[&Path]) -> bool {
+    let me = rustix::process::geteuid().as_raw();
+    let own = |found: fs::Metadata| found.is_dir() && found.uid() == me && found.mode() & OTHERS_WRITE == 0;
+    paths.iter().all(|path| fs::symlink_metadata(path).is_ok_and(own))
 }
 
 /// Checks that an open file belongs to the user of this process: what others planted isn't written to.
@@ -55,24 +70,54 @@ pub fn owned(found: &fs::Metadata) -> io::Result<()> {
     if found.uid() == rustix::process::geteuid().as_raw() {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"))
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, Foreign::Itself))
 }
 
-/// Creates a directory that only its owner may enter, with its parents, and tightens one that is
-/// there already. Another user's is refused, however tight.
+/// Returns whether an owner is neither root nor the user of this process.
+#[must_use]
+pub fn is_foreign(owner: u32) -> bool {
+    owner != 0 && owner != rustix::process::geteuid().as_raw()
+}
+
+/// What a [`FileError`] says of another user's files and directories.
+#[derive(Debug, thiserror::Error)]
+enum Foreign {
+    #[error("it belongs to another user")]
+    Itself,
+    #[error("{} belongs to another user", .0.display())]
+    Above(PathBuf),
+}
+
+/// Creates a directory that only its owner may enter, with its parents, and tightens one that is there already.
+///
+/// # Errors
+/// Another user's directory is refused, however tight, and so is a new one in another user's. Root creates nothing
+/// anywhere below another user's directory: with that user's HOME (`sudo -E`) it would leave what they can't remove.
 pub fn private_dir(dir: &Path) -> Result<(), FileError> {
+    let failed = |verb, e| FileError::new(verb, dir, e);
+    if let Some(above) = foreign_above(dir) {
+        return Err(failed("creating", io::Error::new(io::ErrorKind::PermissionDenied, Foreign::Above(above))));
+    }
     match fs::metadata(dir) {
         Ok(found) if found.is_dir() => {
-            owned(&found).map_err(|e| FileError::new("entering", dir, e))?;
+            owned(&found).map_err(|e| failed("entering", e))?;
             if found.mode() & 0o077 != 0 {
-                fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
-                    .map_err(|e| FileError::new("making private", dir, e))?;
+                fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|e| failed("making private", e))?;
             }
             return Ok(());
         }
         _ => {}
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| FileError::new("creating", dir, e))
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| failed("creating", e))
+}
+
+/// Returns the directory of another user in which a new one would be created, or for root the first one above it.
+fn foreign_above(dir: &Path) -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        return trusted::foreign_component(dir.parent()?);
+    }
+    let (above, found) = dir.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)))?;
+    (above != dir && is_foreign(found.uid())).then(|| above.to_owned())
 }
 
 /// Writes a file whole or not at all: into a temporary file of mode 0600 beside it, to the disk,
@@ -134,6 +179,16 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 /// read.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read(path, limit, OFlags::empty(), |_| true)
+}
+
+/// Reads a regular file as [`read_regular`] does, and returns its content with its owner's user id.
+pub fn read_with_owner(path: &Path, limit: u64) -> io::Result<(Vec<u8>, u32)> {
+    let mut owner = 0;
+    let bytes = read(path, limit, OFlags::empty(), |found| {
+        owner = found.uid();
+        true
+    })?;
+    Ok((bytes, owner))
 }
 
 /// Reads a regular file as [`read_regular`] does, if the user of this process owns it: what others

@@ -194,11 +194,12 @@ impl History {
         let path = self.path();
         // Neither a link is followed nor a FIFO's reader waited for.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-        let open = || OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path);
-        let file = match open() {
+        let open = |create| OpenOptions::new().append(true).create(create).mode(0o600).custom_flags(flags).open(&path);
+        let file = match open(false) {
+            // Only in a directory of one's own: root with a user's HOME leaves nothing there.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 files::private_dir(&self.dir)?;
-                open()
+                open(true)
             }
             opened => opened,
         };

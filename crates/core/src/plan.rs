@@ -31,6 +31,9 @@ pub struct RolePlan {
     pub region: Option<Region>,
     /// The account that the result must belong to.
     pub pin: Option<AccountId>,
+    /// Where a rule trusts the file and only AWS can tell the source's account: it must be one of these, see
+    /// [`crate::pin::check_source`].
+    pub source_accounts: Option<Vec<AccountId>>,
     /// Settings of the user's own profile, exported as the variables that mean the same.
     pub settings: Vec<(&'static str, String)>,
     /// The user's own endpoint for signing in to the console, if they set one for this alone. It isn't checked yet.

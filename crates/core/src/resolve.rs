@@ -1,6 +1,7 @@
 //! How keys and profiles lead to one another until there is a source: the rules of the AWS CLI
 //! (botocore, `credentials.py`, `AssumeRoleProvider`), with the project's file on top.
 
+use crate::arn::AccountId;
 use crate::config::{Config, Keys, Origin};
 use crate::context::Context;
 use crate::endpoint::{self, Endpoint, Service};
@@ -13,6 +14,7 @@ use crate::source::Source;
 use crate::trust::Allowed;
 
 pub(crate) use first::First;
+pub use preview::Preview;
 
 /// Makes a plan for a role of an allowed config; `None` is the default role.
 ///
@@ -25,7 +27,27 @@ pub fn plan(
     profiles: &Profiles,
     context: &Context,
 ) -> Result<RolePlan, Problem> {
-    let config = allowed.config();
+    make(allowed.config(), allowed.only_accounts(), name, profiles, context)
+}
+
+/// Resolves a role of a config that nobody need have allowed, to show what it amounts to. No plan is handed out: only
+/// an allowed config becomes one.
+pub fn preview(
+    config: &Config,
+    name: Option<&str>,
+    profiles: &Profiles,
+    context: &Context,
+) -> Result<Preview, Problem> {
+    make(config, None, name, profiles, context).map(|plan| Preview::of(&plan))
+}
+
+fn make(
+    config: &Config,
+    only: Option<&[AccountId]>,
+    name: Option<&str>,
+    profiles: &Profiles,
+    context: &Context,
+) -> Result<RolePlan, Problem> {
     let resolver = Resolver { config, profiles, context };
     let link = resolver.link(name)?;
     let name = link.in_file.clone().flatten();
@@ -50,13 +72,14 @@ pub fn plan(
         settings: endpoint::variables(&settings, profiles, &context.env),
         sign_in: endpoint::sign_in(&settings, profiles, &context.env),
         pin: keys.account_id.clone(),
+        source_accounts: pin::source_accounts(&source, &way.steps, only),
         name,
         source,
         steps: way.steps,
         region,
         notices: way.notices,
     };
-    pin::check(&plan, config, allowed.only_accounts())?;
+    pin::check(&plan, config, only)?;
     Ok(plan)
 }
 
@@ -282,6 +305,7 @@ impl<'p> Resolver<'p> {
             endpoint: sts,
             region: None,
             pin: None,
+            source_accounts: None,
             settings: Vec::new(),
             sign_in: None,
             notices: way.notices,
@@ -340,6 +364,7 @@ impl<'p> Link<'p> {
 
 mod carried;
 mod first;
+mod preview;
 mod sources;
 mod step;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::arn::AccountId;
 use crate::config::Seconds;
 use crate::context::Context;
 use crate::discover::line_of;
-use crate::files::read_trusted;
+use crate::files::{read_trusted, trusted};
 use crate::problem::Problem;
 use crate::vault::Wanted;
 
@@ -49,7 +49,7 @@ pub struct LimitSettings {
 /// Files below `path` are allowed for roles of `accounts`; both must fit.
 #[derive(Debug, Clone)]
 pub struct TrustRule {
-    /// A folder, without symbolic links.
+    /// A folder, absolute, as it is written.
     pub path: PathBuf,
     /// The accounts.
     pub accounts: Vec<AccountId>,
@@ -116,8 +116,8 @@ impl UserConfig {
     /// Reads the file; without one, the defaults hold.
     ///
     /// # Errors
-    /// A file that can't be read or has anything wrong in it: a setting that is silently ignored
-    /// would be worse.
+    /// A file that can't be read, that another user could replace, or that has anything wrong in it: a setting that is
+    /// silently ignored would be worse.
     pub fn load(context: &Context) -> Result<Self, Problem> {
         let path = Self::path(context);
         let bytes = match read_trusted(&path, 1024 * 1024) {
@@ -129,6 +129,15 @@ impl UserConfig {
                     .hint("it must be a regular file that is yours, and that nobody else can write to: `chmod go-w`"));
             }
         };
+        // They may name a command, so nobody else may be able to put another file in their place.
+        if let Err(untrusted) = trusted::resolve(&path) {
+            let problem = Problem::new(format!("{} can't be trusted", path.display())).because(&untrusted);
+            let elsewhere = "set XDG_CONFIG_HOME to a folder of your own";
+            return Err(match untrusted.remedy() {
+                Some(remedy) => problem.hint(format!("`{remedy}`, or {elsewhere}")),
+                None => problem.hint(elsewhere),
+            });
+        }
         let written: AsWritten = toml::from_slice(&bytes).map_err(|e| {
             let line = line_of(&bytes, e.span().map_or(0, |span| span.start));
             Problem::new(format!("{}:{line}: {}", path.display(), e.message().replace('\n', ", ")))
@@ -210,6 +219,6 @@ impl RuleAsWritten {
             .iter()
             .map(|id| AccountId::parse(id).map_err(|e| wrong(format!("accounts: {e}"))))
             .collect::<Result<_, _>>()?;
-        Ok(TrustRule { path: path.canonicalize().unwrap_or(path), accounts })
+        Ok(TrustRule { path, accounts })
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cache::{Cache, Patience};
 use crate::context::Context;
 use crate::credentials::rfc3339;
-use crate::export::{edited, look, not_allowed, plan_of};
+use crate::export::{look, plan_of};
 use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::rivals::{Rival, rivals};
@@ -149,16 +149,17 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
             return why;
         }
         Verdict::Broken { problem, .. } => ("broken", Some(problem), "nothing: your environment stays as it is"),
-        Verdict::Refused { path, standing: Standing::Edited } => {
-            ("changed since it was allowed", Some(edited(outer, &path)), STAYS_CLOSED)
-        }
-        Verdict::Refused { path, standing: Standing::Denied } => (
-            "denied",
-            closed.then(|| not_allowed(outer, &path)),
-            "nothing: the file is ignored; `awsrole allow` takes that back",
-        ),
-        Verdict::Refused { path, .. } => {
-            ("not allowed", Some(not_allowed(outer, &path)), "nothing, until you allow it")
+        Verdict::Refused(refusal) => {
+            let problem = refusal.problem(outer);
+            match refusal.standing {
+                Standing::Edited => ("changed since it was allowed", Some(problem), STAYS_CLOSED),
+                Standing::Denied => (
+                    "denied",
+                    closed.then_some(problem),
+                    "nothing: the file is ignored; `awsrole allow` takes that back",
+                ),
+                _ => ("not allowed", Some(problem), "nothing, until you allow it"),
+            }
         }
     };
     why.approval = approval;

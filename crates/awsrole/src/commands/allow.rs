@@ -1,59 +1,64 @@
-//! `awsrole allow`: shows what a file wants, and records that this content is allowed.
+//! `awsrole allow`: shows what a directory's file wants, asks on a terminal, and records that this is allowed.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
-use awsrole_core::config::Config;
 use awsrole_core::context::Context;
-use awsrole_core::discover::{self, ConfigFile};
+use awsrole_core::export::over;
 use awsrole_core::generation;
+use awsrole_core::problem::Problem;
 use awsrole_core::profiles::Profiles;
-use awsrole_core::summary::summarize;
-use awsrole_core::trust::{Approvals, Standing};
+use awsrole_core::state::Outer;
+use awsrole_core::summary::{entered_by_cd, summarize};
+use awsrole_core::trust::{Approvals, Chain, Change, Changed, denied_base, untrusted_approvals};
 use awsrole_core::user_config::UserConfig;
 
 use crate::ambient::{self, Caller};
 use crate::report::{Failure, Outcome, say, show};
+use crate::terminal::Terminal;
 
-pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Failure> {
+/// Whether the user agrees.
+#[derive(Clone, Copy)]
+pub(super) enum Consent<'a> {
+    /// Ask on the terminal, if there is one.
+    Ask,
+    /// Whatever the files contain.
+    Given,
+    /// To a file of this content, which was shown; ask for anything else.
+    GivenFor(&'a str),
+}
+
+pub(super) fn run(dir: Option<PathBuf>, consent: Consent<'_>, context: &Context) -> Result<Outcome, Failure> {
     let files = super::files(&super::directory(dir, context)?)?;
     let approvals = Approvals::below(&context.paths.data);
-    // All that count are read and understood before the first is allowed.
-    let mut merged: Option<Config> = None;
-    let mut read: Vec<ConfigFile> = Vec::new();
-    for path in &files {
-        let file = discover::read(path)?;
-        let config = Config::parse(&file)?;
-        let inherits = config.inherit;
-        merged = Some(match merged {
-            None => config,
-            Some(near) => near.over(config),
-        });
-        read.push(file);
-        if !inherits {
-            break;
-        }
+    // All files that count are read and parsed before anything is shown. What is recorded is what was read here.
+    let chain = Chain::read(&files)?;
+    let counted = &files[..chain.files().len()];
+    if let Some(problem) = context.paths.inside_project(counted) {
+        return Err(problem.into());
     }
-    for file in &read {
-        difference(file, &approvals, context);
+    approvals.prepare().map_err(|untrusted| untrusted_approvals(approvals.data(), &untrusted, context))?;
+    if let Some(base) = approvals.denied_base(&chain) {
+        return Err(denied_base(context, &base.path, &chain.nearest().path).into());
     }
-    let summaries = summarize(
-        &merged.unwrap_or_default(),
-        &Profiles::load(context)?,
-        &UserConfig::load(context)?.accounts,
-        &context.paths,
-    )?;
-    for summary in summaries {
-        if let Some(name) = summary.name {
-            show(format!("[role.{name}]"));
-        }
-        for (label, text) in summary.lines {
-            show(format!("  {label:<16}{text}"));
-        }
+    show_differences(&approvals.changes(&chain), context);
+    show_summary(&chain, context)?;
+    let nearest = context.shorten(&chain.nearest().path);
+    let asks = match consent {
+        Consent::Ask => true,
+        Consent::Given => false,
+        Consent::GivenFor(text) => chain.files().len() > 1 || chain.nearest().text != text,
+    };
+    if asks && !agreed()? {
+        return Err(Problem::new(format!("{nearest} wasn't allowed: nothing was recorded")).into());
     }
-    for file in &read {
-        approvals.allow(file).map_err(|e| super::own_file(&e))?;
-        say(format!("{} is allowed", context.shorten(&file.path)));
+    approvals.allow(&chain).map_err(|e| super::own_file(&e))?;
+    match &chain.files()[1..] {
+        [] => say(format!("{nearest} is allowed")),
+        bases => {
+            let bases: Vec<String> = bases.iter().map(|base| context.shorten(&base.path)).collect();
+            say(format!("{nearest} is allowed, together with {}", bases.join(", ")));
+        }
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
     match ambient::caller() {
@@ -67,17 +72,67 @@ pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Fa
     Ok(Outcome::Done)
 }
 
-/// Shows how a file differs from what was allowed last at its path.
-fn difference(file: &ConfigFile, approvals: &Approvals, context: &Context) {
-    if approvals.standing(file) != Standing::Edited {
-        return;
+/// Asks whether to allow what was shown. Without a terminal the command itself is the answer.
+fn agreed() -> Result<bool, Problem> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(true);
     }
-    let Some(before) = approvals.last_allowed(file) else {
-        return;
+    let nobody = |_| {
+        Problem::new("nothing was recorded: this process may not ask on the terminal")
+            .hint("run it in the foreground, or `awsrole allow --yes`")
     };
-    show(format!("{} changed since it was allowed:", context.shorten(&file.path)));
-    let difference = similar::TextDiff::from_lines(before.as_str(), &file.text);
-    for line in difference.unified_diff().context_radius(1).to_string().lines() {
-        show(format!("  {line}"));
+    Ok(Terminal::open().map_err(nobody)?.confirm("Allow?"))
+}
+
+/// Shows what becomes allowed: the files that count, each role that can be entered, and which one `cd` enters.
+fn show_summary(chain: &Chain, context: &Context) -> Result<(), Problem> {
+    let outer = over(context, Outer::of(&context.env).env);
+    let profiles = Profiles::load(&outer)?;
+    let accounts = UserConfig::load(&outer)?.accounts;
+    for summary in summarize(chain.config(), &profiles, &accounts, &outer)? {
+        if let Some(name) = summary.name {
+            show(format!("[role.{name}]"));
+        }
+        for (label, text) in summary.lines {
+            show_line(label, &text);
+        }
+    }
+    let mut label = "inherits from";
+    for base in &chain.files()[1..] {
+        show_line(label, &context.shorten(&base.path));
+        label = "";
+    }
+    if chain.is_open() {
+        show_line(label, "nothing further: a file that appears above will need a new approval");
+    }
+    for file in chain.files() {
+        if let Some(owner) = file.owner {
+            show_line("owner", &format!("uid {owner}, another user: {}", context.shorten(&file.path)));
+        }
+    }
+    show_line("cd enters", &entered_by_cd(chain.config(), &profiles, &outer));
+    Ok(())
+}
+
+fn show_line(label: &str, text: &str) {
+    show(format!("  {label:<16}{text}"));
+}
+
+/// Shows how the files differ from those that were allowed last.
+fn show_differences(changes: &[Change], context: &Context) {
+    for change in changes {
+        let path = context.shorten(&change.path);
+        match &change.what {
+            Changed::Content => show(format!("{path} changed since it was allowed:")),
+            Changed::Removed => show(format!("{path} was removed or is no longer inherited:")),
+            Changed::Added => show(format!("{path} is inherited now:")),
+            Changed::Target => show(format!("{path} is a link and leads to another file now")),
+            Changed::Owner(None) => show(format!("{path} belongs to you or to root now")),
+            Changed::Owner(Some(owner)) => show(format!("{path} belongs to another user now (uid {owner})")),
+        }
+        let difference = similar::TextDiff::from_lines(change.before.as_str(), &change.now);
+        for line in difference.unified_diff().context_radius(1).to_string().lines() {
+            show(format!("  {line}"));
+        }
     }
 }

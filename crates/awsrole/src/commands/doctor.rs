@@ -100,7 +100,10 @@ fn here(context: &Context) -> Vec<Finding> {
     };
     let allowed = match look(context, &files) {
         Err(problem) | Ok((Verdict::Broken { problem, .. }, _)) => return bad("directory", problem),
-        Ok((Verdict::Refused { .. }, _)) => {
+        Ok((Verdict::Refused(refusal), _)) if refusal.untrusted.is_some() => {
+            return bad("approvals", refusal.problem(context));
+        }
+        Ok((Verdict::Refused(_), _)) => {
             let text = format!("{} isn't in force", context.shorten(nearest));
             return vec![Finding::new(Level::Note, "directory", text).hint("`awsrole why` says why")];
         }

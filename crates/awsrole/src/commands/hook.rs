@@ -56,7 +56,7 @@ pub(crate) fn answer(
         EventName::Retry => Event::Retry,
     };
     let files = if files.is_empty() { upward(&context.dir) } else { files };
-    if !files.is_empty() {
+    if !files.is_empty() && context.paths.inside_project(&files[..1]).is_none() {
         ensure_generation(context);
     }
     let mut outer = Outer::of(&context.env);
@@ -84,9 +84,13 @@ fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
     };
     let binary: PathBuf = ambient::binary().ok_or_else(|| Problem::new("the path of awsrole can't be found out"))?;
     ensure_generation(context);
-    // Without its clock fish would ask at every prompt; elsewhere nothing depends on it.
+    // Without its clock fish would ask at every prompt; elsewhere nothing depends on it. Nothing is made in another
+    // user's home: no role is in force there, and with none there is nothing to ask for.
     if shell == Shell::Fish {
-        generation::ensure_clock(&context.paths).map_err(|e| super::own_file(&e))?;
+        match generation::ensure_clock(&context.paths) {
+            Err(error) if !error.is_foreign() => return Err(super::own_file(&error).into()),
+            _ => {}
+        }
     }
     let [generations, clock] = [context.paths.generations(), context.paths.clock()];
     out(&shell.snippet(&text(&binary)?, &text(&generations)?, &text(&clock)?, crate::BUILD))?;

@@ -61,7 +61,9 @@ pub(super) fn run(wanted: &Wanted, dir: Option<PathBuf>, context: &Context) -> R
     // That it isn't allowed yet, the hook says, or the command that wants its role.
     say(format!("wrote {}", context.shorten(&path)));
     match questions {
-        Some(questions) if questions.yes("allow it now?")? => super::allow::run(Some(path), context),
+        Some(questions) if questions.yes("allow it now?")? => {
+            super::allow::run(Some(path), super::allow::Consent::GivenFor(&text), context)
+        }
         _ => Ok(Outcome::Done),
     }
 }

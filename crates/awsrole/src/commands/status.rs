@@ -12,7 +12,7 @@ use awsrole_core::doctor::protected;
 use awsrole_core::export::{look, over, plan_of};
 use awsrole_core::problem::{escape, escape_json};
 use awsrole_core::state::{Outer, State};
-use awsrole_core::trust::{Standing, Verdict};
+use awsrole_core::trust::{Refusal, Standing, Verdict};
 use awsrole_core::user_config::UserConfig;
 
 use crate::ambient::{self, Caller};
@@ -119,7 +119,11 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
     match look(&context, &files) {
         Err(problem) => known.add("problem", problem.summary),
         Ok((Verdict::Broken { problem, .. }, _)) => known.add("problem", problem.summary),
-        Ok((Verdict::Refused { standing, .. }, _)) => known.add(
+        Ok((Verdict::Refused(refusal), _)) if refusal.untrusted.is_some() => {
+            known.add("approval", "can't be trusted");
+            known.add("problem", refusal.problem(&context).summary);
+        }
+        Ok((Verdict::Refused(Refusal { standing, .. }), _)) => known.add(
             "approval",
             match standing {
                 Standing::Denied => "denied",

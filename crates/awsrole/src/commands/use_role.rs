@@ -23,7 +23,7 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
     let (outer, allowed, _) = super::allowed(None, context)?;
     let config = allowed.config();
     let accounts = UserConfig::load(&outer)?.accounts;
-    let summaries = summarize(config, &Profiles::load(&outer)?, &accounts, &outer.paths)?;
+    let summaries = summarize(config, &Profiles::load(&outer)?, &accounts, &outer)?;
     // A role without a name isn't chosen: `use -` goes back to it.
     let roles: Vec<_> = summaries.iter().filter_map(|role| Some((role.name.as_deref()?, &role.lines))).collect();
     if roles.is_empty() {

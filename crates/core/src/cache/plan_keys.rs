@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Cache, SourceIds};
+use crate::arn::AccountId;
 use crate::digest::sha256;
 use crate::endpoint::Endpoint;
 use crate::plan::{RolePlan, Step};
@@ -110,6 +111,8 @@ impl<'a> PlanKeys<'a> {
             url: Option<&'a str>,
             partition: &'a str,
             steps: &'a [Step],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            source_accounts: Option<&'a [AccountId]>,
         }
         let endpoint = &self.plan.endpoint;
         let identity = Identity {
@@ -120,6 +123,8 @@ impl<'a> PlanKeys<'a> {
             url: endpoint.url.as_deref(),
             partition: endpoint.partition(),
             steps: &self.plan.steps[..count],
+            // The caller of the first AssumeRole was compared with these. A session without a role serves all files.
+            source_accounts: self.plan.source_accounts.as_deref().filter(|_| self.is_regional(count)),
         };
         // A struct of strings and numbers always serializes; the empty key could only cause a miss.
         sha256(&[&serde_json::to_vec(&identity).unwrap_or_default()])

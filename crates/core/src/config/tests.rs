@@ -7,6 +7,7 @@ fn parse(text: &str) -> Result<Config, Problem> {
         path: "/p/.awsrole.toml".into(),
         place: "/p/.awsrole.toml".into(),
         canonical: "/p/.awsrole.toml".into(),
+        owner: None,
         text: text.into(),
     })
 }

@@ -6,6 +6,7 @@ use crate::cache::{FailureKind, Patience};
 use crate::credentials::Credentials;
 use crate::limits::MfaSerial;
 use crate::mfa::{Code, NoCode, Question};
+use crate::pin;
 use crate::plan::Step;
 use crate::problem::Problem;
 use crate::source::WebIdentity;
@@ -18,6 +19,7 @@ impl Walk<'_> {
         let refused = |problem| Failed::remembered(problem, FailureKind::Refused);
         let step = self.plan.steps[index].called_by(&caller, &self.plan.source).map_err(refused)?;
         let Some(step) = step.as_deref() else { return Ok(caller) };
+        self.check_source(index, &caller)?;
         let refused = match self.send(index, step, &caller)? {
             Ok(credentials) => return Ok(credentials),
             Err(error) => self.decoded(error, &caller),
@@ -105,6 +107,19 @@ impl Walk<'_> {
         let denied = matches!(error, StsError::Refused { code, .. } if code == "AccessDenied");
         let age = self.wish.now.duration_since(caller.issued).unwrap_or_default();
         by_mfa && denied && age > OLD_MFA && self.cache.had(&self.session(index + 1))
+    }
+
+    /// Asks whose credentials make the first AssumeRole, where a rule is for some accounts only.
+    fn check_source(&self, index: usize, caller: &Credentials) -> Result<(), Failed> {
+        let first = self.plan.steps.iter().position(|step| matches!(step, Step::AssumeRole(_)));
+        if self.plan.source_accounts.is_none() || first != Some(index) {
+            return Ok(());
+        }
+        let arn = self.outside.sts.caller_arn(caller, &self.plan.endpoint).map_err(|error| {
+            let problem = Problem::new(format!("{} can't be checked against your [[trust]] rule", self.plan.source));
+            Failed::remembered(problem.because(error), FailureKind::Transient)
+        })?;
+        pin::check_source(self.plan, &arn).map_err(|problem| Failed::remembered(problem, FailureKind::Refused))
     }
 
     pub(super) fn caller_arn(&self, credentials: &Credentials) -> Result<String, Failed> {

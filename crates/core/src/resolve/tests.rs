@@ -7,7 +7,7 @@ use crate::cache::Cache;
 use crate::files::write_private;
 use crate::limits::SessionDuration;
 use crate::profiles::tests::home;
-use crate::trust::{Approvals, Verdict, vet};
+use crate::trust::{Approvals, Chain, Verdict, vet};
 use crate::user_config::UserConfig;
 use crate::vault::tests::Shelf;
 use crate::vault::{Vault, Wanted};
@@ -94,8 +94,9 @@ impl Home {
 
 fn plan_in(context: &Context, path: &Path) -> Result<RolePlan, Problem> {
     let approvals = Approvals::below(&context.paths.data);
-    approvals.allow(&crate::discover::read(path).unwrap()).unwrap();
-    match vet(&[path.to_owned()], &approvals, &UserConfig::default()).0 {
+    let paths = [path.to_owned()];
+    approvals.allow(&Chain::read(&paths)?).unwrap();
+    match vet(&paths, &approvals, &UserConfig::default()).0 {
         Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(context).unwrap(), context),
         Verdict::Broken { problem, .. } => Err(problem),
         Verdict::Refused { .. } => panic!(),
