@@ -135,7 +135,7 @@ fn an_unwritable_directory_is_no_protection() {
 fn each_key_has_an_id_of_its_own_that_is_no_part_of_it() {
     let (_home, shelf, vault) = world(Wanted::Auto);
     let first = vault.seal("a", PLAIN).unwrap().key_id.unwrap();
-    assert_eq!(vault.keys().map(|key| key.id()).collect::<Vec<_>>(), [first.clone()]);
+    assert_eq!(vault.keys().map(|key| key.id()).collect::<Vec<_>>(), std::slice::from_ref(&first));
     let hex: String = shelf.kept.borrow()[0].2.expose().iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(first.len() == 16 && !hex.contains(&first));
     vault.forget().unwrap();
