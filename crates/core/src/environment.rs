@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::accounts::Accounts;
 use crate::arn::AccountId;
 use crate::context::Env;
-use crate::credentials::{Credentials, rfc3339};
+use crate::credentials::{Temporary, rfc3339};
 use crate::plan::RolePlan;
 use crate::secret::Secret;
 use crate::state::{HIDDEN, NAME, RUN_HIDDEN, RUN_SET, State};
@@ -31,7 +31,7 @@ pub struct Got<'a> {
     /// Its plan.
     pub plan: &'a RolePlan,
     /// What came of it.
-    pub credentials: &'a Credentials,
+    pub credentials: Temporary<'a>,
     /// The name under which the session is cached.
     pub key: &'a str,
     /// An environment in which no role of ours is.
@@ -85,7 +85,7 @@ impl EnvDiff {
             hide.push("AWS_ACCOUNT_ID");
         }
         let title = plan.title();
-        let state = State::of_role(&title, chosen, &account, file, credentials, &settings, outer);
+        let state = State::of_role(&title, chosen, &account, file, &credentials, &settings, outer);
         let mut state = state.cached_as(key.to_owned());
         if let Some(run) = run {
             state = state.of_run(&run, outer);

@@ -192,7 +192,7 @@ fn enter(
     let file = files.first().map(|file| file.to_string_lossy()).unwrap_or_default();
     let diff = EnvDiff::of_role(&Got {
         plan: &plan,
-        credentials: &obtained.credentials,
+        credentials: obtained.credentials.temporary(&plan.source)?,
         key: &obtained.key,
         outer: &context.env,
         file: &file,

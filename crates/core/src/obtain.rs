@@ -149,10 +149,10 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
         };
     }
     let failed = match walk.link(count) {
-        Ok(credentials) if credentials.session_token.is_none() => {
-            return Err(Problem::new(format!("{} gives long-term keys, which are never exported", plan.source)).into());
+        Ok(credentials) => {
+            credentials.temporary(&plan.source)?;
+            return done(credentials, None).map(|obtained| Obtained { fresh: true, ..obtained });
         }
-        Ok(credentials) => return done(credentials, None).map(|obtained| Obtained { fresh: true, ..obtained }),
         Err(failed) => failed,
     };
     match still_valid(failed.kind) {
@@ -350,6 +350,11 @@ impl<'a> Walk<'a> {
                 self.call(index, caller)?
             }
         };
+        // A long-term key with a token would pass for a temporary one: it goes neither into the cache nor into a call.
+        if credentials.session_token.is_some() {
+            let refused = |problem| Failed::remembered(problem, FailureKind::Refused);
+            credentials.temporary(&self.plan.source).map_err(refused)?;
+        }
         // The machine may have slept over the answer.
         if credentials.remaining(self.now()) <= LAST_SECOND {
             return Err(self.over(&credentials));

@@ -10,8 +10,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::context::Env;
-use crate::credentials::Credentials;
-use crate::credentials::rfc3339;
+use crate::credentials::{Temporary, rfc3339};
 use crate::environment::{EnvDiff, Value};
 use crate::export::{Change, Export};
 
@@ -159,7 +158,7 @@ pub fn child_environment(outer: &Env, diff: &EnvDiff) -> Env {
 /// The answer of a `credential_process` (AWS SDKs and Tools Reference Guide, "Process credential
 /// provider"), version 1.
 #[must_use]
-pub fn credential_process(credentials: &Credentials) -> Zeroizing<String> {
+pub fn credential_process(credentials: Temporary<'_>) -> Zeroizing<String> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer<'a> {

@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::access_keys::Place;
 use crate::arn::RoleArn;
 use crate::context::Env;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, is_long_term_key_id};
 use crate::digest::sha256;
 use crate::limits::{Region, SessionDuration, SessionName, SessionPolicy};
 use crate::problem::Problem;
@@ -211,7 +211,7 @@ impl Source {
     #[must_use]
     pub fn is_long_term(&self) -> bool {
         match self {
-            Self::StaticKeys(keys) => keys.session_token.is_none(),
+            Self::StaticKeys(keys) => keys.session_token.is_none() || is_long_term_key_id(&keys.access_key_id),
             Self::StoredKeys(_) => true,
             _ => false,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sts::config::http::HttpRequest;
 use aws_smithy_runtime_api::client::http::HttpConnector;
-use awsrole_core::credentials::Credentials;
+use awsrole_core::credentials::Temporary;
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use http_body_util::{BodyExt, Limited};
@@ -29,7 +29,7 @@ struct Answer {
 pub fn sign_in_token(
     sts: &RemoteSts<'_>,
     federation: &str,
-    credentials: &Credentials,
+    credentials: Temporary<'_>,
     duration: Option<Duration>,
 ) -> Result<Secret, Problem> {
     let unreachable = |why: String| {

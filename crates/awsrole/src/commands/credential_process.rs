@@ -30,7 +30,7 @@ pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -
         let entry = Entry::of(What::CredentialProcess, &outer, &plan, &obtained);
         super::note(Some(&Entry { directory: directory.to_string_lossy().into_owned(), ..entry }), &outer);
     }
-    out(&credential_process(&obtained.credentials))?;
+    out(&credential_process(obtained.credentials.temporary(&plan.source)?))?;
     out("\n")?;
     Ok(Outcome::Done)
 }

@@ -36,7 +36,7 @@ pub(super) fn run(
         Some(path) => Some(context.dir.join(path)),
     };
     let held = Held::get(What::Env, role, min_ttl, context)?;
-    let diff = held.diff();
+    let diff = held.diff()?;
     let text = variables(&diff, format)?;
     let Some(path) = file else {
         out(&text)?;

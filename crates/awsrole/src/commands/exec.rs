@@ -34,7 +34,7 @@ pub(super) fn run(
         }
         (diff, Some(prepared))
     } else {
-        (held.diff(), None)
+        (held.diff()?, None)
     };
     let env = child_environment(&held.outer.env, &diff);
     let program = &command[0];

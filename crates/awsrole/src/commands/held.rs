@@ -100,21 +100,27 @@ impl Held {
     }
 
     /// The variables that hold it.
-    pub(super) fn diff(&self) -> EnvDiff {
-        EnvDiff::of_role(&self.got())
+    ///
+    /// # Errors
+    /// They are long-term keys, which are never exported.
+    pub(super) fn diff(&self) -> Result<EnvDiff, Problem> {
+        Ok(EnvDiff::of_role(&self.got()?))
     }
 
     /// What the variables are made of.
-    pub(super) fn got(&self) -> Got<'_> {
-        Got {
+    ///
+    /// # Errors
+    /// The credentials are long-term keys, which are never exported.
+    pub(super) fn got(&self) -> Result<Got<'_>, Problem> {
+        Ok(Got {
             plan: &self.plan,
-            credentials: &self.credentials,
+            credentials: self.credentials.temporary(&self.plan.source)?,
             key: &self.key,
             outer: &self.outer.env,
             file: &self.file,
             chosen: self.role.as_deref(),
             accounts: &self.accounts,
-        }
+        })
     }
 }
 

@@ -56,7 +56,7 @@ fn fill(run: &Run, held: &Held, dir: &Path) -> Result<EnvDiff, Problem> {
             })?
             .clone_into(path);
     }
-    let diff = EnvDiff::of_run(&held.got(), paths);
+    let diff = EnvDiff::of_run(&held.got()?, paths);
     let outside = Outside::of(dir, role.as_deref(), &diff, &outer.env);
     run.write_outside(&outside, &Vault::of(outer)).map_err(|error| match error {
         SealError::File(error) => super::own_file(&error),

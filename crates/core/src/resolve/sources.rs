@@ -6,6 +6,7 @@ use super::{Link, Resolver, Way};
 use crate::access_keys::Record;
 use crate::arn::{AccountId, RoleArn};
 use crate::config::Origin;
+use crate::credentials::is_long_term_key_id;
 use crate::digest::sha256;
 use crate::limits::{MfaSerial, Region, SessionPolicy};
 use crate::problem::Problem;
@@ -31,12 +32,14 @@ impl<'p> Resolver<'p> {
                 && profile.text("login_session").is_none()
                 && profile.text("credential_process").is_none()
         {
-            Source::StaticKeys(StaticKeys {
+            let keys = StaticKeys {
                 holder: format!("profile {}", profile.name),
                 access_key_id: key_id(profile)?,
                 secret_access_key: Secret::new(required(profile, profile, "aws_secret_access_key")?),
                 session_token: profile.secret("aws_session_token"),
-            })
+            };
+            no_token_beside(&keys, &profile.origin("aws_session_token"), "aws_session_token")?;
+            Source::StaticKeys(keys)
         } else if let Some(record) = self.stored_keys(profile)? {
             Source::StoredKeys(record.place())
         } else if let Some(session) = profile.text("login_session") {
@@ -116,12 +119,14 @@ impl<'p> Resolver<'p> {
                 if !may_be_key_id(id) {
                     return Err(no_key_id(at, "AWS_ACCESS_KEY_ID"));
                 }
-                Ok(Source::StaticKeys(StaticKeys {
+                let keys = StaticKeys {
                     holder: "the environment".to_owned(),
                     access_key_id: id.to_owned(),
                     secret_access_key: Secret::new(secret),
                     session_token: env.filled("AWS_SESSION_TOKEN").map(Secret::new),
-                }))
+                };
+                no_token_beside(&keys, at, "AWS_SESSION_TOKEN")?;
+                Ok(Source::StaticKeys(keys))
             }
             _ => Err(Problem::new(format!("{at}: credential_source `{text}` isn't one that the AWS CLI knows"))
                 .hint("it is Environment, Ec2InstanceMetadata or EcsContainer")),
@@ -186,6 +191,17 @@ fn key_id(profile: Profile<'_>) -> Result<String, Problem> {
         true => Ok(id.to_owned()),
         false => Err(no_key_id(&profile.origin("aws_access_key_id"), "aws_access_key_id")),
     }
+}
+
+/// Checks that no session token is left over beside a long-term key. The AWS CLI would send it and be refused, and the key
+/// would pass for a temporary one.
+fn no_token_beside(keys: &StaticKeys, at: &Origin, name: &str) -> Result<(), Problem> {
+    if keys.session_token.is_none() || !is_long_term_key_id(&keys.access_key_id) {
+        return Ok(());
+    }
+    Err(Problem::new(format!("{at}: {name} is set beside a long-term access key (AKIA…)"))
+        .because("a session token belongs to a temporary key (ASIA…) alone; AWS refuses the two together")
+        .hint(format!("remove {name}, which temporary keys left behind; or put their id and secret back beside it")))
 }
 
 fn no_key_id(at: &Origin, name: &str) -> Problem {
