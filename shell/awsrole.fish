@@ -588,7 +588,7 @@ function __awsrole_command
                 $__awsrole_bin $argv
                 return
             else if test "$chosen" != - # a slip of the fingers takes no role away
-                $__awsrole_bin hook choose $chosen; or return
+                set chosen ($__awsrole_bin hook choose $chosen | string collect); or return
             end
             __awsrole_look 1
             set -g __awsrole_off

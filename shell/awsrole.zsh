@@ -484,7 +484,7 @@ __awsrole_command() {
       chosen=${2-}
       # A slip of the fingers takes no role away.
       if (( $# == 1 )); then chosen=$($__awsrole_bin use) || return
-      elif [[ $2 != - ]]; then $__awsrole_bin hook choose "$2" || return; fi
+      elif [[ $2 != - ]]; then chosen=$($__awsrole_bin hook choose "$2") || return; fi
       __awsrole_look 1
       __awsrole_off= __awsrole_state=new __awsrole_use=${chosen#-} __awsrole_use_in=${__awsrole_files[1]}
       __awsrole_hook typed

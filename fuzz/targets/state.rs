@@ -1,13 +1,18 @@
 //! AWSROLE_STATE as anybody may set it, beside variables: `VALUE NUL NAME=VALUE NUL …`.
 //!
-//! Held: no panic; whatever it says, only awsrole's own variables change.
+//! Held: no panic; whatever it says, only awsrole's own variables change; nothing that could be a path passes for an entry
+//! of the cache, and no role is chosen.
 #![no_main]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
-use awsrole_core::context::Env;
+use awsrole_core::choice::Choices;
+use awsrole_core::context::{Env, Paths};
+use awsrole_core::credentials::is_long_term_key_id;
+use awsrole_core::digest::is_sha256;
 use awsrole_core::state::Outer;
 use libfuzzer_sys::fuzz_target;
 
@@ -23,6 +28,21 @@ fuzz_target!(|data: &[u8]| {
     env.insert("AWSROLE_STATE".into(), text);
     let outer = Outer::of(&Env(env.clone()));
     assert!(!outer.env.has("AWSROLE_STATE"));
+    if let Some(state) = &outer.role {
+        assert!(state.entry.is_empty() || is_sha256(&state.entry), "an entry is no digest");
+        assert!(state.account.is_empty() || state.account.len() == 12 && state.account.bytes().all(|b| b.is_ascii_digit()));
+        assert!(!is_long_term_key_id(&state.key), "awsrole exports no such key");
+        let values = state.set.values().chain(state.prior.values());
+        assert!(values.into_iter().all(|value| value.len() <= 4096 && !value.contains(|c: char| c.is_ascii_control())));
+    }
+    // There is no key, so that no word is awsrole's.
+    let nowhere = PathBuf::from("/nonexistent");
+    let [config, data, state, cache, home] = std::array::from_fn(|_| nowhere.clone());
+    let choices = Choices::of(&Paths { config, data, state, cache, home });
+    let files = outer.role.as_ref().map(|state| PathBuf::from(&state.file));
+    for file in files.into_iter().chain([PathBuf::from("/p/.awsrole.toml")]) {
+        assert_eq!(outer.chosen(&[file], &choices).role(), None, "a role was chosen without a proof");
+    }
     for name in env.keys().chain(outer.env.0.keys()) {
         let known = name.to_str().is_some_and(|name| name.starts_with("AWS") || name == "SECRET_ACCESS_KEY");
         assert!(known || env.get(name) == outer.env.0.get(name), "{name:?} was changed");

@@ -53,6 +53,8 @@ def main():
             (present,) = (HERE / "generations").iterdir()
             present.rename(present.with_name(str(int(present.name) + 1)))
         if sys.argv[1:3] == ["hook", "choose"]:
+            if sys.argv[3] != "refused":
+                print(sys.argv[3])
             sys.exit(sys.argv[3] == "refused")
         print("prod" if sys.argv[1:] == ["use"] else " ".join(["the command", *sys.argv[1:]]))
         sys.exit(int(sys.argv[2]) if sys.argv[1] == "exit" else 0)

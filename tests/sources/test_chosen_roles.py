@@ -95,10 +95,11 @@ def test_commands_in_a_closed_shell_are_for_the_role_that_was_chosen(refused, co
 def test_a_shell_within_a_closed_one_goes_on(refused, chain):
     tty, folder = refused
     tty.run("")
-    assert tty.variable("AWSROLE_CHOSEN") == f"{folder}/.awsrole.toml=shut"
+    word = tty.variable("AWSROLE_CHOSEN").removeprefix(f"{folder}/.awsrole.toml=")
+    assert re.fullmatch("[0-9a-f]{80}=shut", word)
     inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name.startswith(b"AWS")}
     inner = chain.terminal(tty.shell, folder, env=inherited)
-    assert (inner.key(), inner.variable("AWSROLE_CHOSEN")) == (CLOSED, f"{folder}/.awsrole.toml=shut")
+    assert (inner.key(), inner.variable("AWSROLE_CHOSEN")) == (CLOSED, f"{folder}/.awsrole.toml={word}")
     inner.run("awsrole use -")
     assert (inner.variable("AWSROLE_ROLE"), inner.variable("AWSROLE_CHOSEN")) == ("near", None)
     elsewhere = chain.project("elsewhere", FILE, allow=True)
@@ -108,6 +109,28 @@ def test_a_shell_within_a_closed_one_goes_on(refused, chain):
         left = chain.terminal(tty.shell, folder, env=inherited)
         left.run(leave)
         assert (left.key(), left.variable("AWSROLE_CHOSEN")) == (None, None), leave
+
+
+@pytest.mark.parametrize("form", ["shut", "other", "0" * 80 + "=other"])
+def test_a_shell_enters_no_role_that_only_its_environment_names(chain, shop, shell, form):
+    """Whoever can set variables, as an editor's settings in a clone can, has said nothing that a person would have to."""
+    file = f"{shop}/.awsrole.toml"
+    forged = {"AWSROLE_STATE": "closed", "AWS_PROFILE": CLOSED, "AWS_ACCESS_KEY_ID": CLOSED, "AWSROLE_CHOSEN": f"{file}={form}"}
+    tty = chain.terminal(shell, shop, env=chain.env | forged)
+    assert (tty.variable("AWSROLE_ROLE"), tty.variable("AWSROLE_CHOSEN")) == ("near", None)
+    tty.run("cd .")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+    assert chain.callers() == [("alice", "Near")]
+
+
+def test_a_shell_within_a_confirmed_role_goes_on(chain, shop, shell):
+    tty = chain.terminal(shell, shop, env=chain.env)
+    tty.run("awsrole use other")
+    inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name.startswith(b"AWS")}
+    inner = chain.terminal(shell, shop, env=inherited)
+    assert inner.variable("AWSROLE_ROLE") == "other"
+    inner.run("cd .")
+    assert inner.variable("AWSROLE_ROLE") == "other"
 
 
 def test_no_such_role(tty, chain):

@@ -24,16 +24,17 @@ mod why;
 
 use std::path::PathBuf;
 
+use awsrole_core::choice::Choices;
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::proxies;
-use awsrole_core::export::{look, over, plan_of};
+use awsrole_core::export::{look, over, plan_of, unproven};
 use awsrole_core::files::FileError;
 use awsrole_core::history::{Entry, History};
 use awsrole_core::obtain::Outside;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::{Problem, escape_json};
-use awsrole_core::state::Outer;
+use awsrole_core::state::{Chosen, Outer};
 use awsrole_core::trust::{Allowed, Verdict};
 use awsrole_core::user_config::UserConfig;
 use awsrole_keys::Stores;
@@ -196,8 +197,21 @@ fn allowed(dir: Option<PathBuf>, context: &Context) -> Result<(Context, Box<Allo
 
 /// The role that a command is about: the one that was named, or the one that `awsrole use` chose in
 /// the shell in which it was typed.
-fn role_or_chosen(named: Option<&str>, context: &Context, files: &[PathBuf]) -> Option<String> {
-    named.map(str::to_owned).or_else(|| Outer::of(&context.env).chosen(files))
+///
+/// # Errors
+/// The environment names a role that awsrole can't have written there. The directory's default role instead of it would be
+/// another one than the shell shows.
+fn role_or_chosen(named: Option<&str>, context: &Context, files: &[PathBuf]) -> Result<Option<String>, Problem> {
+    if let Some(named) = named {
+        return Ok(Some(named.to_owned()));
+    }
+    match Outer::of(&context.env).chosen(files, &Choices::of(&context.paths)) {
+        Chosen::Nothing => Ok(None),
+        Chosen::Role { role, .. } => Ok(Some(role)),
+        Chosen::Unproven(name) => {
+            Err(Problem::new(unproven(&name)).hint("or name the role that is meant: `--role NAME`"))
+        }
+    }
 }
 
 /// The plans of a directory's roles, and why one of them can't be made.

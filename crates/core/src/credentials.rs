@@ -42,8 +42,13 @@ impl Credentials {
     /// Returns them as what may leave awsrole.
     ///
     /// # Errors
-    /// These are long-term keys. `source` says in the message where they come from.
+    /// These are long-term keys, or no keys at all. `source` says in the message where they come from.
     pub fn temporary(&self, source: &dyn fmt::Display) -> Result<Temporary<'_>, Problem> {
+        if !is_key_id(&self.access_key_id) {
+            return Err(Problem::new(format!("{source} gives an access key id that isn't one"))
+                .because("an id has letters, digits and _ alone, 128 at most")
+                .hint("is it the secret? the two may stand in each other's place"));
+        }
         if !self.is_long_term() {
             return Ok(Temporary(self));
         }
@@ -86,6 +91,13 @@ impl Deref for Temporary<'_> {
     fn deref(&self) -> &Credentials {
         self.0
     }
+}
+
+/// Whether a text has the form of an access key id (STS API Reference, `accessKeyIdType`; those of AWS have 16 characters
+/// at least).
+#[must_use]
+pub fn is_key_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Whether an access key id is one of a long-term key (IAM User Guide, "IAM identifiers", unique ID prefixes: `AKIA` is
@@ -170,6 +182,15 @@ pub(crate) mod tests {
                 Ok(temporary) => assert!(!long_term && temporary.access_key_id == id),
                 Err(problem) => assert!(long_term && problem.summary.starts_with("profile x gives long-term keys")),
             }
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_leaves_as_little() {
+        for id in ["", "a/b+c", "é", "a\nb", &"A".repeat(129)] {
+            let keys = Credentials { access_key_id: id.to_owned(), ..credentials(UNIX_EPOCH, 900) };
+            let problem = keys.temporary(&"profile x").err().unwrap();
+            assert!(problem.summary.contains("isn't one") && (id.is_empty() || !problem.to_string().contains(id)));
         }
     }
 

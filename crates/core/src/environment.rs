@@ -38,7 +38,7 @@ pub struct Got<'a> {
     pub outer: &'a Env,
     /// The file that asked for it.
     pub file: &'a str,
-    /// Its name, if `awsrole use` chose it; `cd` entered it otherwise.
+    /// The word of [`crate::choice::Choices`] for it, if it was chosen by its name; `cd` entered it otherwise.
     pub chosen: Option<&'a str>,
     /// The user's names and colours.
     pub accounts: &'a Accounts,

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::cache::{Cache, Patience};
+use crate::choice::{self, Choices};
 use crate::context::{Context, Env};
 use crate::environment::{EnvDiff, Got};
 use crate::generation;
@@ -21,7 +22,7 @@ use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::resolve::plan;
-use crate::state::Outer;
+use crate::state::{Chosen, Outer};
 use crate::trust::{Allowed, Approvals, Holds, Refusal, Standing, Verdict, vet};
 use crate::user_config::UserConfig;
 
@@ -55,7 +56,7 @@ pub struct Export {
     pub change: Change,
     /// When the shell should ask again although nothing changed.
     pub deadline: Option<SystemTime>,
-    /// The `[role.NAME]` that a nested shell takes over from its parent.
+    /// The choice that a nested shell takes over from its parent, as a word of [`Choices`].
     pub chosen: Option<String>,
     /// How many of the files count.
     pub depth: usize,
@@ -84,20 +85,44 @@ pub enum Change {
 
 /// Decides for a directory whose files are given, nearest first, over the outer environment. It
 /// never fails: a failure is a state too, and delivering it keeps the shell from trying again at
-/// every prompt. `outer` is what the environment is without what awsrole exported; a role that was
-/// chosen in the parent shell holds in a nested one.
+/// every prompt. `outer` is what the environment is without what awsrole exported. `word` is the choice of this shell, as
+/// `awsrole use` got it from [`Choices`]; one of the parent shell holds in a nested one. Without a proof neither counts:
+/// the shell holds what `cd` enters.
 #[must_use]
 pub fn export(
     context: &Context,
     outer: &Outer,
     files: &[PathBuf],
-    role: Option<&str>,
+    word: Option<&str>,
     event: Event,
     outside: Outside<'_>,
 ) -> Export {
-    let chosen = if role.is_none() { outer.chosen(files) } else { None };
-    let decided = decide(context, files, role.or(chosen.as_deref()), event, outside);
-    Export { adopt: outer.adopt.clone(), chosen, ..decided }
+    let choices = Choices::of(&context.paths);
+    let chosen = match (word, files.first()) {
+        (Some(word), Some(file)) => match choices.role(file, word) {
+            Some(role) => Chosen::Role { role: role.to_owned(), word: word.to_owned() },
+            None => Chosen::Unproven(choice::name(word).unwrap_or(word).to_owned()),
+        },
+        (Some(_), None) => Chosen::Nothing,
+        (None, _) => outer.chosen(files, &choices),
+    };
+    let mut decided = decide(context, files, &chosen, event, outside);
+    if let Chosen::Unproven(name) = &chosen {
+        decided.notices.push(unproven(name));
+    }
+    let taken_over = match chosen {
+        Chosen::Role { word: chosen, .. } if word.is_none() => Some(chosen),
+        _ => None,
+    };
+    Export { adopt: outer.adopt.clone(), chosen: taken_over, ..decided }
+}
+
+/// Says that a choice isn't believed.
+#[must_use]
+pub fn unproven(name: &str) -> String {
+    format!(
+        "the environment says that role {name} was chosen, but awsrole didn't write that: `awsrole use {name}` chooses it"
+    )
 }
 
 /// Looks at a directory's files with the user's approvals and rules.
@@ -128,7 +153,7 @@ pub fn plan_of(context: &Context, allowed: &Allowed, role: Option<&str>) -> Resu
     plan(allowed, role, &Profiles::load(context)?, context)
 }
 
-fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event, outside: Outside<'_>) -> Export {
+fn decide(context: &Context, files: &[PathBuf], chosen: &Chosen, event: Event, outside: Outside<'_>) -> Export {
     let state = |change, depth, problem| Export {
         adopt: Vec::new(),
         chosen: None,
@@ -159,9 +184,9 @@ fn decide(context: &Context, files: &[PathBuf], role: Option<&str>, event: Event
         }
         Verdict::Refused(refusal) => state(change, depth, Some(refusal.problem(context))),
         Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
-        Verdict::Allowed(allowed) => match enter(context, &allowed, &user, files, role, event, outside) {
+        Verdict::Allowed(allowed) => match enter(context, &allowed, &user, files, chosen, event, outside) {
             Ok(entered) => Export { depth, ..entered },
-            Err(problem) if role.is_some() => {
+            Err(problem) if chosen.role().is_some() => {
                 state(Change::Closed, depth, Some(problem.hint("`awsrole use -` goes back to the default role")))
             }
             Err(problem) => state(Change::Closed, depth, Some(problem)),
@@ -174,10 +199,11 @@ fn enter(
     allowed: &Allowed,
     user: &UserConfig,
     files: &[PathBuf],
-    role: Option<&str>,
+    chosen: &Chosen,
     event: Event,
     outside: Outside<'_>,
 ) -> Result<Export, Problem> {
+    let role = chosen.role();
     confirmed(allowed, role)?;
     let plan = plan_of(context, allowed, role)?;
     let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
@@ -196,7 +222,7 @@ fn enter(
         key: &obtained.key,
         outer: &context.env,
         file: &file,
-        chosen: role,
+        chosen: chosen.word(),
         accounts: &user.accounts,
     });
     // Getting them may have taken a while.

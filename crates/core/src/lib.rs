@@ -40,6 +40,7 @@ pub mod accounts;
 pub mod advice;
 pub mod arn;
 pub mod cache;
+pub mod choice;
 pub mod console;
 pub mod context;
 pub mod digest;

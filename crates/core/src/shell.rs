@@ -108,8 +108,8 @@ impl Shell {
                 "role"
             }
         };
-        if let Some(name) = &export.chosen {
-            line(&["__awsrole_chose"], Some(name.as_bytes()));
+        if let Some(word) = &export.chosen {
+            line(&["__awsrole_chose"], Some(word.as_bytes()));
         }
         let deadline = export.deadline.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs());
         line(&["__awsrole_done", state, &deadline.to_string(), &export.depth.max(1).to_string()], None);
@@ -128,7 +128,7 @@ fn room(export: &Export) -> usize {
         }
         Change::Outer | Change::Closed => 0,
     };
-    let chosen = export.chosen.as_ref().map_or(0, |name| line("", name.len()));
+    let chosen = export.chosen.as_ref().map_or(0, |word| line("", word.len()));
     adopted.sum::<usize>() + changed + chosen + 128
 }
 

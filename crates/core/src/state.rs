@@ -1,14 +1,23 @@
 //! AWSROLE_STATE: what a nested shell, or a command typed inside a project, must know of what its
 //! parent exported. It holds no secret and no digest of one.
+//!
+//! It comes back from the environment, where anybody may have written it: what isn't exactly of the form that awsrole
+//! writes is ignored as a whole, as if it weren't there.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::arn::AccountId;
+use crate::choice::{self, Choices};
 use crate::context::Env;
-use crate::credentials::{Credentials, rfc3339};
+use crate::credentials::{Credentials, is_key_id, is_long_term_key_id, rfc3339};
+use crate::digest::is_sha256;
 
 /// The variable's name.
 pub const NAME: &str = "AWSROLE_STATE";
@@ -113,15 +122,28 @@ const READ_BY_SDK: [&str; 5] = [
     CONTAINER_TOKEN,
 ];
 
+/// The longest state that is read, in bytes: more than all of its values together, each at its longest and escaped.
+const LONGEST: usize = 512 * 1024;
+
+/// The longest path in it: Linux's PATH_MAX, and as much as its bytes may grow where they aren't UTF-8.
+const LONGEST_PATH: usize = 3 * 4096;
+
+/// The longest name of a role in it.
+const LONGEST_NAME: usize = 4096;
+
+/// The longest value of a variable in it. A longer one isn't written down, and a nested shell can't restore it.
+const LONGEST_VALUE: usize = 4096;
+
 /// The exported state of a role in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct State {
     v: u32,
     /// The file that is in force.
     pub file: String,
     /// What the role is called.
     pub role: String,
-    /// The `[role.NAME]`, if `awsrole use` chose it: a nested shell goes on with it.
+    /// The `[role.NAME]`, if `awsrole use` chose it, as a word of [`Choices`]: a nested shell goes on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
     /// Its account.
@@ -136,11 +158,13 @@ pub struct State {
     /// AWS_CREDENTIAL_EXPIRATION as it was set; empty if it wasn't.
     pub expires: String,
     /// Further variables that were set, none of them secret.
+    #[serde(deserialize_with = "each_once")]
     pub set: BTreeMap<String, String>,
     /// Further variables that were hidden.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<String>,
     /// What was there before, as far as it is no secret.
+    #[serde(deserialize_with = "each_once")]
     pub prior: BTreeMap<String, String>,
 }
 
@@ -156,6 +180,42 @@ pub struct Outer {
     chosen: Option<OsString>,
 }
 
+/// What the environment says that `awsrole use` chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chosen {
+    /// Nothing for this file.
+    Nothing,
+    /// A role, by awsrole's own word.
+    Role {
+        /// Its name.
+        role: String,
+        /// The word that proves it, for those who go on with it.
+        word: String,
+    },
+    /// A role by this name, without a proof. It isn't entered: anybody may have written that.
+    Unproven(String),
+}
+
+impl Chosen {
+    /// The role, if it is proven.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        match self {
+            Self::Role { role, .. } => Some(role),
+            Self::Nothing | Self::Unproven(_) => None,
+        }
+    }
+
+    /// The word that proves it.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            Self::Role { word, .. } => Some(word),
+            Self::Nothing | Self::Unproven(_) => None,
+        }
+    }
+}
+
 impl State {
     /// The state of a role, over the outer environment.
     #[must_use]
@@ -168,7 +228,7 @@ impl State {
         settings: &[(&'static str, String)],
         outer: &Env,
     ) -> Self {
-        let prior = OPEN.iter().filter_map(|name| Some(((*name).to_owned(), outer.text(name)?.to_owned())));
+        let (set, prior) = (values(settings), before(OPEN.iter(), outer));
         Self {
             v: 1,
             file: file.to_owned(),
@@ -178,9 +238,9 @@ impl State {
             key: credentials.access_key_id.clone(),
             entry: String::new(),
             expires: credentials.expiration.map(rfc3339).unwrap_or_default(),
-            set: settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            set,
             hidden: Vec::new(),
-            prior: prior.collect(),
+            prior,
         }
     }
 
@@ -190,9 +250,8 @@ impl State {
         self.key.clear();
         self.expires.clear();
         self.hidden = RUN_HIDDEN.iter().filter(|name| outer.has(name)).map(|name| (*name).to_owned()).collect();
-        self.set.extend(set.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let open = RUN_SET.iter().chain(&RUN_HIDDEN).filter(|name| **name != CONTAINER_TOKEN);
-        self.prior.extend(open.filter_map(|name| Some(((*name).to_owned(), outer.text(name)?.to_owned()))));
+        self.set.extend(values(set));
+        self.prior.extend(before(RUN_SET.iter().chain(&RUN_HIDDEN).filter(|name| **name != CONTAINER_TOKEN), outer));
         self
     }
 
@@ -208,17 +267,80 @@ impl State {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Reads the variable's value; `None` for what awsrole can't have written.
     fn parse(text: &str) -> Option<Self> {
-        let state: Self = serde_json::from_str(text).ok()?;
-        // Only our own names: a forged state must not make us restore PATH or LD_PRELOAD.
+        let state: Self = serde_json::from_str(text).ok().filter(|_| text.len() <= LONGEST)?;
+        (state.v == 1 && state.names_are_ours() && state.values_are_bounded()).then_some(state)
+    }
+
+    /// Only our own names: a forged state must not make us restore PATH or LD_PRELOAD.
+    fn names_are_ours(&self) -> bool {
         let open = |name: &String| {
             let name = name.as_str();
             OPEN.contains(&name) || RUN_SET.contains(&name) || RUN_HIDDEN.contains(&name) && name != CONTAINER_TOKEN
         };
-        let known = state.set.keys().chain(state.prior.keys()).all(open)
-            && state.hidden.iter().all(|name| RUN_HIDDEN.contains(&name.as_str()));
-        (state.v == 1 && known).then_some(state)
+        self.set.keys().chain(self.prior.keys()).all(open)
+            && self.hidden.len() <= RUN_HIDDEN.len()
+            && self.hidden.iter().all(|name| RUN_HIDDEN.contains(&name.as_str()))
     }
+
+    /// Each value is what it may be. An entry that is no digest could be a path to any file.
+    fn values_are_bounded(&self) -> bool {
+        let key = |key: &str| key.is_empty() || is_key_id(key) && !is_long_term_key_id(key);
+        let time = |text: &str| humantime::parse_rfc3339(text).is_ok_and(|time| rfc3339(time) == text);
+        Path::new(&self.file).is_absolute()
+            && self.file.len() <= LONGEST_PATH
+            && self.role.len() <= LONGEST_NAME
+            && self.chosen.as_ref().is_none_or(|word| choice::name(word).is_some())
+            && (self.account.is_empty() || AccountId::parse(&self.account).is_ok())
+            && key(&self.key)
+            && (self.entry.is_empty() || is_sha256(&self.entry))
+            && (self.expires.is_empty() || time(&self.expires))
+            && self.set.values().chain(self.prior.values()).all(|value| is_bounded(OsStr::new(value)))
+    }
+}
+
+/// Whether a value may stand in the state, or beside it as a prior value: no variable that a client reads is longer or has
+/// a control character in it.
+fn is_bounded(value: &OsStr) -> bool {
+    let bytes = value.as_encoded_bytes();
+    bytes.len() <= LONGEST_VALUE && !bytes.iter().any(u8::is_ascii_control)
+}
+
+/// Settings as they are written down.
+fn values(settings: &[(&'static str, String)]) -> BTreeMap<String, String> {
+    let bounded = settings.iter().filter(|(_, value)| is_bounded(OsStr::new(value)));
+    bounded.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+/// Prior values as they are written down.
+fn before<'n>(names: impl Iterator<Item = &'n &'static str>, outer: &Env) -> BTreeMap<String, String> {
+    let found = names.filter_map(|name| Some(((*name).to_owned(), outer.text(name)?.to_owned())));
+    found.filter(|(_, value)| is_bounded(OsStr::new(value))).collect()
+}
+
+/// Reads an object in which no name stands twice: of two values each reader would believe another one.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Each;
+
+    impl<'de> Visitor<'de> for Each {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object without a name that stands twice")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((name, value)) = object.next_entry::<String, String>()? {
+                if map.insert(name, value).is_some() {
+                    return Err(serde::de::Error::custom("a name stands twice"));
+                }
+            }
+            Ok(map)
+        }
+    }
+    deserializer.deserialize_map(Each)
 }
 
 impl Outer {
@@ -287,7 +409,7 @@ impl Outer {
         let prior = |name: &str| {
             let back = CLOSED_OPEN.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
             let value = env.0.get(OsStr::new(&format!("{PRIOR}{name}"))).filter(|value| *value != NO_ROLE);
-            value.filter(|_| back).cloned()
+            value.filter(|value| back && is_bounded(value)).cloned()
         };
         for name in CLOSED_SET {
             let prior = prior(name);
@@ -317,17 +439,27 @@ impl Outer {
         (!differ.is_empty()).then_some(anew)
     }
 
-    /// The role that `awsrole use` chose in the parent shell for a directory with these files. What
-    /// was chosen for another file counts for nothing here.
+    /// What the environment says that `awsrole use` chose for a directory with these files. What was chosen for another
+    /// file counts for nothing here, and what awsrole itself can't have written for this one isn't believed.
     #[must_use]
-    pub fn chosen(&self, files: &[PathBuf]) -> Option<String> {
-        let file = files.first()?;
+    pub fn chosen(&self, files: &[PathBuf], choices: &Choices) -> Chosen {
+        let Some(file) = files.first() else { return Chosen::Nothing };
+        let Some(word) = self.word(file) else { return Chosen::Nothing };
+        match choices.role(file, &word) {
+            Some(role) => Chosen::Role { role: role.to_owned(), word: word.into_owned() },
+            None => Chosen::Unproven(choice::name(&word).unwrap_or(&word).to_owned()),
+        }
+    }
+
+    /// What stands where the word of a choice for a file would.
+    fn word(&self, file: &Path) -> Option<Cow<'_, str>> {
         if let Some(state) = &self.role {
-            return (file.to_string_lossy() == state.file).then(|| state.chosen.clone())?;
+            return state.chosen.as_deref().filter(|_| file.to_string_lossy() == state.file).map(Cow::Borrowed);
         }
         let text = self.chosen.as_ref()?.as_encoded_bytes();
-        let name = text.strip_prefix(file.as_os_str().as_encoded_bytes())?.strip_prefix(b"=")?;
-        std::str::from_utf8(name).ok().filter(|name| !name.is_empty()).map(str::to_owned)
+        let word = text.strip_prefix(file.as_os_str().as_encoded_bytes())?.strip_prefix(b"=")?;
+        let word = word.get(..choice::LONGEST).unwrap_or(word);
+        Some(String::from_utf8_lossy(word)).filter(|word| !word.is_empty())
     }
 
     fn restore(&mut self, name: &str, prior: Option<OsString>) {

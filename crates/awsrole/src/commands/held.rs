@@ -1,9 +1,11 @@
 //! The role that a person asked for by a command: `exec`, `env`, `console`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use awsrole_core::accounts::Accounts;
 use awsrole_core::cache::Cache;
+use awsrole_core::choice::Choices;
 use awsrole_core::context::Context;
 use awsrole_core::credentials::Credentials;
 use awsrole_core::environment::{EnvDiff, Got};
@@ -30,6 +32,8 @@ pub(super) struct Held {
     pub(super) file: String,
     /// The `[role.NAME]` that was named or chosen.
     pub(super) role: Option<String>,
+    /// The word that says so to what is started inside.
+    word: Option<String>,
     /// What the user says of accounts.
     pub(super) accounts: Accounts,
 }
@@ -48,7 +52,7 @@ impl Planned {
     /// Plans the directory's role.
     pub(super) fn of(role: Option<&str>, context: &Context) -> Result<Self, Failure> {
         let (outer, allowed, files) = super::allowed(None, context)?;
-        let role = super::role_or_chosen(role, context, &files);
+        let role = super::role_or_chosen(role, context, &files)?;
         let plan = plan_of(&outer, &allowed, role.as_deref())?;
         confirmed(&allowed, role.as_deref()).map_err(Failure::no_role)?;
         let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
@@ -84,7 +88,10 @@ impl Planned {
         }
         super::note(Some(&Entry::of(what, &outer, &plan, &obtained)), &outer);
         let accounts = UserConfig::load(&outer)?.accounts;
-        Ok(Held { outer, plan, credentials: obtained.credentials, key: obtained.key, file, role, accounts })
+        // Where no word can be made, what is started inside has to be told the role by its name.
+        let choices = Choices::of(&outer.paths);
+        let word = role.as_deref().and_then(|role| choices.word(Path::new(&file), role).ok());
+        Ok(Held { outer, plan, credentials: obtained.credentials, key: obtained.key, file, role, word, accounts })
     }
 }
 
@@ -118,7 +125,7 @@ impl Held {
             key: &self.key,
             outer: &self.outer.env,
             file: &self.file,
-            chosen: self.role.as_deref(),
+            chosen: self.word.as_deref(),
             accounts: &self.accounts,
         })
     }

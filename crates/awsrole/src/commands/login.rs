@@ -13,7 +13,7 @@ use crate::report::{Failure, Outcome, say};
 
 pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Result<Outcome, Failure> {
     let (outer, allowed, files) = super::allowed(None, context)?;
-    let role = super::role_or_chosen(role, context, &files);
+    let role = super::role_or_chosen(role, context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     let Source::IdentityCenter(source) = &plan.source else {
         return Err(Problem::new(format!("there is nothing to sign in to: the source is {}", plan.source))

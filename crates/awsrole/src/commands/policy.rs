@@ -13,7 +13,7 @@ use crate::report::{Failure, Outcome, out};
 
 pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
     let (outer, allowed, files) = super::allowed(None, context)?;
-    let role = super::role_or_chosen(role, context, &files);
+    let role = super::role_or_chosen(role, context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     if plan.role().is_none() {
         return Err(Problem::new(format!("{} assumes no role, so it needs no policies", plan.title())).into());

@@ -50,7 +50,7 @@ fn principal(wanted: &Wanted, context: &Context) -> Result<(Principal, Option<Ro
         _ => {}
     }
     let (outer, allowed, files) = super::allowed(None, context)?;
-    let role = super::role_or_chosen(wanted.role.as_deref(), context, &files);
+    let role = super::role_or_chosen(wanted.role.as_deref(), context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     let principal = match (plan.role_arn(), &plan.source) {
         (Some(arn), _) => Principal::Role(arn.clone()),

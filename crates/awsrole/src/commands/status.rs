@@ -5,13 +5,14 @@ use std::time::SystemTime;
 use awsrole_core::accounts::{Accounts, Color};
 use awsrole_core::arn::AccountId;
 use awsrole_core::cache::Cache;
+use awsrole_core::choice::{self, Choices};
 use awsrole_core::context::Context;
 use awsrole_core::credentials::{self, rfc3339};
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::protected;
-use awsrole_core::export::{look, over, plan_of};
+use awsrole_core::export::{look, over, plan_of, unproven};
 use awsrole_core::problem::{escape, escape_json};
-use awsrole_core::state::{Outer, State};
+use awsrole_core::state::{Chosen, Outer, State};
 use awsrole_core::trust::{Refusal, Standing, Verdict};
 use awsrole_core::user_config::UserConfig;
 
@@ -82,11 +83,12 @@ impl Known {
 
 fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
     let mut known = Known(Vec::new());
+    let choices = Choices::of(&context.paths);
     match (&outer.role, closed) {
         (Some(state), _) => {
             known.add("shell", "holds the role");
             known.add("held", &state.role);
-            if let Some(chosen) = &state.chosen {
+            if let Some(chosen) = state.chosen.as_deref().and_then(choice::name) {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }
             known.add("key", &state.key);
@@ -99,7 +101,7 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
         }
         (None, true) => {
             known.add("shell", "closed: no client acts as anybody");
-            if let Some(chosen) = outer.chosen(&upward(&context.dir)) {
+            if let Some(chosen) = outer.chosen(&upward(&context.dir), &choices).role() {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }
         }
@@ -136,7 +138,11 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
             if outer.role.is_none() && !closed && ambient::caller() == Caller::Other {
                 known.add("hint", "the hook puts the role into a shell: `awsrole doctor` says whether it is installed");
             }
-            match plan_of(&context, &allowed, outer.chosen(&files).as_deref()) {
+            let chosen = outer.chosen(&files, &choices);
+            if let Chosen::Unproven(name) = &chosen {
+                known.add("problem", unproven(name));
+            }
+            match plan_of(&context, &allowed, chosen.role()) {
                 Err(problem) => known.add("problem", problem.summary),
                 Ok(plan) => {
                     if closed {

@@ -1,5 +1,8 @@
 //! `awsrole use` without the hook's help: the list to choose from. The hook's function carries the rest.
 
+use std::path::{Path, PathBuf};
+
+use awsrole_core::choice::Choices;
 use awsrole_core::config::Config;
 use awsrole_core::context::Context;
 use awsrole_core::problem::{Problem, escape};
@@ -10,7 +13,7 @@ use awsrole_core::user_config::UserConfig;
 use crate::report::{Failure, Outcome, out};
 use crate::terminal::Terminal;
 
-/// Asks for a role on the terminal and prints its name for the hook.
+/// Asks for a role on the terminal and prints the word for it, which the hook keeps.
 pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
     if name == Some("") {
         return Err(Problem::new("an empty name is no role")
@@ -20,7 +23,7 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
     if name.is_some() {
         return Err(super::needs_hook());
     }
-    let (outer, allowed, _) = super::allowed(None, context)?;
+    let (outer, allowed, files) = super::allowed(None, context)?;
     let config = allowed.config();
     let accounts = UserConfig::load(&outer)?.accounts;
     let summaries = summarize(config, &Profiles::load(&outer)?, &accounts, &outer)?;
@@ -48,13 +51,12 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
             .hint(format!("a number or a name: {}", names.join(", ")))
             .into());
     };
-    out(chosen)?;
-    Ok(Outcome::Done)
+    tell(chosen, &files, &outer)
 }
 
-/// Whether there is a role of that name to choose.
+/// Checks that there is a role of that name to choose, and prints the word for it.
 pub(super) fn check(name: &str, context: &Context) -> Result<Outcome, Failure> {
-    let (_, allowed, _) = super::allowed(None, context)?;
+    let (outer, allowed, files) = super::allowed(None, context)?;
     let config = allowed.config();
     let names: Vec<&str> = config.role_names().collect();
     if names.is_empty() {
@@ -65,6 +67,14 @@ pub(super) fn check(name: &str, context: &Context) -> Result<Outcome, Failure> {
             .hint(format!("the roles there are: {}", names.join(", ")))
             .into());
     }
+    tell(name, &files, &outer)
+}
+
+/// Prints what the hook keeps of a choice: a word that proves to others, by the environment, that it was made here.
+fn tell(role: &str, files: &[PathBuf], outer: &Context) -> Result<Outcome, Failure> {
+    let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
+    let word = Choices::of(&outer.paths).word(file, role);
+    out(&word.map_err(|e| super::own_file(&e).hint(format!("`awsrole exec --role {role}` needs no such file")))?)?;
     Ok(Outcome::Done)
 }
 

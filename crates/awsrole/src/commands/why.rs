@@ -13,7 +13,7 @@ use crate::report::{Failure, Outcome, may_colour, out};
 pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
     let outer = over(context, Outer::of(&context.env).env);
     let files = upward(&super::directory(None, context)?);
-    let role = super::role_or_chosen(role, context, &files);
+    let role = super::role_or_chosen(role, context, &files)?;
     let mut told = why(context, &outer, &files, role.as_deref());
     if ambient::caller() == Caller::HookOff && told.shell.role.is_none() {
         told.shell.state = "off";

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::credentials::tests::credentials;
+use crate::profiles::tests::home;
 use crate::shell::Shell;
 
 fn env(pairs: &[(&str, &str)]) -> Env {
@@ -116,6 +117,8 @@ fn what_a_closed_shell_exports_of_outside_comes_back_and_no_other_name() {
 
 #[test]
 fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_closed() {
+    let (_home, context) = home("", "");
+    let choices = Choices::of(&context.paths);
     let parent = |state: &str, profile: &str, chosen: &str| {
         env(&[
             (NAME, state),
@@ -125,23 +128,161 @@ fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_closed() {
             ("AWS_REGION", "eu-west-1"),
         ])
     };
-    let of = |state, profile, chosen, file: &str| {
+    let of = |state, profile, chosen: &str, file: &str| {
         let outer = Outer::of(&parent(state, profile, chosen));
         assert!(!outer.env.has(CHOSEN) && outer.adopt.contains(&(CHOSEN.into(), None)), "{state} {chosen}");
-        outer.chosen(&[PathBuf::from(file), PathBuf::from("/.awsrole.toml")])
+        outer.chosen(&[PathBuf::from(file), PathBuf::from("/.awsrole.toml")], &choices)
     };
     let file = "/p/.awsrole.toml";
-    assert_eq!(of(CLOSED, NO_ROLE, "/p/.awsrole.toml=a=b", file), Some("a=b".to_owned()));
+    let word = choices.word(Path::new(file), "a=b").unwrap();
+    let chosen = format!("{file}={word}");
+    assert_eq!(of(CLOSED, NO_ROLE, &chosen, file), Chosen::Role { role: "a=b".into(), word: word.clone() });
     for other in ["/.awsrole.toml", "/p/q/.awsrole.toml", "/p/.awsrole.tom"] {
-        assert_eq!(of(CLOSED, NO_ROLE, "/p/.awsrole.toml=other", other), None, "{other}");
+        assert_eq!(of(CLOSED, NO_ROLE, &chosen, other), Chosen::Nothing, "{other}");
+        let moved = of(CLOSED, NO_ROLE, &format!("{other}={word}"), other);
+        assert_eq!(moved, Chosen::Unproven("a=b".into()), "a word is of one file: {other}");
     }
     for forged in ["", "=", "other", "=other", "/p/.awsrole.toml", "/p/.awsrole.toml=", "/p/.awsrole.tomlother"] {
-        assert_eq!(of(CLOSED, NO_ROLE, forged, file), None, "{forged}");
+        assert_eq!(of(CLOSED, NO_ROLE, forged, file), Chosen::Nothing, "{forged}");
     }
-    assert_eq!(of(CLOSED, "mine", "/p/.awsrole.toml=other", file), None, "changed by hand");
-    assert_eq!(of("{", NO_ROLE, "/p/.awsrole.toml=other", file), None, "a state that isn't ours");
-    let alone = Outer::of(&env(&[(CHOSEN, "/p/.awsrole.toml=other")]));
-    assert_eq!(alone.chosen(&[PathBuf::from(file)]), None, "without a state");
+    for forged in ["other", "a=b", &format!("{}=other", &word[..80]), &format!("{}=a=b", "0".repeat(80))] {
+        let found = of(CLOSED, NO_ROLE, &format!("{file}={forged}"), file);
+        assert!(matches!(found, Chosen::Unproven(_)) && found.role().is_none(), "{forged}");
+    }
+    let huge = of(CLOSED, NO_ROLE, &format!("{file}={}", "x".repeat(1 << 20)), file);
+    assert!(matches!(huge, Chosen::Unproven(name) if name.len() < 2048));
+    assert_eq!(of(CLOSED, "mine", &chosen, file), Chosen::Nothing, "changed by hand");
+    assert_eq!(of("{", NO_ROLE, &chosen, file), Chosen::Nothing, "a state that isn't ours");
+    let alone = Outer::of(&env(&[(CHOSEN, chosen.as_str())]));
+    assert_eq!(alone.chosen(&[PathBuf::from(file)], &choices), Chosen::Nothing, "without a state");
+}
+
+#[test]
+fn a_choice_in_the_state_of_a_role_needs_its_proof_as_well() {
+    let (_home, context) = home("", "");
+    let choices = Choices::of(&context.paths);
+    let files = [PathBuf::from("/p/.awsrole.toml")];
+    let word = choices.word(&files[0], "prod").unwrap();
+    let forged = format!("{}=prod", "0".repeat(80));
+    for (chosen, role) in [(word.as_str(), Some("prod")), (&forged, None)] {
+        let state = changed(|state| state["chosen"] = chosen.into());
+        let outer = Outer::of(&held(&state));
+        assert!(outer.role.is_some(), "the role itself is held all the same");
+        let found = outer.chosen(&files, &choices);
+        assert_eq!((found.role(), found == Chosen::Nothing), (role, false), "{chosen}");
+        assert_eq!(outer.chosen(&[PathBuf::from("/q/.awsrole.toml")], &choices), Chosen::Nothing);
+    }
+}
+
+/// The environment inside of a role with this state.
+fn held(state: &str) -> Env {
+    let mut inside = inside(&env(&[("AWS_PROFILE", "base")]));
+    inside.0.insert(NAME.into(), state.into());
+    inside
+}
+
+/// The state of a role, changed as a forger would.
+fn changed(change: impl FnOnce(&mut serde_json::Value)) -> String {
+    let inside = inside(&env(&[("AWS_PROFILE", "base")]));
+    let mut state: serde_json::Value = serde_json::from_str(inside.text(NAME).unwrap()).unwrap();
+    change(&mut state);
+    state.to_string()
+}
+
+#[test]
+fn a_state_that_awsrole_can_not_have_written_is_ignored_as_a_whole() {
+    type Change<'a> = &'a dyn Fn(&mut serde_json::Value);
+    let long = "x".repeat(1 << 20);
+    let changes: [(&str, Change<'_>); 33] = [
+        ("a newer version", &|state| state["v"] = 2.into()),
+        ("no version", &|state| state["v"] = serde_json::Value::Null),
+        ("a field of a newer version", &|state| state["more"] = 1.into()),
+        ("an entry that is a path", &|state| state["entry"] = "../../../home/alice/notes".into()),
+        ("an absolute entry", &|state| state["entry"] = "/etc/passwd".into()),
+        ("an entry with a line end", &|state| state["entry"] = format!("{}\n", "0".repeat(63)).into()),
+        ("an entry in capitals", &|state| state["entry"] = "A".repeat(64).into()),
+        ("a short entry", &|state| state["entry"] = "0".repeat(63).into()),
+        ("a long entry", &|state| state["entry"] = "0".repeat(65).into()),
+        ("an entry that is no text", &|state| state["entry"] = 1.into()),
+        ("an account of 11 digits", &|state| state["account"] = "22222222222".into()),
+        ("an account with a letter", &|state| state["account"] = "22222222222x".into()),
+        ("a long-term key", &|state| state["key"] = "AKIAEXAMPLEEXAMPLE00".into()),
+        ("a key that isn't one", &|state| state["key"] = "a/b".into()),
+        ("a long key", &|state| state["key"] = "A".repeat(129).into()),
+        ("no time", &|state| state["expires"] = "tomorrow".into()),
+        ("a time in another zone", &|state| state["expires"] = "1970-01-01T00:31:40+00:00".into()),
+        ("a time with a fraction", &|state| state["expires"] = "1970-01-01T00:31:40.5Z".into()),
+        ("a relative file", &|state| state["file"] = ".awsrole.toml".into()),
+        ("a long file", &|state| state["file"] = format!("/{long}").into()),
+        ("a long role", &|state| state["role"] = long.as_str().into()),
+        ("a choice that is no word", &|state| state["chosen"] = "prod".into()),
+        ("a long choice", &|state| state["chosen"] = format!("{}={long}", "0".repeat(80)).into()),
+        ("another name that was set", &|state| state["set"]["PATH"] = "/forged".into()),
+        ("another prior name", &|state| state["prior"]["LD_PRELOAD"] = "/forged".into()),
+        ("a secret prior name", &|state| state["prior"]["AWS_SECRET_ACCESS_KEY"] = "forged".into()),
+        ("another hidden name", &|state| state["hidden"] = vec!["PATH"].into()),
+        ("a hidden name many times", &|state| state["hidden"] = vec!["AWS_ROLE_ARN"; 8].into()),
+        ("a region with a NUL", &|state| state["set"]["AWS_REGION"] = "eu\0".into()),
+        ("a prior profile with a control character", &|state| state["prior"]["AWS_PROFILE"] = "\u{1b}[2J".into()),
+        ("a prior profile with a line end", &|state| state["prior"]["AWS_PROFILE"] = "a\nb".into()),
+        ("a long URL", &|state| state["prior"]["AWS_ENDPOINT_URL"] = format!("https://{}", &long[..4096]).into()),
+        ("a megabyte", &|state| state["prior"]["AWS_PROFILE"] = long.as_str().into()),
+    ];
+    assert!(Outer::of(&held(&changed(|_| ()))).role.is_some(), "what is tried is otherwise right");
+    for (what, change) in changes {
+        let forged = held(&changed(change));
+        let mut expected = forged.clone();
+        expected.0.retain(|name, _| name != NAME && !TOLD.contains(&name.to_str().unwrap()));
+        let outer = Outer::of(&forged);
+        assert!(outer.role.is_none() && outer.env == expected, "{what}");
+    }
+}
+
+#[test]
+fn of_a_name_that_stands_twice_neither_value_counts() {
+    let whole = changed(|_| ());
+    for (once, twice) in [
+        (r#""role":"#, r#""role":"Other","role":"#),
+        (r#""entry":"#, r#""entry":"","entry":"#),
+        (r#""AWS_PROFILE":"#, r#""AWS_PROFILE":"other","AWS_PROFILE":"#),
+        (r#""AWS_REGION":"#, r#""AWS_REGION":"other","AWS_REGION":"#),
+    ] {
+        assert!(whole.contains(once), "{once}");
+        assert!(Outer::of(&held(&whole.replacen(once, twice, 1))).role.is_none(), "{twice}");
+    }
+}
+
+/// A nested shell must not take awsrole's own state for somebody else's, whatever the person had outside.
+#[test]
+fn what_awsrole_writes_it_believes() {
+    let long = "x".repeat(LONGEST_VALUE + 1);
+    for profile in ["", "base", "ü ß", "a\nb", "\u{7f}", long.as_str(), &"\"\\".repeat(LONGEST_VALUE / 2)] {
+        let names = OPEN.iter().chain(&RUN_SET).chain(&RUN_HIDDEN).map(|name| (*name, profile));
+        let before = env(&names.collect::<Vec<_>>());
+        let credentials = credentials(SystemTime::UNIX_EPOCH, 900);
+        let of = State::of_role(
+            "Deploy",
+            None,
+            "",
+            "/p\n/.awsrole.toml",
+            &credentials,
+            &[("AWS_REGION", long.clone())],
+            &before,
+        );
+        let state = of.cached_as("0".repeat(64)).of_run(&[("AWS_CONFIG_FILE", "/x".to_owned())], &before);
+        assert!(State::parse(&state.to_text()).as_ref() == Some(&state), "{} bytes", profile.len());
+        let bounded = is_bounded(OsStr::new(profile));
+        assert_eq!(state.prior.contains_key("AWS_PROFILE"), bounded, "{} bytes", profile.len());
+    }
+}
+
+#[test]
+fn prior_values_of_a_closed_shell_are_bounded() {
+    for (value, back) in [("staging", true), ("a\nb", false), ("\u{1b}[2J", false), (&"x".repeat(4097), false)] {
+        let outer = Outer::of(&closed(&[("AWSROLE_PRIOR_AWS_PROFILE", value)]));
+        assert_eq!(outer.env.text("AWS_PROFILE"), Some(value).filter(|_| back), "{value:?}");
+        assert!(!outer.env.has("AWSROLE_PRIOR_AWS_PROFILE"));
+    }
 }
 
 #[test]
