@@ -1,5 +1,6 @@
 """`awsrole exec --renew`: one command, several lives of its credentials, and every client goes on by itself."""
 
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -103,3 +104,68 @@ def test_other_profiles_give_what_they_gave(world, shop, client):
             assert arns.setdefault(profile, (result.code, answer)) == (result.code, answer), (profile, result)
     assert arns["jump"] == (0, "arn:aws:iam::111111111111:user/alice")
     assert arns["from-default"] == (0, "arn:aws:sts::111111111111:assumed-role/Build")
+
+
+# What some client, each by its own rules, may take for keys of the default profile or of every one. `{keys}` are the
+# bystander's: whoever acts as her took them from there.
+ODD = {
+    "a section for all of configparser's others": "[DEFAULT]\n{keys}",
+    "the default profile in the config file's form": "[profile default]\n{keys}",
+    "white space in the brackets": "[ default ]\n{keys}",
+    "capitals": "[Default]\n{keys}",
+    "quotes": "[profile 'default']\n{keys}",
+    "two spaces": "[profile  default]\n{keys}",
+    "a tab": "[profile\tdefault]\n{keys}",
+    "a comment after the header": "[default] # mine\n{keys}",
+    "a section in a value": "[profile odd]\ns3 =\n  max_concurrent_requests = 1\n  [default]\n{indented}",
+    "keys in a value": "[default]\ns3 =\n{indented}",
+    "a section in a continued value": "[odd]\noutput = json\n  [default]\n{indented}",
+    "keys in capitals": "[default]\n{capitals}",
+    "keys with a colon": "[default]\n{colons}",
+}
+
+
+def place_odd(world, text):
+    """Puts a text into both files, in the place of their default profile if it has one, and with nothing else in the way."""
+    keys = f"aws_access_key_id = {BYSTANDER['access_key_id']}\naws_secret_access_key = {BYSTANDER['secret_access_key']}\n"
+    text = text.format(keys=keys, indented="".join(f"  {line}\n" for line in keys.splitlines()),
+                       capitals=keys.replace("aws_access_key_id", "AWS_ACCESS_KEY_ID").replace("aws_secret", "Aws_Secret"),
+                       colons=keys.replace(" =", ":"))
+    for name in ("config", "credentials"):
+        path = world.home / ".aws" / name
+        rest = re.sub(r"(?ms)^\[default\]\n.*?(?=^\[)", "", path.read_text())
+        path.write_text(text + rest)
+    world.awsrole("allow", cwd=world.home / "src/shop")
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("client", CALLERS)
+def test_no_client_finds_keys_that_it_prefers(world, shop, client, odd):
+    need_clients()
+    place_odd(world, ODD[odd])
+    result = world.awsrole("exec", "--renew", "--", "sh", "-c", CALLERS[client], cwd=shop, env=NODE)
+    assert (result.code, result.out.strip()) == (0, ROLE), result.err
+
+
+@pytest.mark.parametrize("client", ["aws", "boto3"])
+def test_the_section_for_all_is_one_that_clients_prefer(world, shop, client):
+    """What is tried above acts as the bystander where no copies are."""
+    need_clients()
+    place_odd(world, ODD["a section for all of configparser's others"] + f"[default]\nendpoint_url = {world.sts.url}\n")
+    result = world.run("sh", "-c", CALLERS[client], cwd=shop, env={**NODE, "AWS_ENDPOINT_URL": world.sts.url})
+    assert result.out.strip() == "arn:aws:iam::111111111111:user/bystander", result
+
+
+def test_settings_of_tools_stay(world, shop):
+    """Those of the AWS CLI's plug-ins, of S3, and of sections that profiles name."""
+    need_clients()
+    config = (world.home / ".aws/config").read_text()
+    extra = "[sso-session corp]\nsso_start_url = https://corp.example.com/#/\nsso_region = eu-central-1\n"
+    world.write(".aws/config", extra + config)
+    script = "aws configure get s3.max_concurrent_requests; aws configure get region --profile other"
+    assert world.awsrole("exec", "--renew", "--", "sh", "-c", script, cwd=shop).out == "20\nus-west-2\n"
+    world.write(".aws/config", "[plugins]\ncli_legacy_plugin_path = /nowhere\n" + extra + config)
+    copy = world.awsrole("exec", "--renew", "--", "sh", "-c", "cat $AWS_CONFIG_FILE", cwd=shop).out
+    for part in ("[plugins]\ncli_legacy_plugin_path = /nowhere\n", "[sso-session corp]\nsso_start_url = https://corp.example.com/#/\n",
+                 "[services local]\nsts =\n  endpoint_url = ", '[profile "two words"]\n', "[preview]\ncloudsearch = true\n"):
+        assert part in copy, (part, copy)

@@ -56,6 +56,8 @@ enum Kind {
     Profile,
     Services,
     SsoSession,
+    /// Settings of the AWS CLI itself, for all profiles: `[plugins]`, `[preview]`.
+    OfCli,
 }
 
 struct Section {
@@ -305,6 +307,9 @@ fn lowercase(key: &str) -> Cow<'_, str> {
 fn config_section(header: &str) -> Option<(Kind, String)> {
     if header == "default" {
         return Some((Kind::Profile, header.to_owned()));
+    }
+    if matches!(header, "plugins" | "preview") {
+        return Some((Kind::OfCli, header.to_owned()));
     }
     let (kind, name) = header.split_once(char::is_whitespace)?;
     let kind = match kind {

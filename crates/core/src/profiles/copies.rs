@@ -1,45 +1,36 @@
 //! Copies of the AWS files for a command that outlives any session: the default profile has no keys,
 //! but a program that gives them. Every other profile gives what it gave.
+//!
+//! A copy is written anew from what the AWS CLI understands of a file, not line by line: clients differ in what they take
+//! for a section, a key or a comment, and whatever one of them could read as keys of the default profile goes before the
+//! program. To Python's `configparser` a section `[DEFAULT]` is part of each other one; to the JS SDK an indented
+//! `[default]` is a section, where others see the value of the key above. So a copy has one section that any client could
+//! take for the default profile, and no line in it but of the form `key = value`.
 
 use zeroize::Zeroizing;
 
-use super::{AwsFile, Kind, Profiles, config_section};
+use super::{AwsFile, Kind, Profile, Profiles, Section, Value, lowercase};
 
 /// What the default profile is called in the copies for those profiles that start from it.
 const OUTSIDE: &str = "awsrole-outside";
 
-/// What makes a profile somebody. Anything else in the default profile is a setting, and stays
-/// (botocore, `credentials.py`; AWS SDKs and Tools Reference Guide, "Settings reference").
-const IDENTITY: [&str; 19] = [
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_session_token",
-    "aws_security_token",
-    "aws_account_id",
-    "credential_process",
-    "credential_source",
-    "role_arn",
-    "source_profile",
-    "role_session_name",
-    "external_id",
-    "mfa_serial",
-    "duration_seconds",
-    "web_identity_token_file",
-    "login_session",
-    "sso_session",
-    "sso_start_url",
-    "sso_account_id",
-    "sso_role_name",
-];
+/// Keys, wherever they stand.
+const KEYS: [&str; 4] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
-/// One file's copy on its way.
-struct Copy {
-    text: Zeroizing<String>,
-    /// The default profile's own lines as they were.
-    outside: Zeroizing<String>,
-    /// Some profile starts from the default one.
-    starts_outside: bool,
-}
+/// How the names begin of settings that make a profile somebody. Anything else in the default profile is a setting, and
+/// stays (botocore, `credentials.py`; AWS SDKs and Tools Reference Guide, "Settings reference").
+const IDENTITY: [&str; 10] = [
+    "aws_",
+    "credential_",
+    "role_",
+    "source_",
+    "external_id",
+    "mfa_",
+    "duration_seconds",
+    "web_identity_",
+    "login_",
+    "sso_",
+];
 
 impl Profiles {
     /// The copies of `~/.aws/config` and `~/.aws/credentials`, with `command` as the default
@@ -47,86 +38,157 @@ impl Profiles {
     /// if they are told to.
     #[must_use]
     pub fn copies(&self, command: &str) -> [Zeroizing<String>; 2] {
-        let [config, credentials] = [
-            self.config.copy(command, |header| match config_section(header) {
-                Some((Kind::Profile, name)) => Some(name),
-                _ => None,
-            }),
-            self.credentials.copy(command, |header| Some(header.to_owned())),
-        ];
-        let starts_outside = config.starts_outside || credentials.starts_outside;
-        [("profile ", config), ("", credentials)].map(|(kind, mut copy)| {
-            if starts_outside {
-                copy.text.push_str(&format!("\n[{kind}{OUTSIDE}]\n"));
-                copy.text.push_str(&copy.outside);
-            }
-            copy.text
-        })
+        let files = [&self.config, &self.credentials];
+        let starts_outside = files.iter().flat_map(|file| file.in_force()).any(|(file, section)| {
+            let source =
+                file.value(section, "source_profile").and_then(|value| one_line(&file.text[value.range.clone()]));
+            section.kind == Kind::Profile && is_name(&section.name) && source == Some("default")
+        });
+        files.map(|file| self.copy(file, command, starts_outside))
+    }
+
+    fn copy(&self, file: &AwsFile, command: &str, starts_outside: bool) -> Zeroizing<String> {
+        // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+        let mut text = Zeroizing::new(String::with_capacity(4 * file.text.len() + command.len() + 1024));
+        let profile = if std::ptr::eq(file, &self.config) { "profile " } else { "" };
+        text.extend([
+            "# Made by awsrole for one command, and removed with it.\n[default]\ncredential_process = ",
+            command,
+            "\n",
+        ]);
+        let default = file.section(Kind::Profile, "default");
+        for value in default.map(|section| file.values_of(section)).unwrap_or_default() {
+            file.write(value, &mut text, |key| !is_identity(key));
+        }
+        for (_, section) in file.in_force().filter(|(_, section)| is_name(&section.name)) {
+            let name = section.name.as_str();
+            let (kind, quote) = match section.kind {
+                Kind::Profile => (profile, if profile.is_empty() || !name.contains(' ') { "" } else { "\"" }),
+                Kind::Services => ("services ", ""),
+                Kind::SsoSession => ("sso-session ", ""),
+                Kind::OfCli => ("", ""),
+            };
+            text.extend(["[", kind, quote, name, quote, "]\n"]);
+            self.write(file, section, &mut text);
+        }
+        if let (true, Some(default)) = (starts_outside, default) {
+            text.extend(["[", profile, OUTSIDE, "]\n"]);
+            self.write(file, default, &mut text);
+        }
+        text
+    }
+
+    /// Writes all that a section sets, but for keys that nothing can start from.
+    fn write(&self, file: &AwsFile, section: &Section, text: &mut Zeroizing<String>) {
+        let of_profile = section.kind == Kind::Profile;
+        let of_use =
+            of_profile && self.get(&section.name).is_some_and(|profile| uses_keys(profile, file, &self.config));
+        for value in file.values_of(section) {
+            file.write(value, text, |key| of_use || !KEYS.contains(&key));
+        }
     }
 }
 
 impl AwsFile {
-    /// Walks over the lines as `parse` does; the file has been parsed, so that none is wrong.
-    fn copy(&self, command: &str, name_of: impl Fn(&str) -> Option<String>) -> Copy {
-        // Room for all of it at once: a growing buffer would leave copies of secrets behind.
-        let room = || Zeroizing::new(String::with_capacity(2 * (self.text.len() + command.len()) + 1024));
-        let mut copy = Copy { text: room(), outside: room(), starts_outside: false };
-        let mut in_default = false;
-        let mut has_default = false;
-        // The key whose value indented lines continue: its indent, and whether it stays.
-        let mut key: Option<(usize, bool)> = None;
-        // The value of a `source_profile` is still to come, on the next line.
-        let mut source_follows = false;
-        let process = format!("credential_process = {command}\n");
-        for raw in self.text.split_inclusive('\n') {
-            let trimmed = raw.trim();
-            let indent = raw.len() - raw.trim_start().len();
-            let mut stays = true;
-            // Never a text of its own, which would have to be wiped.
-            let mut line = ["", raw.trim_end_matches(['\n', '\r'])];
-            if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
-            } else if let Some((its_indent, its_stays)) = key
-                && indent > its_indent
-            {
-                stays = its_stays;
-                if std::mem::take(&mut source_follows) && trimmed == "default" {
-                    copy.starts_outside |= !in_default;
-                    line = [&raw[..indent], OUTSIDE];
-                }
-            } else if let Some(header) = trimmed.strip_prefix('[').and_then(|rest| Some(&rest[..rest.rfind(']')?])) {
-                (key, source_follows) = (None, false);
-                in_default = name_of(header).as_deref() == Some("default");
-                copy.text.extend([line[1], "\n"]);
-                if in_default {
-                    has_default = true;
-                    // A second one goes before the first.
-                    copy.outside.clear();
-                    copy.text.push_str(&process);
-                }
-                continue;
-            } else if let Some((name, value)) = trimmed.split_once(['=', ':']) {
-                let name = name.trim().to_lowercase();
-                stays = !(in_default && IDENTITY.contains(&name.as_str()));
-                key = Some((indent, stays));
-                source_follows = name == "source_profile" && value.trim().is_empty();
-                if name == "source_profile" && value.trim() == "default" {
-                    copy.starts_outside |= !in_default;
-                    line = ["source_profile = ", OUTSIDE];
-                }
-            }
-            if in_default {
-                copy.outside.extend(line.into_iter().chain(["\n"]));
-            }
-            if stays {
-                copy.text.extend(line.into_iter().chain(["\n"]));
-            }
-        }
-        if !has_default {
-            copy.text.push_str("\n[default]\n");
-            copy.text.push_str(&process);
-        }
-        copy
+    /// The sections that count: of two that mean the same, the later one. The default profile isn't among them.
+    fn in_force(&self) -> impl Iterator<Item = (&Self, &Section)> {
+        let counts = |section: &Section| {
+            self.section(section.kind, &section.name).is_some_and(|found| std::ptr::eq(found, section))
+        };
+        self.sections.iter().filter(move |section| counts(section)).map(move |section| (self, section))
     }
+
+    fn values_of(&self, section: &Section) -> &[Value] {
+        &self.values[section.values.clone()]
+    }
+
+    /// Writes a setting, if `stays` wants it, on a line that every client reads alike: or, where it has settings of its
+    /// own, one on each line below. What is neither is left out.
+    fn write(&self, value: &Value, text: &mut Zeroizing<String>, stays: impl Fn(&str) -> bool) {
+        let key = lowercase(&self.text[value.key.clone()]);
+        let raw = &self.text[value.range.clone()];
+        if !is_key(&key) || !stays(&key) {
+            return;
+        }
+        if let Some(plain) = one_line(raw) {
+            let plain = if key == "source_profile" && plain == "default" { OUTSIDE } else { plain };
+            if is_plain(plain) {
+                text.extend([&key, " = ", plain, "\n"]);
+            }
+            return;
+        }
+        if raw.lines().next().is_some_and(|first| !first.trim().is_empty()) {
+            return;
+        }
+        let mut begun = false;
+        for line in lines(raw) {
+            let Some((inner, value)) = line.split_once('=') else { continue };
+            let (inner, value) = (inner.trim(), value.trim());
+            // To some clients what is indented is a key of the profile as any other.
+            let lower = lowercase(inner);
+            if is_key(&lower) && !is_identity(&lower) && is_plain(value) {
+                // With nothing below it the key would have an empty text for a value, which clients trip over.
+                if !std::mem::replace(&mut begun, true) {
+                    text.extend([&key, " =\n"]);
+                }
+                text.extend(["  ", inner, " = ", value, "\n"]);
+            }
+        }
+    }
+}
+
+/// The lines of a value that say something.
+fn lines(raw: &str) -> impl Iterator<Item = &str> {
+    raw.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))
+}
+
+/// A value that stands on one line, be it the one below its key. Settings below a key are none.
+fn one_line(raw: &str) -> Option<&str> {
+    let beside = raw.lines().next().unwrap_or_default().trim();
+    // Behind the key `#` begins no comment.
+    let mut below = lines(raw.split_once('\n').map_or("", |(_, below)| below));
+    match (beside.is_empty(), below.next(), below.next()) {
+        (_, None, _) => Some(beside),
+        (true, Some(value), None) if !value.contains('=') => Some(value),
+        _ => None,
+    }
+}
+
+/// Whether a value has nothing in it that could end its line for some client.
+fn is_plain(value: &str) -> bool {
+    !value.contains(|c: char| c.is_control() && c != '\t')
+}
+
+/// Whether a setting says who a profile is.
+fn is_identity(key: &str) -> bool {
+    IDENTITY.iter().any(|start| key.starts_with(start))
+}
+
+/// Whether a key is one to every client.
+fn is_key(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
+/// Whether a section's name is the same to every client, and to none of them the default profile's or one of ours.
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| !c.is_control() && !"[]\"'\\#;".contains(c) && (c == ' ' || !c.is_whitespace());
+    !name.is_empty()
+        && name.trim() == name
+        && name.chars().all(fits)
+        && !name.eq_ignore_ascii_case("default")
+        && name != OUTSIDE
+        && !name.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case("profile") && word != name)
+}
+
+/// Whether the AWS CLI would ever use the keys that a profile has in one of the files: a web identity and Identity Center
+/// go before any, and a program or a console session before those in the config file (botocore, `ProfileProviderBuilder`).
+fn uses_keys(profile: Profile<'_>, file: &AwsFile, config: &AwsFile) -> bool {
+    const BEFORE: [&str; 3] = ["web_identity_token_file", "sso_session", "sso_start_url"];
+    const BEFORE_CONFIG: [&str; 2] = ["credential_process", "login_session"];
+    let has = |key: &&str| profile.text(key).is_some();
+    let in_config = std::ptr::eq(file, config);
+    let behind = in_config && (BEFORE_CONFIG.iter().any(|key| has(key)) || profile.has_keys_in_credentials_file());
+    has(&"aws_access_key_id") && has(&"aws_secret_access_key") && !BEFORE.iter().any(|key| has(key)) && !behind
 }
 
 /// One word of a `credential_process`. Some SDKs hand the line to `sh -c`, botocore splits it with
@@ -162,51 +224,145 @@ mod tests {
     use super::super::tests::home;
     use super::*;
 
+    const MADE: &str = "# Made by awsrole for one command, and removed with it.\n[default]\ncredential_process = p\n";
+
     fn copies(config: &str, credentials: &str) -> [String; 2] {
         let (_home, context) = home(config, credentials);
-        Profiles::load(&context).unwrap().copies("p").map(|text| text.to_string())
+        Profiles::load(&context).unwrap().copies("p").map(|text| {
+            let rest = text.strip_prefix(MADE).unwrap_or_else(|| panic!("{}", *text));
+            assert!(!rest.contains("[default]") && !rest.contains("credential_process = p\n"), "{rest}");
+            rest.to_owned()
+        })
     }
 
     #[test]
     fn the_default_profile_loses_who_it_is_and_keeps_its_settings() {
         let [config, credentials] = copies(
-            "[default]\nregion = x\nROLE_ARN = a\nsource_profile=\n  jump\ns3 =\n  max = 2\n[profile jump]\nregion = y",
-            "# mine\n[default]\naws_access_key_id = AKIA\naws_secret_access_key: s\n[jump]\naws_access_key_id = AKIA2\n",
+            "[default]\nregion = x\nROLE_ARN = a\nsource_profile=\n  jump\ns3 =\n  max = 2\n  # old\n  Style=path\ncli_pager =\n[profile jump]\nregion = y",
+            "# mine\n[default]\naws_access_key_id = AKIA\naws_secret_access_key: s\n[jump]\naws_access_key_id = AKIA2\naws_secret_access_key = s2\n",
         );
-        assert_eq!(
-            config,
-            "[default]\ncredential_process = p\nregion = x\ns3 =\n  max = 2\n[profile jump]\nregion = y\n"
-        );
-        assert_eq!(credentials, "# mine\n[default]\ncredential_process = p\n[jump]\naws_access_key_id = AKIA2\n");
+        assert_eq!(config, "region = x\ns3 =\n  max = 2\n  Style = path\ncli_pager = \n[profile jump]\nregion = y\n");
+        assert_eq!(credentials, "[jump]\naws_access_key_id = AKIA2\naws_secret_access_key = s2\n");
     }
 
     #[test]
     fn files_without_a_default_profile_get_one() {
-        let [config, credentials] = copies("[profile \"default\"]\nsso_session = x", "");
-        assert_eq!(config, "[profile \"default\"]\ncredential_process = p\n");
-        assert_eq!(credentials, "\n[default]\ncredential_process = p\n");
+        assert_eq!(copies("[profile \"default\"]\nsso_session = x", ""), ["", ""]);
+        assert_eq!(copies("", "[a]\nregion = x\n"), ["", "[a]\nregion = x\n"]);
+    }
+
+    #[test]
+    fn what_any_client_could_take_for_the_default_profile_is_left_out() {
+        let keys = "aws_access_key_id = AKIA\naws_secret_access_key = canary\n";
+        for name in [
+            "DEFAULT",
+            "Default",
+            " default ",
+            "profile default",
+            "profile  default",
+            "Profile default",
+            "'default'",
+            "awsrole-outside",
+        ] {
+            assert_eq!(copies("", &format!("[{name}]\n{keys}")), ["", ""], "{name}");
+        }
+        for name in [
+            "DEFAULT",
+            "profile DEFAULT",
+            "profile Default",
+            " default ",
+            "Default",
+            "profile awsrole-outside",
+            "x",
+            "profile\tdefault",
+        ] {
+            assert_eq!(copies(&format!("[{name}]\n{keys}"), ""), ["", ""], "{name}");
+        }
+    }
+
+    #[test]
+    fn no_line_of_a_copy_is_anything_but_a_setting() {
+        let nested = "[profile x]\ns3 =\n  [default]\n  aws_access_key_id = AKIA\n  AWS_Secret_Access_Key = canary\n  max = 2\n  odd\n";
+        assert_eq!(copies(nested, "")[0], "[profile x]\ns3 =\n  max = 2\n");
+        let continued = "[profile x]\noutput = json\n  [default]\n  aws_access_key_id = AKIA\nregion = x\n";
+        assert_eq!(copies(continued, "")[0], "[profile x]\nregion = x\n");
+        assert_eq!(copies("[profile x]\ns3 =\n  [default]\n  aws_session_token = t\n", "")[0], "[profile x]\n");
+        assert_eq!(copies("[profile x]\na b = c\n[d = e\n", "")[0], "[profile x]\n");
+    }
+
+    #[test]
+    fn other_profiles_and_sections_stay() {
+        let config = "\
+[plugins]
+cli_legacy_plugin_path = /x
+[profile \"two words\"]
+role_arn = r
+source_profile = jump
+mfa_serial = m
+[services local]
+sts =
+  endpoint_url = http://127.0.0.1:1
+[sso-session corp]
+sso_start_url = https://x/#/
+";
+        assert_eq!(copies(config, "")[0], config);
+    }
+
+    #[test]
+    fn keys_that_nothing_can_start_from_are_left_out() {
+        let keys = "aws_access_key_id = AKIA\naws_secret_access_key = s\naws_session_token = t\n";
+        for other in ["sso_session = corp", "sso_start_url = https://x", "web_identity_token_file = /x"] {
+            let [config, credentials] = copies(&format!("[profile a]\n{other}\n"), &format!("[a]\n{keys}"));
+            assert_eq!((config, credentials), (format!("[profile a]\n{other}\n"), "[a]\n".to_owned()));
+        }
+        for other in ["credential_process = x", "login_session = y"] {
+            let [config, credentials] = copies(&format!("[profile a]\n{keys}{other}\n"), "");
+            assert_eq!((config, credentials), (format!("[profile a]\n{other}\n"), String::new()));
+            assert_eq!(copies(&format!("[profile a]\n{other}\n"), &format!("[a]\n{keys}"))[1], format!("[a]\n{keys}"));
+        }
+        let half = "[a]\naws_access_key_id = AKIA\n";
+        assert_eq!(copies("", half)[1], "[a]\n");
+        let twice = copies(&format!("[profile a]\n{keys}"), &format!("[a]\n{keys}"));
+        assert_eq!(twice, ["[profile a]\n".to_owned(), format!("[a]\n{keys}")]);
     }
 
     #[test]
     fn profiles_that_start_from_the_default_one_still_do() {
-        let [config, credentials] = copies(
-            "[default]\nregion = x\n[profile a]\nrole_arn = r\nsource_profile = default\n",
-            "[default]\naws_access_key_id = AKIA\n",
-        );
-        assert!(config.contains("role_arn = r\nsource_profile = awsrole-outside\n"), "{config}");
-        assert!(config.ends_with("\n[profile awsrole-outside]\nregion = x\n"), "{config}");
-        assert!(credentials.ends_with("\n[awsrole-outside]\naws_access_key_id = AKIA\n"), "{credentials}");
+        for source in ["source_profile = default", "source_profile=\n\n  # mine\n  default"] {
+            let [config, credentials] = copies(
+                &format!("[default]\nregion = x\n[profile a]\nrole_arn = r\n{source}\n"),
+                "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n",
+            );
+            let a = "[profile a]\nrole_arn = r\nsource_profile = awsrole-outside\n";
+            let expected = format!("region = x\n{a}[profile awsrole-outside]\nregion = x\n");
+            assert_eq!(config, expected);
+            assert_eq!(credentials, "[awsrole-outside]\naws_access_key_id = AKIA\naws_secret_access_key = s\n");
+        }
     }
 
     #[test]
-    fn a_source_on_the_next_line_is_one() {
-        let [config, _] = copies(
-            "[profile a]\nrole_arn = r\nsource_profile =\n\n  # mine\n  default\n[profile b]\nsource_profile=\n  jump\nregion =\n  default\n",
-            "[default]\naws_access_key_id = AKIA\n",
+    fn a_default_profile_that_starts_from_itself_still_does() {
+        let text = "role_arn = r\nsource_profile = default\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
+        let [config, _] =
+            copies(&format!("[default]\n{text}[profile a]\nrole_arn = r\nsource_profile = default\n"), "");
+        assert!(
+            config.ends_with(&format!("[profile awsrole-outside]\n{}", text.replace("default", OUTSIDE))),
+            "{config}"
         );
-        let expected = "[profile a]\nrole_arn = r\nsource_profile =\n\n  # mine\n  awsrole-outside\n[profile b]\nsource_profile=\n  jump\nregion =\n  default\n";
-        assert!(config.starts_with(expected), "{config}");
-        assert!(config.ends_with("\n[profile awsrole-outside]\n"), "{config}");
+    }
+
+    #[test]
+    fn a_copy_fits_into_the_room_made_for_it() {
+        let dense = "[b]\n".to_owned() + &(0..50).map(|number| format!("a{number}=\n b=c\n d=e\n")).collect::<String>();
+        let (_home, context) = home(&dense.replace("[b]", "[profile b]"), &dense);
+        let profiles = Profiles::load(&context).unwrap();
+        for (text, file) in profiles.copies("p").iter().zip([&profiles.config, &profiles.credentials]) {
+            assert_eq!(
+                text.capacity(),
+                4 * file.text.len() + 1 + 1024,
+                "a growing buffer leaves copies of secrets behind"
+            );
+        }
     }
 
     #[test]
