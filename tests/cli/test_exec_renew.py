@@ -10,7 +10,7 @@ import time
 import pytest
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
-from support.world import ALICE, BYSTANDER, DEPLOY, HERE, THERE
+from support.world import ALICE, BYSTANDER, DEPLOY, HERE, THERE, asked
 
 RUNS = ".cache/awsrole/runs"
 
@@ -153,6 +153,78 @@ def wait_for_watcher(world):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return found
+
+
+def killed(world, folder, script="exec sleep 60"):
+    """A run whose command and watcher are killed, as at a reboot; returns the folder that is left."""
+    process = start(world, folder, script)
+    for watcher in wait_for_watcher(world):
+        os.kill(watcher, signal.SIGKILL)
+    [left] = runs(world)
+    end(process, signal.SIGKILL)
+    assert ALICE["secret_access_key"] in (left / "credentials").read_text(), "a key is left to be found"
+    return left
+
+
+COMMANDS = [["status"], ["why"], ["doctor"], ["exec", "--", "true"], ["credential-process"], ["refresh"], ["logout"], ["logout", "--all"],
+            ["history"], ["keys", "list"], ["hook", "bash"], ["hook", "renew"], ["exec", "--renew", "--", "true"], ["allow"]]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_removes_what_a_killed_run_left(world, shop, words):
+    left = killed(world, shop)
+    result = world.awsrole(*words, cwd=shop)
+    assert not left.exists(), result
+    assert (words == ["doctor"]) == (f"removed ~/{RUNS}/{left.name}: copies of AWS files" in result.out)
+
+
+def test_a_shell_removes_it_where_the_cache_has_no_answer(world, shop, tmp_path):
+    left = killed(world, shop)
+    hit = world.awsrole(*asked(shop, event="prompt"), cwd=shop)
+    assert "__awsrole_done role " in hit.out and left.exists(), "a hit looks for nothing"
+    for session in world.cache.glob("*.session"):
+        session.unlink()
+    miss = world.awsrole(*asked(shop, event="prompt"), cwd=shop)
+    assert "__awsrole_done role " in miss.out and not left.exists(), miss
+
+
+def test_what_can_not_be_removed_is_bad(world, shop, tmp_path):
+    left = killed(world, shop)
+    folder = world.home / RUNS
+    if os.geteuid() == 0:
+        # Root may do anything but to what is immutable or mounted.
+        if subprocess.run(["chattr", "+i", left / "credentials"], capture_output=True).returncode:
+            pytest.skip("this system makes no file immutable")
+    else:
+        left.chmod(0o500)
+    try:
+        result = world.awsrole("doctor", cwd=shop)
+        assert result.code == 1 and "can't be removed" in result.out and str(folder) in result.out, result
+    finally:
+        subprocess.run(["chattr", "-i", left / "credentials"], capture_output=True)
+        left.chmod(0o700)
+
+
+@pytest.mark.parametrize("words", [["status"], ["logout", "--all"], ["doctor"], ["exec", "--renew", "--", "true"]], ids=" ".join)
+def test_what_a_living_command_needs_stays(world, shop, words):
+    """Even if it closed what it inherited, and nobody waits for its end any more."""
+    code = "import os, sys, time; os.closerange(3, 256); print(flush=True); time.sleep(60)"
+    closing = subprocess.Popen([binary("awsrole"), "exec", "--renew", "--", "python", "-c", code], cwd=shop,
+                               env=world.environment(), stdout=subprocess.PIPE)
+    closing.stdout.readline()
+    process = start(world, shop, "exec sleep 60")
+    try:
+        for watcher in wait_for_watcher(world):
+            os.kill(watcher, signal.SIGKILL)
+        before = runs(world)
+        assert len(before) == 2
+        assert "panicked" not in world.awsrole(*words, cwd=shop).err
+        assert set(before) <= set(runs(world))
+    finally:
+        end(closing, signal.SIGKILL)
+        end(process, signal.SIGKILL)
+    world.awsrole("status", cwd=shop)
+    assert not any(run.exists() for run in before)
 
 
 def test_the_next_run_removes_what_a_killed_one_left(world, shop):

@@ -5,11 +5,15 @@ starts (as the kernel was told them), and all variables of each shell.
 """
 
 import json
+import os
 import re
+import signal
+import subprocess
 
 import pytest
 from places import ALICE, HERE, THERE
 from support import sealed
+from support.local_sts import binary
 from support.terminal import need
 from test_identity_center import sign_in
 
@@ -125,6 +129,48 @@ def test_nothing_is_said_and_nothing_is_left(scene):
     for words, fault, said in heard:
         assert not any(secret in said for secret in place.secrets), (words, fault)
     assert readable(place) == before, "only the person's own files may hold one"
+
+
+def kill_a_run(place, folder, env):
+    """Kills a command of `exec --renew` and whoever waits for its end, as a reboot does."""
+    words = [binary("awsrole"), "exec", "--renew", "--", "sh", "-c", "echo; exec sleep 60"]
+    process = subprocess.Popen(words, cwd=folder, env=place.environment(**env), stdout=subprocess.PIPE)
+    process.stdout.readline()
+    [run] = (place.home / ".cache/awsrole/runs").iterdir()
+    while not (watchers := [int(number) for number in os.listdir("/proc") if number.isdigit() and waits_for(number, run.name)]):
+        assert process.poll() is None
+    for number in [*watchers, process.pid]:
+        os.kill(number, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    return run
+
+
+def waits_for(number, run):
+    try:
+        with open(f"/proc/{number}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+    except OSError:
+        return False
+    return b"watch" in words and b"--start" not in words and run.encode() in words
+
+
+@pytest.mark.parametrize("words", [["status"], ["logout", "--all"], ["doctor"], ["history"]], ids=" ".join)
+def test_nothing_is_left_of_a_killed_run_after_the_next_command(scene, words):
+    """Its copies of the AWS files hold the keys of profiles that the command could have started from."""
+    place, folder, env = scene
+    before = readable(place)
+    run = kill_a_run(place, folder, env)
+    gather(place)
+    place.awsrole(*words, cwd=folder, env=env)
+    assert not run.exists() and readable(place) == before
+
+
+def test_what_a_killed_run_leaves_is_found(scene):
+    """So that the test above means something: the keys of `jump` are in the copies until then."""
+    place, folder, env = scene
+    run = kill_a_run(place, folder, env)
+    assert f".cache/awsrole/runs/{run.name}/credentials" in readable(place)
 
 
 def test_helpers_get_none(scene):

@@ -322,6 +322,12 @@ impl Command {
             None => Cli::try_parse_from(&words).unwrap_or_else(|error| advised(error, &words).exit()).command,
         }
     }
+
+    /// Whether the remains of killed runs are removed before the command begins. A shell's question does it only where
+    /// the cache has no answer, `doctor` tells of them, and who waits for a run's end removes that one.
+    pub(crate) fn sweeps(&self) -> bool {
+        !matches!(self, Self::Doctor { .. } | Self::Hook { hook: Hook::Export(_) | Hook::Watch { .. } })
+    }
 }
 
 /// Adds what people mean who type `awsrole exec CMD`, or `awsrole exec PROFILE -- CMD` as in aws-vault.

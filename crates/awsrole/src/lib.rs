@@ -17,6 +17,7 @@ mod vault;
 
 use std::process::ExitCode;
 
+use awsrole_core::run;
 use awsrole_core::state::Outer;
 
 use crate::cli::{Command, HookExport};
@@ -35,6 +36,9 @@ pub fn run() -> ExitCode {
         if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {
             // If it fails, a source that needs those variables will say so.
             let _ = ambient::start_anew(&ambient::words(), &ambient::as_called(env));
+        }
+        if command.sweeps() {
+            run::sweep(&context.paths);
         }
         commands::run(command, &context)
     });

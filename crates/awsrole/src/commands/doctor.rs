@@ -9,6 +9,7 @@ use awsrole_core::doctor::{Finding, Level, examine};
 use awsrole_core::export::{look, over, plan_of};
 use awsrole_core::obtain::{Wish, caller};
 use awsrole_core::problem::{Problem, escape, to_json};
+use awsrole_core::run::sweep;
 use awsrole_core::state::Outer;
 use awsrole_core::trust::Verdict;
 
@@ -27,6 +28,7 @@ pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
             .hint("the hook's line in an rc file is read by shells that start after it"),
     });
     findings.extend(examine(&outer));
+    findings.extend(remains(&outer));
     findings.extend(here(&outer));
     let bad = findings.iter().filter(|finding| finding.level == Level::Bad).count();
     if json {
@@ -51,6 +53,20 @@ fn line(finding: &Finding) -> String {
     };
     let hint = finding.hint.as_ref().map(|hint| format!("{:<17}hint: {}\n", "", escape(hint))).unwrap_or_default();
     format!("{level:<5}{:<12}{}\n{hint}", finding.about, escape(&finding.text))
+}
+
+/// What killed runs left: every command removes it, this one says so.
+fn remains(context: &Context) -> Vec<Finding> {
+    let remains = sweep(&context.paths);
+    let removed = remains.removed.iter().map(|dir| {
+        let text = format!("removed {}: copies of AWS files that a killed `exec --renew` left", context.shorten(dir));
+        Finding::new(Level::Note, "long runs", text)
+    });
+    let stuck = remains.stuck.iter().map(|error| {
+        Finding::new(Level::Bad, "long runs", format!("what a killed `exec --renew` left can't be removed: {error}"))
+            .hint("remove the folder by hand: long-lived keys may be in it")
+    });
+    removed.chain(stuck).collect()
 }
 
 /// The shells that are installed, and whether they are new enough for the snippets.

@@ -25,7 +25,7 @@ pub(super) fn prepare(held: &Held, dir: &Path) -> Result<(EnvDiff, Run), Problem
         return Err(Problem::new(format!("{} holds temporary keys, which nobody can renew", plan.source))
             .hint("without --renew the command gets them as they are"));
     }
-    let run = Run::open(&outer.paths).map_err(|e| super::own_file(&e))?;
+    let run = Run::open(&outer.paths, std::process::id()).map_err(|e| super::own_file(&e))?;
     match fill(&run, held, dir) {
         Ok(diff) => Ok((diff, run)),
         Err(problem) => {
