@@ -5,7 +5,9 @@ import time
 import urllib.parse
 
 import pytest
+from support import other
 from support.local_sts import LocalSts, allow, trust
+from support.terminal import need
 from support.world import ALICE, DEPLOY, HERE, THERE, World
 
 ROLE = f"arn:aws:sts::{THERE}:assumed-role/Deploy/alice"
@@ -214,6 +216,106 @@ def test_others_who_ask_get_nothing(world, shop, here, before):
     assert result.code == 0, result
     assert query(wait_for(world.home / "address"))["SigninToken"]
     assert "SigninToken" not in (world.home / "others").read_text()
+
+
+class Watcher:
+    """Another user who looks for an address in the arguments of all processes, and goes there at once. Only for that of
+    this test: others run beside it."""
+
+    SCRIPT = r"""
+import os, re, socket, sys
+os.write(1, b"r")
+while True:
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{number}/cmdline", "rb") as file:
+                found = re.search(os.fsencode(sys.argv[2]) + rb"/bin/xdg-open\0http://(127\.0\.0\.1:(\d+))/([0-9a-f]{64})", file.read())
+        except OSError:
+            continue
+        if not found:
+            continue
+        for _ in range(int(sys.argv[1])):
+            try:
+                peer = socket.create_connection(("127.0.0.1", int(found[2])), timeout=10)
+                peer.sendall(b"GET /" + found[3] + b" HTTP/1.1\r\nHost: " + found[1] + b"\r\n\r\n")
+                answer = b""
+                while part := peer.recv(4096):
+                    answer += part
+            except OSError as error:
+                answer = str(error).encode()
+            os.write(1, answer + b"\n")
+        sys.exit()
+"""
+
+    def __init__(self, world, times=1):
+        words = [*other.as_user(), need("python3"), "-I", "-c", self.SCRIPT, str(times), world.home]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, cwd="/", env={"PATH": "/usr/local/bin:/usr/bin:/bin"})
+        assert self.process.stdout.read(1) == b"r"
+
+    def got(self):
+        said, _ = self.process.communicate(timeout=60)
+        assert said, "it found an address"
+        return said.decode()
+
+
+# Starts with nothing before the other user was there: whoever is first wins.
+SLOW = "sleep 3"
+
+
+@other.root_only
+def test_another_user_gets_nothing(world, shop, here):
+    watcher = Watcher(world)
+    result = open_console(world, shop, here, before=SLOW)
+    got = watcher.got()
+    assert (result.code, result.out) == (1, "") and "has the console" not in result.err, result
+    assert "another user of this machine asked for the console's address: nothing was sent" in result.err
+    assert f"uid {other.UID}" in result.err and "`awsrole console --print`" in result.err
+    assert got.startswith("HTTP/1.1 403 ") and "Location" not in got and "SigninToken" not in got
+    assert world.sts.calls("ConsoleSignIn") == []
+    # The way is gone for the browser as well.
+    assert wait_for(world.home / "gone") == "gone\n"
+
+
+@other.root_only
+@pytest.mark.parametrize("number", range(8))
+def test_in_a_race_the_address_is_this_users_or_nobodys(world, shop, here, number):
+    watcher = Watcher(world, times=3)
+    result = open_console(world, shop, here, before=f"sleep 0.0{number}")
+    got = watcher.got()
+    assert "Location" not in got and "SigninToken" not in got
+    address = wait_for(world.home / "address")
+    if result.code == 0:
+        assert "the browser has the console as Deploy" in result.err and query(address)["SigninToken"]
+    else:
+        assert result.code == 1 and "nothing was sent" in result.err and address == ""
+
+
+@other.root_only
+def test_another_user_who_knows_no_way_is_no_reason_to_stop(world, shop, here):
+    """A scan of all ports, for instance."""
+    before = f'{" ".join(other.as_user())} curl -s "${{1}}x" > "$HOME/others"'
+    result = open_console(world, shop, here, before)
+    assert result.code == 0 and "the browser has the console" in result.err, result
+    assert (world.home / "others").read_text() == ""
+
+
+def test_who_holds_a_connection_open_keeps_nobody_from_it(world, shop, here):
+    before = 'bash -c "exec 3<>/dev/tcp/127.0.0.1/$(echo $1 | cut -d: -f3 | cut -d/ -f1); while printf x >&3; do sleep 0.5; done" "" "$1" 2>/dev/null &'
+    began = time.monotonic()
+    result = open_console(world, shop, here, before)
+    assert result.code == 0 and time.monotonic() - began < 20, result
+
+
+@other.root_only
+def test_where_connections_are_not_listed_nothing_is_tried(world, shop, here):
+    """Without /proc nobody can be told from anybody: no browser is started."""
+    world.write("bin/xdg-open", BROWSER.format(before="")).chmod(0o755)
+    empty = world.home / "empty"
+    empty.mkdir()
+    env = {**here, "PATH": f"{world.home}/bin:{world.environment()['PATH']}"}
+    result = world.awsrole("console", cwd=shop, env=env, wrapper=other.mounted_over(empty, "/proc"))
+    assert (result.code, result.out) == (1, "") and "`awsrole console --print`" in result.err, result
+    assert not (world.home / "argument").exists()
 
 
 def test_without_a_browser_it_says_what_to_do(world, shop, here):

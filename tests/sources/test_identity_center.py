@@ -7,7 +7,8 @@ import subprocess
 
 import pexpect
 import pytest
-from places import ADMIN, CLOSED, HERE, PERSON, THERE, liar
+from places import ADMIN, CLOSED, HERE, PERSON, THERE, liar, wait_for
+from support import other
 
 SSO = 'profile = "sso"\n'
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "sso"\n'
@@ -131,11 +132,14 @@ def test_an_end_that_can_not_be(corp, end):
 
 
 class Login:
-    """`awsrole login --no-browser`, as a person sees it."""
+    """`awsrole login`, as a person sees it; without a browser if its script isn't given."""
 
-    def __init__(self, place, folder, *options, **env):
+    def __init__(self, place, folder, *options, browser=None, **env):
         env = place.environment(**place.env | env, PWD=str(folder))
-        words = ["login", "--no-browser", *options]
+        words = ["login", *options] if browser else ["login", "--no-browser", *options]
+        if browser:
+            place.write("bin/xdg-open", f"#!/bin/sh\n{browser}\n").chmod(0o755)
+            env["PATH"] = f"{place.home}/bin:{env['PATH']}"
         self.process = pexpect.spawn(str(place.binary), words, cwd=str(folder), env=env, timeout=30, dimensions=(24, 1000), encoding="utf-8")
         self.process.expect(r"open (https?://\S+) and confirm the code (\S+)\r\n")
         self.url, self.user_code = self.process.match.groups()
@@ -165,6 +169,41 @@ def test_login(corp, profile):
     corp.sts.reset()
     assert corp.who(folder) == ADMIN == corp.by_cli(profile)
     assert "CreateToken" not in actions(corp)
+
+
+FOLLOW = 'printf %s "$1" > $HOME/.argument; curl -s -o /dev/null -w "%{redirect_url}" "$1" > $HOME/.address; mv $HOME/.address $HOME/address'
+
+
+def test_the_browser_gets_the_code_and_no_argument_does(corp):
+    """Whoever sees it could confirm it as themselves, and awsrole would work as they."""
+    folder = corp.project("shop", SSO, allow=True)
+    login = Login(corp, folder, browser=FOLLOW)
+    wait_for(lambda: (corp.home / "address").exists())
+    assert (corp.home / "address").read_text() == login.url and login.user_code in login.url
+    argument = (corp.home / ".argument").read_text()
+    assert argument.startswith("http://127.0.0.1:") and login.user_code not in argument
+    corp.sts.approve(login.user_code, PERSON)
+    assert login.end()[0] == 0
+
+
+@other.root_only
+def test_another_user_is_not_led_to_the_code(corp):
+    folder = corp.project("shop", SSO, allow=True)
+    login = Login(corp, folder, browser=f"exec {' '.join(other.as_user())} curl -s -i \"$1\" > $HOME/seen")
+    login.process.expect(r"another user of this machine \(uid (\d+)\) asked for the address: nothing was sent")
+    assert login.process.match[1] == str(other.UID)
+    seen = wait_for((corp.home / "seen").read_text)
+    assert "403 Forbidden" in seen and login.user_code not in seen
+    corp.sts.approve(login.user_code, PERSON)
+    assert login.end()[0] == 0
+
+
+@pytest.mark.parametrize("browser", ["exit 1", "sleep 100 &"])
+def test_a_browser_that_does_not_come_holds_up_nothing(corp, browser):
+    folder = corp.project("shop", SSO, allow=True)
+    login = Login(corp, folder, browser=browser)
+    corp.sts.approve(login.user_code, PERSON)
+    assert login.end()[0] == 0
 
 
 def test_the_token_of_a_login_can_be_refreshed(corp):

@@ -1,69 +1,162 @@
 //! The person's browser.
+//!
+//! Other users of the machine see with which arguments a program is started. So an address that is worth something to
+//! whoever has it is no argument: on Linux the browser is sent to a page of this process, which leads on a connection of
+//! the same user alone; elsewhere, where nobody says whose a connection is, to a file that only this user can read.
 
+mod peer;
+
+use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use awsrole_core::context::Env;
+use awsrole_core::context::{Env, Paths};
+use awsrole_core::run::Run;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use zeroize::Zeroizing;
+
+use crate::ambient;
 
 /// How long a browser has to come for its address.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a request may take: who sends a byte now and then mustn't keep others waiting.
+const REQUEST: Duration = Duration::from_secs(2);
+
+/// How long a file stays for a browser that may still have to start.
+const FILE_STAYS: Duration = Duration::from_secs(15);
+
 /// The longest request that is looked at, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// Opens a browser if the system knows how.
-pub(crate) fn open(url: &str, env: &Env) -> io::Result<()> {
-    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    // A URL from the network must not be taken for an option, or for a local file.
-    if !url.starts_with("https://") && !url.starts_with("http://") {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let mut command = Command::new(program);
-    command.arg(url).env_clear().envs(&env.0);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)
+/// How far an address got.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Led {
+    /// A connection of this user got it.
+    There,
+    /// A browser was started with a file that leads on; nobody says whether it read that.
+    Handed,
 }
 
-/// Leads a browser to an address that must not be an argument of a process: to one on this machine,
-/// which nobody can guess, which leads on once, and which is gone then or after a minute.
+/// Why a browser wasn't led anywhere. Nothing was sent.
+#[derive(Debug)]
+pub(crate) enum NotLed {
+    /// No browser, no port, or no file for it.
+    Failed(io::Error),
+    /// None came in time.
+    NobodyCame,
+    /// Somebody came who knew the way, and the system doesn't say who.
+    Unknown,
+    /// Another user came who knew the way: this is their uid.
+    Another(u32),
+}
+
+impl fmt::Display for NotLed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::NobodyCame => write!(f, "none came within {} s", PATIENCE.as_secs()),
+            Self::Unknown => f.write_str("the system doesn't say whose the connection was that came for it"),
+            Self::Another(uid) => {
+                write!(f, "the user with uid {uid} came for it; other users can see how a browser is started")
+            }
+        }
+    }
+}
+
+impl From<io::Error> for NotLed {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Leads a browser to an address that must not be an argument of a process, on a way that nobody can guess, that is good
+/// once, for this user, and for a minute at most.
 ///
 /// # Errors
-/// No port, no browser, or one that didn't come.
-pub(crate) fn lead(to: &str, path: &str, env: &Env) -> io::Result<()> {
+/// The browser didn't get it, and nobody else did.
+pub(crate) fn lead(to: &str, env: &Env, paths: &Paths) -> Result<Led, NotLed> {
+    // It goes into a header, or into a page.
+    if !is_web(to) || to.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
+    }
+    if cfg!(target_os = "linux") { by_page(to, env) } else { by_file(to, env, paths) }
+}
+
+fn is_web(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
+
+/// Starts a browser if the system knows how. Nothing that begins with `-` is an address.
+fn start(address: &str, env: &Env) -> io::Result<Child> {
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = Command::new(program);
+    command.arg(address).env_clear().envs(&env.0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}
+
+/// By a page of this process.
+fn by_page(to: &str, env: &Env) -> Result<Led, NotLed> {
+    let path = ambient::unguessable().map_err(io::Error::other)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let host = listener.local_addr()?.to_string();
-    open(&format!("http://{host}/{path}"), env)?;
+    let own = listener.local_addr()?;
+    // Where nobody would be told from anybody, no browser is started in vain.
+    peer::uid_of(own, own)?;
+    start(&format!("http://{own}/{path}"), env)?;
+    await_peer(&listener, own, &path, to)
+}
+
+fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> Result<Led, NotLed> {
     let end = Instant::now() + PATIENCE;
+    let mut lost = NotLed::NobodyCame;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&listener, PollFlags::IN)], Some(&left)) {
-            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+        match poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&left)) {
+            Ok(0) => return Err(lost),
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(NotLed::Failed(error.into())),
         }
         // Browsers open connections ahead, and leave them.
-        if let Ok((mut stream, _)) = listener.accept()
-            && answer(&mut stream, &host, path, to, end).unwrap_or(false)
-        {
-            return Ok(());
+        let Ok((mut stream, peer)) = listener.accept() else { continue };
+        if !asks_for(&mut stream, own, path).unwrap_or(false) {
+            continue;
+        }
+        // While the connection stands, its other end belongs to whoever opened it.
+        match peer::uid_of(peer, own) {
+            Ok(Some(uid)) if uid == rustix::process::geteuid().as_raw() => {
+                if lead_on(&mut stream, to).is_ok() {
+                    return Ok(Led::There);
+                }
+            }
+            Ok(Some(uid)) => {
+                let _ = refuse(&mut stream);
+                // They know the way: it isn't tried again.
+                return Err(NotLed::Another(uid));
+            }
+            Ok(None) | Err(_) => {
+                let _ = refuse(&mut stream);
+                lost = NotLed::Unknown;
+            }
         }
     }
 }
 
-/// Answers a request; whether it was the one that is waited for.
-fn answer(stream: &mut TcpStream, host: &str, path: &str, to: &str, end: Instant) -> io::Result<bool> {
+/// What goes with every answer.
+const HEADERS: &str = "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n";
+
+/// Reads a request; whether it is the one that is waited for. Any other is answered.
+fn asks_for(stream: &mut TcpStream, own: SocketAddr, path: &str) -> io::Result<bool> {
+    let end = Instant::now() + REQUEST;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     stream.set_write_timeout(Some(Duration::from_secs(5)))?;
     let mut request = Vec::new();
     while !request.windows(4).any(|part| part == b"\r\n\r\n") {
         let mut part = [0; 1024];
         let count = stream.read(&mut part)?;
-        // Who sends a byte now and then mustn't keep it open.
         if count == 0 || request.len() > MAX_BYTES || Instant::now() > end {
             return Ok(false);
         }
@@ -71,18 +164,98 @@ fn answer(stream: &mut TcpStream, host: &str, path: &str, to: &str, end: Instant
     }
     let request = String::from_utf8_lossy(&request);
     let mut lines = request.split("\r\n");
+    let host = own.to_string();
     // Another name for this machine is another site's, which had its name lead here.
     let is_ours = lines.next() == Some(format!("GET /{path} HTTP/1.1").as_str())
         && lines
             .filter_map(|line| line.split_once(':'))
             .any(|(name, value)| name.eq_ignore_ascii_case("host") && value.trim() == host);
-    let headers =
-        "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    if is_ours {
-        let answer = Zeroizing::new(format!("HTTP/1.1 303 See Other\r\nLocation: {to}\r\n{headers}"));
-        stream.write_all(answer.as_bytes())?;
-    } else {
-        stream.write_all(format!("HTTP/1.1 404 Not Found\r\n{headers}").as_bytes())?;
+    if !is_ours {
+        stream.write_all(format!("HTTP/1.1 404 Not Found\r\n{HEADERS}Content-Length: 0\r\n\r\n").as_bytes())?;
     }
     Ok(is_ours)
+}
+
+fn lead_on(stream: &mut TcpStream, to: &str) -> io::Result<()> {
+    let answer = format!("HTTP/1.1 303 See Other\r\nLocation: {to}\r\n{HEADERS}Content-Length: 0\r\n\r\n");
+    stream.write_all(Zeroizing::new(answer).as_bytes())
+}
+
+fn refuse(stream: &mut TcpStream) -> io::Result<()> {
+    let text = "awsrole: this page is for the user who started it. On your own terminal stands how to go on.\n";
+    let length = text.len();
+    let headers = format!("{HEADERS}Content-Type: text/plain\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(format!("HTTP/1.1 403 Forbidden\r\n{headers}{text}").as_bytes())
+}
+
+/// By a file in a folder that only this user can enter. If this process is killed, the next command removes it.
+fn by_file(to: &str, env: &Env, paths: &Paths) -> Result<Led, NotLed> {
+    let failed = |error: awsrole_core::files::FileError| io::Error::other(error.to_string());
+    let run = Run::open(paths, std::process::id()).map_err(failed)?;
+    let started = run.write("page.html", &page(to)).map_err(failed).and_then(|file| {
+        let file = file.to_str().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
+        start(&file, env)?.wait()
+    });
+    if started.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        std::thread::sleep(FILE_STAYS);
+    }
+    run.remove();
+    match started? {
+        status if status.success() => Ok(Led::Handed),
+        status => Err(io::Error::other(format!("the browser could not be started: {status}")).into()),
+    }
+}
+
+/// A page that leads on.
+fn page(to: &str) -> Zeroizing<String> {
+    let to = to.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;");
+    Zeroizing::new(format!(
+        "<!doctype html><meta charset=utf-8><meta name=referrer content=no-referrer><title>awsrole</title>\n<meta http-equiv=refresh content=\"0;url={to}\">\n"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(home: &std::path::Path) -> Paths {
+        let [config, data, state, cache] = ["config", "data", "state", "cache"].map(|name| home.join(name));
+        Paths { config, data, state, cache, home: home.to_owned() }
+    }
+
+    /// An environment in which the browser is a script.
+    fn browser(home: &std::path::Path, script: &str) -> Env {
+        use std::os::unix::fs::PermissionsExt;
+        let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+        let file = home.join(program);
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Env([("PATH".into(), format!("{}:/usr/bin:/bin", home.display()).into())].into_iter().collect())
+    }
+
+    #[test]
+    fn a_file_that_leads_on_is_private_and_goes() {
+        let home = tempfile::tempdir().unwrap();
+        let script = format!("ls -ld \"$1\" > {0}/mode; cp \"$1\" {0}/seen; exit 1", home.path().display());
+        let env = browser(home.path(), &script);
+        let to = "https://signin.aws.amazon.com/federation?Action=login&SigninToken=canary\"<x>";
+        let led = by_file(to, &env, &paths(home.path()));
+        assert!(matches!(led, Err(NotLed::Failed(_))), "it says that it failed");
+        assert!(std::fs::read_to_string(home.path().join("mode")).unwrap().starts_with("-rw------- "));
+        let seen = std::fs::read_to_string(home.path().join("seen")).unwrap();
+        assert!(seen.contains(
+            "url=https://signin.aws.amazon.com/federation?Action=login&amp;SigninToken=canary&quot;&lt;x&gt;\""
+        ));
+        assert_eq!(std::fs::read_dir(home.path().join("cache/runs")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_address_leads_nowhere() {
+        let home = tempfile::tempdir().unwrap();
+        let env = browser(home.path(), &format!("touch {}/started", home.path().display()));
+        for to in ["", "-x", "file:///etc/passwd", "javascript:x", "https://x\r\nSet-Cookie: x", "https://x y"] {
+            assert!(matches!(lead(to, &env, &paths(home.path())), Err(NotLed::Failed(_))), "{to}");
+        }
+        assert!(!home.path().join("started").exists());
+    }
 }

@@ -9,8 +9,8 @@ use awsrole_core::problem::Problem;
 use awsrole_sts::sign_in_token;
 
 use super::held::Planned;
+use crate::browser::{self, Led, NotLed};
 use crate::report::{Failure, Outcome, out, say};
-use crate::{ambient, browser};
 
 pub(super) fn run(
     print: bool,
@@ -40,16 +40,34 @@ pub(super) fn run(
         out("\n")?;
         return Ok(Outcome::Done);
     }
-    let path = ambient::unguessable().map_err(|e| Problem::new("the system has no randomness").because(e))?;
-    browser::lead(&address, &path, &held.outer.env).map_err(|e| {
-        Problem::new("no browser came for the console's address")
-            .because(e)
-            .hint("`awsrole console --print` prints it; whoever opens it within 15 minutes is signed in")
-    })?;
+    let led = browser::lead(&address, &held.outer.env, &held.outer.paths).map_err(|why| not_led(&why))?;
     let account = held.credentials.account().or_else(|| held.plan.account());
     let account = account.map(|account| format!(" in {}", held.accounts.shown(&account))).unwrap_or_default();
-    say(format!("the browser has the console as {}{account}", held.plan.title()));
+    let whose = format!("{}{account}", held.plan.title());
+    say(match led {
+        Led::There => format!("the browser has the console as {whose}"),
+        Led::Handed => format!("a browser was started for the console as {whose}"),
+    });
     Ok(Outcome::Done)
+}
+
+/// Says that no browser got the address, and that nobody else did.
+fn not_led(why: &NotLed) -> Problem {
+    let summary = match why {
+        NotLed::Another(_) => "another user of this machine asked for the console's address: nothing was sent",
+        NotLed::Unknown => "the console's address was sent to nobody",
+        NotLed::Failed(_) | NotLed::NobodyCame => "no browser came for the console's address",
+    };
+    let problem = Problem::new(summary)
+        .because(why)
+        .hint("`awsrole console --print` prints it; whoever opens it within 15 minutes is signed in");
+    match why {
+        // Its relay for the browser of Windows is root's.
+        NotLed::Another(0) => {
+            problem.hint("in WSL this is how a browser of Windows comes, which can't be told from others")
+        }
+        _ => problem,
+    }
 }
 
 /// The console session's own duration, where it may have one.

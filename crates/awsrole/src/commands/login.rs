@@ -8,7 +8,7 @@ use awsrole_core::problem::Problem;
 use awsrole_core::source::Source;
 use awsrole_sts::{Invitation, sign_in};
 
-use crate::browser;
+use crate::browser::{self, NotLed};
 use crate::report::{Failure, Outcome, say};
 
 pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Result<Outcome, Failure> {
@@ -23,8 +23,7 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
     let invite = |invitation: &Invitation| {
         say(format!("open {} and confirm the code {}", invitation.url, invitation.user_code));
         if !no_browser {
-            // The address stands on the terminal anyway.
-            let _ = browser::open(&invitation.url, &outer.env);
+            lead(&invitation.url, &outer);
         }
         say(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
     };
@@ -37,4 +36,19 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
     generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
     say("signed in");
     Ok(Outcome::Done)
+}
+
+/// Leads a browser to where the code is confirmed, while this process asks whether it was. With the code in the address,
+/// another user who sees it could confirm it as themselves, and this one would work as they.
+fn lead(url: &str, outer: &Context) {
+    let (url, env, paths) = (url.to_owned(), outer.env.clone(), outer.paths.clone());
+    std::thread::spawn(move || match browser::lead(&url, &env, &paths) {
+        Err(NotLed::Another(uid)) => {
+            say(format!(
+                "another user of this machine (uid {uid}) asked for the address: nothing was sent; open it from here"
+            ));
+        }
+        // It stands on the terminal anyway.
+        Ok(_) | Err(_) => {}
+    });
 }

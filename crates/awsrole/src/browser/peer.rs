@@ -1,0 +1,98 @@
+//! Whose the other end of a connection on this machine is.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::net::{IpAddr, SocketAddr};
+
+/// A connection that stands, in both directions (Linux, `include/net/tcp_states.h`). In other states the kernel tells
+/// another uid for it: root's.
+const ESTABLISHED: &str = "01";
+
+/// The uid of the user who opened the other end of a connection: `peer` is its address there, `own` the one here. `None`:
+/// the connection isn't on this machine, or stands no more.
+///
+/// # Errors
+/// The system doesn't list connections.
+pub(super) fn uid_of(peer: SocketAddr, own: SocketAddr) -> io::Result<Option<u32>> {
+    let mut listed = false;
+    for (table, form) in [("/proc/net/tcp", hex as fn(SocketAddr) -> Option<String>), ("/proc/net/tcp6", hex_in_v6)] {
+        let file = match File::open(table) {
+            // A kernel without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && listed => continue,
+            file => file?,
+        };
+        listed = true;
+        let (Some(peer), Some(own)) = (form(peer), form(own)) else { continue };
+        // Its own end is listed as well, the other way round.
+        for line in BufReader::new(file).lines() {
+            if let Some(uid) = uid_in(&line?, &peer, &own) {
+                return Ok(Some(uid));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The uid in a line of the table, if it is the one of a connection from `local` to `remote` (proc(5), `/proc/net/tcp`).
+fn uid_in(line: &str, local: &str, remote: &str) -> Option<u32> {
+    let mut fields = line.split_whitespace().skip(1);
+    let is_it = fields.next()? == local && fields.next()? == remote && fields.next()? == ESTABLISHED;
+    is_it.then(|| fields.nth(3))??.parse().ok()
+}
+
+/// An IPv4 address as the table writes it: the four bytes as one number of this machine.
+fn hex(address: SocketAddr) -> Option<String> {
+    match address.ip() {
+        IpAddr::V4(ip) => Some(format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), address.port())),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// The same of an IPv4 connection by a socket for both.
+fn hex_in_v6(address: SocketAddr) -> Option<String> {
+    let before = [0, 0, u32::from_ne_bytes([0, 0, 0xff, 0xff])].map(|word| format!("{word:08X}")).concat();
+    hex(address).map(|text| before + &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "   3: 0100007F:9C40 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1 0000000000000000 20 4 30 10 -1";
+
+    #[test]
+    fn a_line_tells_the_uid_of_one_end() {
+        let (peer, own) = ("0100007F:9C40", "0100007F:1F90");
+        assert_eq!(uid_in(LINE, peer, own), Some(1000));
+        assert_eq!(uid_in(LINE, own, peer), None, "that is the other end");
+        for (from, to) in [(" 01 ", " 06 "), (" 01 ", " 05 "), ("  1000 ", "  x "), (":9C40", ":9C41")] {
+            assert_eq!(uid_in(&LINE.replace(from, to), peer, own), None, "{to}");
+        }
+        assert_eq!(uid_in("  sl  local_address rem_address   st tx_queue rx_queue", peer, own), None);
+        assert_eq!(uid_in("", peer, own), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_connection_of_this_process_is_this_users() {
+        use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6, TcpListener, TcpStream};
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let own = listener.local_addr().unwrap();
+        let me = rustix::process::geteuid().as_raw();
+        assert_eq!(uid_of(own, own).unwrap(), None, "nobody is connected");
+        let client = TcpStream::connect(own).unwrap();
+        let (stream, peer) = listener.accept().unwrap();
+        assert_eq!(uid_of(peer, own).unwrap(), Some(me));
+        // By a socket of IPv6.
+        let mapped = SocketAddrV6::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped(), own.port(), 0, 0);
+        if let Ok(_other) = TcpStream::connect(mapped) {
+            let (_stream, peer) = listener.accept().unwrap();
+            assert_eq!(uid_of(peer, own).unwrap(), Some(me));
+        }
+        let v6 = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 1);
+        assert_eq!(uid_of(v6, own).unwrap(), None);
+        drop(client);
+        assert_eq!(uid_of(peer, own).unwrap(), None, "whoever has gone can't be told any more");
+        drop(stream);
+    }
+}
