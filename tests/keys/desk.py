@@ -55,10 +55,11 @@ class Desk(World):
         return left
 
     def asked(self, *words: object, answers: list[tuple[str, str]], cwd: Path | None = None,
-              env: dict[str, str] | None = None) -> Result:
+              env: dict[str, str] | None = None, wrapper: list[str] = ()) -> Result:
         """Runs awsrole on a terminal; each question must come, in this order, and gets its answer."""
         where = cwd or self.home
-        child = pexpect.spawn(str(binary("awsrole")), [str(word) for word in words], cwd=str(where), timeout=60,
+        program, *words = [*wrapper, str(binary("awsrole")), *map(str, words)]
+        child = pexpect.spawn(program, words, cwd=str(where), timeout=60,
                               env=self.environment(**{"PWD": str(where), **(env or {})}), encoding="utf-8", echo=False)
         said = ""
         for question, answer in answers:

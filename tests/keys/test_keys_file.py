@@ -61,6 +61,102 @@ def test_keys_that_do_not_work_stay_in_the_file(desk):
     assert [path.name for path in desk.credentials.parent.iterdir() if "before" in path.name] == []
 
 
+OTHER_KEY, OTHER_SECRET = BYSTANDER["access_key_id"], BYSTANDER["secret_access_key"]
+WRONG = "x" * 40
+
+
+def add(desk, key, secret, *options):
+    """`keys add --replace` on the terminal; the passphrase is asked for where the store is changed."""
+    child = pexpect.spawn(str(binary("awsrole")), ["keys", "add", "jump", "--replace", *options], cwd=str(desk.home), timeout=60,
+                          env=desk.environment(PWD=str(desk.home)), encoding="utf-8", echo=False)
+    said = ""
+    for question, answer in (("access key id of profile jump: ", key), ("secret access key (not shown): ", secret)):
+        child.expect_exact(question)
+        child.send(answer + "\r")
+    while child.expect_exact([OPEN[0], pexpect.EOF]) == 0:
+        said += child.before
+        child.send(PASSPHRASE + "\r")
+    said += child.before
+    child.close()
+    return child.exitstatus, said
+
+
+def stored_files(desk):
+    """The records and the store, as they are on the disk."""
+    return {path: path.read_bytes() for path in (desk.home / ".local/share/awsrole/keys").iterdir() if path.suffix != ".lock"}
+
+
+@pytest.mark.parametrize("fault", [{"drop": True}, {"truncate": True}, {"latency_ms": 20_000}], ids=str)
+@pytest.mark.parametrize(("key", "secret"), [(OTHER_KEY, OTHER_SECRET), (OTHER_KEY, WRONG), (KEY, WRONG)], ids=["another", "wrong", "same id"])
+def test_stored_keys_stay_until_aws_took_the_new_ones(desk, fault, key, secret):
+    desk.import_keys()
+    before = stored_files(desk)
+    desk.sts.fault(action="GetCallerIdentity", **fault)
+    code, said = add(desk, key, secret)
+    assert code == 4 and f"AWS can't be asked whether it takes {key}: the stored keys of profile jump stay" in said, said
+    assert "`--force`" in said and stored_files(desk) == before
+    desk.sts.clear_faults()
+    shop = desk.project("shop", DEPLOY, allow=True)
+    assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0
+
+
+def test_replacing_by_force_and_replacing_what_was_verified(desk):
+    desk.import_keys()
+    desk.sts.fault(action="GetCallerIdentity", drop=True)
+    code, said = add(desk, OTHER_KEY, OTHER_SECRET, "--force")
+    assert code == 0 and "whether AWS takes it isn't known" in said, said
+    assert desk.stored()["access_key_id"] == OTHER_KEY
+    desk.sts.clear_faults()
+    code, said = add(desk, KEY, SECRET)
+    assert code == 0 and f"stored {KEY} of arn:aws:iam::111111111111:user/alice" in said, said
+    alone = desk.awsrole("keys", "add", "jump", "--force", "--stdin")
+    assert alone.code == 2 and "--replace" in alone.err
+
+
+def test_keys_of_a_record_that_can_not_be_read_stay_as_well(desk):
+    desk.import_keys()
+    record = next((desk.home / ".local/share/awsrole/keys").glob("*.json"))
+    record.write_text("{")
+    before = stored_files(desk)
+    desk.sts.fault(action="GetCallerIdentity", drop=True)
+    code, said = add(desk, KEY, WRONG)
+    assert code == 4 and "the stored keys of profile jump stay" in said and stored_files(desk) == before, said
+
+
+def test_first_keys_are_stored_without_an_answer(desk):
+    """Nothing is lost by it, and it says that nobody knows."""
+    desk.sts.fault(action="GetCallerIdentity", drop=True)
+    before = desk.credentials.read_text()
+    result = desk.asked("keys", "add", "jump", "--import", "--take-out", answers=NEW)
+    assert result.code == 0 and "whether AWS takes it isn't known" in result.out and "they also stay in" in result.out
+    assert desk.credentials.read_text() == before
+
+
+def test_what_is_taken_out_of_the_file_is_on_the_disk_before(desk, tmp_path):
+    """The store, the record, the copy and the file without the keys: each with its directory, in this order."""
+    trace = tmp_path / "trace"
+    desk.asked("keys", "add", "jump", "--import", "--take-out", answers=NEW,
+               wrapper=[need("strace"), "-f", "-y", "-e", "trace=rename,renameat,renameat2,linkat,unlink,unlinkat,fsync", "-o", str(trace)])
+    lines = [line.split(maxsplit=1)[1] for line in trace.read_text().splitlines() if "= -1" not in line]
+    keys, aws = str(desk.home / ".local/share/awsrole/keys"), str(desk.home / ".aws")
+
+    def at(start, *parts):
+        found = [number for number, line in enumerate(lines) if number >= start and all(part in line for part in parts)]
+        assert found, (parts, lines[start:])
+        return found[0]
+
+    where = 0
+    for name in ("store.scrypt", ".json"):
+        where = at(where, "rename", f"{name}\"")
+        where = at(where, "fsync(", f"<{keys}>")
+    where = at(where, "credentials.before-awsrole\"")
+    where = at(where, "fsync(", f"<{aws}>")
+    where = at(where, "rename", f"\"{aws}/credentials\"")
+    where = at(where, "fsync(", f"<{aws}>")
+    where = at(where, "unlink", "credentials.before-awsrole\"")
+    at(where, "fsync(", f"<{aws}>")
+
+
 def test_an_hourly_role_opens_the_store_once_in_twelve_hours(desk):
     desk.import_keys()
     shop, build = desk.project("shop", DEPLOY, allow=True), desk.project(

@@ -67,6 +67,28 @@ def test_rotate(moved):
     works(moved)
 
 
+def test_the_new_key_is_on_the_disk_before_the_old_one_is_deleted(moved, tmp_path):
+    """The store with its secret and the record that puts it in force: a crash must not bring the old one back."""
+    trace = tmp_path / "trace"
+    calls = "trace=rename,renameat,renameat2,fsync,sendto,write,writev,sendmsg"
+    result = moved.asked("keys", "rotate", "jump", answers=[OPEN],
+                         wrapper=[need("strace"), "-f", "-y", "-s", "300", "-e", calls, "-o", str(trace)])
+    assert result.code == 0, result.out
+    keys = str(moved.home / ".local/share/awsrole/keys")
+    lines = [line.split(maxsplit=1)[1] for line in trace.read_text(errors="replace").splitlines()]
+
+    def last(before, *parts):
+        return max(number for number, line in enumerate(lines[:before]) if all(part in line for part in parts))
+
+    def first(*parts):
+        return next(number for number, line in enumerate(lines) if all(part in line for part in parts))
+
+    [created, deleted] = [first("Action=CreateAccessKey"), first("Action=DeleteAccessKey")]
+    for name in ("store.scrypt", ".json"):
+        written = last(deleted, "rename", f"{name}\"")
+        assert created < written < last(deleted, "fsync(", f"<{keys}>"), name
+
+
 def test_deactivate(moved):
     assert rotate(moved, "--deactivate").code == 0
     new = moved.stored()["access_key_id"]

@@ -178,10 +178,11 @@ impl Record {
         records
     }
 
-    /// Writes the record, whole or not at all.
+    /// Writes the record, whole or not at all, and so that a crash can't bring the one before back: what comes next may
+    /// make the key void that stood there.
     pub fn save(&self, paths: &Paths) -> Result<(), FileError> {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        files::write_private(&path(paths, &self.profile), &text)
+        files::write_durable(&path(paths, &self.profile), &text)
     }
 
     /// Removes a profile's record.

@@ -134,6 +134,22 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Writes a file as [`write_private`] does, and returns when a crash can't undo it: the directory's entry is on the disk as
+/// well. For what can't be had again, such as keys; for a cache it would cost more than what is lost.
+pub fn write_durable(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_private(path, bytes)?;
+    sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(|e| FileError::new("writing", path, e))
+}
+
+/// Brings the entries of a directory to the disk: files that were renamed into it or removed.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    match fs::File::open(dir)?.sync_all() {
+        // Some network file systems know no such thing for directories; there is nothing to wait for.
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
 /// Writes a file that isn't there yet, with the mode that the user's umask leaves, whole or not at
 /// all. Neither an old file nor whatever a link leads to is written over.
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

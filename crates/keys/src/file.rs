@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use awsrole_core::access_keys::{NoSecret, Place};
-use awsrole_core::files::{FileError, read_own, write_private};
+use awsrole_core::files::{FileError, read_own, write_durable};
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use scryptenc::{Decryptor, Encryptor};
@@ -60,7 +60,7 @@ impl FileStore {
         let params = scrypt_params().map_err(|e| self.unusable(&e))?;
         let text = keys.text();
         let bytes = Encryptor::with_params(&text, passphrase.expose(), params).encrypt_to_vec();
-        write_private(&self.path, &bytes).map_err(|e| self.unusable(&e))
+        write_durable(&self.path, &bytes).map_err(|e| self.unusable(&e))
     }
 
     fn read(&self) -> Result<Option<Vec<u8>>, NoSecret> {

@@ -20,9 +20,12 @@ pub(crate) enum Keys {
         /// Remove them there without a question, once the stored ones are known to work
         #[arg(long, requires = "import")]
         take_out: bool,
-        /// Forget those that are stored for the profile
+        /// Forget those that are stored for the profile, once AWS has taken the new ones
         #[arg(long)]
         replace: bool,
+        /// Replace them although AWS can't be asked whether it takes the new ones
+        #[arg(long, requires = "replace")]
+        force: bool,
         /// Where to; default: `[keys] store` in config.toml, or else the system's own store
         #[arg(long, value_enum)]
         store: Option<StoreName>,

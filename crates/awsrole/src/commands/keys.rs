@@ -27,8 +27,8 @@ pub(super) fn run(keys: Keys, context: &Context) -> Result<Outcome, Failure> {
         Keys::List { .. } => None,
     };
     match keys {
-        Keys::Add { profile, stdin, import, take_out, replace, store } => {
-            let wanted = add::Wanted { profile, stdin, import, take_out, replace, store };
+        Keys::Add { profile, stdin, import, take_out, replace, force, store } => {
+            let wanted = add::Wanted { profile, stdin, import, take_out, replace, force, store };
             add::run(&wanted, &outer)
         }
         Keys::List { json } => list::run(json, &outer),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use crate::files::{FileError, read_regular};
+use crate::files::{FileError, read_regular, sync_dir};
 use crate::problem::Problem;
 use crate::profiles::{MAX_BYTES, Profiles};
 use crate::secret::Secret;
@@ -79,7 +79,11 @@ impl KeysInFile {
         let mode = fs::metadata(&target).map_err(failed("reading", &target))?.permissions();
         let backup = Backup { copy: before_awsrole(&target), target, after };
         // Another run may be at work, or one that was cut short may have left the only copy of a key.
-        beside(&backup.copy, &before, None).and_then(|file| file.persist_noclobber(&backup.copy).map_err(|e| e.error)).map_err(
+        // On the disk before the file is written: it may be the only place of the keys.
+        let copied = beside(&backup.copy, &before, None)
+            .and_then(|file| file.persist_noclobber(&backup.copy).map_err(|e| e.error))
+            .and_then(|_| sync_parent(&backup.copy));
+        copied.map_err(
             |e| match e.kind() {
                 io::ErrorKind::AlreadyExists => Problem::new(format!("{} is there already", backup.copy.display()))
                     .because("another run is taking keys out of the file, or one was cut short")
@@ -87,8 +91,9 @@ impl KeysInFile {
                 _ => failed("writing", &backup.copy)(e),
             },
         )?;
-        let written = beside(&backup.target, &backup.after, Some(mode));
-        if let Err(e) = written.and_then(|file| file.persist(&backup.target).map_err(|e| e.error)) {
+        let written = beside(&backup.target, &backup.after, Some(mode))
+            .and_then(|file| file.persist(&backup.target).map_err(|e| e.error));
+        if let Err(e) = written {
             let problem = failed("writing", &backup.target)(e);
             let _ = fs::remove_file(&backup.copy);
             return Err(problem);
@@ -143,12 +148,16 @@ impl Backup {
         }
         let mode = fs::metadata(&self.target).map_err(told)?.permissions();
         fs::set_permissions(&self.copy, mode).map_err(told)?;
-        fs::rename(&self.copy, &self.target).map_err(told)
+        fs::rename(&self.copy, &self.target).and_then(|()| sync_parent(&self.target)).map_err(told)
     }
 
-    /// Removes the copy with the keys in it.
+    /// Removes the copy with the keys in it, once the file without them is on the disk.
     pub fn discard(&self) -> Result<(), Problem> {
-        fs::remove_file(&self.copy).map_err(|e| own_words(&FileError::new("removing", &self.copy, e)))
+        let removed = sync_parent(&self.target)
+            .and_then(|()| fs::remove_file(&self.copy))
+            // Or a crash would leave the secret there.
+            .and_then(|()| sync_parent(&self.copy));
+        removed.map_err(|e| own_words(&FileError::new("removing", &self.copy, e)))
     }
 }
 
@@ -167,6 +176,10 @@ pub fn check_id(text: &str) -> Result<(), Problem> {
     }
     Err(Problem::new("that isn't an access key id (AKIA and 16 capital letters or digits)")
         .hint("is it the secret? the id comes first"))
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    sync_dir(path.parent().unwrap_or(Path::new("/")))
 }
 
 /// The text without some lines.

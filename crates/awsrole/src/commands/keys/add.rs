@@ -30,6 +30,7 @@ pub(super) struct Wanted {
     pub(super) import: bool,
     pub(super) take_out: bool,
     pub(super) replace: bool,
+    pub(super) force: bool,
     pub(super) store: Option<StoreName>,
 }
 
@@ -52,7 +53,7 @@ pub(super) fn run(wanted: &Wanted, context: &Context) -> Result<Outcome, Failure
         None => from_terminal(&wanted.profile)?,
     };
     let place = Place { profile: wanted.profile.clone(), access_key_id: id, store };
-    let arn = verify(&place, &secret, context)?;
+    let arn = verify(&place, &secret, wanted, context)?;
     super::with_stores(context, |stores| {
         // A broken record stands for nothing that could be removed.
         let before = Record::load(&context.paths, &place.profile).unwrap_or_default();
@@ -112,24 +113,42 @@ fn may_be_used(profiles: &Profiles, name: &str, context: &Context) -> Result<(),
 /// Asks AWS whose keys these are. Nobody is told that they work if nobody could be asked.
 ///
 /// # Errors
-/// AWS refuses them.
-fn verify(place: &Place, secret: &Secret, context: &Context) -> Result<Option<String>, Failure> {
+/// AWS refuses them; or it can't be asked, and stored keys that may work would be forgotten for them.
+fn verify(place: &Place, secret: &Secret, wanted: &Wanted, context: &Context) -> Result<Option<String>, Failure> {
     let credentials = StaticKeys::long_term(place, secret.clone()).credentials();
     let endpoint = crate::commands::keys::endpoint(&place.profile, context)?;
-    match crate::commands::with_remote(context, |sts| sts.caller_arn(&credentials, &endpoint)) {
-        Ok(arn) => Ok(Some(arn)),
-        Err(refused @ StsError::Refused { .. }) => Err(Failure::aws(
-            Problem::new(format!("AWS doesn't take {}, so nothing was stored", place.access_key_id))
-                .because(refused)
-                .hint(
-                    "are id and secret of the same key, and is it active? IAM's console: Users, Security credentials",
-                ),
-        )),
-        Err(error) => {
-            say(format!("AWS can't be asked whether it takes the keys: {error}"));
-            Ok(None)
+    let error = match crate::commands::with_remote(context, |sts| sts.caller_arn(&credentials, &endpoint)) {
+        Ok(arn) => return Ok(Some(arn)),
+        Err(refused @ StsError::Refused { .. }) => {
+            return Err(Failure::aws(
+                Problem::new(format!("AWS doesn't take {}, so nothing was stored", place.access_key_id))
+                    .because(refused)
+                    .hint(
+                        "are id and secret of the same key, and is it active? IAM's console: Users, Security credentials",
+                    ),
+            ));
         }
+        Err(error) => error,
+    };
+    // A record that can't be read may be of keys that work.
+    let stored = Record::load(&context.paths, &place.profile);
+    if wanted.force || stored == Ok(None) {
+        say(format!("AWS can't be asked whether it takes the keys: {error}"));
+        return Ok(None);
     }
+    let problem = Problem::new(format!(
+        "AWS can't be asked whether it takes {}: the stored keys of profile {} stay",
+        place.access_key_id, place.profile
+    ));
+    let problem = match stored {
+        Ok(Some(stored)) => problem.fact("stored", &stored.access_key_id),
+        Ok(None) | Err(_) => problem,
+    };
+    Err(Failure::aws(
+        problem.because(error).hint("run it again when AWS can be reached").hint(
+            "`--force` replaces them all the same: their secret can't be had again, and the new one may be wrong",
+        ),
+    ))
 }
 
 /// Puts them into the store, reads them again, and only then says that they are there.
