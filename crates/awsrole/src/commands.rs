@@ -34,6 +34,7 @@ use awsrole_core::history::{Entry, History};
 use awsrole_core::obtain::Outside;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::{Problem, escape_json};
+use awsrole_core::run;
 use awsrole_core::state::{Chosen, Outer};
 use awsrole_core::trust::{Allowed, Verdict};
 use awsrole_core::user_config::UserConfig;
@@ -126,7 +127,9 @@ fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
     let ca_bundle = outer.env.filled("AWS_CA_BUNDLE").map(|path| outer.expand(path));
     let proxies = proxies(outer).filter(|(name, _)| !name.eq_ignore_ascii_case("NO_PROXY"));
     let proxies = proxies.map(|(name, shown)| format!("{name} is {shown}")).collect();
-    act(&RemoteSts::new(limits, ca_bundle, ambient::now, Box::new(|text| say(text))).through(proxies))
+    let sts = RemoteSts::new(limits, ca_bundle, ambient::now, Box::new(|text| say(text))).through(proxies);
+    // What killed runs left: other commands have looked for it already.
+    act(&sts.before_asking(|| drop(run::sweep(&outer.paths))))
 }
 
 /// Does something with all who answer. A person is asked only if they just typed something that

@@ -71,6 +71,7 @@ pub struct RemoteSts<'a> {
     now: fn() -> SystemTime,
     waiting: Waiting<'a>,
     proxies: Vec<String>,
+    before_asking: Box<dyn Fn() + 'a>,
     client: OnceCell<Result<Client, StsError>>,
 }
 
@@ -92,8 +93,15 @@ impl<'a> RemoteSts<'a> {
             now,
             waiting,
             proxies: Vec::new(),
+            before_asking: Box::new(|| {}),
             client: OnceCell::new(),
         }
+    }
+
+    /// Sets what is done before anything is asked of anybody: a cache hit comes without it.
+    #[must_use]
+    pub fn before_asking(self, act: impl Fn() + 'a) -> Self {
+        Self { before_asking: Box::new(act), ..self }
     }
 
     /// Names the proxies that are in the environment, so that they are told where nobody answers.
@@ -188,6 +196,10 @@ impl<'a> RemoteSts<'a> {
 }
 
 impl Sts for RemoteSts<'_> {
+    fn about_to_ask(&self) {
+        (self.before_asking)();
+    }
+
     fn assume_role(
         &self,
         caller: &Credentials,

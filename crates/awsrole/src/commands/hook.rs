@@ -4,21 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use awsrole_core::context::{Context, Paths};
-use awsrole_core::credentials::Credentials;
+use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
-use awsrole_core::endpoint::Endpoint;
 use awsrole_core::environment::{EnvDiff, Value};
 use awsrole_core::export::{Change, Event, Export, export, over};
 use awsrole_core::generation;
-use awsrole_core::mfa::Code;
 use awsrole_core::obtain::Outside;
-use awsrole_core::plan::{AssumeRole, SessionToken};
 use awsrole_core::problem::Problem;
-use awsrole_core::run;
 use awsrole_core::shell::Shell;
 use awsrole_core::state::Outer;
-use awsrole_core::sts::{Sts, StsError};
 
 use crate::ambient;
 use crate::cli::{EventName, Hook, HookExport, ShellName};
@@ -35,11 +29,9 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
         }
         Hook::Choose { name } => super::use_role::check(&name, context),
         Hook::Renew { role, files } => renew(role.as_deref(), &files, context),
-        Hook::Export(asked) => answer(asked, context, ambient::binary, |outer, ask, export| {
-            super::with_outside(outer, ask, |outside| {
-                export(Outside { sts: &Sweeping { sts: outside.sts, paths: &outer.paths }, ..outside })
-            })
-        }),
+        Hook::Export(asked) => {
+            answer(asked, context, ambient::binary, |outer, ask, export| super::with_outside(outer, ask, export))
+        }
     }
 }
 
@@ -78,48 +70,6 @@ pub(crate) fn answer(
     out_bytes(&shell.statements(&export))?;
     super::note(export.entry.as_ref(), &inner);
     Ok(Outcome::Done)
-}
-
-/// STS for a shell's question. Before anything is asked of others, what killed runs left is removed: a cache hit looks for
-/// none of it.
-struct Sweeping<'a> {
-    sts: &'a dyn Sts,
-    paths: &'a Paths,
-}
-
-impl Sts for Sweeping<'_> {
-    fn about_to_ask(&self) {
-        run::sweep(self.paths);
-        self.sts.about_to_ask();
-    }
-
-    fn assume_role(
-        &self,
-        caller: &Credentials,
-        step: &AssumeRole,
-        code: Option<&Code>,
-        endpoint: &Endpoint,
-    ) -> Result<Credentials, StsError> {
-        self.sts.assume_role(caller, step, code, endpoint)
-    }
-
-    fn get_session_token(
-        &self,
-        caller: &Credentials,
-        step: &SessionToken,
-        code: Option<&Code>,
-        endpoint: &Endpoint,
-    ) -> Result<Credentials, StsError> {
-        self.sts.get_session_token(caller, step, code, endpoint)
-    }
-
-    fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError> {
-        self.sts.caller_arn(caller, endpoint)
-    }
-
-    fn decode(&self, caller: &Credentials, encoded: &str, endpoint: &Endpoint) -> Result<String, StsError> {
-        self.sts.decode(caller, encoded, endpoint)
-    }
 }
 
 /// Where no file can be made, no shell is told what is typed in others; but nothing can be allowed there either.
