@@ -3,7 +3,8 @@
 #
 # At an unchanged prompt and on leaving only builtins run. They are spelled `\builtin NAME`, so that no alias or
 # function of yours comes between: an alias of `export` would print the secrets. Secrets stand in the exported
-# variables and nowhere else; what the variables held before is kept here, unexported.
+# variables and nowhere else; what the variables held before is kept here, unexported. No secret is ever part of a
+# command's text or one of its arguments, because traps see these; and nothing is traced.
 
 # `set -a` would export every function and variable below to each child.
 case $- in
@@ -53,8 +54,9 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_since=0       # when that was said: an earlier time of day is a clock that was set back
   __awsrole_ends=0        # when the role in force ends, in epoch seconds; 0: none, or it has no end
   __awsrole_generation='' # what must be there, see __awsrole_note_generation
+  __awsrole_digest=''     # what `hook digest` says of the files that count, if this shell mustn't open one of them
   __awsrole_file='' __awsrole_in_force='' __awsrole_direnv='' __awsrole_at=''
-  \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
+  \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen __awsrole_own
 fi
 
 __awsrole_say() {
@@ -66,9 +68,10 @@ __awsrole_say() {
 # The nearest $1 files named .awsrole.toml from here upward, and for each of them a view: its path and content. Contents
 # are compared, not times: two edits within one tick of the clock are two edits. Any kind of file counts, the binary
 # explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only as far as the binary
-# would. What a view begins with tells these cases, and a NUL at the end, apart. (`read` without a name heeds no IFS.)
+# would. What a view begins with tells these cases apart. Where another user could put a FIFO in a file's place between
+# the test and the opening, the shell would wait for ever: so it opens only what the binary called the user's own.
 __awsrole_look() {
-  \builtin local file REPLY
+  \builtin local file
   if ! \builtin test "$PWD" = "$__awsrole_at"; then __awsrole_candidates; fi
   __awsrole_files=() __awsrole_views=()
   for file in "${__awsrole_candidates[@]}"; do
@@ -76,13 +79,21 @@ __awsrole_look() {
       __awsrole_files+=("$file")
       if [[ ! -f $file ]]; then __awsrole_views+=("special=$file")
       elif [[ ! -r $file ]]; then __awsrole_views+=("unreadable=$file")
+      elif [[ -z ${__awsrole_own["$file"]-} ]]; then __awsrole_views+=("unread=$file")
       else
-        \builtin read -r -d '' -n 16385 <"$file"
-        __awsrole_views+=("$?=$file=$REPLY")
+        __awsrole_read "$file"
+        __awsrole_views+=("$__awsrole_view")
       fi
       if ((${#__awsrole_files[@]} >= $1)); then break; fi
     fi
   done
+}
+
+# (`read` without a name heeds no IFS. Its status tells a NUL at the end from the end.)
+__awsrole_read() {
+  \builtin local REPLY
+  \builtin read -r -d '' -n 16385 <"$1"
+  __awsrole_view=$?=$1=$REPLY
 }
 
 # The file that is there until `awsrole allow`, `deny`, `refresh`, `logout` and others are typed, in whichever shell. What
@@ -143,10 +154,11 @@ ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}
 
 # What was just decided rests on what __awsrole_look saw before.
 __awsrole_remember() {
-  \builtin local file REPLY count=0 absent=0 places=''
+  \builtin local file REPLY count=0 absent=0 places='' foreign=''
   __awsrole_seen=() __awsrole_present=()
   for file in "${__awsrole_candidates[@]}"; do
     if [[ $file == "${__awsrole_files[count]-}" ]]; then
+      if [[ -z ${__awsrole_own["$file"]-} ]]; then foreign=1; fi
       __awsrole_present+=("$file")
       __awsrole_seen["${__awsrole_views[count]}"]=1
       if ((++count >= __awsrole_depth)); then \builtin break; fi
@@ -158,7 +170,7 @@ __awsrole_remember() {
   # Written out: a loop over as many places takes twice as long.
   \builtin eval "__awsrole_in_place() { [[ -e \$__awsrole_generation$places ]]; }"
   __awsrole_unchanged # It can't be yet, but it says what is around.
-  __awsrole_seen["$__awsrole_around"]=1
+  if [[ -z $foreign ]]; then __awsrole_seen["$__awsrole_around"]=1; fi
 }
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -166,6 +178,7 @@ __awsrole_remember() {
 # Is what the shell holds still right for what was looked at? If not, __awsrole_event says why. `test` because `[[`
 # heeds nocasematch.
 __awsrole_fresh() {
+  \builtin local REPLY
   __awsrole_event=prompt
   case $__awsrole_state in
     new) \builtin return 1 ;;
@@ -180,6 +193,25 @@ __awsrole_fresh() {
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     \builtin return 1
   fi
+  if [[ $__awsrole_digest ]]; then
+    __awsrole_ask_digest
+    \builtin test "$REPLY" = "$__awsrole_digest"
+  fi
+}
+
+# Without an answer it isn't known which files may be opened.
+__awsrole_note_digest() {
+  \builtin local REPLY
+  if [[ -z $__awsrole_digest && "${__awsrole_views[*]:0:__awsrole_depth}" == *unread=* ]]; then
+    __awsrole_ask_digest
+    __awsrole_digest=$REPLY
+  fi
+}
+
+# Of the files that count, if one of them isn't opened here. This process is what a prompt costs there.
+__awsrole_ask_digest() {
+  __awsrole_find_program
+  REPLY=$(\builtin exec "$__awsrole_program" 2>&1 </dev/null hook digest -- "${__awsrole_files[@]:0:__awsrole_depth}")
 }
 
 # All that was looked at, with the nearest $1 files, as one text.
@@ -209,15 +241,26 @@ __awsrole_save() {
 
 # What awsrole left is '' if hidden, `:VALUE` if set; of a secret only `*`, lest it stand in the shell twice.
 # It is written down first: Ctrl-C in between leaves a record without a value, never a value without a record.
-__awsrole_set() {
-  if __awsrole_readonly "$1"; then \builtin return 0; fi
+# The value is in __awsrole_value, or for what is no secret the second argument: arguments and `$_` are what traps see.
+__awsrole_set() { # NAME [VALUE]
+  if (($# == 2)); then
+    \builtin local __awsrole_value
+    __awsrole_value=$2
+  fi
+  if [[ ${!1@a} == *r* ]]; then
+    __awsrole_fail "$1"
+    \builtin return 0
+  fi
   __awsrole_save "$1"
-  case $1 in
-    AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
-    *) __awsrole_ours[$1]=:$2 ;;
-  esac
   # Read-only without a value. Closed, not /dev/null: that one may be missing, and then nothing could be closed.
-  \builtin export "$1=$2" 2>&- || __awsrole_fail "$1"
+  case $1 in
+    AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN)
+      __awsrole_ours[$1]='*'
+      \builtin eval "$1=\$__awsrole_value" 2>&- && \builtin export "${1?}" ;;
+    *)
+      __awsrole_ours[$1]=:$__awsrole_value
+      \builtin export "$1=$__awsrole_value" 2>&- ;;
+  esac || __awsrole_fail "$1"
 }
 
 __awsrole_hide() {
@@ -252,13 +295,14 @@ __awsrole_intact() {
 }
 
 __awsrole_restore() {
-  \builtin local prior="${__awsrole_prior[$1]}"
+  \builtin local __awsrole_value
+  __awsrole_value=${__awsrole_prior[$1]}
   if [[ ${!1@a} == *r* ]]; then __awsrole_say "$1 is read-only and can't be given back its former value"
-  else case $prior in
-    -) \builtin unset -v "$1" ;;
-    +*) \builtin export "$1=${prior:1}" ;;
-    *) \builtin export -n "$1=${prior:1}" ;;
-  esac; fi
+  elif [[ $__awsrole_value == - ]]; then \builtin unset -v "$1"
+  else
+    \builtin eval "$1=\${__awsrole_value:1}"
+    if [[ $__awsrole_value == +* ]]; then \builtin export "${1?}"; else \builtin export -n "${1?}"; fi
+  fi
   __awsrole_forget "$1"
 }
 
@@ -343,9 +387,9 @@ __awsrole_close() {
 # answer will be compared with is on record before it starts. Ctrl-C throws bash out of here: what it comes back to is
 # the mark `pending`, not a loop. An answer whose last statement was never reached isn't half an answer, it is none.
 __awsrole_sync() {
-  \builtin local event="$1" file answer='' problem program="$__awsrole_bin"
+  \builtin local event="$1" file answer='' problem
   \builtin local -a arguments
-  arguments=(hook export bash --event "$1" --snippet @BUILD@)
+  arguments=(hook export bash --event "$1" --snippet @BUILD@ --views)
   if [[ $event == cd ]] && ((!BASH_SUBSHELL)); then arguments+=(--ask); fi
   if ! \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in"; then __awsrole_use=''; fi
   if [[ -n $__awsrole_use ]]; then arguments+=(--role "$__awsrole_use"); fi
@@ -356,16 +400,15 @@ __awsrole_sync() {
   __awsrole_look 1000
   __awsrole_sum_up 1000
   __awsrole_file=${__awsrole_files[0]-} __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_sum __awsrole_depth=1000
-  __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=''
+  __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed='' __awsrole_digest='' __awsrole_whose=() __awsrole_texts=()
   if [[ -z $__awsrole_file && -z ${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
 
   __awsrole_pending=1
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
-    if [[ -f $__awsrole_bin-hook && -x $__awsrole_bin-hook ]]; then program+=-hook; fi
+    __awsrole_find_program
     # (`exec`: bash would fork twice.)
-    answer=$(\builtin exec "$program" "${arguments[@]}" -- "${__awsrole_files[@]}" </dev/null)
-    # A syntax error would quote the line, and with it a secret.
-    \builtin eval "$answer" 2>/dev/null
+    answer=$(\builtin exec "$__awsrole_program" "${arguments[@]}" -- "${__awsrole_files[@]}" </dev/null)
+    __awsrole_apply
     problem="no complete answer: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
   else
     problem="$__awsrole_bin is gone: this directory's role can't be had (hint: reinstall awsrole or open a new shell)"
@@ -373,6 +416,7 @@ __awsrole_sync() {
   if [[ $__awsrole_pending ]]; then
     __awsrole_undo
     __awsrole_close
+    __awsrole_note_digest
     if [[ $__awsrole_failed ]]; then
       problem="${__awsrole_failed//  /, } read-only in this shell: it holds no credentials here"
     fi
@@ -380,23 +424,72 @@ __awsrole_sync() {
   fi
 }
 
-# The statements of an answer: __awsrole_set, __awsrole_hide, and these.
+__awsrole_find_program() {
+  __awsrole_program=$__awsrole_bin
+  if [[ -f $__awsrole_bin-hook && -x $__awsrole_bin-hook ]]; then __awsrole_program+=-hook; fi
+}
+
+# Applies `answer`. Its statements are taken apart rather than evaluated: evaluated, each would be the text of a command.
+# Split at its quotes, it is alternately what stands outside of them and inside. A quote in a value, `'\''`, leaves the
+# backslash and nothing outside, one after the other.
+__awsrole_apply() {
+  \builtin local - part statement='' __awsrole_value='' quoted='' inside='' IFS="'"
+  \builtin local -a parts words
+  \builtin set -f
+  # shellcheck disable=SC2206 # split at each quote
+  parts=($answer$'\n')
+  IFS=' '
+  for part in "${parts[@]}"; do
+    if [[ $inside ]]; then __awsrole_value+=$part quoted=1 inside=''; \builtin continue; fi
+    if [[ $part == \\ ]]; then __awsrole_value+="'"; \builtin continue; fi
+    while [[ $part == *$'\n'* ]]; do
+      # shellcheck disable=SC2206 # no name has a space
+      words=($statement${part%%$'\n'*})
+      case ${words[0]-}:${#words[@]}:$quoted in
+        __awsrole_set:2:1 | __awsrole_hide:2: | __awsrole_adopt:3:* | __awsrole_chose:1:1) "${words[@]}" ;;
+        __awsrole_file:3:* | __awsrole_digest:2: | __awsrole_done:4:) "${words[@]}" ;;
+        :0:) ;;
+        *) \builtin return 0 ;;
+      esac
+      part=${part#*$'\n'} statement='' __awsrole_value='' quoted=''
+    done
+    statement+=$part inside=1
+  done
+}
+
+# The statements of an answer: __awsrole_set, __awsrole_hide, and these. What stands in quotes is __awsrole_value.
+
+# Whether this shell may open a file, and the text that the binary found there before it decided.
+__awsrole_file() { # NUMBER own|shared
+  __awsrole_whose[$1]=$2
+  if [[ $quoted ]]; then __awsrole_texts[$1]=$__awsrole_value; fi
+}
+
+__awsrole_digest() { # DIGEST
+  __awsrole_digest=$1
+}
 
 # An inherited value is the parent shell's doing: what stood there before it becomes this shell's outer environment.
-__awsrole_adopt() { # NAME unset | NAME exported VALUE
+__awsrole_adopt() { # NAME unset|exported
   if __awsrole_readonly "$1"; then \builtin return 0; fi
-  if [[ $2 == unset ]]; then \builtin unset -v "$1"; else \builtin export "$1=$3"; fi
+  if [[ $2 == unset ]]; then \builtin unset -v "$1"
+  else
+    \builtin eval "$1=\${3-\$__awsrole_value}"
+    \builtin export "${1?}"
+  fi
 }
 
 # A nested shell goes on with the role that was chosen in its parent.
-__awsrole_chose() { # NAME
-  __awsrole_use=$1 __awsrole_use_in=$__awsrole_file
+__awsrole_chose() {
+  __awsrole_use=${1-$__awsrole_value} __awsrole_use_in=$__awsrole_file
 }
 
 __awsrole_done() { # STATE DEADLINE DEPTH
-  if [[ $__awsrole_failed ]]; then \builtin return 0; fi
+  __awsrole_take_views
   __awsrole_sum_up "$3"
-  __awsrole_state=$1 __awsrole_depth=$3 __awsrole_in_force=$__awsrole_sum __awsrole_pending=''
+  __awsrole_depth=$3 __awsrole_in_force=$__awsrole_sum
+  if [[ $__awsrole_failed ]]; then \builtin return 0; fi
+  __awsrole_state=$1 __awsrole_pending=''
   __awsrole_read_clock
   __awsrole_since=$__awsrole_now
   case $1:${AWSROLE_EXPIRES-} in
@@ -407,6 +500,23 @@ __awsrole_done() { # STATE DEADLINE DEPTH
   if (($2)) || [[ $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
 
+# What wasn't read before is seen as the binary saw it. (What is no text it doesn't hand over.)
+__awsrole_take_views() {
+  \builtin local number file view
+  for number in "${!__awsrole_whose[@]}"; do
+    file=${__awsrole_files[number - 1]} view=${__awsrole_views[number - 1]}
+    case ${__awsrole_whose[number]}:$view in
+      own:unread=*)
+        if [[ -n ${__awsrole_texts[number]+x} ]]; then __awsrole_view=1=$file=${__awsrole_texts[number]}
+        else __awsrole_read "$file"; fi ;;
+      shared:[01]=*) __awsrole_view=unread=$file ;;
+      *) __awsrole_view=$view ;;
+    esac
+    __awsrole_views[number - 1]=$__awsrole_view
+    if [[ ${__awsrole_whose[number]} == own ]]; then __awsrole_own["$file"]=1; else __awsrole_own["$file"]=''; fi
+  done
+}
+
 # --- hooks -----------------------------------------------------------------------------------------------------------
 
 __awsrole_hook() { # prompt | cd | typed
@@ -414,6 +524,7 @@ __awsrole_hook() { # prompt | cd | typed
   if [[ $__awsrole_pending ]]; then
     __awsrole_undo
     __awsrole_close
+    __awsrole_note_digest
     __awsrole_say "interrupted: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
   fi
   __awsrole_mind_changes
@@ -446,8 +557,10 @@ __awsrole_mind_direnv() { # It may have come since.
 }
 
 __awsrole_lift() {
-  \builtin local - name status="$?"
-  \builtin set +aeuxvET
+  __awsrole_status=$?
+  \builtin local - name
+  \builtin set +aekuxvET
+  \builtin export -n __awsrole_status
   __awsrole_mind_changes
   case $__awsrole_state in role | closed)
     for name in "${!__awsrole_prior[@]}"; do
@@ -457,39 +570,40 @@ __awsrole_lift() {
       else __awsrole_forget "$name"; fi
     done ;;
   esac
-  \builtin return "$status"
+  if ((${#PROMPT_COMMAND[@]} < 2)); then \builtin return "$__awsrole_status"; fi
 }
 
 __awsrole_lay() {
-  \builtin local name
+  \builtin local name __awsrole_value
   for name in "${!__awsrole_lifted[@]}"; do
+    __awsrole_value=${__awsrole_lifted[$name]:1}
     case ${__awsrole_lifted[$name]} in
       '') __awsrole_hide "$name" ;;
-      *) __awsrole_set "$name" "${__awsrole_lifted[$name]:1}" ;;
+      *) __awsrole_set "$name" ;;
     esac
   done
   __awsrole_lifted=()
 }
 
 # bash keeps `$?` and PIPESTATUS for each element of PROMPT_COMMAND; inside a string the status has to be handed on,
-# though not under `set -e`, which would end the shell.
+# though not under `set -e`, which would end the shell. (Elsewhere it would set off an ERR trap a second time.)
 __awsrole_prompt() {
   __awsrole_status=$?
-  case $- in *[aeuxvET]*)
+  case $- in *[aekuxvET]*)
     case $- in *e*) __awsrole_status=0 ;; esac
     \builtin local -
-    \builtin set +aeuxvET
+    \builtin set +aekuxvET
     \builtin export -n __awsrole_status ;;
   esac
   __awsrole_unchanged || __awsrole_hook prompt
-  \builtin return "$__awsrole_status"
+  if ((__awsrole_status && ${#PROMPT_COMMAND[@]} < 2)); then \builtin return "$__awsrole_status"; fi
 }
 
 # After `cd`, so that in `cd x && terraform plan` the role is there. Completion functions change directory in a
 # subshell just to look around.
 __awsrole_moved() {
   \builtin local -
-  \builtin set +aeuxvET
+  \builtin set +aekuxvET
   if ((BASH_SUBSHELL)) && [[ -n ${COMP_POINT+x} ]]; then \builtin return 0; fi
   __awsrole_hook cd
 }
@@ -508,7 +622,7 @@ __awsrole_mind_ps0() { # The user may have set it since.
 
 __awsrole_before_command() {
   \builtin local -
-  \builtin set +aeuxvET
+  \builtin set +aekuxvET
   if __awsrole_is_due; then __awsrole_hook prompt; fi
 }
 
@@ -538,8 +652,9 @@ __awsrole_register() {
 # --- the command -----------------------------------------------------------------------------------------------------
 
 __awsrole_command() {
-  \builtin local - status=0 event=typed chosen=''
-  \builtin set +aeuxvET
+  \builtin local - status event chosen
+  \builtin set +aekuxvET
+  status=0 event=typed chosen=''
   __awsrole_mind_changes
   case $#:${1-}:${2-} in
     1:off:) # no process, no word
@@ -575,7 +690,8 @@ awsrole_left() {
   # An inherited text isn't calculated with: bash would run what stands in it.
   case ${AWSROLE_STATE+:}${AWSROLE_EXPIRES-} in : | [!:]* | '' | :*[!0-9]*) \builtin return 0 ;; esac
   __awsrole_read_clock
-  \builtin local left=$((10#$AWSROLE_EXPIRES - __awsrole_now))
+  \builtin local left
+  left=$((10#$AWSROLE_EXPIRES - __awsrole_now))
   if ((left <= 0)); then REPLY=expired
   elif ((left < 60)); then REPLY=${left}s
   elif ((left < 3600)); then REPLY=$((left / 60))m
@@ -585,7 +701,7 @@ awsrole_left() {
 # Scripts that source this get nothing: no hook, no command, no change.
 case $- in
   *i*)
-    awsrole() { __awsrole_command "$@"; }
+    awsrole() { __awsrole_command "$@" || \builtin return; } # one failure for an ERR trap, not two
     __awsrole_register ;;
 esac
 

@@ -1,7 +1,8 @@
 # awsrole for fish 3.5 and later: `cd` into a project and this shell holds its AWS role, `cd` out and all is as it was.
 #
 # At an unchanged prompt and on leaving only builtins run. Secrets stand in the exported variables and nowhere else;
-# what the variables held before is kept here, unexported. Universal variables belong to all shells: none is set, and
+# what the variables held before is kept here, unexported. No secret is ever part of a command's text or an argument of a
+# function, because profiles, logs and the traces of errors show these; and nothing is traced. Universal variables belong to all shells: none is set, and
 # nothing is erased but globals (`set -eg`, never a plain `set -e`).
 
 set -g __awsrole_bin @BIN@
@@ -14,7 +15,9 @@ test -r $__awsrole_uptime; or set -g __awsrole_uptime /dev/null
 set -g __awsrole_never 99999999999
 
 # Statements of one line, but for what stands in single quotes, up to the last one.
-set -g __awsrole_answer '\A(?:__awsrole_(?:adopt|set|hide) \w+(?: unset| exported)?(?: \'(?:[^\\\\\']++|\\\\.)*+\')?\n|__awsrole_chose \'(?:[^\\\\\']++|\\\\.)*+\'\n)*__awsrole_done \w+ \d+ \d+\s*\z'
+set -g __awsrole_quoted '\'(?:[^\\\\\']++|\\\\.)*+\''
+set -g __awsrole_answer "\A(?:__awsrole_(?:set \w+ $__awsrole_quoted|hide \w+|adopt \w+ (?:unset|exported $__awsrole_quoted)|\
+chose $__awsrole_quoted|file \d+ (?:own|shared)(?: $__awsrole_quoted)?|digest \w+)\n)*__awsrole_done \w+ \d+ \d+\s*\z"
 
 # --- names -----------------------------------------------------------------------------------------------------------
 
@@ -49,6 +52,8 @@ if not set -q __awsrole_state
     set -g __awsrole_deadline 0 # when to ask again, in epoch seconds; 0: never
     set -g __awsrole_due $__awsrole_never # the same in seconds since the machine was started
     set -g __awsrole_since 0 # when that was said: an earlier time of day is a clock that was set back
+    set -g __awsrole_own # files that this shell may open
+    set -g __awsrole_digest '' # what `hook digest` says of the files that count, if this shell mustn't open one of them
     set -g __awsrole_file ''
     set -g __awsrole_in_force ''
     set -g __awsrole_direnv ''
@@ -66,10 +71,9 @@ end
 # The nearest files named .awsrole.toml from here upward, as many as asked for, and for each of them a view: its path and
 # content. Contents are compared, not times: two edits within one tick of the clock are two edits. Any kind of file counts,
 # the binary explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only as far as the
-# binary would. What a view begins with tells these cases, and a NUL, apart: `read` stops there as at the end, so a second
-# one looks whether anything is left. (With `-n` it would drop bytes that aren't UTF-8, and take one at a time.)
+# binary would. What a view begins with tells these cases apart. Where another user could put a FIFO in a file's place
+# between the test and the opening, the shell would wait for ever: so it opens only what the binary called the user's own.
 function __awsrole_look -a wanted
-    set -l fish_read_limit 16384
     test "$PWD" = "$__awsrole_at"; or __awsrole_candidates
     set -g __awsrole_files
     set -g __awsrole_views
@@ -80,16 +84,26 @@ function __awsrole_look -a wanted
                 set -a __awsrole_views "special=$file"
             else if not test -r $file
                 set -a __awsrole_views "unreadable=$file"
+            else if not builtin contains -- $file $__awsrole_own
+                set -a __awsrole_views "unread=$file"
             else
-                begin
-                    read -z -l content
-                    read -z -l rest
-                    set -a __awsrole_views "$status=$file=$content"
-                end <$file
+                __awsrole_read $file
+                set -a __awsrole_views $__awsrole_view
             end
             set -q __awsrole_files[$wanted]; and break
         end
     end
+end
+
+# At a NUL `read` stops as at the end, so a second one looks whether anything is left. (With `-n` it would drop bytes that
+# aren't UTF-8, and take one at a time.)
+function __awsrole_read -a file
+    set -l fish_read_limit 16384
+    begin
+        read -z -l content
+        read -z -l rest
+        set -g __awsrole_view "$status=$file=$content"
+    end <$file
 end
 
 # The file that is there until `awsrole allow`, `deny`, `refresh`, `logout` and others are typed, in whichever shell. What
@@ -168,6 +182,9 @@ function __awsrole_remember
     set -g __awsrole_in_view "$__awsrole_views[1..$__awsrole_depth]"
     __awsrole_look_around
     set -g __awsrole_around $__awsrole_now_around
+    for file in $__awsrole_present # `unchanged` opens them.
+        builtin contains -- $file $__awsrole_own; or set -g __awsrole_around ''
+    end
 end
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -191,6 +208,19 @@ function __awsrole_fresh
         test $__awsrole_state = closed; and set -g __awsrole_event retry
         return 1
     end
+    test -z "$__awsrole_digest"; or test "$(__awsrole_ask_digest)" = "$__awsrole_digest"
+end
+
+# Of the files that count, if one of them isn't opened here. This process is what a prompt costs there.
+function __awsrole_ask_digest
+    __awsrole_find_program
+    $__awsrole_program 2>&1 </dev/null hook digest -- $__awsrole_files[1..$__awsrole_depth]
+end
+
+# Without an answer it isn't known which files may be opened.
+function __awsrole_note_digest
+    test -z "$__awsrole_digest"; and string match -q 'unread=*' -- $__awsrole_views[1..$__awsrole_depth]
+    and set -g __awsrole_digest "$(__awsrole_ask_digest)"
 end
 
 # All that was looked at, with the nearest so many files, as one text.
@@ -237,8 +267,10 @@ function __awsrole_save -a name
 end
 
 # Of a secret it is only noted that it was set, lest it stand in the shell twice. The note comes first: Ctrl-C in
-# between leaves a note without a value, never a value without a note.
-function __awsrole_set -a name value
+# between leaves a note without a value, never a value without a note. The value is the caller's __awsrole_value, or for
+# what is no secret the second argument.
+function __awsrole_set --no-scope-shadowing -a name value
+    set -q argv[2]; or set value $__awsrole_value
     __awsrole_save $name
     switch $name
         case AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
@@ -394,7 +426,7 @@ function __awsrole_sync -a event
         set -g __awsrole_beside_direnv
         __awsrole_register
     end
-    set -l arguments hook export fish --event $event --snippet @BUILD@
+    set -l arguments hook export fish --event $event --snippet @BUILD@ --views
     if test $event = cd; and not status is-command-substitution
         set -a arguments --ask
     end
@@ -414,19 +446,17 @@ function __awsrole_sync -a event
     set -g __awsrole_deadline 0
     set -g __awsrole_due $__awsrole_never
     set -g __awsrole_failed
+    set -g __awsrole_digest ''
+    set -g __awsrole_whose
+    set -g __awsrole_texts
     set -q __awsrole_files[1]; or set -q AWSROLE_STATE; or return 0
 
     set -g __awsrole_pending 1
     set -l problem
     if test -f $__awsrole_bin -a -x $__awsrole_bin
-        set -l program $__awsrole_bin
-        test -f $__awsrole_bin-hook -a -x $__awsrole_bin-hook; and set program $__awsrole_bin-hook
-        set -l answer ($program $arguments -- $__awsrole_files </dev/null | string collect)
-        # Of a syntax error fish shows the line, and with it a secret, whatever is redirected. So only what has the form
-        # of an answer is eval'd.
-        if string match -rq $__awsrole_answer -- "$answer"
-            eval $answer
-        end
+        __awsrole_find_program
+        set -l answer ($__awsrole_program $arguments -- $__awsrole_files </dev/null | string collect)
+        __awsrole_apply
         set problem "no complete answer: this shell holds no credentials here (hint: `awsrole refresh` asks again)"
     else
         set problem "$__awsrole_bin is gone: this directory's role can't be had (hint: reinstall awsrole or open a new shell)"
@@ -434,6 +464,7 @@ function __awsrole_sync -a event
     if test -n "$__awsrole_pending"
         __awsrole_undo
         __awsrole_close
+        __awsrole_note_digest
         if set -q __awsrole_failed[1]
             set problem "$__awsrole_failed: an exported universal variable can't be hidden in one shell, which therefore holds no credentials here (hint: `set -eU` it, and `set -gx` it in config.fish)"
         end
@@ -441,29 +472,74 @@ function __awsrole_sync -a event
     end
 end
 
-# The statements of an answer: __awsrole_set, __awsrole_hide, and these two.
+function __awsrole_find_program
+    set -g __awsrole_program $__awsrole_bin
+    test -f $__awsrole_bin-hook -a -x $__awsrole_bin-hook; and set -g __awsrole_program $__awsrole_bin-hook
+end
+
+# Applies the caller's `answer`, if it has the form of one. Its statements are taken apart rather than evaluated: evaluated,
+# each would be the text of a command. `read -t` tells the words, and an end of line is one, too: behind a value, the
+# second word.
+function __awsrole_apply --no-scope-shadowing
+    string match -rq $__awsrole_answer -- "$answer"; or return 0
+    builtin printf '%s\n' $answer | read -z -t -l -a words
+    while set -q words[1]
+        set -l size 2
+        switch $words[1]
+            case __awsrole_chose
+                set size 1
+            case __awsrole_adopt __awsrole_file
+                set size 3
+            case __awsrole_done
+                set size 4
+        end
+        set -l statement $words[1..$size]
+        set -l __awsrole_value
+        set -e words[1..$size]
+        if test "$words[2]" = \n
+            set __awsrole_value $words[1]
+            set -e words[1]
+        end
+        set -e words[1]
+        $statement
+    end
+end
+
+# The statements of an answer: __awsrole_set, __awsrole_hide, and these. What stands in quotes is the caller's
+# __awsrole_value.
+
+# Whether this shell may open a file, and the text that the binary found there before it decided.
+function __awsrole_file --no-scope-shadowing # NUMBER own|shared
+    set -a __awsrole_whose $argv[2]
+    set -a __awsrole_texts "$(set -q __awsrole_value[1]; and builtin echo -n =)$__awsrole_value"
+end
+
+function __awsrole_digest -a digest
+    set -g __awsrole_digest $digest
+end
 
 # An inherited value is the parent shell's doing: what stood there before it becomes this shell's outer environment.
-function __awsrole_adopt # NAME unset | NAME exported VALUE
+function __awsrole_adopt --no-scope-shadowing # NAME unset|exported
     if test $argv[2] = unset
         set -eg $argv[1]
     else
-        set -gx $argv[1] $argv[3]
+        set -q argv[3]; and set -gx $argv[1] $argv[3]; or set -gx $argv[1] $__awsrole_value
     end
 end
 
 # A nested shell goes on with the role that was chosen in its parent.
-function __awsrole_chose # NAME
-    set -g __awsrole_use $argv[1]
+function __awsrole_chose --no-scope-shadowing
+    set -g __awsrole_use $argv[1] $__awsrole_value
     set -g __awsrole_use_in $__awsrole_file
 end
 
 function __awsrole_done -a state deadline depth
-    set -q __awsrole_failed[1]; and return
+    __awsrole_take_views
     __awsrole_sum_up $depth
-    set -g __awsrole_state $state
     set -g __awsrole_depth $depth
     set -g __awsrole_in_force $__awsrole_sum
+    set -q __awsrole_failed[1]; and return
+    set -g __awsrole_state $state
     set -g __awsrole_pending ''
     __awsrole_note_time
     if test $state = closed
@@ -473,13 +549,34 @@ function __awsrole_done -a state deadline depth
     __awsrole_ask_again_at $deadline
 end
 
+# What wasn't read before is seen as the binary saw it. (What is no text it doesn't hand over.)
+function __awsrole_take_views
+    for file in $__awsrole_files
+        set -l number (builtin contains -i -- $file $__awsrole_files)
+        set -q __awsrole_whose[$number]; or return
+        set -l own (builtin contains -i -- $file $__awsrole_own)
+        if test $__awsrole_whose[$number] = shared
+            set -q own[1]; and set -e __awsrole_own[$own]
+            string match -rq '^\d+=' -- $__awsrole_views[$number]; and set __awsrole_views[$number] "unread=$file"
+            continue
+        end
+        set -q own[1]; or set -a __awsrole_own $file
+        test $__awsrole_views[$number] = "unread=$file"; or continue
+        set -g __awsrole_view "1=$file$__awsrole_texts[$number]"
+        test -n "$__awsrole_texts[$number]"; or __awsrole_read $file
+        set __awsrole_views[$number] $__awsrole_view
+    end
+end
+
 # --- hooks -----------------------------------------------------------------------------------------------------------
 
 function __awsrole_hook # prompt | cd | typed
+    set -l fish_trace # for all that runs from here
     test -z "$__awsrole_off"; or return 0
     if test -n "$__awsrole_pending"
         __awsrole_undo
         __awsrole_close
+        __awsrole_note_digest
         __awsrole_say "interrupted: this shell holds no credentials here (hint: `awsrole refresh` asks again)"
     end
     __awsrole_mind_changes
@@ -505,6 +602,7 @@ end
 # direnv loads and unloads at the prompt and must find the environment that it left: so awsrole's values are lifted off
 # before it and laid back after it, over whatever it made of the environment. For a moment they stand unexported.
 function __awsrole_lift
+    set -l fish_trace
     __awsrole_mind_changes
     builtin contains -- $__awsrole_state role closed; or return
     for name in $__awsrole_touched
@@ -521,13 +619,14 @@ end
 
 function __awsrole_lay
     for name in $__awsrole_lifted
-        set -l value __awsrole_lifted_$name
-        if builtin count $$value >/dev/null
-            __awsrole_set $name $$value
+        set -l lifted __awsrole_lifted_$name
+        set -l __awsrole_value $$lifted
+        if set -q __awsrole_value[1]
+            __awsrole_set $name
         else
             __awsrole_hide $name
         end
-        set -eg $value
+        set -eg $lifted
     end
     set -g __awsrole_lifted
 end
@@ -552,11 +651,6 @@ function __awsrole_register
         end
     end
 
-    # What a handler does isn't written to the terminal under fish_trace, with the secrets in it.
-    function __awsrole_on_typed --on-event __awsrole_typed
-        __awsrole_hook $argv
-    end
-
     # The only event before the prompt's, whose first handler may be direnv's.
     function __awsrole_on_end_of_command --on-event fish_postexec
         set -q __awsrole_beside_direnv; and __awsrole_lift
@@ -566,6 +660,7 @@ end
 # --- the command -----------------------------------------------------------------------------------------------------
 
 function __awsrole_command
+    set -l fish_trace # Under it fish writes commands to the terminal, with the secrets in them.
     __awsrole_mind_changes
     set -l code 0
     set -l event typed
@@ -595,7 +690,7 @@ function __awsrole_command
             set -g __awsrole_state new
             set -g __awsrole_use (string replace -r '^-$' '' -- $chosen)
             set -g __awsrole_use_in $__awsrole_files[1]
-            builtin emit __awsrole_typed typed
+            __awsrole_hook typed
             test $__awsrole_state != closed
             return
         case '*'
@@ -609,7 +704,7 @@ function __awsrole_command
                     set event prompt
             end
     end
-    builtin emit __awsrole_typed $event
+    __awsrole_hook $event
     return $code
 end
 

@@ -2,15 +2,16 @@
 #
 # At an unchanged prompt and on leaving only builtins run. They are spelled `\builtin NAME`, so that no alias or
 # function of yours comes between: an alias of `export` would print the secrets. Secrets stand in the exported
-# variables and nowhere else; what the variables held before is kept here, unexported.
+# variables and nowhere else; what the variables held before is kept here, unexported. No secret is ever part of a
+# command's text or one of its arguments, because traps see these; and nothing is traced.
 
 # sysread takes a file as it is, with its NULs and its last newlines; EPOCHSECONDS is the clock.
 \builtin zmodload zsh/system zsh/datetime
 
 # --- names -----------------------------------------------------------------------------------------------------------
 
-# Every entry from outside begins with `emulate`: known options, nothing traced, nothing exported by itself, and no
-# aliases in what is eval'd.
+# Every entry from outside begins with `emulate`: known options, nothing traced, nothing exported by itself, no aliases,
+# and traps that are changed are as they were when it returns.
 __awsrole_start() {
   \builtin emulate -LR zsh -o no_aliases
   \builtin typeset -g __awsrole_bin=@BIN@ __awsrole_generations=@GENERATIONS@
@@ -55,7 +56,10 @@ __awsrole_start() {
   \builtin typeset -g __awsrole_since=0    # when that was said: an earlier time of day is a clock that was set back
   \builtin typeset -g __awsrole_file= __awsrole_in_force= __awsrole_direnv= __awsrole_at=
   \builtin typeset -g __awsrole_generation= # what must be there, see __awsrole_note_generation
-  \builtin typeset -g __awsrole_sum= __awsrole_event=
+  \builtin typeset -g __awsrole_digest=     # what `hook digest` says of the files that count, if this shell mustn't open one of them
+  \builtin typeset -g __awsrole_sum= __awsrole_event= __awsrole_program= __awsrole_view=
+  \builtin typeset -ga __awsrole_whose
+  \builtin typeset -gA __awsrole_own __awsrole_texts
   \builtin typeset -ga __awsrole_candidates __awsrole_files __awsrole_views __awsrole_absent __awsrole_farther __awsrole_present
   \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen
 }
@@ -69,9 +73,10 @@ __awsrole_say() {
 # The nearest $1 files named .awsrole.toml from here upward, and for each of them a view: its path and content. Contents
 # are compared, not times: two edits within one tick of the clock are two edits. Any kind of file counts, the binary
 # explains a directory or a link to nowhere; but a FIFO is never opened, and a huge file read only as far as the binary
-# would. What a view begins with tells these cases apart.
+# would. What a view begins with tells these cases apart. Where another user could put a FIFO in a file's place between
+# the test and the opening, the shell would wait for ever: so it opens only what the binary called the user's own.
 __awsrole_look() {
-  \builtin local file text
+  \builtin local file
   if [[ $PWD != "$__awsrole_at" ]]; then __awsrole_candidates; fi
   __awsrole_files=() __awsrole_views=()
   for file in $__awsrole_candidates; do
@@ -79,14 +84,20 @@ __awsrole_look() {
       __awsrole_files+=("$file")
       if [[ ! -f $file ]]; then __awsrole_views+=("special=$file")
       elif [[ ! -r $file ]]; then __awsrole_views+=("unreadable=$file")
+      elif [[ -z ${__awsrole_own[$file]} ]]; then __awsrole_views+=("unread=$file")
       else
-        text=
-        \builtin sysread -s 16385 text <$file
-        __awsrole_views+=("$file=$text")
+        __awsrole_read $file
+        __awsrole_views+=("$__awsrole_view")
       fi
       if (( $#__awsrole_files >= $1 )); then break; fi
     fi
   done
+}
+
+__awsrole_read() {
+  \builtin local text=
+  \builtin sysread -s 16385 text <$1
+  __awsrole_view="$1=$text"
 }
 
 # The file that is there until `awsrole allow`, `deny`, `refresh`, `logout` and others are typed, in whichever shell. What
@@ -138,29 +149,30 @@ __awsrole_precmd() {
     for file in $__awsrole_present; do
       if [[ ! -f $file || ! -r $file ]]; then break 2; fi
       text=
-      # (Room for 16 KiB would cost zsh more than the reading.)
-      \builtin sysread -s 4096 -c count text <$file
+      # (Room for 16 KiB would cost zsh more than the reading. An empty file is a failure, and none for an ERR trap.)
+      \builtin sysread -s 4096 -c count text <$file || \builtin :
       if (( count == 4096 )); then \builtin sysread -s 16385 text <$file; fi
       if (( ! ${+__awsrole_seen[$file=$text]} )); then break 2; fi
     done
     return 0
   done
-  __awsrole_hook prompt
+  __awsrole_unseen __awsrole_hook prompt
 }
 
 # What was just decided rests on what __awsrole_look saw before.
 __awsrole_remember() {
-  \builtin local file count=0
+  \builtin local file count=0 foreign=
   __awsrole_seen=() __awsrole_absent=() __awsrole_present=()
   for file in $__awsrole_candidates; do
     if [[ $file == "$__awsrole_files[count+1]" ]]; then
+      if [[ -z ${__awsrole_own[$file]} ]]; then foreign=1; fi
       __awsrole_present+=("$file")
       __awsrole_seen[$__awsrole_views[++count]]=1
       if (( count >= __awsrole_depth )); then break; fi
     else __awsrole_absent+=("$file"); fi
   done
   __awsrole_farther=($__awsrole_absent[9,-1])
-  __awsrole_seen[${(e)__awsrole_where}]=1
+  if [[ -z $foreign ]]; then __awsrole_seen[${(e)__awsrole_where}]=1; fi
 }
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -180,6 +192,20 @@ __awsrole_fresh() {
   if __awsrole_is_due; then
     if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     return 1
+  fi
+  [[ -z $__awsrole_digest || "$(__awsrole_ask_digest)" == "$__awsrole_digest" ]]
+}
+
+# Of the files that count, if one of them isn't opened here. This process is what a prompt costs there.
+__awsrole_ask_digest() {
+  __awsrole_find_program
+  $__awsrole_program 2>&1 </dev/null hook digest -- $__awsrole_files[1,$__awsrole_depth]
+}
+
+# Without an answer it isn't known which files may be opened.
+__awsrole_note_digest() {
+  if [[ -z $__awsrole_digest && "$__awsrole_views[1,$__awsrole_depth]" == *unread=* ]]; then
+    __awsrole_digest=$(__awsrole_ask_digest)
   fi
 }
 
@@ -204,14 +230,19 @@ __awsrole_save() {
 
 # What awsrole left is '' if hidden, `:VALUE` if set; of a secret only `*`, lest it stand in the shell twice.
 # It is written down first: Ctrl-C in between leaves a record without a value, never a value without a record.
-__awsrole_set() {
+# The value is in __awsrole_value, or for what is no secret the second argument: arguments and `$_` are what traps see.
+__awsrole_set() { # NAME [VALUE]
+  if (( $# == 2 )); then
+    \builtin local __awsrole_value=$2
+  fi
   if __awsrole_readonly "$1"; then return 0; fi
   __awsrole_save "$1"
   case $1 in
     AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
-    *) __awsrole_ours[$1]=":$2" ;;
+    *) __awsrole_ours[$1]=":$__awsrole_value" ;;
   esac
-  \builtin typeset -gx "$1=$2"
+  \builtin typeset -gx "$1"
+  \builtin eval "$1=\$__awsrole_value"
 }
 
 __awsrole_hide() {
@@ -238,12 +269,14 @@ __awsrole_intact() {
 }
 
 __awsrole_restore() {
+  \builtin local __awsrole_value
+  __awsrole_value=${__awsrole_prior[$1]}
   if [[ ${(Pt)1} == *readonly* ]]; then __awsrole_say "$1 is read-only and can't be given back its former value"
-  else case ${__awsrole_prior[$1]} in
-    -) \builtin unset -v "$1" ;;
-    +*) \builtin typeset -gx "$1=${__awsrole_prior[$1]#?}" ;;
-    *) \builtin typeset -g +x "$1=${__awsrole_prior[$1]#?}" ;;
-  esac; fi
+  elif [[ $__awsrole_value == - ]]; then \builtin unset -v "$1"
+  else
+    if [[ $__awsrole_value == +* ]]; then \builtin typeset -gx "$1"; else \builtin typeset -g +x "$1"; fi
+    \builtin eval "$1=\${__awsrole_value#?}"
+  fi
   __awsrole_forget "$1"
 }
 
@@ -326,9 +359,9 @@ __awsrole_close() {
 # with them: what zsh comes back to is the mark `pending`, not a loop. An answer whose last statement was never reached
 # isn't half an answer, it is none.
 __awsrole_sync() {
-  \builtin local event=$1 answer problem program=$__awsrole_bin
+  \builtin local event=$1 answer problem
   \builtin local -a arguments
-  arguments=(hook export zsh --event $event --snippet @BUILD@)
+  arguments=(hook export zsh --event $event --snippet @BUILD@ --views)
   # A question belongs to a `cd` that was typed: not to one in a subshell, a widget or a completion.
   if [[ $event == cd && -z ${WIDGET-} ]] && (( ! ZSH_SUBSHELL )); then arguments+=(--ask); fi
   if [[ ${__awsrole_files[1]} != "$__awsrole_use_in" ]]; then __awsrole_use=; fi
@@ -340,15 +373,14 @@ __awsrole_sync() {
   __awsrole_look 1000
   __awsrole_sum_up 1000
   __awsrole_file=$__awsrole_files[1] __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_sum __awsrole_depth=1000
-  __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=()
+  __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=() __awsrole_digest= __awsrole_whose=() __awsrole_texts=()
   if [[ -z $__awsrole_file ]] && (( ! ${+AWSROLE_STATE} )); then return 0; fi
 
   __awsrole_pending=1
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
-    if [[ -f $__awsrole_bin-hook && -x $__awsrole_bin-hook ]]; then program+=-hook; fi
-    answer=$($program $arguments -- $__awsrole_files </dev/null)
-    # A syntax error would quote what it stumbled over.
-    \builtin eval "$answer" 2>/dev/null
+    __awsrole_find_program
+    answer=$($__awsrole_program $arguments -- $__awsrole_files </dev/null)
+    __awsrole_apply
     problem="no complete answer: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
   else
     problem="$__awsrole_bin is gone: this directory's role can't be had (hint: reinstall awsrole or open a new shell)"
@@ -356,6 +388,7 @@ __awsrole_sync() {
   if [[ -n $__awsrole_pending ]]; then
     __awsrole_undo
     __awsrole_close
+    __awsrole_note_digest
     if (( $#__awsrole_failed )); then
       problem="${(j:, :)${(u)__awsrole_failed}} read-only in this shell: it holds no credentials here"
     fi
@@ -363,35 +396,104 @@ __awsrole_sync() {
   fi
 }
 
-# The statements of an answer: __awsrole_set, __awsrole_hide, and these two.
+__awsrole_find_program() {
+  __awsrole_program=$__awsrole_bin
+  if [[ -f $__awsrole_bin-hook && -x $__awsrole_bin-hook ]]; then __awsrole_program+=-hook; fi
+}
+
+# Applies `answer`. Its statements are taken apart rather than evaluated: evaluated, each would be the text of a command.
+# zsh tells the words; an end of line is a `;`, and one in quotes has them still.
+__awsrole_apply() {
+  \builtin local word __awsrole_value quoted
+  \builtin local -a statement
+  for word in "${(@z)answer}" ';'; do
+    case $word in
+      "'"*) __awsrole_value=${(Q)word} quoted=1; continue ;;
+      [^\;]*) statement+=($word); continue ;;
+    esac
+    case $statement[1]:$#statement:$quoted in
+      __awsrole_set:2:1 | __awsrole_hide:2: | __awsrole_adopt:3:* | __awsrole_chose:1:1 |\
+      __awsrole_file:3:* | __awsrole_digest:2: | __awsrole_done:4:) $statement ;;
+      :0:) ;;
+      *) return 0 ;;
+    esac
+    statement=() quoted=
+  done
+}
+
+# The statements of an answer: __awsrole_set, __awsrole_hide, and these. What stands in quotes is __awsrole_value.
+
+# Whether this shell may open a file, and the text that the binary found there before it decided.
+__awsrole_file() { # NUMBER own|shared
+  __awsrole_whose[$1]=$2
+  if [[ -n $quoted ]]; then __awsrole_texts[$1]=$__awsrole_value; fi
+}
+
+__awsrole_digest() { # DIGEST
+  __awsrole_digest=$1
+}
 
 # An inherited value is the parent shell's doing: what stood there before it becomes this shell's outer environment.
-__awsrole_adopt() { # NAME unset | NAME exported VALUE
+__awsrole_adopt() { # NAME unset|exported
   if __awsrole_readonly "$1"; then return 0; fi
-  if [[ $2 == unset ]]; then \builtin unset -v "$1"; else \builtin typeset -gx "$1=$3"; fi
+  if [[ $2 == unset ]]; then \builtin unset -v "$1"
+  else
+    \builtin typeset -gx "$1"
+    \builtin eval "$1=\${3-\$__awsrole_value}"
+  fi
 }
 
 # A nested shell goes on with the role that was chosen in its parent.
-__awsrole_chose() { # NAME
-  __awsrole_use=$1 __awsrole_use_in=$__awsrole_file
+__awsrole_chose() {
+  __awsrole_use=${1-$__awsrole_value} __awsrole_use_in=$__awsrole_file
 }
 
 __awsrole_done() { # STATE DEADLINE DEPTH
-  if (( $#__awsrole_failed )); then return 0; fi
+  __awsrole_take_views
   __awsrole_sum_up $3
-  __awsrole_state=$1 __awsrole_depth=$3 __awsrole_in_force=$__awsrole_sum __awsrole_pending=
+  __awsrole_depth=$3 __awsrole_in_force=$__awsrole_sum
+  if (( $#__awsrole_failed )); then return 0; fi
+  __awsrole_state=$1 __awsrole_pending=
   __awsrole_since=$EPOCHSECONDS
   if [[ $1 == closed ]]; then __awsrole_close; fi
   if [[ $2 != 0 || $1 != closed ]]; then __awsrole_deadline=$2; fi
 }
 
+# What wasn't read before is seen as the binary saw it. (What is no text it doesn't hand over.)
+__awsrole_take_views() {
+  \builtin local number file
+  for (( number = 1; number <= $#__awsrole_whose; number++ )); do
+    file=$__awsrole_files[number] __awsrole_view=$__awsrole_views[number]
+    if [[ $__awsrole_whose[number] == own ]]; then
+      __awsrole_own[$file]=1
+      if [[ $__awsrole_view == "unread=$file" ]]; then
+        if (( ${+__awsrole_texts[$number]} )); then __awsrole_view="$file=${__awsrole_texts[$number]}"; else __awsrole_read $file; fi
+      fi
+    else
+      __awsrole_own[$file]=
+      if [[ $__awsrole_view == "$file="* ]]; then __awsrole_view="unread=$file"; fi
+    fi
+    __awsrole_views[number]=$__awsrole_view
+  done
+}
+
 # --- hooks -----------------------------------------------------------------------------------------------------------
+
+# Calls what deals with values: without the user's traps for each command and each failure (`emulate -L` brings them back)
+# and without the traces that `functions -t` turns on, which `emulate` alone leaves as they are.
+__awsrole_unseen() { # FUNCTION ARGUMENT
+  \builtin emulate -LR zsh -o no_aliases -o no_xtrace
+  \builtin trap - DEBUG ZERR
+  \builtin functions +tT -m '__awsrole_*'
+  "$@"
+}
 
 __awsrole_hook() { # prompt | cd | typed
   if [[ -n $__awsrole_off ]]; then return 0; fi
   if [[ -n $__awsrole_pending ]]; then
     __awsrole_undo
     __awsrole_close
+    __awsrole_note_digest
     __awsrole_say "interrupted: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
   fi
   __awsrole_mind_changes
@@ -415,7 +517,10 @@ __awsrole_hook() { # prompt | cd | typed
 # direnv loads and unloads in its own hooks and must find the environment that it left: so awsrole's values are lifted
 # off before it and laid back after it, over whatever it made of the environment. For a moment they stand unexported.
 __awsrole_lift() {
-  \builtin emulate -LR zsh -o no_aliases
+  __awsrole_unseen __awsrole_lift_all
+}
+
+__awsrole_lift_all() {
   \builtin local name
   __awsrole_mind_changes
   case $__awsrole_state in role | closed) ;; *) return 0 ;; esac
@@ -428,11 +533,12 @@ __awsrole_lift() {
 }
 
 __awsrole_lay() {
-  \builtin local name
+  \builtin local name __awsrole_value
   for name in ${(k)__awsrole_lifted}; do
+    __awsrole_value=${__awsrole_lifted[$name]#?}
     case ${__awsrole_lifted[$name]} in
       '') __awsrole_hide $name ;;
-      *) __awsrole_set $name "${__awsrole_lifted[$name]#?}" ;;
+      *) __awsrole_set $name ;;
     esac
   done
   __awsrole_lifted=()
@@ -443,13 +549,15 @@ __awsrole_lay() {
 __awsrole_chpwd() {
   \builtin emulate -LR zsh -o no_aliases
   if (( ZSH_SUBSHELL )) && [[ -n ${WIDGET-} ]]; then return 0; fi
-  __awsrole_hook cd
+  __awsrole_unseen __awsrole_hook cd
 }
 
 # While the prompt sat there, the role may have fallen due; and Ctrl-C at a prompt's hooks leaves them half done.
 __awsrole_preexec() {
   \builtin emulate -LR zsh -o no_aliases
-  if [[ -n $__awsrole_pending ]] || (( $#__awsrole_lifted )) || __awsrole_is_due; then __awsrole_hook prompt; fi
+  if [[ -n $__awsrole_pending ]] || (( $#__awsrole_lifted )) || __awsrole_is_due; then
+    __awsrole_unseen __awsrole_hook prompt
+  fi
 }
 
 # First of all, so that a theme's own hook sees the new values; but around direnv, wherever that stands.
@@ -471,7 +579,6 @@ __awsrole_place() { # ARRAY FUNCTION
 # --- the command -----------------------------------------------------------------------------------------------------
 
 __awsrole_command() {
-  \builtin emulate -LR zsh -o no_aliases
   \builtin local code=0 event=typed chosen=
   __awsrole_mind_changes
   case $#:${1-}:${2-} in
@@ -518,7 +625,7 @@ awsrole_left() {
 # Scripts that source this get nothing: no hook, no command, no change.
 if [[ -o interactive ]]; then
   __awsrole_start
-  awsrole() { __awsrole_command "$@" }
+  awsrole() { __awsrole_unseen __awsrole_command "$@" }
   () {
     \builtin emulate -LR zsh -o no_aliases
     __awsrole_register

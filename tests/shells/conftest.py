@@ -38,7 +38,8 @@ class StandIn:
     def __init__(self, folder: Path):
         self.folder = folder
         self.program = folder / "awsrole"
-        self.log = folder / "starts"
+        self.log, self.digest_log = folder / "starts", folder / "digests"
+        self.digests_allowed = False
         folder.mkdir()
         source = (ROOT / "tests/shells/stand_in.py").read_text().split("\n", 1)[1]
         self.program.write_text(f"#!{sys.executable} -SEs\n{source}")
@@ -52,6 +53,11 @@ class StandIn:
     def starts(self) -> list:
         """Every start so far: its arguments and its AWS* environment."""
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+    def digests(self) -> int:
+        """How often a shell asked for what it doesn't open itself."""
+        self.digests_allowed = True
+        return len(self.digest_log.read_text().splitlines()) if self.digest_log.exists() else 0
 
     def events(self) -> list:
         """The events of every `hook export` so far."""
@@ -85,7 +91,10 @@ def shell(request):
 
 @pytest.fixture
 def stand_in(tmp_path):
-    return StandIn(tmp_path / "bin")
+    """A shell asks it for a digest only where a test counts these."""
+    stand_in = StandIn(tmp_path / "bin")
+    yield stand_in
+    assert stand_in.digests_allowed or not stand_in.digest_log.exists()
 
 
 @pytest.fixture

@@ -13,13 +13,16 @@ The nearest `.awsrole.toml` says what to answer:
                             deaf: doesn't hear Ctrl-C while it sleeps
     chose = "prod"          the role that a nested shell takes over
     ask = true              writes to the log whether it could ask a question on the terminal
-A file that isn't TOML closes the shell. Each start is a line of JSON in `starts` beside the program.
+A file is another user's to replace if its own folder is everybody's to write to. A file that isn't TOML closes the shell. Each start is a line of JSON in `starts` beside the program, or in
+`digests` if it is asked for no more than a digest.
 A copy that is named `awsrole-hook` is the small program.
 """
 
+import hashlib
 import json
 import os
 import signal
+import stat
 import sys
 import time
 import tomllib
@@ -32,11 +35,11 @@ PRIOR = "AWSROLE_PRIOR_"
 PLACEHOLDERS = ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED", "AWSROLE_STATE"]
 
 
-def log(**entry):
+def log(name="starts", **entry):
     entry |= {"program": Path(sys.argv[0]).name}
     entry |= {"argv": [os.fsdecode(word) for word in map(os.fsencode, sys.argv[1:])]}
     entry |= {"env": {name: value for name, value in os.environ.items() if name.startswith("AWS")}}
-    with open(HERE / "starts", "a", errors="surrogateescape") as starts:
+    with open(HERE / name, "a", errors="surrogateescape") as starts:
         starts.write(json.dumps(entry) + "\n")
 
 
@@ -46,7 +49,27 @@ def quoted(value, shell):
     return "'" + value.replace("'", "'\\''") + "'"
 
 
+def look(file):
+    """Whether a shell may open it, and what is there; a FIFO isn't waited for."""
+    own = not os.stat(os.path.dirname(file)).st_mode & stat.S_IWOTH
+    try:
+        content = b""
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+            content = opened.read(16385)
+    except OSError as error:
+        content += os.fsencode(f"error {error.errno}")
+    return own, content
+
+
+def digest(files):
+    return hashlib.sha256(repr([look(file)[1] for file in files]).encode()).hexdigest()
+
+
 def main():
+    if sys.argv[1:3] == ["hook", "digest"]:
+        log("digests")
+        print(digest(sys.argv[4:]), end="")
+        return
     if sys.argv[1:3] != ["hook", "export"]:
         log()
         if sys.argv[1] in ("allow", "deny", "refresh", "logout"):
@@ -63,10 +86,11 @@ def main():
     os.read(0, 1)
     shell = sys.argv[3]
     options, files = sys.argv[4 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
+    seen = [look(file) for file in files] if "--views" in options else []
     recipe = {}
     if files and os.path.isfile(files[0]):
         try:
-            recipe = tomllib.loads(Path(files[0]).read_text())
+            recipe = tomllib.loads(look(files[0])[1].decode())
         except ValueError:
             recipe = {"state": "closed"}
     fault = recipe.get("fault")
@@ -87,6 +111,16 @@ def main():
 
     def say(verb, *words):
         statements.append(" ".join([verb, *words]))
+
+    seen = seen[: recipe.get("depth", 1)]
+    for number, (own, content) in enumerate(seen, start=1):
+        try:
+            text = content.decode() if len(content) <= 16384 and b"\0" not in content else None
+        except UnicodeDecodeError:
+            text = None
+        say("__awsrole_file", str(number), "own" if own else "shared", *([quoted(text, shell)] if own and text is not None else []))
+    if not all(own for own, _ in seen):
+        say("__awsrole_digest", digest(files[: len(seen)]))
 
     inherited = os.environ.get("AWSROLE_STATE")
     if inherited:

@@ -219,6 +219,29 @@ def test_inherited_files_count_as_deep_as_the_answer_says(shell, terminal, proje
     assert len(stand_in.starts()) == 3
 
 
+CHAIN = {
+    "the base is gone": lambda base: base.unlink(),
+    "the base is edited": lambda base: base.write_text("# edited\n"),
+    "one between": lambda base: (base.parent / "mid/.awsrole.toml").write_text("# new\n"),
+    "one above": lambda base: (base.parents[1] / ".awsrole.toml").write_text("# new\n"),
+}
+
+
+@pytest.mark.parametrize("change", CHAIN.values(), ids=CHAIN)
+def test_any_change_of_a_chain_of_files(shell, terminal, tmp_path, stand_in, change):
+    """The last file inherits, too: so the answer counts one more than there are, and one that appears above is a change."""
+    leaf, base = tmp_path / "top/base/mid/leaf/.awsrole.toml", tmp_path / "top/base/.awsrole.toml"
+    leaf.parent.mkdir(parents=True)
+    leaf.write_text('role = "dev"\ndepth = 3\n')
+    base.write_text("# base\n")
+    tty = terminal(shell, cwd=leaf.parent)
+    tty.run("")
+    assert key(tty) == "ASIADEV" and takes_the_short_way(tty) and len(stand_in.starts()) == 1
+    change(base)
+    tty.run("")
+    assert len(stand_in.starts()) == 2 and takes_the_short_way(tty)
+
+
 @pytest.mark.parametrize("command", ["allow", "deny", "refresh", "logout"])
 def test_a_command_in_another_terminal(inside, shell, terminal, stand_in, command):
     other = terminal(shell)

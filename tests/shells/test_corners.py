@@ -264,6 +264,7 @@ def test_a_signal_handler_of_fish_is_kept(terminal, project, stand_in):
         time.sleep(0.02)
     tty.interrupt()
     tty.wait()
+    assert stand_in.digests()
     out = tty.file()
     tty.run(f"functions --handlers-type signal | string match -e on_int > {out}")
     assert "on_int" in out.read_text()

@@ -17,7 +17,7 @@ def test_no_whole_answer_closes(shell, terminal, project, stand_in, fault):
     assert "secret-of" not in output
     assert aws(tty.env()) == CLOSED_AT_HOME
     assert "awsrole:" not in tty.run("cd deep")
-    assert len(stand_in.starts()) == 1
+    assert len(stand_in.starts()) == 1 and stand_in.digests(), "nothing said that the file may be opened"
     # An edit is another chance.
     (project / ".awsrole.toml").write_text('role = "dev"\n')
     tty.run("")

@@ -30,7 +30,7 @@ def test_the_rest_of_the_line_does_not_run(shell, terminal, project, stand_in):
     assert aws(tty.env()) == CLOSED_AT_HOME
     # Neither a loop nor a second try, until something changes.
     tty.run("cd deep")
-    assert len(stand_in.starts()) == 1
+    assert len(stand_in.starts()) == 1 and stand_in.digests(), "nothing said that the file may be opened"
     (project / ".awsrole.toml").write_text('role = "dev"\n')
     tty.run("")
     assert aws(tty.env()).items() >= DEV.items()
@@ -52,11 +52,19 @@ def test_at_a_prompt(shell, terminal, project, stand_in):
     assert aws(tty.env()) == OUTER
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_traps_are_left_alone(shell, terminal, project, stand_in):
+TRAPS = {
+    "bash": "trap 'echo trapped' INT; trap 'echo bye' EXIT; trap ': 1' DEBUG; trap ': 2' ERR; trap ': 3' RETURN",
+    "zsh": "trap 'echo trapped' INT; trap 'echo bye' EXIT; trap ': 1' DEBUG; trap ': 2' ZERR",
+    "zsh functions": "TRAPDEBUG() { : }; TRAPZERR() { : }; TRAPINT() { : ; return 130 }; setopt no_debug_before_cmd",
+}
+
+
+@pytest.mark.parametrize("traps", TRAPS)
+def test_traps_are_left_alone(traps, terminal, project, stand_in):
     (project / ".awsrole.toml").write_text(SLOW)
-    tty = terminal(shell, before="trap 'echo trapped' INT; trap 'echo bye' EXIT")
+    tty = terminal(traps.split()[0], before=TRAPS[traps])
     traps = tty.run("trap")
+    assert traps
     tty.send(f"cd {project}\n")
     await_start(stand_in)
     tty.interrupt()
@@ -64,6 +72,7 @@ def test_traps_are_left_alone(shell, terminal, project, stand_in):
     tty.run("")
     assert tty.run("trap") == traps
     assert aws(tty.env()) in (CLOSED, {})
+    assert stand_in.digests()
 
 
 def test_options_survive(terminal, project, stand_in):
@@ -74,7 +83,7 @@ def test_options_survive(terminal, project, stand_in):
     await_start(stand_in)
     tty.interrupt()
     tty.wait()
-    assert tty.run("set +o") == options
+    assert tty.run("set +o") == options and stand_in.digests()
     assert not [name for name in tty.env() if b"__awsrole" in name]
 
 

@@ -16,6 +16,7 @@ OPTIONS = {
         "set -o posix",
         "set -f -C -T -E",
         "shopt -s nocasematch nullglob failglob",
+        "set -k",
         "IFS=ab/.",
         "alias export='echo X' unset='echo X' local='echo X' printf='echo X' builtin='echo X' eval='echo X'",
         "export() { :; }; unset() { :; }; read() { :; }; printf() { echo X; }; declare() { :; }",
@@ -44,6 +45,7 @@ OPTIONS = {
     ],
     "fish": [
         "set -g fish_trace 1",
+        "set -g fish_trace all",
         "function path; command echo X; end; function math; command echo X; end",
         "function echo; end; function contains; return 1; end",
         "set -gx name N; set -gx file F; set -gx dir D; set -gx answer A",
@@ -78,12 +80,13 @@ def test_options(terminal, project, stand_in, shell, option, when):
 
 
 @pytest.mark.parametrize("shell, option", [("bash", "set -eu"), ("zsh", "setopt err_exit no_unset")])
-def test_errexit_survives_a_closed_project(terminal, project, shell, option):
+def test_errexit_survives_a_closed_project(terminal, project, stand_in, shell, option):
     (project / ".awsrole.toml").write_text('role = "dev"\nfault = "crash"\n')
     tty = terminal(shell, after=option, cwd=project)
     assert aws(tty.env()) == CLOSED
     tty.run("false || true")
     tty.run("! true")
+    assert stand_in.digests()
     tty.run("cd /")
     assert aws(tty.env()) == {}
 
@@ -118,6 +121,32 @@ def test_status_survives(shell, terminal, project):
     assert tty.run("echo $?") == "9"
 
 
+ERRORS = {
+    "bash": "trap 'errors+=x' ERR",
+    "bash -E": "set -E; trap 'errors+=x' ERR",
+    "zsh": "trap 'errors+=x' ZERR",
+    "zsh function": "TRAPZERR() { errors+=x; }",
+}
+
+
+@pytest.mark.parametrize("trap", ERRORS)
+def test_an_error_trap_hears_each_failure_once(terminal, project, stand_in, trap):
+    """Of commands that the user typed, and of nothing that awsrole does."""
+    if trap == "bash" and not bash_has_prompt_arrays():
+        pytest.skip("before bash 5.1, PROMPT_COMMAND is a string")
+    (project / ".awsrole.toml").write_text("")
+    tty = terminal(trap.split()[0], after=ERRORS[trap], cwd=project)
+    for line, failures in ((":", 0), ("", 0), ("cd deep", 0), ("false", 1), ("cd /nowhere-at-all", 1), ("awsrole exit 3", 1), ("", 0), ("cd /", 0)):
+        tty.run(f"errors=; {line}")
+        # Of the second one only the prompt before it can be to blame.
+        assert tty.run('echo "$errors"').splitlines()[-1:] == ["x"] * failures, line
+
+
+def bash_has_prompt_arrays():
+    version = subprocess.run([need("bash"), "-c", "echo $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))"], capture_output=True)
+    return int(version.stdout) >= 501
+
+
 PROMPT_COMMANDS = {
     "string": "PROMPT_COMMAND='seen=\"$? ${PIPESTATUS[*]}\"'",
     "trailing semicolon": "PROMPT_COMMAND='seen=\"$? ${PIPESTATUS[*]}\"; '",
@@ -129,8 +158,7 @@ PROMPT_COMMANDS = {
 
 @pytest.mark.parametrize("kind", PROMPT_COMMANDS)
 def test_prompt_command(terminal, project, stand_in, kind):
-    version = subprocess.run([need("bash"), "-c", "echo $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))"], capture_output=True)
-    if int(version.stdout) < 501:
+    if not bash_has_prompt_arrays():
         pytest.skip("before bash 5.1, PROMPT_COMMAND is a string")
     tty = terminal("bash", before=PROMPT_COMMANDS[kind], after="PROMPT_COMMAND+=('after=\"$? ${PIPESTATUS[*]}\"')", sourced=3)
     assert tty.run('printf "%s\\n" "${PROMPT_COMMAND[@]}" | grep -c __awsrole_prompt') == "1"

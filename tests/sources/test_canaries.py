@@ -215,3 +215,94 @@ def test_each_stands_once_in_a_shell(scene, shell):
     own = in_environment(place, env)
     for secret in place.secrets - set(given.values()):
         assert sum(secret in line for line in shown.splitlines()) == (secret in own), secret
+
+
+# What a shell shows of commands, by whom it is told, and to where: {0} is a log. `after` the hook's line, `before` it, or
+# around the shell itself. In the strings of traps also what is left of the command before, and the arguments in force.
+BASH = 'builtin printf "%s|" "$BASH_COMMAND" "$_" "$*" "${{BASH_ARGV[*]-}}" >>{0}'
+ZSH = 'print -r -- "$ZSH_DEBUG_CMD|$_|$*" >>{0}'
+SHOWN = {
+    "bash": {
+        "DEBUG": {"after": f"trap '{BASH}' DEBUG"},
+        "functrace": {"after": f"set -T; trap '{BASH}' DEBUG"},
+        "functrace before": {"before": f"set -T; trap '{BASH}' DEBUG"},
+        "extdebug": {"after": f"trap '{BASH}' DEBUG; shopt -s extdebug"},
+        "declare -t": {"after": f"trap '{BASH}' DEBUG; declare -ft $(compgen -A function)"},
+        "declare -t, extdebug": {"after": f"trap '{BASH}' DEBUG; declare -ft $(compgen -A function); shopt -s extdebug"},
+        "RETURN": {"after": f"trap '{BASH}' RETURN; declare -ft $(compgen -A function); set -T"},
+        "ERR": {"after": f"trap '{BASH}' ERR; set -E; false"},
+        "USR1": {"after": f"trap '{BASH}' USR1; kill -USR1 $$; (while kill -USR1 $$; do sleep .01; done) 2>/dev/null & disown"},
+        "set -x": {"after": "exec 7>>{0}; BASH_XTRACEFD=7; PS4='+$BASH_COMMAND|$_ '; set -x"},
+        "set -v": {"after": "set -v"},
+        "set -k": {"after": f"set -kT; trap '{BASH}' DEBUG"},
+        "history": {"after": "HISTFILE={0}; history -s kept; PROMPT_COMMAND+=('history -w')"},
+        "a missing command": {"after": "command_not_found_handle() {{ echo \"$*\" >>{0}; }}; missing"},
+    },
+    "zsh": {
+        "DEBUG": {"after": f"trap '{ZSH}' DEBUG"},
+        "DEBUG before": {"before": f"trap '{ZSH}' DEBUG"},
+        "TRAPDEBUG": {"after": f"TRAPDEBUG() {{{{ {ZSH} }}}}"},
+        "DEBUG after commands": {"after": f"setopt no_debug_before_cmd; trap '{ZSH}' DEBUG"},
+        "ZERR": {"after": f"trap '{ZSH}' ZERR; false"},
+        "TRAPZERR": {"after": f"TRAPZERR() {{{{ {ZSH} }}}}; false"},
+        "TRAPUSR1": {"after": f"TRAPUSR1() {{{{ {ZSH} }}}}; kill -USR1 $$; (while kill -USR1 $$; do sleep .01; done) 2>/dev/null &|"},
+        "xtrace": {"after": "setopt xtrace eval_lineno"},
+        "functions -t": {"after": "functions -t -m '*'"},
+        "functions -T": {"after": "functions -T -m '*'"},
+        "functions -t, TRAPDEBUG": {"after": f"TRAPDEBUG() {{{{ {ZSH} }}}}; functions -t -m '__awsrole*'"},
+        "verbose": {"after": "setopt verbose"},
+        "history": {"after": "HISTFILE={0} HISTSIZE=100 SAVEHIST=100; setopt inc_append_history; print -s kept"},
+        "a missing command": {"after": "command_not_found_handler() {{ echo \"$*\" >>{0} }}; missing"},
+    },
+    "fish": {
+        "fish_trace": {"after": "set -g fish_trace 1"},
+        "fish_trace=all": {"after": "set -g fish_trace all"},
+        "debug": {"env": {"FISH_DEBUG": "*", "FISH_DEBUG_OUTPUT": "{0}"}},
+        "profile": {"wrapper": ("sh", "-c", 'exec "$1" --profile={0} -i', "sh")},
+        "stack": {"after": "for name in AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ACCESS_KEY_ID\n"
+                  "function on_$name --on-variable $name; status print-stack-trace >>{0}; echo $argv >>{0}; end\nend"},
+        "failing handler": {"after": "function failing --on-variable AWS_SECRET_ACCESS_KEY; missing_command; end; echo x >{0}"},
+        "events": {"after": "function told --on-event fish_preexec --on-event fish_postexec; echo $argv >>{0}; end"},
+        "a missing command": {"after": "function fish_command_not_found; echo $argv >>{0}; end; missing"},
+    },
+}
+# Something before whose hook the role is lifted off, and behind which it is laid on again.
+DIRENV = {
+    "bash": "_direnv_hook() { :; }; PROMPT_COMMAND+=(_direnv_hook)",
+    "zsh": "_direnv_hook() { : }; precmd_functions+=(_direnv_hook)",
+    "fish": "function __direnv_export_eval --on-event fish_prompt; end",
+}
+LEFT = {"bash": "trap; shopt; set -o; echo $-", "zsh": "trap; setopt; functions TRAPDEBUG TRAPZERR TRAPCHLD"}
+
+
+@pytest.mark.parametrize("shell, watched", [(shell, watched) for shell in SHOWN for watched in SHOWN[shell]])
+def test_a_shell_shows_none_to_traps_and_traces(machines, shell, watched):
+    """Not on entering, renewing, lifting, laying, after a change by hand, and on leaving to the person's own."""
+    place = machines
+    content, env = environment(place)
+    folder = place.project("shop", content, allow=True)
+    log = place.home / "watched.log"
+    shown = SHOWN[shell][watched]
+    lines = [shown.get("before", "").format(log), place.rc(shell), DIRENV[shell], shown.get("after", "").format(log)]
+    env = place.env | env | {name: value.format(log) for name, value in shown.get("env", {}).items()}
+    tty = place.terminal(shell, rc="\n".join(lines), env=env, wrapper=[word.format(log) for word in shown.get("wrapper", ())])
+    said = tty.greeting
+    if shell != "fish":
+        tty.run(f"{{ {LEFT[shell]}; }} >{place.home}/before 2>/dev/null")
+    for line in (f"cd {folder}", "", "awsrole refresh", "", "awsrole off", "awsrole on", "awsrole status", "cd /", f"cd {folder}"):
+        said += tty.run(line)
+    assert tty.variable("AWSROLE_ROLE")
+    gather(place)
+    said += tty.run("set -gx AWS_PROFILE mine" if shell == "fish" else "AWS_PROFILE=mine; export AWS_PROFILE")
+    for line in ("", "false", "awsrole refresh", "cd /"):
+        said += tty.run(line)
+    assert tty.variable("AWS_SECRET_ACCESS_KEY") == ALICE["secret_access_key"]
+    if shell != "fish":
+        tty.run(f"{{ {LEFT[shell]}; }} >{place.home}/after 2>/dev/null")
+        assert (place.home / "after").read_text() == (place.home / "before").read_text()
+    tty.close()
+    assert len(place.secrets) >= 4
+    text = said + "".join(path.read_text(errors="replace") for path in [log, *tty.home.rglob("*history*")] if path.is_file())
+    assert log.exists() or any(word in said for word in (f"cd {folder}", "+", "> ")), "something was shown"
+    for secret in place.secrets:
+        assert secret not in text, text[max(text.index(secret) - 300, 0):][:600]

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 mod hook;
 mod keys;
-pub(crate) use hook::{EventName, HookExport, ShellName};
+pub(crate) use hook::{EventName, HookExport, ShellName, digest_of_snippet};
 pub(crate) use keys::{Keys, StoreName};
 
 /// The role follows the directory.
@@ -308,6 +308,12 @@ pub(crate) enum Hook {
     Choose {
         /// The [role.NAME]
         name: String,
+    },
+    /// What the snippets call at a prompt where other users can replace a file: prints a digest of what is there
+    #[command(hide = true)]
+    Digest {
+        /// The files, nearest first
+        files: Vec<PathBuf>,
     },
     /// What the snippets call when something changed: prints statements for the shell
     Export(HookExport),

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use awsrole_core::run;
 use awsrole_core::state::Outer;
 
-use crate::cli::{Command, HookExport};
+use crate::cli::{Command, HookExport, digest_of_snippet};
 use crate::hand_over::Whole;
 use crate::report::{Failure, Outcome};
 
@@ -45,11 +45,15 @@ pub fn run() -> ExitCode {
     ended(outcome)
 }
 
-/// What shells call: `hook export`, from the cache.
+/// What shells call: `hook export`, from the cache, and `hook digest`.
 #[must_use]
 pub fn answer() -> ExitCode {
     memory::keep();
-    let asked = HookExport::of_snippet(&ambient::words());
+    let words = ambient::words();
+    if let Some(files) = digest_of_snippet(&words) {
+        return ended(commands::hook::digest(&files));
+    }
+    let asked = HookExport::of_snippet(&words);
     // The snippet is the whole program's. What isn't of the same build doesn't answer in its place.
     let asked = asked.filter(|asked| asked.snippet.as_deref() == Some(BUILD));
     let asked = asked.filter(|_| ambient::may_be_small());

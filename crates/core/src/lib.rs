@@ -14,7 +14,7 @@
 //! Credentials
 //!   │ environment     variables to set and to hide
 //! EnvDiff
-//!   │ shell           statements that the snippet evaluates
+//!   │ shell           statements that the snippet applies
 //! String
 //! ```
 //!
@@ -68,5 +68,6 @@ pub mod sts;
 pub mod summary;
 pub mod user_config;
 pub mod vault;
+pub mod views;
 mod web_identity;
 pub mod why;

@@ -13,6 +13,7 @@ use crate::context::Env;
 use crate::credentials::{Temporary, rfc3339};
 use crate::environment::{EnvDiff, Value};
 use crate::export::{Change, Export};
+use crate::views::{self, View};
 
 /// A shell that has a snippet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,10 +75,11 @@ impl Shell {
 
     /// The statements that make an export true in a shell. The last one says that all were applied;
     /// a shell that doesn't reach it takes everything back. Bytes, because what is adopted may be no UTF-8.
+    /// `views` are what it compares of the files that count, nearest first, if it asked for them.
     #[must_use]
-    pub fn statements(self, export: &Export) -> Zeroizing<Vec<u8>> {
+    pub fn statements(self, export: &Export, views: &[View]) -> Zeroizing<Vec<u8>> {
         // Room for all of it at once: a growing buffer would leave copies of secrets behind.
-        let mut text = Zeroizing::new(Vec::with_capacity(room(export)));
+        let mut text = Zeroizing::new(Vec::with_capacity(room(export, views)));
         let mut line = |words: &[&str], value: Option<&[u8]>| {
             for (index, word) in words.iter().enumerate() {
                 text.extend_from_slice(if index == 0 { b"" } else { b" " });
@@ -89,6 +91,14 @@ impl Shell {
             }
             text.push(b'\n');
         };
+        for (index, view) in views.iter().enumerate() {
+            let whose = if view.own { "own" } else { "shared" };
+            let text = view.text.as_ref().filter(|_| view.own);
+            line(&["__awsrole_file", &(index + 1).to_string(), whose], text.map(|text| text.as_bytes()));
+        }
+        if views.iter().any(|view| !view.own) {
+            line(&["__awsrole_digest", &views::digest(views)], None);
+        }
         for (name, prior) in &export.adopt {
             match prior {
                 None => line(&["__awsrole_adopt", name, "unset"], None),
@@ -118,7 +128,7 @@ impl Shell {
 }
 
 /// More bytes than an export's statements have: of a value each may become four in quotes.
-fn room(export: &Export) -> usize {
+fn room(export: &Export, views: &[View]) -> usize {
     let line = |name: &str, value: usize| 64 + name.len() + 4 * value;
     let adopted = export.adopt.iter().map(|(name, prior)| line(name, prior.as_ref().map_or(0, |value| value.len())));
     let changed = match &export.change {
@@ -129,7 +139,8 @@ fn room(export: &Export) -> usize {
         Change::Outer | Change::Closed => 0,
     };
     let chosen = export.chosen.as_ref().map_or(0, |word| line("", word.len()));
-    adopted.sum::<usize>() + changed + chosen + 128
+    let seen = views.iter().map(|view| line("", view.text.as_ref().map_or(0, String::len)));
+    adopted.sum::<usize>() + changed + chosen + seen.sum::<usize>() + 256
 }
 
 impl Value {
@@ -185,6 +196,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::files::write_new;
     use crate::secret::Secret;
 
     #[test]
@@ -207,11 +219,16 @@ mod tests {
             set: vec![("AWS_SESSION_TOKEN", Value::Secret(Secret::new(value.as_str())))],
             hide: vec!["AWS_PROFILE"],
         };
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().canonicalize().unwrap().join("file");
+        write_new(&file, value.as_bytes()).unwrap();
+        let mut views = [View::of(&file), View::of(&home.path().join("none")), View::of(&file)];
+        views[2].own = false;
         let export = Export {
             adopt: vec![("AWS_PROFILE".to_owned(), Some(value.clone().into())), ("AWS_REGION".to_owned(), None)],
             change: Change::Role(diff),
             deadline: Some(UNIX_EPOCH + Duration::from_secs(u64::MAX >> 1)),
-            chosen: Some(value),
+            chosen: Some(value.clone()),
             depth: usize::MAX,
             ending: false,
             renew: false,
@@ -220,9 +237,15 @@ mod tests {
             entry: None,
         };
         for shell in [Shell::Bash, Shell::Fish] {
-            let text = shell.statements(&export);
+            let text = shell.statements(&export, &views);
+            let start = format!(
+                "__awsrole_file 1 own {}\n__awsrole_file 2 own\n__awsrole_file 3 shared\n",
+                shell.quote(&value)
+            );
+            let digest = format!("__awsrole_digest {}\n__awsrole_adopt ", views::digest(&views));
+            assert!(text.starts_with((start + &digest).as_bytes()));
             assert!(text.ends_with(b"\n__awsrole_done role 9223372036854775807 18446744073709551615\n"));
-            assert_eq!(text.capacity(), room(&export), "a growing buffer leaves copies of secrets behind");
+            assert_eq!(text.capacity(), room(&export, &views), "a growing buffer leaves copies of secrets behind");
         }
     }
 }

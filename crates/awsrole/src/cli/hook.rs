@@ -23,6 +23,9 @@ pub(crate) struct HookExport {
     /// The build whose snippet calls
     #[arg(long, value_name = "BUILD")]
     pub(crate) snippet: Option<String>,
+    /// Say, too, what the shell compares of these files
+    #[arg(long)]
+    pub(crate) views: bool,
     /// The files found, nearest first; default: searched from the working directory upward
     pub(crate) files: Vec<PathBuf>,
 }
@@ -42,6 +45,7 @@ impl HookExport {
             ask: false,
             role: None,
             snippet: None,
+            views: false,
             files: files[1..].iter().map(PathBuf::from).collect(),
         };
         let mut options = options.iter().map(|word| word.to_str());
@@ -49,12 +53,23 @@ impl HookExport {
             match option? {
                 "--event" => asked.event = EventName::from_str(options.next()??, false).ok()?,
                 "--ask" => asked.ask = true,
+                "--views" => asked.views = true,
                 "--role" => asked.role = Some(options.next()??.to_owned()),
                 "--snippet" => asked.snippet = Some(options.next()??.to_owned()),
                 _ => return None,
             }
         }
         Some(asked)
+    }
+}
+
+/// Reads the words of `hook digest` as a snippet writes them; returns its files.
+pub(crate) fn digest_of_snippet(words: &[OsString]) -> Option<Vec<PathBuf>> {
+    match words {
+        [hook, digest, dashes, files @ ..] if hook == "hook" && digest == "digest" && dashes == "--" => {
+            Some(files.iter().map(PathBuf::from).collect())
+        }
+        _ => None,
     }
 }
 
@@ -97,7 +112,7 @@ mod tests {
     fn what_snippets_write_is_read_as_clap_reads_it() {
         for line in [
             "hook export bash --event prompt --",
-            "hook export zsh --event cd --snippet 0.1.0 --ask -- /a/.awsrole.toml /.awsrole.toml",
+            "hook export zsh --event cd --snippet 0.1.0 --views --ask -- /a/.awsrole.toml /.awsrole.toml",
             "hook export fish --event due --ask --role Deploy -- --ask -- --role",
             "hook export fish --event retry --role admin -- /a",
         ] {

@@ -13,6 +13,7 @@ use awsrole_core::obtain::Outside;
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::Shell;
 use awsrole_core::state::Outer;
+use awsrole_core::views::{self, View};
 
 use crate::ambient;
 use crate::cli::{EventName, Hook, HookExport, ShellName};
@@ -28,6 +29,7 @@ pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
             Ok(Outcome::Done)
         }
         Hook::Choose { name } => super::use_role::check(&name, context),
+        Hook::Digest { files } => digest(&files),
         Hook::Renew { role, files } => renew(role.as_deref(), &files, context),
         Hook::Export(asked) => {
             answer(asked, context, ambient::binary, |outer, ask, export| super::with_outside(outer, ask, export))
@@ -43,7 +45,7 @@ pub(crate) fn answer(
     awsrole: fn() -> Option<PathBuf>,
     with_outside: impl FnOnce(&Context, bool, &dyn Fn(Outside<'_>) -> Export) -> Export,
 ) -> Result<Outcome, Failure> {
-    let HookExport { shell, event, ask, role, snippet: _, files } = asked;
+    let HookExport { shell, event, ask, role, snippet: _, views, files } = asked;
     let shell = match shell {
         ShellName::Bash => Shell::Bash,
         ShellName::Zsh => Shell::Zsh,
@@ -59,6 +61,8 @@ pub(crate) fn answer(
     if !files.is_empty() && context.paths.inside_project(&files[..1]).is_none() {
         ensure_generation(context);
     }
+    // Before anything is decided: what changes from now on, the shell sees at its next prompt.
+    let views: Vec<View> = if views { files.iter().map(|path| View::of(path)).collect() } else { Vec::new() };
     let mut outer = Outer::of(&context.env);
     let inner = over(context, std::mem::take(&mut outer.env));
     let export = with_outside(&inner, ask, &|outside| export(&inner, &outer, &files, role.as_deref(), event, outside));
@@ -67,8 +71,16 @@ pub(crate) fn answer(
         start_renewal(awsrole(), &inner, role, &files);
     }
     tell(&export, event, context.now);
-    out_bytes(&shell.statements(&export))?;
+    let counted = views.get(..export.depth.max(1)).unwrap_or(&views);
+    out_bytes(&shell.statements(&export, counted))?;
     super::note(export.entry.as_ref(), &inner);
+    Ok(Outcome::Done)
+}
+
+/// Prints what a shell compares where it opens no file itself.
+pub(crate) fn digest(files: &[PathBuf]) -> Result<Outcome, Failure> {
+    let views: Vec<View> = files.iter().map(|path| View::of(path)).collect();
+    out(&views::digest(&views))?;
     Ok(Outcome::Done)
 }
 

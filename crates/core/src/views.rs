@@ -1,0 +1,243 @@
+//! What a shell compares, at its prompts, of the files that it found.
+//!
+//! A shell can open a file only in a way that waits for ever if the file is a FIFO that nobody writes to. So it opens
+//! none that another user can put something else in the place of, however short the time between its look at the file
+//! and its opening; of those this process computes a digest, because it can open them without waiting.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::digest::sha256;
+use crate::discover::MAX_BYTES;
+use crate::files::read_regular;
+
+/// How many symbolic links are followed, as in Linux (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// What a shell compares of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// Whether the shell may open the file: nobody but root and the user can put something else in its place.
+    pub own: bool,
+    /// The content, if it is text.
+    pub text: Option<String>,
+    /// A digest of the path and of the content, or of the reason for which there is none.
+    digest: String,
+}
+
+impl View {
+    /// Looks at a file.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        let read = read_regular(path, MAX_BYTES);
+        let failed = read.as_ref().err().map(ToString::to_string);
+        let bytes = read.unwrap_or_default();
+        // The first of these bytes tells a content from an error of the same text.
+        let seen = failed.as_ref().map_or((b"+", bytes.as_slice()), |error| (b"-", error.as_bytes()));
+        let digest = sha256(&[path.as_os_str().as_encoded_bytes(), b"\0", seen.0, seen.1]);
+        let text = String::from_utf8(bytes).ok().filter(|text| failed.is_none() && text.chars().all(is_plain));
+        Self { own: !others_can_replace(path), text, digest }
+    }
+}
+
+/// Returns a digest of all that was seen of some files.
+#[must_use]
+pub fn digest(views: &[View]) -> String {
+    let digests: Vec<&[u8]> = views.iter().map(|view| view.digest.as_bytes()).collect();
+    sha256(&digests)
+}
+
+/// Whether every shell reads a character as it is: some lose NULs, and bash marks words with control characters.
+fn is_plain(c: char) -> bool {
+    !c.is_control() || matches!(c, '\n' | '\t' | '\r')
+}
+
+/// Returns whether anybody but root and the user of this process can put something else in the place of a path, or of
+/// what it leads to. Whoever owns a file that they can't replace can change its content, but not make it a FIFO.
+///
+/// In doubt they can.
+#[must_use]
+pub fn others_can_replace(path: &Path) -> bool {
+    !path.is_absolute() || settled(path).is_none()
+}
+
+/// Walks along a path as the system does. `None` where an entry of a directory that is met can be replaced by others.
+fn settled(path: &Path) -> Option<()> {
+    let mut dir = PathBuf::from("/");
+    let mut dir_found = dir.symlink_metadata().ok()?;
+    let mut rest: Vec<PathBuf> = names(path);
+    let mut links = 0;
+    while let Some(name) = rest.pop() {
+        let next = if name.as_os_str() == ".." { dir.parent().unwrap_or(&dir).to_owned() } else { dir.join(name) };
+        let found = match next.symlink_metadata() {
+            // What isn't there was put there by nobody yet, and counts when it is.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return (keeps(&dir, &dir_found, None)).then_some(()),
+            found => found.ok()?,
+        };
+        if !keeps(&dir, &dir_found, Some(&found)) {
+            return None;
+        }
+        if found.is_symlink() {
+            links += 1;
+            let target = next.read_link().ok().filter(|_| links <= MOST_LINKS)?;
+            if target.is_absolute() {
+                dir = PathBuf::from("/");
+                dir_found = dir.symlink_metadata().ok()?;
+            }
+            rest.extend(names(&target));
+        } else if found.is_dir() {
+            (dir, dir_found) = (next, found);
+        } else if !rest.is_empty() {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// The names in a path, the first one last.
+fn names(path: &Path) -> Vec<PathBuf> {
+    let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    names.rev().map(|part| PathBuf::from(part.as_os_str())).collect()
+}
+
+/// Whether a directory keeps an entry: nobody else can replace it, or make it if it isn't there.
+fn keeps(dir: &Path, found: &Metadata, entry: Option<&Metadata>) -> bool {
+    let sticky = found.mode() & 0o1000 != 0;
+    is_ours(found) && (!others_may_write(dir, found) || sticky && entry.is_some_and(is_ours))
+}
+
+fn is_ours(found: &Metadata) -> bool {
+    found.uid() == 0 || found.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Whether a directory's mode lets others write to it. Many systems create directories that their owner's group can
+/// write to, and give each user a group of the same number with no other member; only an access control list can let
+/// somebody else in there.
+fn others_may_write(dir: &Path, found: &Metadata) -> bool {
+    let private_group = found.gid() == rustix::process::geteuid().as_raw();
+    found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && !(private_group && !has_acl(dir))
+}
+
+fn has_acl(dir: &Path) -> bool {
+    let missing = [rustix::io::Errno::NODATA, rustix::io::Errno::OPNOTSUPP];
+    let size = rustix::fs::getxattr(dir, "system.posix_acl_access", &mut [0_u8; 0][..]);
+    !size.is_err_and(|error| missing.contains(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+
+    use super::*;
+    use crate::files::write_new;
+
+    const OTHER: Option<u32> = Some(12345);
+
+    /// A folder that nobody else can write to, with a file two folders below it.
+    fn home() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().canonicalize().unwrap();
+        fs::create_dir_all(path.join("a/b")).unwrap();
+        let file = path.join("a/b/file");
+        write_new(&file, b"text").unwrap();
+        (home, path, file)
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_keeps_nothing_unless_it_is_sticky() {
+        let (_home, home, file) = home();
+        for dir in [home.join("a"), home.join("a/b")] {
+            for (mode, replaced) in [(0o755, false), (0o757, true), (0o1777, false), (0o700, false)] {
+                set_mode(&dir, mode);
+                assert_eq!(others_can_replace(&file), replaced, "{} {mode:o}", dir.display());
+            }
+        }
+        set_mode(&file, 0o666);
+        assert!(!others_can_replace(&file), "its content is compared");
+        set_mode(&home.join("a/b"), 0o1777);
+        assert!(others_can_replace(&home.join("a/b/none")), "anybody could make it");
+        assert!(others_can_replace(Path::new("file")), "where that is isn't known");
+    }
+
+    #[test]
+    fn a_group_is_others_unless_it_is_the_users_own() {
+        let me = rustix::process::geteuid().as_raw();
+        let (_home, home, file) = home();
+        set_mode(&home.join("a"), 0o775);
+        let mine = fs::metadata(home.join("a")).unwrap().gid() == me;
+        assert_eq!(others_can_replace(&file), !mine);
+        if chown(home.join("a"), None, OTHER).is_ok() {
+            assert!(others_can_replace(&file));
+        }
+    }
+
+    #[test]
+    fn both_the_place_of_a_link_and_that_of_its_target_count() {
+        let (_home, home, file) = home();
+        fs::create_dir_all(home.join("links/deep")).unwrap();
+        let links = [("links/one", file.clone()), ("links/deep/two", "../one".into()), ("links/three", "../a".into())];
+        for (link, target) in &links {
+            symlink(target, home.join(link)).unwrap();
+        }
+        let paths = ["links/one", "links/deep/two", "links/three/b/file"].map(|path| home.join(path));
+        assert_eq!(paths.clone().map(|path| others_can_replace(&path)), [false; 3]);
+        for dir in ["links", "a"] {
+            set_mode(&home.join(dir), 0o757);
+            assert_eq!(paths.clone().map(|path| others_can_replace(&path)), [true; 3], "{dir}");
+            set_mode(&home.join(dir), 0o755);
+        }
+        symlink("loop", home.join("loop")).unwrap();
+        assert!(others_can_replace(&home.join("loop")));
+    }
+
+    #[test]
+    fn what_belongs_to_another_user_can_be_replaced_where_its_owner_may() {
+        let (_home, home, file) = home();
+        if chown(&file, OTHER, None).is_err() {
+            return; // Only root can give files away, as it does in tests/cli.
+        }
+        assert!(!others_can_replace(&file), "it is a file as long as it is there");
+        set_mode(&home.join("a/b"), 0o1777);
+        assert!(others_can_replace(&file), "its owner can remove it");
+        set_mode(&home.join("a/b"), 0o755);
+        chown(home.join("a/b"), OTHER, None).unwrap();
+        assert!(others_can_replace(&file));
+        chown(home.join("a/b"), Some(0), None).unwrap();
+        set_mode(&home, 0o1777);
+        symlink("a/b/file", home.join("link")).unwrap();
+        assert!(!others_can_replace(&home.join("link")));
+        lchown(home.join("link"), OTHER, None).unwrap();
+        assert!(others_can_replace(&home.join("link")));
+    }
+
+    #[test]
+    fn a_view_tells_contents_and_reasons_apart() {
+        let (_home, home, file) = home();
+        let view = View::of(&file);
+        assert_eq!((view.own, view.text.as_deref()), (true, Some("text")));
+        let mut seen = vec![view.digest];
+        let broken = [&b"text\0"[..], b"\xff", b"\x01", &[b'#'; 16 * 1024 + 1]];
+        for bytes in broken {
+            fs::write(&file, bytes).unwrap();
+            let view = View::of(&file);
+            assert_eq!(view.text, None, "{:?}", bytes.get(..4));
+            seen.push(view.digest);
+        }
+        fs::remove_file(&file).unwrap();
+        seen.push(View::of(&file).digest);
+        fs::create_dir(&file).unwrap();
+        seen.push(View::of(&file).digest);
+        seen.push(View::of(&home.join("a")).digest);
+        let count = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), count);
+    }
+}
