@@ -135,6 +135,27 @@ impl Context {
         }
     }
 
+    /// Replaces `$NAME` and `${NAME}` by the environment's values, then a leading `~/`, as the AWS CLI does with the paths
+    /// of its files (Python, `os.path.expandvars`). A variable that isn't set stays as it is written.
+    #[must_use]
+    pub fn expand_variables(&self, path: &str) -> PathBuf {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let (mut expanded, mut rest) = (String::with_capacity(path.len()), path);
+        while let Some((before, after)) = rest.split_once('$') {
+            let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+            let (name, left) =
+                braced.unwrap_or_else(|| after.split_at(after.find(|c| !word(c)).unwrap_or(after.len())));
+            expanded.push_str(before);
+            match self.env.text(name).filter(|_| !name.is_empty()) {
+                Some(value) => expanded.push_str(value),
+                None => expanded.push_str(&rest[before.len()..rest.len() - left.len()]),
+            }
+            rest = left;
+        }
+        expanded.push_str(rest);
+        self.expand(&expanded)
+    }
+
     /// Shortens a path below the home directory to `~/…`, for messages.
     #[must_use]
     pub fn shorten(&self, path: &Path) -> String {
@@ -142,5 +163,34 @@ impl Context {
             Ok(rest) => format!("~/{}", rest.display()),
             Err(_) => path.display().to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profiles::tests::home;
+
+    /// Each answer is that of Python's `os.path.expandvars`, followed by `expanduser`.
+    #[test]
+    fn variables_in_paths_are_those_of_python() {
+        let (_home, mut context) = home("", "");
+        for (name, value) in [("A", "/a"), ("B_1", "$A"), ("EMPTY", ""), ("T", "~")] {
+            context.env.0.insert(name.into(), value.into());
+        }
+        for (path, expected) in [
+            ("/x", "/x"),
+            ("$A/x", "/a/x"),
+            ("${A}x$A", "/ax/a"),
+            ("$B_1/${B_1}", "$A/$A"),
+            ("$Ax/${NO}/$", "$Ax/${NO}/$"),
+            ("${A/$A", "${A//a"),
+            ("$$A$EMPTY.", "$/a."),
+            ("${}$-", "${}$-"),
+            ("x~/~", "x~/~"),
+        ] {
+            assert_eq!(context.expand_variables(path), PathBuf::from(expected), "{path}");
+        }
+        assert_eq!(context.expand_variables("$T/x"), context.paths.home.join("x"));
     }
 }

@@ -174,7 +174,6 @@ pub(crate) mod tests {
             ("0PN5J17HBGZHT7JJ3X82", false, true),
             ("0PN5J17HBGZHT7JJ3X82", true, false),
             ("AKI", true, false),
-            ("é", true, false),
         ] {
             let credentials = of(id, token);
             assert_eq!(credentials.is_long_term(), long_term, "{id}");

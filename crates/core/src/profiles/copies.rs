@@ -9,7 +9,9 @@
 
 use zeroize::Zeroizing;
 
-use super::{AwsFile, Kind, Profile, Profiles, Section, Value, lowercase};
+use super::names::Kind;
+use super::parse::{Section, Value};
+use super::{AwsFile, Profile, Profiles};
 
 /// What the default profile is called in the copies for those profiles that start from it.
 const OUTSIDE: &str = "awsrole-outside";
@@ -39,17 +41,20 @@ impl Profiles {
     #[must_use]
     pub fn copies(&self, command: &str) -> [Zeroizing<String>; 2] {
         let files = [&self.config, &self.credentials];
-        let starts_outside = files.iter().flat_map(|file| file.in_force()).any(|(file, section)| {
-            let source =
-                file.value(section, "source_profile").and_then(|value| one_line(&file.text[value.range.clone()]));
-            section.kind == Kind::Profile && is_name(&section.name) && source == Some("default")
-        });
+        let starts_outside =
+            files.iter().flat_map(|file| file.in_force().map(move |section| (file, section))).any(|(file, section)| {
+                let source = file.value(section, "source_profile").and_then(|value| one_line(value.text(&file.text)));
+                section.kind == Kind::Profile && is_name(&section.name) && source == Some("default")
+            });
         files.map(|file| self.copy(file, command, starts_outside))
     }
 
     fn copy(&self, file: &AwsFile, command: &str, starts_outside: bool) -> Zeroizing<String> {
-        // Room for all of it at once: a growing buffer would leave copies of secrets behind.
-        let mut text = Zeroizing::new(String::with_capacity(4 * file.text.len() + command.len() + 1024));
+        // Room for all of it at once: a growing buffer would leave copies of secrets behind. Each profile may repeat what
+        // it inherits from [DEFAULT].
+        let inherited = file.in_force().count() * file.inherited_bytes();
+        let room = 4 * (file.text.len() + inherited) + command.len() + 1024;
+        let mut text = Zeroizing::new(String::with_capacity(room));
         let profile = if std::ptr::eq(file, &self.config) { "profile " } else { "" };
         text.extend([
             "# Made by awsrole for one command, and removed with it.\n[default]\ncredential_process = ",
@@ -57,16 +62,16 @@ impl Profiles {
             "\n",
         ]);
         let default = file.section(Kind::Profile, "default");
-        for value in default.map(|section| file.values_of(section)).unwrap_or_default() {
+        for value in default.into_iter().flat_map(|section| file.values_of(section)) {
             file.write(value, &mut text, |key| !is_identity(key));
         }
-        for (_, section) in file.in_force().filter(|(_, section)| is_name(&section.name)) {
-            let name = section.name.as_str();
+        for section in file.in_force().filter(|section| is_name(file.name_of(section))) {
+            let name = file.name_of(section);
             let (kind, quote) = match section.kind {
                 Kind::Profile => (profile, if profile.is_empty() || !name.contains(' ') { "" } else { "\"" }),
                 Kind::Services => ("services ", ""),
                 Kind::SsoSession => ("sso-session ", ""),
-                Kind::OfCli => ("", ""),
+                Kind::Default | Kind::Unused => ("", ""),
             };
             text.extend(["[", kind, quote, name, quote, "]\n"]);
             self.write(file, section, &mut text);
@@ -91,22 +96,48 @@ impl Profiles {
 
 impl AwsFile {
     /// The sections that count: of two that mean the same, the later one. The default profile isn't among them.
-    fn in_force(&self) -> impl Iterator<Item = (&Self, &Section)> {
-        let counts = |section: &Section| {
-            self.section(section.kind, &section.name).is_some_and(|found| std::ptr::eq(found, section))
+    fn in_force(&self) -> impl Iterator<Item = &Section> {
+        let counts = |section: &Section| match section.kind {
+            Kind::Profile | Kind::Services | Kind::SsoSession => {
+                self.section(section.kind, &section.name).is_some_and(|found| std::ptr::eq(found, section))
+            }
+            // Settings of the AWS CLI itself, for all profiles.
+            Kind::Unused => matches!(&self.text[section.header.clone()], "plugins" | "preview"),
+            Kind::Default => false,
         };
-        self.sections.iter().filter(move |section| counts(section)).map(move |section| (self, section))
+        self.parsed.sections.iter().filter(move |section| counts(section))
     }
 
-    fn values_of(&self, section: &Section) -> &[Value] {
-        &self.values[section.values.clone()]
+    fn name_of<'a>(&'a self, section: &'a Section) -> &'a str {
+        if section.kind == Kind::Unused { &self.text[section.header.clone()] } else { &section.name }
+    }
+
+    /// A section's settings; a profile's with those of `[DEFAULT]`, since a copy has no such section.
+    fn values_of<'a>(&'a self, section: &'a Section) -> Vec<&'a Value> {
+        match section.kind {
+            Kind::Profile => {
+                // Of two with one key its own counts.
+                let counts = |value: &&Value| {
+                    let key = value.key(&self.text);
+                    self.value(section, &key).is_some_and(|found| std::ptr::eq(found, *value))
+                };
+                self.parsed.all(section).filter(counts).collect()
+            }
+            _ => self.parsed.values[section.values.clone()].iter().collect(),
+        }
+    }
+
+    fn inherited_bytes(&self) -> usize {
+        let defaults = self.parsed.sections.iter().filter(|section| section.kind == Kind::Default);
+        let values = defaults.flat_map(|section| &self.parsed.values[section.values.clone()]);
+        values.map(|value| value.key(&self.text).len() + value.text(&self.text).len()).sum()
     }
 
     /// Writes a setting, if `stays` wants it, on a line that every client reads alike: or, where it has settings of its
     /// own, one on each line below. What is neither is left out.
     fn write(&self, value: &Value, text: &mut Zeroizing<String>, stays: impl Fn(&str) -> bool) {
-        let key = lowercase(&self.text[value.key.clone()]);
-        let raw = &self.text[value.range.clone()];
+        let key = value.key(&self.text);
+        let raw = value.text(&self.text);
         if !is_key(&key) || !stays(&key) {
             return;
         }
@@ -125,7 +156,7 @@ impl AwsFile {
             let Some((inner, value)) = line.split_once('=') else { continue };
             let (inner, value) = (inner.trim(), value.trim());
             // To some clients what is indented is a key of the profile as any other.
-            let lower = lowercase(inner);
+            let lower = inner.to_lowercase();
             if is_key(&lower) && !is_identity(&lower) && is_plain(value) {
                 // With nothing below it the key would have an empty text for a value, which clients trip over.
                 if !std::mem::replace(&mut begun, true) {
@@ -142,16 +173,10 @@ fn lines(raw: &str) -> impl Iterator<Item = &str> {
     raw.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))
 }
 
-/// A value that stands on one line, be it the one below its key. Settings below a key are none.
+/// A value of one line. Below an empty first line there are settings of its own.
 fn one_line(raw: &str) -> Option<&str> {
-    let beside = raw.lines().next().unwrap_or_default().trim();
-    // Behind the key `#` begins no comment.
-    let mut below = lines(raw.split_once('\n').map_or("", |(_, below)| below));
-    match (beside.is_empty(), below.next(), below.next()) {
-        (_, None, _) => Some(beside),
-        (true, Some(value), None) if !value.contains('=') => Some(value),
-        _ => None,
-    }
+    let is_one = !raw.starts_with('\n') && !raw.trim().contains(['\n', '\r']);
+    is_one.then(|| raw.trim())
 }
 
 /// Whether a value has nothing in it that could end its line for some client.
@@ -181,14 +206,14 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Whether the AWS CLI would ever use the keys that a profile has in one of the files: a web identity and Identity Center
-/// go before any, and a program or a console session before those in the config file (botocore, `ProfileProviderBuilder`).
+/// come before any, and a program or a console session before those in the config file (botocore, `ProfileProviderBuilder`).
 fn uses_keys(profile: Profile<'_>, file: &AwsFile, config: &AwsFile) -> bool {
-    const BEFORE: [&str; 3] = ["web_identity_token_file", "sso_session", "sso_start_url"];
-    const BEFORE_CONFIG: [&str; 2] = ["credential_process", "login_session"];
-    let has = |key: &&str| profile.text(key).is_some();
+    let has = |key: &str| profile.text(key).is_some();
     let in_config = std::ptr::eq(file, config);
-    let behind = in_config && (BEFORE_CONFIG.iter().any(|key| has(key)) || profile.has_keys_in_credentials_file());
-    has(&"aws_access_key_id") && has(&"aws_secret_access_key") && !BEFORE.iter().any(|key| has(key)) && !behind
+    let in_other = profile.in_credentials_file().is_some_and(|profile| profile.has_static_keys());
+    let behind = in_config && (has("credential_process") || has("login_session") || in_other);
+    let before = has("web_identity_token_file") || profile.is_identity_center();
+    has("aws_access_key_id") && has("aws_secret_access_key") && !before && !behind
 }
 
 /// One word of a `credential_process`. Some SDKs hand the line to `sh -c`, botocore splits it with
@@ -238,7 +263,7 @@ mod tests {
     #[test]
     fn the_default_profile_loses_who_it_is_and_keeps_its_settings() {
         let [config, credentials] = copies(
-            "[default]\nregion = x\nROLE_ARN = a\nsource_profile=\n  jump\ns3 =\n  max = 2\n  # old\n  Style=path\ncli_pager =\n[profile jump]\nregion = y",
+            "[default]\nregion = x\nROLE_ARN = a\nsource_profile=jump\ns3 =\n  max = 2\n  # old\n  Style=path\ncli_pager =\n[profile jump]\nregion = y",
             "# mine\n[default]\naws_access_key_id = AKIA\naws_secret_access_key: s\n[jump]\naws_access_key_id = AKIA2\naws_secret_access_key = s2\n",
         );
         assert_eq!(config, "region = x\ns3 =\n  max = 2\n  Style = path\ncli_pager = \n[profile jump]\nregion = y\n");
@@ -282,11 +307,11 @@ mod tests {
 
     #[test]
     fn no_line_of_a_copy_is_anything_but_a_setting() {
-        let nested = "[profile x]\ns3 =\n  [default]\n  aws_access_key_id = AKIA\n  AWS_Secret_Access_Key = canary\n  max = 2\n  odd\n";
+        let nested = "[profile x]\ns3 =\n  [default] = x\n  aws_access_key_id = AKIA\n  AWS_Secret_Access_Key = canary\n  max = 2\n";
         assert_eq!(copies(nested, "")[0], "[profile x]\ns3 =\n  max = 2\n");
         let continued = "[profile x]\noutput = json\n  [default]\n  aws_access_key_id = AKIA\nregion = x\n";
         assert_eq!(copies(continued, "")[0], "[profile x]\nregion = x\n");
-        assert_eq!(copies("[profile x]\ns3 =\n  [default]\n  aws_session_token = t\n", "")[0], "[profile x]\n");
+        assert_eq!(copies("[profile x]\ns3 =\n  [default] = x\n  aws_session_token = t\n", "")[0], "[profile x]\n");
         assert_eq!(copies("[profile x]\na b = c\n[d = e\n", "")[0], "[profile x]\n");
     }
 
@@ -309,9 +334,20 @@ sso_start_url = https://x/#/
     }
 
     #[test]
+    fn a_profile_keeps_what_it_inherits_but_the_default_one_not_its_keys() {
+        let keys = "aws_access_key_id = AKIA\naws_secret_access_key = s\n";
+        let [config, credentials] = copies(
+            "[DEFAULT]\nregion = x\noutput = json\n[default]\n[profile a]\noutput = text\n",
+            &format!("[DEFAULT]\n{keys}[a]\n[default]\n"),
+        );
+        assert_eq!(config, "region = x\noutput = json\n[profile a]\noutput = text\nregion = x\n");
+        assert_eq!(credentials, format!("[a]\n{keys}"));
+    }
+
+    #[test]
     fn keys_that_nothing_can_start_from_are_left_out() {
         let keys = "aws_access_key_id = AKIA\naws_secret_access_key = s\naws_session_token = t\n";
-        for other in ["sso_session = corp", "sso_start_url = https://x", "web_identity_token_file = /x"] {
+        for other in ["sso_account_id = 1", "sso_role_name = Dev", "web_identity_token_file = /x"] {
             let [config, credentials] = copies(&format!("[profile a]\n{other}\n"), &format!("[a]\n{keys}"));
             assert_eq!((config, credentials), (format!("[profile a]\n{other}\n"), "[a]\n".to_owned()));
         }
@@ -328,7 +364,7 @@ sso_start_url = https://x/#/
 
     #[test]
     fn profiles_that_start_from_the_default_one_still_do() {
-        for source in ["source_profile = default", "source_profile=\n\n  # mine\n  default"] {
+        for source in ["source_profile = default", "SOURCE_PROFILE=default"] {
             let [config, credentials] = copies(
                 &format!("[default]\nregion = x\n[profile a]\nrole_arn = r\n{source}\n"),
                 "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n",

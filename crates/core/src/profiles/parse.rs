@@ -1,0 +1,283 @@
+//! An AWS file as Python's `configparser.RawConfigParser` reads it, which the AWS CLI uses (botocore, `configloader.py`).
+//!
+//! Comments stand on lines of their own, quotes and `#` belong to the value, lines that are indented deeper than a key
+//! continue its value, keys are not case-sensitive, and a section or key that is there twice is an error. A value whose
+//! first line is empty holds settings of its own, each of which needs a `=`. White space is Python's.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use super::names::Kind;
+
+/// For so many lines there is room from the beginning.
+const ROOM: usize = 10_000;
+
+/// The name of the section whose keys all others inherit.
+const DEFAULT: &str = "DEFAULT";
+
+/// Sections and values, which say where in the text they are. So a thousand profiles that no one asks for cost a look at
+/// each line and little more.
+#[derive(Default)]
+pub(super) struct Parsed {
+    pub(super) sections: Vec<Section>,
+    pub(super) values: Vec<Value>,
+}
+
+pub(super) struct Section {
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    /// The text between the brackets.
+    pub(super) header: Range<usize>,
+    pub(super) line: usize,
+    /// Which of the file's values are its own.
+    pub(super) values: Range<usize>,
+}
+
+/// One key and its value.
+pub(super) struct Value {
+    key: Range<usize>,
+    /// The first line's part of the value.
+    first: Range<usize>,
+    /// The line of the key.
+    pub(super) line: usize,
+    more: Option<Box<More>>,
+}
+
+/// What indented lines add to a value.
+#[derive(Default)]
+pub(super) struct More {
+    /// The whole value: its lines without white space around them, and without comments.
+    whole: Zeroizing<String>,
+    /// The numbers of the lines that were added.
+    pub(super) lines: Vec<usize>,
+}
+
+/// A line that Python can't read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) line: usize,
+    pub(super) what: String,
+}
+
+impl Value {
+    /// The key as it is looked up.
+    pub(super) fn key<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        lowercase(&text[self.key.clone()])
+    }
+
+    /// The whole value. It begins with a newline if it holds settings of its own.
+    pub(super) fn text<'t>(&'t self, text: &'t str) -> &'t str {
+        match &self.more {
+            Some(more) => &more.whole,
+            None => &text[self.first.clone()],
+        }
+    }
+
+    /// What indented lines added, if any did.
+    pub(super) fn more(&self) -> Option<&More> {
+        self.more.as_deref()
+    }
+
+    /// Adds an indented line, after so many empty ones.
+    fn extend(&mut self, text: &str, empty: usize, added: &str, line: usize) {
+        let more = self.more.get_or_insert_with(|| {
+            // Room for what a value has: a growing buffer would leave copies of secrets behind.
+            let mut whole = Zeroizing::new(String::with_capacity(4096));
+            whole.push_str(&text[self.first.clone()]);
+            Box::new(More { whole, lines: Vec::new() })
+        });
+        if more.whole.capacity() < more.whole.len() + empty + added.len() + 1 {
+            let mut larger = Zeroizing::new(String::with_capacity(2 * (more.whole.len() + empty + added.len())));
+            larger.push_str(&more.whole);
+            more.whole = larger;
+        }
+        more.whole.extend(std::iter::repeat_n('\n', empty + 1));
+        more.whole.push_str(added);
+        more.lines.push(line);
+    }
+}
+
+/// Parses a file. `name_of` says what a section's header names.
+pub(super) fn parse(text: &str, name_of: impl Fn(&str) -> (Kind, String)) -> Result<Parsed, Unreadable> {
+    let wrong = |line: usize, what: &str| Err(Unreadable { line, what: what.to_owned() });
+    if text.starts_with('\u{feff}') {
+        return wrong(1, "the file begins with a byte order mark (BOM)");
+    }
+    // Room for a large file at once: to grow would take longer than to read it.
+    let room = text.bytes().filter(|byte| *byte == b'\n').count().min(ROOM);
+    let (mut sections, mut values): (Vec<Section>, Vec<Value>) = (Vec::new(), Vec::with_capacity(room));
+    let mut headers: HashMap<&str, usize> = HashMap::with_capacity(room / 4);
+    let mut keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
+    // [DEFAULT] may be there more than once; its keys may not.
+    let mut default_keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
+    // Values whose first line is empty, and that go on.
+    let mut nested = Vec::new();
+    // The indent of the last key or header, and whether a value can go on; the empty lines since.
+    let (mut level, mut open, mut empty) = (0, false, 0);
+    for (index, (at, raw)) in lines(text).enumerate() {
+        let line = index + 1;
+        let trimmed = strip(raw);
+        if trimmed.is_empty() {
+            empty += 1;
+            continue;
+        }
+        if trimmed.starts_with(['#', ';']) {
+            continue;
+        }
+        let before = raw.len() - strip_start(raw).len();
+        let indent = raw[..before].chars().count();
+        let last = values.len();
+        if let (true, Some(value)) = (open && indent > level, values.last_mut()) {
+            if value.first.is_empty() && value.more.is_none() {
+                nested.push(last - 1);
+            }
+            value.extend(text, empty, trimmed, line);
+            empty = 0;
+            continue;
+        }
+        (level, empty) = (indent, 0);
+        let start = at + before;
+        if let Some(header) = header(trimmed) {
+            let (kind, name) = if header == DEFAULT { (Kind::Default, String::new()) } else { name_of(header) };
+            if kind != Kind::Default
+                && let Some(first) = headers.insert(header, line)
+            {
+                return wrong(line, &format!("[{header}] is there already, on line {first}"));
+            }
+            let header = start + 1..start + 1 + header.len();
+            sections.push(Section { kind, name, header, line, values: values.len()..values.len() });
+            keys.clear();
+            open = false;
+            continue;
+        }
+        let Some(section) = sections.last_mut() else {
+            return wrong(line, "something precedes the first [section]");
+        };
+        let Some(split) = trimmed.find(['=', ':']) else {
+            return match trimmed {
+                "[]" => wrong(line, "a section needs a name"),
+                _ => wrong(line, "neither a [section] nor `key = value`"),
+            };
+        };
+        let name = strip_end(&trimmed[..split]);
+        if name.is_empty() {
+            return wrong(line, "a value without a key");
+        }
+        let known = if section.kind == Kind::Default { &mut default_keys } else { &mut keys };
+        if let Some(first) = known.insert(lowercase(name), line) {
+            return wrong(line, &format!("`{}` is there already, on line {first}", lowercase(name)));
+        }
+        let value = strip_start(&trimmed[split + 1..]);
+        let end = start + trimmed.len();
+        values.push(Value { key: start..start + name.len(), first: end - value.len()..end, line, more: None });
+        section.values.end = values.len();
+        open = true;
+    }
+    let parsed = Parsed { sections, values };
+    match parsed.unreadable_setting(text, &nested) {
+        Some(line) => wrong(line, "a setting below an empty value needs a `=`"),
+        None => Ok(parsed),
+    }
+}
+
+impl Parsed {
+    /// The first line below one of these empty values that is no `key = value`. In `[DEFAULT]` it counts if another
+    /// section inherits it.
+    fn unreadable_setting(&self, text: &str, nested: &[usize]) -> Option<usize> {
+        let counts = |index: usize| {
+            let section = self.sections.iter().find(|section| section.values.contains(&index));
+            let key = self.values[index].key(text);
+            section.is_some_and(|section| section.kind != Kind::Default)
+                || self.sections.iter().any(|s| s.kind != Kind::Default && self.own(text, s, &key).is_none())
+        };
+        let lines = nested.iter().filter_map(|index| Some((*index, self.values[*index].unreadable_setting(text)?)));
+        lines.filter(|(index, _)| counts(*index)).map(|(_, line)| line).min()
+    }
+
+    /// A section's own value of a key.
+    pub(super) fn own(&self, text: &str, section: &Section, key: &str) -> Option<&Value> {
+        self.values[section.values.clone()].iter().find(|value| value.key(text) == key)
+    }
+
+    /// A section's value of a key, which it may inherit.
+    pub(super) fn value(&self, text: &str, section: &Section, key: &str) -> Option<&Value> {
+        let defaults = || self.sections.iter().filter(|section| section.kind == Kind::Default);
+        self.own(text, section, key).or_else(|| defaults().find_map(|default| self.own(text, default, key)))
+    }
+
+    /// All values of a section, its own first.
+    pub(super) fn all(&self, section: &Section) -> impl Iterator<Item = &Value> {
+        let defaults = self.sections.iter().filter(|section| section.kind == Kind::Default);
+        let ranges = std::iter::once(section.values.clone()).chain(defaults.map(|section| section.values.clone()));
+        ranges.flat_map(|range| &self.values[range])
+    }
+}
+
+impl Value {
+    /// The line of a setting of its own without a `=`.
+    fn unreadable_setting(&self, text: &str) -> Option<usize> {
+        let more = self.more().filter(|_| self.first.is_empty())?;
+        let numbered = strip(self.text(text)).split('\n').filter(|line| !line.is_empty()).zip(&more.lines);
+        // Python splits at more than newlines here.
+        let is_wrong = |line: &str| python_lines(line).any(|part| !strip(part).is_empty() && !part.contains('='));
+        numbered.filter(|(line, _)| is_wrong(line)).map(|(_, number)| *number).next()
+    }
+}
+
+/// The settings below an empty value; the later of two wins (botocore, `_parse_nested`).
+pub(super) fn settings(value: &str) -> impl Iterator<Item = (&str, &str)> {
+    python_lines(value).filter_map(|line| line.split_once('=')).map(|(key, value)| (strip(key), strip(value)))
+}
+
+/// The header in a line `[header]`: all up to the last bracket.
+fn header(trimmed: &str) -> Option<&str> {
+    let rest = trimmed.strip_prefix('[')?;
+    Some(&rest[..rest.rfind(']')?]).filter(|header| !header.is_empty())
+}
+
+/// The lines of a file that was opened as text, with the place at which each begins: `\n`, `\r\n` and `\r` end one.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let has_returns = text.contains('\r');
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+        let end = if has_returns { rest.find(['\n', '\r']) } else { rest.find('\n') };
+        let line = &rest[..end.unwrap_or(rest.len())];
+        let start = at;
+        at += line.len() + if rest[line.len()..].starts_with("\r\n") { 2 } else { 1 };
+        Some((start, line))
+    })
+}
+
+/// The lines of a text by Python's `str.splitlines`.
+fn python_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'])
+}
+
+/// What Python's `str.isspace` takes for white space.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+pub(super) fn strip(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
+
+fn strip_start(text: &str) -> &str {
+    text.trim_start_matches(is_space)
+}
+
+fn strip_end(text: &str) -> &str {
+    text.trim_end_matches(is_space)
+}
+
+/// A key as it is looked up: Python's `lower`, which most keys don't need.
+fn lowercase(key: &str) -> Cow<'_, str> {
+    match key.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        true => Cow::Borrowed(key),
+        false => Cow::Owned(key.to_lowercase()),
+    }
+}
