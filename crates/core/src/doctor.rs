@@ -198,6 +198,10 @@ fn aws_files(context: &Context, findings: &mut Vec<Finding>) {
     for path in profiles.paths() {
         findings.push(aws_file(context, path));
     }
+    for odd in profiles.warnings() {
+        let place = format!("{}:{}", context.shorten(&odd.at.file), odd.at.line);
+        findings.push(Finding::new(Level::Note, "AWS files", format!("{place}: {}", odd.text)));
+    }
     for record in Record::all(&context.paths) {
         let Some(profile) = profiles.get(&record.profile).filter(|profile| profile.has_static_keys()) else { continue };
         let file = context.shorten(&profile.origin("aws_access_key_id").file);

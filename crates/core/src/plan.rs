@@ -40,6 +40,8 @@ pub struct RolePlan {
     pub sign_in: Option<String>,
     /// What the person should know although it is no error; each one line.
     pub notices: Vec<String>,
+    /// Lines of the AWS files on the way that the AWS CLI reads otherwise than meant: for `why`.
+    pub odd_lines: Vec<String>,
 }
 
 /// One call on the way.

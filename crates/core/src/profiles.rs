@@ -210,12 +210,6 @@ impl<'a> Profile<'a> {
             || self.has("credential_process")
     }
 
-    /// Whether it has keys in `~/.aws/credentials`.
-    #[must_use]
-    pub fn has_keys_in_credentials_file(&self) -> bool {
-        self.in_credentials_file().is_some_and(|file| file.has("aws_access_key_id"))
-    }
-
     /// Whether its credentials are those of IAM Identity Center: an `sso_session` alone, for the user's sign-in, gives
     /// none (botocore, `SSOProvider`).
     #[must_use]

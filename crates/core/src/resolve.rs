@@ -52,35 +52,26 @@ fn make(
     let link = resolver.link(name)?;
     let name = link.in_file.clone().flatten();
     let mut way = Way::default();
-    resolver.follow(&link, &mut name.clone().into_iter().collect(), &mut way)?;
-    let partition = way.partition().map(str::to_owned);
-    let Some(source) = way.source else {
-        return Err(Problem::new(format!("{} leads to no source of credentials", resolver.origin(&link, "role_arn"))));
-    };
-    let keys = &link.keys;
-    let region = resolver.checked(&link, keys.region.as_ref(), "region", Region::parse)?;
-    let settings = way.profiles;
-    let plan = RolePlan {
-        endpoint: endpoint::resolve(
-            Service::Sts,
-            region.as_ref(),
-            &settings,
-            profiles,
-            &context.env,
-            partition.as_deref(),
-        )?,
-        settings: endpoint::variables(&settings, profiles, &context.env),
-        sign_in: endpoint::sign_in(&settings, profiles, &context.env),
-        pin: keys.account_id.clone(),
-        source_accounts: pin::source_accounts(&source, &way.steps, only),
-        name,
-        source,
-        steps: way.steps,
-        region,
-        notices: way.notices,
-    };
-    pin::check(&plan, config, only)?;
-    Ok(plan)
+    let followed = resolver.follow(&link, &mut name.clone().into_iter().collect(), &mut way);
+    let odd_lines = odd_lines(profiles, &way);
+    let plan = followed.and_then(|()| resolver.plan(only, &link, name, way));
+    match plan {
+        Ok(plan) => Ok(RolePlan { odd_lines, ..plan }),
+        // What a line was meant to say may be what is missing.
+        Err(problem) => Err(odd_lines.into_iter().fold(problem, Problem::because)),
+    }
+}
+
+/// The lines of the profiles on a way that the AWS CLI reads otherwise than meant.
+fn odd_lines(profiles: &Profiles, way: &Way<'_>) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in way.profiles.iter().flat_map(|profile| profiles.warnings_about(profile.name)).map(|odd| odd.to_string())
+    {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 /// Whether a profile by itself leads to a source. Nothing is planned: no file was allowed.
@@ -168,6 +159,45 @@ struct Resolver<'p> {
 }
 
 impl<'p> Resolver<'p> {
+    /// The plan of a way that was followed to its end.
+    fn plan(
+        &self,
+        only: Option<&[AccountId]>,
+        link: &Link<'p>,
+        name: Option<String>,
+        way: Way<'p>,
+    ) -> Result<RolePlan, Problem> {
+        let partition = way.partition().map(str::to_owned);
+        let Some(source) = way.source else {
+            return Err(Problem::new(format!("{} leads to no source of credentials", self.origin(link, "role_arn"))));
+        };
+        let keys = &link.keys;
+        let region = self.checked(link, keys.region.as_ref(), "region", Region::parse)?;
+        let (settings, env) = (way.profiles, &self.context.env);
+        let plan = RolePlan {
+            endpoint: endpoint::resolve(
+                Service::Sts,
+                region.as_ref(),
+                &settings,
+                self.profiles,
+                env,
+                partition.as_deref(),
+            )?,
+            settings: endpoint::variables(&settings, self.profiles, env),
+            sign_in: endpoint::sign_in(&settings, self.profiles, env),
+            pin: keys.account_id.clone(),
+            source_accounts: pin::source_accounts(&source, &way.steps, only),
+            name,
+            source,
+            steps: way.steps,
+            region,
+            notices: way.notices,
+            odd_lines: Vec::new(),
+        };
+        pin::check(&plan, self.config, only)?;
+        Ok(plan)
+    }
+
     /// The link of a `[role.NAME]`, or of the file's only role.
     fn link(&self, name: Option<&str>) -> Result<Link<'p>, Problem> {
         let (name, keys) = self.config.select(name)?;
@@ -185,11 +215,8 @@ impl<'p> Resolver<'p> {
             return self.last_step(link, way);
         }
         match First::of(keys, link.profile, &self.context.paths)? {
-            First::Both(_) => {
-                let at = self.origin(link, "credential_source");
-                return Err(Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other"))
-                    .hint("keep the one whose credentials make the first call"));
-            }
+            First::Both(_) => return Err(two_sources(&self.origin(link, "credential_source"))),
+            First::RoleAlone(profile) => return Err(role_alone(profile)),
             First::Source(source) => {
                 way.source = Some(self.credential_source(source, &self.origin(link, "credential_source"))?);
             }
@@ -244,8 +271,9 @@ impl<'p> Resolver<'p> {
         self.follow(&Link { on_the_way: true, ..self.link(Some(role))? }, visited, way)
     }
 
-    /// Follows a profile that serves as a source, as the AWS CLI does: keys of its own come before
-    /// a role of its own.
+    /// Follows a profile that serves as a source, as the AWS CLI does (botocore, `_resolve_credentials_from_profile`):
+    /// with keys of its own, or without a role, or with a token that opens the role, its own credentials count; else its
+    /// role, and then nothing but `source_profile` or `credential_source` says who assumes it.
     fn source_profile(
         &self,
         name: &str,
@@ -254,20 +282,30 @@ impl<'p> Resolver<'p> {
         way: &mut Way<'p>,
     ) -> Result<(), Problem> {
         let profile = self.profile(name, origin)?;
-        way.profiles.push(profile);
-        let own_keys = profile.has_static_keys() || profile.text("role_arn").is_none();
-        if own_keys || self.stored_keys(profile)?.is_some() {
-            return self.own_source(profile, way);
-        }
-        let circle = visited.contains(&profile.name);
+        let has_keys = profile.has_static_keys() || self.stored_keys(profile)?.is_some();
+        // A profile may name itself, for its keys.
+        let itself = visited.last() == Some(&profile.name);
+        let circle = visited.contains(&profile.name) && !(itself && has_keys);
         visited.push(profile.name);
         if circle {
             return Err(Problem::new(format!("{origin}: `source_profile` leads in a circle: {}", visited.join(" → ")))
                 .hint("the last profile of a chain needs credentials of its own"));
         }
-        match profile.text("source_profile") {
-            Some(source) => self.source_profile(source, &profile.origin("source_profile"), visited, way)?,
-            None => self.own_source(profile, way)?,
+        way.profiles.push(profile);
+        if has_keys || !profile.has("role_arn") || profile.has("web_identity_token_file") {
+            return self.own_source(profile, way);
+        }
+        match (profile.has("source_profile"), profile.has("credential_source")) {
+            (true, true) => return Err(two_sources(&profile.origin("credential_source"))),
+            (false, false) => return Err(role_alone(profile)),
+            (true, false) => {
+                let source = profile.text("source_profile").unwrap_or_default();
+                self.source_profile(source, &profile.origin("source_profile"), visited, way)?;
+            }
+            (false, true) => {
+                let source = profile.text("credential_source").unwrap_or_default();
+                way.source = Some(self.credential_source(source, &profile.origin("credential_source"))?);
+            }
         }
         self.last_step(&Link::of(Some(profile)), way)
     }
@@ -277,12 +315,15 @@ impl<'p> Resolver<'p> {
     }
 
     fn no_profile(&self, name: &str, origin: &str) -> Problem {
-        let [config, credentials] = self.profiles.paths();
-        let problem = Problem::new(format!("{origin}there is no profile `{name}`")).because(format!(
-            "neither {} nor {} has it",
-            self.context.shorten(config),
-            self.context.shorten(credentials)
-        ));
+        let [config, credentials] = self.profiles.shown(self.context);
+        let problem = Problem::new(format!("{origin}there is no profile `{name}`"))
+            .because(format!("neither {config} nor {credentials} has it"));
+        if let Some(meant) = self.profiles.almost(name) {
+            return problem.because(meant);
+        }
+        if name.starts_with(['"', '\'']) {
+            return problem.hint("in the AWS files quotes are part of a value: write the name without them");
+        }
         let nearest = self.profiles.names().into_iter().map(|known| (strsim::osa_distance(known, name), known)).min();
         match nearest {
             Some((distance, known)) if distance <= 2 => problem.hint(format!("did you mean `{known}`?")),
@@ -309,6 +350,7 @@ impl<'p> Resolver<'p> {
             settings: Vec::new(),
             sign_in: None,
             notices: way.notices,
+            odd_lines: Vec::new(),
         };
         Ok((plan, iam))
     }
@@ -323,6 +365,10 @@ impl<'p> Resolver<'p> {
     ) -> Result<Option<T>, Problem> {
         if let Some(value) = in_file {
             return Ok(Some(value.clone()));
+        }
+        // The AWS CLI sends an empty value as it is. It takes a region only if it says something.
+        if let Some(profile) = link.profile.filter(|p| p.has(key) && p.text(key).is_none() && key != "region") {
+            return Err(sources::empty(profile, key));
         }
         link.profile_text(key).map(|text| parse(text).map_err(|e| self.outside(link, key, &e))).transpose()
     }
@@ -360,6 +406,36 @@ impl<'p> Link<'p> {
         self.keys.role_arn.is_none()
             && matches!(source, Some(Source::WebIdentity(token)) if Some(token.profile.as_str()) == own)
     }
+}
+
+/// A profile that takes from another one what only aws-vault takes.
+fn of_aws_vault(problem: Problem, profile: Profile<'_>, other: &str) -> Problem {
+    problem
+        .because("`include_profile` is followed by aws-vault alone, not by the AWS CLI or SDKs")
+        .hint(format!("copy into `{}` what it takes from `{other}`", profile.name))
+}
+
+/// A role of two sources.
+fn two_sources(at: &Origin) -> Problem {
+    Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other"))
+        .hint("keep the one whose credentials make the first call")
+}
+
+/// A role in a profile that doesn't say who assumes it. The AWS CLI takes none of its other credentials.
+fn role_alone(profile: Profile<'_>) -> Problem {
+    let (at, name) = (profile.origin("role_arn"), profile.name);
+    let problem = Problem::new(format!(
+        "{at}: profile `{name}` has a role, but neither `source_profile` nor `credential_source`"
+    ));
+    if let Some(other) = profile.text("include_profile") {
+        return of_aws_vault(problem, profile, other);
+    }
+    problem.hint(match profile.has_own_source() {
+        true => format!(
+            "if its own credentials assume the role: `source_profile = {name}`, with keys, or another profile for them"
+        ),
+        false => "name the profile whose credentials assume the role with `source_profile`".to_owned(),
+    })
 }
 
 mod carried;

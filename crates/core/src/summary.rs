@@ -83,7 +83,7 @@ fn lines(
         (Some(role), _) => Some(format!("[role.{role}]")),
         (None, Ok(First::Profile(name) | First::Both(name))) => Some(format!("profile {name}")),
         (None, Ok(First::Source(source))) => Some(source.to_owned()),
-        (None, Ok(First::Own(_) | First::Unsaid) | Err(_)) => {
+        (None, Ok(First::Own(_) | First::RoleAlone(_) | First::Unsaid) | Err(_)) => {
             keys.profile.as_ref().map(|name| format!("profile {name}"))
         }
     };

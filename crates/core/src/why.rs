@@ -190,7 +190,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
         endpoint: plan.endpoint.shown(),
         source: plan.source.to_string(),
         links,
-        notices: plan.notices.clone(),
+        notices: plan.notices.iter().chain(&plan.odd_lines).cloned().collect(),
     });
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum First<'a, 'p> {
     Both(&'a str),
     /// The profile's own.
     Own(Profile<'p>),
+    /// None: the profile has a role of its own, but doesn't say who assumes it.
+    RoleAlone(Profile<'p>),
     /// Nobody says.
     Unsaid,
 }
@@ -26,21 +28,25 @@ impl<'a, 'p: 'a> First<'a, 'p> {
     /// and no source of a web identity (botocore, AssumeRoleProvider): its own credentials go before. One that has nothing
     /// else and no role gives a session of its `source_profile` all the same, where the AWS CLI would give up.
     pub(crate) fn of(keys: &'a Keys, profile: Option<Profile<'p>>, paths: &Paths) -> Result<Self, Problem> {
-        let of_profile = |key: &str| profile.filter(|_| !keys.names_source()).and_then(|profile| profile.text(key));
-        let other = keys.source_profile.as_deref().or(of_profile("source_profile"));
-        let source = keys.credential_source.as_deref().or(of_profile("credential_source"));
-        if let Some(own) = profile.filter(|_| !keys.names_source() && (other.is_some() || source.is_some())) {
-            let role = keys.role_arn.is_some() || own.text("role_arn").is_some();
-            if own.text("web_identity_token_file").is_some()
-                || !role && (own.has_own_source() || Record::load(paths, own.name)?.is_some())
+        let profile_says = profile.filter(|_| !keys.names_source());
+        let of_profile = |key: &str| profile_says.filter(|profile| profile.has(key)).map(|profile| profile.text(key));
+        let other = keys.source_profile.as_deref().map(Some).or_else(|| of_profile("source_profile"));
+        let source = keys.credential_source.as_deref().map(Some).or_else(|| of_profile("credential_source"));
+        if let Some(own) = profile_says {
+            let role = keys.role_arn.is_some() || own.has("role_arn");
+            if own.has("web_identity_token_file")
+                || !role
+                    && (other.is_some() || source.is_some())
+                    && (own.has_own_source() || Record::load(paths, own.name)?.is_some())
             {
                 return Ok(Self::Own(own));
             }
         }
         Ok(match (other, source, profile) {
-            (Some(other), Some(_), _) => Self::Both(other),
-            (Some(other), None, _) => Self::Profile(other),
-            (None, Some(source), _) => Self::Source(source),
+            (Some(other), Some(_), _) => Self::Both(other.unwrap_or_default()),
+            (Some(other), None, _) => Self::Profile(other.unwrap_or_default()),
+            (None, Some(source), _) => Self::Source(source.unwrap_or_default()),
+            (None, None, Some(profile)) if profile.has("role_arn") => Self::RoleAlone(profile),
             (None, None, Some(profile)) => Self::Own(profile),
             (None, None, None) => Self::Unsaid,
         })

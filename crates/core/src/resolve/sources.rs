@@ -23,33 +23,24 @@ impl<'p> Resolver<'p> {
     pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Way<'p>) -> Result<(), Problem> {
         let link = Link::of(Some(profile));
         way.source_mfa = self.checked(&link, None, "mfa_serial", MfaSerial::parse)?;
-        let source = if profile.text("web_identity_token_file").is_some() {
+        let with_key = |file: Option<Profile<'p>>| file.filter(|file| file.has("aws_access_key_id"));
+        let source = if profile.has("web_identity_token_file") {
             self.web_identity(&link, profile)?
-        } else if profile.text("sso_session").is_some() || profile.text("sso_start_url").is_some() {
+        } else if profile.is_identity_center() {
             self.identity_center(profile)?
-        } else if profile.has_keys_in_credentials_file()
-            || profile.has_static_keys()
-                && profile.text("login_session").is_none()
-                && profile.text("credential_process").is_none()
-        {
-            let keys = StaticKeys {
-                holder: format!("profile {}", profile.name),
-                access_key_id: key_id(profile)?,
-                secret_access_key: Secret::new(required(profile, profile, "aws_secret_access_key")?),
-                session_token: profile.secret("aws_session_token"),
-            };
-            no_token_beside(&keys, &profile.origin("aws_session_token"), "aws_session_token")?;
-            Source::StaticKeys(keys)
+        } else if let Some(file) = with_key(profile.in_credentials_file()) {
+            static_keys(profile, file)?
         } else if let Some(record) = self.stored_keys(profile)? {
             Source::StoredKeys(record.place())
-        } else if let Some(session) = profile.text("login_session") {
+        } else if profile.has("login_session") {
+            let session = required(profile, profile, "login_session")?;
             Source::ConsoleLogin(ConsoleLogin {
                 profile: profile.name.to_owned(),
                 session: session.to_owned(),
                 region: self.checked(&link, None, "region", Region::parse)?,
                 token_file: ConsoleLogin::token_file(&self.context.paths.home, &self.context.env, session),
             })
-        } else if let Some(command) = profile.text("credential_process") {
+        } else if profile.has("credential_process") {
             let running: Vec<&str> = running_programs(&self.context.env).collect();
             if let Some(first) = running.iter().position(|name| *name == profile.name) {
                 return Err(Problem::new(format!(
@@ -60,20 +51,31 @@ impl<'p> Resolver<'p> {
                 ))
                 .hint("it runs awsrole for a directory whose source is the same profile"));
             }
+            // To botocore, which splits it into words, a newline is white space.
+            let command = required(profile, profile, "credential_process")?.replace('\n', " ");
             Source::Process(Process {
                 profile: profile.name.to_owned(),
-                command: command.to_owned(),
+                command,
                 surroundings: of_surroundings(&self.context.env, &self.context.dir, &(self.context.host)()),
             })
-        } else if let Some(source) = profile.text("credential_source") {
-            self.credential_source(source, &profile.origin("credential_source"))?
+        } else if profile.has_static_keys() {
+            static_keys(profile, profile.in_config_file().filter(|file| file.has_static_keys()).unwrap_or(profile))?
+        } else if profile.has("sso_session") || profile.has("sso_start_url") {
+            // Says what is missing.
+            self.identity_center(profile)?
         } else {
             let problem =
                 Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name));
+            if profile.has("credential_source") {
+                return Err(problem.because("its `credential_source` is for a role, and it has no `role_arn`").hint(
+                    format!(
+                        "add a `role_arn` to `{}`, or name the `credential_source` where the role is",
+                        profile.name
+                    ),
+                ));
+            }
             if let Some(other) = profile.text("include_profile") {
-                return Err(problem
-                    .because("`include_profile` is followed by aws-vault alone, not by the AWS CLI or SDKs")
-                    .hint(format!("copy into `{}` what it takes from `{other}`", profile.name)));
+                return Err(super::of_aws_vault(problem, profile, other));
             }
             return Err(problem.hint(format!(
                 "it needs keys (`awsrole keys add {0}`, `aws configure --profile {0}`), a source_profile, sso_session or credential_process",
@@ -119,13 +121,16 @@ impl<'p> Resolver<'p> {
                 if !may_be_key_id(id) {
                     return Err(no_key_id(at, "AWS_ACCESS_KEY_ID"));
                 }
+                let token = ["AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"];
+                let token = token.into_iter().find(|name| env.filled(name).is_some()).unwrap_or("AWS_SESSION_TOKEN");
                 let keys = StaticKeys {
                     holder: "the environment".to_owned(),
                     access_key_id: id.to_owned(),
                     secret_access_key: Secret::new(secret),
-                    session_token: env.filled("AWS_SESSION_TOKEN").map(Secret::new),
+                    // In botocore's order (`EnvProvider.TOKENS`).
+                    session_token: env.filled(token).map(Secret::new),
                 };
-                no_token_beside(&keys, at, "AWS_SESSION_TOKEN")?;
+                no_token_beside(&keys, at, token)?;
                 Ok(Source::StaticKeys(keys))
             }
             _ => Err(Problem::new(format!("{at}: credential_source `{text}` isn't one that the AWS CLI knows"))
@@ -142,8 +147,11 @@ impl<'p> Resolver<'p> {
                     .hint("`aws configure sso-session` writes one")
             })?,
         };
+        same_in_both(profile, section, session)?;
+        // What is of the profile may be in the session's section as well.
+        let of_either = |key| required(profile, if profile.has(key) { profile } else { section }, key);
         let region = required(profile, section, "sso_region")?;
-        let account_id = required(profile, profile, "sso_account_id")?;
+        let account_id = of_either("sso_account_id")?;
         AccountId::parse(account_id)
             .map_err(|e| Problem::new(format!("{}: sso_account_id {e}", profile.origin("sso_account_id"))))?;
         let start_url = required(profile, section, "sso_start_url")?;
@@ -157,7 +165,7 @@ impl<'p> Resolver<'p> {
             region: Region::parse(region)
                 .map_err(|e| Problem::new(format!("{}: sso_region {e}", section.origin("sso_region"))))?,
             account_id: account_id.to_owned(),
-            role_name: required(profile, profile, "sso_role_name")?.to_owned(),
+            role_name: of_either("sso_role_name")?.to_owned(),
         }))
     }
 
@@ -176,21 +184,53 @@ impl<'p> Resolver<'p> {
     }
 }
 
+/// The keys of a profile in one of the two files: the AWS CLI never takes a part from the other one.
+fn static_keys(profile: Profile<'_>, file: Profile<'_>) -> Result<Source, Problem> {
+    let id = required(profile, file, "aws_access_key_id")?;
+    if !may_be_key_id(id) {
+        return Err(no_key_id(&file.origin("aws_access_key_id"), "aws_access_key_id"));
+    }
+    let keys = StaticKeys {
+        holder: format!("profile {}", profile.name),
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(required(profile, file, "aws_secret_access_key")?),
+        session_token: file.session_token(),
+    };
+    let token = ["aws_security_token", "aws_session_token"].into_iter().find(|key| file.has(key));
+    let token = token.unwrap_or("aws_session_token");
+    no_token_beside(&keys, &file.origin(token), token)?;
+    Ok(Source::StaticKeys(keys))
+}
+
+/// Checks that a profile and its `[sso-session]` don't contradict each other (botocore, `SSOProvider`).
+fn same_in_both(profile: Profile<'_>, section: Profile<'_>, session: Option<&str>) -> Result<(), Problem> {
+    let Some(session) = session else { return Ok(()) };
+    let of_profile = profile.settings();
+    let differs = |(key, value): &(_, &str)| of_profile.get(key).is_some_and(|own| own != value);
+    match section.settings().into_iter().find(differs) {
+        None => Ok(()),
+        Some((key, _)) => {
+            Err(Problem::new(format!("{}: `{key}` differs from that of [sso-session {session}]", profile.origin(&key)))
+                .because(format!("the other one is in {}", section.origin(&key)))
+                .hint("leave it out of the profile: its `sso_session` says it"))
+        }
+    }
+}
+
+/// A key without a value, which to the AWS CLI isn't the same as none.
+pub(super) fn empty(section: Profile<'_>, key: &str) -> Problem {
+    Problem::new(format!("{}: `{key}` is empty", section.origin(key))).hint("give it a value, or remove the line")
+}
+
 /// A key that a profile needs, in the section where it belongs.
 fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str) -> Result<&'p str, Problem> {
     section.text(key).ok_or_else(|| {
+        if section.has(key) {
+            return empty(section, key);
+        }
         Problem::new(format!("{}: profile `{}` has no `{key}`", section.origin(""), profile.name))
             .hint(format!("add `{key} = …` there"))
     })
-}
-
-/// A profile's access key id.
-fn key_id(profile: Profile<'_>) -> Result<String, Problem> {
-    let id = required(profile, profile, "aws_access_key_id")?;
-    match may_be_key_id(id) {
-        true => Ok(id.to_owned()),
-        false => Err(no_key_id(&profile.origin("aws_access_key_id"), "aws_access_key_id")),
-    }
 }
 
 /// Checks that no session token is left over beside a long-term key. The AWS CLI would send it and be refused, and the key
