@@ -14,9 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
+import botocore.session
 import pexpect
 import pytest
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from support.local_sts import LocalSts, allow, federated_trust, service_trust, trust, user
 from support.world import BYSTANDER, HERE, THERE, World
 
@@ -42,15 +44,17 @@ def mia(number):
     return user(f"mia-{number}", HERE, policy=MAY_ASSUME, mfa_serial=f"arn:aws:iam::{HERE}:mfa/mia-{number}", mfa_seed=SEED)
 
 
-ROWS = [{"kind": kind, "number": number, **row} for kind in ("plan", "host", "error") for number, row in enumerate(TABLE[kind])]
+ROWS = [{"kind": kind, "number": number, "name": row.get("of"), **row} for kind in ("plan", "pair", "host", "error") for number, row in enumerate(TABLE[kind])]
 ALICE = user("alice", HERE, policy=MAY_ASSUME)
+BEA, CARL, DORA = (user(name, HERE, policy=MAY_ASSUME) for name in ("bea", "carl", "dora"))
 MIAS = {row["number"]: mia(row["number"]) for row in ROWS if row["kind"] == "plan" and "mia" in json.dumps(row)}
 HUMANS = f"{HERE}:root"
 FIXTURE = {
-    "user": [ALICE, BYSTANDER, *MIAS.values()],
+    "user": [ALICE, BEA, CARL, DORA, BYSTANDER, *MIAS.values()],
     "role": [
         role("Deploy", THERE, HUMANS, max_session_duration=14400),
         role("Pathed", THERE, HUMANS, path="/team/shop/"),
+        role("Any", FAR, HUMANS, f"{THERE}:role/team/shop/Pathed", f"{THERE}:role/Ci"),
         role("Partner", THERE, HUMANS, condition={"StringEquals": {"sts:ExternalId": "shop/42"}}),
         role("Named", THERE, HUMANS, condition={"StringLike": {"sts:RoleSessionName": "ci@*"}}),
         role("Guarded", THERE, HUMANS, condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}, max_session_duration=7200),
@@ -94,7 +98,8 @@ class Home(World):
         self.sts = sts
         self.row = row
         self.mia = MIAS.get(row["number"], BYSTANDER) if row["kind"] == "plan" else MIAS[min(MIAS)]
-        self.people = {"alice": ALICE, "bystander": BYSTANDER, "mia": self.mia, "session": session}
+        self.people = {"alice": ALICE, "bea": BEA, "carl": CARL, "dora": DORA, "bystander": BYSTANDER, "mia": self.mia,
+                       "session": session}
         self.secrets = {person["secret_access_key"] for person in self.people.values()} | {session["session_token"]}
         self.words = {"url": sts.url, "home": str(self.home), "serial_of_mia": self.mia.get("mfa_serial", "")}
         for name, person in self.people.items():
@@ -145,6 +150,16 @@ class Home(World):
                 said += process.before
                 process.sendline(self.sts.unused_totp(self.mia["name"]))
             return said + process.before
+
+    def boto3(self, profile, monkeypatch):
+        """Who boto3 is by a profile, in the same environment."""
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        for name, value in self.environment(**self.env).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(self.home)
+        client = botocore.session.Session(profile=profile).create_client("sts", region_name="us-east-1", config=FAST)
+        return client.get_caller_identity()["Arn"]
 
     def shown(self, call):
         """A call in one line, as plans.toml spells it."""
@@ -223,8 +238,64 @@ def test_it_leads_there(row, home, sts):
     assert len(sts.calls()) == before or not row["steps"] or row["steps"][-1].endswith("GetCallerIdentity")
 
 
+# How awsrole and boto3 say where they ended.
+ENDS = {
+    "sso": ("IAM Identity Center gives no credentials", "SSOTokenLoadError"),
+    "login": ("the console session of", "LoginTokenLoadError"),
+    "two sources": ("`source_profile` and `credential_source` exclude each other", "InvalidConfigError"),
+}
+
+
+def pair_home(row, tmp_path, sts, session):
+    """A profile `it` with the settings of a row, and `through` whose source it is."""
+    lines = {"config": {}, "credentials": {}}
+    for setting in row["of"].split():
+        for file, text in TABLE["setting"][setting].items():
+            for line in text.splitlines():
+                # A profile has one role; with a token it is the token's.
+                lines[file].setdefault(line.split(" =")[0], line)
+    config = "[profile it]\n" + "\n".join(lines["config"].values())
+    through = "[profile through]\nrole_arn = arn:aws:iam::333333333333:role/Any\nsource_profile = it\n"
+    credentials = "[it]\n" + "\n".join(lines["credentials"].values()) if lines["credentials"] else ""
+    env = {"AWS_ACCESS_KEY_ID": "$id_of_dora", "AWS_SECRET_ACCESS_KEY": "$secret_of_dora"}
+    return Home(tmp_path, sts, session, {**row, "config": f"{config}\n{through}", "credentials": f"{CREDENTIALS}{credentials}\n",
+                                         "env": env, "profile": "it"})
+
+
+def walked(sts, arn):
+    """A way by its calls: who began, and the roles."""
+    calls = [call for call in sts.calls() if call["role_arn"]]
+    first = calls[0]["caller_arn"] if calls else arn
+    names = ["token" if first is None else first.split("/")[1], *(call["role_arn"].split("/")[-1] for call in calls)]
+    return " → ".join(names)
+
+
+@rows("pair")
+def test_which_setting_counts(row, tmp_path, sts, session, monkeypatch):
+    home = pair_home(row, tmp_path, sts, session)
+    for profile, wanted in (("it", row["direct"]), ("through", row["chain"])):
+        ours, theirs = ENDS.get(wanted, (row.get("refused") if profile == "it" else None, None))
+        shutil.rmtree(home.home / ".cache", ignore_errors=True)
+        sts.reset()
+        folder = home.project(profile, f'profile = "{profile}"\n', allow=True)
+        result = home.awsrole("exec", "--", "env", "-0", cwd=folder, env=home.env)
+        if ours:
+            assert result.code != 0 and ours in result.err, result
+        else:
+            assert result.code == 0, result.err
+            env = dict(pair.split("=", 1) for pair in result.out.split("\0") if pair)
+            assert walked(sts, identity_of(sts, env)) == wanted
+        sts.reset()
+        if theirs:
+            with pytest.raises(Exception) as raised:
+                home.boto3(profile, monkeypatch)
+            assert type(raised.value).__name__ == theirs
+        else:
+            assert walked(sts, home.boto3(profile, monkeypatch)) == wanted
+
+
 def is_for_the_cli(row):
-    return "profile" in row and "cli_differs" not in row
+    return "profile" in row and "differs" not in row
 
 
 @rows("plan", is_for_the_cli)
@@ -285,6 +356,13 @@ def test_there_is_no_way(row, home, sts):
         assert text in result.err
     assert result.err.count("\nawsrole: ") <= 1
     assert sts.calls() == []
+
+
+@rows("error", is_for_the_cli)
+def test_there_is_none_for_boto3_either(row, home, monkeypatch):
+    # A runtime error: its signer, to which nobody gave a key.
+    with pytest.raises((BotoCoreError, ClientError, ValueError, RuntimeError)):
+        home.boto3(row["profile"], monkeypatch)
 
 
 def test_the_table():

@@ -45,6 +45,15 @@ pub struct Profile<'a> {
     credentials: Option<(&'a AwsFile, &'a Section)>,
 }
 
+/// A value, as botocore sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting<'a> {
+    /// A text, perhaps of several lines.
+    Text(&'a str),
+    /// Settings of its own, below an empty value.
+    Nested(BTreeMap<&'a str, &'a str>),
+}
+
 /// A file is kept as text; what was parsed says where in it things are.
 struct AwsFile {
     path: PathBuf,
@@ -170,14 +179,14 @@ impl<'a> Profile<'a> {
             .and_then(|key| self.secret(key))
     }
 
-    /// All keys with their values, sorted by key. A value that begins with a newline holds settings of its own.
+    /// All keys with their values, sorted by key.
     #[must_use]
-    pub fn settings(&self) -> BTreeMap<Cow<'a, str>, &'a str> {
+    pub fn settings(&self) -> BTreeMap<Cow<'a, str>, Setting<'a>> {
         let mut settings = BTreeMap::new();
         // The first one to say something wins.
         for (file, section) in [self.credentials, self.config].into_iter().flatten() {
             for value in file.parsed.all(section) {
-                settings.entry(value.key(&file.text)).or_insert_with(|| value.text(&file.text));
+                settings.entry(value.key(&file.text)).or_insert_with(|| Setting::of(value.text(&file.text)));
             }
         }
         settings
@@ -246,6 +255,15 @@ impl<'a> Profile<'a> {
             .into_iter()
             .flatten()
             .find_map(|(file, section)| Some((file, file.value(section, key)?)))
+    }
+}
+
+impl<'a> Setting<'a> {
+    fn of(text: &'a str) -> Self {
+        match text.starts_with('\n') {
+            true => Self::Nested(parse::settings(text).collect()),
+            false => Self::Text(text),
+        }
     }
 }
 

@@ -221,6 +221,9 @@ impl<'p> Resolver<'p> {
                 way.source = Some(self.credential_source(source, &self.origin(link, "credential_source"))?);
             }
             First::Profile(name) => {
+                if let Some(profile) = link.profile.filter(|_| name.is_empty()) {
+                    return Err(sources::empty(profile, "source_profile"));
+                }
                 let nearer = link.profile.filter(|_| !keys.names_source());
                 let mut visited: Vec<&str> = nearer.map(|profile| profile.name).into_iter().collect();
                 self.source_profile(name, &self.origin(link, "source_profile"), &mut visited, way)?;
@@ -299,7 +302,7 @@ impl<'p> Resolver<'p> {
             (true, true) => return Err(two_sources(&profile.origin("credential_source"))),
             (false, false) => return Err(role_alone(profile)),
             (true, false) => {
-                let source = profile.text("source_profile").unwrap_or_default();
+                let source = sources::required(profile, profile, "source_profile")?;
                 self.source_profile(source, &profile.origin("source_profile"), visited, way)?;
             }
             (false, true) => {
@@ -380,7 +383,7 @@ impl<'p> Resolver<'p> {
     /// Where a key stands: in the file, or else in the profile; where it doesn't, the link itself.
     fn origin(&self, link: &Link<'_>, key: &str) -> Origin {
         match (&link.in_file, link.profile) {
-            (Some(role), Some(profile)) if !self.config.sets(role.as_deref(), key) && profile.text(key).is_some() => {
+            (Some(role), Some(profile)) if !self.config.sets(role.as_deref(), key) && profile.has(key) => {
                 profile.origin(key)
             }
             (Some(role), _) => self.config.origin(role.as_deref(), key),

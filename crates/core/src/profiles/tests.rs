@@ -50,7 +50,10 @@ fn reads_what_the_aws_cli_reads() {
 /// All keys of a profile, each value's lines parted by `|`.
 fn shown(profiles: &Profiles, name: &str) -> String {
     let settings = profiles.get(name).map(|profile| profile.settings()).unwrap_or_default();
-    let pairs = settings.iter().map(|(key, value)| format!("{key}={}", value.replace('\n', "|")));
+    let pairs = settings.iter().map(|(key, value)| match value {
+        Setting::Text(text) => format!("{key}={}", text.replace('\n', "|")),
+        Setting::Nested(settings) => format!("{key}={settings:?}"),
+    });
     pairs.collect::<Vec<_>>().join(" ")
 }
 
@@ -59,7 +62,7 @@ fn values_are_those_of_configparser() {
     for (config, expected) in [
         // Continued lines, a comment and an empty line inside, and one at the end.
         ("[default]\na = 1\n  2\n  # no\n\n\t3\n\nb = 4\n", "a=1|2||3 b=4"),
-        ("[default]\na =\n\n  x = 1\n   y=2\n", "a=||x = 1|y=2"),
+        ("[default]\na =\n\n  x = 1\n   y=2\n", "a={\"x\": \"1\", \"y\": \"2\"}"),
         // An indented key that doesn't continue anything, and the next one, indented less.
         ("[default]\n  a = 1\nb = 2\n", "a=1 b=2"),
         ("  [default]\n a = 1\n b = 2\n", "a=1 b=2"),

@@ -206,8 +206,8 @@ fn static_keys(profile: Profile<'_>, file: Profile<'_>) -> Result<Source, Proble
 fn same_in_both(profile: Profile<'_>, section: Profile<'_>, session: Option<&str>) -> Result<(), Problem> {
     let Some(session) = session else { return Ok(()) };
     let of_profile = profile.settings();
-    let differs = |(key, value): &(_, &str)| of_profile.get(key).is_some_and(|own| own != value);
-    match section.settings().into_iter().find(differs) {
+    let mut of_session = section.settings().into_iter();
+    match of_session.find(|(key, value)| of_profile.get(key).is_some_and(|own| own != value)) {
         None => Ok(()),
         Some((key, _)) => {
             Err(Problem::new(format!("{}: `{key}` differs from that of [sso-session {session}]", profile.origin(&key)))
@@ -223,7 +223,7 @@ pub(super) fn empty(section: Profile<'_>, key: &str) -> Problem {
 }
 
 /// A key that a profile needs, in the section where it belongs.
-fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str) -> Result<&'p str, Problem> {
+pub(super) fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str) -> Result<&'p str, Problem> {
     section.text(key).ok_or_else(|| {
         if section.has(key) {
             return empty(section, key);
