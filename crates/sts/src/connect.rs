@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use awsrole_core::sts::StsError;
 
+use crate::proxies;
 use crate::refusal::deepest;
 use crate::roots::Roots;
 
@@ -81,7 +82,7 @@ fn connector(
     components: Option<&RuntimeComponents>,
 ) -> Connector {
     let proxies = match route {
-        Route::ByProxy => ProxyConfig::from_env(),
+        Route::ByProxy => proxies::from_env(),
         Route::Direct => ProxyConfig::disabled(),
     };
     let mut connector = Connector::builder().proxy_config(proxies);

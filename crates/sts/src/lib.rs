@@ -12,6 +12,7 @@ mod iam;
 mod local;
 mod process;
 pub mod program;
+mod proxies;
 mod refusal;
 mod roots;
 mod sign_in;

@@ -17,7 +17,7 @@ use crate::program;
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
-    version: u32,
+    version: serde_json::Number,
     access_key_id: Zeroizing<String>,
     secret_access_key: Zeroizing<String>,
     session_token: Option<Zeroizing<String>>,
@@ -44,7 +44,8 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
     let answer: Answer = serde_json::from_str(&text).map_err(|e| {
         failed(format!("its output isn't the JSON that SDKs expect (line {}, column {}): {{\"Version\": 1, \"AccessKeyId\": …, \"SecretAccessKey\": …}}", e.line(), e.column()))
     })?;
-    if answer.version != 1 {
+    // A number is a number to the AWS CLI: 1.0 is 1.
+    if answer.version.as_f64() != Some(1.0) {
         return Err(failed(format!("its output is of version {}, not 1", answer.version)));
     }
     let expiration = answer.expiration.as_deref().map(iso8601::parse).transpose();
