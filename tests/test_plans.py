@@ -19,6 +19,7 @@ import pexpect
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from support.local_sts import LocalSts, allow, federated_trust, service_trust, trust, user
 from support.world import BYSTANDER, HERE, THERE, World
 
@@ -101,7 +102,7 @@ class Home(World):
         self.people = {"alice": ALICE, "bea": BEA, "carl": CARL, "dora": DORA, "bystander": BYSTANDER, "mia": self.mia,
                        "session": session}
         self.secrets = {person["secret_access_key"] for person in self.people.values()} | {session["session_token"]}
-        self.words = {"url": sts.url, "home": str(self.home), "serial_of_mia": self.mia.get("mfa_serial", "")}
+        self.words = {"url": sts.url, "url_in_capitals": sts.url.replace("http:", "HTTP:"), "home": str(self.home), "serial_of_mia": self.mia.get("mfa_serial", "")}
         for name, person in self.people.items():
             lines = {f"aws_{key}": person[key] for key in ("access_key_id", "secret_access_key", "session_token") if key in person}
             self.words[f"keys_of_{name}"] = "\n".join(f"{key} = {value}" for key, value in lines.items())
@@ -320,6 +321,8 @@ def proxy():
             asked.append(self.path)
             self.send_error(403)
 
+        do_POST = do_CONNECT
+
         def log_message(self, *_):
             pass
 
@@ -343,6 +346,38 @@ def test_there_it_is_asked(row, home, sts, proxy):
         said = home.cli(row["profile"], AWS_MAX_ATTEMPTS="1")
         assert set(asked) == {row["host"]}, said
     assert sts.calls() == []
+
+
+DEV = "[profile dev]\nrole_arn = arn:aws:iam::222222222222:role/Deploy\nsource_profile = jump\n"
+DEAD = "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("proxied, variables", [
+    (True, {"HTTP_PROXY": "PROXY"}),
+    (True, {"http_proxy": "PROXY", "HTTP_PROXY": DEAD}),
+    (False, {"http_proxy": "", "HTTP_PROXY": "PROXY"}),
+    (False, {"HTTP_PROXY": "PROXY", "NO_PROXY": "*"}),
+    (False, {"HTTP_PROXY": "PROXY", "NO_PROXY": "127.0.0.1"}),
+    (True, {"HTTP_PROXY": "PROXY", "NO_PROXY": "*", "no_proxy": "example.com"}),
+    (True, {"HTTP_PROXY": "PROXY", "HTTPS_PROXY": "PROXY"}),
+    (False, {"HTTPS_PROXY": "PROXY"}),
+    (False, {"ALL_PROXY": "PROXY", "all_proxy": "PROXY"}),
+])
+def test_proxies_count_as_for_boto3(proxied, variables, tmp_path, sts, session, proxy, monkeypatch):
+    env, asked = proxy
+    sts.reset()
+    home = Home(tmp_path, sts, session, {"kind": "host", "number": 0, "config": DEV, "profile": "dev"})
+    home.env |= {name: value.replace("PROXY", env["HTTPS_PROXY"]) for name, value in variables.items()}
+    home.project("shop", home.file, allow=True)
+    result = home.exec("true")
+    assert (result.code, bool(asked)) == ((4, True) if proxied else (0, False)), result.err
+    asked.clear()
+    if proxied:
+        with pytest.raises((BotoCoreError, ClientError, ResponseParserError)):
+            home.boto3("dev", monkeypatch)
+    else:
+        home.boto3("dev", monkeypatch)
+    assert bool(asked) == proxied
 
 
 @rows("error")

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use awsrole_core::choice::Choices;
 use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
-use awsrole_core::doctor::proxies;
+use awsrole_core::doctor::{is_used, proxies};
 use awsrole_core::export::{look, over, plan_of, unproven};
 use awsrole_core::files::FileError;
 use awsrole_core::history::{Entry, History};
@@ -125,7 +125,7 @@ fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
         }
     };
     let ca_bundle = outer.env.filled("AWS_CA_BUNDLE").map(|path| outer.expand(path));
-    let proxies = proxies(outer).filter(|(name, _)| !name.eq_ignore_ascii_case("NO_PROXY"));
+    let proxies = proxies(outer).filter(|(name, _)| is_used(name) && !name.eq_ignore_ascii_case("NO_PROXY"));
     let proxies = proxies.map(|(name, shown)| format!("{name} is {shown}")).collect();
     let sts = RemoteSts::new(limits, ca_bundle, ambient::now, Box::new(|text| say(text))).through(proxies);
     // What killed runs left: other commands have looked for it already.

@@ -266,9 +266,16 @@ pub fn proxies(context: &Context) -> impl Iterator<Item = (&'static str, String)
     })
 }
 
+/// Whether botocore, and awsrole with it, asks such a proxy. It reads `ALL_PROXY` nowhere.
+#[must_use]
+pub fn is_used(proxy: &str) -> bool {
+    !proxy.eq_ignore_ascii_case("ALL_PROXY")
+}
+
 fn network(context: &Context, findings: &mut Vec<Finding>) {
     for (name, shown) in proxies(context) {
-        findings.push(Finding::new(Level::Note, "network", format!("{name} is {shown}")));
+        let ignored = if is_used(name) { "" } else { ", which the AWS CLI and awsrole don't use" };
+        findings.push(Finding::new(Level::Note, "network", format!("{name} is {shown}{ignored}")));
     }
     if let Some(path) = context.env.filled("AWS_CA_BUNDLE") {
         let found = Finding::new(Level::Note, "network", format!("AWS_CA_BUNDLE is {path}"));

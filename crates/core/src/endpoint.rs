@@ -98,13 +98,15 @@ pub fn resolve(
                 .map_err(|e| Problem::new(format!("the region {e}")).hint("set `region` in .awsrole.toml"))?
         }
     };
+    let (region, pseudo_fips) = region.without_fips();
     let configured = || {
         from.iter()
             .find_map(|profile| services_endpoint(profile, profiles, service).or_else(|| profile.text("endpoint_url")))
     };
     let url = env.filled(service.variable()).or(env.filled("AWS_ENDPOINT_URL")).or_else(configured);
     let url = url.filter(|_| !ignored(from, env));
-    if let Some(url) = url.filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+    let url = url.map(lower_scheme);
+    if let Some(url) = url.as_deref().filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
         // Before an `@` there may be a password.
         let shown = url.rsplit_once('@').map_or(url.to_owned(), |(_, host)| format!("…@{host}"));
         return Err(Problem::new(format!(
@@ -114,10 +116,18 @@ pub fn resolve(
     }
     Ok(Endpoint {
         region,
-        url: url.map(str::to_owned),
-        fips: on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
+        url,
+        fips: pseudo_fips || on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
         dual_stack: on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
     })
+}
+
+/// A URL with its scheme in lower case: it may be written in capitals (RFC 3986, 3.1).
+fn lower_scheme(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
+        None => url.to_owned(),
+    }
 }
 
 /// Where the user wants to sign in to the console: AWS_ENDPOINT_URL_SIGNIN, or `signin` in the nearest profile's

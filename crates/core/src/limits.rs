@@ -301,6 +301,17 @@ impl Region {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the region without `fips-` or `-fips` in its name, and whether it was there: an older way to ask for FIPS
+    /// endpoints (botocore, `_normalize_fips_region`).
+    #[must_use]
+    pub fn without_fips(&self) -> (Self, bool) {
+        let name = self.0.replace("fips-", "").replace("-fips", "");
+        match Self::parse(&name) {
+            Ok(region) if name != self.0 => (region, true),
+            _ => (self.clone(), false),
+        }
+    }
 }
 
 /// Lets a type be read from a file with its own check, so that an error has the value's line.
@@ -344,6 +355,19 @@ mod tests {
         ] {
             assert!(ok);
         }
+    }
+
+    #[test]
+    fn fips_in_the_name_of_a_region_is_no_part_of_it() {
+        for (name, real, fips) in [
+            ("fips-us-east-1", "us-east-1", true),
+            ("us-gov-west-1-fips", "us-gov-west-1", true),
+            ("us-east-1", "us-east-1", false),
+            ("fips--fips", "fips--fips", false),
+        ] {
+            assert_eq!(Region::parse(name).unwrap().without_fips(), (Region(real.to_owned()), fips));
+        }
+        assert!(Region::parse("fips-").is_err() && Region::parse("-fips").is_err());
     }
 
     #[test]

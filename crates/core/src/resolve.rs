@@ -174,6 +174,14 @@ impl<'p> Resolver<'p> {
         let keys = &link.keys;
         let region = self.checked(link, keys.region.as_ref(), "region", Region::parse)?;
         let (settings, env) = (way.profiles, &self.context.env);
+        let mut variables = endpoint::variables(&settings, self.profiles, env);
+        // Not every SDK knows these names.
+        let named_fips = region.as_ref().is_some_and(|region| region.without_fips().1);
+        let fips = "AWS_USE_FIPS_ENDPOINT";
+        if named_fips {
+            variables.retain(|(name, _)| *name != fips);
+            variables.push((fips, "true".to_owned()));
+        }
         let plan = RolePlan {
             endpoint: endpoint::resolve(
                 Service::Sts,
@@ -183,14 +191,14 @@ impl<'p> Resolver<'p> {
                 env,
                 partition.as_deref(),
             )?,
-            settings: endpoint::variables(&settings, self.profiles, env),
+            settings: variables,
             sign_in: endpoint::sign_in(&settings, self.profiles, env),
             pin: keys.account_id.clone(),
             source_accounts: pin::source_accounts(&source, &way.steps, only),
             name,
             source,
             steps: way.steps,
-            region,
+            region: region.map(|region| region.without_fips().0),
             notices: way.notices,
             odd_lines: Vec::new(),
         };

@@ -156,6 +156,14 @@ fn plans() {
 }
 
 #[test]
+fn a_region_named_after_fips_is_taken_apart() {
+    let plan = resolve("profile = \"dev\"\nregion = \"fips-us-west-2\"").unwrap_or_else(|problem| panic!("{problem}"));
+    assert_eq!(plan.region.as_ref().map(Region::as_str), Some("us-west-2"));
+    assert_eq!((plan.endpoint.region.as_str(), plan.endpoint.fips), ("us-west-2", true));
+    assert_eq!(plan.settings, [("AWS_USE_FIPS_ENDPOINT", "true".to_owned())]);
+}
+
+#[test]
 fn what_can_not_be_planned_is_said_with_its_place() {
     for (text, file, expected) in [
         ("", ".awsrole.toml", "doesn't say which role this is"),
