@@ -400,6 +400,13 @@ def test_there_is_none_for_boto3_either(row, home, monkeypatch):
         home.boto3(row["profile"], monkeypatch)
 
 
+def test_differences_are_documented():
+    """What a person may wonder about is in docs/profiles.md, word by word."""
+    text = (Path(__file__).parents[1] / "docs/profiles.md").read_text()
+    listed = set(re.findall(r"^\| (.+) \| (.+) \|$", text.split("## Differences")[1], re.M)) - {("case", "the AWS CLI")}
+    assert listed == {(row["name"], row["differs"]) for row in ROWS if "differs" in row}
+
+
 def test_the_table():
     """It has what was promised, and each row a name of its own."""
     names = [(row["kind"], row["name"]) for row in ROWS]

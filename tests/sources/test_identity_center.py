@@ -95,6 +95,16 @@ def test_signed_out(corp, how):
     assert {call["outcome"] for call in corp.sts.calls()} <= {"InvalidGrantException", "UnauthorizedException"}
 
 
+def test_an_expired_token_of_the_old_form_is_not_sent(corp):
+    path = sign_in(corp, session=None, scopes=(), expired=True)
+    for suffix in ("Z", "UTC"):
+        path.write_text(path.read_text().replace('Z", "', f'{suffix}", "'))
+        forget_failures(corp)
+        said = corp.refused(corp.project("shop", 'profile = "legacy"\n', allow=True))
+        assert "nobody has signed in, or the sign-in has ended" in said and "`aws sso login --profile legacy`" in said
+    assert actions(corp) == []
+
+
 def test_signed_out_in_the_old_form(corp):
     said = corp.refused(corp.project("shop", 'profile = "legacy"\n', allow=True))
     assert "`awsrole login`" in said and "`aws sso login --profile legacy`" in said

@@ -7,6 +7,7 @@ use aws_sdk_ssooidc::error::ProvideErrorMetadata;
 use awsrole_core::context::Env;
 use awsrole_core::credentials::rfc3339;
 use awsrole_core::files::write_private;
+use awsrole_core::iso8601;
 use awsrole_core::problem::Problem;
 use awsrole_core::source::IdentityCenter;
 use serde_json::json;
@@ -109,4 +110,17 @@ pub fn sign_in(
         );
         write_private(&role.token_file, text.as_bytes()).map_err(|e| failed(e.to_string()))
     })
+}
+
+/// Returns whether the token of a profile without a session has expired: nothing renews it, and the AWS CLI doesn't send
+/// it (botocore, `SSOCredentialFetcher`). A file that can't be read is the provider's to complain of.
+pub(crate) fn has_expired(role: &IdentityCenter, now: SystemTime) -> bool {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Token {
+        expires_at: String,
+    }
+    let text = std::fs::read_to_string(&role.token_file).map(Zeroizing::new).unwrap_or_default();
+    let Ok(token) = serde_json::from_str::<Token>(&text) else { return false };
+    role.session.is_none() && iso8601::parse(&token.expires_at).is_ok_and(|end| end <= now)
 }

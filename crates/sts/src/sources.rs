@@ -12,7 +12,7 @@ use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use awsrole_core::source::{IdentityCenter, Source, Sources};
 
-use crate::{RemoteSts, process, refusal};
+use crate::{RemoteSts, process, refusal, sign_in};
 
 /// Finds the reason in an error of a provider.
 pub(crate) type Reason = fn(&(dyn std::error::Error + 'static)) -> String;
@@ -32,6 +32,9 @@ impl Sources for RemoteSources<'_> {
             Source::StoredKeys(place) => Err(Problem::new(format!("{} were asked of the wrong place", place.name()))),
             Source::Process(command) => process::run(command, self.env, self.sts.limits().process, self.sts.now()),
             Source::IdentityCenter(role) => {
+                if sign_in::has_expired(role, self.sts.now()) {
+                    return Err(signed_out(role, "the cached SSO token has expired"));
+                }
                 let provider = |config: &ProviderConfig| {
                     let mut builder = SsoCredentialsProvider::builder()
                         .configure(config)

@@ -42,7 +42,12 @@ impl KeysInFile {
             return Err(Problem::new(format!("{id_at}: profile {name} has half of its keys only"))
                 .hint("it needs aws_access_key_id and aws_secret_access_key"));
         };
-        if profile.text("aws_session_token").is_some() {
+        if ["aws_access_key_id", "aws_secret_access_key"].iter().any(|key| profile.inherits(key)) {
+            return Err(Problem::new(format!("{id_at}: the keys of profile {name} are in [DEFAULT]"))
+                .because("every profile of that file inherits them, so that they can't be taken out for one")
+                .hint(format!("move both lines into the section of {name}")));
+        }
+        if profile.session_token().is_some() {
             return Err(Problem::new(format!("{id_at}: profile {name} holds temporary keys, which end by themselves"))
                 .hint("only long-lived keys (AKIA…) are worth a store"));
         }
@@ -276,6 +281,10 @@ mod tests {
             ("[jump]\naws_access_key_id = AKIAJUMP000000000000\n", "half of its keys"),
             ("[jump]\naws_access_key_id = ASIAJUMP000000000000\naws_secret_access_key = s\n", "temporary key"),
             ("[jump]\naws_access_key_id = secret/secret\naws_secret_access_key = s\n", "isn't an access key id"),
+            (
+                "[DEFAULT]\naws_secret_access_key = s\n[jump]\naws_access_key_id = AKIAJUMP000000000000\n",
+                "the keys of profile jump are in [DEFAULT]",
+            ),
             (
                 "[jump]\naws_access_key_id = AKIAJUMP000000000000\naws_secret_access_key = s\naws_session_token = t\n",
                 "temporary keys",

@@ -168,6 +168,5 @@ impl Questions<'_> {
 
 /// Whether a profile gives credentials, not just settings.
 fn gives(profile: &Profile<'_>) -> bool {
-    let keys = ["role_arn", "sso_session", "sso_start_url", "credential_process", "login_session"];
-    profile.has_static_keys() || keys.iter().any(|key| profile.text(key).is_some())
+    profile.has("role_arn") || profile.has_own_source()
 }

@@ -100,8 +100,8 @@ fn may_be_used(profiles: &Profiles, name: &str, context: &Context) -> Result<(),
         let problem = keys_plan(profiles, context, name).err().unwrap_or_else(|| Problem::new("no profile"));
         return Err(problem.hint(format!("or write `[profile {name}]` into ~/.aws/config first, with its region")));
     };
-    let first = ["web_identity_token_file", "sso_session", "sso_start_url"];
-    match first.into_iter().find(|key| profile.text(key).is_some()) {
+    let first = ["web_identity_token_file", "sso_account_id", "sso_role_name"];
+    match first.into_iter().find(|key| profile.has(key)) {
         None => Ok(()),
         Some(key) => {
             Err(Problem::new(format!("{}: profile {name} has `{key}`, which goes before keys", profile.origin(key)))
