@@ -227,6 +227,15 @@ def test_a_profile_that_can_not_work(healthy, name):
     assert re.search(r"config:\d+", one["text"]), one
 
 
+def test_lines_that_are_read_otherwise_than_meant(healthy):
+    path = healthy.home / ".aws/config"
+    before = len(path.read_text().splitlines())
+    path.write_text(path.read_text() + "[profile two words]\n[profile x]\nregion = 'us-east-1'\n  output = json\n")
+    told = [one for one in about(doctor(healthy), "AWS files") if one["level"] == "note"]
+    assert [one["text"].split(": ")[0] for one in told] == [f"~/.aws/config:{before + line}" for line in (1, 4)]
+    assert '`[profile "two words"]`' in told[0]["text"] and "`output` is indented deeper than `region`" in told[1]["text"]
+
+
 # The network.
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"])

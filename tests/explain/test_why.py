@@ -132,6 +132,21 @@ def test_allowed_but_it_leads_nowhere(world):
     assert "did you mean `jump`" in section(text, "problem")
 
 
+def test_lines_that_are_read_otherwise_than_meant(world):
+    """Those of the profiles on the way alone, whether it leads to a role or not."""
+    config = world.home / ".aws/config"
+    before = len(config.read_text().splitlines())
+    config.write_text(config.read_text() + "[profile odd]\nrole_arn = arn:aws:iam::222222222222:role/Deploy\nsource_profile = jump\n"
+                      "output = 'json'\n[profile neighbour]\noutput = 'json'\n[profile lost]\nrole_arn = x\n  source_profile = jump\n")
+    text, found = why(world, world.project("odd", 'profile = "odd"\n', allow=True))
+    assert [note.partition("/.aws/")[2] for note in found["way"]["notices"]] == [
+        f"config:{before + 4}: the quotes are part of `output`: write the value without them"]
+    assert "the quotes are part of `output`" in section(text, "way")
+    _, found = why(world, world.project("lost", 'profile = "lost"\n', allow=True))
+    [cause] = found["problem"]["causes"]
+    assert f"config:{before + 9}: `source_profile` is indented deeper than `role_arn`" in cause
+
+
 def test_by_a_rule(world):
     world.write(".config/awsrole/config.toml", f'[[trust]]\npath = "~/src"\naccounts = ["{THERE}"]\n')
     _, told = why(world, world.project("shop", DEPLOY))
