@@ -34,7 +34,7 @@ pub fn summarize(
         .map(|name| {
             let previewed = preview(config, name, profiles, context);
             let (name, keys) = config.select(name)?;
-            Ok(Summary { lines: lines(&keys, profiles, accounts, &context.paths, previewed), name })
+            Ok(Summary { lines: lines(&keys, profiles, accounts, &context.paths, &previewed), name })
         })
         .collect()
 }
@@ -67,7 +67,7 @@ fn lines(
     profiles: &Profiles,
     accounts: &Accounts,
     paths: &Paths,
-    previewed: Result<Preview, Problem>,
+    previewed: &Result<Preview, Problem>,
 ) -> Vec<(&'static str, String)> {
     let profile = keys.profile.as_deref().and_then(|name| profiles.get(name));
     let of_profile = |key: &str| profile.and_then(|profile| profile.text(key));
@@ -103,7 +103,7 @@ fn lines(
     add("region", both(keys.region.as_ref().map(Region::as_str), "region"));
     add("source", source);
     add("permission set", seen.and_then(|seen| permission_set(seen, accounts)));
-    for (index, link) in chain(&previewed, accounts).into_iter().enumerate() {
+    for (index, link) in chain(previewed, accounts).into_iter().enumerate() {
         add(if index == 0 { "chain" } else { "" }, Some(link));
     }
     add("through", keys.profile.as_ref().map(|name| format!("profile {name}")));

@@ -186,7 +186,7 @@ mod tests {
     fn a_path_is_resolved_as_the_system_resolves_it() {
         let (_home, home) = private();
         fs::create_dir_all(home.join("real/deep")).unwrap();
-        fs::write(home.join("real/deep/file"), "").unwrap();
+        crate::files::write_private(&home.join("real/deep/file"), b"").unwrap();
         symlink("real", home.join("relative")).unwrap();
         symlink(home.join("relative/deep"), home.join("absolute")).unwrap();
         symlink("../real/deep/../deep/./file", home.join("real/up")).unwrap();
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_file_that_others_can_write_is_not_trusted_though_its_sticky_bit_is_set() {
         let (_home, home) = private();
-        fs::write(home.join("file"), "").unwrap();
+        crate::files::write_private(&home.join("file"), b"").unwrap();
         set_mode(&home.join("file"), 0o1666);
         assert_eq!(resolve(&home.join("file")).unwrap_err().why, Distrust::Writable);
     }
