@@ -97,7 +97,7 @@ impl ExternalId {
     }
 }
 
-/// A source identity: 2–64 of `[\w+=,.@-]`, not beginning with `aws:`. It stays through a chain.
+/// A source identity: 2–256 of `[\w+=,.@-]`, not beginning with `aws:`. It stays through a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SourceIdentity(String);
@@ -108,7 +108,8 @@ impl SourceIdentity {
         if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
             return Err(Outside::new(text, "must not begin with `aws:`, which AWS keeps for itself"));
         }
-        checked(text, 2, 64, "+=,.@-").map(Self)
+        // 64 before November 2026 (STS API Reference, AssumeRole).
+        checked(text, 2, 256, "+=,.@-").map(Self)
     }
 
     /// The identity.
@@ -343,6 +344,7 @@ mod tests {
             ExternalId::parse("a:").is_ok(),
             ExternalId::parse(&"a".repeat(1224)).is_ok(),
             SourceIdentity::parse("ab").is_ok(),
+            SourceIdentity::parse(&"a".repeat(256)).is_ok(),
             MfaSerial::parse("GAHT12345").is_ok(),
             MfaSerial::parse(&"a".repeat(256)).is_ok(),
             SessionDuration::for_role(900).is_ok(),
@@ -382,7 +384,7 @@ mod tests {
             (ExternalId::parse("a").map(drop), "2–1224"),
             (ExternalId::parse(&"a".repeat(1225)).map(drop), "2–1224"),
             (SourceIdentity::parse("AWS:x").map(drop), "aws:"),
-            (SourceIdentity::parse(&"a".repeat(65)).map(drop), "2–64"),
+            (SourceIdentity::parse(&"a".repeat(257)).map(drop), "2–256"),
             (MfaSerial::parse("12345678").map(drop), "9–256"),
             (MfaSerial::parse("arn:aws:iam::1:u2f/user/x").map(drop), "FIDO"),
             (SessionDuration::for_role(899).map(drop), "900"),

@@ -115,7 +115,7 @@ impl<'a> Wish<'a> {
         rules.text("externalId", present("ExternalId"), 2..=1224, EXTERNAL_ID);
         rules.text("serialNumber", present("SerialNumber"), 9..=256, SERIAL);
         rules.text("tokenCode", present("TokenCode"), 6..=6, DIGITS);
-        rules.text("sourceIdentity", present("SourceIdentity"), 2..=64, NAME);
+        rules.text("sourceIdentity", present("SourceIdentity"), 2..=256, NAME);
         rules.text("policy", present("Policy"), 1..=2048, PRINTABLE);
         let duration_seconds = rules.number("durationSeconds", present("DurationSeconds"), 900..=43200)?;
 

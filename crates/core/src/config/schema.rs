@@ -40,7 +40,7 @@ written_as! {
     RoleArn => text("^arn:aws(-[a-z-]+)?:iam::[0-9]{12}:role/([!-~]*/)?[A-Za-z0-9_+=,.@-]{1,64}$");
     ExternalId => text("^[A-Za-z0-9_+=,.@:/-]{2,1224}$");
     SessionName => text("^[A-Za-z0-9_+=,.@-]{2,64}$");
-    SourceIdentity => text("^[A-Za-z0-9_+=,.@-]{2,64}$");
+    SourceIdentity => text("^[A-Za-z0-9_+=,.@-]{2,256}$");
     MfaSerial => json!({ "type": "string", "pattern": "^[A-Za-z0-9_+=/:,.@-]{9,256}$", "not": { "pattern": ":u2f/" } });
     Region => text("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$");
     Seconds => json!({ "anyOf": [
