@@ -120,6 +120,7 @@ fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
         let default = Limits::default();
         Limits {
             connect: set.connect.unwrap_or(default.connect),
+            attempt: set.attempt.unwrap_or(default.attempt),
             whole: set.whole.unwrap_or(default.whole),
             process: set.process.unwrap_or(default.process),
         }

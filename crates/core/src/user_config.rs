@@ -40,7 +40,9 @@ pub struct UserConfig {
 pub struct LimitSettings {
     /// For a connection; default: 3 s.
     pub connect: Option<Duration>,
-    /// For a call with all its tries; default: 15 s.
+    /// For one attempt of a call that may be made again; default: 5 s.
+    pub attempt: Option<Duration>,
+    /// For a call with all its attempts; default: 15 s.
     pub whole: Option<Duration>,
     /// For a `credential_process`; default: 60 s.
     pub process: Option<Duration>,
@@ -88,6 +90,7 @@ struct KeysAsWritten {
 #[serde(deny_unknown_fields)]
 struct LimitsAsWritten {
     connect: Option<Seconds>,
+    attempt: Option<Seconds>,
     whole: Option<Seconds>,
     process: Option<Seconds>,
 }
@@ -153,6 +156,7 @@ impl UserConfig {
             store: written.keys.store,
             limits: LimitSettings {
                 connect: limit(written.limits.connect),
+                attempt: limit(written.limits.attempt),
                 whole: limit(written.limits.whole),
                 process: limit(written.limits.process),
             },

@@ -23,6 +23,8 @@ pub(crate) struct Client {
     http: SharedHttpClient,
     connections: Connections,
     timeouts: TimeoutConfig,
+    /// The limits of a call that is made once only, lest a code be spent twice: it has the whole time for its attempt.
+    once: TimeoutConfig,
     pub(crate) clock: ServerClock,
 }
 
@@ -33,8 +35,9 @@ impl Client {
         let runtime = runtime.map_err(|e| unusable("no runtime for network calls", &e))?;
         let connections = Connections::to_whom(Roots::with(ca_bundle)?)?;
         let http = connections.client(Route::ByProxy);
-        let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole).build();
-        Ok(Self { runtime, http, connections, timeouts, clock: ServerClock::default() })
+        let once = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole);
+        let timeouts = once.clone().operation_attempt_timeout(limits.attempt).build();
+        Ok(Self { runtime, http, connections, timeouts, once: once.build(), clock: ServerClock::default() })
     }
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -74,6 +77,10 @@ impl Client {
             .with_timeout_config(self.timeouts.clone())
     }
 
+    fn timeouts(&self, attempts: u32) -> TimeoutConfig {
+        if attempts > 1 { self.timeouts.clone() } else { self.once.clone() }
+    }
+
     /// A client of IAM that signs as `caller`; a call is tried so often.
     pub(crate) fn iam(&self, caller: &Credentials, endpoint: &Endpoint, attempts: u32) -> aws_sdk_iam::Client {
         let mut config = aws_sdk_iam::Config::builder();
@@ -85,7 +92,7 @@ impl Client {
             .credentials_provider(keys(caller))
             .interceptor(self.clock.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(attempts))
-            .timeout_config(self.timeouts.clone())
+            .timeout_config(self.timeouts(attempts))
             .http_client(self.http.clone());
         aws_sdk_iam::Client::from_conf(config.build())
     }
@@ -112,7 +119,7 @@ impl Client {
             .use_dual_stack(endpoint.dual_stack)
             .interceptor(self.clock.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(attempts))
-            .timeout_config(self.timeouts.clone())
+            .timeout_config(self.timeouts(attempts))
             .http_client(self.http.clone())
     }
 }

@@ -49,7 +49,9 @@ const ATTEMPTS: u32 = 3;
 pub struct Limits {
     /// For the connection.
     pub connect: Duration,
-    /// For all tries of a call together.
+    /// For one attempt of a call that may be made again: a server that hangs costs one attempt, and not the call.
+    pub attempt: Duration,
+    /// For all attempts of a call together.
     pub whole: Duration,
     /// For a `credential_process`, which may wait for a person.
     pub process: Duration,
@@ -57,7 +59,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(3), whole: Duration::from_secs(15), process: Duration::from_secs(60) }
+        let [connect, attempt, whole, process] = [3, 5, 15, 60].map(Duration::from_secs);
+        Self { connect, attempt, whole, process }
     }
 }
 

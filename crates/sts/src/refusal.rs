@@ -26,6 +26,10 @@ where
                 None => StsError::Malformed(format!("HTTP status {status} with a text that isn't STS's")),
             }
         }
+        // The SDK's words for the last of several attempts.
+        SdkError::TimeoutError(_) if deepest(error).contains("single attempt") => {
+            StsError::TimedOut(limits.attempt.as_secs())
+        }
         SdkError::TimeoutError(_) => StsError::TimedOut(limits.whole.as_secs()),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             StsError::Unreachable(format!("no connection within {} s", limits.connect.as_secs()))

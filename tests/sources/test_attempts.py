@@ -1,0 +1,69 @@
+"""A server that hangs costs one attempt, and not the whole call; a code is sent once all the same."""
+
+import time
+
+import pytest
+from places import ALICE, HERE, MACHINES, THERE, Place
+from support.world import BYSTANDER
+from test_identity_center import sign_in
+
+SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
+OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}
+DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
+HANGS = {"latency_ms": 60_000, "times": 1}
+
+
+@pytest.fixture
+def machines(tmp_path):
+    with Place(tmp_path, MACHINES | {"user": [OWNER, BYSTANDER]}) as place:
+        place.write(".config/awsrole/config.toml", f'mfa_process = "cat {place.home}/code"\n[limits]\nattempt = "1s"\nwhole = "20s"\n')
+        yield place
+
+
+def ci(place):
+    token = place.write("token", place.sts.id_token())
+    place.config(f"[profile ci]\nrole_arn = arn:aws:iam::{THERE}:role/Ci\nweb_identity_token_file = {token}\n")
+    return 'profile = "ci"\n'
+
+
+def sso(place):
+    place.sts.write_sso_config(place.home)
+    sign_in(place)
+    return 'profile = "sso"\n'
+
+
+FILES = {
+    "AssumeRole": lambda place: DEPLOY + 'source_profile = "jump"\n',
+    "GetSessionToken": lambda place: 'profile = "jump"\n',
+    "AssumeRoleWithWebIdentity": ci,
+    "GetRoleCredentials": sso,
+}
+
+
+@pytest.mark.parametrize("action", FILES)
+def test_the_next_attempt_answers(machines, action):
+    folder = machines.project("shop", FILES[action](machines), allow=True)
+    machines.sts.fault(action=action, **HANGS)
+    before = time.monotonic()
+    machines.exec_env(folder, env=machines.env)
+    assert time.monotonic() - before < 15
+    assert len(machines.sts.calls(action)) == 2
+
+
+def test_all_attempts_hang(machines):
+    folder = machines.project("shop", DEPLOY + 'source_profile = "jump"\n', allow=True)
+    machines.sts.fault(action="AssumeRole", latency_ms=60_000)
+    assert "no answer within 1 s" in machines.refused(folder)
+    assert len(machines.sts.calls("AssumeRole")) == 3
+
+
+@pytest.mark.parametrize(("more", "action"), [("", "GetSessionToken"), ('duration_seconds = "2h"\n', "AssumeRole")])
+def test_a_call_with_a_code_has_the_whole_time(machines, more, action):
+    machines.write("code", machines.sts.unused_totp("alice"))
+    roles = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "jump"\nmfa_serial = "{SERIAL}"\n'
+    folder = machines.project("shop", roles + more, allow=True)
+    machines.sts.fault(action=action, latency_ms=3_000, times=1)
+    machines.awsrole("exec", "--", "true", cwd=folder, env=machines.env)
+    [call] = machines.sts.calls(action)
+    # That the role has a limit of an hour is STS's to say: what counts is that there was an answer, and one call.
+    assert call["has_token_code"] and call["outcome"] in ("OK", "ValidationError")
