@@ -1,6 +1,7 @@
 """`awsrole-hook`, which shells call: what it answers by itself, and when it becomes `awsrole`."""
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -59,6 +60,28 @@ def test_what_closes_or_opens_without_a_call_is_its_own(world, shop, tmp_path, c
     assert small.names == ["awsrole-hook"]
     assert small.result == world.awsrole(*asked(folder), cwd=folder)
     assert small.result.err.startswith("awsrole: ~/src/")
+
+
+def test_what_shells_compare_where_others_can_write_is_its_own(world, shop, tmp_path):
+    """A digest, without waiting for a FIFO; and the same one that the answer had."""
+    file = shop / ".awsrole.toml"
+    world.exec_env(shop)
+    own = world.awsrole(*asked(shop), cwd=shop)
+    assert f"__awsrole_file 1 own '{DEPLOY}'\n" in own.out and "__awsrole_digest" not in own.out
+    shop.chmod(0o777)
+    shared = world.awsrole(*asked(shop), cwd=shop)
+    assert "__awsrole_file 1 shared\n" in shared.out and "__awsrole_done role " in shared.out
+    digest = re.search(r"^__awsrole_digest (\w+)$", shared.out, re.M)[1]
+    small = Programs(world, tmp_path, "hook", "digest", "--", file, cwd=shop)
+    assert (small.names, small.result.out) == (["awsrole-hook"], digest)
+    assert world.awsrole("hook", "digest", "--", file, cwd=shop).out == digest
+    file.write_text(DEPLOY + "# edited\n")
+    edited = world.run(binary("awsrole-hook"), "hook", "digest", "--", file).out
+    file.unlink()
+    os.mkfifo(file)
+    fifo = world.run(binary("awsrole-hook"), "hook", "digest", "--", file).out
+    assert len({digest, edited, fifo}) == 3
+    assert "isn't a regular file" in world.awsrole(*asked(shop), cwd=shop).err
 
 
 def test_it_needs_no_loader(tmp_path):

@@ -126,7 +126,7 @@ def build() -> str:
 
 def asked(folder: Path, shell: str = "bash", event: str = "cd") -> list[str | Path]:
     """The words with which a snippet asks for a folder's role."""
-    return ["hook", "export", shell, "--event", event, "--snippet", build(), "--", folder / ".awsrole.toml"]
+    return ["hook", "export", shell, "--event", event, "--snippet", build(), "--views", "--", folder / ".awsrole.toml"]
 
 
 class World:

@@ -182,13 +182,11 @@ fn remove_remains(runs: &Path) -> Remains {
             continue;
         }
         match File::open(&path) {
-            Ok(held) => match held.try_lock() {
-                Ok(()) => match fs::remove_dir_all(&path) {
-                    Ok(()) => remains.removed.push(path),
-                    Err(error) => remains.stuck.push(FileError::new("removing", &path, error)),
-                },
-                // Held, or on a disk that knows no locks: there nobody can tell.
-                Err(_) => {}
+            // One that is held stays, and one on a disk that knows no locks, where nobody can tell.
+            Ok(held) if held.try_lock().is_err() => {}
+            Ok(_held) => match fs::remove_dir_all(&path) {
+                Ok(()) => remains.removed.push(path),
+                Err(error) => remains.stuck.push(FileError::new("removing", &path, error)),
             },
             Err(error) => remains.stuck.push(FileError::new("opening", &path, error)),
         }

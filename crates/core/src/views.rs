@@ -60,64 +60,75 @@ fn is_plain(c: char) -> bool {
 /// In doubt they can.
 #[must_use]
 pub fn others_can_replace(path: &Path) -> bool {
-    !path.is_absolute() || settled(path).is_none()
+    !path.is_absolute() || Walk { me: rustix::process::geteuid().as_raw() }.settled(path).is_none()
 }
 
-/// Walks along a path as the system does. `None` where an entry of a directory that is met can be replaced by others.
-fn settled(path: &Path) -> Option<()> {
-    let mut dir = PathBuf::from("/");
-    let mut dir_found = dir.symlink_metadata().ok()?;
-    let mut rest: Vec<PathBuf> = names(path);
-    let mut links = 0;
-    while let Some(name) = rest.pop() {
-        let next = if name.as_os_str() == ".." { dir.parent().unwrap_or(&dir).to_owned() } else { dir.join(name) };
-        let found = match next.symlink_metadata() {
-            // What isn't there was put there by nobody yet, and counts when it is.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return (keeps(&dir, &dir_found, None)).then_some(()),
-            found => found.ok()?,
-        };
-        if !keeps(&dir, &dir_found, Some(&found)) {
-            return None;
-        }
-        if found.is_symlink() {
-            links += 1;
-            let target = next.read_link().ok().filter(|_| links <= MOST_LINKS)?;
-            if target.is_absolute() {
-                dir = PathBuf::from("/");
-                dir_found = dir.symlink_metadata().ok()?;
+/// A walk along a path as the system does it.
+struct Walk {
+    /// The user of this process.
+    me: u32,
+}
+
+impl Walk {
+    /// `None` where an entry of a directory that is met can be replaced by others.
+    fn settled(&self, path: &Path) -> Option<()> {
+        let mut dir = PathBuf::from("/");
+        let mut dir_found = dir.symlink_metadata().ok()?;
+        let mut rest: Vec<PathBuf> = names(path);
+        let mut links = 0;
+        while let Some(name) = rest.pop() {
+            let next = if name.as_os_str() == ".." { dir.parent().unwrap_or(&dir).to_owned() } else { dir.join(name) };
+            let found = match next.symlink_metadata() {
+                // What isn't there was put there by nobody yet, and counts when it is.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    return (self.keeps(&dir, &dir_found, None)).then_some(());
+                }
+                found => found.ok()?,
+            };
+            if !self.keeps(&dir, &dir_found, Some(&found)) {
+                return None;
             }
-            rest.extend(names(&target));
-        } else if found.is_dir() {
-            (dir, dir_found) = (next, found);
-        } else if !rest.is_empty() {
-            return None;
+            if found.is_symlink() {
+                links += 1;
+                let target = next.read_link().ok().filter(|_| links <= MOST_LINKS)?;
+                if target.is_absolute() {
+                    dir = PathBuf::from("/");
+                    dir_found = dir.symlink_metadata().ok()?;
+                }
+                rest.extend(names(&target));
+            } else if found.is_dir() {
+                (dir, dir_found) = (next, found);
+            } else if !rest.is_empty() {
+                return None;
+            }
         }
+        Some(())
     }
-    Some(())
+
+    /// Whether a directory keeps an entry: nobody else can replace it, or make it if it isn't there.
+    fn keeps(&self, dir: &Path, found: &Metadata, entry: Option<&Metadata>) -> bool {
+        let sticky = found.mode() & 0o1000 != 0;
+        self.is_ours(found)
+            && (!self.others_may_write(dir, found) || sticky && entry.is_some_and(|entry| self.is_ours(entry)))
+    }
+
+    fn is_ours(&self, found: &Metadata) -> bool {
+        found.uid() == 0 || found.uid() == self.me
+    }
+
+    /// Whether a directory's mode lets others write to it. Many systems create directories that their owner's group can
+    /// write to, and give each user a group of the same number with no other member; only an access control list can let
+    /// somebody else in there.
+    fn others_may_write(&self, dir: &Path, found: &Metadata) -> bool {
+        let private_group = found.gid() == self.me;
+        found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && !(private_group && !has_acl(dir))
+    }
 }
 
 /// The names in a path, the first one last.
 fn names(path: &Path) -> Vec<PathBuf> {
     let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
     names.rev().map(|part| PathBuf::from(part.as_os_str())).collect()
-}
-
-/// Whether a directory keeps an entry: nobody else can replace it, or make it if it isn't there.
-fn keeps(dir: &Path, found: &Metadata, entry: Option<&Metadata>) -> bool {
-    let sticky = found.mode() & 0o1000 != 0;
-    is_ours(found) && (!others_may_write(dir, found) || sticky && entry.is_some_and(is_ours))
-}
-
-fn is_ours(found: &Metadata) -> bool {
-    found.uid() == 0 || found.uid() == rustix::process::geteuid().as_raw()
-}
-
-/// Whether a directory's mode lets others write to it. Many systems create directories that their owner's group can
-/// write to, and give each user a group of the same number with no other member; only an access control list can let
-/// somebody else in there.
-fn others_may_write(dir: &Path, found: &Metadata) -> bool {
-    let private_group = found.gid() == rustix::process::geteuid().as_raw();
-    found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && !(private_group && !has_acl(dir))
 }
 
 fn has_acl(dir: &Path) -> bool {

@@ -208,12 +208,11 @@ fn is_name(name: &str) -> bool {
 /// Whether the AWS CLI would ever use the keys that a profile has in one of the files: a web identity and Identity Center
 /// come before any, and a program or a console session before those in the config file (botocore, `ProfileProviderBuilder`).
 fn uses_keys(profile: Profile<'_>, file: &AwsFile, config: &AwsFile) -> bool {
-    let has = |key: &str| profile.text(key).is_some();
-    let in_config = std::ptr::eq(file, config);
+    let has = |keys: &[&str]| keys.iter().any(|key| profile.text(key).is_some());
+    let whole = has(&["aws_access_key_id"]) && has(&["aws_secret_access_key"]);
     let in_other = profile.in_credentials_file().is_some_and(|profile| profile.has_static_keys());
-    let behind = in_config && (has("credential_process") || has("login_session") || in_other);
-    let before = has("web_identity_token_file") || profile.is_identity_center();
-    has("aws_access_key_id") && has("aws_secret_access_key") && !before && !behind
+    let behind = std::ptr::eq(file, config) && (has(&["credential_process", "login_session"]) || in_other);
+    whole && !has(&["web_identity_token_file"]) && !profile.is_identity_center() && !behind
 }
 
 /// One word of a `credential_process`. Some SDKs hand the line to `sh -c`, botocore splits it with
