@@ -263,7 +263,7 @@ mod tests {
         let keys = left.write("credentials", "canary").unwrap();
         drop(left);
         let others = ["run-file", "other", "run-link"].map(|name| runs.join(name));
-        fs::write(&others[0], "x").unwrap();
+        files::write_private(&others[0], b"x").unwrap();
         fs::create_dir(&others[1]).unwrap();
         std::os::unix::fs::symlink(home.path(), &others[2]).unwrap();
         assert!(keys.exists());

@@ -121,7 +121,7 @@ impl Walk {
     /// somebody else in there.
     fn others_may_write(&self, dir: &Path, found: &Metadata) -> bool {
         let private_group = found.gid() == self.me;
-        found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && !(private_group && !has_acl(dir))
+        found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && (!private_group || has_acl(dir))
     }
 }
 
@@ -236,7 +236,7 @@ mod tests {
         let mut seen = vec![view.digest];
         let broken = [&b"text\0"[..], b"\xff", b"\x01", &[b'#'; 16 * 1024 + 1]];
         for bytes in broken {
-            fs::write(&file, bytes).unwrap();
+            crate::files::write_private(&file, bytes).unwrap();
             let view = View::of(&file);
             assert_eq!(view.text, None, "{:?}", bytes.get(..4));
             seen.push(view.digest);
