@@ -56,9 +56,13 @@ def test_its_session_is_exported_as_it_is(machines, vault):
     assert machines.by_cli("vault") == machines.who(folder)
 
 
-def test_long_lived_keys_are_never_exported(machines, vault):
-    said = machines.refused(vault(f"echo '{keys_json(ALICE)}'", 'profile = "vault"\n'))
-    assert "gives long-term keys, which are never exported" in said
+def test_long_lived_keys_become_a_session(machines, vault):
+    """They themselves are never exported."""
+    folder = vault(f"echo '{keys_json(ALICE)}'", 'profile = "vault"\n')
+    held = machines.exec_env(folder, env=machines.env)
+    assert held["AWS_ACCESS_KEY_ID"].startswith("ASIA") and held["AWS_SESSION_TOKEN"]
+    assert machines.who(folder).endswith(":user/alice") and machines.by_cli("vault").endswith(":user/alice")
+    assert machines.starts() == 2 and len(machines.sts.calls("GetSessionToken")) == 1, "the second is the AWS CLI's"
 
 
 def test_its_session_must_belong_to_the_pinned_account(machines, vault):

@@ -228,7 +228,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
         let file = home.join(program);
-        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        awsrole_core::files::write_private(&file, format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         Env([("PATH".into(), format!("{}:/usr/bin:/bin", home.display()).into())].into_iter().collect())
     }

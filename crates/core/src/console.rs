@@ -42,6 +42,8 @@ pub enum Standing {
 /// A user's own session.
 pub fn standing(plan: &RolePlan) -> Result<Standing, Problem> {
     Ok(match (plan.steps.last(), &plan.source) {
+        // Unless the program gives long-term keys, its session is passed on.
+        (Some(Step::SessionToken(_)), Source::Process(_)) => Standing::Unknown,
         (Some(Step::SessionToken(_)), _) => return Err(no_role(&plan.title())),
         (Some(Step::AssumeRole(_)), source) if plan.steps.len() == 1 && source.is_long_term() => Standing::Role,
         (Some(Step::AssumeRole(_)), _) => Standing::Chained,

@@ -382,7 +382,12 @@ impl<'a> Walk<'a> {
             return;
         }
         let step = count.checked_sub(1).map(|index| &self.plan.steps[index]);
-        let of_user = matches!(step, Some(Step::SessionToken(_)));
+        // What a program gave may have been a session already, which was passed on.
+        let passed_on = |before: usize| {
+            let given = self.cache.load(&keys.session(before), self.wish.now);
+            given.is_some_and(|given| given.credentials.access_key_id == credentials.access_key_id)
+        };
+        let of_user = matches!(step, Some(Step::SessionToken(_))) && !count.checked_sub(1).is_some_and(passed_on);
         if let Ok(Stored::NotEncrypted(reasons)) = self.cache.store(&keys.session(count), credentials, of_user) {
             self.not_cached.replace(reasons);
         }

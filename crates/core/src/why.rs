@@ -14,6 +14,7 @@ use crate::export::{look, plan_of};
 use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::rivals::{Rival, rivals};
+use crate::source::Source;
 use crate::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
 use crate::trust::{Allowed, Holds, Standing, Verdict};
 use crate::user_config::UserConfig;
@@ -211,6 +212,9 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> Link {
     };
     match step {
         Step::SessionToken(session) => {
+            if matches!(plan.source, Source::Process(_)) {
+                link.what.push_str(IF_LONG_TERM);
+            }
             if let Some(duration) = session.duration {
                 link.duration = duration.human();
             }
@@ -227,6 +231,9 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> Link {
     }
     link
 }
+
+/// Which keys of a program get a session.
+const IF_LONG_TERM: &str = ", if the program gives long-term keys";
 
 /// What the next `cd` would do.
 fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
@@ -249,6 +256,9 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
             parts.push("an MFA code is asked for".to_owned());
         }
         parts.push(match step {
+            Step::SessionToken(_) if matches!(plan.source, Source::Process(_)) => {
+                format!("GetSessionToken is called{IF_LONG_TERM}")
+            }
             Step::SessionToken(_) => "GetSessionToken is called".to_owned(),
             Step::AssumeRole(role) => format!("AssumeRole is called for {}", role.role_arn.name()),
         });

@@ -42,13 +42,12 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
 /// another user who sees it could confirm it as themselves, and this one would work as they.
 fn lead(url: &str, outer: &Context) {
     let (url, env, paths) = (url.to_owned(), outer.env.clone(), outer.paths.clone());
-    std::thread::spawn(move || match browser::lead(&url, &env, &paths) {
-        Err(NotLed::Another(uid)) => {
+    // Whatever else keeps the browser away: the address is on the terminal anyway.
+    std::thread::spawn(move || {
+        if let Err(NotLed::Another(uid)) = browser::lead(&url, &env, &paths) {
             say(format!(
                 "another user of this machine (uid {uid}) asked for the address: nothing was sent; open it from here"
             ));
         }
-        // It stands on the terminal anyway.
-        Ok(_) | Err(_) => {}
     });
 }

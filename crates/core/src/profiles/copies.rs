@@ -149,6 +149,12 @@ impl AwsFile {
             return;
         }
         if raw.lines().next().is_some_and(|first| !first.trim().is_empty()) {
+            if key == "credential_process" && raw.lines().all(is_plain) {
+                // To botocore a newline is white space between two words.
+                text.extend([&key, " ="]);
+                raw.lines().for_each(|line| text.extend([" ", line]));
+                text.push('\n');
+            }
             return;
         }
         let mut begun = false;
@@ -341,6 +347,13 @@ sso_start_url = https://x/#/
         );
         assert_eq!(config, "region = x\noutput = json\n[profile a]\noutput = text\nregion = x\n");
         assert_eq!(credentials, format!("[a]\n{keys}"));
+    }
+
+    #[test]
+    fn a_command_on_several_lines_is_written_on_one() {
+        let [config, _] =
+            copies("[profile a]\ncredential_process = cat\n\n  # mine\n  keys.json\noutput = a\n  b\n", "");
+        assert_eq!(config, "[profile a]\ncredential_process = cat  keys.json\n");
     }
 
     #[test]

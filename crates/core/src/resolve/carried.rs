@@ -113,8 +113,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) before: &'a [Step],
     /// Whether the link assumes a role by AssumeRole.
     pub(crate) assumes: bool,
-    /// Whether an MFA device is named, in the file or in a profile.
-    pub(crate) device: bool,
     /// Whether the role is to last for more than an hour: then a code goes into the role's own call.
     pub(crate) long: bool,
 }
@@ -147,7 +145,7 @@ impl Asked<'_> {
             (Source::WebIdentity(_), []) => Some(Call::AssumeRoleWithWebIdentity),
             (source, []) if source.is_long_term() => Some(Call::GetSessionToken),
             // What a process gives may be long-term keys: the call is left out if they aren't.
-            (source, []) if source.may_use_mfa() && self.device => Some(Call::GetSessionToken),
+            (source, []) if source.may_use_mfa() => Some(Call::GetSessionToken),
             _ => None,
         }
     }

@@ -31,7 +31,6 @@ impl<'p> Resolver<'p> {
             source,
             before: &way.steps,
             assumes: role_arn.is_some(),
-            device: own_device.is_some() || way.source_mfa.is_some(),
             long: seconds.is_some_and(|seconds| seconds > 3600),
         };
         self.refuse_uncarried(link, &asked)?;
@@ -50,7 +49,8 @@ impl<'p> Resolver<'p> {
             (Some(Call::GetSessionToken), _) => {
                 let duration = seconds.map(SessionDuration::for_session_token).transpose();
                 let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
-                if mfa_serial.is_none() && !link.on_the_way {
+                // Whether a program gives long-term keys isn't known yet.
+                if mfa_serial.is_none() && !link.on_the_way && source.is_long_term() {
                     way.notices.push("this session is without MFA: IAM calls will be refused".to_owned());
                 }
                 let required = self.required(link, &[Parameter::DurationSeconds, Parameter::MfaSerial]);

@@ -42,8 +42,8 @@ const TABLE: [(&str, &str, &str); 11] = [
     ("jump", "-------SS", "AAAAAAAAS"),
     ("stored", "-------SS", "AAAAAAAAS"),
     ("user in the environment", "-------SS", "AAAAAAAAS"),
-    // Whether its keys are long-term ones is seen when it is run: only with a device is a session of them planned.
-    ("vault", "--------S", "AAAAAAAAS"),
+    // Whether its keys are long-term ones is seen when it is run: a session of them is planned.
+    ("vault", "-------SS", "AAAAAAAAS"),
     ("session", "---------", "AAAAAAAA-"),
     ("session in the environment", "---------", "AAAAAAAA-"),
     ("sso", "---------", "AAAAAAAA-"),
