@@ -228,7 +228,7 @@ class TestPlaces:
 
     @pytest.mark.parametrize("what", ["missing", "disk", "wide", "file"])
     def test_nothing_is_written_where_there_is_none(self, world, shop, without, runtime, what):
-        """The role is there all the same, and one line says why each command asks STS."""
+        """The role is exported, and one line says why each command asks STS."""
         places = {"disk": world.home, "file": world.home / ".aws/config", "missing": world.home / "nowhere", "wide": runtime}
         env = {"XDG_RUNTIME_DIR": str(places[what])}
         world.home.chmod(0o700)

@@ -125,7 +125,7 @@ fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> 
         if !asks_for(&mut stream, own, path).unwrap_or(false) {
             continue;
         }
-        // While the connection stands, its other end belongs to whoever opened it.
+        // While the connection is established, its other end belongs to the user who opened it.
         match peer::uid_of(peer, own) {
             Ok(Some(uid)) if uid == rustix::process::geteuid().as_raw() => {
                 if lead_on(&mut stream, to).is_ok() {
@@ -182,7 +182,7 @@ fn lead_on(stream: &mut TcpStream, to: &str) -> io::Result<()> {
 }
 
 fn refuse(stream: &mut TcpStream) -> io::Result<()> {
-    let text = "awsrole: this page is for the user who started it. On your own terminal stands how to go on.\n";
+    let text = "awsrole: this page is for the user who started it. Your own terminal says how to continue.\n";
     let length = text.len();
     let headers = format!("{HEADERS}Content-Type: text/plain\r\nContent-Length: {length}\r\n\r\n");
     stream.write_all(format!("HTTP/1.1 403 Forbidden\r\n{headers}{text}").as_bytes())

@@ -50,7 +50,8 @@ impl Choices {
                 self.read().ok_or_else(|| failed("it can't be read again"))?
             }
         };
-        let sealed = key.seal(b"", &beside(file, role)).ok_or_else(|| failed("the system has no random numbers"))?;
+        let sealed =
+            key.seal(b"", &associated_data(file, role)).ok_or_else(|| failed("the system has no random numbers"))?;
         let digits: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(format!("{digits}={role}"))
     }
@@ -63,7 +64,7 @@ impl Choices {
         let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let sealed: Option<Vec<u8>> =
             digits.chunks_exact(2).map(|two| Some(digit(two[0])? << 4 | digit(two[1])?)).collect();
-        self.read()?.open(&sealed?, &beside(file, role)).map(|_| role)
+        self.read()?.open(&sealed?, &associated_data(file, role)).map(|_| role)
     }
 
     /// Makes the key. Of two that are made at the same moment the first one counts.
@@ -98,7 +99,7 @@ pub fn name(word: &str) -> Option<&str> {
 }
 
 /// What a proof is about. A file's path holds no NUL.
-fn beside(file: &Path, role: &str) -> Vec<u8> {
+fn associated_data(file: &Path, role: &str) -> Vec<u8> {
     [b"choice\0", file.as_os_str().as_encoded_bytes(), b"\0", role.as_bytes()].concat()
 }
 

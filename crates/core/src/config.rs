@@ -303,7 +303,7 @@ impl Config {
         ["", role.unwrap_or("")].iter().any(|role| self.origins.contains_key(&((*role).to_owned(), key.to_owned())))
     }
 
-    /// Whether a role's own table has a key; without a role, whether it stands above all tables.
+    /// Whether a role's own table has a key; without a role, whether it is set at top level.
     #[must_use]
     pub fn sets_itself(&self, role: Option<&str>, key: &str) -> bool {
         self.origins.contains_key(&(role.unwrap_or("").to_owned(), key.to_owned()))

@@ -33,7 +33,7 @@ impl Credentials {
         account_of(self.arn.as_deref()?)
     }
 
-    /// Whether these are long-term keys: by their id, whatever stands beside it, or because they have no session token.
+    /// Whether these are long-term keys: by their id, whatever comes with it, or because they have no session token.
     #[must_use]
     pub fn is_long_term(&self) -> bool {
         self.session_token.is_none() || is_long_term_key_id(&self.access_key_id)
@@ -159,7 +159,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn long_term_keys_are_recognised_by_their_id_whatever_stands_beside_it() {
+    fn long_term_keys_are_recognised_by_their_id_whatever_comes_with_it() {
         let of = |id: &str, token: bool| Credentials {
             access_key_id: id.to_owned(),
             session_token: token.then(|| Secret::new("canary-token")),

@@ -11,7 +11,7 @@ use crate::credentials::bounded;
 /// Reads a time, in whole seconds.
 ///
 /// # Errors
-/// What is wrong with it, in words that follow the name of whoever wrote it. The text isn't repeated.
+/// What is wrong with it, in words that follow the name of the program or file that wrote it. The text isn't repeated.
 pub fn parse(text: &str) -> Result<SystemTime, &'static str> {
     let text = text.trim();
     let no_time = "isn't a time (2030-01-02T03:04:05Z)";

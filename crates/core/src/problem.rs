@@ -125,7 +125,7 @@ fn is_deceptive(c: char) -> bool {
             | '\u{e0000}'..='\u{e00ff}')
 }
 
-/// Replaces what stands before `@` in the address of each URL, which may be a name and a password.
+/// Replaces the user information before `@` in each URL, which may be a name and a password.
 fn mask_passwords(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;

@@ -4,7 +4,7 @@
 //! command inherits the open folder, and a kernel lock ends with the last process that has it. Some programs close
 //! whatever they inherit; so the folder's name says which process the command is, too.
 //!
-//! Whoever waits for the command's end removes the folder. Where that one was killed as well, [`sweep`] does.
+//! The watcher removes the folder when the command ends. If the watcher was killed as well, [`sweep`] does.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

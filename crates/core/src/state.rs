@@ -300,7 +300,7 @@ impl State {
     }
 }
 
-/// Whether a value may stand in the state, or beside it as a prior value: no variable that a client reads is longer or has
+/// Whether a value is allowed in the state or as a prior value: no variable that a client reads is longer or has
 /// a control character in it.
 fn is_bounded(value: &OsStr) -> bool {
     let bytes = value.as_encoded_bytes();
@@ -319,7 +319,7 @@ fn before<'n>(names: impl Iterator<Item = &'n &'static str>, outer: &Env) -> BTr
     found.filter(|(_, value)| is_bounded(OsStr::new(value))).collect()
 }
 
-/// Reads an object in which no name stands twice: of two values each reader would believe another one.
+/// Reads an object without duplicate names: of two values each reader would believe another one.
 fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     struct Each;
 
@@ -327,14 +327,14 @@ fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Stri
         type Value = BTreeMap<String, String>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object without a name that stands twice")
+            f.write_str("an object without duplicate names")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
             let mut map = BTreeMap::new();
             while let Some((name, value)) = object.next_entry::<String, String>()? {
                 if map.insert(name, value).is_some() {
-                    return Err(serde::de::Error::custom("a name stands twice"));
+                    return Err(serde::de::Error::custom("a duplicate name"));
                 }
             }
             Ok(map)

@@ -55,7 +55,7 @@ fn is_plain(c: char) -> bool {
 }
 
 /// Returns whether anybody but root and the user of this process can put something else in the place of a path, or of
-/// what it leads to. Whoever owns a file that they can't replace can change its content, but not make it a FIFO.
+/// what it leads to. An owner of a file who can't replace it can change its content, but not make it a FIFO.
 ///
 /// In doubt they can.
 #[must_use]

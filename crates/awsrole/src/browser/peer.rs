@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 
-/// A connection that stands, in both directions (Linux, `include/net/tcp_states.h`). In other states the kernel tells
+/// An established connection, in both directions (Linux, `include/net/tcp_states.h`). In other states the kernel tells
 /// another uid for it: root's.
 const ESTABLISHED: &str = "01";
 
 /// The uid of the user who opened the other end of a connection: `peer` is its address there, `own` the one here. `None`:
-/// the connection isn't on this machine, or stands no more.
+/// the connection isn't on this machine, or is closed.
 ///
 /// # Errors
 /// The system doesn't list connections.

@@ -2,8 +2,8 @@
 //! but a program that gives them. Every other profile gives what it gave.
 //!
 //! A copy is written anew from what the AWS CLI understands of a file, not line by line: clients differ in what they take
-//! for a section, a key or a comment, and whatever one of them could read as keys of the default profile goes before the
-//! program. To Python's `configparser` a section `[DEFAULT]` is part of each other one; to the JS SDK an indented
+//! for a section, a key or a comment, and whatever one of them could read as keys of the default profile takes precedence over
+//! the program. To Python's `configparser` a section `[DEFAULT]` is part of each other one; to the JS SDK an indented
 //! `[default]` is a section, where others see the value of the key above. So a copy has one section that any client could
 //! take for the default profile, and no line in it but of the form `key = value`.
 

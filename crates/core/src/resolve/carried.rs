@@ -89,7 +89,7 @@ impl Parameter {
         }
     }
 
-    /// Whether a file asks for it. An empty list asks for nothing: in a `[role.NAME]` it takes back what stands above.
+    /// Whether a file asks for it. An empty list asks for nothing: in a `[role.NAME]` it takes back what is set at top level.
     fn is_set(self, keys: &Keys) -> bool {
         match self {
             Self::Policy => keys.policy.is_some(),
@@ -221,7 +221,7 @@ impl Resolver<'_> {
         asked.map(|asked| Required { key: asked.key(), origin: self.origin(link, asked.key()) }).collect()
     }
 
-    /// Whether a link of the project's file asks for a parameter. What stands above all tables is asked of the role that
+    /// Whether a link of the project's file asks for a parameter. What is set at top level is asked of the role that
     /// is entered: a role on the way to it needs to carry only what its own table says.
     fn asks_for(&self, link: &Link<'_>, parameter: Parameter) -> bool {
         let Some(role) = &link.in_file else { return false };

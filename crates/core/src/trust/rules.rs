@@ -33,7 +33,7 @@ pub(super) fn accounts(file: &ConfigFile, rules: &[TrustRule]) -> Result<Vec<Acc
     if accounts.is_empty() {
         return Ok(accounts);
     }
-    // No hash stands for the content, so no one else may be able to change it.
+    // The content isn't approved by its hash, so nobody else may be able to change it.
     for path in paths {
         let shown = file.path.display();
         let problem =
