@@ -195,6 +195,21 @@ def test_an_aws_file_that_can_not_be_read(healthy, bound):
     only(doctor(healthy, wrapper=bound), "AWS files", ".aws/config", "")
 
 
+def test_aws_files_of_another_user(healthy):
+    """As in a dev container: they are read as the AWS CLI reads them, and it is said whose they are."""
+    if os.geteuid():
+        pytest.skip("only root can give files away")
+    folder = healthy.home / "src/first"
+    for name in ("config", "credentials"):
+        os.chown(healthy.home / ".aws" / name, 4711, 4711)
+    findings = doctor(healthy, folder)
+    assert bad(findings) == []
+    owners = [one for one in about(findings, "AWS files") if "belongs to another user (uid 4711)" in one["text"]]
+    assert [one["level"] for one in owners] == ["note", "note"]
+    assert healthy.awsrole("why", cwd=folder).out.count("belongs to another user (uid 4711)") == 2
+    assert healthy.awsrole("exec", "--", "true", cwd=folder).code == 0
+
+
 def test_no_aws_files(healthy):
     for name in ("config", "credentials"):
         (healthy.home / ".aws" / name).unlink()

@@ -252,8 +252,24 @@ fn aws_file(context: &Context, path: &Path) -> Finding {
             Finding::new(Level::Bad, "AWS files", format!("{shown} can be read by others"))
                 .hint(format!("chmod 600 {shown}"))
         }
-        Ok(_) => Finding::new(Level::Ok, "AWS files", shown),
+        Ok(found) => match foreign_owner(&shown, &found) {
+            Some(text) => Finding::new(Level::Note, "AWS files", text),
+            None => Finding::new(Level::Ok, "AWS files", shown),
+        },
     }
+}
+
+/// Returns a line for each AWS file of another user. It is read as the AWS CLI reads it: in dev containers and on mounted
+/// disks files often have another owner.
+pub(crate) fn foreign_files(profiles: &Profiles, context: &Context) -> Vec<String> {
+    let of = |path: &Path| foreign_owner(&context.shorten(path), &fs::metadata(path).ok()?);
+    profiles.paths().into_iter().filter_map(of).collect()
+}
+
+fn foreign_owner(shown: &str, found: &fs::Metadata) -> Option<String> {
+    let uid = found.uid();
+    let own = uid == rustix::process::geteuid().as_raw() || uid == 0;
+    (!own).then(|| format!("{shown} belongs to another user (uid {uid}), who decides which credentials it names"))
 }
 
 /// The proxies in the environment, by name, and how they may be shown: an address may hold a password.

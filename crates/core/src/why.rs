@@ -10,9 +10,11 @@ use serde::Serialize;
 use crate::cache::{Cache, Patience};
 use crate::context::Context;
 use crate::credentials::rfc3339;
+use crate::doctor::foreign_files;
 use crate::export::{look, plan_of};
 use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
+use crate::profiles::Profiles;
 use crate::rivals::{Rival, rivals};
 use crate::source::Source;
 use crate::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
@@ -172,6 +174,7 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
 fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
     // One that can't be read is the problem that was found before.
     let accounts = UserConfig::load(outer).unwrap_or_default().accounts;
+    let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
     let cache = Cache::of(outer);
     let links: Vec<Link> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
     let failure = cache.failure_of(&cache.keys(plan), outer.now, Patience::Passing);
@@ -191,7 +194,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
         endpoint: plan.endpoint.shown(),
         source: plan.source.to_string(),
         links,
-        notices: plan.notices.iter().chain(&plan.odd_lines).cloned().collect(),
+        notices: plan.notices.iter().chain(&plan.odd_lines).cloned().chain(foreign).collect(),
     });
 }
 
