@@ -106,7 +106,7 @@ def test_a_code_opens_the_chain_of_shop_admin(shell, tmp_path):
 
 def runs_sts(cmdline: Path, tmp: Path) -> bool:
     try:
-        return f"awsrole-local-sts\0{tmp}/" in cmdline.read_text()
+        return f"awsrole-local-sts\0{tmp}/".encode() in cmdline.read_bytes()
     except OSError:
         return False
 

@@ -60,7 +60,10 @@ pub fn examine(context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     hooks(context, &mut findings);
     own_directories(context, &mut findings);
-    findings.push(protection(context));
+    // Writing there would make private what was just reported, and fail where another user owns it.
+    if !findings.iter().any(|finding| finding.about == "cache" && finding.level == Level::Bad) {
+        findings.push(protection(context));
+    }
     if let Err(problem) = UserConfig::load(context) {
         findings.push(Finding::new(Level::Bad, "config.toml", problem.summary));
     }
