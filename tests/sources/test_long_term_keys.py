@@ -49,7 +49,9 @@ def environment(place):
 def test_no_way_out_is_open_to_them(machines, source, words, role):
     profile, env, part = source(machines)
     machines.secrets.add(TOKEN)
-    folder = machines.project("shop", role + f'{"source_profile" if role else "profile"} = "{profile}"\n', allow=True)
+    # A profile that only says `credential_source` is no source of a role (botocore): the file says it itself.
+    where = 'credential_source = "Environment"' if role and source is environment else f'source_profile = "{profile}"'
+    folder = machines.project("shop", f"{role}{where}\n" if role else f'profile = "{profile}"\n', allow=True)
     result = machines.awsrole(*words, cwd=folder, env=machines.env | env | {"AWS_ENDPOINT_URL_SIGNIN": machines.sts.url})
     assert part in result.err, result
     assert ALICE["access_key_id"] not in result.out and not any(secret in result.out + result.err for secret in machines.secrets)
