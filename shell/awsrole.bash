@@ -56,6 +56,7 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_generation='' # what must be there, see __awsrole_note_generation
   __awsrole_digest=''     # what `hook digest` says of the files that count, if this shell mustn't open one of them
   __awsrole_file='' __awsrole_in_force='' __awsrole_direnv='' __awsrole_at=''
+  # (The last one: the files that may be opened.)
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_lifted __awsrole_seen __awsrole_own
 fi
 
@@ -401,6 +402,7 @@ __awsrole_sync() {
   __awsrole_sum_up 1000
   __awsrole_file=${__awsrole_files[0]-} __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_sum __awsrole_depth=1000
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed='' __awsrole_digest='' __awsrole_whose=() __awsrole_texts=()
+  if [[ -z $__awsrole_file ]]; then __awsrole_own=(); fi
   if [[ -z $__awsrole_file && -z ${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
 
   __awsrole_pending=1
@@ -503,6 +505,7 @@ __awsrole_done() { # STATE DEADLINE DEPTH
 # What wasn't read before is seen as the binary saw it. (What is no text it doesn't hand over.)
 __awsrole_take_views() {
   \builtin local number file view
+  __awsrole_own=()
   for number in "${!__awsrole_whose[@]}"; do
     file=${__awsrole_files[number - 1]} view=${__awsrole_views[number - 1]}
     case ${__awsrole_whose[number]}:$view in
@@ -513,7 +516,7 @@ __awsrole_take_views() {
       *) __awsrole_view=$view ;;
     esac
     __awsrole_views[number - 1]=$__awsrole_view
-    if [[ ${__awsrole_whose[number]} == own ]]; then __awsrole_own["$file"]=1; else __awsrole_own["$file"]=''; fi
+    if [[ ${__awsrole_whose[number]} == own ]]; then __awsrole_own["$file"]=1; fi
   done
 }
 

@@ -449,6 +449,7 @@ function __awsrole_sync -a event
     set -g __awsrole_digest ''
     set -g __awsrole_whose
     set -g __awsrole_texts
+    set -q __awsrole_files[1]; or set -g __awsrole_own
     set -q __awsrole_files[1]; or set -q AWSROLE_STATE; or return 0
 
     set -g __awsrole_pending 1
@@ -551,16 +552,15 @@ end
 
 # What wasn't read before is seen as the binary saw it. (What is no text it doesn't hand over.)
 function __awsrole_take_views
+    set -g __awsrole_own
     for file in $__awsrole_files
         set -l number (builtin contains -i -- $file $__awsrole_files)
         set -q __awsrole_whose[$number]; or return
-        set -l own (builtin contains -i -- $file $__awsrole_own)
         if test $__awsrole_whose[$number] = shared
-            set -q own[1]; and set -e __awsrole_own[$own]
             string match -rq '^\d+=' -- $__awsrole_views[$number]; and set __awsrole_views[$number] "unread=$file"
             continue
         end
-        set -q own[1]; or set -a __awsrole_own $file
+        set -a __awsrole_own $file
         test $__awsrole_views[$number] = "unread=$file"; or continue
         set -g __awsrole_view "1=$file$__awsrole_texts[$number]"
         test -n "$__awsrole_texts[$number]"; or __awsrole_read $file

@@ -374,6 +374,7 @@ __awsrole_sync() {
   __awsrole_sum_up 1000
   __awsrole_file=$__awsrole_files[1] __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_sum __awsrole_depth=1000
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=() __awsrole_digest= __awsrole_whose=() __awsrole_texts=()
+  if [[ -z $__awsrole_file ]]; then __awsrole_own=(); fi
   if [[ -z $__awsrole_file ]] && (( ! ${+AWSROLE_STATE} )); then return 0; fi
 
   __awsrole_pending=1
@@ -462,6 +463,7 @@ __awsrole_done() { # STATE DEADLINE DEPTH
 # What wasn't read before is seen as the binary saw it. (What is no text it doesn't hand over.)
 __awsrole_take_views() {
   \builtin local number file
+  __awsrole_own=()
   for (( number = 1; number <= $#__awsrole_whose; number++ )); do
     file=$__awsrole_files[number] __awsrole_view=$__awsrole_views[number]
     if [[ $__awsrole_whose[number] == own ]]; then
@@ -469,10 +471,7 @@ __awsrole_take_views() {
       if [[ $__awsrole_view == "unread=$file" ]]; then
         if (( ${+__awsrole_texts[$number]} )); then __awsrole_view="$file=${__awsrole_texts[$number]}"; else __awsrole_read $file; fi
       fi
-    else
-      __awsrole_own[$file]=
-      if [[ $__awsrole_view == "$file="* ]]; then __awsrole_view="unread=$file"; fi
-    fi
+    elif [[ $__awsrole_view == "$file="* ]]; then __awsrole_view="unread=$file"; fi
     __awsrole_views[number]=$__awsrole_view
   done
 }

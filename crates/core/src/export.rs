@@ -23,7 +23,7 @@ use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::resolve::plan;
 use crate::state::{Chosen, Outer};
-use crate::trust::{Allowed, Approvals, Holds, Refusal, Standing, Verdict, vet};
+use crate::trust::{Allowed, Approvals, Holds, Refusal, Standing, Verdict, vet_and_keep};
 use crate::user_config::UserConfig;
 
 /// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
@@ -60,6 +60,8 @@ pub struct Export {
     pub chosen: Option<String>,
     /// How many of the files count.
     pub depth: usize,
+    /// The contents of the files as far as they were read, nearest first.
+    pub texts: Vec<String>,
     /// The role is due: somebody must renew it while the prompt stays free.
     pub renew: bool,
     /// The role can't be renewed, and ends within a minute. The deadline is its end then: nothing
@@ -106,7 +108,8 @@ pub fn export(
         (Some(_), None) => Chosen::Nothing,
         (None, _) => outer.chosen(files, &choices),
     };
-    let mut decided = decide(context, files, &chosen, event, outside);
+    let mut texts = Vec::new();
+    let mut decided = decide(context, files, &chosen, event, outside, &mut texts);
     if let Chosen::Unproven(name) = &chosen {
         decided.notices.push(unproven(name));
     }
@@ -114,7 +117,7 @@ pub fn export(
         Chosen::Role { word: chosen, .. } if word.is_none() => Some(chosen),
         _ => None,
     };
-    Export { adopt: outer.adopt.clone(), chosen: taken_over, ..decided }
+    Export { adopt: outer.adopt.clone(), chosen: taken_over, texts, ..decided }
 }
 
 /// Says that a choice isn't believed.
@@ -127,19 +130,23 @@ pub fn unproven(name: &str) -> String {
 
 /// Looks at a directory's files with the user's approvals and rules.
 pub fn look(context: &Context, files: &[PathBuf]) -> Result<(Verdict, usize), Problem> {
-    let (verdict, depth, _) = look_with_settings(context, files)?;
+    let (verdict, depth, _) = look_with_settings(context, files, &mut Vec::new())?;
     Ok((verdict, depth))
 }
 
 /// The same, and the user's settings.
-fn look_with_settings(context: &Context, files: &[PathBuf]) -> Result<(Verdict, usize, UserConfig), Problem> {
+fn look_with_settings(
+    context: &Context,
+    files: &[PathBuf],
+    texts: &mut Vec<String>,
+) -> Result<(Verdict, usize, UserConfig), Problem> {
     let approvals = Approvals::below(&context.paths.data);
     // Where no approval is believed, settings need not be read: they are likely to be the same other user's.
     let user = match approvals.untrusted() {
         Some(_) => UserConfig::default(),
         None => UserConfig::load(context)?,
     };
-    let (verdict, depth) = vet(files, &approvals, &user);
+    let (verdict, depth) = vet_and_keep(files, &approvals, &user, texts);
     let counted = &files[..depth.min(files.len())];
     let verdict = match context.paths.inside_project(counted) {
         None => verdict,
@@ -153,13 +160,21 @@ pub fn plan_of(context: &Context, allowed: &Allowed, role: Option<&str>) -> Resu
     plan(allowed, role, &Profiles::load(context)?, context)
 }
 
-fn decide(context: &Context, files: &[PathBuf], chosen: &Chosen, event: Event, outside: Outside<'_>) -> Export {
+fn decide(
+    context: &Context,
+    files: &[PathBuf],
+    chosen: &Chosen,
+    event: Event,
+    outside: Outside<'_>,
+    texts: &mut Vec<String>,
+) -> Export {
     let state = |change, depth, problem| Export {
         adopt: Vec::new(),
         chosen: None,
         deadline: matches!(change, Change::Closed).then(|| (outside.clock)() + LOOK_AGAIN),
         change,
         depth,
+        texts: Vec::new(),
         renew: false,
         ending: false,
         problem,
@@ -169,7 +184,7 @@ fn decide(context: &Context, files: &[PathBuf], chosen: &Chosen, event: Event, o
     if files.is_empty() {
         return state(Change::Outer, 0, None);
     }
-    let (verdict, depth, user) = match look_with_settings(context, files) {
+    let (verdict, depth, user) = match look_with_settings(context, files, texts) {
         Ok(looked) => looked,
         Err(problem) => return state(Change::Closed, 1, Some(problem)),
     };
@@ -250,6 +265,7 @@ fn enter(
         change: Change::Role(diff),
         deadline,
         depth: 1,
+        texts: Vec::new(),
         renew: obtained.due && obtained.problem.is_none(),
         ending,
         problem: obtained.problem,

@@ -13,7 +13,7 @@ use crate::context::Env;
 use crate::credentials::{Temporary, rfc3339};
 use crate::environment::{EnvDiff, Value};
 use crate::export::{Change, Export};
-use crate::views::{self, View};
+use crate::views::{self, Views};
 
 /// A shell that has a snippet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,9 +75,9 @@ impl Shell {
 
     /// The statements that make an export true in a shell. The last one says that all were applied;
     /// a shell that doesn't reach it takes everything back. Bytes, because what is adopted may be no UTF-8.
-    /// `views` are what it compares of the files that count, nearest first, if it asked for them.
+    /// `views` are what it compares of the files, if it asked for them.
     #[must_use]
-    pub fn statements(self, export: &Export, views: &[View]) -> Zeroizing<Vec<u8>> {
+    pub fn statements(self, export: &Export, views: Option<&Views>) -> Zeroizing<Vec<u8>> {
         // Room for all of it at once: a growing buffer would leave copies of secrets behind.
         let mut text = Zeroizing::new(Vec::with_capacity(room(export, views)));
         let mut line = |words: &[&str], value: Option<&[u8]>| {
@@ -91,13 +91,19 @@ impl Shell {
             }
             text.push(b'\n');
         };
-        for (index, view) in views.iter().enumerate() {
-            let whose = if view.own { "own" } else { "shared" };
-            let text = view.text.as_ref().filter(|_| view.own);
-            line(&["__awsrole_file", &(index + 1).to_string(), whose], text.map(|text| text.as_bytes()));
-        }
-        if views.iter().any(|view| !view.own) {
-            line(&["__awsrole_digest", &views::digest(views)], None);
+        if let Some(views) = views {
+            let counted = export.depth.max(1).min(views.own.len());
+            for (index, own) in views.own.iter().take(counted).enumerate() {
+                let text = export.texts.get(index).filter(|text| *own && views::is_plain(text));
+                let number = (index + 1).to_string();
+                line(
+                    &["__awsrole_file", &number, if *own { "own" } else { "shared" }],
+                    text.map(|text| text.as_bytes()),
+                );
+            }
+            if let Some(digest) = views.digest(counted) {
+                line(&["__awsrole_digest", &digest], None);
+            }
         }
         for (name, prior) in &export.adopt {
             match prior {
@@ -128,7 +134,7 @@ impl Shell {
 }
 
 /// More bytes than an export's statements have: of a value each may become four in quotes.
-fn room(export: &Export, views: &[View]) -> usize {
+fn room(export: &Export, views: Option<&Views>) -> usize {
     let line = |name: &str, value: usize| 64 + name.len() + 4 * value;
     let adopted = export.adopt.iter().map(|(name, prior)| line(name, prior.as_ref().map_or(0, |value| value.len())));
     let changed = match &export.change {
@@ -139,8 +145,9 @@ fn room(export: &Export, views: &[View]) -> usize {
         Change::Outer | Change::Closed => 0,
     };
     let chosen = export.chosen.as_ref().map_or(0, |word| line("", word.len()));
-    let seen = views.iter().map(|view| line("", view.text.as_ref().map_or(0, String::len)));
-    adopted.sum::<usize>() + changed + chosen + seen.sum::<usize>() + 256
+    let seen = export.texts.iter().map(|text| line("", text.len()));
+    let looked_at = views.map_or(0, |views| views.own.len() * 64);
+    adopted.sum::<usize>() + changed + chosen + seen.sum::<usize>() + looked_at + 256
 }
 
 impl Value {
@@ -196,7 +203,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::files::write_new;
     use crate::secret::Secret;
 
     #[test]
@@ -219,11 +225,7 @@ mod tests {
             set: vec![("AWS_SESSION_TOKEN", Value::Secret(Secret::new(value.as_str())))],
             hide: vec!["AWS_PROFILE"],
         };
-        let home = tempfile::tempdir().unwrap();
-        let file = home.path().canonicalize().unwrap().join("file");
-        write_new(&file, value.as_bytes()).unwrap();
-        let mut views = [View::of(&file), View::of(&home.path().join("none")), View::of(&file)];
-        views[2].own = false;
+        let views = Views { own: vec![true, true, false], digests: vec!["one".to_owned(); 3] };
         let export = Export {
             adopt: vec![("AWS_PROFILE".to_owned(), Some(value.clone().into())), ("AWS_REGION".to_owned(), None)],
             change: Change::Role(diff),
@@ -234,18 +236,23 @@ mod tests {
             renew: false,
             problem: None,
             notices: Vec::new(),
+            texts: vec![value.clone()],
             entry: None,
         };
         for shell in [Shell::Bash, Shell::Fish] {
-            let text = shell.statements(&export, &views);
+            let text = shell.statements(&export, Some(&views));
+            let digest = views.digest(3).unwrap();
             let start = format!(
                 "__awsrole_file 1 own {}\n__awsrole_file 2 own\n__awsrole_file 3 shared\n",
                 shell.quote(&value)
             );
-            let digest = format!("__awsrole_digest {}\n__awsrole_adopt ", views::digest(&views));
-            assert!(text.starts_with((start + &digest).as_bytes()));
+            assert!(text.starts_with(format!("{start}__awsrole_digest {digest}\n__awsrole_adopt ").as_bytes()));
             assert!(text.ends_with(b"\n__awsrole_done role 9223372036854775807 18446744073709551615\n"));
-            assert_eq!(text.capacity(), room(&export, &views), "a growing buffer leaves copies of secrets behind");
+            assert_eq!(
+                text.capacity(),
+                room(&export, Some(&views)),
+                "a growing buffer leaves copies of secrets behind"
+            );
         }
     }
 }

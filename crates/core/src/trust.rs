@@ -124,6 +124,16 @@ impl Verdict {
 /// inherit from it.
 #[must_use]
 pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verdict, usize) {
+    vet_and_keep(paths, approvals, user, &mut Vec::new())
+}
+
+/// Looks at files as [`vet`] does, and adds the contents of those that it could read, nearest first, to `texts`.
+pub fn vet_and_keep(
+    paths: &[PathBuf],
+    approvals: &Approvals,
+    user: &UserConfig,
+    texts: &mut Vec<String>,
+) -> (Verdict, usize) {
     let Some(nearest) = paths.first() else {
         let problem = Problem::new("there is no .awsrole.toml here");
         return (Verdict::Broken { problem, standing: Standing::Unknown }, 0);
@@ -137,6 +147,7 @@ pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verd
         return (Verdict::Refused(Refusal { untrusted, ..Refusal::of(nearest, standing, nearest) }), 1);
     }
     let reading = Reading::of(paths);
+    texts.extend(reading.files.iter().map(|file| file.text.clone()));
     let folders: Vec<_> = reading.files.iter().map(|file| approvals.trusted_folder(&file.place)).collect();
     let files = &reading.files;
     let denied = |at: usize| folders[at].as_ref().is_some_and(Folder::is_denied);

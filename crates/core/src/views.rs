@@ -16,46 +16,60 @@ use crate::files::read_regular;
 /// How many symbolic links are followed, as in Linux (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// What a shell compares of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct View {
+/// What a shell is told of its files, nearest first, before anything is decided.
+pub struct Views {
     /// Whether the shell may open the file: nobody but root and the user can put something else in its place.
-    pub own: bool,
-    /// The content, if it is text.
-    pub text: Option<String>,
-    /// A digest of the path and of the content, or of the reason for which there is none.
-    digest: String,
+    pub own: Vec<bool>,
+    /// Of each file a digest, if there is one that it mustn't open.
+    pub(crate) digests: Vec<String>,
 }
 
-impl View {
-    /// Looks at a file.
+impl Views {
+    /// Looks at files. Their contents are read only if a digest is needed.
     #[must_use]
-    pub fn of(path: &Path) -> Self {
-        let read = read_regular(path, MAX_BYTES);
-        let failed = read.as_ref().err().map(ToString::to_string);
-        let bytes = read.unwrap_or_default();
-        // The first of these bytes tells a content from an error of the same text.
-        let seen = failed.as_ref().map_or((b"+", bytes.as_slice()), |error| (b"-", error.as_bytes()));
-        let digest = sha256(&[path.as_os_str().as_encoded_bytes(), b"\0", seen.0, seen.1]);
-        let text = String::from_utf8(bytes).ok().filter(|text| failed.is_none() && text.chars().all(is_plain));
-        Self { own: !others_can_replace(path), text, digest }
+    pub fn of(files: &[PathBuf]) -> Self {
+        let own: Vec<bool> = files.iter().map(|path| !others_can_replace(path)).collect();
+        let digests = if own.contains(&false) { files.iter().map(|path| seen(path)).collect() } else { Vec::new() };
+        Self { own, digests }
+    }
+
+    /// Returns a digest of the nearest files, if the shell mustn't open one of them.
+    #[must_use]
+    pub fn digest(&self, count: usize) -> Option<String> {
+        let needed = self.own.get(..count).is_some_and(|own| own.contains(&false));
+        self.digests.get(..count).filter(|_| needed).map(joined)
     }
 }
 
-/// Returns a digest of all that was seen of some files.
+/// Returns a digest of all that is in some files, as [`Views::digest`] does.
 #[must_use]
-pub fn digest(views: &[View]) -> String {
-    let digests: Vec<&[u8]> = views.iter().map(|view| view.digest.as_bytes()).collect();
+pub fn digest(files: &[PathBuf]) -> String {
+    let digests: Vec<String> = files.iter().map(|path| seen(path)).collect();
+    joined(&digests)
+}
+
+fn joined(digests: &[String]) -> String {
+    let digests: Vec<&[u8]> = digests.iter().map(String::as_bytes).collect();
     sha256(&digests)
 }
 
-/// Whether every shell reads a character as it is: some lose NULs, and bash marks words with control characters.
-fn is_plain(c: char) -> bool {
-    !c.is_control() || matches!(c, '\n' | '\t' | '\r')
+/// A digest of a path and of the content there, or of the reason for which there is none.
+fn seen(path: &Path) -> String {
+    let (kind, content) = match read_regular(path, MAX_BYTES) {
+        Ok(bytes) => (b"+", bytes),
+        Err(error) => (b"-", error.to_string().into_bytes()),
+    };
+    sha256(&[path.as_os_str().as_encoded_bytes(), b"\0", kind, &content])
+}
+
+/// Returns whether every shell reads a text as it is: some lose NULs, and bash marks words with control characters.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
 }
 
 /// Returns whether anybody but root and the user of this process can put something else in the place of a path, or of
-/// what it leads to. An owner of a file who can't replace it can change its content, but not make it a FIFO.
+/// what it leads to. Whoever owns a file that they can't replace can change its content, but not make it a FIFO.
 ///
 /// In doubt they can.
 #[must_use]
@@ -105,11 +119,12 @@ impl Walk {
         Some(())
     }
 
-    /// Whether a directory keeps an entry: nobody else can replace it, or make it if it isn't there.
+    /// Whether a directory keeps an entry: nobody else can replace it, or make it if it isn't there. In a sticky directory
+    /// others can't replace the user's, but make theirs when the user removes it. That happens to files at any time.
     fn keeps(&self, dir: &Path, found: &Metadata, entry: Option<&Metadata>) -> bool {
         let sticky = found.mode() & 0o1000 != 0;
-        self.is_ours(found)
-            && (!self.others_may_write(dir, found) || sticky && entry.is_some_and(|entry| self.is_ours(entry)))
+        let own_dir = entry.is_some_and(|entry| entry.is_dir() && self.is_ours(entry));
+        self.is_ours(found) && (!self.others_may_write(dir, found) || sticky && own_dir)
     }
 
     fn is_ours(&self, found: &Metadata) -> bool {
@@ -162,18 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_can_write_to_keeps_nothing_unless_it_is_sticky() {
+    fn a_folder_that_others_can_write_to_keeps_nothing_but_folders_if_it_is_sticky() {
         let (_home, home, file) = home();
-        for dir in [home.join("a"), home.join("a/b")] {
-            for (mode, replaced) in [(0o755, false), (0o757, true), (0o1777, false), (0o700, false)] {
-                set_mode(&dir, mode);
-                assert_eq!(others_can_replace(&file), replaced, "{} {mode:o}", dir.display());
+        for (dir, sticky) in [("a", false), ("a/b", true)] {
+            for (mode, replaced) in [(0o757, true), (0o1777, sticky), (0o700, false), (0o755, false)] {
+                set_mode(&home.join(dir), mode);
+                assert_eq!(others_can_replace(&file), replaced, "{dir} {mode:o}");
+                assert_eq!(others_can_replace(&file.with_file_name("none")), replaced, "{dir} {mode:o}");
             }
         }
         set_mode(&file, 0o666);
         assert!(!others_can_replace(&file), "its content is compared");
-        set_mode(&home.join("a/b"), 0o1777);
-        assert!(others_can_replace(&home.join("a/b/none")), "anybody could make it");
         assert!(others_can_replace(Path::new("file")), "where that is isn't known");
     }
 
@@ -215,40 +229,44 @@ mod tests {
             return; // Only root can give files away, as it does in tests/cli.
         }
         assert!(!others_can_replace(&file), "it is a file as long as it is there");
-        set_mode(&home.join("a/b"), 0o1777);
-        assert!(others_can_replace(&file), "its owner can remove it");
-        set_mode(&home.join("a/b"), 0o755);
-        chown(home.join("a/b"), OTHER, None).unwrap();
-        assert!(others_can_replace(&file));
-        chown(home.join("a/b"), Some(0), None).unwrap();
-        set_mode(&home, 0o1777);
         symlink("a/b/file", home.join("link")).unwrap();
-        assert!(!others_can_replace(&home.join("link")));
         lchown(home.join("link"), OTHER, None).unwrap();
-        assert!(others_can_replace(&home.join("link")));
+        assert!(!others_can_replace(&home.join("link")), "nor can they replace a link");
+        set_mode(&home, 0o1777);
+        assert!(!others_can_replace(&file) && others_can_replace(&home.join("link")));
+        chown(home.join("a"), OTHER, None).unwrap();
+        assert!(others_can_replace(&file), "they own a folder on the way, and can replace that");
     }
 
     #[test]
-    fn a_view_tells_contents_and_reasons_apart() {
+    fn a_digest_tells_contents_and_reasons_apart() {
         let (_home, home, file) = home();
-        let view = View::of(&file);
-        assert_eq!((view.own, view.text.as_deref()), (true, Some("text")));
-        let mut seen = vec![view.digest];
-        let broken = [&b"text\0"[..], b"\xff", b"\x01", &[b'#'; 16 * 1024 + 1]];
-        for bytes in broken {
+        let mut digests = vec![seen(&file)];
+        for bytes in [&b"text\0"[..], b"\xff", b"", &[b'#'; 16 * 1024 + 1]] {
             crate::files::write_private(&file, bytes).unwrap();
-            let view = View::of(&file);
-            assert_eq!(view.text, None, "{:?}", bytes.get(..4));
-            seen.push(view.digest);
+            digests.push(seen(&file));
         }
         fs::remove_file(&file).unwrap();
-        seen.push(View::of(&file).digest);
+        digests.push(seen(&file));
         fs::create_dir(&file).unwrap();
-        seen.push(View::of(&file).digest);
-        seen.push(View::of(&home.join("a")).digest);
-        let count = seen.len();
-        seen.sort();
-        seen.dedup();
-        assert_eq!(seen.len(), count);
+        digests.extend([seen(&file), seen(&home.join("a"))]);
+        let count = digests.len();
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), count);
+    }
+
+    #[test]
+    fn a_digest_is_for_the_files_that_count_and_only_where_it_is_needed() {
+        let (_home, home, file) = home();
+        let upper = home.join("file");
+        write_new(&upper, b"upper").unwrap();
+        let files = [file, upper.clone()];
+        assert!(Views::of(&files).digests.is_empty());
+        set_mode(&home, 0o1777);
+        let views = Views::of(&files);
+        assert_eq!(views.own, [true, false]);
+        assert_eq!((views.digest(1), views.digest(2), views.digest(3)), (None, Some(digest(&files)), None));
+        assert!(is_plain("a = 'b'\r\n\t# \u{e9}") && !is_plain("a\0") && !is_plain("\u{1}") && !is_plain("\u{9b}"));
     }
 }

@@ -13,7 +13,7 @@ use awsrole_core::obtain::Outside;
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::Shell;
 use awsrole_core::state::Outer;
-use awsrole_core::views::{self, View};
+use awsrole_core::views::{self, Views};
 
 use crate::ambient;
 use crate::cli::{EventName, Hook, HookExport, ShellName};
@@ -62,7 +62,7 @@ pub(crate) fn answer(
         ensure_generation(context);
     }
     // Before anything is decided: what changes from now on, the shell sees at its next prompt.
-    let views: Vec<View> = if views { files.iter().map(|path| View::of(path)).collect() } else { Vec::new() };
+    let views = views.then(|| Views::of(&files));
     let mut outer = Outer::of(&context.env);
     let inner = over(context, std::mem::take(&mut outer.env));
     let export = with_outside(&inner, ask, &|outside| export(&inner, &outer, &files, role.as_deref(), event, outside));
@@ -71,16 +71,14 @@ pub(crate) fn answer(
         start_renewal(awsrole(), &inner, role, &files);
     }
     tell(&export, event, context.now);
-    let counted = views.get(..export.depth.max(1)).unwrap_or(&views);
-    out_bytes(&shell.statements(&export, counted))?;
+    out_bytes(&shell.statements(&export, views.as_ref()))?;
     super::note(export.entry.as_ref(), &inner);
     Ok(Outcome::Done)
 }
 
 /// Prints what a shell compares where it opens no file itself.
 pub(crate) fn digest(files: &[PathBuf]) -> Result<Outcome, Failure> {
-    let views: Vec<View> = files.iter().map(|path| View::of(path)).collect();
-    out(&views::digest(&views))?;
+    out(&views::digest(files))?;
     Ok(Outcome::Done)
 }
 
