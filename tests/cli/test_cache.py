@@ -285,6 +285,17 @@ class TestPin:
                 assert HERE in result.err and THERE in result.err
         assert [call["action"] for call in world.sts.calls()][:2] == ["GetSessionToken", "GetCallerIdentity"]
 
+    @pytest.mark.parametrize("neighbour", ["", f'account_id = "{HERE}"\n'], ids=["no pin", "the right pin"])
+    def test_a_wrong_pin_says_nothing_of_a_neighbour(self, world, neighbour):
+        """Its refusal isn't remembered for a directory that pins another account, or none; nor is there a second call."""
+        wrong = world.project("wrong", f'profile = "jump"\naccount_id = "{THERE}"\n', allow=True)
+        right = world.project("right", f'profile = "jump"\n{neighbour}', allow=True)
+        for folder, done in ((wrong, "closed"), (right, "role"), (wrong, "closed"), (right, "role")):
+            for event in ("prompt", "cd"):
+                said = world.awsrole("hook", "export", "bash", "--event", event, cwd=folder)
+                assert f"__awsrole_done {done} " in said.out, (folder, event, said.err)
+        assert len(world.sts.calls("GetSessionToken")) == 1
+
     def test_an_entry_of_the_cache_is_checked_too(self, world):
         world.exec_env(world.project("free", 'profile = "jump"\n', allow=True))
         folder = world.project("pinned", f'profile = "jump"\naccount_id = "{THERE}"\n', allow=True)

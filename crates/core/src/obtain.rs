@@ -363,6 +363,12 @@ impl<'a> Walk<'a> {
         if last && credentials.arn.is_none() && self.plan.pin.is_some() {
             credentials.arn = Some(self.caller_arn(&credentials)?);
         }
+        // An answer for another account than the plan itself names is none. A pin where the plan names no account isn't a
+        // part of what is cached: other directories may pin another one, or none.
+        if last && self.plan.account().is_some() {
+            let refused = |problem| Failed::remembered(problem, FailureKind::Refused);
+            pin::check_result(self.plan, &credentials).map_err(refused)?;
+        }
         // Whoever logged out meanwhile doesn't want to find it again.
         for name in [before, self.session(count)] {
             let failure = self.cache.failure(&name, self.wish.now, Patience::Passing);
@@ -374,8 +380,7 @@ impl<'a> Walk<'a> {
         Ok(credentials)
     }
 
-    /// Stores the result of a step. A cache that can't be written costs a call at the next command, not the role. Whether
-    /// the account is the pinned one isn't part of it: other directories may pin another one, or none.
+    /// Stores the result of a step. A cache that can't be written costs a call at the next command, not the role.
     fn store(&self, count: usize, credentials: &Credentials) {
         let keys = self.keys.borrow();
         if !keys.are_known() {
