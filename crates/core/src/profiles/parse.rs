@@ -5,7 +5,7 @@
 //! first line is empty holds settings of its own, each of which needs a `=`. White space is Python's.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use zeroize::Zeroizing;
@@ -109,7 +109,7 @@ pub(super) fn parse(text: &str, name_of: impl Fn(&str) -> (Kind, String)) -> Res
     // Room for a large file at once: to grow would take longer than to read it.
     let room = text.bytes().filter(|byte| *byte == b'\n').count().min(ROOM);
     let (mut sections, mut values): (Vec<Section>, Vec<Value>) = (Vec::new(), Vec::with_capacity(room));
-    let mut headers: HashMap<&str, usize> = HashMap::with_capacity(room / 4);
+    let mut headers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
     // [DEFAULT] may be there more than once; its keys may not.
     let mut default_keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
