@@ -117,7 +117,6 @@ ODD = {
     "two spaces": "[profile  default]\n{keys}",
     "a tab": "[profile\tdefault]\n{keys}",
     "a comment after the header": "[default] # mine\n{keys}",
-    "a section in a value": "[profile odd]\ns3 =\n  max_concurrent_requests = 1\n  [default]\n{indented}",
     "keys in a value": "[default]\ns3 =\n{indented}",
     "a section in a continued value": "[odd]\noutput = json\n  [default]\n{indented}",
     "keys in capitals": "[default]\n{capitals}",
@@ -145,6 +144,13 @@ def test_no_client_finds_keys_that_it_prefers(world, shop, client, odd):
     place_odd(world, ODD[odd])
     result = world.awsrole("exec", "--renew", "--", "sh", "-c", CALLERS[client], cwd=shop, env=NODE)
     assert (result.code, result.out.strip()) == (0, ROLE), result.err
+
+
+def test_a_section_in_a_value_is_refused_with_its_line(world, shop):
+    """The JS SDK would take its keys for the default profile's; the AWS CLI can't read the file."""
+    place_odd(world, "[profile odd]\ns3 =\n  max_concurrent_requests = 1\n  [default]\n{indented}")
+    result = world.awsrole("exec", "--renew", "--", "echo", "ran", cwd=shop)
+    assert (result.code, result.out) == (1, "") and "/.aws/config:4: " in result.err, result
 
 
 @pytest.mark.parametrize("client", ["aws", "boto3"])
