@@ -181,7 +181,7 @@ def test_where_no_word_can_be_made_the_role_is_still_there_by_name(world, roles)
 
 
 def test_prior_values_are_the_persons_own_or_none(world):
-    """They come back as what was outside, and open no other name and nothing that a terminal obeys."""
+    """They come back as what was outside, whatever bytes they have, but no other name and nothing longer than real values."""
     folder = world.project("plain", DEPLOY, allow=True)
     env = closed("") | {
         "AWSROLE_PRIOR_AWS_PROFILE": "other", "AWSROLE_PRIOR_AWS_ROLE_ARN": "\u001b[2J", "AWSROLE_PRIOR_PATH": "/forged",
@@ -189,4 +189,4 @@ def test_prior_values_are_the_persons_own_or_none(world):
     statements = world.awsrole(*asked(folder), cwd=folder, env=env).out.splitlines()
     assert "__awsrole_adopt AWS_PROFILE exported 'other'" in statements
     exported = [line.split()[1] for line in statements if line.startswith("__awsrole_adopt ") and " exported " in line]
-    assert exported == ["AWS_PROFILE"]
+    assert exported == ["AWS_PROFILE", "AWS_ROLE_ARN"]

@@ -389,11 +389,11 @@ impl Cache {
             Err(SealError::NoKey(reasons)) => return Ok(Stored::NotEncrypted(reasons)),
             Err(SealError::File(error)) => return Err(error),
         };
+        files::write_private(&self.session(key, sealed.key_id.as_deref()), &sealed.content)?;
         if sealed.key_id.is_some() {
             // From before the user chose encryption.
             files::remove(&self.session(key, None))?;
         }
-        files::write_private(&self.session(key, sealed.key_id.as_deref()), &sealed.content)?;
         Ok(Stored::Done)
     }
 

@@ -409,7 +409,8 @@ impl Outer {
         let prior = |name: &str| {
             let back = CLOSED_OPEN.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
             let value = env.0.get(OsStr::new(&format!("{PRIOR}{name}"))).filter(|value| *value != NO_ROLE);
-            value.filter(|value| back && is_bounded(value)).cloned()
+            // It was the shell's own value, of any bytes: only its length is bounded.
+            value.filter(|value| back && value.len() <= LONGEST_VALUE).cloned()
         };
         for name in CLOSED_SET {
             let prior = prior(name);
