@@ -1,6 +1,6 @@
 //! Profiles as the AWS CLI reads them, from `~/.aws/config` and `~/.aws/credentials`.
 //!
-//! [`parse`] reads a file as Python's `configparser` does, [`names`] says what a header names, and this module looks
+//! `parse` reads a file as Python's `configparser` does, `names` says what a header names, and this module looks
 //! settings up by botocore's rules (`configloader.py`, `session.py`).
 
 pub mod copies;

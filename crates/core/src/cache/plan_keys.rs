@@ -11,7 +11,7 @@ use crate::source::Source;
 
 /// Names the result of each step of one plan by a digest of everything that decides the identity, and of no secret.
 ///
-/// Keys are identified by their id. Any other source is identified by what [`Source::identity`] can tell without asking
+/// Keys are identified by their id. Any other source is identified by what `Source::identity` can tell without asking
 /// it; that names its own credentials. What is assumed with them is named by the access key id that it gave last, which
 /// is looked up in the cache: so a source that answers for somebody else never gets the sessions of whom it answered for
 /// before.
