@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::credentials::{Credentials, time};
-use crate::digest::sha256;
+use crate::digest::{is_sha256, sha256};
 use crate::files::{self, FileError, read_own};
 use crate::limits::MfaSerial;
 use crate::lock::{self, Lock, LockError};
@@ -446,8 +446,7 @@ impl Cache {
 /// Returns a key as a part of a file's name: 64 hexadecimal digits as they are, anything else as a digest, so that a key
 /// from outside can't name another file.
 fn checked(key: &str) -> String {
-    let is_digest = key.len() == 64 && key.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if is_digest { key.to_owned() } else { sha256(&[key.as_bytes()]) }
+    if is_sha256(key) { key.to_owned() } else { sha256(&[key.as_bytes()]) }
 }
 
 /// The key in the name of an entry's file.
