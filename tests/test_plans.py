@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import re
@@ -122,11 +123,26 @@ class Home(World):
         self.env = {name: value for name, value in self.env.items() if value}
         if "token" in json.dumps(row.get("config", "")):
             self.write("token", sts.id_token())
+        if "sign_in" in row:
+            self.sign_in(row["sign_in"] == "expired", row.get("sign_in_region"))
         if "above" in row:
             self.allow(self.project(".", self.fill(row["above"])))
 
     def fill(self, text):
         return string.Template(text).substitute(self.words)
+
+    def sign_in(self, expired, region):
+        """Writes token files as `aws sso login` and `aws login` leave them."""
+        token = {"accessToken": "token", "expiresAt": "2020-01-01T00:00:00Z" if expired else "2099-01-01T00:00:00Z",
+                 "clientId": "client", "clientSecret": "secret", "registrationExpiresAt": "2099-01-01T00:00:00Z",
+                 "refreshToken": "refresh"}
+        self.write(f".aws/sso/cache/{hashlib.sha1(b'corp').hexdigest()}.json", json.dumps(token))
+        arn = "arn:aws:iam::111111111111:user/alice"
+        keys = {"accessKeyId": "ASIAEXPIRED", "secretAccessKey": "secret", "sessionToken": "token",
+                "accountId": "111111111111", "expiresAt": "2020-01-01T00:00:00Z"}
+        login = {"accessToken": keys, "refreshToken": "refresh", "dpopKey": _ec_key(), "clientId": "client", "tokenType": "aws_sigv4"}
+        login |= {"signInRegion": region} if region else {}
+        self.write(f".aws/login/cache/{hashlib.sha256(arn.encode()).hexdigest()}.json", json.dumps(login))
 
     def give_code(self):
         """Puts a code where `mfa_process` finds it."""
@@ -187,6 +203,12 @@ class Home(World):
 
 
 @functools.cache
+def _ec_key():
+    words = ["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+@functools.cache
 def _version(aws):
     return subprocess.run([aws, "--version"], capture_output=True, text=True, env={"PATH": os.environ["PATH"]}).stdout
 
@@ -230,6 +252,7 @@ def test_it_leads_there(row, home, sts):
     assert (env.get("AWS_REGION"), env.get("AWS_DEFAULT_REGION")) == (row.get("region"),) * 2
     wanted = {name: home.fill(value) for name, value in row.get("exports", {}).items()}
     assert wanted.items() <= env.items()
+    assert not set(row.get("not_exported", ())) & env.keys()
     assert not {"AWS_PROFILE", "AWS_SECURITY_TOKEN"} & env.keys()
     notices = [line for line in result.err.splitlines() if not line.startswith("awsrole: waiting for ")]
     assert len(notices) == ("notice" in row) and row.get("notice", "") in result.err
@@ -335,7 +358,8 @@ def proxy():
 @rows("host")
 def test_there_it_is_asked(row, home, sts, proxy):
     env, asked = proxy
-    del home.env["AWS_ENDPOINT_URL"]
+    if "AWS_ENDPOINT_URL" not in row.get("env", {}):
+        del home.env["AWS_ENDPOINT_URL"]
     home.env |= env
     home.project("shop", home.file, allow=True)
     result = home.exec("true")
@@ -343,11 +367,18 @@ def test_there_it_is_asked(row, home, sts, proxy):
     assert set(asked) == {row["host"]}, result.err
     if is_for_the_cli(row):
         asked.clear()
-        said = home.cli(row["profile"], AWS_MAX_ATTEMPTS="1")
+        if "sign_in" in row:  # boto3 knows what is new in token files; where they are it finds out on import.
+            said = home.run("python", "-c", CALL.format(row["profile"]), env=home.env | {"AWS_MAX_ATTEMPTS": "1"})
+        else:
+            said = home.cli(row["profile"], AWS_MAX_ATTEMPTS="1")
         assert set(asked) == {row["host"]}, said
     assert sts.calls() == []
 
 
+CALL = """
+import botocore.session
+botocore.session.Session(profile={!r}).create_client("sts", region_name="us-east-1").get_caller_identity()
+"""
 DEV = "[profile dev]\nrole_arn = arn:aws:iam::222222222222:role/Deploy\nsource_profile = jump\n"
 DEAD = "http://127.0.0.1:1"
 

@@ -10,6 +10,7 @@ import threading
 import pytest
 from support import other
 from support.terminal import need
+from support.world import THERE
 
 
 def openssl(folder, words):
@@ -188,11 +189,70 @@ def test_an_authority_whose_older_key_is_in_the_file(world, shop, address, autho
     assert len(world.assumed()) == 1
 
 
-def test_what_ca_bundle_names_is_trusted_beside_the_machines_file(world, shop, address, authority, another, tmp_path):
-    machine = Machine(tmp_path / "machine", file=another, others=[another])
+def test_ca_bundle_replaces_the_machines_authorities(world, shop, address, authority, another, tmp_path):
+    ours = (authority / "ca.pem").read_text()
+    machine = Machine(tmp_path / "machine", file=ours, others=[ours])
+    (tmp_path / "another.pem").write_text(another)
+    read, result = machine.run(world, shop, **env(address, AWS_CA_BUNDLE=str(tmp_path / "another.pem")))
+    assert result.code == 4 and "only the certificates in" in result.err and "AWS_CA_BUNDLE" in result.err, result
+    assert read == [] and world.sts.calls() == []
+    for failure in world.entries("failure"):
+        failure.unlink()
     read, result = machine.run(world, shop, **env(address, AWS_CA_BUNDLE=str(authority / "ca.pem")))
-    assert result.code == 0, result
-    assert read == ["ca-certificates.crt"]
+    assert result.code == 0 and read == [], result
+
+
+CORPORATE = f'''
+[profile corporate]
+role_arn = arn:aws:iam::{THERE}:role/Deploy
+source_profile = jump
+ca_bundle = BUNDLE
+'''
+
+
+def add_profile(world, text):
+    config = world.home / ".aws/config"
+    # Its profiles name the STS without TLS.
+    config.write_text("".join(line for line in config.read_text().splitlines(True) if "services = local" not in line) + text)
+
+
+@pytest.mark.parametrize(("of_profile", "variables", "trusted"), [
+    ("ca.pem", {}, True),
+    ("another.pem", {}, False),
+    ("another.pem", {"AWS_CA_BUNDLE": "ca.pem"}, True),
+    ("ca.pem", {"AWS_CA_BUNDLE": "another.pem"}, False),
+    (None, {"REQUESTS_CA_BUNDLE": "ca.pem"}, True),
+    ("another.pem", {"REQUESTS_CA_BUNDLE": "ca.pem"}, False),
+    ("ca.pem", {"REQUESTS_CA_BUNDLE": "another.pem"}, True),
+    (None, {"REQUESTS_CA_BUNDLE": "another.pem", "AWS_CA_BUNDLE": "ca.pem"}, True),
+])
+def test_certificates_are_chosen_as_by_boto3(world, address, authority, another, tmp_path, of_profile, variables, trusted):
+    (tmp_path / "another.pem").write_text(another)
+    places = {"ca.pem": str(authority / "ca.pem"), "another.pem": str(tmp_path / "another.pem")}
+    config = CORPORATE.replace("BUNDLE", places[of_profile]) if of_profile else CORPORATE.replace("ca_bundle = BUNDLE\n", "")
+    add_profile(world, config)
+    folder = world.project("corporate", 'profile = "corporate"\n', allow=True)
+    variables = env(address, **{name: places[file] for name, file in variables.items()})
+    result = world.awsrole("exec", "--", "sh", "-c", "echo $AWS_CA_BUNDLE", cwd=folder, env=variables)
+    assert (result.code == 0) == trusted, result
+    if trusted:
+        # What the hidden profile says is said to the tools inside.
+        assert result.out.strip() == variables.get("AWS_CA_BUNDLE", places.get(of_profile, ""))
+    else:
+        assert result.code == 4 and "certificate" in result.err
+    code = "import boto3; boto3.Session(profile_name='corporate', region_name='us-east-1').client('sts').get_caller_identity()"
+    theirs = world.run("python", "-c", code, env=variables | {"AWS_MAX_ATTEMPTS": "1"})
+    assert (theirs.code == 0) == trusted, theirs
+    assert trusted or "CERTIFICATE_VERIFY_FAILED" in theirs.err
+
+
+def test_a_profiles_bundle_that_can_not_be_used_is_named_with_its_line(world, address):
+    add_profile(world, CORPORATE.replace("BUNDLE", "/home/nobody/ca.pem"))
+    folder = world.project("corporate", 'profile = "corporate"\n', allow=True)
+    result = world.awsrole("exec", "--", "true", cwd=folder, env=env(address))
+    place = f"{world.home}/.aws/config:{(world.home / '.aws/config').read_text().splitlines().index('ca_bundle = /home/nobody/ca.pem') + 1}"
+    assert result.code == 4 and f"{place}: ca_bundle /home/nobody/ca.pem can't be read" in result.err, result
+    assert "HTTPS_PROXY" not in result.err and world.sts.calls() == []
 
 
 def test_a_server_for_which_nobody_vouches_is_refused(world, shop, address, another, tmp_path):

@@ -7,9 +7,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from places import foreign_session, liar
+from places import HERE, foreign_session, liar
 from test_programs import session_keys
 
+PERSON = f"arn:aws:iam::{HERE}:user/alice"
 FORMS = {
     "Z": "%Y-%m-%dT%H:%M:%SZ", "offset with a colon": "%Y-%m-%dT%H:%M:%S+00:00", "offset": "%Y-%m-%dT%H:%M:%S+0000",
     "UTC": "%Y-%m-%dT%H:%M:%SUTC", "in words": "%Y-%m-%d %H:%M:%S UTC", "fractions": "%Y-%m-%dT%H:%M:%S.123456Z",
@@ -111,3 +112,55 @@ def test_machines_that_write_no_time(machines, kind, case):
         said = machines.refused(folder, env=environment(kind, address))
     assert address in said and f"the answer's Expiration {why}" in said
     assert "running" not in said and "network" not in said and "hop limit" not in said
+
+
+def sso_token(machines, end):
+    """A sign-in to Identity Center whose token file has this end; the file, and a project's file for it."""
+    machines.sts.write_sso_config(machines.home)
+    path = machines.sts.write_sso_cache(machines.home, machines.sts.sso_sign_in())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"expiresAt": end}))
+    return path, "expiresAt", 'profile = "sso"\n'
+
+
+def console_token(machines, end):
+    """The same of `aws login`, with the keys of a session."""
+    machines.config(f"[profile console]\nlogin_session = {PERSON}\nregion = eu-central-1\n")
+    keys = json.loads(session_keys(machines))
+    keys = {"accessKeyId": keys["AccessKeyId"], "secretAccessKey": keys["SecretAccessKey"], "sessionToken": keys["SessionToken"],
+            "accountId": HERE, "expiresAt": end}
+    token = {"accessToken": keys, "refreshToken": "refresh", "dpopKey": "key", "clientId": "client"}
+    return machines.sts.write_console_cache(machines.home, token, PERSON), "accessToken.expiresAt", 'profile = "console"\n'
+
+
+@pytest.mark.parametrize("form", [*FORMS, *AHEAD])
+@pytest.mark.parametrize("kind", [sso_token, console_token], ids=lambda kind: kind.__name__)
+def test_token_files(machines, kind, form):
+    text, expected = written(form)
+    _, _, file = kind(machines, text)
+    machines.sts.reset()
+    held = machines.exec_env(machines.project("shop", file, allow=True), env=machines.env)
+    assert kind is sso_token or held["AWS_CREDENTIAL_EXPIRATION"] == expected
+    assert not [call for call in machines.sts.calls() if call["action"].startswith("Create")], "nothing is renewed an hour before"
+    assert machines.by_cli("sso" if kind is sso_token else "console")
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("kind", [sso_token, console_token], ids=lambda kind: kind.__name__)
+def test_token_files_without_a_time(machines, kind, case):
+    text, why = BAD[case]
+    path, key, file = kind(machines, text)
+    machines.sts.reset()
+    said = machines.refused(machines.project("shop", file, allow=True))
+    assert f"{path} has a wrong `{key}`: it {why}" in said and "sign in" in said
+    assert "network" not in said and "proxies" not in said and machines.sts.calls() == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "null", '{"accessToken": 7}', "\0", "{\"accessToken\": \"canary\""])
+@pytest.mark.parametrize("kind", [sso_token, console_token], ids=lambda kind: kind.__name__)
+def test_token_files_that_are_none(machines, kind, content):
+    path, _, file = kind(machines, "2099-01-02T03:04:05Z")
+    path.write_text(content)
+    machines.sts.reset()
+    said = machines.refused(machines.project("shop", file, allow=True))
+    assert f"caused by: {path} " in said and "sign in" in said and "canary" not in said
+    assert "network" not in said and "panicked" not in said and machines.sts.calls() == []

@@ -125,10 +125,9 @@ fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
             process: set.process.unwrap_or(default.process),
         }
     };
-    let ca_bundle = outer.env.filled("AWS_CA_BUNDLE").map(|path| outer.expand(path));
     let proxies = proxies(outer).filter(|(name, _)| is_used(name) && !name.eq_ignore_ascii_case("NO_PROXY"));
     let proxies = proxies.map(|(name, shown)| format!("{name} is {shown}")).collect();
-    let sts = RemoteSts::new(limits, ca_bundle, ambient::now, Box::new(|text| say(text))).through(proxies);
+    let sts = RemoteSts::new(limits, ambient::now, Box::new(|text| say(text))).through(proxies);
     // What killed runs left: other commands have looked for it already.
     act(&sts.before_asking(|| drop(run::sweep(&outer.paths))))
 }
@@ -137,7 +136,7 @@ fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
 /// allows it.
 fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>) -> T) -> T {
     with_remote(outer, |sts| {
-        let sources = RemoteSources { sts, env: &outer.env };
+        let sources = RemoteSources::new(sts, outer);
         let person = Person::new(may_ask, outer);
         let keys = Stores::new(&outer.paths, &person);
         act(Outside { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now })

@@ -113,10 +113,8 @@ pub(crate) fn unanswered<'e>(
 ) -> Result<Problem, (&'e str, &'e str)> {
     Ok(match error {
         StsError::Refused { code, message, .. } => return Err((code, message)),
-        StsError::Unreachable(why) if why.starts_with("AWS_CA_BUNDLE") => {
-            Problem::new(format!("{endpoint} can't be asked for {what}"))
-                .because(error)
-                .hint("AWS_CA_BUNDLE must name a file of certificates (PEM), such as a proxy's own; without such a proxy, unset it")
+        StsError::Trust(_) => {
+            Problem::new(format!("{endpoint} can't be asked for {what}")).because(error).hint(NO_CA_BUNDLE)
         }
         StsError::Unreachable(why) if why.starts_with("this machine has no certificates") => {
             Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
@@ -172,6 +170,10 @@ const ENABLED_BY_DEFAULT: [&str; 17] = [
 ];
 
 /// What a policy that STS can't read lacks.
+/// For a file of certificates that can't be used.
+pub const NO_CA_BUNDLE: &str =
+    "the setting must name a file of certificates (PEM), such as a proxy's own; without such a proxy, remove it";
+
 pub(crate) const NO_POLICY: &str = "`policy` in .awsrole.toml is JSON, but not an IAM policy: it needs Version and Statement, each with Effect, Action and Resource";
 
 /// A call that was made.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::access_keys::Record;
 use crate::access_keys::in_file::before_awsrole;
 use crate::context::Context;
+use crate::endpoint::{self, CaBundle};
 use crate::profiles::Profiles;
 use crate::resolve::check_profile;
 use crate::shell::Shell;
@@ -296,9 +297,9 @@ fn network(context: &Context, findings: &mut Vec<Finding>) {
         let ignored = if is_used(name) { "" } else { ", which the AWS CLI and awsrole don't use" };
         findings.push(Finding::new(Level::Note, "network", format!("{name} is {shown}{ignored}")));
     }
-    if let Some(path) = context.env.filled("AWS_CA_BUNDLE") {
-        let found = Finding::new(Level::Note, "network", format!("AWS_CA_BUNDLE is {path}"));
-        findings.push(match context.expand(path).is_file() {
+    if let Some(CaBundle { path, named_by }) = endpoint::ca_bundle(&[], context) {
+        let found = Finding::new(Level::Note, "network", format!("{named_by} is {}", path.display()));
+        findings.push(match path.is_file() {
             true => found,
             false => Finding { level: Level::Bad, ..found }
                 .hint("it must name a file of certificates (PEM); unset it where no proxy needs it"),

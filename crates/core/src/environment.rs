@@ -1,5 +1,6 @@
 //! From credentials to variables: what is set, what is hidden, and what was there before.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::accounts::Accounts;
@@ -13,7 +14,7 @@ use crate::state::{HIDDEN, NAME, RUN_HIDDEN, RUN_SET, State};
 /// What variables change on entering a role, in the order in which they are written.
 pub struct EnvDiff {
     /// Variables to export.
-    pub set: Vec<(&'static str, Value)>,
+    pub set: Vec<(Cow<'static, str>, Value)>,
     /// Variables to unset.
     pub hide: Vec<&'static str>,
 }
@@ -56,27 +57,27 @@ impl EnvDiff {
     #[must_use]
     pub fn of_run(got: &Got<'_>, copies: [String; 2]) -> Self {
         let [config, shared] = copies;
-        Self::of(got, Some(RUN_SET.into_iter().zip([config, shared, "true".to_owned()]).collect()))
+        Self::of(got, Some(RUN_SET.into_iter().map(Cow::from).zip([config, shared, "true".to_owned()]).collect()))
     }
 
-    fn of(got: &Got<'_>, run: Option<Vec<(&'static str, String)>>) -> Self {
+    fn of(got: &Got<'_>, run: Option<Vec<(Cow<'static, str>, String)>>) -> Self {
         let Got { plan, credentials, key, outer, file, chosen, accounts } = *got;
         let plain = |text: &str| Value::Plain(text.to_owned());
-        let mut set = Vec::new();
+        let mut set: Vec<(Cow<'static, str>, Value)> = Vec::new();
         let mut hide = HIDDEN.to_vec();
         let mut keep = |name, value| match value {
-            Some(value) if run.is_none() => set.push((name, value)),
+            Some(value) if run.is_none() => set.push((Cow::from(name), value)),
             _ => hide.push(name),
         };
         keep("AWS_ACCESS_KEY_ID", Some(plain(&credentials.access_key_id)));
         keep("AWS_SECRET_ACCESS_KEY", Some(Value::Secret(credentials.secret_access_key.clone())));
         keep("AWS_SESSION_TOKEN", credentials.session_token.clone().map(Value::Secret));
         keep("AWS_CREDENTIAL_EXPIRATION", credentials.expiration.map(|end| Value::Plain(rfc3339(end))));
-        let mut settings: Vec<(&'static str, String)> = plan.settings.clone();
+        let mut settings = plan.settings.clone();
         if let Some(region) = &plan.region {
             // boto3 reads AWS_DEFAULT_REGION alone, the Go SDK prefers AWS_REGION: both or neither.
-            settings.push(("AWS_REGION", region.as_str().to_owned()));
-            settings.push(("AWS_DEFAULT_REGION", region.as_str().to_owned()));
+            settings.push(("AWS_REGION".into(), region.as_str().to_owned()));
+            settings.push(("AWS_DEFAULT_REGION".into(), region.as_str().to_owned()));
         }
         let account = credentials.account().or_else(|| plan.account());
         let told = told(account.as_ref(), credentials.expiration.filter(|_| run.is_none()), accounts);
@@ -93,14 +94,14 @@ impl EnvDiff {
             settings.extend(run);
         }
         set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
-        set.push(("AWSROLE_ROLE", Value::Plain(title)));
+        set.push(("AWSROLE_ROLE".into(), Value::Plain(title)));
         for (name, text) in told {
             match text {
-                Some(text) => set.push((name, Value::Plain(text))),
+                Some(text) => set.push((name.into(), Value::Plain(text))),
                 None => hide.push(name),
             }
         }
-        set.push((NAME, Value::Plain(state.to_text())));
+        set.push((NAME.into(), Value::Plain(state.to_text())));
         Self { set, hide }
     }
 }

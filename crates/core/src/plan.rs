@@ -35,7 +35,7 @@ pub struct RolePlan {
     /// [`crate::pin::check_source`].
     pub source_accounts: Option<Vec<AccountId>>,
     /// Settings of the user's own profile, exported as the variables that mean the same.
-    pub settings: Vec<(&'static str, String)>,
+    pub settings: Vec<(Cow<'static, str>, String)>,
     /// The user's own endpoint for signing in to the console, if they set one for this alone. It isn't checked yet.
     pub sign_in: Option<String>,
     /// What the person should know although it is no error; each one line.

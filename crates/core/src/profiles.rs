@@ -101,6 +101,14 @@ impl Profiles {
         endpoint.map(|(_, value)| value).filter(|_| value.starts_with('\n'))
     }
 
+    /// The endpoints that a `[services NAME]` section sets, by service.
+    #[must_use]
+    pub fn endpoints_of_services(&self, services: &str) -> Vec<(String, &str)> {
+        let Some(section) = self.config.section(Kind::Services, services) else { return Vec::new() };
+        let named = self.config.alone(section).settings().into_keys();
+        named.filter_map(|name| Some((name.to_string(), self.endpoint_of_services(services, &name)?))).collect()
+    }
+
     /// An `[sso-session NAME]` section.
     #[must_use]
     pub fn sso_session(&self, name: &str) -> Option<Profile<'_>> {

@@ -103,7 +103,7 @@ pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(
 /// Where STS is for a profile by itself.
 pub fn endpoint_of(profiles: &Profiles, context: &Context, name: &str) -> Result<Endpoint, Problem> {
     let profile: Vec<Profile<'_>> = profiles.get(name).into_iter().collect();
-    endpoint::resolve(Service::Sts, None, &profile, profiles, &context.env, None)
+    endpoint::resolve(Service::Sts, None, &profile, profiles, context, None)
 }
 
 /// The way to whatever a profile gives by itself, for calls to IAM in its name. The endpoint is IAM's.
@@ -174,13 +174,13 @@ impl<'p> Resolver<'p> {
         let keys = &link.keys;
         let region = self.checked(link, keys.region.as_ref(), "region", Region::parse)?;
         let (settings, env) = (way.profiles, &self.context.env);
-        let mut variables = endpoint::variables(&settings, self.profiles, env);
+        let mut variables = endpoint::variables(&settings, self.profiles, self.context);
         // Not every SDK knows these names.
         let named_fips = region.as_ref().is_some_and(|region| region.without_fips().1);
         let fips = "AWS_USE_FIPS_ENDPOINT";
         if named_fips {
             variables.retain(|(name, _)| *name != fips);
-            variables.push((fips, "true".to_owned()));
+            variables.push((fips.into(), "true".to_owned()));
         }
         let plan = RolePlan {
             endpoint: endpoint::resolve(
@@ -188,7 +188,7 @@ impl<'p> Resolver<'p> {
                 region.as_ref(),
                 &settings,
                 self.profiles,
-                env,
+                self.context,
                 partition.as_deref(),
             )?,
             settings: variables,
@@ -226,7 +226,7 @@ impl<'p> Resolver<'p> {
             First::Both(_) => return Err(two_sources(&self.origin(link, "credential_source"))),
             First::RoleAlone(profile) => return Err(role_alone(profile)),
             First::Source(source) => {
-                way.source = Some(self.credential_source(source, &self.origin(link, "credential_source"))?);
+                way.source = Some(self.credential_source(source, &self.origin(link, "credential_source"), way)?);
             }
             First::Profile(name) => {
                 if let Some(profile) = link.profile.filter(|_| name.is_empty()) {
@@ -315,7 +315,7 @@ impl<'p> Resolver<'p> {
             }
             (false, true) => {
                 let source = profile.text("credential_source").unwrap_or_default();
-                way.source = Some(self.credential_source(source, &profile.origin("credential_source"))?);
+                way.source = Some(self.credential_source(source, &profile.origin("credential_source"), way)?);
             }
         }
         self.last_step(&Link::of(Some(profile)), way)
@@ -346,7 +346,7 @@ impl<'p> Resolver<'p> {
     fn by_itself(&self, way: Way<'_>) -> Result<(RolePlan, Endpoint), Problem> {
         let partition = way.partition().map(str::to_owned);
         let endpoint = |service| {
-            endpoint::resolve(service, None, &way.profiles, self.profiles, &self.context.env, partition.as_deref())
+            endpoint::resolve(service, None, &way.profiles, self.profiles, self.context, partition.as_deref())
         };
         let [sts, iam] = [endpoint(Service::Sts)?, endpoint(Service::Iam)?];
         let source = way.source.ok_or_else(|| Problem::new("the profile leads to no source of credentials"))?;

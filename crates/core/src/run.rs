@@ -97,7 +97,7 @@ impl Outside {
     /// What is outside of a command with these variables.
     #[must_use]
     pub fn of(dir: &Path, role: Option<&str>, diff: &EnvDiff, outer: &Env) -> Self {
-        let names = diff.set.iter().map(|(name, _)| *name).chain(diff.hide.iter().copied());
+        let names = diff.set.iter().map(|(name, _)| name.as_ref()).chain(diff.hide.iter().copied());
         let before = |name: &str| outer.text(name).map(|text| Zeroizing::new(text.to_owned()));
         let before = names.map(|name| (name.to_owned(), before(name))).collect();
         Self { dir: dir.to_owned(), role: role.map(str::to_owned), before }

@@ -168,7 +168,7 @@ pub fn child_environment(outer: &Env, diff: &EnvDiff) -> Env {
         env.0.remove(&OsString::from(name));
     }
     for (name, value) in &diff.set {
-        env.0.insert(OsString::from(name), OsString::from(value.shown()));
+        env.0.insert(OsString::from(name.as_ref()), OsString::from(value.shown()));
     }
     env
 }
@@ -222,7 +222,7 @@ mod tests {
     fn statements_fit_into_the_room_made_for_them() {
         let value = "'\\".repeat(1000);
         let diff = EnvDiff {
-            set: vec![("AWS_SESSION_TOKEN", Value::Secret(Secret::new(value.as_str())))],
+            set: vec![("AWS_SESSION_TOKEN".into(), Value::Secret(Secret::new(value.as_str())))],
             hide: vec!["AWS_PROFILE"],
         };
         let views = Views { own: vec![true, true, false], digests: vec!["one".to_owned(); 3] };

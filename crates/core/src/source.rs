@@ -13,9 +13,13 @@ use crate::arn::RoleArn;
 use crate::context::Env;
 use crate::credentials::{Credentials, is_long_term_key_id};
 use crate::digest::sha256;
+use crate::endpoint::Endpoint;
 use crate::limits::{Region, SessionDuration, SessionName, SessionPolicy};
 use crate::problem::Problem;
 use crate::secret::Secret;
+
+/// The addresses of EC2's metadata service, by IPv4 and by IPv6 (Amazon EC2 User Guide, "Access instance metadata").
+pub const IMDS: [&str; 2] = ["http://169.254.169.254", "http://[fd00:ec2::254]"];
 
 pub use identity::{SHELL_BOOKKEEPING, of_surroundings};
 
@@ -31,8 +35,8 @@ pub enum Source {
     IdentityCenter(IdentityCenter),
     /// The instance's role, from EC2's metadata service (IMDSv2).
     Instance {
-        /// AWS_EC2_METADATA_SERVICE_ENDPOINT; none: the usual address.
-        endpoint: Option<String>,
+        /// The service's address: a profile or the environment may name another one than [`IMDS`].
+        endpoint: String,
         /// The machine: the same address is another service on each ([`Context::host`](crate::context::Context::host)).
         host: String,
     },
@@ -120,8 +124,11 @@ pub struct IdentityCenter {
     pub account_id: String,
     /// The permission set.
     pub role_name: String,
-    /// Where the portal is, if the environment says so.
-    pub endpoint: Option<String>,
+    /// Where the access portal is.
+    pub portal: Endpoint,
+    /// Where tokens are renewed. The token that comes of it is part of the identity.
+    #[serde(skip)]
+    pub oidc: Endpoint,
     /// The token that `aws sso login` or `awsrole login` left. It is read whenever a session is looked up: after a
     /// sign-out none is served. Not the path identifies the sign-in, but what is in the file.
     #[serde(skip)]
@@ -145,8 +152,8 @@ pub struct ConsoleLogin {
     pub profile: String,
     /// The ARN of who signed in.
     pub session: String,
-    /// The profile's region, where one signed in.
-    pub region: Option<Region>,
+    /// Where AWS Sign-In is; the region that the token names takes precedence.
+    pub endpoint: Endpoint,
     /// The token that `aws login` left; read as [`IdentityCenter::token_file`] is.
     #[serde(skip)]
     pub token_file: PathBuf,

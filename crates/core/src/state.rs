@@ -18,6 +18,7 @@ use crate::choice::{self, Choices};
 use crate::context::Env;
 use crate::credentials::{Credentials, is_key_id, is_long_term_key_id, rfc3339};
 use crate::digest::is_sha256;
+use crate::endpoint::is_of_one_service;
 
 /// The variable's name.
 pub const NAME: &str = "AWSROLE_STATE";
@@ -80,7 +81,7 @@ const CLOSED_OPEN: [&str; 10] = [
 
 /// Variables whose prior values are no secrets, and stand in the state so that a nested shell can
 /// restore them.
-const OPEN: [&str; 9] = [
+const OPEN: [&str; 11] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ACCOUNT_ID",
@@ -88,6 +89,8 @@ const OPEN: [&str; 9] = [
     "AWS_DEFAULT_REGION",
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_CA_BUNDLE",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_STS",
 ];
@@ -225,7 +228,7 @@ impl State {
         account: &str,
         file: &str,
         credentials: &Credentials,
-        settings: &[(&'static str, String)],
+        settings: &[(Cow<'static, str>, String)],
         outer: &Env,
     ) -> Self {
         let (set, prior) = (values(settings), before(OPEN.iter(), outer));
@@ -246,7 +249,7 @@ impl State {
 
     /// Makes it the state of a command that has no keys, but copies of the AWS files.
     #[must_use]
-    pub fn of_run(mut self, set: &[(&'static str, String)], outer: &Env) -> Self {
+    pub fn of_run(mut self, set: &[(Cow<'static, str>, String)], outer: &Env) -> Self {
         self.key.clear();
         self.expires.clear();
         self.hidden = RUN_HIDDEN.iter().filter(|name| outer.has(name)).map(|name| (*name).to_owned()).collect();
@@ -277,7 +280,10 @@ impl State {
     fn names_are_ours(&self) -> bool {
         let open = |name: &String| {
             let name = name.as_str();
-            OPEN.contains(&name) || RUN_SET.contains(&name) || RUN_HIDDEN.contains(&name) && name != CONTAINER_TOKEN
+            OPEN.contains(&name)
+                || is_of_one_service(name)
+                || RUN_SET.contains(&name)
+                || RUN_HIDDEN.contains(&name) && name != CONTAINER_TOKEN
         };
         self.set.keys().chain(self.prior.keys()).all(open)
             && self.hidden.len() <= RUN_HIDDEN.len()
@@ -308,9 +314,9 @@ fn is_bounded(value: &OsStr) -> bool {
 }
 
 /// Settings as they are written down.
-fn values(settings: &[(&'static str, String)]) -> BTreeMap<String, String> {
+fn values(settings: &[(Cow<'static, str>, String)]) -> BTreeMap<String, String> {
     let bounded = settings.iter().filter(|(_, value)| is_bounded(OsStr::new(value)));
-    bounded.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    bounded.map(|(name, value)| (name.to_string(), value.clone())).collect()
 }
 
 /// Prior values as they are written down.

@@ -63,6 +63,9 @@ pub enum StsError {
     /// No answer: the name doesn't resolve, nobody listens, the connection broke.
     #[error("{0}")]
     Unreachable(String),
+    /// The file that says whom to trust can't be used.
+    #[error("{0}")]
+    Trust(String),
     /// No answer in time.
     #[error("no answer within {0} s")]
     TimedOut(u64),
@@ -80,7 +83,7 @@ impl StsError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::TimedOut(_) | Self::Malformed(_) | Self::Clock(_) => true,
+            Self::Unreachable(_) | Self::Trust(_) | Self::TimedOut(_) | Self::Malformed(_) | Self::Clock(_) => true,
             Self::Refused { code, .. } => matches!(
                 code.as_str(),
                 "Throttling" | "ThrottlingException" | "ServiceUnavailable" | "InternalFailure" | "InternalError"

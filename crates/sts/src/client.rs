@@ -1,14 +1,17 @@
-//! The runtime, the HTTPS client, and an STS client for each caller on top of them.
+//! The runtime, connections, and the SDK's client of each service on top of them.
 
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use aws_config::SdkConfig;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Region, SharedHttpClient};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use awsrole_core::credentials::Credentials;
-use awsrole_core::endpoint::Endpoint;
+use awsrole_core::endpoint::{CaBundle, Endpoint};
 use awsrole_core::sts::StsError;
 
 use crate::Limits;
@@ -17,110 +20,113 @@ use crate::connect::{Connections, Route};
 use crate::expiration::Normalized;
 use crate::roots::Roots;
 
-/// One runtime on this thread and one pool of connections for all calls of a process.
+/// One runtime on this thread, and one pool of connections for all calls to servers for which the same authorities vouch.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
-    http: SharedHttpClient,
-    connections: Connections,
+    pools: RefCell<BTreeMap<Option<CaBundle>, Rc<Pool>>>,
     timeouts: TimeoutConfig,
     /// The limits of a call that is made once only, lest a code be spent twice: it has the whole time for its attempt.
     once: TimeoutConfig,
     pub(crate) clock: ServerClock,
 }
 
+struct Pool {
+    connections: Connections,
+    http: SharedHttpClient,
+}
+
 impl Client {
-    pub(crate) fn new(limits: Limits, ca_bundle: Option<&Path>) -> Result<Self, StsError> {
-        let unusable = |what: &str, error: &dyn std::fmt::Display| StsError::Unreachable(format!("{what}: {error}"));
+    pub(crate) fn new(limits: Limits) -> Result<Self, StsError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| unusable("no runtime for network calls", &e))?;
-        let connections = Connections::to_whom(Roots::with(ca_bundle)?)?;
-        let http = connections.client(Route::ByProxy);
+        let runtime = runtime.map_err(|e| StsError::Unreachable(format!("no runtime for network calls: {e}")))?;
         let once = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole);
         let timeouts = once.clone().operation_attempt_timeout(limits.attempt).build();
-        Ok(Self { runtime, http, connections, timeouts, once: once.build(), clock: ServerClock::default() })
+        Ok(Self { runtime, pools: RefCell::default(), timeouts, once: once.build(), clock: ServerClock::default() })
     }
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
     }
 
+    /// The connections to servers for which a file of certificates vouches, or else the machine's authorities.
+    fn pool(&self, ca_bundle: Option<&CaBundle>) -> Result<Rc<Pool>, StsError> {
+        let key = ca_bundle.cloned();
+        if let Some(pool) = self.pools.borrow().get(&key) {
+            return Ok(Rc::clone(pool));
+        }
+        let connections = Connections::to_whom(Roots::of(ca_bundle)?)?;
+        let pool = Rc::new(Pool { http: connections.client(Route::ByProxy), connections });
+        self.pools.borrow_mut().insert(key, Rc::clone(&pool));
+        Ok(pool)
+    }
+
     /// A connection for what is none of the SDK's services. It has no limits of its own.
-    pub(crate) fn connector(&self) -> SharedHttpConnector {
-        self.connections.connector()
-    }
-
-    /// A client for signing in, which signs nothing.
-    pub(crate) fn oidc(&self, region: &str, endpoint: Option<&str>) -> aws_sdk_ssooidc::Client {
-        let mut config = aws_sdk_ssooidc::Config::builder();
-        config.set_endpoint_url(endpoint.map(str::to_owned));
-        let config = config
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(region.to_owned()))
-            .retry_config(RetryConfig::standard())
-            .timeout_config(self.timeouts.clone())
-            .http_client(self.http.clone());
-        aws_sdk_ssooidc::Client::from_conf(config.build())
-    }
-
-    /// The settings for a source of aws-config: our connections and limits.
-    pub(crate) fn provider_config(&self, region: Option<&str>) -> ProviderConfig {
-        ProviderConfig::without_region()
-            .with_region(region.map(|region| Region::new(region.to_owned())))
-            .with_http_client(self.http.clone())
-            .with_timeout_config(self.timeouts.clone())
+    pub(crate) fn connector(&self, ca_bundle: Option<&CaBundle>) -> Result<SharedHttpConnector, StsError> {
+        Ok(self.pool(ca_bundle)?.connections.connector())
     }
 
     /// The settings for a source of aws-config that belongs to this machine or container: no proxy is used.
-    pub(crate) fn local_provider_config(&self) -> ProviderConfig {
-        ProviderConfig::without_region()
-            .with_http_client(Normalized(self.connections.client(Route::Direct)))
-            .with_timeout_config(self.timeouts.clone())
+    pub(crate) fn local_provider_config(&self, ca_bundle: Option<&CaBundle>) -> Result<ProviderConfig, StsError> {
+        Ok(ProviderConfig::without_region()
+            .with_http_client(Normalized(self.pool(ca_bundle)?.connections.client(Route::Direct)))
+            .with_timeout_config(self.timeouts.clone()))
     }
 
-    fn timeouts(&self, attempts: u32) -> TimeoutConfig {
-        if attempts > 1 { self.timeouts.clone() } else { self.once.clone() }
-    }
-
-    /// A client of IAM that signs as `caller`; a call is tried so often.
-    pub(crate) fn iam(&self, caller: &Credentials, endpoint: &Endpoint, attempts: u32) -> aws_sdk_iam::Client {
-        let mut config = aws_sdk_iam::Config::builder();
+    /// The settings of a service's client: it asks nobody else for region, endpoint or credentials. A call is tried
+    /// `attempts` times.
+    fn config(&self, endpoint: &Endpoint, attempts: u32) -> Result<SdkConfig, StsError> {
+        let mut config = SdkConfig::builder();
         config.set_endpoint_url(endpoint.url.clone());
-        let config = config
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(endpoint.region.as_str().to_owned()))
-            .use_fips(endpoint.fips)
-            .credentials_provider(keys(caller))
-            .interceptor(self.clock.clone())
-            .retry_config(RetryConfig::standard().with_max_attempts(attempts))
-            .timeout_config(self.timeouts(attempts))
-            .http_client(self.http.clone());
-        aws_sdk_iam::Client::from_conf(config.build())
-    }
-
-    /// A client that signs as `caller` and asks nobody else for credentials, region or endpoint; a call is tried so
-    /// often.
-    pub(crate) fn sts(&self, caller: &Credentials, endpoint: &Endpoint, attempts: u32) -> aws_sdk_sts::Client {
-        let config = self.sts_config(endpoint, attempts).credentials_provider(keys(caller));
-        aws_sdk_sts::Client::from_conf(config.build())
-    }
-
-    /// A client for the calls that nobody signs.
-    pub(crate) fn unsigned_sts(&self, endpoint: &Endpoint, attempts: u32) -> aws_sdk_sts::Client {
-        aws_sdk_sts::Client::from_conf(self.sts_config(endpoint, attempts).build())
-    }
-
-    fn sts_config(&self, endpoint: &Endpoint, attempts: u32) -> aws_sdk_sts::config::Builder {
-        let mut config = aws_sdk_sts::Config::builder();
-        config.set_endpoint_url(endpoint.url.clone());
-        config
+        Ok(config
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(endpoint.region.as_str().to_owned()))
             .use_fips(endpoint.fips)
             .use_dual_stack(endpoint.dual_stack)
-            .interceptor(self.clock.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(attempts))
-            .timeout_config(self.timeouts(attempts))
-            .http_client(self.http.clone())
+            .timeout_config(if attempts > 1 { self.timeouts.clone() } else { self.once.clone() })
+            .http_client(self.pool(endpoint.ca_bundle.as_ref())?.http.clone())
+            .build())
+    }
+
+    /// STS, signed by `caller`; without one, for the calls that nobody signs.
+    pub(crate) fn sts(
+        &self,
+        caller: Option<&Credentials>,
+        endpoint: &Endpoint,
+        attempts: u32,
+    ) -> Result<aws_sdk_sts::Client, StsError> {
+        let mut config = aws_sdk_sts::config::Builder::from(&self.config(endpoint, attempts)?);
+        if let Some(caller) = caller {
+            config = config.credentials_provider(keys(caller));
+        }
+        Ok(aws_sdk_sts::Client::from_conf(config.interceptor(self.clock.clone()).build()))
+    }
+
+    /// IAM, signed by `caller`.
+    pub(crate) fn iam(
+        &self,
+        caller: &Credentials,
+        endpoint: &Endpoint,
+        attempts: u32,
+    ) -> Result<aws_sdk_iam::Client, StsError> {
+        let config = aws_sdk_iam::config::Builder::from(&self.config(endpoint, attempts)?);
+        let config = config.credentials_provider(keys(caller)).interceptor(self.clock.clone());
+        Ok(aws_sdk_iam::Client::from_conf(config.build()))
+    }
+
+    /// IAM Identity Center's access portal.
+    pub(crate) fn sso(&self, endpoint: &Endpoint, attempts: u32) -> Result<aws_sdk_sso::Client, StsError> {
+        Ok(aws_sdk_sso::Client::new(&self.config(endpoint, attempts)?))
+    }
+
+    /// IAM Identity Center's tokens.
+    pub(crate) fn sso_oidc(&self, endpoint: &Endpoint, attempts: u32) -> Result<aws_sdk_ssooidc::Client, StsError> {
+        Ok(aws_sdk_ssooidc::Client::new(&self.config(endpoint, attempts)?))
+    }
+
+    /// AWS Sign-In.
+    pub(crate) fn sign_in(&self, endpoint: &Endpoint, attempts: u32) -> Result<aws_sdk_signin::Client, StsError> {
+        Ok(aws_sdk_signin::Client::new(&self.config(endpoint, attempts)?))
     }
 }
 

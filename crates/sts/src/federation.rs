@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_sts::config::http::HttpRequest;
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use awsrole_core::credentials::Temporary;
+use awsrole_core::endpoint::CaBundle;
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use http_body_util::{BodyExt, Limited};
@@ -29,6 +30,7 @@ struct Answer {
 pub fn sign_in_token(
     sts: &RemoteSts<'_>,
     federation: &str,
+    ca_bundle: Option<&CaBundle>,
     credentials: Temporary<'_>,
     duration: Option<Duration>,
 ) -> Result<Secret, Problem> {
@@ -65,8 +67,9 @@ pub fn sign_in_token(
     headers.insert("content-type", "application/x-www-form-urlencoded");
     headers.insert("content-length", form.len().to_string());
     let whole = sts.limits().whole;
+    let connector = client.connector(ca_bundle).map_err(|error| unreachable(error.to_string()))?;
     let call = async {
-        let response = client.connector().call(request).await.map_err(|error| {
+        let response = connector.call(request).await.map_err(|error| {
             let error: &dyn std::error::Error = &error;
             std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error).to_string()
         })?;

@@ -76,7 +76,7 @@ impl Iam<'_> {
     }
 
     fn client(&self, attempts: u32) -> Result<aws_sdk_iam::Client, StsError> {
-        Ok(self.remote.client()?.iam(self.caller, self.endpoint, attempts))
+        self.remote.client()?.iam(self.caller, self.endpoint, attempts)
     }
 
     fn call<T, E, F>(&self, what: &str, call: F) -> Result<T, StsError>
@@ -84,7 +84,6 @@ impl Iam<'_> {
         F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
         E: aws_sdk_sts::error::ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let place = self.endpoint.url.as_ref().map_or("IAM".to_owned(), |_| self.endpoint.shown());
-        self.remote.named(&format!("{place} ({what})"), call)
+        self.remote.call(what, self.endpoint, call)
     }
 }

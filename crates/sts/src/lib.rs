@@ -6,9 +6,11 @@
 mod client;
 mod clock;
 mod connect;
+mod console_login;
 mod expiration;
 mod federation;
 mod iam;
+mod identity_center;
 mod local;
 mod process;
 pub mod program;
@@ -17,9 +19,9 @@ mod refusal;
 mod roots;
 mod sign_in;
 mod sources;
+mod token_file;
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_sts::error::ProvideErrorMetadata;
@@ -71,7 +73,6 @@ pub type Waiting<'a> = Box<dyn Fn(&str) + 'a>;
 pub struct RemoteSts<'a> {
     settings: Box<dyn Fn() -> Limits + 'a>,
     limits: OnceCell<Limits>,
-    ca_bundle: Option<PathBuf>,
     now: fn() -> SystemTime,
     waiting: Waiting<'a>,
     proxies: Vec<String>,
@@ -81,19 +82,13 @@ pub struct RemoteSts<'a> {
 
 impl<'a> RemoteSts<'a> {
     /// Prepares nothing. `settings` is asked at the first call; `waiting` is called once for each
-    /// call that takes longer than 300 ms; `ca_bundle` is what AWS_CA_BUNDLE names.
+    /// call that takes longer than 300 ms.
     #[must_use]
-    pub fn new(
-        settings: impl Fn() -> Limits + 'a,
-        ca_bundle: Option<PathBuf>,
-        now: fn() -> SystemTime,
-        waiting: Waiting<'a>,
-    ) -> Self {
+    pub fn new(settings: impl Fn() -> Limits + 'a, now: fn() -> SystemTime, waiting: Waiting<'a>) -> Self {
         let settings = Box::new(settings);
         Self {
             settings,
             limits: OnceCell::new(),
-            ca_bundle,
             now,
             waiting,
             proxies: Vec::new(),
@@ -121,7 +116,7 @@ impl<'a> RemoteSts<'a> {
     }
 
     fn client(&self) -> Result<&Client, StsError> {
-        let made = self.client.get_or_init(|| Client::new(self.limits(), self.ca_bundle.as_deref()));
+        let made = self.client.get_or_init(|| Client::new(self.limits()));
         made.as_ref().map_err(Clone::clone)
     }
 
@@ -138,23 +133,27 @@ impl<'a> RemoteSts<'a> {
         F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        self.named(&format!("{} ({what})", endpoint.shown()), call)
+        self.named(&format!("{} ({what})", endpoint.shown()), endpoint, call)
     }
 
     /// Makes a call under the name by which a person is told of it.
-    fn named<T, E, F>(&self, what: &str, call: F) -> Result<T, StsError>
+    fn named<T, E, F>(&self, what: &str, endpoint: &Endpoint, call: F) -> Result<T, StsError>
     where
         F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         self.wait(self.client()?, what, call).map_err(|error| match refusal::of(&error, self.limits()) {
-            StsError::Unreachable(why)
-                if why.contains("UnknownIssuer") && self.ca_bundle.is_none() && !roots::any() =>
-            {
-                StsError::Unreachable(
+            StsError::Unreachable(why) if why.contains("UnknownIssuer") => match &endpoint.ca_bundle {
+                Some(bundle) => StsError::Unreachable(format!(
+                    "{why}: only the certificates in {} count ({})",
+                    bundle.path.display(),
+                    bundle.named_by
+                )),
+                None if !roots::any() => StsError::Unreachable(
                     "this machine has no certificates of authorities, so it can trust no server".to_owned(),
-                )
-            }
+                ),
+                None => StsError::Unreachable(why),
+            },
             StsError::Unreachable(why) if !self.proxies.is_empty() => {
                 StsError::Unreachable(format!("{why} ({})", self.proxies.join(", ")))
             }
@@ -216,7 +215,7 @@ impl Sts for RemoteSts<'_> {
         let transitive = step.tags.transitive.clone();
         let call = self
             .client()?
-            .sts(caller, endpoint, attempts(code))
+            .sts(Some(caller), endpoint, attempts(code))?
             .assume_role()
             .role_arn(step.role_arn.as_str())
             .role_session_name(step.session_name.as_str())
@@ -243,7 +242,7 @@ impl Sts for RemoteSts<'_> {
     ) -> Result<Credentials, StsError> {
         let call = self
             .client()?
-            .sts(caller, endpoint, attempts(code))
+            .sts(Some(caller), endpoint, attempts(code))?
             .get_session_token()
             .set_duration_seconds(step.duration.map(|duration| duration.seconds()))
             .set_serial_number(step.mfa_serial.as_ref().map(|serial| serial.as_str().to_owned()))
@@ -260,7 +259,7 @@ impl Sts for RemoteSts<'_> {
     ) -> Result<Credentials, StsError> {
         let call = self
             .client()?
-            .unsigned_sts(endpoint, ATTEMPTS)
+            .sts(None, endpoint, ATTEMPTS)?
             .assume_role_with_web_identity()
             .role_arn(source.role_arn.as_str())
             .role_session_name(source.session_name.as_str())
@@ -275,15 +274,15 @@ impl Sts for RemoteSts<'_> {
     }
 
     fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError> {
-        let call = self.client()?.sts(caller, endpoint, ATTEMPTS).get_caller_identity();
+        let call = self.client()?.sts(Some(caller), endpoint, ATTEMPTS)?.get_caller_identity();
         let answer = self.call("GetCallerIdentity", endpoint, call.send())?;
         self.client()?.clock.check((self.now)())?;
         answer.arn.ok_or_else(|| StsError::Malformed("the answer names no principal".to_owned()))
     }
 
     fn decode(&self, caller: &Credentials, encoded: &str, endpoint: &Endpoint) -> Result<String, StsError> {
-        let call =
-            self.client()?.sts(caller, endpoint, ATTEMPTS).decode_authorization_message().encoded_message(encoded);
+        let client = self.client()?.sts(Some(caller), endpoint, ATTEMPTS)?;
+        let call = client.decode_authorization_message().encoded_message(encoded);
         let answer = self.call("DecodeAuthorizationMessage", endpoint, call.send())?;
         answer.decoded_message.ok_or_else(|| StsError::Malformed("the answer holds no message".to_owned()))
     }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use awsrole_core::context::Env;
@@ -23,14 +24,23 @@ const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
 impl RemoteSources<'_> {
     /// Asks the instance's metadata service (IMDSv2).
-    pub(crate) fn instance(&self) -> Result<Credentials, Problem> {
-        let provider = |config: &ProviderConfig| ImdsCredentialsProvider::builder().configure(config).build();
+    pub(crate) fn instance(&self, endpoint: &str) -> Result<Credentials, Problem> {
         let ask = || {
-            let config = self.sts.client().map_err(|error| error.to_string())?.local_provider_config();
+            let config = self.local_config()?;
+            // Otherwise it would read a profile of its own.
+            let client = imds::Client::builder().configure(&config).endpoint(endpoint).map_err(|e| e.to_string())?;
+            let provider = |config: &ProviderConfig| {
+                ImdsCredentialsProvider::builder().configure(config).imds_client(client.build()).build()
+            };
             self.ask_with("EC2 instance metadata", &config, provider, refusal::deepest)
         };
         // The SDK gives up on a connection that breaks; the service is on this very machine.
-        ask().or_else(|_| ask()).map_err(|why| no_instance(self.env, &why))
+        ask().or_else(|_| ask()).map_err(|why| no_instance(endpoint, self.env, &why))
+    }
+
+    fn local_config(&self) -> Result<ProviderConfig, String> {
+        let client = self.sts.client().map_err(|error| error.to_string())?;
+        client.local_provider_config(self.ca_bundle.as_ref()).map_err(|error| error.to_string())
     }
 
     /// Asks the container's endpoint.
@@ -42,15 +52,14 @@ impl RemoteSources<'_> {
         };
         check_token(self.env).map_err(|unusable| unusable.problem(&address))?;
         let provider = |config: &ProviderConfig| EcsCredentialsProvider::builder().configure(config).build();
-        let answer = self.sts.client().map_err(|error| error.to_string()).and_then(|client| {
-            self.ask_with("container credentials", &client.local_provider_config(), provider, refusal::deepest)
-        });
+        let answer = self
+            .local_config()
+            .and_then(|config| self.ask_with("container credentials", &config, provider, refusal::deepest));
         answer.map_err(|why| no_container(&address, &why))
     }
 }
 
-fn no_instance(env: &Env, why: &str) -> Problem {
-    let address = env.filled("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or("http://169.254.169.254");
+fn no_instance(address: &str, env: &Env, why: &str) -> Problem {
     let problem = Problem::new(format!("EC2 instance metadata at {address} gave no credentials")).because(why);
     if env.text("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return problem.hint("AWS_EC2_METADATA_DISABLED is true in this environment: unset it");

@@ -57,20 +57,6 @@ pub(crate) fn deepest(error: &(dyn Error + 'static)) -> String {
     if text.contains("InvalidContentType") { "whoever listens there speaks no TLS (https)".to_owned() } else { text }
 }
 
-/// Why AWS Sign-In renewed no token. Its codes are known to the SDK alone, whose words stand one
-/// link above the server's.
-pub(crate) fn of_sign_in(error: &(dyn Error + 'static)) -> String {
-    let mut link = Some(error);
-    let mut told = None;
-    while let (Some(error), None) = (link, &told) {
-        let text = error.to_string();
-        let reason = text.split_once("failed to refresh cached Login token").map(|(_, reason)| reason);
-        told = reason.map(|reason| reason.trim_start_matches([':', ' ']).to_owned());
-        link = error.source();
-    }
-    told.filter(|reason| !reason.is_empty()).unwrap_or_else(|| deepest(error))
-}
-
 /// A `Date` header (RFC 9110, section 5.6.7).
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     use aws_sdk_sts::primitives::{DateTime, DateTimeFormat};

@@ -1,12 +1,11 @@
-//! Whom TLS trusts: the machine's authorities, and those that AWS_CA_BUNDLE names.
+//! Whom TLS trusts: the machine's authorities, or those in a file that the user names.
 //!
 //! A machine has its authorities twice: in one file, and each in a file of its own in a folder. The SDK's client reads
 //! both, which takes longer than all the rest of a call's work here. OpenSSL looks into the folder only for a server that
 //! the file doesn't vouch for, and so do we ([`crate::connect`]).
 
-use std::path::Path;
-
 use aws_smithy_http_client::tls::TrustStore;
+use awsrole_core::endpoint::CaBundle;
 use awsrole_core::sts::StsError;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -22,18 +21,16 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
-    /// The machine's authorities, and those of a bundle.
-    pub(crate) fn with(ca_bundle: Option<&Path>) -> Result<Self, StsError> {
-        let near = machine_file().map(|pem| TrustStore::empty().with_pem_certificate(pem));
-        let machine = Self { near, all: TrustStore::default() };
-        let Some(path) = ca_bundle else { return Ok(machine) };
-        let unusable = |why: String| StsError::Unreachable(format!("AWS_CA_BUNDLE {} {why}", path.display()));
+    /// Those of a file, or else the machine's authorities: the file replaces them, as for botocore.
+    pub(crate) fn of(ca_bundle: Option<&CaBundle>) -> Result<Self, StsError> {
+        let Some(CaBundle { path, named_by }) = ca_bundle else {
+            let near = machine_file().map(|pem| TrustStore::empty().with_pem_certificate(pem));
+            return Ok(Self { near, all: TrustStore::default() });
+        };
+        let unusable = |why: String| StsError::Trust(format!("{named_by} {} {why}", path.display()));
         let bundle = std::fs::read(path).map_err(|e| unusable(format!("can't be read: {e}")))?;
         check(&bundle).map_err(unusable)?;
-        Ok(Self {
-            near: machine.near.map(|near| near.with_pem_certificate(bundle.clone())),
-            all: machine.all.with_pem_certificate(bundle),
-        })
+        Ok(Self { near: None, all: TrustStore::empty().with_pem_certificate(bundle) })
     }
 }
 

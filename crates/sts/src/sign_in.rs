@@ -4,16 +4,14 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ssooidc::error::ProvideErrorMetadata;
-use awsrole_core::context::Env;
 use awsrole_core::credentials::rfc3339;
 use awsrole_core::files::write_private;
-use awsrole_core::iso8601;
 use awsrole_core::problem::Problem;
 use awsrole_core::source::IdentityCenter;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::{RemoteSts, refusal};
+use crate::{ATTEMPTS, RemoteSts, refusal};
 
 /// What a person opens in a browser.
 pub struct Invitation {
@@ -31,16 +29,10 @@ pub struct Invitation {
 ///
 /// # Errors
 /// A refusal, a code that wasn't confirmed in time, or a token file that can't be written.
-pub fn sign_in(
-    sts: &RemoteSts<'_>,
-    role: &IdentityCenter,
-    env: &Env,
-    invite: &dyn Fn(&Invitation),
-) -> Result<(), Problem> {
+pub fn sign_in(sts: &RemoteSts<'_>, role: &IdentityCenter, invite: &dyn Fn(&Invitation)) -> Result<(), Problem> {
     let failed = |why: String| Problem::new(format!("signing in at {} failed", role.start_url)).because(why);
     let client = sts.client().map_err(|error| failed(error.to_string()))?;
-    let endpoint = env.filled("AWS_ENDPOINT_URL_SSO_OIDC").or(env.filled("AWS_ENDPOINT_URL"));
-    let oidc = client.oidc(role.region.as_str(), endpoint);
+    let oidc = client.sso_oidc(&role.oidc, ATTEMPTS).map_err(|error| failed(error.to_string()))?;
     client.block_on(async {
         let registration = oidc
             .register_client()
@@ -110,17 +102,4 @@ pub fn sign_in(
         );
         write_private(&role.token_file, text.as_bytes()).map_err(|e| failed(e.to_string()))
     })
-}
-
-/// Returns whether the token of a profile without a session has expired: nothing renews it, and the AWS CLI doesn't send
-/// it (botocore, `SSOCredentialFetcher`). A file that can't be read is the provider's to complain of.
-pub(crate) fn has_expired(role: &IdentityCenter, now: SystemTime) -> bool {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Token {
-        expires_at: String,
-    }
-    let text = std::fs::read_to_string(&role.token_file).map(Zeroizing::new).unwrap_or_default();
-    let Ok(token) = serde_json::from_str::<Token>(&text) else { return false };
-    role.session.is_none() && iso8601::parse(&token.expires_at).is_ok_and(|end| end <= now)
 }

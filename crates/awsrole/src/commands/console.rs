@@ -32,7 +32,8 @@ pub(super) fn run(
                 arn.map_err(|error| Problem::new(format!("nobody says who {} is", held.plan.title())).because(error))?;
             check_arn(&held.plan.title(), &arn)?;
         }
-        sign_in_token(sts, &console.federation, held.credentials.temporary(&held.plan.source)?, duration)
+        let ca_bundle = held.plan.endpoint.ca_bundle.as_ref();
+        sign_in_token(sts, &console.federation, ca_bundle, held.credentials.temporary(&held.plan.source)?, duration)
     });
     let address = console.address(&token.map_err(Failure::aws)?);
     if print {

@@ -27,7 +27,7 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
         }
         say(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
     };
-    super::with_remote(&outer, |sts| sign_in(sts, source, &outer.env, &invite)).map_err(Failure::aws)?;
+    super::with_remote(&outer, |sts| sign_in(sts, source, &invite)).map_err(Failure::aws)?;
     // That nobody was signed in is remembered for a while; it is over.
     let cache = Cache::of(context);
     for name in cache.keys(&plan).all() {

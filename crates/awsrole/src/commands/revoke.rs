@@ -96,7 +96,7 @@ fn apply(principal: &Principal, plan: Option<&RolePlan>, admin: &str, context: &
     let (way, endpoint) = profile_plan(&Profiles::load(&outer)?, &outer, admin)?;
     let cache = Cache::of(context);
     let (account, before) = super::with_remote(&outer, |sts| {
-        let sources = RemoteSources { sts, env: &outer.env };
+        let sources = RemoteSources::new(sts, &outer);
         let person = Person::new(true, &outer);
         let keys = Stores::new(&outer.paths, &person);
         let outside = Outside { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now };

@@ -8,12 +8,13 @@ use crate::arn::{AccountId, RoleArn};
 use crate::config::Origin;
 use crate::credentials::is_long_term_key_id;
 use crate::digest::sha256;
+use crate::endpoint::{self, Endpoint, Service};
 use crate::limits::{MfaSerial, Region, SessionPolicy};
 use crate::problem::Problem;
 use crate::profiles::Profile;
 use crate::secret::Secret;
 use crate::source::{
-    ConsoleLogin, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id, of_surroundings,
+    ConsoleLogin, IMDS, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id, of_surroundings,
     running_programs,
 };
 
@@ -27,7 +28,7 @@ impl<'p> Resolver<'p> {
         let source = if profile.has("web_identity_token_file") {
             self.web_identity(&link, profile)?
         } else if profile.is_identity_center() {
-            self.identity_center(profile)?
+            self.identity_center(profile, way)?
         } else if let Some(file) = with_key(profile.in_credentials_file()) {
             static_keys(profile, file)?
         } else if let Some(record) = self.stored_keys(profile)? {
@@ -37,7 +38,7 @@ impl<'p> Resolver<'p> {
             Source::ConsoleLogin(ConsoleLogin {
                 profile: profile.name.to_owned(),
                 session: session.to_owned(),
-                region: self.checked(&link, None, "region", Region::parse)?,
+                endpoint: self.endpoint(Service::SignIn, None, way)?,
                 token_file: ConsoleLogin::token_file(&self.context.paths.home, &self.context.env, session),
             })
         } else if profile.has("credential_process") {
@@ -62,7 +63,7 @@ impl<'p> Resolver<'p> {
             static_keys(profile, profile.in_config_file().filter(|file| file.has_static_keys()).unwrap_or(profile))?
         } else if profile.has("sso_session") || profile.has("sso_start_url") {
             // Says what is missing.
-            self.identity_center(profile)?
+            self.identity_center(profile, way)?
         } else {
             let problem =
                 Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name));
@@ -95,11 +96,10 @@ impl<'p> Resolver<'p> {
         Record::load(&self.context.paths, profile.name)
     }
 
-    pub(super) fn credential_source(&self, text: &str, at: &Origin) -> Result<Source, Problem> {
+    pub(super) fn credential_source(&self, text: &str, at: &Origin, way: &Way<'p>) -> Result<Source, Problem> {
         match text {
             "Ec2InstanceMetadata" => {
-                let endpoint = self.context.env.filled("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-                Ok(Source::Instance { endpoint: endpoint.map(str::to_owned), host: (self.context.host)() })
+                Ok(Source::Instance { endpoint: self.metadata_service(way)?, host: (self.context.host)() })
             }
             "EcsContainer" => {
                 let parts = ["RELATIVE_URI", "FULL_URI"].map(|name| format!("AWS_CONTAINER_CREDENTIALS_{name}"));
@@ -138,7 +138,41 @@ impl<'p> Resolver<'p> {
         }
     }
 
-    fn identity_center(&self, profile: Profile<'p>) -> Result<Source, Problem> {
+    /// Where the metadata service is: the environment says it, then the profiles on the way (botocore,
+    /// `InstanceMetadataFetcher`, `resolve_imds_endpoint_mode`).
+    fn metadata_service(&self, way: &Way<'p>) -> Result<String, Problem> {
+        let said = |variable: &str, key: &str| {
+            let of_env = self.context.env.filled(variable).map(|text| (text, variable.to_owned()));
+            of_env.or_else(|| {
+                let profile = way.profiles.iter().find(|profile| profile.text(key).is_some())?;
+                Some((profile.text(key)?, format!("{}: {key}", profile.origin(key))))
+            })
+        };
+        let mode = said("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+        let mode = match mode {
+            None => 0,
+            Some((text, _)) if text.eq_ignore_ascii_case("ipv4") => 0,
+            Some((text, _)) if text.eq_ignore_ascii_case("ipv6") => 1,
+            Some((text, at)) => {
+                return Err(
+                    Problem::new(format!("{at} `{text}` isn't one that the AWS CLI knows")).hint("it is IPv4 or IPv6")
+                );
+            }
+        };
+        match said("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint") {
+            None => Ok(IMDS[mode].to_owned()),
+            Some((url, _)) if url.starts_with("http://") || url.starts_with("https://") => Ok(url.to_owned()),
+            Some((url, at)) => Err(Problem::new(format!("{at} `{url}` isn't a URL"))
+                .hint("it must begin with http://, such as http://169.254.169.254")),
+        }
+    }
+
+    /// Where a service is for a source: its own region, or else the one that holds for the way.
+    fn endpoint(&self, service: Service, region: Option<&Region>, way: &Way<'p>) -> Result<Endpoint, Problem> {
+        endpoint::resolve(service, region, &way.profiles, self.profiles, self.context, None)
+    }
+
+    fn identity_center(&self, profile: Profile<'p>, way: &Way<'p>) -> Result<Source, Problem> {
         let session = profile.text("sso_session");
         let section = match session {
             None => profile,
@@ -150,20 +184,20 @@ impl<'p> Resolver<'p> {
         same_in_both(profile, section, session)?;
         // What is of the profile may be in the session's section as well.
         let of_either = |key| required(profile, if profile.has(key) { profile } else { section }, key);
-        let region = required(profile, section, "sso_region")?;
+        let region = Region::parse(required(profile, section, "sso_region")?)
+            .map_err(|e| Problem::new(format!("{}: sso_region {e}", section.origin("sso_region"))))?;
         let account_id = of_either("sso_account_id")?;
         AccountId::parse(account_id)
             .map_err(|e| Problem::new(format!("{}: sso_account_id {e}", profile.origin("sso_account_id"))))?;
         let start_url = required(profile, section, "sso_start_url")?;
-        let env = &self.context.env;
         Ok(Source::IdentityCenter(IdentityCenter {
             profile: profile.name.to_owned(),
             session: session.map(str::to_owned),
-            endpoint: env.filled("AWS_ENDPOINT_URL_SSO").or(env.filled("AWS_ENDPOINT_URL")).map(str::to_owned),
+            portal: self.endpoint(Service::Sso, Some(&region), way)?,
+            oidc: self.endpoint(Service::SsoOidc, Some(&region), way)?,
             token_file: IdentityCenter::token_file(&self.context.paths.home, session, start_url),
             start_url: start_url.to_owned(),
-            region: Region::parse(region)
-                .map_err(|e| Problem::new(format!("{}: sso_region {e}", section.origin("sso_region"))))?,
+            region,
             account_id: account_id.to_owned(),
             role_name: of_either("sso_role_name")?.to_owned(),
         }))

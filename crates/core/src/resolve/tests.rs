@@ -160,7 +160,7 @@ fn a_region_named_after_fips_is_taken_apart() {
     let plan = resolve("profile = \"dev\"\nregion = \"fips-us-west-2\"").unwrap_or_else(|problem| panic!("{problem}"));
     assert_eq!(plan.region.as_ref().map(Region::as_str), Some("us-west-2"));
     assert_eq!((plan.endpoint.region.as_str(), plan.endpoint.fips), ("us-west-2", true));
-    assert_eq!(plan.settings, [("AWS_USE_FIPS_ENDPOINT", "true".to_owned())]);
+    assert_eq!(plan.settings, [("AWS_USE_FIPS_ENDPOINT".into(), "true".to_owned())]);
 }
 
 #[test]
@@ -345,6 +345,8 @@ fn a_session_is_cached_for_what_identifies_its_source() {
                 File(login, None),
                 File(login, Some("{\"dpopKey\":\"second\"}")),
                 Env("AWS_LOGIN_CACHE_DIRECTORY", "/elsewhere"),
+                Env("AWS_REGION", "eu-north-1"),
+                Env("AWS_ENDPOINT_URL_SIGNIN", "https://b"),
             ],
             vec![Dir, Host, File(login, Some("{\"refreshToken\":\"renewed\",\"dpopKey\":\"first\"}"))],
         ),
@@ -360,7 +362,12 @@ fn a_session_is_cached_for_what_identifies_its_source() {
         ),
         (
             format!("{role}credential_source = \"Ec2InstanceMetadata\""),
-            vec![Env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://b"), Host, Answer("ASIASECOND")],
+            vec![
+                Env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://b"),
+                Env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6"),
+                Host,
+                Answer("ASIASECOND"),
+            ],
             vec![Dir, Env("VAULT_ADDR", "x")],
         ),
         (

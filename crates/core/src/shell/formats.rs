@@ -28,7 +28,7 @@ pub enum Format {
 pub fn variables(diff: &EnvDiff, format: Format) -> Result<Zeroizing<String>, Problem> {
     let stays_here = matches!(format, Format::Shell | Format::Github);
     let values = diff.set.iter().filter(|(name, _)| stays_here || *name != NAME);
-    let values = values.map(|(name, value)| (*name, value.shown()));
+    let values = values.map(|(name, value)| (name.as_ref(), value.shown()));
     // Room for all of it at once: a growing buffer would leave copies of secrets behind.
     let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
     match format {
@@ -107,9 +107,9 @@ mod tests {
     fn diff(role: &str) -> EnvDiff {
         let secret = Value::Secret(Secret::new("a/b+c="));
         let set = vec![
-            ("AWS_SECRET_ACCESS_KEY", secret),
-            ("AWSROLE_ROLE", Value::Plain(role.to_owned())),
-            (NAME, Value::Plain("{}".to_owned())),
+            ("AWS_SECRET_ACCESS_KEY".into(), secret),
+            ("AWSROLE_ROLE".into(), Value::Plain(role.to_owned())),
+            (NAME.into(), Value::Plain("{}".to_owned())),
         ];
         EnvDiff { set, hide: vec!["AWS_PROFILE", "AWS_ACCOUNT_ID"] }
     }
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn keys_are_masked_and_nothing_else() {
         let mut diff = diff("x");
-        diff.set.insert(0, ("AWS_ACCESS_KEY_ID", Value::Plain("ASIA1".to_owned())));
+        diff.set.insert(0, ("AWS_ACCESS_KEY_ID".into(), Value::Plain("ASIA1".to_owned())));
         assert_eq!(masks(&diff).as_str(), "::add-mask::ASIA1\n::add-mask::a/b+c=\n");
     }
 }

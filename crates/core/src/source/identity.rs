@@ -130,7 +130,7 @@ impl Source {
                 ("identity-center", value(serde_json::to_value(role)), sign_in)
             }
             Self::Instance { endpoint, host } => {
-                ("instance", Value::from(vec![endpoint.clone(), Some(host.clone())]), String::new())
+                ("instance", Value::from(vec![endpoint.clone(), host.clone()]), String::new())
             }
             Self::Container { address, token_file } => {
                 let token = token_file.as_deref().map(of_token_file).unwrap_or_default();

@@ -14,7 +14,7 @@ fn env(pairs: &[(&str, &str)]) -> Env {
 
 fn inside(outer: &Env) -> Env {
     let credentials = credentials(SystemTime::UNIX_EPOCH + Duration::from_secs(1000), 900);
-    let settings = [("AWS_REGION", "eu-west-1".to_owned()), ("AWS_DEFAULT_REGION", "eu-west-1".to_owned())];
+    let settings = ["AWS_REGION", "AWS_DEFAULT_REGION"].map(|name| (name.into(), "eu-west-1".to_owned()));
     let state = State::of_role("Deploy", None, "222222222222", "/p/.awsrole.toml", &credentials, &settings, outer);
     assert!(!state.to_text().contains("canary"));
     let mut inside = outer.clone();
@@ -266,10 +266,10 @@ fn what_awsrole_writes_it_believes() {
             "",
             "/p\n/.awsrole.toml",
             &credentials,
-            &[("AWS_REGION", long.clone())],
+            &[("AWS_REGION".into(), long.clone())],
             &before,
         );
-        let state = of.cached_as("0".repeat(64)).of_run(&[("AWS_CONFIG_FILE", "/x".to_owned())], &before);
+        let state = of.cached_as("0".repeat(64)).of_run(&[("AWS_CONFIG_FILE".into(), "/x".to_owned())], &before);
         assert!(State::parse(&state.to_text()).as_ref() == Some(&state), "{} bytes", profile.len());
         let bounded = is_bounded(OsStr::new(profile));
         assert_eq!(state.prior.contains_key("AWS_PROFILE"), bounded, "{} bytes", profile.len());

@@ -92,7 +92,7 @@ impl Desk<'_> {
 
     /// Who calls IAM: the keys, or a session of them where a code makes one.
     fn caller(&self, plan: &RolePlan) -> Result<Credentials, Failure> {
-        let sources = RemoteSources { sts: self.sts, env: &self.context.env };
+        let sources = RemoteSources::new(self.sts, self.context);
         let outside = Outside {
             sts: self.sts,
             sources: &sources,

@@ -1,0 +1,142 @@
+//! IAM Identity Center: the token of a sign-in, renewed where it can be, and the credentials that it gives.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_sts::primitives::DateTime;
+use awsrole_core::credentials::{Credentials, rfc3339};
+use awsrole_core::problem::Problem;
+use awsrole_core::secret::Secret;
+use awsrole_core::source::IdentityCenter;
+use awsrole_core::sts::StsError;
+
+use crate::token_file::{NoToken, TokenFile};
+use crate::{ATTEMPTS, RemoteSts, time};
+
+/// How long before its end a token is renewed (botocore, `SSOTokenProvider`).
+const RENEWAL_WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// Gets a role's credentials from the access portal.
+///
+/// # Errors
+/// Nobody is signed in, the role isn't assigned to who is, or there is no answer.
+pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Credentials, Problem> {
+    let token = token(sts, role)?;
+    let refused = |error: StsError| refusal(role, &error);
+    let client = sts.client().map_err(refused)?.sso(&role.portal, ATTEMPTS).map_err(refused)?;
+    let call = client
+        .get_role_credentials()
+        .account_id(&role.account_id)
+        .role_name(&role.role_name)
+        .access_token(token.expose());
+    let answer = sts.named("IAM Identity Center", &role.portal, call.send()).map_err(refused)?;
+    let from = answer.role_credentials.and_then(|from| {
+        let end = time(&DateTime::from_millis(from.expiration))?;
+        Some(Credentials {
+            access_key_id: from.access_key_id?,
+            secret_access_key: Secret::new(from.secret_access_key?),
+            session_token: Some(Secret::new(from.session_token?)),
+            issued: sts.now(),
+            expiration: Some(end),
+            arn: None,
+        })
+    });
+    from.ok_or_else(|| refusal(role, &StsError::Malformed("the answer's credentials are incomplete".to_owned())))
+}
+
+/// The access token. One that ends soon is renewed if the sign-in is that of an `[sso-session]`; if that fails, it serves to
+/// its end. The old form is never renewed, and never sent once it has expired (botocore, `SSOCredentialFetcher`).
+fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> {
+    let no_token = |no: NoToken| match no {
+        NoToken::Missing => signed_out(role),
+        NoToken::Unusable(why) => no_credentials(role).because(why).hint(sign_in(role)),
+    };
+    let mut file = TokenFile::read(&role.token_file).map_err(no_token)?;
+    let token = Secret::new(file.text("accessToken").map_err(no_token)?);
+    let left = file.time("expiresAt").map_err(no_token)?.duration_since(sts.now()).unwrap_or_default();
+    if role.session.is_none() || left > RENEWAL_WINDOW {
+        return if left.is_zero() { Err(signed_out(role)) } else { Ok(token) };
+    }
+    match renewed(sts, role, &mut file) {
+        Ok(Some(token)) => Ok(token),
+        _ if !left.is_zero() => Ok(token),
+        Ok(None) => Err(signed_out(role)),
+        Err(StsError::Refused { code, .. }) => {
+            Err(no_credentials(role).because(format!("the sign-in has ended ({code})")).hint(sign_in(role)))
+        }
+        Err(error) => Err(refusal(role, &error)),
+    }
+}
+
+/// Renews a token; `None` if the file doesn't hold what that takes, or the client's registration has expired.
+fn renewed(sts: &RemoteSts<'_>, role: &IdentityCenter, file: &mut TokenFile<'_>) -> Result<Option<Secret>, StsError> {
+    let [Some(refresh_token), Some(id), Some(secret)] =
+        ["refreshToken", "clientId", "clientSecret"].map(|place| file.optional(place))
+    else {
+        return Ok(None);
+    };
+    if !file.time("registrationExpiresAt").is_ok_and(|end| end > sts.now()) {
+        return Ok(None);
+    }
+    let call = sts
+        .client()?
+        .sso_oidc(&role.oidc, ATTEMPTS)?
+        .create_token()
+        .client_id(id)
+        .client_secret(secret)
+        .grant_type("refresh_token")
+        .refresh_token(refresh_token);
+    let answer = sts.named("IAM Identity Center", &role.oidc, call.send())?;
+    let Some(token) = answer.access_token else { return Ok(None) };
+    let lasts = Duration::from_secs(u64::try_from(answer.expires_in).unwrap_or_default());
+    let end = sts.now().checked_add(lasts).unwrap_or(SystemTime::UNIX_EPOCH);
+    file.set(serde_json::json!({
+        "startUrl": role.start_url,
+        "region": role.region.as_str(),
+        "accessToken": token,
+        "expiresAt": rfc3339(end),
+    }));
+    if let Some(next) = answer.refresh_token {
+        file.set(serde_json::json!({ "refreshToken": next }));
+    }
+    // The token is good for this command even if it can't be kept.
+    let _ = file.write();
+    Ok(Some(Secret::new(token)))
+}
+
+fn no_credentials(role: &IdentityCenter) -> Problem {
+    Problem::new(format!("IAM Identity Center gives no credentials for {} in {}", role.role_name, role.account_id))
+}
+
+fn sign_in(role: &IdentityCenter) -> String {
+    format!("sign in: `awsrole login`, or `{}`; this shell follows at a prompt", login(role))
+}
+
+fn login(role: &IdentityCenter) -> String {
+    match &role.session {
+        Some(session) => format!("aws sso login --sso-session {session}"),
+        None => format!("aws sso login --profile {}", role.profile),
+    }
+}
+
+fn signed_out(role: &IdentityCenter) -> Problem {
+    no_credentials(role).because("nobody has signed in, or the sign-in has ended").hint(sign_in(role))
+}
+
+/// Why the portal gave nothing.
+fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
+    let at = format!("{} ({})", role.start_url, role.region.as_str());
+    let problem = no_credentials(role).because(error).fact("asked at", at);
+    match error {
+        StsError::Refused { code, .. } if code == "ForbiddenException" => problem
+            .hint(format!(
+                "permission set {} isn't assigned to you in account {}: are both right in profile {}?",
+                role.role_name, role.account_id, role.profile
+            ))
+            .hint("the access portal lists what is assigned; an administrator of Identity Center assigns more"),
+        StsError::Refused { .. } => problem.hint(sign_in(role)),
+        StsError::Trust(_) => problem.hint(awsrole_core::advice::NO_CA_BUNDLE),
+        _ => problem
+            .hint("check the network, proxies (HTTPS_PROXY) and sso_region")
+            .hint(format!("if you aren't signed in: `awsrole login`, or `{}`", login(role))),
+    }
+}

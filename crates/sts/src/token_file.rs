@@ -1,0 +1,142 @@
+//! Files in which the AWS CLI keeps the tokens of a sign-in. What awsrole doesn't know in them stays as it is.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::time::SystemTime;
+
+use awsrole_core::files::{FileError, read_regular, write_private};
+use awsrole_core::iso8601;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+/// The largest file that is read, in bytes: some 4,000 are usual.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// A token file, as it was read.
+pub(crate) struct TokenFile<'a> {
+    path: &'a Path,
+    fields: Map<String, Value>,
+}
+
+/// Why a token file is of no use.
+pub(crate) enum NoToken {
+    /// There is none: nobody has signed in.
+    Missing,
+    /// It can't be read, or something in it isn't right. The text names the file.
+    Unusable(String),
+}
+
+impl<'a> TokenFile<'a> {
+    pub(crate) fn read(path: &'a Path) -> Result<Self, NoToken> {
+        let unusable = |why: &dyn Display| NoToken::Unusable(format!("{} {why}", path.display()));
+        let bytes = read_regular(path, MAX_BYTES).map(Zeroizing::new).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => NoToken::Missing,
+            _ => unusable(&format!("can't be read: {error}")),
+        })?;
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(fields)) => Ok(Self { path, fields }),
+            Ok(_) => Err(unusable(&"isn't a JSON object")),
+            // The error's own words might repeat a secret.
+            Err(error) => Err(unusable(&format!("isn't JSON (line {}, column {})", error.line(), error.column()))),
+        }
+    }
+
+    /// A text that must be there; `place` is where it stands, such as `accessToken.expiresAt`.
+    pub(crate) fn text(&self, place: &str) -> Result<&str, NoToken> {
+        match self.find(place) {
+            Some(Value::String(text)) if !text.is_empty() => Ok(text),
+            Some(Value::String(_)) => Err(self.unusable(&format!("has an empty `{place}`"))),
+            Some(_) => Err(self.unusable(&format!("has no text in `{place}`"))),
+            None => Err(self.unusable(&format!("has no `{place}`"))),
+        }
+    }
+
+    /// A text that may be missing.
+    pub(crate) fn optional(&self, place: &str) -> Option<&str> {
+        self.find(place).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// A time that must be there.
+    pub(crate) fn time(&self, place: &str) -> Result<SystemTime, NoToken> {
+        iso8601::parse(self.text(place)?).map_err(|why| self.unusable(&format!("has a wrong `{place}`: it {why}")))
+    }
+
+    /// Something that is wrong with the file, which is named.
+    pub(crate) fn unusable(&self, what: &dyn Display) -> NoToken {
+        NoToken::Unusable(format!("{} {what}", self.path.display()))
+    }
+
+    /// Replaces fields.
+    pub(crate) fn set(&mut self, fields: Value) {
+        if let Value::Object(fields) = fields {
+            self.fields.extend(fields);
+        }
+    }
+
+    /// Writes the file whole or not at all: the refresh token in it may be good for one use.
+    pub(crate) fn write(&self) -> Result<(), FileError> {
+        let text = Zeroizing::new(serde_json::to_string(&self.fields).unwrap_or_default());
+        write_private(self.path, text.as_bytes())
+    }
+
+    fn find(&self, place: &str) -> Option<&Value> {
+        let mut parts = place.split('.');
+        let first = self.fields.get(parts.next()?)?;
+        parts.try_fold(first, |value, part| value.get(part))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content: &str) -> Result<SystemTime, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token.json");
+        write_private(&path, content.as_bytes()).unwrap();
+        let found = TokenFile::read(&path).and_then(|file| {
+            file.text("accessToken.secret")?;
+            file.time("expiresAt")
+        });
+        found.map_err(|no| match no {
+            NoToken::Missing => "missing".to_owned(),
+            NoToken::Unusable(why) => why.replace(path.to_str().unwrap(), "FILE"),
+        })
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_no_secret_repeated() {
+        let good = r#"{"accessToken": {"secret": "canary"}, "expiresAt": "1970-01-01T00:00:07UTC"}"#;
+        assert_eq!(read(good), Ok(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(7)));
+        for (content, expected) in [
+            ("", "FILE isn't JSON (line 1, column 0)"),
+            ("canary", "FILE isn't JSON (line 1, column 1)"),
+            ("[]", "FILE isn't a JSON object"),
+            ("{}", "FILE has no `accessToken.secret`"),
+            (r#"{"accessToken": "canary"}"#, "FILE has no `accessToken.secret`"),
+            (r#"{"accessToken": {"secret": 1}}"#, "FILE has no text in `accessToken.secret`"),
+            (r#"{"accessToken": {"secret": ""}}"#, "FILE has an empty `accessToken.secret`"),
+            (r#"{"accessToken": {"secret": "canary"}}"#, "FILE has no `expiresAt`"),
+            (
+                r#"{"accessToken": {"secret": "canary"}, "expiresAt": "canary"}"#,
+                "FILE has a wrong `expiresAt`: it isn't a time (2030-01-02T03:04:05Z)",
+            ),
+        ] {
+            let said = read(content).unwrap_err();
+            assert_eq!(said, expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token.json");
+        write_private(&path, br#"{"signInRegion": "eu-west-1", "refreshToken": "old"}"#).unwrap();
+        let Ok(mut file) = TokenFile::read(&path) else { panic!("it is there") };
+        file.set(serde_json::json!({"refreshToken": "new"}));
+        file.write().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, r#"{"signInRegion":"eu-west-1","refreshToken":"new"}"#);
+        assert!(matches!(TokenFile::read(&dir.path().join("none")), Err(NoToken::Missing)));
+    }
+}
