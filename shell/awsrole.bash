@@ -390,7 +390,7 @@ __awsrole_close() {
 __awsrole_sync() {
   \builtin local event="$1" file answer='' problem
   \builtin local -a arguments
-  arguments=(hook export bash --event "$1" --snippet @BUILD@ --views)
+  arguments=(hook export bash --event "$1" --protocol @PROTOCOL@ --views)
   if [[ $event == cd ]] && ((!BASH_SUBSHELL)); then arguments+=(--ask); fi
   if ! \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in"; then __awsrole_use=''; fi
   if [[ -n $__awsrole_use ]]; then arguments+=(--role "$__awsrole_use"); fi

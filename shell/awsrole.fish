@@ -426,7 +426,7 @@ function __awsrole_sync -a event
         set -g __awsrole_beside_direnv
         __awsrole_register
     end
-    set -l arguments hook export fish --event $event --snippet @BUILD@ --views
+    set -l arguments hook export fish --event $event --protocol @PROTOCOL@ --views
     if test $event = cd; and not status is-command-substitution
         set -a arguments --ask
     end

@@ -361,7 +361,7 @@ __awsrole_close() {
 __awsrole_sync() {
   \builtin local event=$1 answer problem
   \builtin local -a arguments
-  arguments=(hook export zsh --event $event --snippet @BUILD@ --views)
+  arguments=(hook export zsh --event $event --protocol @PROTOCOL@ --views)
   # A question belongs to a `cd` that was typed: not to one in a subshell, a widget or a completion.
   if [[ $event == cd && -z ${WIDGET-} ]] && (( ! ZSH_SUBSHELL )); then arguments+=(--ask); fi
   if [[ ${__awsrole_files[1]} != "$__awsrole_use_in" ]]; then __awsrole_use=; fi

@@ -67,7 +67,7 @@ class StandIn:
         """The snippet as `awsrole hook SHELL` prints it."""
         text = (ROOT / f"shell/awsrole.{shell}").read_text()
         for word, value in (("@BIN@", self.program), ("@GENERATIONS@", self.folder / "generations"),
-                            ("@CLOCK@", self.folder / "clock"), ("@BUILD@", "1.2.3")):
+                            ("@CLOCK@", self.folder / "clock"), ("@PROTOCOL@", "1")):
             text = text.replace(word, f"'{value}'")
         rendered = self.folder / f"awsrole.{shell}"
         rendered.write_text(text)

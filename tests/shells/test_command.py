@@ -39,7 +39,7 @@ def test_use(shell, terminal, project, stand_in):
     tty.run("awsrole use prod")
     assert status(tty) == "0"
     assert aws(tty.env())["AWS_ACCESS_KEY_ID"] == "ASIAPROD"
-    assert stand_in.starts()[-1]["argv"][3:-1] == ["--event", "cd", "--snippet", "1.2.3", "--views", "--ask", "--role", "prod", "--"]
+    assert stand_in.starts()[-1]["argv"][3:-1] == ["--event", "cd", "--protocol", "1", "--views", "--ask", "--role", "prod", "--"]
     (project / ".awsrole.toml").write_text('role = "edited"\n')
     tty.run("cd deep")
     assert aws(tty.env())["AWS_ACCESS_KEY_ID"] == "ASIAPROD"

@@ -16,7 +16,7 @@ def test_cd_in_and_out(shell, terminal, project, stand_in):
     tty.run("cd /")
     assert tty.env() == before
     assert [start["argv"] for start in stand_in.starts()] == [
-        ["hook", "export", shell, "--event", "cd", "--snippet", "1.2.3", "--views", "--ask", "--", f"{project}/.awsrole.toml"]
+        ["hook", "export", shell, "--event", "cd", "--protocol", "1", "--views", "--ask", "--", f"{project}/.awsrole.toml"]
     ]
 
 

@@ -116,17 +116,17 @@ class Result:
 
 
 @functools.cache
-def build() -> str:
-    """Which build the programs are, by what their snippet says."""
+def protocol() -> str:
+    """The number of the protocol that the programs' snippets speak."""
     with tempfile.TemporaryDirectory() as home:
         env = {"HOME": home, "PATH": os.environ["PATH"]}
         snippet = subprocess.run([binary("awsrole"), "hook", "bash"], env=env, check=True, capture_output=True, text=True).stdout
-    return re.search(r"--snippet '([^']+)'", snippet)[1]
+    return re.search(r"--protocol (\d+)", snippet)[1]
 
 
 def asked(folder: Path, shell: str = "bash", event: str = "cd") -> list[str | Path]:
     """The words with which a snippet asks for a folder's role."""
-    return ["hook", "export", shell, "--event", event, "--snippet", build(), "--views", "--", folder / ".awsrole.toml"]
+    return ["hook", "export", shell, "--event", event, "--protocol", protocol(), "--views", "--", folder / ".awsrole.toml"]
 
 
 class World:

@@ -8,13 +8,13 @@ use awsrole_core::context::Context;
 use awsrole_core::mfa::{Authenticator, Code, NoCode, Question};
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::secret::Secret;
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 use awsrole_keys::Passphrases;
 use awsrole_sts::{Limits, program};
 
-use crate::ambient;
-use crate::report::say;
 use crate::terminal::{NoAnswer, Terminal};
+use awsrole_system::ambient;
+use awsrole_system::print::say;
 
 /// The shortest passphrase, in characters.
 const SHORTEST: usize = 8;
@@ -29,15 +29,15 @@ const STEP: u64 = 30;
 pub(crate) struct Person<'a> {
     /// Somebody just typed something that allows a question.
     pub(crate) may_ask: bool,
-    /// Where the user's settings come from.
     pub(crate) context: &'a Context,
+    settings: &'a Settings,
     /// Whether a question is pending or was answered: one is enough for one command.
     asked: Cell<bool>,
 }
 
 impl<'a> Person<'a> {
-    pub(crate) fn new(may_ask: bool, context: &'a Context) -> Self {
-        Self { may_ask, context, asked: Cell::new(false) }
+    pub(crate) fn new(may_ask: bool, context: &'a Context, settings: &'a Settings) -> Self {
+        Self { may_ask, context, settings, asked: Cell::new(false) }
     }
 }
 
@@ -46,7 +46,7 @@ impl Authenticator for Person<'_> {
         if !self.may_ask || self.asked.replace(true) {
             return Err(NoCode::NotNow);
         }
-        let settings = UserConfig::load(self.context).unwrap_or_default();
+        let settings = self.settings.or_default();
         let me = std::process::id();
         if let Some(command) = &settings.mfa_process {
             begin(&format!("the MFA code is being got from mfa_process (process {me})"));

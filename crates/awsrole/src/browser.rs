@@ -17,7 +17,7 @@ use awsrole_core::run::Run;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use zeroize::Zeroizing;
 
-use crate::ambient;
+use awsrole_system::ambient;
 
 /// How long a browser has to come for its address.
 const PATIENCE: Duration = Duration::from_secs(60);

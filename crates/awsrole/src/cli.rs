@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 mod hook;
 mod keys;
-pub(crate) use hook::{EventName, HookExport, ShellName, digest_of_snippet};
+pub(crate) use hook::HookExport;
 pub(crate) use keys::{Keys, StoreName};
 
 /// The role follows the directory.
@@ -323,10 +323,7 @@ impl Command {
     /// Reads the command line; wrong usage ends the process.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
         let words: Vec<OsString> = words.into_iter().collect();
-        match HookExport::of_snippet(words.get(1..).unwrap_or_default()) {
-            Some(asked) => Self::Hook { hook: Hook::Export(asked) },
-            None => Cli::try_parse_from(&words).unwrap_or_else(|error| advised(error, &words).exit()).command,
-        }
+        Cli::try_parse_from(&words).unwrap_or_else(|error| advised(error, &words).exit()).command
     }
 
     /// Whether the remains of killed runs are removed before the command begins. A shell's question does it only where

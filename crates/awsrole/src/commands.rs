@@ -29,59 +29,60 @@ use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::{is_used, proxies};
 use awsrole_core::export::{look, over, plan_of, unproven};
+use awsrole_core::fetch::Providers;
 use awsrole_core::files::FileError;
-use awsrole_core::history::{Entry, History};
-use awsrole_core::obtain::Outside;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::{Problem, escape_json};
-use awsrole_core::run;
 use awsrole_core::state::{Chosen, Outer};
 use awsrole_core::trust::{Allowed, Verdict};
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 use awsrole_keys::Stores;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
+use awsrole_system::ambient;
+use awsrole_system::print::{out, say};
 use clap::CommandFactory;
 use serde_json::Value;
 
-use crate::ambient;
 use crate::authenticator::Person;
 use crate::cli::{Cli, Command};
-use crate::report::{Failure, Outcome, out, say};
+use crate::report::{Failure, Outcome};
 
 /// Runs a command.
-pub(crate) fn run(command: Command, context: &Context) -> Result<Outcome, Failure> {
+pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     match command {
-        Command::Hook { hook } => hook::run(hook, context),
+        Command::Hook { hook } => hook::run(hook, context, settings),
         Command::Allow { dir, yes } => {
             let consent = if yes { allow::Consent::Given } else { allow::Consent::Ask };
-            allow::run(dir, consent, context)
+            allow::run(dir, consent, context, settings)
         }
         Command::Deny { dir } => deny::run(dir, context),
         Command::On | Command::Off => Err(needs_hook()),
-        Command::Status { json, long } => status::run(json, long, context),
-        Command::Why { role, json } => why::run(role.as_deref(), json, context),
-        Command::Policy { role, json } => policy::run(role.as_deref(), json, context),
-        Command::Doctor { json } => doctor::run(json, context),
-        Command::Use { name } => use_role::run(name.as_deref(), context),
-        Command::Keys { keys } => keys::run(keys, context),
-        Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context),
+        Command::Status { json, long } => status::run(json, long, context, settings),
+        Command::Why { role, json } => why::run(role.as_deref(), json, context, settings),
+        Command::Policy { role, json } => policy::run(role.as_deref(), json, context, settings),
+        Command::Doctor { json } => doctor::run(json, context, settings),
+        Command::Use { name } => use_role::run(name.as_deref(), context, settings),
+        Command::Keys { keys } => keys::run(keys, context, settings),
+        Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context, settings),
         Command::Revoke { role, user, apply: _, profile, json } => {
-            revoke::run(&revoke::Wanted { role, user, admin: profile, json }, context)
+            revoke::run(&revoke::Wanted { role, user, admin: profile, json }, context, settings)
         }
-        Command::Refresh => refresh::run(context),
-        Command::History { json } => history::run(json, context),
-        Command::Logout { all } => logout::run(all, context),
+        Command::Refresh => refresh::run(context, settings),
+        Command::History { json } => history::run(json, context, settings),
+        Command::Logout { all } => logout::run(all, context, settings),
         Command::Exec { role, min_ttl, renew, command } => {
-            exec::run(role.as_deref(), min_ttl, renew, &command, context)
+            exec::run(role.as_deref(), min_ttl, renew, &command, context, settings)
         }
         Command::Console { print, service, duration, role } => {
-            console::run(print, service.as_deref(), duration, role.as_deref(), context)
+            console::run(print, service.as_deref(), duration, role.as_deref(), context, settings)
         }
-        Command::Env { format, role, min_ttl } => env::run(format, role.as_deref(), min_ttl, context),
-        Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context),
-        Command::CredentialProcess { dir, role, .. } => credential_process::run(dir, role.as_deref(), context),
+        Command::Env { format, role, min_ttl } => env::run(format, role.as_deref(), min_ttl, context, settings),
+        Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context, settings),
+        Command::CredentialProcess { dir, role, .. } => {
+            credential_process::run(dir, role.as_deref(), context, settings)
+        }
         Command::Init { profile, role_arn, source_profile, region, dir } => {
-            init::run(&init::Wanted { profile, role_arn, source_profile, region, pin: true }, dir, context)
+            init::run(&init::Wanted { profile, role_arn, source_profile, region, pin: true }, dir, context, settings)
         }
         Command::Schema => {
             out(include_str!("../../../docs/awsrole.schema.json"))?;
@@ -111,48 +112,34 @@ fn needs_hook() -> Failure {
         .into()
 }
 
-/// Does something with AWS, which isn't connected yet. `outer` is the surroundings without what
-/// awsrole exported.
-fn with_remote<T>(outer: &Context, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
-    let limits = || {
-        // A config that can't be read has been complained about by the time of the first call.
-        let set = UserConfig::load(outer).unwrap_or_default().limits;
-        let default = Limits::default();
-        Limits {
-            connect: set.connect.unwrap_or(default.connect),
-            attempt: set.attempt.unwrap_or(default.attempt),
-            whole: set.whole.unwrap_or(default.whole),
-            process: set.process.unwrap_or(default.process),
-        }
+/// Does something with AWS; nothing is connected before the first call. `outer` is the context without what awsrole
+/// exported.
+fn with_remote<T>(outer: &Context, settings: &Settings, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
+    let (set, default) = (settings.or_default().limits, Limits::default());
+    let limits = Limits {
+        connect: set.connect.unwrap_or(default.connect),
+        attempt: set.attempt.unwrap_or(default.attempt),
+        whole: set.whole.unwrap_or(default.whole),
+        process: set.process.unwrap_or(default.process),
     };
     let proxies = proxies(outer).filter(|(name, _)| is_used(name) && !name.eq_ignore_ascii_case("NO_PROXY"));
     let proxies = proxies.map(|(name, shown)| format!("{name} is {shown}")).collect();
-    let sts = RemoteSts::new(limits, ambient::now, Box::new(|text| say(text))).through(proxies);
-    // What killed runs left: other commands have looked for it already.
-    act(&sts.before_asking(|| drop(run::sweep(&outer.paths))))
+    act(&RemoteSts::new(limits, ambient::now, Box::new(|text| say(text))).through(proxies))
 }
 
-/// Does something with all who answer. A person is asked only if they just typed something that
-/// allows it.
-fn with_outside<T>(outer: &Context, may_ask: bool, act: impl FnOnce(Outside<'_>) -> T) -> T {
-    with_remote(outer, |sts| {
+/// Does something with all providers. A person is prompted only if they just typed something that allows it.
+fn with_providers<T>(outer: &Context, settings: &Settings, may_ask: bool, act: impl FnOnce(Providers<'_>) -> T) -> T {
+    with_remote(outer, settings, |sts| {
         let sources = RemoteSources::new(sts, outer);
-        let person = Person::new(may_ask, outer);
+        let person = Person::new(may_ask, outer, settings);
         let keys = Stores::new(&outer.paths, &person);
-        act(Outside { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now })
+        act(Providers { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now })
     })
 }
 
 /// Says after `awsrole off` that a command reaches other shells, not this one.
 fn say_it_is_off() {
     say(format!("this shell stays as it is: {}", ambient::ON_AGAIN));
-}
-
-/// Adds a line to the history. A history that can't be written takes no role away from anybody.
-fn note(entry: Option<&Entry>, context: &Context) {
-    if let Some(entry) = entry {
-        let _ = History::in_dir(&context.paths.state).append(entry);
-    }
 }
 
 /// A directory that was named, or the working directory.
@@ -188,10 +175,14 @@ fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// The surroundings without what awsrole itself exported, and the directory's allowed config.
-fn allowed(dir: Option<PathBuf>, context: &Context) -> Result<(Context, Box<Allowed>, Vec<PathBuf>), Failure> {
+fn allowed(
+    dir: Option<PathBuf>,
+    context: &Context,
+    settings: &Settings,
+) -> Result<(Context, Box<Allowed>, Vec<PathBuf>), Failure> {
     let outer = over(context, Outer::of(&context.env).env);
     let files = files(&directory(dir, context)?)?;
-    match look(&outer, &files)?.0 {
+    match look(&outer, settings, &files)?.0 {
         Verdict::Allowed(allowed) => Ok((outer, allowed, files)),
         Verdict::Broken { problem, .. } => Err(problem.into()),
         Verdict::Refused(refusal) => Err(Failure::no_role(refusal.problem(context))),

@@ -1,12 +1,9 @@
-//! Where text leaves: stdout for shells and machines, stderr for people.
+//! How a command ended, and its exit code.
 
-use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use awsrole_core::context::Context;
-use awsrole_core::obtain::Unobtained;
-use awsrole_core::problem::{Problem, escape};
+use awsrole_core::fetch::ObtainError;
+use awsrole_core::problem::Problem;
 
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,9 +46,9 @@ impl Failure {
     }
 }
 
-impl From<Unobtained> for Failure {
-    fn from(failed: Unobtained) -> Self {
-        let outcome = if failed.here { Outcome::Failed } else { Outcome::Aws };
+impl From<ObtainError> for Failure {
+    fn from(failed: ObtainError) -> Self {
+        let outcome = if failed.is_local { Outcome::Failed } else { Outcome::Aws };
         Self { problem: failed.problem, outcome }
     }
 }
@@ -60,37 +57,4 @@ impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self { problem, outcome: Outcome::Failed }
     }
-}
-
-/// Writes to stdout in one go. A reader that has gone away is no failure.
-pub(crate) fn out(text: &str) -> Result<(), Problem> {
-    out_bytes(text.as_bytes())
-}
-
-/// The same for what may be no UTF-8.
-pub(crate) fn out_bytes(bytes: &[u8]) -> Result<(), Problem> {
-    match io::stdout().lock().write_all(bytes) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new("the output can't be written").because(e)),
-        _ => Ok(()),
-    }
-}
-
-/// Whether what is written to stdout may be coloured: only on a terminal that can, and not against <https://no-color.org>.
-pub(crate) fn may_colour(context: &Context) -> bool {
-    io::stdout().is_terminal() && context.env.filled("NO_COLOR").is_none() && context.env.text("TERM") != Some("dumb")
-}
-
-/// Says a line to the person.
-pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "awsrole: {}", escape(&line.to_string()));
-}
-
-/// Shows a line of a longer text, without the name in front.
-pub(crate) fn show(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{}", escape(&line.to_string()));
-}
-
-/// Says what went wrong.
-pub(crate) fn complain(problem: &Problem) {
-    let _ = writeln!(io::stderr().lock(), "{problem}");
 }

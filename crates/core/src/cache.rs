@@ -145,17 +145,10 @@ struct Written<'a> {
 }
 
 impl Cache {
-    /// The user's cache.
+    /// The user's cache, sealed with a key that is stored where the settings want it.
     #[must_use]
-    pub fn of(context: &Context) -> Self {
-        Self::in_dir(&context.paths.cache, Vault::of(context))
-    }
-
-    /// The user's cache, sealed with a key from where a config that was read already wants it.
-    #[must_use]
-    pub fn sealed(context: &Context, wanted: Wanted) -> Self {
-        let dir = &context.paths.cache;
-        Self::in_dir(dir, Vault::new(dir, context.keys.clone(), wanted))
+    pub fn open(context: &Context, wanted: Wanted) -> Self {
+        Self::in_dir(&context.paths.cache, Vault::of_cache(context, wanted))
     }
 
     /// The cache in a directory that only its owner may enter, sealed by its vault.

@@ -13,7 +13,7 @@ use crate::endpoint::{self, CaBundle};
 use crate::profiles::Profiles;
 use crate::resolve::check_profile;
 use crate::shell::Shell;
-use crate::user_config::UserConfig;
+use crate::user_config::Settings;
 use crate::vault::{Protection, Unavailable, Vault};
 
 /// How bad a finding is.
@@ -57,15 +57,15 @@ impl Finding {
 
 /// Looks into rc files, awsrole's own directories and the AWS files.
 #[must_use]
-pub fn examine(context: &Context) -> Vec<Finding> {
+pub fn examine(context: &Context, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     hooks(context, &mut findings);
     own_directories(context, &mut findings);
     // Writing there would make private what was just reported, and fail where another user owns it.
     if !findings.iter().any(|finding| finding.about == "cache" && finding.level == Level::Bad) {
-        findings.push(protection(context));
+        findings.push(protection(context, settings));
     }
-    if let Err(problem) = UserConfig::load(context) {
+    if let Err(problem) = settings.get() {
         findings.push(Finding::new(Level::Bad, "config.toml", problem.summary));
     }
     aws_files(context, &mut findings);
@@ -158,8 +158,8 @@ fn own_directories(context: &Context, findings: &mut Vec<Finding>) {
 }
 
 /// Whether what is cached is encrypted, and where the key is stored; proven by writing, reading and removing a file.
-fn protection(context: &Context) -> Finding {
-    let proven = Vault::of(context).prove();
+fn protection(context: &Context, settings: &Settings) -> Finding {
+    let proven = Vault::of_cache(context, settings.or_default().key).prove();
     let text = describe(&proven);
     match proven {
         Protection::Nothing(_) => Finding::new(Level::Bad, "encryption", text).hint(
@@ -172,8 +172,8 @@ fn protection(context: &Context) -> Finding {
 
 /// In a line, how cached credentials are protected.
 #[must_use]
-pub fn protected(context: &Context) -> String {
-    describe(&Vault::of(context).protection())
+pub fn protected(context: &Context, settings: &Settings) -> String {
+    describe(&Vault::of_cache(context, settings.or_default().key).protection())
 }
 
 fn describe(protection: &Protection) -> String {

@@ -15,16 +15,17 @@ use crate::cache::{Cache, Patience};
 use crate::choice::{self, Choices};
 use crate::context::{Context, Env};
 use crate::environment::{EnvDiff, Got};
+use crate::fetch::{Providers, fetch};
 use crate::generation;
 use crate::history::{Entry, What};
-use crate::obtain::{LAST_SECOND, Outside, Wish, obtain};
+use crate::lookup::{LAST_SECOND, Lookup, ObtainOptions, Obtained, lookup};
 use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::resolve::plan;
 use crate::state::{Chosen, Outer};
 use crate::trust::{Allowed, Approvals, Holds, Refusal, Standing, Verdict, vet_and_keep};
-use crate::user_config::UserConfig;
+use crate::user_config::{Settings, UserConfig};
 
 /// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
 /// in another terminal.
@@ -46,6 +47,18 @@ pub enum Event {
     Retry,
     /// Nobody waits: this is the renewal itself.
     Renewal,
+}
+
+impl Event {
+    /// The events of a shell, by their names in the protocol. A renewal isn't one of them.
+    pub const BY_NAME: [(&'static str, Self); 4] =
+        [("cd", Self::Cd), ("prompt", Self::Prompt), ("due", Self::Due), ("retry", Self::Retry)];
+
+    /// Reads an event's name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::BY_NAME.iter().find(|(known, _)| *known == name).map(|(_, event)| *event)
+    }
 }
 
 /// What becomes of a shell's environment.
@@ -85,20 +98,48 @@ pub enum Change {
     Closed,
 }
 
-/// Decides for a directory whose files are given, nearest first, over the outer environment. It
-/// never fails: a failure is a state too, and delivering it keeps the shell from trying again at
-/// every prompt. `outer` is what the environment is without what awsrole exported. `word` is the choice of this shell, as
-/// `awsrole use` got it from [`Choices`]; one of the parent shell holds in a nested one. Without a proof neither counts:
-/// the shell holds what `cd` enters.
+/// What is decided for a shell.
+pub enum Decision<'a> {
+    /// All of it.
+    Export(Box<Export>),
+    /// A role whose credentials aren't in the cache.
+    Miss(Box<Pending<'a>>),
+}
+
+/// A role that a shell is to hold, once its credentials have been fetched.
+pub struct Pending<'a> {
+    entering: Entering<'a>,
+    frame: Frame,
+}
+
+impl Pending<'_> {
+    /// Fetches the credentials.
+    #[must_use]
+    pub fn fetch(self, providers: Providers<'_>) -> Export {
+        let Self { entering, frame } = self;
+        let fetched = fetch(&entering.plan, &entering.cache, providers, entering.options);
+        // Fetching them may have taken a while.
+        let now = (providers.clock)();
+        frame.around(entering.end(fetched.map_err(|failed| failed.problem), now))
+    }
+}
+
+/// Decides for a directory whose files are given, nearest first, over the outer environment. It never fails: a failure is
+/// a state, and delivering it keeps the shell from trying again at every prompt. No network is used, no lock taken and
+/// nobody prompted; where that doesn't suffice, the answer is a [`Decision::Miss`].
+///
+/// `outer` is what the environment is without what awsrole exported. `word` is the choice of this shell, as `awsrole use`
+/// got it from [`Choices`]; one of the parent shell counts in a nested one. Without a proof neither counts: the shell holds
+/// what `cd` enters.
 #[must_use]
-pub fn export(
-    context: &Context,
+pub fn export<'a>(
+    context: &'a Context,
+    settings: &'a Settings,
     outer: &Outer,
     files: &[PathBuf],
     word: Option<&str>,
     event: Event,
-    outside: Outside<'_>,
-) -> Export {
+) -> Decision<'a> {
     let choices = Choices::of(&context.paths);
     let chosen = match (word, files.first()) {
         (Some(word), Some(file)) => match choices.role(file, word) {
@@ -109,15 +150,41 @@ pub fn export(
         (None, _) => outer.chosen(files, &choices),
     };
     let mut texts = Vec::new();
-    let mut decided = decide(context, files, &chosen, event, outside, &mut texts);
-    if let Chosen::Unproven(name) = &chosen {
-        decided.notices.push(unproven(name));
-    }
-    let taken_over = match chosen {
-        Chosen::Role { word: chosen, .. } if word.is_none() => Some(chosen),
+    let decided = decide(context, settings, files, &chosen, event, &mut texts);
+    let taken_over = match &chosen {
+        Chosen::Role { word: chosen, .. } if word.is_none() => Some(chosen.clone()),
         _ => None,
     };
-    Export { adopt: outer.adopt.clone(), chosen: taken_over, texts, ..decided }
+    let notice = match &chosen {
+        Chosen::Unproven(name) => Some(unproven(name)),
+        _ => None,
+    };
+    let frame = Frame { adopt: outer.adopt.clone(), chosen: taken_over, texts, notice };
+    match decided {
+        Decided::State(export) => Decision::Export(Box::new(frame.around(*export))),
+        Decided::Enter(entering) => match lookup(&entering.plan, &entering.cache, entering.options) {
+            Lookup::Hit(obtained) => Decision::Export(Box::new(frame.around(entering.end(Ok(*obtained), context.now)))),
+            Lookup::Failed(problem) => {
+                Decision::Export(Box::new(frame.around(entering.end(Err(problem), context.now))))
+            }
+            Lookup::Miss => Decision::Miss(Box::new(Pending { entering: *entering, frame })),
+        },
+    }
+}
+
+/// What an export says whatever is decided.
+struct Frame {
+    adopt: Vec<(String, Option<OsString>)>,
+    chosen: Option<String>,
+    texts: Vec<String>,
+    notice: Option<String>,
+}
+
+impl Frame {
+    fn around(self, mut export: Export) -> Export {
+        export.notices.extend(self.notice);
+        Export { adopt: self.adopt, chosen: self.chosen, texts: self.texts, ..export }
+    }
 }
 
 /// Says that a choice isn't believed.
@@ -129,30 +196,29 @@ pub fn unproven(name: &str) -> String {
 }
 
 /// Looks at a directory's files with the user's approvals and rules.
-pub fn look(context: &Context, files: &[PathBuf]) -> Result<(Verdict, usize), Problem> {
-    let (verdict, depth, _) = look_with_settings(context, files, &mut Vec::new())?;
-    Ok((verdict, depth))
+pub fn look(context: &Context, settings: &Settings, files: &[PathBuf]) -> Result<(Verdict, usize), Problem> {
+    look_and_keep(context, settings, files, &mut Vec::new())
 }
 
-/// The same, and the user's settings.
-fn look_with_settings(
+/// The same, and the contents of the files that were read.
+fn look_and_keep(
     context: &Context,
+    settings: &Settings,
     files: &[PathBuf],
     texts: &mut Vec<String>,
-) -> Result<(Verdict, usize, UserConfig), Problem> {
+) -> Result<(Verdict, usize), Problem> {
     let approvals = Approvals::below(&context.paths.data);
-    // Where no approval is believed, settings need not be read: they are likely to be the same other user's.
-    let user = match approvals.untrusted() {
-        Some(_) => UserConfig::default(),
-        None => UserConfig::load(context)?,
+    // Where no approval is believed, settings don't count: they are likely to be the same other user's.
+    let (verdict, depth) = match approvals.untrusted() {
+        Some(_) => vet_and_keep(files, &approvals, &UserConfig::default(), texts),
+        None => vet_and_keep(files, &approvals, settings.get()?, texts),
     };
-    let (verdict, depth) = vet_and_keep(files, &approvals, &user, texts);
     let counted = &files[..depth.min(files.len())];
     let verdict = match context.paths.inside_project(counted) {
         None => verdict,
         Some(problem) => verdict.set_aside(problem),
     };
-    Ok((verdict, depth, user))
+    Ok((verdict, depth))
 }
 
 /// Plans a role of an allowed config over the outer environment.
@@ -160,18 +226,18 @@ pub fn plan_of(context: &Context, allowed: &Allowed, role: Option<&str>) -> Resu
     plan(allowed, role, &Profiles::load(context)?, context)
 }
 
-fn decide(
-    context: &Context,
-    files: &[PathBuf],
-    chosen: &Chosen,
-    event: Event,
-    outside: Outside<'_>,
-    texts: &mut Vec<String>,
-) -> Export {
-    let state = |change, depth, problem| Export {
+/// What is known without credentials.
+enum Decided<'a> {
+    State(Box<Export>),
+    Enter(Box<Entering<'a>>),
+}
+
+/// A state without a role.
+fn state(change: Change, depth: usize, problem: Option<Problem>, now: SystemTime) -> Export {
+    Export {
         adopt: Vec::new(),
         chosen: None,
-        deadline: matches!(change, Change::Closed).then(|| (outside.clock)() + LOOK_AGAIN),
+        deadline: matches!(change, Change::Closed).then(|| now + LOOK_AGAIN),
         change,
         depth,
         texts: Vec::new(),
@@ -180,11 +246,22 @@ fn decide(
         problem,
         notices: Vec::new(),
         entry: None,
-    };
+    }
+}
+
+fn decide<'a>(
+    context: &'a Context,
+    settings: &'a Settings,
+    files: &[PathBuf],
+    chosen: &Chosen,
+    event: Event,
+    texts: &mut Vec<String>,
+) -> Decided<'a> {
+    let state = |change, depth, problem| Decided::State(Box::new(state(change, depth, problem, context.now)));
     if files.is_empty() {
         return state(Change::Outer, 0, None);
     }
-    let (verdict, depth, user) = match look_with_settings(context, files, texts) {
+    let (verdict, depth) = match look_and_keep(context, settings, files, texts) {
         Ok(looked) => looked,
         Err(problem) => return state(Change::Closed, 1, Some(problem)),
     };
@@ -199,78 +276,117 @@ fn decide(
         }
         Verdict::Refused(refusal) => state(change, depth, Some(refusal.problem(context))),
         Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
-        Verdict::Allowed(allowed) => match enter(context, &allowed, &user, files, chosen, event, outside) {
-            Ok(entered) => Export { depth, ..entered },
-            Err(problem) if chosen.role().is_some() => {
-                state(Change::Closed, depth, Some(problem.hint("`awsrole use -` goes back to the default role")))
+        Verdict::Allowed(allowed) => {
+            let role = chosen.role();
+            let plan = confirmed(&allowed, role).and_then(|()| plan_of(context, &allowed, role));
+            match plan {
+                Ok(plan) => {
+                    let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+                    let word = chosen.word().map(str::to_owned);
+                    Decided::Enter(Box::new(Entering::of(
+                        context,
+                        settings.or_default(),
+                        plan,
+                        file,
+                        word,
+                        event,
+                        depth,
+                    )))
+                }
+                Err(problem) => state(Change::Closed, depth, Some(back(problem, role.is_some()))),
             }
-            Err(problem) => state(Change::Closed, depth, Some(problem)),
-        },
+        }
     }
 }
 
-fn enter(
-    context: &Context,
-    allowed: &Allowed,
-    user: &UserConfig,
-    files: &[PathBuf],
-    chosen: &Chosen,
+/// Adds how to get back from a role that was chosen.
+fn back(problem: Problem, is_chosen: bool) -> Problem {
+    if is_chosen { problem.hint("`awsrole use -` goes back to the default role") } else { problem }
+}
+
+/// A role whose plan is known.
+struct Entering<'a> {
+    context: &'a Context,
+    user: &'a UserConfig,
+    plan: RolePlan,
+    cache: Cache,
+    options: ObtainOptions,
+    file: String,
+    /// The word of [`Choices`] for it, if it was chosen by its name.
+    word: Option<String>,
     event: Event,
-    outside: Outside<'_>,
-) -> Result<Export, Problem> {
-    let role = chosen.role();
-    confirmed(allowed, role)?;
-    let plan = plan_of(context, allowed, role)?;
-    let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
-    let wish = Wish { patience, due_will_do: event != Event::Renewal, ..Wish::asked(context.now) };
-    let cache = Cache::sealed(context, user.key);
-    let obtained = obtain(&plan, &cache, outside, wish).map_err(|failed| failed.problem)?;
-    if obtained.asked {
-        // Shells that wait for the same code follow at their next prompt; if they can't be told,
-        // they look again within half a minute.
-        let _ = generation::bump(&context.paths, context.now);
+    depth: usize,
+}
+
+impl<'a> Entering<'a> {
+    fn of(
+        context: &'a Context,
+        user: &'a UserConfig,
+        plan: RolePlan,
+        file: String,
+        word: Option<String>,
+        event: Event,
+        depth: usize,
+    ) -> Self {
+        let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
+        let allow_stale = event != Event::Renewal;
+        let options = ObtainOptions { patience, allow_stale, ..ObtainOptions::interactive(context.now) };
+        Self { context, user, plan, cache: Cache::open(context, user.key), options, file, word, event, depth }
     }
-    let file = files.first().map(|file| file.to_string_lossy()).unwrap_or_default();
-    let diff = EnvDiff::of_role(&Got {
-        plan: &plan,
-        credentials: obtained.credentials.temporary(&plan.source)?,
-        key: &obtained.key,
-        outer: &context.env,
-        file: &file,
-        chosen: chosen.word(),
-        accounts: &user.accounts,
-    });
-    // Getting them may have taken a while.
-    let now = (outside.clock)();
-    let left = obtained.credentials.remaining(now);
-    let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(LAST_SECOND));
-    let ending = obtained.problem.is_some() && left < ENDING;
-    // While a renewal is under way its result is looked for before the old credentials end.
-    let soon = now + LOOK_AGAIN.min(left / 2).max(Duration::from_secs(1));
-    let deadline = match &obtained.problem {
-        None if !obtained.due => obtained.credentials.renew_at(),
-        _ if ending => end,
-        _ => end.map(|end| end.min(soon)),
-    };
-    let what = match event {
-        Event::Cd | Event::Prompt | Event::Retry => Some(What::Entered),
-        // A shell that takes a renewed session over enters nothing.
-        Event::Due | Event::Renewal => obtained.fresh.then_some(What::Renewed),
-    };
-    let notices = if obtained.fresh { obtained.notices(&plan) } else { Vec::new() };
-    Ok(Export {
-        entry: what.map(|what| Entry::of(what, context, &plan, &obtained)),
-        adopt: Vec::new(),
-        chosen: None,
-        change: Change::Role(diff),
-        deadline,
-        depth: 1,
-        texts: Vec::new(),
-        renew: obtained.due && obtained.problem.is_none(),
-        ending,
-        problem: obtained.problem,
-        notices,
-    })
+
+    /// The state with the credentials, or without them.
+    fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
+        obtained
+            .and_then(|obtained| self.holding(obtained, now))
+            .unwrap_or_else(|problem| state(Change::Closed, self.depth, Some(back(problem, self.word.is_some())), now))
+    }
+
+    fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
+        let Self { context, plan, event, .. } = self;
+        if obtained.mfa_prompted {
+            // Shells that wait for the same code follow at their next prompt; if they can't be told,
+            // they look again within half a minute.
+            let _ = generation::bump(&context.paths, context.now);
+        }
+        let diff = EnvDiff::of_role(&Got {
+            plan,
+            credentials: obtained.credentials.temporary(&plan.source)?,
+            key: &obtained.key,
+            outer: &context.env,
+            file: &self.file,
+            chosen: self.word.as_deref(),
+            accounts: &self.user.accounts,
+        });
+        let left = obtained.credentials.remaining(now);
+        let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(LAST_SECOND));
+        let ending = obtained.problem.is_some() && left < ENDING;
+        // While a renewal is under way its result is looked for before the old credentials end.
+        let soon = now + LOOK_AGAIN.min(left / 2).max(Duration::from_secs(1));
+        let deadline = match &obtained.problem {
+            None if !obtained.due => obtained.credentials.renew_at(),
+            _ if ending => end,
+            _ => end.map(|end| end.min(soon)),
+        };
+        let what = match event {
+            Event::Cd | Event::Prompt | Event::Retry => Some(What::Entered),
+            // A shell that takes a renewed session over enters nothing.
+            Event::Due | Event::Renewal => obtained.fresh.then_some(What::Renewed),
+        };
+        let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
+        Ok(Export {
+            entry: what.map(|what| Entry::of(what, context, plan, &obtained)),
+            adopt: Vec::new(),
+            chosen: None,
+            change: Change::Role(diff),
+            deadline,
+            depth: self.depth,
+            texts: Vec::new(),
+            renew: obtained.due && obtained.problem.is_none(),
+            ending,
+            problem: obtained.problem,
+            notices,
+        })
+    }
 }
 
 /// Checks that a role with `confirm` was asked for by its name.

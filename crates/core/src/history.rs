@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::credentials::rfc3339;
 use crate::files::{self, FileError, read_own};
 use crate::lock;
-use crate::obtain::Obtained;
+use crate::lookup::Obtained;
 use crate::plan::RolePlan;
 
 /// From this size on, in bytes, a file is the older one. Both together hold some thousand lines.
@@ -134,6 +134,13 @@ fn shorten(text: &mut String, most: usize) {
     let count = text.chars().count();
     if count > most {
         *text = std::iter::once('…').chain(text.chars().skip(count - most)).collect();
+    }
+}
+
+/// Adds a line to the user's history. One that can't be written takes no role away from anybody.
+pub fn note(entry: Option<&Entry>, context: &Context) {
+    if let Some(entry) = entry {
+        let _ = History::in_dir(&context.paths.state).append(entry);
     }
 }
 

@@ -10,7 +10,8 @@
 //! Allowed             only this can become a plan
 //!   │ resolve         + ~/.aws files → source and steps, every value checked
 //! RolePlan
-//!   │ obtain          from the cache, or from STS step by step
+//!   │ lookup          from the cache
+//!   │ fetch           otherwise step by step, from sources and STS
 //! Credentials
 //!   │ environment     variables to set and to hide
 //! EnvDiff
@@ -28,7 +29,8 @@ pub mod config;
 pub mod trust;
 pub mod resolve;
 pub mod plan;
-pub mod obtain;
+pub mod lookup;
+pub mod fetch;
 pub mod credentials;
 pub mod environment;
 pub mod shell;

@@ -309,7 +309,9 @@ mod tests {
         fs::create_dir(&inside).unwrap();
         for name in ["../../inside", "run-/../../../inside", "", "."] {
             remove_when_gone(&context.paths, name);
-            assert!(Outside::read(&context.paths, &Vault::of(&context), name).is_none());
+            assert!(
+                Outside::read(&context.paths, &Vault::of_cache(&context, crate::vault::Wanted::Auto), name).is_none()
+            );
         }
         assert!(inside.exists());
     }

@@ -15,6 +15,10 @@ use crate::environment::{EnvDiff, Value};
 use crate::export::{Change, Export};
 use crate::views::{self, Views};
 
+/// The version of what snippets and programs say to each other: arguments, statements, AWSROLE_STATE. A change that the other
+/// side wouldn't understand takes the next number.
+pub const PROTOCOL: u32 = 1;
+
 /// A shell that has a snippet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
@@ -37,9 +41,15 @@ impl Shell {
         }
     }
 
-    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths and the build filled in.
+    /// Reads a shell's name.
     #[must_use]
-    pub fn snippet(self, binary: &str, generations: &str, clock: &str, build: &str) -> String {
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Bash, Self::Zsh, Self::Fish].into_iter().find(|shell| shell.name() == name)
+    }
+
+    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths and the protocol's number filled in.
+    #[must_use]
+    pub fn snippet(self, binary: &str, generations: &str, clock: &str) -> String {
         let text = match self {
             Self::Bash => include_str!("../../../shell/awsrole.bash"),
             Self::Zsh => include_str!("../../../shell/awsrole.zsh"),
@@ -48,7 +58,7 @@ impl Shell {
         text.replace("@BIN@", &self.quote(binary))
             .replace("@GENERATIONS@", &self.quote(generations))
             .replace("@CLOCK@", &self.quote(clock))
-            .replace("@BUILD@", &self.quote(build))
+            .replace("@PROTOCOL@", &PROTOCOL.to_string())
     }
 
     /// Quotes a text so that the shell expands nothing in it. Single quotes are the only form in

@@ -11,9 +11,6 @@ use crate::source::WebIdentity;
 
 /// The calls that awsrole makes. A trait because here the outside answers.
 pub trait Sts {
-    /// Is called before anything is asked of anybody, and before this process waits for another that does.
-    fn about_to_ask(&self) {}
-
     /// AssumeRole, signed by `caller`, with a code for the step's device.
     fn assume_role(
         &self,

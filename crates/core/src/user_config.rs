@@ -109,6 +109,45 @@ struct AccountAsWritten {
     color: Option<Spanned<String>>,
 }
 
+/// The user's settings, read once by the program; or why they can't be read.
+#[derive(Debug, Default)]
+pub struct Settings {
+    config: UserConfig,
+    problem: Option<Problem>,
+}
+
+impl Settings {
+    /// Reads the file. What is wrong with it is told by those who need it.
+    #[must_use]
+    pub fn load(context: &Context) -> Self {
+        match UserConfig::load(context) {
+            Ok(config) => Self { config, problem: None },
+            // What the user wants of the cache's key isn't known.
+            Err(problem) => {
+                let config = UserConfig { key: Wanted::Unknown, ..UserConfig::default() };
+                Self { config, problem: Some(problem) }
+            }
+        }
+    }
+
+    /// Returns the settings.
+    ///
+    /// # Errors
+    /// The file can't be read, that another user could replace it, or that anything is wrong in it.
+    pub fn get(&self) -> Result<&UserConfig, Problem> {
+        match &self.problem {
+            None => Ok(&self.config),
+            Some(problem) => Err(problem.clone()),
+        }
+    }
+
+    /// Returns the settings, or the defaults if they can't be read: for what must work all the same, such as leaving.
+    #[must_use]
+    pub fn or_default(&self) -> &UserConfig {
+        &self.config
+    }
+}
+
 impl UserConfig {
     /// Where the file lies.
     #[must_use]

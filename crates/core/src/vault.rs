@@ -12,7 +12,6 @@ use crate::digest::sha256;
 use crate::files::{self, FileError};
 use crate::lock::{self, Lock, LockError};
 use crate::seal::Key;
-use crate::user_config::UserConfig;
 
 /// The first byte of what is sealed, for its format. What isn't sealed begins with `{`.
 const VERSION: u8 = 2;
@@ -187,11 +186,9 @@ impl Vault {
         Self { dir: dir.to_owned(), keys, wanted }
     }
 
-    /// The vault of the cache, as the user wants it.
+    /// The vault of the cache, with its key where the settings want it.
     #[must_use]
-    pub fn of(context: &Context) -> Self {
-        // A config that can't be read is complained of elsewhere, and nothing is protected less.
-        let wanted = UserConfig::load(context).map_or(Wanted::Unknown, |config| config.key);
+    pub fn of_cache(context: &Context, wanted: Wanted) -> Self {
         Self::new(&context.paths.cache, context.keys.clone(), wanted)
     }
 

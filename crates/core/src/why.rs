@@ -19,7 +19,7 @@ use crate::rivals::{Rival, rivals};
 use crate::source::Source;
 use crate::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
 use crate::trust::{Allowed, Holds, Standing, Verdict};
-use crate::user_config::UserConfig;
+use crate::user_config::Settings;
 
 /// All that can be said of a directory without asking the network.
 #[derive(Serialize)]
@@ -112,7 +112,7 @@ const STAYS_CLOSED: &str = "the shell stays closed: no client acts as anybody";
 /// Tells the way for a directory; `outer` is the surroundings without what awsrole exported, `inner`
 /// as the process found them.
 #[must_use]
-pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&str>) -> Why {
+pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathBuf], role: Option<&str>) -> Why {
     let mut why = Why {
         files: files.to_vec(),
         approval: "no file",
@@ -128,7 +128,7 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
     };
     let project = nearest.parent().unwrap_or(Path::new(""));
     why.rivals = if project == outer.dir { rivals(&[project]) } else { rivals(&[project, &outer.dir]) };
-    let (verdict, depth) = match look(outer, files) {
+    let (verdict, depth) = match look(outer, settings, files) {
         Ok(found) => found,
         Err(problem) => {
             why.approval = "unknown";
@@ -147,7 +147,7 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
                     why.next = STAYS_CLOSED.to_owned();
                     why.problem = Some(problem);
                 }
-                Ok(plan) => follow(&mut why, &plan, &allowed, outer),
+                Ok(plan) => follow(&mut why, &plan, &allowed, outer, settings),
             }
             return why;
         }
@@ -171,11 +171,11 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
     why
 }
 
-fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context) {
+fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, settings: &Settings) {
     // One that can't be read is the problem that was found before.
-    let accounts = UserConfig::load(outer).unwrap_or_default().accounts;
+    let accounts = &settings.or_default().accounts;
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
-    let cache = Cache::of(outer);
+    let cache = Cache::open(outer, settings.or_default().key);
     let links: Vec<Link> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
     let failure = cache.failure_of(&cache.keys(plan), outer.now, Patience::Passing);
     why.problem = failure.map(|failure| failure.problem);

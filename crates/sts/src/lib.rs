@@ -71,36 +71,18 @@ pub type Waiting<'a> = Box<dyn Fn(&str) + 'a>;
 
 /// STS, as it is reached over the network.
 pub struct RemoteSts<'a> {
-    settings: Box<dyn Fn() -> Limits + 'a>,
-    limits: OnceCell<Limits>,
+    limits: Limits,
     now: fn() -> SystemTime,
     waiting: Waiting<'a>,
     proxies: Vec<String>,
-    before_asking: Box<dyn Fn() + 'a>,
     client: OnceCell<Result<Client, StsError>>,
 }
 
 impl<'a> RemoteSts<'a> {
-    /// Prepares nothing. `settings` is asked at the first call; `waiting` is called once for each
-    /// call that takes longer than 300 ms.
+    /// Prepares nothing. `waiting` is called once for each call that takes longer than 300 ms.
     #[must_use]
-    pub fn new(settings: impl Fn() -> Limits + 'a, now: fn() -> SystemTime, waiting: Waiting<'a>) -> Self {
-        let settings = Box::new(settings);
-        Self {
-            settings,
-            limits: OnceCell::new(),
-            now,
-            waiting,
-            proxies: Vec::new(),
-            before_asking: Box::new(|| {}),
-            client: OnceCell::new(),
-        }
-    }
-
-    /// Sets what is done before anything is asked of anybody: a cache hit comes without it.
-    #[must_use]
-    pub fn before_asking(self, act: impl Fn() + 'a) -> Self {
-        Self { before_asking: Box::new(act), ..self }
+    pub fn new(limits: Limits, now: fn() -> SystemTime, waiting: Waiting<'a>) -> Self {
+        Self { limits, now, waiting, proxies: Vec::new(), client: OnceCell::new() }
     }
 
     /// Names the proxies that are in the environment, so that they are told where nobody answers.
@@ -121,7 +103,7 @@ impl<'a> RemoteSts<'a> {
     }
 
     fn limits(&self) -> Limits {
-        *self.limits.get_or_init(|| (self.settings)())
+        self.limits
     }
 
     fn now(&self) -> SystemTime {
@@ -199,10 +181,6 @@ impl<'a> RemoteSts<'a> {
 }
 
 impl Sts for RemoteSts<'_> {
-    fn about_to_ask(&self) {
-        (self.before_asking)();
-    }
-
     fn assume_role(
         &self,
         caller: &Credentials,

@@ -1,5 +1,5 @@
-//! `awsrole-hook`, which shells call.
+//! `awsrole-hook`, which shells start.
 
 fn main() -> std::process::ExitCode {
-    awsrole::answer()
+    awsrole_hook::main()
 }

@@ -1,13 +1,14 @@
 //! What the snippets ask: the words of `hook export`.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
+use awsrole_core::export::Event;
+use awsrole_core::shell::Shell;
+use awsrole_hook::Request;
 use clap::{Args, ValueEnum};
 
 /// What the snippets call when something changed: prints statements for the shell
 #[derive(Args)]
-#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct HookExport {
     /// The shell
     pub(crate) shell: ShellName,
@@ -20,9 +21,9 @@ pub(crate) struct HookExport {
     /// The role chosen in this shell
     #[arg(long, value_name = "NAME")]
     pub(crate) role: Option<String>,
-    /// The build whose snippet calls
-    #[arg(long, value_name = "BUILD")]
-    pub(crate) snippet: Option<String>,
+    /// The version of the protocol that the snippet speaks
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) protocol: Option<u32>,
     /// Say, too, what the shell compares of these files
     #[arg(long)]
     pub(crate) views: bool,
@@ -30,51 +31,25 @@ pub(crate) struct HookExport {
     pub(crate) files: Vec<PathBuf>,
 }
 
-impl HookExport {
-    /// Reads the words after the program's name if they are exactly as a snippet writes them. Everybody waits for those:
-    /// clap would take a twentieth of their time.
-    pub(crate) fn of_snippet(words: &[OsString]) -> Option<Self> {
-        let [hook, export, shell, rest @ ..] = words else { return None };
-        if hook != "hook" || export != "export" {
-            return None;
-        }
-        let (options, files) = rest.split_at(rest.iter().position(|word| word == "--")?);
-        let mut asked = Self {
-            shell: ShellName::from_str(shell.to_str()?, false).ok()?,
-            event: EventName::Prompt,
-            ask: false,
-            role: None,
-            snippet: None,
-            views: false,
-            files: files[1..].iter().map(PathBuf::from).collect(),
+impl From<HookExport> for Request {
+    fn from(asked: HookExport) -> Self {
+        let HookExport { shell, event, ask, role, protocol, views, files } = asked;
+        let shell = match shell {
+            ShellName::Bash => Shell::Bash,
+            ShellName::Zsh => Shell::Zsh,
+            ShellName::Fish => Shell::Fish,
         };
-        let mut options = options.iter().map(|word| word.to_str());
-        while let Some(option) = options.next() {
-            match option? {
-                "--event" => asked.event = EventName::from_str(options.next()??, false).ok()?,
-                "--ask" => asked.ask = true,
-                "--views" => asked.views = true,
-                "--role" => asked.role = Some(options.next()??.to_owned()),
-                "--snippet" => asked.snippet = Some(options.next()??.to_owned()),
-                _ => return None,
-            }
-        }
-        Some(asked)
-    }
-}
-
-/// Reads the words of `hook digest` as a snippet writes them; returns its files.
-pub(crate) fn digest_of_snippet(words: &[OsString]) -> Option<Vec<PathBuf>> {
-    match words {
-        [hook, digest, dashes, files @ ..] if hook == "hook" && digest == "digest" && dashes == "--" => {
-            Some(files.iter().map(PathBuf::from).collect())
-        }
-        _ => None,
+        let event = match event {
+            EventName::Cd => Event::Cd,
+            EventName::Prompt => Event::Prompt,
+            EventName::Due => Event::Due,
+            EventName::Retry => Event::Retry,
+        };
+        Self { shell, event, ask, role, protocol, views, files }
     }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) enum ShellName {
     Bash,
     Zsh,
@@ -82,7 +57,6 @@ pub(crate) enum ShellName {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) enum EventName {
     Cd,
     Prompt,
@@ -92,14 +66,16 @@ pub(crate) enum EventName {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::Parser;
 
     use super::*;
     use crate::cli::{Cli, Command, Hook};
 
-    fn by_clap(words: &[OsString]) -> Option<HookExport> {
+    fn by_clap(words: &[OsString]) -> Option<Request> {
         match Cli::try_parse_from([OsString::from("awsrole")].iter().chain(words)).ok()?.command {
-            Command::Hook { hook: Hook::Export(asked) } => Some(asked),
+            Command::Hook { hook: Hook::Export(asked) } => Some(asked.into()),
             _ => None,
         }
     }
@@ -112,11 +88,11 @@ mod tests {
     fn what_snippets_write_is_read_as_clap_reads_it() {
         for line in [
             "hook export bash --event prompt --",
-            "hook export zsh --event cd --snippet 0.1.0 --views --ask -- /a/.awsrole.toml /.awsrole.toml",
+            "hook export zsh --event cd --protocol 1 --views --ask -- /a/.awsrole.toml /.awsrole.toml",
             "hook export fish --event due --ask --role Deploy -- --ask -- --role",
             "hook export fish --event retry --role admin -- /a",
         ] {
-            let asked = HookExport::of_snippet(&words(line));
+            let asked = Request::of_snippet(&words(line));
             assert!(asked.is_some(), "{line}");
             assert_eq!(asked, by_clap(&words(line)), "{line}");
         }
@@ -134,11 +110,12 @@ mod tests {
             "hook export bash --help --",
             "hook export bash --role",
             "hook export bash --ask=yes --",
+            "hook export bash --protocol x --",
             "hook renew bash --event prompt --",
             "status",
             "",
         ] {
-            assert_eq!(HookExport::of_snippet(&words(line)), None, "{line}");
+            assert_eq!(Request::of_snippet(&words(line)), None, "{line}");
         }
     }
 }

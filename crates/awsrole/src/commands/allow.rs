@@ -11,11 +11,12 @@ use awsrole_core::profiles::Profiles;
 use awsrole_core::state::Outer;
 use awsrole_core::summary::{entered_by_cd, summarize};
 use awsrole_core::trust::{Approvals, Chain, Change, Changed, denied_base, untrusted_approvals};
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 
-use crate::ambient::{self, Caller};
-use crate::report::{Failure, Outcome, say, show};
+use crate::report::{Failure, Outcome};
 use crate::terminal::Terminal;
+use awsrole_system::ambient::{self, Caller};
+use awsrole_system::print::{say, show};
 
 /// Whether the user agrees.
 #[derive(Clone, Copy)]
@@ -28,7 +29,12 @@ pub(super) enum Consent<'a> {
     GivenFor(&'a str),
 }
 
-pub(super) fn run(dir: Option<PathBuf>, consent: Consent<'_>, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(
+    dir: Option<PathBuf>,
+    consent: Consent<'_>,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, Failure> {
     let files = super::files(&super::directory(dir, context)?)?;
     let approvals = Approvals::below(&context.paths.data);
     // All files that count are read and parsed before anything is shown. What is recorded is what was read here.
@@ -42,7 +48,7 @@ pub(super) fn run(dir: Option<PathBuf>, consent: Consent<'_>, context: &Context)
         return Err(denied_base(context, &base.path, &chain.nearest().path).into());
     }
     show_differences(&approvals.changes(&chain), context);
-    show_summary(&chain, context)?;
+    show_summary(&chain, context, settings)?;
     let nearest = context.shorten(&chain.nearest().path);
     let asks = match consent {
         Consent::Ask => true,
@@ -85,10 +91,10 @@ fn agreed() -> Result<bool, Problem> {
 }
 
 /// Shows what becomes allowed: the files that count, each role that can be entered, and which one `cd` enters.
-fn show_summary(chain: &Chain, context: &Context) -> Result<(), Problem> {
+fn show_summary(chain: &Chain, context: &Context, settings: &Settings) -> Result<(), Problem> {
     let outer = over(context, Outer::of(&context.env).env);
     let profiles = Profiles::load(&outer)?;
-    let accounts = UserConfig::load(&outer)?.accounts;
+    let accounts = settings.get()?.accounts.clone();
     for summary in summarize(chain.config(), &profiles, &accounts, &outer)? {
         if let Some(name) = summary.name {
             show(format!("[role.{name}]"));

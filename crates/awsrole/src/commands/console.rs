@@ -6,11 +6,13 @@ use awsrole_core::console::{Console, DURATION, Standing, check_arn, standing};
 use awsrole_core::context::Context;
 use awsrole_core::history::What;
 use awsrole_core::problem::Problem;
+use awsrole_core::user_config::Settings;
 use awsrole_sts::sign_in_token;
 
 use super::held::Planned;
 use crate::browser::{self, Led, NotLed};
-use crate::report::{Failure, Outcome, out, say};
+use crate::report::{Failure, Outcome};
+use awsrole_system::print::{out, say};
 
 pub(super) fn run(
     print: bool,
@@ -18,14 +20,15 @@ pub(super) fn run(
     duration: Option<Duration>,
     role: Option<&str>,
     context: &Context,
+    settings: &Settings,
 ) -> Result<Outcome, Failure> {
-    let planned = Planned::of(role, context)?;
+    let planned = Planned::of(role, context, settings)?;
     // Before anything is asked for, a code perhaps.
     let standing = standing(&planned.plan)?;
     let console = Console::of(&planned.plan, service, &planned.outer.env)?;
     let duration = lasting(&standing, duration, &planned.plan.title())?;
-    let held = planned.get(What::Console, None, context)?;
-    let token = super::with_remote(&held.outer, |sts| {
+    let held = planned.get(What::Console, None, context, settings)?;
+    let token = super::with_remote(&held.outer, settings, |sts| {
         if standing == Standing::Unknown {
             let arn = awsrole_core::sts::Sts::caller_arn(sts, &held.credentials, &held.plan.endpoint);
             let arn =

@@ -6,29 +6,41 @@ use std::path::PathBuf;
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::{confirmed, plan_of};
+use awsrole_core::fetch::obtain;
 use awsrole_core::history::{Entry, What};
-use awsrole_core::obtain::{Wish, obtain};
+use awsrole_core::lookup::ObtainOptions;
 use awsrole_core::problem::Problem;
 use awsrole_core::run::Outside;
 use awsrole_core::shell::credential_process;
+use awsrole_core::user_config::Settings;
 use awsrole_core::vault::Vault;
 
-use crate::ambient;
-use crate::report::{Failure, Outcome, out};
+use crate::report::{Failure, Outcome};
+use awsrole_system::ambient;
+use awsrole_system::print::out;
 
-pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(
+    dir: Option<PathBuf>,
+    role: Option<&str>,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, Failure> {
     let directory = super::directory(dir.clone(), context)?;
-    let (outer, allowed, _) = super::allowed(dir, context)?;
+    let (outer, allowed, _) = super::allowed(dir, context, settings)?;
     let plan = plan_of(&outer, &allowed, role)?;
     confirmed(&allowed, role).map_err(Failure::no_role)?;
-    let wish = Wish::passing(context.now);
-    let cache = Cache::of(context);
-    let obtained = super::with_outside(&outer, false, |outside| obtain(&plan, &cache, outside, wish));
+    let options = ObtainOptions::background(context.now);
+    let cache = Cache::open(context, settings.or_default().key);
+    let obtained =
+        super::with_providers(&outer, settings, false, |providers| obtain(&plan, &cache, providers, options));
     let obtained = obtained?;
     // SDKs ask for each process that they are in: only a new session is worth a line.
     if obtained.fresh {
         let entry = Entry::of(What::CredentialProcess, &outer, &plan, &obtained);
-        super::note(Some(&Entry { directory: directory.to_string_lossy().into_owned(), ..entry }), &outer);
+        awsrole_core::history::note(
+            Some(&Entry { directory: directory.to_string_lossy().into_owned(), ..entry }),
+            &outer,
+        );
     }
     out(&credential_process(obtained.credentials.temporary(&plan.source)?))?;
     out("\n")?;
@@ -37,8 +49,8 @@ pub(super) fn run(dir: Option<PathBuf>, role: Option<&str>, context: &Context) -
 
 /// The same from within a command that renews its role itself: this process starts anew where the
 /// command was started, in the environment that was there.
-pub(super) fn of_run(run: &str, context: &Context) -> Result<Outcome, Failure> {
-    let Some(outside) = Outside::read(&context.paths, &Vault::of(context), run) else {
+pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+    let Some(outside) = Outside::read(&context.paths, &Vault::of_cache(context, settings.or_default().key), run) else {
         return Err(Failure::no_role(
             Problem::new("the command that these AWS files were made for is over")
                 .hint("AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE lead to them: unset both"),

@@ -6,7 +6,8 @@ use awsrole_core::context::Context;
 use awsrole_core::generation;
 use awsrole_core::trust::Approvals;
 
-use crate::report::{Failure, Outcome, say};
+use crate::report::{Failure, Outcome};
+use awsrole_system::print::say;
 
 pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Failure> {
     let files = super::files(&super::directory(dir, context)?)?;

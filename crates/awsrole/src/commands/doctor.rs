@@ -7,16 +7,19 @@ use awsrole_core::context::Context;
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::{Finding, Level, examine};
 use awsrole_core::export::{look, over, plan_of};
-use awsrole_core::obtain::{Wish, caller};
+use awsrole_core::fetch::caller;
+use awsrole_core::lookup::ObtainOptions;
 use awsrole_core::problem::{Problem, escape, to_json};
 use awsrole_core::run::sweep;
 use awsrole_core::state::Outer;
 use awsrole_core::trust::Verdict;
+use awsrole_core::user_config::Settings;
 
-use crate::ambient::{self, Caller};
-use crate::report::{Failure, Outcome, out};
+use crate::report::{Failure, Outcome};
+use awsrole_system::ambient::{self, Caller};
+use awsrole_system::print::out;
 
-pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     let outer = over(context, Outer::of(&context.env).env);
     let mut findings = versions(&outer);
     findings.push(match ambient::caller() {
@@ -27,9 +30,9 @@ pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
         Caller::Other => Finding::new(Level::Note, "this shell", "has no hook, or didn't call: a program did")
             .hint("the hook's line in an rc file is read by shells that start after it"),
     });
-    findings.extend(examine(&outer));
+    findings.extend(examine(&outer, settings));
     findings.extend(remains(&outer));
-    findings.extend(here(&outer));
+    findings.extend(here(&outer, settings));
     let bad = findings.iter().filter(|finding| finding.level == Level::Bad).count();
     if json {
         let text = to_json(&findings)?;
@@ -101,7 +104,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// This directory's role: who calls, and whether STS can be reached with a clock that fits.
-fn here(context: &Context) -> Vec<Finding> {
+fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
     let files = upward(&context.dir);
     let Some(nearest) = files.first() else {
         return vec![Finding::new(Level::Note, "directory", "no .awsrole.toml here: in a project more is examined")];
@@ -114,7 +117,7 @@ fn here(context: &Context) -> Vec<Finding> {
         }
         vec![finding]
     };
-    let allowed = match look(context, &files) {
+    let allowed = match look(context, settings, &files) {
         Err(problem) | Ok((Verdict::Broken { problem, .. }, _)) => return bad("directory", problem),
         Ok((Verdict::Refused(refusal), _)) if refusal.untrusted.is_some() => {
             return bad("approvals", refusal.problem(context));
@@ -129,12 +132,13 @@ fn here(context: &Context) -> Vec<Finding> {
         Ok(plan) => plan,
         Err(problem) => return bad("directory", problem),
     };
-    let cache = Cache::of(context);
-    let wish = Wish::passing(context.now);
-    let arn = match super::with_outside(context, false, |outside| caller(&plan, &cache, outside, wish)) {
-        Ok(arn) => arn,
-        Err(failed) => return bad("STS", failed.problem),
-    };
+    let cache = Cache::open(context, settings.or_default().key);
+    let options = ObtainOptions::background(context.now);
+    let arn =
+        match super::with_providers(context, settings, false, |providers| caller(&plan, &cache, providers, options)) {
+            Ok(arn) => arn,
+            Err(failed) => return bad("STS", failed.problem),
+        };
     let answers = format!("{} answers; the first caller is {arn}", plan.endpoint.shown());
     let mut findings = vec![Finding::new(Level::Ok, "STS", answers)];
     // The caller may be well, and the role refused all the same.

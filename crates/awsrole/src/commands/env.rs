@@ -8,16 +8,19 @@ use awsrole_core::context::Context;
 use awsrole_core::history::What;
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::formats::{Format, masks, variables};
+use awsrole_core::user_config::Settings;
 
 use super::held::Held;
 use crate::cli::FormatName;
-use crate::report::{Failure, Outcome, out, say};
+use crate::report::{Failure, Outcome};
+use awsrole_system::print::{out, say};
 
 pub(super) fn run(
     format: FormatName,
     role: Option<&str>,
     min_ttl: Option<Duration>,
     context: &Context,
+    settings: &Settings,
 ) -> Result<Outcome, Failure> {
     let format = match format {
         FormatName::Shell => Format::Shell,
@@ -35,7 +38,7 @@ pub(super) fn run(
         }
         Some(path) => Some(context.dir.join(path)),
     };
-    let held = Held::get(What::Env, role, min_ttl, context)?;
+    let held = Held::get(What::Env, role, min_ttl, context, settings)?;
     let diff = held.diff()?;
     let text = variables(&diff, format)?;
     let Some(path) = file else {

@@ -10,10 +10,12 @@ use awsrole_core::context::Context;
 use awsrole_core::history::What;
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::child_environment;
+use awsrole_core::user_config::Settings;
 
 use super::held::{Held, whole};
 use super::long_run;
-use crate::report::{Failure, Outcome, complain, say};
+use crate::report::{Failure, Outcome};
+use awsrole_system::print::{complain, say};
 
 pub(super) fn run(
     role: Option<&str>,
@@ -21,11 +23,12 @@ pub(super) fn run(
     renew: bool,
     command: &[OsString],
     context: &Context,
+    settings: &Settings,
 ) -> Result<Outcome, Failure> {
-    let held = Held::get(What::Exec, role, min_ttl, context)?;
+    let held = Held::get(What::Exec, role, min_ttl, context, settings)?;
     let (diff, prepared) = if renew {
-        let (diff, prepared) = long_run::prepare(&held, &super::directory(None, context)?)?;
-        if let Some(left) = long_run::without_code(&held, context.now) {
+        let (diff, prepared) = long_run::prepare(&held, &super::directory(None, context)?, settings)?;
+        if let Some(left) = long_run::without_code(&held, settings, context.now) {
             say(format!(
                 "{} renews itself for {}; then it needs an MFA code, which `awsrole exec -- true` in another terminal asks for",
                 held.plan.title(),

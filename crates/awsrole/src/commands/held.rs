@@ -10,13 +10,15 @@ use awsrole_core::context::Context;
 use awsrole_core::credentials::Credentials;
 use awsrole_core::environment::{EnvDiff, Got};
 use awsrole_core::export::{confirmed, plan_of};
+use awsrole_core::fetch::obtain;
 use awsrole_core::history::{Entry, What};
-use awsrole_core::obtain::{Wish, obtain};
+use awsrole_core::lookup::ObtainOptions;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::Problem;
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, complain, say};
+use crate::report::Failure;
+use awsrole_system::print::{complain, say};
 
 /// A role that is had, and what surrounds it.
 pub(super) struct Held {
@@ -50,8 +52,8 @@ pub(super) struct Planned {
 
 impl Planned {
     /// Plans the directory's role.
-    pub(super) fn of(role: Option<&str>, context: &Context) -> Result<Self, Failure> {
-        let (outer, allowed, files) = super::allowed(None, context)?;
+    pub(super) fn of(role: Option<&str>, context: &Context, settings: &Settings) -> Result<Self, Failure> {
+        let (outer, allowed, files) = super::allowed(None, context, settings)?;
         let role = super::role_or_chosen(role, context, &files)?;
         let plan = plan_of(&outer, &allowed, role.as_deref())?;
         confirmed(&allowed, role.as_deref()).map_err(Failure::no_role)?;
@@ -60,12 +62,19 @@ impl Planned {
     }
 
     /// Gets it, with a question if need be, and `min_ttl` to live. The history says for `what`.
-    pub(super) fn get(self, what: What, min_ttl: Option<Duration>, context: &Context) -> Result<Held, Failure> {
+    pub(super) fn get(
+        self,
+        what: What,
+        min_ttl: Option<Duration>,
+        context: &Context,
+        settings: &Settings,
+    ) -> Result<Held, Failure> {
         let Self { outer, plan, file, role } = self;
         let at_least = min_ttl.unwrap_or_default();
-        let wish = Wish { at_least, ..Wish::asked(context.now) };
-        let cache = Cache::of(context);
-        let obtained = super::with_outside(&outer, true, |outside| obtain(&plan, &cache, outside, wish));
+        let options = ObtainOptions { min_ttl: at_least, ..ObtainOptions::interactive(context.now) };
+        let cache = Cache::open(context, settings.or_default().key);
+        let obtained =
+            super::with_providers(&outer, settings, true, |providers| obtain(&plan, &cache, providers, options));
         let obtained = obtained?;
         if let Some(problem) = &obtained.problem {
             complain(problem);
@@ -86,8 +95,8 @@ impl Planned {
         for notice in obtained.notices(&plan).iter().filter(|_| obtained.fresh) {
             say(notice);
         }
-        super::note(Some(&Entry::of(what, &outer, &plan, &obtained)), &outer);
-        let accounts = UserConfig::load(&outer)?.accounts;
+        awsrole_core::history::note(Some(&Entry::of(what, &outer, &plan, &obtained)), &outer);
+        let accounts = settings.get()?.accounts.clone();
         // Where no word can be made, what is started inside has to be told the role by its name.
         let choices = Choices::of(&outer.paths);
         let word = role.as_deref().and_then(|role| choices.word(Path::new(&file), role).ok());
@@ -102,8 +111,9 @@ impl Held {
         role: Option<&str>,
         min_ttl: Option<Duration>,
         context: &Context,
+        settings: &Settings,
     ) -> Result<Self, Failure> {
-        Planned::of(role, context)?.get(what, min_ttl, context)
+        Planned::of(role, context, settings)?.get(what, min_ttl, context, settings)
     }
 
     /// The variables that hold it.

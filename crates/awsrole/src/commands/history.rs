@@ -5,12 +5,13 @@ use std::path::Path;
 use awsrole_core::context::Context;
 use awsrole_core::history::{History, Named, What};
 use awsrole_core::problem::{escape, to_json};
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome, out};
+use crate::report::{Failure, Outcome};
+use awsrole_system::print::out;
 
-pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
-    let accounts = UserConfig::load(context)?.accounts;
+pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+    let accounts = settings.get()?.accounts.clone();
     let entries = History::in_dir(&context.paths.state).read().into_iter();
     let entries: Vec<Named> = entries.map(|entry| entry.named(&accounts)).collect();
     if json {

@@ -14,11 +14,12 @@ use awsrole_core::limits::Region;
 use awsrole_core::problem::Problem;
 use awsrole_core::profiles::Profiles;
 use awsrole_core::state::Outer;
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 
 use self::questions::Questions;
-use crate::report::{Failure, Outcome, say};
+use crate::report::{Failure, Outcome};
 use crate::terminal::Terminal;
+use awsrole_system::print::say;
 
 /// What the file shall say.
 pub(super) struct Wanted {
@@ -30,7 +31,12 @@ pub(super) struct Wanted {
     pub(super) pin: bool,
 }
 
-pub(super) fn run(wanted: &Wanted, dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(
+    wanted: &Wanted,
+    dir: Option<PathBuf>,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, Failure> {
     let path = super::directory(dir, context)?.join(FILE_NAME);
     // What stands there is left alone, before anything is asked.
     let is_there = || {
@@ -41,7 +47,7 @@ pub(super) fn run(wanted: &Wanted, dir: Option<PathBuf>, context: &Context) -> R
     }
     let outer = over(context, Outer::of(&context.env).env);
     let profiles = Profiles::load(&outer)?;
-    let accounts = UserConfig::load(&outer)?.accounts;
+    let accounts = settings.get()?.accounts.clone();
     let questions = match wanted.profile.is_none() && wanted.role_arn.is_none() {
         false => None,
         true => Some(Questions { terminal: terminal(&profiles)?, profiles: &profiles, accounts: &accounts }),
@@ -62,7 +68,7 @@ pub(super) fn run(wanted: &Wanted, dir: Option<PathBuf>, context: &Context) -> R
     say(format!("wrote {}", context.shorten(&path)));
     match questions {
         Some(questions) if questions.yes("allow it now?")? => {
-            super::allow::run(Some(path), super::allow::Consent::GivenFor(&text), context)
+            super::allow::run(Some(path), super::allow::Consent::GivenFor(&text), context, settings)
         }
         _ => Ok(Outcome::Done),
     }

@@ -13,13 +13,14 @@ use awsrole_core::problem::Problem;
 use awsrole_core::profiles::Profiles;
 use awsrole_core::resolve::endpoint_of;
 use awsrole_core::state::Outer;
+use awsrole_core::user_config::Settings;
 use awsrole_keys::Stores;
 
 use crate::authenticator::Person;
 use crate::cli::Keys;
 use crate::report::{Failure, Outcome};
 
-pub(super) fn run(keys: Keys, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(keys: Keys, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     let outer = over(context, Outer::of(&context.env).env);
     // A rotation rests on what it has read until it writes that down, many calls later.
     let _alone = match keys {
@@ -29,17 +30,19 @@ pub(super) fn run(keys: Keys, context: &Context) -> Result<Outcome, Failure> {
     match keys {
         Keys::Add { profile, stdin, import, take_out, replace, force, store } => {
             let wanted = add::Wanted { profile, stdin, import, take_out, replace, force, store };
-            add::run(&wanted, &outer)
+            add::run(&wanted, &outer, settings)
         }
         Keys::List { json } => list::run(json, &outer),
-        Keys::Rotate { profile, deactivate, delete } => rotate::run(&profile, deactivate, delete.as_deref(), &outer),
-        Keys::Remove { profile, yes } => remove::run(&profile, yes, &outer),
+        Keys::Rotate { profile, deactivate, delete } => {
+            rotate::run(&profile, deactivate, delete.as_deref(), &outer, settings)
+        }
+        Keys::Remove { profile, yes } => remove::run(&profile, yes, &outer, settings),
     }
 }
 
 /// Does something with the stores, on behalf of a person who typed a command.
-fn with_stores<T>(context: &Context, act: impl FnOnce(&Stores<'_>) -> T) -> T {
-    act(&Stores::new(&context.paths, &Person::new(true, context)))
+fn with_stores<T>(context: &Context, settings: &Settings, act: impl FnOnce(&Stores<'_>) -> T) -> T {
+    act(&Stores::new(&context.paths, &Person::new(true, context, settings)))
 }
 
 /// Takes keys out of their stores.

@@ -6,13 +6,20 @@ use awsrole_core::export::plan_of;
 use awsrole_core::generation;
 use awsrole_core::problem::Problem;
 use awsrole_core::source::Source;
+use awsrole_core::user_config::Settings;
 use awsrole_sts::{Invitation, sign_in};
 
 use crate::browser::{self, NotLed};
-use crate::report::{Failure, Outcome, say};
+use crate::report::{Failure, Outcome};
+use awsrole_system::print::say;
 
-pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Result<Outcome, Failure> {
-    let (outer, allowed, files) = super::allowed(None, context)?;
+pub(super) fn run(
+    role: Option<&str>,
+    no_browser: bool,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, Failure> {
+    let (outer, allowed, files) = super::allowed(None, context, settings)?;
     let role = super::role_or_chosen(role, context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     let Source::IdentityCenter(source) = &plan.source else {
@@ -27,9 +34,9 @@ pub(super) fn run(role: Option<&str>, no_browser: bool, context: &Context) -> Re
         }
         say(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
     };
-    super::with_remote(&outer, |sts| sign_in(sts, source, &invite)).map_err(Failure::aws)?;
+    super::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(Failure::aws)?;
     // That nobody was signed in is remembered for a while; it is over.
-    let cache = Cache::of(context);
+    let cache = Cache::open(context, settings.or_default().key);
     for name in cache.keys(&plan).all() {
         cache.mark_stale(&name, context.now).map_err(|e| super::own_file(&e))?;
     }

@@ -4,16 +4,18 @@ use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::generation;
 use awsrole_core::plan::RolePlan;
+use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome, say};
+use crate::report::{Failure, Outcome};
+use awsrole_system::print::say;
 
-pub(super) fn run(all: bool, context: &Context) -> Result<Outcome, Failure> {
-    let cache = Cache::of(context);
+pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+    let cache = Cache::open(context, settings.or_default().key);
     if all {
         let count = cache.log_out_of_all(context.now).map_err(|e| super::own_file(&e))?;
         say(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
     } else {
-        let (outer, allowed, _) = super::allowed(None, context)?;
+        let (outer, allowed, _) = super::allowed(None, context, settings)?;
         // The links before belong to other directories as well.
         let last = |plan: &RolePlan| vec![cache.keys(plan).session(plan.steps.len())];
         for entry in super::entries(context, super::plans(&outer, &allowed), last)? {

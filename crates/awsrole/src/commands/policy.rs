@@ -4,30 +4,32 @@ use awsrole_core::arn::AccountId;
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::plan_of;
-use awsrole_core::obtain::{Wish, caller};
+use awsrole_core::fetch::caller;
+use awsrole_core::lookup::ObtainOptions;
 use awsrole_core::policy::pairs;
 use awsrole_core::problem::{Problem, escape};
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome, out};
+use crate::report::{Failure, Outcome};
+use awsrole_system::print::out;
 
-pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
-    let (outer, allowed, files) = super::allowed(None, context)?;
+pub(super) fn run(role: Option<&str>, json: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+    let (outer, allowed, files) = super::allowed(None, context, settings)?;
     let role = super::role_or_chosen(role, context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     if plan.role().is_none() {
         return Err(Problem::new(format!("{} assumes no role, so it needs no policies", plan.title())).into());
     }
-    let cache = Cache::of(context);
-    let wish = Wish::asked(context.now);
-    let first = super::with_outside(&outer, true, |outside| caller(&plan, &cache, outside, wish))?;
+    let cache = Cache::open(context, settings.or_default().key);
+    let options = ObtainOptions::interactive(context.now);
+    let first = super::with_providers(&outer, settings, true, |providers| caller(&plan, &cache, providers, options))?;
     let pairs = pairs(&plan, &first);
     if json {
         let value = serde_json::to_value(&pairs).map_err(|e| Problem::new("no JSON").because(e))?;
         out(&(super::pretty(&value)? + "\n"))?;
         return Ok(Outcome::Done);
     }
-    let accounts = UserConfig::load(&outer)?.accounts;
+    let accounts = settings.get()?.accounts.clone();
     let account = |id: &AccountId| format!("account {}", accounts.shown(id));
     let mut text = String::new();
     for pair in &pairs {

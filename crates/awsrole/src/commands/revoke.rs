@@ -4,8 +4,9 @@ use awsrole_core::arn::{RoleArn, account_of};
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::{over, plan_of};
+use awsrole_core::fetch::{Providers, caller, credentials};
 use awsrole_core::generation;
-use awsrole_core::obtain::{Outside, Wish, caller, credentials};
+use awsrole_core::lookup::ObtainOptions;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::profiles::Profiles;
@@ -14,13 +15,15 @@ use awsrole_core::revocation::{POLICY_NAME, Principal, moment, policy};
 use awsrole_core::source::Source;
 use awsrole_core::state::Outer;
 use awsrole_core::sts::{Sts, StsError};
+use awsrole_core::user_config::Settings;
 use awsrole_keys::Stores;
 use awsrole_sts::{Iam, RemoteSources};
 use serde_json::json;
 
-use crate::ambient;
 use crate::authenticator::Person;
-use crate::report::{Failure, Outcome, out, say};
+use crate::report::{Failure, Outcome};
+use awsrole_system::ambient;
+use awsrole_system::print::{out, say};
 
 /// What was asked for.
 pub(super) struct Wanted {
@@ -30,17 +33,21 @@ pub(super) struct Wanted {
     pub(super) json: bool,
 }
 
-pub(super) fn run(wanted: &Wanted, context: &Context) -> Result<Outcome, Failure> {
-    let (principal, plan) = principal(wanted, context)?;
+pub(super) fn run(wanted: &Wanted, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+    let (principal, plan) = principal(wanted, context, settings)?;
     principal.may_be_revoked()?;
     match &wanted.admin {
-        Some(admin) => apply(&principal, plan.as_ref(), admin, context),
+        Some(admin) => apply(&principal, plan.as_ref(), admin, context, settings),
         None => print(&principal, wanted.json, context),
     }
 }
 
 /// Whose sessions are meant, and the plan of this directory if that says so.
-fn principal(wanted: &Wanted, context: &Context) -> Result<(Principal, Option<RolePlan>), Failure> {
+fn principal(
+    wanted: &Wanted,
+    context: &Context,
+    settings: &Settings,
+) -> Result<(Principal, Option<RolePlan>), Failure> {
     match (&wanted.role, &wanted.user) {
         (_, Some(user)) => return Ok((Principal::user(user)?, None)),
         (Some(arn), None) if arn.starts_with("arn:") => {
@@ -49,7 +56,7 @@ fn principal(wanted: &Wanted, context: &Context) -> Result<(Principal, Option<Ro
         }
         _ => {}
     }
-    let (outer, allowed, files) = super::allowed(None, context)?;
+    let (outer, allowed, files) = super::allowed(None, context, settings)?;
     let role = super::role_or_chosen(wanted.role.as_deref(), context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     let principal = match (plan.role_arn(), &plan.source) {
@@ -60,9 +67,10 @@ fn principal(wanted: &Wanted, context: &Context) -> Result<(Principal, Option<Ro
             Principal::Role(RoleArn::parse(&arn).map_err(|e| Problem::new(format!("the role {e}")))?)
         }
         (None, _) => {
-            let cache = Cache::of(context);
-            let wish = Wish::asked(context.now);
-            let arn = super::with_outside(&outer, true, |outside| caller(&plan, &cache, outside, wish))?;
+            let cache = Cache::open(context, settings.or_default().key);
+            let options = ObtainOptions::interactive(context.now);
+            let arn =
+                super::with_providers(&outer, settings, true, |providers| caller(&plan, &cache, providers, options))?;
             Principal::of_caller(&arn)
                 .ok_or_else(|| Problem::new(format!("{arn} is neither a role's session nor a user")))?
         }
@@ -91,16 +99,22 @@ fn print(principal: &Principal, as_json: bool, context: &Context) -> Result<Outc
 /// What no such policy reaches.
 const LEFT: &str = "sessions of other roles that were assumed from these go on; revoke those roles, too";
 
-fn apply(principal: &Principal, plan: Option<&RolePlan>, admin: &str, context: &Context) -> Result<Outcome, Failure> {
+fn apply(
+    principal: &Principal,
+    plan: Option<&RolePlan>,
+    admin: &str,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, Failure> {
     let outer = over(context, Outer::of(&context.env).env);
     let (way, endpoint) = profile_plan(&Profiles::load(&outer)?, &outer, admin)?;
-    let cache = Cache::of(context);
-    let (account, before) = super::with_remote(&outer, |sts| {
+    let cache = Cache::open(context, settings.or_default().key);
+    let (account, before) = super::with_remote(&outer, settings, |sts| {
         let sources = RemoteSources::new(sts, &outer);
-        let person = Person::new(true, &outer);
+        let person = Person::new(true, &outer, settings);
         let keys = Stores::new(&outer.paths, &person);
-        let outside = Outside { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now };
-        let holder = credentials(&way, &cache, outside, Wish::asked(context.now))?;
+        let providers = Providers { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now };
+        let holder = credentials(&way, &cache, providers, ObtainOptions::interactive(context.now))?;
         let arn = sts.caller_arn(&holder, &way.endpoint).map_err(|error| refused(admin, principal, error))?;
         let account = account_of(&arn);
         if let (Some(own), Some(wanted)) = (&account, principal.account())

@@ -14,25 +14,26 @@ use awsrole_core::export::{look, over, plan_of, unproven};
 use awsrole_core::problem::{escape, escape_json};
 use awsrole_core::state::{Chosen, Outer, State};
 use awsrole_core::trust::{Refusal, Standing, Verdict};
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 
-use crate::ambient::{self, Caller};
-use crate::report::{Failure, Outcome, may_colour, out};
+use crate::report::{Failure, Outcome};
+use awsrole_system::ambient::{self, Caller};
+use awsrole_system::print::{may_colour, out};
 
 /// What is known, in the order in which it is shown.
 struct Known(Vec<(&'static str, String)>);
 
-pub(super) fn run(json: bool, long: bool, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     let outer = Outer::of(&context.env);
     let closed = context.env.text(awsrole_core::state::NAME) == Some(awsrole_core::state::CLOSED);
     if json || long {
-        let known = known(&outer, closed, context);
+        let known = known(&outer, closed, context, settings);
         out(&if json { known.json() } else { known.lines() })?;
         return Ok(Outcome::Done);
     }
     if let Some(state) = &outer.role {
         // A broken file was complained about when the role was entered; it takes no prompt away.
-        let accounts = UserConfig::load(context).unwrap_or_default().accounts;
+        let accounts = settings.or_default().accounts.clone();
         let id = AccountId::parse(&state.account).ok();
         let account = id.as_ref().and_then(|id| accounts.name(id)).unwrap_or(&state.account);
         let left = left(state, context.now);
@@ -81,7 +82,7 @@ impl Known {
     }
 }
 
-fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
+fn known(outer: &Outer, closed: bool, context: &Context, settings: &Settings) -> Known {
     let mut known = Known(Vec::new());
     let choices = Choices::of(&context.paths);
     match (&outer.role, closed) {
@@ -118,7 +119,7 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
     };
     known.add("file", nearest.display().to_string());
     let context = over(context, outer.env.clone());
-    match look(&context, &files) {
+    match look(&context, settings, &files) {
         Err(problem) => known.add("problem", problem.summary),
         Ok((Verdict::Broken { problem, .. }, _)) => known.add("problem", problem.summary),
         Ok((Verdict::Refused(refusal), _)) if refusal.untrusted.is_some() => {
@@ -151,18 +152,17 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
                     known.add("role", plan.title());
                     if let Some(role) = plan.role() {
                         known.add("role_arn", role.role_arn.as_str());
-                        known
-                            .account(role.role_arn.account(), &UserConfig::load(&context).unwrap_or_default().accounts);
+                        known.account(role.role_arn.account(), &settings.or_default().accounts);
                     }
                     known.add("source", plan.source.to_string());
                     if let Some(region) = &plan.region {
                         known.add("region", region.as_str());
                     }
-                    let cache = Cache::of(&context);
+                    let cache = Cache::open(&context, settings.or_default().key);
                     let entry = cache.load(&cache.keys(&plan).session(plan.steps.len()), context.now);
                     let expiration = entry.and_then(|entry| entry.credentials.expiration);
                     known.add("cached", expiration.map_or("no".to_owned(), |end| format!("until {}", rfc3339(end))));
-                    known.add("at_rest", protected(&context));
+                    known.add("at_rest", protected(&context, settings));
                 }
             }
         }

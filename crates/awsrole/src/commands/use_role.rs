@@ -8,13 +8,14 @@ use awsrole_core::context::Context;
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::profiles::Profiles;
 use awsrole_core::summary::summarize;
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome, out};
+use crate::report::{Failure, Outcome};
 use crate::terminal::Terminal;
+use awsrole_system::print::out;
 
 /// Asks for a role on the terminal and prints the word for it, which the hook keeps.
-pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     if name == Some("") {
         return Err(Problem::new("an empty name is no role")
             .hint("`awsrole use -` goes back to the default role")
@@ -23,9 +24,9 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
     if name.is_some() {
         return Err(super::needs_hook());
     }
-    let (outer, allowed, files) = super::allowed(None, context)?;
+    let (outer, allowed, files) = super::allowed(None, context, settings)?;
     let config = allowed.config();
-    let accounts = UserConfig::load(&outer)?.accounts;
+    let accounts = settings.get()?.accounts.clone();
     let summaries = summarize(config, &Profiles::load(&outer)?, &accounts, &outer)?;
     // A role without a name isn't chosen: `use -` goes back to it.
     let roles: Vec<_> = summaries.iter().filter_map(|role| Some((role.name.as_deref()?, &role.lines))).collect();
@@ -55,8 +56,8 @@ pub(super) fn run(name: Option<&str>, context: &Context) -> Result<Outcome, Fail
 }
 
 /// Checks that there is a role of that name to choose, and prints the word for it.
-pub(super) fn check(name: &str, context: &Context) -> Result<Outcome, Failure> {
-    let (outer, allowed, files) = super::allowed(None, context)?;
+pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+    let (outer, allowed, files) = super::allowed(None, context, settings)?;
     let config = allowed.config();
     let names: Vec<&str> = config.role_names().collect();
     if names.is_empty() {

@@ -5,16 +5,18 @@ use awsrole_core::discover::upward;
 use awsrole_core::export::over;
 use awsrole_core::problem::{escape, to_json};
 use awsrole_core::state::Outer;
+use awsrole_core::user_config::Settings;
 use awsrole_core::why::why;
 
-use crate::ambient::{self, Caller};
-use crate::report::{Failure, Outcome, may_colour, out};
+use crate::report::{Failure, Outcome};
+use awsrole_system::ambient::{self, Caller};
+use awsrole_system::print::{may_colour, out};
 
-pub(super) fn run(role: Option<&str>, json: bool, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(role: Option<&str>, json: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     let outer = over(context, Outer::of(&context.env).env);
     let files = upward(&super::directory(None, context)?);
     let role = super::role_or_chosen(role, context, &files)?;
-    let mut told = why(context, &outer, &files, role.as_deref());
+    let mut told = why(context, &outer, settings, &files, role.as_deref());
     if ambient::caller() == Caller::HookOff && told.shell.role.is_none() {
         told.shell.state = "off";
         told.next = "nothing: `awsrole on` lets awsrole into this shell again".to_owned();

@@ -300,7 +300,7 @@ fn a_forged_state_restores_nothing() {
 
 /// A list of names as it stands in a snippet.
 fn listed(shell: Shell, name: &str) -> BTreeSet<String> {
-    let text = shell.snippet("", "", "", "").replace("\\\n", " ");
+    let text = shell.snippet("", "", "").replace("\\\n", " ");
     let (before, end) =
         if shell == Shell::Fish { (format!("set -g {name} "), '\n') } else { (format!("{name}=("), ')') };
     let (_, list) = text.split_once(&before).unwrap();
@@ -322,7 +322,7 @@ fn the_snippets_have_the_names_that_stand_here() {
         assert_eq!(listed("__awsrole_hidden_if_closed"), &closed - &sets, "{}", shell.name());
         assert_eq!(listed("__awsrole_open_if_closed"), names(&[&CLOSED_OPEN]), "{}", shell.name());
         // What is set beside them stands in the function that closes.
-        let text = shell.snippet("", "", "", "");
+        let text = shell.snippet("", "", "");
         let [profile, key, secret, metadata] = CLOSED_SET;
         assert!(text.contains(&format!("for name in {profile} {key} {secret}")), "{}", shell.name());
         assert!(text.contains(&format!("__awsrole_set {metadata} true")), "{}", shell.name());

@@ -3,6 +3,7 @@ use std::fs;
 
 use super::*;
 use crate::files;
+use crate::user_config::Settings;
 
 /// Keeps keys for a test.
 pub(crate) struct Shelf {
@@ -185,9 +186,9 @@ fn with_a_config_that_can_not_be_read_nothing_is_protected_less() {
     let (_home, mut context) = crate::profiles::tests::home("", "");
     let shelf = Shelf::new();
     context.keys = shelf.clone();
-    let sealed = sealed_by(&Vault::of(&context), "a");
+    let sealed = sealed_by(&Vault::of_cache(&context, Settings::load(&context).or_default().key), "a");
     files::write_private(&context.paths.config.join("config.toml"), b"[cache]\nkey = \"runtime\"\nbroken").unwrap();
-    let vault = Vault::of(&context);
+    let vault = Vault::of_cache(&context, Settings::load(&context).or_default().key);
     assert!(vault.seal("b", PLAIN).err().unwrap().to_string().contains("config.toml"));
     assert!(matches!(vault.protection(), Protection::Nothing(why) if why[0].0.contains("config.toml")));
     assert!(opens(&vault, "a", &sealed), "to log out of what it is");

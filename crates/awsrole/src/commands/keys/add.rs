@@ -11,14 +11,15 @@ use awsrole_core::resolve::keys_plan;
 use awsrole_core::secret::Secret;
 use awsrole_core::source::{Source, StaticKeys};
 use awsrole_core::sts::{Sts, StsError};
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::user_config::Settings;
 use awsrole_keys::Stores;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::cli::StoreName;
-use crate::report::{Failure, Outcome, say};
+use crate::report::{Failure, Outcome};
 use crate::terminal::{NoAnswer, Terminal};
+use awsrole_system::print::say;
 
 /// The largest text that is read from stdin, in bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -34,9 +35,9 @@ pub(super) struct Wanted {
     pub(super) store: Option<StoreName>,
 }
 
-pub(super) fn run(wanted: &Wanted, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(wanted: &Wanted, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     let profiles = Profiles::load(context)?;
-    let store = store(wanted, context)?;
+    let store = store(wanted, context, settings)?;
     may_be_used(&profiles, &wanted.profile, context)?;
     let known = if wanted.replace { None } else { Record::load(&context.paths, &wanted.profile)? };
     if let Some(known) = known {
@@ -53,8 +54,8 @@ pub(super) fn run(wanted: &Wanted, context: &Context) -> Result<Outcome, Failure
         None => from_terminal(&wanted.profile)?,
     };
     let place = Place { profile: wanted.profile.clone(), access_key_id: id, store };
-    let arn = verify(&place, &secret, wanted, context)?;
-    super::with_stores(context, |stores| {
+    let arn = verify(&place, &secret, wanted, context, settings)?;
+    super::with_stores(context, settings, |stores| {
         // A broken record stands for nothing that could be removed.
         let before = Record::load(&context.paths, &place.profile).unwrap_or_default();
         keep(stores, &place, &secret, context)?;
@@ -65,7 +66,7 @@ pub(super) fn run(wanted: &Wanted, context: &Context) -> Result<Outcome, Failure
             None => format!("stored {} in {store}; whether AWS takes it isn't known", place.access_key_id),
         });
         match (&in_file, &arn) {
-            (Some(keys), Some(arn)) => take_out(keys, &place, arn, stores, wanted, context),
+            (Some(keys), Some(arn)) => take_out(keys, &place, arn, stores, wanted, context, settings),
             (Some(keys), None) => {
                 say(format!(
                     "they also stay in {}: `awsrole keys add {} --import --replace` tries again",
@@ -85,12 +86,12 @@ pub(super) fn run(wanted: &Wanted, context: &Context) -> Result<Outcome, Failure
 }
 
 /// Where the keys go.
-fn store(wanted: &Wanted, context: &Context) -> Result<StoreKind, Problem> {
+fn store(wanted: &Wanted, context: &Context, settings: &Settings) -> Result<StoreKind, Problem> {
     Ok(match wanted.store {
         Some(StoreName::SecretService) => StoreKind::SecretService,
         Some(StoreName::Keychain) => StoreKind::Keychain,
         Some(StoreName::File) => StoreKind::File,
-        None => UserConfig::load(context)?.store.unwrap_or_else(|| StoreKind::usual(context)),
+        None => settings.get()?.store.unwrap_or_else(|| StoreKind::usual(context)),
     })
 }
 
@@ -114,10 +115,16 @@ fn may_be_used(profiles: &Profiles, name: &str, context: &Context) -> Result<(),
 ///
 /// # Errors
 /// AWS refuses them; or it can't be asked, and stored keys that may work would be forgotten for them.
-fn verify(place: &Place, secret: &Secret, wanted: &Wanted, context: &Context) -> Result<Option<String>, Failure> {
+fn verify(
+    place: &Place,
+    secret: &Secret,
+    wanted: &Wanted,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Option<String>, Failure> {
     let credentials = StaticKeys::long_term(place, secret.clone()).credentials();
     let endpoint = crate::commands::keys::endpoint(&place.profile, context)?;
-    let error = match crate::commands::with_remote(context, |sts| sts.caller_arn(&credentials, &endpoint)) {
+    let error = match crate::commands::with_remote(context, settings, |sts| sts.caller_arn(&credentials, &endpoint)) {
         Ok(arn) => return Ok(Some(arn)),
         Err(refused @ StsError::Refused { .. }) => {
             return Err(Failure::aws(
@@ -170,6 +177,7 @@ fn take_out(
     stores: &Stores<'_>,
     wanted: &Wanted,
     context: &Context,
+    settings: &Settings,
 ) -> Result<(), Problem> {
     let file = context.shorten(&keys.file);
     let agreed = wanted.take_out
@@ -181,7 +189,7 @@ fn take_out(
         return Ok(());
     }
     let backup = keys.take_out()?;
-    if let Err(problem) = works_without(place, arn, stores, context) {
+    if let Err(problem) = works_without(place, arn, stores, context, settings) {
         backup.restore()?;
         return Err(problem.hint(format!("{file} is as it was")));
     }
@@ -191,14 +199,20 @@ fn take_out(
 }
 
 /// Whether the profile, read anew, leads to the stored keys, and AWS takes those for the same user.
-fn works_without(place: &Place, arn: &str, stores: &Stores<'_>, context: &Context) -> Result<(), Problem> {
+fn works_without(
+    place: &Place,
+    arn: &str,
+    stores: &Stores<'_>,
+    context: &Context,
+    settings: &Settings,
+) -> Result<(), Problem> {
     let (plan, _) = keys_plan(&Profiles::load(context)?, context, &place.profile)?;
     if !matches!(&plan.source, Source::StoredKeys(found) if found == place) {
         return Err(Problem::new(format!("profile {} would take its credentials from {}", place.profile, plan.source)));
     }
     let secret = stores.secret(place, true, &|_| ()).map_err(|no| no.problem(place))?;
     let credentials = StaticKeys::long_term(place, secret).credentials();
-    let answer = crate::commands::with_remote(context, |sts| sts.caller_arn(&credentials, &plan.endpoint));
+    let answer = crate::commands::with_remote(context, settings, |sts| sts.caller_arn(&credentials, &plan.endpoint));
     match answer {
         Ok(found) if found == arn => Ok(()),
         Ok(found) => Err(Problem::new(format!("the stored keys are of {found}, not of {arn}"))),

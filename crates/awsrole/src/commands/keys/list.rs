@@ -9,7 +9,8 @@ use awsrole_core::profiles::Profiles;
 use awsrole_core::source::may_be_key_id;
 use serde_json::json;
 
-use crate::report::{Failure, Outcome, out};
+use crate::report::{Failure, Outcome};
+use awsrole_system::print::out;
 
 pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
     let rows = rows(context)?;

@@ -3,11 +3,13 @@
 use awsrole_core::access_keys::Record;
 use awsrole_core::context::Context;
 use awsrole_core::problem::Problem;
+use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome, say};
+use crate::report::{Failure, Outcome};
 use crate::terminal::Terminal;
+use awsrole_system::print::say;
 
-pub(super) fn run(profile: &str, yes: bool, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(profile: &str, yes: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     let record = super::stored(context, profile)?;
     let id = &record.access_key_id;
     if !yes {
@@ -20,7 +22,7 @@ pub(super) fn run(profile: &str, yes: bool, context: &Context) -> Result<Outcome
         }
     }
     // The secret first: a record without one is told, a secret without a record would be forgotten.
-    super::with_stores(context, |stores| super::forget(stores, record.places()))?;
+    super::with_stores(context, settings, |stores| super::forget(stores, record.places()))?;
     Record::forget(&context.paths, profile).map_err(|e| crate::commands::own_file(&e))?;
     super::look_again(context)?;
     say(format!("removed {id} from {}; at AWS the key stays valid", record.store));

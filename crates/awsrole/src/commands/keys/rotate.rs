@@ -10,7 +10,8 @@ use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::credentials::{Credentials, rfc3339};
 use awsrole_core::endpoint::Endpoint;
-use awsrole_core::obtain::{Outside, Wish, credentials};
+use awsrole_core::fetch::{Providers, credentials};
+use awsrole_core::lookup::ObtainOptions;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::Problem;
 use awsrole_core::profiles::Profiles;
@@ -18,12 +19,14 @@ use awsrole_core::resolve::keys_plan;
 use awsrole_core::secret::Secret;
 use awsrole_core::source::{Source, StaticKeys};
 use awsrole_core::sts::{Sts, StsError};
+use awsrole_core::user_config::Settings;
 use awsrole_keys::Stores;
 use awsrole_sts::{AccessKey, Iam, RemoteSources, RemoteSts};
 
-use crate::ambient;
 use crate::authenticator::Person;
-use crate::report::{Failure, Outcome, say};
+use crate::report::{Failure, Outcome};
+use awsrole_system::ambient;
+use awsrole_system::print::say;
 
 /// How long AWS may take until it knows a new key everywhere. Ten seconds are usual.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -33,12 +36,13 @@ pub(super) fn run(
     deactivate: bool,
     delete: Option<&str>,
     context: &Context,
+    settings: &Settings,
 ) -> Result<Outcome, Failure> {
     let record = super::stored(context, profile)?;
-    crate::commands::with_remote(context, |sts| {
-        let person = Person::new(true, context);
+    crate::commands::with_remote(context, settings, |sts| {
+        let person = Person::new(true, context, settings);
         let stores = Stores::new(&context.paths, &person);
-        let mut desk = Desk { sts, stores: &stores, person: &person, context, deactivate, record };
+        let mut desk = Desk { sts, stores: &stores, person: &person, context, settings, deactivate, record };
         desk.rotate(delete)
     })
 }
@@ -49,6 +53,7 @@ struct Desk<'a> {
     stores: &'a Stores<'a>,
     person: &'a Person<'a>,
     context: &'a Context,
+    settings: &'a Settings,
     deactivate: bool,
     record: Record,
 }
@@ -93,14 +98,19 @@ impl Desk<'_> {
     /// Who calls IAM: the keys, or a session of them where a code makes one.
     fn caller(&self, plan: &RolePlan) -> Result<Credentials, Failure> {
         let sources = RemoteSources::new(self.sts, self.context);
-        let outside = Outside {
+        let providers = Providers {
             sts: self.sts,
             sources: &sources,
             keys: self.stores,
             authenticator: self.person,
             clock: ambient::now,
         };
-        Ok(credentials(plan, &Cache::of(self.context), outside, Wish::asked(self.context.now))?)
+        Ok(credentials(
+            plan,
+            &Cache::open(self.context, self.settings.or_default().key),
+            providers,
+            ObtainOptions::interactive(self.context.now),
+        )?)
     }
 
     /// Deletes another key, as the person said, to make room for a new one.

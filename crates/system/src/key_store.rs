@@ -13,7 +13,7 @@ mod keychain;
 mod runtime;
 
 /// The places of this system.
-pub(crate) struct System {
+pub struct System {
     /// The runtime directory.
     runtime: PathBuf,
 }
@@ -21,7 +21,7 @@ pub(crate) struct System {
 impl System {
     /// The places for a user with an environment. cron and sudo don't tell them their runtime
     /// directory; then it is looked for where systemd makes it.
-    pub(crate) fn of(env: &Env) -> Self {
+    pub fn of(env: &Env) -> Self {
         let told = env.filled("XDG_RUNTIME_DIR").map(PathBuf::from);
         let usual = || Path::new("/run/user").join(rustix::process::geteuid().as_raw().to_string());
         Self { runtime: told.unwrap_or_else(usual) }

@@ -14,11 +14,11 @@ use std::time::SystemTime;
 use awsrole_core::context::{Context, Env, Paths};
 use awsrole_core::problem::Problem;
 
-use crate::vault::System;
+use crate::key_store::System;
 
 /// What started this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Caller {
+pub enum Caller {
     /// The function `awsrole` of a shell that has the hook.
     Hook,
     /// The same, after `awsrole off`.
@@ -31,10 +31,10 @@ pub(crate) enum Caller {
 const HOOK: &str = "AWSROLE_HOOK";
 
 /// What brings awsrole back after `awsrole off`.
-pub(crate) const ON_AGAIN: &str = "`awsrole on` lets awsrole in again";
+pub const ON_AGAIN: &str = "`awsrole on` lets awsrole in again";
 
 /// What started this process.
-pub(crate) fn caller() -> Caller {
+pub fn caller() -> Caller {
     match std::env::var_os(HOOK) {
         Some(value) if value == "off" => Caller::HookOff,
         Some(_) => Caller::Hook,
@@ -43,13 +43,13 @@ pub(crate) fn caller() -> Caller {
 }
 
 /// An environment in which this program, started anew, knows what started it first.
-pub(crate) fn as_called(mut env: Env) -> Env {
+pub fn as_called(mut env: Env) -> Env {
     env.0.extend(std::env::var_os(HOOK).map(|value| (HOOK.into(), value)));
     env
 }
 
 /// The surroundings as plain values.
-pub(crate) fn context() -> Result<Context, Problem> {
+pub fn context() -> Result<Context, Problem> {
     let mut env = Env(std::env::vars_os().collect());
     env.0.remove(OsStr::new(HOOK));
     let missing = |what: &str| Problem::new(format!("there is no {what} directory")).hint("set HOME");
@@ -68,7 +68,7 @@ pub(crate) fn context() -> Result<Context, Problem> {
 }
 
 /// The time. Also handed to the calls, which record when their answer came.
-pub(crate) fn now() -> SystemTime {
+pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
@@ -83,7 +83,7 @@ fn host() -> String {
 
 /// The program under the spelling by which it was found, made absolute: a versioned folder behind a link would be gone
 /// after an upgrade.
-pub(crate) fn binary() -> Option<PathBuf> {
+pub fn binary() -> Option<PathBuf> {
     let called = std::env::args_os().next().map(PathBuf::from)?;
     if called.components().count() > 1 {
         return std::path::absolute(called).ok();
@@ -93,38 +93,28 @@ pub(crate) fn binary() -> Option<PathBuf> {
     found.and_then(|file| std::path::absolute(file).ok()).or_else(|| std::env::current_exe().ok())
 }
 
-/// awsrole beside the small program, which this is.
-pub(crate) fn whole() -> Option<PathBuf> {
-    let small = binary()?;
-    let name = small.file_name()?.as_bytes().strip_suffix(b"-hook")?;
-    Some(small.with_file_name(OsStr::from_bytes(name)))
-}
-
-/// Whether the small program may answer: it has no dynamic linker, which a home needs that only the system's database of
-/// users knows, and whatever shall be loaded before a program's own libraries.
-pub(crate) fn may_be_small() -> bool {
-    let filled = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let loaded_first = filled("LD_PRELOAD")
-        || filled("LD_AUDIT")
-        || Path::new("/etc/ld.so.preload").metadata().is_ok_and(|found| found.len() > 0);
-    // macOS's keychain shows what awsrole keeps there to awsrole alone.
-    cfg!(not(target_os = "macos")) && filled("HOME") && !loaded_first
+/// Returns the path of `awsrole`, for the hook binary, whose name is awsrole's and `-hook`.
+#[must_use]
+pub fn main_program() -> Option<PathBuf> {
+    let hook = binary()?;
+    let name = hook.file_name()?.as_bytes().strip_suffix(b"-hook")?;
+    Some(hook.with_file_name(OsStr::from_bytes(name)))
 }
 
 /// A word that nobody can guess.
-pub(crate) fn unguessable() -> Result<String, getrandom::Error> {
+pub fn unguessable() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The words after the program's name.
-pub(crate) fn words() -> Vec<OsString> {
+pub fn words() -> Vec<OsString> {
     std::env::args_os().skip(1).collect()
 }
 
 /// Runs this program anew in the place of this process. It returns only if that fails.
-pub(crate) fn start_anew(words: &[OsString], env: &Env) -> io::Error {
+pub fn start_anew(words: &[OsString], env: &Env) -> io::Error {
     let program = match running() {
         Ok(program) => program,
         Err(error) => return error,

@@ -1,15 +1,16 @@
-//! From a plan to credentials: from the cache, or link by link from those who know.
+//! From a plan to new credentials: step by step, from those that are still cached.
 
 use std::cell::{OnceCell, RefCell};
 use std::time::{Duration, SystemTime};
 
 use crate::access_keys::{KeyStores, Place};
 use crate::advice;
-use crate::cache::{Cache, Entry, Failure, FailureKind, Patience, PlanKeys, Stored};
+use crate::cache::{Cache, Failure, FailureKind, Patience, PlanKeys, Stored};
 use crate::credentials::{Credentials, rfc3339};
 use crate::digest::sha256;
 use crate::files::FileError;
 use crate::lock::{Lock, LockError};
+use crate::lookup::{AT_THE_END, LAST_SECOND, Lookup, ObtainOptions, Obtained, lookup};
 use crate::mfa::Authenticator;
 use crate::pin;
 use crate::plan::{RolePlan, Step};
@@ -18,144 +19,76 @@ use crate::source::{Source, Sources, StaticKeys};
 use crate::sts::Sts;
 use crate::vault::Unavailable;
 
-/// How long to wait for another process that asks for the same.
+/// How long to wait for another process that fetches the same credentials.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
-
-/// With so little left, credentials are renewed while the person waits.
-const AT_THE_END: Duration = Duration::from_secs(3);
-
-/// Credentials that end within a second are as good as ended: a command that got them would start
-/// too late.
-pub(crate) const LAST_SECOND: Duration = Duration::from_secs(1);
-
-/// How far in the future an entry may have been made: another process may have started a little
-/// later than this one.
-const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// From this age on an MFA session may be too old for a trust policy with `aws:MultiFactorAuthAge`.
 const OLD_MFA: Duration = Duration::from_secs(300);
 
-/// Those who answer.
+/// What credentials are fetched from.
 #[derive(Clone, Copy)]
-pub struct Outside<'a> {
+pub struct Providers<'a> {
     /// STS.
     pub sts: &'a dyn Sts,
     /// The sources of first credentials.
     pub sources: &'a dyn Sources,
     /// The stores of long-lived keys.
     pub keys: &'a dyn KeyStores,
-    /// A person with an authenticator, or a program of theirs.
+    /// The person with an MFA device, or a program that prints codes.
     pub authenticator: &'a dyn Authenticator,
-    /// The clock: what is asked of the others may take so long that what was good is over.
+    /// The clock: a call or a prompt may take so long that what was valid has expired.
     pub clock: fn() -> SystemTime,
 }
 
-/// What is wanted beside the role itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Wish {
-    /// The time.
-    pub now: SystemTime,
-    /// Whether a person waits for it.
-    pub patience: Patience,
-    /// The life that must remain.
-    pub at_least: Duration,
-    /// Whether credentials that are due for renewal, but good, will do: somebody else renews them.
-    pub due_will_do: bool,
-}
-
-impl Wish {
-    /// What a person wants who waits for it.
-    #[must_use]
-    pub fn asked(now: SystemTime) -> Self {
-        Self { now, patience: Patience::Asked, at_least: Duration::ZERO, due_will_do: false }
-    }
-
-    /// What is wanted by the way, with nobody waiting.
-    #[must_use]
-    pub fn passing(now: SystemTime) -> Self {
-        Self { patience: Patience::Passing, ..Self::asked(now) }
-    }
-}
-
-/// Credentials, and how they were come by.
-pub struct Obtained {
-    /// The credentials, checked against the pin.
-    pub credentials: Credentials,
-    /// Why they couldn't be renewed although they should have been.
-    pub problem: Option<Problem>,
-    /// They should be renewed, though they are still good.
-    pub due: bool,
-    /// They are new, not from the cache.
-    pub fresh: bool,
-    /// A code was given: other shells may want to look again.
-    pub asked: bool,
-    /// The name under which they are cached.
-    pub key: String,
-    /// Why they aren't cached: no encryption key can be stored. Empty if they are.
-    pub not_cached: Vec<Unavailable>,
-}
-
-impl Obtained {
-    /// Returns what the person should know of new credentials although all is well; each one line.
-    #[must_use]
-    pub fn notices(&self, plan: &RolePlan) -> Vec<String> {
-        let not_cached = (!self.not_cached.is_empty()).then(|| {
-            let reasons = Unavailable::join(&self.not_cached);
-            format!(
-                "this session isn't cached, since no encryption key can be stored ({reasons}): see `awsrole doctor`"
-            )
-        });
-        plan.notices.iter().cloned().chain(not_cached).collect()
-    }
-}
-
-/// Obtains the credentials of a plan.
+/// Returns the credentials of a plan: from the cache if they are there, and fetched otherwise.
 ///
-/// With a good entry in the cache nothing else is touched. Otherwise the links are taken up from the
-/// last one that is still cached; each result is stored by itself. Any number of processes that want
-/// the same ask once: the others wait and take the result, or the failure.
-pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<Obtained, Unobtained> {
-    let count = plan.steps.len();
-    let walk = Walk::new(plan, cache, outside, wish);
-    let key = walk.session(count);
-    let done = |credentials: Credentials, problem| {
+/// # Errors
+/// A remembered failure, or what [`fetch`] says.
+pub fn obtain(
+    plan: &RolePlan,
+    cache: &Cache,
+    providers: Providers<'_>,
+    options: ObtainOptions,
+) -> Result<Obtained, ObtainError> {
+    match lookup(plan, cache, options) {
+        Lookup::Hit(obtained) => Ok(*obtained),
+        Lookup::Failed(problem) => Err(problem.into()),
+        Lookup::Miss => fetch(plan, cache, providers, options),
+    }
+}
+
+/// Fetches the credentials of a plan that aren't cached.
+///
+/// It starts at the last step whose result is cached; each result is stored by itself. Any number of processes that fetch
+/// the same credentials make one call: the others wait, and take the result or the failure.
+///
+/// # Errors
+/// What a source, STS or the person refused, and a cache that can't be used. Credentials that should have been renewed but
+/// are still valid are returned instead, with the problem.
+pub fn fetch(
+    plan: &RolePlan,
+    cache: &Cache,
+    providers: Providers<'_>,
+    options: ObtainOptions,
+) -> Result<Obtained, ObtainError> {
+    let steps = plan.steps.len();
+    let fetcher = ChainFetcher::new(plan, cache, providers, options);
+    let before = fetcher.session(steps);
+    let done = |credentials: Credentials, problem: Option<Problem>| -> Result<Obtained, ObtainError> {
         pin::check_result(plan, &credentials)?;
-        let (asked, not_cached, key) = (walk.asked.take(), walk.not_cached.take(), walk.session(count));
-        Ok(Obtained { credentials, problem, due: false, fresh: false, asked, key, not_cached })
+        let (mfa_prompted, not_cached) = (fetcher.mfa_prompted.take(), fetcher.not_cached.take());
+        let fresh = problem.is_none();
+        let key = fetcher.session(steps);
+        Ok(Obtained { credentials, problem, due: false, fresh, mfa_prompted, key, not_cached })
     };
-    if let Some(entry) = cache.load(&key, wish.now) {
-        if walk.is_good(count, &entry) {
-            return done(entry.credentials, None);
-        }
-        if wish.due_will_do && !entry.stale && entry.credentials.remaining(wish.now) > AT_THE_END {
-            let problem = walk.failure(count, Patience::Passing).map(|failure| failure.problem);
-            return done(entry.credentials, problem).map(|obtained| Obtained { due: true, ..obtained });
-        }
-    }
-    // A session that is still good is better than none, and the reason is told. What was assumed with credentials that the
-    // source has replaced since serves while nothing can be reached; but not if its new ones were refused.
-    let still_valid = |kind: Option<FailureKind>| {
-        let now = (outside.clock)();
-        let left = |entry: &Entry| entry.credentials.remaining(now);
-        let before = walk.previous_session(count).into_iter().chain([key.clone()]);
-        let before = before.filter(|_| kind != Some(FailureKind::Refused));
-        let mut entries = [walk.session(count)].into_iter().chain(before).filter_map(|key| cache.load(&key, now));
-        entries.find(|entry| left(entry) >= wish.at_least && left(entry) > LAST_SECOND)
-    };
-    if let Some(failure) = walk.failure(count, wish.patience) {
-        return match still_valid(Some(failure.kind())) {
-            Some(entry) => done(entry.credentials, Some(failure.problem)),
-            None => Err(failure.problem.into()),
-        };
-    }
-    let failed = match walk.link(count) {
+    let failed = match fetcher.credentials_after(steps) {
         Ok(credentials) => {
             credentials.temporary(&plan.source)?;
-            return done(credentials, None).map(|obtained| Obtained { fresh: true, ..obtained });
+            return done(credentials, None);
         }
         Err(failed) => failed,
     };
-    match still_valid(failed.kind) {
+    match options.still_valid(cache, &fetcher.keys.borrow(), &before, failed.kind, fetcher.now()) {
         Some(entry) => done(entry.credentials, Some(failed.problem)),
         None => Err(failed.into()),
     }
@@ -165,75 +98,80 @@ pub fn obtain(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) 
 pub fn credentials(
     plan: &RolePlan,
     cache: &Cache,
-    outside: Outside<'_>,
-    wish: Wish,
-) -> Result<Credentials, Unobtained> {
-    Walk::new(plan, cache, outside, wish).link(plan.steps.len()).map_err(Unobtained::from)
+    providers: Providers<'_>,
+    options: ObtainOptions,
+) -> Result<Credentials, ObtainError> {
+    ChainFetcher::new(plan, cache, providers, options).credentials_after(plan.steps.len()).map_err(ObtainError::from)
 }
 
 /// The ARN of who makes a plan's first call, from GetCallerIdentity.
-pub fn caller(plan: &RolePlan, cache: &Cache, outside: Outside<'_>, wish: Wish) -> Result<String, Unobtained> {
-    let walk = Walk::new(plan, cache, outside, wish);
-    let credentials = walk.link(0)?;
-    let arn = outside.sts.caller_arn(&credentials, &plan.endpoint);
-    arn.map_err(|error| advice::explain_identity(plan, &credentials, &error, wish.now).into())
+pub fn caller(
+    plan: &RolePlan,
+    cache: &Cache,
+    providers: Providers<'_>,
+    options: ObtainOptions,
+) -> Result<String, ObtainError> {
+    let fetcher = ChainFetcher::new(plan, cache, providers, options);
+    let credentials = fetcher.credentials_after(0)?;
+    let arn = providers.sts.caller_arn(&credentials, &plan.endpoint);
+    arn.map_err(|error| advice::explain_identity(plan, &credentials, &error, options.now).into())
 }
 
 /// Why there are no credentials.
-pub struct Unobtained {
+pub struct ObtainError {
     /// What is wrong.
     pub problem: Problem,
     /// It is wrong on this machine; AWS has no part in it.
-    pub here: bool,
+    pub is_local: bool,
 }
 
-impl From<Problem> for Unobtained {
+impl From<Problem> for ObtainError {
     fn from(problem: Problem) -> Self {
-        Self { problem, here: false }
+        Self { problem, is_local: false }
     }
 }
 
-impl From<Failed> for Unobtained {
-    fn from(failed: Failed) -> Self {
-        Self { problem: failed.problem, here: failed.here }
+impl From<FetchError> for ObtainError {
+    fn from(failed: FetchError) -> Self {
+        Self { problem: failed.problem, is_local: failed.is_local }
     }
 }
 
 /// A failure, and how long it is to be believed; `None`: not at all.
-struct Failed {
+struct FetchError {
     problem: Problem,
     kind: Option<FailureKind>,
-    here: bool,
+    is_local: bool,
 }
 
-impl Failed {
-    fn once(problem: Problem) -> Self {
-        Self { problem, kind: None, here: false }
+impl FetchError {
+    fn uncached(problem: Problem) -> Self {
+        Self { problem, kind: None, is_local: false }
     }
 
-    fn remembered(problem: Problem, kind: FailureKind) -> Self {
-        Self { problem, kind: Some(kind), here: false }
+    fn cacheable(problem: Problem, kind: FailureKind) -> Self {
+        Self { problem, kind: Some(kind), is_local: false }
     }
 
     /// The cache can't be used.
-    fn here(error: &FileError) -> Self {
+    fn local(error: &FileError) -> Self {
         let problem = Problem::new("the cache of temporary credentials can't be used").because(error).hint(
             "without it every prompt would ask STS; make the directory writable for you, and see that the disk isn't full",
         );
-        Self { problem, kind: None, here: true }
+        Self { problem, kind: None, is_local: true }
     }
 }
 
-/// One walk along a plan.
-struct Walk<'a> {
+/// Fetches the results of a plan's steps, each at most once.
+struct ChainFetcher<'a> {
     plan: &'a RolePlan,
     cache: &'a Cache,
-    outside: Outside<'a>,
-    wish: Wish,
+    providers: Providers<'a>,
+    options: ObtainOptions,
     /// Held from the last link down to the one being asked for, so that no two processes can hold
     /// them in different orders.
     locks: RefCell<Vec<Lock>>,
-    asked: RefCell<bool>,
+    mfa_prompted: RefCell<bool>,
     /// Keys that a store gave: one question is enough.
     stored: OnceCell<Credentials>,
     /// The names of the results, as of the source's last answer.
@@ -242,18 +180,15 @@ struct Walk<'a> {
     not_cached: RefCell<Vec<Unavailable>>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(plan: &'a RolePlan, cache: &'a Cache, outside: Outside<'a>, wish: Wish) -> Self {
-        let (locks, asked, stored, not_cached) = Default::default();
-        Self { plan, cache, outside, wish, locks, asked, stored, keys: RefCell::new(cache.keys(plan)), not_cached }
+impl<'a> ChainFetcher<'a> {
+    fn new(plan: &'a RolePlan, cache: &'a Cache, providers: Providers<'a>, options: ObtainOptions) -> Self {
+        let keys = RefCell::new(cache.keys(plan));
+        let (locks, mfa_prompted, stored, not_cached) = Default::default();
+        Self { plan, cache, providers, options, locks, mfa_prompted, stored, keys, not_cached }
     }
 
     fn session(&self, count: usize) -> String {
         self.keys.borrow().session(count)
-    }
-
-    fn previous_session(&self, count: usize) -> Option<String> {
-        self.keys.borrow().previous_session(count)
     }
 
     /// Makes the names anew: another process, or this one, may have asked the source or renewed a sign-in.
@@ -263,32 +198,21 @@ impl<'a> Walk<'a> {
 
     /// The failure that stands for another try: that the user logged out of the session, or one of fetching it.
     fn failure(&self, count: usize, patience: Patience) -> Option<Failure> {
-        self.cache.failure_after(&self.keys.borrow(), count, self.wish.now, patience)
+        self.cache.failure_after(&self.keys.borrow(), count, self.options.now, patience)
     }
 
     /// The time after all that was waited for.
     fn now(&self) -> SystemTime {
-        (self.outside.clock)()
-    }
-
-    /// Whether an entry will do for the first `count` links.
-    fn is_good(&self, count: usize, entry: &Entry) -> bool {
-        let last = count == self.plan.steps.len();
-        let enough = !last || entry.credentials.remaining(self.wish.now) >= self.wish.at_least;
-        // What was fetched for a directory without a pin may not say whose it is.
-        let known = !last || self.plan.pin.is_none() || entry.credentials.arn.is_some();
-        // Handed out in the future: the clock was set back, and their end is nearer than it looks.
-        let dated = entry.credentials.issued <= self.wish.now + CLOCK_SLACK;
-        enough && known && dated && !entry.is_due(self.wish.now)
+        (self.providers.clock)()
     }
 
     fn cached(&self, count: usize) -> Option<Credentials> {
-        let entry = self.cache.load(&self.session(count), self.wish.now);
-        entry.filter(|entry| self.is_good(count, entry)).map(|entry| entry.credentials)
+        let entry = self.cache.load(&self.session(count), self.options.now);
+        entry.filter(|entry| self.options.is_good(self.plan, count, entry)).map(|entry| entry.credentials)
     }
 
     /// The credentials after the first `count` steps; 0 is the source.
-    fn link(&self, count: usize) -> Result<Credentials, Failed> {
+    fn credentials_after(&self, count: usize) -> Result<Credentials, FetchError> {
         if let (0, Source::StaticKeys(keys)) = (count, &self.plan.source) {
             let mut credentials = keys.credentials();
             let exported = self.plan.steps.is_empty() && credentials.session_token.is_some();
@@ -303,14 +227,13 @@ impl<'a> Walk<'a> {
         if let Some(credentials) = self.cached(count) {
             return Ok(credentials);
         }
-        self.outside.sts.about_to_ask();
         let lock = self.cache.lock(&self.keys.borrow().lock(count), LOCK_PATIENCE);
         self.locks.borrow_mut().push(lock.map_err(|error| self.locked_out(error))?);
         self.update_keys();
         let result = self.under_lock(count);
         // Before the lock is given back, lest the next one who waits for it asks again.
         let remembered = match &result {
-            Err(Failed { problem, kind: Some(kind), .. }) if count == self.plan.steps.len() => {
+            Err(FetchError { problem, kind: Some(kind), .. }) if count == self.plan.steps.len() => {
                 let name = self.keys.borrow().failure(count);
                 self.cache.remember(&name, self.now(), *kind, problem)
             }
@@ -319,28 +242,28 @@ impl<'a> Walk<'a> {
         self.locks.borrow_mut().pop();
         // An inner link that can't be renewed serves to its end.
         if let (Err(failed), true) = (&result, count < self.plan.steps.len())
-            && !failed.here
+            && !failed.is_local
             && let Some(entry) = self.cache.load(&self.session(count), self.now()).filter(|entry| !entry.stale)
             && entry.credentials.remaining(self.now()) > AT_THE_END
         {
             return Ok(entry.credentials);
         }
-        remembered.map_err(|e| Failed::here(&e)).and(result)
+        remembered.map_err(|e| FetchError::local(&e)).and(result)
     }
 
-    fn under_lock(&self, count: usize) -> Result<Credentials, Failed> {
+    fn under_lock(&self, count: usize) -> Result<Credentials, FetchError> {
         // Whoever had the lock may have brought it, or learned that it can't be had.
         if let Some(credentials) = self.cached(count) {
             return Ok(credentials);
         }
-        if let Some(failure) = self.failure(count, self.wish.patience) {
-            return Err(Failed::once(failure.problem));
+        if let Some(failure) = self.failure(count, self.options.patience) {
+            return Err(FetchError::uncached(failure.problem));
         }
         let before = self.session(count);
         let mut credentials = match count.checked_sub(1) {
             None => self.ask_source()?,
             Some(index) => {
-                let caller = self.link(index)?;
+                let caller = self.credentials_after(index)?;
                 // The source may have answered with keys whose session is cached.
                 if self.session(count) != before
                     && let Some(credentials) = self.cached(count)
@@ -352,7 +275,7 @@ impl<'a> Walk<'a> {
         };
         // A long-term key with a token would pass for a temporary one: it goes neither into the cache nor into a call.
         if credentials.session_token.is_some() {
-            let refused = |problem| Failed::remembered(problem, FailureKind::Refused);
+            let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
             credentials.temporary(&self.plan.source).map_err(refused)?;
         }
         // The machine may have slept over the answer.
@@ -366,14 +289,14 @@ impl<'a> Walk<'a> {
         // An answer for another account than the plan itself names is none. A pin where the plan names no account isn't a
         // part of what is cached: other directories may pin another one, or none.
         if last && self.plan.account().is_some() {
-            let refused = |problem| Failed::remembered(problem, FailureKind::Refused);
+            let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
             pin::check_result(self.plan, &credentials).map_err(refused)?;
         }
         // Whoever logged out meanwhile doesn't want to find it again.
         for name in [before, self.session(count)] {
-            let failure = self.cache.failure(&name, self.wish.now, Patience::Passing);
-            if let Some(failure) = failure.filter(|failure| failure.is_logout_since(self.wish.now)) {
-                return Err(Failed::once(failure.problem));
+            let failure = self.cache.failure(&name, self.options.now, Patience::Passing);
+            if let Some(failure) = failure.filter(|failure| failure.is_logout_since(self.options.now)) {
+                return Err(FetchError::uncached(failure.problem));
             }
         }
         self.store(count, &credentials);
@@ -389,7 +312,7 @@ impl<'a> Walk<'a> {
         let step = count.checked_sub(1).map(|index| &self.plan.steps[index]);
         // What a program gave may have been a session already, which was passed on.
         let passed_on = |before: usize| {
-            let given = self.cache.load(&keys.session(before), self.wish.now);
+            let given = self.cache.load(&keys.session(before), self.options.now);
             given.is_some_and(|given| given.credentials.access_key_id == credentials.access_key_id)
         };
         let of_user = matches!(step, Some(Step::SessionToken(_))) && !count.checked_sub(1).is_some_and(passed_on);
@@ -400,15 +323,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Opens the store. Its keys go nowhere but into the next call: not into the cache.
-    fn stored(&self, place: &Place) -> Result<Credentials, Failed> {
+    fn stored(&self, place: &Place) -> Result<Credentials, FetchError> {
         if let Some(credentials) = self.stored.get() {
             return Ok(credentials.clone());
         }
-        let ask = self.wish.patience == Patience::Asked;
-        let secret = self.outside.keys.secret(place, ask, &|phrase| self.announce(phrase));
+        let ask = self.options.patience == Patience::Asked;
+        let secret = self.providers.keys.secret(place, ask, &|phrase| self.announce(phrase));
         let secret = secret.map_err(|no| match no.depends_on_the_person() {
-            true => Failed::once(no.problem(place)),
-            false => Failed::remembered(no.problem(place), FailureKind::Transient),
+            true => FetchError::uncached(no.problem(place)),
+            false => FetchError::cacheable(no.problem(place), FailureKind::Transient),
         })?;
         self.announce("");
         Ok(self.stored.get_or_init(|| StaticKeys::long_term(place, secret).credentials()).clone())
@@ -423,7 +346,7 @@ impl<'a> Walk<'a> {
 
     /// Asks the source. All roles of one Identity Center or console session share a refresh token that
     /// is good for one use: two refreshes at the same time would cost one of them its sign-in.
-    fn ask_source(&self) -> Result<Credentials, Failed> {
+    fn ask_source(&self) -> Result<Credentials, FetchError> {
         let session = match &self.plan.source {
             Source::IdentityCenter(role) => Some(sha256(&[b"sso", role.start_url.as_bytes()])),
             Source::ConsoleLogin(login) => Some(sha256(&[b"login", login.session.as_bytes()])),
@@ -431,32 +354,32 @@ impl<'a> Walk<'a> {
         };
         let lock = session.map(|key| self.cache.lock(&key, LOCK_PATIENCE)).transpose();
         let _held = lock.map_err(|error| self.locked_out(error))?;
-        let failed = |problem| Failed::remembered(problem, FailureKind::Transient);
+        let failed = |problem| FetchError::cacheable(problem, FailureKind::Transient);
         let credentials = match &self.plan.source {
             Source::WebIdentity(token) => self.open_by_token(token)?,
-            source => self.outside.sources.credentials(source).map_err(failed)?,
+            source => self.providers.sources.credentials(source).map_err(failed)?,
         };
         // A sign-in may have been renewed for it; and what follows is named by the keys that were given.
         self.update_keys();
         let recorded = self.cache.record_source_id(&self.session(0), &credentials.access_key_id);
-        recorded.map_err(|e| Failed::here(&e))?;
+        recorded.map_err(|e| FetchError::local(&e))?;
         self.update_keys();
         Ok(credentials)
     }
 
-    fn over(&self, credentials: &Credentials) -> Failed {
+    fn over(&self, credentials: &Credentials) -> FetchError {
         let title = self.plan.title();
         let ended = credentials.expiration.map(rfc3339).unwrap_or_default();
         let problem = Problem::new(format!("what came for {title} had ended before it could be used"))
             .because(format!("its end is {ended}, and by this machine's clock it is {}", rfc3339(self.now())))
             .hint("see that the clock is right (`timedatectl`); `awsrole refresh` asks again");
-        Failed::remembered(problem, FailureKind::Transient)
+        FetchError::cacheable(problem, FailureKind::Transient)
     }
 
-    fn locked_out(&self, error: LockError) -> Failed {
+    fn locked_out(&self, error: LockError) -> FetchError {
         let title = self.plan.title();
-        Failed::once(match error {
-            LockError::File(error) => return Failed::here(&error),
+        FetchError::uncached(match error {
+            LockError::File(error) => return FetchError::local(&error),
             LockError::Asking(phrase) => Problem::new(format!("{title} has to wait: {phrase}"))
                 .hint("answer there; this shell follows at its next prompt"),
             LockError::Busy => {

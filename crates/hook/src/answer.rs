@@ -1,0 +1,135 @@
+//! The answer to a shell: statements on stdout, and on stderr what the person should know.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use awsrole_core::context::Context;
+use awsrole_core::discover::upward;
+use awsrole_core::environment::{EnvDiff, Value};
+use awsrole_core::export::{Change, Decision, Event, Export, Pending, export, over};
+use awsrole_core::generation;
+use awsrole_core::history;
+use awsrole_core::problem::Problem;
+use awsrole_core::state::Outer;
+use awsrole_core::user_config::Settings;
+use awsrole_core::views::{self, Views};
+use awsrole_system::print::{complain, out, out_bytes, say};
+
+use crate::request::Request;
+
+/// Answers a shell. `awsrole` returns the path of the program that renews roles. `fetch` is called for a role that isn't
+/// cached, with the environment before the hook ran and whether a person may be prompted.
+///
+/// # Errors
+/// The answer can't be written.
+pub fn answer(
+    request: Request,
+    context: &Context,
+    settings: &Settings,
+    awsrole: fn() -> Option<PathBuf>,
+    fetch: impl FnOnce(&Context, bool, Pending<'_>) -> Export,
+) -> Result<(), Problem> {
+    let Request { shell, event, ask, role, protocol: _, views, files } = request;
+    let files = if files.is_empty() { upward(&context.dir) } else { files };
+    if !files.is_empty() && context.paths.inside_project(&files[..1]).is_none() {
+        // Where no file can be made, no shell is told what is typed in others; but nothing can be allowed there either.
+        let _ = generation::ensure(&context.paths, context.now);
+    }
+    // Before anything is decided: what changes from now on, the shell sees at its next prompt.
+    let views = views.then(|| Views::of(&files));
+    let mut outer = Outer::of(&context.env);
+    let inner = over(context, std::mem::take(&mut outer.env));
+    let export = match export(&inner, settings, &outer, &files, role.as_deref(), event) {
+        Decision::Export(export) => *export,
+        Decision::Miss(pending) => fetch(&inner, ask, *pending),
+    };
+    if export.renew {
+        let role = role.as_deref().or(export.chosen.as_deref());
+        start_renewal(awsrole(), &inner, role, &files);
+    }
+    tell(&export, event, context.now);
+    out_bytes(&shell.statements(&export, views.as_ref()))?;
+    history::note(export.entry.as_ref(), &inner);
+    Ok(())
+}
+
+/// Prints what a shell compares where it opens no file itself.
+///
+/// # Errors
+/// The output can't be written.
+pub fn digest(files: &[PathBuf]) -> Result<(), Problem> {
+    out(&views::digest(files))
+}
+
+/// Renews a role without output, in a process that [`answer`] started. A failure is remembered, and the next answer tells
+/// it.
+pub fn renew(
+    role: Option<&str>,
+    files: &[PathBuf],
+    context: &Context,
+    settings: &Settings,
+    fetch: impl FnOnce(&Context, Pending<'_>) -> Export,
+) {
+    let mut outer = Outer::of(&context.env);
+    let inner = over(context, std::mem::take(&mut outer.env));
+    let export = match export(&inner, settings, &outer, files, role, Event::Renewal) {
+        Decision::Export(export) => *export,
+        Decision::Miss(pending) => fetch(&inner, *pending),
+    };
+    history::note(export.entry.as_ref(), &inner);
+}
+
+/// Starts the renewal on its own: a process that kept our stdout would hold the shell's `$(…)` open. If it can't be
+/// started, the next export renews while the person waits.
+fn start_renewal(binary: Option<PathBuf>, outer: &Context, role: Option<&str>, files: &[PathBuf]) {
+    let Some(binary) = binary else { return };
+    let mut command = Command::new(binary);
+    command.args(["hook", "renew"]).env_clear().envs(&outer.env.0);
+    command.args(role.map(|name| format!("--role={name}"))).arg("--").args(files);
+    let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+}
+
+/// Says what a person should know of an export, once: what is renewed or looked at again by itself
+/// stays silent unless its outcome is new.
+fn tell(export: &Export, event: Event, now: SystemTime) {
+    let holds_role = matches!(export.change, Change::Role(_));
+    if let Some(problem) = &export.problem {
+        let known = match event {
+            Event::Cd | Event::Prompt => false,
+            Event::Retry => true,
+            Event::Due => holds_role && !export.ending,
+            Event::Renewal => true,
+        };
+        if !known {
+            complain(problem);
+        }
+    }
+    if let (Change::Role(diff), Event::Cd | Event::Retry) = (&export.change, event) {
+        for notice in &export.notices {
+            say(notice);
+        }
+        say(entered(diff, export.deadline, now));
+    }
+}
+
+fn entered(diff: &EnvDiff, deadline: Option<SystemTime>, now: SystemTime) -> String {
+    let plain = |wanted: &str| {
+        diff.set.iter().find_map(|(name, value)| match value {
+            Value::Plain(text) if *name == wanted => Some(text.as_str()),
+            _ => None,
+        })
+    };
+    let title = plain("AWSROLE_ROLE").unwrap_or_default();
+    let account = match (plain("AWSROLE_ACCOUNT"), plain("AWSROLE_ACCOUNT_ID")) {
+        (Some(name), Some(id)) if name != id => format!(" in {name} ({id})"),
+        (_, id) => id.map(|id| format!(" in {id}")).unwrap_or_default(),
+    };
+    let left = deadline
+        .and_then(|time| time.duration_since(now).ok())
+        .map(|left| Duration::from_secs(left.as_secs() / 60 * 60));
+    match left {
+        Some(left) if !left.is_zero() => format!("{title}{account}, renewed in {}", humantime::format_duration(left)),
+        _ => format!("{title}{account}"),
+    }
+}

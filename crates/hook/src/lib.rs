@@ -1,0 +1,56 @@
+//! The hook binary: answers a shell from the cache, and becomes `awsrole` for everything else.
+//!
+//! Shells start it instead of `awsrole` because it starts faster: it is linked with neither the AWS SDK nor an argument
+//! parser. `awsrole` answers the same requests with the same code ([`answer`]), and fetches what isn't cached.
+
+mod answer;
+mod request;
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use awsrole_core::problem::Problem;
+use awsrole_core::shell::PROTOCOL;
+use awsrole_core::user_config::Settings;
+use awsrole_system::{ambient, print, protect_memory};
+
+pub use crate::answer::{answer, digest, renew};
+pub use crate::request::{Request, digest_files};
+
+/// Runs the hook binary: `hook export` from the cache, and `hook digest`.
+#[must_use]
+pub fn main() -> ExitCode {
+    protect_memory();
+    let words = ambient::words();
+    let answered = if let Some(files) = digest_files(&words) {
+        digest(&files)
+    } else {
+        // The macOS keychain shows an item to the program that made it: that is `awsrole`.
+        let request = Request::of_snippet(&words).filter(|_| cfg!(not(target_os = "macos")));
+        // A snippet of another version is answered by the `awsrole` that is installed.
+        let request = request.filter(|request| request.protocol.is_none_or(|number| number == PROTOCOL));
+        let (Some(request), Ok(context)) = (request, ambient::context()) else { hand_over() };
+        answer(request, &context, &Settings::load(&context), ambient::main_program, |_, _, _| hand_over())
+    };
+    match answered {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            print::complain(&problem);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Becomes `awsrole`, with the same arguments. Nothing has been printed or written by then, and no lock is held.
+#[expect(clippy::disallowed_methods, reason = "the process was to be another program by now")]
+fn hand_over() -> ! {
+    let problem = match ambient::main_program() {
+        Some(program) => {
+            let error = Command::new(&program).args(ambient::words()).exec();
+            Problem::new(format!("{} can't be started", program.display())).because(error)
+        }
+        None => Problem::new("awsrole isn't found from here: this program's name must be awsrole's, and -hook"),
+    };
+    print::complain(&problem.hint("reinstall awsrole"));
+    std::process::exit(1)
+}

@@ -1,0 +1,47 @@
+//! Where text leaves: stdout for shells and machines, stderr for people.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use awsrole_core::context::Context;
+use awsrole_core::problem::{Problem, escape};
+
+/// Writes to stdout at once.
+///
+/// # Errors
+/// The output can't be written. That the reader is gone is no error.
+pub fn out(text: &str) -> Result<(), Problem> {
+    out_bytes(text.as_bytes())
+}
+
+/// Writes bytes that need not be UTF-8 to stdout at once.
+///
+/// # Errors
+/// As [`out`].
+pub fn out_bytes(bytes: &[u8]) -> Result<(), Problem> {
+    match io::stdout().lock().write_all(bytes) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new("the output can't be written").because(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether stdout may be coloured: only a terminal that can, and not against <https://no-color.org>.
+#[must_use]
+pub fn may_colour(context: &Context) -> bool {
+    io::stdout().is_terminal() && context.env.filled("NO_COLOR").is_none() && context.env.text("TERM") != Some("dumb")
+}
+
+/// Prints a line to stderr, after the program's name.
+pub fn say(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "awsrole: {}", escape(&line.to_string()));
+}
+
+/// Prints a line of a longer text to stderr, without the program's name.
+pub fn show(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{}", escape(&line.to_string()));
+}
+
+/// Prints a problem to stderr.
+pub fn complain(problem: &Problem) {
+    let _ = writeln!(io::stderr().lock(), "{problem}");
+}
