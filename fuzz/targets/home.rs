@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use awsrole_core::context::{Context, Env, Paths};
-use awsrole_core::vault::{KeyStore, Place, Unavailable};
+use awsrole_core::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
 use awsrole_core::seal::Key;
 
 /// Writes the files below a home, and makes a context in its folder `p`.
@@ -32,15 +32,15 @@ pub fn context(files: &[(&str, &[u8])]) -> Context {
 /// A place that has the same key for everything.
 struct OneKey;
 
-impl KeyStore for OneKey {
-    fn find(&self, _: Place, _: &str) -> Result<Option<Key>, Unavailable> {
+impl CacheKeyBackend for OneKey {
+    fn find(&self, _: KeyBackend, _: &str) -> Result<Option<Key>, KeyUnavailable> {
         Ok(Key::of_bytes(&[7; 32]))
     }
-    fn put(&self, _: Place, _: &str, _: &Key) -> Result<(), Unavailable> {
+    fn put(&self, _: KeyBackend, _: &str, _: &Key) -> Result<(), KeyUnavailable> {
         Ok(())
     }
-    fn keep(&self, _: Place, _: &str) {}
-    fn remove(&self, _: Place, _: &str) {}
+    fn keep(&self, _: KeyBackend, _: &str) {}
+    fn remove(&self, _: KeyBackend, _: &str) {}
 }
 
 /// The values of the lines that hold a secret, if they are long enough not to occur by chance.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use awsrole_core::access_keys::NoSecret;
+use awsrole_core::access_keys::KeyStoreError;
 use awsrole_core::context::Context;
 use awsrole_core::mfa::{Authenticator, Code, NoCode, Question};
 use awsrole_core::problem::{Problem, escape};
@@ -74,17 +74,17 @@ impl Authenticator for Person<'_> {
 }
 
 impl Passphrases for Person<'_> {
-    fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret> {
+    fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError> {
         self.begin(begin, "the passphrase of the file of keys is being asked for in")?;
         let no_secret = |why| match why {
-            NoAnswer::NoTerminal => NoSecret::NoTerminal,
-            NoAnswer::Cancelled => NoSecret::Cancelled,
+            NoAnswer::NoTerminal => KeyStoreError::NoTerminal,
+            NoAnswer::Cancelled => KeyStoreError::Cancelled,
         };
         let terminal = Terminal::open().map_err(no_secret)?;
         if !new {
             return terminal.ask_secret("awsrole: passphrase of the file of keys: ").map_err(no_secret);
         }
-        let wrong = |what: &str, hint: &str| NoSecret::Unusable(Problem::new(what).hint(hint));
+        let wrong = |what: &str, hint: &str| KeyStoreError::Unusable(Problem::new(what).hint(hint));
         let first = terminal.ask_secret("awsrole: a new passphrase for the file of keys: ").map_err(no_secret)?;
         if first.expose().chars().count() < SHORTEST {
             let hint = "whoever gets the file can try as many as they like: some words are better than one";
@@ -94,15 +94,15 @@ impl Passphrases for Person<'_> {
         if first == again { Ok(first) } else { Err(wrong("the two passphrases differ", "run the same command again")) }
     }
 
-    fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), NoSecret> {
+    fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), KeyStoreError> {
         self.begin(begin, "the store of keys is asking to be unlocked, because of a command in")
     }
 }
 
 impl Person<'_> {
-    fn begin(&self, begin: &dyn Fn(&str), what: &str) -> Result<(), NoSecret> {
+    fn begin(&self, begin: &dyn Fn(&str), what: &str) -> Result<(), KeyStoreError> {
         if !self.may_ask {
-            return Err(NoSecret::NotNow);
+            return Err(KeyStoreError::NotNow);
         }
         begin(&format!("{what} {}", here()));
         Ok(())

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 mod hook;
 mod keys;
 pub(crate) use hook::HookExport;
-pub(crate) use keys::{Keys, StoreName};
+pub(crate) use keys::{KeysCommand, StoreName};
 
 /// The role follows the directory.
 #[derive(Parser)]
@@ -130,7 +130,7 @@ pub(crate) enum Command {
     )]
     Keys {
         #[command(subcommand)]
-        keys: Keys,
+        keys: KeysCommand,
     },
     /// Get new credentials at the next prompt, and try again what failed
     Refresh,

@@ -45,10 +45,10 @@ use serde_json::Value;
 
 use crate::authenticator::Person;
 use crate::cli::{Cli, Command};
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 
 /// Runs a command.
-pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     match command {
         Command::Hook { hook } => hook::run(hook, context, settings),
         Command::Allow { dir, yes } => {
@@ -65,7 +65,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Keys { keys } => keys::run(keys, context, settings),
         Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context, settings),
         Command::Revoke { role, user, apply: _, profile, json } => {
-            revoke::run(&revoke::Wanted { role, user, admin: profile, json }, context, settings)
+            revoke::run(&revoke::RevokeOptions { role, user, admin: profile, json }, context, settings)
         }
         Command::Refresh => refresh::run(context, settings),
         Command::History { json } => history::run(json, context, settings),
@@ -81,9 +81,12 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::CredentialProcess { dir, role, .. } => {
             credential_process::run(dir, role.as_deref(), context, settings)
         }
-        Command::Init { profile, role_arn, source_profile, region, dir } => {
-            init::run(&init::Wanted { profile, role_arn, source_profile, region, pin: true }, dir, context, settings)
-        }
+        Command::Init { profile, role_arn, source_profile, region, dir } => init::run(
+            &init::InitOptions { profile, role_arn, source_profile, region, pin: true },
+            dir,
+            context,
+            settings,
+        ),
         Command::Schema => {
             out(include_str!("../../../docs/awsrole.schema.json"))?;
             Ok(Outcome::Done)
@@ -106,7 +109,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
 }
 
 /// For what only a shell can do with itself.
-fn needs_hook() -> Failure {
+fn needs_hook() -> CommandError {
     Problem::new("this needs the hook, which isn't loaded in this shell")
         .hint("eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)")
         .into()
@@ -164,9 +167,9 @@ fn directory(named: Option<PathBuf>, context: &Context) -> Result<PathBuf, Probl
 }
 
 /// The files that count for a directory.
-fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>, Failure> {
+fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>, CommandError> {
     match upward(dir) {
-        files if files.is_empty() => Err(Failure::no_role(
+        files if files.is_empty() => Err(CommandError::no_role(
             Problem::new(format!("there is no .awsrole.toml in {} or above", dir.display()))
                 .hint("`awsrole init` writes one"),
         )),
@@ -179,13 +182,13 @@ fn allowed(
     dir: Option<PathBuf>,
     context: &Context,
     settings: &Settings,
-) -> Result<(Context, Box<Allowed>, Vec<PathBuf>), Failure> {
+) -> Result<(Context, Box<Allowed>, Vec<PathBuf>), CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
     let files = files(&directory(dir, context)?)?;
     match look(&outer, settings, &files)?.0 {
         Verdict::Allowed(allowed) => Ok((outer, allowed, files)),
         Verdict::Broken { problem, .. } => Err(problem.into()),
-        Verdict::Refused(refusal) => Err(Failure::no_role(refusal.problem(context))),
+        Verdict::Refused(refusal) => Err(CommandError::no_role(refusal.problem(context))),
     }
 }
 

@@ -29,12 +29,12 @@ impl From<Outcome> for ExitCode {
 }
 
 /// A command that failed: what is said, and the exit code.
-pub(crate) struct Failure {
+pub(crate) struct CommandError {
     pub(crate) problem: Problem,
     pub(crate) outcome: Outcome,
 }
 
-impl Failure {
+impl CommandError {
     /// No role is to be had here: no file, or one that isn't allowed.
     pub(crate) fn no_role(problem: Problem) -> Self {
         Self { problem, outcome: Outcome::NoRole }
@@ -46,14 +46,14 @@ impl Failure {
     }
 }
 
-impl From<ObtainError> for Failure {
+impl From<ObtainError> for CommandError {
     fn from(failed: ObtainError) -> Self {
         let outcome = if failed.is_local { Outcome::Failed } else { Outcome::Aws };
         Self { problem: failed.problem, outcome }
     }
 }
 
-impl From<Problem> for Failure {
+impl From<Problem> for CommandError {
     fn from(problem: Problem) -> Self {
         Self { problem, outcome: Outcome::Failed }
     }

@@ -2,7 +2,7 @@
 //!
 //! For each profile a record says that there are keys, which, and where. It holds no secret, so that
 //! a plan can be made, and a cached session be found, while the store stays shut. The store itself
-//! is asked through [`KeyStores`], by the `awsrole-keys` crate.
+//! is asked through [`AccessKeyStores`], by the `awsrole-keys` crate.
 
 use std::fmt;
 use std::fs;
@@ -13,12 +13,12 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::context::{Context, Paths};
-use crate::credentials::rfc3339;
 use crate::digest::sha256;
 use crate::files::{self, FileError, read_own};
 use crate::lock::{self, Lock, LockError};
 use crate::problem::Problem;
 use crate::secret::Secret;
+use crate::time::rfc3339;
 
 pub mod in_file;
 
@@ -63,7 +63,7 @@ impl fmt::Display for StoreKind {
 
 /// Names a key in a store. No secret is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct KeyRef {
     /// The profile whose key it is.
     pub profile: String,
     /// `AKIA…`
@@ -72,7 +72,7 @@ pub struct Place {
     pub store: StoreKind,
 }
 
-impl Place {
+impl KeyRef {
     /// What a person calls it.
     #[must_use]
     pub fn name(&self) -> String {
@@ -112,7 +112,7 @@ pub enum Rotation {
 impl Record {
     /// A record of keys that were just stored.
     #[must_use]
-    pub fn new(place: &Place, now: SystemTime) -> Self {
+    pub fn new(place: &KeyRef, now: SystemTime) -> Self {
         Self {
             profile: place.profile.clone(),
             access_key_id: place.access_key_id.clone(),
@@ -124,20 +124,20 @@ impl Record {
 
     /// Where the key in force is.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> KeyRef {
         self.place_of(&self.access_key_id)
     }
 
     /// Where another key of this profile is.
     #[must_use]
-    pub fn place_of(&self, access_key_id: &str) -> Place {
-        Place { profile: self.profile.clone(), access_key_id: access_key_id.to_owned(), store: self.store }
+    pub fn place_of(&self, access_key_id: &str) -> KeyRef {
+        KeyRef { profile: self.profile.clone(), access_key_id: access_key_id.to_owned(), store: self.store }
     }
 
     /// Where all keys of this profile are: the one in force, last, and before it the one that a rotation left which was
     /// cut short.
     #[must_use]
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<KeyRef> {
         let other = match &self.rotation {
             Some(Rotation::Stored(other) | Rotation::Replaced(other)) => Some(self.place_of(other)),
             Some(Rotation::Asked(_)) | None => None,
@@ -215,15 +215,15 @@ fn path(paths: &Paths, profile: &str) -> PathBuf {
 }
 
 /// Opens stores. A trait because here the outside answers, and a person may have to.
-pub trait KeyStores {
+pub trait AccessKeyStores {
     /// The secret of a key. A person is asked for a passphrase, or the system shows its own dialog, only if `ask`
     /// is set; `begin` is called just before, with what is asked for and where, so that others who wait can be told.
-    fn secret(&self, place: &Place, ask: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret>;
+    fn secret(&self, place: &KeyRef, ask: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError>;
 }
 
 /// Why a store gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoSecret {
+pub enum KeyStoreError {
     /// It is locked, and nobody did anything that allows a question.
     NotNow,
     /// There is no terminal to ask on, or it is not ours to ask in.
@@ -238,7 +238,7 @@ pub enum NoSecret {
     Unusable(Problem),
 }
 
-impl NoSecret {
+impl KeyStoreError {
     /// Whether the next try may well end otherwise, so that it isn't remembered.
     #[must_use]
     pub fn depends_on_the_person(&self) -> bool {
@@ -247,7 +247,7 @@ impl NoSecret {
 
     /// Says it.
     #[must_use]
-    pub fn problem(&self, place: &Place) -> Problem {
+    pub fn problem(&self, place: &KeyRef) -> Problem {
         let store = place.store;
         let locked = Problem::new(format!("{store} is locked, and profile {} needs its keys", place.profile));
         match self {
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_record_is_found_by_its_profile_and_a_broken_one_is_told() {
         let (_home, context) = home("", "");
-        let place = Place { profile: "a/b ../c".into(), access_key_id: "AKIA1".into(), store: StoreKind::File };
+        let place = KeyRef { profile: "a/b ../c".into(), access_key_id: "AKIA1".into(), store: StoreKind::File };
         assert_eq!(Record::load(&context.paths, &place.profile), Ok(None));
         let record = Record::new(&place, context.now);
         record.save(&context.paths).unwrap();

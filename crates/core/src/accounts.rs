@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::arn::AccountId;
-use crate::limits::{Outside, check_length};
+use crate::invalid::{OutOfRange, check_length};
 
 /// The accounts to which the user gave a name or a colour.
 #[derive(Debug, Clone, Default)]
@@ -61,15 +61,15 @@ impl Accounts {
 
 impl AccountName {
     /// Checks the name.
-    pub fn parse(text: &str) -> Result<Self, Outside> {
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         check_length(text, 1, 50)?;
         let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_+=,.@:/-".contains(c);
         match text.chars().find(|c| !allowed(*c)) {
             Some(c) => {
                 let what = format!("contains `{c}`; allowed are letters, digits, blanks and _+=,.@:/-");
-                Err(Outside::new(text, what))
+                Err(OutOfRange::new(text, what))
             }
-            None if text.trim() != text => Err(Outside::new(text, "begins or ends with a blank")),
+            None if text.trim() != text => Err(OutOfRange::new(text, "begins or ends with a blank")),
             None => Ok(Self(text.to_owned())),
         }
     }

@@ -193,7 +193,7 @@ enum Mfa {
     /// The caller's session was opened with a code, so many minutes ago.
     Session(u64),
     /// A user's keys, without a code.
-    Keys,
+    RoleConfig,
     /// A role's session: none has MFA, whoever assumed the role.
     Role,
 }
@@ -238,7 +238,7 @@ impl Call<'_> {
             }
             None if self.caller.session_token.is_some() => Mfa::Role,
             Some(Step::AssumeRole(_)) => Mfa::Role,
-            _ => Mfa::Keys,
+            _ => Mfa::RoleConfig,
         }
     }
 
@@ -251,7 +251,7 @@ impl Call<'_> {
         parts.push(match self.mfa() {
             Mfa::Code => "an MFA code".to_owned(),
             Mfa::Session(minutes) => format!("an MFA session {minutes} minutes old"),
-            Mfa::Keys | Mfa::Role => "no MFA".to_owned(),
+            Mfa::RoleConfig | Mfa::Role => "no MFA".to_owned(),
         });
         if let Some(identity) = &role.source_identity {
             parts.push(format!("source identity {}", identity.as_str()));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::limits::{Outside, check_length};
+use crate::invalid::{OutOfRange, check_length};
 
 /// A twelve-digit AWS account id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -11,11 +11,11 @@ pub struct AccountId(String);
 
 impl AccountId {
     /// Accepts exactly twelve digits.
-    pub fn parse(text: &str) -> Result<Self, Outside> {
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Outside::new(text, "must be the 12 digits of an AWS account id, in quotes"))
+            Err(OutOfRange::new(text, "must be the 12 digits of an AWS account id, in quotes"))
         }
     }
 
@@ -46,8 +46,8 @@ pub struct RoleArn {
 
 impl RoleArn {
     /// Takes an ARN apart; says which part is wrong.
-    pub fn parse(text: &str) -> Result<Self, Outside> {
-        let wrong = |what: String| Outside::new(text, what);
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
+        let wrong = |what: String| OutOfRange::new(text, what);
         let shape = || wrong("must look like arn:aws:iam::123456789012:role/NAME".to_owned());
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let [scheme, partition, service, region, account, resource] = parts[..] else {

@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::cache_key_backend::{CacheKeySetting, KeyUnavailable, MIN_KEY_TTL};
 use crate::context::Context;
-use crate::credentials::{Credentials, time};
+use crate::credentials::Credentials;
 use crate::digest::{is_sha256, sha256};
 use crate::files::{self, FileError, read_own};
 use crate::limits::MfaSerial;
@@ -23,7 +24,8 @@ use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::source::may_be_key_id;
-use crate::vault::{KEPT, SealError, Unavailable, Vault, Wanted};
+use crate::time::from_unix;
+use crate::vault::{SealError, Vault};
 
 pub use plan_keys::PlanKeys;
 
@@ -82,7 +84,7 @@ pub enum Stored {
     /// They are in the cache, or can't be: without an expiration or a token they are never stored.
     Done,
     /// They aren't, since no encryption key can be stored.
-    NotEncrypted(Vec<Unavailable>),
+    NotEncrypted(Vec<KeyUnavailable>),
 }
 
 /// A failure, remembered so that STS isn't asked again at every prompt.
@@ -147,7 +149,7 @@ struct Written<'a> {
 impl Cache {
     /// The user's cache, sealed with a key that is stored where the settings want it.
     #[must_use]
-    pub fn open(context: &Context, wanted: Wanted) -> Self {
+    pub fn open(context: &Context, wanted: CacheKeySetting) -> Self {
         Self::in_dir(&context.paths.cache, Vault::of_cache(context, wanted))
     }
 
@@ -172,8 +174,8 @@ impl Cache {
             access_key_id: written.access_key_id.to_owned(),
             secret_access_key: Secret::new(written.secret_access_key),
             session_token: Some(Secret::new(written.session_token)),
-            issued: time(written.issued)?,
-            expiration: Some(time(written.expiration)?),
+            issued: from_unix(written.issued)?,
+            expiration: Some(from_unix(written.expiration)?),
             arn: written.arn.map(str::to_owned),
         };
         let whole = !(written.access_key_id.is_empty() || written.secret_access_key.is_empty());
@@ -403,7 +405,7 @@ impl Cache {
         let _ = files::write_private(&stamp, b"");
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let path = entry.path();
-            if age(&path).is_none_or(|age| age < KEPT) {
+            if age(&path).is_none_or(|age| age < MIN_KEY_TTL) {
                 continue;
             }
             let ended = match path.extension().and_then(|extension| extension.to_str()) {

@@ -1,10 +1,11 @@
 //! A `.awsrole.toml` as it is written: keys and values, each value by itself within its limits.
 
+use crate::duration::Seconds;
+use crate::location::Origin;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -18,7 +19,7 @@ use reader::{Reader, unknown};
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Keys {
+pub struct RoleConfig {
     /// A profile in the AWS files that says the rest; keys here override it.
     pub profile: Option<String>,
     /// The role to assume. Without it, here and in the profile, the result is a session of the source.
@@ -62,7 +63,7 @@ pub struct Keys {
     pub confirm: Option<bool>,
 }
 
-impl Keys {
+impl RoleConfig {
     /// The names of all keys, as they are written.
     pub const NAMES: [&str; 17] = [
         "profile",
@@ -114,37 +115,6 @@ impl Keys {
     }
 }
 
-/// A duration in whole seconds, written as a number or as "45m", "8h", "1h 30m".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seconds(pub u64);
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = Seconds;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a number of seconds, or a text such as \"45m\" or \"8h\"")
-            }
-            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Seconds, E> {
-                u64::try_from(n).map(Seconds).map_err(|_| E::custom(format!("`{n}` isn't a duration")))
-            }
-            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Seconds, E> {
-                Ok(Seconds(n))
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Seconds, E> {
-                match humantime::parse_duration(text) {
-                    Ok(duration) => Ok(Seconds(duration.as_secs())),
-                    Err(e) => Err(E::custom(format!(
-                        "`{text}` isn't a duration ({e}): write \"45m\", \"8h\" or a number of seconds"
-                    ))),
-                }
-            }
-        }
-        from.deserialize_any(Either)
-    }
-}
-
 /// A session policy, written as JSON in a string or as a TOML table.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
@@ -174,29 +144,11 @@ pub struct Config {
     /// The `[role.NAME]` that `cd` enters.
     pub default_role: Option<String>,
     /// The keys outside of any `[role.NAME]`: they lie below those of every role.
-    shared: Keys,
-    roles: BTreeMap<String, Keys>,
+    shared: RoleConfig,
+    roles: BTreeMap<String, RoleConfig>,
     origins: BTreeMap<(String, String), Origin>,
     /// The nearest file, for messages.
     pub file: PathBuf,
-}
-
-/// Where a value stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// The file.
-    pub file: PathBuf,
-    /// The line, counted from 1; 0 for the file as a whole.
-    pub line: usize,
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            0 => write!(f, "{}", self.file.display()),
-            line => write!(f, "{}:{line}", self.file.display()),
-        }
-    }
 }
 
 impl Config {
@@ -276,7 +228,7 @@ impl Config {
     ///
     /// # Errors
     /// A name that no table bears.
-    pub fn select(&self, name: Option<&str>) -> Result<(Option<String>, Keys), Problem> {
+    pub fn select(&self, name: Option<&str>) -> Result<(Option<String>, RoleConfig), Problem> {
         let Some(name) = name.or(self.default_role.as_deref()) else {
             return Ok((None, self.shared.clone()));
         };
@@ -341,17 +293,17 @@ impl Config {
         role: &str,
         table: DeTable<'_>,
         span: std::ops::Range<usize>,
-    ) -> Result<Keys, Problem> {
+    ) -> Result<RoleConfig, Problem> {
         let mut spans = Vec::new();
         for (key, value) in &table {
             let name: &str = key.get_ref();
             spans.push((name.to_owned(), value.span()));
-            if !Keys::NAMES.contains(&name) {
+            if !RoleConfig::NAMES.contains(&name) {
                 return Err(unknown(at, key.span().start, name, role));
             }
             self.remember(at, role, key);
         }
-        Keys::deserialize(toml::de::Deserializer::from(Spanned::new(span, table))).map_err(|e| {
+        RoleConfig::deserialize(toml::de::Deserializer::from(Spanned::new(span, table))).map_err(|e| {
             // A value outside its limits: the message begins with the value.
             let key = spans.iter().find(|(_, span)| e.span().is_some_and(|at| span.contains(&at.start)));
             match key.filter(|_| e.message().starts_with('`')) {

@@ -27,7 +27,7 @@ pub struct Console {
 
 /// What is known of a result before it is had.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum SessionKind {
     /// A role's session, by long-term keys or a web identity: the console session has a duration of its own.
     Role,
     /// A role's session by temporary credentials: the console session lasts as long as they.
@@ -40,17 +40,17 @@ pub enum Standing {
 ///
 /// # Errors
 /// A user's own session.
-pub fn standing(plan: &RolePlan) -> Result<Standing, Problem> {
+pub fn standing(plan: &RolePlan) -> Result<SessionKind, Problem> {
     Ok(match (plan.steps.last(), &plan.source) {
         // Unless the program gives long-term keys, its session is passed on.
-        (Some(Step::SessionToken(_)), Source::Process(_)) => Standing::Unknown,
+        (Some(Step::SessionToken(_)), Source::Process(_)) => SessionKind::Unknown,
         (Some(Step::SessionToken(_)), _) => return Err(no_role(&plan.title())),
-        (Some(Step::AssumeRole(_)), source) if plan.steps.len() == 1 && source.is_long_term() => Standing::Role,
-        (Some(Step::AssumeRole(_)), _) => Standing::Chained,
-        (None, Source::WebIdentity(_)) => Standing::Role,
-        (None, Source::IdentityCenter(_) | Source::Instance { .. } | Source::Container { .. }) => Standing::Chained,
+        (Some(Step::AssumeRole(_)), source) if plan.steps.len() == 1 && source.is_long_term() => SessionKind::Role,
+        (Some(Step::AssumeRole(_)), _) => SessionKind::Chained,
+        (None, Source::WebIdentity(_)) => SessionKind::Role,
+        (None, Source::IdentityCenter(_) | Source::Instance { .. } | Source::Container { .. }) => SessionKind::Chained,
         (None, Source::StaticKeys(_) | Source::StoredKeys(_) | Source::Process(_) | Source::ConsoleLogin(_)) => {
-            Standing::Unknown
+            SessionKind::Unknown
         }
     })
 }

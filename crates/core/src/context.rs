@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use crate::cache_key_backend::CacheKeyBackend;
 use crate::problem::Problem;
-use crate::vault::KeyStore;
 
 /// A process environment.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub struct Context {
     /// Where things are kept.
     pub paths: Paths,
     /// What keeps the key of the cache.
-    pub keys: Rc<dyn KeyStore>,
+    pub keys: Rc<dyn CacheKeyBackend>,
     /// Tells this machine, container or pod from others with the same home directory. Called only for sources whose
     /// answer depends on it.
     pub host: fn() -> String,

@@ -1,5 +1,6 @@
 //! From a directory to the bytes of the nearest `.awsrole.toml`.
 
+use crate::location::line_of;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -78,12 +79,6 @@ pub fn place(path: &Path) -> PathBuf {
         (Some(Ok(dir)), Some(name)) => dir.join(name),
         _ => path.to_owned(),
     }
-}
-
-/// The line, counted from 1, in which a byte lies.
-#[must_use]
-pub fn line_of(bytes: &[u8], at: usize) -> usize {
-    1 + bytes.iter().take(at).filter(|b| **b == b'\n').count()
 }
 
 fn explain(path: &Path, error: &io::Error) -> Problem {

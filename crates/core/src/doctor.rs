@@ -8,13 +8,14 @@ use serde::Serialize;
 
 use crate::access_keys::Record;
 use crate::access_keys::in_file::before_awsrole;
+use crate::cache_key_backend::KeyUnavailable;
 use crate::context::Context;
 use crate::endpoint::{self, CaBundle};
 use crate::profiles::Profiles;
 use crate::resolve::check_profile;
 use crate::shell::Shell;
 use crate::user_config::Settings;
-use crate::vault::{Protection, Unavailable, Vault};
+use crate::vault::{Protection, Vault};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -185,7 +186,10 @@ fn describe(protection: &Protection) -> String {
             "cached credentials are private files, not encrypted, as your config.toml wants it".to_owned()
         }
         Protection::Nothing(reasons) => {
-            format!("no credentials are cached, since no encryption key can be stored: {}", Unavailable::join(reasons))
+            format!(
+                "no credentials are cached, since no encryption key can be stored: {}",
+                KeyUnavailable::join(reasons)
+            )
         }
     }
 }

@@ -6,10 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::accounts::Accounts;
 use crate::arn::AccountId;
 use crate::context::Env;
-use crate::credentials::{Temporary, rfc3339};
+use crate::credentials::Temporary;
 use crate::plan::RolePlan;
 use crate::secret::Secret;
 use crate::state::{HIDDEN, NAME, RUN_HIDDEN, RUN_SET, State};
+use crate::time::rfc3339;
 
 /// What variables change on entering a role, in the order in which they are written.
 pub struct EnvDiff {

@@ -17,14 +17,14 @@ use crate::context::{Context, Env};
 use crate::environment::{EnvDiff, Got};
 use crate::fetch::{Providers, fetch};
 use crate::generation;
-use crate::history::{Entry, What};
+use crate::history::{HistoryEntry, What};
 use crate::lookup::{LAST_SECOND, Lookup, ObtainOptions, Obtained, lookup};
 use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::resolve::plan;
 use crate::state::{Chosen, Outer};
-use crate::trust::{Allowed, Approvals, Holds, Refusal, Standing, Verdict, vet_and_keep};
+use crate::trust::{Allowed, ApprovalStatus, Approvals, Holds, Refusal, Verdict, vet_and_keep};
 use crate::user_config::{Settings, UserConfig};
 
 /// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
@@ -85,7 +85,7 @@ pub struct Export {
     /// What a person should be told although all is well; each one line.
     pub notices: Vec<String>,
     /// What belongs into the history.
-    pub entry: Option<Entry>,
+    pub entry: Option<HistoryEntry>,
 }
 
 /// The new state.
@@ -268,8 +268,8 @@ fn decide<'a>(
     let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Closed };
     match verdict {
         // What was denied needs no word, unless it closes the shell.
-        Verdict::Refused(Refusal { standing: Standing::Denied, .. })
-        | Verdict::Broken { standing: Standing::Denied, .. }
+        Verdict::Refused(Refusal { standing: ApprovalStatus::Denied, .. })
+        | Verdict::Broken { standing: ApprovalStatus::Denied, .. }
             if matches!(change, Change::Outer) =>
         {
             state(change, depth, None)
@@ -374,7 +374,7 @@ impl<'a> Entering<'a> {
         };
         let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
         Ok(Export {
-            entry: what.map(|what| Entry::of(what, context, plan, &obtained)),
+            entry: what.map(|what| HistoryEntry::of(what, context, plan, &obtained)),
             adopt: Vec::new(),
             chosen: None,
             change: Change::Role(diff),

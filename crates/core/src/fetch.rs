@@ -3,10 +3,11 @@
 use std::cell::{OnceCell, RefCell};
 use std::time::{Duration, SystemTime};
 
-use crate::access_keys::{KeyStores, Place};
+use crate::access_keys::{AccessKeyStores, KeyRef};
 use crate::advice;
 use crate::cache::{Cache, Failure, FailureKind, Patience, PlanKeys, Stored};
-use crate::credentials::{Credentials, rfc3339};
+use crate::cache_key_backend::KeyUnavailable;
+use crate::credentials::Credentials;
 use crate::digest::sha256;
 use crate::files::FileError;
 use crate::lock::{Lock, LockError};
@@ -17,7 +18,7 @@ use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::source::{Source, Sources, StaticKeys};
 use crate::sts::Sts;
-use crate::vault::Unavailable;
+use crate::time::rfc3339;
 
 /// How long to wait for another process that fetches the same credentials.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +34,7 @@ pub struct Providers<'a> {
     /// The sources of first credentials.
     pub sources: &'a dyn Sources,
     /// The stores of long-lived keys.
-    pub keys: &'a dyn KeyStores,
+    pub keys: &'a dyn AccessKeyStores,
     /// The person with an MFA device, or a program that prints codes.
     pub authenticator: &'a dyn Authenticator,
     /// The clock: a call or a prompt may take so long that what was valid has expired.
@@ -177,7 +178,7 @@ struct ChainFetcher<'a> {
     /// The names of the results, as of the source's last answer.
     keys: RefCell<PlanKeys<'a>>,
     /// Why the last result isn't cached.
-    not_cached: RefCell<Vec<Unavailable>>,
+    not_cached: RefCell<Vec<KeyUnavailable>>,
 }
 
 impl<'a> ChainFetcher<'a> {
@@ -323,7 +324,7 @@ impl<'a> ChainFetcher<'a> {
     }
 
     /// Opens the store. Its keys go nowhere but into the next call: not into the cache.
-    fn stored(&self, place: &Place) -> Result<Credentials, FetchError> {
+    fn stored(&self, place: &KeyRef) -> Result<Credentials, FetchError> {
         if let Some(credentials) = self.stored.get() {
             return Ok(credentials.clone());
         }

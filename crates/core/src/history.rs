@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::Accounts;
 use crate::arn::AccountId;
 use crate::context::Context;
-use crate::credentials::rfc3339;
 use crate::files::{self, FileError, read_own};
 use crate::lock;
 use crate::lookup::Obtained;
 use crate::plan::RolePlan;
+use crate::time::rfc3339;
 
 /// From this size on, in bytes, a file is the older one. Both together hold some thousand lines.
 const FULL: u64 = 512 * 1024;
@@ -48,7 +48,7 @@ pub enum What {
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct HistoryEntry {
     /// When: RFC 3339, whole seconds.
     pub at: String,
     /// To whom.
@@ -76,7 +76,7 @@ pub struct Entry {
 pub struct Named {
     /// The entry.
     #[serde(flatten)]
-    pub entry: Entry,
+    pub entry: HistoryEntry,
     /// The account's name, where it has one.
     pub account_name: Option<String>,
 }
@@ -86,7 +86,7 @@ pub struct History {
     dir: PathBuf,
 }
 
-impl Entry {
+impl HistoryEntry {
     /// What was handed out, at a directory, as it was obtained.
     #[must_use]
     pub fn of(what: What, context: &Context, plan: &RolePlan, obtained: &Obtained) -> Self {
@@ -138,7 +138,7 @@ fn shorten(text: &mut String, most: usize) {
 }
 
 /// Adds a line to the user's history. One that can't be written takes no role away from anybody.
-pub fn note(entry: Option<&Entry>, context: &Context) {
+pub fn note(entry: Option<&HistoryEntry>, context: &Context) {
     if let Some(entry) = entry {
         let _ = History::in_dir(&context.paths.state).append(entry);
     }
@@ -152,7 +152,7 @@ impl History {
     }
 
     /// Adds a line.
-    pub fn append(&self, entry: &Entry) -> Result<(), FileError> {
+    pub fn append(&self, entry: &HistoryEntry) -> Result<(), FileError> {
         let line = entry.line();
         // A second time only if the file was full twice between opening and writing.
         if !self.write(self.open()?, &line)? {
@@ -179,7 +179,7 @@ impl History {
 
     /// All lines, the newest last. What isn't one is skipped.
     #[must_use]
-    pub fn read(&self) -> Vec<Entry> {
+    pub fn read(&self) -> Vec<HistoryEntry> {
         let mut entries = Vec::new();
         for path in [self.older(), self.path()] {
             // Whoever had it open may have written beyond its size; nobody writes that much.
@@ -231,8 +231,8 @@ impl History {
 mod tests {
     use super::*;
 
-    fn entry(directory: &str) -> Entry {
-        Entry {
+    fn entry(directory: &str) -> HistoryEntry {
+        HistoryEntry {
             at: "2030-01-31T12:00:00Z".into(),
             what: What::Entered,
             new: true,
@@ -265,7 +265,7 @@ mod tests {
             (long.source, long.role) = (text.clone(), text.clone());
             let line = long.line();
             assert!((100..=LINE).contains(&line.len()), "{}", line.len());
-            let read: Entry = serde_json::from_slice(&line).unwrap();
+            let read: HistoryEntry = serde_json::from_slice(&line).unwrap();
             assert!(read.directory.starts_with('…') && text.ends_with(read.directory.trim_start_matches('…')));
         }
     }

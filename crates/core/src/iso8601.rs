@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::credentials::bounded;
+use crate::time::checked_timestamp;
 
 /// Reads a time, in whole seconds.
 ///
@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Result<SystemTime, &'static str> {
         zone => offset(zone).ok_or(no_time)?,
     };
     let seconds = u64::try_from(date * 86_400 + clock - zone).map_err(|_| "is a time before 1970")?;
-    bounded(UNIX_EPOCH + Duration::from_secs(seconds)).ok_or("is a time after the year 9999")
+    checked_timestamp(UNIX_EPOCH + Duration::from_secs(seconds)).ok_or("is a time after the year 9999")
 }
 
 /// `2030-01-02` or `20300102`: the days since 1970, and what follows.
@@ -111,7 +111,7 @@ fn digits(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::rfc3339;
+    use crate::time::rfc3339;
 
     #[test]
     fn reads_what_botocore_reads() {

@@ -3,6 +3,8 @@
 //! Source of the numbers: STS API Reference, `AssumeRole` and `GetSessionToken`, "Request
 //! Parameters". A value of one of these types is known to be within them.
 
+use crate::invalid::OutOfRange;
+use crate::invalid::check_length;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,41 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, RoleArn};
 
-/// A value outside its limits.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` {expected}")]
-pub struct Outside {
-    value: String,
-    expected: String,
-}
-
-impl Outside {
-    /// Says what was expected of the value. Long values are cut.
-    pub fn new(value: &str, expected: impl Into<String>) -> Self {
-        let mut shown: String = value.chars().take(80).collect();
-        if shown.len() < value.len() {
-            shown.push('…');
-        }
-        Self { value: shown, expected: expected.into() }
-    }
-}
-
-/// Checks a length in characters.
-pub fn check_length(text: &str, least: usize, most: usize) -> Result<(), Outside> {
-    let length = text.chars().count();
-    if (least..=most).contains(&length) {
-        Ok(())
-    } else {
-        Err(Outside::new(text, format!("must have {least}–{most} characters, but has {length}")))
-    }
-}
-
-fn checked(text: &str, least: usize, most: usize, extra: &str) -> Result<String, Outside> {
+fn checked(text: &str, least: usize, most: usize, extra: &str) -> Result<String, OutOfRange> {
     check_length(text, least, most)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || extra.contains(c);
     match text.chars().find(|c| !allowed(*c)) {
         None => Ok(text.to_owned()),
-        Some(c) => Err(Outside::new(text, format!("contains `{c}`; allowed are A–Z a–z 0–9 _ and {extra}"))),
+        Some(c) => Err(OutOfRange::new(text, format!("contains `{c}`; allowed are A–Z a–z 0–9 _ and {extra}"))),
     }
 }
 
@@ -55,7 +28,7 @@ pub struct SessionName(String);
 
 impl SessionName {
     /// Checks the name.
-    pub fn parse(text: &str) -> Result<Self, Outside> {
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         checked(text, 2, 64, "+=,.@-").map(Self)
     }
 
@@ -86,7 +59,7 @@ pub struct ExternalId(String);
 
 impl ExternalId {
     /// Checks the id.
-    pub fn parse(text: &str) -> Result<Self, Outside> {
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         checked(text, 2, 1224, "+=,.@:/-").map(Self)
     }
 
@@ -104,9 +77,9 @@ pub struct SourceIdentity(String);
 
 impl SourceIdentity {
     /// Checks the identity.
-    pub fn parse(text: &str) -> Result<Self, Outside> {
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-            return Err(Outside::new(text, "must not begin with `aws:`, which AWS keeps for itself"));
+            return Err(OutOfRange::new(text, "must not begin with `aws:`, which AWS keeps for itself"));
         }
         // 64 before November 2026 (STS API Reference, AssumeRole).
         checked(text, 2, 256, "+=,.@-").map(Self)
@@ -126,9 +99,9 @@ pub struct MfaSerial(String);
 
 impl MfaSerial {
     /// Checks the serial. FIDO security keys give no codes and can't serve STS.
-    pub fn parse(text: &str) -> Result<Self, Outside> {
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         if text.contains(":u2f/") {
-            return Err(Outside::new(
+            return Err(OutOfRange::new(
                 text,
                 "is a FIDO security key: it gives no codes, so STS can't use it; register an authenticator app beside it",
             ));
@@ -152,19 +125,19 @@ impl SessionDuration {
     pub const HOUR: Self = Self(3600);
 
     /// For AssumeRole: 900–43200.
-    pub fn for_role(seconds: u64) -> Result<Self, Outside> {
+    pub fn for_role(seconds: u64) -> Result<Self, OutOfRange> {
         Self::within(seconds, 43_200, "a role's session lasts from 900 (15m) to 43200 (12h)")
     }
 
     /// For GetSessionToken: 900–129600.
-    pub fn for_session_token(seconds: u64) -> Result<Self, Outside> {
+    pub fn for_session_token(seconds: u64) -> Result<Self, OutOfRange> {
         Self::within(seconds, 129_600, "a session of long-term keys lasts from 900 (15m) to 129600 (36h)")
     }
 
-    fn within(seconds: u64, most: u32, say: &str) -> Result<Self, Outside> {
+    fn within(seconds: u64, most: u32, say: &str) -> Result<Self, OutOfRange> {
         match u32::try_from(seconds) {
             Ok(n) if (900..=most).contains(&n) => Ok(Self(n)),
-            _ => Err(Outside::new(&seconds.to_string(), format!("is out of range: {say} seconds"))),
+            _ => Err(OutOfRange::new(&seconds.to_string(), format!("is out of range: {say} seconds"))),
         }
     }
 
@@ -192,11 +165,11 @@ pub struct SessionTags {
 
 impl SessionTags {
     /// Checks the tags.
-    pub fn parse(tags: &BTreeMap<String, String>) -> Result<Self, Outside> {
+    pub fn parse(tags: &BTreeMap<String, String>) -> Result<Self, OutOfRange> {
         let extra = " .:/=+@-";
         let allowed = |c: char| c.is_alphanumeric() || c == '_' || extra.contains(c);
         let clean = |text: &str| match text.chars().find(|c| !allowed(*c)) {
-            Some(c) => Err(Outside::new(
+            Some(c) => Err(OutOfRange::new(
                 text,
                 format!(
                     "contains `{}`; allowed in a session tag are letters, digits, _ and{extra}",
@@ -206,7 +179,7 @@ impl SessionTags {
             None => Ok(()),
         };
         if tags.len() > 50 {
-            return Err(Outside::new("session_tags", "must not be more than 50"));
+            return Err(OutOfRange::new("session_tags", "must not be more than 50"));
         }
         let mut seen = BTreeSet::new();
         for (key, value) in tags {
@@ -215,22 +188,22 @@ impl SessionTags {
             clean(key)?;
             clean(value)?;
             if key.to_lowercase().starts_with("aws:") {
-                return Err(Outside::new(key, "must not begin with `aws:`, which AWS keeps for itself"));
+                return Err(OutOfRange::new(key, "must not begin with `aws:`, which AWS keeps for itself"));
             }
             if !seen.insert(key.to_lowercase()) {
-                return Err(Outside::new(key, "is there twice: session tag keys don't differ by case"));
+                return Err(OutOfRange::new(key, "is there twice: session tag keys don't differ by case"));
             }
         }
         Ok(Self { tags: tags.clone(), transitive: Vec::new() })
     }
 
     /// Adds the keys that go along a chain; each must be one of the tags.
-    pub fn transitive(self, keys: &[String]) -> Result<Self, Outside> {
+    pub fn transitive(self, keys: &[String]) -> Result<Self, OutOfRange> {
         if keys.len() > 50 {
-            return Err(Outside::new("transitive_session_tags", "must not be more than 50"));
+            return Err(OutOfRange::new("transitive_session_tags", "must not be more than 50"));
         }
         if let Some(key) = keys.iter().find(|key| !self.tags.contains_key(*key)) {
-            return Err(Outside::new(key, "is transitive but isn't one of `session_tags`"));
+            return Err(OutOfRange::new(key, "is transitive but isn't one of `session_tags`"));
         }
         Ok(Self { transitive: keys.to_vec(), ..self })
     }
@@ -250,21 +223,21 @@ pub struct SessionPolicy {
 
 impl SessionPolicy {
     /// Checks both together.
-    pub fn parse(inline: Option<&str>, arns: &[String]) -> Result<Self, Outside> {
+    pub fn parse(inline: Option<&str>, arns: &[String]) -> Result<Self, OutOfRange> {
         let inline = inline.map(compact).transpose()?;
         for arn in arns {
             check_length(arn, 20, 2048)?;
             if !(arn.starts_with("arn:") && arn.contains(":policy/")) {
-                return Err(Outside::new(arn, "isn't the ARN of a managed policy (arn:aws:iam::aws:policy/NAME)"));
+                return Err(OutOfRange::new(arn, "isn't the ARN of a managed policy (arn:aws:iam::aws:policy/NAME)"));
             }
         }
         if arns.len() > 10 {
-            return Err(Outside::new("policy_arns", "must not be more than 10"));
+            return Err(OutOfRange::new("policy_arns", "must not be more than 10"));
         }
         let length =
             inline.as_deref().map_or(0, |p| p.chars().count()) + arns.iter().map(|a| a.chars().count()).sum::<usize>();
         if length > 2048 {
-            return Err(Outside::new(
+            return Err(OutOfRange::new(
                 "policy",
                 format!("and `policy_arns` must have at most 2048 characters together, but have {length}"),
             ));
@@ -273,11 +246,11 @@ impl SessionPolicy {
     }
 }
 
-fn compact(policy: &str) -> Result<String, Outside> {
+fn compact(policy: &str) -> Result<String, OutOfRange> {
     match serde_json::from_str::<serde_json::Value>(policy) {
         Ok(value @ serde_json::Value::Object(_)) => Ok(value.to_string()),
-        Ok(_) => Err(Outside::new(policy, "isn't a policy: a JSON object is expected")),
-        Err(e) => Err(Outside::new(policy, format!("isn't JSON: {e}"))),
+        Ok(_) => Err(OutOfRange::new(policy, "isn't a policy: a JSON object is expected")),
+        Err(e) => Err(OutOfRange::new(policy, format!("isn't JSON: {e}"))),
     }
 }
 
@@ -288,12 +261,12 @@ pub struct Region(String);
 
 impl Region {
     /// Accepts lower-case letters, digits and hyphens: a valid host name label (RFC 1123).
-    pub fn parse(text: &str) -> Result<Self, Outside> {
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         let label = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if label && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Outside::new(text, "isn't a region's name, such as us-east-1"))
+            Err(OutOfRange::new(text, "isn't a region's name, such as us-east-1"))
         }
     }
 
@@ -319,8 +292,8 @@ impl Region {
 macro_rules! read_as_text {
     ($($name:ty),+) => {$(
         impl TryFrom<String> for $name {
-            type Error = Outside;
-            fn try_from(text: String) -> Result<Self, Outside> {
+            type Error = OutOfRange;
+            fn try_from(text: String) -> Result<Self, OutOfRange> {
                 Self::parse(&text)
             }
         }
@@ -331,6 +304,7 @@ read_as_text!(SessionName, ExternalId, SourceIdentity, MfaSerial, Region, Accoun
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invalid::OutOfRange;
 
     fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -377,7 +351,7 @@ mod tests {
         let many: BTreeMap<String, String> = (0..51).map(|n| (format!("k{n}"), String::new())).collect();
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(2048));
         let arns = vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned(); 11];
-        let cases: Vec<(Result<(), Outside>, &str)> = vec![
+        let cases: Vec<(Result<(), OutOfRange>, &str)> = vec![
             (SessionName::parse("a").map(drop), "2–64"),
             (SessionName::parse(&"a".repeat(65)).map(drop), "2–64"),
             (SessionName::parse("a b").map(drop), "contains ` `"),

@@ -3,12 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use crate::cache::{Cache, Entry, FailureKind, Patience, PlanKeys};
+use crate::cache_key_backend::KeyUnavailable;
 use crate::credentials::Credentials;
 use crate::pin;
 use crate::plan::RolePlan;
 use crate::problem::Problem;
 use crate::source::Source;
-use crate::vault::Unavailable;
 
 /// With so little time left, credentials are renewed while the person waits.
 pub(crate) const AT_THE_END: Duration = Duration::from_secs(3);
@@ -91,7 +91,7 @@ pub struct Obtained {
     /// The name under which they are cached.
     pub key: String,
     /// Why they aren't cached: no encryption key can be stored. Empty if they are.
-    pub not_cached: Vec<Unavailable>,
+    pub not_cached: Vec<KeyUnavailable>,
 }
 
 impl Obtained {
@@ -99,7 +99,7 @@ impl Obtained {
     #[must_use]
     pub fn notices(&self, plan: &RolePlan) -> Vec<String> {
         let not_cached = (!self.not_cached.is_empty()).then(|| {
-            let reasons = Unavailable::join(&self.not_cached);
+            let reasons = KeyUnavailable::join(&self.not_cached);
             format!(
                 "this session isn't cached, since no encryption key can be stored ({reasons}): see `awsrole doctor`"
             )

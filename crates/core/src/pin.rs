@@ -111,13 +111,14 @@ mod tests {
 
     use super::*;
     use crate::cache::Cache;
+    use crate::cache_key_backend::CacheKeySetting;
     use crate::profiles::Profiles;
     use crate::profiles::tests::home;
     use crate::resolve::plan;
     use crate::trust::{Approvals, Chain, Verdict, vet};
     use crate::user_config::{TrustRule, UserConfig};
+    use crate::vault::Vault;
     use crate::vault::tests::Shelf;
-    use crate::vault::{Vault, Wanted};
 
     const CONFIG: &str = "\
 [profile center]
@@ -196,7 +197,7 @@ aws_secret_access_key = canary
         let one = ruled(text, &["222222222222"]).unwrap();
         let two = ruled(text, &["222222222222", "333333333333"]).unwrap();
         let nowhere = Path::new("/nowhere");
-        let cache = Cache::in_dir(nowhere, Vault::new(nowhere, Shelf::new(), Wanted::Auto));
+        let cache = Cache::in_dir(nowhere, Vault::new(nowhere, Shelf::new(), CacheKeySetting::Auto));
         let [allowed, one, two] = [allowed, one, two].map(|plan| {
             let keys = cache.keys(&plan);
             (keys.session(1), keys.session(2))

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::arn::{AccountId, RoleArn};
-use crate::config::Origin;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::limits::{
     ExternalId, MfaSerial, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity,
 };
+use crate::location::Origin;
 use crate::problem::Problem;
 use crate::source::Source;
 

@@ -101,7 +101,7 @@ pub fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
 #[must_use]
 pub fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
-    // Outside of strings there are none of these but the line ends of the layout.
+    // OutOfRange of strings there are none of these but the line ends of the layout.
     for c in json.chars() {
         if c != '\n' && is_deceptive(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {

@@ -8,6 +8,7 @@ mod names;
 mod parse;
 mod warnings;
 
+use crate::location::line_of;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,13 +18,13 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::config::Origin;
 use crate::context::Context;
 use crate::files::read_regular;
+use crate::location::Origin;
 use crate::problem::Problem;
 use crate::secret::Secret;
 use names::Kind;
-use parse::{Parsed, Section, Value};
+use parse::{Parsed, ParsedValue, Section};
 pub use warnings::Warning;
 
 /// The largest AWS file that is read, in bytes.
@@ -258,7 +259,7 @@ impl<'a> Profile<'a> {
         [self.credentials, self.config].into_iter().flatten().find_map(section).unwrap_or(false)
     }
 
-    fn find(&self, key: &str) -> Option<(&'a AwsFile, &'a Value)> {
+    fn find(&self, key: &str) -> Option<(&'a AwsFile, &'a ParsedValue)> {
         [self.credentials, self.config]
             .into_iter()
             .flatten()
@@ -287,7 +288,7 @@ impl AwsFile {
             }
         };
         let text = String::from_utf8(bytes).map_err(|e| {
-            let line = crate::discover::line_of(e.as_bytes(), e.utf8_error().valid_up_to());
+            let line = line_of(e.as_bytes(), e.utf8_error().valid_up_to());
             Problem::new(format!("{}:{line}: the file isn't valid UTF-8", path.display()))
         })?;
         let text = Zeroizing::new(text);
@@ -303,7 +304,7 @@ impl AwsFile {
         self.parsed.sections.iter().rev().find(|section| section.kind == kind && section.name == name)
     }
 
-    fn value(&self, section: &Section, key: &str) -> Option<&Value> {
+    fn value(&self, section: &Section, key: &str) -> Option<&ParsedValue> {
         self.parsed.value(&self.text, section, key)
     }
 

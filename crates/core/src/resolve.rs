@@ -2,10 +2,12 @@
 //! (botocore, `credentials.py`, `AssumeRoleProvider`), with the project's file on top.
 
 use crate::arn::AccountId;
-use crate::config::{Config, Keys, Origin};
+use crate::config::{Config, RoleConfig};
 use crate::context::Context;
 use crate::endpoint::{self, Endpoint, Service};
-use crate::limits::{MfaSerial, Outside, Region};
+use crate::invalid::OutOfRange;
+use crate::limits::{MfaSerial, Region};
+use crate::location::Origin;
 use crate::pin;
 use crate::plan::{RolePlan, SessionToken, Step};
 use crate::problem::Problem;
@@ -146,7 +148,7 @@ impl Way<'_> {
 struct Link<'p> {
     /// The role's name in the file; `None` inside for the file's only role, outside for a profile.
     in_file: Option<Option<String>>,
-    keys: Keys,
+    keys: RoleConfig,
     profile: Option<Profile<'p>>,
     /// Whether another role of the file is assumed with this one's session.
     on_the_way: bool,
@@ -372,7 +374,7 @@ impl<'p> Resolver<'p> {
         link: &Link<'_>,
         in_file: Option<&T>,
         key: &str,
-        parse: impl Fn(&str) -> Result<T, Outside>,
+        parse: impl Fn(&str) -> Result<T, OutOfRange>,
     ) -> Result<Option<T>, Problem> {
         if let Some(value) = in_file {
             return Ok(Some(value.clone()));
@@ -384,7 +386,7 @@ impl<'p> Resolver<'p> {
         link.profile_text(key).map(|text| parse(text).map_err(|e| self.outside(link, key, &e))).transpose()
     }
 
-    fn outside(&self, link: &Link<'_>, key: &str, error: &Outside) -> Problem {
+    fn outside(&self, link: &Link<'_>, key: &str, error: &OutOfRange) -> Problem {
         Problem::new(format!("{}: {key} {error}", self.origin(link, key)))
     }
 
@@ -404,7 +406,7 @@ impl<'p> Resolver<'p> {
 impl<'p> Link<'p> {
     /// A profile alone.
     fn of(profile: Option<Profile<'p>>) -> Self {
-        Self { in_file: None, keys: Keys::default(), profile, on_the_way: false }
+        Self { in_file: None, keys: RoleConfig::default(), profile, on_the_way: false }
     }
 
     fn profile_text(&self, key: &str) -> Option<&'p str> {

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use crate::arn::{AccountId, RoleArn};
 use crate::cache::Entry;
-use crate::credentials::rfc3339;
 use crate::problem::Problem;
+use crate::time::rfc3339;
 
 /// The name under which IAM's console puts it, so that a later one replaces it.
 pub const POLICY_NAME: &str = "AWSRevokeOlderSessions";
 
 /// Whose sessions are revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
+pub enum RevocationTarget {
     /// Those of a role, whoever assumed it.
     Role(RoleArn),
     /// Those that GetSessionToken gave to a user; the user's keys go on.
@@ -27,7 +27,7 @@ pub enum Principal {
     },
 }
 
-impl Principal {
+impl RevocationTarget {
     /// Reads a user's ARN or bare name.
     ///
     /// # Errors
@@ -168,25 +168,25 @@ mod tests {
 
     #[test]
     fn principals_of_sessions() {
-        let role = Principal::Role(RoleArn::parse("arn:aws:iam::222222222222:role/team/Deploy").unwrap());
+        let role = RevocationTarget::Role(RoleArn::parse("arn:aws:iam::222222222222:role/team/Deploy").unwrap());
         assert!(role.is_of("arn:aws:sts::222222222222:assumed-role/Deploy/alice"));
         assert!(!role.is_of("arn:aws:sts::222222222222:assumed-role/Deployer/alice"));
         assert!(!role.is_of("arn:aws:sts::111111111111:assumed-role/Deploy/alice"));
-        let user = Principal::user("arn:aws:iam::111111111111:user/team/alice").unwrap();
+        let user = RevocationTarget::user("arn:aws:iam::111111111111:user/team/alice").unwrap();
         assert_eq!(user.shown(), "user alice");
-        assert_eq!(Principal::user("alice").unwrap().account(), None);
+        assert_eq!(RevocationTarget::user("alice").unwrap().account(), None);
         for wrong in ["arn:aws:iam::111111111111:role/x", "arn:aws:iam::1:user/x", "", "a b"] {
-            assert!(Principal::user(wrong).is_err(), "{wrong}");
+            assert!(RevocationTarget::user(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_users_sessions_are_found_by_name_and_account_or_not_told_apart() {
         let account = AccountId::parse("111111111111").unwrap();
-        let alice = Principal::user("alice").unwrap().within(Some(account.clone()));
+        let alice = RevocationTarget::user("alice").unwrap().within(Some(account.clone()));
         assert_eq!(alice.account(), Some(&account));
-        let other = Principal::user("arn:aws:iam::222222222222:user/alice").unwrap().within(Some(account));
-        let role = Principal::Role(RoleArn::parse("arn:aws:iam::111111111111:role/Deploy").unwrap());
+        let other = RevocationTarget::user("arn:aws:iam::222222222222:user/alice").unwrap().within(Some(account));
+        let role = RevocationTarget::Role(RoleArn::parse("arn:aws:iam::111111111111:role/Deploy").unwrap());
         let entry = |arn: Option<&str>, of_user| {
             let mut credentials = crate::credentials::tests::credentials(UNIX_EPOCH, 900);
             credentials.arn = arn.map(str::to_owned);
@@ -214,7 +214,7 @@ mod tests {
             ("arn:aws:iam::222222222222:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", false),
             ("arn:aws:iam::222222222222:role/Deploy", true),
         ] {
-            assert_eq!(Principal::Role(RoleArn::parse(arn).unwrap()).may_be_revoked().is_ok(), fine, "{arn}");
+            assert_eq!(RevocationTarget::Role(RoleArn::parse(arn).unwrap()).may_be_revoked().is_ok(), fine, "{arn}");
         }
     }
 

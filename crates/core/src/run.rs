@@ -34,7 +34,7 @@ pub struct Run {
 
 /// What a program in the command needs to stand where awsrole stood: the file beside the copies.
 #[derive(Serialize, Deserialize)]
-pub struct Outside {
+pub struct SavedEnvironment {
     /// The directory whose role it is.
     pub dir: PathBuf,
     /// The `[role.NAME]`.
@@ -70,7 +70,7 @@ impl Run {
     }
 
     /// Writes the record of what is outside, sealed as cached sessions are: no program but awsrole reads it.
-    pub fn write_outside(&self, outside: &Outside, vault: &Vault) -> Result<(), SealError> {
+    pub fn write_outside(&self, outside: &SavedEnvironment, vault: &Vault) -> Result<(), SealError> {
         let sealed = vault.seal(&sealed_name(self.name()), outside.to_text().as_bytes())?;
         Ok(files::write_private(&self.dir.join(OUTSIDE), &sealed.content)?)
     }
@@ -93,7 +93,7 @@ impl Run {
     }
 }
 
-impl Outside {
+impl SavedEnvironment {
     /// What is outside of a command with these variables.
     #[must_use]
     pub fn of(dir: &Path, role: Option<&str>, diff: &EnvDiff, outer: &Env) -> Self {
@@ -225,6 +225,7 @@ fn only_a_name(run: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use crate::cache_key_backend::CacheKeySetting;
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
@@ -310,7 +311,8 @@ mod tests {
         for name in ["../../inside", "run-/../../../inside", "", "."] {
             remove_when_gone(&context.paths, name);
             assert!(
-                Outside::read(&context.paths, &Vault::of_cache(&context, crate::vault::Wanted::Auto), name).is_none()
+                SavedEnvironment::read(&context.paths, &Vault::of_cache(&context, CacheKeySetting::Auto), name)
+                    .is_none()
             );
         }
         assert!(inside.exists());

@@ -10,9 +10,10 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::context::Env;
-use crate::credentials::{Temporary, rfc3339};
+use crate::credentials::Temporary;
 use crate::environment::{EnvDiff, Value};
 use crate::export::{Change, Export};
+use crate::time::rfc3339;
 use crate::views::{self, Views};
 
 /// The version of what snippets and programs say to each other: arguments, statements, AWSROLE_STATE. A change that the other

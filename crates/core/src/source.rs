@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
-use crate::access_keys::Place;
+use crate::access_keys::KeyRef;
 use crate::arn::RoleArn;
 use crate::context::Env;
 use crate::credentials::{Credentials, is_long_term_key_id};
@@ -28,7 +28,7 @@ pub enum Source {
     /// Keys that stand in a profile, or in the environment.
     StaticKeys(StaticKeys),
     /// Long-lived keys in a store of secrets.
-    StoredKeys(Place),
+    StoredKeys(KeyRef),
     /// A program that a profile names.
     Process(Process),
     /// IAM Identity Center, by the token that `aws sso login` or `awsrole login` left.
@@ -68,7 +68,7 @@ pub struct StaticKeys {
 impl StaticKeys {
     /// Long-lived keys whose secret a store gave.
     #[must_use]
-    pub fn long_term(place: &Place, secret_access_key: Secret) -> Self {
+    pub fn long_term(place: &KeyRef, secret_access_key: Secret) -> Self {
         Self {
             holder: format!("profile {}", place.profile),
             access_key_id: place.access_key_id.clone(),
@@ -205,7 +205,7 @@ impl Process {
 
 /// Asks sources. A trait because here the outside answers.
 pub trait Sources {
-    /// The credentials of a source that isn't keys: those in a store are asked of [`crate::access_keys::KeyStores`], and
+    /// The credentials of a source that isn't keys: those in a store are asked of [`crate::access_keys::AccessKeyStores`], and
     /// the session of a web identity of [`crate::sts::Sts`].
     ///
     /// # Errors

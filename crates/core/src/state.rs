@@ -16,9 +16,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::arn::AccountId;
 use crate::choice::{self, Choices};
 use crate::context::Env;
-use crate::credentials::{Credentials, is_key_id, is_long_term_key_id, rfc3339};
+use crate::credentials::{Credentials, is_key_id, is_long_term_key_id};
 use crate::digest::is_sha256;
 use crate::endpoint::is_of_one_service;
+use crate::time::rfc3339;
 
 /// The variable's name.
 pub const NAME: &str = "AWSROLE_STATE";

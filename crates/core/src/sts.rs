@@ -68,7 +68,7 @@ pub enum StsError {
     TimedOut(u64),
     /// STS answered, but its clock and this machine's are too far apart: when credentials expire
     /// couldn't be told.
-    #[error("STS dated its answer {}", crate::credentials::rfc3339(*.0))]
+    #[error("STS dated its answer {}", crate::time::rfc3339(*.0))]
     Clock(SystemTime),
     /// An answer that makes no sense, such as one without credentials.
     #[error("{0}")]

@@ -2,7 +2,7 @@
 
 use crate::accounts::Accounts;
 use crate::arn::RoleArn;
-use crate::config::{Config, Keys};
+use crate::config::{Config, RoleConfig};
 use crate::context::{Context, Paths};
 use crate::limits::{ExternalId, MfaSerial, Region, SessionName};
 use crate::problem::Problem;
@@ -63,7 +63,7 @@ pub fn entered_by_cd(config: &Config, profiles: &Profiles, context: &Context) ->
 }
 
 fn lines(
-    keys: &Keys,
+    keys: &RoleConfig,
     profiles: &Profiles,
     accounts: &Accounts,
     paths: &Paths,

@@ -10,7 +10,7 @@ use approvals::Folder;
 use chain::{End, Reading};
 
 pub use approvals::Approvals;
-pub use chain::{Chain, Change, Changed};
+pub use chain::{Chain, Changed, FileChange};
 pub use refusal::{Refusal, denied_base, untrusted_approvals};
 
 mod approvals;
@@ -20,7 +20,7 @@ mod rules;
 
 /// What the user has said of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum ApprovalStatus {
     /// This content at this path was allowed, with that of the files from which it inherits.
     Allowed,
     /// A rule in the user's config allows it, for roles of these accounts.
@@ -65,7 +65,7 @@ pub enum Verdict {
         /// What is wrong.
         problem: Problem,
         /// What the user had said of the path.
-        standing: Standing,
+        standing: ApprovalStatus,
     },
 }
 
@@ -86,7 +86,7 @@ impl Verdict {
     pub fn set_aside(self, problem: Problem) -> Self {
         let standing = match self {
             // Something would be in force: the outer identity isn't what the user expects.
-            Self::Allowed(_) => Standing::Edited,
+            Self::Allowed(_) => ApprovalStatus::Edited,
             Self::Refused(Refusal { standing, .. }) | Self::Broken { standing, .. } => standing,
         };
         Self::Broken { problem, standing }
@@ -103,8 +103,8 @@ impl Verdict {
     pub fn holds(&self, depth: usize) -> Holds {
         match self {
             Self::Allowed(_) => Holds::Role,
-            Self::Refused(Refusal { standing: Standing::Denied | Standing::Unknown, .. })
-            | Self::Broken { standing: Standing::Denied | Standing::Unknown, .. }
+            Self::Refused(Refusal { standing: ApprovalStatus::Denied | ApprovalStatus::Unknown, .. })
+            | Self::Broken { standing: ApprovalStatus::Denied | ApprovalStatus::Unknown, .. }
                 if depth <= 1 =>
             {
                 Holds::Outer
@@ -136,13 +136,13 @@ pub fn vet_and_keep(
 ) -> (Verdict, usize) {
     let Some(nearest) = paths.first() else {
         let problem = Problem::new("there is no .awsrole.toml here");
-        return (Verdict::Broken { problem, standing: Standing::Unknown }, 0);
+        return (Verdict::Broken { problem, standing: ApprovalStatus::Unknown }, 0);
     };
     if let Some(untrusted) = approvals.untrusted() {
         // Another user's approvals aren't this user's. But where others may have changed this user's own ones, a role
         // may be in force, and the outer identity isn't what the user expects.
         let known = !untrusted.is_foreign() && approvals.has_records(nearest);
-        let standing = if known { Standing::Edited } else { Standing::Unknown };
+        let standing = if known { ApprovalStatus::Edited } else { ApprovalStatus::Unknown };
         let untrusted = Some((approvals.data().to_owned(), untrusted.clone()));
         return (Verdict::Refused(Refusal { untrusted, ..Refusal::of(nearest, standing, nearest) }), 1);
     }
@@ -157,19 +157,19 @@ pub fn vet_and_keep(
         return (Verdict::Broken { problem, standing: approvals.standing_of_path(nearest) }, 1);
     }
     if denied(0) {
-        return (refused(0, Standing::Denied), 1);
+        return (refused(0, ApprovalStatus::Denied), 1);
     }
-    let denied_base = (1..files.len()).find(|at| denied(*at)).map(|at| (refused(at, Standing::Denied), at + 1));
+    let denied_base = (1..files.len()).find(|at| denied(*at)).map(|at| (refused(at, ApprovalStatus::Denied), at + 1));
     let open = matches!(reading.end, End::Open);
     let whole = files.len() + usize::from(open);
     let allows = |at: usize| folders[at].as_ref().is_some_and(|folder| folder.allows(&files[at..], open));
-    let standing = |at: usize| folders[at].as_ref().map_or(Standing::Unknown, Folder::standing);
+    let standing = |at: usize| folders[at].as_ref().map_or(ApprovalStatus::Unknown, Folder::standing);
     let rule = |at: usize| rules::accounts(&files[at], &user.trust);
     if allows(0) {
         return match (denied_base, reading.end) {
             (Some(denied), _) => denied,
             // It was allowed when more was understood.
-            (None, End::Broken(problem)) => (Verdict::Broken { problem, standing: Standing::Allowed }, whole),
+            (None, End::Broken(problem)) => (Verdict::Broken { problem, standing: ApprovalStatus::Allowed }, whole),
             (None, _) => (Verdict::allowed(reading.config, None), whole),
         };
     }
@@ -178,25 +178,25 @@ pub fn vet_and_keep(
         Err(problem) => return (Verdict::Broken { problem, standing: standing(0) }, 1),
     };
     let ruled = !only.is_empty();
-    if !ruled && standing(0) == Standing::Unknown {
-        return (refused(0, Standing::Unknown), 1);
+    if !ruled && standing(0) == ApprovalStatus::Unknown {
+        return (refused(0, ApprovalStatus::Unknown), 1);
     }
     if let Some(denied) = denied_base {
         return denied;
     }
     match reading.end {
         End::Broken(problem) if reading.parsed > 0 => {
-            return (Verdict::Broken { problem, standing: Standing::Edited }, reading.parsed + 1);
+            return (Verdict::Broken { problem, standing: ApprovalStatus::Edited }, reading.parsed + 1);
         }
         End::Broken(problem) if ruled => {
-            return (Verdict::Broken { problem, standing: Standing::AllowedFor(only) }, 1);
+            return (Verdict::Broken { problem, standing: ApprovalStatus::AllowedFor(only) }, 1);
         }
         _ => {}
     }
     if !ruled {
         let change = approvals.changes_of(files).into_iter().next();
         let path = change.as_ref().map_or(nearest, |change| &change.path);
-        let refusal = Refusal { path: path.clone(), ..Refusal::of(nearest, Standing::Edited, nearest) };
+        let refusal = Refusal { path: path.clone(), ..Refusal::of(nearest, ApprovalStatus::Edited, nearest) };
         return (Verdict::Refused(Refusal { change, ..refusal }), whole);
     }
     for at in 1..files.len() {

@@ -11,12 +11,12 @@ use toml::Spanned;
 use crate::access_keys::StoreKind;
 use crate::accounts::{Account, AccountName, Accounts, Color};
 use crate::arn::AccountId;
-use crate::config::Seconds;
+use crate::cache_key_backend::CacheKeySetting;
 use crate::context::Context;
-use crate::discover::line_of;
+use crate::duration::Seconds;
 use crate::files::{read_trusted, trusted};
+use crate::location::line_of;
 use crate::problem::Problem;
-use crate::vault::Wanted;
 
 /// What a user sets for all projects. Only the user's own file says this, never a project's.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +30,7 @@ pub struct UserConfig {
     /// What accounts are called, and their colours.
     pub accounts: Accounts,
     /// Where the key of the cache is to lie.
-    pub key: Wanted,
+    pub key: CacheKeySetting,
     /// Where `awsrole keys add` puts keys; none: the system's usual store.
     pub store: Option<StoreKind>,
 }
@@ -77,7 +77,7 @@ struct AsWritten {
 #[serde(deny_unknown_fields)]
 struct CacheAsWritten {
     #[serde(default)]
-    key: Wanted,
+    key: CacheKeySetting,
 }
 
 #[derive(Deserialize, Default)]
@@ -124,7 +124,7 @@ impl Settings {
             Ok(config) => Self { config, problem: None },
             // What the user wants of the cache's key isn't known.
             Err(problem) => {
-                let config = UserConfig { key: Wanted::Unknown, ..UserConfig::default() };
+                let config = UserConfig { key: CacheKeySetting::Unknown, ..UserConfig::default() };
                 Self { config, problem: Some(problem) }
             }
         }

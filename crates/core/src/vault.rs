@@ -1,10 +1,13 @@
 //! The places outside the disk where the key of the cache may lie, and which of them is used.
 
+use crate::cache_key_backend::CacheKeyBackend;
+use crate::cache_key_backend::CacheKeySetting;
+use crate::cache_key_backend::KeyUnavailable;
+use crate::cache_key_backend::{self, KeyBackend};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
@@ -19,117 +22,9 @@ const VERSION: u8 = 2;
 /// Why neither a key nor a nonce can be made.
 const NO_RANDOM_NUMBERS: &str = "the system gives no random numbers";
 
-/// How long a key must at least be kept after it was used: AWS's longest sessions last 36 hours.
-pub const KEPT: Duration = Duration::from_secs(37 * 3600);
-
-/// A place for keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// The user's keyring in the Linux kernel. It ends when the machine does.
-    Keyring,
-    /// The user's keychain of macOS.
-    Keychain,
-    /// A file in the user's runtime directory, if that is private and in memory.
-    Runtime,
-}
-
-/// The best first.
-const PLACES: [Place; 3] = [Place::Keyring, Place::Keychain, Place::Runtime];
-
-impl Place {
-    /// As a person knows it.
-    #[must_use]
-    pub fn shown(self) -> &'static str {
-        match self {
-            Self::Keyring => "the kernel's keyring",
-            Self::Keychain => "the keychain",
-            Self::Runtime => "the runtime directory",
-        }
-    }
-
-    fn byte(self) -> u8 {
-        match self {
-            Self::Keyring => b'k',
-            Self::Keychain => b'c',
-            Self::Runtime => b'r',
-        }
-    }
-}
-
-/// Which place the user wants.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Wanted {
-    /// The best that can be used. Without any, nothing is cached: only the user can choose files that aren't encrypted.
-    #[default]
-    Auto,
-    /// That one alone. Without it nothing is cached.
-    Keyring,
-    /// That one alone. Without it nothing is cached.
-    Keychain,
-    /// That one alone. Without it nothing is cached.
-    Runtime,
-    /// Files that aren't encrypted.
-    None,
-    /// What the user wants can't be read. Nothing is cached, and what was can still be opened wherever its key lies.
-    #[serde(skip)]
-    Unknown,
-}
-
-impl Wanted {
-    fn places(self) -> impl Iterator<Item = Place> {
-        PLACES.into_iter().filter(move |place| match (self, place) {
-            (Self::Auto, _) => true,
-            (Self::None | Self::Unknown, _) => false,
-            (Self::Keyring, place) => *place == Place::Keyring,
-            (Self::Keychain, place) => *place == Place::Keychain,
-            (Self::Runtime, place) => *place == Place::Runtime,
-        })
-    }
-
-    /// Whether what was sealed with a key from a place may be used.
-    fn may_open(self, place: Place) -> bool {
-        self == Self::Unknown || self.places().any(|one| one == place)
-    }
-
-    /// Why no place may be used at all.
-    fn refused(self) -> Vec<Unavailable> {
-        match self {
-            Self::Unknown => {
-                vec![Unavailable("config.toml, which may choose the key's place, can't be read".to_owned())]
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Keeps keys. A trait because the system answers.
-pub trait KeyStore {
-    /// The key of a name; `None`: there is none yet, or no more.
-    fn find(&self, place: Place, name: &str) -> Result<Option<Key>, Unavailable>;
-    /// Keeps a key under a name, for at least [`KEPT`] if the place lasts so long.
-    fn put(&self, place: Place, name: &str, key: &Key) -> Result<(), Unavailable>;
-    /// Keeps the key of a name for another [`KEPT`], where it would be dropped otherwise.
-    fn keep(&self, place: Place, name: &str);
-    /// Forgets the key of a name. One that isn't there is as good as forgotten.
-    fn remove(&self, place: Place, name: &str);
-}
-
-/// Why a place can't be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unavailable(pub String);
-
-impl Unavailable {
-    /// Joins the reasons into one line.
-    #[must_use]
-    pub fn join(reasons: &[Self]) -> String {
-        reasons.iter().map(|why| why.0.as_str()).collect::<Vec<_>>().join("; ")
-    }
-}
-
 /// An encryption key that exists, and where.
 pub struct SealingKey {
-    place: Place,
+    place: KeyBackend,
     key: Key,
 }
 
@@ -154,8 +49,8 @@ pub struct Sealed {
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// No key can be found or stored, for these reasons.
-    #[error("no encryption key can be stored: {}", Unavailable::join(.0))]
-    NoKey(Vec<Unavailable>),
+    #[error("no encryption key can be stored: {}", KeyUnavailable::join(.0))]
+    NoKey(Vec<KeyUnavailable>),
     /// A file of the cache can't be used.
     #[error(transparent)]
     File(#[from] FileError),
@@ -164,31 +59,31 @@ pub enum SealError {
 /// Seals and opens what lies in one directory, with a key that lies elsewhere.
 pub struct Vault {
     dir: PathBuf,
-    keys: Rc<dyn KeyStore>,
-    wanted: Wanted,
+    keys: Rc<dyn CacheKeyBackend>,
+    wanted: CacheKeySetting,
 }
 
 /// How a directory's content is protected.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Protection {
     /// Encrypted with a key that is stored in this place.
-    Encrypted(Place),
+    Encrypted(KeyBackend),
     /// Not encrypted, because the user chose so.
     Plain,
     /// Nothing is written: no key can be stored, for these reasons.
-    Nothing(Vec<Unavailable>),
+    Nothing(Vec<KeyUnavailable>),
 }
 
 impl Vault {
     /// A vault for a directory.
     #[must_use]
-    pub fn new(dir: &Path, keys: Rc<dyn KeyStore>, wanted: Wanted) -> Self {
+    pub fn new(dir: &Path, keys: Rc<dyn CacheKeyBackend>, wanted: CacheKeySetting) -> Self {
         Self { dir: dir.to_owned(), keys, wanted }
     }
 
     /// The vault of the cache, with its key where the settings want it.
     #[must_use]
-    pub fn of_cache(context: &Context, wanted: Wanted) -> Self {
+    pub fn of_cache(context: &Context, wanted: CacheKeySetting) -> Self {
         Self::new(&context.paths.cache, context.keys.clone(), wanted)
     }
 
@@ -198,21 +93,21 @@ impl Vault {
     /// # Errors
     /// No key can be stored where the user wants it, or another process holds the directory's lock.
     pub fn seal(&self, name: &str, plain: &[u8]) -> Result<Sealed, SealError> {
-        if self.wanted == Wanted::None {
+        if self.wanted == CacheKeySetting::None {
             return Ok(Sealed { key_id: None, content: Zeroizing::new(plain.to_vec()) });
         }
         let mut missing = self.wanted.refused();
         let Some(found) = self.key_to_seal_with(&mut missing)? else { return Err(SealError::NoKey(missing)) };
         let header = [VERSION, found.place.byte()];
         let sealed = found.key.seal(plain, &beside(header, name));
-        let sealed = sealed.ok_or_else(|| SealError::NoKey(vec![Unavailable(NO_RANDOM_NUMBERS.to_owned())]))?;
+        let sealed = sealed.ok_or_else(|| SealError::NoKey(vec![KeyUnavailable(NO_RANDOM_NUMBERS.to_owned())]))?;
         Ok(Sealed { key_id: Some(found.id()), content: Zeroizing::new([&header[..], &sealed].concat()) })
     }
 
     /// Returns the keys that exist, the best place first. None is made.
     pub fn keys(&self) -> impl Iterator<Item = SealingKey> {
         let name = self.name();
-        PLACES.into_iter().filter(|place| self.wanted.may_open(*place)).filter_map(move |place| {
+        cache_key_backend::PLACES.into_iter().filter(|place| self.wanted.may_open(*place)).filter_map(move |place| {
             let key = self.keys.find(place, &name).ok()??;
             Some(SealingKey { place, key })
         })
@@ -221,7 +116,7 @@ impl Vault {
     /// Whether the user chose files that aren't encrypted.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.wanted == Wanted::None
+        self.wanted == CacheKeySetting::None
     }
 
     /// Opens the content of the file `name` with the key that sealed it. `None`: it was sealed with another key, for
@@ -254,7 +149,7 @@ impl Vault {
     /// Forgets the key, wherever it lies: what was sealed with it can't be opened any more.
     pub fn forget(&self) -> Result<(), FileError> {
         let _lock = self.lock()?;
-        for place in PLACES {
+        for place in cache_key_backend::PLACES {
             self.keys.remove(place, &self.name());
         }
         Ok(())
@@ -271,7 +166,7 @@ impl Vault {
         match self.key_to_seal_with(&mut missing) {
             Ok(Some(found)) => Protection::Encrypted(found.place),
             Ok(None) => Protection::Nothing(missing),
-            Err(error) => Protection::Nothing(vec![Unavailable(error.to_string())]),
+            Err(error) => Protection::Nothing(vec![KeyUnavailable(error.to_string())]),
         }
     }
 
@@ -279,7 +174,7 @@ impl Vault {
     #[must_use]
     pub fn prove(&self) -> Protection {
         let path = self.dir.join("probe");
-        let failed = |why: String| Protection::Nothing(vec![Unavailable(why)]);
+        let failed = |why: String| Protection::Nothing(vec![KeyUnavailable(why)]);
         let sealed = match self.seal("probe", b"{}") {
             Ok(sealed) => sealed,
             Err(SealError::NoKey(reasons)) => return Protection::Nothing(reasons),
@@ -297,18 +192,18 @@ impl Vault {
     }
 
     /// The best place's key, made if there is none; `None`: there is no place.
-    fn key_to_seal_with(&self, missing: &mut Vec<Unavailable>) -> Result<Option<SealingKey>, FileError> {
+    fn key_to_seal_with(&self, missing: &mut Vec<KeyUnavailable>) -> Result<Option<SealingKey>, FileError> {
         for place in self.wanted.places() {
             match self.find_or_make(place) {
                 Ok(key) => return Ok(Some(SealingKey { place, key })),
-                Err(NoKey::Unavailable(why)) => missing.push(why),
+                Err(NoKey::KeyUnavailable(why)) => missing.push(why),
                 Err(NoKey::File(error)) => return Err(error),
             }
         }
         Ok(None)
     }
 
-    fn find_or_make(&self, place: Place) -> Result<Key, NoKey> {
+    fn find_or_make(&self, place: KeyBackend) -> Result<Key, NoKey> {
         let name = self.name();
         if let Some(key) = self.keys.find(place, &name)? {
             self.keys.keep(place, &name);
@@ -321,7 +216,7 @@ impl Vault {
         if let Some(key) = self.keys.find(place, &name)? {
             return Ok(key);
         }
-        let key = Key::random().ok_or_else(|| Unavailable(NO_RANDOM_NUMBERS.to_owned()))?;
+        let key = Key::random().ok_or_else(|| KeyUnavailable(NO_RANDOM_NUMBERS.to_owned()))?;
         self.keys.put(place, &name, &key)?;
         Ok(key)
     }
@@ -342,13 +237,13 @@ impl Vault {
 }
 
 enum NoKey {
-    Unavailable(Unavailable),
+    KeyUnavailable(KeyUnavailable),
     File(FileError),
 }
 
-impl From<Unavailable> for NoKey {
-    fn from(why: Unavailable) -> Self {
-        Self::Unavailable(why)
+impl From<KeyUnavailable> for NoKey {
+    fn from(why: KeyUnavailable) -> Self {
+        Self::KeyUnavailable(why)
     }
 }
 

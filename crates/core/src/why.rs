@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use crate::cache::{Cache, Patience};
 use crate::context::Context;
-use crate::credentials::rfc3339;
 use crate::doctor::foreign_files;
 use crate::export::{look, plan_of};
 use crate::plan::{RolePlan, Step};
@@ -18,7 +17,8 @@ use crate::profiles::Profiles;
 use crate::rivals::{Rival, rivals};
 use crate::source::Source;
 use crate::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
-use crate::trust::{Allowed, Holds, Standing, Verdict};
+use crate::time::rfc3339;
+use crate::trust::{Allowed, ApprovalStatus, Holds, Verdict};
 use crate::user_config::Settings;
 
 /// All that can be said of a directory without asking the network.
@@ -29,9 +29,9 @@ pub struct Why {
     /// `allowed`, `not allowed`, `changed since it was allowed`, `denied`, `broken`, or `no file`.
     pub approval: &'static str,
     /// The way, if the file is in force.
-    pub way: Option<Way>,
+    pub way: Option<ResolutionReport>,
     /// What the shell holds.
-    pub shell: Held,
+    pub shell: SessionReport,
     /// What stands in the way.
     pub problem: Option<Problem>,
     /// Lines of project files that choose another identity.
@@ -42,7 +42,7 @@ pub struct Why {
 
 /// The way to a role.
 #[derive(Serialize)]
-pub struct Way {
+pub struct ResolutionReport {
     /// The `[role.NAME]`, if the file has several.
     pub name: Option<String>,
     /// The role at its end.
@@ -60,14 +60,14 @@ pub struct Way {
     /// Where the first credentials come from.
     pub source: String,
     /// The calls.
-    pub links: Vec<Link>,
+    pub links: Vec<StepReport>,
     /// What deserves a word although it is no error.
     pub notices: Vec<String>,
 }
 
 /// One call.
 #[derive(Serialize)]
-pub struct Link {
+pub struct StepReport {
     /// `AssumeRole` or `GetSessionToken`.
     pub call: &'static str,
     /// Who one becomes.
@@ -92,7 +92,7 @@ pub struct Link {
 
 /// What the shell holds.
 #[derive(Serialize)]
-pub struct Held {
+pub struct SessionReport {
     /// `role`, `closed`, `off`, or `nothing of awsrole's`.
     pub state: &'static str,
     /// The role's title.
@@ -155,8 +155,8 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         Verdict::Refused(refusal) => {
             let problem = refusal.problem(outer);
             match refusal.standing {
-                Standing::Edited => ("changed since it was allowed", Some(problem), STAYS_CLOSED),
-                Standing::Denied => (
+                ApprovalStatus::Edited => ("changed since it was allowed", Some(problem), STAYS_CLOSED),
+                ApprovalStatus::Denied => (
                     "denied",
                     closed.then_some(problem),
                     "nothing: the file is ignored; `awsrole allow` takes that back",
@@ -176,7 +176,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     let accounts = &settings.or_default().accounts;
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
     let cache = Cache::open(outer, settings.or_default().key);
-    let links: Vec<Link> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
+    let links: Vec<StepReport> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
     let failure = cache.failure_of(&cache.keys(plan), outer.now, Patience::Passing);
     why.problem = failure.map(|failure| failure.problem);
     why.next = next(plan, &cache, outer.now);
@@ -184,7 +184,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     if let (true, Some(name)) = (confirm, &plan.name) {
         why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
     }
-    why.way = Some(Way {
+    why.way = Some(ResolutionReport {
         name: plan.name.clone(),
         role_arn: plan.role_arn().map(ToString::to_string),
         account: plan.account().map(|account| account.to_string()),
@@ -198,10 +198,10 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     });
 }
 
-fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> Link {
+fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> StepReport {
     let step = &plan.steps[index];
     let cached = cache.load(&cache.keys(plan).session(index + 1), now).map(|entry| entry.credentials);
-    let mut link = Link {
+    let mut link = StepReport {
         call: "GetSessionToken",
         what: format!("a session of {}", plan.source),
         account: None,
@@ -269,9 +269,9 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
     if parts.is_empty() { "the source's own credentials are exported".to_owned() } else { parts.join(", then ") }
 }
 
-fn held(inner: &Context) -> Held {
+fn held(inner: &Context) -> SessionReport {
     let outer = Outer::of(&inner.env);
-    let mut held = Held {
+    let mut held = SessionReport {
         state: "nothing of awsrole's",
         role: None,
         key: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use awsrole_core::access_keys::{NoSecret, Place};
+use awsrole_core::access_keys::{KeyRef, KeyStoreError};
 use awsrole_core::files::{FileError, read_own, write_durable};
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
@@ -34,7 +34,7 @@ pub(crate) struct FileStore {
 
 /// What is in it: secrets by profile and key.
 #[derive(Default)]
-pub(crate) struct Keys(BTreeMap<String, BTreeMap<String, Secret>>);
+pub(crate) struct SecretsFile(BTreeMap<String, BTreeMap<String, Secret>>);
 
 impl FileStore {
     /// The file in awsrole's data directory.
@@ -43,18 +43,31 @@ impl FileStore {
     }
 
     /// Reads one key's secret.
-    pub(crate) fn secret(&self, stores: &Stores<'_>, place: &Place, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret> {
-        let bytes = self.read()?.ok_or(NoSecret::Missing)?;
+    pub(crate) fn secret(
+        &self,
+        stores: &Stores<'_>,
+        place: &KeyRef,
+        begin: &dyn Fn(&str),
+    ) -> Result<Secret, KeyStoreError> {
+        let bytes = self.read()?.ok_or(KeyStoreError::Missing)?;
         let (keys, _) = stores.opened(false, begin, |passphrase| self.decrypted(&bytes, passphrase))?;
-        keys.0.get(&place.profile).and_then(|keys| keys.get(&place.access_key_id)).cloned().ok_or(NoSecret::Missing)
+        keys.0
+            .get(&place.profile)
+            .and_then(|keys| keys.get(&place.access_key_id))
+            .cloned()
+            .ok_or(KeyStoreError::Missing)
     }
 
     /// Changes what is in the file. No two do it at a time: who changes stores holds the lock of all of them
     /// ([`awsrole_core::access_keys::lock`]).
-    pub(crate) fn change(&self, stores: &Stores<'_>, change: impl FnOnce(&mut Keys)) -> Result<(), NoSecret> {
+    pub(crate) fn change(
+        &self,
+        stores: &Stores<'_>,
+        change: impl FnOnce(&mut SecretsFile),
+    ) -> Result<(), KeyStoreError> {
         let (mut keys, passphrase) = match self.read()? {
             Some(bytes) => stores.opened(false, &|_| (), |passphrase| self.decrypted(&bytes, passphrase))?,
-            None => stores.opened(true, &|_| (), |_| Ok(Keys::default()))?,
+            None => stores.opened(true, &|_| (), |_| Ok(SecretsFile::default()))?,
         };
         change(&mut keys);
         let params = scrypt_params().map_err(|e| self.unusable(&e))?;
@@ -63,7 +76,7 @@ impl FileStore {
         write_durable(&self.path, &bytes).map_err(|e| self.unusable(&e))
     }
 
-    fn read(&self) -> Result<Option<Vec<u8>>, NoSecret> {
+    fn read(&self) -> Result<Option<Vec<u8>>, KeyStoreError> {
         match read_own(&self.path, MAX_BYTES) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -71,7 +84,7 @@ impl FileStore {
         }
     }
 
-    fn decrypted(&self, bytes: &[u8], passphrase: &Secret) -> Result<Keys, NoSecret> {
+    fn decrypted(&self, bytes: &[u8], passphrase: &Secret) -> Result<SecretsFile, KeyStoreError> {
         let params = scryptenc::Params::new(bytes).map_err(|e| self.unusable(&e))?;
         // scrypt's 128 · r · N (RFC 7914, section 2).
         let memory = 1_u64.checked_shl(params.log_n().into()).and_then(|n| n.checked_mul(128 * u64::from(params.r())));
@@ -81,14 +94,14 @@ impl FileStore {
         let decrypted = Decryptor::new(&bytes, passphrase.expose()).and_then(|decryptor| decryptor.decrypt_to_vec());
         let text = match decrypted {
             Ok(text) => Zeroizing::new(text),
-            Err(scryptenc::Error::InvalidHeaderMac(_)) => return Err(NoSecret::WrongPassphrase),
+            Err(scryptenc::Error::InvalidHeaderMac(_)) => return Err(KeyStoreError::WrongPassphrase),
             Err(e) => return Err(self.unusable(&e)),
         };
-        Keys::parse(&text).ok_or_else(|| self.unusable(&"it holds something else than keys"))
+        SecretsFile::parse(&text).ok_or_else(|| self.unusable(&"it holds something else than keys"))
     }
 
-    fn unusable(&self, why: &dyn std::fmt::Display) -> NoSecret {
-        NoSecret::Unusable(
+    fn unusable(&self, why: &dyn std::fmt::Display) -> KeyStoreError {
+        KeyStoreError::Unusable(
             Problem::new(format!("the file of keys {} can't be used", self.path.display()))
                 .because(why)
                 .hint("restore it from a backup, or remove it and store the keys again with `awsrole keys add`"),
@@ -96,13 +109,13 @@ impl FileStore {
     }
 }
 
-impl Keys {
-    pub(crate) fn put(&mut self, place: &Place, secret: &Secret) {
+impl SecretsFile {
+    pub(crate) fn put(&mut self, place: &KeyRef, secret: &Secret) {
         let keys = self.0.entry(place.profile.clone()).or_default();
         keys.insert(place.access_key_id.clone(), secret.clone());
     }
 
-    pub(crate) fn remove(&mut self, place: &Place) {
+    pub(crate) fn remove(&mut self, place: &KeyRef) {
         if let Some(keys) = self.0.get_mut(&place.profile) {
             keys.remove(&place.access_key_id);
         }

@@ -1,6 +1,6 @@
 //! The login keychain of macOS. Nobody of this project had a Mac: it was read with care, and never run.
 
-use awsrole_core::access_keys::{NoSecret, Place};
+use awsrole_core::access_keys::{KeyRef, KeyStoreError};
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use security_framework::base::Error;
@@ -17,10 +17,10 @@ const NOT_ALLOWED: i32 = -25308;
 const CANCELLED: i32 = -128;
 
 /// Asks whether the keychain may show its dialog.
-pub(crate) type Dialog<'a> = &'a dyn Fn() -> Result<(), NoSecret>;
+pub(crate) type KeychainDialog<'a> = &'a dyn Fn() -> Result<(), KeyStoreError>;
 
 /// Reads a key's secret. A locked keychain shows its own dialog, if that may be.
-pub(crate) fn secret(place: &Place, dialog: Dialog<'_>) -> Result<Secret, NoSecret> {
+pub(crate) fn secret(place: &KeyRef, dialog: KeychainDialog<'_>) -> Result<Secret, KeyStoreError> {
     let read = || generic_password(PasswordOptions::new_generic_password(SERVICE, &account(place)));
     let bytes = Zeroizing::new(quietly(dialog, read)?);
     let text = std::str::from_utf8(&bytes).map_err(|e| unusable_because(&e))?;
@@ -28,20 +28,20 @@ pub(crate) fn secret(place: &Place, dialog: Dialog<'_>) -> Result<Secret, NoSecr
 }
 
 /// Puts a key, in the place of one of the same name.
-pub(crate) fn put(place: &Place, secret: &Secret, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+pub(crate) fn put(place: &KeyRef, secret: &Secret, dialog: KeychainDialog<'_>) -> Result<(), KeyStoreError> {
     quietly(dialog, || set_generic_password(SERVICE, &account(place), secret.expose().as_bytes()))
 }
 
 /// Removes a key.
-pub(crate) fn remove(place: &Place, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+pub(crate) fn remove(place: &KeyRef, dialog: KeychainDialog<'_>) -> Result<(), KeyStoreError> {
     match quietly(dialog, || delete_generic_password(SERVICE, &account(place))) {
-        Err(NoSecret::Missing) => Ok(()),
+        Err(KeyStoreError::Missing) => Ok(()),
         removed => removed,
     }
 }
 
 /// First without a dialog, and with one only if that may be.
-fn quietly<T>(dialog: Dialog<'_>, act: impl Fn() -> Result<T, Error>) -> Result<T, NoSecret> {
+fn quietly<T>(dialog: KeychainDialog<'_>, act: impl Fn() -> Result<T, Error>) -> Result<T, KeyStoreError> {
     let first = {
         let _silent = SecKeychain::disable_user_interaction().map_err(unusable)?;
         act()
@@ -55,20 +55,20 @@ fn quietly<T>(dialog: Dialog<'_>, act: impl Fn() -> Result<T, Error>) -> Result<
     }
 }
 
-fn account(place: &Place) -> String {
+fn account(place: &KeyRef) -> String {
     format!("{} {}", place.profile, place.access_key_id)
 }
 
-fn unusable(error: Error) -> NoSecret {
+fn unusable(error: Error) -> KeyStoreError {
     match error.code() {
-        NOT_FOUND => NoSecret::Missing,
-        CANCELLED => NoSecret::Cancelled,
+        NOT_FOUND => KeyStoreError::Missing,
+        CANCELLED => KeyStoreError::Cancelled,
         _ => unusable_because(&error),
     }
 }
 
-fn unusable_because(why: &dyn std::fmt::Display) -> NoSecret {
-    NoSecret::Unusable(
+fn unusable_because(why: &dyn std::fmt::Display) -> KeyStoreError {
+    KeyStoreError::Unusable(
         Problem::new("the Keychain can't be used")
             .because(why)
             .hint("`[keys] store = \"file\"` in your config.toml keeps keys in a file under a passphrase"),

@@ -10,7 +10,7 @@ mod secret_service;
 
 use std::cell::RefCell;
 
-use awsrole_core::access_keys::{KeyStores, NoSecret, Place, StoreKind};
+use awsrole_core::access_keys::{AccessKeyStores, KeyRef, KeyStoreError, StoreKind};
 use awsrole_core::context::Paths;
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
@@ -21,10 +21,10 @@ use crate::file::FileStore;
 pub trait Passphrases {
     /// Asks for the passphrase, or with `new` for one that shall be in force from now on. `begin` is called just
     /// before, with what a person is asked for and where.
-    fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret>;
+    fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError>;
 
     /// Whether a store may show its own dialog. It is called just before.
-    fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), NoSecret>;
+    fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), KeyStoreError>;
 }
 
 /// All stores of this machine.
@@ -43,7 +43,7 @@ impl<'a> Stores<'a> {
     }
 
     /// Puts a key into its store, in the place of one of the same name.
-    pub fn put(&self, place: &Place, secret: &Secret) -> Result<(), NoSecret> {
+    pub fn put(&self, place: &KeyRef, secret: &Secret) -> Result<(), KeyStoreError> {
         match place.store {
             StoreKind::File => self.file().change(self, |keys| keys.put(place, secret)),
             #[cfg(not(target_os = "macos"))]
@@ -55,7 +55,7 @@ impl<'a> Stores<'a> {
     }
 
     /// Removes a key from its store; one that isn't there is as good as removed.
-    pub fn remove(&self, place: &Place) -> Result<(), NoSecret> {
+    pub fn remove(&self, place: &KeyRef) -> Result<(), KeyStoreError> {
         match place.store {
             StoreKind::File => self.file().change(self, |keys| keys.remove(place)),
             #[cfg(not(target_os = "macos"))]
@@ -67,8 +67,8 @@ impl<'a> Stores<'a> {
     }
 
     /// Whether a store may show its dialog.
-    fn dialog(&self, ask: bool, begin: &dyn Fn(&str)) -> Result<(), NoSecret> {
-        if ask { self.person.dialog(begin) } else { Err(NoSecret::NotNow) }
+    fn dialog(&self, ask: bool, begin: &dyn Fn(&str)) -> Result<(), KeyStoreError> {
+        if ask { self.person.dialog(begin) } else { Err(KeyStoreError::NotNow) }
     }
 
     fn file(&self) -> FileStore {
@@ -80,8 +80,8 @@ impl<'a> Stores<'a> {
         &self,
         new: bool,
         begin: &dyn Fn(&str),
-        fits: impl Fn(&Secret) -> Result<T, NoSecret>,
-    ) -> Result<(T, Secret), NoSecret> {
+        fits: impl Fn(&Secret) -> Result<T, KeyStoreError>,
+    ) -> Result<(T, Secret), KeyStoreError> {
         let known = self.passphrase.borrow().clone();
         let passphrase = match known {
             Some(passphrase) => passphrase,
@@ -93,10 +93,10 @@ impl<'a> Stores<'a> {
     }
 }
 
-impl KeyStores for Stores<'_> {
-    fn secret(&self, place: &Place, ask: bool, begin: &dyn Fn(&str)) -> Result<Secret, NoSecret> {
+impl AccessKeyStores for Stores<'_> {
+    fn secret(&self, place: &KeyRef, ask: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError> {
         match place.store {
-            StoreKind::File if !ask && self.passphrase.borrow().is_none() => Err(NoSecret::NotNow),
+            StoreKind::File if !ask && self.passphrase.borrow().is_none() => Err(KeyStoreError::NotNow),
             StoreKind::File => self.file().secret(self, place, begin),
             #[cfg(not(target_os = "macos"))]
             StoreKind::SecretService => secret_service::secret(place, &|| self.dialog(ask, begin)),
@@ -108,8 +108,8 @@ impl KeyStores for Stores<'_> {
 }
 
 /// A store of another system.
-fn elsewhere(store: StoreKind) -> NoSecret {
-    NoSecret::Unusable(
+fn elsewhere(store: StoreKind) -> KeyStoreError {
+    KeyStoreError::Unusable(
         Problem::new(format!("there is no such store on this system: {store}"))
             .hint("`[keys] store = \"file\"` in your config.toml keeps keys in a file under a passphrase"),
     )

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use awsrole_core::access_keys::{NoSecret, Place};
+use awsrole_core::access_keys::{KeyRef, KeyStoreError};
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use secret_service::blocking::{Collection, Item, SecretService};
@@ -11,16 +11,16 @@ use secret_service::{EncryptionType, Error};
 use zeroize::Zeroizing;
 
 /// Asks whether the keyring may show its dialog.
-pub(crate) type Dialog<'a> = &'a dyn Fn() -> Result<(), NoSecret>;
+pub(crate) type Dialog<'a> = &'a dyn Fn() -> Result<(), KeyStoreError>;
 
 /// Reads a key's secret. A locked keyring shows its own dialog, if that may be.
-pub(crate) fn secret(place: &Place, dialog: Dialog<'_>) -> Result<Secret, NoSecret> {
+pub(crate) fn secret(place: &KeyRef, dialog: Dialog<'_>) -> Result<Secret, KeyStoreError> {
     let service = connect()?;
     let found = service.search_items(attributes(place)).map_err(unusable)?;
     let item = match (found.unlocked.first(), found.locked.first()) {
         (Some(item), _) => item,
         (None, Some(item)) => unlocked(item, dialog)?,
-        (None, None) => return Err(NoSecret::Missing),
+        (None, None) => return Err(KeyStoreError::Missing),
     };
     let bytes = Zeroizing::new(item.get_secret().map_err(unusable)?);
     let text = std::str::from_utf8(&bytes).map_err(|e| unusable_because(&e))?;
@@ -28,7 +28,7 @@ pub(crate) fn secret(place: &Place, dialog: Dialog<'_>) -> Result<Secret, NoSecr
 }
 
 /// Puts a key into the default keyring, in the place of one of the same name.
-pub(crate) fn put(place: &Place, secret: &Secret, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+pub(crate) fn put(place: &KeyRef, secret: &Secret, dialog: Dialog<'_>) -> Result<(), KeyStoreError> {
     let service = connect()?;
     let collection = service.get_default_collection().map_err(unusable)?;
     open(&collection, dialog)?;
@@ -39,7 +39,7 @@ pub(crate) fn put(place: &Place, secret: &Secret, dialog: Dialog<'_>) -> Result<
 }
 
 /// Removes a key.
-pub(crate) fn remove(place: &Place, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+pub(crate) fn remove(place: &KeyRef, dialog: Dialog<'_>) -> Result<(), KeyStoreError> {
     let service = connect()?;
     let found = service.search_items(attributes(place)).map_err(unusable)?;
     for item in &found.unlocked {
@@ -51,28 +51,28 @@ pub(crate) fn remove(place: &Place, dialog: Dialog<'_>) -> Result<(), NoSecret> 
     Ok(())
 }
 
-fn connect() -> Result<SecretService<'static>, NoSecret> {
+fn connect() -> Result<SecretService<'static>, KeyStoreError> {
     SecretService::connect(EncryptionType::Dh).map_err(unusable)
 }
 
-fn unlocked<'i, 'a>(item: &'i Item<'a>, dialog: Dialog<'_>) -> Result<&'i Item<'a>, NoSecret> {
+fn unlocked<'i, 'a>(item: &'i Item<'a>, dialog: Dialog<'_>) -> Result<&'i Item<'a>, KeyStoreError> {
     dialog()?;
     item.unlock().map_err(unusable)?;
     // A prompter that can't be shown ends without a word.
-    if item.is_locked().map_err(unusable)? { Err(NoSecret::Cancelled) } else { Ok(item) }
+    if item.is_locked().map_err(unusable)? { Err(KeyStoreError::Cancelled) } else { Ok(item) }
 }
 
-fn open(collection: &Collection<'_>, dialog: Dialog<'_>) -> Result<(), NoSecret> {
+fn open(collection: &Collection<'_>, dialog: Dialog<'_>) -> Result<(), KeyStoreError> {
     if !collection.is_locked().map_err(unusable)? {
         return Ok(());
     }
     dialog()?;
     collection.unlock().map_err(unusable)?;
-    if collection.is_locked().map_err(unusable)? { Err(NoSecret::Cancelled) } else { Ok(()) }
+    if collection.is_locked().map_err(unusable)? { Err(KeyStoreError::Cancelled) } else { Ok(()) }
 }
 
 /// What an item is found by; no secret, and kept in the clear by some keyrings.
-fn attributes(place: &Place) -> HashMap<&str, &str> {
+fn attributes(place: &KeyRef) -> HashMap<&str, &str> {
     HashMap::from([
         ("application", "awsrole"),
         ("profile", place.profile.as_str()),
@@ -80,16 +80,16 @@ fn attributes(place: &Place) -> HashMap<&str, &str> {
     ])
 }
 
-fn unusable(error: Error) -> NoSecret {
+fn unusable(error: Error) -> KeyStoreError {
     match error {
-        Error::Prompt | Error::PromptDisconnected => NoSecret::Cancelled,
+        Error::Prompt | Error::PromptDisconnected => KeyStoreError::Cancelled,
         Error::NoResult => unusable_because(&"there is no default keyring"),
         error => unusable_because(&error),
     }
 }
 
-fn unusable_because(why: &dyn std::fmt::Display) -> NoSecret {
-    NoSecret::Unusable(
+fn unusable_because(why: &dyn std::fmt::Display) -> KeyStoreError {
+    KeyStoreError::Unusable(
         Problem::new("the Secret Service can't be used")
             .because(why)
             .hint("it needs a session bus (DBUS_SESSION_BUS_ADDRESS) and a keyring such as gnome-keyring on it")

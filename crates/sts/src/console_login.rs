@@ -3,13 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_signin::types::{CreateOAuth2TokenRequestBody, OAuth2ErrorCode};
-use awsrole_core::credentials::{Credentials, rfc3339};
+use awsrole_core::credentials::Credentials;
 use awsrole_core::endpoint::Endpoint;
 use awsrole_core::limits::Region;
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use awsrole_core::source::ConsoleLogin;
 use awsrole_core::sts::StsError;
+use awsrole_core::time::rfc3339;
 use data_encoding::BASE64URL_NOPAD;
 use p256::SecretKey;
 use p256::ecdsa::signature::Signer;

@@ -3,11 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_sts::primitives::DateTime;
-use awsrole_core::credentials::{Credentials, rfc3339};
+use awsrole_core::credentials::Credentials;
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use awsrole_core::source::IdentityCenter;
 use awsrole_core::sts::StsError;
+use awsrole_core::time::rfc3339;
 
 use crate::token_file::{NoToken, TokenFile};
 use crate::{ATTEMPTS, RemoteSts, time};

@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_sdk_sts::primitives::DateTime;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
-use awsrole_core::credentials::{self, Credentials};
+use awsrole_core::credentials::Credentials;
 use awsrole_core::endpoint::Endpoint;
 use awsrole_core::limits::SessionPolicy;
 use awsrole_core::mfa::Code;
@@ -280,5 +280,5 @@ fn policy_arns(policy: &SessionPolicy) -> Option<Vec<PolicyDescriptorType>> {
 
 /// A server's time, within the bounds of core's.
 fn time(from: &DateTime) -> Option<SystemTime> {
-    credentials::time(u64::try_from(from.secs()).ok()?)
+    awsrole_core::time::from_unix(u64::try_from(from.secs()).ok()?)
 }

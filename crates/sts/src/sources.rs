@@ -4,11 +4,12 @@
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use awsrole_core::context::{Context, Env};
-use awsrole_core::credentials::{Credentials, bounded};
+use awsrole_core::credentials::Credentials;
 use awsrole_core::endpoint::{self, CaBundle};
 use awsrole_core::problem::Problem;
 use awsrole_core::secret::Secret;
 use awsrole_core::source::{Source, Sources};
+use awsrole_core::time::checked_timestamp;
 
 use crate::{RemoteSts, console_login, identity_center, process};
 
@@ -68,7 +69,7 @@ impl RemoteSources<'_> {
         let answer = answer.map_err(|_| format!("no answer within {} s", whole.as_secs()))?;
         let from = answer.map_err(|error| reason(&error))?;
         let out_of_range = || "the answer's expiration is out of range".to_owned();
-        let expiration = from.expiry().map(|end| bounded(end).ok_or_else(out_of_range)).transpose()?;
+        let expiration = from.expiry().map(|end| checked_timestamp(end).ok_or_else(out_of_range)).transpose()?;
         Ok(Credentials {
             access_key_id: from.access_key_id().to_owned(),
             secret_access_key: Secret::new(from.secret_access_key()),

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use awsrole_core::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
 use awsrole_core::context::Env;
 use awsrole_core::seal::Key;
-use awsrole_core::vault::{KeyStore, Place, Unavailable};
 
 #[cfg(target_os = "linux")]
 mod keyring;
@@ -29,48 +29,48 @@ impl System {
 }
 
 /// What another system has.
-fn elsewhere(place: Place) -> Unavailable {
-    Unavailable(format!("this system hasn't {}", place.shown()))
+fn elsewhere(place: KeyBackend) -> KeyUnavailable {
+    KeyUnavailable(format!("this system hasn't {}", place.shown()))
 }
 
-impl KeyStore for System {
-    fn find(&self, place: Place, name: &str) -> Result<Option<Key>, Unavailable> {
+impl CacheKeyBackend for System {
+    fn find(&self, place: KeyBackend, name: &str) -> Result<Option<Key>, KeyUnavailable> {
         match place {
             #[cfg(target_os = "linux")]
-            Place::Keyring => keyring::find(name),
+            KeyBackend::Keyring => keyring::find(name),
             #[cfg(target_os = "macos")]
-            Place::Keychain => keychain::find(name),
-            Place::Runtime => runtime::find(&self.runtime, name),
+            KeyBackend::Keychain => keychain::find(name),
+            KeyBackend::Runtime => runtime::find(&self.runtime, name),
             other => Err(elsewhere(other)),
         }
     }
 
-    fn put(&self, place: Place, name: &str, key: &Key) -> Result<(), Unavailable> {
+    fn put(&self, place: KeyBackend, name: &str, key: &Key) -> Result<(), KeyUnavailable> {
         match place {
             #[cfg(target_os = "linux")]
-            Place::Keyring => keyring::put(name, key),
+            KeyBackend::Keyring => keyring::put(name, key),
             #[cfg(target_os = "macos")]
-            Place::Keychain => keychain::put(name, key),
-            Place::Runtime => runtime::put(&self.runtime, name, key),
+            KeyBackend::Keychain => keychain::put(name, key),
+            KeyBackend::Runtime => runtime::put(&self.runtime, name, key),
             other => Err(elsewhere(other)),
         }
     }
 
-    fn keep(&self, place: Place, name: &str) {
+    fn keep(&self, place: KeyBackend, name: &str) {
         match place {
             #[cfg(target_os = "linux")]
-            Place::Keyring => keyring::keep(name),
+            KeyBackend::Keyring => keyring::keep(name),
             _ => {}
         }
     }
 
-    fn remove(&self, place: Place, name: &str) {
+    fn remove(&self, place: KeyBackend, name: &str) {
         match place {
             #[cfg(target_os = "linux")]
-            Place::Keyring => keyring::remove(name),
+            KeyBackend::Keyring => keyring::remove(name),
             #[cfg(target_os = "macos")]
-            Place::Keychain => keychain::remove(name),
-            Place::Runtime => runtime::remove(&self.runtime, name),
+            KeyBackend::Keychain => keychain::remove(name),
+            KeyBackend::Runtime => runtime::remove(&self.runtime, name),
             _ => {}
         }
     }

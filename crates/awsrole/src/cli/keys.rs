@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 
 #[derive(Subcommand)]
-pub(crate) enum Keys {
+pub(crate) enum KeysCommand {
     /// Store a profile's keys, after AWS has taken them
     #[command(
         after_help = "Examples:\n  awsrole keys add jump                 asks for both on the terminal\n  awsrole keys add jump --import        takes those of ~/.aws/credentials\n  aws iam create-access-key | awsrole keys add jump --stdin"

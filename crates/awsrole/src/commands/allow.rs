@@ -10,10 +10,10 @@ use awsrole_core::problem::Problem;
 use awsrole_core::profiles::Profiles;
 use awsrole_core::state::Outer;
 use awsrole_core::summary::{entered_by_cd, summarize};
-use awsrole_core::trust::{Approvals, Chain, Change, Changed, denied_base, untrusted_approvals};
+use awsrole_core::trust::{Approvals, Chain, Changed, FileChange, denied_base, untrusted_approvals};
 use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::{say, show};
@@ -34,7 +34,7 @@ pub(super) fn run(
     consent: Consent<'_>,
     context: &Context,
     settings: &Settings,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, CommandError> {
     let files = super::files(&super::directory(dir, context)?)?;
     let approvals = Approvals::below(&context.paths.data);
     // All files that count are read and parsed before anything is shown. What is recorded is what was read here.
@@ -125,7 +125,7 @@ fn show_line(label: &str, text: &str) {
 }
 
 /// Shows how the files differ from those that were allowed last.
-fn show_differences(changes: &[Change], context: &Context) {
+fn show_differences(changes: &[FileChange], context: &Context) {
     for change in changes {
         let path = context.shorten(&change.path);
         match &change.what {

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use awsrole_core::console::{Console, DURATION, Standing, check_arn, standing};
+use awsrole_core::console::{Console, DURATION, SessionKind, check_arn, standing};
 use awsrole_core::context::Context;
 use awsrole_core::history::What;
 use awsrole_core::problem::Problem;
 use awsrole_core::user_config::Settings;
 use awsrole_sts::sign_in_token;
 
-use super::held::Planned;
+use super::held::PlannedRole;
 use crate::browser::{self, Led, NotLed};
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{out, say};
 
 pub(super) fn run(
@@ -21,15 +21,15 @@ pub(super) fn run(
     role: Option<&str>,
     context: &Context,
     settings: &Settings,
-) -> Result<Outcome, Failure> {
-    let planned = Planned::of(role, context, settings)?;
+) -> Result<Outcome, CommandError> {
+    let planned = PlannedRole::of(role, context, settings)?;
     // Before anything is asked for, a code perhaps.
     let standing = standing(&planned.plan)?;
     let console = Console::of(&planned.plan, service, &planned.outer.env)?;
     let duration = lasting(&standing, duration, &planned.plan.title())?;
     let held = planned.get(What::Console, None, context, settings)?;
     let token = super::with_remote(&held.outer, settings, |sts| {
-        if standing == Standing::Unknown {
+        if standing == SessionKind::Unknown {
             let arn = awsrole_core::sts::Sts::caller_arn(sts, &held.credentials, &held.plan.endpoint);
             let arn =
                 arn.map_err(|error| Problem::new(format!("nobody says who {} is", held.plan.title())).because(error))?;
@@ -38,7 +38,7 @@ pub(super) fn run(
         let ca_bundle = held.plan.endpoint.ca_bundle.as_ref();
         sign_in_token(sts, &console.federation, ca_bundle, held.credentials.temporary(&held.plan.source)?, duration)
     });
-    let address = console.address(&token.map_err(Failure::aws)?);
+    let address = console.address(&token.map_err(CommandError::aws)?);
     if print {
         out(&address)?;
         out("\n")?;
@@ -75,13 +75,13 @@ fn not_led(why: &NotLed) -> Problem {
 }
 
 /// The console session's own duration, where it may have one.
-fn lasting(standing: &Standing, asked: Option<Duration>, title: &str) -> Result<Option<Duration>, Problem> {
+fn lasting(standing: &SessionKind, asked: Option<Duration>, title: &str) -> Result<Option<Duration>, Problem> {
     match (standing, asked) {
         (_, Some(asked)) if !DURATION.contains(&asked) => {
             Err(Problem::new("--duration: a console session lasts 15m to 12h").hint("such as --duration 4h"))
         }
-        (Standing::Role, None) => Ok(Some(*DURATION.end())),
-        (Standing::Role, asked) => Ok(asked),
+        (SessionKind::Role, None) => Ok(Some(*DURATION.end())),
+        (SessionKind::Role, asked) => Ok(asked),
         (_, None) => Ok(None),
         (_, Some(_)) => Err(Problem::new(format!("the console session of {title} can't be given a duration"))
             .because("its credentials were got with temporary ones (role chaining; an MFA session counts), and AWS takes none then")

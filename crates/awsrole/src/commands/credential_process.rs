@@ -7,15 +7,15 @@ use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
 use awsrole_core::export::{confirmed, plan_of};
 use awsrole_core::fetch::obtain;
-use awsrole_core::history::{Entry, What};
+use awsrole_core::history::{HistoryEntry, What};
 use awsrole_core::lookup::ObtainOptions;
 use awsrole_core::problem::Problem;
-use awsrole_core::run::Outside;
+use awsrole_core::run::SavedEnvironment;
 use awsrole_core::shell::credential_process;
 use awsrole_core::user_config::Settings;
 use awsrole_core::vault::Vault;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient;
 use awsrole_system::print::out;
 
@@ -24,11 +24,11 @@ pub(super) fn run(
     role: Option<&str>,
     context: &Context,
     settings: &Settings,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, CommandError> {
     let directory = super::directory(dir.clone(), context)?;
     let (outer, allowed, _) = super::allowed(dir, context, settings)?;
     let plan = plan_of(&outer, &allowed, role)?;
-    confirmed(&allowed, role).map_err(Failure::no_role)?;
+    confirmed(&allowed, role).map_err(CommandError::no_role)?;
     let options = ObtainOptions::background(context.now);
     let cache = Cache::open(context, settings.or_default().key);
     let obtained =
@@ -36,9 +36,9 @@ pub(super) fn run(
     let obtained = obtained?;
     // SDKs ask for each process that they are in: only a new session is worth a line.
     if obtained.fresh {
-        let entry = Entry::of(What::CredentialProcess, &outer, &plan, &obtained);
+        let entry = HistoryEntry::of(What::CredentialProcess, &outer, &plan, &obtained);
         awsrole_core::history::note(
-            Some(&Entry { directory: directory.to_string_lossy().into_owned(), ..entry }),
+            Some(&HistoryEntry { directory: directory.to_string_lossy().into_owned(), ..entry }),
             &outer,
         );
     }
@@ -49,9 +49,11 @@ pub(super) fn run(
 
 /// The same from within a command that renews its role itself: this process starts anew where the
 /// command was started, in the environment that was there.
-pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
-    let Some(outside) = Outside::read(&context.paths, &Vault::of_cache(context, settings.or_default().key), run) else {
-        return Err(Failure::no_role(
+pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+    let Some(outside) =
+        SavedEnvironment::read(&context.paths, &Vault::of_cache(context, settings.or_default().key), run)
+    else {
+        return Err(CommandError::no_role(
             Problem::new("the command that these AWS files were made for is over")
                 .hint("AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE lead to them: unset both"),
         ));

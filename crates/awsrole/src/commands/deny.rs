@@ -6,10 +6,10 @@ use awsrole_core::context::Context;
 use awsrole_core::generation;
 use awsrole_core::trust::Approvals;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::print::say;
 
-pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, CommandError> {
     let files = super::files(&super::directory(dir, context)?)?;
     let nearest = &files[0];
     if let Some(problem) = context.paths.inside_project(&files[..1]) {

@@ -15,11 +15,11 @@ use awsrole_core::state::Outer;
 use awsrole_core::trust::Verdict;
 use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::out;
 
-pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
     let mut findings = versions(&outer);
     findings.push(match ambient::caller() {

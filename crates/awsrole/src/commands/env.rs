@@ -10,9 +10,9 @@ use awsrole_core::problem::Problem;
 use awsrole_core::shell::formats::{Format, masks, variables};
 use awsrole_core::user_config::Settings;
 
-use super::held::Held;
+use super::held::ActiveRole;
 use crate::cli::FormatName;
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{out, say};
 
 pub(super) fn run(
@@ -21,7 +21,7 @@ pub(super) fn run(
     min_ttl: Option<Duration>,
     context: &Context,
     settings: &Settings,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, CommandError> {
     let format = match format {
         FormatName::Shell => Format::Shell,
         FormatName::Dotenv => Format::Dotenv,
@@ -38,7 +38,7 @@ pub(super) fn run(
         }
         Some(path) => Some(context.dir.join(path)),
     };
-    let held = Held::get(What::Env, role, min_ttl, context, settings)?;
+    let held = ActiveRole::get(What::Env, role, min_ttl, context, settings)?;
     let diff = held.diff()?;
     let text = variables(&diff, format)?;
     let Some(path) = file else {

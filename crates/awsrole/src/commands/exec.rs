@@ -12,9 +12,9 @@ use awsrole_core::problem::Problem;
 use awsrole_core::shell::child_environment;
 use awsrole_core::user_config::Settings;
 
-use super::held::{Held, whole};
+use super::held::{ActiveRole, whole};
 use super::long_run;
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{complain, say};
 
 pub(super) fn run(
@@ -24,8 +24,8 @@ pub(super) fn run(
     command: &[OsString],
     context: &Context,
     settings: &Settings,
-) -> Result<Outcome, Failure> {
-    let held = Held::get(What::Exec, role, min_ttl, context, settings)?;
+) -> Result<Outcome, CommandError> {
+    let held = ActiveRole::get(What::Exec, role, min_ttl, context, settings)?;
     let (diff, prepared) = if renew {
         let (diff, prepared) = long_run::prepare(&held, &super::directory(None, context)?, settings)?;
         if let Some(left) = long_run::without_code(&held, settings, context.now) {

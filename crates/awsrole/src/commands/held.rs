@@ -11,17 +11,17 @@ use awsrole_core::credentials::Credentials;
 use awsrole_core::environment::{EnvDiff, Got};
 use awsrole_core::export::{confirmed, plan_of};
 use awsrole_core::fetch::obtain;
-use awsrole_core::history::{Entry, What};
+use awsrole_core::history::{HistoryEntry, What};
 use awsrole_core::lookup::ObtainOptions;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::Problem;
 use awsrole_core::user_config::Settings;
 
-use crate::report::Failure;
+use crate::report::CommandError;
 use awsrole_system::print::{complain, say};
 
 /// A role that is had, and what surrounds it.
-pub(super) struct Held {
+pub(super) struct ActiveRole {
     /// The surroundings without what awsrole exported.
     pub(super) outer: Context,
     /// How it was come by.
@@ -41,7 +41,7 @@ pub(super) struct Held {
 }
 
 /// A role that is planned, and nothing asked for yet.
-pub(super) struct Planned {
+pub(super) struct PlannedRole {
     /// The surroundings without what awsrole exported.
     pub(super) outer: Context,
     /// How it is come by.
@@ -50,13 +50,13 @@ pub(super) struct Planned {
     role: Option<String>,
 }
 
-impl Planned {
+impl PlannedRole {
     /// Plans the directory's role.
-    pub(super) fn of(role: Option<&str>, context: &Context, settings: &Settings) -> Result<Self, Failure> {
+    pub(super) fn of(role: Option<&str>, context: &Context, settings: &Settings) -> Result<Self, CommandError> {
         let (outer, allowed, files) = super::allowed(None, context, settings)?;
         let role = super::role_or_chosen(role, context, &files)?;
         let plan = plan_of(&outer, &allowed, role.as_deref())?;
-        confirmed(&allowed, role.as_deref()).map_err(Failure::no_role)?;
+        confirmed(&allowed, role.as_deref()).map_err(CommandError::no_role)?;
         let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { outer, plan, file, role })
     }
@@ -68,7 +68,7 @@ impl Planned {
         min_ttl: Option<Duration>,
         context: &Context,
         settings: &Settings,
-    ) -> Result<Held, Failure> {
+    ) -> Result<ActiveRole, CommandError> {
         let Self { outer, plan, file, role } = self;
         let at_least = min_ttl.unwrap_or_default();
         let options = ObtainOptions { min_ttl: at_least, ..ObtainOptions::interactive(context.now) };
@@ -82,7 +82,7 @@ impl Planned {
         let left = obtained.credentials.remaining(context.now);
         // STS counts whole seconds, and the call took some: what was asked for is granted.
         if left.saturating_add(Duration::from_secs(60)) < at_least {
-            return Err(Failure::aws(
+            return Err(CommandError::aws(
                 Problem::new(format!(
                     "{} lasts only {}, but --min-ttl asks for {}",
                     plan.title(),
@@ -95,16 +95,16 @@ impl Planned {
         for notice in obtained.notices(&plan).iter().filter(|_| obtained.fresh) {
             say(notice);
         }
-        awsrole_core::history::note(Some(&Entry::of(what, &outer, &plan, &obtained)), &outer);
+        awsrole_core::history::note(Some(&HistoryEntry::of(what, &outer, &plan, &obtained)), &outer);
         let accounts = settings.get()?.accounts.clone();
         // Where no word can be made, what is started inside has to be told the role by its name.
         let choices = Choices::of(&outer.paths);
         let word = role.as_deref().and_then(|role| choices.word(Path::new(&file), role).ok());
-        Ok(Held { outer, plan, credentials: obtained.credentials, key: obtained.key, file, role, word, accounts })
+        Ok(ActiveRole { outer, plan, credentials: obtained.credentials, key: obtained.key, file, role, word, accounts })
     }
 }
 
-impl Held {
+impl ActiveRole {
     /// Gets the directory's role.
     pub(super) fn get(
         what: What,
@@ -112,8 +112,8 @@ impl Held {
         min_ttl: Option<Duration>,
         context: &Context,
         settings: &Settings,
-    ) -> Result<Self, Failure> {
-        Planned::of(role, context, settings)?.get(what, min_ttl, context, settings)
+    ) -> Result<Self, CommandError> {
+        PlannedRole::of(role, context, settings)?.get(what, min_ttl, context, settings)
     }
 
     /// The variables that hold it.

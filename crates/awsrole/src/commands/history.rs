@@ -7,10 +7,10 @@ use awsrole_core::history::{History, Named, What};
 use awsrole_core::problem::{escape, to_json};
 use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::print::out;
 
-pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let accounts = settings.get()?.accounts.clone();
     let entries = History::in_dir(&context.paths.state).read().into_iter();
     let entries: Vec<Named> = entries.map(|entry| entry.named(&accounts)).collect();

@@ -13,9 +13,9 @@ use awsrole_system::ambient;
 use awsrole_system::print::out;
 
 use crate::cli::{Hook, HookExport};
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 
-pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     match hook {
         Hook::Bash => snippet(Shell::Bash, context)?,
         Hook::Zsh => snippet(Shell::Zsh, context)?,

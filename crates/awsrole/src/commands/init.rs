@@ -17,12 +17,12 @@ use awsrole_core::state::Outer;
 use awsrole_core::user_config::Settings;
 
 use self::questions::Questions;
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::say;
 
 /// What the file shall say.
-pub(super) struct Wanted {
+pub(super) struct InitOptions {
     pub(super) profile: Option<String>,
     pub(super) role_arn: Option<String>,
     pub(super) source_profile: Option<String>,
@@ -32,11 +32,11 @@ pub(super) struct Wanted {
 }
 
 pub(super) fn run(
-    wanted: &Wanted,
+    wanted: &InitOptions,
     dir: Option<PathBuf>,
     context: &Context,
     settings: &Settings,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, CommandError> {
     let path = super::directory(dir, context)?.join(FILE_NAME);
     // What stands there is left alone, before anything is asked.
     let is_there = || {
@@ -75,8 +75,8 @@ pub(super) fn run(
 }
 
 /// The terminal to ask on, where no option says which role it shall be.
-fn terminal(profiles: &Profiles) -> Result<Terminal, Failure> {
-    Terminal::open().map_err(|_| Failure {
+fn terminal(profiles: &Profiles) -> Result<Terminal, CommandError> {
+    Terminal::open().map_err(|_| CommandError {
         problem: Problem::new("say which role: there is no terminal to ask on")
             .hint("`awsrole init --profile NAME`, or `awsrole init --role-arn ARN --source-profile NAME`")
             .hint(format!("the profiles that are there: {}", profiles.names().join(", "))),
@@ -85,7 +85,7 @@ fn terminal(profiles: &Profiles) -> Result<Terminal, Failure> {
 }
 
 /// The account of what is wanted, as far as it is known before anything is had.
-fn account_of(wanted: &Wanted, profiles: &Profiles) -> Option<AccountId> {
+fn account_of(wanted: &InitOptions, profiles: &Profiles) -> Option<AccountId> {
     let profile = wanted.profile.as_deref().and_then(|name| profiles.get(name));
     let arn = wanted.role_arn.as_deref().or_else(|| profile?.text("role_arn"));
     match arn {
@@ -94,7 +94,7 @@ fn account_of(wanted: &Wanted, profiles: &Profiles) -> Option<AccountId> {
     }
 }
 
-fn compose(wanted: &Wanted, profiles: &Profiles) -> Result<String, Problem> {
+fn compose(wanted: &InitOptions, profiles: &Profiles) -> Result<String, Problem> {
     let outside = |key: &str, error: &dyn std::fmt::Display| Problem::new(format!("--{key} {error}"));
     let mut lines = vec!["# The AWS role of this directory: see `awsrole status --long`.".to_owned()];
     let mut set = |key: &str, value: &str| lines.push(format!("{key} = {}", toml_string(value)));

@@ -5,7 +5,7 @@ mod list;
 mod remove;
 mod rotate;
 
-use awsrole_core::access_keys::{self, Place, Record};
+use awsrole_core::access_keys::{self, KeyRef, Record};
 use awsrole_core::context::Context;
 use awsrole_core::endpoint::Endpoint;
 use awsrole_core::export::over;
@@ -17,26 +17,28 @@ use awsrole_core::user_config::Settings;
 use awsrole_keys::Stores;
 
 use crate::authenticator::Person;
-use crate::cli::Keys;
-use crate::report::{Failure, Outcome};
+use crate::cli::KeysCommand;
+use crate::report::{CommandError, Outcome};
 
-pub(super) fn run(keys: Keys, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(keys: KeysCommand, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
     // A rotation rests on what it has read until it writes that down, many calls later.
     let _alone = match keys {
-        Keys::Add { .. } | Keys::Rotate { .. } | Keys::Remove { .. } => Some(access_keys::lock(&outer.paths)?),
-        Keys::List { .. } => None,
+        KeysCommand::Add { .. } | KeysCommand::Rotate { .. } | KeysCommand::Remove { .. } => {
+            Some(access_keys::lock(&outer.paths)?)
+        }
+        KeysCommand::List { .. } => None,
     };
     match keys {
-        Keys::Add { profile, stdin, import, take_out, replace, force, store } => {
-            let wanted = add::Wanted { profile, stdin, import, take_out, replace, force, store };
+        KeysCommand::Add { profile, stdin, import, take_out, replace, force, store } => {
+            let wanted = add::AddOptions { profile, stdin, import, take_out, replace, force, store };
             add::run(&wanted, &outer, settings)
         }
-        Keys::List { json } => list::run(json, &outer),
-        Keys::Rotate { profile, deactivate, delete } => {
+        KeysCommand::List { json } => list::run(json, &outer),
+        KeysCommand::Rotate { profile, deactivate, delete } => {
             rotate::run(&profile, deactivate, delete.as_deref(), &outer, settings)
         }
-        Keys::Remove { profile, yes } => remove::run(&profile, yes, &outer, settings),
+        KeysCommand::Remove { profile, yes } => remove::run(&profile, yes, &outer, settings),
     }
 }
 
@@ -46,7 +48,7 @@ fn with_stores<T>(context: &Context, settings: &Settings, act: impl FnOnce(&Stor
 }
 
 /// Takes keys out of their stores.
-fn forget(stores: &Stores<'_>, places: impl IntoIterator<Item = Place>) -> Result<(), Problem> {
+fn forget(stores: &Stores<'_>, places: impl IntoIterator<Item = KeyRef>) -> Result<(), Problem> {
     places.into_iter().try_for_each(|place| stores.remove(&place).map_err(|no| no.problem(&place)))
 }
 

@@ -10,7 +10,7 @@ use awsrole_core::user_config::Settings;
 use awsrole_sts::{Invitation, sign_in};
 
 use crate::browser::{self, NotLed};
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::print::say;
 
 pub(super) fn run(
@@ -18,7 +18,7 @@ pub(super) fn run(
     no_browser: bool,
     context: &Context,
     settings: &Settings,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, CommandError> {
     let (outer, allowed, files) = super::allowed(None, context, settings)?;
     let role = super::role_or_chosen(role, context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
@@ -34,7 +34,7 @@ pub(super) fn run(
         }
         say(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
     };
-    super::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(Failure::aws)?;
+    super::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
     // That nobody was signed in is remembered for a while; it is over.
     let cache = Cache::open(context, settings.or_default().key);
     for name in cache.keys(&plan).all() {

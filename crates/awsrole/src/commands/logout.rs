@@ -6,10 +6,10 @@ use awsrole_core::generation;
 use awsrole_core::plan::RolePlan;
 use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::print::say;
 
-pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let cache = Cache::open(context, settings.or_default().key);
     if all {
         let count = cache.log_out_of_all(context.now).map_err(|e| super::own_file(&e))?;

@@ -10,18 +10,18 @@ use awsrole_core::context::Context;
 use awsrole_core::environment::EnvDiff;
 use awsrole_core::problem::Problem;
 use awsrole_core::profiles::{Profiles, copies};
-use awsrole_core::run::{Outside, Run, remove_when_gone};
+use awsrole_core::run::{Run, SavedEnvironment, remove_when_gone};
 use awsrole_core::source::Source;
 use awsrole_core::user_config::Settings;
 use awsrole_core::vault::{SealError, Vault};
 
-use super::held::Held;
+use super::held::ActiveRole;
 use awsrole_system::ambient;
 
 /// Writes the copies of the AWS files, and starts what removes them. The caller then becomes the
 /// command: signals, exit code and job control are its own, and nothing stands between.
-pub(super) fn prepare(held: &Held, dir: &Path, settings: &Settings) -> Result<(EnvDiff, Run), Problem> {
-    let Held { outer, plan, .. } = held;
+pub(super) fn prepare(held: &ActiveRole, dir: &Path, settings: &Settings) -> Result<(EnvDiff, Run), Problem> {
+    let ActiveRole { outer, plan, .. } = held;
     if plan.steps.is_empty() && matches!(plan.source, Source::StaticKeys(_)) {
         return Err(Problem::new(format!("{} holds temporary keys, which nobody can renew", plan.source))
             .hint("without --renew the command gets them as they are"));
@@ -37,8 +37,8 @@ pub(super) fn prepare(held: &Held, dir: &Path, settings: &Settings) -> Result<(E
 }
 
 /// Fills a run's folder, and leaves it to the command. What was written before an error is the caller's to remove.
-fn fill(run: &Run, held: &Held, dir: &Path, settings: &Settings) -> Result<EnvDiff, Problem> {
-    let Held { outer, role, .. } = held;
+fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result<EnvDiff, Problem> {
+    let ActiveRole { outer, role, .. } = held;
     let program = ambient::binary().as_deref().and_then(Path::to_str).and_then(copies::word).ok_or_else(|| {
         Problem::new("the path of awsrole can't be written into ~/.aws/config")
             .hint("install it at a path without control characters")
@@ -58,7 +58,7 @@ fn fill(run: &Run, held: &Held, dir: &Path, settings: &Settings) -> Result<EnvDi
             .clone_into(path);
     }
     let diff = EnvDiff::of_run(&held.got()?, paths);
-    let outside = Outside::of(dir, role.as_deref(), &diff, &outer.env);
+    let outside = SavedEnvironment::of(dir, role.as_deref(), &diff, &outer.env);
     run.write_outside(&outside, &Vault::of_cache(outer, settings.or_default().key)).map_err(|error| match error {
         SealError::File(error) => super::own_file(&error),
         SealError::NoKey(_) => Problem::new("--renew needs a place for what the command's programs must know")
@@ -73,7 +73,7 @@ fn fill(run: &Run, held: &Held, dir: &Path, settings: &Settings) -> Result<EnvDi
 }
 
 /// How long a plan whose way needs an MFA code is renewed without one.
-pub(super) fn without_code(held: &Held, settings: &Settings, now: SystemTime) -> Option<Duration> {
+pub(super) fn without_code(held: &ActiveRole, settings: &Settings, now: SystemTime) -> Option<Duration> {
     let index = held.plan.steps.iter().position(|step| step.mfa_serial().is_some())?;
     let cache = Cache::open(&held.outer, settings.or_default().key);
     Some(cache.load(&cache.keys(&held.plan).session(index + 1), now)?.credentials.remaining(now))

@@ -10,10 +10,15 @@ use awsrole_core::policy::pairs;
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::print::out;
 
-pub(super) fn run(role: Option<&str>, json: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(
+    role: Option<&str>,
+    json: bool,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, CommandError> {
     let (outer, allowed, files) = super::allowed(None, context, settings)?;
     let role = super::role_or_chosen(role, context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;

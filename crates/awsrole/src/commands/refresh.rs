@@ -5,12 +5,12 @@ use awsrole_core::context::Context;
 use awsrole_core::generation;
 use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 
 /// Marks, and asks nobody: the shell's hook does the work. Credentials that are still good stay
 /// good if no new ones can be had.
-pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let (outer, allowed, _) = super::allowed(None, context, settings)?;
     let cache = Cache::open(context, settings.or_default().key);
     let plans = super::plans(&outer, &allowed);

@@ -11,7 +11,7 @@ use awsrole_core::plan::RolePlan;
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::profiles::Profiles;
 use awsrole_core::resolve::profile_plan;
-use awsrole_core::revocation::{POLICY_NAME, Principal, moment, policy};
+use awsrole_core::revocation::{POLICY_NAME, RevocationTarget, moment, policy};
 use awsrole_core::source::Source;
 use awsrole_core::state::Outer;
 use awsrole_core::sts::{Sts, StsError};
@@ -21,19 +21,19 @@ use awsrole_sts::{Iam, RemoteSources};
 use serde_json::json;
 
 use crate::authenticator::Person;
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient;
 use awsrole_system::print::{out, say};
 
 /// What was asked for.
-pub(super) struct Wanted {
+pub(super) struct RevokeOptions {
     pub(super) role: Option<String>,
     pub(super) user: Option<String>,
     pub(super) admin: Option<String>,
     pub(super) json: bool,
 }
 
-pub(super) fn run(wanted: &Wanted, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(wanted: &RevokeOptions, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let (principal, plan) = principal(wanted, context, settings)?;
     principal.may_be_revoked()?;
     match &wanted.admin {
@@ -44,15 +44,15 @@ pub(super) fn run(wanted: &Wanted, context: &Context, settings: &Settings) -> Re
 
 /// Whose sessions are meant, and the plan of this directory if that says so.
 fn principal(
-    wanted: &Wanted,
+    wanted: &RevokeOptions,
     context: &Context,
     settings: &Settings,
-) -> Result<(Principal, Option<RolePlan>), Failure> {
+) -> Result<(RevocationTarget, Option<RolePlan>), CommandError> {
     match (&wanted.role, &wanted.user) {
-        (_, Some(user)) => return Ok((Principal::user(user)?, None)),
+        (_, Some(user)) => return Ok((RevocationTarget::user(user)?, None)),
         (Some(arn), None) if arn.starts_with("arn:") => {
             let arn = RoleArn::parse(arn).map_err(|e| Problem::new(format!("--role {e}")))?;
-            return Ok((Principal::Role(arn), None));
+            return Ok((RevocationTarget::Role(arn), None));
         }
         _ => {}
     }
@@ -60,25 +60,25 @@ fn principal(
     let role = super::role_or_chosen(wanted.role.as_deref(), context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     let principal = match (plan.role_arn(), &plan.source) {
-        (Some(arn), _) => Principal::Role(arn.clone()),
+        (Some(arn), _) => RevocationTarget::Role(arn.clone()),
         (None, Source::IdentityCenter(role)) => {
             // Its whole name has a suffix that only the account knows.
             let arn = format!("arn:aws:iam::{}:role/AWSReservedSSO_{}", role.account_id, role.role_name);
-            Principal::Role(RoleArn::parse(&arn).map_err(|e| Problem::new(format!("the role {e}")))?)
+            RevocationTarget::Role(RoleArn::parse(&arn).map_err(|e| Problem::new(format!("the role {e}")))?)
         }
         (None, _) => {
             let cache = Cache::open(context, settings.or_default().key);
             let options = ObtainOptions::interactive(context.now);
             let arn =
                 super::with_providers(&outer, settings, true, |providers| caller(&plan, &cache, providers, options))?;
-            Principal::of_caller(&arn)
+            RevocationTarget::of_caller(&arn)
                 .ok_or_else(|| Problem::new(format!("{arn} is neither a role's session nor a user")))?
         }
     };
     Ok((principal, Some(plan)))
 }
 
-fn print(principal: &Principal, as_json: bool, context: &Context) -> Result<Outcome, Failure> {
+fn print(principal: &RevocationTarget, as_json: bool, context: &Context) -> Result<Outcome, CommandError> {
     let document = policy(moment(context.now));
     let account = principal.account().map(ToString::to_string);
     if as_json {
@@ -100,12 +100,12 @@ fn print(principal: &Principal, as_json: bool, context: &Context) -> Result<Outc
 const LEFT: &str = "sessions of other roles that were assumed from these go on; revoke those roles, too";
 
 fn apply(
-    principal: &Principal,
+    principal: &RevocationTarget,
     plan: Option<&RolePlan>,
     admin: &str,
     context: &Context,
     settings: &Settings,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
     let (way, endpoint) = profile_plan(&Profiles::load(&outer)?, &outer, admin)?;
     let cache = Cache::open(context, settings.or_default().key);
@@ -133,15 +133,15 @@ fn apply(
         let document = policy(before).to_string();
         let iam = Iam { remote: sts, caller: &holder, endpoint: &endpoint };
         let put = match principal {
-            Principal::Role(arn) => iam.put_role_policy(arn.name(), POLICY_NAME, &document),
-            Principal::User { name, .. } => iam.put_user_policy(name, POLICY_NAME, &document),
+            RevocationTarget::Role(arn) => iam.put_role_policy(arn.name(), POLICY_NAME, &document),
+            RevocationTarget::User { name, .. } => iam.put_user_policy(name, POLICY_NAME, &document),
         };
         put.map_err(|error| refused(admin, principal, error))?;
-        Ok::<_, Failure>((account, before))
+        Ok::<_, CommandError>((account, before))
     })?;
     let meant = principal.clone().within(account.clone());
     let account = account.map(|account| format!(" in account {account}")).unwrap_or_default();
-    let time = awsrole_core::credentials::rfc3339(before);
+    let time = awsrole_core::time::rfc3339(before);
     say(format!(
         "put {POLICY_NAME} to {}{account}: sessions issued before {time} may do nothing any more",
         principal.shown()
@@ -152,10 +152,15 @@ fn apply(
 }
 
 /// Forgets what is cached of the revoked sessions, as `logout` does.
-fn forget(principal: &Principal, plan: Option<&RolePlan>, cache: &Cache, context: &Context) -> Result<(), Problem> {
+fn forget(
+    principal: &RevocationTarget,
+    plan: Option<&RolePlan>,
+    cache: &Cache,
+    context: &Context,
+) -> Result<(), Problem> {
     let mut count = 0;
     // What a source gave doesn't say whose it is; of this directory's it was found out.
-    if let (Principal::User { .. }, Some(plan)) = (principal, plan) {
+    if let (RevocationTarget::User { .. }, Some(plan)) = (principal, plan) {
         cache.log_out(&cache.keys(plan).session(plan.steps.len()), context.now).map_err(|e| super::own_file(&e))?;
         count += 1;
     }
@@ -168,21 +173,21 @@ fn forget(principal: &Principal, plan: Option<&RolePlan>, cache: &Cache, context
     Ok(())
 }
 
-fn action(principal: &Principal) -> &'static str {
+fn action(principal: &RevocationTarget) -> &'static str {
     match principal {
-        Principal::Role(_) => "PutRolePolicy",
-        Principal::User { .. } => "PutUserPolicy",
+        RevocationTarget::Role(_) => "PutRolePolicy",
+        RevocationTarget::User { .. } => "PutUserPolicy",
     }
 }
 
-fn refused(admin: &str, principal: &Principal, error: StsError) -> Failure {
+fn refused(admin: &str, principal: &RevocationTarget, error: StsError) -> CommandError {
     let action = action(principal);
     let code = match &error {
         StsError::Refused { code, .. } => code.clone(),
         _ => String::new(),
     };
     let problem = Problem::new(format!("nothing was revoked: {action} on {} failed", principal.shown())).because(error);
-    Failure::aws(match code.as_str() {
+    CommandError::aws(match code.as_str() {
         "AccessDenied" => problem.hint(format!("profile {admin} must be allowed iam:{action} on it; without --apply the policy is printed for somebody who is")),
         "InvalidClientTokenId" => problem.hint(format!("IAM takes no session without MFA: `mfa_serial` in profile {admin}, or another profile")),
         "NoSuchEntity" => problem.hint("is the name right, and is it in this account?"),

@@ -7,23 +7,24 @@ use awsrole_core::arn::AccountId;
 use awsrole_core::cache::Cache;
 use awsrole_core::choice::{self, Choices};
 use awsrole_core::context::Context;
-use awsrole_core::credentials::{self, rfc3339};
 use awsrole_core::discover::upward;
 use awsrole_core::doctor::protected;
 use awsrole_core::export::{look, over, plan_of, unproven};
 use awsrole_core::problem::{escape, escape_json};
 use awsrole_core::state::{Chosen, Outer, State};
-use awsrole_core::trust::{Refusal, Standing, Verdict};
+use awsrole_core::time;
+use awsrole_core::time::rfc3339;
+use awsrole_core::trust::{ApprovalStatus, Refusal, Verdict};
 use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::{may_colour, out};
 
 /// What is known, in the order in which it is shown.
 struct Known(Vec<(&'static str, String)>);
 
-pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = Outer::of(&context.env);
     let closed = context.env.text(awsrole_core::state::NAME) == Some(awsrole_core::state::CLOSED);
     if json || long {
@@ -129,8 +130,8 @@ fn known(outer: &Outer, closed: bool, context: &Context, settings: &Settings) ->
         Ok((Verdict::Refused(Refusal { standing, .. }), _)) => known.add(
             "approval",
             match standing {
-                Standing::Denied => "denied",
-                Standing::Edited => "changed since it was allowed",
+                ApprovalStatus::Denied => "denied",
+                ApprovalStatus::Edited => "changed since it was allowed",
                 _ => "not allowed",
             },
         ),
@@ -173,5 +174,5 @@ fn known(outer: &Outer, closed: bool, context: &Context, settings: &Settings) ->
 /// The life left.
 fn left(state: &State, now: SystemTime) -> Option<String> {
     let end = humantime::parse_rfc3339(&state.expires).ok()?;
-    Some(credentials::left(end.duration_since(now).unwrap_or_default()))
+    Some(time::format_remaining(end.duration_since(now).unwrap_or_default()))
 }

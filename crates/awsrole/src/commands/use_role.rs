@@ -10,12 +10,12 @@ use awsrole_core::profiles::Profiles;
 use awsrole_core::summary::summarize;
 use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::out;
 
 /// Asks for a role on the terminal and prints the word for it, which the hook keeps.
-pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     if name == Some("") {
         return Err(Problem::new("an empty name is no role")
             .hint("`awsrole use -` goes back to the default role")
@@ -56,7 +56,7 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
 }
 
 /// Checks that there is a role of that name to choose, and prints the word for it.
-pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let (outer, allowed, files) = super::allowed(None, context, settings)?;
     let config = allowed.config();
     let names: Vec<&str> = config.role_names().collect();
@@ -72,7 +72,7 @@ pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Resul
 }
 
 /// Prints what the hook keeps of a choice: a word that proves to others, by the environment, that it was made here.
-fn tell(role: &str, files: &[PathBuf], outer: &Context) -> Result<Outcome, Failure> {
+fn tell(role: &str, files: &[PathBuf], outer: &Context) -> Result<Outcome, CommandError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
     let word = Choices::of(&outer.paths).word(file, role);
     out(&word.map_err(|e| super::own_file(&e).hint(format!("`awsrole exec --role {role}` needs no such file")))?)?;

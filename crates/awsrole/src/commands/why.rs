@@ -8,11 +8,16 @@ use awsrole_core::state::Outer;
 use awsrole_core::user_config::Settings;
 use awsrole_core::why::why;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::{may_colour, out};
 
-pub(super) fn run(role: Option<&str>, json: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(
+    role: Option<&str>,
+    json: bool,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
     let files = upward(&super::directory(None, context)?);
     let role = super::role_or_chosen(role, context, &files)?;

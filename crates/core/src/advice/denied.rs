@@ -171,7 +171,7 @@ impl<'a> Parties<'a> {
             ("session policy", _) => problem.hint(format!("the caller's session was narrowed by a session policy, which must allow {action} on {}", self.role)),
             _ => problem.hint("the VPC endpoint through which STS is called has a policy that doesn't allow it"),
         };
-        if denied && kind == "identity-based policy" && matches!(call.mfa(), Mfa::Keys) {
+        if denied && kind == "identity-based policy" && matches!(call.mfa(), Mfa::RoleConfig) {
             return problem.hint(format!(
                 "policies that demand MFA deny all to keys without a code (BoolIfExists aws:MultiFactorAuthPresent): set mfa_serial in .awsrole.toml to the ARN of your device{}",
                 call.device_list()
@@ -212,7 +212,7 @@ impl<'a> Parties<'a> {
     fn conditions(&self, call: &Call<'_>, role: &AssumeRole) -> Vec<String> {
         let mut conditions = Vec::new();
         match call.mfa() {
-            Mfa::Keys => conditions.push(format!(
+            Mfa::RoleConfig => conditions.push(format!(
                 "aws:MultiFactorAuthPresent: set mfa_serial in .awsrole.toml to the ARN of your device{} (without a code such a condition finds nothing to look at: `Bool` then refuses, `BoolIfExists` doesn't)",
                 call.device_list()
             )),

@@ -4,7 +4,7 @@ use super::*;
 use crate::credentials::tests::credentials;
 use crate::vault::tests::Shelf;
 
-fn in_dir(dir: &Path, wanted: Wanted) -> Cache {
+fn in_dir(dir: &Path, wanted: CacheKeySetting) -> Cache {
     Cache::in_dir(dir, Vault::new(dir, Shelf::new(), wanted))
 }
 
@@ -15,7 +15,7 @@ fn at(seconds: u64) -> SystemTime {
 #[test]
 fn what_is_stored_is_found_until_it_expires() {
     let home = tempfile::tempdir().unwrap();
-    let cache = in_dir(&home.path().join("cache"), Wanted::Auto);
+    let cache = in_dir(&home.path().join("cache"), CacheKeySetting::Auto);
     cache.store("k", &credentials(at(1000), 900), false).unwrap();
     let entry = cache.load("k", at(1000)).unwrap();
     assert!(entry.credentials == credentials(at(1000), 900));
@@ -31,7 +31,7 @@ fn what_is_stored_is_found_until_it_expires() {
 #[test]
 fn a_broken_entry_is_a_miss() {
     let home = tempfile::tempdir().unwrap();
-    let cache = in_dir(home.path(), Wanted::Auto);
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
     cache.store("k", &credentials(at(1000), 900), false).unwrap();
     let path = cache.sessions().next().unwrap();
     let whole = fs::read(&path).unwrap();
@@ -39,7 +39,7 @@ fn a_broken_entry_is_a_miss() {
         files::write_private(&path, broken).unwrap();
         assert!(cache.load("k", at(1000)).is_none());
     }
-    let cache = in_dir(home.path(), Wanted::None);
+    let cache = in_dir(home.path(), CacheKeySetting::None);
     cache.store("k", &credentials(at(1000), 900), false).unwrap();
     let path = cache.session("k", None);
     let whole = fs::read(&path).unwrap();
@@ -54,7 +54,7 @@ fn a_broken_entry_is_a_miss() {
 #[test]
 fn machines_that_share_a_directory_keep_their_own_sessions() {
     let home = tempfile::tempdir().unwrap();
-    let [one, other] = [in_dir(home.path(), Wanted::Auto), in_dir(home.path(), Wanted::Auto)];
+    let [one, other] = [in_dir(home.path(), CacheKeySetting::Auto), in_dir(home.path(), CacheKeySetting::Auto)];
     one.store("k", &credentials(at(1000), 900), false).unwrap();
     assert!(other.load("k", at(1000)).is_none(), "it is encrypted with another machine's key");
     other.store("k", &credentials(at(1000), 1800), false).unwrap();
@@ -68,8 +68,8 @@ fn machines_that_share_a_directory_keep_their_own_sessions() {
 #[test]
 fn what_is_not_encrypted_goes_when_the_user_chooses_encryption() {
     let home = tempfile::tempdir().unwrap();
-    in_dir(home.path(), Wanted::None).store("k", &credentials(at(1000), 900), false).unwrap();
-    let cache = in_dir(home.path(), Wanted::Auto);
+    in_dir(home.path(), CacheKeySetting::None).store("k", &credentials(at(1000), 900), false).unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
     assert!(cache.load("k", at(1000)).is_none());
     cache.store("k", &credentials(at(1000), 900), false).unwrap();
     assert_eq!(cache.sessions().count(), 1);
@@ -79,7 +79,7 @@ fn what_is_not_encrypted_goes_when_the_user_chooses_encryption() {
 #[test]
 fn a_key_from_outside_names_no_other_file() {
     let home = tempfile::tempdir().unwrap();
-    let cache = in_dir(&home.path().join("cache"), Wanted::Auto);
+    let cache = in_dir(&home.path().join("cache"), CacheKeySetting::Auto);
     for key in ["../outside", "/etc/passwd", "", ".", "a/b", &"A".repeat(64), &"0".repeat(63)] {
         cache.store(key, &credentials(at(1000), 900), false).unwrap();
         assert!(cache.load(key, at(1000)).is_some());
@@ -91,7 +91,7 @@ fn a_key_from_outside_names_no_other_file() {
 #[test]
 fn the_ids_that_a_source_gave_are_remembered_in_order() {
     let home = tempfile::tempdir().unwrap();
-    let cache = in_dir(home.path(), Wanted::Auto);
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
     assert_eq!(cache.source_ids("s"), SourceIds::default());
     for id in ["ASIA1", "ASIA1", "ASIA2", "no id", "ASIA2"] {
         cache.record_source_id("s", id).unwrap();
@@ -105,9 +105,9 @@ fn the_ids_that_a_source_gave_are_remembered_in_order() {
 #[test]
 fn what_is_of_no_use_any_more_is_removed_once_an_hour() {
     let home = tempfile::tempdir().unwrap();
-    let cache = in_dir(home.path(), Wanted::Auto);
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
     let now = fs::metadata(home.path()).unwrap().modified().unwrap();
-    let old = now - KEPT - Duration::from_secs(60);
+    let old = now - MIN_KEY_TTL - Duration::from_secs(60);
     cache.store("old", &credentials(now, 900), false).unwrap();
     cache.record_source_id("old", "ASIA1").unwrap();
     cache.remember("refused", now, FailureKind::Refused, &Problem::new("no")).unwrap();
@@ -131,7 +131,7 @@ fn what_is_of_no_use_any_more_is_removed_once_an_hour() {
 #[test]
 fn a_failure_stands_for_a_while_and_ends_with_success() {
     let home = tempfile::tempdir().unwrap();
-    let cache = in_dir(home.path(), Wanted::Auto);
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
     let problem = Problem::new("no");
     for (kind, passing) in
         [(FailureKind::Transient, 30), (FailureKind::Refused, 300), (FailureKind::LoggedOut, 1 << 40)]
@@ -148,7 +148,7 @@ fn a_failure_stands_for_a_while_and_ends_with_success() {
 #[test]
 fn refresh_keeps_the_old_ones_and_logout_does_not() {
     let home = tempfile::tempdir().unwrap();
-    let cache = in_dir(home.path(), Wanted::Auto);
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
     cache.store("k", &credentials(at(1000), 900), false).unwrap();
     cache.mark_stale("k", at(1001)).unwrap();
     assert!(cache.load("k", at(1002)).unwrap().is_due(at(1002)));

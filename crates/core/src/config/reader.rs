@@ -6,8 +6,9 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Keys, Origin};
-use crate::discover::line_of;
+use super::RoleConfig;
+use crate::location::Origin;
+use crate::location::line_of;
 use crate::problem::Problem;
 
 /// Turns positions into lines and errors into problems.
@@ -73,10 +74,10 @@ pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) 
         return at.error(position, format!("`{name}` belongs to the top of the file, above the first [role.NAME]"));
     }
     let problem = at.error(position, format!("unknown key `{name}`"));
-    let known = Keys::NAMES.into_iter().chain(top);
+    let known = RoleConfig::NAMES.into_iter().chain(top);
     let nearest = known.map(|key| (strsim::osa_distance(key, name), key)).min();
     match nearest {
         Some((distance, key)) if distance <= 1 + name.len() / 3 => problem.hint(format!("did you mean `{key}`?")),
-        _ => problem.hint(format!("the keys are: {}, {}", Keys::NAMES.join(", "), top.join(", "))),
+        _ => problem.hint(format!("the keys are: {}, {}", RoleConfig::NAMES.join(", "), top.join(", "))),
     }
 }

@@ -10,8 +10,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::{Keys, Policy, Seconds};
+use super::{Policy, RoleConfig};
 use crate::arn::{AccountId, RoleArn};
+use crate::duration::Seconds;
 use crate::limits::{ExternalId, MfaSerial, Region, SessionName, SourceIdentity};
 
 /// Types with a schema that stands wherever they are used.
@@ -53,7 +54,7 @@ written_as! {
 /// The schema of the whole file.
 fn document() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
-    let mut keys = Keys::json_schema(&mut generator).to_value();
+    let mut keys = RoleConfig::json_schema(&mut generator).to_value();
     never_null(&mut keys);
     let role_names = json!({ "pattern": "^[^-\\s\\u0000-\\u001f][^\\s\\u0000-\\u001f]*$" });
     let mut all = json!({

@@ -1,6 +1,7 @@
 //! Files as people write them, right and wrong.
 
 use super::*;
+use crate::duration::Seconds;
 
 fn parse(text: &str) -> Result<Config, Problem> {
     Config::parse(&ConfigFile {
@@ -40,7 +41,7 @@ fn every_key_is_understood() {
     assert_eq!(name, None);
     assert_eq!(keys.duration_seconds, Some(Seconds(5400)));
     assert_eq!(keys.policy.unwrap().json(), r#"{"Statement":[{"Effect":"Deny"}],"Version":"2012-10-17"}"#);
-    for key in Keys::NAMES {
+    for key in RoleConfig::NAMES {
         assert!(config.origin(None, key).line > 1, "{key}");
     }
 }

@@ -10,7 +10,7 @@
 use zeroize::Zeroizing;
 
 use super::names::Kind;
-use super::parse::{Section, Value};
+use super::parse::{ParsedValue, Section};
 use super::{AwsFile, Profile, Profiles};
 
 /// What the default profile is called in the copies for those profiles that start from it.
@@ -113,11 +113,11 @@ impl AwsFile {
     }
 
     /// A section's settings; a profile's with those of `[DEFAULT]`, since a copy has no such section.
-    fn values_of<'a>(&'a self, section: &'a Section) -> Vec<&'a Value> {
+    fn values_of<'a>(&'a self, section: &'a Section) -> Vec<&'a ParsedValue> {
         match section.kind {
             Kind::Profile => {
                 // Of two with one key its own counts.
-                let counts = |value: &&Value| {
+                let counts = |value: &&ParsedValue| {
                     let key = value.key(&self.text);
                     self.value(section, &key).is_some_and(|found| std::ptr::eq(found, *value))
                 };
@@ -135,7 +135,7 @@ impl AwsFile {
 
     /// Writes a setting, if `stays` wants it, on a line that every client reads alike: or, where it has settings of its
     /// own, one on each line below. What is neither is left out.
-    fn write(&self, value: &Value, text: &mut Zeroizing<String>, stays: impl Fn(&str) -> bool) {
+    fn write(&self, value: &ParsedValue, text: &mut Zeroizing<String>, stays: impl Fn(&str) -> bool) {
         let key = value.key(&self.text);
         let raw = value.text(&self.text);
         if !is_key(&key) || !stays(&key) {

@@ -23,7 +23,7 @@ const DEFAULT: &str = "DEFAULT";
 #[derive(Default)]
 pub(super) struct Parsed {
     pub(super) sections: Vec<Section>,
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<ParsedValue>,
 }
 
 pub(super) struct Section {
@@ -37,7 +37,7 @@ pub(super) struct Section {
 }
 
 /// One key and its value.
-pub(super) struct Value {
+pub(super) struct ParsedValue {
     key: Range<usize>,
     /// The first line's part of the value.
     first: Range<usize>,
@@ -62,7 +62,7 @@ pub(super) struct Unreadable {
     pub(super) what: String,
 }
 
-impl Value {
+impl ParsedValue {
     /// The key as it is looked up.
     pub(super) fn key<'t>(&self, text: &'t str) -> Cow<'t, str> {
         lowercase(&text[self.key.clone()])
@@ -108,7 +108,7 @@ pub(super) fn parse(text: &str, name_of: impl Fn(&str) -> (Kind, String)) -> Res
     }
     // Room for a large file at once: to grow would take longer than to read it.
     let room = text.bytes().filter(|byte| *byte == b'\n').count().min(ROOM);
-    let (mut sections, mut values): (Vec<Section>, Vec<Value>) = (Vec::new(), Vec::with_capacity(room));
+    let (mut sections, mut values): (Vec<Section>, Vec<ParsedValue>) = (Vec::new(), Vec::with_capacity(room));
     let mut headers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
     // [DEFAULT] may be there more than once; its keys may not.
@@ -172,7 +172,7 @@ pub(super) fn parse(text: &str, name_of: impl Fn(&str) -> (Kind, String)) -> Res
         }
         let value = strip_start(&trimmed[split + 1..]);
         let end = start + trimmed.len();
-        values.push(Value { key: start..start + name.len(), first: end - value.len()..end, line, more: None });
+        values.push(ParsedValue { key: start..start + name.len(), first: end - value.len()..end, line, more: None });
         section.values.end = values.len();
         open = true;
     }
@@ -198,25 +198,25 @@ impl Parsed {
     }
 
     /// A section's own value of a key.
-    pub(super) fn own(&self, text: &str, section: &Section, key: &str) -> Option<&Value> {
+    pub(super) fn own(&self, text: &str, section: &Section, key: &str) -> Option<&ParsedValue> {
         self.values[section.values.clone()].iter().find(|value| value.key(text) == key)
     }
 
     /// A section's value of a key, which it may inherit.
-    pub(super) fn value(&self, text: &str, section: &Section, key: &str) -> Option<&Value> {
+    pub(super) fn value(&self, text: &str, section: &Section, key: &str) -> Option<&ParsedValue> {
         let defaults = || self.sections.iter().filter(|section| section.kind == Kind::Default);
         self.own(text, section, key).or_else(|| defaults().find_map(|default| self.own(text, default, key)))
     }
 
     /// All values of a section, its own first.
-    pub(super) fn all(&self, section: &Section) -> impl Iterator<Item = &Value> {
+    pub(super) fn all(&self, section: &Section) -> impl Iterator<Item = &ParsedValue> {
         let defaults = self.sections.iter().filter(|section| section.kind == Kind::Default);
         let ranges = std::iter::once(section.values.clone()).chain(defaults.map(|section| section.values.clone()));
         ranges.flat_map(|range| &self.values[range])
     }
 }
 
-impl Value {
+impl ParsedValue {
     /// The line of a setting of its own without a `=`.
     fn unreadable_setting(&self, text: &str) -> Option<usize> {
         let more = self.more().filter(|_| self.first.is_empty())?;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::names::{self, Kind};
-use super::parse::{Section, Value, strip};
+use super::parse::{ParsedValue, Section, strip};
 use super::{AwsFile, Profiles};
-use crate::config::Origin;
+use crate::location::Origin;
 
 /// Keys whose values are one line of text (botocore, `credentials.py`, `configprovider.py`).
 const PLAIN: [&str; 30] = [
@@ -170,7 +170,7 @@ impl AwsFile {
     }
 
     /// Keys and headers that continue the value above because they are indented.
-    fn swallowed(&self, section: &Section, value: &Value, key: &str) -> Vec<Warning> {
+    fn swallowed(&self, section: &Section, value: &ParsedValue, key: &str) -> Vec<Warning> {
         let lines = value.text(&self.text).lines().skip(1).filter(|line| !line.is_empty());
         let numbers = value.more().map(|more| more.lines.as_slice()).unwrap_or_default();
         let odd = lines.zip(numbers).filter_map(|(line, number)| {

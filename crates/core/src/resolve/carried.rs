@@ -2,7 +2,7 @@
 //! restriction silently would hand out more rights than the file says.
 
 use super::{Link, Resolver};
-use crate::config::Keys;
+use crate::config::RoleConfig;
 use crate::plan::{Required, Step};
 use crate::problem::Problem;
 use crate::source::{Source, StaticKeys};
@@ -90,7 +90,7 @@ impl Parameter {
     }
 
     /// Whether a file asks for it. An empty list asks for nothing: in a `[role.NAME]` it takes back what is set at top level.
-    fn is_set(self, keys: &Keys) -> bool {
+    fn is_set(self, keys: &RoleConfig) -> bool {
         match self {
             Self::Policy => keys.policy.is_some(),
             Self::PolicyArns => keys.policy_arns.as_ref().is_some_and(|arns| !arns.is_empty()),

@@ -3,7 +3,8 @@
 use super::carried::{Asked, Call, MFA_HINT, MFA_RULE, Parameter};
 use super::{Link, Resolver, Way};
 use crate::arn::RoleArn;
-use crate::limits::{ExternalId, MfaSerial, Outside, SessionDuration, SessionName, SessionPolicy, SessionTags};
+use crate::invalid::OutOfRange;
+use crate::limits::{ExternalId, MfaSerial, SessionDuration, SessionName, SessionPolicy, SessionTags};
 use crate::plan::{AssumeRole, SessionToken, Step};
 use crate::problem::Problem;
 use crate::source::Source;
@@ -126,7 +127,7 @@ impl<'p> Resolver<'p> {
     fn duration(&self, link: &Link<'_>) -> Result<Option<u64>, Problem> {
         let in_profile = || {
             let text = link.profile_text("duration_seconds")?;
-            Some(text.parse().map_err(|_| Outside::new(text, "isn't a number of seconds")))
+            Some(text.parse().map_err(|_| OutOfRange::new(text, "isn't a number of seconds")))
         };
         let asked = link.keys.duration_seconds.map(|seconds| Ok(seconds.0)).or_else(in_profile);
         asked.transpose().map_err(|e| self.outside(link, "duration_seconds", &e))

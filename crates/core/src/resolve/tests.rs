@@ -4,13 +4,14 @@ use std::path::Path;
 
 use super::*;
 use crate::cache::Cache;
+use crate::cache_key_backend::CacheKeySetting;
 use crate::files::write_private;
 use crate::limits::SessionDuration;
 use crate::profiles::tests::home;
 use crate::trust::{Approvals, Chain, Verdict, vet};
 use crate::user_config::UserConfig;
+use crate::vault::Vault;
 use crate::vault::tests::Shelf;
-use crate::vault::{Vault, Wanted};
 
 const CONFIG: &str = "\
 [default]
@@ -205,7 +206,10 @@ fn what_can_not_be_planned_is_said_with_its_place() {
 fn the_cache_key_holds_everything_that_decides_who_one_becomes() {
     let base = "profile = \"dev\"\n";
     let key = |plan: RolePlan| {
-        let cache = Cache::in_dir(Path::new("/nowhere"), Vault::new(Path::new("/nowhere"), Shelf::new(), Wanted::Auto));
+        let cache = Cache::in_dir(
+            Path::new("/nowhere"),
+            Vault::new(Path::new("/nowhere"), Shelf::new(), CacheKeySetting::Auto),
+        );
         cache.keys(&plan).session(1)
     };
     let mut keys = vec![key(resolve(base).ok().unwrap())];
@@ -424,7 +428,8 @@ fn a_session_is_cached_for_what_identifies_its_source() {
 
 /// The name of the session of a project's role, where the source gave a key before anything was changed.
 fn session_of(text: &str, change: Option<Change>, context: &mut Context, root: &Path) -> String {
-    let cache = Cache::in_dir(&root.join("cache"), Vault::new(&root.join("cache"), Shelf::new(), Wanted::Auto));
+    let cache =
+        Cache::in_dir(&root.join("cache"), Vault::new(&root.join("cache"), Shelf::new(), CacheKeySetting::Auto));
     let path = root.join(".awsrole.toml");
     let planned = |text: &str, context: &Context| {
         write_private(&path, text.as_bytes()).unwrap();

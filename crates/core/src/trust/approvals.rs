@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::Standing;
-use super::chain::{self, Chain, Change};
+use super::ApprovalStatus;
+use super::chain::{self, Chain, FileChange};
 use crate::digest::sha256;
 use crate::discover::{ConfigFile, place};
 use crate::files::trusted::{self, Untrusted};
@@ -59,11 +59,11 @@ impl Approvals {
 
     /// Returns what the user recorded for the files that count in a directory. No environment variable changes it.
     #[must_use]
-    pub fn standing(&self, chain: &Chain) -> Standing {
+    pub fn standing(&self, chain: &Chain) -> ApprovalStatus {
         match self.trusted_folder(&chain.nearest().place) {
-            None => Standing::Unknown,
-            Some(folder) if folder.is_denied() => Standing::Denied,
-            Some(folder) if folder.allows(chain.files(), chain.is_open()) => Standing::Allowed,
+            None => ApprovalStatus::Unknown,
+            Some(folder) if folder.is_denied() => ApprovalStatus::Denied,
+            Some(folder) if folder.allows(chain.files(), chain.is_open()) => ApprovalStatus::Allowed,
             Some(folder) => folder.standing(),
         }
     }
@@ -101,11 +101,11 @@ impl Approvals {
     /// Returns how the files that count differ from those that were allowed last in the same directory; nothing if none
     /// were.
     #[must_use]
-    pub fn changes(&self, chain: &Chain) -> Vec<Change> {
+    pub fn changes(&self, chain: &Chain) -> Vec<FileChange> {
         self.changes_of(chain.files())
     }
 
-    pub(super) fn changes_of(&self, files: &[ConfigFile]) -> Vec<Change> {
+    pub(super) fn changes_of(&self, files: &[ConfigFile]) -> Vec<FileChange> {
         let place = &files[0].place;
         let newest = self.trusted_folder(place).and_then(|folder| folder.newest());
         let before = newest.and_then(|path| files::read_own(&path, LARGEST_RECORD).ok());
@@ -114,8 +114,8 @@ impl Approvals {
     }
 
     /// Returns what was recorded for a path, whatever is there now.
-    pub(super) fn standing_of_path(&self, path: &Path) -> Standing {
-        self.trusted_folder(&place(path)).map_or(Standing::Unknown, |folder| folder.standing())
+    pub(super) fn standing_of_path(&self, path: &Path) -> ApprovalStatus {
+        self.trusted_folder(&place(path)).map_or(ApprovalStatus::Unknown, |folder| folder.standing())
     }
 
     /// Returns whether anything was recorded for a path, trusted or not.
@@ -160,14 +160,14 @@ impl Folder {
     }
 
     /// Returns what was recorded for contents other than the present one.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> ApprovalStatus {
         let names: Vec<_> = self.entries().map(|entry| entry.file_name()).collect();
         if names.iter().any(|name| name == DENIED) {
-            Standing::Denied
+            ApprovalStatus::Denied
         } else if names.is_empty() {
-            Standing::Unknown
+            ApprovalStatus::Unknown
         } else {
-            Standing::Edited
+            ApprovalStatus::Edited
         }
     }
 

@@ -183,7 +183,7 @@ pub(super) fn recorded(place: &Path, bytes: &[u8]) -> Option<Vec<Recorded>> {
 
 /// How a file differs from what was allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct FileChange {
     /// The file.
     pub path: PathBuf,
     /// What changed.
@@ -210,7 +210,7 @@ pub enum Changed {
 }
 
 /// Compares files with those that were allowed, in the order in which they count.
-pub(super) fn changes(files: &[ConfigFile], before: &[Recorded]) -> Vec<Change> {
+pub(super) fn changes(files: &[ConfigFile], before: &[Recorded]) -> Vec<FileChange> {
     let mut changes = Vec::new();
     for file in files {
         let old = before.iter().find(|old| old.place == file.place);
@@ -222,10 +222,10 @@ pub(super) fn changes(files: &[ConfigFile], before: &[Recorded]) -> Vec<Change> 
             Some(_) => continue,
         };
         let before = old.map(|old| old.text.clone()).unwrap_or_default();
-        changes.push(Change { path: file.path.clone(), what, before, now: file.text.clone() });
+        changes.push(FileChange { path: file.path.clone(), what, before, now: file.text.clone() });
     }
     let removed = before.iter().filter(|old| files.iter().all(|file| file.place != old.place));
-    changes.extend(removed.map(|old| Change {
+    changes.extend(removed.map(|old| FileChange {
         path: old.place.clone(),
         what: Changed::Removed,
         before: old.text.clone(),

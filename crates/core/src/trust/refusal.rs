@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Standing;
-use super::chain::{Change, Changed};
+use super::ApprovalStatus;
+use super::chain::{Changed, FileChange};
 use crate::context::Context;
 use crate::files::trusted::{Distrust, Untrusted};
 use crate::problem::Problem;
@@ -14,17 +14,17 @@ pub struct Refusal {
     /// The file.
     pub path: PathBuf,
     /// What the user recorded for it and for the files from which it inherits.
-    pub standing: Standing,
+    pub standing: ApprovalStatus,
     /// The directory's nearest file: this one, or one that inherits from it.
     pub nearest: PathBuf,
     /// What changed since it was allowed, if that is known.
-    pub change: Option<Change>,
+    pub change: Option<FileChange>,
     /// Why no approval can be trusted: awsrole's data directory, and the component of its path that another user controls.
     pub untrusted: Option<(PathBuf, Untrusted)>,
 }
 
 impl Refusal {
-    pub(super) fn of(path: &Path, standing: Standing, nearest: &Path) -> Self {
+    pub(super) fn of(path: &Path, standing: ApprovalStatus, nearest: &Path) -> Self {
         Self { path: path.to_owned(), standing, nearest: nearest.to_owned(), change: None, untrusted: None }
     }
 
@@ -37,7 +37,7 @@ impl Refusal {
             return untrusted_approvals(data, untrusted, context);
         }
         match &self.standing {
-            Standing::Edited => {
+            ApprovalStatus::Edited => {
                 let since = format!("since {nearest} was allowed: no role here");
                 let problem = match self.change.as_ref().map(|change| &change.what) {
                     Some(Changed::Removed) => Problem::new(format!("{shown} was removed {since}")),
@@ -62,8 +62,8 @@ impl Refusal {
                 };
                 problem.hint("`awsrole allow` shows the difference and allows it")
             }
-            Standing::Denied if inherited => denied_base(context, &self.path, &self.nearest),
-            Standing::Denied => Problem::new(format!("{shown} was denied")).hint("`awsrole allow` takes it back"),
+            ApprovalStatus::Denied if inherited => denied_base(context, &self.path, &self.nearest),
+            ApprovalStatus::Denied => Problem::new(format!("{shown} was denied")).hint("`awsrole allow` takes it back"),
             _ => Problem::new(format!("{shown} isn't allowed yet: `awsrole allow` shows what it wants and allows it")),
         }
     }

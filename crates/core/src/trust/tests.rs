@@ -31,7 +31,7 @@ impl World {
         self.approvals.allow(&chain_of(path)).unwrap();
     }
 
-    fn standing(&self, path: &Path) -> Standing {
+    fn standing(&self, path: &Path) -> ApprovalStatus {
         self.approvals.standing(&chain_of(path))
     }
 
@@ -59,23 +59,23 @@ fn approval_of(world: &World, path: &Path) -> (PathBuf, String) {
 fn approval_belongs_to_content_and_path() {
     let world = World::new();
     let path = world.write("a", "region = \"x\"");
-    assert_eq!(world.standing(&path), Standing::Unknown);
+    assert_eq!(world.standing(&path), ApprovalStatus::Unknown);
     world.allow(&path);
-    assert_eq!(world.standing(&path), Standing::Allowed);
+    assert_eq!(world.standing(&path), ApprovalStatus::Allowed);
     let copy = world.write("b", "region = \"x\"");
-    assert_eq!(world.standing(&copy), Standing::Unknown);
+    assert_eq!(world.standing(&copy), ApprovalStatus::Unknown);
     world.write("a", "region = \"y\"");
-    assert_eq!(world.standing(&path), Standing::Edited);
+    assert_eq!(world.standing(&path), ApprovalStatus::Edited);
     world.allow(&path);
     world.write("a", "region = \"x\"");
-    assert_eq!(world.standing(&path), Standing::Allowed, "approvals accumulate");
+    assert_eq!(world.standing(&path), ApprovalStatus::Allowed, "approvals accumulate");
     world.approvals.deny(&path).unwrap();
-    assert_eq!(world.standing(&path), Standing::Denied);
+    assert_eq!(world.standing(&path), ApprovalStatus::Denied);
     world.write("a", "region = \"y\"");
-    assert_eq!(world.standing(&path), Standing::Denied, "deny is for the path");
+    assert_eq!(world.standing(&path), ApprovalStatus::Denied, "deny is for the path");
     world.allow(&path);
     world.write("a", "region = \"x\"");
-    assert_eq!(world.standing(&path), Standing::Edited, "deny forgot what was allowed");
+    assert_eq!(world.standing(&path), ApprovalStatus::Edited, "deny forgot what was allowed");
 }
 
 #[test]
@@ -85,10 +85,10 @@ fn a_link_is_no_approval_and_no_denial() {
     world.allow(&path);
     let (folder, name) = approval_of(&world, &path);
     std::os::unix::fs::symlink(&path, folder.join("denied")).unwrap();
-    assert_eq!(world.standing(&path), Standing::Allowed, "a link denies nothing");
+    assert_eq!(world.standing(&path), ApprovalStatus::Allowed, "a link denies nothing");
     fs::remove_file(folder.join(&name)).unwrap();
     std::os::unix::fs::symlink(&path, folder.join(&name)).unwrap();
-    assert_eq!(world.standing(&path), Standing::Unknown, "a link allows nothing");
+    assert_eq!(world.standing(&path), ApprovalStatus::Unknown, "a link allows nothing");
     assert!(world.approvals.changes(&chain_of(&path)).is_empty(), "a link is no record of what was allowed");
 }
 
@@ -101,16 +101,16 @@ fn approvals_count_where_nobody_else_can_put_them() {
     for dir in [&world.approvals.dir, &folder] {
         for mode in [0o770, 0o707] {
             fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(world.standing(&path), Standing::Unknown, "{}: {mode:o}", dir.display());
-            assert_eq!(world.approvals.standing_of_path(&path), Standing::Unknown);
+            assert_eq!(world.standing(&path), ApprovalStatus::Unknown, "{}: {mode:o}", dir.display());
+            assert_eq!(world.approvals.standing_of_path(&path), ApprovalStatus::Unknown);
             world.allow(&path);
-            assert_eq!(world.standing(&path), Standing::Allowed, "`allow` makes it private again");
+            assert_eq!(world.standing(&path), ApprovalStatus::Allowed, "`allow` makes it private again");
         }
     }
     let moved = world.home.path().join("moved");
     fs::rename(&world.approvals.dir, &moved).unwrap();
     std::os::unix::fs::symlink(&moved, &world.approvals.dir).unwrap();
-    assert_eq!(world.standing(&path), Standing::Unknown);
+    assert_eq!(world.standing(&path), ApprovalStatus::Unknown);
     assert!(world.approvals.allow(&chain_of(&path)).unwrap_err().to_string().contains("it is a link"));
 }
 
@@ -123,7 +123,9 @@ fn the_approval_of_an_inheriting_file_is_for_the_chain() {
     assert_eq!(paths[..2], [near.clone(), far.clone()]);
     // By themselves they say nothing of both together.
     world.allow(&far);
-    let (Verdict::Refused(Refusal { path, standing: Standing::Unknown, .. }), 1) = world.vet("a/b") else { panic!() };
+    let (Verdict::Refused(Refusal { path, standing: ApprovalStatus::Unknown, .. }), 1) = world.vet("a/b") else {
+        panic!()
+    };
     assert_eq!(path, near);
     world.approvals.deny(&near).unwrap();
     fs::remove_dir_all(world.approvals.folder(&place(&far))).unwrap();
@@ -132,7 +134,7 @@ fn the_approval_of_an_inheriting_file_is_for_the_chain() {
     let (_, keys) = allowed.config.select(None).unwrap();
     assert_eq!((keys.region.unwrap().as_str(), keys.external_id.unwrap().as_str()), ("near", "x1"));
     // The base by itself was never allowed.
-    let (Verdict::Refused(Refusal { standing: Standing::Unknown, .. }), 1) = world.vet("a") else { panic!() };
+    let (Verdict::Refused(Refusal { standing: ApprovalStatus::Unknown, .. }), 1) = world.vet("a") else { panic!() };
 }
 
 #[test]
@@ -148,7 +150,7 @@ fn a_denied_base_keeps_the_chain_from_being_in_force() {
     world.approvals.allow(&chain).unwrap();
     let (verdict, depth) = world.vet("a/b");
     assert_eq!((verdict.holds(depth), depth), (Holds::Closed, 2));
-    let Verdict::Refused(Refusal { path, standing: Standing::Denied, nearest, .. }) = verdict else { panic!() };
+    let Verdict::Refused(Refusal { path, standing: ApprovalStatus::Denied, nearest, .. }) = verdict else { panic!() };
     assert_eq!((path, nearest), (far.clone(), near));
     assert_eq!(world.approvals.denied_base(&chain).unwrap().path, far);
     world.allow(&far);
@@ -390,7 +392,7 @@ fn a_rule_trusts_whole_components_that_no_one_else_can_write() {
     let (verdict, _) = vet(std::slice::from_ref(&inside), &world.approvals, &user);
     assert!(matches!(verdict, Verdict::Allowed(allowed) if allowed.only_accounts() == Some(&[account])));
     let (verdict, _) = vet(&[beside], &world.approvals, &user);
-    assert!(matches!(verdict, Verdict::Refused(Refusal { standing: Standing::Unknown, .. })));
+    assert!(matches!(verdict, Verdict::Refused(Refusal { standing: ApprovalStatus::Unknown, .. })));
     fs::set_permissions(inside.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
     let (verdict, _) = vet(&[inside], &world.approvals, &user);
     let Verdict::Broken { problem, .. } = verdict else { panic!() };

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Held, Link, Why, minutes};
-use crate::config::Origin;
+use super::{SessionReport, StepReport, Why, minutes};
 use crate::context::Context;
+use crate::location::Origin;
 use crate::rivals::Rival;
 
 impl Why {
@@ -60,7 +60,7 @@ impl Why {
     }
 }
 
-impl Link {
+impl StepReport {
     fn details(&self) -> String {
         let mut parts = Vec::new();
         let mut add =
@@ -83,7 +83,7 @@ impl Link {
     }
 }
 
-impl Held {
+impl SessionReport {
     fn lines(&self) -> Vec<(String, String)> {
         let mut lines = vec![(
             String::new(),

@@ -1,8 +1,8 @@
 //! The user's login keychain of macOS, without a dialog: the item was made by this program, so
 //! that this program may read it.
 
+use awsrole_core::cache_key_backend::{KeyBackend, KeyUnavailable};
 use awsrole_core::seal::Key;
-use awsrole_core::vault::{Place, Unavailable};
 use security_framework::passwords::{PasswordOptions, delete_generic_password, generic_password, set_generic_password};
 use zeroize::Zeroizing;
 
@@ -12,7 +12,7 @@ const SERVICE: &str = "awsrole";
 /// `errSecItemNotFound` in Security.framework's SecBase.h.
 const NOT_FOUND: i32 = -25300;
 
-pub(super) fn find(name: &str) -> Result<Option<Key>, Unavailable> {
+pub(super) fn find(name: &str) -> Result<Option<Key>, KeyUnavailable> {
     match generic_password(PasswordOptions::new_generic_password(SERVICE, name)) {
         Ok(bytes) => Ok(Key::of_bytes(&Zeroizing::new(bytes))),
         Err(error) if error.code() == NOT_FOUND => Ok(None),
@@ -20,7 +20,7 @@ pub(super) fn find(name: &str) -> Result<Option<Key>, Unavailable> {
     }
 }
 
-pub(super) fn put(name: &str, key: &Key) -> Result<(), Unavailable> {
+pub(super) fn put(name: &str, key: &Key) -> Result<(), KeyUnavailable> {
     set_generic_password(SERVICE, name, key.expose()).map_err(unavailable)
 }
 
@@ -28,6 +28,6 @@ pub(super) fn remove(name: &str) {
     let _ = delete_generic_password(SERVICE, name);
 }
 
-fn unavailable(error: security_framework::base::Error) -> Unavailable {
-    Unavailable(format!("{} can't be used: {error}", Place::Keychain.shown()))
+fn unavailable(error: security_framework::base::Error) -> KeyUnavailable {
+    KeyUnavailable(format!("{} can't be used: {error}", KeyBackend::Keychain.shown()))
 }

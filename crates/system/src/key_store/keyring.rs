@@ -4,12 +4,12 @@
 //! started by a login, by cron, by tmux or by sudo, and ends with the machine. A session's ends with
 //! a login. No other user can look into it, or put anything there.
 
+use awsrole_core::cache_key_backend::{KeyUnavailable, MIN_KEY_TTL};
 use awsrole_core::seal::{KEY_BYTES, Key};
-use awsrole_core::vault::{KEPT, Unavailable};
 use linux_keyutils::{Key as Kept, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission};
 use zeroize::Zeroizing;
 
-pub(super) fn find(name: &str) -> Result<Option<Key>, Unavailable> {
+pub(super) fn find(name: &str) -> Result<Option<Key>, KeyUnavailable> {
     let Some(kept) = search(name)? else { return Ok(None) };
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     // Another length is another program's key.
@@ -21,7 +21,7 @@ pub(super) fn find(name: &str) -> Result<Option<Key>, Unavailable> {
 /// default permissions: then only a process that *possesses* the keyring may read it or even change
 /// its permissions, and under cron, in a service or after `keyctl session` none does. A key is one's
 /// own in the keyring of one's own process.
-pub(super) fn put(name: &str, key: &Key) -> Result<(), Unavailable> {
+pub(super) fn put(name: &str, key: &Key) -> Result<(), KeyUnavailable> {
     let own = KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(Permission::ALL).build();
     let put = || {
         let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
@@ -49,7 +49,7 @@ pub(super) fn remove(name: &str) {
     }
 }
 
-fn search(name: &str) -> Result<Option<Kept>, Unavailable> {
+fn search(name: &str) -> Result<Option<Kept>, KeyUnavailable> {
     let ring = KeyRing::from_special_id(KeyRingIdentifier::User, false).map_err(unavailable)?;
     match ring.search(name) {
         Ok(kept) => Ok(Some(kept)),
@@ -59,11 +59,11 @@ fn search(name: &str) -> Result<Option<Kept>, Unavailable> {
 }
 
 fn timeout() -> usize {
-    usize::try_from(KEPT.as_secs()).unwrap_or_default()
+    usize::try_from(MIN_KEY_TTL.as_secs()).unwrap_or_default()
 }
 
-fn unavailable(error: KeyError) -> Unavailable {
-    Unavailable(match error {
+fn unavailable(error: KeyError) -> KeyUnavailable {
+    KeyUnavailable(match error {
         // As containers' filters answer.
         KeyError::Unknown(_) | KeyError::OperationNotSupported | KeyError::PermissionDenied => {
             "this system doesn't let programs use the kernel's keyring".to_owned()

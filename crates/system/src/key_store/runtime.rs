@@ -5,20 +5,20 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use awsrole_core::cache_key_backend::KeyUnavailable;
 use awsrole_core::files;
 use awsrole_core::seal::{KEY_BYTES, Key};
-use awsrole_core::vault::Unavailable;
 use zeroize::Zeroizing;
 
-pub(super) fn find(dir: &Path, name: &str) -> Result<Option<Key>, Unavailable> {
+pub(super) fn find(dir: &Path, name: &str) -> Result<Option<Key>, KeyUnavailable> {
     match files::read_own(&path(dir, name)?, KEY_BYTES as u64) {
         Ok(bytes) => Ok(Key::of_bytes(&Zeroizing::new(bytes))),
         Err(_) => Ok(None),
     }
 }
 
-pub(super) fn put(dir: &Path, name: &str, key: &Key) -> Result<(), Unavailable> {
-    files::write_private(&path(dir, name)?, key.expose()).map_err(|error| Unavailable(error.to_string()))
+pub(super) fn put(dir: &Path, name: &str, key: &Key) -> Result<(), KeyUnavailable> {
+    files::write_private(&path(dir, name)?, key.expose()).map_err(|error| KeyUnavailable(error.to_string()))
 }
 
 pub(super) fn remove(dir: &Path, name: &str) {
@@ -27,10 +27,10 @@ pub(super) fn remove(dir: &Path, name: &str) {
     }
 }
 
-fn path(dir: &Path, name: &str) -> Result<PathBuf, Unavailable> {
+fn path(dir: &Path, name: &str) -> Result<PathBuf, KeyUnavailable> {
     match refusal(dir) {
         None => Ok(dir.join("awsrole").join(name.replace(':', "-"))),
-        Some(why) => Err(Unavailable(format!("{} {why}", dir.display()))),
+        Some(why) => Err(KeyUnavailable(format!("{} {why}", dir.display()))),
     }
 }
 

@@ -6,7 +6,7 @@ use awsrole_core::limits::Region;
 use awsrole_core::problem::{Problem, escape};
 use awsrole_core::profiles::{Profile, Profiles};
 
-use super::{Wanted, account_of};
+use super::{InitOptions, account_of};
 use crate::terminal::Terminal;
 
 /// A person at a terminal, and what is known to choose from.
@@ -18,7 +18,7 @@ pub(super) struct Questions<'a> {
 
 impl Questions<'_> {
     /// Asks for what the file shall say, but for a region that is known.
-    pub(super) fn wanted(&self, region: Option<&str>) -> Result<Wanted, Problem> {
+    pub(super) fn wanted(&self, region: Option<&str>) -> Result<InitOptions, Problem> {
         let mut wanted = self.role(region)?;
         if let Some(account) = account_of(&wanted, self.profiles) {
             let question = format!(
@@ -49,7 +49,7 @@ impl Questions<'_> {
         }
     }
 
-    fn role(&self, region: Option<&str>) -> Result<Wanted, Problem> {
+    fn role(&self, region: Option<&str>) -> Result<InitOptions, Problem> {
         let found: Vec<Profile<'_>> = self.profiles.names().iter().filter_map(|name| self.profiles.get(name)).collect();
         let (roles, others): (Vec<_>, Vec<_>) =
             found.into_iter().filter(gives).partition(|profile| profile.text("role_arn").is_some());
@@ -82,8 +82,8 @@ impl Questions<'_> {
             (None, None) => None,
         };
         Ok(match arn {
-            None => Wanted { profile: name, role_arn: None, source_profile: None, region, pin: true },
-            Some(_) => Wanted { profile: None, role_arn: arn, source_profile: name, region, pin: true },
+            None => InitOptions { profile: name, role_arn: None, source_profile: None, region, pin: true },
+            Some(_) => InitOptions { profile: None, role_arn: arn, source_profile: name, region, pin: true },
         })
     }
 

@@ -3,7 +3,7 @@
 use std::io::{Read, stdin};
 
 use awsrole_core::access_keys::in_file::{KeysInFile, check_id};
-use awsrole_core::access_keys::{KeyStores, NoSecret, Place, Record, StoreKind};
+use awsrole_core::access_keys::{AccessKeyStores, KeyRef, KeyStoreError, Record, StoreKind};
 use awsrole_core::context::Context;
 use awsrole_core::problem::Problem;
 use awsrole_core::profiles::Profiles;
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::cli::StoreName;
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use crate::terminal::{NoAnswer, Terminal};
 use awsrole_system::print::say;
 
@@ -25,7 +25,7 @@ use awsrole_system::print::say;
 const LONGEST: u64 = 64 * 1024;
 
 /// What was asked for.
-pub(super) struct Wanted {
+pub(super) struct AddOptions {
     pub(super) profile: String,
     pub(super) stdin: bool,
     pub(super) import: bool,
@@ -35,7 +35,7 @@ pub(super) struct Wanted {
     pub(super) store: Option<StoreName>,
 }
 
-pub(super) fn run(wanted: &Wanted, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(wanted: &AddOptions, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let profiles = Profiles::load(context)?;
     let store = store(wanted, context, settings)?;
     may_be_used(&profiles, &wanted.profile, context)?;
@@ -53,7 +53,7 @@ pub(super) fn run(wanted: &Wanted, context: &Context, settings: &Settings) -> Re
         None if wanted.stdin => from_stdin()?,
         None => from_terminal(&wanted.profile)?,
     };
-    let place = Place { profile: wanted.profile.clone(), access_key_id: id, store };
+    let place = KeyRef { profile: wanted.profile.clone(), access_key_id: id, store };
     let arn = verify(&place, &secret, wanted, context, settings)?;
     super::with_stores(context, settings, |stores| {
         // A broken record stands for nothing that could be removed.
@@ -86,7 +86,7 @@ pub(super) fn run(wanted: &Wanted, context: &Context, settings: &Settings) -> Re
 }
 
 /// Where the keys go.
-fn store(wanted: &Wanted, context: &Context, settings: &Settings) -> Result<StoreKind, Problem> {
+fn store(wanted: &AddOptions, context: &Context, settings: &Settings) -> Result<StoreKind, Problem> {
     Ok(match wanted.store {
         Some(StoreName::SecretService) => StoreKind::SecretService,
         Some(StoreName::Keychain) => StoreKind::Keychain,
@@ -116,18 +116,18 @@ fn may_be_used(profiles: &Profiles, name: &str, context: &Context) -> Result<(),
 /// # Errors
 /// AWS refuses them; or it can't be asked, and stored keys that may work would be forgotten for them.
 fn verify(
-    place: &Place,
+    place: &KeyRef,
     secret: &Secret,
-    wanted: &Wanted,
+    wanted: &AddOptions,
     context: &Context,
     settings: &Settings,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<String>, CommandError> {
     let credentials = StaticKeys::long_term(place, secret.clone()).credentials();
     let endpoint = crate::commands::keys::endpoint(&place.profile, context)?;
     let error = match crate::commands::with_remote(context, settings, |sts| sts.caller_arn(&credentials, &endpoint)) {
         Ok(arn) => return Ok(Some(arn)),
         Err(refused @ StsError::Refused { .. }) => {
-            return Err(Failure::aws(
+            return Err(CommandError::aws(
                 Problem::new(format!("AWS doesn't take {}, so nothing was stored", place.access_key_id))
                     .because(refused)
                     .hint(
@@ -151,7 +151,7 @@ fn verify(
         Ok(Some(stored)) => problem.fact("stored", &stored.access_key_id),
         Ok(None) | Err(_) => problem,
     };
-    Err(Failure::aws(
+    Err(CommandError::aws(
         problem.because(error).hint("run it again when AWS can be reached").hint(
             "`--force` replaces them all the same: their secret can't be had again, and the new one may be wrong",
         ),
@@ -159,8 +159,8 @@ fn verify(
 }
 
 /// Puts them into the store, reads them again, and only then says that they are there.
-fn keep(stores: &Stores<'_>, place: &Place, secret: &Secret, context: &Context) -> Result<(), Problem> {
-    let told = |no: NoSecret| no.problem(place);
+fn keep(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context) -> Result<(), Problem> {
+    let told = |no: KeyStoreError| no.problem(place);
     stores.put(place, secret).map_err(told)?;
     if stores.secret(place, true, &|_| ()).map_err(told)? != *secret {
         return Err(Problem::new(format!("{} gave back something else than was put into it", place.store))
@@ -172,10 +172,10 @@ fn keep(stores: &Stores<'_>, place: &Place, secret: &Secret, context: &Context) 
 /// Offers to take the keys out of the file. They are only gone from there when the profile was seen to work without.
 fn take_out(
     keys: &KeysInFile,
-    place: &Place,
+    place: &KeyRef,
     arn: &str,
     stores: &Stores<'_>,
-    wanted: &Wanted,
+    wanted: &AddOptions,
     context: &Context,
     settings: &Settings,
 ) -> Result<(), Problem> {
@@ -200,7 +200,7 @@ fn take_out(
 
 /// Whether the profile, read anew, leads to the stored keys, and AWS takes those for the same user.
 fn works_without(
-    place: &Place,
+    place: &KeyRef,
     arn: &str,
     stores: &Stores<'_>,
     context: &Context,
@@ -221,7 +221,7 @@ fn works_without(
 }
 
 /// Says what goes before the stored keys.
-fn in_the_way(place: &Place, context: &Context) {
+fn in_the_way(place: &KeyRef, context: &Context) {
     let Ok(profiles) = Profiles::load(context) else { return };
     let Some(profile) = profiles.get(&place.profile).filter(|profile| profile.has_static_keys()) else { return };
     say(format!(

@@ -9,10 +9,10 @@ use awsrole_core::profiles::Profiles;
 use awsrole_core::source::may_be_key_id;
 use serde_json::json;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::print::out;
 
-pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, Failure> {
+pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, CommandError> {
     let rows = rows(context)?;
     if json {
         let values: Vec<_> = rows

@@ -5,11 +5,11 @@ use awsrole_core::context::Context;
 use awsrole_core::problem::Problem;
 use awsrole_core::user_config::Settings;
 
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::say;
 
-pub(super) fn run(profile: &str, yes: bool, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+pub(super) fn run(profile: &str, yes: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let record = super::stored(context, profile)?;
     let id = &record.access_key_id;
     if !yes {

@@ -5,10 +5,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use awsrole_core::access_keys::{KeyStores, Record, Rotation};
+use awsrole_core::access_keys::{AccessKeyStores, Record, Rotation};
 use awsrole_core::cache::Cache;
 use awsrole_core::context::Context;
-use awsrole_core::credentials::{Credentials, rfc3339};
+use awsrole_core::credentials::Credentials;
 use awsrole_core::endpoint::Endpoint;
 use awsrole_core::fetch::{Providers, credentials};
 use awsrole_core::lookup::ObtainOptions;
@@ -19,12 +19,13 @@ use awsrole_core::resolve::keys_plan;
 use awsrole_core::secret::Secret;
 use awsrole_core::source::{Source, StaticKeys};
 use awsrole_core::sts::{Sts, StsError};
+use awsrole_core::time::rfc3339;
 use awsrole_core::user_config::Settings;
 use awsrole_keys::Stores;
 use awsrole_sts::{AccessKey, Iam, RemoteSources, RemoteSts};
 
 use crate::authenticator::Person;
-use crate::report::{Failure, Outcome};
+use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient;
 use awsrole_system::print::say;
 
@@ -37,7 +38,7 @@ pub(super) fn run(
     delete: Option<&str>,
     context: &Context,
     settings: &Settings,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, CommandError> {
     let record = super::stored(context, profile)?;
     crate::commands::with_remote(context, settings, |sts| {
         let person = Person::new(true, context, settings);
@@ -59,7 +60,7 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn rotate(&mut self, delete: Option<&str>) -> Result<Outcome, Failure> {
+    fn rotate(&mut self, delete: Option<&str>) -> Result<Outcome, CommandError> {
         let (plan, endpoint) = self.plan()?;
         let caller = self.caller(&plan)?;
         let iam = Iam { remote: self.sts, caller: &caller, endpoint: &endpoint };
@@ -96,7 +97,7 @@ impl Desk<'_> {
     }
 
     /// Who calls IAM: the keys, or a session of them where a code makes one.
-    fn caller(&self, plan: &RolePlan) -> Result<Credentials, Failure> {
+    fn caller(&self, plan: &RolePlan) -> Result<Credentials, CommandError> {
         let sources = RemoteSources::new(self.sts, self.context);
         let providers = Providers {
             sts: self.sts,
@@ -114,7 +115,7 @@ impl Desk<'_> {
     }
 
     /// Deletes another key, as the person said, to make room for a new one.
-    fn make_room(&mut self, iam: &Iam<'_>, other: &str) -> Result<(), Failure> {
+    fn make_room(&mut self, iam: &Iam<'_>, other: &str) -> Result<(), CommandError> {
         if other == self.record.access_key_id {
             return Err(Problem::new(format!("{other} is the key in force, which makes these calls"))
                 .hint("`--delete` is for the user's other key")
@@ -130,18 +131,18 @@ impl Desk<'_> {
     }
 
     /// What an earlier try left: a key that is in the store, or one whose secret nobody has.
-    fn left_over(&self, iam: &Iam<'_>, since: &str) -> Result<Option<String>, Failure> {
+    fn left_over(&self, iam: &Iam<'_>, since: &str) -> Result<Option<String>, CommandError> {
         let keys = iam.access_keys().map_err(|error| self.refused("ListAccessKeys", "", error))?;
         let Some(other) = keys.iter().find(|key| key.id != self.record.access_key_id) else { return Ok(None) };
         match self.stores.secret(&self.record.place_of(&other.id), true, &|_| ()) {
             Ok(_) => Ok(Some(other.id.clone())),
-            Err(awsrole_core::access_keys::NoSecret::Missing) => Err(self.no_room(&keys, Some(since)).into()),
+            Err(awsrole_core::access_keys::KeyStoreError::Missing) => Err(self.no_room(&keys, Some(since)).into()),
             Err(no) => Err(no.problem(&self.record.place()).into()),
         }
     }
 
     /// Makes a key, and has it in the store before anything else.
-    fn create(&mut self, iam: &Iam<'_>) -> Result<String, Failure> {
+    fn create(&mut self, iam: &Iam<'_>) -> Result<String, CommandError> {
         self.save(Some(Rotation::Asked(rfc3339(self.context.now))))?;
         let (new, secret) = match iam.create_access_key() {
             Ok(made) => made,
@@ -187,7 +188,7 @@ impl Desk<'_> {
     }
 
     /// Waits until AWS knows the new key, and takes it for the same user.
-    fn verify(&self, new: &str, caller: &Credentials, endpoint: &Endpoint) -> Result<(), Failure> {
+    fn verify(&self, new: &str, caller: &Credentials, endpoint: &Endpoint) -> Result<(), CommandError> {
         let refused = |error| self.refused("GetCallerIdentity", new, error);
         let arn = self.sts.caller_arn(caller, endpoint).map_err(refused)?;
         let found = eventually(|| self.sts.caller_arn(&self.keys(new)?, endpoint))
@@ -205,7 +206,7 @@ impl Desk<'_> {
         plan: &RolePlan,
         caller: &Credentials,
         endpoint: &Endpoint,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Outcome, CommandError> {
         let new = self.record.access_key_id.clone();
         // A session of the old key with MFA still works; otherwise the new key shows that it can do what the old one did.
         let with_mfa = plan.steps.iter().any(|step| step.mfa_serial().is_some());
@@ -223,7 +224,7 @@ impl Desk<'_> {
                     "{new} is in force; `awsrole keys rotate {}` tries again to retire {old}",
                     self.record.profile
                 );
-                Failure { problem: failure.problem.hint(hint), ..failure }
+                CommandError { problem: failure.problem.hint(hint), ..failure }
             })?,
         }
         let place = self.record.place_of(old);
@@ -269,7 +270,7 @@ impl Desk<'_> {
         problem.hint(format!("if nothing uses {0}: `awsrole keys rotate {profile} --delete {0}`", other.id))
     }
 
-    fn refused(&self, action: &str, key: &str, error: StsError) -> Failure {
+    fn refused(&self, action: &str, key: &str, error: StsError) -> CommandError {
         let denied = matches!(&error, StsError::Refused { code, .. } if code == "AccessDenied");
         let unknown = matches!(&error, StsError::Refused { code, .. } if code == "InvalidClientTokenId");
         let about = if key.is_empty() { String::new() } else { format!(" for {key}") };
@@ -284,7 +285,7 @@ impl Desk<'_> {
         } else {
             problem = problem.hint("run it again: it goes on where it stopped");
         }
-        Failure::aws(problem)
+        CommandError::aws(problem)
     }
 }
 

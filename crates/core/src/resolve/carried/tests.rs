@@ -1,7 +1,7 @@
 //! Every source, alone and below roles, with every key of the project's file: sent with which call, or refused.
 
 use super::Parameter;
-use crate::access_keys::{Place, Record, StoreKind};
+use crate::access_keys::{KeyRef, Record, StoreKind};
 use crate::plan::{RolePlan, Step};
 use crate::problem::Problem;
 use crate::resolve::tests::Home;
@@ -91,7 +91,7 @@ impl World {
     fn new() -> Self {
         let [plain, user, session] =
             [&[][..], &USER, &SESSION].map(|env: &[(&str, &str)]| Home::new(CONFIG, CREDENTIALS, env));
-        let place = Place { profile: "stored".into(), access_key_id: "AKIASTORED".into(), store: StoreKind::File };
+        let place = KeyRef { profile: "stored".into(), access_key_id: "AKIASTORED".into(), store: StoreKind::File };
         Record::new(&place, plain.context.now).save(&plain.context.paths).unwrap();
         Self { plain, user, session }
     }
