@@ -6,10 +6,10 @@
 #[path = "home.rs"]
 mod home;
 
-use awsrole_core::profiles::Profiles;
-use awsrole_core::summary::summarize;
-use awsrole_core::trust::{Approvals, Chain, Verdict, vet};
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::explain::summary::summarize;
+use awsrole_core::project::approval::{Approvals, Chain, Verdict, vet};
+use awsrole_core::settings::user_config::UserConfig;
 use awsrole_core::{config, discover, problem, resolve};
 use libfuzzer_sys::fuzz_target;
 

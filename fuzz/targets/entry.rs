@@ -8,8 +8,8 @@ mod home;
 
 use std::time::Duration;
 
-use awsrole_core::cache::Cache;
-use awsrole_core::vault::Vault;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::session::encryption::Vault;
 use libfuzzer_sys::fuzz_target;
 
 /// A key as a digest is spelled.

@@ -4,9 +4,9 @@ use std::fs;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use awsrole_core::context::{Context, Env, Paths};
-use awsrole_core::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
-use awsrole_core::seal::Key;
+use awsrole_core::base::context::{Context, Env, Paths};
+use awsrole_core::base::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
+use awsrole_core::base::seal::Key;
 
 /// Writes the files below a home, and makes a context in its folder `p`.
 pub fn context(files: &[(&str, &[u8])]) -> Context {

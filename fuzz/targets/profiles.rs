@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
-use awsrole_core::profiles::{Profile, Profiles, Setting};
+use awsrole_core::aws::profiles::{Profile, Profiles, Setting};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 

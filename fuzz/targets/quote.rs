@@ -4,8 +4,8 @@
 //! cursor. The real shells are asked by `tests/shells/test_quoting.py`.
 #![no_main]
 
-use awsrole_core::problem::escape;
-use awsrole_core::shell::Shell;
+use awsrole_core::base::problem::escape;
+use awsrole_core::shell::statements::Shell;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

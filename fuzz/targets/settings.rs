@@ -6,7 +6,7 @@
 #[path = "home.rs"]
 mod home;
 
-use awsrole_core::user_config::UserConfig;
+use awsrole_core::settings::user_config::UserConfig;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -9,11 +9,11 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use awsrole_core::choice::Choices;
-use awsrole_core::context::{Env, Paths};
-use awsrole_core::credentials::is_long_term_key_id;
-use awsrole_core::digest::is_sha256;
-use awsrole_core::state::Outer;
+use awsrole_core::shell::choice::Choices;
+use awsrole_core::base::context::{Env, Paths};
+use awsrole_core::aws::credentials::is_long_term_key_id;
+use awsrole_core::base::digest::is_sha256;
+use awsrole_core::shell::state::Outer;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

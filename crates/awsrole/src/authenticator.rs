@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use awsrole_core::access_keys::KeyStoreError;
-use awsrole_core::context::Context;
-use awsrole_core::mfa::{Authenticator, Code, NoCode, Question};
-use awsrole_core::problem::{Problem, escape};
-use awsrole_core::secret::Secret;
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::access_keys::KeyStoreError;
+use awsrole_core::aws::mfa::{Authenticator, Code, NoCode, Question};
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::base::secret::Secret;
+use awsrole_core::settings::user_config::Settings;
 use awsrole_keys::Passphrases;
 use awsrole_sts::{Limits, program};
 

@@ -12,8 +12,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use awsrole_core::context::{Env, Paths};
-use awsrole_core::run::Run;
+use awsrole_core::base::context::{Env, Paths};
+use awsrole_core::shell::long_run::Run;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use zeroize::Zeroizing;
 
@@ -190,7 +190,7 @@ fn refuse(stream: &mut TcpStream) -> io::Result<()> {
 
 /// By a file in a folder that only this user can enter. If this process is killed, the next command removes it.
 fn by_file(to: &str, env: &Env, paths: &Paths) -> Result<Led, NotLed> {
-    let failed = |error: awsrole_core::files::FileError| io::Error::other(error.to_string());
+    let failed = |error: awsrole_core::base::files::FileError| io::Error::other(error.to_string());
     let run = Run::open(paths, std::process::id()).map_err(failed)?;
     let started = run.write("page.html", &page(to)).map_err(failed).and_then(|file| {
         let file = file.to_str().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
@@ -228,7 +228,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
         let file = home.join(program);
-        awsrole_core::files::write_private(&file, format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
+        awsrole_core::base::files::write_private(&file, format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         Env([("PATH".into(), format!("{}:/usr/bin:/bin", home.display()).into())].into_iter().collect())
     }

@@ -24,18 +24,18 @@ mod why;
 
 use std::path::PathBuf;
 
-use awsrole_core::choice::Choices;
-use awsrole_core::context::Context;
-use awsrole_core::discover::upward;
-use awsrole_core::doctor::{is_used, proxies};
-use awsrole_core::export::{look, over, plan_of, unproven};
-use awsrole_core::fetch::Providers;
-use awsrole_core::files::FileError;
-use awsrole_core::plan::RolePlan;
-use awsrole_core::problem::{Problem, escape_json};
-use awsrole_core::state::{Chosen, Outer};
-use awsrole_core::trust::{Allowed, Verdict};
-use awsrole_core::user_config::Settings;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::files::FileError;
+use awsrole_core::base::problem::{Problem, escape_json};
+use awsrole_core::explain::doctor::{is_used, proxies};
+use awsrole_core::plan::role_plan::RolePlan;
+use awsrole_core::project::approval::{Allowed, Verdict};
+use awsrole_core::project::discover::upward;
+use awsrole_core::session::fetch::Providers;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::choice::Choices;
+use awsrole_core::shell::export::{look, over, plan_of, unproven};
+use awsrole_core::shell::state::{Chosen, Outer};
 use awsrole_keys::Stores;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
 use awsrole_system::ambient;
@@ -158,7 +158,7 @@ fn directory(named: Option<PathBuf>, context: &Context) -> Result<PathBuf, Probl
     match path.metadata() {
         Ok(found) if found.is_dir() => Ok(path),
         // The file itself is as good as its directory.
-        Ok(_) if path.ends_with(awsrole_core::discover::FILE_NAME) => {
+        Ok(_) if path.ends_with(awsrole_core::project::discover::FILE_NAME) => {
             Ok(path.parent().map(PathBuf::from).unwrap_or(path))
         }
         Ok(_) => Err(Problem::new(format!("{} isn't a directory", path.display()))),

@@ -9,9 +9,9 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use awsrole_core::run;
-use awsrole_core::state::Outer;
-use awsrole_core::user_config::Settings;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::long_run;
+use awsrole_core::shell::state::Outer;
 use awsrole_system::{ambient, print, protect_memory};
 
 use crate::cli::Command;
@@ -27,7 +27,7 @@ pub fn run() -> ExitCode {
             let _ = ambient::start_anew(&ambient::words(), &ambient::as_called(env));
         }
         if command.sweeps() {
-            run::sweep(&context.paths);
+            long_run::sweep(&context.paths);
         }
         commands::run(command, &context, &Settings::load(&context))
     });

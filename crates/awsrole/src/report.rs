@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use awsrole_core::fetch::ObtainError;
-use awsrole_core::problem::Problem;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::session::fetch::ObtainError;
 
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -23,58 +23,12 @@
 //! hold. Nothing here reads the clock, the process environment, the working directory or the
 //! network: all that comes in as a [`context::Context`], and STS answers through [`sts::Sts`].
 
-// The way, station by station.
-pub mod discover;
-pub mod config;
-pub mod trust;
-pub mod resolve;
+// The layers, lowest first: each imports from those above it in this list, and none from below.
+pub mod base;
+pub mod aws;
+pub mod settings;
+pub mod project;
 pub mod plan;
-pub mod lookup;
-pub mod fetch;
-pub mod credentials;
-pub mod environment;
+pub mod session;
 pub mod shell;
-pub mod export;
-
-// What the stations are made of.
-pub mod access_keys;
-pub mod accounts;
-pub mod advice;
-pub mod arn;
-pub mod cache;
-pub mod cache_key_backend;
-pub mod choice;
-pub mod console;
-pub mod context;
-pub mod digest;
-pub mod duration;
-pub mod doctor;
-pub mod endpoint;
-pub mod files;
-pub mod generation;
-pub mod history;
-pub mod invalid;
-pub mod iso8601;
-pub mod limits;
-pub mod location;
-pub mod lock;
-pub mod mfa;
-pub mod pin;
-pub mod policy;
-pub mod problem;
-pub mod profiles;
-pub mod revocation;
-pub mod rivals;
-pub mod run;
-pub mod seal;
-pub mod secret;
-pub mod source;
-pub mod state;
-pub mod sts;
-pub mod time;
-pub mod summary;
-pub mod user_config;
-pub mod vault;
-pub mod views;
-mod web_identity;
-pub mod why;
+pub mod explain;

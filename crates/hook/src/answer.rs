@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use awsrole_core::context::Context;
-use awsrole_core::discover::upward;
-use awsrole_core::environment::{EnvDiff, Value};
-use awsrole_core::export::{Change, Decision, Event, Export, Pending, export, over};
-use awsrole_core::generation;
-use awsrole_core::history;
-use awsrole_core::problem::Problem;
-use awsrole_core::state::Outer;
-use awsrole_core::user_config::Settings;
-use awsrole_core::views::{self, Views};
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::project::discover::upward;
+use awsrole_core::session::history;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::environment::{EnvDiff, Value};
+use awsrole_core::shell::export::{Change, Decision, Event, Export, Pending, export, over};
+use awsrole_core::shell::generation;
+use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::views::{self, Views};
 use awsrole_system::print::{complain, out, out_bytes, say};
 
 use crate::request::Request;

@@ -9,9 +9,9 @@ mod request;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use awsrole_core::problem::Problem;
-use awsrole_core::shell::PROTOCOL;
-use awsrole_core::user_config::Settings;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::statements::PROTOCOL;
 use awsrole_system::{ambient, print, protect_memory};
 
 pub use crate::answer::{answer, digest, renew};

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use awsrole_core::export::Event;
-use awsrole_core::shell::Shell;
+use awsrole_core::shell::export::Event;
+use awsrole_core::shell::statements::Shell;
 
 /// A question of a snippet: what should this shell hold?
 #[derive(Debug, PartialEq, Eq)]

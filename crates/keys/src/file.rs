@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use awsrole_core::access_keys::{KeyRef, KeyStoreError};
-use awsrole_core::files::{FileError, read_own, write_durable};
-use awsrole_core::problem::Problem;
-use awsrole_core::secret::Secret;
+use awsrole_core::aws::access_keys::{KeyRef, KeyStoreError};
+use awsrole_core::base::files::{FileError, read_own, write_durable};
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
 use scryptenc::{Decryptor, Encryptor};
 use zeroize::Zeroizing;
 
@@ -59,7 +59,7 @@ impl FileStore {
     }
 
     /// Changes what is in the file. No two do it at a time: who changes stores holds the lock of all of them
-    /// ([`awsrole_core::access_keys::lock`]).
+    /// ([`awsrole_core::aws::access_keys::lock`]).
     pub(crate) fn change(
         &self,
         stores: &Stores<'_>,

@@ -1,8 +1,8 @@
 //! The login keychain of macOS. Nobody of this project had a Mac: it was read with care, and never run.
 
-use awsrole_core::access_keys::{KeyRef, KeyStoreError};
-use awsrole_core::problem::Problem;
-use awsrole_core::secret::Secret;
+use awsrole_core::aws::access_keys::{KeyRef, KeyStoreError};
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
 use security_framework::base::Error;
 use security_framework::os::macos::keychain::SecKeychain;
 use security_framework::passwords::{PasswordOptions, delete_generic_password, generic_password, set_generic_password};

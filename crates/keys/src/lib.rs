@@ -10,10 +10,10 @@ mod secret_service;
 
 use std::cell::RefCell;
 
-use awsrole_core::access_keys::{AccessKeyStores, KeyRef, KeyStoreError, StoreKind};
-use awsrole_core::context::Paths;
-use awsrole_core::problem::Problem;
-use awsrole_core::secret::Secret;
+use awsrole_core::aws::access_keys::{AccessKeyStores, KeyRef, KeyStoreError, StoreKind};
+use awsrole_core::base::context::Paths;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
 
 use crate::file::FileStore;
 

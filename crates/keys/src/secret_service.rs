@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use awsrole_core::access_keys::{KeyRef, KeyStoreError};
-use awsrole_core::problem::Problem;
-use awsrole_core::secret::Secret;
+use awsrole_core::aws::access_keys::{KeyRef, KeyStoreError};
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
 use secret_service::blocking::{Collection, Item, SecretService};
 use secret_service::{EncryptionType, Error};
 use zeroize::Zeroizing;

@@ -10,9 +10,9 @@ use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Region, SharedHttpClient};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use awsrole_core::credentials::Credentials;
-use awsrole_core::endpoint::{CaBundle, Endpoint};
-use awsrole_core::sts::StsError;
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::endpoint::{CaBundle, Endpoint};
+use awsrole_core::session::sts::StsError;
 
 use crate::Limits;
 use crate::clock::ServerClock;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sts::error::BoxError;
-use awsrole_core::sts::StsError;
+use awsrole_core::session::sts::StsError;
 
 use crate::refusal::http_date;
 

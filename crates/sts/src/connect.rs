@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use awsrole_core::sts::StsError;
+use awsrole_core::session::sts::StsError;
 
 use crate::proxies;
 use crate::refusal::deepest;

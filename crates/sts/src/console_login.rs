@@ -3,14 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_signin::types::{CreateOAuth2TokenRequestBody, OAuth2ErrorCode};
-use awsrole_core::credentials::Credentials;
-use awsrole_core::endpoint::Endpoint;
-use awsrole_core::limits::Region;
-use awsrole_core::problem::Problem;
-use awsrole_core::secret::Secret;
-use awsrole_core::source::ConsoleLogin;
-use awsrole_core::sts::StsError;
-use awsrole_core::time::rfc3339;
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::endpoint::Endpoint;
+use awsrole_core::aws::parameters::Region;
+use awsrole_core::aws::source::ConsoleLogin;
+use awsrole_core::aws::time::rfc3339;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
+use awsrole_core::session::sts::StsError;
 use data_encoding::BASE64URL_NOPAD;
 use p256::SecretKey;
 use p256::ecdsa::signature::Signer;
@@ -188,7 +188,7 @@ fn refusal(login: &ConsoleLogin, error: &StsError, code: Option<&OAuth2ErrorCode
             let problem = problem.because(error);
             match error {
                 StsError::Refused { .. } => problem.hint(sign_in(login)),
-                StsError::Trust(_) => problem.hint(awsrole_core::advice::NO_CA_BUNDLE),
+                StsError::Trust(_) => problem.hint(awsrole_core::session::advice::NO_CA_BUNDLE),
                 _ => problem.hint(format!("check the network and proxies (HTTPS_PROXY); or {}", sign_in(login))),
             }
         }

@@ -9,8 +9,8 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use awsrole_core::iso8601;
-use awsrole_core::time::rfc3339;
+use awsrole_core::aws::iso8601;
+use awsrole_core::aws::time::rfc3339;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 

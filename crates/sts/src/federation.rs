@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_sts::config::http::HttpRequest;
 use aws_smithy_runtime_api::client::http::HttpConnector;
-use awsrole_core::credentials::Temporary;
-use awsrole_core::endpoint::CaBundle;
-use awsrole_core::problem::Problem;
-use awsrole_core::secret::Secret;
+use awsrole_core::aws::credentials::Temporary;
+use awsrole_core::aws::endpoint::CaBundle;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use zeroize::Zeroizing;

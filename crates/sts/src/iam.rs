@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use aws_sdk_iam::types::StatusType;
-use awsrole_core::credentials::Credentials;
-use awsrole_core::endpoint::Endpoint;
-use awsrole_core::secret::Secret;
-use awsrole_core::sts::StsError;
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::endpoint::Endpoint;
+use awsrole_core::base::secret::Secret;
+use awsrole_core::session::sts::StsError;
 
 use crate::{RemoteSts, time};
 

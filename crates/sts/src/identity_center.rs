@@ -3,12 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_sts::primitives::DateTime;
-use awsrole_core::credentials::Credentials;
-use awsrole_core::problem::Problem;
-use awsrole_core::secret::Secret;
-use awsrole_core::source::IdentityCenter;
-use awsrole_core::sts::StsError;
-use awsrole_core::time::rfc3339;
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::source::IdentityCenter;
+use awsrole_core::aws::time::rfc3339;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
+use awsrole_core::session::sts::StsError;
 
 use crate::token_file::{NoToken, TokenFile};
 use crate::{ATTEMPTS, RemoteSts, time};
@@ -135,7 +135,7 @@ fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
             ))
             .hint("the access portal lists what is assigned; an administrator of Identity Center assigns more"),
         StsError::Refused { .. } => problem.hint(sign_in(role)),
-        StsError::Trust(_) => problem.hint(awsrole_core::advice::NO_CA_BUNDLE),
+        StsError::Trust(_) => problem.hint(awsrole_core::session::advice::NO_CA_BUNDLE),
         _ => problem
             .hint("check the network, proxies (HTTPS_PROXY) and sso_region")
             .hint(format!("if you aren't signed in: `awsrole login`, or `{}`", login(role))),

@@ -27,14 +27,14 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_sdk_sts::primitives::DateTime;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
-use awsrole_core::credentials::Credentials;
-use awsrole_core::endpoint::Endpoint;
-use awsrole_core::limits::SessionPolicy;
-use awsrole_core::mfa::Code;
-use awsrole_core::plan::{AssumeRole, SessionToken};
-use awsrole_core::secret::Secret;
-use awsrole_core::source::WebIdentity;
-use awsrole_core::sts::{Sts, StsError};
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::endpoint::Endpoint;
+use awsrole_core::aws::mfa::Code;
+use awsrole_core::aws::parameters::SessionPolicy;
+use awsrole_core::aws::source::WebIdentity;
+use awsrole_core::base::secret::Secret;
+use awsrole_core::plan::role_plan::{AssumeRole, SessionToken};
+use awsrole_core::session::sts::{Sts, StsError};
 
 use crate::client::Client;
 
@@ -280,5 +280,5 @@ fn policy_arns(policy: &SessionPolicy) -> Option<Vec<PolicyDescriptorType>> {
 
 /// A server's time, within the bounds of core's.
 fn time(from: &DateTime) -> Option<SystemTime> {
-    awsrole_core::time::from_unix(u64::try_from(from.secs()).ok()?)
+    awsrole_core::aws::time::from_unix(u64::try_from(from.secs()).ok()?)
 }

@@ -7,10 +7,10 @@ use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
-use awsrole_core::context::Env;
-use awsrole_core::credentials::Credentials;
-use awsrole_core::files::read_regular;
-use awsrole_core::problem::Problem;
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::base::context::Env;
+use awsrole_core::base::files::read_regular;
+use awsrole_core::base::problem::Problem;
 use zeroize::Zeroizing;
 
 use crate::refusal;

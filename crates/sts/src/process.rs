@@ -3,12 +3,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use awsrole_core::context::Env;
-use awsrole_core::credentials::Credentials;
-use awsrole_core::iso8601;
-use awsrole_core::problem::Problem;
-use awsrole_core::secret::Secret;
-use awsrole_core::source::{IN_PROCESS, Process};
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::iso8601;
+use awsrole_core::aws::source::{IN_PROCESS, Process};
+use awsrole_core::base::context::Env;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 

@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use awsrole_core::context::Env;
+use awsrole_core::base::context::Env;
 use zeroize::Zeroizing;
 
 /// Runs a command line over an environment and one more variable; returns what it printed. Its

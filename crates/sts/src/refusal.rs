@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::SystemTime;
 
 use aws_sdk_sts::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
-use awsrole_core::sts::StsError;
+use awsrole_core::session::sts::StsError;
 
 use crate::Limits;
 

@@ -5,8 +5,8 @@
 //! the file doesn't vouch for, and so do we ([`crate::connect`]).
 
 use aws_smithy_http_client::tls::TrustStore;
-use awsrole_core::endpoint::CaBundle;
-use awsrole_core::sts::StsError;
+use awsrole_core::aws::endpoint::CaBundle;
+use awsrole_core::session::sts::StsError;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;

@@ -4,10 +4,10 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ssooidc::error::ProvideErrorMetadata;
-use awsrole_core::files::write_private;
-use awsrole_core::problem::Problem;
-use awsrole_core::source::IdentityCenter;
-use awsrole_core::time::rfc3339;
+use awsrole_core::aws::source::IdentityCenter;
+use awsrole_core::aws::time::rfc3339;
+use awsrole_core::base::files::write_private;
+use awsrole_core::base::problem::Problem;
 use serde_json::json;
 use zeroize::Zeroizing;
 

@@ -3,13 +3,13 @@
 
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::ProvideCredentials;
-use awsrole_core::context::{Context, Env};
-use awsrole_core::credentials::Credentials;
-use awsrole_core::endpoint::{self, CaBundle};
-use awsrole_core::problem::Problem;
-use awsrole_core::secret::Secret;
-use awsrole_core::source::{Source, Sources};
-use awsrole_core::time::checked_timestamp;
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::endpoint::{self, CaBundle};
+use awsrole_core::aws::source::{Source, Sources};
+use awsrole_core::aws::time::checked_timestamp;
+use awsrole_core::base::context::{Context, Env};
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
 
 use crate::{RemoteSts, console_login, identity_center, process};
 

@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::SystemTime;
 
-use awsrole_core::files::{FileError, read_regular, write_private};
-use awsrole_core::iso8601;
+use awsrole_core::aws::iso8601;
+use awsrole_core::base::files::{FileError, read_regular, write_private};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 

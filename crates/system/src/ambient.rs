@@ -11,8 +11,8 @@ use std::process::Command;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use awsrole_core::context::{Context, Env, Paths};
-use awsrole_core::problem::Problem;
+use awsrole_core::base::context::{Context, Env, Paths};
+use awsrole_core::base::problem::Problem;
 
 use crate::key_store::System;
 

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use awsrole_core::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
-use awsrole_core::context::Env;
-use awsrole_core::seal::Key;
+use awsrole_core::base::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
+use awsrole_core::base::context::Env;
+use awsrole_core::base::seal::Key;
 
 #[cfg(target_os = "linux")]
 mod keyring;

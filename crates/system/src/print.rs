@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use awsrole_core::context::Context;
-use awsrole_core::problem::{Problem, escape};
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{Problem, escape};
 
 /// Writes to stdout at once.
 ///

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use awsrole_core::export::Event;
-use awsrole_core::shell::Shell;
+use awsrole_core::shell::export::Event;
+use awsrole_core::shell::statements::Shell;
 use awsrole_hook::Request;
 use clap::{Args, ValueEnum};
 

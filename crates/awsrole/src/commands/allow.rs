@@ -3,15 +3,15 @@
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
-use awsrole_core::context::Context;
-use awsrole_core::export::over;
-use awsrole_core::generation;
-use awsrole_core::problem::Problem;
-use awsrole_core::profiles::Profiles;
-use awsrole_core::state::Outer;
-use awsrole_core::summary::{entered_by_cd, summarize};
-use awsrole_core::trust::{Approvals, Chain, Changed, FileChange, denied_base, untrusted_approvals};
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::explain::summary::{entered_by_cd, summarize};
+use awsrole_core::project::approval::{Approvals, Chain, Changed, FileChange, denied_base, untrusted_approvals};
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::over;
+use awsrole_core::shell::generation;
+use awsrole_core::shell::state::Outer;
 
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use awsrole_core::console::{Console, DURATION, SessionKind, check_arn, standing};
-use awsrole_core::context::Context;
-use awsrole_core::history::What;
-use awsrole_core::problem::Problem;
-use awsrole_core::user_config::Settings;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::session::console::{Console, DURATION, SessionKind, check_arn, standing};
+use awsrole_core::session::history::What;
+use awsrole_core::settings::user_config::Settings;
 use awsrole_sts::sign_in_token;
 
 use super::held::PlannedRole;
@@ -30,7 +30,7 @@ pub(super) fn run(
     let held = planned.get(What::Console, None, context, settings)?;
     let token = super::with_remote(&held.outer, settings, |sts| {
         if standing == SessionKind::Unknown {
-            let arn = awsrole_core::sts::Sts::caller_arn(sts, &held.credentials, &held.plan.endpoint);
+            let arn = awsrole_core::session::sts::Sts::caller_arn(sts, &held.credentials, &held.plan.endpoint);
             let arn =
                 arn.map_err(|error| Problem::new(format!("nobody says who {} is", held.plan.title())).because(error))?;
             check_arn(&held.plan.title(), &arn)?;

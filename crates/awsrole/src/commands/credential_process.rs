@@ -3,17 +3,17 @@
 
 use std::path::PathBuf;
 
-use awsrole_core::cache::Cache;
-use awsrole_core::context::Context;
-use awsrole_core::export::{confirmed, plan_of};
-use awsrole_core::fetch::obtain;
-use awsrole_core::history::{HistoryEntry, What};
-use awsrole_core::lookup::ObtainOptions;
-use awsrole_core::problem::Problem;
-use awsrole_core::run::SavedEnvironment;
-use awsrole_core::shell::credential_process;
-use awsrole_core::user_config::Settings;
-use awsrole_core::vault::Vault;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::session::encryption::Vault;
+use awsrole_core::session::fetch::obtain;
+use awsrole_core::session::history::{HistoryEntry, What};
+use awsrole_core::session::lookup::ObtainOptions;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::{confirmed, plan_of};
+use awsrole_core::shell::long_run::SavedEnvironment;
+use awsrole_core::shell::statements::credential_process;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient;
@@ -37,7 +37,7 @@ pub(super) fn run(
     // SDKs ask for each process that they are in: only a new session is worth a line.
     if obtained.fresh {
         let entry = HistoryEntry::of(What::CredentialProcess, &outer, &plan, &obtained);
-        awsrole_core::history::note(
+        awsrole_core::session::history::note(
             Some(&HistoryEntry { directory: directory.to_string_lossy().into_owned(), ..entry }),
             &outer,
         );

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use awsrole_core::context::Context;
-use awsrole_core::generation;
-use awsrole_core::trust::Approvals;
+use awsrole_core::base::context::Context;
+use awsrole_core::project::approval::Approvals;
+use awsrole_core::shell::generation;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::say;

@@ -2,18 +2,18 @@
 
 use std::process::{Command, Stdio};
 
-use awsrole_core::cache::{Cache, Patience};
-use awsrole_core::context::Context;
-use awsrole_core::discover::upward;
-use awsrole_core::doctor::{Finding, Level, examine};
-use awsrole_core::export::{look, over, plan_of};
-use awsrole_core::fetch::caller;
-use awsrole_core::lookup::ObtainOptions;
-use awsrole_core::problem::{Problem, escape, to_json};
-use awsrole_core::run::sweep;
-use awsrole_core::state::Outer;
-use awsrole_core::trust::Verdict;
-use awsrole_core::user_config::Settings;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{Problem, escape, to_json};
+use awsrole_core::explain::doctor::{Finding, Level, examine};
+use awsrole_core::project::approval::Verdict;
+use awsrole_core::project::discover::upward;
+use awsrole_core::session::cache::{Cache, Patience};
+use awsrole_core::session::fetch::caller;
+use awsrole_core::session::lookup::ObtainOptions;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::{look, over, plan_of};
+use awsrole_core::shell::long_run::sweep;
+use awsrole_core::shell::state::Outer;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};

@@ -4,11 +4,11 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Duration;
 
-use awsrole_core::context::Context;
-use awsrole_core::history::What;
-use awsrole_core::problem::Problem;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::session::history::What;
+use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::formats::{Format, masks, variables};
-use awsrole_core::user_config::Settings;
 
 use super::held::ActiveRole;
 use crate::cli::FormatName;

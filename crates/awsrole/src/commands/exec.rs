@@ -6,11 +6,11 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use awsrole_core::context::Context;
-use awsrole_core::history::What;
-use awsrole_core::problem::Problem;
-use awsrole_core::shell::child_environment;
-use awsrole_core::user_config::Settings;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::session::history::What;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::statements::child_environment;
 
 use super::held::{ActiveRole, whole};
 use super::long_run;

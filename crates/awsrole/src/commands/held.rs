@@ -3,19 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use awsrole_core::accounts::Accounts;
-use awsrole_core::cache::Cache;
-use awsrole_core::choice::Choices;
-use awsrole_core::context::Context;
-use awsrole_core::credentials::Credentials;
-use awsrole_core::environment::{EnvDiff, Got};
-use awsrole_core::export::{confirmed, plan_of};
-use awsrole_core::fetch::obtain;
-use awsrole_core::history::{HistoryEntry, What};
-use awsrole_core::lookup::ObtainOptions;
-use awsrole_core::plan::RolePlan;
-use awsrole_core::problem::Problem;
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::plan::role_plan::RolePlan;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::session::fetch::obtain;
+use awsrole_core::session::history::{HistoryEntry, What};
+use awsrole_core::session::lookup::ObtainOptions;
+use awsrole_core::settings::accounts::Accounts;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::choice::Choices;
+use awsrole_core::shell::environment::{EnvDiff, Got};
+use awsrole_core::shell::export::{confirmed, plan_of};
 
 use crate::report::CommandError;
 use awsrole_system::print::{complain, say};
@@ -95,7 +95,7 @@ impl PlannedRole {
         for notice in obtained.notices(&plan).iter().filter(|_| obtained.fresh) {
             say(notice);
         }
-        awsrole_core::history::note(Some(&HistoryEntry::of(what, &outer, &plan, &obtained)), &outer);
+        awsrole_core::session::history::note(Some(&HistoryEntry::of(what, &outer, &plan, &obtained)), &outer);
         let accounts = settings.get()?.accounts.clone();
         // Where no word can be made, what is started inside has to be told the role by its name.
         let choices = Choices::of(&outer.paths);

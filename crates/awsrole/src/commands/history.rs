@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use awsrole_core::context::Context;
-use awsrole_core::history::{History, Named, What};
-use awsrole_core::problem::{escape, to_json};
-use awsrole_core::user_config::Settings;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{escape, to_json};
+use awsrole_core::session::history::{History, Named, What};
+use awsrole_core::settings::user_config::Settings;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::out;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use awsrole_core::context::Context;
-use awsrole_core::generation;
-use awsrole_core::problem::Problem;
-use awsrole_core::run;
-use awsrole_core::shell::{PROTOCOL, Shell};
-use awsrole_core::user_config::Settings;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::generation;
+use awsrole_core::shell::long_run;
+use awsrole_core::shell::statements::{PROTOCOL, Shell};
 use awsrole_hook::{answer, digest, renew};
 use awsrole_system::ambient;
 use awsrole_system::print::out;
@@ -51,9 +51,9 @@ fn fetching<T>(
     outer: &Context,
     settings: &Settings,
     ask: bool,
-    fetch: impl FnOnce(awsrole_core::fetch::Providers<'_>) -> T,
+    fetch: impl FnOnce(awsrole_core::session::fetch::Providers<'_>) -> T,
 ) -> T {
-    run::sweep(&outer.paths);
+    long_run::sweep(&outer.paths);
     super::with_providers(outer, settings, ask, fetch)
 }
 

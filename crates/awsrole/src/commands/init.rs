@@ -5,16 +5,16 @@ mod questions;
 use std::io;
 use std::path::PathBuf;
 
-use awsrole_core::arn::{AccountId, RoleArn};
-use awsrole_core::context::Context;
-use awsrole_core::discover::FILE_NAME;
-use awsrole_core::export::over;
-use awsrole_core::files::write_new;
-use awsrole_core::limits::Region;
-use awsrole_core::problem::Problem;
-use awsrole_core::profiles::Profiles;
-use awsrole_core::state::Outer;
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::arn::{AccountId, RoleArn};
+use awsrole_core::aws::parameters::Region;
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::files::write_new;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::project::discover::FILE_NAME;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::over;
+use awsrole_core::shell::state::Outer;
 
 use self::questions::Questions;
 use crate::report::{CommandError, Outcome};

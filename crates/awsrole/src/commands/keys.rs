@@ -5,15 +5,15 @@ mod list;
 mod remove;
 mod rotate;
 
-use awsrole_core::access_keys::{self, KeyRef, Record};
-use awsrole_core::context::Context;
-use awsrole_core::endpoint::Endpoint;
-use awsrole_core::export::over;
-use awsrole_core::problem::Problem;
-use awsrole_core::profiles::Profiles;
-use awsrole_core::resolve::endpoint_of;
-use awsrole_core::state::Outer;
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::access_keys::{self, KeyRef, Record};
+use awsrole_core::aws::endpoint::Endpoint;
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::plan::resolve::endpoint_of;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::over;
+use awsrole_core::shell::state::Outer;
 use awsrole_keys::Stores;
 
 use crate::authenticator::Person;
@@ -67,5 +67,5 @@ fn endpoint(profile: &str, context: &Context) -> Result<Endpoint, Problem> {
 
 /// Lets every shell look again.
 fn look_again(context: &Context) -> Result<(), Problem> {
-    awsrole_core::generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))
+    awsrole_core::shell::generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))
 }

@@ -1,12 +1,12 @@
 //! `awsrole login`: signs in to IAM Identity Center for the directory's role.
 
-use awsrole_core::cache::Cache;
-use awsrole_core::context::Context;
-use awsrole_core::export::plan_of;
-use awsrole_core::generation;
-use awsrole_core::problem::Problem;
-use awsrole_core::source::Source;
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::source::Source;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::plan_of;
+use awsrole_core::shell::generation;
 use awsrole_sts::{Invitation, sign_in};
 
 use crate::browser::{self, NotLed};

@@ -1,10 +1,10 @@
 //! `awsrole logout`: forgets credentials, and every open shell lets go of them at its next prompt.
 
-use awsrole_core::cache::Cache;
-use awsrole_core::context::Context;
-use awsrole_core::generation;
-use awsrole_core::plan::RolePlan;
-use awsrole_core::user_config::Settings;
+use awsrole_core::base::context::Context;
+use awsrole_core::plan::role_plan::RolePlan;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::generation;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::say;

@@ -5,15 +5,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use awsrole_core::cache::Cache;
-use awsrole_core::context::Context;
-use awsrole_core::environment::EnvDiff;
-use awsrole_core::problem::Problem;
-use awsrole_core::profiles::{Profiles, copies};
-use awsrole_core::run::{Run, SavedEnvironment, remove_when_gone};
-use awsrole_core::source::Source;
-use awsrole_core::user_config::Settings;
-use awsrole_core::vault::{SealError, Vault};
+use awsrole_core::aws::profiles::{Profiles, copies};
+use awsrole_core::aws::source::Source;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::session::encryption::{SealError, Vault};
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::environment::EnvDiff;
+use awsrole_core::shell::long_run::{Run, SavedEnvironment, remove_when_gone};
 
 use super::held::ActiveRole;
 use awsrole_system::ambient;

@@ -1,14 +1,14 @@
 //! `awsrole policy`: the documents that let the caller assume the role, to paste.
 
-use awsrole_core::arn::AccountId;
-use awsrole_core::cache::Cache;
-use awsrole_core::context::Context;
-use awsrole_core::export::plan_of;
-use awsrole_core::fetch::caller;
-use awsrole_core::lookup::ObtainOptions;
-use awsrole_core::policy::pairs;
-use awsrole_core::problem::{Problem, escape};
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::arn::AccountId;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::plan::required_policies::pairs;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::session::fetch::caller;
+use awsrole_core::session::lookup::ObtainOptions;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::plan_of;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::out;

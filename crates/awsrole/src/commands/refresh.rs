@@ -1,9 +1,9 @@
 //! `awsrole refresh`: the next prompt gets new credentials.
 
-use awsrole_core::cache::{Cache, Patience};
-use awsrole_core::context::Context;
-use awsrole_core::generation;
-use awsrole_core::user_config::Settings;
+use awsrole_core::base::context::Context;
+use awsrole_core::session::cache::{Cache, Patience};
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::generation;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};

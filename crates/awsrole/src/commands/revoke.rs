@@ -1,21 +1,21 @@
 //! `awsrole revoke`: the policy that denies what sessions issued until now do, printed or put.
 
-use awsrole_core::arn::{RoleArn, account_of};
-use awsrole_core::cache::Cache;
-use awsrole_core::context::Context;
-use awsrole_core::export::{over, plan_of};
-use awsrole_core::fetch::{Providers, caller, credentials};
-use awsrole_core::generation;
-use awsrole_core::lookup::ObtainOptions;
-use awsrole_core::plan::RolePlan;
-use awsrole_core::problem::{Problem, escape};
-use awsrole_core::profiles::Profiles;
-use awsrole_core::resolve::profile_plan;
-use awsrole_core::revocation::{POLICY_NAME, RevocationTarget, moment, policy};
-use awsrole_core::source::Source;
-use awsrole_core::state::Outer;
-use awsrole_core::sts::{Sts, StsError};
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::arn::{RoleArn, account_of};
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::aws::source::Source;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::plan::resolve::profile_plan;
+use awsrole_core::plan::role_plan::RolePlan;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::session::fetch::{Providers, caller, credentials};
+use awsrole_core::session::lookup::ObtainOptions;
+use awsrole_core::session::revocation::{POLICY_NAME, RevocationTarget, moment, policy};
+use awsrole_core::session::sts::{Sts, StsError};
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::{over, plan_of};
+use awsrole_core::shell::generation;
+use awsrole_core::shell::state::Outer;
 use awsrole_keys::Stores;
 use awsrole_sts::{Iam, RemoteSources};
 use serde_json::json;
@@ -141,7 +141,7 @@ fn apply(
     })?;
     let meant = principal.clone().within(account.clone());
     let account = account.map(|account| format!(" in account {account}")).unwrap_or_default();
-    let time = awsrole_core::time::rfc3339(before);
+    let time = awsrole_core::aws::time::rfc3339(before);
     say(format!(
         "put {POLICY_NAME} to {}{account}: sessions issued before {time} may do nothing any more",
         principal.shown()

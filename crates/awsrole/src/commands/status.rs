@@ -2,20 +2,20 @@
 
 use std::time::SystemTime;
 
-use awsrole_core::accounts::{Accounts, Color};
-use awsrole_core::arn::AccountId;
-use awsrole_core::cache::Cache;
-use awsrole_core::choice::{self, Choices};
-use awsrole_core::context::Context;
-use awsrole_core::discover::upward;
-use awsrole_core::doctor::protected;
-use awsrole_core::export::{look, over, plan_of, unproven};
-use awsrole_core::problem::{escape, escape_json};
-use awsrole_core::state::{Chosen, Outer, State};
-use awsrole_core::time;
-use awsrole_core::time::rfc3339;
-use awsrole_core::trust::{ApprovalStatus, Refusal, Verdict};
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::arn::AccountId;
+use awsrole_core::aws::time;
+use awsrole_core::aws::time::rfc3339;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{escape, escape_json};
+use awsrole_core::explain::doctor::protected;
+use awsrole_core::project::approval::{ApprovalStatus, Refusal, Verdict};
+use awsrole_core::project::discover::upward;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::settings::accounts::{Accounts, Color};
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::choice::{self, Choices};
+use awsrole_core::shell::export::{look, over, plan_of, unproven};
+use awsrole_core::shell::state::{Chosen, Outer, State};
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
@@ -26,7 +26,7 @@ struct Known(Vec<(&'static str, String)>);
 
 pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = Outer::of(&context.env);
-    let closed = context.env.text(awsrole_core::state::NAME) == Some(awsrole_core::state::CLOSED);
+    let closed = context.env.text(awsrole_core::shell::state::NAME) == Some(awsrole_core::shell::state::CLOSED);
     if json || long {
         let known = known(&outer, closed, context, settings);
         out(&if json { known.json() } else { known.lines() })?;

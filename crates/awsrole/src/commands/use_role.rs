@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use awsrole_core::choice::Choices;
-use awsrole_core::config::Config;
-use awsrole_core::context::Context;
-use awsrole_core::problem::{Problem, escape};
-use awsrole_core::profiles::Profiles;
-use awsrole_core::summary::summarize;
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::explain::summary::summarize;
+use awsrole_core::project::config::Config;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::choice::Choices;
 
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;

@@ -1,12 +1,12 @@
 //! `awsrole why`: the whole way to this directory's role, on one screen. It asks no network.
 
-use awsrole_core::context::Context;
-use awsrole_core::discover::upward;
-use awsrole_core::export::over;
-use awsrole_core::problem::{escape, to_json};
-use awsrole_core::state::Outer;
-use awsrole_core::user_config::Settings;
-use awsrole_core::why::why;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{escape, to_json};
+use awsrole_core::explain::why::why;
+use awsrole_core::project::discover::upward;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::over;
+use awsrole_core::shell::state::Outer;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};

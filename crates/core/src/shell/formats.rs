@@ -2,10 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::Shell;
-use crate::environment::{EnvDiff, Value};
-use crate::problem::{Problem, escape_json};
-use crate::state::NAME;
+use crate::base::problem::{Problem, escape_json};
+use crate::shell::environment::{EnvDiff, Value};
+use crate::shell::state::NAME;
+use crate::shell::statements::Shell;
 
 /// A form in which variables are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ fn unwritable(name: &str, why: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use crate::base::secret::Secret;
 
     fn diff(role: &str) -> EnvDiff {
         let secret = Value::Secret(Secret::new("a/b+c="));

@@ -1,8 +1,8 @@
 //! The user's login keychain of macOS, without a dialog: the item was made by this program, so
 //! that this program may read it.
 
-use awsrole_core::cache_key_backend::{KeyBackend, KeyUnavailable};
-use awsrole_core::seal::Key;
+use awsrole_core::base::cache_key_backend::{KeyBackend, KeyUnavailable};
+use awsrole_core::base::seal::Key;
 use security_framework::passwords::{PasswordOptions, delete_generic_password, generic_password, set_generic_password};
 use zeroize::Zeroizing;
 

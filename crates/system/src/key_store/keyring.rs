@@ -4,8 +4,8 @@
 //! started by a login, by cron, by tmux or by sudo, and ends with the machine. A session's ends with
 //! a login. No other user can look into it, or put anything there.
 
-use awsrole_core::cache_key_backend::{KeyUnavailable, MIN_KEY_TTL};
-use awsrole_core::seal::{KEY_BYTES, Key};
+use awsrole_core::base::cache_key_backend::{KeyUnavailable, MIN_KEY_TTL};
+use awsrole_core::base::seal::{KEY_BYTES, Key};
 use linux_keyutils::{Key as Kept, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission};
 use zeroize::Zeroizing;
 

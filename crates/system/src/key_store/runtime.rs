@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use awsrole_core::cache_key_backend::KeyUnavailable;
-use awsrole_core::files;
-use awsrole_core::seal::{KEY_BYTES, Key};
+use awsrole_core::base::cache_key_backend::KeyUnavailable;
+use awsrole_core::base::files;
+use awsrole_core::base::seal::{KEY_BYTES, Key};
 use zeroize::Zeroizing;
 
 pub(super) fn find(dir: &Path, name: &str) -> Result<Option<Key>, KeyUnavailable> {

@@ -1,10 +1,10 @@
 //! `awsrole init` without an option: the same file, by asking.
 
-use awsrole_core::accounts::Accounts;
-use awsrole_core::arn::RoleArn;
-use awsrole_core::limits::Region;
-use awsrole_core::problem::{Problem, escape};
-use awsrole_core::profiles::{Profile, Profiles};
+use awsrole_core::aws::arn::RoleArn;
+use awsrole_core::aws::parameters::Region;
+use awsrole_core::aws::profiles::{Profile, Profiles};
+use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::settings::accounts::Accounts;
 
 use super::{InitOptions, account_of};
 use crate::terminal::Terminal;
@@ -145,7 +145,7 @@ impl Questions<'_> {
         match (parsed, profile.text("sso_role_name"), profile.text("sso_account_id")) {
             (Some(Ok(arn)), ..) => format!("{} in {}", arn.name(), self.accounts.shown(arn.account())),
             (Some(Err(_)), ..) => "a role_arn that isn't one".to_owned(),
-            (None, Some(role), Some(account)) => match awsrole_core::arn::AccountId::parse(account) {
+            (None, Some(role), Some(account)) => match awsrole_core::aws::arn::AccountId::parse(account) {
                 Ok(account) => format!("{role} in {}, by IAM Identity Center", self.accounts.shown(&account)),
                 Err(_) => format!("{role}, by IAM Identity Center"),
             },

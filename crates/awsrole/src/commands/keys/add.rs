@@ -2,16 +2,16 @@
 
 use std::io::{Read, stdin};
 
-use awsrole_core::access_keys::in_file::{KeysInFile, check_id};
-use awsrole_core::access_keys::{AccessKeyStores, KeyRef, KeyStoreError, Record, StoreKind};
-use awsrole_core::context::Context;
-use awsrole_core::problem::Problem;
-use awsrole_core::profiles::Profiles;
-use awsrole_core::resolve::keys_plan;
-use awsrole_core::secret::Secret;
-use awsrole_core::source::{Source, StaticKeys};
-use awsrole_core::sts::{Sts, StsError};
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::access_keys::{AccessKeyStores, KeyRef, KeyStoreError, Record, StoreKind};
+use awsrole_core::aws::credentials_file::{KeysInFile, check_id};
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::aws::source::{Source, StaticKeys};
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
+use awsrole_core::plan::resolve::keys_plan;
+use awsrole_core::session::sts::{Sts, StsError};
+use awsrole_core::settings::user_config::Settings;
 use awsrole_keys::Stores;
 use serde::Deserialize;
 use zeroize::Zeroizing;

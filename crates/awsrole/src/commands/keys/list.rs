@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use awsrole_core::access_keys::{Record, Rotation};
-use awsrole_core::context::Context;
-use awsrole_core::problem::{Problem, escape, to_json};
-use awsrole_core::profiles::Profiles;
-use awsrole_core::source::may_be_key_id;
+use awsrole_core::aws::access_keys::{Record, Rotation};
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::aws::source::may_be_key_id;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{Problem, escape, to_json};
 use serde_json::json;
 
 use crate::report::{CommandError, Outcome};

@@ -1,9 +1,9 @@
 //! `awsrole keys remove`: takes a profile's keys out of its store.
 
-use awsrole_core::access_keys::Record;
-use awsrole_core::context::Context;
-use awsrole_core::problem::Problem;
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::access_keys::Record;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::settings::user_config::Settings;
 
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;

@@ -5,22 +5,22 @@
 
 use std::time::{Duration, SystemTime};
 
-use awsrole_core::access_keys::{AccessKeyStores, Record, Rotation};
-use awsrole_core::cache::Cache;
-use awsrole_core::context::Context;
-use awsrole_core::credentials::Credentials;
-use awsrole_core::endpoint::Endpoint;
-use awsrole_core::fetch::{Providers, credentials};
-use awsrole_core::lookup::ObtainOptions;
-use awsrole_core::plan::RolePlan;
-use awsrole_core::problem::Problem;
-use awsrole_core::profiles::Profiles;
-use awsrole_core::resolve::keys_plan;
-use awsrole_core::secret::Secret;
-use awsrole_core::source::{Source, StaticKeys};
-use awsrole_core::sts::{Sts, StsError};
-use awsrole_core::time::rfc3339;
-use awsrole_core::user_config::Settings;
+use awsrole_core::aws::access_keys::{AccessKeyStores, Record, Rotation};
+use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::endpoint::Endpoint;
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::aws::source::{Source, StaticKeys};
+use awsrole_core::aws::time::rfc3339;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
+use awsrole_core::plan::resolve::keys_plan;
+use awsrole_core::plan::role_plan::RolePlan;
+use awsrole_core::session::cache::Cache;
+use awsrole_core::session::fetch::{Providers, credentials};
+use awsrole_core::session::lookup::ObtainOptions;
+use awsrole_core::session::sts::{Sts, StsError};
+use awsrole_core::settings::user_config::Settings;
 use awsrole_keys::Stores;
 use awsrole_sts::{AccessKey, Iam, RemoteSources, RemoteSts};
 
@@ -136,7 +136,7 @@ impl Desk<'_> {
         let Some(other) = keys.iter().find(|key| key.id != self.record.access_key_id) else { return Ok(None) };
         match self.stores.secret(&self.record.place_of(&other.id), true, &|_| ()) {
             Ok(_) => Ok(Some(other.id.clone())),
-            Err(awsrole_core::access_keys::KeyStoreError::Missing) => Err(self.no_room(&keys, Some(since)).into()),
+            Err(awsrole_core::aws::access_keys::KeyStoreError::Missing) => Err(self.no_room(&keys, Some(since)).into()),
             Err(no) => Err(no.problem(&self.record.place()).into()),
         }
     }

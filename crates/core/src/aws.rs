@@ -1,0 +1,15 @@
+//! AWS's own things: ARNs, parameters and their limits, credentials, profiles, endpoints, sources.
+
+pub mod access_keys;
+pub mod arn;
+pub mod credentials;
+pub mod credentials_file;
+pub mod duration;
+pub mod endpoint;
+pub mod invalid;
+pub mod iso8601;
+pub mod mfa;
+pub mod parameters;
+pub mod profiles;
+pub mod source;
+pub mod time;

@@ -1,0 +1,299 @@
+//! Long-lived keys that stand in an AWS file, and the file without them.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+use crate::aws::profiles::{MAX_BYTES, Profiles};
+use crate::base::files::{FileError, read_regular, sync_dir};
+use crate::base::problem::Problem;
+use crate::base::secret::Secret;
+
+/// Keys of a profile, as they stand in one of the two files.
+pub struct KeysInFile {
+    /// The file, as the profile names it.
+    pub file: PathBuf,
+    /// `AKIA…`
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: Secret,
+    /// The lines of both, counted from 1.
+    pub lines: [usize; 2],
+}
+
+impl KeysInFile {
+    /// Finds a profile's keys.
+    ///
+    /// # Errors
+    /// There are none, only half of them, temporary ones, or they stand in two files.
+    pub fn find(profiles: &Profiles, name: &str) -> Result<Self, Problem> {
+        let [config, credentials] = profiles.paths().map(|path| path.display().to_string());
+        let profile = profiles.get(name).filter(|profile| profile.has_static_keys()).ok_or_else(|| {
+            Problem::new(format!("profile {name} has no keys to import"))
+                .because(format!("neither {credentials} nor {config} has any for it"))
+                .hint(format!("`awsrole keys add {name}` asks for keys"))
+        })?;
+        let [id_at, secret_at] = ["aws_access_key_id", "aws_secret_access_key"].map(|key| profile.origin(key));
+        let (Some(id), Some(secret)) = (profile.text("aws_access_key_id"), profile.secret("aws_secret_access_key"))
+        else {
+            return Err(Problem::new(format!("{id_at}: profile {name} has half of its keys only"))
+                .hint("it needs aws_access_key_id and aws_secret_access_key"));
+        };
+        if ["aws_access_key_id", "aws_secret_access_key"].iter().any(|key| profile.inherits(key)) {
+            return Err(Problem::new(format!("{id_at}: the keys of profile {name} are in [DEFAULT]"))
+                .because("every profile of that file inherits them, so that they can't be taken out for one")
+                .hint(format!("move both lines into the section of {name}")));
+        }
+        if profile.session_token().is_some() {
+            return Err(Problem::new(format!("{id_at}: profile {name} holds temporary keys, which end by themselves"))
+                .hint("only long-lived keys (AKIA…) are worth a store"));
+        }
+        if id_at.file != secret_at.file {
+            return Err(Problem::new(format!("{id_at}: the key's other half stands in {}", secret_at.file.display()))
+                .hint("bring both lines into one file"));
+        }
+        check_id(id).map_err(|problem| Problem { summary: format!("{id_at}: {}", problem.summary), ..problem })?;
+        Ok(Self {
+            file: id_at.file,
+            access_key_id: id.to_owned(),
+            secret_access_key: secret,
+            lines: [id_at.line, secret_at.line],
+        })
+    }
+
+    /// Takes the two lines out of the file; everything else stays as it is, to the byte. The file keeps its mode,
+    /// and a link to it stays a link. What stood there is kept in the backup that is returned.
+    ///
+    /// # Errors
+    /// The file changed meanwhile, a copy of another run is there, or it can't be written; it is as it was then.
+    pub fn take_out(&self) -> Result<Backup, Problem> {
+        let failed = |what: &'static str, path: &Path| {
+            let path = path.to_owned();
+            move |e| own_words(&FileError::new(what, &path, e))
+        };
+        let target = fs::canonicalize(&self.file).map_err(failed("finding", &self.file))?;
+        let before = Zeroizing::new(read_regular(&target, MAX_BYTES).map_err(failed("reading", &target))?);
+        let after = without(&before, self.lines).filter(|_| self.still_there(&before));
+        let after = after.ok_or_else(|| {
+            Problem::new(format!("{} changed meanwhile, so nothing was taken out", self.file.display()))
+                .hint("run the same command again")
+        })?;
+        let mode = fs::metadata(&target).map_err(failed("reading", &target))?.permissions();
+        let backup = Backup { copy: before_awsrole(&target), target, after };
+        // Another run may be at work, or one that was cut short may have left the only copy of a key.
+        // On the disk before the file is written: it may be the only place of the keys.
+        let copied = beside(&backup.copy, &before, None)
+            .and_then(|file| file.persist_noclobber(&backup.copy).map_err(|e| e.error))
+            .and_then(|_| sync_parent(&backup.copy));
+        copied.map_err(
+            |e| match e.kind() {
+                io::ErrorKind::AlreadyExists => Problem::new(format!("{} is there already", backup.copy.display()))
+                    .because("another run is taking keys out of the file, or one was cut short")
+                    .hint("nothing was taken out; if no other runs, see that no key in it is missing elsewhere, remove it, and try again"),
+                _ => failed("writing", &backup.copy)(e),
+            },
+        )?;
+        let written = beside(&backup.target, &backup.after, Some(mode))
+            .and_then(|file| file.persist(&backup.target).map_err(|e| e.error));
+        if let Err(e) = written {
+            let problem = failed("writing", &backup.target)(e);
+            let _ = fs::remove_file(&backup.copy);
+            return Err(problem);
+        }
+        Ok(backup)
+    }
+
+    fn still_there(&self, bytes: &[u8]) -> bool {
+        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+        let holds = |line: usize, value: &str| {
+            line.checked_sub(1).and_then(|index| lines.get(index)).is_some_and(|line| {
+                let text = std::str::from_utf8(line).unwrap_or_default();
+                text.split_once(['=', ':']).is_some_and(|(_, held)| held.trim() == value)
+            })
+        };
+        holds(self.lines[0], &self.access_key_id) && holds(self.lines[1], self.secret_access_key.expose())
+    }
+}
+
+/// Where the copy of a file is kept while keys are taken out of it.
+#[must_use]
+pub fn before_awsrole(file: &Path) -> PathBuf {
+    let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(".before-awsrole");
+    target.with_file_name(name)
+}
+
+/// The file as it was, until the stored keys are known to work.
+pub struct Backup {
+    copy: PathBuf,
+    target: PathBuf,
+    /// What was left in the file.
+    after: Zeroizing<Vec<u8>>,
+}
+
+impl Backup {
+    /// Puts back what stood there.
+    ///
+    /// # Errors
+    /// The file can't be written, or somebody else changed it meanwhile: theirs stays. The copy does, too.
+    pub fn restore(&self) -> Result<(), Problem> {
+        let not_back = |why: &dyn std::fmt::Display| {
+            Problem::new(format!("the keys can't be put back into {}", self.target.display()))
+                .because(why)
+                .hint(format!("what stood there is in {}: bring it back by hand", self.copy.display()))
+        };
+        let told = |e: io::Error| not_back(&e);
+        let now = Zeroizing::new(read_regular(&self.target, MAX_BYTES).map_err(told)?);
+        if *now != *self.after {
+            return Err(not_back(&"it changed meanwhile"));
+        }
+        let mode = fs::metadata(&self.target).map_err(told)?.permissions();
+        fs::set_permissions(&self.copy, mode).map_err(told)?;
+        fs::rename(&self.copy, &self.target).and_then(|()| sync_parent(&self.target)).map_err(told)
+    }
+
+    /// Removes the copy with the keys in it, once the file without them is on the disk.
+    pub fn discard(&self) -> Result<(), Problem> {
+        let removed = sync_parent(&self.target)
+            .and_then(|()| fs::remove_file(&self.copy))
+            // Or a crash would leave the secret there.
+            .and_then(|()| sync_parent(&self.copy));
+        removed.map_err(|e| own_words(&FileError::new("removing", &self.copy, e)))
+    }
+}
+
+/// Checks that a text may be a long-term access key's id. What isn't one is likely the secret, and isn't shown.
+///
+/// # Errors
+/// Says what it is instead, where that can be told.
+pub fn check_id(text: &str) -> Result<(), Problem> {
+    if text.starts_with("ASIA") {
+        return Err(Problem::new("that is the id of a temporary key (ASIA…), which ends by itself")
+            .hint("only long-lived keys (AKIA…) are worth a store"));
+    }
+    let fits = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    if fits && text.starts_with("AKIA") && (16..=32).contains(&text.len()) {
+        return Ok(());
+    }
+    Err(Problem::new("that isn't an access key id (AKIA and 16 capital letters or digits)")
+        .hint("is it the secret? the id comes first"))
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    sync_dir(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// The text without some lines.
+fn without(bytes: &[u8], lines: [usize; 2]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut rest = Zeroizing::new(Vec::with_capacity(bytes.len()));
+    let mut left_out = 0;
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if lines.contains(&(index + 1)) {
+            left_out += 1;
+        } else {
+            rest.extend_from_slice(line);
+        }
+    }
+    (left_out == 2).then_some(rest)
+}
+
+/// What shall become a file, whole and on the disk beside it, private unless it has a mode to keep.
+fn beside(path: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    if let Some(mode) = mode {
+        file.as_file().set_permissions(mode)?;
+    }
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn own_words(error: &FileError) -> Problem {
+    Problem::new("the keys can't be taken out of the file")
+        .because(error)
+        .hint("they are in the store; take the two lines out by hand, or make the directory writable and try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+    use crate::aws::profiles::tests::home;
+    use crate::base::files::write_private;
+
+    const FILE: &str = "# mine\r\n[default]\naws_access_key_id = AKIADEFAULT000000000\naws_secret_access_key = keep\n\n[jump]\n; comment\nAWS_Access_Key_Id: AKIAJUMP000000000000\nregion = x\naws_secret_access_key=a#b=c  \n# end";
+
+    #[test]
+    fn two_lines_go_and_everything_else_stays() {
+        let (_home, context) = home("", FILE);
+        let path = context.paths.home.join(".aws/credentials");
+        let target = context.paths.home.join("real");
+        fs::rename(&path, &target).unwrap();
+        symlink("../real", &path).unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
+        let keys = KeysInFile::find(&Profiles::load(&context).unwrap(), "jump").unwrap();
+        assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.expose()), ("AKIAJUMP000000000000", "a#b=c"));
+        let backup = keys.take_out().unwrap();
+        let left = "# mine\r\n[default]\naws_access_key_id = AKIADEFAULT000000000\naws_secret_access_key = keep\n\n[jump]\n; comment\nregion = x\n# end";
+        assert_eq!(fs::read_to_string(&path).unwrap(), left);
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
+        let copy = context.paths.home.join("real.before-awsrole");
+        assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);
+        assert!(keys.take_out().is_err(), "the lines are others by now");
+        backup.restore().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
+        assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
+        keys.take_out().unwrap().discard().unwrap();
+        assert!(!copy.exists() && fs::read_to_string(&path).unwrap() == left);
+    }
+
+    #[test]
+    fn neither_a_copy_nor_what_others_write_meanwhile_is_lost() {
+        let (_home, context) = home("", FILE);
+        let path = context.paths.home.join(".aws/credentials");
+        let keys = KeysInFile::find(&Profiles::load(&context).unwrap(), "jump").unwrap();
+        let copy = before_awsrole(&path);
+        write_private(&copy, b"of another run").unwrap();
+        let problem = keys.take_out().err().unwrap();
+        assert!(problem.summary.contains("is there already"), "{problem}");
+        assert_eq!(fs::read_to_string(&copy).unwrap(), "of another run");
+        assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
+        fs::remove_file(&copy).unwrap();
+        let backup = keys.take_out().unwrap();
+        write_private(&path, b"by another hand").unwrap();
+        let problem = backup.restore().unwrap_err();
+        assert!(problem.hints[0].contains(".before-awsrole"), "{problem}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "by another hand");
+        assert_eq!(fs::read_to_string(&copy).unwrap(), FILE);
+    }
+
+    #[test]
+    fn what_can_not_be_imported_is_told() {
+        for (credentials, expected) in [
+            ("[jump]\nregion = x\n", "profile jump has no keys to import"),
+            ("[jump]\naws_access_key_id = AKIAJUMP000000000000\n", "half of its keys"),
+            ("[jump]\naws_access_key_id = ASIAJUMP000000000000\naws_secret_access_key = s\n", "temporary key"),
+            ("[jump]\naws_access_key_id = secret/secret\naws_secret_access_key = s\n", "isn't an access key id"),
+            (
+                "[DEFAULT]\naws_secret_access_key = s\n[jump]\naws_access_key_id = AKIAJUMP000000000000\n",
+                "the keys of profile jump are in [DEFAULT]",
+            ),
+            (
+                "[jump]\naws_access_key_id = AKIAJUMP000000000000\naws_secret_access_key = s\naws_session_token = t\n",
+                "temporary keys",
+            ),
+        ] {
+            let (_home, context) = home("", credentials);
+            let problem = KeysInFile::find(&Profiles::load(&context).unwrap(), "jump").err().unwrap();
+            assert!(problem.summary.contains(expected), "{problem}");
+            assert!(!problem.to_string().contains("secret/secret"));
+        }
+    }
+}

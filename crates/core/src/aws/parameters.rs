@@ -1,0 +1,394 @@
+//! STS's limits on what may be sent, checked before any call.
+//!
+//! Source of the numbers: STS API Reference, `AssumeRole` and `GetSessionToken`, "Request
+//! Parameters". A value of one of these types is known to be within them.
+
+use crate::aws::invalid::OutOfRange;
+use crate::aws::invalid::check_length;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::aws::arn::{AccountId, RoleArn};
+
+fn checked(text: &str, least: usize, most: usize, extra: &str) -> Result<String, OutOfRange> {
+    check_length(text, least, most)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || extra.contains(c);
+    match text.chars().find(|c| !allowed(*c)) {
+        None => Ok(text.to_owned()),
+        Some(c) => Err(OutOfRange::new(text, format!("contains `{c}`; allowed are A–Z a–z 0–9 _ and {extra}"))),
+    }
+}
+
+/// A role session name: 2–64 of `[\w+=,.@-]`. CloudTrail shows it beside each call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SessionName(String);
+
+impl SessionName {
+    /// Checks the name.
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
+        checked(text, 2, 64, "+=,.@-").map(Self)
+    }
+
+    /// Makes a valid name of a login name, so that CloudTrail shows a person.
+    #[must_use]
+    pub fn of_user(login: &str) -> Self {
+        let valid = |c: char| {
+            if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' }
+        };
+        let mut name: String = login.chars().map(valid).take(64).collect();
+        if name.len() < 2 {
+            name.insert_str(0, "user-");
+        }
+        Self(name)
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An external ID: 2–1224 of `[\w+=,.@:/-]`. It is no secret (IAM User Guide, "The confused deputy problem").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// Checks the id.
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
+        checked(text, 2, 1224, "+=,.@:/-").map(Self)
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A source identity: 2–256 of `[\w+=,.@-]`, not beginning with `aws:`. It stays through a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SourceIdentity(String);
+
+impl SourceIdentity {
+    /// Checks the identity.
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
+        if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+            return Err(OutOfRange::new(text, "must not begin with `aws:`, which AWS keeps for itself"));
+        }
+        // 64 before November 2026 (STS API Reference, AssumeRole).
+        checked(text, 2, 256, "+=,.@-").map(Self)
+    }
+
+    /// The identity.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The serial number or ARN of an MFA device: 9–256 of `[\w+=/:,.@-]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MfaSerial(String);
+
+impl MfaSerial {
+    /// Checks the serial. FIDO security keys give no codes and can't serve STS.
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
+        if text.contains(":u2f/") {
+            return Err(OutOfRange::new(
+                text,
+                "is a FIDO security key: it gives no codes, so STS can't use it; register an authenticator app beside it",
+            ));
+        }
+        checked(text, 9, 256, "+=/:,.@-").map(Self)
+    }
+
+    /// The serial.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A session's duration in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize)]
+pub struct SessionDuration(u32);
+
+impl SessionDuration {
+    /// What STS gives an assumed role unless asked otherwise, and the most for a chained one.
+    pub const HOUR: Self = Self(3600);
+
+    /// For AssumeRole: 900–43200.
+    pub fn for_role(seconds: u64) -> Result<Self, OutOfRange> {
+        Self::within(seconds, 43_200, "a role's session lasts from 900 (15m) to 43200 (12h)")
+    }
+
+    /// For GetSessionToken: 900–129600.
+    pub fn for_session_token(seconds: u64) -> Result<Self, OutOfRange> {
+        Self::within(seconds, 129_600, "a session of long-term keys lasts from 900 (15m) to 129600 (36h)")
+    }
+
+    fn within(seconds: u64, most: u32, say: &str) -> Result<Self, OutOfRange> {
+        match u32::try_from(seconds) {
+            Ok(n) if (900..=most).contains(&n) => Ok(Self(n)),
+            _ => Err(OutOfRange::new(&seconds.to_string(), format!("is out of range: {say} seconds"))),
+        }
+    }
+
+    /// The seconds, as STS wants them.
+    #[must_use]
+    pub fn seconds(self) -> i32 {
+        i32::try_from(self.0).unwrap_or(i32::MAX)
+    }
+
+    /// For people: `1h`, `45m`.
+    #[must_use]
+    pub fn human(self) -> String {
+        humantime::format_duration(Duration::from_secs(u64::from(self.0))).to_string()
+    }
+}
+
+/// Session tags: at most 50; keys of 1–128 characters that differ in more than case; values of 0–256.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SessionTags {
+    /// Key → value.
+    pub tags: BTreeMap<String, String>,
+    /// Keys of the tags that go along when this role assumes the next.
+    pub transitive: Vec<String>,
+}
+
+impl SessionTags {
+    /// Checks the tags.
+    pub fn parse(tags: &BTreeMap<String, String>) -> Result<Self, OutOfRange> {
+        let extra = " .:/=+@-";
+        let allowed = |c: char| c.is_alphanumeric() || c == '_' || extra.contains(c);
+        let clean = |text: &str| match text.chars().find(|c| !allowed(*c)) {
+            Some(c) => Err(OutOfRange::new(
+                text,
+                format!(
+                    "contains `{}`; allowed in a session tag are letters, digits, _ and{extra}",
+                    c.escape_default()
+                ),
+            )),
+            None => Ok(()),
+        };
+        if tags.len() > 50 {
+            return Err(OutOfRange::new("session_tags", "must not be more than 50"));
+        }
+        let mut seen = BTreeSet::new();
+        for (key, value) in tags {
+            check_length(key, 1, 128)?;
+            check_length(value, 0, 256)?;
+            clean(key)?;
+            clean(value)?;
+            if key.to_lowercase().starts_with("aws:") {
+                return Err(OutOfRange::new(key, "must not begin with `aws:`, which AWS keeps for itself"));
+            }
+            if !seen.insert(key.to_lowercase()) {
+                return Err(OutOfRange::new(key, "is there twice: session tag keys don't differ by case"));
+            }
+        }
+        Ok(Self { tags: tags.clone(), transitive: Vec::new() })
+    }
+
+    /// Adds the keys that go along a chain; each must be one of the tags.
+    pub fn transitive(self, keys: &[String]) -> Result<Self, OutOfRange> {
+        if keys.len() > 50 {
+            return Err(OutOfRange::new("transitive_session_tags", "must not be more than 50"));
+        }
+        if let Some(key) = keys.iter().find(|key| !self.tags.contains_key(*key)) {
+            return Err(OutOfRange::new(key, "is transitive but isn't one of `session_tags`"));
+        }
+        Ok(Self { transitive: keys.to_vec(), ..self })
+    }
+}
+
+/// A session policy and managed policy ARNs, which narrow what the role may do.
+///
+/// Limits: the policy is a JSON object of at most 2048 characters, together with the ARNs; at most
+/// ten ARNs. STS's packed limit can't be computed here (`PackedPolicyTooLarge`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SessionPolicy {
+    /// The inline policy, JSON without needless white space.
+    pub inline: Option<String>,
+    /// Managed policies' ARNs.
+    pub arns: Vec<String>,
+}
+
+impl SessionPolicy {
+    /// Checks both together.
+    pub fn parse(inline: Option<&str>, arns: &[String]) -> Result<Self, OutOfRange> {
+        let inline = inline.map(compact).transpose()?;
+        for arn in arns {
+            check_length(arn, 20, 2048)?;
+            if !(arn.starts_with("arn:") && arn.contains(":policy/")) {
+                return Err(OutOfRange::new(arn, "isn't the ARN of a managed policy (arn:aws:iam::aws:policy/NAME)"));
+            }
+        }
+        if arns.len() > 10 {
+            return Err(OutOfRange::new("policy_arns", "must not be more than 10"));
+        }
+        let length =
+            inline.as_deref().map_or(0, |p| p.chars().count()) + arns.iter().map(|a| a.chars().count()).sum::<usize>();
+        if length > 2048 {
+            return Err(OutOfRange::new(
+                "policy",
+                format!("and `policy_arns` must have at most 2048 characters together, but have {length}"),
+            ));
+        }
+        Ok(Self { inline, arns: arns.to_vec() })
+    }
+}
+
+fn compact(policy: &str) -> Result<String, OutOfRange> {
+    match serde_json::from_str::<serde_json::Value>(policy) {
+        Ok(value @ serde_json::Value::Object(_)) => Ok(value.to_string()),
+        Ok(_) => Err(OutOfRange::new(policy, "isn't a policy: a JSON object is expected")),
+        Err(e) => Err(OutOfRange::new(policy, format!("isn't JSON: {e}"))),
+    }
+}
+
+/// A region's name, such as `ap-northeast-1`. It becomes part of a host name, so nothing else is let through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Region(String);
+
+impl Region {
+    /// Accepts lower-case letters, digits and hyphens: a valid host name label (RFC 1123).
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
+        let label = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if label && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(OutOfRange::new(text, "isn't a region's name, such as us-east-1"))
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the region without `fips-` or `-fips` in its name, and whether it was there: an older way to ask for FIPS
+    /// endpoints (botocore, `_normalize_fips_region`).
+    #[must_use]
+    pub fn without_fips(&self) -> (Self, bool) {
+        let name = self.0.replace("fips-", "").replace("-fips", "");
+        match Self::parse(&name) {
+            Ok(region) if name != self.0 => (region, true),
+            _ => (self.clone(), false),
+        }
+    }
+}
+
+/// Lets a type be read from a file with its own check, so that an error has the value's line.
+macro_rules! read_as_text {
+    ($($name:ty),+) => {$(
+        impl TryFrom<String> for $name {
+            type Error = OutOfRange;
+            fn try_from(text: String) -> Result<Self, OutOfRange> {
+                Self::parse(&text)
+            }
+        }
+    )+};
+}
+read_as_text!(SessionName, ExternalId, SourceIdentity, MfaSerial, Region, AccountId, RoleArn);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::invalid::OutOfRange;
+
+    fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn one_step_inside_is_let_through() {
+        for ok in [
+            SessionName::parse("ab").is_ok(),
+            SessionName::parse(&"a".repeat(64)).is_ok(),
+            ExternalId::parse("a:").is_ok(),
+            ExternalId::parse(&"a".repeat(1224)).is_ok(),
+            SourceIdentity::parse("ab").is_ok(),
+            SourceIdentity::parse(&"a".repeat(256)).is_ok(),
+            MfaSerial::parse("GAHT12345").is_ok(),
+            MfaSerial::parse(&"a".repeat(256)).is_ok(),
+            SessionDuration::for_role(900).is_ok(),
+            SessionDuration::for_role(43_200).is_ok(),
+            SessionDuration::for_session_token(129_600).is_ok(),
+            SessionTags::parse(&tags(&[("a", "")])).unwrap().transitive(&["a".into()]).is_ok(),
+            SessionTags::parse(&tags(&[(&"k".repeat(128), &"v".repeat(256))])).is_ok(),
+            SessionPolicy::parse(Some("{}"), &["arn:aws:iam::aws:policy/ReadOnlyAccess".into()]).is_ok(),
+            Region::parse("us-gov-west-1").is_ok(),
+        ] {
+            assert!(ok);
+        }
+    }
+
+    #[test]
+    fn fips_in_the_name_of_a_region_is_no_part_of_it() {
+        for (name, real, fips) in [
+            ("fips-us-east-1", "us-east-1", true),
+            ("us-gov-west-1-fips", "us-gov-west-1", true),
+            ("us-east-1", "us-east-1", false),
+            ("fips--fips", "fips--fips", false),
+        ] {
+            assert_eq!(Region::parse(name).unwrap().without_fips(), (Region(real.to_owned()), fips));
+        }
+        assert!(Region::parse("fips-").is_err() && Region::parse("-fips").is_err());
+    }
+
+    #[test]
+    fn one_step_outside_is_refused_with_the_limit() {
+        let many: BTreeMap<String, String> = (0..51).map(|n| (format!("k{n}"), String::new())).collect();
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(2048));
+        let arns = vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned(); 11];
+        let cases: Vec<(Result<(), OutOfRange>, &str)> = vec![
+            (SessionName::parse("a").map(drop), "2–64"),
+            (SessionName::parse(&"a".repeat(65)).map(drop), "2–64"),
+            (SessionName::parse("a b").map(drop), "contains ` `"),
+            (ExternalId::parse("a").map(drop), "2–1224"),
+            (ExternalId::parse(&"a".repeat(1225)).map(drop), "2–1224"),
+            (SourceIdentity::parse("AWS:x").map(drop), "aws:"),
+            (SourceIdentity::parse(&"a".repeat(257)).map(drop), "2–256"),
+            (MfaSerial::parse("12345678").map(drop), "9–256"),
+            (MfaSerial::parse("arn:aws:iam::1:u2f/user/x").map(drop), "FIDO"),
+            (SessionDuration::for_role(899).map(drop), "900"),
+            (SessionDuration::for_role(43_201).map(drop), "43200"),
+            (SessionDuration::for_session_token(129_601).map(drop), "129600"),
+            (SessionTags::parse(&many).map(drop), "50"),
+            (SessionTags::parse(&tags(&[("a", "1"), ("A", "2")])).map(drop), "twice"),
+            (SessionTags::parse(&tags(&[(&"k".repeat(129), "")])).map(drop), "1–128"),
+            (SessionTags::parse(&tags(&[("k", &"v".repeat(257))])).map(drop), "0–256"),
+            (SessionTags::parse(&tags(&[("k", "a\u{1b}")])).map(drop), "contains"),
+            (SessionTags::parse(&tags(&[("k", "v")])).unwrap().transitive(&["z".into()]).map(drop), "transitive"),
+            (SessionPolicy::parse(Some("[]"), &[]).map(drop), "object"),
+            (SessionPolicy::parse(Some("{nope"), &[]).map(drop), "JSON"),
+            (SessionPolicy::parse(Some(&long), &[]).map(drop), "2048"),
+            (SessionPolicy::parse(None, &arns).map(drop), "10"),
+            (Region::parse("us-east-1.evil.example").map(drop), "region"),
+        ];
+        for (result, part) in cases {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(part), "{error} should say {part}");
+        }
+    }
+
+    #[test]
+    fn a_login_name_becomes_a_session_name() {
+        for (login, name) in
+            [("alice", "alice"), ("Ana María", "Ana-Mar-a"), ("x", "user-x"), ("", "user-"), ("CORP\\bob", "CORP-bob")]
+        {
+            assert_eq!(SessionName::of_user(login).as_str(), name);
+            assert!(SessionName::parse(SessionName::of_user(login).as_str()).is_ok());
+        }
+    }
+}

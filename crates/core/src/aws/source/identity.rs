@@ -1,0 +1,238 @@
+//! What tells a source from others of its kind: a digest of everything that decides whose credentials it gives.
+//!
+//! None of these asks the source. Two shells in which the digests are equal get each other's cached sessions, so
+//! whatever could lead to another identity must be part of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Map, Value};
+
+use super::Source;
+use crate::base::context::Env;
+use crate::base::digest::sha256;
+use crate::base::files::read_regular;
+
+/// The largest token file that is read, in bytes. Kubernetes' tokens have some 1,500; a sign-in's file some 4,000.
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
+
+/// Variables that say which shell, terminal or window this is, and nothing of the person or the project. A program is
+/// assumed to give the same credentials whatever they are. Any other variable may decide whom a program answers for.
+pub const SHELL_BOOKKEEPING: [&str; 34] = [
+    // Shells. PWD is the working directory, which counts by itself.
+    "_",
+    "SHLVL",
+    "PWD",
+    "OLDPWD",
+    "COLUMNS",
+    "LINES",
+    "PPID",
+    "RANDOM",
+    "SECONDS",
+    "HISTCMD",
+    "STARSHIP_SESSION_KEY",
+    "ATUIN_SESSION",
+    // Terminals and windows.
+    "TERM_SESSION_ID",
+    "WINDOWID",
+    "WINDOWPATH",
+    "TMUX_PANE",
+    "WINDOW",
+    "TTY",
+    "GPG_TTY",
+    "SSH_TTY",
+    "ITERM_SESSION_ID",
+    "KITTY_WINDOW_ID",
+    "KITTY_PID",
+    "WEZTERM_PANE",
+    "ALACRITTY_WINDOW_ID",
+    "GHOSTTY_SURFACE_ID",
+    "KONSOLE_DBUS_SESSION",
+    "KONSOLE_DBUS_WINDOW",
+    "GNOME_TERMINAL_SCREEN",
+    "VTE_VERSION",
+    "WT_SESSION",
+    "ZELLIJ_PANE_ID",
+    "XDG_SESSION_ID",
+    "TERM_PROGRAM_VERSION",
+];
+
+/// Claims of a token that change whenever it is renewed: RFC 7519, section 4.1.
+const CLAIMS_OF_ONE_TOKEN: [&str; 4] = ["exp", "iat", "nbf", "jti"];
+
+/// Returns a digest of all that a program can see of where it was started: the environment but for
+/// [`SHELL_BOOKKEEPING`], the working directory, and the host.
+#[must_use]
+pub fn of_surroundings(env: &Env, dir: &Path, host: &str) -> String {
+    let mut parts: Vec<&[u8]> = vec![host.as_bytes(), b"\0", dir.as_os_str().as_encoded_bytes(), b"\0"];
+    for (name, value) in &env.0 {
+        if !SHELL_BOOKKEEPING.iter().any(|known| name == known) {
+            parts.extend([name.as_encoded_bytes(), b"=", value.as_encoded_bytes(), b"\0"]);
+        }
+    }
+    sha256(&parts)
+}
+
+/// Returns a digest of what a file with an OIDC token says of its bearer: all claims but those that change at each
+/// renewal. A token that isn't a JSON web token is a digest of itself; a file that can't be read is none of them.
+fn of_token_file(path: &Path) -> String {
+    let Ok(bytes) = read_regular(path, MAX_TOKEN_BYTES) else { return String::new() };
+    match claims(&bytes) {
+        Some(claims) => sha256(&[b"claims\0", claims.as_bytes()]),
+        None => sha256(&[b"token\0", &bytes]),
+    }
+}
+
+fn claims(token: &[u8]) -> Option<String> {
+    let payload = std::str::from_utf8(token).ok()?.trim().split('.').nth(1)?;
+    let payload = BASE64URL_NOPAD.decode(payload.trim_end_matches('=').as_bytes()).ok()?;
+    let mut claims: BTreeMap<String, Value> = serde_json::from_slice(&payload).ok()?;
+    claims.retain(|name, _| !CLAIMS_OF_ONE_TOKEN.contains(&name.as_str()));
+    // Kubernetes says there when the token is to be replaced; the pod beside it is who bears it.
+    if let Some(Value::Object(kubernetes)) = claims.get_mut("kubernetes.io") {
+        kubernetes.shift_remove("warnafter");
+    }
+    serde_json::to_string(&claims).ok()
+}
+
+/// Returns a digest of the sign-in that a token file of the AWS CLI holds: empty after a sign-out, and another one after
+/// another sign-in. `key` is what stays the same as long as the sign-in is renewed, or else changes with each renewal.
+fn of_sign_in(path: &Path, key: &str) -> String {
+    let Ok(bytes) = read_regular(path, MAX_TOKEN_BYTES) else { return String::new() };
+    let file: Option<Map<String, Value>> = serde_json::from_slice(&bytes).ok();
+    let token = file.as_ref().and_then(|file| file.get(key)).and_then(Value::as_str);
+    token.map(|token| sha256(&[key.as_bytes(), b"\0", token.as_bytes()])).unwrap_or_default()
+}
+
+impl Source {
+    /// Returns the access key id if the source is keys: nothing else is needed to tell it from others.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        match self {
+            Self::StaticKeys(keys) => Some(&keys.access_key_id),
+            // The same keys in another place are the same identity.
+            Self::StoredKeys(place) => Some(&place.access_key_id),
+            _ => None,
+        }
+    }
+
+    /// Returns the kind of source and what tells it from others of its kind, without a secret. Token files are read at
+    /// each call: they change when somebody signs in or out.
+    #[must_use]
+    pub(crate) fn identity(&self) -> Value {
+        let value = |what: Result<Value, serde_json::Error>| what.unwrap_or_default();
+        let (kind, what, token) = match self {
+            Self::StaticKeys(_) | Self::StoredKeys(_) => ("static", Value::from(self.key_id()), String::new()),
+            Self::Process(process) => ("process", value(serde_json::to_value(process)), String::new()),
+            Self::IdentityCenter(role) => {
+                let sign_in = of_sign_in(&role.token_file, "accessToken");
+                ("identity-center", value(serde_json::to_value(role)), sign_in)
+            }
+            Self::Instance { endpoint, host } => {
+                ("instance", Value::from(vec![endpoint.clone(), host.clone()]), String::new())
+            }
+            Self::Container { address, token_file } => {
+                let token = token_file.as_deref().map(of_token_file).unwrap_or_default();
+                ("container", Value::from(address.as_str()), token)
+            }
+            Self::ConsoleLogin(login) => {
+                // The key to which the sign-in's refresh token is bound (RFC 9449).
+                let sign_in = of_sign_in(&login.token_file, "dpopKey");
+                ("login", value(serde_json::to_value(login)), sign_in)
+            }
+            Self::WebIdentity(token) => {
+                ("web-identity", value(serde_json::to_value(token)), of_token_file(&token.token_file))
+            }
+        };
+        serde_json::json!([kind, what, token])
+    }
+
+    /// Returns false if the source is identified by a token, and an identity was made without one.
+    #[must_use]
+    pub(crate) fn is_identified_by(&self, identity: &Value) -> bool {
+        match self {
+            Self::IdentityCenter(_) | Self::ConsoleLogin(_) | Self::WebIdentity(_) => identity[2] != "",
+            Self::Container { token_file, .. } => token_file.is_none() || identity[2] != "",
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::base::files::write_private;
+
+    fn env(pairs: &[(&str, &str)]) -> Env {
+        Env(pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect())
+    }
+
+    #[test]
+    fn surroundings_differ_by_anything_but_shell_bookkeeping() {
+        let of = |pairs: &[(&str, &str)]| of_surroundings(&env(pairs), Path::new("/shop"), "host");
+        let plain = of(&[("VAULT_ADDR", "a")]);
+        for pairs in [&[("VAULT_ADDR", "b")][..], &[], &[("VAULT_ADDR", "a"), ("AWS_CONFIG_FILE", "c")]] {
+            assert_ne!(of(pairs), plain);
+        }
+        assert_ne!(of(&[("A", "1"), ("B", "2")]), of(&[("A", "1B=2")]), "no value passes for another variable");
+        for name in SHELL_BOOKKEEPING {
+            assert_eq!(of(&[("VAULT_ADDR", "a"), (name, "x")]), plain, "{name}");
+        }
+        let same = env(&[("VAULT_ADDR", "a")]);
+        assert_ne!(of_surroundings(&same, Path::new("/shop/sub"), "host"), plain);
+        assert_ne!(of_surroundings(&same, Path::new("/shop"), "other"), plain);
+    }
+
+    #[test]
+    fn a_renewed_token_is_the_same_bearer_and_another_subject_is_another() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("token");
+        let of = |payload: &str| {
+            let token =
+                format!("{}.{}.sig\n", BASE64URL_NOPAD.encode(b"{}"), BASE64URL_NOPAD.encode(payload.as_bytes()));
+            write_private(&path, token.as_bytes()).unwrap();
+            of_token_file(&path)
+        };
+        let first = of(r#"{"iss":"i","sub":"a","exp":1,"kubernetes.io":{"pod":{"uid":"1"},"warnafter":5}}"#);
+        assert_eq!(
+            of(
+                r#"{"exp":2,"iat":3,"jti":"x","nbf":1,"sub":"a","iss":"i","kubernetes.io":{"pod":{"uid":"1"},"warnafter":6}}"#
+            ),
+            first
+        );
+        for other in [
+            r#"{"iss":"i","sub":"b","kubernetes.io":{"pod":{"uid":"1"}}}"#,
+            r#"{"iss":"j","sub":"a","kubernetes.io":{"pod":{"uid":"1"}}}"#,
+            r#"{"iss":"i","sub":"a","kubernetes.io":{"pod":{"uid":"2"}}}"#,
+            r#"{"iss":"i","sub":"a","aud":"x","kubernetes.io":{"pod":{"uid":"1"}}}"#,
+        ] {
+            assert_ne!(of(other), first, "{other}");
+        }
+        write_private(&path, b"opaque").unwrap();
+        let opaque = of_token_file(&path);
+        write_private(&path, b"opaque2").unwrap();
+        assert!(opaque != of_token_file(&path) && opaque != first && !opaque.is_empty());
+        assert_eq!(of_token_file(&home.path().join("none")), "");
+    }
+
+    #[test]
+    fn a_sign_in_ends_with_its_token() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("token.json");
+        let of = |text: &str| {
+            write_private(&path, text.as_bytes()).unwrap();
+            of_sign_in(&path, "accessToken")
+        };
+        let first = of(r#"{"accessToken":"a","expiresAt":"1"}"#);
+        assert_eq!(of(r#"{"expiresAt":"2","accessToken":"a"}"#), first);
+        assert_ne!(of(r#"{"accessToken":"b"}"#), first);
+        for none in ["", "{", "[]", "{}", r#"{"accessToken":1}"#] {
+            assert_eq!(of(none), "", "{none}");
+        }
+        assert_eq!(of_sign_in(&home.path().join("none"), "accessToken"), "");
+        assert!(!first.is_empty());
+    }
+}

@@ -1,0 +1,77 @@
+//! Times: seconds since 1970, RFC 3339, and what is left.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The first second of the year 10000, for which RFC 3339 has no form.
+const MAX_TIMESTAMP: u64 = 253_402_300_800;
+
+/// A time that came as seconds since 1970. Others may say anything: what RFC 3339 can't write is no time.
+#[must_use]
+pub fn from_unix(seconds: u64) -> Option<SystemTime> {
+    (seconds < MAX_TIMESTAMP).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// A time that another library read from what others sent, held to the same bounds as [`from_unix`].
+#[must_use]
+pub fn checked_timestamp(from: SystemTime) -> Option<SystemTime> {
+    let seconds = from.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    from_unix(seconds).map(|_| from)
+}
+
+/// A time as the clients and prompts want it: RFC 3339, whole seconds, `Z`. One that it can't write becomes the nearest
+/// that it can.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(MAX_TIMESTAMP - 1);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+}
+
+/// A time left as prompts show it: `11h59m`, `59m`, `45s`, or `expired`. The snippets' `awsrole_left` says the same.
+#[must_use]
+pub fn format_remaining(time: Duration) -> String {
+    match time.as_secs() {
+        0 => "expired".to_owned(),
+        seconds @ 1..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds => format!("{}h{}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::credentials::tests::credentials;
+
+    #[test]
+    fn what_is_left_is_short() {
+        for (seconds, text) in
+            [(0, "expired"), (1, "1s"), (60, "1m"), (3599, "59m"), (3600, "1h0m"), (129_600, "36h0m")]
+        {
+            assert_eq!(format_remaining(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn a_time_that_can_not_be_written_is_none_and_no_panic() {
+        let (before, last) = (UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(MAX_TIMESTAMP - 1));
+        let after = last + Duration::from_secs(1);
+        let furthest = UNIX_EPOCH + Duration::from_secs(i64::MAX.unsigned_abs());
+        for (wrong, nearest) in
+            [(before, "1970-01-01T00:00:00Z"), (after, "9999-12-31T23:59:59Z"), (furthest, "9999-12-31T23:59:59Z")]
+        {
+            assert_eq!(checked_timestamp(wrong), None);
+            assert_eq!(rfc3339(wrong), nearest);
+        }
+        assert_eq!((checked_timestamp(last), from_unix(MAX_TIMESTAMP - 1)), (Some(last), Some(last)));
+        assert_eq!((from_unix(MAX_TIMESTAMP), from_unix(u64::MAX)), (None, None));
+    }
+
+    #[test]
+    fn the_margin_fits_the_life() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (life, margin) in [(900, 180), (3600, 600), (43_200, 600), (20, 4)] {
+            let renewal = credentials(now, life).renew_at().unwrap();
+            assert_eq!(renewal, now + Duration::from_secs(life - margin));
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What everything rests on: the context of the process, files, locks, digests, secrets, problems.
+
+pub mod cache_key_backend;
+pub mod context;
+pub mod digest;
+pub mod files;
+pub mod location;
+pub mod lock;
+pub mod problem;
+pub mod seal;
+pub mod secret;

@@ -1,0 +1,111 @@
+//! Files of a project that choose another identity than the one in the environment.
+//!
+//! A `profile` in samconfig.toml, serverless.yml, cdk.json or a Terraform provider or backend goes
+//! before exported keys: the tool then acts as somebody else, and doesn't say so.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::base::files::read_regular;
+
+/// The largest file that is looked at, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// A line that chooses another identity.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Rival {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The line's text, without the white space around it.
+    pub text: String,
+}
+
+/// Looks through the files of the given directories that the tools read there; nothing deeper.
+#[must_use]
+pub fn rivals(dirs: &[&Path]) -> Vec<Rival> {
+    let mut found = Vec::new();
+    for dir in dirs {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        for file in files {
+            if let Some(key) = file.file_name().and_then(|name| name.to_str()).and_then(keys_of) {
+                found.extend(scan(&file, key));
+            }
+        }
+    }
+    found
+}
+
+/// The keys that choose an identity in a file of this name; `None` for files that don't matter.
+fn keys_of(name: &str) -> Option<&'static [&'static str]> {
+    match name {
+        "samconfig.toml" | "samconfig.yaml" | "samconfig.yml" | "cdk.json" => Some(&["profile"]),
+        "serverless.yml" | "serverless.yaml" => Some(&["profile"]),
+        _ if name.ends_with(".tf") => {
+            Some(&["profile", "access_key", "shared_credentials_file", "shared_credentials_files"])
+        }
+        _ => None,
+    }
+}
+
+fn scan(file: &Path, keys: &[&str]) -> Vec<Rival> {
+    let bytes = read_regular(file, MAX_BYTES).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let mut inside_comment = false;
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let trimmed = line.trim();
+        inside_comment |= trimmed.starts_with("/*");
+        let comment = inside_comment || trimmed.starts_with(['#', ';']) || trimmed.starts_with("//");
+        inside_comment &= !trimmed.contains("*/");
+        if !comment && keys.iter().any(|key| sets(trimmed, key)) {
+            found.push(Rival { file: file.to_owned(), line: index + 1, text: trimmed.to_owned() });
+        }
+    }
+    found
+}
+
+/// Whether a line gives a key a value: `profile = "x"`, `profile: x`, `"profile": "x"`.
+fn sets(line: &str, key: &str) -> bool {
+    let rest = line.strip_prefix('"').unwrap_or(line);
+    let Some(rest) = rest.strip_prefix(key) else { return false };
+    let rest = rest.strip_prefix('"').unwrap_or(rest).trim_start();
+    rest.strip_prefix(['=', ':']).is_some_and(|value| !value.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::files::write_private;
+
+    #[test]
+    fn finds_what_goes_before_the_environment() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path();
+        for (name, text) in [
+            ("samconfig.toml", "[default.deploy.parameters]\nprofile = \"other\"\n# profile = \"no\"\n"),
+            ("serverless.yml", "provider:\n  name: aws\n  profile: other\n"),
+            ("main.tf", "provider \"aws\" {\n  profile = var.p\n  /* profile = \"no\"\n  */\n  profiles = 1\n}\n"),
+            ("cdk.json", "{\n  \"profile\": \"other\"\n}\n"),
+            ("notes.md", "profile = \"no\"\n"),
+        ] {
+            write_private(&dir.join(name), text.as_bytes()).unwrap();
+        }
+        let lines: Vec<String> = rivals(&[dir])
+            .iter()
+            .map(|r| format!("{}:{} {}", r.file.file_name().unwrap().display(), r.line, r.text))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "cdk.json:2 \"profile\": \"other\"",
+                "main.tf:2 profile = var.p",
+                "samconfig.toml:2 profile = \"other\"",
+                "serverless.yml:3 profile: other"
+            ]
+        );
+    }
+}

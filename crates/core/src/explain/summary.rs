@@ -1,0 +1,212 @@
+//! What a file says, for a person who is about to allow it. Nothing here becomes a plan.
+
+use crate::aws::arn::RoleArn;
+use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName};
+use crate::aws::profiles::Profiles;
+use crate::base::context::{Context, Paths};
+use crate::base::problem::Problem;
+use crate::plan::resolve::{First, Preview, preview};
+use crate::project::config::{Config, RoleConfig};
+use crate::settings::accounts::Accounts;
+
+/// What one role of a file amounts to.
+pub struct Summary {
+    /// The `[role.NAME]`; `None` for the file's only role.
+    pub name: Option<String>,
+    /// Label and text, in the order in which they are shown. Without a label a line goes on with the text above.
+    pub lines: Vec<(&'static str, String)>,
+}
+
+/// Summarizes each role of a file that can be entered: those it names, and its nameless one. `context` is the outer
+/// environment. What leads to a role is shown as it would be taken; where that can't be resolved, as it is written.
+pub fn summarize(
+    config: &Config,
+    profiles: &Profiles,
+    accounts: &Accounts,
+    context: &Context,
+) -> Result<Vec<Summary>, Problem> {
+    let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
+    if names.is_empty() || config.has_nameless_role() {
+        names.insert(0, None);
+    }
+    names
+        .into_iter()
+        .map(|name| {
+            let previewed = preview(config, name, profiles, context);
+            let (name, keys) = config.select(name)?;
+            Ok(Summary { lines: lines(&keys, profiles, accounts, &context.paths, &previewed), name })
+        })
+        .collect()
+}
+
+/// Returns the name of the role that `cd` enters, or why it enters none.
+#[must_use]
+pub fn entered_by_cd(config: &Config, profiles: &Profiles, context: &Context) -> String {
+    match config.select(None) {
+        Err(problem) => format!("nothing: {}", problem.summary),
+        Ok((Some(name), keys)) if keys.confirm == Some(true) => {
+            format!("nothing: {name} is entered by `awsrole use {name}` alone")
+        }
+        Ok((Some(name), _)) => name,
+        Ok((None, keys)) if keys.confirm == Some(true) => {
+            "nothing: a role with `confirm` needs a name, in a table [role.NAME]".to_owned()
+        }
+        Ok((None, _)) if !config.has_nameless_role() => match config.role_names().next() {
+            Some(name) => format!("nothing: no role is the default; `awsrole use {name}` enters one"),
+            None => "nothing: the file defines no role".to_owned(),
+        },
+        Ok((None, keys)) => match preview(config, None, profiles, context) {
+            Ok(preview) => preview.title,
+            Err(_) => keys.role_arn.map_or("the role".to_owned(), |arn| arn.name().to_owned()),
+        },
+    }
+}
+
+fn lines(
+    keys: &RoleConfig,
+    profiles: &Profiles,
+    accounts: &Accounts,
+    paths: &Paths,
+    previewed: &Result<Preview, Problem>,
+) -> Vec<(&'static str, String)> {
+    let profile = keys.profile.as_deref().and_then(|name| profiles.get(name));
+    let of_profile = |key: &str| profile.and_then(|profile| profile.text(key));
+    let both = |in_file: Option<&str>, key: &str| in_file.or(of_profile(key)).map(str::to_owned);
+    let seen = previewed.as_ref().ok();
+    let role_arn = match seen {
+        Some(seen) => seen.role_arn.as_ref().map(ToString::to_string),
+        None => both(keys.role_arn.as_ref().map(RoleArn::as_str), "role_arn"),
+    };
+    let account = role_arn.as_deref().and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| arn.account().clone());
+    let account = seen.and_then(|seen| seen.account.clone()).or(account).map(|account| accounts.shown(&account));
+    let source_as_written = || match (&keys.source_role, First::of(keys, profile, paths)) {
+        (Some(role), _) => Some(format!("[role.{role}]")),
+        (None, Ok(First::Profile(name) | First::Both(name))) => Some(format!("profile {name}")),
+        (None, Ok(First::Source(source))) => Some(source.to_owned()),
+        (None, Ok(First::Own(_) | First::RoleAlone(_) | First::Unsaid) | Err(_)) => {
+            keys.profile.as_ref().map(|name| format!("profile {name}"))
+        }
+    };
+    let source = seen.map(|seen| seen.source.clone()).or_else(source_as_written);
+    let mfa = match seen {
+        Some(seen) => seen.mfa.clone(),
+        None => both(keys.mfa_serial.as_ref().map(MfaSerial::as_str), "mfa_serial"),
+    };
+    let missing = match &keys.profile {
+        Some(name) if profile.is_none() => format!("unknown: there is no profile {name}"),
+        _ => "none: a session of the source".to_owned(),
+    };
+    let mut lines = vec![("role", role_arn.unwrap_or(missing))];
+    let mut add = |label, text: Option<String>| lines.extend(text.map(|text| (label, text)));
+    add("account", account);
+    add("pinned to", keys.account_id.as_ref().map(|id| accounts.shown(id)));
+    add("region", both(keys.region.as_ref().map(Region::as_str), "region"));
+    add("source", source);
+    add("permission set", seen.and_then(|seen| permission_set(seen, accounts)));
+    for (index, link) in chain(previewed, accounts).into_iter().enumerate() {
+        add(if index == 0 { "chain" } else { "" }, Some(link));
+    }
+    add("through", keys.profile.as_ref().map(|name| format!("profile {name}")));
+    add("MFA", mfa);
+    add("external id", both(keys.external_id.as_ref().map(ExternalId::as_str), "external_id"));
+    add("session name", both(keys.role_session_name.as_ref().map(SessionName::as_str), "role_session_name"));
+    add("source identity", keys.source_identity.as_ref().map(|identity| identity.as_str().to_owned()));
+    add(
+        "duration",
+        keys.duration_seconds
+            .map(|s| format!("{} s", s.0))
+            .or_else(|| of_profile("duration_seconds").map(|s| format!("{s} s"))),
+    );
+    add(
+        "session tags",
+        keys.session_tags
+            .as_ref()
+            .map(|tags| tags.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", ")),
+    );
+    add("transitive", keys.transitive_session_tags.as_ref().map(|keys| keys.join(", ")));
+    add("policy", keys.policy.as_ref().map(crate::project::config::Policy::json));
+    add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
+    add("confirm", keys.confirm.filter(|confirm| *confirm).map(|_| "entered by `awsrole use` alone".to_owned()));
+    lines
+}
+
+/// The permission set of a source in IAM Identity Center, and its account.
+fn permission_set(seen: &Preview, accounts: &Accounts) -> Option<String> {
+    let account = seen.source_account.as_ref().map(|account| accounts.shown(account)).unwrap_or_default();
+    seen.permission_set.as_ref().map(|name| format!("{name} in {account}"))
+}
+
+/// The links of the chain, if it has more than one role, or why it can't be resolved.
+fn chain(previewed: &Result<Preview, Problem>, accounts: &Accounts) -> Vec<String> {
+    let seen = match previewed {
+        Ok(seen) => seen,
+        Err(problem) => return vec![format!("can't be resolved: {}", problem.summary)],
+    };
+    if seen.roles.len() < 2 {
+        return Vec::new();
+    }
+    let named = |role: &RoleArn| match accounts.name(role.account()) {
+        Some(name) => format!("→ {role} ({name})"),
+        None => format!("→ {role}"),
+    };
+    [seen.source.clone()].into_iter().chain(seen.roles.iter().map(named)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::aws::profiles::tests::home;
+    use crate::project::discover::ConfigFile;
+
+    const CONFIG: &str = "\
+[profile jump]
+[profile dev]
+role_arn = arn:aws:iam::222222222222:role/Dev
+source_profile = jump
+[profile keys]
+aws_access_key_id = AKIAKEYS
+source_profile = jump
+[profile token]
+role_arn = arn:aws:iam::222222222222:role/Ci
+web_identity_token_file = /token
+source_profile = jump
+";
+
+    fn shown(text: &str) -> Vec<(Option<String>, Option<String>)> {
+        let (_home, context) = home(CONFIG, "");
+        let path = PathBuf::from("/shop/.awsrole.toml");
+        let file =
+            ConfigFile { place: path.clone(), canonical: path.clone(), path, owner: None, text: text.to_owned() };
+        let config = Config::parse(&file).unwrap();
+        let roles = summarize(&config, &Profiles::load(&context).unwrap(), &Accounts::default(), &context).unwrap();
+        let source = |role: &Summary| role.lines.iter().find(|line| line.0 == "source").map(|line| line.1.clone());
+        roles.into_iter().map(|role| (role.name.clone(), source(&role))).collect()
+    }
+
+    #[test]
+    fn shows_the_source_that_counts_and_every_role_that_cd_can_enter() {
+        let some = |text: &str| Some(text.to_owned());
+        for (file, expected) in [
+            ("profile = \"dev\"", vec![(None, some("profile jump"))]),
+            ("profile = \"keys\"", vec![(None, some("profile keys"))]),
+            ("profile = \"token\"", vec![(None, some("profile token (web identity)"))]),
+            (
+                "profile = \"keys\"\nrole_arn = \"arn:aws:iam::222222222222:role/Dev\"",
+                vec![(None, some("profile jump"))],
+            ),
+            ("profile = \"dev\"\ncredential_source = \"Environment\"", vec![(None, some("Environment"))]),
+            (
+                "credential_source = \"EcsContainer\"\n[role.dev]\nprofile = \"dev\"",
+                vec![(None, some("container credentials")), (some("dev"), some("container credentials"))],
+            ),
+            (
+                "default_role = \"dev\"\ncredential_source = \"EcsContainer\"\n[role.dev]\nprofile = \"dev\"",
+                vec![(some("dev"), some("container credentials"))],
+            ),
+        ] {
+            assert_eq!(shown(file), expected, "{file}");
+        }
+    }
+}

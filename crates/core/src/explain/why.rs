@@ -1,0 +1,309 @@
+//! The whole way to a role, told to a person: what is decided, from where, and what comes next.
+
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::aws::profiles::Profiles;
+use crate::aws::source::Source;
+use crate::aws::time::rfc3339;
+use crate::base::context::Context;
+use crate::base::problem::Problem;
+use crate::explain::doctor::foreign_files;
+use crate::explain::profile_overrides::{Rival, rivals};
+use crate::plan::role_plan::{RolePlan, Step};
+use crate::project::approval::{Allowed, ApprovalStatus, Holds, Verdict};
+use crate::session::cache::{Cache, Patience};
+use crate::settings::user_config::Settings;
+use crate::shell::export::{look, plan_of};
+use crate::shell::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
+
+/// All that can be said of a directory without asking the network.
+#[derive(Serialize)]
+pub struct Why {
+    /// The files that count, nearest first.
+    pub files: Vec<PathBuf>,
+    /// `allowed`, `not allowed`, `changed since it was allowed`, `denied`, `broken`, or `no file`.
+    pub approval: &'static str,
+    /// The way, if the file is in force.
+    pub way: Option<ResolutionReport>,
+    /// What the shell holds.
+    pub shell: SessionReport,
+    /// What stands in the way.
+    pub problem: Option<Problem>,
+    /// Lines of project files that choose another identity.
+    pub rivals: Vec<Rival>,
+    /// What happens next, in a sentence.
+    pub next: String,
+}
+
+/// The way to a role.
+#[derive(Serialize)]
+pub struct ResolutionReport {
+    /// The `[role.NAME]`, if the file has several.
+    pub name: Option<String>,
+    /// The role at its end.
+    pub role_arn: Option<String>,
+    /// Its account, as far as it is known.
+    pub account: Option<String>,
+    /// What the user calls the account.
+    pub account_name: Option<String>,
+    /// The pinned account.
+    pub pin: Option<String>,
+    /// The region that is exported.
+    pub region: Option<String>,
+    /// Where STS is asked.
+    pub endpoint: String,
+    /// Where the first credentials come from.
+    pub source: String,
+    /// The calls.
+    pub links: Vec<StepReport>,
+    /// What deserves a word although it is no error.
+    pub notices: Vec<String>,
+}
+
+/// One call.
+#[derive(Serialize)]
+pub struct StepReport {
+    /// `AssumeRole` or `GetSessionToken`.
+    pub call: &'static str,
+    /// Who one becomes.
+    pub what: String,
+    /// The account.
+    pub account: Option<String>,
+    /// The session's name.
+    pub session_name: Option<String>,
+    /// The external ID that is sent.
+    pub external_id: Option<String>,
+    /// The source identity that is sent.
+    pub source_identity: Option<String>,
+    /// The device whose code is sent.
+    pub mfa_serial: Option<String>,
+    /// The duration that is asked for, or the default.
+    pub duration: String,
+    /// When the cached result expires; none: nothing is cached.
+    pub cached_until: Option<String>,
+    /// The age of the cached result in seconds.
+    pub cached_for_seconds: Option<u64>,
+}
+
+/// What the shell holds.
+#[derive(Serialize)]
+pub struct SessionReport {
+    /// `role`, `closed`, `off`, or `nothing of awsrole's`.
+    pub state: &'static str,
+    /// The role's title.
+    pub role: Option<String>,
+    /// The access key id.
+    pub key: Option<String>,
+    /// When it expires.
+    pub expires: Option<String>,
+    /// Variables that awsrole set.
+    pub set: Vec<String>,
+    /// Variables that awsrole hides, with what they held where that is no secret.
+    pub hidden: Vec<String>,
+}
+
+const STAYS_CLOSED: &str = "the shell stays closed: no client acts as anybody";
+
+/// Tells the way for a directory; `outer` is the surroundings without what awsrole exported, `inner`
+/// as the process found them.
+#[must_use]
+pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathBuf], role: Option<&str>) -> Why {
+    let mut why = Why {
+        files: files.to_vec(),
+        approval: "no file",
+        way: None,
+        shell: held(inner),
+        problem: None,
+        rivals: Vec::new(),
+        next: String::new(),
+    };
+    let Some(nearest) = files.first() else {
+        why.next = "nothing: `awsrole init` writes a file for this directory".to_owned();
+        return why;
+    };
+    let project = nearest.parent().unwrap_or(Path::new(""));
+    why.rivals = if project == outer.dir { rivals(&[project]) } else { rivals(&[project, &outer.dir]) };
+    let (verdict, depth) = match look(outer, settings, files) {
+        Ok(found) => found,
+        Err(problem) => {
+            why.approval = "unknown";
+            why.next = STAYS_CLOSED.to_owned();
+            why.problem = Some(problem);
+            return why;
+        }
+    };
+    let closed = verdict.holds(depth) == Holds::Closed;
+    let (approval, problem, otherwise) = match verdict {
+        Verdict::Allowed(allowed) => {
+            why.files.truncate(depth);
+            why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
+            match plan_of(outer, &allowed, role) {
+                Err(problem) => {
+                    why.next = STAYS_CLOSED.to_owned();
+                    why.problem = Some(problem);
+                }
+                Ok(plan) => follow(&mut why, &plan, &allowed, outer, settings),
+            }
+            return why;
+        }
+        Verdict::Broken { problem, .. } => ("broken", Some(problem), "nothing: your environment stays as it is"),
+        Verdict::Refused(refusal) => {
+            let problem = refusal.problem(outer);
+            match refusal.standing {
+                ApprovalStatus::Edited => ("changed since it was allowed", Some(problem), STAYS_CLOSED),
+                ApprovalStatus::Denied => (
+                    "denied",
+                    closed.then_some(problem),
+                    "nothing: the file is ignored; `awsrole allow` takes that back",
+                ),
+                _ => ("not allowed", Some(problem), "nothing, until you allow it"),
+            }
+        }
+    };
+    why.approval = approval;
+    why.problem = problem;
+    why.next = if closed { STAYS_CLOSED } else { otherwise }.to_owned();
+    why
+}
+
+fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, settings: &Settings) {
+    // One that can't be read is the problem that was found before.
+    let accounts = &settings.or_default().accounts;
+    let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
+    let cache = Cache::open(outer, settings.or_default().key);
+    let links: Vec<StepReport> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
+    let failure = cache.failure_of(&cache.keys(plan), outer.now, Patience::Passing);
+    why.problem = failure.map(|failure| failure.problem);
+    why.next = next(plan, &cache, outer.now);
+    let confirm = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.confirm == Some(true));
+    if let (true, Some(name)) = (confirm, &plan.name) {
+        why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
+    }
+    why.way = Some(ResolutionReport {
+        name: plan.name.clone(),
+        role_arn: plan.role_arn().map(ToString::to_string),
+        account: plan.account().map(|account| account.to_string()),
+        account_name: plan.account().and_then(|account| accounts.name(&account).map(str::to_owned)),
+        pin: plan.pin.as_ref().map(ToString::to_string),
+        region: plan.region.as_ref().map(|region| region.as_str().to_owned()),
+        endpoint: plan.endpoint.shown(),
+        source: plan.source.to_string(),
+        links,
+        notices: plan.notices.iter().chain(&plan.odd_lines).cloned().chain(foreign).collect(),
+    });
+}
+
+fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> StepReport {
+    let step = &plan.steps[index];
+    let cached = cache.load(&cache.keys(plan).session(index + 1), now).map(|entry| entry.credentials);
+    let mut link = StepReport {
+        call: "GetSessionToken",
+        what: format!("a session of {}", plan.source),
+        account: None,
+        session_name: None,
+        external_id: None,
+        source_identity: None,
+        mfa_serial: step.mfa_serial().map(|serial| serial.as_str().to_owned()),
+        duration: "12h (the default)".to_owned(),
+        cached_until: cached.as_ref().and_then(|c| c.expiration).map(rfc3339),
+        cached_for_seconds: cached.and_then(|c| now.duration_since(c.issued).ok()).map(|age| age.as_secs()),
+    };
+    match step {
+        Step::SessionToken(session) => {
+            if matches!(plan.source, Source::Process(_)) {
+                link.what.push_str(IF_LONG_TERM);
+            }
+            if let Some(duration) = session.duration {
+                link.duration = duration.human();
+            }
+        }
+        Step::AssumeRole(role) => {
+            link.call = "AssumeRole";
+            link.what = role.role_arn.to_string();
+            link.account = Some(role.role_arn.account().to_string());
+            link.session_name = Some(role.session_name.as_str().to_owned());
+            link.external_id = role.external_id.as_ref().map(|id| id.as_str().to_owned());
+            link.source_identity = role.source_identity.as_ref().map(|id| id.as_str().to_owned());
+            link.duration = role.duration.map_or("1h (the default)".to_owned(), |duration| duration.human());
+        }
+    }
+    link
+}
+
+/// Which keys of a program get a session.
+const IF_LONG_TERM: &str = ", if the program gives long-term keys";
+
+/// What the next `cd` would do.
+fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
+    let keys = cache.keys(plan);
+    let good = |count: usize| cache.load(&keys.session(count), now).filter(|entry| !entry.is_due(now));
+    if let Some(entry) = good(plan.steps.len()) {
+        let left = entry.credentials.renew_at().and_then(|time| time.duration_since(now).ok());
+        return match left {
+            Some(left) => format!("the cached session serves; it is renewed in {}", minutes(left)),
+            None => "the cached session serves".to_owned(),
+        };
+    }
+    let done = (0..plan.steps.len()).rev().find(|count| good(*count).is_some()).unwrap_or(0);
+    let mut parts = Vec::new();
+    if done == 0 && !plan.source.is_long_term() {
+        parts.push(format!("{} is asked for credentials", plan.source));
+    }
+    for step in &plan.steps[done..] {
+        if step.mfa_serial().is_some() {
+            parts.push("an MFA code is asked for".to_owned());
+        }
+        parts.push(match step {
+            Step::SessionToken(_) if matches!(plan.source, Source::Process(_)) => {
+                format!("GetSessionToken is called{IF_LONG_TERM}")
+            }
+            Step::SessionToken(_) => "GetSessionToken is called".to_owned(),
+            Step::AssumeRole(role) => format!("AssumeRole is called for {}", role.role_arn.name()),
+        });
+    }
+    if parts.is_empty() { "the source's own credentials are exported".to_owned() } else { parts.join(", then ") }
+}
+
+fn held(inner: &Context) -> SessionReport {
+    let outer = Outer::of(&inner.env);
+    let mut held = SessionReport {
+        state: "nothing of awsrole's",
+        role: None,
+        key: None,
+        expires: None,
+        set: Vec::new(),
+        hidden: Vec::new(),
+    };
+    if inner.env.text(NAME) == Some(CLOSED) {
+        held.state = "closed";
+    }
+    if let Some(state) = outer.role {
+        held.state = "role";
+        let ours = |name: &&str| inner.env.has(name);
+        held.set = crate::shell::state::KEYS.iter().copied().filter(ours).map(str::to_owned).collect();
+        held.set.extend(state.set.keys().cloned());
+        held.set.extend(TOLD.into_iter().chain([NAME]).filter(|name| inner.env.has(name)).map(str::to_owned));
+        held.hidden = HIDDEN
+            .iter()
+            .filter_map(|name| state.prior.get(*name).map(|value| format!("{name} (was {value})")))
+            .collect();
+        held.expires = Some(state.expires).filter(|time| !time.is_empty());
+        held.role = Some(state.role);
+        held.key = Some(state.key);
+    }
+    held
+}
+
+/// A duration in whole minutes.
+#[must_use]
+pub fn minutes(duration: Duration) -> String {
+    match duration.as_secs() / 60 {
+        0 => "less than a minute".to_owned(),
+        minutes => humantime::format_duration(Duration::from_secs(minutes * 60)).to_string(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The way as a person reads it.
+
+use std::time::Duration;
+
+use super::{SessionReport, StepReport, Why, minutes};
+use crate::base::context::Context;
+use crate::base::location::Origin;
+use crate::explain::profile_overrides::Rival;
+
+impl Why {
+    /// The lines for a person: title of a section, then label and text. An empty label goes on with
+    /// the text above.
+    #[must_use]
+    pub fn sections(&self, context: &Context) -> Vec<(&'static str, Vec<(String, String)>)> {
+        let line = |label: &str, text: String| (label.to_owned(), text);
+        let mut sections = Vec::new();
+        let mut lines: Vec<(String, String)> = self.files.iter().map(|file| line("", context.shorten(file))).collect();
+        lines.push(line("approval", self.approval.to_owned()));
+        sections.push(("file", lines));
+        if let Some(way) = &self.way {
+            let mut lines =
+                vec![line("", way.role_arn.clone().unwrap_or_else(|| format!("no role: a session of {}", way.source)))];
+            let mut add =
+                |label: &str, text: &Option<String>| lines.extend(text.as_ref().map(|text| line(label, text.clone())));
+            add("name", &way.name);
+            add("account", &called(way.account_name.as_ref(), way.account.as_ref()));
+            add("pinned to", &way.pin);
+            add("region", &way.region);
+            lines.push(line("asked at", way.endpoint.clone()));
+            sections.push(("role", lines));
+            let mut lines = vec![line("1", way.source.clone())];
+            for (index, link) in way.links.iter().enumerate() {
+                lines.push(line(&(index + 2).to_string(), format!("{} {}", link.call, link.what)));
+                lines.push(line("", link.details()));
+                lines.push(line("", link.cached()));
+            }
+            lines.extend(way.notices.iter().map(|notice| line("note", notice.clone())));
+            sections.push(("way", lines));
+        }
+        sections.push(("shell", self.shell.lines()));
+        if let Some(problem) = &self.problem {
+            let mut lines = vec![line("", problem.summary.clone())];
+            lines.extend(problem.causes.iter().map(|cause| line("because", cause.clone())));
+            lines.extend(problem.facts.iter().map(|(label, text)| line(label, text.clone())));
+            lines.extend(problem.hints.iter().map(|hint| line("hint", hint.clone())));
+            sections.push(("problem", lines));
+        }
+        if !self.rivals.is_empty() {
+            let place = |rival: &Rival| Origin { file: rival.file.clone(), line: rival.line };
+            let mut lines: Vec<(String, String)> =
+                self.rivals.iter().map(|r| line("", format!("{}  {}", place(r), r.text))).collect();
+            lines.push(line(
+                "",
+                "these go before exported keys: the tool acts as somebody else; remove the lines".to_owned(),
+            ));
+            sections.push(("rivals", lines));
+        }
+        sections.push(("next", vec![line("", self.next.clone())]));
+        sections
+    }
+}
+
+impl StepReport {
+    fn details(&self) -> String {
+        let mut parts = Vec::new();
+        let mut add =
+            |label: &str, text: &Option<String>| parts.extend(text.as_ref().map(|text| format!("{label} {text}")));
+        add("account", &self.account);
+        add("as", &self.session_name);
+        add("external id", &self.external_id);
+        add("source identity", &self.source_identity);
+        add("MFA by", &self.mfa_serial);
+        parts.push(format!("for {}", self.duration));
+        parts.join(", ")
+    }
+
+    fn cached(&self) -> String {
+        match (&self.cached_until, self.cached_for_seconds) {
+            (Some(until), Some(age)) => format!("cached until {until}, {} old", minutes(Duration::from_secs(age))),
+            (Some(until), None) => format!("cached until {until}"),
+            (None, _) => "not cached".to_owned(),
+        }
+    }
+}
+
+impl SessionReport {
+    fn lines(&self) -> Vec<(String, String)> {
+        let mut lines = vec![(
+            String::new(),
+            match (&self.role, self.state) {
+                (Some(role), _) => format!("holds {role}"),
+                (None, "closed") => "closed: no client acts as anybody".to_owned(),
+                (None, "off") => "off: awsrole keeps out of it".to_owned(),
+                (None, state) => format!("holds {state}"),
+            },
+        )];
+        let mut add = |label: &str, text: String| lines.push((label.to_owned(), text));
+        if let Some(key) = &self.key {
+            add("key", key.clone());
+        }
+        if let Some(expires) = &self.expires {
+            add("expires", expires.clone());
+        }
+        // A few to a line: the screen is to be read, not scrolled.
+        for (label, names) in [("set", &self.set), ("hidden", &self.hidden)] {
+            for (index, names) in names.chunks(3).enumerate() {
+                add(if index == 0 { label } else { " " }, names.join(" "));
+            }
+        }
+        lines
+    }
+}
+
+/// An account for a person, with the user's name for it.
+fn called(name: Option<&String>, id: Option<&String>) -> Option<String> {
+    match (name, id) {
+        (Some(name), Some(id)) => Some(format!("{name} ({id})")),
+        (_, id) => id.cloned(),
+    }
+}

@@ -1,0 +1,460 @@
+//! How keys and profiles lead to one another until there is a source: the rules of the AWS CLI
+//! (botocore, `credentials.py`, `AssumeRoleProvider`), with the project's file on top.
+
+use crate::aws::arn::AccountId;
+use crate::aws::endpoint::{self, Endpoint, Service};
+use crate::aws::invalid::OutOfRange;
+use crate::aws::parameters::{MfaSerial, Region};
+use crate::aws::profiles::{Profile, Profiles};
+use crate::aws::source::Source;
+use crate::base::context::Context;
+use crate::base::location::Origin;
+use crate::base::problem::Problem;
+use crate::plan::account_pin;
+use crate::plan::role_plan::{RolePlan, SessionToken, Step};
+use crate::project::approval::Allowed;
+use crate::project::config::{Config, RoleConfig};
+
+pub(crate) use first::First;
+pub use preview::Preview;
+
+/// Makes a plan for a role of an allowed config; `None` is the default role.
+///
+/// # Errors
+/// Names, profiles and values that don't fit, each with the file and line of the key; and an
+/// account other than the pinned one.
+pub fn plan(
+    allowed: &Allowed,
+    name: Option<&str>,
+    profiles: &Profiles,
+    context: &Context,
+) -> Result<RolePlan, Problem> {
+    make(allowed.config(), allowed.only_accounts(), name, profiles, context)
+}
+
+/// Resolves a role of a config that nobody need have allowed, to show what it amounts to. No plan is handed out: only
+/// an allowed config becomes one.
+pub fn preview(
+    config: &Config,
+    name: Option<&str>,
+    profiles: &Profiles,
+    context: &Context,
+) -> Result<Preview, Problem> {
+    make(config, None, name, profiles, context).map(|plan| Preview::of(&plan))
+}
+
+fn make(
+    config: &Config,
+    only: Option<&[AccountId]>,
+    name: Option<&str>,
+    profiles: &Profiles,
+    context: &Context,
+) -> Result<RolePlan, Problem> {
+    let resolver = Resolver { config, profiles, context };
+    let link = resolver.link(name)?;
+    let name = link.in_file.clone().flatten();
+    let mut way = Way::default();
+    let followed = resolver.follow(&link, &mut name.clone().into_iter().collect(), &mut way);
+    let odd_lines = odd_lines(profiles, &way);
+    let plan = followed.and_then(|()| resolver.plan(only, &link, name, way));
+    match plan {
+        Ok(plan) => Ok(RolePlan { odd_lines, ..plan }),
+        // What a line was meant to say may be what is missing.
+        Err(problem) => Err(odd_lines.into_iter().fold(problem, Problem::because)),
+    }
+}
+
+/// The lines of the profiles on a way that the AWS CLI reads otherwise than meant.
+fn odd_lines(profiles: &Profiles, way: &Way<'_>) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in way.profiles.iter().flat_map(|profile| profiles.warnings_about(profile.name)).map(|odd| odd.to_string())
+    {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// Whether a profile by itself leads to a source. Nothing is planned: no file was allowed.
+pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Result<(), Problem> {
+    let config = Config::default();
+    let resolver = Resolver { config: &config, profiles, context };
+    let profile = profiles.get(name);
+    resolver.follow(&Link::of(profile), &mut Vec::new(), &mut Way::default())
+}
+
+/// The way to a profile's own keys, with a session of them only where a code makes one: for calls to IAM,
+/// which refuses sessions without MFA. The endpoint is IAM's.
+pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
+    let config = Config::default();
+    let resolver = Resolver { config: &config, profiles, context };
+    let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
+    let mut way = Way { profiles: vec![profile], ..Way::default() };
+    resolver.own_source(profile, &mut way)?;
+    if let Some(serial) = way.source_mfa.clone().filter(|_| way.source.as_ref().is_some_and(Source::may_use_mfa)) {
+        way.steps.push(Step::SessionToken(SessionToken {
+            duration: None,
+            mfa_serial: Some(serial),
+            required: Vec::new(),
+        }));
+    }
+    resolver.by_itself(way)
+}
+
+/// Where STS is for a profile by itself.
+pub fn endpoint_of(profiles: &Profiles, context: &Context, name: &str) -> Result<Endpoint, Problem> {
+    let profile: Vec<Profile<'_>> = profiles.get(name).into_iter().collect();
+    endpoint::resolve(Service::Sts, None, &profile, profiles, context, None)
+}
+
+/// The way to whatever a profile gives by itself, for calls to IAM in its name. The endpoint is IAM's.
+pub fn profile_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
+    let config = Config::default();
+    let resolver = Resolver { config: &config, profiles, context };
+    let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
+    let mut way = Way::default();
+    resolver.follow(&Link::of(Some(profile)), &mut Vec::new(), &mut way)?;
+    way.steps.retain(|step| !matches!(step, Step::SessionToken(session) if session.mfa_serial.is_none()));
+    resolver.by_itself(way)
+}
+
+/// What has been found of the way so far.
+#[derive(Default)]
+struct Way<'p> {
+    /// The profiles that were met, the nearest first: what they say of endpoints holds in this order.
+    profiles: Vec<Profile<'p>>,
+    source: Option<Source>,
+    /// The `mfa_serial` beside the source's keys.
+    source_mfa: Option<MfaSerial>,
+    steps: Vec<Step>,
+    notices: Vec<String>,
+}
+
+impl Way<'_> {
+    /// The partition of the first role on the way.
+    fn partition(&self) -> Option<&str> {
+        if let Some(Source::WebIdentity(token)) = &self.source {
+            return Some(token.role_arn.partition());
+        }
+        self.steps.iter().find_map(|step| match step {
+            Step::AssumeRole(role) => Some(role.role_arn.partition()),
+            Step::SessionToken(_) => None,
+        })
+    }
+}
+
+/// One place where keys are looked up: the project's file over a profile, or a profile alone.
+struct Link<'p> {
+    /// The role's name in the file; `None` inside for the file's only role, outside for a profile.
+    in_file: Option<Option<String>>,
+    keys: RoleConfig,
+    profile: Option<Profile<'p>>,
+    /// Whether another role of the file is assumed with this one's session.
+    on_the_way: bool,
+}
+
+struct Resolver<'p> {
+    config: &'p Config,
+    profiles: &'p Profiles,
+    context: &'p Context,
+}
+
+impl<'p> Resolver<'p> {
+    /// The plan of a way that was followed to its end.
+    fn plan(
+        &self,
+        only: Option<&[AccountId]>,
+        link: &Link<'p>,
+        name: Option<String>,
+        way: Way<'p>,
+    ) -> Result<RolePlan, Problem> {
+        let partition = way.partition().map(str::to_owned);
+        let Some(source) = way.source else {
+            return Err(Problem::new(format!("{} leads to no source of credentials", self.origin(link, "role_arn"))));
+        };
+        let keys = &link.keys;
+        let region = self.checked(link, keys.region.as_ref(), "region", Region::parse)?;
+        let (settings, env) = (way.profiles, &self.context.env);
+        let mut variables = endpoint::variables(&settings, self.profiles, self.context);
+        // Not every SDK knows these names.
+        let named_fips = region.as_ref().is_some_and(|region| region.without_fips().1);
+        let fips = "AWS_USE_FIPS_ENDPOINT";
+        if named_fips {
+            variables.retain(|(name, _)| *name != fips);
+            variables.push((fips.into(), "true".to_owned()));
+        }
+        let plan = RolePlan {
+            endpoint: endpoint::resolve(
+                Service::Sts,
+                region.as_ref(),
+                &settings,
+                self.profiles,
+                self.context,
+                partition.as_deref(),
+            )?,
+            settings: variables,
+            sign_in: endpoint::sign_in(&settings, self.profiles, env),
+            pin: keys.account_id.clone(),
+            source_accounts: account_pin::source_accounts(&source, &way.steps, only),
+            name,
+            source,
+            steps: way.steps,
+            region: region.map(|region| region.without_fips().0),
+            notices: way.notices,
+            odd_lines: Vec::new(),
+        };
+        account_pin::check(&plan, self.config, only)?;
+        Ok(plan)
+    }
+
+    /// The link of a `[role.NAME]`, or of the file's only role.
+    fn link(&self, name: Option<&str>) -> Result<Link<'p>, Problem> {
+        let (name, keys) = self.config.select(name)?;
+        let at = |key| self.config.origin(name.as_deref(), key);
+        let profile = keys.profile.as_deref().map(|name| self.profile(name, &at("profile"))).transpose()?;
+        Ok(Link { in_file: Some(name), keys, profile, on_the_way: false })
+    }
+
+    /// Follows a link down to its source, then adds its own call.
+    fn follow(&self, link: &Link<'p>, visited: &mut Vec<String>, way: &mut Way<'p>) -> Result<(), Problem> {
+        way.profiles.extend(link.profile);
+        let keys = &link.keys;
+        if let Some(role) = &keys.source_role {
+            self.source_role(link, role, visited, way)?;
+            return self.last_step(link, way);
+        }
+        match First::of(keys, link.profile, &self.context.paths)? {
+            First::Both(_) => return Err(two_sources(&self.origin(link, "credential_source"))),
+            First::RoleAlone(profile) => return Err(role_alone(profile)),
+            First::Source(source) => {
+                way.source = Some(self.credential_source(source, &self.origin(link, "credential_source"), way)?);
+            }
+            First::Profile(name) => {
+                if let Some(profile) = link.profile.filter(|_| name.is_empty()) {
+                    return Err(sources::empty(profile, "source_profile"));
+                }
+                let nearer = link.profile.filter(|_| !keys.names_source());
+                let mut visited: Vec<&str> = nearer.map(|profile| profile.name).into_iter().collect();
+                self.source_profile(name, &self.origin(link, "source_profile"), &mut visited, way)?;
+            }
+            First::Own(profile) => self.own_source(profile, way)?,
+            First::Unsaid => return Err(self.unsaid(link)),
+        }
+        self.last_step(link, way)
+    }
+
+    /// Neither the file nor a profile says whose credentials come first.
+    fn unsaid(&self, link: &Link<'p>) -> Problem {
+        let keys = &link.keys;
+        let at = self.origin(link, "role_arn");
+        let names: Vec<&str> = self.config.role_names().collect();
+        if keys.role_arn.is_none() && link.in_file == Some(None) && !names.is_empty() {
+            return Problem::new(format!("{at} has several roles, and none is the default"))
+                .because(format!("the roles here are: {}", names.join(", ")))
+                .hint(format!(
+                    "add `default_role = \"{}\"` above the tables, or choose one with `awsrole use`",
+                    names[0]
+                ));
+        }
+        let missing = if keys.role_arn.is_some() { "whose credentials assume the role" } else { "which role this is" };
+        Problem::new(format!("{at} doesn't say {missing}"))
+            .hint("name a profile of ~/.aws/config with `source_profile`, or with `profile` if it says everything")
+    }
+
+    /// Follows another role of the same file, whose session will make the next call.
+    fn source_role(
+        &self,
+        link: &Link<'p>,
+        role: &str,
+        visited: &mut Vec<String>,
+        way: &mut Way<'p>,
+    ) -> Result<(), Problem> {
+        let at = self.origin(link, "source_role");
+        if link.keys.names_source() {
+            return Err(Problem::new(format!("{at}: `source_role` and another source exclude each other")));
+        }
+        if link.keys.role_arn.is_none() && link.profile_text("role_arn").is_none() {
+            return Err(Problem::new(format!("{at}: a role with a `source_role` needs a `role_arn`")));
+        }
+        visited.push(role.to_owned());
+        if visited[..visited.len() - 1].iter().any(|seen| seen == role) {
+            return Err(Problem::new(format!("{at}: `source_role` leads in a circle: {}", visited.join(" → "))));
+        }
+        self.follow(&Link { on_the_way: true, ..self.link(Some(role))? }, visited, way)
+    }
+
+    /// Follows a profile that serves as a source, as the AWS CLI does (botocore, `_resolve_credentials_from_profile`):
+    /// with keys of its own, or without a role, or with a token that opens the role, its own credentials count; else its
+    /// role, and then nothing but `source_profile` or `credential_source` says who assumes it.
+    fn source_profile(
+        &self,
+        name: &str,
+        origin: &Origin,
+        visited: &mut Vec<&'p str>,
+        way: &mut Way<'p>,
+    ) -> Result<(), Problem> {
+        let profile = self.profile(name, origin)?;
+        let has_keys = profile.has_static_keys() || self.stored_keys(profile)?.is_some();
+        // A profile may name itself, for its keys.
+        let itself = visited.last() == Some(&profile.name);
+        let circle = visited.contains(&profile.name) && !(itself && has_keys);
+        visited.push(profile.name);
+        if circle {
+            return Err(Problem::new(format!("{origin}: `source_profile` leads in a circle: {}", visited.join(" → ")))
+                .hint("the last profile of a chain needs credentials of its own"));
+        }
+        way.profiles.push(profile);
+        if has_keys || !profile.has("role_arn") || profile.has("web_identity_token_file") {
+            return self.own_source(profile, way);
+        }
+        match (profile.has("source_profile"), profile.has("credential_source")) {
+            (true, true) => return Err(two_sources(&profile.origin("credential_source"))),
+            (false, false) => return Err(role_alone(profile)),
+            (true, false) => {
+                let source = sources::required(profile, profile, "source_profile")?;
+                self.source_profile(source, &profile.origin("source_profile"), visited, way)?;
+            }
+            (false, true) => {
+                let source = profile.text("credential_source").unwrap_or_default();
+                way.source = Some(self.credential_source(source, &profile.origin("credential_source"), way)?);
+            }
+        }
+        self.last_step(&Link::of(Some(profile)), way)
+    }
+
+    fn profile(&self, name: &str, origin: &Origin) -> Result<Profile<'p>, Problem> {
+        self.profiles.get(name).ok_or_else(|| self.no_profile(name, &format!("{origin}: ")))
+    }
+
+    fn no_profile(&self, name: &str, origin: &str) -> Problem {
+        let [config, credentials] = self.profiles.shown(self.context);
+        let problem = Problem::new(format!("{origin}there is no profile `{name}`"))
+            .because(format!("neither {config} nor {credentials} has it"));
+        if let Some(meant) = self.profiles.almost(name) {
+            return problem.because(meant);
+        }
+        if name.starts_with(['"', '\'']) {
+            return problem.hint("in the AWS files quotes are part of a value: write the name without them");
+        }
+        let nearest = self.profiles.names().into_iter().map(|known| (strsim::osa_distance(known, name), known)).min();
+        match nearest {
+            Some((distance, known)) if distance <= 2 => problem.hint(format!("did you mean `{known}`?")),
+            _ => problem.hint("`aws configure list-profiles` lists those that are there"),
+        }
+    }
+
+    /// The plan of a way on which no project's file had a say.
+    fn by_itself(&self, way: Way<'_>) -> Result<(RolePlan, Endpoint), Problem> {
+        let partition = way.partition().map(str::to_owned);
+        let endpoint = |service| {
+            endpoint::resolve(service, None, &way.profiles, self.profiles, self.context, partition.as_deref())
+        };
+        let [sts, iam] = [endpoint(Service::Sts)?, endpoint(Service::Iam)?];
+        let source = way.source.ok_or_else(|| Problem::new("the profile leads to no source of credentials"))?;
+        let plan = RolePlan {
+            name: None,
+            source,
+            steps: way.steps,
+            endpoint: sts,
+            region: None,
+            pin: None,
+            source_accounts: None,
+            settings: Vec::new(),
+            sign_in: None,
+            notices: way.notices,
+            odd_lines: Vec::new(),
+        };
+        Ok((plan, iam))
+    }
+
+    /// A value: the file's, which was checked when it was read, or the profile's, which is checked here.
+    fn checked<T: Clone>(
+        &self,
+        link: &Link<'_>,
+        in_file: Option<&T>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, OutOfRange>,
+    ) -> Result<Option<T>, Problem> {
+        if let Some(value) = in_file {
+            return Ok(Some(value.clone()));
+        }
+        // The AWS CLI sends an empty value as it is. It takes a region only if it says something.
+        if let Some(profile) = link.profile.filter(|p| p.has(key) && p.text(key).is_none() && key != "region") {
+            return Err(sources::empty(profile, key));
+        }
+        link.profile_text(key).map(|text| parse(text).map_err(|e| self.outside(link, key, &e))).transpose()
+    }
+
+    fn outside(&self, link: &Link<'_>, key: &str, error: &OutOfRange) -> Problem {
+        Problem::new(format!("{}: {key} {error}", self.origin(link, key)))
+    }
+
+    /// Where a key stands: in the file, or else in the profile; where it doesn't, the link itself.
+    fn origin(&self, link: &Link<'_>, key: &str) -> Origin {
+        match (&link.in_file, link.profile) {
+            (Some(role), Some(profile)) if !self.config.sets(role.as_deref(), key) && profile.has(key) => {
+                profile.origin(key)
+            }
+            (Some(role), _) => self.config.origin(role.as_deref(), key),
+            (None, Some(profile)) => profile.origin(key),
+            (None, None) => self.config.origin(None, key),
+        }
+    }
+}
+
+impl<'p> Link<'p> {
+    /// A profile alone.
+    fn of(profile: Option<Profile<'p>>) -> Self {
+        Self { in_file: None, keys: RoleConfig::default(), profile, on_the_way: false }
+    }
+
+    fn profile_text(&self, key: &str) -> Option<&'p str> {
+        self.profile?.text(key)
+    }
+
+    /// Whether the source is a token of this very profile: its role is the one that the token opens.
+    fn opened_by_its_token(&self, source: Option<&Source>) -> bool {
+        let own = self.profile.map(|profile| profile.name);
+        self.keys.role_arn.is_none()
+            && matches!(source, Some(Source::WebIdentity(token)) if Some(token.profile.as_str()) == own)
+    }
+}
+
+/// A profile that takes from another one what only aws-vault takes.
+fn of_aws_vault(problem: Problem, profile: Profile<'_>, other: &str) -> Problem {
+    problem
+        .because("`include_profile` is followed by aws-vault alone, not by the AWS CLI or SDKs")
+        .hint(format!("copy into `{}` what it takes from `{other}`", profile.name))
+}
+
+/// A role of two sources.
+fn two_sources(at: &Origin) -> Problem {
+    Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other"))
+        .hint("keep the one whose credentials make the first call")
+}
+
+/// A role in a profile that doesn't say who assumes it. The AWS CLI takes none of its other credentials.
+fn role_alone(profile: Profile<'_>) -> Problem {
+    let (at, name) = (profile.origin("role_arn"), profile.name);
+    let problem = Problem::new(format!(
+        "{at}: profile `{name}` has a role, but neither `source_profile` nor `credential_source`"
+    ));
+    if let Some(other) = profile.text("include_profile") {
+        return of_aws_vault(problem, profile, other);
+    }
+    problem.hint(match profile.has_own_source() {
+        true => format!(
+            "if its own credentials assume the role: `source_profile = {name}`, with keys, or another profile for them"
+        ),
+        false => "name the profile whose credentials assume the role with `source_profile`".to_owned(),
+    })
+}
+
+mod carried;
+mod first;
+mod preview;
+mod sources;
+mod step;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! What a profile has by itself: the ends of all chains.
+
+use std::path::PathBuf;
+
+use super::{Link, Resolver, Way};
+use crate::aws::access_keys::Record;
+use crate::aws::arn::{AccountId, RoleArn};
+use crate::aws::credentials::is_long_term_key_id;
+use crate::aws::endpoint::{self, Endpoint, Service};
+use crate::aws::parameters::{MfaSerial, Region, SessionPolicy};
+use crate::aws::profiles::Profile;
+use crate::aws::source::{
+    ConsoleLogin, IMDS, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id, of_surroundings,
+    running_programs,
+};
+use crate::base::digest::sha256;
+use crate::base::location::Origin;
+use crate::base::problem::Problem;
+use crate::base::secret::Secret;
+
+impl<'p> Resolver<'p> {
+    /// The credentials that a profile has by itself, in the order of the AWS CLI (botocore,
+    /// `ProfileProviderBuilder`).
+    pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Way<'p>) -> Result<(), Problem> {
+        let link = Link::of(Some(profile));
+        way.source_mfa = self.checked(&link, None, "mfa_serial", MfaSerial::parse)?;
+        let with_key = |file: Option<Profile<'p>>| file.filter(|file| file.has("aws_access_key_id"));
+        let source = if profile.has("web_identity_token_file") {
+            self.web_identity(&link, profile)?
+        } else if profile.is_identity_center() {
+            self.identity_center(profile, way)?
+        } else if let Some(file) = with_key(profile.in_credentials_file()) {
+            static_keys(profile, file)?
+        } else if let Some(record) = self.stored_keys(profile)? {
+            Source::StoredKeys(record.place())
+        } else if profile.has("login_session") {
+            let session = required(profile, profile, "login_session")?;
+            Source::ConsoleLogin(ConsoleLogin {
+                profile: profile.name.to_owned(),
+                session: session.to_owned(),
+                endpoint: self.endpoint(Service::SignIn, None, way)?,
+                token_file: ConsoleLogin::token_file(&self.context.paths.home, &self.context.env, session),
+            })
+        } else if profile.has("credential_process") {
+            let running: Vec<&str> = running_programs(&self.context.env).collect();
+            if let Some(first) = running.iter().position(|name| *name == profile.name) {
+                return Err(Problem::new(format!(
+                    "{}: this credential_process leads back to itself: {} → {}",
+                    profile.origin("credential_process"),
+                    running[first..].join(" → "),
+                    profile.name
+                ))
+                .hint("it runs awsrole for a directory whose source is the same profile"));
+            }
+            // To botocore, which splits it into words, a newline is white space.
+            let command = required(profile, profile, "credential_process")?.replace('\n', " ");
+            Source::Process(Process {
+                profile: profile.name.to_owned(),
+                command,
+                surroundings: of_surroundings(&self.context.env, &self.context.dir, &(self.context.host)()),
+            })
+        } else if profile.has_static_keys() {
+            static_keys(profile, profile.in_config_file().filter(|file| file.has_static_keys()).unwrap_or(profile))?
+        } else if profile.has("sso_session") || profile.has("sso_start_url") {
+            // Says what is missing.
+            self.identity_center(profile, way)?
+        } else {
+            let problem =
+                Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name));
+            if profile.has("credential_source") {
+                return Err(problem.because("its `credential_source` is for a role, and it has no `role_arn`").hint(
+                    format!(
+                        "add a `role_arn` to `{}`, or name the `credential_source` where the role is",
+                        profile.name
+                    ),
+                ));
+            }
+            if let Some(other) = profile.text("include_profile") {
+                return Err(super::of_aws_vault(problem, profile, other));
+            }
+            return Err(problem.hint(format!(
+                "it needs keys (`awsrole keys add {0}`, `aws configure --profile {0}`), a source_profile, sso_session or credential_process",
+                profile.name
+            )));
+        };
+        way.source = Some(source);
+        Ok(())
+    }
+
+    /// What is known of a profile's keys in a store. Keys that stand in a file go before them, as they do
+    /// for every other client, and then nothing is looked up.
+    pub(super) fn stored_keys(&self, profile: Profile<'p>) -> Result<Option<Record>, Problem> {
+        if profile.has_static_keys() {
+            return Ok(None);
+        }
+        Record::load(&self.context.paths, profile.name)
+    }
+
+    pub(super) fn credential_source(&self, text: &str, at: &Origin, way: &Way<'p>) -> Result<Source, Problem> {
+        match text {
+            "Ec2InstanceMetadata" => {
+                Ok(Source::Instance { endpoint: self.metadata_service(way)?, host: (self.context.host)() })
+            }
+            "EcsContainer" => {
+                let parts = ["RELATIVE_URI", "FULL_URI"].map(|name| format!("AWS_CONTAINER_CREDENTIALS_{name}"));
+                let tokens = ["TOKEN", "TOKEN_FILE"].map(|name| format!("AWS_CONTAINER_AUTHORIZATION_{name}"));
+                let values = parts.iter().chain(&tokens).map(|name| self.context.env.filled(name).unwrap_or_default());
+                let host = (self.context.host)();
+                let values = values.chain([host.as_str()]);
+                let values: Vec<&[u8]> = values.flat_map(|value| [value.as_bytes(), b"\0".as_slice()]).collect();
+                let token_file = self.context.env.filled(&tokens[1]).map(PathBuf::from);
+                Ok(Source::Container { address: sha256(&values), token_file })
+            }
+            "Environment" => {
+                let env = &self.context.env;
+                let (Some(id), Some(secret)) = (env.filled("AWS_ACCESS_KEY_ID"), env.filled("AWS_SECRET_ACCESS_KEY"))
+                else {
+                    return Err(Problem::new(format!("{at}: the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"))
+                        .hint("`credential_source = Environment` takes the keys that the shell had before it entered the directory; a shell or command that was started inside can't see them"));
+                };
+                if !may_be_key_id(id) {
+                    return Err(no_key_id(at, "AWS_ACCESS_KEY_ID"));
+                }
+                let token = ["AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"];
+                let token = token.into_iter().find(|name| env.filled(name).is_some()).unwrap_or("AWS_SESSION_TOKEN");
+                let keys = StaticKeys {
+                    holder: "the environment".to_owned(),
+                    access_key_id: id.to_owned(),
+                    secret_access_key: Secret::new(secret),
+                    // In botocore's order (`EnvProvider.TOKENS`).
+                    session_token: env.filled(token).map(Secret::new),
+                };
+                no_token_beside(&keys, at, token)?;
+                Ok(Source::StaticKeys(keys))
+            }
+            _ => Err(Problem::new(format!("{at}: credential_source `{text}` isn't one that the AWS CLI knows"))
+                .hint("it is Environment, Ec2InstanceMetadata or EcsContainer")),
+        }
+    }
+
+    /// Where the metadata service is: the environment says it, then the profiles on the way (botocore,
+    /// `InstanceMetadataFetcher`, `resolve_imds_endpoint_mode`).
+    fn metadata_service(&self, way: &Way<'p>) -> Result<String, Problem> {
+        let said = |variable: &str, key: &str| {
+            let of_env = self.context.env.filled(variable).map(|text| (text, variable.to_owned()));
+            of_env.or_else(|| {
+                let profile = way.profiles.iter().find(|profile| profile.text(key).is_some())?;
+                Some((profile.text(key)?, format!("{}: {key}", profile.origin(key))))
+            })
+        };
+        let mode = said("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+        let mode = match mode {
+            None => 0,
+            Some((text, _)) if text.eq_ignore_ascii_case("ipv4") => 0,
+            Some((text, _)) if text.eq_ignore_ascii_case("ipv6") => 1,
+            Some((text, at)) => {
+                return Err(
+                    Problem::new(format!("{at} `{text}` isn't one that the AWS CLI knows")).hint("it is IPv4 or IPv6")
+                );
+            }
+        };
+        match said("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint") {
+            None => Ok(IMDS[mode].to_owned()),
+            Some((url, _)) if url.starts_with("http://") || url.starts_with("https://") => Ok(url.to_owned()),
+            Some((url, at)) => Err(Problem::new(format!("{at} `{url}` isn't a URL"))
+                .hint("it must begin with http://, such as http://169.254.169.254")),
+        }
+    }
+
+    /// Where a service is for a source: its own region, or else the one that holds for the way.
+    fn endpoint(&self, service: Service, region: Option<&Region>, way: &Way<'p>) -> Result<Endpoint, Problem> {
+        endpoint::resolve(service, region, &way.profiles, self.profiles, self.context, None)
+    }
+
+    fn identity_center(&self, profile: Profile<'p>, way: &Way<'p>) -> Result<Source, Problem> {
+        let session = profile.text("sso_session");
+        let section = match session {
+            None => profile,
+            Some(name) => self.profiles.sso_session(name).ok_or_else(|| {
+                Problem::new(format!("{}: there is no [sso-session {name}]", profile.origin("sso_session")))
+                    .hint("`aws configure sso-session` writes one")
+            })?,
+        };
+        same_in_both(profile, section, session)?;
+        // What is of the profile may be in the session's section as well.
+        let of_either = |key| required(profile, if profile.has(key) { profile } else { section }, key);
+        let region = Region::parse(required(profile, section, "sso_region")?)
+            .map_err(|e| Problem::new(format!("{}: sso_region {e}", section.origin("sso_region"))))?;
+        let account_id = of_either("sso_account_id")?;
+        AccountId::parse(account_id)
+            .map_err(|e| Problem::new(format!("{}: sso_account_id {e}", profile.origin("sso_account_id"))))?;
+        let start_url = required(profile, section, "sso_start_url")?;
+        Ok(Source::IdentityCenter(IdentityCenter {
+            profile: profile.name.to_owned(),
+            session: session.map(str::to_owned),
+            portal: self.endpoint(Service::Sso, Some(&region), way)?,
+            oidc: self.endpoint(Service::SsoOidc, Some(&region), way)?,
+            token_file: IdentityCenter::token_file(&self.context.paths.home, session, start_url),
+            start_url: start_url.to_owned(),
+            region,
+            account_id: account_id.to_owned(),
+            role_name: of_either("sso_role_name")?.to_owned(),
+        }))
+    }
+
+    fn web_identity(&self, link: &Link<'p>, profile: Profile<'p>) -> Result<Source, Problem> {
+        required(profile, profile, "role_arn")?;
+        let role_arn = self.checked(link, None, "role_arn", RoleArn::parse)?;
+        let role_arn = role_arn.ok_or_else(|| Problem::new(format!("{}: no role_arn", profile.origin(""))))?;
+        Ok(Source::WebIdentity(WebIdentity {
+            profile: profile.name.to_owned(),
+            token_file: self.context.expand(required(profile, profile, "web_identity_token_file")?),
+            role_arn,
+            session_name: self.session_name(link)?,
+            duration: None,
+            policy: SessionPolicy::default(),
+        }))
+    }
+}
+
+/// The keys of a profile in one of the two files: the AWS CLI never takes a part from the other one.
+fn static_keys(profile: Profile<'_>, file: Profile<'_>) -> Result<Source, Problem> {
+    let id = required(profile, file, "aws_access_key_id")?;
+    if !may_be_key_id(id) {
+        return Err(no_key_id(&file.origin("aws_access_key_id"), "aws_access_key_id"));
+    }
+    let keys = StaticKeys {
+        holder: format!("profile {}", profile.name),
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(required(profile, file, "aws_secret_access_key")?),
+        session_token: file.session_token(),
+    };
+    let token = ["aws_security_token", "aws_session_token"].into_iter().find(|key| file.has(key));
+    let token = token.unwrap_or("aws_session_token");
+    no_token_beside(&keys, &file.origin(token), token)?;
+    Ok(Source::StaticKeys(keys))
+}
+
+/// Checks that a profile and its `[sso-session]` don't contradict each other (botocore, `SSOProvider`).
+fn same_in_both(profile: Profile<'_>, section: Profile<'_>, session: Option<&str>) -> Result<(), Problem> {
+    let Some(session) = session else { return Ok(()) };
+    let of_profile = profile.settings();
+    let mut of_session = section.settings().into_iter();
+    match of_session.find(|(key, value)| of_profile.get(key).is_some_and(|own| own != value)) {
+        None => Ok(()),
+        Some((key, _)) => {
+            Err(Problem::new(format!("{}: `{key}` differs from that of [sso-session {session}]", profile.origin(&key)))
+                .because(format!("the other one is in {}", section.origin(&key)))
+                .hint("leave it out of the profile: its `sso_session` says it"))
+        }
+    }
+}
+
+/// A key without a value, which to the AWS CLI isn't the same as none.
+pub(super) fn empty(section: Profile<'_>, key: &str) -> Problem {
+    Problem::new(format!("{}: `{key}` is empty", section.origin(key))).hint("give it a value, or remove the line")
+}
+
+/// A key that a profile needs, in the section where it belongs.
+pub(super) fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str) -> Result<&'p str, Problem> {
+    section.text(key).ok_or_else(|| {
+        if section.has(key) {
+            return empty(section, key);
+        }
+        Problem::new(format!("{}: profile `{}` has no `{key}`", section.origin(""), profile.name))
+            .hint(format!("add `{key} = …` there"))
+    })
+}
+
+/// Checks that no session token is left over beside a long-term key. The AWS CLI would send it and be refused, and the key
+/// would pass for a temporary one.
+fn no_token_beside(keys: &StaticKeys, at: &Origin, name: &str) -> Result<(), Problem> {
+    if keys.session_token.is_none() || !is_long_term_key_id(&keys.access_key_id) {
+        return Ok(());
+    }
+    Err(Problem::new(format!("{at}: {name} is set beside a long-term access key (AKIA…)"))
+        .because("a session token belongs to a temporary key (ASIA…) alone; AWS refuses the two together")
+        .hint(format!("remove {name}, which temporary keys left behind; or put their id and secret back beside it")))
+}
+
+fn no_key_id(at: &Origin, name: &str) -> Problem {
+    Problem::new(format!("{at}: {name} isn't an access key id (AKIA…)"))
+        .hint("is it the secret? the two may stand in each other's place")
+}

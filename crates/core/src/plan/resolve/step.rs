@@ -1,0 +1,180 @@
+//! The call that a link adds to the way: its role, or a session of long-term keys.
+
+use super::carried::{Asked, Call, MFA_HINT, MFA_RULE, Parameter};
+use super::{Link, Resolver, Way};
+use crate::aws::arn::RoleArn;
+use crate::aws::invalid::OutOfRange;
+use crate::aws::parameters::{ExternalId, MfaSerial, SessionDuration, SessionName, SessionPolicy, SessionTags};
+use crate::aws::source::Source;
+use crate::base::problem::Problem;
+use crate::plan::role_plan::{AssumeRole, SessionToken, Step};
+
+impl<'p> Resolver<'p> {
+    pub(super) fn session_name(&self, link: &Link<'_>) -> Result<SessionName, Problem> {
+        let env = &self.context.env;
+        let given =
+            self.checked(link, link.keys.role_session_name.as_ref(), "role_session_name", SessionName::parse)?;
+        Ok(given
+            .unwrap_or_else(|| SessionName::of_user(env.filled("USER").or(env.filled("LOGNAME")).unwrap_or("unknown"))))
+    }
+
+    /// Adds the call that a link asks for: its role, or a session of the source's long-term keys; or, where the source is a
+    /// token, what is sent with it.
+    pub(super) fn last_step(&self, link: &Link<'_>, way: &mut Way<'p>) -> Result<(), Problem> {
+        let role_arn = match link.opened_by_its_token(way.source.as_ref()) {
+            true => None,
+            false => self.checked(link, link.keys.role_arn.as_ref(), "role_arn", RoleArn::parse)?,
+        };
+        let seconds = self.duration(link)?;
+        let own_device = self.checked(link, link.keys.mfa_serial.as_ref(), "mfa_serial", MfaSerial::parse)?;
+        let Some(source) = &way.source else { return Ok(()) };
+        let asked = Asked {
+            source,
+            before: &way.steps,
+            assumes: role_arn.is_some(),
+            long: seconds.is_some_and(|seconds| seconds > 3600),
+        };
+        self.refuse_uncarried(link, &asked)?;
+        let mfa = asked.carrier(Parameter::MfaSerial);
+        let mfa_serial = match (mfa, own_device) {
+            (Some(_), own) => own.or_else(|| way.source_mfa.clone()),
+            (None, Some(_)) if asked.is_chained() => return Err(self.device_of_a_later_link(link)),
+            // A profile's device beside temporary credentials: the AWS CLI asks for no code either, or in vain.
+            (None, _) => None,
+        };
+        match (asked.own_call(), role_arn) {
+            (Some(Call::AssumeRole), Some(role_arn)) => {
+                self.assume_role(link, role_arn, seconds, (mfa, mfa_serial), way)
+            }
+            (Some(Call::AssumeRoleWithWebIdentity), _) => self.open_by_token(link, way),
+            (Some(Call::GetSessionToken), _) => {
+                let duration = seconds.map(SessionDuration::for_session_token).transpose();
+                let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
+                // Whether a program gives long-term keys isn't known yet.
+                if mfa_serial.is_none() && !link.on_the_way && source.is_long_term() {
+                    way.notices.push("this session is without MFA: IAM calls will be refused".to_owned());
+                }
+                let required = self.required(link, &[Parameter::DurationSeconds, Parameter::MfaSerial]);
+                way.steps.push(Step::SessionToken(SessionToken { duration, mfa_serial, required }));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn assume_role(
+        &self,
+        link: &Link<'_>,
+        role_arn: RoleArn,
+        seconds: Option<u64>,
+        (mfa, mfa_serial): (Option<Call>, Option<MfaSerial>),
+        way: &mut Way<'p>,
+    ) -> Result<(), Problem> {
+        let duration = self.role_duration(link, seconds, way)?;
+        let required = self.required(link, &[Parameter::MfaSerial]);
+        let directly = mfa == Some(Call::AssumeRole);
+        // A store is opened once in twelve hours, not once for each role and hour.
+        let from_store = way.steps.is_empty() && matches!(way.source, Some(Source::StoredKeys(_)));
+        match way.steps.last_mut() {
+            // The role before is a session of the keys already: a session opens no other one.
+            Some(Step::SessionToken(session)) => {
+                session.mfa_serial = session.mfa_serial.take().or_else(|| mfa_serial.clone());
+                session.required.extend(required.clone());
+            }
+            _ if (mfa_serial.is_some() || from_store) && !directly => {
+                let session =
+                    SessionToken { duration: None, mfa_serial: mfa_serial.clone(), required: required.clone() };
+                way.steps.push(Step::SessionToken(session));
+            }
+            _ => {}
+        }
+        let no_tags = (std::collections::BTreeMap::new(), Vec::new());
+        let keys = &link.keys;
+        let step = AssumeRole {
+            role_arn,
+            session_name: self.session_name(link)?,
+            external_id: self.checked(link, keys.external_id.as_ref(), "external_id", ExternalId::parse)?,
+            source_identity: keys.source_identity.clone(),
+            duration,
+            mfa_serial: mfa_serial.filter(|_| directly),
+            required: if directly { required } else { Vec::new() },
+            tags: SessionTags::parse(keys.session_tags.as_ref().unwrap_or(&no_tags.0))
+                .map_err(|e| self.outside(link, "session_tags", &e))?
+                .transitive(keys.transitive_session_tags.as_ref().unwrap_or(&no_tags.1))
+                .map_err(|e| self.outside(link, "transitive_session_tags", &e))?,
+            policy: self.policy(link)?,
+        };
+        way.steps.push(Step::AssumeRole(Box::new(step)));
+        Ok(())
+    }
+
+    /// What the file asks of the session that the source's token opens. A profile's `duration_seconds` isn't sent by the
+    /// AWS CLI either (botocore, AssumeRoleWithWebIdentityProvider).
+    fn open_by_token(&self, link: &Link<'_>, way: &mut Way<'p>) -> Result<(), Problem> {
+        let Some(Source::WebIdentity(token)) = &mut way.source else { return Ok(()) };
+        let duration = link.keys.duration_seconds.map(|seconds| SessionDuration::for_role(seconds.0)).transpose();
+        token.duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?.or(token.duration);
+        if let Some(name) = &link.keys.role_session_name {
+            token.session_name = name.clone();
+        }
+        if link.in_file.is_some() {
+            token.policy = self.policy(link)?;
+        }
+        Ok(())
+    }
+
+    /// The seconds that are asked for, in the file or in the profile.
+    fn duration(&self, link: &Link<'_>) -> Result<Option<u64>, Problem> {
+        let in_profile = || {
+            let text = link.profile_text("duration_seconds")?;
+            Some(text.parse().map_err(|_| OutOfRange::new(text, "isn't a number of seconds")))
+        };
+        let asked = link.keys.duration_seconds.map(|seconds| Ok(seconds.0)).or_else(in_profile);
+        asked.transpose().map_err(|e| self.outside(link, "duration_seconds", &e))
+    }
+
+    /// How long a role's session shall last, within STS's limits.
+    fn role_duration(
+        &self,
+        link: &Link<'_>,
+        seconds: Option<u64>,
+        way: &mut Way<'p>,
+    ) -> Result<Option<SessionDuration>, Problem> {
+        let duration = seconds.map(SessionDuration::for_role).transpose();
+        let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
+        let chained = matches!(way.steps.last(), Some(Step::AssumeRole(_)));
+        if !chained || duration <= Some(SessionDuration::HOUR) {
+            return Ok(duration);
+        }
+        if link.keys.duration_seconds.is_some() {
+            return Err(Problem::new(format!(
+                "{}: a role assumed by another role lasts at most 1h",
+                self.origin(link, "duration_seconds")
+            ))
+            .because("STS refuses more than 3600 seconds for role chaining, whatever the role's maximum is")
+            .hint("set duration_seconds = 3600 or leave it out: awsrole renews the session by itself"));
+        }
+        let asked = duration.map(SessionDuration::human).unwrap_or_default();
+        way.notices.push(format!(
+            "{}: {asked} was asked for, but a role assumed by another role lasts at most 1h",
+            self.origin(link, "duration_seconds")
+        ));
+        Ok(Some(SessionDuration::HOUR))
+    }
+
+    fn policy(&self, link: &Link<'_>) -> Result<SessionPolicy, Problem> {
+        let keys = &link.keys;
+        let policy = SessionPolicy::parse(
+            keys.policy.as_ref().map(crate::project::config::Policy::json).as_deref(),
+            keys.policy_arns.as_deref().unwrap_or_default(),
+        );
+        policy.map_err(|e| self.outside(link, if keys.policy.is_some() { "policy" } else { "policy_arns" }, &e))
+    }
+
+    /// A profile asks for a code where the AWS CLI would send one, and STS would refuse it.
+    fn device_of_a_later_link(&self, link: &Link<'_>) -> Problem {
+        Problem::new(format!("{}: another role's session can't use an MFA device", self.origin(link, "mfa_serial")))
+            .because(MFA_RULE)
+            .hint(MFA_HINT)
+    }
+}

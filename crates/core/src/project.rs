@@ -1,0 +1,5 @@
+//! The project's file: found, read, approved.
+
+pub mod approval;
+pub mod config;
+pub mod discover;

@@ -1,0 +1,53 @@
+//! What a `[[trust]]` rule in the user's settings allows.
+
+use crate::aws::arn::AccountId;
+use crate::base::files::trusted::{self, Untrusted};
+use crate::base::problem::Problem;
+use crate::project::discover::ConfigFile;
+use crate::settings::user_config::TrustRule;
+
+/// Returns the accounts of all rules that a file falls under, by whole components: `/work` says nothing of
+/// `/work-evil`. A link must fall under them with its place and with its target.
+///
+/// # Errors
+/// Another user can change the file, where it is, or what the rule's path leads to.
+pub(super) fn accounts(file: &ConfigFile, rules: &[TrustRule]) -> Result<Vec<AccountId>, Problem> {
+    let paths = [&file.place, &file.canonical];
+    let mut accounts = Vec::new();
+    for rule in rules {
+        // Links that others control are followed to see whether the rule is meant, and then it is refused.
+        let resolved = trusted::resolve(&rule.path);
+        let path = match &resolved {
+            Ok(path) => path.clone(),
+            Err(_) => rule.path.canonicalize().unwrap_or_else(|_| rule.path.clone()),
+        };
+        if paths.iter().all(|file| file.starts_with(&path)) {
+            let problem = |untrusted: &Untrusted| {
+                let rule = rule.path.display();
+                untrusted_by(untrusted, format!("your [[trust]] rule for {rule} can't be used"))
+            };
+            resolved.as_ref().map_err(problem)?;
+            accounts.extend(rule.accounts.iter().cloned());
+        }
+    }
+    if accounts.is_empty() {
+        return Ok(accounts);
+    }
+    // The content isn't approved by its hash, so nobody else may be able to change it.
+    for path in paths {
+        let shown = file.path.display();
+        let problem =
+            |untrusted: Untrusted| untrusted_by(&untrusted, format!("{shown} isn't trusted by your [[trust]] rule"));
+        trusted::resolve(path).map_err(problem)?;
+    }
+    Ok(accounts)
+}
+
+fn untrusted_by(untrusted: &Untrusted, summary: String) -> Problem {
+    let allow = "approve this content with `awsrole allow`";
+    let problem = Problem::new(summary).because(untrusted);
+    match untrusted.remedy() {
+        Some(remedy) => problem.hint(format!("`{remedy}`, or {allow}")),
+        None => problem.hint(allow),
+    }
+}

@@ -1,0 +1,321 @@
+//! A `.awsrole.toml` as it is written: keys and values, each value by itself within its limits.
+
+use crate::aws::duration::Seconds;
+use crate::base::location::Origin;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::aws::arn::{AccountId, RoleArn};
+use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName, SourceIdentity};
+use crate::base::problem::Problem;
+use crate::project::discover::ConfigFile;
+use reader::{Reader, unknown};
+
+/// What one role says, spelled as in `~/.aws/config` where the key exists there.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RoleConfig {
+    /// A profile in the AWS files that says the rest; keys here override it.
+    pub profile: Option<String>,
+    /// The role to assume. Without it, here and in the profile, the result is a session of the source.
+    pub role_arn: Option<RoleArn>,
+    /// The profile whose credentials assume the role.
+    pub source_profile: Option<String>,
+    /// The `[role.NAME]` of the same file whose session assumes the role (role chaining).
+    pub source_role: Option<String>,
+    /// `Environment`, `Ec2InstanceMetadata` or `EcsContainer`.
+    #[cfg_attr(test, schemars(extend("enum" = ["Environment", "Ec2InstanceMetadata", "EcsContainer"])))]
+    pub credential_source: Option<String>,
+    /// The MFA device's serial number or ARN.
+    pub mfa_serial: Option<MfaSerial>,
+    /// The external ID that the role's trust policy asks for.
+    pub external_id: Option<ExternalId>,
+    /// The name of the session; default: the user's login name.
+    pub role_session_name: Option<SessionName>,
+    /// The source identity, which stays through a chain of roles.
+    pub source_identity: Option<SourceIdentity>,
+    /// The session's duration: seconds, or a text such as "45m".
+    pub duration_seconds: Option<Seconds>,
+    /// Session tags.
+    #[cfg_attr(test, schemars(extend("maxProperties" = 50)))]
+    #[cfg_attr(test, schemars(extend("propertyNames" = { "pattern": "^(?![aA][wW][sS]:).{1,128}$" })))]
+    #[cfg_attr(test, schemars(extend("additionalProperties" = { "type": "string", "maxLength": 256 })))]
+    pub session_tags: Option<BTreeMap<String, String>>,
+    /// Keys of session tags that are passed on along a chain.
+    #[cfg_attr(test, schemars(extend("maxItems" = 50)))]
+    pub transitive_session_tags: Option<Vec<String>>,
+    /// A session policy: a table, or JSON in a string.
+    pub policy: Option<Policy>,
+    /// Managed policies that narrow the session.
+    #[cfg_attr(test, schemars(extend("maxItems" = 10)))]
+    #[cfg_attr(test, schemars(inner(regex(pattern = "^arn:.*:policy/"), length(min = 20, max = 2048))))]
+    pub policy_arns: Option<Vec<String>>,
+    /// The region, exported as AWS_REGION and AWS_DEFAULT_REGION.
+    pub region: Option<Region>,
+    /// The pin: the account that the credentials must belong to.
+    pub account_id: Option<AccountId>,
+    /// Whether the role is entered by `awsrole use` alone, never by `cd`.
+    pub confirm: Option<bool>,
+}
+
+impl RoleConfig {
+    /// The names of all keys, as they are written.
+    pub const NAMES: [&str; 17] = [
+        "profile",
+        "role_arn",
+        "source_profile",
+        "source_role",
+        "credential_source",
+        "mfa_serial",
+        "external_id",
+        "role_session_name",
+        "source_identity",
+        "duration_seconds",
+        "session_tags",
+        "transitive_session_tags",
+        "policy",
+        "policy_arns",
+        "region",
+        "account_id",
+        "confirm",
+    ];
+
+    /// Whether they say whose credentials come first. Then neither of a profile's words on that counts.
+    #[must_use]
+    pub fn names_source(&self) -> bool {
+        self.source_profile.is_some() || self.credential_source.is_some()
+    }
+
+    /// These keys, and below them those of `other`.
+    fn over(self, other: Self) -> Self {
+        Self {
+            profile: self.profile.or(other.profile),
+            role_arn: self.role_arn.or(other.role_arn),
+            source_profile: self.source_profile.or(other.source_profile),
+            source_role: self.source_role.or(other.source_role),
+            credential_source: self.credential_source.or(other.credential_source),
+            mfa_serial: self.mfa_serial.or(other.mfa_serial),
+            external_id: self.external_id.or(other.external_id),
+            role_session_name: self.role_session_name.or(other.role_session_name),
+            source_identity: self.source_identity.or(other.source_identity),
+            duration_seconds: self.duration_seconds.or(other.duration_seconds),
+            session_tags: self.session_tags.or(other.session_tags),
+            transitive_session_tags: self.transitive_session_tags.or(other.transitive_session_tags),
+            policy: self.policy.or(other.policy),
+            policy_arns: self.policy_arns.or(other.policy_arns),
+            region: self.region.or(other.region),
+            account_id: self.account_id.or(other.account_id),
+            confirm: self.confirm.or(other.confirm),
+        }
+    }
+}
+
+/// A session policy, written as JSON in a string or as a TOML table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Policy {
+    /// JSON.
+    Text(String),
+    /// A table that has the same structure.
+    Table(serde_json::Map<String, serde_json::Value>),
+}
+
+impl Policy {
+    /// The policy as JSON, not checked yet.
+    #[must_use]
+    pub fn json(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Table(table) => serde_json::Value::Object(table.clone()).to_string(),
+        }
+    }
+}
+
+/// A parsed file, or several merged by `inherit`.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Whether the next file upward lies below this one.
+    pub inherit: bool,
+    /// The `[role.NAME]` that `cd` enters.
+    pub default_role: Option<String>,
+    /// The keys outside of any `[role.NAME]`: they lie below those of every role.
+    shared: RoleConfig,
+    roles: BTreeMap<String, RoleConfig>,
+    origins: BTreeMap<(String, String), Origin>,
+    /// The nearest file, for messages.
+    pub file: PathBuf,
+}
+
+impl Config {
+    /// Parses a file.
+    ///
+    /// # Errors
+    /// Whatever isn't TOML, isn't a known key or has the wrong type, with its line. Parsing has no
+    /// effect on anything: unapproved files may be parsed to be shown.
+    pub fn parse(file: &ConfigFile) -> Result<Self, Problem> {
+        let at = Reader { file: &file.path, text: &file.text };
+        let mut table = DeTable::parse(&file.text).map_err(|e| at.toml(&e))?.into_inner();
+        let mut config = Self { file: file.path.clone(), ..Self::default() };
+        if let Some(value) = table.remove("inherit") {
+            config.inherit = at.typed(value)?;
+        }
+        if let Some((key, value)) = table.remove_entry("default_role") {
+            config.remember(&at, "", &key);
+            config.default_role = Some(at.typed(value)?);
+        }
+        if let Some(value) = table.remove("role") {
+            let span = value.span();
+            let DeValue::Table(roles) = value.into_inner() else {
+                return Err(at.error(span.start, "`role` is a table for each role: [role.NAME]"));
+            };
+            for (name, value) in roles {
+                let span = value.span();
+                let DeValue::Table(keys) = value.into_inner() else {
+                    return Err(at.error(
+                        span.start,
+                        format!("`{}` belongs into a table of a role: [role.NAME]", name.get_ref()),
+                    ));
+                };
+                if name.get_ref().is_empty()
+                    || name.get_ref().starts_with('-')
+                    || name.get_ref().chars().any(|c| c.is_whitespace() || c.is_control())
+                {
+                    return Err(at.error(
+                        name.span().start,
+                        "a role's name can't be empty, begin with `-` or contain white space",
+                    ));
+                }
+                config.origins.insert((name.get_ref().to_string(), String::new()), at.origin(name.span().start));
+                let keys = config.keys(&at, name.get_ref(), keys, span)?;
+                config.roles.insert(name.into_inner().into_owned(), keys);
+            }
+        }
+        config.shared = config.keys(&at, "", table, 0..file.text.len())?;
+        if let Some(name) = &config.default_role
+            && !config.inherit
+        {
+            config.role_exists(name)?;
+        }
+        Ok(config)
+    }
+
+    /// This config, and below it the one of the next file upward.
+    #[must_use]
+    pub fn over(mut self, upper: Self) -> Self {
+        for (name, keys) in upper.roles {
+            let mine = self.roles.remove(&name).unwrap_or_default();
+            self.roles.insert(name, mine.over(keys));
+        }
+        let mut origins = upper.origins;
+        origins.extend(self.origins);
+        Self {
+            inherit: upper.inherit,
+            default_role: self.default_role.or(upper.default_role),
+            shared: self.shared.over(upper.shared),
+            roles: self.roles,
+            origins,
+            file: self.file,
+        }
+    }
+
+    /// The keys of a role: those of its table, and below them the shared ones. Without a name:
+    /// those of the default role.
+    ///
+    /// # Errors
+    /// A name that no table bears.
+    pub fn select(&self, name: Option<&str>) -> Result<(Option<String>, RoleConfig), Problem> {
+        let Some(name) = name.or(self.default_role.as_deref()) else {
+            return Ok((None, self.shared.clone()));
+        };
+        self.role_exists(name)?;
+        Ok((Some(name.to_owned()), self.roles[name].clone().over(self.shared.clone())))
+    }
+
+    /// Whether `cd` enters a role without a name: no default is named, and the keys outside of any
+    /// [role.NAME] make one.
+    #[must_use]
+    pub fn has_nameless_role(&self) -> bool {
+        let keys = &self.shared;
+        self.default_role.is_none() && (keys.role_arn.is_some() || keys.profile.is_some() || keys.names_source())
+    }
+
+    /// The names of the roles in the file.
+    pub fn role_names(&self) -> impl Iterator<Item = &str> {
+        self.roles.keys().map(String::as_str)
+    }
+
+    /// Whether the file has a key for a role, in its table or above all tables.
+    #[must_use]
+    pub fn sets(&self, role: Option<&str>, key: &str) -> bool {
+        ["", role.unwrap_or("")].iter().any(|role| self.origins.contains_key(&((*role).to_owned(), key.to_owned())))
+    }
+
+    /// Whether a role's own table has a key; without a role, whether it is set at top level.
+    #[must_use]
+    pub fn sets_itself(&self, role: Option<&str>, key: &str) -> bool {
+        self.origins.contains_key(&(role.unwrap_or("").to_owned(), key.to_owned()))
+    }
+
+    /// Where a key of a role stands; where it doesn't, the role's table or the file.
+    #[must_use]
+    pub fn origin(&self, role: Option<&str>, key: &str) -> Origin {
+        let find = |role: &str, key: &str| self.origins.get(&(role.to_owned(), key.to_owned())).cloned();
+        find(role.unwrap_or(""), key)
+            .or_else(|| find("", key))
+            .or_else(|| find(role.unwrap_or(""), ""))
+            .unwrap_or_else(|| Origin { file: self.file.clone(), line: 0 })
+    }
+
+    fn role_exists(&self, name: &str) -> Result<(), Problem> {
+        if self.roles.contains_key(name) {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.role_names().collect();
+        let problem = Problem::new(format!("{}: there is no [role.{name}]", self.origin(None, "default_role")));
+        Err(match names[..] {
+            [] => problem.hint(format!("add a table [role.{name}] with a `role_arn` or a `profile`")),
+            _ => problem.hint(format!("the roles here are: {}", names.join(", "))),
+        })
+    }
+
+    fn remember(&mut self, at: &Reader<'_>, role: &str, key: &Spanned<std::borrow::Cow<'_, str>>) {
+        self.origins.insert((role.to_owned(), key.get_ref().to_string()), at.origin(key.span().start));
+    }
+
+    fn keys(
+        &mut self,
+        at: &Reader<'_>,
+        role: &str,
+        table: DeTable<'_>,
+        span: std::ops::Range<usize>,
+    ) -> Result<RoleConfig, Problem> {
+        let mut spans = Vec::new();
+        for (key, value) in &table {
+            let name: &str = key.get_ref();
+            spans.push((name.to_owned(), value.span()));
+            if !RoleConfig::NAMES.contains(&name) {
+                return Err(unknown(at, key.span().start, name, role));
+            }
+            self.remember(at, role, key);
+        }
+        RoleConfig::deserialize(toml::de::Deserializer::from(Spanned::new(span, table))).map_err(|e| {
+            // A value outside its limits: the message begins with the value.
+            let key = spans.iter().find(|(_, span)| e.span().is_some_and(|at| span.contains(&at.start)));
+            match key.filter(|_| e.message().starts_with('`')) {
+                Some((key, span)) => at.error(span.start, format!("{key} {}", e.message())),
+                None => at.toml(&e),
+            }
+        })
+    }
+}
+
+mod reader;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod tests;

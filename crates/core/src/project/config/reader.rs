@@ -1,0 +1,83 @@
+//! What is wrong with a file, with the line and what to do.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::RoleConfig;
+use crate::base::location::Origin;
+use crate::base::location::line_of;
+use crate::base::problem::Problem;
+
+/// Turns positions into lines and errors into problems.
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a Path,
+    pub(super) text: &'a str,
+}
+
+impl Reader<'_> {
+    pub(super) fn origin(&self, at: usize) -> Origin {
+        Origin { file: self.file.to_owned(), line: line_of(self.text.as_bytes(), at) }
+    }
+
+    pub(super) fn error(&self, at: usize, message: impl std::fmt::Display) -> Problem {
+        Problem::new(format!("{}: {message}", self.origin(at)))
+    }
+
+    pub(super) fn toml(&self, error: &toml::de::Error) -> Problem {
+        let at = error.span().map_or(0, |span| span.start);
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        let problem = self.error(at, &message);
+        if message.contains("expected a string") && message.contains("invalid type: integer") {
+            return problem.hint("put the value in quotes");
+        }
+        if message.contains("leading zero") {
+            return problem.hint("put the value in quotes: account_id = \"012345678901\"");
+        }
+        if message.contains("expected `=`") || message.contains("string values must be quoted") {
+            return problem.hint("the file is TOML: each line is `key = \"value\"`, with text in quotes");
+        }
+        problem
+    }
+
+    pub(super) fn typed<'de, T: Deserialize<'de>>(&self, value: Spanned<DeValue<'de>>) -> Result<T, Problem> {
+        let at = value.span().start;
+        T::deserialize(toml::de::ValueDeserializer::from(value)).map_err(|e| self.error(at, e.message()))
+    }
+}
+
+/// Says why a key isn't taken: it belongs elsewhere, or it is misspelled.
+pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) -> Problem {
+    const ELSEWHERE: [(&str, &str); 4] = [
+        ("runs a command", "credential_process mfa_process"),
+        (
+            "chooses where requests go",
+            "endpoint_url services sts_regional_endpoints use_fips_endpoint use_dualstack_endpoint proxy http_proxy https_proxy ca_bundle",
+        ),
+        ("holds a secret", "aws_access_key_id aws_secret_access_key aws_session_token"),
+        (
+            "says how you sign in",
+            "sso_session sso_start_url sso_region sso_account_id sso_role_name sso_registration_scopes web_identity_token_file login_session",
+        ),
+    ];
+    for (why, keys) in ELSEWHERE {
+        if keys.split(' ').any(|key| key == name) {
+            return at.error(position, format!("`{name}` can't stand in a project's file: it {why}")).hint(
+                "put it into a profile of your own ~/.aws/config and name that with `profile` or `source_profile`",
+            );
+        }
+    }
+    let top = ["default_role", "inherit", "role"];
+    if !role.is_empty() && top.contains(&name) {
+        return at.error(position, format!("`{name}` belongs to the top of the file, above the first [role.NAME]"));
+    }
+    let problem = at.error(position, format!("unknown key `{name}`"));
+    let known = RoleConfig::NAMES.into_iter().chain(top);
+    let nearest = known.map(|key| (strsim::osa_distance(key, name), key)).min();
+    match nearest {
+        Some((distance, key)) if distance <= 1 + name.len() / 3 => problem.hint(format!("did you mean `{key}`?")),
+        _ => problem.hint(format!("the keys are: {}, {}", RoleConfig::NAMES.join(", "), top.join(", "))),
+    }
+}

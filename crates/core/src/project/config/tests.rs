@@ -1,0 +1,96 @@
+//! Files as people write them, right and wrong.
+
+use super::*;
+use crate::aws::duration::Seconds;
+
+fn parse(text: &str) -> Result<Config, Problem> {
+    Config::parse(&ConfigFile {
+        path: "/p/.awsrole.toml".into(),
+        place: "/p/.awsrole.toml".into(),
+        canonical: "/p/.awsrole.toml".into(),
+        owner: None,
+        text: text.into(),
+    })
+}
+
+#[test]
+fn every_key_is_understood() {
+    let config = parse(
+        r#"
+        profile = "p"
+        role_arn = "arn:aws:iam::222222222222:role/R"
+        source_profile = "s"
+        source_role = "r"
+        credential_source = "Environment"
+        mfa_serial = "GAHT12345678"
+        external_id = "e1"
+        role_session_name = "n1"
+        source_identity = "i1"
+        duration_seconds = "1h 30m"
+        session_tags = { team = "a" }
+        transitive_session_tags = ["team"]
+        policy = { Version = "2012-10-17", Statement = [{ Effect = "Deny" }] }
+        policy_arns = ["x"]
+        region = "eu-west-1"
+        account_id = "222222222222"
+        confirm = true
+        "#,
+    )
+    .unwrap();
+    let (name, keys) = config.select(None).unwrap();
+    assert_eq!(name, None);
+    assert_eq!(keys.duration_seconds, Some(Seconds(5400)));
+    assert_eq!(keys.policy.unwrap().json(), r#"{"Statement":[{"Effect":"Deny"}],"Version":"2012-10-17"}"#);
+    for key in RoleConfig::NAMES {
+        assert!(config.origin(None, key).line > 1, "{key}");
+    }
+}
+
+#[test]
+fn a_role_lies_over_the_shared_keys_and_a_file_over_the_next() {
+    let near = parse("inherit = true\nregion = \"a\"\n[role.dev]\nprofile = \"near\"").unwrap();
+    let far = parse(
+        "default_role = \"dev\"\nregion = \"b\"\nexternal_id = \"x1\"\n[role.dev]\nprofile = \"far\"\nrole_arn = \"arn:aws:iam::222222222222:role/R\"",
+    )
+    .unwrap();
+    let (name, keys) = near.over(far).select(None).unwrap();
+    assert_eq!(name.as_deref(), Some("dev"));
+    assert_eq!(keys.profile.as_deref(), Some("near"));
+    assert_eq!(keys.role_arn.as_ref().map(RoleArn::as_str), Some("arn:aws:iam::222222222222:role/R"));
+    assert_eq!(keys.region.as_ref().map(Region::as_str), Some("a"));
+    assert_eq!(keys.external_id.as_ref().map(ExternalId::as_str), Some("x1"));
+}
+
+#[test]
+fn bad_input_is_named_by_line_with_a_hint() {
+    for (text, summary, hint) in [
+        ("region = \"a\"\nregoin = \"b\"", ":2: unknown key `regoin`", "did you mean `region`?"),
+        ("[role.dev]\nprofil = \"b\"", ":2: unknown key `profil`", "did you mean `profile`?"),
+        ("zzzzzz = 1", ":1: unknown key `zzzzzz`", "the keys are:"),
+        ("\naccount_id = 222222222222", ":2: invalid type: integer `222222222222`, expected a string", "quotes"),
+        ("duration_seconds = \"soon\"", ":1: duration_seconds `soon` isn't a duration", ""),
+        ("duration_seconds = -1", ":1: duration_seconds `-1` isn't a duration", ""),
+        ("\naccount_id = \"2222\"", ":2: account_id `2222` must be the 12 digits", ""),
+        ("[role.x]\nregion = \"a\"\nrole_arn = \"deploy\"", ":3: role_arn `deploy` must look like", ""),
+        ("external_id = \"\"\nregion = \"a\"", ":1: external_id `` must have 2–1224", ""),
+        ("a = ", ":1: ", ""),
+        ("x\n\n[role", ":1: ", ""),
+        (
+            "credential_process = \"rm\"",
+            ":1: `credential_process` can't stand in a project's file: it runs a command",
+            "~/.aws/config",
+        ),
+        ("[role.x]\nendpoint_url = \"rm\"", ":2: `endpoint_url` can't stand", "~/.aws/config"),
+        ("[role.x]\ninherit = true", ":2: `inherit` belongs to the top", ""),
+        ("inherit = \"yes\"", ":1: invalid type: string", ""),
+        ("default_role = \"prod\"\n[role.dev]\n", ":1: there is no [role.prod]", "the roles here are: dev"),
+        ("role = 1", ":1: `role` is a table", ""),
+        ("[role]\ndev = 1", ":2: `dev` belongs into a table", ""),
+        ("[role.\"\"]\n", ":1: a role's name", ""),
+        ("region = \"a\"\nregion = \"b\"", ":2: duplicate key", ""),
+    ] {
+        let problem = parse(text).unwrap_err();
+        assert!(problem.summary.contains(summary), "{text}: {problem}");
+        assert!(problem.hints.join("").contains(hint), "{text}: {problem}");
+    }
+}

@@ -1,0 +1,141 @@
+//! From a directory to the bytes of the nearest `.awsrole.toml`.
+
+use crate::base::location::line_of;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::base::files::{is_foreign, read_with_owner};
+use crate::base::problem::Problem;
+
+/// The name of the file that says which role a directory holds.
+pub const FILE_NAME: &str = ".awsrole.toml";
+
+/// The largest file that is read, in bytes. A person's file has a few hundred.
+pub const MAX_BYTES: u64 = 16 * 1024;
+
+/// A `.awsrole.toml` as it was read, once: what is hashed is what is parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// The path as it was found, for messages.
+    pub path: PathBuf,
+    /// Where it stands: its folder without symbolic links, and its name. Approvals belong to it. The
+    /// file itself isn't followed: a link is a file of its own, and what was said of its target says
+    /// nothing of it.
+    pub place: PathBuf,
+    /// The path without symbolic links: where a link leads, else its place.
+    pub canonical: PathBuf,
+    /// The owner's user id, if the file or the link at its place belongs neither to root nor to the user of this
+    /// process. Such a file can be allowed (a clone in a container often belongs to another id), but then a file of
+    /// yet another owner isn't the one that was allowed.
+    pub owner: Option<u32>,
+    /// The content.
+    pub text: String,
+}
+
+/// Lists the `.awsrole.toml` of a directory and of all those above it, nearest first.
+///
+/// Whatever bears the name counts, a directory or a dangling link too: silently using the next one
+/// upward would give a role that the person doesn't expect.
+#[must_use]
+pub fn upward(dir: &Path) -> Vec<PathBuf> {
+    dir.ancestors().map(|dir| dir.join(FILE_NAME)).filter(|path| path.symlink_metadata().is_ok()).collect()
+}
+
+/// Reads a file, without following what isn't one.
+///
+/// # Errors
+/// A directory, FIFO or device, a dangling link, a file that can't be read, one over [`MAX_BYTES`],
+/// a NUL byte, and bytes that aren't UTF-8.
+pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
+    let failed = |e: &io::Error| explain(path, e);
+    let place = place(path);
+    let found = place.symlink_metadata();
+    let link = found.as_ref().ok().filter(|found| found.is_symlink());
+    // Another walk through all folders only where there is a link to follow.
+    let canonical = match place.is_absolute() && link.is_none() {
+        true => place.clone(),
+        false => path.canonicalize().map_err(|e| failed(&e))?,
+    };
+    let (bytes, owner) = read_with_owner(&canonical, MAX_BYTES).map_err(|e| failed(&e))?;
+    let owner = link.map(MetadataExt::uid).into_iter().chain([owner]).find(|owner| is_foreign(*owner));
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let line = line_of(e.as_bytes(), e.utf8_error().valid_up_to());
+        Problem::new(format!("{}:{line}: the file isn't valid UTF-8", path.display()))
+            .hint("save it as UTF-8: editors name that in their dialog for saving")
+    })?;
+    if let Some(at) = text.find('\0') {
+        let line = line_of(text.as_bytes(), at);
+        return Err(Problem::new(format!("{}:{line}: the file contains a NUL byte", path.display())));
+    }
+    Ok(ConfigFile { path: path.to_owned(), place, canonical, owner, text })
+}
+
+/// The [`ConfigFile::place`] of a path, whatever lies there; the path itself if its folder can't be
+/// found.
+#[must_use]
+pub fn place(path: &Path) -> PathBuf {
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(dir)), Some(name)) => dir.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+fn explain(path: &Path, error: &io::Error) -> Problem {
+    let shown = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound if path.symlink_metadata().is_ok() => {
+            Problem::new(format!("{shown} can't be read: it is a link to a file that isn't there"))
+                .hint("mend or remove the link")
+        }
+        io::ErrorKind::NotFound => Problem::new(format!("{shown} was removed while it was being read"))
+            .hint("run the command again, or `awsrole refresh`"),
+        io::ErrorKind::PermissionDenied => Problem::new(format!("{shown} can't be read: permission denied"))
+            .hint(format!("make it readable for you: chmod u+r {shown}")),
+        io::ErrorKind::InvalidInput if error.to_string().contains("larger") => {
+            Problem::new(format!("{shown} is larger than {} KiB", MAX_BYTES / 1024))
+                .hint("is it really a file for awsrole?")
+        }
+        io::ErrorKind::InvalidInput => Problem::new(format!("{shown} isn't a regular file"))
+            .hint("awsrole reads a plain file of this name; rename what is there"),
+        _ => Problem::new(format!("{shown} can't be read")).because(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::base::files::write_private;
+
+    #[test]
+    fn nearest_comes_first_and_anything_of_the_name_counts() {
+        let home = tempfile::tempdir().unwrap();
+        let deep = home.path().join("a/b");
+        write_private(&home.path().join(FILE_NAME), b"").unwrap();
+        fs::create_dir_all(deep.join(FILE_NAME)).unwrap();
+        let found = upward(&deep);
+        assert_eq!(found[0], deep.join(FILE_NAME));
+        assert_eq!(found[1], home.path().join(FILE_NAME));
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_plain_text_file() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(FILE_NAME);
+        let cases: [(&dyn Fn(), &str); 5] = [
+            (&|| fs::create_dir(&path).unwrap(), "isn't a regular file"),
+            (&|| std::os::unix::fs::symlink("nowhere", &path).unwrap(), "a link to a file that isn't there"),
+            (&|| write_private(&path, b"a\nb\xff").unwrap(), ":2: the file isn't valid UTF-8"),
+            (&|| write_private(&path, b"a = 1\n\n\0").unwrap(), ":3: the file contains a NUL"),
+            (&|| write_private(&path, &vec![b'#'; 16 * 1024 + 1]).unwrap(), "larger than 16 KiB"),
+        ];
+        for (make, expected) in cases {
+            make();
+            let problem = read(&path).unwrap_err();
+            assert!(problem.summary.contains(expected), "{problem}");
+            if path.is_dir() { fs::remove_dir(&path).unwrap() } else { fs::remove_file(&path).unwrap() }
+        }
+    }
+}

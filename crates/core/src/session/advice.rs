@@ -1,0 +1,337 @@
+//! What STS's refusals mean, and what to do about them.
+
+use std::time::{Duration, SystemTime};
+
+use crate::aws::credentials::Credentials;
+use crate::aws::parameters::MfaSerial;
+use crate::aws::source::Source;
+use crate::base::problem::Problem;
+use crate::plan::role_plan::{AssumeRole, RolePlan, Step};
+use crate::session::sts::StsError;
+
+mod denied;
+
+pub(crate) use denied::{encoded, with_reason};
+
+/// Explains why a step of a plan failed.
+#[must_use]
+pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsError, now: SystemTime) -> Problem {
+    told(&Call { plan, index, caller, now, identity: false }, error)
+}
+
+/// Explains why a plan's first caller couldn't be asked who it is (GetCallerIdentity).
+#[must_use]
+pub fn explain_identity(plan: &RolePlan, caller: &Credentials, error: &StsError, now: SystemTime) -> Problem {
+    told(&Call { plan, index: 0, caller, now, identity: true }, error)
+}
+
+fn told(call: &Call<'_>, error: &StsError) -> Problem {
+    let (plan, now) = (call.plan, call.now);
+    let (what, who, endpoint) = (call.what(), call.who(), plan.endpoint.shown());
+    let (code, message) = match unanswered(&what, &endpoint, error, now) {
+        Ok(problem) => return problem,
+        Err(refused) => refused,
+    };
+    let server_time = match error {
+        StsError::Refused { server_time, .. } => *server_time,
+        _ => None,
+    };
+    let refused = Problem::new(format!("STS refused {what}"));
+    let problem = refused.because(denied::readable(&error.to_string())).fact("asked by", &who);
+    if call.identity && code.starts_with("AccessDenied") {
+        return problem.hint("GetCallerIdentity needs no permission, so something denies it: a policy of the organization (SCP), or of the VPC endpoint");
+    }
+    let step = call.step();
+    match (code, step) {
+        _ if message.contains("invalid MFA one time pass code") => {
+            problem.hint("the code was wrong, or used already; `awsrole refresh`, or the same command again, asks for the next one")
+        }
+        _ if message.contains("unable to validate MFA code") => problem
+            .fact("device", step.and_then(Step::mfa_serial).map_or("none", MfaSerial::as_str))
+            .hint("mfa_serial must be a device of the very user whose keys are used; its ARN stands in IAM's console (Users, Security credentials)")
+            .hint("a security key (FIDO) gives no codes: an authenticator app must be registered beside it"),
+        ("AccessDenied" | "AccessDeniedException", Some(Step::AssumeRole(role))) => {
+            denied::explain(problem.fact("sent", call.sent(role)), call, role, message)
+        }
+        ("AccessDenied" | "AccessDeniedException", Some(Step::SessionToken(_))) if message.contains("session credentials") => {
+            problem.hint("only long-term keys (AKIA…) of a user can open a session: leave out mfa_serial, or use another profile")
+        }
+        ("AccessDenied" | "AccessDeniedException", Some(Step::SessionToken(_))) => {
+            problem.hint("opening a session needs no permission, so something denies it: a Deny in the user's policies, or one of the organization's (SCP)")
+        }
+        ("InvalidClientTokenId" | "UnrecognizedClientException", _) => {
+            let problem = problem
+                .hint("AWS doesn't know the access key: it was deleted or deactivated, or belongs to another partition")
+                .hint(call.renewal());
+            match plan.endpoint.region.as_str() {
+                region if !ENABLED_BY_DEFAULT.contains(&region) => problem.hint(format!(
+                    "{region} must be switched on for an account, and knows no keys of those where it isn't: try region = \"us-east-1\""
+                )),
+                _ => problem,
+            }
+        }
+        ("ExpiredToken" | "ExpiredTokenException", _) => {
+            problem.hint(format!("the credentials that make the call have expired: {}", call.renewal()))
+        }
+        ("SignatureDoesNotMatch", _) if message.contains("valid region") => problem.hint(format!(
+            "{} isn't a region: it comes from `region` in .awsrole.toml, the profile, or AWS_REGION",
+            plan.endpoint.region.as_str()
+        )),
+        ("SignatureDoesNotMatch" | "RequestExpired" | "RequestTimeTooSkewed", _) => match server_time.map(|time| minutes_off(now, time)) {
+            Some(minutes) if minutes.abs() >= 5 => problem.hint(set_the_clock(minutes)),
+            _ => problem
+                .hint(format!("the secret access key doesn't belong to the access key: {}", call.renewal())),
+        },
+        ("RegionDisabledException", _) => {
+            problem.hint(format!("STS is switched off in {} for the caller's account: set another `region`, or switch it on there (IAM's console, Account settings)", plan.endpoint.region.as_str()))
+        }
+        ("PackedPolicyTooLarge" | "PackedPolicyTooLargeException", _) => {
+            problem.hint("AWS packs policy, policy_arns and session_tags into one space, and they don't fit: make them shorter")
+        }
+        ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem.hint(NO_POLICY),
+        ("ValidationError", Some(Step::AssumeRole(role))) if message.contains("MaxSessionDuration") => {
+            let seconds = role.duration.map_or(3600, |duration| duration.seconds());
+            problem.fact("sent", duration(role)).hint("lower duration_seconds").hint(format!(
+                "or raise the maximum in account {}: aws iam update-role --role-name {} --max-session-duration {seconds}",
+                role.role_arn.account(),
+                role.role_arn.name()
+            ))
+        }
+        ("ValidationError", _) if message.contains("role chaining") => problem
+            .hint("whoever calls with a role's session gets an hour at most: set duration_seconds = 3600 or leave it out; awsrole renews the session by itself"),
+        _ if error.is_transient() => problem.hint("there is nothing to mend here: at a prompt awsrole tries again in half a minute"),
+        _ => problem.hint("the code is explained in AWS's documentation: STS API reference, and \"Common errors\" there; `awsrole why` shows all that was asked"),
+    }
+}
+
+/// Explains why there is no answer that is STS's. If STS refused, its code and message are returned instead.
+pub(crate) fn unanswered<'e>(
+    what: &str,
+    endpoint: &str,
+    error: &'e StsError,
+    now: SystemTime,
+) -> Result<Problem, (&'e str, &'e str)> {
+    Ok(match error {
+        StsError::Refused { code, message, .. } => return Err((code, message)),
+        StsError::Trust(_) => {
+            Problem::new(format!("{endpoint} can't be asked for {what}")).because(error).hint(NO_CA_BUNDLE)
+        }
+        StsError::Unreachable(why) if why.starts_with("this machine has no certificates") => {
+            Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
+                .because(error)
+                .hint("install them: they are the package ca-certificates of most systems; or name a file of them (PEM) in AWS_CA_BUNDLE")
+        }
+        StsError::Unreachable(why) if why.contains("certificate") => {
+            Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
+                .because(error)
+                .hint("a proxy that looks into connections shows its own certificate: AWS_CA_BUNDLE must name a file with its authority's (PEM)")
+        }
+        StsError::Unreachable(_) | StsError::TimedOut(_) => {
+            Problem::new(format!("{endpoint} can't be reached, so {what} can't be had")).because(error).hint(
+                "check the network, proxies (HTTPS_PROXY) and the region; at a prompt awsrole tries again by itself",
+            )
+        }
+        StsError::Clock(server) => {
+            Problem::new(format!("{what} can't be had with a clock that is off"))
+                .because(error)
+                .hint(set_the_clock(minutes_off(now, *server)))
+        }
+        StsError::Malformed(_) => {
+            Problem::new(format!("{endpoint} gave no usable answer for {what}"))
+                .because(error)
+                .hint("is the endpoint really STS? see AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config")
+                .hint(
+                    "networks that want a sign-in first (hotels, trains) answer instead of STS, and so do some proxies",
+                )
+        }
+    })
+}
+
+/// Regions in which every account may act; any other must be switched on (AWS Account Management
+/// Reference Guide, "Enable or disable AWS Regions"). AWS adds no more to them.
+const ENABLED_BY_DEFAULT: [&str; 17] = [
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+];
+
+/// What a policy that STS can't read lacks.
+/// For a file of certificates that can't be used.
+pub const NO_CA_BUNDLE: &str =
+    "the setting must name a file of certificates (PEM), such as a proxy's own; without such a proxy, remove it";
+
+pub(crate) const NO_POLICY: &str = "`policy` in .awsrole.toml is JSON, but not an IAM policy: it needs Version and Statement, each with Effect, Action and Resource";
+
+/// A call that was made.
+struct Call<'a> {
+    plan: &'a RolePlan,
+    index: usize,
+    caller: &'a Credentials,
+    now: SystemTime,
+    /// The step wasn't called yet: its caller was to say who it is.
+    identity: bool,
+}
+
+/// What a condition on MFA sees of a call.
+enum Mfa {
+    /// The code came with the call.
+    Code,
+    /// The caller's session was opened with a code, so many minutes ago.
+    Session(u64),
+    /// A user's keys, without a code.
+    RoleConfig,
+    /// A role's session: none has MFA, whoever assumed the role.
+    Role,
+}
+
+impl Call<'_> {
+    /// The step that was called, or is to be; a plan may have none.
+    fn step(&self) -> Option<&Step> {
+        self.plan.steps.get(self.index)
+    }
+
+    fn before(&self) -> Option<&Step> {
+        self.index.checked_sub(1).map(|before| &self.plan.steps[before])
+    }
+
+    fn what(&self) -> String {
+        if self.identity {
+            return format!("GetCallerIdentity for {}", self.plan.source);
+        }
+        match self.step() {
+            Some(Step::AssumeRole(role)) => role.role_arn.to_string(),
+            Some(Step::SessionToken(_)) | None => format!("a session of {}", self.plan.source),
+        }
+    }
+
+    fn who(&self) -> String {
+        let (source, key) = (&self.plan.source, &self.caller.access_key_id);
+        match (self.before(), &self.caller.arn) {
+            (None, _) => format!("{source} (key {key})"),
+            (Some(_), Some(arn)) => arn.clone(),
+            (Some(_), None) => format!("a session of {source} (key {key})"),
+        }
+    }
+
+    fn mfa(&self) -> Mfa {
+        // A process's temporary credentials send no code.
+        if self.step().and_then(Step::mfa_serial).is_some() && self.caller.session_token.is_none() {
+            return Mfa::Code;
+        }
+        match self.before() {
+            Some(step @ Step::SessionToken(_)) if step.mfa_serial().is_some() => {
+                Mfa::Session(self.now.duration_since(self.caller.issued).unwrap_or_default().as_secs() / 60)
+            }
+            None if self.caller.session_token.is_some() => Mfa::Role,
+            Some(Step::AssumeRole(_)) => Mfa::Role,
+            _ => Mfa::RoleConfig,
+        }
+    }
+
+    /// What was sent, in a person's words: the conditions of a trust policy look at nothing else.
+    fn sent(&self, role: &AssumeRole) -> String {
+        let mut parts = vec![format!("session name {}", role.session_name.as_str())];
+        parts.push(
+            role.external_id.as_ref().map_or("no external id".to_owned(), |id| format!("external id {}", id.as_str())),
+        );
+        parts.push(match self.mfa() {
+            Mfa::Code => "an MFA code".to_owned(),
+            Mfa::Session(minutes) => format!("an MFA session {minutes} minutes old"),
+            Mfa::RoleConfig | Mfa::Role => "no MFA".to_owned(),
+        });
+        if let Some(identity) = &role.source_identity {
+            parts.push(format!("source identity {}", identity.as_str()));
+        }
+        if !role.tags.tags.is_empty() {
+            let keys: Vec<&str> = role.tags.tags.keys().map(String::as_str).collect();
+            parts.push(format!("session tags {}", keys.join(" ")));
+        }
+        parts.push(duration(role));
+        parts.join(", ")
+    }
+
+    /// Where a person finds the ARN of a device, in brackets; nothing where no profile is behind the keys.
+    fn device_list(&self) -> String {
+        match &self.plan.source {
+            Source::StaticKeys(keys) => match keys.holder.strip_prefix("profile ") {
+                Some(profile) => format!(", which `aws iam list-mfa-devices --profile {profile}` shows"),
+                None => String::new(),
+            },
+            Source::StoredKeys(_) => ", which IAM's console shows (Users, Security credentials)".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// How the caller comes by good credentials.
+    fn renewal(&self) -> String {
+        if self.before().is_some() {
+            return "`awsrole logout --all` forgets the sessions that awsrole holds; entering the directory opens new ones".to_owned();
+        }
+        match &self.plan.source {
+            Source::StaticKeys(keys) => match keys.holder.strip_prefix("profile ") {
+                Some(profile) if keys.session_token.is_none() => {
+                    format!(
+                        "`aws configure --profile {profile}` enters other keys (new ones: IAM's console, Users, Security credentials)"
+                    )
+                }
+                Some(profile) => {
+                    format!("profile {profile} holds temporary keys: whatever wrote them there must write new ones")
+                }
+                None => {
+                    "the keys come from the environment: leave the directory, set new ones, and come back".to_owned()
+                }
+            },
+            Source::StoredKeys(place) => format!(
+                "`awsrole keys add {} --replace` stores other keys (new ones: IAM's console, Users, Security credentials)",
+                place.profile
+            ),
+            Source::Process(process) => format!("the credential_process of profile {} gave them", process.profile),
+            Source::IdentityCenter(_) => "`awsrole login` signs in again".to_owned(),
+            Source::ConsoleLogin(login) => format!("`aws login --profile {}` signs in again", login.profile),
+            Source::WebIdentity(token) => format!("{} must hold a new token", token.token_file.display()),
+            Source::Instance { .. } | Source::Container { .. } => {
+                "the platform hands out new ones; `awsrole refresh` asks for them".to_owned()
+            }
+        }
+    }
+}
+
+fn duration(role: &AssumeRole) -> String {
+    role.duration
+        .map_or("the default duration of 1h".to_owned(), |duration| format!("a duration of {}", duration.human()))
+}
+
+/// What to do about a clock that is so many minutes ahead.
+fn set_the_clock(minutes: i64) -> String {
+    let direction = if minutes > 0 { "fast" } else { "slow" };
+    let off = match minutes.unsigned_abs() {
+        minutes @ ..120 => format!("{minutes} minutes"),
+        minutes => humantime::format_duration(Duration::from_secs(minutes * 60)).to_string(),
+    };
+    let command =
+        if cfg!(target_os = "macos") { "sudo sntp -sS time.apple.com" } else { "sudo timedatectl set-ntp true" };
+    format!("this machine's clock is {off} {direction}: set it (`{command}`)")
+}
+
+/// By how many minutes the local clock is ahead of the server's.
+fn minutes_off(local: SystemTime, server: SystemTime) -> i64 {
+    let minutes = |duration: Duration| i64::try_from((duration.as_secs() + 30) / 60).unwrap_or(i64::MAX);
+    match local.duration_since(server) {
+        Ok(ahead) => minutes(ahead),
+        Err(behind) => -minutes(behind.duration()),
+    }
+}

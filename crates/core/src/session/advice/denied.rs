@@ -1,0 +1,247 @@
+//! AccessDenied for a role: two accounts decide, and mostly STS doesn't say which of them refused.
+
+use super::{Call, Mfa};
+use crate::aws::arn::account_of;
+use crate::base::problem::Problem;
+use crate::plan::required_policies::Principal;
+use crate::plan::role_plan::AssumeRole;
+
+/// Before an encoded reason (IAM User Guide, "Troubleshoot access denied error messages").
+const ENCODED: &str = "Encoded authorization failure message: ";
+
+/// Lists what the refusal can mean, the likeliest first. A trust policy is refused in the same words
+/// as a role that isn't there; what the caller's own account lacks, AWS mostly names.
+pub(super) fn explain(problem: Problem, call: &Call<'_>, role: &AssumeRole, message: &str) -> Problem {
+    let parties = Parties::of(call, role, message);
+    let problem = if encoded(message).is_some() {
+        problem.hint("AWS encoded the reason: whoever may call sts:DecodeAuthorizationMessage in the caller's account can read it")
+    } else {
+        problem
+    };
+    match named(message) {
+        Some(kind) => parties.named(problem, kind, message.contains("explicit deny"), call),
+        None => parties.either(problem, call, role),
+    }
+}
+
+/// A message for a person: an encoded reason says nothing to anybody.
+pub(super) fn readable(text: &str) -> String {
+    match encoded(text) {
+        Some(blob) => text.replace(blob, "(not readable)"),
+        None => text.to_owned(),
+    }
+}
+
+/// The encoded reason in a message.
+pub(crate) fn encoded(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once(ENCODED)?;
+    rest.split_whitespace().next()
+}
+
+/// A message with the decoded reason instead of the encoded one; `None` if it isn't AWS's JSON.
+pub(crate) fn with_reason(message: &str, json: &str) -> Option<String> {
+    let reason: serde_json::Value = serde_json::from_str(json).ok()?;
+    let context = reason.get("context")?;
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("?").to_owned();
+    let verdict = if reason["explicitDeny"] == true { "explicit deny" } else { "no policy allows it" };
+    let statements = reason["matchedStatements"]["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let ids: Vec<String> =
+        statements.iter().map(|item| text(&item["statementId"])).filter(|id| !id.is_empty()).collect();
+    let matched = if ids.is_empty() { String::new() } else { format!(" by the statement {}", ids.join(", ")) };
+    let conditions = context["conditions"]["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let seen: Vec<String> = conditions
+        .iter()
+        .map(|item| {
+            let values = item["values"]["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let values: Vec<String> = values.iter().map(|value| text(&value["value"])).collect();
+            format!("{} = {}", text(&item["key"]), values.join(" "))
+        })
+        .collect();
+    let seen = if seen.is_empty() { String::new() } else { format!("; the conditions saw {}", seen.join(", ")) };
+    let decoded = format!(
+        "decoded: {verdict}{matched} for {}, {} on {}{seen}",
+        text(&context["principal"]["arn"]),
+        text(&context["action"]),
+        text(&context["resource"])
+    );
+    Some(message.replace(&format!("{ENCODED}{}", encoded(message)?), &decoded))
+}
+
+/// The kind of policy that a message names (IAM User Guide, "Troubleshoot access denied error
+/// messages").
+fn named(message: &str) -> Option<&'static str> {
+    const KINDS: [&str; 7] = [
+        "identity-based policy",
+        "resource-based policy",
+        "permissions boundary",
+        "service control policy",
+        "resource control policy",
+        "session policy",
+        "VPC endpoint policy",
+    ];
+    let (_, reason) = message.split_once(" because no ").or_else(|| message.split_once("explicit deny"))?;
+    KINDS.into_iter().find(|kind| reason.contains(kind))
+}
+
+/// Who wants what, as policies speak of it.
+struct Parties<'a> {
+    /// The caller, if STS named it.
+    caller: Option<Principal>,
+    /// The ARN that STS named.
+    arn: Option<&'a str>,
+    callers_account: String,
+    roles_account: String,
+    role: String,
+    role_name: String,
+    /// What wasn't allowed.
+    action: &'a str,
+    same_account: bool,
+}
+
+impl<'a> Parties<'a> {
+    fn of(call: &'a Call<'_>, role: &AssumeRole, message: &'a str) -> Self {
+        let arn = message.split_whitespace().find(|word| word.starts_with("arn:") && !word.contains(":role/"));
+        let arn = arn.or(call.caller.arn.as_deref());
+        let account = arn.and_then(account_of);
+        let performed = message.split_once("to perform: ").and_then(|(_, rest)| rest.split_whitespace().next());
+        Self {
+            caller: arn.map(Principal::of),
+            arn,
+            callers_account: account.as_ref().map_or("the caller's account".to_owned(), |id| format!("account {id}")),
+            roles_account: format!("account {}", role.role_arn.account()),
+            role: role.role_arn.to_string(),
+            role_name: role.role_arn.name().to_owned(),
+            action: performed.filter(|action| action.starts_with("sts:")).unwrap_or("sts:AssumeRole"),
+            same_account: account.as_ref() == Some(role.role_arn.account()),
+        }
+    }
+
+    /// To whom the identity policy belongs.
+    fn holder(&self) -> &str {
+        self.caller.as_ref().map_or("the caller", |caller| caller.attach_to.as_str())
+    }
+
+    fn identity(&self) -> String {
+        format!(
+            "in {}: a policy of {} must allow {} on {}",
+            self.callers_account,
+            self.holder(),
+            self.action,
+            self.role
+        )
+    }
+
+    fn trust(&self) -> String {
+        let beside = if self.action == "sts:AssumeRole" {
+            String::new()
+        } else {
+            format!(" and allow {} beside sts:AssumeRole", self.action)
+        };
+        let whom = match &self.caller {
+            None => "the caller or its account".to_owned(),
+            Some(caller) if caller.only.is_some() => format!(
+                "{} (the account), or the permission set's role with its whole path (…:role/aws-reserved/sso.amazonaws.com/…)",
+                caller.named
+            ),
+            Some(caller) => format!("{} or its account", caller.named),
+        };
+        let session = match (&self.caller, self.arn) {
+            (Some(caller), Some(arn)) if arn.contains(":assumed-role/") && caller.only.is_none() => {
+                "; a session's ARN (…:assumed-role/…) in it fits that one session only"
+            }
+            _ => "",
+        };
+        format!(
+            "in {}: the trust policy of role {} must name {whom}{beside}{session}",
+            self.roles_account, self.role_name
+        )
+    }
+
+    /// AWS named the kind of policy.
+    fn named(&self, problem: Problem, kind: &str, denied: bool, call: &Call<'_>) -> Problem {
+        let (action, holder, callers) = (self.action, self.holder(), &self.callers_account);
+        let problem = match (kind, denied) {
+            ("identity-based policy", true) => problem.hint(format!("in {callers}: a policy of {holder}, or of a group it is in, has a Deny that covers {action}")),
+            ("identity-based policy", false) => problem.hint(format!("{}; `awsrole policy` prints it", self.identity())),
+            ("resource-based policy", true) => problem.hint(format!("in {}: the trust policy of role {} has a Deny that covers this call", self.roles_account, self.role_name)),
+            ("resource-based policy", false) => problem.hint(format!("{}; `awsrole policy` prints it", self.trust())),
+            ("permissions boundary", _) => problem.hint(format!("in {callers}: the permissions boundary of {holder} must allow {action} on {}; a policy alone isn't enough", self.role)),
+            ("service control policy", _) => problem.hint(format!("the organization forbids it to {callers} (a service control policy): only its administrators can change that")),
+            ("resource control policy", _) => problem.hint(format!("the organization forbids it for {} (a resource control policy): only its administrators can change that", self.roles_account)),
+            ("session policy", _) => problem.hint(format!("the caller's session was narrowed by a session policy, which must allow {action} on {}", self.role)),
+            _ => problem.hint("the VPC endpoint through which STS is called has a policy that doesn't allow it"),
+        };
+        if denied && kind == "identity-based policy" && matches!(call.mfa(), Mfa::RoleConfig) {
+            return problem.hint(format!(
+                "policies that demand MFA deny all to keys without a code (BoolIfExists aws:MultiFactorAuthPresent): set mfa_serial in .awsrole.toml to the ARN of your device{}",
+                call.device_list()
+            ));
+        }
+        problem
+    }
+
+    /// It can be either account.
+    fn either(&self, mut problem: Problem, call: &Call<'_>, role: &AssumeRole) -> Problem {
+        let for_the_role = self.action == "sts:AssumeRole";
+        // With another action refused, the role itself was found and would have been granted.
+        if for_the_role {
+            let role = &self.role;
+            problem = problem.hint(format!(
+                "is {role} spelled right, with its path? a role that isn't there is refused in the same words"
+            ));
+        }
+        if self.same_account {
+            problem = problem.hint(self.trust()).hint(format!("if it names the account only, {}", self.identity()));
+        } else {
+            problem = problem
+                .hint("both accounts must allow it, and STS doesn't say which doesn't; `awsrole policy` prints what each needs")
+                .hint(self.trust());
+        }
+        if for_the_role {
+            for condition in self.conditions(call, role) {
+                problem = problem.hint(format!("if the trust policy has a condition on {condition}"));
+            }
+        }
+        if !self.same_account {
+            problem = problem.hint(self.identity());
+        }
+        problem
+    }
+
+    /// Conditions that are common in trust policies, and how this call could meet them.
+    fn conditions(&self, call: &Call<'_>, role: &AssumeRole) -> Vec<String> {
+        let mut conditions = Vec::new();
+        match call.mfa() {
+            Mfa::RoleConfig => conditions.push(format!(
+                "aws:MultiFactorAuthPresent: set mfa_serial in .awsrole.toml to the ARN of your device{} (without a code such a condition finds nothing to look at: `Bool` then refuses, `BoolIfExists` doesn't)",
+                call.device_list()
+            )),
+            Mfa::Role => conditions.push(
+                "aws:MultiFactorAuthPresent: a role's session never has it, so no code helps; the condition must go, or belongs to the first role of the chain".to_owned(),
+            ),
+            Mfa::Session(minutes) => conditions.push(format!(
+                "aws:MultiFactorAuthAge: the code was given {minutes} minutes ago; `awsrole refresh` asks for a new one"
+            )),
+            Mfa::Code => {}
+        }
+        conditions.push(match (&role.external_id, &role.source_identity) {
+            (None, None) => {
+                "sts:ExternalId: set external_id in .awsrole.toml (and source_identity for one on sts:SourceIdentity)"
+                    .to_owned()
+            }
+            (None, Some(_)) => "sts:ExternalId: set external_id in .awsrole.toml".to_owned(),
+            (Some(id), _) => format!("sts:ExternalId: {} was sent, and it must be the same to the letter", id.as_str()),
+        });
+        let name = role.session_name.as_str();
+        let named = self.arn.map(|arn| (arn.contains(":user/"), arn.rsplit('/').next().unwrap_or_default()));
+        let session_name = format!("sts:RoleSessionName: it must allow {name}");
+        conditions.push(match named {
+            Some((true, user)) if user != name => {
+                format!("{session_name}; where it says ${{aws:username}}, set role_session_name = \"{user}\"")
+            }
+            Some((false, _)) => format!("{session_name} (${{aws:username}} stands for users only, never for a role)"),
+            _ => session_name,
+        });
+        conditions
+    }
+}

@@ -1,0 +1,462 @@
+//! Temporary credentials and failures, kept between commands.
+//!
+//! One file for each result, named by a hash over everything that decides the identity ([`PlanKeys`]). Credentials are
+//! encrypted with a key that isn't on the disk ([`crate::session::encryption`]); the key's id is a part of the file's name, so that
+//! machines that share a home directory don't overwrite each other's sessions. A broken entry is a miss, never an error.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::aws::credentials::Credentials;
+use crate::aws::mfa::Device;
+use crate::aws::parameters::MfaSerial;
+use crate::aws::source::may_be_key_id;
+use crate::aws::time::from_unix;
+use crate::base::cache_key_backend::{CacheKeySetting, KeyUnavailable, MIN_KEY_TTL};
+use crate::base::context::Context;
+use crate::base::digest::{is_sha256, sha256};
+use crate::base::files::{self, FileError, read_own};
+use crate::base::lock::{self, Lock, LockError};
+use crate::base::problem::Problem;
+use crate::base::secret::Secret;
+use crate::plan::role_plan::RolePlan;
+use crate::session::encryption::{SealError, Vault};
+
+pub use plan_keys::PlanKeys;
+
+/// The largest entry that is read, in bytes. STS sets no limit on a token's length; real ones have
+/// about a thousand characters.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// What entries are called after.
+const SESSION: &str = "session";
+
+/// The file-name extension of what a source gave last, see [`SourceIds`].
+const SOURCE: &str = "source";
+
+/// How long an entry may take to be written: what is older was left by a process that was killed.
+const UNFINISHED_FOR: Duration = Duration::from_secs(600);
+
+/// How often a cache directory is searched for files that can't be of use any more.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The entries of one user.
+pub struct Cache {
+    dir: PathBuf,
+    vault: Vault,
+}
+
+/// An entry: credentials, and whether the user asked for new ones.
+pub struct Entry {
+    /// The credentials.
+    pub credentials: Credentials,
+    /// Set by `awsrole refresh`: good as long as nothing newer can be had.
+    pub stale: bool,
+    /// They are a session of a user, from GetSessionToken, whose answer doesn't say of which.
+    pub of_user: bool,
+}
+
+impl Entry {
+    /// Whether new credentials should be fetched.
+    #[must_use]
+    pub fn is_due(&self, now: SystemTime) -> bool {
+        self.stale || self.credentials.renew_at().is_some_and(|renewal| now >= renewal)
+    }
+}
+
+/// The access key ids that a source gave which isn't identified before it answers, such as a program. No secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceIds {
+    /// The last one. The names of all later results contain it.
+    pub current: Option<String>,
+    /// The one before, whose results serve while new ones can't be fetched.
+    pub previous: Option<String>,
+}
+
+/// What became of credentials that were to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// They are in the cache, or can't be: without an expiration or a token they are never stored.
+    Done,
+    /// They aren't, since no encryption key can be stored.
+    NotEncrypted(Vec<KeyUnavailable>),
+}
+
+/// A failure, remembered so that STS isn't asked again at every prompt.
+#[derive(Serialize, Deserialize)]
+pub struct Failure {
+    version: u32,
+    at: u64,
+    kind: FailureKind,
+    /// What was said.
+    pub problem: Problem,
+}
+
+impl Failure {
+    /// How long it is believed.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    /// Whether the user logged out after a time.
+    #[must_use]
+    pub fn is_logout_since(&self, time: SystemTime) -> bool {
+        self.kind == FailureKind::LoggedOut && self.at > seconds(time)
+    }
+}
+
+/// How long a failure is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// The network or the server: half a minute.
+    Transient,
+    /// STS said no, and will until somebody changes a policy: five minutes.
+    Refused,
+    /// The user logged out: until the user acts.
+    LoggedOut,
+}
+
+/// Whether a person just asked, or a prompt came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Someone typed `cd` or a command: only a failure of the last seconds, such as that of a
+    /// terminal that asked at the same moment, is taken as the answer.
+    Asked,
+    /// Nobody did: what is remembered stands.
+    Passing,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written<'a> {
+    version: u32,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: &'a str,
+    issued: u64,
+    expiration: u64,
+    arn: Option<&'a str>,
+    stale: bool,
+    #[serde(default)]
+    of_user: bool,
+}
+
+impl Cache {
+    /// The user's cache, sealed with a key that is stored where the settings want it.
+    #[must_use]
+    pub fn open(context: &Context, wanted: CacheKeySetting) -> Self {
+        Self::in_dir(&context.paths.cache, Vault::of_cache(context, wanted))
+    }
+
+    /// The cache in a directory that only its owner may enter, sealed by its vault.
+    #[must_use]
+    pub fn in_dir(dir: &Path, vault: Vault) -> Self {
+        Self { dir: dir.to_owned(), vault }
+    }
+
+    /// Returns the names of a plan's results.
+    #[must_use]
+    pub fn keys<'a>(&self, plan: &'a RolePlan) -> PlanKeys<'a> {
+        PlanKeys::of(plan, self)
+    }
+
+    /// Looks an entry up. Expired ones count as missing.
+    #[must_use]
+    pub fn load(&self, key: &str, now: SystemTime) -> Option<Entry> {
+        let bytes = self.read(key)?;
+        let written: Written<'_> = serde_json::from_slice(&bytes).ok()?;
+        let credentials = Credentials {
+            access_key_id: written.access_key_id.to_owned(),
+            secret_access_key: Secret::new(written.secret_access_key),
+            session_token: Some(Secret::new(written.session_token)),
+            issued: from_unix(written.issued)?,
+            expiration: Some(from_unix(written.expiration)?),
+            arn: written.arn.map(str::to_owned),
+        };
+        let whole = !(written.access_key_id.is_empty() || written.secret_access_key.is_empty());
+        let ours = written.version == 1 && whole && !written.session_token.is_empty();
+        (ours && credentials.remaining(now) > Duration::ZERO).then_some(Entry {
+            credentials,
+            stale: written.stale,
+            of_user: written.of_user,
+        })
+    }
+
+    fn read(&self, key: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let name = Self::sealed_name(key);
+        if self.vault.is_plain() {
+            let content = read_own(&self.session(key, None), MAX_BYTES).ok()?;
+            return self.vault.open_plain(Zeroizing::new(content));
+        }
+        self.vault.keys().find_map(|sealing| {
+            let content = Zeroizing::new(read_own(&self.session(key, Some(&sealing.id())), MAX_BYTES).ok()?);
+            self.vault.open_with(&sealing, &name, &content)
+        })
+    }
+
+    /// Stores credentials; that the user logged out is forgotten. Credentials without an expiration or a token aren't
+    /// stored. `of_user` says that they came from GetSessionToken.
+    pub fn store(&self, key: &str, credentials: &Credentials, of_user: bool) -> Result<Stored, FileError> {
+        let stored = self.write(key, credentials, false, of_user)?;
+        files::remove(&self.path(key, "failure"))?;
+        self.sweep(credentials.issued);
+        Ok(stored)
+    }
+
+    /// Marks an entry, so that the next command fetches a new one, and forgets a failure. The old
+    /// one stays good while nothing newer can be had.
+    pub fn mark_stale(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
+        files::remove(&self.path(key, "failure"))?;
+        if let Some(entry) = self.load(key, now) {
+            self.write(key, &entry.credentials, true, entry.of_user)?;
+        }
+        Ok(())
+    }
+
+    /// Removes an entry, of whichever machine, and remembers that the user wanted it so.
+    pub fn log_out(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
+        for path in self.sessions().filter(|path| key_of(path).as_deref() == Some(checked(key).as_str())) {
+            files::remove(&path)?;
+        }
+        let problem = Problem::new("logged out: no role here")
+            .hint("`awsrole refresh` gets it again, and so does coming back to the directory");
+        self.remember(key, now, FailureKind::LoggedOut, &problem)
+    }
+
+    /// Logs out of the entries that are meant. Returns how many there were.
+    pub fn log_out_where(&self, now: SystemTime, meant: impl Fn(&Entry) -> bool) -> Result<usize, FileError> {
+        let mut count = 0;
+        for key in self.sessions().filter_map(|path| key_of(&path)).collect::<BTreeSet<_>>() {
+            if self.load(&key, now).is_some_and(|entry| meant(&entry)) {
+                self.log_out(&key, now)?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Logs out of every entry, and forgets the key that they were sealed with: whatever copies of
+    /// them are left can't be opened any more. Returns how many there were.
+    pub fn log_out_of_all(&self, now: SystemTime) -> Result<usize, FileError> {
+        if self.dir.is_dir() {
+            self.vault.forget()?;
+        }
+        files::sweep(&self.dir, now);
+        let keys: BTreeSet<_> = self.sessions().filter_map(|path| key_of(&path)).collect();
+        for key in &keys {
+            self.log_out(key, now)?;
+        }
+        Ok(keys.len())
+    }
+
+    /// The files of all sessions, be they of other machines or expired.
+    fn sessions(&self) -> impl Iterator<Item = PathBuf> {
+        let found = fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        found.filter(|path| path.extension().is_some_and(|extension| extension == SESSION))
+    }
+
+    /// Returns which access key ids a source gave, by the name of what it gives ([`PlanKeys::session`] of no step).
+    #[must_use]
+    pub fn source_ids(&self, key: &str) -> SourceIds {
+        let bytes = read_own(&self.path(key, SOURCE), MAX_BYTES).unwrap_or_default();
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        let mut ids = text.lines().filter(|id| !id.is_empty() && may_be_key_id(id)).map(str::to_owned);
+        SourceIds { current: ids.next(), previous: ids.next() }
+    }
+
+    /// Remembers which access key id a source gave.
+    pub fn record_source_id(&self, key: &str, id: &str) -> Result<(), FileError> {
+        let known = self.source_ids(key);
+        if known.current.as_deref() == Some(id) || !may_be_key_id(id) {
+            return Ok(());
+        }
+        let text = format!("{id}\n{}\n", known.current.unwrap_or_default());
+        files::write_private(&self.path(key, SOURCE), text.as_bytes())
+    }
+
+    /// Remembers a failure.
+    pub fn remember(&self, key: &str, now: SystemTime, kind: FailureKind, problem: &Problem) -> Result<(), FileError> {
+        let failure = Failure { version: 1, at: seconds(now), kind, problem: problem.clone() };
+        let bytes = serde_json::to_vec(&failure).unwrap_or_default();
+        files::write_private(&self.path(key, "failure"), &bytes)
+    }
+
+    /// Forgets a failure.
+    pub fn forget_failure(&self, key: &str) -> Result<(), FileError> {
+        files::remove(&self.path(key, "failure"))
+    }
+
+    /// The failure that stands for another try.
+    #[must_use]
+    pub fn failure(&self, key: &str, now: SystemTime, patience: Patience) -> Option<Failure> {
+        let failure = read_failure(&self.path(key, "failure"))?;
+        // A process that started just before another one failed sees a failure from its future; one
+        // from far beyond it is a clock that was off.
+        let age = seconds(now).saturating_sub(failure.at);
+        if failure.at > seconds(now) + 60 {
+            return None;
+        }
+        let believed = match (patience, failure.kind) {
+            (Patience::Asked, FailureKind::LoggedOut) => 0,
+            (Patience::Asked, _) => 5,
+            (Patience::Passing, FailureKind::Transient) => 30,
+            (Patience::Passing, FailureKind::Refused) => 300,
+            (Patience::Passing, FailureKind::LoggedOut) => u64::MAX,
+        };
+        (failure.version == 1 && age < believed).then_some(failure)
+    }
+
+    /// The failure that stands for another try of a plan's last step: that the user logged out of its session, or one of
+    /// fetching it.
+    #[must_use]
+    pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, patience: Patience) -> Option<Failure> {
+        self.failure_after(keys, keys.last(), now, patience)
+    }
+
+    /// The same for the first `count` steps.
+    #[must_use]
+    pub fn failure_after(
+        &self,
+        keys: &PlanKeys<'_>,
+        count: usize,
+        now: SystemTime,
+        patience: Patience,
+    ) -> Option<Failure> {
+        let names = [keys.session(count), keys.failure(count)];
+        names.iter().find_map(|name| self.failure(name, now, patience))
+    }
+
+    /// What is known of an MFA device on this machine.
+    #[must_use]
+    pub fn device(&self, serial: &MfaSerial) -> Device {
+        let bytes = read_own(&self.device_path(serial), MAX_BYTES).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// Remembers that a device's code was used.
+    pub fn used(&self, serial: &MfaSerial, step: Option<u64>) -> Result<(), FileError> {
+        let bytes = serde_json::to_vec(&Device { used_step: step }).unwrap_or_default();
+        files::write_private(&self.device_path(serial), &bytes)
+    }
+
+    /// Whether there ever was such an entry, be it expired.
+    #[must_use]
+    pub fn had(&self, key: &str) -> bool {
+        match self.vault.is_plain() {
+            true => self.session(key, None).exists(),
+            false => self.vault.keys().any(|sealing| self.session(key, Some(&sealing.id())).exists()),
+        }
+    }
+
+    /// Takes the right to ask for an entry, waiting at most `patience` for the one who has it, and
+    /// not at all for one who waits for a person. A kernel lock: it ends with its process.
+    pub fn lock(&self, key: &str, patience: Duration) -> Result<Lock, LockError> {
+        lock::take(&self.path(key, "lock"), patience)
+    }
+
+    fn device_path(&self, serial: &MfaSerial) -> PathBuf {
+        self.path(&sha256(&[serial.as_str().as_bytes()]), "mfa")
+    }
+
+    fn write(&self, key: &str, credentials: &Credentials, stale: bool, of_user: bool) -> Result<Stored, FileError> {
+        let (Some(token), Some(expiration)) = (&credentials.session_token, credentials.expiration) else {
+            return Ok(Stored::Done);
+        };
+        let written = Written {
+            version: 1,
+            access_key_id: &credentials.access_key_id,
+            secret_access_key: credentials.secret_access_key.expose(),
+            session_token: token.expose(),
+            issued: seconds(credentials.issued),
+            expiration: seconds(expiration),
+            arn: credentials.arn.as_deref(),
+            stale,
+            of_user,
+        };
+        let bytes = Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default());
+        let sealed = match self.vault.seal(&Self::sealed_name(key), &bytes) {
+            Ok(sealed) => sealed,
+            Err(SealError::NoKey(reasons)) => return Ok(Stored::NotEncrypted(reasons)),
+            Err(SealError::File(error)) => return Err(error),
+        };
+        files::write_private(&self.session(key, sealed.key_id.as_deref()), &sealed.content)?;
+        if sealed.key_id.is_some() {
+            // From before the user chose encryption.
+            files::remove(&self.session(key, None))?;
+        }
+        Ok(Stored::Done)
+    }
+
+    /// Removes what killed processes left and, once an hour, what no command can use any more: sessions that have
+    /// expired, and what belongs to them. What can't be removed harms nobody but by its size.
+    fn sweep(&self, now: SystemTime) {
+        files::sweep(&self.dir, now.checked_sub(UNFINISHED_FOR).unwrap_or(UNIX_EPOCH));
+        let stamp = self.dir.join("swept");
+        let modified = |path: &Path| fs::symlink_metadata(path).and_then(|found| found.modified());
+        let age = |path: &Path| modified(path).ok().and_then(|time| now.duration_since(time).ok());
+        if stamp.exists() && age(&stamp).is_none_or(|age| age < SWEEP_INTERVAL) {
+            return;
+        }
+        let _ = files::write_private(&stamp, b"");
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if age(&path).is_none_or(|age| age < MIN_KEY_TTL) {
+                continue;
+            }
+            let ended = match path.extension().and_then(|extension| extension.to_str()) {
+                Some(SESSION | SOURCE) => true,
+                Some("failure") => !read_failure(&path).is_some_and(|failure| failure.kind == FailureKind::LoggedOut),
+                Some("lock") => lock::is_free(&path),
+                _ => false,
+            };
+            if ended {
+                let _ = files::remove(&path);
+            }
+        }
+    }
+
+    /// The file of an entry: of the machine with this key, or one that isn't encrypted.
+    fn session(&self, key: &str, sealing: Option<&str>) -> PathBuf {
+        match sealing {
+            Some(id) => self.path(key, &format!("{id}.{SESSION}")),
+            None => self.path(key, SESSION),
+        }
+    }
+
+    /// The name to which an entry's content is bound.
+    fn sealed_name(key: &str) -> String {
+        format!("{}.{SESSION}", checked(key))
+    }
+
+    fn path(&self, key: &str, kind: &str) -> PathBuf {
+        self.dir.join(format!("{}.{kind}", checked(key)))
+    }
+}
+
+/// Returns a key as a part of a file's name: 64 hexadecimal digits as they are, anything else as a digest, so that a key
+/// from outside can't name another file.
+fn checked(key: &str) -> String {
+    if is_sha256(key) { key.to_owned() } else { sha256(&[key.as_bytes()]) }
+}
+
+/// The key in the name of an entry's file.
+fn key_of(path: &Path) -> Option<String> {
+    path.file_name()?.to_str()?.split('.').next().map(str::to_owned)
+}
+
+fn read_failure(path: &Path) -> Option<Failure> {
+    serde_json::from_slice(&read_own(path, MAX_BYTES).ok()?).ok()
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+mod plan_keys;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+use std::os::unix::fs::MetadataExt;
+
+use super::*;
+use crate::aws::credentials::tests::credentials;
+use crate::session::encryption::tests::Shelf;
+
+fn in_dir(dir: &Path, wanted: CacheKeySetting) -> Cache {
+    Cache::in_dir(dir, Vault::new(dir, Shelf::new(), wanted))
+}
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+#[test]
+fn what_is_stored_is_found_until_it_expires() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(&home.path().join("cache"), CacheKeySetting::Auto);
+    cache.store("k", &credentials(at(1000), 900), false).unwrap();
+    let entry = cache.load("k", at(1000)).unwrap();
+    assert!(entry.credentials == credentials(at(1000), 900));
+    assert!(!entry.is_due(at(1719)));
+    assert!(entry.is_due(at(1720)));
+    assert!(cache.load("k", at(1899)).is_some());
+    assert!(cache.load("k", at(1900)).is_none());
+    let path = cache.sessions().next().unwrap();
+    assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(home.path().join("cache")).unwrap().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_broken_entry_is_a_miss() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
+    cache.store("k", &credentials(at(1000), 900), false).unwrap();
+    let path = cache.sessions().next().unwrap();
+    let whole = fs::read(&path).unwrap();
+    for broken in [&b""[..], b"{", b"\xff", &whole[..whole.len() / 2], b"{\"version\":1}"] {
+        files::write_private(&path, broken).unwrap();
+        assert!(cache.load("k", at(1000)).is_none());
+    }
+    let cache = in_dir(home.path(), CacheKeySetting::None);
+    cache.store("k", &credentials(at(1000), 900), false).unwrap();
+    let path = cache.session("k", None);
+    let whole = fs::read(&path).unwrap();
+    let huge = String::from_utf8(whole).unwrap().replace("1900", "18446744073709551615");
+    files::write_private(&path, huge.as_bytes()).unwrap();
+    assert!(cache.load("k", at(1000)).is_none(), "a time that can't be is no panic");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(cache.load("k", at(1000)).is_none());
+}
+
+#[test]
+fn machines_that_share_a_directory_keep_their_own_sessions() {
+    let home = tempfile::tempdir().unwrap();
+    let [one, other] = [in_dir(home.path(), CacheKeySetting::Auto), in_dir(home.path(), CacheKeySetting::Auto)];
+    one.store("k", &credentials(at(1000), 900), false).unwrap();
+    assert!(other.load("k", at(1000)).is_none(), "it is encrypted with another machine's key");
+    other.store("k", &credentials(at(1000), 1800), false).unwrap();
+    for (cache, lasts) in [(&one, 900), (&other, 1800)] {
+        assert!(cache.load("k", at(1001)).unwrap().credentials == credentials(at(1000), lasts));
+    }
+    one.log_out("k", at(1002)).unwrap();
+    assert!(other.load("k", at(1003)).is_none(), "a logout is for all machines");
+}
+
+#[test]
+fn what_is_not_encrypted_goes_when_the_user_chooses_encryption() {
+    let home = tempfile::tempdir().unwrap();
+    in_dir(home.path(), CacheKeySetting::None).store("k", &credentials(at(1000), 900), false).unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
+    assert!(cache.load("k", at(1000)).is_none());
+    cache.store("k", &credentials(at(1000), 900), false).unwrap();
+    assert_eq!(cache.sessions().count(), 1);
+    assert!(cache.sessions().all(|path| !fs::read(path).unwrap().starts_with(b"{")));
+}
+
+#[test]
+fn a_key_from_outside_names_no_other_file() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(&home.path().join("cache"), CacheKeySetting::Auto);
+    for key in ["../outside", "/etc/passwd", "", ".", "a/b", &"A".repeat(64), &"0".repeat(63)] {
+        cache.store(key, &credentials(at(1000), 900), false).unwrap();
+        assert!(cache.load(key, at(1000)).is_some());
+        cache.log_out(key, at(1000)).unwrap();
+    }
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_ids_that_a_source_gave_are_remembered_in_order() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
+    assert_eq!(cache.source_ids("s"), SourceIds::default());
+    for id in ["ASIA1", "ASIA1", "ASIA2", "no id", "ASIA2"] {
+        cache.record_source_id("s", id).unwrap();
+    }
+    let ids = |id: &str| Some(id.to_owned());
+    assert_eq!(cache.source_ids("s"), SourceIds { current: ids("ASIA2"), previous: ids("ASIA1") });
+    files::write_private(&cache.path("s", SOURCE), b"\xff\n../x\n").unwrap();
+    assert_eq!(cache.source_ids("s"), SourceIds::default());
+}
+
+#[test]
+fn what_is_of_no_use_any_more_is_removed_once_an_hour() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
+    let now = fs::metadata(home.path()).unwrap().modified().unwrap();
+    let old = now - MIN_KEY_TTL - Duration::from_secs(60);
+    cache.store("old", &credentials(now, 900), false).unwrap();
+    cache.record_source_id("old", "ASIA1").unwrap();
+    cache.remember("refused", now, FailureKind::Refused, &Problem::new("no")).unwrap();
+    cache.remember("out", now, FailureKind::LoggedOut, &Problem::new("no")).unwrap();
+    drop(cache.lock("free", Duration::ZERO).ok().unwrap());
+    let held = cache.lock("held", Duration::ZERO).ok().unwrap();
+    for entry in fs::read_dir(home.path()).unwrap().flatten() {
+        fs::File::options().write(true).open(entry.path()).unwrap().set_modified(old).unwrap();
+    }
+    files::write_private(&home.path().join("other"), b"of somebody else").unwrap();
+    cache.store("new", &credentials(now, 900), false).unwrap();
+    let left = |key: &str, kind: &str| cache.path(key, kind).exists();
+    assert!(cache.load("old", now).is_none() && cache.load("new", now).is_some());
+    assert!(!left("old", SOURCE) && !left("refused", "failure") && !left("free", "lock"));
+    assert!(left("out", "failure") && left("held", "lock") && home.path().join("other").exists());
+    drop(held);
+    cache.store("later", &credentials(now, 900), false).unwrap();
+    assert!(left("held", "lock"), "not at every store");
+}
+
+#[test]
+fn a_failure_stands_for_a_while_and_ends_with_success() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
+    let problem = Problem::new("no");
+    for (kind, passing) in
+        [(FailureKind::Transient, 30), (FailureKind::Refused, 300), (FailureKind::LoggedOut, 1 << 40)]
+    {
+        cache.remember("k", at(1000), kind, &problem).unwrap();
+        assert!(cache.failure("k", at(1000 + passing - 1), Patience::Passing).is_some());
+        assert!(cache.failure("k", at(1000 + passing), Patience::Passing).is_none() || kind == FailureKind::LoggedOut);
+        assert!(cache.failure("k", at(1005), Patience::Asked).is_none());
+    }
+    cache.store("k", &credentials(at(1000), 900), false).unwrap();
+    assert!(cache.failure("k", at(1001), Patience::Passing).is_none());
+}
+
+#[test]
+fn refresh_keeps_the_old_ones_and_logout_does_not() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
+    cache.store("k", &credentials(at(1000), 900), false).unwrap();
+    cache.mark_stale("k", at(1001)).unwrap();
+    assert!(cache.load("k", at(1002)).unwrap().is_due(at(1002)));
+    assert_eq!(cache.log_out_of_all(at(1003)).unwrap(), 1);
+    assert!(cache.load("k", at(1004)).is_none());
+    assert!(cache.failure("k", at(1004), Patience::Passing).is_some());
+    assert!(cache.failure("k", at(1004), Patience::Asked).is_none());
+}

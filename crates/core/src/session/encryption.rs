@@ -1,0 +1,255 @@
+//! The places outside the disk where the key of the cache may lie, and which of them is used.
+
+use crate::base::cache_key_backend::CacheKeyBackend;
+use crate::base::cache_key_backend::CacheKeySetting;
+use crate::base::cache_key_backend::KeyUnavailable;
+use crate::base::cache_key_backend::{self, KeyBackend};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::base::context::Context;
+use crate::base::digest::sha256;
+use crate::base::files::{self, FileError};
+use crate::base::lock::{self, Lock, LockError};
+use crate::base::seal::Key;
+
+/// The first byte of what is sealed, for its format. What isn't sealed begins with `{`.
+const VERSION: u8 = 2;
+
+/// Why neither a key nor a nonce can be made.
+const NO_RANDOM_NUMBERS: &str = "the system gives no random numbers";
+
+/// An encryption key that exists, and where.
+pub struct SealingKey {
+    place: KeyBackend,
+    key: Key,
+}
+
+impl SealingKey {
+    /// Returns 16 hexadecimal digits that identify the key and say nothing else of it. Files that several machines write
+    /// into one home directory are told apart by it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        sha256(&[b"awsrole sealing key id\0", self.key.expose()])[..16].to_owned()
+    }
+}
+
+/// Content as it is written to a file.
+pub struct Sealed {
+    /// [`SealingKey::id`] of the key; `None` if the user chose files that aren't encrypted.
+    pub key_id: Option<String>,
+    /// The bytes.
+    pub content: Zeroizing<Vec<u8>>,
+}
+
+/// Why content can't be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// No key can be found or stored, for these reasons.
+    #[error("no encryption key can be stored: {}", KeyUnavailable::join(.0))]
+    NoKey(Vec<KeyUnavailable>),
+    /// A file of the cache can't be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Seals and opens what lies in one directory, with a key that lies elsewhere.
+pub struct Vault {
+    dir: PathBuf,
+    keys: Rc<dyn CacheKeyBackend>,
+    wanted: CacheKeySetting,
+}
+
+/// How a directory's content is protected.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Encrypted with a key that is stored in this place.
+    Encrypted(KeyBackend),
+    /// Not encrypted, because the user chose so.
+    Plain,
+    /// Nothing is written: no key can be stored, for these reasons.
+    Nothing(Vec<KeyUnavailable>),
+}
+
+impl Vault {
+    /// A vault for a directory.
+    #[must_use]
+    pub fn new(dir: &Path, keys: Rc<dyn CacheKeyBackend>, wanted: CacheKeySetting) -> Self {
+        Self { dir: dir.to_owned(), keys, wanted }
+    }
+
+    /// The vault of the cache, with its key where the settings want it.
+    #[must_use]
+    pub fn of_cache(context: &Context, wanted: CacheKeySetting) -> Self {
+        Self::new(&context.paths.cache, context.keys.clone(), wanted)
+    }
+
+    /// Seals the content of the file `name`: a byte for the format, one for the key's place, then what [`Key::seal`]
+    /// makes. These bytes and the name are the associated data, so that neither can be exchanged.
+    ///
+    /// # Errors
+    /// No key can be stored where the user wants it, or another process holds the directory's lock.
+    pub fn seal(&self, name: &str, plain: &[u8]) -> Result<Sealed, SealError> {
+        if self.wanted == CacheKeySetting::None {
+            return Ok(Sealed { key_id: None, content: Zeroizing::new(plain.to_vec()) });
+        }
+        let mut missing = self.wanted.refused();
+        let Some(found) = self.key_to_seal_with(&mut missing)? else { return Err(SealError::NoKey(missing)) };
+        let header = [VERSION, found.place.byte()];
+        let sealed = found.key.seal(plain, &beside(header, name));
+        let sealed = sealed.ok_or_else(|| SealError::NoKey(vec![KeyUnavailable(NO_RANDOM_NUMBERS.to_owned())]))?;
+        Ok(Sealed { key_id: Some(found.id()), content: Zeroizing::new([&header[..], &sealed].concat()) })
+    }
+
+    /// Returns the keys that exist, the best place first. None is made.
+    pub fn keys(&self) -> impl Iterator<Item = SealingKey> {
+        let name = self.name();
+        cache_key_backend::PLACES.into_iter().filter(|place| self.wanted.may_open(*place)).filter_map(move |place| {
+            let key = self.keys.find(place, &name).ok()??;
+            Some(SealingKey { place, key })
+        })
+    }
+
+    /// Whether the user chose files that aren't encrypted.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.wanted == CacheKeySetting::None
+    }
+
+    /// Opens the content of the file `name` with the key that sealed it. `None`: it was sealed with another key, for
+    /// another name, changed, or isn't as the user wants it.
+    #[must_use]
+    pub fn open(&self, name: &str, content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+        let [VERSION, place, ..] = *content.as_slice() else {
+            return self.open_plain(content);
+        };
+        self.keys().filter(|key| key.place.byte() == place).find_map(|key| self.open_with(&key, name, &content))
+    }
+
+    /// Opens the content of the file `name` with one key.
+    #[must_use]
+    pub fn open_with(&self, key: &SealingKey, name: &str, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        match content {
+            [VERSION, place, sealed @ ..] if *place == key.place.byte() => {
+                key.key.open(sealed, &beside([VERSION, *place], name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns content that isn't encrypted, if the user chose so.
+    #[must_use]
+    pub fn open_plain(&self, content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+        (self.is_plain() && content.first() == Some(&b'{')).then_some(content)
+    }
+
+    /// Forgets the key, wherever it lies: what was sealed with it can't be opened any more.
+    pub fn forget(&self) -> Result<(), FileError> {
+        let _lock = self.lock()?;
+        for place in cache_key_backend::PLACES {
+            self.keys.remove(place, &self.name());
+        }
+        Ok(())
+    }
+
+    /// Finds out how content is protected by making a key where there is none: that a store of keys can be read doesn't
+    /// mean that it has room for another one.
+    #[must_use]
+    pub fn protection(&self) -> Protection {
+        if self.is_plain() {
+            return Protection::Plain;
+        }
+        let mut missing = self.wanted.refused();
+        match self.key_to_seal_with(&mut missing) {
+            Ok(Some(found)) => Protection::Encrypted(found.place),
+            Ok(None) => Protection::Nothing(missing),
+            Err(error) => Protection::Nothing(vec![KeyUnavailable(error.to_string())]),
+        }
+    }
+
+    /// Finds out the same by writing a file, reading it back and removing it.
+    #[must_use]
+    pub fn prove(&self) -> Protection {
+        let path = self.dir.join("probe");
+        let failed = |why: String| Protection::Nothing(vec![KeyUnavailable(why)]);
+        let sealed = match self.seal("probe", b"{}") {
+            Ok(sealed) => sealed,
+            Err(SealError::NoKey(reasons)) => return Protection::Nothing(reasons),
+            Err(SealError::File(error)) => return failed(error.to_string()),
+        };
+        if let Err(error) = files::write_private(&path, &sealed.content) {
+            return failed(error.to_string());
+        }
+        let read = files::read_own(&path, 1024).map(Zeroizing::new);
+        let _ = files::remove(&path);
+        match read.ok().and_then(|content| self.open("probe", content)) {
+            Some(plain) if plain.as_slice() == b"{}" => self.protection(),
+            _ => failed("what was written can't be read back".to_owned()),
+        }
+    }
+
+    /// The best place's key, made if there is none; `None`: there is no place.
+    fn key_to_seal_with(&self, missing: &mut Vec<KeyUnavailable>) -> Result<Option<SealingKey>, FileError> {
+        for place in self.wanted.places() {
+            match self.find_or_make(place) {
+                Ok(key) => return Ok(Some(SealingKey { place, key })),
+                Err(NoKey::KeyUnavailable(why)) => missing.push(why),
+                Err(NoKey::File(error)) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    fn find_or_make(&self, place: KeyBackend) -> Result<Key, NoKey> {
+        let name = self.name();
+        if let Some(key) = self.keys.find(place, &name)? {
+            self.keys.keep(place, &name);
+            return Ok(key);
+        }
+        // Any number of processes that begin at once must end with one key.
+        let _lock = self.lock().map_err(NoKey::File)?;
+        // The lock has made the directory, which may lie behind a link.
+        let name = self.name();
+        if let Some(key) = self.keys.find(place, &name)? {
+            return Ok(key);
+        }
+        let key = Key::random().ok_or_else(|| KeyUnavailable(NO_RANDOM_NUMBERS.to_owned()))?;
+        self.keys.put(place, &name, &key)?;
+        Ok(key)
+    }
+
+    fn lock(&self) -> Result<Lock, FileError> {
+        let path = self.dir.join("key.lock");
+        lock::take(&path, Duration::from_secs(5)).map_err(|error| match error {
+            LockError::File(error) => error,
+            _ => FileError::new("locking", &path, std::io::ErrorKind::WouldBlock.into()),
+        })
+    }
+
+    /// The key's name: each directory has a key of its own, however it is spelled.
+    fn name(&self) -> String {
+        let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
+        format!("awsrole:{}", &sha256(&[dir.as_os_str().as_encoded_bytes()])[..32])
+    }
+}
+
+enum NoKey {
+    KeyUnavailable(KeyUnavailable),
+    File(FileError),
+}
+
+impl From<KeyUnavailable> for NoKey {
+    fn from(why: KeyUnavailable) -> Self {
+        Self::KeyUnavailable(why)
+    }
+}
+
+fn beside(header: [u8; 2], name: &str) -> Vec<u8> {
+    [&header, name.as_bytes()].concat()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,202 @@
+use crate::base::cache_key_backend::CacheKeyBackend;
+use crate::base::cache_key_backend::CacheKeySetting;
+use crate::base::cache_key_backend::KeyBackend;
+use crate::base::cache_key_backend::KeyUnavailable;
+use std::cell::{Cell, RefCell};
+use std::fs;
+
+use super::*;
+use crate::base::files;
+use crate::settings::user_config::Settings;
+
+/// Keeps keys for a test.
+pub(crate) struct Shelf {
+    usable: RefCell<Vec<KeyBackend>>,
+    full: Cell<bool>,
+    kept: RefCell<Vec<(KeyBackend, String, Key)>>,
+}
+
+impl Shelf {
+    pub(crate) fn new() -> Rc<Self> {
+        let usable = RefCell::new(vec![KeyBackend::Keyring, KeyBackend::Runtime]);
+        Rc::new(Self { usable, full: Cell::default(), kept: RefCell::default() })
+    }
+
+    fn only(&self, places: &[KeyBackend]) {
+        *self.usable.borrow_mut() = places.to_vec();
+    }
+
+    fn check(&self, place: KeyBackend) -> Result<(), KeyUnavailable> {
+        let there = self.usable.borrow().contains(&place);
+        there.then_some(()).ok_or_else(|| KeyUnavailable(format!("no {}", place.shown())))
+    }
+
+    fn places(&self) -> Vec<KeyBackend> {
+        self.kept.borrow().iter().map(|(place, _, _)| *place).collect()
+    }
+}
+
+impl CacheKeyBackend for Shelf {
+    fn find(&self, place: KeyBackend, name: &str) -> Result<Option<Key>, KeyUnavailable> {
+        self.check(place)?;
+        let kept = self.kept.borrow();
+        let found = kept.iter().find(|(at, called, _)| (*at, called.as_str()) == (place, name));
+        Ok(found.map(|(_, _, key)| key.clone()))
+    }
+
+    fn put(&self, place: KeyBackend, name: &str, key: &Key) -> Result<(), KeyUnavailable> {
+        self.check(place)?;
+        if self.full.get() {
+            return Err(KeyUnavailable("full".to_owned()));
+        }
+        self.kept.borrow_mut().push((place, name.to_owned(), key.clone()));
+        Ok(())
+    }
+
+    fn keep(&self, _: KeyBackend, _: &str) {}
+
+    fn remove(&self, place: KeyBackend, name: &str) {
+        self.kept.borrow_mut().retain(|(at, called, _)| (*at, called.as_str()) != (place, name));
+    }
+}
+
+const PLAIN: &[u8] = b"{\"canary\":1}";
+
+fn world(wanted: CacheKeySetting) -> (tempfile::TempDir, Rc<Shelf>, Vault) {
+    let home = tempfile::tempdir().unwrap();
+    let shelf = Shelf::new();
+    let vault = Vault::new(&home.path().join("cache"), shelf.clone(), wanted);
+    (home, shelf, vault)
+}
+
+fn sealed_by(vault: &Vault, name: &str) -> Vec<u8> {
+    vault.seal(name, PLAIN).unwrap().content.to_vec()
+}
+
+fn opens(vault: &Vault, name: &str, content: &[u8]) -> bool {
+    vault.open(name, Zeroizing::new(content.to_vec())).is_some_and(|plain| plain.as_slice() == PLAIN)
+}
+
+#[test]
+fn what_is_sealed_belongs_to_its_name_its_directory_and_its_key() {
+    let (home, shelf, vault) = world(CacheKeySetting::Auto);
+    let sealed = sealed_by(&vault, "a");
+    assert_eq!(sealed[..2], [VERSION, b'k']);
+    assert!(opens(&vault, "a", &sealed) && !opens(&vault, "b", &sealed));
+    let elsewhere = Vault::new(&home.path().join("copy"), shelf.clone(), CacheKeySetting::Auto);
+    assert!(!opens(&elsewhere, "a", &sealed));
+    let spelled = Vault::new(&home.path().join("./cache/../cache"), shelf.clone(), CacheKeySetting::Auto);
+    assert!(opens(&spelled, "a", &sealed));
+    for broken in [&b""[..], &sealed[..1], &sealed[..2], &sealed[2..], &[&[3], &sealed[1..]].concat(), b"2k", PLAIN] {
+        assert!(!opens(&vault, "a", broken));
+    }
+    vault.forget().unwrap();
+    assert!(!opens(&vault, "a", &sealed) && shelf.places().is_empty());
+    assert!(opens(&vault, "a", &sealed_by(&vault, "a")), "a new key");
+    assert!(!opens(&vault, "a", &sealed));
+}
+
+#[test]
+fn the_best_place_that_can_be_used_is_used_and_without_any_nothing_is_written() {
+    let (_home, shelf, vault) = world(CacheKeySetting::Auto);
+    shelf.only(&[]);
+    let missing = ["the kernel's keyring", "the keychain", "the runtime directory"];
+    let missing = missing.map(|place| KeyUnavailable(format!("no {place}"))).to_vec();
+    assert!(matches!(vault.seal("a", PLAIN), Err(SealError::NoKey(why)) if why == missing));
+    assert_eq!(vault.protection(), Protection::Nothing(missing.clone()));
+    assert_eq!(vault.prove(), Protection::Nothing(missing));
+    assert!(!opens(&vault, "a", PLAIN), "what isn't encrypted counts only where the user chose so");
+    shelf.only(&[KeyBackend::Runtime]);
+    let in_runtime = sealed_by(&vault, "a");
+    assert_eq!(in_runtime[1], b'r');
+    shelf.only(&[KeyBackend::Keyring, KeyBackend::Runtime]);
+    assert_eq!(vault.protection(), Protection::Encrypted(KeyBackend::Keyring));
+    assert!(opens(&vault, "a", &in_runtime), "its key is there");
+    assert_eq!(sealed_by(&vault, "a")[1], b'k');
+    shelf.only(&[]);
+    assert!(!opens(&vault, "a", &in_runtime));
+}
+
+#[test]
+fn a_place_that_can_be_read_and_has_no_room_is_no_protection() {
+    let (_home, shelf, vault) = world(CacheKeySetting::Auto);
+    shelf.full.set(true);
+    let full =
+        vec![KeyUnavailable("full".into()), KeyUnavailable("no the keychain".into()), KeyUnavailable("full".into())];
+    assert_eq!(vault.prove(), Protection::Nothing(full.clone()));
+    assert!(matches!(vault.seal("a", PLAIN), Err(SealError::NoKey(why)) if why == full));
+    shelf.full.set(false);
+    assert_eq!(vault.prove(), Protection::Encrypted(KeyBackend::Keyring));
+    assert!(!vault.dir.join("probe").exists());
+}
+
+#[test]
+fn an_unwritable_directory_is_no_protection() {
+    let (home, _, vault) = world(CacheKeySetting::Auto);
+    files::write_private(&home.path().join("cache"), b"a file").unwrap();
+    assert!(matches!(vault.prove(), Protection::Nothing(_)));
+}
+
+#[test]
+fn each_key_has_an_id_of_its_own_that_is_no_part_of_it() {
+    let (_home, shelf, vault) = world(CacheKeySetting::Auto);
+    let first = vault.seal("a", PLAIN).unwrap().key_id.unwrap();
+    assert_eq!(vault.keys().map(|key| key.id()).collect::<Vec<_>>(), std::slice::from_ref(&first));
+    let hex: String = shelf.kept.borrow()[0].2.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(first.len() == 16 && !hex.contains(&first));
+    vault.forget().unwrap();
+    assert_ne!(vault.seal("a", PLAIN).unwrap().key_id.unwrap(), first);
+    let (_home, _, vault) = world(CacheKeySetting::None);
+    assert_eq!(vault.seal("a", PLAIN).unwrap().key_id, None);
+}
+
+#[test]
+fn what_the_user_wants_is_not_replaced_by_something_else() {
+    let (_home, shelf, vault) = world(CacheKeySetting::Runtime);
+    let sealed = sealed_by(&vault, "a");
+    assert_eq!((sealed[1], vault.protection()), (b'r', Protection::Encrypted(KeyBackend::Runtime)));
+    assert!(!opens(&vault, "a", PLAIN));
+    shelf.only(&[KeyBackend::Keyring]);
+    assert!(vault.seal("a", PLAIN).err().unwrap().to_string().contains("no the runtime directory"));
+    assert_eq!(vault.protection(), Protection::Nothing(vec![KeyUnavailable("no the runtime directory".into())]));
+    let (_home, _, vault) = world(CacheKeySetting::None);
+    assert_eq!(sealed_by(&vault, "a"), PLAIN);
+    assert!(opens(&vault, "a", PLAIN) && !opens(&vault, "a", &sealed));
+    assert_eq!((vault.protection(), vault.prove()), (Protection::Plain, Protection::Plain));
+}
+
+#[test]
+fn a_key_of_another_length_is_none() {
+    for length in [0, 31, 33, 64] {
+        assert!(Key::of_bytes(&vec![1; length]).is_none());
+    }
+    assert_eq!(Key::of_bytes(&[1; 32]).unwrap().expose(), [1; 32]);
+}
+
+#[test]
+fn a_directory_behind_a_link_has_one_key_from_the_start() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("real")).unwrap();
+    std::os::unix::fs::symlink(home.path().join("real"), home.path().join("link")).unwrap();
+    let shelf = Shelf::new();
+    let vault = Vault::new(&home.path().join("link/cache"), shelf.clone(), CacheKeySetting::Auto);
+    let sealed = sealed_by(&vault, "a");
+    assert!(opens(&vault, "a", &sealed));
+    assert_eq!(shelf.places().len(), 1);
+    files::remove(&home.path().join("link/cache/key.lock")).unwrap();
+}
+
+#[test]
+fn with_a_config_that_can_not_be_read_nothing_is_protected_less() {
+    let (_home, mut context) = crate::aws::profiles::tests::home("", "");
+    let shelf = Shelf::new();
+    context.keys = shelf.clone();
+    let sealed = sealed_by(&Vault::of_cache(&context, Settings::load(&context).or_default().key), "a");
+    files::write_private(&context.paths.config.join("config.toml"), b"[cache]\nkey = \"runtime\"\nbroken").unwrap();
+    let vault = Vault::of_cache(&context, Settings::load(&context).or_default().key);
+    assert!(vault.seal("b", PLAIN).err().unwrap().to_string().contains("config.toml"));
+    assert!(matches!(vault.protection(), Protection::Nothing(why) if why[0].0.contains("config.toml")));
+    assert!(opens(&vault, "a", &sealed), "to log out of what it is");
+    shelf.only(&[]);
+    assert!(vault.seal("b", PLAIN).is_err() && !opens(&vault, "b", PLAIN), "nor without any place");
+}

@@ -1,0 +1,139 @@
+//! One step's call: with its code, read when it was refused, and tried again where a new code may help.
+
+use super::{ChainFetcher, FetchError, OLD_MFA};
+use crate::aws::credentials::Credentials;
+use crate::aws::mfa::{Code, NoCode, Question};
+use crate::aws::parameters::MfaSerial;
+use crate::aws::source::WebIdentity;
+use crate::base::problem::Problem;
+use crate::plan::account_pin;
+use crate::plan::role_plan::Step;
+use crate::session::advice;
+use crate::session::cache::{FailureKind, Patience};
+use crate::session::sts::StsError;
+use crate::session::web_identity;
+
+impl ChainFetcher<'_> {
+    /// Makes the call of a step.
+    pub(super) fn call(&self, index: usize, caller: Credentials) -> Result<Credentials, FetchError> {
+        let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
+        let step = self.plan.steps[index].called_by(&caller, &self.plan.source).map_err(refused)?;
+        let Some(step) = step.as_deref() else { return Ok(caller) };
+        self.check_source(index, &caller)?;
+        let refused = match self.send(index, step, &caller)? {
+            Ok(credentials) => return Ok(credentials),
+            Err(error) => self.decoded(error, &caller),
+        };
+        let explained = advice::explain(self.plan, index, &caller, &refused, self.options.now);
+        let kind = if refused.is_transient() { FailureKind::Transient } else { FailureKind::Refused };
+        if !self.may_be_too_old(index, &refused, &caller) {
+            return Err(FetchError::cacheable(explained, kind));
+        }
+        // It worked with an earlier MFA session: a new code may help.
+        let session = self.session(index);
+        self.cache.mark_stale(&session, self.options.now).map_err(|e| FetchError::local(&e))?;
+        let hint = "it worked with an earlier MFA session: the trust policy may limit its age; `awsrole refresh` asks for a new code";
+        let renewed = self.credentials_after(index).map_err(|_| FetchError::cacheable(explained.hint(hint), kind))?;
+        self.send(index, step, &renewed)?.map_err(|error| {
+            FetchError::cacheable(advice::explain(self.plan, index, &renewed, &error, self.options.now), kind)
+        })
+    }
+
+    /// Opens the session of a web identity token. The file is read for each call, because others renew it.
+    pub(super) fn open_by_token(&self, source: &WebIdentity) -> Result<Credentials, FetchError> {
+        let endpoint = &self.plan.endpoint;
+        let once = |problem| FetchError::cacheable(problem, FailureKind::Transient);
+        let token = web_identity::read_token(source).map_err(once)?;
+        self.providers.sts.assume_role_with_web_identity(source, &token, endpoint).map_err(|error| {
+            // Whatever is refused may be right with the next token, which awsrole isn't told of.
+            once(web_identity::explain(source, endpoint, &error, self.options.now))
+        })
+    }
+
+    fn send(
+        &self,
+        index: usize,
+        step: &Step,
+        caller: &Credentials,
+    ) -> Result<Result<Credentials, StsError>, FetchError> {
+        let serial = step.mfa_serial();
+        let before = serial.map(|serial| self.cache.device(serial).used_step);
+        let code = serial.map(|serial| self.code(index, serial)).transpose()?;
+        let endpoint = &self.plan.endpoint;
+        let answer = match step {
+            Step::AssumeRole(role) => self.providers.sts.assume_role(caller, role, code.as_ref(), endpoint),
+            Step::SessionToken(session) => {
+                self.providers.sts.get_session_token(caller, session, code.as_ref(), endpoint)
+            }
+        };
+        let wrong = |error: &StsError| matches!(error, StsError::Refused { message, .. } if message.contains("invalid MFA one time pass code"));
+        if let (Some(serial), Some(before), Err(error)) = (serial, before, &answer)
+            && wrong(error)
+        {
+            // A wrong code uses up nothing: the right one of the same step may follow at once.
+            let _ = self.cache.used(serial, before);
+        }
+        Ok(answer)
+    }
+
+    /// Reads an encoded reason with the caller's own credentials, if they may; otherwise it stays.
+    fn decoded(&self, error: StsError, caller: &Credentials) -> StsError {
+        let StsError::Refused { code, message, server_time } = error else { return error };
+        let decoded = advice::encoded(&message)
+            .and_then(|encoded| self.providers.sts.decode(caller, encoded, &self.plan.endpoint).ok());
+        let message = decoded.and_then(|json| advice::with_reason(&message, &json)).unwrap_or(message);
+        StsError::Refused { code, message, server_time }
+    }
+
+    /// Gets a code, and remembers that it is used before it is sent: STS takes each only once.
+    fn code(&self, index: usize, serial: &MfaSerial) -> Result<Code, FetchError> {
+        let title = self.plan.title();
+        if self.options.patience == Patience::Passing {
+            return Err(FetchError::uncached(NoCode::NotNow.problem(&title)));
+        }
+        let purpose = match (self.plan.role(), &self.plan.steps[index]) {
+            (Some(role), Step::SessionToken(_)) => {
+                format!("role {title} in {} (once in 12h)", role.role_arn.account())
+            }
+            (Some(role), Step::AssumeRole(_)) => {
+                format!("role {title} in {} (more than 1h was asked for)", role.role_arn.account())
+            }
+            (None, _) => format!("a session of {}", self.plan.source),
+        };
+        let question = Question { serial, purpose, used_step: self.cache.device(serial).used_step };
+        let code = self.providers.authenticator.code(&question, &|phrase| self.announce(phrase));
+        let code = code.map_err(|no| FetchError::uncached(no.problem(&title)))?;
+        self.announce("");
+        self.mfa_prompted.replace(true);
+        self.cache.used(serial, Some(code.step)).map_err(|e| FetchError::local(&e))?;
+        Ok(code)
+    }
+
+    fn may_be_too_old(&self, index: usize, error: &StsError, caller: &Credentials) -> bool {
+        let by_mfa = index.checked_sub(1).is_some_and(|before| self.plan.steps[before].mfa_serial().is_some());
+        let denied = matches!(error, StsError::Refused { code, .. } if code == "AccessDenied");
+        let age = self.options.now.duration_since(caller.issued).unwrap_or_default();
+        by_mfa && denied && age > OLD_MFA && self.cache.had(&self.session(index + 1))
+    }
+
+    /// Asks whose credentials make the first AssumeRole, where a rule is for some accounts only.
+    fn check_source(&self, index: usize, caller: &Credentials) -> Result<(), FetchError> {
+        let first = self.plan.steps.iter().position(|step| matches!(step, Step::AssumeRole(_)));
+        if self.plan.source_accounts.is_none() || first != Some(index) {
+            return Ok(());
+        }
+        let arn = self.providers.sts.caller_arn(caller, &self.plan.endpoint).map_err(|error| {
+            let problem = Problem::new(format!("{} can't be checked against your [[trust]] rule", self.plan.source));
+            FetchError::cacheable(problem.because(error), FailureKind::Transient)
+        })?;
+        account_pin::check_source(self.plan, &arn)
+            .map_err(|problem| FetchError::cacheable(problem, FailureKind::Refused))
+    }
+
+    pub(super) fn caller_arn(&self, credentials: &Credentials) -> Result<String, FetchError> {
+        self.providers.sts.caller_arn(credentials, &self.plan.endpoint).map_err(|error| {
+            let problem = Problem::new(format!("{} can't be checked against account_id", self.plan.source));
+            FetchError::cacheable(problem.because(error), FailureKind::Transient)
+        })
+    }
+}

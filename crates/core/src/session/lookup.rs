@@ -1,0 +1,162 @@
+//! From a plan to cached credentials: no network, no lock, no prompt.
+
+use std::time::{Duration, SystemTime};
+
+use crate::aws::credentials::Credentials;
+use crate::aws::source::Source;
+use crate::base::cache_key_backend::KeyUnavailable;
+use crate::base::problem::Problem;
+use crate::plan::account_pin;
+use crate::plan::role_plan::RolePlan;
+use crate::session::cache::{Cache, Entry, FailureKind, Patience, PlanKeys};
+
+/// With so little time left, credentials are renewed while the person waits.
+pub(crate) const AT_THE_END: Duration = Duration::from_secs(3);
+
+/// Credentials that expire within a second count as expired: a command that got them would start too late.
+pub(crate) const LAST_SECOND: Duration = Duration::from_secs(1);
+
+/// How far in the future an entry may have been made: another process may have started a little later than this one.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
+/// What the caller needs of the credentials.
+#[derive(Debug, Clone, Copy)]
+pub struct ObtainOptions {
+    /// The time.
+    pub now: SystemTime,
+    /// Whether a person waits.
+    pub patience: Patience,
+    /// For how long they must still be valid.
+    pub min_ttl: Duration,
+    /// Whether valid credentials that are due for renewal are accepted, because another process renews them.
+    pub allow_stale: bool,
+}
+
+impl ObtainOptions {
+    /// For a person who waits: they may be prompted.
+    #[must_use]
+    pub fn interactive(now: SystemTime) -> Self {
+        Self { now, patience: Patience::Asked, min_ttl: Duration::ZERO, allow_stale: false }
+    }
+
+    /// For a prompt or a program: nobody is prompted.
+    #[must_use]
+    pub fn background(now: SystemTime) -> Self {
+        Self { patience: Patience::Passing, ..Self::interactive(now) }
+    }
+
+    /// Returns whether an entry can be used as the result of a plan's first `steps` steps.
+    pub(crate) fn is_good(&self, plan: &RolePlan, steps: usize, entry: &Entry) -> bool {
+        let last = steps == plan.steps.len();
+        let enough = !last || entry.credentials.remaining(self.now) >= self.min_ttl;
+        // What was fetched for a directory without a pin may not say whose it is.
+        let known = !last || plan.pin.is_none() || entry.credentials.arn.is_some();
+        // Issued in the future: the clock was set back, and they expire sooner than it seems.
+        let dated = entry.credentials.issued <= self.now + CLOCK_SLACK;
+        enough && known && dated && !entry.is_due(self.now)
+    }
+
+    /// Returns the entry that serves while new credentials can't be fetched: valid ones are better than none. `before` is
+    /// the name of the result before anything was fetched. Credentials of a caller that the source has replaced since
+    /// serve as well, unless the new caller was refused.
+    pub(crate) fn still_valid(
+        &self,
+        cache: &Cache,
+        keys: &PlanKeys<'_>,
+        before: &str,
+        failure: Option<FailureKind>,
+        now: SystemTime,
+    ) -> Option<Entry> {
+        let steps = keys.last();
+        let earlier = keys.previous_session(steps).into_iter().chain([before.to_owned()]);
+        let earlier = earlier.filter(|_| failure != Some(FailureKind::Refused));
+        let mut entries = [keys.session(steps)].into_iter().chain(earlier).filter_map(|name| cache.load(&name, now));
+        let left = |entry: &Entry| entry.credentials.remaining(now);
+        entries.find(|entry| left(entry) >= self.min_ttl && left(entry) > LAST_SECOND)
+    }
+}
+
+/// Credentials, and how they were obtained.
+pub struct Obtained {
+    /// The credentials, checked against the pin.
+    pub credentials: Credentials,
+    /// Why they couldn't be renewed although they should have been.
+    pub problem: Option<Problem>,
+    /// They should be renewed, though they are still valid.
+    pub due: bool,
+    /// They are new, not from the cache.
+    pub fresh: bool,
+    /// An MFA code was entered: other shells may want to look again.
+    pub mfa_prompted: bool,
+    /// The name under which they are cached.
+    pub key: String,
+    /// Why they aren't cached: no encryption key can be stored. Empty if they are.
+    pub not_cached: Vec<KeyUnavailable>,
+}
+
+impl Obtained {
+    /// Returns what the person should know of new credentials although there is no problem; each one line.
+    #[must_use]
+    pub fn notices(&self, plan: &RolePlan) -> Vec<String> {
+        let not_cached = (!self.not_cached.is_empty()).then(|| {
+            let reasons = KeyUnavailable::join(&self.not_cached);
+            format!(
+                "this session isn't cached, since no encryption key can be stored ({reasons}): see `awsrole doctor`"
+            )
+        });
+        plan.notices.iter().cloned().chain(not_cached).collect()
+    }
+}
+
+/// What the cache says of a plan.
+pub enum Lookup {
+    /// Credentials.
+    Hit(Box<Obtained>),
+    /// A remembered failure, or credentials that must not be used for this plan.
+    Failed(Problem),
+    /// Nothing: the credentials must be fetched.
+    Miss,
+}
+
+/// Looks a plan's credentials up in the cache. Temporary keys that the plan hands out as they are count as cached.
+#[must_use]
+pub fn lookup(plan: &RolePlan, cache: &Cache, options: ObtainOptions) -> Lookup {
+    let steps = plan.steps.len();
+    let keys = cache.keys(plan);
+    let key = keys.session(steps);
+    let hit = |credentials: Credentials, problem, due, fresh| match account_pin::check_result(plan, &credentials) {
+        Ok(()) => Lookup::Hit(Box::new(Obtained {
+            credentials,
+            problem,
+            due,
+            fresh,
+            mfa_prompted: false,
+            key: key.clone(),
+            not_cached: Vec::new(),
+        })),
+        Err(problem) => Lookup::Failed(problem),
+    };
+    if let Some(entry) = cache.load(&key, options.now) {
+        if options.is_good(plan, steps, &entry) {
+            return hit(entry.credentials, None, false, false);
+        }
+        if options.allow_stale && !entry.stale && entry.credentials.remaining(options.now) > AT_THE_END {
+            let failure = cache.failure_after(&keys, steps, options.now, Patience::Passing);
+            return hit(entry.credentials, failure.map(|failure| failure.problem), true, false);
+        }
+    }
+    if let Some(failure) = cache.failure_after(&keys, steps, options.now, options.patience) {
+        return match options.still_valid(cache, &keys, &key, Some(failure.kind()), options.now) {
+            Some(entry) => hit(entry.credentials, Some(failure.problem), false, false),
+            None => Lookup::Failed(failure.problem),
+        };
+    }
+    if let (Source::StaticKeys(keys), [], None) = (&plan.source, plan.steps.as_slice(), &plan.pin) {
+        let credentials = keys.credentials();
+        return match credentials.temporary(&plan.source) {
+            Ok(_) => hit(credentials, None, false, true),
+            Err(problem) => Lookup::Failed(problem),
+        };
+    }
+    Lookup::Miss
+}

@@ -1,0 +1,126 @@
+//! Web identity: the file with the token, and why a token opens no session.
+
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
+
+use crate::aws::endpoint::Endpoint;
+use crate::aws::source::WebIdentity;
+use crate::base::files::read_regular;
+use crate::base::problem::Problem;
+use crate::base::secret::Secret;
+use crate::session::advice;
+use crate::session::sts::StsError;
+
+/// The largest token that STS takes, in characters (STS API Reference, AssumeRoleWithWebIdentity).
+const MAX_CHARACTERS: usize = 20_000;
+
+/// Reads the token. White space around it is dropped: none belongs to a token.
+///
+/// # Errors
+/// A file that isn't there, can't be read, or holds no token. The file is named.
+pub(crate) fn read_token(token: &WebIdentity) -> Result<Secret, Problem> {
+    let file = &token.token_file;
+    let problem = |why: &dyn std::fmt::Display| opens_nothing(token).because(why);
+    // Room for a token in any encoding, and for white space around it.
+    let bytes = read_regular(file, 4 * MAX_CHARACTERS as u64 + 1024).map(Zeroizing::new).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "the platform writes the file: is `web_identity_token_file` the right path?"
+            }
+            _ => "`web_identity_token_file` must name a regular file that holds a token and nothing else",
+        };
+        problem(&error).hint(hint)
+    })?;
+    let unusable = |why: &str| problem(&why).hint("the platform writes the file: it holds one token (a JWT), as text");
+    let text = std::str::from_utf8(&bytes).map_err(|_| unusable("the file isn't text"))?.trim();
+    match text.chars().count() {
+        0 => Err(unusable("the file is empty")),
+        1..4 => Err(unusable("the file holds no token")),
+        4..=MAX_CHARACTERS if text.contains(char::is_whitespace) || text.contains(char::is_control) => {
+            Err(unusable("the file holds more than a token"))
+        }
+        4..=MAX_CHARACTERS => Ok(Secret::new(text)),
+        count => Err(unusable(&format!("the token has {count} characters, and STS takes {MAX_CHARACTERS} at most"))),
+    }
+}
+
+/// Explains why STS opened no session.
+pub(crate) fn explain(token: &WebIdentity, endpoint: &Endpoint, error: &StsError, now: SystemTime) -> Problem {
+    let what = format!("the session of {}", token.role_arn);
+    let (code, message) = match advice::unanswered(&what, &endpoint.shown(), error, now) {
+        Ok(problem) => return problem,
+        Err(refused) => refused,
+    };
+    let problem = opens_nothing(token).because(error).fact("asked at", endpoint.shown());
+    match code {
+        "AccessDenied" => problem.hint("the role's trust policy must name the token's issuer, and its conditions the token's audience and subject (aud, sub); a role that isn't there is refused in the same words"),
+        "ValidationError" if message.contains("MaxSessionDuration") => problem.hint("lower duration_seconds"),
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
+            problem.hint("AWS packs policy and policy_arns into one space, and they don't fit: make them shorter")
+        }
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => problem.hint(advice::NO_POLICY),
+        "RegionDisabledException" => problem.hint(format!(
+            "STS is switched off in {} for the role's account: set another `region`, or switch it on there (IAM's console, Account settings)",
+            endpoint.region.as_str()
+        )),
+        _ if error.is_transient() => problem.hint("at a prompt awsrole tries again in half a minute"),
+        _ => problem.hint("the file must hold a token of an OIDC provider that the account knows, for an audience that the provider allows, and it must not have expired"),
+    }
+}
+
+fn opens_nothing(token: &WebIdentity) -> Problem {
+    Problem::new(format!("the token in {} opens no session of {}", token.token_file.display(), token.role_arn))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::arn::RoleArn;
+    use crate::aws::parameters::{SessionName, SessionPolicy};
+
+    fn read(content: Option<&[u8]>) -> Result<String, String> {
+        let home = tempfile::tempdir().unwrap();
+        let token_file = home.path().join("token");
+        if let Some(content) = content {
+            crate::base::files::write_private(&token_file, content).unwrap();
+        }
+        let token = WebIdentity {
+            profile: "ci".into(),
+            token_file: token_file.clone(),
+            role_arn: RoleArn::parse("arn:aws:iam::111111111111:role/Ci").unwrap(),
+            session_name: SessionName::of_user("ci"),
+            duration: None,
+            policy: SessionPolicy::default(),
+        };
+        read_token(&token).map(|token| token.expose().to_owned()).map_err(|problem| {
+            assert!(problem.summary.contains(&token_file.display().to_string()), "{problem}");
+            problem.causes.join(" ")
+        })
+    }
+
+    #[test]
+    fn reads_one_token() {
+        assert_eq!(read(Some(b"a.b.c")).unwrap(), "a.b.c");
+        assert_eq!(read(Some(b"\n a.b.c\r\n")).unwrap(), "a.b.c");
+        assert_eq!(read(Some(&[b'x'; MAX_CHARACTERS])).unwrap().len(), MAX_CHARACTERS);
+    }
+
+    #[test]
+    fn says_why_a_file_holds_none() {
+        for (content, expected) in [
+            (None, "No such file"),
+            (Some(&b""[..]), "empty"),
+            (Some(b" \n"), "empty"),
+            (Some(b"a.b"), "holds no token"),
+            (Some(b"a.b.c\nd.e.f"), "more than a token"),
+            (Some(b"a.b.\0c"), "more than a token"),
+            (Some(b"a.b.\xff"), "isn't text"),
+            (Some(&[b'x'; MAX_CHARACTERS + 1]), "20001 characters"),
+            (Some(&[b'x'; 200_000]), "larger than allowed"),
+        ] {
+            let said = read(content).unwrap_err();
+            assert!(said.contains(expected), "{said} should say {expected}");
+        }
+    }
+}

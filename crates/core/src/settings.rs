@@ -1,0 +1,4 @@
+//! The user's settings.
+
+pub mod accounts;
+pub mod user_config;

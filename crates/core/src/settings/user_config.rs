@@ -1,0 +1,267 @@
+//! The user's own settings: `config.toml` in awsrole's config directory.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::aws::access_keys::StoreKind;
+use crate::aws::arn::AccountId;
+use crate::aws::duration::Seconds;
+use crate::base::cache_key_backend::CacheKeySetting;
+use crate::base::context::Context;
+use crate::base::files::{read_trusted, trusted};
+use crate::base::location::line_of;
+use crate::base::problem::Problem;
+use crate::settings::accounts::{Account, AccountName, Accounts, Color};
+
+/// What a user sets for all projects. Only the user's own file says this, never a project's.
+#[derive(Debug, Clone, Default)]
+pub struct UserConfig {
+    /// Folders below which files need no approval of their own.
+    pub trust: Vec<TrustRule>,
+    /// A command that prints an MFA code; it gets the device as AWSROLE_MFA_SERIAL.
+    pub mfa_process: Option<String>,
+    /// How long others may take.
+    pub limits: LimitSettings,
+    /// What accounts are called, and their colours.
+    pub accounts: Accounts,
+    /// Where the key of the cache is to lie.
+    pub key: CacheKeySetting,
+    /// Where `awsrole keys add` puts keys; none: the system's usual store.
+    pub store: Option<StoreKind>,
+}
+
+/// How long others may take; what isn't set has a default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LimitSettings {
+    /// For a connection; default: 3 s.
+    pub connect: Option<Duration>,
+    /// For one attempt of a call that may be made again; default: 5 s.
+    pub attempt: Option<Duration>,
+    /// For a call with all its attempts; default: 15 s.
+    pub whole: Option<Duration>,
+    /// For a `credential_process`; default: 60 s.
+    pub process: Option<Duration>,
+}
+
+/// Files below `path` are allowed for roles of `accounts`; both must fit.
+#[derive(Debug, Clone)]
+pub struct TrustRule {
+    /// A folder, absolute, as it is written.
+    pub path: PathBuf,
+    /// The accounts.
+    pub accounts: Vec<AccountId>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct AsWritten {
+    #[serde(default)]
+    trust: Vec<RuleAsWritten>,
+    mfa_process: Option<String>,
+    #[serde(default)]
+    limits: LimitsAsWritten,
+    #[serde(default)]
+    accounts: BTreeMap<Spanned<String>, AccountAsWritten>,
+    #[serde(default)]
+    cache: CacheAsWritten,
+    #[serde(default)]
+    keys: KeysAsWritten,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct CacheAsWritten {
+    #[serde(default)]
+    key: CacheKeySetting,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct KeysAsWritten {
+    store: Option<StoreKind>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct LimitsAsWritten {
+    connect: Option<Seconds>,
+    attempt: Option<Seconds>,
+    whole: Option<Seconds>,
+    process: Option<Seconds>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleAsWritten {
+    path: String,
+    accounts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountAsWritten {
+    name: Option<Spanned<String>>,
+    color: Option<Spanned<String>>,
+}
+
+/// The user's settings, read once by the program; or why they can't be read.
+#[derive(Debug, Default)]
+pub struct Settings {
+    config: UserConfig,
+    problem: Option<Problem>,
+}
+
+impl Settings {
+    /// Reads the file. What is wrong with it is told by those who need it.
+    #[must_use]
+    pub fn load(context: &Context) -> Self {
+        match UserConfig::load(context) {
+            Ok(config) => Self { config, problem: None },
+            // What the user wants of the cache's key isn't known.
+            Err(problem) => {
+                let config = UserConfig { key: CacheKeySetting::Unknown, ..UserConfig::default() };
+                Self { config, problem: Some(problem) }
+            }
+        }
+    }
+
+    /// Returns the settings.
+    ///
+    /// # Errors
+    /// The file can't be read, that another user could replace it, or that anything is wrong in it.
+    pub fn get(&self) -> Result<&UserConfig, Problem> {
+        match &self.problem {
+            None => Ok(&self.config),
+            Some(problem) => Err(problem.clone()),
+        }
+    }
+
+    /// Returns the settings, or the defaults if they can't be read: for what must work all the same, such as leaving.
+    #[must_use]
+    pub fn or_default(&self) -> &UserConfig {
+        &self.config
+    }
+}
+
+impl UserConfig {
+    /// Where the file lies.
+    #[must_use]
+    pub fn path(context: &Context) -> PathBuf {
+        context.paths.config.join("config.toml")
+    }
+
+    /// Reads the file; without one, the defaults hold.
+    ///
+    /// # Errors
+    /// A file that can't be read, that another user could replace, or that has anything wrong in it: a setting that is
+    /// silently ignored would be worse.
+    pub fn load(context: &Context) -> Result<Self, Problem> {
+        let path = Self::path(context);
+        let bytes = match read_trusted(&path, 1024 * 1024) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(e) => {
+                return Err(Problem::new(format!("{} can't be read", path.display()))
+                    .because(e)
+                    .hint("it must be a regular file that is yours, and that nobody else can write to: `chmod go-w`"));
+            }
+        };
+        // They may name a command, so nobody else may be able to put another file in their place.
+        if let Err(untrusted) = trusted::resolve(&path) {
+            let problem = Problem::new(format!("{} can't be trusted", path.display())).because(&untrusted);
+            let elsewhere = "set XDG_CONFIG_HOME to a folder of your own";
+            return Err(match untrusted.remedy() {
+                Some(remedy) => problem.hint(format!("`{remedy}`, or {elsewhere}")),
+                None => problem.hint(elsewhere),
+            });
+        }
+        let written: AsWritten = toml::from_slice(&bytes).map_err(|e| {
+            let line = line_of(&bytes, e.span().map_or(0, |span| span.start));
+            Problem::new(format!("{}:{line}: {}", path.display(), e.message().replace('\n', ", ")))
+        })?;
+        let trust = written.trust.into_iter().map(|rule| rule.check(context, &path)).collect::<Result<_, _>>()?;
+        let wrong =
+            |at: usize, what: String| Problem::new(format!("{}:{}: {what}", path.display(), line_of(&bytes, at)));
+        let accounts = accounts(written.accounts, wrong)?;
+        let limit = |seconds: Option<Seconds>| seconds.map(|seconds| Duration::from_secs(seconds.0.clamp(1, 600)));
+        Ok(Self {
+            trust,
+            mfa_process: written.mfa_process,
+            store: written.keys.store,
+            limits: LimitSettings {
+                connect: limit(written.limits.connect),
+                attempt: limit(written.limits.attempt),
+                whole: limit(written.limits.whole),
+                process: limit(written.limits.process),
+            },
+            accounts,
+            key: written.cache.key,
+        })
+    }
+}
+
+/// Checks what is said of accounts; `wrong` makes a problem of a position and what is wrong there.
+fn accounts(
+    written: BTreeMap<Spanned<String>, AccountAsWritten>,
+    wrong: impl Fn(usize, String) -> Problem,
+) -> Result<Accounts, Problem> {
+    let mut accounts = Accounts::default();
+    for (id, said) in written {
+        let at = id.span().start;
+        let id = AccountId::parse(id.get_ref()).map_err(|e| {
+            wrong(at, format!("accounts: {e}")).hint("each account has a table of its own: [accounts.222222222222]")
+        })?;
+        let name = said.name.map(|text| {
+            let name = AccountName::parse(text.get_ref());
+            name.map_err(|e| {
+                wrong(text.span().start, format!("name: {e}")).hint("prompts show it as it stands, so it is kept plain")
+            })
+        });
+        let name = name.transpose()?;
+        let taken = accounts.0.iter().find(|(_, other)| name.is_some() && other.name == name);
+        if let (Some((other, _)), Some(name)) = (taken, &name) {
+            let name = name.as_str();
+            return Err(wrong(at, format!("account {other} is called {name}, too"))
+                .hint("a prompt couldn't tell them apart: give one of them another name"));
+        }
+        let color = said.color.map(|text| {
+            Color::parse(text.get_ref()).ok_or_else(|| no_color(text.get_ref(), |what| wrong(text.span().start, what)))
+        });
+        accounts.0.insert(id, Account { name, color: color.transpose()? });
+    }
+    Ok(accounts)
+}
+
+fn no_color(text: &str, wrong: impl Fn(String) -> Problem) -> Problem {
+    let names = Color::ALL.map(Color::name);
+    let problem = wrong(format!("color: `{text}` isn't one of a terminal's eight colours"));
+    let nearest = names.iter().map(|name| (strsim::osa_distance(name, &text.to_lowercase()), name)).min();
+    match nearest {
+        Some((distance, name)) if distance <= 2 => problem.hint(format!("did you mean `{name}`?")),
+        _ => problem.hint(format!("the colours are: {}", names.join(", "))),
+    }
+}
+
+impl RuleAsWritten {
+    fn check(self, context: &Context, file: &Path) -> Result<TrustRule, Problem> {
+        let wrong = |what: String| Problem::new(format!("{}: [[trust]] {what}", file.display()));
+        let path = context.expand(&self.path);
+        if !path.is_absolute() {
+            return Err(wrong(format!("path `{}` must begin with `/` or `~/`", self.path)));
+        }
+        if self.accounts.is_empty() {
+            return Err(wrong("needs the `accounts` whose roles are trusted there".to_owned()));
+        }
+        let accounts = self
+            .accounts
+            .iter()
+            .map(|id| AccountId::parse(id).map_err(|e| wrong(format!("accounts: {e}"))))
+            .collect::<Result<_, _>>()?;
+        Ok(TrustRule { path, accounts })
+    }
+}

@@ -1,0 +1,160 @@
+//! The role that `awsrole use` chose in a shell, and the proof that it did.
+//!
+//! A choice has to travel in variables: a nested shell and the commands typed in it go on with it. Variables are
+//! anybody's who can set them, such as an editor's settings in a clone, and a role that `cd` doesn't enter must not be
+//! entered on their word. So a choice is written as a word that only awsrole can make: the role's name, and before it a
+//! message authentication code over the file and the role. It opens nothing else, and to whoever can't set this user's
+//! variables it is worth nothing.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::base::context::Paths;
+use crate::base::files::{self, FileError, read_own};
+use crate::base::seal::{KEY_BYTES, Key};
+
+/// What is before the name in a word, in bytes: a nonce and a code, each byte as two digits.
+const PROOF: usize = 80;
+
+/// The longest role name that is a choice, in bytes.
+const LONGEST_NAME: usize = 1024;
+
+/// The longest word.
+pub(crate) const LONGEST: usize = PROOF + 1 + LONGEST_NAME;
+
+/// Makes words of choices and checks them.
+pub struct Choices {
+    key: PathBuf,
+}
+
+impl Choices {
+    /// The user's. Nothing is read yet.
+    #[must_use]
+    pub fn of(paths: &Paths) -> Self {
+        Self { key: paths.data.join("choices.key") }
+    }
+
+    /// Returns the word for a role of a file. The first one makes the key.
+    ///
+    /// # Errors
+    /// The key can neither be read nor made.
+    pub fn word(&self, file: &Path, role: &str) -> Result<String, FileError> {
+        let failed = |what: &str| FileError::new("making", &self.key, io::Error::other(what.to_owned()));
+        if role.len() > LONGEST_NAME {
+            return Err(failed("the role's name is too long"));
+        }
+        let key = match self.read() {
+            Some(key) => key,
+            None => {
+                self.make()?;
+                self.read().ok_or_else(|| failed("it can't be read again"))?
+            }
+        };
+        let sealed =
+            key.seal(b"", &associated_data(file, role)).ok_or_else(|| failed("the system has no random numbers"))?;
+        let digits: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(format!("{digits}={role}"))
+    }
+
+    /// Returns the role that a word proves for a file; `None` for a word that awsrole didn't make for it.
+    #[must_use]
+    pub fn role<'w>(&self, file: &Path, word: &'w str) -> Option<&'w str> {
+        let role = name(word)?;
+        let digits = &word.as_bytes()[..PROOF];
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let sealed: Option<Vec<u8>> =
+            digits.chunks_exact(2).map(|two| Some(digit(two[0])? << 4 | digit(two[1])?)).collect();
+        self.read()?.open(&sealed?, &associated_data(file, role)).map(|_| role)
+    }
+
+    /// Makes the key. Of two that are made at the same moment the first one counts.
+    fn make(&self) -> Result<(), FileError> {
+        let failed = |error| FileError::new("making", &self.key, error);
+        let dir = self.key.parent().unwrap_or(Path::new("/"));
+        files::private_dir(dir)?;
+        let key = Key::random().ok_or_else(|| failed(io::Error::other("the system has no random numbers")))?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir).map_err(failed)?;
+        file.write_all(key.expose()).map_err(failed)?;
+        if files::is_own(&self.key) {
+            // It was tried, and is none.
+            files::remove(&self.key)?;
+        }
+        match file.persist_noclobber(&self.key) {
+            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(failed(error.error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&self) -> Option<Key> {
+        Key::of_bytes(&zeroize::Zeroizing::new(read_own(&self.key, KEY_BYTES as u64).ok()?))
+    }
+}
+
+/// Returns the name in what has the form of a word, proven or not.
+#[must_use]
+pub fn name(word: &str) -> Option<&str> {
+    let (proof, name) = word.split_at_checked(PROOF)?;
+    let name = name.strip_prefix('=').filter(|name| (1..=LONGEST_NAME).contains(&name.len()))?;
+    proof.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some(name)
+}
+
+/// What a proof is about. A file's path holds no NUL.
+fn associated_data(file: &Path, role: &str) -> Vec<u8> {
+    [b"choice\0", file.as_os_str().as_encoded_bytes(), b"\0", role.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::aws::profiles::tests::home;
+
+    #[test]
+    fn a_word_proves_one_role_of_one_file() {
+        let (_home, context) = home("", "");
+        let choices = Choices::of(&context.paths);
+        let file = Path::new("/p/.awsrole.toml");
+        assert_eq!(choices.role(file, &format!("{}=prod", "0".repeat(PROOF))), None, "there is no key yet");
+        for role in ["prod", "a=b", "é", "="] {
+            let word = choices.word(file, role).unwrap();
+            assert_eq!((choices.role(file, &word), name(&word)), (Some(role), Some(role)));
+            assert_eq!(Choices::of(&context.paths).role(file, &word), Some(role), "the key stays");
+            assert_eq!(choices.role(Path::new("/q/.awsrole.toml"), &word), None);
+            for forged in
+                [format!("{word}x"), word.replacen(&word[..1], "g", 1), word[1..].to_owned(), word.to_uppercase()]
+            {
+                assert_eq!(choices.role(file, &forged), None, "{forged}");
+            }
+            let swapped = format!("{}=other", &word[..PROOF]);
+            assert_eq!(choices.role(file, &swapped), None);
+        }
+        assert_eq!(fs::metadata(&choices.key).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn another_key_makes_all_words_void() {
+        let (_home, context) = home("", "");
+        let choices = Choices::of(&context.paths);
+        let file = Path::new("/p/.awsrole.toml");
+        let word = choices.word(file, "prod").unwrap();
+        for key in [&b""[..], &[0; KEY_BYTES], &[0; KEY_BYTES + 1]] {
+            files::write_private(&choices.key, key).unwrap();
+            assert_eq!(choices.role(file, &word), None);
+        }
+    }
+
+    #[test]
+    fn what_has_another_form_is_no_word() {
+        let proof = "0".repeat(PROOF);
+        let long = "x".repeat(LONGEST_NAME + 1);
+        for text in
+            ["", "prod", "=prod", &proof, &format!("{proof}="), &format!("{proof}x"), &format!("{proof}={long}")]
+        {
+            assert_eq!(name(text), None, "{text}");
+        }
+        assert_eq!(name(&format!("{proof}={}", &long[1..])), Some(&long[1..]));
+        assert_eq!(name(&format!("{}=x", "é".repeat(PROOF / 2))), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! From credentials to variables: what is set, what is hidden, and what was there before.
+
+use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::aws::arn::AccountId;
+use crate::aws::credentials::Temporary;
+use crate::aws::time::rfc3339;
+use crate::base::context::Env;
+use crate::base::secret::Secret;
+use crate::plan::role_plan::RolePlan;
+use crate::settings::accounts::Accounts;
+use crate::shell::state::{HIDDEN, NAME, RUN_HIDDEN, RUN_SET, State};
+
+/// What variables change on entering a role, in the order in which they are written.
+pub struct EnvDiff {
+    /// Variables to export.
+    pub set: Vec<(Cow<'static, str>, Value)>,
+    /// Variables to unset.
+    pub hide: Vec<&'static str>,
+}
+
+/// A variable's value.
+pub enum Value {
+    /// One that anybody may see.
+    Plain(String),
+    /// One that no one may.
+    Secret(Secret),
+}
+
+/// A role that was got, and what its variables are made of beside it.
+pub struct Got<'a> {
+    /// Its plan.
+    pub plan: &'a RolePlan,
+    /// What came of it.
+    pub credentials: Temporary<'a>,
+    /// The name under which the session is cached.
+    pub key: &'a str,
+    /// An environment in which no role of ours is.
+    pub outer: &'a Env,
+    /// The file that asked for it.
+    pub file: &'a str,
+    /// The word of [`crate::shell::choice::Choices`] for it, if it was chosen by its name; `cd` entered it otherwise.
+    pub chosen: Option<&'a str>,
+    /// The user's names and colours.
+    pub accounts: &'a Accounts,
+}
+
+impl EnvDiff {
+    /// The variables of a role.
+    #[must_use]
+    pub fn of_role(got: &Got<'_>) -> Self {
+        Self::of(got, None)
+    }
+
+    /// The same for a command that renews the role itself: no keys, but `copies` of the two AWS files
+    /// ([`crate::aws::profiles::Profiles::copies`]), and no other place to get credentials from.
+    #[must_use]
+    pub fn of_run(got: &Got<'_>, copies: [String; 2]) -> Self {
+        let [config, shared] = copies;
+        Self::of(got, Some(RUN_SET.into_iter().map(Cow::from).zip([config, shared, "true".to_owned()]).collect()))
+    }
+
+    fn of(got: &Got<'_>, run: Option<Vec<(Cow<'static, str>, String)>>) -> Self {
+        let Got { plan, credentials, key, outer, file, chosen, accounts } = *got;
+        let plain = |text: &str| Value::Plain(text.to_owned());
+        let mut set: Vec<(Cow<'static, str>, Value)> = Vec::new();
+        let mut hide = HIDDEN.to_vec();
+        let mut keep = |name, value| match value {
+            Some(value) if run.is_none() => set.push((Cow::from(name), value)),
+            _ => hide.push(name),
+        };
+        keep("AWS_ACCESS_KEY_ID", Some(plain(&credentials.access_key_id)));
+        keep("AWS_SECRET_ACCESS_KEY", Some(Value::Secret(credentials.secret_access_key.clone())));
+        keep("AWS_SESSION_TOKEN", credentials.session_token.clone().map(Value::Secret));
+        keep("AWS_CREDENTIAL_EXPIRATION", credentials.expiration.map(|end| Value::Plain(rfc3339(end))));
+        let mut settings = plan.settings.clone();
+        if let Some(region) = &plan.region {
+            // boto3 reads AWS_DEFAULT_REGION alone, the Go SDK prefers AWS_REGION: both or neither.
+            settings.push(("AWS_REGION".into(), region.as_str().to_owned()));
+            settings.push(("AWS_DEFAULT_REGION".into(), region.as_str().to_owned()));
+        }
+        let account = credentials.account().or_else(|| plan.account());
+        let told = told(account.as_ref(), credentials.expiration.filter(|_| run.is_none()), accounts);
+        let account = account.map(|account| account.to_string()).unwrap_or_default();
+        if outer.text("AWS_ACCOUNT_ID").is_some_and(|id| id != account) {
+            hide.push("AWS_ACCOUNT_ID");
+        }
+        let title = plan.title();
+        let state = State::of_role(&title, chosen, &account, file, &credentials, &settings, outer);
+        let mut state = state.cached_as(key.to_owned());
+        if let Some(run) = run {
+            state = state.of_run(&run, outer);
+            hide.extend(RUN_HIDDEN);
+            settings.extend(run);
+        }
+        set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
+        set.push(("AWSROLE_ROLE".into(), Value::Plain(title)));
+        for (name, text) in told {
+            match text {
+                Some(text) => set.push((name.into(), Value::Plain(text))),
+                None => hide.push(name),
+            }
+        }
+        set.push((NAME.into(), Value::Plain(state.to_text())));
+        Self { set, hide }
+    }
+}
+
+/// What prompts show beside the role's name: they may read it as it stands, without a process.
+fn told(
+    account: Option<&AccountId>,
+    expiration: Option<SystemTime>,
+    accounts: &Accounts,
+) -> [(&'static str, Option<String>); 4] {
+    let id = account.map(ToString::to_string);
+    let name = account.and_then(|id| accounts.name(id)).map(str::to_owned);
+    let seconds = expiration.and_then(|end| end.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
+    [
+        ("AWSROLE_ACCOUNT_ID", id.clone()),
+        ("AWSROLE_ACCOUNT", name.or(id)),
+        ("AWSROLE_COLOR", account.and_then(|id| accounts.color(id)).map(|color| color.to_string())),
+        ("AWSROLE_EXPIRES", seconds.map(|seconds| seconds.to_string())),
+    ]
+}

@@ -1,0 +1,412 @@
+//! What a shell in a directory should hold: the table of states.
+//!
+//! | state | what the shell holds |
+//! |---|---|
+//! | no file, or a denied one | the outer environment, silently |
+//! | a file that was never allowed | the outer environment, and one line that names `awsrole allow` |
+//! | a file in force | its role |
+//! | edited since, refused, unreachable, expired | closed: no client acts as anybody |
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::aws::profiles::Profiles;
+use crate::base::context::{Context, Env};
+use crate::base::problem::Problem;
+use crate::plan::resolve::plan;
+use crate::plan::role_plan::RolePlan;
+use crate::project::approval::{Allowed, ApprovalStatus, Approvals, Holds, Refusal, Verdict, vet_and_keep};
+use crate::session::cache::{Cache, Patience};
+use crate::session::fetch::{Providers, fetch};
+use crate::session::history::{HistoryEntry, What};
+use crate::session::lookup::{LAST_SECOND, Lookup, ObtainOptions, Obtained, lookup};
+use crate::settings::user_config::{Settings, UserConfig};
+use crate::shell::choice::{self, Choices};
+use crate::shell::environment::{EnvDiff, Got};
+use crate::shell::generation;
+use crate::shell::state::{Chosen, Outer};
+
+/// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
+/// in another terminal.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// With so little left of a role that can't be renewed, it is said, once.
+const ENDING: Duration = Duration::from_secs(60);
+
+/// Why a shell asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Someone changed directory, or typed a command of awsrole's.
+    Cd,
+    /// Something changed, seen at a prompt.
+    Prompt,
+    /// The role is due for renewal.
+    Due,
+    /// A closed directory is looked at again.
+    Retry,
+    /// Nobody waits: this is the renewal itself.
+    Renewal,
+}
+
+impl Event {
+    /// The events of a shell, by their names in the protocol. A renewal isn't one of them.
+    pub const BY_NAME: [(&'static str, Self); 4] =
+        [("cd", Self::Cd), ("prompt", Self::Prompt), ("due", Self::Due), ("retry", Self::Retry)];
+
+    /// Reads an event's name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::BY_NAME.iter().find(|(known, _)| *known == name).map(|(_, event)| *event)
+    }
+}
+
+/// What becomes of a shell's environment.
+pub struct Export {
+    /// Prior values that a nested shell takes over.
+    pub adopt: Vec<(String, Option<OsString>)>,
+    /// The new state.
+    pub change: Change,
+    /// When the shell should ask again although nothing changed.
+    pub deadline: Option<SystemTime>,
+    /// The choice that a nested shell takes over from its parent, as a word of [`Choices`].
+    pub chosen: Option<String>,
+    /// How many of the files count.
+    pub depth: usize,
+    /// The contents of the files as far as they were read, nearest first.
+    pub texts: Vec<String>,
+    /// The role is due: somebody must renew it while the prompt stays free.
+    pub renew: bool,
+    /// The role can't be renewed, and ends within a minute. The deadline is its end then: nothing
+    /// else happens before, so that it is said once.
+    pub ending: bool,
+    /// What a person should be told.
+    pub problem: Option<Problem>,
+    /// What a person should be told although all is well; each one line.
+    pub notices: Vec<String>,
+    /// What belongs into the history.
+    pub entry: Option<HistoryEntry>,
+}
+
+/// The new state.
+pub enum Change {
+    /// The environment without awsrole.
+    Outer,
+    /// A role.
+    Role(EnvDiff),
+    /// No client acts as anybody.
+    Closed,
+}
+
+/// What is decided for a shell.
+pub enum Decision<'a> {
+    /// All of it.
+    Export(Box<Export>),
+    /// A role whose credentials aren't in the cache.
+    Miss(Box<Pending<'a>>),
+}
+
+/// A role that a shell is to hold, once its credentials have been fetched.
+pub struct Pending<'a> {
+    entering: Entering<'a>,
+    frame: Frame,
+}
+
+impl Pending<'_> {
+    /// Fetches the credentials.
+    #[must_use]
+    pub fn fetch(self, providers: Providers<'_>) -> Export {
+        let Self { entering, frame } = self;
+        let fetched = fetch(&entering.plan, &entering.cache, providers, entering.options);
+        // Fetching them may have taken a while.
+        let now = (providers.clock)();
+        frame.around(entering.end(fetched.map_err(|failed| failed.problem), now))
+    }
+}
+
+/// Decides for a directory whose files are given, nearest first, over the outer environment. It never fails: a failure is
+/// a state, and delivering it keeps the shell from trying again at every prompt. No network is used, no lock taken and
+/// nobody prompted; where that doesn't suffice, the answer is a [`Decision::Miss`].
+///
+/// `outer` is what the environment is without what awsrole exported. `word` is the choice of this shell, as `awsrole use`
+/// got it from [`Choices`]; one of the parent shell counts in a nested one. Without a proof neither counts: the shell holds
+/// what `cd` enters.
+#[must_use]
+pub fn export<'a>(
+    context: &'a Context,
+    settings: &'a Settings,
+    outer: &Outer,
+    files: &[PathBuf],
+    word: Option<&str>,
+    event: Event,
+) -> Decision<'a> {
+    let choices = Choices::of(&context.paths);
+    let chosen = match (word, files.first()) {
+        (Some(word), Some(file)) => match choices.role(file, word) {
+            Some(role) => Chosen::Role { role: role.to_owned(), word: word.to_owned() },
+            None => Chosen::Unproven(choice::name(word).unwrap_or(word).to_owned()),
+        },
+        (Some(_), None) => Chosen::Nothing,
+        (None, _) => outer.chosen(files, &choices),
+    };
+    let mut texts = Vec::new();
+    let decided = decide(context, settings, files, &chosen, event, &mut texts);
+    let taken_over = match &chosen {
+        Chosen::Role { word: chosen, .. } if word.is_none() => Some(chosen.clone()),
+        _ => None,
+    };
+    let notice = match &chosen {
+        Chosen::Unproven(name) => Some(unproven(name)),
+        _ => None,
+    };
+    let frame = Frame { adopt: outer.adopt.clone(), chosen: taken_over, texts, notice };
+    match decided {
+        Decided::State(export) => Decision::Export(Box::new(frame.around(*export))),
+        Decided::Enter(entering) => match lookup(&entering.plan, &entering.cache, entering.options) {
+            Lookup::Hit(obtained) => Decision::Export(Box::new(frame.around(entering.end(Ok(*obtained), context.now)))),
+            Lookup::Failed(problem) => {
+                Decision::Export(Box::new(frame.around(entering.end(Err(problem), context.now))))
+            }
+            Lookup::Miss => Decision::Miss(Box::new(Pending { entering: *entering, frame })),
+        },
+    }
+}
+
+/// What an export says whatever is decided.
+struct Frame {
+    adopt: Vec<(String, Option<OsString>)>,
+    chosen: Option<String>,
+    texts: Vec<String>,
+    notice: Option<String>,
+}
+
+impl Frame {
+    fn around(self, mut export: Export) -> Export {
+        export.notices.extend(self.notice);
+        Export { adopt: self.adopt, chosen: self.chosen, texts: self.texts, ..export }
+    }
+}
+
+/// Says that a choice isn't believed.
+#[must_use]
+pub fn unproven(name: &str) -> String {
+    format!(
+        "the environment says that role {name} was chosen, but awsrole didn't write that: `awsrole use {name}` chooses it"
+    )
+}
+
+/// Looks at a directory's files with the user's approvals and rules.
+pub fn look(context: &Context, settings: &Settings, files: &[PathBuf]) -> Result<(Verdict, usize), Problem> {
+    look_and_keep(context, settings, files, &mut Vec::new())
+}
+
+/// The same, and the contents of the files that were read.
+fn look_and_keep(
+    context: &Context,
+    settings: &Settings,
+    files: &[PathBuf],
+    texts: &mut Vec<String>,
+) -> Result<(Verdict, usize), Problem> {
+    let approvals = Approvals::below(&context.paths.data);
+    // Where no approval is believed, settings don't count: they are likely to be the same other user's.
+    let (verdict, depth) = match approvals.untrusted() {
+        Some(_) => vet_and_keep(files, &approvals, &UserConfig::default(), texts),
+        None => vet_and_keep(files, &approvals, settings.get()?, texts),
+    };
+    let counted = &files[..depth.min(files.len())];
+    let verdict = match context.paths.inside_project(counted) {
+        None => verdict,
+        Some(problem) => verdict.set_aside(problem),
+    };
+    Ok((verdict, depth))
+}
+
+/// Plans a role of an allowed config over the outer environment.
+pub fn plan_of(context: &Context, allowed: &Allowed, role: Option<&str>) -> Result<RolePlan, Problem> {
+    plan(allowed, role, &Profiles::load(context)?, context)
+}
+
+/// What is known without credentials.
+enum Decided<'a> {
+    State(Box<Export>),
+    Enter(Box<Entering<'a>>),
+}
+
+/// A state without a role.
+fn state(change: Change, depth: usize, problem: Option<Problem>, now: SystemTime) -> Export {
+    Export {
+        adopt: Vec::new(),
+        chosen: None,
+        deadline: matches!(change, Change::Closed).then(|| now + LOOK_AGAIN),
+        change,
+        depth,
+        texts: Vec::new(),
+        renew: false,
+        ending: false,
+        problem,
+        notices: Vec::new(),
+        entry: None,
+    }
+}
+
+fn decide<'a>(
+    context: &'a Context,
+    settings: &'a Settings,
+    files: &[PathBuf],
+    chosen: &Chosen,
+    event: Event,
+    texts: &mut Vec<String>,
+) -> Decided<'a> {
+    let state = |change, depth, problem| Decided::State(Box::new(state(change, depth, problem, context.now)));
+    if files.is_empty() {
+        return state(Change::Outer, 0, None);
+    }
+    let (verdict, depth) = match look_and_keep(context, settings, files, texts) {
+        Ok(looked) => looked,
+        Err(problem) => return state(Change::Closed, 1, Some(problem)),
+    };
+    let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Closed };
+    match verdict {
+        // What was denied needs no word, unless it closes the shell.
+        Verdict::Refused(Refusal { standing: ApprovalStatus::Denied, .. })
+        | Verdict::Broken { standing: ApprovalStatus::Denied, .. }
+            if matches!(change, Change::Outer) =>
+        {
+            state(change, depth, None)
+        }
+        Verdict::Refused(refusal) => state(change, depth, Some(refusal.problem(context))),
+        Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
+        Verdict::Allowed(allowed) => {
+            let role = chosen.role();
+            let plan = confirmed(&allowed, role).and_then(|()| plan_of(context, &allowed, role));
+            match plan {
+                Ok(plan) => {
+                    let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+                    let word = chosen.word().map(str::to_owned);
+                    Decided::Enter(Box::new(Entering::of(
+                        context,
+                        settings.or_default(),
+                        plan,
+                        file,
+                        word,
+                        event,
+                        depth,
+                    )))
+                }
+                Err(problem) => state(Change::Closed, depth, Some(back(problem, role.is_some()))),
+            }
+        }
+    }
+}
+
+/// Adds how to get back from a role that was chosen.
+fn back(problem: Problem, is_chosen: bool) -> Problem {
+    if is_chosen { problem.hint("`awsrole use -` goes back to the default role") } else { problem }
+}
+
+/// A role whose plan is known.
+struct Entering<'a> {
+    context: &'a Context,
+    user: &'a UserConfig,
+    plan: RolePlan,
+    cache: Cache,
+    options: ObtainOptions,
+    file: String,
+    /// The word of [`Choices`] for it, if it was chosen by its name.
+    word: Option<String>,
+    event: Event,
+    depth: usize,
+}
+
+impl<'a> Entering<'a> {
+    fn of(
+        context: &'a Context,
+        user: &'a UserConfig,
+        plan: RolePlan,
+        file: String,
+        word: Option<String>,
+        event: Event,
+        depth: usize,
+    ) -> Self {
+        let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
+        let allow_stale = event != Event::Renewal;
+        let options = ObtainOptions { patience, allow_stale, ..ObtainOptions::interactive(context.now) };
+        Self { context, user, plan, cache: Cache::open(context, user.key), options, file, word, event, depth }
+    }
+
+    /// The state with the credentials, or without them.
+    fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
+        obtained
+            .and_then(|obtained| self.holding(obtained, now))
+            .unwrap_or_else(|problem| state(Change::Closed, self.depth, Some(back(problem, self.word.is_some())), now))
+    }
+
+    fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
+        let Self { context, plan, event, .. } = self;
+        if obtained.mfa_prompted {
+            // Shells that wait for the same code follow at their next prompt; if they can't be told,
+            // they look again within half a minute.
+            let _ = generation::bump(&context.paths, context.now);
+        }
+        let diff = EnvDiff::of_role(&Got {
+            plan,
+            credentials: obtained.credentials.temporary(&plan.source)?,
+            key: &obtained.key,
+            outer: &context.env,
+            file: &self.file,
+            chosen: self.word.as_deref(),
+            accounts: &self.user.accounts,
+        });
+        let left = obtained.credentials.remaining(now);
+        let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(LAST_SECOND));
+        let ending = obtained.problem.is_some() && left < ENDING;
+        // While a renewal is under way its result is looked for before the old credentials end.
+        let soon = now + LOOK_AGAIN.min(left / 2).max(Duration::from_secs(1));
+        let deadline = match &obtained.problem {
+            None if !obtained.due => obtained.credentials.renew_at(),
+            _ if ending => end,
+            _ => end.map(|end| end.min(soon)),
+        };
+        let what = match event {
+            Event::Cd | Event::Prompt | Event::Retry => Some(What::Entered),
+            // A shell that takes a renewed session over enters nothing.
+            Event::Due | Event::Renewal => obtained.fresh.then_some(What::Renewed),
+        };
+        let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
+        Ok(Export {
+            entry: what.map(|what| HistoryEntry::of(what, context, plan, &obtained)),
+            adopt: Vec::new(),
+            chosen: None,
+            change: Change::Role(diff),
+            deadline,
+            depth: self.depth,
+            texts: Vec::new(),
+            renew: obtained.due && obtained.problem.is_none(),
+            ending,
+            problem: obtained.problem,
+            notices,
+        })
+    }
+}
+
+/// Checks that a role with `confirm` was asked for by its name.
+pub fn confirmed(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
+    let (name, keys) = allowed.config().select(role)?;
+    match name {
+        _ if keys.confirm != Some(true) || role.is_some() => Ok(()),
+        Some(name) => Err(Problem::new(format!("role {name} is entered by its name alone"))
+            .hint(format!("`awsrole use {name}` enters it, and `awsrole exec --role {name}`"))),
+        None => Err(Problem::new(format!(
+            "{}: a role that is entered by its name alone needs one",
+            allowed.config().origin(None, "confirm")
+        ))
+        .hint("put its keys into a table [role.NAME]: `awsrole use NAME` enters it")),
+    }
+}
+
+/// A context over the outer environment, for commands that a person types inside a project.
+#[must_use]
+pub fn over(context: &Context, outer: Env) -> Context {
+    let Context { dir, env: _, now, paths, keys, host } = context;
+    Context { dir: dir.clone(), env: outer, now: *now, paths: paths.clone(), keys: keys.clone(), host: *host }
+}

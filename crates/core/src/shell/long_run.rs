@@ -1,0 +1,320 @@
+//! A command that outlives any session, and the private folder with its copies of the AWS files.
+//!
+//! The folder itself is locked for as long as the command, or anything that it started, lives: the
+//! command inherits the open folder, and a kernel lock ends with the last process that has it. Some programs close
+//! whatever they inherit; so the folder's name says which process the command is, too.
+//!
+//! The watcher removes the folder when the command ends. If the watcher was killed as well, [`sweep`] does.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::base::context::{Env, Paths};
+use crate::base::files::{self, FileError, read_own};
+use crate::session::encryption::{SealError, Vault};
+use crate::shell::environment::EnvDiff;
+
+/// The largest record that is read, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// How the names of runs begin.
+const PREFIX: &str = "run-";
+
+/// A run's folder, held.
+pub struct Run {
+    dir: PathBuf,
+    held: File,
+}
+
+/// What a program in the command needs to stand where awsrole stood: the file beside the copies.
+#[derive(Serialize, Deserialize)]
+pub struct SavedEnvironment {
+    /// The directory whose role it is.
+    pub dir: PathBuf,
+    /// The `[role.NAME]`.
+    pub role: Option<String>,
+    /// The variables that the command finds changed, as they were.
+    before: BTreeMap<String, Option<Zeroizing<String>>>,
+}
+
+impl Run {
+    /// Makes a folder that only its owner may enter, for a command that this process becomes, and removes those of
+    /// commands that are gone.
+    pub fn open(paths: &Paths, process: u32) -> Result<Self, FileError> {
+        let runs = folder(paths);
+        files::private_dir(&runs)?;
+        let failed = |e| FileError::new("making a folder in", &runs, e);
+        // Whoever tidies up must not meet a folder before it is held.
+        let parent = File::open(&runs).map_err(failed)?;
+        parent.lock().map_err(failed)?;
+        remove_remains(&runs);
+        let private = fs::Permissions::from_mode(0o700);
+        let prefix = started(process).map(|time| format!("{PREFIX}{process}.{time}-"));
+        let prefix = prefix.as_deref().unwrap_or(PREFIX);
+        let dir = tempfile::Builder::new().prefix(prefix).permissions(private).tempdir_in(&runs).map_err(failed)?;
+        let held = File::open(dir.path()).map_err(failed)?;
+        held.lock().map_err(failed)?;
+        Ok(Self { dir: dir.keep(), held })
+    }
+
+    /// The folder's own name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// Writes the record of what is outside, sealed as cached sessions are: no program but awsrole reads it.
+    pub fn write_outside(&self, outside: &SavedEnvironment, vault: &Vault) -> Result<(), SealError> {
+        let sealed = vault.seal(&sealed_name(self.name()), outside.to_text().as_bytes())?;
+        Ok(files::write_private(&self.dir.join(OUTSIDE), &sealed.content)?)
+    }
+
+    /// Writes one of its files.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, FileError> {
+        let path = self.dir.join(name);
+        files::write_private(&path, text.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Leaves the open folder to the command that this process becomes.
+    pub fn hand_over(&self) -> io::Result<()> {
+        Ok(rustix::io::fcntl_setfd(&self.held, rustix::io::FdFlags::empty())?)
+    }
+
+    /// Removes the folder.
+    pub fn remove(self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl SavedEnvironment {
+    /// What is outside of a command with these variables.
+    #[must_use]
+    pub fn of(dir: &Path, role: Option<&str>, diff: &EnvDiff, outer: &Env) -> Self {
+        let names = diff.set.iter().map(|(name, _)| name.as_ref()).chain(diff.hide.iter().copied());
+        let before = |name: &str| outer.text(name).map(|text| Zeroizing::new(text.to_owned()));
+        let before = names.map(|name| (name.to_owned(), before(name))).collect();
+        Self { dir: dir.to_owned(), role: role.map(str::to_owned), before }
+    }
+
+    /// What the command must not find, secrets included.
+    fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// Reads a run's record; `None` if the run is over, or `logout --all` has thrown its key away.
+    #[must_use]
+    pub fn read(paths: &Paths, vault: &Vault, run: &str) -> Option<Self> {
+        let path = folder(paths).join(only_a_name(run)?).join(OUTSIDE);
+        let text = vault.open(&sealed_name(run), Zeroizing::new(read_own(&path, MAX_BYTES).ok()?))?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// The environment without what the command finds changed.
+    #[must_use]
+    pub fn over(&self, env: &Env) -> Env {
+        let mut outer = env.clone();
+        for (name, before) in &self.before {
+            match before {
+                Some(text) => outer.0.insert(name.into(), text.as_str().into()),
+                None => outer.0.remove(std::ffi::OsStr::new(name)),
+            };
+        }
+        outer
+    }
+}
+
+/// The record's name in a run's folder.
+const OUTSIDE: &str = "outside";
+
+/// The name to which a run's record is bound.
+fn sealed_name(run: &str) -> String {
+    format!("runs/{run}/{OUTSIDE}")
+}
+
+/// Waits until nobody holds a run's folder any more, and removes it.
+pub fn remove_when_gone(paths: &Paths, run: &str) {
+    let Some(name) = only_a_name(run) else { return };
+    let dir = folder(paths).join(name);
+    if File::open(&dir).is_ok_and(|held| held.lock().is_ok()) {
+        let _ = fs::remove_dir_all(&dir);
+    }
+}
+
+/// What was found of runs whose command is gone and that nobody tidied up.
+#[derive(Default)]
+pub struct Remains {
+    /// The folders that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Those that can't be, and why.
+    pub stuck: Vec<FileError>,
+}
+
+/// Removes the folders of commands that are gone: each may hold copies of long-lived keys. Those of living ones stay.
+/// Where there never was a run it costs one look.
+pub fn sweep(paths: &Paths) -> Remains {
+    let runs = folder(paths);
+    // Neither a link nor what others can write to is ours to tidy.
+    if !files::is_own_dir(&runs) {
+        return Remains::default();
+    }
+    // Somebody who makes one just now tidies up by themselves.
+    match File::open(&runs) {
+        Ok(parent) if parent.try_lock().is_ok() => remove_remains(&runs),
+        _ => Remains::default(),
+    }
+}
+
+/// The same, by who holds the lock of all of them.
+fn remove_remains(runs: &Path) -> Remains {
+    let mut remains = Remains::default();
+    for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let Some(name) = name.to_str().and_then(only_a_name) else { continue };
+        let is_dir = entry.file_type().is_ok_and(|found| found.is_dir());
+        if !is_dir || command_lives(name) {
+            continue;
+        }
+        match File::open(&path) {
+            // One that is held stays, and one on a disk that knows no locks, where nobody can tell.
+            Ok(held) if held.try_lock().is_err() => {}
+            Ok(_held) => match fs::remove_dir_all(&path) {
+                Ok(()) => remains.removed.push(path),
+                Err(error) => remains.stuck.push(FileError::new("removing", &path, error)),
+            },
+            Err(error) => remains.stuck.push(FileError::new("opening", &path, error)),
+        }
+    }
+    remains
+}
+
+/// Whether the process still runs that a folder's name says the command is.
+fn command_lives(name: &str) -> bool {
+    let named = || {
+        let (process, rest) = name.strip_prefix(PREFIX)?.split_once('.')?;
+        let (time, _) = rest.split_once('-')?;
+        Some((process.parse().ok()?, time.parse().ok()?))
+    };
+    named().is_some_and(|(process, time): (u32, u64)| started(process) == Some(time))
+}
+
+/// When a process started, in the kernel's ticks since the machine did: a number that is given to two processes is told
+/// apart by it. `None`: it has ended, or this system doesn't say.
+fn started(process: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The program's name, in parentheses, may hold anything (proc(5)).
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let ended = matches!(fields.next()?, "Z" | "X");
+    fields.nth(18)?.parse().ok().filter(|_| !ended)
+}
+
+fn folder(paths: &Paths) -> PathBuf {
+    paths.cache.join("runs")
+}
+
+/// A name that leads nowhere else.
+fn only_a_name(run: &str) -> Option<&str> {
+    (run.starts_with(PREFIX) && !run.contains('/')).then_some(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::cache_key_backend::CacheKeySetting;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::aws::profiles::tests::home;
+
+    #[test]
+    fn a_folder_is_private_and_goes_when_nobody_holds_it() {
+        let (_home, context) = home("", "");
+        // A process that isn't there: the lock alone tells.
+        let nobody = u32::MAX;
+        let first = Run::open(&context.paths, nobody).unwrap();
+        let file = first.write("config", "x").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&first.dir).unwrap().mode() & 0o777, 0o700);
+        let second = Run::open(&context.paths, nobody).unwrap();
+        assert!(file.exists(), "it is held");
+        drop(first);
+        Run::open(&context.paths, nobody).unwrap();
+        assert!(!file.exists());
+        let name = second.name().to_owned();
+        drop(second);
+        remove_when_gone(&context.paths, &name);
+        assert!(!folder(&context.paths).join(&name).exists());
+    }
+
+    #[test]
+    fn remains_are_swept_and_what_lives_stays() {
+        let (home, context) = home("", "");
+        let runs = folder(&context.paths);
+        assert!(sweep(&context.paths).removed.is_empty() && !runs.exists(), "nothing is made");
+        let held = Run::open(&context.paths, u32::MAX).unwrap();
+        // A command that closed what it inherited: its process is this one.
+        let alive = Run::open(&context.paths, std::process::id()).unwrap();
+        let alive = (alive.dir.clone(), alive.held).0;
+        let left = Run::open(&context.paths, u32::MAX).unwrap();
+        let keys = left.write("credentials", "canary").unwrap();
+        drop(left);
+        let others = ["run-file", "other", "run-link"].map(|name| runs.join(name));
+        files::write_private(&others[0], b"x").unwrap();
+        fs::create_dir(&others[1]).unwrap();
+        std::os::unix::fs::symlink(home.path(), &others[2]).unwrap();
+        assert!(keys.exists());
+        let remains = sweep(&context.paths);
+        assert_eq!(remains.removed, [keys.parent().unwrap()]);
+        assert!(remains.stuck.is_empty() && !keys.exists());
+        assert!(held.dir.exists() && others.iter().all(|path| path.symlink_metadata().is_ok()));
+        assert_eq!(alive.exists(), cfg!(target_os = "linux"));
+        assert!(sweep(&context.paths).removed.is_empty());
+    }
+
+    #[test]
+    fn a_number_that_another_process_got_is_no_life() {
+        let me = std::process::id();
+        let time = started(me);
+        assert_eq!(time.is_some(), cfg!(target_os = "linux"));
+        if let Some(time) = time {
+            assert!(command_lives(&format!("run-{me}.{time}-x")));
+            for name in
+                [format!("run-{me}.{}-x", time + 1), format!("run-{me}.{time}"), format!("run-{me}-x"), "run-x".into()]
+            {
+                assert!(!command_lives(&name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_of_runs_behind_a_link_is_left_alone() {
+        let (home, context) = home("", "");
+        let left = Run::open(&context.paths, u32::MAX).unwrap();
+        let kept = left.write("x", "x").unwrap();
+        drop(left);
+        let runs = folder(&context.paths);
+        fs::rename(&runs, home.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(home.path().join("elsewhere"), &runs).unwrap();
+        assert!(sweep(&context.paths).removed.is_empty() && kept.exists());
+    }
+
+    #[test]
+    fn a_run_is_no_path() {
+        let (home, context) = home("", "");
+        let inside = home.path().join("inside");
+        fs::create_dir(&inside).unwrap();
+        for name in ["../../inside", "run-/../../../inside", "", "."] {
+            remove_when_gone(&context.paths, name);
+            assert!(
+                SavedEnvironment::read(&context.paths, &Vault::of_cache(&context, CacheKeySetting::Auto), name)
+                    .is_none()
+            );
+        }
+        assert!(inside.exists());
+    }
+}

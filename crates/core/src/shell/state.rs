@@ -1,0 +1,488 @@
+//! AWSROLE_STATE: what a nested shell, or a command typed inside a project, must know of what its
+//! parent exported. It holds no secret and no digest of one.
+//!
+//! It comes back from the environment, where anybody may have written it: what isn't exactly of the form that awsrole
+//! writes is ignored as a whole, as if it weren't there.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::aws::arn::AccountId;
+use crate::aws::credentials::{Credentials, is_key_id, is_long_term_key_id};
+use crate::aws::endpoint::is_of_one_service;
+use crate::aws::time::rfc3339;
+use crate::base::context::Env;
+use crate::base::digest::is_sha256;
+use crate::shell::choice::{self, Choices};
+
+/// The variable's name.
+pub const NAME: &str = "AWSROLE_STATE";
+
+/// Keys, token and expiration: one unit, because clients mix them up otherwise (a user's key beside
+/// our expiration makes botocore fail).
+pub const KEYS: [&str; 4] =
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
+
+/// Variables that would give a client a second identity beside the keys: the JS SDK and Serverless
+/// prefer a profile to keys, botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are
+/// unset, not emptied: an empty AWS_PROFILE is a profile named "" to some.
+pub const HIDDEN: [&str; 7] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "SECRET_ACCESS_KEY",
+    "AWS_BEARER_TOKEN_BEDROCK",
+];
+
+/// What is told to prompts and scripts, beside the state itself. Removed with a role.
+pub const TOLD: [&str; 5] =
+    ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
+
+/// What the snippets put into it in a closed directory.
+pub const CLOSED: &str = "closed";
+
+/// What the snippets set beside it if `awsrole use` chose a role: the nearest file, `=`, and the
+/// role's name.
+pub const CHOSEN: &str = "AWSROLE_CHOSEN";
+
+/// The placeholder that keys and profile have in a closed directory: no client finds a profile of
+/// this name, and no server knows the key.
+pub const NO_ROLE: &str = "awsrole-no-role";
+
+/// What the snippets set in a closed directory.
+const CLOSED_SET: [&str; 4] =
+    ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"];
+
+/// What the snippets put before a name, in a closed directory, for what was exported there before. They
+/// have builtins alone, and a variable for each name holds any bytes as they are.
+const PRIOR: &str = "AWSROLE_PRIOR_";
+
+/// The names whose prior values a closed shell exports so: of what it sets or hides all that is no
+/// secret, and no part of a pair whose other half is one.
+const CLOSED_OPEN: [&str; 10] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCOUNT_ID",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+];
+
+/// Variables whose prior values are no secrets, and stand in the state so that a nested shell can
+/// restore them.
+const OPEN: [&str; 11] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCOUNT_ID",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_CA_BUNDLE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STS",
+];
+
+/// What a command that renews its role itself (`exec --renew`) finds changed beside the keys: the two
+/// AWS files are copies, and nobody falls back to the machine's role.
+pub const RUN_SET: [&str; 3] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"];
+
+/// What such a command doesn't find. Keys go before these in every client, but there are none:
+/// botocore asks a web identity before the default profile's program, and the JS SDK a container
+/// after one that failed.
+pub const RUN_HIDDEN: [&str; 7] = [
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    CONTAINER_TOKEN,
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+];
+
+/// The one of them that is a secret: a nested shell can't restore it.
+const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+
+/// Variables that the AWS SDK reads from the process itself: no explicit environment can be given to
+/// its sources (aws-config 1.13, `ProviderConfig::with_env` is private).
+const READ_BY_SDK: [&str; 5] = [
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    CONTAINER_TOKEN,
+];
+
+/// The longest state that is read, in bytes: more than all of its values together, each at its longest and escaped.
+const LONGEST: usize = 512 * 1024;
+
+/// The longest path in it: Linux's PATH_MAX, and as much as its bytes may grow where they aren't UTF-8.
+const LONGEST_PATH: usize = 3 * 4096;
+
+/// The longest name of a role in it.
+const LONGEST_NAME: usize = 4096;
+
+/// The longest value of a variable in it. A longer one isn't written down, and a nested shell can't restore it.
+const LONGEST_VALUE: usize = 4096;
+
+/// The exported state of a role in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    v: u32,
+    /// The file that is in force.
+    pub file: String,
+    /// What the role is called.
+    pub role: String,
+    /// The `[role.NAME]`, if `awsrole use` chose it, as a word of [`Choices`]: a nested shell goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+    /// Its account.
+    pub account: String,
+    /// The access key id: tells whether the keys are still ours. Empty where none are set, because
+    /// the command renews its role itself.
+    pub key: String,
+    /// The name of its entry in the cache, where `refresh` and `logout` find it even if a command
+    /// inside can't plan the role again.
+    #[serde(default)]
+    pub entry: String,
+    /// AWS_CREDENTIAL_EXPIRATION as it was set; empty if it wasn't.
+    pub expires: String,
+    /// Further variables that were set, none of them secret.
+    #[serde(deserialize_with = "each_once")]
+    pub set: BTreeMap<String, String>,
+    /// Further variables that were hidden.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
+    /// What was there before, as far as it is no secret.
+    #[serde(deserialize_with = "each_once")]
+    pub prior: BTreeMap<String, String>,
+}
+
+/// The environment as it was before awsrole changed it.
+pub struct Outer {
+    /// The variables.
+    pub env: Env,
+    /// What a nested shell must take over as the prior values that it never saw: `None` is unset.
+    pub adopt: Vec<(String, Option<OsString>)>,
+    /// The role in force in the parent, if there is one and its keys are still there.
+    pub role: Option<State>,
+    /// [`CHOSEN`] of a closed parent, whose placeholders are still there.
+    chosen: Option<OsString>,
+}
+
+/// What the environment says that `awsrole use` chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chosen {
+    /// Nothing for this file.
+    Nothing,
+    /// A role, by awsrole's own word.
+    Role {
+        /// Its name.
+        role: String,
+        /// The word that proves it, for those who go on with it.
+        word: String,
+    },
+    /// A role by this name, without a proof. It isn't entered: anybody may have written that.
+    Unproven(String),
+}
+
+impl Chosen {
+    /// The role, if it is proven.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        match self {
+            Self::Role { role, .. } => Some(role),
+            Self::Nothing | Self::Unproven(_) => None,
+        }
+    }
+
+    /// The word that proves it.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            Self::Role { word, .. } => Some(word),
+            Self::Nothing | Self::Unproven(_) => None,
+        }
+    }
+}
+
+impl State {
+    /// The state of a role, over the outer environment.
+    #[must_use]
+    pub fn of_role(
+        role: &str,
+        chosen: Option<&str>,
+        account: &str,
+        file: &str,
+        credentials: &Credentials,
+        settings: &[(Cow<'static, str>, String)],
+        outer: &Env,
+    ) -> Self {
+        let (set, prior) = (values(settings), before(OPEN.iter(), outer));
+        Self {
+            v: 1,
+            file: file.to_owned(),
+            role: role.to_owned(),
+            chosen: chosen.map(str::to_owned),
+            account: account.to_owned(),
+            key: credentials.access_key_id.clone(),
+            entry: String::new(),
+            expires: credentials.expiration.map(rfc3339).unwrap_or_default(),
+            set,
+            hidden: Vec::new(),
+            prior,
+        }
+    }
+
+    /// Makes it the state of a command that has no keys, but copies of the AWS files.
+    #[must_use]
+    pub fn of_run(mut self, set: &[(Cow<'static, str>, String)], outer: &Env) -> Self {
+        self.key.clear();
+        self.expires.clear();
+        self.hidden = RUN_HIDDEN.iter().filter(|name| outer.has(name)).map(|name| (*name).to_owned()).collect();
+        self.set.extend(values(set));
+        self.prior.extend(before(RUN_SET.iter().chain(&RUN_HIDDEN).filter(|name| **name != CONTAINER_TOKEN), outer));
+        self
+    }
+
+    /// Adds the name of its entry in the cache.
+    #[must_use]
+    pub fn cached_as(self, entry: String) -> Self {
+        Self { entry, ..self }
+    }
+
+    /// The variable's value.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads the variable's value; `None` for what awsrole can't have written.
+    fn parse(text: &str) -> Option<Self> {
+        let state: Self = serde_json::from_str(text).ok().filter(|_| text.len() <= LONGEST)?;
+        (state.v == 1 && state.names_are_ours() && state.values_are_bounded()).then_some(state)
+    }
+
+    /// Only our own names: a forged state must not make us restore PATH or LD_PRELOAD.
+    fn names_are_ours(&self) -> bool {
+        let open = |name: &String| {
+            let name = name.as_str();
+            OPEN.contains(&name)
+                || is_of_one_service(name)
+                || RUN_SET.contains(&name)
+                || RUN_HIDDEN.contains(&name) && name != CONTAINER_TOKEN
+        };
+        self.set.keys().chain(self.prior.keys()).all(open)
+            && self.hidden.len() <= RUN_HIDDEN.len()
+            && self.hidden.iter().all(|name| RUN_HIDDEN.contains(&name.as_str()))
+    }
+
+    /// Each value is what it may be. An entry that is no digest could be a path to any file.
+    fn values_are_bounded(&self) -> bool {
+        let key = |key: &str| key.is_empty() || is_key_id(key) && !is_long_term_key_id(key);
+        let time = |text: &str| humantime::parse_rfc3339(text).is_ok_and(|time| rfc3339(time) == text);
+        Path::new(&self.file).is_absolute()
+            && self.file.len() <= LONGEST_PATH
+            && self.role.len() <= LONGEST_NAME
+            && self.chosen.as_ref().is_none_or(|word| choice::name(word).is_some())
+            && (self.account.is_empty() || AccountId::parse(&self.account).is_ok())
+            && key(&self.key)
+            && (self.entry.is_empty() || is_sha256(&self.entry))
+            && (self.expires.is_empty() || time(&self.expires))
+            && self.set.values().chain(self.prior.values()).all(|value| is_bounded(OsStr::new(value)))
+    }
+}
+
+/// Whether a value is allowed in the state or as a prior value: no variable that a client reads is longer or has
+/// a control character in it.
+fn is_bounded(value: &OsStr) -> bool {
+    let bytes = value.as_encoded_bytes();
+    bytes.len() <= LONGEST_VALUE && !bytes.iter().any(u8::is_ascii_control)
+}
+
+/// Settings as they are written down.
+fn values(settings: &[(Cow<'static, str>, String)]) -> BTreeMap<String, String> {
+    let bounded = settings.iter().filter(|(_, value)| is_bounded(OsStr::new(value)));
+    bounded.map(|(name, value)| (name.to_string(), value.clone())).collect()
+}
+
+/// Prior values as they are written down.
+fn before<'n>(names: impl Iterator<Item = &'n &'static str>, outer: &Env) -> BTreeMap<String, String> {
+    let found = names.filter_map(|name| Some(((*name).to_owned(), outer.text(name)?.to_owned())));
+    found.filter(|(_, value)| is_bounded(OsStr::new(value))).collect()
+}
+
+/// Reads an object without duplicate names: of two values each reader would believe another one.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Each;
+
+    impl<'de> Visitor<'de> for Each {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object without duplicate names")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((name, value)) = object.next_entry::<String, String>()? {
+                if map.insert(name, value).is_some() {
+                    return Err(serde::de::Error::custom("a duplicate name"));
+                }
+            }
+            Ok(map)
+        }
+    }
+    deserializer.deserialize_map(Each)
+}
+
+impl Outer {
+    /// Takes away what awsrole exported, and nothing that a person changed since.
+    #[must_use]
+    pub fn of(env: &Env) -> Self {
+        let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None, chosen: None };
+        let Some(text) = env.0.get(OsStr::new(NAME)) else {
+            return outer;
+        };
+        // What isn't UTF-8 is as foreign as what isn't ours.
+        let text = text.to_str().unwrap_or_default();
+        if text == CLOSED {
+            outer.open(env);
+        } else if let Some(state) = State::parse(text) {
+            let keys_are_ours = env.text("AWS_ACCESS_KEY_ID").unwrap_or_default() == state.key
+                && env.text("AWS_CREDENTIAL_EXPIRATION").unwrap_or_default() == state.expires;
+            let profile_is_hidden = !env.has("AWS_PROFILE") && !env.has("AWS_DEFAULT_PROFILE");
+            if keys_are_ours {
+                for name in KEYS {
+                    outer.restore(name, None);
+                }
+            }
+            if profile_is_hidden {
+                for name in HIDDEN.iter().chain(&["AWS_ACCOUNT_ID"]).filter(|name| !env.has(name)) {
+                    outer.restore(name, state.prior.get(*name).map(OsString::from));
+                }
+            }
+            for (name, value) in &state.set {
+                let prior = state.prior.get(name).map(OsString::from);
+                if env.text(name) == Some(value.as_str()) || is_back(env, name, prior.as_ref()) {
+                    outer.restore(name, prior);
+                }
+            }
+            for name in &state.hidden {
+                let prior = state.prior.get(name).map(OsString::from);
+                if !env.has(name) || is_back(env, name, prior.as_ref()) {
+                    outer.restore(name, prior);
+                }
+            }
+            if keys_are_ours && profile_is_hidden {
+                outer.role = Some(state);
+            }
+        }
+        for name in TOLD.into_iter().chain([CHOSEN, NAME]) {
+            outer.restore(name, None);
+        }
+        for name in CLOSED_OPEN.map(|name| format!("{PRIOR}{name}")) {
+            if env.has(&name) {
+                outer.restore(&name, None);
+            }
+        }
+        outer
+    }
+
+    /// Takes a closed parent's placeholders away, and gives back what stood there before as far as it
+    /// exported that. If keys or a profile were changed by hand, no profile comes back beside them.
+    fn open(&mut self, env: &Env) {
+        let ours =
+            |name: &str| env.text(name) == Some(if name == "AWS_EC2_METADATA_DISABLED" { "true" } else { NO_ROLE });
+        let untouched = ours("AWS_ACCESS_KEY_ID") && ours("AWS_PROFILE");
+        if untouched {
+            self.chosen = env.0.get(OsStr::new(CHOSEN)).cloned();
+        }
+        let untouched = untouched && !env.has("AWS_DEFAULT_PROFILE");
+        let prior = |name: &str| {
+            let back = CLOSED_OPEN.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
+            let value = env.0.get(OsStr::new(&format!("{PRIOR}{name}"))).filter(|value| *value != NO_ROLE);
+            // It was the shell's own value, of any bytes: only its length is bounded.
+            value.filter(|value| back && value.len() <= LONGEST_VALUE).cloned()
+        };
+        for name in CLOSED_SET {
+            let prior = prior(name);
+            if ours(name) || is_back(env, name, prior.as_ref()) {
+                self.restore(name, prior);
+            }
+        }
+        for name in CLOSED_OPEN.into_iter().filter(|name| !CLOSED_SET.contains(name)) {
+            let prior = prior(name);
+            if prior.is_some() && (!env.has(name) || is_back(env, name, prior.as_ref())) {
+                self.restore(name, prior);
+            }
+        }
+    }
+
+    /// The environment in which this process must start anew, because the AWS SDK would read in its
+    /// own what awsrole set or hid; `None` if that is all the same already.
+    #[must_use]
+    pub fn for_the_sdk(&self, env: &Env) -> Option<Env> {
+        let differ: Vec<OsString> = READ_BY_SDK.iter().map(OsString::from).collect();
+        let differ: Vec<OsString> = differ.into_iter().filter(|name| env.0.get(name) != self.env.0.get(name)).collect();
+        let mut anew = env.clone();
+        for name in &differ {
+            anew.0.remove(name);
+            anew.0.extend(self.env.0.get(name).map(|value| (name.clone(), value.clone())));
+        }
+        (!differ.is_empty()).then_some(anew)
+    }
+
+    /// What the environment says that `awsrole use` chose for a directory with these files. What was chosen for another
+    /// file counts for nothing here, and what awsrole itself can't have written for this one isn't believed.
+    #[must_use]
+    pub fn chosen(&self, files: &[PathBuf], choices: &Choices) -> Chosen {
+        let Some(file) = files.first() else { return Chosen::Nothing };
+        let Some(word) = self.word(file) else { return Chosen::Nothing };
+        match choices.role(file, &word) {
+            Some(role) => Chosen::Role { role: role.to_owned(), word: word.into_owned() },
+            None => Chosen::Unproven(choice::name(&word).unwrap_or(&word).to_owned()),
+        }
+    }
+
+    /// What stands where the word of a choice for a file would.
+    fn word(&self, file: &Path) -> Option<Cow<'_, str>> {
+        if let Some(state) = &self.role {
+            return state.chosen.as_deref().filter(|_| file.to_string_lossy() == state.file).map(Cow::Borrowed);
+        }
+        let text = self.chosen.as_ref()?.as_encoded_bytes();
+        let word = text.strip_prefix(file.as_os_str().as_encoded_bytes())?.strip_prefix(b"=")?;
+        let word = word.get(..choice::LONGEST).unwrap_or(word);
+        Some(String::from_utf8_lossy(word)).filter(|word| !word.is_empty())
+    }
+
+    fn restore(&mut self, name: &str, prior: Option<OsString>) {
+        match &prior {
+            Some(value) => self.env.0.insert(OsString::from(name), value.clone()),
+            None => self.env.0.remove(&OsString::from(name)),
+        };
+        self.adopt.push((name.to_owned(), prior));
+    }
+}
+
+/// Whether a variable that the AWS SDK reads itself was given back already ([`Outer::for_the_sdk`]).
+fn is_back(env: &Env, name: &str, prior: Option<&OsString>) -> bool {
+    READ_BY_SDK.contains(&name) && env.0.get(OsStr::new(name)) == prior
+}
+
+#[cfg(test)]
+mod tests;

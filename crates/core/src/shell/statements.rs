@@ -1,0 +1,267 @@
+//! What is handed over to a person's processes: statements for a shell, an environment for a
+//! child, JSON for an SDK. One of the four places where a secret leaves.
+
+use std::ffi::OsString;
+use std::time::UNIX_EPOCH;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::aws::credentials::Temporary;
+use crate::aws::time::rfc3339;
+use crate::base::context::Env;
+use crate::shell::environment::{EnvDiff, Value};
+use crate::shell::export::{Change, Export};
+use crate::shell::views::{self, Views};
+
+/// The version of what snippets and programs say to each other: arguments, statements, AWSROLE_STATE. A change that the other
+/// side wouldn't understand takes the next number.
+pub const PROTOCOL: u32 = 1;
+
+/// A shell that has a snippet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// bash 4.4 or newer.
+    Bash,
+    /// zsh 5.8 or newer.
+    Zsh,
+    /// fish 3.5 or newer.
+    Fish,
+}
+
+impl Shell {
+    /// The shell's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+
+    /// Reads a shell's name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Bash, Self::Zsh, Self::Fish].into_iter().find(|shell| shell.name() == name)
+    }
+
+    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths and the protocol's number filled in.
+    #[must_use]
+    pub fn snippet(self, binary: &str, generations: &str, clock: &str) -> String {
+        let text = match self {
+            Self::Bash => include_str!("../../../../shell/awsrole.bash"),
+            Self::Zsh => include_str!("../../../../shell/awsrole.zsh"),
+            Self::Fish => include_str!("../../../../shell/awsrole.fish"),
+        };
+        text.replace("@BIN@", &self.quote(binary))
+            .replace("@GENERATIONS@", &self.quote(generations))
+            .replace("@CLOCK@", &self.quote(clock))
+            .replace("@PROTOCOL@", &PROTOCOL.to_string())
+    }
+
+    /// Quotes a text so that the shell expands nothing in it. Single quotes are the only form in
+    /// which all three expand nothing; they differ in how a single quote is written.
+    #[must_use]
+    pub fn quote(self, text: &str) -> String {
+        let mut quoted = Vec::with_capacity(text.len() + 2);
+        self.quote_into(text.as_bytes(), &mut quoted);
+        // Nothing but ASCII was added.
+        String::from_utf8(quoted).unwrap_or_default()
+    }
+
+    fn quote_into(self, text: &[u8], into: &mut Vec<u8>) {
+        into.push(b'\'');
+        for byte in text {
+            match (self, byte) {
+                (Self::Bash | Self::Zsh, b'\'') => into.extend_from_slice(br"'\''"),
+                (Self::Fish, b'\'' | b'\\') => into.extend_from_slice(&[b'\\', *byte]),
+                _ => into.push(*byte),
+            }
+        }
+        into.push(b'\'');
+    }
+
+    /// The statements that make an export true in a shell. The last one says that all were applied;
+    /// a shell that doesn't reach it takes everything back. Bytes, because what is adopted may be no UTF-8.
+    /// `views` are what it compares of the files, if it asked for them.
+    #[must_use]
+    pub fn statements(self, export: &Export, views: Option<&Views>) -> Zeroizing<Vec<u8>> {
+        // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(room(export, views)));
+        let mut line = |words: &[&str], value: Option<&[u8]>| {
+            for (index, word) in words.iter().enumerate() {
+                text.extend_from_slice(if index == 0 { b"" } else { b" " });
+                text.extend_from_slice(word.as_bytes());
+            }
+            if let Some(value) = value {
+                text.push(b' ');
+                self.quote_into(value, &mut text);
+            }
+            text.push(b'\n');
+        };
+        if let Some(views) = views {
+            let counted = export.depth.max(1).min(views.own.len());
+            for (index, own) in views.own.iter().take(counted).enumerate() {
+                let text = export.texts.get(index).filter(|text| *own && views::is_plain(text));
+                let number = (index + 1).to_string();
+                line(
+                    &["__awsrole_file", &number, if *own { "own" } else { "shared" }],
+                    text.map(|text| text.as_bytes()),
+                );
+            }
+            if let Some(digest) = views.digest(counted) {
+                line(&["__awsrole_digest", &digest], None);
+            }
+        }
+        for (name, prior) in &export.adopt {
+            match prior {
+                None => line(&["__awsrole_adopt", name, "unset"], None),
+                Some(value) => line(&["__awsrole_adopt", name, "exported"], Some(value.as_encoded_bytes())),
+            }
+        }
+        let state = match &export.change {
+            Change::Outer => "outer",
+            Change::Closed => "closed",
+            Change::Role(diff) => {
+                for name in &diff.hide {
+                    line(&["__awsrole_hide", name], None);
+                }
+                for (name, value) in &diff.set {
+                    line(&["__awsrole_set", name], Some(value.shown().as_bytes()));
+                }
+                "role"
+            }
+        };
+        if let Some(word) = &export.chosen {
+            line(&["__awsrole_chose"], Some(word.as_bytes()));
+        }
+        let deadline = export.deadline.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs());
+        line(&["__awsrole_done", state, &deadline.to_string(), &export.depth.max(1).to_string()], None);
+        text
+    }
+}
+
+/// More bytes than an export's statements have: of a value each may become four in quotes.
+fn room(export: &Export, views: Option<&Views>) -> usize {
+    let line = |name: &str, value: usize| 64 + name.len() + 4 * value;
+    let adopted = export.adopt.iter().map(|(name, prior)| line(name, prior.as_ref().map_or(0, |value| value.len())));
+    let changed = match &export.change {
+        Change::Role(diff) => {
+            let set = diff.set.iter().map(|(name, value)| line(name, value.shown().len()));
+            set.chain(diff.hide.iter().map(|name| line(name, 0))).sum()
+        }
+        Change::Outer | Change::Closed => 0,
+    };
+    let chosen = export.chosen.as_ref().map_or(0, |word| line("", word.len()));
+    let seen = export.texts.iter().map(|text| line("", text.len()));
+    let looked_at = views.map_or(0, |views| views.own.len() * 64);
+    adopted.sum::<usize>() + changed + chosen + seen.sum::<usize>() + looked_at + 256
+}
+
+impl Value {
+    /// The value as the shell gets it.
+    pub(super) fn shown(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Secret(secret) => secret.expose(),
+        }
+    }
+}
+
+/// The environment of a child that holds a role.
+#[must_use]
+pub fn child_environment(outer: &Env, diff: &EnvDiff) -> Env {
+    let mut env = outer.clone();
+    for name in &diff.hide {
+        env.0.remove(&OsString::from(name));
+    }
+    for (name, value) in &diff.set {
+        env.0.insert(OsString::from(name.as_ref()), OsString::from(value.shown()));
+    }
+    env
+}
+
+/// The answer of a `credential_process` (AWS SDKs and Tools Reference Guide, "Process credential
+/// provider"), version 1.
+#[must_use]
+pub fn credential_process(credentials: Temporary<'_>) -> Zeroizing<String> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer<'a> {
+        version: u32,
+        access_key_id: &'a str,
+        secret_access_key: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session_token: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expiration: Option<String>,
+    }
+    let answer = Answer {
+        version: 1,
+        access_key_id: &credentials.access_key_id,
+        secret_access_key: credentials.secret_access_key.expose(),
+        session_token: credentials.session_token.as_ref().map(|token| token.expose()),
+        expiration: credentials.expiration.map(rfc3339),
+    };
+    Zeroizing::new(serde_json::to_string(&answer).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::secret::Secret;
+
+    #[test]
+    fn quotes_end_where_they_should() {
+        assert_eq!(Shell::Bash.quote("a'b\\$(x)`"), r"'a'\''b\$(x)`'");
+        assert_eq!(Shell::Fish.quote("a'b\\"), r"'a\'b\\'");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_as_they_are() {
+        let mut quoted = Vec::new();
+        Shell::Bash.quote_into(b"\xff'\xe2", &mut quoted);
+        assert_eq!(quoted, b"'\xff'\\''\xe2'");
+    }
+
+    #[test]
+    fn statements_fit_into_the_room_made_for_them() {
+        let value = "'\\".repeat(1000);
+        let diff = EnvDiff {
+            set: vec![("AWS_SESSION_TOKEN".into(), Value::Secret(Secret::new(value.as_str())))],
+            hide: vec!["AWS_PROFILE"],
+        };
+        let views = Views { own: vec![true, true, false], digests: vec!["one".to_owned(); 3] };
+        let export = Export {
+            adopt: vec![("AWS_PROFILE".to_owned(), Some(value.clone().into())), ("AWS_REGION".to_owned(), None)],
+            change: Change::Role(diff),
+            deadline: Some(UNIX_EPOCH + Duration::from_secs(u64::MAX >> 1)),
+            chosen: Some(value.clone()),
+            depth: usize::MAX,
+            ending: false,
+            renew: false,
+            problem: None,
+            notices: Vec::new(),
+            texts: vec![value.clone()],
+            entry: None,
+        };
+        for shell in [Shell::Bash, Shell::Fish] {
+            let text = shell.statements(&export, Some(&views));
+            let digest = views.digest(3).unwrap();
+            let start = format!(
+                "__awsrole_file 1 own {}\n__awsrole_file 2 own\n__awsrole_file 3 shared\n",
+                shell.quote(&value)
+            );
+            assert!(text.starts_with(format!("{start}__awsrole_digest {digest}\n__awsrole_adopt ").as_bytes()));
+            assert!(text.ends_with(b"\n__awsrole_done role 9223372036854775807 18446744073709551615\n"));
+            assert_eq!(
+                text.capacity(),
+                room(&export, Some(&views)),
+                "a growing buffer leaves copies of secrets behind"
+            );
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What a shell compares, at its prompts, of the files that it found.
+//!
+//! A shell can open a file only in a way that waits for ever if the file is a FIFO that nobody writes to. So it opens
+//! none that another user can put something else in the place of, however short the time between its look at the file
+//! and its opening; of those this process computes a digest, because it can open them without waiting.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::base::digest::sha256;
+use crate::base::files::read_regular;
+use crate::project::discover::MAX_BYTES;
+
+/// How many symbolic links are followed, as in Linux (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// What a shell is told of its files, nearest first, before anything is decided.
+pub struct Views {
+    /// Whether the shell may open the file: nobody but root and the user can put something else in its place.
+    pub own: Vec<bool>,
+    /// Of each file a digest, if there is one that it mustn't open.
+    pub(crate) digests: Vec<String>,
+}
+
+impl Views {
+    /// Looks at files. Their contents are read only if a digest is needed.
+    #[must_use]
+    pub fn of(files: &[PathBuf]) -> Self {
+        let own: Vec<bool> = files.iter().map(|path| !others_can_replace(path)).collect();
+        let digests = if own.contains(&false) { files.iter().map(|path| seen(path)).collect() } else { Vec::new() };
+        Self { own, digests }
+    }
+
+    /// Returns a digest of the nearest files, if the shell mustn't open one of them.
+    #[must_use]
+    pub fn digest(&self, count: usize) -> Option<String> {
+        let needed = self.own.get(..count).is_some_and(|own| own.contains(&false));
+        self.digests.get(..count).filter(|_| needed).map(joined)
+    }
+}
+
+/// Returns a digest of all that is in some files, as [`Views::digest`] does.
+#[must_use]
+pub fn digest(files: &[PathBuf]) -> String {
+    let digests: Vec<String> = files.iter().map(|path| seen(path)).collect();
+    joined(&digests)
+}
+
+fn joined(digests: &[String]) -> String {
+    let digests: Vec<&[u8]> = digests.iter().map(String::as_bytes).collect();
+    sha256(&digests)
+}
+
+/// A digest of a path and of the content there, or of the reason for which there is none.
+fn seen(path: &Path) -> String {
+    let (kind, content) = match read_regular(path, MAX_BYTES) {
+        Ok(bytes) => (b"+", bytes),
+        Err(error) => (b"-", error.to_string().into_bytes()),
+    };
+    sha256(&[path.as_os_str().as_encoded_bytes(), b"\0", kind, &content])
+}
+
+/// Returns whether every shell reads a text as it is: some lose NULs, and bash marks words with control characters.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
+}
+
+/// Returns whether anybody but root and the user of this process can put something else in the place of a path, or of
+/// what it leads to. Whoever owns a file that they can't replace can change its content, but not make it a FIFO.
+///
+/// In doubt they can.
+#[must_use]
+pub fn others_can_replace(path: &Path) -> bool {
+    !path.is_absolute() || Walk { me: rustix::process::geteuid().as_raw() }.settled(path).is_none()
+}
+
+/// A walk along a path as the system does it.
+struct Walk {
+    /// The user of this process.
+    me: u32,
+}
+
+impl Walk {
+    /// `None` where an entry of a directory that is met can be replaced by others.
+    fn settled(&self, path: &Path) -> Option<()> {
+        let mut dir = PathBuf::from("/");
+        let mut dir_found = dir.symlink_metadata().ok()?;
+        let mut rest: Vec<PathBuf> = names(path);
+        let mut links = 0;
+        while let Some(name) = rest.pop() {
+            let next = if name.as_os_str() == ".." { dir.parent().unwrap_or(&dir).to_owned() } else { dir.join(name) };
+            let found = match next.symlink_metadata() {
+                // What isn't there was put there by nobody yet, and counts when it is.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    return (self.keeps(&dir, &dir_found, None)).then_some(());
+                }
+                found => found.ok()?,
+            };
+            if !self.keeps(&dir, &dir_found, Some(&found)) {
+                return None;
+            }
+            if found.is_symlink() {
+                links += 1;
+                let target = next.read_link().ok().filter(|_| links <= MOST_LINKS)?;
+                if target.is_absolute() {
+                    dir = PathBuf::from("/");
+                    dir_found = dir.symlink_metadata().ok()?;
+                }
+                rest.extend(names(&target));
+            } else if found.is_dir() {
+                (dir, dir_found) = (next, found);
+            } else if !rest.is_empty() {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// Whether a directory keeps an entry: nobody else can replace it, or make it if it isn't there. In a sticky directory
+    /// others can't replace the user's, but make theirs when the user removes it. That happens to files at any time.
+    fn keeps(&self, dir: &Path, found: &Metadata, entry: Option<&Metadata>) -> bool {
+        let sticky = found.mode() & 0o1000 != 0;
+        let own_dir = entry.is_some_and(|entry| entry.is_dir() && self.is_ours(entry));
+        self.is_ours(found) && (!self.others_may_write(dir, found) || sticky && own_dir)
+    }
+
+    fn is_ours(&self, found: &Metadata) -> bool {
+        found.uid() == 0 || found.uid() == self.me
+    }
+
+    /// Whether a directory's mode lets others write to it. Many systems create directories that their owner's group can
+    /// write to, and give each user a group of the same number with no other member; only an access control list can let
+    /// somebody else in there.
+    fn others_may_write(&self, dir: &Path, found: &Metadata) -> bool {
+        let private_group = found.gid() == self.me;
+        found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && (!private_group || has_acl(dir))
+    }
+}
+
+/// The names in a path, the first one last.
+fn names(path: &Path) -> Vec<PathBuf> {
+    let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    names.rev().map(|part| PathBuf::from(part.as_os_str())).collect()
+}
+
+fn has_acl(dir: &Path) -> bool {
+    let missing = [rustix::io::Errno::NODATA, rustix::io::Errno::OPNOTSUPP];
+    let size = rustix::fs::getxattr(dir, "system.posix_acl_access", &mut [0_u8; 0][..]);
+    !size.is_err_and(|error| missing.contains(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+
+    use super::*;
+    use crate::base::files::write_new;
+
+    const OTHER: Option<u32> = Some(12345);
+
+    /// A folder that nobody else can write to, with a file two folders below it.
+    fn home() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().canonicalize().unwrap();
+        fs::create_dir_all(path.join("a/b")).unwrap();
+        let file = path.join("a/b/file");
+        write_new(&file, b"text").unwrap();
+        (home, path, file)
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_keeps_nothing_but_folders_if_it_is_sticky() {
+        let (_home, home, file) = home();
+        for (dir, sticky) in [("a", false), ("a/b", true)] {
+            for (mode, replaced) in [(0o757, true), (0o1777, sticky), (0o700, false), (0o755, false)] {
+                set_mode(&home.join(dir), mode);
+                assert_eq!(others_can_replace(&file), replaced, "{dir} {mode:o}");
+                assert_eq!(others_can_replace(&file.with_file_name("none")), replaced, "{dir} {mode:o}");
+            }
+        }
+        set_mode(&file, 0o666);
+        assert!(!others_can_replace(&file), "its content is compared");
+        assert!(others_can_replace(Path::new("file")), "where that is isn't known");
+    }
+
+    #[test]
+    fn a_group_is_others_unless_it_is_the_users_own() {
+        let me = rustix::process::geteuid().as_raw();
+        let (_home, home, file) = home();
+        set_mode(&home.join("a"), 0o775);
+        let mine = fs::metadata(home.join("a")).unwrap().gid() == me;
+        assert_eq!(others_can_replace(&file), !mine);
+        if chown(home.join("a"), None, OTHER).is_ok() {
+            assert!(others_can_replace(&file));
+        }
+    }
+
+    #[test]
+    fn both_the_place_of_a_link_and_that_of_its_target_count() {
+        let (_home, home, file) = home();
+        fs::create_dir_all(home.join("links/deep")).unwrap();
+        let links = [("links/one", file.clone()), ("links/deep/two", "../one".into()), ("links/three", "../a".into())];
+        for (link, target) in &links {
+            symlink(target, home.join(link)).unwrap();
+        }
+        let paths = ["links/one", "links/deep/two", "links/three/b/file"].map(|path| home.join(path));
+        assert_eq!(paths.clone().map(|path| others_can_replace(&path)), [false; 3]);
+        for dir in ["links", "a"] {
+            set_mode(&home.join(dir), 0o757);
+            assert_eq!(paths.clone().map(|path| others_can_replace(&path)), [true; 3], "{dir}");
+            set_mode(&home.join(dir), 0o755);
+        }
+        symlink("loop", home.join("loop")).unwrap();
+        assert!(others_can_replace(&home.join("loop")));
+    }
+
+    #[test]
+    fn what_belongs_to_another_user_can_be_replaced_where_its_owner_may() {
+        let (_home, home, file) = home();
+        if chown(&file, OTHER, None).is_err() {
+            return; // Only root can give files away, as it does in tests/cli.
+        }
+        assert!(!others_can_replace(&file), "it is a file as long as it is there");
+        symlink("a/b/file", home.join("link")).unwrap();
+        lchown(home.join("link"), OTHER, None).unwrap();
+        assert!(!others_can_replace(&home.join("link")), "nor can they replace a link");
+        set_mode(&home, 0o1777);
+        assert!(!others_can_replace(&file) && others_can_replace(&home.join("link")));
+        chown(home.join("a"), OTHER, None).unwrap();
+        assert!(others_can_replace(&file), "they own a folder on the way, and can replace that");
+    }
+
+    #[test]
+    fn a_digest_tells_contents_and_reasons_apart() {
+        let (_home, home, file) = home();
+        let mut digests = vec![seen(&file)];
+        for bytes in [&b"text\0"[..], b"\xff", b"", &[b'#'; 16 * 1024 + 1]] {
+            crate::base::files::write_private(&file, bytes).unwrap();
+            digests.push(seen(&file));
+        }
+        fs::remove_file(&file).unwrap();
+        digests.push(seen(&file));
+        fs::create_dir(&file).unwrap();
+        digests.extend([seen(&file), seen(&home.join("a"))]);
+        let count = digests.len();
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), count);
+    }
+
+    #[test]
+    fn a_digest_is_for_the_files_that_count_and_only_where_it_is_needed() {
+        let (_home, home, file) = home();
+        let upper = home.join("file");
+        write_new(&upper, b"upper").unwrap();
+        let files = [file, upper.clone()];
+        assert!(Views::of(&files).digests.is_empty());
+        set_mode(&home, 0o1777);
+        let views = Views::of(&files);
+        assert_eq!(views.own, [true, false]);
+        assert_eq!((views.digest(1), views.digest(2), views.digest(3)), (None, Some(digest(&files)), None));
+        assert!(is_plain("a = 'b'\r\n\t# \u{e9}") && !is_plain("a\0") && !is_plain("\u{1}") && !is_plain("\u{9b}"));
+    }
+}
