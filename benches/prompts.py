@@ -6,8 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
-# Each answers on stdout to what it reads: a number runs so many prompts, anything else is evaluated. A prompt is what the
-# shell itself does before it shows one: it calls whatever has registered.
+# Each answers on stdout to what it reads: a number runs so many prompts, anything else is evaluated. A prompt is what
+# the shell itself does before it shows one: it calls whatever has registered.
 SHELLS = {
     "bash": (["bash", "--norc", "--noprofile", "-i", "-c"], """
 PROMPT_COMMAND=()

@@ -17,7 +17,7 @@ LAYERS = {
     "core": ["base", "aws", "settings", "project", "plan", "session", "shell", "explain"],
 }
 # Folders whose files are modules of their own. Elsewhere a file and its folder are one module.
-NAMESPACES = {"core": LAYERS["core"], "awsrole": ["commands"]}
+NAMESPACES = {"core": LAYERS["core"], "awsrole": ["commands"], "system": []}
 # Names that several modules may give to a type.
 ALLOWED = {"Error"}
 WIDTH = 120
@@ -37,7 +37,8 @@ class Crate:
         self.name = folder.name
         self.source = folder / "src"
         self.files = sorted(path for path in self.source.rglob("*.rs") if not is_test(path.relative_to(self.source)))
-        self.namespaces = NAMESPACES.get(self.name) or [path.name for path in self.source.iterdir() if path.is_dir()]
+        folders = [path.name for path in self.source.iterdir() if path.is_dir()]
+        self.namespaces = NAMESPACES.get(self.name, folders)
 
     def module(self, path: Path) -> tuple[str, ...]:
         parts = path.relative_to(self.source).with_suffix("").parts
@@ -51,9 +52,14 @@ class Crate:
         edges: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
         for path in self.files:
             here = self.module(path)
-            for line in without_tests(path.read_text()).splitlines():
+            text = without_tests(path.read_text())
+            for child in re.findall(r"^(?:pub(?:\([a-z]+\))? )?mod (\w+);", text, re.M):
+                if re.search(rf"(?<!:)\b{child}::", text) and self.unit((*here, child)) != self.unit(here):
+                    edges[self.unit(here)].add(self.unit((*here, child)))
+            for line in text.splitlines():
                 if line.lstrip().startswith("//"):
                     continue
+                line = re.sub(r"pub\((?:in )?[\w:]+\)", "", line)
                 for found in re.findall(r"\b((?:crate|super)(?:::(?:super|\w+))*)", line):
                     words = found.split("::")
                     at = () if words[0] == "crate" else here[:-1]

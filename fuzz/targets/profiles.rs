@@ -1,7 +1,7 @@
 //! Both AWS files, as `Profiles` reads them and as Python's configparser with botocore's rules does.
 //!
-//! After a first byte 0 come the files themselves, `config NUL credentials`; after any other one a word of [`WORDS`] for
-//! each byte. Held: the same sections with the same settings, and an error wherever botocore has one.
+//! After a first byte 0 come the files themselves, `config NUL credentials`; after any other one a word of [`WORDS`]
+//! for each byte. Held: the same sections with the same settings, and an error wherever botocore has one.
 //!
 //! Where the two differ on purpose, such files aren't tried here:
 //! - a file that can't be opened, or that is no regular one, is an error; botocore takes it for an empty one;

@@ -1,7 +1,7 @@
 //! AWSROLE_STATE as anybody may set it, beside variables: `VALUE NUL NAME=VALUE NUL …`.
 //!
-//! Held: no panic; whatever it says, only awsrole's own variables change; nothing that could be a path passes for an entry
-//! of the cache, and no role is chosen.
+//! Held: no panic; whatever it says, only awsrole's own variables change; nothing that could be a path passes for an
+//! entry of the cache, and no role is chosen.
 #![no_main]
 
 use std::collections::BTreeMap;

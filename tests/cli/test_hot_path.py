@@ -73,8 +73,8 @@ def test_a_hit_costs_few_system_calls(hit, world, tmp_path):
     # Two folders are named without links: once for the approval, once for the key.
     assert more["readlink"] <= len((world.home / "src/shop").parts) + len((world.home / ".cache/awsrole").parts)
     del more["readlink"]
-    # Each folder on the way to the approvals is looked at once, and each on the way to the file, with that itself: who else
-    # could put others in their place?
+    # Each folder on the way to the approvals is looked at once, and each on the way to the file, with that itself:
+    # who else could put others in their place?
     data, file = world.home / ".local/share/awsrole", world.home / "src/shop/.awsrole.toml"
     ways = [*map(str, [data, *data.parents, file, *file.parents])]
     looked = [path for line in hit.lines if line.startswith(("statx(", "newfstatat(", "lstat(")) and "AT_SYMLINK_NOFOLLOW" in line

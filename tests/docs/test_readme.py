@@ -12,8 +12,8 @@ from quickstart import run
 from support.terminal import SHELLS, need
 
 BLOCKS = blocks()
-# Those of `keys` are run in tests/keys, where their questions are answered.
-# Those of `tools` are typed by tests/tools/run, which fails if it left one out; `segment` and what goes with it by test_prompts.
+# Those of `keys` are run in tests/keys, where their questions are answered. Those of `tools` are typed by
+# tests/tools/run, which fails if it left one out; `segment` and what goes with it by test_prompts.
 BESIDE = {"tmux", "profile", "compose", "direnvrc", "envrc"}  # run by test_beside_others.py
 COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys"} | BESIDE
 FILES = {"file", "config", "accounts", "starship"}
@@ -131,7 +131,7 @@ def binary(*arguments: str) -> str:
 
 
 def test_the_table_of_keys_is_complete():
-    source = (ROOT / "crates/core/src/config.rs").read_text()
+    source = (ROOT / "crates/core/src/project/config.rs").read_text()
     names = re.search(r"NAMES: \[&str; \d+\] = \[(.*?)\];", source, re.S)
     known = re.findall(r'"(\w+)"', names[1]) + ["default_role", "inherit"]
     assert sorted(quoted(row[0])[0] for row in table("README.md", "The file")) == sorted(known)
@@ -166,8 +166,8 @@ def test_the_table_of_variables_is_complete(tmp_path):
     """What a role changes is in the table, and nothing else is changed."""
     before, inside = tmp_path / "before", tmp_path / "inside"
     # Every variable that the code names stands there before, so that each change is seen.
-    source = (ROOT / "crates/core/src/environment.rs").read_text().split("mod tests")[0]
-    source += re.search(r"const HIDDEN: [^=]*= \[(.*?)\];", (ROOT / "crates/core/src/state.rs").read_text(), re.S)[1]
+    source = (ROOT / "crates/core/src/shell/environment.rs").read_text().split("mod tests")[0]
+    source += re.search(r"const HIDDEN: [^=]*= \[(.*?)\];", (ROOT / "crates/core/src/shell/state.rs").read_text(), re.S)[1]
     lines = [f"export {name}=mine" for name in re.findall(r'"([A-Z_]{6,})"', source) if not name.startswith("AWSROLE")]
     code, seen = run("bash", [*lines, f"env -0 > {before}", "cd shop-dev", "awsrole allow", f"env -0 > {inside}",
                               "cd ..", f"env -0 > {tmp_path}/after"], tmp_path)

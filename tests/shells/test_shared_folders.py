@@ -8,7 +8,8 @@ import pytest
 from conftest import aws, takes_the_short_way, wait_for
 from other import Ground, as_user
 
-# Whoever runs it renames a FIFO and a file over the place, one after the other, for ever. Each is there half of the time.
+# Whoever runs it renames a FIFO and a file over the place, one after the other, for ever. Each is there half of the
+# time.
 SWAPS = """
 import itertools, os, sys
 place, name = sys.argv[1], sys.argv[1] + ".%d"

@@ -217,8 +217,9 @@ def test_each_stands_once_in_a_shell(scene, shell):
         assert sum(secret in line for line in shown.splitlines()) == (secret in own), secret
 
 
-# What a shell shows of commands, by whom it is told, and to where: {0} is a log. `after` the hook's line, `before` it, or
-# around the shell itself. In the strings of traps also what is left of the command before, and the arguments in force.
+# What a shell shows of commands, by whom it is told, and to where: {0} is a log. `after` the hook's line, `before`
+# it, or around the shell itself. In the strings of traps also what is left of the command before, and the arguments
+# in force.
 BASH = 'builtin printf "%s|" "$BASH_COMMAND" "$_" "$*" "${{BASH_ARGV[*]-}}" >>{0}'
 ZSH = 'print -r -- "$ZSH_DEBUG_CMD|$_|$*" >>{0}'
 SHOWN = {

@@ -121,7 +121,8 @@ def test_the_addresses_of_aws(tmp_path):
         assert arn.startswith(MACHINE if "IMDS" in name else TASK), (name, arn)
 
 
-# --- the token that opens a container's endpoint -----------------------------------------------------------------------
+# --- the token that opens a container's endpoint
+# -----------------------------------------------------------------------
 
 BAD = {"line break": ("Basic canary-of-a-token\n", "has a line break"),
        "two lines": ("Basic canary-of-a-token\r\nX-Other: 1", "has a line break"),

@@ -202,7 +202,8 @@ def test_limits_of_a_tokens_session(machines):
     assert "MaxSessionDuration" in said and "hint: lower duration_seconds" in said
 
 
-# --- a device beside temporary credentials ------------------------------------------------------------------------------
+# --- a device beside temporary credentials
+# ------------------------------------------------------------------------------
 
 @pytest.fixture
 def no_code(machines):

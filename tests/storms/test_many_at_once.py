@@ -119,8 +119,8 @@ def waits(process):
     return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.MULTILINE)[1]) > 10
 
 
-# Where the winner is stopped: strace kills it at its first flush, its first rename, and its first removal of a file, which
-# comes after the rename.
+# Where the winner is stopped: strace kills it at its first flush, its first rename, and its first removal of a file,
+# which comes after the rename.
 MOMENTS = {
     "while the temporary file is written": "fsync:when=1",
     "between temporary file and rename": "rename,renameat,renameat2:when=1",

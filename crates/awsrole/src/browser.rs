@@ -1,8 +1,9 @@
 //! The person's browser.
 //!
 //! Other users of the machine see with which arguments a program is started. So an address that is worth something to
-//! whoever has it is no argument: on Linux the browser is sent to a page of this process, which leads on a connection of
-//! the same user alone; elsewhere, where nobody says whose a connection is, to a file that only this user can read.
+//! whoever has it is no argument: on Linux the browser is sent to a page of this process, which leads on a connection
+//! of the same user alone; elsewhere, where nobody says whose a connection is, to a file that only this user can
+//! read.
 
 mod peer;
 
@@ -72,8 +73,8 @@ impl From<io::Error> for NotLed {
     }
 }
 
-/// Leads a browser to an address that must not be an argument of a process, on a way that nobody can guess, that is good
-/// once, for this user, and for a minute at most.
+/// Leads a browser to an address that must not be an argument of a process, on a way that nobody can guess, that is
+/// good once, for this user, and for a minute at most.
 ///
 /// # Errors
 /// The browser didn't get it, and nobody else did.

@@ -1,6 +1,7 @@
-//! One file for each command; here, what several of them need.
+//! One file for each command; here they are told apart.
 
 mod allow;
+mod common;
 mod console;
 mod credential_process;
 mod deny;
@@ -22,28 +23,12 @@ mod status;
 mod use_role;
 mod why;
 
-use std::path::PathBuf;
-
 use awsrole_core::base::context::Context;
-use awsrole_core::base::files::FileError;
-use awsrole_core::base::problem::{Problem, escape_json};
-use awsrole_core::explain::doctor::{is_used, proxies};
-use awsrole_core::plan::role_plan::RolePlan;
-use awsrole_core::project::approval::{Allowed, Verdict};
-use awsrole_core::project::discover::upward;
-use awsrole_core::session::fetch::Providers;
+use awsrole_core::base::problem::Problem;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::choice::Choices;
-use awsrole_core::shell::export::{look, over, plan_of, unproven};
-use awsrole_core::shell::state::{Chosen, Outer};
-use awsrole_keys::Stores;
-use awsrole_sts::{Limits, RemoteSources, RemoteSts};
-use awsrole_system::ambient;
-use awsrole_system::print::{out, say};
+use awsrole_system::print::out;
 use clap::CommandFactory;
-use serde_json::Value;
 
-use crate::authenticator::Person;
 use crate::cli::{Cli, Command};
 use crate::report::{CommandError, Outcome};
 
@@ -113,145 +98,4 @@ fn needs_hook() -> CommandError {
     Problem::new("this needs the hook, which isn't loaded in this shell")
         .hint("eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)")
         .into()
-}
-
-/// Does something with AWS; nothing is connected before the first call. `outer` is the context without what awsrole
-/// exported.
-fn with_remote<T>(outer: &Context, settings: &Settings, act: impl FnOnce(&RemoteSts<'_>) -> T) -> T {
-    let (set, default) = (settings.or_default().limits, Limits::default());
-    let limits = Limits {
-        connect: set.connect.unwrap_or(default.connect),
-        attempt: set.attempt.unwrap_or(default.attempt),
-        whole: set.whole.unwrap_or(default.whole),
-        process: set.process.unwrap_or(default.process),
-    };
-    let proxies = proxies(outer).filter(|(name, _)| is_used(name) && !name.eq_ignore_ascii_case("NO_PROXY"));
-    let proxies = proxies.map(|(name, shown)| format!("{name} is {shown}")).collect();
-    act(&RemoteSts::new(limits, ambient::now, Box::new(|text| say(text))).through(proxies))
-}
-
-/// Does something with all providers. A person is prompted only if they just typed something that allows it.
-fn with_providers<T>(outer: &Context, settings: &Settings, may_ask: bool, act: impl FnOnce(Providers<'_>) -> T) -> T {
-    with_remote(outer, settings, |sts| {
-        let sources = RemoteSources::new(sts, outer);
-        let person = Person::new(may_ask, outer, settings);
-        let keys = Stores::new(&outer.paths, &person);
-        act(Providers { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now })
-    })
-}
-
-/// Says after `awsrole off` that a command reaches other shells, not this one.
-fn say_it_is_off() {
-    say(format!("this shell stays as it is: {}", ambient::ON_AGAIN));
-}
-
-/// A directory that was named, or the working directory.
-fn directory(named: Option<PathBuf>, context: &Context) -> Result<PathBuf, Problem> {
-    let Some(named) = named else {
-        if context.dir.as_os_str().is_empty() {
-            return Err(Problem::new("the working directory is gone").hint("cd to one that is there"));
-        }
-        return Ok(context.dir.clone());
-    };
-    let expanded = named.to_str().map_or(named.clone(), |text| context.expand(text));
-    let path = context.dir.join(expanded);
-    match path.metadata() {
-        Ok(found) if found.is_dir() => Ok(path),
-        // The file itself is as good as its directory.
-        Ok(_) if path.ends_with(awsrole_core::project::discover::FILE_NAME) => {
-            Ok(path.parent().map(PathBuf::from).unwrap_or(path))
-        }
-        Ok(_) => Err(Problem::new(format!("{} isn't a directory", path.display()))),
-        Err(e) => Err(Problem::new(format!("{} can't be entered", path.display())).because(e)),
-    }
-}
-
-/// The files that count for a directory.
-fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>, CommandError> {
-    match upward(dir) {
-        files if files.is_empty() => Err(CommandError::no_role(
-            Problem::new(format!("there is no .awsrole.toml in {} or above", dir.display()))
-                .hint("`awsrole init` writes one"),
-        )),
-        files => Ok(files),
-    }
-}
-
-/// The surroundings without what awsrole itself exported, and the directory's allowed config.
-fn allowed(
-    dir: Option<PathBuf>,
-    context: &Context,
-    settings: &Settings,
-) -> Result<(Context, Box<Allowed>, Vec<PathBuf>), CommandError> {
-    let outer = over(context, Outer::of(&context.env).env);
-    let files = files(&directory(dir, context)?)?;
-    match look(&outer, settings, &files)?.0 {
-        Verdict::Allowed(allowed) => Ok((outer, allowed, files)),
-        Verdict::Broken { problem, .. } => Err(problem.into()),
-        Verdict::Refused(refusal) => Err(CommandError::no_role(refusal.problem(context))),
-    }
-}
-
-/// The role that a command is about: the one that was named, or the one that `awsrole use` chose in
-/// the shell in which it was typed.
-///
-/// # Errors
-/// The environment names a role that awsrole can't have written there. The directory's default role instead of it would be
-/// another one than the shell shows.
-fn role_or_chosen(named: Option<&str>, context: &Context, files: &[PathBuf]) -> Result<Option<String>, Problem> {
-    if let Some(named) = named {
-        return Ok(Some(named.to_owned()));
-    }
-    match Outer::of(&context.env).chosen(files, &Choices::of(&context.paths)) {
-        Chosen::Nothing => Ok(None),
-        Chosen::Role { role, .. } => Ok(Some(role)),
-        Chosen::Unproven(name) => {
-            Err(Problem::new(unproven(&name)).hint("or name the role that is meant: `--role NAME`"))
-        }
-    }
-}
-
-/// The plans of a directory's roles, and why one of them can't be made.
-fn plans(outer: &Context, allowed: &Allowed) -> (Vec<RolePlan>, Option<Problem>) {
-    let mut plans = Vec::new();
-    let mut problem = None;
-    let config = allowed.config();
-    // The default role is among those with a name.
-    let nameless = config.default_role.is_none().then_some(None);
-    for name in config.role_names().map(Some).chain(nameless) {
-        match plan_of(outer, allowed, name) {
-            Ok(plan) => plans.push(plan),
-            Err(why) => problem = Some(why),
-        }
-    }
-    (plans, problem)
-}
-
-/// The cache's names that `of` picks from the plans of a directory's roles, and that of the role which
-/// the shell holds: a command typed inside may be unable to plan it again.
-fn entries(
-    context: &Context,
-    (plans, problem): (Vec<RolePlan>, Option<Problem>),
-    of: impl Fn(&RolePlan) -> Vec<String>,
-) -> Result<Vec<String>, Problem> {
-    let mut entries: Vec<String> = Outer::of(&context.env).role.map(|state| state.entry).into_iter().collect();
-    entries.retain(|entry| !entry.is_empty());
-    entries.extend(plans.iter().flat_map(of));
-    match problem {
-        Some(problem) if entries.is_empty() => Err(problem),
-        _ => Ok(entries),
-    }
-}
-
-/// Returns a policy document, or several, to paste.
-fn pretty(value: &Value) -> Result<String, Problem> {
-    let json = serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e))?;
-    Ok(escape_json(&json))
-}
-
-/// A file of awsrole's own that can't be read or written.
-fn own_file(error: &FileError) -> Problem {
-    Problem::new("a file of awsrole's own can't be used")
-        .because(error)
-        .hint("make its directory writable for you, and see that the disk isn't full")
 }

@@ -19,9 +19,10 @@
 //! String
 //! ```
 //!
-//! [`export`] walks this way for a shell and turns whatever happens into a state that the shell can
-//! hold. Nothing here reads the clock, the process environment, the working directory or the
-//! network: all that comes in as a [`context::Context`], and STS answers through [`sts::Sts`].
+//! [`shell::export`] goes this way for a shell, and turns whatever happens into a state that the shell can hold.
+//! Nothing
+//! here reads the clock, the process environment, the working directory or the network: all that comes in as a
+//! [`base::context::Context`], and STS answers through [`session::sts::Sts`].
 
 // The layers, lowest first: each imports from those above it in this list, and none from below.
 pub mod base;

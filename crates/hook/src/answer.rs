@@ -18,8 +18,8 @@ use awsrole_system::print::{complain, out, out_bytes, say};
 
 use crate::request::Request;
 
-/// Answers a shell. `awsrole` returns the path of the program that renews roles. `fetch` is called for a role that isn't
-/// cached, with the environment before the hook ran and whether a person may be prompted.
+/// Answers a shell. `awsrole` returns the path of the program that renews roles. `fetch` is called for a role that
+/// isn't cached, with the environment before the hook ran and whether a person may be prompted.
 ///
 /// # Errors
 /// The answer can't be written.
@@ -62,8 +62,8 @@ pub fn digest(files: &[PathBuf]) -> Result<(), Problem> {
     out(&views::digest(files))
 }
 
-/// Renews a role without output, in a process that [`answer`] started. A failure is remembered, and the next answer tells
-/// it.
+/// Renews a role without output, in a process that [`answer`] started. A failure is remembered, and the next answer
+/// tells it.
 pub fn renew(
     role: Option<&str>,
     files: &[PathBuf],

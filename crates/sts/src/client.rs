@@ -20,7 +20,8 @@ use crate::connect::{Connections, Route};
 use crate::expiration::Normalized;
 use crate::roots::Roots;
 
-/// One runtime on this thread, and one pool of connections for all calls to servers for which the same authorities vouch.
+/// One runtime on this thread, and one pool of connections for all calls to servers for which the same authorities
+/// vouch.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     pools: RefCell<BTreeMap<Option<CaBundle>, Rc<Pool>>>,

@@ -106,8 +106,8 @@ impl HttpClient for NearFirst {
     }
 }
 
-/// A connection for which all authorities are asked if those nearby don't vouch for the server. Nothing has been sent to
-/// it by then.
+/// A connection for which all authorities are asked if those nearby don't vouch for the server. Nothing has been sent
+/// to it by then.
 struct ThenAll {
     near: SharedHttpConnector,
     all: Arc<dyn Fn() -> SharedHttpConnector + Send + Sync>,

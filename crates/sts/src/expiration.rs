@@ -1,4 +1,5 @@
-//! Times in the answers of metadata and container endpoints: aws-config reads one form of ISO 8601, others are brought into it.
+//! Times in the answers of metadata and container endpoints: aws-config reads one form of ISO 8601, others are
+//! brought into it.
 
 use std::borrow::Cow;
 
@@ -48,7 +49,8 @@ impl HttpConnector for Connector {
     }
 }
 
-/// The answer with its end in another form, if it needs one. What isn't the JSON of credentials is the caller's to refuse.
+/// The answer with its end in another form, if it needs one. What isn't the JSON of credentials is the caller's to
+/// refuse.
 fn normalized(body: &[u8]) -> Result<Option<String>, String> {
     #[derive(Deserialize)]
     struct Answer<'a> {

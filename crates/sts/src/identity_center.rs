@@ -44,8 +44,9 @@ pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<
     from.ok_or_else(|| refusal(role, &StsError::Malformed("the answer's credentials are incomplete".to_owned())))
 }
 
-/// The access token. One that ends soon is renewed if the sign-in is that of an `[sso-session]`; if that fails, it serves to
-/// its end. The old form is never renewed, and never sent once it has expired (botocore, `SSOCredentialFetcher`).
+/// The access token. One that ends soon is renewed if the sign-in is that of an `[sso-session]`; if that fails, it
+/// serves to its end. The old form is never renewed, and never sent once it has expired (botocore,
+/// `SSOCredentialFetcher`).
 fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> {
     let no_token = |no: NoToken| match no {
         NoToken::Missing => signed_out(role),

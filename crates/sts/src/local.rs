@@ -1,5 +1,5 @@
-//! Sources that belong to the machine or the container itself: EC2 instance metadata, and the endpoint that ECS, EKS Pod
-//! Identity and CodeBuild provide. Neither is ever asked through a proxy ([`crate::connect::Route::Direct`]).
+//! Sources that belong to the machine or the container itself: EC2 instance metadata, and the endpoint that ECS, EKS
+//! Pod Identity and CodeBuild provide. Neither is ever asked through a proxy ([`crate::connect::Route::Direct`]).
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Whom TLS trusts: the machine's authorities, or those in a file that the user names.
 //!
-//! A machine has its authorities twice: in one file, and each in a file of its own in a folder. The SDK's client reads
-//! both, which takes longer than all the rest of a call's work here. OpenSSL looks into the folder only for a server that
-//! the file doesn't vouch for, and so do we ([`crate::connect`]).
+//! A machine has its authorities twice: in one file, and each in a file of its own in a folder. The SDK's client
+//! reads both, which takes longer than all the rest of a call's work here. OpenSSL looks into the folder only for a
+//! server that the file doesn't vouch for, and so do we ([`crate::connect`]).
 
 use aws_smithy_http_client::tls::TrustStore;
 use awsrole_core::aws::endpoint::CaBundle;

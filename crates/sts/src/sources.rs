@@ -1,5 +1,5 @@
-//! Sources of first credentials, each asked by itself. aws-config's default chain is never used: it would prefer keys that
-//! awsrole exported.
+//! Sources of first credentials, each asked by itself. aws-config's default chain is never used: it would prefer keys
+//! that awsrole exported.
 
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::ProvideCredentials;

@@ -72,8 +72,8 @@ pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Tells this machine, container or pod from others. On Linux: the kernel's random id of this boot, the network namespace
-/// (a pod's or container's own), and the host's name.
+/// Tells this machine, container or pod from others. On Linux: the kernel's random id of this boot, the network
+/// namespace (a pod's or container's own), and the host's name.
 fn host() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let network = std::fs::read_link("/proc/self/ns/net").unwrap_or_default();

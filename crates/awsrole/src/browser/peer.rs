@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 /// another uid for it: root's.
 const ESTABLISHED: &str = "01";
 
-/// The uid of the user who opened the other end of a connection: `peer` is its address there, `own` the one here. `None`:
-/// the connection isn't on this machine, or is closed.
+/// The uid of the user who opened the other end of a connection: `peer` is its address there, `own` the one here.
+/// `None`: the connection isn't on this machine, or is closed.
 ///
 /// # Errors
 /// The system doesn't list connections.
@@ -33,7 +33,8 @@ pub(super) fn uid_of(peer: SocketAddr, own: SocketAddr) -> io::Result<Option<u32
     Ok(None)
 }
 
-/// The uid in a line of the table, if it is the one of a connection from `local` to `remote` (proc(5), `/proc/net/tcp`).
+/// The uid in a line of the table, if it is the one of a connection from `local` to `remote` (proc(5),
+/// `/proc/net/tcp`).
 fn uid_in(line: &str, local: &str, remote: &str) -> Option<u32> {
     let mut fields = line.split_whitespace().skip(1);
     let is_it = fields.next()? == local && fields.next()? == remote && fields.next()? == ESTABLISHED;

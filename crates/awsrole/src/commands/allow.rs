@@ -35,7 +35,7 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let files = super::files(&super::directory(dir, context)?)?;
+    let files = super::common::files(&super::common::directory(dir, context)?)?;
     let approvals = Approvals::below(&context.paths.data);
     // All files that count are read and parsed before anything is shown. What is recorded is what was read here.
     let chain = Chain::read(&files)?;
@@ -58,7 +58,7 @@ pub(super) fn run(
     if asks && !agreed()? {
         return Err(Problem::new(format!("{nearest} wasn't allowed: nothing was recorded")).into());
     }
-    approvals.allow(&chain).map_err(|e| super::own_file(&e))?;
+    approvals.allow(&chain).map_err(|e| super::common::own_file(&e))?;
     match &chain.files()[1..] {
         [] => say(format!("{nearest} is allowed")),
         bases => {
@@ -66,9 +66,9 @@ pub(super) fn run(
             say(format!("{nearest} is allowed, together with {}", bases.join(", ")));
         }
     }
-    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
     match ambient::caller() {
-        Caller::HookOff => super::say_it_is_off(),
+        Caller::HookOff => super::common::say_it_is_off(),
         // A program that allows knows what it does.
         Caller::Other if io::stdin().is_terminal() => {
             say("a shell without the hook stays as it is: `awsrole doctor` says whether this one has it");

@@ -28,7 +28,7 @@ pub(super) fn run(
     let console = Console::of(&planned.plan, service, &planned.outer.env)?;
     let duration = lasting(&standing, duration, &planned.plan.title())?;
     let held = planned.get(What::Console, None, context, settings)?;
-    let token = super::with_remote(&held.outer, settings, |sts| {
+    let token = super::common::with_remote(&held.outer, settings, |sts| {
         if standing == SessionKind::Unknown {
             let arn = awsrole_core::session::sts::Sts::caller_arn(sts, &held.credentials, &held.plan.endpoint);
             let arn =

@@ -25,14 +25,14 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let directory = super::directory(dir.clone(), context)?;
-    let (outer, allowed, _) = super::allowed(dir, context, settings)?;
+    let directory = super::common::directory(dir.clone(), context)?;
+    let (outer, allowed, _) = super::common::allowed(dir, context, settings)?;
     let plan = plan_of(&outer, &allowed, role)?;
     confirmed(&allowed, role).map_err(CommandError::no_role)?;
     let options = ObtainOptions::background(context.now);
     let cache = Cache::open(context, settings.or_default().key);
     let obtained =
-        super::with_providers(&outer, settings, false, |providers| obtain(&plan, &cache, providers, options));
+        super::common::with_providers(&outer, settings, false, |providers| obtain(&plan, &cache, providers, options));
     let obtained = obtained?;
     // SDKs ask for each process that they are in: only a new session is worth a line.
     if obtained.fresh {

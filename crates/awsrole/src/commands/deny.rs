@@ -10,13 +10,13 @@ use crate::report::{CommandError, Outcome};
 use awsrole_system::print::say;
 
 pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, CommandError> {
-    let files = super::files(&super::directory(dir, context)?)?;
+    let files = super::common::files(&super::common::directory(dir, context)?)?;
     let nearest = &files[0];
     if let Some(problem) = context.paths.inside_project(&files[..1]) {
         return Err(problem.into());
     }
-    Approvals::below(&context.paths.data).deny(nearest).map_err(|e| super::own_file(&e))?;
-    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    Approvals::below(&context.paths.data).deny(nearest).map_err(|e| super::common::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
     say(format!("{} is denied", context.shorten(nearest)));
     Ok(Outcome::Done)
 }

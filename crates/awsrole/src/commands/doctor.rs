@@ -134,11 +134,12 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
     };
     let cache = Cache::open(context, settings.or_default().key);
     let options = ObtainOptions::background(context.now);
-    let arn =
-        match super::with_providers(context, settings, false, |providers| caller(&plan, &cache, providers, options)) {
-            Ok(arn) => arn,
-            Err(failed) => return bad("STS", failed.problem),
-        };
+    let arn = match super::common::with_providers(context, settings, false, |providers| {
+        caller(&plan, &cache, providers, options)
+    }) {
+        Ok(arn) => arn,
+        Err(failed) => return bad("STS", failed.problem),
+    };
     let answers = format!("{} answers; the first caller is {arn}", plan.endpoint.shown());
     let mut findings = vec![Finding::new(Level::Ok, "STS", answers)];
     // The caller may be well, and the role refused all the same.

@@ -27,7 +27,7 @@ pub(super) fn run(
 ) -> Result<Outcome, CommandError> {
     let held = ActiveRole::get(What::Exec, role, min_ttl, context, settings)?;
     let (diff, prepared) = if renew {
-        let (diff, prepared) = long_run::prepare(&held, &super::directory(None, context)?, settings)?;
+        let (diff, prepared) = long_run::prepare(&held, &super::common::directory(None, context)?, settings)?;
         if let Some(left) = long_run::without_code(&held, settings, context.now) {
             say(format!(
                 "{} renews itself for {}; then it needs an MFA code, which `awsrole exec -- true` in another terminal asks for",

@@ -53,8 +53,8 @@ pub(super) struct PlannedRole {
 impl PlannedRole {
     /// Plans the directory's role.
     pub(super) fn of(role: Option<&str>, context: &Context, settings: &Settings) -> Result<Self, CommandError> {
-        let (outer, allowed, files) = super::allowed(None, context, settings)?;
-        let role = super::role_or_chosen(role, context, &files)?;
+        let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
+        let role = super::common::role_or_chosen(role, context, &files)?;
         let plan = plan_of(&outer, &allowed, role.as_deref())?;
         confirmed(&allowed, role.as_deref()).map_err(CommandError::no_role)?;
         let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
@@ -73,8 +73,9 @@ impl PlannedRole {
         let at_least = min_ttl.unwrap_or_default();
         let options = ObtainOptions { min_ttl: at_least, ..ObtainOptions::interactive(context.now) };
         let cache = Cache::open(context, settings.or_default().key);
-        let obtained =
-            super::with_providers(&outer, settings, true, |providers| obtain(&plan, &cache, providers, options));
+        let obtained = super::common::with_providers(&outer, settings, true, |providers| {
+            obtain(&plan, &cache, providers, options)
+        });
         let obtained = obtained?;
         if let Some(problem) = &obtained.problem {
             complain(problem);

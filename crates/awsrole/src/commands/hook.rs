@@ -54,7 +54,7 @@ fn fetching<T>(
     fetch: impl FnOnce(awsrole_core::session::fetch::Providers<'_>) -> T,
 ) -> T {
     long_run::sweep(&outer.paths);
-    super::with_providers(outer, settings, ask, fetch)
+    super::common::with_providers(outer, settings, ask, fetch)
 }
 
 fn snippet(shell: Shell, context: &Context) -> Result<(), Problem> {
@@ -69,7 +69,7 @@ fn snippet(shell: Shell, context: &Context) -> Result<(), Problem> {
     // user's home: no role is in force there, and with none there is nothing to ask for.
     if shell == Shell::Fish {
         match generation::ensure_clock(&context.paths) {
-            Err(error) if !error.is_foreign() => return Err(super::own_file(&error)),
+            Err(error) if !error.is_foreign() => return Err(super::common::own_file(&error)),
             _ => {}
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let path = super::directory(dir, context)?.join(FILE_NAME);
+    let path = super::common::directory(dir, context)?.join(FILE_NAME);
     // What stands there is left alone, before anything is asked.
     let is_there = || {
         Problem::new(format!("{} is there already", context.shorten(&path))).hint("edit it, then run `awsrole allow`")

@@ -67,5 +67,5 @@ fn endpoint(profile: &str, context: &Context) -> Result<Endpoint, Problem> {
 
 /// Lets every shell look again.
 fn look_again(context: &Context) -> Result<(), Problem> {
-    awsrole_core::shell::generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))
+    awsrole_core::shell::generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))
 }

@@ -19,8 +19,8 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let (outer, allowed, files) = super::allowed(None, context, settings)?;
-    let role = super::role_or_chosen(role, context, &files)?;
+    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
+    let role = super::common::role_or_chosen(role, context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     let Source::IdentityCenter(source) = &plan.source else {
         return Err(Problem::new(format!("there is nothing to sign in to: the source is {}", plan.source))
@@ -34,19 +34,19 @@ pub(super) fn run(
         }
         say(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
     };
-    super::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
+    super::common::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
     // That nobody was signed in is remembered for a while; it is over.
     let cache = Cache::open(context, settings.or_default().key);
     for name in cache.keys(&plan).all() {
-        cache.mark_stale(&name, context.now).map_err(|e| super::own_file(&e))?;
+        cache.mark_stale(&name, context.now).map_err(|e| super::common::own_file(&e))?;
     }
-    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
     say("signed in");
     Ok(Outcome::Done)
 }
 
-/// Leads a browser to where the code is confirmed, while this process asks whether it was. With the code in the address,
-/// another user who sees it could confirm it as themselves, and this one would work as they.
+/// Leads a browser to where the code is confirmed, while this process asks whether it was. With the code in the
+/// address, another user who sees it could confirm it as themselves, and this one would work as they.
 fn lead(url: &str, outer: &Context) {
     let (url, env, paths) = (url.to_owned(), outer.env.clone(), outer.paths.clone());
     // Whatever else keeps the browser away: the address is on the terminal anyway.

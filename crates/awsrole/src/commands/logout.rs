@@ -12,17 +12,17 @@ use awsrole_system::print::say;
 pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let cache = Cache::open(context, settings.or_default().key);
     if all {
-        let count = cache.log_out_of_all(context.now).map_err(|e| super::own_file(&e))?;
+        let count = cache.log_out_of_all(context.now).map_err(|e| super::common::own_file(&e))?;
         say(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
     } else {
-        let (outer, allowed, _) = super::allowed(None, context, settings)?;
+        let (outer, allowed, _) = super::common::allowed(None, context, settings)?;
         // The links before belong to other directories as well.
         let last = |plan: &RolePlan| vec![cache.keys(plan).session(plan.steps.len())];
-        for entry in super::entries(context, super::plans(&outer, &allowed), last)? {
-            cache.log_out(&entry, context.now).map_err(|e| super::own_file(&e))?;
+        for entry in super::common::entries(context, super::common::plans(&outer, &allowed), last)? {
+            cache.log_out(&entry, context.now).map_err(|e| super::common::own_file(&e))?;
         }
         say("forgot this directory's credentials (they stay valid at AWS until they expire)");
     }
-    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
     Ok(Outcome::Done)
 }

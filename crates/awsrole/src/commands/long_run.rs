@@ -26,7 +26,7 @@ pub(super) fn prepare(held: &ActiveRole, dir: &Path, settings: &Settings) -> Res
         return Err(Problem::new(format!("{} holds temporary keys, which nobody can renew", plan.source))
             .hint("without --renew the command gets them as they are"));
     }
-    let run = Run::open(&outer.paths, std::process::id()).map_err(|e| super::own_file(&e))?;
+    let run = Run::open(&outer.paths, std::process::id()).map_err(|e| super::common::own_file(&e))?;
     match fill(&run, held, dir, settings) {
         Ok(diff) => Ok((diff, run)),
         Err(problem) => {
@@ -48,7 +48,7 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
     for ((name, text), path) in
         ["config", "credentials"].iter().zip(Profiles::load(outer)?.copies(&command)).zip(&mut paths)
     {
-        let written = run.write(name, &text).map_err(|e| super::own_file(&e))?;
+        let written = run.write(name, &text).map_err(|e| super::common::own_file(&e))?;
         written
             .to_str()
             .ok_or_else(|| {
@@ -60,7 +60,7 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
     let diff = EnvDiff::of_run(&held.got()?, paths);
     let outside = SavedEnvironment::of(dir, role.as_deref(), &diff, &outer.env);
     run.write_outside(&outside, &Vault::of_cache(outer, settings.or_default().key)).map_err(|error| match error {
-        SealError::File(error) => super::own_file(&error),
+        SealError::File(error) => super::common::own_file(&error),
         SealError::NoKey(_) => Problem::new("--renew needs a place for what the command's programs must know")
             .because(error)
             .hint("`awsrole doctor` says more; `[cache] key = \"none\"` in your config.toml does without encryption"),

@@ -19,19 +19,20 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let (outer, allowed, files) = super::allowed(None, context, settings)?;
-    let role = super::role_or_chosen(role, context, &files)?;
+    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
+    let role = super::common::role_or_chosen(role, context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     if plan.role().is_none() {
         return Err(Problem::new(format!("{} assumes no role, so it needs no policies", plan.title())).into());
     }
     let cache = Cache::open(context, settings.or_default().key);
     let options = ObtainOptions::interactive(context.now);
-    let first = super::with_providers(&outer, settings, true, |providers| caller(&plan, &cache, providers, options))?;
+    let first =
+        super::common::with_providers(&outer, settings, true, |providers| caller(&plan, &cache, providers, options))?;
     let pairs = pairs(&plan, &first);
     if json {
         let value = serde_json::to_value(&pairs).map_err(|e| Problem::new("no JSON").because(e))?;
-        out(&(super::pretty(&value)? + "\n"))?;
+        out(&(super::common::pretty(&value)? + "\n"))?;
         return Ok(Outcome::Done);
     }
     let accounts = settings.get()?.accounts.clone();
@@ -42,11 +43,11 @@ pub(super) fn run(
         text += &format!(
             "# {callers}: identity policy, attached to {}\n{}\n\n",
             escape(&pair.attach_to),
-            super::pretty(&pair.identity)?
+            super::common::pretty(&pair.identity)?
         );
         let roles = account(pair.role_arn.account());
         text += &format!("# {roles}: trust policy of role {}\n", escape(pair.role_arn.name()));
-        text += &format!("{}\n\n", super::pretty(&pair.trust)?);
+        text += &format!("{}\n\n", super::common::pretty(&pair.trust)?);
         for note in &pair.notes {
             text += &format!("# note: {}\n\n", escape(note));
         }

@@ -11,24 +11,24 @@ use awsrole_system::ambient::{self, Caller};
 /// Marks, and asks nobody: the shell's hook does the work. Credentials that are still good stay
 /// good if no new ones can be had.
 pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let (outer, allowed, _) = super::allowed(None, context, settings)?;
+    let (outer, allowed, _) = super::common::allowed(None, context, settings)?;
     let cache = Cache::open(context, settings.or_default().key);
-    let plans = super::plans(&outer, &allowed);
+    let plans = super::common::plans(&outer, &allowed);
     for plan in &plans.0 {
         let keys = cache.keys(plan);
         if cache.failure_of(&keys, context.now, Patience::Passing).is_some() {
             // The trust policy may limit the age of MFA: with a new code it may be granted.
             for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
-                cache.mark_stale(&keys.session(index + 1), context.now).map_err(|e| super::own_file(&e))?;
+                cache.mark_stale(&keys.session(index + 1), context.now).map_err(|e| super::common::own_file(&e))?;
             }
         }
     }
-    for entry in super::entries(context, plans, |plan| cache.keys(plan).all())? {
-        cache.mark_stale(&entry, context.now).map_err(|e| super::own_file(&e))?;
+    for entry in super::common::entries(context, plans, |plan| cache.keys(plan).all())? {
+        cache.mark_stale(&entry, context.now).map_err(|e| super::common::own_file(&e))?;
     }
-    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
     if ambient::caller() == Caller::HookOff {
-        super::say_it_is_off();
+        super::common::say_it_is_off();
     }
     Ok(Outcome::Done)
 }

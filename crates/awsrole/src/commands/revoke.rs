@@ -56,8 +56,8 @@ fn principal(
         }
         _ => {}
     }
-    let (outer, allowed, files) = super::allowed(None, context, settings)?;
-    let role = super::role_or_chosen(wanted.role.as_deref(), context, &files)?;
+    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
+    let role = super::common::role_or_chosen(wanted.role.as_deref(), context, &files)?;
     let plan = plan_of(&outer, &allowed, role.as_deref())?;
     let principal = match (plan.role_arn(), &plan.source) {
         (Some(arn), _) => RevocationTarget::Role(arn.clone()),
@@ -69,8 +69,9 @@ fn principal(
         (None, _) => {
             let cache = Cache::open(context, settings.or_default().key);
             let options = ObtainOptions::interactive(context.now);
-            let arn =
-                super::with_providers(&outer, settings, true, |providers| caller(&plan, &cache, providers, options))?;
+            let arn = super::common::with_providers(&outer, settings, true, |providers| {
+                caller(&plan, &cache, providers, options)
+            })?;
             RevocationTarget::of_caller(&arn)
                 .ok_or_else(|| Problem::new(format!("{arn} is neither a role's session nor a user")))?
         }
@@ -84,14 +85,14 @@ fn print(principal: &RevocationTarget, as_json: bool, context: &Context) -> Resu
     if as_json {
         let value =
             json!({"account": account, "attach_to": principal.shown(), "policy_name": POLICY_NAME, "policy": document});
-        out(&(super::pretty(&value)? + "\n"))?;
+        out(&(super::common::pretty(&value)? + "\n"))?;
         return Ok(Outcome::Done);
     }
     let account = account.map_or("the user's account".to_owned(), |account| format!("account {account}"));
     out(&format!(
         "# {account}: inline policy {POLICY_NAME} of {}\n{}\n\n# note: {LEFT}\n# note: the time is this machine's; `--apply --profile ADMIN` takes AWS's, and puts the policy\n",
         escape(&principal.shown()),
-        super::pretty(&document)?
+        super::common::pretty(&document)?
     ))?;
     Ok(Outcome::Done)
 }
@@ -109,7 +110,7 @@ fn apply(
     let outer = over(context, Outer::of(&context.env).env);
     let (way, endpoint) = profile_plan(&Profiles::load(&outer)?, &outer, admin)?;
     let cache = Cache::open(context, settings.or_default().key);
-    let (account, before) = super::with_remote(&outer, settings, |sts| {
+    let (account, before) = super::common::with_remote(&outer, settings, |sts| {
         let sources = RemoteSources::new(sts, &outer);
         let person = Person::new(true, &outer, settings);
         let keys = Stores::new(&outer.paths, &person);
@@ -161,11 +162,15 @@ fn forget(
     let mut count = 0;
     // What a source gave doesn't say whose it is; of this directory's it was found out.
     if let (RevocationTarget::User { .. }, Some(plan)) = (principal, plan) {
-        cache.log_out(&cache.keys(plan).session(plan.steps.len()), context.now).map_err(|e| super::own_file(&e))?;
+        cache
+            .log_out(&cache.keys(plan).session(plan.steps.len()), context.now)
+            .map_err(|e| super::common::own_file(&e))?;
         count += 1;
     }
-    count += cache.log_out_where(context.now, |entry| principal.may_be_of(entry)).map_err(|e| super::own_file(&e))?;
-    generation::bump(&context.paths, context.now).map_err(|e| super::own_file(&e))?;
+    count += cache
+        .log_out_where(context.now, |entry| principal.may_be_of(entry))
+        .map_err(|e| super::common::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
     say(format!(
         "forgot {count} cached {}; `awsrole refresh` gets a new one, which the policy doesn't touch",
         if count == 1 { "session" } else { "sessions" }

@@ -24,7 +24,7 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
     if name.is_some() {
         return Err(super::needs_hook());
     }
-    let (outer, allowed, files) = super::allowed(None, context, settings)?;
+    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
     let config = allowed.config();
     let accounts = settings.get()?.accounts.clone();
     let summaries = summarize(config, &Profiles::load(&outer)?, &accounts, &outer)?;
@@ -57,7 +57,7 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
 
 /// Checks that there is a role of that name to choose, and prints the word for it.
 pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let (outer, allowed, files) = super::allowed(None, context, settings)?;
+    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
     let config = allowed.config();
     let names: Vec<&str> = config.role_names().collect();
     if names.is_empty() {
@@ -75,7 +75,8 @@ pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Resul
 fn tell(role: &str, files: &[PathBuf], outer: &Context) -> Result<Outcome, CommandError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
     let word = Choices::of(&outer.paths).word(file, role);
-    out(&word.map_err(|e| super::own_file(&e).hint(format!("`awsrole exec --role {role}` needs no such file")))?)?;
+    out(&word
+        .map_err(|e| super::common::own_file(&e).hint(format!("`awsrole exec --role {role}` needs no such file")))?)?;
     Ok(Outcome::Done)
 }
 

@@ -19,8 +19,8 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
-    let files = upward(&super::directory(None, context)?);
-    let role = super::role_or_chosen(role, context, &files)?;
+    let files = upward(&super::common::directory(None, context)?);
+    let role = super::common::role_or_chosen(role, context, &files)?;
     let mut told = why(context, &outer, settings, &files, role.as_deref());
     if ambient::caller() == Caller::HookOff && told.shell.role.is_none() {
         told.shell.state = "off";

@@ -93,8 +93,8 @@ impl Deref for Temporary<'_> {
     }
 }
 
-/// Whether a text has the form of an access key id (STS API Reference, `accessKeyIdType`; those of AWS have 16 characters
-/// at least).
+/// Whether a text has the form of an access key id (STS API Reference, `accessKeyIdType`; those of AWS have 16
+/// characters at least).
 #[must_use]
 pub fn is_key_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

@@ -122,9 +122,9 @@ impl Endpoint {
 }
 
 /// Finds a service's endpoint as the SDKs do (AWS SDKs and Tools Reference Guide, "Service-specific endpoints"):
-/// AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the profile's `services`, its `endpoint_url`. `from` are the profiles of a chain,
-/// the nearest first; what the nearest doesn't say, the next one may. `partition` is that of the role, for a chain in which
-/// nobody names a region.
+/// AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the profile's `services`, its `endpoint_url`. `from` are the profiles of a
+/// chain, the nearest first; what the nearest doesn't say, the next one may. `partition` is that of the role, for a
+/// chain in which nobody names a region.
 ///
 /// # Errors
 /// A region that can't be one, or an address that isn't a URL.
@@ -224,7 +224,8 @@ pub fn variables(from: &[Profile<'_>], profiles: &Profiles, context: &Context) -
         ("AWS_CA_BUNDLE".into(), ca_bundle),
         (EVERY_SERVICE.into(), text("endpoint_url").filter(|_| heeded)),
     ];
-    // The environment's word for every service goes before a profile's for one (botocore, `ConfiguredEndpointProvider`).
+    // The environment's word for every service goes before a profile's for one (botocore,
+    // `ConfiguredEndpointProvider`).
     if heeded && env.filled(EVERY_SERVICE).is_none() {
         let services = nearest.text("services").map(|name| profiles.endpoints_of_services(name)).unwrap_or_default();
         said.extend(services.into_iter().filter_map(|(service, url)| {
@@ -241,8 +242,8 @@ pub fn variables(from: &[Profile<'_>], profiles: &Profiles, context: &Context) -
 /// The endpoint of all services.
 const EVERY_SERVICE: &str = "AWS_ENDPOINT_URL";
 
-/// Whether a variable names the endpoint of one service, such as `AWS_ENDPOINT_URL_S3`. No service's id is longer than 64
-/// characters.
+/// Whether a variable names the endpoint of one service, such as `AWS_ENDPOINT_URL_S3`. No service's id is longer
+/// than 64 characters.
 #[must_use]
 pub fn is_of_one_service(variable: &str) -> bool {
     let id = variable.strip_prefix(EVERY_SERVICE).and_then(|rest| rest.strip_prefix('_')).unwrap_or_default();

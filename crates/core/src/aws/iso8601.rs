@@ -1,8 +1,8 @@
 //! Times that others wrote: programs, token files, metadata and container endpoints.
 //!
 //! Each form of ISO 8601 is read that botocore reads (python-dateutil): basic and extended, with fractions, without
-//! seconds, and with any offset. A time without an offset isn't read: whose it would be isn't known, and botocore fails as
-//! well.
+//! seconds, and with any offset. A time without an offset isn't read: whose it would be isn't known, and botocore
+//! fails as well.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -53,7 +53,8 @@ fn date(text: &str) -> Option<(i64, &str)> {
     if !(1..=last).contains(&day) {
         return None;
     }
-    // The year begins in March, so that the leap day is its last (H. Hinnant, "chrono-compatible low-level date algorithms").
+    // The year begins in March, so that the leap day is its last (H. Hinnant, "chrono-compatible low-level date
+    // algorithms").
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     Some((days + (153 * month + 2) / 5 + day - 1 - 719_468, &text[end..]))

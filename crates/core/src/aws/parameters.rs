@@ -276,8 +276,8 @@ impl Region {
         &self.0
     }
 
-    /// Returns the region without `fips-` or `-fips` in its name, and whether it was there: an older way to ask for FIPS
-    /// endpoints (botocore, `_normalize_fips_region`).
+    /// Returns the region without `fips-` or `-fips` in its name, and whether it was there: an older way to ask for
+    /// FIPS endpoints (botocore, `_normalize_fips_region`).
     #[must_use]
     pub fn without_fips(&self) -> (Self, bool) {
         let name = self.0.replace("fips-", "").replace("-fips", "");

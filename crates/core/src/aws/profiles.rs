@@ -235,9 +235,9 @@ impl<'a> Profile<'a> {
         self.has("sso_account_id") || self.has("sso_role_name")
     }
 
-    /// What the credentials file alone says of it. Keys there take precedence over a program or a console session of the
-    /// same profile, while those in the config file come after (botocore, `ProfileProviderBuilder`); the parts of a key
-    /// are never taken from both files.
+    /// What the credentials file alone says of it. Keys there take precedence over a program or a console session of
+    /// the same profile, while those in the config file come after (botocore, `ProfileProviderBuilder`); the parts of
+    /// a key are never taken from both files.
     #[must_use]
     pub fn in_credentials_file(&self) -> Option<Self> {
         self.credentials.map(|_| Self { config: None, ..*self })

@@ -37,7 +37,8 @@ pub enum Source {
     Instance {
         /// The service's address: a profile or the environment may name another one than [`IMDS`].
         endpoint: String,
-        /// The machine: the same address is another service on each ([`Context::host`](crate::base::context::Context::host)).
+        /// The machine: the same address is another service on each
+        /// ([`Context::host`](crate::base::context::Context::host)).
         host: String,
     },
     /// The task's or pod's role, from the address in AWS_CONTAINER_CREDENTIALS_….
@@ -136,8 +137,8 @@ pub struct IdentityCenter {
 }
 
 impl IdentityCenter {
-    /// Returns the AWS CLI's file for a session's token (botocore, `tokens.py`): named by the SHA-1 of the session's name,
-    /// or of the start URL where there is none.
+    /// Returns the AWS CLI's file for a session's token (botocore, `tokens.py`): named by the SHA-1 of the session's
+    /// name, or of the start URL where there is none.
     #[must_use]
     pub fn token_file(home: &Path, session: Option<&str>, start_url: &str) -> PathBuf {
         let digest = Sha1::digest(session.unwrap_or(start_url).as_bytes());
@@ -205,8 +206,9 @@ impl Process {
 
 /// Asks sources. A trait because here the outside answers.
 pub trait Sources {
-    /// The credentials of a source that isn't keys: those in a store are asked of [`crate::aws::access_keys::AccessKeyStores`], and
-    /// the session of a web identity of [`crate::session::sts::Sts`].
+    /// The credentials of a source that isn't keys: those in a store are asked of
+    /// [`crate::aws::access_keys::AccessKeyStores`], and the session of a web identity of
+    /// [`crate::session::sts::Sts`].
     ///
     /// # Errors
     /// What is wrong, in a person's words, with the address or command that was tried.

@@ -49,8 +49,8 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The folder of the file that every shell looks for at its prompts. `allow`, `deny`, `refresh`, `logout` and others
-    /// rename it.
+    /// The folder of the file that every shell looks for at its prompts. `allow`, `deny`, `refresh`, `logout` and
+    /// others rename it.
     #[must_use]
     pub fn generations(&self) -> PathBuf {
         self.state.join("generations")
@@ -135,8 +135,8 @@ impl Context {
         }
     }
 
-    /// Replaces `$NAME` and `${NAME}` by the environment's values, then a leading `~/`, as the AWS CLI does with the paths
-    /// of its files (Python, `os.path.expandvars`). A variable that isn't set stays as it is written.
+    /// Replaces `$NAME` and `${NAME}` by the environment's values, then a leading `~/`, as the AWS CLI does with the
+    /// paths of its files (Python, `os.path.expandvars`). A variable that isn't set stays as it is written.
     #[must_use]
     pub fn expand_variables(&self, path: &str) -> PathBuf {
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';

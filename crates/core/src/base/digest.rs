@@ -17,8 +17,8 @@ pub fn sha256(parts: &[&[u8]]) -> String {
         .collect()
 }
 
-/// Whether a text is one that [`sha256`] may return. What names a file and came from outside is held to this first, or it
-/// could be a path to any other.
+/// Whether a text is one that [`sha256`] may return. What names a file and came from outside is held to this first,
+/// or it could be a path to any other.
 #[must_use]
 pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

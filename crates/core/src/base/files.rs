@@ -134,8 +134,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Writes a file as [`write_private`] does, and returns when a crash can't undo it: the directory's entry is on the disk as
-/// well. For what can't be recovered, such as keys; for a cache it would cost more than what is lost.
+/// Writes a file as [`write_private`] does, and returns when a crash can't undo it: the directory's entry is on the
+/// disk as well. For what can't be recovered, such as keys; for a cache it would cost more than what is lost.
 pub fn write_durable(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_private(path, bytes)?;
     sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(|e| FileError::new("writing", path, e))

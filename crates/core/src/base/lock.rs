@@ -15,7 +15,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Tells those who wait what a person is being asked for, and where, as a whole phrase; an empty text takes it back.
+    /// Tells those who wait what a person is being asked for, and where, as a whole phrase; an empty text takes it
+    /// back.
     pub fn announce(&self, phrase: &str) {
         // What can't be told costs others a wait, nothing more.
         let _ = self.file.set_len(0).and_then(|()| self.file.write_all_at(phrase.as_bytes(), 0));

@@ -66,11 +66,11 @@ impl Display for Problem {
     }
 }
 
-/// Makes a text harmless for a terminal: one line, nothing that moves the cursor, changes colours, reorders what is read
-/// or can't be seen, and no password of an address.
+/// Makes a text harmless for a terminal: one line, nothing that moves the cursor, changes colours, reorders what is
+/// read or can't be seen, and no password of an address.
 ///
-/// Control characters (C0, C1), the Unicode bidirectional controls (CVE-2021-42574) and characters without a width become
-/// `\u{…}`.
+/// Control characters (C0, C1), the Unicode bidirectional controls (CVE-2021-42574) and characters without a width
+/// become `\u{…}`.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -87,8 +87,8 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Returns JSON for people and programs: every value as it is, but without passwords of addresses, and with the characters
-/// that [`escape`] replaces written as JSON's own `\uXXXX`.
+/// Returns JSON for people and programs: every value as it is, but without passwords of addresses, and with the
+/// characters that [`escape`] replaces written as JSON's own `\uXXXX`.
 ///
 /// # Errors
 /// A value that JSON can't hold.

@@ -267,8 +267,8 @@ fn aws_file(context: &Context, path: &Path) -> Finding {
     }
 }
 
-/// Returns a line for each AWS file of another user. It is read as the AWS CLI reads it: in dev containers and on mounted
-/// disks files often have another owner.
+/// Returns a line for each AWS file of another user. It is read as the AWS CLI reads it: in dev containers and on
+/// mounted disks files often have another owner.
 pub(crate) fn foreign_files(profiles: &Profiles, context: &Context) -> Vec<String> {
     let of = |path: &Path| foreign_owner(&context.shorten(path), &fs::metadata(path).ok()?);
     profiles.paths().into_iter().filter_map(of).collect()

@@ -284,9 +284,10 @@ impl<'p> Resolver<'p> {
         self.follow(&Link { on_the_way: true, ..self.link(Some(role))? }, visited, way)
     }
 
-    /// Follows a profile that serves as a source, as the AWS CLI does (botocore, `_resolve_credentials_from_profile`):
-    /// with keys of its own, or without a role, or with a token that opens the role, its own credentials count; else its
-    /// role, and then nothing but `source_profile` or `credential_source` says who assumes it.
+    /// Follows a profile that serves as a source, as the AWS CLI does (botocore,
+    /// `_resolve_credentials_from_profile`): with keys of its own, or without a role, or with a token that opens the
+    /// role, its own credentials count; else its role, and then nothing but `source_profile` or `credential_source`
+    /// says who assumes it.
     fn source_profile(
         &self,
         name: &str,

@@ -53,7 +53,8 @@ pub enum Step {
     AssumeRole(Box<AssumeRole>),
 }
 
-/// What is sent with GetSessionToken. Every field is part of the cache key ([`PlanKeys`](crate::session::cache::PlanKeys)).
+/// What is sent with GetSessionToken. Every field is part of the cache key
+/// ([`PlanKeys`](crate::session::cache::PlanKeys)).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionToken {
     /// How long it shall last; STS's default is 12 hours.

@@ -118,10 +118,10 @@ impl Verdict {
 /// than there are if a file that appears above them would count, too.
 ///
 /// The nearest file and those from which it inherits are allowed together: an approval is for these files in this
-/// order with this content, and for none above the last. So if a base is edited, removed or inserted, the nearest file
-/// needs a new approval, whether or not the base itself is allowed. A `[[trust]]` rule may allow any of them instead;
-/// then those above it need an approval or a rule of their own. A base that was denied keeps all from being in force that
-/// inherit from it.
+/// order with this content, and for none above the last. So if a base is edited, removed or inserted, the nearest
+/// file needs a new approval, whether or not the base itself is allowed. A `[[trust]]` rule may allow any of them
+/// instead; then those above it need an approval or a rule of their own. A base that was denied keeps all from being
+/// in force that inherit from it.
 #[must_use]
 pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verdict, usize) {
     vet_and_keep(paths, approvals, user, &mut Vec::new())

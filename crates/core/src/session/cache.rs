@@ -1,8 +1,9 @@
 //! Temporary credentials and failures, kept between commands.
 //!
-//! One file for each result, named by a hash over everything that decides the identity ([`PlanKeys`]). Credentials are
-//! encrypted with a key that isn't on the disk ([`crate::session::encryption`]); the key's id is a part of the file's name, so that
-//! machines that share a home directory don't overwrite each other's sessions. A broken entry is a miss, never an error.
+//! One file for each result, named by a hash over everything that decides the identity ([`PlanKeys`]). Credentials
+//! are encrypted with a key that isn't on the disk ([`crate::session::encryption`]); the key's id is a part of the
+//! file's name, so that machines that share a home directory don't overwrite each other's sessions. A broken entry is
+//! a miss, never an error.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -311,8 +312,8 @@ impl Cache {
         (failure.version == 1 && age < believed).then_some(failure)
     }
 
-    /// The failure that stands for another try of a plan's last step: that the user logged out of its session, or one of
-    /// fetching it.
+    /// The failure that stands for another try of a plan's last step: that the user logged out of its session, or one
+    /// of fetching it.
     #[must_use]
     pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, patience: Patience) -> Option<Failure> {
         self.failure_after(keys, keys.last(), now, patience)
@@ -438,8 +439,8 @@ impl Cache {
     }
 }
 
-/// Returns a key as a part of a file's name: 64 hexadecimal digits as they are, anything else as a digest, so that a key
-/// from outside can't name another file.
+/// Returns a key as a part of a file's name: 64 hexadecimal digits as they are, anything else as a digest, so that a
+/// key from outside can't name another file.
 fn checked(key: &str) -> String {
     if is_sha256(key) { key.to_owned() } else { sha256(&[key.as_bytes()]) }
 }

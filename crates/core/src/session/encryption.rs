@@ -29,8 +29,8 @@ pub struct SealingKey {
 }
 
 impl SealingKey {
-    /// Returns 16 hexadecimal digits that identify the key and say nothing else of it. Files that several machines write
-    /// into one home directory are told apart by it.
+    /// Returns 16 hexadecimal digits that identify the key and say nothing else of it. Files that several machines
+    /// write into one home directory are told apart by it.
     #[must_use]
     pub fn id(&self) -> String {
         sha256(&[b"awsrole sealing key id\0", self.key.expose()])[..16].to_owned()

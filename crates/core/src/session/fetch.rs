@@ -60,12 +60,12 @@ pub fn obtain(
 
 /// Fetches the credentials of a plan that aren't cached.
 ///
-/// It starts at the last step whose result is cached; each result is stored by itself. Any number of processes that fetch
-/// the same credentials make one call: the others wait, and take the result or the failure.
+/// It starts at the last step whose result is cached; each result is stored by itself. Any number of processes that
+/// fetch the same credentials make one call: the others wait, and take the result or the failure.
 ///
 /// # Errors
-/// What a source, STS or the person refused, and a cache that can't be used. Credentials that should have been renewed but
-/// are still valid are returned instead, with the problem.
+/// What a source, STS or the person refused, and a cache that can't be used. Credentials that should have been
+/// renewed but are still valid are returned instead, with the problem.
 pub fn fetch(
     plan: &RolePlan,
     cache: &Cache,
@@ -287,8 +287,8 @@ impl<'a> ChainFetcher<'a> {
         if last && credentials.arn.is_none() && self.plan.pin.is_some() {
             credentials.arn = Some(self.caller_arn(&credentials)?);
         }
-        // An answer for another account than the plan itself names is none. A pin where the plan names no account isn't a
-        // part of what is cached: other directories may pin another one, or none.
+        // An answer for another account than the plan itself names is none. A pin where the plan names no account
+        // isn't a part of what is cached: other directories may pin another one, or none.
         if last && self.plan.account().is_some() {
             let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
             account_pin::check_result(self.plan, &credentials).map_err(refused)?;

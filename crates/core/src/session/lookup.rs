@@ -56,9 +56,9 @@ impl ObtainOptions {
         enough && known && dated && !entry.is_due(self.now)
     }
 
-    /// Returns the entry that serves while new credentials can't be fetched: valid ones are better than none. `before` is
-    /// the name of the result before anything was fetched. Credentials of a caller that the source has replaced since
-    /// serve as well, unless the new caller was refused.
+    /// Returns the entry that serves while new credentials can't be fetched: valid ones are better than none.
+    /// `before` is the name of the result before anything was fetched. Credentials of a caller that the source has
+    /// replaced since serve as well, unless the new caller was refused.
     pub(crate) fn still_valid(
         &self,
         cache: &Cache,

@@ -124,13 +124,13 @@ impl Pending<'_> {
     }
 }
 
-/// Decides for a directory whose files are given, nearest first, over the outer environment. It never fails: a failure is
-/// a state, and delivering it keeps the shell from trying again at every prompt. No network is used, no lock taken and
-/// nobody prompted; where that doesn't suffice, the answer is a [`Decision::Miss`].
+/// Decides for a directory whose files are given, nearest first, over the outer environment. It never fails: a
+/// failure is a state, and delivering it keeps the shell from trying again at every prompt. No network is used, no
+/// lock taken and nobody prompted; where that doesn't suffice, the answer is a [`Decision::Miss`].
 ///
-/// `outer` is what the environment is without what awsrole exported. `word` is the choice of this shell, as `awsrole use`
-/// got it from [`Choices`]; one of the parent shell counts in a nested one. Without a proof neither counts: the shell holds
-/// what `cd` enters.
+/// `outer` is what the environment is without what awsrole exported. `word` is the choice of this shell, as `awsrole
+/// use` got it from [`Choices`]; one of the parent shell counts in a nested one. Without a proof neither counts: the
+/// shell holds what `cd` enters.
 #[must_use]
 pub fn export<'a>(
     context: &'a Context,

@@ -1,5 +1,5 @@
-//! How all open shells learn of a command typed in one: a file whose name is new each time. A shell notes the name before
-//! it asks, and sees at its prompts whether the file is still there.
+//! How all open shells learn of a command typed in one: a file whose name is new each time. A shell notes the name
+//! before it asks, and sees at its prompts whether the file is still there.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

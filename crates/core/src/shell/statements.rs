@@ -14,8 +14,8 @@ use crate::shell::environment::{EnvDiff, Value};
 use crate::shell::export::{Change, Export};
 use crate::shell::views::{self, Views};
 
-/// The version of what snippets and programs say to each other: arguments, statements, AWSROLE_STATE. A change that the other
-/// side wouldn't understand takes the next number.
+/// The version of what snippets and programs say to each other: arguments, statements, AWSROLE_STATE. A change that
+/// the other side wouldn't understand takes the next number.
 pub const PROTOCOL: u32 = 1;
 
 /// A shell that has a snippet.
@@ -46,7 +46,8 @@ impl Shell {
         [Self::Bash, Self::Zsh, Self::Fish].into_iter().find(|shell| shell.name() == name)
     }
 
-    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths and the protocol's number filled in.
+    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths and the protocol's number
+    /// filled in.
     #[must_use]
     pub fn snippet(self, binary: &str, generations: &str, clock: &str) -> String {
         let text = match self {

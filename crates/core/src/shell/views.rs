@@ -119,8 +119,9 @@ impl Walk {
         Some(())
     }
 
-    /// Whether a directory keeps an entry: nobody else can replace it, or make it if it isn't there. In a sticky directory
-    /// others can't replace the user's, but make theirs when the user removes it. That happens to files at any time.
+    /// Whether a directory keeps an entry: nobody else can replace it, or make it if it isn't there. In a sticky
+    /// directory others can't replace the user's, but make theirs when the user removes it. That happens to files at
+    /// any time.
     fn keeps(&self, dir: &Path, found: &Metadata, entry: Option<&Metadata>) -> bool {
         let sticky = found.mode() & 0o1000 != 0;
         let own_dir = entry.is_some_and(|entry| entry.is_dir() && self.is_ours(entry));
@@ -131,9 +132,9 @@ impl Walk {
         found.uid() == 0 || found.uid() == self.me
     }
 
-    /// Whether a directory's mode lets others write to it. Many systems create directories that their owner's group can
-    /// write to, and give each user a group of the same number with no other member; only an access control list can let
-    /// somebody else in there.
+    /// Whether a directory's mode lets others write to it. Many systems create directories that their owner's group
+    /// can write to, and give each user a group of the same number with no other member; only an access control list
+    /// can let somebody else in there.
     fn others_may_write(&self, dir: &Path, found: &Metadata) -> bool {
         let private_group = found.gid() == self.me;
         found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && (!private_group || has_acl(dir))

@@ -124,7 +124,9 @@ fn verify(
 ) -> Result<Option<String>, CommandError> {
     let credentials = StaticKeys::long_term(place, secret.clone()).credentials();
     let endpoint = crate::commands::keys::endpoint(&place.profile, context)?;
-    let error = match crate::commands::with_remote(context, settings, |sts| sts.caller_arn(&credentials, &endpoint)) {
+    let error = match crate::commands::common::with_remote(context, settings, |sts| {
+        sts.caller_arn(&credentials, &endpoint)
+    }) {
         Ok(arn) => return Ok(Some(arn)),
         Err(refused @ StsError::Refused { .. }) => {
             return Err(CommandError::aws(
@@ -166,7 +168,7 @@ fn keep(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context)
         return Err(Problem::new(format!("{} gave back something else than was put into it", place.store))
             .hint("use another one: `--store file`"));
     }
-    Record::new(place, context.now).save(&context.paths).map_err(|e| crate::commands::own_file(&e))
+    Record::new(place, context.now).save(&context.paths).map_err(|e| crate::commands::common::own_file(&e))
 }
 
 /// Offers to take the keys out of the file. They are only gone from there when the profile was seen to work without.
@@ -212,7 +214,8 @@ fn works_without(
     }
     let secret = stores.secret(place, true, &|_| ()).map_err(|no| no.problem(place))?;
     let credentials = StaticKeys::long_term(place, secret).credentials();
-    let answer = crate::commands::with_remote(context, settings, |sts| sts.caller_arn(&credentials, &plan.endpoint));
+    let answer =
+        crate::commands::common::with_remote(context, settings, |sts| sts.caller_arn(&credentials, &plan.endpoint));
     match answer {
         Ok(found) if found == arn => Ok(()),
         Ok(found) => Err(Problem::new(format!("the stored keys are of {found}, not of {arn}"))),

@@ -23,7 +23,7 @@ pub(super) fn run(profile: &str, yes: bool, context: &Context, settings: &Settin
     }
     // The secret first: a record without one is told, a secret without a record would be forgotten.
     super::with_stores(context, settings, |stores| super::forget(stores, record.places()))?;
-    Record::forget(&context.paths, profile).map_err(|e| crate::commands::own_file(&e))?;
+    Record::forget(&context.paths, profile).map_err(|e| crate::commands::common::own_file(&e))?;
     super::look_again(context)?;
     say(format!("removed {id} from {}; at AWS the key stays valid", record.store));
     Ok(Outcome::Done)

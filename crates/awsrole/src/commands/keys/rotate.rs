@@ -40,7 +40,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let record = super::stored(context, profile)?;
-    crate::commands::with_remote(context, settings, |sts| {
+    crate::commands::common::with_remote(context, settings, |sts| {
         let person = Person::new(true, context, settings);
         let stores = Stores::new(&context.paths, &person);
         let mut desk = Desk { sts, stores: &stores, person: &person, context, settings, deactivate, record };
@@ -208,7 +208,8 @@ impl Desk<'_> {
         endpoint: &Endpoint,
     ) -> Result<Outcome, CommandError> {
         let new = self.record.access_key_id.clone();
-        // A session of the old key with MFA still works; otherwise the new key shows that it can do what the old one did.
+        // A session of the old key with MFA still works; otherwise the new key shows that it can do what the old one
+        // did.
         let with_mfa = plan.steps.iter().any(|step| step.mfa_serial().is_some());
         let done = eventually(|| {
             let keys = self.keys(&new)?;
@@ -245,7 +246,7 @@ impl Desk<'_> {
 
     fn save(&mut self, rotation: Option<Rotation>) -> Result<(), Problem> {
         self.record.rotation = rotation;
-        self.record.save(&self.context.paths).map_err(|e| crate::commands::own_file(&e))
+        self.record.save(&self.context.paths).map_err(|e| crate::commands::common::own_file(&e))
     }
 
     /// A user may have two keys, and has them.

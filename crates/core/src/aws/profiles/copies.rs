@@ -1,11 +1,11 @@
 //! Copies of the AWS files for a command that outlives any session: the default profile has no keys,
 //! but a program that gives them. Every other profile gives what it gave.
 //!
-//! A copy is written anew from what the AWS CLI understands of a file, not line by line: clients differ in what they take
-//! for a section, a key or a comment, and whatever one of them could read as keys of the default profile takes precedence over
-//! the program. To Python's `configparser` a section `[DEFAULT]` is part of each other one; to the JS SDK an indented
-//! `[default]` is a section, where others see the value of the key above. So a copy has one section that any client could
-//! take for the default profile, and no line in it but of the form `key = value`.
+//! A copy is written anew from what the AWS CLI understands of a file, not line by line: clients differ in what they
+//! take for a section, a key or a comment, and whatever one of them could read as keys of the default profile takes
+//! precedence over the program. To Python's `configparser` a section `[DEFAULT]` is part of each other one; to the JS
+//! SDK an indented `[default]` is a section, where others see the value of the key above. So a copy has one section
+//! that any client could take for the default profile, and no line in it but of the form `key = value`.
 
 use zeroize::Zeroizing;
 
@@ -50,8 +50,8 @@ impl Profiles {
     }
 
     fn copy(&self, file: &AwsFile, command: &str, starts_outside: bool) -> Zeroizing<String> {
-        // Room for all of it at once: a growing buffer would leave copies of secrets behind. Each profile may repeat what
-        // it inherits from [DEFAULT].
+        // Room for all of it at once: a growing buffer would leave copies of secrets behind. Each profile may repeat
+        // what it inherits from [DEFAULT].
         let inherited = file.in_force().count() * file.inherited_bytes();
         let room = 4 * (file.text.len() + inherited) + command.len() + 1024;
         let mut text = Zeroizing::new(String::with_capacity(room));
@@ -211,8 +211,9 @@ fn is_name(name: &str) -> bool {
         && !name.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case("profile") && word != name)
 }
 
-/// Whether the AWS CLI would ever use the keys that a profile has in one of the files: a web identity and Identity Center
-/// come before any, and a program or a console session before those in the config file (botocore, `ProfileProviderBuilder`).
+/// Whether the AWS CLI would ever use the keys that a profile has in one of the files: a web identity and Identity
+/// Center come before any, and a program or a console session before those in the config file (botocore,
+/// `ProfileProviderBuilder`).
 fn uses_keys(profile: Profile<'_>, file: &AwsFile, config: &AwsFile) -> bool {
     let has = |keys: &[&str]| keys.iter().any(|key| profile.text(key).is_some());
     let whole = has(&["aws_access_key_id"]) && has(&["aws_secret_access_key"]);

@@ -1,4 +1,5 @@
-//! An AWS file as Python's `configparser.RawConfigParser` reads it, which the AWS CLI uses (botocore, `configloader.py`).
+//! An AWS file as Python's `configparser.RawConfigParser` reads it, which the AWS CLI uses (botocore,
+//! `configloader.py`).
 //!
 //! Comments stand on lines of their own, quotes and `#` belong to the value, lines that are indented deeper than a key
 //! continue its value, keys are not case-sensitive, and a section or key that is there twice is an error. A value whose
@@ -18,8 +19,8 @@ const ROOM: usize = 10_000;
 /// The name of the section whose keys all others inherit.
 const DEFAULT: &str = "DEFAULT";
 
-/// Sections and values, which say where in the text they are. So a thousand profiles that no one asks for cost a look at
-/// each line and little more.
+/// Sections and values, which say where in the text they are. So a thousand profiles that no one asks for cost a look
+/// at each line and little more.
 #[derive(Default)]
 pub(super) struct Parsed {
     pub(super) sections: Vec<Section>,

@@ -96,8 +96,9 @@ fn claims(token: &[u8]) -> Option<String> {
     serde_json::to_string(&claims).ok()
 }
 
-/// Returns a digest of the sign-in that a token file of the AWS CLI holds: empty after a sign-out, and another one after
-/// another sign-in. `key` is what stays the same as long as the sign-in is renewed, or else changes with each renewal.
+/// Returns a digest of the sign-in that a token file of the AWS CLI holds: empty after a sign-out, and another one
+/// after another sign-in. `key` is what stays the same as long as the sign-in is renewed, or else changes with each
+/// renewal.
 fn of_sign_in(path: &Path, key: &str) -> String {
     let Ok(bytes) = read_regular(path, MAX_TOKEN_BYTES) else { return String::new() };
     let file: Option<Map<String, Value>> = serde_json::from_slice(&bytes).ok();

@@ -89,7 +89,8 @@ impl Parameter {
         }
     }
 
-    /// Whether a file asks for it. An empty list asks for nothing: in a `[role.NAME]` it takes back what is set at top level.
+    /// Whether a file asks for it. An empty list asks for nothing: in a `[role.NAME]` it takes back what is set at
+    /// top level.
     fn is_set(self, keys: &RoleConfig) -> bool {
         match self {
             Self::Policy => keys.policy.is_some(),

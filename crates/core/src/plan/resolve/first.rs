@@ -24,9 +24,10 @@ pub(crate) enum First<'a, 'p> {
 }
 
 impl<'a, 'p: 'a> First<'a, 'p> {
-    /// What the file says goes before both of a profile's words on it. A profile's `source_profile` is for a role alone,
-    /// and no source of a web identity (botocore, AssumeRoleProvider): its own credentials go before. One that has nothing
-    /// else and no role gives a session of its `source_profile` all the same, where the AWS CLI would give up.
+    /// What the file says goes before both of a profile's words on it. A profile's `source_profile` is for a role
+    /// alone, and no source of a web identity (botocore, AssumeRoleProvider): its own credentials go before. One that
+    /// has nothing else and no role gives a session of its `source_profile` all the same, where the AWS CLI would
+    /// give up.
     pub(crate) fn of(keys: &'a RoleConfig, profile: Option<Profile<'p>>, paths: &Paths) -> Result<Self, Problem> {
         let profile_says = profile.filter(|_| !keys.names_source());
         let of_profile = |key: &str| profile_says.filter(|profile| profile.has(key)).map(|profile| profile.text(key));

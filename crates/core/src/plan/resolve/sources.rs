@@ -267,8 +267,8 @@ pub(super) fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str
     })
 }
 
-/// Checks that no session token is left over beside a long-term key. The AWS CLI would send it and be refused, and the key
-/// would pass for a temporary one.
+/// Checks that no session token is left over beside a long-term key. The AWS CLI would send it and be refused, and
+/// the key would pass for a temporary one.
 fn no_token_beside(keys: &StaticKeys, at: &Origin, name: &str) -> Result<(), Problem> {
     if keys.session_token.is_none() || !is_long_term_key_id(&keys.access_key_id) {
         return Ok(());

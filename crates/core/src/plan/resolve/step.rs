@@ -18,8 +18,8 @@ impl<'p> Resolver<'p> {
             .unwrap_or_else(|| SessionName::of_user(env.filled("USER").or(env.filled("LOGNAME")).unwrap_or("unknown"))))
     }
 
-    /// Adds the call that a link asks for: its role, or a session of the source's long-term keys; or, where the source is a
-    /// token, what is sent with it.
+    /// Adds the call that a link asks for: its role, or a session of the source's long-term keys; or, where the
+    /// source is a token, what is sent with it.
     pub(super) fn last_step(&self, link: &Link<'_>, way: &mut Way<'p>) -> Result<(), Problem> {
         let role_arn = match link.opened_by_its_token(way.source.as_ref()) {
             true => None,
@@ -108,8 +108,8 @@ impl<'p> Resolver<'p> {
         Ok(())
     }
 
-    /// What the file asks of the session that the source's token opens. A profile's `duration_seconds` isn't sent by the
-    /// AWS CLI either (botocore, AssumeRoleWithWebIdentityProvider).
+    /// What the file asks of the session that the source's token opens. A profile's `duration_seconds` isn't sent by
+    /// the AWS CLI either (botocore, AssumeRoleWithWebIdentityProvider).
     fn open_by_token(&self, link: &Link<'_>, way: &mut Way<'p>) -> Result<(), Problem> {
         let Some(Source::WebIdentity(token)) = &mut way.source else { return Ok(()) };
         let duration = link.keys.duration_seconds.map(|seconds| SessionDuration::for_role(seconds.0)).transpose();

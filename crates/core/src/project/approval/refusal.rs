@@ -19,7 +19,8 @@ pub struct Refusal {
     pub nearest: PathBuf,
     /// What changed since it was allowed, if that is known.
     pub change: Option<FileChange>,
-    /// Why no approval can be trusted: awsrole's data directory, and the component of its path that another user controls.
+    /// Why no approval can be trusted: awsrole's data directory, and the component of its path that another user
+    /// controls.
     pub untrusted: Option<(PathBuf, Untrusted)>,
 }
 

@@ -12,9 +12,9 @@ use crate::plan::role_plan::{RolePlan, Step};
 /// Names the result of each step of one plan by a digest of everything that decides the identity, and of no secret.
 ///
 /// Keys are identified by their id. Any other source is identified by what `Source::identity` can tell without asking
-/// it; that names its own credentials. What is assumed with them is named by the access key id that it gave last, which
-/// is looked up in the cache: so a source that answers for somebody else never gets the sessions of whom it answered for
-/// before.
+/// it; that names its own credentials. What is assumed with them is named by the access key id that it gave last,
+/// which is looked up in the cache: so a source that answers for somebody else never gets the sessions of whom it
+/// answered for before.
 pub struct PlanKeys<'a> {
     plan: &'a RolePlan,
     /// [`Source::identity`] when these names were made.
@@ -33,7 +33,8 @@ impl<'a> PlanKeys<'a> {
         keys
     }
 
-    /// Returns false if whom the source answers for can't be told, such as after a sign-out: then nothing may be stored.
+    /// Returns false if whom the source answers for can't be told, such as after a sign-out: then nothing may be
+    /// stored.
     #[must_use]
     pub fn are_known(&self) -> bool {
         self.plan.source.is_identified_by(&self.source)
@@ -72,8 +73,8 @@ impl<'a> PlanKeys<'a> {
         self.digest(count, "failure", &self.source, true)
     }
 
-    /// Returns the names of all results on the way and of remembered failures, but not of sessions that cost an MFA code or
-    /// a passphrase.
+    /// Returns the names of all results on the way and of remembered failures, but not of sessions that cost an MFA
+    /// code or a passphrase.
     #[must_use]
     pub fn all(&self) -> Vec<String> {
         let locked_up = matches!(self.plan.source, Source::StoredKeys(_));
@@ -96,7 +97,8 @@ impl<'a> PlanKeys<'a> {
         self.digest(count, "session", source, self.is_regional(count))
     }
 
-    /// A session of long-term keys is good in every region, and a code is asked for once a day, not once a day and region.
+    /// A session of long-term keys is good in every region, and a code is asked for once a day, not once a day and
+    /// region.
     fn is_regional(&self, count: usize) -> bool {
         self.plan.steps[..count].iter().any(|step| matches!(step, Step::AssumeRole(_)))
     }
