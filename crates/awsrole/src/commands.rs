@@ -41,7 +41,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             allow::run(dir, consent, context, settings)
         }
         Command::Deny { dir } => deny::run(dir, context),
-        Command::On | Command::Off => Err(needs_hook()),
+        Command::On | Command::Off => Err(common::needs_hook()),
         Command::Status { json, long } => status::run(json, long, context, settings),
         Command::Why { role, json } => why::run(role.as_deref(), json, context, settings),
         Command::Policy { role, json } => policy::run(role.as_deref(), json, context, settings),
@@ -91,11 +91,4 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             Ok(Outcome::Done)
         }
     }
-}
-
-/// For what only a shell can do with itself.
-fn needs_hook() -> CommandError {
-    Problem::new("this needs the hook, which isn't loaded in this shell")
-        .hint("eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)")
-        .into()
 }

@@ -176,3 +176,10 @@ pub(in crate::commands) fn own_file(error: &FileError) -> Problem {
         .because(error)
         .hint("make its directory writable for you, and see that the disk isn't full")
 }
+
+/// Returns the error for what only a shell can do with itself.
+pub(in crate::commands) fn needs_hook() -> CommandError {
+    Problem::new("this needs the hook, which isn't loaded in this shell")
+        .hint("eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)")
+        .into()
+}
