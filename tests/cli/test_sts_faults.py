@@ -44,6 +44,7 @@ def test_no_answer_ends_by_itself(world, shop):
         ({"error": {"status": 403, "code": "RegionDisabledException", "message": "STS is not activated"}}, "RegionDisabled"),
         ({"error": {"status": 400, "code": "ExpiredToken", "message": "The security token is expired"}}, "ExpiredToken"),
         ({"error": {"status": 400, "code": "PackedPolicyTooLarge", "message": "too large"}}, "shorter"),
+        ({"error": {"status": 400, "code": "InvalidContextAssertion", "message": "bad"}}, "sends no context assertion"),
         ({"error": {"status": 400, "code": "Novelty", "message": "nobody knows this"}}, "nobody knows this"),
         ({"drop": True}, "caused by"),
         ({"truncate": True}, "caused by"),

@@ -89,6 +89,9 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
             problem.hint("AWS packs policy, policy_arns and session_tags into one space, and they don't fit: make them shorter")
         }
         ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem.hint(NO_POLICY),
+        // awsrole sends no `ProvidedContexts` (STS API Reference, AssumeRole, "Errors").
+        ("InvalidContextAssertion" | "InvalidContextAssertionException", _) => problem
+            .hint("awsrole sends no context assertion: is the endpoint STS, and does no proxy change the request?"),
         ("ValidationError", Some(Step::AssumeRole(role))) if message.contains("MaxSessionDuration") => {
             let seconds = role.duration.map_or(3600, |duration| duration.seconds());
             problem.fact("sent", duration(role)).hint("lower duration_seconds").hint(format!(
