@@ -1,59 +1,91 @@
 //! A strict STS on loopback, for the quickstart and the tests; never shipped.
 //!
-//! A request goes through `http` to `station`, which asks `faults`, then `sigv4` and `sessions` (who is it?), then the
-//! action (`assume_role`, `web_identity`, `plain_actions`), which asks `constraints`, `mfa` and `authorize` with its
-//! `policy`, `principal` and `condition`. `answer` and `refusal` say it in AWS's words, `calls` remembers it, `control`
-//! tells.
+//! It listens on 127.0.0.1 only, knows only the users of its fixture, and connects to nothing.
 //!
-//! Beside STS it plays a little of IAM (`iam` with `access_keys`), and who else hands out credentials: `service` tells from
-//! the path which one is meant (`instance`, `container`, for IAM Identity Center `oidc` with `token_grant`, `browser` and `portal`, for `aws login` `signin` with
-//! `dpop`, for the console `federation`), `page` puts their answers.
-//! It listens on 127.0.0.1 only, knows nobody but the users of its fixture, and reaches out to nothing.
+//! The modules are layers, listed from the lowest to the highest: each imports from those before it, never from those
+//! after it.
 
-mod access_keys;
-mod ambient;
-mod answer;
-mod assume_role;
-mod authorize;
-mod browser;
-mod calls;
-mod condition;
-mod constraints;
-mod console_login;
-mod container;
-mod control;
-mod device_key;
-mod dpop;
-mod faults;
-mod federation;
-mod fixture;
-mod http;
-mod iam;
-mod id_token;
-mod instance;
-mod jwt;
-mod mfa;
-mod oidc;
-mod page;
-mod pkce;
-mod plain_actions;
-mod policy;
-mod portal;
-mod principal;
-mod refusal;
-mod request;
-mod secret;
-mod service;
-mod sessions;
-mod signin;
-mod sigv4;
-mod sso;
-mod stamp;
-mod standing;
-mod station;
-mod token_grant;
-mod totp;
-mod web_identity;
+/// Randomness, secrets, and the algorithms that tokens and one-time codes are made with.
+mod crypto {
+    pub(crate) mod ambient;
+    pub(crate) mod device_key;
+    pub(crate) mod jwt;
+    pub(crate) mod pkce;
+    pub(crate) mod secret;
+    pub(crate) mod totp;
+}
+/// IAM policies: documents, conditions and principals.
+mod policy {
+    pub(crate) mod condition;
+    pub(crate) mod document;
+    pub(crate) mod principal;
+}
+/// The fixture file: what this server knows when it starts.
+mod fixture {
+    pub(crate) mod console;
+    pub(crate) mod identity_center;
+    pub(crate) mod identity_provider;
+    pub(crate) mod sources;
+    pub(crate) mod world;
+}
+/// HTTP requests and responses, and how AWS signs, checks and encodes them.
+mod protocol {
+    pub(crate) mod constraints;
+    pub(crate) mod dpop;
+    pub(crate) mod error;
+    pub(crate) mod query;
+    pub(crate) mod request;
+    pub(crate) mod response;
+    pub(crate) mod sigv4;
+    pub(crate) mod timestamp;
+}
+/// What changes while the server runs.
+mod state {
+    pub(crate) mod access_keys;
+    pub(crate) mod authorization;
+    pub(crate) mod calls;
+    pub(crate) mod faults;
+    pub(crate) mod host_credentials;
+    pub(crate) mod identity_center;
+    pub(crate) mod mfa;
+    pub(crate) mod sessions;
+}
+/// The Security Token Service.
+mod sts {
+    pub(crate) mod assume_role;
+    pub(crate) mod misc_actions;
+    pub(crate) mod web_identity;
+}
+/// The part of Identity and Access Management that rotates keys and revokes sessions.
+mod iam {
+    pub(crate) mod api;
+}
+/// AWS Sign-In: `aws login` and console federation.
+mod signin {
+    pub(crate) mod aws_login;
+    pub(crate) mod federation;
+    pub(crate) mod oauth2_token;
+}
+/// Credentials that a host hands out: the EC2 instance metadata service and the container endpoint.
+mod metadata {
+    pub(crate) mod container;
+    pub(crate) mod instance;
+}
+/// IAM Identity Center: OIDC, access portal and the browser pages.
+mod identity_center {
+    pub(crate) mod browser;
+    pub(crate) mod create_token;
+    pub(crate) mod oidc;
+    pub(crate) mod portal;
+}
+/// The HTTP server: connections, routes, and the control interface of the tests.
+mod server {
+    pub(crate) mod control;
+    pub(crate) mod dispatch;
+    pub(crate) mod http;
+    pub(crate) mod id_token;
+    pub(crate) mod routes;
+}
 
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
@@ -96,7 +128,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let world = fixture::World::read(&arguments.fixture)?;
+    let world = fixture::world::World::read(&arguments.fixture)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminated = signal(SignalKind::terminate())?;
@@ -106,7 +138,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         let closed = arguments.until_stdin_closes.then(stdin_closed);
         announce(&address, arguments.ready_file.as_deref())?;
         tokio::select! {
-            never = http::serve(listener, Arc::new(station::Station::new(world))) => match never {},
+            never = server::http::serve(listener, Arc::new(server::dispatch::Station::new(world))) => match never {},
             _ = terminated.recv() => Ok(()),
             _ = interrupted.recv() => Ok(()),
             () = async { match closed { Some(closed) => drop(closed.await), None => std::future::pending().await } } => Ok(()),

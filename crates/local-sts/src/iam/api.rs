@@ -1,0 +1,182 @@
+//! The calls of IAM that keys are rotated and sessions are revoked with.
+
+use std::sync::Arc;
+
+use crate::fixture::world::{User, World};
+use crate::policy::document::{Kind, Policy, PolicyError, Verdict};
+use crate::protocol::constraints::{Constraints, KEY_ID, NAME, POLICY};
+use crate::protocol::error::Refusal;
+use crate::protocol::query::Answer;
+use crate::protocol::request::Form;
+use crate::protocol::timestamp;
+use crate::server::dispatch::Desk;
+use crate::state::authorization;
+use crate::state::sessions::{Caller, Holder};
+
+/// IAM's version of the query protocol.
+pub(crate) const VERSION: &str = "2010-05-08";
+
+/// What this server plays of it.
+pub(crate) const ACTIONS: [&str; 6] =
+    ["CreateAccessKey", "ListAccessKeys", "UpdateAccessKey", "DeleteAccessKey", "PutRolePolicy", "PutUserPolicy"];
+
+/// Answers a call whose signature was right.
+///
+/// # Errors
+/// A session of a user without MFA, a parameter out of its limits, a missing permission, something that isn't there.
+pub(crate) fn answer(
+    world: &World,
+    desk: &mut Desk<'_>,
+    caller: &Caller,
+    action: &str,
+    form: &Form,
+) -> Result<Answer, Refusal> {
+    // "You cannot call any IAM API operations unless MFA authentication information is included in the request"
+    // (GetSessionToken, API reference).
+    if matches!(caller.holder, Holder::User { mfa_at: None, .. }) && caller.is_temporary() {
+        return Err(Refusal::invalid_client_token());
+    }
+    match action {
+        "PutRolePolicy" => put_role_policy(world, desk, caller, form),
+        "PutUserPolicy" => put_user_policy(world, desk, caller, form),
+        _ => access_key(world, desk, caller, action, form),
+    }
+}
+
+fn access_key(
+    world: &World,
+    desk: &mut Desk<'_>,
+    caller: &Caller,
+    action: &str,
+    form: &Form,
+) -> Result<Answer, Refusal> {
+    let mut rules = Constraints::default();
+    let (name, id) = (form.value("UserName"), form.value("AccessKeyId"));
+    rules.text("userName", name, 1..=128, NAME);
+    if matches!(action, "UpdateAccessKey" | "DeleteAccessKey") {
+        rules.required("accessKeyId", id);
+        rules.text("accessKeyId", id, 16..=128, KEY_ID);
+    }
+    if action == "UpdateAccessKey" {
+        let status = rules.required("status", form.value("Status"));
+        rules.one_of("status", status, &["Active", "Expired", "Inactive"]);
+    }
+    rules.finish()?;
+    let user = user(world, caller, name)?;
+    permitted(desk, caller, action, &user.arn, &format!("user {}", user.name))?;
+    let (id, keys) = (id.unwrap_or_default(), &mut *desk.access_keys);
+    Ok(match action {
+        "CreateAccessKey" => {
+            let key = keys.create(&user, desk.now, desk.key_delay)?;
+            let inner = Answer::default()
+                .element("UserName", &user.name)
+                .element("AccessKeyId", &key.id)
+                .element("Status", "Active")
+                .element("SecretAccessKey", key.secret.expose())
+                .element("CreateDate", &timestamp::rfc3339(key.created));
+            Answer::default().group("AccessKey", &inner)
+        }
+        "ListAccessKeys" => {
+            let members = keys.of_user(&user).fold(Answer::default(), |list, key| {
+                let member = Answer::default()
+                    .element("UserName", &user.name)
+                    .element("AccessKeyId", &key.id)
+                    .element("Status", if key.active { "Active" } else { "Inactive" })
+                    .element("CreateDate", &timestamp::rfc3339(key.created));
+                list.group("member", &member)
+            });
+            Answer::default().group("AccessKeyMetadata", &members).element("IsTruncated", "false")
+        }
+        "UpdateAccessKey" => {
+            keys.switch(&user, id, form.value("Status") == Some("Active"))?;
+            Answer::default()
+        }
+        _ => {
+            keys.delete(&user, id)?;
+            Answer::default()
+        }
+    })
+}
+
+fn put_role_policy(world: &World, desk: &Desk<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+    let (name, policy_name, document) = inline_policy(form, "roleName", "RoleName", 64)?;
+    let account = caller.holder.account();
+    let role = world.roles.iter().find(|role| role.account == account && role.name.eq_ignore_ascii_case(name));
+    let arn = role.map_or_else(|| format!("arn:{}:iam::{account}:role/{name}", world.partition), |r| r.arn.clone());
+    permitted(desk, caller, "PutRolePolicy", &arn, &format!("role {name}"))?;
+    let role =
+        role.ok_or_else(|| Refusal::new(404, "NoSuchEntity", format!("The role with name {name} cannot be found.")))?;
+    let path = role.arn.split_once(":role").map_or("", |(_, path)| path);
+    if path.starts_with("/aws-reserved/") || path.starts_with("/aws-service-role/") {
+        let message = format!(
+            "Cannot perform the operation on the protected role '{}' - this role is only modifiable by AWS",
+            role.name
+        );
+        return Err(Refusal::new(400, "UnmodifiableEntity", message));
+    }
+    role.inline.put(policy_name, document);
+    Ok(Answer::default())
+}
+
+fn put_user_policy(world: &World, desk: &Desk<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+    let (name, policy_name, document) = inline_policy(form, "userName", "UserName", 128)?;
+    let account = caller.holder.account();
+    let arn = format!("arn:{}:iam::{account}:user/{name}", world.partition);
+    permitted(desk, caller, "PutUserPolicy", &arn, &format!("user {name}"))?;
+    user(world, caller, Some(name))?.inline.put(policy_name, document);
+    Ok(Answer::default())
+}
+
+/// The parameters of both calls that put a policy.
+fn inline_policy<'a>(
+    form: &'a Form,
+    field: &str,
+    parameter: &str,
+    longest: usize,
+) -> Result<(&'a str, &'a str, Policy), Refusal> {
+    let mut rules = Constraints::default();
+    let name = rules.required(field, form.value(parameter));
+    let policy_name = rules.required("policyName", form.value("PolicyName"));
+    let document = rules.required("policyDocument", form.value("PolicyDocument"));
+    rules.text(field, form.value(parameter), 1..=longest, NAME);
+    rules.text("policyName", form.value("PolicyName"), 1..=128, NAME);
+    rules.text("policyDocument", form.value("PolicyDocument"), 1..=131_072, POLICY);
+    rules.finish()?;
+    let policy = Policy::parse(document, Kind::Identity).map_err(|error| {
+        let message = match error {
+            PolicyError::Json(_) | PolicyError::Shape(_) => "Syntax errors in policy.".to_owned(),
+            other => other.to_string(),
+        };
+        Refusal::new(400, "MalformedPolicyDocument", message)
+    })?;
+    Ok((name, policy_name, policy))
+}
+
+/// The user that is named, or else the one who calls.
+fn user(world: &World, caller: &Caller, name: Option<&str>) -> Result<Arc<User>, Refusal> {
+    match (name, &caller.holder) {
+        (Some(name), holder) => {
+            let mut users = world.users.iter().filter(|user| user.account == holder.account());
+            let found = users.find(|user| user.name.eq_ignore_ascii_case(name)).cloned();
+            found
+                .ok_or_else(|| Refusal::new(404, "NoSuchEntity", format!("The user with name {name} cannot be found.")))
+        }
+        (None, Holder::User { user, .. }) => Ok(Arc::clone(user)),
+        (None, Holder::Role(_)) => {
+            Err(Refusal::validation("Must specify userName when calling with non-User credentials"))
+        }
+    }
+}
+
+fn permitted(desk: &Desk<'_>, caller: &Caller, action: &str, arn: &str, shown: &str) -> Result<(), Refusal> {
+    let action = format!("iam:{action}");
+    let why = match authorization::own(caller, &action, arn, desk.now) {
+        Verdict::Allow(_) => return Ok(()),
+        Verdict::Silent => format!("because no identity-based policy allows the {action} action"),
+        Verdict::Deny => "with an explicit deny in an identity-based policy".to_owned(),
+    };
+    let who = caller.holder.arn();
+    Err(Refusal::access_denied(format!(
+        "User: {who} is not authorized to perform: {action} on resource: {shown} {why}"
+    )))
+}

@@ -1,0 +1,84 @@
+//! What a person meets in the browser: the authorization of a code, and of a device.
+//!
+//! Nobody sees these pages: the person that the tests put at the browser agrees or denies at once.
+
+use std::time::Duration;
+
+use form_urlencoded::Serializer;
+
+use crate::crypto::pkce;
+use crate::fixture::identity_center::IdentityCenter;
+use crate::identity_center::oidc::{SCOPE, invalid_request, loopback_path};
+use crate::protocol::error::Refusal;
+use crate::protocol::request::Request;
+use crate::protocol::response::Page;
+use crate::server::dispatch::Desk;
+use crate::state::identity_center::{self, Code, Grant};
+
+/// OAuth's longest recommended life of a code (RFC 6749, 4.1.2).
+const CODE_LIFE: Duration = Duration::from_secs(600);
+
+/// Answers a page.
+///
+/// # Errors
+/// A parameter is missing or wrong: the browser stays here, since where it came from can't be trusted.
+pub(crate) fn answer(
+    center: &IdentityCenter,
+    desk: &mut Desk<'_>,
+    action: &str,
+    request: &Request,
+) -> Result<Page, Refusal> {
+    if request.method != "GET" {
+        return Err(Refusal::new(405, "Method Not Allowed", "a browser asks with GET"));
+    }
+    if action == "VerifyDevice" { device(center, desk, request) } else { authorize(center, desk, request) }
+}
+
+fn device(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+    let user_code = parameter(request, "user_code")?;
+    let person = std::mem::take(&mut desk.sso.person);
+    let decided = desk.sso.decide(center, &user_code, &person, desk.now);
+    desk.sso.person = person;
+    decided.map_err(invalid_request)?;
+    Ok(Page::text("You may close this page.\n"))
+}
+
+fn authorize(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+    let client_id = parameter(request, "client_id")?;
+    let redirect_uri = parameter(request, "redirect_uri")?;
+    let client = desk.sso.clients.get(&client_id).filter(|client| client.ends > desk.now);
+    let client = client.filter(|client| client.grants.contains(&Grant::AuthorizationCode));
+    let client = client.ok_or_else(|| invalid_request("client_id is not registered for codes"))?;
+    let path = loopback_path(&redirect_uri);
+    if path.is_none() || !client.redirects.iter().any(|registered| loopback_path(registered) == path) {
+        return Err(invalid_request("redirect_uri is not registered"));
+    }
+    let state = parameter(request, "state")?;
+    let challenge = parameter(request, "code_challenge")?;
+    for (name, expected) in [("response_type", "code"), ("code_challenge_method", "S256"), ("scopes", SCOPE)] {
+        if parameter(request, name)? != expected {
+            return Err(invalid_request(format!("{name} must be {expected}")));
+        }
+    }
+    if !pkce::is_challenge(&challenge) {
+        return Err(invalid_request("code_challenge must be a SHA-256 in base64url"));
+    }
+    let start_url = client.issuer.clone().unwrap_or_default();
+    let mut answer = Serializer::new(String::new());
+    if desk.sso.person.denies {
+        answer.append_pair("error", "access_denied").append_pair("error_description", "The person denied it");
+    } else {
+        let user = identity_center::signed_in(center, &desk.sso.person, &start_url).map_err(invalid_request)?;
+        let code = identity_center::random_text()?;
+        answer.append_pair("code", &code);
+        let ends = desk.expiry(CODE_LIFE);
+        let held = Code { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, ends };
+        desk.sso.codes.insert(code, held);
+    }
+    let query = answer.append_pair("state", &state).finish();
+    Ok(Page::redirect(format!("{redirect_uri}?{query}")))
+}
+
+fn parameter(request: &Request, name: &str) -> Result<String, Refusal> {
+    request.query_value(name).ok_or_else(|| invalid_request(format!("{name} is missing")))
+}

@@ -1,0 +1,119 @@
+//! CreateToken: a device code, an authorization code or a refresh token becomes tokens.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::crypto::pkce;
+use crate::fixture::identity_center::IdentityCenter;
+use crate::identity_center::oidc::{client, invalid_request};
+use crate::protocol::error::Refusal;
+use crate::protocol::response::Page;
+use crate::server::dispatch::Desk;
+use crate::state::identity_center::{Decision, Grant};
+
+/// A poll may come a little early: what counts is the client's clock, and the way here differs.
+const EARLY: Duration = Duration::from_millis(200);
+
+/// CreateToken's body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Wish {
+    client_id: String,
+    client_secret: String,
+    grant_type: String,
+    device_code: Option<String>,
+    code: Option<String>,
+    refresh_token: Option<String>,
+    #[serde(rename = "scope")]
+    _scope: Option<Vec<String>>,
+    redirect_uri: Option<String>,
+    code_verifier: Option<String>,
+}
+
+/// Answers CreateToken.
+///
+/// # Errors
+/// `InvalidClientException`, `UnsupportedGrantTypeException`, `UnauthorizedClientException`, and what each grant is
+/// refused with.
+pub(crate) fn answer(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) -> Result<Page, Refusal> {
+    desk.note(|call| call.grant_type = Some(wish.grant_type.clone()));
+    let (grants, scoped) = {
+        let client = client(desk, &wish.client_id, &wish.client_secret)?;
+        (client.grants.clone(), client.scoped)
+    };
+    let grant = Grant::parse(&wish.grant_type)
+        .ok_or_else(|| Refusal::new(400, "UnsupportedGrantTypeException", "Unsupported grant type provided"))?;
+    if !grants.contains(&grant) {
+        let message = "The client isn't registered for this grant type";
+        return Err(Refusal::new(400, "UnauthorizedClientException", message));
+    }
+    let sign_in = match grant {
+        Grant::DeviceCode => by_device(center, desk, wish)?,
+        Grant::AuthorizationCode => by_code(desk, wish)?,
+        Grant::RefreshToken => {
+            let token = present(wish.refresh_token.as_deref(), "refreshToken")?;
+            let held = desk.sso.refreshed(token, &wish.client_id);
+            held.ok_or_else(|| invalid_grant("Invalid refresh token provided"))?
+        }
+    };
+    let (life, ends) = (desk.life(center.lives.access_token), desk.expiry(center.lives.access_token));
+    let refreshable = scoped && grants.contains(&Grant::RefreshToken);
+    let (access, refresh) = desk.sso.tokens(sign_in, refreshable, ends)?;
+    let mut answer = json!({"accessToken": access, "tokenType": "Bearer", "expiresIn": life.as_secs()});
+    if let Some(refresh) = refresh {
+        answer["refreshToken"] = refresh.into();
+    }
+    Ok(Page::json(&answer))
+}
+
+fn by_device(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) -> Result<usize, Refusal> {
+    let code = present(wish.device_code.as_deref(), "deviceCode")?;
+    let now = desk.now;
+    let mut devices = desk.sso.devices.iter_mut();
+    let device = devices
+        .find(|device| device.code.expose() == code && device.client_id == wish.client_id)
+        .ok_or_else(|| invalid_grant("Invalid device code provided"))?;
+    if device.ends <= now {
+        return Err(Refusal::new(400, "ExpiredTokenException", "The device code is expired"));
+    }
+    let since = device.polled.replace(now).map(|last| now.duration_since(last).unwrap_or_default());
+    if since.is_some_and(|since| since + EARLY < center.lives.interval) {
+        return Err(Refusal::new(400, "SlowDownException", "Polled more often than the interval allows"));
+    }
+    match device.decision.clone() {
+        Decision::Pending => Err(Refusal::new(400, "AuthorizationPendingException", "Authorization is still pending")),
+        Decision::Denied => Err(Refusal::new(400, "AccessDeniedException", "The request was denied")),
+        Decision::Used => Err(invalid_grant("The device code was used already")),
+        Decision::Approved(user) => {
+            device.decision = Decision::Used;
+            let start_url = device.start_url.clone();
+            Ok(desk.sso.sign_in(&user, &start_url, &wish.client_id))
+        }
+    }
+}
+
+fn by_code(desk: &mut Desk<'_>, wish: &Wish) -> Result<usize, Refusal> {
+    let text = present(wish.code.as_deref(), "code")?;
+    let verifier = present(wish.code_verifier.as_deref(), "codeVerifier")?;
+    let redirect_uri = present(wish.redirect_uri.as_deref(), "redirectUri")?;
+    // Whatever is wrong with the rest, a code is tried once.
+    let code = desk.sso.codes.remove(text).filter(|code| code.ends > desk.now && code.client_id == wish.client_id);
+    let code = code.ok_or_else(|| invalid_grant("Invalid authorization code provided"))?;
+    if code.redirect_uri != redirect_uri {
+        return Err(invalid_grant("The redirect URI is not the one of the authorization"));
+    }
+    if !pkce::proves(verifier, &code.challenge) {
+        return Err(invalid_grant("The code verifier doesn't fit the code challenge"));
+    }
+    Ok(desk.sso.sign_in(&code.user, &code.start_url, &wish.client_id))
+}
+
+fn present<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, Refusal> {
+    value.ok_or_else(|| invalid_request(format!("{name} is missing")))
+}
+
+fn invalid_grant(message: &str) -> Refusal {
+    Refusal::new(400, "InvalidGrantException", message)
+}

@@ -1,0 +1,124 @@
+//! IAM Identity Center's `sso`: accounts, roles and credentials for who is signed in.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::fixture::identity_center::{Assignment, IdentityCenter};
+use crate::fixture::world::World;
+use crate::protocol::error::Refusal;
+use crate::protocol::request::Request;
+use crate::protocol::response::Page;
+use crate::protocol::timestamp;
+use crate::server::dispatch::Desk;
+use crate::state::sessions::{Credentials, Holder, RoleSession};
+
+const BEARER: &str = "x-amz-sso_bearer_token";
+const PAGE_LENGTHS: std::ops::RangeInclusive<usize> = 1..=100;
+
+/// Answers an action of the portal.
+///
+/// # Errors
+/// `UnauthorizedException` without a live access token, `ForbiddenException` for what isn't assigned,
+/// `InvalidRequestException` for parameters that are missing or wrong.
+pub(crate) fn answer(
+    world: &World,
+    center: &IdentityCenter,
+    desk: &mut Desk<'_>,
+    action: &str,
+    request: &Request,
+) -> Result<Page, Refusal> {
+    let method = if action == "Logout" { "POST" } else { "GET" };
+    if request.method != method {
+        return Err(Refusal::new(405, "InvalidRequestException", format!("This is asked with {method}")));
+    }
+    let token = request.header(BEARER).unwrap_or_default();
+    let Some(session) = desk.sso.bearer(token, desk.now) else {
+        return Err(Refusal::new(401, "UnauthorizedException", "Session token not found or invalid"));
+    };
+    let user = session.user.clone();
+    let here = |one: &&Assignment| one.user == session.user && one.start_url == session.start_url;
+    let mine: Vec<&Assignment> = center.assignments.iter().filter(here).collect();
+    desk.note(|call| call.sso_user = Some(user));
+    match action {
+        "Logout" => {
+            desk.sso.sign_out(token);
+            Ok(Page::text(""))
+        }
+        "ListAccounts" => accounts(&mine, request),
+        "ListAccountRoles" => roles(&mine, request),
+        _ => credentials(world, desk, &mine, request),
+    }
+}
+
+fn accounts(mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {
+    let mut accounts: Vec<(&str, &str)> = Vec::new();
+    for one in mine {
+        if !accounts.iter().any(|(id, _)| *id == one.role.account) {
+            accounts.push((&one.role.account, &one.account_name));
+        }
+    }
+    let item = |(id, name): &(&str, &str)| {
+        let email = format!("{name}@example.com");
+        json!({"accountId": id, "accountName": name, "emailAddress": email})
+    };
+    listed("accountList", accounts.iter().map(item).collect(), request)
+}
+
+fn roles(mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {
+    let account = required(request, "account_id")?;
+    let here: Vec<&&Assignment> = mine.iter().filter(|one| one.role.account == account).collect();
+    if here.is_empty() {
+        return Err(forbidden());
+    }
+    let item = |one: &&Assignment| json!({"roleName": one.role_name, "accountId": account});
+    listed("roleList", here.into_iter().map(item).collect(), request)
+}
+
+fn credentials(world: &World, desk: &mut Desk<'_>, mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {
+    let (account, role) = (required(request, "account_id")?, required(request, "role_name")?);
+    let found = mine.iter().find(|one| one.role.account == account && one.role_name == role).ok_or_else(forbidden)?;
+    desk.note(|call| call.role_arn = Some(found.role.arn.clone()));
+    let session = RoleSession::plain(&world.partition, &found.role, &found.user);
+    let expires = desk.expiry(found.session_life);
+    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
+    Ok(Page::json(&json!({"roleCredentials": exposed(credentials)})))
+}
+
+/// The one place where they leave; the end is in milliseconds.
+fn exposed(credentials: &Credentials) -> Value {
+    json!({
+        "accessKeyId": credentials.access_key_id,
+        "secretAccessKey": credentials.secret.expose(),
+        "sessionToken": credentials.token.expose(),
+        "expiration": timestamp::unix_seconds(credentials.expires) * 1000,
+    })
+}
+
+/// One page of a list; the next one's token is where it begins.
+fn listed(name: &str, items: Vec<Value>, request: &Request) -> Result<Page, Refusal> {
+    let number = |name: &str, default: usize| match request.query_value(name) {
+        Some(text) => text.parse().map_err(|_| invalid(name)),
+        None => Ok(default),
+    };
+    let (start, length) = (number("next_token", 0)?, number("max_result", *PAGE_LENGTHS.end())?);
+    if !PAGE_LENGTHS.contains(&length) {
+        return Err(invalid("max_result"));
+    }
+    let next = start.saturating_add(length);
+    let more = (next < items.len()).then(|| next.to_string());
+    let page: Vec<Value> = items.into_iter().skip(start).take(length).collect();
+    Ok(Page::json(&json!({name: page, "nextToken": more})))
+}
+
+fn required(request: &Request, name: &str) -> Result<String, Refusal> {
+    request.query_value(name).filter(|value| !value.is_empty()).ok_or_else(|| invalid(name))
+}
+
+fn invalid(name: &str) -> Refusal {
+    Refusal::new(400, "InvalidRequestException", format!("{name} is missing or wrong"))
+}
+
+fn forbidden() -> Refusal {
+    Refusal::new(403, "ForbiddenException", "No access")
+}

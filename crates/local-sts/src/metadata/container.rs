@@ -1,0 +1,65 @@
+//! The credentials of a container, as ECS's agent and EKS's Pod Identity agent serve them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::fixture::sources::Container;
+use crate::fixture::world::World;
+use crate::policy::principal::Outside;
+use crate::protocol::error::Refusal;
+use crate::protocol::request::Request;
+use crate::protocol::response::Page;
+use crate::protocol::timestamp;
+use crate::server::dispatch::Desk;
+use crate::state::authorization;
+use crate::state::sessions::{Credentials, Holder, RoleSession};
+
+/// A task's credentials live for six hours.
+const LIFE: Duration = Duration::from_secs(6 * 3600);
+/// Either of them makes a role one for containers.
+const TRUSTED: [&str; 2] = ["ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com"];
+
+/// Answers a request for credentials.
+///
+/// # Errors
+/// Without `Authorization` 401, with a wrong one 403, with another method than GET 405; 500 when the role doesn't trust
+/// containers.
+pub(crate) fn answer(
+    world: &World,
+    desk: &mut Desk<'_>,
+    container: &Container,
+    request: &Request,
+) -> Result<Page, Refusal> {
+    if request.method != "GET" {
+        return Err(Refusal::new(405, "MethodNotAllowed", "credentials are read with GET"));
+    }
+    match request.header("authorization") {
+        None => return Err(Refusal::new(401, "Unauthorized", "the request has no Authorization header")),
+        Some(token) if token != container.token.expose() => {
+            return Err(Refusal::new(403, "AccessDenied", "the authorization token is not this container's"));
+        }
+        Some(_) => {}
+    }
+    let trusted = |name: &&str| authorization::trusts(&container.role, &Outside::service(name), "sts:AssumeRole");
+    if !TRUSTED.iter().any(trusted) {
+        return Err(Refusal::new(500, "RoleNotAssumable", "the role's trust policy names no service of containers"));
+    }
+    let session = RoleSession::plain(&world.partition, &container.role, &container.session_name);
+    let expires = desk.expiry(LIFE);
+    let (credentials, _) = desk.container.current(desk.sessions, Holder::Role(Arc::new(session)), desk.now, expires)?;
+    Ok(Page::json(&exposed(container, credentials)))
+}
+
+/// The one place where they leave.
+fn exposed(container: &Container, credentials: &Credentials) -> Value {
+    json!({
+        "RoleArn": container.role.arn,
+        "AccountId": container.role.account,
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret.expose(),
+        "Token": credentials.token.expose(),
+        "Expiration": timestamp::rfc3339(credentials.expires),
+    })
+}

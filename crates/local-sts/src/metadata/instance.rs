@@ -1,0 +1,135 @@
+//! An EC2 instance's metadata service, version 2 only.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use data_encoding::BASE64URL;
+use serde_json::{Value, json};
+
+use crate::crypto::ambient;
+use crate::fixture::sources::Instance;
+use crate::fixture::world::World;
+use crate::policy::principal::Outside;
+use crate::protocol::error::Refusal;
+use crate::protocol::request::Request;
+use crate::protocol::response::Page;
+use crate::protocol::timestamp;
+use crate::server::dispatch::Desk;
+use crate::state::authorization;
+use crate::state::host_credentials::Standing;
+use crate::state::sessions::{Credentials, Holder, RoleSession};
+
+const TOKEN: &str = "x-aws-ec2-metadata-token";
+const TOKEN_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
+/// An instance's credentials live for about six hours.
+const LIFE: Duration = Duration::from_secs(6 * 3600);
+
+/// What the service remembers.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Tokens with their ends.
+    tokens: HashMap<String, SystemTime>,
+    standing: Standing,
+}
+
+/// Answers a request below `/latest/`.
+///
+/// # Errors
+/// Without a valid token 401; with a forwarded request for one 403, with a wrong lifetime 400; for anything that isn't
+/// there 404.
+pub(crate) fn answer(
+    world: &World,
+    desk: &mut Desk<'_>,
+    instance: &Instance,
+    request: &Request,
+) -> Result<Page, Refusal> {
+    if request.path == "/latest/api/token" {
+        return token(desk, request);
+    }
+    if request.method != "GET" {
+        return Err(Refusal::new(405, "Method Not Allowed", "metadata are read with GET"));
+    }
+    let live = |token: &str| desk.instance.tokens.get(token).is_some_and(|end| *end > desk.now);
+    if !request.header(TOKEN).is_some_and(live) {
+        return Err(Refusal::new(401, "Unauthorized", "a valid metadata token is needed"));
+    }
+    item(world, desk, instance, &request.path)
+}
+
+fn token(desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+    if request.method != "PUT" {
+        return Err(Refusal::new(405, "Method Not Allowed", "a token is made with PUT"));
+    }
+    if request.header("x-forwarded-for").is_some() {
+        return Err(Refusal::new(403, "Forbidden", "a forwarded request gets no token"));
+    }
+    let seconds = request.header(TOKEN_TTL).and_then(|text| text.parse::<u64>().ok());
+    let Some(seconds) = seconds.filter(|seconds| (1..=21_600).contains(seconds)) else {
+        return Err(Refusal::new(400, "Bad Request", format!("{TOKEN_TTL} must be 1 to 21600")));
+    };
+    let token = BASE64URL.encode(&ambient::random::<42>().map_err(|_| Refusal::internal())?);
+    let end = desk.expiry(Duration::from_secs(seconds));
+    desk.instance.tokens.insert(token.clone(), end);
+    Ok(Page::text(token).header(TOKEN_TTL, seconds.to_string()))
+}
+
+fn item(world: &World, desk: &mut Desk<'_>, instance: &Instance, path: &str) -> Result<Page, Refusal> {
+    let name = &instance.role.name;
+    let page = match path.strip_prefix("/latest/").unwrap_or_default().trim_end_matches('/') {
+        "meta-data/iam/security-credentials" => Page::text(name),
+        "meta-data/instance-id" => Page::text(&instance.id),
+        "meta-data/placement/region" => Page::text(&instance.region),
+        "meta-data/placement/availability-zone" => Page::text(format!("{}a", instance.region)),
+        "dynamic/instance-identity/document" => Page::json(&document(instance)),
+        other if other.strip_prefix("meta-data/iam/security-credentials/") == Some(name) => {
+            Page { content_type: "text/plain", ..Page::json(&credentials(world, desk, instance)?) }
+        }
+        _ => return Err(Refusal::new(404, "Not Found", "there is nothing at this path")),
+    };
+    Ok(page)
+}
+
+fn credentials(world: &World, desk: &mut Desk<'_>, instance: &Instance) -> Result<Value, Refusal> {
+    let now = timestamp::rfc3339(desk.now);
+    if !authorization::trusts(&instance.role, &Outside::service("ec2.amazonaws.com"), "sts:AssumeRole") {
+        return Ok(json!({
+            "Code": "AssumeRoleUnauthorizedAccess",
+            "Message": format!("EC2 cannot assume the role {}.", instance.role.name),
+            "LastUpdated": now,
+        }));
+    }
+    let session = RoleSession::plain(&world.partition, &instance.role, &instance.id);
+    let expires = desk.expiry(LIFE);
+    let (credentials, since) =
+        desk.instance.standing.current(desk.sessions, Holder::Role(Arc::new(session)), desk.now, expires)?;
+    Ok(exposed(credentials, since))
+}
+
+/// The one place where they leave.
+fn exposed(credentials: &Credentials, since: SystemTime) -> Value {
+    json!({
+        "Code": "Success",
+        "LastUpdated": timestamp::rfc3339(since),
+        "Type": "AWS-HMAC",
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret.expose(),
+        "Token": credentials.token.expose(),
+        "Expiration": timestamp::rfc3339(credentials.expires),
+    })
+}
+
+fn document(instance: &Instance) -> Value {
+    json!({
+        "accountId": instance.role.account,
+        "architecture": "x86_64",
+        "availabilityZone": format!("{}a", instance.region),
+        "imageId": "ami-0123456789abcdef0",
+        "instanceId": instance.id,
+        "instanceType": "t3.micro",
+        "pendingTime": "2026-01-01T00:00:00Z",
+        "privateIp": "10.0.0.10",
+        "region": instance.region,
+        "version": "2017-09-30",
+    })
+}

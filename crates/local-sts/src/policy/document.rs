@@ -1,0 +1,346 @@
+//! Policy documents: read strictly, so that nothing in one is ever silently true.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::policy::condition::{self, Condition, Context};
+use crate::policy::principal::{Identity, Match, Outside, Pattern};
+
+/// What a document is attached to, and so what it may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A user's or role's own permissions, or a session policy.
+    Identity,
+    /// Who may assume a role.
+    Trust,
+}
+
+/// What is wrong with a document.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PolicyError {
+    /// Not JSON at all.
+    #[error("this policy contains invalid JSON: {0}")]
+    Json(serde_json::Error),
+    /// JSON, but not a policy.
+    #[error("syntax error in policy: {0}")]
+    Shape(serde_json::Error),
+    /// A policy that breaks a rule of its kind.
+    #[error("{0}")]
+    Rule(String),
+    /// A condition that this server doesn't know.
+    #[error(transparent)]
+    Condition(#[from] condition::ConditionError),
+}
+
+/// A document that was read and understood in full.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    statements: Vec<Statement>,
+}
+
+#[derive(Clone, Debug)]
+struct Statement {
+    allows: bool,
+    principals: Vec<Pattern>,
+    actions: Globs,
+    resources: Globs,
+    conditions: Vec<Condition>,
+}
+
+/// `Action` or `NotAction`, `Resource` or `NotResource`.
+#[derive(Clone, Debug)]
+struct Globs {
+    negated: bool,
+    patterns: Vec<String>,
+}
+
+/// What a set of statements says about one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verdict {
+    /// No statement fits.
+    Silent,
+    /// A statement allows it, to the extent of the match.
+    Allow(Match),
+    /// A statement denies it, which nothing can overrule.
+    Deny,
+}
+
+/// One question: may this caller do this, here and now?
+pub(crate) struct Question<'a> {
+    /// Who asks.
+    pub(crate) identity: &'a Identity,
+    /// Such as `sts:AssumeRole`.
+    pub(crate) action: &'a str,
+    /// The ARN of what it is done to.
+    pub(crate) resource: &'a str,
+    /// The condition keys of the request.
+    pub(crate) context: &'a Context,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::One(item) => vec![item],
+            Self::Many(items) => items,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDocument {
+    #[serde(rename = "Version")]
+    version: Option<String>,
+    #[serde(rename = "Id")]
+    _id: Option<String>,
+    #[serde(rename = "Statement")]
+    statement: OneOrMany<RawStatement>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct RawStatement {
+    #[serde(rename = "Sid")]
+    _sid: Option<String>,
+    effect: Effect,
+    principal: Option<RawPrincipal>,
+    action: Option<OneOrMany<String>>,
+    not_action: Option<OneOrMany<String>>,
+    resource: Option<OneOrMany<String>>,
+    not_resource: Option<OneOrMany<String>>,
+    #[serde(default)]
+    condition: BTreeMap<String, BTreeMap<String, OneOrMany<condition::Literal>>>,
+}
+
+#[derive(Deserialize)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawPrincipal {
+    Word(String),
+    Kinds(BTreeMap<String, OneOrMany<String>>),
+}
+
+impl Policy {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// It isn't a policy of this kind, or it holds an element, a condition operator or a condition key that this server
+    /// doesn't evaluate.
+    pub(crate) fn parse(text: &str, kind: Kind) -> Result<Self, PolicyError> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(PolicyError::Json)?;
+        let raw: RawDocument = serde_json::from_value(value).map_err(PolicyError::Shape)?;
+        if !matches!(raw.version.as_deref(), None | Some("2012-10-17" | "2008-10-17")) {
+            return Err(PolicyError::Rule("the policy's Version must be 2012-10-17 or 2008-10-17".into()));
+        }
+        let statements =
+            raw.statement.into_vec().into_iter().map(|raw| Statement::check(raw, kind)).collect::<Result<_, _>>()?;
+        Ok(Self { statements })
+    }
+
+    /// What this document says: an explicit denial wins, else the closest match.
+    pub(crate) fn verdict(&self, question: &Question<'_>) -> Verdict {
+        self.statements.iter().map(|statement| statement.verdict(question)).max().unwrap_or(Verdict::Silent)
+    }
+}
+
+/// Inline policies by their names: all that changes of a user or role while the server runs.
+#[derive(Debug, Default)]
+pub(crate) struct Inline(Mutex<BTreeMap<String, Policy>>);
+
+impl Inline {
+    /// Puts a policy, in the place of one of the same name.
+    pub(crate) fn put(&self, name: &str, policy: Policy) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), policy);
+    }
+
+    /// The policies as they are now.
+    pub(crate) fn all(&self) -> Vec<Policy> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+/// What several documents say together.
+pub(crate) fn verdict(policies: &[Policy], question: &Question<'_>) -> Verdict {
+    policies.iter().map(|policy| policy.verdict(question)).max().unwrap_or(Verdict::Silent)
+}
+
+impl Statement {
+    fn check(raw: RawStatement, kind: Kind) -> Result<Self, PolicyError> {
+        let actions = Globs::check("Action", raw.action, raw.not_action)?
+            .ok_or_else(|| PolicyError::Rule("a statement needs Action or NotAction".into()))?;
+        let resources = Globs::check("Resource", raw.resource, raw.not_resource)?;
+        let (principals, resources) = match (kind, raw.principal, resources) {
+            (Kind::Identity, None, Some(resources)) => (vec![Pattern::Anyone], resources),
+            (Kind::Identity, Some(_), _) => {
+                return Err(PolicyError::Rule("an identity policy can't have a Principal".into()));
+            }
+            (Kind::Identity, None, None) => {
+                return Err(PolicyError::Rule("an identity policy's statement needs Resource".into()));
+            }
+            (Kind::Trust, Some(principal), None) => (principal.check()?, Globs::everything()),
+            (Kind::Trust, None, _) => return Err(PolicyError::Rule("a trust policy needs a Principal".into())),
+            (Kind::Trust, Some(_), Some(_)) => {
+                return Err(PolicyError::Rule("a trust policy can't have a Resource".into()));
+            }
+        };
+        if let Some(foreign) = actions.patterns.iter().find(|action| !action.to_lowercase().starts_with("sts:"))
+            && kind == Kind::Trust
+        {
+            return Err(PolicyError::Rule(format!("a trust policy may only name STS actions, not `{foreign}`")));
+        }
+        let mut conditions = Vec::new();
+        for (operator, keys) in raw.condition {
+            for (key, values) in keys {
+                conditions.push(Condition::parse(&operator, &key, values.into_vec())?);
+            }
+        }
+        Ok(Self { allows: matches!(raw.effect, Effect::Allow), principals, actions, resources, conditions })
+    }
+
+    fn verdict(&self, question: &Question<'_>) -> Verdict {
+        let Some(matched) = self.principals.iter().filter_map(|pattern| question.identity.matched_by(pattern)).max()
+        else {
+            return Verdict::Silent;
+        };
+        // Actions are compared without regard to case, ARNs with.
+        let fits = self.actions.fit(&question.action.to_lowercase(), str::to_lowercase)
+            && self.resources.fit(question.resource, str::to_owned)
+            && self.conditions.iter().all(|condition| condition.holds(question.context));
+        match (fits, self.allows) {
+            (false, _) => Verdict::Silent,
+            (true, true) => Verdict::Allow(matched),
+            (true, false) => Verdict::Deny,
+        }
+    }
+}
+
+impl Globs {
+    fn everything() -> Self {
+        Self { negated: false, patterns: vec!["*".into()] }
+    }
+
+    fn check(
+        name: &str,
+        plain: Option<OneOrMany<String>>,
+        not: Option<OneOrMany<String>>,
+    ) -> Result<Option<Self>, PolicyError> {
+        let (negated, patterns) = match (plain, not) {
+            (None, None) => return Ok(None),
+            (Some(plain), None) => (false, plain.into_vec()),
+            (None, Some(not)) => (true, not.into_vec()),
+            (Some(_), Some(_)) => {
+                return Err(PolicyError::Rule(format!("a statement can't have both {name} and Not{name}")));
+            }
+        };
+        Ok(Some(Self { negated, patterns }))
+    }
+
+    fn fit(&self, text: &str, prepared: impl Fn(&str) -> String) -> bool {
+        self.patterns.iter().any(|pattern| glob(&prepared(pattern), text)) != self.negated
+    }
+}
+
+impl RawPrincipal {
+    fn check(self) -> Result<Vec<Pattern>, PolicyError> {
+        let kinds = match self {
+            Self::Word(word) if word == "*" => return Ok(vec![Pattern::Anyone]),
+            Self::Word(word) => return Err(PolicyError::Rule(format!("`{word}` is not a Principal"))),
+            Self::Kinds(kinds) => kinds,
+        };
+        let mut patterns = Vec::new();
+        for (kind, names) in kinds {
+            for name in names.into_vec() {
+                patterns.push(match kind.as_str() {
+                    "AWS" => Pattern::parse(&name)
+                        .ok_or_else(|| PolicyError::Rule(format!("invalid principal in policy: `{name}`")))?,
+                    "Service" | "Federated" | "CanonicalUser" => Pattern::Outside(Outside { kind: kind.clone(), name }),
+                    other => return Err(PolicyError::Rule(format!("unknown kind of Principal: `{other}`"))),
+                });
+            }
+        }
+        Ok(patterns)
+    }
+}
+
+/// Matches `*` (any run, also an empty one) and `?` (one character).
+///
+/// Goes back to the last `*` only, so its time is bounded by the product of the two lengths.
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((star_p, star_t)) = star else { return false };
+                star = Some((star_p, star_t + 1));
+                p = star_p + 1;
+                t = star_t + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abcd", false),
+            ("a?c", "ac", false),
+            ("*a*b", "xaxbxab", true),
+            ("", "a", false),
+            ("é?", "éa", true),
+        ] {
+            assert_eq!(glob(pattern, text), expected, "{pattern} for {text}");
+        }
+    }
+
+    #[test]
+    fn documents_that_are_not_policies_of_their_kind() {
+        let trust = |rest: &str| format!(r#"{{"Statement": {{"Effect": "Allow", "Principal": "*", {rest}}}}}"#);
+        for (kind, text, expected) in [
+            (Kind::Identity, "{nope".to_owned(), "invalid JSON"),
+            (Kind::Identity, r#"{"Statements": []}"#.to_owned(), "unknown field `Statements`"),
+            (Kind::Identity, r#"{"Version": "2020-01-01", "Statement": []}"#.to_owned(), "Version"),
+            (Kind::Identity, r#"{"Statement": {"Effect": "Allow", "Action": "*"}}"#.to_owned(), "needs Resource"),
+            (Kind::Identity, trust(r#""Action": "*", "Resource": "*""#), "can't have a Principal"),
+            (Kind::Trust, trust(r#""Action": "sts:AssumeRole", "Resource": "*""#), "can't have a Resource"),
+            (Kind::Trust, trust(r#""Action": "s3:*""#), "only name STS actions"),
+            (Kind::Trust, trust(r#""Action": "sts:*", "NotAction": "sts:*""#), "both Action and NotAction"),
+            (Kind::Trust, trust(r#""Sid": "x""#), "needs Action"),
+            (Kind::Trust, r#"{"Statement": {"Effect": "Allow", "Action": "sts:*"}}"#.to_owned(), "needs a Principal"),
+            (Kind::Trust, trust(r#""Action": "sts:*"", "Condition": {"X": {"aws:userid": "a"}}"#), "invalid JSON"),
+            (Kind::Trust, trust(r#""Action": "sts:*", "Condition": {"X": {"aws:userid": "a"}}"#), "operator `X`"),
+        ] {
+            let error = Policy::parse(&text, kind).map(drop).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The limits of STS's parameters, and the one sentence in which STS lists every limit that was broken.
+
+use std::ops::RangeInclusive;
+
+use crate::protocol::error::Refusal;
+
+/// Which characters a parameter may have.
+#[derive(Clone, Copy)]
+pub(crate) struct Charset {
+    /// As STS's model writes it.
+    pub(crate) pattern: &'static str,
+    /// The same as a function.
+    pub(crate) has: fn(char) -> bool,
+}
+
+/// Session names and source identities.
+pub(crate) const NAME: Charset = Charset { pattern: r"[\w+=,.@-]*", has: |c| is_word(c) || "+=,.@-".contains(c) };
+/// External ids.
+pub(crate) const EXTERNAL_ID: Charset =
+    Charset { pattern: r"[\w+=,.@:\/-]*", has: |c| is_word(c) || "+=,.@:/-".contains(c) };
+/// Serial numbers of MFA devices.
+pub(crate) const SERIAL: Charset = Charset { pattern: r"[\w+=/:,.@-]*", has: |c| is_word(c) || "+=/:,.@-".contains(c) };
+/// One-time codes.
+pub(crate) const DIGITS: Charset = Charset { pattern: r"[\d]*", has: |c| c.is_ascii_digit() };
+/// Session tags.
+pub(crate) const TAG: Charset = Charset {
+    pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+",
+    has: |c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c),
+};
+/// Access keys.
+pub(crate) const KEY_ID: Charset = Charset { pattern: r"[\w]*", has: is_word };
+/// Policies that IAM keeps.
+pub(crate) const POLICY: Charset = Charset {
+    pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
+    has: |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}'),
+};
+/// ARNs and policies: anything printable.
+pub(crate) const PRINTABLE: Charset = Charset {
+    pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
+    has: |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{7e}' | '\u{85}' | '\u{a0}'..),
+};
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Collects what is wrong with a request's parameters.
+#[derive(Default)]
+pub(crate) struct Constraints(Vec<String>);
+
+impl Constraints {
+    /// A text's length and characters; what isn't there isn't checked.
+    pub(crate) fn text(&mut self, field: &str, value: Option<&str>, lengths: RangeInclusive<usize>, charset: Charset) {
+        let Some(value) = value else { return };
+        let length = value.chars().count();
+        if length > *lengths.end() {
+            self.broken(field, value, &format!("have length less than or equal to {}", lengths.end()));
+        }
+        if length < *lengths.start() {
+            self.broken(field, value, &format!("have length greater than or equal to {}", lengths.start()));
+        }
+        if !value.chars().all(charset.has) {
+            self.broken(field, value, &format!("satisfy regular expression pattern: {}", charset.pattern));
+        }
+    }
+
+    /// The same for a text that is a secret: it isn't repeated.
+    pub(crate) fn secret(&mut self, field: &str, value: Option<&str>, lengths: &RangeInclusive<usize>) {
+        let length = value.map(|value| value.chars().count());
+        if length.is_some_and(|length| !lengths.contains(&length)) {
+            let rule = format!("have length between {} and {}", lengths.start(), lengths.end());
+            self.broken(field, "***", &rule);
+        }
+    }
+
+    /// A parameter that must be there; returns an empty text when it isn't, so that checking can go on.
+    pub(crate) fn required<'a>(&mut self, field: &str, value: Option<&'a str>) -> &'a str {
+        value.unwrap_or_else(|| {
+            self.0.push(format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"));
+            ""
+        })
+    }
+
+    /// An optional whole number.
+    ///
+    /// # Errors
+    /// It isn't a number: STS doesn't even begin to validate then.
+    pub(crate) fn number(
+        &mut self,
+        field: &str,
+        value: Option<&str>,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, Refusal> {
+        let Some(value) = value else { return Ok(None) };
+        let number: i32 = value
+            .parse()
+            .map_err(|_| Refusal::new(400, "MalformedInput", format!("{field} must be a whole number")))?;
+        let number = u32::try_from(number).unwrap_or_default();
+        if number < *range.start() {
+            self.broken(field, value, &format!("have value greater than or equal to {}", range.start()));
+        }
+        if number > *range.end() {
+            self.broken(field, value, &format!("have value less than or equal to {}", range.end()));
+        }
+        Ok(Some(number))
+    }
+
+    /// One of a few words.
+    pub(crate) fn one_of(&mut self, field: &str, value: &str, words: &[&str]) {
+        if !words.contains(&value) {
+            self.broken(field, value, &format!("satisfy enum value set: [{}]", words.join(", ")));
+        }
+    }
+
+    /// The length of a list.
+    pub(crate) fn count(&mut self, field: &str, items: &[impl std::fmt::Debug], limit: usize) {
+        if items.len() > limit {
+            self.broken(field, &format!("{items:?}"), &format!("have length less than or equal to {limit}"));
+        }
+    }
+
+    fn broken(&mut self, field: &str, value: &str, rule: &str) {
+        self.0.push(format!("Value '{value}' at '{field}' failed to satisfy constraint: Member must {rule}"));
+    }
+
+    /// Ends the check.
+    ///
+    /// # Errors
+    /// `ValidationError` with everything that was found.
+    pub(crate) fn finish(self) -> Result<(), Refusal> {
+        let noun = if self.0.len() == 1 { "error" } else { "errors" };
+        match self.0.len() {
+            0 => Ok(()),
+            n => Err(Refusal::validation(format!("{n} validation {noun} detected: {}", self.0.join("; ")))),
+        }
+    }
+}

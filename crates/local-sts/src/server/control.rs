@@ -1,0 +1,174 @@
+//! What tests ask and order under `/_local/`: JSON, unsigned, and never part of the record.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::{ambient, totp};
+use crate::protocol::request::Request;
+use crate::protocol::response::Page;
+use crate::protocol::timestamp;
+use crate::server::dispatch::{Reply, Station};
+use crate::server::id_token;
+use crate::signin::aws_login;
+use crate::state::faults::Delivery;
+use crate::state::identity_center::Person;
+
+/// Why an order wasn't carried out: status and text.
+pub(crate) type Failure = (u16, String);
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expire {
+    access_key_id: Option<String>,
+}
+
+/// `refresh`: refresh tokens as well, so that only a new sign-in helps.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ExpireSso {
+    refresh: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approve {
+    user_code: String,
+    user: Option<String>,
+    #[serde(default)]
+    deny: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Browser {
+    user: Option<String>,
+    deny: bool,
+}
+
+#[derive(Serialize)]
+struct Expired {
+    expired: usize,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    code: String,
+    seconds_left: u64,
+    used: bool,
+}
+
+#[derive(Serialize)]
+struct Minted {
+    token: String,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    error: &'a str,
+}
+
+/// Answers a control request.
+pub(crate) fn answer(station: &Station, what: &str, request: &Request) -> Reply {
+    let (status, body) = match carry_out(station, what, request) {
+        Ok(body) => (200, body),
+        Err((status, error)) => (status, serde_json::to_string(&Problem { error: &error }).unwrap_or_default()),
+    };
+    let page = Page { status, content_type: "application/json", body, headers: vec![] };
+    Reply { page, date: ambient::now(), delivery: Delivery::Whole }
+}
+
+fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String, Failure> {
+    let mut state = station.state();
+    match (request.method.as_str(), what) {
+        ("GET", "calls") => json(state.calls.all()),
+        ("GET", "sessions") => json(&state.sessions.arns()),
+        ("GET", "counts") => json(&state.calls.counts()),
+        ("DELETE", "calls") => {
+            state.calls.reset();
+            json(&())
+        }
+        ("POST", "faults") => {
+            state.faults.order(&request.body).map_err(|error| (400, error))?;
+            json(&())
+        }
+        ("DELETE", "faults") => {
+            state.faults.clear();
+            json(&())
+        }
+        ("POST", "expire") => {
+            let order: Expire = read(&request.body)?;
+            // With a moved clock, too: whatever that clock says, it is over.
+            let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds().min(0));
+            json(&Expired { expired: state.sessions.expire(order.access_key_id.as_deref(), now) })
+        }
+        ("POST", "expire-sso") => {
+            let order: ExpireSso = read(&request.body)?;
+            state.sso.expire(order.refresh);
+            json(&())
+        }
+        ("POST", "approve") => {
+            let order: Approve = read(&request.body)?;
+            let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds());
+            let person = Person { user: order.user, denies: order.deny };
+            let center = station.world.sources.identity_center.as_ref();
+            let center = center.ok_or_else(|| (404, "the fixture has no [[sso_assignment]]".to_owned()))?;
+            state.sso.decide(center, &order.user_code, &person, now).map_err(|error| (400, error))?;
+            json(&())
+        }
+        ("POST", "browser") => {
+            let order: Browser = read(&request.body)?;
+            state.sso.person = Person { user: order.user, denies: order.deny };
+            json(&())
+        }
+        ("POST", "console-login") => {
+            let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds());
+            let order = read(&request.body)?;
+            let state = &mut *state;
+            json(&aws_login::document(&station.world, &mut state.sessions, &mut state.signin, &order, now)?)
+        }
+        ("POST", "end-console") => {
+            let order = read(&request.body)?;
+            json(&Expired { expired: state.signin.end(&order) })
+        }
+        ("POST", "id-token") => {
+            let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds());
+            let token = id_token::mint(&station.world, &request.body, now).map_err(|error| (400, error))?;
+            json(&Minted { token })
+        }
+        ("GET", "totp") => {
+            drop(state);
+            json(&shown(station, request)?)
+        }
+        _ => Err((404, format!("there is no {} /_local/{what}", request.method))),
+    }
+}
+
+/// What is on a user's authenticator; `steps` asks for the code before or after.
+fn shown(station: &Station, request: &Request) -> Result<Shown, Failure> {
+    let user = request.query_value("user").ok_or_else(|| (400, "say whose code: ?user=NAME".to_owned()))?;
+    let steps: i64 = match request.query_value("steps") {
+        Some(text) => text.parse().map_err(|_| (400, "steps must be a whole number".to_owned()))?,
+        None => 0,
+    };
+    let devices = station.world.users.iter().filter(|candidate| candidate.name == user || candidate.arn == user);
+    let device = devices.filter_map(|user| user.device.as_ref()).next();
+    let device = device.ok_or_else(|| (404, format!("no user `{user}` has a device")))?;
+    let state = station.state();
+    let seconds = timestamp::unix_seconds(timestamp::moved(ambient::now(), state.faults.clock_offset_seconds()));
+    let step = totp::step(seconds).saturating_add_signed(steps);
+    Ok(Shown {
+        code: totp::code(device.seed.expose(), step),
+        seconds_left: totp::STEP_SECONDS - seconds % totp::STEP_SECONDS,
+        used: state.used_codes.holds(&device.serial, step),
+    })
+}
+
+/// Reads an order; no body is an empty one.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| (400, error.to_string()))
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| (500, error.to_string()))
+}

@@ -1,0 +1,126 @@
+//! HTTP on loopback: requests in, answers out, whole or cut off as ordered.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::protocol::request::Request;
+use crate::server::dispatch::{Reply, Station};
+use crate::state::faults::Delivery;
+
+/// STS's requests are a few kilobytes.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// The connection is to end here, on purpose.
+#[derive(Debug, thiserror::Error)]
+#[error("cut off as ordered")]
+struct CutOff;
+
+/// Takes connections for as long as it is polled.
+pub(crate) async fn serve(listener: TcpListener, station: Arc<Station>) -> Infallible {
+    let mut number = 0;
+    loop {
+        // Running out of descriptors, or a peer that left at once: neither ends the server.
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        number += 1;
+        tokio::spawn(converse(stream, number, Arc::clone(&station)));
+    }
+}
+
+async fn converse(stream: TcpStream, connection: u64, station: Arc<Station>) {
+    let service = service_fn(move |incoming| {
+        let station = Arc::clone(&station);
+        async move {
+            let Some(request) = collect(incoming, connection).await else {
+                return Err(CutOff);
+            };
+            let reply = station.serve(request).await;
+            if reply.delivery == Delivery::Dropped { Err(CutOff) } else { Ok(response(reply)) }
+        }
+    });
+    // What goes wrong on a connection is the client's to see: there is nobody else to tell.
+    drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+}
+
+/// Reads the whole request; nothing if it is too long or the client stopped in the middle.
+async fn collect(incoming: hyper::Request<Incoming>, connection: u64) -> Option<Request> {
+    let (parts, body) = incoming.into_parts();
+    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes();
+    let headers = parts.headers.iter();
+    Some(Request {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: headers
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        body: body.to_vec(),
+        connection,
+    })
+}
+
+fn response(reply: Reply) -> hyper::Response<Payload> {
+    let page = reply.page;
+    let body = Bytes::from(page.body);
+    let length = body.len();
+    let payload = match reply.delivery {
+        Delivery::Truncated => Payload::Cut { half: Some(body.slice(..length / 2)), flushed: false },
+        Delivery::Whole | Delivery::Dropped => Payload::Whole(Some(body)),
+    };
+    let mut response = hyper::Response::new(payload);
+    *response.status_mut() = hyper::StatusCode::from_u16(page.status).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+    headers.insert(CONTENT_LENGTH, length.into());
+    headers.extend(HeaderValue::from_str(&httpdate::fmt_http_date(reply.date)).map(|value| (DATE, value)));
+    for (name, text) in page.headers {
+        headers.extend(HeaderValue::from_str(&text).map(|value| (HeaderName::from_static(name), value)));
+    }
+    response
+}
+
+/// A body that may end early.
+enum Payload {
+    Whole(Option<Bytes>),
+    Cut { half: Option<Bytes>, flushed: bool },
+}
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            Self::Cut { half, flushed } => match half.take() {
+                Some(half) => Poll::Ready(Some(Ok(Frame::data(half)))),
+                // Once around, so that the first half is on its way before the connection ends.
+                None if !*flushed => {
+                    *flushed = true;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                None => Poll::Ready(Some(Err(CutOff))),
+            },
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(Some(body)) => SizeHint::with_exact(body.len() as u64),
+            Self::Whole(None) => SizeHint::with_exact(0),
+            Self::Cut { .. } => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Identity tokens for tests, right ones and wrong ones, from the fixture's providers.
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::crypto::jwt::Signer;
+use crate::fixture::identity_provider::{OWN_KEY, OidcProvider};
+use crate::fixture::world::World;
+use crate::protocol::timestamp;
+
+/// What `POST /_local/id-token` takes.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Order {
+    /// The provider's URL; the first one when absent.
+    provider: Option<String>,
+    subject: Option<String>,
+    /// The provider's first client id when absent.
+    audience: Option<Value>,
+    /// An hour when absent; a token with a negative one is over already.
+    lifetime_seconds: Option<i64>,
+    /// Claims to add or to replace; `null` takes one away.
+    claims: Map<String, Value>,
+    /// Signs with a key that the provider doesn't have.
+    foreign_key: bool,
+}
+
+/// Makes a token.
+///
+/// # Errors
+/// The order can't be read, or there is no such provider.
+pub(crate) fn mint(world: &World, body: &[u8], now: SystemTime) -> Result<String, String> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let order: Order = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let wanted = |provider: &&OidcProvider| order.provider.as_ref().is_none_or(|url| *url == provider.url);
+    let provider = world.sources.oidc_providers.iter().find(wanted).ok_or("there is no such [[oidc_provider]]")?;
+    let now = timestamp::unix_seconds(now);
+    let end = now.saturating_add_signed(order.lifetime_seconds.unwrap_or(3600));
+    let mut claims = Map::new();
+    for (name, value) in [
+        ("iss", json!(provider.url)),
+        ("sub", json!(order.subject.as_deref().unwrap_or("subject"))),
+        ("aud", order.audience.unwrap_or_else(|| json!(provider.client_ids.first()))),
+        // Before its end, also where that is past.
+        ("iat", json!(now.min(end))),
+        ("exp", json!(end)),
+    ] {
+        claims.insert(name.to_owned(), value);
+    }
+    claims.extend(order.claims);
+    claims.retain(|_, value| !value.is_null());
+    let no_randomness = "the system has no randomness";
+    let token = if order.foreign_key {
+        Signer::new().ok_or(no_randomness)?.sign(OWN_KEY, &claims)
+    } else {
+        provider.signer.sign(OWN_KEY, &claims)
+    };
+    token.ok_or_else(|| no_randomness.to_owned())
+}

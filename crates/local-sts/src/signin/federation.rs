@@ -1,0 +1,114 @@
+//! The federation endpoint: a role's session becomes one of the console (IAM User Guide, "Enable custom identity
+//! broker access to the AWS console").
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::crypto::ambient;
+use crate::protocol::error::Refusal;
+use crate::protocol::request::Request;
+use crate::protocol::response::Page;
+use crate::server::dispatch::Desk;
+use crate::state::sessions::Holder;
+
+/// A sign-in token is good for fifteen minutes.
+const LIFE: Duration = Duration::from_secs(900);
+/// Where sign-ins may lead, by partition.
+const CONSOLES: [(&str, &str); 3] = [
+    ("aws", "console.aws.amazon.com"),
+    ("aws-us-gov", "console.amazonaws-us-gov.com"),
+    ("aws-cn", "console.amazonaws.cn"),
+];
+
+/// The sign-in tokens that were given: whose, and until when.
+#[derive(Default)]
+pub(crate) struct Memory(HashMap<String, (String, SystemTime)>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Session {
+    session_id: String,
+    session_key: String,
+    session_token: String,
+}
+
+/// What a request asks for, as the record calls it.
+pub(crate) fn action(request: &Request) -> &'static str {
+    match request.form().ok().as_ref().and_then(|form| form.value("Action")) {
+        Some("getSigninToken") => "GetSigninToken",
+        Some("login") => "ConsoleSignIn",
+        _ => "Federation",
+    }
+}
+
+/// Gives a sign-in token, or signs in with one.
+///
+/// # Errors
+/// Another method or action; a session that isn't there, is over, is a user's own or, with a duration, is chained; a
+/// sign-in token that isn't known or is over; a destination outside of the console.
+pub(crate) fn answer(partition: &str, desk: &mut Desk<'_>, action: &str, request: &Request) -> Result<Page, Refusal> {
+    match (action, request.method.as_str()) {
+        // AWS takes GET as well, and then the session's keys are in its logs and in ours.
+        ("GetSigninToken", "POST") => token(desk, request),
+        ("ConsoleSignIn", "GET") => sign_in(partition, desk, request),
+        ("Federation", _) => Err(Refusal::new(400, "InvalidAction", "Action is getSigninToken or login")),
+        _ => Err(Refusal::new(405, "MethodNotAllowed", "a sign-in token is asked for with POST, and used with GET")),
+    }
+}
+
+fn token(desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+    let refused = |what: &str| Refusal::new(400, "InvalidSession", what);
+    let form = request.form()?;
+    let session = form.value("Session").and_then(|text| serde_json::from_str::<Session>(text).ok());
+    let session = session.ok_or_else(|| refused("Session holds no sessionId, sessionKey and sessionToken"))?;
+    let found = desk.sessions.find(&session.session_id);
+    let known = found.filter(|(credentials, _)| {
+        *credentials.secret.expose() == session.session_key && *credentials.token.expose() == session.session_token
+    });
+    let (credentials, holder) = known.ok_or_else(|| refused("no such session"))?;
+    if credentials.expires <= desk.now {
+        return Err(refused("the session is over"));
+    }
+    let Holder::Role(role) = holder.clone() else {
+        return Err(refused("GetSessionToken's credentials can't be federated"));
+    };
+    if let Some(text) = form.value("SessionDuration") {
+        if !text.parse::<u32>().is_ok_and(|seconds| (900..=43_200).contains(&seconds)) {
+            return Err(refused("SessionDuration is not within 900 and 43200"));
+        }
+        if role.chained {
+            return Err(refused("SessionDuration can't be given for a session of role chaining"));
+        }
+    }
+    let duration = form.value("SessionDuration").map(str::to_owned);
+    let arn = role.arn.clone();
+    desk.identify(&session.session_id, &arn);
+    desk.note(|call| call.duration_seconds = duration);
+    let token = BASE64URL_NOPAD.encode(&ambient::random::<300>().map_err(|_| Refusal::internal())?);
+    let end = desk.expiry(LIFE);
+    desk.federation.0.insert(token.clone(), (arn, end));
+    Ok(Page::json(&json!({"SigninToken": token})))
+}
+
+fn sign_in(partition: &str, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+    let refused = |what: &str| Refusal::new(400, "InvalidSignIn", what);
+    let token = request.query_value("SigninToken").unwrap_or_default();
+    let (arn, end) = desk.federation.0.get(&token).cloned().ok_or_else(|| refused("no such sign-in token"))?;
+    if end <= desk.now {
+        return Err(refused("the sign-in token is over"));
+    }
+    let destination = request.query_value("Destination").unwrap_or_default();
+    let host = destination.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    if !CONSOLES
+        .iter()
+        .any(|(of, console)| *of == partition && (host == *console || host.ends_with(&format!(".{console}"))))
+    {
+        return Err(refused("the destination is not in this partition's console"));
+    }
+    desk.identify("", &arn);
+    Ok(Page::redirect(destination))
+}

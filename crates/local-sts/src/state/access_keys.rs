@@ -1,0 +1,103 @@
+//! Long-term access keys: those of the fixture, and those that IAM's calls make, switch and delete.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use data_encoding::BASE64;
+
+use crate::crypto::ambient;
+use crate::crypto::secret::Secret;
+use crate::fixture::world::{User, World};
+use crate::protocol::error::Refusal;
+use crate::state::sessions;
+
+/// How many a user may have; AWS raises this quota for nobody.
+const QUOTA: usize = 2;
+
+/// When the fixture's keys were made: 2024-01-01.
+const FIXTURE_CREATED: Duration = Duration::from_secs(1_704_067_200);
+
+/// One key of a user.
+pub(crate) struct AccessKey {
+    pub(crate) user: Arc<User>,
+    pub(crate) id: String,
+    pub(crate) secret: Secret<String>,
+    pub(crate) active: bool,
+    pub(crate) created: SystemTime,
+    /// Until then no service knows the key: IAM is "eventually consistent".
+    pub(crate) known_from: SystemTime,
+}
+
+/// All keys, in the order in which they were made.
+pub(crate) struct AccessKeys(Vec<AccessKey>);
+
+impl AccessKeys {
+    /// Those of the fixture.
+    pub(crate) fn of(world: &World) -> Self {
+        let keys = world.users.iter().map(|user| AccessKey {
+            user: Arc::clone(user),
+            id: user.access_key_id.clone(),
+            secret: user.secret.clone(),
+            active: user.active,
+            created: UNIX_EPOCH + FIXTURE_CREATED,
+            known_from: UNIX_EPOCH,
+        });
+        Self(keys.collect())
+    }
+
+    /// The key with this id, if the services know it by now.
+    pub(crate) fn find(&self, id: &str, now: SystemTime) -> Option<&AccessKey> {
+        self.0.iter().find(|key| key.id == id && key.known_from <= now)
+    }
+
+    /// A user's keys.
+    pub(crate) fn of_user<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a AccessKey> {
+        self.0.iter().filter(|key| key.user.arn == user.arn)
+    }
+
+    /// Makes a key that the services know after `delay`.
+    ///
+    /// # Errors
+    /// `LimitExceeded` beyond two keys; `InternalFailure` when the system has no randomness.
+    pub(crate) fn create(&mut self, user: &Arc<User>, now: SystemTime, delay: Duration) -> Result<&AccessKey, Refusal> {
+        if self.of_user(user).count() >= QUOTA {
+            let message = format!("Cannot exceed quota for AccessKeysPerUser: {QUOTA}");
+            return Err(Refusal::new(409, "LimitExceeded", message));
+        }
+        let failed = |_| Refusal::internal();
+        let secret = ambient::random::<30>().map_err(failed)?;
+        self.0.push(AccessKey {
+            user: Arc::clone(user),
+            id: sessions::access_key_id("AKIA", &user.account, ambient::random().map_err(failed)?),
+            secret: Secret::new(BASE64.encode(&secret)),
+            active: true,
+            created: now,
+            known_from: now + delay,
+        });
+        self.0.last().ok_or_else(Refusal::internal)
+    }
+
+    /// Switches a user's key on or off.
+    ///
+    /// # Errors
+    /// `NoSuchEntity` for a key that isn't this user's.
+    pub(crate) fn switch(&mut self, user: &User, id: &str, active: bool) -> Result<(), Refusal> {
+        let key = self.0.iter_mut().find(|key| key.user.arn == user.arn && key.id == id);
+        key.ok_or_else(|| no_such_key(id))?.active = active;
+        Ok(())
+    }
+
+    /// Deletes a user's key. Its sessions live on, as at AWS.
+    ///
+    /// # Errors
+    /// `NoSuchEntity` for a key that isn't this user's.
+    pub(crate) fn delete(&mut self, user: &User, id: &str) -> Result<(), Refusal> {
+        let place = self.0.iter().position(|key| key.user.arn == user.arn && key.id == id);
+        self.0.remove(place.ok_or_else(|| no_such_key(id))?);
+        Ok(())
+    }
+}
+
+fn no_such_key(id: &str) -> Refusal {
+    Refusal::new(404, "NoSuchEntity", format!("The Access Key with id {id} cannot be found."))
+}

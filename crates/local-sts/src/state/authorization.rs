@@ -1,0 +1,248 @@
+//! May this caller do this to this role? Trust policy, identity policies and session policies together.
+
+use std::time::SystemTime;
+
+use crate::fixture::world::Role;
+use crate::policy::condition::Context;
+use crate::policy::document::{self, Question, Verdict};
+use crate::policy::principal::{Identity, Match, Outside};
+use crate::protocol::timestamp;
+use crate::state::sessions::{Caller, Holder, Tag};
+
+/// What a request says about itself, as far as conditions can ask for it.
+pub(crate) struct Asked<'a> {
+    pub(crate) session_name: &'a str,
+    pub(crate) external_id: Option<&'a str>,
+    pub(crate) source_identity: Option<&'a str>,
+    pub(crate) tags: &'a [Tag],
+    /// Whether a one-time code in this very call was right.
+    pub(crate) mfa_in_call: bool,
+    pub(crate) now: SystemTime,
+}
+
+/// Collects the condition keys of a request.
+pub(crate) fn context(caller: &Caller, asked: &Asked<'_>) -> Context {
+    let mut context = Context::default();
+    context.set("sts:RoleSessionName", asked.session_name);
+    for (key, value) in [("sts:ExternalId", asked.external_id), ("sts:SourceIdentity", asked.source_identity)] {
+        if let Some(value) = value {
+            context.set(key, value);
+        }
+    }
+    for tag in asked.tags {
+        context.set(&format!("aws:RequestTag/{}", tag.key), &tag.value);
+    }
+    describe(&mut context, caller, asked.mfa_in_call, asked.now);
+    context
+}
+
+/// The condition keys that are about the caller.
+fn describe(context: &mut Context, caller: &Caller, mfa_in_call: bool, now: SystemTime) {
+    let identity = caller.holder.identity();
+    if let Some(issued) = caller.issued {
+        context.set("aws:TokenIssueTime", timestamp::rfc3339(issued));
+    }
+    context.set("aws:PrincipalArn", identity.principal_arn);
+    context.set("aws:PrincipalAccount", identity.account);
+    context.set("aws:userid", caller.holder.user_id());
+    let mfa_at = match &caller.holder {
+        Holder::User { user, mfa_at } => {
+            context.set("aws:username", &user.name);
+            context.set("aws:PrincipalType", "User");
+            *mfa_at
+        }
+        Holder::Role(session) => {
+            context.set("aws:PrincipalType", "AssumedRole");
+            for tag in &session.tags {
+                context.set(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
+            }
+            if let Some(source_identity) = &session.source_identity {
+                context.set("aws:SourceIdentity", source_identity);
+            }
+            None
+        }
+    };
+    let mfa_at = if mfa_in_call { Some(now) } else { mfa_at };
+    if let Some(mfa_at) = mfa_at {
+        context.set("aws:MultiFactorAuthPresent", "true");
+        let age = timestamp::unix_seconds(now).saturating_sub(timestamp::unix_seconds(mfa_at));
+        context.set("aws:MultiFactorAuthAge", age.to_string());
+    } else if caller.is_temporary() {
+        // With long-term keys the key is absent; with temporary credentials it is there, and false.
+        context.set("aws:MultiFactorAuthPresent", "false");
+    }
+}
+
+/// Whether the caller's own policies allow something of a service other than STS.
+pub(crate) fn permits(caller: &Caller, action: &str, resource: &str, now: SystemTime) -> bool {
+    allows(own(caller, action, resource, now))
+}
+
+/// What the caller's own policies, and those of its session, say where no policy of a resource counts.
+pub(crate) fn own(caller: &Caller, action: &str, resource: &str, now: SystemTime) -> Verdict {
+    let mut context = Context::default();
+    describe(&mut context, caller, false, now);
+    let identity = caller.holder.identity();
+    let question = Question { identity: &identity, action, resource, context: &context };
+    let own = document::verdict(&caller.holder.policies(), &question);
+    let narrowed = caller.holder.role_session().and_then(|session| session.session_policies.as_ref());
+    match narrowed.map(|policies| document::verdict(policies, &question)) {
+        Some(Verdict::Deny) => Verdict::Deny,
+        Some(Verdict::Silent) if own != Verdict::Deny => Verdict::Silent,
+        _ => own,
+    }
+}
+
+/// Decides as "Policy evaluation logic" and "Cross-account policy evaluation" of IAM's guide describe it.
+pub(crate) fn is_allowed(caller: &Caller, role: &Role, action: &str, context: &Context) -> bool {
+    let identity = caller.holder.identity();
+    let question = Question { identity: &identity, action, resource: &role.arn, context };
+    let own = document::verdict(&caller.holder.policies(), &question);
+    let narrowed = caller
+        .holder
+        .role_session()
+        .and_then(|session| session.session_policies.as_ref())
+        .map(|policies| document::verdict(policies, &question));
+    let trust = role.trust.verdict(&question);
+    if [Some(own), narrowed, Some(trust)].contains(&Some(Verdict::Deny)) {
+        return false;
+    }
+    let passes_session = narrowed.is_none_or(allows);
+    let by_identity = allows(own) && passes_session;
+    match trust {
+        Verdict::Silent | Verdict::Deny => false,
+        Verdict::Allow(_) if identity.account != role.account => by_identity,
+        // In a chain it is "required in both the permissions policy of the principal who is assuming the role and in the
+        // role trust policy" (IAM's guide, "Monitor and control actions taken with assumed roles").
+        Verdict::Allow(_) if action == "sts:SetSourceIdentity" && caller.holder.role_session().is_some() => by_identity,
+        Verdict::Allow(Match::Account) => by_identity,
+        Verdict::Allow(Match::Named) => passes_session,
+        Verdict::Allow(Match::Session) => true,
+    }
+}
+
+/// Whether a role's trust policy allows an action to a service: no other policy counts for those.
+pub(crate) fn trusts(role: &Role, outside: &Outside, action: &str) -> bool {
+    trusts_with(role, outside, action, &Context::default())
+}
+
+/// The same with condition keys, as a web identity brings them.
+pub(crate) fn trusts_with(role: &Role, outside: &Outside, action: &str, context: &Context) -> bool {
+    let identity = Identity {
+        account: String::new(),
+        arn: outside.name.clone(),
+        principal_arn: outside.name.clone(),
+        outside: Some(outside.clone()),
+    };
+    allows(role.trust.verdict(&Question { identity: &identity, action, resource: &role.arn, context }))
+}
+
+fn allows(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Allow(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::world::World;
+    use crate::policy::document::{Kind, Policy};
+    use crate::state::sessions::RoleSession;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    const ALLOW: &str = r#"{"Statement": {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}}"#;
+    const DENY: &str = r#"{"Statement": {"Effect": "Deny", "Action": "STS:Assume*", "Resource": "*:role/T*"}}"#;
+    const OTHER: &str = r#"{"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*:role/Other"}}"#;
+
+    /// A world with one user, `u` in account 1…, a role `T` in `account` that trusts `principal`, and a role `Caller`.
+    fn world(account: &str, principal: &str, identity: &str) -> World {
+        let trust = |principal: &str| {
+            format!(r#"{{"Statement": {{"Effect": "Allow", "Principal": {principal}, "Action": "sts:AssumeRole"}}}}"#)
+        };
+        let text = format!(
+            "[[user]]\nname = 'u'\naccount = '111111111111'\naccess_key_id = 'AKIAAAAAAAAAAAAAAAAA'\n\
+             secret_access_key = '{}'\npolicy = '{identity}'\n\
+             [[role]]\nname = 'T'\naccount = '{account}'\ntrust = '{}'\n\
+             [[role]]\nname = 'Caller'\naccount = '111111111111'\ntrust = '{}'\npolicy = '{identity}'\n",
+            "s".repeat(40),
+            trust(principal),
+            trust("\"*\""),
+        );
+        World::parse(&text, Path::new("test")).unwrap()
+    }
+
+    fn decide(world: &World, caller: &Caller) -> bool {
+        is_allowed(caller, &world.roles[0], "sts:AssumeRole", &Context::default())
+    }
+
+    #[test]
+    fn users_within_and_across_accounts() {
+        let (same, other) = ("111111111111", "222222222222");
+        let user = r#"{"AWS": "arn:aws:iam::111111111111:user/u"}"#;
+        let account = r#"{"AWS": "111111111111"}"#;
+        let root = r#"{"AWS": ["arn:aws:iam::111111111111:root"]}"#;
+        let none = r#"{"Statement": []}"#;
+        // The role's account, its trusted principal, the user's policy, allowed.
+        for (role_account, principal, identity, expected) in [
+            (same, user, none, true),
+            (same, user, ALLOW, true),
+            (same, user, DENY, false),
+            (same, r#""*""#, none, true),
+            (same, account, none, false),
+            (same, account, ALLOW, true),
+            (same, root, ALLOW, true),
+            (same, root, OTHER, false),
+            (same, r#"{"AWS": "arn:aws:iam::111111111111:user/U"}"#, ALLOW, false),
+            (same, r#"{"AWS": "arn:aws:iam::222222222222:root"}"#, ALLOW, false),
+            (same, r#"{"Service": "lambda.amazonaws.com"}"#, ALLOW, false),
+            (same, r#"{"Federated": "idp"}"#, ALLOW, false),
+            (other, user, none, false),
+            (other, user, ALLOW, true),
+            (other, account, ALLOW, true),
+            (other, account, none, false),
+            (other, r#""*""#, none, false),
+        ] {
+            let world = world(role_account, principal, identity);
+            let holder = Holder::User { user: world.users[0].clone(), mfa_at: None };
+            let caller = Caller { holder, issued: None };
+            assert_eq!(decide(&world, &caller), expected, "{principal} in {role_account} with {identity}");
+        }
+    }
+
+    #[test]
+    fn sessions_of_roles_and_what_narrows_them() {
+        let role = r#"{"AWS": "arn:aws:iam::111111111111:role/Caller"}"#;
+        let session = r#"{"AWS": "arn:aws:sts::111111111111:assumed-role/Caller/s"}"#;
+        let another = r#"{"AWS": "arn:aws:sts::111111111111:assumed-role/Caller/t"}"#;
+        let account = r#"{"AWS": "111111111111"}"#;
+        let none = r#"{"Statement": []}"#;
+        // Trusted principal, the calling role's policy, the session policy, allowed.
+        for (principal, identity, narrowed, expected) in [
+            (role, none, None, true),
+            (role, none, Some(ALLOW), true),
+            (role, ALLOW, Some(OTHER), false),
+            (role, ALLOW, Some(DENY), false),
+            (session, none, None, true),
+            (session, none, Some(OTHER), true),
+            (session, none, Some(DENY), false),
+            (another, ALLOW, None, false),
+            (account, ALLOW, None, true),
+            (account, none, None, false),
+            (account, none, Some(ALLOW), false),
+            (account, ALLOW, Some(OTHER), false),
+        ] {
+            let world = world("111111111111", principal, identity);
+            let held = RoleSession {
+                role: world.roles[1].clone(),
+                arn: "arn:aws:sts::111111111111:assumed-role/Caller/s".into(),
+                id: "AROA:s".into(),
+                source_identity: None,
+                tags: vec![],
+                session_policies: narrowed.map(|text| vec![Policy::parse(text, Kind::Identity).unwrap()]),
+                chained: false,
+            };
+            let caller = Caller { holder: Holder::Role(Arc::new(held)), issued: Some(SystemTime::UNIX_EPOCH) };
+            assert_eq!(decide(&world, &caller), expected, "{principal} with {identity}, narrowed by {narrowed:?}");
+        }
+    }
+}

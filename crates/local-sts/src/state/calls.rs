@@ -1,0 +1,130 @@
+//! The record of calls: what was asked, by whom, how it ended, and never a secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::protocol::request::{Form, Request};
+
+/// One call of any service.
+#[derive(Debug, Serialize)]
+pub(crate) struct Call {
+    number: u64,
+    action: String,
+    access_key_id: Option<String>,
+    caller_arn: Option<String>,
+    pub(crate) role_arn: Option<String>,
+    role_session_name: Option<String>,
+    pub(crate) duration_seconds: Option<String>,
+    external_id: Option<String>,
+    /// IAM's, as the three that follow.
+    user_name: Option<String>,
+    role_name: Option<String>,
+    policy_name: Option<String>,
+    /// The key that is switched or deleted.
+    about_key: Option<String>,
+    source_identity: Option<String>,
+    serial_number: Option<String>,
+    has_token_code: bool,
+    has_policy: bool,
+    policy_arns: Vec<String>,
+    tags: BTreeMap<String, String>,
+    transitive_tag_keys: Vec<String>,
+    /// `OK`, an error's code, `Pending`, `Dropped` or `Truncated`.
+    outcome: String,
+    connection: u64,
+    user_agent: Option<String>,
+    /// CreateToken's and CreateOAuth2Token's.
+    pub(crate) grant_type: Option<String>,
+    /// Whose access token the portal was asked with.
+    pub(crate) sso_user: Option<String>,
+    /// Whose console session was refreshed.
+    pub(crate) login_session: Option<String>,
+}
+
+/// All calls since the start or the last reset.
+#[derive(Default)]
+pub(crate) struct Calls {
+    next: u64,
+    calls: Vec<Call>,
+}
+
+impl Calls {
+    /// Notes that a call came; returns its number.
+    pub(crate) fn begin(&mut self, action: &str, request: &Request, form: &Form) -> u64 {
+        let value = |name: &str| form.value(name).map(str::to_owned);
+        let list = |name: &str, field: &str| form.list(name, field).into_iter().flatten().map(str::to_owned).collect();
+        let tags = form.list("Tags", "Key").into_iter().zip(form.list("Tags", "Value"));
+        let tags = tags.map(|(key, value)| (key.unwrap_or_default().to_owned(), value.unwrap_or_default().to_owned()));
+        self.next += 1;
+        self.calls.push(Call {
+            number: self.next,
+            action: action.to_owned(),
+            access_key_id: None,
+            caller_arn: None,
+            role_arn: value("RoleArn"),
+            role_session_name: value("RoleSessionName"),
+            duration_seconds: value("DurationSeconds"),
+            external_id: value("ExternalId"),
+            user_name: value("UserName"),
+            role_name: value("RoleName"),
+            policy_name: value("PolicyName"),
+            about_key: value("AccessKeyId"),
+            source_identity: value("SourceIdentity"),
+            serial_number: value("SerialNumber"),
+            has_token_code: form.value("TokenCode").is_some(),
+            has_policy: form.value("Policy").is_some(),
+            policy_arns: list("PolicyArns", "arn"),
+            tags: tags.collect(),
+            transitive_tag_keys: list("TransitiveTagKeys", ""),
+            outcome: "Pending".into(),
+            connection: request.connection,
+            user_agent: request.header("user-agent").map(str::to_owned),
+            grant_type: None,
+            sso_user: None,
+            login_session: None,
+        });
+        self.next
+    }
+
+    /// Notes the key that a call named, and whose it turned out to be.
+    pub(crate) fn identify(&mut self, number: u64, access_key_id: &str, caller_arn: Option<&str>) {
+        if let Some(call) = self.call(number) {
+            call.access_key_id = Some(access_key_id.to_owned());
+            call.caller_arn = caller_arn.map(str::to_owned);
+        }
+    }
+
+    /// Notes how a call ended.
+    pub(crate) fn end(&mut self, number: u64, outcome: &str) {
+        if let Some(call) = self.call(number) {
+            outcome.clone_into(&mut call.outcome);
+        }
+    }
+
+    /// A call by its number; nothing when there was a reset since it began.
+    pub(crate) fn call(&mut self, number: u64) -> Option<&mut Call> {
+        self.calls.iter_mut().rev().find(|call| call.number == number)
+    }
+
+    /// All calls, in the order in which they came.
+    pub(crate) fn all(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// How often each action was called, and over how many `connections`.
+    pub(crate) fn counts(&self) -> BTreeMap<&str, usize> {
+        let mut counts = BTreeMap::new();
+        for call in &self.calls {
+            *counts.entry(call.action.as_str()).or_default() += 1;
+        }
+        let connections: BTreeSet<u64> = self.calls.iter().map(|call| call.connection).collect();
+        counts.insert("connections", connections.len());
+        counts
+    }
+
+    /// Forgets all calls; numbers go on.
+    pub(crate) fn reset(&mut self) {
+        self.calls.clear();
+    }
+}

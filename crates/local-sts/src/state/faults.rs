@@ -1,0 +1,171 @@
+//! Faults that a test orders: slow, refused, cut off, or with another clock.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::protocol::error::Refusal;
+
+/// Ten years: more would leave the range in which times can be written.
+const MAX_CLOCK_OFFSET_SECONDS: i64 = 10 * 366 * 86_400;
+
+/// One order, as `POST /_local/faults` takes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fault {
+    /// Only for this action; for all when absent.
+    action: Option<String>,
+    latency_ms: Option<u64>,
+    error: Option<ErrorFault>,
+    #[serde(default)]
+    throttle: bool,
+    #[serde(default)]
+    unavailable: bool,
+    #[serde(default)]
+    drop: bool,
+    #[serde(default)]
+    truncate: bool,
+    lifetime_seconds: Option<u64>,
+    clock_offset_seconds: Option<i64>,
+    /// CreateAccessKey's: for so long no service knows the new key.
+    key_delay_ms: Option<u64>,
+    /// How many calls it is for; for all that come when absent.
+    times: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ErrorFault {
+    status: u16,
+    code: String,
+    message: String,
+}
+
+/// What happens to an answer on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// As it should be.
+    #[default]
+    Whole,
+    /// The connection ends in the middle of the body.
+    Truncated,
+    /// The connection ends without an answer.
+    Dropped,
+}
+
+/// All that the orders mean for one call.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) latency: Duration,
+    pub(crate) refusal: Option<Refusal>,
+    pub(crate) delivery: Delivery,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) clock_offset_seconds: i64,
+    pub(crate) key_delay: Duration,
+}
+
+/// The orders that stand.
+#[derive(Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Takes an order.
+    ///
+    /// # Errors
+    /// It can't be read, or it asks for nothing that could happen.
+    pub(crate) fn order(&mut self, json: &[u8]) -> Result<(), String> {
+        let fault: Fault = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        if fault.error.as_ref().is_some_and(|error| !(400..600).contains(&error.status)) {
+            return Err("an error's status must be 400 to 599".into());
+        }
+        let offset = fault.clock_offset_seconds.unwrap_or_default();
+        if offset.unsigned_abs() > MAX_CLOCK_OFFSET_SECONDS.unsigned_abs() {
+            return Err("clock_offset_seconds must be within ten years".into());
+        }
+        if fault.lifetime_seconds.is_some_and(|seconds| seconds > 129_600) {
+            return Err("lifetime_seconds must be at most 129600".into());
+        }
+        self.0.push(fault);
+        Ok(())
+    }
+
+    /// Forgets all orders.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// How far a standing order for all actions has moved the clock.
+    pub(crate) fn clock_offset_seconds(&self) -> i64 {
+        let for_all = self.0.iter().filter(|fault| fault.action.is_none());
+        for_all.filter_map(|fault| fault.clock_offset_seconds).next_back().unwrap_or_default()
+    }
+
+    /// What happens to a call of this action; counts it against the orders that fit.
+    pub(crate) fn plan(&mut self, action: &str) -> Plan {
+        let mut plan = Plan::default();
+        for fault in self.0.iter_mut().filter(|fault| fault.action.as_deref().is_none_or(|name| name == action)) {
+            fault.apply(&mut plan);
+            fault.times = fault.times.map(|times| times.saturating_sub(1));
+        }
+        self.0.retain(|fault| fault.times != Some(0));
+        plan
+    }
+}
+
+impl Fault {
+    fn apply(&self, plan: &mut Plan) {
+        plan.latency += Duration::from_millis(self.latency_ms.unwrap_or_default());
+        if self.throttle {
+            plan.refusal = Some(Refusal::new(400, "Throttling", "Rate exceeded"));
+        }
+        if self.unavailable {
+            plan.refusal = Some(Refusal::new(
+                503,
+                "ServiceUnavailable",
+                "The request has failed due to a temporary failure of the server.",
+            ));
+        }
+        if let Some(error) = &self.error {
+            plan.refusal = Some(Refusal::new(error.status, &error.code, &error.message));
+        }
+        if self.drop {
+            plan.delivery = Delivery::Dropped;
+        } else if self.truncate {
+            plan.delivery = Delivery::Truncated;
+        }
+        plan.key_delay = self.key_delay_ms.map_or(plan.key_delay, Duration::from_millis);
+        plan.lifetime = self.lifetime_seconds.map(Duration::from_secs).or(plan.lifetime);
+        plan.clock_offset_seconds = self.clock_offset_seconds.unwrap_or(plan.clock_offset_seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_end_after_their_times_and_keep_to_their_action() {
+        let mut faults = Faults::default();
+        faults.order(br#"{"action": "AssumeRole", "throttle": true, "times": 2}"#).unwrap();
+        faults.order(br#"{"latency_ms": 5}"#).unwrap();
+        assert_eq!(faults.plan("GetCallerIdentity").refusal, None);
+        for expected in [true, true, false] {
+            let plan = faults.plan("AssumeRole");
+            assert_eq!(plan.refusal.is_some_and(|refusal| refusal.code == "Throttling"), expected);
+            assert_eq!(plan.latency, Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn orders_that_mean_nothing_are_refused() {
+        let mut faults = Faults::default();
+        for wrong in [
+            r#"{"latency": 5}"#,
+            r#"{"error": {"status": 200, "code": "x", "message": ""}}"#,
+            r#"{"clock_offset_seconds": 99999999999}"#,
+            "[]",
+        ] {
+            assert!(faults.order(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Credentials that a host keeps for its role: the same ones at each call, new ones well before they end.
+
+use std::time::{Duration, SystemTime};
+
+use crate::protocol::error::Refusal;
+use crate::state::sessions::{Credentials, Holder, Sessions};
+
+/// EC2's guide on roles promises new credentials at least five minutes before the old ones end.
+const RENEWED_BEFORE: Duration = Duration::from_secs(300);
+
+/// One role's credentials.
+#[derive(Default)]
+pub(crate) struct Standing(Option<(String, SystemTime)>);
+
+impl Standing {
+    /// Hands out what is there, or issues new ones that end at `expires`. Also returns since when they exist.
+    ///
+    /// # Errors
+    /// As for [`Sessions::issue`].
+    pub(crate) fn current<'a>(
+        &mut self,
+        sessions: &'a mut Sessions,
+        holder: Holder,
+        now: SystemTime,
+        expires: SystemTime,
+    ) -> Result<(&'a Credentials, SystemTime), Refusal> {
+        let held = self.0.clone().filter(|(id, since)| {
+            sessions.find(id).is_some_and(|(credentials, _)| !is_due(*since, credentials.expires, now))
+        });
+        let (id, since) = match held {
+            Some(held) => held,
+            None => (sessions.issue(holder, now, expires)?.access_key_id.clone(), now),
+        };
+        self.0 = Some((id.clone(), since));
+        sessions.find(&id).map(|(credentials, _)| (credentials, since)).ok_or_else(Refusal::internal)
+    }
+}
+
+/// Lives of minutes, as tests order them, are renewed in their second half.
+fn is_due(since: SystemTime, expires: SystemTime, now: SystemTime) -> bool {
+    let life = expires.duration_since(since).unwrap_or_default();
+    expires.duration_since(now).unwrap_or_default() <= RENEWED_BEFORE.min(life / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renewal_comes_before_the_end() {
+        let start = SystemTime::UNIX_EPOCH;
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        // Life, age, due.
+        for (life, age, due) in [
+            (21_600, 0, false),
+            (21_600, 21_299, false),
+            (21_600, 21_300, true),
+            (21_600, 30_000, true),
+            (10, 4, false),
+            (10, 5, true),
+            (0, 0, true),
+        ] {
+            assert_eq!(is_due(start, at(life), at(age)), due, "{age} of {life}");
+        }
+    }
+}

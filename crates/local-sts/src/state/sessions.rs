@@ -1,0 +1,229 @@
+//! Issued credentials, and what each of them stands for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use data_encoding::{BASE32, BASE64};
+
+use crate::crypto::ambient;
+use crate::crypto::secret::Secret;
+use crate::fixture::world::{Role, User};
+use crate::policy::document::Policy;
+use crate::policy::principal::Identity;
+use crate::protocol::error::Refusal;
+
+/// One session tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    /// Whether it goes on to the next role of a chain.
+    pub(crate) transitive: bool,
+}
+
+/// A role that was assumed.
+#[derive(Debug)]
+pub(crate) struct RoleSession {
+    pub(crate) role: Arc<Role>,
+    pub(crate) arn: String,
+    /// `AROA…:name`
+    pub(crate) id: String,
+    pub(crate) source_identity: Option<String>,
+    pub(crate) tags: Vec<Tag>,
+    /// Set when the call that made this session narrowed it; nothing is allowed that these don't allow.
+    pub(crate) session_policies: Option<Vec<Policy>>,
+    /// Whether it was assumed with temporary credentials.
+    pub(crate) chained: bool,
+}
+
+impl RoleSession {
+    /// A session without tags, source identity or session policies.
+    pub(crate) fn plain(partition: &str, role: &Arc<Role>, name: &str) -> Self {
+        Self {
+            arn: format!("arn:{partition}:sts::{}:assumed-role/{}/{name}", role.account, role.name),
+            id: format!("{}:{name}", role.id),
+            role: Arc::clone(role),
+            source_identity: None,
+            tags: vec![],
+            session_policies: None,
+            chained: false,
+        }
+    }
+}
+
+/// Whom credentials stand for.
+#[derive(Clone, Debug)]
+pub(crate) enum Holder {
+    /// A user, with the time of the MFA of a session.
+    User {
+        user: Arc<User>,
+        mfa_at: Option<SystemTime>,
+    },
+    Role(Arc<RoleSession>),
+}
+
+/// A caller whose signature and token were right.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) holder: Holder,
+    /// When the session was issued; none for a user's long-term key.
+    pub(crate) issued: Option<SystemTime>,
+}
+
+impl Caller {
+    /// Whether the credentials are a session's.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.issued.is_some()
+    }
+}
+
+/// Credentials as they are handed out.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    pub(crate) access_key_id: String,
+    pub(crate) secret: Secret<String>,
+    pub(crate) token: Secret<String>,
+    pub(crate) issued: SystemTime,
+    pub(crate) expires: SystemTime,
+}
+
+/// All sessions that were issued; they are kept after their end, so that they can be told from unknown ones.
+#[derive(Default)]
+pub(crate) struct Sessions(HashMap<String, (Credentials, Holder)>);
+
+impl Sessions {
+    /// Issues credentials at `now` that end at `expires`.
+    ///
+    /// # Errors
+    /// `InternalFailure` when the system has no randomness.
+    pub(crate) fn issue(
+        &mut self,
+        holder: Holder,
+        now: SystemTime,
+        expires: SystemTime,
+    ) -> Result<&Credentials, Refusal> {
+        let failed = |_| Refusal::internal();
+        let secret = ambient::random::<30>().map_err(failed)?;
+        // These twelve bytes give the `IQoJb3JpZ2luX2Vj` that tokens begin with.
+        let mut token = b"!\n\torigin_ec".to_vec();
+        token.extend(ambient::random::<420>().map_err(failed)?);
+        let credentials = Credentials {
+            access_key_id: access_key_id("ASIA", holder.account(), ambient::random().map_err(failed)?),
+            secret: Secret::new(BASE64.encode(&secret)),
+            token: Secret::new(BASE64.encode(&token)),
+            issued: now,
+            expires,
+        };
+        let entry = self.0.entry(credentials.access_key_id.clone());
+        Ok(&entry.insert_entry((credentials, holder)).into_mut().0)
+    }
+
+    /// The session that this key belongs to.
+    pub(crate) fn find(&self, access_key_id: &str) -> Option<&(Credentials, Holder)> {
+        self.0.get(access_key_id)
+    }
+
+    /// Whose each session is, by its access key id.
+    pub(crate) fn arns(&self) -> BTreeMap<&str, &str> {
+        self.0.iter().map(|(id, (_, holder))| (id.as_str(), holder.arn())).collect()
+    }
+
+    /// Ends one session or all of them; returns how many weren't over yet.
+    pub(crate) fn expire(&mut self, access_key_id: Option<&str>, now: SystemTime) -> usize {
+        let live = self.0.values_mut().map(|(credentials, _)| credentials).filter(|credentials| {
+            credentials.expires > now && access_key_id.is_none_or(|id| id == credentials.access_key_id)
+        });
+        live.map(|credentials| credentials.expires = now).count()
+    }
+}
+
+impl Holder {
+    /// The account that this identity lives in.
+    pub(crate) fn account(&self) -> &str {
+        match self {
+            Self::User { user, .. } => &user.account,
+            Self::Role(session) => &session.role.account,
+        }
+    }
+
+    /// As GetCallerIdentity shows it.
+    pub(crate) fn arn(&self) -> &str {
+        match self {
+            Self::User { user, .. } => &user.arn,
+            Self::Role(session) => &session.arn,
+        }
+    }
+
+    /// As GetCallerIdentity shows it.
+    pub(crate) fn user_id(&self) -> &str {
+        match self {
+            Self::User { user, .. } => &user.id,
+            Self::Role(session) => &session.id,
+        }
+    }
+
+    /// As policies see it.
+    pub(crate) fn identity(&self) -> Identity {
+        let principal_arn = match self {
+            Self::User { user, .. } => &user.arn,
+            Self::Role(session) => &session.role.arn,
+        };
+        Identity {
+            account: self.account().to_owned(),
+            arn: self.arn().to_owned(),
+            principal_arn: principal_arn.clone(),
+            outside: None,
+        }
+    }
+
+    /// What its own policies are now, the inline ones that were put since included.
+    pub(crate) fn policies(&self) -> Vec<Policy> {
+        let (own, inline) = match self {
+            Self::User { user, .. } => (&user.policies, &user.inline),
+            Self::Role(session) => (&session.role.policies, &session.role.inline),
+        };
+        own.iter().cloned().chain(inline.all()).collect()
+    }
+
+    /// The session of a role, if this is one.
+    pub(crate) fn role_session(&self) -> Option<&RoleSession> {
+        match self {
+            Self::User { .. } => None,
+            Self::Role(session) => Some(session),
+        }
+    }
+}
+
+/// A key's id: `ASIA…` for a temporary one, `AKIA…` for a long-term one. AWS writes the account into the first six of the ten bytes, shifted left by seven bits.
+pub(crate) fn access_key_id(prefix: &str, account: &str, random: [u8; 10]) -> String {
+    let number: u64 = account.parse().unwrap_or_default();
+    let mut bytes = random;
+    let low = u64::from(random[5] & 0x7f);
+    let head = ((1 << 47) | (number << 7) | low).to_be_bytes();
+    bytes[..6].copy_from_slice(&head[2..]);
+    format!("{prefix}{}", BASE32.encode(&bytes))
+}
+
+/// The account that is written into a key's id.
+pub(crate) fn account_of_key(access_key_id: &str) -> Option<String> {
+    let bytes = BASE32.decode(access_key_id.get(4..)?.as_bytes()).ok()?;
+    let head = bytes.get(..6)?.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    Some(format!("{:012}", (head & 0x7fff_ffff_ff80) >> 7))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_hold_their_account() {
+        for account in ["000000000001", "111111111111", "999999999999"] {
+            let id = access_key_id("ASIA", account, [0xa5; 10]);
+            assert!(id.starts_with("ASIA") && id.len() == 20, "{id}");
+            assert_eq!(account_of_key(&id).as_deref(), Some(account));
+        }
+        // From AWS's own documents on access key identifiers.
+        assert_eq!(account_of_key("ASIAY34FZKBOKMUTVV7A").as_deref(), Some("609629065308"));
+    }
+}

@@ -1,0 +1,242 @@
+//! AssumeRole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fixture::world::World;
+use crate::policy::document::{Kind, Policy, PolicyError};
+use crate::policy::principal::is_account;
+use crate::protocol::constraints::{Constraints, DIGITS, EXTERNAL_ID, NAME, PRINTABLE, SERIAL, TAG};
+use crate::protocol::error::Refusal;
+use crate::protocol::query::Answer;
+use crate::protocol::request::Form;
+use crate::server::dispatch::Desk;
+use crate::state::authorization::{self, Asked};
+use crate::state::sessions::{Caller, Holder, RoleSession, Tag};
+
+/// A chained session's longest life.
+const CHAINED_SECONDS: u32 = 3600;
+/// What AWS's packing comes to isn't published; this is roughly where it refuses.
+const PACKED_BYTES: usize = 4096;
+
+/// The parameters, within their limits.
+pub(crate) struct Wish<'a> {
+    pub(crate) role_arn: &'a str,
+    pub(crate) session_name: &'a str,
+    pub(crate) duration_seconds: u32,
+    external_id: Option<&'a str>,
+    serial: Option<&'a str>,
+    code: Option<&'a str>,
+    source_identity: Option<&'a str>,
+    tags: Vec<Tag>,
+    policy: Option<&'a str>,
+    policy_arns: Vec<&'a str>,
+}
+
+/// Answers AssumeRole.
+///
+/// # Errors
+/// In the order in which AWS finds them: parameters out of their limits, a wrong one-time code, a missing permission,
+/// a duration beyond what this role or a chain may have, a packed size beyond its limit.
+pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+    let wish = Wish::read(form)?;
+    let session_policies = wish.session_policies()?;
+    let inherited = caller.holder.role_session();
+    let tags = joined_tags(inherited.map_or(&[][..], |session| &session.tags), &wish.tags)?;
+    let held_identity = inherited.and_then(|session| session.source_identity.as_deref());
+    let mfa_in_call = desk.used_codes.check(caller, wish.serial, wish.code, desk.now)?;
+
+    let denied = |action: &str| Refusal::not_authorized(caller.holder.arn(), action, wish.role_arn);
+    if held_identity.is_some_and(|held| wish.source_identity.is_some_and(|asked| asked != held)) {
+        return Err(denied("sts:SetSourceIdentity"));
+    }
+    let source_identity = wish.source_identity.or(held_identity);
+    let role = world.role(wish.role_arn).ok_or_else(|| denied("sts:AssumeRole"))?;
+    let asked = Asked {
+        session_name: wish.session_name,
+        external_id: wish.external_id,
+        source_identity,
+        tags: &wish.tags,
+        mfa_in_call,
+        now: desk.now,
+    };
+    let context = authorization::context(caller, &asked);
+    let needed = [
+        ("sts:AssumeRole", true),
+        ("sts:TagSession", !tags.is_empty()),
+        ("sts:SetSourceIdentity", source_identity.is_some()),
+    ];
+    for (action, _) in needed.into_iter().filter(|(_, needed)| *needed) {
+        if !authorization::is_allowed(caller, role, action, &context) {
+            return Err(denied(action));
+        }
+    }
+    if caller.is_temporary() && wish.duration_seconds > CHAINED_SECONDS {
+        return Err(Refusal::validation(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+        ));
+    }
+    if wish.duration_seconds > role.max_session_duration_seconds {
+        return Err(Refusal::validation(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        ));
+    }
+    let packed_percent = wish.packed_percent(&tags)?;
+
+    let session = RoleSession {
+        source_identity: source_identity.map(str::to_owned),
+        tags,
+        session_policies,
+        chained: caller.is_temporary(),
+        ..RoleSession::plain(&world.partition, role, wish.session_name)
+    };
+    let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
+    let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
+    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
+    Ok(Answer::default()
+        .credentials(credentials)
+        .group("AssumedRoleUser", &user)
+        .optional("PackedPolicySize", packed_percent.map(|percent| percent.to_string()).as_deref())
+        .optional("SourceIdentity", source_identity))
+}
+
+impl<'a> Wish<'a> {
+    /// Reads a form; AssumeRoleWithWebIdentity has fewer of these, and none besides.
+    ///
+    /// # Errors
+    /// `ValidationError` for what is out of its limits.
+    pub(crate) fn read(form: &'a Form) -> Result<Self, Refusal> {
+        let mut rules = Constraints::default();
+        let role_arn = rules.required("roleArn", form.value("RoleArn"));
+        let session_name = rules.required("roleSessionName", form.value("RoleSessionName"));
+        let present = |name: &str| form.value(name);
+        rules.text("roleArn", present("RoleArn"), 20..=2048, PRINTABLE);
+        rules.text("roleSessionName", present("RoleSessionName"), 2..=64, NAME);
+        rules.text("externalId", present("ExternalId"), 2..=1224, EXTERNAL_ID);
+        rules.text("serialNumber", present("SerialNumber"), 9..=256, SERIAL);
+        rules.text("tokenCode", present("TokenCode"), 6..=6, DIGITS);
+        rules.text("sourceIdentity", present("SourceIdentity"), 2..=256, NAME);
+        rules.text("policy", present("Policy"), 1..=2048, PRINTABLE);
+        let duration_seconds = rules.number("durationSeconds", present("DurationSeconds"), 900..=43200)?;
+
+        let keys = form.list("Tags", "Key");
+        let values = form.list("Tags", "Value");
+        let transitive: Vec<&str> = form.list("TransitiveTagKeys", "").into_iter().flatten().collect();
+        let policy_arns: Vec<&str> = form.list("PolicyArns", "arn").into_iter().flatten().collect();
+        rules.count("tags", &keys, 50);
+        rules.count("transitiveTagKeys", &transitive, 50);
+        rules.count("policyArns", &policy_arns, 10);
+        for (index, (key, value)) in keys.iter().zip(&values).enumerate() {
+            rules.required(&format!("tags.{}.member.key", index + 1), *key);
+            rules.required(&format!("tags.{}.member.value", index + 1), *value);
+            rules.text(&format!("tags.{}.member.key", index + 1), *key, 1..=128, TAG);
+            rules.text(&format!("tags.{}.member.value", index + 1), *value, 0..=256, TAG);
+        }
+        for (index, arn) in policy_arns.iter().enumerate() {
+            rules.text(&format!("policyArns.{}.member.arn", index + 1), Some(*arn), 20..=2048, PRINTABLE);
+        }
+        rules.finish()?;
+
+        if !is_role_arn(role_arn) {
+            return Err(Refusal::validation(format!("{role_arn} is invalid")));
+        }
+        let characters = |text: &str| text.chars().count();
+        let policy = present("Policy");
+        let policy_length: usize = policy.into_iter().chain(policy_arns.iter().copied()).map(characters).sum();
+        if policy_length > 2048 {
+            return Err(Refusal::validation("The policy and the policy ARNs together exceed 2048 characters"));
+        }
+        Ok(Self {
+            role_arn,
+            session_name,
+            duration_seconds: duration_seconds.unwrap_or(3600),
+            external_id: present("ExternalId"),
+            serial: present("SerialNumber"),
+            code: present("TokenCode"),
+            source_identity: present("SourceIdentity"),
+            tags: tags(&keys, &values, &transitive)?,
+            policy,
+            policy_arns,
+        })
+    }
+
+    /// What narrows the session. Managed policies aren't known here: with `PolicyArns` alone it may do nothing more.
+    pub(crate) fn session_policies(&self) -> Result<Option<Vec<Policy>>, Refusal> {
+        let inline = self.policy.map(|text| Policy::parse(text, Kind::Identity)).transpose().map_err(|error| {
+            let message = match error {
+                PolicyError::Json(_) => "This policy contains invalid Json".to_owned(),
+                PolicyError::Shape(_) => "Syntax errors in policy.".to_owned(),
+                other => other.to_string(),
+            };
+            Refusal::new(400, "MalformedPolicyDocument", message)
+        })?;
+        Ok(match inline {
+            None if self.policy_arns.is_empty() => None,
+            inline => Some(inline.into_iter().collect()),
+        })
+    }
+
+    /// How much of a session's allotted space policies and tags take; nothing when there are none.
+    pub(crate) fn packed_percent(&self, tags: &[Tag]) -> Result<Option<usize>, Refusal> {
+        let policy: usize =
+            self.policy.map_or(0, str::len) + self.policy_arns.iter().map(|arn| arn.len()).sum::<usize>();
+        let tagged: usize = tags.iter().map(|tag| tag.key.len() + tag.value.len() + 2).sum();
+        if policy + tagged == 0 {
+            return Ok(None);
+        }
+        let percent = (100 * (policy + tagged)).div_ceil(PACKED_BYTES);
+        if percent > 100 {
+            let what = if tagged > 0 { "session tags" } else { "session policy" };
+            return Err(Refusal::new(
+                400,
+                "PackedPolicyTooLarge",
+                format!("Packed size of {what} consumes {percent}% of allotted space."),
+            ));
+        }
+        Ok(Some(percent))
+    }
+}
+
+fn tags(keys: &[Option<&str>], values: &[Option<&str>], transitive: &[&str]) -> Result<Vec<Tag>, Refusal> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for (key, value) in keys.iter().zip(values) {
+        let (key, value) = (key.unwrap_or_default(), value.unwrap_or_default());
+        if tags.iter().any(|tag| same_key(&tag.key, key)) {
+            let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+            return Err(Refusal::new(400, "InvalidParameterValue", message));
+        }
+        let transitive = transitive.iter().any(|name| same_key(name, key));
+        tags.push(Tag { key: key.to_owned(), value: value.to_owned(), transitive });
+    }
+    if transitive.iter().any(|name| !tags.iter().any(|tag| same_key(&tag.key, name))) {
+        return Err(Refusal::validation("The specified transitive tag key must be included in the requested tags."));
+    }
+    Ok(tags)
+}
+
+/// The tags of the new session: those that the caller's session passes on, which nobody can change, and the asked ones.
+fn joined_tags(inherited: &[Tag], asked: &[Tag]) -> Result<Vec<Tag>, Refusal> {
+    let mut joined: Vec<Tag> = inherited.iter().filter(|tag| tag.transitive).cloned().collect();
+    if asked.iter().any(|tag| joined.iter().any(|held| same_key(&held.key, &tag.key))) {
+        return Err(Refusal::validation(
+            "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key \
+             from the calling session.",
+        ));
+    }
+    joined.extend_from_slice(asked);
+    Ok(joined)
+}
+
+fn same_key(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+fn is_role_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, resource] = parts[..] else {
+        return false;
+    };
+    partition.starts_with("aws")
+        && is_account(account)
+        && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty() && !name.ends_with('/'))
+}
