@@ -5,87 +5,17 @@
 //! The modules are layers, listed from the lowest to the highest: each imports from those before it, never from those
 //! after it.
 
-/// Randomness, secrets, and the algorithms that tokens and one-time codes are made with.
-mod crypto {
-    pub(crate) mod ambient;
-    pub(crate) mod device_key;
-    pub(crate) mod jwt;
-    pub(crate) mod pkce;
-    pub(crate) mod secret;
-    pub(crate) mod totp;
-}
-/// IAM policies: documents, conditions and principals.
-mod policy {
-    pub(crate) mod condition;
-    pub(crate) mod document;
-    pub(crate) mod principal;
-}
-/// The fixture file: what this server knows when it starts.
-mod fixture {
-    pub(crate) mod console;
-    pub(crate) mod identity_center;
-    pub(crate) mod identity_provider;
-    pub(crate) mod sources;
-    pub(crate) mod world;
-}
-/// HTTP requests and responses, and how AWS signs, checks and encodes them.
-mod protocol {
-    pub(crate) mod constraints;
-    pub(crate) mod dpop;
-    pub(crate) mod error;
-    pub(crate) mod query;
-    pub(crate) mod request;
-    pub(crate) mod response;
-    pub(crate) mod sigv4;
-    pub(crate) mod timestamp;
-}
-/// What changes while the server runs.
-mod state {
-    pub(crate) mod access_keys;
-    pub(crate) mod authorization;
-    pub(crate) mod calls;
-    pub(crate) mod faults;
-    pub(crate) mod host_credentials;
-    pub(crate) mod identity_center;
-    pub(crate) mod mfa;
-    pub(crate) mod sessions;
-}
-/// The Security Token Service.
-mod sts {
-    pub(crate) mod assume_role;
-    pub(crate) mod misc_actions;
-    pub(crate) mod web_identity;
-}
-/// The part of Identity and Access Management that rotates keys and revokes sessions.
-mod iam {
-    pub(crate) mod api;
-}
-/// AWS Sign-In: `aws login` and console federation.
-mod signin {
-    pub(crate) mod aws_login;
-    pub(crate) mod federation;
-    pub(crate) mod oauth2_token;
-}
-/// Credentials that a host hands out: the EC2 instance metadata service and the container endpoint.
-mod metadata {
-    pub(crate) mod container;
-    pub(crate) mod instance;
-}
-/// IAM Identity Center: OIDC, access portal and the browser pages.
-mod identity_center {
-    pub(crate) mod browser;
-    pub(crate) mod create_token;
-    pub(crate) mod oidc;
-    pub(crate) mod portal;
-}
-/// The HTTP server: connections, routes, and the control interface of the tests.
-mod server {
-    pub(crate) mod control;
-    pub(crate) mod dispatch;
-    pub(crate) mod http;
-    pub(crate) mod id_token;
-    pub(crate) mod routes;
-}
+mod crypto;
+mod policy;
+mod fixture;
+mod protocol;
+mod state;
+mod sts;
+mod iam;
+mod signin;
+mod metadata;
+mod identity_center;
+mod server;
 
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;

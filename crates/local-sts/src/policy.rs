@@ -1,0 +1,5 @@
+//! IAM policies: documents, conditions and principals.
+
+pub(crate) mod condition;
+pub(crate) mod document;
+pub(crate) mod principal;

@@ -1,0 +1,10 @@
+//! What changes while the server runs.
+
+pub(crate) mod access_keys;
+pub(crate) mod authorization;
+pub(crate) mod calls;
+pub(crate) mod faults;
+pub(crate) mod host_credentials;
+pub(crate) mod identity_center;
+pub(crate) mod mfa;
+pub(crate) mod sessions;

@@ -1,0 +1,5 @@
+//! The Security Token Service.
+
+pub(crate) mod assume_role;
+pub(crate) mod misc_actions;
+pub(crate) mod web_identity;
