@@ -2,4 +2,5 @@
 
 pub(crate) mod condition;
 pub(crate) mod document;
+pub(crate) mod glob;
 pub(crate) mod principal;

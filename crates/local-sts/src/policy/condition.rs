@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::policy::document::glob;
+use crate::policy::glob::glob;
 
 /// The condition keys of one request; their names are kept in lower case. A key that isn't there is absent, as for AWS.
 #[derive(Clone, Debug, Default)]
