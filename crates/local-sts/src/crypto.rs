@@ -2,6 +2,7 @@
 
 pub(crate) mod ambient;
 pub(crate) mod device_key;
+pub(crate) mod jwk;
 pub(crate) mod jwt;
 pub(crate) mod pkce;
 pub(crate) mod secret;

@@ -5,8 +5,8 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Map, Value, json};
 
+use crate::crypto::jwk;
 use crate::crypto::secret::Secret;
-use crate::protocol::dpop;
 
 /// Where ring's PKCS #8 of a P-256 key has the private number.
 const PRIVATE: std::ops::Range<usize> = 36..68;
@@ -41,7 +41,7 @@ impl DeviceKey {
 
     /// The thumbprint that a session is bound to.
     pub(crate) fn thumbprint(&self) -> Option<String> {
-        dpop::thumbprint(&self.jwk())
+        jwk::thumbprint(&self.jwk())
     }
 
     /// In the form of the token file's `dpopKey`: RFC 5915, with the curve's name, as PEM.

@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use data_encoding::BASE64URL_NOPAD;
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
-
+use crate::crypto::jwk;
 use crate::crypto::jwt::{self, Token};
 use crate::protocol::request::Request;
 use crate::protocol::timestamp;
@@ -45,18 +42,6 @@ pub(crate) fn check(request: &Request, seen: &mut Seen, now: SystemTime) -> Resu
     Ok(proof)
 }
 
-/// RFC 7638's thumbprint of a P-256 key; nothing if it isn't one.
-pub(crate) fn thumbprint(key: &Map<String, Value>) -> Option<String> {
-    let text = |name: &str| key.get(name).and_then(Value::as_str);
-    let coordinate = |name| text(name).filter(|x| BASE64URL_NOPAD.decode(x.as_bytes()).is_ok_and(|x| x.len() == 32));
-    if (text("kty")?, text("crv")?) != ("EC", "P-256") {
-        return None;
-    }
-    // RFC 7638: these members only, in alphabetical order, without blanks.
-    let canonical = json!({"crv": "P-256", "kty": "EC", "x": coordinate("x")?, "y": coordinate("y")?}).to_string();
-    Some(BASE64URL_NOPAD.encode(&Sha256::digest(canonical.as_bytes())))
-}
-
 impl Proof {
     /// Takes a proof apart and checks all that it says about itself.
     fn read(text: &str) -> Result<Self, String> {
@@ -68,7 +53,7 @@ impl Proof {
         if key.contains_key("d") {
             return Err("the proof's jwk holds a private key".into());
         }
-        let thumbprint = thumbprint(key).ok_or("the proof's jwk isn't a key on P-256")?;
+        let thumbprint = jwk::thumbprint(key).ok_or("the proof's jwk isn't a key on P-256")?;
         if !token.is_signed_by([&jwt::parse_key(key)?]) {
             return Err("the proof's signature isn't that of its jwk".into());
         }
@@ -113,6 +98,9 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64URL_NOPAD;
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::crypto::device_key::DeviceKey;
 
