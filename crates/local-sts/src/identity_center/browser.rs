@@ -36,9 +36,9 @@ pub(crate) fn answer(
 
 fn device(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
     let user_code = parameter(request, "user_code")?;
-    let person = std::mem::take(&mut desk.sso.person);
-    let decided = desk.sso.decide(center, &user_code, &person, desk.now);
-    desk.sso.person = person;
+    let person = std::mem::take(&mut desk.identity_center.person);
+    let decided = desk.identity_center.decide(center, &user_code, &person, desk.now);
+    desk.identity_center.person = person;
     decided.map_err(invalid_request)?;
     Ok(Page::text("You may close this page.\n"))
 }
@@ -46,7 +46,7 @@ fn device(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) -> Re
 fn authorize(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
     let client_id = parameter(request, "client_id")?;
     let redirect_uri = parameter(request, "redirect_uri")?;
-    let client = desk.sso.clients.get(&client_id).filter(|client| client.ends > desk.now);
+    let client = desk.identity_center.clients.get(&client_id).filter(|client| client.ends > desk.now);
     let client = client.filter(|client| client.grants.contains(&Grant::AuthorizationCode));
     let client = client.ok_or_else(|| invalid_request("client_id is not registered for codes"))?;
     let path = loopback_path(&redirect_uri);
@@ -65,15 +65,16 @@ fn authorize(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) ->
     }
     let start_url = client.issuer.clone().unwrap_or_default();
     let mut answer = Serializer::new(String::new());
-    if desk.sso.person.denies {
+    if desk.identity_center.person.denies {
         answer.append_pair("error", "access_denied").append_pair("error_description", "The person denied it");
     } else {
-        let user = identity_center::signed_in(center, &desk.sso.person, &start_url).map_err(invalid_request)?;
+        let user =
+            identity_center::signed_in(center, &desk.identity_center.person, &start_url).map_err(invalid_request)?;
         let code = identity_center::random_text()?;
         answer.append_pair("code", &code);
         let ends = desk.expiry(CODE_LIFE);
         let held = Code { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, ends };
-        desk.sso.codes.insert(code, held);
+        desk.identity_center.codes.insert(code, held);
     }
     let query = answer.append_pair("state", &state).finish();
     Ok(Page::redirect(format!("{redirect_uri}?{query}")))

@@ -54,13 +54,13 @@ pub(crate) fn answer(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) 
         Grant::AuthorizationCode => by_code(desk, wish)?,
         Grant::RefreshToken => {
             let token = present(wish.refresh_token.as_deref(), "refreshToken")?;
-            let held = desk.sso.refreshed(token, &wish.client_id);
+            let held = desk.identity_center.refreshed(token, &wish.client_id);
             held.ok_or_else(|| invalid_grant("Invalid refresh token provided"))?
         }
     };
     let (life, ends) = (desk.life(center.lives.access_token), desk.expiry(center.lives.access_token));
     let refreshable = scoped && grants.contains(&Grant::RefreshToken);
-    let (access, refresh) = desk.sso.tokens(sign_in, refreshable, ends)?;
+    let (access, refresh) = desk.identity_center.tokens(sign_in, refreshable, ends)?;
     let mut answer = json!({"accessToken": access, "tokenType": "Bearer", "expiresIn": life.as_secs()});
     if let Some(refresh) = refresh {
         answer["refreshToken"] = refresh.into();
@@ -71,7 +71,7 @@ pub(crate) fn answer(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) 
 fn by_device(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) -> Result<usize, Refusal> {
     let code = present(wish.device_code.as_deref(), "deviceCode")?;
     let now = desk.now;
-    let mut devices = desk.sso.devices.iter_mut();
+    let mut devices = desk.identity_center.devices.iter_mut();
     let device = devices
         .find(|device| device.code.expose() == code && device.client_id == wish.client_id)
         .ok_or_else(|| invalid_grant("Invalid device code provided"))?;
@@ -89,7 +89,7 @@ fn by_device(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) -> Resul
         Decision::Approved(user) => {
             device.decision = Decision::Used;
             let start_url = device.start_url.clone();
-            Ok(desk.sso.sign_in(&user, &start_url, &wish.client_id))
+            Ok(desk.identity_center.sign_in(&user, &start_url, &wish.client_id))
         }
     }
 }
@@ -99,7 +99,8 @@ fn by_code(desk: &mut Desk<'_>, wish: &Wish) -> Result<usize, Refusal> {
     let verifier = present(wish.code_verifier.as_deref(), "codeVerifier")?;
     let redirect_uri = present(wish.redirect_uri.as_deref(), "redirectUri")?;
     // Whatever is wrong with the rest, a code is tried once.
-    let code = desk.sso.codes.remove(text).filter(|code| code.ends > desk.now && code.client_id == wish.client_id);
+    let code =
+        desk.identity_center.codes.remove(text).filter(|code| code.ends > desk.now && code.client_id == wish.client_id);
     let code = code.ok_or_else(|| invalid_grant("Invalid authorization code provided"))?;
     if code.redirect_uri != redirect_uri {
         return Err(invalid_grant("The redirect URI is not the one of the authorization"));
@@ -107,7 +108,7 @@ fn by_code(desk: &mut Desk<'_>, wish: &Wish) -> Result<usize, Refusal> {
     if !pkce::proves(verifier, &code.challenge) {
         return Err(invalid_grant("The code verifier doesn't fit the code challenge"));
     }
-    Ok(desk.sso.sign_in(&code.user, &code.start_url, &wish.client_id))
+    Ok(desk.identity_center.sign_in(&code.user, &code.start_url, &wish.client_id))
 }
 
 fn present<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, Refusal> {

@@ -102,7 +102,7 @@ fn register(center: &IdentityCenter, desk: &mut Desk<'_>, wish: Registration) ->
         redirects: wish.redirect_uris,
         issuer: wish.issuer_url,
     };
-    desk.sso.clients.insert(id, client);
+    desk.identity_center.clients.insert(id, client);
     Ok(Page::json(&answer))
 }
 
@@ -123,7 +123,7 @@ fn start_device(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request)
         "expiresIn": desk.life(center.lives.device_code).as_secs(),
         "interval": center.lives.interval.as_secs(),
     });
-    desk.sso.devices.push(Device {
+    desk.identity_center.devices.push(Device {
         code: Secret::new(code),
         user_code,
         client_id: wish.client_id,
@@ -140,7 +140,7 @@ fn start_device(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request)
 /// # Errors
 /// `InvalidClientException`, also for one whose time is over.
 pub(crate) fn client<'a>(desk: &'a Desk<'_>, id: &str, secret: &str) -> Result<&'a Client, Refusal> {
-    let found = desk.sso.clients.get(id);
+    let found = desk.identity_center.clients.get(id);
     found
         .filter(|client| client.secret.expose() == secret && client.ends > desk.now)
         .ok_or_else(|| Refusal::new(401, "InvalidClientException", "Invalid client provided"))

@@ -33,7 +33,7 @@ pub(crate) fn answer(
         return Err(Refusal::new(405, "InvalidRequestException", format!("This is asked with {method}")));
     }
     let token = request.header(BEARER).unwrap_or_default();
-    let Some(session) = desk.sso.bearer(token, desk.now) else {
+    let Some(session) = desk.identity_center.bearer(token, desk.now) else {
         return Err(Refusal::new(401, "UnauthorizedException", "Session token not found or invalid"));
     };
     let user = session.user.clone();
@@ -42,7 +42,7 @@ pub(crate) fn answer(
     desk.note(|call| call.sso_user = Some(user));
     match action {
         "Logout" => {
-            desk.sso.sign_out(token);
+            desk.identity_center.sign_out(token);
             Ok(Page::text(""))
         }
         "ListAccounts" => accounts(&mine, request),

@@ -48,7 +48,8 @@ pub(crate) fn answer(
     }
     let session = RoleSession::plain(&world.partition, &container.role, &container.session_name);
     let expires = desk.expiry(LIFE);
-    let (credentials, _) = desk.container.current(desk.sessions, Holder::Role(Arc::new(session)), desk.now, expires)?;
+    let (credentials, _) =
+        desk.metadata.container.current(desk.sessions, Holder::Role(Arc::new(session)), desk.now, expires)?;
     Ok(Page::json(&exposed(container, credentials)))
 }
 

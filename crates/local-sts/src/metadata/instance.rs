@@ -1,6 +1,5 @@
 //! An EC2 instance's metadata service, version 2 only.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,21 +16,12 @@ use crate::protocol::response::Page;
 use crate::protocol::timestamp;
 use crate::server::dispatch::Desk;
 use crate::state::authorization;
-use crate::state::host_credentials::Standing;
 use crate::state::sessions::{Credentials, Holder, RoleSession};
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TOKEN_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 /// An instance's credentials live for about six hours.
 const LIFE: Duration = Duration::from_secs(6 * 3600);
-
-/// What the service remembers.
-#[derive(Default)]
-pub(crate) struct Memory {
-    /// Tokens with their ends.
-    tokens: HashMap<String, SystemTime>,
-    standing: Standing,
-}
 
 /// Answers a request below `/latest/`.
 ///
@@ -50,7 +40,7 @@ pub(crate) fn answer(
     if request.method != "GET" {
         return Err(Refusal::new(405, "Method Not Allowed", "metadata are read with GET"));
     }
-    let live = |token: &str| desk.instance.tokens.get(token).is_some_and(|end| *end > desk.now);
+    let live = |token: &str| desk.metadata.tokens.get(token).is_some_and(|end| *end > desk.now);
     if !request.header(TOKEN).is_some_and(live) {
         return Err(Refusal::new(401, "Unauthorized", "a valid metadata token is needed"));
     }
@@ -70,7 +60,7 @@ fn token(desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
     };
     let token = BASE64URL.encode(&ambient::random::<42>().map_err(|_| Refusal::internal())?);
     let end = desk.expiry(Duration::from_secs(seconds));
-    desk.instance.tokens.insert(token.clone(), end);
+    desk.metadata.tokens.insert(token.clone(), end);
     Ok(Page::text(token).header(TOKEN_TTL, seconds.to_string()))
 }
 
@@ -102,7 +92,7 @@ fn credentials(world: &World, desk: &mut Desk<'_>, instance: &Instance) -> Resul
     let session = RoleSession::plain(&world.partition, &instance.role, &instance.id);
     let expires = desk.expiry(LIFE);
     let (credentials, since) =
-        desk.instance.standing.current(desk.sessions, Holder::Role(Arc::new(session)), desk.now, expires)?;
+        desk.metadata.instance.current(desk.sessions, Holder::Role(Arc::new(session)), desk.now, expires)?;
     Ok(exposed(credentials, since))
 }
 

@@ -4,17 +4,20 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{ambient, totp};
+use crate::fixture::console::ConsoleSession;
+use crate::fixture::world::World;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::timestamp;
-use crate::server::dispatch::{Reply, Station};
+use crate::server::dispatch::{Reply, State, Station};
 use crate::server::id_token;
 use crate::signin::aws_login;
 use crate::state::faults::Delivery;
 use crate::state::identity_center::Person;
+use crate::state::signin::{EndReason, SigninClient};
 
 /// Why an order wasn't carried out: status and text.
-pub(crate) type Failure = (u16, String);
+type Failure = (u16, String);
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +46,23 @@ struct Approve {
 struct Browser {
     user: Option<String>,
     deny: bool,
+}
+
+/// Which console session `aws login` opens, and on which device the browser is; the first session by default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConsoleLogin {
+    login_session: Option<String>,
+    #[serde(default)]
+    cross_device: bool,
+}
+
+/// Which login sessions end, and why; all of them by default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndConsole {
+    login_session: Option<String>,
+    error: EndReason,
 }
 
 #[derive(Serialize)]
@@ -103,7 +123,7 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
         }
         ("POST", "expire-sso") => {
             let order: ExpireSso = read(&request.body)?;
-            state.sso.expire(order.refresh);
+            state.identity_center.expire(order.refresh);
             json(&())
         }
         ("POST", "approve") => {
@@ -112,23 +132,26 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             let person = Person { user: order.user, denies: order.deny };
             let center = station.world.sources.identity_center.as_ref();
             let center = center.ok_or_else(|| (404, "the fixture has no [[sso_assignment]]".to_owned()))?;
-            state.sso.decide(center, &order.user_code, &person, now).map_err(|error| (400, error))?;
+            state.identity_center.decide(center, &order.user_code, &person, now).map_err(|error| (400, error))?;
             json(&())
         }
         ("POST", "browser") => {
             let order: Browser = read(&request.body)?;
-            state.sso.person = Person { user: order.user, denies: order.deny };
+            state.identity_center.person = Person { user: order.user, denies: order.deny };
             json(&())
         }
         ("POST", "console-login") => {
             let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds());
-            let order = read(&request.body)?;
-            let state = &mut *state;
-            json(&aws_login::document(&station.world, &mut state.sessions, &mut state.signin, &order, now)?)
+            let order: ConsoleLogin = read(&request.body)?;
+            let session = order.session(&station.world)?;
+            let client = if order.cross_device { SigninClient::CrossDevice } else { SigninClient::SameDevice };
+            let State { sessions, signin, .. } = &mut *state;
+            let file = aws_login::cache_file(&station.world, sessions, signin, session, client, now);
+            json(&file.ok_or_else(|| (500, "the system has no randomness".to_owned()))?)
         }
         ("POST", "end-console") => {
-            let order = read(&request.body)?;
-            json(&Expired { expired: state.signin.end(&order) })
+            let order: EndConsole = read(&request.body)?;
+            json(&Expired { expired: state.signin.end(order.login_session.as_deref(), order.error) })
         }
         ("POST", "id-token") => {
             let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds());
@@ -140,6 +163,15 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             json(&shown(station, request)?)
         }
         _ => Err((404, format!("there is no {} /_local/{what}", request.method))),
+    }
+}
+
+impl ConsoleLogin {
+    fn session<'w>(&self, world: &'w World) -> Result<&'w ConsoleSession, Failure> {
+        let wanted =
+            |session: &&ConsoleSession| self.login_session.as_ref().is_none_or(|arn| *arn == session.login_session);
+        let found = world.sources.console_sessions.iter().find(wanted);
+        found.ok_or_else(|| (404, format!("the fixture has no console session {:?}", self.login_session)))
     }
 }
 

@@ -20,10 +20,12 @@ use crate::signin::{federation, oauth2_token};
 use crate::state::access_keys::AccessKeys;
 use crate::state::calls::{Call, Calls};
 use crate::state::faults::{Delivery, Faults, Plan};
-use crate::state::host_credentials::Standing;
-use crate::state::identity_center;
+use crate::state::federation::FederationState;
+use crate::state::identity_center::IdentityCenterState;
+use crate::state::metadata::MetadataState;
 use crate::state::mfa::UsedCodes;
 use crate::state::sessions::{Caller, Holder, Sessions};
+use crate::state::signin::SigninState;
 use crate::sts::{assume_role, misc_actions, web_identity};
 
 const VERSION: &str = "2011-06-15";
@@ -47,11 +49,10 @@ pub(crate) struct State {
     pub(crate) access_keys: AccessKeys,
     pub(crate) sessions: Sessions,
     pub(crate) used_codes: UsedCodes,
-    pub(crate) instance: instance::Memory,
-    pub(crate) container: Standing,
-    pub(crate) sso: identity_center::Memory,
-    pub(crate) signin: oauth2_token::Memory,
-    pub(crate) federation: federation::Memory,
+    pub(crate) metadata: MetadataState,
+    pub(crate) identity_center: IdentityCenterState,
+    pub(crate) signin: SigninState,
+    pub(crate) federation: FederationState,
     pub(crate) calls: Calls,
     pub(crate) faults: Faults,
 }
@@ -61,11 +62,10 @@ pub(crate) struct Desk<'a> {
     pub(crate) access_keys: &'a mut AccessKeys,
     pub(crate) sessions: &'a mut Sessions,
     pub(crate) used_codes: &'a mut UsedCodes,
-    pub(crate) instance: &'a mut instance::Memory,
-    pub(crate) container: &'a mut Standing,
-    pub(crate) sso: &'a mut identity_center::Memory,
-    pub(crate) signin: &'a mut oauth2_token::Memory,
-    pub(crate) federation: &'a mut federation::Memory,
+    pub(crate) metadata: &'a mut MetadataState,
+    pub(crate) identity_center: &'a mut IdentityCenterState,
+    pub(crate) signin: &'a mut SigninState,
+    pub(crate) federation: &'a mut FederationState,
     calls: &'a mut Calls,
     /// Of the call that is being answered.
     number: u64,
@@ -115,11 +115,10 @@ impl Station {
             access_keys: AccessKeys::of(&world),
             sessions: Sessions::default(),
             used_codes: UsedCodes::default(),
-            instance: instance::Memory::default(),
-            container: Standing::default(),
-            sso: identity_center::Memory::default(),
-            signin: oauth2_token::Memory::default(),
-            federation: federation::Memory::default(),
+            metadata: MetadataState::default(),
+            identity_center: IdentityCenterState::default(),
+            signin: SigninState::default(),
+            federation: FederationState::default(),
             calls: Calls::default(),
             faults: Faults::default(),
         };
@@ -255,9 +254,8 @@ impl State {
             access_keys: &mut self.access_keys,
             sessions: &mut self.sessions,
             used_codes: &mut self.used_codes,
-            instance: &mut self.instance,
-            container: &mut self.container,
-            sso: &mut self.sso,
+            metadata: &mut self.metadata,
+            identity_center: &mut self.identity_center,
             signin: &mut self.signin,
             federation: &mut self.federation,
             calls: &mut self.calls,

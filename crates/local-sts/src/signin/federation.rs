@@ -1,8 +1,7 @@
 //! The federation endpoint: a role's session becomes one of the console (IAM User Guide, "Enable custom identity
 //! broker access to the AWS console").
 
-use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
@@ -23,10 +22,6 @@ const CONSOLES: [(&str, &str); 3] = [
     ("aws-us-gov", "console.amazonaws-us-gov.com"),
     ("aws-cn", "console.amazonaws.cn"),
 ];
-
-/// The sign-in tokens that were given: whose, and until when.
-#[derive(Default)]
-pub(crate) struct Memory(HashMap<String, (String, SystemTime)>);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -90,14 +85,15 @@ fn token(desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
     desk.note(|call| call.duration_seconds = duration);
     let token = BASE64URL_NOPAD.encode(&ambient::random::<300>().map_err(|_| Refusal::internal())?);
     let end = desk.expiry(LIFE);
-    desk.federation.0.insert(token.clone(), (arn, end));
+    desk.federation.sign_in_tokens.insert(token.clone(), (arn, end));
     Ok(Page::json(&json!({"SigninToken": token})))
 }
 
 fn sign_in(partition: &str, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
     let refused = |what: &str| Refusal::new(400, "InvalidSignIn", what);
     let token = request.query_value("SigninToken").unwrap_or_default();
-    let (arn, end) = desk.federation.0.get(&token).cloned().ok_or_else(|| refused("no such sign-in token"))?;
+    let (arn, end) =
+        desk.federation.sign_in_tokens.get(&token).cloned().ok_or_else(|| refused("no such sign-in token"))?;
     if end <= desk.now {
         return Err(refused("the sign-in token is over"));
     }

@@ -1,4 +1,4 @@
-//! Credentials that a host keeps for its role: the same ones at each call, new ones well before they end.
+//! Credentials of a host for its role: every request gets the same ones until shortly before they expire.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,12 +8,13 @@ use crate::state::sessions::{Credentials, Holder, Sessions};
 /// EC2's guide on roles promises new credentials at least five minutes before the old ones end.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
 
-/// One role's credentials.
+/// Access key ID of the current credentials, and when they were issued; `None` before the first request.
 #[derive(Default)]
-pub(crate) struct Standing(Option<(String, SystemTime)>);
+pub(crate) struct HostCredentials(Option<(String, SystemTime)>);
 
-impl Standing {
-    /// Hands out what is there, or issues new ones that end at `expires`. Also returns since when they exist.
+impl HostCredentials {
+    /// Returns the current credentials and when they were issued. Issues new ones that expire at `expires` if there are
+    /// none or if they are due for renewal.
     ///
     /// # Errors
     /// As for [`Sessions::issue`].
@@ -36,7 +37,8 @@ impl Standing {
     }
 }
 
-/// Lives of minutes, as tests order them, are renewed in their second half.
+/// Returns whether credentials must be renewed. Lifetimes below ten minutes, as tests set them, are renewed in their
+/// second half.
 fn is_due(since: SystemTime, expires: SystemTime, now: SystemTime) -> bool {
     let life = expires.duration_since(since).unwrap_or_default();
     expires.duration_since(now).unwrap_or_default() <= RENEWED_BEFORE.min(life / 2)

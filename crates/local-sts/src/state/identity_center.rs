@@ -12,7 +12,7 @@ use crate::protocol::error::Refusal;
 
 /// Everything that `oidc`, `portal` and `browser` share.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct IdentityCenterState {
     pub(crate) clients: HashMap<String, Client>,
     pub(crate) devices: Vec<Device>,
     pub(crate) codes: HashMap<String, Code>,
@@ -100,7 +100,7 @@ impl Grant {
     }
 }
 
-impl Memory {
+impl IdentityCenterState {
     /// Starts a session of a person; returns its number.
     pub(crate) fn sign_in(&mut self, user: &str, start_url: &str, client_id: &str) -> usize {
         self.sign_ins.push(SignIn {
