@@ -3,6 +3,7 @@
 pub(crate) mod access_keys;
 pub(crate) mod authorization;
 pub(crate) mod calls;
+pub(crate) mod context;
 pub(crate) mod faults;
 pub(crate) mod federation;
 pub(crate) mod host_credentials;

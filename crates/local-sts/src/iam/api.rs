@@ -9,8 +9,8 @@ use crate::protocol::error::Refusal;
 use crate::protocol::query::Answer;
 use crate::protocol::request::Form;
 use crate::protocol::timestamp;
-use crate::server::dispatch::Desk;
 use crate::state::authorization;
+use crate::state::context::RequestContext;
 use crate::state::sessions::{Caller, Holder};
 
 /// IAM's version of the query protocol.
@@ -26,7 +26,7 @@ pub(crate) const ACTIONS: [&str; 6] =
 /// A session of a user without MFA, a parameter out of its limits, a missing permission, something that isn't there.
 pub(crate) fn answer(
     world: &World,
-    desk: &mut Desk<'_>,
+    desk: &mut RequestContext<'_>,
     caller: &Caller,
     action: &str,
     form: &Form,
@@ -45,7 +45,7 @@ pub(crate) fn answer(
 
 fn access_key(
     world: &World,
-    desk: &mut Desk<'_>,
+    desk: &mut RequestContext<'_>,
     caller: &Caller,
     action: &str,
     form: &Form,
@@ -64,7 +64,7 @@ fn access_key(
     rules.finish()?;
     let user = user(world, caller, name)?;
     permitted(desk, caller, action, &user.arn, &format!("user {}", user.name))?;
-    let (id, keys) = (id.unwrap_or_default(), &mut *desk.access_keys);
+    let (id, keys) = (id.unwrap_or_default(), &mut desk.state.access_keys);
     Ok(match action {
         "CreateAccessKey" => {
             let key = keys.create(&user, desk.now, desk.key_delay)?;
@@ -98,7 +98,7 @@ fn access_key(
     })
 }
 
-fn put_role_policy(world: &World, desk: &Desk<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+fn put_role_policy(world: &World, desk: &RequestContext<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
     let (name, policy_name, document) = inline_policy(form, "roleName", "RoleName", 64)?;
     let account = caller.holder.account();
     let role = world.roles.iter().find(|role| role.account == account && role.name.eq_ignore_ascii_case(name));
@@ -118,7 +118,7 @@ fn put_role_policy(world: &World, desk: &Desk<'_>, caller: &Caller, form: &Form)
     Ok(Answer::default())
 }
 
-fn put_user_policy(world: &World, desk: &Desk<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+fn put_user_policy(world: &World, desk: &RequestContext<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
     let (name, policy_name, document) = inline_policy(form, "userName", "UserName", 128)?;
     let account = caller.holder.account();
     let arn = format!("arn:{}:iam::{account}:user/{name}", world.partition);
@@ -168,7 +168,7 @@ fn user(world: &World, caller: &Caller, name: Option<&str>) -> Result<Arc<User>,
     }
 }
 
-fn permitted(desk: &Desk<'_>, caller: &Caller, action: &str, arn: &str, shown: &str) -> Result<(), Refusal> {
+fn permitted(desk: &RequestContext<'_>, caller: &Caller, action: &str, arn: &str, shown: &str) -> Result<(), Refusal> {
     let action = format!("iam:{action}");
     let why = match authorization::own(caller, &action, arn, desk.now) {
         Verdict::Allow(_) => return Ok(()),

@@ -12,7 +12,7 @@ use crate::identity_center::oidc::{SCOPE, invalid_request, loopback_path};
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
-use crate::server::dispatch::Desk;
+use crate::state::context::RequestContext;
 use crate::state::identity_center::{self, Code, Grant};
 
 /// OAuth's longest recommended life of a code (RFC 6749, 4.1.2).
@@ -24,7 +24,7 @@ const CODE_LIFE: Duration = Duration::from_secs(600);
 /// A parameter is missing or wrong: the browser stays here, since where it came from can't be trusted.
 pub(crate) fn answer(
     center: &IdentityCenter,
-    desk: &mut Desk<'_>,
+    desk: &mut RequestContext<'_>,
     action: &str,
     request: &Request,
 ) -> Result<Page, Refusal> {
@@ -34,19 +34,19 @@ pub(crate) fn answer(
     if action == "VerifyDevice" { device(center, desk, request) } else { authorize(center, desk, request) }
 }
 
-fn device(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+fn device(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     let user_code = parameter(request, "user_code")?;
-    let person = std::mem::take(&mut desk.identity_center.person);
-    let decided = desk.identity_center.decide(center, &user_code, &person, desk.now);
-    desk.identity_center.person = person;
+    let person = std::mem::take(&mut desk.state.identity_center.person);
+    let decided = desk.state.identity_center.decide(center, &user_code, &person, desk.now);
+    desk.state.identity_center.person = person;
     decided.map_err(invalid_request)?;
     Ok(Page::text("You may close this page.\n"))
 }
 
-fn authorize(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+fn authorize(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     let client_id = parameter(request, "client_id")?;
     let redirect_uri = parameter(request, "redirect_uri")?;
-    let client = desk.identity_center.clients.get(&client_id).filter(|client| client.ends > desk.now);
+    let client = desk.state.identity_center.clients.get(&client_id).filter(|client| client.ends > desk.now);
     let client = client.filter(|client| client.grants.contains(&Grant::AuthorizationCode));
     let client = client.ok_or_else(|| invalid_request("client_id is not registered for codes"))?;
     let path = loopback_path(&redirect_uri);
@@ -65,16 +65,16 @@ fn authorize(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) ->
     }
     let start_url = client.issuer.clone().unwrap_or_default();
     let mut answer = Serializer::new(String::new());
-    if desk.identity_center.person.denies {
+    if desk.state.identity_center.person.denies {
         answer.append_pair("error", "access_denied").append_pair("error_description", "The person denied it");
     } else {
-        let user =
-            identity_center::signed_in(center, &desk.identity_center.person, &start_url).map_err(invalid_request)?;
+        let user = identity_center::signed_in(center, &desk.state.identity_center.person, &start_url)
+            .map_err(invalid_request)?;
         let code = identity_center::random_text()?;
         answer.append_pair("code", &code);
         let ends = desk.expiry(CODE_LIFE);
         let held = Code { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, ends };
-        desk.identity_center.codes.insert(code, held);
+        desk.state.identity_center.codes.insert(code, held);
     }
     let query = answer.append_pair("state", &state).finish();
     Ok(Page::redirect(format!("{redirect_uri}?{query}")))

@@ -10,7 +10,7 @@ use crate::fixture::identity_center::IdentityCenter;
 use crate::identity_center::oidc::{client, invalid_request};
 use crate::protocol::error::Refusal;
 use crate::protocol::response::Page;
-use crate::server::dispatch::Desk;
+use crate::state::context::RequestContext;
 use crate::state::identity_center::{Decision, Grant};
 
 /// A poll may come a little early: what counts is the client's clock, and the way here differs.
@@ -37,8 +37,8 @@ pub(crate) struct Wish {
 /// # Errors
 /// `InvalidClientException`, `UnsupportedGrantTypeException`, `UnauthorizedClientException`, and what each grant is
 /// refused with.
-pub(crate) fn answer(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) -> Result<Page, Refusal> {
-    desk.note(|call| call.grant_type = Some(wish.grant_type.clone()));
+pub(crate) fn answer(center: &IdentityCenter, desk: &mut RequestContext<'_>, wish: &Wish) -> Result<Page, Refusal> {
+    desk.record(|call| call.grant_type = Some(wish.grant_type.clone()));
     let (grants, scoped) = {
         let client = client(desk, &wish.client_id, &wish.client_secret)?;
         (client.grants.clone(), client.scoped)
@@ -54,13 +54,13 @@ pub(crate) fn answer(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) 
         Grant::AuthorizationCode => by_code(desk, wish)?,
         Grant::RefreshToken => {
             let token = present(wish.refresh_token.as_deref(), "refreshToken")?;
-            let held = desk.identity_center.refreshed(token, &wish.client_id);
+            let held = desk.state.identity_center.refreshed(token, &wish.client_id);
             held.ok_or_else(|| invalid_grant("Invalid refresh token provided"))?
         }
     };
-    let (life, ends) = (desk.life(center.lives.access_token), desk.expiry(center.lives.access_token));
+    let (life, ends) = (desk.lifetime(center.lives.access_token), desk.expiry(center.lives.access_token));
     let refreshable = scoped && grants.contains(&Grant::RefreshToken);
-    let (access, refresh) = desk.identity_center.tokens(sign_in, refreshable, ends)?;
+    let (access, refresh) = desk.state.identity_center.tokens(sign_in, refreshable, ends)?;
     let mut answer = json!({"accessToken": access, "tokenType": "Bearer", "expiresIn": life.as_secs()});
     if let Some(refresh) = refresh {
         answer["refreshToken"] = refresh.into();
@@ -68,10 +68,10 @@ pub(crate) fn answer(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) 
     Ok(Page::json(&answer))
 }
 
-fn by_device(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) -> Result<usize, Refusal> {
+fn by_device(center: &IdentityCenter, desk: &mut RequestContext<'_>, wish: &Wish) -> Result<usize, Refusal> {
     let code = present(wish.device_code.as_deref(), "deviceCode")?;
     let now = desk.now;
-    let mut devices = desk.identity_center.devices.iter_mut();
+    let mut devices = desk.state.identity_center.devices.iter_mut();
     let device = devices
         .find(|device| device.code.expose() == code && device.client_id == wish.client_id)
         .ok_or_else(|| invalid_grant("Invalid device code provided"))?;
@@ -89,18 +89,22 @@ fn by_device(center: &IdentityCenter, desk: &mut Desk<'_>, wish: &Wish) -> Resul
         Decision::Approved(user) => {
             device.decision = Decision::Used;
             let start_url = device.start_url.clone();
-            Ok(desk.identity_center.sign_in(&user, &start_url, &wish.client_id))
+            Ok(desk.state.identity_center.sign_in(&user, &start_url, &wish.client_id))
         }
     }
 }
 
-fn by_code(desk: &mut Desk<'_>, wish: &Wish) -> Result<usize, Refusal> {
+fn by_code(desk: &mut RequestContext<'_>, wish: &Wish) -> Result<usize, Refusal> {
     let text = present(wish.code.as_deref(), "code")?;
     let verifier = present(wish.code_verifier.as_deref(), "codeVerifier")?;
     let redirect_uri = present(wish.redirect_uri.as_deref(), "redirectUri")?;
     // Whatever is wrong with the rest, a code is tried once.
-    let code =
-        desk.identity_center.codes.remove(text).filter(|code| code.ends > desk.now && code.client_id == wish.client_id);
+    let code = desk
+        .state
+        .identity_center
+        .codes
+        .remove(text)
+        .filter(|code| code.ends > desk.now && code.client_id == wish.client_id);
     let code = code.ok_or_else(|| invalid_grant("Invalid authorization code provided"))?;
     if code.redirect_uri != redirect_uri {
         return Err(invalid_grant("The redirect URI is not the one of the authorization"));
@@ -108,7 +112,7 @@ fn by_code(desk: &mut Desk<'_>, wish: &Wish) -> Result<usize, Refusal> {
     if !pkce::proves(verifier, &code.challenge) {
         return Err(invalid_grant("The code verifier doesn't fit the code challenge"));
     }
-    Ok(desk.identity_center.sign_in(&code.user, &code.start_url, &wish.client_id))
+    Ok(desk.state.identity_center.sign_in(&code.user, &code.start_url, &wish.client_id))
 }
 
 fn present<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, Refusal> {

@@ -12,7 +12,7 @@ use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::timestamp;
-use crate::server::dispatch::Desk;
+use crate::state::context::RequestContext;
 use crate::state::identity_center::{self, Client, Decision, Device, Grant};
 
 /// The one scope that the portal knows.
@@ -47,7 +47,7 @@ struct DeviceRequest {
 /// The service's exceptions; `InvalidRequestException` for a body that its model doesn't have.
 pub(crate) fn answer(
     center: &IdentityCenter,
-    desk: &mut Desk<'_>,
+    desk: &mut RequestContext<'_>,
     action: &str,
     request: &Request,
 ) -> Result<Page, Refusal> {
@@ -61,7 +61,7 @@ pub(crate) fn answer(
     }
 }
 
-fn register(center: &IdentityCenter, desk: &mut Desk<'_>, wish: Registration) -> Result<Page, Refusal> {
+fn register(center: &IdentityCenter, desk: &mut RequestContext<'_>, wish: Registration) -> Result<Page, Refusal> {
     if wish.client_name.is_empty() {
         return Err(invalid_request("clientName is empty"));
     }
@@ -102,11 +102,11 @@ fn register(center: &IdentityCenter, desk: &mut Desk<'_>, wish: Registration) ->
         redirects: wish.redirect_uris,
         issuer: wish.issuer_url,
     };
-    desk.identity_center.clients.insert(id, client);
+    desk.state.identity_center.clients.insert(id, client);
     Ok(Page::json(&answer))
 }
 
-fn start_device(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+fn start_device(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     let wish: DeviceRequest = read(request)?;
     let client = client(desk, &wish.client_id, &wish.client_secret)?;
     if !client.grants.contains(&Grant::DeviceCode) {
@@ -120,10 +120,10 @@ fn start_device(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request)
         "userCode": user_code,
         "verificationUri": format!("http://{host}/device"),
         "verificationUriComplete": format!("http://{host}/device?user_code={user_code}"),
-        "expiresIn": desk.life(center.lives.device_code).as_secs(),
+        "expiresIn": desk.lifetime(center.lives.device_code).as_secs(),
         "interval": center.lives.interval.as_secs(),
     });
-    desk.identity_center.devices.push(Device {
+    desk.state.identity_center.devices.push(Device {
         code: Secret::new(code),
         user_code,
         client_id: wish.client_id,
@@ -139,8 +139,8 @@ fn start_device(center: &IdentityCenter, desk: &mut Desk<'_>, request: &Request)
 ///
 /// # Errors
 /// `InvalidClientException`, also for one whose time is over.
-pub(crate) fn client<'a>(desk: &'a Desk<'_>, id: &str, secret: &str) -> Result<&'a Client, Refusal> {
-    let found = desk.identity_center.clients.get(id);
+pub(crate) fn client<'a>(desk: &'a RequestContext<'_>, id: &str, secret: &str) -> Result<&'a Client, Refusal> {
+    let found = desk.state.identity_center.clients.get(id);
     found
         .filter(|client| client.secret.expose() == secret && client.ends > desk.now)
         .ok_or_else(|| Refusal::new(401, "InvalidClientException", "Invalid client provided"))

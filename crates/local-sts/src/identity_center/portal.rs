@@ -10,7 +10,7 @@ use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::timestamp;
-use crate::server::dispatch::Desk;
+use crate::state::context::RequestContext;
 use crate::state::sessions::{Credentials, Holder, RoleSession};
 
 const BEARER: &str = "x-amz-sso_bearer_token";
@@ -24,7 +24,7 @@ const PAGE_LENGTHS: std::ops::RangeInclusive<usize> = 1..=100;
 pub(crate) fn answer(
     world: &World,
     center: &IdentityCenter,
-    desk: &mut Desk<'_>,
+    desk: &mut RequestContext<'_>,
     action: &str,
     request: &Request,
 ) -> Result<Page, Refusal> {
@@ -33,16 +33,16 @@ pub(crate) fn answer(
         return Err(Refusal::new(405, "InvalidRequestException", format!("This is asked with {method}")));
     }
     let token = request.header(BEARER).unwrap_or_default();
-    let Some(session) = desk.identity_center.bearer(token, desk.now) else {
+    let Some(session) = desk.state.identity_center.bearer(token, desk.now) else {
         return Err(Refusal::new(401, "UnauthorizedException", "Session token not found or invalid"));
     };
     let user = session.user.clone();
     let here = |one: &&Assignment| one.user == session.user && one.start_url == session.start_url;
     let mine: Vec<&Assignment> = center.assignments.iter().filter(here).collect();
-    desk.note(|call| call.sso_user = Some(user));
+    desk.record(|call| call.sso_user = Some(user));
     match action {
         "Logout" => {
-            desk.identity_center.sign_out(token);
+            desk.state.identity_center.sign_out(token);
             Ok(Page::text(""))
         }
         "ListAccounts" => accounts(&mine, request),
@@ -75,13 +75,18 @@ fn roles(mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {
     listed("roleList", here.into_iter().map(item).collect(), request)
 }
 
-fn credentials(world: &World, desk: &mut Desk<'_>, mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {
+fn credentials(
+    world: &World,
+    desk: &mut RequestContext<'_>,
+    mine: &[&Assignment],
+    request: &Request,
+) -> Result<Page, Refusal> {
     let (account, role) = (required(request, "account_id")?, required(request, "role_name")?);
     let found = mine.iter().find(|one| one.role.account == account && one.role_name == role).ok_or_else(forbidden)?;
-    desk.note(|call| call.role_arn = Some(found.role.arn.clone()));
+    desk.record(|call| call.role_arn = Some(found.role.arn.clone()));
     let session = RoleSession::plain(&world.partition, &found.role, &found.user);
     let expires = desk.expiry(found.session_life);
-    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
+    let credentials = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
     Ok(Page::json(&json!({"roleCredentials": exposed(credentials)})))
 }
 

@@ -12,8 +12,8 @@ use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::timestamp;
-use crate::server::dispatch::Desk;
 use crate::state::authorization;
+use crate::state::context::RequestContext;
 use crate::state::sessions::{Credentials, Holder, RoleSession};
 
 /// A task's credentials live for six hours.
@@ -28,7 +28,7 @@ const TRUSTED: [&str; 2] = ["ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com"]
 /// containers.
 pub(crate) fn answer(
     world: &World,
-    desk: &mut Desk<'_>,
+    desk: &mut RequestContext<'_>,
     container: &Container,
     request: &Request,
 ) -> Result<Page, Refusal> {
@@ -48,8 +48,12 @@ pub(crate) fn answer(
     }
     let session = RoleSession::plain(&world.partition, &container.role, &container.session_name);
     let expires = desk.expiry(LIFE);
-    let (credentials, _) =
-        desk.metadata.container.current(desk.sessions, Holder::Role(Arc::new(session)), desk.now, expires)?;
+    let (credentials, _) = desk.state.metadata.container.current(
+        &mut desk.state.sessions,
+        Holder::Role(Arc::new(session)),
+        desk.now,
+        expires,
+    )?;
     Ok(Page::json(&exposed(container, credentials)))
 }
 

@@ -14,8 +14,8 @@ use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::timestamp;
-use crate::server::dispatch::Desk;
 use crate::state::authorization;
+use crate::state::context::RequestContext;
 use crate::state::sessions::{Credentials, Holder, RoleSession};
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
@@ -30,7 +30,7 @@ const LIFE: Duration = Duration::from_secs(6 * 3600);
 /// there 404.
 pub(crate) fn answer(
     world: &World,
-    desk: &mut Desk<'_>,
+    desk: &mut RequestContext<'_>,
     instance: &Instance,
     request: &Request,
 ) -> Result<Page, Refusal> {
@@ -40,14 +40,14 @@ pub(crate) fn answer(
     if request.method != "GET" {
         return Err(Refusal::new(405, "Method Not Allowed", "metadata are read with GET"));
     }
-    let live = |token: &str| desk.metadata.tokens.get(token).is_some_and(|end| *end > desk.now);
+    let live = |token: &str| desk.state.metadata.tokens.get(token).is_some_and(|end| *end > desk.now);
     if !request.header(TOKEN).is_some_and(live) {
         return Err(Refusal::new(401, "Unauthorized", "a valid metadata token is needed"));
     }
     item(world, desk, instance, &request.path)
 }
 
-fn token(desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     if request.method != "PUT" {
         return Err(Refusal::new(405, "Method Not Allowed", "a token is made with PUT"));
     }
@@ -60,11 +60,11 @@ fn token(desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
     };
     let token = BASE64URL.encode(&ambient::random::<42>().map_err(|_| Refusal::internal())?);
     let end = desk.expiry(Duration::from_secs(seconds));
-    desk.metadata.tokens.insert(token.clone(), end);
+    desk.state.metadata.tokens.insert(token.clone(), end);
     Ok(Page::text(token).header(TOKEN_TTL, seconds.to_string()))
 }
 
-fn item(world: &World, desk: &mut Desk<'_>, instance: &Instance, path: &str) -> Result<Page, Refusal> {
+fn item(world: &World, desk: &mut RequestContext<'_>, instance: &Instance, path: &str) -> Result<Page, Refusal> {
     let name = &instance.role.name;
     let page = match path.strip_prefix("/latest/").unwrap_or_default().trim_end_matches('/') {
         "meta-data/iam/security-credentials" => Page::text(name),
@@ -80,7 +80,7 @@ fn item(world: &World, desk: &mut Desk<'_>, instance: &Instance, path: &str) -> 
     Ok(page)
 }
 
-fn credentials(world: &World, desk: &mut Desk<'_>, instance: &Instance) -> Result<Value, Refusal> {
+fn credentials(world: &World, desk: &mut RequestContext<'_>, instance: &Instance) -> Result<Value, Refusal> {
     let now = timestamp::rfc3339(desk.now);
     if !authorization::trusts(&instance.role, &Outside::service("ec2.amazonaws.com"), "sts:AssumeRole") {
         return Ok(json!({
@@ -91,8 +91,12 @@ fn credentials(world: &World, desk: &mut Desk<'_>, instance: &Instance) -> Resul
     }
     let session = RoleSession::plain(&world.partition, &instance.role, &instance.id);
     let expires = desk.expiry(LIFE);
-    let (credentials, since) =
-        desk.metadata.instance.current(desk.sessions, Holder::Role(Arc::new(session)), desk.now, expires)?;
+    let (credentials, since) = desk.state.metadata.instance.current(
+        &mut desk.state.sessions,
+        Holder::Role(Arc::new(session)),
+        desk.now,
+        expires,
+    )?;
     Ok(exposed(credentials, since))
 }
 

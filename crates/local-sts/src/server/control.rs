@@ -9,9 +9,10 @@ use crate::fixture::world::World;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::timestamp;
-use crate::server::dispatch::{Reply, State, Station};
+use crate::server::dispatch::{Reply, Station};
 use crate::server::id_token;
 use crate::signin::aws_login;
+use crate::state::context::ServerState;
 use crate::state::faults::Delivery;
 use crate::state::identity_center::Person;
 use crate::state::signin::{EndReason, SigninClient};
@@ -145,7 +146,7 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             let order: ConsoleLogin = read(&request.body)?;
             let session = order.session(&station.world)?;
             let client = if order.cross_device { SigninClient::CrossDevice } else { SigninClient::SameDevice };
-            let State { sessions, signin, .. } = &mut *state;
+            let ServerState { sessions, signin, .. } = &mut *state;
             let file = aws_login::cache_file(&station.world, sessions, signin, session, client, now);
             json(&file.ok_or_else(|| (500, "the system has no randomness".to_owned()))?)
         }

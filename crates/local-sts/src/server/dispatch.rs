@@ -1,7 +1,7 @@
 //! One call from its arrival to its answer: faults, signature, session, action.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::crypto::ambient;
 use crate::fixture::world::World;
@@ -17,15 +17,9 @@ use crate::protocol::timestamp;
 use crate::server::control;
 use crate::server::routes::{self, Service};
 use crate::signin::{federation, oauth2_token};
-use crate::state::access_keys::AccessKeys;
-use crate::state::calls::{Call, Calls};
-use crate::state::faults::{Delivery, Faults, Plan};
-use crate::state::federation::FederationState;
-use crate::state::identity_center::IdentityCenterState;
-use crate::state::metadata::MetadataState;
-use crate::state::mfa::UsedCodes;
-use crate::state::sessions::{Caller, Holder, Sessions};
-use crate::state::signin::SigninState;
+use crate::state::context::{RequestContext, ServerState};
+use crate::state::faults::Delivery;
+use crate::state::sessions::{Caller, Holder};
 use crate::sts::{assume_role, misc_actions, web_identity};
 
 const VERSION: &str = "2011-06-15";
@@ -41,38 +35,7 @@ const ACTIONS: [&str; 6] = [
 /// The server's whole memory.
 pub(crate) struct Station {
     pub(crate) world: World,
-    state: Mutex<State>,
-}
-
-/// What changes while it runs.
-pub(crate) struct State {
-    pub(crate) access_keys: AccessKeys,
-    pub(crate) sessions: Sessions,
-    pub(crate) used_codes: UsedCodes,
-    pub(crate) metadata: MetadataState,
-    pub(crate) identity_center: IdentityCenterState,
-    pub(crate) signin: SigninState,
-    pub(crate) federation: FederationState,
-    pub(crate) calls: Calls,
-    pub(crate) faults: Faults,
-}
-
-/// What an action works with.
-pub(crate) struct Desk<'a> {
-    pub(crate) access_keys: &'a mut AccessKeys,
-    pub(crate) sessions: &'a mut Sessions,
-    pub(crate) used_codes: &'a mut UsedCodes,
-    pub(crate) metadata: &'a mut MetadataState,
-    pub(crate) identity_center: &'a mut IdentityCenterState,
-    pub(crate) signin: &'a mut SigninState,
-    pub(crate) federation: &'a mut FederationState,
-    calls: &'a mut Calls,
-    /// Of the call that is being answered.
-    number: u64,
-    pub(crate) now: SystemTime,
-    lifetime: Option<Duration>,
-    /// How long a new access key stays unknown.
-    pub(crate) key_delay: Duration,
+    state: Mutex<ServerState>,
 }
 
 /// An answer on its way to HTTP.
@@ -84,49 +47,15 @@ pub(crate) struct Reply {
     pub(crate) delivery: Delivery,
 }
 
-impl Desk<'_> {
-    /// When something ends that lives as long as asked, or as long as a fault orders.
-    pub(crate) fn expiry(&self, asked: Duration) -> SystemTime {
-        timestamp::whole_seconds(self.now + self.life(asked))
-    }
-
-    /// How long something lives, as asked or as a fault orders.
-    pub(crate) fn life(&self, asked: Duration) -> Duration {
-        self.lifetime.unwrap_or(asked)
-    }
-
-    /// Says in the record whose call is being answered.
-    pub(crate) fn identify(&mut self, access_key_id: &str, arn: &str) {
-        self.calls.identify(self.number, access_key_id, Some(arn));
-    }
-
-    /// Adds to the record of the call that is being answered.
-    pub(crate) fn note(&mut self, what: impl FnOnce(&mut Call)) {
-        if let Some(call) = self.calls.call(self.number) {
-            what(call);
-        }
-    }
-}
-
 impl Station {
     /// Opens for business.
     pub(crate) fn new(world: World) -> Self {
-        let state = State {
-            access_keys: AccessKeys::of(&world),
-            sessions: Sessions::default(),
-            used_codes: UsedCodes::default(),
-            metadata: MetadataState::default(),
-            identity_center: IdentityCenterState::default(),
-            signin: SigninState::default(),
-            federation: FederationState::default(),
-            calls: Calls::default(),
-            faults: Faults::default(),
-        };
-        Self { world, state: Mutex::new(state) }
+        let state = Mutex::new(ServerState::new(&world));
+        Self { world, state }
     }
 
     /// The memory; a panic elsewhere doesn't take it away.
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, ServerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -160,7 +89,7 @@ impl Station {
             None if plan.delivery == Delivery::Dropped => Ok(Page::text("")),
             None => {
                 let mut state = self.state();
-                let desk = &mut state.desk(number, now, &plan);
+                let desk = &mut state.context(number, now, &plan);
                 self.perform(service, &action, &request, &form, desk)
             }
         };
@@ -181,7 +110,7 @@ impl Station {
         action: &str,
         request: &Request,
         form: &Form,
-        desk: &mut Desk<'_>,
+        desk: &mut RequestContext<'_>,
     ) -> Result<Page, Refusal> {
         let world = &self.world;
         match service {
@@ -209,7 +138,7 @@ impl Station {
         action: &str,
         request: &Request,
         form: &Form,
-        desk: &mut Desk<'_>,
+        desk: &mut RequestContext<'_>,
     ) -> Result<Answer, Refusal> {
         if request.path != "/" || !matches!(request.method.as_str(), "GET" | "POST") {
             return Err(Refusal::new(404, "UnknownOperationException", "There is nothing at this path"));
@@ -231,9 +160,9 @@ impl Station {
             return web_identity::answer(&self.world, desk, form);
         }
         let claim = Claim::read(request)?;
-        desk.calls.identify(desk.number, &claim.access_key_id, None);
+        desk.record_caller(&claim.access_key_id, None);
         let caller = authenticate(desk, &claim, request, if is_iam { "iam" } else { "sts" })?;
-        desk.calls.identify(desk.number, &claim.access_key_id, Some(caller.holder.arn()));
+        desk.record_caller(&claim.access_key_id, Some(caller.holder.arn()));
         if is_iam {
             return api::answer(&self.world, desk, &caller, action, form);
         }
@@ -247,30 +176,10 @@ impl Station {
     }
 }
 
-impl State {
-    /// Lays out what actions need, while the rest stays locked away.
-    fn desk(&mut self, number: u64, now: SystemTime, plan: &Plan) -> Desk<'_> {
-        Desk {
-            access_keys: &mut self.access_keys,
-            sessions: &mut self.sessions,
-            used_codes: &mut self.used_codes,
-            metadata: &mut self.metadata,
-            identity_center: &mut self.identity_center,
-            signin: &mut self.signin,
-            federation: &mut self.federation,
-            calls: &mut self.calls,
-            number,
-            now,
-            lifetime: plan.lifetime,
-            key_delay: plan.key_delay,
-        }
-    }
-}
-
 /// Who is calling: key, token, expiry, scope, and the signature last.
-fn authenticate(desk: &Desk<'_>, claim: &Claim, request: &Request, service: &str) -> Result<Caller, Refusal> {
+fn authenticate(desk: &RequestContext<'_>, claim: &Claim, request: &Request, service: &str) -> Result<Caller, Refusal> {
     let now = desk.now;
-    let (caller, secret) = match desk.sessions.find(&claim.access_key_id) {
+    let (caller, secret) = match desk.state.sessions.find(&claim.access_key_id) {
         Some((credentials, holder)) => {
             if claim.token.as_ref() != Some(&credentials.token) {
                 return Err(Refusal::invalid_client_token());
@@ -281,7 +190,7 @@ fn authenticate(desk: &Desk<'_>, claim: &Claim, request: &Request, service: &str
             (Caller { holder: holder.clone(), issued: Some(credentials.issued) }, &credentials.secret)
         }
         None => {
-            let key = desk.access_keys.find(&claim.access_key_id, now);
+            let key = desk.state.access_keys.find(&claim.access_key_id, now);
             let key =
                 key.filter(|key| key.active && claim.token.is_none()).ok_or_else(Refusal::invalid_client_token)?;
             (Caller { holder: Holder::User { user: key.user.clone(), mfa_at: None }, issued: None }, &key.secret)

@@ -11,7 +11,7 @@ use crate::crypto::ambient;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
-use crate::server::dispatch::Desk;
+use crate::state::context::RequestContext;
 use crate::state::sessions::Holder;
 
 /// A sign-in token is good for fifteen minutes.
@@ -45,7 +45,12 @@ pub(crate) fn action(request: &Request) -> &'static str {
 /// # Errors
 /// Another method or action; a session that isn't there, is over, is a user's own or, with a duration, is chained; a
 /// sign-in token that isn't known or is over; a destination outside of the console.
-pub(crate) fn answer(partition: &str, desk: &mut Desk<'_>, action: &str, request: &Request) -> Result<Page, Refusal> {
+pub(crate) fn answer(
+    partition: &str,
+    desk: &mut RequestContext<'_>,
+    action: &str,
+    request: &Request,
+) -> Result<Page, Refusal> {
     match (action, request.method.as_str()) {
         // AWS takes GET as well, and then the session's keys are in its logs and in ours.
         ("GetSigninToken", "POST") => token(desk, request),
@@ -55,12 +60,12 @@ pub(crate) fn answer(partition: &str, desk: &mut Desk<'_>, action: &str, request
     }
 }
 
-fn token(desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     let refused = |what: &str| Refusal::new(400, "InvalidSession", what);
     let form = request.form()?;
     let session = form.value("Session").and_then(|text| serde_json::from_str::<Session>(text).ok());
     let session = session.ok_or_else(|| refused("Session holds no sessionId, sessionKey and sessionToken"))?;
-    let found = desk.sessions.find(&session.session_id);
+    let found = desk.state.sessions.find(&session.session_id);
     let known = found.filter(|(credentials, _)| {
         *credentials.secret.expose() == session.session_key && *credentials.token.expose() == session.session_token
     });
@@ -81,19 +86,19 @@ fn token(desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
     }
     let duration = form.value("SessionDuration").map(str::to_owned);
     let arn = role.arn.clone();
-    desk.identify(&session.session_id, &arn);
-    desk.note(|call| call.duration_seconds = duration);
+    desk.record_caller(&session.session_id, Some(&arn));
+    desk.record(|call| call.duration_seconds = duration);
     let token = BASE64URL_NOPAD.encode(&ambient::random::<300>().map_err(|_| Refusal::internal())?);
     let end = desk.expiry(LIFE);
-    desk.federation.sign_in_tokens.insert(token.clone(), (arn, end));
+    desk.state.federation.sign_in_tokens.insert(token.clone(), (arn, end));
     Ok(Page::json(&json!({"SigninToken": token})))
 }
 
-fn sign_in(partition: &str, desk: &mut Desk<'_>, request: &Request) -> Result<Page, Refusal> {
+fn sign_in(partition: &str, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     let refused = |what: &str| Refusal::new(400, "InvalidSignIn", what);
     let token = request.query_value("SigninToken").unwrap_or_default();
     let (arn, end) =
-        desk.federation.sign_in_tokens.get(&token).cloned().ok_or_else(|| refused("no such sign-in token"))?;
+        desk.state.federation.sign_in_tokens.get(&token).cloned().ok_or_else(|| refused("no such sign-in token"))?;
     if end <= desk.now {
         return Err(refused("the sign-in token is over"));
     }
@@ -105,6 +110,6 @@ fn sign_in(partition: &str, desk: &mut Desk<'_>, request: &Request) -> Result<Pa
     {
         return Err(refused("the destination is not in this partition's console"));
     }
-    desk.identify("", &arn);
+    desk.record_caller("", Some(&arn));
     Ok(Page::redirect(destination))
 }

@@ -14,7 +14,7 @@ use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::{dpop, timestamp};
-use crate::server::dispatch::Desk;
+use crate::state::context::RequestContext;
 use crate::state::sessions::{Caller, Credentials, Holder, RoleSession};
 use crate::state::signin::{EndReason, SigninClient};
 use crate::state::{authorization, identity_center};
@@ -39,17 +39,17 @@ struct Wish {
 pub(crate) fn answer(
     world: &World,
     sessions: &[ConsoleSession],
-    desk: &mut Desk<'_>,
+    desk: &mut RequestContext<'_>,
     request: &Request,
 ) -> Result<Page, Refusal> {
     let wish = Wish::read(request)?;
-    desk.note(|call| call.grant_type = Some(wish.grant_type.clone()));
+    desk.record(|call| call.grant_type = Some(wish.grant_type.clone()));
     let (client, token) = wish.check()?;
-    let proof = dpop::check(request, &mut desk.signin.proofs, desk.now).map_err(invalid)?;
+    let proof = dpop::check(request, &mut desk.state.signin.proofs, desk.now).map_err(invalid)?;
     let unknown = || invalid("the refresh token is unknown");
-    let index = desk.signin.login_sessions.iter().position(|login| login.position(token).is_some());
+    let index = desk.state.signin.login_sessions.iter().position(|login| login.position(token).is_some());
     let index = index.ok_or_else(unknown)?;
-    let (login, now) = (&desk.signin.login_sessions[index], desk.now);
+    let (login, now) = (&desk.state.signin.login_sessions[index], desk.now);
     let session = sessions.iter().find(|session| session.login_session == login.arn).ok_or_else(unknown)?;
     if login.client != client {
         return Err(invalid("the refresh token is another client's"));
@@ -59,20 +59,20 @@ pub(crate) fn answer(
     }
     login.check_live(now).map_err(ended)?;
     let (opened, session_expires) = (login.opened, login.expires);
-    let earlier = login.earlier_exchange(token, desk.sessions, now);
-    desk.note(|call| call.login_session = Some(session.login_session.clone()));
+    let earlier = login.earlier_exchange(token, &desk.state.sessions, now);
+    desk.record(|call| call.login_session = Some(session.login_session.clone()));
     let caller = Caller { holder: holder(world, session, opened), issued: Some(opened) };
     if !authorization::permits(&caller, "signin:CreateOAuth2Token", &client.resource(&world.partition, session), now) {
         return Err(denied(403, "INSUFFICIENT_PERMISSIONS"));
     }
     if let Some((key, next)) = earlier.map_err(ended)? {
-        let (credentials, _) = desk.sessions.find(&key).ok_or_else(Refusal::internal)?;
+        let (credentials, _) = desk.state.sessions.find(&key).ok_or_else(Refusal::internal)?;
         return Ok(page(credentials, &next, now));
     }
     let next = identity_center::random_text()?;
     let expires = desk.expiry(session.access_life).min(session_expires);
-    let credentials = desk.sessions.issue(caller.holder, now, expires)?;
-    desk.signin.login_sessions[index].rotate(&credentials.access_key_id, &next);
+    let credentials = desk.state.sessions.issue(caller.holder, now, expires)?;
+    desk.state.signin.login_sessions[index].rotate(&credentials.access_key_id, &next);
     Ok(page(credentials, &next, now))
 }
 

@@ -10,8 +10,8 @@ use crate::protocol::constraints::{Constraints, DIGITS, EXTERNAL_ID, NAME, PRINT
 use crate::protocol::error::Refusal;
 use crate::protocol::query::Answer;
 use crate::protocol::request::Form;
-use crate::server::dispatch::Desk;
 use crate::state::authorization::{self, Asked};
+use crate::state::context::RequestContext;
 use crate::state::sessions::{Caller, Holder, RoleSession, Tag};
 
 /// A chained session's longest life.
@@ -38,13 +38,18 @@ pub(crate) struct Wish<'a> {
 /// # Errors
 /// In the order in which AWS finds them: parameters out of their limits, a wrong one-time code, a missing permission,
 /// a duration beyond what this role or a chain may have, a packed size beyond its limit.
-pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+pub(crate) fn answer(
+    world: &World,
+    desk: &mut RequestContext<'_>,
+    caller: &Caller,
+    form: &Form,
+) -> Result<Answer, Refusal> {
     let wish = Wish::read(form)?;
     let session_policies = wish.session_policies()?;
     let inherited = caller.holder.role_session();
     let tags = joined_tags(inherited.map_or(&[][..], |session| &session.tags), &wish.tags)?;
     let held_identity = inherited.and_then(|session| session.source_identity.as_deref());
-    let mfa_in_call = desk.used_codes.check(caller, wish.serial, wish.code, desk.now)?;
+    let mfa_in_call = desk.state.used_codes.check(caller, wish.serial, wish.code, desk.now)?;
 
     let denied = |action: &str| Refusal::not_authorized(caller.holder.arn(), action, wish.role_arn);
     if held_identity.is_some_and(|held| wish.source_identity.is_some_and(|asked| asked != held)) {
@@ -92,7 +97,7 @@ pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, caller: &Caller, form: 
     };
     let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
+    let credentials = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
     Ok(Answer::default()
         .credentials(credentials)
         .group("AssumedRoleUser", &user)

@@ -7,15 +7,15 @@ use crate::protocol::constraints::{Constraints, DIGITS, KEY_ID, SERIAL};
 use crate::protocol::error::Refusal;
 use crate::protocol::query::Answer;
 use crate::protocol::request::Form;
-use crate::server::dispatch::Desk;
 use crate::state::authorization;
+use crate::state::context::RequestContext;
 use crate::state::sessions::{self, Caller, Holder};
 
 /// Answers GetSessionToken: a user's own session, with or without MFA.
 ///
 /// # Errors
 /// The caller has temporary credentials, a parameter is out of its limits, or the one-time code is wrong.
-pub(crate) fn session_token(desk: &mut Desk<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+pub(crate) fn session_token(desk: &mut RequestContext<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
     let mut rules = Constraints::default();
     let (serial, code) = (form.value("SerialNumber"), form.value("TokenCode"));
     rules.text("serialNumber", serial, 9..=256, SERIAL);
@@ -28,10 +28,10 @@ pub(crate) fn session_token(desk: &mut Desk<'_>, caller: &Caller, form: &Form) -
             return Err(Refusal::access_denied("Cannot call GetSessionToken with session credentials"));
         }
     };
-    let with_mfa = desk.used_codes.check(caller, serial, code, desk.now)?;
+    let with_mfa = desk.state.used_codes.check(caller, serial, code, desk.now)?;
     let expires = desk.expiry(Duration::from_secs(duration_seconds.unwrap_or(43200).into()));
     let holder = Holder::User { user, mfa_at: with_mfa.then_some(desk.now) };
-    Ok(Answer::default().credentials(desk.sessions.issue(holder, desk.now, expires)?))
+    Ok(Answer::default().credentials(desk.state.sessions.issue(holder, desk.now, expires)?))
 }
 
 /// Answers GetCallerIdentity, which no policy can deny.
@@ -46,13 +46,13 @@ pub(crate) fn caller_identity(caller: &Caller) -> Answer {
 ///
 /// # Errors
 /// The caller may not ask, the key is out of its limits, or no account can be told from it.
-pub(crate) fn access_key_info(desk: &Desk<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+pub(crate) fn access_key_info(desk: &RequestContext<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
     permitted(caller, "sts:GetAccessKeyInfo", desk.now)?;
     let mut rules = Constraints::default();
     let id = rules.required("accessKeyId", form.value("AccessKeyId"));
     rules.text("accessKeyId", form.value("AccessKeyId"), 16..=128, KEY_ID);
     rules.finish()?;
-    let account = match desk.access_keys.find(id, desk.now) {
+    let account = match desk.state.access_keys.find(id, desk.now) {
         Some(key) => Some(key.user.account.clone()),
         None => sessions::account_of_key(id),
     };
@@ -61,7 +61,7 @@ pub(crate) fn access_key_info(desk: &Desk<'_>, caller: &Caller, form: &Form) -> 
 }
 
 /// Answers DecodeAuthorizationMessage: this server never encodes one, so there is nothing to decode.
-pub(crate) fn decoded_message(desk: &Desk<'_>, caller: &Caller) -> Refusal {
+pub(crate) fn decoded_message(desk: &RequestContext<'_>, caller: &Caller) -> Refusal {
     match permitted(caller, "sts:DecodeAuthorizationMessage", desk.now) {
         Ok(()) => Refusal::new(400, "InvalidAuthorizationMessageException", "Message is not valid."),
         Err(refusal) => refusal,

@@ -13,8 +13,8 @@ use crate::protocol::error::Refusal;
 use crate::protocol::query::Answer;
 use crate::protocol::request::Form;
 use crate::protocol::timestamp;
-use crate::server::dispatch::Desk;
 use crate::state::authorization;
+use crate::state::context::RequestContext;
 use crate::state::sessions::{Holder, RoleSession};
 use crate::sts::assume_role::Wish;
 
@@ -33,7 +33,7 @@ struct Claims {
 /// # Errors
 /// Parameters out of their limits, a token that its provider didn't make or that isn't for this account, one that is
 /// over, a trust policy that doesn't name provider, audience or subject, a duration beyond the role's.
-pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, form: &Form) -> Result<Answer, Refusal> {
+pub(crate) fn answer(world: &World, desk: &mut RequestContext<'_>, form: &Form) -> Result<Answer, Refusal> {
     let mut rules = Constraints::default();
     let text = rules.required("webIdentityToken", form.value("WebIdentityToken"));
     rules.secret("webIdentityToken", form.value("WebIdentityToken"), &(4..=20_000));
@@ -67,7 +67,7 @@ pub(crate) fn answer(world: &World, desk: &mut Desk<'_>, form: &Form) -> Result<
     let session = RoleSession { session_policies, ..RoleSession::plain(&world.partition, role, wish.session_name) };
     let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let credentials = desk.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
+    let credentials = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
     Ok(Answer::default()
         .credentials(credentials)
         .element("SubjectFromWebIdentityToken", &claims.subject)
