@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use form_urlencoded::Serializer;
 
-use crate::crypto::pkce;
+use crate::crypto::{pkce, random};
 use crate::fixture::identity_center::IdentityCenter;
 use crate::identity_center::oidc::{SCOPE, invalid_request, loopback_path};
 use crate::protocol::error::Refusal;
@@ -70,7 +70,7 @@ fn authorize(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &R
     } else {
         let user = identity_center::signed_in(center, &desk.state.identity_center.person, &start_url)
             .map_err(invalid_request)?;
-        let code = identity_center::random_text()?;
+        let code = random::text()?;
         answer.append_pair("code", &code);
         let ends = desk.expiry(CODE_LIFE);
         let held = Code { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, ends };

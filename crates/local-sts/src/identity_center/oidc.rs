@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::crypto::ambient;
+use crate::crypto::random;
 use crate::crypto::secret::Secret;
 use crate::fixture::identity_center::IdentityCenter;
 use crate::identity_center::create_token;
@@ -13,7 +13,7 @@ use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::timestamp;
 use crate::state::context::RequestContext;
-use crate::state::identity_center::{self, Client, Decision, Device, Grant};
+use crate::state::identity_center::{Client, Decision, Device, Grant};
 
 /// The one scope that the portal knows.
 pub(crate) const SCOPE: &str = "sso:account:access";
@@ -86,7 +86,7 @@ fn register(center: &IdentityCenter, desk: &mut RequestContext<'_>, wish: Regist
         }
         known_start_url(center, wish.issuer_url.as_deref().unwrap_or_default())?;
     }
-    let (id, secret) = (identity_center::random_text()?, identity_center::random_text()?);
+    let (id, secret) = (random::text()?, random::text()?);
     let ends = desk.expiry(center.lives.client);
     let answer = json!({
         "clientId": id,
@@ -113,7 +113,7 @@ fn start_device(center: &IdentityCenter, desk: &mut RequestContext<'_>, request:
         return Err(Refusal::new(400, "UnauthorizedClientException", "the client isn't registered for device codes"));
     }
     known_start_url(center, &wish.start_url)?;
-    let (code, user_code) = (identity_center::random_text()?, user_code()?);
+    let (code, user_code) = (random::text()?, user_code()?);
     let host = request.header("host").unwrap_or("127.0.0.1");
     let answer = json!({
         "deviceCode": code,
@@ -171,7 +171,7 @@ fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
 
 /// Eight letters with a hyphen, such as `BCDF-GHJK`.
 fn user_code() -> Result<String, Refusal> {
-    let bytes = ambient::random::<8>().map_err(|_| Refusal::internal())?;
+    let bytes = random::bytes::<8>()?;
     let letter = |byte: &u8| char::from(USER_CODE_LETTERS[usize::from(*byte) % USER_CODE_LETTERS.len()]);
     let letters: Vec<char> = bytes.iter().map(letter).collect();
     Ok(letters[..4].iter().chain(['-'].iter()).chain(&letters[4..]).collect())

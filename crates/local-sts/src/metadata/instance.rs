@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use data_encoding::BASE64URL;
 use serde_json::{Value, json};
 
-use crate::crypto::ambient;
+use crate::crypto::random;
 use crate::fixture::sources::Instance;
 use crate::fixture::world::World;
 use crate::policy::principal::Outside;
@@ -58,7 +58,7 @@ fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refus
     let Some(seconds) = seconds.filter(|seconds| (1..=21_600).contains(seconds)) else {
         return Err(Refusal::new(400, "Bad Request", format!("{TOKEN_TTL} must be 1 to 21600")));
     };
-    let token = BASE64URL.encode(&ambient::random::<42>().map_err(|_| Refusal::internal())?);
+    let token = BASE64URL.encode(&random::bytes::<42>()?);
     let end = desk.expiry(Duration::from_secs(seconds));
     desk.state.metadata.tokens.insert(token.clone(), end);
     Ok(Page::text(token).header(TOKEN_TTL, seconds.to_string()))

@@ -15,6 +15,13 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
+impl From<getrandom::Error> for Refusal {
+    /// A server without randomness can't issue anything.
+    fn from(_: getrandom::Error) -> Self {
+        Self::internal()
+    }
+}
+
 /// How far a request's time may be from the server's.
 pub(crate) const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 

@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER;
 
-use crate::crypto::ambient;
+use crate::crypto::random;
 use crate::protocol::error::Refusal;
 use crate::protocol::timestamp;
 use crate::state::sessions::Credentials;
@@ -70,7 +70,7 @@ pub(crate) fn refusal_document(namespace: &str, refusal: &Refusal, request_id: &
 
 /// A request's id in the shape of a UUID; zeros when the system has no randomness.
 pub(crate) fn request_id() -> String {
-    let text = HEXLOWER.encode(&ambient::random::<16>().unwrap_or_default());
+    let text = HEXLOWER.encode(&random::bytes::<16>().unwrap_or_default());
     format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }
 

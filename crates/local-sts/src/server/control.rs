@@ -3,12 +3,13 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::{ambient, totp};
+use crate::crypto::totp;
 use crate::fixture::console::ConsoleSession;
 use crate::fixture::world::World;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::timestamp;
+use crate::server::clock;
 use crate::server::dispatch::{Reply, Station};
 use crate::server::id_token;
 use crate::signin::aws_login;
@@ -95,7 +96,7 @@ pub(crate) fn answer(station: &Station, what: &str, request: &Request) -> Reply 
         Err((status, error)) => (status, serde_json::to_string(&Problem { error: &error }).unwrap_or_default()),
     };
     let page = Page { status, content_type: "application/json", body, headers: vec![] };
-    Reply { page, date: ambient::now(), delivery: Delivery::Whole }
+    Reply { page, date: clock::now(), delivery: Delivery::Whole }
 }
 
 fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String, Failure> {
@@ -119,7 +120,7 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
         ("POST", "expire") => {
             let order: Expire = read(&request.body)?;
             // With a moved clock, too: whatever that clock says, it is over.
-            let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds().min(0));
+            let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds().min(0));
             json(&Expired { expired: state.sessions.expire(order.access_key_id.as_deref(), now) })
         }
         ("POST", "expire-sso") => {
@@ -129,7 +130,7 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
         }
         ("POST", "approve") => {
             let order: Approve = read(&request.body)?;
-            let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds());
+            let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
             let person = Person { user: order.user, denies: order.deny };
             let center = station.world.sources.identity_center.as_ref();
             let center = center.ok_or_else(|| (404, "the fixture has no [[sso_assignment]]".to_owned()))?;
@@ -142,7 +143,7 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             json(&())
         }
         ("POST", "console-login") => {
-            let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds());
+            let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
             let order: ConsoleLogin = read(&request.body)?;
             let session = order.session(&station.world)?;
             let client = if order.cross_device { SigninClient::CrossDevice } else { SigninClient::SameDevice };
@@ -155,7 +156,7 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             json(&Expired { expired: state.signin.end(order.login_session.as_deref(), order.error) })
         }
         ("POST", "id-token") => {
-            let now = timestamp::moved(ambient::now(), state.faults.clock_offset_seconds());
+            let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
             let token = id_token::mint(&station.world, &request.body, now).map_err(|error| (400, error))?;
             json(&Minted { token })
         }
@@ -187,7 +188,7 @@ fn shown(station: &Station, request: &Request) -> Result<Shown, Failure> {
     let device = devices.filter_map(|user| user.device.as_ref()).next();
     let device = device.ok_or_else(|| (404, format!("no user `{user}` has a device")))?;
     let state = station.state();
-    let seconds = timestamp::unix_seconds(timestamp::moved(ambient::now(), state.faults.clock_offset_seconds()));
+    let seconds = timestamp::unix_seconds(timestamp::moved(clock::now(), state.faults.clock_offset_seconds()));
     let step = totp::step(seconds).saturating_add_signed(steps);
     Ok(Shown {
         code: totp::code(device.seed.expose(), step),

@@ -3,7 +3,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::crypto::ambient;
 use crate::fixture::world::World;
 use crate::iam::api;
 use crate::identity_center::{browser, oidc, portal};
@@ -14,8 +13,8 @@ use crate::protocol::request::{Form, Request};
 use crate::protocol::response::Page;
 use crate::protocol::sigv4::Claim;
 use crate::protocol::timestamp;
-use crate::server::control;
 use crate::server::routes::{self, Service};
+use crate::server::{clock, control};
 use crate::signin::{federation, oauth2_token};
 use crate::state::context::{RequestContext, ServerState};
 use crate::state::faults::Delivery;
@@ -74,7 +73,7 @@ impl Station {
                 }
                 Err(refusal) => {
                     let page = Page::refusal(Service::Sts, &refusal);
-                    return Reply { page, date: ambient::now(), delivery: Delivery::Whole };
+                    return Reply { page, date: clock::now(), delivery: Delivery::Whole };
                 }
             },
         };
@@ -83,7 +82,7 @@ impl Station {
             (state.calls.begin(&action, &request, &form), state.faults.plan(&action))
         };
         tokio::time::sleep(plan.latency).await;
-        let now = timestamp::moved(ambient::now(), plan.clock_offset_seconds);
+        let now = timestamp::moved(clock::now(), plan.clock_offset_seconds);
         let result = match plan.refusal.clone() {
             Some(refusal) => Err(refusal),
             None if plan.delivery == Delivery::Dropped => Ok(Page::text("")),

@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::crypto::ambient;
+use crate::crypto::random;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
@@ -88,7 +88,7 @@ fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refus
     let arn = role.arn.clone();
     desk.record_caller(&session.session_id, Some(&arn));
     desk.record(|call| call.duration_seconds = duration);
-    let token = BASE64URL_NOPAD.encode(&ambient::random::<300>().map_err(|_| Refusal::internal())?);
+    let token = BASE64URL_NOPAD.encode(&random::bytes::<300>()?);
     let end = desk.expiry(LIFE);
     desk.state.federation.sign_in_tokens.insert(token.clone(), (arn, end));
     Ok(Page::json(&json!({"SigninToken": token})))

@@ -8,16 +8,17 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::crypto::random;
 use crate::fixture::console::{ConsoleSession, Person};
 use crate::fixture::world::World;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::{dpop, timestamp};
+use crate::state::authorization;
 use crate::state::context::RequestContext;
 use crate::state::sessions::{Caller, Credentials, Holder, RoleSession};
 use crate::state::signin::{EndReason, SigninClient};
-use crate::state::{authorization, identity_center};
 
 /// `tokenType` in responses: the access token is a set of keys for SigV4, not a bearer token.
 pub(crate) const TOKEN_TYPE: &str = "aws_sigv4";
@@ -69,7 +70,7 @@ pub(crate) fn answer(
         let (credentials, _) = desk.state.sessions.find(&key).ok_or_else(Refusal::internal)?;
         return Ok(page(credentials, &next, now));
     }
-    let next = identity_center::random_text()?;
+    let next = random::text()?;
     let expires = desk.expiry(session.access_life).min(session_expires);
     let credentials = desk.state.sessions.issue(caller.holder, now, expires)?;
     desk.state.signin.login_sessions[index].rotate(&credentials.access_key_id, &next);

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64;
 
-use crate::crypto::ambient;
+use crate::crypto::random;
 use crate::crypto::secret::Secret;
 use crate::fixture::world::{User, World};
 use crate::protocol::error::Refusal;
@@ -64,11 +64,10 @@ impl AccessKeys {
             let message = format!("Cannot exceed quota for AccessKeysPerUser: {QUOTA}");
             return Err(Refusal::new(409, "LimitExceeded", message));
         }
-        let failed = |_| Refusal::internal();
-        let secret = ambient::random::<30>().map_err(failed)?;
+        let secret = random::bytes::<30>()?;
         self.0.push(AccessKey {
             user: Arc::clone(user),
-            id: sessions::access_key_id("AKIA", &user.account, ambient::random().map_err(failed)?),
+            id: sessions::access_key_id("AKIA", &user.account, random::bytes()?),
             secret: Secret::new(BASE64.encode(&secret)),
             active: true,
             created: now,

@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use data_encoding::BASE64URL_NOPAD;
-
-use crate::crypto::ambient;
+use crate::crypto::random;
 use crate::crypto::secret::Secret;
 use crate::fixture::identity_center::IdentityCenter;
-use crate::protocol::error::Refusal;
 
 /// Everything that `oidc`, `portal` and `browser` share.
 #[derive(Default)]
@@ -122,9 +119,9 @@ impl IdentityCenterState {
         sign_in: usize,
         refreshable: bool,
         ends: SystemTime,
-    ) -> Result<(String, Option<String>), Refusal> {
-        let access = format!("aoa{}", random_text()?);
-        let refresh = refreshable.then(|| random_text().map(|text| format!("aor{text}"))).transpose()?;
+    ) -> Result<(String, Option<String>), getrandom::Error> {
+        let access = format!("aoa{}", random::text()?);
+        let refresh = refreshable.then(|| random::text().map(|text| format!("aor{text}"))).transpose()?;
         if let Some(session) = self.sign_ins.get_mut(sign_in) {
             session.refresh_token = refresh.clone().map(Secret::new);
         }
@@ -197,12 +194,4 @@ pub(crate) fn signed_in(center: &IdentityCenter, person: &Person, start_url: &st
     let found = here.find(|assignment| person.user.as_ref().is_none_or(|user| *user == assignment.user));
     let found = found.ok_or_else(|| format!("{:?} has no assignment at {start_url}", person.user))?;
     Ok(found.user.clone())
-}
-
-/// 256 random bits.
-///
-/// # Errors
-/// The system has no randomness.
-pub(crate) fn random_text() -> Result<String, Refusal> {
-    Ok(BASE64URL_NOPAD.encode(&ambient::random::<32>().map_err(|_| Refusal::internal())?))
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use data_encoding::{BASE32, BASE64};
 
-use crate::crypto::ambient;
+use crate::crypto::random;
 use crate::crypto::secret::Secret;
 use crate::fixture::world::{Role, User};
 use crate::policy::document::Policy;
@@ -103,13 +103,12 @@ impl Sessions {
         now: SystemTime,
         expires: SystemTime,
     ) -> Result<&Credentials, Refusal> {
-        let failed = |_| Refusal::internal();
-        let secret = ambient::random::<30>().map_err(failed)?;
+        let secret = random::bytes::<30>()?;
         // These twelve bytes give the `IQoJb3JpZ2luX2Vj` that tokens begin with.
         let mut token = b"!\n\torigin_ec".to_vec();
-        token.extend(ambient::random::<420>().map_err(failed)?);
+        token.extend(random::bytes::<420>()?);
         let credentials = Credentials {
-            access_key_id: access_key_id("ASIA", holder.account(), ambient::random().map_err(failed)?),
+            access_key_id: access_key_id("ASIA", holder.account(), random::bytes()?),
             secret: Secret::new(BASE64.encode(&secret)),
             token: Secret::new(BASE64.encode(&token)),
             issued: now,

@@ -4,12 +4,11 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
+use crate::crypto::random;
 use crate::crypto::secret::Secret;
 use crate::fixture::console::ConsoleSession;
 use crate::protocol::dpop::Seen;
-use crate::protocol::error::Refusal;
 use crate::protocol::timestamp;
-use crate::state::identity_center::random_text;
 use crate::state::sessions::Sessions;
 
 /// Login sessions, and the DPoP proofs that can't be used again.
@@ -83,8 +82,8 @@ impl SigninState {
         client: SigninClient,
         thumbprint: String,
         now: SystemTime,
-    ) -> Result<String, Refusal> {
-        let token = random_text()?;
+    ) -> Result<String, getrandom::Error> {
+        let token = random::text()?;
         self.login_sessions.push(LoginSession {
             arn: session.login_session.clone(),
             client,
