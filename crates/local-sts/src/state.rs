@@ -1,6 +1,7 @@
 //! What changes while the server runs.
 
 pub(crate) mod access_keys;
+pub(crate) mod authentication;
 pub(crate) mod authorization;
 pub(crate) mod calls;
 pub(crate) mod context;

@@ -1,4 +1,4 @@
-//! The calls of IAM that keys are rotated and sessions are revoked with.
+//! The API of IAM: the actions that rotate keys and revoke sessions, and how it renders errors.
 
 use std::sync::Arc;
 
@@ -6,41 +6,52 @@ use crate::fixture::world::{User, World};
 use crate::policy::document::{Kind, Policy, PolicyError, Verdict};
 use crate::protocol::constraints::{Constraints, KEY_ID, NAME, POLICY};
 use crate::protocol::error::Refusal;
-use crate::protocol::query::Answer;
-use crate::protocol::request::Form;
+use crate::protocol::query::{self, Answer};
+use crate::protocol::request::{Form, Request};
+use crate::protocol::response::Page;
 use crate::protocol::timestamp;
+use crate::state::authentication::authenticate;
 use crate::state::authorization;
 use crate::state::context::RequestContext;
 use crate::state::sessions::{Caller, Holder};
 
-/// IAM's version of the query protocol.
+/// IAM's version of the query protocol. It tells calls to IAM from calls to STS.
 pub(crate) const VERSION: &str = "2010-05-08";
 
-/// What this server plays of it.
-pub(crate) const ACTIONS: [&str; 6] =
+const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+const ACTIONS: [&str; 6] =
     ["CreateAccessKey", "ListAccessKeys", "UpdateAccessKey", "DeleteAccessKey", "PutRolePolicy", "PutUserPolicy"];
 
-/// Answers a call whose signature was right.
+/// Answers a call to IAM.
 ///
 /// # Errors
-/// A session of a user without MFA, a parameter out of its limits, a missing permission, something that isn't there.
+/// The call isn't one of those above or its signature is wrong; a session of a user without MFA, a parameter out of its
+/// limits, a missing permission, an entity that doesn't exist.
 pub(crate) fn answer(
     world: &World,
     desk: &mut RequestContext<'_>,
-    caller: &Caller,
     action: &str,
+    request: &Request,
     form: &Form,
-) -> Result<Answer, Refusal> {
+) -> Result<Page, Refusal> {
+    query::check_call(request, form, action, &ACTIONS, VERSION)?;
+    let caller = &authenticate(desk, request, "iam")?;
     // "You cannot call any IAM API operations unless MFA authentication information is included in the request"
     // (GetSessionToken, API reference).
     if matches!(caller.holder, Holder::User { mfa_at: None, .. }) && caller.is_temporary() {
         return Err(Refusal::invalid_client_token());
     }
-    match action {
-        "PutRolePolicy" => put_role_policy(world, desk, caller, form),
-        "PutUserPolicy" => put_user_policy(world, desk, caller, form),
-        _ => access_key(world, desk, caller, action, form),
-    }
+    let response = match action {
+        "PutRolePolicy" => put_role_policy(world, desk, caller, form)?,
+        "PutUserPolicy" => put_user_policy(world, desk, caller, form)?,
+        _ => access_key(world, desk, caller, action, form)?,
+    };
+    Ok(response.response(NAMESPACE, action))
+}
+
+/// Renders an error.
+pub(crate) fn error_response(error: &Refusal) -> Page {
+    query::error_response(NAMESPACE, error)
 }
 
 fn access_key(

@@ -34,6 +34,11 @@ pub(crate) fn answer(
     if action == "VerifyDevice" { device(center, desk, request) } else { authorize(center, desk, request) }
 }
 
+/// Renders an error.
+pub(crate) fn error_response(error: &Refusal) -> Page {
+    Page::text_error(error)
+}
+
 fn device(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     let user_code = parameter(request, "user_code")?;
     let person = std::mem::take(&mut desk.state.identity_center.person);

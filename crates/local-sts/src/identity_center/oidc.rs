@@ -10,7 +10,7 @@ use crate::fixture::identity_center::IdentityCenter;
 use crate::identity_center::create_token;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
-use crate::protocol::response::Page;
+use crate::protocol::response::{self, Page, REQUEST_ID};
 use crate::protocol::timestamp;
 use crate::state::context::RequestContext;
 use crate::state::identity_center::{Client, Decision, Device, Grant};
@@ -59,6 +59,14 @@ pub(crate) fn answer(
         "StartDeviceAuthorization" => start_device(center, desk, request),
         _ => create_token::answer(center, desk, &read(request)?),
     }
+}
+
+/// Renders an error: the exception's name in a header, OAuth's code in the body.
+pub(crate) fn error_response(error: &Refusal) -> Page {
+    Page::json(&json!({"error": oauth_code(&error.code), "error_description": error.message}))
+        .with_status(error.status)
+        .header("x-amzn-errortype", error.code.clone())
+        .header(REQUEST_ID, response::request_id())
 }
 
 fn register(center: &IdentityCenter, desk: &mut RequestContext<'_>, wish: Registration) -> Result<Page, Refusal> {
@@ -177,9 +185,33 @@ fn user_code() -> Result<String, Refusal> {
     Ok(letters[..4].iter().chain(['-'].iter()).chain(&letters[4..]).collect())
 }
 
+/// Returns OAuth's code for an exception: `slow_down` for `SlowDownException`.
+fn oauth_code(code: &str) -> String {
+    let mut result = String::new();
+    for c in code.strip_suffix("Exception").unwrap_or(code).chars() {
+        if c.is_ascii_uppercase() && !result.is_empty() {
+            result.push('_');
+        }
+        result.push(c.to_ascii_lowercase());
+    }
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_oauth() {
+        for (code, expected) in [
+            ("AuthorizationPendingException", "authorization_pending"),
+            ("InvalidGrantException", "invalid_grant"),
+            ("Throttling", "throttling"),
+            ("", ""),
+        ] {
+            assert_eq!(oauth_code(code), expected);
+        }
+    }
 
     #[test]
     fn redirects_go_to_loopback_only() {

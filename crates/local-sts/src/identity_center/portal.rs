@@ -8,7 +8,7 @@ use crate::fixture::identity_center::{Assignment, IdentityCenter};
 use crate::fixture::world::World;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
-use crate::protocol::response::Page;
+use crate::protocol::response::{self, Page, REQUEST_ID};
 use crate::protocol::timestamp;
 use crate::state::context::RequestContext;
 use crate::state::sessions::{Credentials, Holder, RoleSession};
@@ -49,6 +49,14 @@ pub(crate) fn answer(
         "ListAccountRoles" => roles(&mine, request),
         _ => credentials(world, desk, &mine, request),
     }
+}
+
+/// Renders an error.
+pub(crate) fn error_response(error: &Refusal) -> Page {
+    Page::json(&json!({"message": error.message, "__type": error.code}))
+        .with_status(error.status)
+        .header("x-amzn-errortype", error.code.clone())
+        .header(REQUEST_ID, response::request_id())
 }
 
 fn accounts(mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {

@@ -57,6 +57,11 @@ pub(crate) fn answer(
     Ok(Page::json(&exposed(container, credentials)))
 }
 
+/// Renders an error.
+pub(crate) fn error_response(error: &Refusal) -> Page {
+    Page::json(&json!({"code": error.code, "message": error.message})).with_status(error.status)
+}
+
 /// The one place where they leave.
 fn exposed(container: &Container, credentials: &Credentials) -> Value {
     json!({

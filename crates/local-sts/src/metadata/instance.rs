@@ -47,6 +47,11 @@ pub(crate) fn answer(
     item(world, desk, instance, &request.path)
 }
 
+/// Renders an error.
+pub(crate) fn error_response(error: &Refusal) -> Page {
+    Page::text_error(error)
+}
+
 fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     if request.method != "PUT" {
         return Err(Refusal::new(405, "Method Not Allowed", "a token is made with PUT"));

@@ -1,16 +1,8 @@
-//! The query protocol's XML.
+//! The query protocol of STS and IAM: what its calls have in common, and its XML responses.
 
-use data_encoding::HEXLOWER;
-
-use crate::crypto::random;
 use crate::protocol::error::Refusal;
-use crate::protocol::timestamp;
-use crate::state::sessions::Credentials;
-
-/// The XML namespace of STS.
-pub(crate) const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
-/// The XML namespace of IAM.
-pub(crate) const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+use crate::protocol::request::{Form, Request};
+use crate::protocol::response::{self, Page};
 
 /// The content of an action's `…Result` element.
 #[derive(Default)]
@@ -37,18 +29,13 @@ impl Answer {
         self
     }
 
-    /// Adds credentials: the one place where they leave.
-    pub(crate) fn credentials(self, credentials: &Credentials) -> Self {
-        let inner = Self::default()
-            .element("AccessKeyId", &credentials.access_key_id)
-            .element("SecretAccessKey", credentials.secret.expose())
-            .element("SessionToken", credentials.token.expose())
-            .element("Expiration", &timestamp::rfc3339(credentials.expires));
-        self.group("Credentials", &inner)
+    /// Renders the response to a successful call.
+    pub(crate) fn response(&self, namespace: &str, action: &str) -> Page {
+        let request_id = response::request_id();
+        Page::xml(self.document(namespace, action, &request_id), request_id)
     }
 
-    /// The whole document of a successful call.
-    pub(crate) fn document(&self, namespace: &str, action: &str, request_id: &str) -> String {
+    fn document(&self, namespace: &str, action: &str, request_id: &str) -> String {
         format!(
             "<{action}Response xmlns=\"{namespace}\"><{action}Result>{}</{action}Result>\
              <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>\n",
@@ -57,8 +44,38 @@ impl Answer {
     }
 }
 
-/// The whole document of a refused call.
-pub(crate) fn refusal_document(namespace: &str, refusal: &Refusal, request_id: &str) -> String {
+/// Checks what all calls of the query protocol have in common: path, method, action and version.
+///
+/// # Errors
+/// `UnknownOperationException`, `MissingAction` or `InvalidAction`.
+pub(crate) fn check_call(
+    request: &Request,
+    form: &Form,
+    action: &str,
+    known_actions: &[&str],
+    known_version: &str,
+) -> Result<(), Refusal> {
+    if request.path != "/" || !matches!(request.method.as_str(), "GET" | "POST") {
+        return Err(Refusal::new(404, "UnknownOperationException", "There is nothing at this path"));
+    }
+    if action.is_empty() {
+        return Err(Refusal::new(400, "MissingAction", "The request is missing an action or a required parameter."));
+    }
+    let version = form.value("Version").unwrap_or("NO_VERSION_SPECIFIED");
+    if !known_actions.contains(&action) || version != known_version {
+        let message = format!("Could not find operation {action} for version {version}");
+        return Err(Refusal::new(400, "InvalidAction", message));
+    }
+    Ok(())
+}
+
+/// Renders the response to a call that failed.
+pub(crate) fn error_response(namespace: &str, error: &Refusal) -> Page {
+    let request_id = response::request_id();
+    Page::xml(error_document(namespace, error, &request_id), request_id).with_status(error.status)
+}
+
+fn error_document(namespace: &str, refusal: &Refusal, request_id: &str) -> String {
     let kind = if refusal.status < 500 { "Sender" } else { "Receiver" };
     format!(
         "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{}</Code><Message>{}</Message></Error>\
@@ -66,12 +83,6 @@ pub(crate) fn refusal_document(namespace: &str, refusal: &Refusal, request_id: &
         escaped(&refusal.code),
         escaped(&refusal.message)
     )
-}
-
-/// A request's id in the shape of a UUID; zeros when the system has no randomness.
-pub(crate) fn request_id() -> String {
-    let text = HEXLOWER.encode(&random::bytes::<16>().unwrap_or_default());
-    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }
 
 /// Escapes markup, and replaces what XML 1.0 can't hold at all.
@@ -99,7 +110,7 @@ mod tests {
     #[test]
     fn markup_in_a_message_stays_text() {
         let refusal = Refusal::validation("Value '<a href=\"x\">&\u{1}' is invalid");
-        let document = refusal_document(STS, &refusal, "id");
+        let document = error_document("urn:test", &refusal, "id");
         assert!(document.contains("Value '&lt;a href=&quot;x&quot;&gt;&amp;\u{fffd}' is invalid"), "{document}");
     }
 }

@@ -1,11 +1,13 @@
-//! What goes back over HTTP, and how each service puts a refusal.
+//! HTTP responses.
 
-use serde_json::{Value, json};
+use data_encoding::HEXLOWER;
+use serde_json::Value;
 
+use crate::crypto::random;
 use crate::protocol::error::Refusal;
-use crate::protocol::query;
-use crate::server::routes::Service;
-use crate::signin::oauth2_token;
+
+/// Name of the header with the request ID.
+pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
 
 /// A status, a body and its headers.
 #[derive(Debug)]
@@ -13,18 +15,18 @@ pub(crate) struct Page {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: String,
-    /// Beside `Content-Type`, `Content-Length` and `Date`.
+    /// Besides `Content-Type`, `Content-Length` and `Date`.
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Page {
-    /// The query protocol's documents.
+    /// An XML document of the query protocol.
     pub(crate) fn xml(body: String, request_id: String) -> Self {
-        let headers = vec![("x-amzn-requestid", request_id)];
+        let headers = vec![(REQUEST_ID, request_id)];
         Self { status: 200, content_type: "text/xml", body, headers }
     }
 
-    /// What the instance's metadata are made of.
+    /// A text.
     pub(crate) fn text(body: impl Into<String>) -> Self {
         Self { status: 200, content_type: "text/plain", body: body.into(), headers: vec![] }
     }
@@ -34,7 +36,7 @@ impl Page {
         Self { status: 200, content_type: "application/json", body: value.to_string(), headers: vec![] }
     }
 
-    /// Sends a browser elsewhere.
+    /// A redirect of the browser.
     pub(crate) fn redirect(location: String) -> Self {
         Self { status: 302, headers: vec![("location", location)], ..Self::text("") }
     }
@@ -45,54 +47,20 @@ impl Page {
         self
     }
 
-    /// Says no, as the service that was asked says it.
-    pub(crate) fn refusal(service: Service<'_>, refusal: &Refusal) -> Self {
-        let request_id = query::request_id();
-        let Refusal { status, code, message } = refusal;
-        let page = match service {
-            Service::Sts => Self::xml(query::refusal_document(query::STS, refusal, &request_id), request_id),
-            Service::Iam => Self::xml(query::refusal_document(query::IAM, refusal, &request_id), request_id),
-            Service::Instance(_) | Service::Browser(_) | Service::Federation => {
-                Self::text(format!("{status} {code}: {message}\n"))
-            }
-            Service::Container(_) => Self::json(&json!({"code": code, "message": message})),
-            Service::Oidc(_) => Self::json(&json!({"error": oauth_code(code), "error_description": message}))
-                .header("x-amzn-errortype", code.clone())
-                .header("x-amzn-requestid", request_id),
-            Service::Portal(_) => Self::json(&json!({"message": message, "__type": code}))
-                .header("x-amzn-errortype", code.clone())
-                .header("x-amzn-requestid", request_id),
-            Service::SignIn(_) => return oauth2_token::refused(refusal).header("x-amzn-requestid", request_id),
-        };
-        Self { status: *status, ..page }
+    /// Changes the status.
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Renders an error as one line of text, for services without an error format.
+    pub(crate) fn text_error(error: &Refusal) -> Self {
+        let Refusal { status, code, message } = error;
+        Self::text(format!("{status} {code}: {message}\n")).with_status(*status)
     }
 }
 
-/// OAuth's name for an exception: `SlowDownException` is `slow_down`.
-fn oauth_code(code: &str) -> String {
-    let mut result = String::new();
-    for c in code.strip_suffix("Exception").unwrap_or(code).chars() {
-        if c.is_ascii_uppercase() && !result.is_empty() {
-            result.push('_');
-        }
-        result.push(c.to_ascii_lowercase());
-    }
-    result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_oauth() {
-        for (code, expected) in [
-            ("AuthorizationPendingException", "authorization_pending"),
-            ("InvalidGrantException", "invalid_grant"),
-            ("Throttling", "throttling"),
-            ("", ""),
-        ] {
-            assert_eq!(oauth_code(code), expected);
-        }
-    }
+/// Returns a request ID in the form of a UUID; all zeros if the system has no randomness.
+pub(crate) fn request_id() -> String {
+    let text = HEXLOWER.encode(&random::bytes::<16>().unwrap_or_default());
+    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }

@@ -4,32 +4,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::fixture::world::World;
-use crate::iam::api;
+use crate::iam::api as iam;
 use crate::identity_center::{browser, oidc, portal};
 use crate::metadata::{container, instance};
 use crate::protocol::error::Refusal;
-use crate::protocol::query::{self, Answer};
 use crate::protocol::request::{Form, Request};
 use crate::protocol::response::Page;
-use crate::protocol::sigv4::Claim;
 use crate::protocol::timestamp;
 use crate::server::routes::{self, Service};
 use crate::server::{clock, control};
 use crate::signin::{federation, oauth2_token};
 use crate::state::context::{RequestContext, ServerState};
 use crate::state::faults::Delivery;
-use crate::state::sessions::{Caller, Holder};
-use crate::sts::{assume_role, misc_actions, web_identity};
-
-const VERSION: &str = "2011-06-15";
-const ACTIONS: [&str; 6] = [
-    "AssumeRole",
-    "AssumeRoleWithWebIdentity",
-    "GetSessionToken",
-    "GetCallerIdentity",
-    "GetAccessKeyInfo",
-    "DecodeAuthorizationMessage",
-];
+use crate::sts::api as sts;
 
 /// The server's whole memory.
 pub(crate) struct Station {
@@ -67,12 +54,12 @@ impl Station {
             Some((service, action)) => (service, action.to_owned(), Form::default()),
             None => match request.form() {
                 Ok(form) => {
-                    let iam = form.value("Version") == Some(api::VERSION);
+                    let is_iam = form.value("Version") == Some(iam::VERSION);
                     let action = form.value("Action").unwrap_or_default().to_owned();
-                    (if iam { Service::Iam } else { Service::Sts }, action, form)
+                    (if is_iam { Service::Iam } else { Service::Sts }, action, form)
                 }
                 Err(refusal) => {
-                    let page = Page::refusal(Service::Sts, &refusal);
+                    let page = sts::error_response(&refusal);
                     return Reply { page, date: clock::now(), delivery: Delivery::Whole };
                 }
             },
@@ -99,7 +86,7 @@ impl Station {
             (Delivery::Whole, Err(refusal)) => &refusal.code,
         };
         self.state().calls.end(number, outcome);
-        let page = result.unwrap_or_else(|refusal| Page::refusal(service, &refusal));
+        let page = result.unwrap_or_else(|refusal| error_response(service, &refusal));
         Reply { page, date: now, delivery: plan.delivery }
     }
 
@@ -113,13 +100,8 @@ impl Station {
     ) -> Result<Page, Refusal> {
         let world = &self.world;
         match service {
-            Service::Sts | Service::Iam => {
-                let is_iam = matches!(service, Service::Iam);
-                let answer = self.query(is_iam, action, request, form, desk)?;
-                let request_id = query::request_id();
-                let namespace = if is_iam { query::IAM } else { query::STS };
-                Ok(Page::xml(answer.document(namespace, action, &request_id), request_id))
-            }
+            Service::Sts => sts::answer(world, desk, action, request, form),
+            Service::Iam => iam::answer(world, desk, action, request, form),
             Service::Instance(instance) => instance::answer(world, desk, instance, request),
             Service::Container(container) => container::answer(world, desk, container, request),
             Service::Oidc(center) => oidc::answer(center, desk, action, request),
@@ -129,72 +111,19 @@ impl Station {
             Service::SignIn(sessions) => oauth2_token::answer(world, sessions, desk, request),
         }
     }
-
-    /// Answers a call of the query protocol, of STS or IAM.
-    fn query(
-        &self,
-        is_iam: bool,
-        action: &str,
-        request: &Request,
-        form: &Form,
-        desk: &mut RequestContext<'_>,
-    ) -> Result<Answer, Refusal> {
-        if request.path != "/" || !matches!(request.method.as_str(), "GET" | "POST") {
-            return Err(Refusal::new(404, "UnknownOperationException", "There is nothing at this path"));
-        }
-        let version = form.value("Version").unwrap_or("NO_VERSION_SPECIFIED");
-        if action.is_empty() {
-            return Err(Refusal::new(
-                400,
-                "MissingAction",
-                "The request is missing an action or a required parameter.",
-            ));
-        }
-        let known = if is_iam { api::ACTIONS.contains(&action) } else { ACTIONS.contains(&action) };
-        if !known || !is_iam && version != VERSION {
-            let message = format!("Could not find operation {action} for version {version}");
-            return Err(Refusal::new(400, "InvalidAction", message));
-        }
-        if action == "AssumeRoleWithWebIdentity" {
-            return web_identity::answer(&self.world, desk, form);
-        }
-        let claim = Claim::read(request)?;
-        desk.record_caller(&claim.access_key_id, None);
-        let caller = authenticate(desk, &claim, request, if is_iam { "iam" } else { "sts" })?;
-        desk.record_caller(&claim.access_key_id, Some(caller.holder.arn()));
-        if is_iam {
-            return api::answer(&self.world, desk, &caller, action, form);
-        }
-        match action {
-            "AssumeRole" => assume_role::answer(&self.world, desk, &caller, form),
-            "GetSessionToken" => misc_actions::session_token(desk, &caller, form),
-            "GetAccessKeyInfo" => misc_actions::access_key_info(desk, &caller, form),
-            "DecodeAuthorizationMessage" => Err(misc_actions::decoded_message(desk, &caller)),
-            _ => Ok(misc_actions::caller_identity(&caller)),
-        }
-    }
 }
 
-/// Who is calling: key, token, expiry, scope, and the signature last.
-fn authenticate(desk: &RequestContext<'_>, claim: &Claim, request: &Request, service: &str) -> Result<Caller, Refusal> {
-    let now = desk.now;
-    let (caller, secret) = match desk.state.sessions.find(&claim.access_key_id) {
-        Some((credentials, holder)) => {
-            if claim.token.as_ref() != Some(&credentials.token) {
-                return Err(Refusal::invalid_client_token());
-            }
-            if credentials.expires <= now {
-                return Err(Refusal::expired_token());
-            }
-            (Caller { holder: holder.clone(), issued: Some(credentials.issued) }, &credentials.secret)
-        }
-        None => {
-            let key = desk.state.access_keys.find(&claim.access_key_id, now);
-            let key =
-                key.filter(|key| key.active && claim.token.is_none()).ok_or_else(Refusal::invalid_client_token)?;
-            (Caller { holder: Holder::User { user: key.user.clone(), mfa_at: None }, issued: None }, &key.secret)
-        }
-    };
-    claim.check_scope(request, service, now)?;
-    if claim.matches(request, secret) { Ok(caller) } else { Err(Refusal::wrong_signature()) }
+/// Renders an error as the service does it.
+fn error_response(service: Service<'_>, error: &Refusal) -> Page {
+    match service {
+        Service::Sts => sts::error_response(error),
+        Service::Iam => iam::error_response(error),
+        Service::Instance(_) => instance::error_response(error),
+        Service::Container(_) => container::error_response(error),
+        Service::Oidc(_) => oidc::error_response(error),
+        Service::Portal(_) => portal::error_response(error),
+        Service::Browser(_) => browser::error_response(error),
+        Service::Federation => federation::error_response(error),
+        Service::SignIn(_) => oauth2_token::error_response(error),
+    }
 }

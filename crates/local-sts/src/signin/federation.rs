@@ -60,6 +60,11 @@ pub(crate) fn answer(
     }
 }
 
+/// Renders an error.
+pub(crate) fn error_response(error: &Refusal) -> Page {
+    Page::text_error(error)
+}
+
 fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     let refused = |what: &str| Refusal::new(400, "InvalidSession", what);
     let form = request.form()?;

@@ -13,7 +13,7 @@ use crate::fixture::console::{ConsoleSession, Person};
 use crate::fixture::world::World;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
-use crate::protocol::response::Page;
+use crate::protocol::response::{self, Page, REQUEST_ID};
 use crate::protocol::{dpop, timestamp};
 use crate::state::authorization;
 use crate::state::context::RequestContext;
@@ -94,8 +94,12 @@ pub(crate) fn exposed(credentials: &Credentials) -> Value {
     })
 }
 
-/// Says no as Sign-In does: an exception's name in the header, OAuth's code in the body.
-pub(crate) fn refused(refusal: &Refusal) -> Page {
+/// Renders an error: the exception's name in a header, OAuth's code in the body.
+pub(crate) fn error_response(error: &Refusal) -> Page {
+    exception(error).header(REQUEST_ID, response::request_id())
+}
+
+fn exception(refusal: &Refusal) -> Page {
     let Refusal { status, code, message } = refusal;
     let (status, exception, error) = match code.as_str() {
         "TOKEN_EXPIRED" | "AUTHCODE_EXPIRED" | "USER_CREDENTIALS_CHANGED" | "INSUFFICIENT_PERMISSIONS" => {
@@ -107,7 +111,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Page {
         other => (*status, other, "INVALID_REQUEST"),
     };
     let page = Page::json(&json!({"error": error, "message": message}));
-    Page { status, ..page }.header("x-amzn-errortype", exception.to_owned())
+    page.with_status(status).header("x-amzn-errortype", exception.to_owned())
 }
 
 impl Wish {
@@ -175,7 +179,7 @@ mod tests {
             (400, "Throttling", (429, "TooManyRequestsError", "INVALID_REQUEST")),
             (503, "ServiceUnavailable", (503, "InternalServerException", "server_error")),
         ] {
-            let page = refused(&Refusal::new(status, code, "m"));
+            let page = exception(&Refusal::new(status, code, "m"));
             let (status, exception, error) = expected;
             assert_eq!((page.status, &page.headers[..]), (status, &[("x-amzn-errortype", exception.to_owned())][..]));
             assert_eq!(page.body, json!({"error": error, "message": "m"}).to_string());

@@ -13,6 +13,7 @@ use crate::protocol::request::Form;
 use crate::state::authorization::{self, Asked};
 use crate::state::context::RequestContext;
 use crate::state::sessions::{Caller, Holder, RoleSession, Tag};
+use crate::sts::credentials;
 
 /// A chained session's longest life.
 const CHAINED_SECONDS: u32 = 3600;
@@ -97,9 +98,8 @@ pub(crate) fn answer(
     };
     let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let credentials = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
-    Ok(Answer::default()
-        .credentials(credentials)
+    let issued = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
+    Ok(credentials::element(issued)
         .group("AssumedRoleUser", &user)
         .optional("PackedPolicySize", packed_percent.map(|percent| percent.to_string()).as_deref())
         .optional("SourceIdentity", source_identity))

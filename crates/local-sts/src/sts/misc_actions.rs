@@ -10,6 +10,7 @@ use crate::protocol::request::Form;
 use crate::state::authorization;
 use crate::state::context::RequestContext;
 use crate::state::sessions::{self, Caller, Holder};
+use crate::sts::credentials;
 
 /// Answers GetSessionToken: a user's own session, with or without MFA.
 ///
@@ -31,7 +32,7 @@ pub(crate) fn session_token(desk: &mut RequestContext<'_>, caller: &Caller, form
     let with_mfa = desk.state.used_codes.check(caller, serial, code, desk.now)?;
     let expires = desk.expiry(Duration::from_secs(duration_seconds.unwrap_or(43200).into()));
     let holder = Holder::User { user, mfa_at: with_mfa.then_some(desk.now) };
-    Ok(Answer::default().credentials(desk.state.sessions.issue(holder, desk.now, expires)?))
+    Ok(credentials::element(desk.state.sessions.issue(holder, desk.now, expires)?))
 }
 
 /// Answers GetCallerIdentity, which no policy can deny.

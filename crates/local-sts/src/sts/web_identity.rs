@@ -17,6 +17,7 @@ use crate::state::authorization;
 use crate::state::context::RequestContext;
 use crate::state::sessions::{Holder, RoleSession};
 use crate::sts::assume_role::Wish;
+use crate::sts::credentials;
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 
@@ -67,9 +68,8 @@ pub(crate) fn answer(world: &World, desk: &mut RequestContext<'_>, form: &Form) 
     let session = RoleSession { session_policies, ..RoleSession::plain(&world.partition, role, wish.session_name) };
     let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let credentials = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
-    Ok(Answer::default()
-        .credentials(credentials)
+    let issued = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
+    Ok(credentials::element(issued)
         .element("SubjectFromWebIdentityToken", &claims.subject)
         .group("AssumedRoleUser", &user)
         .optional("PackedPolicySize", packed_percent.map(|percent| percent.to_string()).as_deref())

@@ -1,0 +1,54 @@
+//! The API of STS: its actions and how it renders errors.
+
+use crate::fixture::world::World;
+use crate::protocol::error::Refusal;
+use crate::protocol::query;
+use crate::protocol::request::{Form, Request};
+use crate::protocol::response::Page;
+use crate::state::authentication::authenticate;
+use crate::state::context::RequestContext;
+use crate::sts::{assume_role, misc_actions, web_identity};
+
+const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+const VERSION: &str = "2011-06-15";
+const ACTIONS: [&str; 6] = [
+    "AssumeRole",
+    "AssumeRoleWithWebIdentity",
+    "GetSessionToken",
+    "GetCallerIdentity",
+    "GetAccessKeyInfo",
+    "DecodeAuthorizationMessage",
+];
+
+/// Answers a call to STS.
+///
+/// # Errors
+/// The call isn't one of STS's, its signature is wrong, or the action's own errors. AssumeRoleWithWebIdentity is not
+/// signed.
+pub(crate) fn answer(
+    world: &World,
+    desk: &mut RequestContext<'_>,
+    action: &str,
+    request: &Request,
+    form: &Form,
+) -> Result<Page, Refusal> {
+    query::check_call(request, form, action, &ACTIONS, VERSION)?;
+    let response = if action == "AssumeRoleWithWebIdentity" {
+        web_identity::answer(world, desk, form)?
+    } else {
+        let caller = authenticate(desk, request, "sts")?;
+        match action {
+            "AssumeRole" => assume_role::answer(world, desk, &caller, form)?,
+            "GetSessionToken" => misc_actions::session_token(desk, &caller, form)?,
+            "GetAccessKeyInfo" => misc_actions::access_key_info(desk, &caller, form)?,
+            "DecodeAuthorizationMessage" => return Err(misc_actions::decoded_message(desk, &caller)),
+            _ => misc_actions::caller_identity(&caller),
+        }
+    };
+    Ok(response.response(NAMESPACE, action))
+}
+
+/// Renders an error.
+pub(crate) fn error_response(error: &Refusal) -> Page {
+    query::error_response(NAMESPACE, error)
+}
