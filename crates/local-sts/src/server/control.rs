@@ -10,11 +10,9 @@ use crate::protocol::request::Request;
 use crate::protocol::response::Page;
 use crate::protocol::timestamp;
 use crate::server::clock;
-use crate::server::dispatch::{Reply, Station};
 use crate::server::id_token;
 use crate::signin::aws_login;
 use crate::state::context::ServerState;
-use crate::state::faults::Delivery;
 use crate::state::identity_center::Person;
 use crate::state::signin::{EndReason, SigninClient};
 
@@ -89,19 +87,17 @@ struct Problem<'a> {
     error: &'a str,
 }
 
-/// Answers a control request.
-pub(crate) fn answer(station: &Station, what: &str, request: &Request) -> Reply {
-    let (status, body) = match carry_out(station, what, request) {
+/// Answers a control request; `path` is the part after `/_local/`.
+pub(crate) fn answer(world: &World, state: &mut ServerState, path: &str, request: &Request) -> Page {
+    let (status, body) = match dispatch(world, state, path, request) {
         Ok(body) => (200, body),
         Err((status, error)) => (status, serde_json::to_string(&Problem { error: &error }).unwrap_or_default()),
     };
-    let page = Page { status, content_type: "application/json", body, headers: vec![] };
-    Reply { page, date: clock::now(), delivery: Delivery::Whole }
+    Page { status, content_type: "application/json", body, headers: vec![] }
 }
 
-fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String, Failure> {
-    let mut state = station.state();
-    match (request.method.as_str(), what) {
+fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &Request) -> Result<String, Failure> {
+    match (request.method.as_str(), path) {
         ("GET", "calls") => json(state.calls.all()),
         ("GET", "sessions") => json(&state.sessions.arns()),
         ("GET", "counts") => json(&state.calls.counts()),
@@ -132,7 +128,7 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
             let order: Approve = read(&request.body)?;
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
             let person = Person { user: order.user, denies: order.deny };
-            let center = station.world.sources.identity_center.as_ref();
+            let center = world.sources.identity_center.as_ref();
             let center = center.ok_or_else(|| (404, "the fixture has no [[sso_assignment]]".to_owned()))?;
             state.identity_center.decide(center, &order.user_code, &person, now).map_err(|error| (400, error))?;
             json(&())
@@ -145,10 +141,10 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
         ("POST", "console-login") => {
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
             let order: ConsoleLogin = read(&request.body)?;
-            let session = order.session(&station.world)?;
+            let session = order.session(world)?;
             let client = if order.cross_device { SigninClient::CrossDevice } else { SigninClient::SameDevice };
-            let ServerState { sessions, signin, .. } = &mut *state;
-            let file = aws_login::cache_file(&station.world, sessions, signin, session, client, now);
+            let ServerState { sessions, signin, .. } = state;
+            let file = aws_login::cache_file(world, sessions, signin, session, client, now);
             json(&file.ok_or_else(|| (500, "the system has no randomness".to_owned()))?)
         }
         ("POST", "end-console") => {
@@ -157,14 +153,11 @@ fn carry_out(station: &Station, what: &str, request: &Request) -> Result<String,
         }
         ("POST", "id-token") => {
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
-            let token = id_token::mint(&station.world, &request.body, now).map_err(|error| (400, error))?;
+            let token = id_token::mint(world, &request.body, now).map_err(|error| (400, error))?;
             json(&Minted { token })
         }
-        ("GET", "totp") => {
-            drop(state);
-            json(&shown(station, request)?)
-        }
-        _ => Err((404, format!("there is no {} /_local/{what}", request.method))),
+        ("GET", "totp") => json(&shown(world, state, request)?),
+        _ => Err((404, format!("there is no {} /_local/{path}", request.method))),
     }
 }
 
@@ -178,16 +171,15 @@ impl ConsoleLogin {
 }
 
 /// What is on a user's authenticator; `steps` asks for the code before or after.
-fn shown(station: &Station, request: &Request) -> Result<Shown, Failure> {
+fn shown(world: &World, state: &ServerState, request: &Request) -> Result<Shown, Failure> {
     let user = request.query_value("user").ok_or_else(|| (400, "say whose code: ?user=NAME".to_owned()))?;
     let steps: i64 = match request.query_value("steps") {
         Some(text) => text.parse().map_err(|_| (400, "steps must be a whole number".to_owned()))?,
         None => 0,
     };
-    let devices = station.world.users.iter().filter(|candidate| candidate.name == user || candidate.arn == user);
+    let devices = world.users.iter().filter(|candidate| candidate.name == user || candidate.arn == user);
     let device = devices.filter_map(|user| user.device.as_ref()).next();
     let device = device.ok_or_else(|| (404, format!("no user `{user}` has a device")))?;
-    let state = station.state();
     let seconds = timestamp::unix_seconds(timestamp::moved(clock::now(), state.faults.clock_offset_seconds()));
     let step = totp::step(seconds).saturating_add_signed(steps);
     Ok(Shown {

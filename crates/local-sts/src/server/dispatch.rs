@@ -20,7 +20,7 @@ use crate::sts::api as sts;
 
 /// The server's whole memory.
 pub(crate) struct Station {
-    pub(crate) world: World,
+    world: World,
     state: Mutex<ServerState>,
 }
 
@@ -41,14 +41,15 @@ impl Station {
     }
 
     /// The memory; a panic elsewhere doesn't take it away.
-    pub(crate) fn state(&self) -> MutexGuard<'_, ServerState> {
+    fn state(&self) -> MutexGuard<'_, ServerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers any request.
     pub(crate) async fn serve(&self, request: Request) -> Reply {
-        if let Some(what) = request.path.strip_prefix("/_local/") {
-            return control::answer(self, what, &request);
+        if let Some(path) = request.path.strip_prefix("/_local/") {
+            let page = control::answer(&self.world, &mut self.state(), path, &request);
+            return Reply { page, date: clock::now(), delivery: Delivery::Whole };
         }
         let (service, action, form) = match routes::route(&self.world, &request) {
             Some((service, action)) => (service, action.to_owned(), Form::default()),
