@@ -8,7 +8,8 @@ use form_urlencoded::Serializer;
 
 use crate::crypto::{pkce, random};
 use crate::fixture::identity_center::IdentityCenter;
-use crate::identity_center::oidc::{SCOPE, invalid_request, loopback_path};
+use crate::identity_center::clients::{SCOPE, loopback_path};
+use crate::identity_center::exceptions::invalid_request;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::Page;

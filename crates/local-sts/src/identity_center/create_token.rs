@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::crypto::pkce;
 use crate::fixture::identity_center::IdentityCenter;
-use crate::identity_center::oidc::{client, invalid_request};
+use crate::identity_center::clients::client;
+use crate::identity_center::exceptions::invalid_request;
 use crate::protocol::error::Refusal;
 use crate::protocol::response::Page;
 use crate::state::context::RequestContext;

@@ -1,4 +1,4 @@
-//! IAM Identity Center's `sso-oidc`: clients, device codes and tokens.
+//! The API of IAM Identity Center OIDC (`sso-oidc`): its actions, device authorizations, and how it renders errors.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -7,31 +7,17 @@ use serde_json::json;
 use crate::crypto::random;
 use crate::crypto::secret::Secret;
 use crate::fixture::identity_center::IdentityCenter;
+use crate::identity_center::clients::{client, known_start_url, register};
 use crate::identity_center::create_token;
+use crate::identity_center::exceptions::invalid_request;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
 use crate::protocol::response::{self, Page, REQUEST_ID};
-use crate::protocol::timestamp;
 use crate::state::context::RequestContext;
-use crate::state::identity_center::{Client, Decision, Device, Grant};
+use crate::state::identity_center::{Decision, Device, Grant};
 
-/// The one scope that the portal knows.
-pub(crate) const SCOPE: &str = "sso:account:access";
 /// Letters that don't make words or look like others.
 const USER_CODE_LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Registration {
-    client_name: String,
-    client_type: String,
-    #[serde(default)]
-    scopes: Vec<String>,
-    #[serde(default)]
-    redirect_uris: Vec<String>,
-    grant_types: Option<Vec<String>>,
-    issuer_url: Option<String>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -69,51 +55,6 @@ pub(crate) fn error_response(error: &Refusal) -> Page {
         .header(REQUEST_ID, response::request_id())
 }
 
-fn register(center: &IdentityCenter, desk: &mut RequestContext<'_>, wish: Registration) -> Result<Page, Refusal> {
-    if wish.client_name.is_empty() {
-        return Err(invalid_request("clientName is empty"));
-    }
-    if wish.client_type != "public" {
-        return Err(Refusal::new(400, "InvalidClientMetadataException", "clientType must be public"));
-    }
-    if wish.scopes.iter().any(|scope| scope != SCOPE) {
-        return Err(Refusal::new(400, "InvalidScopeException", format!("the only scope here is {SCOPE}")));
-    }
-    let grants = match &wish.grant_types {
-        Some(names) => names
-            .iter()
-            .map(|name| Grant::parse(name))
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| Refusal::new(400, "UnsupportedGrantTypeException", "a grant type is unknown"))?,
-        None => vec![Grant::DeviceCode, Grant::RefreshToken],
-    };
-    if grants.contains(&Grant::AuthorizationCode) {
-        if wish.redirect_uris.is_empty() || !wish.redirect_uris.iter().all(|uri| loopback_path(uri).is_some()) {
-            let message = "redirectUris must be http on a loopback address";
-            return Err(Refusal::new(400, "InvalidRedirectUriException", message));
-        }
-        known_start_url(center, wish.issuer_url.as_deref().unwrap_or_default())?;
-    }
-    let (id, secret) = (random::text()?, random::text()?);
-    let ends = desk.expiry(center.lives.client);
-    let answer = json!({
-        "clientId": id,
-        "clientSecret": secret,
-        "clientIdIssuedAt": timestamp::unix_seconds(desk.now),
-        "clientSecretExpiresAt": timestamp::unix_seconds(ends),
-    });
-    let client = Client {
-        secret: Secret::new(secret),
-        ends,
-        grants,
-        scoped: !wish.scopes.is_empty(),
-        redirects: wish.redirect_uris,
-        issuer: wish.issuer_url,
-    };
-    desk.state.identity_center.clients.insert(id, client);
-    Ok(Page::json(&answer))
-}
-
 fn start_device(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
     let wish: DeviceRequest = read(request)?;
     let client = client(desk, &wish.client_id, &wish.client_secret)?;
@@ -141,36 +82,6 @@ fn start_device(center: &IdentityCenter, desk: &mut RequestContext<'_>, request:
         decision: Decision::Pending,
     });
     Ok(Page::json(&answer))
-}
-
-/// Finds a client by its id and secret.
-///
-/// # Errors
-/// `InvalidClientException`, also for one whose time is over.
-pub(crate) fn client<'a>(desk: &'a RequestContext<'_>, id: &str, secret: &str) -> Result<&'a Client, Refusal> {
-    let found = desk.state.identity_center.clients.get(id);
-    found
-        .filter(|client| client.secret.expose() == secret && client.ends > desk.now)
-        .ok_or_else(|| Refusal::new(401, "InvalidClientException", "Invalid client provided"))
-}
-
-/// The path of a redirect URI on a loopback address. The port isn't part of what is registered (RFC 8252).
-pub(crate) fn loopback_path(uri: &str) -> Option<&str> {
-    let rest = uri.strip_prefix("http://")?;
-    let (authority, path) = rest.split_at(rest.find('/')?);
-    let host = ["127.0.0.1", "[::1]", "localhost"].into_iter().find_map(|host| authority.strip_prefix(host))?;
-    let port = host.strip_prefix(':').map(str::parse::<u16>);
-    (host.is_empty() || matches!(port, Some(Ok(_)))).then_some(path)
-}
-
-/// `InvalidRequestException`.
-pub(crate) fn invalid_request(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "InvalidRequestException", message)
-}
-
-fn known_start_url(center: &IdentityCenter, url: &str) -> Result<(), Refusal> {
-    let known = center.assignments.iter().any(|assignment| assignment.start_url == url);
-    if known { Ok(()) } else { Err(invalid_request(format!("`{url}` is no start URL of this Identity Center"))) }
 }
 
 fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
@@ -210,23 +121,6 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(oauth_code(code), expected);
-        }
-    }
-
-    #[test]
-    fn redirects_go_to_loopback_only() {
-        for (uri, expected) in [
-            ("http://127.0.0.1/oauth/callback", Some("/oauth/callback")),
-            ("http://127.0.0.1:8080/oauth/callback", Some("/oauth/callback")),
-            ("http://[::1]:1/", Some("/")),
-            ("http://localhost/x", Some("/x")),
-            ("http://127.0.0.1", None),
-            ("http://127.0.0.1.example.com/x", None),
-            ("http://127.0.0.1:80@example.com/x", None),
-            ("http://127.0.0.1:/x", None),
-            ("https://127.0.0.1/x", None),
-        ] {
-            assert_eq!(loopback_path(uri), expected, "{uri}");
         }
     }
 

@@ -1,0 +1,135 @@
+//! RegisterClient, and the look-up of registered clients.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::crypto::random;
+use crate::crypto::secret::Secret;
+use crate::fixture::identity_center::IdentityCenter;
+use crate::identity_center::exceptions::invalid_request;
+use crate::protocol::error::Refusal;
+use crate::protocol::response::Page;
+use crate::protocol::timestamp;
+use crate::state::context::RequestContext;
+use crate::state::identity_center::{Client, Grant};
+
+/// The only scope: access to the portal.
+pub(crate) const SCOPE: &str = "sso:account:access";
+
+/// RegisterClient's body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Registration {
+    client_name: String,
+    client_type: String,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    grant_types: Option<Vec<String>>,
+    issuer_url: Option<String>,
+}
+
+/// Answers RegisterClient.
+///
+/// # Errors
+/// The service's exceptions for a name, type, scope, grant type, redirect URI or start URL that isn't valid here.
+pub(crate) fn register(
+    center: &IdentityCenter,
+    desk: &mut RequestContext<'_>,
+    wish: Registration,
+) -> Result<Page, Refusal> {
+    if wish.client_name.is_empty() {
+        return Err(invalid_request("clientName is empty"));
+    }
+    if wish.client_type != "public" {
+        return Err(Refusal::new(400, "InvalidClientMetadataException", "clientType must be public"));
+    }
+    if wish.scopes.iter().any(|scope| scope != SCOPE) {
+        return Err(Refusal::new(400, "InvalidScopeException", format!("the only scope here is {SCOPE}")));
+    }
+    let grants = match &wish.grant_types {
+        Some(names) => names
+            .iter()
+            .map(|name| Grant::parse(name))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| Refusal::new(400, "UnsupportedGrantTypeException", "a grant type is unknown"))?,
+        None => vec![Grant::DeviceCode, Grant::RefreshToken],
+    };
+    if grants.contains(&Grant::AuthorizationCode) {
+        if wish.redirect_uris.is_empty() || !wish.redirect_uris.iter().all(|uri| loopback_path(uri).is_some()) {
+            let message = "redirectUris must be http on a loopback address";
+            return Err(Refusal::new(400, "InvalidRedirectUriException", message));
+        }
+        known_start_url(center, wish.issuer_url.as_deref().unwrap_or_default())?;
+    }
+    let (id, secret) = (random::text()?, random::text()?);
+    let ends = desk.expiry(center.lives.client);
+    let answer = json!({
+        "clientId": id,
+        "clientSecret": secret,
+        "clientIdIssuedAt": timestamp::unix_seconds(desk.now),
+        "clientSecretExpiresAt": timestamp::unix_seconds(ends),
+    });
+    let client = Client {
+        secret: Secret::new(secret),
+        ends,
+        grants,
+        scoped: !wish.scopes.is_empty(),
+        redirects: wish.redirect_uris,
+        issuer: wish.issuer_url,
+    };
+    desk.state.identity_center.clients.insert(id, client);
+    Ok(Page::json(&answer))
+}
+
+/// Returns the client with this ID and secret.
+///
+/// # Errors
+/// `InvalidClientException`, also for an expired client.
+pub(crate) fn client<'a>(desk: &'a RequestContext<'_>, id: &str, secret: &str) -> Result<&'a Client, Refusal> {
+    let found = desk.state.identity_center.clients.get(id);
+    found
+        .filter(|client| client.secret.expose() == secret && client.ends > desk.now)
+        .ok_or_else(|| Refusal::new(401, "InvalidClientException", "Invalid client provided"))
+}
+
+/// Returns the path of a redirect URI on a loopback address. The port isn't part of the registration (RFC 8252).
+pub(crate) fn loopback_path(uri: &str) -> Option<&str> {
+    let rest = uri.strip_prefix("http://")?;
+    let (authority, path) = rest.split_at(rest.find('/')?);
+    let host = ["127.0.0.1", "[::1]", "localhost"].into_iter().find_map(|host| authority.strip_prefix(host))?;
+    let port = host.strip_prefix(':').map(str::parse::<u16>);
+    (host.is_empty() || matches!(port, Some(Ok(_)))).then_some(path)
+}
+
+/// Checks that an assignment has this start URL.
+///
+/// # Errors
+/// `InvalidRequestException`.
+pub(crate) fn known_start_url(center: &IdentityCenter, url: &str) -> Result<(), Refusal> {
+    let known = center.assignments.iter().any(|assignment| assignment.start_url == url);
+    if known { Ok(()) } else { Err(invalid_request(format!("`{url}` is no start URL of this Identity Center"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_go_to_loopback_only() {
+        for (uri, expected) in [
+            ("http://127.0.0.1/oauth/callback", Some("/oauth/callback")),
+            ("http://127.0.0.1:8080/oauth/callback", Some("/oauth/callback")),
+            ("http://[::1]:1/", Some("/")),
+            ("http://localhost/x", Some("/x")),
+            ("http://127.0.0.1", None),
+            ("http://127.0.0.1.example.com/x", None),
+            ("http://127.0.0.1:80@example.com/x", None),
+            ("http://127.0.0.1:/x", None),
+            ("https://127.0.0.1/x", None),
+        ] {
+            assert_eq!(loopback_path(uri), expected, "{uri}");
+        }
+    }
+}
