@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::fixture::world::{User, World};
+use crate::fixture::user::User;
+use crate::fixture::world::World;
 use crate::policy::document::{Kind, Policy, PolicyError, Verdict};
 use crate::protocol::constraints::{Constraints, KEY_ID, NAME, POLICY};
 use crate::protocol::error::Refusal;

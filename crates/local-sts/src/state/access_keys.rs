@@ -7,7 +7,8 @@ use data_encoding::BASE64;
 
 use crate::crypto::random;
 use crate::crypto::secret::Secret;
-use crate::fixture::world::{User, World};
+use crate::fixture::user::User;
+use crate::fixture::world::World;
 use crate::protocol::error::Refusal;
 use crate::state::sessions;
 

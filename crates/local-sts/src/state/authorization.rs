@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::fixture::world::Role;
+use crate::fixture::role::Role;
 use crate::policy::condition::Context;
 use crate::policy::document::{self, Question, Verdict};
 use crate::policy::principal::{Identity, Match, Outside};

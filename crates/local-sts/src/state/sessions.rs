@@ -8,7 +8,8 @@ use data_encoding::{BASE32, BASE64};
 
 use crate::crypto::random;
 use crate::crypto::secret::Secret;
-use crate::fixture::world::{Role, User};
+use crate::fixture::role::Role;
+use crate::fixture::user::User;
 use crate::policy::document::Policy;
 use crate::policy::principal::Identity;
 use crate::protocol::error::Refusal;
