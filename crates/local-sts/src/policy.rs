@@ -3,4 +3,5 @@
 pub(crate) mod condition;
 pub(crate) mod document;
 pub(crate) mod glob;
+pub(crate) mod inline;
 pub(crate) mod principal;

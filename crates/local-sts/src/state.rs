@@ -1,5 +1,6 @@
 //! What changes while the server runs.
 
+pub(crate) mod access_key_id;
 pub(crate) mod access_keys;
 pub(crate) mod authentication;
 pub(crate) mod authorization;

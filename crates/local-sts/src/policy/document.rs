@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use crate::policy::condition::{self, Condition, Context};
 use crate::policy::glob::glob;
@@ -154,22 +153,6 @@ impl Policy {
     /// What this document says: an explicit denial wins, else the closest match.
     pub(crate) fn verdict(&self, question: &Question<'_>) -> Verdict {
         self.statements.iter().map(|statement| statement.verdict(question)).max().unwrap_or(Verdict::Silent)
-    }
-}
-
-/// Inline policies by their names: all that changes of a user or role while the server runs.
-#[derive(Debug, Default)]
-pub(crate) struct Inline(Mutex<BTreeMap<String, Policy>>);
-
-impl Inline {
-    /// Puts a policy, in the place of one of the same name.
-    pub(crate) fn put(&self, name: &str, policy: Policy) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), policy);
-    }
-
-    /// The policies as they are now.
-    pub(crate) fn all(&self) -> Vec<Policy> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
 

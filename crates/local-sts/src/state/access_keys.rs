@@ -10,7 +10,7 @@ use crate::crypto::secret::Secret;
 use crate::fixture::user::User;
 use crate::fixture::world::World;
 use crate::protocol::error::Refusal;
-use crate::state::sessions;
+use crate::state::access_key_id;
 
 /// How many a user may have; AWS raises this quota for nobody.
 const QUOTA: usize = 2;
@@ -68,7 +68,7 @@ impl AccessKeys {
         let secret = random::bytes::<30>()?;
         self.0.push(AccessKey {
             user: Arc::clone(user),
-            id: sessions::access_key_id("AKIA", &user.account, random::bytes()?),
+            id: access_key_id::new("AKIA", &user.account, random::bytes()?),
             secret: Secret::new(BASE64.encode(&secret)),
             active: true,
             created: now,

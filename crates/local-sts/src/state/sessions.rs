@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use data_encoding::{BASE32, BASE64};
+use data_encoding::BASE64;
 
 use crate::crypto::random;
 use crate::crypto::secret::Secret;
@@ -13,6 +13,7 @@ use crate::fixture::user::User;
 use crate::policy::document::Policy;
 use crate::policy::principal::Identity;
 use crate::protocol::error::Refusal;
+use crate::state::access_key_id;
 
 /// One session tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +110,7 @@ impl Sessions {
         let mut token = b"!\n\torigin_ec".to_vec();
         token.extend(random::bytes::<420>()?);
         let credentials = Credentials {
-            access_key_id: access_key_id("ASIA", holder.account(), random::bytes()?),
+            access_key_id: access_key_id::new("ASIA", holder.account(), random::bytes()?),
             secret: Secret::new(BASE64.encode(&secret)),
             token: Secret::new(BASE64.encode(&token)),
             issued: now,
@@ -192,38 +193,5 @@ impl Holder {
             Self::User { .. } => None,
             Self::Role(session) => Some(session),
         }
-    }
-}
-
-/// A key's id: `ASIA…` for a temporary one, `AKIA…` for a long-term one. AWS writes the account into the first six of the ten bytes, shifted left by seven bits.
-pub(crate) fn access_key_id(prefix: &str, account: &str, random: [u8; 10]) -> String {
-    let number: u64 = account.parse().unwrap_or_default();
-    let mut bytes = random;
-    let low = u64::from(random[5] & 0x7f);
-    let head = ((1 << 47) | (number << 7) | low).to_be_bytes();
-    bytes[..6].copy_from_slice(&head[2..]);
-    format!("{prefix}{}", BASE32.encode(&bytes))
-}
-
-/// The account that is written into a key's id.
-pub(crate) fn account_of_key(access_key_id: &str) -> Option<String> {
-    let bytes = BASE32.decode(access_key_id.get(4..)?.as_bytes()).ok()?;
-    let head = bytes.get(..6)?.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
-    Some(format!("{:012}", (head & 0x7fff_ffff_ff80) >> 7))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_hold_their_account() {
-        for account in ["000000000001", "111111111111", "999999999999"] {
-            let id = access_key_id("ASIA", account, [0xa5; 10]);
-            assert!(id.starts_with("ASIA") && id.len() == 20, "{id}");
-            assert_eq!(account_of_key(&id).as_deref(), Some(account));
-        }
-        // From AWS's own documents on access key identifiers.
-        assert_eq!(account_of_key("ASIAY34FZKBOKMUTVV7A").as_deref(), Some("609629065308"));
     }
 }

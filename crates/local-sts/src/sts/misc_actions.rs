@@ -7,9 +7,10 @@ use crate::protocol::constraints::{Constraints, DIGITS, KEY_ID, SERIAL};
 use crate::protocol::error::Refusal;
 use crate::protocol::query::Answer;
 use crate::protocol::request::Form;
+use crate::state::access_key_id;
 use crate::state::authorization;
 use crate::state::context::RequestContext;
-use crate::state::sessions::{self, Caller, Holder};
+use crate::state::sessions::{Caller, Holder};
 use crate::sts::credentials;
 
 /// Answers GetSessionToken: a user's own session, with or without MFA.
@@ -55,7 +56,7 @@ pub(crate) fn access_key_info(desk: &RequestContext<'_>, caller: &Caller, form: 
     rules.finish()?;
     let account = match desk.state.access_keys.find(id, desk.now) {
         Some(key) => Some(key.user.account.clone()),
-        None => sessions::account_of_key(id),
+        None => access_key_id::account(id),
     };
     let account = account.ok_or_else(|| Refusal::validation(format!("{id} is invalid")))?;
     Ok(Answer::default().element("Account", &account))
