@@ -68,7 +68,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         let closed = arguments.until_stdin_closes.then(stdin_closed);
         announce(&address, arguments.ready_file.as_deref())?;
         tokio::select! {
-            never = server::http::serve(listener, Arc::new(server::dispatch::Station::new(world))) => match never {},
+            never = server::http::serve(listener, Arc::new(server::dispatch::Server::new(world))) => match never {},
             _ = terminated.recv() => Ok(()),
             _ = interrupted.recv() => Ok(()),
             () = async { match closed { Some(closed) => drop(closed.await), None => std::future::pending().await } } => Ok(()),

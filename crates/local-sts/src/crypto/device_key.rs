@@ -6,7 +6,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Map, Value, json};
 
 use crate::crypto::jwk;
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::SecretValue;
 
 /// Where ring's PKCS #8 of a P-256 key has the private number.
 const PRIVATE: std::ops::Range<usize> = 36..68;
@@ -14,7 +14,7 @@ const PRIVATE: std::ops::Range<usize> = 36..68;
 /// A key on P-256.
 #[derive(Debug)]
 pub(crate) struct DeviceKey {
-    private: Secret<Vec<u8>>,
+    private: SecretValue<Vec<u8>>,
     /// Uncompressed, with its leading 4.
     public: Vec<u8>,
 }
@@ -26,7 +26,7 @@ impl DeviceKey {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).ok()?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random).ok()?;
         let private = document.as_ref().get(PRIVATE)?.to_vec();
-        Some(Self { private: Secret::new(private), public: pair.public_key().as_ref().to_vec() })
+        Some(Self { private: SecretValue::new(private), public: pair.public_key().as_ref().to_vec() })
     }
 
     /// As a JSON web key, without the private number.

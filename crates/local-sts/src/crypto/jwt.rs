@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 /// A token that was taken apart; nothing in it is believed yet.
 #[derive(Debug)]
-pub(crate) struct Token<'a> {
+pub(crate) struct Jwt<'a> {
     header: Header,
     pub(crate) claims: Map<String, Value>,
     signed: &'a str,
@@ -30,7 +30,7 @@ struct Header {
 
 /// A provider's public key.
 #[derive(Debug)]
-pub(crate) struct Key {
+pub(crate) struct VerificationKey {
     kid: Option<String>,
     material: Material,
 }
@@ -46,7 +46,7 @@ enum Material {
 }
 
 /// A provider's private key, made at the start and never written down.
-pub(crate) struct Signer {
+pub(crate) struct JwtSigner {
     pair: EcdsaKeyPair,
     random: SystemRandom,
 }
@@ -67,7 +67,7 @@ struct RawKey {
     y: Option<String>,
 }
 
-impl<'a> Token<'a> {
+impl<'a> Jwt<'a> {
     /// Takes a compact token apart; nothing if it isn't one.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.')?;
@@ -82,8 +82,8 @@ impl<'a> Token<'a> {
     }
 
     /// Whether one of these keys made the signature. A `kid` in the token leaves only that key.
-    pub(crate) fn is_signed_by<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> bool {
-        let named = |key: &&Key| self.header.kid.is_none() || self.header.kid == key.kid;
+    pub(crate) fn is_signed_by<'k>(&self, keys: impl IntoIterator<Item = &'k VerificationKey>) -> bool {
+        let named = |key: &&VerificationKey| self.header.kid.is_none() || self.header.kid == key.kid;
         keys.into_iter().filter(named).any(|key| self.is_signed_with(&key.material))
     }
 
@@ -125,7 +125,7 @@ impl<'a> Token<'a> {
 ///
 /// # Errors
 /// It isn't one, or it has a key that this server can't check signatures with.
-pub(crate) fn parse_keys(text: &str) -> Result<Vec<Key>, String> {
+pub(crate) fn parse_keys(text: &str) -> Result<Vec<VerificationKey>, String> {
     let raw: RawKeys = serde_json::from_str(text).map_err(|error| format!("jwks: {error}"))?;
     raw.keys.into_iter().map(RawKey::check).collect()
 }
@@ -134,13 +134,13 @@ pub(crate) fn parse_keys(text: &str) -> Result<Vec<Key>, String> {
 ///
 /// # Errors
 /// As for [`parse_keys`].
-pub(crate) fn parse_key(key: &Map<String, Value>) -> Result<Key, String> {
+pub(crate) fn parse_key(key: &Map<String, Value>) -> Result<VerificationKey, String> {
     let raw: RawKey = serde_json::from_value(Value::Object(key.clone())).map_err(|error| format!("jwk: {error}"))?;
     raw.check()
 }
 
 impl RawKey {
-    fn check(self) -> Result<Key, String> {
+    fn check(self) -> Result<VerificationKey, String> {
         let bytes = |value: Option<String>| BASE64URL_NOPAD.decode(value.unwrap_or_default().as_bytes()).ok();
         let material = match (self.kty.as_str(), self.crv.as_deref()) {
             ("RSA", None) => bytes(self.n).zip(bytes(self.e)).map(|(n, e)| Material::Rsa { n, e }),
@@ -150,11 +150,11 @@ impl RawKey {
             _ => None,
         };
         let material = material.ok_or("jwks: only keys of RSA (n, e) and EC on P-256 (x, y) are known here")?;
-        Ok(Key { kid: self.kid, material })
+        Ok(VerificationKey { kid: self.kid, material })
     }
 }
 
-impl Signer {
+impl JwtSigner {
     /// Makes a key pair; nothing if the system has no randomness.
     pub(crate) fn new() -> Option<Self> {
         let random = SystemRandom::new();
@@ -164,8 +164,11 @@ impl Signer {
     }
 
     /// What the provider publishes of it.
-    pub(crate) fn public(&self, kid: &str) -> Key {
-        Key { kid: Some(kid.to_owned()), material: Material::P256(self.pair.public_key().as_ref().to_vec()) }
+    pub(crate) fn public(&self, kid: &str) -> VerificationKey {
+        VerificationKey {
+            kid: Some(kid.to_owned()),
+            material: Material::P256(self.pair.public_key().as_ref().to_vec()),
+        }
     }
 
     /// Makes a token; nothing if the system has no randomness.
@@ -178,7 +181,7 @@ impl Signer {
     }
 }
 
-impl std::fmt::Debug for Signer {
+impl std::fmt::Debug for JwtSigner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[secret]")
     }
@@ -195,14 +198,14 @@ mod tests {
     const RFC_ES256: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
     const RFC_EC_KEY: &str = r#"{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
 
-    fn keys(key: &str) -> Vec<Key> {
+    fn keys(key: &str) -> Vec<VerificationKey> {
         parse_keys(&format!(r#"{{"keys": [{key}]}}"#)).unwrap()
     }
 
     #[test]
     fn examples_of_rfc_7515() {
         for (token, key, other) in [(RFC_RS256, RFC_RSA_KEY, RFC_EC_KEY), (RFC_ES256, RFC_EC_KEY, RFC_RSA_KEY)] {
-            let parsed = Token::parse(token).unwrap();
+            let parsed = Jwt::parse(token).unwrap();
             assert!(parsed.is_signed_by(&keys(key)), "{token}");
             assert!(!parsed.is_signed_by(&keys(other)), "{token}");
             assert_eq!((parsed.text("iss"), parsed.seconds("exp")), (Some("joe"), Some(1_300_819_380)));
@@ -211,17 +214,17 @@ mod tests {
 
     #[test]
     fn made_tokens_fit_their_key_only() {
-        let (signer, other) = (Signer::new().unwrap(), Signer::new().unwrap());
+        let (signer, other) = (JwtSigner::new().unwrap(), JwtSigner::new().unwrap());
         let Value::Object(claims) = json!({"sub": "a"}) else { unreachable!() };
         let token = signer.sign("k1", &claims).unwrap();
-        let parsed = Token::parse(&token).unwrap();
+        let parsed = Jwt::parse(&token).unwrap();
         assert!(parsed.is_signed_by([&signer.public("k1")]));
         assert!(!parsed.is_signed_by([&signer.public("k2")]), "another kid");
         assert!(!parsed.is_signed_by([&other.public("k1")]), "another key");
         let (head, signature) = token.rsplit_once('.').unwrap();
         let (header, _) = head.split_once('.').unwrap();
         let forged = format!("{header}.{}.{signature}", BASE64URL_NOPAD.encode(br#"{"sub":"b"}"#));
-        assert!(!Token::parse(&forged).unwrap().is_signed_by([&signer.public("k1")]), "other claims");
+        assert!(!Jwt::parse(&forged).unwrap().is_signed_by([&signer.public("k1")]), "other claims");
     }
 
     #[test]
@@ -229,10 +232,10 @@ mod tests {
         let encoded = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
         for algorithm in ["none", "HS256", "RS256", "es256"] {
             let token = format!("{}.{}.", encoded(&format!(r#"{{"alg":"{algorithm}"}}"#)), encoded("{}"));
-            assert!(!Token::parse(&token).unwrap().is_signed_by(&keys(RFC_EC_KEY)), "{algorithm}");
+            assert!(!Jwt::parse(&token).unwrap().is_signed_by(&keys(RFC_EC_KEY)), "{algorithm}");
         }
         for text in ["", "a", "a.b", "a.b.c", "e30.e30.", "....", "é.é.é"] {
-            assert!(Token::parse(text).is_none(), "{text}");
+            assert!(Jwt::parse(text).is_none(), "{text}");
         }
     }
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// A secret key, a token or a seed.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret<T>(T);
+pub(crate) struct SecretValue<T>(T);
 
-impl<T> Secret<T> {
+impl<T> SecretValue<T> {
     /// Wraps a value.
     pub(crate) fn new(value: T) -> Self {
         Self(value)
@@ -18,7 +18,7 @@ impl<T> Secret<T> {
     }
 }
 
-impl<T> fmt::Debug for Secret<T> {
+impl<T> fmt::Debug for SecretValue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
     }

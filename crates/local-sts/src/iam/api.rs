@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use crate::fixture::user::User;
 use crate::fixture::world::World;
-use crate::policy::document::{Kind, Policy, PolicyError, Verdict};
+use crate::policy::document::{PolicyDocument, PolicyError, PolicyKind, PolicyVerdict};
 use crate::protocol::constraints::{Constraints, KEY_ID, NAME, POLICY};
-use crate::protocol::error::Refusal;
-use crate::protocol::query::{self, Answer};
-use crate::protocol::request::{Form, Request};
-use crate::protocol::response::Page;
+use crate::protocol::error::ApiError;
+use crate::protocol::query::{self, QueryResponse};
+use crate::protocol::request::{Form, HttpRequest};
+use crate::protocol::response::HttpResponse;
 use crate::protocol::timestamp;
 use crate::state::authentication::authenticate;
 use crate::state::authorization;
 use crate::state::context::RequestContext;
-use crate::state::sessions::{Caller, Holder};
+use crate::state::sessions::{ApiCaller, CredentialOwner};
 
 /// IAM's version of the query protocol. It tells calls to IAM from calls to STS.
 pub(crate) const VERSION: &str = "2010-05-08";
@@ -32,15 +32,15 @@ pub(crate) fn answer(
     world: &World,
     desk: &mut RequestContext<'_>,
     action: &str,
-    request: &Request,
+    request: &HttpRequest,
     form: &Form,
-) -> Result<Page, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     query::check_call(request, form, action, &ACTIONS, VERSION)?;
     let caller = &authenticate(desk, request, "iam")?;
     // "You cannot call any IAM API operations unless MFA authentication information is included in the request"
     // (GetSessionToken, API reference).
-    if matches!(caller.holder, Holder::User { mfa_at: None, .. }) && caller.is_temporary() {
-        return Err(Refusal::invalid_client_token());
+    if matches!(caller.holder, CredentialOwner::User { mfa_at: None, .. }) && caller.is_temporary() {
+        return Err(ApiError::invalid_client_token());
     }
     let response = match action {
         "PutRolePolicy" => put_role_policy(world, desk, caller, form)?,
@@ -51,17 +51,17 @@ pub(crate) fn answer(
 }
 
 /// Renders an error.
-pub(crate) fn error_response(error: &Refusal) -> Page {
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     query::error_response(NAMESPACE, error)
 }
 
 fn access_key(
     world: &World,
     desk: &mut RequestContext<'_>,
-    caller: &Caller,
+    caller: &ApiCaller,
     action: &str,
     form: &Form,
-) -> Result<Answer, Refusal> {
+) -> Result<QueryResponse, ApiError> {
     let mut rules = Constraints::default();
     let (name, id) = (form.value("UserName"), form.value("AccessKeyId"));
     rules.text("userName", name, 1..=128, NAME);
@@ -80,63 +80,73 @@ fn access_key(
     Ok(match action {
         "CreateAccessKey" => {
             let key = keys.create(&user, desk.now, desk.key_delay)?;
-            let inner = Answer::default()
+            let inner = QueryResponse::default()
                 .element("UserName", &user.name)
                 .element("AccessKeyId", &key.id)
                 .element("Status", "Active")
                 .element("SecretAccessKey", key.secret.expose())
                 .element("CreateDate", &timestamp::rfc3339(key.created));
-            Answer::default().group("AccessKey", &inner)
+            QueryResponse::default().group("AccessKey", &inner)
         }
         "ListAccessKeys" => {
-            let members = keys.of_user(&user).fold(Answer::default(), |list, key| {
-                let member = Answer::default()
+            let members = keys.of_user(&user).fold(QueryResponse::default(), |list, key| {
+                let member = QueryResponse::default()
                     .element("UserName", &user.name)
                     .element("AccessKeyId", &key.id)
                     .element("Status", if key.active { "Active" } else { "Inactive" })
                     .element("CreateDate", &timestamp::rfc3339(key.created));
                 list.group("member", &member)
             });
-            Answer::default().group("AccessKeyMetadata", &members).element("IsTruncated", "false")
+            QueryResponse::default().group("AccessKeyMetadata", &members).element("IsTruncated", "false")
         }
         "UpdateAccessKey" => {
             keys.switch(&user, id, form.value("Status") == Some("Active"))?;
-            Answer::default()
+            QueryResponse::default()
         }
         _ => {
             keys.delete(&user, id)?;
-            Answer::default()
+            QueryResponse::default()
         }
     })
 }
 
-fn put_role_policy(world: &World, desk: &RequestContext<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+fn put_role_policy(
+    world: &World,
+    desk: &RequestContext<'_>,
+    caller: &ApiCaller,
+    form: &Form,
+) -> Result<QueryResponse, ApiError> {
     let (name, policy_name, document) = inline_policy(form, "roleName", "RoleName", 64)?;
     let account = caller.holder.account();
     let role = world.roles.iter().find(|role| role.account == account && role.name.eq_ignore_ascii_case(name));
     let arn = role.map_or_else(|| format!("arn:{}:iam::{account}:role/{name}", world.partition), |r| r.arn.clone());
     permitted(desk, caller, "PutRolePolicy", &arn, &format!("role {name}"))?;
     let role =
-        role.ok_or_else(|| Refusal::new(404, "NoSuchEntity", format!("The role with name {name} cannot be found.")))?;
+        role.ok_or_else(|| ApiError::new(404, "NoSuchEntity", format!("The role with name {name} cannot be found.")))?;
     let path = role.arn.split_once(":role").map_or("", |(_, path)| path);
     if path.starts_with("/aws-reserved/") || path.starts_with("/aws-service-role/") {
         let message = format!(
             "Cannot perform the operation on the protected role '{}' - this role is only modifiable by AWS",
             role.name
         );
-        return Err(Refusal::new(400, "UnmodifiableEntity", message));
+        return Err(ApiError::new(400, "UnmodifiableEntity", message));
     }
     role.inline.put(policy_name, document);
-    Ok(Answer::default())
+    Ok(QueryResponse::default())
 }
 
-fn put_user_policy(world: &World, desk: &RequestContext<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+fn put_user_policy(
+    world: &World,
+    desk: &RequestContext<'_>,
+    caller: &ApiCaller,
+    form: &Form,
+) -> Result<QueryResponse, ApiError> {
     let (name, policy_name, document) = inline_policy(form, "userName", "UserName", 128)?;
     let account = caller.holder.account();
     let arn = format!("arn:{}:iam::{account}:user/{name}", world.partition);
     permitted(desk, caller, "PutUserPolicy", &arn, &format!("user {name}"))?;
     user(world, caller, Some(name))?.inline.put(policy_name, document);
-    Ok(Answer::default())
+    Ok(QueryResponse::default())
 }
 
 /// The parameters of both calls that put a policy.
@@ -145,7 +155,7 @@ fn inline_policy<'a>(
     field: &str,
     parameter: &str,
     longest: usize,
-) -> Result<(&'a str, &'a str, Policy), Refusal> {
+) -> Result<(&'a str, &'a str, PolicyDocument), ApiError> {
     let mut rules = Constraints::default();
     let name = rules.required(field, form.value(parameter));
     let policy_name = rules.required("policyName", form.value("PolicyName"));
@@ -154,41 +164,48 @@ fn inline_policy<'a>(
     rules.text("policyName", form.value("PolicyName"), 1..=128, NAME);
     rules.text("policyDocument", form.value("PolicyDocument"), 1..=131_072, POLICY);
     rules.finish()?;
-    let policy = Policy::parse(document, Kind::Identity).map_err(|error| {
+    let policy = PolicyDocument::parse(document, PolicyKind::Identity).map_err(|error| {
         let message = match error {
             PolicyError::Json(_) | PolicyError::Shape(_) => "Syntax errors in policy.".to_owned(),
             other => other.to_string(),
         };
-        Refusal::new(400, "MalformedPolicyDocument", message)
+        ApiError::new(400, "MalformedPolicyDocument", message)
     })?;
     Ok((name, policy_name, policy))
 }
 
 /// The user that is named, or else the one who calls.
-fn user(world: &World, caller: &Caller, name: Option<&str>) -> Result<Arc<User>, Refusal> {
+fn user(world: &World, caller: &ApiCaller, name: Option<&str>) -> Result<Arc<User>, ApiError> {
     match (name, &caller.holder) {
         (Some(name), holder) => {
             let mut users = world.users.iter().filter(|user| user.account == holder.account());
             let found = users.find(|user| user.name.eq_ignore_ascii_case(name)).cloned();
-            found
-                .ok_or_else(|| Refusal::new(404, "NoSuchEntity", format!("The user with name {name} cannot be found.")))
+            found.ok_or_else(|| {
+                ApiError::new(404, "NoSuchEntity", format!("The user with name {name} cannot be found."))
+            })
         }
-        (None, Holder::User { user, .. }) => Ok(Arc::clone(user)),
-        (None, Holder::Role(_)) => {
-            Err(Refusal::validation("Must specify userName when calling with non-User credentials"))
+        (None, CredentialOwner::User { user, .. }) => Ok(Arc::clone(user)),
+        (None, CredentialOwner::Role(_)) => {
+            Err(ApiError::validation("Must specify userName when calling with non-User credentials"))
         }
     }
 }
 
-fn permitted(desk: &RequestContext<'_>, caller: &Caller, action: &str, arn: &str, shown: &str) -> Result<(), Refusal> {
+fn permitted(
+    desk: &RequestContext<'_>,
+    caller: &ApiCaller,
+    action: &str,
+    arn: &str,
+    shown: &str,
+) -> Result<(), ApiError> {
     let action = format!("iam:{action}");
     let why = match authorization::own(caller, &action, arn, desk.now) {
-        Verdict::Allow(_) => return Ok(()),
-        Verdict::Silent => format!("because no identity-based policy allows the {action} action"),
-        Verdict::Deny => "with an explicit deny in an identity-based policy".to_owned(),
+        PolicyVerdict::Allow(_) => return Ok(()),
+        PolicyVerdict::Silent => format!("because no identity-based policy allows the {action} action"),
+        PolicyVerdict::Deny => "with an explicit deny in an identity-based policy".to_owned(),
     };
     let who = caller.holder.arn();
-    Err(Refusal::access_denied(format!(
+    Err(ApiError::access_denied(format!(
         "User: {who} is not authorized to perform: {action} on resource: {shown} {why}"
     )))
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use form_urlencoded::Serializer;
 
 use crate::crypto::{pkce, random};
-use crate::fixture::identity_center::IdentityCenter;
+use crate::fixture::identity_center::IdentityCenterInstance;
 use crate::identity_center::clients::{SCOPE, loopback_path};
 use crate::identity_center::exceptions::invalid_request;
-use crate::protocol::error::Refusal;
-use crate::protocol::request::Request;
-use crate::protocol::response::Page;
+use crate::protocol::error::ApiError;
+use crate::protocol::request::HttpRequest;
+use crate::protocol::response::HttpResponse;
 use crate::state::context::RequestContext;
-use crate::state::identity_center::{self, Code, Grant};
+use crate::state::identity_center::{self, AuthorizationCode, GrantType};
 
 /// OAuth's longest recommended life of a code (RFC 6749, 4.1.2).
 const CODE_LIFE: Duration = Duration::from_secs(600);
@@ -24,36 +24,44 @@ const CODE_LIFE: Duration = Duration::from_secs(600);
 /// # Errors
 /// A parameter is missing or wrong: the browser stays here, since where it came from can't be trusted.
 pub(crate) fn answer(
-    center: &IdentityCenter,
+    center: &IdentityCenterInstance,
     desk: &mut RequestContext<'_>,
     action: &str,
-    request: &Request,
-) -> Result<Page, Refusal> {
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     if request.method != "GET" {
-        return Err(Refusal::new(405, "Method Not Allowed", "a browser asks with GET"));
+        return Err(ApiError::new(405, "Method Not Allowed", "a browser asks with GET"));
     }
     if action == "VerifyDevice" { device(center, desk, request) } else { authorize(center, desk, request) }
 }
 
 /// Renders an error.
-pub(crate) fn error_response(error: &Refusal) -> Page {
-    Page::text_error(error)
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
+    HttpResponse::text_error(error)
 }
 
-fn device(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
+fn device(
+    center: &IdentityCenterInstance,
+    desk: &mut RequestContext<'_>,
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let user_code = parameter(request, "user_code")?;
     let person = std::mem::take(&mut desk.state.identity_center.person);
     let decided = desk.state.identity_center.decide(center, &user_code, &person, desk.now);
     desk.state.identity_center.person = person;
     decided.map_err(invalid_request)?;
-    Ok(Page::text("You may close this page.\n"))
+    Ok(HttpResponse::text("You may close this page.\n"))
 }
 
-fn authorize(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
+fn authorize(
+    center: &IdentityCenterInstance,
+    desk: &mut RequestContext<'_>,
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let client_id = parameter(request, "client_id")?;
     let redirect_uri = parameter(request, "redirect_uri")?;
     let client = desk.state.identity_center.clients.get(&client_id).filter(|client| client.ends > desk.now);
-    let client = client.filter(|client| client.grants.contains(&Grant::AuthorizationCode));
+    let client = client.filter(|client| client.grants.contains(&GrantType::AuthorizationCode));
     let client = client.ok_or_else(|| invalid_request("client_id is not registered for codes"))?;
     let path = loopback_path(&redirect_uri);
     if path.is_none() || !client.redirects.iter().any(|registered| loopback_path(registered) == path) {
@@ -79,13 +87,14 @@ fn authorize(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &R
         let code = random::text()?;
         answer.append_pair("code", &code);
         let ends = desk.expiry(CODE_LIFE);
-        let held = Code { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, ends };
+        let held =
+            AuthorizationCode { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, ends };
         desk.state.identity_center.codes.insert(code, held);
     }
     let query = answer.append_pair("state", &state).finish();
-    Ok(Page::redirect(format!("{redirect_uri}?{query}")))
+    Ok(HttpResponse::redirect(format!("{redirect_uri}?{query}")))
 }
 
-fn parameter(request: &Request, name: &str) -> Result<String, Refusal> {
+fn parameter(request: &HttpRequest, name: &str) -> Result<String, ApiError> {
     request.query_value(name).ok_or_else(|| invalid_request(format!("{name} is missing")))
 }

@@ -4,14 +4,14 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::crypto::random;
-use crate::crypto::secret::Secret;
-use crate::fixture::identity_center::IdentityCenter;
+use crate::crypto::secret::SecretValue;
+use crate::fixture::identity_center::IdentityCenterInstance;
 use crate::identity_center::exceptions::invalid_request;
-use crate::protocol::error::Refusal;
-use crate::protocol::response::Page;
+use crate::protocol::error::ApiError;
+use crate::protocol::response::HttpResponse;
 use crate::protocol::timestamp;
 use crate::state::context::RequestContext;
-use crate::state::identity_center::{Client, Grant};
+use crate::state::identity_center::{GrantType, RegisteredClient};
 
 /// The only scope: access to the portal.
 pub(crate) const SCOPE: &str = "sso:account:access";
@@ -19,7 +19,7 @@ pub(crate) const SCOPE: &str = "sso:account:access";
 /// RegisterClient's body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Registration {
+pub(crate) struct RegisterClientRequest {
     client_name: String,
     client_type: String,
     #[serde(default)]
@@ -35,31 +35,31 @@ pub(crate) struct Registration {
 /// # Errors
 /// The service's exceptions for a name, type, scope, grant type, redirect URI or start URL that isn't valid here.
 pub(crate) fn register(
-    center: &IdentityCenter,
+    center: &IdentityCenterInstance,
     desk: &mut RequestContext<'_>,
-    wish: Registration,
-) -> Result<Page, Refusal> {
+    wish: RegisterClientRequest,
+) -> Result<HttpResponse, ApiError> {
     if wish.client_name.is_empty() {
         return Err(invalid_request("clientName is empty"));
     }
     if wish.client_type != "public" {
-        return Err(Refusal::new(400, "InvalidClientMetadataException", "clientType must be public"));
+        return Err(ApiError::new(400, "InvalidClientMetadataException", "clientType must be public"));
     }
     if wish.scopes.iter().any(|scope| scope != SCOPE) {
-        return Err(Refusal::new(400, "InvalidScopeException", format!("the only scope here is {SCOPE}")));
+        return Err(ApiError::new(400, "InvalidScopeException", format!("the only scope here is {SCOPE}")));
     }
     let grants = match &wish.grant_types {
         Some(names) => names
             .iter()
-            .map(|name| Grant::parse(name))
+            .map(|name| GrantType::parse(name))
             .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| Refusal::new(400, "UnsupportedGrantTypeException", "a grant type is unknown"))?,
-        None => vec![Grant::DeviceCode, Grant::RefreshToken],
+            .ok_or_else(|| ApiError::new(400, "UnsupportedGrantTypeException", "a grant type is unknown"))?,
+        None => vec![GrantType::DeviceCode, GrantType::RefreshToken],
     };
-    if grants.contains(&Grant::AuthorizationCode) {
+    if grants.contains(&GrantType::AuthorizationCode) {
         if wish.redirect_uris.is_empty() || !wish.redirect_uris.iter().all(|uri| loopback_path(uri).is_some()) {
             let message = "redirectUris must be http on a loopback address";
-            return Err(Refusal::new(400, "InvalidRedirectUriException", message));
+            return Err(ApiError::new(400, "InvalidRedirectUriException", message));
         }
         known_start_url(center, wish.issuer_url.as_deref().unwrap_or_default())?;
     }
@@ -71,8 +71,8 @@ pub(crate) fn register(
         "clientIdIssuedAt": timestamp::unix_seconds(desk.now),
         "clientSecretExpiresAt": timestamp::unix_seconds(ends),
     });
-    let client = Client {
-        secret: Secret::new(secret),
+    let client = RegisteredClient {
+        secret: SecretValue::new(secret),
         ends,
         grants,
         scoped: !wish.scopes.is_empty(),
@@ -80,18 +80,22 @@ pub(crate) fn register(
         issuer: wish.issuer_url,
     };
     desk.state.identity_center.clients.insert(id, client);
-    Ok(Page::json(&answer))
+    Ok(HttpResponse::json(&answer))
 }
 
 /// Returns the client with this ID and secret.
 ///
 /// # Errors
 /// `InvalidClientException`, also for an expired client.
-pub(crate) fn client<'a>(desk: &'a RequestContext<'_>, id: &str, secret: &str) -> Result<&'a Client, Refusal> {
+pub(crate) fn client<'a>(
+    desk: &'a RequestContext<'_>,
+    id: &str,
+    secret: &str,
+) -> Result<&'a RegisteredClient, ApiError> {
     let found = desk.state.identity_center.clients.get(id);
     found
         .filter(|client| client.secret.expose() == secret && client.ends > desk.now)
-        .ok_or_else(|| Refusal::new(401, "InvalidClientException", "Invalid client provided"))
+        .ok_or_else(|| ApiError::new(401, "InvalidClientException", "Invalid client provided"))
 }
 
 /// Returns the path of a redirect URI on a loopback address. The port isn't part of the registration (RFC 8252).
@@ -107,7 +111,7 @@ pub(crate) fn loopback_path(uri: &str) -> Option<&str> {
 ///
 /// # Errors
 /// `InvalidRequestException`.
-pub(crate) fn known_start_url(center: &IdentityCenter, url: &str) -> Result<(), Refusal> {
+pub(crate) fn known_start_url(center: &IdentityCenterInstance, url: &str) -> Result<(), ApiError> {
     let known = center.assignments.iter().any(|assignment| assignment.start_url == url);
     if known { Ok(()) } else { Err(invalid_request(format!("`{url}` is no start URL of this Identity Center"))) }
 }

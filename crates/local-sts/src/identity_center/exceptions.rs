@@ -1,8 +1,8 @@
 //! Exceptions that several actions return.
 
-use crate::protocol::error::Refusal;
+use crate::protocol::error::ApiError;
 
 /// Returns an `InvalidRequestException`.
-pub(crate) fn invalid_request(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "InvalidRequestException", message)
+pub(crate) fn invalid_request(message: impl Into<String>) -> ApiError {
+    ApiError::new(400, "InvalidRequestException", message)
 }

@@ -5,23 +5,23 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::crypto::random;
-use crate::crypto::secret::Secret;
-use crate::fixture::identity_center::IdentityCenter;
+use crate::crypto::secret::SecretValue;
+use crate::fixture::identity_center::IdentityCenterInstance;
 use crate::identity_center::clients::{client, known_start_url, register};
 use crate::identity_center::create_token;
 use crate::identity_center::exceptions::invalid_request;
-use crate::protocol::error::Refusal;
-use crate::protocol::request::Request;
-use crate::protocol::response::{self, Page, REQUEST_ID};
+use crate::protocol::error::ApiError;
+use crate::protocol::request::HttpRequest;
+use crate::protocol::response::{self, HttpResponse, REQUEST_ID};
 use crate::state::context::RequestContext;
-use crate::state::identity_center::{Decision, Device, Grant};
+use crate::state::identity_center::{DeviceDecision, DeviceGrant, GrantType};
 
 /// Letters that don't make words or look like others.
 const USER_CODE_LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct DeviceRequest {
+struct StartDeviceAuthorizationRequest {
     client_id: String,
     client_secret: String,
     start_url: String,
@@ -32,13 +32,13 @@ struct DeviceRequest {
 /// # Errors
 /// The service's exceptions; `InvalidRequestException` for a body that its model doesn't have.
 pub(crate) fn answer(
-    center: &IdentityCenter,
+    center: &IdentityCenterInstance,
     desk: &mut RequestContext<'_>,
     action: &str,
-    request: &Request,
-) -> Result<Page, Refusal> {
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     if request.method != "POST" {
-        return Err(Refusal::new(405, "InvalidRequestException", "This is asked with POST"));
+        return Err(ApiError::new(405, "InvalidRequestException", "This is asked with POST"));
     }
     match action {
         "RegisterClient" => register(center, desk, read(request)?),
@@ -48,18 +48,22 @@ pub(crate) fn answer(
 }
 
 /// Renders an error: the exception's name in a header, OAuth's code in the body.
-pub(crate) fn error_response(error: &Refusal) -> Page {
-    Page::json(&json!({"error": oauth_code(&error.code), "error_description": error.message}))
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
+    HttpResponse::json(&json!({"error": oauth_code(&error.code), "error_description": error.message}))
         .with_status(error.status)
         .header("x-amzn-errortype", error.code.clone())
         .header(REQUEST_ID, response::request_id())
 }
 
-fn start_device(center: &IdentityCenter, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
-    let wish: DeviceRequest = read(request)?;
+fn start_device(
+    center: &IdentityCenterInstance,
+    desk: &mut RequestContext<'_>,
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let wish: StartDeviceAuthorizationRequest = read(request)?;
     let client = client(desk, &wish.client_id, &wish.client_secret)?;
-    if !client.grants.contains(&Grant::DeviceCode) {
-        return Err(Refusal::new(400, "UnauthorizedClientException", "the client isn't registered for device codes"));
+    if !client.grants.contains(&GrantType::DeviceCode) {
+        return Err(ApiError::new(400, "UnauthorizedClientException", "the client isn't registered for device codes"));
     }
     known_start_url(center, &wish.start_url)?;
     let (code, user_code) = (random::text()?, user_code()?);
@@ -72,24 +76,24 @@ fn start_device(center: &IdentityCenter, desk: &mut RequestContext<'_>, request:
         "expiresIn": desk.lifetime(center.lives.device_code).as_secs(),
         "interval": center.lives.interval.as_secs(),
     });
-    desk.state.identity_center.devices.push(Device {
-        code: Secret::new(code),
+    desk.state.identity_center.devices.push(DeviceGrant {
+        code: SecretValue::new(code),
         user_code,
         client_id: wish.client_id,
         start_url: wish.start_url,
         ends: desk.expiry(center.lives.device_code),
         polled: None,
-        decision: Decision::Pending,
+        decision: DeviceDecision::Pending,
     });
-    Ok(Page::json(&answer))
+    Ok(HttpResponse::json(&answer))
 }
 
-fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ApiError> {
     serde_json::from_slice(&request.body).map_err(|error| invalid_request(error.to_string()))
 }
 
 /// Eight letters with a hyphen, such as `BCDF-GHJK`.
-fn user_code() -> Result<String, Refusal> {
+fn user_code() -> Result<String, ApiError> {
     let bytes = random::bytes::<8>()?;
     let letter = |byte: &u8| char::from(USER_CODE_LETTERS[usize::from(*byte) % USER_CODE_LETTERS.len()]);
     let letters: Vec<char> = bytes.iter().map(letter).collect();

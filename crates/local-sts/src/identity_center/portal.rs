@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::fixture::identity_center::{Assignment, IdentityCenter};
+use crate::fixture::identity_center::{Assignment, IdentityCenterInstance};
 use crate::fixture::world::World;
-use crate::protocol::error::Refusal;
-use crate::protocol::request::Request;
-use crate::protocol::response::{self, Page, REQUEST_ID};
+use crate::protocol::error::ApiError;
+use crate::protocol::request::HttpRequest;
+use crate::protocol::response::{self, HttpResponse, REQUEST_ID};
 use crate::protocol::timestamp;
 use crate::state::context::RequestContext;
-use crate::state::sessions::{Credentials, Holder, RoleSession};
+use crate::state::sessions::{AssumedRoleSession, CredentialOwner, IssuedCredentials};
 
 const BEARER: &str = "x-amz-sso_bearer_token";
 const PAGE_LENGTHS: std::ops::RangeInclusive<usize> = 1..=100;
@@ -23,18 +23,18 @@ const PAGE_LENGTHS: std::ops::RangeInclusive<usize> = 1..=100;
 /// `InvalidRequestException` for parameters that are missing or wrong.
 pub(crate) fn answer(
     world: &World,
-    center: &IdentityCenter,
+    center: &IdentityCenterInstance,
     desk: &mut RequestContext<'_>,
     action: &str,
-    request: &Request,
-) -> Result<Page, Refusal> {
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let method = if action == "Logout" { "POST" } else { "GET" };
     if request.method != method {
-        return Err(Refusal::new(405, "InvalidRequestException", format!("This is asked with {method}")));
+        return Err(ApiError::new(405, "InvalidRequestException", format!("This is asked with {method}")));
     }
     let token = request.header(BEARER).unwrap_or_default();
     let Some(session) = desk.state.identity_center.bearer(token, desk.now) else {
-        return Err(Refusal::new(401, "UnauthorizedException", "Session token not found or invalid"));
+        return Err(ApiError::new(401, "UnauthorizedException", "Session token not found or invalid"));
     };
     let user = session.user.clone();
     let here = |one: &&Assignment| one.user == session.user && one.start_url == session.start_url;
@@ -43,7 +43,7 @@ pub(crate) fn answer(
     match action {
         "Logout" => {
             desk.state.identity_center.sign_out(token);
-            Ok(Page::text(""))
+            Ok(HttpResponse::text(""))
         }
         "ListAccounts" => accounts(&mine, request),
         "ListAccountRoles" => roles(&mine, request),
@@ -52,14 +52,14 @@ pub(crate) fn answer(
 }
 
 /// Renders an error.
-pub(crate) fn error_response(error: &Refusal) -> Page {
-    Page::json(&json!({"message": error.message, "__type": error.code}))
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
+    HttpResponse::json(&json!({"message": error.message, "__type": error.code}))
         .with_status(error.status)
         .header("x-amzn-errortype", error.code.clone())
         .header(REQUEST_ID, response::request_id())
 }
 
-fn accounts(mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {
+fn accounts(mine: &[&Assignment], request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let mut accounts: Vec<(&str, &str)> = Vec::new();
     for one in mine {
         if !accounts.iter().any(|(id, _)| *id == one.role.account) {
@@ -73,7 +73,7 @@ fn accounts(mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {
     listed("accountList", accounts.iter().map(item).collect(), request)
 }
 
-fn roles(mine: &[&Assignment], request: &Request) -> Result<Page, Refusal> {
+fn roles(mine: &[&Assignment], request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let account = required(request, "account_id")?;
     let here: Vec<&&Assignment> = mine.iter().filter(|one| one.role.account == account).collect();
     if here.is_empty() {
@@ -87,19 +87,19 @@ fn credentials(
     world: &World,
     desk: &mut RequestContext<'_>,
     mine: &[&Assignment],
-    request: &Request,
-) -> Result<Page, Refusal> {
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let (account, role) = (required(request, "account_id")?, required(request, "role_name")?);
     let found = mine.iter().find(|one| one.role.account == account && one.role_name == role).ok_or_else(forbidden)?;
     desk.record(|call| call.role_arn = Some(found.role.arn.clone()));
-    let session = RoleSession::plain(&world.partition, &found.role, &found.user);
+    let session = AssumedRoleSession::plain(&world.partition, &found.role, &found.user);
     let expires = desk.expiry(found.session_life);
-    let credentials = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
-    Ok(Page::json(&json!({"roleCredentials": exposed(credentials)})))
+    let credentials = desk.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), desk.now, expires)?;
+    Ok(HttpResponse::json(&json!({"roleCredentials": exposed(credentials)})))
 }
 
 /// The one place where they leave; the end is in milliseconds.
-fn exposed(credentials: &Credentials) -> Value {
+fn exposed(credentials: &IssuedCredentials) -> Value {
     json!({
         "accessKeyId": credentials.access_key_id,
         "secretAccessKey": credentials.secret.expose(),
@@ -109,7 +109,7 @@ fn exposed(credentials: &Credentials) -> Value {
 }
 
 /// One page of a list; the next one's token is where it begins.
-fn listed(name: &str, items: Vec<Value>, request: &Request) -> Result<Page, Refusal> {
+fn listed(name: &str, items: Vec<Value>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let number = |name: &str, default: usize| match request.query_value(name) {
         Some(text) => text.parse().map_err(|_| invalid(name)),
         None => Ok(default),
@@ -121,17 +121,17 @@ fn listed(name: &str, items: Vec<Value>, request: &Request) -> Result<Page, Refu
     let next = start.saturating_add(length);
     let more = (next < items.len()).then(|| next.to_string());
     let page: Vec<Value> = items.into_iter().skip(start).take(length).collect();
-    Ok(Page::json(&json!({name: page, "nextToken": more})))
+    Ok(HttpResponse::json(&json!({name: page, "nextToken": more})))
 }
 
-fn required(request: &Request, name: &str) -> Result<String, Refusal> {
+fn required(request: &HttpRequest, name: &str) -> Result<String, ApiError> {
     request.query_value(name).filter(|value| !value.is_empty()).ok_or_else(|| invalid(name))
 }
 
-fn invalid(name: &str) -> Refusal {
-    Refusal::new(400, "InvalidRequestException", format!("{name} is missing or wrong"))
+fn invalid(name: &str) -> ApiError {
+    ApiError::new(400, "InvalidRequestException", format!("{name} is missing or wrong"))
 }
 
-fn forbidden() -> Refusal {
-    Refusal::new(403, "ForbiddenException", "No access")
+fn forbidden() -> ApiError {
+    ApiError::new(403, "ForbiddenException", "No access")
 }

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::fixture::sources::Container;
 use crate::fixture::world::World;
-use crate::policy::principal::Outside;
-use crate::protocol::error::Refusal;
-use crate::protocol::request::Request;
-use crate::protocol::response::Page;
+use crate::policy::principal::ExternalPrincipal;
+use crate::protocol::error::ApiError;
+use crate::protocol::request::HttpRequest;
+use crate::protocol::response::HttpResponse;
 use crate::protocol::timestamp;
 use crate::state::authorization;
 use crate::state::context::RequestContext;
-use crate::state::sessions::{Credentials, Holder, RoleSession};
+use crate::state::sessions::{AssumedRoleSession, CredentialOwner, IssuedCredentials};
 
 /// A task's credentials live for six hours.
 const LIFE: Duration = Duration::from_secs(6 * 3600);
@@ -30,40 +30,41 @@ pub(crate) fn answer(
     world: &World,
     desk: &mut RequestContext<'_>,
     container: &Container,
-    request: &Request,
-) -> Result<Page, Refusal> {
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     if request.method != "GET" {
-        return Err(Refusal::new(405, "MethodNotAllowed", "credentials are read with GET"));
+        return Err(ApiError::new(405, "MethodNotAllowed", "credentials are read with GET"));
     }
     match request.header("authorization") {
-        None => return Err(Refusal::new(401, "Unauthorized", "the request has no Authorization header")),
+        None => return Err(ApiError::new(401, "Unauthorized", "the request has no Authorization header")),
         Some(token) if token != container.token.expose() => {
-            return Err(Refusal::new(403, "AccessDenied", "the authorization token is not this container's"));
+            return Err(ApiError::new(403, "AccessDenied", "the authorization token is not this container's"));
         }
         Some(_) => {}
     }
-    let trusted = |name: &&str| authorization::trusts(&container.role, &Outside::service(name), "sts:AssumeRole");
+    let trusted =
+        |name: &&str| authorization::trusts(&container.role, &ExternalPrincipal::service(name), "sts:AssumeRole");
     if !TRUSTED.iter().any(trusted) {
-        return Err(Refusal::new(500, "RoleNotAssumable", "the role's trust policy names no service of containers"));
+        return Err(ApiError::new(500, "RoleNotAssumable", "the role's trust policy names no service of containers"));
     }
-    let session = RoleSession::plain(&world.partition, &container.role, &container.session_name);
+    let session = AssumedRoleSession::plain(&world.partition, &container.role, &container.session_name);
     let expires = desk.expiry(LIFE);
     let (credentials, _) = desk.state.metadata.container.current(
         &mut desk.state.sessions,
-        Holder::Role(Arc::new(session)),
+        CredentialOwner::Role(Arc::new(session)),
         desk.now,
         expires,
     )?;
-    Ok(Page::json(&exposed(container, credentials)))
+    Ok(HttpResponse::json(&exposed(container, credentials)))
 }
 
 /// Renders an error.
-pub(crate) fn error_response(error: &Refusal) -> Page {
-    Page::json(&json!({"code": error.code, "message": error.message})).with_status(error.status)
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
+    HttpResponse::json(&json!({"code": error.code, "message": error.message})).with_status(error.status)
 }
 
 /// The one place where they leave.
-fn exposed(container: &Container, credentials: &Credentials) -> Value {
+fn exposed(container: &Container, credentials: &IssuedCredentials) -> Value {
     json!({
         "RoleArn": container.role.arn,
         "AccountId": container.role.account,

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::crypto::random;
 use crate::fixture::sources::Instance;
 use crate::fixture::world::World;
-use crate::policy::principal::Outside;
-use crate::protocol::error::Refusal;
-use crate::protocol::request::Request;
-use crate::protocol::response::Page;
+use crate::policy::principal::ExternalPrincipal;
+use crate::protocol::error::ApiError;
+use crate::protocol::request::HttpRequest;
+use crate::protocol::response::HttpResponse;
 use crate::protocol::timestamp;
 use crate::state::authorization;
 use crate::state::context::RequestContext;
-use crate::state::sessions::{Credentials, Holder, RoleSession};
+use crate::state::sessions::{AssumedRoleSession, CredentialOwner, IssuedCredentials};
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TOKEN_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
@@ -32,73 +32,78 @@ pub(crate) fn answer(
     world: &World,
     desk: &mut RequestContext<'_>,
     instance: &Instance,
-    request: &Request,
-) -> Result<Page, Refusal> {
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     if request.path == "/latest/api/token" {
         return token(desk, request);
     }
     if request.method != "GET" {
-        return Err(Refusal::new(405, "Method Not Allowed", "metadata are read with GET"));
+        return Err(ApiError::new(405, "Method Not Allowed", "metadata are read with GET"));
     }
     let live = |token: &str| desk.state.metadata.tokens.get(token).is_some_and(|end| *end > desk.now);
     if !request.header(TOKEN).is_some_and(live) {
-        return Err(Refusal::new(401, "Unauthorized", "a valid metadata token is needed"));
+        return Err(ApiError::new(401, "Unauthorized", "a valid metadata token is needed"));
     }
     item(world, desk, instance, &request.path)
 }
 
 /// Renders an error.
-pub(crate) fn error_response(error: &Refusal) -> Page {
-    Page::text_error(error)
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
+    HttpResponse::text_error(error)
 }
 
-fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
+fn token(desk: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     if request.method != "PUT" {
-        return Err(Refusal::new(405, "Method Not Allowed", "a token is made with PUT"));
+        return Err(ApiError::new(405, "Method Not Allowed", "a token is made with PUT"));
     }
     if request.header("x-forwarded-for").is_some() {
-        return Err(Refusal::new(403, "Forbidden", "a forwarded request gets no token"));
+        return Err(ApiError::new(403, "Forbidden", "a forwarded request gets no token"));
     }
     let seconds = request.header(TOKEN_TTL).and_then(|text| text.parse::<u64>().ok());
     let Some(seconds) = seconds.filter(|seconds| (1..=21_600).contains(seconds)) else {
-        return Err(Refusal::new(400, "Bad Request", format!("{TOKEN_TTL} must be 1 to 21600")));
+        return Err(ApiError::new(400, "Bad Request", format!("{TOKEN_TTL} must be 1 to 21600")));
     };
     let token = BASE64URL.encode(&random::bytes::<42>()?);
     let end = desk.expiry(Duration::from_secs(seconds));
     desk.state.metadata.tokens.insert(token.clone(), end);
-    Ok(Page::text(token).header(TOKEN_TTL, seconds.to_string()))
+    Ok(HttpResponse::text(token).header(TOKEN_TTL, seconds.to_string()))
 }
 
-fn item(world: &World, desk: &mut RequestContext<'_>, instance: &Instance, path: &str) -> Result<Page, Refusal> {
+fn item(
+    world: &World,
+    desk: &mut RequestContext<'_>,
+    instance: &Instance,
+    path: &str,
+) -> Result<HttpResponse, ApiError> {
     let name = &instance.role.name;
     let page = match path.strip_prefix("/latest/").unwrap_or_default().trim_end_matches('/') {
-        "meta-data/iam/security-credentials" => Page::text(name),
-        "meta-data/instance-id" => Page::text(&instance.id),
-        "meta-data/placement/region" => Page::text(&instance.region),
-        "meta-data/placement/availability-zone" => Page::text(format!("{}a", instance.region)),
-        "dynamic/instance-identity/document" => Page::json(&document(instance)),
+        "meta-data/iam/security-credentials" => HttpResponse::text(name),
+        "meta-data/instance-id" => HttpResponse::text(&instance.id),
+        "meta-data/placement/region" => HttpResponse::text(&instance.region),
+        "meta-data/placement/availability-zone" => HttpResponse::text(format!("{}a", instance.region)),
+        "dynamic/instance-identity/document" => HttpResponse::json(&document(instance)),
         other if other.strip_prefix("meta-data/iam/security-credentials/") == Some(name) => {
-            Page { content_type: "text/plain", ..Page::json(&credentials(world, desk, instance)?) }
+            HttpResponse { content_type: "text/plain", ..HttpResponse::json(&credentials(world, desk, instance)?) }
         }
-        _ => return Err(Refusal::new(404, "Not Found", "there is nothing at this path")),
+        _ => return Err(ApiError::new(404, "Not Found", "there is nothing at this path")),
     };
     Ok(page)
 }
 
-fn credentials(world: &World, desk: &mut RequestContext<'_>, instance: &Instance) -> Result<Value, Refusal> {
+fn credentials(world: &World, desk: &mut RequestContext<'_>, instance: &Instance) -> Result<Value, ApiError> {
     let now = timestamp::rfc3339(desk.now);
-    if !authorization::trusts(&instance.role, &Outside::service("ec2.amazonaws.com"), "sts:AssumeRole") {
+    if !authorization::trusts(&instance.role, &ExternalPrincipal::service("ec2.amazonaws.com"), "sts:AssumeRole") {
         return Ok(json!({
             "Code": "AssumeRoleUnauthorizedAccess",
             "Message": format!("EC2 cannot assume the role {}.", instance.role.name),
             "LastUpdated": now,
         }));
     }
-    let session = RoleSession::plain(&world.partition, &instance.role, &instance.id);
+    let session = AssumedRoleSession::plain(&world.partition, &instance.role, &instance.id);
     let expires = desk.expiry(LIFE);
     let (credentials, since) = desk.state.metadata.instance.current(
         &mut desk.state.sessions,
-        Holder::Role(Arc::new(session)),
+        CredentialOwner::Role(Arc::new(session)),
         desk.now,
         expires,
     )?;
@@ -106,7 +111,7 @@ fn credentials(world: &World, desk: &mut RequestContext<'_>, instance: &Instance
 }
 
 /// The one place where they leave.
-fn exposed(credentials: &Credentials, since: SystemTime) -> Value {
+fn exposed(credentials: &IssuedCredentials, since: SystemTime) -> Value {
     json!({
         "Code": "Success",
         "LastUpdated": timestamp::rfc3339(since),

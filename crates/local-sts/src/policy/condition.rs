@@ -8,7 +8,7 @@ use crate::policy::glob::glob;
 
 /// The condition keys of one request; their names are kept in lower case. A key that isn't there is absent, as for AWS.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Context(BTreeMap<String, String>);
+pub(crate) struct ConditionKeys(BTreeMap<String, String>);
 
 /// A condition that this server can't evaluate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -88,7 +88,7 @@ const KEYS: [&str; 12] = [
 ];
 const KEY_FAMILIES: [&str; 2] = ["aws:requesttag/", "aws:principaltag/"];
 
-impl Context {
+impl ConditionKeys {
     /// Sets a key.
     pub(crate) fn set(&mut self, key: &str, value: impl Into<String>) {
         self.0.insert(key.to_lowercase(), value.into());
@@ -150,7 +150,7 @@ impl Condition {
     }
 
     /// Whether this condition holds for a request.
-    pub(crate) fn holds(&self, context: &Context) -> bool {
+    pub(crate) fn holds(&self, context: &ConditionKeys) -> bool {
         let actual = context.value(&self.key);
         if self.operator == Operator::Null {
             let absent = actual.is_none().to_string();
@@ -210,7 +210,7 @@ impl Operator {
         }
     }
 
-    fn compares(self, actual: &str, value: &str, context: &Context) -> bool {
+    fn compares(self, actual: &str, value: &str, context: &ConditionKeys) -> bool {
         let exact = |compare: fn(&str, &str) -> bool| {
             context.substituted(value, str::to_owned).is_some_and(|value| compare(&value, actual))
         };
@@ -248,12 +248,12 @@ fn literal(text: &str) -> String {
     text.replace('*', "\u{F0001}").replace('?', "\u{F0002}")
 }
 
-fn like(actual: &str, pattern: &str, context: &Context) -> bool {
+fn like(actual: &str, pattern: &str, context: &ConditionKeys) -> bool {
     context.substituted(pattern, literal).is_some_and(|pattern| glob(&pattern, &literal(actual)))
 }
 
 /// "Each of the six colon-delimited components of the ARN is checked separately" (IAM's condition operators).
-fn arn_like(actual: &str, pattern: &str, context: &Context) -> bool {
+fn arn_like(actual: &str, pattern: &str, context: &ConditionKeys) -> bool {
     let (actual, pattern): (Vec<&str>, Vec<&str>) = (actual.splitn(6, ':').collect(), pattern.splitn(6, ':').collect());
     // A variable may hold colons only after the fifth one: in ARNs they come last.
     actual.len() == 6
@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     fn holds(operator: &str, key: &str, value: &str, context: &[(&str, &str)]) -> bool {
-        let mut full = Context::default();
+        let mut full = ConditionKeys::default();
         for (key, value) in context {
             full.set(key, *value);
         }

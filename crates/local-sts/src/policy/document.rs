@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use crate::policy::condition::{self, Condition, Context};
+use crate::policy::condition::{self, Condition, ConditionKeys};
 use crate::policy::glob::glob;
-use crate::policy::principal::{Identity, Match, Outside, Pattern};
+use crate::policy::principal::{ExternalPrincipal, Identity, PrincipalMatch, PrincipalPattern};
 
 /// What a document is attached to, and so what it may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum PolicyKind {
     /// A user's or role's own permissions, or a session policy.
     Identity,
     /// Who may assume a role.
@@ -35,14 +35,14 @@ pub(crate) enum PolicyError {
 
 /// A document that was read and understood in full.
 #[derive(Clone, Debug)]
-pub(crate) struct Policy {
+pub(crate) struct PolicyDocument {
     statements: Vec<Statement>,
 }
 
 #[derive(Clone, Debug)]
 struct Statement {
     allows: bool,
-    principals: Vec<Pattern>,
+    principals: Vec<PrincipalPattern>,
     actions: Globs,
     resources: Globs,
     conditions: Vec<Condition>,
@@ -57,17 +57,17 @@ struct Globs {
 
 /// What a set of statements says about one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verdict {
+pub(crate) enum PolicyVerdict {
     /// No statement fits.
     Silent,
     /// A statement allows it, to the extent of the match.
-    Allow(Match),
+    Allow(PrincipalMatch),
     /// A statement denies it, which nothing can overrule.
     Deny,
 }
 
 /// One question: may this caller do this, here and now?
-pub(crate) struct Question<'a> {
+pub(crate) struct EvaluationRequest<'a> {
     /// Who asks.
     pub(crate) identity: &'a Identity,
     /// Such as `sts:AssumeRole`.
@@ -75,7 +75,7 @@ pub(crate) struct Question<'a> {
     /// The ARN of what it is done to.
     pub(crate) resource: &'a str,
     /// The condition keys of the request.
-    pub(crate) context: &'a Context,
+    pub(crate) context: &'a ConditionKeys,
 }
 
 #[derive(Deserialize)]
@@ -133,13 +133,13 @@ enum RawPrincipal {
     Kinds(BTreeMap<String, OneOrMany<String>>),
 }
 
-impl Policy {
+impl PolicyDocument {
     /// Reads a document.
     ///
     /// # Errors
     /// It isn't a policy of this kind, or it holds an element, a condition operator or a condition key that this server
     /// doesn't evaluate.
-    pub(crate) fn parse(text: &str, kind: Kind) -> Result<Self, PolicyError> {
+    pub(crate) fn parse(text: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
         let value: serde_json::Value = serde_json::from_str(text).map_err(PolicyError::Json)?;
         let raw: RawDocument = serde_json::from_value(value).map_err(PolicyError::Shape)?;
         if !matches!(raw.version.as_deref(), None | Some("2012-10-17" | "2008-10-17")) {
@@ -151,37 +151,37 @@ impl Policy {
     }
 
     /// What this document says: an explicit denial wins, else the closest match.
-    pub(crate) fn verdict(&self, question: &Question<'_>) -> Verdict {
-        self.statements.iter().map(|statement| statement.verdict(question)).max().unwrap_or(Verdict::Silent)
+    pub(crate) fn verdict(&self, question: &EvaluationRequest<'_>) -> PolicyVerdict {
+        self.statements.iter().map(|statement| statement.verdict(question)).max().unwrap_or(PolicyVerdict::Silent)
     }
 }
 
 /// What several documents say together.
-pub(crate) fn verdict(policies: &[Policy], question: &Question<'_>) -> Verdict {
-    policies.iter().map(|policy| policy.verdict(question)).max().unwrap_or(Verdict::Silent)
+pub(crate) fn verdict(policies: &[PolicyDocument], question: &EvaluationRequest<'_>) -> PolicyVerdict {
+    policies.iter().map(|policy| policy.verdict(question)).max().unwrap_or(PolicyVerdict::Silent)
 }
 
 impl Statement {
-    fn check(raw: RawStatement, kind: Kind) -> Result<Self, PolicyError> {
+    fn check(raw: RawStatement, kind: PolicyKind) -> Result<Self, PolicyError> {
         let actions = Globs::check("Action", raw.action, raw.not_action)?
             .ok_or_else(|| PolicyError::Rule("a statement needs Action or NotAction".into()))?;
         let resources = Globs::check("Resource", raw.resource, raw.not_resource)?;
         let (principals, resources) = match (kind, raw.principal, resources) {
-            (Kind::Identity, None, Some(resources)) => (vec![Pattern::Anyone], resources),
-            (Kind::Identity, Some(_), _) => {
+            (PolicyKind::Identity, None, Some(resources)) => (vec![PrincipalPattern::Anyone], resources),
+            (PolicyKind::Identity, Some(_), _) => {
                 return Err(PolicyError::Rule("an identity policy can't have a Principal".into()));
             }
-            (Kind::Identity, None, None) => {
+            (PolicyKind::Identity, None, None) => {
                 return Err(PolicyError::Rule("an identity policy's statement needs Resource".into()));
             }
-            (Kind::Trust, Some(principal), None) => (principal.check()?, Globs::everything()),
-            (Kind::Trust, None, _) => return Err(PolicyError::Rule("a trust policy needs a Principal".into())),
-            (Kind::Trust, Some(_), Some(_)) => {
+            (PolicyKind::Trust, Some(principal), None) => (principal.check()?, Globs::everything()),
+            (PolicyKind::Trust, None, _) => return Err(PolicyError::Rule("a trust policy needs a Principal".into())),
+            (PolicyKind::Trust, Some(_), Some(_)) => {
                 return Err(PolicyError::Rule("a trust policy can't have a Resource".into()));
             }
         };
         if let Some(foreign) = actions.patterns.iter().find(|action| !action.to_lowercase().starts_with("sts:"))
-            && kind == Kind::Trust
+            && kind == PolicyKind::Trust
         {
             return Err(PolicyError::Rule(format!("a trust policy may only name STS actions, not `{foreign}`")));
         }
@@ -194,19 +194,19 @@ impl Statement {
         Ok(Self { allows: matches!(raw.effect, Effect::Allow), principals, actions, resources, conditions })
     }
 
-    fn verdict(&self, question: &Question<'_>) -> Verdict {
+    fn verdict(&self, question: &EvaluationRequest<'_>) -> PolicyVerdict {
         let Some(matched) = self.principals.iter().filter_map(|pattern| question.identity.matched_by(pattern)).max()
         else {
-            return Verdict::Silent;
+            return PolicyVerdict::Silent;
         };
         // Actions are compared without regard to case, ARNs with.
         let fits = self.actions.fit(&question.action.to_lowercase(), str::to_lowercase)
             && self.resources.fit(question.resource, str::to_owned)
             && self.conditions.iter().all(|condition| condition.holds(question.context));
         match (fits, self.allows) {
-            (false, _) => Verdict::Silent,
-            (true, true) => Verdict::Allow(matched),
-            (true, false) => Verdict::Deny,
+            (false, _) => PolicyVerdict::Silent,
+            (true, true) => PolicyVerdict::Allow(matched),
+            (true, false) => PolicyVerdict::Deny,
         }
     }
 }
@@ -238,9 +238,9 @@ impl Globs {
 }
 
 impl RawPrincipal {
-    fn check(self) -> Result<Vec<Pattern>, PolicyError> {
+    fn check(self) -> Result<Vec<PrincipalPattern>, PolicyError> {
         let kinds = match self {
-            Self::Word(word) if word == "*" => return Ok(vec![Pattern::Anyone]),
+            Self::Word(word) if word == "*" => return Ok(vec![PrincipalPattern::Anyone]),
             Self::Word(word) => return Err(PolicyError::Rule(format!("`{word}` is not a Principal"))),
             Self::Kinds(kinds) => kinds,
         };
@@ -248,9 +248,11 @@ impl RawPrincipal {
         for (kind, names) in kinds {
             for name in names.into_vec() {
                 patterns.push(match kind.as_str() {
-                    "AWS" => Pattern::parse(&name)
+                    "AWS" => PrincipalPattern::parse(&name)
                         .ok_or_else(|| PolicyError::Rule(format!("invalid principal in policy: `{name}`")))?,
-                    "Service" | "Federated" | "CanonicalUser" => Pattern::Outside(Outside { kind: kind.clone(), name }),
+                    "Service" | "Federated" | "CanonicalUser" => {
+                        PrincipalPattern::External(ExternalPrincipal { kind: kind.clone(), name })
+                    }
                     other => return Err(PolicyError::Rule(format!("unknown kind of Principal: `{other}`"))),
                 });
             }
@@ -267,20 +269,28 @@ mod tests {
     fn documents_that_are_not_policies_of_their_kind() {
         let trust = |rest: &str| format!(r#"{{"Statement": {{"Effect": "Allow", "Principal": "*", {rest}}}}}"#);
         for (kind, text, expected) in [
-            (Kind::Identity, "{nope".to_owned(), "invalid JSON"),
-            (Kind::Identity, r#"{"Statements": []}"#.to_owned(), "unknown field `Statements`"),
-            (Kind::Identity, r#"{"Version": "2020-01-01", "Statement": []}"#.to_owned(), "Version"),
-            (Kind::Identity, r#"{"Statement": {"Effect": "Allow", "Action": "*"}}"#.to_owned(), "needs Resource"),
-            (Kind::Identity, trust(r#""Action": "*", "Resource": "*""#), "can't have a Principal"),
-            (Kind::Trust, trust(r#""Action": "sts:AssumeRole", "Resource": "*""#), "can't have a Resource"),
-            (Kind::Trust, trust(r#""Action": "s3:*""#), "only name STS actions"),
-            (Kind::Trust, trust(r#""Action": "sts:*", "NotAction": "sts:*""#), "both Action and NotAction"),
-            (Kind::Trust, trust(r#""Sid": "x""#), "needs Action"),
-            (Kind::Trust, r#"{"Statement": {"Effect": "Allow", "Action": "sts:*"}}"#.to_owned(), "needs a Principal"),
-            (Kind::Trust, trust(r#""Action": "sts:*"", "Condition": {"X": {"aws:userid": "a"}}"#), "invalid JSON"),
-            (Kind::Trust, trust(r#""Action": "sts:*", "Condition": {"X": {"aws:userid": "a"}}"#), "operator `X`"),
+            (PolicyKind::Identity, "{nope".to_owned(), "invalid JSON"),
+            (PolicyKind::Identity, r#"{"Statements": []}"#.to_owned(), "unknown field `Statements`"),
+            (PolicyKind::Identity, r#"{"Version": "2020-01-01", "Statement": []}"#.to_owned(), "Version"),
+            (PolicyKind::Identity, r#"{"Statement": {"Effect": "Allow", "Action": "*"}}"#.to_owned(), "needs Resource"),
+            (PolicyKind::Identity, trust(r#""Action": "*", "Resource": "*""#), "can't have a Principal"),
+            (PolicyKind::Trust, trust(r#""Action": "sts:AssumeRole", "Resource": "*""#), "can't have a Resource"),
+            (PolicyKind::Trust, trust(r#""Action": "s3:*""#), "only name STS actions"),
+            (PolicyKind::Trust, trust(r#""Action": "sts:*", "NotAction": "sts:*""#), "both Action and NotAction"),
+            (PolicyKind::Trust, trust(r#""Sid": "x""#), "needs Action"),
+            (
+                PolicyKind::Trust,
+                r#"{"Statement": {"Effect": "Allow", "Action": "sts:*"}}"#.to_owned(),
+                "needs a Principal",
+            ),
+            (
+                PolicyKind::Trust,
+                trust(r#""Action": "sts:*"", "Condition": {"X": {"aws:userid": "a"}}"#),
+                "invalid JSON",
+            ),
+            (PolicyKind::Trust, trust(r#""Action": "sts:*", "Condition": {"X": {"aws:userid": "a"}}"#), "operator `X`"),
         ] {
-            let error = Policy::parse(&text, kind).map(drop).unwrap_err().to_string();
+            let error = PolicyDocument::parse(&text, kind).map(drop).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }

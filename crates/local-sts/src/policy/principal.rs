@@ -2,7 +2,7 @@
 
 /// A `Principal` as a trust policy names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Pattern {
+pub(crate) enum PrincipalPattern {
     /// `"*"`.
     Anyone,
     /// An account's root ARN or its bare number: the account decides who of its identities may.
@@ -10,19 +10,19 @@ pub(crate) enum Pattern {
     /// The ARN of a user, a role or a role's session.
     Arn(String),
     /// Someone who is no identity of any account.
-    Outside(Outside),
+    External(ExternalPrincipal),
 }
 
 /// A service or an identity provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outside {
+pub(crate) struct ExternalPrincipal {
     /// As policies name it: `Service`, `Federated` or `CanonicalUser`.
     pub(crate) kind: String,
     /// `ec2.amazonaws.com`, or a provider's ARN.
     pub(crate) name: String,
 }
 
-impl Outside {
+impl ExternalPrincipal {
     /// An AWS service.
     pub(crate) fn service(name: &str) -> Self {
         Self { kind: "Service".into(), name: name.to_owned() }
@@ -36,7 +36,7 @@ impl Outside {
 
 /// How closely a principal was meant; the closest one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Match {
+pub(crate) enum PrincipalMatch {
     /// Through the account: the identity's own policies decide.
     Account,
     /// The user or role itself; within an account that suffices.
@@ -55,10 +55,10 @@ pub(crate) struct Identity {
     /// The user's ARN, or that of the session's role.
     pub(crate) principal_arn: String,
     /// Set for those who aren't a user or a role; they are meant by nothing but their own name.
-    pub(crate) outside: Option<Outside>,
+    pub(crate) outside: Option<ExternalPrincipal>,
 }
 
-impl Pattern {
+impl PrincipalPattern {
     /// Reads a value of `"Principal": {"AWS": …}`; wildcards within ARNs are as forbidden as at AWS.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text == "*" {
@@ -85,16 +85,17 @@ impl Pattern {
 
 impl Identity {
     /// How closely a pattern means this caller, if at all.
-    pub(crate) fn matched_by(&self, pattern: &Pattern) -> Option<Match> {
+    pub(crate) fn matched_by(&self, pattern: &PrincipalPattern) -> Option<PrincipalMatch> {
         if let Some(outside) = &self.outside {
-            return matches!(pattern, Pattern::Outside(meant) if meant == outside).then_some(Match::Named);
+            return matches!(pattern, PrincipalPattern::External(meant) if meant == outside)
+                .then_some(PrincipalMatch::Named);
         }
         match pattern {
-            Pattern::Anyone => Some(Match::Named),
-            Pattern::Account(account) => (*account == self.account).then_some(Match::Account),
-            Pattern::Arn(arn) if *arn == self.principal_arn => Some(Match::Named),
-            Pattern::Arn(arn) => (*arn == self.arn).then_some(Match::Session),
-            Pattern::Outside(_) => None,
+            PrincipalPattern::Anyone => Some(PrincipalMatch::Named),
+            PrincipalPattern::Account(account) => (*account == self.account).then_some(PrincipalMatch::Account),
+            PrincipalPattern::Arn(arn) if *arn == self.principal_arn => Some(PrincipalMatch::Named),
+            PrincipalPattern::Arn(arn) => (*arn == self.arn).then_some(PrincipalMatch::Session),
+            PrincipalPattern::External(_) => None,
         }
     }
 }
@@ -110,10 +111,10 @@ mod tests {
 
     #[test]
     fn principals_as_policies_name_them() {
-        let arn = |text: &str| Some(Pattern::Arn(text.to_owned()));
-        let account = Some(Pattern::Account("111111111111".into()));
+        let arn = |text: &str| Some(PrincipalPattern::Arn(text.to_owned()));
+        let account = Some(PrincipalPattern::Account("111111111111".into()));
         for (text, expected) in [
-            ("*", Some(Pattern::Anyone)),
+            ("*", Some(PrincipalPattern::Anyone)),
             ("111111111111", account.clone()),
             ("arn:aws:iam::111111111111:root", account),
             ("arn:aws:iam::111111111111:user/a/b", arn("arn:aws:iam::111111111111:user/a/b")),
@@ -124,7 +125,7 @@ mod tests {
             ("arn:aws:iam::111111111111:group/g", None),
             ("alice", None),
         ] {
-            assert_eq!(Pattern::parse(text), expected, "{text}");
+            assert_eq!(PrincipalPattern::parse(text), expected, "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::protocol::error::Refusal;
+use crate::protocol::error::ApiError;
 
 /// Which characters a parameter may have.
 #[derive(Clone, Copy)]
@@ -90,11 +90,11 @@ impl Constraints {
         field: &str,
         value: Option<&str>,
         range: RangeInclusive<u32>,
-    ) -> Result<Option<u32>, Refusal> {
+    ) -> Result<Option<u32>, ApiError> {
         let Some(value) = value else { return Ok(None) };
         let number: i32 = value
             .parse()
-            .map_err(|_| Refusal::new(400, "MalformedInput", format!("{field} must be a whole number")))?;
+            .map_err(|_| ApiError::new(400, "MalformedInput", format!("{field} must be a whole number")))?;
         let number = u32::try_from(number).unwrap_or_default();
         if number < *range.start() {
             self.broken(field, value, &format!("have value greater than or equal to {}", range.start()));
@@ -127,11 +127,11 @@ impl Constraints {
     ///
     /// # Errors
     /// `ValidationError` with everything that was found.
-    pub(crate) fn finish(self) -> Result<(), Refusal> {
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
         let noun = if self.0.len() == 1 { "error" } else { "errors" };
         match self.0.len() {
             0 => Ok(()),
-            n => Err(Refusal::validation(format!("{n} validation {noun} detected: {}", self.0.join("; ")))),
+            n => Err(ApiError::validation(format!("{n} validation {noun} detected: {}", self.0.join("; ")))),
         }
     }
 }

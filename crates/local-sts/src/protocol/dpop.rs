@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use crate::crypto::jwk;
-use crate::crypto::jwt::{self, Token};
-use crate::protocol::request::Request;
+use crate::crypto::jwt::{self, Jwt};
+use crate::protocol::request::HttpRequest;
 use crate::protocol::timestamp;
 
 /// How far `iat` may be from the server's time. AWS publishes none; RFC 9449 speaks of "seconds or minutes".
@@ -13,7 +13,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 
 /// A proof whose signature is that of the key it brings.
 #[derive(Debug)]
-pub(crate) struct Proof {
+pub(crate) struct DpopProof {
     /// RFC 7638's thumbprint of the key.
     pub(crate) thumbprint: String,
     method: String,
@@ -24,28 +24,28 @@ pub(crate) struct Proof {
 
 /// The proofs that were seen, as long as they could be sent again.
 #[derive(Default)]
-pub(crate) struct Seen(HashMap<String, u64>);
+pub(crate) struct SeenProofs(HashMap<String, u64>);
 
 /// Checks the one `DPoP` header of a request, in the order of RFC 9449, section 4.3; remembers it.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn check(request: &Request, seen: &mut Seen, now: SystemTime) -> Result<Proof, String> {
+pub(crate) fn check(request: &HttpRequest, seen: &mut SeenProofs, now: SystemTime) -> Result<DpopProof, String> {
     let mut headers = request.header_values("dpop");
     let (Some(text), None) = (headers.next(), headers.next()) else {
         return Err("the request must have one DPoP header".into());
     };
-    let proof = Proof::read(text)?;
+    let proof = DpopProof::read(text)?;
     let host = request.header("host").unwrap_or_default();
     proof.is_for(&request.method, &format!("http://{host}{}", request.path), now)?;
     seen.take(&proof, now)?;
     Ok(proof)
 }
 
-impl Proof {
+impl DpopProof {
     /// Takes a proof apart and checks all that it says about itself.
     fn read(text: &str) -> Result<Self, String> {
-        let token = Token::parse(text).ok_or("the proof isn't a JWT")?;
+        let token = Jwt::parse(text).ok_or("the proof isn't a JWT")?;
         if token.kind() != (Some("dpop+jwt"), "ES256") {
             return Err("the proof's header must have typ dpop+jwt and alg ES256".into());
         }
@@ -85,8 +85,8 @@ impl Proof {
     }
 }
 
-impl Seen {
-    fn take(&mut self, proof: &Proof, now: SystemTime) -> Result<(), String> {
+impl SeenProofs {
+    fn take(&mut self, proof: &DpopProof, now: SystemTime) -> Result<(), String> {
         let now = timestamp::unix_seconds(now);
         self.0.retain(|_, issued| issued.abs_diff(now) <= WINDOW.as_secs());
         match self.0.insert(format!("{} {}", proof.thumbprint, proof.id), proof.issued_seconds) {
@@ -123,10 +123,10 @@ mod tests {
         format!("{signed}.{signature}")
     }
 
-    fn request(proofs: &[&str]) -> Request {
+    fn request(proofs: &[&str]) -> HttpRequest {
         let host = ("host".to_owned(), "127.0.0.1:1".to_owned());
         let proofs = proofs.iter().map(|proof| ("dpop".to_owned(), (*proof).to_owned()));
-        Request {
+        HttpRequest {
             method: "POST".into(),
             path: "/v1/token".into(),
             query: String::new(),
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_9449() {
-        let proof = Proof::read(RFC).unwrap();
+        let proof = DpopProof::read(RFC).unwrap();
         // Figure 10's `jkt`.
         assert_eq!(proof.thumbprint, "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
         proof.is_for("POST", "https://server.example.com/token", at(1_562_262_616)).unwrap();
@@ -148,7 +148,7 @@ mod tests {
     fn each_part_must_be_right() {
         let (key, other) = (DeviceKey::new().unwrap(), DeviceKey::new().unwrap());
         let fine = made(&key, |_, _| ());
-        let refused = |text: &str, now: u64| check(&request(&[text]), &mut Seen::default(), at(now)).err();
+        let refused = |text: &str, now: u64| check(&request(&[text]), &mut SeenProofs::default(), at(now)).err();
         for now in [700, 1000, 1300] {
             assert_eq!(refused(&fine, now), None, "at {now}");
         }
@@ -175,14 +175,14 @@ mod tests {
             assert!(told.as_ref().is_some_and(|told| told.contains(expected)), "{expected}: {told:?}");
         }
         for proofs in [&[][..], &[fine.as_str(), fine.as_str()]] {
-            let told = check(&request(proofs), &mut Seen::default(), at(1000)).map(drop);
+            let told = check(&request(proofs), &mut SeenProofs::default(), at(1000)).map(drop);
             assert_eq!(told, Err("the request must have one DPoP header".to_owned()));
         }
     }
 
     #[test]
     fn a_proof_is_taken_once() {
-        let (key, mut seen) = (DeviceKey::new().unwrap(), Seen::default());
+        let (key, mut seen) = (DeviceKey::new().unwrap(), SeenProofs::default());
         let (fine, other) = (made(&key, |_, _| ()), made(&key, |_, claims| claims["jti"] = "k".into()));
         let mut taken = |text: &str, now: u64| check(&request(&[text]), &mut seen, at(now)).is_ok();
         // Neither a refused proof nor another key's uses an id up.

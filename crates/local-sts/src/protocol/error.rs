@@ -6,7 +6,7 @@ use crate::protocol::timestamp;
 
 /// An error answer of the query protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ApiError {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The error code, as clients match on it.
@@ -15,7 +15,7 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
-impl From<getrandom::Error> for Refusal {
+impl From<getrandom::Error> for ApiError {
     /// A server without randomness can't issue anything.
     fn from(_: getrandom::Error) -> Self {
         Self::internal()
@@ -25,7 +25,7 @@ impl From<getrandom::Error> for Refusal {
 /// How far a request's time may be from the server's.
 pub(crate) const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 
-impl Refusal {
+impl ApiError {
     /// Makes an answer from its three parts.
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), message: message.into() }

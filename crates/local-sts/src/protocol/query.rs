@@ -1,14 +1,14 @@
 //! The query protocol of STS and IAM: what its calls have in common, and its XML responses.
 
-use crate::protocol::error::Refusal;
-use crate::protocol::request::{Form, Request};
-use crate::protocol::response::{self, Page};
+use crate::protocol::error::ApiError;
+use crate::protocol::request::{Form, HttpRequest};
+use crate::protocol::response::{self, HttpResponse};
 
 /// The content of an action's `…Result` element.
 #[derive(Default)]
-pub(crate) struct Answer(String);
+pub(crate) struct QueryResponse(String);
 
-impl Answer {
+impl QueryResponse {
     /// Adds an element with text.
     pub(crate) fn element(mut self, name: &str, text: &str) -> Self {
         self.0.push_str(&format!("<{name}>{}</{name}>", escaped(text)));
@@ -30,9 +30,9 @@ impl Answer {
     }
 
     /// Renders the response to a successful call.
-    pub(crate) fn response(&self, namespace: &str, action: &str) -> Page {
+    pub(crate) fn response(&self, namespace: &str, action: &str) -> HttpResponse {
         let request_id = response::request_id();
-        Page::xml(self.document(namespace, action, &request_id), request_id)
+        HttpResponse::xml(self.document(namespace, action, &request_id), request_id)
     }
 
     fn document(&self, namespace: &str, action: &str, request_id: &str) -> String {
@@ -49,33 +49,33 @@ impl Answer {
 /// # Errors
 /// `UnknownOperationException`, `MissingAction` or `InvalidAction`.
 pub(crate) fn check_call(
-    request: &Request,
+    request: &HttpRequest,
     form: &Form,
     action: &str,
     known_actions: &[&str],
     known_version: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     if request.path != "/" || !matches!(request.method.as_str(), "GET" | "POST") {
-        return Err(Refusal::new(404, "UnknownOperationException", "There is nothing at this path"));
+        return Err(ApiError::new(404, "UnknownOperationException", "There is nothing at this path"));
     }
     if action.is_empty() {
-        return Err(Refusal::new(400, "MissingAction", "The request is missing an action or a required parameter."));
+        return Err(ApiError::new(400, "MissingAction", "The request is missing an action or a required parameter."));
     }
     let version = form.value("Version").unwrap_or("NO_VERSION_SPECIFIED");
     if !known_actions.contains(&action) || version != known_version {
         let message = format!("Could not find operation {action} for version {version}");
-        return Err(Refusal::new(400, "InvalidAction", message));
+        return Err(ApiError::new(400, "InvalidAction", message));
     }
     Ok(())
 }
 
 /// Renders the response to a call that failed.
-pub(crate) fn error_response(namespace: &str, error: &Refusal) -> Page {
+pub(crate) fn error_response(namespace: &str, error: &ApiError) -> HttpResponse {
     let request_id = response::request_id();
-    Page::xml(error_document(namespace, error, &request_id), request_id).with_status(error.status)
+    HttpResponse::xml(error_document(namespace, error, &request_id), request_id).with_status(error.status)
 }
 
-fn error_document(namespace: &str, refusal: &Refusal, request_id: &str) -> String {
+fn error_document(namespace: &str, refusal: &ApiError, request_id: &str) -> String {
     let kind = if refusal.status < 500 { "Sender" } else { "Receiver" };
     format!(
         "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{}</Code><Message>{}</Message></Error>\
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn markup_in_a_message_stays_text() {
-        let refusal = Refusal::validation("Value '<a href=\"x\">&\u{1}' is invalid");
+        let refusal = ApiError::validation("Value '<a href=\"x\">&\u{1}' is invalid");
         let document = error_document("urn:test", &refusal, "id");
         assert!(document.contains("Value '&lt;a href=&quot;x&quot;&gt;&amp;\u{fffd}' is invalid"), "{document}");
     }

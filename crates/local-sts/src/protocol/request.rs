@@ -1,9 +1,9 @@
 //! One request as it came, before anything in it is believed.
 
-use crate::protocol::error::Refusal;
+use crate::protocol::error::ApiError;
 
 /// The parts of an HTTP request that anyone here looks at.
-pub(crate) struct Request {
+pub(crate) struct HttpRequest {
     /// `GET` or `POST`.
     pub(crate) method: String,
     /// As sent.
@@ -22,7 +22,7 @@ pub(crate) struct Request {
 #[derive(Default)]
 pub(crate) struct Form(Vec<(String, String)>);
 
-impl Request {
+impl HttpRequest {
     /// The values of a header, in their order.
     pub(crate) fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -42,10 +42,10 @@ impl Request {
     ///
     /// # Errors
     /// The body isn't UTF-8.
-    pub(crate) fn form(&self) -> Result<Form, Refusal> {
+    pub(crate) fn form(&self) -> Result<Form, ApiError> {
         let text = if self.method == "POST" {
             std::str::from_utf8(&self.body)
-                .map_err(|_| Refusal::new(400, "MalformedInput", "The request body is not UTF-8"))?
+                .map_err(|_| ApiError::new(400, "MalformedInput", "The request body is not UTF-8"))?
         } else {
             &self.query
         };

@@ -4,14 +4,14 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 
 use crate::crypto::random;
-use crate::protocol::error::Refusal;
+use crate::protocol::error::ApiError;
 
 /// Name of the header with the request ID.
 pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
 
 /// A status, a body and its headers.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: String,
@@ -19,7 +19,7 @@ pub(crate) struct Page {
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
-impl Page {
+impl HttpResponse {
     /// An XML document of the query protocol.
     pub(crate) fn xml(body: String, request_id: String) -> Self {
         let headers = vec![(REQUEST_ID, request_id)];
@@ -53,8 +53,8 @@ impl Page {
     }
 
     /// Renders an error as one line of text, for services without an error format.
-    pub(crate) fn text_error(error: &Refusal) -> Self {
-        let Refusal { status, code, message } = error;
+    pub(crate) fn text_error(error: &ApiError) -> Self {
+        let ApiError { status, code, message } = error;
         Self::text(format!("{status} {code}: {message}\n")).with_status(*status)
     }
 }

@@ -10,9 +10,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use crate::crypto::secret::Secret;
-use crate::protocol::error::{MAX_SKEW, Refusal};
-use crate::protocol::request::Request;
+use crate::crypto::secret::SecretValue;
+use crate::protocol::error::{ApiError, MAX_SKEW};
+use crate::protocol::request::HttpRequest;
 use crate::protocol::timestamp;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -20,11 +20,11 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 
 /// Who a request says it is from, and the signature that is to prove it.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct RequestSignature {
     /// The key that it was signed with.
     pub(crate) access_key_id: String,
     /// The session's token, if one was sent.
-    pub(crate) token: Option<Secret<String>>,
+    pub(crate) token: Option<SecretValue<String>>,
     date: String,
     region: String,
     service: String,
@@ -35,30 +35,30 @@ pub(crate) struct Claim {
     presigned_for: Option<Duration>,
 }
 
-impl Claim {
+impl RequestSignature {
     /// Reads the claim from the `Authorization` header, or from the query string of a presigned request.
     ///
     /// # Errors
     /// There is none, or it can't be read; AWS's texts list everything that is missing.
-    pub(crate) fn read(request: &Request) -> Result<Self, Refusal> {
+    pub(crate) fn read(request: &HttpRequest) -> Result<Self, ApiError> {
         if let Some(header) = request.header("authorization") {
             return Self::from_header(request, header);
         }
         if request.query_value("X-Amz-Signature").is_some() {
             return Self::from_query(request);
         }
-        Err(Refusal::missing_token())
+        Err(ApiError::missing_token())
     }
 
-    fn from_header(request: &Request, header: &str) -> Result<Self, Refusal> {
+    fn from_header(request: &HttpRequest, header: &str) -> Result<Self, ApiError> {
         let Some(fields) = header.strip_prefix(ALGORITHM).filter(|rest| rest.starts_with(' ')) else {
-            return Err(Refusal::incomplete_signature(format!(
+            return Err(ApiError::incomplete_signature(format!(
                 "Unsupported AWS 'algorithm': '{}'.",
                 header.split(' ').next().unwrap_or_default()
             )));
         };
         if let Some(odd) = fields.split([',', ' ']).find(|part| !part.is_empty() && !part.contains('=')) {
-            return Err(Refusal::incomplete_signature(format!(
+            return Err(ApiError::incomplete_signature(format!(
                 "'{odd}' not a valid key=value pair (missing equal-sign) in Authorization header: '{header}'."
             )));
         }
@@ -78,20 +78,20 @@ impl Claim {
         let (Some(credential), Some(signature), Some(signed), Some(stamp)) =
             (field("Credential"), field("Signature"), field("SignedHeaders"), stamp)
         else {
-            return Err(Refusal::incomplete_signature(missing.trim_end()));
+            return Err(ApiError::incomplete_signature(missing.trim_end()));
         };
         let token = request.header("x-amz-security-token").map(str::to_owned);
         Self::assemble(credential, signature, signed, stamp, token, None)
     }
 
-    fn from_query(request: &Request) -> Result<Self, Refusal> {
+    fn from_query(request: &HttpRequest) -> Result<Self, ApiError> {
         let field = |name: &str| {
             request.query_value(name).ok_or_else(|| {
-                Refusal::incomplete_signature(format!("AWS query-string parameters must include '{name}'."))
+                ApiError::incomplete_signature(format!("AWS query-string parameters must include '{name}'."))
             })
         };
         let seconds = field("X-Amz-Expires")?.parse().ok().filter(|seconds| (1..=604_800).contains(seconds));
-        let seconds = seconds.ok_or_else(|| Refusal::incomplete_signature("X-Amz-Expires must be 1 to 604800"))?;
+        let seconds = seconds.ok_or_else(|| ApiError::incomplete_signature("X-Amz-Expires must be 1 to 604800"))?;
         Self::assemble(
             &field("X-Amz-Credential")?,
             &field("X-Amz-Signature")?,
@@ -109,16 +109,16 @@ impl Claim {
         stamp: &str,
         token: Option<String>,
         presigned_for: Option<Duration>,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, ApiError> {
         let parts: Vec<&str> = credential.split('/').collect();
         let [access_key_id, date, region, service, "aws4_request"] = parts[..] else {
-            return Err(Refusal::incomplete_signature(format!(
+            return Err(ApiError::incomplete_signature(format!(
                 "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'"
             )));
         };
         Ok(Self {
             access_key_id: access_key_id.to_owned(),
-            token: token.map(Secret::new),
+            token: token.map(SecretValue::new),
             date: date.to_owned(),
             region: region.to_owned(),
             service: service.to_owned(),
@@ -134,21 +134,21 @@ impl Claim {
     ///
     /// # Errors
     /// With AWS's text for each of the rules.
-    pub(crate) fn check_scope(&self, request: &Request, service: &str, now: SystemTime) -> Result<(), Refusal> {
+    pub(crate) fn check_scope(&self, request: &HttpRequest, service: &str, now: SystemTime) -> Result<(), ApiError> {
         let signed_at = timestamp::parse_basic(&self.stamp).ok_or_else(|| {
-            Refusal::incomplete_signature(format!(
+            ApiError::incomplete_signature(format!(
                 "Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601",
                 self.stamp
             ))
         })?;
         if self.service != service {
-            return Err(Refusal::signature(format!("Credential should be scoped to correct service: '{service}'. ")));
+            return Err(ApiError::signature(format!("Credential should be scoped to correct service: '{service}'. ")));
         }
         if !is_region(&self.region) {
-            return Err(Refusal::signature("Credential should be scoped to a valid region. "));
+            return Err(ApiError::signature("Credential should be scoped to a valid region. "));
         }
         if !self.stamp.starts_with(&self.date) || self.date.len() != 8 {
-            return Err(Refusal::signature(format!(
+            return Err(ApiError::signature(format!(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{}', from '{}'.",
                 self.date,
                 &self.stamp[..8],
@@ -156,19 +156,19 @@ impl Claim {
             )));
         }
         if now > signed_at + self.presigned_for.unwrap_or(MAX_SKEW) {
-            return Err(Refusal::signed_too_early(signed_at, now));
+            return Err(ApiError::signed_too_early(signed_at, now));
         }
         if signed_at > now + MAX_SKEW {
-            return Err(Refusal::signed_too_late(signed_at, now));
+            return Err(ApiError::signed_too_late(signed_at, now));
         }
         if !self.signs("host") {
-            return Err(Refusal::signature(
+            return Err(ApiError::signature(
                 "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
             ));
         }
         match request.headers.iter().find(|(name, _)| name.starts_with("x-amz-") && !self.signs(name)) {
             Some((name, _)) => {
-                Err(Refusal::signature(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.")))
+                Err(ApiError::signature(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.")))
             }
             None => Ok(()),
         }
@@ -179,7 +179,7 @@ impl Claim {
     }
 
     /// Whether the signature is the one that this secret gives; compared in constant time.
-    pub(crate) fn matches(&self, request: &Request, secret: &Secret<String>) -> bool {
+    pub(crate) fn matches(&self, request: &HttpRequest, secret: &SecretValue<String>) -> bool {
         let text = format!(
             "{ALGORITHM}\n{}\n{}/{}/{}/aws4_request\n{}",
             self.stamp,
@@ -195,7 +195,7 @@ impl Claim {
         keyed(&key, &text).verify_slice(&self.signature).is_ok()
     }
 
-    fn canonical(&self, request: &Request) -> String {
+    fn canonical(&self, request: &HttpRequest) -> String {
         let mut headers = String::new();
         for name in &self.signed_headers {
             let values: Vec<String> = request
@@ -258,8 +258,8 @@ mod tests {
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-    fn request(query: &str, headers: &[(&str, &str)]) -> Request {
-        Request {
+    fn request(query: &str, headers: &[(&str, &str)]) -> HttpRequest {
+        HttpRequest {
             method: "GET".into(),
             path: "/".into(),
             query: query.into(),
@@ -270,7 +270,7 @@ mod tests {
     }
 
     /// `get-vanilla` of AWS's SigV4 test suite, with a service as asked.
-    fn vanilla(scope: &str, signature: &str) -> Request {
+    fn vanilla(scope: &str, signature: &str) -> HttpRequest {
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}/aws4_request, SignedHeaders=host;x-amz-date, \
              Signature={signature}"
@@ -290,9 +290,9 @@ mod tests {
 
     #[test]
     fn aws_vectors() {
-        let secret = Secret::new(SECRET.to_owned());
+        let secret = SecretValue::new(SECRET.to_owned());
         let vanilla = vanilla(VANILLA_SCOPE, VANILLA);
-        assert!(Claim::read(&vanilla).unwrap().matches(&vanilla, &secret));
+        assert!(RequestSignature::read(&vanilla).unwrap().matches(&vanilla, &secret));
         // The example of "Signing AWS requests": ListUsers.
         let authorization = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, \
              SignedHeaders=content-type;host;x-amz-date, \
@@ -306,16 +306,16 @@ mod tests {
                 ("authorization", authorization),
             ],
         );
-        let claim = Claim::read(&list_users).unwrap();
+        let claim = RequestSignature::read(&list_users).unwrap();
         assert!(claim.matches(&list_users, &secret));
-        assert!(!claim.matches(&list_users, &Secret::new("another".into())));
+        assert!(!claim.matches(&list_users, &SecretValue::new("another".into())));
         for change in [
-            |request: &mut Request| request.query.push_str("&X=1"),
-            |request: &mut Request| request.body.push(b'x'),
-            |request: &mut Request| request.method = "POST".into(),
-            |request: &mut Request| request.headers[1].1 = "sts.amazonaws.com".into(),
+            |request: &mut HttpRequest| request.query.push_str("&X=1"),
+            |request: &mut HttpRequest| request.body.push(b'x'),
+            |request: &mut HttpRequest| request.method = "POST".into(),
+            |request: &mut HttpRequest| request.headers[1].1 = "sts.amazonaws.com".into(),
         ] {
-            let mut changed = Request { headers: list_users.headers.clone(), ..request(&list_users.query, &[]) };
+            let mut changed = HttpRequest { headers: list_users.headers.clone(), ..request(&list_users.query, &[]) };
             change(&mut changed);
             assert!(!claim.matches(&changed, &secret), "{} {}", changed.method, changed.query);
         }
@@ -346,7 +346,7 @@ mod tests {
             ("20150831/us-east-1/service", signed_at(), Some("'20150831' != '20150830'")),
         ] {
             let request = vanilla(scope, VANILLA);
-            let result = Claim::read(&request).unwrap().check_scope(&request, "service", now);
+            let result = RequestSignature::read(&request).unwrap().check_scope(&request, "service", now);
             match (result, expected) {
                 (Ok(()), None) => {}
                 (Err(refusal), Some(text)) => {
@@ -362,7 +362,8 @@ mod tests {
     fn unsigned_amz_headers_are_refused() {
         let mut request = vanilla(VANILLA_SCOPE, VANILLA);
         request.headers.push(("x-amz-security-token".into(), "t".into()));
-        let refusal = Claim::read(&request).unwrap().check_scope(&request, "service", signed_at()).unwrap_err();
+        let refusal =
+            RequestSignature::read(&request).unwrap().check_scope(&request, "service", signed_at()).unwrap_err();
         assert!(refusal.message.contains("x-amz-security-token"), "{}", refusal.message);
     }
 
@@ -380,10 +381,10 @@ mod tests {
             ("", "IncompleteSignature", "Unsupported"),
         ] {
             let request = request("", &[("authorization", authorization), ("x-amz-date", "20150830T123600Z")]);
-            let refusal = Claim::read(&request).unwrap_err();
+            let refusal = RequestSignature::read(&request).unwrap_err();
             assert_eq!(refusal.code, code);
             assert!(refusal.message.contains(text), "{}", refusal.message);
         }
-        assert_eq!(Claim::read(&request("", &[])).unwrap_err().code, "MissingAuthenticationToken");
+        assert_eq!(RequestSignature::read(&request("", &[])).unwrap_err().code, "MissingAuthenticationToken");
     }
 }

@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::totp;
 use crate::fixture::console::ConsoleSession;
 use crate::fixture::world::World;
-use crate::protocol::request::Request;
-use crate::protocol::response::Page;
+use crate::protocol::request::HttpRequest;
+use crate::protocol::response::HttpResponse;
 use crate::protocol::timestamp;
 use crate::server::clock;
 use crate::server::id_token;
 use crate::signin::aws_login;
 use crate::state::context::ServerState;
-use crate::state::identity_center::Person;
+use crate::state::identity_center::BrowserUser;
 use crate::state::signin::{EndReason, SigninClient};
 
 /// Why an order wasn't carried out: status and text.
-type Failure = (u16, String);
+type ControlError = (u16, String);
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,15 +88,15 @@ struct Problem<'a> {
 }
 
 /// Answers a control request; `path` is the part after `/_local/`.
-pub(crate) fn answer(world: &World, state: &mut ServerState, path: &str, request: &Request) -> Page {
+pub(crate) fn answer(world: &World, state: &mut ServerState, path: &str, request: &HttpRequest) -> HttpResponse {
     let (status, body) = match dispatch(world, state, path, request) {
         Ok(body) => (200, body),
         Err((status, error)) => (status, serde_json::to_string(&Problem { error: &error }).unwrap_or_default()),
     };
-    Page { status, content_type: "application/json", body, headers: vec![] }
+    HttpResponse { status, content_type: "application/json", body, headers: vec![] }
 }
 
-fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &Request) -> Result<String, Failure> {
+fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &HttpRequest) -> Result<String, ControlError> {
     match (request.method.as_str(), path) {
         ("GET", "calls") => json(state.calls.all()),
         ("GET", "sessions") => json(&state.sessions.arns()),
@@ -127,7 +127,7 @@ fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &Reques
         ("POST", "approve") => {
             let order: Approve = read(&request.body)?;
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
-            let person = Person { user: order.user, denies: order.deny };
+            let person = BrowserUser { user: order.user, denies: order.deny };
             let center = world.sources.identity_center.as_ref();
             let center = center.ok_or_else(|| (404, "the fixture has no [[sso_assignment]]".to_owned()))?;
             state.identity_center.decide(center, &order.user_code, &person, now).map_err(|error| (400, error))?;
@@ -135,7 +135,7 @@ fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &Reques
         }
         ("POST", "browser") => {
             let order: Browser = read(&request.body)?;
-            state.identity_center.person = Person { user: order.user, denies: order.deny };
+            state.identity_center.person = BrowserUser { user: order.user, denies: order.deny };
             json(&())
         }
         ("POST", "console-login") => {
@@ -162,7 +162,7 @@ fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &Reques
 }
 
 impl ConsoleLogin {
-    fn session<'w>(&self, world: &'w World) -> Result<&'w ConsoleSession, Failure> {
+    fn session<'w>(&self, world: &'w World) -> Result<&'w ConsoleSession, ControlError> {
         let wanted =
             |session: &&ConsoleSession| self.login_session.as_ref().is_none_or(|arn| *arn == session.login_session);
         let found = world.sources.console_sessions.iter().find(wanted);
@@ -171,7 +171,7 @@ impl ConsoleLogin {
 }
 
 /// What is on a user's authenticator; `steps` asks for the code before or after.
-fn shown(world: &World, state: &ServerState, request: &Request) -> Result<Shown, Failure> {
+fn shown(world: &World, state: &ServerState, request: &HttpRequest) -> Result<Shown, ControlError> {
     let user = request.query_value("user").ok_or_else(|| (400, "say whose code: ?user=NAME".to_owned()))?;
     let steps: i64 = match request.query_value("steps") {
         Some(text) => text.parse().map_err(|_| (400, "steps must be a whole number".to_owned()))?,
@@ -190,11 +190,11 @@ fn shown(world: &World, state: &ServerState, request: &Request) -> Result<Shown,
 }
 
 /// Reads an order; no body is an empty one.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
     let body = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| (400, error.to_string()))
 }
 
-fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
+fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, ControlError> {
     serde_json::to_string(value).map_err(|error| (500, error.to_string()))
 }

@@ -7,11 +7,11 @@ use crate::fixture::world::World;
 use crate::iam::api as iam;
 use crate::identity_center::{browser, oidc, portal};
 use crate::metadata::{container, instance};
-use crate::protocol::error::Refusal;
-use crate::protocol::request::{Form, Request};
-use crate::protocol::response::Page;
+use crate::protocol::error::ApiError;
+use crate::protocol::request::{Form, HttpRequest};
+use crate::protocol::response::HttpResponse;
 use crate::protocol::timestamp;
-use crate::server::routes::{self, Service};
+use crate::server::routes::{self, ServiceRoute};
 use crate::server::{clock, control};
 use crate::signin::{federation, oauth2_token};
 use crate::state::context::{RequestContext, ServerState};
@@ -19,7 +19,7 @@ use crate::state::faults::Delivery;
 use crate::sts::api as sts;
 
 /// The server's whole memory.
-pub(crate) struct Station {
+pub(crate) struct Server {
     world: World,
     state: Mutex<ServerState>,
 }
@@ -27,13 +27,13 @@ pub(crate) struct Station {
 /// An answer on its way to HTTP.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    pub(crate) page: Page,
+    pub(crate) page: HttpResponse,
     /// The server's time, for the `Date` header.
     pub(crate) date: SystemTime,
     pub(crate) delivery: Delivery,
 }
 
-impl Station {
+impl Server {
     /// Opens for business.
     pub(crate) fn new(world: World) -> Self {
         let state = Mutex::new(ServerState::new(&world));
@@ -46,7 +46,7 @@ impl Station {
     }
 
     /// Answers any request.
-    pub(crate) async fn serve(&self, request: Request) -> Reply {
+    pub(crate) async fn serve(&self, request: HttpRequest) -> Reply {
         if let Some(path) = request.path.strip_prefix("/_local/") {
             let page = control::answer(&self.world, &mut self.state(), path, &request);
             return Reply { page, date: clock::now(), delivery: Delivery::Whole };
@@ -57,7 +57,7 @@ impl Station {
                 Ok(form) => {
                     let is_iam = form.value("Version") == Some(iam::VERSION);
                     let action = form.value("Action").unwrap_or_default().to_owned();
-                    (if is_iam { Service::Iam } else { Service::Sts }, action, form)
+                    (if is_iam { ServiceRoute::Iam } else { ServiceRoute::Sts }, action, form)
                 }
                 Err(refusal) => {
                     let page = sts::error_response(&refusal);
@@ -73,7 +73,7 @@ impl Station {
         let now = timestamp::moved(clock::now(), plan.clock_offset_seconds);
         let result = match plan.refusal.clone() {
             Some(refusal) => Err(refusal),
-            None if plan.delivery == Delivery::Dropped => Ok(Page::text("")),
+            None if plan.delivery == Delivery::Dropped => Ok(HttpResponse::text("")),
             None => {
                 let mut state = self.state();
                 let desk = &mut state.context(number, now, &plan);
@@ -93,38 +93,38 @@ impl Station {
 
     fn perform(
         &self,
-        service: Service<'_>,
+        service: ServiceRoute<'_>,
         action: &str,
-        request: &Request,
+        request: &HttpRequest,
         form: &Form,
         desk: &mut RequestContext<'_>,
-    ) -> Result<Page, Refusal> {
+    ) -> Result<HttpResponse, ApiError> {
         let world = &self.world;
         match service {
-            Service::Sts => sts::answer(world, desk, action, request, form),
-            Service::Iam => iam::answer(world, desk, action, request, form),
-            Service::Instance(instance) => instance::answer(world, desk, instance, request),
-            Service::Container(container) => container::answer(world, desk, container, request),
-            Service::Oidc(center) => oidc::answer(center, desk, action, request),
-            Service::Portal(center) => portal::answer(world, center, desk, action, request),
-            Service::Browser(center) => browser::answer(center, desk, action, request),
-            Service::Federation => federation::answer(&world.partition, desk, action, request),
-            Service::SignIn(sessions) => oauth2_token::answer(world, sessions, desk, request),
+            ServiceRoute::Sts => sts::answer(world, desk, action, request, form),
+            ServiceRoute::Iam => iam::answer(world, desk, action, request, form),
+            ServiceRoute::Instance(instance) => instance::answer(world, desk, instance, request),
+            ServiceRoute::Container(container) => container::answer(world, desk, container, request),
+            ServiceRoute::Oidc(center) => oidc::answer(center, desk, action, request),
+            ServiceRoute::Portal(center) => portal::answer(world, center, desk, action, request),
+            ServiceRoute::Browser(center) => browser::answer(center, desk, action, request),
+            ServiceRoute::Federation => federation::answer(&world.partition, desk, action, request),
+            ServiceRoute::Signin(sessions) => oauth2_token::answer(world, sessions, desk, request),
         }
     }
 }
 
 /// Renders an error as the service does it.
-fn error_response(service: Service<'_>, error: &Refusal) -> Page {
+fn error_response(service: ServiceRoute<'_>, error: &ApiError) -> HttpResponse {
     match service {
-        Service::Sts => sts::error_response(error),
-        Service::Iam => iam::error_response(error),
-        Service::Instance(_) => instance::error_response(error),
-        Service::Container(_) => container::error_response(error),
-        Service::Oidc(_) => oidc::error_response(error),
-        Service::Portal(_) => portal::error_response(error),
-        Service::Browser(_) => browser::error_response(error),
-        Service::Federation => federation::error_response(error),
-        Service::SignIn(_) => oauth2_token::error_response(error),
+        ServiceRoute::Sts => sts::error_response(error),
+        ServiceRoute::Iam => iam::error_response(error),
+        ServiceRoute::Instance(_) => instance::error_response(error),
+        ServiceRoute::Container(_) => container::error_response(error),
+        ServiceRoute::Oidc(_) => oidc::error_response(error),
+        ServiceRoute::Portal(_) => portal::error_response(error),
+        ServiceRoute::Browser(_) => browser::error_response(error),
+        ServiceRoute::Federation => federation::error_response(error),
+        ServiceRoute::Signin(_) => oauth2_token::error_response(error),
     }
 }

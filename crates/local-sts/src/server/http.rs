@@ -12,8 +12,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::protocol::request::Request;
-use crate::server::dispatch::{Reply, Station};
+use crate::protocol::request::HttpRequest;
+use crate::server::dispatch::{Reply, Server};
 use crate::state::faults::Delivery;
 
 /// STS's requests are a few kilobytes.
@@ -25,7 +25,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 struct CutOff;
 
 /// Takes connections for as long as it is polled.
-pub(crate) async fn serve(listener: TcpListener, station: Arc<Station>) -> Infallible {
+pub(crate) async fn serve(listener: TcpListener, station: Arc<Server>) -> Infallible {
     let mut number = 0;
     loop {
         // Running out of descriptors, or a peer that left at once: neither ends the server.
@@ -38,7 +38,7 @@ pub(crate) async fn serve(listener: TcpListener, station: Arc<Station>) -> Infal
     }
 }
 
-async fn converse(stream: TcpStream, connection: u64, station: Arc<Station>) {
+async fn converse(stream: TcpStream, connection: u64, station: Arc<Server>) {
     let service = service_fn(move |incoming| {
         let station = Arc::clone(&station);
         async move {
@@ -54,11 +54,11 @@ async fn converse(stream: TcpStream, connection: u64, station: Arc<Station>) {
 }
 
 /// Reads the whole request; nothing if it is too long or the client stopped in the middle.
-async fn collect(incoming: hyper::Request<Incoming>, connection: u64) -> Option<Request> {
+async fn collect(incoming: hyper::Request<Incoming>, connection: u64) -> Option<HttpRequest> {
     let (parts, body) = incoming.into_parts();
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes();
     let headers = parts.headers.iter();
-    Some(Request {
+    Some(HttpRequest {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::crypto::jwt::Signer;
+use crate::crypto::jwt::JwtSigner;
 use crate::fixture::identity_provider::{OWN_KEY, OidcProvider};
 use crate::fixture::world::World;
 use crate::protocol::timestamp;
@@ -53,7 +53,7 @@ pub(crate) fn mint(world: &World, body: &[u8], now: SystemTime) -> Result<String
     claims.retain(|_, value| !value.is_null());
     let no_randomness = "the system has no randomness";
     let token = if order.foreign_key {
-        Signer::new().ok_or(no_randomness)?.sign(OWN_KEY, &claims)
+        JwtSigner::new().ok_or(no_randomness)?.sign(OWN_KEY, &claims)
     } else {
         provider.signer.sign(OWN_KEY, &claims)
     };

@@ -4,15 +4,15 @@
 //! such a request is STS's to refuse.
 
 use crate::fixture::console::ConsoleSession;
-use crate::fixture::identity_center::IdentityCenter;
+use crate::fixture::identity_center::IdentityCenterInstance;
 use crate::fixture::sources::{Container, Instance};
 use crate::fixture::world::World;
-use crate::protocol::request::Request;
+use crate::protocol::request::HttpRequest;
 use crate::signin::federation;
 
 /// One of the services.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Service<'w> {
+pub(crate) enum ServiceRoute<'w> {
     /// The Security Token Service.
     Sts,
     /// Identity and Access Management: keys, and policies that revoke sessions.
@@ -22,50 +22,53 @@ pub(crate) enum Service<'w> {
     /// The credentials of a container: ECS's task, EKS's pod.
     Container(&'w Container),
     /// IAM Identity Center's `sso-oidc`.
-    Oidc(&'w IdentityCenter),
+    Oidc(&'w IdentityCenterInstance),
     /// IAM Identity Center's `sso`, the access portal.
-    Portal(&'w IdentityCenter),
+    Portal(&'w IdentityCenterInstance),
     /// What a person sees of IAM Identity Center.
-    Browser(&'w IdentityCenter),
+    Browser(&'w IdentityCenterInstance),
     /// AWS Sign-In, from a role's session to the console.
     Federation,
     /// AWS Sign-In, for the sessions of `aws login`.
-    SignIn(&'w [ConsoleSession]),
+    Signin(&'w [ConsoleSession]),
 }
 
 /// Finds service and action of a request that isn't for STS.
-pub(crate) fn route<'w>(world: &'w World, request: &Request) -> Option<(Service<'w>, &'static str)> {
+pub(crate) fn route<'w>(world: &'w World, request: &HttpRequest) -> Option<(ServiceRoute<'w>, &'static str)> {
     let sources = &world.sources;
     let path = request.path.as_str();
     if let Some(container) = sources.container.as_ref().filter(|container| container.path == path) {
-        return Some((Service::Container(container), "GetContainerCredentials"));
+        return Some((ServiceRoute::Container(container), "GetContainerCredentials"));
     }
     if path == "/federation" {
-        return Some((Service::Federation, federation::action(request)));
+        return Some((ServiceRoute::Federation, federation::action(request)));
     }
     if path == "/v1/token" && !sources.console_sessions.is_empty() {
-        return Some((Service::SignIn(&sources.console_sessions), "CreateOAuth2Token"));
+        return Some((ServiceRoute::Signin(&sources.console_sessions), "CreateOAuth2Token"));
     }
     match (&sources.instance, &sources.identity_center) {
         (Some(instance), _) if path.starts_with("/latest/") => {
-            Some((Service::Instance(instance), instance_action(path)))
+            Some((ServiceRoute::Instance(instance), instance_action(path)))
         }
         (_, Some(center)) => identity_center_action(center, path),
         _ => None,
     }
 }
 
-fn identity_center_action<'w>(center: &'w IdentityCenter, path: &str) -> Option<(Service<'w>, &'static str)> {
+fn identity_center_action<'w>(
+    center: &'w IdentityCenterInstance,
+    path: &str,
+) -> Option<(ServiceRoute<'w>, &'static str)> {
     Some(match path {
-        "/client/register" => (Service::Oidc(center), "RegisterClient"),
-        "/device_authorization" => (Service::Oidc(center), "StartDeviceAuthorization"),
-        "/token" => (Service::Oidc(center), "CreateToken"),
-        "/federation/credentials" => (Service::Portal(center), "GetRoleCredentials"),
-        "/assignment/accounts" => (Service::Portal(center), "ListAccounts"),
-        "/assignment/roles" => (Service::Portal(center), "ListAccountRoles"),
-        "/logout" => (Service::Portal(center), "Logout"),
-        "/authorize" => (Service::Browser(center), "Authorize"),
-        "/device" => (Service::Browser(center), "VerifyDevice"),
+        "/client/register" => (ServiceRoute::Oidc(center), "RegisterClient"),
+        "/device_authorization" => (ServiceRoute::Oidc(center), "StartDeviceAuthorization"),
+        "/token" => (ServiceRoute::Oidc(center), "CreateToken"),
+        "/federation/credentials" => (ServiceRoute::Portal(center), "GetRoleCredentials"),
+        "/assignment/accounts" => (ServiceRoute::Portal(center), "ListAccounts"),
+        "/assignment/roles" => (ServiceRoute::Portal(center), "ListAccountRoles"),
+        "/logout" => (ServiceRoute::Portal(center), "Logout"),
+        "/authorize" => (ServiceRoute::Browser(center), "Authorize"),
+        "/device" => (ServiceRoute::Browser(center), "VerifyDevice"),
         _ => return None,
     })
 }

@@ -7,12 +7,12 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::crypto::device_key::DeviceKey;
-use crate::crypto::jwt::Signer;
+use crate::crypto::jwt::JwtSigner;
 use crate::fixture::console::ConsoleSession;
 use crate::fixture::world::World;
 use crate::protocol::timestamp;
 use crate::signin::oauth2_token;
-use crate::state::sessions::{Credentials, Sessions};
+use crate::state::sessions::{IssuedCredentials, Sessions};
 use crate::state::signin::{SigninClient, SigninState};
 
 /// Opens a login session and returns the content of the cache file; `None` if the system has no randomness.
@@ -41,7 +41,7 @@ pub(crate) fn cache_file(
 }
 
 /// Returns the keys with account and expiration, which the service's response lacks.
-fn access_token(session: &ConsoleSession, credentials: &Credentials) -> Value {
+fn access_token(session: &ConsoleSession, credentials: &IssuedCredentials) -> Value {
     let mut token = oauth2_token::exposed(credentials);
     token["accountId"] = session.person.account().into();
     token["expiresAt"] = timestamp::rfc3339(credentials.expires).into();
@@ -55,5 +55,5 @@ fn id_token(session: &ConsoleSession, client: SigninClient, now: SystemTime) -> 
         "iss": "https://signin.aws.amazon.com/signin", "sub": session.login_session, "aud": client.id(),
         "iat": now, "exp": now + session.session_life.as_secs(),
     });
-    Signer::new()?.sign("local", claims.as_object()?)
+    JwtSigner::new()?.sign("local", claims.as_object()?)
 }

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::crypto::random;
-use crate::protocol::error::Refusal;
-use crate::protocol::request::Request;
-use crate::protocol::response::Page;
+use crate::protocol::error::ApiError;
+use crate::protocol::request::HttpRequest;
+use crate::protocol::response::HttpResponse;
 use crate::state::context::RequestContext;
-use crate::state::sessions::Holder;
+use crate::state::sessions::CredentialOwner;
 
 /// A sign-in token is good for fifteen minutes.
 const LIFE: Duration = Duration::from_secs(900);
@@ -32,7 +32,7 @@ struct Session {
 }
 
 /// What a request asks for, as the record calls it.
-pub(crate) fn action(request: &Request) -> &'static str {
+pub(crate) fn action(request: &HttpRequest) -> &'static str {
     match request.form().ok().as_ref().and_then(|form| form.value("Action")) {
         Some("getSigninToken") => "GetSigninToken",
         Some("login") => "ConsoleSignIn",
@@ -49,24 +49,24 @@ pub(crate) fn answer(
     partition: &str,
     desk: &mut RequestContext<'_>,
     action: &str,
-    request: &Request,
-) -> Result<Page, Refusal> {
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     match (action, request.method.as_str()) {
         // AWS takes GET as well, and then the session's keys are in its logs and in ours.
         ("GetSigninToken", "POST") => token(desk, request),
         ("ConsoleSignIn", "GET") => sign_in(partition, desk, request),
-        ("Federation", _) => Err(Refusal::new(400, "InvalidAction", "Action is getSigninToken or login")),
-        _ => Err(Refusal::new(405, "MethodNotAllowed", "a sign-in token is asked for with POST, and used with GET")),
+        ("Federation", _) => Err(ApiError::new(400, "InvalidAction", "Action is getSigninToken or login")),
+        _ => Err(ApiError::new(405, "MethodNotAllowed", "a sign-in token is asked for with POST, and used with GET")),
     }
 }
 
 /// Renders an error.
-pub(crate) fn error_response(error: &Refusal) -> Page {
-    Page::text_error(error)
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
+    HttpResponse::text_error(error)
 }
 
-fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
-    let refused = |what: &str| Refusal::new(400, "InvalidSession", what);
+fn token(desk: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    let refused = |what: &str| ApiError::new(400, "InvalidSession", what);
     let form = request.form()?;
     let session = form.value("Session").and_then(|text| serde_json::from_str::<Session>(text).ok());
     let session = session.ok_or_else(|| refused("Session holds no sessionId, sessionKey and sessionToken"))?;
@@ -78,7 +78,7 @@ fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refus
     if credentials.expires <= desk.now {
         return Err(refused("the session is over"));
     }
-    let Holder::Role(role) = holder.clone() else {
+    let CredentialOwner::Role(role) = holder.clone() else {
         return Err(refused("GetSessionToken's credentials can't be federated"));
     };
     if let Some(text) = form.value("SessionDuration") {
@@ -96,11 +96,11 @@ fn token(desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refus
     let token = BASE64URL_NOPAD.encode(&random::bytes::<300>()?);
     let end = desk.expiry(LIFE);
     desk.state.federation.sign_in_tokens.insert(token.clone(), (arn, end));
-    Ok(Page::json(&json!({"SigninToken": token})))
+    Ok(HttpResponse::json(&json!({"SigninToken": token})))
 }
 
-fn sign_in(partition: &str, desk: &mut RequestContext<'_>, request: &Request) -> Result<Page, Refusal> {
-    let refused = |what: &str| Refusal::new(400, "InvalidSignIn", what);
+fn sign_in(partition: &str, desk: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    let refused = |what: &str| ApiError::new(400, "InvalidSignIn", what);
     let token = request.query_value("SigninToken").unwrap_or_default();
     let (arn, end) =
         desk.state.federation.sign_in_tokens.get(&token).cloned().ok_or_else(|| refused("no such sign-in token"))?;
@@ -116,5 +116,5 @@ fn sign_in(partition: &str, desk: &mut RequestContext<'_>, request: &Request) ->
         return Err(refused("the destination is not in this partition's console"));
     }
     desk.record_caller("", Some(&arn));
-    Ok(Page::redirect(destination))
+    Ok(HttpResponse::redirect(destination))
 }

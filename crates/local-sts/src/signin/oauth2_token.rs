@@ -9,15 +9,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::crypto::random;
-use crate::fixture::console::{ConsoleSession, Person};
+use crate::fixture::console::{ConsoleIdentity, ConsoleSession};
 use crate::fixture::world::World;
-use crate::protocol::error::Refusal;
-use crate::protocol::request::Request;
-use crate::protocol::response::{self, Page, REQUEST_ID};
+use crate::protocol::error::ApiError;
+use crate::protocol::request::HttpRequest;
+use crate::protocol::response::{self, HttpResponse, REQUEST_ID};
 use crate::protocol::{dpop, timestamp};
 use crate::state::authorization;
 use crate::state::context::RequestContext;
-use crate::state::sessions::{Caller, Credentials, Holder, RoleSession};
+use crate::state::sessions::{ApiCaller, AssumedRoleSession, CredentialOwner, IssuedCredentials};
 use crate::state::signin::{EndReason, SigninClient};
 
 /// `tokenType` in responses: the access token is a set of keys for SigV4, not a bearer token.
@@ -26,7 +26,7 @@ pub(crate) const TOKEN_TYPE: &str = "aws_sigv4";
 /// CreateOAuth2Token's body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Wish {
+struct TokenRequest {
     client_id: String,
     grant_type: String,
     refresh_token: Option<String>,
@@ -41,9 +41,9 @@ pub(crate) fn answer(
     world: &World,
     sessions: &[ConsoleSession],
     desk: &mut RequestContext<'_>,
-    request: &Request,
-) -> Result<Page, Refusal> {
-    let wish = Wish::read(request)?;
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let wish = TokenRequest::read(request)?;
     desk.record(|call| call.grant_type = Some(wish.grant_type.clone()));
     let (client, token) = wish.check()?;
     let proof = dpop::check(request, &mut desk.state.signin.proofs, desk.now).map_err(invalid)?;
@@ -62,12 +62,12 @@ pub(crate) fn answer(
     let (opened, session_expires) = (login.opened, login.expires);
     let earlier = login.earlier_exchange(token, &desk.state.sessions, now);
     desk.record(|call| call.login_session = Some(session.login_session.clone()));
-    let caller = Caller { holder: holder(world, session, opened), issued: Some(opened) };
+    let caller = ApiCaller { holder: holder(world, session, opened), issued: Some(opened) };
     if !authorization::permits(&caller, "signin:CreateOAuth2Token", &client.resource(&world.partition, session), now) {
         return Err(denied(403, "INSUFFICIENT_PERMISSIONS"));
     }
     if let Some((key, next)) = earlier.map_err(ended)? {
-        let (credentials, _) = desk.state.sessions.find(&key).ok_or_else(Refusal::internal)?;
+        let (credentials, _) = desk.state.sessions.find(&key).ok_or_else(ApiError::internal)?;
         return Ok(page(credentials, &next, now));
     }
     let next = random::text()?;
@@ -78,15 +78,19 @@ pub(crate) fn answer(
 }
 
 /// Returns the user or role session that the credentials of a login session belong to.
-pub(crate) fn holder(world: &World, session: &ConsoleSession, opened: SystemTime) -> Holder {
+pub(crate) fn holder(world: &World, session: &ConsoleSession, opened: SystemTime) -> CredentialOwner {
     match &session.person {
-        Person::User(user) => Holder::User { user: Arc::clone(user), mfa_at: session.mfa.then_some(opened) },
-        Person::Role(role, name) => Holder::Role(Arc::new(RoleSession::plain(&world.partition, role, name))),
+        ConsoleIdentity::User(user) => {
+            CredentialOwner::User { user: Arc::clone(user), mfa_at: session.mfa.then_some(opened) }
+        }
+        ConsoleIdentity::Role(role, name) => {
+            CredentialOwner::Role(Arc::new(AssumedRoleSession::plain(&world.partition, role, name)))
+        }
     }
 }
 
 /// The one place where keys leave.
-pub(crate) fn exposed(credentials: &Credentials) -> Value {
+pub(crate) fn exposed(credentials: &IssuedCredentials) -> Value {
     json!({
         "accessKeyId": credentials.access_key_id,
         "secretAccessKey": credentials.secret.expose(),
@@ -95,12 +99,12 @@ pub(crate) fn exposed(credentials: &Credentials) -> Value {
 }
 
 /// Renders an error: the exception's name in a header, OAuth's code in the body.
-pub(crate) fn error_response(error: &Refusal) -> Page {
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     exception(error).header(REQUEST_ID, response::request_id())
 }
 
-fn exception(refusal: &Refusal) -> Page {
-    let Refusal { status, code, message } = refusal;
+fn exception(refusal: &ApiError) -> HttpResponse {
+    let ApiError { status, code, message } = refusal;
     let (status, exception, error) = match code.as_str() {
         "TOKEN_EXPIRED" | "AUTHCODE_EXPIRED" | "USER_CREDENTIALS_CHANGED" | "INSUFFICIENT_PERMISSIONS" => {
             (*status, "AccessDeniedException", code.as_str())
@@ -110,12 +114,12 @@ fn exception(refusal: &Refusal) -> Page {
         _ if *status >= 500 => (*status, "InternalServerException", "server_error"),
         other => (*status, other, "INVALID_REQUEST"),
     };
-    let page = Page::json(&json!({"error": error, "message": message}));
+    let page = HttpResponse::json(&json!({"error": error, "message": message}));
     page.with_status(status).header("x-amzn-errortype", exception.to_owned())
 }
 
-impl Wish {
-    fn read(request: &Request) -> Result<Self, Refusal> {
+impl TokenRequest {
+    fn read(request: &HttpRequest) -> Result<Self, ApiError> {
         if request.method != "POST" || !request.query.is_empty() {
             return Err(invalid("only CreateOAuth2Token is played here: POST /v1/token without a query"));
         }
@@ -127,7 +131,7 @@ impl Wish {
     }
 
     /// The client and the refresh token.
-    fn check(&self) -> Result<(SigninClient, &str), Refusal> {
+    fn check(&self) -> Result<(SigninClient, &str), ApiError> {
         let mut clients = [SigninClient::SameDevice, SigninClient::CrossDevice].into_iter();
         let client = clients.find(|client| client.id() == self.client_id);
         let client = client.ok_or_else(|| invalid("clientId isn't one of AWS Sign-In's clients"))?;
@@ -140,9 +144,9 @@ impl Wish {
     }
 }
 
-fn page(credentials: &Credentials, refresh_token: &str, now: SystemTime) -> Page {
+fn page(credentials: &IssuedCredentials, refresh_token: &str, now: SystemTime) -> HttpResponse {
     let left = credentials.expires.duration_since(timestamp::whole_seconds(now)).unwrap_or(Duration::ZERO);
-    Page::json(&json!({
+    HttpResponse::json(&json!({
         "accessToken": exposed(credentials),
         "tokenType": TOKEN_TYPE,
         "expiresIn": left.as_secs(),
@@ -150,11 +154,11 @@ fn page(credentials: &Credentials, refresh_token: &str, now: SystemTime) -> Page
     }))
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "INVALID_REQUEST", message)
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new(400, "INVALID_REQUEST", message)
 }
 
-fn ended(reason: EndReason) -> Refusal {
+fn ended(reason: EndReason) -> ApiError {
     match reason {
         EndReason::TokenExpired => denied(401, "TOKEN_EXPIRED"),
         EndReason::UserCredentialsChanged => denied(403, "USER_CREDENTIALS_CHANGED"),
@@ -162,8 +166,8 @@ fn ended(reason: EndReason) -> Refusal {
 }
 
 /// AWS's texts aren't published, so there is one for all: only the code tells these apart.
-fn denied(status: u16, code: &str) -> Refusal {
-    Refusal::new(status, code, "Access denied")
+fn denied(status: u16, code: &str) -> ApiError {
+    ApiError::new(status, code, "Access denied")
 }
 
 #[cfg(test)]
@@ -179,7 +183,7 @@ mod tests {
             (400, "Throttling", (429, "TooManyRequestsError", "INVALID_REQUEST")),
             (503, "ServiceUnavailable", (503, "InternalServerException", "server_error")),
         ] {
-            let page = exception(&Refusal::new(status, code, "m"));
+            let page = exception(&ApiError::new(status, code, "m"));
             let (status, exception, error) = expected;
             assert_eq!((page.status, &page.headers[..]), (status, &[("x-amzn-errortype", exception.to_owned())][..]));
             assert_eq!(page.body, json!({"error": error, "message": "m"}).to_string());
@@ -198,7 +202,7 @@ mod tests {
             (same, "authorization_code", None, Some("codes")),
             (same, "password", Some("t".to_owned()), Some("grantType")),
         ] {
-            let wish = Wish { client_id: client.into(), grant_type: grant.into(), refresh_token: token };
+            let wish = TokenRequest { client_id: client.into(), grant_type: grant.into(), refresh_token: token };
             let told = wish.check().map(drop).map_err(|refusal| refusal.message);
             assert_eq!(told.is_ok(), expected.is_none(), "{told:?}");
             assert!(told.is_ok() || expected.is_some_and(|part| told.is_err_and(|told| told.contains(part))));

@@ -3,26 +3,26 @@
 use std::time::SystemTime;
 
 use crate::fixture::role::Role;
-use crate::policy::condition::Context;
-use crate::policy::document::{self, Question, Verdict};
-use crate::policy::principal::{Identity, Match, Outside};
+use crate::policy::condition::ConditionKeys;
+use crate::policy::document::{self, EvaluationRequest, PolicyVerdict};
+use crate::policy::principal::{ExternalPrincipal, Identity, PrincipalMatch};
 use crate::protocol::timestamp;
-use crate::state::sessions::{Caller, Holder, Tag};
+use crate::state::sessions::{ApiCaller, CredentialOwner, SessionTag};
 
 /// What a request says about itself, as far as conditions can ask for it.
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestAttributes<'a> {
     pub(crate) session_name: &'a str,
     pub(crate) external_id: Option<&'a str>,
     pub(crate) source_identity: Option<&'a str>,
-    pub(crate) tags: &'a [Tag],
+    pub(crate) tags: &'a [SessionTag],
     /// Whether a one-time code in this very call was right.
     pub(crate) mfa_in_call: bool,
     pub(crate) now: SystemTime,
 }
 
 /// Collects the condition keys of a request.
-pub(crate) fn context(caller: &Caller, asked: &Asked<'_>) -> Context {
-    let mut context = Context::default();
+pub(crate) fn context(caller: &ApiCaller, asked: &RequestAttributes<'_>) -> ConditionKeys {
+    let mut context = ConditionKeys::default();
     context.set("sts:RoleSessionName", asked.session_name);
     for (key, value) in [("sts:ExternalId", asked.external_id), ("sts:SourceIdentity", asked.source_identity)] {
         if let Some(value) = value {
@@ -37,7 +37,7 @@ pub(crate) fn context(caller: &Caller, asked: &Asked<'_>) -> Context {
 }
 
 /// The condition keys that are about the caller.
-fn describe(context: &mut Context, caller: &Caller, mfa_in_call: bool, now: SystemTime) {
+fn describe(context: &mut ConditionKeys, caller: &ApiCaller, mfa_in_call: bool, now: SystemTime) {
     let identity = caller.holder.identity();
     if let Some(issued) = caller.issued {
         context.set("aws:TokenIssueTime", timestamp::rfc3339(issued));
@@ -46,12 +46,12 @@ fn describe(context: &mut Context, caller: &Caller, mfa_in_call: bool, now: Syst
     context.set("aws:PrincipalAccount", identity.account);
     context.set("aws:userid", caller.holder.user_id());
     let mfa_at = match &caller.holder {
-        Holder::User { user, mfa_at } => {
+        CredentialOwner::User { user, mfa_at } => {
             context.set("aws:username", &user.name);
             context.set("aws:PrincipalType", "User");
             *mfa_at
         }
-        Holder::Role(session) => {
+        CredentialOwner::Role(session) => {
             context.set("aws:PrincipalType", "AssumedRole");
             for tag in &session.tags {
                 context.set(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
@@ -74,29 +74,29 @@ fn describe(context: &mut Context, caller: &Caller, mfa_in_call: bool, now: Syst
 }
 
 /// Whether the caller's own policies allow something of a service other than STS.
-pub(crate) fn permits(caller: &Caller, action: &str, resource: &str, now: SystemTime) -> bool {
+pub(crate) fn permits(caller: &ApiCaller, action: &str, resource: &str, now: SystemTime) -> bool {
     allows(own(caller, action, resource, now))
 }
 
 /// What the caller's own policies, and those of its session, say where no policy of a resource counts.
-pub(crate) fn own(caller: &Caller, action: &str, resource: &str, now: SystemTime) -> Verdict {
-    let mut context = Context::default();
+pub(crate) fn own(caller: &ApiCaller, action: &str, resource: &str, now: SystemTime) -> PolicyVerdict {
+    let mut context = ConditionKeys::default();
     describe(&mut context, caller, false, now);
     let identity = caller.holder.identity();
-    let question = Question { identity: &identity, action, resource, context: &context };
+    let question = EvaluationRequest { identity: &identity, action, resource, context: &context };
     let own = document::verdict(&caller.holder.policies(), &question);
     let narrowed = caller.holder.role_session().and_then(|session| session.session_policies.as_ref());
     match narrowed.map(|policies| document::verdict(policies, &question)) {
-        Some(Verdict::Deny) => Verdict::Deny,
-        Some(Verdict::Silent) if own != Verdict::Deny => Verdict::Silent,
+        Some(PolicyVerdict::Deny) => PolicyVerdict::Deny,
+        Some(PolicyVerdict::Silent) if own != PolicyVerdict::Deny => PolicyVerdict::Silent,
         _ => own,
     }
 }
 
 /// Decides as "Policy evaluation logic" and "Cross-account policy evaluation" of IAM's guide describe it.
-pub(crate) fn is_allowed(caller: &Caller, role: &Role, action: &str, context: &Context) -> bool {
+pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, context: &ConditionKeys) -> bool {
     let identity = caller.holder.identity();
-    let question = Question { identity: &identity, action, resource: &role.arn, context };
+    let question = EvaluationRequest { identity: &identity, action, resource: &role.arn, context };
     let own = document::verdict(&caller.holder.policies(), &question);
     let narrowed = caller
         .holder
@@ -104,49 +104,51 @@ pub(crate) fn is_allowed(caller: &Caller, role: &Role, action: &str, context: &C
         .and_then(|session| session.session_policies.as_ref())
         .map(|policies| document::verdict(policies, &question));
     let trust = role.trust.verdict(&question);
-    if [Some(own), narrowed, Some(trust)].contains(&Some(Verdict::Deny)) {
+    if [Some(own), narrowed, Some(trust)].contains(&Some(PolicyVerdict::Deny)) {
         return false;
     }
     let passes_session = narrowed.is_none_or(allows);
     let by_identity = allows(own) && passes_session;
     match trust {
-        Verdict::Silent | Verdict::Deny => false,
-        Verdict::Allow(_) if identity.account != role.account => by_identity,
+        PolicyVerdict::Silent | PolicyVerdict::Deny => false,
+        PolicyVerdict::Allow(_) if identity.account != role.account => by_identity,
         // In a chain it is "required in both the permissions policy of the principal who is assuming the role and in the
         // role trust policy" (IAM's guide, "Monitor and control actions taken with assumed roles").
-        Verdict::Allow(_) if action == "sts:SetSourceIdentity" && caller.holder.role_session().is_some() => by_identity,
-        Verdict::Allow(Match::Account) => by_identity,
-        Verdict::Allow(Match::Named) => passes_session,
-        Verdict::Allow(Match::Session) => true,
+        PolicyVerdict::Allow(_) if action == "sts:SetSourceIdentity" && caller.holder.role_session().is_some() => {
+            by_identity
+        }
+        PolicyVerdict::Allow(PrincipalMatch::Account) => by_identity,
+        PolicyVerdict::Allow(PrincipalMatch::Named) => passes_session,
+        PolicyVerdict::Allow(PrincipalMatch::Session) => true,
     }
 }
 
 /// Whether a role's trust policy allows an action to a service: no other policy counts for those.
-pub(crate) fn trusts(role: &Role, outside: &Outside, action: &str) -> bool {
-    trusts_with(role, outside, action, &Context::default())
+pub(crate) fn trusts(role: &Role, outside: &ExternalPrincipal, action: &str) -> bool {
+    trusts_with(role, outside, action, &ConditionKeys::default())
 }
 
 /// The same with condition keys, as a web identity brings them.
-pub(crate) fn trusts_with(role: &Role, outside: &Outside, action: &str, context: &Context) -> bool {
+pub(crate) fn trusts_with(role: &Role, outside: &ExternalPrincipal, action: &str, context: &ConditionKeys) -> bool {
     let identity = Identity {
         account: String::new(),
         arn: outside.name.clone(),
         principal_arn: outside.name.clone(),
         outside: Some(outside.clone()),
     };
-    allows(role.trust.verdict(&Question { identity: &identity, action, resource: &role.arn, context }))
+    allows(role.trust.verdict(&EvaluationRequest { identity: &identity, action, resource: &role.arn, context }))
 }
 
-fn allows(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Allow(_))
+fn allows(verdict: PolicyVerdict) -> bool {
+    matches!(verdict, PolicyVerdict::Allow(_))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture::world::World;
-    use crate::policy::document::{Kind, Policy};
-    use crate::state::sessions::RoleSession;
+    use crate::policy::document::{PolicyDocument, PolicyKind};
+    use crate::state::sessions::AssumedRoleSession;
     use std::path::Path;
     use std::sync::Arc;
 
@@ -171,8 +173,8 @@ mod tests {
         World::parse(&text, Path::new("test")).unwrap()
     }
 
-    fn decide(world: &World, caller: &Caller) -> bool {
-        is_allowed(caller, &world.roles[0], "sts:AssumeRole", &Context::default())
+    fn decide(world: &World, caller: &ApiCaller) -> bool {
+        is_allowed(caller, &world.roles[0], "sts:AssumeRole", &ConditionKeys::default())
     }
 
     #[test]
@@ -203,8 +205,8 @@ mod tests {
             (other, r#""*""#, none, false),
         ] {
             let world = world(role_account, principal, identity);
-            let holder = Holder::User { user: world.users[0].clone(), mfa_at: None };
-            let caller = Caller { holder, issued: None };
+            let holder = CredentialOwner::User { user: world.users[0].clone(), mfa_at: None };
+            let caller = ApiCaller { holder, issued: None };
             assert_eq!(decide(&world, &caller), expected, "{principal} in {role_account} with {identity}");
         }
     }
@@ -232,16 +234,17 @@ mod tests {
             (account, ALLOW, Some(OTHER), false),
         ] {
             let world = world("111111111111", principal, identity);
-            let held = RoleSession {
+            let held = AssumedRoleSession {
                 role: world.roles[1].clone(),
                 arn: "arn:aws:sts::111111111111:assumed-role/Caller/s".into(),
                 id: "AROA:s".into(),
                 source_identity: None,
                 tags: vec![],
-                session_policies: narrowed.map(|text| vec![Policy::parse(text, Kind::Identity).unwrap()]),
+                session_policies: narrowed.map(|text| vec![PolicyDocument::parse(text, PolicyKind::Identity).unwrap()]),
                 chained: false,
             };
-            let caller = Caller { holder: Holder::Role(Arc::new(held)), issued: Some(SystemTime::UNIX_EPOCH) };
+            let caller =
+                ApiCaller { holder: CredentialOwner::Role(Arc::new(held)), issued: Some(SystemTime::UNIX_EPOCH) };
             assert_eq!(decide(&world, &caller), expected, "{principal} with {identity}, narrowed by {narrowed:?}");
         }
     }

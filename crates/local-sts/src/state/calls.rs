@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::protocol::request::{Form, Request};
+use crate::protocol::request::{Form, HttpRequest};
 
 /// One call of any service.
 #[derive(Debug, Serialize)]
-pub(crate) struct Call {
+pub(crate) struct RecordedCall {
     number: u64,
     action: String,
     access_key_id: Option<String>,
@@ -44,20 +44,20 @@ pub(crate) struct Call {
 
 /// All calls since the start or the last reset.
 #[derive(Default)]
-pub(crate) struct Calls {
+pub(crate) struct CallLog {
     next: u64,
-    calls: Vec<Call>,
+    calls: Vec<RecordedCall>,
 }
 
-impl Calls {
+impl CallLog {
     /// Notes that a call came; returns its number.
-    pub(crate) fn begin(&mut self, action: &str, request: &Request, form: &Form) -> u64 {
+    pub(crate) fn begin(&mut self, action: &str, request: &HttpRequest, form: &Form) -> u64 {
         let value = |name: &str| form.value(name).map(str::to_owned);
         let list = |name: &str, field: &str| form.list(name, field).into_iter().flatten().map(str::to_owned).collect();
         let tags = form.list("Tags", "Key").into_iter().zip(form.list("Tags", "Value"));
         let tags = tags.map(|(key, value)| (key.unwrap_or_default().to_owned(), value.unwrap_or_default().to_owned()));
         self.next += 1;
-        self.calls.push(Call {
+        self.calls.push(RecordedCall {
             number: self.next,
             action: action.to_owned(),
             access_key_id: None,
@@ -103,12 +103,12 @@ impl Calls {
     }
 
     /// A call by its number; nothing when there was a reset since it began.
-    pub(crate) fn call(&mut self, number: u64) -> Option<&mut Call> {
+    pub(crate) fn call(&mut self, number: u64) -> Option<&mut RecordedCall> {
         self.calls.iter_mut().rev().find(|call| call.number == number)
     }
 
     /// All calls, in the order in which they came.
-    pub(crate) fn all(&self) -> &[Call] {
+    pub(crate) fn all(&self) -> &[RecordedCall] {
         &self.calls
     }
 

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::fixture::world::World;
 use crate::protocol::timestamp;
-use crate::state::access_keys::AccessKeys;
-use crate::state::calls::{Call, Calls};
-use crate::state::faults::{Faults, Plan};
+use crate::state::access_keys::LongTermKeys;
+use crate::state::calls::{CallLog, RecordedCall};
+use crate::state::faults::{FaultEffects, Faults};
 use crate::state::federation::FederationState;
 use crate::state::identity_center::IdentityCenterState;
 use crate::state::metadata::MetadataState;
@@ -16,14 +16,14 @@ use crate::state::signin::SigninState;
 
 /// Everything that changes while the server runs.
 pub(crate) struct ServerState {
-    pub(crate) access_keys: AccessKeys,
+    pub(crate) access_keys: LongTermKeys,
     pub(crate) sessions: Sessions,
     pub(crate) used_codes: UsedCodes,
     pub(crate) metadata: MetadataState,
     pub(crate) identity_center: IdentityCenterState,
     pub(crate) signin: SigninState,
     pub(crate) federation: FederationState,
-    pub(crate) calls: Calls,
+    pub(crate) calls: CallLog,
     pub(crate) faults: Faults,
 }
 
@@ -44,20 +44,20 @@ impl ServerState {
     /// Returns the state of a server that has just started.
     pub(crate) fn new(world: &World) -> Self {
         Self {
-            access_keys: AccessKeys::of(world),
+            access_keys: LongTermKeys::of(world),
             sessions: Sessions::default(),
             used_codes: UsedCodes::default(),
             metadata: MetadataState::default(),
             identity_center: IdentityCenterState::default(),
             signin: SigninState::default(),
             federation: FederationState::default(),
-            calls: Calls::default(),
+            calls: CallLog::default(),
             faults: Faults::default(),
         }
     }
 
     /// Returns the context of the call with this number in the call log.
-    pub(crate) fn context(&mut self, number: u64, now: SystemTime, plan: &Plan) -> RequestContext<'_> {
+    pub(crate) fn context(&mut self, number: u64, now: SystemTime, plan: &FaultEffects) -> RequestContext<'_> {
         RequestContext { state: self, number, now, lifetime: plan.lifetime, key_delay: plan.key_delay }
     }
 }
@@ -79,7 +79,7 @@ impl RequestContext<'_> {
     }
 
     /// Adds to the call's entry in the call log.
-    pub(crate) fn record(&mut self, change: impl FnOnce(&mut Call)) {
+    pub(crate) fn record(&mut self, change: impl FnOnce(&mut RecordedCall)) {
         if let Some(call) = self.state.calls.call(self.number) {
             change(call);
         }

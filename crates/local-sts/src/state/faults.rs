@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::protocol::error::Refusal;
+use crate::protocol::error::ApiError;
 
 /// Ten years: more would leave the range in which times can be written.
 const MAX_CLOCK_OFFSET_SECONDS: i64 = 10 * 366 * 86_400;
@@ -55,9 +55,9 @@ pub(crate) enum Delivery {
 
 /// All that the orders mean for one call.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct FaultEffects {
     pub(crate) latency: Duration,
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<ApiError>,
     pub(crate) delivery: Delivery,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) clock_offset_seconds: i64,
@@ -101,8 +101,8 @@ impl Faults {
     }
 
     /// What happens to a call of this action; counts it against the orders that fit.
-    pub(crate) fn plan(&mut self, action: &str) -> Plan {
-        let mut plan = Plan::default();
+    pub(crate) fn plan(&mut self, action: &str) -> FaultEffects {
+        let mut plan = FaultEffects::default();
         for fault in self.0.iter_mut().filter(|fault| fault.action.as_deref().is_none_or(|name| name == action)) {
             fault.apply(&mut plan);
             fault.times = fault.times.map(|times| times.saturating_sub(1));
@@ -113,20 +113,20 @@ impl Faults {
 }
 
 impl Fault {
-    fn apply(&self, plan: &mut Plan) {
+    fn apply(&self, plan: &mut FaultEffects) {
         plan.latency += Duration::from_millis(self.latency_ms.unwrap_or_default());
         if self.throttle {
-            plan.refusal = Some(Refusal::new(400, "Throttling", "Rate exceeded"));
+            plan.refusal = Some(ApiError::new(400, "Throttling", "Rate exceeded"));
         }
         if self.unavailable {
-            plan.refusal = Some(Refusal::new(
+            plan.refusal = Some(ApiError::new(
                 503,
                 "ServiceUnavailable",
                 "The request has failed due to a temporary failure of the server.",
             ));
         }
         if let Some(error) = &self.error {
-            plan.refusal = Some(Refusal::new(error.status, &error.code, &error.message));
+            plan.refusal = Some(ApiError::new(error.status, &error.code, &error.message));
         }
         if self.drop {
             plan.delivery = Delivery::Dropped;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::protocol::error::Refusal;
-use crate::state::sessions::{Credentials, Holder, Sessions};
+use crate::protocol::error::ApiError;
+use crate::state::sessions::{CredentialOwner, IssuedCredentials, Sessions};
 
 /// EC2's guide on roles promises new credentials at least five minutes before the old ones end.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
@@ -21,10 +21,10 @@ impl HostCredentials {
     pub(crate) fn current<'a>(
         &mut self,
         sessions: &'a mut Sessions,
-        holder: Holder,
+        holder: CredentialOwner,
         now: SystemTime,
         expires: SystemTime,
-    ) -> Result<(&'a Credentials, SystemTime), Refusal> {
+    ) -> Result<(&'a IssuedCredentials, SystemTime), ApiError> {
         let held = self.0.clone().filter(|(id, since)| {
             sessions.find(id).is_some_and(|(credentials, _)| !is_due(*since, credentials.expires, now))
         });
@@ -33,7 +33,7 @@ impl HostCredentials {
             None => (sessions.issue(holder, now, expires)?.access_key_id.clone(), now),
         };
         self.0 = Some((id.clone(), since));
-        sessions.find(&id).map(|(credentials, _)| (credentials, since)).ok_or_else(Refusal::internal)
+        sessions.find(&id).map(|(credentials, _)| (credentials, since)).ok_or_else(ApiError::internal)
     }
 }
 

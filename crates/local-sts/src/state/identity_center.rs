@@ -4,25 +4,25 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use crate::crypto::random;
-use crate::crypto::secret::Secret;
-use crate::fixture::identity_center::IdentityCenter;
+use crate::crypto::secret::SecretValue;
+use crate::fixture::identity_center::IdentityCenterInstance;
 
 /// Everything that `oidc`, `portal` and `browser` share.
 #[derive(Default)]
 pub(crate) struct IdentityCenterState {
-    pub(crate) clients: HashMap<String, Client>,
-    pub(crate) devices: Vec<Device>,
-    pub(crate) codes: HashMap<String, Code>,
-    pub(crate) person: Person,
-    sign_ins: Vec<SignIn>,
+    pub(crate) clients: HashMap<String, RegisteredClient>,
+    pub(crate) devices: Vec<DeviceGrant>,
+    pub(crate) codes: HashMap<String, AuthorizationCode>,
+    pub(crate) person: BrowserUser,
+    sign_ins: Vec<PortalSession>,
     access_tokens: HashMap<String, (usize, SystemTime)>,
 }
 
 /// A registered client.
-pub(crate) struct Client {
-    pub(crate) secret: Secret<String>,
+pub(crate) struct RegisteredClient {
+    pub(crate) secret: SecretValue<String>,
     pub(crate) ends: SystemTime,
-    pub(crate) grants: Vec<Grant>,
+    pub(crate) grants: Vec<GrantType>,
     /// Whether it asked for `sso:account:access`, and so gets refresh tokens.
     pub(crate) scoped: bool,
     pub(crate) redirects: Vec<String>,
@@ -31,26 +31,26 @@ pub(crate) struct Client {
 
 /// What a client may bring for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Grant {
+pub(crate) enum GrantType {
     DeviceCode,
     AuthorizationCode,
     RefreshToken,
 }
 
 /// A device code with its user code.
-pub(crate) struct Device {
-    pub(crate) code: Secret<String>,
+pub(crate) struct DeviceGrant {
+    pub(crate) code: SecretValue<String>,
     pub(crate) user_code: String,
     pub(crate) client_id: String,
     pub(crate) start_url: String,
     pub(crate) ends: SystemTime,
     pub(crate) polled: Option<SystemTime>,
-    pub(crate) decision: Decision,
+    pub(crate) decision: DeviceDecision,
 }
 
 /// What a person said to a device's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub(crate) enum DeviceDecision {
     Pending,
     Approved(String),
     Denied,
@@ -59,7 +59,7 @@ pub(crate) enum Decision {
 }
 
 /// A code on its way through the browser.
-pub(crate) struct Code {
+pub(crate) struct AuthorizationCode {
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
     pub(crate) challenge: String,
@@ -70,22 +70,22 @@ pub(crate) struct Code {
 
 /// Who sits at the browser, and what they do there.
 #[derive(Default)]
-pub(crate) struct Person {
+pub(crate) struct BrowserUser {
     /// The first that is assigned anything when absent.
     pub(crate) user: Option<String>,
     pub(crate) denies: bool,
 }
 
 /// A person's session at the portal.
-pub(crate) struct SignIn {
+pub(crate) struct PortalSession {
     pub(crate) user: String,
     pub(crate) start_url: String,
     client_id: String,
-    refresh_token: Option<Secret<String>>,
+    refresh_token: Option<SecretValue<String>>,
     live: bool,
 }
 
-impl Grant {
+impl GrantType {
     /// As OAuth calls it.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Some(match text {
@@ -100,7 +100,7 @@ impl Grant {
 impl IdentityCenterState {
     /// Starts a session of a person; returns its number.
     pub(crate) fn sign_in(&mut self, user: &str, start_url: &str, client_id: &str) -> usize {
-        self.sign_ins.push(SignIn {
+        self.sign_ins.push(PortalSession {
             user: user.to_owned(),
             start_url: start_url.to_owned(),
             client_id: client_id.to_owned(),
@@ -123,7 +123,7 @@ impl IdentityCenterState {
         let access = format!("aoa{}", random::text()?);
         let refresh = refreshable.then(|| random::text().map(|text| format!("aor{text}"))).transpose()?;
         if let Some(session) = self.sign_ins.get_mut(sign_in) {
-            session.refresh_token = refresh.clone().map(Secret::new);
+            session.refresh_token = refresh.clone().map(SecretValue::new);
         }
         self.access_tokens.insert(access.clone(), (sign_in, ends));
         Ok((access, refresh))
@@ -138,7 +138,7 @@ impl IdentityCenterState {
     }
 
     /// The session that a live access token belongs to.
-    pub(crate) fn bearer(&self, token: &str, now: SystemTime) -> Option<&SignIn> {
+    pub(crate) fn bearer(&self, token: &str, now: SystemTime) -> Option<&PortalSession> {
         let (sign_in, ends) = self.access_tokens.get(token)?;
         self.sign_ins.get(*sign_in).filter(|session| session.live && *ends > now)
     }
@@ -166,20 +166,20 @@ impl IdentityCenterState {
     /// There is no such request that waits, or the user has nothing at that start URL.
     pub(crate) fn decide(
         &mut self,
-        center: &IdentityCenter,
+        center: &IdentityCenterInstance,
         user_code: &str,
-        person: &Person,
+        person: &BrowserUser,
         now: SystemTime,
     ) -> Result<(), String> {
-        let waits = |device: &&mut Device| device.user_code.eq_ignore_ascii_case(user_code);
+        let waits = |device: &&mut DeviceGrant| device.user_code.eq_ignore_ascii_case(user_code);
         let device = self.devices.iter_mut().find(waits).ok_or_else(|| format!("no request has `{user_code}`"))?;
-        if device.ends <= now || device.decision != Decision::Pending {
+        if device.ends <= now || device.decision != DeviceDecision::Pending {
             return Err(format!("the request with `{user_code}` doesn't wait any more"));
         }
         device.decision = if person.denies {
-            Decision::Denied
+            DeviceDecision::Denied
         } else {
-            Decision::Approved(signed_in(center, person, &device.start_url)?)
+            DeviceDecision::Approved(signed_in(center, person, &device.start_url)?)
         };
         Ok(())
     }
@@ -189,7 +189,11 @@ impl IdentityCenterState {
 ///
 /// # Errors
 /// The person has nothing there.
-pub(crate) fn signed_in(center: &IdentityCenter, person: &Person, start_url: &str) -> Result<String, String> {
+pub(crate) fn signed_in(
+    center: &IdentityCenterInstance,
+    person: &BrowserUser,
+    start_url: &str,
+) -> Result<String, String> {
     let mut here = center.assignments.iter().filter(|assignment| assignment.start_url == start_url);
     let found = here.find(|assignment| person.user.as_ref().is_none_or(|user| *user == assignment.user));
     let found = found.ok_or_else(|| format!("{:?} has no assignment at {start_url}", person.user))?;

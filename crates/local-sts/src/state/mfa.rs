@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 use crate::crypto::totp;
-use crate::protocol::error::Refusal;
+use crate::protocol::error::ApiError;
 use crate::protocol::timestamp;
-use crate::state::sessions::{Caller, Holder};
+use crate::state::sessions::{ApiCaller, CredentialOwner};
 
 /// The codes that were used: serial number and step.
 #[derive(Default)]
@@ -24,26 +24,26 @@ impl UsedCodes {
     /// `AccessDenied` with the text for: only one of the two, not the caller's device, not a code of now, a used code.
     pub(crate) fn check(
         &mut self,
-        caller: &Caller,
+        caller: &ApiCaller,
         serial: Option<&str>,
         code: Option<&str>,
         now: SystemTime,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, ApiError> {
         let (serial, code) = match (serial, code) {
             (None, None) => return Ok(false),
             (Some(serial), Some(code)) => (serial, code),
             _ => {
-                return Err(Refusal::access_denied(
+                return Err(ApiError::access_denied(
                     "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.",
                 ));
             }
         };
         let device = match &caller.holder {
-            Holder::User { user, .. } => user.device.as_ref().filter(|device| device.serial == serial),
-            Holder::Role(_) => None,
+            CredentialOwner::User { user, .. } => user.device.as_ref().filter(|device| device.serial == serial),
+            CredentialOwner::Role(_) => None,
         };
         let Some(device) = device else {
-            return Err(Refusal::access_denied(
+            return Err(ApiError::access_denied(
                 "MultiFactorAuthentication failed, unable to validate MFA code.  \
                  Please verify your MFA serial number is valid and associated with this user.",
             ));
@@ -52,6 +52,6 @@ impl UsedCodes {
         if step.is_some_and(|step| self.0.insert((serial.to_owned(), step))) {
             return Ok(true);
         }
-        Err(Refusal::access_denied("MultiFactorAuthentication failed with invalid MFA one time pass code."))
+        Err(ApiError::access_denied("MultiFactorAuthentication failed with invalid MFA one time pass code."))
     }
 }

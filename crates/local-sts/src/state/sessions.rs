@@ -7,17 +7,17 @@ use std::time::SystemTime;
 use data_encoding::BASE64;
 
 use crate::crypto::random;
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::SecretValue;
 use crate::fixture::role::Role;
 use crate::fixture::user::User;
-use crate::policy::document::Policy;
+use crate::policy::document::PolicyDocument;
 use crate::policy::principal::Identity;
-use crate::protocol::error::Refusal;
+use crate::protocol::error::ApiError;
 use crate::state::access_key_id;
 
 /// One session tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tag {
+pub(crate) struct SessionTag {
     pub(crate) key: String,
     pub(crate) value: String,
     /// Whether it goes on to the next role of a chain.
@@ -26,20 +26,20 @@ pub(crate) struct Tag {
 
 /// A role that was assumed.
 #[derive(Debug)]
-pub(crate) struct RoleSession {
+pub(crate) struct AssumedRoleSession {
     pub(crate) role: Arc<Role>,
     pub(crate) arn: String,
     /// `AROA…:name`
     pub(crate) id: String,
     pub(crate) source_identity: Option<String>,
-    pub(crate) tags: Vec<Tag>,
+    pub(crate) tags: Vec<SessionTag>,
     /// Set when the call that made this session narrowed it; nothing is allowed that these don't allow.
-    pub(crate) session_policies: Option<Vec<Policy>>,
+    pub(crate) session_policies: Option<Vec<PolicyDocument>>,
     /// Whether it was assumed with temporary credentials.
     pub(crate) chained: bool,
 }
 
-impl RoleSession {
+impl AssumedRoleSession {
     /// A session without tags, source identity or session policies.
     pub(crate) fn plain(partition: &str, role: &Arc<Role>, name: &str) -> Self {
         Self {
@@ -56,24 +56,24 @@ impl RoleSession {
 
 /// Whom credentials stand for.
 #[derive(Clone, Debug)]
-pub(crate) enum Holder {
+pub(crate) enum CredentialOwner {
     /// A user, with the time of the MFA of a session.
     User {
         user: Arc<User>,
         mfa_at: Option<SystemTime>,
     },
-    Role(Arc<RoleSession>),
+    Role(Arc<AssumedRoleSession>),
 }
 
 /// A caller whose signature and token were right.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    pub(crate) holder: Holder,
+pub(crate) struct ApiCaller {
+    pub(crate) holder: CredentialOwner,
     /// When the session was issued; none for a user's long-term key.
     pub(crate) issued: Option<SystemTime>,
 }
 
-impl Caller {
+impl ApiCaller {
     /// Whether the credentials are a session's.
     pub(crate) fn is_temporary(&self) -> bool {
         self.issued.is_some()
@@ -82,17 +82,17 @@ impl Caller {
 
 /// Credentials as they are handed out.
 #[derive(Debug)]
-pub(crate) struct Credentials {
+pub(crate) struct IssuedCredentials {
     pub(crate) access_key_id: String,
-    pub(crate) secret: Secret<String>,
-    pub(crate) token: Secret<String>,
+    pub(crate) secret: SecretValue<String>,
+    pub(crate) token: SecretValue<String>,
     pub(crate) issued: SystemTime,
     pub(crate) expires: SystemTime,
 }
 
 /// All sessions that were issued; they are kept after their end, so that they can be told from unknown ones.
 #[derive(Default)]
-pub(crate) struct Sessions(HashMap<String, (Credentials, Holder)>);
+pub(crate) struct Sessions(HashMap<String, (IssuedCredentials, CredentialOwner)>);
 
 impl Sessions {
     /// Issues credentials at `now` that end at `expires`.
@@ -101,18 +101,18 @@ impl Sessions {
     /// `InternalFailure` when the system has no randomness.
     pub(crate) fn issue(
         &mut self,
-        holder: Holder,
+        holder: CredentialOwner,
         now: SystemTime,
         expires: SystemTime,
-    ) -> Result<&Credentials, Refusal> {
+    ) -> Result<&IssuedCredentials, ApiError> {
         let secret = random::bytes::<30>()?;
         // These twelve bytes give the `IQoJb3JpZ2luX2Vj` that tokens begin with.
         let mut token = b"!\n\torigin_ec".to_vec();
         token.extend(random::bytes::<420>()?);
-        let credentials = Credentials {
+        let credentials = IssuedCredentials {
             access_key_id: access_key_id::new("ASIA", holder.account(), random::bytes()?),
-            secret: Secret::new(BASE64.encode(&secret)),
-            token: Secret::new(BASE64.encode(&token)),
+            secret: SecretValue::new(BASE64.encode(&secret)),
+            token: SecretValue::new(BASE64.encode(&token)),
             issued: now,
             expires,
         };
@@ -121,7 +121,7 @@ impl Sessions {
     }
 
     /// The session that this key belongs to.
-    pub(crate) fn find(&self, access_key_id: &str) -> Option<&(Credentials, Holder)> {
+    pub(crate) fn find(&self, access_key_id: &str) -> Option<&(IssuedCredentials, CredentialOwner)> {
         self.0.get(access_key_id)
     }
 
@@ -139,7 +139,7 @@ impl Sessions {
     }
 }
 
-impl Holder {
+impl CredentialOwner {
     /// The account that this identity lives in.
     pub(crate) fn account(&self) -> &str {
         match self {
@@ -179,7 +179,7 @@ impl Holder {
     }
 
     /// What its own policies are now, the inline ones that were put since included.
-    pub(crate) fn policies(&self) -> Vec<Policy> {
+    pub(crate) fn policies(&self) -> Vec<PolicyDocument> {
         let (own, inline) = match self {
             Self::User { user, .. } => (&user.policies, &user.inline),
             Self::Role(session) => (&session.role.policies, &session.role.inline),
@@ -188,7 +188,7 @@ impl Holder {
     }
 
     /// The session of a role, if this is one.
-    pub(crate) fn role_session(&self) -> Option<&RoleSession> {
+    pub(crate) fn role_session(&self) -> Option<&AssumedRoleSession> {
         match self {
             Self::User { .. } => None,
             Self::Role(session) => Some(session),

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use serde::Deserialize;
 
 use crate::crypto::random;
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::SecretValue;
 use crate::fixture::console::ConsoleSession;
-use crate::protocol::dpop::Seen;
+use crate::protocol::dpop::SeenProofs;
 use crate::protocol::timestamp;
 use crate::state::sessions::Sessions;
 
@@ -15,7 +15,7 @@ use crate::state::sessions::Sessions;
 #[derive(Default)]
 pub(crate) struct SigninState {
     pub(crate) login_sessions: Vec<LoginSession>,
-    pub(crate) proofs: Seen,
+    pub(crate) proofs: SeenProofs,
 }
 
 /// One `aws login`.
@@ -35,7 +35,7 @@ pub(crate) struct LoginSession {
 
 /// A refresh token, and the access key ID of the credentials that it was exchanged for.
 struct RefreshToken {
-    token: Secret<String>,
+    token: SecretValue<String>,
     exchanged_for: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl SigninState {
             opened: now,
             expires: timestamp::whole_seconds(now + session.session_life),
             ended: None,
-            refresh_tokens: vec![RefreshToken { token: Secret::new(token.clone()), exchanged_for: None }],
+            refresh_tokens: vec![RefreshToken { token: SecretValue::new(token.clone()), exchanged_for: None }],
         });
         Ok(token)
     }
@@ -146,6 +146,6 @@ impl LoginSession {
         if let Some(last) = self.refresh_tokens.last_mut() {
             last.exchanged_for = Some(access_key_id.to_owned());
         }
-        self.refresh_tokens.push(RefreshToken { token: Secret::new(next.to_owned()), exchanged_for: None });
+        self.refresh_tokens.push(RefreshToken { token: SecretValue::new(next.to_owned()), exchanged_for: None });
     }
 }

@@ -1,10 +1,10 @@
 //! The API of STS: its actions and how it renders errors.
 
 use crate::fixture::world::World;
-use crate::protocol::error::Refusal;
+use crate::protocol::error::ApiError;
 use crate::protocol::query;
-use crate::protocol::request::{Form, Request};
-use crate::protocol::response::Page;
+use crate::protocol::request::{Form, HttpRequest};
+use crate::protocol::response::HttpResponse;
 use crate::state::authentication::authenticate;
 use crate::state::context::RequestContext;
 use crate::sts::{assume_role, misc_actions, web_identity};
@@ -29,9 +29,9 @@ pub(crate) fn answer(
     world: &World,
     desk: &mut RequestContext<'_>,
     action: &str,
-    request: &Request,
+    request: &HttpRequest,
     form: &Form,
-) -> Result<Page, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     query::check_call(request, form, action, &ACTIONS, VERSION)?;
     let response = if action == "AssumeRoleWithWebIdentity" {
         web_identity::answer(world, desk, form)?
@@ -49,6 +49,6 @@ pub(crate) fn answer(
 }
 
 /// Renders an error.
-pub(crate) fn error_response(error: &Refusal) -> Page {
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     query::error_response(NAMESPACE, error)
 }

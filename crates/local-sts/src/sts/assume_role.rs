@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fixture::world::World;
-use crate::policy::document::{Kind, Policy, PolicyError};
+use crate::policy::document::{PolicyDocument, PolicyError, PolicyKind};
 use crate::policy::principal::is_account;
 use crate::protocol::constraints::{Constraints, DIGITS, EXTERNAL_ID, NAME, PRINTABLE, SERIAL, TAG};
-use crate::protocol::error::Refusal;
-use crate::protocol::query::Answer;
+use crate::protocol::error::ApiError;
+use crate::protocol::query::QueryResponse;
 use crate::protocol::request::Form;
-use crate::state::authorization::{self, Asked};
+use crate::state::authorization::{self, RequestAttributes};
 use crate::state::context::RequestContext;
-use crate::state::sessions::{Caller, Holder, RoleSession, Tag};
+use crate::state::sessions::{ApiCaller, AssumedRoleSession, CredentialOwner, SessionTag};
 use crate::sts::credentials;
 
 /// A chained session's longest life.
@@ -21,7 +21,7 @@ const CHAINED_SECONDS: u32 = 3600;
 const PACKED_BYTES: usize = 4096;
 
 /// The parameters, within their limits.
-pub(crate) struct Wish<'a> {
+pub(crate) struct AssumeRoleRequest<'a> {
     pub(crate) role_arn: &'a str,
     pub(crate) session_name: &'a str,
     pub(crate) duration_seconds: u32,
@@ -29,7 +29,7 @@ pub(crate) struct Wish<'a> {
     serial: Option<&'a str>,
     code: Option<&'a str>,
     source_identity: Option<&'a str>,
-    tags: Vec<Tag>,
+    tags: Vec<SessionTag>,
     policy: Option<&'a str>,
     policy_arns: Vec<&'a str>,
 }
@@ -42,23 +42,23 @@ pub(crate) struct Wish<'a> {
 pub(crate) fn answer(
     world: &World,
     desk: &mut RequestContext<'_>,
-    caller: &Caller,
+    caller: &ApiCaller,
     form: &Form,
-) -> Result<Answer, Refusal> {
-    let wish = Wish::read(form)?;
+) -> Result<QueryResponse, ApiError> {
+    let wish = AssumeRoleRequest::read(form)?;
     let session_policies = wish.session_policies()?;
     let inherited = caller.holder.role_session();
     let tags = joined_tags(inherited.map_or(&[][..], |session| &session.tags), &wish.tags)?;
     let held_identity = inherited.and_then(|session| session.source_identity.as_deref());
     let mfa_in_call = desk.state.used_codes.check(caller, wish.serial, wish.code, desk.now)?;
 
-    let denied = |action: &str| Refusal::not_authorized(caller.holder.arn(), action, wish.role_arn);
+    let denied = |action: &str| ApiError::not_authorized(caller.holder.arn(), action, wish.role_arn);
     if held_identity.is_some_and(|held| wish.source_identity.is_some_and(|asked| asked != held)) {
         return Err(denied("sts:SetSourceIdentity"));
     }
     let source_identity = wish.source_identity.or(held_identity);
     let role = world.role(wish.role_arn).ok_or_else(|| denied("sts:AssumeRole"))?;
-    let asked = Asked {
+    let asked = RequestAttributes {
         session_name: wish.session_name,
         external_id: wish.external_id,
         source_identity,
@@ -78,39 +78,39 @@ pub(crate) fn answer(
         }
     }
     if caller.is_temporary() && wish.duration_seconds > CHAINED_SECONDS {
-        return Err(Refusal::validation(
+        return Err(ApiError::validation(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
         ));
     }
     if wish.duration_seconds > role.max_session_duration_seconds {
-        return Err(Refusal::validation(
+        return Err(ApiError::validation(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ));
     }
     let packed_percent = wish.packed_percent(&tags)?;
 
-    let session = RoleSession {
+    let session = AssumedRoleSession {
         source_identity: source_identity.map(str::to_owned),
         tags,
         session_policies,
         chained: caller.is_temporary(),
-        ..RoleSession::plain(&world.partition, role, wish.session_name)
+        ..AssumedRoleSession::plain(&world.partition, role, wish.session_name)
     };
-    let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
+    let user = QueryResponse::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let issued = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
+    let issued = desk.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), desk.now, expires)?;
     Ok(credentials::element(issued)
         .group("AssumedRoleUser", &user)
         .optional("PackedPolicySize", packed_percent.map(|percent| percent.to_string()).as_deref())
         .optional("SourceIdentity", source_identity))
 }
 
-impl<'a> Wish<'a> {
+impl<'a> AssumeRoleRequest<'a> {
     /// Reads a form; AssumeRoleWithWebIdentity has fewer of these, and none besides.
     ///
     /// # Errors
     /// `ValidationError` for what is out of its limits.
-    pub(crate) fn read(form: &'a Form) -> Result<Self, Refusal> {
+    pub(crate) fn read(form: &'a Form) -> Result<Self, ApiError> {
         let mut rules = Constraints::default();
         let role_arn = rules.required("roleArn", form.value("RoleArn"));
         let session_name = rules.required("roleSessionName", form.value("RoleSessionName"));
@@ -143,13 +143,13 @@ impl<'a> Wish<'a> {
         rules.finish()?;
 
         if !is_role_arn(role_arn) {
-            return Err(Refusal::validation(format!("{role_arn} is invalid")));
+            return Err(ApiError::validation(format!("{role_arn} is invalid")));
         }
         let characters = |text: &str| text.chars().count();
         let policy = present("Policy");
         let policy_length: usize = policy.into_iter().chain(policy_arns.iter().copied()).map(characters).sum();
         if policy_length > 2048 {
-            return Err(Refusal::validation("The policy and the policy ARNs together exceed 2048 characters"));
+            return Err(ApiError::validation("The policy and the policy ARNs together exceed 2048 characters"));
         }
         Ok(Self {
             role_arn,
@@ -166,15 +166,16 @@ impl<'a> Wish<'a> {
     }
 
     /// What narrows the session. Managed policies aren't known here: with `PolicyArns` alone it may do nothing more.
-    pub(crate) fn session_policies(&self) -> Result<Option<Vec<Policy>>, Refusal> {
-        let inline = self.policy.map(|text| Policy::parse(text, Kind::Identity)).transpose().map_err(|error| {
-            let message = match error {
-                PolicyError::Json(_) => "This policy contains invalid Json".to_owned(),
-                PolicyError::Shape(_) => "Syntax errors in policy.".to_owned(),
-                other => other.to_string(),
-            };
-            Refusal::new(400, "MalformedPolicyDocument", message)
-        })?;
+    pub(crate) fn session_policies(&self) -> Result<Option<Vec<PolicyDocument>>, ApiError> {
+        let inline =
+            self.policy.map(|text| PolicyDocument::parse(text, PolicyKind::Identity)).transpose().map_err(|error| {
+                let message = match error {
+                    PolicyError::Json(_) => "This policy contains invalid Json".to_owned(),
+                    PolicyError::Shape(_) => "Syntax errors in policy.".to_owned(),
+                    other => other.to_string(),
+                };
+                ApiError::new(400, "MalformedPolicyDocument", message)
+            })?;
         Ok(match inline {
             None if self.policy_arns.is_empty() => None,
             inline => Some(inline.into_iter().collect()),
@@ -182,7 +183,7 @@ impl<'a> Wish<'a> {
     }
 
     /// How much of a session's allotted space policies and tags take; nothing when there are none.
-    pub(crate) fn packed_percent(&self, tags: &[Tag]) -> Result<Option<usize>, Refusal> {
+    pub(crate) fn packed_percent(&self, tags: &[SessionTag]) -> Result<Option<usize>, ApiError> {
         let policy: usize =
             self.policy.map_or(0, str::len) + self.policy_arns.iter().map(|arn| arn.len()).sum::<usize>();
         let tagged: usize = tags.iter().map(|tag| tag.key.len() + tag.value.len() + 2).sum();
@@ -192,7 +193,7 @@ impl<'a> Wish<'a> {
         let percent = (100 * (policy + tagged)).div_ceil(PACKED_BYTES);
         if percent > 100 {
             let what = if tagged > 0 { "session tags" } else { "session policy" };
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 400,
                 "PackedPolicyTooLarge",
                 format!("Packed size of {what} consumes {percent}% of allotted space."),
@@ -202,28 +203,28 @@ impl<'a> Wish<'a> {
     }
 }
 
-fn tags(keys: &[Option<&str>], values: &[Option<&str>], transitive: &[&str]) -> Result<Vec<Tag>, Refusal> {
-    let mut tags: Vec<Tag> = Vec::new();
+fn tags(keys: &[Option<&str>], values: &[Option<&str>], transitive: &[&str]) -> Result<Vec<SessionTag>, ApiError> {
+    let mut tags: Vec<SessionTag> = Vec::new();
     for (key, value) in keys.iter().zip(values) {
         let (key, value) = (key.unwrap_or_default(), value.unwrap_or_default());
         if tags.iter().any(|tag| same_key(&tag.key, key)) {
             let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
-            return Err(Refusal::new(400, "InvalidParameterValue", message));
+            return Err(ApiError::new(400, "InvalidParameterValue", message));
         }
         let transitive = transitive.iter().any(|name| same_key(name, key));
-        tags.push(Tag { key: key.to_owned(), value: value.to_owned(), transitive });
+        tags.push(SessionTag { key: key.to_owned(), value: value.to_owned(), transitive });
     }
     if transitive.iter().any(|name| !tags.iter().any(|tag| same_key(&tag.key, name))) {
-        return Err(Refusal::validation("The specified transitive tag key must be included in the requested tags."));
+        return Err(ApiError::validation("The specified transitive tag key must be included in the requested tags."));
     }
     Ok(tags)
 }
 
 /// The tags of the new session: those that the caller's session passes on, which nobody can change, and the asked ones.
-fn joined_tags(inherited: &[Tag], asked: &[Tag]) -> Result<Vec<Tag>, Refusal> {
-    let mut joined: Vec<Tag> = inherited.iter().filter(|tag| tag.transitive).cloned().collect();
+fn joined_tags(inherited: &[SessionTag], asked: &[SessionTag]) -> Result<Vec<SessionTag>, ApiError> {
+    let mut joined: Vec<SessionTag> = inherited.iter().filter(|tag| tag.transitive).cloned().collect();
     if asked.iter().any(|tag| joined.iter().any(|held| same_key(&held.key, &tag.key))) {
-        return Err(Refusal::validation(
+        return Err(ApiError::validation(
             "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key \
              from the calling session.",
         ));

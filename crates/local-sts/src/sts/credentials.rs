@@ -1,15 +1,15 @@
 //! Credentials in the responses of STS.
 
-use crate::protocol::query::Answer;
+use crate::protocol::query::QueryResponse;
 use crate::protocol::timestamp;
-use crate::state::sessions::Credentials;
+use crate::state::sessions::IssuedCredentials;
 
 /// Returns the `Credentials` element. STS exposes secrets nowhere else.
-pub(crate) fn element(credentials: &Credentials) -> Answer {
-    let inner = Answer::default()
+pub(crate) fn element(credentials: &IssuedCredentials) -> QueryResponse {
+    let inner = QueryResponse::default()
         .element("AccessKeyId", &credentials.access_key_id)
         .element("SecretAccessKey", credentials.secret.expose())
         .element("SessionToken", credentials.token.expose())
         .element("Expiration", &timestamp::rfc3339(credentials.expires));
-    Answer::default().group("Credentials", &inner)
+    QueryResponse::default().group("Credentials", &inner)
 }

@@ -2,22 +2,26 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::policy::document::Verdict;
+use crate::policy::document::PolicyVerdict;
 use crate::protocol::constraints::{Constraints, DIGITS, KEY_ID, SERIAL};
-use crate::protocol::error::Refusal;
-use crate::protocol::query::Answer;
+use crate::protocol::error::ApiError;
+use crate::protocol::query::QueryResponse;
 use crate::protocol::request::Form;
 use crate::state::access_key_id;
 use crate::state::authorization;
 use crate::state::context::RequestContext;
-use crate::state::sessions::{Caller, Holder};
+use crate::state::sessions::{ApiCaller, CredentialOwner};
 use crate::sts::credentials;
 
 /// Answers GetSessionToken: a user's own session, with or without MFA.
 ///
 /// # Errors
 /// The caller has temporary credentials, a parameter is out of its limits, or the one-time code is wrong.
-pub(crate) fn session_token(desk: &mut RequestContext<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+pub(crate) fn session_token(
+    desk: &mut RequestContext<'_>,
+    caller: &ApiCaller,
+    form: &Form,
+) -> Result<QueryResponse, ApiError> {
     let mut rules = Constraints::default();
     let (serial, code) = (form.value("SerialNumber"), form.value("TokenCode"));
     rules.text("serialNumber", serial, 9..=256, SERIAL);
@@ -25,20 +29,20 @@ pub(crate) fn session_token(desk: &mut RequestContext<'_>, caller: &Caller, form
     let duration_seconds = rules.number("durationSeconds", form.value("DurationSeconds"), 900..=129_600)?;
     rules.finish()?;
     let user = match &caller.holder {
-        Holder::User { user, .. } if !caller.is_temporary() => user.clone(),
+        CredentialOwner::User { user, .. } if !caller.is_temporary() => user.clone(),
         _ => {
-            return Err(Refusal::access_denied("Cannot call GetSessionToken with session credentials"));
+            return Err(ApiError::access_denied("Cannot call GetSessionToken with session credentials"));
         }
     };
     let with_mfa = desk.state.used_codes.check(caller, serial, code, desk.now)?;
     let expires = desk.expiry(Duration::from_secs(duration_seconds.unwrap_or(43200).into()));
-    let holder = Holder::User { user, mfa_at: with_mfa.then_some(desk.now) };
+    let holder = CredentialOwner::User { user, mfa_at: with_mfa.then_some(desk.now) };
     Ok(credentials::element(desk.state.sessions.issue(holder, desk.now, expires)?))
 }
 
 /// Answers GetCallerIdentity, which no policy can deny.
-pub(crate) fn caller_identity(caller: &Caller) -> Answer {
-    Answer::default()
+pub(crate) fn caller_identity(caller: &ApiCaller) -> QueryResponse {
+    QueryResponse::default()
         .element("Arn", caller.holder.arn())
         .element("UserId", caller.holder.user_id())
         .element("Account", caller.holder.account())
@@ -48,7 +52,11 @@ pub(crate) fn caller_identity(caller: &Caller) -> Answer {
 ///
 /// # Errors
 /// The caller may not ask, the key is out of its limits, or no account can be told from it.
-pub(crate) fn access_key_info(desk: &RequestContext<'_>, caller: &Caller, form: &Form) -> Result<Answer, Refusal> {
+pub(crate) fn access_key_info(
+    desk: &RequestContext<'_>,
+    caller: &ApiCaller,
+    form: &Form,
+) -> Result<QueryResponse, ApiError> {
     permitted(caller, "sts:GetAccessKeyInfo", desk.now)?;
     let mut rules = Constraints::default();
     let id = rules.required("accessKeyId", form.value("AccessKeyId"));
@@ -58,22 +66,22 @@ pub(crate) fn access_key_info(desk: &RequestContext<'_>, caller: &Caller, form: 
         Some(key) => Some(key.user.account.clone()),
         None => access_key_id::account(id),
     };
-    let account = account.ok_or_else(|| Refusal::validation(format!("{id} is invalid")))?;
-    Ok(Answer::default().element("Account", &account))
+    let account = account.ok_or_else(|| ApiError::validation(format!("{id} is invalid")))?;
+    Ok(QueryResponse::default().element("Account", &account))
 }
 
 /// Answers DecodeAuthorizationMessage: this server never encodes one, so there is nothing to decode.
-pub(crate) fn decoded_message(desk: &RequestContext<'_>, caller: &Caller) -> Refusal {
+pub(crate) fn decoded_message(desk: &RequestContext<'_>, caller: &ApiCaller) -> ApiError {
     match permitted(caller, "sts:DecodeAuthorizationMessage", desk.now) {
-        Ok(()) => Refusal::new(400, "InvalidAuthorizationMessageException", "Message is not valid."),
+        Ok(()) => ApiError::new(400, "InvalidAuthorizationMessageException", "Message is not valid."),
         Err(refusal) => refusal,
     }
 }
 
 /// Asks the caller's own policies about an action that has no resource.
-fn permitted(caller: &Caller, action: &str, now: SystemTime) -> Result<(), Refusal> {
-    if let Verdict::Allow(_) = authorization::own(caller, action, "*", now) {
+fn permitted(caller: &ApiCaller, action: &str, now: SystemTime) -> Result<(), ApiError> {
+    if let PolicyVerdict::Allow(_) = authorization::own(caller, action, "*", now) {
         return Ok(());
     }
-    Err(Refusal::access_denied(format!("User: {} is not authorized to perform: {action}", caller.holder.arn())))
+    Err(ApiError::access_denied(format!("User: {} is not authorized to perform: {action}", caller.holder.arn())))
 }

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::crypto::jwt::Token;
+use crate::crypto::jwt::Jwt;
 use crate::fixture::identity_provider::OidcProvider;
 use crate::fixture::world::World;
-use crate::policy::condition::Context;
-use crate::policy::principal::Outside;
+use crate::policy::condition::ConditionKeys;
+use crate::policy::principal::ExternalPrincipal;
 use crate::protocol::constraints::Constraints;
-use crate::protocol::error::Refusal;
-use crate::protocol::query::Answer;
+use crate::protocol::error::ApiError;
+use crate::protocol::query::QueryResponse;
 use crate::protocol::request::Form;
 use crate::protocol::timestamp;
 use crate::state::authorization;
 use crate::state::context::RequestContext;
-use crate::state::sessions::{Holder, RoleSession};
-use crate::sts::assume_role::Wish;
+use crate::state::sessions::{AssumedRoleSession, CredentialOwner};
+use crate::sts::assume_role::AssumeRoleRequest;
 use crate::sts::credentials;
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
@@ -34,41 +34,42 @@ struct Claims {
 /// # Errors
 /// Parameters out of their limits, a token that its provider didn't make or that isn't for this account, one that is
 /// over, a trust policy that doesn't name provider, audience or subject, a duration beyond the role's.
-pub(crate) fn answer(world: &World, desk: &mut RequestContext<'_>, form: &Form) -> Result<Answer, Refusal> {
+pub(crate) fn answer(world: &World, desk: &mut RequestContext<'_>, form: &Form) -> Result<QueryResponse, ApiError> {
     let mut rules = Constraints::default();
     let text = rules.required("webIdentityToken", form.value("WebIdentityToken"));
     rules.secret("webIdentityToken", form.value("WebIdentityToken"), &(4..=20_000));
     rules.finish()?;
-    let wish = Wish::read(form)?;
+    let wish = AssumeRoleRequest::read(form)?;
     let session_policies = wish.session_policies()?;
     if form.value("ProviderId").is_some() {
         return Err(invalid("ProviderId is for OAuth 2.0 access tokens, and this is an ID token"));
     }
 
-    let token = Token::parse(text).ok_or_else(|| {
+    let token = Jwt::parse(text).ok_or_else(|| {
         invalid("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
     })?;
     let account = wish.role_arn.split(':').nth(4).unwrap_or_default();
     let provider = provider(world, &token, account)?;
     let claims = believed(&token, provider, desk.now)?;
 
-    let denied = || Refusal::access_denied(format!("Not authorized to perform {ACTION}"));
+    let denied = || ApiError::access_denied(format!("Not authorized to perform {ACTION}"));
     let role = world.role(wish.role_arn).ok_or_else(denied)?;
     let context = context(provider, &claims, wish.session_name);
-    if !authorization::trusts_with(role, &Outside::federated(&provider.arn), ACTION, &context) {
+    if !authorization::trusts_with(role, &ExternalPrincipal::federated(&provider.arn), ACTION, &context) {
         return Err(denied());
     }
     if wish.duration_seconds > role.max_session_duration_seconds {
-        return Err(Refusal::validation(
+        return Err(ApiError::validation(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ));
     }
     let packed_percent = wish.packed_percent(&[])?;
 
-    let session = RoleSession { session_policies, ..RoleSession::plain(&world.partition, role, wish.session_name) };
-    let user = Answer::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
+    let session =
+        AssumedRoleSession { session_policies, ..AssumedRoleSession::plain(&world.partition, role, wish.session_name) };
+    let user = QueryResponse::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
     let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let issued = desk.state.sessions.issue(Holder::Role(Arc::new(session)), desk.now, expires)?;
+    let issued = desk.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), desk.now, expires)?;
     Ok(credentials::element(issued)
         .element("SubjectFromWebIdentityToken", &claims.subject)
         .group("AssumedRoleUser", &user)
@@ -78,7 +79,7 @@ pub(crate) fn answer(world: &World, desk: &mut RequestContext<'_>, form: &Form) 
 }
 
 /// The account's provider that the token names as its issuer.
-fn provider<'w>(world: &'w World, token: &Token<'_>, account: &str) -> Result<&'w OidcProvider, Refusal> {
+fn provider<'w>(world: &'w World, token: &Jwt<'_>, account: &str) -> Result<&'w OidcProvider, ApiError> {
     let issuer = token.text("iss").ok_or_else(|| missing("iss"))?;
     let mut providers = world.sources.oidc_providers.iter();
     let found = providers.find(|provider| provider.account == account && provider.url == issuer);
@@ -86,7 +87,7 @@ fn provider<'w>(world: &'w World, token: &Token<'_>, account: &str) -> Result<&'
 }
 
 /// Checks signature, times and audience.
-fn believed(token: &Token<'_>, provider: &OidcProvider, now: SystemTime) -> Result<Claims, Refusal> {
+fn believed(token: &Jwt<'_>, provider: &OidcProvider, now: SystemTime) -> Result<Claims, ApiError> {
     if !token.is_signed_by(&provider.keys) {
         return Err(invalid(
             "The web identity token that was passed could not be validated by AWS. \
@@ -98,14 +99,14 @@ fn believed(token: &Token<'_>, provider: &OidcProvider, now: SystemTime) -> Resu
     if expires <= now {
         let message =
             format!("Token expired: current date/time {now} must be before the expiration date/time {expires}");
-        return Err(Refusal::new(400, "ExpiredTokenException", message));
+        return Err(ApiError::new(400, "ExpiredTokenException", message));
     }
     let issued = token.seconds("iat").ok_or_else(|| missing("iat"))?;
     let begins =
         if token.claims.contains_key("nbf") { token.seconds("nbf").ok_or_else(|| missing("nbf"))? } else { 0 };
     if issued.max(begins) > now {
         let message = "The identity provider (IdP) reported that authentication failed: the token is of the future";
-        return Err(Refusal::new(403, "IDPRejectedClaim", message));
+        return Err(ApiError::new(403, "IDPRejectedClaim", message));
     }
     let subject = token.text("sub").ok_or_else(|| missing("sub"))?.to_owned();
     let (audience, original_audience) = audience(token)?;
@@ -117,7 +118,7 @@ fn believed(token: &Token<'_>, provider: &OidcProvider, now: SystemTime) -> Resu
 
 /// `azp` where there is one, and `aud` becomes `oaud` (IAM's reference on keys for web identity federation). Of several
 /// audiences none is the one.
-fn audience(token: &Token<'_>) -> Result<(String, Option<String>), Refusal> {
+fn audience(token: &Jwt<'_>) -> Result<(String, Option<String>), ApiError> {
     let listed = token.claims.get("aud").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
     let only = if let [only] = &listed[..] { only.as_str() } else { token.text("aud") };
     match (token.text("azp"), only) {
@@ -127,8 +128,8 @@ fn audience(token: &Token<'_>) -> Result<(String, Option<String>), Refusal> {
     }
 }
 
-fn context(provider: &OidcProvider, claims: &Claims, session_name: &str) -> Context {
-    let mut context = Context::default();
+fn context(provider: &OidcProvider, claims: &Claims, session_name: &str) -> ConditionKeys {
+    let mut context = ConditionKeys::default();
     context.set("sts:RoleSessionName", session_name);
     context.set(&format!("{}:aud", provider.name), &claims.audience);
     context.set(&format!("{}:sub", provider.name), &claims.subject);
@@ -138,10 +139,10 @@ fn context(provider: &OidcProvider, claims: &Claims, session_name: &str) -> Cont
     context
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "InvalidIdentityToken", message)
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new(400, "InvalidIdentityToken", message)
 }
 
-fn missing(claim: &str) -> Refusal {
+fn missing(claim: &str) -> ApiError {
     invalid(format!("Missing a required claim: {claim}"))
 }
