@@ -28,24 +28,24 @@ const ACTIONS: [&str; 6] =
 /// # Errors
 /// The call isn't one of those above or its signature is wrong; a session of a user without MFA, a parameter out of its
 /// limits, a missing permission, an entity that doesn't exist.
-pub(crate) fn answer(
+pub(crate) fn handle(
     world: &World,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     action: &str,
     request: &HttpRequest,
     form: &Form,
 ) -> Result<HttpResponse, ApiError> {
     query::check_call(request, form, action, &ACTIONS, VERSION)?;
-    let caller = &authenticate(desk, request, "iam")?;
+    let caller = &authenticate(context, request, "iam")?;
     // "You cannot call any IAM API operations unless MFA authentication information is included in the request"
     // (GetSessionToken, API reference).
-    if matches!(caller.holder, CredentialOwner::User { mfa_at: None, .. }) && caller.is_temporary() {
+    if matches!(caller.owner, CredentialOwner::User { mfa_at: None, .. }) && caller.is_temporary() {
         return Err(ApiError::invalid_client_token());
     }
     let response = match action {
-        "PutRolePolicy" => put_role_policy(world, desk, caller, form)?,
-        "PutUserPolicy" => put_user_policy(world, desk, caller, form)?,
-        _ => access_key(world, desk, caller, action, form)?,
+        "PutRolePolicy" => put_role_policy(world, context, caller, form)?,
+        "PutUserPolicy" => put_user_policy(world, context, caller, form)?,
+        _ => access_key(world, context, caller, action, form)?,
     };
     Ok(response.response(NAMESPACE, action))
 }
@@ -57,7 +57,7 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
 
 fn access_key(
     world: &World,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     caller: &ApiCaller,
     action: &str,
     form: &Form,
@@ -75,11 +75,11 @@ fn access_key(
     }
     rules.finish()?;
     let user = user(world, caller, name)?;
-    permitted(desk, caller, action, &user.arn, &format!("user {}", user.name))?;
-    let (id, keys) = (id.unwrap_or_default(), &mut desk.state.access_keys);
+    permitted(context, caller, action, &user.arn, &format!("user {}", user.name))?;
+    let (id, keys) = (id.unwrap_or_default(), &mut context.state.access_keys);
     Ok(match action {
         "CreateAccessKey" => {
-            let key = keys.create(&user, desk.now, desk.key_delay)?;
+            let key = keys.create(&user, context.now, context.key_delay)?;
             let inner = QueryResponse::default()
                 .element("UserName", &user.name)
                 .element("AccessKeyId", &key.id)
@@ -112,15 +112,15 @@ fn access_key(
 
 fn put_role_policy(
     world: &World,
-    desk: &RequestContext<'_>,
+    context: &RequestContext<'_>,
     caller: &ApiCaller,
     form: &Form,
 ) -> Result<QueryResponse, ApiError> {
     let (name, policy_name, document) = inline_policy(form, "roleName", "RoleName", 64)?;
-    let account = caller.holder.account();
+    let account = caller.owner.account();
     let role = world.roles.iter().find(|role| role.account == account && role.name.eq_ignore_ascii_case(name));
     let arn = role.map_or_else(|| format!("arn:{}:iam::{account}:role/{name}", world.partition), |r| r.arn.clone());
-    permitted(desk, caller, "PutRolePolicy", &arn, &format!("role {name}"))?;
+    permitted(context, caller, "PutRolePolicy", &arn, &format!("role {name}"))?;
     let role =
         role.ok_or_else(|| ApiError::new(404, "NoSuchEntity", format!("The role with name {name} cannot be found.")))?;
     let path = role.arn.split_once(":role").map_or("", |(_, path)| path);
@@ -137,14 +137,14 @@ fn put_role_policy(
 
 fn put_user_policy(
     world: &World,
-    desk: &RequestContext<'_>,
+    context: &RequestContext<'_>,
     caller: &ApiCaller,
     form: &Form,
 ) -> Result<QueryResponse, ApiError> {
     let (name, policy_name, document) = inline_policy(form, "userName", "UserName", 128)?;
-    let account = caller.holder.account();
+    let account = caller.owner.account();
     let arn = format!("arn:{}:iam::{account}:user/{name}", world.partition);
-    permitted(desk, caller, "PutUserPolicy", &arn, &format!("user {name}"))?;
+    permitted(context, caller, "PutUserPolicy", &arn, &format!("user {name}"))?;
     user(world, caller, Some(name))?.inline.put(policy_name, document);
     Ok(QueryResponse::default())
 }
@@ -176,9 +176,9 @@ fn inline_policy<'a>(
 
 /// The user that is named, or else the one who calls.
 fn user(world: &World, caller: &ApiCaller, name: Option<&str>) -> Result<Arc<User>, ApiError> {
-    match (name, &caller.holder) {
-        (Some(name), holder) => {
-            let mut users = world.users.iter().filter(|user| user.account == holder.account());
+    match (name, &caller.owner) {
+        (Some(name), owner) => {
+            let mut users = world.users.iter().filter(|user| user.account == owner.account());
             let found = users.find(|user| user.name.eq_ignore_ascii_case(name)).cloned();
             found.ok_or_else(|| {
                 ApiError::new(404, "NoSuchEntity", format!("The user with name {name} cannot be found."))
@@ -192,19 +192,19 @@ fn user(world: &World, caller: &ApiCaller, name: Option<&str>) -> Result<Arc<Use
 }
 
 fn permitted(
-    desk: &RequestContext<'_>,
+    context: &RequestContext<'_>,
     caller: &ApiCaller,
     action: &str,
     arn: &str,
     shown: &str,
 ) -> Result<(), ApiError> {
     let action = format!("iam:{action}");
-    let why = match authorization::own(caller, &action, arn, desk.now) {
+    let why = match authorization::own(caller, &action, arn, context.now) {
         PolicyVerdict::Allow(_) => return Ok(()),
         PolicyVerdict::Silent => format!("because no identity-based policy allows the {action} action"),
         PolicyVerdict::Deny => "with an explicit deny in an identity-based policy".to_owned(),
     };
-    let who = caller.holder.arn();
+    let who = caller.owner.arn();
     Err(ApiError::access_denied(format!(
         "User: {who} is not authorized to perform: {action} on resource: {shown} {why}"
     )))

@@ -23,16 +23,16 @@ const CODE_LIFE: Duration = Duration::from_secs(600);
 ///
 /// # Errors
 /// A parameter is missing or wrong: the browser stays here, since where it came from can't be trusted.
-pub(crate) fn answer(
+pub(crate) fn handle(
     center: &IdentityCenterInstance,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     action: &str,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     if request.method != "GET" {
         return Err(ApiError::new(405, "Method Not Allowed", "a browser asks with GET"));
     }
-    if action == "VerifyDevice" { device(center, desk, request) } else { authorize(center, desk, request) }
+    if action == "VerifyDevice" { device(center, context, request) } else { authorize(center, context, request) }
 }
 
 /// Renders an error.
@@ -42,25 +42,25 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
 
 fn device(
     center: &IdentityCenterInstance,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let user_code = parameter(request, "user_code")?;
-    let person = std::mem::take(&mut desk.state.identity_center.person);
-    let decided = desk.state.identity_center.decide(center, &user_code, &person, desk.now);
-    desk.state.identity_center.person = person;
+    let browser_user = std::mem::take(&mut context.state.identity_center.browser_user);
+    let decided = context.state.identity_center.decide(center, &user_code, &browser_user, context.now);
+    context.state.identity_center.browser_user = browser_user;
     decided.map_err(invalid_request)?;
     Ok(HttpResponse::text("You may close this page.\n"))
 }
 
 fn authorize(
     center: &IdentityCenterInstance,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let client_id = parameter(request, "client_id")?;
     let redirect_uri = parameter(request, "redirect_uri")?;
-    let client = desk.state.identity_center.clients.get(&client_id).filter(|client| client.ends > desk.now);
+    let client = context.state.identity_center.clients.get(&client_id).filter(|client| client.expires > context.now);
     let client = client.filter(|client| client.grants.contains(&GrantType::AuthorizationCode));
     let client = client.ok_or_else(|| invalid_request("client_id is not registered for codes"))?;
     let path = loopback_path(&redirect_uri);
@@ -78,20 +78,20 @@ fn authorize(
         return Err(invalid_request("code_challenge must be a SHA-256 in base64url"));
     }
     let start_url = client.issuer.clone().unwrap_or_default();
-    let mut answer = Serializer::new(String::new());
-    if desk.state.identity_center.person.denies {
-        answer.append_pair("error", "access_denied").append_pair("error_description", "The person denied it");
+    let mut handle = Serializer::new(String::new());
+    if context.state.identity_center.browser_user.denies {
+        handle.append_pair("error", "access_denied").append_pair("error_description", "The person denied it");
     } else {
-        let user = identity_center::signed_in(center, &desk.state.identity_center.person, &start_url)
+        let user = identity_center::signed_in(center, &context.state.identity_center.browser_user, &start_url)
             .map_err(invalid_request)?;
         let code = random::text()?;
-        answer.append_pair("code", &code);
-        let ends = desk.expiry(CODE_LIFE);
+        handle.append_pair("code", &code);
+        let expires = context.expiry(CODE_LIFE);
         let held =
-            AuthorizationCode { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, ends };
-        desk.state.identity_center.codes.insert(code, held);
+            AuthorizationCode { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, expires };
+        context.state.identity_center.codes.insert(code, held);
     }
-    let query = answer.append_pair("state", &state).finish();
+    let query = handle.append_pair("state", &state).finish();
     Ok(HttpResponse::redirect(format!("{redirect_uri}?{query}")))
 }
 

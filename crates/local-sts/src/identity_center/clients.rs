@@ -36,19 +36,19 @@ pub(crate) struct RegisterClientRequest {
 /// The service's exceptions for a name, type, scope, grant type, redirect URI or start URL that isn't valid here.
 pub(crate) fn register(
     center: &IdentityCenterInstance,
-    desk: &mut RequestContext<'_>,
-    wish: RegisterClientRequest,
+    context: &mut RequestContext<'_>,
+    request: RegisterClientRequest,
 ) -> Result<HttpResponse, ApiError> {
-    if wish.client_name.is_empty() {
+    if request.client_name.is_empty() {
         return Err(invalid_request("clientName is empty"));
     }
-    if wish.client_type != "public" {
+    if request.client_type != "public" {
         return Err(ApiError::new(400, "InvalidClientMetadataException", "clientType must be public"));
     }
-    if wish.scopes.iter().any(|scope| scope != SCOPE) {
+    if request.scopes.iter().any(|scope| scope != SCOPE) {
         return Err(ApiError::new(400, "InvalidScopeException", format!("the only scope here is {SCOPE}")));
     }
-    let grants = match &wish.grant_types {
+    let grants = match &request.grant_types {
         Some(names) => names
             .iter()
             .map(|name| GrantType::parse(name))
@@ -57,30 +57,30 @@ pub(crate) fn register(
         None => vec![GrantType::DeviceCode, GrantType::RefreshToken],
     };
     if grants.contains(&GrantType::AuthorizationCode) {
-        if wish.redirect_uris.is_empty() || !wish.redirect_uris.iter().all(|uri| loopback_path(uri).is_some()) {
+        if request.redirect_uris.is_empty() || !request.redirect_uris.iter().all(|uri| loopback_path(uri).is_some()) {
             let message = "redirectUris must be http on a loopback address";
             return Err(ApiError::new(400, "InvalidRedirectUriException", message));
         }
-        known_start_url(center, wish.issuer_url.as_deref().unwrap_or_default())?;
+        known_start_url(center, request.issuer_url.as_deref().unwrap_or_default())?;
     }
     let (id, secret) = (random::text()?, random::text()?);
-    let ends = desk.expiry(center.lives.client);
-    let answer = json!({
+    let expires = context.expiry(center.lifetimes.client);
+    let handle = json!({
         "clientId": id,
         "clientSecret": secret,
-        "clientIdIssuedAt": timestamp::unix_seconds(desk.now),
-        "clientSecretExpiresAt": timestamp::unix_seconds(ends),
+        "clientIdIssuedAt": timestamp::unix_seconds(context.now),
+        "clientSecretExpiresAt": timestamp::unix_seconds(expires),
     });
     let client = RegisteredClient {
         secret: SecretValue::new(secret),
-        ends,
+        expires,
         grants,
-        scoped: !wish.scopes.is_empty(),
-        redirects: wish.redirect_uris,
-        issuer: wish.issuer_url,
+        scoped: !request.scopes.is_empty(),
+        redirects: request.redirect_uris,
+        issuer: request.issuer_url,
     };
-    desk.state.identity_center.clients.insert(id, client);
-    Ok(HttpResponse::json(&answer))
+    context.state.identity_center.clients.insert(id, client);
+    Ok(HttpResponse::json(&handle))
 }
 
 /// Returns the client with this ID and secret.
@@ -88,13 +88,13 @@ pub(crate) fn register(
 /// # Errors
 /// `InvalidClientException`, also for an expired client.
 pub(crate) fn client<'a>(
-    desk: &'a RequestContext<'_>,
+    context: &'a RequestContext<'_>,
     id: &str,
     secret: &str,
 ) -> Result<&'a RegisteredClient, ApiError> {
-    let found = desk.state.identity_center.clients.get(id);
+    let found = context.state.identity_center.clients.get(id);
     found
-        .filter(|client| client.secret.expose() == secret && client.ends > desk.now)
+        .filter(|client| client.secret.expose() == secret && client.expires > context.now)
         .ok_or_else(|| ApiError::new(401, "InvalidClientException", "Invalid client provided"))
 }
 

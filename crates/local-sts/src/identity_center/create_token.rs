@@ -38,57 +38,58 @@ pub(crate) struct CreateTokenRequest {
 /// # Errors
 /// `InvalidClientException`, `UnsupportedGrantTypeException`, `UnauthorizedClientException`, and what each grant is
 /// refused with.
-pub(crate) fn answer(
+pub(crate) fn handle(
     center: &IdentityCenterInstance,
-    desk: &mut RequestContext<'_>,
-    wish: &CreateTokenRequest,
+    context: &mut RequestContext<'_>,
+    request: &CreateTokenRequest,
 ) -> Result<HttpResponse, ApiError> {
-    desk.record(|call| call.grant_type = Some(wish.grant_type.clone()));
+    context.record(|call| call.grant_type = Some(request.grant_type.clone()));
     let (grants, scoped) = {
-        let client = client(desk, &wish.client_id, &wish.client_secret)?;
+        let client = client(context, &request.client_id, &request.client_secret)?;
         (client.grants.clone(), client.scoped)
     };
-    let grant = GrantType::parse(&wish.grant_type)
+    let grant = GrantType::parse(&request.grant_type)
         .ok_or_else(|| ApiError::new(400, "UnsupportedGrantTypeException", "Unsupported grant type provided"))?;
     if !grants.contains(&grant) {
         let message = "The client isn't registered for this grant type";
         return Err(ApiError::new(400, "UnauthorizedClientException", message));
     }
     let sign_in = match grant {
-        GrantType::DeviceCode => by_device(center, desk, wish)?,
-        GrantType::AuthorizationCode => by_code(desk, wish)?,
+        GrantType::DeviceCode => by_device(center, context, request)?,
+        GrantType::AuthorizationCode => by_code(context, request)?,
         GrantType::RefreshToken => {
-            let token = present(wish.refresh_token.as_deref(), "refreshToken")?;
-            let held = desk.state.identity_center.refreshed(token, &wish.client_id);
+            let token = present(request.refresh_token.as_deref(), "refreshToken")?;
+            let held = context.state.identity_center.refreshed(token, &request.client_id);
             held.ok_or_else(|| invalid_grant("Invalid refresh token provided"))?
         }
     };
-    let (life, ends) = (desk.lifetime(center.lives.access_token), desk.expiry(center.lives.access_token));
+    let (life, expires) =
+        (context.lifetime(center.lifetimes.access_token), context.expiry(center.lifetimes.access_token));
     let refreshable = scoped && grants.contains(&GrantType::RefreshToken);
-    let (access, refresh) = desk.state.identity_center.tokens(sign_in, refreshable, ends)?;
-    let mut answer = json!({"accessToken": access, "tokenType": "Bearer", "expiresIn": life.as_secs()});
+    let (access, refresh) = context.state.identity_center.tokens(sign_in, refreshable, expires)?;
+    let mut handle = json!({"accessToken": access, "tokenType": "Bearer", "expiresIn": life.as_secs()});
     if let Some(refresh) = refresh {
-        answer["refreshToken"] = refresh.into();
+        handle["refreshToken"] = refresh.into();
     }
-    Ok(HttpResponse::json(&answer))
+    Ok(HttpResponse::json(&handle))
 }
 
 fn by_device(
     center: &IdentityCenterInstance,
-    desk: &mut RequestContext<'_>,
-    wish: &CreateTokenRequest,
+    context: &mut RequestContext<'_>,
+    request: &CreateTokenRequest,
 ) -> Result<usize, ApiError> {
-    let code = present(wish.device_code.as_deref(), "deviceCode")?;
-    let now = desk.now;
-    let mut devices = desk.state.identity_center.devices.iter_mut();
+    let code = present(request.device_code.as_deref(), "deviceCode")?;
+    let now = context.now;
+    let mut devices = context.state.identity_center.devices.iter_mut();
     let device = devices
-        .find(|device| device.code.expose() == code && device.client_id == wish.client_id)
+        .find(|device| device.code.expose() == code && device.client_id == request.client_id)
         .ok_or_else(|| invalid_grant("Invalid device code provided"))?;
-    if device.ends <= now {
+    if device.expires <= now {
         return Err(ApiError::new(400, "ExpiredTokenException", "The device code is expired"));
     }
     let since = device.polled.replace(now).map(|last| now.duration_since(last).unwrap_or_default());
-    if since.is_some_and(|since| since + EARLY < center.lives.interval) {
+    if since.is_some_and(|since| since + EARLY < center.lifetimes.interval) {
         return Err(ApiError::new(400, "SlowDownException", "Polled more often than the interval allows"));
     }
     match device.decision.clone() {
@@ -100,22 +101,22 @@ fn by_device(
         DeviceDecision::Approved(user) => {
             device.decision = DeviceDecision::Used;
             let start_url = device.start_url.clone();
-            Ok(desk.state.identity_center.sign_in(&user, &start_url, &wish.client_id))
+            Ok(context.state.identity_center.sign_in(&user, &start_url, &request.client_id))
         }
     }
 }
 
-fn by_code(desk: &mut RequestContext<'_>, wish: &CreateTokenRequest) -> Result<usize, ApiError> {
-    let text = present(wish.code.as_deref(), "code")?;
-    let verifier = present(wish.code_verifier.as_deref(), "codeVerifier")?;
-    let redirect_uri = present(wish.redirect_uri.as_deref(), "redirectUri")?;
+fn by_code(context: &mut RequestContext<'_>, request: &CreateTokenRequest) -> Result<usize, ApiError> {
+    let text = present(request.code.as_deref(), "code")?;
+    let verifier = present(request.code_verifier.as_deref(), "codeVerifier")?;
+    let redirect_uri = present(request.redirect_uri.as_deref(), "redirectUri")?;
     // Whatever is wrong with the rest, a code is tried once.
-    let code = desk
+    let code = context
         .state
         .identity_center
         .codes
         .remove(text)
-        .filter(|code| code.ends > desk.now && code.client_id == wish.client_id);
+        .filter(|code| code.expires > context.now && code.client_id == request.client_id);
     let code = code.ok_or_else(|| invalid_grant("Invalid authorization code provided"))?;
     if code.redirect_uri != redirect_uri {
         return Err(invalid_grant("The redirect URI is not the one of the authorization"));
@@ -123,7 +124,7 @@ fn by_code(desk: &mut RequestContext<'_>, wish: &CreateTokenRequest) -> Result<u
     if !pkce::proves(verifier, &code.challenge) {
         return Err(invalid_grant("The code verifier doesn't fit the code challenge"));
     }
-    Ok(desk.state.identity_center.sign_in(&code.user, &code.start_url, &wish.client_id))
+    Ok(context.state.identity_center.sign_in(&code.user, &code.start_url, &request.client_id))
 }
 
 fn present<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, ApiError> {

@@ -31,9 +31,9 @@ struct StartDeviceAuthorizationRequest {
 ///
 /// # Errors
 /// The service's exceptions; `InvalidRequestException` for a body that its model doesn't have.
-pub(crate) fn answer(
+pub(crate) fn handle(
     center: &IdentityCenterInstance,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     action: &str,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
@@ -41,9 +41,9 @@ pub(crate) fn answer(
         return Err(ApiError::new(405, "InvalidRequestException", "This is asked with POST"));
     }
     match action {
-        "RegisterClient" => register(center, desk, read(request)?),
-        "StartDeviceAuthorization" => start_device(center, desk, request),
-        _ => create_token::answer(center, desk, &read(request)?),
+        "RegisterClient" => register(center, context, read(request)?),
+        "StartDeviceAuthorization" => start_device(center, context, request),
+        _ => create_token::handle(center, context, &read(request)?),
     }
 }
 
@@ -57,35 +57,35 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
 
 fn start_device(
     center: &IdentityCenterInstance,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let wish: StartDeviceAuthorizationRequest = read(request)?;
-    let client = client(desk, &wish.client_id, &wish.client_secret)?;
+    let body: StartDeviceAuthorizationRequest = read(request)?;
+    let client = client(context, &body.client_id, &body.client_secret)?;
     if !client.grants.contains(&GrantType::DeviceCode) {
         return Err(ApiError::new(400, "UnauthorizedClientException", "the client isn't registered for device codes"));
     }
-    known_start_url(center, &wish.start_url)?;
+    known_start_url(center, &body.start_url)?;
     let (code, user_code) = (random::text()?, user_code()?);
     let host = request.header("host").unwrap_or("127.0.0.1");
-    let answer = json!({
+    let handle = json!({
         "deviceCode": code,
         "userCode": user_code,
         "verificationUri": format!("http://{host}/device"),
         "verificationUriComplete": format!("http://{host}/device?user_code={user_code}"),
-        "expiresIn": desk.lifetime(center.lives.device_code).as_secs(),
-        "interval": center.lives.interval.as_secs(),
+        "expiresIn": context.lifetime(center.lifetimes.device_code).as_secs(),
+        "interval": center.lifetimes.interval.as_secs(),
     });
-    desk.state.identity_center.devices.push(DeviceGrant {
+    context.state.identity_center.devices.push(DeviceGrant {
         code: SecretValue::new(code),
         user_code,
-        client_id: wish.client_id,
-        start_url: wish.start_url,
-        ends: desk.expiry(center.lives.device_code),
+        client_id: body.client_id,
+        start_url: body.start_url,
+        expires: context.expiry(center.lifetimes.device_code),
         polled: None,
         decision: DeviceDecision::Pending,
     });
-    Ok(HttpResponse::json(&answer))
+    Ok(HttpResponse::json(&handle))
 }
 
 fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ApiError> {

@@ -21,10 +21,10 @@ const PAGE_LENGTHS: std::ops::RangeInclusive<usize> = 1..=100;
 /// # Errors
 /// `UnauthorizedException` without a live access token, `ForbiddenException` for what isn't assigned,
 /// `InvalidRequestException` for parameters that are missing or wrong.
-pub(crate) fn answer(
+pub(crate) fn handle(
     world: &World,
     center: &IdentityCenterInstance,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     action: &str,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
@@ -33,21 +33,21 @@ pub(crate) fn answer(
         return Err(ApiError::new(405, "InvalidRequestException", format!("This is asked with {method}")));
     }
     let token = request.header(BEARER).unwrap_or_default();
-    let Some(session) = desk.state.identity_center.bearer(token, desk.now) else {
+    let Some(session) = context.state.identity_center.bearer(token, context.now) else {
         return Err(ApiError::new(401, "UnauthorizedException", "Session token not found or invalid"));
     };
     let user = session.user.clone();
     let here = |one: &&Assignment| one.user == session.user && one.start_url == session.start_url;
     let mine: Vec<&Assignment> = center.assignments.iter().filter(here).collect();
-    desk.record(|call| call.sso_user = Some(user));
+    context.record(|call| call.sso_user = Some(user));
     match action {
         "Logout" => {
-            desk.state.identity_center.sign_out(token);
+            context.state.identity_center.sign_out(token);
             Ok(HttpResponse::text(""))
         }
         "ListAccounts" => accounts(&mine, request),
         "ListAccountRoles" => roles(&mine, request),
-        _ => credentials(world, desk, &mine, request),
+        _ => credentials(world, context, &mine, request),
     }
 }
 
@@ -85,16 +85,16 @@ fn roles(mine: &[&Assignment], request: &HttpRequest) -> Result<HttpResponse, Ap
 
 fn credentials(
     world: &World,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     mine: &[&Assignment],
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let (account, role) = (required(request, "account_id")?, required(request, "role_name")?);
     let found = mine.iter().find(|one| one.role.account == account && one.role_name == role).ok_or_else(forbidden)?;
-    desk.record(|call| call.role_arn = Some(found.role.arn.clone()));
+    context.record(|call| call.role_arn = Some(found.role.arn.clone()));
     let session = AssumedRoleSession::plain(&world.partition, &found.role, &found.user);
-    let expires = desk.expiry(found.session_life);
-    let credentials = desk.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), desk.now, expires)?;
+    let expires = context.expiry(found.session_life);
+    let credentials = context.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), context.now, expires)?;
     Ok(HttpResponse::json(&json!({"roleCredentials": exposed(credentials)})))
 }
 

@@ -26,9 +26,9 @@ const TRUSTED: [&str; 2] = ["ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com"]
 /// # Errors
 /// Without `Authorization` 401, with a wrong one 403, with another method than GET 405; 500 when the role doesn't trust
 /// containers.
-pub(crate) fn answer(
+pub(crate) fn handle(
     world: &World,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     container: &Container,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
@@ -48,11 +48,11 @@ pub(crate) fn answer(
         return Err(ApiError::new(500, "RoleNotAssumable", "the role's trust policy names no service of containers"));
     }
     let session = AssumedRoleSession::plain(&world.partition, &container.role, &container.session_name);
-    let expires = desk.expiry(LIFE);
-    let (credentials, _) = desk.state.metadata.container.current(
-        &mut desk.state.sessions,
+    let expires = context.expiry(LIFE);
+    let (credentials, _) = context.state.metadata.container.current(
+        &mut context.state.sessions,
         CredentialOwner::Role(Arc::new(session)),
-        desk.now,
+        context.now,
         expires,
     )?;
     Ok(HttpResponse::json(&exposed(container, credentials)))

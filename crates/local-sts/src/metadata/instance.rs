@@ -28,23 +28,23 @@ const LIFE: Duration = Duration::from_secs(6 * 3600);
 /// # Errors
 /// Without a valid token 401; with a forwarded request for one 403, with a wrong lifetime 400; for anything that isn't
 /// there 404.
-pub(crate) fn answer(
+pub(crate) fn handle(
     world: &World,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     instance: &Instance,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     if request.path == "/latest/api/token" {
-        return token(desk, request);
+        return token(context, request);
     }
     if request.method != "GET" {
         return Err(ApiError::new(405, "Method Not Allowed", "metadata are read with GET"));
     }
-    let live = |token: &str| desk.state.metadata.tokens.get(token).is_some_and(|end| *end > desk.now);
+    let live = |token: &str| context.state.metadata.tokens.get(token).is_some_and(|end| *end > context.now);
     if !request.header(TOKEN).is_some_and(live) {
         return Err(ApiError::new(401, "Unauthorized", "a valid metadata token is needed"));
     }
-    item(world, desk, instance, &request.path)
+    item(world, context, instance, &request.path)
 }
 
 /// Renders an error.
@@ -52,7 +52,7 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     HttpResponse::text_error(error)
 }
 
-fn token(desk: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+fn token(context: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     if request.method != "PUT" {
         return Err(ApiError::new(405, "Method Not Allowed", "a token is made with PUT"));
     }
@@ -64,34 +64,34 @@ fn token(desk: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpRes
         return Err(ApiError::new(400, "Bad Request", format!("{TOKEN_TTL} must be 1 to 21600")));
     };
     let token = BASE64URL.encode(&random::bytes::<42>()?);
-    let end = desk.expiry(Duration::from_secs(seconds));
-    desk.state.metadata.tokens.insert(token.clone(), end);
+    let end = context.expiry(Duration::from_secs(seconds));
+    context.state.metadata.tokens.insert(token.clone(), end);
     Ok(HttpResponse::text(token).header(TOKEN_TTL, seconds.to_string()))
 }
 
 fn item(
     world: &World,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     instance: &Instance,
     path: &str,
 ) -> Result<HttpResponse, ApiError> {
     let name = &instance.role.name;
-    let page = match path.strip_prefix("/latest/").unwrap_or_default().trim_end_matches('/') {
+    let response = match path.strip_prefix("/latest/").unwrap_or_default().trim_end_matches('/') {
         "meta-data/iam/security-credentials" => HttpResponse::text(name),
         "meta-data/instance-id" => HttpResponse::text(&instance.id),
         "meta-data/placement/region" => HttpResponse::text(&instance.region),
         "meta-data/placement/availability-zone" => HttpResponse::text(format!("{}a", instance.region)),
         "dynamic/instance-identity/document" => HttpResponse::json(&document(instance)),
         other if other.strip_prefix("meta-data/iam/security-credentials/") == Some(name) => {
-            HttpResponse { content_type: "text/plain", ..HttpResponse::json(&credentials(world, desk, instance)?) }
+            HttpResponse { content_type: "text/plain", ..HttpResponse::json(&credentials(world, context, instance)?) }
         }
         _ => return Err(ApiError::new(404, "Not Found", "there is nothing at this path")),
     };
-    Ok(page)
+    Ok(response)
 }
 
-fn credentials(world: &World, desk: &mut RequestContext<'_>, instance: &Instance) -> Result<Value, ApiError> {
-    let now = timestamp::rfc3339(desk.now);
+fn credentials(world: &World, context: &mut RequestContext<'_>, instance: &Instance) -> Result<Value, ApiError> {
+    let now = timestamp::rfc3339(context.now);
     if !authorization::trusts(&instance.role, &ExternalPrincipal::service("ec2.amazonaws.com"), "sts:AssumeRole") {
         return Ok(json!({
             "Code": "AssumeRoleUnauthorizedAccess",
@@ -100,11 +100,11 @@ fn credentials(world: &World, desk: &mut RequestContext<'_>, instance: &Instance
         }));
     }
     let session = AssumedRoleSession::plain(&world.partition, &instance.role, &instance.id);
-    let expires = desk.expiry(LIFE);
-    let (credentials, since) = desk.state.metadata.instance.current(
-        &mut desk.state.sessions,
+    let expires = context.expiry(LIFE);
+    let (credentials, since) = context.state.metadata.instance.current(
+        &mut context.state.sessions,
         CredentialOwner::Role(Arc::new(session)),
-        desk.now,
+        context.now,
         expires,
     )?;
     Ok(exposed(credentials, since))

@@ -150,8 +150,8 @@ impl Condition {
     }
 
     /// Whether this condition holds for a request.
-    pub(crate) fn holds(&self, context: &ConditionKeys) -> bool {
-        let actual = context.value(&self.key);
+    pub(crate) fn holds(&self, keys: &ConditionKeys) -> bool {
+        let actual = keys.value(&self.key);
         if self.operator == Operator::Null {
             let absent = actual.is_none().to_string();
             return self.values.iter().any(|value| value.eq_ignore_ascii_case(&absent));
@@ -160,7 +160,7 @@ impl Condition {
         let Some(actual) = actual else {
             return self.if_exists || negated;
         };
-        self.values.iter().any(|value| self.operator.compares(actual, value, context)) != negated
+        self.values.iter().any(|value| self.operator.compares(actual, value, keys)) != negated
     }
 }
 
@@ -210,9 +210,9 @@ impl Operator {
         }
     }
 
-    fn compares(self, actual: &str, value: &str, context: &ConditionKeys) -> bool {
+    fn compares(self, actual: &str, value: &str, keys: &ConditionKeys) -> bool {
         let exact = |compare: fn(&str, &str) -> bool| {
-            context.substituted(value, str::to_owned).is_some_and(|value| compare(&value, actual))
+            keys.substituted(value, str::to_owned).is_some_and(|value| compare(&value, actual))
         };
         let number = |compare: fn(&f64, &f64) -> bool| match (actual.parse(), value.parse()) {
             (Ok(actual), Ok(value)) => compare(&actual, &value),
@@ -228,8 +228,8 @@ impl Operator {
         match self {
             Self::StringEquals | Self::StringNotEquals => exact(|value, actual| value == actual),
             Self::StringEqualsIgnoreCase | Self::Bool | Self::Null => exact(str::eq_ignore_ascii_case),
-            Self::StringLike | Self::StringNotLike => like(actual, value, context),
-            Self::ArnLike | Self::ArnNotLike => arn_like(actual, value, context),
+            Self::StringLike | Self::StringNotLike => like(actual, value, keys),
+            Self::ArnLike | Self::ArnNotLike => arn_like(actual, value, keys),
             Self::NumericEquals => number(f64::eq),
             Self::NumericLessThan => number(f64::lt),
             Self::NumericLessThanEquals => number(f64::le),
@@ -248,17 +248,17 @@ fn literal(text: &str) -> String {
     text.replace('*', "\u{F0001}").replace('?', "\u{F0002}")
 }
 
-fn like(actual: &str, pattern: &str, context: &ConditionKeys) -> bool {
-    context.substituted(pattern, literal).is_some_and(|pattern| glob(&pattern, &literal(actual)))
+fn like(actual: &str, pattern: &str, keys: &ConditionKeys) -> bool {
+    keys.substituted(pattern, literal).is_some_and(|pattern| glob(&pattern, &literal(actual)))
 }
 
 /// "Each of the six colon-delimited components of the ARN is checked separately" (IAM's condition operators).
-fn arn_like(actual: &str, pattern: &str, context: &ConditionKeys) -> bool {
+fn arn_like(actual: &str, pattern: &str, keys: &ConditionKeys) -> bool {
     let (actual, pattern): (Vec<&str>, Vec<&str>) = (actual.splitn(6, ':').collect(), pattern.splitn(6, ':').collect());
     // A variable may hold colons only after the fifth one: in ARNs they come last.
     actual.len() == 6
         && pattern.len() == 6
-        && actual.iter().zip(&pattern).all(|(actual, pattern)| like(actual, pattern, context))
+        && actual.iter().zip(&pattern).all(|(actual, pattern)| like(actual, pattern, keys))
 }
 
 fn known_key(key: &str) -> Result<String, ConditionError> {
@@ -287,9 +287,9 @@ impl Literal {
 mod tests {
     use super::*;
 
-    fn holds(operator: &str, key: &str, value: &str, context: &[(&str, &str)]) -> bool {
+    fn holds(operator: &str, key: &str, value: &str, keys: &[(&str, &str)]) -> bool {
         let mut full = ConditionKeys::default();
-        for (key, value) in context {
+        for (key, value) in keys {
             full.set(key, *value);
         }
         Condition::parse(operator, key, vec![Literal::Text(value.into())]).unwrap().holds(&full)
@@ -353,8 +353,8 @@ mod tests {
             ("StringLike", "a${*}b", "alice", "axb", false),
             ("StringLike", "a${*}b", "alice", "a*b", true),
         ] {
-            let context = [("aws:username", user), (session, asked)];
-            assert_eq!(holds(operator, session, value, &context), expected, "{operator} {value} for {user}, {asked}");
+            let keys = [("aws:username", user), (session, asked)];
+            assert_eq!(holds(operator, session, value, &keys), expected, "{operator} {value} for {user}, {asked}");
         }
         assert!(!holds("StringLike", session, "${aws:username}", &[(session, "${aws:username}")]), "absent variable");
     }

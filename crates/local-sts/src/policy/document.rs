@@ -75,7 +75,7 @@ pub(crate) struct EvaluationRequest<'a> {
     /// The ARN of what it is done to.
     pub(crate) resource: &'a str,
     /// The condition keys of the request.
-    pub(crate) context: &'a ConditionKeys,
+    pub(crate) condition_keys: &'a ConditionKeys,
 }
 
 #[derive(Deserialize)]
@@ -151,14 +151,14 @@ impl PolicyDocument {
     }
 
     /// What this document says: an explicit denial wins, else the closest match.
-    pub(crate) fn verdict(&self, question: &EvaluationRequest<'_>) -> PolicyVerdict {
-        self.statements.iter().map(|statement| statement.verdict(question)).max().unwrap_or(PolicyVerdict::Silent)
+    pub(crate) fn verdict(&self, request: &EvaluationRequest<'_>) -> PolicyVerdict {
+        self.statements.iter().map(|statement| statement.verdict(request)).max().unwrap_or(PolicyVerdict::Silent)
     }
 }
 
 /// What several documents say together.
-pub(crate) fn verdict(policies: &[PolicyDocument], question: &EvaluationRequest<'_>) -> PolicyVerdict {
-    policies.iter().map(|policy| policy.verdict(question)).max().unwrap_or(PolicyVerdict::Silent)
+pub(crate) fn verdict(policies: &[PolicyDocument], request: &EvaluationRequest<'_>) -> PolicyVerdict {
+    policies.iter().map(|policy| policy.verdict(request)).max().unwrap_or(PolicyVerdict::Silent)
 }
 
 impl Statement {
@@ -194,15 +194,15 @@ impl Statement {
         Ok(Self { allows: matches!(raw.effect, Effect::Allow), principals, actions, resources, conditions })
     }
 
-    fn verdict(&self, question: &EvaluationRequest<'_>) -> PolicyVerdict {
-        let Some(matched) = self.principals.iter().filter_map(|pattern| question.identity.matched_by(pattern)).max()
+    fn verdict(&self, request: &EvaluationRequest<'_>) -> PolicyVerdict {
+        let Some(matched) = self.principals.iter().filter_map(|pattern| request.identity.matched_by(pattern)).max()
         else {
             return PolicyVerdict::Silent;
         };
         // Actions are compared without regard to case, ARNs with.
-        let fits = self.actions.fit(&question.action.to_lowercase(), str::to_lowercase)
-            && self.resources.fit(question.resource, str::to_owned)
-            && self.conditions.iter().all(|condition| condition.holds(question.context));
+        let fits = self.actions.fit(&request.action.to_lowercase(), str::to_lowercase)
+            && self.resources.fit(request.resource, str::to_owned)
+            && self.conditions.iter().all(|condition| condition.holds(request.condition_keys));
         match (fits, self.allows) {
             (false, _) => PolicyVerdict::Silent,
             (true, true) => PolicyVerdict::Allow(matched),

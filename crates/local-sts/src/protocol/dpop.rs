@@ -148,11 +148,11 @@ mod tests {
     fn each_part_must_be_right() {
         let (key, other) = (DeviceKey::new().unwrap(), DeviceKey::new().unwrap());
         let fine = made(&key, |_, _| ());
-        let refused = |text: &str, now: u64| check(&request(&[text]), &mut SeenProofs::default(), at(now)).err();
+        let error = |text: &str, now: u64| check(&request(&[text]), &mut SeenProofs::default(), at(now)).err();
         for now in [700, 1000, 1300] {
-            assert_eq!(refused(&fine, now), None, "at {now}");
+            assert_eq!(error(&fine, now), None, "at {now}");
         }
-        assert_eq!(refused(&made(&key, |_, claims| claims["htu"] = format!("{URL}?x#y").into()), 1000), None);
+        assert_eq!(error(&made(&key, |_, claims| claims["htu"] = format!("{URL}?x#y").into()), 1000), None);
         let private = |header: &mut Value, _: &mut Value| header["jwk"]["d"] = "AAAA".into();
         for (text, now, expected) in [
             (fine.as_str(), 1301, "iat"),
@@ -171,7 +171,7 @@ mod tests {
             (&made(&key, |_, claims| claims["iat"] = "1000".into()), 1000, "no iat"),
             ("a.b.c", 1000, "JWT"),
         ] {
-            let told = refused(text, now);
+            let told = error(text, now);
             assert!(told.as_ref().is_some_and(|told| told.contains(expected)), "{expected}: {told:?}");
         }
         for proofs in [&[][..], &[fine.as_str(), fine.as_str()]] {

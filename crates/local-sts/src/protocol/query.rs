@@ -75,13 +75,13 @@ pub(crate) fn error_response(namespace: &str, error: &ApiError) -> HttpResponse 
     HttpResponse::xml(error_document(namespace, error, &request_id), request_id).with_status(error.status)
 }
 
-fn error_document(namespace: &str, refusal: &ApiError, request_id: &str) -> String {
-    let kind = if refusal.status < 500 { "Sender" } else { "Receiver" };
+fn error_document(namespace: &str, error: &ApiError, request_id: &str) -> String {
+    let kind = if error.status < 500 { "Sender" } else { "Receiver" };
     format!(
         "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{}</Code><Message>{}</Message></Error>\
          <RequestId>{request_id}</RequestId></ErrorResponse>\n",
-        escaped(&refusal.code),
-        escaped(&refusal.message)
+        escaped(&error.code),
+        escaped(&error.message)
     )
 }
 
@@ -109,8 +109,8 @@ mod tests {
 
     #[test]
     fn markup_in_a_message_stays_text() {
-        let refusal = ApiError::validation("Value '<a href=\"x\">&\u{1}' is invalid");
-        let document = error_document("urn:test", &refusal, "id");
+        let error = ApiError::validation("Value '<a href=\"x\">&\u{1}' is invalid");
+        let document = error_document("urn:test", &error, "id");
         assert!(document.contains("Value '&lt;a href=&quot;x&quot;&gt;&amp;\u{fffd}' is invalid"), "{document}");
     }
 }

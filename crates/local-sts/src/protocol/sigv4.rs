@@ -349,9 +349,9 @@ mod tests {
             let result = RequestSignature::read(&request).unwrap().check_scope(&request, "service", now);
             match (result, expected) {
                 (Ok(()), None) => {}
-                (Err(refusal), Some(text)) => {
-                    assert_eq!(refusal.code, "SignatureDoesNotMatch");
-                    assert!(refusal.message.contains(text), "{}", refusal.message);
+                (Err(error), Some(text)) => {
+                    assert_eq!(error.code, "SignatureDoesNotMatch");
+                    assert!(error.message.contains(text), "{}", error.message);
                 }
                 (result, expected) => panic!("{scope}: {result:?}, not {expected:?}"),
             }
@@ -362,9 +362,9 @@ mod tests {
     fn unsigned_amz_headers_are_refused() {
         let mut request = vanilla(VANILLA_SCOPE, VANILLA);
         request.headers.push(("x-amz-security-token".into(), "t".into()));
-        let refusal =
+        let error =
             RequestSignature::read(&request).unwrap().check_scope(&request, "service", signed_at()).unwrap_err();
-        assert!(refusal.message.contains("x-amz-security-token"), "{}", refusal.message);
+        assert!(error.message.contains("x-amz-security-token"), "{}", error.message);
     }
 
     #[test]
@@ -381,9 +381,9 @@ mod tests {
             ("", "IncompleteSignature", "Unsupported"),
         ] {
             let request = request("", &[("authorization", authorization), ("x-amz-date", "20150830T123600Z")]);
-            let refusal = RequestSignature::read(&request).unwrap_err();
-            assert_eq!(refusal.code, code);
-            assert!(refusal.message.contains(text), "{}", refusal.message);
+            let error = RequestSignature::read(&request).unwrap_err();
+            assert_eq!(error.code, code);
+            assert!(error.message.contains(text), "{}", error.message);
         }
         assert_eq!(RequestSignature::read(&request("", &[])).unwrap_err().code, "MissingAuthenticationToken");
     }

@@ -88,7 +88,7 @@ struct Problem<'a> {
 }
 
 /// Answers a control request; `path` is the part after `/_local/`.
-pub(crate) fn answer(world: &World, state: &mut ServerState, path: &str, request: &HttpRequest) -> HttpResponse {
+pub(crate) fn handle(world: &World, state: &mut ServerState, path: &str, request: &HttpRequest) -> HttpResponse {
     let (status, body) = match dispatch(world, state, path, request) {
         Ok(body) => (200, body),
         Err((status, error)) => (status, serde_json::to_string(&Problem { error: &error }).unwrap_or_default()),
@@ -127,15 +127,15 @@ fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &HttpRe
         ("POST", "approve") => {
             let order: Approve = read(&request.body)?;
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
-            let person = BrowserUser { user: order.user, denies: order.deny };
+            let browser_user = BrowserUser { user: order.user, denies: order.deny };
             let center = world.sources.identity_center.as_ref();
             let center = center.ok_or_else(|| (404, "the fixture has no [[sso_assignment]]".to_owned()))?;
-            state.identity_center.decide(center, &order.user_code, &person, now).map_err(|error| (400, error))?;
+            state.identity_center.decide(center, &order.user_code, &browser_user, now).map_err(|error| (400, error))?;
             json(&())
         }
         ("POST", "browser") => {
             let order: Browser = read(&request.body)?;
-            state.identity_center.person = BrowserUser { user: order.user, denies: order.deny };
+            state.identity_center.browser_user = BrowserUser { user: order.user, denies: order.deny };
             json(&())
         }
         ("POST", "console-login") => {

@@ -27,7 +27,7 @@ pub(crate) struct Server {
 /// An answer on its way to HTTP.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    pub(crate) page: HttpResponse,
+    pub(crate) response: HttpResponse,
     /// The server's time, for the `Date` header.
     pub(crate) date: SystemTime,
     pub(crate) delivery: Delivery,
@@ -48,8 +48,8 @@ impl Server {
     /// Answers any request.
     pub(crate) async fn serve(&self, request: HttpRequest) -> Reply {
         if let Some(path) = request.path.strip_prefix("/_local/") {
-            let page = control::answer(&self.world, &mut self.state(), path, &request);
-            return Reply { page, date: clock::now(), delivery: Delivery::Whole };
+            let response = control::handle(&self.world, &mut self.state(), path, &request);
+            return Reply { response, date: clock::now(), delivery: Delivery::Whole };
         }
         let (service, action, form) = match routes::route(&self.world, &request) {
             Some((service, action)) => (service, action.to_owned(), Form::default()),
@@ -59,9 +59,9 @@ impl Server {
                     let action = form.value("Action").unwrap_or_default().to_owned();
                     (if is_iam { ServiceRoute::Iam } else { ServiceRoute::Sts }, action, form)
                 }
-                Err(refusal) => {
-                    let page = sts::error_response(&refusal);
-                    return Reply { page, date: clock::now(), delivery: Delivery::Whole };
+                Err(error) => {
+                    let response = sts::error_response(&error);
+                    return Reply { response, date: clock::now(), delivery: Delivery::Whole };
                 }
             },
         };
@@ -71,24 +71,24 @@ impl Server {
         };
         tokio::time::sleep(plan.latency).await;
         let now = timestamp::moved(clock::now(), plan.clock_offset_seconds);
-        let result = match plan.refusal.clone() {
-            Some(refusal) => Err(refusal),
+        let result = match plan.error.clone() {
+            Some(error) => Err(error),
             None if plan.delivery == Delivery::Dropped => Ok(HttpResponse::text("")),
             None => {
                 let mut state = self.state();
-                let desk = &mut state.context(number, now, &plan);
-                self.perform(service, &action, &request, &form, desk)
+                let context = &mut state.context(number, now, &plan);
+                self.perform(service, &action, &request, &form, context)
             }
         };
         let outcome = match (plan.delivery, &result) {
             (Delivery::Dropped, _) => "Dropped",
             (Delivery::Truncated, _) => "Truncated",
             (Delivery::Whole, Ok(_)) => "OK",
-            (Delivery::Whole, Err(refusal)) => &refusal.code,
+            (Delivery::Whole, Err(error)) => &error.code,
         };
         self.state().calls.end(number, outcome);
-        let page = result.unwrap_or_else(|refusal| error_response(service, &refusal));
-        Reply { page, date: now, delivery: plan.delivery }
+        let response = result.unwrap_or_else(|error| error_response(service, &error));
+        Reply { response, date: now, delivery: plan.delivery }
     }
 
     fn perform(
@@ -97,19 +97,19 @@ impl Server {
         action: &str,
         request: &HttpRequest,
         form: &Form,
-        desk: &mut RequestContext<'_>,
+        context: &mut RequestContext<'_>,
     ) -> Result<HttpResponse, ApiError> {
         let world = &self.world;
         match service {
-            ServiceRoute::Sts => sts::answer(world, desk, action, request, form),
-            ServiceRoute::Iam => iam::answer(world, desk, action, request, form),
-            ServiceRoute::Instance(instance) => instance::answer(world, desk, instance, request),
-            ServiceRoute::Container(container) => container::answer(world, desk, container, request),
-            ServiceRoute::Oidc(center) => oidc::answer(center, desk, action, request),
-            ServiceRoute::Portal(center) => portal::answer(world, center, desk, action, request),
-            ServiceRoute::Browser(center) => browser::answer(center, desk, action, request),
-            ServiceRoute::Federation => federation::answer(&world.partition, desk, action, request),
-            ServiceRoute::Signin(sessions) => oauth2_token::answer(world, sessions, desk, request),
+            ServiceRoute::Sts => sts::handle(world, context, action, request, form),
+            ServiceRoute::Iam => iam::handle(world, context, action, request, form),
+            ServiceRoute::Instance(instance) => instance::handle(world, context, instance, request),
+            ServiceRoute::Container(container) => container::handle(world, context, container, request),
+            ServiceRoute::Oidc(center) => oidc::handle(center, context, action, request),
+            ServiceRoute::Portal(center) => portal::handle(world, center, context, action, request),
+            ServiceRoute::Browser(center) => browser::handle(center, context, action, request),
+            ServiceRoute::Federation => federation::handle(&world.partition, context, action, request),
+            ServiceRoute::Signin(sessions) => oauth2_token::handle(world, sessions, context, request),
         }
     }
 }

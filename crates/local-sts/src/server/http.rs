@@ -25,7 +25,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 struct CutOff;
 
 /// Takes connections for as long as it is polled.
-pub(crate) async fn serve(listener: TcpListener, station: Arc<Server>) -> Infallible {
+pub(crate) async fn serve(listener: TcpListener, server: Arc<Server>) -> Infallible {
     let mut number = 0;
     loop {
         // Running out of descriptors, or a peer that left at once: neither ends the server.
@@ -34,19 +34,19 @@ pub(crate) async fn serve(listener: TcpListener, station: Arc<Server>) -> Infall
             continue;
         };
         number += 1;
-        tokio::spawn(converse(stream, number, Arc::clone(&station)));
+        tokio::spawn(handle_connection(stream, number, Arc::clone(&server)));
     }
 }
 
-async fn converse(stream: TcpStream, connection: u64, station: Arc<Server>) {
+async fn handle_connection(stream: TcpStream, connection: u64, server: Arc<Server>) {
     let service = service_fn(move |incoming| {
-        let station = Arc::clone(&station);
+        let server = Arc::clone(&server);
         async move {
             let Some(request) = collect(incoming, connection).await else {
                 return Err(CutOff);
             };
-            let reply = station.serve(request).await;
-            if reply.delivery == Delivery::Dropped { Err(CutOff) } else { Ok(response(reply)) }
+            let reply = server.serve(request).await;
+            if reply.delivery == Delivery::Dropped { Err(CutOff) } else { Ok(to_hyper(reply)) }
         }
     });
     // What goes wrong on a connection is the client's to see: there is nobody else to tell.
@@ -70,24 +70,24 @@ async fn collect(incoming: hyper::Request<Incoming>, connection: u64) -> Option<
     })
 }
 
-fn response(reply: Reply) -> hyper::Response<Payload> {
-    let page = reply.page;
-    let body = Bytes::from(page.body);
+fn to_hyper(reply: Reply) -> hyper::Response<Payload> {
+    let Reply { response, date, delivery } = reply;
+    let body = Bytes::from(response.body);
     let length = body.len();
-    let payload = match reply.delivery {
+    let payload = match delivery {
         Delivery::Truncated => Payload::Cut { half: Some(body.slice(..length / 2)), flushed: false },
         Delivery::Whole | Delivery::Dropped => Payload::Whole(Some(body)),
     };
-    let mut response = hyper::Response::new(payload);
-    *response.status_mut() = hyper::StatusCode::from_u16(page.status).unwrap_or_default();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+    let mut result = hyper::Response::new(payload);
+    *result.status_mut() = hyper::StatusCode::from_u16(response.status).unwrap_or_default();
+    let headers = result.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(response.content_type));
     headers.insert(CONTENT_LENGTH, length.into());
-    headers.extend(HeaderValue::from_str(&httpdate::fmt_http_date(reply.date)).map(|value| (DATE, value)));
-    for (name, text) in page.headers {
+    headers.extend(HeaderValue::from_str(&httpdate::fmt_http_date(date)).map(|value| (DATE, value)));
+    for (name, text) in response.headers {
         headers.extend(HeaderValue::from_str(&text).map(|value| (HeaderName::from_static(name), value)));
     }
-    response
+    result
 }
 
 /// A body that may end early.

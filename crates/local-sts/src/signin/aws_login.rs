@@ -25,11 +25,11 @@ pub(crate) fn cache_file(
     now: SystemTime,
 ) -> Option<Value> {
     let key = DeviceKey::new()?;
-    let holder = oauth2_token::holder(world, session, now);
+    let owner = oauth2_token::owner(world, session, now);
     let expires = timestamp::whole_seconds(now + session.access_life.min(session.session_life));
     let refresh_token = signin.open(session, client, key.thumbprint()?, now).ok()?;
     let id_token = id_token(session, client, now)?;
-    let credentials = sessions.issue(holder, now, expires).ok()?;
+    let credentials = sessions.issue(owner, now, expires).ok()?;
     Some(json!({
         "accessToken": access_token(session, credentials),
         "tokenType": oauth2_token::TOKEN_TYPE,
@@ -43,7 +43,7 @@ pub(crate) fn cache_file(
 /// Returns the keys with account and expiration, which the service's response lacks.
 fn access_token(session: &ConsoleSession, credentials: &IssuedCredentials) -> Value {
     let mut token = oauth2_token::exposed(credentials);
-    token["accountId"] = session.person.account().into();
+    token["accountId"] = session.identity.account().into();
     token["expiresAt"] = timestamp::rfc3339(credentials.expires).into();
     token
 }

@@ -45,16 +45,16 @@ pub(crate) fn action(request: &HttpRequest) -> &'static str {
 /// # Errors
 /// Another method or action; a session that isn't there, is over, is a user's own or, with a duration, is chained; a
 /// sign-in token that isn't known or is over; a destination outside of the console.
-pub(crate) fn answer(
+pub(crate) fn handle(
     partition: &str,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     action: &str,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     match (action, request.method.as_str()) {
         // AWS takes GET as well, and then the session's keys are in its logs and in ours.
-        ("GetSigninToken", "POST") => token(desk, request),
-        ("ConsoleSignIn", "GET") => sign_in(partition, desk, request),
+        ("GetSigninToken", "POST") => token(context, request),
+        ("ConsoleSignIn", "GET") => sign_in(partition, context, request),
         ("Federation", _) => Err(ApiError::new(400, "InvalidAction", "Action is getSigninToken or login")),
         _ => Err(ApiError::new(405, "MethodNotAllowed", "a sign-in token is asked for with POST, and used with GET")),
     }
@@ -65,47 +65,47 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     HttpResponse::text_error(error)
 }
 
-fn token(desk: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
-    let refused = |what: &str| ApiError::new(400, "InvalidSession", what);
+fn token(context: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    let error = |what: &str| ApiError::new(400, "InvalidSession", what);
     let form = request.form()?;
     let session = form.value("Session").and_then(|text| serde_json::from_str::<Session>(text).ok());
-    let session = session.ok_or_else(|| refused("Session holds no sessionId, sessionKey and sessionToken"))?;
-    let found = desk.state.sessions.find(&session.session_id);
+    let session = session.ok_or_else(|| error("Session holds no sessionId, sessionKey and sessionToken"))?;
+    let found = context.state.sessions.find(&session.session_id);
     let known = found.filter(|(credentials, _)| {
         *credentials.secret.expose() == session.session_key && *credentials.token.expose() == session.session_token
     });
-    let (credentials, holder) = known.ok_or_else(|| refused("no such session"))?;
-    if credentials.expires <= desk.now {
-        return Err(refused("the session is over"));
+    let (credentials, owner) = known.ok_or_else(|| error("no such session"))?;
+    if credentials.expires <= context.now {
+        return Err(error("the session is over"));
     }
-    let CredentialOwner::Role(role) = holder.clone() else {
-        return Err(refused("GetSessionToken's credentials can't be federated"));
+    let CredentialOwner::Role(role) = owner.clone() else {
+        return Err(error("GetSessionToken's credentials can't be federated"));
     };
     if let Some(text) = form.value("SessionDuration") {
         if !text.parse::<u32>().is_ok_and(|seconds| (900..=43_200).contains(&seconds)) {
-            return Err(refused("SessionDuration is not within 900 and 43200"));
+            return Err(error("SessionDuration is not within 900 and 43200"));
         }
         if role.chained {
-            return Err(refused("SessionDuration can't be given for a session of role chaining"));
+            return Err(error("SessionDuration can't be given for a session of role chaining"));
         }
     }
     let duration = form.value("SessionDuration").map(str::to_owned);
     let arn = role.arn.clone();
-    desk.record_caller(&session.session_id, Some(&arn));
-    desk.record(|call| call.duration_seconds = duration);
+    context.record_caller(&session.session_id, Some(&arn));
+    context.record(|call| call.duration_seconds = duration);
     let token = BASE64URL_NOPAD.encode(&random::bytes::<300>()?);
-    let end = desk.expiry(LIFE);
-    desk.state.federation.sign_in_tokens.insert(token.clone(), (arn, end));
+    let end = context.expiry(LIFE);
+    context.state.federation.sign_in_tokens.insert(token.clone(), (arn, end));
     Ok(HttpResponse::json(&json!({"SigninToken": token})))
 }
 
-fn sign_in(partition: &str, desk: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
-    let refused = |what: &str| ApiError::new(400, "InvalidSignIn", what);
+fn sign_in(partition: &str, context: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    let error = |what: &str| ApiError::new(400, "InvalidSignIn", what);
     let token = request.query_value("SigninToken").unwrap_or_default();
     let (arn, end) =
-        desk.state.federation.sign_in_tokens.get(&token).cloned().ok_or_else(|| refused("no such sign-in token"))?;
-    if end <= desk.now {
-        return Err(refused("the sign-in token is over"));
+        context.state.federation.sign_in_tokens.get(&token).cloned().ok_or_else(|| error("no such sign-in token"))?;
+    if end <= context.now {
+        return Err(error("the sign-in token is over"));
     }
     let destination = request.query_value("Destination").unwrap_or_default();
     let host = destination.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
@@ -113,8 +113,8 @@ fn sign_in(partition: &str, desk: &mut RequestContext<'_>, request: &HttpRequest
         .iter()
         .any(|(of, console)| *of == partition && (host == *console || host.ends_with(&format!(".{console}"))))
     {
-        return Err(refused("the destination is not in this partition's console"));
+        return Err(error("the destination is not in this partition's console"));
     }
-    desk.record_caller("", Some(&arn));
+    context.record_caller("", Some(&arn));
     Ok(HttpResponse::redirect(destination))
 }

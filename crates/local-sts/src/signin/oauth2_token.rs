@@ -37,20 +37,20 @@ struct TokenRequest {
 /// # Errors
 /// `INVALID_REQUEST` for whatever is wrong with request, proof or token, `TOKEN_EXPIRED`, `USER_CREDENTIALS_CHANGED`,
 /// `INSUFFICIENT_PERMISSIONS`.
-pub(crate) fn answer(
+pub(crate) fn handle(
     world: &World,
     sessions: &[ConsoleSession],
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let wish = TokenRequest::read(request)?;
-    desk.record(|call| call.grant_type = Some(wish.grant_type.clone()));
-    let (client, token) = wish.check()?;
-    let proof = dpop::check(request, &mut desk.state.signin.proofs, desk.now).map_err(invalid)?;
+    let body = TokenRequest::read(request)?;
+    context.record(|call| call.grant_type = Some(body.grant_type.clone()));
+    let (client, token) = body.check()?;
+    let proof = dpop::check(request, &mut context.state.signin.proofs, context.now).map_err(invalid)?;
     let unknown = || invalid("the refresh token is unknown");
-    let index = desk.state.signin.login_sessions.iter().position(|login| login.position(token).is_some());
+    let index = context.state.signin.login_sessions.iter().position(|login| login.position(token).is_some());
     let index = index.ok_or_else(unknown)?;
-    let (login, now) = (&desk.state.signin.login_sessions[index], desk.now);
+    let (login, now) = (&context.state.signin.login_sessions[index], context.now);
     let session = sessions.iter().find(|session| session.login_session == login.arn).ok_or_else(unknown)?;
     if login.client != client {
         return Err(invalid("the refresh token is another client's"));
@@ -60,26 +60,26 @@ pub(crate) fn answer(
     }
     login.check_live(now).map_err(ended)?;
     let (opened, session_expires) = (login.opened, login.expires);
-    let earlier = login.earlier_exchange(token, &desk.state.sessions, now);
-    desk.record(|call| call.login_session = Some(session.login_session.clone()));
-    let caller = ApiCaller { holder: holder(world, session, opened), issued: Some(opened) };
+    let earlier = login.earlier_exchange(token, &context.state.sessions, now);
+    context.record(|call| call.login_session = Some(session.login_session.clone()));
+    let caller = ApiCaller { owner: owner(world, session, opened), issued: Some(opened) };
     if !authorization::permits(&caller, "signin:CreateOAuth2Token", &client.resource(&world.partition, session), now) {
         return Err(denied(403, "INSUFFICIENT_PERMISSIONS"));
     }
     if let Some((key, next)) = earlier.map_err(ended)? {
-        let (credentials, _) = desk.state.sessions.find(&key).ok_or_else(ApiError::internal)?;
-        return Ok(page(credentials, &next, now));
+        let (credentials, _) = context.state.sessions.find(&key).ok_or_else(ApiError::internal)?;
+        return Ok(response(credentials, &next, now));
     }
     let next = random::text()?;
-    let expires = desk.expiry(session.access_life).min(session_expires);
-    let credentials = desk.state.sessions.issue(caller.holder, now, expires)?;
-    desk.state.signin.login_sessions[index].rotate(&credentials.access_key_id, &next);
-    Ok(page(credentials, &next, now))
+    let expires = context.expiry(session.access_life).min(session_expires);
+    let credentials = context.state.sessions.issue(caller.owner, now, expires)?;
+    context.state.signin.login_sessions[index].rotate(&credentials.access_key_id, &next);
+    Ok(response(credentials, &next, now))
 }
 
 /// Returns the user or role session that the credentials of a login session belong to.
-pub(crate) fn holder(world: &World, session: &ConsoleSession, opened: SystemTime) -> CredentialOwner {
-    match &session.person {
+pub(crate) fn owner(world: &World, session: &ConsoleSession, opened: SystemTime) -> CredentialOwner {
+    match &session.identity {
         ConsoleIdentity::User(user) => {
             CredentialOwner::User { user: Arc::clone(user), mfa_at: session.mfa.then_some(opened) }
         }
@@ -103,8 +103,8 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     exception(error).header(REQUEST_ID, response::request_id())
 }
 
-fn exception(refusal: &ApiError) -> HttpResponse {
-    let ApiError { status, code, message } = refusal;
+fn exception(error: &ApiError) -> HttpResponse {
+    let ApiError { status, code, message } = error;
     let (status, exception, error) = match code.as_str() {
         "TOKEN_EXPIRED" | "AUTHCODE_EXPIRED" | "USER_CREDENTIALS_CHANGED" | "INSUFFICIENT_PERMISSIONS" => {
             (*status, "AccessDeniedException", code.as_str())
@@ -114,8 +114,8 @@ fn exception(refusal: &ApiError) -> HttpResponse {
         _ if *status >= 500 => (*status, "InternalServerException", "server_error"),
         other => (*status, other, "INVALID_REQUEST"),
     };
-    let page = HttpResponse::json(&json!({"error": error, "message": message}));
-    page.with_status(status).header("x-amzn-errortype", exception.to_owned())
+    let response = HttpResponse::json(&json!({"error": error, "message": message}));
+    response.with_status(status).header("x-amzn-errortype", exception.to_owned())
 }
 
 impl TokenRequest {
@@ -144,7 +144,7 @@ impl TokenRequest {
     }
 }
 
-fn page(credentials: &IssuedCredentials, refresh_token: &str, now: SystemTime) -> HttpResponse {
+fn response(credentials: &IssuedCredentials, refresh_token: &str, now: SystemTime) -> HttpResponse {
     let left = credentials.expires.duration_since(timestamp::whole_seconds(now)).unwrap_or(Duration::ZERO);
     HttpResponse::json(&json!({
         "accessToken": exposed(credentials),
@@ -183,10 +183,13 @@ mod tests {
             (400, "Throttling", (429, "TooManyRequestsError", "INVALID_REQUEST")),
             (503, "ServiceUnavailable", (503, "InternalServerException", "server_error")),
         ] {
-            let page = exception(&ApiError::new(status, code, "m"));
+            let response = exception(&ApiError::new(status, code, "m"));
             let (status, exception, error) = expected;
-            assert_eq!((page.status, &page.headers[..]), (status, &[("x-amzn-errortype", exception.to_owned())][..]));
-            assert_eq!(page.body, json!({"error": error, "message": "m"}).to_string());
+            assert_eq!(
+                (response.status, &response.headers[..]),
+                (status, &[("x-amzn-errortype", exception.to_owned())][..])
+            );
+            assert_eq!(response.body, json!({"error": error, "message": "m"}).to_string());
         }
     }
 
@@ -202,8 +205,8 @@ mod tests {
             (same, "authorization_code", None, Some("codes")),
             (same, "password", Some("t".to_owned()), Some("grantType")),
         ] {
-            let wish = TokenRequest { client_id: client.into(), grant_type: grant.into(), refresh_token: token };
-            let told = wish.check().map(drop).map_err(|refusal| refusal.message);
+            let body = TokenRequest { client_id: client.into(), grant_type: grant.into(), refresh_token: token };
+            let told = body.check().map(drop).map_err(|error| error.message);
             assert_eq!(told.is_ok(), expected.is_none(), "{told:?}");
             assert!(told.is_ok() || expected.is_some_and(|part| told.is_err_and(|told| told.contains(part))));
         }

@@ -21,55 +21,55 @@ pub(crate) struct RequestAttributes<'a> {
 }
 
 /// Collects the condition keys of a request.
-pub(crate) fn context(caller: &ApiCaller, asked: &RequestAttributes<'_>) -> ConditionKeys {
-    let mut context = ConditionKeys::default();
-    context.set("sts:RoleSessionName", asked.session_name);
+pub(crate) fn condition_keys(caller: &ApiCaller, asked: &RequestAttributes<'_>) -> ConditionKeys {
+    let mut condition_keys = ConditionKeys::default();
+    condition_keys.set("sts:RoleSessionName", asked.session_name);
     for (key, value) in [("sts:ExternalId", asked.external_id), ("sts:SourceIdentity", asked.source_identity)] {
         if let Some(value) = value {
-            context.set(key, value);
+            condition_keys.set(key, value);
         }
     }
     for tag in asked.tags {
-        context.set(&format!("aws:RequestTag/{}", tag.key), &tag.value);
+        condition_keys.set(&format!("aws:RequestTag/{}", tag.key), &tag.value);
     }
-    describe(&mut context, caller, asked.mfa_in_call, asked.now);
-    context
+    describe(&mut condition_keys, caller, asked.mfa_in_call, asked.now);
+    condition_keys
 }
 
 /// The condition keys that are about the caller.
-fn describe(context: &mut ConditionKeys, caller: &ApiCaller, mfa_in_call: bool, now: SystemTime) {
-    let identity = caller.holder.identity();
+fn describe(condition_keys: &mut ConditionKeys, caller: &ApiCaller, mfa_in_call: bool, now: SystemTime) {
+    let identity = caller.owner.identity();
     if let Some(issued) = caller.issued {
-        context.set("aws:TokenIssueTime", timestamp::rfc3339(issued));
+        condition_keys.set("aws:TokenIssueTime", timestamp::rfc3339(issued));
     }
-    context.set("aws:PrincipalArn", identity.principal_arn);
-    context.set("aws:PrincipalAccount", identity.account);
-    context.set("aws:userid", caller.holder.user_id());
-    let mfa_at = match &caller.holder {
+    condition_keys.set("aws:PrincipalArn", identity.principal_arn);
+    condition_keys.set("aws:PrincipalAccount", identity.account);
+    condition_keys.set("aws:userid", caller.owner.user_id());
+    let mfa_at = match &caller.owner {
         CredentialOwner::User { user, mfa_at } => {
-            context.set("aws:username", &user.name);
-            context.set("aws:PrincipalType", "User");
+            condition_keys.set("aws:username", &user.name);
+            condition_keys.set("aws:PrincipalType", "User");
             *mfa_at
         }
         CredentialOwner::Role(session) => {
-            context.set("aws:PrincipalType", "AssumedRole");
+            condition_keys.set("aws:PrincipalType", "AssumedRole");
             for tag in &session.tags {
-                context.set(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
+                condition_keys.set(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
             }
             if let Some(source_identity) = &session.source_identity {
-                context.set("aws:SourceIdentity", source_identity);
+                condition_keys.set("aws:SourceIdentity", source_identity);
             }
             None
         }
     };
     let mfa_at = if mfa_in_call { Some(now) } else { mfa_at };
     if let Some(mfa_at) = mfa_at {
-        context.set("aws:MultiFactorAuthPresent", "true");
+        condition_keys.set("aws:MultiFactorAuthPresent", "true");
         let age = timestamp::unix_seconds(now).saturating_sub(timestamp::unix_seconds(mfa_at));
-        context.set("aws:MultiFactorAuthAge", age.to_string());
+        condition_keys.set("aws:MultiFactorAuthAge", age.to_string());
     } else if caller.is_temporary() {
         // With long-term keys the key is absent; with temporary credentials it is there, and false.
-        context.set("aws:MultiFactorAuthPresent", "false");
+        condition_keys.set("aws:MultiFactorAuthPresent", "false");
     }
 }
 
@@ -80,13 +80,13 @@ pub(crate) fn permits(caller: &ApiCaller, action: &str, resource: &str, now: Sys
 
 /// What the caller's own policies, and those of its session, say where no policy of a resource counts.
 pub(crate) fn own(caller: &ApiCaller, action: &str, resource: &str, now: SystemTime) -> PolicyVerdict {
-    let mut context = ConditionKeys::default();
-    describe(&mut context, caller, false, now);
-    let identity = caller.holder.identity();
-    let question = EvaluationRequest { identity: &identity, action, resource, context: &context };
-    let own = document::verdict(&caller.holder.policies(), &question);
-    let narrowed = caller.holder.role_session().and_then(|session| session.session_policies.as_ref());
-    match narrowed.map(|policies| document::verdict(policies, &question)) {
+    let mut condition_keys = ConditionKeys::default();
+    describe(&mut condition_keys, caller, false, now);
+    let identity = caller.owner.identity();
+    let request = EvaluationRequest { identity: &identity, action, resource, condition_keys: &condition_keys };
+    let own = document::verdict(&caller.owner.policies(), &request);
+    let narrowed = caller.owner.role_session().and_then(|session| session.session_policies.as_ref());
+    match narrowed.map(|policies| document::verdict(policies, &request)) {
         Some(PolicyVerdict::Deny) => PolicyVerdict::Deny,
         Some(PolicyVerdict::Silent) if own != PolicyVerdict::Deny => PolicyVerdict::Silent,
         _ => own,
@@ -94,16 +94,16 @@ pub(crate) fn own(caller: &ApiCaller, action: &str, resource: &str, now: SystemT
 }
 
 /// Decides as "Policy evaluation logic" and "Cross-account policy evaluation" of IAM's guide describe it.
-pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, context: &ConditionKeys) -> bool {
-    let identity = caller.holder.identity();
-    let question = EvaluationRequest { identity: &identity, action, resource: &role.arn, context };
-    let own = document::verdict(&caller.holder.policies(), &question);
+pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, condition_keys: &ConditionKeys) -> bool {
+    let identity = caller.owner.identity();
+    let request = EvaluationRequest { identity: &identity, action, resource: &role.arn, condition_keys };
+    let own = document::verdict(&caller.owner.policies(), &request);
     let narrowed = caller
-        .holder
+        .owner
         .role_session()
         .and_then(|session| session.session_policies.as_ref())
-        .map(|policies| document::verdict(policies, &question));
-    let trust = role.trust.verdict(&question);
+        .map(|policies| document::verdict(policies, &request));
+    let trust = role.trust.verdict(&request);
     if [Some(own), narrowed, Some(trust)].contains(&Some(PolicyVerdict::Deny)) {
         return false;
     }
@@ -114,7 +114,7 @@ pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, context:
         PolicyVerdict::Allow(_) if identity.account != role.account => by_identity,
         // In a chain it is "required in both the permissions policy of the principal who is assuming the role and in the
         // role trust policy" (IAM's guide, "Monitor and control actions taken with assumed roles").
-        PolicyVerdict::Allow(_) if action == "sts:SetSourceIdentity" && caller.holder.role_session().is_some() => {
+        PolicyVerdict::Allow(_) if action == "sts:SetSourceIdentity" && caller.owner.role_session().is_some() => {
             by_identity
         }
         PolicyVerdict::Allow(PrincipalMatch::Account) => by_identity,
@@ -129,14 +129,19 @@ pub(crate) fn trusts(role: &Role, outside: &ExternalPrincipal, action: &str) -> 
 }
 
 /// The same with condition keys, as a web identity brings them.
-pub(crate) fn trusts_with(role: &Role, outside: &ExternalPrincipal, action: &str, context: &ConditionKeys) -> bool {
+pub(crate) fn trusts_with(
+    role: &Role,
+    outside: &ExternalPrincipal,
+    action: &str,
+    condition_keys: &ConditionKeys,
+) -> bool {
     let identity = Identity {
         account: String::new(),
         arn: outside.name.clone(),
         principal_arn: outside.name.clone(),
         outside: Some(outside.clone()),
     };
-    allows(role.trust.verdict(&EvaluationRequest { identity: &identity, action, resource: &role.arn, context }))
+    allows(role.trust.verdict(&EvaluationRequest { identity: &identity, action, resource: &role.arn, condition_keys }))
 }
 
 fn allows(verdict: PolicyVerdict) -> bool {
@@ -205,8 +210,8 @@ mod tests {
             (other, r#""*""#, none, false),
         ] {
             let world = world(role_account, principal, identity);
-            let holder = CredentialOwner::User { user: world.users[0].clone(), mfa_at: None };
-            let caller = ApiCaller { holder, issued: None };
+            let owner = CredentialOwner::User { user: world.users[0].clone(), mfa_at: None };
+            let caller = ApiCaller { owner, issued: None };
             assert_eq!(decide(&world, &caller), expected, "{principal} in {role_account} with {identity}");
         }
     }
@@ -244,7 +249,7 @@ mod tests {
                 chained: false,
             };
             let caller =
-                ApiCaller { holder: CredentialOwner::Role(Arc::new(held)), issued: Some(SystemTime::UNIX_EPOCH) };
+                ApiCaller { owner: CredentialOwner::Role(Arc::new(held)), issued: Some(SystemTime::UNIX_EPOCH) };
             assert_eq!(decide(&world, &caller), expected, "{principal} with {identity}, narrowed by {narrowed:?}");
         }
     }

@@ -57,7 +57,7 @@ pub(crate) enum Delivery {
 #[derive(Debug, Default)]
 pub(crate) struct FaultEffects {
     pub(crate) latency: Duration,
-    pub(crate) refusal: Option<ApiError>,
+    pub(crate) error: Option<ApiError>,
     pub(crate) delivery: Delivery,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) clock_offset_seconds: i64,
@@ -116,17 +116,17 @@ impl Fault {
     fn apply(&self, plan: &mut FaultEffects) {
         plan.latency += Duration::from_millis(self.latency_ms.unwrap_or_default());
         if self.throttle {
-            plan.refusal = Some(ApiError::new(400, "Throttling", "Rate exceeded"));
+            plan.error = Some(ApiError::new(400, "Throttling", "Rate exceeded"));
         }
         if self.unavailable {
-            plan.refusal = Some(ApiError::new(
+            plan.error = Some(ApiError::new(
                 503,
                 "ServiceUnavailable",
                 "The request has failed due to a temporary failure of the server.",
             ));
         }
         if let Some(error) = &self.error {
-            plan.refusal = Some(ApiError::new(error.status, &error.code, &error.message));
+            plan.error = Some(ApiError::new(error.status, &error.code, &error.message));
         }
         if self.drop {
             plan.delivery = Delivery::Dropped;
@@ -148,10 +148,10 @@ mod tests {
         let mut faults = Faults::default();
         faults.order(br#"{"action": "AssumeRole", "throttle": true, "times": 2}"#).unwrap();
         faults.order(br#"{"latency_ms": 5}"#).unwrap();
-        assert_eq!(faults.plan("GetCallerIdentity").refusal, None);
+        assert_eq!(faults.plan("GetCallerIdentity").error, None);
         for expected in [true, true, false] {
             let plan = faults.plan("AssumeRole");
-            assert_eq!(plan.refusal.is_some_and(|refusal| refusal.code == "Throttling"), expected);
+            assert_eq!(plan.error.is_some_and(|error| error.code == "Throttling"), expected);
             assert_eq!(plan.latency, Duration::from_millis(5));
         }
     }

@@ -21,7 +21,7 @@ impl HostCredentials {
     pub(crate) fn current<'a>(
         &mut self,
         sessions: &'a mut Sessions,
-        holder: CredentialOwner,
+        owner: CredentialOwner,
         now: SystemTime,
         expires: SystemTime,
     ) -> Result<(&'a IssuedCredentials, SystemTime), ApiError> {
@@ -30,7 +30,7 @@ impl HostCredentials {
         });
         let (id, since) = match held {
             Some(held) => held,
-            None => (sessions.issue(holder, now, expires)?.access_key_id.clone(), now),
+            None => (sessions.issue(owner, now, expires)?.access_key_id.clone(), now),
         };
         self.0 = Some((id.clone(), since));
         sessions.find(&id).map(|(credentials, _)| (credentials, since)).ok_or_else(ApiError::internal)

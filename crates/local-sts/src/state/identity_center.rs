@@ -13,7 +13,7 @@ pub(crate) struct IdentityCenterState {
     pub(crate) clients: HashMap<String, RegisteredClient>,
     pub(crate) devices: Vec<DeviceGrant>,
     pub(crate) codes: HashMap<String, AuthorizationCode>,
-    pub(crate) person: BrowserUser,
+    pub(crate) browser_user: BrowserUser,
     sign_ins: Vec<PortalSession>,
     access_tokens: HashMap<String, (usize, SystemTime)>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct IdentityCenterState {
 /// A registered client.
 pub(crate) struct RegisteredClient {
     pub(crate) secret: SecretValue<String>,
-    pub(crate) ends: SystemTime,
+    pub(crate) expires: SystemTime,
     pub(crate) grants: Vec<GrantType>,
     /// Whether it asked for `sso:account:access`, and so gets refresh tokens.
     pub(crate) scoped: bool,
@@ -43,7 +43,7 @@ pub(crate) struct DeviceGrant {
     pub(crate) user_code: String,
     pub(crate) client_id: String,
     pub(crate) start_url: String,
-    pub(crate) ends: SystemTime,
+    pub(crate) expires: SystemTime,
     pub(crate) polled: Option<SystemTime>,
     pub(crate) decision: DeviceDecision,
 }
@@ -65,7 +65,7 @@ pub(crate) struct AuthorizationCode {
     pub(crate) challenge: String,
     pub(crate) user: String,
     pub(crate) start_url: String,
-    pub(crate) ends: SystemTime,
+    pub(crate) expires: SystemTime,
 }
 
 /// Who sits at the browser, and what they do there.
@@ -118,14 +118,14 @@ impl IdentityCenterState {
         &mut self,
         sign_in: usize,
         refreshable: bool,
-        ends: SystemTime,
+        expires: SystemTime,
     ) -> Result<(String, Option<String>), getrandom::Error> {
         let access = format!("aoa{}", random::text()?);
         let refresh = refreshable.then(|| random::text().map(|text| format!("aor{text}"))).transpose()?;
         if let Some(session) = self.sign_ins.get_mut(sign_in) {
             session.refresh_token = refresh.clone().map(SecretValue::new);
         }
-        self.access_tokens.insert(access.clone(), (sign_in, ends));
+        self.access_tokens.insert(access.clone(), (sign_in, expires));
         Ok((access, refresh))
     }
 
@@ -139,8 +139,8 @@ impl IdentityCenterState {
 
     /// The session that a live access token belongs to.
     pub(crate) fn bearer(&self, token: &str, now: SystemTime) -> Option<&PortalSession> {
-        let (sign_in, ends) = self.access_tokens.get(token)?;
-        self.sign_ins.get(*sign_in).filter(|session| session.live && *ends > now)
+        let (sign_in, expires) = self.access_tokens.get(token)?;
+        self.sign_ins.get(*sign_in).filter(|session| session.live && *expires > now)
     }
 
     /// Ends the session of an access token.
@@ -168,18 +168,18 @@ impl IdentityCenterState {
         &mut self,
         center: &IdentityCenterInstance,
         user_code: &str,
-        person: &BrowserUser,
+        browser_user: &BrowserUser,
         now: SystemTime,
     ) -> Result<(), String> {
         let waits = |device: &&mut DeviceGrant| device.user_code.eq_ignore_ascii_case(user_code);
         let device = self.devices.iter_mut().find(waits).ok_or_else(|| format!("no request has `{user_code}`"))?;
-        if device.ends <= now || device.decision != DeviceDecision::Pending {
+        if device.expires <= now || device.decision != DeviceDecision::Pending {
             return Err(format!("the request with `{user_code}` doesn't wait any more"));
         }
-        device.decision = if person.denies {
+        device.decision = if browser_user.denies {
             DeviceDecision::Denied
         } else {
-            DeviceDecision::Approved(signed_in(center, person, &device.start_url)?)
+            DeviceDecision::Approved(signed_in(center, browser_user, &device.start_url)?)
         };
         Ok(())
     }
@@ -191,11 +191,11 @@ impl IdentityCenterState {
 /// The person has nothing there.
 pub(crate) fn signed_in(
     center: &IdentityCenterInstance,
-    person: &BrowserUser,
+    browser_user: &BrowserUser,
     start_url: &str,
 ) -> Result<String, String> {
     let mut here = center.assignments.iter().filter(|assignment| assignment.start_url == start_url);
-    let found = here.find(|assignment| person.user.as_ref().is_none_or(|user| *user == assignment.user));
-    let found = found.ok_or_else(|| format!("{:?} has no assignment at {start_url}", person.user))?;
+    let found = here.find(|assignment| browser_user.user.as_ref().is_none_or(|user| *user == assignment.user));
+    let found = found.ok_or_else(|| format!("{:?} has no assignment at {start_url}", browser_user.user))?;
     Ok(found.user.clone())
 }

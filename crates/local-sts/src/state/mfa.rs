@@ -38,7 +38,7 @@ impl UsedCodes {
                 ));
             }
         };
-        let device = match &caller.holder {
+        let device = match &caller.owner {
             CredentialOwner::User { user, .. } => user.device.as_ref().filter(|device| device.serial == serial),
             CredentialOwner::Role(_) => None,
         };

@@ -68,7 +68,7 @@ pub(crate) enum CredentialOwner {
 /// A caller whose signature and token were right.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiCaller {
-    pub(crate) holder: CredentialOwner,
+    pub(crate) owner: CredentialOwner,
     /// When the session was issued; none for a user's long-term key.
     pub(crate) issued: Option<SystemTime>,
 }
@@ -101,7 +101,7 @@ impl Sessions {
     /// `InternalFailure` when the system has no randomness.
     pub(crate) fn issue(
         &mut self,
-        holder: CredentialOwner,
+        owner: CredentialOwner,
         now: SystemTime,
         expires: SystemTime,
     ) -> Result<&IssuedCredentials, ApiError> {
@@ -110,14 +110,14 @@ impl Sessions {
         let mut token = b"!\n\torigin_ec".to_vec();
         token.extend(random::bytes::<420>()?);
         let credentials = IssuedCredentials {
-            access_key_id: access_key_id::new("ASIA", holder.account(), random::bytes()?),
+            access_key_id: access_key_id::new("ASIA", owner.account(), random::bytes()?),
             secret: SecretValue::new(BASE64.encode(&secret)),
             token: SecretValue::new(BASE64.encode(&token)),
             issued: now,
             expires,
         };
         let entry = self.0.entry(credentials.access_key_id.clone());
-        Ok(&entry.insert_entry((credentials, holder)).into_mut().0)
+        Ok(&entry.insert_entry((credentials, owner)).into_mut().0)
     }
 
     /// The session that this key belongs to.
@@ -127,7 +127,7 @@ impl Sessions {
 
     /// Whose each session is, by its access key id.
     pub(crate) fn arns(&self) -> BTreeMap<&str, &str> {
-        self.0.iter().map(|(id, (_, holder))| (id.as_str(), holder.arn())).collect()
+        self.0.iter().map(|(id, (_, owner))| (id.as_str(), owner.arn())).collect()
     }
 
     /// Ends one session or all of them; returns how many weren't over yet.

@@ -66,7 +66,7 @@ impl SigninClient {
     /// Returns the client's ARN in policies ("Actions, resources, and condition keys for AWS Signin").
     pub(crate) fn resource(self, partition: &str, session: &ConsoleSession) -> String {
         let name = if self == Self::SameDevice { "localhost" } else { "remote" };
-        let account = session.person.account();
+        let account = session.identity.account();
         format!("arn:{partition}:signin:{}:{account}:oauth2/public-client/{name}", session.region)
     }
 }

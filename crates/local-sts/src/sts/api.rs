@@ -25,24 +25,24 @@ const ACTIONS: [&str; 6] = [
 /// # Errors
 /// The call isn't one of STS's, its signature is wrong, or the action's own errors. AssumeRoleWithWebIdentity is not
 /// signed.
-pub(crate) fn answer(
+pub(crate) fn handle(
     world: &World,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     action: &str,
     request: &HttpRequest,
     form: &Form,
 ) -> Result<HttpResponse, ApiError> {
     query::check_call(request, form, action, &ACTIONS, VERSION)?;
     let response = if action == "AssumeRoleWithWebIdentity" {
-        web_identity::answer(world, desk, form)?
+        web_identity::handle(world, context, form)?
     } else {
-        let caller = authenticate(desk, request, "sts")?;
+        let caller = authenticate(context, request, "sts")?;
         match action {
-            "AssumeRole" => assume_role::answer(world, desk, &caller, form)?,
-            "GetSessionToken" => misc_actions::session_token(desk, &caller, form)?,
-            "GetAccessKeyInfo" => misc_actions::access_key_info(desk, &caller, form)?,
-            "DecodeAuthorizationMessage" => return Err(misc_actions::decoded_message(desk, &caller)),
-            _ => misc_actions::caller_identity(&caller),
+            "AssumeRole" => assume_role::handle(world, context, &caller, form)?,
+            "GetSessionToken" => misc_actions::get_session_token(context, &caller, form)?,
+            "GetAccessKeyInfo" => misc_actions::get_access_key_info(context, &caller, form)?,
+            "DecodeAuthorizationMessage" => return Err(misc_actions::decode_authorization_message(context, &caller)),
+            _ => misc_actions::get_caller_identity(&caller),
         }
     };
     Ok(response.response(NAMESPACE, action))

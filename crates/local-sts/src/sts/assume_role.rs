@@ -39,66 +39,66 @@ pub(crate) struct AssumeRoleRequest<'a> {
 /// # Errors
 /// In the order in which AWS finds them: parameters out of their limits, a wrong one-time code, a missing permission,
 /// a duration beyond what this role or a chain may have, a packed size beyond its limit.
-pub(crate) fn answer(
+pub(crate) fn handle(
     world: &World,
-    desk: &mut RequestContext<'_>,
+    context: &mut RequestContext<'_>,
     caller: &ApiCaller,
     form: &Form,
 ) -> Result<QueryResponse, ApiError> {
-    let wish = AssumeRoleRequest::read(form)?;
-    let session_policies = wish.session_policies()?;
-    let inherited = caller.holder.role_session();
-    let tags = joined_tags(inherited.map_or(&[][..], |session| &session.tags), &wish.tags)?;
+    let request = AssumeRoleRequest::read(form)?;
+    let session_policies = request.session_policies()?;
+    let inherited = caller.owner.role_session();
+    let tags = joined_tags(inherited.map_or(&[][..], |session| &session.tags), &request.tags)?;
     let held_identity = inherited.and_then(|session| session.source_identity.as_deref());
-    let mfa_in_call = desk.state.used_codes.check(caller, wish.serial, wish.code, desk.now)?;
+    let mfa_in_call = context.state.used_codes.check(caller, request.serial, request.code, context.now)?;
 
-    let denied = |action: &str| ApiError::not_authorized(caller.holder.arn(), action, wish.role_arn);
-    if held_identity.is_some_and(|held| wish.source_identity.is_some_and(|asked| asked != held)) {
+    let denied = |action: &str| ApiError::not_authorized(caller.owner.arn(), action, request.role_arn);
+    if held_identity.is_some_and(|held| request.source_identity.is_some_and(|asked| asked != held)) {
         return Err(denied("sts:SetSourceIdentity"));
     }
-    let source_identity = wish.source_identity.or(held_identity);
-    let role = world.role(wish.role_arn).ok_or_else(|| denied("sts:AssumeRole"))?;
+    let source_identity = request.source_identity.or(held_identity);
+    let role = world.role(request.role_arn).ok_or_else(|| denied("sts:AssumeRole"))?;
     let asked = RequestAttributes {
-        session_name: wish.session_name,
-        external_id: wish.external_id,
+        session_name: request.session_name,
+        external_id: request.external_id,
         source_identity,
-        tags: &wish.tags,
+        tags: &request.tags,
         mfa_in_call,
-        now: desk.now,
+        now: context.now,
     };
-    let context = authorization::context(caller, &asked);
+    let condition_keys = authorization::condition_keys(caller, &asked);
     let needed = [
         ("sts:AssumeRole", true),
         ("sts:TagSession", !tags.is_empty()),
         ("sts:SetSourceIdentity", source_identity.is_some()),
     ];
     for (action, _) in needed.into_iter().filter(|(_, needed)| *needed) {
-        if !authorization::is_allowed(caller, role, action, &context) {
+        if !authorization::is_allowed(caller, role, action, &condition_keys) {
             return Err(denied(action));
         }
     }
-    if caller.is_temporary() && wish.duration_seconds > CHAINED_SECONDS {
+    if caller.is_temporary() && request.duration_seconds > CHAINED_SECONDS {
         return Err(ApiError::validation(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
         ));
     }
-    if wish.duration_seconds > role.max_session_duration_seconds {
+    if request.duration_seconds > role.max_session_duration_seconds {
         return Err(ApiError::validation(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ));
     }
-    let packed_percent = wish.packed_percent(&tags)?;
+    let packed_percent = request.packed_percent(&tags)?;
 
     let session = AssumedRoleSession {
         source_identity: source_identity.map(str::to_owned),
         tags,
         session_policies,
         chained: caller.is_temporary(),
-        ..AssumedRoleSession::plain(&world.partition, role, wish.session_name)
+        ..AssumedRoleSession::plain(&world.partition, role, request.session_name)
     };
     let user = QueryResponse::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
-    let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let issued = desk.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), desk.now, expires)?;
+    let expires = context.expiry(Duration::from_secs(request.duration_seconds.into()));
+    let issued = context.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), context.now, expires)?;
     Ok(credentials::element(issued)
         .group("AssumedRoleUser", &user)
         .optional("PackedPolicySize", packed_percent.map(|percent| percent.to_string()).as_deref())

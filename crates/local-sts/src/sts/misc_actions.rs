@@ -17,8 +17,8 @@ use crate::sts::credentials;
 ///
 /// # Errors
 /// The caller has temporary credentials, a parameter is out of its limits, or the one-time code is wrong.
-pub(crate) fn session_token(
-    desk: &mut RequestContext<'_>,
+pub(crate) fn get_session_token(
+    context: &mut RequestContext<'_>,
     caller: &ApiCaller,
     form: &Form,
 ) -> Result<QueryResponse, ApiError> {
@@ -28,41 +28,41 @@ pub(crate) fn session_token(
     rules.text("tokenCode", code, 6..=6, DIGITS);
     let duration_seconds = rules.number("durationSeconds", form.value("DurationSeconds"), 900..=129_600)?;
     rules.finish()?;
-    let user = match &caller.holder {
+    let user = match &caller.owner {
         CredentialOwner::User { user, .. } if !caller.is_temporary() => user.clone(),
         _ => {
             return Err(ApiError::access_denied("Cannot call GetSessionToken with session credentials"));
         }
     };
-    let with_mfa = desk.state.used_codes.check(caller, serial, code, desk.now)?;
-    let expires = desk.expiry(Duration::from_secs(duration_seconds.unwrap_or(43200).into()));
-    let holder = CredentialOwner::User { user, mfa_at: with_mfa.then_some(desk.now) };
-    Ok(credentials::element(desk.state.sessions.issue(holder, desk.now, expires)?))
+    let with_mfa = context.state.used_codes.check(caller, serial, code, context.now)?;
+    let expires = context.expiry(Duration::from_secs(duration_seconds.unwrap_or(43200).into()));
+    let owner = CredentialOwner::User { user, mfa_at: with_mfa.then_some(context.now) };
+    Ok(credentials::element(context.state.sessions.issue(owner, context.now, expires)?))
 }
 
 /// Answers GetCallerIdentity, which no policy can deny.
-pub(crate) fn caller_identity(caller: &ApiCaller) -> QueryResponse {
+pub(crate) fn get_caller_identity(caller: &ApiCaller) -> QueryResponse {
     QueryResponse::default()
-        .element("Arn", caller.holder.arn())
-        .element("UserId", caller.holder.user_id())
-        .element("Account", caller.holder.account())
+        .element("Arn", caller.owner.arn())
+        .element("UserId", caller.owner.user_id())
+        .element("Account", caller.owner.account())
 }
 
 /// Answers GetAccessKeyInfo for keys of the fixture and for any key that holds its account, as all newer ones do.
 ///
 /// # Errors
 /// The caller may not ask, the key is out of its limits, or no account can be told from it.
-pub(crate) fn access_key_info(
-    desk: &RequestContext<'_>,
+pub(crate) fn get_access_key_info(
+    context: &RequestContext<'_>,
     caller: &ApiCaller,
     form: &Form,
 ) -> Result<QueryResponse, ApiError> {
-    permitted(caller, "sts:GetAccessKeyInfo", desk.now)?;
+    permitted(caller, "sts:GetAccessKeyInfo", context.now)?;
     let mut rules = Constraints::default();
     let id = rules.required("accessKeyId", form.value("AccessKeyId"));
     rules.text("accessKeyId", form.value("AccessKeyId"), 16..=128, KEY_ID);
     rules.finish()?;
-    let account = match desk.state.access_keys.find(id, desk.now) {
+    let account = match context.state.access_keys.find(id, context.now) {
         Some(key) => Some(key.user.account.clone()),
         None => access_key_id::account(id),
     };
@@ -71,10 +71,10 @@ pub(crate) fn access_key_info(
 }
 
 /// Answers DecodeAuthorizationMessage: this server never encodes one, so there is nothing to decode.
-pub(crate) fn decoded_message(desk: &RequestContext<'_>, caller: &ApiCaller) -> ApiError {
-    match permitted(caller, "sts:DecodeAuthorizationMessage", desk.now) {
+pub(crate) fn decode_authorization_message(context: &RequestContext<'_>, caller: &ApiCaller) -> ApiError {
+    match permitted(caller, "sts:DecodeAuthorizationMessage", context.now) {
         Ok(()) => ApiError::new(400, "InvalidAuthorizationMessageException", "Message is not valid."),
-        Err(refusal) => refusal,
+        Err(error) => error,
     }
 }
 
@@ -83,5 +83,5 @@ fn permitted(caller: &ApiCaller, action: &str, now: SystemTime) -> Result<(), Ap
     if let PolicyVerdict::Allow(_) = authorization::own(caller, action, "*", now) {
         return Ok(());
     }
-    Err(ApiError::access_denied(format!("User: {} is not authorized to perform: {action}", caller.holder.arn())))
+    Err(ApiError::access_denied(format!("User: {} is not authorized to perform: {action}", caller.owner.arn())))
 }

@@ -34,13 +34,13 @@ struct Claims {
 /// # Errors
 /// Parameters out of their limits, a token that its provider didn't make or that isn't for this account, one that is
 /// over, a trust policy that doesn't name provider, audience or subject, a duration beyond the role's.
-pub(crate) fn answer(world: &World, desk: &mut RequestContext<'_>, form: &Form) -> Result<QueryResponse, ApiError> {
+pub(crate) fn handle(world: &World, context: &mut RequestContext<'_>, form: &Form) -> Result<QueryResponse, ApiError> {
     let mut rules = Constraints::default();
     let text = rules.required("webIdentityToken", form.value("WebIdentityToken"));
     rules.secret("webIdentityToken", form.value("WebIdentityToken"), &(4..=20_000));
     rules.finish()?;
-    let wish = AssumeRoleRequest::read(form)?;
-    let session_policies = wish.session_policies()?;
+    let request = AssumeRoleRequest::read(form)?;
+    let session_policies = request.session_policies()?;
     if form.value("ProviderId").is_some() {
         return Err(invalid("ProviderId is for OAuth 2.0 access tokens, and this is an ID token"));
     }
@@ -48,28 +48,30 @@ pub(crate) fn answer(world: &World, desk: &mut RequestContext<'_>, form: &Form) 
     let token = Jwt::parse(text).ok_or_else(|| {
         invalid("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
     })?;
-    let account = wish.role_arn.split(':').nth(4).unwrap_or_default();
+    let account = request.role_arn.split(':').nth(4).unwrap_or_default();
     let provider = provider(world, &token, account)?;
-    let claims = believed(&token, provider, desk.now)?;
+    let claims = believed(&token, provider, context.now)?;
 
     let denied = || ApiError::access_denied(format!("Not authorized to perform {ACTION}"));
-    let role = world.role(wish.role_arn).ok_or_else(denied)?;
-    let context = context(provider, &claims, wish.session_name);
-    if !authorization::trusts_with(role, &ExternalPrincipal::federated(&provider.arn), ACTION, &context) {
+    let role = world.role(request.role_arn).ok_or_else(denied)?;
+    let condition_keys = condition_keys(provider, &claims, request.session_name);
+    if !authorization::trusts_with(role, &ExternalPrincipal::federated(&provider.arn), ACTION, &condition_keys) {
         return Err(denied());
     }
-    if wish.duration_seconds > role.max_session_duration_seconds {
+    if request.duration_seconds > role.max_session_duration_seconds {
         return Err(ApiError::validation(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ));
     }
-    let packed_percent = wish.packed_percent(&[])?;
+    let packed_percent = request.packed_percent(&[])?;
 
-    let session =
-        AssumedRoleSession { session_policies, ..AssumedRoleSession::plain(&world.partition, role, wish.session_name) };
+    let session = AssumedRoleSession {
+        session_policies,
+        ..AssumedRoleSession::plain(&world.partition, role, request.session_name)
+    };
     let user = QueryResponse::default().element("AssumedRoleId", &session.id).element("Arn", &session.arn);
-    let expires = desk.expiry(Duration::from_secs(wish.duration_seconds.into()));
-    let issued = desk.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), desk.now, expires)?;
+    let expires = context.expiry(Duration::from_secs(request.duration_seconds.into()));
+    let issued = context.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), context.now, expires)?;
     Ok(credentials::element(issued)
         .element("SubjectFromWebIdentityToken", &claims.subject)
         .group("AssumedRoleUser", &user)
@@ -128,15 +130,15 @@ fn audience(token: &Jwt<'_>) -> Result<(String, Option<String>), ApiError> {
     }
 }
 
-fn context(provider: &OidcProvider, claims: &Claims, session_name: &str) -> ConditionKeys {
-    let mut context = ConditionKeys::default();
-    context.set("sts:RoleSessionName", session_name);
-    context.set(&format!("{}:aud", provider.name), &claims.audience);
-    context.set(&format!("{}:sub", provider.name), &claims.subject);
+fn condition_keys(provider: &OidcProvider, claims: &Claims, session_name: &str) -> ConditionKeys {
+    let mut condition_keys = ConditionKeys::default();
+    condition_keys.set("sts:RoleSessionName", session_name);
+    condition_keys.set(&format!("{}:aud", provider.name), &claims.audience);
+    condition_keys.set(&format!("{}:sub", provider.name), &claims.subject);
     if let Some(original) = &claims.original_audience {
-        context.set(&format!("{}:oaud", provider.name), original);
+        condition_keys.set(&format!("{}:oaud", provider.name), original);
     }
-    context
+    condition_keys
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {
