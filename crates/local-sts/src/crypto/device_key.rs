@@ -1,4 +1,4 @@
-//! The key that `aws login` makes on the person's machine and that each refresh must prove.
+//! The key that `aws login` generates on the user's machine. Each refresh must prove it.
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use ring::rand::SystemRandom;
@@ -8,19 +8,19 @@ use serde_json::{Map, Value, json};
 use crate::crypto::jwk;
 use crate::crypto::secret::SecretValue;
 
-/// Where ring's PKCS #8 of a P-256 key has the private number.
+/// Position of the private number in ring's PKCS #8 document of a P-256 key.
 const PRIVATE: std::ops::Range<usize> = 36..68;
 
-/// A key on P-256.
+/// A key pair on P-256.
 #[derive(Debug)]
 pub(crate) struct DeviceKey {
     private: SecretValue<Vec<u8>>,
-    /// Uncompressed, with its leading 4.
+    /// Uncompressed point with its leading 4.
     public: Vec<u8>,
 }
 
 impl DeviceKey {
-    /// Makes one; nothing if the system has no randomness.
+    /// Generates a key pair; `None` if the system has no randomness.
     pub(crate) fn new() -> Option<Self> {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).ok()?;
@@ -29,7 +29,7 @@ impl DeviceKey {
         Some(Self { private: SecretValue::new(private), public: pair.public_key().as_ref().to_vec() })
     }
 
-    /// As a JSON web key, without the private number.
+    /// Returns the public key as a JWK.
     pub(crate) fn jwk(&self) -> Map<String, Value> {
         let coordinate = |range: std::ops::Range<usize>| BASE64URL_NOPAD.encode(&self.public[range]);
         let Value::Object(key) = json!({"kty": "EC", "crv": "P-256", "x": coordinate(1..33), "y": coordinate(33..65)})
@@ -39,12 +39,12 @@ impl DeviceKey {
         key
     }
 
-    /// The thumbprint that a session is bound to.
+    /// Returns the JWK thumbprint that a session is bound to.
     pub(crate) fn thumbprint(&self) -> Option<String> {
         jwk::thumbprint(&self.jwk())
     }
 
-    /// In the form of the token file's `dpopKey`: RFC 5915, with the curve's name, as PEM.
+    /// Returns the key pair in the format of `dpopKey` in the cache file: RFC 5915 with the curve's name, as PEM.
     pub(crate) fn pem(&self) -> String {
         const HEAD: [u8; 7] = [0x30, 0x77, 2, 1, 1, 4, 0x20];
         const CURVE: [u8; 12] = [0xa0, 0x0a, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
@@ -55,7 +55,7 @@ impl DeviceKey {
         format!("-----BEGIN EC PRIVATE KEY-----\n{}\n-----END EC PRIVATE KEY-----\n", lines.join("\n"))
     }
 
-    /// Signs as the holder would.
+    /// Signs a message as the client does.
     #[cfg(test)]
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_private_number_is_the_one_of_the_public_point() {
-        // `sign` refuses a pair that doesn't belong together.
+        // `sign` panics if the two numbers aren't a pair.
         for _ in 0..3 {
             assert_eq!(DeviceKey::new().unwrap().sign(b"x").len(), 64);
         }

@@ -1,6 +1,6 @@
-//! JSON web tokens: read, checked against a provider's keys, and made for tests.
+//! JSON Web Tokens (JWT): parsing, verification with an identity provider's keys, and signing for tests.
 //!
-//! RS256 and ES256 only. `none` and the symmetric algorithms are no signatures of a provider, so they aren't here.
+//! RS256 and ES256 only. `none` and the symmetric algorithms don't prove the provider's identity.
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::rand::SystemRandom;
@@ -11,7 +11,7 @@ use ring::signature::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// A token that was taken apart; nothing in it is believed yet.
+/// A parsed token. Its signature and claims aren't verified yet.
 #[derive(Debug)]
 pub(crate) struct Jwt<'a> {
     header: Header,
@@ -28,7 +28,7 @@ struct Header {
     jwk: Option<Map<String, Value>>,
 }
 
-/// A provider's public key.
+/// An identity provider's public key.
 #[derive(Debug)]
 pub(crate) struct VerificationKey {
     kid: Option<String>,
@@ -41,11 +41,11 @@ enum Material {
         n: Vec<u8>,
         e: Vec<u8>,
     },
-    /// Uncompressed, with its leading 4.
+    /// Uncompressed point with its leading 4.
     P256(Vec<u8>),
 }
 
-/// A provider's private key, made at the start and never written down.
+/// An identity provider's private key. It exists in memory only.
 pub(crate) struct JwtSigner {
     pair: EcdsaKeyPair,
     random: SystemRandom,
@@ -68,7 +68,7 @@ struct RawKey {
 }
 
 impl<'a> Jwt<'a> {
-    /// Takes a compact token apart; nothing if it isn't one.
+    /// Parses a token in compact serialization; `None` for any other text.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
@@ -81,7 +81,7 @@ impl<'a> Jwt<'a> {
         })
     }
 
-    /// Whether one of these keys made the signature. A `kid` in the token leaves only that key.
+    /// Returns whether one of these keys made the signature. If the token has a `kid`, only that key is tried.
     pub(crate) fn is_signed_by<'k>(&self, keys: impl IntoIterator<Item = &'k VerificationKey>) -> bool {
         let named = |key: &&VerificationKey| self.header.kid.is_none() || self.header.kid == key.kid;
         keys.into_iter().filter(named).any(|key| self.is_signed_with(&key.material))
@@ -100,37 +100,37 @@ impl<'a> Jwt<'a> {
         }
     }
 
-    /// Type and algorithm, as the header says them.
+    /// Returns type and algorithm from the header.
     pub(crate) fn kind(&self) -> (Option<&str>, &str) {
         (self.header.typ.as_deref(), &self.header.alg)
     }
 
-    /// The key that the header brings along, as it stands there.
+    /// Returns the header's `jwk`.
     pub(crate) fn own_key(&self) -> Option<&Map<String, Value>> {
         self.header.jwk.as_ref()
     }
 
-    /// A claim that is a text.
+    /// Returns a claim that is a string.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str()
     }
 
-    /// A claim that is a time in seconds since 1970; STS's API reference wants whole numbers.
+    /// Returns a claim that is a Unix time in seconds. The API reference of STS requires integers.
     pub(crate) fn seconds(&self, name: &str) -> Option<u64> {
         self.claims.get(name)?.as_u64()
     }
 }
 
-/// Reads a JWKS document.
+/// Parses a JWKS document.
 ///
 /// # Errors
-/// It isn't one, or it has a key that this server can't check signatures with.
+/// It isn't a JWKS document, or it has a key that this server can't verify signatures with.
 pub(crate) fn parse_keys(text: &str) -> Result<Vec<VerificationKey>, String> {
     let raw: RawKeys = serde_json::from_str(text).map_err(|error| format!("jwks: {error}"))?;
     raw.keys.into_iter().map(RawKey::check).collect()
 }
 
-/// Reads one key.
+/// Parses one JWK.
 ///
 /// # Errors
 /// As for [`parse_keys`].
@@ -155,7 +155,7 @@ impl RawKey {
 }
 
 impl JwtSigner {
-    /// Makes a key pair; nothing if the system has no randomness.
+    /// Generates a key pair; `None` if the system has no randomness.
     pub(crate) fn new() -> Option<Self> {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).ok()?;
@@ -163,7 +163,7 @@ impl JwtSigner {
         Some(Self { pair, random })
     }
 
-    /// What the provider publishes of it.
+    /// Returns the public key.
     pub(crate) fn public(&self, kid: &str) -> VerificationKey {
         VerificationKey {
             kid: Some(kid.to_owned()),
@@ -171,7 +171,7 @@ impl JwtSigner {
         }
     }
 
-    /// Makes a token; nothing if the system has no randomness.
+    /// Signs a token; `None` if the system has no randomness.
     pub(crate) fn sign(&self, kid: &str, claims: &Map<String, Value>) -> Option<String> {
         let header = json!({"alg": "ES256", "typ": "JWT", "kid": kid}).to_string();
         let encoded = |text: &[u8]| BASE64URL_NOPAD.encode(text);

@@ -1,14 +1,14 @@
-//! RFC 7636's proof that whoever brings a code is the one who asked for it; only S256, as at AWS.
+//! PKCE (RFC 7636): proves that a code is redeemed by the client that requested it. S256 only, as at AWS.
 
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
-/// Whether a text can be an S256 challenge: 32 bytes.
+/// Returns whether a text has the form of an S256 challenge: 32 bytes.
 pub(crate) fn is_challenge(text: &str) -> bool {
     BASE64URL_NOPAD.decode(text.as_bytes()).is_ok_and(|bytes| bytes.len() == 32)
 }
 
-/// Whether a verifier is well formed and the challenge was made from it.
+/// Returns whether a verifier is well formed and gives the challenge.
 pub(crate) fn proves(verifier: &str, challenge: &str) -> bool {
     let fits = verifier.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
     fits && (43..=128).contains(&verifier.len())

@@ -1,4 +1,4 @@
-//! A value that never shows up in a log or a `Debug` text.
+//! Secret values, which `Debug` never shows.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ impl<T> SecretValue<T> {
         Self(value)
     }
 
-    /// Lets the value out; `grep expose` lists every place where that happens.
+    /// Returns the value. `grep expose` lists all uses.
     pub(crate) fn expose(&self) -> &T {
         &self.0
     }

@@ -1,22 +1,22 @@
-//! One-time codes as an authenticator app shows them (RFC 6238: SHA-1, 30 seconds, six digits).
+//! Time-based one-time passwords (TOTP, RFC 6238): SHA-1, 30 seconds, six digits.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
-/// How long one code is shown.
+/// Duration of a time step.
 pub(crate) const STEP_SECONDS: u64 = 30;
 
-/// The number of the step that a time lies in.
+/// Returns the number of the time step.
 pub(crate) fn step(unix_seconds: u64) -> u64 {
     unix_seconds / STEP_SECONDS
 }
 
-/// The code of one step.
+/// Returns the code of a time step.
 pub(crate) fn code(seed: &[u8], step: u64) -> String {
     format!("{:06}", truncated(seed, step) % 1_000_000)
 }
 
-/// RFC 4226's dynamic truncation: 31 bits of the HMAC.
+/// Returns 31 bits of the HMAC by dynamic truncation (RFC 4226).
 fn truncated(seed: &[u8], step: u64) -> u32 {
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(seed) else {
         unreachable!("HMAC takes keys of any length");
@@ -28,13 +28,13 @@ fn truncated(seed: &[u8], step: u64) -> u32 {
     u32::from_be_bytes(part) & 0x7fff_ffff
 }
 
-/// Which step's code this is, if it is one that STS takes: the current one or a neighbour.
+/// Returns the time step of a code that STS accepts: the current one, the previous or the next.
 pub(crate) fn accepted_step(seed: &[u8], unix_seconds: u64, given: &str) -> Option<u64> {
     let current = step(unix_seconds);
     [current, current.saturating_sub(1), current + 1].into_iter().find(|step| code(seed, *step) == given)
 }
 
-/// Reads a seed as IAM shows it: base32, spaces and lower case allowed, padding optional.
+/// Parses a seed in base32. Spaces and lower case are allowed, padding is optional.
 pub(crate) fn parse_seed(text: &str) -> Option<Vec<u8>> {
     let letters: String = text.chars().filter(|c| !c.is_whitespace() && *c != '=').collect();
     data_encoding::BASE32_NOPAD.decode(letters.to_ascii_uppercase().as_bytes()).ok().filter(|seed| !seed.is_empty())

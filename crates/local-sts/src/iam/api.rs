@@ -149,7 +149,7 @@ fn put_user_policy(
     Ok(QueryResponse::default())
 }
 
-/// The parameters of both calls that put a policy.
+/// Parses the parameters of PutRolePolicy or PutUserPolicy.
 fn inline_policy<'a>(
     form: &'a Form,
     field: &str,
@@ -174,7 +174,7 @@ fn inline_policy<'a>(
     Ok((name, policy_name, policy))
 }
 
-/// The user that is named, or else the one who calls.
+/// Returns the user with this name, by default the caller.
 fn user(world: &World, caller: &ApiCaller, name: Option<&str>) -> Result<Arc<User>, ApiError> {
     match (name, &caller.owner) {
         (Some(name), owner) => {

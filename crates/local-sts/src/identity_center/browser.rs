@@ -1,6 +1,6 @@
-//! What a person meets in the browser: the authorization of a code, and of a device.
+//! The pages that a browser opens during sign-in: authorization of a client and of a device.
 //!
-//! Nobody sees these pages: the person that the tests put at the browser agrees or denies at once.
+//! They show nothing. The browser user that a test configured approves or denies at once.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::protocol::response::HttpResponse;
 use crate::state::context::RequestContext;
 use crate::state::identity_center::{self, AuthorizationCode, GrantType};
 
-/// OAuth's longest recommended life of a code (RFC 6749, 4.1.2).
+/// Lifetime of an authorization code: the maximum that RFC 6749 recommends (section 4.1.2).
 const CODE_LIFE: Duration = Duration::from_secs(600);
 
 /// Answers a page.
 ///
 /// # Errors
-/// A parameter is missing or wrong: the browser stays here, since where it came from can't be trusted.
+/// A parameter is missing or wrong. The browser isn't redirected then, because the redirect URI can't be trusted.
 pub(crate) fn handle(
     center: &IdentityCenterInstance,
     context: &mut RequestContext<'_>,

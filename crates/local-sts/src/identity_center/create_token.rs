@@ -1,4 +1,4 @@
-//! CreateToken: a device code, an authorization code or a refresh token becomes tokens.
+//! CreateToken: exchanges a device code, an authorization code or a refresh token for tokens.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::protocol::response::HttpResponse;
 use crate::state::context::RequestContext;
 use crate::state::identity_center::{DeviceDecision, GrantType};
 
-/// A poll may come a little early: what counts is the client's clock, and the way here differs.
+/// How much earlier than the interval a client may poll, because network delays differ.
 const EARLY: Duration = Duration::from_millis(200);
 
 /// CreateToken's body.
@@ -36,8 +36,8 @@ pub(crate) struct CreateTokenRequest {
 /// Answers CreateToken.
 ///
 /// # Errors
-/// `InvalidClientException`, `UnsupportedGrantTypeException`, `UnauthorizedClientException`, and what each grant is
-/// refused with.
+/// `InvalidClientException`, `UnsupportedGrantTypeException`, `UnauthorizedClientException`, and the exceptions of each
+/// grant type.
 pub(crate) fn handle(
     center: &IdentityCenterInstance,
     context: &mut RequestContext<'_>,
@@ -110,7 +110,7 @@ fn by_code(context: &mut RequestContext<'_>, request: &CreateTokenRequest) -> Re
     let text = present(request.code.as_deref(), "code")?;
     let verifier = present(request.code_verifier.as_deref(), "codeVerifier")?;
     let redirect_uri = present(request.redirect_uri.as_deref(), "redirectUri")?;
-    // Whatever is wrong with the rest, a code is tried once.
+    // A code can be tried once, even if another parameter is wrong.
     let code = context
         .state
         .identity_center

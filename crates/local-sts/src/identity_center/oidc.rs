@@ -16,7 +16,7 @@ use crate::protocol::response::{self, HttpResponse, REQUEST_ID};
 use crate::state::context::RequestContext;
 use crate::state::identity_center::{DeviceDecision, DeviceGrant, GrantType};
 
-/// Letters that don't make words or look like others.
+/// Letters that don't form words and can't be confused.
 const USER_CODE_LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ struct StartDeviceAuthorizationRequest {
 /// Answers an action of `sso-oidc`.
 ///
 /// # Errors
-/// The service's exceptions; `InvalidRequestException` for a body that its model doesn't have.
+/// The service's exceptions, such as `InvalidRequestException` for a body that doesn't fit the API's model.
 pub(crate) fn handle(
     center: &IdentityCenterInstance,
     context: &mut RequestContext<'_>,
@@ -92,7 +92,7 @@ fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ApiError> {
     serde_json::from_slice(&request.body).map_err(|error| invalid_request(error.to_string()))
 }
 
-/// Eight letters with a hyphen, such as `BCDF-GHJK`.
+/// Returns eight random letters with a hyphen, such as `BCDF-GHJK`.
 fn user_code() -> Result<String, ApiError> {
     let bytes = random::bytes::<8>()?;
     let letter = |byte: &u8| char::from(USER_CODE_LETTERS[usize::from(*byte) % USER_CODE_LETTERS.len()]);

@@ -1,4 +1,4 @@
-//! IAM Identity Center's `sso`: accounts, roles and credentials for who is signed in.
+//! The API of the IAM Identity Center portal (`sso`): accounts, roles and credentials of the signed-in user.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ const PAGE_LENGTHS: std::ops::RangeInclusive<usize> = 1..=100;
 /// Answers an action of the portal.
 ///
 /// # Errors
-/// `UnauthorizedException` without a live access token, `ForbiddenException` for what isn't assigned,
-/// `InvalidRequestException` for parameters that are missing or wrong.
+/// `UnauthorizedException` without a valid access token, `ForbiddenException` for an account or role that isn't
+/// assigned, `InvalidRequestException` for parameters that are missing or wrong.
 pub(crate) fn handle(
     world: &World,
     center: &IdentityCenterInstance,
@@ -98,7 +98,7 @@ fn credentials(
     Ok(HttpResponse::json(&json!({"roleCredentials": exposed(credentials)})))
 }
 
-/// The one place where they leave; the end is in milliseconds.
+/// Renders credentials, with the expiration in milliseconds. The portal exposes secrets nowhere else.
 fn exposed(credentials: &IssuedCredentials) -> Value {
     json!({
         "accessKeyId": credentials.access_key_id,
@@ -108,7 +108,7 @@ fn exposed(credentials: &IssuedCredentials) -> Value {
     })
 }
 
-/// One page of a list; the next one's token is where it begins.
+/// Renders one page of a list. The next page's token is its first index.
 fn listed(name: &str, items: Vec<Value>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let number = |name: &str, default: usize| match request.query_value(name) {
         Some(text) => text.parse().map_err(|_| invalid(name)),

@@ -1,4 +1,4 @@
-//! The credentials of a container, as ECS's agent and EKS's Pod Identity agent serve them.
+//! The container credentials endpoint of the ECS agent and of the EKS Pod Identity agent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::state::authorization;
 use crate::state::context::RequestContext;
 use crate::state::sessions::{AssumedRoleSession, CredentialOwner, IssuedCredentials};
 
-/// A task's credentials live for six hours.
+/// Lifetime of a task's credentials.
 const LIFE: Duration = Duration::from_secs(6 * 3600);
-/// Either of them makes a role one for containers.
+/// Service principals of ECS and EKS. The role's trust policy must allow one of them.
 const TRUSTED: [&str; 2] = ["ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com"];
 
 /// Answers a request for credentials.
 ///
 /// # Errors
-/// Without `Authorization` 401, with a wrong one 403, with another method than GET 405; 500 when the role doesn't trust
-/// containers.
+/// 401 without an `Authorization` header, 403 with a wrong one, 405 for a method other than GET, 500 if the role's
+/// trust policy allows neither service.
 pub(crate) fn handle(
     world: &World,
     context: &mut RequestContext<'_>,
@@ -63,7 +63,7 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     HttpResponse::json(&json!({"code": error.code, "message": error.message})).with_status(error.status)
 }
 
-/// The one place where they leave.
+/// Renders credentials. This service exposes secrets nowhere else.
 fn exposed(container: &Container, credentials: &IssuedCredentials) -> Value {
     json!({
         "RoleArn": container.role.arn,

@@ -1,4 +1,4 @@
-//! An EC2 instance's metadata service, version 2 only.
+//! The EC2 instance metadata service, version 2 (IMDSv2) only.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,14 +20,14 @@ use crate::state::sessions::{AssumedRoleSession, CredentialOwner, IssuedCredenti
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TOKEN_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
-/// An instance's credentials live for about six hours.
+/// Lifetime of an instance's credentials.
 const LIFE: Duration = Duration::from_secs(6 * 3600);
 
 /// Answers a request below `/latest/`.
 ///
 /// # Errors
-/// Without a valid token 401; with a forwarded request for one 403, with a wrong lifetime 400; for anything that isn't
-/// there 404.
+/// 401 without a valid session token, 404 for an unknown path. For a token request: 403 if it was forwarded, 400 for a
+/// wrong lifetime.
 pub(crate) fn handle(
     world: &World,
     context: &mut RequestContext<'_>,
@@ -110,7 +110,7 @@ fn credentials(world: &World, context: &mut RequestContext<'_>, instance: &Insta
     Ok(exposed(credentials, since))
 }
 
-/// The one place where they leave.
+/// Renders credentials. This service exposes secrets nowhere else.
 fn exposed(credentials: &IssuedCredentials, since: SystemTime) -> Value {
     json!({
         "Code": "Success",

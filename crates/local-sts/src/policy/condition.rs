@@ -1,4 +1,4 @@
-//! The conditions of policies: operators and keys that this server evaluates, and no others.
+//! Policy conditions. Operators and keys that this server can't evaluate are errors.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -6,20 +6,20 @@ use std::time::SystemTime;
 
 use crate::policy::glob::glob;
 
-/// The condition keys of one request; their names are kept in lower case. A key that isn't there is absent, as for AWS.
+/// Condition keys of one request, with lower-case names. A key that isn't set is absent in AWS's sense.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConditionKeys(BTreeMap<String, String>);
 
 /// A condition that this server can't evaluate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum ConditionError {
-    /// The operator is unknown here.
+    /// The operator isn't implemented.
     #[error("condition operator `{0}` is not evaluated by this server")]
     Operator(String),
-    /// The key is unknown here.
+    /// The key isn't implemented.
     #[error("condition key `{0}` is not evaluated by this server")]
     Key(String),
-    /// The value doesn't suit the operator.
+    /// The value isn't valid for the operator.
     #[error("`{value}` is not a value for condition operator `{operator}`")]
     Value {
         /// As written.
@@ -29,7 +29,7 @@ pub(crate) enum ConditionError {
     },
 }
 
-/// A value as JSON has it: policies are often written with bare numbers and booleans.
+/// A JSON value. Policies often have unquoted numbers and booleans.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Literal {
@@ -41,7 +41,7 @@ pub(crate) enum Literal {
     Number(serde_json::Number),
 }
 
-/// One operator on one key.
+/// One operator applied to one key.
 #[derive(Clone, Debug)]
 pub(crate) struct Condition {
     operator: Operator,
@@ -98,8 +98,8 @@ impl ConditionKeys {
         self.0.get(key).map(String::as_str)
     }
 
-    /// Replaces `${key}`; nothing when a key is absent, since such a statement never fits. What comes out of a
-    /// variable is text: `literal` keeps its `*` and `?` from becoming wildcards.
+    /// Replaces `${key}` in `text`. Returns `None` if a key is absent, because such a statement never matches. A
+    /// variable's value is text: `literal` escapes its `*` and `?`, which would be wildcards otherwise.
     fn substituted(&self, text: &str, literal: fn(&str) -> String) -> Option<String> {
         let mut result = String::new();
         let mut rest = text;
@@ -118,10 +118,10 @@ impl ConditionKeys {
 }
 
 impl Condition {
-    /// Checks one condition.
+    /// Parses one condition.
     ///
     /// # Errors
-    /// The operator, the key, a variable in a value or the value itself isn't one that this server evaluates.
+    /// This server can't evaluate the operator, the key, a variable in a value, or the value itself.
     pub(crate) fn parse(operator: &str, key: &str, values: Vec<Literal>) -> Result<Self, ConditionError> {
         let (name, if_exists) = match operator.strip_suffix("IfExists") {
             Some(name) => (name, true),
@@ -190,7 +190,7 @@ impl Operator {
         })
     }
 
-    /// Negated operators hold when the key is absent.
+    /// Returns whether the operator holds when the key is absent.
     fn is_negated(self) -> bool {
         matches!(self, Self::StringNotEquals | Self::StringNotLike | Self::ArnNotLike)
     }
@@ -243,7 +243,7 @@ impl Operator {
     }
 }
 
-/// Characters of Unicode's private use stand for a `*` and a `?` that are no wildcards.
+/// Replaces `*` and `?` by private-use characters, so that they aren't wildcards.
 fn literal(text: &str) -> String {
     text.replace('*', "\u{F0001}").replace('?', "\u{F0002}")
 }
@@ -255,7 +255,7 @@ fn like(actual: &str, pattern: &str, keys: &ConditionKeys) -> bool {
 /// "Each of the six colon-delimited components of the ARN is checked separately" (IAM's condition operators).
 fn arn_like(actual: &str, pattern: &str, keys: &ConditionKeys) -> bool {
     let (actual, pattern): (Vec<&str>, Vec<&str>) = (actual.splitn(6, ':').collect(), pattern.splitn(6, ':').collect());
-    // A variable may hold colons only after the fifth one: in ARNs they come last.
+    // A variable may contain colons only after the fifth one, in the resource.
     actual.len() == 6
         && pattern.len() == 6
         && actual.iter().zip(&pattern).all(|(actual, pattern)| like(actual, pattern, keys))
@@ -263,7 +263,7 @@ fn arn_like(actual: &str, pattern: &str, keys: &ConditionKeys) -> bool {
 
 fn known_key(key: &str) -> Result<String, ConditionError> {
     let lower = key.to_lowercase();
-    // Of an identity provider: `token.actions.githubusercontent.com:sub`.
+    // Keys of an identity provider, such as `token.actions.githubusercontent.com:sub`.
     let of_provider = lower.rsplit_once(':').is_some_and(|(provider, claim)| {
         provider.contains('.') && !provider.contains(':') && matches!(claim, "aud" | "oaud" | "sub")
     });

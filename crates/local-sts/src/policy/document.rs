@@ -1,4 +1,4 @@
-//! Policy documents: read strictly, so that nothing in one is ever silently true.
+//! Policy documents. They are parsed strictly, so that nothing is silently ignored.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -7,16 +7,16 @@ use crate::policy::condition::{self, Condition, ConditionKeys};
 use crate::policy::glob::glob;
 use crate::policy::principal::{ExternalPrincipal, Identity, PrincipalMatch, PrincipalPattern};
 
-/// What a document is attached to, and so what it may hold.
+/// What a document is attached to. This decides which elements it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PolicyKind {
-    /// A user's or role's own permissions, or a session policy.
+    /// An identity-based policy or a session policy.
     Identity,
-    /// Who may assume a role.
+    /// A role's trust policy.
     Trust,
 }
 
-/// What is wrong with a document.
+/// Why a document can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PolicyError {
     /// Not JSON at all.
@@ -28,12 +28,12 @@ pub(crate) enum PolicyError {
     /// A policy that breaks a rule of its kind.
     #[error("{0}")]
     Rule(String),
-    /// A condition that this server doesn't know.
+    /// A condition that this server can't evaluate.
     #[error(transparent)]
     Condition(#[from] condition::ConditionError),
 }
 
-/// A document that was read and understood in full.
+/// A document that was parsed completely.
 #[derive(Clone, Debug)]
 pub(crate) struct PolicyDocument {
     statements: Vec<Statement>,
@@ -55,24 +55,24 @@ struct Globs {
     patterns: Vec<String>,
 }
 
-/// What a set of statements says about one question.
+/// Result of evaluating policies for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PolicyVerdict {
-    /// No statement fits.
+    /// No statement matches (an implicit deny).
     Silent,
-    /// A statement allows it, to the extent of the match.
+    /// A statement allows it. What the allow is worth depends on how the principal matched.
     Allow(PrincipalMatch),
-    /// A statement denies it, which nothing can overrule.
+    /// A statement denies it (an explicit deny). This overrides any allow.
     Deny,
 }
 
-/// One question: may this caller do this, here and now?
+/// The request that policies are evaluated for.
 pub(crate) struct EvaluationRequest<'a> {
-    /// Who asks.
+    /// The caller.
     pub(crate) identity: &'a Identity,
     /// Such as `sts:AssumeRole`.
     pub(crate) action: &'a str,
-    /// The ARN of what it is done to.
+    /// ARN of the resource.
     pub(crate) resource: &'a str,
     /// The condition keys of the request.
     pub(crate) condition_keys: &'a ConditionKeys,
@@ -134,7 +134,7 @@ enum RawPrincipal {
 }
 
 impl PolicyDocument {
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// # Errors
     /// It isn't a policy of this kind, or it holds an element, a condition operator or a condition key that this server
@@ -150,13 +150,13 @@ impl PolicyDocument {
         Ok(Self { statements })
     }
 
-    /// What this document says: an explicit denial wins, else the closest match.
+    /// Evaluates the document. An explicit deny wins, then the closest match.
     pub(crate) fn verdict(&self, request: &EvaluationRequest<'_>) -> PolicyVerdict {
         self.statements.iter().map(|statement| statement.verdict(request)).max().unwrap_or(PolicyVerdict::Silent)
     }
 }
 
-/// What several documents say together.
+/// Evaluates several documents together.
 pub(crate) fn verdict(policies: &[PolicyDocument], request: &EvaluationRequest<'_>) -> PolicyVerdict {
     policies.iter().map(|policy| policy.verdict(request)).max().unwrap_or(PolicyVerdict::Silent)
 }
@@ -199,7 +199,7 @@ impl Statement {
         else {
             return PolicyVerdict::Silent;
         };
-        // Actions are compared without regard to case, ARNs with.
+        // Actions are case-insensitive, ARNs are case-sensitive.
         let fits = self.actions.fit(&request.action.to_lowercase(), str::to_lowercase)
             && self.resources.fit(request.resource, str::to_owned)
             && self.conditions.iter().all(|condition| condition.holds(request.condition_keys));

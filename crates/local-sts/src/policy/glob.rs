@@ -1,8 +1,8 @@
-//! Wildcards of policies.
+//! Wildcards in policies.
 
-/// Matches `*` (any run, also an empty one) and `?` (one character).
+/// Returns whether `text` matches `pattern`, where `*` is any number of characters and `?` is one.
 ///
-/// Goes back to the last `*` only, so its time is bounded by the product of the two lengths.
+/// It backtracks to the last `*` only, so its time is bounded by the product of the two lengths.
 pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);

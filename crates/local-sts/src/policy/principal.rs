@@ -1,65 +1,65 @@
-//! Who calls, and which `Principal` of a policy means them.
+//! Principals in policies, and which callers they match.
 
-/// A `Principal` as a trust policy names it.
+/// A `Principal` of a trust policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PrincipalPattern {
     /// `"*"`.
     Anyone,
-    /// An account's root ARN or its bare number: the account decides who of its identities may.
+    /// An account's root ARN or its number. The account's own policies decide which of its identities are allowed.
     Account(String),
-    /// The ARN of a user, a role or a role's session.
+    /// ARN of a user, a role or a role session.
     Arn(String),
-    /// Someone who is no identity of any account.
+    /// A principal that isn't an identity of an account.
     External(ExternalPrincipal),
 }
 
 /// A service or an identity provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExternalPrincipal {
-    /// As policies name it: `Service`, `Federated` or `CanonicalUser`.
+    /// Type in the policy: `Service`, `Federated` or `CanonicalUser`.
     pub(crate) kind: String,
-    /// `ec2.amazonaws.com`, or a provider's ARN.
+    /// A service name such as `ec2.amazonaws.com`, or a provider's ARN.
     pub(crate) name: String,
 }
 
 impl ExternalPrincipal {
-    /// An AWS service.
+    /// Returns the principal of an AWS service.
     pub(crate) fn service(name: &str) -> Self {
         Self { kind: "Service".into(), name: name.to_owned() }
     }
 
-    /// An identity provider.
+    /// Returns the principal of an identity provider.
     pub(crate) fn federated(arn: &str) -> Self {
         Self { kind: "Federated".into(), name: arn.to_owned() }
     }
 }
 
-/// How closely a principal was meant; the closest one counts.
+/// How a principal matched a caller. The last one that applies counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PrincipalMatch {
-    /// Through the account: the identity's own policies decide.
+    /// By its account. The caller's identity-based policies must allow the action, too.
     Account,
-    /// The user or role itself; within an account that suffices.
+    /// By the user or role. Within the account this suffices.
     Named,
-    /// The one session: its session policies don't narrow this.
+    /// By the role session. Its session policies don't restrict this.
     Session,
 }
 
-/// A caller as policies see it.
+/// The caller as policies see it.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// Twelve digits.
+    /// Account ID.
     pub(crate) account: String,
-    /// The user's ARN, or that of the session.
+    /// ARN of the user or of the role session.
     pub(crate) arn: String,
-    /// The user's ARN, or that of the session's role.
+    /// ARN of the user or of the session's role.
     pub(crate) principal_arn: String,
-    /// Set for those who aren't a user or a role; they are meant by nothing but their own name.
+    /// Set for services and identity providers. Only their own name matches them.
     pub(crate) outside: Option<ExternalPrincipal>,
 }
 
 impl PrincipalPattern {
-    /// Reads a value of `"Principal": {"AWS": …}`; wildcards within ARNs are as forbidden as at AWS.
+    /// Parses a value of `"Principal": {"AWS": …}`. Wildcards within ARNs are invalid, as at AWS.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Anyone);
@@ -84,7 +84,7 @@ impl PrincipalPattern {
 }
 
 impl Identity {
-    /// How closely a pattern means this caller, if at all.
+    /// Returns how a principal matches this caller; `None` if it doesn't.
     pub(crate) fn matched_by(&self, pattern: &PrincipalPattern) -> Option<PrincipalMatch> {
         if let Some(outside) = &self.outside {
             return matches!(pattern, PrincipalPattern::External(meant) if meant == outside)
@@ -100,7 +100,7 @@ impl Identity {
     }
 }
 
-/// Twelve digits.
+/// Account ID.
 pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }

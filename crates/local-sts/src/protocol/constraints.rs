@@ -1,21 +1,21 @@
-//! The limits of STS's parameters, and the one sentence in which STS lists every limit that was broken.
+//! Limits of the parameters of STS and IAM, and the one message that lists all violations.
 
 use std::ops::RangeInclusive;
 
 use crate::protocol::error::ApiError;
 
-/// Which characters a parameter may have.
+/// Characters that a parameter may have.
 #[derive(Clone, Copy)]
 pub(crate) struct Charset {
-    /// As STS's model writes it.
+    /// Regular expression in the API's model.
     pub(crate) pattern: &'static str,
-    /// The same as a function.
+    /// Returns whether a character is in the set.
     pub(crate) has: fn(char) -> bool,
 }
 
 /// Session names and source identities.
 pub(crate) const NAME: Charset = Charset { pattern: r"[\w+=,.@-]*", has: |c| is_word(c) || "+=,.@-".contains(c) };
-/// External ids.
+/// External IDs.
 pub(crate) const EXTERNAL_ID: Charset =
     Charset { pattern: r"[\w+=,.@:\/-]*", has: |c| is_word(c) || "+=,.@:/-".contains(c) };
 /// Serial numbers of MFA devices.
@@ -27,14 +27,14 @@ pub(crate) const TAG: Charset = Charset {
     pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+",
     has: |c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c),
 };
-/// Access keys.
+/// Access key IDs.
 pub(crate) const KEY_ID: Charset = Charset { pattern: r"[\w]*", has: is_word };
-/// Policies that IAM keeps.
+/// Inline policies of IAM.
 pub(crate) const POLICY: Charset = Charset {
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
     has: |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}'),
 };
-/// ARNs and policies: anything printable.
+/// ARNs and session policies.
 pub(crate) const PRINTABLE: Charset = Charset {
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
     has: |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{7e}' | '\u{85}' | '\u{a0}'..),
@@ -44,12 +44,12 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Collects what is wrong with a request's parameters.
+/// Collects the violations in a request's parameters.
 #[derive(Default)]
 pub(crate) struct Constraints(Vec<String>);
 
 impl Constraints {
-    /// A text's length and characters; what isn't there isn't checked.
+    /// Checks the length and the characters of a parameter, if it is present.
     pub(crate) fn text(&mut self, field: &str, value: Option<&str>, lengths: RangeInclusive<usize>, charset: Charset) {
         let Some(value) = value else { return };
         let length = value.chars().count();
@@ -64,7 +64,7 @@ impl Constraints {
         }
     }
 
-    /// The same for a text that is a secret: it isn't repeated.
+    /// Checks the length of a secret parameter. The message doesn't contain its value.
     pub(crate) fn secret(&mut self, field: &str, value: Option<&str>, lengths: &RangeInclusive<usize>) {
         let length = value.map(|value| value.chars().count());
         if length.is_some_and(|length| !lengths.contains(&length)) {
@@ -73,7 +73,7 @@ impl Constraints {
         }
     }
 
-    /// A parameter that must be there; returns an empty text when it isn't, so that checking can go on.
+    /// Checks that a parameter is present. Returns an empty text if it isn't, so that the other checks can go on.
     pub(crate) fn required<'a>(&mut self, field: &str, value: Option<&'a str>) -> &'a str {
         value.unwrap_or_else(|| {
             self.0.push(format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"));
@@ -81,10 +81,10 @@ impl Constraints {
         })
     }
 
-    /// An optional whole number.
+    /// Parses an optional integer and checks its range.
     ///
     /// # Errors
-    /// It isn't a number: STS doesn't even begin to validate then.
+    /// `MalformedInput` if it isn't an integer. STS returns this before it validates anything.
     pub(crate) fn number(
         &mut self,
         field: &str,
@@ -105,14 +105,14 @@ impl Constraints {
         Ok(Some(number))
     }
 
-    /// One of a few words.
+    /// Checks that a parameter has one of these values.
     pub(crate) fn one_of(&mut self, field: &str, value: &str, words: &[&str]) {
         if !words.contains(&value) {
             self.broken(field, value, &format!("satisfy enum value set: [{}]", words.join(", ")));
         }
     }
 
-    /// The length of a list.
+    /// Checks the length of a list.
     pub(crate) fn count(&mut self, field: &str, items: &[impl std::fmt::Debug], limit: usize) {
         if items.len() > limit {
             self.broken(field, &format!("{items:?}"), &format!("have length less than or equal to {limit}"));
@@ -123,10 +123,10 @@ impl Constraints {
         self.0.push(format!("Value '{value}' at '{field}' failed to satisfy constraint: Member must {rule}"));
     }
 
-    /// Ends the check.
+    /// Returns an error if there were violations.
     ///
     /// # Errors
-    /// `ValidationError` with everything that was found.
+    /// `ValidationError` with all violations.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         let noun = if self.0.len() == 1 { "error" } else { "errors" };
         match self.0.len() {

@@ -1,4 +1,4 @@
-//! Proofs that a client holds the key its session is bound to: RFC 9449, DPoP.
+//! DPoP (RFC 9449): proofs that a client has the key that its session is bound to.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -8,13 +8,13 @@ use crate::crypto::jwt::{self, Jwt};
 use crate::protocol::request::HttpRequest;
 use crate::protocol::timestamp;
 
-/// How far `iat` may be from the server's time. AWS publishes none; RFC 9449 speaks of "seconds or minutes".
+/// How far `iat` may be from the server's time. AWS publishes no value. RFC 9449 says "seconds or minutes".
 const WINDOW: Duration = Duration::from_secs(300);
 
-/// A proof whose signature is that of the key it brings.
+/// A proof whose signature was verified with the key in its header.
 #[derive(Debug)]
 pub(crate) struct DpopProof {
-    /// RFC 7638's thumbprint of the key.
+    /// JWK thumbprint of the key (RFC 7638).
     pub(crate) thumbprint: String,
     method: String,
     url: String,
@@ -22,14 +22,14 @@ pub(crate) struct DpopProof {
     issued_seconds: u64,
 }
 
-/// The proofs that were seen, as long as they could be sent again.
+/// Proofs that were used, until their `iat` is too old to be accepted.
 #[derive(Default)]
 pub(crate) struct SeenProofs(HashMap<String, u64>);
 
-/// Checks the one `DPoP` header of a request, in the order of RFC 9449, section 4.3; remembers it.
+/// Checks the `DPoP` header of a request in the order of RFC 9449, section 4.3, and records that it was used.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The reason why the proof is invalid.
 pub(crate) fn check(request: &HttpRequest, seen: &mut SeenProofs, now: SystemTime) -> Result<DpopProof, String> {
     let mut headers = request.header_values("dpop");
     let (Some(text), None) = (headers.next(), headers.next()) else {
@@ -43,7 +43,7 @@ pub(crate) fn check(request: &HttpRequest, seen: &mut SeenProofs, now: SystemTim
 }
 
 impl DpopProof {
-    /// Takes a proof apart and checks all that it says about itself.
+    /// Parses a proof and verifies its header and its signature.
     fn read(text: &str) -> Result<Self, String> {
         let token = Jwt::parse(text).ok_or("the proof isn't a JWT")?;
         if token.kind() != (Some("dpop+jwt"), "ES256") {
@@ -112,7 +112,7 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// A proof by `key`, with a header and claims that are spoilt as asked.
+    /// Returns a proof by `key` after `spoil` changed its header and claims.
     fn made(key: &DeviceKey, spoil: impl FnOnce(&mut Value, &mut Value)) -> String {
         let mut header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": key.jwk()});
         let mut claims = json!({"htm": "POST", "htu": URL, "jti": "j", "iat": 1000});
@@ -185,7 +185,7 @@ mod tests {
         let (key, mut seen) = (DeviceKey::new().unwrap(), SeenProofs::default());
         let (fine, other) = (made(&key, |_, _| ()), made(&key, |_, claims| claims["jti"] = "k".into()));
         let mut taken = |text: &str, now: u64| check(&request(&[text]), &mut seen, at(now)).is_ok();
-        // Neither a refused proof nor another key's uses an id up.
+        // A rejected proof doesn't use up its ID, nor does one of another key.
         assert!(!taken(&fine, 5000) && taken(&made(&DeviceKey::new().unwrap(), |_, _| ()), 1000));
         assert_eq!([taken(&fine, 1000), taken(&fine, 1299), taken(&other, 1299)], [true, false, true]);
     }

@@ -1,17 +1,17 @@
-//! Every way in which STS says no, with its own codes, statuses and texts.
+//! Errors of AWS APIs: status, code and message.
 
 use std::time::{Duration, SystemTime};
 
 use crate::protocol::timestamp;
 
-/// An error answer of the query protocol.
+/// An error of an API call. Each service renders it in its own format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
-    /// The HTTP status.
+    /// HTTP status.
     pub(crate) status: u16,
-    /// The error code, as clients match on it.
+    /// Error code that clients match on.
     pub(crate) code: String,
-    /// The text for people.
+    /// Message for people.
     pub(crate) message: String,
 }
 
@@ -22,58 +22,58 @@ impl From<getrandom::Error> for ApiError {
     }
 }
 
-/// How far a request's time may be from the server's.
+/// Maximum difference between a request's time and the server's.
 pub(crate) const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 
 impl ApiError {
-    /// Makes an answer from its three parts.
+    /// Creates an error.
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), message: message.into() }
     }
 
-    /// The caller may not do this; STS never says which of the policies was missing.
+    /// `AccessDenied` for an action that policies don't allow. STS doesn't say which policy is missing.
     pub(crate) fn not_authorized(caller_arn: &str, action: &str, resource: &str) -> Self {
         Self::access_denied(format!(
             "User: {caller_arn} is not authorized to perform: {action} on resource: {resource}"
         ))
     }
 
-    /// Any other refusal with the code `AccessDenied`.
+    /// `AccessDenied` with another message.
     pub(crate) fn access_denied(message: impl Into<String>) -> Self {
         Self::new(403, "AccessDenied", message)
     }
 
-    /// A parameter is outside of its limits.
+    /// `ValidationError`.
     pub(crate) fn validation(message: impl Into<String>) -> Self {
         Self::new(400, "ValidationError", message)
     }
 
-    /// The key is unknown or inactive, or its session token doesn't belong to it.
+    /// `InvalidClientTokenId`: the key is unknown or inactive, or the session token belongs to another key.
     pub(crate) fn invalid_client_token() -> Self {
         Self::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
     }
 
-    /// The session's time is over.
+    /// `ExpiredToken`: the session has expired.
     pub(crate) fn expired_token() -> Self {
         Self::new(403, "ExpiredToken", "The security token included in the request is expired")
     }
 
-    /// Nothing in the request says who is calling.
+    /// `MissingAuthenticationToken`: the request isn't signed.
     pub(crate) fn missing_token() -> Self {
         Self::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
     }
 
-    /// The `Authorization` header can't be read.
+    /// `IncompleteSignature`: the signature can't be parsed.
     pub(crate) fn incomplete_signature(message: impl Into<String>) -> Self {
         Self::new(403, "IncompleteSignature", message)
     }
 
-    /// The signature is well formed, but it isn't this request's.
+    /// `SignatureDoesNotMatch` with this message.
     pub(crate) fn signature(message: impl Into<String>) -> Self {
         Self::new(403, "SignatureDoesNotMatch", message)
     }
 
-    /// The signature is another one than the secret gives.
+    /// `SignatureDoesNotMatch`: the signature was made with another key or for another request.
     pub(crate) fn wrong_signature() -> Self {
         Self::signature(
             "The request signature we calculated does not match the signature you provided. \
@@ -82,7 +82,7 @@ impl ApiError {
         )
     }
 
-    /// The request was signed too long ago.
+    /// `SignatureDoesNotMatch`: the request was signed too long ago.
     pub(crate) fn signed_too_early(signed: SystemTime, now: SystemTime) -> Self {
         Self::signature(format!(
             "Signature expired: {} is now earlier than {} ({} - 15 min.)",
@@ -92,7 +92,7 @@ impl ApiError {
         ))
     }
 
-    /// The request was signed in the future.
+    /// `SignatureDoesNotMatch`: the request was signed in the future.
     pub(crate) fn signed_too_late(signed: SystemTime, now: SystemTime) -> Self {
         Self::signature(format!(
             "Signature not yet current: {} is still later than {} ({} + 15 min.)",
@@ -102,7 +102,7 @@ impl ApiError {
         ))
     }
 
-    /// Something failed on the server's side.
+    /// `InternalFailure`.
     pub(crate) fn internal() -> Self {
         Self::new(500, "InternalFailure", "The request processing has failed because of an unknown error.")
     }

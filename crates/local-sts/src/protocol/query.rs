@@ -4,7 +4,7 @@ use crate::protocol::error::ApiError;
 use crate::protocol::request::{Form, HttpRequest};
 use crate::protocol::response::{self, HttpResponse};
 
-/// The content of an action's `…Result` element.
+/// Content of an action's `…Result` element.
 #[derive(Default)]
 pub(crate) struct QueryResponse(String);
 
@@ -15,7 +15,7 @@ impl QueryResponse {
         self
     }
 
-    /// Adds an element if there is a text.
+    /// Adds an element with text, if there is one.
     pub(crate) fn optional(self, name: &str, text: Option<&str>) -> Self {
         match text {
             Some(text) => self.element(name, text),
@@ -23,7 +23,7 @@ impl QueryResponse {
         }
     }
 
-    /// Adds an element that holds others.
+    /// Adds an element that contains others.
     pub(crate) fn group(mut self, name: &str, inner: &Self) -> Self {
         self.0.push_str(&format!("<{name}>{}</{name}>", inner.0));
         self
@@ -85,7 +85,7 @@ fn error_document(namespace: &str, error: &ApiError, request_id: &str) -> String
     )
 }
 
-/// Escapes markup, and replaces what XML 1.0 can't hold at all.
+/// Escapes markup and replaces characters that XML 1.0 can't contain.
 fn escaped(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for c in text.chars() {

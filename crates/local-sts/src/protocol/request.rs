@@ -1,44 +1,44 @@
-//! One request as it came, before anything in it is believed.
+//! HTTP requests and the parameters of the query protocol.
 
 use crate::protocol::error::ApiError;
 
-/// The parts of an HTTP request that anyone here looks at.
+/// An HTTP request. Nothing in it is verified yet.
 pub(crate) struct HttpRequest {
-    /// `GET` or `POST`.
+    /// Such as `GET`.
     pub(crate) method: String,
-    /// As sent.
+    /// As sent, not decoded.
     pub(crate) path: String,
-    /// As sent, without the question mark.
+    /// As sent, not decoded, without the question mark.
     pub(crate) query: String,
-    /// Names in lower case, in the order in which they came.
+    /// In the order of the request, with lower-case names.
     pub(crate) headers: Vec<(String, String)>,
-    /// The whole body.
+    /// Complete body.
     pub(crate) body: Vec<u8>,
-    /// Which of this server's connections brought it.
+    /// Number of the connection.
     pub(crate) connection: u64,
 }
 
-/// The parameters of the query protocol.
+/// Parameters of the query protocol.
 #[derive(Default)]
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl HttpRequest {
-    /// The values of a header, in their order.
+    /// Returns all values of a header in their order.
     pub(crate) fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A header's first value.
+    /// Returns a header's first value.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A decoded parameter of the query string.
+    /// Returns a parameter of the query string, decoded.
     pub(crate) fn query_value(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// The parameters, from the body of a POST or from the query string.
+    /// Parses the parameters, from the body of a POST or from the query string.
     ///
     /// # Errors
     /// The body isn't UTF-8.
@@ -55,12 +55,13 @@ impl HttpRequest {
 }
 
 impl Form {
-    /// A parameter; an empty one is there.
+    /// Returns a parameter. An empty one is present.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The items of a list, such as `Tags.member.1.Key`, `Tags.member.2.Key`: counted from one, without gaps.
+    /// Returns a field of each item of a list, such as `Tags.member.1.Key` and `Tags.member.2.Key`. The list ends at
+    /// the first gap.
     pub(crate) fn list<'a>(&'a self, name: &str, field: &str) -> Vec<Option<&'a str>> {
         let dotted = if field.is_empty() { String::new() } else { format!(".{field}") };
         let present = |index: usize| {

@@ -9,7 +9,7 @@ use crate::protocol::error::ApiError;
 /// Name of the header with the request ID.
 pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
 
-/// A status, a body and its headers.
+/// Status, headers and body of a response.
 #[derive(Debug)]
 pub(crate) struct HttpResponse {
     pub(crate) status: u16,
@@ -20,23 +20,23 @@ pub(crate) struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// An XML document of the query protocol.
+    /// Creates a response with an XML document of the query protocol.
     pub(crate) fn xml(body: String, request_id: String) -> Self {
         let headers = vec![(REQUEST_ID, request_id)];
         Self { status: 200, content_type: "text/xml", body, headers }
     }
 
-    /// A text.
+    /// Creates a response with plain text.
     pub(crate) fn text(body: impl Into<String>) -> Self {
         Self { status: 200, content_type: "text/plain", body: body.into(), headers: vec![] }
     }
 
-    /// A JSON document.
+    /// Creates a response with a JSON document.
     pub(crate) fn json(value: &Value) -> Self {
         Self { status: 200, content_type: "application/json", body: value.to_string(), headers: vec![] }
     }
 
-    /// A redirect of the browser.
+    /// Creates a redirect.
     pub(crate) fn redirect(location: String) -> Self {
         Self { status: 302, headers: vec![("location", location)], ..Self::text("") }
     }

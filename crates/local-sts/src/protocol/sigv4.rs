@@ -1,7 +1,7 @@
-//! AWS's request signatures, version 4, from the checking side.
+//! Verification of AWS Signature Version 4.
 //!
-//! Written from AWS's "Create a signed AWS API request" and on purpose not with the SDK's signer: a server that shares
-//! its code with the client would agree with each of its mistakes.
+//! Implemented from "Create a signed AWS API request" (IAM User Guide) and deliberately without the SDK's signer: a
+//! server that shares its code with the client would accept each of its mistakes.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,12 +18,12 @@ use crate::protocol::timestamp;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Who a request says it is from, and the signature that is to prove it.
+/// A request's signature and its scope, from the `Authorization` header or from a presigned URL.
 #[derive(Debug)]
 pub(crate) struct RequestSignature {
-    /// The key that it was signed with.
+    /// ID of the key that signed the request.
     pub(crate) access_key_id: String,
-    /// The session's token, if one was sent.
+    /// Session token, if the request has one.
     pub(crate) token: Option<SecretValue<String>>,
     date: String,
     region: String,
@@ -31,15 +31,15 @@ pub(crate) struct RequestSignature {
     signed_headers: Vec<String>,
     signature: Vec<u8>,
     stamp: String,
-    /// Set when the signature came in the query string.
+    /// Validity of a presigned URL.
     presigned_for: Option<Duration>,
 }
 
 impl RequestSignature {
-    /// Reads the claim from the `Authorization` header, or from the query string of a presigned request.
+    /// Parses the `Authorization` header, or the query string of a presigned request.
     ///
     /// # Errors
-    /// There is none, or it can't be read; AWS's texts list everything that is missing.
+    /// The request isn't signed, or the signature can't be parsed. The messages are AWS's and list everything missing.
     pub(crate) fn read(request: &HttpRequest) -> Result<Self, ApiError> {
         if let Some(header) = request.header("authorization") {
             return Self::from_header(request, header);
@@ -123,17 +123,17 @@ impl RequestSignature {
             region: region.to_owned(),
             service: service.to_owned(),
             signed_headers: signed_headers.split(';').map(str::to_owned).collect(),
-            // What isn't hexadecimal can't match; it is refused with the same words as any other wrong signature.
+            // A text that isn't hexadecimal never matches. It gets the message of any other wrong signature.
             signature: HEXLOWER_PERMISSIVE.decode(signature.as_bytes()).unwrap_or_default(),
             stamp: stamp.to_owned(),
             presigned_for,
         })
     }
 
-    /// Checks everything but the signature itself: scope, times, and that what matters was signed.
+    /// Checks everything except the signature itself: scope, times and signed headers.
     ///
     /// # Errors
-    /// With AWS's text for each of the rules.
+    /// `SignatureDoesNotMatch` or `IncompleteSignature`, with AWS's message for the rule.
     pub(crate) fn check_scope(&self, request: &HttpRequest, service: &str, now: SystemTime) -> Result<(), ApiError> {
         let signed_at = timestamp::parse_basic(&self.stamp).ok_or_else(|| {
             ApiError::incomplete_signature(format!(
@@ -178,7 +178,7 @@ impl RequestSignature {
         self.signed_headers.iter().any(|name| name == header)
     }
 
-    /// Whether the signature is the one that this secret gives; compared in constant time.
+    /// Returns whether this secret gives the same signature. The comparison takes constant time.
     pub(crate) fn matches(&self, request: &HttpRequest, secret: &SecretValue<String>) -> bool {
         let text = format!(
             "{ALGORITHM}\n{}\n{}/{}/{}/aws4_request\n{}",
@@ -215,7 +215,7 @@ impl RequestSignature {
     }
 }
 
-/// Region names as AWS forms them; which of them exist isn't known here, and every one of them ends at this server.
+/// Returns whether a text has the form of a region name. The server doesn't know which regions exist.
 fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let (Some(number), true) = (parts.last(), parts.len() >= 3) else {
@@ -227,7 +227,7 @@ fn is_region(text: &str) -> bool {
         && words.iter().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
-/// Every service but S3 signs the path as sent, encoded once more.
+/// Returns the path, encoded once more. All services except S3 sign it like this.
 fn canonical_path(path: &str) -> String {
     let parts: Vec<String> = path.split('/').map(|part| utf8_percent_encode(part, UNRESERVED).to_string()).collect();
     parts.join("/")
@@ -269,7 +269,7 @@ mod tests {
         }
     }
 
-    /// `get-vanilla` of AWS's SigV4 test suite, with a service as asked.
+    /// Returns `get-vanilla` of AWS's SigV4 test suite with this scope and signature.
     fn vanilla(scope: &str, signature: &str) -> HttpRequest {
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}/aws4_request, SignedHeaders=host;x-amz-date, \
@@ -293,7 +293,7 @@ mod tests {
         let secret = SecretValue::new(SECRET.to_owned());
         let vanilla = vanilla(VANILLA_SCOPE, VANILLA);
         assert!(RequestSignature::read(&vanilla).unwrap().matches(&vanilla, &secret));
-        // The example of "Signing AWS requests": ListUsers.
+        // The example in "Signing AWS requests": ListUsers.
         let authorization = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, \
              SignedHeaders=content-type;host;x-amz-date, \
              Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7";

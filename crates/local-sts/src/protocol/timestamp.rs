@@ -1,18 +1,18 @@
-//! Times as AWS writes them.
+//! Timestamps in the formats of AWS.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Writes RFC 3339 in whole seconds, as in `Expiration`.
+/// Formats a time as RFC 3339 in whole seconds, as in `Expiration`.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-/// Writes ISO 8601's basic form, as in `X-Amz-Date`.
+/// Formats a time in the basic format of ISO 8601, as in `X-Amz-Date`.
 pub(crate) fn basic(time: SystemTime) -> String {
     rfc3339(time).chars().filter(|c| !matches!(c, '-' | ':')).collect()
 }
 
-/// Reads ISO 8601's basic form; nothing else than `20150830T123600Z` passes.
+/// Parses the basic format of ISO 8601, such as `20150830T123600Z`; `None` for anything else.
 pub(crate) fn parse_basic(text: &str) -> Option<SystemTime> {
     let bytes = text.as_bytes();
     let digits = |from: usize, to: usize| bytes.get(from..to).filter(|part| part.iter().all(u8::is_ascii_digit));
@@ -33,17 +33,17 @@ pub(crate) fn parse_basic(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&extended).ok()
 }
 
-/// Seconds since 1970; zero for times before.
+/// Returns the Unix time in seconds; zero for times before 1970.
 pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Cuts a time to whole seconds, so that what is announced is what is enforced.
+/// Truncates a time to whole seconds, so that the server enforces exactly the expiration that it returns.
 pub(crate) fn whole_seconds(time: SystemTime) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(unix_seconds(time))
 }
 
-/// Moves a time by a signed number of seconds.
+/// Adds a signed number of seconds.
 pub(crate) fn moved(time: SystemTime, seconds: i64) -> SystemTime {
     let by = Duration::from_secs(seconds.unsigned_abs());
     let moved = if seconds < 0 { time.checked_sub(by) } else { time.checked_add(by) };

@@ -1,4 +1,4 @@
-//! What tests ask and order under `/_local/`: JSON, unsigned, and never part of the record.
+//! The control interface for tests under `/_local/`: JSON, unsigned, and not in the call log.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::state::context::ServerState;
 use crate::state::identity_center::BrowserUser;
 use crate::state::signin::{EndReason, SigninClient};
 
-/// Why an order wasn't carried out: status and text.
+/// Status and text of an error.
 type ControlError = (u16, String);
 
 #[derive(Default, Deserialize)]
@@ -25,7 +25,7 @@ struct Expire {
     access_key_id: Option<String>,
 }
 
-/// `refresh`: refresh tokens as well, so that only a new sign-in helps.
+/// `refresh` ends refresh tokens, too: the user must sign in again.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ExpireSso {
@@ -115,7 +115,7 @@ fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &HttpRe
         }
         ("POST", "expire") => {
             let order: Expire = read(&request.body)?;
-            // With a moved clock, too: whatever that clock says, it is over.
+            // The session must have expired even if a fault sets the clock back.
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds().min(0));
             json(&Expired { expired: state.sessions.expire(order.access_key_id.as_deref(), now) })
         }
@@ -170,7 +170,7 @@ impl ConsoleLogin {
     }
 }
 
-/// What is on a user's authenticator; `steps` asks for the code before or after.
+/// Returns the code of a user's MFA device. `steps` selects an earlier or later time step.
 fn shown(world: &World, state: &ServerState, request: &HttpRequest) -> Result<Shown, ControlError> {
     let user = request.query_value("user").ok_or_else(|| (400, "say whose code: ?user=NAME".to_owned()))?;
     let steps: i64 = match request.query_value("steps") {
@@ -189,7 +189,7 @@ fn shown(world: &World, state: &ServerState, request: &HttpRequest) -> Result<Sh
     })
 }
 
-/// Reads an order; no body is an empty one.
+/// Parses a body. An empty one is `{}`.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
     let body = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| (400, error.to_string()))

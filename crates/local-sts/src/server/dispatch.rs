@@ -1,4 +1,4 @@
-//! One call from its arrival to its answer: faults, signature, session, action.
+//! Handles a call: route, call log, faults, action, response.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -18,13 +18,13 @@ use crate::state::context::{RequestContext, ServerState};
 use crate::state::faults::Delivery;
 use crate::sts::api as sts;
 
-/// The server's whole memory.
+/// The fixture and the state.
 pub(crate) struct Server {
     world: World,
     state: Mutex<ServerState>,
 }
 
-/// An answer on its way to HTTP.
+/// A response and how it is delivered.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) response: HttpResponse,
@@ -34,13 +34,13 @@ pub(crate) struct Reply {
 }
 
 impl Server {
-    /// Opens for business.
+    /// Creates a server for `world`.
     pub(crate) fn new(world: World) -> Self {
         let state = Mutex::new(ServerState::new(&world));
         Self { world, state }
     }
 
-    /// The memory; a panic elsewhere doesn't take it away.
+    /// Locks the state. It stays usable after a panic elsewhere.
     fn state(&self) -> MutexGuard<'_, ServerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,7 +114,7 @@ impl Server {
     }
 }
 
-/// Renders an error as the service does it.
+/// Renders an error in the service's format.
 fn error_response(service: ServiceRoute<'_>, error: &ApiError) -> HttpResponse {
     match service {
         ServiceRoute::Sts => sts::error_response(error),

@@ -1,4 +1,4 @@
-//! HTTP on loopback: requests in, answers out, whole or cut off as ordered.
+//! HTTP connections. Faults can truncate or drop responses.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,19 +16,19 @@ use crate::protocol::request::HttpRequest;
 use crate::server::dispatch::{Reply, Server};
 use crate::state::faults::Delivery;
 
-/// STS's requests are a few kilobytes.
+/// Requests of AWS clients have a few kilobytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// The connection is to end here, on purpose.
+/// A fault ends the connection.
 #[derive(Debug, thiserror::Error)]
 #[error("cut off as ordered")]
 struct CutOff;
 
-/// Takes connections for as long as it is polled.
+/// Accepts connections as long as it is polled.
 pub(crate) async fn serve(listener: TcpListener, server: Arc<Server>) -> Infallible {
     let mut number = 0;
     loop {
-        // Running out of descriptors, or a peer that left at once: neither ends the server.
+        // No file descriptors left, or the peer disconnected at once: neither ends the server.
         let Ok((stream, _)) = listener.accept().await else {
             tokio::task::yield_now().await;
             continue;
@@ -49,11 +49,11 @@ async fn handle_connection(stream: TcpStream, connection: u64, server: Arc<Serve
             if reply.delivery == Delivery::Dropped { Err(CutOff) } else { Ok(to_hyper(reply)) }
         }
     });
-    // What goes wrong on a connection is the client's to see: there is nobody else to tell.
+    // The client sees errors of a connection; the server has nobody to report them to.
     drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
 }
 
-/// Reads the whole request; nothing if it is too long or the client stopped in the middle.
+/// Reads the complete request; `None` if it is too long or the client disconnected.
 async fn collect(incoming: hyper::Request<Incoming>, connection: u64) -> Option<HttpRequest> {
     let (parts, body) = incoming.into_parts();
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes();
@@ -90,7 +90,7 @@ fn to_hyper(reply: Reply) -> hyper::Response<Payload> {
     result
 }
 
-/// A body that may end early.
+/// A body that may be truncated.
 enum Payload {
     Whole(Option<Bytes>),
     Cut { half: Option<Bytes>, flushed: bool },
@@ -105,7 +105,7 @@ impl Body for Payload {
             Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
             Self::Cut { half, flushed } => match half.take() {
                 Some(half) => Poll::Ready(Some(Ok(Frame::data(half)))),
-                // Once around, so that the first half is on its way before the connection ends.
+                // Yield once, so that the first half is sent before the connection ends.
                 None if !*flushed => {
                     *flushed = true;
                     context.waker().wake_by_ref();

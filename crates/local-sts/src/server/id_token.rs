@@ -1,4 +1,4 @@
-//! Identity tokens for tests, right ones and wrong ones, from the fixture's providers.
+//! Valid and invalid identity tokens of the fixture's providers, for tests.
 
 use std::time::SystemTime;
 
@@ -10,27 +10,27 @@ use crate::fixture::identity_provider::{OWN_KEY, OidcProvider};
 use crate::fixture::world::World;
 use crate::protocol::timestamp;
 
-/// What `POST /_local/id-token` takes.
+/// The body of `POST /_local/id-token`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Order {
-    /// The provider's URL; the first one when absent.
+    /// The provider's URL; by default the first provider.
     provider: Option<String>,
     subject: Option<String>,
-    /// The provider's first client id when absent.
+    /// By default the provider's first client ID.
     audience: Option<Value>,
-    /// An hour when absent; a token with a negative one is over already.
+    /// By default an hour. A token with a negative lifetime has expired.
     lifetime_seconds: Option<i64>,
-    /// Claims to add or to replace; `null` takes one away.
+    /// Claims to add or replace. `null` removes one.
     claims: Map<String, Value>,
     /// Signs with a key that the provider doesn't have.
     foreign_key: bool,
 }
 
-/// Makes a token.
+/// Signs a token.
 ///
 /// # Errors
-/// The order can't be read, or there is no such provider.
+/// The body can't be parsed, or there is no such provider.
 pub(crate) fn mint(world: &World, body: &[u8], now: SystemTime) -> Result<String, String> {
     let body = if body.is_empty() { b"{}" } else { body };
     let order: Order = serde_json::from_slice(body).map_err(|error| error.to_string())?;
@@ -43,7 +43,7 @@ pub(crate) fn mint(world: &World, body: &[u8], now: SystemTime) -> Result<String
         ("iss", json!(provider.url)),
         ("sub", json!(order.subject.as_deref().unwrap_or("subject"))),
         ("aud", order.audience.unwrap_or_else(|| json!(provider.client_ids.first()))),
-        // Before its end, also where that is past.
+        // Not after `exp`, even if that is in the past.
         ("iat", json!(now.min(end))),
         ("exp", json!(end)),
     ] {

@@ -1,7 +1,7 @@
-//! Which of the played services a request is for, and what its action is called in the record and in faults.
+//! Routes: the service and the action of a request. The call log and faults use the action's name.
 //!
-//! All services share one port, since their paths never meet. Those that the fixture doesn't set up aren't there:
-//! such a request is STS's to refuse.
+//! All services share one port because their paths differ. Services that the fixture doesn't configure don't exist: STS
+//! rejects such a request.
 
 use crate::fixture::console::ConsoleSession;
 use crate::fixture::identity_center::IdentityCenterInstance;
@@ -10,30 +10,30 @@ use crate::fixture::world::World;
 use crate::protocol::request::HttpRequest;
 use crate::signin::federation;
 
-/// One of the services.
+/// A service, with its part of the fixture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ServiceRoute<'w> {
     /// The Security Token Service.
     Sts,
     /// Identity and Access Management: keys, and policies that revoke sessions.
     Iam,
-    /// An EC2 instance's metadata, version 2.
+    /// The EC2 instance metadata service, version 2.
     Instance(&'w Instance),
-    /// The credentials of a container: ECS's task, EKS's pod.
+    /// The container credentials endpoint of ECS and EKS.
     Container(&'w Container),
     /// IAM Identity Center's `sso-oidc`.
     Oidc(&'w IdentityCenterInstance),
     /// IAM Identity Center's `sso`, the access portal.
     Portal(&'w IdentityCenterInstance),
-    /// What a person sees of IAM Identity Center.
+    /// The pages of IAM Identity Center that a browser opens.
     Browser(&'w IdentityCenterInstance),
-    /// AWS Sign-In, from a role's session to the console.
+    /// AWS Sign-In: console federation of a role session.
     Federation,
-    /// AWS Sign-In, for the sessions of `aws login`.
+    /// AWS Sign-In: sessions of `aws login`.
     Signin(&'w [ConsoleSession]),
 }
 
-/// Finds service and action of a request that isn't for STS.
+/// Returns service and action of a request; `None` for a call to STS or IAM.
 pub(crate) fn route<'w>(world: &'w World, request: &HttpRequest) -> Option<(ServiceRoute<'w>, &'static str)> {
     let sources = &world.sources;
     let path = request.path.as_str();
@@ -73,7 +73,7 @@ fn identity_center_action<'w>(
     })
 }
 
-/// The metadata's paths have no names at AWS; these are for the record.
+/// Returns the name of a metadata path. AWS has no names for them.
 fn instance_action(path: &str) -> &'static str {
     let Some(item) = path.strip_prefix("/latest/meta-data/") else {
         return match path {

@@ -1,5 +1,5 @@
-//! The federation endpoint: a role's session becomes one of the console (IAM User Guide, "Enable custom identity
-//! broker access to the AWS console").
+//! The federation endpoint: signs a role session in to the console ("Enable custom identity broker access to the AWS
+//! console", IAM User Guide).
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::protocol::response::HttpResponse;
 use crate::state::context::RequestContext;
 use crate::state::sessions::CredentialOwner;
 
-/// A sign-in token is good for fifteen minutes.
+/// Lifetime of a sign-in token.
 const LIFE: Duration = Duration::from_secs(900);
-/// Where sign-ins may lead, by partition.
+/// Hosts of the console, by partition.
 const CONSOLES: [(&str, &str); 3] = [
     ("aws", "console.aws.amazon.com"),
     ("aws-us-gov", "console.amazonaws-us-gov.com"),
@@ -31,7 +31,7 @@ struct Session {
     session_token: String,
 }
 
-/// What a request asks for, as the record calls it.
+/// Returns the action of a request, as the call log names it.
 pub(crate) fn action(request: &HttpRequest) -> &'static str {
     match request.form().ok().as_ref().and_then(|form| form.value("Action")) {
         Some("getSigninToken") => "GetSigninToken",
@@ -40,11 +40,11 @@ pub(crate) fn action(request: &HttpRequest) -> &'static str {
     }
 }
 
-/// Gives a sign-in token, or signs in with one.
+/// Answers a request for a sign-in token, or a sign-in with one.
 ///
 /// # Errors
-/// Another method or action; a session that isn't there, is over, is a user's own or, with a duration, is chained; a
-/// sign-in token that isn't known or is over; a destination outside of the console.
+/// Another method or action; a session that is unknown, expired or a user's, or with a duration one from role chaining;
+/// an unknown or expired sign-in token; a destination outside the console.
 pub(crate) fn handle(
     partition: &str,
     context: &mut RequestContext<'_>,
@@ -52,7 +52,7 @@ pub(crate) fn handle(
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     match (action, request.method.as_str()) {
-        // AWS takes GET as well, and then the session's keys are in its logs and in ours.
+        // AWS accepts GET, too, but then the session's keys are written to access logs.
         ("GetSigninToken", "POST") => token(context, request),
         ("ConsoleSignIn", "GET") => sign_in(partition, context, request),
         ("Federation", _) => Err(ApiError::new(400, "InvalidAction", "Action is getSigninToken or login")),

@@ -1,6 +1,7 @@
-//! AWS Sign-In's CreateOAuth2Token: a refresh token and a proof become credentials, for profiles with `login_session`.
+//! CreateOAuth2Token of AWS Sign-In: exchanges a refresh token and a DPoP proof for credentials, for profiles with
+//! `login_session`.
 //!
-//! The rules are those of its API reference; what it leaves open is told in the README as a guess.
+//! The rules are those of the API reference. The README lists the guesses where it doesn't say.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -35,7 +36,7 @@ struct TokenRequest {
 /// Answers CreateOAuth2Token.
 ///
 /// # Errors
-/// `INVALID_REQUEST` for whatever is wrong with request, proof or token, `TOKEN_EXPIRED`, `USER_CREDENTIALS_CHANGED`,
+/// `INVALID_REQUEST` for a wrong request, proof or token, `TOKEN_EXPIRED`, `USER_CREDENTIALS_CHANGED`,
 /// `INSUFFICIENT_PERMISSIONS`.
 pub(crate) fn handle(
     world: &World,
@@ -89,7 +90,7 @@ pub(crate) fn owner(world: &World, session: &ConsoleSession, opened: SystemTime)
     }
 }
 
-/// The one place where keys leave.
+/// Renders credentials. AWS Sign-In exposes secrets nowhere else.
 pub(crate) fn exposed(credentials: &IssuedCredentials) -> Value {
     json!({
         "accessKeyId": credentials.access_key_id,
@@ -130,7 +131,7 @@ impl TokenRequest {
         serde_json::from_slice(&request.body).map_err(|error| invalid(format!("the body can't be read: {error}")))
     }
 
-    /// The client and the refresh token.
+    /// Returns the client and the refresh token.
     fn check(&self) -> Result<(SigninClient, &str), ApiError> {
         let mut clients = [SigninClient::SameDevice, SigninClient::CrossDevice].into_iter();
         let client = clients.find(|client| client.id() == self.client_id);
@@ -165,7 +166,7 @@ fn ended(reason: EndReason) -> ApiError {
     }
 }
 
-/// AWS's texts aren't published, so there is one for all: only the code tells these apart.
+/// Creates an error for a session. AWS doesn't publish its messages, so all have the same: clients must use the code.
 fn denied(status: u16, code: &str) -> ApiError {
     ApiError::new(status, code, "Access denied")
 }

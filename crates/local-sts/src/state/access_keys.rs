@@ -1,4 +1,4 @@
-//! Long-term access keys: those of the fixture, and those that IAM's calls make, switch and delete.
+//! Long-term access keys: those of the fixture, and those that calls to IAM create, update and delete.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,28 +12,28 @@ use crate::fixture::world::World;
 use crate::protocol::error::ApiError;
 use crate::state::access_key_id;
 
-/// How many a user may have; AWS raises this quota for nobody.
+/// Maximum number of keys of a user.
 const QUOTA: usize = 2;
 
-/// When the fixture's keys were made: 2024-01-01.
+/// Creation time of the fixture's keys: 2024-01-01.
 const FIXTURE_CREATED: Duration = Duration::from_secs(1_704_067_200);
 
-/// One key of a user.
+/// A user's access key.
 pub(crate) struct LongTermKey {
     pub(crate) user: Arc<User>,
     pub(crate) id: String,
     pub(crate) secret: SecretValue<String>,
     pub(crate) active: bool,
     pub(crate) created: SystemTime,
-    /// Until then no service knows the key: IAM is "eventually consistent".
+    /// When services begin to accept the key. IAM is "eventually consistent".
     pub(crate) known_from: SystemTime,
 }
 
-/// All keys, in the order in which they were made.
+/// All keys, in the order of their creation.
 pub(crate) struct LongTermKeys(Vec<LongTermKey>);
 
 impl LongTermKeys {
-    /// Those of the fixture.
+    /// Returns the keys of the fixture.
     pub(crate) fn of(world: &World) -> Self {
         let keys = world.users.iter().map(|user| LongTermKey {
             user: Arc::clone(user),
@@ -46,20 +46,20 @@ impl LongTermKeys {
         Self(keys.collect())
     }
 
-    /// The key with this id, if the services know it by now.
+    /// Returns the key with this ID, if services accept it at `now`.
     pub(crate) fn find(&self, id: &str, now: SystemTime) -> Option<&LongTermKey> {
         self.0.iter().find(|key| key.id == id && key.known_from <= now)
     }
 
-    /// A user's keys.
+    /// Returns a user's keys.
     pub(crate) fn of_user<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a LongTermKey> {
         self.0.iter().filter(|key| key.user.arn == user.arn)
     }
 
-    /// Makes a key that the services know after `delay`.
+    /// Creates a key that services accept after `delay`.
     ///
     /// # Errors
-    /// `LimitExceeded` beyond two keys; `InternalFailure` when the system has no randomness.
+    /// `LimitExceeded` beyond two keys, `InternalFailure` if the system has no randomness.
     pub(crate) fn create(
         &mut self,
         user: &Arc<User>,
@@ -82,7 +82,7 @@ impl LongTermKeys {
         self.0.last().ok_or_else(ApiError::internal)
     }
 
-    /// Switches a user's key on or off.
+    /// Activates or deactivates a user's key.
     ///
     /// # Errors
     /// `NoSuchEntity` for a key that isn't this user's.
@@ -92,7 +92,7 @@ impl LongTermKeys {
         Ok(())
     }
 
-    /// Deletes a user's key. Its sessions live on, as at AWS.
+    /// Deletes a user's key. Its sessions stay valid, as at AWS.
     ///
     /// # Errors
     /// `NoSuchEntity` for a key that isn't this user's.

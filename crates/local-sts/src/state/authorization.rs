@@ -1,4 +1,4 @@
-//! May this caller do this to this role? Trust policy, identity policies and session policies together.
+//! Authorization: evaluates identity-based policies, session policies and trust policies for a caller.
 
 use std::time::SystemTime;
 
@@ -9,18 +9,18 @@ use crate::policy::principal::{ExternalPrincipal, Identity, PrincipalMatch};
 use crate::protocol::timestamp;
 use crate::state::sessions::{ApiCaller, CredentialOwner, SessionTag};
 
-/// What a request says about itself, as far as conditions can ask for it.
+/// Parameters of AssumeRole that are condition keys.
 pub(crate) struct RequestAttributes<'a> {
     pub(crate) session_name: &'a str,
     pub(crate) external_id: Option<&'a str>,
     pub(crate) source_identity: Option<&'a str>,
     pub(crate) tags: &'a [SessionTag],
-    /// Whether a one-time code in this very call was right.
+    /// Whether the call has a valid MFA code.
     pub(crate) mfa_in_call: bool,
     pub(crate) now: SystemTime,
 }
 
-/// Collects the condition keys of a request.
+/// Returns the condition keys of a call to AssumeRole.
 pub(crate) fn condition_keys(caller: &ApiCaller, asked: &RequestAttributes<'_>) -> ConditionKeys {
     let mut condition_keys = ConditionKeys::default();
     condition_keys.set("sts:RoleSessionName", asked.session_name);
@@ -36,7 +36,7 @@ pub(crate) fn condition_keys(caller: &ApiCaller, asked: &RequestAttributes<'_>) 
     condition_keys
 }
 
-/// The condition keys that are about the caller.
+/// Sets the condition keys of the caller.
 fn describe(condition_keys: &mut ConditionKeys, caller: &ApiCaller, mfa_in_call: bool, now: SystemTime) {
     let identity = caller.owner.identity();
     if let Some(issued) = caller.issued {
@@ -68,17 +68,17 @@ fn describe(condition_keys: &mut ConditionKeys, caller: &ApiCaller, mfa_in_call:
         let age = timestamp::unix_seconds(now).saturating_sub(timestamp::unix_seconds(mfa_at));
         condition_keys.set("aws:MultiFactorAuthAge", age.to_string());
     } else if caller.is_temporary() {
-        // With long-term keys the key is absent; with temporary credentials it is there, and false.
+        // It is absent for long-term keys and false for temporary credentials.
         condition_keys.set("aws:MultiFactorAuthPresent", "false");
     }
 }
 
-/// Whether the caller's own policies allow something of a service other than STS.
+/// Returns whether the caller's own policies allow an action.
 pub(crate) fn permits(caller: &ApiCaller, action: &str, resource: &str, now: SystemTime) -> bool {
     allows(own(caller, action, resource, now))
 }
 
-/// What the caller's own policies, and those of its session, say where no policy of a resource counts.
+/// Evaluates the caller's own policies and session policies, for an action without a resource-based policy.
 pub(crate) fn own(caller: &ApiCaller, action: &str, resource: &str, now: SystemTime) -> PolicyVerdict {
     let mut condition_keys = ConditionKeys::default();
     describe(&mut condition_keys, caller, false, now);
@@ -93,7 +93,8 @@ pub(crate) fn own(caller: &ApiCaller, action: &str, resource: &str, now: SystemT
     }
 }
 
-/// Decides as "Policy evaluation logic" and "Cross-account policy evaluation" of IAM's guide describe it.
+/// Returns whether the caller may perform an STS action on a role ("Policy evaluation logic" and "Cross-account policy
+/// evaluation logic", IAM User Guide).
 pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, condition_keys: &ConditionKeys) -> bool {
     let identity = caller.owner.identity();
     let request = EvaluationRequest { identity: &identity, action, resource: &role.arn, condition_keys };
@@ -112,8 +113,8 @@ pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, conditio
     match trust {
         PolicyVerdict::Silent | PolicyVerdict::Deny => false,
         PolicyVerdict::Allow(_) if identity.account != role.account => by_identity,
-        // In a chain it is "required in both the permissions policy of the principal who is assuming the role and in the
-        // role trust policy" (IAM's guide, "Monitor and control actions taken with assumed roles").
+        // In role chaining it is "required in both the permissions policy of the principal who is assuming the role and
+        // in the role trust policy" ("Monitor and control actions taken with assumed roles", IAM User Guide).
         PolicyVerdict::Allow(_) if action == "sts:SetSourceIdentity" && caller.owner.role_session().is_some() => {
             by_identity
         }
@@ -123,12 +124,12 @@ pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, conditio
     }
 }
 
-/// Whether a role's trust policy allows an action to a service: no other policy counts for those.
+/// Returns whether a role's trust policy allows an action to a service. No other policy applies to services.
 pub(crate) fn trusts(role: &Role, outside: &ExternalPrincipal, action: &str) -> bool {
     trusts_with(role, outside, action, &ConditionKeys::default())
 }
 
-/// The same with condition keys, as a web identity brings them.
+/// Returns the same for a principal with condition keys, such as a web identity.
 pub(crate) fn trusts_with(
     role: &Role,
     outside: &ExternalPrincipal,
@@ -161,7 +162,7 @@ mod tests {
     const DENY: &str = r#"{"Statement": {"Effect": "Deny", "Action": "STS:Assume*", "Resource": "*:role/T*"}}"#;
     const OTHER: &str = r#"{"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*:role/Other"}}"#;
 
-    /// A world with one user, `u` in account 1…, a role `T` in `account` that trusts `principal`, and a role `Caller`.
+    /// A fixture with a user `u` in account 1…, a role `T` in `account` that trusts `principal`, and a role `Caller`.
     fn world(account: &str, principal: &str, identity: &str) -> World {
         let trust = |principal: &str| {
             format!(r#"{{"Statement": {{"Effect": "Allow", "Principal": {principal}, "Action": "sts:AssumeRole"}}}}"#)

@@ -1,4 +1,4 @@
-//! The record of calls: what was asked, by whom, how it ended, and never a secret.
+//! The call log: action, caller, parameters and outcome of each call, without secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +17,11 @@ pub(crate) struct RecordedCall {
     role_session_name: Option<String>,
     pub(crate) duration_seconds: Option<String>,
     external_id: Option<String>,
-    /// IAM's, as the three that follow.
+    /// Parameter of IAM, as the following three.
     user_name: Option<String>,
     role_name: Option<String>,
     policy_name: Option<String>,
-    /// The key that is switched or deleted.
+    /// The key to update or delete.
     about_key: Option<String>,
     source_identity: Option<String>,
     serial_number: Option<String>,
@@ -34,11 +34,11 @@ pub(crate) struct RecordedCall {
     outcome: String,
     connection: u64,
     user_agent: Option<String>,
-    /// CreateToken's and CreateOAuth2Token's.
+    /// Parameter of CreateToken and CreateOAuth2Token.
     pub(crate) grant_type: Option<String>,
-    /// Whose access token the portal was asked with.
+    /// User of the access token in a call to the portal.
     pub(crate) sso_user: Option<String>,
-    /// Whose console session was refreshed.
+    /// The login session that was refreshed.
     pub(crate) login_session: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct CallLog {
 }
 
 impl CallLog {
-    /// Notes that a call came; returns its number.
+    /// Records the start of a call and returns its number.
     pub(crate) fn begin(&mut self, action: &str, request: &HttpRequest, form: &Form) -> u64 {
         let value = |name: &str| form.value(name).map(str::to_owned);
         let list = |name: &str, field: &str| form.list(name, field).into_iter().flatten().map(str::to_owned).collect();
@@ -87,7 +87,7 @@ impl CallLog {
         self.next
     }
 
-    /// Notes the key that a call named, and whose it turned out to be.
+    /// Records the key of a call, and its owner once that is known.
     pub(crate) fn identify(&mut self, number: u64, access_key_id: &str, caller_arn: Option<&str>) {
         if let Some(call) = self.call(number) {
             call.access_key_id = Some(access_key_id.to_owned());
@@ -95,24 +95,24 @@ impl CallLog {
         }
     }
 
-    /// Notes how a call ended.
+    /// Records the outcome of a call.
     pub(crate) fn end(&mut self, number: u64, outcome: &str) {
         if let Some(call) = self.call(number) {
             outcome.clone_into(&mut call.outcome);
         }
     }
 
-    /// A call by its number; nothing when there was a reset since it began.
+    /// Returns a call by its number; `None` if the log was cleared since it began.
     pub(crate) fn call(&mut self, number: u64) -> Option<&mut RecordedCall> {
         self.calls.iter_mut().rev().find(|call| call.number == number)
     }
 
-    /// All calls, in the order in which they came.
+    /// Returns all calls in their order.
     pub(crate) fn all(&self) -> &[RecordedCall] {
         &self.calls
     }
 
-    /// How often each action was called, and over how many `connections`.
+    /// Returns the number of calls by action, and the number of `connections`.
     pub(crate) fn counts(&self) -> BTreeMap<&str, usize> {
         let mut counts = BTreeMap::new();
         for call in &self.calls {
@@ -123,7 +123,7 @@ impl CallLog {
         counts
     }
 
-    /// Forgets all calls; numbers go on.
+    /// Clears the log. Numbers aren't used again.
     pub(crate) fn reset(&mut self) {
         self.calls.clear();
     }

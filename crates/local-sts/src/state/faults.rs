@@ -1,4 +1,4 @@
-//! Faults that a test orders: slow, refused, cut off, or with another clock.
+//! Faults that a test injects: latency, errors, broken connections, another clock.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use serde::Deserialize;
 
 use crate::protocol::error::ApiError;
 
-/// Ten years: more would leave the range in which times can be written.
+/// Ten years. More would exceed the range of the time formats.
 const MAX_CLOCK_OFFSET_SECONDS: i64 = 10 * 366 * 86_400;
 
-/// One order, as `POST /_local/faults` takes it.
+/// A fault, as in the body of `POST /_local/faults`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
-    /// Only for this action; for all when absent.
+    /// The action that it applies to; by default all.
     action: Option<String>,
     latency_ms: Option<u64>,
     error: Option<ErrorFault>,
@@ -27,9 +27,9 @@ pub(crate) struct Fault {
     truncate: bool,
     lifetime_seconds: Option<u64>,
     clock_offset_seconds: Option<i64>,
-    /// CreateAccessKey's: for so long no service knows the new key.
+    /// For CreateAccessKey: how long services don't accept the new key.
     key_delay_ms: Option<u64>,
-    /// How many calls it is for; for all that come when absent.
+    /// How many calls it applies to; by default all.
     times: Option<u64>,
 }
 
@@ -41,19 +41,19 @@ struct ErrorFault {
     message: String,
 }
 
-/// What happens to an answer on its way.
+/// How a response is delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Delivery {
-    /// As it should be.
+    /// Completely.
     #[default]
     Whole,
     /// The connection ends in the middle of the body.
     Truncated,
-    /// The connection ends without an answer.
+    /// The connection ends without a response.
     Dropped,
 }
 
-/// All that the orders mean for one call.
+/// Effects of all matching faults on one call.
 #[derive(Debug, Default)]
 pub(crate) struct FaultEffects {
     pub(crate) latency: Duration,
@@ -64,15 +64,15 @@ pub(crate) struct FaultEffects {
     pub(crate) key_delay: Duration,
 }
 
-/// The orders that stand.
+/// Active faults.
 #[derive(Default)]
 pub(crate) struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// Takes an order.
+    /// Adds a fault.
     ///
     /// # Errors
-    /// It can't be read, or it asks for nothing that could happen.
+    /// It can't be parsed, or a value is out of range.
     pub(crate) fn order(&mut self, json: &[u8]) -> Result<(), String> {
         let fault: Fault = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         if fault.error.as_ref().is_some_and(|error| !(400..600).contains(&error.status)) {
@@ -89,18 +89,18 @@ impl Faults {
         Ok(())
     }
 
-    /// Forgets all orders.
+    /// Removes all faults.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// How far a standing order for all actions has moved the clock.
+    /// Returns the clock offset of the last fault for all actions.
     pub(crate) fn clock_offset_seconds(&self) -> i64 {
         let for_all = self.0.iter().filter(|fault| fault.action.is_none());
         for_all.filter_map(|fault| fault.clock_offset_seconds).next_back().unwrap_or_default()
     }
 
-    /// What happens to a call of this action; counts it against the orders that fit.
+    /// Returns the effects on a call of this action, and counts the call in each matching fault.
     pub(crate) fn plan(&mut self, action: &str) -> FaultEffects {
         let mut plan = FaultEffects::default();
         for fault in self.0.iter_mut().filter(|fault| fault.action.as_deref().is_none_or(|name| name == action)) {

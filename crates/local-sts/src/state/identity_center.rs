@@ -1,4 +1,4 @@
-//! What IAM Identity Center remembers: clients, codes, and who is signed in.
+//! State of IAM Identity Center: clients, codes, tokens and portal sessions.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use crate::crypto::random;
 use crate::crypto::secret::SecretValue;
 use crate::fixture::identity_center::IdentityCenterInstance;
 
-/// Everything that `oidc`, `portal` and `browser` share.
+/// State that OIDC, portal and browser pages share.
 #[derive(Default)]
 pub(crate) struct IdentityCenterState {
     pub(crate) clients: HashMap<String, RegisteredClient>,
@@ -23,13 +23,13 @@ pub(crate) struct RegisteredClient {
     pub(crate) secret: SecretValue<String>,
     pub(crate) expires: SystemTime,
     pub(crate) grants: Vec<GrantType>,
-    /// Whether it asked for `sso:account:access`, and so gets refresh tokens.
+    /// Whether it registered the scope `sso:account:access`. Only then it gets refresh tokens.
     pub(crate) scoped: bool,
     pub(crate) redirects: Vec<String>,
     pub(crate) issuer: Option<String>,
 }
 
-/// What a client may bring for a token.
+/// OAuth grant types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GrantType {
     DeviceCode,
@@ -37,7 +37,7 @@ pub(crate) enum GrantType {
     RefreshToken,
 }
 
-/// A device code with its user code.
+/// A device authorization (RFC 8628).
 pub(crate) struct DeviceGrant {
     pub(crate) code: SecretValue<String>,
     pub(crate) user_code: String,
@@ -48,17 +48,17 @@ pub(crate) struct DeviceGrant {
     pub(crate) decision: DeviceDecision,
 }
 
-/// What a person said to a device's request.
+/// The user's decision on a device authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceDecision {
     Pending,
     Approved(String),
     Denied,
-    /// Its token was handed out.
+    /// The device code was exchanged for a token.
     Used,
 }
 
-/// A code on its way through the browser.
+/// An authorization code that the browser passes to the client.
 pub(crate) struct AuthorizationCode {
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
@@ -68,15 +68,15 @@ pub(crate) struct AuthorizationCode {
     pub(crate) expires: SystemTime,
 }
 
-/// Who sits at the browser, and what they do there.
+/// The user of the browser, and whether they approve requests.
 #[derive(Default)]
 pub(crate) struct BrowserUser {
-    /// The first that is assigned anything when absent.
+    /// By default the first user with an assignment.
     pub(crate) user: Option<String>,
     pub(crate) denies: bool,
 }
 
-/// A person's session at the portal.
+/// A user's session at the portal.
 pub(crate) struct PortalSession {
     pub(crate) user: String,
     pub(crate) start_url: String,
@@ -86,7 +86,7 @@ pub(crate) struct PortalSession {
 }
 
 impl GrantType {
-    /// As OAuth calls it.
+    /// Parses OAuth's name.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "urn:ietf:params:oauth:grant-type:device_code" => Self::DeviceCode,
@@ -98,7 +98,7 @@ impl GrantType {
 }
 
 impl IdentityCenterState {
-    /// Starts a session of a person; returns its number.
+    /// Starts a user's session and returns its index.
     pub(crate) fn sign_in(&mut self, user: &str, start_url: &str, client_id: &str) -> usize {
         self.sign_ins.push(PortalSession {
             user: user.to_owned(),
@@ -110,7 +110,8 @@ impl IdentityCenterState {
         self.sign_ins.len() - 1
     }
 
-    /// Makes a session's next access token, and its next refresh token if it has them; the old refresh token is void.
+    /// Issues a session's next access token and, if `refreshable`, refresh token. The previous refresh token becomes
+    /// invalid.
     ///
     /// # Errors
     /// The system has no randomness.
@@ -129,7 +130,7 @@ impl IdentityCenterState {
         Ok((access, refresh))
     }
 
-    /// The session that a refresh token belongs to.
+    /// Returns the index of the session that a refresh token belongs to.
     pub(crate) fn refreshed(&self, token: &str, client_id: &str) -> Option<usize> {
         self.sign_ins.iter().position(|session| {
             let fits = session.refresh_token.as_ref().is_some_and(|held| held.expose() == token);
@@ -137,7 +138,7 @@ impl IdentityCenterState {
         })
     }
 
-    /// The session that a live access token belongs to.
+    /// Returns the session that a valid access token belongs to.
     pub(crate) fn bearer(&self, token: &str, now: SystemTime) -> Option<&PortalSession> {
         let (sign_in, expires) = self.access_tokens.get(token)?;
         self.sign_ins.get(*sign_in).filter(|session| session.live && *expires > now)
@@ -152,7 +153,7 @@ impl IdentityCenterState {
         }
     }
 
-    /// Ends all access tokens at once, and with `refresh` the refresh tokens, too.
+    /// Ends all access tokens, and with `refresh` all refresh tokens, too.
     pub(crate) fn expire(&mut self, refresh: bool) {
         self.access_tokens.clear();
         for session in &mut self.sign_ins {
@@ -160,10 +161,10 @@ impl IdentityCenterState {
         }
     }
 
-    /// Notes what a person says to the request with this user code.
+    /// Records the user's decision on the device authorization with this user code.
     ///
     /// # Errors
-    /// There is no such request that waits, or the user has nothing at that start URL.
+    /// No pending authorization has this code, or the user has no assignment at the start URL.
     pub(crate) fn decide(
         &mut self,
         center: &IdentityCenterInstance,
@@ -185,10 +186,10 @@ impl IdentityCenterState {
     }
 }
 
-/// Who signs in at a start URL.
+/// Returns the name of the user who signs in at a start URL.
 ///
 /// # Errors
-/// The person has nothing there.
+/// The user has no assignment there.
 pub(crate) fn signed_in(
     center: &IdentityCenterInstance,
     browser_user: &BrowserUser,

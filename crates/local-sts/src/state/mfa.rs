@@ -1,4 +1,4 @@
-//! One-time codes as STS takes them: from the caller's own device, and each only once.
+//! MFA codes. STS accepts each code once, and only from the caller's own device.
 
 use std::collections::HashSet;
 use std::time::SystemTime;
@@ -8,20 +8,20 @@ use crate::protocol::error::ApiError;
 use crate::protocol::timestamp;
 use crate::state::sessions::{ApiCaller, CredentialOwner};
 
-/// The codes that were used: serial number and step.
+/// Serial number and time step of each code that was used.
 #[derive(Default)]
 pub(crate) struct UsedCodes(HashSet<(String, u64)>);
 
 impl UsedCodes {
-    /// Whether a device's code of this step was taken already.
+    /// Returns whether a device's code of this time step was used.
     pub(crate) fn holds(&self, serial: &str, step: u64) -> bool {
         self.0.contains(&(serial.to_owned(), step))
     }
 
-    /// Checks a call's serial number and code, and burns the code. Returns whether there was one.
+    /// Checks a call's serial number and code and records the code as used. Returns whether the call has one.
     ///
     /// # Errors
-    /// `AccessDenied` with the text for: only one of the two, not the caller's device, not a code of now, a used code.
+    /// `AccessDenied`: only one of the two, another user's device, a wrong code, a used code.
     pub(crate) fn check(
         &mut self,
         caller: &ApiCaller,

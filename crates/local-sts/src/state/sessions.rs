@@ -1,4 +1,4 @@
-//! Issued credentials, and what each of them stands for.
+//! Temporary credentials and their owners.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::policy::principal::Identity;
 use crate::protocol::error::ApiError;
 use crate::state::access_key_id;
 
-/// One session tag.
+/// A session tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionTag {
     pub(crate) key: String,
     pub(crate) value: String,
-    /// Whether it goes on to the next role of a chain.
+    /// Whether role chaining passes it on.
     pub(crate) transitive: bool,
 }
 
-/// A role that was assumed.
+/// A role session.
 #[derive(Debug)]
 pub(crate) struct AssumedRoleSession {
     pub(crate) role: Arc<Role>,
@@ -33,14 +33,14 @@ pub(crate) struct AssumedRoleSession {
     pub(crate) id: String,
     pub(crate) source_identity: Option<String>,
     pub(crate) tags: Vec<SessionTag>,
-    /// Set when the call that made this session narrowed it; nothing is allowed that these don't allow.
+    /// Session policies, if the call had any. They limit what the role's policies allow.
     pub(crate) session_policies: Option<Vec<PolicyDocument>>,
-    /// Whether it was assumed with temporary credentials.
+    /// Whether it comes from role chaining.
     pub(crate) chained: bool,
 }
 
 impl AssumedRoleSession {
-    /// A session without tags, source identity or session policies.
+    /// Creates a session without tags, source identity and session policies.
     pub(crate) fn plain(partition: &str, role: &Arc<Role>, name: &str) -> Self {
         Self {
             arn: format!("arn:{partition}:sts::{}:assumed-role/{}/{name}", role.account, role.name),
@@ -54,10 +54,10 @@ impl AssumedRoleSession {
     }
 }
 
-/// Whom credentials stand for.
+/// The identity that credentials belong to.
 #[derive(Clone, Debug)]
 pub(crate) enum CredentialOwner {
-    /// A user, with the time of the MFA of a session.
+    /// A user. `mfa_at` is the time of MFA, for a session of GetSessionToken.
     User {
         user: Arc<User>,
         mfa_at: Option<SystemTime>,
@@ -65,22 +65,22 @@ pub(crate) enum CredentialOwner {
     Role(Arc<AssumedRoleSession>),
 }
 
-/// A caller whose signature and token were right.
+/// An authenticated caller.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiCaller {
     pub(crate) owner: CredentialOwner,
-    /// When the session was issued; none for a user's long-term key.
+    /// When the session was issued; `None` for a long-term key.
     pub(crate) issued: Option<SystemTime>,
 }
 
 impl ApiCaller {
-    /// Whether the credentials are a session's.
+    /// Returns whether the credentials are temporary.
     pub(crate) fn is_temporary(&self) -> bool {
         self.issued.is_some()
     }
 }
 
-/// Credentials as they are handed out.
+/// Temporary credentials.
 #[derive(Debug)]
 pub(crate) struct IssuedCredentials {
     pub(crate) access_key_id: String,
@@ -90,15 +90,15 @@ pub(crate) struct IssuedCredentials {
     pub(crate) expires: SystemTime,
 }
 
-/// All sessions that were issued; they are kept after their end, so that they can be told from unknown ones.
+/// All sessions that were issued. Expired ones are kept to tell them from unknown ones.
 #[derive(Default)]
 pub(crate) struct Sessions(HashMap<String, (IssuedCredentials, CredentialOwner)>);
 
 impl Sessions {
-    /// Issues credentials at `now` that end at `expires`.
+    /// Issues credentials at `now` that expire at `expires`.
     ///
     /// # Errors
-    /// `InternalFailure` when the system has no randomness.
+    /// `InternalFailure` if the system has no randomness.
     pub(crate) fn issue(
         &mut self,
         owner: CredentialOwner,
@@ -106,7 +106,7 @@ impl Sessions {
         expires: SystemTime,
     ) -> Result<&IssuedCredentials, ApiError> {
         let secret = random::bytes::<30>()?;
-        // These twelve bytes give the `IQoJb3JpZ2luX2Vj` that tokens begin with.
+        // Session tokens begin with `IQoJb3JpZ2luX2Vj`, the base64 of these twelve bytes.
         let mut token = b"!\n\torigin_ec".to_vec();
         token.extend(random::bytes::<420>()?);
         let credentials = IssuedCredentials {
@@ -120,17 +120,17 @@ impl Sessions {
         Ok(&entry.insert_entry((credentials, owner)).into_mut().0)
     }
 
-    /// The session that this key belongs to.
+    /// Returns the credentials with this key ID and their owner.
     pub(crate) fn find(&self, access_key_id: &str) -> Option<&(IssuedCredentials, CredentialOwner)> {
         self.0.get(access_key_id)
     }
 
-    /// Whose each session is, by its access key id.
+    /// Returns the owner's ARN of each session by access key ID.
     pub(crate) fn arns(&self) -> BTreeMap<&str, &str> {
         self.0.iter().map(|(id, (_, owner))| (id.as_str(), owner.arn())).collect()
     }
 
-    /// Ends one session or all of them; returns how many weren't over yet.
+    /// Ends one session or all, and returns how many were still valid.
     pub(crate) fn expire(&mut self, access_key_id: Option<&str>, now: SystemTime) -> usize {
         let live = self.0.values_mut().map(|(credentials, _)| credentials).filter(|credentials| {
             credentials.expires > now && access_key_id.is_none_or(|id| id == credentials.access_key_id)
@@ -140,7 +140,7 @@ impl Sessions {
 }
 
 impl CredentialOwner {
-    /// The account that this identity lives in.
+    /// Returns the identity's account.
     pub(crate) fn account(&self) -> &str {
         match self {
             Self::User { user, .. } => &user.account,
@@ -148,7 +148,7 @@ impl CredentialOwner {
         }
     }
 
-    /// As GetCallerIdentity shows it.
+    /// Returns the value that GetCallerIdentity shows.
     pub(crate) fn arn(&self) -> &str {
         match self {
             Self::User { user, .. } => &user.arn,
@@ -156,7 +156,7 @@ impl CredentialOwner {
         }
     }
 
-    /// As GetCallerIdentity shows it.
+    /// Returns the value that GetCallerIdentity shows.
     pub(crate) fn user_id(&self) -> &str {
         match self {
             Self::User { user, .. } => &user.id,
@@ -164,7 +164,7 @@ impl CredentialOwner {
         }
     }
 
-    /// As policies see it.
+    /// Returns the identity as policies see it.
     pub(crate) fn identity(&self) -> Identity {
         let principal_arn = match self {
             Self::User { user, .. } => &user.arn,
@@ -178,7 +178,7 @@ impl CredentialOwner {
         }
     }
 
-    /// What its own policies are now, the inline ones that were put since included.
+    /// Returns the identity's current policies, including inline ones that calls to IAM added.
     pub(crate) fn policies(&self) -> Vec<PolicyDocument> {
         let (own, inline) = match self {
             Self::User { user, .. } => (&user.policies, &user.inline),
@@ -187,7 +187,7 @@ impl CredentialOwner {
         own.iter().cloned().chain(inline.all()).collect()
     }
 
-    /// The session of a role, if this is one.
+    /// Returns the role session; `None` for a user.
     pub(crate) fn role_session(&self) -> Option<&AssumedRoleSession> {
         match self {
             Self::User { .. } => None,

@@ -23,8 +23,7 @@ const ACTIONS: [&str; 6] = [
 /// Answers a call to STS.
 ///
 /// # Errors
-/// The call isn't one of STS's, its signature is wrong, or the action's own errors. AssumeRoleWithWebIdentity is not
-/// signed.
+/// The action is unknown, the signature is wrong, or an error of the action. AssumeRoleWithWebIdentity is not signed.
 pub(crate) fn handle(
     world: &World,
     context: &mut RequestContext<'_>,

@@ -15,12 +15,12 @@ use crate::state::context::RequestContext;
 use crate::state::sessions::{ApiCaller, AssumedRoleSession, CredentialOwner, SessionTag};
 use crate::sts::credentials;
 
-/// A chained session's longest life.
+/// Maximum duration of a session from role chaining.
 const CHAINED_SECONDS: u32 = 3600;
-/// What AWS's packing comes to isn't published; this is roughly where it refuses.
+/// Approximate size limit of policies and tags. AWS doesn't publish how it packs them.
 const PACKED_BYTES: usize = 4096;
 
-/// The parameters, within their limits.
+/// The parameters of a call, within their limits.
 pub(crate) struct AssumeRoleRequest<'a> {
     pub(crate) role_arn: &'a str,
     pub(crate) session_name: &'a str,
@@ -37,8 +37,8 @@ pub(crate) struct AssumeRoleRequest<'a> {
 /// Answers AssumeRole.
 ///
 /// # Errors
-/// In the order in which AWS finds them: parameters out of their limits, a wrong one-time code, a missing permission,
-/// a duration beyond what this role or a chain may have, a packed size beyond its limit.
+/// In AWS's order: parameters out of their limits, a wrong MFA code, a missing permission, a duration beyond the limit
+/// of the role or of role chaining, a packed size beyond its limit.
 pub(crate) fn handle(
     world: &World,
     context: &mut RequestContext<'_>,
@@ -106,10 +106,10 @@ pub(crate) fn handle(
 }
 
 impl<'a> AssumeRoleRequest<'a> {
-    /// Reads a form; AssumeRoleWithWebIdentity has fewer of these, and none besides.
+    /// Parses the parameters. Those of AssumeRoleWithWebIdentity are a subset.
     ///
     /// # Errors
-    /// `ValidationError` for what is out of its limits.
+    /// `ValidationError` for parameters out of their limits.
     pub(crate) fn read(form: &'a Form) -> Result<Self, ApiError> {
         let mut rules = Constraints::default();
         let role_arn = rules.required("roleArn", form.value("RoleArn"));
@@ -165,7 +165,8 @@ impl<'a> AssumeRoleRequest<'a> {
         })
     }
 
-    /// What narrows the session. Managed policies aren't known here: with `PolicyArns` alone it may do nothing more.
+    /// Returns the session policies. Managed policies are unknown, so a session with `PolicyArns` alone is denied
+    /// everything.
     pub(crate) fn session_policies(&self) -> Result<Option<Vec<PolicyDocument>>, ApiError> {
         let inline =
             self.policy.map(|text| PolicyDocument::parse(text, PolicyKind::Identity)).transpose().map_err(|error| {
@@ -182,7 +183,7 @@ impl<'a> AssumeRoleRequest<'a> {
         })
     }
 
-    /// How much of a session's allotted space policies and tags take; nothing when there are none.
+    /// Returns the percentage of the allotted space that policies and tags use; `None` if there are none.
     pub(crate) fn packed_percent(&self, tags: &[SessionTag]) -> Result<Option<usize>, ApiError> {
         let policy: usize =
             self.policy.map_or(0, str::len) + self.policy_arns.iter().map(|arn| arn.len()).sum::<usize>();
@@ -220,7 +221,7 @@ fn tags(keys: &[Option<&str>], values: &[Option<&str>], transitive: &[&str]) -> 
     Ok(tags)
 }
 
-/// The tags of the new session: those that the caller's session passes on, which nobody can change, and the asked ones.
+/// Returns the tags of the new session: the caller's transitive tags, which can't be changed, and the requested ones.
 fn joined_tags(inherited: &[SessionTag], asked: &[SessionTag]) -> Result<Vec<SessionTag>, ApiError> {
     let mut joined: Vec<SessionTag> = inherited.iter().filter(|tag| tag.transitive).cloned().collect();
     if asked.iter().any(|tag| joined.iter().any(|held| same_key(&held.key, &tag.key))) {

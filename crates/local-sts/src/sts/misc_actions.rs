@@ -1,4 +1,4 @@
-//! The smaller actions. GetSessionToken and GetCallerIdentity need no permission, the other two do.
+//! GetSessionToken and GetCallerIdentity, which need no permission; GetAccessKeyInfo and DecodeAuthorizationMessage.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,10 +13,10 @@ use crate::state::context::RequestContext;
 use crate::state::sessions::{ApiCaller, CredentialOwner};
 use crate::sts::credentials;
 
-/// Answers GetSessionToken: a user's own session, with or without MFA.
+/// Answers GetSessionToken with a session of the user, with or without MFA.
 ///
 /// # Errors
-/// The caller has temporary credentials, a parameter is out of its limits, or the one-time code is wrong.
+/// The caller has temporary credentials, a parameter is out of its limits, or the MFA code is wrong.
 pub(crate) fn get_session_token(
     context: &mut RequestContext<'_>,
     caller: &ApiCaller,
@@ -40,7 +40,7 @@ pub(crate) fn get_session_token(
     Ok(credentials::element(context.state.sessions.issue(owner, context.now, expires)?))
 }
 
-/// Answers GetCallerIdentity, which no policy can deny.
+/// Answers GetCallerIdentity. No policy can deny it.
 pub(crate) fn get_caller_identity(caller: &ApiCaller) -> QueryResponse {
     QueryResponse::default()
         .element("Arn", caller.owner.arn())
@@ -48,10 +48,10 @@ pub(crate) fn get_caller_identity(caller: &ApiCaller) -> QueryResponse {
         .element("Account", caller.owner.account())
 }
 
-/// Answers GetAccessKeyInfo for keys of the fixture and for any key that holds its account, as all newer ones do.
+/// Answers GetAccessKeyInfo for known keys and for all keys whose ID contains the account.
 ///
 /// # Errors
-/// The caller may not ask, the key is out of its limits, or no account can be told from it.
+/// The caller isn't allowed, the key ID is out of its limits, or it contains no account.
 pub(crate) fn get_access_key_info(
     context: &RequestContext<'_>,
     caller: &ApiCaller,
@@ -70,7 +70,7 @@ pub(crate) fn get_access_key_info(
     Ok(QueryResponse::default().element("Account", &account))
 }
 
-/// Answers DecodeAuthorizationMessage: this server never encodes one, so there is nothing to decode.
+/// Answers DecodeAuthorizationMessage. This server never encodes a message, so the result is always an error.
 pub(crate) fn decode_authorization_message(context: &RequestContext<'_>, caller: &ApiCaller) -> ApiError {
     match permitted(caller, "sts:DecodeAuthorizationMessage", context.now) {
         Ok(()) => ApiError::new(400, "InvalidAuthorizationMessageException", "Message is not valid."),
@@ -78,7 +78,7 @@ pub(crate) fn decode_authorization_message(context: &RequestContext<'_>, caller:
     }
 }
 
-/// Asks the caller's own policies about an action that has no resource.
+/// Checks that the caller's own policies allow an action without a resource.
 fn permitted(caller: &ApiCaller, action: &str, now: SystemTime) -> Result<(), ApiError> {
     if let PolicyVerdict::Allow(_) = authorization::own(caller, action, "*", now) {
         return Ok(());

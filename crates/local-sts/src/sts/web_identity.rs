@@ -1,4 +1,4 @@
-//! AssumeRoleWithWebIdentity: nobody signs this call, the provider's token says who asks.
+//! AssumeRoleWithWebIdentity. The call isn't signed: the identity provider's token authenticates the caller.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,19 +21,19 @@ use crate::sts::credentials;
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 
-/// What a token says, once it is believed.
+/// Claims of a verified token.
 struct Claims {
     subject: String,
     audience: String,
-    /// The `aud` of a token whose `azp` is the audience.
+    /// `aud` of a token whose `azp` is the audience.
     original_audience: Option<String>,
 }
 
 /// Answers AssumeRoleWithWebIdentity.
 ///
 /// # Errors
-/// Parameters out of their limits, a token that its provider didn't make or that isn't for this account, one that is
-/// over, a trust policy that doesn't name provider, audience or subject, a duration beyond the role's.
+/// Parameters out of their limits, a token with a wrong signature or audience, an unknown provider, an expired token, a
+/// trust policy that doesn't match provider, audience or subject, a duration beyond the role's limit.
 pub(crate) fn handle(world: &World, context: &mut RequestContext<'_>, form: &Form) -> Result<QueryResponse, ApiError> {
     let mut rules = Constraints::default();
     let text = rules.required("webIdentityToken", form.value("WebIdentityToken"));
@@ -80,7 +80,7 @@ pub(crate) fn handle(world: &World, context: &mut RequestContext<'_>, form: &For
         .element("Audience", &claims.audience))
 }
 
-/// The account's provider that the token names as its issuer.
+/// Returns the account's provider that issued the token.
 fn provider<'w>(world: &'w World, token: &Jwt<'_>, account: &str) -> Result<&'w OidcProvider, ApiError> {
     let issuer = token.text("iss").ok_or_else(|| missing("iss"))?;
     let mut providers = world.sources.oidc_providers.iter();
@@ -88,7 +88,7 @@ fn provider<'w>(world: &'w World, token: &Jwt<'_>, account: &str) -> Result<&'w 
     found.ok_or_else(|| invalid(format!("No OpenIDConnect provider found in your account for {issuer}")))
 }
 
-/// Checks signature, times and audience.
+/// Verifies signature, times and audience.
 fn believed(token: &Jwt<'_>, provider: &OidcProvider, now: SystemTime) -> Result<Claims, ApiError> {
     if !token.is_signed_by(&provider.keys) {
         return Err(invalid(
@@ -118,8 +118,8 @@ fn believed(token: &Jwt<'_>, provider: &OidcProvider, now: SystemTime) -> Result
     Ok(Claims { subject, audience, original_audience })
 }
 
-/// `azp` where there is one, and `aud` becomes `oaud` (IAM's reference on keys for web identity federation). Of several
-/// audiences none is the one.
+/// Returns the audience and the original audience. If there is an `azp`, it is the audience, and `aud` becomes `oaud`
+/// ("Available keys for AWS web identity federation", IAM User Guide). An `aud` with several values is no audience.
 fn audience(token: &Jwt<'_>) -> Result<(String, Option<String>), ApiError> {
     let listed = token.claims.get("aud").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
     let only = if let [only] = &listed[..] { only.as_str() } else { token.text("aud") };
