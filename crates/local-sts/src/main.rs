@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut stderr = io::stderr().lock();
-            // When stderr is gone as well, the status is all that is left.
+            // If stderr is closed, too, the exit status is the only report.
             drop(writeln!(stderr, "awsrole-local-sts: {error}"));
             ExitCode::FAILURE
         }
@@ -76,7 +76,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     })
 }
 
-/// Prints the address, and puts it into the ready file: whoever sees that file finds it whole.
+/// Prints the address and writes it to the ready file. The file is complete when it appears.
 fn announce(address: &str, ready_file: Option<&Path>) -> io::Result<()> {
     if let Some(path) = ready_file {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -89,7 +89,8 @@ fn announce(address: &str, ready_file: Option<&Path>) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Tells when stdin ends. A thread of its own reads it: the runtime's would keep the process from ending.
+/// Returns a receiver that resolves at the end of stdin. A separate thread reads stdin: one of the runtime would block
+/// the end of the process.
 fn stdin_closed() -> oneshot::Receiver<()> {
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {

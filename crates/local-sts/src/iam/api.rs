@@ -75,7 +75,7 @@ fn access_key(
     }
     rules.finish()?;
     let user = user(world, caller, name)?;
-    permitted(context, caller, action, &user.arn, &format!("user {}", user.name))?;
+    check_permitted(context, caller, action, &user.arn, &format!("user {}", user.name))?;
     let (id, keys) = (id.unwrap_or_default(), &mut context.state.access_keys);
     Ok(match action {
         "CreateAccessKey" => {
@@ -120,7 +120,7 @@ fn put_role_policy(
     let account = caller.owner.account();
     let role = world.roles.iter().find(|role| role.account == account && role.name.eq_ignore_ascii_case(name));
     let arn = role.map_or_else(|| format!("arn:{}:iam::{account}:role/{name}", world.partition), |r| r.arn.clone());
-    permitted(context, caller, "PutRolePolicy", &arn, &format!("role {name}"))?;
+    check_permitted(context, caller, "PutRolePolicy", &arn, &format!("role {name}"))?;
     let role =
         role.ok_or_else(|| ApiError::new(404, "NoSuchEntity", format!("The role with name {name} cannot be found.")))?;
     let path = role.arn.split_once(":role").map_or("", |(_, path)| path);
@@ -144,7 +144,7 @@ fn put_user_policy(
     let (name, policy_name, document) = inline_policy(form, "userName", "UserName", 128)?;
     let account = caller.owner.account();
     let arn = format!("arn:{}:iam::{account}:user/{name}", world.partition);
-    permitted(context, caller, "PutUserPolicy", &arn, &format!("user {name}"))?;
+    check_permitted(context, caller, "PutUserPolicy", &arn, &format!("user {name}"))?;
     user(world, caller, Some(name))?.inline.put(policy_name, document);
     Ok(QueryResponse::default())
 }
@@ -191,7 +191,7 @@ fn user(world: &World, caller: &ApiCaller, name: Option<&str>) -> Result<Arc<Use
     }
 }
 
-fn permitted(
+fn check_permitted(
     context: &RequestContext<'_>,
     caller: &ApiCaller,
     action: &str,
@@ -199,7 +199,7 @@ fn permitted(
     shown: &str,
 ) -> Result<(), ApiError> {
     let action = format!("iam:{action}");
-    let why = match authorization::own(caller, &action, arn, context.now) {
+    let why = match authorization::evaluate_own(caller, &action, arn, context.now) {
         PolicyVerdict::Allow(_) => return Ok(()),
         PolicyVerdict::Silent => format!("because no identity-based policy allows the {action} action"),
         PolicyVerdict::Deny => "with an explicit deny in an identity-based policy".to_owned(),

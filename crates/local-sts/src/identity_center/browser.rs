@@ -30,7 +30,7 @@ pub(crate) fn handle(
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     if request.method != "GET" {
-        return Err(ApiError::new(405, "Method Not Allowed", "a browser asks with GET"));
+        return Err(ApiError::new(405, "Method Not Allowed", "this page requires GET"));
     }
     if action == "VerifyDevice" { device(center, context, request) } else { authorize(center, context, request) }
 }
@@ -87,9 +87,9 @@ fn authorize(
         let code = random::text()?;
         handle.append_pair("code", &code);
         let expires = context.expiry(CODE_LIFE);
-        let held =
+        let issued =
             AuthorizationCode { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, expires };
-        context.state.identity_center.codes.insert(code, held);
+        context.state.identity_center.codes.insert(code, issued);
     }
     let query = handle.append_pair("state", &state).finish();
     Ok(HttpResponse::redirect(format!("{redirect_uri}?{query}")))

@@ -61,7 +61,7 @@ pub(crate) fn register(
             let message = "redirectUris must be http on a loopback address";
             return Err(ApiError::new(400, "InvalidRedirectUriException", message));
         }
-        known_start_url(center, request.issuer_url.as_deref().unwrap_or_default())?;
+        check_start_url(center, request.issuer_url.as_deref().unwrap_or_default())?;
     }
     let (id, secret) = (random::text()?, random::text()?);
     let expires = context.expiry(center.lifetimes.client);
@@ -111,7 +111,7 @@ pub(crate) fn loopback_path(uri: &str) -> Option<&str> {
 ///
 /// # Errors
 /// `InvalidRequestException`.
-pub(crate) fn known_start_url(center: &IdentityCenterInstance, url: &str) -> Result<(), ApiError> {
+pub(crate) fn check_start_url(center: &IdentityCenterInstance, url: &str) -> Result<(), ApiError> {
     let known = center.assignments.iter().any(|assignment| assignment.start_url == url);
     if known { Ok(()) } else { Err(invalid_request(format!("`{url}` is no start URL of this Identity Center"))) }
 }

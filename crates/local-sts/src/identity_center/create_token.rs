@@ -59,8 +59,8 @@ pub(crate) fn handle(
         GrantType::AuthorizationCode => by_code(context, request)?,
         GrantType::RefreshToken => {
             let token = present(request.refresh_token.as_deref(), "refreshToken")?;
-            let held = context.state.identity_center.refreshed(token, &request.client_id);
-            held.ok_or_else(|| invalid_grant("Invalid refresh token provided"))?
+            let session = context.state.identity_center.refreshed(token, &request.client_id);
+            session.ok_or_else(|| invalid_grant("Invalid refresh token provided"))?
         }
     };
     let (life, expires) =

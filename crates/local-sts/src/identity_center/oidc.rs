@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::crypto::random;
 use crate::crypto::secret::SecretValue;
 use crate::fixture::identity_center::IdentityCenterInstance;
-use crate::identity_center::clients::{client, known_start_url, register};
+use crate::identity_center::clients::{check_start_url, client, register};
 use crate::identity_center::create_token;
 use crate::identity_center::exceptions::invalid_request;
 use crate::protocol::error::ApiError;
@@ -38,7 +38,7 @@ pub(crate) fn handle(
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     if request.method != "POST" {
-        return Err(ApiError::new(405, "InvalidRequestException", "This is asked with POST"));
+        return Err(ApiError::new(405, "InvalidRequestException", "This action requires POST"));
     }
     match action {
         "RegisterClient" => register(center, context, read(request)?),
@@ -65,7 +65,7 @@ fn start_device(
     if !client.grants.contains(&GrantType::DeviceCode) {
         return Err(ApiError::new(400, "UnauthorizedClientException", "the client isn't registered for device codes"));
     }
-    known_start_url(center, &body.start_url)?;
+    check_start_url(center, &body.start_url)?;
     let (code, user_code) = (random::text()?, user_code()?);
     let host = request.header("host").unwrap_or("127.0.0.1");
     let handle = json!({

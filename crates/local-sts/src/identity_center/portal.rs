@@ -30,7 +30,7 @@ pub(crate) fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let method = if action == "Logout" { "POST" } else { "GET" };
     if request.method != method {
-        return Err(ApiError::new(405, "InvalidRequestException", format!("This is asked with {method}")));
+        return Err(ApiError::new(405, "InvalidRequestException", format!("This action requires {method}")));
     }
     let token = request.header(BEARER).unwrap_or_default();
     let Some(session) = context.state.identity_center.bearer(token, context.now) else {

@@ -151,14 +151,14 @@ impl PolicyDocument {
     }
 
     /// Evaluates the document. An explicit deny wins, then the closest match.
-    pub(crate) fn verdict(&self, request: &EvaluationRequest<'_>) -> PolicyVerdict {
-        self.statements.iter().map(|statement| statement.verdict(request)).max().unwrap_or(PolicyVerdict::Silent)
+    pub(crate) fn evaluate(&self, request: &EvaluationRequest<'_>) -> PolicyVerdict {
+        self.statements.iter().map(|statement| statement.evaluate(request)).max().unwrap_or(PolicyVerdict::Silent)
     }
 }
 
 /// Evaluates several documents together.
-pub(crate) fn verdict(policies: &[PolicyDocument], request: &EvaluationRequest<'_>) -> PolicyVerdict {
-    policies.iter().map(|policy| policy.verdict(request)).max().unwrap_or(PolicyVerdict::Silent)
+pub(crate) fn evaluate(policies: &[PolicyDocument], request: &EvaluationRequest<'_>) -> PolicyVerdict {
+    policies.iter().map(|policy| policy.evaluate(request)).max().unwrap_or(PolicyVerdict::Silent)
 }
 
 impl Statement {
@@ -194,7 +194,7 @@ impl Statement {
         Ok(Self { allows: matches!(raw.effect, Effect::Allow), principals, actions, resources, conditions })
     }
 
-    fn verdict(&self, request: &EvaluationRequest<'_>) -> PolicyVerdict {
+    fn evaluate(&self, request: &EvaluationRequest<'_>) -> PolicyVerdict {
         let Some(matched) = self.principals.iter().filter_map(|pattern| request.identity.matched_by(pattern)).max()
         else {
             return PolicyVerdict::Silent;

@@ -71,19 +71,19 @@ struct Expired {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct TotpCode {
     code: String,
     seconds_left: u64,
     used: bool,
 }
 
 #[derive(Serialize)]
-struct Minted {
+struct IdToken {
     token: String,
 }
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct ErrorBody<'a> {
     error: &'a str,
 }
 
@@ -91,7 +91,7 @@ struct Problem<'a> {
 pub(crate) fn handle(world: &World, state: &mut ServerState, path: &str, request: &HttpRequest) -> HttpResponse {
     let (status, body) = match dispatch(world, state, path, request) {
         Ok(body) => (200, body),
-        Err((status, error)) => (status, serde_json::to_string(&Problem { error: &error }).unwrap_or_default()),
+        Err((status, error)) => (status, serde_json::to_string(&ErrorBody { error: &error }).unwrap_or_default()),
     };
     HttpResponse { status, content_type: "application/json", body, headers: vec![] }
 }
@@ -106,7 +106,7 @@ fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &HttpRe
             json(&())
         }
         ("POST", "faults") => {
-            state.faults.order(&request.body).map_err(|error| (400, error))?;
+            state.faults.add(&request.body).map_err(|error| (400, error))?;
             json(&())
         }
         ("DELETE", "faults") => {
@@ -114,49 +114,49 @@ fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &HttpRe
             json(&())
         }
         ("POST", "expire") => {
-            let order: Expire = read(&request.body)?;
+            let body: Expire = read(&request.body)?;
             // The session must have expired even if a fault sets the clock back.
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds().min(0));
-            json(&Expired { expired: state.sessions.expire(order.access_key_id.as_deref(), now) })
+            json(&Expired { expired: state.sessions.expire(body.access_key_id.as_deref(), now) })
         }
         ("POST", "expire-sso") => {
-            let order: ExpireSso = read(&request.body)?;
-            state.identity_center.expire(order.refresh);
+            let body: ExpireSso = read(&request.body)?;
+            state.identity_center.expire(body.refresh);
             json(&())
         }
         ("POST", "approve") => {
-            let order: Approve = read(&request.body)?;
+            let body: Approve = read(&request.body)?;
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
-            let browser_user = BrowserUser { user: order.user, denies: order.deny };
+            let browser_user = BrowserUser { user: body.user, denies: body.deny };
             let center = world.sources.identity_center.as_ref();
             let center = center.ok_or_else(|| (404, "the fixture has no [[sso_assignment]]".to_owned()))?;
-            state.identity_center.decide(center, &order.user_code, &browser_user, now).map_err(|error| (400, error))?;
+            state.identity_center.decide(center, &body.user_code, &browser_user, now).map_err(|error| (400, error))?;
             json(&())
         }
         ("POST", "browser") => {
-            let order: Browser = read(&request.body)?;
-            state.identity_center.browser_user = BrowserUser { user: order.user, denies: order.deny };
+            let body: Browser = read(&request.body)?;
+            state.identity_center.browser_user = BrowserUser { user: body.user, denies: body.deny };
             json(&())
         }
         ("POST", "console-login") => {
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
-            let order: ConsoleLogin = read(&request.body)?;
-            let session = order.session(world)?;
-            let client = if order.cross_device { SigninClient::CrossDevice } else { SigninClient::SameDevice };
+            let body: ConsoleLogin = read(&request.body)?;
+            let session = body.session(world)?;
+            let client = if body.cross_device { SigninClient::CrossDevice } else { SigninClient::SameDevice };
             let ServerState { sessions, signin, .. } = state;
             let file = aws_login::cache_file(world, sessions, signin, session, client, now);
             json(&file.ok_or_else(|| (500, "the system has no randomness".to_owned()))?)
         }
         ("POST", "end-console") => {
-            let order: EndConsole = read(&request.body)?;
-            json(&Expired { expired: state.signin.end(order.login_session.as_deref(), order.error) })
+            let body: EndConsole = read(&request.body)?;
+            json(&Expired { expired: state.signin.end(body.login_session.as_deref(), body.error) })
         }
         ("POST", "id-token") => {
             let now = timestamp::moved(clock::now(), state.faults.clock_offset_seconds());
             let token = id_token::mint(world, &request.body, now).map_err(|error| (400, error))?;
-            json(&Minted { token })
+            json(&IdToken { token })
         }
-        ("GET", "totp") => json(&shown(world, state, request)?),
+        ("GET", "totp") => json(&totp_code(world, state, request)?),
         _ => Err((404, format!("there is no {} /_local/{path}", request.method))),
     }
 }
@@ -171,8 +171,8 @@ impl ConsoleLogin {
 }
 
 /// Returns the code of a user's MFA device. `steps` selects an earlier or later time step.
-fn shown(world: &World, state: &ServerState, request: &HttpRequest) -> Result<Shown, ControlError> {
-    let user = request.query_value("user").ok_or_else(|| (400, "say whose code: ?user=NAME".to_owned()))?;
+fn totp_code(world: &World, state: &ServerState, request: &HttpRequest) -> Result<TotpCode, ControlError> {
+    let user = request.query_value("user").ok_or_else(|| (400, "the query must have ?user=NAME".to_owned()))?;
     let steps: i64 = match request.query_value("steps") {
         Some(text) => text.parse().map_err(|_| (400, "steps must be a whole number".to_owned()))?,
         None => 0,
@@ -182,7 +182,7 @@ fn shown(world: &World, state: &ServerState, request: &HttpRequest) -> Result<Sh
     let device = device.ok_or_else(|| (404, format!("no user `{user}` has a device")))?;
     let seconds = timestamp::unix_seconds(timestamp::moved(clock::now(), state.faults.clock_offset_seconds()));
     let step = totp::step(seconds).saturating_add_signed(steps);
-    Ok(Shown {
+    Ok(TotpCode {
         code: totp::code(device.seed.expose(), step),
         seconds_left: totp::STEP_SECONDS - seconds % totp::STEP_SECONDS,
         used: state.used_codes.holds(&device.serial, step),

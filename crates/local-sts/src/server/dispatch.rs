@@ -65,22 +65,22 @@ impl Server {
                 }
             },
         };
-        let (number, plan) = {
+        let (number, effects) = {
             let mut state = self.state();
-            (state.calls.begin(&action, &request, &form), state.faults.plan(&action))
+            (state.calls.start(&action, &request, &form), state.faults.effects(&action))
         };
-        tokio::time::sleep(plan.latency).await;
-        let now = timestamp::moved(clock::now(), plan.clock_offset_seconds);
-        let result = match plan.error.clone() {
+        tokio::time::sleep(effects.latency).await;
+        let now = timestamp::moved(clock::now(), effects.clock_offset_seconds);
+        let result = match effects.error.clone() {
             Some(error) => Err(error),
-            None if plan.delivery == Delivery::Dropped => Ok(HttpResponse::text("")),
+            None if effects.delivery == Delivery::Dropped => Ok(HttpResponse::text("")),
             None => {
                 let mut state = self.state();
-                let context = &mut state.context(number, now, &plan);
+                let context = &mut state.context(number, now, &effects);
                 self.perform(service, &action, &request, &form, context)
             }
         };
-        let outcome = match (plan.delivery, &result) {
+        let outcome = match (effects.delivery, &result) {
             (Delivery::Dropped, _) => "Dropped",
             (Delivery::Truncated, _) => "Truncated",
             (Delivery::Whole, Ok(_)) => "OK",
@@ -88,7 +88,7 @@ impl Server {
         };
         self.state().calls.end(number, outcome);
         let response = result.unwrap_or_else(|error| error_response(service, &error));
-        Reply { response, date: now, delivery: plan.delivery }
+        Reply { response, date: now, delivery: effects.delivery }
     }
 
     fn perform(

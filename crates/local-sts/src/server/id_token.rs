@@ -13,7 +13,7 @@ use crate::protocol::timestamp;
 /// The body of `POST /_local/id-token`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Order {
+struct IdTokenRequest {
     /// The provider's URL; by default the first provider.
     provider: Option<String>,
     subject: Option<String>,
@@ -33,26 +33,26 @@ struct Order {
 /// The body can't be parsed, or there is no such provider.
 pub(crate) fn mint(world: &World, body: &[u8], now: SystemTime) -> Result<String, String> {
     let body = if body.is_empty() { b"{}" } else { body };
-    let order: Order = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let wanted = |provider: &&OidcProvider| order.provider.as_ref().is_none_or(|url| *url == provider.url);
+    let body: IdTokenRequest = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let wanted = |provider: &&OidcProvider| body.provider.as_ref().is_none_or(|url| *url == provider.url);
     let provider = world.sources.oidc_providers.iter().find(wanted).ok_or("there is no such [[oidc_provider]]")?;
     let now = timestamp::unix_seconds(now);
-    let end = now.saturating_add_signed(order.lifetime_seconds.unwrap_or(3600));
+    let end = now.saturating_add_signed(body.lifetime_seconds.unwrap_or(3600));
     let mut claims = Map::new();
     for (name, value) in [
         ("iss", json!(provider.url)),
-        ("sub", json!(order.subject.as_deref().unwrap_or("subject"))),
-        ("aud", order.audience.unwrap_or_else(|| json!(provider.client_ids.first()))),
+        ("sub", json!(body.subject.as_deref().unwrap_or("subject"))),
+        ("aud", body.audience.unwrap_or_else(|| json!(provider.client_ids.first()))),
         // Not after `exp`, even if that is in the past.
         ("iat", json!(now.min(end))),
         ("exp", json!(end)),
     ] {
         claims.insert(name.to_owned(), value);
     }
-    claims.extend(order.claims);
+    claims.extend(body.claims);
     claims.retain(|_, value| !value.is_null());
     let no_randomness = "the system has no randomness";
-    let token = if order.foreign_key {
+    let token = if body.foreign_key {
         JwtSigner::new().ok_or(no_randomness)?.sign(OWN_KEY, &claims)
     } else {
         provider.signer.sign(OWN_KEY, &claims)

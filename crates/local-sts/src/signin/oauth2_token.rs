@@ -64,7 +64,12 @@ pub(crate) fn handle(
     let earlier = login.earlier_exchange(token, &context.state.sessions, now);
     context.record(|call| call.login_session = Some(session.login_session.clone()));
     let caller = ApiCaller { owner: owner(world, session, opened), issued: Some(opened) };
-    if !authorization::permits(&caller, "signin:CreateOAuth2Token", &client.resource(&world.partition, session), now) {
+    if !authorization::is_permitted(
+        &caller,
+        "signin:CreateOAuth2Token",
+        &client.resource(&world.partition, session),
+        now,
+    ) {
         return Err(denied(403, "INSUFFICIENT_PERMISSIONS"));
     }
     if let Some((key, next)) = earlier.map_err(ended)? {

@@ -21,23 +21,24 @@ pub(crate) struct RequestAttributes<'a> {
 }
 
 /// Returns the condition keys of a call to AssumeRole.
-pub(crate) fn condition_keys(caller: &ApiCaller, asked: &RequestAttributes<'_>) -> ConditionKeys {
+pub(crate) fn condition_keys(caller: &ApiCaller, attributes: &RequestAttributes<'_>) -> ConditionKeys {
     let mut condition_keys = ConditionKeys::default();
-    condition_keys.set("sts:RoleSessionName", asked.session_name);
-    for (key, value) in [("sts:ExternalId", asked.external_id), ("sts:SourceIdentity", asked.source_identity)] {
+    condition_keys.set("sts:RoleSessionName", attributes.session_name);
+    for (key, value) in [("sts:ExternalId", attributes.external_id), ("sts:SourceIdentity", attributes.source_identity)]
+    {
         if let Some(value) = value {
             condition_keys.set(key, value);
         }
     }
-    for tag in asked.tags {
+    for tag in attributes.tags {
         condition_keys.set(&format!("aws:RequestTag/{}", tag.key), &tag.value);
     }
-    describe(&mut condition_keys, caller, asked.mfa_in_call, asked.now);
+    add_caller_keys(&mut condition_keys, caller, attributes.mfa_in_call, attributes.now);
     condition_keys
 }
 
 /// Sets the condition keys of the caller.
-fn describe(condition_keys: &mut ConditionKeys, caller: &ApiCaller, mfa_in_call: bool, now: SystemTime) {
+fn add_caller_keys(condition_keys: &mut ConditionKeys, caller: &ApiCaller, mfa_in_call: bool, now: SystemTime) {
     let identity = caller.owner.identity();
     if let Some(issued) = caller.issued {
         condition_keys.set("aws:TokenIssueTime", timestamp::rfc3339(issued));
@@ -74,19 +75,19 @@ fn describe(condition_keys: &mut ConditionKeys, caller: &ApiCaller, mfa_in_call:
 }
 
 /// Returns whether the caller's own policies allow an action.
-pub(crate) fn permits(caller: &ApiCaller, action: &str, resource: &str, now: SystemTime) -> bool {
-    allows(own(caller, action, resource, now))
+pub(crate) fn is_permitted(caller: &ApiCaller, action: &str, resource: &str, now: SystemTime) -> bool {
+    allows(evaluate_own(caller, action, resource, now))
 }
 
 /// Evaluates the caller's own policies and session policies, for an action without a resource-based policy.
-pub(crate) fn own(caller: &ApiCaller, action: &str, resource: &str, now: SystemTime) -> PolicyVerdict {
+pub(crate) fn evaluate_own(caller: &ApiCaller, action: &str, resource: &str, now: SystemTime) -> PolicyVerdict {
     let mut condition_keys = ConditionKeys::default();
-    describe(&mut condition_keys, caller, false, now);
+    add_caller_keys(&mut condition_keys, caller, false, now);
     let identity = caller.owner.identity();
     let request = EvaluationRequest { identity: &identity, action, resource, condition_keys: &condition_keys };
-    let own = document::verdict(&caller.owner.policies(), &request);
-    let narrowed = caller.owner.role_session().and_then(|session| session.session_policies.as_ref());
-    match narrowed.map(|policies| document::verdict(policies, &request)) {
+    let own = document::evaluate(&caller.owner.policies(), &request);
+    let session_policies = caller.owner.role_session().and_then(|session| session.session_policies.as_ref());
+    match session_policies.map(|policies| document::evaluate(policies, &request)) {
         Some(PolicyVerdict::Deny) => PolicyVerdict::Deny,
         Some(PolicyVerdict::Silent) if own != PolicyVerdict::Deny => PolicyVerdict::Silent,
         _ => own,
@@ -98,18 +99,18 @@ pub(crate) fn own(caller: &ApiCaller, action: &str, resource: &str, now: SystemT
 pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, condition_keys: &ConditionKeys) -> bool {
     let identity = caller.owner.identity();
     let request = EvaluationRequest { identity: &identity, action, resource: &role.arn, condition_keys };
-    let own = document::verdict(&caller.owner.policies(), &request);
-    let narrowed = caller
+    let own = document::evaluate(&caller.owner.policies(), &request);
+    let by_session = caller
         .owner
         .role_session()
         .and_then(|session| session.session_policies.as_ref())
-        .map(|policies| document::verdict(policies, &request));
-    let trust = role.trust.verdict(&request);
-    if [Some(own), narrowed, Some(trust)].contains(&Some(PolicyVerdict::Deny)) {
+        .map(|policies| document::evaluate(policies, &request));
+    let trust = role.trust.evaluate(&request);
+    if [Some(own), by_session, Some(trust)].contains(&Some(PolicyVerdict::Deny)) {
         return false;
     }
-    let passes_session = narrowed.is_none_or(allows);
-    let by_identity = allows(own) && passes_session;
+    let not_restricted = by_session.is_none_or(allows);
+    let by_identity = allows(own) && not_restricted;
     match trust {
         PolicyVerdict::Silent | PolicyVerdict::Deny => false,
         PolicyVerdict::Allow(_) if identity.account != role.account => by_identity,
@@ -119,7 +120,7 @@ pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, conditio
             by_identity
         }
         PolicyVerdict::Allow(PrincipalMatch::Account) => by_identity,
-        PolicyVerdict::Allow(PrincipalMatch::Named) => passes_session,
+        PolicyVerdict::Allow(PrincipalMatch::Named) => not_restricted,
         PolicyVerdict::Allow(PrincipalMatch::Session) => true,
     }
 }
@@ -142,7 +143,7 @@ pub(crate) fn trusts_with(
         principal_arn: outside.name.clone(),
         outside: Some(outside.clone()),
     };
-    allows(role.trust.verdict(&EvaluationRequest { identity: &identity, action, resource: &role.arn, condition_keys }))
+    allows(role.trust.evaluate(&EvaluationRequest { identity: &identity, action, resource: &role.arn, condition_keys }))
 }
 
 fn allows(verdict: PolicyVerdict) -> bool {
@@ -218,14 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn sessions_of_roles_and_what_narrows_them() {
+    fn role_sessions_and_session_policies() {
         let role = r#"{"AWS": "arn:aws:iam::111111111111:role/Caller"}"#;
         let session = r#"{"AWS": "arn:aws:sts::111111111111:assumed-role/Caller/s"}"#;
         let another = r#"{"AWS": "arn:aws:sts::111111111111:assumed-role/Caller/t"}"#;
         let account = r#"{"AWS": "111111111111"}"#;
         let none = r#"{"Statement": []}"#;
         // Trusted principal, the calling role's policy, the session policy, allowed.
-        for (principal, identity, narrowed, expected) in [
+        for (principal, identity, session_policy, expected) in [
             (role, none, None, true),
             (role, none, Some(ALLOW), true),
             (role, ALLOW, Some(OTHER), false),
@@ -240,18 +241,23 @@ mod tests {
             (account, ALLOW, Some(OTHER), false),
         ] {
             let world = world("111111111111", principal, identity);
-            let held = AssumedRoleSession {
+            let session = AssumedRoleSession {
                 role: world.roles[1].clone(),
                 arn: "arn:aws:sts::111111111111:assumed-role/Caller/s".into(),
                 id: "AROA:s".into(),
                 source_identity: None,
                 tags: vec![],
-                session_policies: narrowed.map(|text| vec![PolicyDocument::parse(text, PolicyKind::Identity).unwrap()]),
+                session_policies: session_policy
+                    .map(|text| vec![PolicyDocument::parse(text, PolicyKind::Identity).unwrap()]),
                 chained: false,
             };
             let caller =
-                ApiCaller { owner: CredentialOwner::Role(Arc::new(held)), issued: Some(SystemTime::UNIX_EPOCH) };
-            assert_eq!(decide(&world, &caller), expected, "{principal} with {identity}, narrowed by {narrowed:?}");
+                ApiCaller { owner: CredentialOwner::Role(Arc::new(session)), issued: Some(SystemTime::UNIX_EPOCH) };
+            assert_eq!(
+                decide(&world, &caller),
+                expected,
+                "{principal} with {identity}, session policy {session_policy:?}"
+            );
         }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) struct CallLog {
 
 impl CallLog {
     /// Records the start of a call and returns its number.
-    pub(crate) fn begin(&mut self, action: &str, request: &HttpRequest, form: &Form) -> u64 {
+    pub(crate) fn start(&mut self, action: &str, request: &HttpRequest, form: &Form) -> u64 {
         let value = |name: &str| form.value(name).map(str::to_owned);
         let list = |name: &str, field: &str| form.list(name, field).into_iter().flatten().map(str::to_owned).collect();
         let tags = form.list("Tags", "Key").into_iter().zip(form.list("Tags", "Value"));
@@ -88,7 +88,7 @@ impl CallLog {
     }
 
     /// Records the key of a call, and its owner once that is known.
-    pub(crate) fn identify(&mut self, number: u64, access_key_id: &str, caller_arn: Option<&str>) {
+    pub(crate) fn set_caller(&mut self, number: u64, access_key_id: &str, caller_arn: Option<&str>) {
         if let Some(call) = self.call(number) {
             call.access_key_id = Some(access_key_id.to_owned());
             call.caller_arn = caller_arn.map(str::to_owned);

@@ -57,8 +57,8 @@ impl ServerState {
     }
 
     /// Returns the context of the call with this number in the call log.
-    pub(crate) fn context(&mut self, number: u64, now: SystemTime, plan: &FaultEffects) -> RequestContext<'_> {
-        RequestContext { state: self, number, now, lifetime: plan.lifetime, key_delay: plan.key_delay }
+    pub(crate) fn context(&mut self, number: u64, now: SystemTime, effects: &FaultEffects) -> RequestContext<'_> {
+        RequestContext { state: self, number, now, lifetime: effects.lifetime, key_delay: effects.key_delay }
     }
 }
 
@@ -75,7 +75,7 @@ impl RequestContext<'_> {
 
     /// Records the caller in the call log: the access key, and its owner's ARN once that is known.
     pub(crate) fn record_caller(&mut self, access_key_id: &str, arn: Option<&str>) {
-        self.state.calls.identify(self.number, access_key_id, arn);
+        self.state.calls.set_caller(self.number, access_key_id, arn);
     }
 
     /// Adds to the call's entry in the call log.

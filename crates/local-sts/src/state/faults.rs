@@ -73,7 +73,7 @@ impl Faults {
     ///
     /// # Errors
     /// It can't be parsed, or a value is out of range.
-    pub(crate) fn order(&mut self, json: &[u8]) -> Result<(), String> {
+    pub(crate) fn add(&mut self, json: &[u8]) -> Result<(), String> {
         let fault: Fault = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         if fault.error.as_ref().is_some_and(|error| !(400..600).contains(&error.status)) {
             return Err("an error's status must be 400 to 599".into());
@@ -101,41 +101,41 @@ impl Faults {
     }
 
     /// Returns the effects on a call of this action, and counts the call in each matching fault.
-    pub(crate) fn plan(&mut self, action: &str) -> FaultEffects {
-        let mut plan = FaultEffects::default();
+    pub(crate) fn effects(&mut self, action: &str) -> FaultEffects {
+        let mut effects = FaultEffects::default();
         for fault in self.0.iter_mut().filter(|fault| fault.action.as_deref().is_none_or(|name| name == action)) {
-            fault.apply(&mut plan);
+            fault.apply(&mut effects);
             fault.times = fault.times.map(|times| times.saturating_sub(1));
         }
         self.0.retain(|fault| fault.times != Some(0));
-        plan
+        effects
     }
 }
 
 impl Fault {
-    fn apply(&self, plan: &mut FaultEffects) {
-        plan.latency += Duration::from_millis(self.latency_ms.unwrap_or_default());
+    fn apply(&self, effects: &mut FaultEffects) {
+        effects.latency += Duration::from_millis(self.latency_ms.unwrap_or_default());
         if self.throttle {
-            plan.error = Some(ApiError::new(400, "Throttling", "Rate exceeded"));
+            effects.error = Some(ApiError::new(400, "Throttling", "Rate exceeded"));
         }
         if self.unavailable {
-            plan.error = Some(ApiError::new(
+            effects.error = Some(ApiError::new(
                 503,
                 "ServiceUnavailable",
                 "The request has failed due to a temporary failure of the server.",
             ));
         }
         if let Some(error) = &self.error {
-            plan.error = Some(ApiError::new(error.status, &error.code, &error.message));
+            effects.error = Some(ApiError::new(error.status, &error.code, &error.message));
         }
         if self.drop {
-            plan.delivery = Delivery::Dropped;
+            effects.delivery = Delivery::Dropped;
         } else if self.truncate {
-            plan.delivery = Delivery::Truncated;
+            effects.delivery = Delivery::Truncated;
         }
-        plan.key_delay = self.key_delay_ms.map_or(plan.key_delay, Duration::from_millis);
-        plan.lifetime = self.lifetime_seconds.map(Duration::from_secs).or(plan.lifetime);
-        plan.clock_offset_seconds = self.clock_offset_seconds.unwrap_or(plan.clock_offset_seconds);
+        effects.key_delay = self.key_delay_ms.map_or(effects.key_delay, Duration::from_millis);
+        effects.lifetime = self.lifetime_seconds.map(Duration::from_secs).or(effects.lifetime);
+        effects.clock_offset_seconds = self.clock_offset_seconds.unwrap_or(effects.clock_offset_seconds);
     }
 }
 
@@ -146,13 +146,13 @@ mod tests {
     #[test]
     fn orders_end_after_their_times_and_keep_to_their_action() {
         let mut faults = Faults::default();
-        faults.order(br#"{"action": "AssumeRole", "throttle": true, "times": 2}"#).unwrap();
-        faults.order(br#"{"latency_ms": 5}"#).unwrap();
-        assert_eq!(faults.plan("GetCallerIdentity").error, None);
+        faults.add(br#"{"action": "AssumeRole", "throttle": true, "times": 2}"#).unwrap();
+        faults.add(br#"{"latency_ms": 5}"#).unwrap();
+        assert_eq!(faults.effects("GetCallerIdentity").error, None);
         for expected in [true, true, false] {
-            let plan = faults.plan("AssumeRole");
-            assert_eq!(plan.error.is_some_and(|error| error.code == "Throttling"), expected);
-            assert_eq!(plan.latency, Duration::from_millis(5));
+            let effects = faults.effects("AssumeRole");
+            assert_eq!(effects.error.is_some_and(|error| error.code == "Throttling"), expected);
+            assert_eq!(effects.latency, Duration::from_millis(5));
         }
     }
 
@@ -165,7 +165,7 @@ mod tests {
             r#"{"clock_offset_seconds": 99999999999}"#,
             "[]",
         ] {
-            assert!(faults.order(wrong.as_bytes()).is_err(), "{wrong}");
+            assert!(faults.add(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
 }

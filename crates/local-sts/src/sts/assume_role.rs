@@ -49,16 +49,16 @@ pub(crate) fn handle(
     let session_policies = request.session_policies()?;
     let inherited = caller.owner.role_session();
     let tags = joined_tags(inherited.map_or(&[][..], |session| &session.tags), &request.tags)?;
-    let held_identity = inherited.and_then(|session| session.source_identity.as_deref());
+    let session_identity = inherited.and_then(|session| session.source_identity.as_deref());
     let mfa_in_call = context.state.used_codes.check(caller, request.serial, request.code, context.now)?;
 
     let denied = |action: &str| ApiError::not_authorized(caller.owner.arn(), action, request.role_arn);
-    if held_identity.is_some_and(|held| request.source_identity.is_some_and(|asked| asked != held)) {
+    if session_identity.is_some_and(|set| request.source_identity.is_some_and(|requested| requested != set)) {
         return Err(denied("sts:SetSourceIdentity"));
     }
-    let source_identity = request.source_identity.or(held_identity);
+    let source_identity = request.source_identity.or(session_identity);
     let role = world.role(request.role_arn).ok_or_else(|| denied("sts:AssumeRole"))?;
-    let asked = RequestAttributes {
+    let attributes = RequestAttributes {
         session_name: request.session_name,
         external_id: request.external_id,
         source_identity,
@@ -66,7 +66,7 @@ pub(crate) fn handle(
         mfa_in_call,
         now: context.now,
     };
-    let condition_keys = authorization::condition_keys(caller, &asked);
+    let condition_keys = authorization::condition_keys(caller, &attributes);
     let needed = [
         ("sts:AssumeRole", true),
         ("sts:TagSession", !tags.is_empty()),
@@ -222,15 +222,15 @@ fn tags(keys: &[Option<&str>], values: &[Option<&str>], transitive: &[&str]) -> 
 }
 
 /// Returns the tags of the new session: the caller's transitive tags, which can't be changed, and the requested ones.
-fn joined_tags(inherited: &[SessionTag], asked: &[SessionTag]) -> Result<Vec<SessionTag>, ApiError> {
+fn joined_tags(inherited: &[SessionTag], requested: &[SessionTag]) -> Result<Vec<SessionTag>, ApiError> {
     let mut joined: Vec<SessionTag> = inherited.iter().filter(|tag| tag.transitive).cloned().collect();
-    if asked.iter().any(|tag| joined.iter().any(|held| same_key(&held.key, &tag.key))) {
+    if requested.iter().any(|tag| joined.iter().any(|other| same_key(&other.key, &tag.key))) {
         return Err(ApiError::validation(
             "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key \
              from the calling session.",
         ));
     }
-    joined.extend_from_slice(asked);
+    joined.extend_from_slice(requested);
     Ok(joined)
 }
 

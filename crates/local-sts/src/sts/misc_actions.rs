@@ -57,7 +57,7 @@ pub(crate) fn get_access_key_info(
     caller: &ApiCaller,
     form: &Form,
 ) -> Result<QueryResponse, ApiError> {
-    permitted(caller, "sts:GetAccessKeyInfo", context.now)?;
+    check_permitted(caller, "sts:GetAccessKeyInfo", context.now)?;
     let mut rules = Constraints::default();
     let id = rules.required("accessKeyId", form.value("AccessKeyId"));
     rules.text("accessKeyId", form.value("AccessKeyId"), 16..=128, KEY_ID);
@@ -72,15 +72,15 @@ pub(crate) fn get_access_key_info(
 
 /// Answers DecodeAuthorizationMessage. This server never encodes a message, so the result is always an error.
 pub(crate) fn decode_authorization_message(context: &RequestContext<'_>, caller: &ApiCaller) -> ApiError {
-    match permitted(caller, "sts:DecodeAuthorizationMessage", context.now) {
+    match check_permitted(caller, "sts:DecodeAuthorizationMessage", context.now) {
         Ok(()) => ApiError::new(400, "InvalidAuthorizationMessageException", "Message is not valid."),
         Err(error) => error,
     }
 }
 
 /// Checks that the caller's own policies allow an action without a resource.
-fn permitted(caller: &ApiCaller, action: &str, now: SystemTime) -> Result<(), ApiError> {
-    if let PolicyVerdict::Allow(_) = authorization::own(caller, action, "*", now) {
+fn check_permitted(caller: &ApiCaller, action: &str, now: SystemTime) -> Result<(), ApiError> {
+    if let PolicyVerdict::Allow(_) = authorization::evaluate_own(caller, action, "*", now) {
         return Ok(());
     }
     Err(ApiError::access_denied(format!("User: {} is not authorized to perform: {action}", caller.owner.arn())))
