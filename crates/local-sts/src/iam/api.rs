@@ -47,7 +47,7 @@ pub(crate) fn handle(
         "PutUserPolicy" => put_user_policy(world, context, caller, form)?,
         _ => access_key(world, context, caller, action, form)?,
     };
-    Ok(response.response(NAMESPACE, action))
+    Ok(response.render(NAMESPACE, action))
 }
 
 /// Renders an error.
@@ -74,7 +74,7 @@ fn access_key(
         rules.one_of("status", status, &["Active", "Expired", "Inactive"]);
     }
     rules.finish()?;
-    let user = user(world, caller, name)?;
+    let user = find_user(world, caller, name)?;
     check_permitted(context, caller, action, &user.arn, &format!("user {}", user.name))?;
     let (id, keys) = (id.unwrap_or_default(), &mut context.state.access_keys);
     Ok(match action {
@@ -100,7 +100,7 @@ fn access_key(
             QueryResponse::default().group("AccessKeyMetadata", &members).element("IsTruncated", "false")
         }
         "UpdateAccessKey" => {
-            keys.switch(&user, id, form.value("Status") == Some("Active"))?;
+            keys.set_active(&user, id, form.value("Status") == Some("Active"))?;
             QueryResponse::default()
         }
         _ => {
@@ -145,7 +145,7 @@ fn put_user_policy(
     let account = caller.owner.account();
     let arn = format!("arn:{}:iam::{account}:user/{name}", world.partition);
     check_permitted(context, caller, "PutUserPolicy", &arn, &format!("user {name}"))?;
-    user(world, caller, Some(name))?.inline.put(policy_name, document);
+    find_user(world, caller, Some(name))?.inline.put(policy_name, document);
     Ok(QueryResponse::default())
 }
 
@@ -175,7 +175,7 @@ fn inline_policy<'a>(
 }
 
 /// Returns the user with this name, by default the caller.
-fn user(world: &World, caller: &ApiCaller, name: Option<&str>) -> Result<Arc<User>, ApiError> {
+fn find_user(world: &World, caller: &ApiCaller, name: Option<&str>) -> Result<Arc<User>, ApiError> {
     match (name, &caller.owner) {
         (Some(name), owner) => {
             let mut users = world.users.iter().filter(|user| user.account == owner.account());

@@ -78,20 +78,20 @@ fn authorize(
         return Err(invalid_request("code_challenge must be a SHA-256 in base64url"));
     }
     let start_url = client.issuer.clone().unwrap_or_default();
-    let mut handle = Serializer::new(String::new());
+    let mut query = Serializer::new(String::new());
     if context.state.identity_center.browser_user.denies {
-        handle.append_pair("error", "access_denied").append_pair("error_description", "The person denied it");
+        query.append_pair("error", "access_denied").append_pair("error_description", "The user denied it");
     } else {
-        let user = identity_center::signed_in(center, &context.state.identity_center.browser_user, &start_url)
-            .map_err(invalid_request)?;
+        let browser_user = &context.state.identity_center.browser_user;
+        let user = identity_center::signed_in(center, browser_user, &start_url).map_err(invalid_request)?;
         let code = random::text()?;
-        handle.append_pair("code", &code);
+        query.append_pair("code", &code);
         let expires = context.expiry(CODE_LIFE);
         let issued =
             AuthorizationCode { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, expires };
         context.state.identity_center.codes.insert(code, issued);
     }
-    let query = handle.append_pair("state", &state).finish();
+    let query = query.append_pair("state", &state).finish();
     Ok(HttpResponse::redirect(format!("{redirect_uri}?{query}")))
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn register(
     }
     let (id, secret) = (random::text()?, random::text()?);
     let expires = context.expiry(center.lifetimes.client);
-    let handle = json!({
+    let response = json!({
         "clientId": id,
         "clientSecret": secret,
         "clientIdIssuedAt": timestamp::unix_seconds(context.now),
@@ -80,14 +80,14 @@ pub(crate) fn register(
         issuer: request.issuer_url,
     };
     context.state.identity_center.clients.insert(id, client);
-    Ok(HttpResponse::json(&handle))
+    Ok(HttpResponse::json(&response))
 }
 
 /// Returns the client with this ID and secret.
 ///
 /// # Errors
 /// `InvalidClientException`, also for an expired client.
-pub(crate) fn client<'a>(
+pub(crate) fn find_client<'a>(
     context: &'a RequestContext<'_>,
     id: &str,
     secret: &str,

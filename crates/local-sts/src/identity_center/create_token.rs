@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::crypto::pkce;
 use crate::fixture::identity_center::IdentityCenterInstance;
-use crate::identity_center::clients::client;
+use crate::identity_center::clients::find_client;
 use crate::identity_center::exceptions::invalid_request;
 use crate::protocol::error::ApiError;
 use crate::protocol::response::HttpResponse;
@@ -45,7 +45,7 @@ pub(crate) fn handle(
 ) -> Result<HttpResponse, ApiError> {
     context.record(|call| call.grant_type = Some(request.grant_type.clone()));
     let (grants, scoped) = {
-        let client = client(context, &request.client_id, &request.client_secret)?;
+        let client = find_client(context, &request.client_id, &request.client_secret)?;
         (client.grants.clone(), client.scoped)
     };
     let grant = GrantType::parse(&request.grant_type)
@@ -54,24 +54,24 @@ pub(crate) fn handle(
         let message = "The client isn't registered for this grant type";
         return Err(ApiError::new(400, "UnauthorizedClientException", message));
     }
-    let sign_in = match grant {
+    let session = match grant {
         GrantType::DeviceCode => by_device(center, context, request)?,
         GrantType::AuthorizationCode => by_code(context, request)?,
         GrantType::RefreshToken => {
             let token = present(request.refresh_token.as_deref(), "refreshToken")?;
-            let session = context.state.identity_center.refreshed(token, &request.client_id);
+            let session = context.state.identity_center.session_to_refresh(token, &request.client_id);
             session.ok_or_else(|| invalid_grant("Invalid refresh token provided"))?
         }
     };
-    let (life, expires) =
-        (context.lifetime(center.lifetimes.access_token), context.expiry(center.lifetimes.access_token));
+    let lifetime = context.lifetime(center.lifetimes.access_token);
+    let expires = context.expiry(center.lifetimes.access_token);
     let refreshable = scoped && grants.contains(&GrantType::RefreshToken);
-    let (access, refresh) = context.state.identity_center.tokens(sign_in, refreshable, expires)?;
-    let mut handle = json!({"accessToken": access, "tokenType": "Bearer", "expiresIn": life.as_secs()});
+    let (access, refresh) = context.state.identity_center.issue_tokens(session, refreshable, expires)?;
+    let mut response = json!({"accessToken": access, "tokenType": "Bearer", "expiresIn": lifetime.as_secs()});
     if let Some(refresh) = refresh {
-        handle["refreshToken"] = refresh.into();
+        response["refreshToken"] = refresh.into();
     }
-    Ok(HttpResponse::json(&handle))
+    Ok(HttpResponse::json(&response))
 }
 
 fn by_device(
@@ -101,7 +101,7 @@ fn by_device(
         DeviceDecision::Approved(user) => {
             device.decision = DeviceDecision::Used;
             let start_url = device.start_url.clone();
-            Ok(context.state.identity_center.sign_in(&user, &start_url, &request.client_id))
+            Ok(context.state.identity_center.start_session(&user, &start_url, &request.client_id))
         }
     }
 }
@@ -111,12 +111,8 @@ fn by_code(context: &mut RequestContext<'_>, request: &CreateTokenRequest) -> Re
     let verifier = present(request.code_verifier.as_deref(), "codeVerifier")?;
     let redirect_uri = present(request.redirect_uri.as_deref(), "redirectUri")?;
     // A code can be tried once, even if another parameter is wrong.
-    let code = context
-        .state
-        .identity_center
-        .codes
-        .remove(text)
-        .filter(|code| code.expires > context.now && code.client_id == request.client_id);
+    let code = context.state.identity_center.codes.remove(text);
+    let code = code.filter(|code| code.expires > context.now && code.client_id == request.client_id);
     let code = code.ok_or_else(|| invalid_grant("Invalid authorization code provided"))?;
     if code.redirect_uri != redirect_uri {
         return Err(invalid_grant("The redirect URI is not the one of the authorization"));
@@ -124,7 +120,7 @@ fn by_code(context: &mut RequestContext<'_>, request: &CreateTokenRequest) -> Re
     if !pkce::proves(verifier, &code.challenge) {
         return Err(invalid_grant("The code verifier doesn't fit the code challenge"));
     }
-    Ok(context.state.identity_center.sign_in(&code.user, &code.start_url, &request.client_id))
+    Ok(context.state.identity_center.start_session(&code.user, &code.start_url, &request.client_id))
 }
 
 fn present<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, ApiError> {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::crypto::random;
 use crate::crypto::secret::SecretValue;
 use crate::fixture::identity_center::IdentityCenterInstance;
-use crate::identity_center::clients::{check_start_url, client, register};
+use crate::identity_center::clients::{check_start_url, find_client, register};
 use crate::identity_center::create_token;
 use crate::identity_center::exceptions::invalid_request;
 use crate::protocol::error::ApiError;
@@ -61,14 +61,14 @@ fn start_device(
     request: &HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let body: StartDeviceAuthorizationRequest = read(request)?;
-    let client = client(context, &body.client_id, &body.client_secret)?;
+    let client = find_client(context, &body.client_id, &body.client_secret)?;
     if !client.grants.contains(&GrantType::DeviceCode) {
         return Err(ApiError::new(400, "UnauthorizedClientException", "the client isn't registered for device codes"));
     }
     check_start_url(center, &body.start_url)?;
     let (code, user_code) = (random::text()?, user_code()?);
     let host = request.header("host").unwrap_or("127.0.0.1");
-    let handle = json!({
+    let response = json!({
         "deviceCode": code,
         "userCode": user_code,
         "verificationUri": format!("http://{host}/device"),
@@ -85,7 +85,7 @@ fn start_device(
         polled: None,
         decision: DeviceDecision::Pending,
     });
-    Ok(HttpResponse::json(&handle))
+    Ok(HttpResponse::json(&response))
 }
 
 fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ApiError> {

@@ -33,7 +33,7 @@ pub(crate) fn handle(
         return Err(ApiError::new(405, "InvalidRequestException", format!("This action requires {method}")));
     }
     let token = request.header(BEARER).unwrap_or_default();
-    let Some(session) = context.state.identity_center.bearer(token, context.now) else {
+    let Some(session) = context.state.identity_center.session_of_token(token, context.now) else {
         return Err(ApiError::new(401, "UnauthorizedException", "Session token not found or invalid"));
     };
     let user = session.user.clone();
@@ -42,7 +42,7 @@ pub(crate) fn handle(
     context.record(|call| call.sso_user = Some(user));
     match action {
         "Logout" => {
-            context.state.identity_center.sign_out(token);
+            context.state.identity_center.end_session(token);
             Ok(HttpResponse::text(""))
         }
         "ListAccounts" => accounts(&mine, request),

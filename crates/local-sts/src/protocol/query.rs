@@ -30,7 +30,7 @@ impl QueryResponse {
     }
 
     /// Renders the response to a successful call.
-    pub(crate) fn response(&self, namespace: &str, action: &str) -> HttpResponse {
+    pub(crate) fn render(&self, namespace: &str, action: &str) -> HttpResponse {
         let request_id = response::request_id();
         HttpResponse::xml(self.document(namespace, action, &request_id), request_id)
     }

@@ -185,7 +185,7 @@ fn totp_code(world: &World, state: &ServerState, request: &HttpRequest) -> Resul
     Ok(TotpCode {
         code: totp::code(device.seed.expose(), step),
         seconds_left: totp::STEP_SECONDS - seconds % totp::STEP_SECONDS,
-        used: state.used_codes.holds(&device.serial, step),
+        used: state.used_codes.contains(&device.serial, step),
     })
 }
 

@@ -86,7 +86,7 @@ impl LongTermKeys {
     ///
     /// # Errors
     /// `NoSuchEntity` for a key that isn't this user's.
-    pub(crate) fn switch(&mut self, user: &User, id: &str, active: bool) -> Result<(), ApiError> {
+    pub(crate) fn set_active(&mut self, user: &User, id: &str, active: bool) -> Result<(), ApiError> {
         let key = self.0.iter_mut().find(|key| key.user.arn == user.arn && key.id == id);
         key.ok_or_else(|| no_such_key(id))?.active = active;
         Ok(())

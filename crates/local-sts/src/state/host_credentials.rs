@@ -25,11 +25,11 @@ impl HostCredentials {
         now: SystemTime,
         expires: SystemTime,
     ) -> Result<(&'a IssuedCredentials, SystemTime), ApiError> {
-        let held = self.0.clone().filter(|(id, since)| {
+        let current = self.0.clone().filter(|(id, since)| {
             sessions.find(id).is_some_and(|(credentials, _)| !is_due(*since, credentials.expires, now))
         });
-        let (id, since) = match held {
-            Some(held) => held,
+        let (id, since) = match current {
+            Some(current) => current,
             None => (sessions.issue(owner, now, expires)?.access_key_id.clone(), now),
         };
         self.0 = Some((id.clone(), since));

@@ -14,7 +14,7 @@ pub(crate) struct IdentityCenterState {
     pub(crate) devices: Vec<DeviceGrant>,
     pub(crate) codes: HashMap<String, AuthorizationCode>,
     pub(crate) browser_user: BrowserUser,
-    sign_ins: Vec<PortalSession>,
+    sessions: Vec<PortalSession>,
     access_tokens: HashMap<String, (usize, SystemTime)>,
 }
 
@@ -99,15 +99,15 @@ impl GrantType {
 
 impl IdentityCenterState {
     /// Starts a user's session and returns its index.
-    pub(crate) fn sign_in(&mut self, user: &str, start_url: &str, client_id: &str) -> usize {
-        self.sign_ins.push(PortalSession {
+    pub(crate) fn start_session(&mut self, user: &str, start_url: &str, client_id: &str) -> usize {
+        self.sessions.push(PortalSession {
             user: user.to_owned(),
             start_url: start_url.to_owned(),
             client_id: client_id.to_owned(),
             refresh_token: None,
             live: true,
         });
-        self.sign_ins.len() - 1
+        self.sessions.len() - 1
     }
 
     /// Issues a session's next access token and, if `refreshable`, refresh token. The previous refresh token becomes
@@ -115,39 +115,39 @@ impl IdentityCenterState {
     ///
     /// # Errors
     /// The system has no randomness.
-    pub(crate) fn tokens(
+    pub(crate) fn issue_tokens(
         &mut self,
-        sign_in: usize,
+        session: usize,
         refreshable: bool,
         expires: SystemTime,
     ) -> Result<(String, Option<String>), getrandom::Error> {
         let access = format!("aoa{}", random::text()?);
         let refresh = refreshable.then(|| random::text().map(|text| format!("aor{text}"))).transpose()?;
-        if let Some(session) = self.sign_ins.get_mut(sign_in) {
+        if let Some(session) = self.sessions.get_mut(session) {
             session.refresh_token = refresh.clone().map(SecretValue::new);
         }
-        self.access_tokens.insert(access.clone(), (sign_in, expires));
+        self.access_tokens.insert(access.clone(), (session, expires));
         Ok((access, refresh))
     }
 
     /// Returns the index of the session that a refresh token belongs to.
-    pub(crate) fn refreshed(&self, token: &str, client_id: &str) -> Option<usize> {
-        self.sign_ins.iter().position(|session| {
+    pub(crate) fn session_to_refresh(&self, token: &str, client_id: &str) -> Option<usize> {
+        self.sessions.iter().position(|session| {
             let fits = session.refresh_token.as_ref().is_some_and(|held| held.expose() == token);
             session.live && session.client_id == client_id && fits
         })
     }
 
     /// Returns the session that a valid access token belongs to.
-    pub(crate) fn bearer(&self, token: &str, now: SystemTime) -> Option<&PortalSession> {
-        let (sign_in, expires) = self.access_tokens.get(token)?;
-        self.sign_ins.get(*sign_in).filter(|session| session.live && *expires > now)
+    pub(crate) fn session_of_token(&self, token: &str, now: SystemTime) -> Option<&PortalSession> {
+        let (session, expires) = self.access_tokens.get(token)?;
+        self.sessions.get(*session).filter(|session| session.live && *expires > now)
     }
 
     /// Ends the session of an access token.
-    pub(crate) fn sign_out(&mut self, token: &str) {
-        if let Some((sign_in, _)) = self.access_tokens.get(token)
-            && let Some(session) = self.sign_ins.get_mut(*sign_in)
+    pub(crate) fn end_session(&mut self, token: &str) {
+        if let Some((index, _)) = self.access_tokens.get(token)
+            && let Some(session) = self.sessions.get_mut(*index)
         {
             session.live = false;
         }
@@ -156,7 +156,7 @@ impl IdentityCenterState {
     /// Ends all access tokens, and with `refresh` all refresh tokens, too.
     pub(crate) fn expire(&mut self, refresh: bool) {
         self.access_tokens.clear();
-        for session in &mut self.sign_ins {
+        for session in &mut self.sessions {
             session.live &= !refresh;
         }
     }

@@ -14,7 +14,7 @@ pub(crate) struct UsedCodes(HashSet<(String, u64)>);
 
 impl UsedCodes {
     /// Returns whether a device's code of this time step was used.
-    pub(crate) fn holds(&self, serial: &str, step: u64) -> bool {
+    pub(crate) fn contains(&self, serial: &str, step: u64) -> bool {
         self.0.contains(&(serial.to_owned(), step))
     }
 
@@ -22,7 +22,7 @@ impl UsedCodes {
     ///
     /// # Errors
     /// `AccessDenied`: only one of the two, another user's device, a wrong code, a used code.
-    pub(crate) fn check(
+    pub(crate) fn redeem(
         &mut self,
         caller: &ApiCaller,
         serial: Option<&str>,

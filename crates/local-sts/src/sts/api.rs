@@ -44,7 +44,7 @@ pub(crate) fn handle(
             _ => misc_actions::get_caller_identity(&caller),
         }
     };
-    Ok(response.response(NAMESPACE, action))
+    Ok(response.render(NAMESPACE, action))
 }
 
 /// Renders an error.

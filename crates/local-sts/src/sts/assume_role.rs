@@ -50,7 +50,7 @@ pub(crate) fn handle(
     let inherited = caller.owner.role_session();
     let tags = joined_tags(inherited.map_or(&[][..], |session| &session.tags), &request.tags)?;
     let session_identity = inherited.and_then(|session| session.source_identity.as_deref());
-    let mfa_in_call = context.state.used_codes.check(caller, request.serial, request.code, context.now)?;
+    let mfa_in_call = context.state.used_codes.redeem(caller, request.serial, request.code, context.now)?;
 
     let denied = |action: &str| ApiError::not_authorized(caller.owner.arn(), action, request.role_arn);
     if session_identity.is_some_and(|set| request.source_identity.is_some_and(|requested| requested != set)) {

@@ -34,7 +34,7 @@ pub(crate) fn get_session_token(
             return Err(ApiError::access_denied("Cannot call GetSessionToken with session credentials"));
         }
     };
-    let with_mfa = context.state.used_codes.check(caller, serial, code, context.now)?;
+    let with_mfa = context.state.used_codes.redeem(caller, serial, code, context.now)?;
     let expires = context.expiry(Duration::from_secs(duration_seconds.unwrap_or(43200).into()));
     let owner = CredentialOwner::User { user, mfa_at: with_mfa.then_some(context.now) };
     Ok(credentials::element(context.state.sessions.issue(owner, context.now, expires)?))
