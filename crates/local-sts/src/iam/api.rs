@@ -201,7 +201,7 @@ fn check_permitted(
     let action = format!("iam:{action}");
     let why = match authorization::evaluate_own(caller, &action, arn, context.now) {
         PolicyVerdict::Allow(_) => return Ok(()),
-        PolicyVerdict::Silent => format!("because no identity-based policy allows the {action} action"),
+        PolicyVerdict::NoMatch => format!("because no identity-based policy allows the {action} action"),
         PolicyVerdict::Deny => "with an explicit deny in an identity-based policy".to_owned(),
     };
     let who = caller.owner.arn();

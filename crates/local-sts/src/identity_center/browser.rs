@@ -17,7 +17,7 @@ use crate::state::context::RequestContext;
 use crate::state::identity_center::{self, AuthorizationCode, GrantType};
 
 /// Lifetime of an authorization code: the maximum that RFC 6749 recommends (section 4.1.2).
-const CODE_LIFE: Duration = Duration::from_secs(600);
+const CODE_LIFETIME: Duration = Duration::from_secs(600);
 
 /// Answers a page.
 ///
@@ -86,7 +86,7 @@ fn authorize(
         let user = identity_center::signed_in(center, browser_user, &start_url).map_err(invalid_request)?;
         let code = random::text()?;
         query.append_pair("code", &code);
-        let expires = context.expiry(CODE_LIFE);
+        let expires = context.expiry(CODE_LIFETIME);
         let issued =
             AuthorizationCode { client_id, redirect_uri: redirect_uri.clone(), challenge, user, start_url, expires };
         context.state.identity_center.codes.insert(code, issued);

@@ -93,7 +93,7 @@ fn credentials(
     let found = mine.iter().find(|one| one.role.account == account && one.role_name == role).ok_or_else(forbidden)?;
     context.record(|call| call.role_arn = Some(found.role.arn.clone()));
     let session = AssumedRoleSession::plain(&world.partition, &found.role, &found.user);
-    let expires = context.expiry(found.session_life);
+    let expires = context.expiry(found.session_lifetime);
     let credentials = context.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), context.now, expires)?;
     Ok(HttpResponse::json(&json!({"roleCredentials": exposed(credentials)})))
 }

@@ -17,7 +17,7 @@ use crate::state::context::RequestContext;
 use crate::state::sessions::{AssumedRoleSession, CredentialOwner, IssuedCredentials};
 
 /// Lifetime of a task's credentials.
-const LIFE: Duration = Duration::from_secs(6 * 3600);
+const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 /// Service principals of ECS and EKS. The role's trust policy must allow one of them.
 const TRUSTED: [&str; 2] = ["ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com"];
 
@@ -48,7 +48,7 @@ pub(crate) fn handle(
         return Err(ApiError::new(500, "RoleNotAssumable", "the role's trust policy names no service of containers"));
     }
     let session = AssumedRoleSession::plain(&world.partition, &container.role, &container.session_name);
-    let expires = context.expiry(LIFE);
+    let expires = context.expiry(LIFETIME);
     let (credentials, _) = context.state.metadata.container.current(
         &mut context.state.sessions,
         CredentialOwner::Role(Arc::new(session)),

@@ -21,7 +21,7 @@ use crate::state::sessions::{AssumedRoleSession, CredentialOwner, IssuedCredenti
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TOKEN_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 /// Lifetime of an instance's credentials.
-const LIFE: Duration = Duration::from_secs(6 * 3600);
+const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 
 /// Answers a request below `/latest/`.
 ///
@@ -40,7 +40,7 @@ pub(crate) fn handle(
     if request.method != "GET" {
         return Err(ApiError::new(405, "Method Not Allowed", "metadata are read with GET"));
     }
-    let live = |token: &str| context.state.metadata.tokens.get(token).is_some_and(|end| *end > context.now);
+    let live = |token: &str| context.state.metadata.tokens.get(token).is_some_and(|expires| *expires > context.now);
     if !request.header(TOKEN).is_some_and(live) {
         return Err(ApiError::new(401, "Unauthorized", "a valid metadata token is needed"));
     }
@@ -64,8 +64,8 @@ fn token(context: &mut RequestContext<'_>, request: &HttpRequest) -> Result<Http
         return Err(ApiError::new(400, "Bad Request", format!("{TOKEN_TTL} must be 1 to 21600")));
     };
     let token = BASE64URL.encode(&random::bytes::<42>()?);
-    let end = context.expiry(Duration::from_secs(seconds));
-    context.state.metadata.tokens.insert(token.clone(), end);
+    let expires = context.expiry(Duration::from_secs(seconds));
+    context.state.metadata.tokens.insert(token.clone(), expires);
     Ok(HttpResponse::text(token).header(TOKEN_TTL, seconds.to_string()))
 }
 
@@ -100,7 +100,7 @@ fn credentials(world: &World, context: &mut RequestContext<'_>, instance: &Insta
         }));
     }
     let session = AssumedRoleSession::plain(&world.partition, &instance.role, &instance.id);
-    let expires = context.expiry(LIFE);
+    let expires = context.expiry(LIFETIME);
     let (credentials, since) = context.state.metadata.instance.current(
         &mut context.state.sessions,
         CredentialOwner::Role(Arc::new(session)),

@@ -59,7 +59,7 @@ struct Globs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PolicyVerdict {
     /// No statement matches (an implicit deny).
-    Silent,
+    NoMatch,
     /// A statement allows it. What the allow is worth depends on how the principal matched.
     Allow(PrincipalMatch),
     /// A statement denies it (an explicit deny). This overrides any allow.
@@ -137,8 +137,8 @@ impl PolicyDocument {
     /// Parses a document.
     ///
     /// # Errors
-    /// It isn't a policy of this kind, or it holds an element, a condition operator or a condition key that this server
-    /// doesn't evaluate.
+    /// It isn't a policy of this kind, or this server can't evaluate an element, a condition operator or a condition key
+    /// in it.
     pub(crate) fn parse(text: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
         let value: serde_json::Value = serde_json::from_str(text).map_err(PolicyError::Json)?;
         let raw: RawDocument = serde_json::from_value(value).map_err(PolicyError::Shape)?;
@@ -152,13 +152,13 @@ impl PolicyDocument {
 
     /// Evaluates the document. An explicit deny wins, then the closest match.
     pub(crate) fn evaluate(&self, request: &EvaluationRequest<'_>) -> PolicyVerdict {
-        self.statements.iter().map(|statement| statement.evaluate(request)).max().unwrap_or(PolicyVerdict::Silent)
+        self.statements.iter().map(|statement| statement.evaluate(request)).max().unwrap_or(PolicyVerdict::NoMatch)
     }
 }
 
 /// Evaluates several documents together.
 pub(crate) fn evaluate(policies: &[PolicyDocument], request: &EvaluationRequest<'_>) -> PolicyVerdict {
-    policies.iter().map(|policy| policy.evaluate(request)).max().unwrap_or(PolicyVerdict::Silent)
+    policies.iter().map(|policy| policy.evaluate(request)).max().unwrap_or(PolicyVerdict::NoMatch)
 }
 
 impl Statement {
@@ -180,10 +180,10 @@ impl Statement {
                 return Err(PolicyError::Rule("a trust policy can't have a Resource".into()));
             }
         };
-        if let Some(foreign) = actions.patterns.iter().find(|action| !action.to_lowercase().starts_with("sts:"))
+        if let Some(other_action) = actions.patterns.iter().find(|action| !action.to_lowercase().starts_with("sts:"))
             && kind == PolicyKind::Trust
         {
-            return Err(PolicyError::Rule(format!("a trust policy may only name STS actions, not `{foreign}`")));
+            return Err(PolicyError::Rule(format!("a trust policy may only name STS actions, not `{other_action}`")));
         }
         let mut conditions = Vec::new();
         for (operator, keys) in raw.condition {
@@ -197,14 +197,14 @@ impl Statement {
     fn evaluate(&self, request: &EvaluationRequest<'_>) -> PolicyVerdict {
         let Some(matched) = self.principals.iter().filter_map(|pattern| request.identity.matched_by(pattern)).max()
         else {
-            return PolicyVerdict::Silent;
+            return PolicyVerdict::NoMatch;
         };
         // Actions are case-insensitive, ARNs are case-sensitive.
         let fits = self.actions.fit(&request.action.to_lowercase(), str::to_lowercase)
             && self.resources.fit(request.resource, str::to_owned)
             && self.conditions.iter().all(|condition| condition.holds(request.condition_keys));
         match (fits, self.allows) {
-            (false, _) => PolicyVerdict::Silent,
+            (false, _) => PolicyVerdict::NoMatch,
             (true, true) => PolicyVerdict::Allow(matched),
             (true, false) => PolicyVerdict::Deny,
         }

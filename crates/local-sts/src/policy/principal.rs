@@ -34,7 +34,7 @@ impl ExternalPrincipal {
     }
 }
 
-/// How a principal matched a caller. The last one that applies counts.
+/// How a principal matched a caller, from the widest to the closest match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PrincipalMatch {
     /// By its account. The caller's identity-based policies must allow the action, too.
@@ -55,7 +55,7 @@ pub(crate) struct Identity {
     /// ARN of the user or of the session's role.
     pub(crate) principal_arn: String,
     /// Set for services and identity providers. Only their own name matches them.
-    pub(crate) outside: Option<ExternalPrincipal>,
+    pub(crate) external: Option<ExternalPrincipal>,
 }
 
 impl PrincipalPattern {
@@ -86,8 +86,8 @@ impl PrincipalPattern {
 impl Identity {
     /// Returns how a principal matches this caller; `None` if it doesn't.
     pub(crate) fn matched_by(&self, pattern: &PrincipalPattern) -> Option<PrincipalMatch> {
-        if let Some(outside) = &self.outside {
-            return matches!(pattern, PrincipalPattern::External(meant) if meant == outside)
+        if let Some(external) = &self.external {
+            return matches!(pattern, PrincipalPattern::External(named) if named == external)
                 .then_some(PrincipalMatch::Named);
         }
         match pattern {
@@ -100,7 +100,7 @@ impl Identity {
     }
 }
 
-/// Account ID.
+/// Returns whether a text is an account ID: twelve digits.
 pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }

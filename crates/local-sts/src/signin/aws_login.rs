@@ -26,7 +26,7 @@ pub(crate) fn cache_file(
 ) -> Option<Value> {
     let key = DeviceKey::new()?;
     let owner = oauth2_token::owner(world, session, now);
-    let expires = timestamp::whole_seconds(now + session.access_life.min(session.session_life));
+    let expires = timestamp::whole_seconds(now + session.access_lifetime.min(session.session_lifetime));
     let refresh_token = signin.open(session, client, key.thumbprint()?, now).ok()?;
     let id_token = id_token(session, client, now)?;
     let credentials = sessions.issue(owner, now, expires).ok()?;
@@ -53,7 +53,7 @@ fn id_token(session: &ConsoleSession, client: SigninClient, now: SystemTime) -> 
     let now = timestamp::unix_seconds(now);
     let claims = json!({
         "iss": "https://signin.aws.amazon.com/signin", "sub": session.login_session, "aud": client.id(),
-        "iat": now, "exp": now + session.session_life.as_secs(),
+        "iat": now, "exp": now + session.session_lifetime.as_secs(),
     });
     JwtSigner::new()?.sign("local", claims.as_object()?)
 }

@@ -15,7 +15,7 @@ use crate::state::context::RequestContext;
 use crate::state::sessions::CredentialOwner;
 
 /// Lifetime of a sign-in token.
-const LIFE: Duration = Duration::from_secs(900);
+const LIFETIME: Duration = Duration::from_secs(900);
 /// Hosts of the console, by partition.
 const CONSOLES: [(&str, &str); 3] = [
     ("aws", "console.aws.amazon.com"),
@@ -25,7 +25,7 @@ const CONSOLES: [(&str, &str); 3] = [
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Session {
+struct SessionCredentials {
     session_id: String,
     session_key: String,
     session_token: String,
@@ -68,7 +68,7 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
 fn token(context: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let error = |what: &str| ApiError::new(400, "InvalidSession", what);
     let form = request.form()?;
-    let session = form.value("Session").and_then(|text| serde_json::from_str::<Session>(text).ok());
+    let session = form.value("Session").and_then(|text| serde_json::from_str::<SessionCredentials>(text).ok());
     let session = session.ok_or_else(|| error("Session holds no sessionId, sessionKey and sessionToken"))?;
     let found = context.state.sessions.find(&session.session_id);
     let known = found.filter(|(credentials, _)| {
@@ -94,17 +94,17 @@ fn token(context: &mut RequestContext<'_>, request: &HttpRequest) -> Result<Http
     context.record_caller(&session.session_id, Some(&arn));
     context.record(|call| call.duration_seconds = duration);
     let token = BASE64URL_NOPAD.encode(&random::bytes::<300>()?);
-    let end = context.expiry(LIFE);
-    context.state.federation.sign_in_tokens.insert(token.clone(), (arn, end));
+    let expires = context.expiry(LIFETIME);
+    context.state.federation.sign_in_tokens.insert(token.clone(), (arn, expires));
     Ok(HttpResponse::json(&json!({"SigninToken": token})))
 }
 
 fn sign_in(partition: &str, context: &mut RequestContext<'_>, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let error = |what: &str| ApiError::new(400, "InvalidSignIn", what);
     let token = request.query_value("SigninToken").unwrap_or_default();
-    let (arn, end) =
+    let (arn, expires) =
         context.state.federation.sign_in_tokens.get(&token).cloned().ok_or_else(|| error("no such sign-in token"))?;
-    if end <= context.now {
+    if expires <= context.now {
         return Err(error("the sign-in token is over"));
     }
     let destination = request.query_value("Destination").unwrap_or_default();

@@ -77,7 +77,7 @@ pub(crate) fn handle(
         return Ok(response(credentials, &next, now));
     }
     let next = random::text()?;
-    let expires = context.expiry(session.access_life).min(session_expires);
+    let expires = context.expiry(session.access_lifetime).min(session_expires);
     let credentials = context.state.sessions.issue(caller.owner, now, expires)?;
     context.state.signin.login_sessions[index].rotate(&credentials.access_key_id, &next);
     Ok(response(credentials, &next, now))
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes_are_checked() {
+    fn requests_are_checked() {
         let same = SigninClient::SameDevice.id();
         for (client, grant, token, expected) in [
             (same, "refresh_token", Some("t".to_owned()), None),

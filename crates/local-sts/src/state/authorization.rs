@@ -89,7 +89,7 @@ pub(crate) fn evaluate_own(caller: &ApiCaller, action: &str, resource: &str, now
     let session_policies = caller.owner.role_session().and_then(|session| session.session_policies.as_ref());
     match session_policies.map(|policies| document::evaluate(policies, &request)) {
         Some(PolicyVerdict::Deny) => PolicyVerdict::Deny,
-        Some(PolicyVerdict::Silent) if own != PolicyVerdict::Deny => PolicyVerdict::Silent,
+        Some(PolicyVerdict::NoMatch) if own != PolicyVerdict::Deny => PolicyVerdict::NoMatch,
         _ => own,
     }
 }
@@ -112,7 +112,7 @@ pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, conditio
     let not_restricted = by_session.is_none_or(allows);
     let by_identity = allows(own) && not_restricted;
     match trust {
-        PolicyVerdict::Silent | PolicyVerdict::Deny => false,
+        PolicyVerdict::NoMatch | PolicyVerdict::Deny => false,
         PolicyVerdict::Allow(_) if identity.account != role.account => by_identity,
         // In role chaining it is "required in both the permissions policy of the principal who is assuming the role and
         // in the role trust policy" ("Monitor and control actions taken with assumed roles", IAM User Guide).
@@ -126,22 +126,22 @@ pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, conditio
 }
 
 /// Returns whether a role's trust policy allows an action to a service. No other policy applies to services.
-pub(crate) fn trusts(role: &Role, outside: &ExternalPrincipal, action: &str) -> bool {
-    trusts_with(role, outside, action, &ConditionKeys::default())
+pub(crate) fn trusts(role: &Role, principal: &ExternalPrincipal, action: &str) -> bool {
+    trusts_with(role, principal, action, &ConditionKeys::default())
 }
 
 /// Returns the same for a principal with condition keys, such as a web identity.
 pub(crate) fn trusts_with(
     role: &Role,
-    outside: &ExternalPrincipal,
+    principal: &ExternalPrincipal,
     action: &str,
     condition_keys: &ConditionKeys,
 ) -> bool {
     let identity = Identity {
         account: String::new(),
-        arn: outside.name.clone(),
-        principal_arn: outside.name.clone(),
-        outside: Some(outside.clone()),
+        arn: principal.name.clone(),
+        principal_arn: principal.name.clone(),
+        external: Some(principal.clone()),
     };
     allows(role.trust.evaluate(&EvaluationRequest { identity: &identity, action, resource: &role.arn, condition_keys }))
 }

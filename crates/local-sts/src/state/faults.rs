@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orders_end_after_their_times_and_keep_to_their_action() {
+    fn faults_end_after_their_times_and_apply_to_their_action() {
         let mut faults = Faults::default();
         faults.add(br#"{"action": "AssumeRole", "throttle": true, "times": 2}"#).unwrap();
         faults.add(br#"{"latency_ms": 5}"#).unwrap();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_that_mean_nothing_are_refused() {
+    fn faults_without_effect_are_errors() {
         let mut faults = Faults::default();
         for wrong in [
             r#"{"latency": 5}"#,

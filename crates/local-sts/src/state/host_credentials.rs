@@ -40,8 +40,8 @@ impl HostCredentials {
 /// Returns whether credentials must be renewed. Lifetimes below ten minutes, as tests set them, are renewed in their
 /// second half.
 fn is_due(since: SystemTime, expires: SystemTime, now: SystemTime) -> bool {
-    let life = expires.duration_since(since).unwrap_or_default();
-    expires.duration_since(now).unwrap_or_default() <= RENEWED_BEFORE.min(life / 2)
+    let lifetime = expires.duration_since(since).unwrap_or_default();
+    expires.duration_since(now).unwrap_or_default() <= RENEWED_BEFORE.min(lifetime / 2)
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
         let start = SystemTime::UNIX_EPOCH;
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         // Life, age, due.
-        for (life, age, due) in [
+        for (lifetime, age, due) in [
             (21_600, 0, false),
             (21_600, 21_299, false),
             (21_600, 21_300, true),
@@ -62,7 +62,7 @@ mod tests {
             (10, 5, true),
             (0, 0, true),
         ] {
-            assert_eq!(is_due(start, at(life), at(age)), due, "{age} of {life}");
+            assert_eq!(is_due(start, at(lifetime), at(age)), due, "{age} of {lifetime}");
         }
     }
 }

@@ -174,7 +174,7 @@ impl CredentialOwner {
             account: self.account().to_owned(),
             arn: self.arn().to_owned(),
             principal_arn: principal_arn.clone(),
-            outside: None,
+            external: None,
         }
     }
 

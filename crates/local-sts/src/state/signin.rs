@@ -89,7 +89,7 @@ impl SigninState {
             client,
             thumbprint,
             opened: now,
-            expires: timestamp::whole_seconds(now + session.session_life),
+            expires: timestamp::whole_seconds(now + session.session_lifetime),
             ended: None,
             refresh_tokens: vec![RefreshToken { token: SecretValue::new(token.clone()), exchanged_for: None }],
         });
