@@ -137,8 +137,8 @@ impl PolicyDocument {
     /// Parses a document.
     ///
     /// # Errors
-    /// It isn't a policy of this kind, or this server can't evaluate an element, a condition operator or a condition key
-    /// in it.
+    /// It isn't a policy of this kind, or this server can't evaluate an element, a condition operator or a condition
+    /// key in it.
     pub(crate) fn parse(text: &str, kind: PolicyKind) -> Result<Self, PolicyError> {
         let value: serde_json::Value = serde_json::from_str(text).map_err(PolicyError::Json)?;
         let raw: RawDocument = serde_json::from_value(value).map_err(PolicyError::Shape)?;
