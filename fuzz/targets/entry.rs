@@ -9,7 +9,7 @@ mod home;
 use std::time::Duration;
 
 use awsrole_core::session::cache::Cache;
-use awsrole_core::session::encryption::Vault;
+use awsrole_core::session::encryption::CacheEncryption;
 use libfuzzer_sys::fuzz_target;
 
 /// A key as a digest is spelled.
@@ -18,7 +18,7 @@ const KEY: &str = "0000000000000000000000000000000000000000000000000000000000000
 fuzz_target!(|data: &[u8]| {
     let Some((how, content)) = data.split_first() else { return };
     std::fs::create_dir_all(home::context(&[]).paths.cache).expect("a folder for the cache");
-    let sealed = Vault::of(&home::context(&[])).seal(&format!("{KEY}.session"), content).ok();
+    let sealed = CacheEncryption::of(&home::context(&[])).seal(&format!("{KEY}.session"), content).ok();
     let sealed = sealed.expect("one key serves all");
     let content = if how % 2 == 0 { &sealed.content } else { content };
     let name = format!("cache/{KEY}.{}.session", sealed.key_id.expect("it is encrypted"));

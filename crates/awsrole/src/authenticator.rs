@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use awsrole_core::aws::access_keys::KeyStoreError;
-use awsrole_core::aws::mfa::{Authenticator, Code, NoCode, Question};
+use awsrole_core::aws::mfa::{Authenticator, Code, MfaError, MfaPrompt};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::base::secret::Secret;
@@ -14,7 +14,7 @@ use awsrole_sts::{Limits, program};
 
 use crate::terminal::{NoAnswer, Terminal};
 use awsrole_system::ambient;
-use awsrole_system::print::say;
+use awsrole_system::print::print_notice;
 
 /// The shortest passphrase, in characters.
 const SHORTEST: usize = 8;
@@ -26,7 +26,7 @@ const TYPED: u32 = 3;
 const STEP: u64 = 30;
 
 /// A person at the terminal, if one may be asked.
-pub(crate) struct Person<'a> {
+pub(crate) struct TerminalPrompter<'a> {
     /// Somebody just typed something that allows a question.
     pub(crate) may_ask: bool,
     pub(crate) context: &'a Context,
@@ -35,16 +35,16 @@ pub(crate) struct Person<'a> {
     asked: Cell<bool>,
 }
 
-impl<'a> Person<'a> {
+impl<'a> TerminalPrompter<'a> {
     pub(crate) fn new(may_ask: bool, context: &'a Context, settings: &'a Settings) -> Self {
         Self { may_ask, context, settings, asked: Cell::new(false) }
     }
 }
 
-impl Authenticator for Person<'_> {
-    fn code(&self, question: &Question<'_>, begin: &dyn Fn(&str)) -> Result<Code, NoCode> {
+impl Authenticator for TerminalPrompter<'_> {
+    fn code(&self, question: &MfaPrompt<'_>, begin: &dyn Fn(&str)) -> Result<Code, MfaError> {
         if !self.may_ask || self.asked.replace(true) {
-            return Err(NoCode::NotNow);
+            return Err(MfaError::NotNow);
         }
         let settings = self.settings.or_default();
         let me = std::process::id();
@@ -53,19 +53,19 @@ impl Authenticator for Person<'_> {
             wait_for_a_fresh_step(question)?;
             let limit = settings.limits.process.unwrap_or(Limits::default().process);
             let device = ("AWSROLE_MFA_SERIAL", question.serial.as_str());
-            let digits = program::run(command, &self.context.env, device, limit).map_err(NoCode::Process)?;
+            let digits = program::run(command, &self.context.env, device, limit).map_err(MfaError::Process)?;
             return Code::parse(&digits, step())
-                .map_err(|_| NoCode::Process("printed something else than six digits".to_owned()));
+                .map_err(|_| MfaError::Process("printed something else than six digits".to_owned()));
         }
         let terminal = Terminal::open().map_err(no_code)?;
         begin(&format!("the MFA code is being asked for in {}", here()));
-        say(format!("{} needs an MFA code", question.purpose));
+        print_notice(format!("{} needs an MFA code", question.purpose));
         wait_for_a_fresh_step(question)?;
         let ask = format!("awsrole: code of {}: ", escape(question.serial.as_str()));
         let typed = || Code::parse(&terminal.ask(&ask).map_err(no_code)?, step());
         for _ in 1..TYPED {
             match typed() {
-                Err(NoCode::NotSixDigits) => say("a code is six digits"),
+                Err(MfaError::NotSixDigits) => print_notice("a code is six digits"),
                 parsed => return parsed,
             }
         }
@@ -73,7 +73,7 @@ impl Authenticator for Person<'_> {
     }
 }
 
-impl Passphrases for Person<'_> {
+impl Passphrases for TerminalPrompter<'_> {
     fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError> {
         self.begin(begin, "the passphrase of the file of keys is being asked for in")?;
         let no_secret = |why| match why {
@@ -99,7 +99,7 @@ impl Passphrases for Person<'_> {
     }
 }
 
-impl Person<'_> {
+impl TerminalPrompter<'_> {
     fn begin(&self, begin: &dyn Fn(&str), what: &str) -> Result<(), KeyStoreError> {
         if !self.may_ask {
             return Err(KeyStoreError::NotNow);
@@ -118,15 +118,15 @@ fn here() -> String {
     }
 }
 
-fn no_code(why: NoAnswer) -> NoCode {
+fn no_code(why: NoAnswer) -> MfaError {
     match why {
-        NoAnswer::NoTerminal => NoCode::NoTerminal,
-        NoAnswer::Cancelled => NoCode::Cancelled,
+        NoAnswer::NoTerminal => MfaError::NoTerminal,
+        NoAnswer::Cancelled => MfaError::Cancelled,
     }
 }
 
 /// STS takes each code once: if that of the current step was sent, the next one is waited for.
-fn wait_for_a_fresh_step(question: &Question<'_>) -> Result<(), NoCode> {
+fn wait_for_a_fresh_step(question: &MfaPrompt<'_>) -> Result<(), MfaError> {
     let Some(used) = question.used_step else { return Ok(()) };
     // A record from the future is a clock that was off, not a used code.
     if used != step() {
@@ -135,7 +135,7 @@ fn wait_for_a_fresh_step(question: &Question<'_>) -> Result<(), NoCode> {
     let now = ambient::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let left = Duration::from_secs(STEP)
         - Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or_default() % (STEP * 1000));
-    say(format!("the current code was used already; the next one comes in {} s", left.as_secs() + 1));
+    print_notice(format!("the current code was used already; the next one comes in {} s", left.as_secs() + 1));
     std::thread::sleep(left);
     Ok(())
 }

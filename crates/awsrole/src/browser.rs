@@ -100,7 +100,7 @@ fn start(address: &str, env: &Env) -> io::Result<Child> {
 
 /// By a page of this process.
 fn by_page(to: &str, env: &Env) -> Result<Led, NotLed> {
-    let path = ambient::unguessable().map_err(io::Error::other)?;
+    let path = ambient::random_token().map_err(io::Error::other)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let own = listener.local_addr()?;
     // Where nobody would be told from anybody, no browser is started in vain.

@@ -323,7 +323,7 @@ impl Command {
     /// Reads the command line; wrong usage ends the process.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
         let words: Vec<OsString> = words.into_iter().collect();
-        Cli::try_parse_from(&words).unwrap_or_else(|error| advised(error, &words).exit()).command
+        Cli::try_parse_from(&words).unwrap_or_else(|error| with_suggestion(error, &words).exit()).command
     }
 
     /// Whether the remains of killed runs are removed before the command begins. A shell's question does it only where
@@ -334,7 +334,7 @@ impl Command {
 }
 
 /// Adds what people mean who type `awsrole exec CMD`, or `awsrole exec PROFILE -- CMD` as in aws-vault.
-fn advised(mut error: clap::Error, words: &[OsString]) -> clap::Error {
+fn with_suggestion(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let is_option =
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if word.starts_with('-'));
     if error.kind() == ErrorKind::UnknownArgument && words.get(1).is_some_and(|word| word == "exec") && !is_option {

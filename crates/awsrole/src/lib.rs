@@ -24,7 +24,7 @@ pub fn run() -> ExitCode {
     let outcome = ambient::context().map_err(Into::into).and_then(|context| {
         if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {
             // If it fails, a source that needs those variables will say so.
-            let _ = ambient::start_anew(&ambient::words(), &ambient::as_called(env));
+            let _ = ambient::reexec(&ambient::args(), &ambient::with_caller_marker(env));
         }
         if command.sweeps() {
             long_run::sweep(&context.paths);
@@ -34,7 +34,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
-            print::complain(&failure.problem);
+            print::print_error(&failure.problem);
             failure.outcome.into()
         }
     }

@@ -14,7 +14,7 @@ use awsrole_core::shell::export::{Change, Decision, Event, Export, Pending, expo
 use awsrole_core::shell::generation;
 use awsrole_core::shell::state::Outer;
 use awsrole_core::shell::views::{self, Views};
-use awsrole_system::print::{complain, out, out_bytes, say};
+use awsrole_system::print::{out, out_bytes, print_error, print_notice};
 
 use crate::request::Request;
 
@@ -102,14 +102,14 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
             Event::Renewal => true,
         };
         if !known {
-            complain(problem);
+            print_error(problem);
         }
     }
     if let (Change::Role(diff), Event::Cd | Event::Retry) = (&export.change, event) {
         for notice in &export.notices {
-            say(notice);
+            print_notice(notice);
         }
-        say(entered(diff, export.deadline, now));
+        print_notice(entered(diff, export.deadline, now));
     }
 }
 

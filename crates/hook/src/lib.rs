@@ -21,7 +21,7 @@ pub use crate::request::{Request, digest_files};
 #[must_use]
 pub fn main() -> ExitCode {
     protect_memory();
-    let words = ambient::words();
+    let words = ambient::args();
     let answered = if let Some(files) = digest_files(&words) {
         digest(&files)
     } else {
@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
     match answered {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            print::complain(&problem);
+            print::print_error(&problem);
             ExitCode::FAILURE
         }
     }
@@ -46,11 +46,11 @@ pub fn main() -> ExitCode {
 fn hand_over() -> ! {
     let problem = match ambient::main_program() {
         Some(program) => {
-            let error = Command::new(&program).args(ambient::words()).exec();
+            let error = Command::new(&program).args(ambient::args()).exec();
             Problem::new(format!("{} can't be started", program.display())).because(error)
         }
         None => Problem::new("awsrole isn't found from here: this program's name must be awsrole's, and -hook"),
     };
-    print::complain(&problem.hint("reinstall awsrole"));
+    print::print_error(&problem.hint("reinstall awsrole"));
     std::process::exit(1)
 }

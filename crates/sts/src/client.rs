@@ -55,7 +55,7 @@ impl Client {
         if let Some(pool) = self.pools.borrow().get(&key) {
             return Ok(Rc::clone(pool));
         }
-        let connections = Connections::to_whom(Roots::of(ca_bundle)?)?;
+        let connections = Connections::new(Roots::of(ca_bundle)?)?;
         let pool = Rc::new(Pool { http: connections.client(Route::ByProxy), connections });
         self.pools.borrow_mut().insert(key, Rc::clone(&pool));
         Ok(pool)

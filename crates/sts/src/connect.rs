@@ -16,24 +16,24 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use awsrole_core::session::sts::StsError;
 
 use crate::proxies;
-use crate::refusal::deepest;
+use crate::refusal::root_cause;
 use crate::roots::Roots;
 
 /// Makes connections.
 #[derive(Debug)]
 pub(crate) struct Connections {
     // Shared, since a machine's authorities are many pages of text.
-    near: Option<Arc<TlsContext>>,
+    bundle_only: Option<Arc<TlsContext>>,
     all: Arc<TlsContext>,
 }
 
 impl Connections {
-    pub(crate) fn to_whom(roots: Roots) -> Result<Self, StsError> {
+    pub(crate) fn new(roots: Roots) -> Result<Self, StsError> {
         let tls = |trusted: TrustStore| {
             let built = TlsContext::builder().with_trust_store(trusted).build();
             built.map(Arc::new).map_err(|e| StsError::Unreachable(format!("the TLS settings: {e}")))
         };
-        Ok(Self { near: roots.near.map(tls).transpose()?, all: tls(roots.all)? })
+        Ok(Self { bundle_only: roots.bundle_only.map(tls).transpose()?, all: tls(roots.all)? })
     }
 
     /// Returns a client for the SDK: one pool for all calls that take the same route.
@@ -43,8 +43,10 @@ impl Connections {
             Builder::new()
                 .build_with_connector_fn(move |settings, components| connector(&tls, route, settings, components))
         };
-        match &self.near {
-            Some(near) => SharedHttpClient::new(NearFirst { near: pool(near), all: pool(&self.all) }),
+        match &self.bundle_only {
+            Some(bundle_only) => {
+                SharedHttpClient::new(BundleFirstClient { bundle_only: pool(bundle_only), all: pool(&self.all) })
+            }
             None => pool(&self.all),
         }
     }
@@ -52,11 +54,11 @@ impl Connections {
     /// For what is none of the SDK's services. It has no limits of its own.
     pub(crate) fn connector(&self) -> SharedHttpConnector {
         let of = |tls: &TlsContext| SharedHttpConnector::new(connector(tls, Route::ByProxy, None, None));
-        match &self.near {
-            Some(near) => {
+        match &self.bundle_only {
+            Some(bundle_only) => {
                 let all = Arc::clone(&self.all);
                 let all = Arc::new(move || SharedHttpConnector::new(connector(&all, Route::ByProxy, None, None)));
-                SharedHttpConnector::new(ThenAll { near: of(near), all })
+                SharedHttpConnector::new(FallbackConnection { bundle_only: of(bundle_only), all })
             }
             None => of(&self.all),
         }
@@ -93,35 +95,38 @@ fn connector(
 
 /// Two clients, the second of which isn't made ready before it is needed.
 #[derive(Debug)]
-struct NearFirst {
-    near: SharedHttpClient,
+struct BundleFirstClient {
+    bundle_only: SharedHttpClient,
     all: SharedHttpClient,
 }
 
-impl HttpClient for NearFirst {
+impl HttpClient for BundleFirstClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        let near = self.near.http_connector(settings, components);
+        let bundle_only = self.bundle_only.http_connector(settings, components);
         let (all, settings, components) = (self.all.clone(), settings.clone(), components.clone());
-        SharedHttpConnector::new(ThenAll { near, all: Arc::new(move || all.http_connector(&settings, &components)) })
+        SharedHttpConnector::new(FallbackConnection {
+            bundle_only,
+            all: Arc::new(move || all.http_connector(&settings, &components)),
+        })
     }
 }
 
 /// A connection for which all authorities are asked if those nearby don't vouch for the server. Nothing has been sent
 /// to it by then.
-struct ThenAll {
-    near: SharedHttpConnector,
+struct FallbackConnection {
+    bundle_only: SharedHttpConnector,
     all: Arc<dyn Fn() -> SharedHttpConnector + Send + Sync>,
 }
 
-impl HttpConnector for ThenAll {
+impl HttpConnector for FallbackConnection {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let again = request.try_clone();
-        let (call, all) = (self.near.call(request), self.all.clone());
+        let (call, all) = (self.bundle_only.call(request), self.all.clone());
         HttpConnectorFuture::new(async move {
             match (call.await, again) {
                 // rustls's words. Which of several reasons it names depends on what else stands in the file: an
                 // authority's older key, or one that signed it once.
-                (Err(error), Some(again)) if deepest(&error).starts_with("invalid peer certificate") => {
+                (Err(error), Some(again)) if root_cause(&error).starts_with("invalid peer certificate") => {
                     all().call(again).await
                 }
                 (answer, _) => answer,
@@ -130,8 +135,8 @@ impl HttpConnector for ThenAll {
     }
 }
 
-impl fmt::Debug for ThenAll {
+impl fmt::Debug for FallbackConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ThenAll").field("near", &self.near).finish_non_exhaustive()
+        f.debug_struct("ThenAll").field("near", &self.bundle_only).finish_non_exhaustive()
     }
 }

@@ -33,14 +33,14 @@ use awsrole_core::aws::mfa::Code;
 use awsrole_core::aws::parameters::SessionPolicy;
 use awsrole_core::aws::source::WebIdentity;
 use awsrole_core::base::secret::Secret;
-use awsrole_core::plan::role_plan::{AssumeRole, SessionToken};
+use awsrole_core::plan::role_plan::{AssumeRole, GetSessionToken};
 use awsrole_core::session::sts::{Sts, StsError};
 
 use crate::client::Client;
 
 pub use crate::federation::sign_in_token;
 pub use crate::iam::{AccessKey, Iam};
-pub use crate::sign_in::{Invitation, sign_in};
+pub use crate::sign_in::{DeviceAuthorization, sign_in};
 pub use crate::sources::RemoteSources;
 
 /// How often a call is tried that may be made twice: as often as the SDK itself would.
@@ -131,7 +131,7 @@ impl<'a> RemoteSts<'a> {
                     bundle.path.display(),
                     bundle.named_by
                 )),
-                None if !roots::any() => StsError::Unreachable(
+                None if !roots::system_has_roots() => StsError::Unreachable(
                     "this machine has no certificates of authorities, so it can trust no server".to_owned(),
                 ),
                 None => StsError::Unreachable(why),
@@ -214,7 +214,7 @@ impl Sts for RemoteSts<'_> {
     fn get_session_token(
         &self,
         caller: &Credentials,
-        step: &SessionToken,
+        step: &GetSessionToken,
         code: Option<&Code>,
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError> {

@@ -32,7 +32,7 @@ impl RemoteSources<'_> {
             let provider = |config: &ProviderConfig| {
                 ImdsCredentialsProvider::builder().configure(config).imds_client(client.build()).build()
             };
-            self.ask_with("EC2 instance metadata", &config, provider, refusal::deepest)
+            self.ask_with("EC2 instance metadata", &config, provider, refusal::root_cause)
         };
         // The SDK gives up on a connection that breaks; the service is on this very machine.
         ask().or_else(|_| ask()).map_err(|why| no_instance(endpoint, self.env, &why))
@@ -54,7 +54,7 @@ impl RemoteSources<'_> {
         let provider = |config: &ProviderConfig| EcsCredentialsProvider::builder().configure(config).build();
         let answer = self
             .local_config()
-            .and_then(|config| self.ask_with("container credentials", &config, provider, refusal::deepest));
+            .and_then(|config| self.ask_with("container credentials", &config, provider, refusal::root_cause));
         answer.map_err(|why| no_container(&address, &why))
     }
 }

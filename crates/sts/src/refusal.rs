@@ -27,20 +27,20 @@ where
             }
         }
         // The SDK's words for the last of several attempts.
-        SdkError::TimeoutError(_) if deepest(error).contains("single attempt") => {
+        SdkError::TimeoutError(_) if root_cause(error).contains("single attempt") => {
             StsError::TimedOut(limits.attempt.as_secs())
         }
         SdkError::TimeoutError(_) => StsError::TimedOut(limits.whole.as_secs()),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             StsError::Unreachable(format!("no connection within {} s", limits.connect.as_secs()))
         }
-        SdkError::ResponseError(_) => StsError::Malformed(format!("the answer isn't STS's: {}", deepest(error))),
-        _ => StsError::Unreachable(deepest(error)),
+        SdkError::ResponseError(_) => StsError::Malformed(format!("the answer isn't STS's: {}", root_cause(error))),
+        _ => StsError::Unreachable(root_cause(error)),
     }
 }
 
 /// The innermost cause: "connection refused" says more than "dispatch failure".
-pub(crate) fn deepest(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 #[derive(Debug)]
 pub(crate) struct Roots {
     /// The authorities in the machine's file. `None`: those of one place can't be told from all.
-    pub(crate) near: Option<TrustStore>,
+    pub(crate) bundle_only: Option<TrustStore>,
     /// All authorities.
     pub(crate) all: TrustStore,
 }
@@ -24,18 +24,18 @@ impl Roots {
     /// Those of a file, or else the machine's authorities: the file replaces them, as for botocore.
     pub(crate) fn of(ca_bundle: Option<&CaBundle>) -> Result<Self, StsError> {
         let Some(CaBundle { path, named_by }) = ca_bundle else {
-            let near = machine_file().map(|pem| TrustStore::empty().with_pem_certificate(pem));
-            return Ok(Self { near, all: TrustStore::default() });
+            let bundle_only = machine_file().map(|pem| TrustStore::empty().with_pem_certificate(pem));
+            return Ok(Self { bundle_only, all: TrustStore::default() });
         };
         let unusable = |why: String| StsError::Trust(format!("{named_by} {} {why}", path.display()));
         let bundle = std::fs::read(path).map_err(|e| unusable(format!("can't be read: {e}")))?;
         check(&bundle).map_err(unusable)?;
-        Ok(Self { near: None, all: TrustStore::empty().with_pem_certificate(bundle) })
+        Ok(Self { bundle_only: None, all: TrustStore::empty().with_pem_certificate(bundle) })
     }
 }
 
 /// Whether the machine has any authorities. A bare container has none: no server can be trusted there.
-pub(crate) fn any() -> bool {
+pub(crate) fn system_has_roots() -> bool {
     !rustls_native_certs::load_native_certs().certs.is_empty()
 }
 

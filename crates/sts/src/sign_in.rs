@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::{ATTEMPTS, RemoteSts, refusal};
 
 /// What a person opens in a browser.
-pub struct Invitation {
+pub struct DeviceAuthorization {
     /// The address, with the code in it.
     pub url: String,
     /// The code that the page must show.
@@ -29,7 +29,11 @@ pub struct Invitation {
 ///
 /// # Errors
 /// A refusal, a code that wasn't confirmed in time, or a token file that can't be written.
-pub fn sign_in(sts: &RemoteSts<'_>, role: &IdentityCenter, invite: &dyn Fn(&Invitation)) -> Result<(), Problem> {
+pub fn sign_in(
+    sts: &RemoteSts<'_>,
+    role: &IdentityCenter,
+    invite: &dyn Fn(&DeviceAuthorization),
+) -> Result<(), Problem> {
     let failed = |why: String| Problem::new(format!("signing in at {} failed", role.start_url)).because(why);
     let client = sts.client().map_err(|error| failed(error.to_string()))?;
     let oidc = client.sso_oidc(&role.oidc, ATTEMPTS).map_err(|error| failed(error.to_string()))?;
@@ -41,14 +45,14 @@ pub fn sign_in(sts: &RemoteSts<'_>, role: &IdentityCenter, invite: &dyn Fn(&Invi
             .scopes("sso:account:access")
             .send()
             .await
-            .map_err(|e| failed(refusal::deepest(&e)))?;
+            .map_err(|e| failed(refusal::root_cause(&e)))?;
         let missing = || failed("the answer is incomplete".to_owned());
         let id = registration.client_id().ok_or_else(missing)?;
         let secret = registration.client_secret().ok_or_else(missing)?;
         let device = oidc.start_device_authorization().client_id(id).client_secret(secret).start_url(&role.start_url);
-        let device = device.send().await.map_err(|e| failed(refusal::deepest(&e)))?;
+        let device = device.send().await.map_err(|e| failed(refusal::root_cause(&e)))?;
         let lasts = Duration::from_secs(u64::try_from(device.expires_in()).unwrap_or(600).max(1));
-        invite(&Invitation {
+        invite(&DeviceAuthorization {
             url: device.verification_uri_complete().or(device.verification_uri()).ok_or_else(missing)?.to_owned(),
             user_code: device.user_code().ok_or_else(missing)?.to_owned(),
             lasts,
@@ -65,7 +69,7 @@ pub fn sign_in(sts: &RemoteSts<'_>, role: &IdentityCenter, invite: &dyn Fn(&Invi
                 .device_code(device.device_code().ok_or_else(missing)?);
             match ask.send().await {
                 Ok(token) => break token,
-                Err(error) if tokio::time::Instant::now() >= end => return Err(failed(refusal::deepest(&error))),
+                Err(error) if tokio::time::Instant::now() >= end => return Err(failed(refusal::root_cause(&error))),
                 Err(error) => match error.code() {
                     Some("AuthorizationPendingException") => {}
                     // RFC 8628, section 3.5.
@@ -80,7 +84,7 @@ pub fn sign_in(sts: &RemoteSts<'_>, role: &IdentityCenter, invite: &dyn Fn(&Invi
                             failed("it was denied in the browser".to_owned()).hint("`awsrole login` starts again")
                         );
                     }
-                    _ => return Err(failed(refusal::deepest(&error))),
+                    _ => return Err(failed(refusal::root_cause(&error))),
                 },
             }
         };

@@ -43,7 +43,7 @@ pub fn caller() -> Caller {
 }
 
 /// An environment in which this program, started anew, knows what started it first.
-pub fn as_called(mut env: Env) -> Env {
+pub fn with_caller_marker(mut env: Env) -> Env {
     env.0.extend(std::env::var_os(HOOK).map(|value| (HOOK.into(), value)));
     env
 }
@@ -102,30 +102,30 @@ pub fn main_program() -> Option<PathBuf> {
 }
 
 /// A word that nobody can guess.
-pub fn unguessable() -> Result<String, getrandom::Error> {
+pub fn random_token() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The words after the program's name.
-pub fn words() -> Vec<OsString> {
+pub fn args() -> Vec<OsString> {
     std::env::args_os().skip(1).collect()
 }
 
 /// Runs this program anew in the place of this process. It returns only if that fails.
-pub fn start_anew(words: &[OsString], env: &Env) -> io::Error {
-    let program = match running() {
+pub fn reexec(args: &[OsString], env: &Env) -> io::Error {
+    let program = match current_program() {
         Ok(program) => program,
         Err(error) => return error,
     };
     let called = std::env::args_os().next().unwrap_or_else(|| program.clone().into());
-    Command::new(program).arg0(called).args(words).env_clear().envs(&env.0).exec()
+    Command::new(program).arg0(called).args(args).env_clear().envs(&env.0).exec()
 }
 
 /// The program that runs here, which isn't always found under its name any more: an upgrade in this
 /// very moment may have put another one there.
-fn running() -> io::Result<PathBuf> {
+fn current_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 

@@ -32,16 +32,16 @@ pub fn may_colour(context: &Context) -> bool {
 }
 
 /// Prints a line to stderr, after the program's name.
-pub fn say(line: impl Display) {
+pub fn print_notice(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "awsrole: {}", escape(&line.to_string()));
 }
 
 /// Prints a line of a longer text to stderr, without the program's name.
-pub fn show(line: impl Display) {
+pub fn print_line(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escape(&line.to_string()));
 }
 
 /// Prints a problem to stderr.
-pub fn complain(problem: &Problem) {
+pub fn print_error(problem: &Problem) {
     let _ = writeln!(io::stderr().lock(), "{problem}");
 }

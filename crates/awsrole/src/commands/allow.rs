@@ -16,7 +16,7 @@ use awsrole_core::shell::state::Outer;
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::ambient::{self, Caller};
-use awsrole_system::print::{say, show};
+use awsrole_system::print::{print_line, print_notice};
 
 /// Whether the user agrees.
 #[derive(Clone, Copy)]
@@ -58,20 +58,20 @@ pub(super) fn run(
     if asks && !agreed()? {
         return Err(Problem::new(format!("{nearest} wasn't allowed: nothing was recorded")).into());
     }
-    approvals.allow(&chain).map_err(|e| super::common::own_file(&e))?;
+    approvals.allow(&chain).map_err(|e| super::common::file_problem(&e))?;
     match &chain.files()[1..] {
-        [] => say(format!("{nearest} is allowed")),
+        [] => print_notice(format!("{nearest} is allowed")),
         bases => {
             let bases: Vec<String> = bases.iter().map(|base| context.shorten(&base.path)).collect();
-            say(format!("{nearest} is allowed, together with {}", bases.join(", ")));
+            print_notice(format!("{nearest} is allowed, together with {}", bases.join(", ")));
         }
     }
-    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
     match ambient::caller() {
-        Caller::HookOff => super::common::say_it_is_off(),
+        Caller::HookOff => super::common::print_off_notice(),
         // A program that allows knows what it does.
         Caller::Other if io::stdin().is_terminal() => {
-            say("a shell without the hook stays as it is: `awsrole doctor` says whether this one has it");
+            print_notice("a shell without the hook stays as it is: `awsrole doctor` says whether this one has it");
         }
         Caller::Hook | Caller::Other => {}
     }
@@ -97,7 +97,7 @@ fn show_summary(chain: &Chain, context: &Context, settings: &Settings) -> Result
     let accounts = settings.get()?.accounts.clone();
     for summary in summarize(chain.config(), &profiles, &accounts, &outer)? {
         if let Some(name) = summary.name {
-            show(format!("[role.{name}]"));
+            print_line(format!("[role.{name}]"));
         }
         for (label, text) in summary.lines {
             show_line(label, &text);
@@ -121,7 +121,7 @@ fn show_summary(chain: &Chain, context: &Context, settings: &Settings) -> Result
 }
 
 fn show_line(label: &str, text: &str) {
-    show(format!("  {label:<16}{text}"));
+    print_line(format!("  {label:<16}{text}"));
 }
 
 /// Shows how the files differ from those that were allowed last.
@@ -129,16 +129,16 @@ fn show_differences(changes: &[FileChange], context: &Context) {
     for change in changes {
         let path = context.shorten(&change.path);
         match &change.what {
-            Changed::Content => show(format!("{path} changed since it was allowed:")),
-            Changed::Removed => show(format!("{path} was removed or is no longer inherited:")),
-            Changed::Added => show(format!("{path} is inherited now:")),
-            Changed::Target => show(format!("{path} is a link and leads to another file now")),
-            Changed::Owner(None) => show(format!("{path} belongs to you or to root now")),
-            Changed::Owner(Some(owner)) => show(format!("{path} belongs to another user now (uid {owner})")),
+            Changed::Content => print_line(format!("{path} changed since it was allowed:")),
+            Changed::Removed => print_line(format!("{path} was removed or is no longer inherited:")),
+            Changed::Added => print_line(format!("{path} is inherited now:")),
+            Changed::Target => print_line(format!("{path} is a link and leads to another file now")),
+            Changed::Owner(None) => print_line(format!("{path} belongs to you or to root now")),
+            Changed::Owner(Some(owner)) => print_line(format!("{path} belongs to another user now (uid {owner})")),
         }
         let difference = similar::TextDiff::from_lines(change.before.as_str(), &change.now);
         for line in difference.unified_diff().context_radius(1).to_string().lines() {
-            show(format!("  {line}"));
+            print_line(format!("  {line}"));
         }
     }
 }

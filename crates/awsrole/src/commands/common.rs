@@ -12,15 +12,15 @@ use awsrole_core::project::discover::upward;
 use awsrole_core::session::fetch::Providers;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
-use awsrole_core::shell::export::{look, over, plan_of, unproven};
+use awsrole_core::shell::export::{look, over, plan_role, unproven};
 use awsrole_core::shell::state::{Chosen, Outer};
 use awsrole_keys::Stores;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
 use awsrole_system::ambient;
-use awsrole_system::print::say;
+use awsrole_system::print::print_notice;
 use serde_json::Value;
 
-use crate::authenticator::Person;
+use crate::authenticator::TerminalPrompter;
 use crate::report::CommandError;
 
 /// Does something with AWS; nothing is connected before the first call. `outer` is the context without what awsrole
@@ -39,7 +39,7 @@ pub(in crate::commands) fn with_remote<T>(
     };
     let proxies = proxies(outer).filter(|(name, _)| is_used(name) && !name.eq_ignore_ascii_case("NO_PROXY"));
     let proxies = proxies.map(|(name, shown)| format!("{name} is {shown}")).collect();
-    act(&RemoteSts::new(limits, ambient::now, Box::new(|text| say(text))).through(proxies))
+    act(&RemoteSts::new(limits, ambient::now, Box::new(|text| print_notice(text))).through(proxies))
 }
 
 /// Does something with all providers. A person is prompted only if they just typed something that allows it.
@@ -51,15 +51,15 @@ pub(in crate::commands) fn with_providers<T>(
 ) -> T {
     with_remote(outer, settings, |sts| {
         let sources = RemoteSources::new(sts, outer);
-        let person = Person::new(may_ask, outer, settings);
+        let person = TerminalPrompter::new(may_ask, outer, settings);
         let keys = Stores::new(&outer.paths, &person);
         act(Providers { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now })
     })
 }
 
 /// Says after `awsrole off` that a command reaches other shells, not this one.
-pub(in crate::commands) fn say_it_is_off() {
-    say(format!("this shell stays as it is: {}", ambient::ON_AGAIN));
+pub(in crate::commands) fn print_off_notice() {
+    print_notice(format!("this shell stays as it is: {}", ambient::ON_AGAIN));
 }
 
 /// A directory that was named, or the working directory.
@@ -140,7 +140,7 @@ pub(in crate::commands) fn plans(outer: &Context, allowed: &Allowed) -> (Vec<Rol
     // The default role is among those with a name.
     let nameless = config.default_role.is_none().then_some(None);
     for name in config.role_names().map(Some).chain(nameless) {
-        match plan_of(outer, allowed, name) {
+        match plan_role(outer, allowed, name) {
             Ok(plan) => plans.push(plan),
             Err(why) => problem = Some(why),
         }
@@ -171,7 +171,7 @@ pub(in crate::commands) fn pretty(value: &Value) -> Result<String, Problem> {
 }
 
 /// A file of awsrole's own that can't be read or written.
-pub(in crate::commands) fn own_file(error: &FileError) -> Problem {
+pub(in crate::commands) fn file_problem(error: &FileError) -> Problem {
     Problem::new("a file of awsrole's own can't be used")
         .because(error)
         .hint("make its directory writable for you, and see that the disk isn't full")

@@ -12,7 +12,7 @@ use awsrole_sts::sign_in_token;
 use super::held::PlannedRole;
 use crate::browser::{self, Led, NotLed};
 use crate::report::{CommandError, Outcome};
-use awsrole_system::print::{out, say};
+use awsrole_system::print::{out, print_notice};
 
 pub(super) fn run(
     print: bool,
@@ -48,7 +48,7 @@ pub(super) fn run(
     let account = held.credentials.account().or_else(|| held.plan.account());
     let account = account.map(|account| format!(" in {}", held.accounts.shown(&account))).unwrap_or_default();
     let whose = format!("{}{account}", held.plan.title());
-    say(match led {
+    print_notice(match led {
         Led::There => format!("the browser has the console as {whose}"),
         Led::Handed => format!("a browser was started for the console as {whose}"),
     });

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::cache::Cache;
-use awsrole_core::session::encryption::Vault;
+use awsrole_core::session::encryption::CacheEncryption;
 use awsrole_core::session::fetch::obtain;
 use awsrole_core::session::history::{HistoryEntry, What};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::{confirmed, plan_of};
+use awsrole_core::shell::export::{plan_role, require_confirmation};
 use awsrole_core::shell::long_run::SavedEnvironment;
 use awsrole_core::shell::statements::credential_process;
 
@@ -27,8 +27,8 @@ pub(super) fn run(
 ) -> Result<Outcome, CommandError> {
     let directory = super::common::directory(dir.clone(), context)?;
     let (outer, allowed, _) = super::common::allowed(dir, context, settings)?;
-    let plan = plan_of(&outer, &allowed, role)?;
-    confirmed(&allowed, role).map_err(CommandError::no_role)?;
+    let plan = plan_role(&outer, &allowed, role)?;
+    require_confirmation(&allowed, role).map_err(CommandError::no_role)?;
     let options = ObtainOptions::background(context.now);
     let cache = Cache::open(context, settings.or_default().key);
     let obtained =
@@ -51,7 +51,7 @@ pub(super) fn run(
 /// command was started, in the environment that was there.
 pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let Some(outside) =
-        SavedEnvironment::read(&context.paths, &Vault::of_cache(context, settings.or_default().key), run)
+        SavedEnvironment::read(&context.paths, &CacheEncryption::of_cache(context, settings.or_default().key), run)
     else {
         return Err(CommandError::no_role(
             Problem::new("the command that these AWS files were made for is over")
@@ -60,6 +60,6 @@ pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Resul
     };
     let mut words = vec!["credential-process".into(), "--dir".into(), outside.dir.clone().into_os_string()];
     words.extend(outside.role.iter().map(|name| format!("--role={name}").into()));
-    let error = ambient::start_anew(&words, &outside.over(&context.env));
+    let error = ambient::reexec(&words, &outside.over(&context.env));
     Err(Problem::new("awsrole can't be started anew").because(error).hint("is it still where it was?").into())
 }

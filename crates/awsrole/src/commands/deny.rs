@@ -7,7 +7,7 @@ use awsrole_core::project::approval::Approvals;
 use awsrole_core::shell::generation;
 
 use crate::report::{CommandError, Outcome};
-use awsrole_system::print::say;
+use awsrole_system::print::print_notice;
 
 pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, CommandError> {
     let files = super::common::files(&super::common::directory(dir, context)?)?;
@@ -15,8 +15,8 @@ pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, Co
     if let Some(problem) = context.paths.inside_project(&files[..1]) {
         return Err(problem.into());
     }
-    Approvals::below(&context.paths.data).deny(nearest).map_err(|e| super::common::own_file(&e))?;
-    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
-    say(format!("{} is denied", context.shorten(nearest)));
+    Approvals::below(&context.paths.data).deny(nearest).map_err(|e| super::common::file_problem(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
+    print_notice(format!("{} is denied", context.shorten(nearest)));
     Ok(Outcome::Done)
 }

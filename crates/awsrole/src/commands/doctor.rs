@@ -7,11 +7,11 @@ use awsrole_core::base::problem::{Problem, escape, to_json};
 use awsrole_core::explain::doctor::{Finding, Level, examine};
 use awsrole_core::project::approval::Verdict;
 use awsrole_core::project::discover::upward;
-use awsrole_core::session::cache::{Cache, Patience};
-use awsrole_core::session::fetch::caller;
+use awsrole_core::session::cache::{Cache, Trigger};
+use awsrole_core::session::fetch::fetch_caller_arn;
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::{look, over, plan_of};
+use awsrole_core::shell::export::{look, over, plan_role};
 use awsrole_core::shell::long_run::sweep;
 use awsrole_core::shell::state::Outer;
 
@@ -128,14 +128,14 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
         }
         Ok((Verdict::Allowed(allowed), _)) => allowed,
     };
-    let plan = match plan_of(context, &allowed, None) {
+    let plan = match plan_role(context, &allowed, None) {
         Ok(plan) => plan,
         Err(problem) => return bad("directory", problem),
     };
     let cache = Cache::open(context, settings.or_default().key);
     let options = ObtainOptions::background(context.now);
     let arn = match super::common::with_providers(context, settings, false, |providers| {
-        caller(&plan, &cache, providers, options)
+        fetch_caller_arn(&plan, &cache, providers, options)
     }) {
         Ok(arn) => arn,
         Err(failed) => return bad("STS", failed.problem),
@@ -143,7 +143,7 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
     let answers = format!("{} answers; the first caller is {arn}", plan.endpoint.shown());
     let mut findings = vec![Finding::new(Level::Ok, "STS", answers)];
     // The caller may be well, and the role refused all the same.
-    if let Some(failure) = cache.failure_of(&cache.keys(&plan), context.now, Patience::Passing) {
+    if let Some(failure) = cache.failure_of(&cache.keys(&plan), context.now, Trigger::Background) {
         let refused = Finding::new(Level::Bad, "role", failure.problem.summary);
         findings.push(refused.hint("`awsrole why` says what was asked and what it can mean"));
     }

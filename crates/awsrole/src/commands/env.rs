@@ -13,7 +13,7 @@ use awsrole_core::shell::formats::{Format, masks, variables};
 use super::held::ActiveRole;
 use crate::cli::FormatName;
 use crate::report::{CommandError, Outcome};
-use awsrole_system::print::{out, say};
+use awsrole_system::print::{out, print_notice};
 
 pub(super) fn run(
     format: FormatName,
@@ -55,7 +55,9 @@ pub(super) fn run(
     })?;
     // That file can't unset anything.
     for name in diff.hide.iter().filter(|name| held.outer.env.has(name)) {
-        say(format!("{name} is set in this job, and some tools prefer it to keys: remove it from the workflow"));
+        print_notice(format!(
+            "{name} is set in this job, and some tools prefer it to keys: remove it from the workflow"
+        ));
     }
     Ok(Outcome::Done)
 }

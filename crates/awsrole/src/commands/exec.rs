@@ -15,7 +15,7 @@ use awsrole_core::shell::statements::child_environment;
 use super::held::{ActiveRole, whole};
 use super::long_run;
 use crate::report::{CommandError, Outcome};
-use awsrole_system::print::{complain, say};
+use awsrole_system::print::{print_error, print_notice};
 
 pub(super) fn run(
     role: Option<&str>,
@@ -29,7 +29,7 @@ pub(super) fn run(
     let (diff, prepared) = if renew {
         let (diff, prepared) = long_run::prepare(&held, &super::common::directory(None, context)?, settings)?;
         if let Some(left) = long_run::without_code(&held, settings, context.now) {
-            say(format!(
+            print_notice(format!(
                 "{} renews itself for {}; then it needs an MFA code, which `awsrole exec -- true` in another terminal asks for",
                 held.plan.title(),
                 whole(left)
@@ -45,7 +45,7 @@ pub(super) fn run(
     if let Some(prepared) = prepared {
         prepared.remove();
     }
-    complain(
+    print_error(
         &Problem::new(format!("{} can't be run", program.to_string_lossy()))
             .because(&error)
             .hint("is it installed and in PATH? what stands after `--` is a program and its arguments; for shell syntax: -- sh -c '…'"),

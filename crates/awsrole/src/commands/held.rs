@@ -14,11 +14,11 @@ use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
-use awsrole_core::shell::environment::{EnvDiff, Got};
-use awsrole_core::shell::export::{confirmed, plan_of};
+use awsrole_core::shell::environment::{EnvDiff, RoleSession};
+use awsrole_core::shell::export::{plan_role, require_confirmation};
 
 use crate::report::CommandError;
-use awsrole_system::print::{complain, say};
+use awsrole_system::print::{print_error, print_notice};
 
 /// A role that is had, and what surrounds it.
 pub(super) struct ActiveRole {
@@ -55,8 +55,8 @@ impl PlannedRole {
     pub(super) fn of(role: Option<&str>, context: &Context, settings: &Settings) -> Result<Self, CommandError> {
         let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
         let role = super::common::role_or_chosen(role, context, &files)?;
-        let plan = plan_of(&outer, &allowed, role.as_deref())?;
-        confirmed(&allowed, role.as_deref()).map_err(CommandError::no_role)?;
+        let plan = plan_role(&outer, &allowed, role.as_deref())?;
+        require_confirmation(&allowed, role.as_deref()).map_err(CommandError::no_role)?;
         let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { outer, plan, file, role })
     }
@@ -78,7 +78,7 @@ impl PlannedRole {
         });
         let obtained = obtained?;
         if let Some(problem) = &obtained.problem {
-            complain(problem);
+            print_error(problem);
         }
         let left = obtained.credentials.remaining(context.now);
         // STS counts whole seconds, and the call took some: what was asked for is granted.
@@ -94,7 +94,7 @@ impl PlannedRole {
             ));
         }
         for notice in obtained.notices(&plan).iter().filter(|_| obtained.fresh) {
-            say(notice);
+            print_notice(notice);
         }
         awsrole_core::session::history::note(Some(&HistoryEntry::of(what, &outer, &plan, &obtained)), &outer);
         let accounts = settings.get()?.accounts.clone();
@@ -129,8 +129,8 @@ impl ActiveRole {
     ///
     /// # Errors
     /// The credentials are long-term keys, which are never exported.
-    pub(super) fn got(&self) -> Result<Got<'_>, Problem> {
-        Ok(Got {
+    pub(super) fn got(&self) -> Result<RoleSession<'_>, Problem> {
+        Ok(RoleSession {
             plan: &self.plan,
             credentials: self.credentials.temporary(&self.plan.source)?,
             key: &self.key,

@@ -69,7 +69,7 @@ fn snippet(shell: Shell, context: &Context) -> Result<(), Problem> {
     // user's home: no role is in force there, and with none there is nothing to ask for.
     if shell == Shell::Fish {
         match generation::ensure_clock(&context.paths) {
-            Err(error) if !error.is_foreign() => return Err(super::common::own_file(&error)),
+            Err(error) if !error.is_foreign() => return Err(super::common::file_problem(&error)),
             _ => {}
         }
     }

@@ -19,7 +19,7 @@ use awsrole_core::shell::state::Outer;
 use self::questions::Questions;
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
-use awsrole_system::print::say;
+use awsrole_system::print::print_notice;
 
 /// What the file shall say.
 pub(super) struct InitOptions {
@@ -65,7 +65,7 @@ pub(super) fn run(
     };
     write_new(&path, text.as_bytes()).map_err(failed)?;
     // That it isn't allowed yet, the hook says, or the command that wants its role.
-    say(format!("wrote {}", context.shorten(&path)));
+    print_notice(format!("wrote {}", context.shorten(&path)));
     match questions {
         Some(questions) if questions.yes("allow it now?")? => {
             super::allow::run(Some(path), super::allow::Consent::GivenFor(&text), context, settings)

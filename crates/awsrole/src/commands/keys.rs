@@ -16,7 +16,7 @@ use awsrole_core::shell::export::over;
 use awsrole_core::shell::state::Outer;
 use awsrole_keys::Stores;
 
-use crate::authenticator::Person;
+use crate::authenticator::TerminalPrompter;
 use crate::cli::KeysCommand;
 use crate::report::{CommandError, Outcome};
 
@@ -44,7 +44,7 @@ pub(super) fn run(keys: KeysCommand, context: &Context, settings: &Settings) -> 
 
 /// Does something with the stores, on behalf of a person who typed a command.
 fn with_stores<T>(context: &Context, settings: &Settings, act: impl FnOnce(&Stores<'_>) -> T) -> T {
-    act(&Stores::new(&context.paths, &Person::new(true, context, settings)))
+    act(&Stores::new(&context.paths, &TerminalPrompter::new(true, context, settings)))
 }
 
 /// Takes keys out of their stores.
@@ -67,5 +67,5 @@ fn endpoint(profile: &str, context: &Context) -> Result<Endpoint, Problem> {
 
 /// Lets every shell look again.
 fn look_again(context: &Context) -> Result<(), Problem> {
-    awsrole_core::shell::generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))
+    awsrole_core::shell::generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))
 }

@@ -5,13 +5,13 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::plan_of;
+use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::generation;
-use awsrole_sts::{Invitation, sign_in};
+use awsrole_sts::{DeviceAuthorization, sign_in};
 
 use crate::browser::{self, NotLed};
 use crate::report::{CommandError, Outcome};
-use awsrole_system::print::say;
+use awsrole_system::print::print_notice;
 
 pub(super) fn run(
     role: Option<&str>,
@@ -21,27 +21,27 @@ pub(super) fn run(
 ) -> Result<Outcome, CommandError> {
     let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
     let role = super::common::role_or_chosen(role, context, &files)?;
-    let plan = plan_of(&outer, &allowed, role.as_deref())?;
+    let plan = plan_role(&outer, &allowed, role.as_deref())?;
     let Source::IdentityCenter(source) = &plan.source else {
         return Err(Problem::new(format!("there is nothing to sign in to: the source is {}", plan.source))
             .hint("`awsrole login` is for profiles with sso_session or sso_start_url")
             .into());
     };
-    let invite = |invitation: &Invitation| {
-        say(format!("open {} and confirm the code {}", invitation.url, invitation.user_code));
+    let invite = |invitation: &DeviceAuthorization| {
+        print_notice(format!("open {} and confirm the code {}", invitation.url, invitation.user_code));
         if !no_browser {
             lead(&invitation.url, &outer);
         }
-        say(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
+        print_notice(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
     };
     super::common::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
     // That nobody was signed in is remembered for a while; it is over.
     let cache = Cache::open(context, settings.or_default().key);
     for name in cache.keys(&plan).all() {
-        cache.mark_stale(&name, context.now).map_err(|e| super::common::own_file(&e))?;
+        cache.mark_stale(&name, context.now).map_err(|e| super::common::file_problem(&e))?;
     }
-    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
-    say("signed in");
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
+    print_notice("signed in");
     Ok(Outcome::Done)
 }
 
@@ -52,7 +52,7 @@ fn lead(url: &str, outer: &Context) {
     // Whatever else keeps the browser away: the address is on the terminal anyway.
     std::thread::spawn(move || {
         if let Err(NotLed::Another(uid)) = browser::lead(&url, &env, &paths) {
-            say(format!(
+            print_notice(format!(
                 "another user of this machine (uid {uid}) asked for the address: nothing was sent; open it from here"
             ));
         }

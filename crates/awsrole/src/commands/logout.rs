@@ -7,22 +7,22 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
 
 use crate::report::{CommandError, Outcome};
-use awsrole_system::print::say;
+use awsrole_system::print::print_notice;
 
 pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let cache = Cache::open(context, settings.or_default().key);
     if all {
-        let count = cache.log_out_of_all(context.now).map_err(|e| super::common::own_file(&e))?;
-        say(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
+        let count = cache.log_out_of_all(context.now).map_err(|e| super::common::file_problem(&e))?;
+        print_notice(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
     } else {
         let (outer, allowed, _) = super::common::allowed(None, context, settings)?;
         // The links before belong to other directories as well.
         let last = |plan: &RolePlan| vec![cache.keys(plan).session(plan.steps.len())];
         for entry in super::common::entries(context, super::common::plans(&outer, &allowed), last)? {
-            cache.log_out(&entry, context.now).map_err(|e| super::common::own_file(&e))?;
+            cache.log_out(&entry, context.now).map_err(|e| super::common::file_problem(&e))?;
         }
-        say("forgot this directory's credentials (they stay valid at AWS until they expire)");
+        print_notice("forgot this directory's credentials (they stay valid at AWS until they expire)");
     }
-    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
     Ok(Outcome::Done)
 }

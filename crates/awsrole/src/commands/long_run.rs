@@ -10,7 +10,7 @@ use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::cache::Cache;
-use awsrole_core::session::encryption::{SealError, Vault};
+use awsrole_core::session::encryption::{CacheEncryption, SealError};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::environment::EnvDiff;
 use awsrole_core::shell::long_run::{Run, SavedEnvironment, remove_when_gone};
@@ -26,7 +26,7 @@ pub(super) fn prepare(held: &ActiveRole, dir: &Path, settings: &Settings) -> Res
         return Err(Problem::new(format!("{} holds temporary keys, which nobody can renew", plan.source))
             .hint("without --renew the command gets them as they are"));
     }
-    let run = Run::open(&outer.paths, std::process::id()).map_err(|e| super::common::own_file(&e))?;
+    let run = Run::open(&outer.paths, std::process::id()).map_err(|e| super::common::file_problem(&e))?;
     match fill(&run, held, dir, settings) {
         Ok(diff) => Ok((diff, run)),
         Err(problem) => {
@@ -39,16 +39,17 @@ pub(super) fn prepare(held: &ActiveRole, dir: &Path, settings: &Settings) -> Res
 /// Fills a run's folder, and leaves it to the command. What was written before an error is the caller's to remove.
 fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result<EnvDiff, Problem> {
     let ActiveRole { outer, role, .. } = held;
-    let program = ambient::binary().as_deref().and_then(Path::to_str).and_then(copies::word).ok_or_else(|| {
-        Problem::new("the path of awsrole can't be written into ~/.aws/config")
-            .hint("install it at a path without control characters")
-    })?;
+    let program =
+        ambient::binary().as_deref().and_then(Path::to_str).and_then(copies::shell_quote).ok_or_else(|| {
+            Problem::new("the path of awsrole can't be written into ~/.aws/config")
+                .hint("install it at a path without control characters")
+        })?;
     let command = format!("{program} credential-process --run {}", run.name());
     let mut paths = [String::new(), String::new()];
     for ((name, text), path) in
         ["config", "credentials"].iter().zip(Profiles::load(outer)?.copies(&command)).zip(&mut paths)
     {
-        let written = run.write(name, &text).map_err(|e| super::common::own_file(&e))?;
+        let written = run.write(name, &text).map_err(|e| super::common::file_problem(&e))?;
         written
             .to_str()
             .ok_or_else(|| {
@@ -59,11 +60,15 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
     }
     let diff = EnvDiff::of_run(&held.got()?, paths);
     let outside = SavedEnvironment::of(dir, role.as_deref(), &diff, &outer.env);
-    run.write_outside(&outside, &Vault::of_cache(outer, settings.or_default().key)).map_err(|error| match error {
-        SealError::File(error) => super::common::own_file(&error),
-        SealError::NoKey(_) => Problem::new("--renew needs a place for what the command's programs must know")
-            .because(error)
-            .hint("`awsrole doctor` says more; `[cache] key = \"none\"` in your config.toml does without encryption"),
+    run.write_outside(&outside, &CacheEncryption::of_cache(outer, settings.or_default().key)).map_err(|error| {
+        match error {
+            SealError::File(error) => super::common::file_problem(&error),
+            SealError::NoKey(_) => {
+                Problem::new("--renew needs a place for what the command's programs must know").because(error).hint(
+                    "`awsrole doctor` says more; `[cache] key = \"none\"` in your config.toml does without encryption",
+                )
+            }
+        }
     })?;
     // If it can't be started, the next run removes the files.
     let process = std::process::id();

@@ -1,7 +1,7 @@
 //! `awsrole refresh`: the next prompt gets new credentials.
 
 use awsrole_core::base::context::Context;
-use awsrole_core::session::cache::{Cache, Patience};
+use awsrole_core::session::cache::{Cache, Trigger};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
 
@@ -16,19 +16,19 @@ pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, Com
     let plans = super::common::plans(&outer, &allowed);
     for plan in &plans.0 {
         let keys = cache.keys(plan);
-        if cache.failure_of(&keys, context.now, Patience::Passing).is_some() {
+        if cache.failure_of(&keys, context.now, Trigger::Background).is_some() {
             // The trust policy may limit the age of MFA: with a new code it may be granted.
             for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
-                cache.mark_stale(&keys.session(index + 1), context.now).map_err(|e| super::common::own_file(&e))?;
+                cache.mark_stale(&keys.session(index + 1), context.now).map_err(|e| super::common::file_problem(&e))?;
             }
         }
     }
     for entry in super::common::entries(context, plans, |plan| cache.keys(plan).all())? {
-        cache.mark_stale(&entry, context.now).map_err(|e| super::common::own_file(&e))?;
+        cache.mark_stale(&entry, context.now).map_err(|e| super::common::file_problem(&e))?;
     }
-    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
     if ambient::caller() == Caller::HookOff {
-        super::common::say_it_is_off();
+        super::common::print_off_notice();
     }
     Ok(Outcome::Done)
 }

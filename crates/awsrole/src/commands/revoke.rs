@@ -8,22 +8,22 @@ use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::plan::resolve::profile_plan;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::session::cache::Cache;
-use awsrole_core::session::fetch::{Providers, caller, credentials};
+use awsrole_core::session::fetch::{Providers, fetch_caller_arn, obtain_unexported};
 use awsrole_core::session::lookup::ObtainOptions;
-use awsrole_core::session::revocation::{POLICY_NAME, RevocationTarget, moment, policy};
+use awsrole_core::session::revocation::{POLICY_NAME, RevocationTarget, cutoff, policy};
 use awsrole_core::session::sts::{Sts, StsError};
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::{over, plan_of};
+use awsrole_core::shell::export::{over, plan_role};
 use awsrole_core::shell::generation;
 use awsrole_core::shell::state::Outer;
 use awsrole_keys::Stores;
 use awsrole_sts::{Iam, RemoteSources};
 use serde_json::json;
 
-use crate::authenticator::Person;
+use crate::authenticator::TerminalPrompter;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient;
-use awsrole_system::print::{out, say};
+use awsrole_system::print::{out, print_notice};
 
 /// What was asked for.
 pub(super) struct RevokeOptions {
@@ -58,7 +58,7 @@ fn principal(
     }
     let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
     let role = super::common::role_or_chosen(wanted.role.as_deref(), context, &files)?;
-    let plan = plan_of(&outer, &allowed, role.as_deref())?;
+    let plan = plan_role(&outer, &allowed, role.as_deref())?;
     let principal = match (plan.role_arn(), &plan.source) {
         (Some(arn), _) => RevocationTarget::Role(arn.clone()),
         (None, Source::IdentityCenter(role)) => {
@@ -70,7 +70,7 @@ fn principal(
             let cache = Cache::open(context, settings.or_default().key);
             let options = ObtainOptions::interactive(context.now);
             let arn = super::common::with_providers(&outer, settings, true, |providers| {
-                caller(&plan, &cache, providers, options)
+                fetch_caller_arn(&plan, &cache, providers, options)
             })?;
             RevocationTarget::of_caller(&arn)
                 .ok_or_else(|| Problem::new(format!("{arn} is neither a role's session nor a user")))?
@@ -80,7 +80,7 @@ fn principal(
 }
 
 fn print(principal: &RevocationTarget, as_json: bool, context: &Context) -> Result<Outcome, CommandError> {
-    let document = policy(moment(context.now));
+    let document = policy(cutoff(context.now));
     let account = principal.account().map(ToString::to_string);
     if as_json {
         let value =
@@ -112,10 +112,10 @@ fn apply(
     let cache = Cache::open(context, settings.or_default().key);
     let (account, before) = super::common::with_remote(&outer, settings, |sts| {
         let sources = RemoteSources::new(sts, &outer);
-        let person = Person::new(true, &outer, settings);
+        let person = TerminalPrompter::new(true, &outer, settings);
         let keys = Stores::new(&outer.paths, &person);
         let providers = Providers { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now };
-        let holder = credentials(&way, &cache, providers, ObtainOptions::interactive(context.now))?;
+        let holder = obtain_unexported(&way, &cache, providers, ObtainOptions::interactive(context.now))?;
         let arn = sts.caller_arn(&holder, &way.endpoint).map_err(|error| refused(admin, principal, error))?;
         let account = account_of(&arn);
         if let (Some(own), Some(wanted)) = (&account, principal.account())
@@ -130,7 +130,7 @@ fn apply(
             .into());
         }
         // AWS judges by its own clock.
-        let before = moment(sts.server_time().unwrap_or(context.now));
+        let before = cutoff(sts.server_time().unwrap_or(context.now));
         let document = policy(before).to_string();
         let iam = Iam { remote: sts, caller: &holder, endpoint: &endpoint };
         let put = match principal {
@@ -143,11 +143,11 @@ fn apply(
     let meant = principal.clone().within(account.clone());
     let account = account.map(|account| format!(" in account {account}")).unwrap_or_default();
     let time = awsrole_core::aws::time::rfc3339(before);
-    say(format!(
+    print_notice(format!(
         "put {POLICY_NAME} to {}{account}: sessions issued before {time} may do nothing any more",
         principal.shown()
     ));
-    say(LEFT);
+    print_notice(LEFT);
     forget(&meant, plan, &cache, context)?;
     Ok(Outcome::Done)
 }
@@ -164,14 +164,14 @@ fn forget(
     if let (RevocationTarget::User { .. }, Some(plan)) = (principal, plan) {
         cache
             .log_out(&cache.keys(plan).session(plan.steps.len()), context.now)
-            .map_err(|e| super::common::own_file(&e))?;
+            .map_err(|e| super::common::file_problem(&e))?;
         count += 1;
     }
     count += cache
         .log_out_where(context.now, |entry| principal.may_be_of(entry))
-        .map_err(|e| super::common::own_file(&e))?;
-    generation::bump(&context.paths, context.now).map_err(|e| super::common::own_file(&e))?;
-    say(format!(
+        .map_err(|e| super::common::file_problem(&e))?;
+    generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
+    print_notice(format!(
         "forgot {count} cached {}; `awsrole refresh` gets a new one, which the policy doesn't touch",
         if count == 1 { "session" } else { "sessions" }
     ));

@@ -14,7 +14,7 @@ use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::accounts::{Accounts, Color};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{self, Choices};
-use awsrole_core::shell::export::{look, over, plan_of, unproven};
+use awsrole_core::shell::export::{look, over, plan_role, unproven};
 use awsrole_core::shell::state::{Chosen, Outer, State};
 
 use crate::report::{CommandError, Outcome};
@@ -144,7 +144,7 @@ fn known(outer: &Outer, closed: bool, context: &Context, settings: &Settings) ->
             if let Chosen::Unproven(name) = &chosen {
                 known.add("problem", unproven(name));
             }
-            match plan_of(&context, &allowed, chosen.role()) {
+            match plan_role(&context, &allowed, chosen.role()) {
                 Err(problem) => known.add("problem", problem.summary),
                 Ok(plan) => {
                     if closed {

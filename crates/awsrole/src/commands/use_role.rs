@@ -75,8 +75,9 @@ pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Resul
 fn tell(role: &str, files: &[PathBuf], outer: &Context) -> Result<Outcome, CommandError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
     let word = Choices::of(&outer.paths).word(file, role);
-    out(&word
-        .map_err(|e| super::common::own_file(&e).hint(format!("`awsrole exec --role {role}` needs no such file")))?)?;
+    out(&word.map_err(|e| {
+        super::common::file_problem(&e).hint(format!("`awsrole exec --role {role}` needs no such file"))
+    })?)?;
     Ok(Outcome::Done)
 }
 

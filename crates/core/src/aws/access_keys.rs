@@ -196,7 +196,7 @@ impl Record {
 /// Another process has it, or its file can't be used.
 pub fn lock(paths: &Paths) -> Result<Lock, Problem> {
     let path = paths.data.join("keys/changes.lock");
-    lock::take(&path, Duration::ZERO).map_err(|error| match error {
+    lock::acquire(&path, Duration::ZERO).map_err(|error| match error {
         LockError::File(error) => Problem::new("stored keys can't be changed")
             .because(error)
             .hint("make its directory writable for you, and see that the disk isn't full"),

@@ -14,12 +14,12 @@ pub struct Code {
 
 impl Code {
     /// Accepts six digits; anything else makes no call.
-    pub fn parse(text: &str, step: u64) -> Result<Self, NoCode> {
+    pub fn parse(text: &str, step: u64) -> Result<Self, MfaError> {
         let digits = text.trim();
         if digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_digit()) {
             Ok(Self { digits: digits.to_owned(), step })
         } else {
-            Err(NoCode::NotSixDigits)
+            Err(MfaError::NotSixDigits)
         }
     }
 
@@ -31,7 +31,7 @@ impl Code {
 }
 
 /// What is asked for.
-pub struct Question<'a> {
+pub struct MfaPrompt<'a> {
     /// The device.
     pub serial: &'a MfaSerial,
     /// What the code is for: role, account and source.
@@ -44,12 +44,12 @@ pub struct Question<'a> {
 pub trait Authenticator {
     /// Asks for a code. `begin` is called just before a question is put to a person, with what is
     /// asked for and where, so that others who wait for the same can be told.
-    fn code(&self, question: &Question<'_>, begin: &dyn Fn(&str)) -> Result<Code, NoCode>;
+    fn code(&self, question: &MfaPrompt<'_>, begin: &dyn Fn(&str)) -> Result<Code, MfaError>;
 }
 
 /// Why there is no code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoCode {
+pub enum MfaError {
     /// Nobody did anything that allows a question: a new shell, an editor, a prompt that came by.
     NotNow,
     /// There is no terminal, or it is not ours to ask in.
@@ -62,7 +62,7 @@ pub enum NoCode {
     Process(String),
 }
 
-impl NoCode {
+impl MfaError {
     /// Says it for a role or session.
     #[must_use]
     pub fn problem(&self, what: &str) -> Problem {
@@ -104,7 +104,7 @@ mod tests {
     fn six_digits_are_a_code() {
         assert_eq!(Code::parse(" 012345\n", 1).ok().unwrap().digits(), "012345");
         for wrong in ["", "12345", "1234567", "12345a", "１２３４５６"] {
-            assert_eq!(Code::parse(wrong, 1).err(), Some(NoCode::NotSixDigits));
+            assert_eq!(Code::parse(wrong, 1).err(), Some(MfaError::NotSixDigits));
         }
     }
 }

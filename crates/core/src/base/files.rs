@@ -48,7 +48,7 @@ impl FileError {
 /// could let it lead to any file of the user's.
 #[must_use]
 pub fn is_own(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && owned(&found).is_ok())
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && check_owner(&found).is_ok())
 }
 
 /// Whether a directory is there, is no link, and nobody but the user of this process can put anything into it.
@@ -66,7 +66,7 @@ pub fn are_own_dirs(paths: &[&Path]) -> bool {
 }
 
 /// Checks that an open file belongs to the user of this process: what others planted isn't written to.
-pub fn owned(found: &fs::Metadata) -> io::Result<()> {
+pub fn check_owner(found: &fs::Metadata) -> io::Result<()> {
     if found.uid() == rustix::process::geteuid().as_raw() {
         return Ok(());
     }
@@ -100,7 +100,7 @@ pub fn private_dir(dir: &Path) -> Result<(), FileError> {
     }
     match fs::metadata(dir) {
         Ok(found) if found.is_dir() => {
-            owned(&found).map_err(|e| failed("entering", e))?;
+            check_owner(&found).map_err(|e| failed("entering", e))?;
             if found.mode() & 0o077 != 0 {
                 fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|e| failed("making private", e))?;
             }
@@ -210,7 +210,7 @@ pub fn read_with_owner(path: &Path, limit: u64) -> io::Result<(Vec<u8>, u32)> {
 /// Reads a regular file as [`read_regular`] does, if the user of this process owns it: what others
 /// planted isn't read, nor what a link of theirs leads to.
 pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read(path, limit, OFlags::NOFOLLOW, |found| owned(found).is_ok())
+    read(path, limit, OFlags::NOFOLLOW, |found| check_owner(found).is_ok())
 }
 
 /// Reads a regular file as [`read_regular`] does, if nobody can write to it but root and the user of

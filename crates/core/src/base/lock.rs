@@ -40,9 +40,9 @@ pub enum LockError {
 /// Takes the lock of a file, which is made if it isn't there, in a private directory.
 ///
 /// # Errors
-/// A file that can't be used or is another user's; and somebody who holds it, after `patience`, or at
+/// A file that can't be used or is another user's; and somebody who holds it, after `timeout`, or at
 /// once if that one waits for a person.
-pub fn take(path: &Path, patience: Duration) -> Result<Lock, LockError> {
+pub fn acquire(path: &Path, timeout: Duration) -> Result<Lock, LockError> {
     let failed = |e| LockError::File(FileError::new("locking", path, e));
     files::private_dir(path.parent().unwrap_or(path)).map_err(LockError::File)?;
     // Neither follows a link nor waits for whoever else opens a FIFO.
@@ -50,7 +50,7 @@ pub fn take(path: &Path, patience: Duration) -> Result<Lock, LockError> {
     let mut open = OpenOptions::new();
     open.create(true).truncate(false).read(true).write(true).mode(0o600).custom_flags(flags);
     let mut file = open.open(path).map_err(failed)?;
-    file.metadata().and_then(|found| files::owned(&found)).map_err(failed)?;
+    file.metadata().and_then(|found| files::check_owner(&found)).map_err(failed)?;
     let pause = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
     loop {
@@ -58,7 +58,7 @@ pub fn take(path: &Path, patience: Duration) -> Result<Lock, LockError> {
             // A file that was removed in between isn't the one that others lock.
             Ok(()) if !is_at(&file, path) => {
                 file = open.open(path).map_err(failed)?;
-                file.metadata().and_then(|found| files::owned(&found)).map_err(failed)?;
+                file.metadata().and_then(|found| files::check_owner(&found)).map_err(failed)?;
                 continue;
             }
             Ok(()) => {
@@ -68,7 +68,7 @@ pub fn take(path: &Path, patience: Duration) -> Result<Lock, LockError> {
             }
             Err(TryLockError::WouldBlock) => match fs::read_to_string(path) {
                 Ok(phrase) if !phrase.is_empty() => return Err(LockError::Asking(phrase)),
-                _ if waited >= patience => return Err(LockError::Busy),
+                _ if waited >= timeout => return Err(LockError::Busy),
                 _ => std::thread::sleep(pause),
             },
             Err(TryLockError::Error(e)) => return Err(failed(e)),
@@ -99,24 +99,24 @@ mod tests {
     #[test]
     fn one_holds_the_lock() {
         let home = tempfile::tempdir().unwrap();
-        let take = |name: &str, patience| take(&home.path().join(name), patience);
-        let first = take("k", Duration::ZERO).ok().unwrap();
-        assert!(matches!(take("k", Duration::from_millis(40)), Err(LockError::Busy)));
-        assert!(take("other", Duration::ZERO).is_ok());
+        let acquire = |name: &str, timeout| acquire(&home.path().join(name), timeout);
+        let first = acquire("k", Duration::ZERO).ok().unwrap();
+        assert!(matches!(acquire("k", Duration::from_millis(40)), Err(LockError::Busy)));
+        assert!(acquire("other", Duration::ZERO).is_ok());
         first.announce("/dev/pts/7 (process 4711)");
-        assert!(matches!(take("k", Duration::MAX), Err(LockError::Asking(place)) if place.contains("4711")));
+        assert!(matches!(acquire("k", Duration::MAX), Err(LockError::Asking(place)) if place.contains("4711")));
         drop(first);
-        assert!(take("k", Duration::ZERO).is_ok(), "what was announced ends with the lock");
+        assert!(acquire("k", Duration::ZERO).is_ok(), "what was announced ends with the lock");
     }
 
     #[test]
     fn a_lock_file_that_was_removed_is_not_the_lock() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("k");
-        let first = take(&path, Duration::ZERO).ok().unwrap();
+        let first = acquire(&path, Duration::ZERO).ok().unwrap();
         assert!(!is_free(&path));
         fs::remove_file(&path).unwrap();
-        let second = take(&path, Duration::ZERO).ok().unwrap();
+        let second = acquire(&path, Duration::ZERO).ok().unwrap();
         assert!(!is_at(&first.file, &path) && is_at(&second.file, &path));
         drop(second);
         assert!(is_free(&path));

@@ -13,7 +13,7 @@ use crate::aws::profiles::Profiles;
 use crate::base::cache_key_backend::KeyUnavailable;
 use crate::base::context::Context;
 use crate::plan::resolve::check_profile;
-use crate::session::encryption::{Protection, Vault};
+use crate::session::encryption::{CacheEncryption, Protection};
 use crate::settings::user_config::Settings;
 use crate::shell::statements::Shell;
 
@@ -160,7 +160,7 @@ fn own_directories(context: &Context, findings: &mut Vec<Finding>) {
 
 /// Whether what is cached is encrypted, and where the key is stored; proven by writing, reading and removing a file.
 fn protection(context: &Context, settings: &Settings) -> Finding {
-    let proven = Vault::of_cache(context, settings.or_default().key).prove();
+    let proven = CacheEncryption::of_cache(context, settings.or_default().key).prove();
     let text = describe(&proven);
     match proven {
         Protection::Nothing(_) => Finding::new(Level::Bad, "encryption", text).hint(
@@ -174,7 +174,7 @@ fn protection(context: &Context, settings: &Settings) -> Finding {
 /// In a line, how cached credentials are protected.
 #[must_use]
 pub fn protected(context: &Context, settings: &Settings) -> String {
-    describe(&Vault::of_cache(context, settings.or_default().key).protection())
+    describe(&CacheEncryption::of_cache(context, settings.or_default().key).protection())
 }
 
 fn describe(protection: &Protection) -> String {

@@ -13,7 +13,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 
 /// A line that chooses another identity.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Rival {
+pub struct ProfileOverride {
     /// The file.
     pub file: PathBuf,
     /// The line, counted from 1.
@@ -24,7 +24,7 @@ pub struct Rival {
 
 /// Looks through the files of the given directories that the tools read there; nothing deeper.
 #[must_use]
-pub fn rivals(dirs: &[&Path]) -> Vec<Rival> {
+pub fn find_profile_overrides(dirs: &[&Path]) -> Vec<ProfileOverride> {
     let mut found = Vec::new();
     for dir in dirs {
         let mut files: Vec<PathBuf> =
@@ -51,7 +51,7 @@ fn keys_of(name: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-fn scan(file: &Path, keys: &[&str]) -> Vec<Rival> {
+fn scan(file: &Path, keys: &[&str]) -> Vec<ProfileOverride> {
     let bytes = read_regular(file, MAX_BYTES).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let mut inside_comment = false;
@@ -62,7 +62,7 @@ fn scan(file: &Path, keys: &[&str]) -> Vec<Rival> {
         let comment = inside_comment || trimmed.starts_with(['#', ';']) || trimmed.starts_with("//");
         inside_comment &= !trimmed.contains("*/");
         if !comment && keys.iter().any(|key| sets(trimmed, key)) {
-            found.push(Rival { file: file.to_owned(), line: index + 1, text: trimmed.to_owned() });
+            found.push(ProfileOverride { file: file.to_owned(), line: index + 1, text: trimmed.to_owned() });
         }
     }
     found
@@ -94,7 +94,7 @@ mod tests {
         ] {
             write_private(&dir.join(name), text.as_bytes()).unwrap();
         }
-        let lines: Vec<String> = rivals(&[dir])
+        let lines: Vec<String> = find_profile_overrides(&[dir])
             .iter()
             .map(|r| format!("{}:{} {}", r.file.file_name().unwrap().display(), r.line, r.text))
             .collect();

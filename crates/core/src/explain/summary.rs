@@ -5,7 +5,7 @@ use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName};
 use crate::aws::profiles::Profiles;
 use crate::base::context::{Context, Paths};
 use crate::base::problem::Problem;
-use crate::plan::resolve::{First, Preview, preview};
+use crate::plan::resolve::{InitialSource, Preview, preview};
 use crate::project::config::{Config, RoleConfig};
 use crate::settings::accounts::Accounts;
 
@@ -79,11 +79,11 @@ fn lines(
     };
     let account = role_arn.as_deref().and_then(|arn| RoleArn::parse(arn).ok()).map(|arn| arn.account().clone());
     let account = seen.and_then(|seen| seen.account.clone()).or(account).map(|account| accounts.shown(&account));
-    let source_as_written = || match (&keys.source_role, First::of(keys, profile, paths)) {
+    let source_as_written = || match (&keys.source_role, InitialSource::of(keys, profile, paths)) {
         (Some(role), _) => Some(format!("[role.{role}]")),
-        (None, Ok(First::Profile(name) | First::Both(name))) => Some(format!("profile {name}")),
-        (None, Ok(First::Source(source))) => Some(source.to_owned()),
-        (None, Ok(First::Own(_) | First::RoleAlone(_) | First::Unsaid) | Err(_)) => {
+        (None, Ok(InitialSource::Profile(name) | InitialSource::Both(name))) => Some(format!("profile {name}")),
+        (None, Ok(InitialSource::Source(source))) => Some(source.to_owned()),
+        (None, Ok(InitialSource::Own(_) | InitialSource::RoleAlone(_) | InitialSource::Missing) | Err(_)) => {
             keys.profile.as_ref().map(|name| format!("profile {name}"))
         }
     };

@@ -13,12 +13,12 @@ use crate::aws::time::rfc3339;
 use crate::base::context::Context;
 use crate::base::problem::Problem;
 use crate::explain::doctor::foreign_files;
-use crate::explain::profile_overrides::{Rival, rivals};
+use crate::explain::profile_overrides::{ProfileOverride, find_profile_overrides};
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::{Allowed, ApprovalStatus, Holds, Verdict};
-use crate::session::cache::{Cache, Patience};
+use crate::session::cache::{Cache, Trigger};
 use crate::settings::user_config::Settings;
-use crate::shell::export::{look, plan_of};
+use crate::shell::export::{look, plan_role};
 use crate::shell::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
 
 /// All that can be said of a directory without asking the network.
@@ -35,7 +35,7 @@ pub struct Why {
     /// What stands in the way.
     pub problem: Option<Problem>,
     /// Lines of project files that choose another identity.
-    pub rivals: Vec<Rival>,
+    pub find_profile_overrides: Vec<ProfileOverride>,
     /// What happens next, in a sentence.
     pub next: String,
 }
@@ -119,7 +119,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         way: None,
         shell: held(inner),
         problem: None,
-        rivals: Vec::new(),
+        find_profile_overrides: Vec::new(),
         next: String::new(),
     };
     let Some(nearest) = files.first() else {
@@ -127,7 +127,11 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         return why;
     };
     let project = nearest.parent().unwrap_or(Path::new(""));
-    why.rivals = if project == outer.dir { rivals(&[project]) } else { rivals(&[project, &outer.dir]) };
+    why.find_profile_overrides = if project == outer.dir {
+        find_profile_overrides(&[project])
+    } else {
+        find_profile_overrides(&[project, &outer.dir])
+    };
     let (verdict, depth) = match look(outer, settings, files) {
         Ok(found) => found,
         Err(problem) => {
@@ -142,7 +146,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
             why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
-            match plan_of(outer, &allowed, role) {
+            match plan_role(outer, &allowed, role) {
                 Err(problem) => {
                     why.next = STAYS_CLOSED.to_owned();
                     why.problem = Some(problem);
@@ -177,7 +181,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
     let cache = Cache::open(outer, settings.or_default().key);
     let links: Vec<StepReport> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
-    let failure = cache.failure_of(&cache.keys(plan), outer.now, Patience::Passing);
+    let failure = cache.failure_of(&cache.keys(plan), outer.now, Trigger::Background);
     why.problem = failure.map(|failure| failure.problem);
     why.next = next(plan, &cache, outer.now);
     let confirm = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.confirm == Some(true));
@@ -214,7 +218,7 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> StepRe
         cached_for_seconds: cached.and_then(|c| now.duration_since(c.issued).ok()).map(|age| age.as_secs()),
     };
     match step {
-        Step::SessionToken(session) => {
+        Step::GetSessionToken(session) => {
             if matches!(plan.source, Source::Process(_)) {
                 link.what.push_str(IF_LONG_TERM);
             }
@@ -259,10 +263,10 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
             parts.push("an MFA code is asked for".to_owned());
         }
         parts.push(match step {
-            Step::SessionToken(_) if matches!(plan.source, Source::Process(_)) => {
+            Step::GetSessionToken(_) if matches!(plan.source, Source::Process(_)) => {
                 format!("GetSessionToken is called{IF_LONG_TERM}")
             }
-            Step::SessionToken(_) => "GetSessionToken is called".to_owned(),
+            Step::GetSessionToken(_) => "GetSessionToken is called".to_owned(),
             Step::AssumeRole(role) => format!("AssumeRole is called for {}", role.role_arn.name()),
         });
     }

@@ -31,7 +31,7 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
     let source = source_account(&plan.source).map(|account| (account, Some(plan.source.to_string())));
     let roles = plan.steps.iter().filter_map(|step| match step {
         Step::AssumeRole(role) => Some((role.role_arn.account().clone(), Some(role.role_arn.to_string()))),
-        Step::SessionToken(_) => None,
+        Step::GetSessionToken(_) => None,
     });
     let mut on_the_way = [(account.clone(), None)].into_iter().chain(source).chain(roles);
     match on_the_way.find(|(account, _)| !only.contains(account)) {
@@ -116,7 +116,7 @@ mod tests {
     use crate::plan::resolve::plan;
     use crate::project::approval::{Approvals, Chain, Verdict, vet};
     use crate::session::cache::Cache;
-    use crate::session::encryption::Vault;
+    use crate::session::encryption::CacheEncryption;
     use crate::session::encryption::tests::Shelf;
     use crate::settings::user_config::{TrustRule, UserConfig};
 
@@ -197,7 +197,7 @@ aws_secret_access_key = canary
         let one = ruled(text, &["222222222222"]).unwrap();
         let two = ruled(text, &["222222222222", "333333333333"]).unwrap();
         let nowhere = Path::new("/nowhere");
-        let cache = Cache::in_dir(nowhere, Vault::new(nowhere, Shelf::new(), CacheKeySetting::Auto));
+        let cache = Cache::in_dir(nowhere, CacheEncryption::new(nowhere, Shelf::new(), CacheKeySetting::Auto));
         let [allowed, one, two] = [allowed, one, two].map(|plan| {
             let keys = cache.keys(&plan);
             (keys.session(1), keys.session(2))

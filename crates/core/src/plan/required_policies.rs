@@ -31,27 +31,27 @@ pub struct Pair {
 /// Once a source identity or a transitive session tag is set, each later link needs the permission
 /// to pass it on (IAM User Guide, "Monitor and control actions taken with assumed roles").
 #[must_use]
-pub fn pairs(plan: &RolePlan, first_caller: &str) -> Vec<Pair> {
+pub fn required_policies(plan: &RolePlan, first_caller: &str) -> Vec<Pair> {
     let mut caller = first_caller.to_owned();
     let mut mfa = false;
     let mut passes_identity = false;
     let mut passes_tags = false;
-    let mut pairs = Vec::new();
+    let mut required_policies = Vec::new();
     for step in &plan.steps {
         match step {
-            Step::SessionToken(session) => mfa = session.mfa_serial.is_some(),
+            Step::GetSessionToken(session) => mfa = session.mfa_serial.is_some(),
             Step::AssumeRole(role) => {
                 passes_identity |= role.source_identity.is_some();
                 let with_tags = passes_tags || !role.tags.tags.is_empty();
                 passes_tags |= !role.tags.transitive.is_empty();
                 let by_mfa = mfa || role.mfa_serial.is_some();
-                pairs.push(pair(&caller, role, by_mfa, passes_identity, with_tags));
+                required_policies.push(pair(&caller, role, by_mfa, passes_identity, with_tags));
                 caller = role.role_arn.to_string();
                 mfa = false;
             }
         }
     }
-    pairs
+    required_policies
 }
 
 fn pair(caller: &str, role: &AssumeRole, mfa: bool, source_identity: bool, tags: bool) -> Pair {

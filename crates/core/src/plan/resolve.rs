@@ -11,11 +11,11 @@ use crate::base::context::Context;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::plan::account_pin;
-use crate::plan::role_plan::{RolePlan, SessionToken, Step};
+use crate::plan::role_plan::{GetSessionToken, RolePlan, Step};
 use crate::project::approval::Allowed;
 use crate::project::config::{Config, RoleConfig};
 
-pub(crate) use first::First;
+pub(crate) use first::InitialSource;
 pub use preview::Preview;
 
 /// Makes a plan for a role of an allowed config; `None` is the default role.
@@ -53,7 +53,7 @@ fn make(
     let resolver = Resolver { config, profiles, context };
     let link = resolver.link(name)?;
     let name = link.in_file.clone().flatten();
-    let mut way = Way::default();
+    let mut way = Chain::default();
     let followed = resolver.follow(&link, &mut name.clone().into_iter().collect(), &mut way);
     let odd_lines = odd_lines(profiles, &way);
     let plan = followed.and_then(|()| resolver.plan(only, &link, name, way));
@@ -65,7 +65,7 @@ fn make(
 }
 
 /// The lines of the profiles on a way that the AWS CLI reads otherwise than meant.
-fn odd_lines(profiles: &Profiles, way: &Way<'_>) -> Vec<String> {
+fn odd_lines(profiles: &Profiles, way: &Chain<'_>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in way.profiles.iter().flat_map(|profile| profiles.warnings_about(profile.name)).map(|odd| odd.to_string())
     {
@@ -81,7 +81,7 @@ pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Resu
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
     let profile = profiles.get(name);
-    resolver.follow(&Link::of(profile), &mut Vec::new(), &mut Way::default())
+    resolver.follow(&ChainNode::of(profile), &mut Vec::new(), &mut Chain::default())
 }
 
 /// The way to a profile's own keys, with a session of them only where a code makes one: for calls to IAM,
@@ -90,16 +90,16 @@ pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
     let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
-    let mut way = Way { profiles: vec![profile], ..Way::default() };
+    let mut way = Chain { profiles: vec![profile], ..Chain::default() };
     resolver.own_source(profile, &mut way)?;
     if let Some(serial) = way.source_mfa.clone().filter(|_| way.source.as_ref().is_some_and(Source::may_use_mfa)) {
-        way.steps.push(Step::SessionToken(SessionToken {
+        way.steps.push(Step::GetSessionToken(GetSessionToken {
             duration: None,
             mfa_serial: Some(serial),
             required: Vec::new(),
         }));
     }
-    resolver.by_itself(way)
+    resolver.plan_for_profile(way)
 }
 
 /// Where STS is for a profile by itself.
@@ -113,15 +113,15 @@ pub fn profile_plan(profiles: &Profiles, context: &Context, name: &str) -> Resul
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
     let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
-    let mut way = Way::default();
-    resolver.follow(&Link::of(Some(profile)), &mut Vec::new(), &mut way)?;
-    way.steps.retain(|step| !matches!(step, Step::SessionToken(session) if session.mfa_serial.is_none()));
-    resolver.by_itself(way)
+    let mut way = Chain::default();
+    resolver.follow(&ChainNode::of(Some(profile)), &mut Vec::new(), &mut way)?;
+    way.steps.retain(|step| !matches!(step, Step::GetSessionToken(session) if session.mfa_serial.is_none()));
+    resolver.plan_for_profile(way)
 }
 
 /// What has been found of the way so far.
 #[derive(Default)]
-struct Way<'p> {
+struct Chain<'p> {
     /// The profiles that were met, the nearest first: what they say of endpoints holds in this order.
     profiles: Vec<Profile<'p>>,
     source: Option<Source>,
@@ -131,7 +131,7 @@ struct Way<'p> {
     notices: Vec<String>,
 }
 
-impl Way<'_> {
+impl Chain<'_> {
     /// The partition of the first role on the way.
     fn partition(&self) -> Option<&str> {
         if let Some(Source::WebIdentity(token)) = &self.source {
@@ -139,13 +139,13 @@ impl Way<'_> {
         }
         self.steps.iter().find_map(|step| match step {
             Step::AssumeRole(role) => Some(role.role_arn.partition()),
-            Step::SessionToken(_) => None,
+            Step::GetSessionToken(_) => None,
         })
     }
 }
 
 /// One place where keys are looked up: the project's file over a profile, or a profile alone.
-struct Link<'p> {
+struct ChainNode<'p> {
     /// The role's name in the file; `None` inside for the file's only role, outside for a profile.
     in_file: Option<Option<String>>,
     keys: RoleConfig,
@@ -165,9 +165,9 @@ impl<'p> Resolver<'p> {
     fn plan(
         &self,
         only: Option<&[AccountId]>,
-        link: &Link<'p>,
+        link: &ChainNode<'p>,
         name: Option<String>,
-        way: Way<'p>,
+        way: Chain<'p>,
     ) -> Result<RolePlan, Problem> {
         let partition = way.partition().map(str::to_owned);
         let Some(source) = way.source else {
@@ -209,28 +209,28 @@ impl<'p> Resolver<'p> {
     }
 
     /// The link of a `[role.NAME]`, or of the file's only role.
-    fn link(&self, name: Option<&str>) -> Result<Link<'p>, Problem> {
+    fn link(&self, name: Option<&str>) -> Result<ChainNode<'p>, Problem> {
         let (name, keys) = self.config.select(name)?;
         let at = |key| self.config.origin(name.as_deref(), key);
         let profile = keys.profile.as_deref().map(|name| self.profile(name, &at("profile"))).transpose()?;
-        Ok(Link { in_file: Some(name), keys, profile, on_the_way: false })
+        Ok(ChainNode { in_file: Some(name), keys, profile, on_the_way: false })
     }
 
     /// Follows a link down to its source, then adds its own call.
-    fn follow(&self, link: &Link<'p>, visited: &mut Vec<String>, way: &mut Way<'p>) -> Result<(), Problem> {
+    fn follow(&self, link: &ChainNode<'p>, visited: &mut Vec<String>, way: &mut Chain<'p>) -> Result<(), Problem> {
         way.profiles.extend(link.profile);
         let keys = &link.keys;
         if let Some(role) = &keys.source_role {
             self.source_role(link, role, visited, way)?;
             return self.last_step(link, way);
         }
-        match First::of(keys, link.profile, &self.context.paths)? {
-            First::Both(_) => return Err(two_sources(&self.origin(link, "credential_source"))),
-            First::RoleAlone(profile) => return Err(role_alone(profile)),
-            First::Source(source) => {
+        match InitialSource::of(keys, link.profile, &self.context.paths)? {
+            InitialSource::Both(_) => return Err(two_sources(&self.origin(link, "credential_source"))),
+            InitialSource::RoleAlone(profile) => return Err(role_alone(profile)),
+            InitialSource::Source(source) => {
                 way.source = Some(self.credential_source(source, &self.origin(link, "credential_source"), way)?);
             }
-            First::Profile(name) => {
+            InitialSource::Profile(name) => {
                 if let Some(profile) = link.profile.filter(|_| name.is_empty()) {
                     return Err(sources::empty(profile, "source_profile"));
                 }
@@ -238,14 +238,14 @@ impl<'p> Resolver<'p> {
                 let mut visited: Vec<&str> = nearer.map(|profile| profile.name).into_iter().collect();
                 self.source_profile(name, &self.origin(link, "source_profile"), &mut visited, way)?;
             }
-            First::Own(profile) => self.own_source(profile, way)?,
-            First::Unsaid => return Err(self.unsaid(link)),
+            InitialSource::Own(profile) => self.own_source(profile, way)?,
+            InitialSource::Missing => return Err(self.missing_source_error(link)),
         }
         self.last_step(link, way)
     }
 
     /// Neither the file nor a profile says whose credentials come first.
-    fn unsaid(&self, link: &Link<'p>) -> Problem {
+    fn missing_source_error(&self, link: &ChainNode<'p>) -> Problem {
         let keys = &link.keys;
         let at = self.origin(link, "role_arn");
         let names: Vec<&str> = self.config.role_names().collect();
@@ -265,10 +265,10 @@ impl<'p> Resolver<'p> {
     /// Follows another role of the same file, whose session will make the next call.
     fn source_role(
         &self,
-        link: &Link<'p>,
+        link: &ChainNode<'p>,
         role: &str,
         visited: &mut Vec<String>,
-        way: &mut Way<'p>,
+        way: &mut Chain<'p>,
     ) -> Result<(), Problem> {
         let at = self.origin(link, "source_role");
         if link.keys.names_source() {
@@ -281,7 +281,7 @@ impl<'p> Resolver<'p> {
         if visited[..visited.len() - 1].iter().any(|seen| seen == role) {
             return Err(Problem::new(format!("{at}: `source_role` leads in a circle: {}", visited.join(" → "))));
         }
-        self.follow(&Link { on_the_way: true, ..self.link(Some(role))? }, visited, way)
+        self.follow(&ChainNode { on_the_way: true, ..self.link(Some(role))? }, visited, way)
     }
 
     /// Follows a profile that serves as a source, as the AWS CLI does (botocore,
@@ -293,7 +293,7 @@ impl<'p> Resolver<'p> {
         name: &str,
         origin: &Origin,
         visited: &mut Vec<&'p str>,
-        way: &mut Way<'p>,
+        way: &mut Chain<'p>,
     ) -> Result<(), Problem> {
         let profile = self.profile(name, origin)?;
         let has_keys = profile.has_static_keys() || self.stored_keys(profile)?.is_some();
@@ -321,7 +321,7 @@ impl<'p> Resolver<'p> {
                 way.source = Some(self.credential_source(source, &profile.origin("credential_source"), way)?);
             }
         }
-        self.last_step(&Link::of(Some(profile)), way)
+        self.last_step(&ChainNode::of(Some(profile)), way)
     }
 
     fn profile(&self, name: &str, origin: &Origin) -> Result<Profile<'p>, Problem> {
@@ -346,7 +346,7 @@ impl<'p> Resolver<'p> {
     }
 
     /// The plan of a way on which no project's file had a say.
-    fn by_itself(&self, way: Way<'_>) -> Result<(RolePlan, Endpoint), Problem> {
+    fn plan_for_profile(&self, way: Chain<'_>) -> Result<(RolePlan, Endpoint), Problem> {
         let partition = way.partition().map(str::to_owned);
         let endpoint = |service| {
             endpoint::resolve(service, None, &way.profiles, self.profiles, self.context, partition.as_deref())
@@ -372,7 +372,7 @@ impl<'p> Resolver<'p> {
     /// A value: the file's, which was checked when it was read, or the profile's, which is checked here.
     fn checked<T: Clone>(
         &self,
-        link: &Link<'_>,
+        link: &ChainNode<'_>,
         in_file: Option<&T>,
         key: &str,
         parse: impl Fn(&str) -> Result<T, OutOfRange>,
@@ -387,12 +387,12 @@ impl<'p> Resolver<'p> {
         link.profile_text(key).map(|text| parse(text).map_err(|e| self.outside(link, key, &e))).transpose()
     }
 
-    fn outside(&self, link: &Link<'_>, key: &str, error: &OutOfRange) -> Problem {
+    fn outside(&self, link: &ChainNode<'_>, key: &str, error: &OutOfRange) -> Problem {
         Problem::new(format!("{}: {key} {error}", self.origin(link, key)))
     }
 
     /// Where a key stands: in the file, or else in the profile; where it doesn't, the link itself.
-    fn origin(&self, link: &Link<'_>, key: &str) -> Origin {
+    fn origin(&self, link: &ChainNode<'_>, key: &str) -> Origin {
         match (&link.in_file, link.profile) {
             (Some(role), Some(profile)) if !self.config.sets(role.as_deref(), key) && profile.has(key) => {
                 profile.origin(key)
@@ -404,7 +404,7 @@ impl<'p> Resolver<'p> {
     }
 }
 
-impl<'p> Link<'p> {
+impl<'p> ChainNode<'p> {
     /// A profile alone.
     fn of(profile: Option<Profile<'p>>) -> Self {
         Self { in_file: None, keys: RoleConfig::default(), profile, on_the_way: false }
@@ -415,7 +415,7 @@ impl<'p> Link<'p> {
     }
 
     /// Whether the source is a token of this very profile: its role is the one that the token opens.
-    fn opened_by_its_token(&self, source: Option<&Source>) -> bool {
+    fn uses_own_web_identity(&self, source: Option<&Source>) -> bool {
         let own = self.profile.map(|profile| profile.name);
         self.keys.role_arn.is_none()
             && matches!(source, Some(Source::WebIdentity(token)) if Some(token.profile.as_str()) == own)

@@ -48,7 +48,7 @@ pub struct RolePlan {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Step {
     /// A session of long-term keys, so that they themselves need not be exported.
-    SessionToken(SessionToken),
+    GetSessionToken(GetSessionToken),
     /// A role.
     AssumeRole(Box<AssumeRole>),
 }
@@ -56,7 +56,7 @@ pub enum Step {
 /// What is sent with GetSessionToken. Every field is part of the cache key
 /// ([`PlanKeys`](crate::session::cache::PlanKeys)).
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SessionToken {
+pub struct GetSessionToken {
     /// How long it shall last; STS's default is 12 hours.
     pub duration: Option<SessionDuration>,
     /// The device whose code is sent. The session then counts as authenticated with MFA.
@@ -106,7 +106,7 @@ impl RolePlan {
     pub fn role(&self) -> Option<&AssumeRole> {
         match self.steps.last()? {
             Step::AssumeRole(step) => Some(step),
-            Step::SessionToken(_) => None,
+            Step::GetSessionToken(_) => None,
         }
     }
 
@@ -156,7 +156,7 @@ impl Step {
             return Ok(Some(Cow::Borrowed(self)));
         }
         let (required, rest) = match self {
-            Self::SessionToken(step) => (&step.required, None),
+            Self::GetSessionToken(step) => (&step.required, None),
             Self::AssumeRole(step) if step.mfa_serial.is_none() => return Ok(Some(Cow::Borrowed(self))),
             Self::AssumeRole(step) => {
                 let step = AssumeRole { mfa_serial: None, ..(**step).clone() };
@@ -173,7 +173,7 @@ impl Step {
     #[must_use]
     pub fn mfa_serial(&self) -> Option<&MfaSerial> {
         match self {
-            Self::SessionToken(step) => step.mfa_serial.as_ref(),
+            Self::GetSessionToken(step) => step.mfa_serial.as_ref(),
             Self::AssumeRole(step) => step.mfa_serial.as_ref(),
         }
     }

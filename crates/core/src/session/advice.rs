@@ -53,10 +53,10 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
         ("AccessDenied" | "AccessDeniedException", Some(Step::AssumeRole(role))) => {
             denied::explain(problem.fact("sent", call.sent(role)), call, role, message)
         }
-        ("AccessDenied" | "AccessDeniedException", Some(Step::SessionToken(_))) if message.contains("session credentials") => {
+        ("AccessDenied" | "AccessDeniedException", Some(Step::GetSessionToken(_))) if message.contains("session credentials") => {
             problem.hint("only long-term keys (AKIA…) of a user can open a session: leave out mfa_serial, or use another profile")
         }
-        ("AccessDenied" | "AccessDeniedException", Some(Step::SessionToken(_))) => {
+        ("AccessDenied" | "AccessDeniedException", Some(Step::GetSessionToken(_))) => {
             problem.hint("opening a session needs no permission, so something denies it: a Deny in the user's policies, or one of the organization's (SCP)")
         }
         ("InvalidClientTokenId" | "UnrecognizedClientException", _) => {
@@ -217,7 +217,7 @@ impl Call<'_> {
         }
         match self.step() {
             Some(Step::AssumeRole(role)) => role.role_arn.to_string(),
-            Some(Step::SessionToken(_)) | None => format!("a session of {}", self.plan.source),
+            Some(Step::GetSessionToken(_)) | None => format!("a session of {}", self.plan.source),
         }
     }
 
@@ -236,7 +236,7 @@ impl Call<'_> {
             return Mfa::Code;
         }
         match self.before() {
-            Some(step @ Step::SessionToken(_)) if step.mfa_serial().is_some() => {
+            Some(step @ Step::GetSessionToken(_)) if step.mfa_serial().is_some() => {
                 Mfa::Session(self.now.duration_since(self.caller.issued).unwrap_or_default().as_secs() / 60)
             }
             None if self.caller.session_token.is_some() => Mfa::Role,

@@ -26,7 +26,7 @@ use crate::base::lock::{self, Lock, LockError};
 use crate::base::problem::Problem;
 use crate::base::secret::Secret;
 use crate::plan::role_plan::RolePlan;
-use crate::session::encryption::{SealError, Vault};
+use crate::session::encryption::{CacheEncryption, SealError};
 
 pub use plan_keys::PlanKeys;
 
@@ -41,7 +41,7 @@ const SESSION: &str = "session";
 const SOURCE: &str = "source";
 
 /// How long an entry may take to be written: what is older was left by a process that was killed.
-const UNFINISHED_FOR: Duration = Duration::from_secs(600);
+const TEMP_FILE_MAX_AGE: Duration = Duration::from_secs(600);
 
 /// How often a cache directory is searched for files that can't be of use any more.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
@@ -49,7 +49,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// The entries of one user.
 pub struct Cache {
     dir: PathBuf,
-    vault: Vault,
+    vault: CacheEncryption,
 }
 
 /// An entry: credentials, and whether the user asked for new ones.
@@ -125,12 +125,12 @@ pub enum FailureKind {
 
 /// Whether a person just asked, or a prompt came by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub enum Trigger {
     /// Someone typed `cd` or a command: only a failure of the last seconds, such as that of a
     /// terminal that asked at the same moment, is taken as the answer.
-    Asked,
+    User,
     /// Nobody did: what is remembered stands.
-    Passing,
+    Background,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,12 +151,12 @@ impl Cache {
     /// The user's cache, sealed with a key that is stored where the settings want it.
     #[must_use]
     pub fn open(context: &Context, wanted: CacheKeySetting) -> Self {
-        Self::in_dir(&context.paths.cache, Vault::of_cache(context, wanted))
+        Self::in_dir(&context.paths.cache, CacheEncryption::of_cache(context, wanted))
     }
 
     /// The cache in a directory that only its owner may enter, sealed by its vault.
     #[must_use]
-    pub fn in_dir(dir: &Path, vault: Vault) -> Self {
+    pub fn in_dir(dir: &Path, vault: CacheEncryption) -> Self {
         Self { dir: dir.to_owned(), vault }
     }
 
@@ -294,7 +294,7 @@ impl Cache {
 
     /// The failure that stands for another try.
     #[must_use]
-    pub fn failure(&self, key: &str, now: SystemTime, patience: Patience) -> Option<Failure> {
+    pub fn failure(&self, key: &str, now: SystemTime, trigger: Trigger) -> Option<Failure> {
         let failure = read_failure(&self.path(key, "failure"))?;
         // A process that started just before another one failed sees a failure from its future; one
         // from far beyond it is a clock that was off.
@@ -302,12 +302,12 @@ impl Cache {
         if failure.at > seconds(now) + 60 {
             return None;
         }
-        let believed = match (patience, failure.kind) {
-            (Patience::Asked, FailureKind::LoggedOut) => 0,
-            (Patience::Asked, _) => 5,
-            (Patience::Passing, FailureKind::Transient) => 30,
-            (Patience::Passing, FailureKind::Refused) => 300,
-            (Patience::Passing, FailureKind::LoggedOut) => u64::MAX,
+        let believed = match (trigger, failure.kind) {
+            (Trigger::User, FailureKind::LoggedOut) => 0,
+            (Trigger::User, _) => 5,
+            (Trigger::Background, FailureKind::Transient) => 30,
+            (Trigger::Background, FailureKind::Refused) => 300,
+            (Trigger::Background, FailureKind::LoggedOut) => u64::MAX,
         };
         (failure.version == 1 && age < believed).then_some(failure)
     }
@@ -315,8 +315,8 @@ impl Cache {
     /// The failure that stands for another try of a plan's last step: that the user logged out of its session, or one
     /// of fetching it.
     #[must_use]
-    pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, patience: Patience) -> Option<Failure> {
-        self.failure_after(keys, keys.last(), now, patience)
+    pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, trigger: Trigger) -> Option<Failure> {
+        self.failure_after(keys, keys.last(), now, trigger)
     }
 
     /// The same for the first `count` steps.
@@ -326,10 +326,10 @@ impl Cache {
         keys: &PlanKeys<'_>,
         count: usize,
         now: SystemTime,
-        patience: Patience,
+        trigger: Trigger,
     ) -> Option<Failure> {
         let names = [keys.session(count), keys.failure(count)];
-        names.iter().find_map(|name| self.failure(name, now, patience))
+        names.iter().find_map(|name| self.failure(name, now, trigger))
     }
 
     /// What is known of an MFA device on this machine.
@@ -354,10 +354,10 @@ impl Cache {
         }
     }
 
-    /// Takes the right to ask for an entry, waiting at most `patience` for the one who has it, and
+    /// Takes the right to ask for an entry, waiting at most `timeout` for the one who has it, and
     /// not at all for one who waits for a person. A kernel lock: it ends with its process.
-    pub fn lock(&self, key: &str, patience: Duration) -> Result<Lock, LockError> {
-        lock::take(&self.path(key, "lock"), patience)
+    pub fn lock(&self, key: &str, timeout: Duration) -> Result<Lock, LockError> {
+        lock::acquire(&self.path(key, "lock"), timeout)
     }
 
     fn device_path(&self, serial: &MfaSerial) -> PathBuf {
@@ -396,7 +396,7 @@ impl Cache {
     /// Removes what killed processes left and, once an hour, what no command can use any more: sessions that have
     /// expired, and what belongs to them. What can't be removed harms nobody but by its size.
     fn sweep(&self, now: SystemTime) {
-        files::sweep(&self.dir, now.checked_sub(UNFINISHED_FOR).unwrap_or(UNIX_EPOCH));
+        files::sweep(&self.dir, now.checked_sub(TEMP_FILE_MAX_AGE).unwrap_or(UNIX_EPOCH));
         let stamp = self.dir.join("swept");
         let modified = |path: &Path| fs::symlink_metadata(path).and_then(|found| found.modified());
         let age = |path: &Path| modified(path).ok().and_then(|time| now.duration_since(time).ok());

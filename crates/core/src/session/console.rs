@@ -43,8 +43,8 @@ pub enum SessionKind {
 pub fn standing(plan: &RolePlan) -> Result<SessionKind, Problem> {
     Ok(match (plan.steps.last(), &plan.source) {
         // Unless the program gives long-term keys, its session is passed on.
-        (Some(Step::SessionToken(_)), Source::Process(_)) => SessionKind::Unknown,
-        (Some(Step::SessionToken(_)), _) => return Err(no_role(&plan.title())),
+        (Some(Step::GetSessionToken(_)), Source::Process(_)) => SessionKind::Unknown,
+        (Some(Step::GetSessionToken(_)), _) => return Err(no_role(&plan.title())),
         (Some(Step::AssumeRole(_)), source) if plan.steps.len() == 1 && source.is_long_term() => SessionKind::Role,
         (Some(Step::AssumeRole(_)), _) => SessionKind::Chained,
         (None, Source::WebIdentity(_)) => SessionKind::Role,

@@ -57,7 +57,7 @@ pub enum SealError {
 }
 
 /// Seals and opens what lies in one directory, with a key that lies elsewhere.
-pub struct Vault {
+pub struct CacheEncryption {
     dir: PathBuf,
     keys: Rc<dyn CacheKeyBackend>,
     wanted: CacheKeySetting,
@@ -74,7 +74,7 @@ pub enum Protection {
     Nothing(Vec<KeyUnavailable>),
 }
 
-impl Vault {
+impl CacheEncryption {
     /// A vault for a directory.
     #[must_use]
     pub fn new(dir: &Path, keys: Rc<dyn CacheKeyBackend>, wanted: CacheKeySetting) -> Self {
@@ -223,7 +223,7 @@ impl Vault {
 
     fn lock(&self) -> Result<Lock, FileError> {
         let path = self.dir.join("key.lock");
-        lock::take(&path, Duration::from_secs(5)).map_err(|error| match error {
+        lock::acquire(&path, Duration::from_secs(5)).map_err(|error| match error {
             LockError::File(error) => error,
             _ => FileError::new("locking", &path, std::io::ErrorKind::WouldBlock.into()),
         })

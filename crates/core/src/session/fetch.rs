@@ -16,15 +16,15 @@ use crate::base::problem::Problem;
 use crate::plan::account_pin;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::session::advice;
-use crate::session::cache::{Cache, Failure, FailureKind, Patience, PlanKeys, Stored};
-use crate::session::lookup::{AT_THE_END, LAST_SECOND, Lookup, ObtainOptions, Obtained, lookup};
+use crate::session::cache::{Cache, Failure, FailureKind, PlanKeys, Stored, Trigger};
+use crate::session::lookup::{BLOCKING_RENEWAL_THRESHOLD, Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
 use crate::session::sts::Sts;
 
 /// How long to wait for another process that fetches the same credentials.
-const LOCK_PATIENCE: Duration = Duration::from_secs(20);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// From this age on an MFA session may be too old for a trust policy with `aws:MultiFactorAuthAge`.
-const OLD_MFA: Duration = Duration::from_secs(300);
+const MFA_AGE_RETRY_THRESHOLD: Duration = Duration::from_secs(300);
 
 /// What credentials are fetched from.
 #[derive(Clone, Copy)]
@@ -96,7 +96,7 @@ pub fn fetch(
 }
 
 /// The credentials at the end of a plan, for calls of awsrole's own: here they may be long-lived keys.
-pub fn credentials(
+pub fn obtain_unexported(
     plan: &RolePlan,
     cache: &Cache,
     providers: Providers<'_>,
@@ -106,7 +106,7 @@ pub fn credentials(
 }
 
 /// The ARN of who makes a plan's first call, from GetCallerIdentity.
-pub fn caller(
+pub fn fetch_caller_arn(
     plan: &RolePlan,
     cache: &Cache,
     providers: Providers<'_>,
@@ -174,7 +174,7 @@ struct ChainFetcher<'a> {
     locks: RefCell<Vec<Lock>>,
     mfa_prompted: RefCell<bool>,
     /// Keys that a store gave: one question is enough.
-    stored: OnceCell<Credentials>,
+    load_stored_keys: OnceCell<Credentials>,
     /// The names of the results, as of the source's last answer.
     keys: RefCell<PlanKeys<'a>>,
     /// Why the last result isn't cached.
@@ -184,8 +184,8 @@ struct ChainFetcher<'a> {
 impl<'a> ChainFetcher<'a> {
     fn new(plan: &'a RolePlan, cache: &'a Cache, providers: Providers<'a>, options: ObtainOptions) -> Self {
         let keys = RefCell::new(cache.keys(plan));
-        let (locks, mfa_prompted, stored, not_cached) = Default::default();
-        Self { plan, cache, providers, options, locks, mfa_prompted, stored, keys, not_cached }
+        let (locks, mfa_prompted, load_stored_keys, not_cached) = Default::default();
+        Self { plan, cache, providers, options, locks, mfa_prompted, load_stored_keys, keys, not_cached }
     }
 
     fn session(&self, count: usize) -> String {
@@ -198,8 +198,8 @@ impl<'a> ChainFetcher<'a> {
     }
 
     /// The failure that stands for another try: that the user logged out of the session, or one of fetching it.
-    fn failure(&self, count: usize, patience: Patience) -> Option<Failure> {
-        self.cache.failure_after(&self.keys.borrow(), count, self.options.now, patience)
+    fn failure(&self, count: usize, trigger: Trigger) -> Option<Failure> {
+        self.cache.failure_after(&self.keys.borrow(), count, self.options.now, trigger)
     }
 
     /// The time after all that was waited for.
@@ -223,15 +223,15 @@ impl<'a> ChainFetcher<'a> {
             return Ok(credentials);
         }
         if let (0, Source::StoredKeys(place)) = (count, &self.plan.source) {
-            return self.stored(place);
+            return self.load_stored_keys(place);
         }
         if let Some(credentials) = self.cached(count) {
             return Ok(credentials);
         }
-        let lock = self.cache.lock(&self.keys.borrow().lock(count), LOCK_PATIENCE);
-        self.locks.borrow_mut().push(lock.map_err(|error| self.locked_out(error))?);
+        let lock = self.cache.lock(&self.keys.borrow().lock(count), LOCK_TIMEOUT);
+        self.locks.borrow_mut().push(lock.map_err(|error| self.lock_error(error))?);
         self.update_keys();
-        let result = self.under_lock(count);
+        let result = self.fetch_locked(count);
         // Before the lock is given back, lest the next one who waits for it asks again.
         let remembered = match &result {
             Err(FetchError { problem, kind: Some(kind), .. }) if count == self.plan.steps.len() => {
@@ -245,19 +245,19 @@ impl<'a> ChainFetcher<'a> {
         if let (Err(failed), true) = (&result, count < self.plan.steps.len())
             && !failed.is_local
             && let Some(entry) = self.cache.load(&self.session(count), self.now()).filter(|entry| !entry.stale)
-            && entry.credentials.remaining(self.now()) > AT_THE_END
+            && entry.credentials.remaining(self.now()) > BLOCKING_RENEWAL_THRESHOLD
         {
             return Ok(entry.credentials);
         }
         remembered.map_err(|e| FetchError::local(&e)).and(result)
     }
 
-    fn under_lock(&self, count: usize) -> Result<Credentials, FetchError> {
+    fn fetch_locked(&self, count: usize) -> Result<Credentials, FetchError> {
         // Whoever had the lock may have brought it, or learned that it can't be had.
         if let Some(credentials) = self.cached(count) {
             return Ok(credentials);
         }
-        if let Some(failure) = self.failure(count, self.options.patience) {
+        if let Some(failure) = self.failure(count, self.options.trigger) {
             return Err(FetchError::uncached(failure.problem));
         }
         let before = self.session(count);
@@ -280,8 +280,8 @@ impl<'a> ChainFetcher<'a> {
             credentials.temporary(&self.plan.source).map_err(refused)?;
         }
         // The machine may have slept over the answer.
-        if credentials.remaining(self.now()) <= LAST_SECOND {
-            return Err(self.over(&credentials));
+        if credentials.remaining(self.now()) <= MIN_REMAINING {
+            return Err(self.already_expired_error(&credentials));
         }
         let last = count == self.plan.steps.len();
         if last && credentials.arn.is_none() && self.plan.pin.is_some() {
@@ -295,7 +295,7 @@ impl<'a> ChainFetcher<'a> {
         }
         // Whoever logged out meanwhile doesn't want to find it again.
         for name in [before, self.session(count)] {
-            let failure = self.cache.failure(&name, self.options.now, Patience::Passing);
+            let failure = self.cache.failure(&name, self.options.now, Trigger::Background);
             if let Some(failure) = failure.filter(|failure| failure.is_logout_since(self.options.now)) {
                 return Err(FetchError::uncached(failure.problem));
             }
@@ -316,7 +316,7 @@ impl<'a> ChainFetcher<'a> {
             let given = self.cache.load(&keys.session(before), self.options.now);
             given.is_some_and(|given| given.credentials.access_key_id == credentials.access_key_id)
         };
-        let of_user = matches!(step, Some(Step::SessionToken(_))) && !count.checked_sub(1).is_some_and(passed_on);
+        let of_user = matches!(step, Some(Step::GetSessionToken(_))) && !count.checked_sub(1).is_some_and(passed_on);
         if let Ok(Stored::NotEncrypted(reasons)) = self.cache.store(&keys.session(count), credentials, of_user) {
             self.not_cached.replace(reasons);
         }
@@ -324,18 +324,18 @@ impl<'a> ChainFetcher<'a> {
     }
 
     /// Opens the store. Its keys go nowhere but into the next call: not into the cache.
-    fn stored(&self, place: &KeyRef) -> Result<Credentials, FetchError> {
-        if let Some(credentials) = self.stored.get() {
+    fn load_stored_keys(&self, place: &KeyRef) -> Result<Credentials, FetchError> {
+        if let Some(credentials) = self.load_stored_keys.get() {
             return Ok(credentials.clone());
         }
-        let ask = self.options.patience == Patience::Asked;
+        let ask = self.options.trigger == Trigger::User;
         let secret = self.providers.keys.secret(place, ask, &|phrase| self.announce(phrase));
         let secret = secret.map_err(|no| match no.depends_on_the_person() {
             true => FetchError::uncached(no.problem(place)),
             false => FetchError::cacheable(no.problem(place), FailureKind::Transient),
         })?;
         self.announce("");
-        Ok(self.stored.get_or_init(|| StaticKeys::long_term(place, secret).credentials()).clone())
+        Ok(self.load_stored_keys.get_or_init(|| StaticKeys::long_term(place, secret).credentials()).clone())
     }
 
     /// Tells those who wait for the same what a person is being asked for; nothing: for nothing any more.
@@ -353,8 +353,8 @@ impl<'a> ChainFetcher<'a> {
             Source::ConsoleLogin(login) => Some(sha256(&[b"login", login.session.as_bytes()])),
             _ => None,
         };
-        let lock = session.map(|key| self.cache.lock(&key, LOCK_PATIENCE)).transpose();
-        let _held = lock.map_err(|error| self.locked_out(error))?;
+        let lock = session.map(|key| self.cache.lock(&key, LOCK_TIMEOUT)).transpose();
+        let _held = lock.map_err(|error| self.lock_error(error))?;
         let failed = |problem| FetchError::cacheable(problem, FailureKind::Transient);
         let credentials = match &self.plan.source {
             Source::WebIdentity(token) => self.open_by_token(token)?,
@@ -368,7 +368,7 @@ impl<'a> ChainFetcher<'a> {
         Ok(credentials)
     }
 
-    fn over(&self, credentials: &Credentials) -> FetchError {
+    fn already_expired_error(&self, credentials: &Credentials) -> FetchError {
         let title = self.plan.title();
         let ended = credentials.expiration.map(rfc3339).unwrap_or_default();
         let problem = Problem::new(format!("what came for {title} had ended before it could be used"))
@@ -377,14 +377,14 @@ impl<'a> ChainFetcher<'a> {
         FetchError::cacheable(problem, FailureKind::Transient)
     }
 
-    fn locked_out(&self, error: LockError) -> FetchError {
+    fn lock_error(&self, error: LockError) -> FetchError {
         let title = self.plan.title();
         FetchError::uncached(match error {
             LockError::File(error) => return FetchError::local(&error),
             LockError::Asking(phrase) => Problem::new(format!("{title} has to wait: {phrase}"))
                 .hint("answer there; this shell follows at its next prompt"),
             LockError::Busy => {
-                let seconds = LOCK_PATIENCE.as_secs();
+                let seconds = LOCK_TIMEOUT.as_secs();
                 Problem::new(format!("another awsrole has been getting {title} for {seconds} seconds"))
                     .hint("end it, or run `awsrole refresh` when it is done")
             }

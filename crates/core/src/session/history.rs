@@ -23,10 +23,10 @@ use crate::session::lookup::Obtained;
 use crate::settings::accounts::Accounts;
 
 /// From this size on, in bytes, a file is the older one. Both together hold some thousand lines.
-const FULL: u64 = 512 * 1024;
+const MAX_FILE_BYTES: u64 = 512 * 1024;
 
 /// The largest line, in bytes with its newline.
-const LINE: usize = 4096;
+const MAX_LINE_BYTES: usize = 4096;
 
 /// To whom a role was handed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ impl HistoryEntry {
                 shorten(text, most);
             }
             let line = serde_json::to_string(&entry).unwrap_or_default();
-            if line.len() < LINE {
+            if line.len() < MAX_LINE_BYTES {
                 return format!("\n{line}").into_bytes();
             }
         }
@@ -171,7 +171,7 @@ impl History {
         if found.mode() & 0o077 != 0 && found.is_file() {
             file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
         }
-        if found.len() >= FULL {
+        if found.len() >= MAX_FILE_BYTES {
             self.turn();
         }
         Ok(found.nlink() > 0)
@@ -183,7 +183,7 @@ impl History {
         let mut entries = Vec::new();
         for path in [self.older(), self.path()] {
             // Whoever had it open may have written beyond its size; nobody writes that much.
-            let bytes = read_own(&path, 2 * FULL).unwrap_or_default();
+            let bytes = read_own(&path, 2 * MAX_FILE_BYTES).unwrap_or_default();
             entries.extend(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()));
         }
         entries
@@ -212,15 +212,15 @@ impl History {
         };
         let failed = |e| FileError::new("opening", &path, e);
         let file = file.map_err(failed)?;
-        file.metadata().and_then(|found| files::owned(&found)).map_err(failed)?;
+        file.metadata().and_then(|found| files::check_owner(&found)).map_err(failed)?;
         Ok(file)
     }
 
     /// Makes the full file the older one. One process does it, and only if it is still full: the second of two would
     /// put an almost empty file in the place of a full one.
     fn turn(&self) {
-        let lock = lock::take(&self.dir.join("history.lock"), Duration::ZERO);
-        if lock.is_ok() && fs::metadata(self.path()).is_ok_and(|found| found.len() >= FULL) {
+        let lock = lock::acquire(&self.dir.join("history.lock"), Duration::ZERO);
+        if lock.is_ok() && fs::metadata(self.path()).is_ok_and(|found| found.len() >= MAX_FILE_BYTES) {
             // What can't be renamed grows on, and the next writer tries again.
             let _ = fs::rename(self.path(), self.older());
         }
@@ -264,7 +264,7 @@ mod tests {
             let mut long = entry(&text);
             (long.source, long.role) = (text.clone(), text.clone());
             let line = long.line();
-            assert!((100..=LINE).contains(&line.len()), "{}", line.len());
+            assert!((100..=MAX_LINE_BYTES).contains(&line.len()), "{}", line.len());
             let read: HistoryEntry = serde_json::from_slice(&line).unwrap();
             assert!(read.directory.starts_with('…') && text.ends_with(read.directory.trim_start_matches('…')));
         }
@@ -289,7 +289,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let history = History::in_dir(home.path());
         let filler = entry(&"x".repeat(900));
-        while fs::metadata(history.path()).map_or(0, |found| found.len()) < FULL - 20_000 {
+        while fs::metadata(history.path()).map_or(0, |found| found.len()) < MAX_FILE_BYTES - 20_000 {
             history.append(&filler).unwrap();
         }
         std::thread::scope(|scope| {
@@ -306,15 +306,15 @@ mod tests {
             let all: Vec<String> = (0..100).map(|number| format!("/{writer}/{number}")).collect();
             assert_eq!(mine, all.iter().collect::<Vec<_>>());
         }
-        assert!(fs::metadata(history.older()).unwrap().len() >= FULL);
-        assert!(fs::metadata(history.path()).unwrap().len() < FULL);
+        assert!(fs::metadata(history.older()).unwrap().len() >= MAX_FILE_BYTES);
+        assert!(fs::metadata(history.path()).unwrap().len() < MAX_FILE_BYTES);
     }
 
     #[test]
     fn of_two_who_find_it_full_one_turns_it() {
         let home = tempfile::tempdir().unwrap();
         let history = History::in_dir(home.path());
-        while fs::metadata(history.path()).map_or(0, |found| found.len()) < FULL - 8192 {
+        while fs::metadata(history.path()).map_or(0, |found| found.len()) < MAX_FILE_BYTES - 8192 {
             history.append(&entry(&"x".repeat(900))).unwrap();
         }
         // Slow writers, who had it open before it was turned once, and twice.
@@ -341,7 +341,7 @@ mod tests {
             history.append(&entry(&format!("/{number}/{}", "y".repeat(500)))).unwrap();
         }
         let sizes = [history.path(), history.older()].map(|path| fs::metadata(path).unwrap().len());
-        assert!(sizes.iter().all(|size| *size < FULL + 8192), "{sizes:?}");
+        assert!(sizes.iter().all(|size| *size < MAX_FILE_BYTES + 8192), "{sizes:?}");
         let read = history.read();
         assert!(read.last().unwrap().directory.starts_with("/2999/"));
         assert!(read.len() > 600, "{}", read.len());

@@ -8,13 +8,13 @@ use crate::base::cache_key_backend::KeyUnavailable;
 use crate::base::problem::Problem;
 use crate::plan::account_pin;
 use crate::plan::role_plan::RolePlan;
-use crate::session::cache::{Cache, Entry, FailureKind, Patience, PlanKeys};
+use crate::session::cache::{Cache, Entry, FailureKind, PlanKeys, Trigger};
 
 /// With so little time left, credentials are renewed while the person waits.
-pub(crate) const AT_THE_END: Duration = Duration::from_secs(3);
+pub(crate) const BLOCKING_RENEWAL_THRESHOLD: Duration = Duration::from_secs(3);
 
 /// Credentials that expire within a second count as expired: a command that got them would start too late.
-pub(crate) const LAST_SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MIN_REMAINING: Duration = Duration::from_secs(1);
 
 /// How far in the future an entry may have been made: another process may have started a little later than this one.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ pub struct ObtainOptions {
     /// The time.
     pub now: SystemTime,
     /// Whether a person waits.
-    pub patience: Patience,
+    pub trigger: Trigger,
     /// For how long they must still be valid.
     pub min_ttl: Duration,
     /// Whether valid credentials that are due for renewal are accepted, because another process renews them.
@@ -36,13 +36,13 @@ impl ObtainOptions {
     /// For a person who waits: they may be prompted.
     #[must_use]
     pub fn interactive(now: SystemTime) -> Self {
-        Self { now, patience: Patience::Asked, min_ttl: Duration::ZERO, allow_stale: false }
+        Self { now, trigger: Trigger::User, min_ttl: Duration::ZERO, allow_stale: false }
     }
 
     /// For a prompt or a program: nobody is prompted.
     #[must_use]
     pub fn background(now: SystemTime) -> Self {
-        Self { patience: Patience::Passing, ..Self::interactive(now) }
+        Self { trigger: Trigger::Background, ..Self::interactive(now) }
     }
 
     /// Returns whether an entry can be used as the result of a plan's first `steps` steps.
@@ -72,7 +72,7 @@ impl ObtainOptions {
         let earlier = earlier.filter(|_| failure != Some(FailureKind::Refused));
         let mut entries = [keys.session(steps)].into_iter().chain(earlier).filter_map(|name| cache.load(&name, now));
         let left = |entry: &Entry| entry.credentials.remaining(now);
-        entries.find(|entry| left(entry) >= self.min_ttl && left(entry) > LAST_SECOND)
+        entries.find(|entry| left(entry) >= self.min_ttl && left(entry) > MIN_REMAINING)
     }
 }
 
@@ -140,12 +140,13 @@ pub fn lookup(plan: &RolePlan, cache: &Cache, options: ObtainOptions) -> Lookup 
         if options.is_good(plan, steps, &entry) {
             return hit(entry.credentials, None, false, false);
         }
-        if options.allow_stale && !entry.stale && entry.credentials.remaining(options.now) > AT_THE_END {
-            let failure = cache.failure_after(&keys, steps, options.now, Patience::Passing);
+        if options.allow_stale && !entry.stale && entry.credentials.remaining(options.now) > BLOCKING_RENEWAL_THRESHOLD
+        {
+            let failure = cache.failure_after(&keys, steps, options.now, Trigger::Background);
             return hit(entry.credentials, failure.map(|failure| failure.problem), true, false);
         }
     }
-    if let Some(failure) = cache.failure_after(&keys, steps, options.now, options.patience) {
+    if let Some(failure) = cache.failure_after(&keys, steps, options.now, options.trigger) {
         return match options.still_valid(cache, &keys, &key, Some(failure.kind()), options.now) {
             Some(entry) => hit(entry.credentials, Some(failure.problem), false, false),
             None => Lookup::Failed(failure.problem),

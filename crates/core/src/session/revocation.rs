@@ -143,7 +143,7 @@ impl RevocationTarget {
 /// The moment before which sessions are denied, by the clock of who judges: STS writes whole seconds into sessions, so
 /// one of this very second is only included with the next.
 #[must_use]
-pub fn moment(now: SystemTime) -> SystemTime {
+pub fn cutoff(now: SystemTime) -> SystemTime {
     let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     UNIX_EPOCH + Duration::from_secs(seconds + 1)
 }
@@ -221,8 +221,8 @@ mod tests {
     #[test]
     fn the_moment_includes_the_second_that_runs() {
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_900);
-        assert_eq!(moment(now), UNIX_EPOCH + Duration::from_secs(1_700_000_001));
-        let time = policy(moment(now))["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"].clone();
+        assert_eq!(cutoff(now), UNIX_EPOCH + Duration::from_secs(1_700_000_001));
+        let time = policy(cutoff(now))["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"].clone();
         assert_eq!(time, "2023-11-14T22:13:21Z");
     }
 }

@@ -7,7 +7,7 @@ use crate::aws::endpoint::Endpoint;
 use crate::aws::mfa::Code;
 use crate::aws::source::WebIdentity;
 use crate::base::secret::Secret;
-use crate::plan::role_plan::{AssumeRole, SessionToken};
+use crate::plan::role_plan::{AssumeRole, GetSessionToken};
 
 /// The calls that awsrole makes. A trait because here the outside answers.
 pub trait Sts {
@@ -24,7 +24,7 @@ pub trait Sts {
     fn get_session_token(
         &self,
         caller: &Credentials,
-        step: &SessionToken,
+        step: &GetSessionToken,
         code: Option<&Code>,
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError>;

@@ -29,7 +29,7 @@ pub enum Value {
 }
 
 /// A role that was got, and what its variables are made of beside it.
-pub struct Got<'a> {
+pub struct RoleSession<'a> {
     /// Its plan.
     pub plan: &'a RolePlan,
     /// What came of it.
@@ -49,20 +49,20 @@ pub struct Got<'a> {
 impl EnvDiff {
     /// The variables of a role.
     #[must_use]
-    pub fn of_role(got: &Got<'_>) -> Self {
+    pub fn of_role(got: &RoleSession<'_>) -> Self {
         Self::of(got, None)
     }
 
     /// The same for a command that renews the role itself: no keys, but `copies` of the two AWS files
     /// ([`crate::aws::profiles::Profiles::copies`]), and no other place to get credentials from.
     #[must_use]
-    pub fn of_run(got: &Got<'_>, copies: [String; 2]) -> Self {
+    pub fn of_run(got: &RoleSession<'_>, copies: [String; 2]) -> Self {
         let [config, shared] = copies;
         Self::of(got, Some(RUN_SET.into_iter().map(Cow::from).zip([config, shared, "true".to_owned()]).collect()))
     }
 
-    fn of(got: &Got<'_>, run: Option<Vec<(Cow<'static, str>, String)>>) -> Self {
-        let Got { plan, credentials, key, outer, file, chosen, accounts } = *got;
+    fn of(got: &RoleSession<'_>, run: Option<Vec<(Cow<'static, str>, String)>>) -> Self {
+        let RoleSession { plan, credentials, key, outer, file, chosen, accounts } = *got;
         let plain = |text: &str| Value::Plain(text.to_owned());
         let mut set: Vec<(Cow<'static, str>, Value)> = Vec::new();
         let mut hide = HIDDEN.to_vec();

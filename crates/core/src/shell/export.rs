@@ -17,13 +17,13 @@ use crate::base::problem::Problem;
 use crate::plan::resolve::plan;
 use crate::plan::role_plan::RolePlan;
 use crate::project::approval::{Allowed, ApprovalStatus, Approvals, Holds, Refusal, Verdict, vet_and_keep};
-use crate::session::cache::{Cache, Patience};
+use crate::session::cache::{Cache, Trigger};
 use crate::session::fetch::{Providers, fetch};
 use crate::session::history::{HistoryEntry, What};
-use crate::session::lookup::{LAST_SECOND, Lookup, ObtainOptions, Obtained, lookup};
+use crate::session::lookup::{Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
 use crate::settings::user_config::{Settings, UserConfig};
 use crate::shell::choice::{self, Choices};
-use crate::shell::environment::{EnvDiff, Got};
+use crate::shell::environment::{EnvDiff, RoleSession};
 use crate::shell::generation;
 use crate::shell::state::{Chosen, Outer};
 
@@ -222,7 +222,7 @@ fn look_and_keep(
 }
 
 /// Plans a role of an allowed config over the outer environment.
-pub fn plan_of(context: &Context, allowed: &Allowed, role: Option<&str>) -> Result<RolePlan, Problem> {
+pub fn plan_role(context: &Context, allowed: &Allowed, role: Option<&str>) -> Result<RolePlan, Problem> {
     plan(allowed, role, &Profiles::load(context)?, context)
 }
 
@@ -278,7 +278,7 @@ fn decide<'a>(
         Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
         Verdict::Allowed(allowed) => {
             let role = chosen.role();
-            let plan = confirmed(&allowed, role).and_then(|()| plan_of(context, &allowed, role));
+            let plan = require_confirmation(&allowed, role).and_then(|()| plan_role(context, &allowed, role));
             match plan {
                 Ok(plan) => {
                     let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
@@ -328,9 +328,9 @@ impl<'a> Entering<'a> {
         event: Event,
         depth: usize,
     ) -> Self {
-        let patience = if event == Event::Cd { Patience::Asked } else { Patience::Passing };
+        let trigger = if event == Event::Cd { Trigger::User } else { Trigger::Background };
         let allow_stale = event != Event::Renewal;
-        let options = ObtainOptions { patience, allow_stale, ..ObtainOptions::interactive(context.now) };
+        let options = ObtainOptions { trigger, allow_stale, ..ObtainOptions::interactive(context.now) };
         Self { context, user, plan, cache: Cache::open(context, user.key), options, file, word, event, depth }
     }
 
@@ -348,7 +348,7 @@ impl<'a> Entering<'a> {
             // they look again within half a minute.
             let _ = generation::bump(&context.paths, context.now);
         }
-        let diff = EnvDiff::of_role(&Got {
+        let diff = EnvDiff::of_role(&RoleSession {
             plan,
             credentials: obtained.credentials.temporary(&plan.source)?,
             key: &obtained.key,
@@ -358,7 +358,7 @@ impl<'a> Entering<'a> {
             accounts: &self.user.accounts,
         });
         let left = obtained.credentials.remaining(now);
-        let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(LAST_SECOND));
+        let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(MIN_REMAINING));
         let ending = obtained.problem.is_some() && left < ENDING;
         // While a renewal is under way its result is looked for before the old credentials end.
         let soon = now + LOOK_AGAIN.min(left / 2).max(Duration::from_secs(1));
@@ -390,7 +390,7 @@ impl<'a> Entering<'a> {
 }
 
 /// Checks that a role with `confirm` was asked for by its name.
-pub fn confirmed(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
+pub fn require_confirmation(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
     let (name, keys) = allowed.config().select(role)?;
     match name {
         _ if keys.confirm != Some(true) || role.is_some() => Ok(()),

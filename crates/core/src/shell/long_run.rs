@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::base::context::{Env, Paths};
 use crate::base::files::{self, FileError, read_own};
-use crate::session::encryption::{SealError, Vault};
+use crate::session::encryption::{CacheEncryption, SealError};
 use crate::shell::environment::EnvDiff;
 
 /// The largest record that is read, in bytes.
@@ -70,7 +70,7 @@ impl Run {
     }
 
     /// Writes the record of what is outside, sealed as cached sessions are: no program but awsrole reads it.
-    pub fn write_outside(&self, outside: &SavedEnvironment, vault: &Vault) -> Result<(), SealError> {
+    pub fn write_outside(&self, outside: &SavedEnvironment, vault: &CacheEncryption) -> Result<(), SealError> {
         let sealed = vault.seal(&sealed_name(self.name()), outside.to_text().as_bytes())?;
         Ok(files::write_private(&self.dir.join(OUTSIDE), &sealed.content)?)
     }
@@ -110,7 +110,7 @@ impl SavedEnvironment {
 
     /// Reads a run's record; `None` if the run is over, or `logout --all` has thrown its key away.
     #[must_use]
-    pub fn read(paths: &Paths, vault: &Vault, run: &str) -> Option<Self> {
+    pub fn read(paths: &Paths, vault: &CacheEncryption, run: &str) -> Option<Self> {
         let path = folder(paths).join(only_a_name(run)?).join(OUTSIDE);
         let text = vault.open(&sealed_name(run), Zeroizing::new(read_own(&path, MAX_BYTES).ok()?))?;
         serde_json::from_slice(&text).ok()
@@ -311,8 +311,12 @@ mod tests {
         for name in ["../../inside", "run-/../../../inside", "", "."] {
             remove_when_gone(&context.paths, name);
             assert!(
-                SavedEnvironment::read(&context.paths, &Vault::of_cache(&context, CacheKeySetting::Auto), name)
-                    .is_none()
+                SavedEnvironment::read(
+                    &context.paths,
+                    &CacheEncryption::of_cache(&context, CacheKeySetting::Auto),
+                    name
+                )
+                .is_none()
             );
         }
         assert!(inside.exists());

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::cli::StoreName;
 use crate::report::{CommandError, Outcome};
 use crate::terminal::{NoAnswer, Terminal};
-use awsrole_system::print::say;
+use awsrole_system::print::print_notice;
 
 /// The largest text that is read from stdin, in bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -61,14 +61,14 @@ pub(super) fn run(wanted: &AddOptions, context: &Context, settings: &Settings) -
         keep(stores, &place, &secret, context)?;
         let before = before.map(|record| record.places()).unwrap_or_default();
         super::forget(stores, before.into_iter().filter(|before| *before != place))?;
-        say(match &arn {
+        print_notice(match &arn {
             Some(arn) => format!("stored {} of {arn} in {store}", place.access_key_id),
             None => format!("stored {} in {store}; whether AWS takes it isn't known", place.access_key_id),
         });
         match (&in_file, &arn) {
             (Some(keys), Some(arn)) => take_out(keys, &place, arn, stores, wanted, context, settings),
             (Some(keys), None) => {
-                say(format!(
+                print_notice(format!(
                     "they also stay in {}: `awsrole keys add {} --import --replace` tries again",
                     context.shorten(&keys.file),
                     place.profile
@@ -142,7 +142,7 @@ fn verify(
     // A record that can't be read may be of keys that work.
     let stored = Record::load(&context.paths, &place.profile);
     if wanted.force || stored == Ok(None) {
-        say(format!("AWS can't be asked whether it takes the keys: {error}"));
+        print_notice(format!("AWS can't be asked whether it takes the keys: {error}"));
         return Ok(None);
     }
     let problem = Problem::new(format!(
@@ -168,7 +168,7 @@ fn keep(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context)
         return Err(Problem::new(format!("{} gave back something else than was put into it", place.store))
             .hint("use another one: `--store file`"));
     }
-    Record::new(place, context.now).save(&context.paths).map_err(|e| crate::commands::common::own_file(&e))
+    Record::new(place, context.now).save(&context.paths).map_err(|e| crate::commands::common::file_problem(&e))
 }
 
 /// Offers to take the keys out of the file. They are only gone from there when the profile was seen to work without.
@@ -187,7 +187,9 @@ fn take_out(
             terminal.confirm(&format!("awsrole: take the two lines of profile {} out of {file}?", place.profile))
         });
     if !agreed {
-        say(format!("the keys also stay in {file}, where they go before the stored ones; `--take-out` takes them out"));
+        print_notice(format!(
+            "the keys also stay in {file}, where they go before the stored ones; `--take-out` takes them out"
+        ));
         return Ok(());
     }
     let backup = keys.take_out()?;
@@ -196,7 +198,10 @@ fn take_out(
         return Err(problem.hint(format!("{file} is as it was")));
     }
     backup.discard()?;
-    say(format!("took the keys out of {file}; the AWS CLI alone can't use profile {} any more", place.profile));
+    print_notice(format!(
+        "took the keys out of {file}; the AWS CLI alone can't use profile {} any more",
+        place.profile
+    ));
     Ok(())
 }
 
@@ -227,7 +232,7 @@ fn works_without(
 fn in_the_way(place: &KeyRef, context: &Context) {
     let Ok(profiles) = Profiles::load(context) else { return };
     let Some(profile) = profiles.get(&place.profile).filter(|profile| profile.has_static_keys()) else { return };
-    say(format!(
+    print_notice(format!(
         "profile {} also has keys in {}, and they go first: take them out there",
         place.profile,
         context.shorten(&profile.origin("aws_access_key_id").file)

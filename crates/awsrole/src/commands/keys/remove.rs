@@ -7,7 +7,7 @@ use awsrole_core::settings::user_config::Settings;
 
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
-use awsrole_system::print::say;
+use awsrole_system::print::print_notice;
 
 pub(super) fn run(profile: &str, yes: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let record = super::stored(context, profile)?;
@@ -16,15 +16,15 @@ pub(super) fn run(profile: &str, yes: bool, context: &Context, settings: &Settin
         let terminal = Terminal::open().map_err(|_| {
             Problem::new("there is no terminal to ask on whether to remove them").hint("`--yes` says so beforehand")
         })?;
-        say(format!("the secret of {id} can't be had again from AWS, where the key stays valid"));
+        print_notice(format!("the secret of {id} can't be had again from AWS, where the key stays valid"));
         if !terminal.confirm(&format!("awsrole: remove {} for good?", record.place().name())) {
             return Err(Problem::new("nothing was removed").into());
         }
     }
     // The secret first: a record without one is told, a secret without a record would be forgotten.
     super::with_stores(context, settings, |stores| super::forget(stores, record.places()))?;
-    Record::forget(&context.paths, profile).map_err(|e| crate::commands::common::own_file(&e))?;
+    Record::forget(&context.paths, profile).map_err(|e| crate::commands::common::file_problem(&e))?;
     super::look_again(context)?;
-    say(format!("removed {id} from {}; at AWS the key stays valid", record.store));
+    print_notice(format!("removed {id} from {}; at AWS the key stays valid", record.store));
     Ok(Outcome::Done)
 }

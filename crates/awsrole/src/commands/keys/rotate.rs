@@ -17,17 +17,17 @@ use awsrole_core::base::secret::Secret;
 use awsrole_core::plan::resolve::keys_plan;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::session::cache::Cache;
-use awsrole_core::session::fetch::{Providers, credentials};
+use awsrole_core::session::fetch::{Providers, obtain_unexported};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::session::sts::{Sts, StsError};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_keys::Stores;
 use awsrole_sts::{AccessKey, Iam, RemoteSources, RemoteSts};
 
-use crate::authenticator::Person;
+use crate::authenticator::TerminalPrompter;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient;
-use awsrole_system::print::say;
+use awsrole_system::print::print_notice;
 
 /// How long AWS may take until it knows a new key everywhere. Ten seconds are usual.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -41,7 +41,7 @@ pub(super) fn run(
 ) -> Result<Outcome, CommandError> {
     let record = super::stored(context, profile)?;
     crate::commands::common::with_remote(context, settings, |sts| {
-        let person = Person::new(true, context, settings);
+        let person = TerminalPrompter::new(true, context, settings);
         let stores = Stores::new(&context.paths, &person);
         let mut desk = Desk { sts, stores: &stores, person: &person, context, settings, deactivate, record };
         desk.rotate(delete)
@@ -52,7 +52,7 @@ pub(super) fn run(
 struct Desk<'a> {
     sts: &'a RemoteSts<'a>,
     stores: &'a Stores<'a>,
-    person: &'a Person<'a>,
+    person: &'a TerminalPrompter<'a>,
     context: &'a Context,
     settings: &'a Settings,
     deactivate: bool,
@@ -106,7 +106,7 @@ impl Desk<'_> {
             authenticator: self.person,
             clock: ambient::now,
         };
-        Ok(credentials(
+        Ok(obtain_unexported(
             plan,
             &Cache::open(self.context, self.settings.or_default().key),
             providers,
@@ -126,7 +126,7 @@ impl Desk<'_> {
         if !matches!(self.record.rotation, Some(Rotation::Replaced(_))) {
             self.save(None)?;
         }
-        say(format!("deleted {other}"));
+        print_notice(format!("deleted {other}"));
         Ok(())
     }
 
@@ -232,8 +232,8 @@ impl Desk<'_> {
         self.stores.remove(&place).map_err(|no| no.problem(&place))?;
         self.save(None)?;
         let end = if self.deactivate { "switched off at AWS, and its secret forgotten" } else { "deleted" };
-        say(format!("{new} is in force for profile {}; {old} is {end}", self.record.profile));
-        say("wherever else the old key was used, the new one is needed now");
+        print_notice(format!("{new} is in force for profile {}; {old} is {end}", self.record.profile));
+        print_notice("wherever else the old key was used, the new one is needed now");
         Ok(Outcome::Done)
     }
 
@@ -246,7 +246,7 @@ impl Desk<'_> {
 
     fn save(&mut self, rotation: Option<Rotation>) -> Result<(), Problem> {
         self.record.rotation = rotation;
-        self.record.save(&self.context.paths).map_err(|e| crate::commands::common::own_file(&e))
+        self.record.save(&self.context.paths).map_err(|e| crate::commands::common::file_problem(&e))
     }
 
     /// A user may have two keys, and has them.
@@ -299,7 +299,7 @@ fn eventually<T>(act: impl Fn() -> Result<T, StsError>) -> Result<T, StsError> {
         match act() {
             Err(StsError::Refused { code, .. }) if code == "InvalidClientTokenId" && since(began) < PATIENCE => {
                 if pause == Duration::from_millis(500) {
-                    say("waiting until AWS knows the new key …");
+                    print_notice("waiting until AWS knows the new key …");
                 }
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_secs(8));

@@ -208,7 +208,10 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(fits)
         && !name.eq_ignore_ascii_case("default")
         && name != OUTSIDE
-        && !name.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case("profile") && word != name)
+        && !name
+            .split(' ')
+            .next()
+            .is_some_and(|shell_quote| shell_quote.eq_ignore_ascii_case("profile") && shell_quote != name)
 }
 
 /// Whether the AWS CLI would ever use the keys that a profile has in one of the files: a web identity and Identity
@@ -228,7 +231,7 @@ fn uses_keys(profile: Profile<'_>, file: &AwsFile, config: &AwsFile) -> bool {
 ///
 /// `None` for what no line can hold.
 #[must_use]
-pub fn word(text: &str) -> Option<String> {
+pub fn shell_quote(text: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return Some(text.to_owned());
@@ -236,18 +239,18 @@ pub fn word(text: &str) -> Option<String> {
     if text.contains(char::is_control) {
         return None;
     }
-    let mut word = String::from("'");
+    let mut shell_quote = String::from("'");
     let mut before = ' ';
     for c in text.chars() {
         match c {
-            '\'' => word.push_str(r"'\''"),
-            '#' | ';' if before.is_whitespace() => word.extend(["''", c.encode_utf8(&mut [0; 4])]),
-            c => word.push(c),
+            '\'' => shell_quote.push_str(r"'\''"),
+            '#' | ';' if before.is_whitespace() => shell_quote.extend(["''", c.encode_utf8(&mut [0; 4])]),
+            c => shell_quote.push(c),
         }
         before = c;
     }
-    word.push('\'');
-    Some(word)
+    shell_quote.push('\'');
+    Some(shell_quote)
 }
 
 #[cfg(test)]
@@ -424,7 +427,7 @@ sso_start_url = https://x/#/
             ("", Some("''")),
             ("a\nb", None),
         ] {
-            assert_eq!(word(text).as_deref(), expected);
+            assert_eq!(shell_quote(text).as_deref(), expected);
         }
     }
 }

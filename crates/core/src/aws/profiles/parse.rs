@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::names::Kind;
 
 /// For so many lines there is room from the beginning.
-const ROOM: usize = 10_000;
+const INITIAL_LINE_CAPACITY: usize = 10_000;
 
 /// The name of the section whose keys all others inherit.
 const DEFAULT: &str = "DEFAULT";
@@ -108,7 +108,7 @@ pub(super) fn parse(text: &str, name_of: impl Fn(&str) -> (Kind, String)) -> Res
         return wrong(1, "the file begins with a byte order mark (BOM)");
     }
     // Room for a large file at once: to grow would take longer than to read it.
-    let room = text.bytes().filter(|byte| *byte == b'\n').count().min(ROOM);
+    let room = text.bytes().filter(|byte| *byte == b'\n').count().min(INITIAL_LINE_CAPACITY);
     let (mut sections, mut values): (Vec<Section>, Vec<ParsedValue>) = (Vec::new(), Vec::with_capacity(room));
     let mut headers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{SessionReport, StepReport, Why, minutes};
 use crate::base::context::Context;
 use crate::base::location::Origin;
-use crate::explain::profile_overrides::Rival;
+use crate::explain::profile_overrides::ProfileOverride;
 
 impl Why {
     /// The lines for a person: title of a section, then label and text. An empty label goes on with
@@ -45,10 +45,10 @@ impl Why {
             lines.extend(problem.hints.iter().map(|hint| line("hint", hint.clone())));
             sections.push(("problem", lines));
         }
-        if !self.rivals.is_empty() {
-            let place = |rival: &Rival| Origin { file: rival.file.clone(), line: rival.line };
+        if !self.find_profile_overrides.is_empty() {
+            let place = |rival: &ProfileOverride| Origin { file: rival.file.clone(), line: rival.line };
             let mut lines: Vec<(String, String)> =
-                self.rivals.iter().map(|r| line("", format!("{}  {}", place(r), r.text))).collect();
+                self.find_profile_overrides.iter().map(|r| line("", format!("{}  {}", place(r), r.text))).collect();
             lines.push(line(
                 "",
                 "these go before exported keys: the tool acts as somebody else; remove the lines".to_owned(),

@@ -1,7 +1,7 @@
 //! Which call carries what a project's file asks of a session. A key that no call carries is refused: to drop a
 //! restriction silently would hand out more rights than the file says.
 
-use super::{Link, Resolver};
+use super::{ChainNode, Resolver};
 use crate::aws::source::{Source, StaticKeys};
 use crate::base::problem::Problem;
 use crate::plan::role_plan::{Required, Step};
@@ -198,7 +198,7 @@ impl Asked<'_> {
 
 impl Resolver<'_> {
     /// Refuses a file that asks for what no call carries.
-    pub(super) fn refuse_uncarried(&self, link: &Link<'_>, asked: &Asked<'_>) -> Result<(), Problem> {
+    pub(super) fn refuse_uncarried(&self, link: &ChainNode<'_>, asked: &Asked<'_>) -> Result<(), Problem> {
         let Some(uncarried) = Parameter::ALL
             .into_iter()
             .find(|parameter| self.asks_for(link, *parameter) && asked.carrier(*parameter).is_none())
@@ -217,14 +217,14 @@ impl Resolver<'_> {
     }
 
     /// What a file asks of a call that may turn out not to be made.
-    pub(super) fn required(&self, link: &Link<'_>, parameters: &[Parameter]) -> Vec<Required> {
+    pub(super) fn required(&self, link: &ChainNode<'_>, parameters: &[Parameter]) -> Vec<Required> {
         let asked = parameters.iter().filter(|parameter| self.asks_for(link, **parameter));
         asked.map(|asked| Required { key: asked.key(), origin: self.origin(link, asked.key()) }).collect()
     }
 
     /// Whether a link of the project's file asks for a parameter. What is set at top level is asked of the role that
     /// is entered: a role on the way to it needs to carry only what its own table says.
-    fn asks_for(&self, link: &Link<'_>, parameter: Parameter) -> bool {
+    fn asks_for(&self, link: &ChainNode<'_>, parameter: Parameter) -> bool {
         let Some(role) = &link.in_file else { return false };
         parameter.is_set(&link.keys) && (!link.on_the_way || self.config.sets_itself(role.as_deref(), parameter.key()))
     }

@@ -8,7 +8,7 @@ use crate::project::config::RoleConfig;
 
 /// Whose credentials make the first call, for keys over a profile without a `source_role`. What a plan takes, and what
 /// `allow` shows.
-pub(crate) enum First<'a, 'p> {
+pub(crate) enum InitialSource<'a, 'p> {
     /// Those of another profile.
     Profile(&'a str),
     /// A `credential_source`.
@@ -20,10 +20,10 @@ pub(crate) enum First<'a, 'p> {
     /// None: the profile has a role of its own, but doesn't say who assumes it.
     RoleAlone(Profile<'p>),
     /// Nobody says.
-    Unsaid,
+    Missing,
 }
 
-impl<'a, 'p: 'a> First<'a, 'p> {
+impl<'a, 'p: 'a> InitialSource<'a, 'p> {
     /// What the file says goes before both of a profile's words on it. A profile's `source_profile` is for a role
     /// alone, and no source of a web identity (botocore, AssumeRoleProvider): its own credentials go before. One that
     /// has nothing else and no role gives a session of its `source_profile` all the same, where the AWS CLI would
@@ -49,7 +49,7 @@ impl<'a, 'p: 'a> First<'a, 'p> {
             (None, Some(source), _) => Self::Source(source.unwrap_or_default()),
             (None, None, Some(profile)) if profile.has("role_arn") => Self::RoleAlone(profile),
             (None, None, Some(profile)) => Self::Own(profile),
-            (None, None, None) => Self::Unsaid,
+            (None, None, None) => Self::Missing,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Link, Resolver, Way};
+use super::{Chain, ChainNode, Resolver};
 use crate::aws::access_keys::Record;
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::credentials::is_long_term_key_id;
@@ -21,8 +21,8 @@ use crate::base::secret::Secret;
 impl<'p> Resolver<'p> {
     /// The credentials that a profile has by itself, in the order of the AWS CLI (botocore,
     /// `ProfileProviderBuilder`).
-    pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Way<'p>) -> Result<(), Problem> {
-        let link = Link::of(Some(profile));
+    pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Chain<'p>) -> Result<(), Problem> {
+        let link = ChainNode::of(Some(profile));
         way.source_mfa = self.checked(&link, None, "mfa_serial", MfaSerial::parse)?;
         let with_key = |file: Option<Profile<'p>>| file.filter(|file| file.has("aws_access_key_id"));
         let source = if profile.has("web_identity_token_file") {
@@ -96,7 +96,7 @@ impl<'p> Resolver<'p> {
         Record::load(&self.context.paths, profile.name)
     }
 
-    pub(super) fn credential_source(&self, text: &str, at: &Origin, way: &Way<'p>) -> Result<Source, Problem> {
+    pub(super) fn credential_source(&self, text: &str, at: &Origin, way: &Chain<'p>) -> Result<Source, Problem> {
         match text {
             "Ec2InstanceMetadata" => {
                 Ok(Source::Instance { endpoint: self.metadata_service(way)?, host: (self.context.host)() })
@@ -140,7 +140,7 @@ impl<'p> Resolver<'p> {
 
     /// Where the metadata service is: the environment says it, then the profiles on the way (botocore,
     /// `InstanceMetadataFetcher`, `resolve_imds_endpoint_mode`).
-    fn metadata_service(&self, way: &Way<'p>) -> Result<String, Problem> {
+    fn metadata_service(&self, way: &Chain<'p>) -> Result<String, Problem> {
         let said = |variable: &str, key: &str| {
             let of_env = self.context.env.filled(variable).map(|text| (text, variable.to_owned()));
             of_env.or_else(|| {
@@ -168,11 +168,11 @@ impl<'p> Resolver<'p> {
     }
 
     /// Where a service is for a source: its own region, or else the one that holds for the way.
-    fn endpoint(&self, service: Service, region: Option<&Region>, way: &Way<'p>) -> Result<Endpoint, Problem> {
+    fn endpoint(&self, service: Service, region: Option<&Region>, way: &Chain<'p>) -> Result<Endpoint, Problem> {
         endpoint::resolve(service, region, &way.profiles, self.profiles, self.context, None)
     }
 
-    fn identity_center(&self, profile: Profile<'p>, way: &Way<'p>) -> Result<Source, Problem> {
+    fn identity_center(&self, profile: Profile<'p>, way: &Chain<'p>) -> Result<Source, Problem> {
         let session = profile.text("sso_session");
         let section = match session {
             None => profile,
@@ -203,7 +203,7 @@ impl<'p> Resolver<'p> {
         }))
     }
 
-    fn web_identity(&self, link: &Link<'p>, profile: Profile<'p>) -> Result<Source, Problem> {
+    fn web_identity(&self, link: &ChainNode<'p>, profile: Profile<'p>) -> Result<Source, Problem> {
         required(profile, profile, "role_arn")?;
         let role_arn = self.checked(link, None, "role_arn", RoleArn::parse)?;
         let role_arn = role_arn.ok_or_else(|| Problem::new(format!("{}: no role_arn", profile.origin(""))))?;

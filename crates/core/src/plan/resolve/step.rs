@@ -1,16 +1,16 @@
 //! The call that a link adds to the way: its role, or a session of long-term keys.
 
 use super::carried::{Asked, Call, MFA_HINT, MFA_RULE, Parameter};
-use super::{Link, Resolver, Way};
+use super::{Chain, ChainNode, Resolver};
 use crate::aws::arn::RoleArn;
 use crate::aws::invalid::OutOfRange;
 use crate::aws::parameters::{ExternalId, MfaSerial, SessionDuration, SessionName, SessionPolicy, SessionTags};
 use crate::aws::source::Source;
 use crate::base::problem::Problem;
-use crate::plan::role_plan::{AssumeRole, SessionToken, Step};
+use crate::plan::role_plan::{AssumeRole, GetSessionToken, Step};
 
 impl<'p> Resolver<'p> {
-    pub(super) fn session_name(&self, link: &Link<'_>) -> Result<SessionName, Problem> {
+    pub(super) fn session_name(&self, link: &ChainNode<'_>) -> Result<SessionName, Problem> {
         let env = &self.context.env;
         let given =
             self.checked(link, link.keys.role_session_name.as_ref(), "role_session_name", SessionName::parse)?;
@@ -20,8 +20,8 @@ impl<'p> Resolver<'p> {
 
     /// Adds the call that a link asks for: its role, or a session of the source's long-term keys; or, where the
     /// source is a token, what is sent with it.
-    pub(super) fn last_step(&self, link: &Link<'_>, way: &mut Way<'p>) -> Result<(), Problem> {
-        let role_arn = match link.opened_by_its_token(way.source.as_ref()) {
+    pub(super) fn last_step(&self, link: &ChainNode<'_>, way: &mut Chain<'p>) -> Result<(), Problem> {
+        let role_arn = match link.uses_own_web_identity(way.source.as_ref()) {
             true => None,
             false => self.checked(link, link.keys.role_arn.as_ref(), "role_arn", RoleArn::parse)?,
         };
@@ -55,7 +55,7 @@ impl<'p> Resolver<'p> {
                     way.notices.push("this session is without MFA: IAM calls will be refused".to_owned());
                 }
                 let required = self.required(link, &[Parameter::DurationSeconds, Parameter::MfaSerial]);
-                way.steps.push(Step::SessionToken(SessionToken { duration, mfa_serial, required }));
+                way.steps.push(Step::GetSessionToken(GetSessionToken { duration, mfa_serial, required }));
                 Ok(())
             }
             _ => Ok(()),
@@ -64,11 +64,11 @@ impl<'p> Resolver<'p> {
 
     fn assume_role(
         &self,
-        link: &Link<'_>,
+        link: &ChainNode<'_>,
         role_arn: RoleArn,
         seconds: Option<u64>,
         (mfa, mfa_serial): (Option<Call>, Option<MfaSerial>),
-        way: &mut Way<'p>,
+        way: &mut Chain<'p>,
     ) -> Result<(), Problem> {
         let duration = self.role_duration(link, seconds, way)?;
         let required = self.required(link, &[Parameter::MfaSerial]);
@@ -77,14 +77,14 @@ impl<'p> Resolver<'p> {
         let from_store = way.steps.is_empty() && matches!(way.source, Some(Source::StoredKeys(_)));
         match way.steps.last_mut() {
             // The role before is a session of the keys already: a session opens no other one.
-            Some(Step::SessionToken(session)) => {
+            Some(Step::GetSessionToken(session)) => {
                 session.mfa_serial = session.mfa_serial.take().or_else(|| mfa_serial.clone());
                 session.required.extend(required.clone());
             }
             _ if (mfa_serial.is_some() || from_store) && !directly => {
                 let session =
-                    SessionToken { duration: None, mfa_serial: mfa_serial.clone(), required: required.clone() };
-                way.steps.push(Step::SessionToken(session));
+                    GetSessionToken { duration: None, mfa_serial: mfa_serial.clone(), required: required.clone() };
+                way.steps.push(Step::GetSessionToken(session));
             }
             _ => {}
         }
@@ -110,7 +110,7 @@ impl<'p> Resolver<'p> {
 
     /// What the file asks of the session that the source's token opens. A profile's `duration_seconds` isn't sent by
     /// the AWS CLI either (botocore, AssumeRoleWithWebIdentityProvider).
-    fn open_by_token(&self, link: &Link<'_>, way: &mut Way<'p>) -> Result<(), Problem> {
+    fn open_by_token(&self, link: &ChainNode<'_>, way: &mut Chain<'p>) -> Result<(), Problem> {
         let Some(Source::WebIdentity(token)) = &mut way.source else { return Ok(()) };
         let duration = link.keys.duration_seconds.map(|seconds| SessionDuration::for_role(seconds.0)).transpose();
         token.duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?.or(token.duration);
@@ -124,7 +124,7 @@ impl<'p> Resolver<'p> {
     }
 
     /// The seconds that are asked for, in the file or in the profile.
-    fn duration(&self, link: &Link<'_>) -> Result<Option<u64>, Problem> {
+    fn duration(&self, link: &ChainNode<'_>) -> Result<Option<u64>, Problem> {
         let in_profile = || {
             let text = link.profile_text("duration_seconds")?;
             Some(text.parse().map_err(|_| OutOfRange::new(text, "isn't a number of seconds")))
@@ -136,9 +136,9 @@ impl<'p> Resolver<'p> {
     /// How long a role's session shall last, within STS's limits.
     fn role_duration(
         &self,
-        link: &Link<'_>,
+        link: &ChainNode<'_>,
         seconds: Option<u64>,
-        way: &mut Way<'p>,
+        way: &mut Chain<'p>,
     ) -> Result<Option<SessionDuration>, Problem> {
         let duration = seconds.map(SessionDuration::for_role).transpose();
         let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
@@ -162,7 +162,7 @@ impl<'p> Resolver<'p> {
         Ok(Some(SessionDuration::HOUR))
     }
 
-    fn policy(&self, link: &Link<'_>) -> Result<SessionPolicy, Problem> {
+    fn policy(&self, link: &ChainNode<'_>) -> Result<SessionPolicy, Problem> {
         let keys = &link.keys;
         let policy = SessionPolicy::parse(
             keys.policy.as_ref().map(crate::project::config::Policy::json).as_deref(),
@@ -172,7 +172,7 @@ impl<'p> Resolver<'p> {
     }
 
     /// A profile asks for a code where the AWS CLI would send one, and STS would refuse it.
-    fn device_of_a_later_link(&self, link: &Link<'_>) -> Problem {
+    fn device_of_a_later_link(&self, link: &ChainNode<'_>) -> Problem {
         Problem::new(format!("{}: another role's session can't use an MFA device", self.origin(link, "mfa_serial")))
             .because(MFA_RULE)
             .hint(MFA_HINT)

@@ -9,7 +9,7 @@ use crate::base::cache_key_backend::CacheKeySetting;
 use crate::base::files::write_private;
 use crate::project::approval::{Approvals, Chain, Verdict, vet};
 use crate::session::cache::Cache;
-use crate::session::encryption::Vault;
+use crate::session::encryption::CacheEncryption;
 use crate::session::encryption::tests::Shelf;
 use crate::settings::user_config::UserConfig;
 
@@ -107,7 +107,7 @@ fn plan_in(context: &Context, path: &Path) -> Result<RolePlan, Problem> {
 /// A plan in one line: source, then each step.
 fn shown(plan: &RolePlan) -> String {
     let steps = plan.steps.iter().map(|step| match step {
-        Step::SessionToken(step) => format!(
+        Step::GetSessionToken(step) => format!(
             "session {}{}",
             step.duration.map_or(0, SessionDuration::seconds),
             if step.mfa_serial.is_some() { " by MFA" } else { "" }
@@ -208,7 +208,7 @@ fn the_cache_key_holds_everything_that_decides_who_one_becomes() {
     let key = |plan: RolePlan| {
         let cache = Cache::in_dir(
             Path::new("/nowhere"),
-            Vault::new(Path::new("/nowhere"), Shelf::new(), CacheKeySetting::Auto),
+            CacheEncryption::new(Path::new("/nowhere"), Shelf::new(), CacheKeySetting::Auto),
         );
         cache.keys(&plan).session(1)
     };
@@ -428,8 +428,10 @@ fn a_session_is_cached_for_what_identifies_its_source() {
 
 /// The name of the session of a project's role, where the source gave a key before anything was changed.
 fn session_of(text: &str, change: Option<Change>, context: &mut Context, root: &Path) -> String {
-    let cache =
-        Cache::in_dir(&root.join("cache"), Vault::new(&root.join("cache"), Shelf::new(), CacheKeySetting::Auto));
+    let cache = Cache::in_dir(
+        &root.join("cache"),
+        CacheEncryption::new(&root.join("cache"), Shelf::new(), CacheKeySetting::Auto),
+    );
     let path = root.join(".awsrole.toml");
     let planned = |text: &str, context: &Context| {
         write_private(&path, text.as_bytes()).unwrap();

@@ -80,7 +80,7 @@ impl<'a> PlanKeys<'a> {
         let locked_up = matches!(self.plan.source, Source::StoredKeys(_));
         let costly = |count: usize| {
             count.checked_sub(1).is_some_and(|index| match &self.plan.steps[index] {
-                Step::SessionToken(session) => locked_up || session.mfa_serial.is_some(),
+                Step::GetSessionToken(session) => locked_up || session.mfa_serial.is_some(),
                 Step::AssumeRole(_) => false,
             })
         };

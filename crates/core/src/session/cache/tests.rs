@@ -5,7 +5,7 @@ use crate::aws::credentials::tests::credentials;
 use crate::session::encryption::tests::Shelf;
 
 fn in_dir(dir: &Path, wanted: CacheKeySetting) -> Cache {
-    Cache::in_dir(dir, Vault::new(dir, Shelf::new(), wanted))
+    Cache::in_dir(dir, CacheEncryption::new(dir, Shelf::new(), wanted))
 }
 
 fn at(seconds: u64) -> SystemTime {
@@ -137,12 +137,14 @@ fn a_failure_stands_for_a_while_and_ends_with_success() {
         [(FailureKind::Transient, 30), (FailureKind::Refused, 300), (FailureKind::LoggedOut, 1 << 40)]
     {
         cache.remember("k", at(1000), kind, &problem).unwrap();
-        assert!(cache.failure("k", at(1000 + passing - 1), Patience::Passing).is_some());
-        assert!(cache.failure("k", at(1000 + passing), Patience::Passing).is_none() || kind == FailureKind::LoggedOut);
-        assert!(cache.failure("k", at(1005), Patience::Asked).is_none());
+        assert!(cache.failure("k", at(1000 + passing - 1), Trigger::Background).is_some());
+        assert!(
+            cache.failure("k", at(1000 + passing), Trigger::Background).is_none() || kind == FailureKind::LoggedOut
+        );
+        assert!(cache.failure("k", at(1005), Trigger::User).is_none());
     }
     cache.store("k", &credentials(at(1000), 900), false).unwrap();
-    assert!(cache.failure("k", at(1001), Patience::Passing).is_none());
+    assert!(cache.failure("k", at(1001), Trigger::Background).is_none());
 }
 
 #[test]
@@ -154,6 +156,6 @@ fn refresh_keeps_the_old_ones_and_logout_does_not() {
     assert!(cache.load("k", at(1002)).unwrap().is_due(at(1002)));
     assert_eq!(cache.log_out_of_all(at(1003)).unwrap(), 1);
     assert!(cache.load("k", at(1004)).is_none());
-    assert!(cache.failure("k", at(1004), Patience::Passing).is_some());
-    assert!(cache.failure("k", at(1004), Patience::Asked).is_none());
+    assert!(cache.failure("k", at(1004), Trigger::Background).is_some());
+    assert!(cache.failure("k", at(1004), Trigger::User).is_none());
 }

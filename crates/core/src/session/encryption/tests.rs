@@ -62,18 +62,18 @@ impl CacheKeyBackend for Shelf {
 
 const PLAIN: &[u8] = b"{\"canary\":1}";
 
-fn world(wanted: CacheKeySetting) -> (tempfile::TempDir, Rc<Shelf>, Vault) {
+fn world(wanted: CacheKeySetting) -> (tempfile::TempDir, Rc<Shelf>, CacheEncryption) {
     let home = tempfile::tempdir().unwrap();
     let shelf = Shelf::new();
-    let vault = Vault::new(&home.path().join("cache"), shelf.clone(), wanted);
+    let vault = CacheEncryption::new(&home.path().join("cache"), shelf.clone(), wanted);
     (home, shelf, vault)
 }
 
-fn sealed_by(vault: &Vault, name: &str) -> Vec<u8> {
+fn sealed_by(vault: &CacheEncryption, name: &str) -> Vec<u8> {
     vault.seal(name, PLAIN).unwrap().content.to_vec()
 }
 
-fn opens(vault: &Vault, name: &str, content: &[u8]) -> bool {
+fn opens(vault: &CacheEncryption, name: &str, content: &[u8]) -> bool {
     vault.open(name, Zeroizing::new(content.to_vec())).is_some_and(|plain| plain.as_slice() == PLAIN)
 }
 
@@ -83,9 +83,9 @@ fn what_is_sealed_belongs_to_its_name_its_directory_and_its_key() {
     let sealed = sealed_by(&vault, "a");
     assert_eq!(sealed[..2], [VERSION, b'k']);
     assert!(opens(&vault, "a", &sealed) && !opens(&vault, "b", &sealed));
-    let elsewhere = Vault::new(&home.path().join("copy"), shelf.clone(), CacheKeySetting::Auto);
+    let elsewhere = CacheEncryption::new(&home.path().join("copy"), shelf.clone(), CacheKeySetting::Auto);
     assert!(!opens(&elsewhere, "a", &sealed));
-    let spelled = Vault::new(&home.path().join("./cache/../cache"), shelf.clone(), CacheKeySetting::Auto);
+    let spelled = CacheEncryption::new(&home.path().join("./cache/../cache"), shelf.clone(), CacheKeySetting::Auto);
     assert!(opens(&spelled, "a", &sealed));
     for broken in [&b""[..], &sealed[..1], &sealed[..2], &sealed[2..], &[&[3], &sealed[1..]].concat(), b"2k", PLAIN] {
         assert!(!opens(&vault, "a", broken));
@@ -179,7 +179,7 @@ fn a_directory_behind_a_link_has_one_key_from_the_start() {
     fs::create_dir(home.path().join("real")).unwrap();
     std::os::unix::fs::symlink(home.path().join("real"), home.path().join("link")).unwrap();
     let shelf = Shelf::new();
-    let vault = Vault::new(&home.path().join("link/cache"), shelf.clone(), CacheKeySetting::Auto);
+    let vault = CacheEncryption::new(&home.path().join("link/cache"), shelf.clone(), CacheKeySetting::Auto);
     let sealed = sealed_by(&vault, "a");
     assert!(opens(&vault, "a", &sealed));
     assert_eq!(shelf.places().len(), 1);
@@ -191,9 +191,9 @@ fn with_a_config_that_can_not_be_read_nothing_is_protected_less() {
     let (_home, mut context) = crate::aws::profiles::tests::home("", "");
     let shelf = Shelf::new();
     context.keys = shelf.clone();
-    let sealed = sealed_by(&Vault::of_cache(&context, Settings::load(&context).or_default().key), "a");
+    let sealed = sealed_by(&CacheEncryption::of_cache(&context, Settings::load(&context).or_default().key), "a");
     files::write_private(&context.paths.config.join("config.toml"), b"[cache]\nkey = \"runtime\"\nbroken").unwrap();
-    let vault = Vault::of_cache(&context, Settings::load(&context).or_default().key);
+    let vault = CacheEncryption::of_cache(&context, Settings::load(&context).or_default().key);
     assert!(vault.seal("b", PLAIN).err().unwrap().to_string().contains("config.toml"));
     assert!(matches!(vault.protection(), Protection::Nothing(why) if why[0].0.contains("config.toml")));
     assert!(opens(&vault, "a", &sealed), "to log out of what it is");

@@ -1,15 +1,15 @@
 //! One step's call: with its code, read when it was refused, and tried again where a new code may help.
 
-use super::{ChainFetcher, FetchError, OLD_MFA};
+use super::{ChainFetcher, FetchError, MFA_AGE_RETRY_THRESHOLD};
 use crate::aws::credentials::Credentials;
-use crate::aws::mfa::{Code, NoCode, Question};
+use crate::aws::mfa::{Code, MfaError, MfaPrompt};
 use crate::aws::parameters::MfaSerial;
 use crate::aws::source::WebIdentity;
 use crate::base::problem::Problem;
 use crate::plan::account_pin;
 use crate::plan::role_plan::Step;
 use crate::session::advice;
-use crate::session::cache::{FailureKind, Patience};
+use crate::session::cache::{FailureKind, Trigger};
 use crate::session::sts::StsError;
 use crate::session::web_identity;
 
@@ -62,7 +62,7 @@ impl ChainFetcher<'_> {
         let endpoint = &self.plan.endpoint;
         let answer = match step {
             Step::AssumeRole(role) => self.providers.sts.assume_role(caller, role, code.as_ref(), endpoint),
-            Step::SessionToken(session) => {
+            Step::GetSessionToken(session) => {
                 self.providers.sts.get_session_token(caller, session, code.as_ref(), endpoint)
             }
         };
@@ -88,11 +88,11 @@ impl ChainFetcher<'_> {
     /// Gets a code, and remembers that it is used before it is sent: STS takes each only once.
     fn code(&self, index: usize, serial: &MfaSerial) -> Result<Code, FetchError> {
         let title = self.plan.title();
-        if self.options.patience == Patience::Passing {
-            return Err(FetchError::uncached(NoCode::NotNow.problem(&title)));
+        if self.options.trigger == Trigger::Background {
+            return Err(FetchError::uncached(MfaError::NotNow.problem(&title)));
         }
         let purpose = match (self.plan.role(), &self.plan.steps[index]) {
-            (Some(role), Step::SessionToken(_)) => {
+            (Some(role), Step::GetSessionToken(_)) => {
                 format!("role {title} in {} (once in 12h)", role.role_arn.account())
             }
             (Some(role), Step::AssumeRole(_)) => {
@@ -100,7 +100,7 @@ impl ChainFetcher<'_> {
             }
             (None, _) => format!("a session of {}", self.plan.source),
         };
-        let question = Question { serial, purpose, used_step: self.cache.device(serial).used_step };
+        let question = MfaPrompt { serial, purpose, used_step: self.cache.device(serial).used_step };
         let code = self.providers.authenticator.code(&question, &|phrase| self.announce(phrase));
         let code = code.map_err(|no| FetchError::uncached(no.problem(&title)))?;
         self.announce("");
@@ -113,7 +113,7 @@ impl ChainFetcher<'_> {
         let by_mfa = index.checked_sub(1).is_some_and(|before| self.plan.steps[before].mfa_serial().is_some());
         let denied = matches!(error, StsError::Refused { code, .. } if code == "AccessDenied");
         let age = self.options.now.duration_since(caller.issued).unwrap_or_default();
-        by_mfa && denied && age > OLD_MFA && self.cache.had(&self.session(index + 1))
+        by_mfa && denied && age > MFA_AGE_RETRY_THRESHOLD && self.cache.had(&self.session(index + 1))
     }
 
     /// Asks whose credentials make the first AssumeRole, where a rule is for some accounts only.

@@ -136,7 +136,7 @@ fn carried(plan: &RolePlan, parameter: Parameter) -> char {
         _ => false,
     });
     let in_session = plan.steps.iter().any(|step| match step {
-        Step::SessionToken(step) => match parameter {
+        Step::GetSessionToken(step) => match parameter {
             Parameter::DurationSeconds => step.duration.is_some(),
             Parameter::MfaSerial => step.mfa_serial.is_some(),
             _ => false,
