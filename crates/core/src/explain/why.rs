@@ -35,7 +35,8 @@ pub struct Why {
     /// What stands in the way.
     pub problem: Option<Problem>,
     /// Lines of project files that choose another identity.
-    pub find_profile_overrides: Vec<ProfileOverride>,
+    #[serde(rename = "rivals")]
+    pub profile_overrides: Vec<ProfileOverride>,
     /// What happens next, in a sentence.
     pub next: String,
 }
@@ -119,7 +120,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         way: None,
         shell: held(inner),
         problem: None,
-        find_profile_overrides: Vec::new(),
+        profile_overrides: Vec::new(),
         next: String::new(),
     };
     let Some(nearest) = files.first() else {
@@ -127,7 +128,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         return why;
     };
     let project = nearest.parent().unwrap_or(Path::new(""));
-    why.find_profile_overrides = if project == outer.dir {
+    why.profile_overrides = if project == outer.dir {
         find_profile_overrides(&[project])
     } else {
         find_profile_overrides(&[project, &outer.dir])

@@ -45,10 +45,10 @@ impl Why {
             lines.extend(problem.hints.iter().map(|hint| line("hint", hint.clone())));
             sections.push(("problem", lines));
         }
-        if !self.find_profile_overrides.is_empty() {
+        if !self.profile_overrides.is_empty() {
             let place = |rival: &ProfileOverride| Origin { file: rival.file.clone(), line: rival.line };
             let mut lines: Vec<(String, String)> =
-                self.find_profile_overrides.iter().map(|r| line("", format!("{}  {}", place(r), r.text))).collect();
+                self.profile_overrides.iter().map(|r| line("", format!("{}  {}", place(r), r.text))).collect();
             lines.push(line(
                 "",
                 "these go before exported keys: the tool acts as somebody else; remove the lines".to_owned(),
