@@ -258,9 +258,9 @@ def test_nothing_is_left_behind_by_a_missing_home(world, shop):
 
 
 @pytest.mark.parametrize("words, tip", [
-    (["ls"], "the command stands behind '--'"),
-    (["aws", "sts"], "the command stands behind '--'"),
-    (["prod", "--", "ls"], "another one of its file is named by '--role NAME'"),
+    (["ls"], "put the command after '--'"),
+    (["aws", "sts"], "put the command after '--'"),
+    (["prod", "--", "ls"], "use '--role NAME' for another role of the file"),
 ])
 def test_other_tools_ways_to_write_it_get_a_tip(world, shop, words, tip):
     result = world.awsrole("exec", *words, cwd=shop)
@@ -269,4 +269,4 @@ def test_other_tools_ways_to_write_it_get_a_tip(world, shop, words, tip):
 
 def test_a_mistyped_option_gets_no_other_tip(world, shop):
     result = world.awsrole("exec", "--rolle", "x", "--", "ls", cwd=shop)
-    assert "a similar argument exists: '--role'" in result.err and "the directory says" not in result.err
+    assert "a similar argument exists: '--role'" in result.err and "the project file selects" not in result.err

@@ -1,4 +1,4 @@
-//! The command line, as types.
+//! Types of the command line, parsed by clap. The man pages are generated from them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,20 +12,20 @@ mod keys;
 pub(crate) use hook::HookExport;
 pub(crate) use keys::{KeysCommand, StoreName};
 
-/// The role follows the directory.
+/// Arguments of `awsrole`.
 #[derive(Parser)]
 #[command(
     name = "awsrole",
     version,
-    about = "cd into a project and your shell holds the right AWS role; cd out and everything is as it was",
+    about = "Assumes your project's AWS role when you cd into it and restores your environment when you leave",
     after_help = "\
 Start:
   eval \"$(awsrole hook bash)\"           in ~/.bashrc (zsh: ~/.zshrc; fish: awsrole hook fish | source)
   awsrole init --profile shop-dev       writes .awsrole.toml in this directory
-  awsrole allow                         shows what it wants, and allows it
+  awsrole allow                         shows the file and approves it
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no role here (no file, or it isn't allowed);
-4 AWS refused or couldn't be reached. `exec` ends with the command's own code (126, 127: it can't be run).",
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no role here (no file, or not approved);
+4 AWS refused or could not be reached. `exec` returns the exit code of its command (126, 127: it cannot be run).",
     disable_help_subcommand = true
 )]
 pub(crate) struct Cli {
@@ -35,7 +35,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Print the snippet for the shell's rc file
+    /// Print the shell hook, for the rc file of the shell
     #[command(
         after_help = "Examples:\n  eval \"$(awsrole hook bash)\"     # ~/.bashrc\n  eval \"$(awsrole hook zsh)\"      # ~/.zshrc\n  awsrole hook fish | source      # ~/.config/fish/config.fish"
     )]
@@ -43,245 +43,245 @@ pub(crate) enum Command {
         #[command(subcommand)]
         hook: Hook,
     },
-    /// Show what the directory's file wants, ask, and allow it
+    /// Show the project file and approve it
     #[command(
-        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n  awsrole allow --yes     # without a question\n\nIt asks on a terminal only. A file with `inherit` is allowed together with those above from which it\ninherits. An edit of any of them needs a new approval; content that was allowed once stays allowed."
+        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n  awsrole allow --yes     # without confirmation\n\nOn a terminal it prompts for confirmation. A file with `inherit` is approved together with the files that it\ninherits from. Editing any of them needs a new approval. Content that was approved once stays approved."
     )]
     Allow {
-        /// The directory; default: the working directory
+        /// Directory of the project [default: working directory]
         dir: Option<PathBuf>,
-        /// Allow it without a question
+        /// Approve without confirmation
         #[arg(short, long)]
         yes: bool,
     },
-    /// Ignore the directory's file, silently, until it is allowed again
+    /// Ignore the project file until `awsrole allow`
     Deny {
-        /// The directory; default: the working directory
+        /// Directory of the project [default: working directory]
         dir: Option<PathBuf>,
     },
-    /// Let awsrole act in this shell again (needs the hook)
+    /// Activate awsrole in this shell again (needs the hook)
     On,
-    /// Keep awsrole from acting in this shell (needs the hook)
+    /// Deactivate awsrole in this shell (needs the hook)
     Off,
-    /// Say which role this shell holds: one line for a prompt, nothing outside of a project
+    /// Show the role of this shell: one line, or nothing outside a project
     #[command(
-        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt asks no network."
+        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt makes no network call."
     )]
     Status {
-        /// Everything known, for machines
+        /// Print all details as JSON
         #[arg(long)]
         json: bool,
-        /// Everything known, for people
+        /// Print all details as text
         #[arg(long, conflicts_with = "json")]
         long: bool,
     },
-    /// Enter a [role.NAME] of the directory's file in this shell; `-` goes back (needs the hook)
+    /// Assume another role of the project file in this shell (needs the hook)
     #[command(
-        after_help = "Examples:\n  awsrole use prod\n  awsrole use          asks which\n  awsrole use -        back to the default role"
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the default role"
     )]
     Use {
-        /// The role's name; without one, a list is shown to choose from
+        /// Name of the role, a `[role.NAME]` of the project file, or `-` for the default role [default: select from a list]
         name: Option<String>,
     },
-    /// Sign in to IAM Identity Center for the directory's role
-    #[command(after_help = "The token goes where the AWS CLI keeps its own, so it serves both.")]
+    /// Sign in to IAM Identity Center (SSO) for the role of this directory
+    #[command(after_help = "The token is stored in the cache of the AWS CLI, so both use the same sign-in.")]
     Login {
-        /// A [role.NAME] of the file
+        /// Name of the role, a `[role.NAME]` of the project file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
-        /// Don't open a browser; the address is printed either way
+        /// Don't open a browser, only print the URL
         #[arg(long)]
         no_browser: bool,
     },
-    /// Explain the whole way to this directory's role: file, approval, each step, cache, variables
+    /// Explain how the role of this directory is resolved: file, approval, each step, cache, variables
     #[command(
-        after_help = "It asks no network. Lines of project files that choose another identity are named as well."
+        after_help = "It makes no network call. It also lists lines of samconfig.toml, serverless.yml and Terraform files that\nselect another profile."
     )]
     Why {
-        /// A [role.NAME] of the file
+        /// Name of the role, a `[role.NAME]` of the project file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
-        /// For machines
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print the policies that let the caller assume the role, each with the account it belongs to
+    /// Print the policies needed to assume the role, each with the account that needs it
     #[command(
-        after_help = "Example:\n  awsrole policy --role prod\n\nSTS is asked who the caller is (GetCallerIdentity, which needs no permission)."
+        after_help = "Example:\n  awsrole policy --role prod\n\nIt calls GetCallerIdentity, which needs no permission, to identify the caller."
     )]
     Policy {
-        /// A [role.NAME] of the file
+        /// Name of the role, a `[role.NAME]` of the project file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
-        /// For machines
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Examine this machine: hook, shells, files, profiles, and STS for this directory
-    #[command(after_help = "Exit code 0 if nothing is wrong, 1 otherwise.")]
+    /// Check the installation: hook, shells, files, profiles, and STS for this directory
+    #[command(after_help = "Exit code 0 if no problems were found, 1 otherwise.")]
     Doctor {
-        /// For machines
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Keep long-lived keys in a store of secrets instead of ~/.aws/credentials
+    /// Manage long-lived keys in a keychain or an encrypted file instead of ~/.aws/credentials
     #[command(
-        after_help = "Examples:\n  awsrole keys add jump --import        moves those of ~/.aws/credentials\n  awsrole keys rotate jump              a new key from AWS, the old one deleted\n  awsrole keys list"
+        after_help = "Examples:\n  awsrole keys add jump --import        move the keys from ~/.aws/credentials\n  awsrole keys rotate jump              create a new key and delete the old one\n  awsrole keys list"
     )]
     Keys {
         #[command(subcommand)]
         keys: KeysCommand,
     },
-    /// Get new credentials at the next prompt, and try again what failed
+    /// Get new credentials at the next prompt, and retry what failed
     Refresh,
-    /// List which roles were handed out: when, to whom, from which source, in which directory
+    /// List the roles that shells and commands received: time, recipient, source, directory
     #[command(
-        after_help = "The newest is the last. `new session` is one that came from AWS then; without that it was in the cache.\nOf credential-process only new sessions are listed. With --json each has its access key id, as in CloudTrail.\nThe last few thousand lines are kept; no secret is in them."
+        after_help = "The newest entry is the last. `new session` marks a session that AWS issued at that time. The others came from\nthe cache. For credential-process, only new sessions are listed. With --json each entry has the access key ID,\nas in CloudTrail. The last few thousand entries are kept. They contain no secrets."
     )]
     History {
-        /// For machines
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print the policy that denies everything to a role's sessions issued before now, or put it
+    /// Print or apply the policy that revokes sessions issued before now
     #[command(
-        after_help = "Examples:\n  awsrole revoke\n  awsrole revoke --apply --profile admin\n  awsrole revoke --user arn:aws:iam::111111111111:user/alice --apply --profile admin\n\nNew sessions aren't touched. Sessions of other roles that were assumed from the revoked ones go on."
+        after_help = "Examples:\n  awsrole revoke\n  awsrole revoke --apply --profile admin\n  awsrole revoke --user arn:aws:iam::111111111111:user/alice --apply --profile admin\n\nNew sessions are not affected. Sessions of other roles that were assumed from a revoked session stay valid."
     )]
     Revoke {
-        /// A [role.NAME] of the file, or the ARN of any role; default: the role of this directory
+        /// Name of a role of the project file, or the ARN of any role [default: role of this directory]
         #[arg(long, value_name = "NAME|ARN", conflicts_with = "user")]
         role: Option<String>,
-        /// A user's ARN, or with --apply the name: sessions of its keys, not the keys themselves
+        /// ARN of a user, or its name with --apply: revokes sessions made with the user's keys, not the keys
         #[arg(long, value_name = "NAME|ARN")]
         user: Option<String>,
-        /// Put the policy, then forget the cached sessions
+        /// Apply the policy, then delete the cached sessions
         #[arg(long, requires = "profile")]
         apply: bool,
-        /// Whose credentials put it
+        /// Profile whose credentials apply the policy
         #[arg(long, value_name = "ADMIN", requires = "apply")]
         profile: Option<String>,
-        /// For machines
+        /// Print JSON
         #[arg(long, conflicts_with = "apply")]
         json: bool,
     },
-    /// Forget the credentials of this directory's role
+    /// Delete the cached credentials of this directory's role
     Logout {
-        /// Forget all credentials
+        /// Delete all cached credentials
         #[arg(long)]
         all: bool,
     },
-    /// Run a command with the directory's role, without the hook
+    /// Run a command with the role of this directory, without the hook
     #[command(
         after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply"
     )]
     Exec {
-        /// A [role.NAME] of the file
+        /// Name of the role, a `[role.NAME]` of the project file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
-        /// How long the credentials must be good at least, such as 45m
+        /// Minimum remaining lifetime of the credentials, such as 45m
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         min_ttl: Option<Duration>,
-        /// For commands that outlive a session: instead of keys, AWS files whose default profile gets new ones
+        /// Let the command renew its credentials: it gets AWS files whose default profile calls awsrole
         #[arg(long)]
         renew: bool,
-        /// The command and its arguments
+        /// Command and its arguments
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
-    /// Open the AWS console as the directory's role
+    /// Open the AWS console with the role of this directory
     #[command(
-        after_help = "Examples:\n  awsrole console\n  awsrole console --service s3\n  awsrole console --print      for a browser on another machine\n\nThe address is never an argument of a process: the browser fetches it from awsrole, once."
+        after_help = "Examples:\n  awsrole console\n  awsrole console --service s3\n  awsrole console --print      for a browser on another machine\n\nThe sign-in URL is never passed as an argument: the browser gets it from awsrole, once."
     )]
     Console {
-        /// Print the address instead; whoever opens it within 15 minutes is signed in
+        /// Print the sign-in URL instead. It is valid for 15 minutes and signs in anyone who opens it
         #[arg(long)]
         print: bool,
-        /// The service's page, by the name in the console's address
+        /// Service to open, by its name in the console's URL
         #[arg(long, value_name = "NAME")]
         service: Option<String>,
-        /// How long the console session lasts: 15m to 12h, the default; in a chain of roles as long as the credentials
+        /// Duration of the console session, 15m to 12h [default: 12h, or the lifetime of the credentials with role chaining]
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         duration: Option<Duration>,
-        /// A [role.NAME] of the file
+        /// Name of the role, a `[role.NAME]` of the project file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
     },
-    /// Print the variables of the directory's role, for scripts and CI
+    /// Print the variables of the role of this directory, for scripts and CI
     #[command(
-        after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in a job of GitHub Actions: for all later steps\n\nThey are secrets, and good until they expire. A command needs none of this: awsrole exec -- CMD"
+        after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in GitHub Actions, for all later steps\n\nThe output contains secrets, valid until they expire. For a single command use: awsrole exec -- CMD"
     )]
     Env {
-        /// In which form
+        /// Output format
         #[arg(long, value_enum, default_value = "shell")]
         format: FormatName,
-        /// A [role.NAME] of the file
+        /// Name of the role, a `[role.NAME]` of the project file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
-        /// How long the credentials must be good at least, such as 45m
+        /// Minimum remaining lifetime of the credentials, such as 45m
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         min_ttl: Option<Duration>,
     },
-    /// Print credentials as JSON for an AWS SDK's credential_process; never asks anything
+    /// Print credentials as JSON for credential_process in ~/.aws/config, without prompting
     #[command(
-        after_help = "In ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nThe role is the directory's, whatever `awsrole use` chose in a shell; --role names another one."
+        after_help = "In ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nIt uses the default role of the directory and ignores `awsrole use`. --role selects another role."
     )]
     CredentialProcess {
-        /// The directory; default: the working directory
+        /// Directory of the project [default: working directory]
         #[arg(long)]
         dir: Option<PathBuf>,
-        /// A [role.NAME] of the file
+        /// Name of the role, a `[role.NAME]` of the project file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
         /// What an `exec --renew` put into the copies of the AWS files
         #[arg(long, hide = true, conflicts_with_all = ["dir", "role"])]
         run: Option<String>,
     },
-    /// Write a first .awsrole.toml, never over one that is there
+    /// Create .awsrole.toml, but never overwrite an existing file
     #[command(
-        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump --region eu-west-1\n\nOn a terminal, and without a role among the options, it asks."
+        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump --region eu-west-1\n\nWithout --profile and --role-arn it prompts, if there is a terminal."
     )]
     Init {
-        /// A profile of ~/.aws/config or ~/.aws/credentials that says everything
+        /// AWS profile that supplies the role
         #[arg(long, value_name = "NAME")]
         profile: Option<String>,
-        /// The role to assume
+        /// ARN of the role to assume
         #[arg(long, value_name = "ARN", requires = "source_profile", conflicts_with = "profile")]
         role_arn: Option<String>,
-        /// The profile whose credentials assume the role
+        /// AWS profile whose credentials assume the role
         #[arg(long, value_name = "NAME", requires = "role_arn")]
         source_profile: Option<String>,
-        /// The region
+        /// AWS region
         #[arg(long)]
         region: Option<String>,
-        /// The directory; default: the working directory
+        /// Directory of the project [default: working directory]
         dir: Option<PathBuf>,
     },
-    /// Print the JSON schema of .awsrole.toml, for editors
+    /// Print the JSON schema of .awsrole.toml for editors
     #[command(
-        after_help = "Example:\n  awsrole schema > awsrole.schema.json\n\nEditors that read `#:schema PATH` in a TOML file's first line then complete and check keys."
+        after_help = "Example:\n  awsrole schema > awsrole.schema.json\n\nEditors that support `#:schema PATH` in the first line of a TOML file then complete and validate keys."
     )]
     Schema,
-    /// Write the man pages into a folder: awsrole(1), and one for each command
+    /// Write the man pages to a directory: awsrole(1) and one per command
     #[command(after_help = "Example:\n  awsrole man ~/.local/share/man/man1")]
     Man {
-        /// The folder; it must be there
+        /// Existing directory
         dir: PathBuf,
     },
-    /// Print completions for a shell
+    /// Print shell completions
     #[command(after_help = "Example:\n  source <(awsrole completions bash)")]
     Completions {
-        /// The shell
+        /// Shell
         shell: clap_complete::Shell,
     },
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Hook {
-    /// The snippet for ~/.bashrc (bash 4.4 or newer)
+    /// Print the hook for ~/.bashrc (bash 4.4 or newer)
     Bash,
-    /// The snippet for ~/.zshrc (zsh 5.8 or newer)
+    /// Print the hook for ~/.zshrc (zsh 5.8 or newer)
     Zsh,
-    /// The snippet for ~/.config/fish/config.fish (fish 3.5 or newer)
+    /// Print the hook for ~/.config/fish/config.fish (fish 3.5 or newer)
     Fish,
     /// What an export starts when a role is due: renews it, on its own and without a word
     #[command(hide = true)]
@@ -315,7 +315,7 @@ pub(crate) enum Hook {
         /// The files, nearest first
         files: Vec<PathBuf>,
     },
-    /// What the snippets call when something changed: prints statements for the shell
+    /// Called by the hook when something changed: prints statements for the shell to evaluate
     Export(HookExport),
 }
 
@@ -339,8 +339,8 @@ fn with_suggestion(mut error: clap::Error, words: &[OsString]) -> clap::Error {
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if word.starts_with('-'));
     if error.kind() == ErrorKind::UnknownArgument && words.get(1).is_some_and(|word| word == "exec") && !is_option {
         let tip = match words.iter().any(|word| word == "--") {
-            true => "the directory says which role; another one of its file is named by '--role NAME'",
-            false => "the command stands behind '--'",
+            true => "the project file selects the role; use '--role NAME' for another role of the file",
+            false => "put the command after '--'",
         };
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
@@ -351,11 +351,11 @@ fn with_suggestion(mut error: clap::Error, words: &[OsString]) -> clap::Error {
 pub(crate) enum FormatName {
     /// Statements for sh, bash and zsh
     Shell,
-    /// NAME=value for docker compose and readers of .env files
+    /// NAME=value lines for docker compose and .env files
     Dotenv,
-    /// One object
+    /// One JSON object
     Json,
-    /// Into the file that $GITHUB_ENV names; secrets are masked in the log
+    /// Append to the file $GITHUB_ENV and mask secrets in the log
     Github,
 }
 

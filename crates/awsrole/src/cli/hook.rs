@@ -1,4 +1,4 @@
-//! What the snippets ask: the words of `hook export`.
+//! Types of the arguments of `awsrole hook export`, which the shell hooks call.
 
 use std::path::PathBuf;
 
@@ -7,27 +7,27 @@ use awsrole_core::shell::statements::Shell;
 use awsrole_hook::Request;
 use clap::{Args, ValueEnum};
 
-/// What the snippets call when something changed: prints statements for the shell
+/// Called by the hook when something changed: prints statements for the shell to evaluate
 #[derive(Args)]
 pub(crate) struct HookExport {
-    /// The shell
+    /// Shell
     pub(crate) shell: ShellName,
-    /// Why it is called
+    /// Reason for the call
     #[arg(long, value_enum, default_value = "prompt")]
     pub(crate) event: EventName,
-    /// A question may be put on the terminal
+    /// Allow prompts on the terminal
     #[arg(long)]
     pub(crate) ask: bool,
-    /// The role chosen in this shell
+    /// Role selected with `awsrole use` in this shell
     #[arg(long, value_name = "NAME")]
     pub(crate) role: Option<String>,
-    /// The version of the protocol that the snippet speaks
+    /// Version of the hook protocol
     #[arg(long, value_name = "NUMBER")]
     pub(crate) protocol: Option<u32>,
-    /// Say, too, what the shell compares of these files
+    /// Also print the fingerprints that the shell compares
     #[arg(long)]
     pub(crate) views: bool,
-    /// The files found, nearest first; default: searched from the working directory upward
+    /// Project files, nearest first [default: found from the working directory upward]
     pub(crate) files: Vec<PathBuf>,
 }
 

@@ -1,58 +1,58 @@
-//! `awsrole keys`, as types.
+//! Types of the arguments of `awsrole keys`.
 
 use clap::{Subcommand, ValueEnum};
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Store a profile's keys, after AWS has taken them
+    /// Store the keys of a profile after checking them with AWS
     #[command(
-        after_help = "Examples:\n  awsrole keys add jump                 asks for both on the terminal\n  awsrole keys add jump --import        takes those of ~/.aws/credentials\n  aws iam create-access-key | awsrole keys add jump --stdin"
+        after_help = "Examples:\n  awsrole keys add jump                 prompt for both\n  awsrole keys add jump --import        take them from ~/.aws/credentials\n  aws iam create-access-key | awsrole keys add jump --stdin"
     )]
     Add {
-        /// The profile, which stands in ~/.aws/config
+        /// Profile, which must exist in ~/.aws/config
         profile: String,
-        /// Read them from stdin: two lines, id and secret, or what `aws iam create-access-key` prints
+        /// Read the keys from stdin: two lines (ID and secret), or the output of `aws iam create-access-key`
         #[arg(long, conflicts_with = "import")]
         stdin: bool,
-        /// Take them from the AWS files, and offer to remove them there
+        /// Take the keys from the AWS files, and offer to remove them there
         #[arg(long)]
         import: bool,
-        /// Remove them there without a question, once the stored ones are known to work
+        /// Remove them from the AWS files without confirmation, after the stored keys were checked
         #[arg(long, requires = "import")]
         take_out: bool,
-        /// Forget those that are stored for the profile, once AWS has taken the new ones
+        /// Replace stored keys of the profile, after AWS accepted the new ones
         #[arg(long)]
         replace: bool,
-        /// Replace them although AWS can't be asked whether it takes the new ones
+        /// Replace stored keys even if AWS cannot be reached to check the new ones
         #[arg(long, requires = "replace")]
         force: bool,
-        /// Where to; default: `[keys] store` in config.toml, or else the system's own store
+        /// Where to store the keys [default: `[keys] store` in config.toml, else the store of the system]
         #[arg(long, value_enum)]
         store: Option<StoreName>,
     },
-    /// List profiles with long-lived keys, stored or in a file; no secrets
+    /// List profiles with long-lived keys, without secrets
     List {
-        /// For machines
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Get a new key from AWS, and delete the old one; run again, it goes on where it stopped
+    /// Create a new key and delete the old one, or resume an interrupted rotation
     #[command(after_help = "The user needs iam:CreateAccessKey, iam:ListAccessKeys and iam:DeleteAccessKey on itself.")]
     Rotate {
-        /// The profile
+        /// Profile
         profile: String,
-        /// Only switch the old key off
+        /// Deactivate the old key instead of deleting it
         #[arg(long)]
         deactivate: bool,
-        /// First delete the user's other key, since AWS allows two
+        /// Delete this other key of the user first, since AWS allows two
         #[arg(long, value_name = "KEY_ID")]
         delete: Option<String>,
     },
-    /// Remove a profile's keys from its store; at AWS they stay valid
+    /// Remove the keys of a profile from the store, but not at AWS
     Remove {
-        /// The profile
+        /// Profile
         profile: String,
-        /// Don't ask
+        /// Remove without confirmation
         #[arg(long)]
         yes: bool,
     },
