@@ -1,4 +1,4 @@
-"""Turns what was measured into what people read: a page, a plot, and README's lines. Nothing in them is written by hand."""
+"""Renders the measurements as documents: docs/speed.md, a plot, and a line in README.md."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-HOOKS = {"empty": "an empty hook", "awsrole": "awsrole", "zoxide": "zoxide", "direnv": "direnv", "mise": "mise"}
-CALL, ALONE = "what awsrole's hook calls", "the same without awsrole-hook"
+HOOKS = {"empty": "empty hook", "awsrole": "awsrole", "zoxide": "zoxide", "direnv": "direnv", "mise": "mise"}
+CALL, ALONE = "awsrole-hook, as the hook calls it", "awsrole in its place"
 INSTALLED = {"aws": "the AWS CLI"}
 
 
 def documents(found: dict, root: Path) -> dict[Path, str]:
-    """Every file that shows figures, with its content."""
+    """Returns every file that shows measurements, with its content."""
     readme = root / "README.md"
     return {
         root / "docs/speed.md": page(found),
@@ -24,59 +24,61 @@ def documents(found: dict, root: Path) -> dict[Path, str]:
 
 
 def lines(found: dict) -> str:
-    """README's lines."""
+    """Returns the line about speed in README.md."""
     shells = [f"{show(rows['awsrole']['median'])} in {shell}" for shell, rows in found["prompts"].items()]
     peers = {tool for rows in found["prompts"].values() for tool in rows} & {"direnv", "mise"}
     times = {tool: [rows[tool]["median"] / rows["awsrole"]["median"] for rows in found["prompts"].values()] for tool in peers}
-    beside = " and ".join(f"{tool}'s {least(times[tool])}–{most(times[tool])} times as long" for tool in sorted(times))
-    hit = found["hits"][CALL]["median"]
-    machine = found["machine"]
-    cores = int(re.search(r"(\d+) cores", machine["processor"])[1])
-    busy = "" if float(machine["load"]) <= cores else (
-        f" The machine had much else to do meanwhile (load {machine['load']} on\n"
-        f"{cores} cores), so that all of these are too long.")
-    return (
-        f"An unchanged prompt costs {', '.join(shells)};\n{beside}.\n"
-        f"Entering a project whose role is cached costs one process of {show(hit)}.{busy}\n"
-        "[All figures](docs/speed.md), which `benches/run` measures.\n\n"
-        "![What an unchanged prompt costs in bash, zsh and fish: awsrole, zoxide, direnv and mise](docs/speed.svg)\n"
-    )
+    others = " and ".join(f"{tool} takes {least(times[tool])}–{most(times[tool])}× as long" for tool in sorted(times))
+    return f"An unchanged prompt costs {', '.join(shells)}.\nThere {others}. [Measurements](docs/speed.md).\n"
 
 
 def page(found: dict) -> str:
     machine, versions = found["machine"], found["versions"]
     parts = [
         "# Speed\n",
-        f"Written by `benches/run` on {machine['date']}; nothing here is written by hand. Medians of many runs, with the middle\n"
-        "half of them in brackets. Everything in a table was measured in turns within one run, so that a busy machine was busy\n"
-        "for all. Whatever was measured was looked at as well: it did its work before and after.\n",
-        f"- {machine['processor']}; {machine['system']}; load {machine['load']} before, {machine.get('load_after', '?')} after\n"
-        f"- {'; '.join(versions.values())}\n"
-        + "".join(f"- {INSTALLED.get(tool, tool)} couldn't be had, so it was not measured\n" for tool in found["missing"]),
-        "## What was wanted\n",
+        f"`benches/run` wrote this page on {machine['date']}. The values are medians of many runs, with the middle 50% in\n"
+        "parentheses. All rows of a table were measured alternately in one run, so that other load on the machine affects all\n"
+        "of them. Each program was checked to work before and after the measurement.\n",
+        summary(found),
+        "![Cost of an unchanged prompt in bash, zsh and fish: awsrole, zoxide, direnv and mise](speed.svg)\n",
+        f"- Machine: {machine['processor']}\n- System: {machine['system']}\n"
+        f"- Load: {machine['load']} before, {machine.get('load_after', '?')} after\n"
+        + "".join(f"- {version}\n" for version in versions.values())
+        + "".join(f"- {INSTALLED.get(tool, tool)} could not be installed, so it was not measured\n" for tool in found["missing"]),
+        "## Targets\n",
         goals(found),
         "## An unchanged prompt\n",
-        "Seven folders below the file. In interactive shells that stay open; a prompt is a call of all that has registered for it.\n",
+        "Seven directories below the project file, in interactive shells that stay open. One prompt calls all functions that are\n"
+        "registered for it.\n",
         prompts(found),
-        "## A whole process where all is known already\n",
-        "awsrole: the role is in the cache. direnv and mise: the environment of the shell is up to date; or, for a load, it has\n"
-        "none of the project's variables yet.\n",
+        "## A process with a warm cache\n",
+        "awsrole: the role is in the cache. direnv and mise: the environment of the shell is up to date or, for a load, has none\n"
+        "of the variables of the project yet.\n",
         processes(found["hits"], "an empty program"),
-        "## A whole process that asks STS\n",
-        "An STS on loopback, without TLS and without distance: what is left is the program's own share. The bare call is the least\n"
-        "that a program on the same SDK can do; it stores nothing.\n",
+        "## A process that calls STS\n",
+        "The STS is on loopback, without TLS and network latency. The rest is the program itself. The bare call is the minimum that\n"
+        "a program with the same SDK can do. It stores nothing.\n",
         processes(found["misses"], "the bare call"),
-        "## Beside much that nobody asks for\n",
-        "A cache hit in a home with so many profiles in `~/.aws/config`, approvals, and entries in the cache.\n",
+        "## Many profiles, approvals and cache entries\n",
+        "A cache hit in a home directory with this number of profiles in `~/.aws/config`, approvals, and cache entries.\n",
         processes(found["growth"], "10 of each"),
     ]
     return "\n".join(parts)
 
 
+def summary(found: dict) -> str:
+    """Returns the sentence about a cached role, and about the load of the machine if it was high."""
+    machine, hit = found["machine"], found["hits"][CALL]["median"]
+    cores = int(re.search(r"(\d+) cores", machine["processor"])[1])
+    busy = "" if float(machine["load"]) <= cores else (
+        f" The load was {machine['load']} on {cores} cores,\nso all values are too high.")
+    return f"Entering a project whose role is cached costs one process of {show(hit)}.{busy}\n"
+
+
 def goals(found: dict) -> str:
     hits, misses, growth = found["hits"], found["misses"], found["growth"]
     hit = hits[CALL]
-    rows = [("what", "wanted", "measured", "")]
+    rows = [("what", "target", "measured", "met")]
 
     def row(what: str, wanted: str, measured: str, met: bool) -> None:
         rows.append((what, wanted, measured, "yes" if met else "**no**"))
@@ -98,11 +100,11 @@ def goals(found: dict) -> str:
     at_most("a cache hit against an empty program", hit["median"] / hits["an empty program"]["median"], 2)
     at_most("a cache hit against `awsrole --version`", hit["median"] / hits["awsrole --version"]["median"], 1.3)
     faster("a cache hit against `direnv export` when nothing changed", "direnv export, unchanged", 3)
-    faster("a cache hit against a load of direnv's", "direnv export, load", 20)
-    row("a cache hit's peak memory", "below 10 MB", f"{hit['peak_kib'] / 1000:.1f} MB", hit["peak_kib"] < 10_000)
+    faster("a cache hit against a load of direnv", "direnv export, load", 20)
+    row("peak memory of a cache hit", "below 10 MB", f"{hit['peak_kib'] / 1000:.1f} MB", hit["peak_kib"] < 10_000)
     at_most("a cache miss against the bare call", misses[CALL]["median"] / misses["the bare call"]["median"], 1.3)
     few = growth["10 of each"]["median"]
-    at_most("a home with much in it against one with little", max(one["median"] for one in growth.values()) / few, 2)
+    at_most("a large home directory against a small one", max(one["median"] for one in growth.values()) / few, 2)
     return table(rows)
 
 
@@ -116,7 +118,7 @@ def prompts(found: dict) -> str:
             beside = "" if not measured or hook == "awsrole" else f", {ratio(measured['median'] / ours)}"
             cells.append(timed(measured) + beside if measured else "not measured")
         rows.append((name, *cells))
-    return table(rows) + "\nThe ratios are to awsrole's.\n"
+    return table(rows) + "\nThe ratios are relative to awsrole.\n"
 
 
 def processes(measured: dict[str, dict], base: str) -> str:
@@ -163,7 +165,7 @@ LOW, HIGH = 1, 20_000  # microseconds
 
 
 def plot(found: dict) -> str:
-    """Bars on a logarithmic scale: a linear one would show awsrole's as nothing at all."""
+    """Returns bars on a logarithmic scale. On a linear one awsrole's would be invisible."""
     def x(microseconds: float) -> float:
         share = math.log(min(max(microseconds, LOW), HIGH) / LOW) / math.log(HIGH / LOW)
         return LEFT + (WIDTH - LEFT - RIGHT) * share
@@ -191,13 +193,13 @@ def plot(found: dict) -> str:
     machine = found["machine"]
     note = f"{machine['processor']}; {machine['date']}"
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 44}" font-family="system-ui, sans-serif" font-size="13">
-<title>What an unchanged prompt costs</title>
+<title>Cost of an unchanged prompt</title>
 <style>
 text {{ fill: #1f2328 }} .shell {{ font-weight: 600 }} .name {{ text-anchor: end }} .tick, .note {{ fill: #656d76; font-size: 11px }}
 .tick {{ text-anchor: middle }} .ours {{ fill: #1a7f37 }} .theirs {{ fill: #9aa4af }} line {{ stroke: #d0d7de }} .back {{ fill: #ffffff }}
 </style>
 <rect width="{WIDTH}" height="{y + 44}" rx="8" class="back"/>
-<text x="16" y="30" font-size="15" font-weight="600">What an unchanged prompt costs, seven folders below the file</text>
+<text x="16" y="30" font-size="15" font-weight="600">Cost of an unchanged prompt, seven directories below the project file</text>
 {chr(10).join(lines)}
 {chr(10).join(drawn)}
 <text x="16" y="{y + 30}" class="note">Logarithmic scale. {escape(note)}</text>

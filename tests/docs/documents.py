@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
-MARK = re.compile(r"<!-- test: ([a-z]+) -->\n\Z")
+MARK = re.compile(r"<!-- test: ([a-z-]+) -->\n\Z")
 
 
 @dataclass
@@ -40,6 +40,25 @@ def blocks() -> list[Block]:
             mark = MARK.search(before)
             found.append(Block(document, before.count("\n") + 1, match[1], mark and mark[1], match[2]))
     return found
+
+
+def broken_links() -> list[str]:
+    """Links of the documents to files or headings that do not exist, as `document: target`."""
+    broken = []
+    for document in DOCUMENTS:
+        text = FENCE.sub("", document.read_text())
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if target.startswith("http"):
+                continue
+            path, _, anchor = target.partition("#")
+            other = document.parent / path if path else document
+            found = other.exists()
+            if found and anchor:
+                headings = re.findall(r"^#+ (.*)$", FENCE.sub("", other.read_text()), re.M)
+                found = anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            if not found:
+                broken.append(f"{document.relative_to(ROOT)}: {target}")
+    return broken
 
 
 def table(document: str, heading: str) -> list[list[str]]:

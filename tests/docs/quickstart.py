@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pexpect
+
 RUN = Path(__file__).resolve().parents[2] / "examples/quickstart/run"
 
 # A command whose failure ends the run, in each shell.
@@ -26,6 +28,28 @@ def run(shell: str, lines: list[str], tmp: Path, *, each: bool = True, **more: s
         timeout=120,
     )
     return done.returncode, plain(done.stdout.decode(errors="replace"))
+
+
+def transcript(before: str, commands: list[str], tmp: Path) -> str:
+    """Types commands on a terminal, after `before`, and confirms what prompts. Returns each with what it prints."""
+    env = {**os.environ, "TMPDIR": str(tmp), "USER": "alice", "TERM": "xterm", "LANG": "C.UTF-8"}
+    terminal = pexpect.spawn(str(RUN), ["--shell", "bash"], env=env, dimensions=(60, 400), encoding="utf-8", timeout=60)
+    prompt = re.compile(r"\x1b\[34m~[^\n]*\$ $")
+    terminal.expect(prompt)
+    text = ""
+    for command in [before, *commands]:
+        terminal.sendline(command)
+        terminal.expect("\r\n")
+        text += f"$ {command}\n"
+        while terminal.expect([prompt, r"\[y/N\] "]):
+            text += terminal.before + terminal.after
+            terminal.sendline("y")
+        text += terminal.before
+        if command == before:
+            text = ""
+    terminal.sendline("exit")
+    terminal.expect(pexpect.EOF)
+    return plain(text)
 
 
 def plain(text: str) -> str:

@@ -7,15 +7,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from documents import DOCUMENTS, FENCE, ROOT, blocks, quoted, table
-from quickstart import run
+from documents import DOCUMENTS, ROOT, blocks, broken_links, quoted, table
+from quickstart import run, transcript
 from support.terminal import SHELLS, need
 
 BLOCKS = blocks()
-# Those of `keys` are run in tests/keys, where their questions are answered. Those of `tools` are typed by
-# tests/tools/run, which fails if it left one out; `segment` and what goes with it by test_prompts.
-BESIDE = {"tmux", "profile", "compose", "direnvrc", "envrc"}  # run by test_beside_others.py
-COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys"} | BESIDE
+# Those of `keys` are run in tests/keys, and those of `sso` in tests/sources, where prompts are answered. Those of `tools`
+# are run by tests/tools/run, which fails if it left one out. `segment` and related ones are run by test_prompts.
+BESIDE = {"tmux", "profile", "compose", "direnvrc", "envrc"}  # run by test_integrations.py
+COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE
+TRANSCRIPTS = {"home-transcript", "project-transcript"}
+PROFILES = {"profile", "sso", "mfa"}
 FILES = {"file", "config", "accounts", "starship"}
 # Those of docs/ci.md, which test_ci.py runs.
 CI = {"workflow", "trust"}
@@ -40,9 +42,13 @@ def test_no_block_is_left_out():
             case "toml":
                 assert block.world in FILES, f"{block.name} doesn't say what kind of file it is"
             case "yaml" | "json":
-                assert block.world in CI | BESIDE, f"{block.name} isn't run by test_ci.py or test_beside_others.py"
+                assert block.world in CI | BESIDE, f"{block.name} isn't run by test_ci.py or test_integrations.py"
+            case "console":
+                assert block.world in TRANSCRIPTS, f"{block.name} doesn't say where its commands are typed"
             case language:
-                assert language == "text" and block.world in {None, "profile"}, f"{block.name}: {language!r} is neither run nor text"
+                assert language == "text" and block.world in {None, *PROFILES}, f"{block.name}: {language!r} is neither run nor text"
+    for document in DOCUMENTS:
+        assert not re.search(r"^[ \t]+```", document.read_text(), re.M), f"{document.name}: an indented block is not found"
 
 
 @pytest.mark.parametrize("block", of("clone"))
@@ -84,6 +90,44 @@ def test_commands_in_a_new_directory(block, shell, tmp_path):
 def test_commands_in_a_project(block, shell, tmp_path):
     code, seen = run(shell, ["cd shop-dev", "awsrole allow 2>/dev/null", *block.lines], tmp_path)
     assert code == 0, seen
+
+
+@pytest.mark.parametrize("block", [*of("home-transcript"), *of("project-transcript")])
+def test_transcripts(block, tmp_path):
+    """What is typed prints what the document shows. UPDATE=1 writes it anew."""
+    before = {"home-transcript": "mkdir -p src/shop; cd src/shop",
+              "project-transcript": "cd shop-dev 2>/dev/null; awsrole allow --yes 2>/dev/null"}[block.world]
+    commands = [line.removeprefix("$ ") for line in block.lines if line.startswith("$ ")]
+    shown = transcript(before, commands, tmp_path)
+    if "UPDATE" in os.environ:
+        block.document.write_text(block.document.read_text().replace(block.text, shown))
+    else:
+        assert without_times(block.text) == without_times(shown), "run this test with UPDATE=1"
+
+
+def without_times(text):
+    return re.sub(r"\b([0-9]+m|1h)\b", "…", text)
+
+
+@pytest.mark.parametrize("block", of("mfa"))
+def test_a_profile_with_mfa(block, tmp_path):
+    """A new profile whose role needs a code."""
+    (tmp_path / "profile").write_text(block.text.replace("shop-ops", "new-ops"))
+    lines = [f"cat {tmp_path}/profile >> ~/.aws/config",
+             "sed -i '1i mfa_process = \"authenticator\"' ~/.config/awsrole/config.toml",
+             "mkdir new", "cd new", "awsrole init --profile new-ops", "awsrole allow", "test $AWSROLE_ROLE = Ops",
+             "awsrole why | grep GetSessionToken"]
+    code, seen = run("bash", lines, tmp_path)
+    assert code == 0, seen
+
+
+@pytest.mark.parametrize("block", of("uninstall"))
+def test_uninstalling_removes_all_data(block, tmp_path):
+    lines = ["cd shop-dev", "awsrole allow", "cd", *block.lines,
+             f"find . -path '*awsrole*' ! -name .awsrole.toml > {tmp_path}/left"]
+    code, seen = run("bash", lines, tmp_path)
+    assert code == 0, seen
+    assert (tmp_path / "left").read_text() == ""
 
 
 @pytest.mark.parametrize("block", of("file"))
@@ -131,33 +175,57 @@ def binary(*arguments: str) -> str:
 
 
 def test_the_table_of_keys_is_complete():
-    source = (ROOT / "crates/core/src/project/config.rs").read_text()
-    names = re.search(r"NAMES: \[&str; \d+\] = \[(.*?)\];", source, re.S)
-    known = re.findall(r'"(\w+)"', names[1]) + ["default_role", "inherit"]
-    assert sorted(quoted(row[0])[0] for row in table("README.md", "The file")) == sorted(known)
+    known = json.loads((ROOT / "docs/awsrole.schema.json").read_text())["properties"]
+    assert [quoted(row[0])[0] for row in table("docs/configuration.md", "Keys")] == [key for key in known if key != "role"]
 
 
-def test_the_table_of_commands_is_complete():
-    listed = re.search(r"Commands:\n(.*?)\n\n", binary("--help"), re.S)
-    known = {line.split()[0] for line in listed[1].splitlines()}
-    named = {word.split()[1] for row in table("README.md", "Commands and exit codes") for word in quoted(row[0])
-             if word.startswith("awsrole ")}
-    # `on` stands beside `off`; `use` is the hook's own.
-    assert named | {"on"} == known | {"use"}
+def test_the_table_of_settings_is_complete(tmp_path):
+    """Each table of config.toml names its keys when it is asked for one that it doesn't have."""
+    (tmp_path / ".config/awsrole").mkdir(parents=True, mode=0o700)
+    program = Path(os.environ["AWSROLE_TEST_BIN_DIR"]) / "awsrole"
+
+    def keys_of(prefix):
+        (tmp_path / ".config/awsrole/config.toml").write_text(f"{prefix}nonsense = 1\n")
+        done = subprocess.run([program, "init", "--profile", "x"], cwd=tmp_path, env={"HOME": str(tmp_path)}, capture_output=True, text=True)
+        [line] = [line for line in done.stderr.splitlines() if "unknown field `nonsense`" in line]
+        return re.findall(r"`(\w+)`", line.split("nonsense`")[1])
+
+    known = set(keys_of(""))
+    for name, prefix in {"limits": "limits.", "accounts": "accounts.222222222222.", "cache": "cache.", "keys": "keys."}.items():
+        known = known - {name} | {f"{name}.{key}" for key in keys_of(prefix)}
+    described = {quoted(row[0])[0].replace(".ID.", ".") for row in table("docs/settings.md", "Settings: config.toml")}
+    assert described == known
 
 
-def test_the_options_are_there():
-    for row in table("README.md", "Commands and exit codes"):
+def test_the_commands_of_the_readme_are_there():
+    """What the table names is a command with these options. docs/commands.md, with all of them, is generated."""
+    rows = table("README.md", "Everyday commands")
+    assert len(rows) == 8
+    for row in rows:
         command = quoted(row[0])[0].split()[1]
-        options = re.findall(r"--[a-z-]+", " ".join(quoted(row[0]) + quoted(row[1])))
-        if options:
-            text = binary(command, "--help")
-            assert all(option in text for option in options), f"{command}: {options}"
+        text = binary(command, "--help")
+        assert all(option in text for option in re.findall(r"--[a-z-]+", row[1]))
+
+
+def test_the_readme_is_short():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 160 and len(text.split()) <= 1200
+
+
+def test_the_glossary_is_short():
+    rows = table("docs/glossary.md", "Glossary")
+    assert len(rows) <= 40 and [row[0].lower() for row in rows] == sorted(row[0].lower() for row in rows)
+
+
+def test_every_page_is_linked_from_the_readme():
+    text = (ROOT / "README.md").read_text()
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"aws-vault.md"}
+    assert {page for page in pages if f"(docs/{page}" not in text} == set()
 
 
 def test_the_exit_codes_are_those_of_the_help_text():
     text = binary("--help").replace("\n", " ")
-    for row in re.findall(r"^\| ([0-9, ]+) \|", (ROOT / "README.md").read_text(), re.M):
+    for row in re.findall(r"^\| ([0-9, ]+) \|", (ROOT / "docs/commands.md").read_text(), re.M):
         for code in row.split(", "):
             assert re.search(rf"\b{code}\b", text), code
 
@@ -179,26 +247,15 @@ def test_the_table_of_variables_is_complete(tmp_path):
 
     assert read(tmp_path / "after") == read(before)
     changed = {name for name in {*read(before), *read(inside)} if read(before).get(name) != read(inside).get(name)}
-    described = {name for row in table("README.md", "What is exported and hidden, and why") for name in quoted(row[0])}
+    described = {name for row in table("docs/environment.md", "With a role") for name in quoted(row[0])}
     assert changed == described
-    hidden = {name for row in table("README.md", "What is exported and hidden, and why") if row[1].startswith("hidden")
+    hidden = {name for row in table("docs/environment.md", "With a role") if row[1].startswith("hidden")
               for name in quoted(row[0])}
     assert hidden == {name for name in read(before) if name not in read(inside)}
 
 
 def test_links_lead_somewhere():
-    for document in DOCUMENTS:
-        text = FENCE.sub("", document.read_text())
-        for target in re.findall(r"\]\(([^)\s]+)\)", text):
-            if target.startswith("http"):
-                continue
-            path, _, anchor = target.partition("#")
-            other = document.parent / path if path else document
-            assert other.exists(), f"{document.name}: {target}"
-            if anchor:
-                headings = re.findall(r"^#+ (.*)$", other.read_text(), re.M)
-                anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-                assert anchor in anchors, f"{document.name}: {target}"
+    assert broken_links() == []
 
 
 def test_what_is_named_is_there():
@@ -214,7 +271,7 @@ def test_what_is_named_is_there():
 
 def test_the_table_of_tools_is_what_tests_tools_run_wrote():
     results = json.loads((ROOT / "tests/tools/results.json").read_text())
-    assert table("README.md", "Coming from") == [[row["tool"], row["version"], row["shown"]] for row in results]
+    assert table("docs/tested-tools.md", "Tested tools") == [[row["tool"], row["version"], row["shown"]] for row in results]
     versions = {row["tool"]: row["version"] for row in results}
     pins = {"osls": "tools/osls/package.json", "serverless@3": "tools/serverless3/package.json", "AWS CDK": "tools/cdk/package.json",
             "AWS SAM": "tools/sam/requirements.txt", "Terraform": "tools/terraform/requirements.txt", "AWS CLI": "requirements.txt",

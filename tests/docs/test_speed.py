@@ -28,14 +28,14 @@ def test_the_readme_has_a_place_for_them():
     prompts = {"bash": {"awsrole": {"median": 1, "q1": 1, "q3": 1, "n": 1}}}
     other = report.documents({**FOUND, "prompts": prompts}, ROOT)[ROOT / "README.md"]
     assert other != readme and "An unchanged prompt costs 1.0 µs in bash" in other
-    assert "(docs/speed.svg)" in readme
+    assert "(docs/speed.md)" in readme and "(speed.svg)" in (ROOT / "docs/speed.md").read_text()
 
 
 def test_what_is_missing_is_said():
     found = {**FOUND, "missing": ["mise"], "prompts": {
         shell: {tool: one for tool, one in rows.items() if tool != "mise"} for shell, rows in FOUND["prompts"].items()}}
     page = report.page(found)
-    assert "mise couldn't be had" in page and "| mise |" + " not measured |" * len(found["prompts"]) in page
+    assert "mise could not be installed" in page and "| mise |" + " not measured |" * len(found["prompts"]) in page
 
 
 @pytest.mark.parametrize("shell", SHELLS)

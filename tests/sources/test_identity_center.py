@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -179,6 +180,24 @@ def test_login(corp, profile):
     corp.sts.reset()
     assert corp.who(folder) == ADMIN == corp.by_cli(profile)
     assert "CreateToken" not in actions(corp)
+
+
+def test_the_steps_of_the_document(corp):
+    """docs/credentials.md: a profile, a project file, a sign-in."""
+    text = (Path(__file__).parents[2] / "docs/credentials.md").read_text()
+    profile, files, sign_in = re.findall(r"<!-- test: sso -->\n```\w+\n(.*?)```", text, re.S)
+    corp.write(".aws/config", profile)
+    folder = corp.project("shop")
+    for line in files.splitlines():
+        result = corp.awsrole(*line.split()[1:], cwd=folder)
+        assert result.code == 0, result.err
+    assert sign_in == "awsrole login\n" and f"`{sign_in.strip()}`" in corp.refused(folder)
+    login = Login(corp, folder)
+    corp.sts.approve(login.user_code, PERSON)
+    assert login.end()[0] == 0
+    forget_failures(corp)
+    assert corp.who(folder) == ADMIN
+    assert corp.exec_env(folder, env=corp.env)["AWS_REGION"] == "eu-central-1"
 
 
 FOLLOW = 'printf %s "$1" > $HOME/.argument; curl -s -o /dev/null -w "%{redirect_url}" "$1" > $HOME/.address; mv $HOME/.address $HOME/address'

@@ -64,7 +64,7 @@ def test_each_profile_is_the_same_caller_both_ways(home: Stage, report):
         assert json.loads(said.text) == before, profile
         callers.append(f"{profile}: {before['Arn']}")
     assert len(set(callers)) == len(profiles()) >= 7
-    report("AWS CLI", home.version("aws --version"), "each kind of profile: the same caller by `--profile` and by awsrole", callers)
+    report("AWS CLI", home.version("aws --version"), "every kind of profile: the caller with `--profile` equals the caller with awsrole", callers)
 
 
 def test_as_the_readme_says(home: Stage):

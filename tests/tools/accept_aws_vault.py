@@ -28,5 +28,5 @@ def test_one_command_with_the_role(stage: Stage, report):
     assert person.env()[b"AWSROLE_STATE"] == b"closed"
     assert person.do("aws sts get-caller-identity").code != 0
     assert person.do("cd ..").code == 0 and person.env() == outside
-    report("AWS CLI, as with aws-vault", stage.version("aws --version"),
-           "keys by `awsrole keys`, then `awsrole exec --role admin --` with a code", said.lines)
+    report("AWS CLI, used as with aws-vault", stage.version("aws --version"),
+           "`awsrole keys add --import`, then `awsrole exec --role admin` with a code", said.lines)

@@ -26,7 +26,7 @@ def test_a_program_is_the_role(stage: Stage, report, name):
     assert said.code == 0 and said.lines[-1].startswith(AS_DEPLOY), said.text
     person.do("cd ..")
     assert person.do(command).code != 0
-    report(name, stage.version(version.replace("NODE", os.fspath(node))), "role with MFA: whom STS takes a program for", said.lines)
+    report(name, stage.version(version.replace("NODE", os.fspath(node))), "role with MFA: `GetCallerIdentity`", said.lines)
 
 
 def test_cdk(stage: Stage, report):

@@ -1,4 +1,4 @@
-//! Types of the command line, parsed by clap. The man pages are generated from them.
+//! Types of the command line, parsed by clap. `docs/commands.md` and the man pages are generated from them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueEnum};
 
+#[cfg(test)]
+mod document;
 mod hook;
 mod keys;
 pub(crate) use hook::HookExport;

@@ -20,46 +20,53 @@ use reader::{Reader, unknown};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoleConfig {
-    /// A profile in the AWS files that says the rest; keys here override it.
+    /// AWS profile in `~/.aws/config` or `~/.aws/credentials` that supplies all keys not set here.
     pub profile: Option<String>,
-    /// The role to assume. Without it, here and in the profile, the result is a session of the source.
+    /// ARN of the role to assume, in any partition. If neither this file nor the profile has one, the shell gets a
+    /// session of the source.
     pub role_arn: Option<RoleArn>,
-    /// The profile whose credentials assume the role.
+    /// AWS profile whose credentials assume the role.
     pub source_profile: Option<String>,
-    /// The `[role.NAME]` of the same file whose session assumes the role (role chaining).
+    /// The `[role.NAME]` of the same file whose session assumes the role (role chaining, at most one hour).
     pub source_role: Option<String>,
-    /// `Environment`, `Ec2InstanceMetadata` or `EcsContainer`.
+    /// Where the credentials that assume the role come from, instead of a `source_profile`: `Environment`,
+    /// `Ec2InstanceMetadata` or `EcsContainer`.
     #[cfg_attr(test, schemars(extend("enum" = ["Environment", "Ec2InstanceMetadata", "EcsContainer"])))]
     pub credential_source: Option<String>,
-    /// The MFA device's serial number or ARN.
+    /// Serial number or ARN of the MFA device, 9–256 characters. Not needed here if the profile has it.
     pub mfa_serial: Option<MfaSerial>,
-    /// The external ID that the role's trust policy asks for.
+    /// External ID that the trust policy of the role requires, 2–1224 characters: letters, digits and `_+=,.@:/-`.
     pub external_id: Option<ExternalId>,
-    /// The name of the session; default: the user's login name.
+    /// Role session name, 2–64 characters: letters, digits and `_+=,.@-`. Default: your login name, which CloudTrail
+    /// then shows.
     pub role_session_name: Option<SessionName>,
-    /// The source identity, which stays through a chain of roles.
+    /// Source identity, 2–256 characters: letters, digits and `_+=,.@-`, not `aws:…`. It persists across role chaining.
     pub source_identity: Option<SourceIdentity>,
-    /// The session's duration: seconds, or a text such as "45m".
+    /// Session duration, a number of seconds or a string such as `"45m"`. A role: 900 (15m) to 43200 (12h), at most the
+    /// maximum session duration of the role, and at most 3600 with role chaining. A session without a role: up to
+    /// 129600 (36h). Default: one hour for a role, 12 hours for a session without a role.
     pub duration_seconds: Option<Seconds>,
-    /// Session tags.
+    /// Session tags: at most 50, with keys of 1–128 characters and values of 0–256.
     #[cfg_attr(test, schemars(extend("maxProperties" = 50)))]
     #[cfg_attr(test, schemars(extend("propertyNames" = { "pattern": "^(?![aA][wW][sS]:).{1,128}$" })))]
     #[cfg_attr(test, schemars(extend("additionalProperties" = { "type": "string", "maxLength": 256 })))]
     pub session_tags: Option<BTreeMap<String, String>>,
-    /// Keys of session tags that are passed on along a chain.
+    /// Keys of `session_tags` that are passed on in role chaining.
     #[cfg_attr(test, schemars(extend("maxItems" = 50)))]
     pub transitive_session_tags: Option<Vec<String>>,
-    /// A session policy: a table, or JSON in a string.
+    /// Session policy, a table or a JSON string. The session may do only what both the role and this policy allow. At
+    /// most 2048 characters together with `policy_arns`.
     pub policy: Option<Policy>,
-    /// Managed policies that narrow the session.
+    /// ARNs of managed policies used as session policies, at most 10.
     #[cfg_attr(test, schemars(extend("maxItems" = 10)))]
     #[cfg_attr(test, schemars(inner(regex(pattern = "^arn:.*:policy/"), length(min = 20, max = 2048))))]
     pub policy_arns: Option<Vec<String>>,
-    /// The region, exported as AWS_REGION and AWS_DEFAULT_REGION.
+    /// AWS region, exported as `AWS_REGION` and `AWS_DEFAULT_REGION`.
     pub region: Option<Region>,
-    /// The pin: the account that the credentials must belong to.
+    /// Expected account ID (account pin), 12 digits. Checked against the role ARN before the call and against the
+    /// returned credentials after it.
     pub account_id: Option<AccountId>,
-    /// Whether the role is entered by `awsrole use` alone, never by `cd`.
+    /// If true, `cd` does not assume this role. Run `awsrole use NAME` to assume it.
     pub confirm: Option<bool>,
 }
 

@@ -1,7 +1,9 @@
-//! `docs/awsrole.schema.json`: the JSON schema of a project's file, for editors, made from the types.
+//! Generates documents from the types of a project file: the JSON schema `docs/awsrole.schema.json`, the table of keys in
+//! `docs/configuration.md`, and the man page `packaging/awsrole.toml.5`.
 //!
-//! It says what can be said of a value by itself. What depends on other keys, on profiles or on STS is said by awsrole.
-//! `tests/cli/test_schema.py` holds it against the binary.
+//! `UPDATE=1 cargo test` writes them. Without it, a test fails if one of them differs from the types.
+//! The schema covers values on their own. awsrole itself checks what depends on other keys, on profiles or on STS.
+//! `tests/cli/test_schema.py` compares the schema with the binary.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -15,7 +17,7 @@ use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::duration::Seconds;
 use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName, SourceIdentity};
 
-/// Types with a schema that stands wherever they are used.
+/// Implements an inlined schema for types that are written as a single value.
 macro_rules! written_as {
     ($($type:ty => $schema:expr;)+) => {$(
         impl JsonSchema for $type {
@@ -55,26 +57,31 @@ written_as! {
 fn document() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
     let mut keys = RoleConfig::json_schema(&mut generator).to_value();
-    never_null(&mut keys);
+    tidy(&mut keys);
     let role_names = json!({ "pattern": "^[^-\\s\\u0000-\\u001f][^\\s\\u0000-\\u001f]*$" });
     let mut all = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": ".awsrole.toml",
     });
     all.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
-    all["description"] = json!("The AWS role that a shell holds in this directory.");
-    keys["description"] = json!("One role; what it doesn't say is taken from the keys at the top.");
+    all["description"] = json!("The AWS role of a directory.");
+    keys["description"] = json!("The keys of one role. Keys not set here are taken from the top level.");
     let top = all["properties"].as_object_mut().unwrap();
-    top.insert("default_role".into(), json!({ "type": "string", "description": "The [role.NAME] that `cd` enters." }));
+    top.insert(
+        "default_role".into(),
+        json!({ "type": "string", "description": "The `[role.NAME]` that `cd` assumes. Top level only." }),
+    );
     top.insert(
         "inherit".into(),
-        json!({ "type": "boolean", "description": "Whether this file lies over the next one upward." }),
+        json!({ "type": "boolean", "description": "If true, this file is merged over the next `.awsrole.toml` in a parent directory. \
+                `awsrole allow` approves all merged files together, and a change to any of them needs a new approval. \
+                Top level only." }),
     );
     top.insert(
         "role".into(),
         json!({
             "type": "object",
-            "description": "A table for each role: [role.NAME].",
+            "description": "One table per role: `[role.NAME]`.",
             "propertyNames": role_names,
             "additionalProperties": keys,
         }),
@@ -82,8 +89,8 @@ fn document() -> Value {
     all
 }
 
-/// An optional key may be missing, but TOML has no null.
-fn never_null(schema: &mut Value) {
+/// Removes `null` from the schema of optional keys, since TOML has no null, and line breaks from descriptions.
+fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             if let Some(Value::Array(types)) = object.get_mut("type") {
@@ -101,20 +108,143 @@ fn never_null(schema: &mut Value) {
                     object.extend(only);
                 }
             }
-            object.values_mut().for_each(never_null);
+            if let Some(Value::String(text)) = object.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            object.values_mut().for_each(tidy);
         }
-        Value::Array(values) => values.iter_mut().for_each(never_null),
+        Value::Array(values) => values.iter_mut().for_each(tidy),
         _ => {}
     }
 }
 
-#[test]
+/// Returns each key of the file with its type and its description, in the order of the types.
+fn keys() -> Vec<(String, &'static str, String)> {
+    let document = document();
+    let properties = document["properties"].as_object().unwrap().iter();
+    let keys = properties.filter(|(name, _)| *name != "role");
+    keys.map(|(name, schema)| {
+        let description = schema["description"].as_str().unwrap().to_owned();
+        (name.clone(), type_name(schema), description)
+    })
+    .collect()
+}
+
+fn type_name(schema: &Value) -> &'static str {
+    match (&schema["type"], &schema["anyOf"]) {
+        (Value::String(kind), _) if kind == "object" => "table",
+        (Value::String(kind), _) if kind == "array" => "array of strings",
+        (Value::String(kind), _) if kind == "boolean" => "boolean",
+        (Value::String(kind), _) if kind == "string" => "string",
+        (Value::Array(_), _) => "table or string",
+        (_, Value::Array(_)) => "integer or string",
+        _ => panic!("no type: {schema}"),
+    }
+}
+
+/// The table of keys as Markdown.
+fn table() -> String {
+    let rows = keys().into_iter().map(|(name, kind, text)| format!("| `{name}` | {kind} | {text} |\n"));
+    format!("| key | type | meaning |\n|---|---|---|\n{}", rows.collect::<String>())
+}
+
+/// The man page awsrole.toml(5).
+fn manual() -> String {
+    let mut page = String::from(
+        "\
+.\\\" Generated from the types of the project file: UPDATE=1 cargo test
+.TH AWSROLE.TOML 5
+.SH NAME
+awsrole.toml \\- AWS role of a directory
+.SH SYNOPSIS
+.I .awsrole.toml
+.SH DESCRIPTION
+awsrole uses the nearest
+.I .awsrole.toml
+in the current or a parent directory.
+It must be a regular file of at most 16 KiB in TOML.
+Its content takes effect after
+.BR \"awsrole allow\" .
+.PP
+Keys can be set at top level or per role in a table
+.BR [role.NAME] .
+Precedence: role table, then top level, then the AWS profile.
+.SH KEYS
+",
+    );
+    for (name, kind, text) in keys() {
+        page += &format!(".TP\n.BR {} \" (\\fI{kind}\\fR)\"\n{}\n", roff(&name), roff(&text));
+    }
+    page += "\
+.SH EXAMPLES
+.nf
+profile = \"shop\\-dev\"
+account_id = \"222222222222\"
+.fi
+.PP
+.nf
+default_role = \"dev\"
+
+[role.dev]
+profile = \"shop\\-dev\"
+
+[role.prod]
+profile = \"shop\\-prod\"
+confirm = true
+.fi
+.SH SEE ALSO
+.BR awsrole (1),
+.BR awsrole\\-allow (1),
+.BR awsrole\\-init (1),
+.BR awsrole\\-schema (1)
+";
+    page
+}
+
+/// Escapes text for roff, with text between backticks in bold.
+fn roff(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('–', "\\(en").replace('…', "...");
+    let spans = text.split('`').enumerate();
+    spans.map(|(i, span)| if i % 2 == 1 { format!("\\fB{span}\\fR") } else { span.to_owned() }).collect()
+}
+
+/// Replaces the text between the marks `<!-- keys -->` and `<!-- /keys -->`.
+fn between_marks(page: &str, content: &str) -> String {
+    let (before, rest) = page.split_once("<!-- keys -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /keys -->\n").unwrap();
+    format!("{before}<!-- keys -->\n{content}<!-- /keys -->\n{after}")
+}
+
+/// Compares a file of the repository with what `make` returns for its present text, or writes it with `UPDATE=1`.
 #[expect(clippy::disallowed_methods, reason = "this file belongs to the checkout, not to a user")]
-fn the_schema_is_that_of_the_types() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/awsrole.schema.json");
-    let made = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+fn is_generated(path: &str, make: impl FnOnce(&str) -> String) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    let present = std::fs::read_to_string(&file).unwrap_or_default();
+    let made = make(&present);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&file, &made).unwrap();
+    } else {
+        assert!(present == made, "{path} is out of date: run the tests with UPDATE=1");
     }
-    assert!(std::fs::read_to_string(&file).unwrap_or_default() == made, "UPDATE=1 writes {} anew", file.display());
+}
+
+#[test]
+fn the_schema_is_that_of_the_types() {
+    is_generated("docs/awsrole.schema.json", |_| serde_json::to_string_pretty(&document()).unwrap() + "\n");
+}
+
+#[test]
+fn the_table_of_keys_is_that_of_the_types() {
+    is_generated("docs/configuration.md", |page| between_marks(page, &table()));
+}
+
+#[test]
+fn the_man_page_is_that_of_the_types() {
+    is_generated("packaging/awsrole.toml.5", |_| manual());
+}
+
+#[test]
+fn roff_is_escaped() {
+    assert_eq!(roff("run `awsrole use -`, 2–64"), "run \\fBawsrole use \\-\\fR, 2\\(en64");
+    assert_eq!(roff("a\\b"), "a\\eb");
 }

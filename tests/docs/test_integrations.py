@@ -1,4 +1,4 @@
-"""What docs/beside.md has for other programs, with those programs."""
+"""Runs what docs/integrations.md documents, with the real programs."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from support.local_sts import binary
 from support.terminal import need
 from support.world import DEPLOY, THERE
 
-BLOCKS = {block.world: block for block in blocks() if block.document.name == "beside.md"}
+BLOCKS = {block.world: block for block in blocks() if block.document.name == "integrations.md"}
 
 
 @pytest.fixture
