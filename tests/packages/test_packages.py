@@ -119,6 +119,7 @@ def test_the_debian_package(bare, package, world):
     assert {f"usr/share/man/man1/awsrole-{command}.1.gz" for command in commands} <= new
     pages = {f"usr/share/doc/awsrole/{page.relative_to(ROOT)}" for page in (ROOT / "docs").glob("*.md")}
     assert "usr/share/doc/awsrole/docs/prompts.md" in pages and pages <= new, "README's links lead somewhere"
+    assert "usr/share/man/man5/awsrole.toml.5.gz" in new
     completes = bare.run("bash", "-c", "source /usr/share/bash-completion/completions/awsrole; complete -p awsrole")
     assert "awsrole" in completes
     bare.run("dpkg", "--remove", "awsrole")
@@ -147,7 +148,7 @@ def test_cargo_install(bare, world, tmp_path):
 
 def test_the_man_pages_are_right(tmp_path):
     subprocess.run([binary("awsrole"), "man", tmp_path], check=True)
-    pages = sorted(tmp_path.iterdir())
+    pages = sorted([*tmp_path.iterdir(), ROOT / "packaging/awsrole.toml.5"])
     assert len(pages) > 20
     judged = subprocess.run([need("mandoc"), "-T", "lint", "-W", "error", *pages], capture_output=True, text=True)
     assert (judged.returncode, judged.stdout) == (0, "")
