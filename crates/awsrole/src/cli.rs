@@ -19,15 +19,16 @@ pub(crate) use keys::{KeysCommand, StoreName};
 #[command(
     name = "awsrole",
     version,
-    about = "Assumes your project's AWS role when you cd into it and restores your environment when you leave",
+    about = "Assumes your project's AWS role on cd and restores your environment on leaving",
     after_help = "\
 Start:
-  eval \"$(awsrole hook bash)\"           in ~/.bashrc (zsh: ~/.zshrc; fish: awsrole hook fish | source)
-  awsrole init --profile shop-dev       writes .awsrole.toml in this directory
-  awsrole allow                         shows the file and approves it
+  eval \"$(awsrole hook bash)\"         in ~/.bashrc, or as in awsrole hook --help
+  awsrole init --profile shop-dev     writes .awsrole.toml in this directory
+  awsrole allow                       shows the file and approves it
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no role here (no file, or not approved);
-4 AWS refused or could not be reached. `exec` returns the exit code of its command (126, 127: it cannot be run).",
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no role (no approved file);
+4 AWS refused or could not be reached. `exec` returns the exit code of its
+command, or 126 or 127 if it cannot be run.",
     disable_help_subcommand = true
 )]
 pub(crate) struct Cli {
@@ -47,7 +48,7 @@ pub(crate) enum Command {
     },
     /// Show the project file and approve it
     #[command(
-        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n  awsrole allow --yes     # without confirmation\n\nOn a terminal it prompts for confirmation. A file with `inherit` is approved together with the files that it\ninherits from. Editing any of them needs a new approval. Content that was approved once stays approved."
+        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n  awsrole allow --yes     # without confirmation\n\nOn a terminal it prompts for confirmation. A file with `inherit` is approved\ntogether with the files that it inherits from. Editing any of them needs a new\napproval. Content that was approved once stays approved."
     )]
     Allow {
         /// Directory of the project [default: working directory]
@@ -65,9 +66,9 @@ pub(crate) enum Command {
     On,
     /// Deactivate awsrole in this shell (needs the hook)
     Off,
-    /// Show the role of this shell: one line, or nothing outside a project
+    /// Show the role of this shell in one line
     #[command(
-        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt makes no network call."
+        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt prints nothing outside a project. It makes no network call."
     )]
     Status {
         /// Print all details as JSON
@@ -77,7 +78,7 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "json")]
         long: bool,
     },
-    /// Assume another role of the project file in this shell (needs the hook)
+    /// Assume another role of the project file (needs the hook)
     #[command(
         after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the default role"
     )]
@@ -85,7 +86,7 @@ pub(crate) enum Command {
         /// Name of the role, a `[role.NAME]` of the project file, or `-` for the default role [default: select from a list]
         name: Option<String>,
     },
-    /// Sign in to IAM Identity Center (SSO) for the role of this directory
+    /// Sign in to IAM Identity Center (SSO) for this directory
     #[command(after_help = "The token is stored in the cache of the AWS CLI, so both use the same sign-in.")]
     Login {
         /// Name of the role, a `[role.NAME]` of the project file
@@ -95,9 +96,9 @@ pub(crate) enum Command {
         #[arg(long)]
         no_browser: bool,
     },
-    /// Explain how the role of this directory is resolved: file, approval, each step, cache, variables
+    /// Explain how the role of this directory is resolved
     #[command(
-        after_help = "It makes no network call. It also lists lines of samconfig.toml, serverless.yml and Terraform files that\nselect another profile."
+        after_help = "It shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists lines of samconfig.toml,\nserverless.yml and Terraform files that select another profile."
     )]
     Why {
         /// Name of the role, a `[role.NAME]` of the project file
@@ -107,7 +108,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print the policies needed to assume the role, each with the account that needs it
+    /// Print the policies that each account needs for the role
     #[command(
         after_help = "Example:\n  awsrole policy --role prod\n\nIt calls GetCallerIdentity, which needs no permission, to identify the caller."
     )]
@@ -119,14 +120,16 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Check the installation: hook, shells, files, profiles, and STS for this directory
-    #[command(after_help = "Exit code 0 if no problems were found, 1 otherwise.")]
+    /// Check the installation, the AWS files and STS
+    #[command(
+        after_help = "It checks the hook, the shells, awsrole's files, all profiles, and STS for\nthis directory. Exit code 0 if no problems were found, 1 otherwise."
+    )]
     Doctor {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Manage long-lived keys in a keychain or an encrypted file instead of ~/.aws/credentials
+    /// Manage long-lived keys in a keychain or encrypted file
     #[command(
         after_help = "Examples:\n  awsrole keys add jump --import        move the keys from ~/.aws/credentials\n  awsrole keys rotate jump              create a new key and delete the old one\n  awsrole keys list"
     )]
@@ -134,20 +137,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         keys: KeysCommand,
     },
-    /// Get new credentials at the next prompt, and retry what failed
+    /// Get new credentials, and retry what failed
     Refresh,
-    /// List the roles that shells and commands received: time, recipient, source, directory
+    /// List the roles that shells and commands received
     #[command(
-        after_help = "The newest entry is the last. `new session` marks a session that AWS issued at that time. The others came from\nthe cache. For credential-process, only new sessions are listed. With --json each entry has the access key ID,\nas in CloudTrail. The last few thousand entries are kept. They contain no secrets."
+        after_help = "Each entry has the time, the recipient, the source and the directory. The\nnewest entry is the last. `new session` marks a session that AWS issued at\nthat time. The others came from the cache. For credential-process, only new\nsessions are listed. With --json each entry has the access key ID, as in\nCloudTrail. The last few thousand entries are kept. They contain no secrets."
     )]
     History {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print or apply the policy that revokes sessions issued before now
+    /// Print or apply a policy that revokes older sessions
     #[command(
-        after_help = "Examples:\n  awsrole revoke\n  awsrole revoke --apply --profile admin\n  awsrole revoke --user arn:aws:iam::111111111111:user/alice --apply --profile admin\n\nNew sessions are not affected. Sessions of other roles that were assumed from a revoked session stay valid."
+        after_help = "Examples:\n  awsrole revoke\n  awsrole revoke --apply --profile admin\n  awsrole revoke --user arn:aws:iam::111111111111:user/alice --apply --profile admin\n\nIt denies everything to sessions that were issued before now. New sessions are\nnot affected. Sessions of other roles that were assumed from a revoked session\nstay valid."
     )]
     Revoke {
         /// Name of a role of the project file, or the ARN of any role [default: role of this directory]
@@ -172,7 +175,7 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
-    /// Run a command with the role of this directory, without the hook
+    /// Run a command with the role, without the hook
     #[command(
         after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply"
     )]
@@ -192,7 +195,7 @@ pub(crate) enum Command {
     },
     /// Open the AWS console with the role of this directory
     #[command(
-        after_help = "Examples:\n  awsrole console\n  awsrole console --service s3\n  awsrole console --print      for a browser on another machine\n\nThe sign-in URL is never passed as an argument: the browser gets it from awsrole, once."
+        after_help = "Examples:\n  awsrole console\n  awsrole console --service s3\n  awsrole console --print      for a browser on another machine\n\nThe sign-in URL is never passed as an argument: the browser gets it from\nawsrole, once."
     )]
     Console {
         /// Print the sign-in URL instead. It is valid for 15 minutes and signs in anyone who opens it
@@ -208,9 +211,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
     },
-    /// Print the variables of the role of this directory, for scripts and CI
+    /// Print the variables of the role, for scripts and CI
     #[command(
-        after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in GitHub Actions, for all later steps\n\nThe output contains secrets, valid until they expire. For a single command use: awsrole exec -- CMD"
+        after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in GitHub Actions, for all later steps\n\nThe output contains secrets, valid until they expire. For a single command\nuse: awsrole exec -- CMD"
     )]
     Env {
         /// Output format
@@ -223,9 +226,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         min_ttl: Option<Duration>,
     },
-    /// Print credentials as JSON for credential_process in ~/.aws/config, without prompting
+    /// Print credentials as JSON for an SDK, without prompting
     #[command(
-        after_help = "In ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nIt uses the default role of the directory and ignores `awsrole use`. --role selects another role."
+        after_help = "In ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nIt uses the default role of the directory and ignores `awsrole use`. --role\nselects another role."
     )]
     CredentialProcess {
         /// Directory of the project [default: working directory]
@@ -238,7 +241,7 @@ pub(crate) enum Command {
         #[arg(long, hide = true, conflicts_with_all = ["dir", "role"])]
         run: Option<String>,
     },
-    /// Create .awsrole.toml, but never overwrite an existing file
+    /// Create .awsrole.toml, never overwriting an existing file
     #[command(
         after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump --region eu-west-1\n\nWithout --profile and --role-arn it prompts, if there is a terminal."
     )]
@@ -260,10 +263,10 @@ pub(crate) enum Command {
     },
     /// Print the JSON schema of .awsrole.toml for editors
     #[command(
-        after_help = "Example:\n  awsrole schema > awsrole.schema.json\n\nEditors that support `#:schema PATH` in the first line of a TOML file then complete and validate keys."
+        after_help = "Example:\n  awsrole schema > awsrole.schema.json\n\nEditors that support `#:schema PATH` in the first line of a TOML file then\ncomplete and validate keys."
     )]
     Schema,
-    /// Write the man pages to a directory: awsrole(1) and one per command
+    /// Write the man pages to a directory
     #[command(after_help = "Example:\n  awsrole man ~/.local/share/man/man1")]
     Man {
         /// Existing directory

@@ -111,6 +111,21 @@ fn the_page_of_commands_is_that_of_the_types() {
     }
 }
 
+/// The list of commands and the texts below the options fit into 80 columns. Examples may be longer.
+#[test]
+fn help_fits_the_terminal() {
+    for command in Cli::command().get_subcommands() {
+        let about = text_of(command.get_about());
+        assert!(about.chars().count() <= 58, "{}: {about}", command.get_name());
+    }
+    let all = commands(&Cli::command(), "awsrole").into_iter().map(|(_, command)| command);
+    for text in all.chain([Cli::command()]).map(|command| text_of(command.get_after_help())) {
+        for line in text.lines().filter(|line| !line.starts_with("  ")) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}
+
 /// Each line that begins with `awsrole` in a help text is one that clap accepts.
 #[test]
 fn examples_are_accepted() {

@@ -37,7 +37,9 @@ pub(crate) enum KeysCommand {
         json: bool,
     },
     /// Create a new key and delete the old one, or resume an interrupted rotation
-    #[command(after_help = "The user needs iam:CreateAccessKey, iam:ListAccessKeys and iam:DeleteAccessKey on itself.")]
+    #[command(
+        after_help = "The user needs iam:CreateAccessKey, iam:ListAccessKeys and\niam:DeleteAccessKey on itself."
+    )]
     Rotate {
         /// Profile
         profile: String,
