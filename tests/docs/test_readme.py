@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from documents import DOCUMENTS, ROOT, blocks, broken_links, quoted, table
+from documents import DOCUMENTS, FENCE, ROOT, blocks, broken_links, quoted, table
 from quickstart import run, transcript
 from support.terminal import SHELLS, need
 
@@ -205,6 +205,38 @@ def test_the_commands_of_the_readme_are_there():
         command = quoted(row[0])[0].split()[1]
         text = binary(command, "--help")
         assert all(option in text for option in re.findall(r"--[a-z-]+", row[1]))
+
+
+def test_commands_in_sentences_are_there():
+    """Each `awsrole …` between backticks names a command, and options that its help text has."""
+    known = set(re.search(r"Commands:\n(.*?)\n\n", binary("--help"), re.S)[1].split("\n"))
+    known = {line.split()[0] for line in known}
+    texts = {}
+    for document in DOCUMENTS:
+        for code in re.findall(r"`awsrole ([a-z][^`]*)`", FENCE.sub("", document.read_text())):
+            words = code.split(" -- ")[0].split()
+            assert words[0] in known, f"{document.name}: {code}"
+            command = words[:2] if words[0] in ("keys", "hook") and len(words) > 1 and words[1].islower() and words[1].isalpha() else words[:1]
+            text = texts.setdefault(tuple(command), binary(*command, "--help"))
+            for option in re.findall(r"--[a-z][a-z-]*", " ".join(words)):
+                assert option in text, f"{document.name}: {code}"
+
+
+def test_the_table_of_the_blocked_state(tmp_path):
+    lines = ["cd shop-dev", "awsrole allow", "echo '# edited' >> .awsrole.toml", f"env -0 > {tmp_path}/blocked"]
+    code, seen = run("bash", lines, tmp_path, AWS_SESSION_TOKEN="mine")
+    assert code == 0, seen
+    held = dict(pair.split("=", 1) for pair in (tmp_path / "blocked").read_text().split("\0") if pair)
+    rows = table("docs/environment.md", "In the blocked state")
+    for names, meaning in rows:
+        for name in quoted(names):
+            if meaning.startswith("set to `"):
+                assert held[name] == quoted(meaning)[0]
+            elif meaning.startswith("hidden"):
+                assert name not in held
+    assert held["AWSROLE_PRIOR_AWS_PROFILE"] == "personal"
+    named = {name for names, _ in rows for name in quoted(names)}
+    assert {"AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED", "AWSROLE_STATE"} <= named
 
 
 def test_the_readme_is_short():
