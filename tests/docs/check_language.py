@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the wording and the links of the documents for users and contributors. Prints what is wrong as `file:line: …`.
+"""Checks the wording and the links of the documents. Prints each problem as `file:line: …`.
 
 The rules are in CONTRIBUTING.md. Code blocks, inline code and comments are not checked.
 """
@@ -11,7 +11,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from documents import ROOT, broken_links  # noqa: E402
 
-CHECKED = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
+CHECKED = sorted(
+    [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY")]
+    + [*ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]
+)
 
 # A pattern, matched without case, and what to write instead.
 BANNED = {

@@ -83,7 +83,8 @@ pub(crate) enum Command {
         after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the default role"
     )]
     Use {
-        /// Name of the role, a `[role.NAME]` of the project file, or `-` for the default role [default: select from a list]
+        /// Name of the role, a `[role.NAME]` of the project file, or `-` for the default role [default: select from
+        /// a list]
         name: Option<String>,
     },
     /// Sign in to IAM Identity Center (SSO) for this directory
@@ -204,7 +205,8 @@ pub(crate) enum Command {
         /// Service to open, by its name in the console's URL
         #[arg(long, value_name = "NAME")]
         service: Option<String>,
-        /// Duration of the console session, 15m to 12h [default: 12h, or the lifetime of the credentials with role chaining]
+        /// Duration of the console session, 15m to 12h [default: 12h, or the lifetime of the credentials with role
+        /// chaining]
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         duration: Option<Duration>,
         /// Name of the role, a `[role.NAME]` of the project file

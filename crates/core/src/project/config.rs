@@ -66,8 +66,8 @@ pub struct RoleConfig {
     /// Expected account ID (account pin), 12 digits. Checked against the role ARN before the call and against the
     /// returned credentials after it.
     pub account_id: Option<AccountId>,
-    /// If true, `cd` does not assume this role. Run `awsrole use NAME` to assume it. If it is the default role, the shell
-    /// is blocked until then.
+    /// If true, `cd` does not assume this role. Run `awsrole use NAME` to assume it. If it is the default role, the
+    /// shell is blocked until then.
     pub confirm: Option<bool>,
 }
 

@@ -1,5 +1,5 @@
-//! Generates documents from the types of a project file: the JSON schema `docs/awsrole.schema.json`, the table of keys in
-//! `docs/configuration.md`, and the man page `packaging/awsrole.toml.5`.
+//! Generates documents from the types of a project file: the JSON schema `docs/awsrole.schema.json`, the table of keys
+//! in `docs/configuration.md`, and the man page `packaging/awsrole.toml.5`.
 //!
 //! `UPDATE=1 cargo test` writes them. Without it, a test fails if one of them differs from the types.
 //! The schema covers values on their own. awsrole itself checks what depends on other keys, on profiles or on STS.
