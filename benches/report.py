@@ -56,8 +56,8 @@ def page(found: dict) -> str:
         "of the variables of the project yet.\n",
         processes(found["hits"], "an empty program"),
         "## A process that calls STS\n",
-        "The STS is on loopback, without TLS and network latency. The rest is the program itself. The bare call is the minimum that\n"
-        "a program with the same SDK can do. It stores nothing.\n",
+        "The STS is on loopback, without TLS and network latency. The rest is the program itself. The bare call is the minimum\n"
+        "that a program with this SDK can do. It stores nothing.\n",
         processes(found["misses"], "the bare call"),
         "## Many profiles, approvals and cache entries\n",
         "A cache hit in a home directory with this number of profiles in `~/.aws/config`, approvals, and cache entries.\n",
