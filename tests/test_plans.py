@@ -21,6 +21,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
+
 from support.local_sts import LocalSts, allow, federated_trust, service_trust, trust, user
 from support.world import BYSTANDER, HERE, THERE, World
 

@@ -5,6 +5,7 @@ import re
 
 import pexpect
 import pytest
+
 from support.local_sts import binary
 from support.terminal import need
 from support.world import DEPLOY, HERE, THERE

@@ -4,6 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
 from support.world import DEPLOY, HERE, THERE

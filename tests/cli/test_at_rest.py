@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
 from support import keyring, other, sealed
 from support.local_sts import binary
 from support.world import CLOSED, DEPLOY, HERE, World

@@ -1,6 +1,7 @@
 """Whatever stands in the files: an error that names file and line or key, nothing exported, nothing asked of STS."""
 
 import pytest
+
 from support.world import ALICE, DEPLOY, HERE, THERE
 
 ROLE = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'

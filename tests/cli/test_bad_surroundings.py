@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import pytest
+
 from support.local_sts import binary
 from support.world import DEPLOY
 

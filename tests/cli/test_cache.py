@@ -5,9 +5,10 @@ import os
 import stat
 import subprocess
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
+
 from support import sealed
 from support.local_sts import binary
 from support.world import ALICE, CLOSED, DEPLOY, HERE, THERE
@@ -248,7 +249,7 @@ def test_ended_ones_are_not_handed_out(world, shop):
     world.sts.fault(lifetime_seconds=4, times=1)
     first = world.exec_env(shop)
     end = datetime.fromisoformat(first["AWS_CREDENTIAL_EXPIRATION"])
-    while datetime.now(timezone.utc) < end:
+    while datetime.now(UTC) < end:
         time.sleep(0.1)
     assert world.exec_env(shop)["AWS_ACCESS_KEY_ID"] != first["AWS_ACCESS_KEY_ID"]
 

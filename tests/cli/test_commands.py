@@ -5,6 +5,7 @@ import re
 import stat
 
 import pytest
+
 from support.local_sts import binary
 from support.world import CLOSED, DEPLOY, HERE, THERE
 

@@ -5,6 +5,7 @@ import time
 import urllib.parse
 
 import pytest
+
 from support import other
 from support.local_sts import LocalSts, allow, trust
 from support.terminal import need

@@ -4,6 +4,7 @@ import datetime
 import json
 
 import pytest
+
 from support.local_sts import binary
 from support.world import CLOSED, DEPLOY, THERE
 

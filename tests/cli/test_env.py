@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from dotenv import dotenv_values
+
 from support.local_sts import binary
 from support.world import CLOSED, THERE
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 
 import pytest
+
 from support.local_sts import binary
 from support.world import ALICE, BYSTANDER, CLOSED, DEPLOY, HERE, THERE
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
 from support.world import ALICE, BYSTANDER, DEPLOY, HERE, THERE, asked

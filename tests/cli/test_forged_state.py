@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from support.local_sts import binary
 from support.world import DEPLOY, HERE, THERE, asked
 

@@ -1,11 +1,11 @@
 """`awsrole history`: what was handed out, when, where, from which source; and what keeps that from being told."""
 
-import json
 import re
 import stat
 import subprocess
 
 import pytest
+
 from support.local_sts import binary
 from support.world import DEPLOY, HERE, THERE
 

@@ -8,7 +8,8 @@ import subprocess
 import time
 
 import pytest
-from support import other, sealed
+
+from support import sealed
 from support.local_sts import binary
 from support.terminal import need
 from support.world import CLOSED, DEPLOY, Result, asked, protocol

@@ -4,6 +4,7 @@ import collections
 import re
 
 import pytest
+
 from support.local_sts import binary
 from support.terminal import need
 from support.world import DEPLOY, THERE, asked

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
 from support.world import HERE, THERE

@@ -1,7 +1,6 @@
 """kill -9 at random moments of a write loses nothing but that write; `kills.py` does it as often as one likes."""
 
 import pytest
-
 from kills import COMMANDS, run
 
 

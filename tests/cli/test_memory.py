@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from support import other
 from support.local_sts import binary
 from support.world import DEPLOY, World

@@ -4,6 +4,7 @@ import os
 import pty
 
 import pytest
+
 from support.world import DEPLOY, binary
 
 CLOSED = {"AWSROLE_STATE": "closed", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from support import keyring, other
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal

@@ -5,6 +5,7 @@ import random
 import subprocess
 
 import pytest
+
 from support.terminal import SHELLS, need
 
 # What is special somewhere, beside plain letters; single code points that shells, terminals or encodings stumble over.

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-
 from test_bad_input import FILES
 
 ROOT = Path(__file__).resolve().parents[2]

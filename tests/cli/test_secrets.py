@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.local_sts import binary
 from support.world import ALICE, CLOSED, DEPLOY
 

@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import pytest
+
 from support import other
 from support.terminal import need
 from support.world import THERE

@@ -4,6 +4,7 @@ import os
 
 import pytest
 from three_clients import CALLERS, ask, ask_in, everywhere, open_shell
+
 from support.local_sts import service_trust
 from support.terminal import SHELLS
 from support.world import BYSTANDER, CLOSED, FIXTURE, HERE, THERE, World

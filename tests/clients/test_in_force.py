@@ -2,6 +2,7 @@
 
 import pytest
 from three_clients import ask, ask_in, everywhere, open_shell
+
 from support.terminal import SHELLS
 from support.world import BYSTANDER, DEPLOY, HERE, THERE
 

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from three_clients import CALLERS, NODE, need_clients
+
 from support.local_sts import binary
 from support.world import BYSTANDER, THERE
-from three_clients import CALLERS, NODE, need_clients
 
 HERE = Path(__file__).parent
 ROLE = f"arn:aws:sts::{THERE}:assumed-role/Deploy/alice"

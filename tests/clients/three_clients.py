@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from support.local_sts import binary
 from support.terminal import Terminal
 

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 from documents import ROOT, blocks
+
 from support.local_sts import binary
 from support.world import THERE, World
 

@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 from documents import ROOT
+
 from support.terminal import need
 
 DENY = tomllib.loads((ROOT / "deny.toml").read_text())

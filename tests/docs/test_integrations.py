@@ -6,6 +6,7 @@ import sys
 import pytest
 import yaml
 from documents import blocks
+
 from support.local_sts import binary
 from support.terminal import need
 from support.world import DEPLOY, THERE

@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+
 from support.terminal import need
 
 PICTURE = Path(__file__).parents[2] / "docs/picture"

@@ -14,6 +14,7 @@ import pexpect
 import pytest
 from documents import ROOT, blocks
 from quickstart import run
+
 from support.terminal import SHELLS, need
 from support.world import DEPLOY, THERE
 

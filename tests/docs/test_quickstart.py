@@ -9,6 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 from quickstart import RUN, plain, run
+
 from support.terminal import SHELLS, need
 
 READY = r"[$%>] [^\n ]*$"

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from documents import ROOT
+
 from support.terminal import SHELLS, need
 
 sys.path.insert(0, str(ROOT / "benches"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
+
 from support.local_sts import LocalSts, binary, clean_environment, trust, user
 
 HERE, THERE, FAR = "111111111111", "222222222222", "333333333333"

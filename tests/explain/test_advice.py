@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import pytest
+
 from support.local_sts import LocalSts, allow, binary, trust, user
 from support.world import HERE, THERE, World
 

@@ -6,6 +6,7 @@ import shutil
 import socket
 
 import pytest
+
 from support.world import DEPLOY, HERE, THERE
 
 HOOK = 'eval "$(awsrole hook bash)"\n'

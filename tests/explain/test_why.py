@@ -6,6 +6,7 @@ import re
 
 import pexpect
 import pytest
+
 from support.local_sts import binary
 from support.world import ALICE, BYSTANDER, CLOSED, DEPLOY, HERE, THERE
 
@@ -182,7 +183,7 @@ def test_closed_with_a_remembered_failure(world):
     assert set(problem) == {"summary", "causes", "facts", "hints"}
     for part in (problem["summary"], problem["causes"][0], *problem["hints"], *(fact for _, fact in problem["facts"])):
         assert part in section(text, "problem")
-    assert "`awsrole policy`" in section(text, "problem") and ["asked by", "sent"] == [label for label, _ in problem["facts"]]
+    assert "`awsrole policy`" in section(text, "problem") and [label for label, _ in problem["facts"]] == ["asked by", "sent"]
 
 
 def statements(shell_text):

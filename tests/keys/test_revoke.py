@@ -7,9 +7,8 @@ import time
 import pytest
 from desk import Desk
 
-from support.local_sts import allow
+from support.local_sts import allow, user
 from support.world import ALICE, BYSTANDER, DEPLOY, FIXTURE, HERE, THERE
-from support.local_sts import user
 
 ADMIN = user("admin", THERE, policy=allow("iam:*", "*"))
 HOME_ADMIN = user("homeadmin", HERE, policy=allow("iam:*", "*"))

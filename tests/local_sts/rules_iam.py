@@ -82,7 +82,7 @@ def older_sessions_denied(before: datetime.datetime) -> dict:
 def _revoked(station, role: str, ahead: int):
     """A session of a role, used after sessions issued before `ahead` seconds from now were revoked."""
     session = station.session_of("alice", role)
-    before = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=ahead)
+    before = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=ahead)
     put = station.iam(next(_owners), "put_role_policy", RoleName=role, PolicyName="AWSRevokeOlderSessions",
                       PolicyDocument=json.dumps(older_sessions_denied(before)))
     assert put.code == "OK", put
@@ -92,7 +92,7 @@ def _revoked(station, role: str, ahead: int):
 def _revoked_user(station, with_session: bool):
     owner = next(_owners)
     caller = station.must(station.session_token(owner)) if with_session else owner
-    ahead = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=60)
+    ahead = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=60)
     put = station.iam(owner, "put_user_policy", UserName=owner, PolicyName="AWSRevokeOlderSessions",
                       PolicyDocument=json.dumps(older_sessions_denied(ahead)))
     assert put.code == "OK", put

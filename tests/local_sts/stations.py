@@ -119,7 +119,7 @@ class Station:
         """A request that botocore signed, and that is spoilt then."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         request = AWSRequest("POST", f"{self.url}/", data=body, headers=headers)
-        then = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) + datetime.timedelta(seconds=skew)
+        then = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) + datetime.timedelta(seconds=skew)
         with mock.patch("botocore.auth.get_current_datetime", lambda *_, **__: then):
             SigV4Auth(Credentials(*self.keys(by)), service, "us-east-1").add_auth(request)
         headers = dict(request.headers.items())

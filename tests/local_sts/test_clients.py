@@ -48,7 +48,7 @@ def aws(server):
 
 def seconds_left(text: str) -> float:
     then = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return (then - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+    return (then - datetime.datetime.now(datetime.UTC)).total_seconds()
 
 
 def as_environment(issued: dict) -> dict[str, str]:

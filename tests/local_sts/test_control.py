@@ -130,7 +130,7 @@ def test_latency_lets_others_pass(server):
 def test_short_lives_and_expiry(server):
     server.fault(lifetime_seconds=1)
     issued = assume(server, DurationSeconds=900)
-    left = (issued["Expiration"] - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+    left = (issued["Expiration"] - datetime.datetime.now(datetime.UTC)).total_seconds()
     assert left <= 1
     server.clear_faults()
     one, another = assume(server), assume(server)
@@ -157,7 +157,7 @@ def test_moved_clock(server):
     error = caught.value.response
     assert error["Error"]["Code"] == "SignatureDoesNotMatch" and "Signature expired: " in error["Error"]["Message"]
     then = datetime.datetime.strptime(error["ResponseMetadata"]["HTTPHeaders"]["date"], "%a, %d %b %Y %H:%M:%S GMT")
-    ahead = then - datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    ahead = then - datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     assert 3590 < ahead.total_seconds() <= 3600
     assert code_of(client(server, issued).get_caller_identity) == "ExpiredToken"
     server.clear_faults()

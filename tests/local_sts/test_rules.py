@@ -7,7 +7,6 @@ from rules import RULES, Rule
 from rules_iam import IAM_RULES
 from stations import Ministack, Ours, tool
 
-
 RULES = RULES + IAM_RULES
 
 

@@ -4,6 +4,7 @@
 import pexpect
 import pytest
 from failing import SERIAL, file
+
 from support.local_sts import binary
 
 

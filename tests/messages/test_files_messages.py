@@ -189,4 +189,5 @@ def test_file_is_no_text(world, says):
 def test_file_is_huge(world, says):
     """.awsrole.toml is something else."""
     world.project("shop", "#" * (1 << 20))
-    says.compare("$ awsrole allow", *(lambda r: (r.err, r.code))(world.awsrole("allow", cwd=world.home / "src/shop")), world.home)
+    result = world.awsrole("allow", cwd=world.home / "src/shop")
+    says.compare("$ awsrole allow", result.err, result.code, world.home)

@@ -8,6 +8,7 @@ import signal
 
 import pytest
 from failing import file
+
 from support.local_sts import binary
 
 

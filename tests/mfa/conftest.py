@@ -2,6 +2,7 @@
 
 import pytest
 from scene import Scene
+
 from support.terminal import SHELLS
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from scene import ASK, CLOSED, SERIAL, awsroles, descendants, wait_for
+
 from support.world import HERE, THERE
 
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from scene import ASK, CLOSED, awsroles, wait_for
+
 from support.terminal import read_env
 
 CTRL_C = "\x03"

@@ -6,6 +6,7 @@ import signal
 
 import pexpect
 from scene import ASK, CLOSED, awsroles, wait_for
+
 from support.terminal import SHELLS
 
 

@@ -7,6 +7,7 @@ import termios
 
 import pytest
 from scene import ASK, CLOSED, FIXTURE, Scene, awsroles, descendants, guarded, program, wait_for
+
 from support.world import THERE
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+
 from support.local_sts import binary
 from support.terminal import need
 from support.world import PROGRAMS

@@ -2,6 +2,7 @@
 
 import pytest
 from places import CHAIN, MACHINES, Place
+
 from support.terminal import SHELLS
 
 

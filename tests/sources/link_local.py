@@ -12,8 +12,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
-from places import MACHINES, Place, foreign_session
-from support.proxy import Proxy
+from places import MACHINES, Place, foreign_session  # noqa: E402
+
+from support.proxy import Proxy  # noqa: E402
 
 TOKEN = {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token-of-the-task"}
 CASES = {

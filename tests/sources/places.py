@@ -17,6 +17,7 @@ from pathlib import Path
 import boto3
 import pytest
 from mfa.scene import CLOSED, Scene, Tty, wait_for
+
 from support import sealed
 from support.local_sts import allow, federated_trust, service_trust, trust
 from support.world import ALICE, ANYONE_HERE, BYSTANDER, HERE, THERE

@@ -11,11 +11,12 @@ import signal
 import subprocess
 
 import pytest
-from places import ALICE, HERE, THERE
+from places import ALICE, THERE
+from test_identity_center import sign_in
+
 from support import sealed
 from support.local_sts import binary
 from support.terminal import need
-from test_identity_center import sign_in
 
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
 LOUD = {"RUST_LOG": "trace", "RUST_BACKTRACE": "full", "AWSROLE_LOG": "trace", "AWS_LOG": "trace", "DEBUG": "*", "SMITHY_LOG": "trace"}

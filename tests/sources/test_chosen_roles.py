@@ -4,6 +4,7 @@ import re
 
 import pytest
 from places import CLOSED, HERE, THERE
+
 from support.local_sts import binary
 
 FILE = f"""\

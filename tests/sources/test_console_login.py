@@ -10,6 +10,7 @@ import time
 
 import boto3
 import pytest
+
 from support.local_sts import LocalSts, allow, trust
 from support.world import ALICE, ANYONE_HERE, BYSTANDER, HERE, THERE, World
 
@@ -65,7 +66,7 @@ def who(office: World, found: dict[str, str]) -> str:
 
 def ending(office: World, token: dict, left: datetime.timedelta) -> None:
     """Rewrites the file of alice's session: its credentials end so long from now."""
-    end = datetime.datetime.now(datetime.timezone.utc) + left
+    end = datetime.datetime.now(datetime.UTC) + left
     token["accessToken"]["expiresAt"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
     office.sts.write_console_cache(office.home, token, PERSON)
 

@@ -6,9 +6,10 @@ import os
 
 import pytest
 from places import ADMIN, ALICE, MACHINES, THERE, Place, boto3, keys_json
+from test_identity_center import SSO, corp, sign_in  # noqa: F401
+
 from support import sealed
 from support.world import BYSTANDER
-from test_identity_center import SSO, corp, sign_in  # noqa: F401
 
 ROLE = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
 SHARED = ROLE + 'source_profile = "vault"\n'

@@ -9,6 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 from places import ADMIN, CLOSED, HERE, PERSON, THERE, liar, wait_for
+
 from support import other
 
 SSO = 'profile = "sso"\n'

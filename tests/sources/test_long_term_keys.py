@@ -2,6 +2,7 @@
 
 import pytest
 from places import ALICE, HERE, THERE, keys_json, liar
+
 from support import sealed
 
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'

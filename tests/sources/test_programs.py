@@ -9,6 +9,7 @@ import subprocess
 import boto3
 import pytest
 from places import ALICE, CLOSED, HERE, THERE, caller, keys_json, wait_for
+
 from support.world import BYSTANDER
 
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "vault"\n'

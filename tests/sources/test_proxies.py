@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from places import HERE, THERE, foreign_session
+
 from support.proxy import VARIABLES, Proxy
 from support.terminal import need
 
@@ -76,8 +77,7 @@ def test_any_other_host(machines, proxy, file, env):
 
 def test_by_tls(machines, proxy, tmp_path):
     """A whole address with https may be any host; none is asked through a proxy."""
-    words = ("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2 "
-             "-subj /CN=container -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE").split()
+    words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=container", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
     subprocess.run([need("openssl"), *words], cwd=tmp_path, check=True, capture_output=True)
     session = foreign_session(machines, "alice")
 

@@ -7,10 +7,11 @@ import json
 
 import pytest
 from places import ALICE, HERE, MACHINES, THERE, Place, keys_json
-from support.local_sts import allow, trust
-from support.world import BYSTANDER
 from test_identity_center import sign_in
 from test_programs import session_keys
+
+from support.local_sts import allow, trust
+from support.world import BYSTANDER
 
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}

@@ -24,7 +24,7 @@ BAD = {"words": ("tomorrow", "isn't a time"), "no zone": ("2099-01-02T03:04:05",
 
 def written(form):
     """An hour from now in a form, and the time that a shell must then hold."""
-    end = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(hours=1)
+    end = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(hours=1)
     shifted = end + datetime.timedelta(hours=2 if form in AHEAD else 0)
     return shifted.strftime((FORMS | AHEAD)[form]), end.strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -207,9 +207,9 @@ class LocalSts:
         self.approve(device["userCode"], user)
         grant = {"grantType": "urn:ietf:params:oauth:grant-type:device_code", "deviceCode": device["deviceCode"]}
         token = self._post("/token", {**named, **grant})
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         refresh = {"refreshToken": token["refreshToken"]} if "refreshToken" in token else {}
-        registered_until = datetime.datetime.fromtimestamp(client["clientSecretExpiresAt"], datetime.timezone.utc)
+        registered_until = datetime.datetime.fromtimestamp(client["clientSecretExpiresAt"], datetime.UTC)
         return {"startUrl": wanted["start_url"], "region": wanted.get("region", "us-east-1"),
                 "accessToken": token["accessToken"], **named, **refresh,
                 "expiresAt": _zulu(now + datetime.timedelta(seconds=token["expiresIn"])),
@@ -218,7 +218,7 @@ class LocalSts:
     def write_sso_cache(self, home: Path, token: dict, *, session: str | None = "corp", expired: bool = False) -> Path:
         """Writes the token file of an `[sso-session]`, or of the start URL with None; `expired` makes it look so."""
         if expired:
-            past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+            past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
             token = {**token, "expiresAt": _zulu(past)}
         path = self.sso_cache_path(home, session or token["startUrl"])
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -253,7 +253,7 @@ class LocalSts:
         token = self._control("POST", "console-login", order)
         if expired:
             self.expire(token["accessToken"]["accessKeyId"])
-            past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+            past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
             token["accessToken"]["expiresAt"] = _zulu(past)
         self.write_console_cache(home, token, login_session)
         return token

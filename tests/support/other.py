@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
 from support.terminal import need
 
 # Others for each process of a test run: a user has one keyring.

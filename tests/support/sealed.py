@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nacl import bindings
 from nacl.exceptions import CryptoError
+
 from support.keyring import SEARCH, UNLINK, USER_KEYRING, contents, keyctl
 
 VERSION, KEYRING = 2, b"k"

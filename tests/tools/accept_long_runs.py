@@ -5,6 +5,7 @@ import time
 
 import pytest
 from stage import ROOT, TOOLS, Stage, found
+
 from support.local_sts import binary
 from support.world import DEPLOY, THERE, World
 

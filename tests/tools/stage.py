@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from support.local_sts import LocalSts, allow, binary, service_trust, trust, user
 from support.terminal import need
 
@@ -110,7 +111,7 @@ class Person(Tty):
         out, ended = self.file(), self.file("ended")
         status = "$status" if self.shell == "fish" else "$?"
         # A shell's own commands are seen on its terminal, those of tools in a file, without what they draw for people.
-        own = command.split()[0] in ("cd", "awsrole") and not command.startswith("awsrole exec")
+        own = command.split(maxsplit=1)[0] in ("cd", "awsrole") and not command.startswith("awsrole exec")
         self.type(f"{command}{'' if own else f' >{out} 2>&1'}; echo {status} >{ended}")
         said = ""
         if command.startswith("awsrole allow"):
