@@ -22,21 +22,16 @@ chose $__awsrole_quoted|file \d+ (?:own|shared)(?: $__awsrole_quoted)?|digest \w
 # --- names -----------------------------------------------------------------------------------------------------------
 
 # Each of these two is believed as a whole by the clients, so that a change to one of its members is a change to all.
-set -g __awsrole_keys AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION
-set -g __awsrole_profiles AWS_PROFILE AWS_DEFAULT_PROFILE
+set -g __awsrole_keys @KEYS@
+set -g __awsrole_profiles @PROFILES@
 
 # Whatever else could make a client somebody while the shell is closed.
-set -g __awsrole_hidden_if_closed \
-    AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY \
-    SECRET_ACCESS_KEY AWS_BEARER_TOKEN_BEDROCK AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI \
-    AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN \
-    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES AWSROLE_CHOSEN
+set -g __awsrole_hidden_if_closed @HIDDEN_IF_CLOSED@
+
+set -g __awsrole_set_if_closed @SET_IF_CLOSED@
 
 # What commands and nested shells may know of what stood there before: no secret, and no half of a pair.
-set -g __awsrole_open_if_closed \
-    AWS_PROFILE AWS_DEFAULT_PROFILE AWS_ACCOUNT_ID AWS_EC2_METADATA_DISABLED AWS_CONTAINER_CREDENTIALS_RELATIVE_URI \
-    AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN \
-    AWS_ROLE_SESSION_NAME
+set -g __awsrole_open_if_closed @PRIOR_IF_CLOSED@
 
 # Sourced again, the shell must not forget its way back.
 if not set -q __awsrole_state
@@ -403,13 +398,11 @@ function __awsrole_close
     for name in $__awsrole_hidden_if_closed
         __awsrole_hide $name
     end
-    for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
-        __awsrole_set $name awsrole-no-role
-    end
-    __awsrole_set AWS_EC2_METADATA_DISABLED true
     # A command or a nested shell goes on with what `awsrole use` chose here, and for which file.
     test -n "$__awsrole_use"; and __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"
-    __awsrole_set AWSROLE_STATE closed
+    for pair in $__awsrole_set_if_closed
+        __awsrole_set (string split -m 1 = -- $pair)
+    end
     set -g __awsrole_state closed
     set -g __awsrole_pending ''
     __awsrole_note_time

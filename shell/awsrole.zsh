@@ -18,25 +18,19 @@ __awsrole_start() {
 
   # Each of these two is believed as a whole by the clients, so that a change to one member is a change to all.
   \builtin typeset -ga __awsrole_keys __awsrole_profiles
-  __awsrole_keys=(AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION)
-  __awsrole_profiles=(AWS_PROFILE AWS_DEFAULT_PROFILE)
+  __awsrole_keys=(@KEYS@)
+  __awsrole_profiles=(@PROFILES@)
 
   # Whatever else could make a client somebody while the shell is closed.
   \builtin typeset -ga __awsrole_hidden_if_closed
-  __awsrole_hidden_if_closed=(
-    AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION AWS_DEFAULT_PROFILE AWS_SECURITY_TOKEN AWS_ACCESS_KEY AWS_SECRET_KEY
-    SECRET_ACCESS_KEY AWS_BEARER_TOKEN_BEDROCK AWS_ACCOUNT_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
-    AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN
-    AWS_ROLE_SESSION_NAME AWSROLE_ROLE AWSROLE_ACCOUNT_ID AWSROLE_ACCOUNT AWSROLE_COLOR AWSROLE_EXPIRES AWSROLE_CHOSEN
-  )
+  __awsrole_hidden_if_closed=(@HIDDEN_IF_CLOSED@)
+
+  \builtin typeset -ga __awsrole_set_if_closed
+  __awsrole_set_if_closed=(@SET_IF_CLOSED@)
 
   # What commands and nested shells may know of what stood there before: no secret, and no half of a pair.
   \builtin typeset -ga __awsrole_open_if_closed
-  __awsrole_open_if_closed=(
-    AWS_PROFILE AWS_DEFAULT_PROFILE AWS_ACCOUNT_ID AWS_EC2_METADATA_DISABLED AWS_CONTAINER_CREDENTIALS_RELATIVE_URI
-    AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN
-    AWS_ROLE_SESSION_NAME
-  )
+  __awsrole_open_if_closed=(@PRIOR_IF_CLOSED@)
 
   # Where the shell is, what was decided, and what of the user's own hand can be remembered: values that are no secrets,
   # and whether the others are there.
@@ -343,11 +337,9 @@ __awsrole_close() {
     done
   fi
   for name in $__awsrole_hidden_if_closed; do __awsrole_hide $name; done
-  for name in AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; do __awsrole_set $name awsrole-no-role; done
-  __awsrole_set AWS_EC2_METADATA_DISABLED true
   # A command or a nested shell goes on with what `awsrole use` chose here, and for which file.
   if [[ -n $__awsrole_use ]]; then __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"; fi
-  __awsrole_set AWSROLE_STATE closed
+  for name in $__awsrole_set_if_closed; do __awsrole_set "${name%%=*}" "${name#*=}"; done
   __awsrole_state=closed __awsrole_pending= __awsrole_since=$EPOCHSECONDS
   __awsrole_deadline=$(( __awsrole_since + 30 ))
 }

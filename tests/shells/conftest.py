@@ -1,8 +1,12 @@
 """A project, a stand-in for the binary, and shells that have sourced the snippet."""
 
+import functools
 import json
 import os
+import re
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
 
+from local_sts import binary  # noqa: E402
 from terminal import SHELLS, Terminal, need, read_env  # noqa: E402
 
 # What the stand-in's role "dev" sets, and what a closed shell holds.
@@ -30,6 +35,18 @@ CLOSED = {
 }
 # The same where AWS_PROFILE is exported outside.
 CLOSED_AT_HOME = CLOSED | {"AWSROLE_PRIOR_AWS_PROFILE": "home"}
+
+
+@functools.cache
+def rendered(shell: str) -> str:
+    """What `awsrole hook SHELL` prints, with words in the place of its paths and its build."""
+    with tempfile.TemporaryDirectory() as home:
+        env = {"HOME": home, "PATH": os.environ["PATH"]}
+        text = subprocess.run([binary("awsrole"), "hook", shell], env=env, check=True, capture_output=True, text=True).stdout
+        state = Path(home, ".local/state/awsrole")
+        for path, word in ((binary("awsrole"), "@BIN@"), (state / "generations", "@GENERATIONS@"), (state / "clock", "@CLOCK@")):
+            text = text.replace(str(path), word)
+        return re.sub(r"--snippet \S+", "--snippet 1.2.3", text)
 
 
 class StandIn:
@@ -65,13 +82,12 @@ class StandIn:
 
     def snippet(self, shell: str) -> Path:
         """The snippet as `awsrole hook SHELL` prints it."""
-        text = (ROOT / f"shell/awsrole.{shell}").read_text()
-        for word, value in (("@BIN@", self.program), ("@GENERATIONS@", self.folder / "generations"),
-                            ("@CLOCK@", self.folder / "clock"), ("@BUILD@", "1.2.3")):
-            text = text.replace(word, f"'{value}'")
-        rendered = self.folder / f"awsrole.{shell}"
-        rendered.write_text(text)
-        return rendered
+        text = rendered(shell)
+        for word, value in (("@BIN@", self.program), ("@GENERATIONS@", self.folder / "generations"), ("@CLOCK@", self.folder / "clock")):
+            text = text.replace(word, str(value))
+        snippet = self.folder / f"awsrole.{shell}"
+        snippet.write_text(text)
+        return snippet
 
     def source(self, shell: str) -> str:
         """The line that a user has in the rc file."""

@@ -44,12 +44,16 @@ pub enum Event {
     Due,
     /// A closed directory is looked at again.
     Retry,
+    /// A credential variable was changed manually.
+    Changed,
     /// Nobody waits: this is the renewal itself.
     Renewal,
 }
 
 /// What becomes of a shell's environment.
 pub struct Export {
+    /// What is left of a role whose keys were changed manually ([`crate::manual_change`]).
+    pub unset: Vec<&'static str>,
     /// Prior values that a nested shell takes over.
     pub adopt: Vec<(String, Option<OsString>)>,
     /// The new state.
@@ -83,6 +87,32 @@ pub enum Change {
     Role(EnvDiff),
     /// No client acts as anybody.
     Closed,
+    /// Nothing of ours: the user's own values, and the others are hidden until the user leaves.
+    HandsOff {
+        /// Variables to unset.
+        hide: Vec<&'static str>,
+    },
+}
+
+impl Export {
+    /// Returns a new state with nothing else.
+    #[must_use]
+    pub fn of(change: Change) -> Self {
+        Self {
+            unset: Vec::new(),
+            adopt: Vec::new(),
+            change,
+            deadline: None,
+            chosen: None,
+            depth: 1,
+            texts: Vec::new(),
+            renew: false,
+            ending: false,
+            problem: None,
+            notices: Vec::new(),
+            entry: None,
+        }
+    }
 }
 
 /// Decides for a directory whose files are given, nearest first, over the outer environment. It
@@ -168,18 +198,9 @@ fn decide(
     outside: Outside<'_>,
     texts: &mut Vec<String>,
 ) -> Export {
-    let state = |change, depth, problem| Export {
-        adopt: Vec::new(),
-        chosen: None,
-        deadline: matches!(change, Change::Closed).then(|| (outside.clock)() + LOOK_AGAIN),
-        change,
-        depth,
-        texts: Vec::new(),
-        renew: false,
-        ending: false,
-        problem,
-        notices: Vec::new(),
-        entry: None,
+    let state = |change, depth, problem| {
+        let deadline = matches!(change, Change::Closed).then(|| (outside.clock)() + LOOK_AGAIN);
+        Export { deadline, depth, problem, ..Export::of(change) }
     };
     if files.is_empty() {
         return state(Change::Outer, 0, None);
@@ -255,21 +276,17 @@ fn enter(
     let what = match event {
         Event::Cd | Event::Prompt | Event::Retry => Some(What::Entered),
         // A shell that takes a renewed session over enters nothing.
-        Event::Due | Event::Renewal => obtained.fresh.then_some(What::Renewed),
+        Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(What::Renewed),
     };
     let notices = if obtained.fresh { obtained.notices(&plan) } else { Vec::new() };
     Ok(Export {
         entry: what.map(|what| Entry::of(what, context, &plan, &obtained)),
-        adopt: Vec::new(),
-        chosen: None,
-        change: Change::Role(diff),
         deadline,
-        depth: 1,
-        texts: Vec::new(),
         renew: obtained.due && obtained.problem.is_none(),
         ending,
         problem: obtained.problem,
         notices,
+        ..Export::of(Change::Role(diff))
     })
 }
 

@@ -27,6 +27,9 @@ pub const NAME: &str = "AWSROLE_STATE";
 pub const KEYS: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
 
+/// The names of the two profile variables: the other unit besides [`KEYS`] that a user may change manually.
+pub const PROFILES: [&str; 2] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+
 /// Variables that would give a client a second identity beside the keys: the JS SDK and Serverless
 /// prefer a profile to keys, botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are
 /// unset, not emptied: an empty AWS_PROFILE is a profile named "" to some.
@@ -56,16 +59,28 @@ pub const CHOSEN: &str = "AWSROLE_CHOSEN";
 pub const NO_ROLE: &str = "awsrole-no-role";
 
 /// What the snippets set in a closed directory.
-const CLOSED_SET: [&str; 4] =
-    ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"];
+pub(crate) const CLOSED_SET: [(&str, &str); 4] = [
+    ("AWS_PROFILE", NO_ROLE),
+    ("AWS_ACCESS_KEY_ID", NO_ROLE),
+    ("AWS_SECRET_ACCESS_KEY", NO_ROLE),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+];
+
+/// Returns the names that the snippets hide in a closed directory: all others that could give a client credentials, and
+/// what describes a role.
+pub(crate) fn hidden_if_closed() -> Vec<&'static str> {
+    let lists: [&[&'static str]; 5] = [&KEYS, &HIDDEN, &RUN_HIDDEN, &TOLD, &["AWS_ACCOUNT_ID", CHOSEN]];
+    let set = |name: &&str| CLOSED_SET.iter().any(|(placeholder, _)| placeholder == name);
+    lists.concat().into_iter().filter(|name| !set(name)).collect()
+}
 
 /// What the snippets put before a name, in a closed directory, for what was exported there before. They
 /// have builtins alone, and a variable for each name holds any bytes as they are.
-const PRIOR: &str = "AWSROLE_PRIOR_";
+pub(crate) const PRIOR: &str = "AWSROLE_PRIOR_";
 
 /// The names whose prior values a closed shell exports so: of what it sets or hides all that is no
 /// secret, and no part of a pair whose other half is one.
-const CLOSED_OPEN: [&str; 10] = [
+pub(crate) const CLOSED_OPEN: [&str; 10] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ACCOUNT_ID",
@@ -399,8 +414,7 @@ impl Outer {
     /// Takes a closed parent's placeholders away, and gives back what stood there before as far as it
     /// exported that. If keys or a profile were changed by hand, no profile comes back beside them.
     fn open(&mut self, env: &Env) {
-        let ours =
-            |name: &str| env.text(name) == Some(if name == "AWS_EC2_METADATA_DISABLED" { "true" } else { NO_ROLE });
+        let ours = |name: &str| CLOSED_SET.iter().any(|(set, value)| *set == name && env.text(name) == Some(*value));
         let untouched = ours("AWS_ACCESS_KEY_ID") && ours("AWS_PROFILE");
         if untouched {
             self.chosen = env.0.get(OsStr::new(CHOSEN)).cloned();
@@ -412,13 +426,13 @@ impl Outer {
             // It was the shell's own value, of any bytes: only its length is bounded.
             value.filter(|value| back && value.len() <= LONGEST_VALUE).cloned()
         };
-        for name in CLOSED_SET {
+        for (name, _) in CLOSED_SET {
             let prior = prior(name);
             if ours(name) || is_back(env, name, prior.as_ref()) {
                 self.restore(name, prior);
             }
         }
-        for name in CLOSED_OPEN.into_iter().filter(|name| !CLOSED_SET.contains(name)) {
+        for name in CLOSED_OPEN.into_iter().filter(|name| !CLOSED_SET.iter().any(|(set, _)| set == name)) {
             let prior = prior(name);
             if prior.is_some() && (!env.has(name) || is_back(env, name, prior.as_ref())) {
                 self.restore(name, prior);

@@ -20,6 +20,9 @@ pub(crate) struct HookExport {
     /// The role chosen in this shell
     #[arg(long, value_name = "NAME")]
     pub(crate) role: Option<String>,
+    /// A credential variable that was changed manually
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) changed: Vec<String>,
     /// The build whose snippet calls
     #[arg(long, value_name = "BUILD")]
     pub(crate) snippet: Option<String>,
@@ -44,6 +47,7 @@ impl HookExport {
             event: EventName::Prompt,
             ask: false,
             role: None,
+            changed: Vec::new(),
             snippet: None,
             views: false,
             files: files[1..].iter().map(PathBuf::from).collect(),
@@ -55,6 +59,7 @@ impl HookExport {
                 "--ask" => asked.ask = true,
                 "--views" => asked.views = true,
                 "--role" => asked.role = Some(options.next()??.to_owned()),
+                "--changed" => asked.changed.push(options.next()??.to_owned()),
                 "--snippet" => asked.snippet = Some(options.next()??.to_owned()),
                 _ => return None,
             }
@@ -88,6 +93,7 @@ pub(crate) enum EventName {
     Prompt,
     Due,
     Retry,
+    Changed,
 }
 
 #[cfg(test)]
@@ -115,6 +121,7 @@ mod tests {
             "hook export zsh --event cd --snippet 0.1.0 --views --ask -- /a/.awsrole.toml /.awsrole.toml",
             "hook export fish --event due --ask --role Deploy -- --ask -- --role",
             "hook export fish --event retry --role admin -- /a",
+            "hook export zsh --event changed --changed AWS_PROFILE --changed AWS_ACCESS_KEY_ID -- /a",
         ] {
             let asked = HookExport::of_snippet(&words(line));
             assert!(asked.is_some(), "{line}");
@@ -133,6 +140,7 @@ mod tests {
             "hook export bash --event --",
             "hook export bash --help --",
             "hook export bash --role",
+            "hook export bash --changed --",
             "hook export bash --ask=yes --",
             "hook renew bash --event prompt --",
             "status",

@@ -1,5 +1,6 @@
 //! `awsrole hook`: the snippets, and what they call.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -9,9 +10,11 @@ use awsrole_core::discover::upward;
 use awsrole_core::environment::{EnvDiff, Value};
 use awsrole_core::export::{Change, Event, Export, export, over};
 use awsrole_core::generation;
+use awsrole_core::manual_change::ManualChange;
 use awsrole_core::obtain::Outside;
 use awsrole_core::problem::Problem;
 use awsrole_core::shell::Shell;
+use awsrole_core::snippet::Snippet;
 use awsrole_core::state::Outer;
 use awsrole_core::views::{self, Views};
 
@@ -45,7 +48,7 @@ pub(crate) fn answer(
     awsrole: fn() -> Option<PathBuf>,
     with_outside: impl FnOnce(&Context, bool, &dyn Fn(Outside<'_>) -> Export) -> Export,
 ) -> Result<Outcome, Failure> {
-    let HookExport { shell, event, ask, role, snippet: _, views, files } = asked;
+    let HookExport { shell, event, ask, role, changed, snippet: _, views, files } = asked;
     let shell = match shell {
         ShellName::Bash => Shell::Bash,
         ShellName::Zsh => Shell::Zsh,
@@ -56,6 +59,7 @@ pub(crate) fn answer(
         EventName::Prompt => Event::Prompt,
         EventName::Due => Event::Due,
         EventName::Retry => Event::Retry,
+        EventName::Changed => Event::Changed,
     };
     let files = if files.is_empty() { upward(&context.dir) } else { files };
     if !files.is_empty() && context.paths.inside_project(&files[..1]).is_none() {
@@ -64,8 +68,16 @@ pub(crate) fn answer(
     // Before anything is decided: what changes from now on, the shell sees at its next prompt.
     let views = views.then(|| Views::of(&files));
     let mut outer = Outer::of(&context.env);
-    let inner = over(context, std::mem::take(&mut outer.env));
-    let export = with_outside(&inner, ask, &|outside| export(&inner, &outer, &files, role.as_deref(), event, outside));
+    let mut inner = over(context, std::mem::take(&mut outer.env));
+    let change = ManualChange::of(&changed, &inner.env);
+    for name in &change.unset {
+        inner.env.0.remove(OsStr::new(name));
+    }
+    let decided = match event {
+        Event::Changed => Export::of(Change::HandsOff { hide: change.hide }),
+        _ => with_outside(&inner, ask, &|outside| export(&inner, &outer, &files, role.as_deref(), event, outside)),
+    };
+    let export = Export { unset: change.unset, ..decided };
     if export.renew {
         let role = role.as_deref().or(export.chosen.as_deref());
         start_renewal(awsrole(), &inner, role, &files);
@@ -103,7 +115,9 @@ fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
         }
     }
     let [generations, clock] = [context.paths.generations(), context.paths.clock()];
-    out(&shell.snippet(&text(&binary)?, &text(&generations)?, &text(&clock)?, crate::BUILD))?;
+    let [binary, generations, clock] = [text(&binary)?, text(&generations)?, text(&clock)?];
+    let snippet = Snippet { binary: &binary, generations: &generations, clock: &clock, build: crate::BUILD };
+    out(&snippet.render(shell))?;
     Ok(Outcome::Done)
 }
 
@@ -138,7 +152,7 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
             Event::Cd | Event::Prompt => false,
             Event::Retry => true,
             Event::Due => holds_role && !export.ending,
-            Event::Renewal => true,
+            Event::Renewal | Event::Changed => true,
         };
         if !known {
             complain(problem);
