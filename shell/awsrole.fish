@@ -381,7 +381,7 @@ function __awsrole_mind_changes
     set -g __awsrole_state hands-off
     __awsrole_look 1
     if test "$__awsrole_files[1]" = "$__awsrole_file"
-        __awsrole_say "$changed[-1] was changed by hand: awsrole keeps its hands off here until `awsrole refresh` or until you leave"
+        __awsrole_say "$changed[-1] was changed manually: awsrole is inactive here until you leave (or `awsrole refresh`)"
     end
 end
 

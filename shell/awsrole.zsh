@@ -321,7 +321,7 @@ __awsrole_mind_changes() {
   __awsrole_state=hands-off
   __awsrole_look 1
   if [[ $__awsrole_files[1] == "$__awsrole_file" ]]; then
-    __awsrole_say "$changed was changed by hand: awsrole keeps its hands off here until \`awsrole refresh\` or until you leave"
+    __awsrole_say "$changed was changed manually: awsrole is inactive here until you leave (or \`awsrole refresh\`)"
   fi
 }
 

@@ -42,7 +42,7 @@ def rendered(shell: str) -> str:
     """What `awsrole hook SHELL` prints, with words in the place of its paths and its build."""
     with tempfile.TemporaryDirectory() as home:
         env = {"HOME": home, "PATH": os.environ["PATH"]}
-        text = subprocess.run([binary("awsrole"), "hook", shell], env=env, check=True, capture_output=True, text=True).stdout
+        text = subprocess.run([binary("awsrole"), "hook", shell, "--with", "direnv"], env=env, check=True, capture_output=True, text=True).stdout
         state = Path(home, ".local/state/awsrole")
         for path, word in ((binary("awsrole"), "@BIN@"), (state / "generations", "@GENERATIONS@"), (state / "clock", "@CLOCK@")):
             text = text.replace(str(path), word)
@@ -150,9 +150,11 @@ def fall_due(tty) -> str:
 
 
 def takes_the_short_way(tty) -> bool:
-    """Would a prompt now find everything unchanged?"""
+    """Would a prompt now find everything unchanged, and without a process and a look into a folder?"""
     out = tty.file()
-    if tty.shell == "zsh":
+    if tty.shell == "bash":
+        tty.run(f"[[ $__awsrole_generation && ! $__awsrole_digest ]] && __awsrole_unchanged && echo yes > {out}")
+    elif tty.shell == "zsh":
         # There it is part of what runs at a prompt.
         tty.run("functions[kept]=$functions[__awsrole_hook]; __awsrole_hook() { changed=1 }")
         tty.run(f"changed=; __awsrole_precmd; [[ -n $changed ]] || echo yes >| {out}; functions[__awsrole_hook]=$functions[kept]")

@@ -50,15 +50,17 @@ def quoted(value, shell):
 
 
 def look(file):
-    """Whether a shell may open it, and what is there; a FIFO isn't waited for."""
+    """Whether a shell may open it, what is there, and whether that is a file; a FIFO isn't waited for."""
     own = not os.stat(os.path.dirname(file)).st_mode & stat.S_IWOTH
+    is_file = False
     try:
         content = b""
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+            is_file = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
             content = opened.read(16385)
     except OSError as error:
         content += os.fsencode(f"error {error.errno}")
-    return own, content
+    return own, content, is_file
 
 
 def digest(files):
@@ -113,13 +115,13 @@ def main():
         statements.append(" ".join([verb, *words]))
 
     seen = seen[: recipe.get("depth", 1)]
-    for number, (own, content) in enumerate(seen, start=1):
+    for number, (own, content, is_file) in enumerate(seen, start=1):
         try:
-            text = content.decode() if len(content) <= 16384 and b"\0" not in content else None
+            text = content.decode() if is_file and len(content) <= 16384 and b"\0" not in content else None
         except UnicodeDecodeError:
             text = None
         say("__awsrole_file", str(number), "own" if own else "shared", *([quoted(text, shell)] if own and text is not None else []))
-    if not all(own for own, _ in seen):
+    if not all(own for own, *_ in seen):
         say("__awsrole_digest", digest(files[: len(seen)]))
 
     inherited = os.environ.get("AWSROLE_STATE")
@@ -131,6 +133,19 @@ def main():
         for name in known["names"]:
             prior = known.get("prior", {}).get(name)
             say("__awsrole_adopt", name, *(["unset"] if prior is None else ["exported", quoted(prior, shell)]))
+
+    changed = [options[index + 1] for index, option in enumerate(options) if option == "--changed"]
+    id = os.environ.get("AWS_ACCESS_KEY_ID", "") if "AWS_ACCESS_KEY_ID" in changed else ""
+    pasted = ["AWS_SECRET_ACCESS_KEY", *(["AWS_SESSION_TOKEN"] if not id.startswith("AKIA") else [])] if id else []
+    if set(changed) & set(KEYS):
+        for name in KEYS:
+            if name not in changed and name not in pasted:
+                say("__awsrole_unset", name)
+    if options[options.index("--event") + 1] == "changed":
+        for name in [*HIDDEN[:2], *([] if set(changed) & set(KEYS) else KEYS)]:
+            if name not in changed:
+                say("__awsrole_hide", name)
+        recipe = {"state": "hands-off"}
 
     role = recipe.get("role")
     if "--role" in options:

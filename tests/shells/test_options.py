@@ -200,6 +200,28 @@ def test_zsh_hooks_are_registered_once(terminal):
     )
 
 
+def guarded(version: str, path: str) -> subprocess.CompletedProcess:
+    """An rc file with the hook line, run by a POSIX shell that says it is this bash."""
+    rc = 'eval "$(cat "$SNIPPET")"; echo "the rc file goes on"'
+    env = {"PATH": "/usr/bin:/bin", "SNIPPET": path} | ({"BASH_VERSION": version} if version else {})
+    return subprocess.run([need("dash"), "-eu", "-c", rc], env=env, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("version", ["3.2.57(1)-release", "4.3.48(1)-release", ""])
+def test_an_older_bash_and_another_shell_print_one_line(stand_in, version):
+    """As in Apple's bash 3.2: nothing of the snippet is parsed but its first lines."""
+    done = guarded(version, str(stand_in.snippet("bash")))
+    assert (done.returncode, done.stdout) == (0, "the rc file goes on\n"), done
+    assert done.stderr.count("\n") == 1 and f"this is {version or 'another shell'}" in done.stderr
+
+
+@pytest.mark.parametrize("version", ["4.4.23(1)-release", "5.2.15(1)-release", "5.10.1(1)-release", "10.0.0(1)-release"])
+def test_the_guard_lets_a_newer_bash_pass(stand_in, version):
+    """dash then fails to parse what is for bash."""
+    done = guarded(version, str(stand_in.snippet("bash")))
+    assert "or later is needed" not in done.stderr and "yntax error" in done.stderr
+
+
 def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
     path = need(shell)
     snippet = stand_in.snippet(shell)
@@ -215,7 +237,7 @@ def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        ("shellcheck", "awsrole.bash"),
+        ("shellcheck", "awsrole.bash", "direnv.bash", "left.bash"),
         ("bash", "-n", "awsrole.bash"),
         ("zsh", "-n", "awsrole.zsh"),
         ("fish", "-n", "awsrole.fish"),

@@ -102,19 +102,20 @@ def test_changed_by_hand(shell, terminal, project, stand_in, name, value):
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
     output = tty.run(export(shell, name, value))
-    assert f"awsrole: {name} was changed by hand" in output
+    assert f"awsrole: {name} was changed manually" in output
     # A secret beside another key id may be the user's own, pasted with it; alone it opens nothing.
     beside = {"AWS_SECRET_ACCESS_KEY": DEV["AWS_SECRET_ACCESS_KEY"]} if name == "AWS_ACCESS_KEY_ID" else {}
     assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
     # It is said once, and neither an edit nor a generation ends it.
     (project / ".awsrole.toml").write_text('role = "edited"\n')
     stand_in.bump_generation()
-    assert "changed by hand" not in tty.run("cd deep")
+    assert "changed manually" not in tty.run("cd deep")
     assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
-    assert len(stand_in.starts()) == 1
+    assert stand_in.events() == ["cd"] + ["changed"] * (shell == "bash")
     tty.run("cd /")
     expected = dict(OUTER)
     assert aws(tty.env()) == expected | {name: value} | beside
+    assert stand_in.events() == ["cd"] + ["changed"] * (shell == "bash"), "leaving is no process"
 
 
 @pytest.mark.parametrize("key", ["ASIAMINE", "AKIAMINE"])
@@ -124,7 +125,7 @@ def test_keys_pasted_in_one_line_are_kept_together(shell, terminal, project, key
     mine = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "mine"}
     if key == "ASIAMINE":
         mine["AWS_SESSION_TOKEN"] = "my-token"
-    assert "changed by hand" in tty.run("; ".join(export(shell, name, value) for name, value in mine.items()))
+    assert "changed manually" in tty.run("; ".join(export(shell, name, value) for name, value in mine.items()))
     assert aws(tty.env()) == mine
     tty.run("cd /")
     assert aws(tty.env()) == mine | {"AWS_PROFILE": "home"}
@@ -141,7 +142,7 @@ def test_a_secret_that_was_unset_by_hand(shell, terminal, project):
 def test_changed_by_hand_in_the_same_line_as_leaving(shell, terminal, project):
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
-    assert "changed by hand" not in tty.run(export(shell, "AWS_PROFILE", "mine") + " && cd /")
+    assert "changed manually" not in tty.run(export(shell, "AWS_PROFILE", "mine") + " && cd /")
     assert aws(tty.env()) == OUTER | {"AWS_PROFILE": "mine"}
 
 

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 mod hook;
 mod keys;
-pub(crate) use hook::{EventName, HookExport, ShellName, digest_of_snippet};
+pub(crate) use hook::{EventName, HookExport, Neighbour, ShellName, digest_of_snippet};
 pub(crate) use keys::{Keys, StoreName};
 
 /// The role follows the directory.
@@ -278,11 +278,23 @@ pub(crate) enum Command {
 #[derive(Subcommand)]
 pub(crate) enum Hook {
     /// The snippet for ~/.bashrc (bash 4.4 or newer)
-    Bash,
+    Bash {
+        /// A tool that is used beside awsrole; direnv is noticed if it is in PATH
+        #[arg(long, value_enum, value_name = "TOOL")]
+        with: Option<Neighbour>,
+    },
     /// The snippet for ~/.zshrc (zsh 5.8 or newer)
-    Zsh,
+    Zsh {
+        /// A tool that is used beside awsrole; direnv is noticed if it is in PATH
+        #[arg(long, value_enum, value_name = "TOOL")]
+        with: Option<Neighbour>,
+    },
     /// The snippet for ~/.config/fish/config.fish (fish 3.5 or newer)
-    Fish,
+    Fish {
+        /// A tool that is used beside awsrole; direnv is noticed if it is in PATH
+        #[arg(long, value_enum, value_name = "TOOL")]
+        with: Option<Neighbour>,
+    },
     /// What an export starts when a role is due: renews it, on its own and without a word
     #[command(hide = true)]
     Renew {

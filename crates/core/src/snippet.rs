@@ -14,17 +14,34 @@ pub struct Snippet<'a> {
     pub clock: &'a str,
     /// The build that the snippet belongs to.
     pub build: &'a str,
+    /// Whether direnv is used beside it.
+    pub direnv: bool,
 }
+
+/// The line of a snippet before which the blocks are: from there on hooks are registered.
+const REGISTERS: &str = "# A script that sources this gets nothing";
+
+/// The first lines of the snippet for bash. An older bash, such as the 3.2 of macOS, and a shell that isn't bash print one
+/// line and go on with the rc file: the snippet is one quoted word to them, which they never parse.
+const GUARD: &str = r#"case ${BASH_VERSION-} in
+'' | [0-3].* | 4.[0-3].*) echo "awsrole: bash 4.4 or later is needed, this is ${BASH_VERSION:-another shell}" >&2 ;;
+*) eval "#;
 
 impl Snippet<'_> {
     /// Returns the snippet's text.
     #[must_use]
     pub fn render(&self, shell: Shell) -> String {
-        let text = match shell {
-            Shell::Bash => include_str!("../../../shell/awsrole.bash"),
-            Shell::Zsh => include_str!("../../../shell/awsrole.zsh"),
-            Shell::Fish => include_str!("../../../shell/awsrole.fish"),
+        let [text, left, direnv] = match shell {
+            Shell::Bash => [
+                include_str!("../../../shell/awsrole.bash"),
+                include_str!("../../../shell/left.bash"),
+                include_str!("../../../shell/direnv.bash"),
+            ],
+            Shell::Zsh => [include_str!("../../../shell/awsrole.zsh"), "", ""],
+            Shell::Fish => [include_str!("../../../shell/awsrole.fish"), "", ""],
         };
+        let direnv = if self.direnv { direnv } else { "" };
+        let text = text.replace(REGISTERS, &format!("{left}\n{direnv}\n{REGISTERS}"));
         let placeholders = CLOSED_SET.into_iter().chain([(state::NAME, CLOSED)]);
         let placeholders: Vec<String> = placeholders.map(|(name, value)| format!("{name}={value}")).collect();
         let words = [
@@ -38,7 +55,11 @@ impl Snippet<'_> {
             ("@CLOCK@", shell.quote(self.clock)),
             ("@BUILD@", shell.quote(self.build)),
         ];
-        words.iter().fold(text.to_owned(), |text, (word, value)| text.replace(word, value))
+        let text = words.iter().fold(text, |text, (word, value)| text.replace(word, value));
+        match shell {
+            Shell::Bash => format!("{GUARD}{} ;;\nesac\n", shell.quote(&text)),
+            Shell::Zsh | Shell::Fish => text,
+        }
     }
 }
 
@@ -49,7 +70,7 @@ mod tests {
     #[test]
     fn every_word_is_filled_in() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            let text = Snippet { binary: "/b", generations: "/g", clock: "/c", build: "1" }.render(shell);
+            let text = Snippet { binary: "/b", generations: "/g", clock: "/c", build: "1", direnv: true }.render(shell);
             let is_word = |text: &str| text.len() > 1 && text.chars().all(|c| c == '_' || c.is_ascii_uppercase());
             assert!(!text.split('@').skip(1).any(is_word), "{text}");
             assert!(text.contains(" AWS_EC2_METADATA_DISABLED=true AWSROLE_STATE=closed"), "{text}");

@@ -86,6 +86,12 @@ pub(crate) enum ShellName {
     Fish,
 }
 
+/// A tool for which a snippet has a block of its own.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Neighbour {
+    Direnv,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) enum EventName {

@@ -19,14 +19,14 @@ use awsrole_core::state::Outer;
 use awsrole_core::views::{self, Views};
 
 use crate::ambient;
-use crate::cli::{EventName, Hook, HookExport, ShellName};
+use crate::cli::{EventName, Hook, HookExport, Neighbour, ShellName};
 use crate::report::{Failure, Outcome, complain, out, out_bytes, say};
 
 pub(super) fn run(hook: Hook, context: &Context) -> Result<Outcome, Failure> {
     match hook {
-        Hook::Bash => snippet(Shell::Bash, context),
-        Hook::Zsh => snippet(Shell::Zsh, context),
-        Hook::Fish => snippet(Shell::Fish, context),
+        Hook::Bash { with } => snippet(Shell::Bash, with, context),
+        Hook::Zsh { with } => snippet(Shell::Zsh, with, context),
+        Hook::Fish { with } => snippet(Shell::Fish, with, context),
         Hook::Watch { process, run, start } => {
             super::long_run::watch(process, &run, start, context);
             Ok(Outcome::Done)
@@ -99,7 +99,8 @@ fn ensure_generation(context: &Context) {
     let _ = generation::ensure(&context.paths, context.now);
 }
 
-fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
+fn snippet(shell: Shell, with: Option<Neighbour>, context: &Context) -> Result<Outcome, Failure> {
+    let direnv = with == Some(Neighbour::Direnv) || ambient::in_path(Path::new("direnv")).is_some();
     let text = |path: &Path| {
         let text = path.to_str().map(str::to_owned);
         text.ok_or_else(|| Problem::new(format!("{} isn't valid UTF-8, so no shell can be given it", path.display())))
@@ -116,7 +117,7 @@ fn snippet(shell: Shell, context: &Context) -> Result<Outcome, Failure> {
     }
     let [generations, clock] = [context.paths.generations(), context.paths.clock()];
     let [binary, generations, clock] = [text(&binary)?, text(&generations)?, text(&clock)?];
-    let snippet = Snippet { binary: &binary, generations: &generations, clock: &clock, build: crate::BUILD };
+    let snippet = Snippet { binary: &binary, generations: &generations, clock: &clock, build: crate::BUILD, direnv };
     out(&snippet.render(shell))?;
     Ok(Outcome::Done)
 }
