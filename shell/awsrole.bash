@@ -4,8 +4,7 @@
 # would print secrets. Secrets are in exported variables alone and never part of a command's text or arguments, which
 # traps see. Local variables have the prefix, too: a readonly variable of the user's stops no function.
 
-# `set -a` would export every function and variable below.
-case $- in *a*) \builtin set +a; __awsrole_allexport=1 ;; *) __awsrole_allexport='' ;; esac
+case $- in *a*) \builtin set +a; __awsrole_allexport=1 ;; *) __awsrole_allexport='' ;; esac # `set -a` exports functions
 
 # --- names -----------------------------------------------------------------------------------------------------------
 # Filled in by `awsrole hook bash`. Clients use all keys together, and all profiles: a change to one is a change to all.
@@ -32,7 +31,7 @@ __awsrole_say() { \builtin printf 'awsrole: %s\n' "$1" >&2; }
 # --- find ------------------------------------------------------------------------------------------------------------
 # Finds the files that count, nearest first, and the places on the way that have none. A file of any kind counts.
 __awsrole_look() {
-  \builtin local __awsrole_dir="${PWD%/}" __awsrole_place
+  \builtin local __awsrole_dir="${PWD%/}"
   __awsrole_at=$PWD __awsrole_files=() __awsrole_absent=()
   while __awsrole_place=$__awsrole_dir/.awsrole.toml; do
     if [[ -e $__awsrole_place || -L $__awsrole_place ]]; then __awsrole_files+=("$__awsrole_place")
@@ -45,7 +44,6 @@ __awsrole_look() {
 # Appends what is at each file to __awsrole_views: contents, because two edits may have the same time. The status tells
 # a NUL from the end. Another user may replace a file by a FIFO: it is opened only if the binary called it `own`.
 __awsrole_view() { # FILE …
-  \builtin local __awsrole_place __awsrole_text
   for __awsrole_place; do
     if [[ ! -f $__awsrole_place || ! -r $__awsrole_place ]]; then __awsrole_views+=/no-text=$__awsrole_place
     elif [[ ${__awsrole_own["$__awsrole_place"]-} ]]; then
@@ -68,20 +66,17 @@ __awsrole_note_generation() {
 # --- unchanged -------------------------------------------------------------------------------------------------------
 # Puts everything on which a decision rests into __awsrole_print; of secrets only whether they are set.
 __awsrole_fingerprint() {
-  __awsrole_print=$__awsrole_state${#__awsrole_lifted[@]}/${DIRENV_WATCHES-}/
+  __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views
   case $__awsrole_state in
+    hands-off) __awsrole_print=${__awsrole_files[0]-} ;;
     role | closed)
-      __awsrole_print+=${AWS_ACCESS_KEY_ID-}/${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/
-      __awsrole_print+=${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/
-      __awsrole_print+=${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE}$__awsrole_views ;;
-    hands-off) __awsrole_print+=${__awsrole_files[0]-} ;;
-    *) __awsrole_print+=$__awsrole_views ;;
+      __awsrole_print+=/${AWS_ACCESS_KEY_ID-}/${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/\
+${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
   esac
 }
 
 # Takes the present fingerprint. Each place is tested for a file once; a link to nowhere is found on the next move.
 __awsrole_examine() {
-  \builtin local __awsrole_place
   if ! \builtin test "$PWD" = "$__awsrole_at"; then __awsrole_look; fi
   for __awsrole_place in "${__awsrole_absent[@]}"; do
     if [[ -e $__awsrole_place ]]; then __awsrole_look; \builtin break; fi
@@ -103,13 +98,14 @@ __awsrole_unchanged() {
     \builtin return 1
   fi
   if [[ -z $__awsrole_digest ]]; then \builtin return 0; fi
-  __awsrole_ask hook digest -- "${__awsrole_files[@]}" 2>&1
+  __awsrole_ask hook digest -- "${__awsrole_files[@]}" 2>/dev/null
   \builtin test "$__awsrole_answer" = "$__awsrole_digest"
 }
 
 __awsrole_is_due() {
-  \builtin printf -v __awsrole_now '%(%s)T' -1
-  ((__awsrole_deadline)) && ((__awsrole_now >= __awsrole_deadline || __awsrole_now < __awsrole_since))
+  __awsrole_now=$EPOCHSECONDS
+  if [[ -z $EPOCHSECONDS ]]; then \builtin printf -v __awsrole_now '%(%s)T' -1; fi # before bash 5.0
+  ((__awsrole_deadline && (__awsrole_now >= __awsrole_deadline || __awsrole_now < __awsrole_since)))
 }
 
 # --- save and restore ------------------------------------------------------------------------------------------------
@@ -241,11 +237,10 @@ __awsrole_fail() { # PROBLEM
   __awsrole_undo
   __awsrole_close
   if [[ -z $__awsrole_digest && $__awsrole_in_force == */unread=* ]]; then # whether they may be opened wasn't said
-    __awsrole_ask hook digest -- "${__awsrole_files[@]}" 2>&1
+    __awsrole_ask hook digest -- "${__awsrole_files[@]}" 2>/dev/null
     __awsrole_digest=$__awsrole_answer
   fi
-  [[ $__awsrole_event == retry ]] ||
-    __awsrole_say "$1: this shell holds no credentials here (hint: \`awsrole refresh\` asks again)"
+  [[ $__awsrole_event == retry ]] || __awsrole_say "$1: no credentials here (hint: \`awsrole refresh\` asks again)"
 }
 
 # Applies the answer. Its statements are taken apart, not evaluated: evaluated, each would be the text of a command.
@@ -283,7 +278,7 @@ __awsrole_adopt() { # NAME unset | NAME exported 'VALUE'
 }
 
 __awsrole_done() { # STATE DEADLINE DEPTH
-  \builtin local __awsrole_number=0 __awsrole_place
+  \builtin local __awsrole_number=0
   __awsrole_depth=$3 __awsrole_at='' __awsrole_views='' __awsrole_own=()
   for __awsrole_place in "${__awsrole_files[@]:0:$3}"; do
     if [[ ${__awsrole_told[++__awsrole_number]-} == own* ]]; then __awsrole_own["$__awsrole_place"]=1; fi
@@ -300,12 +295,12 @@ __awsrole_done() { # STATE DEADLINE DEPTH
 }
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
-__awsrole_hook() { # prompt | cd | typed
+__awsrole_hook() { # prompt | changed | cd | typed
   if [[ $__awsrole_off ]]; then \builtin return 0; fi
   if ((${#__awsrole_lifted[@]})); then __awsrole_lay; fi
-  if [[ $1 != prompt ]]; then __awsrole_at=''; fi
+  case $1 in cd | typed) __awsrole_at='' ;; esac
   if [[ $__awsrole_pending ]]; then __awsrole_event=prompt; __awsrole_fail interrupted
-  elif __awsrole_unchanged; then \builtin return 0
+  elif [[ $1 != changed ]] && __awsrole_unchanged; then \builtin return 0
   else
     __awsrole_find_changes
     if [[ $1 == typed ]]; then __awsrole_event='cd'
@@ -335,9 +330,10 @@ __awsrole_quietly() {
 # bash keeps the status for each element of PROMPT_COMMAND; in a string it is handed on, except to `set -e`.
 __awsrole_prompt() {
   __awsrole_status=$?
-  if [[ $- == *e* ]]; then __awsrole_status=0; fi
-  \builtin export -n __awsrole_status
-  __awsrole_quietly __awsrole_hook prompt
+  case $- in *e*) __awsrole_status=0 ;; esac
+  case $- in *[aekuxvET]*) \builtin local -; \builtin set +aekuxvET; \builtin export -n __awsrole_status ;; esac
+  if [[ $__awsrole_pending ]] || ((${#__awsrole_lifted[@]})); then __awsrole_hook prompt
+  else __awsrole_unchanged || __awsrole_hook changed; fi
   if ((__awsrole_status && ${#PROMPT_COMMAND[@]} < 2)); then \builtin return "$__awsrole_status"; fi
 }
 
@@ -354,8 +350,7 @@ __awsrole_register() {
       \builtin eval "$__awsrole_name() { \\builtin $__awsrole_name \"\$@\" && __awsrole_moved; }"
     fi
   done
-  # A `cd` that mise or rvm defines calls these.
-  if [[ "${chpwd_functions[*]-}" != *__awsrole_moved* ]]; then chpwd_functions+=(__awsrole_moved); fi
+  if [[ "${chpwd_functions[*]-}" != *__awsrole_moved* ]]; then chpwd_functions+=(__awsrole_moved); fi # of mise or rvm
   if [[ "${PROMPT_COMMAND[*]}" == *__awsrole_prompt* ]]; then :
   elif ((__awsrole_version >= 501)); then PROMPT_COMMAND=("${PROMPT_COMMAND[@]-}" __awsrole_prompt)
   else PROMPT_COMMAND=${PROMPT_COMMAND:+${PROMPT_COMMAND[0]}$'\n'}__awsrole_prompt; fi

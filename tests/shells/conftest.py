@@ -152,12 +152,8 @@ def fall_due(tty) -> str:
 def takes_the_short_way(tty) -> bool:
     """Would a prompt now find everything unchanged, and without a process and a look into a folder?"""
     out = tty.file()
-    if tty.shell == "bash":
-        tty.run(f"[[ $__awsrole_generation && ! $__awsrole_digest ]] && __awsrole_unchanged && echo yes > {out}")
-    elif tty.shell == "zsh":
-        # There it is part of what runs at a prompt.
-        tty.run("functions[kept]=$functions[__awsrole_hook]; __awsrole_hook() { changed=1 }")
-        tty.run(f"changed=; __awsrole_precmd; [[ -n $changed ]] || echo yes >| {out}; functions[__awsrole_hook]=$functions[kept]")
+    if tty.shell != "fish":
+        tty.run(f"[[ -n $__awsrole_generation && -z $__awsrole_digest ]] && __awsrole_unchanged && echo yes >| {out}")
     else:
         tty.run(f"__awsrole_unchanged && echo yes > {out}")
     return out.exists()

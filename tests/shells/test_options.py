@@ -37,6 +37,8 @@ OPTIONS = {
         "setopt warn_create_global warn_nested_var",
         "setopt no_equals magic_equal_subst rc_expand_param",
         "setopt no_multios posix_builtins posix_aliases",
+        "setopt ignore_braces ignore_close_braces",
+        "emulate sh",
         "setopt sh_glob sh_file_expansion local_options local_traps",
         "IFS=ab/.",
         "alias export='echo X' unset='echo X' local='echo X' typeset='echo X' builtin='echo X' eval='echo X'",
@@ -239,7 +241,7 @@ def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
     [
         ("shellcheck", "awsrole.bash", "direnv.bash", "left.bash"),
         ("bash", "-n", "awsrole.bash"),
-        ("zsh", "-n", "awsrole.zsh"),
+        *[("zsh", "-n", f"{part}.zsh") for part in ("awsrole", "direnv", "left")],
         ("fish", "-n", "awsrole.fish"),
         ("fish_indent", "--check", "awsrole.fish"),
     ],

@@ -27,6 +27,10 @@ const GUARD: &str = r#"case ${BASH_VERSION-} in
 '' | [0-3].* | 4.[0-3].*) echo "awsrole: bash 4.4 or later is needed, this is ${BASH_VERSION:-another shell}" >&2 ;;
 *) eval "#;
 
+/// What the snippet for zsh is an argument of. Whatever the user's options are, it is parsed with zsh's own and its
+/// functions run with them (zshbuiltins(1): "sticky" emulation).
+const EMULATE: &str = r"\builtin emulate -R zsh -o no_aliases -o local_traps -c";
+
 impl Snippet<'_> {
     /// Returns the snippet's text.
     #[must_use]
@@ -37,7 +41,11 @@ impl Snippet<'_> {
                 include_str!("../../../shell/left.bash"),
                 include_str!("../../../shell/direnv.bash"),
             ],
-            Shell::Zsh => [include_str!("../../../shell/awsrole.zsh"), "", ""],
+            Shell::Zsh => [
+                include_str!("../../../shell/awsrole.zsh"),
+                include_str!("../../../shell/left.zsh"),
+                include_str!("../../../shell/direnv.zsh"),
+            ],
             Shell::Fish => [include_str!("../../../shell/awsrole.fish"), "", ""],
         };
         let direnv = if self.direnv { direnv } else { "" };
@@ -58,7 +66,8 @@ impl Snippet<'_> {
         let text = words.iter().fold(text, |text, (word, value)| text.replace(word, value));
         match shell {
             Shell::Bash => format!("{GUARD}{} ;;\nesac\n", shell.quote(&text)),
-            Shell::Zsh | Shell::Fish => text,
+            Shell::Zsh => format!("{EMULATE} {}\n", shell.quote(&text)),
+            Shell::Fish => text,
         }
     }
 }
