@@ -155,7 +155,7 @@ def takes_the_short_way(tty) -> bool:
     if tty.shell != "fish":
         tty.run(f"[[ -n $__awsrole_generation && -z $__awsrole_digest ]] && __awsrole_unchanged && echo yes >| {out}")
     else:
-        tty.run(f"__awsrole_unchanged && echo yes > {out}")
+        tty.run(f"set -q __awsrole_generation[1]; and not set -q __awsrole_digest[1]; and __awsrole_unchanged; and echo yes > {out}")
     return out.exists()
 
 

@@ -46,7 +46,11 @@ impl Snippet<'_> {
                 include_str!("../../../shell/left.zsh"),
                 include_str!("../../../shell/direnv.zsh"),
             ],
-            Shell::Fish => [include_str!("../../../shell/awsrole.fish"), "", ""],
+            Shell::Fish => [
+                include_str!("../../../shell/awsrole.fish"),
+                include_str!("../../../shell/left.fish"),
+                include_str!("../../../shell/direnv.fish"),
+            ],
         };
         let direnv = if self.direnv { direnv } else { "" };
         let text = text.replace(REGISTERS, &format!("{left}\n{direnv}\n{REGISTERS}"));
