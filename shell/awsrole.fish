@@ -1,18 +1,6 @@
 # awsrole for fish 3.5 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment.
-# An unchanged prompt and leaving run builtins only. Secrets are in exported variables alone and never part of a command's
-# text or an argument of a function, which traces and profiles show; nothing is traced. Universal variables belong to all
-# shells: none is set, and only globals are erased (`set -eg`).
-
-# A file from 1970: its age is the time. The time since the system was started takes a fraction of that to read.
-set -g __awsrole_clock @CLOCK@
-set -g __awsrole_uptime /proc/uptime
-test -r $__awsrole_uptime; or set -g __awsrole_uptime /dev/null
-
-# An answer: statements of one line, except for what is in single quotes, up to the last one.
-set -g __awsrole_quoted '\'(?:[^\\\\\']++|\\\\.)*+\''
-set -g __awsrole_form "\A(?:__awsrole_(?:set \w+ $__awsrole_quoted|(?:hide|unset) \w+|digest \w+|chose $__awsrole_quoted|\
-adopt \w+ (?:unset|exported $__awsrole_quoted)|file \d+ (?:own|shared)(?: $__awsrole_quoted)?)\n)*\
-__awsrole_done [\w-]+ \d+ \d+\s*\z"
+# An unchanged prompt and leaving run builtins only. Secrets are in exported variables alone and never part of a
+# command's text or arguments, which traces show. Universal variables belong to all shells: none is set or erased.
 
 # --- names -----------------------------------------------------------------------------------------------------------
 # Filled in by `awsrole hook fish`. Clients use all keys together, and all profiles: a change to one is a change to all.
@@ -25,16 +13,15 @@ set -g __awsrole_hidden_if_closed @HIDDEN_IF_CLOSED@
 set -g __awsrole_set_if_closed @SET_IF_CLOSED@
 set -g __awsrole_prior_if_closed @PRIOR_IF_CLOSED@
 
-# Sourced again, the shell keeps what it needs to leave. Empty: whether an answer is awaited (later: it never came), whether
-# awsrole is off, the choice of `awsrole use` and its file, where files were searched, what was found; of the last decision
-# the nearest file, DIRENV_WATCHES, the views, the fingerprint, the digest, the generation; the files that may be opened,
-# the names that could not be hidden, those taken off for direnv, and those with a record in __awsrole_{prior,ours}_NAME.
+# Sourced again, the shell keeps what it needs to leave. (The names that are empty at first are those of awsrole.bash;
+# `touched` are the names with a record in __awsrole_prior_NAME and __awsrole_ours_NAME.)
 if not set -q __awsrole_state
     set -g __awsrole_state new # new | outer | role | closed | hands-off
     set -g __awsrole_depth 1 # how many files count
     set -g __awsrole_deadline 0 # when the decision is made anew (0: never), and when that was set
     set -g __awsrole_since 0
-    for name in pending off use use_in at files absent file direnv in_force seen digest generation own failed lifted touched
+    for name in pending off use use_in at files absent file direnv in_force seen digest generation own failed lifted \
+        touched
         set -g __awsrole_$name
     end
 end
@@ -91,16 +78,12 @@ end
 # --- unchanged -------------------------------------------------------------------------------------------------------
 # Puts everything on which a decision rests into __awsrole_print; of secrets only whether they are set.
 function __awsrole_fingerprint
-    switch $__awsrole_state
-        case hands-off
-            set -g __awsrole_print "$__awsrole_files[1]"
-        case role closed
-            set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
-            set -g __awsrole_print "$status $__awsrole_state $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE \
-$AWS_DEFAULT_PROFILE $DIRENV_WATCHES $__awsrole_views"
-        case '*'
-            set -g __awsrole_print "$__awsrole_state $DIRENV_WATCHES $__awsrole_views"
-    end
+    set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
+    set -g __awsrole_print "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE \
+$__awsrole_state $DIRENV_WATCHES $__awsrole_views"
+    builtin contains -- $__awsrole_state role closed; and return
+    set -g __awsrole_print "$__awsrole_state $DIRENV_WATCHES $__awsrole_views"
+    test $__awsrole_state = hands-off; and set -g __awsrole_print "$__awsrole_files[1]"
 end
 
 # Takes the present fingerprint. Each place is tested for a file once; a link to nowhere is found on the next move.
@@ -131,23 +114,6 @@ function __awsrole_unchanged
     return 1
 end
 
-function __awsrole_is_due
-    test $__awsrole_deadline -ne 0; or return
-    # A pipe costs less than a substitution; neither starts a process.
-    builtin path mtime -R -- $__awsrole_clock | read -l now; or set now 99999999999
-    test $now -ge $__awsrole_deadline; or test $now -lt $__awsrole_since; and set -g __awsrole_due 0
-end
-
-# The deadline in seconds since the system was started, as well; without a clock it is over.
-function __awsrole_set_deadline -a deadline # a time, 0, or `now + SECONDS`
-    set -g __awsrole_since (builtin path mtime -R -- $__awsrole_clock; or builtin echo 0)
-    set -g __awsrole_deadline (builtin math (string replace now $__awsrole_since -- $deadline))
-    set -g __awsrole_due 99999999999
-    test $__awsrole_since -ne 0; or set -g __awsrole_due 0
-    test $__awsrole_due -ne 0 -a $__awsrole_deadline -ne 0; and read -d ' ' -l up rest <$__awsrole_uptime
-    and set -g __awsrole_due (builtin math "$up + $__awsrole_deadline - $__awsrole_since")
-end
-
 # --- save and restore ------------------------------------------------------------------------------------------------
 function __awsrole_save -a name
     builtin contains -- $name $__awsrole_touched; and return
@@ -157,17 +123,13 @@ function __awsrole_save -a name
     set -a __awsrole_touched $name
 end
 
-# The value is the caller's __awsrole_value, or the second argument if it is no secret. What awsrole left is noted first,
-# so that Ctrl-C leaves a note without a value, never a value without a note. Of a secret no copy is kept.
+# The value is the caller's __awsrole_value, or the second argument if it is no secret. What awsrole left is noted
+# first: Ctrl-C leaves a note without a value, never a value without a note. Of a secret no copy is kept.
 function __awsrole_set --no-scope-shadowing -a name value
     set -q argv[2]; or set value $__awsrole_value
     __awsrole_save $name
-    switch $name
-        case AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
-            set -g __awsrole_ours_$name secret
-        case '*'
-            set -g __awsrole_ours_$name set $value
-    end
+    builtin contains $name AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN; and set -g __awsrole_ours_$name secret
+    or set -g __awsrole_ours_$name set $value
     set -gx $name $value
 end
 
@@ -182,28 +144,16 @@ end
 # Does the name hold what awsrole left there?
 function __awsrole_intact -a name
     set -l ours __awsrole_ours_$name
-    switch "$$ours[1][1]"
-        case hidden
-            not set -qg $name; and not set -qUx $name
-        case secret
-            set -qg $name
-        case set
-            set -qg $name; and test "$$name" = "$$ours[1][2]"
-        case '*'
-            return 1
-    end
+    test "$$ours[1][1]" = hidden; and not set -qg $name; and not set -qUx $name; and return
+    test "$$ours[1][1]" = secret; and set -qg $name; and return
+    test "$$ours[1][1]" = set; and set -qg $name; and test "$$name" = "$$ours[1][2]"
 end
 
 function __awsrole_restore -a name
     set -l prior __awsrole_prior_$name
-    switch $$prior[1][1]
-        case exported
-            set -gx $name $$prior[1][2..-1]
-        case plain
-            set -gu $name $$prior[1][2..-1]
-        case unset
-            set -eg $name
-    end
+    test $$prior[1][1] = exported; and set -gx $name $$prior[1][2..-1]
+    test $$prior[1][1] = plain; and set -gu $name $$prior[1][2..-1]
+    test $$prior[1][1] = unset; and set -eg $name
 end
 
 # Lists the credential variables that don't hold what awsrole left there, as options. The binary decides which stay.
@@ -228,10 +178,8 @@ function __awsrole_undo
         builtin contains -- $name $left; or not __awsrole_intact $name; or __awsrole_restore $name
         set -eg __awsrole_prior_$name __awsrole_ours_$name
     end
-    for name in $__awsrole_lifted
-        set -eg __awsrole_lifted_$name
-    end
     set -g __awsrole_touched
+    set -q __awsrole_lifted[1]; and set -eg __awsrole_lifted_$__awsrole_lifted
     set -g __awsrole_lifted
 end
 
@@ -294,8 +242,8 @@ function __awsrole_sync
     else
         set problem "$__awsrole_bin is gone"
     end
-    set -q __awsrole_failed[1]; and set problem "$__awsrole_failed: an exported universal variable can't be hidden in one \
-shell (`set -eU` it, and `set -gx` it in config.fish)"
+    set -q __awsrole_failed[1]; and set problem "$__awsrole_failed: an exported universal variable can't be hidden in \
+one shell (`set -eU` it, and `set -gx` it in config.fish)"
     set -q __awsrole_pending[1]; and __awsrole_fail $problem
 end
 
@@ -309,57 +257,6 @@ function __awsrole_fail -a problem
     or set -g __awsrole_digest "$(__awsrole_ask hook digest -- $__awsrole_files 2>/dev/null)"
     test $__awsrole_event = retry
     or __awsrole_say "$problem: no credentials here (hint: `awsrole refresh` asks again)"
-end
-
-# Applies the caller's `answer`, if it has the form of one. Its statements are taken apart, not evaluated: evaluated, each
-# would be the text of a command. `read -t` tells the words, and an end of line is one, too: behind a value, the second.
-function __awsrole_apply --no-scope-shadowing
-    string match -rq $__awsrole_form -- "$answer"; or return 0
-    builtin printf '%s\n' $answer | read -z -t -l -a words
-    while set -q words[1]
-        set -l size 2
-        switch $words[1]
-            case __awsrole_chose
-                set size 1
-            case __awsrole_adopt __awsrole_file
-                set size 3
-            case __awsrole_done
-                set size 4
-        end
-        set -l statement $words[1..$size]
-        set -l __awsrole_value
-        set -e words[1..$size]
-        if test "$words[2]" = \n
-            set __awsrole_value $words[1]
-            set -e words[1]
-        end
-        set -e words[1]
-        $statement
-    end
-end
-
-# The other statements of an answer; what is in quotes is the caller's __awsrole_value.
-function __awsrole_file --no-scope-shadowing # NUMBER own|shared ['TEXT']: may it be opened, and what did the binary read?
-    set -a __awsrole_whose $argv[2]
-    set -a __awsrole_texts "$(set -q __awsrole_value[1]; and builtin echo -n =)$__awsrole_value"
-end
-
-function __awsrole_digest -a digest
-    set -g __awsrole_digest $digest
-end
-
-function __awsrole_unset -a name # what is left of changed keys
-    set -eg $name
-end
-
-function __awsrole_adopt --no-scope-shadowing # NAME unset | NAME exported 'VALUE': the outer environment of a nested shell
-    set -eg $argv[1]
-    test $argv[2] = unset; or set -gx $argv[1] $__awsrole_value
-end
-
-function __awsrole_chose --no-scope-shadowing # 'WORD': the role that the parent shell chose
-    set -g __awsrole_use $__awsrole_value
-    set -g __awsrole_use_in $__awsrole_file
 end
 
 function __awsrole_done -a state deadline depth
@@ -418,11 +315,8 @@ end
 # Handlers run in the order of their definition.
 function __awsrole_register
     function __awsrole_on_prompt --on-event fish_prompt
-        if set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]
-            __awsrole_hook prompt
-        else
-            __awsrole_unchanged; or __awsrole_hook changed
-        end
+        set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt
+        or __awsrole_unchanged; or __awsrole_hook changed
     end
 
     # `cd x && terraform plan` has the role. In `(cd x; …)` fish really moves, and so do we.

@@ -242,8 +242,8 @@ def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
         ("shellcheck", "awsrole.bash", "direnv.bash", "left.bash"),
         ("bash", "-n", "awsrole.bash"),
         *[("zsh", "-n", f"{part}.zsh") for part in ("awsrole", "direnv", "left")],
-        *[("fish", "-n", f"{part}.fish") for part in ("awsrole", "direnv", "left")],
-        ("fish_indent", "--check", "awsrole.fish", "direnv.fish", "left.fish"),
+        *[("fish", "-n", f"{part}.fish") for part in ("awsrole", "answer", "clock", "direnv", "left")],
+        ("fish_indent", "--check", "awsrole.fish", "answer.fish", "clock.fish", "direnv.fish", "left.fish"),
     ],
     ids=" ".join,
 )

@@ -48,7 +48,13 @@ impl Snippet<'_> {
             ],
             Shell::Fish => [
                 include_str!("../../../shell/awsrole.fish"),
-                include_str!("../../../shell/left.fish"),
+                concat!(
+                    include_str!("../../../shell/clock.fish"),
+                    "\n",
+                    include_str!("../../../shell/answer.fish"),
+                    "\n",
+                    include_str!("../../../shell/left.fish")
+                ),
                 include_str!("../../../shell/direnv.fish"),
             ],
         };
