@@ -4,19 +4,19 @@
 
 # --- names -----------------------------------------------------------------------------------------------------------
 # Filled in by `awsrole hook fish`. Clients use all keys together, and all profiles: a change to one is a change to all.
-# The last three are what a closed shell hides and sets, and the names of which it exports the prior value.
+# The last three are what a blocked shell hides and sets, and the names of which it exports the prior value.
 set -g __awsrole_bin @BIN@
 set -g __awsrole_generations @GENERATIONS@
 set -g __awsrole_keys @KEYS@
 set -g __awsrole_profiles @PROFILES@
-set -g __awsrole_hidden_if_closed @HIDDEN_IF_CLOSED@
-set -g __awsrole_set_if_closed @SET_IF_CLOSED@
-set -g __awsrole_prior_if_closed @PRIOR_IF_CLOSED@
+set -g __awsrole_hidden_if_blocked @HIDDEN_IF_BLOCKED@
+set -g __awsrole_set_if_blocked @SET_IF_BLOCKED@
+set -g __awsrole_prior_if_blocked @PRIOR_IF_BLOCKED@
 
 # Sourced again, the shell keeps what it needs to leave. (The names that are empty at first are those of awsrole.bash;
 # `touched` are the names with a record in __awsrole_prior_NAME and __awsrole_ours_NAME.)
 if not set -q __awsrole_state
-    set -g __awsrole_state new # new | outer | role | closed | hands-off
+    set -g __awsrole_state new # new | outer | role | blocked | hands-off
     set -g __awsrole_depth 1 # how many files count
     set -g __awsrole_deadline 0 # when the decision is made anew (0: never), and when that was set
     set -g __awsrole_since 0
@@ -81,7 +81,7 @@ function __awsrole_fingerprint
     set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
     set -g __awsrole_print "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE \
 $__awsrole_state $DIRENV_WATCHES $__awsrole_views"
-    builtin contains -- $__awsrole_state role closed; and return
+    builtin contains -- $__awsrole_state role blocked; and return
     set -g __awsrole_print "$__awsrole_state $DIRENV_WATCHES $__awsrole_views"
     test $__awsrole_state = hands-off; and set -g __awsrole_print "$__awsrole_files[1]"
 end
@@ -110,7 +110,7 @@ function __awsrole_unchanged
     end
     read -d ' ' -l up rest <$__awsrole_uptime; and test $up -lt $__awsrole_due; or not __awsrole_is_due; and return
     set -g __awsrole_event due
-    test $__awsrole_state = closed; and set -g __awsrole_event retry
+    test $__awsrole_state = blocked; and set -g __awsrole_event retry
     return 1
 end
 
@@ -184,19 +184,19 @@ function __awsrole_undo
 end
 
 # No credentials: if the variables were merely unset, clients would fall back to [default] or to the instance's role.
-function __awsrole_close
-    for name in $__awsrole_prior_if_closed
-        # (If a parent's `closed` was never taken over, what the parent exported stays.)
-        test "$AWSROLE_STATE" != closed; and set -qx $name; and __awsrole_set AWSROLE_PRIOR_$name "$$name"
+function __awsrole_block
+    for name in $__awsrole_prior_if_blocked
+        # (If a parent's `blocked` was never taken over, what the parent exported stays.)
+        test "$AWSROLE_STATE" != blocked; and set -qx $name; and __awsrole_set AWSROLE_PRIOR_$name "$$name"
     end
-    for name in $__awsrole_hidden_if_closed
+    for name in $__awsrole_hidden_if_blocked
         __awsrole_hide $name
     end
     set -q __awsrole_use[1]; and __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"
-    for pair in $__awsrole_set_if_closed
+    for pair in $__awsrole_set_if_blocked
         __awsrole_set (string split -m 1 = -- $pair)
     end
-    set -g __awsrole_state closed
+    set -g __awsrole_state blocked
     set -g __awsrole_pending
     __awsrole_set_deadline 'now + 30'
 end
@@ -251,7 +251,7 @@ end
 function __awsrole_fail -a problem
     builtin contains keys $__awsrole_pending; and set -eg $__awsrole_keys
     __awsrole_undo
-    __awsrole_close
+    __awsrole_block
     # Whether they may be opened wasn't said.
     set -q __awsrole_digest[1]; or not string match -q 'unread=*' -- $__awsrole_in_force
     or set -g __awsrole_digest "$(__awsrole_ask hook digest -- $__awsrole_files 2>/dev/null)"
@@ -274,8 +274,8 @@ function __awsrole_done -a state deadline depth
     set -q __awsrole_failed[1]; and return
     set -g __awsrole_state $state
     set -g __awsrole_pending
-    test $state = closed; and __awsrole_close
-    test $state = closed -a $deadline -eq 0; or __awsrole_set_deadline $deadline
+    test $state = blocked; and __awsrole_block
+    test $state = blocked -a $deadline -eq 0; or __awsrole_set_deadline $deadline
 end
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ function __awsrole_command
             set -g __awsrole_use (string match -v -- - $chosen)
             set -g __awsrole_use_in $__awsrole_files[1]
             __awsrole_hook typed
-            test $__awsrole_state != closed
+            test $__awsrole_state != blocked
             return
         case '*'
             set -l hook on $__awsrole_off

@@ -9,16 +9,16 @@
 
 # --- names -----------------------------------------------------------------------------------------------------------
 # Filled in by `awsrole hook zsh`. Clients use all keys together, and all profiles: a change to one is a change to all.
-# The last three are what a closed shell hides and sets, and the names of which it exports the prior value.
+# The last three are what a blocked shell hides and sets, and the names of which it exports the prior value.
 __awsrole_bin=@BIN@ __awsrole_generations=@GENERATIONS@
 __awsrole_keys=(@KEYS@) __awsrole_profiles=(@PROFILES@)
-__awsrole_hidden_if_closed=(@HIDDEN_IF_CLOSED@)
-__awsrole_set_if_closed=(@SET_IF_CLOSED@)
-__awsrole_prior_if_closed=(@PRIOR_IF_CLOSED@)
+__awsrole_hidden_if_blocked=(@HIDDEN_IF_BLOCKED@)
+__awsrole_set_if_blocked=(@SET_IF_BLOCKED@)
+__awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 
 # Sourced again, the shell keeps what it needs to leave.
 if (( ! ${+__awsrole_state} )); then
-  __awsrole_state=new # new | outer | role | closed | hands-off
+  __awsrole_state=new # new | outer | role | blocked | hands-off
   __awsrole_pending=  # not empty while an answer is awaited; later: it never came
   __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`; `awsrole use`, and the file it was typed for
   __awsrole_depth=1 __awsrole_at= # how many files count, and the directory from which they were searched
@@ -73,7 +73,7 @@ __awsrole_fingerprint() {
   __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views
   case $__awsrole_state in
     hands-off) __awsrole_print=$__awsrole_files[1] ;;
-    role|closed)
+    role|blocked)
       __awsrole_print+=/${AWS_ACCESS_KEY_ID-}/${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/\
 ${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
   esac
@@ -99,7 +99,7 @@ __awsrole_unchanged() {
   if [[ -n $__awsrole_generation ]]; then [[ -e $__awsrole_generation ]]
   else __awsrole_note_generation; [[ -z $__awsrole_generation ]]; fi || return 1
   if __awsrole_is_due; then
-    if [[ $__awsrole_state == closed ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
+    if [[ $__awsrole_state == blocked ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     return 1
   fi
   if [[ -z $__awsrole_digest ]]; then return 0; fi
@@ -184,18 +184,18 @@ __awsrole_undo() {
 }
 
 # No credentials: if the variables were merely unset, clients would fall back to [default] or to the instance's role.
-__awsrole_close() {
+__awsrole_block() {
   \builtin local name
-  for name in $__awsrole_prior_if_closed; do
-    # (If a parent's `closed` was never taken over, what the parent exported stays.)
-    if [[ ${AWSROLE_STATE-} != closed && ${(Pt)name} == *export* ]]; then
+  for name in $__awsrole_prior_if_blocked; do
+    # (If a parent's `blocked` was never taken over, what the parent exported stays.)
+    if [[ ${AWSROLE_STATE-} != blocked && ${(Pt)name} == *export* ]]; then
       __awsrole_set AWSROLE_PRIOR_$name "${(P)name}"
     fi
   done
-  for name in $__awsrole_hidden_if_closed; do __awsrole_hide $name; done
+  for name in $__awsrole_hidden_if_blocked; do __awsrole_hide $name; done
   if [[ -n $__awsrole_use ]]; then __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"; fi
-  for name in $__awsrole_set_if_closed; do __awsrole_set "${name%%=*}" "${name#*=}"; done
-  __awsrole_state=closed __awsrole_pending= __awsrole_since=$EPOCHSECONDS
+  for name in $__awsrole_set_if_blocked; do __awsrole_set "${name%%=*}" "${name#*=}"; done
+  __awsrole_state=blocked __awsrole_pending= __awsrole_since=$EPOCHSECONDS
   __awsrole_deadline=$(( __awsrole_since + 30 ))
 }
 
@@ -241,7 +241,7 @@ __awsrole_sync() {
 __awsrole_fail() { # PROBLEM
   if [[ $__awsrole_pending == keys ]]; then \builtin unset -v $__awsrole_keys; fi
   __awsrole_undo
-  __awsrole_close
+  __awsrole_block
   if [[ -z $__awsrole_digest && $__awsrole_in_force == */unread=* ]]; then # whether they may be opened wasn't said
     __awsrole_ask hook digest -- $__awsrole_files 2>/dev/null
     __awsrole_digest=$__awsrole_answer
@@ -297,8 +297,8 @@ __awsrole_done() { # STATE DEADLINE DEPTH
   __awsrole_in_force=$__awsrole_views
   if (( $#__awsrole_failed )); then return 0; fi
   __awsrole_state=$1 __awsrole_pending= __awsrole_since=$EPOCHSECONDS
-  if [[ $1 == closed ]]; then __awsrole_close; fi
-  if [[ $2 != 0 || $1 != closed ]]; then __awsrole_deadline=$2; fi
+  if [[ $1 == blocked ]]; then __awsrole_block; fi
+  if [[ $2 != 0 || $1 != blocked ]]; then __awsrole_deadline=$2; fi
 }
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
@@ -373,7 +373,7 @@ __awsrole_command() {
       __awsrole_look
       __awsrole_off= __awsrole_state=new __awsrole_use=$answer __awsrole_use_in=$__awsrole_files[1]
       __awsrole_hook typed
-      [[ $__awsrole_state != closed ]]
+      [[ $__awsrole_state != blocked ]]
       return ;;
     *)
       AWSROLE_HOOK=${__awsrole_off:-on} $__awsrole_bin "$@"

@@ -13,7 +13,7 @@ __awsrole_lift_all() {
   \builtin local __awsrole_name
   __awsrole_find_changes
   if [[ $__awsrole_changed && -z $__awsrole_pending ]]; then __awsrole_hook prompt; fi
-  case $__awsrole_state$__awsrole_pending in role | closed) ;; *) \builtin return 0 ;; esac
+  case $__awsrole_state$__awsrole_pending in role | blocked) ;; *) \builtin return 0 ;; esac
   for __awsrole_name in "${!__awsrole_prior[@]}"; do
     if ! __awsrole_intact "$__awsrole_name"; then \builtin continue; fi
     __awsrole_lifted["$__awsrole_name"]=${!__awsrole_name+:${!__awsrole_name}}

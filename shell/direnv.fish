@@ -5,7 +5,7 @@ function __awsrole_lift
     set -l fish_trace
     __awsrole_find_changes
     set -q __awsrole_changed[1]; and not set -q __awsrole_pending[1]; and __awsrole_hook prompt
-    builtin contains -- "$__awsrole_state$__awsrole_pending" role closed; or return
+    builtin contains -- "$__awsrole_state$__awsrole_pending" role blocked; or return
     set -l names $__awsrole_touched
     for name in $names
         if __awsrole_intact $name

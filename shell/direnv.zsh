@@ -9,7 +9,7 @@ __awsrole_lift_all() {
   \builtin local name
   __awsrole_find_changes
   if [[ -n $__awsrole_changed && -z $__awsrole_pending ]]; then __awsrole_hook prompt; fi
-  case $__awsrole_state$__awsrole_pending in role|closed) ;; *) return 0 ;; esac
+  case $__awsrole_state$__awsrole_pending in role|blocked) ;; *) return 0 ;; esac
   for name in ${(k)__awsrole_prior}; do
     if ! __awsrole_intact $name; then continue; fi
     __awsrole_lifted[$name]="${(P)name+:${(P)name}}"

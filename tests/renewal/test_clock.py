@@ -163,7 +163,7 @@ def test_a_clock_that_is_set_right_by_a_little(clocked):
 
 
 def test_sts_is_down_for_a_while(clocked):
-    """Good credentials stay, tries are few, one line when they are about to die, closed when dead, healed by itself."""
+    """Good credentials stay, tries are few, one line when they are about to die, blocked when dead, healed by itself."""
     shell = clocked(900)
     first = shell.key()
     shell.world.sts.reset()

@@ -1,4 +1,4 @@
-"""Roles that fall due: renewed by a process of its own while the prompt stays free, kept while they last, closed at their end."""
+"""Roles that fall due: renewed by a process of its own while the prompt stays free, kept while they last, blocked at their end."""
 
 import os
 import time
@@ -78,7 +78,7 @@ def test_a_renewal_has_no_terminal_and_no_stream_of_the_shell(shell, world):
     assert len(world.entries()) == before
 
 
-def test_a_role_that_can_not_be_renewed_is_kept_to_its_end_and_then_closed(shell, world):
+def test_a_role_that_can_not_be_renewed_is_kept_to_its_end_and_then_blocked(shell, world):
     # A longer life, so that a slow machine has its last fifth at the prompt, too.
     world.sts.clear_faults()
     world.sts.fault(lifetime_seconds=40)

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 from local_sts import binary  # noqa: E402
 from terminal import SHELLS, Terminal, need, read_env  # noqa: E402
 
-# What the stand-in's role "dev" sets, and what a closed shell holds.
+# What the stand-in's role "dev" sets, and what a blocked shell holds.
 DEV = {
     "AWS_ACCESS_KEY_ID": "ASIADEV",
     "AWS_SECRET_ACCESS_KEY": "secret-of-dev",
@@ -26,15 +26,15 @@ DEV = {
     "AWS_REGION": "dev-region-1",
     "AWSROLE_ROLE": "dev",
 }
-CLOSED = {
+BLOCKED = {
     "AWS_PROFILE": "awsrole-no-role",
     "AWS_ACCESS_KEY_ID": "awsrole-no-role",
     "AWS_SECRET_ACCESS_KEY": "awsrole-no-role",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "AWSROLE_STATE": "closed",
+    "AWSROLE_STATE": "blocked",
 }
 # The same where AWS_PROFILE is exported outside.
-CLOSED_AT_HOME = CLOSED | {"AWSROLE_PRIOR_AWS_PROFILE": "home"}
+BLOCKED_AT_HOME = BLOCKED | {"AWSROLE_PRIOR_AWS_PROFILE": "home"}
 
 
 @functools.cache
@@ -164,4 +164,4 @@ def aws(env: dict) -> dict:
     return {name.decode(): os.fsdecode(value) for name, value in env.items() if name.startswith((b"AWS", b"SECRET"))}
 
 
-__all__ = ["CLOSED", "CLOSED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env", "takes_the_short_way", "wait_for"]
+__all__ = ["BLOCKED", "BLOCKED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env", "takes_the_short_way", "wait_for"]

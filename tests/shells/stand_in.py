@@ -3,7 +3,7 @@
 
 The nearest `.awsrole.toml` says what to answer:
     role = "dev"            the role whose values are set (default: none, the outer environment)
-    state = "closed"        what the last statement says
+    state = "blocked"        what the last statement says
     deadline = 60           seconds from now; 0: none
     depth = 1               how many of the files count, at least 1
     values = { NAME = "…" } set besides
@@ -13,7 +13,7 @@ The nearest `.awsrole.toml` says what to answer:
                             deaf: doesn't hear Ctrl-C while it sleeps
     chose = "prod"          the role that a nested shell takes over
     ask = true              writes to the log whether it could ask a question on the terminal
-A file is another user's to replace if its own folder is everybody's to write to. A file that isn't TOML closes the shell. Each start is a line of JSON in `starts` beside the program, or in
+A file is another user's to replace if its own folder is everybody's to write to. A file that isn't TOML blocks the shell. Each start is a line of JSON in `starts` beside the program, or in
 `digests` if it is asked for no more than a digest.
 A copy that is named `awsrole-hook` is the small program.
 """
@@ -94,7 +94,7 @@ def main():
         try:
             recipe = tomllib.loads(look(files[0])[1].decode())
         except ValueError:
-            recipe = {"state": "closed"}
+            recipe = {"state": "blocked"}
     fault = recipe.get("fault")
     if fault == "deaf":
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -126,8 +126,8 @@ def main():
 
     inherited = os.environ.get("AWSROLE_STATE")
     if inherited:
-        known = {} if inherited == "closed" else json.loads(inherited)
-        if inherited == "closed":
+        known = {} if inherited == "blocked" else json.loads(inherited)
+        if inherited == "blocked":
             known["prior"] = {name.removeprefix(PRIOR): value for name, value in os.environ.items() if name.startswith(PRIOR)}
             known["names"] = sorted({*PLACEHOLDERS, *known["prior"]}) + [PRIOR + name for name in known["prior"]]
         for name in known["names"]:

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from conftest import CLOSED, DEV, aws
+from conftest import BLOCKED, DEV, aws
 from terminal import runs_in_ps0
 
 
@@ -50,10 +50,10 @@ def test_use(shell, terminal, project, stand_in):
     tty.run("cd /")
     tty.run(f"cd {project}")
     assert aws(tty.env())["AWS_ACCESS_KEY_ID"] == "ASIAEDITED"
-    (project / ".awsrole.toml").write_text('state = "closed"\n')
+    (project / ".awsrole.toml").write_text('state = "blocked"\n')
     tty.run("awsrole use nobody")
     assert status(tty) == "1"
-    assert aws(tty.env()) == CLOSED | {"AWSROLE_CHOSEN": f"{project}/.awsrole.toml=nobody"}
+    assert aws(tty.env()) == BLOCKED | {"AWSROLE_CHOSEN": f"{project}/.awsrole.toml=nobody"}
 
 
 def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):

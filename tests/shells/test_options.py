@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from conftest import CLOSED, DEV, ROOT, aws, need, read_env
+from conftest import BLOCKED, DEV, ROOT, aws, need, read_env
 
 OPTIONS = {
     "bash": [
@@ -82,10 +82,10 @@ def test_options(terminal, project, stand_in, shell, option, when):
 
 
 @pytest.mark.parametrize("shell, option", [("bash", "set -eu"), ("zsh", "setopt err_exit no_unset")])
-def test_errexit_survives_a_closed_project(terminal, project, stand_in, shell, option):
+def test_errexit_survives_a_blocked_project(terminal, project, stand_in, shell, option):
     (project / ".awsrole.toml").write_text('role = "dev"\nfault = "crash"\n')
     tty = terminal(shell, after=option, cwd=project)
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == BLOCKED
     tty.run("false || true")
     tty.run("! true")
     assert stand_in.digests()

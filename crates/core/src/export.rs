@@ -5,7 +5,7 @@
 //! | no file, or a denied one | the outer environment, silently |
 //! | a file that was never allowed | the outer environment, and one line that names `awsrole allow` |
 //! | a file in force | its role |
-//! | edited since, refused, unreachable, expired | closed: no client acts as anybody |
+//! | edited since, refused, unreachable, expired | blocked: no client acts as anybody |
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use crate::state::{Chosen, Outer};
 use crate::trust::{Allowed, Approvals, Holds, Refusal, Standing, Verdict, vet_and_keep};
 use crate::user_config::UserConfig;
 
-/// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
+/// How soon a blocked directory is looked at again, at a prompt: what blocks it may have been fixed
 /// in another terminal.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -42,7 +42,7 @@ pub enum Event {
     Prompt,
     /// The role is due for renewal.
     Due,
-    /// A closed directory is looked at again.
+    /// A blocked directory is looked at again.
     Retry,
     /// A credential variable was changed manually.
     Changed,
@@ -86,7 +86,7 @@ pub enum Change {
     /// A role.
     Role(EnvDiff),
     /// No client acts as anybody.
-    Closed,
+    Blocked,
     /// Nothing of ours: the user's own values, and the others are hidden until the user leaves.
     HandsOff {
         /// Variables to unset.
@@ -199,7 +199,7 @@ fn decide(
     texts: &mut Vec<String>,
 ) -> Export {
     let state = |change, depth, problem| {
-        let deadline = matches!(change, Change::Closed).then(|| (outside.clock)() + LOOK_AGAIN);
+        let deadline = matches!(change, Change::Blocked).then(|| (outside.clock)() + LOOK_AGAIN);
         Export { deadline, depth, problem, ..Export::of(change) }
     };
     if files.is_empty() {
@@ -207,11 +207,11 @@ fn decide(
     }
     let (verdict, depth, user) = match look_with_settings(context, files, texts) {
         Ok(looked) => looked,
-        Err(problem) => return state(Change::Closed, 1, Some(problem)),
+        Err(problem) => return state(Change::Blocked, 1, Some(problem)),
     };
-    let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Closed };
+    let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Blocked };
     match verdict {
-        // What was denied needs no word, unless it closes the shell.
+        // What was denied needs no word, unless it blocks the shell.
         Verdict::Refused(Refusal { standing: Standing::Denied, .. })
         | Verdict::Broken { standing: Standing::Denied, .. }
             if matches!(change, Change::Outer) =>
@@ -223,9 +223,9 @@ fn decide(
         Verdict::Allowed(allowed) => match enter(context, &allowed, &user, files, chosen, event, outside) {
             Ok(entered) => Export { depth, ..entered },
             Err(problem) if chosen.role().is_some() => {
-                state(Change::Closed, depth, Some(problem.hint("`awsrole use -` goes back to the default role")))
+                state(Change::Blocked, depth, Some(problem.hint("`awsrole use -` goes back to the default role")))
             }
-            Err(problem) => state(Change::Closed, depth, Some(problem)),
+            Err(problem) => state(Change::Blocked, depth, Some(problem)),
         },
     }
 }

@@ -102,7 +102,7 @@ impl Shell {
         }
         let state = match &export.change {
             Change::Outer => "outer",
-            Change::Closed => "closed",
+            Change::Blocked => "blocked",
             Change::HandsOff { hide } => {
                 for name in hide {
                     line(&["__awsrole_hide", name], None);
@@ -138,7 +138,7 @@ fn room(export: &Export, views: Option<&Views>) -> usize {
             set.chain(diff.hide.iter().map(|name| line(name, 0))).sum()
         }
         Change::HandsOff { hide } => hide.iter().map(|name| line(name, 0)).sum(),
-        Change::Outer | Change::Closed => 0,
+        Change::Outer | Change::Blocked => 0,
     };
     let unset: usize = export.unset.iter().map(|name| line(name, 0)).sum();
     let chosen = export.chosen.as_ref().map_or(0, |word| line("", word.len()));

@@ -1,7 +1,7 @@
 //! The snippet for a shell's rc file: a file of `shell/` with paths and tables filled in.
 
 use crate::shell::Shell;
-use crate::state::{self, CLOSED, CLOSED_OPEN, CLOSED_SET, KEYS, PROFILES};
+use crate::state::{self, BLOCKED, BLOCKED_PRIOR, BLOCKED_SET, KEYS, PROFILES};
 
 /// What a snippet is rendered with.
 #[derive(Debug, Clone, Copy)]
@@ -60,14 +60,14 @@ impl Snippet<'_> {
         };
         let direnv = if self.direnv { direnv } else { "" };
         let text = text.replace(REGISTERS, &format!("{left}\n{direnv}\n{REGISTERS}"));
-        let placeholders = CLOSED_SET.into_iter().chain([(state::NAME, CLOSED)]);
+        let placeholders = BLOCKED_SET.into_iter().chain([(state::NAME, BLOCKED)]);
         let placeholders: Vec<String> = placeholders.map(|(name, value)| format!("{name}={value}")).collect();
         let words = [
             ("@KEYS@", KEYS.join(" ")),
             ("@PROFILES@", PROFILES.join(" ")),
-            ("@HIDDEN_IF_CLOSED@", state::hidden_if_closed().join(" ")),
-            ("@SET_IF_CLOSED@", placeholders.join(" ")),
-            ("@PRIOR_IF_CLOSED@", CLOSED_OPEN.join(" ")),
+            ("@HIDDEN_IF_BLOCKED@", state::hidden_if_blocked().join(" ")),
+            ("@SET_IF_BLOCKED@", placeholders.join(" ")),
+            ("@PRIOR_IF_BLOCKED@", BLOCKED_PRIOR.join(" ")),
             ("@BIN@", shell.quote(self.binary)),
             ("@GENERATIONS@", shell.quote(self.generations)),
             ("@CLOCK@", shell.quote(self.clock)),
@@ -92,7 +92,7 @@ mod tests {
             let text = Snippet { binary: "/b", generations: "/g", clock: "/c", build: "1", direnv: true }.render(shell);
             let is_word = |text: &str| text.len() > 1 && text.chars().all(|c| c == '_' || c.is_ascii_uppercase());
             assert!(!text.split('@').skip(1).any(is_word), "{text}");
-            assert!(text.contains(" AWS_EC2_METADATA_DISABLED=true AWSROLE_STATE=closed"), "{text}");
+            assert!(text.contains(" AWS_EC2_METADATA_DISABLED=true AWSROLE_STATE=blocked"), "{text}");
             assert!(text.contains(state::PRIOR) && text.contains(state::CHOSEN), "{text}");
         }
     }

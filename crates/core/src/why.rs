@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::profiles::Profiles;
 use crate::rivals::{Rival, rivals};
 use crate::source::Source;
-use crate::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
+use crate::state::{BLOCKED, HIDDEN, NAME, Outer, TOLD};
 use crate::trust::{Allowed, Holds, Standing, Verdict};
 use crate::user_config::UserConfig;
 
@@ -93,7 +93,7 @@ pub struct Link {
 /// What the shell holds.
 #[derive(Serialize)]
 pub struct Held {
-    /// `role`, `closed`, `off`, or `nothing of awsrole's`.
+    /// `role`, `blocked`, `off`, or `nothing of awsrole's`.
     pub state: &'static str,
     /// The role's title.
     pub role: Option<String>,
@@ -107,7 +107,7 @@ pub struct Held {
     pub hidden: Vec<String>,
 }
 
-const STAYS_CLOSED: &str = "the shell stays closed: no client acts as anybody";
+const STAYS_BLOCKED: &str = "the shell stays blocked: no client acts as anybody";
 
 /// Tells the way for a directory; `outer` is the surroundings without what awsrole exported, `inner`
 /// as the process found them.
@@ -132,19 +132,19 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
         Ok(found) => found,
         Err(problem) => {
             why.approval = "unknown";
-            why.next = STAYS_CLOSED.to_owned();
+            why.next = STAYS_BLOCKED.to_owned();
             why.problem = Some(problem);
             return why;
         }
     };
-    let closed = verdict.holds(depth) == Holds::Closed;
+    let blocked = verdict.holds(depth) == Holds::Blocked;
     let (approval, problem, otherwise) = match verdict {
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
             why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
             match plan_of(outer, &allowed, role) {
                 Err(problem) => {
-                    why.next = STAYS_CLOSED.to_owned();
+                    why.next = STAYS_BLOCKED.to_owned();
                     why.problem = Some(problem);
                 }
                 Ok(plan) => follow(&mut why, &plan, &allowed, outer),
@@ -155,10 +155,10 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
         Verdict::Refused(refusal) => {
             let problem = refusal.problem(outer);
             match refusal.standing {
-                Standing::Edited => ("changed since it was allowed", Some(problem), STAYS_CLOSED),
+                Standing::Edited => ("changed since it was allowed", Some(problem), STAYS_BLOCKED),
                 Standing::Denied => (
                     "denied",
-                    closed.then_some(problem),
+                    blocked.then_some(problem),
                     "nothing: the file is ignored; `awsrole allow` takes that back",
                 ),
                 _ => ("not allowed", Some(problem), "nothing, until you allow it"),
@@ -167,7 +167,7 @@ pub fn why(inner: &Context, outer: &Context, files: &[PathBuf], role: Option<&st
     };
     why.approval = approval;
     why.problem = problem;
-    why.next = if closed { STAYS_CLOSED } else { otherwise }.to_owned();
+    why.next = if blocked { STAYS_BLOCKED } else { otherwise }.to_owned();
     why
 }
 
@@ -279,8 +279,8 @@ fn held(inner: &Context) -> Held {
         set: Vec::new(),
         hidden: Vec::new(),
     };
-    if inner.env.text(NAME) == Some(CLOSED) {
-        held.state = "closed";
+    if inner.env.text(NAME) == Some(BLOCKED) {
+        held.state = "blocked";
     }
     if let Some(state) = outer.role {
         held.state = "role";

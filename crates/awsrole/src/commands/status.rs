@@ -24,9 +24,9 @@ struct Known(Vec<(&'static str, String)>);
 
 pub(super) fn run(json: bool, long: bool, context: &Context) -> Result<Outcome, Failure> {
     let outer = Outer::of(&context.env);
-    let closed = context.env.text(awsrole_core::state::NAME) == Some(awsrole_core::state::CLOSED);
+    let blocked = context.env.text(awsrole_core::state::NAME) == Some(awsrole_core::state::BLOCKED);
     if json || long {
-        let known = known(&outer, closed, context);
+        let known = known(&outer, blocked, context);
         out(&if json { known.json() } else { known.lines() })?;
         return Ok(Outcome::Done);
     }
@@ -40,7 +40,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context) -> Result<Outcome, 
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
         let colour = id.and_then(|id| accounts.color(&id)).filter(|_| may_colour(context));
         out(&(painted(&words.join(" "), colour) + "\n"))?;
-    } else if closed {
+    } else if blocked {
         out(&(painted("no role", may_colour(context).then_some(Color::Red)) + "\n"))?;
     } else if ambient::caller() == Caller::HookOff && !upward(&context.dir).is_empty() {
         out("off\n")?;
@@ -81,10 +81,10 @@ impl Known {
     }
 }
 
-fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
+fn known(outer: &Outer, blocked: bool, context: &Context) -> Known {
     let mut known = Known(Vec::new());
     let choices = Choices::of(&context.paths);
-    match (&outer.role, closed) {
+    match (&outer.role, blocked) {
         (Some(state), _) => {
             known.add("shell", "holds the role");
             known.add("held", &state.role);
@@ -100,7 +100,7 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
             }
         }
         (None, true) => {
-            known.add("shell", "closed: no client acts as anybody");
+            known.add("shell", "blocked: no client acts as anybody");
             if let Some(chosen) = outer.chosen(&upward(&context.dir), &choices).role() {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }
@@ -135,7 +135,7 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
         ),
         Ok((Verdict::Allowed(allowed), _)) => {
             known.add("approval", "allowed");
-            if outer.role.is_none() && !closed && ambient::caller() == Caller::Other {
+            if outer.role.is_none() && !blocked && ambient::caller() == Caller::Other {
                 known.add("hint", "the hook puts the role into a shell: `awsrole doctor` says whether it is installed");
             }
             let chosen = outer.chosen(&files, &choices);
@@ -145,7 +145,7 @@ fn known(outer: &Outer, closed: bool, context: &Context) -> Known {
             match plan_of(&context, &allowed, chosen.role()) {
                 Err(problem) => known.add("problem", problem.summary),
                 Ok(plan) => {
-                    if closed {
+                    if blocked {
                         known.add("hint", "`awsrole refresh` tries again, and says what is missing");
                     }
                     known.add("role", plan.title());
