@@ -7,7 +7,6 @@ zmodload zsh/datetime
 snippet=$1 rounds=${2:-50} prompts=${3:-100}
 source $snippet
 typeset -ga precmd_functions
-__awsrole_start
 
 empty() {
   \builtin emulate -LR zsh -o no_aliases

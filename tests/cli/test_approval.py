@@ -83,7 +83,7 @@ def test_an_edit_needs_a_new_approval_and_its_difference_is_shown(world, shop):
     world.project("shop", DEPLOY.replace("eu-west-1", "eu-west-3"))
     assert not acts(world, shop)
     result = world.awsrole("hook", "export", "bash", cwd=shop)
-    assert result.out.startswith("__awsrole_done closed ") and "was changed since it was allowed" in result.err
+    assert result.out.startswith("__awsrole_done blocked ") and "was changed since it was allowed" in result.err
     shown = world.allow(shop).err
     assert '-region = "eu-west-1"' in shown and '+region = "eu-west-3"' in shown
     assert acts(world, shop)
@@ -239,7 +239,7 @@ class TestQuestion:
         world.project("new", BUILD)
         opened.send("y\r")
         opened.wait()
-        assert opened.env()[b"AWSROLE_STATE"] == b"closed"
+        assert opened.env()[b"AWSROLE_STATE"] == b"blocked"
         assert not acts(world, world.home / "src/new")
         world.project("new", DEPLOY)
         assert acts(world, world.home / "src/new")
@@ -259,7 +259,7 @@ class TestMovedFolders:
 
     VARIABLES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
 
-    def refused(self, world, folder, env, *, state="closed", denies=True):
+    def refused(self, world, folder, env, *, state="blocked", denies=True):
         name = next(iter(env))
         before = sorted(folder.rglob("*"))
         world.sts.reset()
@@ -277,14 +277,14 @@ class TestMovedFolders:
     @pytest.mark.parametrize("where", [".", ".folder", "a/b/c"])
     def test_a_folder_inside(self, world, shop, name, where):
         # Moved data has no approvals yet: nothing would be in force.
-        state = "outer" if name == "XDG_DATA_HOME" else "closed"
+        state = "outer" if name == "XDG_DATA_HOME" else "blocked"
         self.refused(world, shop, {name: str(shop / where)}, state=state)
 
     @pytest.mark.parametrize("name", VARIABLES)
     def test_through_a_link(self, world, shop, name):
         (shop / "folder").mkdir()
         (world.home / "link").symlink_to(shop / "folder")
-        self.refused(world, shop, {name: str(world.home / "link")}, state="outer" if name == "XDG_DATA_HOME" else "closed")
+        self.refused(world, shop, {name: str(world.home / "link")}, state="outer" if name == "XDG_DATA_HOME" else "blocked")
 
     def test_a_clone_that_brings_approvals(self, world):
         """They are right in every byte, and still say nothing."""
@@ -360,7 +360,7 @@ def test_below_an_allowed_directory(world, shop):
         {"CI": "1"},
         {"CI": "true", "GITHUB_ACTIONS": "true"},
         {"AWSROLE_ALLOW": "1", "AWSROLE_TRUST": "/", "AWSROLE_YES": "1", "AWSROLE_CONFIG": "/dev/null"},
-        {"AWSROLE_STATE": "closed"},
+        {"AWSROLE_STATE": "blocked"},
         {"AWSROLE_STATE": '{"v":1,"file":"","role":"x","account":"","key":"","expires":"","set":{},"prior":{}}'},
         {"AWSROLE_ROLE": "dev", "AWSROLE_ACCOUNT_ID": THERE},
         {"DIRENV_DIR": "-/", "MISE_TRUSTED_CONFIG_PATHS": "/"},
@@ -437,13 +437,13 @@ class TestChain:
         world.project("upper/lower", 'inherit = true\nexternal_id = "external-42"\n')
         return world.project("upper/lower/leaf", LEAF, allow=True)
 
-    def closed(self, world, folder, *said):
+    def blocked(self, world, folder, *said):
         """The directory's shell is blocked, with these words, and nothing is exported."""
         for words in (("exec", "--", "echo", "ran"), ("credential-process",)):
             result = world.awsrole(*words, cwd=folder)
             assert (result.code in (1, 3), result.out) == (True, ""), (words, result)
         result = world.awsrole("hook", "export", "bash", "--event", "prompt", cwd=folder)
-        assert result.out.startswith("__awsrole_done closed ") and "__awsrole_set" not in result.out, result
+        assert result.out.startswith("__awsrole_done blocked ") and "__awsrole_set" not in result.out, result
         for text in said:
             assert text in result.err, result.err
 
@@ -464,7 +464,7 @@ class TestChain:
         world.project("upper", PINNED, allow=True)
         leaf = world.project("upper/leaf", "# by itself\n", allow=True)
         world.project("upper/leaf", LEAF)
-        self.closed(world, leaf, "upper/leaf/.awsrole.toml was changed since it was allowed")
+        self.blocked(world, leaf, "upper/leaf/.awsrole.toml was changed since it was allowed")
 
     @pytest.mark.parametrize(
         "change, said",
@@ -488,7 +488,7 @@ class TestChain:
         world.exec_env(chain)
         change(self)
         calls = len(world.assumed())
-        self.closed(world, chain, said)
+        self.blocked(world, chain, said)
         assert len(world.assumed()) == calls, "nothing was asked of STS"
         for folder, text in before.items():
             (folder / ".awsrole.toml").unlink(missing_ok=True)
@@ -500,7 +500,7 @@ class TestChain:
         leaf = world.project("upper/lower/leaf", LEAF, allow=True)
         assert acts(world, leaf)
         world.project("upper/lower", "inherit = true\n")
-        self.closed(world, leaf, "lower/.awsrole.toml was added")
+        self.blocked(world, leaf, "lower/.awsrole.toml was added")
         world.allow(leaf)
         assert acts(world, leaf)
 
@@ -510,7 +510,7 @@ class TestChain:
         # Two are compared: this one, and none above.
         assert world.awsrole("hook", "export", "bash", cwd=leaf).out.splitlines()[-1].split()[-1] == "2"
         world.project("upper", 'region = "eu-north-1"\n')
-        self.closed(world, leaf, "upper/.awsrole.toml was added")
+        self.blocked(world, leaf, "upper/.awsrole.toml was added")
         world.allow(leaf)
         assert acts(world, leaf)
 
@@ -536,11 +536,11 @@ class TestChain:
         folder = getattr(self, denied)
         assert world.awsrole("deny", folder).code == 0
         name = str(folder / ".awsrole.toml").replace(str(world.home), "~")
-        self.closed(world, chain, f"{name} was denied", "`awsrole allow")
+        self.blocked(world, chain, f"{name} was denied", "`awsrole allow")
         result = world.awsrole("allow", cwd=chain)
         assert (result.code, result.out) == (1, "") and f"{name} was denied" in result.err
         assert f"`awsrole allow {name.removesuffix('/.awsrole.toml')}` takes that back" in result.err
-        self.closed(world, chain)
+        self.blocked(world, chain)
         # It is taken back where it was said.
         world.allow(folder)
         assert acts(world, chain)
@@ -576,7 +576,7 @@ class TestChain:
             text = (self.upper / ".awsrole.toml").read_text()
             (self.upper / ".awsrole.toml").unlink()
             assert "was removed" in terminal.run("true")
-            assert terminal.env()[b"AWSROLE_STATE"] == b"closed"
+            assert terminal.env()[b"AWSROLE_STATE"] == b"blocked"
             (self.upper / ".awsrole.toml").write_text(text)
             terminal.run("true")
             assert terminal.env()[b"AWSROLE_ROLE"] == b"Deploy"
@@ -586,7 +586,7 @@ class TestChain:
             assert terminal.env()[b"AWSROLE_ROLE"] == b"Deploy"
             world.project("open", 'region = "eu-north-1"\n')
             assert "was added" in terminal.run("true")
-            assert terminal.env()[b"AWSROLE_STATE"] == b"closed"
+            assert terminal.env()[b"AWSROLE_STATE"] == b"blocked"
         finally:
             terminal.close()
 
@@ -665,7 +665,7 @@ class TestTrustRule:
             assert f"your [[trust]] rule isn't for account {HERE}" in result.err and "user/alice" in result.err
         assert world.assumed() == [] and world.sts.counts()["GetCallerIdentity"] <= 2
         statements = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder).out
-        assert "__awsrole_set" not in statements and statements.startswith("__awsrole_done closed ")
+        assert "__awsrole_set" not in statements and statements.startswith("__awsrole_done blocked ")
         # Once the content was allowed, it is had.
         world.allow(folder)
         assert world.exec_env(folder)["AWSROLE_ROLE"] == "Deploy"

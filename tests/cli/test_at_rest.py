@@ -13,7 +13,7 @@ import pytest
 
 from support import keyring, other, sealed
 from support.local_sts import binary
-from support.world import CLOSED, DEPLOY, HERE, World
+from support.world import BLOCKED, DEPLOY, HERE, World
 
 KEYRING = Path(keyring.__file__)
 
@@ -49,11 +49,11 @@ def wanted(world, place):
 
 
 def test_no_secret_can_be_read_in_any_file(world, shop):
-    closed = world.project("closed", CLOSED, allow=True)
+    blocked = world.project("blocked", BLOCKED, allow=True)
     world.exec_env(shop)
     for words in (["status", "--long"], ["why"], ["hook", "export", "bash", "--event", "cd"], ["hook", "renew"], ["refresh"],
                   ["hook", "renew"], ["credential-process"], ["policy"], ["doctor"], ["exec", "--", "true"]):
-        for folder in (shop, closed):
+        for folder in (shop, blocked):
             world.awsrole(*words, cwd=folder)
     for path in world.entries():
         session = sealed.read(path)

@@ -185,7 +185,7 @@ def test_a_new_file(world, name):
     for shell in ("bash", "fish"):
         statements = world.awsrole("hook", "export", shell, "--event", "cd", cwd=folder).out
         assert "__awsrole_set" not in statements
-        assert statements.startswith(("__awsrole_done closed ", "__awsrole_done outer ")), statements
+        assert statements.startswith(("__awsrole_done blocked ", "__awsrole_done outer ")), statements
     assert world.awsrole("status", "--long", cwd=folder).code == 0
     assert world.sts.calls() == [] and world.entries() == []
     assert (folder / ".awsrole.toml").read_bytes() == before
@@ -198,7 +198,7 @@ def test_an_edit_of_an_allowed_file_closes_and_loses_nothing(world, shop, name):
     world.project("shop", content)
     for shell in ("bash", "zsh", "fish"):
         result = world.awsrole("hook", "export", shell, "--event", "prompt", cwd=shop)
-        assert result.out.startswith("__awsrole_done closed "), result
+        assert result.out.startswith("__awsrole_done blocked "), result
         assert ".awsrole.toml" in result.err
     # Mended, it is as it was: no new approval, no new call.
     world.project("shop", DEPLOY)
@@ -259,4 +259,4 @@ def test_an_aws_file_that_the_aws_cli_can_not_read_either(world, shop, name):
         assert part in result.err, result.err
     assert world.run("aws", "configure", "list").code != 0
     statements = world.awsrole("hook", "export", "bash", cwd=shop).out
-    assert statements.startswith("__awsrole_done closed ")
+    assert statements.startswith("__awsrole_done blocked ")

@@ -82,7 +82,7 @@ def test_an_allowed_file_that_became_something_else_closes(world, shop, bound, k
     world.exec_env(shop)
     replace(shop, kind)
     result = world.awsrole("hook", "export", "bash", "--event", "prompt", cwd=shop, wrapper=bound)
-    assert result.out.startswith("__awsrole_done closed ") and KINDS[kind] in result.err
+    assert result.out.startswith("__awsrole_done blocked ") and KINDS[kind] in result.err
     (shop / ".awsrole.toml").rmdir() if kind is directory else (shop / ".awsrole.toml").unlink()
     (shop / ".awsrole.toml").write_text(DEPLOY)
     assert world.awsrole("exec", "--", "true", cwd=shop).code == 0, "nothing was lost"
@@ -120,7 +120,7 @@ def test_an_aws_file_that_can_not_be_read(world, shop, bound, name, kind):
     assert (result.code, result.out) == (1, "")
     assert f".aws/{name}" in result.err, result.err
     statements = world.awsrole("hook", "export", "bash", cwd=shop, wrapper=bound).out
-    assert statements.startswith("__awsrole_done closed ")
+    assert statements.startswith("__awsrole_done blocked ")
     assert world.sts.calls() == []
 
 
@@ -153,7 +153,7 @@ def never_a_mess(world, folder, **options):
         assert result.code in (1, 4) and result.out == "", (words, result)
         assert str(world.home) in result.err, (words, result.err)
     result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, **options)
-    assert "__awsrole_set" not in result.out and result.out.startswith("__awsrole_done closed ")
+    assert "__awsrole_set" not in result.out and result.out.startswith("__awsrole_done blocked ")
     assert "can't be used" in result.err
     assert world.awsrole("status", "--long", cwd=folder, **options).code == 0
     assert world.sts.calls() == [], "without a cache every prompt would ask"
@@ -185,7 +185,7 @@ def test_a_full_home(world, shop):
     after = {path: path.read_bytes() for path in world.home.rglob("*") if path.is_file()}
     assert after == before, "what was allowed still is, and no temporary file is left"
     statements = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=shop, preexec_fn=full).out
-    assert statements.splitlines()[-1].startswith(("__awsrole_done closed ", "__awsrole_done role "))
+    assert statements.splitlines()[-1].startswith(("__awsrole_done blocked ", "__awsrole_done role "))
     assert world.awsrole("exec", "--", "true", cwd=shop).code == 0, "it heals when there is room again"
 
 
@@ -286,7 +286,7 @@ def test_an_endpoint_that_is_no_url(world, shop, name):
     assert "nonsense" in result.err and name in result.err
 
 
-@pytest.mark.parametrize("state", ["", "{", "[]", "null", "closed ", '{"v":2}', "\x1b[2J", "x" * 100_000], ids=range(8))
+@pytest.mark.parametrize("state", ["", "{", "[]", "null", "blocked ", '{"v":2}', "\x1b[2J", "x" * 100_000], ids=range(8))
 def test_a_state_that_is_not_ours(world, shop, state):
     for words in (("exec", "--", "true"), ("status",), ("why",), ("hook", "export", "bash")):
         result = world.awsrole(*words, cwd=shop, env={"AWSROLE_STATE": state})

@@ -11,7 +11,7 @@ import pytest
 
 from support import sealed
 from support.local_sts import binary
-from support.world import ALICE, CLOSED, DEPLOY, HERE, THERE
+from support.world import ALICE, BLOCKED, DEPLOY, HERE, THERE
 
 MANY = 30
 
@@ -35,7 +35,7 @@ def test_many_at_once_make_one_call(world, shop):
 
 
 def test_many_at_once_are_refused_with_one_call(world):
-    folder = world.project("closed", CLOSED, allow=True)
+    folder = world.project("blocked", BLOCKED, allow=True)
     world.sts.fault(latency_ms=1500)
     ended = finish([start(world, folder, "credential-process") for _ in range(MANY)])
     assert {code for _, _, code in ended} == {4}
@@ -59,8 +59,8 @@ def test_files_are_private_whatever_the_umask(world, shop):
     done = subprocess.run([binary("awsrole"), "exec", "--", "true"], cwd=shop, env=world.environment(), timeout=60,
                           preexec_fn=lambda: os.umask(0))
     assert done.returncode == 0
-    closed = world.project("closed", CLOSED, allow=True)
-    assert world.awsrole("credential-process", cwd=closed).code == 4
+    blocked = world.project("blocked", BLOCKED, allow=True)
+    assert world.awsrole("credential-process", cwd=blocked).code == 4
     folder = world.home / ".cache/awsrole"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     kinds = {path.suffix for path in folder.iterdir()}
@@ -119,7 +119,7 @@ def test_what_is_no_entry_is_a_miss(world, shop, what):
 
 @pytest.mark.parametrize("broken", [b"", b"{", b"\xff", b'{"version":1,"at":"x"}'])
 def test_a_broken_failure_is_forgotten(world, broken):
-    folder = world.project("closed", CLOSED, allow=True)
+    folder = world.project("blocked", BLOCKED, allow=True)
     world.awsrole("credential-process", cwd=folder)
     failure, = world.entries("failure")
     failure.write_bytes(broken)
@@ -128,15 +128,15 @@ def test_a_broken_failure_is_forgotten(world, broken):
 
 
 def test_a_failure_is_remembered_for_prompts(world):
-    folder = world.project("closed", CLOSED, allow=True)
+    folder = world.project("blocked", BLOCKED, allow=True)
     for event in ("cd", "prompt", "due", "retry", "prompt"):
         result = world.awsrole("hook", "export", "bash", "--event", event, cwd=folder)
-        assert result.out.splitlines()[-1].startswith("__awsrole_done closed ")
+        assert result.out.splitlines()[-1].startswith("__awsrole_done blocked ")
     assert len(world.assumed()) == 1
 
 
 def test_a_failure_of_one_that_started_later_is_believed_too(world):
-    folder = world.project("closed", CLOSED, allow=True)
+    folder = world.project("blocked", BLOCKED, allow=True)
     world.awsrole("credential-process", cwd=folder)
     failure, = world.entries("failure")
     content = json.loads(failure.read_text())
@@ -147,7 +147,7 @@ def test_a_failure_of_one_that_started_later_is_believed_too(world):
 
 
 def test_refresh_asks_again_after_a_failure(world):
-    folder = world.project("closed", CLOSED, allow=True)
+    folder = world.project("blocked", BLOCKED, allow=True)
     for _ in range(2):
         assert world.awsrole("credential-process", cwd=folder).code == 4
         assert world.awsrole("refresh", cwd=folder).code == 0
@@ -191,12 +191,12 @@ def test_logout_of_all(world, shop):
     assert world.entries() == []
 
 
-def test_after_logout_prompts_stay_closed_until_someone_acts(world, shop):
+def test_after_logout_prompts_stay_blocked_until_someone_acts(world, shop):
     world.exec_env(shop)
     world.awsrole("logout", cwd=shop)
     for event in ("prompt", "due", "retry"):
         out = world.awsrole("hook", "export", "bash", "--event", event, cwd=shop).out
-        assert out.startswith("__awsrole_done closed "), event
+        assert out.startswith("__awsrole_done blocked "), event
     assert len(world.assumed()) == 1
     assert "__awsrole_set AWS_ACCESS_KEY_ID" in world.awsrole("hook", "export", "bash", "--event", "cd", cwd=shop).out
 
@@ -270,7 +270,7 @@ class TestPin:
         assert HERE in result.err and THERE in result.err
         assert world.sts.calls() == [] and world.entries() == []
         statements = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder).out
-        assert statements.startswith("__awsrole_done closed ")
+        assert statements.startswith("__awsrole_done blocked ")
         assert world.sts.calls() == []
 
     def test_lets_the_right_one_pass(self, world):
@@ -291,7 +291,7 @@ class TestPin:
         """Its refusal isn't remembered for a directory that pins another account, or none; nor is there a second call."""
         wrong = world.project("wrong", f'profile = "jump"\naccount_id = "{THERE}"\n', allow=True)
         right = world.project("right", f'profile = "jump"\n{neighbour}', allow=True)
-        for folder, done in ((wrong, "closed"), (right, "role"), (wrong, "closed"), (right, "role")):
+        for folder, done in ((wrong, "blocked"), (right, "role"), (wrong, "blocked"), (right, "role")):
             for event in ("prompt", "cd"):
                 said = world.awsrole("hook", "export", "bash", "--event", event, cwd=folder)
                 assert f"__awsrole_done {done} " in said.out, (folder, event, said.err)

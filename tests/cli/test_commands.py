@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from support.local_sts import binary
-from support.world import CLOSED, DEPLOY, HERE, THERE
+from support.world import BLOCKED, DEPLOY, HERE, THERE
 
 COMMANDS = ["allow", "deny", "on", "off", "status", "refresh", "logout", "exec", "credential-process", "init", "completions",
             "use", "why", "login", "hook", "hook export"]
@@ -123,7 +123,7 @@ def test_the_four_codes_in_a_project(world, shop):
     assert world.awsrole("exec", "--", "true", cwd=shop).code == 0
     assert world.awsrole("exec", "--role", "nobody", "--", "true", cwd=shop).code == 1
     assert world.awsrole("exec", "--", "true", cwd=world.project("new", DEPLOY)).code == 3
-    assert world.awsrole("exec", "--", "true", cwd=world.project("closed", CLOSED, allow=True)).code == 4
+    assert world.awsrole("exec", "--", "true", cwd=world.project("blocked", BLOCKED, allow=True)).code == 4
 
 
 def test_why_tells_the_way(world, shop):
@@ -138,7 +138,7 @@ def test_why_tells_the_way(world, shop):
 
 
 def test_a_refusal_is_advice(world):
-    project = world.project("closed", CLOSED, allow=True)
+    project = world.project("blocked", BLOCKED, allow=True)
     result = world.awsrole("exec", "--", "true", cwd=project)
     assert result.out == ""
     for part in (
@@ -318,7 +318,7 @@ def test_completions_load_in_their_shell(world, shell):
     assert (result.code, result.err) == (0, "")
 
 
-def test_a_closed_pipe_is_no_error(world):
+def test_a_blocked_pipe_is_no_error(world):
     result = world.run("bash", "-c", f"set -o pipefail; {binary('awsrole')} completions bash | head -n 1")
     assert result.err == ""
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from support.local_sts import binary
-from support.world import CLOSED, DEPLOY, THERE
+from support.world import BLOCKED, DEPLOY, THERE
 
 
 @pytest.fixture
@@ -56,14 +56,14 @@ def test_a_role_of_the_file(world):
     assert world.assumed()[0]["role_arn"].endswith("role/Build")
 
 
-@pytest.mark.parametrize(("content", "allow", "code"), [(None, False, 3), (DEPLOY, False, 3), (CLOSED, True, 4), ("x", False, 3)])
+@pytest.mark.parametrize(("content", "allow", "code"), [(None, False, 3), (DEPLOY, False, 3), (BLOCKED, True, 4), ("x", False, 3)])
 def test_says_nothing_on_stdout_when_it_fails(world, content, allow, code):
     result = world.awsrole("credential-process", "--dir", world.project("p", content, allow=allow))
     assert (result.code, result.out) == (code, "") and result.err
 
 
 def test_a_refusal_is_remembered(world):
-    folder = world.project("p", CLOSED, allow=True)
+    folder = world.project("p", BLOCKED, allow=True)
     said = {world.awsrole("credential-process", cwd=folder).err for _ in range(4)}
     assert len(world.assumed()) == 1
     assert len(said) == 1 and "AccessDenied" in said.pop()

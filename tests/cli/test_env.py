@@ -8,7 +8,7 @@ import pytest
 from dotenv import dotenv_values
 
 from support.local_sts import binary
-from support.world import CLOSED, THERE
+from support.world import BLOCKED, THERE
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
@@ -106,7 +106,7 @@ def test_github_adds_to_what_is_there(world, named, held):
     assert found == held
 
 
-@pytest.mark.parametrize(("content", "allow", "code"), [(None, False, 3), (NAMED.replace(" ", ""), False, 3), (CLOSED, True, 4)])
+@pytest.mark.parametrize(("content", "allow", "code"), [(None, False, 3), (NAMED.replace(" ", ""), False, 3), (BLOCKED, True, 4)])
 def test_says_nothing_on_stdout_when_it_fails(world, content, allow, code):
     result = world.awsrole("env", cwd=world.project("p", content, allow=allow))
     assert (result.code, result.out) == (code, "") and result.err

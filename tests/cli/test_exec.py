@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from support.local_sts import binary
-from support.world import ALICE, BYSTANDER, CLOSED, DEPLOY, HERE, THERE
+from support.world import ALICE, BLOCKED, BYSTANDER, DEPLOY, HERE, THERE
 
 BUILD = f"""\
 role_arn = "arn:aws:iam::{HERE}:role/Build"
@@ -186,8 +186,8 @@ class TestInsideAProject:
         assert len(world.assumed()) == 1
 
     def test_where_b_is_refused_nothing_of_a_is_left(self, world, shop):
-        closed = world.project("closed", CLOSED, allow=True)
-        assert self.nested(world, shop, closed, "exec", "--", "env").code == 4
+        blocked = world.project("blocked", BLOCKED, allow=True)
+        assert self.nested(world, shop, blocked, "exec", "--", "env").code == 4
         assert world.assumed()[-1]["caller_arn"] == f"arn:aws:iam::{HERE}:user/alice"
 
     def test_where_b_is_not_allowed_nothing_runs(self, world, shop):
@@ -219,10 +219,10 @@ class TestInsideAProject:
         assert result.out.startswith(f"Deploy {THERE} ")
 
 
-def test_from_the_closed_state_the_persons_own_profile_is_the_source(world, shop):
-    closed = {"AWSROLE_STATE": "closed", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
+def test_from_the_blocked_state_the_persons_own_profile_is_the_source(world, shop):
+    blocked = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
               "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true"}
-    env = world.exec_env(shop, env=closed)
+    env = world.exec_env(shop, env=blocked)
     assert who(world, env).endswith("assumed-role/Deploy/alice")
     assert "AWS_EC2_METADATA_DISABLED" not in env and "awsrole-no-role" not in env.values()
 

@@ -92,9 +92,9 @@ def test_a_state_that_is_not_awsroles_counts_for_nothing(world, shop, bad):
     assert sessions.keys() == set(world.cache.glob("*.session"))
 
 
-def closed(chosen):
-    """The environment in a closed shell."""
-    return {"AWSROLE_STATE": "closed", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
+def blocked(chosen):
+    """The environment in a blocked shell."""
+    return {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
             "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true", "AWSROLE_CHOSEN": chosen}
 
 
@@ -114,7 +114,7 @@ def forge(request, world, roles):
         file = roles / ".awsrole.toml"
         if request.param == "state":
             return held(world, roles, chosen=f"{PROOF}={role}")
-        return closed(request.param.format(file=file, role=role, proof=PROOF))
+        return blocked(request.param.format(file=file, role=role, proof=PROOF))
 
     return make
 
@@ -143,12 +143,12 @@ def test_no_shell_enters_a_role_on_the_environments_word(world, roles, forge, ev
 def test_a_word_for_one_role_or_file_is_none_for_another(world, roles):
     word = world.awsrole("hook", "choose", "other", cwd=roles).out
     assert word.endswith("=other") and len(word) == 86
-    right = world.awsrole("exec", "--", "env", cwd=roles, env=closed(f"{roles}/.awsrole.toml={word}"))
+    right = world.awsrole("exec", "--", "env", cwd=roles, env=blocked(f"{roles}/.awsrole.toml={word}"))
     assert "AWSROLE_ROLE=other\n" in right.out, right
     for chosen in (f"{roles}/.awsrole.toml={word.replace('other', 'prod')}", f"{roles}/.awsrole.toml={word[:-5]}prod"):
-        assert world.awsrole("exec", "--", "true", cwd=roles, env=closed(chosen)).code == 1
+        assert world.awsrole("exec", "--", "true", cwd=roles, env=blocked(chosen)).code == 1
     copy = world.project("copy", ROLES, allow=True)
-    assert world.awsrole("exec", "--", "true", cwd=copy, env=closed(f"{copy}/.awsrole.toml={word}")).code == 1
+    assert world.awsrole("exec", "--", "true", cwd=copy, env=blocked(f"{copy}/.awsrole.toml={word}")).code == 1
 
 
 def test_a_role_by_name_says_so_to_what_it_starts(world, roles):
@@ -184,7 +184,7 @@ def test_where_no_word_can_be_made_the_role_is_still_there_by_name(world, roles)
 def test_prior_values_are_the_persons_own_or_none(world):
     """They come back as what was outside, whatever bytes they have, but no other name and nothing longer than real values."""
     folder = world.project("plain", DEPLOY, allow=True)
-    env = closed("") | {
+    env = blocked("") | {
         "AWSROLE_PRIOR_AWS_PROFILE": "other", "AWSROLE_PRIOR_AWS_ROLE_ARN": "\u001b[2J", "AWSROLE_PRIOR_PATH": "/forged",
         "AWSROLE_PRIOR_AWS_SECRET_ACCESS_KEY": "forged", "AWSROLE_PRIOR_AWS_WEB_IDENTITY_TOKEN_FILE": "/" + "x" * 5000}
     statements = world.awsrole(*asked(folder), cwd=folder, env=env).out.splitlines()

@@ -69,9 +69,9 @@ def test_renewals_and_sdks(world, shop):
 
 
 def test_what_was_not_handed_out_is_not_listed(world):
-    closed = world.project("closed", DEPLOY.replace("Deploy", "Closed"), allow=True)
+    blocked = world.project("blocked", DEPLOY.replace("Deploy", "Closed"), allow=True)
     unknown = world.project("unknown", DEPLOY)
-    for folder in (closed, unknown):
+    for folder in (blocked, unknown):
         world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)
         assert world.awsrole("exec", "--", "true", cwd=folder).code != 0
     assert history(world) == []

@@ -12,7 +12,7 @@ import pytest
 from support import sealed
 from support.local_sts import binary
 from support.terminal import need
-from support.world import CLOSED, DEPLOY, Result, asked, protocol
+from support.world import BLOCKED, DEPLOY, Result, asked, protocol
 
 
 class Programs:
@@ -51,7 +51,7 @@ def test_a_hit_is_its_own_and_the_same_as_awsroles(world, held, tmp_path, shell,
     assert world.sts.calls() == []
 
 
-@pytest.mark.parametrize("content", [None, "region = ", CLOSED + 'account_id = "333333333333"\n'],
+@pytest.mark.parametrize("content", [None, "region = ", BLOCKED + 'account_id = "333333333333"\n'],
                          ids=["never allowed", "no TOML", "edited"])
 def test_what_closes_or_opens_without_a_call_is_its_own(world, shop, tmp_path, content):
     folder = shop if content else world.project("new", DEPLOY)
@@ -119,16 +119,16 @@ def test_a_logout_while_it_waits_holds(world, shop):
         time.sleep(1.2)
         assert world.awsrole("logout", cwd=shop).code == 0
     out, err = waiting.communicate(timeout=60)
-    assert "__awsrole_done closed " in out and "logged out" in err, (out, err)
+    assert "__awsrole_done blocked " in out and "logged out" in err, (out, err)
     assert world.entries() == []
 
 
 def test_a_refusal_is_remembered_for_it(world, tmp_path):
-    folder = world.project("closed", CLOSED, allow=True)
+    folder = world.project("blocked", BLOCKED, allow=True)
     first = Programs(world, tmp_path, *asked(folder, event="prompt"), cwd=folder)
     again = Programs(world, tmp_path, *asked(folder, event="prompt"), cwd=folder)
     assert (first.names, again.names) == (["awsrole-hook", "awsrole"], ["awsrole-hook"])
-    assert again.result.out == re.sub(r"closed \d+", re.search(r"closed \d+", again.result.out)[0], first.result.out)
+    assert again.result.out == re.sub(r"blocked \d+", re.search(r"blocked \d+", again.result.out)[0], first.result.out)
     assert len(world.assumed()) == 1
 
 

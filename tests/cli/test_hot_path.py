@@ -62,7 +62,7 @@ def test_a_hit_starts_nothing_and_talks_to_nobody(hit):
     assert not hit.names.keys() & (CREATES | TALKS | WAITS), hit.names
 
 
-def test_its_memory_is_closed_before_it_holds_a_secret(hit, world):
+def test_its_memory_is_blocked_before_it_holds_a_secret(hit, world):
     opened = next(number for number, line in enumerate(hit.lines) if line.startswith("openat(") and str(world.home) in line)
     assert any("prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE)" in line for line in hit.lines[:opened])
 

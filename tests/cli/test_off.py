@@ -7,7 +7,7 @@ import pytest
 
 from support.world import DEPLOY, binary
 
-CLOSED = {"AWSROLE_STATE": "closed", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
+BLOCKED = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
           "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true"}
 OFF, ON = {"AWSROLE_HOOK": "off"}, {"AWSROLE_HOOK": "on"}
 STAYS = "awsrole: this shell stays as it is: `awsrole on` lets awsrole in again\n"
@@ -63,12 +63,12 @@ def test_no_command_sees_who_called(world, shop):
     assert "AWSROLE_HOOK" not in world.exec_env(shop, "--renew", env=OFF)
 
 
-def test_in_a_closed_shell_the_hook_is_known(world, shop):
-    findings = world.awsrole("doctor", "--json", env=CLOSED | ON).json
+def test_in_a_blocked_shell_the_hook_is_known(world, shop):
+    findings = world.awsrole("doctor", "--json", env=BLOCKED | ON).json
     assert [one["text"] for one in findings if one["about"] == "this shell"] == ["has the hook"]
-    assert "AWSROLE_HOOK" not in world.exec_env(shop, env=CLOSED | ON)
+    assert "AWSROLE_HOOK" not in world.exec_env(shop, env=BLOCKED | ON)
 
 
-def test_a_closed_shell_says_what_to_do(world, shop):
-    long = world.awsrole("status", "--long", cwd=shop, env=CLOSED).out
+def test_a_blocked_shell_says_what_to_do(world, shop):
+    long = world.awsrole("status", "--long", cwd=shop, env=BLOCKED).out
     assert "hint      `awsrole refresh` tries again, and says what is missing\n" in long

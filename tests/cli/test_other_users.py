@@ -11,7 +11,7 @@ import pytest
 from support import keyring, other
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal
-from support.world import CLOSED, DEPLOY, HERE, THERE, World
+from support.world import BLOCKED, DEPLOY, HERE, THERE, World
 
 pytestmark = other.root_only
 
@@ -34,10 +34,10 @@ def theirs(ground):
     """A world that belongs to a user, whose projects are allowed and whose session is cached."""
     with World(ground) as world:
         world.user = other.as_user()
-        for name, content in (("shop", DEPLOY), ("closed", CLOSED)):
+        for name, content in (("shop", DEPLOY), ("blocked", BLOCKED)):
             world.project(name, content)
         other.give(world.home)
-        for name in ("shop", "closed"):
+        for name in ("shop", "blocked"):
             assert world.awsrole("allow", cwd=world.home / "src" / name, wrapper=world.user).code == 0
         world.shop = world.home / "src/shop"
         yield world
@@ -59,7 +59,7 @@ def key_of(world, **more):
 
 def test_no_file_can_be_read_or_changed(theirs):
     key_of(theirs)
-    theirs.awsrole("exec", "--", "true", cwd=theirs.home / "src/closed", wrapper=theirs.user)
+    theirs.awsrole("exec", "--", "true", cwd=theirs.home / "src/blocked", wrapper=theirs.user)
     places = [theirs.cache, theirs.home / ".local/share/awsrole", theirs.home / ".local/state/awsrole"]
     found = [path for place in places for path in (place, *place.rglob("*"))]
     assert {".session", ".failure", ".lock"} <= {path.suffix for path in found}
@@ -117,17 +117,17 @@ def test_a_history_of_somebody_else_is_neither_read_nor_written(theirs, name):
 
 
 def test_a_failure_of_somebody_else_is_not_believed(theirs):
-    closed = theirs.home / "src/closed"
-    assert theirs.awsrole("credential-process", cwd=closed, wrapper=theirs.user).code == 4
+    blocked = theirs.home / "src/blocked"
+    assert theirs.awsrole("credential-process", cwd=blocked, wrapper=theirs.user).code == 4
     [failure] = theirs.entries("failure")
     said = json.loads(failure.read_text())
     theirs.sts.reset()
-    assert theirs.awsrole("credential-process", cwd=closed, wrapper=theirs.user).code == 4
+    assert theirs.awsrole("credential-process", cwd=blocked, wrapper=theirs.user).code == 4
     assert theirs.assumed() == [], "one's own is"
     failure.write_text(json.dumps(said))
     other.give(failure, other.ANOTHER)
     failure.chmod(0o644)
-    assert theirs.awsrole("credential-process", cwd=closed, wrapper=theirs.user).code == 4
+    assert theirs.awsrole("credential-process", cwd=blocked, wrapper=theirs.user).code == 4
     assert len(theirs.assumed()) == 1
 
 
@@ -268,7 +268,7 @@ class TestComponents:
         # Above both, approvals are no better.
         what = "approvals in" if above_settings == theirs.home else "config.toml can't be trusted"
         code = 3 if above_settings == theirs.home else 1
-        assert "closed" in self.refused(theirs, code, what, f"{above_settings.resolve()}: others may write to it", fix)
+        assert "blocked" in self.refused(theirs, code, what, f"{above_settings.resolve()}: others may write to it", fix)
         above_settings.chmod(0o755)
         assert key_of(theirs)
 
@@ -276,7 +276,7 @@ class TestComponents:
         if above_settings != theirs.home:
             os.chown(above_settings, other.ANOTHER, other.ANOTHER)
             said = f"{above_settings}: it belongs to another user (uid {other.ANOTHER})"
-            assert "closed" in self.refused(theirs, 1, "config.toml can't be trusted", said,
+            assert "blocked" in self.refused(theirs, 1, "config.toml can't be trusted", said,
                                             f"`sudo chown {other.UID} {above_settings}`")
             os.chown(above_settings, 0, 0)
             assert key_of(theirs), "root's is fine"
@@ -296,10 +296,10 @@ class TestComponents:
         assert key_of(theirs, env=env)
         # Whoever can exchange a link, or what it leads to, is named.
         (theirs.home / "dotfiles").chmod(0o777)
-        assert "closed" in self.refused(theirs, 1, f"{theirs.home}/dotfiles: others may write to it")
+        assert "blocked" in self.refused(theirs, 1, f"{theirs.home}/dotfiles: others may write to it")
         (theirs.home / "dotfiles").chmod(0o755)
         os.chown(theirs.home / ".config/awsrole", other.ANOTHER, other.ANOTHER, follow_symlinks=False)
-        assert "closed" in self.refused(theirs, 1, f"{theirs.home}/.config/awsrole: the link belongs to another user",
+        assert "blocked" in self.refused(theirs, 1, f"{theirs.home}/.config/awsrole: the link belongs to another user",
                                         f"`sudo chown -h {other.UID} {theirs.home}/.config/awsrole`")
         os.chown(theirs.home / ".config/awsrole", 0, 0, follow_symlinks=False)
         assert key_of(theirs)
@@ -310,9 +310,9 @@ class TestComponents:
     @pytest.mark.parametrize("mode", [0o775, 0o757], ids=oct)
     def test_a_folder_above_approvals_that_others_can_write(self, theirs, above_approvals, mode):
         above_approvals.chmod(mode)
-        # A role was in force, so the shell is closed; where nothing was said, nothing is taken away.
+        # A role was in force, so the shell is blocked; where nothing was said, nothing is taken away.
         ended = self.refused(theirs, 3, "approvals in", f"{above_approvals.resolve()}: others may write to it", f"`chmod go-w {above_approvals.resolve()}`")
-        assert "closed" in ended
+        assert "blocked" in ended
         fresh = theirs.project("fresh", DEPLOY)
         other.give(fresh)
         result = theirs.awsrole("hook", "export", "bash", "--event", "cd", cwd=fresh, wrapper=theirs.user)
@@ -387,7 +387,7 @@ class TestOwner:
         self.make(shared, other.ANOTHER)
         assert not self.acts(theirs, shared)
         result = theirs.awsrole("hook", "export", "bash", "--event", "prompt", cwd=shared, wrapper=theirs.user)
-        assert result.out.startswith("__awsrole_done closed ")
+        assert result.out.startswith("__awsrole_done blocked ")
         assert "has another owner than when it was allowed" in result.err and f"uid {other.ANOTHER}" in result.err
         # Root could change anything, and so could the user.
         for owner in (0, other.UID):

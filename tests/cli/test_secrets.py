@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.local_sts import binary
-from support.world import ALICE, CLOSED, DEPLOY
+from support.world import ALICE, BLOCKED, DEPLOY
 
 EVERY = [
     ["--help"], ["--version"], ["nonsense"], ["status"], ["status", "--long"], ["status", "--json"], ["why"], ["why", "--json"], ["allow"], ["refresh"],
@@ -35,7 +35,7 @@ def test_no_secret_in_what_people_see(world, shop, debug):
 
 
 def test_no_secret_in_the_errors_of_a_refused_call(world):
-    folder = world.project("closed", CLOSED, allow=True)
+    folder = world.project("blocked", BLOCKED, allow=True)
     for fault in ({}, {"drop": True}, {"truncate": True}, {"clock_offset_seconds": 99_999}):
         world.awsrole("refresh", cwd=folder)
         world.sts.clear_faults()

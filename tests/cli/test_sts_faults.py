@@ -10,11 +10,11 @@ from support.world import DEPLOY, HERE, THERE
 
 
 def outcome(world, folder):
-    """What `exec` said; nothing ran, and the shell would be closed."""
+    """What `exec` said; nothing ran, and the shell would be blocked."""
     result = world.awsrole("exec", "--", "echo", "ran", cwd=folder)
     assert (result.code, result.out) == (4, ""), result
     statements = world.awsrole("hook", "export", "bash", cwd=folder).out
-    assert statements.startswith("__awsrole_done closed ")
+    assert statements.startswith("__awsrole_done blocked ")
     assert world.entries() == []
     return result.err
 

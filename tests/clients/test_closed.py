@@ -7,7 +7,7 @@ from three_clients import CALLERS, ask, ask_in, everywhere, open_shell
 
 from support.local_sts import service_trust
 from support.terminal import SHELLS
-from support.world import BYSTANDER, CLOSED, FIXTURE, HERE, THERE, World
+from support.world import BLOCKED, BYSTANDER, FIXTURE, HERE, THERE, World
 
 INSTANCE = "i-0123456789abcdef0"
 
@@ -34,8 +34,8 @@ def world(tmp_path):
 
 
 @pytest.fixture
-def closed(world):
-    return world.project("closed", CLOSED, allow=True)
+def blocked(world):
+    return world.project("blocked", BLOCKED, allow=True)
 
 
 def live(world):
@@ -78,11 +78,11 @@ def prepare(world, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_source_works_without_awsrole(world, closed, name):
+def test_each_source_works_without_awsrole(world, blocked, name):
     """So that the tests below can fail."""
     env, who = prepare(world, name)
     # The JS SDK doesn't know AWS_DEFAULT_PROFILE; then it has the metadata.
-    answers = ask(world, env, cwd=closed)
+    answers = ask(world, env, cwd=blocked)
     assert set(answers) == set(CALLERS)
     for client, answer in answers.items():
         expected = ON_INSTANCE if (name, client) == ("default profile", "javascript") else who
@@ -90,13 +90,13 @@ def test_each_source_works_without_awsrole(world, closed, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_none_of_them_acts_in_a_closed_directory(world, closed, name):
+def test_none_of_them_acts_in_a_blocked_directory(world, blocked, name):
     env, _ = prepare(world, name)
     terminal = open_shell(world, "bash", **env)
     try:
         before = terminal.env()
-        terminal.run(f"cd {closed}")
-        assert terminal.env()[b"AWSROLE_STATE"] == b"closed"
+        terminal.run(f"cd {blocked}")
+        assert terminal.env()[b"AWSROLE_STATE"] == b"blocked"
         world.sts.reset()
         assert ask_in(terminal) == everywhere(None)
         assert [call for call in world.sts.calls() if call["outcome"] == "OK"] == []
@@ -107,12 +107,12 @@ def test_none_of_them_acts_in_a_closed_directory(world, closed, name):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_in_every_shell(world, closed, shell):
+def test_in_every_shell(world, blocked, shell):
     """[default] and metadata at once, as the issue puts it."""
     terminal = open_shell(world, shell, **live(world))
     try:
         assert ask_in(terminal) == everywhere(BY)
-        terminal.run(f"cd {closed}")
+        terminal.run(f"cd {blocked}")
         world.sts.reset()
         assert ask_in(terminal) == everywhere(None)
         assert [call for call in world.sts.calls() if call["outcome"] == "OK"] == []
@@ -123,7 +123,7 @@ def test_in_every_shell(world, closed, shell):
 
 
 @pytest.mark.parametrize("how", ["edited", "broken", "unreachable", "pinned"])
-def test_however_it_was_closed(world, shop, how):
+def test_however_it_was_blocked(world, shop, how):
     if how == "edited":
         (shop / ".awsrole.toml").write_text("# edited\n")
     elif how == "broken":
@@ -150,14 +150,14 @@ def aws(terminal):
 
 @pytest.mark.parametrize("inner", SHELLS)
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_shell_within_a_closed_one_gives_back_what_stood_outside(world, shop, shell, inner):
+def test_a_shell_within_a_blocked_one_gives_back_what_stood_outside(world, shop, shell, inner):
     (shop / ".awsrole.toml").write_text("# edited\n")
     terminals = [open_shell(world, shell, **live(world), **STAGING, AWS_SESSION_TOKEN="canary-of-a-token")]
     try:
         before = aws(terminals[0])
         terminals[0].run(f"cd {shop}")
         inherited = aws(terminals[0])
-        assert inherited["AWSROLE_STATE"] == "closed" and "canary" not in str(inherited)
+        assert inherited["AWSROLE_STATE"] == "blocked" and "canary" not in str(inherited)
         terminals.append(open_shell(world, inner, **inherited))
         del before["AWS_SESSION_TOKEN"]
         assert aws(terminals[1]) == before
@@ -174,12 +174,12 @@ def test_a_shell_within_a_closed_one_gives_back_what_stood_outside(world, shop, 
             terminal.close()
 
 
-def test_no_client_is_the_default_outside_of_a_shell_within_a_closed_one(world, closed):
+def test_no_client_is_the_default_outside_of_a_shell_within_a_blocked_one(world, blocked):
     path = world.home / ".aws/credentials"
     path.write_text(path.read_text() + "\n[staging]\naws_access_key_id = AKIANOBODY\naws_secret_access_key = x\n")
     outer = open_shell(world, "bash", **live(world), AWS_PROFILE="staging")
     try:
-        outer.run(f"cd {closed}")
+        outer.run(f"cd {blocked}")
         nested = open_shell(world, "zsh", **aws(outer))
         try:
             assert ask_in(nested) == everywhere(None)
@@ -189,14 +189,14 @@ def test_no_client_is_the_default_outside_of_a_shell_within_a_closed_one(world, 
         outer.close()
 
 
-def test_a_profile_that_is_named_still_works(world, closed):
+def test_a_profile_that_is_named_still_works(world, blocked):
     """Closed means that nobody acts by accident."""
     path = world.home / ".aws/credentials"
     path.write_text(path.read_text() + f"\n[rich]\naws_access_key_id = {BYSTANDER['access_key_id']}\n"
                                        f"aws_secret_access_key = {BYSTANDER['secret_access_key']}\n")
     terminal = open_shell(world, "bash", **live(world))
     try:
-        terminal.run(f"cd {closed}")
+        terminal.run(f"cd {blocked}")
         out = terminal.file()
         terminal.run(f"{CALLERS['aws']} --profile rich > {out} 2>&1")
         assert out.read_text().strip() == BY

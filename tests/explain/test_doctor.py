@@ -348,7 +348,7 @@ def test_several_faults_are_all_named(healthy):
 
 def test_a_role_that_was_refused(healthy):
     """The caller is well and STS answers: the role is what is wrong."""
-    project = healthy.project("closed", DEPLOY.replace("Deploy", "Closed"), allow=True)
+    project = healthy.project("blocked", DEPLOY.replace("Deploy", "Closed"), allow=True)
     assert healthy.awsrole("exec", "--", "true", cwd=project).code == 4
     [one] = bad(doctor(healthy, project))
     assert one["about"] == "role" and "role/Closed" in one["text"] and "awsrole why" in one["hint"]

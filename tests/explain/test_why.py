@@ -8,7 +8,7 @@ import pexpect
 import pytest
 
 from support.local_sts import binary
-from support.world import ALICE, BYSTANDER, CLOSED, DEPLOY, HERE, THERE
+from support.world import ALICE, BLOCKED, BYSTANDER, DEPLOY, HERE, THERE
 
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 TOP = {"files", "approval", "way", "shell", "problem", "rivals", "next"}
@@ -79,7 +79,7 @@ def test_not_allowed(world):
 @pytest.mark.parametrize("where", ["nearest", "inherited"])
 @pytest.mark.parametrize("content", [DEPLOY, "# " + "x" * 20_000, "role_arn ="], ids=["good", "huge", "broken"])
 def test_it_says_what_the_shell_gets(world, standing, where, content):
-    """Of each file that isn't in force: whether the shell is closed, or has the environment without awsrole."""
+    """Of each file that isn't in force: whether the shell is blocked, or has the environment without awsrole."""
     # The nearer one first: `allow` allows all that it inherits.
     near = world.project("far/near", "inherit = true\n", allow=where == "inherited")
     far = world.project("far", DEPLOY)
@@ -89,15 +89,15 @@ def test_it_says_what_the_shell_gets(world, standing, where, content):
     (far / ".awsrole.toml").write_text(content + ("\n# edited\n" if standing == "allowed before" else ""))
     done = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder).out.splitlines()[-1]
     _, told = why(world, folder)
-    assert ("stays closed" in told["next"]) == done.startswith("__awsrole_done closed"), (done, told["next"])
-    assert done.split()[1] in ("closed", "outer")
+    assert ("stays blocked" in told["next"]) == done.startswith("__awsrole_done blocked"), (done, told["next"])
+    assert done.split()[1] in ("blocked", "outer")
 
 
 def test_edited(world, shop):
-    world.project("shop", CLOSED)
+    world.project("shop", BLOCKED)
     text, told = why(world, shop)
     assert told["approval"] == "changed since it was allowed" and told["way"] is None
-    assert "`awsrole allow`" in section(text, "problem") and "closed" in told["next"]
+    assert "`awsrole allow`" in section(text, "problem") and "blocked" in told["next"]
 
 
 def test_denied(world):
@@ -110,7 +110,7 @@ def test_denied(world):
 def test_broken(world, shop):
     world.project("shop", DEPLOY + "regoin = 1\n")
     _, told = why(world, shop)
-    assert told["approval"] in ("broken", "changed since it was allowed") and "closed" in told["next"]
+    assert told["approval"] in ("broken", "changed since it was allowed") and "blocked" in told["next"]
 
 
 def test_a_link_to_nowhere(world):
@@ -123,13 +123,13 @@ def test_a_link_to_nowhere(world):
 def test_own_config_that_is_broken(world, shop):
     world.write(".config/awsrole/config.toml", "nonsense = 1\n")
     text, told = why(world, shop)
-    assert told["approval"] == "unknown" and "config.toml" in section(text, "problem") and "closed" in told["next"]
+    assert told["approval"] == "unknown" and "config.toml" in section(text, "problem") and "blocked" in told["next"]
 
 
 def test_allowed_but_it_leads_nowhere(world):
     folder = world.project("shop", DEPLOY.replace("jump", "jmup"), allow=True)
     text, told = why(world, folder)
-    assert told["approval"] == "allowed" and told["way"] is None and "closed" in told["next"]
+    assert told["approval"] == "allowed" and told["way"] is None and "blocked" in told["next"]
     assert "did you mean `jump`" in section(text, "problem")
 
 
@@ -176,7 +176,7 @@ def test_in_force_with_a_cache(world, shop):
 
 
 def test_closed_with_a_remembered_failure(world):
-    folder = world.project("shop", CLOSED, allow=True)
+    folder = world.project("shop", BLOCKED, allow=True)
     assert world.awsrole("exec", "--", "true", cwd=folder).code == 4
     text, told = why(world, folder)
     problem = told["problem"]
@@ -220,11 +220,11 @@ def test_inside_the_shell(world, shop):
     assert "left over" not in text + json.dumps(told), "a token that is hidden is a secret"
 
 
-def test_in_a_closed_shell(world):
-    folder = world.project("shop", CLOSED, allow=True)
+def test_in_a_blocked_shell(world):
+    folder = world.project("shop", BLOCKED, allow=True)
     env = inside(world, folder)
     text, told = why(world, folder, env=env)
-    assert told["shell"]["state"] == "closed" and "no client acts as anybody" in section(text, "shell")
+    assert told["shell"]["state"] == "blocked" and "no client acts as anybody" in section(text, "shell")
 
 
 def test_a_chain_behind_mfa(world):

@@ -66,7 +66,7 @@ def test_a_locked_keyring_shows_no_dialog_without_a_person(keyring):
     script = "awsrole hook export bash --event prompt"
     locked = keyring.on_the_bus(script, unlocked=False, cwd=shop)
     assert "the Secret Service is locked, and profile jump needs its keys" in locked.err, locked.err
-    assert "__awsrole_done closed" in locked.out and keyring.sts.calls("AssumeRole") == []
+    assert "__awsrole_done blocked" in locked.out and keyring.sts.calls("AssumeRole") == []
     # Even at a `cd`: the keyring's dialog can't be shown here, and that is a no.
     dismissed = keyring.on_the_bus("awsrole exec -- true", unlocked=False, cwd=shop)
     assert dismissed.code == 4 and "the Secret Service" in dismissed.err, dismissed.err

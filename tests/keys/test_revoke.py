@@ -71,8 +71,8 @@ def test_a_revoked_session_is_refused_and_a_new_one_works(desk):
     assert desk.sts.calls("PutRolePolicy")[0]["role_name"] == "Deploy"
     assert assume_second(desk, held) == "AccessDenied"
     # Until somebody acts, nothing is fetched again.
-    closed = desk.awsrole("hook", "export", "bash", "--event", "prompt", cwd=desk.shop)
-    assert "__awsrole_done closed" in closed.out and "logged out" in closed.err
+    blocked = desk.awsrole("hook", "export", "bash", "--event", "prompt", cwd=desk.shop)
+    assert "__awsrole_done blocked" in blocked.out and "logged out" in blocked.err
     deadline = time.monotonic() + 20
     while True:
         assert desk.awsrole("refresh", cwd=desk.shop).code == 0

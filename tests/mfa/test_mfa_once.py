@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from scene import ASK, CLOSED, SERIAL, awsroles, descendants, wait_for
+from scene import ASK, BLOCKED, SERIAL, awsroles, descendants, wait_for
 
 from support.world import HERE, THERE
 
@@ -52,7 +52,7 @@ def test_ten_shells_at_once(scene):
         assert tty.greeting.count("awsrole: ") == 1 and "Deploy needs an MFA code" in tty.greeting
         # A prompt that comes by, and a command that isn't awsrole's: still no question, and nothing said twice.
         assert "awsrole" not in tty.run("true")
-        assert tty.key() == CLOSED
+        assert tty.key() == BLOCKED
     assert scene.sts.calls() == []
     first, second, *others = ttys
     first.type("awsrole refresh")
@@ -70,7 +70,7 @@ def test_ten_shells_at_once(scene):
 def test_coming_back_asks_where_a_prompt_did_not(scene, shell):
     shop = scene.shop()
     tty = scene.terminal(shell, shop)
-    assert scene.sts.calls() == [] and tty.key() == CLOSED
+    assert scene.sts.calls() == [] and tty.key() == BLOCKED
     assert tty.run("cd /").count("awsrole: ") == 0
     tty.enter(shop, scene.code())
     assert tty.key().startswith("ASIA")
@@ -161,7 +161,7 @@ def test_ctrl_c_while_the_next_step_is_awaited(scene, shell):
     tty.interrupt()
     tty.wait()
     tty.run("")
-    assert not ran.exists() and tty.key() == CLOSED
+    assert not ran.exists() and tty.key() == BLOCKED
     assert len(scene.asked_for_codes()) == 1
 
 

@@ -1,4 +1,4 @@
-"""No code: the shell is closed, one line says what to do, and nothing asks again until the person acts."""
+"""No code: the shell is blocked, one line says what to do, and nothing asks again until the person acts."""
 
 import json
 import os
@@ -7,20 +7,20 @@ import subprocess
 import time
 
 import pytest
-from scene import ASK, CLOSED, awsroles, wait_for
+from scene import ASK, BLOCKED, awsroles, wait_for
 
 from support.terminal import read_env
 
 CTRL_C = "\x03"
 
 
-def is_closed_and_quiet(scene, tty, calls):
+def is_blocked_and_quiet(scene, tty, calls):
     """At prompts, and at a `cd` within the project, nothing is said or asked, and nobody is called."""
     for line in ("", "true", "cd .", ""):
         said = tty.run(line)
         assert ASK not in said and "awsrole:" not in said
         assert not awsroles(tty.process.pid)
-    assert tty.key() == tty.variable("AWS_PROFILE") == CLOSED
+    assert tty.key() == tty.variable("AWS_PROFILE") == BLOCKED
     assert len(scene.sts.calls()) == calls
 
 
@@ -40,7 +40,7 @@ def test_cancelled_after_a_slip(scene, shell):
     tty.asked()
     tty.send(CTRL_C)
     tty.wait()
-    is_closed_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(scene, tty, calls=0)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -56,7 +56,7 @@ def test_cancelled(scene, shell, key):
     assert not ran.exists()
     assert len(lines(said)) == 1 and "`awsrole refresh`" in said
     assert tty.modes() == modes
-    is_closed_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(scene, tty, calls=0)
     tty.type("awsrole refresh")
     tty.asked()
     tty.answer(scene.code())
@@ -106,7 +106,7 @@ def test_not_six_digits_three_times(scene, shell):
     said = tty.answer("1234567")
     assert "that was no MFA code" in said and "`awsrole refresh`" in said
     assert tty.modes() == modes
-    is_closed_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(scene, tty, calls=0)
     tty.type("awsrole refresh")
     tty.asked()
     tty.answer(scene.code())
@@ -122,7 +122,7 @@ def test_a_wrong_code(scene, shell):
     assert "invalid MFA one time pass code" in said and "used already" in said
     assert len(lines(said)) == 1
     assert tty.modes() == modes
-    is_closed_and_quiet(scene, tty, calls=1)
+    is_blocked_and_quiet(scene, tty, calls=1)
     assert [call["outcome"] for call in scene.sts.calls()] == ["AccessDenied"]
 
 
@@ -137,7 +137,7 @@ def test_a_code_is_sent_once_though_the_answer_was_lost(scene, fault, more):
     assert len(scene.asked_for_codes()) == 1
     [device] = scene.entries("mfa")
     assert abs(json.loads(device.read_text())["used_step"] - time.time() // 30) <= 1
-    is_closed_and_quiet(scene, tty, calls=1)
+    is_blocked_and_quiet(scene, tty, calls=1)
 
 
 def test_typed_ahead_is_no_answer(scene):
@@ -205,7 +205,7 @@ def test_an_editors_shell(scene, shell):
     done = subprocess.run(
         [shell, "-ic", f"cd {shop}; command env -0 > {out}; cd /; cd {shop}; true"], cwd=home, start_new_session=True,
         env=scene.environment(HOME=str(home)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-    assert read_env(out)[b"AWS_ACCESS_KEY_ID"] == CLOSED.encode(), done.stderr
+    assert read_env(out)[b"AWS_ACCESS_KEY_ID"] == BLOCKED.encode(), done.stderr
     assert 1 <= done.stderr.count("Deploy needs an MFA code") <= 2 and "no terminal" in done.stderr
     assert scene.sts.calls() == []
 
@@ -237,7 +237,7 @@ def test_a_subshell_of_the_users(scene, shell):
     out = tty.file()
     said = tty.run(f'(cd {shop} && printf %s "$AWS_ACCESS_KEY_ID" > {out})')
     assert ASK not in said and said.count("awsrole: ") == 1 and "Deploy needs an MFA code" in said
-    assert out.read_text() == CLOSED
+    assert out.read_text() == BLOCKED
     assert scene.sts.calls() == [] and tty.key() is None
     # Once there is a session, a subshell has the role.
     tty.enter(shop, scene.code())
@@ -270,7 +270,7 @@ def test_killed_during_the_question(scene, shell):
     os.kill(process, 9)
     said = tty.wait()
     assert "awsrole: " in said and "`awsrole refresh`" in said
-    is_closed_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(scene, tty, calls=0)
     # Nobody holds a lock: another shell is asked at once.
     other = scene.terminal("bash")
     other.enter(shop, scene.code())
@@ -290,4 +290,4 @@ def test_ended_during_the_question(scene, signal):
     tty.wait()
     tty.run("stty sane")
     assert modes
-    is_closed_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(scene, tty, calls=0)

@@ -5,7 +5,7 @@ import re
 import signal
 
 import pexpect
-from scene import ASK, CLOSED, awsroles, wait_for
+from scene import ASK, BLOCKED, awsroles, wait_for
 
 from support.terminal import SHELLS
 
@@ -28,7 +28,7 @@ def test_two_hundred_put_one_question(scene):
     answers = [(told / f"out.{number}").read_text() for number in range(200)]
     said = [(told / f"err.{number}").read_text() for number in range(200)]
     assert sum("__awsrole_done role " in text for text in answers) == 1
-    assert sum("__awsrole_done closed " in text for text in answers) == 199
+    assert sum("__awsrole_done blocked " in text for text in answers) == 199
     assert sum(bool(re.search(r"is being asked for in another terminal \(process \d+\)", text)) for text in said) == 199
     assert [call["action"] for call in scene.sts.calls()] == ["GetSessionToken", "AssumeRole"]
 
@@ -72,7 +72,7 @@ def test_who_asks_is_killed(scene, shell):
     other.asked()
     said = other.answer(scene.code())
     assert "is being asked for" not in said and other.key().startswith("ASIA")
-    assert first.run("") is not None and first.key() in (CLOSED, other.key())
+    assert first.run("") is not None and first.key() in (BLOCKED, other.key())
     first.run("awsrole refresh")
     assert first.key().startswith("ASIA")
     assert len(scene.asked_for_codes()) == 1

@@ -1,10 +1,11 @@
-"""Roles that fall due: renewed by a process of its own while the prompt stays free, kept while they last, closed at their end."""
+"""Roles that fall due: renewed by a process of its own while the prompt stays free, kept while they last, blocked at their end."""
 
 import os
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
+
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal
 from support.world import DEPLOY
@@ -40,7 +41,7 @@ def prompts_until(shell, met, seconds=40):
         if met(env):
             return env
         expiration = env[b"AWS_CREDENTIAL_EXPIRATION"].decode()
-        assert datetime.fromisoformat(expiration) > datetime.now(timezone.utc), "a command got keys that had expired"
+        assert datetime.fromisoformat(expiration) > datetime.now(UTC), "a command got keys that had expired"
         time.sleep(0.2)
     raise AssertionError("it never came")
 
@@ -78,7 +79,7 @@ def test_a_renewal_has_no_terminal_and_no_stream_of_the_shell(shell, world):
     assert len(world.entries()) == before
 
 
-def test_a_role_that_can_not_be_renewed_is_kept_to_its_end_and_then_closed(shell, world):
+def test_a_role_that_can_not_be_renewed_is_kept_to_its_end_and_then_blocked(shell, world):
     # A longer life, so that a slow machine has its last fifth at the prompt, too.
     world.sts.clear_faults()
     world.sts.fault(lifetime_seconds=40)

@@ -1,8 +1,12 @@
 """A project, a stand-in for the binary, and shells that have sourced the snippet."""
 
+import functools
 import json
 import os
+import re
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -11,9 +15,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
 
+from local_sts import binary  # noqa: E402
 from terminal import SHELLS, Terminal, need, read_env  # noqa: E402
 
-# What the stand-in's role "dev" sets, and what a closed shell holds.
+# What the stand-in's role "dev" sets, and what a blocked shell holds.
 DEV = {
     "AWS_ACCESS_KEY_ID": "ASIADEV",
     "AWS_SECRET_ACCESS_KEY": "secret-of-dev",
@@ -21,15 +26,27 @@ DEV = {
     "AWS_REGION": "dev-region-1",
     "AWSROLE_ROLE": "dev",
 }
-CLOSED = {
+BLOCKED = {
     "AWS_PROFILE": "awsrole-no-role",
     "AWS_ACCESS_KEY_ID": "awsrole-no-role",
     "AWS_SECRET_ACCESS_KEY": "awsrole-no-role",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "AWSROLE_STATE": "closed",
+    "AWSROLE_STATE": "blocked",
 }
 # The same where AWS_PROFILE is exported outside.
-CLOSED_AT_HOME = CLOSED | {"AWSROLE_PRIOR_AWS_PROFILE": "home"}
+BLOCKED_AT_HOME = BLOCKED | {"AWSROLE_PRIOR_AWS_PROFILE": "home"}
+
+
+@functools.cache
+def rendered(shell: str) -> str:
+    """What `awsrole hook SHELL` prints, with words in the place of its paths and its build."""
+    with tempfile.TemporaryDirectory() as home:
+        env = {"HOME": home, "PATH": os.environ["PATH"]}
+        text = subprocess.run([binary("awsrole"), "hook", shell, "--with", "direnv"], env=env, check=True, capture_output=True, text=True).stdout
+        state = Path(home, ".local/state/awsrole")
+        for path, word in ((binary("awsrole"), "@BIN@"), (state / "generations", "@GENERATIONS@"), (state / "clock", "@CLOCK@")):
+            text = text.replace(str(path), word)
+        return re.sub(r"--snippet \S+", "--snippet 1.2.3", text)
 
 
 class StandIn:
@@ -65,13 +82,12 @@ class StandIn:
 
     def snippet(self, shell: str) -> Path:
         """The snippet as `awsrole hook SHELL` prints it."""
-        text = (ROOT / f"shell/awsrole.{shell}").read_text()
-        for word, value in (("@BIN@", self.program), ("@GENERATIONS@", self.folder / "generations"),
-                            ("@CLOCK@", self.folder / "clock"), ("@PROTOCOL@", "1")):
-            text = text.replace(word, f"'{value}'")
-        rendered = self.folder / f"awsrole.{shell}"
-        rendered.write_text(text)
-        return rendered
+        text = rendered(shell)
+        for word, value in (("@BIN@", self.program), ("@GENERATIONS@", self.folder / "generations"), ("@CLOCK@", self.folder / "clock")):
+            text = text.replace(word, str(value))
+        snippet = self.folder / f"awsrole.{shell}"
+        snippet.write_text(text)
+        return snippet
 
     def source(self, shell: str) -> str:
         """The line that a user has in the rc file."""
@@ -134,14 +150,12 @@ def fall_due(tty) -> str:
 
 
 def takes_the_short_way(tty) -> bool:
-    """Would a prompt now find everything unchanged?"""
+    """Would a prompt now find everything unchanged, and without a process and a look into a folder?"""
     out = tty.file()
-    if tty.shell == "zsh":
-        # There it is part of what runs at a prompt.
-        tty.run("functions[kept]=$functions[__awsrole_hook]; __awsrole_hook() { changed=1 }")
-        tty.run(f"changed=; __awsrole_precmd; [[ -n $changed ]] || echo yes >| {out}; functions[__awsrole_hook]=$functions[kept]")
+    if tty.shell != "fish":
+        tty.run(f"[[ -n $__awsrole_generation && -z $__awsrole_digest ]] && __awsrole_unchanged && echo yes >| {out}")
     else:
-        tty.run(f"__awsrole_unchanged && echo yes > {out}")
+        tty.run(f"set -q __awsrole_generation[1]; and not set -q __awsrole_digest[1]; and __awsrole_unchanged; and echo yes > {out}")
     return out.exists()
 
 
@@ -150,4 +164,4 @@ def aws(env: dict) -> dict:
     return {name.decode(): os.fsdecode(value) for name, value in env.items() if name.startswith((b"AWS", b"SECRET"))}
 
 
-__all__ = ["CLOSED", "CLOSED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env", "takes_the_short_way", "wait_for"]
+__all__ = ["BLOCKED", "BLOCKED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env", "takes_the_short_way", "wait_for"]

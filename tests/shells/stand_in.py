@@ -3,7 +3,7 @@
 
 The nearest `.awsrole.toml` says what to answer:
     role = "dev"            the role whose values are set (default: none, the outer environment)
-    state = "closed"        what the last statement says
+    state = "blocked"        what the last statement says
     deadline = 60           seconds from now; 0: none
     depth = 1               how many of the files count, at least 1
     values = { NAME = "…" } set besides
@@ -13,7 +13,7 @@ The nearest `.awsrole.toml` says what to answer:
                             deaf: doesn't hear Ctrl-C while it sleeps
     chose = "prod"          the role that a nested shell takes over
     ask = true              writes to the log whether it could ask a question on the terminal
-A file is another user's to replace if its own folder is everybody's to write to. A file that isn't TOML closes the shell. Each start is a line of JSON in `starts` beside the program, or in
+A file is another user's to replace if its own folder is everybody's to write to. A file that isn't TOML blocks the shell. Each start is a line of JSON in `starts` beside the program, or in
 `digests` if it is asked for no more than a digest.
 A copy that is named `awsrole-hook` is the small program.
 """
@@ -50,15 +50,17 @@ def quoted(value, shell):
 
 
 def look(file):
-    """Whether a shell may open it, and what is there; a FIFO isn't waited for."""
+    """Whether a shell may open it, what is there, and whether that is a file; a FIFO isn't waited for."""
     own = not os.stat(os.path.dirname(file)).st_mode & stat.S_IWOTH
+    is_file = False
     try:
         content = b""
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+            is_file = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
             content = opened.read(16385)
     except OSError as error:
         content += os.fsencode(f"error {error.errno}")
-    return own, content
+    return own, content, is_file
 
 
 def digest(files):
@@ -92,7 +94,7 @@ def main():
         try:
             recipe = tomllib.loads(look(files[0])[1].decode())
         except ValueError:
-            recipe = {"state": "closed"}
+            recipe = {"state": "blocked"}
     fault = recipe.get("fault")
     if fault == "deaf":
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -113,24 +115,37 @@ def main():
         statements.append(" ".join([verb, *words]))
 
     seen = seen[: recipe.get("depth", 1)]
-    for number, (own, content) in enumerate(seen, start=1):
+    for number, (own, content, is_file) in enumerate(seen, start=1):
         try:
-            text = content.decode() if len(content) <= 16384 and b"\0" not in content else None
+            text = content.decode() if is_file and len(content) <= 16384 and b"\0" not in content else None
         except UnicodeDecodeError:
             text = None
         say("__awsrole_file", str(number), "own" if own else "shared", *([quoted(text, shell)] if own and text is not None else []))
-    if not all(own for own, _ in seen):
+    if not all(own for own, *_ in seen):
         say("__awsrole_digest", digest(files[: len(seen)]))
 
     inherited = os.environ.get("AWSROLE_STATE")
     if inherited:
-        known = {} if inherited == "closed" else json.loads(inherited)
-        if inherited == "closed":
+        known = {} if inherited == "blocked" else json.loads(inherited)
+        if inherited == "blocked":
             known["prior"] = {name.removeprefix(PRIOR): value for name, value in os.environ.items() if name.startswith(PRIOR)}
             known["names"] = sorted({*PLACEHOLDERS, *known["prior"]}) + [PRIOR + name for name in known["prior"]]
         for name in known["names"]:
             prior = known.get("prior", {}).get(name)
             say("__awsrole_adopt", name, *(["unset"] if prior is None else ["exported", quoted(prior, shell)]))
+
+    changed = [options[index + 1] for index, option in enumerate(options) if option == "--changed"]
+    id = os.environ.get("AWS_ACCESS_KEY_ID", "") if "AWS_ACCESS_KEY_ID" in changed else ""
+    pasted = ["AWS_SECRET_ACCESS_KEY", *(["AWS_SESSION_TOKEN"] if not id.startswith("AKIA") else [])] if id else []
+    if set(changed) & set(KEYS):
+        for name in KEYS:
+            if name not in changed and name not in pasted:
+                say("__awsrole_unset", name)
+    if options[options.index("--event") + 1] == "changed":
+        for name in [*HIDDEN[:2], *([] if set(changed) & set(KEYS) else KEYS)]:
+            if name not in changed:
+                say("__awsrole_hide", name)
+        recipe = {"state": "hands-off"}
 
     role = recipe.get("role")
     if "--role" in options:

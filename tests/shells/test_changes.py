@@ -322,7 +322,7 @@ def test_fish_asks_the_clock_before_a_command_and_where_nothing_else_tells_time(
     assert stand_in.events() == ["prompt", "due", "cd", "due"]
 
 
-@pytest.mark.parametrize("answer", [DEV, 'state = "closed"\n', 'state = "outer"\n', None], ids=["role", "closed", "outer", "no file"])
+@pytest.mark.parametrize("answer", [DEV, 'state = "blocked"\n', 'state = "outer"\n', None], ids=["role", "blocked", "outer", "no file"])
 def test_the_short_way_in_each_state(shell, terminal, project, stand_in, answer):
     if answer:
         (project / ".awsrole.toml").write_text(answer)

@@ -1,4 +1,4 @@
-"""Places and ways that are seldom met: deep, deleted and closed folders, loops, jobs, other shells, tmux."""
+"""Places and ways that are seldom met: deep, deleted and blocked folders, loops, jobs, other shells, tmux."""
 
 import os
 import shlex
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CLOSED_AT_HOME, DEV, SHELLS, Terminal, aws, need, read_env
+from conftest import BLOCKED_AT_HOME, DEV, SHELLS, Terminal, aws, need, read_env
 
 OUTER = {"AWS_PROFILE": "home", "AWS_REGION": "home-1"}
 LOOPS = {
@@ -168,13 +168,13 @@ def test_a_job_keeps_what_it_was_started_with(shell, terminal, project):
     assert aws(tty.env()) == {}
 
 
-@pytest.fixture(params=["role", "closed"])
+@pytest.fixture(params=["role", "blocked"])
 def held(project, request):
-    """What a shell holds in the project: its role, or nothing because it's closed."""
+    """What a shell holds in the project: its role, or nothing because it's blocked."""
     if request.param == "role":
         return DEV
-    (project / ".awsrole.toml").write_text('state = "closed"\n')
-    return CLOSED_AT_HOME
+    (project / ".awsrole.toml").write_text('state = "blocked"\n')
+    return BLOCKED_AT_HOME
 
 
 @pytest.mark.parametrize("inner", SHELLS)

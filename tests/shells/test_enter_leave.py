@@ -1,7 +1,7 @@
 """`cd` in: the role; `cd` out: everything as it was."""
 
 import pytest
-from conftest import CLOSED, DEV, aws, fall_due, need, read_env
+from conftest import BLOCKED, DEV, aws, fall_due, need, read_env
 
 
 def test_cd_in_and_out(shell, terminal, project, stand_in):
@@ -76,10 +76,10 @@ def test_from_project_to_project(shell, terminal, project, stand_in):
     assert aws(tty.env()) == {}
 
 
-def test_closed_is_retried_at_its_deadline_without_a_word(shell, terminal, project, stand_in):
-    (project / ".awsrole.toml").write_text('state = "closed"\n')
+def test_blocked_is_retried_at_its_deadline_without_a_word(shell, terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text('state = "blocked"\n')
     tty = terminal(shell, cwd=project)
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == BLOCKED
     tty.run("")
     tty.run(fall_due(tty))
     tty.run("")
@@ -145,7 +145,7 @@ def test_one_process_where_something_changes(shell, terminal, project, stand_in,
         lambda: file.write_text('role = "new"\ndeadline = 60\n'),
         lambda: stand_in.bump_generation(),
         lambda: tty.run(fall_due(tty)),
-        lambda: file.write_text('state = "closed"\n'),
+        lambda: file.write_text('state = "blocked"\n'),
     ):
         change()
         for _ in range(3):

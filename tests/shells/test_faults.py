@@ -3,19 +3,19 @@
 import shutil
 
 import pytest
-from conftest import CLOSED, CLOSED_AT_HOME, DEV, aws
+from conftest import BLOCKED, BLOCKED_AT_HOME, DEV, aws
 
 OUTER = {"AWS_PROFILE": "home", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_ACCESS_KEY_ID": "AKIAHOME"}
 
 
 @pytest.mark.parametrize("fault", ["crash", "half", "garbage"])
-def test_no_whole_answer_closes(shell, terminal, project, stand_in, fault):
+def test_no_whole_answer_blocks(shell, terminal, project, stand_in, fault):
     (project / ".awsrole.toml").write_text(f'role = "dev"\nfault = "{fault}"\n')
     tty = terminal(shell, env=OUTER)
     output = tty.run(f"cd {project}")
     assert output.count("awsrole: no complete answer") == 1
     assert "secret-of" not in output
-    assert aws(tty.env()) == CLOSED_AT_HOME
+    assert aws(tty.env()) == BLOCKED_AT_HOME
     assert "awsrole:" not in tty.run("cd deep")
     assert len(stand_in.starts()) == 1 and stand_in.digests(), "nothing said that the file may be opened"
     # An edit is another chance.
@@ -36,7 +36,7 @@ def test_the_binary_is_gone(shell, terminal, project, stand_in):
     assert "awsrole:" not in tty.run("cd /")
     assert aws(tty.env()) == OUTER
     assert tty.run(f"cd {project}").count(f"awsrole: {stand_in.program} is gone") == 1
-    assert aws(tty.env()) == CLOSED_AT_HOME
+    assert aws(tty.env()) == BLOCKED_AT_HOME
     assert "awsrole:" not in tty.run("")
     assert "awsrole:" not in tty.run("cd /")
     assert aws(tty.env()) == OUTER
@@ -51,7 +51,7 @@ def test_the_binary_became_something_else(shell, terminal, project, stand_in, ki
     else:
         stand_in.program.chmod(0o644)
     assert "is gone" in tty.run(f"cd {project}")
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == BLOCKED
 
 
 @pytest.mark.parametrize("left", ["both", "nothing", "directory", "not executable"])
@@ -93,7 +93,7 @@ def test_an_answer_that_comes_late_is_waited_for(shell, terminal, project):
     assert aws(tty.env()).items() >= DEV.items()
 
 
-def test_a_machine_without_dev_null_closes(shell, terminal, project, stand_in):
+def test_a_machine_without_dev_null_blocks(shell, terminal, project, stand_in):
     """As in a bare root: nothing can be asked, and nobody's identity is what is left."""
     rendered = stand_in.snippet
 
@@ -105,6 +105,6 @@ def test_a_machine_without_dev_null_closes(shell, terminal, project, stand_in):
     stand_in.snippet = without
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
-    assert aws(tty.env()) == CLOSED_AT_HOME
+    assert aws(tty.env()) == BLOCKED_AT_HOME
     tty.run("cd /")
     assert aws(tty.env()) == OUTER

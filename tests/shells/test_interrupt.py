@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from conftest import CLOSED, CLOSED_AT_HOME, DEV, aws
+from conftest import BLOCKED, BLOCKED_AT_HOME, DEV, aws
 
 OUTER = {"AWS_PROFILE": "home"}
 SLOW = 'role = "dev"\nsleep = 30\n'
@@ -27,7 +27,7 @@ def test_the_rest_of_the_line_does_not_run(shell, terminal, project, stand_in):
     assert not ran.exists()
     output += tty.run("")
     assert output.count("awsrole: interrupted") == 1
-    assert aws(tty.env()) == CLOSED_AT_HOME
+    assert aws(tty.env()) == BLOCKED_AT_HOME
     # Neither a loop nor a second try, until something changes.
     tty.run("cd deep")
     assert len(stand_in.starts()) == 1 and stand_in.digests(), "nothing said that the file may be opened"
@@ -46,7 +46,7 @@ def test_at_a_prompt(shell, terminal, project, stand_in):
     tty.interrupt()
     tty.wait()
     # The very next command acts as nobody.
-    assert aws(tty.env()) == CLOSED_AT_HOME
+    assert aws(tty.env()) == BLOCKED_AT_HOME
     assert len(stand_in.starts()) == 2
     tty.run("cd /")
     assert aws(tty.env()) == OUTER
@@ -71,7 +71,7 @@ def test_traps_are_left_alone(traps, terminal, project, stand_in):
     tty.wait()
     tty.run("")
     assert tty.run("trap") == traps
-    assert aws(tty.env()) in (CLOSED, {})
+    assert aws(tty.env()) in (BLOCKED, {})
     assert stand_in.digests()
 
 
@@ -95,6 +95,6 @@ def test_half_set_keys_are_taken_back(shell, terminal):
         note, pending = "set -g __awsrole_ours_AWS_SECRET_ACCESS_KEY secret", "set -g __awsrole_pending 1"
     save = "__awsrole_set AWS_ACCESS_KEY_ID half; __awsrole_save AWS_SECRET_ACCESS_KEY"
     assert "awsrole: interrupted" in tty.run(f"{save}; {note}; {pending}")
-    assert aws(tty.env()) == CLOSED_AT_HOME
+    assert aws(tty.env()) == BLOCKED_AT_HOME
     tty.run("awsrole off")
     assert aws(tty.env()) == OUTER

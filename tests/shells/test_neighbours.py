@@ -122,7 +122,7 @@ def test_changed_by_hand(direnv, project, shell):
     direnv.write(project, ENVRC)
     direnv.tty.run(f"cd {project}")
     output = direnv.tty.run("set -gx AWS_PROFILE mine" if shell == "fish" else "export AWS_PROFILE=mine")
-    assert "AWS_PROFILE was changed by hand" in output
+    assert "AWS_PROFILE was changed manually" in output
     assert aws(direnv.tty.env())["AWS_PROFILE"] == "mine"
     assert "AWS_ACCESS_KEY_ID" not in aws(direnv.tty.env())
 

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from conftest import CLOSED, DEV, ROOT, aws, need, read_env
+from conftest import BLOCKED, DEV, ROOT, aws, need, read_env
 
 OPTIONS = {
     "bash": [
@@ -37,6 +37,8 @@ OPTIONS = {
         "setopt warn_create_global warn_nested_var",
         "setopt no_equals magic_equal_subst rc_expand_param",
         "setopt no_multios posix_builtins posix_aliases",
+        "setopt ignore_braces ignore_close_braces",
+        "emulate sh",
         "setopt sh_glob sh_file_expansion local_options local_traps",
         "IFS=ab/.",
         "alias export='echo X' unset='echo X' local='echo X' typeset='echo X' builtin='echo X' eval='echo X'",
@@ -80,10 +82,10 @@ def test_options(terminal, project, stand_in, shell, option, when):
 
 
 @pytest.mark.parametrize("shell, option", [("bash", "set -eu"), ("zsh", "setopt err_exit no_unset")])
-def test_errexit_survives_a_closed_project(terminal, project, stand_in, shell, option):
+def test_errexit_survives_a_blocked_project(terminal, project, stand_in, shell, option):
     (project / ".awsrole.toml").write_text('role = "dev"\nfault = "crash"\n')
     tty = terminal(shell, after=option, cwd=project)
-    assert aws(tty.env()) == CLOSED
+    assert aws(tty.env()) == BLOCKED
     tty.run("false || true")
     tty.run("! true")
     assert stand_in.digests()
@@ -200,6 +202,28 @@ def test_zsh_hooks_are_registered_once(terminal):
     )
 
 
+def guarded(version: str, path: str) -> subprocess.CompletedProcess:
+    """An rc file with the hook line, run by a POSIX shell that says it is this bash."""
+    rc = 'eval "$(cat "$SNIPPET")"; echo "the rc file goes on"'
+    env = {"PATH": "/usr/bin:/bin", "SNIPPET": path} | ({"BASH_VERSION": version} if version else {})
+    return subprocess.run([need("dash"), "-eu", "-c", rc], env=env, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("version", ["3.2.57(1)-release", "4.3.48(1)-release", ""])
+def test_an_older_bash_and_another_shell_print_one_line(stand_in, version):
+    """As in Apple's bash 3.2: nothing of the snippet is parsed but its first lines."""
+    done = guarded(version, str(stand_in.snippet("bash")))
+    assert (done.returncode, done.stdout) == (0, "the rc file goes on\n"), done
+    assert done.stderr.count("\n") == 1 and f"this is {version or 'another shell'}" in done.stderr
+
+
+@pytest.mark.parametrize("version", ["4.4.23(1)-release", "5.2.15(1)-release", "5.10.1(1)-release", "10.0.0(1)-release"])
+def test_the_guard_lets_a_newer_bash_pass(stand_in, version):
+    """dash then fails to parse what is for bash."""
+    done = guarded(version, str(stand_in.snippet("bash")))
+    assert "or later is needed" not in done.stderr and "yntax error" in done.stderr
+
+
 def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
     path = need(shell)
     snippet = stand_in.snippet(shell)
@@ -215,11 +239,11 @@ def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        ("shellcheck", "awsrole.bash"),
+        ("shellcheck", "awsrole.bash", "direnv.bash", "left.bash"),
         ("bash", "-n", "awsrole.bash"),
-        ("zsh", "-n", "awsrole.zsh"),
-        ("fish", "-n", "awsrole.fish"),
-        ("fish_indent", "--check", "awsrole.fish"),
+        *[("zsh", "-n", f"{part}.zsh") for part in ("awsrole", "direnv", "left")],
+        *[("fish", "-n", f"{part}.fish") for part in ("awsrole", "answer", "clock", "direnv", "left")],
+        ("fish_indent", "--check", "awsrole.fish", "answer.fish", "clock.fish", "direnv.fish", "left.fish"),
     ],
     ids=" ".join,
 )

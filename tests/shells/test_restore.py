@@ -1,7 +1,7 @@
 """What stood there before comes back, and what the user changes stays."""
 
 import pytest
-from conftest import CLOSED, DEV, aws, takes_the_short_way
+from conftest import BLOCKED, DEV, aws, takes_the_short_way
 
 OUTER = {"AWS_PROFILE": "home", "AWS_REGION": "", "AWS_ACCESS_KEY_ID": "AKIAHOME", "AWS_SECRET_ACCESS_KEY": "it's \"mine\" $HOME\\"}
 
@@ -34,13 +34,13 @@ def test_unset_empty_exported_and_unexported(shell, terminal, project):
     assert tty.run(show) == shown
 
 
-def test_closed_and_back(shell, terminal, project):
-    (project / ".awsrole.toml").write_text('state = "closed"\n')
+def test_blocked_and_back(shell, terminal, project):
+    (project / ".awsrole.toml").write_text('state = "blocked"\n')
     outer = OUTER | {"AWS_REGION": "home-1", "AWS_ROLE_ARN": "arn", "AWS_WEB_IDENTITY_TOKEN_FILE": "/f", "AWS_SESSION_TOKEN": "t"}
     tty = terminal(shell, env=outer)
     before = tty.env()
     tty.run(f"cd {project}")
-    assert aws(tty.env()) == CLOSED | {"AWS_REGION": "home-1"} | prior(AWS_PROFILE="home", AWS_ROLE_ARN="arn", AWS_WEB_IDENTITY_TOKEN_FILE="/f")
+    assert aws(tty.env()) == BLOCKED | {"AWS_REGION": "home-1"} | prior(AWS_PROFILE="home", AWS_ROLE_ARN="arn", AWS_WEB_IDENTITY_TOKEN_FILE="/f")
     tty.run("cd /")
     assert tty.env() == before
 
@@ -63,14 +63,14 @@ SECRETS = [
 ]  # fmt: skip
 
 
-def test_closed_exports_what_stood_there_but_for_secrets_and_what_was_no_childs(shell, terminal, project):
-    (project / ".awsrole.toml").write_text('state = "closed"\n')
+def test_blocked_exports_what_stood_there_but_for_secrets_and_what_was_no_childs(shell, terminal, project):
+    (project / ".awsrole.toml").write_text('state = "blocked"\n')
     assign, _ = UNEXPORTED[shell]
     exported = {name: value for name, value in OPEN.items() if name != "AWS_DEFAULT_PROFILE"}
     tty = terminal(shell, before=assign, env=exported | {name: "canary" for name in SECRETS} | {"AWS_ACCESS_KEY_ID": "AKIAHOME"})
     before = tty.env()
     tty.run(f"cd {project}")
-    assert aws(tty.env()) == CLOSED | prior(**exported)
+    assert aws(tty.env()) == BLOCKED | prior(**exported)
     assert takes_the_short_way(tty)
     tty.run(export(shell, "AWS_PROFILE", "mine"))
     assert "AWSROLE_PRIOR_AWS_PROFILE" not in aws(tty.env())
@@ -79,7 +79,7 @@ def test_closed_exports_what_stood_there_but_for_secrets_and_what_was_no_childs(
 
 
 def prior(**values):
-    """What a closed shell says of what stood there before."""
+    """What a blocked shell says of what stood there before."""
     return {f"AWSROLE_PRIOR_{name}": value for name, value in values.items()}
 
 
@@ -102,19 +102,20 @@ def test_changed_by_hand(shell, terminal, project, stand_in, name, value):
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
     output = tty.run(export(shell, name, value))
-    assert f"awsrole: {name} was changed by hand" in output
+    assert f"awsrole: {name} was changed manually" in output
     # A secret beside another key id may be the user's own, pasted with it; alone it opens nothing.
     beside = {"AWS_SECRET_ACCESS_KEY": DEV["AWS_SECRET_ACCESS_KEY"]} if name == "AWS_ACCESS_KEY_ID" else {}
     assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
     # It is said once, and neither an edit nor a generation ends it.
     (project / ".awsrole.toml").write_text('role = "edited"\n')
     stand_in.bump_generation()
-    assert "changed by hand" not in tty.run("cd deep")
+    assert "changed manually" not in tty.run("cd deep")
     assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
-    assert len(stand_in.starts()) == 1
+    assert stand_in.events() == ["cd", "changed"]
     tty.run("cd /")
     expected = dict(OUTER)
     assert aws(tty.env()) == expected | {name: value} | beside
+    assert stand_in.events() == ["cd", "changed"], "leaving is no process"
 
 
 @pytest.mark.parametrize("key", ["ASIAMINE", "AKIAMINE"])
@@ -124,7 +125,7 @@ def test_keys_pasted_in_one_line_are_kept_together(shell, terminal, project, key
     mine = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "mine"}
     if key == "ASIAMINE":
         mine["AWS_SESSION_TOKEN"] = "my-token"
-    assert "changed by hand" in tty.run("; ".join(export(shell, name, value) for name, value in mine.items()))
+    assert "changed manually" in tty.run("; ".join(export(shell, name, value) for name, value in mine.items()))
     assert aws(tty.env()) == mine
     tty.run("cd /")
     assert aws(tty.env()) == mine | {"AWS_PROFILE": "home"}
@@ -141,12 +142,12 @@ def test_a_secret_that_was_unset_by_hand(shell, terminal, project):
 def test_changed_by_hand_in_the_same_line_as_leaving(shell, terminal, project):
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
-    assert "changed by hand" not in tty.run(export(shell, "AWS_PROFILE", "mine") + " && cd /")
+    assert "changed manually" not in tty.run(export(shell, "AWS_PROFILE", "mine") + " && cd /")
     assert aws(tty.env()) == OUTER | {"AWS_PROFILE": "mine"}
 
 
-def test_changed_by_hand_while_closed(shell, terminal, project):
-    (project / ".awsrole.toml").write_text('state = "closed"\n')
+def test_changed_by_hand_while_blocked(shell, terminal, project):
+    (project / ".awsrole.toml").write_text('state = "blocked"\n')
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
     tty.run(export(shell, "AWS_PROFILE", "mine"))
@@ -180,7 +181,7 @@ def test_read_only(shell, terminal, project, stand_in):
     tty = terminal(shell, before="readonly AWS_REGION=fixed", env={"AWS_PROFILE": "home"})
     output = tty.run(f"cd {project}")
     assert output.count("AWS_REGION") == 1 and "secret" not in output
-    assert aws(tty.env()) == CLOSED | prior(AWS_PROFILE="home")
+    assert aws(tty.env()) == BLOCKED | prior(AWS_PROFILE="home")
     assert tty.run("") == ""
     assert len(stand_in.starts()) == 1
     tty.run("cd /")
@@ -202,7 +203,7 @@ def test_an_exported_universal_cannot_be_hidden(terminal, project):
     tty.run("set -Ux AWS_PROFILE everywhere")
     output = tty.run(f"cd {project}")
     assert "awsrole: AWS_PROFILE: an exported universal variable" in output
-    assert aws(tty.env()) == CLOSED | prior(AWS_PROFILE="everywhere")
+    assert aws(tty.env()) == BLOCKED | prior(AWS_PROFILE="everywhere")
     tty.run("cd /")
     assert aws(tty.env()) == {"AWS_PROFILE": "everywhere"}
 
@@ -232,14 +233,14 @@ def test_a_nested_shell_goes_on_and_leaves(shell, terminal, project, stand_in):
     assert aws(other.env()) == {"AWS_PROFILE": "home", "AWS_REGION": ""}
 
 
-def test_a_nested_shell_inherits_closed(shell, terminal):
-    nested = terminal(shell, env=CLOSED, cwd="/")
+def test_a_nested_shell_inherits_blocked(shell, terminal):
+    nested = terminal(shell, env=BLOCKED, cwd="/")
     assert aws(nested.env()) == {}
 
 
-def test_a_closed_shell_within_a_closed_one_gives_back_any_bytes(shell, terminal, project):
-    (project / ".awsrole.toml").write_text('state = "closed"\n')
-    inherited = CLOSED | prior(**OPEN)
+def test_a_blocked_shell_within_a_blocked_one_gives_back_any_bytes(shell, terminal, project):
+    (project / ".awsrole.toml").write_text('state = "blocked"\n')
+    inherited = BLOCKED | prior(**OPEN)
     nested = terminal(shell, env=inherited, cwd=project)
     assert aws(nested.env()) == inherited
     nested.run("cd /")
@@ -250,7 +251,7 @@ def test_a_closed_shell_within_a_closed_one_gives_back_any_bytes(shell, terminal
 
 
 def test_what_is_inherited_stays_where_no_answer_comes(shell, terminal, project, stand_in):
-    inherited = CLOSED | prior(AWS_PROFILE="home")
+    inherited = BLOCKED | prior(AWS_PROFILE="home")
     program = stand_in.program.read_bytes()
     stand_in.program.unlink()
     nested = terminal(shell, env=inherited, cwd=project)

@@ -127,7 +127,7 @@ def show(world: World, ledger: Ledger) -> None:
     by_shell = ", ".join(f"{counts[f'checked in {shell}']} in {shell}" for shell in SHELLS)
     print(f"""\
   commands checked   {counts["checked"]} ({by_shell}); {counts["not started"]} weren't started
-  they held          {counts["role"]} the role, {counts["closed"]} nothing (closed), {counts["outer"]} the outer environment
+  they held          {counts["role"]} the role, {counts["blocked"]} nothing (blocked), {counts["outer"]} the outer environment
   expired            {counts["expired in bash"]} in bash, which has no hook before a command; elsewhere that is a failure
   STS calls          {len(calls)}, {granted} of them granted; {counts["renewals seen"]} times a shell went on with a newer session
   faults             {counts["faults"]} of STS, {counts["kills"]} processes killed

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pexpect
-from projects import CLOSED, OUTER, Place, Role
+from projects import BLOCKED, OUTER, Place, Role
 
 from support.local_sts import binary
 from support.terminal import Terminal, read_env
@@ -172,7 +172,7 @@ class Person(threading.Thread):
         self.ledger.count("checked", f"checked in {self.shell}", state)
 
     def state(self, env: dict, place: Place, kind: str, started: float, right: frozenset) -> str:
-        """What a command was started with, if that is right: role, closed or outer."""
+        """What a command was started with, if that is right: role, blocked or outer."""
         mine = {name.decode(): value.decode() for name, value in env.items() if name.startswith(b"AWS")}
         def wrong(what: str) -> Violation:
             shown = {name: value for name, value in mine.items() if "SECRET" not in name and "TOKEN" not in name}
@@ -184,11 +184,11 @@ class Person(threading.Thread):
             return OUTER
         key = mine.get("AWS_ACCESS_KEY_ID", "")
         if key == NO_ROLE.decode():
-            if CLOSED not in right:
-                raise wrong("a shell is closed where no file stands")
+            if BLOCKED not in right:
+                raise wrong("a shell is blocked where no file stands")
             if mine.get("AWS_PROFILE") != key or "AWS_SESSION_TOKEN" in mine or mine.get("AWS_REGION") != OUTSIDE["AWS_REGION"]:
-                raise wrong("a closed shell isn't closed")
-            return CLOSED
+                raise wrong("a blocked shell isn't blocked")
+            return BLOCKED
         owner = self.ledger.owner(key)
         if not any(isinstance(role, Role) and (role.account, role.name, role.region) == (*owner, mine.get("AWS_REGION")) for role in right):
             raise wrong(f"a command was started with foreign credentials: they are of {owner[1]} in {owner[0]}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from support.local_sts import trust
 from support.world import ALICE, BYSTANDER, HERE, THERE, World
 
-OUTER, CLOSED = "outer", "closed"
+OUTER, BLOCKED = "outer", "blocked"
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class Place:
             return frozenset({OUTER})
         if self.content in self.allowed:
             return self.content.roles
-        return frozenset({CLOSED if self.allowed else OUTER})
+        return frozenset({BLOCKED if self.allowed else OUTER})
 
     @contextmanager
     def change(self):
         """Around a change; inside, the attributes are set to what will hold."""
         with self.lock:
             before = self.now()
-            self.history.append((time.time(), before | {OUTER, CLOSED} | self.roles()))
+            self.history.append((time.time(), before | {OUTER, BLOCKED} | self.roles()))
             yield
             self.history.append((time.time(), self.now()))
 
@@ -88,7 +88,7 @@ class Place:
         history = list(self.history)
         ends = [begin for begin, _ in history[1:]] + [float("inf")]
         found = [states for (begin, states), end in zip(history, ends) if begin <= until and end >= since]
-        return frozenset().union(*found, {CLOSED} if self.contents else set())
+        return frozenset().union(*found, {BLOCKED} if self.contents else set())
 
     def write(self, content: Content | None) -> None:
         """Puts a content in place, or takes the file away; never a half of it."""

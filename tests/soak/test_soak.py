@@ -14,7 +14,7 @@ FAULTS = {
     "the old role stays": (
         "__awsrole_undo() { __awsrole_prior=() __awsrole_ours=(); \\builtin unset AWSROLE_STATE; }",
         "function __awsrole_undo; set -g __awsrole_touched; set -e AWSROLE_STATE; end",
-        "foreign credentials|what the shell has outside|closed shell isn't closed|closed where no file stands|two identities",
+        "foreign credentials|what the shell has outside|blocked shell isn't blocked|blocked where no file stands|two identities",
     ),
     "the end is never seen": (
         "__awsrole_is_due() { \\builtin false; }",

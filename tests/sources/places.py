@@ -16,7 +16,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from mfa.scene import CLOSED, Scene, Tty, wait_for
+from mfa.scene import BLOCKED, Scene, Tty, wait_for
 
 from support import sealed
 from support.local_sts import allow, federated_trust, service_trust, trust
@@ -206,4 +206,4 @@ def assert_no_secret(place: Place, text: str) -> None:
     assert not any(secret in text for secret in place.secrets)
 
 
-__all__ = ["ADMIN", "ALICE", "CLOSED", "FAR", "HERE", "PERSON", "THERE", "Place", "Tty", "caller", "foreign_session", "keys_json", "liar", "name", "wait_for"]
+__all__ = ["ADMIN", "ALICE", "BLOCKED", "FAR", "HERE", "PERSON", "THERE", "Place", "Tty", "caller", "foreign_session", "keys_json", "liar", "name", "wait_for"]

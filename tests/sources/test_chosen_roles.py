@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from places import CLOSED, HERE, THERE
+from places import BLOCKED, HERE, THERE
 
 from support.local_sts import binary
 
@@ -74,7 +74,7 @@ def test_a_shell_within_it_goes_on(tty, chain, shop):
 
 @pytest.fixture
 def refused(chain, shell):
-    """A shell that `awsrole use shut` has closed, because STS refuses that role."""
+    """A shell that `awsrole use shut` has blocked, because STS refuses that role."""
     folder = chain.project("shop", FILE + f"""\
 [role.shut]
 role_arn = "arn:aws:iam::{THERE}:role/Nowhere"
@@ -82,25 +82,25 @@ source_profile = "jump"
 """, allow=True)
     tty = chain.terminal(shell, folder, env=chain.env)
     assert "role/Nowhere" in tty.run("awsrole use shut")
-    assert tty.key() == CLOSED
+    assert tty.key() == BLOCKED
     return tty, folder
 
 
 @pytest.mark.parametrize("command", ["exec -- true", "env", "why", "policy", "console --print"])
-def test_commands_in_a_closed_shell_are_for_the_role_that_was_chosen(refused, command):
+def test_commands_in_a_blocked_shell_are_for_the_role_that_was_chosen(refused, command):
     tty, _ = refused
     said = tty.run(f"awsrole {command}")
     assert "role/Nowhere" in said and "role/Near" not in said, said
 
 
-def test_a_shell_within_a_closed_one_goes_on(refused, chain):
+def test_a_shell_within_a_blocked_one_goes_on(refused, chain):
     tty, folder = refused
     tty.run("")
     word = tty.variable("AWSROLE_CHOSEN").removeprefix(f"{folder}/.awsrole.toml=")
     assert re.fullmatch("[0-9a-f]{80}=shut", word)
     inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name.startswith(b"AWS")}
     inner = chain.terminal(tty.shell, folder, env=inherited)
-    assert (inner.key(), inner.variable("AWSROLE_CHOSEN")) == (CLOSED, f"{folder}/.awsrole.toml={word}")
+    assert (inner.key(), inner.variable("AWSROLE_CHOSEN")) == (BLOCKED, f"{folder}/.awsrole.toml={word}")
     inner.run("awsrole use -")
     assert (inner.variable("AWSROLE_ROLE"), inner.variable("AWSROLE_CHOSEN")) == ("near", None)
     elsewhere = chain.project("elsewhere", FILE, allow=True)
@@ -116,7 +116,7 @@ def test_a_shell_within_a_closed_one_goes_on(refused, chain):
 def test_a_shell_enters_no_role_that_only_its_environment_names(chain, shop, shell, form):
     """Whoever can set variables, as an editor's settings in a clone can, has said nothing that a person would have to."""
     file = f"{shop}/.awsrole.toml"
-    forged = {"AWSROLE_STATE": "closed", "AWS_PROFILE": CLOSED, "AWS_ACCESS_KEY_ID": CLOSED, "AWSROLE_CHOSEN": f"{file}={form}"}
+    forged = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": BLOCKED, "AWS_ACCESS_KEY_ID": BLOCKED, "AWSROLE_CHOSEN": f"{file}={form}"}
     tty = chain.terminal(shell, shop, env=chain.env | forged)
     assert (tty.variable("AWSROLE_ROLE"), tty.variable("AWSROLE_CHOSEN")) == ("near", None)
     tty.run("cd .")
@@ -155,7 +155,7 @@ def test_what_wants_to_be_confirmed(chain, shell):
     tty = chain.terminal(shell, env=chain.env)
     said = tty.run(f"cd {folder}")
     assert "role other is entered by its name alone" in said and "`awsrole use other` enters it" in said
-    assert tty.key() == CLOSED and chain.sts.calls() == []
+    assert tty.key() == BLOCKED and chain.sts.calls() == []
     assert "awsrole:" not in tty.run("")
     assert f"other in {THERE}" in tty.run("awsrole use other")
     assert tty.variable("AWSROLE_ROLE") == "other"
@@ -164,7 +164,7 @@ def test_what_wants_to_be_confirmed(chain, shell):
     # Coming back by `cd` alone has to be confirmed again.
     tty.run("cd /")
     tty.run(f"cd {folder}")
-    assert tty.key() == CLOSED
+    assert tty.key() == BLOCKED
 
 
 def test_an_empty_name_is_no_role_and_changes_nothing(tty, chain):

@@ -91,7 +91,7 @@ def test_a_program_that_answers_for_somebody_else_from_now_on(two):
     assert machines.awsrole("refresh", cwd=one, env=machines.env).code == 0
     refused_for(machines, one)
     said = machines.awsrole("hook", "export", "bash", "--event", "prompt", cwd=one, env=machines.env)
-    assert "__awsrole_done closed " in said.out and "ASIA" not in said.out
+    assert "__awsrole_done blocked " in said.out and "ASIA" not in said.out
 
 
 def test_keys_that_rotate_keep_the_role_while_sts_is_away(machines):
@@ -186,7 +186,7 @@ def test_after_a_sign_out_no_session_is_served(corp):  # noqa: F811
     for project in (folder, chained):
         assert "nobody has signed in" in corp.refused(project)
         said = corp.awsrole("hook", "export", "bash", "--event", "prompt", cwd=project, env=corp.env)
-        assert "__awsrole_done closed " in said.out
+        assert "__awsrole_done blocked " in said.out
     assert len(corp.sts.calls()) == calls
     sign_in(corp)
     assert corp.who(folder) == ADMIN

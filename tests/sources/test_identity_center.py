@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from places import ADMIN, CLOSED, HERE, PERSON, THERE, liar, wait_for
+from places import ADMIN, BLOCKED, HERE, PERSON, THERE, liar, wait_for
 
 from support import other
 
@@ -284,7 +284,7 @@ def test_login_in_a_shell_heals_it_and_the_others(corp, shell):
         os.symlink(corp.home / ".aws", one.home / ".aws")
         said = one.run(f"cd {folder}")
         assert said.count("`awsrole login`") == 1
-        assert "awsrole" not in one.run("") and one.key() == CLOSED
+        assert "awsrole" not in one.run("") and one.key() == BLOCKED
     tty.type("awsrole login --no-browser")
     tty.process.expect(r"confirm the code ([A-Z-]+)")
     corp.sts.approve(tty.process.match[1].decode(), PERSON)

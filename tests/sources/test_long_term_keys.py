@@ -57,7 +57,7 @@ def test_no_way_out_is_open_to_them(machines, source, words, role):
     assert part in result.err, result
     assert ALICE["access_key_id"] not in result.out and not any(secret in result.out + result.err for secret in machines.secrets)
     if words[0] == "hook":
-        assert "\n__awsrole_done closed " in "\n" + result.out
+        assert "\n__awsrole_done blocked " in "\n" + result.out
     else:
         assert result.code != 0 and result.out == ""
     assert machines.sts.calls() == [] and machines.entries() == []

@@ -5,9 +5,9 @@ import socket
 import threading
 
 import pytest
-from places import ALICE, CLOSED, HERE, THERE, liar
+from places import ALICE, BLOCKED, HERE, THERE, liar
 
-CLOSED_FILE = 'profile = "jump"\n'
+BLOCKED_FILE = 'profile = "jump"\n'
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
 
 
@@ -71,37 +71,37 @@ def test_metadata_that_is_switched_off(machines, instance):
     assert "AWS_EC2_METADATA_DISABLED is true in this environment: unset it" in said
 
 
-# What the snippets leave in a closed directory, and a command or a shell that is started there finds.
-IN_A_CLOSED_SHELL = {"AWSROLE_STATE": "closed", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
+# What the snippets leave in a blocked directory, and a command or a shell that is started there finds.
+IN_A_BLOCKED_SHELL = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
                      "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def test_an_instance_from_a_closed_shell(machines, instance):
+def test_an_instance_from_a_blocked_shell(machines, instance):
     """The shell has switched the metadata off, for others."""
     folder = machines.project("shop", DEPLOY + source("Ec2InstanceMetadata"), allow=True)
-    assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder, env=instance | IN_A_CLOSED_SHELL)
+    assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder, env=instance | IN_A_BLOCKED_SHELL)
     assert machines.callers() == [("Machine", "Deploy")]
 
 
 @pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
-def test_an_instance_in_a_shell_from_a_closed_one(machines, instance, kind):
+def test_an_instance_in_a_shell_from_a_blocked_one(machines, instance, kind):
     folder = machines.project("shop", DEPLOY + source("Ec2InstanceMetadata"), allow=True)
     answer = machines.awsrole("hook", "export", kind, "--event", "prompt", cwd=folder,
-                              env=machines.env | instance | IN_A_CLOSED_SHELL)
+                              env=machines.env | instance | IN_A_BLOCKED_SHELL)
     statements = answer.out.splitlines()
     assert statements[-1].startswith("__awsrole_done role "), answer
-    for name in IN_A_CLOSED_SHELL:
+    for name in IN_A_BLOCKED_SHELL:
         assert f"__awsrole_adopt {name} unset" in statements
 
 
 @pytest.mark.parametrize("container", ["file"], indirect=True)
-def test_a_container_from_a_closed_shell(machines, container, shell):
+def test_a_container_from_a_blocked_shell(machines, container, shell):
     """The shell has hidden its address, from others; a token in a variable it couldn't show."""
-    shut = machines.project("shut", CLOSED_FILE, allow=True)
-    (shut / ".awsrole.toml").write_text(CLOSED_FILE + "# edited\n")
+    shut = machines.project("shut", BLOCKED_FILE, allow=True)
+    (shut / ".awsrole.toml").write_text(BLOCKED_FILE + "# edited\n")
     folder = machines.project("shop", DEPLOY + source("EcsContainer"), allow=True)
     tty = machines.terminal(shell, shut, env=machines.env | container)
-    assert (tty.key(), tty.variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")) == (CLOSED, None)
+    assert (tty.key(), tty.variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")) == (BLOCKED, None)
     out = tty.file()
     tty.run(f"sh -c 'cd {folder} && {machines.binary} exec -- env' > {out}")
     held = dict(line.split("=", 1) for line in out.read_text().splitlines() if "=" in line)
@@ -165,7 +165,7 @@ def test_no_container(machines):
 # --- nobody answers --------------------------------------------------------------------------------------------------
 
 @pytest.fixture
-def closed_port():
+def blocked_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}"
 
@@ -190,9 +190,9 @@ def silent_port():
 
 
 @pytest.mark.parametrize(("kind", "port"), [
-    ("Ec2InstanceMetadata", "closed_port"),
+    ("Ec2InstanceMetadata", "blocked_port"),
     ("Ec2InstanceMetadata", "silent_port"),
-    ("EcsContainer", "closed_port"),
+    ("EcsContainer", "blocked_port"),
     ("EcsContainer", "silent_port"),
 ])
 def test_nobody_answers(machines, request, port, kind):
@@ -206,7 +206,7 @@ def test_nobody_answers(machines, request, port, kind):
     assert machines.callers() == []
 
 
-@pytest.mark.parametrize("port", ["closed_port", "silent_port"])
+@pytest.mark.parametrize("port", ["blocked_port", "silent_port"])
 def test_nobody_answers_as_sts(machines, request, port):
     url = request.getfixturevalue(port)
     machines.write(".config/awsrole/config.toml", '[limits]\nconnect = "1s"\nwhole = "2s"\n')
@@ -217,12 +217,12 @@ def test_nobody_answers_as_sts(machines, request, port):
         assert "within 2 s" in said
 
 
-def test_a_shell_is_closed_meanwhile(machines, closed_port, shell):
+def test_a_shell_is_blocked_meanwhile(machines, blocked_port, shell):
     folder = machines.project("shop", source("Ec2InstanceMetadata"), allow=True)
-    tty = machines.terminal(shell, env=machines.env | {"AWS_EC2_METADATA_SERVICE_ENDPOINT": closed_port}, timeout=45)
+    tty = machines.terminal(shell, env=machines.env | {"AWS_EC2_METADATA_SERVICE_ENDPOINT": blocked_port}, timeout=45)
     said = tty.run(f"cd {folder}")
-    assert closed_port in said and said.count("EC2 instance metadata at") == 1
-    assert tty.key() == CLOSED
+    assert blocked_port in said and said.count("EC2 instance metadata at") == 1
+    assert tty.key() == BLOCKED
     assert "awsrole:" not in tty.run("")
 
 
@@ -377,4 +377,4 @@ def test_the_process_ends_with_its_shell(machines, silent_port):
     tty.interrupt()
     tty.wait()
     tty.run("")
-    assert not os.path.exists(ran) and tty.key() == CLOSED
+    assert not os.path.exists(ran) and tty.key() == BLOCKED

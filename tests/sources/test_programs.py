@@ -8,7 +8,7 @@ import subprocess
 
 import boto3
 import pytest
-from places import ALICE, CLOSED, HERE, THERE, caller, keys_json, wait_for
+from places import ALICE, BLOCKED, HERE, THERE, caller, keys_json, wait_for
 
 from support.world import BYSTANDER
 
@@ -96,7 +96,7 @@ def test_what_it_must_not_do(machines, vault, case):
     assert part in said and "the credential_process of profile vault gave no credentials" in said
     # Whatever it printed, a person doesn't see it again, nor is it kept.
     statements = machines.awsrole("hook", "export", "bash", cwd=folder, env=machines.env)
-    assert statements.out.startswith("__awsrole_done closed ")
+    assert statements.out.startswith("__awsrole_done blocked ")
     for words in (["status", "--long"], ["why"]):
         result = machines.awsrole(*words, cwd=folder, env=machines.env)
         assert CANARY not in result.out + result.err
@@ -216,7 +216,7 @@ def test_a_failure_is_believed_for_a_while(machines, vault, shell):
     starts = machines.starts()
     for line in ("", "true", ""):
         assert "sealed" not in tty.run(line)
-    assert (machines.starts(), tty.key()) == (starts, CLOSED)
+    assert (machines.starts(), tty.key()) == (starts, BLOCKED)
     machines.program(f"echo '{keys_json(ALICE)}'")
 
     # Within seconds it is taken for the answer that another terminal got at the same moment.

@@ -138,7 +138,7 @@ def test_a_source_by_itself(machines, source, key):
         result = machines.awsrole(*words, cwd=folder, env=machines.env | env)
         assert f"shop/.awsrole.toml:2: {key} can't be sent: " in result.err and "hint: " in result.err, result
         assert "AWS_SECRET" not in result.out and "ran" not in result.out and "AccessKeyId" not in result.out, result
-        assert result.code != 0 or result.out.startswith("__awsrole_done closed "), result
+        assert result.code != 0 or result.out.startswith("__awsrole_done blocked "), result
     assert machines.sts.calls() == []
     # Only its answer tells whether a program gives long-term keys, whose session would carry a duration.
     if (source, key) == (process, "duration_seconds"):
@@ -268,7 +268,7 @@ def test_the_files_device_and_a_process(no_code, more):
     assert f"shop/.awsrole.toml:1: mfa_serial can't be sent: profile {name} (credential_process) gave temporary credentials" in said
     assert no_code.sts.calls() == []
     statements = no_code.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, env=no_code.env)
-    assert statements.out.startswith("__awsrole_done closed "), statements
+    assert statements.out.startswith("__awsrole_done blocked "), statements
 
 
 @pytest.mark.parametrize("more", ["", TAGGED], ids=["no role", "a role"])

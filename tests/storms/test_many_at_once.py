@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
-from support.world import CLOSED, DEPLOY, World, asked
+from support.world import BLOCKED, DEPLOY, World, asked
 
 ROLE = re.compile(r"^__awsrole_set AWS_ACCESS_KEY_ID '(ASIA\w+)'$", re.MULTILINE)
 
@@ -70,7 +71,7 @@ def test_two_hundred_make_one_call(world, shop):
 
 
 def test_two_hundred_are_refused_with_one_call(world):
-    folder = world.project("closed", CLOSED, allow=True)
+    folder = world.project("blocked", BLOCKED, allow=True)
     world.sts.fault(action="AssumeRole", latency_ms=2500)
     processes = [enter(world, folder) for _ in range(200)]
     assert keys(processes) == [None] * 200

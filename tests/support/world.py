@@ -46,7 +46,7 @@ role_arn = "arn:aws:iam::222222222222:role/Deploy"
 source_profile = "jump"
 region = "eu-west-1"
 """
-CLOSED = DEPLOY.replace("Deploy", "Closed")
+BLOCKED = DEPLOY.replace("Deploy", "Closed")
 
 # As people's files look after some years.
 CONFIG = """\

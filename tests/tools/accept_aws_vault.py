@@ -25,7 +25,7 @@ def test_one_command_with_the_role(stage: Stage, report):
     said = person.do(command)
     assert json.loads(said.text)["Arn"].startswith(ADMIN) and stage.codes() == 1
     # The shell holds nobody, and outside all is as it was.
-    assert person.env()[b"AWSROLE_STATE"] == b"closed"
+    assert person.env()[b"AWSROLE_STATE"] == b"blocked"
     assert person.do("aws sts get-caller-identity").code != 0
     assert person.do("cd ..").code == 0 and person.env() == outside
     report("AWS CLI, used as with aws-vault", stage.version("aws --version"),

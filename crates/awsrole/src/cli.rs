@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 mod document;
 mod hook;
 mod keys;
-pub(crate) use hook::HookExport;
+pub(crate) use hook::{HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
 
 /// Arguments of `awsrole`.
@@ -285,11 +285,23 @@ pub(crate) enum Command {
 #[derive(Subcommand)]
 pub(crate) enum Hook {
     /// Print the hook for ~/.bashrc (bash 4.4 or newer)
-    Bash,
+    Bash {
+        /// Tool that is used as well [default: direnv if it is in PATH]
+        #[arg(long, value_enum, value_name = "TOOL")]
+        with: Option<Neighbour>,
+    },
     /// Print the hook for ~/.zshrc (zsh 5.8 or newer)
-    Zsh,
+    Zsh {
+        /// Tool that is used as well [default: direnv if it is in PATH]
+        #[arg(long, value_enum, value_name = "TOOL")]
+        with: Option<Neighbour>,
+    },
     /// Print the hook for ~/.config/fish/config.fish (fish 3.5 or newer)
-    Fish,
+    Fish {
+        /// Tool that is used as well [default: direnv if it is in PATH]
+        #[arg(long, value_enum, value_name = "TOOL")]
+        with: Option<Neighbour>,
+    },
     /// What an export starts when a role is due: renews it, on its own and without a word
     #[command(hide = true)]
     Renew {

@@ -6,6 +6,8 @@ pub mod export;
 pub mod formats;
 pub mod generation;
 pub mod long_run;
+pub mod manual_change;
+pub mod snippet;
 pub mod state;
 pub mod statements;
 pub mod views;

@@ -1,5 +1,6 @@
 //! The answer to a shell: statements on stdout, and on stderr what the person should know.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -12,6 +13,7 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::environment::{EnvDiff, Value};
 use awsrole_core::shell::export::{Change, Decision, Event, Export, Pending, export, over};
 use awsrole_core::shell::generation;
+use awsrole_core::shell::manual_change::ManualChange;
 use awsrole_core::shell::state::Outer;
 use awsrole_core::shell::views::{self, Views};
 use awsrole_system::print::{out, out_bytes, print_error, print_notice};
@@ -30,7 +32,7 @@ pub fn answer(
     awsrole: fn() -> Option<PathBuf>,
     fetch: impl FnOnce(&Context, bool, Pending<'_>) -> Export,
 ) -> Result<(), Problem> {
-    let Request { shell, event, ask, role, protocol: _, views, files } = request;
+    let Request { shell, event, ask, role, changed, protocol: _, views, files } = request;
     let files = if files.is_empty() { upward(&context.dir) } else { files };
     if !files.is_empty() && context.paths.inside_project(&files[..1]).is_none() {
         // Where no file can be made, no shell is told what is typed in others; but nothing can be allowed there either.
@@ -39,11 +41,19 @@ pub fn answer(
     // Before anything is decided: what changes from now on, the shell sees at its next prompt.
     let views = views.then(|| Views::of(&files));
     let mut outer = Outer::of(&context.env);
-    let inner = over(context, std::mem::take(&mut outer.env));
-    let export = match export(&inner, settings, &outer, &files, role.as_deref(), event) {
-        Decision::Export(export) => *export,
-        Decision::Miss(pending) => fetch(&inner, ask, *pending),
+    let mut inner = over(context, std::mem::take(&mut outer.env));
+    let change = ManualChange::of(&changed, &inner.env);
+    for name in &change.unset {
+        inner.env.0.remove(OsStr::new(name));
+    }
+    let decided = match event {
+        Event::Changed => Export::of(Change::HandsOff { hide: change.hide }),
+        _ => match export(&inner, settings, &outer, &files, role.as_deref(), event) {
+            Decision::Export(export) => *export,
+            Decision::Miss(pending) => fetch(&inner, ask, *pending),
+        },
     };
+    let export = Export { unset: change.unset, ..decided };
     if export.renew {
         let role = role.as_deref().or(export.chosen.as_deref());
         start_renewal(awsrole(), &inner, role, &files);
@@ -99,7 +109,7 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
             Event::Cd | Event::Prompt => false,
             Event::Retry => true,
             Event::Due => holds_role && !export.ending,
-            Event::Renewal => true,
+            Event::Renewal | Event::Changed => true,
         };
         if !known {
             print_error(problem);

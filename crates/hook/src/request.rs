@@ -17,6 +17,8 @@ pub struct Request {
     pub ask: bool,
     /// The role that was chosen in this shell, as `awsrole use` wrote it.
     pub role: Option<String>,
+    /// Credential variables that were changed manually.
+    pub changed: Vec<String>,
     /// The version of the protocol that the snippet speaks; none: that of this program.
     pub protocol: Option<u32>,
     /// Whether the shell wants to know what to compare the files with.
@@ -40,6 +42,7 @@ impl Request {
             event: Event::Prompt,
             ask: false,
             role: None,
+            changed: Vec::new(),
             protocol: None,
             views: false,
             files: files[1..].iter().map(PathBuf::from).collect(),
@@ -51,6 +54,7 @@ impl Request {
                 "--ask" => request.ask = true,
                 "--views" => request.views = true,
                 "--role" => request.role = Some(options.next()??.to_owned()),
+                "--changed" => request.changed.push(options.next()??.to_owned()),
                 "--protocol" => request.protocol = Some(options.next()??.parse().ok()?),
                 _ => return None,
             }

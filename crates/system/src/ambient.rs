@@ -88,9 +88,15 @@ pub fn binary() -> Option<PathBuf> {
     if called.components().count() > 1 {
         return std::path::absolute(called).ok();
     }
-    let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path).map(|dir| dir.join(&called)).find(|file| is_program(file));
+    let found = in_path(&called);
     found.and_then(|file| std::path::absolute(file).ok()).or_else(|| std::env::current_exe().ok())
+}
+
+/// Returns the first program of this name in PATH.
+#[must_use]
+pub fn in_path(name: &Path) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_program(file))
 }
 
 /// Returns the path of `awsrole`, for the hook binary, whose name is awsrole's and `-hook`.

@@ -21,6 +21,9 @@ pub(crate) struct HookExport {
     /// Role selected with `awsrole use` in this shell
     #[arg(long, value_name = "NAME")]
     pub(crate) role: Option<String>,
+    /// Credential variable that was changed manually
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) changed: Vec<String>,
     /// Version of the hook protocol
     #[arg(long, value_name = "NUMBER")]
     pub(crate) protocol: Option<u32>,
@@ -33,7 +36,7 @@ pub(crate) struct HookExport {
 
 impl From<HookExport> for Request {
     fn from(asked: HookExport) -> Self {
-        let HookExport { shell, event, ask, role, protocol, views, files } = asked;
+        let HookExport { shell, event, ask, role, changed, protocol, views, files } = asked;
         let shell = match shell {
             ShellName::Bash => Shell::Bash,
             ShellName::Zsh => Shell::Zsh,
@@ -44,8 +47,9 @@ impl From<HookExport> for Request {
             EventName::Prompt => Event::Prompt,
             EventName::Due => Event::Due,
             EventName::Retry => Event::Retry,
+            EventName::Changed => Event::Changed,
         };
-        Self { shell, event, ask, role, protocol, views, files }
+        Self { shell, event, ask, role, changed, protocol, views, files }
     }
 }
 
@@ -56,12 +60,19 @@ pub(crate) enum ShellName {
     Fish,
 }
 
+/// A tool for which a snippet has a block of its own.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Neighbour {
+    Direnv,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum EventName {
     Cd,
     Prompt,
     Due,
     Retry,
+    Changed,
 }
 
 #[cfg(test)]
@@ -91,6 +102,7 @@ mod tests {
             "hook export zsh --event cd --protocol 1 --views --ask -- /a/.awsrole.toml /.awsrole.toml",
             "hook export fish --event due --ask --role Deploy -- --ask -- --role",
             "hook export fish --event retry --role admin -- /a",
+            "hook export zsh --event changed --changed AWS_PROFILE --changed AWS_ACCESS_KEY_ID -- /a",
         ] {
             let asked = Request::of_snippet(&words(line));
             assert!(asked.is_some(), "{line}");
@@ -109,6 +121,7 @@ mod tests {
             "hook export bash --event --",
             "hook export bash --help --",
             "hook export bash --role",
+            "hook export bash --changed --",
             "hook export bash --ask=yes --",
             "hook export bash --protocol x --",
             "hook renew bash --event prompt --",

@@ -7,19 +7,20 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
 use awsrole_core::shell::long_run;
+use awsrole_core::shell::snippet::Snippet;
 use awsrole_core::shell::statements::{PROTOCOL, Shell};
 use awsrole_hook::{answer, digest, renew};
 use awsrole_system::ambient;
 use awsrole_system::print::out;
 
-use crate::cli::{Hook, HookExport};
+use crate::cli::{Hook, HookExport, Neighbour};
 use crate::report::{CommandError, Outcome};
 
 pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     match hook {
-        Hook::Bash => snippet(Shell::Bash, context)?,
-        Hook::Zsh => snippet(Shell::Zsh, context)?,
-        Hook::Fish => snippet(Shell::Fish, context)?,
+        Hook::Bash { with } => snippet(Shell::Bash, with, context)?,
+        Hook::Zsh { with } => snippet(Shell::Zsh, with, context)?,
+        Hook::Fish { with } => snippet(Shell::Fish, with, context)?,
         Hook::Watch { process, run, start } => super::long_run::watch(process, &run, start, context),
         Hook::Choose { name } => return super::use_role::check(&name, context, settings),
         Hook::Digest { files } => digest(&files)?,
@@ -57,7 +58,8 @@ fn fetching<T>(
     super::common::with_providers(outer, settings, ask, fetch)
 }
 
-fn snippet(shell: Shell, context: &Context) -> Result<(), Problem> {
+fn snippet(shell: Shell, with: Option<Neighbour>, context: &Context) -> Result<(), Problem> {
+    let direnv = with == Some(Neighbour::Direnv) || ambient::in_path(Path::new("direnv")).is_some();
     let text = |path: &Path| {
         let text = path.to_str().map(str::to_owned);
         text.ok_or_else(|| Problem::new(format!("{} isn't valid UTF-8, so no shell can be given it", path.display())))
@@ -74,5 +76,7 @@ fn snippet(shell: Shell, context: &Context) -> Result<(), Problem> {
         }
     }
     let [generations, clock] = [context.paths.generations(), context.paths.clock()];
-    out(&shell.snippet(&text(&binary)?, &text(&generations)?, &text(&clock)?))
+    let [binary, generations, clock] = [text(&binary)?, text(&generations)?, text(&clock)?];
+    let snippet = Snippet { binary: &binary, generations: &generations, clock: &clock, direnv };
+    out(&snippet.render(shell))
 }

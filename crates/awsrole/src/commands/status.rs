@@ -26,9 +26,9 @@ struct Known(Vec<(&'static str, String)>);
 
 pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = Outer::of(&context.env);
-    let closed = context.env.text(awsrole_core::shell::state::NAME) == Some(awsrole_core::shell::state::CLOSED);
+    let blocked = context.env.text(awsrole_core::shell::state::NAME) == Some(awsrole_core::shell::state::BLOCKED);
     if json || long {
-        let known = known(&outer, closed, context, settings);
+        let known = known(&outer, blocked, context, settings);
         out(&if json { known.json() } else { known.lines() })?;
         return Ok(Outcome::Done);
     }
@@ -42,7 +42,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
         let colour = id.and_then(|id| accounts.color(&id)).filter(|_| may_colour(context));
         out(&(painted(&words.join(" "), colour) + "\n"))?;
-    } else if closed {
+    } else if blocked {
         out(&(painted("no role", may_colour(context).then_some(Color::Red)) + "\n"))?;
     } else if ambient::caller() == Caller::HookOff && !upward(&context.dir).is_empty() {
         out("off\n")?;
@@ -83,10 +83,10 @@ impl Known {
     }
 }
 
-fn known(outer: &Outer, closed: bool, context: &Context, settings: &Settings) -> Known {
+fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -> Known {
     let mut known = Known(Vec::new());
     let choices = Choices::of(&context.paths);
-    match (&outer.role, closed) {
+    match (&outer.role, blocked) {
         (Some(state), _) => {
             known.add("shell", "holds the role");
             known.add("held", &state.role);
@@ -102,7 +102,7 @@ fn known(outer: &Outer, closed: bool, context: &Context, settings: &Settings) ->
             }
         }
         (None, true) => {
-            known.add("shell", "closed: no client acts as anybody");
+            known.add("shell", "blocked: no client acts as anybody");
             if let Some(chosen) = outer.chosen(&upward(&context.dir), &choices).role() {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }
@@ -137,7 +137,7 @@ fn known(outer: &Outer, closed: bool, context: &Context, settings: &Settings) ->
         ),
         Ok((Verdict::Allowed(allowed), _)) => {
             known.add("approval", "allowed");
-            if outer.role.is_none() && !closed && ambient::caller() == Caller::Other {
+            if outer.role.is_none() && !blocked && ambient::caller() == Caller::Other {
                 known.add("hint", "the hook puts the role into a shell: `awsrole doctor` says whether it is installed");
             }
             let chosen = outer.chosen(&files, &choices);
@@ -147,7 +147,7 @@ fn known(outer: &Outer, closed: bool, context: &Context, settings: &Settings) ->
             match plan_role(&context, &allowed, chosen.role()) {
                 Err(problem) => known.add("problem", problem.summary),
                 Ok(plan) => {
-                    if closed {
+                    if blocked {
                         known.add("hint", "`awsrole refresh` tries again, and says what is missing");
                     }
                     known.add("role", plan.title());

@@ -19,7 +19,7 @@ use crate::project::approval::{Allowed, ApprovalStatus, Holds, Verdict};
 use crate::session::cache::{Cache, Trigger};
 use crate::settings::user_config::Settings;
 use crate::shell::export::{look, plan_role};
-use crate::shell::state::{CLOSED, HIDDEN, NAME, Outer, TOLD};
+use crate::shell::state::{BLOCKED, HIDDEN, NAME, Outer, TOLD};
 
 /// All that can be said of a directory without asking the network.
 #[derive(Serialize)]
@@ -94,7 +94,7 @@ pub struct StepReport {
 /// What the shell holds.
 #[derive(Serialize)]
 pub struct SessionReport {
-    /// `role`, `closed`, `off`, or `nothing of awsrole's`.
+    /// `role`, `blocked`, `off`, or `nothing of awsrole's`.
     pub state: &'static str,
     /// The role's title.
     pub role: Option<String>,
@@ -108,7 +108,7 @@ pub struct SessionReport {
     pub hidden: Vec<String>,
 }
 
-const STAYS_CLOSED: &str = "the shell stays closed: no client acts as anybody";
+const STAYS_BLOCKED: &str = "the shell stays blocked: no client acts as anybody";
 
 /// Tells the way for a directory; `outer` is the surroundings without what awsrole exported, `inner`
 /// as the process found them.
@@ -137,19 +137,19 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         Ok(found) => found,
         Err(problem) => {
             why.approval = "unknown";
-            why.next = STAYS_CLOSED.to_owned();
+            why.next = STAYS_BLOCKED.to_owned();
             why.problem = Some(problem);
             return why;
         }
     };
-    let closed = verdict.holds(depth) == Holds::Closed;
+    let blocked = verdict.holds(depth) == Holds::Blocked;
     let (approval, problem, otherwise) = match verdict {
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
             why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
             match plan_role(outer, &allowed, role) {
                 Err(problem) => {
-                    why.next = STAYS_CLOSED.to_owned();
+                    why.next = STAYS_BLOCKED.to_owned();
                     why.problem = Some(problem);
                 }
                 Ok(plan) => follow(&mut why, &plan, &allowed, outer, settings),
@@ -160,10 +160,10 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         Verdict::Refused(refusal) => {
             let problem = refusal.problem(outer);
             match refusal.standing {
-                ApprovalStatus::Edited => ("changed since it was allowed", Some(problem), STAYS_CLOSED),
+                ApprovalStatus::Edited => ("changed since it was allowed", Some(problem), STAYS_BLOCKED),
                 ApprovalStatus::Denied => (
                     "denied",
-                    closed.then_some(problem),
+                    blocked.then_some(problem),
                     "nothing: the file is ignored; `awsrole allow` takes that back",
                 ),
                 _ => ("not allowed", Some(problem), "nothing, until you allow it"),
@@ -172,7 +172,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
     };
     why.approval = approval;
     why.problem = problem;
-    why.next = if closed { STAYS_CLOSED } else { otherwise }.to_owned();
+    why.next = if blocked { STAYS_BLOCKED } else { otherwise }.to_owned();
     why
 }
 
@@ -284,8 +284,8 @@ fn held(inner: &Context) -> SessionReport {
         set: Vec::new(),
         hidden: Vec::new(),
     };
-    if inner.env.text(NAME) == Some(CLOSED) {
-        held.state = "closed";
+    if inner.env.text(NAME) == Some(BLOCKED) {
+        held.state = "blocked";
     }
     if let Some(state) = outer.role {
         held.state = "role";

@@ -77,7 +77,7 @@ pub enum Holds {
     /// The environment without awsrole.
     Outer,
     /// Nobody's identity.
-    Closed,
+    Blocked,
 }
 
 impl Verdict {
@@ -109,7 +109,7 @@ impl Verdict {
             {
                 Holds::Outer
             }
-            _ => Holds::Closed,
+            _ => Holds::Blocked,
         }
     }
 }

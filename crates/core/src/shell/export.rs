@@ -5,7 +5,7 @@
 //! | no file, or a denied one | the outer environment, silently |
 //! | a file that was never allowed | the outer environment, and one line that names `awsrole allow` |
 //! | a file in force | its role |
-//! | edited since, refused, unreachable, expired | closed: no client acts as anybody |
+//! | edited since, refused, unreachable, expired | blocked: no client acts as anybody |
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ use crate::shell::environment::{EnvDiff, RoleSession};
 use crate::shell::generation;
 use crate::shell::state::{Chosen, Outer};
 
-/// How soon a closed directory is looked at again, at a prompt: what closes it may have been mended
+/// How soon a blocked directory is looked at again, at a prompt: what blocks it may have been fixed
 /// in another terminal.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -43,16 +43,23 @@ pub enum Event {
     Prompt,
     /// The role is due for renewal.
     Due,
-    /// A closed directory is looked at again.
+    /// A blocked directory is looked at again.
     Retry,
+    /// A credential variable was changed manually.
+    Changed,
     /// Nobody waits: this is the renewal itself.
     Renewal,
 }
 
 impl Event {
     /// The events of a shell, by their names in the protocol. A renewal isn't one of them.
-    pub const BY_NAME: [(&'static str, Self); 4] =
-        [("cd", Self::Cd), ("prompt", Self::Prompt), ("due", Self::Due), ("retry", Self::Retry)];
+    pub const BY_NAME: [(&'static str, Self); 5] = [
+        ("cd", Self::Cd),
+        ("prompt", Self::Prompt),
+        ("due", Self::Due),
+        ("retry", Self::Retry),
+        ("changed", Self::Changed),
+    ];
 
     /// Reads an event's name.
     #[must_use]
@@ -63,6 +70,8 @@ impl Event {
 
 /// What becomes of a shell's environment.
 pub struct Export {
+    /// What is left of a role whose keys were changed manually ([`crate::shell::manual_change`]).
+    pub unset: Vec<&'static str>,
     /// Prior values that a nested shell takes over.
     pub adopt: Vec<(String, Option<OsString>)>,
     /// The new state.
@@ -95,7 +104,33 @@ pub enum Change {
     /// A role.
     Role(EnvDiff),
     /// No client acts as anybody.
-    Closed,
+    Blocked,
+    /// Nothing of ours: the user's own values, and the others are hidden until the user leaves.
+    HandsOff {
+        /// Variables to unset.
+        hide: Vec<&'static str>,
+    },
+}
+
+impl Export {
+    /// Returns a new state with nothing else.
+    #[must_use]
+    pub fn of(change: Change) -> Self {
+        Self {
+            unset: Vec::new(),
+            adopt: Vec::new(),
+            change,
+            deadline: None,
+            chosen: None,
+            depth: 1,
+            texts: Vec::new(),
+            renew: false,
+            ending: false,
+            problem: None,
+            notices: Vec::new(),
+            entry: None,
+        }
+    }
 }
 
 /// What is decided for a shell.
@@ -234,19 +269,8 @@ enum Decided<'a> {
 
 /// A state without a role.
 fn state(change: Change, depth: usize, problem: Option<Problem>, now: SystemTime) -> Export {
-    Export {
-        adopt: Vec::new(),
-        chosen: None,
-        deadline: matches!(change, Change::Closed).then(|| now + LOOK_AGAIN),
-        change,
-        depth,
-        texts: Vec::new(),
-        renew: false,
-        ending: false,
-        problem,
-        notices: Vec::new(),
-        entry: None,
-    }
+    let deadline = matches!(change, Change::Blocked).then(|| now + LOOK_AGAIN);
+    Export { deadline, depth, problem, ..Export::of(change) }
 }
 
 fn decide<'a>(
@@ -263,11 +287,11 @@ fn decide<'a>(
     }
     let (verdict, depth) = match look_and_keep(context, settings, files, texts) {
         Ok(looked) => looked,
-        Err(problem) => return state(Change::Closed, 1, Some(problem)),
+        Err(problem) => return state(Change::Blocked, 1, Some(problem)),
     };
-    let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Closed };
+    let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Blocked };
     match verdict {
-        // What was denied needs no word, unless it closes the shell.
+        // What was denied needs no word, unless it blocks the shell.
         Verdict::Refused(Refusal { standing: ApprovalStatus::Denied, .. })
         | Verdict::Broken { standing: ApprovalStatus::Denied, .. }
             if matches!(change, Change::Outer) =>
@@ -293,7 +317,7 @@ fn decide<'a>(
                         depth,
                     )))
                 }
-                Err(problem) => state(Change::Closed, depth, Some(back(problem, role.is_some()))),
+                Err(problem) => state(Change::Blocked, depth, Some(back(problem, role.is_some()))),
             }
         }
     }
@@ -338,7 +362,7 @@ impl<'a> Entering<'a> {
     fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
         obtained
             .and_then(|obtained| self.holding(obtained, now))
-            .unwrap_or_else(|problem| state(Change::Closed, self.depth, Some(back(problem, self.word.is_some())), now))
+            .unwrap_or_else(|problem| state(Change::Blocked, self.depth, Some(back(problem, self.word.is_some())), now))
     }
 
     fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
@@ -370,21 +394,18 @@ impl<'a> Entering<'a> {
         let what = match event {
             Event::Cd | Event::Prompt | Event::Retry => Some(What::Entered),
             // A shell that takes a renewed session over enters nothing.
-            Event::Due | Event::Renewal => obtained.fresh.then_some(What::Renewed),
+            Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(What::Renewed),
         };
         let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
         Ok(Export {
             entry: what.map(|what| HistoryEntry::of(what, context, plan, &obtained)),
-            adopt: Vec::new(),
-            chosen: None,
-            change: Change::Role(diff),
             deadline,
             depth: self.depth,
-            texts: Vec::new(),
             renew: obtained.due && obtained.problem.is_none(),
             ending,
             problem: obtained.problem,
             notices,
+            ..Export::of(Change::Role(diff))
         })
     }
 }

@@ -29,6 +29,9 @@ pub const NAME: &str = "AWSROLE_STATE";
 pub const KEYS: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
 
+/// The names of the two profile variables: the other unit besides [`KEYS`] that a user may change manually.
+pub const PROFILES: [&str; 2] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+
 /// Variables that would give a client a second identity beside the keys: the JS SDK and Serverless
 /// prefer a profile to keys, botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are
 /// unset, not emptied: an empty AWS_PROFILE is a profile named "" to some.
@@ -46,28 +49,40 @@ pub const HIDDEN: [&str; 7] = [
 pub const TOLD: [&str; 5] =
     ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
 
-/// What the snippets put into it in a closed directory.
-pub const CLOSED: &str = "closed";
+/// What the snippets put into it in a blocked directory.
+pub const BLOCKED: &str = "blocked";
 
 /// What the snippets set beside it if `awsrole use` chose a role: the nearest file, `=`, and the
 /// role's name.
 pub const CHOSEN: &str = "AWSROLE_CHOSEN";
 
-/// The placeholder that keys and profile have in a closed directory: no client finds a profile of
+/// The placeholder that keys and profile have in a blocked directory: no client finds a profile of
 /// this name, and no server knows the key.
 pub const NO_ROLE: &str = "awsrole-no-role";
 
-/// What the snippets set in a closed directory.
-const CLOSED_SET: [&str; 4] =
-    ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"];
+/// What the snippets set in a blocked directory.
+pub(crate) const BLOCKED_SET: [(&str, &str); 4] = [
+    ("AWS_PROFILE", NO_ROLE),
+    ("AWS_ACCESS_KEY_ID", NO_ROLE),
+    ("AWS_SECRET_ACCESS_KEY", NO_ROLE),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+];
 
-/// What the snippets put before a name, in a closed directory, for what was exported there before. They
+/// Returns the names that the snippets hide in a blocked directory: all others that could give a client credentials, and
+/// what describes a role.
+pub(crate) fn hidden_if_blocked() -> Vec<&'static str> {
+    let lists: [&[&'static str]; 5] = [&KEYS, &HIDDEN, &RUN_HIDDEN, &TOLD, &["AWS_ACCOUNT_ID", CHOSEN]];
+    let set = |name: &&str| BLOCKED_SET.iter().any(|(placeholder, _)| placeholder == name);
+    lists.concat().into_iter().filter(|name| !set(name)).collect()
+}
+
+/// What the snippets put before a name, in a blocked directory, for what was exported there before. They
 /// have builtins alone, and a variable for each name holds any bytes as they are.
-const PRIOR: &str = "AWSROLE_PRIOR_";
+pub(crate) const PRIOR: &str = "AWSROLE_PRIOR_";
 
-/// The names whose prior values a closed shell exports so: of what it sets or hides all that is no
+/// The names whose prior values a blocked shell exports so: of what it sets or hides all that is no
 /// secret, and no part of a pair whose other half is one.
-const CLOSED_OPEN: [&str; 10] = [
+pub(crate) const BLOCKED_PRIOR: [&str; 10] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ACCOUNT_ID",
@@ -180,7 +195,7 @@ pub struct Outer {
     pub adopt: Vec<(String, Option<OsString>)>,
     /// The role in force in the parent, if there is one and its keys are still there.
     pub role: Option<State>,
-    /// [`CHOSEN`] of a closed parent, whose placeholders are still there.
+    /// [`CHOSEN`] of a blocked parent, whose placeholders are still there.
     chosen: Option<OsString>,
 }
 
@@ -360,7 +375,7 @@ impl Outer {
         };
         // What isn't UTF-8 is as foreign as what isn't ours.
         let text = text.to_str().unwrap_or_default();
-        if text == CLOSED {
+        if text == BLOCKED {
             outer.open(env);
         } else if let Some(state) = State::parse(text) {
             let keys_are_ours = env.text("AWS_ACCESS_KEY_ID").unwrap_or_default() == state.key
@@ -395,7 +410,7 @@ impl Outer {
         for name in TOLD.into_iter().chain([CHOSEN, NAME]) {
             outer.restore(name, None);
         }
-        for name in CLOSED_OPEN.map(|name| format!("{PRIOR}{name}")) {
+        for name in BLOCKED_PRIOR.map(|name| format!("{PRIOR}{name}")) {
             if env.has(&name) {
                 outer.restore(&name, None);
             }
@@ -403,29 +418,28 @@ impl Outer {
         outer
     }
 
-    /// Takes a closed parent's placeholders away, and gives back what stood there before as far as it
+    /// Takes a blocked parent's placeholders away, and gives back what stood there before as far as it
     /// exported that. If keys or a profile were changed by hand, no profile comes back beside them.
     fn open(&mut self, env: &Env) {
-        let ours =
-            |name: &str| env.text(name) == Some(if name == "AWS_EC2_METADATA_DISABLED" { "true" } else { NO_ROLE });
+        let ours = |name: &str| BLOCKED_SET.iter().any(|(set, value)| *set == name && env.text(name) == Some(*value));
         let untouched = ours("AWS_ACCESS_KEY_ID") && ours("AWS_PROFILE");
         if untouched {
             self.chosen = env.0.get(OsStr::new(CHOSEN)).cloned();
         }
         let untouched = untouched && !env.has("AWS_DEFAULT_PROFILE");
         let prior = |name: &str| {
-            let back = CLOSED_OPEN.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
+            let back = BLOCKED_PRIOR.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
             let value = env.0.get(OsStr::new(&format!("{PRIOR}{name}"))).filter(|value| *value != NO_ROLE);
             // It was the shell's own value, of any bytes: only its length is bounded.
             value.filter(|value| back && value.len() <= LONGEST_VALUE).cloned()
         };
-        for name in CLOSED_SET {
+        for (name, _) in BLOCKED_SET {
             let prior = prior(name);
             if ours(name) || is_back(env, name, prior.as_ref()) {
                 self.restore(name, prior);
             }
         }
-        for name in CLOSED_OPEN.into_iter().filter(|name| !CLOSED_SET.contains(name)) {
+        for name in BLOCKED_PRIOR.into_iter().filter(|name| !BLOCKED_SET.iter().any(|(set, _)| set == name)) {
             let prior = prior(name);
             if prior.is_some() && (!env.has(name) || is_back(env, name, prior.as_ref())) {
                 self.restore(name, prior);

@@ -46,21 +46,6 @@ impl Shell {
         [Self::Bash, Self::Zsh, Self::Fish].into_iter().find(|shell| shell.name() == name)
     }
 
-    /// The snippet for the shell's rc file, as it stands in `shell/`, with three paths and the protocol's number
-    /// filled in.
-    #[must_use]
-    pub fn snippet(self, binary: &str, generations: &str, clock: &str) -> String {
-        let text = match self {
-            Self::Bash => include_str!("../../../../shell/awsrole.bash"),
-            Self::Zsh => include_str!("../../../../shell/awsrole.zsh"),
-            Self::Fish => include_str!("../../../../shell/awsrole.fish"),
-        };
-        text.replace("@BIN@", &self.quote(binary))
-            .replace("@GENERATIONS@", &self.quote(generations))
-            .replace("@CLOCK@", &self.quote(clock))
-            .replace("@PROTOCOL@", &PROTOCOL.to_string())
-    }
-
     /// Quotes a text so that the shell expands nothing in it. Single quotes are the only form in
     /// which all three expand nothing; they differ in how a single quote is written.
     #[must_use]
@@ -115,6 +100,9 @@ impl Shell {
                 line(&["__awsrole_digest", &digest], None);
             }
         }
+        for name in &export.unset {
+            line(&["__awsrole_unset", name], None);
+        }
         for (name, prior) in &export.adopt {
             match prior {
                 None => line(&["__awsrole_adopt", name, "unset"], None),
@@ -123,7 +111,13 @@ impl Shell {
         }
         let state = match &export.change {
             Change::Outer => "outer",
-            Change::Closed => "closed",
+            Change::Blocked => "blocked",
+            Change::HandsOff { hide } => {
+                for name in hide {
+                    line(&["__awsrole_hide", name], None);
+                }
+                "hands-off"
+            }
             Change::Role(diff) => {
                 for name in &diff.hide {
                     line(&["__awsrole_hide", name], None);
@@ -152,12 +146,14 @@ fn room(export: &Export, views: Option<&Views>) -> usize {
             let set = diff.set.iter().map(|(name, value)| line(name, value.shown().len()));
             set.chain(diff.hide.iter().map(|name| line(name, 0))).sum()
         }
-        Change::Outer | Change::Closed => 0,
+        Change::HandsOff { hide } => hide.iter().map(|name| line(name, 0)).sum(),
+        Change::Outer | Change::Blocked => 0,
     };
+    let unset: usize = export.unset.iter().map(|name| line(name, 0)).sum();
     let chosen = export.chosen.as_ref().map_or(0, |word| line("", word.len()));
     let seen = export.texts.iter().map(|text| line("", text.len()));
     let looked_at = views.map_or(0, |views| views.own.len() * 64);
-    adopted.sum::<usize>() + changed + chosen + seen.sum::<usize>() + looked_at + 256
+    adopted.sum::<usize>() + changed + unset + chosen + seen.sum::<usize>() + looked_at + 256
 }
 
 impl Value {
@@ -237,6 +233,7 @@ mod tests {
         };
         let views = Views { own: vec![true, true, false], digests: vec!["one".to_owned(); 3] };
         let export = Export {
+            unset: vec!["AWS_SESSION_TOKEN"],
             adopt: vec![("AWS_PROFILE".to_owned(), Some(value.clone().into())), ("AWS_REGION".to_owned(), None)],
             change: Change::Role(diff),
             deadline: Some(UNIX_EPOCH + Duration::from_secs(u64::MAX >> 1)),
@@ -256,7 +253,12 @@ mod tests {
                 "__awsrole_file 1 own {}\n__awsrole_file 2 own\n__awsrole_file 3 shared\n",
                 shell.quote(&value)
             );
-            assert!(text.starts_with(format!("{start}__awsrole_digest {digest}\n__awsrole_adopt ").as_bytes()));
+            assert!(
+                text.starts_with(
+                    format!("{start}__awsrole_digest {digest}\n__awsrole_unset AWS_SESSION_TOKEN\n__awsrole_adopt ")
+                        .as_bytes()
+                )
+            );
             assert!(text.ends_with(b"\n__awsrole_done role 9223372036854775807 18446744073709551615\n"));
             assert_eq!(
                 text.capacity(),

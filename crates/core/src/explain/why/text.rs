@@ -89,7 +89,7 @@ impl SessionReport {
             String::new(),
             match (&self.role, self.state) {
                 (Some(role), _) => format!("holds {role}"),
-                (None, "closed") => "closed: no client acts as anybody".to_owned(),
+                (None, "blocked") => "blocked: no client acts as anybody".to_owned(),
                 (None, "off") => "off: awsrole keeps out of it".to_owned(),
                 (None, state) => format!("holds {state}"),
             },

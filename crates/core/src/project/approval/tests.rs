@@ -149,7 +149,7 @@ fn a_denied_base_keeps_the_chain_from_being_in_force() {
     assert!(verdict.holds(depth) == Holds::Outer && depth == 1);
     world.approvals.allow(&chain).unwrap();
     let (verdict, depth) = world.vet("a/b");
-    assert_eq!((verdict.holds(depth), depth), (Holds::Closed, 2));
+    assert_eq!((verdict.holds(depth), depth), (Holds::Blocked, 2));
     let Verdict::Refused(Refusal { path, standing: ApprovalStatus::Denied, nearest, .. }) = verdict else { panic!() };
     assert_eq!((path, nearest), (far.clone(), near));
     assert_eq!(world.approvals.denied_base(&chain).unwrap().path, far);
@@ -219,7 +219,7 @@ fn any_change_of_a_chain_closes_until_it_is_allowed() {
         }
         for (what, arrangement) in changed {
             world.arrange(&arrangement);
-            assert_eq!(world.holds(), Holds::Closed, "{count} {open}: {what}");
+            assert_eq!(world.holds(), Holds::Blocked, "{count} {open}: {what}");
             world.approvals.allow(&Chain::read(&world.upward(PLACES[0])).unwrap()).unwrap();
             assert_eq!(world.holds(), Holds::Role, "{count} {open}: {what}, allowed");
             world.arrange(&allowed);
@@ -239,7 +239,7 @@ fn one_in_between_closes_too() {
     assert_eq!(world.holds(), Holds::Role);
     for between in ["inherit = true\n", "region = \"x\"\n", ""] {
         world.arrange(&[Some("inherit = true\n"), None, Some(between), Some("region = \"x\"\n")]);
-        assert_eq!(world.holds(), Holds::Closed, "{between:?}");
+        assert_eq!(world.holds(), Holds::Blocked, "{between:?}");
     }
 }
 
@@ -314,7 +314,7 @@ fn what_changed_is_named() {
 }
 
 #[test]
-fn a_base_that_vanished_after_it_was_found_closes() {
+fn a_base_that_vanished_after_it_was_found_blocks() {
     let world = World::new();
     let near = world.write("a/b", "inherit = true");
     let far = world.write("a", "region = \"far\"");
@@ -323,7 +323,7 @@ fn a_base_that_vanished_after_it_was_found_closes() {
     assert!(matches!(vet(&paths, &world.approvals, &UserConfig::default()).0, Verdict::Allowed(_)));
     fs::remove_file(&far).unwrap();
     let (verdict, depth) = vet(&paths, &world.approvals, &UserConfig::default());
-    assert_eq!((verdict.holds(depth), depth), (Holds::Closed, 2));
+    assert_eq!((verdict.holds(depth), depth), (Holds::Blocked, 2));
     let Verdict::Broken { problem, .. } = verdict else { panic!() };
     assert!(problem.summary.contains("was removed while it was being read"), "{problem}");
 }
@@ -349,12 +349,12 @@ fn rules_and_approvals_stand_for_parts_of_a_chain() {
     assert_eq!(allowed.only_accounts(), Some(&[AccountId::parse("222222222222").unwrap()][..]));
     // A rule for the nearest alone: the base needs an approval of its own.
     let (verdict_, depth) = verdict(vec![rule("work/p/q", "222222222222")]);
-    assert_eq!((verdict_.holds(depth), depth), (Holds::Closed, 2));
+    assert_eq!((verdict_.holds(depth), depth), (Holds::Blocked, 2));
     world.allow(&far);
     assert!(matches!(verdict(vec![rule("work/p/q", "222222222222")]), (Verdict::Allowed(_), 2)));
     world.approvals.deny(&far).unwrap();
     let (verdict, depth) = verdict(vec![rule("work", "222222222222")]);
-    assert_eq!((verdict.holds(depth), depth), (Holds::Closed, 2), "a rule undoes no refusal");
+    assert_eq!((verdict.holds(depth), depth), (Holds::Blocked, 2), "a rule undoes no refusal");
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn approvals_count_only_below_folders_that_nobody_else_can_write_to() {
             let approvals = Approvals::below(&data);
             let (verdict, depth) = vet(std::slice::from_ref(&path), &approvals, &UserConfig::default());
             // Something was said, so that a role may be in force.
-            let expected = if fine { Holds::Role } else { Holds::Closed };
+            let expected = if fine { Holds::Role } else { Holds::Blocked };
             assert_eq!(verdict.holds(depth), expected, "{} {mode:o}", dir.display());
             let other = world.write("other", "");
             let (verdict, depth) = vet(&[other], &approvals, &UserConfig::default());

@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::aws::credentials::tests::credentials;
 use crate::aws::profiles::tests::home;
-use crate::shell::statements::Shell;
 
 fn env(pairs: &[(&str, &str)]) -> Env {
     Env(pairs.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect())
@@ -58,15 +57,15 @@ fn what_a_person_changed_stays() {
 }
 
 #[test]
-fn placeholders_of_a_closed_directory_are_dropped() {
-    let closed = env(&[(NAME, "closed"), ("AWS_PROFILE", NO_ROLE), ("AWS_ACCESS_KEY_ID", NO_ROLE), ("A", "b")]);
-    assert!(Outer::of(&closed).env == env(&[("A", "b")]));
+fn placeholders_of_a_blocked_directory_are_dropped() {
+    let blocked = env(&[(NAME, "blocked"), ("AWS_PROFILE", NO_ROLE), ("AWS_ACCESS_KEY_ID", NO_ROLE), ("A", "b")]);
+    assert!(Outer::of(&blocked).env == env(&[("A", "b")]));
 }
 
-/// A closed shell, outside of which were a profile, a container's address, and names that only a forger exports.
-fn closed(by_hand: &[(&str, &str)]) -> Env {
-    let mut closed = env(&[
-        (NAME, CLOSED),
+/// A blocked shell, outside of which were a profile, a container's address, and names that only a forger exports.
+fn blocked(by_hand: &[(&str, &str)]) -> Env {
+    let mut blocked = env(&[
+        (NAME, BLOCKED),
         ("AWS_PROFILE", NO_ROLE),
         ("AWS_ACCESS_KEY_ID", NO_ROLE),
         ("AWS_SECRET_ACCESS_KEY", NO_ROLE),
@@ -79,8 +78,8 @@ fn closed(by_hand: &[(&str, &str)]) -> Env {
         ("AWSROLE_PRIOR_AWS_SECRET_ACCESS_KEY", "forged"),
         ("AWSROLE_PRIOR_PATH", "/forged"),
     ]);
-    closed.0.extend(env(by_hand).0);
-    closed
+    blocked.0.extend(env(by_hand).0);
+    blocked
 }
 
 fn of(env: &Env) -> Env {
@@ -90,33 +89,33 @@ fn of(env: &Env) -> Env {
 }
 
 #[test]
-fn what_a_closed_shell_exports_of_outside_comes_back_and_no_other_name() {
+fn what_a_blocked_shell_exports_of_outside_comes_back_and_no_other_name() {
     let always = [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://x")];
     let with = |more: &[(&str, &str)]| env(&[always.as_slice(), more].concat());
     let outside = with(&[("AWS_PROFILE", "staging"), ("AWS_DEFAULT_PROFILE", "base")]);
-    assert!(of(&closed(&[])) == outside);
-    let adopted = Outer::of(&closed(&[])).adopt;
+    assert!(of(&blocked(&[])) == outside);
+    let adopted = Outer::of(&blocked(&[])).adopt;
     assert!(adopted.contains(&("AWS_PROFILE".into(), Some("staging".into()))));
     assert!(adopted.contains(&("AWSROLE_PRIOR_AWS_PROFILE".into(), None)));
     // A process that started anew for the SDK finds some of them given back already.
-    let anew = Outer::of(&closed(&[])).for_the_sdk(&closed(&[])).unwrap();
+    let anew = Outer::of(&blocked(&[])).for_the_sdk(&blocked(&[])).unwrap();
     assert!(anew.text("AWS_CONTAINER_CREDENTIALS_FULL_URI") == Some("http://x") && of(&anew) == outside);
     let mine = [("AWS_PROFILE", "mine")];
-    assert!(of(&closed(&mine)) == with(&mine), "no second profile beside the user's own");
+    assert!(of(&blocked(&mine)) == with(&mine), "no second profile beside the user's own");
     let mine = [("AWS_DEFAULT_PROFILE", "mine")];
-    assert!(of(&closed(&mine)) == with(&mine), "no second profile beside the user's own");
+    assert!(of(&blocked(&mine)) == with(&mine), "no second profile beside the user's own");
     let mine = [("AWS_ACCESS_KEY_ID", "AKIAMINE"), ("AWS_SECRET_ACCESS_KEY", "mine")];
-    assert!(of(&closed(&mine)) == with(&mine), "no profile beside the user's own keys");
+    assert!(of(&blocked(&mine)) == with(&mine), "no profile beside the user's own keys");
     let mine = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://mine");
-    assert_eq!(of(&closed(&[mine])).text(mine.0), Some(mine.1));
-    for other in ["{", "closed "] {
-        let outer = of(&closed(&[(NAME, other)]));
+    assert_eq!(of(&blocked(&[mine])).text(mine.0), Some(mine.1));
+    for other in ["{", "blocked "] {
+        let outer = of(&blocked(&[(NAME, other)]));
         assert!(outer.text("AWS_PROFILE") == Some(NO_ROLE) && !outer.has("AWSROLE_PRIOR_AWS_PROFILE"), "{other}");
     }
 }
 
 #[test]
-fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_closed() {
+fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_blocked() {
     let (_home, context) = home("", "");
     let choices = Choices::of(&context.paths);
     let parent = |state: &str, profile: &str, chosen: &str| {
@@ -136,22 +135,22 @@ fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_closed() {
     let file = "/p/.awsrole.toml";
     let word = choices.word(Path::new(file), "a=b").unwrap();
     let chosen = format!("{file}={word}");
-    assert_eq!(of(CLOSED, NO_ROLE, &chosen, file), Chosen::Role { role: "a=b".into(), word: word.clone() });
+    assert_eq!(of(BLOCKED, NO_ROLE, &chosen, file), Chosen::Role { role: "a=b".into(), word: word.clone() });
     for other in ["/.awsrole.toml", "/p/q/.awsrole.toml", "/p/.awsrole.tom"] {
-        assert_eq!(of(CLOSED, NO_ROLE, &chosen, other), Chosen::Nothing, "{other}");
-        let moved = of(CLOSED, NO_ROLE, &format!("{other}={word}"), other);
+        assert_eq!(of(BLOCKED, NO_ROLE, &chosen, other), Chosen::Nothing, "{other}");
+        let moved = of(BLOCKED, NO_ROLE, &format!("{other}={word}"), other);
         assert_eq!(moved, Chosen::Unproven("a=b".into()), "a word is of one file: {other}");
     }
     for forged in ["", "=", "other", "=other", "/p/.awsrole.toml", "/p/.awsrole.toml=", "/p/.awsrole.tomlother"] {
-        assert_eq!(of(CLOSED, NO_ROLE, forged, file), Chosen::Nothing, "{forged}");
+        assert_eq!(of(BLOCKED, NO_ROLE, forged, file), Chosen::Nothing, "{forged}");
     }
     for forged in ["other", "a=b", &format!("{}=other", &word[..80]), &format!("{}=a=b", "0".repeat(80))] {
-        let found = of(CLOSED, NO_ROLE, &format!("{file}={forged}"), file);
+        let found = of(BLOCKED, NO_ROLE, &format!("{file}={forged}"), file);
         assert!(matches!(found, Chosen::Unproven(_)) && found.role().is_none(), "{forged}");
     }
-    let huge = of(CLOSED, NO_ROLE, &format!("{file}={}", "x".repeat(1 << 20)), file);
+    let huge = of(BLOCKED, NO_ROLE, &format!("{file}={}", "x".repeat(1 << 20)), file);
     assert!(matches!(huge, Chosen::Unproven(name) if name.len() < 2048));
-    assert_eq!(of(CLOSED, "mine", &chosen, file), Chosen::Nothing, "changed by hand");
+    assert_eq!(of(BLOCKED, "mine", &chosen, file), Chosen::Nothing, "changed by hand");
     assert_eq!(of("{", NO_ROLE, &chosen, file), Chosen::Nothing, "a state that isn't ours");
     let alone = Outer::of(&env(&[(CHOSEN, chosen.as_str())]));
     assert_eq!(alone.chosen(&[PathBuf::from(file)], &choices), Chosen::Nothing, "without a state");
@@ -277,9 +276,9 @@ fn what_awsrole_writes_it_believes() {
 }
 
 #[test]
-fn prior_values_of_a_closed_shell_are_bounded() {
+fn prior_values_of_a_blocked_shell_are_bounded() {
     for (value, back) in [("staging", true), ("a\nb", true), ("\u{1b}[2J", true), (&"x".repeat(4097), false)] {
-        let outer = Outer::of(&closed(&[("AWSROLE_PRIOR_AWS_PROFILE", value)]));
+        let outer = Outer::of(&blocked(&[("AWSROLE_PRIOR_AWS_PROFILE", value)]));
         assert_eq!(outer.env.text("AWS_PROFILE"), Some(value).filter(|_| back), "{value:?}");
         assert!(!outer.env.has("AWSROLE_PRIOR_AWS_PROFILE"));
     }
@@ -298,44 +297,14 @@ fn a_forged_state_restores_nothing() {
     }
 }
 
-/// A list of names as it stands in a snippet.
-fn listed(shell: Shell, name: &str) -> BTreeSet<String> {
-    let text = shell.snippet("", "", "").replace("\\\n", " ");
-    let (before, end) =
-        if shell == Shell::Fish { (format!("set -g {name} "), '\n') } else { (format!("{name}=("), ')') };
-    let (_, list) = text.split_once(&before).unwrap();
-    let names: Vec<String> = list.split(end).next().unwrap().split_whitespace().map(str::to_owned).collect();
-    let set: BTreeSet<String> = names.iter().cloned().collect();
-    assert_eq!(set.len(), names.len(), "a name stands twice in {name} of {}", shell.name());
-    set
-}
-
 #[test]
-fn the_snippets_have_the_names_that_stand_here() {
-    let names = |lists: &[&[&str]]| -> BTreeSet<String> { lists.concat().into_iter().map(str::to_owned).collect() };
-    let sets = names(&[&CLOSED_SET]);
-    let closed = names(&[&KEYS, &HIDDEN, &["AWS_ACCOUNT_ID", CHOSEN], &RUN_HIDDEN, &TOLD, &CLOSED_SET]);
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        let listed = |name: &str| listed(shell, name);
-        assert_eq!(listed("__awsrole_keys"), names(&[&KEYS]), "{}", shell.name());
-        assert_eq!(listed("__awsrole_profiles"), names(&[&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]]), "{}", shell.name());
-        assert_eq!(listed("__awsrole_hidden_if_closed"), &closed - &sets, "{}", shell.name());
-        assert_eq!(listed("__awsrole_open_if_closed"), names(&[&CLOSED_OPEN]), "{}", shell.name());
-        // What is set beside them stands in the function that closes.
-        let text = shell.snippet("", "", "");
-        let [profile, key, secret, metadata] = CLOSED_SET;
-        assert!(text.contains(&format!("for name in {profile} {key} {secret}")), "{}", shell.name());
-        assert!(text.contains(&format!("__awsrole_set {metadata} true")), "{}", shell.name());
-        assert!(
-            text.contains(&format!(" {NO_ROLE}")) && text.contains(&format!("{NAME} {CLOSED}")),
-            "{}",
-            shell.name()
-        );
-        assert!(text.contains(PRIOR) && text.contains(&format!("__awsrole_set {CHOSEN} ")), "{}", shell.name());
-    }
-    assert!(names(&[&CLOSED_OPEN]).is_subset(&closed), "only what a closed shell changes comes back");
+fn only_what_a_blocked_shell_changes_comes_back() {
+    let hidden = hidden_if_blocked();
+    let changed: BTreeSet<&str> = hidden.iter().copied().chain(BLOCKED_SET.map(|(name, _)| name)).collect();
+    assert_eq!(changed.len(), hidden.len() + BLOCKED_SET.len(), "a name stands twice");
+    assert!(BLOCKED_PRIOR.iter().all(|name| changed.contains(name)));
     let secret = |name: &&str| {
         name.contains("SECRET") || name.contains("KEY") || name.ends_with("TOKEN") || name.contains("BEARER")
     };
-    assert!(!CLOSED_OPEN.iter().any(secret));
+    assert!(!BLOCKED_PRIOR.iter().any(secret));
 }

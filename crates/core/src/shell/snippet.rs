@@ -1,0 +1,97 @@
+//! The snippet for a shell's rc file: a file of `shell/` with paths and tables filled in.
+
+use crate::shell::state::{self, BLOCKED, BLOCKED_PRIOR, BLOCKED_SET, KEYS, PROFILES};
+use crate::shell::statements::{PROTOCOL, Shell};
+
+/// What a snippet is rendered with.
+#[derive(Debug, Clone, Copy)]
+pub struct Snippet<'a> {
+    /// The path of `awsrole`.
+    pub binary: &'a str,
+    /// The folder whose file is renamed by `allow` and others.
+    pub generations: &'a str,
+    /// The file from 1970 by which fish tells the time.
+    pub clock: &'a str,
+    /// Whether direnv is used beside it.
+    pub direnv: bool,
+}
+
+/// The line of a snippet before which the blocks are: from there on hooks are registered.
+const REGISTERS: &str = "# A script that sources this gets nothing";
+
+/// The first lines of the snippet for bash. An older bash, such as the 3.2 of macOS, and a shell that isn't bash print one
+/// line and go on with the rc file: the snippet is one quoted word to them, which they never parse.
+const GUARD: &str = r#"case ${BASH_VERSION-} in
+'' | [0-3].* | 4.[0-3].*) echo "awsrole: bash 4.4 or later is needed, this is ${BASH_VERSION:-another shell}" >&2 ;;
+*) eval "#;
+
+/// What the snippet for zsh is an argument of. Whatever the user's options are, it is parsed with zsh's own and its
+/// functions run with them (zshbuiltins(1): "sticky" emulation).
+const EMULATE: &str = r"\builtin emulate -R zsh -o no_aliases -o local_traps -c";
+
+impl Snippet<'_> {
+    /// Returns the snippet's text.
+    #[must_use]
+    pub fn render(&self, shell: Shell) -> String {
+        let [text, left, direnv] = match shell {
+            Shell::Bash => [
+                include_str!("../../../../shell/awsrole.bash"),
+                include_str!("../../../../shell/left.bash"),
+                include_str!("../../../../shell/direnv.bash"),
+            ],
+            Shell::Zsh => [
+                include_str!("../../../../shell/awsrole.zsh"),
+                include_str!("../../../../shell/left.zsh"),
+                include_str!("../../../../shell/direnv.zsh"),
+            ],
+            Shell::Fish => [
+                include_str!("../../../../shell/awsrole.fish"),
+                concat!(
+                    include_str!("../../../../shell/clock.fish"),
+                    "\n",
+                    include_str!("../../../../shell/answer.fish"),
+                    "\n",
+                    include_str!("../../../../shell/left.fish")
+                ),
+                include_str!("../../../../shell/direnv.fish"),
+            ],
+        };
+        let direnv = if self.direnv { direnv } else { "" };
+        let text = text.replace(REGISTERS, &format!("{left}\n{direnv}\n{REGISTERS}"));
+        let placeholders = BLOCKED_SET.into_iter().chain([(state::NAME, BLOCKED)]);
+        let placeholders: Vec<String> = placeholders.map(|(name, value)| format!("{name}={value}")).collect();
+        let words = [
+            ("@KEYS@", KEYS.join(" ")),
+            ("@PROFILES@", PROFILES.join(" ")),
+            ("@HIDDEN_IF_BLOCKED@", state::hidden_if_blocked().join(" ")),
+            ("@SET_IF_BLOCKED@", placeholders.join(" ")),
+            ("@PRIOR_IF_BLOCKED@", BLOCKED_PRIOR.join(" ")),
+            ("@BIN@", shell.quote(self.binary)),
+            ("@GENERATIONS@", shell.quote(self.generations)),
+            ("@CLOCK@", shell.quote(self.clock)),
+            ("@PROTOCOL@", PROTOCOL.to_string()),
+        ];
+        let text = words.iter().fold(text, |text, (word, value)| text.replace(word, value));
+        match shell {
+            Shell::Bash => format!("{GUARD}{} ;;\nesac\n", shell.quote(&text)),
+            Shell::Zsh => format!("{EMULATE} {}\n", shell.quote(&text)),
+            Shell::Fish => text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_filled_in() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let text = Snippet { binary: "/b", generations: "/g", clock: "/c", direnv: true }.render(shell);
+            let is_word = |text: &str| text.len() > 1 && text.chars().all(|c| c == '_' || c.is_ascii_uppercase());
+            assert!(!text.split('@').skip(1).any(is_word), "{text}");
+            assert!(text.contains(" AWS_EC2_METADATA_DISABLED=true AWSROLE_STATE=blocked"), "{text}");
+            assert!(text.contains(state::PRIOR) && text.contains(state::CHOSEN), "{text}");
+        }
+    }
+}
