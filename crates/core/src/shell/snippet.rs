@@ -19,8 +19,8 @@ pub struct Snippet<'a> {
 /// The line of a snippet before which the blocks are: from there on hooks are registered.
 const REGISTERS: &str = "# A script that sources this gets nothing";
 
-/// The first lines of the snippet for bash. An older bash, such as the 3.2 of macOS, and a shell that isn't bash print one
-/// line and go on with the rc file: the snippet is one quoted word to them, which they never parse.
+/// The first lines of the snippet for bash. An older bash, such as the 3.2 of macOS, and a shell that isn't bash
+/// print one line and go on with the rc file: the snippet is one quoted word to them, which they never parse.
 const GUARD: &str = r#"case ${BASH_VERSION-} in
 '' | [0-3].* | 4.[0-3].*) echo "awsrole: bash 4.4 or later is needed, this is ${BASH_VERSION:-another shell}" >&2 ;;
 *) eval "#;

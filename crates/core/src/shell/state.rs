@@ -68,8 +68,8 @@ pub(crate) const BLOCKED_SET: [(&str, &str); 4] = [
     ("AWS_EC2_METADATA_DISABLED", "true"),
 ];
 
-/// Returns the names that the snippets hide in a blocked directory: all others that could give a client credentials, and
-/// what describes a role.
+/// Returns the names that the snippets hide in a blocked directory: all others that could give a client credentials,
+/// and what describes a role.
 pub(crate) fn hidden_if_blocked() -> Vec<&'static str> {
     let lists: [&[&'static str]; 5] = [&KEYS, &HIDDEN, &RUN_HIDDEN, &TOLD, &["AWS_ACCOUNT_ID", CHOSEN]];
     let set = |name: &&str| BLOCKED_SET.iter().any(|(placeholder, _)| placeholder == name);
