@@ -10,7 +10,9 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::explain::summary::summarize;
 use awsrole_core::project::approval::{Approvals, Chain, Verdict, vet};
 use awsrole_core::settings::user_config::UserConfig;
-use awsrole_core::{config, discover, problem, resolve};
+use awsrole_core::base::problem;
+use awsrole_core::plan::resolve;
+use awsrole_core::project::{config, discover};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
