@@ -1,4 +1,4 @@
-//! What everything rests on: the context of the process, files, locks, digests, secrets, problems.
+//! The lowest layer: context, files, locks, digests, secrets and problems.
 
 pub mod cache_key_backend;
 pub mod context;

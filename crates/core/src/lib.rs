@@ -4,10 +4,10 @@
 //! directory           Path
 //!   │ discover        the nearest `.awsrole.toml` upward, read once
 //! ConfigFile
-//!   │ config          parsed, unknown keys refused; harmless
+//!   │ config          parsed; unknown keys are rejected; has no side effects
 //! Config
-//!   │ trust           has the user allowed these bytes at this path?
-//! Allowed             only this can become a plan
+//!   │ approval        has the user allowed this content at this path?
+//! Allowed             the only type that can become a plan
 //!   │ resolve         + ~/.aws files → source and steps, every value checked
 //! RolePlan
 //!   │ lookup          from the cache
@@ -19,12 +19,12 @@
 //! String
 //! ```
 //!
-//! [`shell::export`] goes this way for a shell, and turns whatever happens into a state that the shell can hold.
-//! Nothing
-//! here reads the clock, the process environment, the working directory or the network: all that comes in as a
-//! [`base::context::Context`], and STS answers through [`session::sts::Sts`].
+//! [`shell::export`] runs these stages for a shell. It turns every failure into a state that the shell can hold.
+//!
+//! Nothing here reads the clock, the process environment, the working directory or the network. All of these arrive as
+//! a [`base::context::Context`], and calls to STS go through [`session::sts::Sts`].
 
-// The layers, lowest first: each imports from those above it in this list, and none from below.
+// The layers, lowest first. Each layer imports only from the layers above it in this list.
 pub mod base;
 pub mod aws;
 pub mod settings;

@@ -1,4 +1,4 @@
-//! Where the key that encrypts the cache can be stored, and the trait of what stores it.
+//! The backends that can store the cache encryption key, and the trait that accesses them.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use serde::Deserialize;
 
 use crate::base::seal::Key;
 
-/// How long a key must at least be kept after it was used: AWS's longest sessions last 36 hours.
+/// The minimum time that a key is kept after its last use: AWS sessions last up to 36 hours.
 pub const MIN_KEY_TTL: Duration = Duration::from_secs(37 * 3600);
 
-/// A place for keys.
+/// A backend that can store the cache encryption key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyBackend {
-    /// The user's keyring in the Linux kernel. It ends when the machine does.
+    /// The user's keyring in the Linux kernel. It is lost at a reboot.
     Keyring,
-    /// The user's keychain of macOS.
+    /// The macOS Keychain.
     Keychain,
-    /// A file in the user's runtime directory, if that is private and in memory.
+    /// A file in the user's runtime directory, if that directory is private and in memory.
     Runtime,
 }
 
-/// The best first.
+/// All backends, in order of preference.
 pub(crate) const PLACES: [KeyBackend; 3] = [KeyBackend::Keyring, KeyBackend::Keychain, KeyBackend::Runtime];
 
 impl KeyBackend {
-    /// As a person knows it.
+    /// Returns the backend's name for messages.
     #[must_use]
     pub fn shown(self) -> &'static str {
         match self {
@@ -43,22 +43,24 @@ impl KeyBackend {
     }
 }
 
-/// Which place the user wants.
+/// The setting `key` of `[cache]` in config.toml.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CacheKeySetting {
-    /// The best that can be used. Without any, nothing is cached: only the user can choose files that aren't encrypted.
+    /// Uses the first available backend. If none is available, nothing is cached, because only the user can choose
+    /// unencrypted files.
     #[default]
     Auto,
-    /// That one alone. Without it nothing is cached.
+    /// Uses only the kernel keyring. If it is unavailable, nothing is cached.
     Keyring,
-    /// That one alone. Without it nothing is cached.
+    /// Uses only the Keychain. If it is unavailable, nothing is cached.
     Keychain,
-    /// That one alone. Without it nothing is cached.
+    /// Uses only the runtime directory. If it is unavailable, nothing is cached.
     Runtime,
-    /// Files that aren't encrypted.
+    /// Stores sessions unencrypted.
     None,
-    /// What the user wants can't be read. Nothing is cached, and what was can still be opened wherever its key lies.
+    /// The settings can't be read. Nothing is cached, but existing entries can still be decrypted with a key from any
+    /// backend.
     #[serde(skip)]
     Unknown,
 }
@@ -74,12 +76,12 @@ impl CacheKeySetting {
         })
     }
 
-    /// Whether what was sealed with a key from a place may be used.
+    /// Returns whether entries that were sealed with a key from this backend may be opened.
     pub(crate) fn may_open(self, place: KeyBackend) -> bool {
         self == Self::Unknown || self.places().any(|one| one == place)
     }
 
-    /// Why no place may be used at all.
+    /// Returns why no backend may be used at all. Empty if some may.
     pub(crate) fn refused(self) -> Vec<KeyUnavailable> {
         match self {
             Self::Unknown => {
@@ -90,19 +92,19 @@ impl CacheKeySetting {
     }
 }
 
-/// Keeps keys. A trait because the system answers.
+/// Stores cache encryption keys. It is a trait because it performs I/O.
 pub trait CacheKeyBackend {
-    /// The key of a name; `None`: there is none yet, or no more.
+    /// Returns the key with this name, or `None` if it doesn't exist or has expired.
     fn find(&self, place: KeyBackend, name: &str) -> Result<Option<Key>, KeyUnavailable>;
-    /// Keeps a key under a name, for at least [`MIN_KEY_TTL`] if the place lasts so long.
+    /// Stores a key under a name for at least [`MIN_KEY_TTL`], unless the backend itself is cleared earlier.
     fn put(&self, place: KeyBackend, name: &str, key: &Key) -> Result<(), KeyUnavailable>;
-    /// Keeps the key of a name for another [`MIN_KEY_TTL`], where it would be dropped otherwise.
+    /// Extends the lifetime of a key by another [`MIN_KEY_TTL`] if the backend expires keys.
     fn keep(&self, place: KeyBackend, name: &str);
-    /// Forgets the key of a name. One that isn't there is as good as forgotten.
+    /// Removes the key with this name, if it exists.
     fn remove(&self, place: KeyBackend, name: &str);
 }
 
-/// Why a place can't be used.
+/// The reason why a backend can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyUnavailable(pub String);
 

@@ -1,4 +1,4 @@
-//! What surrounds a command, as plain values.
+//! The context in which a command runs, as plain values.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -14,33 +14,33 @@ use crate::base::problem::Problem;
 pub struct Env(pub BTreeMap<OsString, OsString>);
 
 impl Env {
-    /// The value of a variable, if it is set and valid UTF-8.
+    /// Returns the value of a variable if it is set and valid UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(OsStr::new(name))?.to_str()
     }
 
-    /// The value of a variable, if it is set and not empty.
+    /// Returns the value of a variable if it is set and not empty.
     #[must_use]
     pub fn filled(&self, name: &str) -> Option<&str> {
         self.text(name).filter(|value| !value.is_empty())
     }
 
-    /// Whether a variable is set, perhaps to nothing.
+    /// Returns whether a variable is set. It may be empty.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(OsStr::new(name))
     }
 }
 
-/// Where awsrole keeps its files, and where it finds the AWS CLI's.
+/// The directories that awsrole uses.
 #[derive(Debug, Clone)]
 pub struct Paths {
-    /// The user's own settings: `config.toml` lies here.
+    /// The directory of the user's settings, `config.toml`.
     pub config: PathBuf,
     /// Approvals of `.awsrole.toml` files.
     pub data: PathBuf,
-    /// The generation, the history, and the file that serves fish as a clock.
+    /// The generation, the history, and the file that fish uses as a clock.
     pub state: PathBuf,
     /// Temporary credentials.
     pub cache: PathBuf,
@@ -49,17 +49,18 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The folder of the file that every shell looks for at its prompts. `allow`, `deny`, `refresh`, `logout` and
-    /// others rename it.
+    /// Returns the directory of the generation file, which every shell checks at its prompts.
+    ///
+    /// `allow`, `deny`, `refresh`, `logout` and other commands rename the file.
     #[must_use]
     pub fn generations(&self) -> PathBuf {
         self.state.join("generations")
     }
 
-    /// Returns those of awsrole's folders that a variable moved away from their usual place below the home directory,
-    /// with the variable's name.
+    /// Returns the directories of awsrole that an XDG variable moved away from their default below the home directory,
+    /// with the name of the variable.
     fn moved(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        // On macOS no variable moves them.
+        // On macOS these variables have no effect.
         let usual = [
             ("XDG_CONFIG_HOME", &self.config, ".config"),
             ("XDG_DATA_HOME", &self.data, ".local/share"),
@@ -71,9 +72,11 @@ impl Paths {
         moved.map(|(name, path, _)| (name, path.as_path()))
     }
 
-    /// Says which variable moved a folder of awsrole's into the folder of one of `files`, or below it. A clone would
-    /// bring approvals and settings of its own, or get what awsrole stores. The usual places below the home directory
-    /// are no such folders, though the home may be a project.
+    /// Returns a problem if an XDG variable moves one of awsrole's directories into a project, that is, into the
+    /// directory of one of `files` or below it.
+    ///
+    /// A cloned repository could otherwise bring its own approvals and settings, or receive what awsrole stores. The
+    /// default directories below the home directory are always permitted, even if the home directory is a project.
     #[must_use]
     pub fn inside_project(&self, files: &[PathBuf]) -> Option<Problem> {
         let (name, path, folder) = self.moved().find_map(|(name, path)| {
@@ -89,15 +92,16 @@ impl Paths {
         )
     }
 
-    /// A file that was last modified at the epoch: its age in seconds is the time of day, which is
-    /// the only clock that fish has without starting a process.
+    /// Returns the path of a file whose modification time is the epoch.
+    ///
+    /// Its age in seconds is the current time. Fish has no other clock that doesn't start a process.
     #[must_use]
     pub fn clock(&self) -> PathBuf {
         self.state.join("clock")
     }
 }
 
-/// A path without symbolic links, as far as it is there.
+/// Resolves the symbolic links in the part of a path that exists.
 fn without_links(path: &Path) -> PathBuf {
     let found = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
     match found.map(|(above, real)| (path.strip_prefix(above), real)) {
@@ -107,25 +111,26 @@ fn without_links(path: &Path) -> PathBuf {
     }
 }
 
-/// Everything that a decision may depend on beside files. Built once, in the binary's `ambient.rs`.
+/// Everything besides files that a decision may depend on. Built once, in `ambient.rs` of the `awsrole-system` crate.
 pub struct Context {
     /// The working directory.
     pub dir: PathBuf,
-    /// The environment as the process found it.
+    /// The environment of the process.
     pub env: Env,
     /// The time at which the command started.
     pub now: SystemTime,
-    /// Where things are kept.
+    /// The directories that awsrole uses.
     pub paths: Paths,
-    /// What keeps the key of the cache.
+    /// The backend of the cache encryption key.
     pub keys: Rc<dyn CacheKeyBackend>,
-    /// Tells this machine, container or pod from others with the same home directory. Called only for sources whose
-    /// answer depends on it.
+    /// Identifies this machine, container or pod among others with the same home directory.
+    ///
+    /// It is called only for sources whose credentials depend on the host.
     pub host: fn() -> String,
 }
 
 impl Context {
-    /// Replaces a leading `~/` by the home directory, as shells do.
+    /// Replaces a leading `~/` with the home directory, as shells do.
     #[must_use]
     pub fn expand(&self, path: &str) -> PathBuf {
         match path.strip_prefix('~') {
@@ -135,8 +140,10 @@ impl Context {
         }
     }
 
-    /// Replaces `$NAME` and `${NAME}` by the environment's values, then a leading `~/`, as the AWS CLI does with the
-    /// paths of its files (Python, `os.path.expandvars`). A variable that isn't set stays as it is written.
+    /// Replaces `$NAME` and `${NAME}` with values from the environment, then expands a leading `~/`.
+    ///
+    /// The AWS CLI expands the paths of its files in this way (Python, `os.path.expandvars`). References to unset
+    /// variables are left unchanged.
     #[must_use]
     pub fn expand_variables(&self, path: &str) -> PathBuf {
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -171,9 +178,9 @@ mod tests {
     use super::*;
     use crate::aws::profiles::tests::home;
 
-    /// Each answer is that of Python's `os.path.expandvars`, followed by `expanduser`.
+    /// The expected values are the output of Python's `os.path.expandvars`, followed by `expanduser`.
     #[test]
-    fn variables_in_paths_are_those_of_python() {
+    fn expands_variables_in_paths_as_python_does() {
         let (_home, mut context) = home("", "");
         for (name, value) in [("A", "/a"), ("B_1", "$A"), ("EMPTY", ""), ("T", "~")] {
             context.env.0.insert(name.into(), value.into());

@@ -1,8 +1,8 @@
-//! Names for what has none that would do as a file's.
+//! SHA-256 digests, used as file names and identifiers.
 
 use sha2::{Digest, Sha256};
 
-/// The sha256 of some bytes, one part after the other, in hexadecimal.
+/// Returns the SHA-256 of the concatenated parts in lower-case hexadecimal.
 #[must_use]
 pub fn sha256(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
@@ -17,8 +17,9 @@ pub fn sha256(parts: &[&[u8]]) -> String {
         .collect()
 }
 
-/// Whether a text is one that [`sha256`] may return. What names a file and came from outside is held to this first,
-/// or it could be a path to any other.
+/// Returns whether a text has the form of a [`sha256`] result.
+///
+/// Untrusted text must pass this check before it is used as a file name. Otherwise it could be a path to another file.
 #[must_use]
 pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -29,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_digest_passes_for_one() {
+    fn accepts_only_lower_case_sha256_digests() {
         let digest = sha256(&[b"a", b"b"]);
         assert!(is_sha256(&digest) && is_sha256(&"0".repeat(64)));
         let upper = digest.to_uppercase();

@@ -1,4 +1,4 @@
-//! Private files: 0600 from birth, in 0700 directories, whole or not there.
+//! Private files: created with mode 0600, in directories of mode 0700, and written atomically.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
@@ -10,13 +10,13 @@ use rustix::fs::OFlags;
 
 pub mod trusted;
 
-/// The bits of a mode that let others write.
+/// The mode bits that let other users write.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// How the names of files begin that aren't finished.
+/// The name prefix of temporary files.
 const UNFINISHED: &str = ".new-";
 
-/// An operation on a file that failed, with the file's name.
+/// A failed file operation, with the file's path.
 #[derive(Debug, thiserror::Error)]
 #[error("{verb} {}: {source}", path.display())]
 pub struct FileError {
@@ -26,38 +26,39 @@ pub struct FileError {
 }
 
 impl FileError {
-    /// Names the file beside the system's words.
+    /// Creates an error that adds the path to the system's error.
     pub fn new(verb: &'static str, path: &Path, source: io::Error) -> Self {
         Self { verb, path: path.to_owned(), source }
     }
 
-    /// Returns whether the file wasn't used because it, or a directory above it, belongs to another user.
+    /// Returns whether the operation was refused because the file, or a directory above it, belongs to another user.
     #[must_use]
     pub fn is_foreign(&self) -> bool {
         self.source.get_ref().is_some_and(|source| source.is::<Foreign>())
     }
 
-    /// What the system said.
+    /// Returns the kind of the system's error.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.source.kind()
     }
 }
 
-/// Whether a file is there and belongs to the user of this process. A link isn't followed: whoever can put one there
-/// could let it lead to any file of the user's.
+/// Returns whether a file exists and belongs to the user of this process.
+///
+/// Symbolic links aren't followed: another user who can create one could point it at any file of this user.
 #[must_use]
 pub fn is_own(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && check_owner(&found).is_ok())
 }
 
-/// Whether a directory is there, is no link, and nobody but the user of this process can put anything into it.
+/// Returns whether a directory exists, isn't a symbolic link, and can be written only by the user of this process.
 #[must_use]
 pub fn is_own_dir(path: &Path) -> bool {
     are_own_dirs(&[path])
 }
 
-/// Whether each of these is what [`is_own_dir`] says.
+/// Returns whether [`is_own_dir`] is true for each of the paths.
 #[must_use]
 pub fn are_own_dirs(paths: &[&Path]) -> bool {
     let me = rustix::process::geteuid().as_raw();
@@ -65,7 +66,8 @@ pub fn are_own_dirs(paths: &[&Path]) -> bool {
     paths.iter().all(|path| fs::symlink_metadata(path).is_ok_and(own))
 }
 
-/// Checks that an open file belongs to the user of this process: what others planted isn't written to.
+/// Checks that an open file belongs to the user of this process, so that files planted by other users aren't written
+/// to.
 pub fn check_owner(found: &fs::Metadata) -> io::Result<()> {
     if found.uid() == rustix::process::geteuid().as_raw() {
         return Ok(());
@@ -79,7 +81,7 @@ pub fn is_foreign(owner: u32) -> bool {
     owner != 0 && owner != rustix::process::geteuid().as_raw()
 }
 
-/// What a [`FileError`] says of another user's files and directories.
+/// The message of a [`FileError`] about another user's file or directory.
 #[derive(Debug, thiserror::Error)]
 enum Foreign {
     #[error("it belongs to another user")]
@@ -88,11 +90,11 @@ enum Foreign {
     Above(PathBuf),
 }
 
-/// Creates a directory that only its owner may enter, with its parents, and tightens one that is there already.
+/// Creates a directory of mode 0700 and its parents. Tightens the mode if the directory exists.
 ///
 /// # Errors
-/// Another user's directory is refused, however tight, and so is a new one in another user's. Root creates nothing
-/// anywhere below another user's directory: with that user's HOME (`sudo -E`) it would leave what they can't remove.
+/// Fails if the directory, or the directory in which it would be created, belongs to another user. Root creates nothing
+/// below another user's directory: with that user's HOME (`sudo -E`) it would leave files that the user can't remove.
 pub fn private_dir(dir: &Path) -> Result<(), FileError> {
     let failed = |verb, e| FileError::new(verb, dir, e);
     if let Some(above) = foreign_above(dir) {
@@ -111,7 +113,8 @@ pub fn private_dir(dir: &Path) -> Result<(), FileError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| failed("creating", e))
 }
 
-/// Returns the directory of another user in which a new one would be created, or for root the first one above it.
+/// Returns the other user's directory in which a new directory would be created. For root, returns the nearest such
+/// directory among all parents.
 fn foreign_above(dir: &Path) -> Option<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return trusted::foreign_component(dir.parent()?);
@@ -120,13 +123,15 @@ fn foreign_above(dir: &Path) -> Option<PathBuf> {
     (above != dir && is_foreign(found.uid())).then(|| above.to_owned())
 }
 
-/// Writes a file whole or not at all: into a temporary file of mode 0600 beside it, to the disk,
-/// then renamed over the old one. A reader sees the old content or the new one, never a part.
+/// Writes a file atomically.
+///
+/// The content goes to a temporary file of mode 0600 in the same directory, is flushed to disk, and is renamed over the
+/// old file. A reader sees the old content or the new content, never a part.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |e| FileError::new("writing", path, e);
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
-    // tempfile would name its own file beside the one that is meant.
+    // tempfile's own error would name the temporary file, not the target.
     let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir).map_err(|e| failed(e.kind().into()))?;
     file.as_file().write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
@@ -134,24 +139,26 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Writes a file as [`write_private`] does, and returns when a crash can't undo it: the directory's entry is on the
-/// disk as well. For what can't be recovered, such as keys; for a cache it would cost more than what is lost.
+/// Writes a file as [`write_private`] does, and flushes the directory entry to disk before it returns.
+///
+/// Used for data that can't be recovered, such as keys. For a cache it would cost more than what is lost.
 pub fn write_durable(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_private(path, bytes)?;
     sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(|e| FileError::new("writing", path, e))
 }
 
-/// Brings the entries of a directory to the disk: files that were renamed into it or removed.
+/// Flushes the entries of a directory to disk, so that renamed and removed files survive a crash.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
     match fs::File::open(dir)?.sync_all() {
-        // Some network file systems know no such thing for directories; there is nothing to wait for.
+        // Some network file systems don't support fsync of directories.
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
         synced => synced,
     }
 }
 
-/// Writes a file that isn't there yet, with the mode that the user's umask leaves, whole or not at
-/// all. Neither an old file nor whatever a link leads to is written over.
+/// Creates a new file atomically, with the mode that the user's umask leaves.
+///
+/// Neither an existing file nor the target of a symbolic link is overwritten.
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let mode = fs::Permissions::from_mode(0o666);
@@ -162,25 +169,25 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a directory's entry is a file that is being written, or never was to its end.
+/// Returns whether a directory entry is a temporary file, whose write is in progress or was interrupted.
 #[must_use]
 pub fn is_unfinished(entry: &fs::DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())
 }
 
-/// Removes what processes left in a directory that were killed while they wrote, if it was written
-/// before a time: a younger one may still be finished.
+/// Removes temporary files that killed processes left in a directory, if they are older than `before`. Younger files
+/// may still be in use.
 pub fn sweep(dir: &Path, before: SystemTime) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let written = || entry.metadata().and_then(|found| found.modified());
         if is_unfinished(&entry) && written().is_ok_and(|time| time < before) {
-            // What can't be removed harms nobody but by its size.
+            // A file that can't be removed only takes up space.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Removes a file; one that isn't there is as good as removed.
+/// Removes a file. A file that doesn't exist is not an error.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(FileError::new("removing", path, e)),
@@ -191,13 +198,12 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// Anything but a regular file and anything larger is refused, before more than `limit` bytes were
-/// read.
+/// Fails if the path is not a regular file or the file is larger. At most `limit` bytes are read before that.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read(path, limit, OFlags::empty(), |_| true)
 }
 
-/// Reads a regular file as [`read_regular`] does, and returns its content with its owner's user id.
+/// Reads a regular file as [`read_regular`] does. Returns its content and its owner's user ID.
 pub fn read_with_owner(path: &Path, limit: u64) -> io::Result<(Vec<u8>, u32)> {
     let mut owner = 0;
     let bytes = read(path, limit, OFlags::empty(), |found| {
@@ -207,14 +213,15 @@ pub fn read_with_owner(path: &Path, limit: u64) -> io::Result<(Vec<u8>, u32)> {
     Ok((bytes, owner))
 }
 
-/// Reads a regular file as [`read_regular`] does, if the user of this process owns it: what others
-/// planted isn't read, nor what a link of theirs leads to.
+/// Reads a regular file as [`read_regular`] does, if the user of this process owns it. A symbolic link isn't followed,
+/// because another user may have planted it.
 pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read(path, limit, OFlags::NOFOLLOW, |found| check_owner(found).is_ok())
 }
 
-/// Reads a regular file as [`read_regular`] does, if nobody can write to it but root and the user of
-/// this process. A group is others, too: whether its only member is the user isn't to be seen.
+/// Reads a regular file as [`read_regular`] does, if only root and the user of this process can write to it.
+///
+/// A group counts as other users, because its members can't be determined reliably.
 pub fn read_trusted(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let me = rustix::process::geteuid().as_raw();
     read(path, limit, OFlags::empty(), |found| {
@@ -224,11 +231,11 @@ pub fn read_trusted(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 fn read(path: &Path, limit: u64, more: OFlags, may: impl FnOnce(&fs::Metadata) -> bool) -> io::Result<Vec<u8>> {
     let refused = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
-    // Neither waits for a FIFO's writer nor makes a terminal ours.
+    // NONBLOCK avoids waiting for the writer of a FIFO. NOCTTY avoids acquiring a controlling terminal.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | more).bits().cast_signed();
     let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
-        // Neither a socket nor a link that isn't followed can even be opened.
+        // Opening fails for sockets, and for symbolic links with NOFOLLOW.
         Err(_) if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) => {
             return Err(refused("not a regular file"));
         }
@@ -241,7 +248,7 @@ fn read(path: &Path, limit: u64, more: OFlags, may: impl FnOnce(&fs::Metadata) -
     if !may(&found) {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may write to it"));
     }
-    // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+    // Allocate the full size at once: a growing buffer would leave copies of secrets in memory.
     let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(limit) + 1).unwrap_or_default());
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
@@ -255,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_private_and_leaves_nothing_else() {
+    fn writes_private_files_and_leaves_no_temporary_files() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("a/b/entry");
         write_private(&path, b"one").unwrap();
@@ -267,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_not_ones_own_wherever_it_leads() {
+    fn rejects_symbolic_links_regardless_of_their_target() {
         let home = tempfile::tempdir().unwrap();
         let (path, link) = (home.path().join("f"), home.path().join("link"));
         write_private(&path, b"12345").unwrap();
@@ -279,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_a_group_can_write_is_not_trusted() {
+    fn rejects_files_that_the_group_can_write() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("f");
         write_private(&path, b"12345").unwrap();
@@ -290,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_ones_own_that_nobody_else_can_fill() {
+    fn is_own_dir_rejects_directories_that_others_can_write() {
         let home = tempfile::tempdir().unwrap();
         let (dir, link) = (home.path().join("d"), home.path().join("link"));
         private_dir(&dir).unwrap();
@@ -303,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_regular_files_up_to_the_limit_only() {
+    fn reads_only_regular_files_up_to_the_limit() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("f");
         write_private(&path, b"12345").unwrap();

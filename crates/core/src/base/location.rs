@@ -1,13 +1,13 @@
-//! Where something is written: a file and a line.
+//! Locations in files.
 
 use std::path::PathBuf;
 
-/// A place in a file.
+/// A file and a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The file.
     pub file: PathBuf,
-    /// The line, counted from 1; 0 for the file as a whole.
+    /// The line, counted from 1. 0 means the file as a whole.
     pub line: usize,
 }
 
@@ -20,7 +20,7 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// Returns the line, counted from 1, that contains a byte.
+/// Returns the number of the line that contains a byte, counted from 1.
 #[must_use]
 pub fn line_of(bytes: &[u8], at: usize) -> usize {
     1 + bytes.iter().take(at).filter(|b| **b == b'\n').count()

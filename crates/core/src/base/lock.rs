@@ -1,4 +1,4 @@
-//! Kernel locks on files: they end with the process that holds them, however that ends.
+//! Advisory locks on files. The kernel releases them when the process that holds them ends, however it ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -9,43 +9,42 @@ use rustix::fs::OFlags;
 
 use crate::base::files::{self, FileError};
 
-/// The right to do what only one process may do at a time; given back when dropped or when the process dies.
+/// An exclusive lock, released when it is dropped or its process ends.
 pub struct Lock {
     file: File,
 }
 
 impl Lock {
-    /// Tells those who wait what a person is being asked for, and where, as a whole phrase; an empty text takes it
-    /// back.
+    /// Tells waiting processes which prompt is open and where, as a complete phrase. An empty text clears it.
     pub fn announce(&self, phrase: &str) {
-        // What can't be told costs others a wait, nothing more.
+        // If this fails, other processes only wait longer.
         let _ = self.file.set_len(0).and_then(|()| self.file.write_all_at(phrase.as_bytes(), 0));
     }
 }
 
-/// Why there is no lock.
+/// The reason why a lock wasn't acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// The file can't be used.
+    /// The lock file can't be used.
     #[error(transparent)]
     File(FileError),
-    /// Somebody else has it, and is waiting for a person: what they announced.
+    /// Another process holds the lock and is prompting the user. Contains the text that it announced.
     #[error("another process holds it: {0}")]
     Asking(String),
-    /// Somebody else has had it for too long.
+    /// Another process held the lock until the timeout.
     #[error("another process holds it")]
     Busy,
 }
 
-/// Takes the lock of a file, which is made if it isn't there, in a private directory.
+/// Acquires the lock of a file. Creates the file, in a private directory, if it doesn't exist.
 ///
 /// # Errors
-/// A file that can't be used or is another user's; and somebody who holds it, after `timeout`, or at
-/// once if that one waits for a person.
+/// Fails if the file can't be used or belongs to another user, if another process holds the lock until `timeout`, or
+/// immediately if that process is prompting the user.
 pub fn acquire(path: &Path, timeout: Duration) -> Result<Lock, LockError> {
     let failed = |e| LockError::File(FileError::new("locking", path, e));
     files::private_dir(path.parent().unwrap_or(path)).map_err(LockError::File)?;
-    // Neither follows a link nor waits for whoever else opens a FIFO.
+    // NOFOLLOW rejects symbolic links, and NONBLOCK avoids waiting for the other end of a FIFO.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut open = OpenOptions::new();
     open.create(true).truncate(false).read(true).write(true).mode(0o600).custom_flags(flags);
@@ -55,7 +54,7 @@ pub fn acquire(path: &Path, timeout: Duration) -> Result<Lock, LockError> {
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {
-            // A file that was removed in between isn't the one that others lock.
+            // If the file was removed in the meantime, other processes lock a different file.
             Ok(()) if !is_at(&file, path) => {
                 file = open.open(path).map_err(failed)?;
                 file.metadata().and_then(|found| files::check_owner(&found)).map_err(failed)?;
@@ -77,13 +76,15 @@ pub fn acquire(path: &Path, timeout: Duration) -> Result<Lock, LockError> {
     }
 }
 
-/// Returns true if nobody holds the lock of a file. The file may then be removed: who opens it at that moment notices.
+/// Returns whether no process holds the lock of a file.
+///
+/// The file may then be removed. A process that has just opened it detects the removal.
 #[must_use]
 pub fn is_free(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| file.try_lock().is_ok())
 }
 
-/// Whether an open file is still the one at a path.
+/// Returns whether an open file is still the one at a path.
 fn is_at(file: &File, path: &Path) -> bool {
     let place = |found: fs::Metadata| (found.dev(), found.ino());
     match (file.metadata(), fs::symlink_metadata(path)) {
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_holds_the_lock() {
+    fn only_one_holder_at_a_time() {
         let home = tempfile::tempdir().unwrap();
         let acquire = |name: &str, timeout| acquire(&home.path().join(name), timeout);
         let first = acquire("k", Duration::ZERO).ok().unwrap();
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_that_was_removed_is_not_the_lock() {
+    fn detects_a_removed_lock_file() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("k");
         let first = acquire(&path, Duration::ZERO).ok().unwrap();

@@ -1,48 +1,48 @@
-//! What went wrong, as a person reads it.
+//! Errors as they are shown to the user.
 
 use std::fmt::{self, Display, Write as _};
 
-/// One failure: what failed, why, and what to do about it.
+/// One failure: what failed, why, and how to fix it.
 ///
-/// Every station has its own error enum and turns it into a `Problem`, with the hint beside the
-/// variant. Printing happens here alone, so that every text from a file, a directory name or a
-/// server is escaped before it reaches a terminal.
+/// Each module has its own error enum and converts it into a `Problem`, with the hint next to the variant. Problems are
+/// formatted only here, so that every text from a file, a directory name or a server is escaped before it reaches a
+/// terminal.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Problem {
-    /// What failed: one line, lower case, no full stop.
+    /// What failed: one line in lower case, without a full stop.
     pub summary: String,
-    /// Why, the nearest cause first; each one line.
+    /// The causes, one line each, the immediate cause first.
     #[serde(default)]
     pub causes: Vec<String>,
-    /// What was asked, and by whom: a label and a text. Causes can't be judged without.
+    /// The request and the caller, each with a label. Causes often can't be judged without them.
     #[serde(default)]
     pub facts: Vec<(String, String)>,
-    /// What to do, the likeliest first; each one line.
+    /// How to fix it, one line each, the most likely hint first.
     #[serde(default)]
     pub hints: Vec<String>,
 }
 
 impl Problem {
-    /// A problem that says it all in one line.
+    /// Creates a problem with a summary only.
     pub fn new(summary: impl Into<String>) -> Self {
         Self { summary: summary.into(), causes: Vec::new(), facts: Vec::new(), hints: Vec::new() }
     }
 
-    /// Adds a cause below those that are there.
+    /// Appends a cause.
     #[must_use]
     pub fn because(mut self, cause: impl Display) -> Self {
         self.causes.push(cause.to_string());
         self
     }
 
-    /// Adds a fact below those that are there.
+    /// Appends a fact.
     #[must_use]
     pub fn fact(mut self, label: &str, text: impl Display) -> Self {
         self.facts.push((label.to_owned(), text.to_string()));
         self
     }
 
-    /// Adds a hint below those that are there.
+    /// Appends a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Display) -> Self {
         self.hints.push(hint.to_string());
@@ -66,11 +66,11 @@ impl Display for Problem {
     }
 }
 
-/// Makes a text harmless for a terminal: one line, nothing that moves the cursor, changes colours, reorders what is
-/// read or can't be seen, and no password of an address.
+/// Escapes a text for a terminal.
 ///
-/// Control characters (C0, C1), the Unicode bidirectional controls (CVE-2021-42574) and characters without a width
-/// become `\u{…}`.
+/// The result is one line. It contains nothing that moves the cursor, changes colours, reorders text or is invisible,
+/// and no passwords of URLs. Control characters (C0, C1), the Unicode bidirectional controls (CVE-2021-42574) and
+/// characters without a width become `\u{…}`.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -87,21 +87,23 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Returns JSON for people and programs: every value as it is, but without passwords of addresses, and with the
-/// characters that [`escape`] replaces written as JSON's own `\uXXXX`.
+/// Serializes a value as JSON for users and programs.
+///
+/// Passwords in URLs are masked, and the characters that [`escape`] replaces are written as `\uXXXX`. All other values
+/// are unchanged.
 ///
 /// # Errors
-/// A value that JSON can't hold.
+/// Fails for a value that JSON can't represent.
 pub fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
     let json = serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e))?;
     Ok(escape_json(&mask_passwords(&json)))
 }
 
-/// Writes out the characters of a JSON text that [`escape`] replaces, so that it means the same.
+/// Replaces the characters that [`escape`] replaces with `\uXXXX` escapes. The JSON value stays the same.
 #[must_use]
 pub fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
-    // OutOfRange of strings there are none of these but the line ends of the layout.
+    // Outside of strings, the only such characters are the newlines of the layout.
     for c in json.chars() {
         if c != '\n' && is_deceptive(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
@@ -114,8 +116,10 @@ pub fn escape_json(json: &str) -> String {
     escaped
 }
 
-/// Whether a terminal would obey a character or a reader couldn't see it (Unicode 16: Cc, Bidi_Control, and characters
-/// of Default_Ignorable_Code_Point but for variation selectors, which emoji need).
+/// Returns whether a terminal would interpret a character, or a reader couldn't see it.
+///
+/// These are Cc, Bidi_Control and Default_Ignorable_Code_Point (Unicode 16), without the variation selectors, which
+/// emoji need.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -125,7 +129,7 @@ fn is_deceptive(c: char) -> bool {
             | '\u{e0000}'..='\u{e00ff}')
 }
 
-/// Replaces the user information before `@` in each URL, which may be a name and a password.
+/// Masks the user information before `@` in each URL, which may contain a name and a password.
 fn mask_passwords(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
@@ -159,13 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn remote_text_can_not_drive_the_terminal() {
+    fn escapes_terminal_control_sequences_in_remote_text() {
         let problem = Problem::new("a\u{1b}[31mred\r\nawsrole: all is well\u{9b}2J\u{202e}txt");
         assert_eq!(problem.to_string(), "awsrole: a\\u{1b}[31mred\\u{d}\\nawsrole: all is well\\u{9b}2J\\u{202e}txt");
     }
 
     #[test]
-    fn what_can_not_be_seen_is_written_out() {
+    fn escapes_invisible_characters() {
         for c in [
             '\u{61c}',
             '\u{200b}',
@@ -190,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_of_addresses_are_masked() {
+    fn masks_passwords_in_urls() {
         for (text, expected) in [
             ("proxy http://ana:pw@proxy:3128/ and https://b:p@q@c", "proxy http://…@proxy:3128/ and https://…@c"),
             ("`https://sts.eu/?x=a@b`", "`https://sts.eu/?x=a@b`"),

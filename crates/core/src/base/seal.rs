@@ -1,4 +1,4 @@
-//! Bytes that only the holder of a key can read, and nobody can change or swap unnoticed.
+//! Authenticated encryption: only the holder of the key can read the data, and any change is detected.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -7,15 +7,15 @@ use zeroize::Zeroizing;
 /// The length of a key in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// XChaCha20's; so long that random ones never meet, however many there are.
+/// The nonce length of XChaCha20 in bytes. Random nonces of this length never collide in practice.
 const NONCE_BYTES: usize = 24;
 
-/// A key; overwritten when dropped, and without `Debug`, as a [`Secret`](crate::base::secret::Secret) is.
+/// An encryption key. It is overwritten when dropped and has no `Debug`, like [`Secret`](crate::base::secret::Secret).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(Zeroizing<[u8; KEY_BYTES]>);
 
 impl Key {
-    /// A new one. `None`: the system has no random numbers.
+    /// Generates a random key. Returns `None` if the system provides no random numbers.
     #[must_use]
     pub fn random() -> Option<Self> {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
@@ -23,7 +23,7 @@ impl Key {
         Some(Self(bytes))
     }
 
-    /// A key that was kept somewhere. `None`: what was kept there is none.
+    /// Creates a key from stored bytes. Returns `None` if the length is wrong.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
@@ -31,30 +31,30 @@ impl Key {
         Some(Self(key))
     }
 
-    /// Hands the key out, to the place that keeps it.
+    /// Returns the key bytes for a backend that stores them.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.as_slice()
     }
 
-    /// Encrypts. `beside` isn't kept, and without the same it can't be opened.
+    /// Encrypts `plain` and authenticates `aad`, which isn't stored and is required for decryption.
     ///
-    /// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), a random nonce in front. `None`: the system
-    /// has no random numbers.
+    /// Uses XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) with a random nonce, which precedes the ciphertext. Returns
+    /// `None` if the system provides no random numbers.
     #[must_use]
-    pub fn seal(&self, plain: &[u8], beside: &[u8]) -> Option<Vec<u8>> {
+    pub fn seal(&self, plain: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).ok()?;
-        let payload = Payload { msg: plain, aad: beside };
+        let payload = Payload { msg: plain, aad };
         let sealed = self.cipher().encrypt(&XNonce::from(nonce), payload).ok()?;
         Some([&nonce[..], &sealed].concat())
     }
 
-    /// Decrypts. `None`: another key, another `beside`, or not one bit as it was.
+    /// Decrypts. Returns `None` if the key or `aad` differs, or if any bit was changed.
     #[must_use]
-    pub fn open(&self, sealed: &[u8], beside: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn open(&self, sealed: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
-        let payload = Payload { msg: sealed, aad: beside };
+        let payload = Payload { msg: sealed, aad };
         self.cipher().decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
     }
 
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sealed_is_opened_by_the_same_key_beside_the_same() {
+    fn opens_only_with_the_same_key_and_aad() {
         let key = Key::random().unwrap();
         let sealed = key.seal(b"canary", b"name").unwrap();
         assert_eq!(key.open(&sealed, b"name").unwrap().as_slice(), b"canary");
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bit_and_no_byte_can_be_missed() {
+    fn rejects_every_changed_bit_and_missing_byte() {
         let key = Key::random().unwrap();
         let sealed = key.seal(b"canary", b"name").unwrap();
         for bit in 0..sealed.len() * 8 {
@@ -93,9 +93,9 @@ mod tests {
         assert!(key.open(&[&sealed[..], b"x"].concat(), b"name").is_none());
     }
 
-    /// The example of the draft's appendix A.3.1: what others call XChaCha20-Poly1305.
+    /// The test vector of the draft's appendix A.3.1.
     #[test]
-    fn it_is_the_published_construction() {
+    fn matches_the_published_test_vector() {
         let bytes = |hex: &str| -> Vec<u8> {
             hex.as_bytes().chunks(2).map(|two| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap()).collect()
         };

@@ -1,4 +1,4 @@
-//! Whether anybody but root and the user of this process can change what a path leads to.
+//! Checks whether users other than root and the user of this process can change what a path resolves to.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,15 +9,15 @@ use std::path::{Component, Path, PathBuf};
 
 use super::OTHERS_WRITE;
 
-/// How many symbolic links are followed, as in Linux (path_resolution(7)).
+/// The maximum number of symbolic links that are followed, as in Linux (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
 /// A component of a path that other users control.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untrusted {
-    /// The component.
+    /// The path of the component.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// Why it isn't trusted.
     pub why: Distrust,
 }
 
@@ -28,10 +28,10 @@ pub enum Distrust {
     Foreign {
         /// The owner's user id.
         owner: u32,
-        /// It is a symbolic link.
+        /// Whether it is a symbolic link.
         link: bool,
     },
-    /// Its group or everybody may write to it, and it isn't a sticky directory.
+    /// Its group or everybody may write to it, and it isn't a directory with the sticky bit.
     Writable,
     /// It can't be examined.
     Unknown(io::ErrorKind),
@@ -44,7 +44,7 @@ impl Untrusted {
         matches!(self.why, Distrust::Foreign { .. })
     }
 
-    /// Returns the command that makes the component trusted, where there is one.
+    /// Returns the command that makes the component trusted, if there is one.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         let (path, me) = (self.path.display(), rustix::process::geteuid().as_raw());
@@ -70,20 +70,22 @@ impl fmt::Display for Untrusted {
     }
 }
 
-/// Resolves an absolute path as the system does, and checks every component that is met on the way, symbolic links and
-/// the directories in which they and their targets are: each must belong to root or to the user of this process, and
-/// none may be writable for others. In a sticky directory others may create files but not replace ours.
+/// Resolves an absolute path and checks every component on the way.
 ///
-/// Returns the path without symbolic links. What isn't there yet is returned as it is written: nobody else can create
-/// it, or it is checked when it is there.
+/// The components include symbolic links and the directories that contain them and their targets. Each must belong to
+/// root or to the user of this process, and must not be writable by others. Directories with the sticky bit are
+/// accepted: others may create files in them but can't replace ours.
+///
+/// Returns the path without symbolic links. The part that doesn't exist yet is returned unchanged: nobody else can
+/// create it, and once it exists it is checked.
 ///
 /// # Errors
-/// The first component that another user controls.
+/// Returns the first component that another user controls.
 pub fn resolve(path: &Path) -> Result<PathBuf, Untrusted> {
     walk(path, |_| true)
 }
 
-/// Returns the first component of a path, met as by [`resolve`], that belongs to another user.
+/// Returns the first component of a path that belongs to another user, in the order of [`resolve`].
 #[must_use]
 pub fn foreign_component(path: &Path) -> Option<PathBuf> {
     walk(path, |why| matches!(why, Distrust::Foreign { .. })).err().map(|untrusted| untrusted.path)
@@ -137,7 +139,7 @@ enum Found {
     Other,
 }
 
-/// The names in a path, the first one last.
+/// Returns the names in a path in reverse order.
 fn components(path: &Path) -> Vec<OsString> {
     let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
     let mut names: Vec<OsString> = names.map(|part| part.as_os_str().to_owned()).collect();
@@ -145,7 +147,7 @@ fn components(path: &Path) -> Vec<OsString> {
     names
 }
 
-/// What a path is for the user `me`, and why it isn't trusted.
+/// Returns the file type of a path, and why user `me` shouldn't trust it.
 fn examine(path: &Path, me: u32) -> (Found, Option<Distrust>) {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -156,7 +158,7 @@ fn examine(path: &Path, me: u32) -> (Found, Option<Distrust>) {
     let sticky = found.is_dir() && found.mode() & 0o1000 != 0;
     let why = if found.uid() != 0 && found.uid() != me {
         Some(Distrust::Foreign { owner: found.uid(), link })
-    // A link is replaced by who may write to its directory; its own mode means nothing.
+    // A symbolic link can be replaced by anyone who may write to its directory. Its own mode has no effect.
     } else if found.mode() & OTHERS_WRITE != 0 && !sticky && !link {
         Some(Distrust::Writable)
     } else {
@@ -171,7 +173,7 @@ mod tests {
 
     use super::*;
 
-    /// A private directory, and its path without links.
+    /// Creates a private directory and returns its path without symbolic links.
     fn private() -> (tempfile::TempDir, PathBuf) {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().canonicalize().unwrap();
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_resolved_as_the_system_resolves_it() {
+    fn resolves_paths_as_the_system_does() {
         let (_home, home) = private();
         fs::create_dir_all(home.join("real/deep")).unwrap();
         crate::base::files::write_private(&home.join("real/deep/file"), b"").unwrap();
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn every_component_counts_wherever_it_was_met() {
+    fn checks_every_component_including_those_of_link_targets() {
         let (_home, home) = private();
         for dir in ["a/b", "target/t", "links"] {
             fs::create_dir_all(home.join(dir)).unwrap();
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_can_write_is_not_trusted_though_its_sticky_bit_is_set() {
+    fn ignores_the_sticky_bit_of_files() {
         let (_home, home) = private();
         crate::base::files::write_private(&home.join("file"), b"").unwrap();
         set_mode(&home.join("file"), 0o1666);
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn links_in_a_circle_end() {
+    fn rejects_circular_links() {
         let (_home, home) = private();
         symlink("b", home.join("a")).unwrap();
         symlink("a", home.join("b")).unwrap();
@@ -233,9 +235,9 @@ mod tests {
     }
 
     #[test]
-    fn a_link_or_directory_of_another_user_is_named_with_its_remedy() {
+    fn reports_links_and_directories_of_other_users_with_a_remedy() {
         if !rustix::process::geteuid().is_root() {
-            return; // Only root can give files away; `tests/cli` runs as root, too.
+            return; // Only root can change owners. `tests/cli` covers this as root.
         }
         let (_home, home) = private();
         fs::create_dir_all(home.join("mine")).unwrap();
