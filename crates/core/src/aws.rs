@@ -1,4 +1,4 @@
-//! AWS's own things: ARNs, parameters and their limits, credentials, profiles, endpoints, sources.
+//! AWS concepts: ARNs, parameters and their limits, credentials, profiles, endpoints and credential sources.
 
 pub mod access_keys;
 pub mod arn;

@@ -1,8 +1,8 @@
-//! Long-lived keys in a store of secrets: what may be known of them without opening it, and who opens it.
+//! Long-lived access keys in a secret store: their records, and the trait that opens the stores.
 //!
-//! For each profile a record says that there are keys, which, and where. It holds no secret, so that
-//! a plan can be made, and a cached session be found, while the store stays shut. The store itself
-//! is asked through [`AccessKeyStores`], by the `awsrole-keys` crate.
+//! A record for each profile contains the access key ID and the kind of store. It contains no secret. So a plan can be
+//! made and a cached session can be found without unlocking the store. The `awsrole-keys` crate opens stores through
+//! [`AccessKeyStores`].
 
 use std::fmt;
 use std::fs;
@@ -24,16 +24,16 @@ use crate::base::secret::Secret;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoreKind {
-    /// The desktop's keyring, by D-Bus: GNOME Keyring, KWallet, KeePassXC.
+    /// The desktop's keyring through D-Bus: GNOME Keyring, KWallet, KeePassXC.
     SecretService,
-    /// The Keychain of macOS.
+    /// The macOS Keychain.
     Keychain,
-    /// A file under a passphrase.
+    /// A file encrypted with a passphrase.
     File,
 }
 
 impl StoreKind {
-    /// The store of a system where the user chose none: what unlocks when one signs in, where there is such a thing.
+    /// Returns the default store of the system: one that is unlocked by the desktop login, if there is one.
     #[must_use]
     pub fn usual(context: &Context) -> Self {
         let bus = || match (context.env.filled("DBUS_SESSION_BUS_ADDRESS"), context.env.filled("XDG_RUNTIME_DIR")) {
@@ -59,56 +59,56 @@ impl fmt::Display for StoreKind {
     }
 }
 
-/// Names a key in a store. No secret is in it.
+/// Identifies a key in a store. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRef {
-    /// The profile whose key it is.
+    /// The profile that the key belongs to.
     pub profile: String,
     /// `AKIA…`
     pub access_key_id: String,
-    /// Where it is.
+    /// The store that holds the secret.
     pub store: StoreKind,
 }
 
 impl KeyRef {
-    /// What a person calls it.
+    /// Returns the name for messages.
     #[must_use]
     pub fn name(&self) -> String {
         format!("the keys of profile {} in {}", self.profile, self.store)
     }
 }
 
-/// What is known of a profile's keys.
+/// The record of a profile's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The profile.
     pub profile: String,
-    /// The key in force: the one moment at which a rotation counts is when this is replaced.
+    /// The active key. Replacing it is the point at which a rotation takes effect.
     pub access_key_id: String,
-    /// Where its secret is.
+    /// The store that holds the secret.
     pub store: StoreKind,
     /// When it was stored, as RFC 3339.
     pub added: String,
-    /// How far a rotation came that isn't over.
+    /// The progress of an unfinished rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
 }
 
-/// How far a rotation came.
+/// The progress of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rotation {
-    /// A new key was asked for at this time (RFC 3339); whether it came isn't known.
+    /// A new key was requested at this time (RFC 3339). It isn't known whether it was created.
     Asked(String),
-    /// This new key is in the store, and isn't in force yet.
+    /// This new key is in the store but not active yet.
     Stored(String),
-    /// The new key is in force; this old one is still there.
+    /// The new key is active. This old key still exists.
     Replaced(String),
 }
 
 impl Record {
-    /// A record of keys that were just stored.
+    /// Creates a record of keys that were just stored.
     #[must_use]
     pub fn new(place: &KeyRef, now: SystemTime) -> Self {
         Self {
@@ -120,20 +120,20 @@ impl Record {
         }
     }
 
-    /// Where the key in force is.
+    /// Returns the reference of the active key.
     #[must_use]
     pub fn place(&self) -> KeyRef {
         self.place_of(&self.access_key_id)
     }
 
-    /// Where another key of this profile is.
+    /// Returns the reference of another key of this profile.
     #[must_use]
     pub fn place_of(&self, access_key_id: &str) -> KeyRef {
         KeyRef { profile: self.profile.clone(), access_key_id: access_key_id.to_owned(), store: self.store }
     }
 
-    /// Where all keys of this profile are: the one in force, last, and before it the one that a rotation left which was
-    /// cut short.
+    /// Returns the references of all keys of this profile: the key that an interrupted rotation left, if any, then the
+    /// active key.
     #[must_use]
     pub fn places(&self) -> Vec<KeyRef> {
         let other = match &self.rotation {
@@ -143,10 +143,10 @@ impl Record {
         other.into_iter().chain([self.place()]).collect()
     }
 
-    /// Reads a profile's record; one that isn't there says that no keys are stored.
+    /// Reads a profile's record. Returns `None` if no keys are stored.
     ///
     /// # Errors
-    /// A record that can't be read: another identity must not step in for it.
+    /// Fails if the record can't be read, so that no other credentials are used instead.
     pub fn load(paths: &Paths, profile: &str) -> Result<Option<Self>, Problem> {
         let path = path(paths, profile);
         let wrong = |why: &dyn fmt::Display| {
@@ -165,7 +165,7 @@ impl Record {
         Ok(Some(record))
     }
 
-    /// All records, by profile; broken ones are left out.
+    /// Returns all valid records, sorted by profile.
     #[must_use]
     pub fn all(paths: &Paths) -> Vec<Self> {
         let entries = fs::read_dir(paths.data.join("keys")).into_iter().flatten().flatten();
@@ -176,8 +176,9 @@ impl Record {
         records
     }
 
-    /// Writes the record, whole or not at all, and so that a crash can't bring the one before back: what comes next may
-    /// make the key void that stood there.
+    /// Writes the record atomically and durably.
+    ///
+    /// A crash must not bring back the previous record, because the key in it may be deleted next.
     pub fn save(&self, paths: &Paths) -> Result<(), FileError> {
         let text = serde_json::to_vec(self).unwrap_or_default();
         files::write_durable(&path(paths, &self.profile), &text)
@@ -189,11 +190,12 @@ impl Record {
     }
 }
 
-/// Takes the right to change records and stores, until it is dropped or its process ends. Nobody waits for it: what the
-/// other one leaves may be no longer what this one was meant for.
+/// Acquires the lock that protects records and stores. It is released when it is dropped or its process ends.
+///
+/// It doesn't wait: the other process may change what this command was meant to work on.
 ///
 /// # Errors
-/// Another process has it, or its file can't be used.
+/// Fails if another process holds the lock or its file can't be used.
 pub fn lock(paths: &Paths) -> Result<Lock, Problem> {
     let path = paths.data.join("keys/changes.lock");
     lock::acquire(&path, Duration::ZERO).map_err(|error| match error {
@@ -212,38 +214,40 @@ fn path(paths: &Paths, profile: &str) -> PathBuf {
     paths.data.join("keys").join(sha256(&[b"keys", profile.as_bytes()]) + ".json")
 }
 
-/// Opens stores. A trait because here the outside answers, and a person may have to.
+/// Opens secret stores. It is a trait because it performs I/O and may prompt the user.
 pub trait AccessKeyStores {
-    /// The secret of a key. A person is asked for a passphrase, or the system shows its own dialog, only if `ask`
-    /// is set; `begin` is called just before, with what is asked for and where, so that others who wait can be told.
+    /// Returns the secret of a key.
+    ///
+    /// awsrole prompts for a passphrase, or the system shows its own dialog, only if `ask` is set. `begin` is called
+    /// just before with a description of the prompt and its terminal, which is shown to waiting processes.
     fn secret(&self, place: &KeyRef, ask: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError>;
 }
 
-/// Why a store gave nothing.
+/// The reason why a store returned no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyStoreError {
-    /// It is locked, and nobody did anything that allows a question.
+    /// The store is locked, and prompting isn't allowed.
     NotNow,
-    /// There is no terminal to ask on, or it is not ours to ask in.
+    /// There is no terminal, or this process isn't in its foreground.
     NoTerminal,
-    /// The person didn't want to.
+    /// The user cancelled the prompt.
     Cancelled,
-    /// The passphrase was another one.
+    /// The passphrase was wrong.
     WrongPassphrase,
-    /// The store works, and has no such key.
+    /// The store works but has no such key.
     Missing,
-    /// It can't be used: nobody answers, its file is broken.
+    /// The store can't be used, for example because its service doesn't respond or its file is damaged.
     Unusable(Problem),
 }
 
 impl KeyStoreError {
-    /// Whether the next try may well end otherwise, so that it isn't remembered.
+    /// Returns whether a retry may succeed because of what the user does. Such errors aren't cached.
     #[must_use]
     pub fn depends_on_the_person(&self) -> bool {
         matches!(self, Self::NotNow | Self::NoTerminal | Self::Cancelled | Self::WrongPassphrase)
     }
 
-    /// Says it.
+    /// Converts the error into a [`Problem`].
     #[must_use]
     pub fn problem(&self, place: &KeyRef) -> Problem {
         let store = place.store;
@@ -277,7 +281,7 @@ mod tests {
     use crate::aws::profiles::tests::home;
 
     #[test]
-    fn a_record_is_found_by_its_profile_and_a_broken_one_is_told() {
+    fn loads_records_by_profile_and_reports_broken_ones() {
         let (_home, context) = home("", "");
         let place = KeyRef { profile: "a/b ../c".into(), access_key_id: "AKIA1".into(), store: StoreKind::File };
         assert_eq!(Record::load(&context.paths, &place.profile), Ok(None));
@@ -296,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_changes_what_is_stored() {
+    fn lock_is_exclusive() {
         let (_home, context) = home("", "");
         let first = lock(&context.paths).unwrap();
         let problem = lock(&context.paths).err().unwrap();

@@ -1,16 +1,16 @@
-//! Role ARNs and account ids.
+//! Role ARNs and account IDs.
 
 use std::fmt;
 
 use crate::aws::invalid::{OutOfRange, check_length};
 
-/// A twelve-digit AWS account id.
+/// A twelve-digit AWS account ID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub struct AccountId(String);
 
 impl AccountId {
-    /// Accepts exactly twelve digits.
+    /// Parses exactly twelve digits.
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
             Ok(Self(text.to_owned()))
@@ -19,7 +19,7 @@ impl AccountId {
         }
     }
 
-    /// The twelve digits.
+    /// Returns the twelve digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -45,7 +45,7 @@ pub struct RoleArn {
 }
 
 impl RoleArn {
-    /// Takes an ARN apart; says which part is wrong.
+    /// Parses an ARN. The error says which part is invalid.
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         let wrong = |what: String| OutOfRange::new(text, what);
         let shape = || wrong("must look like arn:aws:iam::123456789012:role/NAME".to_owned());
@@ -96,25 +96,25 @@ impl RoleArn {
         })
     }
 
-    /// The whole ARN.
+    /// Returns the whole ARN.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The account that owns the role.
+    /// Returns the account that owns the role.
     #[must_use]
     pub fn account(&self) -> &AccountId {
         &self.account
     }
 
-    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    /// Returns the partition: `aws`, `aws-cn`, `aws-us-gov`, …
     #[must_use]
     pub fn partition(&self) -> &str {
         &self.text["arn:".len()..self.partition_end]
     }
 
-    /// The role's name without its path: the way it appears in an assumed-role ARN.
+    /// Returns the role's name without its path, as it appears in an assumed-role ARN.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.text[self.name_start..]
@@ -133,7 +133,7 @@ impl From<RoleArn> for String {
     }
 }
 
-/// The account inside any ARN that STS returns, such as `arn:aws:sts::123456789012:assumed-role/R/s`.
+/// Returns the account of any ARN that STS returns, such as `arn:aws:sts::123456789012:assumed-role/R/s`.
 #[must_use]
 pub fn account_of(arn: &str) -> Option<AccountId> {
     AccountId::parse(arn.split(':').nth(4)?).ok()
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_apart_what_iam_hands_out() {
+    fn parses_arns_of_all_partitions() {
         for (text, partition, name) in [
             ("arn:aws:iam::222222222222:role/Deploy", "aws", "Deploy"),
             ("arn:aws-cn:iam::222222222222:role/team/x/Deploy", "aws-cn", "Deploy"),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn says_which_part_is_wrong() {
+    fn names_the_invalid_part() {
         for (text, part) in [
             ("arn:aws:iam::222:role/x", "12 digits"),
             ("arn:aws:iam::222222222222:user/alice", "`user`"),

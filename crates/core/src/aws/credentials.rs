@@ -1,4 +1,4 @@
-//! Temporary credentials, and how long they last.
+//! Temporary credentials and their lifetime.
 
 use std::fmt;
 use std::ops::Deref;
@@ -8,41 +8,41 @@ use crate::aws::arn::{AccountId, account_of};
 use crate::base::problem::Problem;
 use crate::base::secret::Secret;
 
-/// Credentials as STS hands them out.
+/// Credentials as STS returns them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// `ASIA…`; not a secret, and visible in CloudTrail.
+    /// `ASIA…`. Not a secret, and visible in CloudTrail.
     pub access_key_id: String,
     /// The secret access key.
     pub secret_access_key: Secret,
-    /// The session token. Without one these are long-term keys, which are never exported. One beside the id of a
-    /// long-term key changes nothing: [`Credentials::is_long_term`].
+    /// The session token. Credentials without one are long-term keys, which are never exported. A session token doesn't
+    /// make a long-term key temporary: see [`Credentials::is_long_term`].
     pub session_token: Option<Secret>,
-    /// When they were handed out, by the local clock.
+    /// When they were issued, by the local clock.
     pub issued: SystemTime,
-    /// When they expire; unknown for temporary keys that stand in a profile.
+    /// When they expire. Unknown for temporary keys that are written in a profile.
     pub expiration: Option<SystemTime>,
-    /// Who they are, where STS said so: `arn:aws:sts::123456789012:assumed-role/Deploy/alice`.
+    /// The caller's ARN, if STS returned it: `arn:aws:sts::123456789012:assumed-role/Deploy/alice`.
     pub arn: Option<String>,
 }
 
 impl Credentials {
-    /// The account they belong to, if it is known.
+    /// Returns the account that they belong to, if it is known.
     #[must_use]
     pub fn account(&self) -> Option<AccountId> {
         account_of(self.arn.as_deref()?)
     }
 
-    /// Whether these are long-term keys: by their id, whatever comes with it, or because they have no session token.
+    /// Returns whether these are long-term keys, judged by the access key ID or by a missing session token.
     #[must_use]
     pub fn is_long_term(&self) -> bool {
         self.session_token.is_none() || is_long_term_key_id(&self.access_key_id)
     }
 
-    /// Returns them as what may leave awsrole.
+    /// Returns these credentials in the form that may leave awsrole.
     ///
     /// # Errors
-    /// These are long-term keys, or no keys at all. `source` says in the message where they come from.
+    /// Fails for long-term keys and for an invalid access key ID. The message names `source` as their origin.
     pub fn temporary(&self, source: &dyn fmt::Display) -> Result<Temporary<'_>, Problem> {
         if !is_key_id(&self.access_key_id) {
             return Err(Problem::new(format!("{source} gives an access key id that isn't one"))
@@ -61,7 +61,7 @@ impl Credentials {
         })
     }
 
-    /// How long they are still good.
+    /// Returns the time until they expire.
     #[must_use]
     pub fn remaining(&self, now: SystemTime) -> Duration {
         match self.expiration {
@@ -70,8 +70,9 @@ impl Credentials {
         }
     }
 
-    /// When new ones should be fetched: min(10 minutes, 20 % of the life) before they expire. A
-    /// fixed margin would disable caching for short lives (aws-cli issue 5880).
+    /// Returns the time at which they should be renewed: min(10 minutes, 20 % of the lifetime) before they expire.
+    ///
+    /// A fixed margin would disable caching for short lifetimes (aws-cli issue 5880).
     #[must_use]
     pub fn renew_at(&self) -> Option<SystemTime> {
         let expiration = self.expiration?;
@@ -80,8 +81,9 @@ impl Credentials {
     }
 }
 
-/// Credentials that end by themselves. Variables, files, other programs and the console get these alone, so that no way
-/// out is left to long-term keys: only [`Credentials::temporary`] makes one.
+/// Credentials that expire. Variables, files, other programs and the console receive only these.
+///
+/// Only [`Credentials::temporary`] creates one, so long-term keys can't be exported.
 #[derive(Clone, Copy)]
 pub struct Temporary<'a>(&'a Credentials);
 
@@ -93,16 +95,18 @@ impl Deref for Temporary<'_> {
     }
 }
 
-/// Whether a text has the form of an access key id (STS API Reference, `accessKeyIdType`; those of AWS have 16
-/// characters at least).
+/// Returns whether a text has the form of an access key ID (STS API Reference, `accessKeyIdType`). IDs of AWS have at
+/// least 16 characters.
 #[must_use]
 pub fn is_key_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Whether an access key id is one of a long-term key (IAM User Guide, "IAM identifiers", unique ID prefixes: `AKIA` is
-/// an access key, `ASIA` a temporary one). What begins otherwise is judged by its session token: STS of other makers
-/// gives temporary keys any id.
+/// Returns whether an access key ID belongs to a long-term key.
+///
+/// `AKIA` is the prefix of long-term keys and `ASIA` of temporary ones (IAM User Guide, "IAM identifiers", unique ID
+/// prefixes). Credentials with any other prefix are judged by their session token, because other implementations of STS
+/// use arbitrary IDs.
 #[must_use]
 pub fn is_long_term_key_id(id: &str) -> bool {
     id.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("AKIA"))
@@ -125,7 +129,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn long_term_keys_are_recognised_by_their_id_whatever_comes_with_it() {
+    fn recognises_long_term_keys_by_their_id() {
         let of = |id: &str, token: bool| Credentials {
             access_key_id: id.to_owned(),
             session_token: token.then(|| Secret::new("canary-token")),
@@ -151,7 +155,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_id_leaves_as_little() {
+    fn rejects_invalid_access_key_ids() {
         for id in ["", "a/b+c", "é", "a\nb", &"A".repeat(129)] {
             let keys = Credentials { access_key_id: id.to_owned(), ..credentials(UNIX_EPOCH, 900) };
             let problem = keys.temporary(&"profile x").err().unwrap();

@@ -1,4 +1,4 @@
-//! Long-lived keys that stand in an AWS file, and the file without them.
+//! Long-lived keys in an AWS file, and their removal from it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,15 +12,15 @@ use crate::base::files::{FileError, read_regular, sync_dir};
 use crate::base::problem::Problem;
 use crate::base::secret::Secret;
 
-/// Keys of a profile, as they stand in one of the two files.
+/// The keys of a profile in one of the two AWS files.
 pub struct KeysInFile {
-    /// The file, as the profile names it.
+    /// The path of the file, as configured.
     pub file: PathBuf,
     /// `AKIA…`
     pub access_key_id: String,
     /// The secret access key.
     pub secret_access_key: Secret,
-    /// The lines of both, counted from 1.
+    /// The lines of both settings, counted from 1.
     pub lines: [usize; 2],
 }
 
@@ -28,7 +28,7 @@ impl KeysInFile {
     /// Finds a profile's keys.
     ///
     /// # Errors
-    /// There are none, only half of them, temporary ones, or they stand in two files.
+    /// Fails if the profile has no keys or only half of them, if they are temporary, or if they are in two files.
     pub fn find(profiles: &Profiles, name: &str) -> Result<Self, Problem> {
         let [config, credentials] = profiles.paths().map(|path| path.display().to_string());
         let profile = profiles.get(name).filter(|profile| profile.has_static_keys()).ok_or_else(|| {
@@ -64,11 +64,14 @@ impl KeysInFile {
         })
     }
 
-    /// Takes the two lines out of the file; everything else stays as it is, to the byte. The file keeps its mode,
-    /// and a link to it stays a link. What stood there is kept in the backup that is returned.
+    /// Removes the two lines from the file. All other bytes stay the same.
+    ///
+    /// The file keeps its mode, and a symbolic link to it stays a link. The returned backup contains the previous
+    /// content.
     ///
     /// # Errors
-    /// The file changed meanwhile, a copy of another run is there, or it can't be written; it is as it was then.
+    /// Fails if the file was changed in the meantime, if a backup of another run exists, or if it can't be written. The
+    /// file is unchanged then.
     pub fn take_out(&self) -> Result<Backup, Problem> {
         let failed = |what: &'static str, path: &Path| {
             let path = path.to_owned();
@@ -83,8 +86,8 @@ impl KeysInFile {
         })?;
         let mode = fs::metadata(&target).map_err(failed("reading", &target))?.permissions();
         let backup = Backup { copy: before_awsrole(&target), target, after };
-        // Another run may be at work, or one that was cut short may have left the only copy of a key.
-        // On the disk before the file is written: it may be the only place of the keys.
+        // If the backup exists, another run is in progress, or an interrupted one left the only copy of a key. The
+        // backup is on disk before the file is written, because it may become the only copy of the keys.
         let copied = beside(&backup.copy, &before, None)
             .and_then(|file| file.persist_noclobber(&backup.copy).map_err(|e| e.error))
             .and_then(|_| sync_parent(&backup.copy));
@@ -118,7 +121,7 @@ impl KeysInFile {
     }
 }
 
-/// Where the copy of a file is kept while keys are taken out of it.
+/// Returns the path of the backup that is kept while keys are removed from a file.
 #[must_use]
 pub fn before_awsrole(file: &Path) -> PathBuf {
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
@@ -127,19 +130,20 @@ pub fn before_awsrole(file: &Path) -> PathBuf {
     target.with_file_name(name)
 }
 
-/// The file as it was, until the stored keys are known to work.
+/// The previous content of the file, kept until the stored keys are known to work.
 pub struct Backup {
     copy: PathBuf,
     target: PathBuf,
-    /// What was left in the file.
+    /// The content of the file after the removal.
     after: Zeroizing<Vec<u8>>,
 }
 
 impl Backup {
-    /// Puts back what stood there.
+    /// Restores the previous content.
     ///
     /// # Errors
-    /// The file can't be written, or somebody else changed it meanwhile: theirs stays. The copy does, too.
+    /// Fails if the file can't be written, or if another program changed it in the meantime. Then both the changed file
+    /// and the backup are kept.
     pub fn restore(&self) -> Result<(), Problem> {
         let not_back = |why: &dyn std::fmt::Display| {
             Problem::new(format!("the keys can't be put back into {}", self.target.display()))
@@ -156,20 +160,21 @@ impl Backup {
         fs::rename(&self.copy, &self.target).and_then(|()| sync_parent(&self.target)).map_err(told)
     }
 
-    /// Removes the copy with the keys in it, once the file without them is on the disk.
+    /// Removes the backup with the keys once the new file is on disk.
     pub fn discard(&self) -> Result<(), Problem> {
         let removed = sync_parent(&self.target)
             .and_then(|()| fs::remove_file(&self.copy))
-            // Or a crash would leave the secret there.
+            // Otherwise a crash could bring the secret back.
             .and_then(|()| sync_parent(&self.copy));
         removed.map_err(|e| own_words(&FileError::new("removing", &self.copy, e)))
     }
 }
 
-/// Checks that a text may be a long-term access key's id. What isn't one is likely the secret, and isn't shown.
+/// Checks that a text may be the access key ID of a long-term key. An invalid text is never shown, because it may be
+/// the secret.
 ///
 /// # Errors
-/// Says what it is instead, where that can be told.
+/// Says what the text is instead, if that is known.
 pub fn check_id(text: &str) -> Result<(), Problem> {
     if text.starts_with("ASIA") {
         return Err(Problem::new("that is the id of a temporary key (ASIA…), which ends by itself")
@@ -187,7 +192,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     sync_dir(path.parent().unwrap_or(Path::new("/")))
 }
 
-/// The text without some lines.
+/// Returns the text without the given lines, or `None` if they don't exist.
 fn without(bytes: &[u8], lines: [usize; 2]) -> Option<Zeroizing<Vec<u8>>> {
     let mut rest = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let mut left_out = 0;
@@ -201,7 +206,7 @@ fn without(bytes: &[u8], lines: [usize; 2]) -> Option<Zeroizing<Vec<u8>>> {
     (left_out == 2).then_some(rest)
 }
 
-/// What shall become a file, whole and on the disk beside it, private unless it has a mode to keep.
+/// Writes a temporary file in the directory of `path` and flushes it to disk. It is private unless `mode` is given.
 fn beside(path: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
@@ -230,7 +235,7 @@ mod tests {
     const FILE: &str = "# mine\r\n[default]\naws_access_key_id = AKIADEFAULT000000000\naws_secret_access_key = keep\n\n[jump]\n; comment\nAWS_Access_Key_Id: AKIAJUMP000000000000\nregion = x\naws_secret_access_key=a#b=c  \n# end";
 
     #[test]
-    fn two_lines_go_and_everything_else_stays() {
+    fn removes_the_two_lines_and_nothing_else() {
         let (_home, context) = home("", FILE);
         let path = context.paths.home.join(".aws/credentials");
         let target = context.paths.home.join("real");
@@ -255,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_copy_nor_what_others_write_meanwhile_is_lost() {
+    fn keeps_existing_backups_and_concurrent_changes() {
         let (_home, context) = home("", FILE);
         let path = context.paths.home.join(".aws/credentials");
         let keys = KeysInFile::find(&Profiles::load(&context).unwrap(), "jump").unwrap();
@@ -275,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_imported_is_told() {
+    fn reports_keys_that_can_not_be_imported() {
         for (credentials, expected) in [
             ("[jump]\nregion = x\n", "profile jump has no keys to import"),
             ("[jump]\naws_access_key_id = AKIAJUMP000000000000\n", "half of its keys"),

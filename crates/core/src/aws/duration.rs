@@ -1,4 +1,4 @@
-//! Durations as people write them.
+//! Durations in the notation of configuration files.
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};

@@ -1,5 +1,5 @@
-//! Where each service is that awsrole calls: what the environment says, then the user's profiles, then the region's own
-//! endpoint. And whom TLS trusts there.
+//! Endpoints and CA bundles of the services that awsrole calls. The environment takes precedence over the user's
+//! profiles, and both over the region's default endpoint.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,18 +17,18 @@ use crate::base::problem::Problem;
 pub enum Service {
     /// The Security Token Service.
     Sts,
-    /// Identity and Access Management, whose one endpoint serves a whole partition.
+    /// Identity and Access Management, which has one endpoint per partition.
     Iam,
-    /// IAM Identity Center's access portal, which gives credentials.
+    /// The access portal of IAM Identity Center, which issues credentials.
     Sso,
-    /// IAM Identity Center's OpenID Connect service, which gives tokens.
+    /// The OpenID Connect service of IAM Identity Center, which issues tokens.
     SsoOidc,
     /// AWS Sign-In, which renews the sessions of `aws login`.
     SignIn,
 }
 
 impl Service {
-    /// As a `[services]` section names it.
+    /// Returns the service's name in a `[services]` section.
     fn name(self) -> &'static str {
         match self {
             Self::Sts => "sts",
@@ -61,36 +61,37 @@ impl fmt::Display for Service {
     }
 }
 
-/// Where a service is.
+/// The endpoint of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Endpoint {
     /// The service.
     #[serde(skip)]
     pub service: Service,
-    /// The region that signs, and whose endpoint is called.
+    /// The region that is called and used for signing.
     pub region: Region,
-    /// An address that replaces the region's own, from the user's environment or profile.
+    /// A URL from the user's environment or profile that replaces the region's default endpoint.
     pub url: Option<String>,
-    /// Use the FIPS endpoint.
+    /// Whether to use the FIPS endpoint.
     pub fips: bool,
-    /// Use the dual-stack endpoint.
+    /// Whether to use the dual-stack endpoint.
     pub dual_stack: bool,
-    /// Whom TLS trusts there. It decides whether there is an answer, not for whom: it is part of no cache key.
+    /// The trusted CA bundle. It decides whether a call succeeds, not whose credentials it returns, so it isn't part of
+    /// any cache key.
     #[serde(skip)]
     pub ca_bundle: Option<CaBundle>,
 }
 
-/// A file of certificates (PEM) that replaces the machine's certificate authorities.
+/// A file of certificates (PEM) that replaces the system CA certificates.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CaBundle {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What names it: a variable, or a profile's key with its place.
+    /// The variable or the profile setting that names the file, with its location.
     pub named_by: String,
 }
 
 impl Endpoint {
-    /// The partition to which the region belongs (AWS SDKs, `partitions.json`).
+    /// Returns the partition of the region (AWS SDKs, `partitions.json`).
     #[must_use]
     pub fn partition(&self) -> &'static str {
         let region = self.region.as_str();
@@ -106,11 +107,11 @@ impl Endpoint {
         prefixes.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
     }
 
-    /// The address for messages: the one in force, or the region's.
+    /// Returns the URL for messages: the configured one, or the region's default.
     #[must_use]
     pub fn shown(&self) -> String {
         match &self.url {
-            // An address may hold a password.
+            // A URL may contain a password.
             Some(url) => match (url.split_once("://"), url.rsplit_once('@')) {
                 (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
                 _ => url.clone(),
@@ -121,13 +122,14 @@ impl Endpoint {
     }
 }
 
-/// Finds a service's endpoint as the SDKs do (AWS SDKs and Tools Reference Guide, "Service-specific endpoints"):
-/// AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the profile's `services`, its `endpoint_url`. `from` are the profiles of a
-/// chain, the nearest first; what the nearest doesn't say, the next one may. `partition` is that of the role, for a
-/// chain in which nobody names a region.
+/// Resolves a service's endpoint as the SDKs do (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
+///
+/// The order is AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the profile's `services`, its `endpoint_url`. `from` are the
+/// profiles of a chain, nearest first. A setting that is missing in one profile is looked up in the next. `partition`
+/// is that of the role, for a chain in which no region is set.
 ///
 /// # Errors
-/// A region that can't be one, or an address that isn't a URL.
+/// Fails for an invalid region and for an endpoint that isn't a URL.
 pub fn resolve(
     service: Service,
     region: Option<&Region>,
@@ -157,7 +159,7 @@ pub fn resolve(
     let url = url.filter(|_| !ignored(from, env));
     let url = url.map(lower_scheme);
     if let Some(url) = url.as_deref().filter(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
-        // Before an `@` there may be a password.
+        // The part before `@` may contain a password.
         let shown = url.rsplit_once('@').map_or(url.to_owned(), |(_, host)| format!("…@{host}"));
         return Err(Problem::new(format!(
             "the endpoint `{shown}` isn't a URL: it must begin with https:// or http://"
@@ -174,7 +176,7 @@ pub fn resolve(
     })
 }
 
-/// A URL with its scheme in lower case: it may be written in capitals (RFC 3986, 3.1).
+/// Returns a URL with its scheme in lower case. Schemes are case-insensitive (RFC 3986, 3.1).
 fn lower_scheme(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
@@ -182,8 +184,11 @@ fn lower_scheme(url: &str) -> String {
     }
 }
 
-/// Where the user wants to sign in to the console: AWS_ENDPOINT_URL_SIGNIN, or `signin` in the nearest profile's
-/// `services`. No other setting counts: the keys themselves are sent there, while everybody else gets signatures.
+/// Returns the configured console sign-in endpoint: AWS_ENDPOINT_URL_SIGNIN, or `signin` in the nearest profile's
+/// `services`.
+///
+/// No other setting applies, because this endpoint receives the credentials themselves, while all others receive
+/// signatures.
 #[must_use]
 pub fn sign_in(from: &[Profile<'_>], profiles: &Profiles, env: &Env) -> Option<String> {
     let services = || profiles.endpoint_of_services(from.first()?.text("services")?, "signin");
@@ -191,7 +196,7 @@ pub fn sign_in(from: &[Profile<'_>], profiles: &Profiles, env: &Env) -> Option<S
     url.filter(|_| !ignored(from, env)).map(str::to_owned)
 }
 
-/// Returns the certificates that TLS trusts, in botocore's order (`Session.create_client`, `EndpointCreator`).
+/// Returns the CA bundle, in botocore's order of precedence (`Session.create_client`, `EndpointCreator`).
 #[must_use]
 pub fn ca_bundle(from: &[Profile<'_>], context: &Context) -> Option<CaBundle> {
     let of_env = |name: &str| {
@@ -206,10 +211,10 @@ pub fn ca_bundle(from: &[Profile<'_>], context: &Context) -> Option<CaBundle> {
     of_env("AWS_CA_BUNDLE").or_else(|| from.iter().find_map(of_profile)).or_else(|| of_env("REQUESTS_CA_BUNDLE"))
 }
 
-/// What the hidden profile would have told the clients, as the variables that say the same. What
-/// the environment says already stays as it is.
+/// Returns the endpoint settings of the hidden profile as environment variables. Variables that are already set keep
+/// their values.
 ///
-/// It is the nearest profile alone: of those behind it, which give the credentials, a client takes nothing else either.
+/// Only the nearest profile is used: AWS clients take only credentials from the profiles behind it.
 #[must_use]
 pub fn variables(from: &[Profile<'_>], profiles: &Profiles, context: &Context) -> Vec<(Cow<'static, str>, String)> {
     let Some(nearest) = from.first() else { return Vec::new() };
@@ -224,7 +229,7 @@ pub fn variables(from: &[Profile<'_>], profiles: &Profiles, context: &Context) -
         ("AWS_CA_BUNDLE".into(), ca_bundle),
         (EVERY_SERVICE.into(), text("endpoint_url").filter(|_| heeded)),
     ];
-    // The environment's word for every service goes before a profile's for one (botocore,
+    // AWS_ENDPOINT_URL takes precedence over a service-specific setting in a profile (botocore,
     // `ConfiguredEndpointProvider`).
     if heeded && env.filled(EVERY_SERVICE).is_none() {
         let services = nearest.text("services").map(|name| profiles.endpoints_of_services(name)).unwrap_or_default();
@@ -239,11 +244,11 @@ pub fn variables(from: &[Profile<'_>], profiles: &Profiles, context: &Context) -
         .collect()
 }
 
-/// The endpoint of all services.
+/// The variable with the endpoint of all services.
 const EVERY_SERVICE: &str = "AWS_ENDPOINT_URL";
 
-/// Whether a variable names the endpoint of one service, such as `AWS_ENDPOINT_URL_S3`. No service's id is longer
-/// than 64 characters.
+/// Returns whether a variable sets the endpoint of one service, such as `AWS_ENDPOINT_URL_S3`. Service IDs have at most
+/// 64 characters.
 #[must_use]
 pub fn is_of_one_service(variable: &str) -> bool {
     let id = variable.strip_prefix(EVERY_SERVICE).and_then(|rest| rest.strip_prefix('_')).unwrap_or_default();
@@ -251,7 +256,7 @@ pub fn is_of_one_service(variable: &str) -> bool {
     !id.is_empty() && id.len() <= 64 && id.bytes().all(character)
 }
 
-/// Whether the user's settings of endpoints don't count.
+/// Returns whether configured endpoints are ignored.
 fn ignored(from: &[Profile<'_>], env: &Env) -> bool {
     is_on(from, env, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")
 }
@@ -265,7 +270,7 @@ fn services_endpoint<'p>(profile: &Profile<'p>, profiles: &'p Profiles, service:
     profiles.endpoint_of_services(profile.text("services")?, service.name())
 }
 
-/// The region whose STS is asked when none is named anywhere: the partition's first.
+/// Returns the default region, the first one of the partition, for use where no region is configured.
 fn home_region(partition: Option<&str>) -> &'static str {
     match partition {
         Some("aws-cn") => "cn-north-1",
@@ -315,7 +320,7 @@ no such service =
     }
 
     #[test]
-    fn variables_say_what_the_nearest_profile_says() {
+    fn exports_the_nearest_profiles_settings() {
         let (_home, mut context) = home(CONFIG, "");
         let profiles = Profiles::load(&context).unwrap();
         let ca_bundle = format!("AWS_CA_BUNDLE={}", context.paths.home.join("corporate.pem").display());
@@ -348,7 +353,7 @@ no such service =
     }
 
     #[test]
-    fn certificates_are_found_as_botocore_finds_them() {
+    fn finds_ca_bundles_as_botocore_does() {
         let (_home, mut context) = home(CONFIG, "");
         let profiles = Profiles::load(&context).unwrap();
         let home = context.paths.home.display().to_string();
@@ -375,7 +380,7 @@ no such service =
     }
 
     #[test]
-    fn only_an_endpoint_of_its_own_is_for_signing_in() {
+    fn signs_in_only_at_a_sign_in_endpoint() {
         let (_home, context) = home(CONFIG, "");
         let profiles = Profiles::load(&context).unwrap();
         let sign_in = |names: &[&str], pairs: &[(&str, &str)]| {

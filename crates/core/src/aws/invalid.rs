@@ -1,6 +1,6 @@
-//! Values that aren't valid.
+//! Errors for invalid values.
 
-/// A value outside its limits.
+/// A value that is outside its limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{value}` {expected}")]
 pub struct OutOfRange {
@@ -9,7 +9,7 @@ pub struct OutOfRange {
 }
 
 impl OutOfRange {
-    /// Says what was expected of the value. Long values are cut.
+    /// Creates an error with the value, shortened if it is long, and what was expected of it.
     pub fn new(value: &str, expected: impl Into<String>) -> Self {
         let mut shown: String = value.chars().take(80).collect();
         if shown.len() < value.len() {

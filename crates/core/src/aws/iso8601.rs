@@ -1,17 +1,17 @@
-//! Times that others wrote: programs, token files, metadata and container endpoints.
+//! Timestamps written by other programs: credential processes, token files, metadata and container endpoints.
 //!
-//! Each form of ISO 8601 is read that botocore reads (python-dateutil): basic and extended, with fractions, without
-//! seconds, and with any offset. A time without an offset isn't read: whose it would be isn't known, and botocore
-//! fails as well.
+//! All forms of ISO 8601 that botocore (python-dateutil) accepts are supported: basic and extended, with fractions,
+//! without seconds, and with any offset. A time without an offset is rejected because its time zone is unknown.
+//! botocore rejects it, too.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::aws::time::checked_timestamp;
 
-/// Reads a time, in whole seconds.
+/// Parses a time in whole seconds.
 ///
 /// # Errors
-/// What is wrong with it, in words that follow the name of the program or file that wrote it. The text isn't repeated.
+/// Describes the error in words that follow the name of the program or file. The text isn't repeated.
 pub fn parse(text: &str) -> Result<SystemTime, &'static str> {
     let text = text.trim();
     let no_time = "isn't a time (2030-01-02T03:04:05Z)";
@@ -35,7 +35,7 @@ pub fn parse(text: &str) -> Result<SystemTime, &'static str> {
     checked_timestamp(UNIX_EPOCH + Duration::from_secs(seconds)).ok_or("is a time after the year 9999")
 }
 
-/// `2030-01-02` or `20300102`: the days since 1970, and what follows.
+/// Parses `2030-01-02` or `20300102`. Returns the days since 1970 and the remaining text.
 fn date(text: &str) -> Option<(i64, &str)> {
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(digits);
     let (year, month, day, end) = match text.get(4..5)? {
@@ -60,7 +60,7 @@ fn date(text: &str) -> Option<(i64, &str)> {
     Some((days + (153 * month + 2) / 5 + day - 1 - 719_468, &text[end..]))
 }
 
-/// `03:04:05.6`, `030405`, `03:04`, `03`: the seconds since midnight. A fraction is cut off.
+/// Parses `03:04:05.6`, `030405`, `03:04` or `03`. Returns the seconds since midnight. Fractions are dropped.
 fn time_of_day(text: &str) -> Option<i64> {
     let (whole, fraction) = match text.find(['.', ',']) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
@@ -84,7 +84,7 @@ fn time_of_day(text: &str) -> Option<i64> {
     (two_each && fits && hour < 24 && minute < 60 && second < 60).then_some(hour * 3600 + minute * 60 + second)
 }
 
-/// `Z`, `UTC`, `GMT`, `+02:00`, `+0200`, `+02`: by how many seconds it is ahead of UTC.
+/// Parses `Z`, `UTC`, `GMT`, `+02:00`, `+0200` or `+02`. Returns the offset from UTC in seconds.
 fn offset(text: &str) -> Option<i64> {
     if ["z", "utc", "gmt"].iter().any(|name| text.eq_ignore_ascii_case(name)) {
         return Some(0);
@@ -104,7 +104,7 @@ fn offset(text: &str) -> Option<i64> {
 }
 
 fn digits(text: &str) -> Option<i64> {
-    // At most as many as fit; a fraction's further ones don't matter.
+    // Digits that don't fit are ignored. They can only be further digits of a fraction.
     let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| text.get(..text.len().min(18)).and_then(|text| text.parse().ok())).flatten()
 }
@@ -115,7 +115,7 @@ mod tests {
     use crate::aws::time::rfc3339;
 
     #[test]
-    fn reads_what_botocore_reads() {
+    fn parses_the_forms_that_botocore_parses() {
         for (text, expected) in [
             ("2030-01-02T05:04:05Z", "2030-01-02T05:04:05Z"),
             ("2030-01-02T05:04:05+02:00", "2030-01-02T03:04:05Z"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_no_time() {
+    fn rejects_invalid_times() {
         for (text, expected) in [
             ("", "isn't a time"),
             ("tomorrow", "isn't a time"),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn every_day_of_a_leap_cycle_follows_the_one_before() {
+    fn counts_every_day_of_a_leap_cycle() {
         let mut days = Vec::new();
         for year in 1970..2371 {
             for (month, day) in (1..=12).flat_map(|month| (1..=31).map(move |day| (month, day))) {

@@ -1,19 +1,19 @@
-//! Codes of an authenticator: who is asked, and which were used.
+//! MFA codes: how they are requested, and which codes were used.
 
 use serde::{Deserialize, Serialize};
 
 use crate::aws::parameters::MfaSerial;
 use crate::base::problem::Problem;
 
-/// A code that a person, or a program of theirs, gave.
+/// A code from the user or from their `mfa_process`.
 pub struct Code {
     digits: String,
-    /// The 30-second step in which it was given (RFC 6238 counts them from the epoch).
+    /// The 30-second time step in which it was entered (RFC 6238 counts them from the epoch).
     pub step: u64,
 }
 
 impl Code {
-    /// Accepts six digits; anything else makes no call.
+    /// Parses six digits. Any other input is rejected before a call is made.
     pub fn parse(text: &str, step: u64) -> Result<Self, MfaError> {
         let digits = text.trim();
         if digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -23,47 +23,49 @@ impl Code {
         }
     }
 
-    /// The six digits. They are worthless once sent.
+    /// Returns the six digits. They are worthless once they have been sent.
     #[must_use]
     pub fn digits(&self) -> &str {
         &self.digits
     }
 }
 
-/// What is asked for.
+/// A request for a code.
 pub struct MfaPrompt<'a> {
-    /// The device.
+    /// The device's serial number or ARN.
     pub serial: &'a MfaSerial,
     /// What the code is for: role, account and source.
     pub purpose: String,
-    /// The last step whose code was sent: STS takes a code only once.
+    /// The last time step whose code was sent. STS accepts each code only once.
     pub used_step: Option<u64>,
 }
 
-/// Answers with a code. A trait because a person answers.
+/// Provides MFA codes. It is a trait because it may prompt the user.
 pub trait Authenticator {
-    /// Asks for a code. `begin` is called just before a question is put to a person, with what is
-    /// asked for and where, so that others who wait for the same can be told.
+    /// Requests a code.
+    ///
+    /// `begin` is called just before the user is prompted, with a description of the prompt and its terminal, which is
+    /// shown to waiting processes.
     fn code(&self, question: &MfaPrompt<'_>, begin: &dyn Fn(&str)) -> Result<Code, MfaError>;
 }
 
-/// Why there is no code.
+/// The reason why there is no code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MfaError {
-    /// Nobody did anything that allows a question: a new shell, an editor, a prompt that came by.
+    /// Prompting isn't allowed: a new shell, an editor, or a prompt without user input.
     NotNow,
-    /// There is no terminal, or it is not ours to ask in.
+    /// There is no terminal, or this process isn't in its foreground.
     NoTerminal,
-    /// The person didn't want to.
+    /// The user cancelled the prompt.
     Cancelled,
-    /// What was given isn't a code.
+    /// The input isn't a code.
     NotSixDigits,
     /// The user's `mfa_process` failed.
     Process(String),
 }
 
 impl MfaError {
-    /// Says it for a role or session.
+    /// Converts the error into a [`Problem`]. `what` names the role or session.
     #[must_use]
     pub fn problem(&self, what: &str) -> Problem {
         let needs = Problem::new(format!("{what} needs an MFA code"));
@@ -89,10 +91,10 @@ impl MfaError {
     }
 }
 
-/// What is known of a device on this machine.
+/// The recorded state of an MFA device on this machine.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// The last step whose code was sent.
+    /// The last time step whose code was sent.
     pub used_step: Option<u64>,
 }
 
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn six_digits_are_a_code() {
+    fn rejects_codes_that_are_not_six_digits() {
         assert_eq!(Code::parse(" 012345\n", 1).ok().unwrap().digits(), "012345");
         for wrong in ["", "12345", "1234567", "12345a", "１２３４５６"] {
             assert_eq!(Code::parse(wrong, 1).err(), Some(MfaError::NotSixDigits));

@@ -1,7 +1,7 @@
-//! STS's limits on what may be sent, checked before any call.
+//! Request parameters within the limits of STS, checked before any call.
 //!
-//! Source of the numbers: STS API Reference, `AssumeRole` and `GetSessionToken`, "Request
-//! Parameters". A value of one of these types is known to be within them.
+//! The limits are from the STS API Reference, `AssumeRole` and `GetSessionToken`, "Request Parameters". Every value of
+//! these types is within its limits.
 
 use crate::aws::invalid::OutOfRange;
 use crate::aws::invalid::check_length;
@@ -21,18 +21,18 @@ fn checked(text: &str, least: usize, most: usize, extra: &str) -> Result<String,
     }
 }
 
-/// A role session name: 2–64 of `[\w+=,.@-]`. CloudTrail shows it beside each call.
+/// A role session name: 2–64 of `[\w+=,.@-]`. CloudTrail records it with each call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SessionName(String);
 
 impl SessionName {
-    /// Checks the name.
+    /// Parses the name.
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         checked(text, 2, 64, "+=,.@-").map(Self)
     }
 
-    /// Makes a valid name of a login name, so that CloudTrail shows a person.
+    /// Derives a valid name from a login name, so that CloudTrail shows the user.
     #[must_use]
     pub fn of_user(login: &str) -> Self {
         let valid = |c: char| {
@@ -45,47 +45,47 @@ impl SessionName {
         Self(name)
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// An external ID: 2–1224 of `[\w+=,.@:/-]`. It is no secret (IAM User Guide, "The confused deputy problem").
+/// An external ID: 2–1224 of `[\w+=,.@:/-]`. It isn't a secret (IAM User Guide, "The confused deputy problem").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ExternalId(String);
 
 impl ExternalId {
-    /// Checks the id.
+    /// Parses the ID.
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         checked(text, 2, 1224, "+=,.@:/-").map(Self)
     }
 
-    /// The id.
+    /// Returns the ID.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A source identity: 2–256 of `[\w+=,.@-]`, not beginning with `aws:`. It stays through a chain.
+/// A source identity: 2–256 of `[\w+=,.@-]`, not beginning with `aws:`. It persists across role chaining.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SourceIdentity(String);
 
 impl SourceIdentity {
-    /// Checks the identity.
+    /// Parses the identity.
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
             return Err(OutOfRange::new(text, "must not begin with `aws:`, which AWS keeps for itself"));
         }
-        // 64 before November 2026 (STS API Reference, AssumeRole).
+        // The limit was 64 before November 2026 (STS API Reference, AssumeRole).
         checked(text, 2, 256, "+=,.@-").map(Self)
     }
 
-    /// The identity.
+    /// Returns the identity.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -98,7 +98,8 @@ impl SourceIdentity {
 pub struct MfaSerial(String);
 
 impl MfaSerial {
-    /// Checks the serial. FIDO security keys give no codes and can't serve STS.
+    /// Parses the serial number. FIDO security keys are rejected because they have no codes and STS doesn't support
+    /// them.
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         if text.contains(":u2f/") {
             return Err(OutOfRange::new(
@@ -109,7 +110,7 @@ impl MfaSerial {
         checked(text, 9, 256, "+=/:,.@-").map(Self)
     }
 
-    /// The serial.
+    /// Returns the serial number.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -121,15 +122,15 @@ impl MfaSerial {
 pub struct SessionDuration(u32);
 
 impl SessionDuration {
-    /// What STS gives an assumed role unless asked otherwise, and the most for a chained one.
+    /// The default duration of an assumed role, and the maximum in role chaining.
     pub const HOUR: Self = Self(3600);
 
-    /// For AssumeRole: 900–43200.
+    /// Checks a duration for AssumeRole: 900–43200 seconds.
     pub fn for_role(seconds: u64) -> Result<Self, OutOfRange> {
         Self::within(seconds, 43_200, "a role's session lasts from 900 (15m) to 43200 (12h)")
     }
 
-    /// For GetSessionToken: 900–129600.
+    /// Checks a duration for GetSessionToken: 900–129600 seconds.
     pub fn for_session_token(seconds: u64) -> Result<Self, OutOfRange> {
         Self::within(seconds, 129_600, "a session of long-term keys lasts from 900 (15m) to 129600 (36h)")
     }
@@ -141,25 +142,25 @@ impl SessionDuration {
         }
     }
 
-    /// The seconds, as STS wants them.
+    /// Returns the seconds, in the type that STS expects.
     #[must_use]
     pub fn seconds(self) -> i32 {
         i32::try_from(self.0).unwrap_or(i32::MAX)
     }
 
-    /// For people: `1h`, `45m`.
+    /// Formats the duration for messages: `1h`, `45m`.
     #[must_use]
     pub fn human(self) -> String {
         humantime::format_duration(Duration::from_secs(u64::from(self.0))).to_string()
     }
 }
 
-/// Session tags: at most 50; keys of 1–128 characters that differ in more than case; values of 0–256.
+/// Session tags: at most 50. Keys have 1–128 characters and differ in more than case. Values have 0–256 characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SessionTags {
     /// Key → value.
     pub tags: BTreeMap<String, String>,
-    /// Keys of the tags that go along when this role assumes the next.
+    /// Transitive tag keys, which are passed on in role chaining.
     pub transitive: Vec<String>,
 }
 
@@ -197,7 +198,7 @@ impl SessionTags {
         Ok(Self { tags: tags.clone(), transitive: Vec::new() })
     }
 
-    /// Adds the keys that go along a chain; each must be one of the tags.
+    /// Sets the transitive tag keys. Each must be one of the tags.
     pub fn transitive(self, keys: &[String]) -> Result<Self, OutOfRange> {
         if keys.len() > 50 {
             return Err(OutOfRange::new("transitive_session_tags", "must not be more than 50"));
@@ -209,20 +210,20 @@ impl SessionTags {
     }
 }
 
-/// A session policy and managed policy ARNs, which narrow what the role may do.
+/// A session policy and managed policy ARNs, which limit the permissions of the session.
 ///
-/// Limits: the policy is a JSON object of at most 2048 characters, together with the ARNs; at most
-/// ten ARNs. STS's packed limit can't be computed here (`PackedPolicyTooLarge`).
+/// The policy is a JSON object. Policy and ARNs have at most 2048 characters together, and there are at most ten ARNs.
+/// STS's packed limit can't be computed here (`PackedPolicyTooLarge`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SessionPolicy {
-    /// The inline policy, JSON without needless white space.
+    /// The inline policy: JSON without unnecessary white space.
     pub inline: Option<String>,
-    /// Managed policies' ARNs.
+    /// The ARNs of managed policies.
     pub arns: Vec<String>,
 }
 
 impl SessionPolicy {
-    /// Checks both together.
+    /// Checks the policy and the ARNs together.
     pub fn parse(inline: Option<&str>, arns: &[String]) -> Result<Self, OutOfRange> {
         let inline = inline.map(compact).transpose()?;
         for arn in arns {
@@ -254,13 +255,13 @@ fn compact(policy: &str) -> Result<String, OutOfRange> {
     }
 }
 
-/// A region's name, such as `ap-northeast-1`. It becomes part of a host name, so nothing else is let through.
+/// A region name, such as `ap-northeast-1`. It becomes part of a host name, so only valid characters are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Region(String);
 
 impl Region {
-    /// Accepts lower-case letters, digits and hyphens: a valid host name label (RFC 1123).
+    /// Parses lower-case letters, digits and hyphens: a valid host name label (RFC 1123).
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         let label = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if label && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
@@ -270,14 +271,15 @@ impl Region {
         }
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns the region without `fips-` or `-fips` in its name, and whether it was there: an older way to ask for
-    /// FIPS endpoints (botocore, `_normalize_fips_region`).
+    /// Returns the region without `fips-` or `-fips` in its name, and whether that was present.
+    ///
+    /// Such names are an older way to select FIPS endpoints (botocore, `_normalize_fips_region`).
     #[must_use]
     pub fn without_fips(&self) -> (Self, bool) {
         let name = self.0.replace("fips-", "").replace("-fips", "");
@@ -288,7 +290,7 @@ impl Region {
     }
 }
 
-/// Lets a type be read from a file with its own check, so that an error has the value's line.
+/// Implements deserialization with the type's own check, so that errors refer to the line of the value.
 macro_rules! read_as_text {
     ($($name:ty),+) => {$(
         impl TryFrom<String> for $name {
@@ -311,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn one_step_inside_is_let_through() {
+    fn accepts_values_at_the_limits() {
         for ok in [
             SessionName::parse("ab").is_ok(),
             SessionName::parse(&"a".repeat(64)).is_ok(),
@@ -334,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn fips_in_the_name_of_a_region_is_no_part_of_it() {
+    fn strips_fips_from_region_names() {
         for (name, real, fips) in [
             ("fips-us-east-1", "us-east-1", true),
             ("us-gov-west-1-fips", "us-gov-west-1", true),
@@ -347,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn one_step_outside_is_refused_with_the_limit() {
+    fn rejects_values_just_outside_the_limits() {
         let many: BTreeMap<String, String> = (0..51).map(|n| (format!("k{n}"), String::new())).collect();
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(2048));
         let arns = vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned(); 11];
@@ -383,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_name_becomes_a_session_name() {
+    fn derives_session_names_from_login_names() {
         for (login, name) in
             [("alice", "alice"), ("Ana María", "Ana-Mar-a"), ("x", "user-x"), ("", "user-"), ("CORP\\bob", "CORP-bob")]
         {

@@ -1,7 +1,7 @@
-//! Profiles as the AWS CLI reads them, from `~/.aws/config` and `~/.aws/credentials`.
+//! Profiles from `~/.aws/config` and `~/.aws/credentials`, read by the AWS CLI's rules.
 //!
-//! `parse` reads a file as Python's `configparser` does, `names` says what a header names, and this module looks
-//! settings up by botocore's rules (`configloader.py`, `session.py`).
+//! `parse` reads a file as Python's `configparser` does, `names` interprets section headers, and this module looks up
+//! settings by botocore's rules (`configloader.py`, `session.py`).
 
 pub mod copies;
 mod names;
@@ -30,32 +30,32 @@ pub use warnings::Warning;
 /// The largest AWS file that is read, in bytes.
 pub(crate) const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Both AWS files.
+/// The contents of both AWS files.
 pub struct Profiles {
     config: AwsFile,
     credentials: AwsFile,
 }
 
-/// One profile: what both files say of it. `~/.aws/credentials` wins, as with the AWS CLI. Each file's `[DEFAULT]` is
-/// part of all of its profiles.
+/// One profile, with its settings from both files. `~/.aws/credentials` takes precedence, as in the AWS CLI. Each
+/// file's `[DEFAULT]` is part of all of its profiles.
 #[derive(Clone, Copy)]
 pub struct Profile<'a> {
-    /// Its name.
+    /// The profile's name.
     pub name: &'a str,
     config: Option<(&'a AwsFile, &'a Section)>,
     credentials: Option<(&'a AwsFile, &'a Section)>,
 }
 
-/// A value, as botocore sees it.
+/// A value, as botocore interprets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting<'a> {
-    /// A text, perhaps of several lines.
+    /// A text, which may have several lines.
     Text(&'a str),
-    /// Settings of its own, below an empty value.
+    /// Nested settings below an empty value.
     Nested(BTreeMap<&'a str, &'a str>),
 }
 
-/// A file is kept as text; what was parsed says where in it things are.
+/// A file is kept as text, and the parsed values are positions in it.
 struct AwsFile {
     path: PathBuf,
     text: Zeroizing<String>,
@@ -63,14 +63,14 @@ struct AwsFile {
 }
 
 impl Profiles {
-    /// Reads both files, from where AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE or the
-    /// defaults say. A file that isn't there is empty.
+    /// Reads both files from AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or from the default paths. A missing file
+    /// is empty.
     ///
     /// # Errors
-    /// A file that can't be read or parsed.
+    /// Fails for a file that can't be read or parsed.
     pub fn load(context: &Context) -> Result<Self, Problem> {
         let path = |variable: &str, name: &str| match context.env.0.get(OsStr::new(variable)) {
-            // Set to nothing is no file at all to botocore.
+            // botocore reads no file if the variable is empty.
             Some(path) => path.to_str().map_or_else(|| PathBuf::from(path), |path| context.expand_variables(path)),
             None => context.paths.home.join(".aws").join(name),
         };
@@ -80,7 +80,7 @@ impl Profiles {
         })
     }
 
-    /// A profile by its name.
+    /// Returns a profile by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Profile<'_>> {
         let config = self.config.section(Kind::Profile, name);
@@ -93,7 +93,7 @@ impl Profiles {
         })
     }
 
-    /// A `[services NAME]` section's endpoint for a service such as `sts`, if it sets one.
+    /// Returns the endpoint for a service such as `sts` in a `[services NAME]` section.
     #[must_use]
     pub fn endpoint_of_services(&self, services: &str, service: &str) -> Option<&str> {
         let section = self.config.section(Kind::Services, services)?;
@@ -102,7 +102,7 @@ impl Profiles {
         endpoint.map(|(_, value)| value).filter(|_| value.starts_with('\n'))
     }
 
-    /// The endpoints that a `[services NAME]` section sets, by service.
+    /// Returns all endpoints in a `[services NAME]` section, by service.
     #[must_use]
     pub fn endpoints_of_services(&self, services: &str) -> Vec<(String, &str)> {
         let Some(section) = self.config.section(Kind::Services, services) else { return Vec::new() };
@@ -110,25 +110,25 @@ impl Profiles {
         named.filter_map(|name| Some((name.to_string(), self.endpoint_of_services(services, &name)?))).collect()
     }
 
-    /// An `[sso-session NAME]` section.
+    /// Returns an `[sso-session NAME]` section.
     #[must_use]
     pub fn sso_session(&self, name: &str) -> Option<Profile<'_>> {
         self.config.section(Kind::SsoSession, name).map(|section| self.config.alone(section))
     }
 
-    /// All `[sso-session NAME]` sections.
+    /// Returns all `[sso-session NAME]` sections.
     #[must_use]
     pub fn sso_sessions(&self) -> Vec<Profile<'_>> {
         self.config.all(Kind::SsoSession)
     }
 
-    /// All `[services NAME]` sections.
+    /// Returns all `[services NAME]` sections.
     #[must_use]
     pub fn services(&self) -> Vec<Profile<'_>> {
         self.config.all(Kind::Services)
     }
 
-    /// The names of all profiles, sorted.
+    /// Returns the names of all profiles, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
         let sections = self.config.parsed.sections.iter().chain(&self.credentials.parsed.sections);
@@ -139,7 +139,7 @@ impl Profiles {
         names
     }
 
-    /// The paths of the two files, for messages.
+    /// Returns the paths of the two files.
     #[must_use]
     pub fn paths(&self) -> [&Path; 2] {
         [&self.config.path, &self.credentials.path]
@@ -147,7 +147,7 @@ impl Profiles {
 }
 
 impl Profiles {
-    /// The names of the two files for messages, below the home directory with `~`.
+    /// Returns the paths of the two files for messages, with `~` for the home directory.
     #[must_use]
     pub fn shown(&self, context: &Context) -> [String; 2] {
         let variables = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
@@ -161,25 +161,26 @@ impl Profiles {
 }
 
 impl<'a> Profile<'a> {
-    /// A value, if it is there and not empty. Of one with settings of its own, the lines.
+    /// Returns a value if it is set and not empty. Nested settings are returned as their lines.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&'a str> {
         self.find(key).map(|(file, value)| parse::strip(value.text(&file.text))).filter(|text| !text.is_empty())
     }
 
-    /// Whether a key is there, perhaps without a value. The AWS CLI often asks no more than that.
+    /// Returns whether a key is present. Its value may be empty. The AWS CLI often checks only this.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
         self.find(key).is_some()
     }
 
-    /// A secret value.
+    /// Returns a secret value.
     #[must_use]
     pub fn secret(&self, key: &str) -> Option<Secret> {
         self.text(key).map(Secret::new)
     }
 
-    /// The session token. Of its two names the old one comes first, even without a value (botocore, `TOKENS`).
+    /// Returns the session token. The older of its two names takes precedence, even if it is empty (botocore,
+    /// `TOKENS`).
     #[must_use]
     pub fn session_token(&self) -> Option<Secret> {
         ["aws_security_token", "aws_session_token"]
@@ -188,11 +189,11 @@ impl<'a> Profile<'a> {
             .and_then(|key| self.secret(key))
     }
 
-    /// All keys with their values, sorted by key.
+    /// Returns all keys with their values, sorted by key.
     #[must_use]
     pub fn settings(&self) -> BTreeMap<Cow<'a, str>, Setting<'a>> {
         let mut settings = BTreeMap::new();
-        // The first one to say something wins.
+        // The first value found takes precedence.
         for (file, section) in [self.credentials, self.config].into_iter().flatten() {
             for value in file.parsed.all(section) {
                 settings.entry(value.key(&file.text)).or_insert_with(|| Setting::of(value.text(&file.text)));
@@ -201,7 +202,7 @@ impl<'a> Profile<'a> {
         settings
     }
 
-    /// Where a key is, or else the profile.
+    /// Returns the location of a key, or of the profile if the key isn't set.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
         let section = self.config.or(self.credentials);
@@ -213,13 +214,13 @@ impl<'a> Profile<'a> {
         Origin { file, line }
     }
 
-    /// Whether the profile has keys of its own. To the AWS CLI one half is enough to count.
+    /// Returns whether the profile has static keys. As in the AWS CLI, one of the two settings is enough.
     #[must_use]
     pub fn has_static_keys(&self) -> bool {
         self.has("aws_access_key_id") || self.has("aws_secret_access_key")
     }
 
-    /// Whether it has credentials without anyone else's.
+    /// Returns whether the profile has credentials that don't depend on another profile.
     #[must_use]
     pub fn has_own_source(&self) -> bool {
         self.has_static_keys()
@@ -228,28 +229,32 @@ impl<'a> Profile<'a> {
             || self.has("credential_process")
     }
 
-    /// Whether its credentials are those of IAM Identity Center: an `sso_session` alone, for the user's sign-in, gives
-    /// none (botocore, `SSOProvider`).
+    /// Returns whether the profile's credentials come from IAM Identity Center.
+    ///
+    /// An `sso_session` without an account and a role only signs the user in and provides no credentials (botocore,
+    /// `SSOProvider`).
     #[must_use]
     pub fn is_identity_center(&self) -> bool {
         self.has("sso_account_id") || self.has("sso_role_name")
     }
 
-    /// What the credentials file alone says of it. Keys there take precedence over a program or a console session of
-    /// the same profile, while those in the config file come after (botocore, `ProfileProviderBuilder`); the parts of
-    /// a key are never taken from both files.
+    /// Returns the profile with the settings of the credentials file only.
+    ///
+    /// Keys in that file take precedence over the profile's `credential_process` and console session, while those in
+    /// the config file come after them (botocore, `ProfileProviderBuilder`). The parts of a key are never combined from
+    /// both files.
     #[must_use]
     pub fn in_credentials_file(&self) -> Option<Self> {
         self.credentials.map(|_| Self { config: None, ..*self })
     }
 
-    /// What the config file alone says of it.
+    /// Returns the profile with the settings of the config file only.
     #[must_use]
     pub fn in_config_file(&self) -> Option<Self> {
         self.config.map(|_| Self { credentials: None, ..*self })
     }
 
-    /// Whether a key is one of `[DEFAULT]`, which all profiles of that file inherit.
+    /// Returns whether a key is inherited from `[DEFAULT]`.
     #[must_use]
     pub fn inherits(&self, key: &str) -> bool {
         let section = |(file, section): (&'a AwsFile, &'a Section)| {
@@ -299,7 +304,7 @@ impl AwsFile {
         Ok(Self { path, text, parsed })
     }
 
-    /// A section by its name; of two that mean the same, the later one.
+    /// Returns a section by its name. If two headers have the same meaning, the later one is used.
     fn section(&self, kind: Kind, name: &str) -> Option<&Section> {
         self.parsed.sections.iter().rev().find(|section| section.kind == kind && section.name == name)
     }
@@ -308,7 +313,7 @@ impl AwsFile {
         self.parsed.value(&self.text, section, key)
     }
 
-    /// The sections of a kind that count.
+    /// Returns the effective sections of a kind.
     fn all(&self, kind: Kind) -> Vec<Profile<'_>> {
         let of_kind = self.parsed.sections.iter().filter(|section| section.kind == kind);
         let counts =
@@ -321,7 +326,8 @@ impl AwsFile {
     }
 }
 
-/// Whether an error means that there is no file. The null device is an empty one, by its name or by a link.
+/// Returns whether an error means that the file doesn't exist or is the null device, by its name or through a symbolic
+/// link.
 fn is_no_file(error: &io::Error, path: &Path) -> bool {
     let device = |path: &Path| {
         std::fs::metadata(path).ok().filter(|found| found.file_type().is_char_device()).map(|found| found.rdev())

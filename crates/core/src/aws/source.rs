@@ -1,4 +1,4 @@
-//! Where the first credentials of a plan come from.
+//! Sources of a plan's initial credentials.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,45 +18,47 @@ use crate::base::digest::sha256;
 use crate::base::problem::Problem;
 use crate::base::secret::Secret;
 
-/// The addresses of EC2's metadata service, by IPv4 and by IPv6 (Amazon EC2 User Guide, "Access instance metadata").
+/// The IPv4 and IPv6 endpoints of EC2's instance metadata service (Amazon EC2 User Guide, "Access instance metadata").
 pub const IMDS: [&str; 2] = ["http://169.254.169.254", "http://[fd00:ec2::254]"];
 
 pub use identity::{SHELL_BOOKKEEPING, of_surroundings};
 
-/// A source, with all that is needed to ask it and nothing that was asked yet.
+/// A credential source, with everything that is needed to fetch credentials from it.
 pub enum Source {
-    /// Keys that stand in a profile, or in the environment.
+    /// Keys in a profile or in the environment.
     StaticKeys(StaticKeys),
-    /// Long-lived keys in a store of secrets.
+    /// Long-lived keys in a secret store.
     StoredKeys(KeyRef),
-    /// A program that a profile names.
+    /// A profile's `credential_process`.
     Process(Process),
-    /// IAM Identity Center, by the token that `aws sso login` or `awsrole login` left.
+    /// IAM Identity Center, with the token of `aws sso login` or `awsrole login`.
     IdentityCenter(IdentityCenter),
-    /// The instance's role, from EC2's metadata service (IMDSv2).
+    /// The role of the EC2 instance, from the instance metadata service (IMDSv2).
     Instance {
-        /// The service's address: a profile or the environment may name another one than [`IMDS`].
+        /// The endpoint of the service. A profile or the environment may replace [`IMDS`].
         endpoint: String,
-        /// The machine: the same address is another service on each
+        /// The host, because the same address is a different service on each
         /// ([`Context::host`](crate::base::context::Context::host)).
         host: String,
     },
-    /// The task's or pod's role, from the address in AWS_CONTAINER_CREDENTIALS_….
+    /// The role of the task or pod, from the endpoint in AWS_CONTAINER_CREDENTIALS_….
     Container {
-        /// A digest of the address, of the token in the environment and of the host: each container has its own.
+        /// A digest of the endpoint, of the token in the environment and of the host, which is different in each
+        /// container.
         address: String,
-        /// AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE. Its path is the same in every pod, and who bears it is in the token.
+        /// AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE. Its path is the same in every pod. The token in it identifies the
+        /// bearer.
         token_file: Option<PathBuf>,
     },
-    /// A token of an OIDC provider in a file, as in CI.
+    /// An OIDC token in a file, as in CI.
     WebIdentity(WebIdentity),
-    /// A console session that `aws login` opened.
+    /// A console session of `aws login`.
     ConsoleLogin(ConsoleLogin),
 }
 
-/// Keys as they are written somewhere.
+/// Keys in plain text.
 pub struct StaticKeys {
-    /// Who holds them, for messages: `profile jump`.
+    /// The name of the holder for messages: `profile jump`.
     pub holder: String,
     /// `AKIA…`, or `ASIA…` with a session token.
     pub access_key_id: String,
@@ -67,7 +69,7 @@ pub struct StaticKeys {
 }
 
 impl StaticKeys {
-    /// Long-lived keys whose secret a store gave.
+    /// Creates long-lived keys from a secret that a store returned.
     #[must_use]
     pub fn long_term(place: &KeyRef, secret_access_key: Secret) -> Self {
         Self {
@@ -78,7 +80,7 @@ impl StaticKeys {
         }
     }
 
-    /// The keys as credentials: when they expire, and who they are, nobody said.
+    /// Converts the keys to [`Credentials`] without expiration and ARN.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
         Credentials {
@@ -92,8 +94,9 @@ impl StaticKeys {
     }
 }
 
-/// Whether a text may be an access key's id (IAM API Reference, "AccessKey": word characters; twenty today, where a
-/// secret has forty). What can't be one is likely the secret in its place, and isn't shown.
+/// Returns whether a text may be an access key ID (IAM API Reference, "AccessKey": word characters).
+///
+/// IDs have 20 characters today and secrets have 40. An invalid text is probably the secret and isn't shown.
 #[must_use]
 pub fn may_be_key_id(text: &str) -> bool {
     text.len() < 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -104,9 +107,9 @@ pub fn may_be_key_id(text: &str) -> bool {
 pub struct Process {
     /// The profile.
     pub profile: String,
-    /// The command line, as it is written.
+    /// The command line, as configured.
     pub command: String,
-    /// [`of_surroundings`]: for whom it answers may depend on anything that it finds around it.
+    /// The digest from [`of_surroundings`]. The credentials may depend on anything in the program's environment.
     pub surroundings: String,
 }
 
@@ -115,30 +118,30 @@ pub struct Process {
 pub struct IdentityCenter {
     /// The profile.
     pub profile: String,
-    /// The `[sso-session NAME]`; none for a profile of the old form.
+    /// The `[sso-session NAME]`. `None` for a profile in the legacy format.
     pub session: Option<String>,
-    /// Where one signs in.
+    /// The start URL.
     pub start_url: String,
-    /// Identity Center's own region.
+    /// The region of IAM Identity Center.
     pub region: Region,
     /// The account.
     pub account_id: String,
     /// The permission set.
     pub role_name: String,
-    /// Where the access portal is.
+    /// The endpoint of the access portal.
     pub portal: Endpoint,
-    /// Where tokens are renewed. The token that comes of it is part of the identity.
+    /// The endpoint that renews tokens. The renewed token is part of the identity.
     #[serde(skip)]
     pub oidc: Endpoint,
-    /// The token that `aws sso login` or `awsrole login` left. It is read whenever a session is looked up: after a
-    /// sign-out none is served. Not the path identifies the sign-in, but what is in the file.
+    /// The token file of `aws sso login` or `awsrole login`. It is read at every cache look-up, so that no session is
+    /// returned after a sign-out. Its content identifies the sign-in, not its path.
     #[serde(skip)]
     pub token_file: PathBuf,
 }
 
 impl IdentityCenter {
-    /// Returns the AWS CLI's file for a session's token (botocore, `tokens.py`): named by the SHA-1 of the session's
-    /// name, or of the start URL where there is none.
+    /// Returns the AWS CLI's file for a session's token (botocore, `tokens.py`). Its name is the SHA-1 of the session's
+    /// name, or of the start URL if there is no session.
     #[must_use]
     pub fn token_file(home: &Path, session: Option<&str>, start_url: &str) -> PathBuf {
         let digest = Sha1::digest(session.unwrap_or(start_url).as_bytes());
@@ -151,18 +154,20 @@ impl IdentityCenter {
 pub struct ConsoleLogin {
     /// The profile.
     pub profile: String,
-    /// The ARN of who signed in.
+    /// The ARN of the signed-in principal.
     pub session: String,
-    /// Where AWS Sign-In is; the region that the token names takes precedence.
+    /// The endpoint of AWS Sign-In. The region in the token takes precedence.
     pub endpoint: Endpoint,
-    /// The token that `aws login` left; read as [`IdentityCenter::token_file`] is.
+    /// The token file of `aws login`. It is read in the same way as [`IdentityCenter::token_file`].
     #[serde(skip)]
     pub token_file: PathBuf,
 }
 
 impl ConsoleLogin {
-    /// Returns the AWS CLI's file for a console session's token: named by the SHA-256 of the session's ARN, in
-    /// AWS_LOGIN_CACHE_DIRECTORY or below the home directory (aws-config 1.13, `login/cache.rs`).
+    /// Returns the AWS CLI's file for a console session's token.
+    ///
+    /// Its name is the SHA-256 of the session's ARN. It is in AWS_LOGIN_CACHE_DIRECTORY or below the home directory
+    /// (aws-config 1.13, `login/cache.rs`).
     #[must_use]
     pub fn token_file(home: &Path, env: &Env, session: &str) -> PathBuf {
         let dir = env.text("AWS_LOGIN_CACHE_DIRECTORY").map_or_else(|| home.join(".aws/login/cache"), PathBuf::from);
@@ -170,53 +175,55 @@ impl ConsoleLogin {
     }
 }
 
-/// A token in a file, and the role that it opens: all that AssumeRoleWithWebIdentity sends but the token itself.
+/// A token file and all other parameters of AssumeRoleWithWebIdentity.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WebIdentity {
     /// The profile.
     pub profile: String,
-    /// The file; it is read at every call, because others renew it.
+    /// The token file. It is read at every call, because other programs renew it.
     pub token_file: PathBuf,
     /// The role.
     pub role_arn: RoleArn,
-    /// The session's name.
+    /// The role session name.
     pub session_name: SessionName,
-    /// How long it shall last; STS's default is an hour.
+    /// The session duration. The default of STS is one hour.
     pub duration: Option<SessionDuration>,
-    /// Policies that narrow the session.
+    /// Policies that limit the session.
     pub policy: SessionPolicy,
 }
 
-/// Set in the environment of a `credential_process`, so that an awsrole in it doesn't start it again: the
-/// profiles whose programs are running, the outermost first, each on a line.
+/// A variable that is set for a `credential_process`, so that an awsrole in it doesn't start the same program again.
+///
+/// It contains the profiles whose programs are running, one per line, the outermost first.
 pub const IN_PROCESS: &str = "AWSROLE_IN_CREDENTIAL_PROCESS";
 
-/// The profiles whose programs this process runs in.
+/// Returns the profiles in whose programs this process runs.
 pub fn running_programs(env: &Env) -> impl Iterator<Item = &str> {
     env.filled(IN_PROCESS).into_iter().flat_map(str::lines)
 }
 
 impl Process {
-    /// What [`IN_PROCESS`] is in the program's environment.
+    /// Returns the value of [`IN_PROCESS`] for the program.
     #[must_use]
     pub fn running(&self, env: &Env) -> String {
         running_programs(env).chain([self.profile.as_str()]).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// Asks sources. A trait because here the outside answers.
+/// Fetches credentials from sources. It is a trait because it performs I/O.
 pub trait Sources {
-    /// The credentials of a source that isn't keys: those in a store are asked of
-    /// [`crate::aws::access_keys::AccessKeyStores`], and the session of a web identity of
-    /// [`crate::session::sts::Sts`].
+    /// Fetches the credentials of a source.
+    ///
+    /// Keys in a store come from [`crate::aws::access_keys::AccessKeyStores`] instead, and the session of a web
+    /// identity from [`crate::session::sts::Sts`].
     ///
     /// # Errors
-    /// What is wrong, in a person's words, with the address or command that was tried.
+    /// Describes the failure for the user, with the endpoint or command.
     fn credentials(&self, source: &Source) -> Result<Credentials, Problem>;
 }
 
 impl Source {
-    /// Whether the keys never expire: such are never exported.
+    /// Returns whether the keys are long-term. Long-term keys are never exported.
     #[must_use]
     pub fn is_long_term(&self) -> bool {
         match self {
@@ -226,7 +233,8 @@ impl Source {
         }
     }
 
-    /// Whether STS may take a code from them: what a process gives may be long-term keys.
+    /// Returns whether these credentials may be used with an MFA code. A `credential_process` may return long-term
+    /// keys.
     #[must_use]
     pub fn may_use_mfa(&self) -> bool {
         self.is_long_term() || matches!(self, Self::Process(_))

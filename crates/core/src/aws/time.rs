@@ -1,32 +1,33 @@
-//! Times: seconds since 1970, RFC 3339, and what is left.
+//! Conversions of times: seconds since 1970, RFC 3339, and remaining time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The first second of the year 10000, for which RFC 3339 has no form.
+/// The first second of the year 10000, which RFC 3339 can't represent.
 const MAX_TIMESTAMP: u64 = 253_402_300_800;
 
-/// A time that came as seconds since 1970. Others may say anything: what RFC 3339 can't write is no time.
+/// Converts seconds since 1970. Returns `None` for a time that RFC 3339 can't represent.
 #[must_use]
 pub fn from_unix(seconds: u64) -> Option<SystemTime> {
     (seconds < MAX_TIMESTAMP).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// A time that another library read from what others sent, held to the same bounds as [`from_unix`].
+/// Checks a time that a library parsed from remote data against the same bounds as [`from_unix`].
 #[must_use]
 pub fn checked_timestamp(from: SystemTime) -> Option<SystemTime> {
     let seconds = from.duration_since(UNIX_EPOCH).ok()?.as_secs();
     from_unix(seconds).map(|_| from)
 }
 
-/// A time as the clients and prompts want it: RFC 3339, whole seconds, `Z`. One that it can't write becomes the nearest
-/// that it can.
+/// Formats a time as AWS clients and prompts expect it: RFC 3339, whole seconds, `Z`. A time outside its range becomes
+/// the nearest one inside.
 #[must_use]
 pub fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(MAX_TIMESTAMP - 1);
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
-/// A time left as prompts show it: `11h59m`, `59m`, `45s`, or `expired`. The snippets' `awsrole_left` says the same.
+/// Formats the remaining time for prompts: `11h59m`, `59m`, `45s`, or `expired`. `awsrole_left` in the snippets prints
+/// the same.
 #[must_use]
 pub fn format_remaining(time: Duration) -> String {
     match time.as_secs() {
@@ -43,7 +44,7 @@ mod tests {
     use crate::aws::credentials::tests::credentials;
 
     #[test]
-    fn what_is_left_is_short() {
+    fn formats_remaining_time() {
         for (seconds, text) in
             [(0, "expired"), (1, "1s"), (60, "1m"), (3599, "59m"), (3600, "1h0m"), (129_600, "36h0m")]
         {
@@ -52,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_can_not_be_written_is_none_and_no_panic() {
+    fn rejects_times_that_rfc3339_can_not_represent() {
         let (before, last) = (UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(MAX_TIMESTAMP - 1));
         let after = last + Duration::from_secs(1);
         let furthest = UNIX_EPOCH + Duration::from_secs(i64::MAX.unsigned_abs());
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_fits_the_life() {
+    fn renewal_margin_depends_on_the_lifetime() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         for (life, margin) in [(900, 180), (3600, 600), (43_200, 600), (20, 4)] {
             let renewal = credentials(now, life).renew_at().unwrap();

@@ -1,11 +1,11 @@
-//! Copies of the AWS files for a command that outlives any session: the default profile has no keys,
-//! but a program that gives them. Every other profile gives what it gave.
+//! Copies of the AWS files for a command that outlives a session. In the copies, the default profile gets its
+//! credentials from awsrole through `credential_process`. All other profiles keep their credentials.
 //!
-//! A copy is written anew from what the AWS CLI understands of a file, not line by line: clients differ in what they
-//! take for a section, a key or a comment, and whatever one of them could read as keys of the default profile takes
-//! precedence over the program. To Python's `configparser` a section `[DEFAULT]` is part of each other one; to the JS
+//! A copy is generated from the parsed settings, not copied line by line. AWS clients disagree on what is a section, a
+//! key or a comment, and keys that one of them reads as part of the default profile take precedence over
+//! `credential_process`. To Python's `configparser`, a section `[DEFAULT]` is part of every other section. To the JS
 //! SDK an indented `[default]` is a section, where others see the value of the key above. So a copy has one section
-//! that any client could take for the default profile, and no line in it but of the form `key = value`.
+//! that any client could take for the default profile, and all of its lines have the form `key = value`.
 
 use zeroize::Zeroizing;
 
@@ -13,14 +13,14 @@ use super::names::Kind;
 use super::parse::{ParsedValue, Section};
 use super::{AwsFile, Profile, Profiles};
 
-/// What the default profile is called in the copies for those profiles that start from it.
+/// The name of the original default profile in the copies, for profiles that use it as their source.
 const OUTSIDE: &str = "awsrole-outside";
 
-/// Keys, wherever they stand.
+/// Credential settings.
 const KEYS: [&str; 4] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
-/// How the names begin of settings that make a profile somebody. Anything else in the default profile is a setting, and
-/// stays (botocore, `credentials.py`; AWS SDKs and Tools Reference Guide, "Settings reference").
+/// Prefixes of settings that determine the identity of a profile. All other settings of the default profile are kept
+/// (botocore, `credentials.py`; AWS SDKs and Tools Reference Guide, "Settings reference").
 const IDENTITY: [&str; 10] = [
     "aws_",
     "credential_",
@@ -35,9 +35,10 @@ const IDENTITY: [&str; 10] = [
 ];
 
 impl Profiles {
-    /// The copies of `~/.aws/config` and `~/.aws/credentials`, with `command` as the default
-    /// profile's `credential_process` in both: the Go SDK v1 and the JS SDK v2 read the first one only
-    /// if they are told to.
+    /// Returns copies of `~/.aws/config` and `~/.aws/credentials`.
+    ///
+    /// `command` is the `credential_process` of the default profile in both, because the Go SDK v1 and the JS SDK v2
+    /// don't read the config file by default.
     #[must_use]
     pub fn copies(&self, command: &str) -> [Zeroizing<String>; 2] {
         let files = [&self.config, &self.credentials];
@@ -50,8 +51,8 @@ impl Profiles {
     }
 
     fn copy(&self, file: &AwsFile, command: &str, starts_outside: bool) -> Zeroizing<String> {
-        // Room for all of it at once: a growing buffer would leave copies of secrets behind. Each profile may repeat
-        // what it inherits from [DEFAULT].
+        // Allocate the full size at once: a growing buffer would leave copies of secrets in memory. Each profile may
+        // repeat what it inherits from [DEFAULT].
         let inherited = file.in_force().count() * file.inherited_bytes();
         let room = 4 * (file.text.len() + inherited) + command.len() + 1024;
         let mut text = Zeroizing::new(String::with_capacity(room));
@@ -83,7 +84,7 @@ impl Profiles {
         text
     }
 
-    /// Writes all that a section sets, but for keys that nothing can start from.
+    /// Writes all settings of a section, except for keys that no client uses.
     fn write(&self, file: &AwsFile, section: &Section, text: &mut Zeroizing<String>) {
         let of_profile = section.kind == Kind::Profile;
         let of_use =
@@ -95,13 +96,14 @@ impl Profiles {
 }
 
 impl AwsFile {
-    /// The sections that count: of two that mean the same, the later one. The default profile isn't among them.
+    /// Returns the effective sections without the default profile. If two headers have the same meaning, the later one
+    /// is used.
     fn in_force(&self) -> impl Iterator<Item = &Section> {
         let counts = |section: &Section| match section.kind {
             Kind::Profile | Kind::Services | Kind::SsoSession => {
                 self.section(section.kind, &section.name).is_some_and(|found| std::ptr::eq(found, section))
             }
-            // Settings of the AWS CLI itself, for all profiles.
+            // Settings of the AWS CLI itself, independent of profiles.
             Kind::Unused => matches!(&self.text[section.header.clone()], "plugins" | "preview"),
             Kind::Default => false,
         };
@@ -112,11 +114,11 @@ impl AwsFile {
         if section.kind == Kind::Unused { &self.text[section.header.clone()] } else { &section.name }
     }
 
-    /// A section's settings; a profile's with those of `[DEFAULT]`, since a copy has no such section.
+    /// Returns a section's settings. Profiles include those of `[DEFAULT]`, because a copy has no such section.
     fn values_of<'a>(&'a self, section: &'a Section) -> Vec<&'a ParsedValue> {
         match section.kind {
             Kind::Profile => {
-                // Of two with one key its own counts.
+                // A section's own setting takes precedence over the inherited one.
                 let counts = |value: &&ParsedValue| {
                     let key = value.key(&self.text);
                     self.value(section, &key).is_some_and(|found| std::ptr::eq(found, *value))
@@ -133,8 +135,8 @@ impl AwsFile {
         values.map(|value| value.key(&self.text).len() + value.text(&self.text).len()).sum()
     }
 
-    /// Writes a setting, if `stays` wants it, on a line that every client reads alike: or, where it has settings of its
-    /// own, one on each line below. What is neither is left out.
+    /// Writes a setting if `stays` accepts it, on a line that every client reads in the same way. Nested settings get
+    /// one line each. A value that is neither is left out.
     fn write(&self, value: &ParsedValue, text: &mut Zeroizing<String>, stays: impl Fn(&str) -> bool) {
         let key = value.key(&self.text);
         let raw = value.text(&self.text);
@@ -161,10 +163,10 @@ impl AwsFile {
         for line in lines(raw) {
             let Some((inner, value)) = line.split_once('=') else { continue };
             let (inner, value) = (inner.trim(), value.trim());
-            // To some clients what is indented is a key of the profile as any other.
+            // Some clients read an indented line as an ordinary key of the profile.
             let lower = inner.to_lowercase();
             if is_key(&lower) && !is_identity(&lower) && is_plain(value) {
-                // With nothing below it the key would have an empty text for a value, which clients trip over.
+                // Without nested lines the key would have an empty value, which some clients reject.
                 if !std::mem::replace(&mut begun, true) {
                     text.extend([&key, " =\n"]);
                 }
@@ -174,33 +176,34 @@ impl AwsFile {
     }
 }
 
-/// The lines of a value that say something.
+/// Returns the lines of a value that aren't empty.
 fn lines(raw: &str) -> impl Iterator<Item = &str> {
     raw.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))
 }
 
-/// A value of one line. Below an empty first line there are settings of its own.
+/// Returns a value of one line. A value with an empty first line contains nested settings.
 fn one_line(raw: &str) -> Option<&str> {
     let is_one = !raw.starts_with('\n') && !raw.trim().contains(['\n', '\r']);
     is_one.then(|| raw.trim())
 }
 
-/// Whether a value has nothing in it that could end its line for some client.
+/// Returns whether no client would end the line of this value early.
 fn is_plain(value: &str) -> bool {
     !value.contains(|c: char| c.is_control() && c != '\t')
 }
 
-/// Whether a setting says who a profile is.
+/// Returns whether a setting determines the identity of a profile.
 fn is_identity(key: &str) -> bool {
     IDENTITY.iter().any(|start| key.starts_with(start))
 }
 
-/// Whether a key is one to every client.
+/// Returns whether every client reads this text as a key.
 fn is_key(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
-/// Whether a section's name is the same to every client, and to none of them the default profile's or one of ours.
+/// Returns whether every client reads this section name in the same way, and none of them as the default profile or one
+/// that awsrole adds.
 fn is_name(name: &str) -> bool {
     let fits = |c: char| !c.is_control() && !"[]\"'\\#;".contains(c) && (c == ' ' || !c.is_whitespace());
     !name.is_empty()
@@ -214,9 +217,10 @@ fn is_name(name: &str) -> bool {
             .is_some_and(|shell_quote| shell_quote.eq_ignore_ascii_case("profile") && shell_quote != name)
 }
 
-/// Whether the AWS CLI would ever use the keys that a profile has in one of the files: a web identity and Identity
-/// Center come before any, and a program or a console session before those in the config file (botocore,
-/// `ProfileProviderBuilder`).
+/// Returns whether the AWS CLI would ever use the keys that a profile has in this file.
+///
+/// A web identity and Identity Center take precedence over all keys, and `credential_process` or a console session over
+/// those in the config file (botocore, `ProfileProviderBuilder`).
 fn uses_keys(profile: Profile<'_>, file: &AwsFile, config: &AwsFile) -> bool {
     let has = |keys: &[&str]| keys.iter().any(|key| profile.text(key).is_some());
     let whole = has(&["aws_access_key_id"]) && has(&["aws_secret_access_key"]);
@@ -225,11 +229,10 @@ fn uses_keys(profile: Profile<'_>, file: &AwsFile, config: &AwsFile) -> bool {
     whole && !has(&["web_identity_token_file"]) && !profile.is_identity_center() && !behind
 }
 
-/// One word of a `credential_process`. Some SDKs hand the line to `sh -c`, botocore splits it with
-/// Python's `shlex`: single quotes mean the same to both. Behind white space `#` and `;` begin a
-/// comment to some, even inside quotes.
+/// Quotes an argument for `credential_process`. Returns `None` if no line can represent it.
 ///
-/// `None` for what no line can hold.
+/// Some SDKs pass the line to `sh -c`, botocore splits it with Python's `shlex`. Both interpret single quotes in the
+/// same way. Some clients start a comment at `#` or `;` after white space, even inside quotes.
 #[must_use]
 pub fn shell_quote(text: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_profile_loses_who_it_is_and_keeps_its_settings() {
+    fn default_profile_keeps_settings_but_not_its_identity() {
         let [config, credentials] = copies(
             "[default]\nregion = x\nROLE_ARN = a\nsource_profile=jump\ns3 =\n  max = 2\n  # old\n  Style=path\ncli_pager =\n[profile jump]\nregion = y",
             "# mine\n[default]\naws_access_key_id = AKIA\naws_secret_access_key: s\n[jump]\naws_access_key_id = AKIA2\naws_secret_access_key = s2\n",
@@ -280,13 +283,13 @@ mod tests {
     }
 
     #[test]
-    fn files_without_a_default_profile_get_one() {
+    fn adds_a_missing_default_profile() {
         assert_eq!(copies("[profile \"default\"]\nsso_session = x", ""), ["", ""]);
         assert_eq!(copies("", "[a]\nregion = x\n"), ["", "[a]\nregion = x\n"]);
     }
 
     #[test]
-    fn what_any_client_could_take_for_the_default_profile_is_left_out() {
+    fn leaves_out_sections_that_a_client_could_take_for_the_default_profile() {
         let keys = "aws_access_key_id = AKIA\naws_secret_access_key = canary\n";
         for name in [
             "DEFAULT",
@@ -315,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_of_a_copy_is_anything_but_a_setting() {
+    fn copies_contain_only_settings() {
         let nested = "[profile x]\ns3 =\n  [default] = x\n  aws_access_key_id = AKIA\n  AWS_Secret_Access_Key = canary\n  max = 2\n";
         assert_eq!(copies(nested, "")[0], "[profile x]\ns3 =\n  max = 2\n");
         let continued = "[profile x]\noutput = json\n  [default]\n  aws_access_key_id = AKIA\nregion = x\n";
@@ -325,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn other_profiles_and_sections_stay() {
+    fn keeps_other_profiles_and_sections() {
         let config = "\
 [plugins]
 cli_legacy_plugin_path = /x
@@ -343,7 +346,7 @@ sso_start_url = https://x/#/
     }
 
     #[test]
-    fn a_profile_keeps_what_it_inherits_but_the_default_one_not_its_keys() {
+    fn keeps_inherited_settings_but_not_the_default_profiles_keys() {
         let keys = "aws_access_key_id = AKIA\naws_secret_access_key = s\n";
         let [config, credentials] = copies(
             "[DEFAULT]\nregion = x\noutput = json\n[default]\n[profile a]\noutput = text\n",
@@ -354,14 +357,14 @@ sso_start_url = https://x/#/
     }
 
     #[test]
-    fn a_command_on_several_lines_is_written_on_one() {
+    fn joins_a_command_on_several_lines() {
         let [config, _] =
             copies("[profile a]\ncredential_process = cat\n\n  # mine\n  keys.json\noutput = a\n  b\n", "");
         assert_eq!(config, "[profile a]\ncredential_process = cat  keys.json\n");
     }
 
     #[test]
-    fn keys_that_nothing_can_start_from_are_left_out() {
+    fn leaves_out_keys_that_no_client_uses() {
         let keys = "aws_access_key_id = AKIA\naws_secret_access_key = s\naws_session_token = t\n";
         for other in ["sso_account_id = 1", "sso_role_name = Dev", "web_identity_token_file = /x"] {
             let [config, credentials] = copies(&format!("[profile a]\n{other}\n"), &format!("[a]\n{keys}"));
@@ -379,7 +382,7 @@ sso_start_url = https://x/#/
     }
 
     #[test]
-    fn profiles_that_start_from_the_default_one_still_do() {
+    fn keeps_the_default_profile_as_a_source_profile() {
         for source in ["source_profile = default", "SOURCE_PROFILE=default"] {
             let [config, credentials] = copies(
                 &format!("[default]\nregion = x\n[profile a]\nrole_arn = r\n{source}\n"),
@@ -393,7 +396,7 @@ sso_start_url = https://x/#/
     }
 
     #[test]
-    fn a_default_profile_that_starts_from_itself_still_does() {
+    fn keeps_a_default_profile_that_is_its_own_source() {
         let text = "role_arn = r\nsource_profile = default\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
         let [config, _] =
             copies(&format!("[default]\n{text}[profile a]\nrole_arn = r\nsource_profile = default\n"), "");
@@ -404,7 +407,7 @@ sso_start_url = https://x/#/
     }
 
     #[test]
-    fn a_copy_fits_into_the_room_made_for_it() {
+    fn copies_fit_the_allocated_capacity() {
         let dense = "[b]\n".to_owned() + &(0..50).map(|number| format!("a{number}=\n b=c\n d=e\n")).collect::<String>();
         let (_home, context) = home(&dense.replace("[b]", "[profile b]"), &dense);
         let profiles = Profiles::load(&context).unwrap();
@@ -418,7 +421,7 @@ sso_start_url = https://x/#/
     }
 
     #[test]
-    fn words_mean_the_same_to_sh_and_to_shlex() {
+    fn quoted_arguments_mean_the_same_to_sh_and_shlex() {
         for (text, expected) in [
             ("/usr/bin/awsrole", Some("/usr/bin/awsrole")),
             ("/a b/c", Some("'/a b/c'")),

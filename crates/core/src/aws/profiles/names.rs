@@ -1,6 +1,6 @@
-//! What the header of a section names, by botocore's rules (`configloader.py`, `build_profile_map`).
+//! Interprets section headers by botocore's rules (`configloader.py`, `build_profile_map`).
 
-/// What a section is to botocore.
+/// The kind of a section in botocore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Profile,
@@ -8,14 +8,14 @@ pub(super) enum Kind {
     SsoSession,
     /// `[DEFAULT]`: every other section of the file inherits its keys (Python, `configparser`).
     Default,
-    /// A section that botocore reads and doesn't use.
+    /// A section that botocore reads but doesn't use.
     Unused,
 }
 
-/// Returns what a header of the config file names: `[default]`, `[profile x]`, `[profile "a b"]`, `[services x]`,
-/// `[sso-session x]`.
+/// Interprets a header of the config file: `[default]`, `[profile x]`, `[profile "a b"]`, `[services x]`, `[sso-session
+/// x]`.
 ///
-/// The first word only has to begin with `profile`, and a header of any other number of words than two names nothing.
+/// The first word only has to begin with `profile`. A header with more or fewer than two words names nothing.
 pub(super) fn in_config(header: &str) -> (Kind, String) {
     if header == "default" {
         return (Kind::Profile, header.to_owned());
@@ -28,19 +28,20 @@ pub(super) fn in_config(header: &str) -> (Kind, String) {
     }
 }
 
-/// Returns what a header of the credentials file names: a profile, whatever it is.
+/// Interprets a header of the credentials file. Every header names a profile.
 pub(super) fn in_credentials(header: &str) -> (Kind, String) {
     (Kind::Profile, header.to_owned())
 }
 
-/// The prefix that gives a header of the config file its kind.
+/// Returns the prefix that determines the kind of a header in the config file.
 pub(super) fn prefix(header: &str) -> Option<(&'static str, Kind)> {
     [("profile", Kind::Profile), ("sso-session", Kind::SsoSession), ("services", Kind::Services)]
         .into_iter()
         .find(|(prefix, _)| header.starts_with(prefix))
 }
 
-/// Splits a text into words as Python's `shlex.split` does: `None` for an unclosed quote or a backslash at the end.
+/// Splits a text into words as Python's `shlex.split` does. Returns `None` for an unclosed quote or a backslash at the
+/// end.
 pub(super) fn words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -82,9 +83,9 @@ pub(super) fn words(text: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// Each answer was given by Python 3.11's `shlex.split`.
+    /// The expected values are the output of Python 3.11's `shlex.split`.
     #[test]
-    fn words_are_those_of_shlex() {
+    fn splits_words_as_shlex_does() {
         for (text, expected) in [
             ("profile x", Some(&["profile", "x"][..])),
             ("profile \t x ", Some(&["profile", "x"])),
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_names_what_it_names_to_botocore() {
+    fn interprets_headers_as_botocore_does() {
         for (header, kind, name) in [
             ("default", Kind::Profile, "default"),
             ("profile default", Kind::Profile, "default"),

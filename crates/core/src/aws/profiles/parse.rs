@@ -1,9 +1,9 @@
-//! An AWS file as Python's `configparser.RawConfigParser` reads it, which the AWS CLI uses (botocore,
+//! Parses AWS files as Python's `configparser.RawConfigParser` does, which the AWS CLI uses (botocore,
 //! `configloader.py`).
 //!
-//! Comments stand on lines of their own, quotes and `#` belong to the value, lines that are indented deeper than a key
-//! continue its value, keys are not case-sensitive, and a section or key that is there twice is an error. A value whose
-//! first line is empty holds settings of its own, each of which needs a `=`. White space is Python's.
+//! Comments are on lines of their own. Quotes and `#` are part of the value. Lines that are indented deeper than a key
+//! continue its value. Keys are case-insensitive. A duplicate section or key is an error. A value with an empty first
+//! line contains nested settings, each of which needs a `=`. White space is defined as in Python.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,14 +13,14 @@ use zeroize::Zeroizing;
 
 use super::names::Kind;
 
-/// For so many lines there is room from the beginning.
+/// The initial capacity, in lines.
 const INITIAL_LINE_CAPACITY: usize = 10_000;
 
-/// The name of the section whose keys all others inherit.
+/// The name of the section whose keys all other sections inherit.
 const DEFAULT: &str = "DEFAULT";
 
-/// Sections and values, which say where in the text they are. So a thousand profiles that no one asks for cost a look
-/// at each line and little more.
+/// The sections and values of a file, as positions in its text. So a thousand unused profiles cost little more than one
+/// pass over their lines.
 #[derive(Default)]
 pub(super) struct Parsed {
     pub(super) sections: Vec<Section>,
@@ -33,30 +33,30 @@ pub(super) struct Section {
     /// The text between the brackets.
     pub(super) header: Range<usize>,
     pub(super) line: usize,
-    /// Which of the file's values are its own.
+    /// The section's own values, as indices into the values of the file.
     pub(super) values: Range<usize>,
 }
 
 /// One key and its value.
 pub(super) struct ParsedValue {
     key: Range<usize>,
-    /// The first line's part of the value.
+    /// The part of the value on the first line.
     first: Range<usize>,
     /// The line of the key.
     pub(super) line: usize,
     more: Option<Box<More>>,
 }
 
-/// What indented lines add to a value.
+/// The continuation lines of a value.
 #[derive(Default)]
 pub(super) struct More {
-    /// The whole value: its lines without white space around them, and without comments.
+    /// The whole value: its lines without surrounding white space and comments.
     whole: Zeroizing<String>,
-    /// The numbers of the lines that were added.
+    /// The numbers of the continuation lines.
     pub(super) lines: Vec<usize>,
 }
 
-/// A line that Python can't read.
+/// A line that Python can't parse.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable {
     pub(super) line: usize,
@@ -64,12 +64,12 @@ pub(super) struct Unreadable {
 }
 
 impl ParsedValue {
-    /// The key as it is looked up.
+    /// Returns the key in the form that is looked up.
     pub(super) fn key<'t>(&self, text: &'t str) -> Cow<'t, str> {
         lowercase(&text[self.key.clone()])
     }
 
-    /// The whole value. It begins with a newline if it holds settings of its own.
+    /// Returns the whole value. It begins with a newline if it contains nested settings.
     pub(super) fn text<'t>(&'t self, text: &'t str) -> &'t str {
         match &self.more {
             Some(more) => &more.whole,
@@ -77,15 +77,15 @@ impl ParsedValue {
         }
     }
 
-    /// What indented lines added, if any did.
+    /// Returns the continuation lines, if there are any.
     pub(super) fn more(&self) -> Option<&More> {
         self.more.as_deref()
     }
 
-    /// Adds an indented line, after so many empty ones.
+    /// Appends a continuation line that follows this many empty lines.
     fn extend(&mut self, text: &str, empty: usize, added: &str, line: usize) {
         let more = self.more.get_or_insert_with(|| {
-            // Room for what a value has: a growing buffer would leave copies of secrets behind.
+            // Reserve capacity for the value: a growing buffer would leave copies of secrets in memory.
             let mut whole = Zeroizing::new(String::with_capacity(4096));
             whole.push_str(&text[self.first.clone()]);
             Box::new(More { whole, lines: Vec::new() })
@@ -101,22 +101,23 @@ impl ParsedValue {
     }
 }
 
-/// Parses a file. `name_of` says what a section's header names.
+/// Parses a file. `name_of` interprets a section header.
 pub(super) fn parse(text: &str, name_of: impl Fn(&str) -> (Kind, String)) -> Result<Parsed, Unreadable> {
     let wrong = |line: usize, what: &str| Err(Unreadable { line, what: what.to_owned() });
     if text.starts_with('\u{feff}') {
         return wrong(1, "the file begins with a byte order mark (BOM)");
     }
-    // Room for a large file at once: to grow would take longer than to read it.
+    // Reserve capacity for a large file at once: growing would take longer than reading it.
     let room = text.bytes().filter(|byte| *byte == b'\n').count().min(INITIAL_LINE_CAPACITY);
     let (mut sections, mut values): (Vec<Section>, Vec<ParsedValue>) = (Vec::new(), Vec::with_capacity(room));
     let mut headers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
-    // [DEFAULT] may be there more than once; its keys may not.
+    // [DEFAULT] may occur more than once, but its keys may not.
     let mut default_keys: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
-    // Values whose first line is empty, and that go on.
+    // Values with an empty first line and continuation lines.
     let mut nested = Vec::new();
-    // The indent of the last key or header, and whether a value can go on; the empty lines since.
+    // The indentation of the last key or header, whether its value can be continued, and the number of empty lines
+    // since then.
     let (mut level, mut open, mut empty) = (0, false, 0);
     for (index, (at, raw)) in lines(text).enumerate() {
         let line = index + 1;
@@ -185,8 +186,8 @@ pub(super) fn parse(text: &str, name_of: impl Fn(&str) -> (Kind, String)) -> Res
 }
 
 impl Parsed {
-    /// The first line below one of these empty values that is no `key = value`. In `[DEFAULT]` it counts if another
-    /// section inherits it.
+    /// Returns the first line below one of these empty values that isn't `key = value`. A line in `[DEFAULT]` is an
+    /// error only if another section inherits it.
     fn unreadable_setting(&self, text: &str, nested: &[usize]) -> Option<usize> {
         let counts = |index: usize| {
             let section = self.sections.iter().find(|section| section.values.contains(&index));
@@ -198,18 +199,18 @@ impl Parsed {
         lines.filter(|(index, _)| counts(*index)).map(|(_, line)| line).min()
     }
 
-    /// A section's own value of a key.
+    /// Returns a section's own value of a key.
     pub(super) fn own(&self, text: &str, section: &Section, key: &str) -> Option<&ParsedValue> {
         self.values[section.values.clone()].iter().find(|value| value.key(text) == key)
     }
 
-    /// A section's value of a key, which it may inherit.
+    /// Returns a section's value of a key. It may be inherited.
     pub(super) fn value(&self, text: &str, section: &Section, key: &str) -> Option<&ParsedValue> {
         let defaults = || self.sections.iter().filter(|section| section.kind == Kind::Default);
         self.own(text, section, key).or_else(|| defaults().find_map(|default| self.own(text, default, key)))
     }
 
-    /// All values of a section, its own first.
+    /// Returns all values of a section, its own first.
     pub(super) fn all(&self, section: &Section) -> impl Iterator<Item = &ParsedValue> {
         let defaults = self.sections.iter().filter(|section| section.kind == Kind::Default);
         let ranges = std::iter::once(section.values.clone()).chain(defaults.map(|section| section.values.clone()));
@@ -218,28 +219,28 @@ impl Parsed {
 }
 
 impl ParsedValue {
-    /// The line of a setting of its own without a `=`.
+    /// Returns the line of a nested setting without a `=`.
     fn unreadable_setting(&self, text: &str) -> Option<usize> {
         let more = self.more().filter(|_| self.first.is_empty())?;
         let numbered = strip(self.text(text)).split('\n').filter(|line| !line.is_empty()).zip(&more.lines);
-        // Python splits at more than newlines here.
+        // Here Python splits at more characters than newlines.
         let is_wrong = |line: &str| python_lines(line).any(|part| !strip(part).is_empty() && !part.contains('='));
         numbered.filter(|(line, _)| is_wrong(line)).map(|(_, number)| *number).next()
     }
 }
 
-/// The settings below an empty value; the later of two wins (botocore, `_parse_nested`).
+/// Returns the nested settings of a value. If a key occurs twice, the later one is used (botocore, `_parse_nested`).
 pub(super) fn settings(value: &str) -> impl Iterator<Item = (&str, &str)> {
     python_lines(value).filter_map(|line| line.split_once('=')).map(|(key, value)| (strip(key), strip(value)))
 }
 
-/// The header in a line `[header]`: all up to the last bracket.
+/// Returns the header in a line `[header]`: everything up to the last bracket.
 fn header(trimmed: &str) -> Option<&str> {
     let rest = trimmed.strip_prefix('[')?;
     Some(&rest[..rest.rfind(']')?]).filter(|header| !header.is_empty())
 }
 
-/// The lines of a file that was opened as text, with the place at which each begins: `\n`, `\r\n` and `\r` end one.
+/// Splits a text into lines at `\n`, `\r\n` and `\r`, as Python does in text mode. Returns each line with its position.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let has_returns = text.contains('\r');
     let mut at = 0;
@@ -253,12 +254,12 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The lines of a text by Python's `str.splitlines`.
+/// Splits a text into lines as Python's `str.splitlines` does.
 fn python_lines(text: &str) -> impl Iterator<Item = &str> {
     text.split(['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'])
 }
 
-/// What Python's `str.isspace` takes for white space.
+/// Returns whether a character is white space in Python's `str.isspace`.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
@@ -275,7 +276,7 @@ fn strip_end(text: &str) -> &str {
     text.trim_end_matches(is_space)
 }
 
-/// A key as it is looked up: Python's `lower`, which most keys don't need.
+/// Returns a key in lower case as Python's `lower` does. Most keys are in lower case already.
 fn lowercase(key: &str) -> Cow<'_, str> {
     match key.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
         true => Cow::Borrowed(key),

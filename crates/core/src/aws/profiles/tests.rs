@@ -1,4 +1,4 @@
-//! Profiles, by example.
+//! Tests of profiles by example.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::base::context::{Env, Paths};
 use crate::session::encryption::tests::Shelf;
 
-/// Profiles from two texts, and the context in which they lie.
+/// Writes the two files and returns the context that refers to them.
 pub(crate) fn home(config: &str, credentials: &str) -> (tempfile::TempDir, Context) {
     let home = tempfile::tempdir().unwrap();
     let root = home.path().to_owned();
@@ -28,7 +28,7 @@ fn load(config: &str, credentials: &str) -> Result<Profiles, Problem> {
 }
 
 #[test]
-fn reads_what_the_aws_cli_reads() {
+fn reads_profiles_as_the_aws_cli_does() {
     let profiles = load(
         "# comment\n[default]\nregion = us-east-1 # not a comment\n[profile \"two words\"]\nRegion: \"eu-west-1\"\n[profile p]\nrole_arn=a=b:c\ns3 =\n  max = 2\nregion = x\n[plain]\nregion = no\n[services local]\nsts =\n  endpoint_url = http://127.0.0.1:1\n",
         "[p]\nregion = y\naws_access_key_id = AKIA\naws_secret_access_key = a#b\"c\n",
@@ -47,7 +47,7 @@ fn reads_what_the_aws_cli_reads() {
     assert_eq!(profiles.endpoint_of_services("local", "sts"), Some("http://127.0.0.1:1"));
 }
 
-/// All keys of a profile, each value's lines parted by `|`.
+/// Returns all keys of a profile, with the lines of each value separated by `|`.
 fn shown(profiles: &Profiles, name: &str) -> String {
     let settings = profiles.get(name).map(|profile| profile.settings()).unwrap_or_default();
     let pairs = settings.iter().map(|(key, value)| match value {
@@ -58,25 +58,25 @@ fn shown(profiles: &Profiles, name: &str) -> String {
 }
 
 #[test]
-fn values_are_those_of_configparser() {
+fn parses_values_as_configparser_does() {
     for (config, expected) in [
-        // Continued lines, a comment and an empty line inside, and one at the end.
+        // Continuation lines with a comment and an empty line between them, and an empty line at the end.
         ("[default]\na = 1\n  2\n  # no\n\n\t3\n\nb = 4\n", "a=1|2||3 b=4"),
         ("[default]\na =\n\n  x = 1\n   y=2\n", "a={\"x\": \"1\", \"y\": \"2\"}"),
-        // An indented key that doesn't continue anything, and the next one, indented less.
+        // An indented key that doesn't continue a value, followed by a less indented key.
         ("[default]\n  a = 1\nb = 2\n", "a=1 b=2"),
         ("  [default]\n a = 1\n b = 2\n", "a=1 b=2"),
-        // The indent is counted in characters.
+        // Indentation is counted in characters.
         ("[default]\n\u{a0}a = 1\n  b = 2\n", "a=1|b = 2"),
-        // Line ends, white space and case as in Python.
+        // Line ends, white space and case are those of Python.
         ("[default]\ra = 1\r\n\r\nb\t:\x1f2\x1c\n", "a=1 b=2"),
         ("[default]\nÄ = 1\n", "ä=1"),
         ("[default]\n[] = 1\n[b = 2\n", "[]=1 [b=2"),
         ("[x]\na = 1\n[default]\na = 2", "a=2"),
-        // `[DEFAULT]`, wherever it is and however often.
+        // `[DEFAULT]` may be anywhere and occur more than once.
         ("[default]\na = 1\n[DEFAULT]\na = 2\nb = 3\n[DEFAULT]\nc = 4\n", "a=1 b=3 c=4"),
         ("[DEFAULT]\na = 2\n", ""),
-        // Two headers of the same meaning: the later one.
+        // Of two headers with the same meaning, the later one is used.
         ("[default]\na = 1\n[profile default]\nb = 2\n", "b=2"),
         ("", ""),
     ] {
@@ -88,7 +88,7 @@ fn values_are_those_of_configparser() {
 }
 
 #[test]
-fn each_file_has_a_default_section_of_its_own() {
+fn default_section_applies_to_its_own_file_only() {
     let profiles = load(
         "[DEFAULT]\nregion = x\noutput = json\n[profile a]\nregion = y\n[profile b]\n",
         "[DEFAULT]\nregion = z\n[a]\naws_access_key_id = AKIA\n",
@@ -103,7 +103,7 @@ fn each_file_has_a_default_section_of_its_own() {
 }
 
 #[test]
-fn a_token_is_that_of_its_own_file_and_the_old_name_comes_first() {
+fn session_token_is_from_the_same_file_and_prefers_the_older_name() {
     let of = |config: &str, credentials: &str| {
         let profiles = load(config, credentials).unwrap();
         let a = profiles.get("a").unwrap();
@@ -119,7 +119,7 @@ fn a_token_is_that_of_its_own_file_and_the_old_name_comes_first() {
 }
 
 #[test]
-fn of_two_settings_of_a_service_the_later_one_counts() {
+fn later_setting_of_a_service_takes_precedence() {
     let profiles = load(
         "[services a]\nsts =\n  endpoint_url = http://1\n  endpoint_url=http://2\niam = endpoint_url = http://3\n",
         "",
@@ -130,7 +130,7 @@ fn of_two_settings_of_a_service_the_later_one_counts() {
 }
 
 #[test]
-fn says_the_line_that_can_not_be_read() {
+fn reports_the_line_that_can_not_be_parsed() {
     for (config, expected) in [
         ("region = x\n", ":1: something precedes the first [section]"),
         ("[default]\nnonsense\n", ":2: neither"),
@@ -141,7 +141,7 @@ fn says_the_line_that_can_not_be_read() {
         ("\u{feff}[default]\na = 1\n", ":1: the file begins with a byte order mark"),
         ("[default]\n= 1\n", ":2: a value without a key"),
         ("[default]\ra = 1\r\nb\r", ":3: neither"),
-        // In sections that nobody looks at, too.
+        // The error is reported even in sections that aren't used.
         ("[plugins]\na = 1\na : 2\n", ":3: `a` is there already, on line 2"),
         ("[plugins]\na =\n  b = 1\n\n  c\n", ":5: a setting below an empty value needs a `=`"),
         ("[default]\nsource_profile =\n  jump\n", ":3: a setting below an empty value needs a `=`"),
@@ -152,14 +152,14 @@ fn says_the_line_that_can_not_be_read() {
         let problem = load(config, "").err().unwrap();
         assert!(problem.summary.contains(&format!(".aws/config{expected}")), "{config:?}: {problem}");
     }
-    // What no section inherits nobody reads.
+    // Errors in sections that no other section inherits are ignored.
     for config in ["[DEFAULT]\na =\n  b\n", "[DEFAULT]\na =\n  b\n[default]\na = 1\n"] {
         assert!(load(config, "").is_ok(), "{config:?}");
     }
 }
 
 #[test]
-fn odd_lines_are_told_with_their_place() {
+fn warns_about_suspicious_lines_with_their_location() {
     let profiles = load(
         "[profile two words]\n[profile \"x]\n[sso-session]\n[plain]\n[profile a]\nregion = \"us-east-1\"\n  role_arn = x\n  [profile b]\ns3 =\n  region = 1\noutput = json # no\n[profile 'a']\nsource_profile = 'c'\ncredential_process = 'a b' # fine'\n",
         "[profile dev]\naws_secret_access_key = 'canary'\n",
@@ -196,7 +196,7 @@ fn odd_lines_are_told_with_their_place() {
 }
 
 #[test]
-fn files_are_where_the_variables_say() {
+fn reads_files_from_the_configured_paths() {
     let (_home, mut context) = home("[profile usual]\n", "");
     let elsewhere = context.paths.home.join("a b/elsewhere");
     crate::base::files::write_private(&elsewhere, b"[profile other]\n").unwrap();
@@ -221,7 +221,7 @@ fn files_are_where_the_variables_say() {
 }
 
 #[test]
-fn an_unreadable_file_is_named() {
+fn names_an_unreadable_file() {
     let (_home, context) = home("", "");
     std::fs::remove_file(context.paths.home.join(".aws/config")).unwrap();
     std::fs::create_dir(context.paths.home.join(".aws/config")).unwrap();

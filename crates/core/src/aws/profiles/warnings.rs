@@ -1,4 +1,4 @@
-//! Lines of the AWS files that the AWS CLI reads, but hardly as they are meant.
+//! Warnings about lines of the AWS files that the AWS CLI accepts, but probably not with the intended meaning.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use super::parse::{ParsedValue, Section, strip};
 use super::{AwsFile, Profiles};
 use crate::base::location::Origin;
 
-/// Keys whose values are one line of text (botocore, `credentials.py`, `configprovider.py`).
+/// Keys whose values are a single line of text (botocore, `credentials.py`, `configprovider.py`).
 const PLAIN: [&str; 30] = [
     "aws_access_key_id",
     "aws_account_id",
@@ -42,14 +42,14 @@ const PLAIN: [&str; 30] = [
     "web_identity_token_file",
 ];
 
-/// One such line. No value is repeated: it may be a secret.
+/// A warning about a line. It never contains the value, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// The file and the line.
     pub at: Origin,
-    /// The profile whose section it is in.
+    /// The profile that the line belongs to.
     pub profile: Option<String>,
-    /// What is odd, and what to write.
+    /// What is suspicious, and how to write it correctly.
     pub text: String,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Warning {
 }
 
 impl Profiles {
-    /// Returns all odd lines of both files.
+    /// Returns the warnings about both files.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
@@ -93,7 +93,7 @@ impl Profiles {
         warnings
     }
 
-    /// Returns the odd lines in the sections of a profile.
+    /// Returns the warnings about a profile's sections.
     #[must_use]
     pub fn warnings_about(&self, name: &str) -> Vec<Warning> {
         let mut warnings = Vec::new();
@@ -106,7 +106,7 @@ impl Profiles {
         warnings
     }
 
-    /// Returns what was likely meant to be the profile of this name.
+    /// Returns the line that was probably meant to define the profile of this name.
     #[must_use]
     pub fn almost(&self, name: &str) -> Option<Warning> {
         let unused = self.config.parsed.sections.iter().filter(|section| section.kind == Kind::Unused);
@@ -169,7 +169,7 @@ impl AwsFile {
         }
     }
 
-    /// Keys and headers that continue the value above because they are indented.
+    /// Returns warnings about keys and headers that continue the value above because they are indented.
     fn swallowed(&self, section: &Section, value: &ParsedValue, key: &str) -> Vec<Warning> {
         let lines = value.text(&self.text).lines().skip(1).filter(|line| !line.is_empty());
         let numbers = value.more().map(|more| more.lines.as_slice()).unwrap_or_default();
@@ -188,7 +188,7 @@ impl AwsFile {
     }
 }
 
-/// Why a header that begins as one of the AWS CLI's names nothing.
+/// Returns why a header that resembles one of the AWS CLI names nothing.
 fn no_name(section: &Section, header: &str) -> Option<String> {
     let (prefix, _) = names::prefix(header).filter(|_| section.kind == Kind::Unused)?;
     Some(match names::words(header).map(|words| words.len()) {

@@ -1,7 +1,7 @@
-//! What tells a source from others of its kind: a digest of everything that decides whose credentials it gives.
+//! The identity of a source: a digest of everything that decides whose credentials it returns.
 //!
-//! None of these asks the source. Two shells in which the digests are equal get each other's cached sessions, so
-//! whatever could lead to another identity must be part of them.
+//! It is computed without contacting the source. Shells with equal digests share cached sessions, so everything that
+//! could lead to a different identity must be included.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,13 +14,15 @@ use crate::base::context::Env;
 use crate::base::digest::sha256;
 use crate::base::files::read_regular;
 
-/// The largest token file that is read, in bytes. Kubernetes' tokens have some 1,500; a sign-in's file some 4,000.
+/// The largest token file that is read, in bytes. Kubernetes tokens have about 1,500 bytes, sign-in files about 4,000.
 const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
-/// Variables that say which shell, terminal or window this is, and nothing of the person or the project. A program is
-/// assumed to give the same credentials whatever they are. Any other variable may decide whom a program answers for.
+/// Variables that identify the shell, terminal or window, but neither the user nor the project.
+///
+/// A program is assumed to return the same credentials regardless of their values. All other variables may change its
+/// result.
 pub const SHELL_BOOKKEEPING: [&str; 34] = [
-    // Shells. PWD is the working directory, which counts by itself.
+    // Shells. PWD is the working directory, which is included separately.
     "_",
     "SHLVL",
     "PWD",
@@ -58,10 +60,10 @@ pub const SHELL_BOOKKEEPING: [&str; 34] = [
     "TERM_PROGRAM_VERSION",
 ];
 
-/// Claims of a token that change whenever it is renewed: RFC 7519, section 4.1.
+/// Claims that change whenever a token is renewed (RFC 7519, section 4.1).
 const CLAIMS_OF_ONE_TOKEN: [&str; 4] = ["exp", "iat", "nbf", "jti"];
 
-/// Returns a digest of all that a program can see of where it was started: the environment but for
+/// Returns a digest of everything that a program can see of its environment: the variables except for
 /// [`SHELL_BOOKKEEPING`], the working directory, and the host.
 #[must_use]
 pub fn of_surroundings(env: &Env, dir: &Path, host: &str) -> String {
@@ -74,8 +76,10 @@ pub fn of_surroundings(env: &Env, dir: &Path, host: &str) -> String {
     sha256(&parts)
 }
 
-/// Returns a digest of what a file with an OIDC token says of its bearer: all claims but those that change at each
-/// renewal. A token that isn't a JSON web token is a digest of itself; a file that can't be read is none of them.
+/// Returns a digest of the bearer of an OIDC token file: all claims except for those that change at each renewal.
+///
+/// For a token that isn't a JSON web token, returns a digest of the whole token. A file that can't be read has a digest
+/// of its own.
 fn of_token_file(path: &Path) -> String {
     let Ok(bytes) = read_regular(path, MAX_TOKEN_BYTES) else { return String::new() };
     match claims(&bytes) {
@@ -89,15 +93,17 @@ fn claims(token: &[u8]) -> Option<String> {
     let payload = BASE64URL_NOPAD.decode(payload.trim_end_matches('=').as_bytes()).ok()?;
     let mut claims: BTreeMap<String, Value> = serde_json::from_slice(&payload).ok()?;
     claims.retain(|name, _| !CLAIMS_OF_ONE_TOKEN.contains(&name.as_str()));
-    // Kubernetes says there when the token is to be replaced; the pod beside it is who bears it.
+    // Kubernetes stores here when to replace the token. The pod next to it is the bearer.
     if let Some(Value::Object(kubernetes)) = claims.get_mut("kubernetes.io") {
         kubernetes.shift_remove("warnafter");
     }
     serde_json::to_string(&claims).ok()
 }
 
-/// Returns a digest of the sign-in that a token file of the AWS CLI holds: empty after a sign-out, and another one
-/// after another sign-in. `key` is what stays the same as long as the sign-in is renewed, or else changes with each
+/// Returns a digest of the sign-in in a token file of the AWS CLI. It is empty after a sign-out and different after
+/// another sign-in.
+///
+/// `key` is a field that stays the same while the sign-in is renewed. If it is missing, the digest changes with each
 /// renewal.
 fn of_sign_in(path: &Path, key: &str) -> String {
     let Ok(bytes) = read_regular(path, MAX_TOKEN_BYTES) else { return String::new() };
@@ -107,19 +113,20 @@ fn of_sign_in(path: &Path, key: &str) -> String {
 }
 
 impl Source {
-    /// Returns the access key id if the source is keys: nothing else is needed to tell it from others.
+    /// Returns the access key ID if the source consists of keys. Nothing else is needed to identify them.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         match self {
             Self::StaticKeys(keys) => Some(&keys.access_key_id),
-            // The same keys in another place are the same identity.
+            // The same keys in another store are the same identity.
             Self::StoredKeys(place) => Some(&place.access_key_id),
             _ => None,
         }
     }
 
-    /// Returns the kind of source and what tells it from others of its kind, without a secret. Token files are read at
-    /// each call: they change when somebody signs in or out.
+    /// Returns the kind and the identity of the source, without a secret.
+    ///
+    /// Token files are read at each call, because they change when the user signs in or out.
     #[must_use]
     pub(crate) fn identity(&self) -> Value {
         let value = |what: Result<Value, serde_json::Error>| what.unwrap_or_default();
@@ -149,7 +156,7 @@ impl Source {
         serde_json::json!([kind, what, token])
     }
 
-    /// Returns false if the source is identified by a token, and an identity was made without one.
+    /// Returns false if the source is identified by a token and the identity was computed without one.
     #[must_use]
     pub(crate) fn is_identified_by(&self, identity: &Value) -> bool {
         match self {
@@ -172,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn surroundings_differ_by_anything_but_shell_bookkeeping() {
+    fn surroundings_ignore_only_shell_bookkeeping() {
         let of = |pairs: &[(&str, &str)]| of_surroundings(&env(pairs), Path::new("/shop"), "host");
         let plain = of(&[("VAULT_ADDR", "a")]);
         for pairs in [&[("VAULT_ADDR", "b")][..], &[], &[("VAULT_ADDR", "a"), ("AWS_CONFIG_FILE", "c")]] {
@@ -188,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_token_is_the_same_bearer_and_another_subject_is_another() {
+    fn token_identity_survives_renewal_and_depends_on_the_subject() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("token");
         let of = |payload: &str| {
@@ -220,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_ends_with_its_token() {
+    fn sign_in_identity_is_lost_with_its_token() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("token.json");
         let of = |text: &str| {
