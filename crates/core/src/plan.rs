@@ -1,4 +1,4 @@
-//! From an approved file to the plan of a role: source and steps, each value checked.
+//! Plans a role from an approved file: the source and the steps, with every value checked.
 
 pub mod account_pin;
 pub mod required_policies;

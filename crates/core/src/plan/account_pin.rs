@@ -1,4 +1,4 @@
-//! The account that credentials must belong to: checked before any call, and again before export.
+//! The expected account of the credentials, checked before any call and again before export.
 
 use crate::aws::arn::{AccountId, account_of};
 use crate::aws::credentials::Credentials;
@@ -7,9 +7,10 @@ use crate::base::problem::Problem;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::config::Config;
 
-/// Checks the role ARN's account against the pin, and that of the source and of each role on the way against the
-/// accounts for which a rule trusts the file, before anything is asked. A source whose account only AWS can tell is
-/// left to [`check_source`].
+/// Checks the plan before any call is made.
+///
+/// The role ARN's account must match the pin. The accounts of the source and of each role in the chain must be among
+/// those for which a rule trusts the file. If only AWS knows the source's account, [`check_source`] checks it later.
 pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Result<(), Problem> {
     let account = plan.account();
     if let (Some(pin), Some(account)) = (&plan.pin, &account)
@@ -27,7 +28,7 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
         return Err(Problem::new(format!("{} names no account, so no rule can trust it", config.file.display()))
             .hint("pin the account with `account_id`, or approve the file with `awsrole allow`"));
     };
-    // Calls are made as each of them, not as the last alone.
+    // Calls are made as each of them, not only as the last one.
     let source = source_account(&plan.source).map(|account| (account, Some(plan.source.to_string())));
     let roles = plan.steps.iter().filter_map(|step| match step {
         Step::AssumeRole(role) => Some((role.role_arn.account().clone(), Some(role.role_arn.to_string()))),
@@ -46,15 +47,17 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
     }
 }
 
-/// Returns the accounts to one of which the source must belong, where only AWS can tell its account: for a file that a
-/// rule trusts, and a source that assumes a role. (Without a role the pin is compared with the source's account.)
+/// Returns the accounts that the source may belong to, if only AWS knows its account.
+///
+/// This applies to a file that a rule trusts and a source that assumes a role. Without a role, the pin is compared with
+/// the source's account.
 #[must_use]
 pub fn source_accounts(source: &Source, steps: &[Step], only: Option<&[AccountId]>) -> Option<Vec<AccountId>> {
     let assumes = steps.iter().any(|step| matches!(step, Step::AssumeRole(_)));
     only.filter(|_| assumes && source_account(source).is_none()).map(<[AccountId]>::to_vec)
 }
 
-/// Checks whom STS names as the caller of a plan's first AssumeRole against [`RolePlan::source_accounts`].
+/// Checks the caller of a plan's first AssumeRole, as returned by STS, against [`RolePlan::source_accounts`].
 pub fn check_source(plan: &RolePlan, arn: &str) -> Result<(), Problem> {
     let Some(only) = &plan.source_accounts else { return Ok(()) };
     match account_of(arn) {
@@ -72,7 +75,7 @@ fn no_rule(summary: String) -> Problem {
         .hint("add the account to the rule in your config.toml, or approve the file with `awsrole allow`")
 }
 
-/// Returns the account of a source, as far as the user's files tell it.
+/// Returns the account of a source, if the user's files contain it.
 pub(crate) fn source_account(source: &Source) -> Option<AccountId> {
     match source {
         Source::IdentityCenter(role) => AccountId::parse(&role.account_id).ok(),
@@ -86,15 +89,15 @@ pub(crate) fn source_account(source: &Source) -> Option<AccountId> {
     }
 }
 
-/// Checks what came back against the pin; without a pin, a role's credentials must still belong to
-/// the role's account.
+/// Checks the returned credentials against the pin. Without a pin, a role's credentials must belong to the role's
+/// account.
 pub fn check_result(plan: &RolePlan, credentials: &Credentials) -> Result<(), Problem> {
     let Some(expected) = plan.pin.clone().or_else(|| plan.account()) else {
         return Ok(());
     };
     match credentials.account() {
         Some(account) if account == expected => Ok(()),
-        // Sources don't say who they are; where a pin wants to know, STS was asked.
+        // Sources don't return an account. If there is a pin, GetCallerIdentity was called.
         None if plan.pin.is_none() && plan.steps.is_empty() => Ok(()),
         account => {
             let got = account.map_or("an unknown account".to_owned(), |account| format!("account {account}"));
@@ -138,7 +141,7 @@ aws_access_key_id = AKIAJUMP
 aws_secret_access_key = canary
 ";
 
-    /// The plan of a file that is allowed, or that only a rule for these accounts allows.
+    /// Plans a file that is approved or, with `accounts`, allowed only by a rule for these accounts.
     fn planned(text: &str, accounts: Option<&[&str]>) -> Result<RolePlan, Problem> {
         let (_home, context) = home(CONFIG, CREDENTIALS);
         let path = context.dir.join(".awsrole.toml");
@@ -164,7 +167,7 @@ aws_secret_access_key = canary
     }
 
     #[test]
-    fn a_rule_must_be_for_the_sources_account() {
+    fn rule_must_include_the_sources_account() {
         let role =
             |profile: &str| format!("role_arn = \"arn:aws:iam::222222222222:role/R\"\nsource_profile = \"{profile}\"");
         for profile in ["center", "token", "console"] {
@@ -175,7 +178,7 @@ aws_secret_access_key = canary
             let plan = ruled(&role(profile), &["222222222222", account]).unwrap();
             assert_eq!(plan.source_accounts, None, "nothing is left to ask");
         }
-        // Only AWS can tell whose keys these are.
+        // Only AWS knows the account of these keys.
         let plan = ruled(&role("jump"), &["222222222222", "333333333333"]).unwrap();
         let accounts = ["222222222222", "333333333333"].map(|account| AccountId::parse(account).unwrap());
         assert_eq!(plan.source_accounts.as_deref(), Some(&accounts[..]));
@@ -190,7 +193,7 @@ aws_secret_access_key = canary
     }
 
     #[test]
-    fn what_a_rule_was_for_is_a_part_of_the_key_of_a_roles_session() {
+    fn cache_key_of_a_role_includes_the_rules_accounts() {
         let text = "role_arn = \"arn:aws:iam::222222222222:role/R\"\nsource_profile = \"jump\"\n\
             mfa_serial = \"arn:aws:iam::111111111111:mfa/alice\"";
         let allowed = planned(text, None).unwrap();

@@ -1,4 +1,5 @@
-//! The two policies that let a caller assume a role: one in the caller's account, one in the role's.
+//! The two policies that allow a caller to assume a role: an identity policy in the caller's account and the trust
+//! policy of the role.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -6,30 +7,30 @@ use serde_json::{Map, Value, json};
 use crate::aws::arn::{AccountId, RoleArn, account_of};
 use crate::plan::role_plan::{AssumeRole, RolePlan, Step};
 
-/// What one link of a plan needs.
+/// The policies for one AssumeRole call of a plan.
 #[derive(Serialize)]
 pub struct Pair {
-    /// Who calls, as trust policies name them.
+    /// The caller, in the form used in trust policies.
     pub caller: String,
     /// The caller's account.
     pub caller_account: Option<AccountId>,
-    /// To whom the identity policy is attached, in words.
+    /// A description of the principal to which the identity policy is attached.
     pub attach_to: String,
     /// The identity policy.
     pub identity: Value,
-    /// The role that is assumed.
+    /// The assumed role.
     pub role_arn: RoleArn,
     /// The role's trust policy.
     pub trust: Value,
-    /// What must be known beside the documents; each one line.
+    /// Additional information, one line each.
     pub notes: Vec<String>,
 }
 
-/// The policies for each role of a plan, given who makes its first call.
+/// Returns the policies for each role of a plan. `first_caller` is the ARN that makes the first call.
 ///
-/// The conditions are those that the plan meets: an external ID that it sends, MFA that it has.
-/// Once a source identity or a transitive session tag is set, each later link needs the permission
-/// to pass it on (IAM User Guide, "Monitor and control actions taken with assumed roles").
+/// The conditions are those that the plan satisfies: an external ID that it sends, and MFA. Once a source identity or a
+/// transitive session tag is set, each later call needs permission to pass it on (IAM User Guide, "Monitor and control
+/// actions taken with assumed roles").
 #[must_use]
 pub fn required_policies(plan: &RolePlan, first_caller: &str) -> Vec<Pair> {
     let mut caller = first_caller.to_owned();
@@ -92,19 +93,19 @@ fn pair(caller: &str, role: &AssumeRole, mfa: bool, source_identity: bool, tags:
     }
 }
 
-/// A caller as policies speak of it.
+/// A caller, in the forms used in policies.
 pub(crate) struct Principal {
-    /// What stands in the trust policy.
+    /// The principal in the trust policy.
     pub(crate) named: String,
-    /// Where the identity policy goes.
+    /// A description of where to attach the identity policy.
     pub(crate) attach_to: String,
-    /// A pattern that narrows an account down to the caller.
+    /// A pattern that restricts an account principal to the caller.
     pub(crate) only: Option<String>,
     note: Option<String>,
 }
 
 impl Principal {
-    /// Of what GetCallerIdentity returns, or of a role's ARN.
+    /// Parses the ARN of a role or one that GetCallerIdentity returned.
     pub(crate) fn of(arn: &str) -> Self {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let plain = |attach_to: String| Self { named: arn.to_owned(), attach_to, only: None, note: None };
@@ -115,7 +116,7 @@ impl Principal {
         match (service, names.next(), names.next()) {
             ("iam", Some("user"), _) => plain(format!("user {}", resource.rsplit('/').next().unwrap_or_default())),
             ("iam", Some("role"), _) => plain(format!("role {}", resource.rsplit('/').next().unwrap_or_default())),
-            // A permission set's role can't be named before it is made, and is made anew at times. Its
+            // The role of a permission set can't be a principal before it exists, and it is recreated occasionally. Its
             // path ends with the region of Identity Center, which is left out for us-east-1.
             ("sts", Some("assumed-role"), Some(role)) if role.starts_with("AWSReservedSSO_") => {
                 let set = role.rsplit_once('_').map_or(role, |(set, _)| set);
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callers_are_named_as_trust_policies_want_them() {
+    fn names_callers_as_trust_policies_require() {
         for (arn, named, attach_to) in [
             ("arn:aws:iam::111111111111:user/team/alice", "arn:aws:iam::111111111111:user/team/alice", "user alice"),
             ("arn:aws:sts::111111111111:assumed-role/App/i-0123", "arn:aws:iam::111111111111:role/App", "role App"),

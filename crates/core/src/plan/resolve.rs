@@ -1,5 +1,5 @@
-//! How keys and profiles lead to one another until there is a source: the rules of the AWS CLI
-//! (botocore, `credentials.py`, `AssumeRoleProvider`), with the project's file on top.
+//! Follows keys and profiles to a source by the rules of the AWS CLI (botocore, `credentials.py`,
+//! `AssumeRoleProvider`). The project's file takes precedence over the profiles.
 
 use crate::aws::arn::AccountId;
 use crate::aws::endpoint::{self, Endpoint, Service};
@@ -18,11 +18,11 @@ use crate::project::config::{Config, RoleConfig};
 pub(crate) use first::InitialSource;
 pub use preview::Preview;
 
-/// Makes a plan for a role of an allowed config; `None` is the default role.
+/// Plans a role of an allowed config. `None` is the default role.
 ///
 /// # Errors
-/// Names, profiles and values that don't fit, each with the file and line of the key; and an
-/// account other than the pinned one.
+/// Fails for names, profiles and values that are invalid, each with the file and line of the key, and for an account
+/// other than the pinned one.
 pub fn plan(
     allowed: &Allowed,
     name: Option<&str>,
@@ -32,8 +32,8 @@ pub fn plan(
     make(allowed.config(), allowed.only_accounts(), name, profiles, context)
 }
 
-/// Resolves a role of a config that nobody need have allowed, to show what it amounts to. No plan is handed out: only
-/// an allowed config becomes one.
+/// Resolves a role of a config that may not be allowed yet, for display. No plan is returned: only an allowed config
+/// becomes one.
 pub fn preview(
     config: &Config,
     name: Option<&str>,
@@ -59,12 +59,12 @@ fn make(
     let plan = followed.and_then(|()| resolver.plan(only, &link, name, way));
     match plan {
         Ok(plan) => Ok(RolePlan { odd_lines, ..plan }),
-        // What a line was meant to say may be what is missing.
+        // The intended meaning of such a line may explain the error.
         Err(problem) => Err(odd_lines.into_iter().fold(problem, Problem::because)),
     }
 }
 
-/// The lines of the profiles on a way that the AWS CLI reads otherwise than meant.
+/// Returns the suspicious lines in the profiles of a chain.
 fn odd_lines(profiles: &Profiles, way: &Chain<'_>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in way.profiles.iter().flat_map(|profile| profiles.warnings_about(profile.name)).map(|odd| odd.to_string())
@@ -76,7 +76,7 @@ fn odd_lines(profiles: &Profiles, way: &Chain<'_>) -> Vec<String> {
     lines
 }
 
-/// Whether a profile by itself leads to a source. Nothing is planned: no file was allowed.
+/// Checks whether a profile on its own leads to a source. No plan is made, because no file was allowed.
 pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Result<(), Problem> {
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
@@ -84,8 +84,9 @@ pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Resu
     resolver.follow(&ChainNode::of(profile), &mut Vec::new(), &mut Chain::default())
 }
 
-/// The way to a profile's own keys, with a session of them only where a code makes one: for calls to IAM,
-/// which refuses sessions without MFA. The endpoint is IAM's.
+/// Plans a profile's own keys, for calls to IAM. Returns the endpoint of IAM.
+///
+/// The plan has a GetSessionToken only if it includes an MFA code, because IAM rejects sessions without MFA.
 pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
@@ -102,13 +103,13 @@ pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(
     resolver.plan_for_profile(way)
 }
 
-/// Where STS is for a profile by itself.
+/// Returns the STS endpoint for a profile on its own.
 pub fn endpoint_of(profiles: &Profiles, context: &Context, name: &str) -> Result<Endpoint, Problem> {
     let profile: Vec<Profile<'_>> = profiles.get(name).into_iter().collect();
     endpoint::resolve(Service::Sts, None, &profile, profiles, context, None)
 }
 
-/// The way to whatever a profile gives by itself, for calls to IAM in its name. The endpoint is IAM's.
+/// Plans the credentials of a profile on its own, for IAM calls made as that profile. Returns the endpoint of IAM.
 pub fn profile_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
@@ -119,20 +120,20 @@ pub fn profile_plan(profiles: &Profiles, context: &Context, name: &str) -> Resul
     resolver.plan_for_profile(way)
 }
 
-/// What has been found of the way so far.
+/// The part of the role chain that has been resolved so far.
 #[derive(Default)]
 struct Chain<'p> {
-    /// The profiles that were met, the nearest first: what they say of endpoints holds in this order.
+    /// The profiles found so far, nearest first. Endpoint settings are looked up in this order.
     profiles: Vec<Profile<'p>>,
     source: Option<Source>,
-    /// The `mfa_serial` beside the source's keys.
+    /// The `mfa_serial` in the profile of the source's keys.
     source_mfa: Option<MfaSerial>,
     steps: Vec<Step>,
     notices: Vec<String>,
 }
 
 impl Chain<'_> {
-    /// The partition of the first role on the way.
+    /// Returns the partition of the first role in the chain.
     fn partition(&self) -> Option<&str> {
         if let Some(Source::WebIdentity(token)) = &self.source {
             return Some(token.role_arn.partition());
@@ -144,13 +145,13 @@ impl Chain<'_> {
     }
 }
 
-/// One place where keys are looked up: the project's file over a profile, or a profile alone.
+/// One set of keys in a chain: a role of the project's file with its profile, or a profile alone.
 struct ChainNode<'p> {
-    /// The role's name in the file; `None` inside for the file's only role, outside for a profile.
+    /// The role's name in the file. The inner `None` is the file's nameless role, the outer `None` is a profile alone.
     in_file: Option<Option<String>>,
     keys: RoleConfig,
     profile: Option<Profile<'p>>,
-    /// Whether another role of the file is assumed with this one's session.
+    /// Whether this role's session assumes another role of the file.
     on_the_way: bool,
 }
 
@@ -161,7 +162,7 @@ struct Resolver<'p> {
 }
 
 impl<'p> Resolver<'p> {
-    /// The plan of a way that was followed to its end.
+    /// Makes a plan of a completely resolved chain.
     fn plan(
         &self,
         only: Option<&[AccountId]>,
@@ -177,7 +178,7 @@ impl<'p> Resolver<'p> {
         let region = self.checked(link, keys.region.as_ref(), "region", Region::parse)?;
         let (settings, env) = (way.profiles, &self.context.env);
         let mut variables = endpoint::variables(&settings, self.profiles, self.context);
-        // Not every SDK knows these names.
+        // Not every SDK supports these region names.
         let named_fips = region.as_ref().is_some_and(|region| region.without_fips().1);
         let fips = "AWS_USE_FIPS_ENDPOINT";
         if named_fips {
@@ -208,7 +209,7 @@ impl<'p> Resolver<'p> {
         Ok(plan)
     }
 
-    /// The link of a `[role.NAME]`, or of the file's only role.
+    /// Returns the node of a `[role.NAME]`, or of the file's nameless role.
     fn link(&self, name: Option<&str>) -> Result<ChainNode<'p>, Problem> {
         let (name, keys) = self.config.select(name)?;
         let at = |key| self.config.origin(name.as_deref(), key);
@@ -216,7 +217,7 @@ impl<'p> Resolver<'p> {
         Ok(ChainNode { in_file: Some(name), keys, profile, on_the_way: false })
     }
 
-    /// Follows a link down to its source, then adds its own call.
+    /// Follows a node to its source, then adds the node's own call.
     fn follow(&self, link: &ChainNode<'p>, visited: &mut Vec<String>, way: &mut Chain<'p>) -> Result<(), Problem> {
         way.profiles.extend(link.profile);
         let keys = &link.keys;
@@ -244,7 +245,7 @@ impl<'p> Resolver<'p> {
         self.last_step(link, way)
     }
 
-    /// Neither the file nor a profile says whose credentials come first.
+    /// Returns the error that neither the file nor a profile names a source.
     fn missing_source_error(&self, link: &ChainNode<'p>) -> Problem {
         let keys = &link.keys;
         let at = self.origin(link, "role_arn");
@@ -262,7 +263,7 @@ impl<'p> Resolver<'p> {
             .hint("name a profile of ~/.aws/config with `source_profile`, or with `profile` if it says everything")
     }
 
-    /// Follows another role of the same file, whose session will make the next call.
+    /// Follows another role of the same file, whose session makes the next call.
     fn source_role(
         &self,
         link: &ChainNode<'p>,
@@ -284,10 +285,10 @@ impl<'p> Resolver<'p> {
         self.follow(&ChainNode { on_the_way: true, ..self.link(Some(role))? }, visited, way)
     }
 
-    /// Follows a profile that serves as a source, as the AWS CLI does (botocore,
-    /// `_resolve_credentials_from_profile`): with keys of its own, or without a role, or with a token that opens the
-    /// role, its own credentials count; else its role, and then nothing but `source_profile` or `credential_source`
-    /// says who assumes it.
+    /// Follows a source profile as the AWS CLI does (botocore, `_resolve_credentials_from_profile`).
+    ///
+    /// A profile with static keys, without a role, or with a web identity token provides its own credentials. Any other
+    /// profile provides its role, and only its `source_profile` or `credential_source` determines who assumes it.
     fn source_profile(
         &self,
         name: &str,
@@ -297,7 +298,7 @@ impl<'p> Resolver<'p> {
     ) -> Result<(), Problem> {
         let profile = self.profile(name, origin)?;
         let has_keys = profile.has_static_keys() || self.stored_keys(profile)?.is_some();
-        // A profile may name itself, for its keys.
+        // A profile may name itself as the source, to use its own keys.
         let itself = visited.last() == Some(&profile.name);
         let circle = visited.contains(&profile.name) && !(itself && has_keys);
         visited.push(profile.name);
@@ -345,7 +346,7 @@ impl<'p> Resolver<'p> {
         }
     }
 
-    /// The plan of a way on which no project's file had a say.
+    /// Makes a plan of a chain that contains no project file.
     fn plan_for_profile(&self, way: Chain<'_>) -> Result<(RolePlan, Endpoint), Problem> {
         let partition = way.partition().map(str::to_owned);
         let endpoint = |service| {
@@ -369,7 +370,8 @@ impl<'p> Resolver<'p> {
         Ok((plan, iam))
     }
 
-    /// A value: the file's, which was checked when it was read, or the profile's, which is checked here.
+    /// Returns the value of a key: from the file, where it was already checked, or from the profile, where it is
+    /// checked here.
     fn checked<T: Clone>(
         &self,
         link: &ChainNode<'_>,
@@ -380,7 +382,7 @@ impl<'p> Resolver<'p> {
         if let Some(value) = in_file {
             return Ok(Some(value.clone()));
         }
-        // The AWS CLI sends an empty value as it is. It takes a region only if it says something.
+        // The AWS CLI sends an empty value unchanged. Only an empty `region` counts as not set.
         if let Some(profile) = link.profile.filter(|p| p.has(key) && p.text(key).is_none() && key != "region") {
             return Err(sources::empty(profile, key));
         }
@@ -391,7 +393,7 @@ impl<'p> Resolver<'p> {
         Problem::new(format!("{}: {key} {error}", self.origin(link, key)))
     }
 
-    /// Where a key stands: in the file, or else in the profile; where it doesn't, the link itself.
+    /// Returns the location of a key in the file or in the profile. If it isn't set, returns the location of the node.
     fn origin(&self, link: &ChainNode<'_>, key: &str) -> Origin {
         match (&link.in_file, link.profile) {
             (Some(role), Some(profile)) if !self.config.sets(role.as_deref(), key) && profile.has(key) => {
@@ -405,7 +407,7 @@ impl<'p> Resolver<'p> {
 }
 
 impl<'p> ChainNode<'p> {
-    /// A profile alone.
+    /// Creates a node for a profile alone.
     fn of(profile: Option<Profile<'p>>) -> Self {
         Self { in_file: None, keys: RoleConfig::default(), profile, on_the_way: false }
     }
@@ -414,7 +416,7 @@ impl<'p> ChainNode<'p> {
         self.profile?.text(key)
     }
 
-    /// Whether the source is a token of this very profile: its role is the one that the token opens.
+    /// Returns whether the source is this profile's web identity token, whose role is already the result of the token.
     fn uses_own_web_identity(&self, source: Option<&Source>) -> bool {
         let own = self.profile.map(|profile| profile.name);
         self.keys.role_arn.is_none()
@@ -422,20 +424,21 @@ impl<'p> ChainNode<'p> {
     }
 }
 
-/// A profile that takes from another one what only aws-vault takes.
+/// Adds a cause for a profile that relies on settings that only aws-vault inherits.
 fn of_aws_vault(problem: Problem, profile: Profile<'_>, other: &str) -> Problem {
     problem
         .because("`include_profile` is followed by aws-vault alone, not by the AWS CLI or SDKs")
         .hint(format!("copy into `{}` what it takes from `{other}`", profile.name))
 }
 
-/// A role of two sources.
+/// Returns the error for a role with two sources.
 fn two_sources(at: &Origin) -> Problem {
     Problem::new(format!("{at}: `source_profile` and `credential_source` exclude each other"))
         .hint("keep the one whose credentials make the first call")
 }
 
-/// A role in a profile that doesn't say who assumes it. The AWS CLI takes none of its other credentials.
+/// Returns the error for a role in a profile that doesn't name its source. The AWS CLI ignores the profile's other
+/// credentials.
 fn role_alone(profile: Profile<'_>) -> Problem {
     let (at, name) = (profile.origin("role_arn"), profile.name);
     let problem = Problem::new(format!(

@@ -1,7 +1,7 @@
-//! From an allowed config and the AWS files to the steps that lead to a role, every value checked.
+//! The steps from a source to a role, made from an allowed config and the AWS files, with every value checked.
 //!
-//! Nothing is asked of AWS here. The types of this module are what later stations work on; how
-//! profiles lead to one another is in [`crate::plan::resolve`].
+//! Making a plan doesn't call AWS. Later stages work on the types of this module. [`crate::plan::resolve`] follows the
+//! chain of profiles.
 
 use std::borrow::Cow;
 
@@ -17,91 +17,92 @@ use crate::aws::source::Source;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 
-/// The way from a source to the credentials that a shell will hold.
+/// The source and the calls that produce the credentials for a shell.
 pub struct RolePlan {
-    /// The `[role.NAME]` chosen, if the file has several.
+    /// The chosen `[role.NAME]`, if the file has several.
     pub name: Option<String>,
-    /// Whose credentials make the first call.
+    /// The source of the credentials for the first call.
     pub source: Source,
-    /// The calls, in order. None: the source's own temporary credentials are the result.
+    /// The calls, in order. If empty, the source's own temporary credentials are the result.
     pub steps: Vec<Step>,
-    /// Where the calls go.
+    /// The endpoint of the calls.
     pub endpoint: Endpoint,
     /// The region to export.
     pub region: Option<Region>,
-    /// The account that the result must belong to.
+    /// The account that the resulting credentials must belong to.
     pub pin: Option<AccountId>,
-    /// Where a rule trusts the file and only AWS can tell the source's account: it must be one of these, see
-    /// [`crate::plan::account_pin::check_source`].
+    /// The accounts that the source may belong to, if a rule trusts the file and only AWS knows the source's account.
+    /// See [`crate::plan::account_pin::check_source`].
     pub source_accounts: Option<Vec<AccountId>>,
-    /// Settings of the user's own profile, exported as the variables that mean the same.
+    /// Settings of the user's profile, exported as equivalent variables.
     pub settings: Vec<(Cow<'static, str>, String)>,
-    /// The user's own endpoint for signing in to the console, if they set one for this alone. It isn't checked yet.
+    /// The user's console sign-in endpoint, if one is configured for this service alone. It isn't validated yet.
     pub sign_in: Option<String>,
-    /// What the person should know although it is no error; each one line.
+    /// Notices for the user that aren't errors, one line each.
     pub notices: Vec<String>,
-    /// Lines of the AWS files on the way that the AWS CLI reads otherwise than meant: for `why`.
+    /// Suspicious lines in the AWS files of the chain, for `why`.
     pub odd_lines: Vec<String>,
 }
 
-/// One call on the way.
+/// One call of the chain.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Step {
-    /// A session of long-term keys, so that they themselves need not be exported.
+    /// A session of long-term keys, so that the keys themselves aren't exported.
     GetSessionToken(GetSessionToken),
     /// A role.
     AssumeRole(Box<AssumeRole>),
 }
 
-/// What is sent with GetSessionToken. Every field is part of the cache key
+/// The parameters of GetSessionToken. Every field that is sent is part of the cache key
 /// ([`PlanKeys`](crate::session::cache::PlanKeys)).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GetSessionToken {
-    /// How long it shall last; STS's default is 12 hours.
+    /// The session duration. The default of STS is 12 hours.
     pub duration: Option<SessionDuration>,
-    /// The device whose code is sent. The session then counts as authenticated with MFA.
+    /// The MFA device whose code is sent. The session then counts as authenticated with MFA.
     pub mfa_serial: Option<MfaSerial>,
-    /// What the project's file asks of this call, with the places. Nothing of it is sent: it is part of no key.
+    /// The keys of the project's file that require this call, with their locations. They aren't sent and aren't part of
+    /// the cache key.
     #[serde(skip)]
     pub required: Vec<Required>,
 }
 
-/// A key of the project's file that a call must carry.
+/// A key of the project's file that a call must send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Required {
-    /// The key.
+    /// The name of the key.
     pub key: &'static str,
-    /// Where it is set.
+    /// The location of the key.
     pub origin: Origin,
 }
 
-/// What is sent with AssumeRole. Every field is part of the cache key.
+/// The parameters of AssumeRole. Every field that is sent is part of the cache key.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AssumeRole {
     /// The role.
     pub role_arn: RoleArn,
-    /// The session's name.
+    /// The role session name.
     pub session_name: SessionName,
-    /// Sent if the trust policy asks for one.
+    /// The external ID that the trust policy may require.
     pub external_id: Option<ExternalId>,
-    /// Sent if set.
+    /// The source identity.
     pub source_identity: Option<SourceIdentity>,
-    /// How long it shall last; STS's default is an hour.
+    /// The session duration. The default of STS is one hour.
     pub duration: Option<SessionDuration>,
     /// Session tags.
     pub tags: SessionTags,
-    /// Policies that narrow the session.
+    /// Policies that limit the session.
     pub policy: SessionPolicy,
-    /// The device whose code is sent along: only where more than an hour is asked for, since roles
-    /// assumed from an MFA session last an hour at most.
+    /// The MFA device whose code is sent with this call. It is set only for durations over one hour, because roles
+    /// assumed from an MFA session last at most one hour.
     pub mfa_serial: Option<MfaSerial>,
-    /// Where the project's file asks for the device. It is part of no key.
+    /// The location where the project's file requires the MFA device. It isn't part of the cache key.
     #[serde(skip)]
     pub required: Vec<Required>,
 }
 
 impl RolePlan {
-    /// The role at the end of the way.
+    /// Returns the last role of the chain.
     #[must_use]
     pub fn role(&self) -> Option<&AssumeRole> {
         match self.steps.last()? {
@@ -110,7 +111,7 @@ impl RolePlan {
         }
     }
 
-    /// The ARN of the role whose session the result is, as far as it is known before it is had.
+    /// Returns the ARN of the role of the resulting session, if it is known before the calls are made.
     #[must_use]
     pub fn role_arn(&self) -> Option<&RoleArn> {
         match (&self.source, self.role()) {
@@ -120,7 +121,7 @@ impl RolePlan {
         }
     }
 
-    /// The account to which the result belongs, as far as it is known before it is had.
+    /// Returns the account of the resulting session, if it is known before the calls are made.
     #[must_use]
     pub fn account(&self) -> Option<AccountId> {
         match (&self.source, self.role_arn()) {
@@ -130,7 +131,7 @@ impl RolePlan {
         }
     }
 
-    /// What a person calls the result: the role's name, or the profile whose session it is.
+    /// Returns the display name of the result: the role's name, or the profile whose session it is.
     #[must_use]
     pub fn title(&self) -> String {
         match (&self.name, self.role_arn(), &self.source) {
@@ -143,14 +144,14 @@ impl RolePlan {
 }
 
 impl Step {
-    /// Returns the step as these credentials call it, or `None` if it is left out.
+    /// Returns the step as it is made with these credentials, or `None` if it is skipped.
     ///
-    /// A `credential_process` may give long-term keys or temporary ones, which isn't known before it was run. Temporary
-    /// ones can neither open a session nor use an MFA device, so that a code would be spent in vain: a profile's
-    /// `mfa_serial` doesn't count then.
+    /// A `credential_process` may return long-term or temporary keys, which isn't known before it is run. Temporary
+    /// keys can neither request a session nor use an MFA device, and a code would be wasted. In that case a profile's
+    /// `mfa_serial` is ignored.
     ///
     /// # Errors
-    /// The project's file asks for what isn't sent.
+    /// Fails if the project's file requires a parameter that isn't sent.
     pub fn called_by(&self, caller: &Credentials, source: &Source) -> Result<Option<Cow<'_, Self>>, Problem> {
         if caller.session_token.is_none() {
             return Ok(Some(Cow::Borrowed(self)));
@@ -169,7 +170,7 @@ impl Step {
             .hint(format!("remove `{key}`, or let the source give the keys of a user")))
     }
 
-    /// The device whose code the call needs.
+    /// Returns the MFA device whose code the call needs.
     #[must_use]
     pub fn mfa_serial(&self) -> Option<&MfaSerial> {
         match self {

@@ -1,4 +1,4 @@
-//! Has the user allowed this file?
+//! Decides whether the user has allowed a project's file.
 
 use std::path::PathBuf;
 
@@ -18,74 +18,74 @@ mod chain;
 mod refusal;
 mod rules;
 
-/// What the user has said of a file.
+/// The user's decision about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApprovalStatus {
-    /// This content at this path was allowed, with that of the files from which it inherits.
+    /// This content at this path is allowed, together with that of the files from which it inherits.
     Allowed,
-    /// A rule in the user's config allows it, for roles of these accounts.
+    /// A rule in the user's settings allows it for roles of these accounts.
     AllowedFor(Vec<AccountId>),
-    /// Another content was allowed at this path, or other files from which it inherits.
+    /// Other content was allowed at this path, or other files from which it inherits.
     Edited,
-    /// The path was denied, whatever it contains.
+    /// The path was denied, regardless of its content.
     Denied,
-    /// Nothing.
+    /// No decision is recorded.
     Unknown,
 }
 
-/// A config that the user has allowed: only this can become a plan. It is made of the very bytes
-/// that were hashed.
+/// A config that the user has allowed. Only this type can become a plan. It is parsed from the same bytes that were
+/// hashed.
 pub struct Allowed {
     config: Config,
     only_accounts: Option<Vec<AccountId>>,
 }
 
 impl Allowed {
-    /// The config, with what it inherits.
+    /// Returns the config, including what it inherits.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// If only a rule allows it: the accounts for which it does.
+    /// Returns the accounts of the rules, if only rules allow the config.
     #[must_use]
     pub fn only_accounts(&self) -> Option<&[AccountId]> {
         self.only_accounts.as_deref()
     }
 }
 
-/// What came of looking at a directory's files.
+/// The result of evaluating a directory's files.
 pub enum Verdict {
-    /// All that count are allowed.
+    /// All files that apply are allowed.
     Allowed(Box<Allowed>),
-    /// One of them isn't.
+    /// One of them isn't allowed.
     Refused(Refusal),
     /// One of them can't be read or parsed.
     Broken {
-        /// What is wrong.
+        /// The error.
         problem: Problem,
-        /// What the user had said of the path.
+        /// The user's earlier decision about the path.
         standing: ApprovalStatus,
     },
 }
 
-/// What a shell holds in a directory.
+/// The state of a shell in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
-    /// The file's role, or nobody's identity if that can't be had.
+    /// The file's role, or no credentials if the role can't be assumed.
     Role,
     /// The environment without awsrole.
     Outer,
-    /// Nobody's identity.
+    /// No credentials.
     Blocked,
 }
 
 impl Verdict {
-    /// Returns that no file is in force, for a reason outside of the files.
+    /// Returns a verdict that no file applies, for a reason outside of the files.
     #[must_use]
     pub fn set_aside(self, problem: Problem) -> Self {
         let standing = match self {
-            // Something would be in force: the outer identity isn't what the user expects.
+            // A file would apply otherwise, so the user doesn't expect the outer environment.
             Self::Allowed(_) => ApprovalStatus::Edited,
             Self::Refused(Refusal { standing, .. }) | Self::Broken { standing, .. } => standing,
         };
@@ -96,9 +96,10 @@ impl Verdict {
         Self::Allowed(Box::new(Allowed { config: config.unwrap_or_default(), only_accounts }))
     }
 
-    /// What follows of a verdict on a directory's files, of which `depth` were looked at. A cloned file takes nobody's
-    /// identity away, nor does one that was denied. But where something was in force (the file before its edit, or the
-    /// nearer one that inherits this), the outer identity is none that the user would expect.
+    /// Returns the shell state for a verdict on a directory's files, of which `depth` were read.
+    ///
+    /// Unknown and denied files leave the environment unchanged. If a previously approved file was edited, or an inner
+    /// file inherits this one, the shell gets no credentials, because the user expects the project's role.
     #[must_use]
     pub fn holds(&self, depth: usize) -> Holds {
         match self {
@@ -114,20 +115,20 @@ impl Verdict {
     }
 }
 
-/// Decides on the files of a directory, nearest first. Also returns how many of them the shell must compare; one more
-/// than there are if a file that appears above them would count, too.
+/// Evaluates the files of a directory, nearest first. Also returns how many of them the shell must compare: one more
+/// than exist if a new file above them would apply, too.
 ///
-/// The nearest file and those from which it inherits are allowed together: an approval is for these files in this
-/// order with this content, and for none above the last. So if a base is edited, removed or inserted, the nearest
+/// The nearest file and those from which it inherits are allowed together. An approval is for these files in this order
+/// with this content, and for no file above the last one. So if a base file is edited, removed or inserted, the nearest
 /// file needs a new approval, whether or not the base itself is allowed. A `[[trust]]` rule may allow any of them
-/// instead; then those above it need an approval or a rule of their own. A base that was denied keeps all from being
-/// in force that inherit from it.
+/// instead. The files above it then need an approval or a rule of their own. If a base file was denied, no file that
+/// inherits from it applies.
 #[must_use]
 pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verdict, usize) {
     vet_and_keep(paths, approvals, user, &mut Vec::new())
 }
 
-/// Looks at files as [`vet`] does, and adds the contents of those that it could read, nearest first, to `texts`.
+/// Evaluates files as [`vet`] does. Appends the contents of the files that were read, nearest first, to `texts`.
 pub fn vet_and_keep(
     paths: &[PathBuf],
     approvals: &Approvals,
@@ -139,8 +140,8 @@ pub fn vet_and_keep(
         return (Verdict::Broken { problem, standing: ApprovalStatus::Unknown }, 0);
     };
     if let Some(untrusted) = approvals.untrusted() {
-        // Another user's approvals aren't this user's. But where others may have changed this user's own ones, a role
-        // may be in force, and the outer identity isn't what the user expects.
+        // If another user owns the approvals, this user never approved the file. If others may only have changed this
+        // user's own approvals, the user may expect a role instead of the outer environment.
         let known = !untrusted.is_foreign() && approvals.has_records(nearest);
         let standing = if known { ApprovalStatus::Edited } else { ApprovalStatus::Unknown };
         let untrusted = Some((approvals.data().to_owned(), untrusted.clone()));
@@ -168,7 +169,7 @@ pub fn vet_and_keep(
     if allows(0) {
         return match (denied_base, reading.end) {
             (Some(denied), _) => denied,
-            // It was allowed when more was understood.
+            // It was allowed, so an earlier version could parse it.
             (None, End::Broken(problem)) => (Verdict::Broken { problem, standing: ApprovalStatus::Allowed }, whole),
             (None, _) => (Verdict::allowed(reading.config, None), whole),
         };

@@ -1,4 +1,4 @@
-//! From a directory to the bytes of the nearest `.awsrole.toml`.
+//! Finds and reads the nearest `.awsrole.toml`.
 
 use crate::base::location::line_of;
 use std::io;
@@ -8,51 +8,53 @@ use std::path::{Path, PathBuf};
 use crate::base::files::{is_foreign, read_with_owner};
 use crate::base::problem::Problem;
 
-/// The name of the file that says which role a directory holds.
+/// The name of the project's file.
 pub const FILE_NAME: &str = ".awsrole.toml";
 
-/// The largest file that is read, in bytes. A person's file has a few hundred.
+/// The largest file that is read, in bytes. Typical files have a few hundred.
 pub const MAX_BYTES: u64 = 16 * 1024;
 
-/// A `.awsrole.toml` as it was read, once: what is hashed is what is parsed.
+/// A `.awsrole.toml`. It is read once, so the content that is hashed is the content that is parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {
     /// The path as it was found, for messages.
     pub path: PathBuf,
-    /// Where it stands: its folder without symbolic links, and its name. Approvals belong to it. The
-    /// file itself isn't followed: a link is a file of its own, and what was said of its target says
-    /// nothing of it.
+    /// The directory without symbolic links, and the file's name. Approvals are bound to this path.
+    ///
+    /// If the file itself is a symbolic link, it isn't followed: an approval of the target doesn't apply to the link.
     pub place: PathBuf,
-    /// The path without symbolic links: where a link leads, else its place.
+    /// The path without symbolic links. If the file is a link, this is its target.
     pub canonical: PathBuf,
-    /// The owner's user id, if the file or the link at its place belongs neither to root nor to the user of this
-    /// process. Such a file can be allowed (a clone in a container often belongs to another id), but then a file of
-    /// yet another owner isn't the one that was allowed.
+    /// The owner's user ID, if the file or the symbolic link at its place belongs neither to root nor to the user of
+    /// this process.
+    ///
+    /// Such a file can be allowed, because a clone in a container often belongs to another ID. The approval then
+    /// doesn't apply to a file of a different owner.
     pub owner: Option<u32>,
     /// The content.
     pub text: String,
 }
 
-/// Lists the `.awsrole.toml` of a directory and of all those above it, nearest first.
+/// Returns the `.awsrole.toml` of a directory and of all its parents, nearest first.
 ///
-/// Whatever bears the name counts, a directory or a dangling link too: silently using the next one
-/// upward would give a role that the person doesn't expect.
+/// Everything with this name is included, even a directory or a dangling symbolic link: silently using the next file
+/// upward would assume a role that the user doesn't expect.
 #[must_use]
 pub fn upward(dir: &Path) -> Vec<PathBuf> {
     dir.ancestors().map(|dir| dir.join(FILE_NAME)).filter(|path| path.symlink_metadata().is_ok()).collect()
 }
 
-/// Reads a file, without following what isn't one.
+/// Reads a regular file.
 ///
 /// # Errors
-/// A directory, FIFO or device, a dangling link, a file that can't be read, one over [`MAX_BYTES`],
-/// a NUL byte, and bytes that aren't UTF-8.
+/// Fails for a directory, FIFO or device, a dangling symbolic link, a file that can't be read or is larger than
+/// [`MAX_BYTES`], a NUL byte, and invalid UTF-8.
 pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
     let failed = |e: &io::Error| explain(path, e);
     let place = place(path);
     let found = place.symlink_metadata();
     let link = found.as_ref().ok().filter(|found| found.is_symlink());
-    // Another walk through all folders only where there is a link to follow.
+    // The path is resolved again only if there is a symbolic link to follow.
     let canonical = match place.is_absolute() && link.is_none() {
         true => place.clone(),
         false => path.canonicalize().map_err(|e| failed(&e))?,
@@ -71,8 +73,8 @@ pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
     Ok(ConfigFile { path: path.to_owned(), place, canonical, owner, text })
 }
 
-/// The [`ConfigFile::place`] of a path, whatever lies there; the path itself if its folder can't be
-/// found.
+/// Returns the [`ConfigFile::place`] of a path, whether or not it exists. If its directory can't be resolved, returns
+/// the path itself.
 #[must_use]
 pub fn place(path: &Path) -> PathBuf {
     match (path.parent().map(Path::canonicalize), path.file_name()) {
@@ -110,7 +112,7 @@ mod tests {
     use crate::base::files::write_private;
 
     #[test]
-    fn nearest_comes_first_and_anything_of_the_name_counts() {
+    fn lists_everything_of_the_name_nearest_first() {
         let home = tempfile::tempdir().unwrap();
         let deep = home.path().join("a/b");
         write_private(&home.path().join(FILE_NAME), b"").unwrap();
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_plain_text_file() {
+    fn rejects_anything_but_plain_text_files() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(FILE_NAME);
         let cases: [(&dyn Fn(), &str); 5] = [

@@ -1,4 +1,4 @@
-//! What the user calls their accounts, and in which colour a prompt shows them.
+//! Names and colours of the user's accounts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,26 +6,27 @@ use std::fmt;
 use crate::aws::arn::AccountId;
 use crate::aws::invalid::{OutOfRange, check_length};
 
-/// The accounts to which the user gave a name or a colour.
+/// The accounts for which the user set a name or a colour.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts(pub BTreeMap<AccountId, Account>);
 
-/// What a user says of one account.
+/// The settings of one account.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
-    /// What it is called.
+    /// The account's name.
     pub name: Option<AccountName>,
-    /// In which colour it is shown.
+    /// The account's colour in prompts.
     pub color: Option<Color>,
 }
 
-/// A name that a prompt can show as it stands: 1–50 letters, digits, blanks and `_+=,.@:/-`, with no blank at an end.
-/// AWS allows as many characters (Organizations API Reference, `CreateAccount`), but also those that shells expand in
-/// a prompt.
+/// An account name: 1–50 letters, digits, spaces and `_+=,.@:/-`, without a leading or trailing space.
+///
+/// Prompts can show it unchanged. AWS allows the same length (Organizations API Reference, `CreateAccount`), but also
+/// characters that shells expand in a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountName(String);
 
-/// One of a terminal's eight colours, by the names that zsh, fish and most prompts give them.
+/// One of the eight colours of a terminal, with the names that zsh, fish and most prompts use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are colours")]
 pub enum Color {
@@ -40,19 +41,19 @@ pub enum Color {
 }
 
 impl Accounts {
-    /// What the user calls an account.
+    /// Returns the name of an account.
     #[must_use]
     pub fn name(&self, id: &AccountId) -> Option<&str> {
         self.0.get(id)?.name.as_ref().map(AccountName::as_str)
     }
 
-    /// The colour in which an account is shown.
+    /// Returns the colour of an account.
     #[must_use]
     pub fn color(&self, id: &AccountId) -> Option<Color> {
         self.0.get(id)?.color
     }
 
-    /// An account for a person: `shop-prod (222222222222)`, or the id alone where it has no name.
+    /// Formats an account for messages: `shop-prod (222222222222)`, or only the ID if it has no name.
     #[must_use]
     pub fn shown(&self, id: &AccountId) -> String {
         self.name(id).map_or_else(|| id.to_string(), |name| format!("{name} ({id})"))
@@ -60,7 +61,7 @@ impl Accounts {
 }
 
 impl AccountName {
-    /// Checks the name.
+    /// Parses the name.
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         check_length(text, 1, 50)?;
         let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_+=,.@:/-".contains(c);
@@ -74,7 +75,7 @@ impl AccountName {
         }
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -82,11 +83,11 @@ impl AccountName {
 }
 
 impl Color {
-    /// All of them, in the terminals' order: the place of each is its number.
+    /// All colours, in the order of their numbers in terminals.
     pub const ALL: [Self; 8] =
         [Self::Black, Self::Red, Self::Green, Self::Yellow, Self::Blue, Self::Magenta, Self::Cyan, Self::White];
 
-    /// The colour's name.
+    /// Returns the colour's name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -101,13 +102,13 @@ impl Color {
         }
     }
 
-    /// The colour of a name.
+    /// Parses the name of a colour.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|color| color.name() == name)
     }
 
-    /// The code that chooses it as a terminal's foreground (ECMA-48, SGR 30–37).
+    /// Returns the code that selects it as the foreground colour (ECMA-48, SGR 30–37).
     #[must_use]
     pub fn code(self) -> u8 {
         30 + self as u8
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_numbered_as_terminals_do() {
+    fn numbers_colours_as_terminals_do() {
         for (number, name) in
             ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"].into_iter().enumerate()
         {
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_a_shell_expands_is_a_name() {
+    fn rejects_names_that_shells_expand() {
         for name in ["shop-prod", "Shop (old)".split(' ').next().unwrap(), "Größe 2", "a", "team/x:y@z"] {
             assert_eq!(AccountName::parse(name).unwrap().as_str(), name);
         }

@@ -18,40 +18,40 @@ use crate::base::location::line_of;
 use crate::base::problem::Problem;
 use crate::settings::accounts::{Account, AccountName, Accounts, Color};
 
-/// What a user sets for all projects. Only the user's own file says this, never a project's.
+/// The user's settings for all projects. They are only read from the user's own file, never from a project.
 #[derive(Debug, Clone, Default)]
 pub struct UserConfig {
-    /// Folders below which files need no approval of their own.
+    /// Directories below which files need no approval of their own.
     pub trust: Vec<TrustRule>,
-    /// A command that prints an MFA code; it gets the device as AWSROLE_MFA_SERIAL.
+    /// A command that prints an MFA code. It receives the device as AWSROLE_MFA_SERIAL.
     pub mfa_process: Option<String>,
-    /// How long others may take.
+    /// Timeouts.
     pub limits: LimitSettings,
-    /// What accounts are called, and their colours.
+    /// Names and colours of accounts.
     pub accounts: Accounts,
-    /// Where the key of the cache is to lie.
+    /// The backend of the cache encryption key.
     pub key: CacheKeySetting,
-    /// Where `awsrole keys add` puts keys; none: the system's usual store.
+    /// The store in which `awsrole keys add` stores keys. `None` is the default store of the system.
     pub store: Option<StoreKind>,
 }
 
-/// How long others may take; what isn't set has a default.
+/// Timeouts. Each has a default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LimitSettings {
-    /// For a connection; default: 3 s.
+    /// The connect timeout. The default is 3 s.
     pub connect: Option<Duration>,
-    /// For one attempt of a call that may be made again; default: 5 s.
+    /// The timeout of one attempt of a call that may be retried. The default is 5 s.
     pub attempt: Option<Duration>,
-    /// For a call with all its attempts; default: 15 s.
+    /// The timeout of a call with all its attempts. The default is 15 s.
     pub whole: Option<Duration>,
-    /// For a `credential_process`; default: 60 s.
+    /// The timeout of a `credential_process`. The default is 60 s.
     pub process: Option<Duration>,
 }
 
-/// Files below `path` are allowed for roles of `accounts`; both must fit.
+/// Allows files below `path` for roles of `accounts`. Both must match.
 #[derive(Debug, Clone)]
 pub struct TrustRule {
-    /// A folder, absolute, as it is written.
+    /// An absolute path, as it is written.
     pub path: PathBuf,
     /// The accounts.
     pub accounts: Vec<AccountId>,
@@ -109,7 +109,7 @@ struct AccountAsWritten {
     color: Option<Spanned<String>>,
 }
 
-/// The user's settings, read once by the program; or why they can't be read.
+/// The user's settings, or the error that occurred when they were read. The program reads them once.
 #[derive(Debug, Default)]
 pub struct Settings {
     config: UserConfig,
@@ -117,12 +117,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the file. What is wrong with it is told by those who need it.
+    /// Reads the file. An error is returned by [`Settings::get`].
     #[must_use]
     pub fn load(context: &Context) -> Self {
         match UserConfig::load(context) {
             Ok(config) => Self { config, problem: None },
-            // What the user wants of the cache's key isn't known.
+            // If the settings can't be read, the choice of the key backend isn't known.
             Err(problem) => {
                 let config = UserConfig { key: CacheKeySetting::Unknown, ..UserConfig::default() };
                 Self { config, problem: Some(problem) }
@@ -133,7 +133,7 @@ impl Settings {
     /// Returns the settings.
     ///
     /// # Errors
-    /// The file can't be read, that another user could replace it, or that anything is wrong in it.
+    /// Fails if the file can't be read, if another user could replace it, or if it is invalid.
     pub fn get(&self) -> Result<&UserConfig, Problem> {
         match &self.problem {
             None => Ok(&self.config),
@@ -141,7 +141,8 @@ impl Settings {
         }
     }
 
-    /// Returns the settings, or the defaults if they can't be read: for what must work all the same, such as leaving.
+    /// Returns the settings, or the defaults if they can't be read. Used for operations that must always work, such as
+    /// leaving a directory.
     #[must_use]
     pub fn or_default(&self) -> &UserConfig {
         &self.config
@@ -149,17 +150,17 @@ impl Settings {
 }
 
 impl UserConfig {
-    /// Where the file lies.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(context: &Context) -> PathBuf {
         context.paths.config.join("config.toml")
     }
 
-    /// Reads the file; without one, the defaults hold.
+    /// Reads the file. If it doesn't exist, returns the defaults.
     ///
     /// # Errors
-    /// A file that can't be read, that another user could replace, or that has anything wrong in it: a setting that is
-    /// silently ignored would be worse.
+    /// Fails if the file can't be read, if another user could replace it, or if it is invalid. Ignoring a setting
+    /// silently would be worse.
     pub fn load(context: &Context) -> Result<Self, Problem> {
         let path = Self::path(context);
         let bytes = match read_trusted(&path, 1024 * 1024) {
@@ -171,7 +172,7 @@ impl UserConfig {
                     .hint("it must be a regular file that is yours, and that nobody else can write to: `chmod go-w`"));
             }
         };
-        // They may name a command, so nobody else may be able to put another file in their place.
+        // The settings may name a command, so nobody else may be able to replace the file.
         if let Err(untrusted) = trusted::resolve(&path) {
             let problem = Problem::new(format!("{} can't be trusted", path.display())).because(&untrusted);
             let elsewhere = "set XDG_CONFIG_HOME to a folder of your own";
@@ -205,7 +206,7 @@ impl UserConfig {
     }
 }
 
-/// Checks what is said of accounts; `wrong` makes a problem of a position and what is wrong there.
+/// Checks the account settings. `wrong` creates a problem for a position.
 fn accounts(
     written: BTreeMap<Spanned<String>, AccountAsWritten>,
     wrong: impl Fn(usize, String) -> Problem,

@@ -1,5 +1,6 @@
-//! Which call carries what a project's file asks of a session. A key that no call carries is refused: to drop a
-//! restriction silently would hand out more rights than the file says.
+//! Decides which call sends each session parameter of a project's file.
+//!
+//! A parameter that no call sends is an error: ignoring a restriction would grant more permissions than the file says.
 
 use super::{ChainNode, Resolver};
 use crate::aws::source::{Source, StaticKeys};
@@ -10,13 +11,13 @@ use crate::project::config::RoleConfig;
 /// Why a code can't be sent.
 pub(super) const MFA_RULE: &str =
     "STS takes a code only with long-term keys, and MFA isn't passed on from role to role";
-/// Where a device belongs.
+/// Where to set the MFA device.
 pub(super) const MFA_HINT: &str = "put mfa_serial on the first role of the chain, beside the profile with the keys";
 
-/// A call that makes a session.
+/// A call that creates a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
-    /// `sts:AssumeRole`, the link's own.
+    /// `sts:AssumeRole`, made by the node itself.
     AssumeRole,
     /// `sts:GetSessionToken`, with long-term keys.
     GetSessionToken,
@@ -24,7 +25,7 @@ pub(crate) enum Call {
     AssumeRoleWithWebIdentity,
 }
 
-/// A key of `.awsrole.toml` that is sent with a call. `region` isn't one: it is always exported.
+/// A key of `.awsrole.toml` that is sent with a call. `region` isn't included because it is always exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parameter {
     /// `policy`
@@ -48,7 +49,7 @@ pub(crate) enum Parameter {
 }
 
 impl Parameter {
-    /// All of them, those that narrow a session first.
+    /// All parameters, those that restrict a session first.
     pub(crate) const ALL: [Self; 9] = [
         Self::Policy,
         Self::PolicyArns,
@@ -61,7 +62,7 @@ impl Parameter {
         Self::MfaSerial,
     ];
 
-    /// The key's name in the file.
+    /// Returns the key's name in the file.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Policy => "policy",
@@ -76,7 +77,7 @@ impl Parameter {
         }
     }
 
-    /// What STS calls it, for messages.
+    /// Returns the name that STS uses, for messages.
     fn noun(self) -> &'static str {
         match self {
             Self::Policy | Self::PolicyArns => "session policy",
@@ -89,8 +90,8 @@ impl Parameter {
         }
     }
 
-    /// Whether a file asks for it. An empty list asks for nothing: in a `[role.NAME]` it takes back what is set at
-    /// top level.
+    /// Returns whether a file requests the parameter. An empty list requests nothing: in a `[role.NAME]` it clears the
+    /// value from the top level.
     fn is_set(self, keys: &RoleConfig) -> bool {
         match self {
             Self::Policy => keys.policy.is_some(),
@@ -106,22 +107,23 @@ impl Parameter {
     }
 }
 
-/// The session that a link asks for, before its own calls are added to the way.
+/// The session that a node requests, before its own call is added to the chain.
 pub(crate) struct Asked<'a> {
-    /// Whose credentials come first.
+    /// The source of the initial credentials.
     pub(crate) source: &'a Source,
-    /// The calls before the link's own.
+    /// The calls before the node's own.
     pub(crate) before: &'a [Step],
-    /// Whether the link assumes a role by AssumeRole.
+    /// Whether the node assumes a role with AssumeRole.
     pub(crate) assumes: bool,
-    /// Whether the role is to last for more than an hour: then a code goes into the role's own call.
+    /// Whether the requested duration exceeds one hour. The MFA code is then sent with AssumeRole itself.
     pub(crate) long: bool,
 }
 
 impl Asked<'_> {
-    /// Returns the call that carries a parameter, or `None` if nobody does.
+    /// Returns the call that sends a parameter, or `None` if no call does.
     ///
-    /// The one place that decides it: the plan is made of what it says, and the file is refused for the rest.
+    /// This is the only place that decides it. The plan follows this result, and a file with any other parameter is
+    /// rejected.
     pub(crate) fn carrier(&self, parameter: Parameter) -> Option<Call> {
         use Parameter::{DurationSeconds, MfaSerial, Policy, PolicyArns, RoleSessionName};
         match (self.own_call()?, parameter) {
@@ -139,24 +141,24 @@ impl Asked<'_> {
         }
     }
 
-    /// Returns the call that makes the session; `None` if it is somebody else's, who was asked for no session but this.
+    /// Returns the call that creates the session, or `None` if the source's session is used unchanged.
     pub(crate) fn own_call(&self) -> Option<Call> {
         match (self.source, self.before) {
             _ if self.assumes => Some(Call::AssumeRole),
             (Source::WebIdentity(_), []) => Some(Call::AssumeRoleWithWebIdentity),
             (source, []) if source.is_long_term() => Some(Call::GetSessionToken),
-            // What a process gives may be long-term keys: the call is left out if they aren't.
+            // A `credential_process` may return long-term keys. If it doesn't, the call is skipped.
             (source, []) if source.may_use_mfa() => Some(Call::GetSessionToken),
             _ => None,
         }
     }
 
-    /// Whether another role's session makes the call: MFA isn't passed on to it.
+    /// Returns whether the caller is another role's session, which can't use MFA.
     pub(crate) fn is_chained(&self) -> bool {
         self.before.iter().any(|step| matches!(step, Step::AssumeRole(_)))
     }
 
-    /// Why nobody carries a parameter, in words that follow the key's name.
+    /// Returns why no call sends a parameter, in words that follow the key's name.
     fn because(&self, parameter: Parameter) -> String {
         let noun = parameter.noun();
         if parameter == Parameter::MfaSerial {
@@ -197,7 +199,7 @@ impl Asked<'_> {
 }
 
 impl Resolver<'_> {
-    /// Refuses a file that asks for what no call carries.
+    /// Returns an error if a file requests a parameter that no call sends.
     pub(super) fn refuse_uncarried(&self, link: &ChainNode<'_>, asked: &Asked<'_>) -> Result<(), Problem> {
         let Some(uncarried) = Parameter::ALL
             .into_iter()
@@ -216,14 +218,16 @@ impl Resolver<'_> {
             .hint(format!("or remove `{key}` if the session may do without")))
     }
 
-    /// What a file asks of a call that may turn out not to be made.
+    /// Returns the parameters that a file requires of a call that may be skipped.
     pub(super) fn required(&self, link: &ChainNode<'_>, parameters: &[Parameter]) -> Vec<Required> {
         let asked = parameters.iter().filter(|parameter| self.asks_for(link, **parameter));
         asked.map(|asked| Required { key: asked.key(), origin: self.origin(link, asked.key()) }).collect()
     }
 
-    /// Whether a link of the project's file asks for a parameter. What is set at top level is asked of the role that
-    /// is entered: a role on the way to it needs to carry only what its own table says.
+    /// Returns whether a node of the project's file requests a parameter.
+    ///
+    /// Keys at top level apply to the role that is entered. A role earlier in the chain needs to send only what its own
+    /// table contains.
     fn asks_for(&self, link: &ChainNode<'_>, parameter: Parameter) -> bool {
         let Some(role) = &link.in_file else { return false };
         parameter.is_set(&link.keys) && (!link.on_the_way || self.config.sets_itself(role.as_deref(), parameter.key()))

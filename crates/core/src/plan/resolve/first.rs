@@ -1,4 +1,4 @@
-//! Whose credentials come first.
+//! Determines the source of the initial credentials.
 
 use crate::aws::access_keys::Record;
 use crate::aws::profiles::Profile;
@@ -6,28 +6,29 @@ use crate::base::context::Paths;
 use crate::base::problem::Problem;
 use crate::project::config::RoleConfig;
 
-/// Whose credentials make the first call, for keys over a profile without a `source_role`. What a plan takes, and what
-/// `allow` shows.
+/// The source of the initial credentials for a role and a profile without a `source_role`. Used by plans and by the
+/// display of `allow`.
 pub(crate) enum InitialSource<'a, 'p> {
-    /// Those of another profile.
+    /// The credentials of another profile.
     Profile(&'a str),
     /// A `credential_source`.
     Source(&'a str),
     /// A profile and a `credential_source`, which exclude each other.
     Both(&'a str),
-    /// The profile's own.
+    /// The profile's own credentials.
     Own(Profile<'p>),
-    /// None: the profile has a role of its own, but doesn't say who assumes it.
+    /// No source: the profile has a role but doesn't name who assumes it.
     RoleAlone(Profile<'p>),
-    /// Nobody says.
+    /// No source is set.
     Missing,
 }
 
 impl<'a, 'p: 'a> InitialSource<'a, 'p> {
-    /// What the file says goes before both of a profile's words on it. A profile's `source_profile` is for a role
-    /// alone, and no source of a web identity (botocore, AssumeRoleProvider): its own credentials go before. One that
-    /// has nothing else and no role gives a session of its `source_profile` all the same, where the AWS CLI would
-    /// give up.
+    /// Determines the source.
+    ///
+    /// `.awsrole.toml` overrides the profile. A profile with a web identity token uses its own credentials and ignores
+    /// `source_profile`, as botocore does (AssumeRoleProvider). A profile with only a `source_profile` and no role
+    /// yields that source's session. The AWS CLI rejects it.
     pub(crate) fn of(keys: &'a RoleConfig, profile: Option<Profile<'p>>, paths: &Paths) -> Result<Self, Problem> {
         let profile_says = profile.filter(|_| !keys.names_source());
         let of_profile = |key: &str| profile_says.filter(|profile| profile.has(key)).map(|profile| profile.text(key));

@@ -1,27 +1,27 @@
-//! What a plan amounts to, for a person who is about to allow the file.
+//! A summary of a plan for a user who is about to allow the file.
 
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::source::Source;
 use crate::plan::account_pin;
 use crate::plan::role_plan::{RolePlan, Step};
 
-/// A role as it would be entered, as far as the user's files tell it. It can't be carried out.
+/// A role as it would be entered, as far as the user's files describe it. It can't be executed.
 pub struct Preview {
-    /// What the role is called.
+    /// The role's display name.
     pub title: String,
-    /// Where the first credentials come from.
+    /// The source of the initial credentials.
     pub source: String,
     /// The permission set, if the source is IAM Identity Center.
     pub permission_set: Option<String>,
-    /// The source's account, where the user's files tell it.
+    /// The source's account, if the user's files contain it.
     pub source_account: Option<AccountId>,
-    /// The roles that are assumed one after the other, the one that is entered last.
+    /// The roles of the chain, in order. The last one is the role that is entered.
     pub roles: Vec<RoleArn>,
-    /// The role whose session the result is.
+    /// The role of the resulting session.
     pub role_arn: Option<RoleArn>,
-    /// The account of the result.
+    /// The account of the resulting session.
     pub account: Option<AccountId>,
-    /// The device whose code is asked for.
+    /// The MFA device whose code is required.
     pub mfa: Option<String>,
 }
 

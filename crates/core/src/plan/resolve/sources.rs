@@ -1,4 +1,4 @@
-//! What a profile has by itself: the ends of all chains.
+//! Finds a profile's own credentials, at which every chain ends.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::base::problem::Problem;
 use crate::base::secret::Secret;
 
 impl<'p> Resolver<'p> {
-    /// The credentials that a profile has by itself, in the order of the AWS CLI (botocore,
+    /// Sets the profile's own credentials as the source, in the AWS CLI's order of precedence (botocore,
     /// `ProfileProviderBuilder`).
     pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Chain<'p>) -> Result<(), Problem> {
         let link = ChainNode::of(Some(profile));
@@ -52,7 +52,7 @@ impl<'p> Resolver<'p> {
                 ))
                 .hint("it runs awsrole for a directory whose source is the same profile"));
             }
-            // To botocore, which splits it into words, a newline is white space.
+            // botocore splits the command into words, so a newline is white space.
             let command = required(profile, profile, "credential_process")?.replace('\n', " ");
             Source::Process(Process {
                 profile: profile.name.to_owned(),
@@ -62,7 +62,7 @@ impl<'p> Resolver<'p> {
         } else if profile.has_static_keys() {
             static_keys(profile, profile.in_config_file().filter(|file| file.has_static_keys()).unwrap_or(profile))?
         } else if profile.has("sso_session") || profile.has("sso_start_url") {
-            // Says what is missing.
+            // This returns the error about the missing settings.
             self.identity_center(profile, way)?
         } else {
             let problem =
@@ -87,8 +87,9 @@ impl<'p> Resolver<'p> {
         Ok(())
     }
 
-    /// What is known of a profile's keys in a store. Keys that stand in a file go before them, as they do
-    /// for every other client, and then nothing is looked up.
+    /// Returns the record of a profile's keys in a store.
+    ///
+    /// Keys in a file take precedence, as they do for every other client. In that case the record isn't read.
     pub(super) fn stored_keys(&self, profile: Profile<'p>) -> Result<Option<Record>, Problem> {
         if profile.has_static_keys() {
             return Ok(None);
@@ -127,7 +128,7 @@ impl<'p> Resolver<'p> {
                     holder: "the environment".to_owned(),
                     access_key_id: id.to_owned(),
                     secret_access_key: Secret::new(secret),
-                    // In botocore's order (`EnvProvider.TOKENS`).
+                    // The order is that of botocore (`EnvProvider.TOKENS`).
                     session_token: env.filled(token).map(Secret::new),
                 };
                 no_token_beside(&keys, at, token)?;
@@ -138,8 +139,8 @@ impl<'p> Resolver<'p> {
         }
     }
 
-    /// Where the metadata service is: the environment says it, then the profiles on the way (botocore,
-    /// `InstanceMetadataFetcher`, `resolve_imds_endpoint_mode`).
+    /// Returns the endpoint of the instance metadata service, from the environment or from the profiles of the chain
+    /// (botocore, `InstanceMetadataFetcher`, `resolve_imds_endpoint_mode`).
     fn metadata_service(&self, way: &Chain<'p>) -> Result<String, Problem> {
         let said = |variable: &str, key: &str| {
             let of_env = self.context.env.filled(variable).map(|text| (text, variable.to_owned()));
@@ -167,7 +168,7 @@ impl<'p> Resolver<'p> {
         }
     }
 
-    /// Where a service is for a source: its own region, or else the one that holds for the way.
+    /// Returns the endpoint of a service for a source: in the source's own region, or in that of the chain.
     fn endpoint(&self, service: Service, region: Option<&Region>, way: &Chain<'p>) -> Result<Endpoint, Problem> {
         endpoint::resolve(service, region, &way.profiles, self.profiles, self.context, None)
     }
@@ -182,7 +183,7 @@ impl<'p> Resolver<'p> {
             })?,
         };
         same_in_both(profile, section, session)?;
-        // What is of the profile may be in the session's section as well.
+        // A key of the profile may be in the `[sso-session]` section instead.
         let of_either = |key| required(profile, if profile.has(key) { profile } else { section }, key);
         let region = Region::parse(required(profile, section, "sso_region")?)
             .map_err(|e| Problem::new(format!("{}: sso_region {e}", section.origin("sso_region"))))?;
@@ -218,7 +219,7 @@ impl<'p> Resolver<'p> {
     }
 }
 
-/// The keys of a profile in one of the two files: the AWS CLI never takes a part from the other one.
+/// Returns a profile's keys from one of the two files. The AWS CLI never combines parts of both.
 fn static_keys(profile: Profile<'_>, file: Profile<'_>) -> Result<Source, Problem> {
     let id = required(profile, file, "aws_access_key_id")?;
     if !may_be_key_id(id) {
@@ -236,7 +237,7 @@ fn static_keys(profile: Profile<'_>, file: Profile<'_>) -> Result<Source, Proble
     Ok(Source::StaticKeys(keys))
 }
 
-/// Checks that a profile and its `[sso-session]` don't contradict each other (botocore, `SSOProvider`).
+/// Checks that a profile and its `[sso-session]` have the same values (botocore, `SSOProvider`).
 fn same_in_both(profile: Profile<'_>, section: Profile<'_>, session: Option<&str>) -> Result<(), Problem> {
     let Some(session) = session else { return Ok(()) };
     let of_profile = profile.settings();
@@ -251,12 +252,12 @@ fn same_in_both(profile: Profile<'_>, section: Profile<'_>, session: Option<&str
     }
 }
 
-/// A key without a value, which to the AWS CLI isn't the same as none.
+/// Returns the error for a key without a value, which differs from a missing key in the AWS CLI.
 pub(super) fn empty(section: Profile<'_>, key: &str) -> Problem {
     Problem::new(format!("{}: `{key}` is empty", section.origin(key))).hint("give it a value, or remove the line")
 }
 
-/// A key that a profile needs, in the section where it belongs.
+/// Returns a required key from the section that it belongs to.
 pub(super) fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str) -> Result<&'p str, Problem> {
     section.text(key).ok_or_else(|| {
         if section.has(key) {
@@ -267,8 +268,8 @@ pub(super) fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str
     })
 }
 
-/// Checks that no session token is left over beside a long-term key. The AWS CLI would send it and be refused, and
-/// the key would pass for a temporary one.
+/// Checks that no outdated session token accompanies a long-term key. The AWS CLI would send it and fail, and the key
+/// would be mistaken for a temporary one.
 fn no_token_beside(keys: &StaticKeys, at: &Origin, name: &str) -> Result<(), Problem> {
     if keys.session_token.is_none() || !is_long_term_key_id(&keys.access_key_id) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The call that a link adds to the way: its role, or a session of long-term keys.
+//! Adds a node's own call to the chain: its role, or a session of long-term keys.
 
 use super::carried::{Asked, Call, MFA_HINT, MFA_RULE, Parameter};
 use super::{Chain, ChainNode, Resolver};
@@ -18,8 +18,8 @@ impl<'p> Resolver<'p> {
             .unwrap_or_else(|| SessionName::of_user(env.filled("USER").or(env.filled("LOGNAME")).unwrap_or("unknown"))))
     }
 
-    /// Adds the call that a link asks for: its role, or a session of the source's long-term keys; or, where the
-    /// source is a token, what is sent with it.
+    /// Adds the call that a node requests: its role, or a session of the source's long-term keys. If the source is a
+    /// token, sets the parameters that are sent with it instead.
     pub(super) fn last_step(&self, link: &ChainNode<'_>, way: &mut Chain<'p>) -> Result<(), Problem> {
         let role_arn = match link.uses_own_web_identity(way.source.as_ref()) {
             true => None,
@@ -39,7 +39,7 @@ impl<'p> Resolver<'p> {
         let mfa_serial = match (mfa, own_device) {
             (Some(_), own) => own.or_else(|| way.source_mfa.clone()),
             (None, Some(_)) if asked.is_chained() => return Err(self.device_of_a_later_link(link)),
-            // A profile's device beside temporary credentials: the AWS CLI asks for no code either, or in vain.
+            // The AWS CLI doesn't prompt for a code with temporary credentials either, or the call fails.
             (None, _) => None,
         };
         match (asked.own_call(), role_arn) {
@@ -50,7 +50,7 @@ impl<'p> Resolver<'p> {
             (Some(Call::GetSessionToken), _) => {
                 let duration = seconds.map(SessionDuration::for_session_token).transpose();
                 let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
-                // Whether a program gives long-term keys isn't known yet.
+                // It isn't known yet whether a program returns long-term keys.
                 if mfa_serial.is_none() && !link.on_the_way && source.is_long_term() {
                     way.notices.push("this session is without MFA: IAM calls will be refused".to_owned());
                 }
@@ -73,10 +73,10 @@ impl<'p> Resolver<'p> {
         let duration = self.role_duration(link, seconds, way)?;
         let required = self.required(link, &[Parameter::MfaSerial]);
         let directly = mfa == Some(Call::AssumeRole);
-        // A store is opened once in twelve hours, not once for each role and hour.
+        // So the store is opened once in twelve hours, not once for each role and hour.
         let from_store = way.steps.is_empty() && matches!(way.source, Some(Source::StoredKeys(_)));
         match way.steps.last_mut() {
-            // The role before is a session of the keys already: a session opens no other one.
+            // The previous role is already a session of the keys, which can't request another one.
             Some(Step::GetSessionToken(session)) => {
                 session.mfa_serial = session.mfa_serial.take().or_else(|| mfa_serial.clone());
                 session.required.extend(required.clone());
@@ -108,8 +108,8 @@ impl<'p> Resolver<'p> {
         Ok(())
     }
 
-    /// What the file asks of the session that the source's token opens. A profile's `duration_seconds` isn't sent by
-    /// the AWS CLI either (botocore, AssumeRoleWithWebIdentityProvider).
+    /// Sets what the file requests for the session of the source's token. The AWS CLI doesn't send a profile's
+    /// `duration_seconds` either (botocore, AssumeRoleWithWebIdentityProvider).
     fn open_by_token(&self, link: &ChainNode<'_>, way: &mut Chain<'p>) -> Result<(), Problem> {
         let Some(Source::WebIdentity(token)) = &mut way.source else { return Ok(()) };
         let duration = link.keys.duration_seconds.map(|seconds| SessionDuration::for_role(seconds.0)).transpose();
@@ -123,7 +123,7 @@ impl<'p> Resolver<'p> {
         Ok(())
     }
 
-    /// The seconds that are asked for, in the file or in the profile.
+    /// Returns the requested duration in seconds, from the file or from the profile.
     fn duration(&self, link: &ChainNode<'_>) -> Result<Option<u64>, Problem> {
         let in_profile = || {
             let text = link.profile_text("duration_seconds")?;
@@ -133,7 +133,7 @@ impl<'p> Resolver<'p> {
         asked.transpose().map_err(|e| self.outside(link, "duration_seconds", &e))
     }
 
-    /// How long a role's session shall last, within STS's limits.
+    /// Returns the duration of a role's session, checked against the limits of STS.
     fn role_duration(
         &self,
         link: &ChainNode<'_>,
@@ -171,7 +171,7 @@ impl<'p> Resolver<'p> {
         policy.map_err(|e| self.outside(link, if keys.policy.is_some() { "policy" } else { "policy_arns" }, &e))
     }
 
-    /// A profile asks for a code where the AWS CLI would send one, and STS would refuse it.
+    /// Returns the error for a profile whose MFA code the AWS CLI would send and STS would reject.
     fn device_of_a_later_link(&self, link: &ChainNode<'_>) -> Problem {
         Problem::new(format!("{}: another role's session can't use an MFA device", self.origin(link, "mfa_serial")))
             .because(MFA_RULE)

@@ -1,4 +1,4 @@
-//! Plans and refusals, by example.
+//! Tests of plans and errors by example.
 
 use std::path::Path;
 
@@ -72,7 +72,7 @@ fn resolve(text: &str) -> Result<RolePlan, Problem> {
     Home::new(CONFIG, CREDENTIALS, &[("USER", "Ana María")]).plan(text)
 }
 
-/// A home with AWS files, and an environment.
+/// A home directory with AWS files, and an environment.
 pub(super) struct Home {
     _home: tempfile::TempDir,
     pub(super) context: Context,
@@ -85,7 +85,7 @@ impl Home {
         Self { _home, context }
     }
 
-    /// Makes the plan of an allowed file.
+    /// Plans an allowed file.
     pub(super) fn plan(&self, text: &str) -> Result<RolePlan, Problem> {
         let path = self.context.dir.join(".awsrole.toml");
         write_private(&path, text.as_bytes()).unwrap();
@@ -104,7 +104,7 @@ fn plan_in(context: &Context, path: &Path) -> Result<RolePlan, Problem> {
     }
 }
 
-/// A plan in one line: source, then each step.
+/// Formats a plan in one line: source, then each step.
 fn shown(plan: &RolePlan) -> String {
     let steps = plan.steps.iter().map(|step| match step {
         Step::GetSessionToken(step) => format!(
@@ -157,7 +157,7 @@ fn plans() {
 }
 
 #[test]
-fn a_region_named_after_fips_is_taken_apart() {
+fn strips_fips_from_regions() {
     let plan = resolve("profile = \"dev\"\nregion = \"fips-us-west-2\"").unwrap_or_else(|problem| panic!("{problem}"));
     assert_eq!(plan.region.as_ref().map(Region::as_str), Some("us-west-2"));
     assert_eq!((plan.endpoint.region.as_str(), plan.endpoint.fips), ("us-west-2", true));
@@ -165,7 +165,7 @@ fn a_region_named_after_fips_is_taken_apart() {
 }
 
 #[test]
-fn what_can_not_be_planned_is_said_with_its_place() {
+fn errors_contain_the_location() {
     for (text, file, expected) in [
         ("", ".awsrole.toml", "doesn't say which role this is"),
         ("role_arn = \"arn:aws:iam::222222222222:role/X\"", ".awsrole.toml:1", "doesn't say whose credentials"),
@@ -203,7 +203,7 @@ fn what_can_not_be_planned_is_said_with_its_place() {
 }
 
 #[test]
-fn the_cache_key_holds_everything_that_decides_who_one_becomes() {
+fn cache_key_includes_everything_that_determines_the_identity() {
     let base = "profile = \"dev\"\n";
     let key = |plan: RolePlan| {
         let cache = Cache::in_dir(
@@ -262,30 +262,30 @@ role_arn = arn:aws:iam::222222222222:role/Other
 web_identity_token_file = ~/token
 ";
 
-/// What surrounds a plan, changed.
+/// A change of the plan's environment.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Env(&'static str, &'static str),
     Dir,
     Host,
-    /// A file below the home directory; `None` removes it.
+    /// Replaces a file below the home directory. `None` removes it.
     File(&'static str, Option<&'static str>),
-    /// A text in the project's file, and what replaces it.
+    /// Replaces a text in the project's file.
     Project(&'static str, &'static str),
-    /// The access key id that the source gives.
+    /// Changes the access key ID that the source returns.
     Answer(&'static str),
 }
 
-/// A JSON web token without a signature.
+/// Returns a JSON web token without a signature.
 fn jwt(claims: &str) -> String {
     let part = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
     format!("{}.{}.x", part("{}"), part(claims))
 }
 
-/// ARCHITECTURE.md's table: source, what identifies it. Each of these changes must lead to another session, and none of
-/// the others.
+/// Tests ARCHITECTURE.md's table of what identifies each source. Each of these changes must lead to another session,
+/// and no other change may.
 #[test]
-fn a_session_is_cached_for_what_identifies_its_source() {
+fn sessions_are_cached_by_the_identity_of_their_source() {
     use Change::{Answer, Dir, Env, File, Host, Project};
     let pod = |name: &'static str| -> &'static str {
         // All other changes are constants.
@@ -426,7 +426,7 @@ fn a_session_is_cached_for_what_identifies_its_source() {
     }
 }
 
-/// The name of the session of a project's role, where the source gave a key before anything was changed.
+/// Returns the cache name of a role's session. If `change` is given, it is made after the source returned a key.
 fn session_of(text: &str, change: Option<Change>, context: &mut Context, root: &Path) -> String {
     let cache = Cache::in_dir(
         &root.join("cache"),

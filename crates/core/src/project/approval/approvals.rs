@@ -1,4 +1,4 @@
-//! Where approvals are stored.
+//! The storage of approvals.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -11,41 +11,43 @@ use crate::base::files::trusted::{self, Untrusted};
 use crate::base::files::{self, FileError};
 use crate::project::discover::{ConfigFile, place};
 
-/// The name of the file that denies a place.
+/// The name of the file that records a denial.
 const DENIED: &str = "denied";
 
-/// More than the largest record: a file has at most 16 KiB, and a directory no more than some hundred above it.
+/// An upper bound for records: a file has at most 16 KiB, and a directory has at most a few hundred parents.
 const LARGEST_RECORD: u64 = 16 * 1024 * 1024;
 
-/// The approvals of one user: a folder for each place, in it a file for each allowed content. They
-/// accumulate, so that switching branches back and forth needs no new one.
+/// The approvals of one user: a directory for each path, with a file for each allowed content.
+///
+/// Approvals accumulate, so switching back and forth between branches needs no new one.
 pub struct Approvals {
     data: PathBuf,
     pub(super) dir: PathBuf,
-    /// The component of the data directory's path that another user controls; filled at first use.
+    /// The component of the data directory's path that another user controls. Determined at first use.
     untrusted: OnceCell<Option<Untrusted>>,
 }
 
 impl Approvals {
-    /// Approvals below awsrole's data directory.
+    /// Returns the approvals in awsrole's data directory.
     #[must_use]
     pub fn below(data: &Path) -> Self {
         Self { data: data.to_owned(), dir: data.join("approvals"), untrusted: OnceCell::new() }
     }
 
-    /// Returns the component of the path to the approvals that another user controls: then none of them is trusted.
+    /// Returns the component of the approvals' path that another user controls. If there is one, no approval is
+    /// trusted.
     #[must_use]
     pub fn untrusted(&self) -> Option<&Untrusted> {
         self.untrusted.get_or_init(|| trusted::resolve(&self.data).err()).as_ref()
     }
 
-    /// Makes the data directory private if it is there, before something is recorded in it.
+    /// Makes an existing data directory private, before anything is recorded in it.
     ///
     /// # Errors
-    /// The component of its path that another user controls: nothing that is recorded there would be trusted.
+    /// Returns the component of its path that another user controls, because records below it wouldn't be trusted.
     pub fn prepare(&self) -> Result<(), Untrusted> {
         if self.data.is_dir() {
-            // One that can't be changed is named below, or when something is written.
+            // If this fails, the directory is reported below, or when a record is written.
             let _ = files::private_dir(&self.data);
         }
         trusted::resolve(&self.data).map(drop)
@@ -57,7 +59,8 @@ impl Approvals {
         &self.data
     }
 
-    /// Returns what the user recorded for the files that count in a directory. No environment variable changes it.
+    /// Returns the user's decision about the files that apply to a directory. Environment variables have no effect on
+    /// it.
     #[must_use]
     pub fn standing(&self, chain: &Chain) -> ApprovalStatus {
         match self.trusted_folder(&chain.nearest().place) {
@@ -68,14 +71,14 @@ impl Approvals {
         }
     }
 
-    /// Returns the first file that was denied among those from which the nearest one inherits.
+    /// Returns the first denied file among those from which the nearest one inherits.
     #[must_use]
     pub fn denied_base<'c>(&self, chain: &'c Chain) -> Option<&'c ConfigFile> {
         chain.files()[1..].iter().find(|file| self.trusted_folder(&file.place).is_some_and(|folder| folder.is_denied()))
     }
 
-    /// Allows the files that count in a directory, with their content and in their order, and takes back that the
-    /// nearest one was denied. The others are not allowed by themselves.
+    /// Allows the files that apply to a directory, with their content and order, and removes a denial of the nearest
+    /// one. The other files aren't allowed on their own.
     pub fn allow(&self, chain: &Chain) -> Result<(), FileError> {
         let folder = self.folder(&chain.nearest().place);
         self.make_ours(&folder)?;
@@ -84,13 +87,13 @@ impl Approvals {
         files::remove(&folder.join(DENIED))
     }
 
-    /// Denies a path whatever it contains, and forgets what was allowed there.
+    /// Denies a path regardless of its content, and removes its approvals.
     pub fn deny(&self, path: &Path) -> Result<(), FileError> {
         let folder = self.folder(&place(path));
         self.make_ours(&folder)?;
         files::write_private(&folder.join(DENIED), path.as_os_str().as_encoded_bytes())?;
         for entry in fs::read_dir(&folder).map_err(|e| FileError::new("reading", &folder, e))?.flatten() {
-            // What is unfinished may be what another process is just about to say.
+            // A temporary file may belong to another process that is recording a decision.
             if entry.file_name() != DENIED && !files::is_unfinished(&entry) {
                 files::remove(&entry.path())?;
             }
@@ -98,7 +101,7 @@ impl Approvals {
         Ok(())
     }
 
-    /// Returns how the files that count differ from those that were allowed last in the same directory; nothing if none
+    /// Returns how the files that apply differ from those that were last allowed in the same directory. Empty if none
     /// were.
     #[must_use]
     pub fn changes(&self, chain: &Chain) -> Vec<FileChange> {
@@ -113,23 +116,23 @@ impl Approvals {
         before.map(|before| chain::changes(files, &before)).unwrap_or_default()
     }
 
-    /// Returns what was recorded for a path, whatever is there now.
+    /// Returns the decision that was recorded for a path, regardless of the present content.
     pub(super) fn standing_of_path(&self, path: &Path) -> ApprovalStatus {
         self.trusted_folder(&place(path)).map_or(ApprovalStatus::Unknown, |folder| folder.standing())
     }
 
-    /// Returns whether anything was recorded for a path, trusted or not.
+    /// Returns whether any decision was recorded for a path, trusted or not.
     pub(super) fn has_records(&self, path: &Path) -> bool {
         fs::read_dir(self.folder(&place(path))).is_ok_and(|mut entries| entries.next().is_some())
     }
 
-    /// Returns the folder of a place, if no other user can have written to it or replaced it.
+    /// Returns the directory of a path's records, if no other user can have written to it or replaced it.
     pub(super) fn trusted_folder(&self, place: &Path) -> Option<Folder> {
         let folder = self.folder(place);
         files::are_own_dirs(&[&self.dir, &folder]).then_some(Folder(folder))
     }
 
-    /// Creates the folders and makes them private: what is recorded in others would never be trusted.
+    /// Creates the directories and makes them private. Records in other directories would never be trusted.
     fn make_ours(&self, folder: &Path) -> Result<(), FileError> {
         files::private_dir(&self.data)?;
         for dir in [&self.dir, folder] {
@@ -146,7 +149,7 @@ impl Approvals {
     }
 }
 
-/// What was recorded for one place.
+/// The records of one path.
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
@@ -154,12 +157,13 @@ impl Folder {
         files::is_own(&self.0.join(DENIED))
     }
 
-    /// Returns whether exactly these files were allowed, in this order, with nothing above them if the last inherits.
+    /// Returns whether exactly these files were allowed in this order. `open` means that the last one inherits and no
+    /// file is above it.
     pub(super) fn allows(&self, files: &[ConfigFile], open: bool) -> bool {
         files::is_own(&self.0.join(chain::record(files, open).0))
     }
 
-    /// Returns what was recorded for contents other than the present one.
+    /// Returns the decision that was recorded for content other than the present one.
     pub(super) fn standing(&self) -> ApprovalStatus {
         let names: Vec<_> = self.entries().map(|entry| entry.file_name()).collect();
         if names.iter().any(|name| name == DENIED) {
@@ -171,7 +175,7 @@ impl Folder {
         }
     }
 
-    /// Returns the record that was written last.
+    /// Returns the most recent record.
     fn newest(&self) -> Option<PathBuf> {
         let records = self.entries().filter(|entry| entry.file_name() != DENIED);
         let newest = records.max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok())?;

@@ -1,4 +1,4 @@
-//! The files that count in a directory: the nearest one and, with `inherit`, those above it.
+//! The files that apply to a directory: the nearest one and, with `inherit`, those above it.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,17 +9,17 @@ use crate::base::problem::Problem;
 use crate::project::config::Config;
 use crate::project::discover::{self, ConfigFile};
 
-/// How a record of several files begins. A record of one file that says nothing of others is its content, and content
-/// has no NUL.
+/// The prefix of a record of several files. A record of a single file without inheritance is its content, which can't
+/// contain NUL.
 const SEVERAL: &[u8] = b"\0chain-1\0";
 
-/// How the record of a chain ends that is closed: its last file doesn't inherit.
+/// The end of the record of a chain whose last file doesn't inherit.
 const CLOSED: &[u8] = b"closed";
 
-/// The same for a chain above whose last file there is none, though that file says `inherit`.
+/// The end of the record of a chain whose last file inherits although no file is above it.
 const OPEN: &[u8] = b"open";
 
-/// The files that count in a directory, the nearest first, each read once, and what they say together.
+/// The files that apply to a directory, nearest first, each read once, and their merged config.
 pub struct Chain {
     files: Vec<ConfigFile>,
     config: Config,
@@ -27,10 +27,10 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Reads the files that count. `paths` are those of the directory and of all above it, nearest first.
+    /// Reads the files that apply. `paths` are those of the directory and of all its parents, nearest first.
     ///
     /// # Errors
-    /// One of them can't be read or parsed.
+    /// Fails if one of them can't be read or parsed.
     pub fn read(paths: &[PathBuf]) -> Result<Self, Problem> {
         let Reading { files, config, end, .. } = Reading::of(paths);
         match (end, config) {
@@ -40,7 +40,7 @@ impl Chain {
         }
     }
 
-    /// Returns the files, the nearest first: at least one.
+    /// Returns the files, nearest first. There is at least one.
     #[must_use]
     pub fn files(&self) -> &[ConfigFile] {
         &self.files
@@ -52,37 +52,37 @@ impl Chain {
         &self.files[0]
     }
 
-    /// Returns what the files say together. Nobody need have allowed it: it is to be shown.
+    /// Returns the merged config for display. It need not be allowed.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Returns whether the last file inherits although there is none above it.
+    /// Returns whether the last file inherits although no file is above it.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open
     }
 }
 
-/// Files as far as they could be read and parsed.
+/// The files that could be read and parsed.
 pub(super) struct Reading {
-    /// Those that could be read. One more than could be parsed, if parsing one ended it.
+    /// The files that could be read. The last one may have failed to parse.
     pub(super) files: Vec<ConfigFile>,
-    /// How many could be parsed.
+    /// The number of files that could be parsed.
     pub(super) parsed: usize,
-    /// What those say together.
+    /// Their merged config.
     pub(super) config: Option<Config>,
     pub(super) end: End,
 }
 
-/// Where a chain ends.
+/// How a chain ends.
 pub(super) enum End {
-    /// At a file that doesn't inherit.
+    /// With a file that doesn't inherit.
     Closed,
-    /// At a file that inherits, with none above it.
+    /// With a file that inherits, with none above it.
     Open,
-    /// At a file that can't be read or parsed.
+    /// With a file that can't be read or parsed.
     Broken(Problem),
 }
 
@@ -123,12 +123,13 @@ impl Reading {
     }
 }
 
-/// What is stored of allowed files, and the sha256 that names it.
+/// Returns the record of allowed files, and the SHA-256 that is its name.
 ///
-/// Of a single file that doesn't inherit and belongs to the user or to root the content is stored, under the sha256
-/// over place, NUL, target, NUL, content. Of all others everything is stored that was hashed: for each file, the
-/// nearest first, place, target, another user's id or nothing, and content, and at last whether the chain is closed,
-/// each behind a NUL. No field contains a NUL, so no two lists of files have the same text.
+/// For a single file that doesn't inherit and belongs to the user or to root, the record is its content, and the name
+/// is the SHA-256 over place, NUL, target, NUL, content. For all others, the record is everything that is hashed: for
+/// each file, nearest first, place, target, the user ID of another owner or nothing, and content, and finally whether
+/// the chain is open or closed, each preceded by NUL. No field contains NUL, so different lists of files never have the
+/// same record.
 pub(super) fn record(files: &[ConfigFile], open: bool) -> (String, Vec<u8>) {
     if let ([file], false) = (files, open)
         && file.owner.is_none()
@@ -156,13 +157,13 @@ fn bytes(path: &Path) -> &[u8] {
 /// A file as it was when it was allowed.
 pub(super) struct Recorded {
     pub(super) place: PathBuf,
-    /// `None` where the record doesn't say it: of a single file.
+    /// `None` if the record doesn't contain it, as for a single file.
     pub(super) target: Option<PathBuf>,
     pub(super) owner: Option<u32>,
     pub(super) text: String,
 }
 
-/// Reads what [`record`] stored for the file at `place`.
+/// Parses what [`record`] returned for the file at `place`.
 pub(super) fn recorded(place: &Path, bytes: &[u8]) -> Option<Vec<Recorded>> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
     let Some(fields) = bytes.strip_prefix(SEVERAL) else {
@@ -181,35 +182,35 @@ pub(super) fn recorded(place: &Path, bytes: &[u8]) -> Option<Vec<Recorded>> {
     files.collect()
 }
 
-/// How a file differs from what was allowed.
+/// A difference between a file and its allowed state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChange {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What changed.
+    /// The kind of change.
     pub what: Changed,
-    /// The content that was allowed; empty if the file wasn't there.
+    /// The content that was allowed. Empty if the file didn't exist.
     pub before: String,
-    /// The content now; empty if the file isn't there.
+    /// The present content. Empty if the file doesn't exist.
     pub now: String,
 }
 
-/// What changed about a file.
+/// The kind of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
-    /// Its content.
+    /// The content changed.
     Content,
-    /// It isn't there any more, or isn't inherited any more.
+    /// The file doesn't exist any more, or isn't inherited any more.
     Removed,
-    /// It wasn't there, or wasn't inherited.
+    /// The file didn't exist, or wasn't inherited.
     Added,
-    /// It is a link, and leads to another file.
+    /// The file is a symbolic link with another target.
     Target,
-    /// It belongs to another user: who it is, if that is neither root nor the user of this process.
+    /// The owner changed. Contains the user ID unless it is root or the user of this process.
     Owner(Option<u32>),
 }
 
-/// Compares files with those that were allowed, in the order in which they count.
+/// Compares files with those that were allowed, in order of precedence.
 pub(super) fn changes(files: &[ConfigFile], before: &[Recorded]) -> Vec<FileChange> {
     let mut changes = Vec::new();
     for file in files {

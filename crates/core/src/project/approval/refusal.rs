@@ -1,4 +1,4 @@
-//! Why files aren't in force.
+//! The reasons why files don't apply.
 
 use std::path::{Path, PathBuf};
 
@@ -8,18 +8,18 @@ use crate::base::context::Context;
 use crate::base::files::trusted::{Distrust, Untrusted};
 use crate::base::problem::Problem;
 
-/// A file that keeps a directory's role from being in force.
+/// A file that prevents a directory's role from being used.
 #[derive(Debug)]
 pub struct Refusal {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What the user recorded for it and for the files from which it inherits.
+    /// The user's decision about it and the files from which it inherits.
     pub standing: ApprovalStatus,
-    /// The directory's nearest file: this one, or one that inherits from it.
+    /// The directory's nearest file: this file, or one that inherits from it.
     pub nearest: PathBuf,
-    /// What changed since it was allowed, if that is known.
+    /// The change since it was allowed, if that is known.
     pub change: Option<FileChange>,
-    /// Why no approval can be trusted: awsrole's data directory, and the component of its path that another user
+    /// Set if approvals can't be trusted: awsrole's data directory, and the component of its path that another user
     /// controls.
     pub untrusted: Option<(PathBuf, Untrusted)>,
 }
@@ -70,8 +70,8 @@ impl Refusal {
     }
 }
 
-/// Returns the problem that a file was denied from which the nearest one inherits: only `allow` in its own directory
-/// takes that back.
+/// Returns the problem that a base file of the nearest one was denied. Only `allow` in the base file's own directory
+/// removes the denial.
 #[must_use]
 pub fn denied_base(context: &Context, base: &Path, nearest: &Path) -> Problem {
     let folder = context.shorten(base.parent().unwrap_or(base));
@@ -80,7 +80,7 @@ pub fn denied_base(context: &Context, base: &Path, nearest: &Path) -> Problem {
         .hint(format!("`awsrole allow {folder}` takes that back; then allow this directory"))
 }
 
-/// Returns the problem that approvals can't be trusted, because another user controls a component of their path.
+/// Returns the problem that approvals can't be trusted because another user controls a component of their path.
 #[must_use]
 pub fn untrusted_approvals(data: &Path, untrusted: &Untrusted, context: &Context) -> Problem {
     let problem = Problem::new(format!("approvals in {} can't be trusted", context.shorten(data))).because(untrusted);

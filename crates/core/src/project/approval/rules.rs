@@ -1,4 +1,4 @@
-//! What a `[[trust]]` rule in the user's settings allows.
+//! Evaluates the `[[trust]]` rules of the user's settings.
 
 use crate::aws::arn::AccountId;
 use crate::base::files::trusted::{self, Untrusted};
@@ -6,16 +6,19 @@ use crate::base::problem::Problem;
 use crate::project::discover::ConfigFile;
 use crate::settings::user_config::TrustRule;
 
-/// Returns the accounts of all rules that a file falls under, by whole components: `/work` says nothing of
-/// `/work-evil`. A link must fall under them with its place and with its target.
+/// Returns the accounts of all rules that match a file.
+///
+/// Paths are compared by whole components: `/work` doesn't match `/work-evil`. For a symbolic link, both its place and
+/// its target must match.
 ///
 /// # Errors
-/// Another user can change the file, where it is, or what the rule's path leads to.
+/// Fails if another user can change the file, its directories, or what the rule's path resolves to.
 pub(super) fn accounts(file: &ConfigFile, rules: &[TrustRule]) -> Result<Vec<AccountId>, Problem> {
     let paths = [&file.place, &file.canonical];
     let mut accounts = Vec::new();
     for rule in rules {
-        // Links that others control are followed to see whether the rule is meant, and then it is refused.
+        // Symbolic links that others control are followed to find out whether the rule matches. If it does, it is
+        // rejected.
         let resolved = trusted::resolve(&rule.path);
         let path = match &resolved {
             Ok(path) => path.clone(),

@@ -1,4 +1,4 @@
-//! What is believed of approvals, and what isn't.
+//! Tests of which approvals are trusted.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -35,7 +35,7 @@ impl World {
         self.approvals.standing(&chain_of(path))
     }
 
-    /// The verdict on the files of a directory, found as commands find them.
+    /// Evaluates the files of a directory as commands do.
     fn vet(&self, name: &str) -> (Verdict, usize) {
         vet(&self.upward(name), &self.approvals, &UserConfig::default())
     }
@@ -49,14 +49,14 @@ fn chain_of(path: &Path) -> Chain {
     Chain::read(&[path.to_owned()]).unwrap()
 }
 
-/// The folder of what was said of a file, and the name of the approval of its present content.
+/// Returns the directory with the records of a file, and the name of the approval of its present content.
 fn approval_of(world: &World, path: &Path) -> (PathBuf, String) {
     let folder = world.approvals.folder(&place(path));
     (folder, chain::record(chain_of(path).files(), false).0)
 }
 
 #[test]
-fn approval_belongs_to_content_and_path() {
+fn approval_is_bound_to_content_and_path() {
     let world = World::new();
     let path = world.write("a", "region = \"x\"");
     assert_eq!(world.standing(&path), ApprovalStatus::Unknown);
@@ -79,7 +79,7 @@ fn approval_belongs_to_content_and_path() {
 }
 
 #[test]
-fn a_link_is_no_approval_and_no_denial() {
+fn ignores_records_that_are_symbolic_links() {
     let world = World::new();
     let path = world.write("a", "region = \"x\"");
     world.allow(&path);
@@ -93,7 +93,7 @@ fn a_link_is_no_approval_and_no_denial() {
 }
 
 #[test]
-fn approvals_count_where_nobody_else_can_put_them() {
+fn trusts_only_private_approval_directories() {
     let world = World::new();
     let path = world.write("a", "region = \"x\"");
     world.allow(&path);
@@ -115,13 +115,13 @@ fn approvals_count_where_nobody_else_can_put_them() {
 }
 
 #[test]
-fn the_approval_of_an_inheriting_file_is_for_the_chain() {
+fn approval_of_an_inheriting_file_covers_the_chain() {
     let world = World::new();
     let far = world.write("a", "region = \"far\"\nexternal_id = \"x1\"");
     let near = world.write("a/b", "inherit = true\nregion = \"near\"");
     let paths = world.upward("a/b");
     assert_eq!(paths[..2], [near.clone(), far.clone()]);
-    // By themselves they say nothing of both together.
+    // Approvals of each file on its own don't apply to both together.
     world.allow(&far);
     let (Verdict::Refused(Refusal { path, standing: ApprovalStatus::Unknown, .. }), 1) = world.vet("a/b") else {
         panic!()
@@ -133,18 +133,18 @@ fn the_approval_of_an_inheriting_file_is_for_the_chain() {
     let (Verdict::Allowed(allowed), 2) = world.vet("a/b") else { panic!() };
     let (_, keys) = allowed.config.select(None).unwrap();
     assert_eq!((keys.region.unwrap().as_str(), keys.external_id.unwrap().as_str()), ("near", "x1"));
-    // The base by itself was never allowed.
+    // The base file on its own was never allowed.
     let (Verdict::Refused(Refusal { standing: ApprovalStatus::Unknown, .. }), 1) = world.vet("a") else { panic!() };
 }
 
 #[test]
-fn a_denied_base_keeps_the_chain_from_being_in_force() {
+fn denied_base_disables_the_chain() {
     let world = World::new();
     let far = world.write("a", "region = \"far\"");
     let near = world.write("a/b", "inherit = true");
     let chain = Chain::read(&world.upward("a/b")).unwrap();
     world.approvals.deny(&far).unwrap();
-    // One that was never allowed takes nobody's identity away.
+    // A file that was never allowed leaves the environment unchanged.
     let (verdict, depth) = world.vet("a/b");
     assert!(verdict.holds(depth) == Holds::Outer && depth == 1);
     world.approvals.allow(&chain).unwrap();
@@ -157,17 +157,17 @@ fn a_denied_base_keeps_the_chain_from_being_in_force() {
     assert!(matches!(world.vet("a/b"), (Verdict::Allowed(_), 2)));
 }
 
-/// Files from the innermost directory outwards, all but the last inheriting.
+/// Returns files from the innermost directory outwards. All but the last one inherit.
 fn texts(count: usize, open: bool) -> Vec<String> {
     let inherit = |at: usize| if at + 1 < count || open { "inherit = true\n" } else { "" };
     (0..count).map(|at| format!("{}region = \"region-{at}\"\n", inherit(at))).collect()
 }
 
-/// The directories of a chain of up to four files, the innermost first.
+/// The directories of a chain of up to four files, innermost first.
 const PLACES: [&str; 4] = ["p/a/b/c", "p/a/b", "p/a", "p"];
 
 impl World {
-    /// Makes the files of [`PLACES`] what is given, the innermost first, and removes the others.
+    /// Writes the files of [`PLACES`], innermost first, and removes those that aren't given.
     fn arrange(&self, texts: &[Option<&str>]) {
         for (at, place) in PLACES.iter().enumerate() {
             match texts.get(at).copied().flatten() {
@@ -184,7 +184,7 @@ impl World {
 }
 
 #[test]
-fn any_change_of_a_chain_closes_until_it_is_allowed() {
+fn any_change_of_a_chain_needs_a_new_approval() {
     for (count, open) in [(1, true), (2, false), (2, true), (3, false), (3, true), (4, false), (4, true)] {
         let world = World::new();
         fs::create_dir_all(world.home.path().join(PLACES[0])).unwrap();
@@ -224,7 +224,7 @@ fn any_change_of_a_chain_closes_until_it_is_allowed() {
             assert_eq!(world.holds(), Holds::Role, "{count} {open}: {what}, allowed");
             world.arrange(&allowed);
             assert_eq!(world.holds(), Holds::Role, "{count} {open}: {what}, and back");
-            // The next change is compared with the first approval alone.
+            // The next change is compared with the first approval only.
             fs::remove_dir_all(&world.approvals.dir).unwrap();
             world.approvals.allow(&Chain::read(&world.upward(PLACES[0])).unwrap()).unwrap();
         }
@@ -232,7 +232,7 @@ fn any_change_of_a_chain_closes_until_it_is_allowed() {
 }
 
 #[test]
-fn one_in_between_closes_too() {
+fn inserted_file_needs_a_new_approval() {
     let world = World::new();
     world.arrange(&[Some("inherit = true\n"), None, None, Some("region = \"x\"\n")]);
     world.approvals.allow(&Chain::read(&world.upward(PLACES[0])).unwrap()).unwrap();
@@ -244,7 +244,7 @@ fn one_in_between_closes_too() {
 }
 
 #[test]
-fn no_two_chains_have_the_same_record() {
+fn different_chains_have_different_records() {
     let file = |place: &str, text: &str, owner| crate::project::discover::ConfigFile {
         path: place.into(),
         place: place.into(),
@@ -263,7 +263,7 @@ fn no_two_chains_have_the_same_record() {
         vec![file("/p/a", "x", Some(70))],
         vec![file("/p/a", "x", Some(7)), b.clone()],
         vec![a.clone(), file("/p/b", "y", Some(7))],
-        // As if fields could flow into one another.
+        // Fields that would be ambiguous without separators.
         vec![file("/p/a", "x/p/b/p/by", None)],
         vec![file("/p/a", "7x", None), b.clone()],
         vec![file("/p/ax", "", None), b.clone()],
@@ -279,13 +279,13 @@ fn no_two_chains_have_the_same_record() {
             assert_eq!(read.len(), chain.len());
         }
     }
-    // A single file's is the one of earlier versions.
+    // The name of a single file's record is the same as in earlier versions.
     assert_eq!(chain::record(&chains[0], false).0, crate::base::digest::sha256(&[b"/p/a\0/p/a\0x"]));
     assert_eq!(chain::record(&chains[0], false).1, b"x");
 }
 
 #[test]
-fn what_changed_is_named() {
+fn reports_what_changed() {
     let world = World::new();
     let texts = texts(3, false);
     let allowed: Vec<Option<&str>> = texts.iter().map(|text| Some(text.as_str())).collect();
@@ -314,7 +314,7 @@ fn what_changed_is_named() {
 }
 
 #[test]
-fn a_base_that_vanished_after_it_was_found_blocks() {
+fn base_that_disappears_needs_a_new_approval() {
     let world = World::new();
     let near = world.write("a/b", "inherit = true");
     let far = world.write("a", "region = \"far\"");
@@ -329,7 +329,7 @@ fn a_base_that_vanished_after_it_was_found_blocks() {
 }
 
 #[test]
-fn rules_and_approvals_stand_for_parts_of_a_chain() {
+fn rules_and_approvals_cover_parts_of_a_chain() {
     let world = World::new();
     let far = world.write("work/p", "region = \"far\"");
     let near = world.write("work/p/q", "inherit = true");
@@ -340,14 +340,14 @@ fn rules_and_approvals_stand_for_parts_of_a_chain() {
     };
     let paths = [near.clone(), far.clone()];
     let verdict = |trust: Vec<TrustRule>| vet(&paths, &world.approvals, &UserConfig { trust, ..Default::default() });
-    // A rule for both; narrower ones for each.
+    // A rule for both files, and narrower rules for each.
     assert!(matches!(verdict(vec![rule("work", "222222222222")]), (Verdict::Allowed(_), 2)));
     let (Verdict::Allowed(allowed), 2) = verdict(vec![rule("work", "222222222222"), rule("work/p/q", "333333333333")])
     else {
         panic!()
     };
     assert_eq!(allowed.only_accounts(), Some(&[AccountId::parse("222222222222").unwrap()][..]));
-    // A rule for the nearest alone: the base needs an approval of its own.
+    // A rule for the nearest file only: the base file needs an approval of its own.
     let (verdict_, depth) = verdict(vec![rule("work/p/q", "222222222222")]);
     assert_eq!((verdict_.holds(depth), depth), (Holds::Blocked, 2));
     world.allow(&far);
@@ -358,7 +358,7 @@ fn rules_and_approvals_stand_for_parts_of_a_chain() {
 }
 
 #[test]
-fn approvals_count_only_below_folders_that_nobody_else_can_write_to() {
+fn trusts_approvals_only_below_directories_that_others_can_not_write() {
     let world = World::new();
     let path = world.write("a", "region = \"x\"");
     world.allow(&path);
@@ -368,7 +368,7 @@ fn approvals_count_only_below_folders_that_nobody_else_can_write_to() {
             fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
             let approvals = Approvals::below(&data);
             let (verdict, depth) = vet(std::slice::from_ref(&path), &approvals, &UserConfig::default());
-            // Something was said, so that a role may be in force.
+            // A decision is recorded, so the user may expect a role.
             let expected = if fine { Holds::Role } else { Holds::Blocked };
             assert_eq!(verdict.holds(depth), expected, "{} {mode:o}", dir.display());
             let other = world.write("other", "");
@@ -381,7 +381,7 @@ fn approvals_count_only_below_folders_that_nobody_else_can_write_to() {
 }
 
 #[test]
-fn a_rule_trusts_whole_components_that_no_one_else_can_write() {
+fn rules_match_whole_components_that_others_can_not_write() {
     let world = World::new();
     let inside = world.write("work/p", "region = \"x\"");
     let beside = world.write("work-evil", "region = \"x\"");

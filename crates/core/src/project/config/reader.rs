@@ -1,4 +1,4 @@
-//! What is wrong with a file, with the line and what to do.
+//! Errors about a file, with the line and a fix.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::base::location::Origin;
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
 
-/// Turns positions into lines and errors into problems.
+/// Converts positions into lines and parser errors into problems.
 pub(super) struct Reader<'a> {
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
@@ -48,7 +48,7 @@ impl Reader<'_> {
     }
 }
 
-/// Says why a key isn't taken: it belongs elsewhere, or it is misspelled.
+/// Returns the error for an unknown key: it belongs elsewhere, or it is misspelled.
 pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) -> Problem {
     const ELSEWHERE: [(&str, &str); 4] = [
         ("runs a command", "credential_process mfa_process"),

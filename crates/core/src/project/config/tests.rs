@@ -1,4 +1,4 @@
-//! Files as people write them, right and wrong.
+//! Tests of valid and invalid files.
 
 use super::*;
 use crate::aws::duration::Seconds;
@@ -14,7 +14,7 @@ fn parse(text: &str) -> Result<Config, Problem> {
 }
 
 #[test]
-fn every_key_is_understood() {
+fn parses_every_key() {
     let config = parse(
         r#"
         profile = "p"
@@ -47,7 +47,7 @@ fn every_key_is_understood() {
 }
 
 #[test]
-fn a_role_lies_over_the_shared_keys_and_a_file_over_the_next() {
+fn role_overrides_top_level_and_file_overrides_the_next() {
     let near = parse("inherit = true\nregion = \"a\"\n[role.dev]\nprofile = \"near\"").unwrap();
     let far = parse(
         "default_role = \"dev\"\nregion = \"b\"\nexternal_id = \"x1\"\n[role.dev]\nprofile = \"far\"\nrole_arn = \"arn:aws:iam::222222222222:role/R\"",
@@ -62,7 +62,7 @@ fn a_role_lies_over_the_shared_keys_and_a_file_over_the_next() {
 }
 
 #[test]
-fn bad_input_is_named_by_line_with_a_hint() {
+fn reports_invalid_input_with_line_and_hint() {
     for (text, summary, hint) in [
         ("region = \"a\"\nregoin = \"b\"", ":2: unknown key `regoin`", "did you mean `region`?"),
         ("[role.dev]\nprofil = \"b\"", ":2: unknown key `profil`", "did you mean `profile`?"),

@@ -1,4 +1,5 @@
-//! Every source, alone and below roles, with every key of the project's file: sent with which call, or refused.
+//! Tests every source, alone and with roles, with every key of the project's file: which call sends it, or whether it
+//! is rejected.
 
 use super::Parameter;
 use crate::aws::access_keys::{KeyRef, Record, StoreKind};
@@ -36,13 +37,13 @@ const USER: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_
 const SESSION: [(&str, &str); 3] =
     [("AWS_ACCESS_KEY_ID", "ASIAENV"), ("AWS_SECRET_ACCESS_KEY", "canary"), ("AWS_SESSION_TOKEN", "canary")];
 
-/// What a source by itself does with each key, in the order of [`KEYS`]: `A`ssumeRole, Get`S`essionToken,
-/// AssumeRoleWith`W`ebIdentity, or refused (`-`). The second is for a role that it assumes.
+/// The result for each source and key, in the order of [`KEYS`]: `A`ssumeRole, Get`S`essionToken,
+/// AssumeRoleWith`W`ebIdentity, or rejected (`-`). The second text is for a role that the source assumes.
 const TABLE: [(&str, &str, &str); 11] = [
     ("jump", "-------SS", "AAAAAAAAS"),
     ("stored", "-------SS", "AAAAAAAAS"),
     ("user in the environment", "-------SS", "AAAAAAAAS"),
-    // Whether its keys are long-term ones is seen when it is run: a session of them is planned.
+    // A GetSessionToken is planned, because only running the program shows whether its keys are long-term.
     ("vault", "-------SS", "AAAAAAAAS"),
     ("session", "---------", "AAAAAAAA-"),
     ("session in the environment", "---------", "AAAAAAAA-"),
@@ -54,7 +55,7 @@ const TABLE: [(&str, &str, &str); 11] = [
 ];
 const CHAINED: &str = "AAAAAAAA-";
 
-/// A line for each parameter, and what it becomes in a plan.
+/// A line for each parameter, and its form in a plan.
 const KEYS: [(Parameter, &str); 9] = [
     (Parameter::Policy, "policy = '{\"a\":1}'"),
     (Parameter::PolicyArns, "policy_arns = [\"arn:aws:iam::aws:policy/ReadOnlyAccess\"]"),
@@ -69,7 +70,7 @@ const KEYS: [(Parameter, &str); 9] = [
 
 const ROLE: &str = "role_arn = \"arn:aws:iam::333333333333:role/Deploy\"\n";
 
-/// The lines that name a source: as all there is, or for a role.
+/// Returns the lines that name a source, for use alone or with a role.
 fn named(source: &str, for_role: bool) -> String {
     match source {
         "user in the environment" | "session in the environment" => "credential_source = \"Environment\"\n".to_owned(),
@@ -80,7 +81,7 @@ fn named(source: &str, for_role: bool) -> String {
     }
 }
 
-/// A home for each environment.
+/// A home directory for each environment.
 struct World {
     plain: Home,
     user: Home,
@@ -104,7 +105,7 @@ impl World {
         }
     }
 
-    /// Checks a file whose last lines are about one key.
+    /// Checks a file whose last lines set one key.
     fn check(&self, source: &str, file: &str, parameter: Parameter, expected: char) {
         let key = parameter.key();
         match self.plan(source, file) {
@@ -122,7 +123,7 @@ impl World {
     }
 }
 
-/// The call that carries a parameter in a plan, or `-`.
+/// Returns the call that sends a parameter in a plan, or `-`.
 fn carried(plan: &RolePlan, parameter: Parameter) -> char {
     let token = match &plan.source {
         Source::WebIdentity(token) => Some(token),
@@ -163,13 +164,13 @@ fn carried(plan: &RolePlan, parameter: Parameter) -> char {
     }
 }
 
-/// The line of the first key that nobody carries: transitive tags need tags, which stand before them.
+/// Returns the line of the first key that no call sends. Transitive tags follow the tags that they need.
 fn line_of(file: &str, key: &str) -> usize {
     let key = if key == "transitive_session_tags" { "session_tags" } else { key };
     1 + file.lines().position(|line| line.starts_with(key)).unwrap()
 }
 
-/// The lines for a key, and those that it can't do without.
+/// Returns the lines that set a key and those that it requires.
 fn lines(parameter: Parameter) -> String {
     let line = |parameter| KEYS.iter().find(|(known, _)| *known == parameter).unwrap().1;
     let tags = if parameter == Parameter::TransitiveSessionTags { line(Parameter::SessionTags) } else { "" };
@@ -177,19 +178,19 @@ fn lines(parameter: Parameter) -> String {
 }
 
 #[test]
-fn a_source_by_itself() {
+fn source_alone() {
     let world = World::new();
     for (source, alone, _) in TABLE {
         for ((parameter, _), expected) in KEYS.iter().zip(alone.chars()) {
             world.check(source, &(named(source, false) + &lines(*parameter)), *parameter, expected);
-            // A profile that is named as the source, without a role, means the same.
+            // Naming a profile without a role as the source has the same result.
             world.check(source, &(named(source, true) + &lines(*parameter)), *parameter, expected);
         }
     }
 }
 
 #[test]
-fn a_source_and_a_role() {
+fn source_with_a_role() {
     let world = World::new();
     for (source, _, with_role) in TABLE {
         for ((parameter, _), expected) in KEYS.iter().zip(with_role.chars()) {
@@ -199,7 +200,7 @@ fn a_source_and_a_role() {
 }
 
 #[test]
-fn a_chain() {
+fn role_chain() {
     let world = World::new();
     for (source, alone, with_role) in TABLE {
         for (index, (parameter, _)) in KEYS.iter().enumerate() {
@@ -213,7 +214,7 @@ fn a_chain() {
                 *parameter,
                 CHAINED.chars().nth(index).unwrap(),
             );
-            // On the way a role needs to carry what its own table says, and not what stands above all tables.
+            // A role earlier in the chain needs to send only what its own table contains, not the keys at top level.
             let below = with_role.chars().nth(index).unwrap();
             if below == '-' {
                 world.check(source, &chain(&(first.clone() + ROLE + &lines), ""), *parameter, below);
@@ -229,7 +230,7 @@ fn a_chain() {
 }
 
 #[test]
-fn a_session_of_another_profiles_role_carries_nothing() {
+fn role_of_another_profile_sends_nothing() {
     let config =
         format!("{CONFIG}[profile dev]\nrole_arn = arn:aws:iam::333333333333:role/Dev\nsource_profile = jump\n");
     for (parameter, _) in KEYS {
@@ -253,15 +254,15 @@ fn the_region_is_always_exported() {
 }
 
 #[test]
-fn an_empty_list_asks_for_nothing() {
+fn empty_list_requests_nothing() {
     for lines in ["policy_arns = []", "session_tags = {}", "transitive_session_tags = []"] {
         assert!(World::new().plan("sso", &format!("profile = \"sso\"\n{lines}\n")).is_ok(), "{lines}");
     }
 }
 
-/// As the AWS CLI ignores them: a profile's own settings never refuse it.
+/// The AWS CLI ignores them, so a profile's own settings are never an error.
 #[test]
-fn what_a_profile_says_for_its_role_is_not_asked_of_its_source() {
+fn role_settings_of_a_profile_do_not_apply_to_its_source() {
     let settings = "duration_seconds = 7200\nexternal_id = x1\nrole_session_name = by-profile\n\
                     mfa_serial = arn:aws:iam::111111111111:mfa/ana\n";
     let config = CONFIG.replace("[profile sso]\n", &format!("[profile sso]\n{settings}"));
