@@ -1,4 +1,4 @@
-//! Explains all of it, and decides nothing.
+//! Explanations of decisions. Nothing here decides anything.
 
 pub mod doctor;
 pub mod profile_overrides;

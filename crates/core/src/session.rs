@@ -1,4 +1,4 @@
-//! From a plan to credentials: from the cache, or fetched; and what is known of sessions.
+//! Obtains a plan's credentials from the cache or by fetching them, and manages sessions.
 
 pub mod advice;
 pub mod cache;

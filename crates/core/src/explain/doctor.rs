@@ -1,4 +1,4 @@
-//! What may be wrong on this machine: everything that can be found out by reading files.
+//! Checks of this machine that only need to read files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,38 +17,38 @@ use crate::session::encryption::{CacheEncryption, Protection};
 use crate::settings::user_config::Settings;
 use crate::shell::statements::Shell;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// Worth knowing.
+    /// Useful information.
     Note,
-    /// Something won't work.
+    /// Something doesn't work.
     Bad,
 }
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity.
     pub level: Level,
-    /// What was looked at.
+    /// The subject of the check.
     pub about: String,
-    /// What was found.
+    /// The result.
     pub text: String,
-    /// What to do.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
 impl Finding {
-    /// A finding without advice.
+    /// Creates a finding without a hint.
     pub fn new(level: Level, about: impl Into<String>, text: impl Into<String>) -> Self {
         Self { level, about: about.into(), text: text.into(), hint: None }
     }
 
-    /// Adds what to do.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -56,13 +56,13 @@ impl Finding {
     }
 }
 
-/// Looks into rc files, awsrole's own directories and the AWS files.
+/// Checks rc files, awsrole's own directories and the AWS files.
 #[must_use]
 pub fn examine(context: &Context, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     hooks(context, &mut findings);
     own_directories(context, &mut findings);
-    // Writing there would make private what was just reported, and fail where another user owns it.
+    // Testing the cache would make a directory private that was just reported, and fail if another user owns it.
     if !findings.iter().any(|finding| finding.about == "cache" && finding.level == Level::Bad) {
         findings.push(protection(context, settings));
     }
@@ -74,7 +74,7 @@ pub fn examine(context: &Context, settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// The rc files of each shell, in the order in which they are read.
+/// Returns the rc files of each shell, in the order in which they are read.
 fn rc_files(context: &Context) -> [(Shell, Vec<PathBuf>); 3] {
     let home = &context.paths.home;
     let zdotdir = context.env.filled("ZDOTDIR").map_or_else(|| home.clone(), PathBuf::from);
@@ -158,7 +158,8 @@ fn own_directories(context: &Context, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether what is cached is encrypted, and where the key is stored; proven by writing, reading and removing a file.
+/// Reports whether the cache is encrypted and where the key is stored. Tests it by writing, reading and removing a
+/// file.
 fn protection(context: &Context, settings: &Settings) -> Finding {
     let proven = CacheEncryption::of_cache(context, settings.or_default().key).prove();
     let text = describe(&proven);
@@ -171,7 +172,7 @@ fn protection(context: &Context, settings: &Settings) -> Finding {
     }
 }
 
-/// In a line, how cached credentials are protected.
+/// Describes in one line how cached credentials are protected.
 #[must_use]
 pub fn protected(context: &Context, settings: &Settings) -> String {
     describe(&CacheEncryption::of_cache(context, settings.or_default().key).protection())
@@ -267,8 +268,10 @@ fn aws_file(context: &Context, path: &Path) -> Finding {
     }
 }
 
-/// Returns a line for each AWS file of another user. It is read as the AWS CLI reads it: in dev containers and on
-/// mounted disks files often have another owner.
+/// Returns a line for each AWS file that belongs to another user.
+///
+/// awsrole reads such files, as the AWS CLI does: in dev containers and on mounted disks files often have another
+/// owner.
 pub(crate) fn foreign_files(profiles: &Profiles, context: &Context) -> Vec<String> {
     let of = |path: &Path| foreign_owner(&context.shorten(path), &fs::metadata(path).ok()?);
     profiles.paths().into_iter().filter_map(of).collect()
@@ -280,7 +283,7 @@ fn foreign_owner(shown: &str, found: &fs::Metadata) -> Option<String> {
     (!own).then(|| format!("{shown} belongs to another user (uid {uid}), who decides which credentials it names"))
 }
 
-/// The proxies in the environment, by name, and how they may be shown: an address may hold a password.
+/// Returns the proxy variables of the environment, with values for messages. Passwords in URLs are masked.
 pub fn proxies(context: &Context) -> impl Iterator<Item = (&'static str, String)> {
     const NAMES: [&str; 8] =
         ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
@@ -290,7 +293,7 @@ pub fn proxies(context: &Context) -> impl Iterator<Item = (&'static str, String)
     })
 }
 
-/// Whether botocore, and awsrole with it, asks such a proxy. It reads `ALL_PROXY` nowhere.
+/// Returns whether botocore and awsrole use this proxy variable. botocore ignores `ALL_PROXY`.
 #[must_use]
 pub fn is_used(proxy: &str) -> bool {
     !proxy.eq_ignore_ascii_case("ALL_PROXY")

@@ -1,28 +1,28 @@
-//! Files of a project that choose another identity than the one in the environment.
+//! Finds project files that select an AWS profile, which takes precedence over exported credentials.
 //!
-//! A `profile` in samconfig.toml, serverless.yml, cdk.json or a Terraform provider or backend goes
-//! before exported keys: the tool then acts as somebody else, and doesn't say so.
+//! A `profile` in samconfig.toml, serverless.yml, cdk.json or a Terraform provider or backend takes precedence over the
+//! credentials in the environment, without any message from the tool.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::base::files::read_regular;
 
-/// The largest file that is looked at, in bytes.
+/// The largest file that is searched, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// A line that chooses another identity.
+/// A line that selects another identity.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ProfileOverride {
-    /// The file.
+    /// The path of the file.
     pub file: PathBuf,
     /// The line, counted from 1.
     pub line: usize,
-    /// The line's text, without the white space around it.
+    /// The text of the line, without surrounding white space.
     pub text: String,
 }
 
-/// Looks through the files of the given directories that the tools read there; nothing deeper.
+/// Searches the files that the tools read in the given directories. Subdirectories aren't searched.
 #[must_use]
 pub fn find_profile_overrides(dirs: &[&Path]) -> Vec<ProfileOverride> {
     let mut found = Vec::new();
@@ -39,7 +39,7 @@ pub fn find_profile_overrides(dirs: &[&Path]) -> Vec<ProfileOverride> {
     found
 }
 
-/// The keys that choose an identity in a file of this name; `None` for files that don't matter.
+/// Returns the keys that select an identity in a file of this name, or `None` for files that aren't searched.
 fn keys_of(name: &str) -> Option<&'static [&'static str]> {
     match name {
         "samconfig.toml" | "samconfig.yaml" | "samconfig.yml" | "cdk.json" => Some(&["profile"]),
@@ -68,7 +68,7 @@ fn scan(file: &Path, keys: &[&str]) -> Vec<ProfileOverride> {
     found
 }
 
-/// Whether a line gives a key a value: `profile = "x"`, `profile: x`, `"profile": "x"`.
+/// Returns whether a line sets a key: `profile = "x"`, `profile: x`, `"profile": "x"`.
 fn sets(line: &str, key: &str) -> bool {
     let rest = line.strip_prefix('"').unwrap_or(line);
     let Some(rest) = rest.strip_prefix(key) else { return false };
@@ -82,7 +82,7 @@ mod tests {
     use crate::base::files::write_private;
 
     #[test]
-    fn finds_what_goes_before_the_environment() {
+    fn finds_settings_that_override_the_environment() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path();
         for (name, text) in [

@@ -1,4 +1,4 @@
-//! What a file says, for a person who is about to allow it. Nothing here becomes a plan.
+//! A summary of a file for a user who is about to allow it. Nothing here becomes a plan.
 
 use crate::aws::arn::RoleArn;
 use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName};
@@ -9,16 +9,17 @@ use crate::plan::resolve::{InitialSource, Preview, preview};
 use crate::project::config::{Config, RoleConfig};
 use crate::settings::accounts::Accounts;
 
-/// What one role of a file amounts to.
+/// The summary of one role of a file.
 pub struct Summary {
-    /// The `[role.NAME]`; `None` for the file's only role.
+    /// The `[role.NAME]`, or `None` for the file's nameless role.
     pub name: Option<String>,
-    /// Label and text, in the order in which they are shown. Without a label a line goes on with the text above.
+    /// Labels and texts, in display order. A line without a label continues the text above.
     pub lines: Vec<(&'static str, String)>,
 }
 
-/// Summarizes each role of a file that can be entered: those it names, and its nameless one. `context` is the outer
-/// environment. What leads to a role is shown as it would be taken; where that can't be resolved, as it is written.
+/// Summarizes each role of a file that can be entered: the named roles and the nameless one.
+///
+/// `context` is the outer environment. The chain is shown as it would be resolved or, if that fails, as it is written.
 pub fn summarize(
     config: &Config,
     profiles: &Profiles,
@@ -39,7 +40,7 @@ pub fn summarize(
         .collect()
 }
 
-/// Returns the name of the role that `cd` enters, or why it enters none.
+/// Returns the name of the role that `cd` enters, or the reason why it enters none.
 #[must_use]
 pub fn entered_by_cd(config: &Config, profiles: &Profiles, context: &Context) -> String {
     match config.select(None) {
@@ -130,13 +131,13 @@ fn lines(
     lines
 }
 
-/// The permission set of a source in IAM Identity Center, and its account.
+/// Returns the permission set and the account of a source in IAM Identity Center.
 fn permission_set(seen: &Preview, accounts: &Accounts) -> Option<String> {
     let account = seen.source_account.as_ref().map(|account| accounts.shown(account)).unwrap_or_default();
     seen.permission_set.as_ref().map(|name| format!("{name} in {account}"))
 }
 
-/// The links of the chain, if it has more than one role, or why it can't be resolved.
+/// Returns the chain if it has more than one role, or the reason why it can't be resolved.
 fn chain(previewed: &Result<Preview, Problem>, accounts: &Accounts) -> Vec<String> {
     let seen = match previewed {
         Ok(seen) => seen,
@@ -186,7 +187,7 @@ source_profile = jump
     }
 
     #[test]
-    fn shows_the_source_that_counts_and_every_role_that_cd_can_enter() {
+    fn summarizes_the_effective_source_and_every_role_that_can_be_entered() {
         let some = |text: &str| Some(text.to_owned());
         for (file, expected) in [
             ("profile = \"dev\"", vec![(None, some("profile jump"))]),

@@ -1,4 +1,4 @@
-//! The whole way to a role, told to a person: what is decided, from where, and what comes next.
+//! Explains how a directory's role is resolved: each decision, its origin, and what happens next.
 
 mod text;
 
@@ -21,48 +21,48 @@ use crate::settings::user_config::Settings;
 use crate::shell::export::{look, plan_role};
 use crate::shell::state::{BLOCKED, HIDDEN, NAME, Outer, TOLD};
 
-/// All that can be said of a directory without asking the network.
+/// The explanation for a directory, made without network access.
 #[derive(Serialize)]
 pub struct Why {
-    /// The files that count, nearest first.
+    /// The files that apply, nearest first.
     pub files: Vec<PathBuf>,
     /// `allowed`, `not allowed`, `changed since it was allowed`, `denied`, `broken`, or `no file`.
     pub approval: &'static str,
-    /// The way, if the file is in force.
+    /// The resolution, if the file applies.
     pub way: Option<ResolutionReport>,
-    /// What the shell holds.
+    /// The state of the shell.
     pub shell: SessionReport,
-    /// What stands in the way.
+    /// The problem that prevents the role, if there is one.
     pub problem: Option<Problem>,
-    /// Lines of project files that choose another identity.
+    /// Lines of project files that select another identity.
     #[serde(rename = "rivals")]
     pub profile_overrides: Vec<ProfileOverride>,
-    /// What happens next, in a sentence.
+    /// A sentence about what happens next.
     pub next: String,
 }
 
-/// The way to a role.
+/// The resolution of a role.
 #[derive(Serialize)]
 pub struct ResolutionReport {
     /// The `[role.NAME]`, if the file has several.
     pub name: Option<String>,
-    /// The role at its end.
+    /// The ARN of the role that is entered.
     pub role_arn: Option<String>,
-    /// Its account, as far as it is known.
+    /// The role's account, if it is known.
     pub account: Option<String>,
-    /// What the user calls the account.
+    /// The user's name for the account.
     pub account_name: Option<String>,
     /// The pinned account.
     pub pin: Option<String>,
     /// The region that is exported.
     pub region: Option<String>,
-    /// Where STS is asked.
+    /// The STS endpoint.
     pub endpoint: String,
-    /// Where the first credentials come from.
+    /// The source of the initial credentials.
     pub source: String,
     /// The calls.
     pub links: Vec<StepReport>,
-    /// What deserves a word although it is no error.
+    /// Notices that aren't errors.
     pub notices: Vec<String>,
 }
 
@@ -71,47 +71,46 @@ pub struct ResolutionReport {
 pub struct StepReport {
     /// `AssumeRole` or `GetSessionToken`.
     pub call: &'static str,
-    /// Who one becomes.
+    /// The role or session that the call returns.
     pub what: String,
     /// The account.
     pub account: Option<String>,
-    /// The session's name.
+    /// The role session name.
     pub session_name: Option<String>,
     /// The external ID that is sent.
     pub external_id: Option<String>,
     /// The source identity that is sent.
     pub source_identity: Option<String>,
-    /// The device whose code is sent.
+    /// The MFA device whose code is sent.
     pub mfa_serial: Option<String>,
-    /// The duration that is asked for, or the default.
+    /// The requested duration, or the default.
     pub duration: String,
-    /// When the cached result expires; none: nothing is cached.
+    /// When the cached result expires. `None` if nothing is cached.
     pub cached_until: Option<String>,
     /// The age of the cached result in seconds.
     pub cached_for_seconds: Option<u64>,
 }
 
-/// What the shell holds.
+/// The state of the shell.
 #[derive(Serialize)]
 pub struct SessionReport {
     /// `role`, `blocked`, `off`, or `nothing of awsrole's`.
     pub state: &'static str,
-    /// The role's title.
+    /// The role's display name.
     pub role: Option<String>,
-    /// The access key id.
+    /// The access key ID.
     pub key: Option<String>,
     /// When it expires.
     pub expires: Option<String>,
     /// Variables that awsrole set.
     pub set: Vec<String>,
-    /// Variables that awsrole hides, with what they held where that is no secret.
+    /// Variables that awsrole hides, with their values unless they are secret.
     pub hidden: Vec<String>,
 }
 
 const STAYS_BLOCKED: &str = "the shell stays blocked: no client acts as anybody";
 
-/// Tells the way for a directory; `outer` is the surroundings without what awsrole exported, `inner`
-/// as the process found them.
+/// Explains a directory. `outer` is the context without awsrole's exports, `inner` the context of the process.
 #[must_use]
 pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathBuf], role: Option<&str>) -> Why {
     let mut why = Why {
@@ -177,7 +176,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
 }
 
 fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, settings: &Settings) {
-    // One that can't be read is the problem that was found before.
+    // If the settings can't be read, that problem has been found already.
     let accounts = &settings.or_default().accounts;
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
     let cache = Cache::open(outer, settings.or_default().key);
@@ -240,10 +239,10 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> StepRe
     link
 }
 
-/// Which keys of a program get a session.
+/// The condition under which a program's keys get a session.
 const IF_LONG_TERM: &str = ", if the program gives long-term keys";
 
-/// What the next `cd` would do.
+/// Describes what the next `cd` would do.
 fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
     let keys = cache.keys(plan);
     let good = |count: usize| cache.load(&keys.session(count), now).filter(|entry| !entry.is_due(now));
@@ -304,7 +303,7 @@ fn held(inner: &Context) -> SessionReport {
     held
 }
 
-/// A duration in whole minutes.
+/// Formats a duration in whole minutes.
 #[must_use]
 pub fn minutes(duration: Duration) -> String {
     match duration.as_secs() / 60 {

@@ -1,4 +1,4 @@
-//! What STS's refusals mean, and what to do about them.
+//! Explains errors of STS and suggests fixes.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ pub fn explain(plan: &RolePlan, index: usize, caller: &Credentials, error: &StsE
     told(&Call { plan, index, caller, now, identity: false }, error)
 }
 
-/// Explains why a plan's first caller couldn't be asked who it is (GetCallerIdentity).
+/// Explains why GetCallerIdentity failed for a plan's first caller.
 #[must_use]
 pub fn explain_identity(plan: &RolePlan, caller: &Credentials, error: &StsError, now: SystemTime) -> Problem {
     told(&Call { plan, index: 0, caller, now, identity: true }, error)
@@ -107,7 +107,7 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
     }
 }
 
-/// Explains why there is no answer that is STS's. If STS refused, its code and message are returned instead.
+/// Explains why STS didn't answer. If STS refused the call, returns its code and message instead.
 pub(crate) fn unanswered<'e>(
     what: &str,
     endpoint: &str,
@@ -150,8 +150,8 @@ pub(crate) fn unanswered<'e>(
     })
 }
 
-/// Regions in which every account may act; any other must be switched on (AWS Account Management
-/// Reference Guide, "Enable or disable AWS Regions"). AWS adds no more to them.
+/// Regions that are enabled in every account. All others must be enabled first (AWS Account Management Reference Guide,
+/// "Enable or disable AWS Regions"). AWS adds no more regions to this list.
 const ENABLED_BY_DEFAULT: [&str; 17] = [
     "us-east-1",
     "us-east-2",
@@ -172,37 +172,36 @@ const ENABLED_BY_DEFAULT: [&str; 17] = [
     "sa-east-1",
 ];
 
-/// What a policy that STS can't read lacks.
-/// For a file of certificates that can't be used.
+/// The hint for a CA bundle that can't be used.
 pub const NO_CA_BUNDLE: &str =
     "the setting must name a file of certificates (PEM), such as a proxy's own; without such a proxy, remove it";
 
 pub(crate) const NO_POLICY: &str = "`policy` in .awsrole.toml is JSON, but not an IAM policy: it needs Version and Statement, each with Effect, Action and Resource";
 
-/// A call that was made.
+/// A call that failed.
 struct Call<'a> {
     plan: &'a RolePlan,
     index: usize,
     caller: &'a Credentials,
     now: SystemTime,
-    /// The step wasn't called yet: its caller was to say who it is.
+    /// Whether the failed call is GetCallerIdentity, made before the step.
     identity: bool,
 }
 
-/// What a condition on MFA sees of a call.
+/// The MFA state of a call, as a condition in a policy sees it.
 enum Mfa {
-    /// The code came with the call.
+    /// The code was sent with the call.
     Code,
-    /// The caller's session was opened with a code, so many minutes ago.
+    /// The caller's session was created with a code. Contains its age in minutes.
     Session(u64),
-    /// A user's keys, without a code.
+    /// The keys of a user, without a code.
     RoleConfig,
-    /// A role's session: none has MFA, whoever assumed the role.
+    /// A role session, which never has MFA.
     Role,
 }
 
 impl Call<'_> {
-    /// The step that was called, or is to be; a plan may have none.
+    /// Returns the step that failed or would have been next. A plan may have none.
     fn step(&self) -> Option<&Step> {
         self.plan.steps.get(self.index)
     }
@@ -231,7 +230,7 @@ impl Call<'_> {
     }
 
     fn mfa(&self) -> Mfa {
-        // A process's temporary credentials send no code.
+        // Temporary credentials of a process are used without a code.
         if self.step().and_then(Step::mfa_serial).is_some() && self.caller.session_token.is_none() {
             return Mfa::Code;
         }
@@ -245,7 +244,7 @@ impl Call<'_> {
         }
     }
 
-    /// What was sent, in a person's words: the conditions of a trust policy look at nothing else.
+    /// Describes the parameters that were sent. Conditions in a trust policy depend only on them.
     fn sent(&self, role: &AssumeRole) -> String {
         let mut parts = vec![format!("session name {}", role.session_name.as_str())];
         parts.push(
@@ -267,7 +266,8 @@ impl Call<'_> {
         parts.join(", ")
     }
 
-    /// Where a person finds the ARN of a device, in brackets; nothing where no profile is behind the keys.
+    /// Returns the command that lists MFA devices, in parentheses, or an empty text if the keys don't come from a
+    /// profile.
     fn device_list(&self) -> String {
         match &self.plan.source {
             Source::StaticKeys(keys) => match keys.holder.strip_prefix("profile ") {
@@ -279,7 +279,7 @@ impl Call<'_> {
         }
     }
 
-    /// How the caller comes by good credentials.
+    /// Returns how the caller gets valid credentials again.
     fn renewal(&self) -> String {
         if self.before().is_some() {
             return "`awsrole logout --all` forgets the sessions that awsrole holds; entering the directory opens new ones".to_owned();
@@ -318,7 +318,7 @@ fn duration(role: &AssumeRole) -> String {
         .map_or("the default duration of 1h".to_owned(), |duration| format!("a duration of {}", duration.human()))
 }
 
-/// What to do about a clock that is so many minutes ahead.
+/// Returns the hint for a clock that is this many minutes ahead.
 fn set_the_clock(minutes: i64) -> String {
     let direction = if minutes > 0 { "fast" } else { "slow" };
     let off = match minutes.unsigned_abs() {
@@ -330,7 +330,7 @@ fn set_the_clock(minutes: i64) -> String {
     format!("this machine's clock is {off} {direction}: set it (`{command}`)")
 }
 
-/// By how many minutes the local clock is ahead of the server's.
+/// Returns by how many minutes the local clock is ahead of the server's.
 fn minutes_off(local: SystemTime, server: SystemTime) -> i64 {
     let minutes = |duration: Duration| i64::try_from((duration.as_secs() + 30) / 60).unwrap_or(i64::MAX);
     match local.duration_since(server) {

@@ -1,9 +1,9 @@
-//! Temporary credentials and failures, kept between commands.
+//! The cache of temporary credentials and failures.
 //!
-//! One file for each result, named by a hash over everything that decides the identity ([`PlanKeys`]). Credentials
-//! are encrypted with a key that isn't on the disk ([`crate::session::encryption`]); the key's id is a part of the
-//! file's name, so that machines that share a home directory don't overwrite each other's sessions. A broken entry is
-//! a miss, never an error.
+//! Each result has a file, named by a digest of everything that determines the identity ([`PlanKeys`]). Credentials are
+//! encrypted with a key that isn't on the disk ([`crate::session::encryption`]). The ID of that key is part of the
+//! file's name, so machines that share a home directory don't overwrite each other's sessions. A damaged entry is a
+//! miss, never an error.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,106 +30,107 @@ use crate::session::encryption::{CacheEncryption, SealError};
 
 pub use plan_keys::PlanKeys;
 
-/// The largest entry that is read, in bytes. STS sets no limit on a token's length; real ones have
-/// about a thousand characters.
+/// The largest entry that is read, in bytes. STS doesn't limit the length of session tokens. Actual tokens have about a
+/// thousand characters.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// What entries are called after.
+/// The file-name extension of sessions.
 const SESSION: &str = "session";
 
-/// The file-name extension of what a source gave last, see [`SourceIds`].
+/// The file-name extension of [`SourceIds`].
 const SOURCE: &str = "source";
 
-/// How long an entry may take to be written: what is older was left by a process that was killed.
+/// The age at which a temporary file was left by a killed process.
 const TEMP_FILE_MAX_AGE: Duration = Duration::from_secs(600);
 
-/// How often a cache directory is searched for files that can't be of use any more.
+/// The interval at which a cache directory is searched for unusable files.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// The entries of one user.
+/// The cache of one user.
 pub struct Cache {
     dir: PathBuf,
     vault: CacheEncryption,
 }
 
-/// An entry: credentials, and whether the user asked for new ones.
+/// A cached session.
 pub struct Entry {
     /// The credentials.
     pub credentials: Credentials,
-    /// Set by `awsrole refresh`: good as long as nothing newer can be had.
+    /// Set by `awsrole refresh`. The entry is used only if new credentials can't be fetched.
     pub stale: bool,
-    /// They are a session of a user, from GetSessionToken, whose answer doesn't say of which.
+    /// The session is from GetSessionToken, whose response doesn't name the user.
     pub of_user: bool,
 }
 
 impl Entry {
-    /// Whether new credentials should be fetched.
+    /// Returns whether new credentials should be fetched.
     #[must_use]
     pub fn is_due(&self, now: SystemTime) -> bool {
         self.stale || self.credentials.renew_at().is_some_and(|renewal| now >= renewal)
     }
 }
 
-/// The access key ids that a source gave which isn't identified before it answers, such as a program. No secrets.
+/// The access key IDs that a source returned, for sources that are only identified by their response, such as programs.
+/// They contain no secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceIds {
-    /// The last one. The names of all later results contain it.
+    /// The most recent ID. The names of all later results contain it.
     pub current: Option<String>,
-    /// The one before, whose results serve while new ones can't be fetched.
+    /// The previous ID. Its results are used while new ones can't be fetched.
     pub previous: Option<String>,
 }
 
-/// What became of credentials that were to be stored.
+/// The result of storing credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
-    /// They are in the cache, or can't be: without an expiration or a token they are never stored.
+    /// They are cached, or can't be: credentials without an expiration or a session token are never stored.
     Done,
-    /// They aren't, since no encryption key can be stored.
+    /// They aren't cached, because no encryption key can be stored.
     NotEncrypted(Vec<KeyUnavailable>),
 }
 
-/// A failure, remembered so that STS isn't asked again at every prompt.
+/// A cached failure, so that STS isn't called again at every prompt.
 #[derive(Serialize, Deserialize)]
 pub struct Failure {
     version: u32,
     at: u64,
     kind: FailureKind,
-    /// What was said.
+    /// The error.
     pub problem: Problem,
 }
 
 impl Failure {
-    /// How long it is believed.
+    /// Returns the kind, which determines how long the failure is cached.
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         self.kind
     }
 
-    /// Whether the user logged out after a time.
+    /// Returns whether the user logged out after a time.
     #[must_use]
     pub fn is_logout_since(&self, time: SystemTime) -> bool {
         self.kind == FailureKind::LoggedOut && self.at > seconds(time)
     }
 }
 
-/// How long a failure is believed.
+/// The kind of a failure, which determines its cache lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureKind {
-    /// The network or the server: half a minute.
+    /// A network or server error, cached for 30 seconds.
     Transient,
-    /// STS said no, and will until somebody changes a policy: five minutes.
+    /// A refusal by STS that lasts until a policy is changed, cached for five minutes.
     Refused,
-    /// The user logged out: until the user acts.
+    /// A logout, cached until the user's next action.
     LoggedOut,
 }
 
-/// Whether a person just asked, or a prompt came by.
+/// What triggered the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
-    /// Someone typed `cd` or a command: only a failure of the last seconds, such as that of a
-    /// terminal that asked at the same moment, is taken as the answer.
+    /// The user typed `cd` or a command. Only failures of the last seconds are used, such as that of another terminal
+    /// at the same moment.
     User,
-    /// Nobody did: what is remembered stands.
+    /// A prompt or a program. All cached failures are used.
     Background,
 }
 
@@ -148,25 +149,25 @@ struct Written<'a> {
 }
 
 impl Cache {
-    /// The user's cache, sealed with a key that is stored where the settings want it.
+    /// Returns the user's cache, encrypted with a key in the configured backend.
     #[must_use]
     pub fn open(context: &Context, wanted: CacheKeySetting) -> Self {
         Self::in_dir(&context.paths.cache, CacheEncryption::of_cache(context, wanted))
     }
 
-    /// The cache in a directory that only its owner may enter, sealed by its vault.
+    /// Returns a cache in a directory that only its owner may enter.
     #[must_use]
     pub fn in_dir(dir: &Path, vault: CacheEncryption) -> Self {
         Self { dir: dir.to_owned(), vault }
     }
 
-    /// Returns the names of a plan's results.
+    /// Returns the cache keys of a plan's results.
     #[must_use]
     pub fn keys<'a>(&self, plan: &'a RolePlan) -> PlanKeys<'a> {
         PlanKeys::of(plan, self)
     }
 
-    /// Looks an entry up. Expired ones count as missing.
+    /// Returns an entry unless it has expired.
     #[must_use]
     pub fn load(&self, key: &str, now: SystemTime) -> Option<Entry> {
         let bytes = self.read(key)?;
@@ -200,8 +201,10 @@ impl Cache {
         })
     }
 
-    /// Stores credentials; that the user logged out is forgotten. Credentials without an expiration or a token aren't
-    /// stored. `of_user` says that they came from GetSessionToken.
+    /// Stores credentials and clears a recorded logout.
+    ///
+    /// Credentials without an expiration or a session token aren't stored. `of_user` means that they are from
+    /// GetSessionToken.
     pub fn store(&self, key: &str, credentials: &Credentials, of_user: bool) -> Result<Stored, FileError> {
         let stored = self.write(key, credentials, false, of_user)?;
         files::remove(&self.path(key, "failure"))?;
@@ -209,8 +212,8 @@ impl Cache {
         Ok(stored)
     }
 
-    /// Marks an entry, so that the next command fetches a new one, and forgets a failure. The old
-    /// one stays good while nothing newer can be had.
+    /// Marks an entry as stale, so that the next command fetches new credentials, and removes a cached failure. The
+    /// stale entry remains usable while new credentials can't be fetched.
     pub fn mark_stale(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
         files::remove(&self.path(key, "failure"))?;
         if let Some(entry) = self.load(key, now) {
@@ -219,7 +222,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes an entry, of whichever machine, and remembers that the user wanted it so.
+    /// Removes an entry of all machines and records the logout.
     pub fn log_out(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
         for path in self.sessions().filter(|path| key_of(path).as_deref() == Some(checked(key).as_str())) {
             files::remove(&path)?;
@@ -229,7 +232,7 @@ impl Cache {
         self.remember(key, now, FailureKind::LoggedOut, &problem)
     }
 
-    /// Logs out of the entries that are meant. Returns how many there were.
+    /// Logs out of all entries that `meant` selects. Returns their number.
     pub fn log_out_where(&self, now: SystemTime, meant: impl Fn(&Entry) -> bool) -> Result<usize, FileError> {
         let mut count = 0;
         for key in self.sessions().filter_map(|path| key_of(&path)).collect::<BTreeSet<_>>() {
@@ -241,8 +244,8 @@ impl Cache {
         Ok(count)
     }
 
-    /// Logs out of every entry, and forgets the key that they were sealed with: whatever copies of
-    /// them are left can't be opened any more. Returns how many there were.
+    /// Logs out of all entries and removes their encryption key, so that remaining copies can't be decrypted. Returns
+    /// the number of entries.
     pub fn log_out_of_all(&self, now: SystemTime) -> Result<usize, FileError> {
         if self.dir.is_dir() {
             self.vault.forget()?;
@@ -255,13 +258,14 @@ impl Cache {
         Ok(keys.len())
     }
 
-    /// The files of all sessions, be they of other machines or expired.
+    /// Returns the files of all sessions, including those of other machines and expired ones.
     fn sessions(&self) -> impl Iterator<Item = PathBuf> {
         let found = fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path());
         found.filter(|path| path.extension().is_some_and(|extension| extension == SESSION))
     }
 
-    /// Returns which access key ids a source gave, by the name of what it gives ([`PlanKeys::session`] of no step).
+    /// Returns the access key IDs that a source returned. `key` is the cache key of the source's result
+    /// ([`PlanKeys::session`] with no step).
     #[must_use]
     pub fn source_ids(&self, key: &str) -> SourceIds {
         let bytes = read_own(&self.path(key, SOURCE), MAX_BYTES).unwrap_or_default();
@@ -270,7 +274,7 @@ impl Cache {
         SourceIds { current: ids.next(), previous: ids.next() }
     }
 
-    /// Remembers which access key id a source gave.
+    /// Records the access key ID that a source returned.
     pub fn record_source_id(&self, key: &str, id: &str) -> Result<(), FileError> {
         let known = self.source_ids(key);
         if known.current.as_deref() == Some(id) || !may_be_key_id(id) {
@@ -280,24 +284,24 @@ impl Cache {
         files::write_private(&self.path(key, SOURCE), text.as_bytes())
     }
 
-    /// Remembers a failure.
+    /// Caches a failure.
     pub fn remember(&self, key: &str, now: SystemTime, kind: FailureKind, problem: &Problem) -> Result<(), FileError> {
         let failure = Failure { version: 1, at: seconds(now), kind, problem: problem.clone() };
         let bytes = serde_json::to_vec(&failure).unwrap_or_default();
         files::write_private(&self.path(key, "failure"), &bytes)
     }
 
-    /// Forgets a failure.
+    /// Removes a cached failure.
     pub fn forget_failure(&self, key: &str) -> Result<(), FileError> {
         files::remove(&self.path(key, "failure"))
     }
 
-    /// The failure that stands for another try.
+    /// Returns the failure that prevents another attempt.
     #[must_use]
     pub fn failure(&self, key: &str, now: SystemTime, trigger: Trigger) -> Option<Failure> {
         let failure = read_failure(&self.path(key, "failure"))?;
-        // A process that started just before another one failed sees a failure from its future; one
-        // from far beyond it is a clock that was off.
+        // A process that started just before another one failed sees a failure in its future. A failure far in the
+        // future means that the clock was wrong.
         let age = seconds(now).saturating_sub(failure.at);
         if failure.at > seconds(now) + 60 {
             return None;
@@ -312,14 +316,14 @@ impl Cache {
         (failure.version == 1 && age < believed).then_some(failure)
     }
 
-    /// The failure that stands for another try of a plan's last step: that the user logged out of its session, or one
-    /// of fetching it.
+    /// Returns the failure that prevents another attempt at a plan's last step: a logout from its session, or a failure
+    /// to fetch it.
     #[must_use]
     pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, trigger: Trigger) -> Option<Failure> {
         self.failure_after(keys, keys.last(), now, trigger)
     }
 
-    /// The same for the first `count` steps.
+    /// Returns the same for the first `count` steps.
     #[must_use]
     pub fn failure_after(
         &self,
@@ -332,20 +336,20 @@ impl Cache {
         names.iter().find_map(|name| self.failure(name, now, trigger))
     }
 
-    /// What is known of an MFA device on this machine.
+    /// Returns the recorded state of an MFA device.
     #[must_use]
     pub fn device(&self, serial: &MfaSerial) -> Device {
         let bytes = read_own(&self.device_path(serial), MAX_BYTES).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
-    /// Remembers that a device's code was used.
+    /// Records that a device's code for this time step was used.
     pub fn used(&self, serial: &MfaSerial, step: Option<u64>) -> Result<(), FileError> {
         let bytes = serde_json::to_vec(&Device { used_step: step }).unwrap_or_default();
         files::write_private(&self.device_path(serial), &bytes)
     }
 
-    /// Whether there ever was such an entry, be it expired.
+    /// Returns whether there ever was such an entry, even if it has expired.
     #[must_use]
     pub fn had(&self, key: &str) -> bool {
         match self.vault.is_plain() {
@@ -354,8 +358,9 @@ impl Cache {
         }
     }
 
-    /// Takes the right to ask for an entry, waiting at most `timeout` for the one who has it, and
-    /// not at all for one who waits for a person. A kernel lock: it ends with its process.
+    /// Acquires the advisory lock for fetching an entry.
+    ///
+    /// Waits at most `timeout` for the process that holds it, and not at all if that process is prompting the user.
     pub fn lock(&self, key: &str, timeout: Duration) -> Result<Lock, LockError> {
         lock::acquire(&self.path(key, "lock"), timeout)
     }
@@ -387,14 +392,14 @@ impl Cache {
         };
         files::write_private(&self.session(key, sealed.key_id.as_deref()), &sealed.content)?;
         if sealed.key_id.is_some() {
-            // From before the user chose encryption.
+            // This file is from before the user chose encryption.
             files::remove(&self.session(key, None))?;
         }
         Ok(Stored::Done)
     }
 
-    /// Removes what killed processes left and, once an hour, what no command can use any more: sessions that have
-    /// expired, and what belongs to them. What can't be removed harms nobody but by its size.
+    /// Removes temporary files of killed processes and, once an hour, expired sessions and what belongs to them. A file
+    /// that can't be removed only takes up space.
     fn sweep(&self, now: SystemTime) {
         files::sweep(&self.dir, now.checked_sub(TEMP_FILE_MAX_AGE).unwrap_or(UNIX_EPOCH));
         let stamp = self.dir.join("swept");
@@ -421,7 +426,7 @@ impl Cache {
         }
     }
 
-    /// The file of an entry: of the machine with this key, or one that isn't encrypted.
+    /// Returns the file of an entry. `sealing` is the ID of its encryption key, or `None` for an unencrypted entry.
     fn session(&self, key: &str, sealing: Option<&str>) -> PathBuf {
         match sealing {
             Some(id) => self.path(key, &format!("{id}.{SESSION}")),
@@ -429,7 +434,7 @@ impl Cache {
         }
     }
 
-    /// The name to which an entry's content is bound.
+    /// Returns the name that is authenticated with an entry's content.
     fn sealed_name(key: &str) -> String {
         format!("{}.{SESSION}", checked(key))
     }
@@ -439,13 +444,13 @@ impl Cache {
     }
 }
 
-/// Returns a key as a part of a file's name: 64 hexadecimal digits as they are, anything else as a digest, so that a
-/// key from outside can't name another file.
+/// Returns a cache key for use in a file name: 64 hexadecimal digits are kept and anything else is replaced by a
+/// digest, so that an external key can't name another file.
 fn checked(key: &str) -> String {
     if is_sha256(key) { key.to_owned() } else { sha256(&[key.as_bytes()]) }
 }
 
-/// The key in the name of an entry's file.
+/// Returns the cache key in the name of an entry's file.
 fn key_of(path: &Path) -> Option<String> {
     path.file_name()?.to_str()?.split('.').next().map(str::to_owned)
 }

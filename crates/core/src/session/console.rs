@@ -1,5 +1,5 @@
-//! A role's session in the AWS console: who may be signed in, for how long, and by which addresses (IAM User Guide,
-//! "Enable custom identity broker access to the AWS console").
+//! Console sign-in: which sessions can sign in, for how long, and with which URLs (IAM User Guide, "Enable custom
+//! identity broker access to the AWS console").
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,36 +13,36 @@ use crate::base::problem::Problem;
 use crate::base::secret::Secret;
 use crate::plan::role_plan::{RolePlan, Step};
 
-/// How long a console session may last.
+/// The permitted duration of a console session.
 pub const DURATION: std::ops::RangeInclusive<Duration> = Duration::from_secs(900)..=Duration::from_secs(43_200);
 
-/// Where one signs in, and where that leads.
+/// The federation endpoint and the destination of a sign-in.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Console {
     /// The federation endpoint.
     pub federation: String,
-    /// The console's page.
+    /// The URL of the console page.
     pub destination: String,
 }
 
-/// What is known of a result before it is had.
+/// The kind of session a plan will produce, as far as it is known without calling STS.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SessionKind {
-    /// A role's session, by long-term keys or a web identity: the console session has a duration of its own.
+    /// A role session made with long-term keys or a web identity. The console session has a duration of its own.
     Role,
-    /// A role's session by temporary credentials: the console session lasts as long as they.
+    /// A role session made with temporary credentials. The console session ends with them.
     Chained,
-    /// Nobody said: whoever it is must be asked for.
+    /// Not known. Requires GetCallerIdentity.
     Unknown,
 }
 
-/// Says whether a plan's result may be signed in.
+/// Returns the kind of session a plan will produce.
 ///
 /// # Errors
-/// A user's own session.
+/// Fails for a user's own session, which can't sign in.
 pub fn standing(plan: &RolePlan) -> Result<SessionKind, Problem> {
     Ok(match (plan.steps.last(), &plan.source) {
-        // Unless the program gives long-term keys, its session is passed on.
+        // Unless the program returns long-term keys, its session is used unchanged.
         (Some(Step::GetSessionToken(_)), Source::Process(_)) => SessionKind::Unknown,
         (Some(Step::GetSessionToken(_)), _) => return Err(no_role(&plan.title())),
         (Some(Step::AssumeRole(_)), source) if plan.steps.len() == 1 && source.is_long_term() => SessionKind::Role,
@@ -55,10 +55,10 @@ pub fn standing(plan: &RolePlan) -> Result<SessionKind, Problem> {
     })
 }
 
-/// Checks that an ARN is that of a session which may be signed in.
+/// Checks that the ARN belongs to a session that can sign in.
 ///
 /// # Errors
-/// A user's own session, or the root user's.
+/// Fails for a user's own session and for the root user.
 pub fn check_arn(title: &str, arn: &str) -> Result<(), Problem> {
     match arn.splitn(6, ':').nth(5) {
         Some(name) if name.starts_with("assumed-role/") || name.starts_with("federated-user/") => Ok(()),
@@ -69,11 +69,12 @@ pub fn check_arn(title: &str, arn: &str) -> Result<(), Problem> {
 }
 
 impl Console {
-    /// The addresses of a plan's partition. The user's own endpoint for signing in goes before the partition's.
+    /// Returns the URLs of a plan's partition. The user's sign-in endpoint takes precedence over the default of the
+    /// partition.
     ///
     /// # Errors
-    /// A partition whose federation endpoint isn't published, a name that no service has, or an endpoint that would get
-    /// the keys for all to read.
+    /// Fails for a partition without a published federation endpoint, for an invalid service name, and for an endpoint
+    /// that would receive the credentials unencrypted.
     pub fn of(plan: &RolePlan, service: Option<&str>, env: &Env) -> Result<Self, Problem> {
         let partition = plan.role_arn().map_or_else(|| plan.endpoint.partition(), |arn| arn.partition());
         let (sign_in, console) = match partition {
@@ -107,7 +108,7 @@ impl Console {
 }
 
 impl Console {
-    /// The address that signs a browser in. Whoever has it within 15 minutes is signed in.
+    /// Returns the sign-in URL. It signs in anyone who opens it within 15 minutes.
     #[must_use]
     pub fn address(&self, token: &Secret) -> Zeroizing<String> {
         let mut address = Zeroizing::new(String::with_capacity(16 * 1024));
@@ -119,7 +120,7 @@ impl Console {
     }
 }
 
-/// Whether keys may be sent to an address: encrypted, or not beyond this machine.
+/// Returns whether credentials may be sent to a URL: it must be encrypted or on this machine.
 fn may_get_keys(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else { return url.starts_with("https://") };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -127,12 +128,12 @@ fn may_get_keys(url: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
-    // What stands before an `@` is no host, whatever it looks like.
+    // The part before an `@` is never the host.
     let here = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     here && !authority.contains('@')
 }
 
-/// As values stand in a query (RFC 3986, "Unreserved Characters").
+/// Appends a text with percent-encoding for a query (RFC 3986, "Unreserved Characters").
 fn push_encoded(to: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {
@@ -153,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_go_out_encrypted_or_not_at_all() {
+    fn sends_credentials_only_encrypted_or_to_this_machine() {
         for (url, fine) in [
             ("https://signin.aws.amazon.com", true),
             ("http://localhost", true),
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn arns_tell_who_may_sign_in() {
+    fn checks_which_arns_can_sign_in() {
         for (arn, part) in [
             ("arn:aws:sts::222222222222:assumed-role/Deploy/alice", None),
             ("arn:aws:sts::222222222222:federated-user/alice", None),

@@ -1,4 +1,4 @@
-//! The places outside the disk where the key of the cache may lie, and which of them is used.
+//! Encrypts the content of a directory with a key from the best available backend.
 
 use crate::base::cache_key_backend::CacheKeyBackend;
 use crate::base::cache_key_backend::CacheKeySetting;
@@ -16,39 +16,39 @@ use crate::base::files::{self, FileError};
 use crate::base::lock::{self, Lock, LockError};
 use crate::base::seal::Key;
 
-/// The first byte of what is sealed, for its format. What isn't sealed begins with `{`.
+/// The first byte of encrypted content, for its format. Unencrypted content begins with `{`.
 const VERSION: u8 = 2;
 
-/// Why neither a key nor a nonce can be made.
+/// The reason why neither a key nor a nonce can be generated.
 const NO_RANDOM_NUMBERS: &str = "the system gives no random numbers";
 
-/// An encryption key that exists, and where.
+/// An existing encryption key and its backend.
 pub struct SealingKey {
     place: KeyBackend,
     key: Key,
 }
 
 impl SealingKey {
-    /// Returns 16 hexadecimal digits that identify the key and say nothing else of it. Files that several machines
-    /// write into one home directory are told apart by it.
+    /// Returns 16 hexadecimal digits that identify the key without revealing it. They distinguish the files of machines
+    /// that share a home directory.
     #[must_use]
     pub fn id(&self) -> String {
         sha256(&[b"awsrole sealing key id\0", self.key.expose()])[..16].to_owned()
     }
 }
 
-/// Content as it is written to a file.
+/// Content in the form in which it is written to a file.
 pub struct Sealed {
-    /// [`SealingKey::id`] of the key; `None` if the user chose files that aren't encrypted.
+    /// The [`SealingKey::id`] of the key, or `None` if the user chose unencrypted files.
     pub key_id: Option<String>,
-    /// The bytes.
+    /// The bytes of the file.
     pub content: Zeroizing<Vec<u8>>,
 }
 
-/// Why content can't be sealed.
+/// The reason why content can't be encrypted.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// No key can be found or stored, for these reasons.
+    /// No key can be found or stored. Contains the reason for each backend.
     #[error("no encryption key can be stored: {}", KeyUnavailable::join(.0))]
     NoKey(Vec<KeyUnavailable>),
     /// A file of the cache can't be used.
@@ -56,42 +56,44 @@ pub enum SealError {
     File(#[from] FileError),
 }
 
-/// Seals and opens what lies in one directory, with a key that lies elsewhere.
+/// Encrypts and decrypts the content of one directory with a key that is stored elsewhere.
 pub struct CacheEncryption {
     dir: PathBuf,
     keys: Rc<dyn CacheKeyBackend>,
     wanted: CacheKeySetting,
 }
 
-/// How a directory's content is protected.
+/// The protection of a directory's content.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Protection {
-    /// Encrypted with a key that is stored in this place.
+    /// Encrypted with a key in this backend.
     Encrypted(KeyBackend),
-    /// Not encrypted, because the user chose so.
+    /// Unencrypted, because the user chose so.
     Plain,
-    /// Nothing is written: no key can be stored, for these reasons.
+    /// Nothing is written because no key can be stored. Contains the reason for each backend.
     Nothing(Vec<KeyUnavailable>),
 }
 
 impl CacheEncryption {
-    /// A vault for a directory.
+    /// Creates the encryption for a directory.
     #[must_use]
     pub fn new(dir: &Path, keys: Rc<dyn CacheKeyBackend>, wanted: CacheKeySetting) -> Self {
         Self { dir: dir.to_owned(), keys, wanted }
     }
 
-    /// The vault of the cache, with its key where the settings want it.
+    /// Creates the encryption for the cache, with the configured backend.
     #[must_use]
     pub fn of_cache(context: &Context, wanted: CacheKeySetting) -> Self {
         Self::new(&context.paths.cache, context.keys.clone(), wanted)
     }
 
-    /// Seals the content of the file `name`: a byte for the format, one for the key's place, then what [`Key::seal`]
-    /// makes. These bytes and the name are the associated data, so that neither can be exchanged.
+    /// Encrypts the content of the file `name`.
+    ///
+    /// The result is a byte for the format, a byte for the backend, and the output of [`Key::seal`]. These two bytes
+    /// and the name are the associated data, so that neither can be exchanged.
     ///
     /// # Errors
-    /// No key can be stored where the user wants it, or another process holds the directory's lock.
+    /// Fails if no permitted backend can store a key, or if another process holds the directory's lock.
     pub fn seal(&self, name: &str, plain: &[u8]) -> Result<Sealed, SealError> {
         if self.wanted == CacheKeySetting::None {
             return Ok(Sealed { key_id: None, content: Zeroizing::new(plain.to_vec()) });
@@ -104,7 +106,7 @@ impl CacheEncryption {
         Ok(Sealed { key_id: Some(found.id()), content: Zeroizing::new([&header[..], &sealed].concat()) })
     }
 
-    /// Returns the keys that exist, the best place first. None is made.
+    /// Returns the existing keys in order of preference. No key is created.
     pub fn keys(&self) -> impl Iterator<Item = SealingKey> {
         let name = self.name();
         cache_key_backend::PLACES.into_iter().filter(|place| self.wanted.may_open(*place)).filter_map(move |place| {
@@ -113,14 +115,14 @@ impl CacheEncryption {
         })
     }
 
-    /// Whether the user chose files that aren't encrypted.
+    /// Returns whether the user chose unencrypted files.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.wanted == CacheKeySetting::None
     }
 
-    /// Opens the content of the file `name` with the key that sealed it. `None`: it was sealed with another key, for
-    /// another name, changed, or isn't as the user wants it.
+    /// Decrypts the content of the file `name`. Returns `None` if it was encrypted with another key or for another
+    /// name, was changed, or doesn't match the user's setting.
     #[must_use]
     pub fn open(&self, name: &str, content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
         let [VERSION, place, ..] = *content.as_slice() else {
@@ -129,7 +131,7 @@ impl CacheEncryption {
         self.keys().filter(|key| key.place.byte() == place).find_map(|key| self.open_with(&key, name, &content))
     }
 
-    /// Opens the content of the file `name` with one key.
+    /// Decrypts the content of the file `name` with a given key.
     #[must_use]
     pub fn open_with(&self, key: &SealingKey, name: &str, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         match content {
@@ -140,13 +142,13 @@ impl CacheEncryption {
         }
     }
 
-    /// Returns content that isn't encrypted, if the user chose so.
+    /// Returns unencrypted content if the user chose unencrypted files.
     #[must_use]
     pub fn open_plain(&self, content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
         (self.is_plain() && content.first() == Some(&b'{')).then_some(content)
     }
 
-    /// Forgets the key, wherever it lies: what was sealed with it can't be opened any more.
+    /// Removes the key from all backends. Content that was encrypted with it can't be decrypted any more.
     pub fn forget(&self) -> Result<(), FileError> {
         let _lock = self.lock()?;
         for place in cache_key_backend::PLACES {
@@ -155,8 +157,8 @@ impl CacheEncryption {
         Ok(())
     }
 
-    /// Finds out how content is protected by making a key where there is none: that a store of keys can be read doesn't
-    /// mean that it has room for another one.
+    /// Determines the protection by creating a key if there is none, because a backend that can be read may have no
+    /// room for another key.
     #[must_use]
     pub fn protection(&self) -> Protection {
         if self.is_plain() {
@@ -170,7 +172,7 @@ impl CacheEncryption {
         }
     }
 
-    /// Finds out the same by writing a file, reading it back and removing it.
+    /// Determines the protection by writing a file, reading it back and removing it.
     #[must_use]
     pub fn prove(&self) -> Protection {
         let path = self.dir.join("probe");
@@ -191,7 +193,8 @@ impl CacheEncryption {
         }
     }
 
-    /// The best place's key, made if there is none; `None`: there is no place.
+    /// Returns the key of the best backend, and creates it if it doesn't exist. Returns `None` if no backend can be
+    /// used.
     fn key_to_seal_with(&self, missing: &mut Vec<KeyUnavailable>) -> Result<Option<SealingKey>, FileError> {
         for place in self.wanted.places() {
             match self.find_or_make(place) {
@@ -209,9 +212,9 @@ impl CacheEncryption {
             self.keys.keep(place, &name);
             return Ok(key);
         }
-        // Any number of processes that begin at once must end with one key.
+        // Processes that start at the same time must use the same key.
         let _lock = self.lock().map_err(NoKey::File)?;
-        // The lock has made the directory, which may lie behind a link.
+        // Acquiring the lock has created the directory, which may be behind a symbolic link.
         let name = self.name();
         if let Some(key) = self.keys.find(place, &name)? {
             return Ok(key);
@@ -229,7 +232,7 @@ impl CacheEncryption {
         })
     }
 
-    /// The key's name: each directory has a key of its own, however it is spelled.
+    /// Returns the key's name. Each directory has its own key, regardless of the path that is used for it.
     fn name(&self) -> String {
         let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
         format!("awsrole:{}", &sha256(&[dir.as_os_str().as_encoded_bytes()])[..32])

@@ -1,4 +1,4 @@
-//! From a plan to new credentials: step by step, from those that are still cached.
+//! Fetches a plan's credentials by calling STS for each step of the role chain that isn't cached.
 
 use std::cell::{OnceCell, RefCell};
 use std::time::{Duration, SystemTime};
@@ -20,31 +20,31 @@ use crate::session::cache::{Cache, Failure, FailureKind, PlanKeys, Stored, Trigg
 use crate::session::lookup::{BLOCKING_RENEWAL_THRESHOLD, Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
 use crate::session::sts::Sts;
 
-/// How long to wait for another process that fetches the same credentials.
+/// The time to wait for another process that fetches the same credentials.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// From this age on an MFA session may be too old for a trust policy with `aws:MultiFactorAuthAge`.
+/// The age from which an MFA session may be too old for a trust policy with `aws:MultiFactorAuthAge`.
 const MFA_AGE_RETRY_THRESHOLD: Duration = Duration::from_secs(300);
 
-/// What credentials are fetched from.
+/// External services that credentials are fetched from.
 #[derive(Clone, Copy)]
 pub struct Providers<'a> {
     /// STS.
     pub sts: &'a dyn Sts,
-    /// The sources of first credentials.
+    /// The sources of initial credentials.
     pub sources: &'a dyn Sources,
     /// The stores of long-lived keys.
     pub keys: &'a dyn AccessKeyStores,
-    /// The person with an MFA device, or a program that prints codes.
+    /// The provider of MFA codes.
     pub authenticator: &'a dyn Authenticator,
-    /// The clock: a call or a prompt may take so long that what was valid has expired.
+    /// The clock. A call or a prompt may take so long that cached credentials expire.
     pub clock: fn() -> SystemTime,
 }
 
-/// Returns the credentials of a plan: from the cache if they are there, and fetched otherwise.
+/// Returns the credentials of a plan from the cache, or fetches them.
 ///
 /// # Errors
-/// A remembered failure, or what [`fetch`] says.
+/// Returns a cached failure, or the error of [`fetch`].
 pub fn obtain(
     plan: &RolePlan,
     cache: &Cache,
@@ -60,12 +60,12 @@ pub fn obtain(
 
 /// Fetches the credentials of a plan that aren't cached.
 ///
-/// It starts at the last step whose result is cached; each result is stored by itself. Any number of processes that
-/// fetch the same credentials make one call: the others wait, and take the result or the failure.
+/// It starts after the last step whose result is cached. Each result is stored separately. If several processes fetch
+/// the same credentials, only one makes the call. The others wait for its result or failure.
 ///
 /// # Errors
-/// What a source, STS or the person refused, and a cache that can't be used. Credentials that should have been
-/// renewed but are still valid are returned instead, with the problem.
+/// Fails if a source, STS or the user refuses, or if the cache can't be used. Credentials that should have been renewed
+/// but are still valid are returned instead, with the problem.
 pub fn fetch(
     plan: &RolePlan,
     cache: &Cache,
@@ -95,7 +95,7 @@ pub fn fetch(
     }
 }
 
-/// The credentials at the end of a plan, for calls of awsrole's own: here they may be long-lived keys.
+/// Returns the credentials of a plan for awsrole's own calls. They may be long-lived keys.
 pub fn obtain_unexported(
     plan: &RolePlan,
     cache: &Cache,
@@ -105,7 +105,7 @@ pub fn obtain_unexported(
     ChainFetcher::new(plan, cache, providers, options).credentials_after(plan.steps.len()).map_err(ObtainError::from)
 }
 
-/// The ARN of who makes a plan's first call, from GetCallerIdentity.
+/// Returns the ARN of the caller of a plan's first call, from GetCallerIdentity.
 pub fn fetch_caller_arn(
     plan: &RolePlan,
     cache: &Cache,
@@ -118,11 +118,11 @@ pub fn fetch_caller_arn(
     arn.map_err(|error| advice::explain_identity(plan, &credentials, &error, options.now).into())
 }
 
-/// Why there are no credentials.
+/// The reason why there are no credentials.
 pub struct ObtainError {
-    /// What is wrong.
+    /// The problem for the user.
     pub problem: Problem,
-    /// It is wrong on this machine; AWS has no part in it.
+    /// Whether the cause is on this machine and not in AWS.
     pub is_local: bool,
 }
 
@@ -138,7 +138,7 @@ impl From<FetchError> for ObtainError {
     }
 }
 
-/// A failure, and how long it is to be believed; `None`: not at all.
+/// A failure and its cache lifetime. `None` means that it isn't cached.
 struct FetchError {
     problem: Problem,
     kind: Option<FailureKind>,
@@ -154,7 +154,7 @@ impl FetchError {
         Self { problem, kind: Some(kind), is_local: false }
     }
 
-    /// The cache can't be used.
+    /// Returns the error for a cache that can't be used.
     fn local(error: &FileError) -> Self {
         let problem = Problem::new("the cache of temporary credentials can't be used").because(error).hint(
             "without it every prompt would ask STS; make the directory writable for you, and see that the disk isn't full",
@@ -169,15 +169,15 @@ struct ChainFetcher<'a> {
     cache: &'a Cache,
     providers: Providers<'a>,
     options: ObtainOptions,
-    /// Held from the last link down to the one being asked for, so that no two processes can hold
-    /// them in different orders.
+    /// The locks that are held, from the last step down to the one being fetched, so that no two processes acquire them
+    /// in different orders.
     locks: RefCell<Vec<Lock>>,
     mfa_prompted: RefCell<bool>,
-    /// Keys that a store gave: one question is enough.
+    /// Keys from a store, so that it prompts only once.
     load_stored_keys: OnceCell<Credentials>,
-    /// The names of the results, as of the source's last answer.
+    /// The cache keys, updated after each response of the source.
     keys: RefCell<PlanKeys<'a>>,
-    /// Why the last result isn't cached.
+    /// The reasons why the last result isn't cached.
     not_cached: RefCell<Vec<KeyUnavailable>>,
 }
 
@@ -192,17 +192,17 @@ impl<'a> ChainFetcher<'a> {
         self.keys.borrow().session(count)
     }
 
-    /// Makes the names anew: another process, or this one, may have asked the source or renewed a sign-in.
+    /// Recomputes the cache keys, because this or another process may have called the source or renewed a sign-in.
     fn update_keys(&self) {
         self.keys.replace(self.cache.keys(self.plan));
     }
 
-    /// The failure that stands for another try: that the user logged out of the session, or one of fetching it.
+    /// Returns the failure that prevents another attempt: a logout from the session, or a failure to fetch it.
     fn failure(&self, count: usize, trigger: Trigger) -> Option<Failure> {
         self.cache.failure_after(&self.keys.borrow(), count, self.options.now, trigger)
     }
 
-    /// The time after all that was waited for.
+    /// Returns the current time, after all calls and prompts.
     fn now(&self) -> SystemTime {
         (self.providers.clock)()
     }
@@ -212,7 +212,7 @@ impl<'a> ChainFetcher<'a> {
         entry.filter(|entry| self.options.is_good(self.plan, count, entry)).map(|entry| entry.credentials)
     }
 
-    /// The credentials after the first `count` steps; 0 is the source.
+    /// Returns the credentials after the first `count` steps. With 0 it returns those of the source.
     fn credentials_after(&self, count: usize) -> Result<Credentials, FetchError> {
         if let (0, Source::StaticKeys(keys)) = (count, &self.plan.source) {
             let mut credentials = keys.credentials();
@@ -232,7 +232,7 @@ impl<'a> ChainFetcher<'a> {
         self.locks.borrow_mut().push(lock.map_err(|error| self.lock_error(error))?);
         self.update_keys();
         let result = self.fetch_locked(count);
-        // Before the lock is given back, lest the next one who waits for it asks again.
+        // The failure is cached before the lock is released. Otherwise the next process would make the same call.
         let remembered = match &result {
             Err(FetchError { problem, kind: Some(kind), .. }) if count == self.plan.steps.len() => {
                 let name = self.keys.borrow().failure(count);
@@ -241,7 +241,7 @@ impl<'a> ChainFetcher<'a> {
             _ => Ok(()),
         };
         self.locks.borrow_mut().pop();
-        // An inner link that can't be renewed serves to its end.
+        // If renewing an intermediate session fails, keep using the cached one until it expires.
         if let (Err(failed), true) = (&result, count < self.plan.steps.len())
             && !failed.is_local
             && let Some(entry) = self.cache.load(&self.session(count), self.now()).filter(|entry| !entry.stale)
@@ -253,7 +253,7 @@ impl<'a> ChainFetcher<'a> {
     }
 
     fn fetch_locked(&self, count: usize) -> Result<Credentials, FetchError> {
-        // Whoever had the lock may have brought it, or learned that it can't be had.
+        // The previous holder of the lock may have fetched the credentials or failed.
         if let Some(credentials) = self.cached(count) {
             return Ok(credentials);
         }
@@ -265,7 +265,7 @@ impl<'a> ChainFetcher<'a> {
             None => self.ask_source()?,
             Some(index) => {
                 let caller = self.credentials_after(index)?;
-                // The source may have answered with keys whose session is cached.
+                // The source may have returned keys whose session is cached.
                 if self.session(count) != before
                     && let Some(credentials) = self.cached(count)
                 {
@@ -274,12 +274,13 @@ impl<'a> ChainFetcher<'a> {
                 self.call(index, caller)?
             }
         };
-        // A long-term key with a token would pass for a temporary one: it goes neither into the cache nor into a call.
+        // A long-term key with a session token would be mistaken for a temporary one, so it is neither cached nor used
+        // in a call.
         if credentials.session_token.is_some() {
             let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
             credentials.temporary(&self.plan.source).map_err(refused)?;
         }
-        // The machine may have slept over the answer.
+        // The machine may have been suspended during the call.
         if credentials.remaining(self.now()) <= MIN_REMAINING {
             return Err(self.already_expired_error(&credentials));
         }
@@ -287,13 +288,13 @@ impl<'a> ChainFetcher<'a> {
         if last && credentials.arn.is_none() && self.plan.pin.is_some() {
             credentials.arn = Some(self.caller_arn(&credentials)?);
         }
-        // An answer for another account than the plan itself names is none. A pin where the plan names no account
-        // isn't a part of what is cached: other directories may pin another one, or none.
+        // Credentials for an account other than the plan's are rejected before they are cached. A pin isn't part of the
+        // cached result if the plan has no account of its own: other directories may have another pin, or none.
         if last && self.plan.account().is_some() {
             let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
             account_pin::check_result(self.plan, &credentials).map_err(refused)?;
         }
-        // Whoever logged out meanwhile doesn't want to find it again.
+        // If the user logged out in the meantime, the session must not be cached again.
         for name in [before, self.session(count)] {
             let failure = self.cache.failure(&name, self.options.now, Trigger::Background);
             if let Some(failure) = failure.filter(|failure| failure.is_logout_since(self.options.now)) {
@@ -304,14 +305,14 @@ impl<'a> ChainFetcher<'a> {
         Ok(credentials)
     }
 
-    /// Stores the result of a step. A cache that can't be written costs a call at the next command, not the role.
+    /// Stores the result of a step. If the cache can't be written, the next command makes the call again.
     fn store(&self, count: usize, credentials: &Credentials) {
         let keys = self.keys.borrow();
         if !keys.are_known() {
             return;
         }
         let step = count.checked_sub(1).map(|index| &self.plan.steps[index]);
-        // What a program gave may have been a session already, which was passed on.
+        // The program may have returned a session, which was used unchanged.
         let passed_on = |before: usize| {
             let given = self.cache.load(&keys.session(before), self.options.now);
             given.is_some_and(|given| given.credentials.access_key_id == credentials.access_key_id)
@@ -323,7 +324,7 @@ impl<'a> ChainFetcher<'a> {
         let _ = self.cache.forget_failure(&keys.failure(count));
     }
 
-    /// Opens the store. Its keys go nowhere but into the next call: not into the cache.
+    /// Loads keys from a store. They are only used for the next call and never cached.
     fn load_stored_keys(&self, place: &KeyRef) -> Result<Credentials, FetchError> {
         if let Some(credentials) = self.load_stored_keys.get() {
             return Ok(credentials.clone());
@@ -338,15 +339,17 @@ impl<'a> ChainFetcher<'a> {
         Ok(self.load_stored_keys.get_or_init(|| StaticKeys::long_term(place, secret).credentials()).clone())
     }
 
-    /// Tells those who wait for the same what a person is being asked for; nothing: for nothing any more.
+    /// Publishes to waiting processes which prompt is open. An empty `phrase` clears it.
     fn announce(&self, phrase: &str) {
         for lock in self.locks.borrow().iter() {
             lock.announce(phrase);
         }
     }
 
-    /// Asks the source. All roles of one Identity Center or console session share a refresh token that
-    /// is good for one use: two refreshes at the same time would cost one of them its sign-in.
+    /// Fetches the source's credentials.
+    ///
+    /// All roles of one Identity Center or console session share a refresh token that can be used once. Two refreshes
+    /// at the same time would end the sign-in of one of them.
     fn ask_source(&self) -> Result<Credentials, FetchError> {
         let session = match &self.plan.source {
             Source::IdentityCenter(role) => Some(sha256(&[b"sso", role.start_url.as_bytes()])),
@@ -360,7 +363,7 @@ impl<'a> ChainFetcher<'a> {
             Source::WebIdentity(token) => self.open_by_token(token)?,
             source => self.providers.sources.credentials(source).map_err(failed)?,
         };
-        // A sign-in may have been renewed for it; and what follows is named by the keys that were given.
+        // The call may have renewed a sign-in, and later cache keys depend on the returned access key ID.
         self.update_keys();
         let recorded = self.cache.record_source_id(&self.session(0), &credentials.access_key_id);
         recorded.map_err(|e| FetchError::local(&e))?;

@@ -1,8 +1,8 @@
-//! Which role was handed out when, where and from which source: a line for each time. It holds no secret.
+//! The history: one line for each time a role was used, with time, directory and source. It contains no secrets.
 //!
-//! Lines are appended by any number of processes at once, each with one write: on a file opened for appending the
-//! kernel lets no other writer in between. When the file is full it becomes the older one of two; whoever had it open
-//! still writes into it, so that no line is lost.
+//! Any number of processes append lines at the same time, each with a single write: in append mode the kernel doesn't
+//! interleave writes. A full file is rotated to the older of two files. Processes that still have it open continue to
+//! write into it, so no line is lost.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -22,72 +22,72 @@ use crate::plan::role_plan::RolePlan;
 use crate::session::lookup::Obtained;
 use crate::settings::accounts::Accounts;
 
-/// From this size on, in bytes, a file is the older one. Both together hold some thousand lines.
+/// The size in bytes at which a file is rotated. Both files together hold some thousand lines.
 const MAX_FILE_BYTES: u64 = 512 * 1024;
 
-/// The largest line, in bytes with its newline.
+/// The maximum length of a line in bytes, including its newline.
 const MAX_LINE_BYTES: usize = 4096;
 
-/// To whom a role was handed.
+/// What the role was used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
-    /// A shell, on `cd`, at its first prompt, or after something changed.
+    /// A shell: on `cd`, at its first prompt, or after a change.
     Entered,
-    /// Nobody yet: a session was renewed ahead of its end.
+    /// A renewal before expiration.
     Renewed,
     /// A command of `awsrole exec`.
     Exec,
-    /// Whoever reads what `awsrole env` prints.
+    /// The output of `awsrole env`.
     Env,
     /// The console in a browser.
     Console,
-    /// An SDK that asked for a new session by `credential_process`.
+    /// An SDK that requested credentials through `credential_process`.
     CredentialProcess,
 }
 
-/// One line.
+/// A line of the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryEntry {
-    /// When: RFC 3339, whole seconds.
+    /// The time in RFC 3339, in whole seconds.
     pub at: String,
-    /// To whom.
+    /// What the role was used for.
     pub what: What,
-    /// The session is a new one; otherwise it was in the cache.
+    /// Whether the session was fetched. Otherwise it was cached.
     pub new: bool,
     /// The working directory.
     pub directory: String,
-    /// What the role is called.
+    /// The role's display name.
     pub role: String,
-    /// Its ARN; none where a session of the source itself is exported.
+    /// The role's ARN. `None` for a session of the source itself.
     pub role_arn: Option<String>,
-    /// The account, as far as it is known.
+    /// The account, if it is known.
     pub account: Option<String>,
-    /// Where the first credentials came from.
+    /// The source of the initial credentials.
     pub source: String,
-    /// The access key id, which CloudTrail shows beside each call: it is no secret.
+    /// The access key ID, which CloudTrail records with each call. It isn't a secret.
     pub key: String,
-    /// When the session ends.
+    /// The expiration of the session.
     pub expires: Option<String>,
 }
 
-/// An entry, and what the user calls its account today.
+/// An entry with the user's present name for its account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Named {
     /// The entry.
     #[serde(flatten)]
     pub entry: HistoryEntry,
-    /// The account's name, where it has one.
+    /// The account's name, if it has one.
     pub account_name: Option<String>,
 }
 
-/// The lines of one user.
+/// The history of one user.
 pub struct History {
     dir: PathBuf,
 }
 
 impl HistoryEntry {
-    /// What was handed out, at a directory, as it was obtained.
+    /// Creates an entry for credentials that were obtained in the context's directory.
     #[must_use]
     pub fn of(what: What, context: &Context, plan: &RolePlan, obtained: &Obtained) -> Self {
         let credentials = &obtained.credentials;
@@ -112,8 +112,8 @@ impl HistoryEntry {
         Named { account_name: id.and_then(|id| accounts.name(&id).map(str::to_owned)), entry: self }
     }
 
-    /// The line: JSON behind a newline, so that one which a full disk cut off spoils no other. What is too long for it
-    /// loses its beginning.
+    /// Returns the line: a newline and JSON. The leading newline separates it from a line that was truncated by a full
+    /// disk. Texts that are too long lose their beginning.
     fn line(&self) -> Vec<u8> {
         for most in [usize::MAX, 1000, 250, 60] {
             let mut entry = self.clone();
@@ -137,7 +137,7 @@ fn shorten(text: &mut String, most: usize) {
     }
 }
 
-/// Adds a line to the user's history. One that can't be written takes no role away from anybody.
+/// Appends a line to the user's history. Write errors are ignored.
 pub fn note(entry: Option<&HistoryEntry>, context: &Context) {
     if let Some(entry) = entry {
         let _ = History::in_dir(&context.paths.state).append(entry);
@@ -145,23 +145,23 @@ pub fn note(entry: Option<&HistoryEntry>, context: &Context) {
 }
 
 impl History {
-    /// The history in awsrole's state directory.
+    /// Returns the history in awsrole's state directory.
     #[must_use]
     pub fn in_dir(state: &Path) -> Self {
         Self { dir: state.to_owned() }
     }
 
-    /// Adds a line.
+    /// Appends a line.
     pub fn append(&self, entry: &HistoryEntry) -> Result<(), FileError> {
         let line = entry.line();
-        // A second time only if the file was full twice between opening and writing.
+        // A second attempt is needed only if the file was rotated twice between opening and writing.
         if !self.write(self.open()?, &line)? {
             self.write(self.open()?, &line)?;
         }
         Ok(())
     }
 
-    /// Writes a line; says whether it is in one of the two files.
+    /// Writes a line. Returns whether it is in one of the two files.
     fn write(&self, mut file: File, line: &[u8]) -> Result<bool, FileError> {
         let failed = |e| FileError::new("writing", &self.path(), e);
         if file.write(line).map_err(failed)? < line.len() {
@@ -177,12 +177,12 @@ impl History {
         Ok(found.nlink() > 0)
     }
 
-    /// All lines, the newest last. What isn't one is skipped.
+    /// Returns all entries, the most recent last. Invalid lines are skipped.
     #[must_use]
     pub fn read(&self) -> Vec<HistoryEntry> {
         let mut entries = Vec::new();
         for path in [self.older(), self.path()] {
-            // Whoever had it open may have written beyond its size; nobody writes that much.
+            // A file can be larger than the limit because of processes that had it open, but never by this much.
             let bytes = read_own(&path, 2 * MAX_FILE_BYTES).unwrap_or_default();
             entries.extend(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()));
         }
@@ -199,11 +199,11 @@ impl History {
 
     fn open(&self) -> Result<File, FileError> {
         let path = self.path();
-        // Neither a link is followed nor a FIFO's reader waited for.
+        // NOFOLLOW rejects symbolic links, and NONBLOCK avoids waiting for the reader of a FIFO.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
         let open = |create| OpenOptions::new().append(true).create(create).mode(0o600).custom_flags(flags).open(&path);
         let file = match open(false) {
-            // Only in a directory of one's own: root with a user's HOME leaves nothing there.
+            // The file is created only in a directory of the same user: root with a user's HOME leaves nothing there.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 files::private_dir(&self.dir)?;
                 open(true)
@@ -216,12 +216,12 @@ impl History {
         Ok(file)
     }
 
-    /// Makes the full file the older one. One process does it, and only if it is still full: the second of two would
-    /// put an almost empty file in the place of a full one.
+    /// Rotates the full file. Only one process does it, and only if the file is still full. Otherwise the second of two
+    /// processes would replace a full file with an almost empty one.
     fn turn(&self) {
         let lock = lock::acquire(&self.dir.join("history.lock"), Duration::ZERO);
         if lock.is_ok() && fs::metadata(self.path()).is_ok_and(|found| found.len() >= MAX_FILE_BYTES) {
-            // What can't be renamed grows on, and the next writer tries again.
+            // If renaming fails, the file keeps growing and the next writer tries again.
             let _ = fs::rename(self.path(), self.older());
         }
     }
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_in_its_order() {
+    fn reads_entries_in_order() {
         let home = tempfile::tempdir().unwrap();
         let history = History::in_dir(&home.path().join("new/state"));
         for directory in ["/a", "/b\nc\u{1b}[2J", "/d"] {
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_small_whatever_is_in_it() {
+    fn limits_the_length_of_lines() {
         for text in ["/deep".repeat(1000), "\u{1b}".repeat(5000), "ü".repeat(3000), "\u{1f600}".repeat(4096)] {
             let mut long = entry(&text);
             (long.source, long.role) = (text.clone(), text.clone());
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_spoils_no_other() {
+    fn truncated_line_does_not_affect_others() {
         let home = tempfile::tempdir().unwrap();
         let history = History::in_dir(home.path());
         history.append(&entry("/a")).unwrap();
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn writers_at_once_lose_nothing_when_the_file_is_full() {
+    fn concurrent_writers_lose_nothing_during_rotation() {
         let home = tempfile::tempdir().unwrap();
         let history = History::in_dir(home.path());
         let filler = entry(&"x".repeat(900));
@@ -311,13 +311,13 @@ mod tests {
     }
 
     #[test]
-    fn of_two_who_find_it_full_one_turns_it() {
+    fn only_one_process_rotates_a_full_file() {
         let home = tempfile::tempdir().unwrap();
         let history = History::in_dir(home.path());
         while fs::metadata(history.path()).map_or(0, |found| found.len()) < MAX_FILE_BYTES - 8192 {
             history.append(&entry(&"x".repeat(900))).unwrap();
         }
-        // Slow writers, who had it open before it was turned once, and twice.
+        // Slow writers, which opened the file before it was rotated once and twice.
         let (slow, too_slow) = (history.open().unwrap(), history.open().unwrap());
         while history.path().exists() {
             history.append(&entry(&"x".repeat(900))).unwrap();
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_and_keeps_the_newest() {
+    fn keeps_the_newest_entries_within_the_limit() {
         let home = tempfile::tempdir().unwrap();
         let history = History::in_dir(home.path());
         for number in 0..3000 {

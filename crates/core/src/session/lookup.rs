@@ -1,4 +1,4 @@
-//! From a plan to cached credentials: no network, no lock, no prompt.
+//! Looks up a plan's credentials in the cache, without network, lock or prompt.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,36 +10,38 @@ use crate::plan::account_pin;
 use crate::plan::role_plan::RolePlan;
 use crate::session::cache::{Cache, Entry, FailureKind, PlanKeys, Trigger};
 
-/// With so little time left, credentials are renewed while the person waits.
+/// The remaining lifetime below which credentials are renewed while the user waits.
 pub(crate) const BLOCKING_RENEWAL_THRESHOLD: Duration = Duration::from_secs(3);
 
-/// Credentials that expire within a second count as expired: a command that got them would start too late.
+/// The minimum remaining lifetime. Credentials that expire sooner count as expired, because a command would start too
+/// late.
 pub(crate) const MIN_REMAINING: Duration = Duration::from_secs(1);
 
-/// How far in the future an entry may have been made: another process may have started a little later than this one.
+/// The maximum time by which an entry may have been issued in the future, because another process may have started a
+/// little later.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
-/// What the caller needs of the credentials.
+/// Options for [`lookup`] and for fetching.
 #[derive(Debug, Clone, Copy)]
 pub struct ObtainOptions {
-    /// The time.
+    /// The current time.
     pub now: SystemTime,
-    /// Whether a person waits.
+    /// What triggered the request.
     pub trigger: Trigger,
-    /// For how long they must still be valid.
+    /// The required remaining lifetime.
     pub min_ttl: Duration,
     /// Whether valid credentials that are due for renewal are accepted, because another process renews them.
     pub allow_stale: bool,
 }
 
 impl ObtainOptions {
-    /// For a person who waits: they may be prompted.
+    /// Returns options for a user who waits and may be prompted.
     #[must_use]
     pub fn interactive(now: SystemTime) -> Self {
         Self { now, trigger: Trigger::User, min_ttl: Duration::ZERO, allow_stale: false }
     }
 
-    /// For a prompt or a program: nobody is prompted.
+    /// Returns options for a prompt or a program, which never prompts.
     #[must_use]
     pub fn background(now: SystemTime) -> Self {
         Self { trigger: Trigger::Background, ..Self::interactive(now) }
@@ -49,16 +51,17 @@ impl ObtainOptions {
     pub(crate) fn is_good(&self, plan: &RolePlan, steps: usize, entry: &Entry) -> bool {
         let last = steps == plan.steps.len();
         let enough = !last || entry.credentials.remaining(self.now) >= self.min_ttl;
-        // What was fetched for a directory without a pin may not say whose it is.
+        // Credentials that were fetched for a directory without a pin may lack the ARN.
         let known = !last || plan.pin.is_none() || entry.credentials.arn.is_some();
-        // Issued in the future: the clock was set back, and they expire sooner than it seems.
+        // If they were issued in the future, the clock was set back, and they expire sooner than it seems.
         let dated = entry.credentials.issued <= self.now + CLOCK_SLACK;
         enough && known && dated && !entry.is_due(self.now)
     }
 
-    /// Returns the entry that serves while new credentials can't be fetched: valid ones are better than none.
-    /// `before` is the name of the result before anything was fetched. Credentials of a caller that the source has
-    /// replaced since serve as well, unless the new caller was refused.
+    /// Returns the cached entry that is used while new credentials can't be fetched.
+    ///
+    /// `before` is the cache key before anything was fetched. If the source has changed its credentials in the
+    /// meantime, the entry of the previous caller is used, too, unless the new caller was refused.
     pub(crate) fn still_valid(
         &self,
         cache: &Cache,
@@ -76,26 +79,26 @@ impl ObtainOptions {
     }
 }
 
-/// Credentials, and how they were obtained.
+/// The result of [`lookup`] and of fetching.
 pub struct Obtained {
     /// The credentials, checked against the pin.
     pub credentials: Credentials,
-    /// Why they couldn't be renewed although they should have been.
+    /// The reason why they couldn't be renewed although they are due.
     pub problem: Option<Problem>,
-    /// They should be renewed, though they are still valid.
+    /// Whether they should be renewed although they are still valid.
     pub due: bool,
-    /// They are new, not from the cache.
+    /// Whether they were fetched instead of cached.
     pub fresh: bool,
-    /// An MFA code was entered: other shells may want to look again.
+    /// Whether an MFA code was entered. Other shells should then check again.
     pub mfa_prompted: bool,
-    /// The name under which they are cached.
+    /// Their cache key.
     pub key: String,
-    /// Why they aren't cached: no encryption key can be stored. Empty if they are.
+    /// The reasons why no encryption key can be stored. Empty if the credentials are cached.
     pub not_cached: Vec<KeyUnavailable>,
 }
 
 impl Obtained {
-    /// Returns what the person should know of new credentials although there is no problem; each one line.
+    /// Returns notices for the user about new credentials, one line each.
     #[must_use]
     pub fn notices(&self, plan: &RolePlan) -> Vec<String> {
         let not_cached = (!self.not_cached.is_empty()).then(|| {
@@ -108,17 +111,17 @@ impl Obtained {
     }
 }
 
-/// What the cache says of a plan.
+/// The result of a cache look-up.
 pub enum Lookup {
     /// Credentials.
     Hit(Box<Obtained>),
-    /// A remembered failure, or credentials that must not be used for this plan.
+    /// A cached failure, or credentials that must not be used for this plan.
     Failed(Problem),
-    /// Nothing: the credentials must be fetched.
+    /// Not cached. The credentials must be fetched.
     Miss,
 }
 
-/// Looks a plan's credentials up in the cache. Temporary keys that the plan hands out as they are count as cached.
+/// Looks up a plan's credentials in the cache. Temporary keys that the plan uses unchanged count as cached.
 #[must_use]
 pub fn lookup(plan: &RolePlan, cache: &Cache, options: ObtainOptions) -> Lookup {
     let steps = plan.steps.len();

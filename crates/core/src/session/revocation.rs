@@ -1,4 +1,4 @@
-//! The policy that revokes sessions: what IAM's console puts when it "revokes active sessions" (IAM User Guide,
+//! The policy that revokes sessions, as the IAM console creates it for "revoke active sessions" (IAM User Guide,
 //! "Revoke IAM role temporary security credentials").
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,28 +10,28 @@ use crate::aws::time::rfc3339;
 use crate::base::problem::Problem;
 use crate::session::cache::Entry;
 
-/// The name under which IAM's console puts it, so that a later one replaces it.
+/// The policy name that the IAM console uses, so that later revocations replace the policy.
 pub const POLICY_NAME: &str = "AWSRevokeOlderSessions";
 
-/// Whose sessions are revoked.
+/// The principal whose sessions are revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevocationTarget {
-    /// Those of a role, whoever assumed it.
+    /// The sessions of a role, regardless of who assumed it.
     Role(RoleArn),
-    /// Those that GetSessionToken gave to a user; the user's keys go on.
+    /// The sessions of a user from GetSessionToken. The user's keys remain valid.
     User {
-        /// The account; unknown for a bare name.
+        /// The account. Unknown for a name alone.
         account: Option<AccountId>,
-        /// The name without a path.
+        /// The user name without a path.
         name: String,
     },
 }
 
 impl RevocationTarget {
-    /// Reads a user's ARN or bare name.
+    /// Parses a user's ARN or name.
     ///
     /// # Errors
-    /// Something else.
+    /// Fails for any other text.
     pub fn user(text: &str) -> Result<Self, Problem> {
         let (account, path) = match text.strip_prefix("arn:") {
             None => (None, text),
@@ -59,7 +59,7 @@ impl RevocationTarget {
         Ok(Self::User { account, name: name.to_owned() })
     }
 
-    /// Whose session an ARN from GetCallerIdentity is.
+    /// Returns the principal of an ARN from GetCallerIdentity.
     #[must_use]
     pub fn of_caller(arn: &str) -> Option<Self> {
         match arn.strip_prefix("arn:")?.splitn(5, ':').collect::<Vec<_>>()[..] {
@@ -72,7 +72,7 @@ impl RevocationTarget {
         }
     }
 
-    /// The account to which the policy belongs, as far as it is known.
+    /// Returns the account of the principal, if it is known.
     #[must_use]
     pub fn account(&self) -> Option<&AccountId> {
         match self {
@@ -81,7 +81,7 @@ impl RevocationTarget {
         }
     }
 
-    /// What a person calls it.
+    /// Formats the principal for messages.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
@@ -90,7 +90,7 @@ impl RevocationTarget {
         }
     }
 
-    /// The same in an account: that of a bare name is told by who puts the policy.
+    /// Sets the account of a user who was given by name: that of the principal who attaches the policy.
     #[must_use]
     pub fn within(self, own: Option<AccountId>) -> Self {
         match self {
@@ -99,8 +99,9 @@ impl RevocationTarget {
         }
     }
 
-    /// Whether a cached entry may be a session of this one. A user's from GetSessionToken says of no user that it is
-    /// theirs, so it may be anybody's.
+    /// Returns whether a cached entry may be a session of this principal.
+    ///
+    /// GetSessionToken entries don't record the user, so any of them may match.
     #[must_use]
     pub fn may_be_of(&self, entry: &Entry) -> bool {
         match entry.credentials.arn.as_deref() {
@@ -109,7 +110,7 @@ impl RevocationTarget {
         }
     }
 
-    /// Whether an ARN that STS returned with credentials says that they are a session of this one.
+    /// Returns whether the ARN of credentials belongs to this principal.
     #[must_use]
     pub fn is_of(&self, arn: &str) -> bool {
         match (self, Self::of_caller(arn)) {
@@ -121,7 +122,7 @@ impl RevocationTarget {
         }
     }
 
-    /// Refuses a role whose policies nobody but AWS can change.
+    /// Returns an error for a role whose policies only AWS can change.
     pub fn may_be_revoked(&self) -> Result<(), Problem> {
         let Self::Role(arn) = self else { return Ok(()) };
         if arn.name().starts_with("AWSReservedSSO_") {
@@ -140,15 +141,16 @@ impl RevocationTarget {
     }
 }
 
-/// The moment before which sessions are denied, by the clock of who judges: STS writes whole seconds into sessions, so
-/// one of this very second is only included with the next.
+/// Returns the time before which sessions are denied, by the clock of the service that evaluates the policy.
+///
+/// STS records whole seconds, so sessions of the current second are included only with the next one.
 #[must_use]
 pub fn cutoff(now: SystemTime) -> SystemTime {
     let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     UNIX_EPOCH + Duration::from_secs(seconds + 1)
 }
 
-/// The inline policy that denies everything to sessions issued before a moment.
+/// Returns the inline policy that denies all actions to sessions issued before a time.
 #[must_use]
 pub fn policy(before: SystemTime) -> Value {
     json!({
@@ -167,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn principals_of_sessions() {
+    fn recognises_principals_of_sessions() {
         let role = RevocationTarget::Role(RoleArn::parse("arn:aws:iam::222222222222:role/team/Deploy").unwrap());
         assert!(role.is_of("arn:aws:sts::222222222222:assumed-role/Deploy/alice"));
         assert!(!role.is_of("arn:aws:sts::222222222222:assumed-role/Deployer/alice"));
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_users_sessions_are_found_by_name_and_account_or_not_told_apart() {
+    fn matches_sessions_of_users_by_name_and_account() {
         let account = AccountId::parse("111111111111").unwrap();
         let alice = RevocationTarget::user("alice").unwrap().within(Some(account.clone()));
         assert_eq!(alice.account(), Some(&account));
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_of_aws_itself_are_refused() {
+    fn rejects_roles_managed_by_aws() {
         for (arn, fine) in [
             (
                 "arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef",
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_moment_includes_the_second_that_runs() {
+    fn cutoff_includes_the_current_second() {
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_900);
         assert_eq!(cutoff(now), UNIX_EPOCH + Duration::from_secs(1_700_000_001));
         let time = policy(cutoff(now))["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"].clone();

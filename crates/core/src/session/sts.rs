@@ -1,4 +1,4 @@
-//! What is asked of STS, and what can come back. The `awsrole-sts` crate answers.
+//! The calls to STS and their errors. The `awsrole-sts` crate implements them.
 
 use std::time::SystemTime;
 
@@ -9,9 +9,9 @@ use crate::aws::source::WebIdentity;
 use crate::base::secret::Secret;
 use crate::plan::role_plan::{AssumeRole, GetSessionToken};
 
-/// The calls that awsrole makes. A trait because here the outside answers.
+/// The STS calls that awsrole makes. It is a trait because it performs I/O.
 pub trait Sts {
-    /// AssumeRole, signed by `caller`, with a code for the step's device.
+    /// Calls AssumeRole, signed by `caller`, with a code if the step has an MFA device.
     fn assume_role(
         &self,
         caller: &Credentials,
@@ -20,7 +20,7 @@ pub trait Sts {
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError>;
 
-    /// GetSessionToken, signed by long-term keys.
+    /// Calls GetSessionToken, signed with long-term keys.
     fn get_session_token(
         &self,
         caller: &Credentials,
@@ -29,7 +29,7 @@ pub trait Sts {
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError>;
 
-    /// AssumeRoleWithWebIdentity, which no credentials sign: the token says who asks.
+    /// Calls AssumeRoleWithWebIdentity, which isn't signed: the token identifies the caller.
     fn assume_role_with_web_identity(
         &self,
         source: &WebIdentity,
@@ -37,46 +37,45 @@ pub trait Sts {
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError>;
 
-    /// GetCallerIdentity: the ARN. It needs no permission.
+    /// Calls GetCallerIdentity and returns the ARN. It needs no permission.
     fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError>;
 
-    /// DecodeAuthorizationMessage: the reason of a refusal as JSON, for those who may read it.
+    /// Calls DecodeAuthorizationMessage and returns the reason of a refusal as JSON. It needs a permission.
     fn decode(&self, caller: &Credentials, encoded: &str, endpoint: &Endpoint) -> Result<String, StsError>;
 }
 
-/// Why STS gave nothing. None of the texts holds a secret.
+/// The reason why an STS call failed. No text contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StsError {
-    /// STS answered no.
+    /// STS refused the call.
     #[error("{code}: {message}")]
     Refused {
-        /// AWS's code, such as `AccessDenied`.
+        /// The error code, such as `AccessDenied`.
         code: String,
-        /// AWS's words.
+        /// The error message.
         message: String,
-        /// The server's clock, from the response's `Date`.
+        /// The server's time from the `Date` header of the response.
         server_time: Option<SystemTime>,
     },
-    /// No answer: the name doesn't resolve, nobody listens, the connection broke.
+    /// There was no response: the name doesn't resolve, the port is closed, or the connection broke.
     #[error("{0}")]
     Unreachable(String),
-    /// The file that says whom to trust can't be used.
+    /// The CA bundle can't be used.
     #[error("{0}")]
     Trust(String),
-    /// No answer in time.
+    /// There was no response in time. Contains the seconds.
     #[error("no answer within {0} s")]
     TimedOut(u64),
-    /// STS answered, but its clock and this machine's are too far apart: when credentials expire
-    /// couldn't be told.
+    /// STS responded, but its clock and the local one differ too much to determine when credentials expire.
     #[error("STS dated its answer {}", crate::aws::time::rfc3339(*.0))]
     Clock(SystemTime),
-    /// An answer that makes no sense, such as one without credentials.
+    /// The response is invalid, for example because it has no credentials.
     #[error("{0}")]
     Malformed(String),
 }
 
 impl StsError {
-    /// Whether another try in half a minute may well succeed.
+    /// Returns whether another attempt in 30 seconds may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {

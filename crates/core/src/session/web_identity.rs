@@ -1,4 +1,4 @@
-//! Web identity: the file with the token, and why a token opens no session.
+//! Web identity tokens: reading the file, and explaining errors of STS.
 
 use std::time::SystemTime;
 
@@ -12,17 +12,17 @@ use crate::base::secret::Secret;
 use crate::session::advice;
 use crate::session::sts::StsError;
 
-/// The largest token that STS takes, in characters (STS API Reference, AssumeRoleWithWebIdentity).
+/// The maximum length of a token in characters (STS API Reference, AssumeRoleWithWebIdentity).
 const MAX_CHARACTERS: usize = 20_000;
 
-/// Reads the token. White space around it is dropped: none belongs to a token.
+/// Reads the token, without surrounding white space.
 ///
 /// # Errors
-/// A file that isn't there, can't be read, or holds no token. The file is named.
+/// Fails if the file doesn't exist, can't be read, or contains no token. The error names the file.
 pub(crate) fn read_token(token: &WebIdentity) -> Result<Secret, Problem> {
     let file = &token.token_file;
     let problem = |why: &dyn std::fmt::Display| opens_nothing(token).because(why);
-    // Room for a token in any encoding, and for white space around it.
+    // Room for a token in any encoding and for surrounding white space.
     let bytes = read_regular(file, 4 * MAX_CHARACTERS as u64 + 1024).map(Zeroizing::new).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -45,7 +45,7 @@ pub(crate) fn read_token(token: &WebIdentity) -> Result<Secret, Problem> {
     }
 }
 
-/// Explains why STS opened no session.
+/// Explains why STS returned no session.
 pub(crate) fn explain(token: &WebIdentity, endpoint: &Endpoint, error: &StsError, now: SystemTime) -> Problem {
     let what = format!("the session of {}", token.role_arn);
     let (code, message) = match advice::unanswered(&what, &endpoint.shown(), error, now) {
@@ -100,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn reads_one_token() {
+    fn reads_a_token_without_surrounding_white_space() {
         assert_eq!(read(Some(b"a.b.c")).unwrap(), "a.b.c");
         assert_eq!(read(Some(b"\n a.b.c\r\n")).unwrap(), "a.b.c");
         assert_eq!(read(Some(&[b'x'; MAX_CHARACTERS])).unwrap().len(), MAX_CHARACTERS);
     }
 
     #[test]
-    fn says_why_a_file_holds_none() {
+    fn reports_why_a_file_contains_no_token() {
         for (content, expected) in [
             (None, "No such file"),
             (Some(&b""[..]), "empty"),

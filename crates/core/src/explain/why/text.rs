@@ -1,4 +1,4 @@
-//! The way as a person reads it.
+//! Formats the explanation for the terminal.
 
 use std::time::Duration;
 
@@ -8,8 +8,7 @@ use crate::base::location::Origin;
 use crate::explain::profile_overrides::ProfileOverride;
 
 impl Why {
-    /// The lines for a person: title of a section, then label and text. An empty label goes on with
-    /// the text above.
+    /// Returns the sections: a title, then labels and texts. A line with an empty label continues the text above.
     #[must_use]
     pub fn sections(&self, context: &Context) -> Vec<(&'static str, Vec<(String, String)>)> {
         let line = |label: &str, text: String| (label.to_owned(), text);
@@ -101,7 +100,7 @@ impl SessionReport {
         if let Some(expires) = &self.expires {
             add("expires", expires.clone());
         }
-        // A few to a line: the screen is to be read, not scrolled.
+        // Several names share a line, so that the output fits on the screen.
         for (label, names) in [("set", &self.set), ("hidden", &self.hidden)] {
             for (index, names) in names.chunks(3).enumerate() {
                 add(if index == 0 { label } else { " " }, names.join(" "));
@@ -111,7 +110,7 @@ impl SessionReport {
     }
 }
 
-/// An account for a person, with the user's name for it.
+/// Formats an account with the user's name for it.
 fn called(name: Option<&String>, id: Option<&String>) -> Option<String> {
     match (name, id) {
         (Some(name), Some(id)) => Some(format!("{name} ({id})")),

@@ -1,4 +1,5 @@
-//! AccessDenied for a role: two accounts decide, and mostly STS doesn't say which of them refused.
+//! Explains AccessDenied for a role. Policies in two accounts decide, and STS usually doesn't say which one denied the
+//! call.
 
 use super::{Call, Mfa};
 use crate::aws::arn::account_of;
@@ -6,11 +7,13 @@ use crate::base::problem::Problem;
 use crate::plan::required_policies::Principal;
 use crate::plan::role_plan::AssumeRole;
 
-/// Before an encoded reason (IAM User Guide, "Troubleshoot access denied error messages").
+/// The text before an encoded message (IAM User Guide, "Troubleshoot access denied error messages").
 const ENCODED: &str = "Encoded authorization failure message: ";
 
-/// Lists what the refusal can mean, the likeliest first. A trust policy is refused in the same words
-/// as a role that isn't there; what the caller's own account lacks, AWS mostly names.
+/// Lists the possible causes, most likely first.
+///
+/// The message for a denial by the trust policy is the same as for a role that doesn't exist. If the caller's own
+/// policies lack the permission, AWS usually says so.
 pub(super) fn explain(problem: Problem, call: &Call<'_>, role: &AssumeRole, message: &str) -> Problem {
     let parties = Parties::of(call, role, message);
     let problem = if encoded(message).is_some() {
@@ -24,7 +27,7 @@ pub(super) fn explain(problem: Problem, call: &Call<'_>, role: &AssumeRole, mess
     }
 }
 
-/// A message for a person: an encoded reason says nothing to anybody.
+/// Removes an encoded message from a text, because users can't read it.
 pub(super) fn readable(text: &str) -> String {
     match encoded(text) {
         Some(blob) => text.replace(blob, "(not readable)"),
@@ -32,13 +35,14 @@ pub(super) fn readable(text: &str) -> String {
     }
 }
 
-/// The encoded reason in a message.
+/// Returns the encoded part of a message.
 pub(crate) fn encoded(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once(ENCODED)?;
     rest.split_whitespace().next()
 }
 
-/// A message with the decoded reason instead of the encoded one; `None` if it isn't AWS's JSON.
+/// Replaces the encoded part of a message with the decoded reason. Returns `None` if `json` doesn't have the expected
+/// structure.
 pub(crate) fn with_reason(message: &str, json: &str) -> Option<String> {
     let reason: serde_json::Value = serde_json::from_str(json).ok()?;
     let context = reason.get("context")?;
@@ -67,8 +71,7 @@ pub(crate) fn with_reason(message: &str, json: &str) -> Option<String> {
     Some(message.replace(&format!("{ENCODED}{}", encoded(message)?), &decoded))
 }
 
-/// The kind of policy that a message names (IAM User Guide, "Troubleshoot access denied error
-/// messages").
+/// Returns the kind of policy that a message names (IAM User Guide, "Troubleshoot access denied error messages").
 fn named(message: &str) -> Option<&'static str> {
     const KINDS: [&str; 7] = [
         "identity-based policy",
@@ -83,17 +86,17 @@ fn named(message: &str) -> Option<&'static str> {
     KINDS.into_iter().find(|kind| reason.contains(kind))
 }
 
-/// Who wants what, as policies speak of it.
+/// The caller and the request, in the terms used in policies.
 struct Parties<'a> {
     /// The caller, if STS named it.
     caller: Option<Principal>,
-    /// The ARN that STS named.
+    /// The caller's ARN in STS's message.
     arn: Option<&'a str>,
     callers_account: String,
     roles_account: String,
     role: String,
     role_name: String,
-    /// What wasn't allowed.
+    /// The action that was denied.
     action: &'a str,
     same_account: bool,
 }
@@ -116,7 +119,7 @@ impl<'a> Parties<'a> {
         }
     }
 
-    /// To whom the identity policy belongs.
+    /// Returns the principal to which the identity policy is attached.
     fn holder(&self) -> &str {
         self.caller.as_ref().map_or("the caller", |caller| caller.attach_to.as_str())
     }
@@ -157,7 +160,7 @@ impl<'a> Parties<'a> {
         )
     }
 
-    /// AWS named the kind of policy.
+    /// Explains a denial for which AWS named the kind of policy.
     fn named(&self, problem: Problem, kind: &str, denied: bool, call: &Call<'_>) -> Problem {
         let (action, holder, callers) = (self.action, self.holder(), &self.callers_account);
         let problem = match (kind, denied) {
@@ -180,10 +183,10 @@ impl<'a> Parties<'a> {
         problem
     }
 
-    /// It can be either account.
+    /// Explains a denial that may come from either account.
     fn either(&self, mut problem: Problem, call: &Call<'_>, role: &AssumeRole) -> Problem {
         let for_the_role = self.action == "sts:AssumeRole";
-        // With another action refused, the role itself was found and would have been granted.
+        // If another action was denied, the role exists and AssumeRole itself is permitted.
         if for_the_role {
             let role = &self.role;
             problem = problem.hint(format!(
@@ -208,7 +211,7 @@ impl<'a> Parties<'a> {
         problem
     }
 
-    /// Conditions that are common in trust policies, and how this call could meet them.
+    /// Returns common conditions in trust policies, and how this call can satisfy them.
     fn conditions(&self, call: &Call<'_>, role: &AssumeRole) -> Vec<String> {
         let mut conditions = Vec::new();
         match call.mfa() {

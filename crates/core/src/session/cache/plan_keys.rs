@@ -1,4 +1,4 @@
-//! The names of a plan's results in the cache.
+//! The cache keys of a plan's results.
 
 use serde::Serialize;
 
@@ -9,15 +9,16 @@ use crate::aws::source::Source;
 use crate::base::digest::sha256;
 use crate::plan::role_plan::{RolePlan, Step};
 
-/// Names the result of each step of one plan by a digest of everything that decides the identity, and of no secret.
+/// The cache keys of the results of a plan's steps: digests of everything that determines the identity, without
+/// secrets.
 ///
-/// Keys are identified by their id. Any other source is identified by what `Source::identity` can tell without asking
-/// it; that names its own credentials. What is assumed with them is named by the access key id that it gave last,
-/// which is looked up in the cache: so a source that answers for somebody else never gets the sessions of whom it
-/// answered for before.
+/// Static keys are identified by their access key ID. Other sources are identified by what `Source::identity`
+/// determines without contacting them, and this identifies their own credentials. Sessions that are assumed with these
+/// credentials are identified by the access key ID that the source last returned, which is looked up in the cache. So a
+/// source that changes its identity never gets the sessions of the previous one.
 pub struct PlanKeys<'a> {
     plan: &'a RolePlan,
-    /// [`Source::identity`] when these names were made.
+    /// The value of [`Source::identity`] when the keys were made.
     source: serde_json::Value,
     ids: SourceIds,
 }
@@ -33,7 +34,7 @@ impl<'a> PlanKeys<'a> {
         keys
     }
 
-    /// Returns false if whom the source answers for can't be told, such as after a sign-out: then nothing may be
+    /// Returns false if the identity of the source is unknown, such as after a sign-out. In that case nothing may be
     /// stored.
     #[must_use]
     pub fn are_known(&self) -> bool {
@@ -46,35 +47,37 @@ impl<'a> PlanKeys<'a> {
         self.plan.steps.len()
     }
 
-    /// Returns the name of the session after the first `count` steps; 0 is what the source itself gives.
+    /// Returns the cache key of the session after the first `count` steps. With 0 it is the source's own result.
     #[must_use]
     pub fn session(&self, count: usize) -> String {
         self.session_of(count, self.ids.current.as_deref())
     }
 
-    /// Returns the same with the access key id that the source gave before the last one.
+    /// Returns the same, but with the previous access key ID of the source.
     #[must_use]
     pub fn previous_session(&self, count: usize) -> Option<String> {
         let id = self.ids.previous.as_deref().filter(|_| count > 0)?;
         Some(self.session_of(count, Some(id)))
     }
 
-    /// Returns the name of the lock that a process holds while it fetches the session. It doesn't change with what the
-    /// source answers.
+    /// Returns the name of the lock that a process holds while it fetches the session. It is independent of the
+    /// source's response.
     #[must_use]
     pub fn lock(&self, count: usize) -> String {
         self.digest(count, "lock", &self.source, self.is_regional(count))
     }
 
-    /// Returns the name of a remembered failure to fetch the session. It contains the endpoint, even where the session
-    /// itself is good in every region: what one endpoint refused says nothing of another.
+    /// Returns the cache key of a failure to fetch the session.
+    ///
+    /// It contains the endpoint, even if the session itself is valid in every region, because a failure of one endpoint
+    /// says nothing about another.
     #[must_use]
     pub fn failure(&self, count: usize) -> String {
         self.digest(count, "failure", &self.source, true)
     }
 
-    /// Returns the names of all results on the way and of remembered failures, but not of sessions that cost an MFA
-    /// code or a passphrase.
+    /// Returns the cache keys of all results and failures of the plan, except for sessions that required an MFA code or
+    /// a passphrase.
     #[must_use]
     pub fn all(&self) -> Vec<String> {
         let locked_up = matches!(self.plan.source, Source::StoredKeys(_));
@@ -97,7 +100,7 @@ impl<'a> PlanKeys<'a> {
         self.digest(count, "session", source, self.is_regional(count))
     }
 
-    /// A session of long-term keys is good in every region, and a code is asked for once a day, not once a day and
+    /// A session of long-term keys is valid in every region, so a code is needed once a day instead of once a day and
     /// region.
     fn is_regional(&self, count: usize) -> bool {
         self.plan.steps[..count].iter().any(|step| matches!(step, Step::AssumeRole(_)))
@@ -125,10 +128,11 @@ impl<'a> PlanKeys<'a> {
             url: endpoint.url.as_deref(),
             partition: endpoint.partition(),
             steps: &self.plan.steps[..count],
-            // The caller of the first AssumeRole was compared with these. A session without a role serves all files.
+            // The caller of the first AssumeRole was compared with these accounts. A session without a role is shared
+            // by all files.
             source_accounts: self.plan.source_accounts.as_deref().filter(|_| self.is_regional(count)),
         };
-        // A struct of strings and numbers always serializes; the empty key could only cause a miss.
+        // A struct of strings and numbers always serializes. An empty key would only cause a miss.
         sha256(&[&serde_json::to_vec(&identity).unwrap_or_default()])
     }
 }

@@ -13,7 +13,7 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 #[test]
-fn what_is_stored_is_found_until_it_expires() {
+fn returns_stored_entries_until_they_expire() {
     let home = tempfile::tempdir().unwrap();
     let cache = in_dir(&home.path().join("cache"), CacheKeySetting::Auto);
     cache.store("k", &credentials(at(1000), 900), false).unwrap();
@@ -29,7 +29,7 @@ fn what_is_stored_is_found_until_it_expires() {
 }
 
 #[test]
-fn a_broken_entry_is_a_miss() {
+fn damaged_entry_is_a_miss() {
     let home = tempfile::tempdir().unwrap();
     let cache = in_dir(home.path(), CacheKeySetting::Auto);
     cache.store("k", &credentials(at(1000), 900), false).unwrap();
@@ -52,7 +52,7 @@ fn a_broken_entry_is_a_miss() {
 }
 
 #[test]
-fn machines_that_share_a_directory_keep_their_own_sessions() {
+fn machines_with_a_shared_directory_keep_their_own_sessions() {
     let home = tempfile::tempdir().unwrap();
     let [one, other] = [in_dir(home.path(), CacheKeySetting::Auto), in_dir(home.path(), CacheKeySetting::Auto)];
     one.store("k", &credentials(at(1000), 900), false).unwrap();
@@ -66,7 +66,7 @@ fn machines_that_share_a_directory_keep_their_own_sessions() {
 }
 
 #[test]
-fn what_is_not_encrypted_goes_when_the_user_chooses_encryption() {
+fn removes_unencrypted_entries_when_the_user_chooses_encryption() {
     let home = tempfile::tempdir().unwrap();
     in_dir(home.path(), CacheKeySetting::None).store("k", &credentials(at(1000), 900), false).unwrap();
     let cache = in_dir(home.path(), CacheKeySetting::Auto);
@@ -77,7 +77,7 @@ fn what_is_not_encrypted_goes_when_the_user_chooses_encryption() {
 }
 
 #[test]
-fn a_key_from_outside_names_no_other_file() {
+fn external_keys_can_not_name_other_files() {
     let home = tempfile::tempdir().unwrap();
     let cache = in_dir(&home.path().join("cache"), CacheKeySetting::Auto);
     for key in ["../outside", "/etc/passwd", "", ".", "a/b", &"A".repeat(64), &"0".repeat(63)] {
@@ -89,7 +89,7 @@ fn a_key_from_outside_names_no_other_file() {
 }
 
 #[test]
-fn the_ids_that_a_source_gave_are_remembered_in_order() {
+fn records_source_ids_in_order() {
     let home = tempfile::tempdir().unwrap();
     let cache = in_dir(home.path(), CacheKeySetting::Auto);
     assert_eq!(cache.source_ids("s"), SourceIds::default());
@@ -103,7 +103,7 @@ fn the_ids_that_a_source_gave_are_remembered_in_order() {
 }
 
 #[test]
-fn what_is_of_no_use_any_more_is_removed_once_an_hour() {
+fn sweeps_unusable_files_once_an_hour() {
     let home = tempfile::tempdir().unwrap();
     let cache = in_dir(home.path(), CacheKeySetting::Auto);
     let now = fs::metadata(home.path()).unwrap().modified().unwrap();
@@ -129,7 +129,7 @@ fn what_is_of_no_use_any_more_is_removed_once_an_hour() {
 }
 
 #[test]
-fn a_failure_stands_for_a_while_and_ends_with_success() {
+fn failures_expire_and_end_with_success() {
     let home = tempfile::tempdir().unwrap();
     let cache = in_dir(home.path(), CacheKeySetting::Auto);
     let problem = Problem::new("no");
@@ -148,7 +148,7 @@ fn a_failure_stands_for_a_while_and_ends_with_success() {
 }
 
 #[test]
-fn refresh_keeps_the_old_ones_and_logout_does_not() {
+fn refresh_keeps_old_entries_and_logout_removes_them() {
     let home = tempfile::tempdir().unwrap();
     let cache = in_dir(home.path(), CacheKeySetting::Auto);
     cache.store("k", &credentials(at(1000), 900), false).unwrap();

@@ -9,7 +9,7 @@ use super::*;
 use crate::base::files;
 use crate::settings::user_config::Settings;
 
-/// Keeps keys for a test.
+/// A key backend in memory.
 pub(crate) struct Shelf {
     usable: RefCell<Vec<KeyBackend>>,
     full: Cell<bool>,
@@ -78,7 +78,7 @@ fn opens(vault: &CacheEncryption, name: &str, content: &[u8]) -> bool {
 }
 
 #[test]
-fn what_is_sealed_belongs_to_its_name_its_directory_and_its_key() {
+fn content_is_bound_to_its_name_directory_and_key() {
     let (home, shelf, vault) = world(CacheKeySetting::Auto);
     let sealed = sealed_by(&vault, "a");
     assert_eq!(sealed[..2], [VERSION, b'k']);
@@ -97,7 +97,7 @@ fn what_is_sealed_belongs_to_its_name_its_directory_and_its_key() {
 }
 
 #[test]
-fn the_best_place_that_can_be_used_is_used_and_without_any_nothing_is_written() {
+fn uses_the_best_backend_and_writes_nothing_without_one() {
     let (_home, shelf, vault) = world(CacheKeySetting::Auto);
     shelf.only(&[]);
     let missing = ["the kernel's keyring", "the keychain", "the runtime directory"];
@@ -118,7 +118,7 @@ fn the_best_place_that_can_be_used_is_used_and_without_any_nothing_is_written() 
 }
 
 #[test]
-fn a_place_that_can_be_read_and_has_no_room_is_no_protection() {
+fn backend_without_room_is_no_protection() {
     let (_home, shelf, vault) = world(CacheKeySetting::Auto);
     shelf.full.set(true);
     let full =
@@ -131,14 +131,14 @@ fn a_place_that_can_be_read_and_has_no_room_is_no_protection() {
 }
 
 #[test]
-fn an_unwritable_directory_is_no_protection() {
+fn unwritable_directory_is_no_protection() {
     let (home, _, vault) = world(CacheKeySetting::Auto);
     files::write_private(&home.path().join("cache"), b"a file").unwrap();
     assert!(matches!(vault.prove(), Protection::Nothing(_)));
 }
 
 #[test]
-fn each_key_has_an_id_of_its_own_that_is_no_part_of_it() {
+fn key_ids_are_unique_and_do_not_reveal_the_key() {
     let (_home, shelf, vault) = world(CacheKeySetting::Auto);
     let first = vault.seal("a", PLAIN).unwrap().key_id.unwrap();
     assert_eq!(vault.keys().map(|key| key.id()).collect::<Vec<_>>(), std::slice::from_ref(&first));
@@ -151,7 +151,7 @@ fn each_key_has_an_id_of_its_own_that_is_no_part_of_it() {
 }
 
 #[test]
-fn what_the_user_wants_is_not_replaced_by_something_else() {
+fn uses_no_backend_other_than_the_configured_one() {
     let (_home, shelf, vault) = world(CacheKeySetting::Runtime);
     let sealed = sealed_by(&vault, "a");
     assert_eq!((sealed[1], vault.protection()), (b'r', Protection::Encrypted(KeyBackend::Runtime)));
@@ -166,7 +166,7 @@ fn what_the_user_wants_is_not_replaced_by_something_else() {
 }
 
 #[test]
-fn a_key_of_another_length_is_none() {
+fn ignores_keys_of_the_wrong_length() {
     for length in [0, 31, 33, 64] {
         assert!(Key::of_bytes(&vec![1; length]).is_none());
     }
@@ -174,7 +174,7 @@ fn a_key_of_another_length_is_none() {
 }
 
 #[test]
-fn a_directory_behind_a_link_has_one_key_from_the_start() {
+fn directory_behind_a_symbolic_link_has_one_key() {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join("real")).unwrap();
     std::os::unix::fs::symlink(home.path().join("real"), home.path().join("link")).unwrap();
@@ -187,7 +187,7 @@ fn a_directory_behind_a_link_has_one_key_from_the_start() {
 }
 
 #[test]
-fn with_a_config_that_can_not_be_read_nothing_is_protected_less() {
+fn unreadable_config_never_weakens_protection() {
     let (_home, mut context) = crate::aws::profiles::tests::home("", "");
     let shelf = Shelf::new();
     context.keys = shelf.clone();

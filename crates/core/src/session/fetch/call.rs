@@ -1,4 +1,4 @@
-//! One step's call: with its code, read when it was refused, and tried again where a new code may help.
+//! Makes the call of one step, with an MFA code if it needs one, and repeats it if a new code may help.
 
 use super::{ChainFetcher, FetchError, MFA_AGE_RETRY_THRESHOLD};
 use crate::aws::credentials::Credentials;
@@ -29,7 +29,7 @@ impl ChainFetcher<'_> {
         if !self.may_be_too_old(index, &refused, &caller) {
             return Err(FetchError::cacheable(explained, kind));
         }
-        // It worked with an earlier MFA session: a new code may help.
+        // The role worked with an earlier MFA session, so a new code may help.
         let session = self.session(index);
         self.cache.mark_stale(&session, self.options.now).map_err(|e| FetchError::local(&e))?;
         let hint = "it worked with an earlier MFA session: the trust policy may limit its age; `awsrole refresh` asks for a new code";
@@ -39,13 +39,13 @@ impl ChainFetcher<'_> {
         })
     }
 
-    /// Opens the session of a web identity token. The file is read for each call, because others renew it.
+    /// Requests the session of a web identity token. The file is read for each call, because other programs renew it.
     pub(super) fn open_by_token(&self, source: &WebIdentity) -> Result<Credentials, FetchError> {
         let endpoint = &self.plan.endpoint;
         let once = |problem| FetchError::cacheable(problem, FailureKind::Transient);
         let token = web_identity::read_token(source).map_err(once)?;
         self.providers.sts.assume_role_with_web_identity(source, &token, endpoint).map_err(|error| {
-            // Whatever is refused may be right with the next token, which awsrole isn't told of.
+            // Failures aren't cached: the next token may work, and awsrole isn't notified of it.
             once(web_identity::explain(source, endpoint, &error, self.options.now))
         })
     }
@@ -70,13 +70,14 @@ impl ChainFetcher<'_> {
         if let (Some(serial), Some(before), Err(error)) = (serial, before, &answer)
             && wrong(error)
         {
-            // A wrong code uses up nothing: the right one of the same step may follow at once.
+            // A wrong code uses up nothing: the right code of the same time step may follow at once.
             let _ = self.cache.used(serial, before);
         }
         Ok(answer)
     }
 
-    /// Reads an encoded reason with the caller's own credentials, if they may; otherwise it stays.
+    /// Decodes an encoded message with the caller's credentials, if they have permission. Otherwise returns the error
+    /// unchanged.
     fn decoded(&self, error: StsError, caller: &Credentials) -> StsError {
         let StsError::Refused { code, message, server_time } = error else { return error };
         let decoded = advice::encoded(&message)
@@ -85,7 +86,7 @@ impl ChainFetcher<'_> {
         StsError::Refused { code, message, server_time }
     }
 
-    /// Gets a code, and remembers that it is used before it is sent: STS takes each only once.
+    /// Requests a code and records its time step before it is sent, because STS accepts each code only once.
     fn code(&self, index: usize, serial: &MfaSerial) -> Result<Code, FetchError> {
         let title = self.plan.title();
         if self.options.trigger == Trigger::Background {
@@ -116,7 +117,7 @@ impl ChainFetcher<'_> {
         by_mfa && denied && age > MFA_AGE_RETRY_THRESHOLD && self.cache.had(&self.session(index + 1))
     }
 
-    /// Asks whose credentials make the first AssumeRole, where a rule is for some accounts only.
+    /// Checks the account of the first AssumeRole's caller if a rule allows only some accounts.
     fn check_source(&self, index: usize, caller: &Credentials) -> Result<(), FetchError> {
         let first = self.plan.steps.iter().position(|step| matches!(step, Step::AssumeRole(_)));
         if self.plan.source_accounts.is_none() || first != Some(index) {
