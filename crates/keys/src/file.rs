@@ -1,5 +1,5 @@
-//! The file of keys: JSON under a passphrase, in the format of the `scrypt` tool (Tarsnap's FORMAT: scrypt,
-//! AES-256 in counter mode, HMAC-SHA-256). `scrypt dec` opens it where awsrole isn't at hand.
+//! The key file: JSON encrypted with a passphrase, in the format of the `scrypt` tool (Tarsnap's FORMAT: scrypt,
+//! AES-256 in counter mode, HMAC-SHA-256). `scrypt dec` can decrypt it without awsrole.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,35 +14,35 @@ use zeroize::Zeroizing;
 
 use crate::Stores;
 
-/// scrypt's cost: 128 MiB and about half a second for each guess (OWASP's Password Storage Cheat Sheet: N = 2^17,
+/// The cost of scrypt: 128 MiB and about half a second for each guess (OWASP's Password Storage Cheat Sheet: N = 2^17,
 /// r = 8, p = 1).
 const LOG_N: u8 = 17;
 
-/// The most memory that a file may want, in bytes: 4 GiB. A broken one must not take all there is.
+/// The maximum memory that a file may require, in bytes: 4 GiB. A damaged file must not exhaust the memory.
 const MOST_MEMORY: u64 = 4 << 30;
 
-/// The most rounds that a file may want, one after the other.
+/// The maximum number of sequential rounds that a file may require.
 const MOST_ROUNDS: u32 = 16;
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The file. It isn't there until a first key is put into it.
+/// The key file. It is created with the first key.
 pub(crate) struct FileStore {
     path: PathBuf,
 }
 
-/// What is in it: secrets by profile and key.
+/// The content of the file: secrets by profile and key.
 #[derive(Default)]
 pub(crate) struct SecretsFile(BTreeMap<String, BTreeMap<String, Secret>>);
 
 impl FileStore {
-    /// The file in awsrole's data directory.
+    /// Returns the file in awsrole's data directory.
     pub(crate) fn in_dir(data: &Path) -> Self {
         Self { path: data.join("keys").join("store.scrypt") }
     }
 
-    /// Reads one key's secret.
+    /// Returns the secret of a key.
     pub(crate) fn secret(
         &self,
         stores: &Stores<'_>,
@@ -58,7 +58,9 @@ impl FileStore {
             .ok_or(KeyStoreError::Missing)
     }
 
-    /// Changes what is in the file. No two do it at a time: who changes stores holds the lock of all of them
+    /// Changes the content of the file.
+    ///
+    /// Only one process does this at a time: callers hold the lock of all stores
     /// ([`awsrole_core::aws::access_keys::lock`]).
     pub(crate) fn change(
         &self,
@@ -86,7 +88,7 @@ impl FileStore {
 
     fn decrypted(&self, bytes: &[u8], passphrase: &Secret) -> Result<SecretsFile, KeyStoreError> {
         let params = scryptenc::Params::new(bytes).map_err(|e| self.unusable(&e))?;
-        // scrypt's 128 · r · N (RFC 7914, section 2).
+        // The memory of scrypt is 128 · r · N (RFC 7914, section 2).
         let memory = 1_u64.checked_shl(params.log_n().into()).and_then(|n| n.checked_mul(128 * u64::from(params.r())));
         if memory.is_none_or(|memory| memory > MOST_MEMORY) || params.p() > MOST_ROUNDS {
             return Err(self.unusable(&"it would take more than 4 GiB of memory, or too long, to open it"));

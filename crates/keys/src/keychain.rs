@@ -1,4 +1,4 @@
-//! The login keychain of macOS. Nobody of this project had a Mac: it was read with care, and never run.
+//! The macOS login keychain. This code was reviewed but has never been run on macOS.
 
 use awsrole_core::aws::access_keys::{KeyRef, KeyStoreError};
 use awsrole_core::base::problem::Problem;
@@ -8,7 +8,7 @@ use security_framework::os::macos::keychain::SecKeychain;
 use security_framework::passwords::{PasswordOptions, delete_generic_password, generic_password, set_generic_password};
 use zeroize::Zeroizing;
 
-/// What Keychain Access shows; profile and key are the account.
+/// The service name in Keychain Access. The account name consists of profile and key.
 const SERVICE: &str = "awsrole keys";
 
 /// `errSecItemNotFound`, `errSecInteractionNotAllowed` and `errSecUserCanceled` in Security.framework's SecBase.h.
@@ -16,10 +16,10 @@ const NOT_FOUND: i32 = -25300;
 const NOT_ALLOWED: i32 = -25308;
 const CANCELLED: i32 = -128;
 
-/// Asks whether the keychain may show its dialog.
+/// Checks whether the keychain may show its dialog.
 pub(crate) type KeychainDialog<'a> = &'a dyn Fn() -> Result<(), KeyStoreError>;
 
-/// Reads a key's secret. A locked keychain shows its own dialog, if that may be.
+/// Returns the secret of a key. A locked keychain shows its own dialog, if that is allowed.
 pub(crate) fn secret(place: &KeyRef, dialog: KeychainDialog<'_>) -> Result<Secret, KeyStoreError> {
     let read = || generic_password(PasswordOptions::new_generic_password(SERVICE, &account(place)));
     let bytes = Zeroizing::new(quietly(dialog, read)?);
@@ -27,7 +27,7 @@ pub(crate) fn secret(place: &KeyRef, dialog: KeychainDialog<'_>) -> Result<Secre
     Ok(Secret::new(text))
 }
 
-/// Puts a key, in the place of one of the same name.
+/// Stores a key, replacing one of the same name.
 pub(crate) fn put(place: &KeyRef, secret: &Secret, dialog: KeychainDialog<'_>) -> Result<(), KeyStoreError> {
     quietly(dialog, || set_generic_password(SERVICE, &account(place), secret.expose().as_bytes()))
 }
@@ -40,7 +40,7 @@ pub(crate) fn remove(place: &KeyRef, dialog: KeychainDialog<'_>) -> Result<(), K
     }
 }
 
-/// First without a dialog, and with one only if that may be.
+/// Tries without a dialog, and then with one if that is allowed.
 fn quietly<T>(dialog: KeychainDialog<'_>, act: impl Fn() -> Result<T, Error>) -> Result<T, KeyStoreError> {
     let first = {
         let _silent = SecKeychain::disable_user_interaction().map_err(unusable)?;

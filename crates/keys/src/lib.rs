@@ -1,6 +1,6 @@
-//! Keeps long-lived keys: the only crate that knows the stores of secrets.
+//! Stores long-lived keys. This is the only crate that accesses secret stores.
 //!
-//! Nothing of a store is touched before a key is wanted from it.
+//! A store isn't accessed before a key is needed from it.
 
 mod file;
 #[cfg(target_os = "macos")]
@@ -17,32 +17,33 @@ use awsrole_core::base::secret::Secret;
 
 use crate::file::FileStore;
 
-/// Gives the passphrase of the file of keys. A trait because a person answers.
+/// Provides the passphrase of the key file. It is a trait because it may prompt the user.
 pub trait Passphrases {
-    /// Asks for the passphrase, or with `new` for one that shall be in force from now on. `begin` is called just
-    /// before, with what a person is asked for and where.
+    /// Prompts for the passphrase or, with `new`, for a new one.
+    ///
+    /// `begin` is called just before with a description of the prompt and its terminal.
     fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError>;
 
-    /// Whether a store may show its own dialog. It is called just before.
+    /// Checks whether a store may show its own dialog. Called just before the dialog.
     fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), KeyStoreError>;
 }
 
-/// All stores of this machine.
+/// All secret stores of this machine.
 pub struct Stores<'a> {
     paths: &'a Paths,
     person: &'a dyn Passphrases,
-    /// The passphrase, once it was right: one question is enough for one command.
+    /// The correct passphrase, so that a command prompts only once.
     passphrase: RefCell<Option<Secret>>,
 }
 
 impl<'a> Stores<'a> {
-    /// Opens nothing.
+    /// Creates the stores without opening any.
     #[must_use]
     pub fn new(paths: &'a Paths, person: &'a dyn Passphrases) -> Self {
         Self { paths, person, passphrase: RefCell::default() }
     }
 
-    /// Puts a key into its store, in the place of one of the same name.
+    /// Stores a key, replacing one of the same name.
     pub fn put(&self, place: &KeyRef, secret: &Secret) -> Result<(), KeyStoreError> {
         match place.store {
             StoreKind::File => self.file().change(self, |keys| keys.put(place, secret)),
@@ -54,7 +55,7 @@ impl<'a> Stores<'a> {
         }
     }
 
-    /// Removes a key from its store; one that isn't there is as good as removed.
+    /// Removes a key from its store, if it exists.
     pub fn remove(&self, place: &KeyRef) -> Result<(), KeyStoreError> {
         match place.store {
             StoreKind::File => self.file().change(self, |keys| keys.remove(place)),
@@ -66,7 +67,7 @@ impl<'a> Stores<'a> {
         }
     }
 
-    /// Whether a store may show its dialog.
+    /// Checks whether a store may show its dialog.
     fn dialog(&self, ask: bool, begin: &dyn Fn(&str)) -> Result<(), KeyStoreError> {
         if ask { self.person.dialog(begin) } else { Err(KeyStoreError::NotNow) }
     }
@@ -75,7 +76,7 @@ impl<'a> Stores<'a> {
         FileStore::in_dir(&self.paths.data)
     }
 
-    /// The passphrase that opens, asked for once; `fits` says whether it does.
+    /// Opens something with the passphrase, prompting at most once. `fits` returns the error for a wrong passphrase.
     fn opened<T>(
         &self,
         new: bool,
@@ -107,7 +108,7 @@ impl AccessKeyStores for Stores<'_> {
     }
 }
 
-/// A store of another system.
+/// Returns the error for a store that this system doesn't have.
 fn elsewhere(store: StoreKind) -> KeyStoreError {
     KeyStoreError::Unusable(
         Problem::new(format!("there is no such store on this system: {store}"))

@@ -1,5 +1,5 @@
-//! The desktop's keyring, over D-Bus: one item for each key, found by its attributes. The secret crosses the bus
-//! encrypted for this connection.
+//! The desktop's keyring through D-Bus: one item for each key, identified by its attributes. The secret is encrypted on
+//! the bus for this connection.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use secret_service::blocking::{Collection, Item, SecretService};
 use secret_service::{EncryptionType, Error};
 use zeroize::Zeroizing;
 
-/// Asks whether the keyring may show its dialog.
+/// Checks whether the keyring may show its dialog.
 pub(crate) type Dialog<'a> = &'a dyn Fn() -> Result<(), KeyStoreError>;
 
-/// Reads a key's secret. A locked keyring shows its own dialog, if that may be.
+/// Returns the secret of a key. A locked keyring shows its own dialog, if that is allowed.
 pub(crate) fn secret(place: &KeyRef, dialog: Dialog<'_>) -> Result<Secret, KeyStoreError> {
     let service = connect()?;
     let found = service.search_items(attributes(place)).map_err(unusable)?;
@@ -27,7 +27,7 @@ pub(crate) fn secret(place: &KeyRef, dialog: Dialog<'_>) -> Result<Secret, KeySt
     Ok(Secret::new(text))
 }
 
-/// Puts a key into the default keyring, in the place of one of the same name.
+/// Stores a key in the default keyring, replacing one of the same name.
 pub(crate) fn put(place: &KeyRef, secret: &Secret, dialog: Dialog<'_>) -> Result<(), KeyStoreError> {
     let service = connect()?;
     let collection = service.get_default_collection().map_err(unusable)?;
@@ -58,7 +58,7 @@ fn connect() -> Result<SecretService<'static>, KeyStoreError> {
 fn unlocked<'i, 'a>(item: &'i Item<'a>, dialog: Dialog<'_>) -> Result<&'i Item<'a>, KeyStoreError> {
     dialog()?;
     item.unlock().map_err(unusable)?;
-    // A prompter that can't be shown ends without a word.
+    // A prompt that can't be shown ends without an error.
     if item.is_locked().map_err(unusable)? { Err(KeyStoreError::Cancelled) } else { Ok(item) }
 }
 
@@ -71,7 +71,7 @@ fn open(collection: &Collection<'_>, dialog: Dialog<'_>) -> Result<(), KeyStoreE
     if collection.is_locked().map_err(unusable)? { Err(KeyStoreError::Cancelled) } else { Ok(()) }
 }
 
-/// What an item is found by; no secret, and kept in the clear by some keyrings.
+/// Returns the attributes that identify an item. They aren't secret, and some keyrings store them unencrypted.
 fn attributes(place: &KeyRef) -> HashMap<&str, &str> {
     HashMap::from([
         ("application", "awsrole"),

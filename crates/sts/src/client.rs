@@ -1,4 +1,4 @@
-//! The runtime, connections, and the SDK's client of each service on top of them.
+//! The runtime, the connections, and the SDK clients of all services.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,13 +20,12 @@ use crate::connect::{Connections, Route};
 use crate::expiration::Normalized;
 use crate::roots::Roots;
 
-/// One runtime on this thread, and one pool of connections for all calls to servers for which the same authorities
-/// vouch.
+/// A single-threaded runtime, with one connection pool for all calls that use the same CA certificates.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
     pools: RefCell<BTreeMap<Option<CaBundle>, Rc<Pool>>>,
     timeouts: TimeoutConfig,
-    /// The limits of a call that is made once only, lest a code be spent twice: it has the whole time for its attempt.
+    /// The timeouts of a call that is made only once, because it contains a code: a single attempt has the whole time.
     once: TimeoutConfig,
     pub(crate) clock: ServerClock,
 }
@@ -49,7 +48,7 @@ impl Client {
         self.runtime.block_on(future)
     }
 
-    /// The connections to servers for which a file of certificates vouches, or else the machine's authorities.
+    /// Returns the connection pool for a CA bundle or, without one, for the system CA certificates.
     fn pool(&self, ca_bundle: Option<&CaBundle>) -> Result<Rc<Pool>, StsError> {
         let key = ca_bundle.cloned();
         if let Some(pool) = self.pools.borrow().get(&key) {
@@ -61,20 +60,20 @@ impl Client {
         Ok(pool)
     }
 
-    /// A connection for what is none of the SDK's services. It has no limits of its own.
+    /// Returns a connector for HTTP calls without an SDK client. It has no timeouts.
     pub(crate) fn connector(&self, ca_bundle: Option<&CaBundle>) -> Result<SharedHttpConnector, StsError> {
         Ok(self.pool(ca_bundle)?.connections.connector())
     }
 
-    /// The settings for a source of aws-config that belongs to this machine or container: no proxy is used.
+    /// Returns the configuration of an aws-config provider for instance or container credentials. It uses no proxy.
     pub(crate) fn local_provider_config(&self, ca_bundle: Option<&CaBundle>) -> Result<ProviderConfig, StsError> {
         Ok(ProviderConfig::without_region()
             .with_http_client(Normalized(self.pool(ca_bundle)?.connections.client(Route::Direct)))
             .with_timeout_config(self.timeouts.clone()))
     }
 
-    /// The settings of a service's client: it asks nobody else for region, endpoint or credentials. A call is tried
-    /// `attempts` times.
+    /// Returns the configuration of an SDK client. Region, endpoint and credentials don't come from the SDK's own
+    /// providers. A call is attempted up to `attempts` times.
     fn config(&self, endpoint: &Endpoint, attempts: u32) -> Result<SdkConfig, StsError> {
         let mut config = SdkConfig::builder();
         config.set_endpoint_url(endpoint.url.clone());
@@ -89,7 +88,7 @@ impl Client {
             .build())
     }
 
-    /// STS, signed by `caller`; without one, for the calls that nobody signs.
+    /// Returns the STS client, signing as `caller`. `None` is for calls without a signature.
     pub(crate) fn sts(
         &self,
         caller: Option<&Credentials>,
@@ -103,7 +102,7 @@ impl Client {
         Ok(aws_sdk_sts::Client::from_conf(config.interceptor(self.clock.clone()).build()))
     }
 
-    /// IAM, signed by `caller`.
+    /// Returns the IAM client, signing as `caller`.
     pub(crate) fn iam(
         &self,
         caller: &Credentials,
@@ -115,23 +114,23 @@ impl Client {
         Ok(aws_sdk_iam::Client::from_conf(config.build()))
     }
 
-    /// IAM Identity Center's access portal.
+    /// Returns the client of IAM Identity Center's access portal.
     pub(crate) fn sso(&self, endpoint: &Endpoint, attempts: u32) -> Result<aws_sdk_sso::Client, StsError> {
         Ok(aws_sdk_sso::Client::new(&self.config(endpoint, attempts)?))
     }
 
-    /// IAM Identity Center's tokens.
+    /// Returns the client of IAM Identity Center's token service.
     pub(crate) fn sso_oidc(&self, endpoint: &Endpoint, attempts: u32) -> Result<aws_sdk_ssooidc::Client, StsError> {
         Ok(aws_sdk_ssooidc::Client::new(&self.config(endpoint, attempts)?))
     }
 
-    /// AWS Sign-In.
+    /// Returns the client of AWS Sign-In.
     pub(crate) fn sign_in(&self, endpoint: &Endpoint, attempts: u32) -> Result<aws_sdk_signin::Client, StsError> {
         Ok(aws_sdk_signin::Client::new(&self.config(endpoint, attempts)?))
     }
 }
 
-/// Credentials as the SDK's signer takes them.
+/// Converts credentials into the type of the SDK's signer.
 fn keys(caller: &Credentials) -> aws_sdk_sts::config::Credentials {
     let token = caller.session_token.as_ref().map(|token| token.expose().to_owned());
     let secret = caller.secret_access_key.expose();

@@ -1,5 +1,7 @@
-//! The server's clock, read from each answer: the SDK corrects its signatures for a local clock that
-//! is off and says nothing, but when credentials expire is told by that clock.
+//! The server's clock, read from each response.
+//!
+//! The SDK silently corrects its signatures for a wrong local clock, but the local clock determines when credentials
+//! expire.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -11,20 +13,20 @@ use awsrole_core::session::sts::StsError;
 
 use crate::refusal::http_date;
 
-/// How far apart the clocks may be. AWS's own limit for signatures.
+/// The maximum difference between the clocks, which is AWS's limit for signatures.
 const TOLERANCE: Duration = Duration::from_secs(300);
 
-/// The `Date` of the last answer.
+/// The `Date` of the last response.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServerClock(Arc<Mutex<Option<SystemTime>>>);
 
 impl ServerClock {
-    /// The time of the last answer.
+    /// Returns the time of the last response.
     pub(crate) fn last(&self) -> Option<SystemTime> {
         self.0.lock().ok().and_then(|time| *time)
     }
 
-    /// Compares the last answer's time with the local one.
+    /// Compares the time of the last response with the local time.
     pub(crate) fn check(&self, now: SystemTime) -> Result<(), StsError> {
         let Some(server) = self.last() else { return Ok(()) };
         let apart = now.duration_since(server).unwrap_or_else(|ahead| ahead.duration());

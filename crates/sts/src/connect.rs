@@ -1,4 +1,4 @@
-//! Connections: through proxies, and by TLS to servers for which an authority vouches.
+//! TLS connections, directly or through proxies.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::proxies;
 use crate::refusal::root_cause;
 use crate::roots::Roots;
 
-/// Makes connections.
+/// Creates connections.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    // Shared, since a machine's authorities are many pages of text.
+    // Shared, because the system CA certificates are large.
     bundle_only: Option<Arc<TlsContext>>,
     all: Arc<TlsContext>,
 }
@@ -36,7 +36,7 @@ impl Connections {
         Ok(Self { bundle_only: roots.bundle_only.map(tls).transpose()?, all: tls(roots.all)? })
     }
 
-    /// Returns a client for the SDK: one pool for all calls that take the same route.
+    /// Returns a client for the SDK, with one pool for all calls that take the same route.
     pub(crate) fn client(&self, route: Route) -> SharedHttpClient {
         let pool = |tls: &Arc<TlsContext>| {
             let tls = Arc::clone(tls);
@@ -51,7 +51,7 @@ impl Connections {
         }
     }
 
-    /// For what is none of the SDK's services. It has no limits of its own.
+    /// Returns a connector for HTTP calls without an SDK client. It has no timeouts.
     pub(crate) fn connector(&self) -> SharedHttpConnector {
         let of = |tls: &TlsContext| SharedHttpConnector::new(connector(tls, Route::ByProxy, None, None));
         match &self.bundle_only {
@@ -65,15 +65,15 @@ impl Connections {
     }
 }
 
-/// How a server is reached.
+/// The route to a server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Route {
-    /// Through the proxies that the environment names.
+    /// Through the proxies in the environment.
     ByProxy,
-    /// Without any proxy, whatever the environment says.
+    /// Without a proxy, regardless of the environment.
     ///
-    /// For metadata and container endpoints. They tell machines apart by who connects: a proxy would get the pod's
-    /// token, and would answer with its own identity (botocore, `ContainerMetadataFetcher`, uses no proxy either).
+    /// Used for metadata and container endpoints, which identify the machine by its connection. A proxy would receive
+    /// the pod's token and respond with its own identity (botocore, `ContainerMetadataFetcher`, uses no proxy either).
     Direct,
 }
 
@@ -93,7 +93,7 @@ fn connector(
     connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
 }
 
-/// Two clients, the second of which isn't made ready before it is needed.
+/// A client that tries the system CA bundle first. The second client is created only if it is needed.
 #[derive(Debug)]
 struct BundleFirstClient {
     bundle_only: SharedHttpClient,
@@ -111,8 +111,8 @@ impl HttpClient for BundleFirstClient {
     }
 }
 
-/// A connection for which all authorities are asked if those nearby don't vouch for the server. Nothing has been sent
-/// to it by then.
+/// Retries with the full set of CA certificates if the system bundle doesn't verify the server. No request has been
+/// sent by then.
 struct FallbackConnection {
     bundle_only: SharedHttpConnector,
     all: Arc<dyn Fn() -> SharedHttpConnector + Send + Sync>,
@@ -124,8 +124,8 @@ impl HttpConnector for FallbackConnection {
         let (call, all) = (self.bundle_only.call(request), self.all.clone());
         HttpConnectorFuture::new(async move {
             match (call.await, again) {
-                // rustls's words. Which of several reasons it names depends on what else stands in the file: an
-                // authority's older key, or one that signed it once.
+                // This is the text of rustls. Which of several reasons it names depends on the other certificates in
+                // the file, such as an older key of a CA or a cross-signing CA.
                 (Err(error), Some(again)) if root_cause(&error).starts_with("invalid peer certificate") => {
                     all().call(again).await
                 }

@@ -1,4 +1,4 @@
-//! Console sessions that `aws login` opened: their credentials are in a token file, and AWS Sign-In renews them.
+//! Console sessions of `aws login`: their credentials are in a token file, and AWS Sign-In renews them.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,13 +21,14 @@ use serde_json::json;
 use crate::token_file::{NoToken, TokenFile};
 use crate::{ATTEMPTS, RemoteSts};
 
-/// How long before their end credentials are renewed (botocore, `LoginCredentialFetcher`).
+/// The time before their expiration at which credentials are renewed (botocore, `LoginCredentialFetcher`).
 const RENEWAL_WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// Gets the session's credentials. Those that end soon are renewed; if that fails, they serve to their end.
+/// Returns the session's credentials. Credentials that expire soon are renewed. If that fails, they are used until they
+/// expire.
 ///
 /// # Errors
-/// Nobody is signed in, the sign-in has ended or may not be renewed, or there is no answer.
+/// Fails if the user isn't signed in, if the sign-in has ended or can't be renewed, or if there is no response.
 pub(crate) fn credentials(sts: &RemoteSts<'_>, login: &ConsoleLogin) -> Result<Credentials, Problem> {
     let no_token = |no: NoToken| match no {
         NoToken::Missing => no_credentials(login).because("there is no sign-in yet").hint(sign_in(login)),
@@ -47,7 +48,7 @@ pub(crate) fn credentials(sts: &RemoteSts<'_>, login: &ConsoleLogin) -> Result<C
     }
 }
 
-/// The credentials in a file, and their end.
+/// Returns the credentials in a file and their expiration.
 fn in_file(file: &TokenFile<'_>, now: SystemTime) -> Result<(Credentials, SystemTime), NoToken> {
     let end = file.time("accessToken.expiresAt")?;
     let credentials = Credentials {
@@ -78,7 +79,8 @@ impl From<NoToken> for NotRenewed {
     }
 }
 
-/// Renews the credentials in the file. The refresh token in it is good for one use, and the answer has the next one.
+/// Renews the credentials in the file. The refresh token in it can be used once, and the response contains the next
+/// one.
 fn renew(sts: &RemoteSts<'_>, login: &ConsoleLogin, file: &mut TokenFile<'_>) -> Result<(), NotRenewed> {
     let key = SecretKey::from_sec1_pem(file.text("dpopKey")?)
         .map_err(|_| file.unusable(&"has a wrong `dpopKey`: it isn't a P-256 private key (PEM)"))?;
@@ -127,13 +129,13 @@ fn renew(sts: &RemoteSts<'_>, login: &ConsoleLogin, file: &mut TokenFile<'_>) ->
     if let Some(token) = answer.id_token {
         file.set(json!({ "idToken": token }));
     }
-    // The credentials are good for this command even if they can't be kept.
+    // The credentials are valid for this command even if they can't be written.
     let _ = file.write();
     Ok(())
 }
 
-/// Where the session is renewed: in the region where it was opened, which newer tokens name (botocore,
-/// `LoginCredentialFetcher`).
+/// Returns the endpoint that renews the session: in the region where it was created, which newer tokens contain
+/// (botocore, `LoginCredentialFetcher`).
 fn endpoint(login: &ConsoleLogin, file: &TokenFile<'_>) -> Result<Endpoint, NoToken> {
     let mut endpoint = login.endpoint.clone();
     if let Some(region) = file.optional("signInRegion") {
@@ -143,7 +145,7 @@ fn endpoint(login: &ConsoleLogin, file: &TokenFile<'_>) -> Result<Endpoint, NoTo
     Ok(endpoint)
 }
 
-/// A proof that the key is ours (RFC 9449, "DPoP"), for one request.
+/// Creates a proof of possession of the key for one request (RFC 9449, "DPoP").
 fn proof(key: &SecretKey, uri: &str, now: SystemTime) -> Option<String> {
     let point = key.public_key().to_encoded_point(false);
     let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
@@ -173,7 +175,7 @@ fn sign_in(login: &ConsoleLogin) -> String {
     format!("sign in: `aws login --profile {}`", login.profile)
 }
 
-/// Why AWS Sign-In renewed nothing.
+/// Returns the error of AWS Sign-In.
 fn refusal(login: &ConsoleLogin, error: &StsError, code: Option<&OAuth2ErrorCode>) -> Problem {
     let problem = no_credentials(login);
     match code {

@@ -1,5 +1,5 @@
-//! Times in the answers of metadata and container endpoints: aws-config reads one form of ISO 8601, others are
-//! brought into it.
+//! Converts the times in responses of metadata and container endpoints into the only form of ISO 8601 that aws-config
+//! parses.
 
 use std::borrow::Cow;
 
@@ -15,10 +15,10 @@ use awsrole_core::aws::time::rfc3339;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 
-/// The largest answer that is read, in bytes.
+/// The largest response that is read, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// A client whose answers have their `Expiration` in the one form that aws-config reads.
+/// A client that converts the `Expiration` in its responses.
 #[derive(Debug)]
 pub(crate) struct Normalized(pub(crate) SharedHttpClient);
 
@@ -40,7 +40,7 @@ impl HttpConnector for Connector {
             let body = Limited::new(body, MAX_BYTES).collect().await.map_err(ConnectorError::io)?.to_bytes();
             let normal = normalized(&body).map_err(|why| ConnectorError::user(why.into()))?;
             if normal.is_some() {
-                // The SDK compares it with what it gets.
+                // The SDK compares it with the length of the body.
                 answer.headers_mut().remove("content-length");
             }
             *answer.body_mut() = normal.map_or_else(|| body.into(), Into::into);
@@ -49,8 +49,8 @@ impl HttpConnector for Connector {
     }
 }
 
-/// The answer with its end in another form, if it needs one. What isn't the JSON of credentials is the caller's to
-/// refuse.
+/// Returns the response with a converted expiration, or `None` if it needs no conversion. The caller rejects a body
+/// that isn't JSON with credentials.
 fn normalized(body: &[u8]) -> Result<Option<String>, String> {
     #[derive(Deserialize)]
     struct Answer<'a> {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_unusual_end_is_written_anew() {
+    fn converts_only_unusual_expirations() {
         let body = |end: &str| format!("{{\"AccessKeyId\":\"ASIA\",\"Expiration\" : \"{end}\",\"Token\":\"t\"}}");
         assert_eq!(normalized(body("2030-01-02T03:04:05Z").as_bytes()), Ok(None));
         for unusual in ["2030-01-02T05:04:05+02:00", "2030-01-02T05:04:05+0200", "2030-01-02 03:04:05.5 UTC"] {

@@ -1,4 +1,4 @@
-//! The console's federation endpoint: it takes a session's keys and gives a token for a browser.
+//! The console's federation endpoint, which exchanges credentials for a sign-in token.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::RemoteSts;
 
-/// The largest answer that is read, in bytes.
+/// The largest response that is read, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
 #[derive(Deserialize)]
@@ -23,10 +23,11 @@ struct Answer {
     signin_token: String,
 }
 
-/// Gets a sign-in token, good for 15 minutes. The keys go by POST: an address would be in logs on the way.
+/// Requests a sign-in token, which is valid for 15 minutes. The credentials are sent by POST, because URLs appear in
+/// logs.
 ///
 /// # Errors
-/// No answer, or a refusal: the endpoint gives a status and hardly ever a reason.
+/// Fails without a response and if the endpoint refuses. The endpoint returns a status but rarely a reason.
 pub fn sign_in_token(
     sts: &RemoteSts<'_>,
     federation: &str,
@@ -48,7 +49,7 @@ pub fn sign_in_token(
         })
         .to_string(),
     );
-    // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+    // Allocate the full size at once: a growing buffer would leave copies of secrets in memory.
     let mut form = Zeroizing::new(String::with_capacity(3 * session.len() + 128));
     form.push_str("Action=getSigninToken&Session=");
     for byte in session.bytes() {
@@ -82,7 +83,7 @@ pub fn sign_in_token(
     let (status, body) = answer.map_err(unreachable)?;
     if status != 200 {
         let why = String::from_utf8_lossy(&body);
-        // Pages of HTML say nothing.
+        // HTML pages contain no useful message.
         let why = why.lines().next().filter(|line| !line.trim_start().starts_with('<')).unwrap_or_default();
         return Err(Problem::new(format!("{federation} refused the session"))
             .because(format!("HTTP {status} {why}").trim())

@@ -10,29 +10,30 @@ use awsrole_core::session::sts::StsError;
 
 use crate::{RemoteSts, time};
 
-/// IAM, asked over the same connections and within the same limits as STS.
+/// An IAM client with the same connections and timeouts as STS.
 pub struct Iam<'a> {
     /// The runtime and the connections.
     pub remote: &'a RemoteSts<'a>,
-    /// Who asks.
+    /// The credentials of the caller.
     pub caller: &'a Credentials,
-    /// Where IAM is.
+    /// The endpoint of IAM.
     pub endpoint: &'a Endpoint,
 }
 
-/// A key as IAM lists it.
+/// A key in IAM's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessKey {
     /// `AKIA…`
     pub id: String,
-    /// Whether it may be used.
+    /// Whether the key is active.
     pub active: bool,
-    /// When it was made.
+    /// When the key was created.
     pub created: Option<SystemTime>,
 }
 
 impl Iam<'_> {
-    /// Makes a key for the caller. It is asked for once: a second try after a lost answer would make a second key.
+    /// Creates a key for the caller. The call is attempted only once, because a retry after a lost response would
+    /// create a second key.
     pub fn create_access_key(&self) -> Result<(String, Secret), StsError> {
         let call = self.client(1)?.create_access_key();
         let key = self.call("CreateAccessKey", call.send())?.access_key;
@@ -40,7 +41,7 @@ impl Iam<'_> {
         Ok((key.access_key_id, Secret::new(key.secret_access_key)))
     }
 
-    /// Lists the caller's keys; a user has two at most, so they are on one page.
+    /// Lists the caller's keys. A user has at most two, so they are on one page.
     pub fn access_keys(&self) -> Result<Vec<AccessKey>, StsError> {
         let answer = self.call("ListAccessKeys", self.client(3)?.list_access_keys().send())?;
         let keys = answer.access_key_metadata.into_iter().map(|key| AccessKey {
@@ -51,7 +52,7 @@ impl Iam<'_> {
         Ok(keys.collect())
     }
 
-    /// Switches one of the caller's keys off.
+    /// Deactivates one of the caller's keys.
     pub fn deactivate_access_key(&self, id: &str) -> Result<(), StsError> {
         let call = self.client(3)?.update_access_key().access_key_id(id).status(StatusType::Inactive);
         self.call("UpdateAccessKey", call.send()).map(drop)
@@ -63,13 +64,13 @@ impl Iam<'_> {
         self.call("DeleteAccessKey", call.send()).map(drop)
     }
 
-    /// Puts an inline policy of a role, in the place of one of the same name.
+    /// Attaches an inline policy to a role, replacing one of the same name.
     pub fn put_role_policy(&self, role: &str, name: &str, document: &str) -> Result<(), StsError> {
         let call = self.client(3)?.put_role_policy().role_name(role).policy_name(name).policy_document(document);
         self.call("PutRolePolicy", call.send()).map(drop)
     }
 
-    /// Puts an inline policy of a user, in the place of one of the same name.
+    /// Attaches an inline policy to a user, replacing one of the same name.
     pub fn put_user_policy(&self, user: &str, name: &str, document: &str) -> Result<(), StsError> {
         let call = self.client(3)?.put_user_policy().user_name(user).policy_name(name).policy_document(document);
         self.call("PutUserPolicy", call.send()).map(drop)

@@ -1,4 +1,4 @@
-//! IAM Identity Center: the token of a sign-in, renewed where it can be, and the credentials that it gives.
+//! IAM Identity Center: the token of a sign-in, its renewal, and the credentials of a role.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,13 +13,13 @@ use awsrole_core::session::sts::StsError;
 use crate::token_file::{NoToken, TokenFile};
 use crate::{ATTEMPTS, RemoteSts, time};
 
-/// How long before its end a token is renewed (botocore, `SSOTokenProvider`).
+/// The time before its expiration at which a token is renewed (botocore, `SSOTokenProvider`).
 const RENEWAL_WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// Gets a role's credentials from the access portal.
+/// Requests a role's credentials from the access portal.
 ///
 /// # Errors
-/// Nobody is signed in, the role isn't assigned to who is, or there is no answer.
+/// Fails if the user isn't signed in, if the role isn't assigned to the user, or if there is no response.
 pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Credentials, Problem> {
     let token = token(sts, role)?;
     let refused = |error: StsError| refusal(role, &error);
@@ -44,9 +44,10 @@ pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<
     from.ok_or_else(|| refusal(role, &StsError::Malformed("the answer's credentials are incomplete".to_owned())))
 }
 
-/// The access token. One that ends soon is renewed if the sign-in is that of an `[sso-session]`; if that fails, it
-/// serves to its end. The old form is never renewed, and never sent once it has expired (botocore,
-/// `SSOCredentialFetcher`).
+/// Returns the access token.
+///
+/// A token of an `[sso-session]` that expires soon is renewed. If that fails, it is used until it expires. Tokens of
+/// the legacy format are never renewed, and never sent after their expiration (botocore, `SSOCredentialFetcher`).
 fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> {
     let no_token = |no: NoToken| match no {
         NoToken::Missing => signed_out(role),
@@ -69,7 +70,7 @@ fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> 
     }
 }
 
-/// Renews a token; `None` if the file doesn't hold what that takes, or the client's registration has expired.
+/// Renews a token. Returns `None` if the file lacks the required values, or if the client registration has expired.
 fn renewed(sts: &RemoteSts<'_>, role: &IdentityCenter, file: &mut TokenFile<'_>) -> Result<Option<Secret>, StsError> {
     let [Some(refresh_token), Some(id), Some(secret)] =
         ["refreshToken", "clientId", "clientSecret"].map(|place| file.optional(place))
@@ -100,7 +101,7 @@ fn renewed(sts: &RemoteSts<'_>, role: &IdentityCenter, file: &mut TokenFile<'_>)
     if let Some(next) = answer.refresh_token {
         file.set(serde_json::json!({ "refreshToken": next }));
     }
-    // The token is good for this command even if it can't be kept.
+    // The token is valid for this command even if it can't be written.
     let _ = file.write();
     Ok(Some(Secret::new(token)))
 }
@@ -124,7 +125,7 @@ fn signed_out(role: &IdentityCenter) -> Problem {
     no_credentials(role).because("nobody has signed in, or the sign-in has ended").hint(sign_in(role))
 }
 
-/// Why the portal gave nothing.
+/// Returns the error of the access portal.
 fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
     let at = format!("{} ({})", role.start_url, role.region.as_str());
     let problem = no_credentials(role).because(error).fact("asked at", at);

@@ -1,7 +1,6 @@
-//! Asks AWS: the only crate that knows the AWS SDK.
+//! Calls AWS. This is the only crate that depends on the AWS SDK.
 //!
-//! Nothing of it is touched on a cache hit: the runtime, the TLS configuration and the client are
-//! made when the first call is.
+//! A cache hit uses none of it: the runtime, the TLS configuration and the client are created with the first call.
 
 mod client;
 mod clock;
@@ -43,19 +42,20 @@ pub use crate::iam::{AccessKey, Iam};
 pub use crate::sign_in::{DeviceAuthorization, sign_in};
 pub use crate::sources::RemoteSources;
 
-/// How often a call is tried that may be made twice: as often as the SDK itself would.
+/// The number of attempts of a call that may be retried, which is the default of the SDK.
 const ATTEMPTS: u32 = 3;
 
-/// How long a call may take.
+/// Timeouts of calls.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// For the connection.
+    /// The connect timeout.
     pub connect: Duration,
-    /// For one attempt of a call that may be made again: a server that hangs costs one attempt, and not the call.
+    /// The timeout of one attempt of a call that may be retried, so that a hanging server costs one attempt and not the
+    /// call.
     pub attempt: Duration,
-    /// For all attempts of a call together.
+    /// The timeout of a call with all its attempts.
     pub whole: Duration,
-    /// For a `credential_process`, which may wait for a person.
+    /// The timeout of a `credential_process`, which may prompt the user.
     pub process: Duration,
 }
 
@@ -66,10 +66,10 @@ impl Default for Limits {
     }
 }
 
-/// What a caller is told when a call takes long.
+/// A function that is called with a message if a call takes long.
 pub type Waiting<'a> = Box<dyn Fn(&str) + 'a>;
 
-/// STS, as it is reached over the network.
+/// STS over the network.
 pub struct RemoteSts<'a> {
     limits: Limits,
     now: fn() -> SystemTime,
@@ -79,19 +79,19 @@ pub struct RemoteSts<'a> {
 }
 
 impl<'a> RemoteSts<'a> {
-    /// Prepares nothing. `waiting` is called once for each call that takes longer than 300 ms.
+    /// Creates the client without connecting. `waiting` is called once for each call that takes longer than 300 ms.
     #[must_use]
     pub fn new(limits: Limits, now: fn() -> SystemTime, waiting: Waiting<'a>) -> Self {
         Self { limits, now, waiting, proxies: Vec::new(), client: OnceCell::new() }
     }
 
-    /// Names the proxies that are in the environment, so that they are told where nobody answers.
+    /// Sets the names of the proxies in the environment, which are mentioned if there is no response.
     #[must_use]
     pub fn through(self, proxies: Vec<String>) -> Self {
         Self { proxies, ..self }
     }
 
-    /// The server's clock as its last answer had it.
+    /// Returns the server's time in its last response.
     #[must_use]
     pub fn server_time(&self) -> Option<SystemTime> {
         self.client().ok()?.clock.last()
@@ -118,7 +118,7 @@ impl<'a> RemoteSts<'a> {
         self.named(&format!("{} ({what})", endpoint.shown()), endpoint, call)
     }
 
-    /// Makes a call under the name by which a person is told of it.
+    /// Makes a call. `what` describes it in messages.
     fn named<T, E, F>(&self, what: &str, endpoint: &Endpoint, call: F) -> Result<T, StsError>
     where
         F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
@@ -143,7 +143,7 @@ impl<'a> RemoteSts<'a> {
         })
     }
 
-    /// Waits for an answer, and says so if it takes long.
+    /// Waits for a response, and prints a message if it takes long.
     fn wait<F: Future>(&self, client: &Client, what: &str, call: F) -> F::Output {
         client.block_on(async {
             let mut call = std::pin::pin!(call);
@@ -266,19 +266,19 @@ impl Sts for RemoteSts<'_> {
     }
 }
 
-/// A call with a code is made once: STS may have taken the code though its answer was lost, and takes it only once. A
-/// second try would be told that the code is wrong.
+/// Returns the number of attempts. A call with a code is made only once, because STS accepts each code once and may
+/// have accepted it although the response was lost. A retry would fail with a wrong code.
 fn attempts(code: Option<&Code>) -> u32 {
     if code.is_some() { 1 } else { ATTEMPTS }
 }
 
-/// The managed policies that narrow a session, as the SDK takes them.
+/// Converts the managed policies of a session into the SDK's type.
 fn policy_arns(policy: &SessionPolicy) -> Option<Vec<PolicyDescriptorType>> {
     let arns = policy.arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build());
     (!policy.arns.is_empty()).then(|| arns.collect())
 }
 
-/// A server's time, within the bounds of core's.
+/// Converts a time of the server, with the bounds of core.
 fn time(from: &DateTime) -> Option<SystemTime> {
     awsrole_core::aws::time::from_unix(u64::try_from(from.secs()).ok()?)
 }

@@ -1,5 +1,5 @@
-//! Sources that belong to the machine or the container itself: EC2 instance metadata, and the endpoint that ECS, EKS
-//! Pod Identity and CodeBuild provide. Neither is ever asked through a proxy ([`crate::connect::Route::Direct`]).
+//! Sources of this machine or container: EC2 instance metadata, and the endpoint that ECS, EKS Pod Identity and
+//! CodeBuild provide. They never use a proxy ([`crate::connect::Route::Direct`]).
 
 use std::path::Path;
 
@@ -16,25 +16,25 @@ use zeroize::Zeroizing;
 use crate::refusal;
 use crate::sources::RemoteSources;
 
-/// The largest token file that is read, in bytes. The token becomes a header, and servers take much less.
+/// The largest token file that is read, in bytes. The token becomes a header, and servers accept much less.
 const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
 impl RemoteSources<'_> {
-    /// Asks the instance's metadata service (IMDSv2).
+    /// Fetches credentials from the instance metadata service (IMDSv2).
     pub(crate) fn instance(&self, endpoint: &str) -> Result<Credentials, Problem> {
         let ask = || {
             let config = self.local_config()?;
-            // Otherwise it would read a profile of its own.
+            // Without an endpoint the client would read a profile of its own.
             let client = imds::Client::builder().configure(&config).endpoint(endpoint).map_err(|e| e.to_string())?;
             let provider = |config: &ProviderConfig| {
                 ImdsCredentialsProvider::builder().configure(config).imds_client(client.build()).build()
             };
             self.ask_with("EC2 instance metadata", &config, provider, refusal::root_cause)
         };
-        // The SDK gives up on a connection that breaks; the service is on this very machine.
+        // The SDK doesn't retry after a broken connection. The service is on the same machine.
         ask().or_else(|_| ask()).map_err(|why| no_instance(endpoint, self.env, &why))
     }
 
@@ -43,7 +43,7 @@ impl RemoteSources<'_> {
         client.local_provider_config(self.ca_bundle.as_ref()).map_err(|error| error.to_string())
     }
 
-    /// Asks the container's endpoint.
+    /// Fetches credentials from the container's endpoint.
     pub(crate) fn container(&self) -> Result<Credentials, Problem> {
         let Some(address) = container_address(self.env) else {
             return Err(Problem::new("there are no container credentials: no address is set").hint(
@@ -80,7 +80,7 @@ fn no_instance(address: &str, env: &Env, why: &str) -> Problem {
     )
 }
 
-/// The address of the container's endpoint, for messages; none if the environment has none.
+/// Returns the container's endpoint for messages, or `None` if the environment has none.
 fn container_address(env: &Env) -> Option<String> {
     let variables = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
     let address = variables.iter().find_map(|name| env.filled(name))?;
@@ -104,13 +104,13 @@ fn no_container(address: &str, why: &str) -> Problem {
     problem.hint("is the platform's agent running, and the address that of this container?")
 }
 
-/// Why the container's token can't be sent.
+/// The reason why the container's token can't be sent.
 #[derive(Debug, PartialEq, Eq)]
 struct Unusable {
-    /// The file, or the variable.
+    /// The file or the variable.
     place: String,
     why: String,
-    /// A file that isn't there may be another one's path.
+    /// Whether the file is missing. Its path may belong to another container.
     missing: bool,
 }
 
@@ -124,9 +124,9 @@ impl Unusable {
     }
 }
 
-/// Checks the token before it becomes a header: the SDK's own words name neither the file nor the variable.
+/// Checks the token before it becomes a header, because the SDK's error names neither the file nor the variable.
 ///
-/// The file takes precedence over the variable (botocore, `ContainerProvider`), which refuses line breaks, too.
+/// The file takes precedence over the variable, and line breaks are rejected (botocore, `ContainerProvider`).
 fn check_token(env: &Env) -> Result<(), Unusable> {
     let Some(path) = env.0.get(std::ffi::OsStr::new(TOKEN_FILE)).map(Path::new) else {
         let token = env.0.get(std::ffi::OsStr::new(TOKEN)).map(|token| token.as_encoded_bytes());
@@ -146,7 +146,7 @@ fn check_token(env: &Env) -> Result<(), Unusable> {
     check_header(&token).map_err(|why| unusable(why.to_owned(), false))
 }
 
-/// Whether bytes can be the value of an HTTP header (RFC 9110, section 5.5).
+/// Checks whether bytes are a valid value of an HTTP header (RFC 9110, section 5.5).
 fn check_header(token: &[u8]) -> Result<(), &'static str> {
     if token.is_empty() {
         return Err("is empty");
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_can_not_be_a_header_is_named() {
+    fn names_a_token_that_is_not_a_valid_header() {
         for (token, expected) in [
             ("Basic abc", None),
             ("tab\tand ünï", None),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_takes_precedence() {
+    fn token_file_takes_precedence_over_the_variable() {
         let good = (TOKEN, "Basic abc");
         assert_eq!(check_token(&env(&[])), Ok(()));
         assert_eq!(check_token(&env(&[good])), Ok(()));

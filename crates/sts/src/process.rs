@@ -1,5 +1,5 @@
-//! `credential_process`: a program of the user's that prints credentials (AWS SDKs and Tools
-//! Reference Guide, "Process credential provider").
+//! Runs a `credential_process`, a program of the user that prints credentials (AWS SDKs and Tools Reference Guide,
+//! "Process credential provider").
 
 use std::time::{Duration, SystemTime};
 
@@ -24,8 +24,8 @@ struct Answer {
     expiration: Option<String>,
 }
 
-/// Runs the program in the user's shell with the outer environment. Its stderr and the terminal are
-/// the person's; what it prints is never repeated.
+/// Runs the program with /bin/sh in the outer environment. Its stderr and the terminal are available to the user. Its
+/// output is never repeated.
 pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime) -> Result<Credentials, Problem> {
     let failed = |why: String| {
         Problem::new(format!("the credential_process of profile {} gave no credentials", process.profile))
@@ -40,11 +40,11 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
     if text.trim().is_empty() {
         return Err(failed("it printed nothing".to_owned()));
     }
-    // serde's own words would repeat what was printed.
+    // serde's error would repeat the output.
     let answer: Answer = serde_json::from_str(&text).map_err(|e| {
         failed(format!("its output isn't the JSON that SDKs expect (line {}, column {}): {{\"Version\": 1, \"AccessKeyId\": …, \"SecretAccessKey\": …}}", e.line(), e.column()))
     })?;
-    // A number is a number to the AWS CLI: 1.0 is 1.
+    // The AWS CLI compares numbers, so 1.0 equals 1.
     if answer.version.as_f64() != Some(1.0) {
         return Err(failed(format!("its output is of version {}, not 1", answer.version)));
     }

@@ -1,4 +1,4 @@
-//! A program that the user's own files name: run by /bin/sh, within a time, and its output read.
+//! Runs a program from the user's settings with /bin/sh and a timeout, and reads its output.
 
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use awsrole_core::base::context::Env;
 use zeroize::Zeroizing;
 
-/// Runs a command line over an environment and one more variable; returns what it printed. Its
-/// stderr and the terminal are the person's.
+/// Runs a command line with an environment and one additional variable, and returns its output. Its stderr and the
+/// terminal are available to the user.
 ///
 /// # Errors
-/// Why there is no output, in words that follow the program's name: `ended with exit code 2`. What
-/// it printed is never repeated.
+/// Returns why there is no output, in words that follow the program's name: `ended with exit code 2`. The output is
+/// never repeated.
 pub fn run(line: &str, env: &Env, more: (&str, &str), limit: Duration) -> Result<Zeroizing<String>, String> {
     let start = Instant::now();
     let mut command = Command::new("/bin/sh");
@@ -24,14 +24,14 @@ pub fn run(line: &str, env: &Env, more: (&str, &str), limit: Duration) -> Result
     let status = end(&mut child, limit.saturating_sub(start.elapsed()), limit)?;
     match status.code() {
         Some(0) => Ok(text),
-        // As a shell counts.
+        // The exit code of shells for a missing command.
         Some(127) => Err("isn't there (exit code 127)".to_owned()),
         Some(code) => Err(format!("ended with exit code {code}")),
         None => Err("was killed".to_owned()),
     }
 }
 
-/// Reads all that a child prints, and ends it when its time is up.
+/// Reads the output of a child process. Ends the process after the timeout.
 fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, String> {
     let unreadable = "gave an output that can't be read";
     let Some(mut pipe) = child.stdout.take() else {
@@ -50,7 +50,7 @@ fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, Strin
     receiver.recv_timeout(limit).unwrap_or_else(|_| Err(too_long(child, limit)))
 }
 
-/// Waits for a child that has printed all, and ends it when its time is up.
+/// Waits for a child process that has closed its output. Ends the process after the timeout.
 fn end(child: &mut Child, left: Duration, limit: Duration) -> Result<ExitStatus, String> {
     let start = Instant::now();
     loop {
@@ -74,8 +74,8 @@ fn stop(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Ends what a process started. It is in our process group, which has the terminal, so the group
-/// can't be ended; where the system has no such lists of children, the process alone ends.
+/// Ends a process and its descendants. They are in our process group, which is in the foreground of the terminal, so
+/// the group can't be killed. On systems that don't list child processes, only the process itself is ended.
 fn kill_with_descendants(id: u32) {
     let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
     for child in children.split_whitespace().filter_map(|word| word.parse::<u32>().ok()) {

@@ -1,11 +1,11 @@
-//! Which proxies the environment names, by the rules of Python's urllib and of botocore.
+//! Reads the proxies of the environment by the rules of Python's urllib and of botocore.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 
 /// Returns the proxies for requests to AWS.
 ///
-/// `https_proxy` counts before `HTTPS_PROXY`, even without a value; `ALL_PROXY` is none of theirs (Python,
-/// `getproxies_environment`; botocore, `ProxyConfiguration`). `NO_PROXY=*` exempts everything.
+/// `https_proxy` takes precedence over `HTTPS_PROXY`, even if it is empty, and `ALL_PROXY` is ignored (Python,
+/// `getproxies_environment`; botocore, `ProxyConfiguration`). `NO_PROXY=*` disables all proxies.
 pub(crate) fn from_env() -> ProxyConfig {
     #[expect(clippy::disallowed_methods, reason = "the HTTP client reads its proxies in the process's own environment")]
     let choice = Choice::of(|name| std::env::var(name).ok());
@@ -18,19 +18,19 @@ pub(crate) fn from_env() -> ProxyConfig {
     };
     match (configured, choice) {
         (Ok(config), Choice::Http(_, no) | Choice::Https(_, no) | Choice::All(_, no)) => config.no_proxy(no),
-        // What isn't an address of a proxy is read as the HTTP client reads it.
+        // A value that isn't a proxy URL is interpreted by the HTTP client.
         _ => ProxyConfig::from_env(),
     }
 }
 
-/// What the variables amount to: an address, and the hosts that are asked directly.
+/// The proxy configuration: a URL, and the hosts that are reached directly.
 #[derive(Debug, PartialEq, Eq)]
 enum Choice {
     Direct,
     Http(String, String),
     Https(String, String),
     All(String, String),
-    /// As the HTTP client reads them: one proxy for http and another one for https.
+    /// As interpreted by the HTTP client: separate proxies for http and https.
     Environment,
 }
 
@@ -42,7 +42,7 @@ impl Choice {
         if no == "*" {
             return Self::Direct;
         }
-        // In a CGI program HTTP_PROXY is a header that a client sent.
+        // In a CGI program, HTTP_PROXY is a header sent by a client.
         let http = match variable("REQUEST_METHOD") {
             Some(_) => variable("http_proxy").filter(|value| !value.is_empty()),
             None => get("HTTP_PROXY"),
@@ -55,7 +55,7 @@ impl Choice {
             (Some(http), None) => Self::Http(http, no),
             (None, Some(https)) => Self::Https(https, no),
             (Some(http), Some(https)) if http == https => Self::All(https, no),
-            // Two proxies are more than the HTTP client can be told. AWS's own endpoints are https.
+            // The HTTP client can't be configured with two proxies. AWS's own endpoints are https.
             (Some(_), Some(https)) if ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].into_iter().any(clash) => {
                 Self::Https(https, no)
             }
@@ -64,7 +64,7 @@ impl Choice {
     }
 }
 
-/// A proxy's address with its scheme, in lower case (botocore, `_fix_proxy_url`).
+/// Returns a proxy URL with its scheme, in lower case (botocore, `_fix_proxy_url`).
 fn address(value: &str) -> String {
     match value.split_once("://") {
         Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_count_as_with_python() {
+    fn reads_variables_as_python_does() {
         let (p, q) = ("http://p:1", "http://q:1");
         for (variables, expected) in [
             (&[][..], Choice::Direct),

@@ -1,4 +1,4 @@
-//! The SDK's errors, in core's words. No text here can hold a secret: requests aren't printed.
+//! Converts errors of the SDK. No text here can contain a secret, because requests aren't printed.
 
 use std::error::Error;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use awsrole_core::session::sts::StsError;
 
 use crate::Limits;
 
-/// Turns an error of the SDK into one of core.
+/// Converts an error of the SDK into one of core.
 pub(crate) fn of<E>(error: &SdkError<E>, limits: Limits) -> StsError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -26,7 +26,7 @@ where
                 None => StsError::Malformed(format!("HTTP status {status} with a text that isn't STS's")),
             }
         }
-        // The SDK's words for the last of several attempts.
+        // The SDK's text for a timeout of the last of several attempts.
         SdkError::TimeoutError(_) if root_cause(error).contains("single attempt") => {
             StsError::TimedOut(limits.attempt.as_secs())
         }
@@ -39,7 +39,7 @@ where
     }
 }
 
-/// The innermost cause: "connection refused" says more than "dispatch failure".
+/// Returns the innermost cause: "connection refused" is more specific than "dispatch failure".
 pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -53,11 +53,11 @@ pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
         },
         None => error.to_string(),
     };
-    // rustls's words for whoever answers in plain text.
+    // The text of rustls for a response in plain text.
     if text.contains("InvalidContentType") { "whoever listens there speaks no TLS (https)".to_owned() } else { text }
 }
 
-/// A `Date` header (RFC 9110, section 5.6.7).
+/// Parses a `Date` header (RFC 9110, section 5.6.7).
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     use aws_sdk_sts::primitives::{DateTime, DateTimeFormat};
     crate::time(&DateTime::from_str(text, DateTimeFormat::HttpDate).ok()?)

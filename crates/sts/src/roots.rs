@@ -1,8 +1,8 @@
-//! Whom TLS trusts: the machine's authorities, or those in a file that the user names.
+//! Trusted CA certificates: those of the system, or a CA bundle that the user configured.
 //!
-//! A machine has its authorities twice: in one file, and each in a file of its own in a folder. The SDK's client
-//! reads both, which takes longer than all the rest of a call's work here. OpenSSL looks into the folder only for a
-//! server that the file doesn't vouch for, and so do we ([`crate::connect`]).
+//! A system stores its CA certificates twice: in one bundle file, and each in a separate file in a directory. The SDK's
+//! client reads both, which takes longer than all other work of a call here. OpenSSL searches the directory only for a
+//! server that the bundle doesn't verify, and awsrole does the same ([`crate::connect`]).
 
 use aws_smithy_http_client::tls::TrustStore;
 use awsrole_core::aws::endpoint::CaBundle;
@@ -11,17 +11,17 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-/// Whom to trust.
+/// Trusted CA certificates.
 #[derive(Debug)]
 pub(crate) struct Roots {
-    /// The authorities in the machine's file. `None`: those of one place can't be told from all.
+    /// The certificates in the system CA bundle. `None` if the bundle can't be located separately.
     pub(crate) bundle_only: Option<TrustStore>,
-    /// All authorities.
+    /// All certificates.
     pub(crate) all: TrustStore,
 }
 
 impl Roots {
-    /// Those of a file, or else the machine's authorities: the file replaces them, as for botocore.
+    /// Loads a CA bundle or, without one, the system CA certificates. The bundle replaces them, as in botocore.
     pub(crate) fn of(ca_bundle: Option<&CaBundle>) -> Result<Self, StsError> {
         let Some(CaBundle { path, named_by }) = ca_bundle else {
             let bundle_only = machine_file().map(|pem| TrustStore::empty().with_pem_certificate(pem));
@@ -34,12 +34,13 @@ impl Roots {
     }
 }
 
-/// Whether the machine has any authorities. A bare container has none: no server can be trusted there.
+/// Returns whether the system has any CA certificates. A minimal container has none, so no server can be verified
+/// there.
 pub(crate) fn system_has_roots() -> bool {
     !rustls_native_certs::load_native_certs().certs.is_empty()
 }
 
-/// The machine's file of authorities, if it is all right; unless the environment says where they are.
+/// Reads the system CA bundle if it is valid and no variable sets the location of the CA certificates.
 #[expect(clippy::disallowed_methods, reason = "the library that reads the machine's authorities looks there, too")]
 fn machine_file() -> Option<Vec<u8>> {
     if cfg!(target_os = "macos")
@@ -51,7 +52,7 @@ fn machine_file() -> Option<Vec<u8>> {
     check(&pem).ok().map(|()| pem)
 }
 
-/// Reads certificates before the SDK's client does, which panics over those that it can't read.
+/// Checks the certificates, because the SDK's client panics on invalid ones.
 fn check(pem: &[u8]) -> Result<(), String> {
     let mut read = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {

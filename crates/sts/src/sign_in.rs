@@ -1,5 +1,5 @@
-//! Signing in to IAM Identity Center: the device authorization grant (RFC 8628), which needs no port
-//! and works over SSH too. The token goes where the AWS CLI keeps its own.
+//! Sign-in to IAM Identity Center with the device authorization grant (RFC 8628), which needs no port and works over
+//! SSH. The token is stored where the AWS CLI stores its own.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,22 +13,22 @@ use zeroize::Zeroizing;
 
 use crate::{ATTEMPTS, RemoteSts, refusal};
 
-/// What a person opens in a browser.
+/// The authorization request that the user confirms in a browser.
 pub struct DeviceAuthorization {
-    /// The address, with the code in it.
+    /// The URL, including the code.
     pub url: String,
     /// The code that the page must show.
     pub user_code: String,
-    /// How long there is for it.
+    /// The time within which it must be confirmed.
     pub lasts: Duration,
 }
 
 /// Signs in, and stores the token for awsrole, the AWS CLI and the SDKs.
 ///
-/// `invite` is called with what the person must open; then the sign-in is waited for.
+/// `invite` is called with the authorization request. Then the function waits for its confirmation.
 ///
 /// # Errors
-/// A refusal, a code that wasn't confirmed in time, or a token file that can't be written.
+/// Fails if the request is refused, if the code isn't confirmed in time, or if the token file can't be written.
 pub fn sign_in(
     sts: &RemoteSts<'_>,
     role: &IdentityCenter,
@@ -72,7 +72,7 @@ pub fn sign_in(
                 Err(error) if tokio::time::Instant::now() >= end => return Err(failed(refusal::root_cause(&error))),
                 Err(error) => match error.code() {
                     Some("AuthorizationPendingException") => {}
-                    // RFC 8628, section 3.5.
+                    // The interval is increased as in RFC 8628, section 3.5.
                     Some("SlowDownException") => pause += Duration::from_secs(5),
                     Some("ExpiredTokenException") => {
                         return Err(

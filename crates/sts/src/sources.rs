@@ -1,5 +1,5 @@
-//! Sources of first credentials, each asked by itself. aws-config's default chain is never used: it would prefer keys
-//! that awsrole exported.
+//! Sources of initial credentials. aws-config's default chain is never used, because it would prefer credentials that
+//! awsrole exported.
 
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::ProvideCredentials;
@@ -13,21 +13,21 @@ use awsrole_core::base::secret::Secret;
 
 use crate::{RemoteSts, console_login, identity_center, process};
 
-/// Finds the reason in an error of a provider.
+/// Extracts the reason from an error of a provider.
 pub(crate) type Reason = fn(&(dyn std::error::Error + 'static)) -> String;
 
-/// Sources, asked over the same connections and within the same limits as STS.
+/// Fetches credentials from sources, with the same connections and timeouts as STS.
 pub struct RemoteSources<'a> {
     /// The runtime and the connections.
     pub(crate) sts: &'a RemoteSts<'a>,
-    /// The environment as it was before awsrole changed it: what a `credential_process` gets.
+    /// The environment before awsrole changed it, which is passed to a `credential_process`.
     pub(crate) env: &'a Env,
-    /// Whom TLS trusts at a container's endpoint, which no profile is about.
+    /// The CA bundle for a container's endpoint, to which no profile applies.
     pub(crate) ca_bundle: Option<CaBundle>,
 }
 
 impl<'a> RemoteSources<'a> {
-    /// Prepares nothing. `outer` is without what awsrole exported.
+    /// Creates the sources without connecting. `outer` is the context without awsrole's exports.
     #[must_use]
     pub fn new(sts: &'a RemoteSts<'a>, outer: &'a Context) -> Self {
         Self { sts, env: &outer.env, ca_bundle: endpoint::ca_bundle(&[], outer) }
@@ -52,7 +52,7 @@ impl Sources for RemoteSources<'_> {
 }
 
 impl RemoteSources<'_> {
-    /// Asks a provider of aws-config over the given connections.
+    /// Fetches credentials from a provider of aws-config.
     pub(crate) fn ask_with<P: ProvideCredentials>(
         &self,
         what: &str,
@@ -61,7 +61,7 @@ impl RemoteSources<'_> {
         reason: Reason,
     ) -> Result<Credentials, String> {
         let client = self.sts.client().map_err(|error| error.to_string())?;
-        // Some of the providers have limits of their own, longer than the user's.
+        // Some providers have timeouts of their own, which are longer than the user's.
         let whole = self.sts.limits().whole;
         let answer = self.sts.wait(client, what, async {
             tokio::time::timeout(whole, async { provider(config).provide_credentials().await }).await

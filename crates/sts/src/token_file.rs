@@ -1,4 +1,4 @@
-//! Files in which the AWS CLI keeps the tokens of a sign-in. What awsrole doesn't know in them stays as it is.
+//! Files in which the AWS CLI stores the tokens of a sign-in. Unknown fields are preserved.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -9,20 +9,20 @@ use awsrole_core::base::files::{FileError, read_regular, write_private};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-/// The largest file that is read, in bytes: some 4,000 are usual.
+/// The largest file that is read, in bytes. About 4,000 are typical.
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// A token file, as it was read.
+/// The content of a token file.
 pub(crate) struct TokenFile<'a> {
     path: &'a Path,
     fields: Map<String, Value>,
 }
 
-/// Why a token file is of no use.
+/// The reason why a token file can't be used.
 pub(crate) enum NoToken {
-    /// There is none: nobody has signed in.
+    /// The file doesn't exist: the user isn't signed in.
     Missing,
-    /// It can't be read, or something in it isn't right. The text names the file.
+    /// It can't be read or has an invalid field. The text names the file.
     Unusable(String),
 }
 
@@ -36,12 +36,12 @@ impl<'a> TokenFile<'a> {
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(fields)) => Ok(Self { path, fields }),
             Ok(_) => Err(unusable(&"isn't a JSON object")),
-            // The error's own words might repeat a secret.
+            // The parser's error might repeat a secret.
             Err(error) => Err(unusable(&format!("isn't JSON (line {}, column {})", error.line(), error.column()))),
         }
     }
 
-    /// A text that must be there; `place` is where it stands, such as `accessToken.expiresAt`.
+    /// Returns a required text. `place` is its path, such as `accessToken.expiresAt`.
     pub(crate) fn text(&self, place: &str) -> Result<&str, NoToken> {
         match self.find(place) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text),
@@ -51,29 +51,29 @@ impl<'a> TokenFile<'a> {
         }
     }
 
-    /// A text that may be missing.
+    /// Returns an optional text.
     pub(crate) fn optional(&self, place: &str) -> Option<&str> {
         self.find(place).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
-    /// A time that must be there.
+    /// Returns a required time.
     pub(crate) fn time(&self, place: &str) -> Result<SystemTime, NoToken> {
         iso8601::parse(self.text(place)?).map_err(|why| self.unusable(&format!("has a wrong `{place}`: it {why}")))
     }
 
-    /// Something that is wrong with the file, which is named.
+    /// Returns an error that names the file.
     pub(crate) fn unusable(&self, what: &dyn Display) -> NoToken {
         NoToken::Unusable(format!("{} {what}", self.path.display()))
     }
 
-    /// Replaces fields.
+    /// Sets fields.
     pub(crate) fn set(&mut self, fields: Value) {
         if let Value::Object(fields) = fields {
             self.fields.extend(fields);
         }
     }
 
-    /// Writes the file whole or not at all: the refresh token in it may be good for one use.
+    /// Writes the file atomically, because the refresh token in it may be usable only once.
     pub(crate) fn write(&self) -> Result<(), FileError> {
         let text = Zeroizing::new(serde_json::to_string(&self.fields).unwrap_or_default());
         write_private(self.path, text.as_bytes())
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_no_secret_repeated() {
+    fn errors_name_the_field_without_repeating_secrets() {
         let good = r#"{"accessToken": {"secret": "canary"}, "expiresAt": "1970-01-01T00:00:07UTC"}"#;
         assert_eq!(read(good), Ok(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(7)));
         for (content, expected) in [
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_stays() {
+    fn preserves_unknown_fields() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token.json");
         write_private(&path, br#"{"signInRegion": "eu-west-1", "refreshToken": "old"}"#).unwrap();

@@ -1,4 +1,4 @@
-//! What a process finds around it, read once: environment, working directory, clock, paths.
+//! The ambient values of a process, read once: environment, working directory, clock, paths.
 #![expect(clippy::disallowed_methods, reason = "this is the one file that looks around")]
 
 use std::ffi::{OsStr, OsString};
@@ -16,24 +16,24 @@ use awsrole_core::base::problem::Problem;
 
 use crate::key_store::System;
 
-/// What started this process.
+/// The caller of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// The function `awsrole` of a shell that has the hook.
+    /// The function `awsrole` of a shell with the hook.
     Hook,
-    /// The same, after `awsrole off`.
+    /// The same function after `awsrole off`.
     HookOff,
     /// A program, or a shell without the hook.
     Other,
 }
 
-/// How the snippets' function says that it called. No child of this process gets to see it.
+/// The variable with which the snippets' function marks its call. It isn't passed to child processes.
 const HOOK: &str = "AWSROLE_HOOK";
 
-/// What brings awsrole back after `awsrole off`.
+/// The hint after `awsrole off`.
 pub const ON_AGAIN: &str = "`awsrole on` lets awsrole in again";
 
-/// What started this process.
+/// Returns the caller of this process.
 pub fn caller() -> Caller {
     match std::env::var_os(HOOK) {
         Some(value) if value == "off" => Caller::HookOff,
@@ -42,13 +42,13 @@ pub fn caller() -> Caller {
     }
 }
 
-/// An environment in which this program, started anew, knows what started it first.
+/// Returns an environment with the marker, so that a restarted process knows its original caller.
 pub fn with_caller_marker(mut env: Env) -> Env {
     env.0.extend(std::env::var_os(HOOK).map(|value| (HOOK.into(), value)));
     env
 }
 
-/// The surroundings as plain values.
+/// Returns the ambient values as a [`Context`].
 pub fn context() -> Result<Context, Problem> {
     let mut env = Env(std::env::vars_os().collect());
     env.0.remove(OsStr::new(HOOK));
@@ -57,7 +57,7 @@ pub fn context() -> Result<Context, Problem> {
     let data = dirs::data_dir().ok_or_else(|| missing("data"))?.join("awsrole");
     let paths = Paths {
         config: dirs::config_dir().ok_or_else(|| missing("config"))?.join("awsrole"),
-        // macOS has no directory of its own for state.
+        // macOS has no directory for state.
         state: dirs::state_dir().map_or_else(|| data.clone(), |dir| dir.join("awsrole")),
         cache: dirs::cache_dir().ok_or_else(|| missing("cache"))?.join("awsrole"),
         data,
@@ -67,13 +67,13 @@ pub fn context() -> Result<Context, Problem> {
     Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host })
 }
 
-/// The time. Also handed to the calls, which record when their answer came.
+/// Returns the current time. The function is also passed to calls, which record when their response arrived.
 pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Tells this machine, container or pod from others. On Linux: the kernel's random id of this boot, the network
-/// namespace (a pod's or container's own), and the host's name.
+/// Returns an identifier of this machine, container or pod. On Linux it consists of the kernel's random boot ID, the
+/// network namespace (separate for each pod or container), and the host name.
 fn host() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let network = std::fs::read_link("/proc/self/ns/net").unwrap_or_default();
@@ -81,8 +81,8 @@ fn host() -> String {
     format!("{}\n{}\n{}", boot.trim(), network.display(), system.nodename().to_string_lossy())
 }
 
-/// The program under the spelling by which it was found, made absolute: a versioned folder behind a link would be gone
-/// after an upgrade.
+/// Returns the absolute path of this program, as it was found. Symbolic links aren't resolved, because an upgrade may
+/// remove a versioned directory behind a link.
 pub fn binary() -> Option<PathBuf> {
     let called = std::env::args_os().next().map(PathBuf::from)?;
     if called.components().count() > 1 {
@@ -99,7 +99,7 @@ pub fn in_path(name: &Path) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_program(file))
 }
 
-/// Returns the path of `awsrole`, for the hook binary, whose name is awsrole's and `-hook`.
+/// Returns the path of `awsrole`, for the hook binary, whose name is awsrole's with the suffix `-hook`.
 #[must_use]
 pub fn main_program() -> Option<PathBuf> {
     let hook = binary()?;
@@ -107,19 +107,19 @@ pub fn main_program() -> Option<PathBuf> {
     Some(hook.with_file_name(OsStr::from_bytes(name)))
 }
 
-/// A word that nobody can guess.
+/// Returns a 256-bit random hexadecimal token.
 pub fn random_token() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The words after the program's name.
+/// Returns the command-line arguments without the program's name.
 pub fn args() -> Vec<OsString> {
     std::env::args_os().skip(1).collect()
 }
 
-/// Runs this program anew in the place of this process. It returns only if that fails.
+/// Replaces this process with a new run of the same program. Returns only if that fails.
 pub fn reexec(args: &[OsString], env: &Env) -> io::Error {
     let program = match current_program() {
         Ok(program) => program,
@@ -129,13 +129,13 @@ pub fn reexec(args: &[OsString], env: &Env) -> io::Error {
     Command::new(program).arg0(called).args(args).env_clear().envs(&env.0).exec()
 }
 
-/// The program that runs here, which isn't always found under its name any more: an upgrade in this
-/// very moment may have put another one there.
+/// Returns the running program. It may no longer be found under its name, because an upgrade may have replaced the
+/// file.
 fn current_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
-/// The working directory as the shell spells it, if that is where we are; empty if it is gone.
+/// Returns the working directory in the shell's spelling, if that is correct. Empty if the directory was removed.
 fn working_dir(env: &Env) -> PathBuf {
     let spelled = env.0.get(OsStr::new("PWD")).map(PathBuf::from).filter(|dir| dir.is_absolute());
     let same = |dir: &Path| match (dir.metadata(), Path::new(".").metadata()) {

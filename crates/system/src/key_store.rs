@@ -1,4 +1,4 @@
-//! Where this system keeps the key of the cache: no daemon, no question.
+//! The system's backends for the cache encryption key. They need no daemon and never prompt.
 
 use std::path::{Path, PathBuf};
 
@@ -12,15 +12,15 @@ mod keyring;
 mod keychain;
 mod runtime;
 
-/// The places of this system.
+/// The backends of this system.
 pub struct System {
     /// The runtime directory.
     runtime: PathBuf,
 }
 
 impl System {
-    /// The places for a user with an environment. cron and sudo don't tell them their runtime
-    /// directory; then it is looked for where systemd makes it.
+    /// Returns the backends for an environment. cron and sudo don't set the runtime directory, so systemd's default
+    /// path is used then.
     pub fn of(env: &Env) -> Self {
         let told = env.filled("XDG_RUNTIME_DIR").map(PathBuf::from);
         let usual = || Path::new("/run/user").join(rustix::process::geteuid().as_raw().to_string());
@@ -28,7 +28,7 @@ impl System {
     }
 }
 
-/// What another system has.
+/// Returns the error for a backend that this system doesn't have.
 fn elsewhere(place: KeyBackend) -> KeyUnavailable {
     KeyUnavailable(format!("this system hasn't {}", place.shown()))
 }

@@ -1,4 +1,5 @@
-//! What both programs need of the system: the context they run in, the store of the cache's key, output, and hardening.
+//! System-dependent code for both programs: their context, the backends of the cache encryption key, output, and
+//! hardening.
 
 pub mod ambient;
 mod key_store;

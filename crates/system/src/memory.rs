@@ -1,13 +1,13 @@
-//! The memory of this process, which holds secrets.
+//! Protects the memory of this process, which contains secrets.
 
-/// Keeps it to this process: no core dump, and nobody but root may trace it or read its memory, its
-/// environment or what it has open.
+/// Disables core dumps of this process, and prevents all users but root from tracing it or reading its memory,
+/// environment and open files.
 ///
-/// Linux alone: prctl(2), PR_SET_DUMPABLE. It ends with execve(2), so that a program that is started
-/// is as any other. A limit on core dumps (RLIMIT_CORE) would be inherited by it, and doesn't hold
-/// where dumps go to a program, core(5).
+/// Linux only: prctl(2), PR_SET_DUMPABLE. The setting ends with execve(2), so child programs aren't affected. A limit
+/// on core dumps (RLIMIT_CORE) would be inherited by them, and has no effect where dumps are piped to a program,
+/// core(5).
 pub fn keep() {
     #[cfg(target_os = "linux")]
-    // Where a filter refuses it, things are as they were.
+    // A seccomp filter may refuse it. That isn't an error.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }

@@ -1,4 +1,4 @@
-//! Where text leaves: stdout for shells and machines, stderr for people.
+//! Output: stdout for shells and programs, stderr for users.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -6,18 +6,18 @@ use std::io::{self, IsTerminal, Write};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
 
-/// Writes to stdout at once.
+/// Writes to stdout and flushes.
 ///
 /// # Errors
-/// The output can't be written. That the reader is gone is no error.
+/// Fails if the output can't be written. A closed pipe isn't an error.
 pub fn out(text: &str) -> Result<(), Problem> {
     out_bytes(text.as_bytes())
 }
 
-/// Writes bytes that need not be UTF-8 to stdout at once.
+/// Writes bytes to stdout and flushes. They need not be UTF-8.
 ///
 /// # Errors
-/// As [`out`].
+/// See [`out`].
 pub fn out_bytes(bytes: &[u8]) -> Result<(), Problem> {
     match io::stdout().lock().write_all(bytes) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new("the output can't be written").because(e)),
@@ -25,7 +25,7 @@ pub fn out_bytes(bytes: &[u8]) -> Result<(), Problem> {
     }
 }
 
-/// Returns whether stdout may be coloured: only a terminal that can, and not against <https://no-color.org>.
+/// Returns whether stdout may be coloured: it is a terminal with colours, and <https://no-color.org> isn't set.
 #[must_use]
 pub fn may_colour(context: &Context) -> bool {
     io::stdout().is_terminal() && context.env.filled("NO_COLOR").is_none() && context.env.text("TERM") != Some("dumb")

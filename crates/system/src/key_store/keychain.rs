@@ -1,12 +1,11 @@
-//! The user's login keychain of macOS, without a dialog: the item was made by this program, so
-//! that this program may read it.
+//! The macOS login keychain, without a dialog: the item was created by this program, so this program may read it.
 
 use awsrole_core::base::cache_key_backend::{KeyBackend, KeyUnavailable};
 use awsrole_core::base::seal::Key;
 use security_framework::passwords::{PasswordOptions, delete_generic_password, generic_password, set_generic_password};
 use zeroize::Zeroizing;
 
-/// What the keychain's own program shows; the key's name is the account.
+/// The service name in Keychain Access. The account name is the key's name.
 const SERVICE: &str = "awsrole";
 
 /// `errSecItemNotFound` in Security.framework's SecBase.h.

@@ -1,8 +1,8 @@
-//! The user's keyring in the Linux kernel: keyrings(7), user-keyring(7).
+//! The user keyring in the Linux kernel: keyrings(7), user-keyring(7).
 //!
-//! The *user* keyring and not the session's: it is the same for every process of a user, whether
-//! started by a login, by cron, by tmux or by sudo, and ends with the machine. A session's ends with
-//! a login. No other user can look into it, or put anything there.
+//! The *user* keyring is used instead of the session keyring. It is the same for all processes of a user, whether
+//! started by a login, cron, tmux or sudo, and lasts until a reboot. A session keyring ends with its login. Other users
+//! can neither read the user keyring nor add keys to it.
 
 use awsrole_core::base::cache_key_backend::{KeyUnavailable, MIN_KEY_TTL};
 use awsrole_core::base::seal::{KEY_BYTES, Key};
@@ -12,15 +12,16 @@ use zeroize::Zeroizing;
 pub(super) fn find(name: &str) -> Result<Option<Key>, KeyUnavailable> {
     let Some(kept) = search(name)? else { return Ok(None) };
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-    // Another length is another program's key.
+    // A key of another length belongs to another program.
     let read = kept.read(&mut *bytes).is_ok_and(|length| length == KEY_BYTES);
     Ok(read.then(|| Key::of_bytes(&*bytes)).flatten())
 }
 
-/// The key comes into the user's keyring when it is whole. Made there, it would have the kernel's
-/// default permissions: then only a process that *possesses* the keyring may read it or even change
-/// its permissions, and under cron, in a service or after `keyctl session` none does. A key is one's
-/// own in the keyring of one's own process.
+/// The key is created in the process keyring and linked to the user keyring when it is complete.
+///
+/// A key that is created in the user keyring has the kernel's default permissions: only a process that *possesses* the
+/// keyring may read the key or change its permissions. Under cron, in a service or after `keyctl session`, no process
+/// does. Every process possesses its own process keyring.
 pub(super) fn put(name: &str, key: &Key) -> Result<(), KeyUnavailable> {
     let own = KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(Permission::ALL).build();
     let put = || {
@@ -28,7 +29,7 @@ pub(super) fn put(name: &str, key: &Key) -> Result<(), KeyUnavailable> {
         let kept = process.add_key(name, key.expose())?;
         kept.set_perms(own)?;
         kept.set_timeout(timeout())?;
-        // An expired one of that name gives way.
+        // This replaces an expired key of the same name.
         KeyRing::from_special_id(KeyRingIdentifier::User, false)?.link_key(kept)?;
         process.unlink_key(kept)
     };
@@ -36,7 +37,7 @@ pub(super) fn put(name: &str, key: &Key) -> Result<(), KeyUnavailable> {
 }
 
 pub(super) fn keep(name: &str) {
-    // A key that is dropped early costs a call, not the role.
+    // If this fails, the key expires early and a call must be repeated.
     if let Ok(Some(kept)) = search(name) {
         let _ = kept.set_timeout(timeout());
     }
@@ -44,7 +45,7 @@ pub(super) fn keep(name: &str) {
 
 pub(super) fn remove(name: &str) {
     if let Ok(Some(kept)) = search(name) {
-        // At once and for all who hold it, not only in this keyring.
+        // Invalidation takes effect immediately and in all keyrings.
         let _ = kept.invalidate();
     }
 }
@@ -64,7 +65,7 @@ fn timeout() -> usize {
 
 fn unavailable(error: KeyError) -> KeyUnavailable {
     KeyUnavailable(match error {
-        // As containers' filters answer.
+        // Seccomp filters of containers return these errors.
         KeyError::Unknown(_) | KeyError::OperationNotSupported | KeyError::PermissionDenied => {
             "this system doesn't let programs use the kernel's keyring".to_owned()
         }

@@ -1,5 +1,5 @@
-//! A private file in the user's runtime directory, which is in memory and ends with the last login:
-//! the XDG Base Directory Specification.
+//! A private file in the user's runtime directory, which is in memory and is removed after the last logout (XDG Base
+//! Directory Specification).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -34,7 +34,7 @@ fn path(dir: &Path, name: &str) -> Result<PathBuf, KeyUnavailable> {
     }
 }
 
-/// Why a directory isn't private and in memory.
+/// Returns why a directory isn't private or not in memory.
 fn refusal(dir: &Path) -> Option<&'static str> {
     let Ok(found) = fs::symlink_metadata(dir) else { return Some("isn't there") };
     if !dir.is_absolute() || !found.is_dir() {
@@ -50,7 +50,7 @@ fn refusal(dir: &Path) -> Option<&'static str> {
 
 #[cfg(target_os = "linux")]
 fn in_memory(dir: &Path) -> bool {
-    // statfs(2). Both may be swapped out, as any memory may.
+    // File system types of statfs(2). Both may be swapped out, like any memory.
     const TMPFS: u32 = 0x0102_1994;
     const RAMFS: u32 = 0x8584_58f6;
     rustix::fs::statfs(dir).is_ok_and(|found| matches!(found.f_type as u32, TMPFS | RAMFS))
