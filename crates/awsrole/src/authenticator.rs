@@ -1,4 +1,4 @@
-//! Asks a person for an MFA code or a passphrase on the terminal, or a program of theirs for a code.
+//! Prompts for MFA codes and passphrases on the terminal, and runs the user's `mfa_process`.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,22 +16,22 @@ use crate::terminal::{NoAnswer, Terminal};
 use awsrole_system::ambient;
 use awsrole_system::print::print_notice;
 
-/// The shortest passphrase, in characters.
+/// The minimum length of a passphrase, in characters.
 const SHORTEST: usize = 8;
 
-/// How often a code may be typed until it has the form of one.
+/// The number of attempts to enter a code in the right format.
 const TYPED: u32 = 3;
 
-/// The length of a step in seconds (RFC 6238; AWS's devices use the default).
+/// The time step in seconds (RFC 6238, whose default AWS's devices use).
 const STEP: u64 = 30;
 
-/// A person at the terminal, if one may be asked.
+/// Prompts on the terminal, if prompting is allowed.
 pub(crate) struct TerminalPrompter<'a> {
-    /// Somebody just typed something that allows a question.
+    /// Whether the user just typed a command that allows prompting.
     pub(crate) may_ask: bool,
     pub(crate) context: &'a Context,
     settings: &'a Settings,
-    /// Whether a question is pending or was answered: one is enough for one command.
+    /// Whether the prompt was shown. A command shows at most one.
     asked: Cell<bool>,
 }
 
@@ -109,7 +109,7 @@ impl TerminalPrompter<'_> {
     }
 }
 
-/// Where this process asks, for those who wait for the same.
+/// Returns the terminal and the process of the prompt, for display in waiting processes.
 fn here() -> String {
     let me = std::process::id();
     match Terminal::name() {
@@ -125,10 +125,10 @@ fn no_code(why: NoAnswer) -> MfaError {
     }
 }
 
-/// STS takes each code once: if that of the current step was sent, the next one is waited for.
+/// Waits for the next time step if the code of the current one was sent, because STS accepts each code only once.
 fn wait_for_a_fresh_step(question: &MfaPrompt<'_>) -> Result<(), MfaError> {
     let Some(used) = question.used_step else { return Ok(()) };
-    // A record from the future is a clock that was off, not a used code.
+    // A record in the future means that the clock was wrong, not that the code was used.
     if used != step() {
         return Ok(());
     }

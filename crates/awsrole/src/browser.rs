@@ -1,9 +1,8 @@
-//! The person's browser.
+//! Opens URLs in the user's browser.
 //!
-//! Other users of the machine see with which arguments a program is started. So an address that is worth something to
-//! whoever has it is no argument: on Linux the browser is sent to a page of this process, which leads on a connection
-//! of the same user alone; elsewhere, where nobody says whose a connection is, to a file that only this user can
-//! read.
+//! Other users of the machine can see the arguments of processes, so a URL that contains a secret is never an argument.
+//! On Linux, the browser opens a page of this process, which redirects only connections of the same user. On systems
+//! that don't report the user of a connection, the browser opens a redirecting file that only this user can read.
 
 mod peer;
 
@@ -20,37 +19,37 @@ use zeroize::Zeroizing;
 
 use awsrole_system::ambient;
 
-/// How long a browser has to come for its address.
+/// The time within which the browser must request the page.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a request may take: who sends a byte now and then mustn't keep others waiting.
+/// The time limit of a request, so that a slow client doesn't block others.
 const REQUEST: Duration = Duration::from_secs(2);
 
-/// How long a file stays for a browser that may still have to start.
+/// The time for which a redirecting file is kept, because the browser may have to start first.
 const FILE_STAYS: Duration = Duration::from_secs(15);
 
-/// The longest request that is looked at, in bytes.
+/// The largest request that is read, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// How far an address got.
+/// The result of opening a URL.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Led {
-    /// A connection of this user got it.
+    /// The URL was sent to a connection of this user.
     There,
-    /// A browser was started with a file that leads on; nobody says whether it read that.
+    /// A browser was started with a redirecting file. It isn't known whether it read the file.
     Handed,
 }
 
-/// Why a browser wasn't led anywhere. Nothing was sent.
+/// The reason why no browser received the URL. Nothing was sent.
 #[derive(Debug)]
 pub(crate) enum NotLed {
-    /// No browser, no port, or no file for it.
+    /// No browser, port or file is available.
     Failed(io::Error),
-    /// None came in time.
+    /// No browser sent a request in time.
     NobodyCame,
-    /// Somebody came who knew the way, and the system doesn't say who.
+    /// A client requested the secret path, and the system doesn't report its user.
     Unknown,
-    /// Another user came who knew the way: this is their uid.
+    /// A client of another user requested the secret path. Contains the user ID.
     Another(u32),
 }
 
@@ -73,13 +72,14 @@ impl From<io::Error> for NotLed {
     }
 }
 
-/// Leads a browser to an address that must not be an argument of a process, on a way that nobody can guess, that is
-/// good once, for this user, and for a minute at most.
+/// Opens a URL that must not be a process argument.
+///
+/// The browser gets a random path that is valid once, for this user, and for at most one minute.
 ///
 /// # Errors
-/// The browser didn't get it, and nobody else did.
+/// Fails if the browser didn't receive the URL. Nobody else received it either.
 pub(crate) fn lead(to: &str, env: &Env, paths: &Paths) -> Result<Led, NotLed> {
-    // It goes into a header, or into a page.
+    // The URL becomes part of a header or of a page.
     if !is_web(to) || to.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
     }
@@ -90,7 +90,7 @@ fn is_web(url: &str) -> bool {
     url.starts_with("https://") || url.starts_with("http://")
 }
 
-/// Starts a browser if the system knows how. Nothing that begins with `-` is an address.
+/// Starts a browser, if the system has one. A URL never begins with `-`.
 fn start(address: &str, env: &Env) -> io::Result<Child> {
     let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let mut command = Command::new(program);
@@ -98,12 +98,12 @@ fn start(address: &str, env: &Env) -> io::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
-/// By a page of this process.
+/// Opens the URL through a page of this process.
 fn by_page(to: &str, env: &Env) -> Result<Led, NotLed> {
     let path = ambient::random_token().map_err(io::Error::other)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let own = listener.local_addr()?;
-    // Where nobody would be told from anybody, no browser is started in vain.
+    // Fail before a browser is started if the system can't report the user of a connection.
     peer::uid_of(own, own)?;
     start(&format!("http://{own}/{path}"), env)?;
     await_peer(&listener, own, &path, to)
@@ -121,7 +121,7 @@ fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> 
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(NotLed::Failed(error.into())),
         }
-        // Browsers open connections ahead, and leave them.
+        // Browsers open connections in advance and abandon them.
         let Ok((mut stream, peer)) = listener.accept() else { continue };
         if !asks_for(&mut stream, own, path).unwrap_or(false) {
             continue;
@@ -135,7 +135,7 @@ fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> 
             }
             Ok(Some(uid)) => {
                 let _ = refuse(&mut stream);
-                // They know the way: it isn't tried again.
+                // The secret path is known, so no further attempt is made.
                 return Err(NotLed::Another(uid));
             }
             Ok(None) | Err(_) => {
@@ -146,10 +146,10 @@ fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> 
     }
 }
 
-/// What goes with every answer.
+/// The headers of every response.
 const HEADERS: &str = "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n";
 
-/// Reads a request; whether it is the one that is waited for. Any other is answered.
+/// Reads a request and returns whether it is for the expected path. Sends an error response to all others.
 fn asks_for(stream: &mut TcpStream, own: SocketAddr, path: &str) -> io::Result<bool> {
     let end = Instant::now() + REQUEST;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
@@ -166,7 +166,7 @@ fn asks_for(stream: &mut TcpStream, own: SocketAddr, path: &str) -> io::Result<b
     let request = String::from_utf8_lossy(&request);
     let mut lines = request.split("\r\n");
     let host = own.to_string();
-    // Another name for this machine is another site's, which had its name lead here.
+    // A different host name belongs to another site, whose name resolves to this machine.
     let is_ours = lines.next() == Some(format!("GET /{path} HTTP/1.1").as_str())
         && lines
             .filter_map(|line| line.split_once(':'))
@@ -189,7 +189,8 @@ fn refuse(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(format!("HTTP/1.1 403 Forbidden\r\n{headers}{text}").as_bytes())
 }
 
-/// By a file in a folder that only this user can enter. If this process is killed, the next command removes it.
+/// Opens the URL through a file in a directory that only this user can enter. If this process is killed, the next
+/// command removes it.
 fn by_file(to: &str, env: &Env, paths: &Paths) -> Result<Led, NotLed> {
     let failed = |error: awsrole_core::base::files::FileError| io::Error::other(error.to_string());
     let run = Run::open(paths, std::process::id()).map_err(failed)?;
@@ -207,7 +208,7 @@ fn by_file(to: &str, env: &Env, paths: &Paths) -> Result<Led, NotLed> {
     }
 }
 
-/// A page that leads on.
+/// Returns a page that redirects to a URL.
 fn page(to: &str) -> Zeroizing<String> {
     let to = to.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;");
     Zeroizing::new(format!(
@@ -224,7 +225,7 @@ mod tests {
         Paths { config, data, state, cache, home: home.to_owned() }
     }
 
-    /// An environment in which the browser is a script.
+    /// Returns an environment in which the browser is a script.
     fn browser(home: &std::path::Path, script: &str) -> Env {
         use std::os::unix::fs::PermissionsExt;
         let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_leads_on_is_private_and_goes() {
+    fn redirecting_file_is_private_and_removed() {
         let home = tempfile::tempdir().unwrap();
         let script = format!("ls -ld \"$1\" > {0}/mode; cp \"$1\" {0}/seen; exit 1", home.path().display());
         let env = browser(home.path(), &script);
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_leads_nowhere() {
+    fn rejects_invalid_urls() {
         let home = tempfile::tempdir().unwrap();
         let env = browser(home.path(), &format!("touch {}/started", home.path().display()));
         for to in ["", "-x", "file:///etc/passwd", "javascript:x", "https://x\r\nSet-Cookie: x", "https://x y"] {

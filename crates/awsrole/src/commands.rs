@@ -1,4 +1,4 @@
-//! One file for each command; here they are told apart.
+//! Dispatches to the commands. Each command has a file.
 
 mod allow;
 mod common;

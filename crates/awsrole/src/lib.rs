@@ -1,4 +1,4 @@
-//! awsrole: reads the surroundings, runs one command, ends with its code.
+//! The `awsrole` program: reads its context, runs one command and exits with its code.
 
 mod authenticator;
 mod browser;
@@ -16,14 +16,14 @@ use awsrole_system::{ambient, print, protect_memory};
 
 use crate::cli::Command;
 
-/// Runs the program.
+/// Runs the program and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     protect_memory();
     let command = Command::read(std::env::args_os());
     let outcome = ambient::context().map_err(Into::into).and_then(|context| {
         if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {
-            // If it fails, a source that needs those variables will say so.
+            // If restarting fails, a source that needs these variables reports it.
             let _ = ambient::reexec(&ambient::args(), &ambient::with_caller_marker(env));
         }
         if command.sweeps() {

@@ -1,4 +1,4 @@
-//! `awsrole`.
+//! The binary `awsrole`.
 
 fn main() -> std::process::ExitCode {
     awsrole::run()

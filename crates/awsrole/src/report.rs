@@ -1,18 +1,18 @@
-//! How a command ended, and its exit code.
+//! The result of a command and its exit code.
 
 use std::process::ExitCode;
 
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::fetch::ObtainError;
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
     Failed,
     NoRole,
     Aws,
-    /// As the command that was run, or wasn't, would have it.
+    /// The exit code of the command that was run, or the one that shells use if it couldn't be.
     Code(u8),
 }
 
@@ -28,19 +28,19 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// A command that failed: what is said, and the exit code.
+/// The error of a command, with its exit code.
 pub(crate) struct CommandError {
     pub(crate) problem: Problem,
     pub(crate) outcome: Outcome,
 }
 
 impl CommandError {
-    /// No role is to be had here: no file, or one that isn't allowed.
+    /// Creates the error that there is no role: no file applies, or it isn't allowed.
     pub(crate) fn no_role(problem: Problem) -> Self {
         Self { problem, outcome: Outcome::NoRole }
     }
 
-    /// AWS refused, or couldn't be reached.
+    /// Creates the error that AWS refused a call or couldn't be reached.
     pub(crate) fn aws(problem: Problem) -> Self {
         Self { problem, outcome: Outcome::Aws }
     }

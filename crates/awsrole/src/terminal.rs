@@ -1,4 +1,4 @@
-//! A question on the person's terminal.
+//! Prompts on the user's terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -15,30 +15,29 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use zeroize::Zeroizing;
 
-/// The longest answer in bytes: a role's ARN has up to 2048. What is typed beyond it is left out.
+/// The longest input in bytes. A role ARN has up to 2048. Further input is ignored.
 const LONGEST: usize = 2048;
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
-    /// There is no terminal, or it is not ours to ask in.
+    /// There is no terminal, or this process isn't in its foreground.
     NoTerminal,
-    /// The person didn't want to.
+    /// The user cancelled the prompt.
     Cancelled,
 }
 
-/// The terminal, in the mode that a question needs. Its old mode comes back on every way out, except
-/// where a process is killed in the way that it can't notice.
+/// The terminal in the mode for prompts. The previous mode is restored in every case except SIGKILL.
 pub(crate) struct Terminal {
     device: File,
     before: Termios,
-    /// Whether a question stands.
+    /// Whether a prompt is open.
     asking: Arc<Mutex<bool>>,
 }
 
 impl Terminal {
-    /// Opens the terminal if it is ours to ask in: a background job or an editor's helper that
-    /// asked would stop, or take somebody else's input.
+    /// Opens the terminal if this process is in its foreground. A background process or an editor's child process would
+    /// be stopped, or would read input that is meant for another program.
     pub(crate) fn open() -> Result<Self, NoAnswer> {
         let device = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(|_| NoAnswer::NoTerminal)?;
         let foreground = tcgetpgrp(&device).map_err(|_| NoAnswer::NoTerminal)?;
@@ -51,12 +50,12 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// Who ends this process with a signal gets the terminal back as it was before the question.
+    /// Restores the terminal before a signal ends this process.
     fn restore_on_signals(&self) {
         let Ok(device) = self.device.try_clone() else { return };
         let Ok(mut signals) = Signals::new([SIGHUP, SIGTERM]) else { return };
         let (before, asking) = (self.before.clone(), Arc::clone(&self.asking));
-        // Without one more thread the question is put all the same.
+        // If the thread can't be started, prompting works without it.
         let _ = std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
                 if asking.lock().is_ok_and(|asking| *asking) {
@@ -67,26 +66,28 @@ impl Terminal {
         });
     }
 
-    /// The terminal's own name, such as `/dev/pts/3`: what was opened is `/dev/tty`, whichever it is.
+    /// Returns the name of the terminal, such as `/dev/pts/3`. The opened path `/dev/tty` is the same for all of them.
     pub(crate) fn name() -> Option<String> {
         let streams = (ttyname(io::stderr(), Vec::new()), ttyname(io::stdin(), Vec::new()));
         streams.0.or(streams.1).ok()?.into_string().ok()
     }
 
-    /// Puts a question and reads a line. Keys come one by one and Ctrl-C comes as a key: were it a
-    /// signal, this process would die with the terminal in the wrong mode (fish's prompt is raw).
+    /// Prompts and reads a line.
+    ///
+    /// The terminal delivers each key separately, and Ctrl-C as a key. If Ctrl-C were a signal, this process would end
+    /// with the terminal in the wrong mode (fish's prompt is raw).
     pub(crate) fn ask(&self, question: &str) -> Result<String, NoAnswer> {
         let answer = self.answer(question, true)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
-    /// The same for a secret: nothing of it is shown.
+    /// Prompts for a secret, without echo.
     pub(crate) fn ask_secret(&self, question: &str) -> Result<Secret, NoAnswer> {
         let answer = self.answer(question, false)?;
         Ok(Secret::new(std::str::from_utf8(&answer).map_err(|_| NoAnswer::Cancelled)?))
     }
 
-    /// A question that wants a yes; anything else is a no.
+    /// Asks a yes-or-no question. Anything but yes is no.
     pub(crate) fn confirm(&self, question: &str) -> bool {
         let yes = |answer: &str| ["y", "yes"].iter().any(|word| word.eq_ignore_ascii_case(answer));
         self.ask(&format!("{question} [y/N] ")).is_ok_and(|answer| yes(answer.trim()))
@@ -101,21 +102,21 @@ impl Terminal {
         mode.special_codes[SpecialCodeIndex::VTIME] = 0;
         self.note_asking(true);
         tcsetattr(&self.device, OptionalActions::Now, &mode).map_err(|_| NoAnswer::NoTerminal)?;
-        // What was typed before the question was seen can't be its answer.
+        // Input that was typed before the prompt appeared isn't an answer to it.
         let _ = tcflush(&self.device, QueueSelector::IFlush);
         self.show(question);
         let answer = self.line(shown);
         self.show("\n");
         self.restore();
         if answer == Err(NoAnswer::Cancelled) {
-            // As if Ctrl-C had been a signal: the rest of `cd x && command` must not run.
+            // The process group gets SIGINT as with Ctrl-C, so that the rest of `cd x && command` doesn't run.
             let _ = kill_current_process_group(Signal::INT);
         }
         answer
     }
 
     fn line(&self, shown: bool) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
-        // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+        // Allocate the full size at once: a growing buffer would leave copies of secrets in memory.
         let mut text = Zeroizing::new(Vec::with_capacity(LONGEST));
         let mut key = [0_u8; 1];
         let echo = |text: &str| {
@@ -142,7 +143,7 @@ impl Terminal {
                     text.push(key);
                     echo(char::from(key).encode_utf8(&mut [0; 4]));
                 }
-                // A passphrase may be in any language; answers that are shown are in ASCII.
+                // A passphrase may contain any characters. Visible answers are ASCII.
                 key @ 0x80.. if !shown && text.len() < LONGEST => text.push(key),
                 _ => {}
             }
@@ -165,7 +166,7 @@ impl Terminal {
     }
 }
 
-/// Takes the last character away.
+/// Removes the last character. Returns false if there is none.
 fn shorten(text: &mut Vec<u8>) -> bool {
     while text.last().is_some_and(|byte| byte & 0xc0 == 0x80) {
         text.pop();

@@ -1,4 +1,4 @@
-//! `awsrole-hook`, which shells start.
+//! The hook binary `awsrole-hook`, which is started by shells.
 
 fn main() -> std::process::ExitCode {
     awsrole_hook::main()

@@ -1,29 +1,29 @@
-//! Whose the other end of a connection on this machine is.
+//! Determines the user of the other end of a local connection.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 
-/// An established connection, in both directions (Linux, `include/net/tcp_states.h`). In other states the kernel tells
-/// another uid for it: root's.
+/// The state of an established connection (Linux, `include/net/tcp_states.h`). In other states the kernel may report
+/// root instead of the user.
 const ESTABLISHED: &str = "01";
 
-/// The uid of the user who opened the other end of a connection: `peer` is its address there, `own` the one here.
-/// `None`: the connection isn't on this machine, or is closed.
+/// Returns the user ID of the other end of a connection. `peer` is its address there, `own` the address here. Returns
+/// `None` if the connection isn't on this machine or is closed.
 ///
 /// # Errors
-/// The system doesn't list connections.
+/// Fails if the system doesn't list connections.
 pub(super) fn uid_of(peer: SocketAddr, own: SocketAddr) -> io::Result<Option<u32>> {
     let mut listed = false;
     for (table, form) in [("/proc/net/tcp", hex as fn(SocketAddr) -> Option<String>), ("/proc/net/tcp6", hex_in_v6)] {
         let file = match File::open(table) {
-            // A kernel without IPv6.
+            // The kernel doesn't support IPv6.
             Err(error) if error.kind() == io::ErrorKind::NotFound && listed => continue,
             file => file?,
         };
         listed = true;
         let (Some(peer), Some(own)) = (form(peer), form(own)) else { continue };
-        // Its own end is listed as well, the other way round.
+        // This process's own end is listed as well, with the addresses swapped.
         for line in BufReader::new(file).lines() {
             if let Some(uid) = uid_in(&line?, &peer, &own) {
                 return Ok(Some(uid));
@@ -33,7 +33,7 @@ pub(super) fn uid_of(peer: SocketAddr, own: SocketAddr) -> io::Result<Option<u32
     Ok(None)
 }
 
-/// The uid in a line of the table, if it is the one of a connection from `local` to `remote` (proc(5),
+/// Returns the user ID in a line of the table, if the line describes the connection from `local` to `remote` (proc(5),
 /// `/proc/net/tcp`).
 fn uid_in(line: &str, local: &str, remote: &str) -> Option<u32> {
     let mut fields = line.split_whitespace().skip(1);
@@ -41,7 +41,7 @@ fn uid_in(line: &str, local: &str, remote: &str) -> Option<u32> {
     is_it.then(|| fields.nth(3))??.parse().ok()
 }
 
-/// An IPv4 address as the table writes it: the four bytes as one number of this machine.
+/// Formats an IPv4 address as in the table: the four bytes as one number in native byte order.
 fn hex(address: SocketAddr) -> Option<String> {
     match address.ip() {
         IpAddr::V4(ip) => Some(format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), address.port())),
@@ -49,7 +49,7 @@ fn hex(address: SocketAddr) -> Option<String> {
     }
 }
 
-/// The same of an IPv4 connection by a socket for both.
+/// Formats the IPv4-mapped address of a dual-stack socket.
 fn hex_in_v6(address: SocketAddr) -> Option<String> {
     let before = [0, 0, u32::from_ne_bytes([0, 0, 0xff, 0xff])].map(|word| format!("{word:08X}")).concat();
     hex(address).map(|text| before + &text)
@@ -62,7 +62,7 @@ mod tests {
     const LINE: &str = "   3: 0100007F:9C40 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1 0000000000000000 20 4 30 10 -1";
 
     #[test]
-    fn a_line_tells_the_uid_of_one_end() {
+    fn parses_the_uid_of_one_end() {
         let (peer, own) = ("0100007F:9C40", "0100007F:1F90");
         assert_eq!(uid_in(LINE, peer, own), Some(1000));
         assert_eq!(uid_in(LINE, own, peer), None, "that is the other end");
@@ -75,7 +75,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_connection_of_this_process_is_this_users() {
+    fn connections_of_this_process_belong_to_this_user() {
         use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6, TcpListener, TcpStream};
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let own = listener.local_addr().unwrap();
@@ -84,7 +84,7 @@ mod tests {
         let client = TcpStream::connect(own).unwrap();
         let (stream, peer) = listener.accept().unwrap();
         assert_eq!(uid_of(peer, own).unwrap(), Some(me));
-        // By a socket of IPv6.
+        // A connection through an IPv6 socket.
         let mapped = SocketAddrV6::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped(), own.port(), 0, 0);
         if let Ok(_other) = TcpStream::connect(mapped) {
             let (_stream, peer) = listener.accept().unwrap();

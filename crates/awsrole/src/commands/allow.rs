@@ -1,4 +1,5 @@
-//! `awsrole allow`: shows what a directory's file wants, asks on a terminal, and records that this is allowed.
+//! `awsrole allow`: shows a summary of a directory's file, asks for confirmation on a terminal, and records the
+//! approval.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -23,9 +24,9 @@ use awsrole_system::print::{print_line, print_notice};
 pub(super) enum Consent<'a> {
     /// Ask on the terminal, if there is one.
     Ask,
-    /// Whatever the files contain.
+    /// The user agrees, regardless of the content.
     Given,
-    /// To a file of this content, which was shown; ask for anything else.
+    /// The user agrees to a file with this content, which was shown. Ask for any other content.
     GivenFor(&'a str),
 }
 
@@ -37,7 +38,7 @@ pub(super) fn run(
 ) -> Result<Outcome, CommandError> {
     let files = super::common::files(&super::common::directory(dir, context)?)?;
     let approvals = Approvals::below(&context.paths.data);
-    // All files that count are read and parsed before anything is shown. What is recorded is what was read here.
+    // All files that apply are read and parsed before anything is shown. The approval is for exactly this content.
     let chain = Chain::read(&files)?;
     let counted = &files[..chain.files().len()];
     if let Some(problem) = context.paths.inside_project(counted) {
@@ -69,7 +70,7 @@ pub(super) fn run(
     generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
     match ambient::caller() {
         Caller::HookOff => super::common::print_off_notice(),
-        // A program that allows knows what it does.
+        // A program that runs `awsrole allow` needs no confirmation.
         Caller::Other if io::stdin().is_terminal() => {
             print_notice("a shell without the hook stays as it is: `awsrole doctor` says whether this one has it");
         }
@@ -78,7 +79,7 @@ pub(super) fn run(
     Ok(Outcome::Done)
 }
 
-/// Asks whether to allow what was shown. Without a terminal the command itself is the answer.
+/// Asks for confirmation. Without a terminal, running the command is sufficient.
 fn agreed() -> Result<bool, Problem> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(true);
@@ -90,7 +91,8 @@ fn agreed() -> Result<bool, Problem> {
     Ok(Terminal::open().map_err(nobody)?.confirm("Allow?"))
 }
 
-/// Shows what becomes allowed: the files that count, each role that can be entered, and which one `cd` enters.
+/// Shows what is about to be allowed: the files that apply, each role that can be entered, and the role that `cd`
+/// enters.
 fn show_summary(chain: &Chain, context: &Context, settings: &Settings) -> Result<(), Problem> {
     let outer = over(context, Outer::of(&context.env).env);
     let profiles = Profiles::load(&outer)?;
@@ -124,7 +126,7 @@ fn show_line(label: &str, text: &str) {
     print_line(format!("  {label:<16}{text}"));
 }
 
-/// Shows how the files differ from those that were allowed last.
+/// Shows how the files differ from those that were last allowed.
 fn show_differences(changes: &[FileChange], context: &Context) {
     for change in changes {
         let path = context.shorten(&change.path);

@@ -1,4 +1,4 @@
-//! What several commands need.
+//! Functions that several commands share.
 
 use std::path::PathBuf;
 
@@ -23,8 +23,8 @@ use serde_json::Value;
 use crate::authenticator::TerminalPrompter;
 use crate::report::CommandError;
 
-/// Does something with AWS; nothing is connected before the first call. `outer` is the context without what awsrole
-/// exported.
+/// Runs a function with an AWS client. No connection is made before the first call. `outer` is the context without
+/// awsrole's exports.
 pub(in crate::commands) fn with_remote<T>(
     outer: &Context,
     settings: &Settings,
@@ -42,7 +42,7 @@ pub(in crate::commands) fn with_remote<T>(
     act(&RemoteSts::new(limits, ambient::now, Box::new(|text| print_notice(text))).through(proxies))
 }
 
-/// Does something with all providers. A person is prompted only if they just typed something that allows it.
+/// Runs a function with all providers. The user is prompted only if they just typed a command that allows it.
 pub(in crate::commands) fn with_providers<T>(
     outer: &Context,
     settings: &Settings,
@@ -57,12 +57,12 @@ pub(in crate::commands) fn with_providers<T>(
     })
 }
 
-/// Says after `awsrole off` that a command reaches other shells, not this one.
+/// Prints a notice that after `awsrole off` the command affects other shells, not this one.
 pub(in crate::commands) fn print_off_notice() {
     print_notice(format!("this shell stays as it is: {}", ambient::ON_AGAIN));
 }
 
-/// A directory that was named, or the working directory.
+/// Returns the given directory or the working directory.
 pub(in crate::commands) fn directory(named: Option<PathBuf>, context: &Context) -> Result<PathBuf, Problem> {
     let Some(named) = named else {
         if context.dir.as_os_str().is_empty() {
@@ -74,7 +74,7 @@ pub(in crate::commands) fn directory(named: Option<PathBuf>, context: &Context) 
     let path = context.dir.join(expanded);
     match path.metadata() {
         Ok(found) if found.is_dir() => Ok(path),
-        // The file itself is as good as its directory.
+        // The path of the file is accepted instead of its directory.
         Ok(_) if path.ends_with(awsrole_core::project::discover::FILE_NAME) => {
             Ok(path.parent().map(PathBuf::from).unwrap_or(path))
         }
@@ -83,7 +83,7 @@ pub(in crate::commands) fn directory(named: Option<PathBuf>, context: &Context) 
     }
 }
 
-/// The files that count for a directory.
+/// Returns the files that apply to a directory.
 pub(in crate::commands) fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>, CommandError> {
     match upward(dir) {
         files if files.is_empty() => Err(CommandError::no_role(
@@ -94,7 +94,7 @@ pub(in crate::commands) fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>, 
     }
 }
 
-/// The surroundings without what awsrole itself exported, and the directory's allowed config.
+/// Returns the context without awsrole's exports, and the directory's allowed config.
 pub(in crate::commands) fn allowed(
     dir: Option<PathBuf>,
     context: &Context,
@@ -109,12 +109,11 @@ pub(in crate::commands) fn allowed(
     }
 }
 
-/// The role that a command is about: the one that was named, or the one that `awsrole use` chose in
-/// the shell in which it was typed.
+/// Returns the role of a command: the one given by name, or the one chosen by `awsrole use` in this shell.
 ///
 /// # Errors
-/// The environment names a role that awsrole can't have written there. The directory's default role instead of it
-/// would be another one than the shell shows.
+/// Fails if the environment names a role that awsrole didn't write there. Using the directory's default role instead
+/// would differ from what the shell shows.
 pub(in crate::commands) fn role_or_chosen(
     named: Option<&str>,
     context: &Context,
@@ -132,12 +131,12 @@ pub(in crate::commands) fn role_or_chosen(
     }
 }
 
-/// The plans of a directory's roles, and why one of them can't be made.
+/// Returns the plans of a directory's roles, and the first error that occurred.
 pub(in crate::commands) fn plans(outer: &Context, allowed: &Allowed) -> (Vec<RolePlan>, Option<Problem>) {
     let mut plans = Vec::new();
     let mut problem = None;
     let config = allowed.config();
-    // The default role is among those with a name.
+    // If there is a default role, it is one of the named roles.
     let nameless = config.default_role.is_none().then_some(None);
     for name in config.role_names().map(Some).chain(nameless) {
         match plan_role(outer, allowed, name) {
@@ -148,8 +147,8 @@ pub(in crate::commands) fn plans(outer: &Context, allowed: &Allowed) -> (Vec<Rol
     (plans, problem)
 }
 
-/// The cache's names that `of` picks from the plans of a directory's roles, and that of the role which
-/// the shell holds: a command typed inside may be unable to plan it again.
+/// Returns the cache keys that `of` selects from the plans of a directory's roles, and the cache key of the role in
+/// this shell, because inside a project it may not be possible to plan that role again.
 pub(in crate::commands) fn entries(
     context: &Context,
     (plans, problem): (Vec<RolePlan>, Option<Problem>),
@@ -164,20 +163,20 @@ pub(in crate::commands) fn entries(
     }
 }
 
-/// Returns a policy document, or several, to paste.
+/// Formats one or several policy documents for pasting.
 pub(in crate::commands) fn pretty(value: &Value) -> Result<String, Problem> {
     let json = serde_json::to_string_pretty(value).map_err(|e| Problem::new("no JSON").because(e))?;
     Ok(escape_json(&json))
 }
 
-/// A file of awsrole's own that can't be read or written.
+/// Returns the error for one of awsrole's own files that can't be read or written.
 pub(in crate::commands) fn file_problem(error: &FileError) -> Problem {
     Problem::new("a file of awsrole's own can't be used")
         .because(error)
         .hint("make its directory writable for you, and see that the disk isn't full")
 }
 
-/// Returns the error for what only a shell can do with itself.
+/// Returns the error for a command that only the hook's function in a shell can run.
 pub(in crate::commands) fn needs_hook() -> CommandError {
     Problem::new("this needs the hook, which isn't loaded in this shell")
         .hint("eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)")

@@ -1,4 +1,4 @@
-//! `awsrole console`: the AWS console as the directory's role.
+//! `awsrole console`: opens the AWS console with the directory's role.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let planned = PlannedRole::of(role, context, settings)?;
-    // Before anything is asked for, a code perhaps.
+    // This check precedes any prompt, such as that for an MFA code.
     let standing = standing(&planned.plan)?;
     let console = Console::of(&planned.plan, service, &planned.outer.env)?;
     let duration = lasting(&standing, duration, &planned.plan.title())?;
@@ -55,7 +55,7 @@ pub(super) fn run(
     Ok(Outcome::Done)
 }
 
-/// Says that no browser got the address, and that nobody else did.
+/// Returns the error that no browser received the URL. Nobody else received it either.
 fn not_led(why: &NotLed) -> Problem {
     let summary = match why {
         NotLed::Another(_) => "another user of this machine asked for the console's address: nothing was sent",
@@ -66,7 +66,7 @@ fn not_led(why: &NotLed) -> Problem {
         .because(why)
         .hint("`awsrole console --print` prints it; whoever opens it within 15 minutes is signed in");
     match why {
-        // Its relay for the browser of Windows is root's.
+        // On WSL, the relay for the Windows browser runs as root.
         NotLed::Another(0) => {
             problem.hint("in WSL this is how a browser of Windows comes, which can't be told from others")
         }
@@ -74,7 +74,7 @@ fn not_led(why: &NotLed) -> Problem {
     }
 }
 
-/// The console session's own duration, where it may have one.
+/// Returns the duration of the console session, if it can have one of its own.
 fn lasting(standing: &SessionKind, asked: Option<Duration>, title: &str) -> Result<Option<Duration>, Problem> {
     match (standing, asked) {
         (_, Some(asked)) if !DURATION.contains(&asked) => {

@@ -1,5 +1,5 @@
-//! `awsrole credential-process`: the directory's role for SDKs and editors that start a process for
-//! it. It never asks anything.
+//! `awsrole credential-process`: provides the directory's role to SDKs and editors through `credential_process`. It
+//! never prompts.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub(super) fn run(
     let obtained =
         super::common::with_providers(&outer, settings, false, |providers| obtain(&plan, &cache, providers, options));
     let obtained = obtained?;
-    // SDKs ask for each process that they are in: only a new session is worth a line.
+    // Every process with an SDK runs this command, so only new sessions are recorded.
     if obtained.fresh {
         let entry = HistoryEntry::of(What::CredentialProcess, &outer, &plan, &obtained);
         awsrole_core::session::history::note(
@@ -47,8 +47,8 @@ pub(super) fn run(
     Ok(Outcome::Done)
 }
 
-/// The same from within a command that renews its role itself: this process starts anew where the
-/// command was started, in the environment that was there.
+/// Provides the role inside a command of `exec --renew`. This process restarts itself in the directory and the
+/// environment in which the command was started.
 pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let Some(outside) =
         SavedEnvironment::read(&context.paths, &CacheEncryption::of_cache(context, settings.or_default().key), run)

@@ -1,4 +1,4 @@
-//! `awsrole deny`: a directory's file is ignored, whatever it contains.
+//! `awsrole deny`: ignores a directory's file regardless of its content.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `awsrole doctor`: what may be wrong on this machine, and what to do about it.
+//! `awsrole doctor`: finds problems on this machine and suggests fixes.
 
 use std::process::{Command, Stdio};
 
@@ -58,7 +58,7 @@ fn line(finding: &Finding) -> String {
     format!("{level:<5}{:<12}{}\n{hint}", finding.about, escape(&finding.text))
 }
 
-/// What killed runs left: every command removes it, this one says so.
+/// Reports what killed commands left behind. Every command removes it, but only this one reports it.
 fn remains(context: &Context) -> Vec<Finding> {
     let remains = sweep(&context.paths);
     let removed = remains.removed.iter().map(|dir| {
@@ -72,7 +72,7 @@ fn remains(context: &Context) -> Vec<Finding> {
     removed.chain(stuck).collect()
 }
 
-/// The shells that are installed, and whether they are new enough for the snippets.
+/// Reports the installed shells and whether the snippets support their versions.
 fn versions(context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (shell, least) in [("bash", (4, 4)), ("zsh", (5, 8)), ("fish", (3, 5))] {
@@ -95,7 +95,7 @@ fn versions(context: &Context) -> Vec<Finding> {
     findings
 }
 
-/// The first `X.Y` in a text.
+/// Returns the first `X.Y` in a text.
 fn version(text: &str) -> Option<(u32, u32)> {
     text.split(|c: char| !(c.is_ascii_digit() || c == '.')).find_map(|word| {
         let mut parts = word.split('.');
@@ -103,7 +103,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// This directory's role: who calls, and whether STS can be reached with a clock that fits.
+/// Checks this directory's role: the caller, the connection to STS, and the clock.
 fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
     let files = upward(&context.dir);
     let Some(nearest) = files.first() else {
@@ -142,7 +142,7 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
     };
     let answers = format!("{} answers; the first caller is {arn}", plan.endpoint.shown());
     let mut findings = vec![Finding::new(Level::Ok, "STS", answers)];
-    // The caller may be well, and the role refused all the same.
+    // The caller may be valid although the role is refused.
     if let Some(failure) = cache.failure_of(&cache.keys(&plan), context.now, Trigger::Background) {
         let refused = Finding::new(Level::Bad, "role", failure.problem.summary);
         findings.push(refused.hint("`awsrole why` says what was asked and what it can mean"));
@@ -155,7 +155,7 @@ mod tests {
     use super::version;
 
     #[test]
-    fn versions_are_found_in_what_shells_say() {
+    fn finds_versions_in_the_output_of_shells() {
         for (text, found) in [
             ("GNU bash, version 5.2.15(1)-release (x86_64-pc-linux-gnu)", Some((5, 2))),
             ("zsh 5.9 (x86_64-debian-linux-gnu)", Some((5, 9))),

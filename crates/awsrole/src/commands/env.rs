@@ -1,4 +1,4 @@
-//! `awsrole env`: the directory's role as text, for scripts, tools and CI.
+//! `awsrole env`: prints the directory's role as text, for scripts, tools and CI.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -28,7 +28,7 @@ pub(super) fn run(
         FormatName::Json => Format::Json,
         FormatName::Github => Format::Github,
     };
-    // Before anything is asked for: elsewhere the job's file is missing, and the secrets would be in the log.
+    // Check this before any prompt: outside of a job there is no file, and the secrets would appear in the log.
     let file = match context.env.filled("GITHUB_ENV") {
         _ if format != Format::Github => None,
         None => {
@@ -45,7 +45,7 @@ pub(super) fn run(
         out(&text)?;
         return Ok(Outcome::Done);
     };
-    // The masks are in force before anything can show what they hide.
+    // Print the masks before anything that contains the masked values.
     out(&masks(&diff))?;
     let written = OpenOptions::new().append(true).open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|e| {
@@ -53,7 +53,7 @@ pub(super) fn run(
             .because(e)
             .hint("GITHUB_ENV names it: it is the runner's own, and must be there")
     })?;
-    // That file can't unset anything.
+    // Variables can't be unset through that file.
     for name in diff.hide.iter().filter(|name| held.outer.env.has(name)) {
         print_notice(format!(
             "{name} is set in this job, and some tools prefer it to keys: remove it from the workflow"

@@ -1,4 +1,4 @@
-//! `awsrole exec`: a command with the directory's role, where no hook is.
+//! `awsrole exec`: runs a command with the directory's role, without the hook.
 
 use std::ffi::OsString;
 use std::io;
@@ -50,7 +50,7 @@ pub(super) fn run(
             .because(&error)
             .hint("is it installed and in PATH? what stands after `--` is a program and its arguments; for shell syntax: -- sh -c '…'"),
     );
-    // As shells and env(1) do.
+    // These are the exit codes of shells and env(1).
     let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
     Ok(Outcome::Code(code))
 }

@@ -1,4 +1,4 @@
-//! The role that a person asked for by a command: `exec`, `env`, `console`.
+//! Obtains the role for a command such as `exec`, `env` or `console`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,31 +20,31 @@ use awsrole_core::shell::export::{plan_role, require_confirmation};
 use crate::report::CommandError;
 use awsrole_system::print::{print_error, print_notice};
 
-/// A role that is had, and what surrounds it.
+/// A role with its credentials and context.
 pub(super) struct ActiveRole {
-    /// The surroundings without what awsrole exported.
+    /// The context without awsrole's exports.
     pub(super) outer: Context,
-    /// How it was come by.
+    /// The plan that produced it.
     pub(super) plan: RolePlan,
     /// Its credentials.
     pub(super) credentials: Credentials,
-    /// The name under which they are cached.
+    /// Their cache key.
     key: String,
-    /// The file in force.
+    /// The project's file.
     pub(super) file: String,
-    /// The `[role.NAME]` that was named or chosen.
+    /// The `[role.NAME]` that was given or chosen.
     pub(super) role: Option<String>,
-    /// The word that says so to what is started inside.
+    /// The token that identifies this choice to child processes.
     word: Option<String>,
-    /// What the user says of accounts.
+    /// The user's account settings.
     pub(super) accounts: Accounts,
 }
 
-/// A role that is planned, and nothing asked for yet.
+/// A role that has been planned but not obtained.
 pub(super) struct PlannedRole {
-    /// The surroundings without what awsrole exported.
+    /// The context without awsrole's exports.
     pub(super) outer: Context,
-    /// How it is come by.
+    /// The plan.
     pub(super) plan: RolePlan,
     file: String,
     role: Option<String>,
@@ -61,7 +61,8 @@ impl PlannedRole {
         Ok(Self { outer, plan, file, role })
     }
 
-    /// Gets it, with a question if need be, and `min_ttl` to live. The history says for `what`.
+    /// Obtains the credentials. Prompts if necessary. They remain valid for at least `min_ttl`. The history records
+    /// `what`.
     pub(super) fn get(
         self,
         what: What,
@@ -81,7 +82,7 @@ impl PlannedRole {
             print_error(problem);
         }
         let left = obtained.credentials.remaining(context.now);
-        // STS counts whole seconds, and the call took some: what was asked for is granted.
+        // STS counts whole seconds and the call took some time, so a small difference is accepted.
         if left.saturating_add(Duration::from_secs(60)) < at_least {
             return Err(CommandError::aws(
                 Problem::new(format!(
@@ -98,7 +99,7 @@ impl PlannedRole {
         }
         awsrole_core::session::history::note(Some(&HistoryEntry::of(what, &outer, &plan, &obtained)), &outer);
         let accounts = settings.get()?.accounts.clone();
-        // Where no word can be made, what is started inside has to be told the role by its name.
+        // If no token can be generated, child processes must be given the role's name.
         let choices = Choices::of(&outer.paths);
         let word = role.as_deref().and_then(|role| choices.word(Path::new(&file), role).ok());
         Ok(ActiveRole { outer, plan, credentials: obtained.credentials, key: obtained.key, file, role, word, accounts })
@@ -106,7 +107,7 @@ impl PlannedRole {
 }
 
 impl ActiveRole {
-    /// Gets the directory's role.
+    /// Plans and obtains the directory's role.
     pub(super) fn get(
         what: What,
         role: Option<&str>,
@@ -117,18 +118,18 @@ impl ActiveRole {
         PlannedRole::of(role, context, settings)?.get(what, min_ttl, context, settings)
     }
 
-    /// The variables that hold it.
+    /// Returns the environment variables of the role.
     ///
     /// # Errors
-    /// They are long-term keys, which are never exported.
+    /// Fails for long-term keys, which are never exported.
     pub(super) fn diff(&self) -> Result<EnvDiff, Problem> {
         Ok(EnvDiff::of_role(&self.got()?))
     }
 
-    /// What the variables are made of.
+    /// Returns everything needed to build the role's environment.
     ///
     /// # Errors
-    /// The credentials are long-term keys, which are never exported.
+    /// Fails for long-term keys, which are never exported.
     pub(super) fn got(&self) -> Result<RoleSession<'_>, Problem> {
         Ok(RoleSession {
             plan: &self.plan,
@@ -142,7 +143,7 @@ impl ActiveRole {
     }
 }
 
-/// A time for people.
+/// Formats a duration for messages.
 pub(super) fn whole(time: Duration) -> String {
     humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
 }

@@ -1,4 +1,4 @@
-//! `awsrole history`: which roles were handed out, when, where and from which source.
+//! `awsrole history`: lists when, where and from which source roles were used.
 
 use std::path::Path;
 

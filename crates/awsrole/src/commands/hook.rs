@@ -1,4 +1,4 @@
-//! `awsrole hook`: the snippets, and what they call.
+//! `awsrole hook`: prints the snippets and runs their subcommands.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,8 @@ pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<
         Hook::Choose { name } => return super::use_role::check(&name, context, settings),
         Hook::Digest { files } => digest(&files)?,
         Hook::Renew { role, files } => {
-            // Away from the terminal: neither its Ctrl-C nor its end is ours.
+            // A new session detaches from the terminal, so that neither Ctrl-C nor closing the terminal ends this
+            // process.
             let _ = rustix::process::setsid();
             renew(role.as_deref(), &files, context, settings, |outer, pending| {
                 fetching(outer, settings, false, |providers| pending.fetch(providers))
@@ -47,7 +48,7 @@ fn export(asked: HookExport, context: &Context, settings: &Settings) -> Result<(
     })
 }
 
-/// Fetches for a shell. Its other questions look for nothing that killed runs left.
+/// Fetches credentials for a shell. Other requests of the hook don't remove what killed commands left behind.
 fn fetching<T>(
     outer: &Context,
     settings: &Settings,
@@ -65,10 +66,10 @@ fn snippet(shell: Shell, with: Option<Neighbour>, context: &Context) -> Result<(
         text.ok_or_else(|| Problem::new(format!("{} isn't valid UTF-8, so no shell can be given it", path.display())))
     };
     let binary: PathBuf = ambient::binary().ok_or_else(|| Problem::new("the path of awsrole can't be found out"))?;
-    // Where no file can be made, no shell is told what is typed in others; but nothing can be allowed there either.
+    // If this fails, the shell isn't notified of commands in other shells. Approvals can't be recorded there either.
     let _ = generation::ensure(&context.paths, context.now);
-    // Without its clock fish would ask at every prompt; elsewhere nothing depends on it. Nothing is made in another
-    // user's home: no role is in force there, and with none there is nothing to ask for.
+    // Without its clock file, fish would start a process at every prompt. Other shells don't need it. Nothing is
+    // created in another user's home directory: no file is approved there, so no prompt starts a process.
     if shell == Shell::Fish {
         match generation::ensure_clock(&context.paths) {
             Err(error) if !error.is_foreign() => return Err(super::common::file_problem(&error)),

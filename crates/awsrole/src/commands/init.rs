@@ -1,4 +1,4 @@
-//! `awsrole init`: a first `.awsrole.toml`, by options or by asking.
+//! `awsrole init`: writes a first `.awsrole.toml` from options or by prompting.
 
 mod questions;
 
@@ -21,13 +21,13 @@ use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::print_notice;
 
-/// What the file shall say.
+/// The content of the new file.
 pub(super) struct InitOptions {
     pub(super) profile: Option<String>,
     pub(super) role_arn: Option<String>,
     pub(super) source_profile: Option<String>,
     pub(super) region: Option<String>,
-    /// Whether the account is pinned, where it is known.
+    /// Whether to pin the account, if it is known.
     pub(super) pin: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let path = super::common::directory(dir, context)?.join(FILE_NAME);
-    // What stands there is left alone, before anything is asked.
+    // An existing file is never overwritten. This is checked before any prompt.
     let is_there = || {
         Problem::new(format!("{} is there already", context.shorten(&path))).hint("edit it, then run `awsrole allow`")
     };
@@ -64,7 +64,7 @@ pub(super) fn run(
         _ => Problem::new(format!("{} can't be written", context.shorten(&path))).because(e),
     };
     write_new(&path, text.as_bytes()).map_err(failed)?;
-    // That it isn't allowed yet, the hook says, or the command that wants its role.
+    // The hook, or a command that needs the role, reports that the file isn't allowed yet.
     print_notice(format!("wrote {}", context.shorten(&path)));
     match questions {
         Some(questions) if questions.yes("allow it now?")? => {
@@ -74,7 +74,7 @@ pub(super) fn run(
     }
 }
 
-/// The terminal to ask on, where no option says which role it shall be.
+/// Returns the terminal for prompts if no option selects the role.
 fn terminal(profiles: &Profiles) -> Result<Terminal, CommandError> {
     Terminal::open().map_err(|_| CommandError {
         problem: Problem::new("say which role: there is no terminal to ask on")
@@ -84,7 +84,7 @@ fn terminal(profiles: &Profiles) -> Result<Terminal, CommandError> {
     })
 }
 
-/// The account of what is wanted, as far as it is known before anything is had.
+/// Returns the account of the role, if it is known without calling AWS.
 fn account_of(wanted: &InitOptions, profiles: &Profiles) -> Option<AccountId> {
     let profile = wanted.profile.as_deref().and_then(|name| profiles.get(name));
     let arn = wanted.role_arn.as_deref().or_else(|| profile?.text("role_arn"));
@@ -125,7 +125,7 @@ fn compose(wanted: &InitOptions, profiles: &Profiles) -> Result<String, Problem>
     Ok(lines.join("\n") + "\n")
 }
 
-/// A TOML basic string (TOML 1.0, "String"); JSON's escapes are all valid in it.
+/// Formats a TOML basic string (TOML 1.0, "String"). All JSON escapes are valid in it.
 fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

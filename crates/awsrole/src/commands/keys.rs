@@ -1,4 +1,4 @@
-//! `awsrole keys`: long-lived keys in a store of secrets.
+//! `awsrole keys`: manages long-lived keys in a secret store.
 
 mod add;
 mod list;
@@ -22,7 +22,7 @@ use crate::report::{CommandError, Outcome};
 
 pub(super) fn run(keys: KeysCommand, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
-    // A rotation rests on what it has read until it writes that down, many calls later.
+    // A rotation makes many calls between reading the record and writing it, so the lock is held throughout.
     let _alone = match keys {
         KeysCommand::Add { .. } | KeysCommand::Rotate { .. } | KeysCommand::Remove { .. } => {
             Some(access_keys::lock(&outer.paths)?)
@@ -42,17 +42,17 @@ pub(super) fn run(keys: KeysCommand, context: &Context, settings: &Settings) -> 
     }
 }
 
-/// Does something with the stores, on behalf of a person who typed a command.
+/// Runs a function with the stores, for a user who typed a command.
 fn with_stores<T>(context: &Context, settings: &Settings, act: impl FnOnce(&Stores<'_>) -> T) -> T {
     act(&Stores::new(&context.paths, &TerminalPrompter::new(true, context, settings)))
 }
 
-/// Takes keys out of their stores.
+/// Removes keys from their stores.
 fn forget(stores: &Stores<'_>, places: impl IntoIterator<Item = KeyRef>) -> Result<(), Problem> {
     places.into_iter().try_for_each(|place| stores.remove(&place).map_err(|no| no.problem(&place)))
 }
 
-/// What is stored for a profile.
+/// Returns the record of a profile.
 fn stored(context: &Context, profile: &str) -> Result<Record, Problem> {
     Record::load(&context.paths, profile)?.ok_or_else(|| {
         Problem::new(format!("no keys are stored for profile {profile}"))
@@ -60,12 +60,12 @@ fn stored(context: &Context, profile: &str) -> Result<Record, Problem> {
     })
 }
 
-/// Where STS is for a profile.
+/// Returns the STS endpoint for a profile.
 fn endpoint(profile: &str, context: &Context) -> Result<Endpoint, Problem> {
     endpoint_of(&Profiles::load(context)?, context, profile)
 }
 
-/// Lets every shell look again.
+/// Makes every shell check its role again.
 fn look_again(context: &Context) -> Result<(), Problem> {
     awsrole_core::shell::generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))
 }

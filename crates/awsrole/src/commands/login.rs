@@ -35,7 +35,7 @@ pub(super) fn run(
         print_notice(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
     };
     super::common::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
-    // That nobody was signed in is remembered for a while; it is over.
+    // A cached failure may say that the user isn't signed in. It no longer applies.
     let cache = Cache::open(context, settings.or_default().key);
     for name in cache.keys(&plan).all() {
         cache.mark_stale(&name, context.now).map_err(|e| super::common::file_problem(&e))?;
@@ -45,11 +45,13 @@ pub(super) fn run(
     Ok(Outcome::Done)
 }
 
-/// Leads a browser to where the code is confirmed, while this process asks whether it was. With the code in the
-/// address, another user who sees it could confirm it as themselves, and this one would work as they.
+/// Opens the page that confirms the code, while this process polls for the result.
+///
+/// The URL contains the code, so it isn't passed as an argument: another user could confirm the code as themselves, and
+/// this user would work with that identity.
 fn lead(url: &str, outer: &Context) {
     let (url, env, paths) = (url.to_owned(), outer.env.clone(), outer.paths.clone());
-    // Whatever else keeps the browser away: the address is on the terminal anyway.
+    // Errors are ignored because the URL is also printed on the terminal.
     std::thread::spawn(move || {
         if let Err(NotLed::Another(uid)) = browser::lead(&url, &env, &paths) {
             print_notice(format!(

@@ -1,4 +1,4 @@
-//! `awsrole logout`: forgets credentials, and every open shell lets go of them at its next prompt.
+//! `awsrole logout`: removes cached credentials. Every open shell drops them at its next prompt.
 
 use awsrole_core::base::context::Context;
 use awsrole_core::plan::role_plan::RolePlan;
@@ -16,7 +16,7 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
         print_notice(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
     } else {
         let (outer, allowed, _) = super::common::allowed(None, context, settings)?;
-        // The links before belong to other directories as well.
+        // Earlier sessions of the chain are shared with other directories.
         let last = |plan: &RolePlan| vec![cache.keys(plan).session(plan.steps.len())];
         for entry in super::common::entries(context, super::common::plans(&outer, &allowed), last)? {
             cache.log_out(&entry, context.now).map_err(|e| super::common::file_problem(&e))?;

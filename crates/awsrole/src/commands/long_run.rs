@@ -1,5 +1,5 @@
-//! What `awsrole exec --renew` prepares for a command that outlives any session, and takes away
-//! when the command is gone.
+//! Prepares the files of `awsrole exec --renew` for a command that outlives a session, and removes them when the
+//! command has ended.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,8 +18,10 @@ use awsrole_core::shell::long_run::{Run, SavedEnvironment, remove_when_gone};
 use super::held::ActiveRole;
 use awsrole_system::ambient;
 
-/// Writes the copies of the AWS files, and starts what removes them. The caller then becomes the
-/// command: signals, exit code and job control are its own, and nothing stands between.
+/// Writes the copies of the AWS files and starts the process that removes them.
+///
+/// The caller then becomes the command, so signals, exit code and job control work as usual without an intermediate
+/// process.
 pub(super) fn prepare(held: &ActiveRole, dir: &Path, settings: &Settings) -> Result<(EnvDiff, Run), Problem> {
     let ActiveRole { outer, plan, .. } = held;
     if plan.steps.is_empty() && matches!(plan.source, Source::StaticKeys(_)) {
@@ -36,7 +38,7 @@ pub(super) fn prepare(held: &ActiveRole, dir: &Path, settings: &Settings) -> Res
     }
 }
 
-/// Fills a run's folder, and leaves it to the command. What was written before an error is the caller's to remove.
+/// Fills the directory of a run. After an error the caller removes what was written.
 fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result<EnvDiff, Problem> {
     let ActiveRole { outer, role, .. } = held;
     let program =
@@ -70,29 +72,30 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
             }
         }
     })?;
-    // If it can't be started, the next run removes the files.
+    // If the process can't be started, the next run removes the files.
     let process = std::process::id();
     let _ = watcher(outer, process, run.name(), true).map(|mut command| command.status());
     run.hand_over().map_err(|e| Problem::new("the AWS files can't be left to the command").because(e))?;
     Ok(diff)
 }
 
-/// How long a plan whose way needs an MFA code is renewed without one.
+/// Returns how long a plan that needs an MFA code is renewed without one.
 pub(super) fn without_code(held: &ActiveRole, settings: &Settings, now: SystemTime) -> Option<Duration> {
     let index = held.plan.steps.iter().position(|step| step.mfa_serial().is_some())?;
     let cache = Cache::open(&held.outer, settings.or_default().key);
     Some(cache.load(&cache.keys(&held.plan).session(index + 1), now)?.credentials.remaining(now))
 }
 
-/// Waits for the end of a command and of all that it started, and removes its files. With `start`
-/// another process does it, of which the command isn't the parent: it would find a child that it
-/// never started.
+/// Waits for the end of a command and everything it started, then removes its files.
+///
+/// With `start`, another process does it that isn't a child of the command, because the command would notice a child
+/// that it never started.
 pub(super) fn watch(process: u32, run: &str, start: bool, context: &Context) {
     if start {
         let _ = watcher(context, process, run, false).map(|mut command| command.spawn());
         return;
     }
-    // Away from the terminal: neither its Ctrl-C nor its end is ours.
+    // A new session detaches from the terminal, so that neither Ctrl-C nor closing the terminal ends this process.
     let _ = rustix::process::setsid();
     await_end(process);
     remove_when_gone(&context.paths, run);
@@ -106,7 +109,7 @@ fn watcher(context: &Context, process: u32, run: &str, start: bool) -> Option<Co
     Some(command)
 }
 
-/// Waits for the end of a process: some programs close whatever they inherit, the folder too.
+/// Waits for the end of a process. The lock isn't sufficient, because some programs close all inherited files.
 #[cfg(target_os = "linux")]
 fn await_end(process: u32) {
     use rustix::event::{PollFd, PollFlags, poll};
@@ -117,6 +120,6 @@ fn await_end(process: u32) {
     }
 }
 
-/// Elsewhere the folder alone tells.
+/// On other systems, only the lock indicates the end.
 #[cfg(not(target_os = "linux"))]
 fn await_end(_process: u32) {}

@@ -1,4 +1,4 @@
-//! `awsrole policy`: the documents that let the caller assume the role, to paste.
+//! `awsrole policy`: prints the policy documents that allow the caller to assume the role.
 
 use awsrole_core::aws::arn::AccountId;
 use awsrole_core::base::context::Context;

@@ -1,4 +1,4 @@
-//! `awsrole refresh`: the next prompt gets new credentials.
+//! `awsrole refresh`: makes the next prompt fetch new credentials.
 
 use awsrole_core::base::context::Context;
 use awsrole_core::session::cache::{Cache, Trigger};
@@ -8,8 +8,8 @@ use awsrole_core::shell::generation;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 
-/// Marks, and asks nobody: the shell's hook does the work. Credentials that are still good stay
-/// good if no new ones can be had.
+/// Marks the cached sessions as stale without making a call. The shell's hook fetches the new ones. Valid credentials
+/// remain in use if no new ones can be fetched.
 pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let (outer, allowed, _) = super::common::allowed(None, context, settings)?;
     let cache = Cache::open(context, settings.or_default().key);
@@ -17,7 +17,7 @@ pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, Com
     for plan in &plans.0 {
         let keys = cache.keys(plan);
         if cache.failure_of(&keys, context.now, Trigger::Background).is_some() {
-            // The trust policy may limit the age of MFA: with a new code it may be granted.
+            // The trust policy may limit the age of MFA, so a new code may help.
             for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
                 cache.mark_stale(&keys.session(index + 1), context.now).map_err(|e| super::common::file_problem(&e))?;
             }

@@ -1,4 +1,4 @@
-//! `awsrole revoke`: the policy that denies what sessions issued until now do, printed or put.
+//! `awsrole revoke`: prints or attaches the policy that denies all sessions issued until now.
 
 use awsrole_core::aws::arn::{RoleArn, account_of};
 use awsrole_core::aws::profiles::Profiles;
@@ -25,7 +25,7 @@ use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient;
 use awsrole_system::print::{out, print_notice};
 
-/// What was asked for.
+/// The options of the command.
 pub(super) struct RevokeOptions {
     pub(super) role: Option<String>,
     pub(super) user: Option<String>,
@@ -42,7 +42,7 @@ pub(super) fn run(wanted: &RevokeOptions, context: &Context, settings: &Settings
     }
 }
 
-/// Whose sessions are meant, and the plan of this directory if that says so.
+/// Returns the principal whose sessions are revoked, and this directory's plan if it determines the principal.
 fn principal(
     wanted: &RevokeOptions,
     context: &Context,
@@ -62,7 +62,7 @@ fn principal(
     let principal = match (plan.role_arn(), &plan.source) {
         (Some(arn), _) => RevocationTarget::Role(arn.clone()),
         (None, Source::IdentityCenter(role)) => {
-            // Its whole name has a suffix that only the account knows.
+            // The role's full name has a suffix that only the account knows.
             let arn = format!("arn:aws:iam::{}:role/AWSReservedSSO_{}", role.account_id, role.role_name);
             RevocationTarget::Role(RoleArn::parse(&arn).map_err(|e| Problem::new(format!("the role {e}")))?)
         }
@@ -97,7 +97,7 @@ fn print(principal: &RevocationTarget, as_json: bool, context: &Context) -> Resu
     Ok(Outcome::Done)
 }
 
-/// What no such policy reaches.
+/// The sessions that such a policy doesn't affect.
 const LEFT: &str = "sessions of other roles that were assumed from these go on; revoke those roles, too";
 
 fn apply(
@@ -129,7 +129,7 @@ fn apply(
             .hint(format!("name a profile that may call iam:{} in {wanted}", action(principal)))
             .into());
         }
-        // AWS judges by its own clock.
+        // AWS evaluates the policy with its own clock.
         let before = cutoff(sts.server_time().unwrap_or(context.now));
         let document = policy(before).to_string();
         let iam = Iam { remote: sts, caller: &holder, endpoint: &endpoint };
@@ -152,7 +152,7 @@ fn apply(
     Ok(Outcome::Done)
 }
 
-/// Forgets what is cached of the revoked sessions, as `logout` does.
+/// Removes the cached sessions that are revoked, as `logout` does.
 fn forget(
     principal: &RevocationTarget,
     plan: Option<&RolePlan>,
@@ -160,7 +160,7 @@ fn forget(
     context: &Context,
 ) -> Result<(), Problem> {
     let mut count = 0;
-    // What a source gave doesn't say whose it is; of this directory's it was found out.
+    // The credentials of a source don't contain the principal. For this directory's source it was determined above.
     if let (RevocationTarget::User { .. }, Some(plan)) = (principal, plan) {
         cache
             .log_out(&cache.keys(plan).session(plan.steps.len()), context.now)

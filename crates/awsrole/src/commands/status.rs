@@ -1,4 +1,4 @@
-//! `awsrole status`: which role this shell holds. It asks no network.
+//! `awsrole status`: shows the role of this shell without using the network.
 
 use std::time::SystemTime;
 
@@ -21,7 +21,7 @@ use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::{may_colour, out};
 
-/// What is known, in the order in which it is shown.
+/// The status, in display order.
 struct Known(Vec<(&'static str, String)>);
 
 pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
@@ -33,7 +33,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         return Ok(Outcome::Done);
     }
     if let Some(state) = &outer.role {
-        // A broken file was complained about when the role was entered; it takes no prompt away.
+        // A damaged settings file was reported when the role was entered. It must not break the prompt.
         let accounts = settings.or_default().accounts.clone();
         let id = AccountId::parse(&state.account).ok();
         let account = id.as_ref().and_then(|id| accounts.name(id)).unwrap_or(&state.account);
@@ -171,7 +171,7 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
     known
 }
 
-/// The life left.
+/// Returns the remaining lifetime.
 fn left(state: &State, now: SystemTime) -> Option<String> {
     let end = humantime::parse_rfc3339(&state.expires).ok()?;
     Some(time::format_remaining(end.duration_since(now).unwrap_or_default()))

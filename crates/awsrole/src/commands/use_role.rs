@@ -1,4 +1,4 @@
-//! `awsrole use` without the hook's help: the list to choose from. The hook's function carries the rest.
+//! `awsrole use` without the hook's function: the list of roles. The hook's function does the rest.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::out;
 
-/// Asks for a role on the terminal and prints the word for it, which the hook keeps.
+/// Prompts for a role on the terminal and prints its token, which the hook stores.
 pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     if name == Some("") {
         return Err(Problem::new("an empty name is no role")
@@ -28,7 +28,7 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
     let config = allowed.config();
     let accounts = settings.get()?.accounts.clone();
     let summaries = summarize(config, &Profiles::load(&outer)?, &accounts, &outer)?;
-    // A role without a name isn't chosen: `use -` goes back to it.
+    // A nameless role can't be chosen. `use -` returns to it.
     let roles: Vec<_> = summaries.iter().filter_map(|role| Some((role.name.as_deref()?, &role.lines))).collect();
     if roles.is_empty() {
         return Err(no_choice(config, context).into());
@@ -55,7 +55,7 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
     tell(chosen, &files, &outer)
 }
 
-/// Checks that there is a role of that name to choose, and prints the word for it.
+/// Checks that the role exists and prints its token.
 pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
     let config = allowed.config();
@@ -71,7 +71,7 @@ pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Resul
     tell(name, &files, &outer)
 }
 
-/// Prints what the hook keeps of a choice: a word that proves to others, by the environment, that it was made here.
+/// Prints what the hook stores for a choice: a token that proves to child processes that awsrole made the choice.
 fn tell(role: &str, files: &[PathBuf], outer: &Context) -> Result<Outcome, CommandError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
     let word = Choices::of(&outer.paths).word(file, role);

@@ -1,4 +1,4 @@
-//! `awsrole why`: the whole way to this directory's role, on one screen. It asks no network.
+//! `awsrole why`: explains on one screen how this directory's role is resolved, without using the network.
 
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{escape, to_json};

@@ -1,4 +1,4 @@
-//! `awsrole init` without an option: the same file, by asking.
+//! The prompts of `awsrole init` without options.
 
 use awsrole_core::aws::arn::RoleArn;
 use awsrole_core::aws::parameters::Region;
@@ -9,7 +9,7 @@ use awsrole_core::settings::accounts::Accounts;
 use super::{InitOptions, account_of};
 use crate::terminal::Terminal;
 
-/// A person at a terminal, and what is known to choose from.
+/// The terminal and the choices for its prompts.
 pub(super) struct Questions<'a> {
     pub(super) terminal: Terminal,
     pub(super) profiles: &'a Profiles,
@@ -17,7 +17,7 @@ pub(super) struct Questions<'a> {
 }
 
 impl Questions<'_> {
-    /// Asks for what the file shall say, but for a region that is known.
+    /// Prompts for the content of the file, except for a region that is known already.
     pub(super) fn wanted(&self, region: Option<&str>) -> Result<InitOptions, Problem> {
         let mut wanted = self.role(region)?;
         if let Some(account) = account_of(&wanted, self.profiles) {
@@ -30,7 +30,7 @@ impl Questions<'_> {
         Ok(wanted)
     }
 
-    /// Shows a file's lines, and asks whether they shall be written.
+    /// Shows the lines of the file and asks whether to write them.
     pub(super) fn agreed(&self, text: &str, path: &str) -> Result<bool, Problem> {
         for line in text.lines() {
             self.show(&format!("  {line}"));
@@ -38,7 +38,7 @@ impl Questions<'_> {
         self.yes(&format!("write this to {path}?"))
     }
 
-    /// Asks until it is yes or no; an empty answer is yes.
+    /// Prompts until the answer is yes or no. An empty answer is yes.
     pub(super) fn yes(&self, question: &str) -> Result<bool, Problem> {
         loop {
             match self.ask(&format!("{question} [Y/n]"))?.to_lowercase().as_str() {
@@ -87,7 +87,7 @@ impl Questions<'_> {
         })
     }
 
-    /// Whose credentials assume a role that was typed.
+    /// Prompts for the source profile of a role that was typed.
     fn source<'p>(&self, all: &[Profile<'p>]) -> Result<Profile<'p>, Problem> {
         loop {
             if let Some(profile) =
@@ -111,8 +111,8 @@ impl Questions<'_> {
         }
     }
 
-    /// The profile of a number, of a name, or the only one with such a part in its name; those that
-    /// have it are listed otherwise.
+    /// Returns the profile with this number or name, or the only profile whose name contains the text. If several names
+    /// contain it, lists them.
     fn chosen<'p>(&self, answer: &str, all: &[Profile<'p>]) -> Option<Profile<'p>> {
         let by_number = answer.parse::<usize>().ok().and_then(|number| all.get(number.checked_sub(1)?));
         let by_name = all.iter().find(|profile| profile.name == answer);
@@ -139,7 +139,7 @@ impl Questions<'_> {
         }
     }
 
-    /// What a profile gives, for a person.
+    /// Describes what a profile provides.
     fn about(&self, profile: &Profile<'_>) -> String {
         let parsed = profile.text("role_arn").map(RoleArn::parse);
         match (parsed, profile.text("sso_role_name"), profile.text("sso_account_id")) {
@@ -166,7 +166,7 @@ impl Questions<'_> {
     }
 }
 
-/// Whether a profile gives credentials, not just settings.
+/// Returns whether a profile provides credentials, not only settings.
 fn gives(profile: &Profile<'_>) -> bool {
     profile.has("role_arn") || profile.has_own_source()
 }

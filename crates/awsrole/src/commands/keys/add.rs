@@ -1,4 +1,4 @@
-//! `awsrole keys add`: stores a profile's keys, after AWS has taken them.
+//! `awsrole keys add`: stores a profile's keys after AWS has accepted them.
 
 use std::io::{Read, stdin};
 
@@ -21,10 +21,10 @@ use crate::report::{CommandError, Outcome};
 use crate::terminal::{NoAnswer, Terminal};
 use awsrole_system::print::print_notice;
 
-/// The largest text that is read from stdin, in bytes.
+/// The largest input that is read from stdin, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// What was asked for.
+/// The options of the command.
 pub(super) struct AddOptions {
     pub(super) profile: String,
     pub(super) stdin: bool,
@@ -56,7 +56,7 @@ pub(super) fn run(wanted: &AddOptions, context: &Context, settings: &Settings) -
     let place = KeyRef { profile: wanted.profile.clone(), access_key_id: id, store };
     let arn = verify(&place, &secret, wanted, context, settings)?;
     super::with_stores(context, settings, |stores| {
-        // A broken record stands for nothing that could be removed.
+        // A damaged record doesn't identify any key that could be removed.
         let before = Record::load(&context.paths, &place.profile).unwrap_or_default();
         keep(stores, &place, &secret, context)?;
         let before = before.map(|record| record.places()).unwrap_or_default();
@@ -85,7 +85,7 @@ pub(super) fn run(wanted: &AddOptions, context: &Context, settings: &Settings) -
     Ok(Outcome::Done)
 }
 
-/// Where the keys go.
+/// Returns the store for the keys.
 fn store(wanted: &AddOptions, context: &Context, settings: &Settings) -> Result<StoreKind, Problem> {
     Ok(match wanted.store {
         Some(StoreName::SecretService) => StoreKind::SecretService,
@@ -95,7 +95,7 @@ fn store(wanted: &AddOptions, context: &Context, settings: &Settings) -> Result<
     })
 }
 
-/// Whether keys would ever be asked for: what the profile says otherwise may go first.
+/// Checks that the keys would be used. Other settings of the profile may take precedence.
 fn may_be_used(profiles: &Profiles, name: &str, context: &Context) -> Result<(), Problem> {
     let Some(profile) = profiles.get(name) else {
         let problem = keys_plan(profiles, context, name).err().unwrap_or_else(|| Problem::new("no profile"));
@@ -111,10 +111,10 @@ fn may_be_used(profiles: &Profiles, name: &str, context: &Context) -> Result<(),
     }
 }
 
-/// Asks AWS whose keys these are. Nobody is told that they work if nobody could be asked.
+/// Verifies the keys with GetCallerIdentity. They aren't reported as valid if the call couldn't be made.
 ///
 /// # Errors
-/// AWS refuses them; or it can't be asked, and stored keys that may work would be forgotten for them.
+/// Fails if AWS rejects the keys, or if it can't be reached and working keys would be replaced.
 fn verify(
     place: &KeyRef,
     secret: &Secret,
@@ -139,7 +139,7 @@ fn verify(
         }
         Err(error) => error,
     };
-    // A record that can't be read may be of keys that work.
+    // Even if the record can't be read, its keys may work.
     let stored = Record::load(&context.paths, &place.profile);
     if wanted.force || stored == Ok(None) {
         print_notice(format!("AWS can't be asked whether it takes the keys: {error}"));
@@ -160,7 +160,7 @@ fn verify(
     ))
 }
 
-/// Puts them into the store, reads them again, and only then says that they are there.
+/// Stores the keys, reads them back, and then reports success.
 fn keep(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context) -> Result<(), Problem> {
     let told = |no: KeyStoreError| no.problem(place);
     stores.put(place, secret).map_err(told)?;
@@ -171,7 +171,7 @@ fn keep(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context)
     Record::new(place, context.now).save(&context.paths).map_err(|e| crate::commands::common::file_problem(&e))
 }
 
-/// Offers to take the keys out of the file. They are only gone from there when the profile was seen to work without.
+/// Offers to remove the keys from the AWS file. They are removed permanently only after the profile works without them.
 fn take_out(
     keys: &KeysInFile,
     place: &KeyRef,
@@ -205,7 +205,7 @@ fn take_out(
     Ok(())
 }
 
-/// Whether the profile, read anew, leads to the stored keys, and AWS takes those for the same user.
+/// Checks that the profile now uses the stored keys, and that AWS accepts them as the same user.
 fn works_without(
     place: &KeyRef,
     arn: &str,
@@ -228,7 +228,7 @@ fn works_without(
     }
 }
 
-/// Says what goes before the stored keys.
+/// Reports what takes precedence over the stored keys.
 fn in_the_way(place: &KeyRef, context: &Context) {
     let Ok(profiles) = Profiles::load(context) else { return };
     let Some(profile) = profiles.get(&place.profile).filter(|profile| profile.has_static_keys()) else { return };
@@ -252,7 +252,7 @@ fn from_terminal(profile: &str) -> Result<(String, Secret), Problem> {
     Ok((id.trim().to_owned(), check_secret(secret.expose())?))
 }
 
-/// What `aws iam create-access-key` prints.
+/// The output of `aws iam create-access-key`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Created {
@@ -286,7 +286,7 @@ fn from_stdin() -> Result<(String, Secret), Problem> {
     Ok((id.to_owned(), check_secret(secret)?))
 }
 
-/// A secret is 40 characters of base64 today; AWS reserves more.
+/// Checks the format of a secret. It has 40 characters of base64 today, but AWS may change the length.
 fn check_secret(text: &str) -> Result<Secret, Problem> {
     let text = text.trim();
     let fits = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));

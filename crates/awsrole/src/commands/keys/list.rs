@@ -1,4 +1,4 @@
-//! `awsrole keys list`: which profiles have long-lived keys, and where they are. No store is opened.
+//! `awsrole keys list`: lists the profiles with long-lived keys and where the keys are. No store is opened.
 
 use std::time::{Duration, SystemTime};
 
@@ -46,10 +46,10 @@ pub(super) fn run(json: bool, context: &Context) -> Result<Outcome, CommandError
 
 struct Row {
     profile: String,
-    /// Nothing where a file says something that is no id.
+    /// The access key ID. `None` if the text in the file isn't a valid ID.
     id: Option<String>,
     place: String,
-    /// When, as RFC 3339.
+    /// When the keys were stored, in RFC 3339.
     stored: Option<String>,
     note: Option<String>,
 }
@@ -91,7 +91,7 @@ fn rows(context: &Context) -> Result<Vec<Row>, Problem> {
     Ok(rows)
 }
 
-/// How long ago, in the largest unit that says something.
+/// Formats the age in the largest suitable unit.
 fn age(time: &str, now: SystemTime) -> String {
     let Ok(time) = humantime::parse_rfc3339(time) else { return String::new() };
     let seconds = now.duration_since(time).unwrap_or_default().as_secs();

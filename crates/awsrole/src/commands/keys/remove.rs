@@ -1,4 +1,4 @@
-//! `awsrole keys remove`: takes a profile's keys out of its store.
+//! `awsrole keys remove`: removes a profile's keys from their store.
 
 use awsrole_core::aws::access_keys::Record;
 use awsrole_core::base::context::Context;
@@ -21,7 +21,7 @@ pub(super) fn run(profile: &str, yes: bool, context: &Context, settings: &Settin
             return Err(Problem::new("nothing was removed").into());
         }
     }
-    // The secret first: a record without one is told, a secret without a record would be forgotten.
+    // The secret is removed first: a record without a secret is reported, but a secret without a record would be lost.
     super::with_stores(context, settings, |stores| super::forget(stores, record.places()))?;
     Record::forget(&context.paths, profile).map_err(|e| crate::commands::common::file_problem(&e))?;
     super::look_again(context)?;

@@ -1,7 +1,7 @@
-//! `awsrole keys rotate`: a new key from AWS, and the old one deleted.
+//! `awsrole keys rotate`: creates a new key with IAM and deletes the old one.
 //!
-//! Each step is written down in the profile's record before the next one begins, so that a rotation that was cut
-//! short is taken up where it stopped. The key in force changes in one moment, when the record is replaced.
+//! Each step is recorded in the profile's record before the next one begins, so an interrupted rotation continues where
+//! it stopped. The active key changes at one point, when the record is replaced.
 
 use std::time::{Duration, SystemTime};
 
@@ -29,7 +29,7 @@ use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient;
 use awsrole_system::print::print_notice;
 
-/// How long AWS may take until it knows a new key everywhere. Ten seconds are usual.
+/// The time that AWS may need until a new key works everywhere. Ten seconds are typical.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(super) fn run(
@@ -48,7 +48,7 @@ pub(super) fn run(
     })
 }
 
-/// One rotation.
+/// A rotation in progress.
 struct Desk<'a> {
     sts: &'a RemoteSts<'a>,
     stores: &'a Stores<'a>,
@@ -85,7 +85,7 @@ impl Desk<'_> {
         self.retire(&old, &plan, &caller, &endpoint)
     }
 
-    /// The way to the keys in force.
+    /// Plans the active keys.
     fn plan(&self) -> Result<(RolePlan, Endpoint), Problem> {
         let profile = &self.record.profile;
         let (plan, endpoint) = keys_plan(&Profiles::load(self.context)?, self.context, profile)?;
@@ -96,7 +96,7 @@ impl Desk<'_> {
             .hint("keys in a file go first: take them out there, then rotate"))
     }
 
-    /// Who calls IAM: the keys, or a session of them where a code makes one.
+    /// Returns the credentials for calls to IAM: the keys, or a session of them if it includes MFA.
     fn caller(&self, plan: &RolePlan) -> Result<Credentials, CommandError> {
         let sources = RemoteSources::new(self.sts, self.context);
         let providers = Providers {
@@ -114,7 +114,7 @@ impl Desk<'_> {
         )?)
     }
 
-    /// Deletes another key, as the person said, to make room for a new one.
+    /// Deletes another key, with the user's consent, to make room for a new one.
     fn make_room(&mut self, iam: &Iam<'_>, other: &str) -> Result<(), CommandError> {
         if other == self.record.access_key_id {
             return Err(Problem::new(format!("{other} is the key in force, which makes these calls"))
@@ -130,7 +130,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// What an earlier try left: a key that is in the store, or one whose secret nobody has.
+    /// Finds what an earlier rotation left: a key that is in the store, or one whose secret is lost.
     fn left_over(&self, iam: &Iam<'_>, since: &str) -> Result<Option<String>, CommandError> {
         let keys = iam.access_keys().map_err(|error| self.refused("ListAccessKeys", "", error))?;
         let Some(other) = keys.iter().find(|key| key.id != self.record.access_key_id) else { return Ok(None) };
@@ -141,14 +141,14 @@ impl Desk<'_> {
         }
     }
 
-    /// Makes a key, and has it in the store before anything else.
+    /// Creates a key and stores it immediately.
     fn create(&mut self, iam: &Iam<'_>) -> Result<String, CommandError> {
         self.save(Some(Rotation::Asked(rfc3339(self.context.now))))?;
         let (new, secret) = match iam.create_access_key() {
             Ok(made) => made,
             Err(error) => {
                 if let StsError::Refused { code, .. } = &error {
-                    // No key was made.
+                    // No key was created.
                     self.save(None)?;
                     if code == "LimitExceeded" {
                         let keys = iam.access_keys().map_err(|error| self.refused("ListAccessKeys", "", error))?;
@@ -163,9 +163,9 @@ impl Desk<'_> {
         if !kept.as_ref().is_ok_and(|found| *found == secret) {
             let problem = kept.err().map(|no| no.problem(&place));
             let problem = problem.unwrap_or_else(|| Problem::new(format!("{} doesn't keep keys", place.store)));
-            // Nobody could use it.
+            // The key can't be used without its secret.
             if let Err(error) = iam.delete_access_key(&new) {
-                // That a key was asked for stays written down: the next try finds it.
+                // The request for a key remains recorded, so the next rotation finds the key.
                 return Err(self.stranded(&new, problem, &error).into());
             }
             self.save(None)?;
@@ -175,7 +175,7 @@ impl Desk<'_> {
         Ok(new)
     }
 
-    /// A new key that is active at AWS while nobody has its secret.
+    /// Returns the error for a new key that is active in AWS while its secret is lost.
     fn stranded(&self, new: &str, why: Problem, error: &StsError) -> Problem {
         let profile = &self.record.profile;
         let mut problem = Problem::new(format!("{new} is active at AWS, and nobody has its secret"))
@@ -187,7 +187,7 @@ impl Desk<'_> {
         problem.hint(format!("then `awsrole keys rotate {profile} --delete {new}` deletes it, and makes another one"))
     }
 
-    /// Waits until AWS knows the new key, and takes it for the same user.
+    /// Waits until the new key works, and checks that it belongs to the same user.
     fn verify(&self, new: &str, caller: &Credentials, endpoint: &Endpoint) -> Result<(), CommandError> {
         let refused = |error| self.refused("GetCallerIdentity", new, error);
         let arn = self.sts.caller_arn(caller, endpoint).map_err(refused)?;
@@ -199,7 +199,7 @@ impl Desk<'_> {
         Err(Problem::new(format!("the new key is of {found}, not of {arn}; the old one stays in force")).into())
     }
 
-    /// Deletes the old key, or switches it off, and forgets it.
+    /// Deletes or deactivates the old key and removes it from the store.
     fn retire(
         &mut self,
         old: &str,
@@ -208,8 +208,8 @@ impl Desk<'_> {
         endpoint: &Endpoint,
     ) -> Result<Outcome, CommandError> {
         let new = self.record.access_key_id.clone();
-        // A session of the old key with MFA still works; otherwise the new key shows that it can do what the old one
-        // did.
+        // An MFA session of the old key still works. Without MFA, using the new key here proves that it has the same
+        // permissions.
         let with_mfa = plan.steps.iter().any(|step| step.mfa_serial().is_some());
         let done = eventually(|| {
             let keys = self.keys(&new)?;
@@ -249,7 +249,7 @@ impl Desk<'_> {
         self.record.save(&self.context.paths).map_err(|e| crate::commands::common::file_problem(&e))
     }
 
-    /// A user may have two keys, and has them.
+    /// Returns the error that the user already has the maximum of two keys.
     fn no_room(&self, keys: &[AccessKey], since: Option<&str>) -> Problem {
         let profile = &self.record.profile;
         let mut problem =
@@ -290,7 +290,7 @@ impl Desk<'_> {
     }
 }
 
-/// Tries until AWS knows a new key, which takes some seconds: IAM is "eventually consistent" (IAM User Guide,
+/// Repeats a call until AWS knows a new key, which takes some seconds: IAM is "eventually consistent" (IAM User Guide,
 /// "Troubleshoot IAM").
 fn eventually<T>(act: impl Fn() -> Result<T, StsError>) -> Result<T, StsError> {
     let began = ambient::now();
