@@ -1,4 +1,4 @@
-//! A `.awsrole.toml` as it is written: keys and values, each value by itself within its limits.
+//! A `.awsrole.toml` as it is written: keys and values, with each value within its own limits.
 
 use crate::aws::duration::Seconds;
 use crate::base::location::Origin;
@@ -15,7 +15,7 @@ use crate::base::problem::Problem;
 use crate::project::discover::ConfigFile;
 use reader::{Reader, unknown};
 
-/// What one role says, spelled as in `~/.aws/config` where the key exists there.
+/// The settings of one role. Keys have the same names as in `~/.aws/config`, if they exist there.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -72,7 +72,7 @@ pub struct RoleConfig {
 }
 
 impl RoleConfig {
-    /// The names of all keys, as they are written.
+    /// The names of all keys in the file.
     pub const NAMES: [&str; 17] = [
         "profile",
         "role_arn",
@@ -93,13 +93,14 @@ impl RoleConfig {
         "confirm",
     ];
 
-    /// Whether they say whose credentials come first. Then neither of a profile's words on that counts.
+    /// Returns true if the config sets `source_profile` or `credential_source`. If so, both of the AWS profile's
+    /// settings are ignored.
     #[must_use]
     pub fn names_source(&self) -> bool {
         self.source_profile.is_some() || self.credential_source.is_some()
     }
 
-    /// These keys, and below them those of `other`.
+    /// Returns these keys, with missing ones taken from `other`.
     fn over(self, other: Self) -> Self {
         Self {
             profile: self.profile.or(other.profile),
@@ -127,14 +128,14 @@ impl RoleConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum Policy {
-    /// JSON.
+    /// JSON text.
     Text(String),
-    /// A table that has the same structure.
+    /// A table with the same structure.
     Table(serde_json::Map<String, serde_json::Value>),
 }
 
 impl Policy {
-    /// The policy as JSON, not checked yet.
+    /// Returns the policy as JSON. It isn't validated yet.
     #[must_use]
     pub fn json(&self) -> String {
         match self {
@@ -144,18 +145,18 @@ impl Policy {
     }
 }
 
-/// A parsed file, or several merged by `inherit`.
+/// A parsed file, or several files merged by `inherit`.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// Whether the next file upward lies below this one.
+    /// Whether to inherit from the next file upward.
     pub inherit: bool,
     /// The `[role.NAME]` that `cd` enters.
     pub default_role: Option<String>,
-    /// The keys outside of any `[role.NAME]`: they lie below those of every role.
+    /// The keys at top level, which apply to every role that doesn't set them.
     shared: RoleConfig,
     roles: BTreeMap<String, RoleConfig>,
     origins: BTreeMap<(String, String), Origin>,
-    /// The nearest file, for messages.
+    /// The path of the nearest file, for messages.
     pub file: PathBuf,
 }
 
@@ -163,8 +164,8 @@ impl Config {
     /// Parses a file.
     ///
     /// # Errors
-    /// Whatever isn't TOML, isn't a known key or has the wrong type, with its line. Parsing has no
-    /// effect on anything: unapproved files may be parsed to be shown.
+    /// Fails for invalid TOML, unknown keys and wrong types, with the line. Parsing has no side effects, so unapproved
+    /// files may be parsed for display.
     pub fn parse(file: &ConfigFile) -> Result<Self, Problem> {
         let at = Reader { file: &file.path, text: &file.text };
         let mut table = DeTable::parse(&file.text).map_err(|e| at.toml(&e))?.into_inner();
@@ -212,7 +213,7 @@ impl Config {
         Ok(config)
     }
 
-    /// This config, and below it the one of the next file upward.
+    /// Merges this config with that of the next file upward. This config takes precedence.
     #[must_use]
     pub fn over(mut self, upper: Self) -> Self {
         for (name, keys) in upper.roles {
@@ -231,11 +232,11 @@ impl Config {
         }
     }
 
-    /// The keys of a role: those of its table, and below them the shared ones. Without a name:
-    /// those of the default role.
+    /// Returns the name and the keys of a role: those of its table, then those at top level. `None` selects the default
+    /// role.
     ///
     /// # Errors
-    /// A name that no table bears.
+    /// Fails if no table has this name.
     pub fn select(&self, name: Option<&str>) -> Result<(Option<String>, RoleConfig), Problem> {
         let Some(name) = name.or(self.default_role.as_deref()) else {
             return Ok((None, self.shared.clone()));
@@ -244,32 +245,31 @@ impl Config {
         Ok((Some(name.to_owned()), self.roles[name].clone().over(self.shared.clone())))
     }
 
-    /// Whether `cd` enters a role without a name: no default is named, and the keys outside of any
-    /// [role.NAME] make one.
+    /// Returns whether `cd` enters a role without a name: no default is set, and the keys at top level define one.
     #[must_use]
     pub fn has_nameless_role(&self) -> bool {
         let keys = &self.shared;
         self.default_role.is_none() && (keys.role_arn.is_some() || keys.profile.is_some() || keys.names_source())
     }
 
-    /// The names of the roles in the file.
+    /// Returns the names of the roles in the file.
     pub fn role_names(&self) -> impl Iterator<Item = &str> {
         self.roles.keys().map(String::as_str)
     }
 
-    /// Whether the file has a key for a role, in its table or above all tables.
+    /// Returns whether a key is set for a role, in its table or at top level.
     #[must_use]
     pub fn sets(&self, role: Option<&str>, key: &str) -> bool {
         ["", role.unwrap_or("")].iter().any(|role| self.origins.contains_key(&((*role).to_owned(), key.to_owned())))
     }
 
-    /// Whether a role's own table has a key; without a role, whether it is set at top level.
+    /// Returns whether a key is set in a role's own table or, without a role, at top level.
     #[must_use]
     pub fn sets_itself(&self, role: Option<&str>, key: &str) -> bool {
         self.origins.contains_key(&(role.unwrap_or("").to_owned(), key.to_owned()))
     }
 
-    /// Where a key of a role stands; where it doesn't, the role's table or the file.
+    /// Returns the location of a role's key. If it isn't set, returns the location of the role's table or the file.
     #[must_use]
     pub fn origin(&self, role: Option<&str>, key: &str) -> Origin {
         let find = |role: &str, key: &str| self.origins.get(&(role.to_owned(), key.to_owned())).cloned();
@@ -312,7 +312,7 @@ impl Config {
             self.remember(at, role, key);
         }
         RoleConfig::deserialize(toml::de::Deserializer::from(Spanned::new(span, table))).map_err(|e| {
-            // A value outside its limits: the message begins with the value.
+            // For a value outside its limits, the message begins with the value.
             let key = spans.iter().find(|(_, span)| e.span().is_some_and(|at| span.contains(&at.start)));
             match key.filter(|_| e.message().starts_with('`')) {
                 Some((key, span)) => at.error(span.start, format!("{key} {}", e.message())),

@@ -53,7 +53,7 @@ written_as! {
     Policy => json!({ "type": ["object", "string"] });
 }
 
-/// The schema of the whole file.
+/// Returns the schema of the whole file.
 fn document() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
     let mut keys = RoleConfig::json_schema(&mut generator).to_value();
@@ -142,13 +142,13 @@ fn type_name(schema: &Value) -> &'static str {
     }
 }
 
-/// The table of keys as Markdown.
+/// Returns the table of keys as Markdown.
 fn table() -> String {
     let rows = keys().into_iter().map(|(name, kind, text)| format!("| `{name}` | {kind} | {text} |\n"));
     format!("| key | type | meaning |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
-/// The man page awsrole.toml(5).
+/// Returns the man page awsrole.toml(5).
 fn manual() -> String {
     let mut page = String::from(
         "\
