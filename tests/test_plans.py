@@ -265,7 +265,7 @@ def test_it_leads_there(row, home, sts):
 
 # How awsrole and boto3 say where they ended.
 ENDS = {
-    "sso": ("IAM Identity Center gives no credentials", "SSOTokenLoadError"),
+    "sso": ("from IAM Identity Center", "SSOTokenLoadError"),
     "login": ("the console session of", "LoginTokenLoadError"),
     "two sources": ("`source_profile` and `credential_source` exclude each other", "InvalidConfigError"),
 }

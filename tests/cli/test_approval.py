@@ -103,8 +103,8 @@ source_profile = "jump"
         ('profile = "shop-dev"\n', "Deploy"),
         ('default_role = "dev"\n' + roles, "dev"),
         ('default_role = "build"\n' + roles, "build"),
-        ('default_role = "dev"\n' + roles + "confirm = true\n", "nothing: dev is entered by `awsrole use dev` alone"),
-        (roles, "nothing: no role is the default; `awsrole use build` enters one"),
+        ('default_role = "dev"\n' + roles + "confirm = true\n", "nothing: dev is entered only by `awsrole use dev`"),
+        (roles, "nothing: there is no default role, and `awsrole use build` enters one"),
         (DEPLOY + roles, "Deploy"),
         ('profile = "jump"\n' + roles, "profile jump"),
         ('profile = "nowhere"\n', "the role"),
@@ -204,7 +204,7 @@ class TestQuestion:
         opened.send(answer + "\r")
         said = opened.wait()
         assert ("is allowed" in said) == given
-        assert ("~/src/new/.awsrole.toml wasn't allowed: nothing was recorded" in said) == (not given)
+        assert ("~/src/new/.awsrole.toml was not allowed" in said) == (not given)
         assert opened.env().get(b"AWSROLE_ROLE") == (b"Deploy" if given else None)
         assert acts(world, world.home / "src/new") == given
 
@@ -528,8 +528,8 @@ class TestChain:
         assert "inherits from" in shown and "~/src/upper/lower/.awsrole.toml" in shown and "~/src/upper/.awsrole.toml" in shown
         assert "policy" in shown and "external-42" in shown
         assert "~/src/upper/lower/leaf/.awsrole.toml is allowed, together with ~/src/upper/lower/.awsrole.toml, " in shown
-        assert "nothing further" not in shown
-        assert "nothing further" in world.allow(world.project("alone", "inherit = true\n" + DEPLOY)).err
+        assert "no file above this one" not in shown
+        assert "no file above this one" in world.allow(world.project("alone", "inherit = true\n" + DEPLOY)).err
 
     @pytest.mark.parametrize("denied", ["upper", "lower"])
     def test_a_denied_base_stays_denied(self, world, chain, denied):
@@ -539,7 +539,7 @@ class TestChain:
         self.blocked(world, chain, f"{name} was denied", "`awsrole allow")
         result = world.awsrole("allow", cwd=chain)
         assert (result.code, result.out) == (1, "") and f"{name} was denied" in result.err
-        assert f"`awsrole allow {name.removesuffix('/.awsrole.toml')}` takes that back" in result.err
+        assert f"run `awsrole allow {name.removesuffix('/.awsrole.toml')}`, then allow this directory" in result.err
         self.blocked(world, chain)
         # It is taken back where it was said.
         world.allow(folder)
@@ -639,7 +639,7 @@ class TestTrustRule:
         folder = self.private(world, "acme/way", way)
         result = world.awsrole("exec", "--", "true", cwd=folder)
         assert result.code != 0 and f"your [[trust]] rule isn't for account {HERE}" in result.err, result
-        assert f"arn:aws:iam::{HERE}:role/Build is on the way to the role" in result.err
+        assert f"arn:aws:iam::{HERE}:role/Build is in the chain to the role" in result.err
         assert world.sts.calls() == []
         # Once the content was allowed, it is asked for.
         world.allow(folder)
@@ -679,9 +679,9 @@ class TestTrustRule:
         assert world.awsrole("exec", "--", "echo", "ran", cwd=folder).out == "ran\n"
 
     @pytest.mark.parametrize("name, source", [
-        ("center", "profile center (IAM Identity Center) is on the way to the role"),
-        ("token", "profile token (web identity) is on the way to the role"),
-        ("console", "profile console (aws login) is on the way to the role"),
+        ("center", "profile center (IAM Identity Center) is in the chain to the role"),
+        ("token", "profile token (web identity) is in the chain to the role"),
+        ("console", "profile console (aws login) is in the chain to the role"),
     ])
     def test_a_source_whose_account_is_known_is_refused_before_any_call(self, world, rule, name, source):
         profiles = """

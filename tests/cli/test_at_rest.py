@@ -240,7 +240,7 @@ class TestPlaces:
         said = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=shop, wrapper=without(38), env=env)
         assert said.err.count("isn't cached") == 1 and "__awsrole_done role " in said.out
         level, text = self.told(world, shop, without(38), env)
-        reason = {"disk": "isn't known to be in memory", "wide": "can be entered by others", "file": "isn't a directory",
+        reason = {"disk": "isn't in memory, as far as is known", "wide": "can be entered by others", "file": "isn't a directory",
                   "missing": "isn't there"}
         assert level == "bad" and text.startswith("no credentials are cached") and "the kernel's keyring" in text and f"{places[what]} {reason[what]}" in text
 

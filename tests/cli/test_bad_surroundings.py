@@ -52,7 +52,7 @@ def socket_file(path, _):
     os.mknod(path, 0o600 | 0o140000)
 
 
-KINDS = {directory: "isn't a regular file", fifo: "isn't a regular file", dangling: "a link to a file that isn't there",
+KINDS = {directory: "isn't a regular file", fifo: "isn't a regular file", dangling: "a dangling symbolic link",
          endless: "isn't a regular file", loop: "can't be read", unreadable: "permission denied",
          socket_file: "isn't a regular file"}
 
@@ -154,7 +154,7 @@ def never_a_mess(world, folder, **options):
         assert str(world.home) in result.err, (words, result.err)
     result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, **options)
     assert "__awsrole_set" not in result.out and result.out.startswith("__awsrole_done blocked ")
-    assert "can't be used" in result.err
+    assert "cannot use the cache of temporary credentials" in result.err
     assert world.awsrole("status", "--long", cwd=folder, **options).code == 0
     assert world.sts.calls() == [], "without a cache every prompt would ask"
 
@@ -207,7 +207,7 @@ def test_init_in_a_directory_that_can_not_be_written(world, bound):
 def test_init_on_a_full_disk(world):
     folder = world.project("new")
     result = world.awsrole("init", "--profile", "shop-dev", cwd=folder, preexec_fn=full)
-    assert result.code == 1 and "can't be written" in result.err
+    assert result.code == 1 and "cannot write" in result.err
     assert world.awsrole("init", "--profile", "shop-dev", cwd=folder).code == 0, "half a file is in the way"
 
 
@@ -271,7 +271,7 @@ def test_a_config_of_the_users_own_that_can_not_be_read(world, shop, bound):
 def test_a_full_disk_behind_stdout(world, shop, words):
     world.exec_env(shop)
     result = world.run("sh", "-c", '"$@" >/dev/full', "-", binary("awsrole"), *words, cwd=shop)
-    assert result.code == 1 and "can't be written" in result.err
+    assert result.code == 1 and "cannot write the output" in result.err
 
 
 def test_no_streams_at_all(world, shop):

@@ -143,7 +143,7 @@ def test_a_refusal_is_advice(world):
     assert result.out == ""
     for part in (
         f"STS refused arn:aws:iam::{THERE}:role/Closed", "AccessDenied", "profile jump", "session name alice",
-        "no external id", f"in account {HERE}", f"in account {THERE}", "trust policy", f"must allow sts:AssumeRole on arn:aws:iam::{THERE}:role/Closed",
+        "no external ID", f"in account {HERE}", f"in account {THERE}", "trust policy", f"must allow sts:AssumeRole on arn:aws:iam::{THERE}:role/Closed",
     ):
         assert part in result.err, part
 
@@ -276,7 +276,7 @@ class TestInit:
     def test_never_writes_over_anything(self, world):
         folder = world.project("new", "# mine\n")
         result = world.awsrole("init", "--profile", "shop-dev", cwd=folder)
-        assert result.code == 1 and "is there already" in result.err
+        assert result.code == 1 and "already exists" in result.err
         assert (folder / ".awsrole.toml").read_text() == "# mine\n"
         linked = world.project("linked")
         (linked / ".awsrole.toml").symlink_to(world.home / "target")

@@ -81,7 +81,7 @@ def proxied(world):
     return {"HTTPS_PROXY": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1"}
 
 
-AWS = "no answer from https://signin.aws.amazon.com/federation"
+AWS = "no response from https://signin.aws.amazon.com/federation"
 
 
 def test_an_endpoint_for_everything_gets_no_keys(world, proxied):
@@ -158,7 +158,7 @@ def test_a_session_that_was_ended(world, shop, here):
     world.sts.expire()
     result = world.awsrole("console", "--print", cwd=shop, env=here)
     assert (result.code, result.out) == (4, "")
-    assert "refused the session" in result.err and "the session is over" in result.err
+    assert "rejected the session" in result.err and "the session is over" in result.err
 
 
 def test_nobody_there(world, shop):
@@ -197,7 +197,7 @@ def wait_for(path):
 def test_the_browser_gets_it_once_and_not_as_an_argument(world, shop, here):
     result = open_console(world, shop, here)
     assert (result.code, result.out) == (0, ""), result
-    assert f"the browser has the console as Deploy in {THERE}" in result.err
+    assert f"opened the console as Deploy in {THERE}" in result.err
     argument = wait_for(world.home / "argument")
     assert argument.startswith("http://127.0.0.1:") and "Token" not in argument and len(argument.rsplit("/", 1)[1]) == 64
     assert query(wait_for(world.home / "address"))["SigninToken"]
@@ -269,7 +269,7 @@ def test_another_user_gets_nothing(world, shop, here):
     result = open_console(world, shop, here, before=SLOW)
     got = watcher.got()
     assert (result.code, result.out) == (1, "") and "has the console" not in result.err, result
-    assert "another user of this machine asked for the console's address: nothing was sent" in result.err
+    assert "another user of this machine requested the console URL: nothing was sent" in result.err
     assert f"uid {other.UID}" in result.err and "`awsrole console --print`" in result.err
     assert got.startswith("HTTP/1.1 403 ") and "Location" not in got and "SigninToken" not in got
     assert world.sts.calls("ConsoleSignIn") == []
@@ -286,7 +286,7 @@ def test_in_a_race_the_address_is_this_users_or_nobodys(world, shop, here, numbe
     assert "Location" not in got and "SigninToken" not in got
     address = wait_for(world.home / "address")
     if result.code == 0:
-        assert "the browser has the console as Deploy" in result.err and query(address)["SigninToken"]
+        assert "opened the console as Deploy" in result.err and query(address)["SigninToken"]
     else:
         assert result.code == 1 and "nothing was sent" in result.err and address == ""
 
@@ -296,7 +296,7 @@ def test_another_user_who_knows_no_way_is_no_reason_to_stop(world, shop, here):
     """A scan of all ports, for instance."""
     before = f'{" ".join(other.as_user())} curl -s "${{1}}x" > "$HOME/others"'
     result = open_console(world, shop, here, before)
-    assert result.code == 0 and "the browser has the console" in result.err, result
+    assert result.code == 0 and "opened the console" in result.err, result
     assert (world.home / "others").read_text() == ""
 
 

@@ -200,7 +200,7 @@ def test_what_can_not_be_removed_is_bad(world, shop, tmp_path):
         left.chmod(0o500)
     try:
         result = world.awsrole("doctor", cwd=shop)
-        assert result.code == 1 and "can't be removed" in result.out and str(folder) in result.out, result
+        assert result.code == 1 and "cannot remove" in result.out and str(folder) in result.out, result
     finally:
         subprocess.run(["chattr", "-i", left / "credentials"], capture_output=True)
         left.chmod(0o700)

@@ -8,7 +8,7 @@ from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
 from support.world import HERE, THERE
 
-WHICH = "or a role's ARN: "
+WHICH = "or ARN of a role: "
 ACCOUNTS = f'[accounts.{THERE}]\nname = "shop-dev-account"\n'
 
 
@@ -92,7 +92,7 @@ def test_a_no_writes_nothing(world, new, answer):
 def test_several_that_fit_are_named(world, new):
     _, open_terminal = new
     said = talk(open_terminal(), (WHICH, "e"), (WHICH, "nonsense"), (WHICH, "99"), (WHICH, "\x03"))
-    assert "legacy, shop-dev" in said and said.count("none of them") == 2
+    assert "legacy, shop-dev" in said and said.count("no such profile") == 2
 
 
 def test_what_is_there_is_not_asked_about(world, new):
@@ -100,7 +100,7 @@ def test_what_is_there_is_not_asked_about(world, new):
     (folder / ".awsrole.toml").write_text("# mine\n")
     terminal = open_terminal()
     said = terminal.run("awsrole init")
-    assert "is there already" in said and WHICH not in said
+    assert "already exists" in said and WHICH not in said
     assert (folder / ".awsrole.toml").read_text() == "# mine\n"
 
 

@@ -10,7 +10,7 @@ from support.world import DEPLOY, binary
 BLOCKED = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
           "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true"}
 OFF, ON = {"AWSROLE_HOOK": "off"}, {"AWSROLE_HOOK": "on"}
-STAYS = "awsrole: this shell stays as it is: `awsrole on` lets awsrole in again\n"
+STAYS = "awsrole: this shell does not change: `awsrole on` activates awsrole again\n"
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ def test_off_is_seen(world, shop):
     assert world.awsrole("status", env=OFF).out == ""
     assert world.awsrole("status", cwd=shop, env=ON).out == ""
     long = world.awsrole("status", "--long", cwd=shop, env=OFF).out
-    assert "shell     off: awsrole keeps out of it\n" in long and "`awsrole on`" in long and "`awsrole doctor`" not in long
+    assert "shell     off: awsrole is inactive in this shell\n" in long and "`awsrole on`" in long and "`awsrole doctor`" not in long
     why = world.awsrole("why", cwd=shop, env=OFF).out
-    assert "off: awsrole keeps out of it\n" in why
-    assert "nothing: `awsrole on` lets awsrole into this shell again\n" in why
+    assert "off: awsrole is inactive in this shell\n" in why
+    assert "nothing, because awsrole is off: `awsrole on` activates it in this shell\n" in why
     assert world.awsrole("why", "--json", cwd=shop, env=OFF).json["shell"]["state"] == "off"
 
 
@@ -45,12 +45,12 @@ def test_a_person_without_the_hook_is_told(world, shop):
     finally:
         os.close(parent)
         os.close(child)
-    assert result.err.endswith("awsrole: a shell without the hook stays as it is: `awsrole doctor` says whether this one has it\n")
+    assert result.err.endswith("awsrole: shells without the hook don't change: `awsrole doctor` checks this one\n")
 
 
 @pytest.mark.parametrize("env, level, text", [
-    (ON, "ok", "has the hook"), (OFF, "note", "has the hook, and awsrole keeps out of it"),
-    ({}, "note", "has no hook, or didn't call: a program did"),
+    (ON, "ok", "has the hook"), (OFF, "note", "has the hook, and awsrole is off"),
+    ({}, "note", "has no hook, or a program called awsrole"),
 ])
 def test_doctor_knows_its_shell(world, env, level, text):
     findings = world.awsrole("doctor", "--json", env=env).json
@@ -71,4 +71,4 @@ def test_in_a_blocked_shell_the_hook_is_known(world, shop):
 
 def test_a_blocked_shell_says_what_to_do(world, shop):
     long = world.awsrole("status", "--long", cwd=shop, env=BLOCKED).out
-    assert "hint      `awsrole refresh` tries again, and says what is missing\n" in long
+    assert "hint      `awsrole refresh` tries again and prints the error\n" in long

@@ -114,7 +114,7 @@ def bare(world):
 
 def test_a_machine_without_authorities_trusts_no_server(world, shop, address, bare):
     result = world.awsrole("exec", "--", "true", cwd=shop, env=env(address, **bare))
-    assert result.code == 4 and "this machine has no certificates of authorities" in result.err, result
+    assert result.code == 4 and "this machine has no CA certificates" in result.err, result
     assert "ca-certificates" in result.err and "AWS_CA_BUNDLE" in result.err
     assert world.sts.calls() == []
 
@@ -260,5 +260,5 @@ def test_a_server_for_which_nobody_vouches_is_refused(world, shop, address, anot
     machine = Machine(tmp_path / "machine", file=another, others=[another])
     read, result = machine.run(world, shop, **env(address))
     assert result.code == 4 and "certificate" in result.err and "AWS_CA_BUNDLE" in result.err
-    assert "no certificates of authorities" not in result.err
+    assert "no CA certificates" not in result.err
     assert world.sts.calls() == []

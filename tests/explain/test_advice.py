@@ -76,7 +76,7 @@ def test_an_old_code(world):
     message = f"User: arn:aws:iam::{HERE}:user/alice is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::{THERE}:role/Guarded"
     world.sts.fault(action="AssumeRole", times=1, error={"status": 403, "code": "AccessDenied", "message": message})
     said = refused(world, file("Guarded", more=mfa))
-    assert "`awsrole refresh` asks for a new one" in hint(said, "aws:MultiFactorAuthAge")
+    assert "run `awsrole refresh` to enter a new one" in hint(said, "aws:MultiFactorAuthAge")
     for device in world.entries("mfa"):
         device.unlink()  # so that nothing waits for the next code
     world.write(".config/awsrole/config.toml", f'mfa_process = "echo {world.sts.unused_totp("alice")}"\n')

@@ -41,7 +41,7 @@ def doctor(world, folder=None, **options):
     assert text.code == (1 if bad(findings) else 0)
     assert text.out.count("\nBAD  ") + text.out.startswith("BAD  ") == len(bad(findings))
     last = text.out.splitlines()[-1]
-    assert last == {0: "nothing is wrong", 1: "1 thing is wrong"}.get(len(bad(findings)), f"{len(bad(findings))} things are wrong")
+    assert last == {0: "no problems found", 1: "1 problem found"}.get(len(bad(findings)), f"{len(bad(findings))} problems found")
     assert not any(secret in text.out + told.out for secret in world.secrets)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text.out)
     return findings
@@ -74,7 +74,7 @@ def test_a_healthy_machine(healthy):
     assert [one["text"] for one in about(findings, "hook")] == ["bash in ~/.bashrc:1"]
     assert {one["text"] for one in about(findings, "profile")} == {"default", "jump"}
     for what, path in (("cache", "~/.cache/awsrole"), ("approvals", "~/.local/share/awsrole")):
-        assert about(findings, what)[0]["text"] == f"{path}, yours alone"
+        assert about(findings, what)[0]["text"] == f"{path} (private)"
     assert any(one["text"].startswith("bash 5.") for one in about(findings, "shell"))
 
 
@@ -283,7 +283,7 @@ def test_sts_is_unreachable(healthy):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     findings = doctor(healthy, healthy.home / "src/first", env={"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"})
-    one = only(findings, "STS", f"http://127.0.0.1:{port} can't be reached", "proxies")
+    one = only(findings, "STS", f"http://127.0.0.1:{port} is unreachable", "proxies")
     assert "Connection refused" in one["text"]
 
 

@@ -117,7 +117,7 @@ def test_a_link_to_nowhere(world):
     folder = world.project("shop")
     (folder / ".awsrole.toml").symlink_to("nowhere")
     text, told = why(world, folder)
-    assert told["approval"] == "broken" and "a link to a file that isn't there" in section(text, "problem")
+    assert told["approval"] == "broken" and "a dangling symbolic link" in section(text, "problem")
 
 
 def test_own_config_that_is_broken(world, shop):
@@ -172,7 +172,7 @@ def test_in_force_with_a_cache(world, shop):
     [link] = told["way"]["links"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", link["cached_until"]) and link["cached_for_seconds"] < 60
     assert f"cached until {link['cached_until']}, less than a minute old" in section(text, "way")
-    assert re.fullmatch(r"the cached session serves; it is renewed in \d+m", told["next"])
+    assert re.fullmatch(r"the cached session is used and renewed in \d+m", told["next"])
 
 
 def test_closed_with_a_remembered_failure(world):
@@ -236,9 +236,9 @@ def test_a_chain_behind_mfa(world):
     assert (session["call"], session["mfa_serial"], session["duration"]) == ("GetSessionToken", SERIAL, "12h (the default)")
     assert (first["external_id"], first["mfa_serial"], first["account"]) == ("shop/42", None, THERE)
     assert (second["what"], second["source_identity"]) == (f"arn:aws:iam::{THERE}:role/Second", "alice")
-    for part in ("external id shop/42", "source identity alice", f"MFA by {SERIAL}", "pinned to", THERE):
+    for part in ("external ID shop/42", "source identity alice", f"MFA by {SERIAL}", "pinned to", THERE):
         assert part in text, part
-    assert told["next"] == ("an MFA code is asked for, then GetSessionToken is called, then AssumeRole is called for Deploy, "
+    assert told["next"] == ("awsrole prompts for an MFA code, then GetSessionToken is called, then AssumeRole is called for Deploy, "
                             "then AssumeRole is called for Second")
     way = section(text, "way")
     places = [way.index(part) for part in ("profile jump", "GetSessionToken", "role/Deploy", "role/Second")]
@@ -284,7 +284,7 @@ def test_rivals_are_named_by_file_and_line(world, shop, name):
     text, told = why(world, shop)
     [rival] = told["rivals"]
     assert (rival["file"], rival["line"]) == (str(shop / name), line) and "other" in rival["text"]
-    assert f"{name}:{line}" in section(text, "rivals") and "somebody else" in section(text, "rivals")
+    assert f"{name}:{line}" in section(text, "rivals") and "another identity" in section(text, "rivals")
 
 
 def test_rivals_of_a_folder_inside(world, shop):

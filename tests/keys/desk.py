@@ -16,8 +16,8 @@ OWNER = {**ALICE, "policy": allow(["sts:*", "iam:*"], "*")}
 ADMIN_POLICY = allow("iam:*", "*")
 
 # The questions, as patterns, and their usual answers.
-OPEN = ("passphrase of the file of keys: ", PASSPHRASE)
-NEW = [("a new passphrase for the file of keys: ", PASSPHRASE), ("once more: ", PASSPHRASE)]
+OPEN = ("passphrase of the key file: ", PASSPHRASE)
+NEW = [("new passphrase for the key file: ", PASSPHRASE), ("repeat the passphrase: ", PASSPHRASE)]
 
 CREDENTIALS = """\
 # keys of mine

@@ -23,7 +23,7 @@ def test_import_moves_the_keys_and_nothing_else(desk):
     result = desk.asked("keys", "add", "jump", "--import",
                         answers=[*NEW, ("take the two lines of profile jump out of ~/.aws/credentials? [y/N] ", "y")])
     assert result.code == 0, result.err
-    assert f"stored {KEY} of arn:aws:iam::111111111111:user/alice in the file of keys" in result.out
+    assert f"stored {KEY} of arn:aws:iam::111111111111:user/alice in the key file" in result.out
     assert desk.credentials.read_text() == WITHOUT.format(bystander=BYSTANDER)
     assert desk.credentials.is_symlink() and real.stat().st_mode & 0o777 == 0o640
     desk.no_secret_in_files()
@@ -36,11 +36,11 @@ def test_import_moves_the_keys_and_nothing_else(desk):
 def test_import_leaves_the_file_unless_told(desk, answer):
     question = ("take the two lines of profile jump out of ~/.aws/credentials? [y/N] ", answer)
     result = desk.asked("keys", "add", "jump", "--import", answers=[*NEW, question])
-    assert result.code == 0 and "the keys also stay in ~/.aws/credentials" in result.out
+    assert result.code == 0 and "the keys are also in ~/.aws/credentials" in result.out
     assert desk.credentials.read_text() == CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER)
     found = desk.awsrole("doctor").out
-    assert "profile jump has keys in ~/.aws/credentials and in the file of keys: the file's go first" in found
-    assert "not used: the key in the file goes first" in desk.awsrole("keys", "list").out
+    assert "profile jump has keys in ~/.aws/credentials and in the key file: those in the file take precedence" in found
+    assert "not used: the key in the file takes precedence" in desk.awsrole("keys", "list").out
     # The file's keys go first: no question.
     shop = desk.project("shop", DEPLOY, allow=True)
     assert desk.awsrole("exec", "--", "true", cwd=shop).code == 0
@@ -56,7 +56,7 @@ def test_keys_that_do_not_work_stay_in_the_file(desk):
     assert child.code == 0
     desk.sts.fault(action="GetCallerIdentity", error=refusal)
     result = desk.awsrole("keys", "add", "jump", "--import", "--take-out", "--replace")
-    assert result.code == 4 and f"AWS doesn't take {KEY}, so nothing was stored" in result.err
+    assert result.code == 4 and f"AWS rejects {KEY}, so nothing was stored" in result.err
     assert desk.credentials.read_text() == before
     assert [path.name for path in desk.credentials.parent.iterdir() if "before" in path.name] == []
 
@@ -93,7 +93,7 @@ def test_stored_keys_stay_until_aws_took_the_new_ones(desk, fault, key, secret):
     before = stored_files(desk)
     desk.sts.fault(action="GetCallerIdentity", **fault)
     code, said = add(desk, key, secret)
-    assert code == 4 and f"AWS can't be asked whether it takes {key}: the stored keys of profile jump stay" in said, said
+    assert code == 4 and f"cannot check {key} with AWS: the stored keys of profile jump were kept" in said, said
     assert "`--force`" in said and stored_files(desk) == before
     desk.sts.clear_faults()
     shop = desk.project("shop", DEPLOY, allow=True)
@@ -104,7 +104,7 @@ def test_replacing_by_force_and_replacing_what_was_verified(desk):
     desk.import_keys()
     desk.sts.fault(action="GetCallerIdentity", drop=True)
     code, said = add(desk, OTHER_KEY, OTHER_SECRET, "--force")
-    assert code == 0 and "whether AWS takes it isn't known" in said, said
+    assert code == 0 and "without checking whether AWS accepts it" in said, said
     assert desk.stored()["access_key_id"] == OTHER_KEY
     desk.sts.clear_faults()
     code, said = add(desk, KEY, SECRET)
@@ -120,7 +120,7 @@ def test_keys_of_a_record_that_can_not_be_read_stay_as_well(desk):
     before = stored_files(desk)
     desk.sts.fault(action="GetCallerIdentity", drop=True)
     code, said = add(desk, KEY, WRONG)
-    assert code == 4 and "the stored keys of profile jump stay" in said and stored_files(desk) == before, said
+    assert code == 4 and "the stored keys of profile jump were kept" in said and stored_files(desk) == before, said
 
 
 def test_first_keys_are_stored_without_an_answer(desk):
@@ -128,7 +128,7 @@ def test_first_keys_are_stored_without_an_answer(desk):
     desk.sts.fault(action="GetCallerIdentity", drop=True)
     before = desk.credentials.read_text()
     result = desk.asked("keys", "add", "jump", "--import", "--take-out", answers=NEW)
-    assert result.code == 0 and "whether AWS takes it isn't known" in result.out and "they also stay in" in result.out
+    assert result.code == 0 and "without checking whether AWS accepts it" in result.out and "they are also in" in result.out
     assert desk.credentials.read_text() == before
 
 
@@ -162,7 +162,7 @@ def test_an_hourly_role_opens_the_store_once_in_twelve_hours(desk):
     shop, build = desk.project("shop", DEPLOY, allow=True), desk.project(
         "build", DEPLOY.replace("222222222222:role/Deploy", "111111111111:role/Build"), allow=True)
     locked = desk.awsrole("exec", "--", "true", cwd=shop)
-    assert locked.code == 4 and "the file of keys is locked, and profile jump needs its keys" in locked.err
+    assert locked.code == 4 and "the key file is locked, and profile jump needs its keys" in locked.err
     assert desk.sts.calls() == []
     assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0
     # The session of the keys serves every role, without a terminal.
@@ -189,7 +189,7 @@ def test_add_asks_on_the_terminal(desk):
     assert result.code == 0, result.err
     assert desk.stored()["access_key_id"] == KEY
     again = desk.awsrole("keys", "add", "jump", "--stdin")
-    assert again.code == 1 and "profile jump has keys in the file of keys already" in again.err
+    assert again.code == 1 and "profile jump already has keys in the key file" in again.err
 
 
 @pytest.mark.parametrize("text", [
@@ -214,14 +214,14 @@ def test_add_reads_stdin(desk, text):
 
 def test_passphrases(desk):
     short = desk.asked("keys", "add", "jump", "--import", answers=[(NEW[0][0], "seven77")])
-    assert short.code == 1 and "a passphrase needs 8 characters or more" in short.err
+    assert short.code == 1 and "the passphrase has fewer than 8 characters" in short.err
     differ = desk.asked("keys", "add", "jump", "--import", answers=[NEW[0], (NEW[1][0], "something else")])
     assert differ.code == 1 and "the two passphrases differ" in differ.err
     assert not (desk.home / ".local/share/awsrole/keys/store.scrypt").exists()
     desk.import_keys()
     shop = desk.project("shop", DEPLOY, allow=True)
     wrong = desk.asked("exec", "--", "true", answers=[(OPEN[0], "wrong horse")], cwd=shop)
-    assert wrong.code == 4 and "that isn't the passphrase of the file of keys" in wrong.err
+    assert wrong.code == 4 and "wrong passphrase for the key file" in wrong.err
     # It isn't remembered as a failure.
     assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0
 
@@ -233,7 +233,7 @@ def test_others_are_told_that_the_passphrase_is_asked_for(desk):
                           env=desk.environment(PWD=str(shop)), encoding="utf-8", echo=False)
     child.expect_exact(OPEN[0])
     told = desk.awsrole("exec", "--", "true", cwd=shop)
-    assert told.code == 4 and "the passphrase of the file of keys is being asked for in " in told.err, told
+    assert told.code == 4 and "awsrole is prompting for the passphrase of the key file in " in told.err, told
     assert f"(process {child.pid})" in told.err and "MFA" not in told.err
     child.send(OPEN[1] + "\r")
     child.expect(pexpect.EOF)
@@ -274,15 +274,15 @@ def test_a_broken_store_and_a_broken_record_are_told(desk):
     whole = store.read_bytes()
     store.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     broken = desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop)
-    assert "can't be used" in broken.err
+    assert "cannot use the key file" in broken.err
     store.unlink()
     assert desk.awsrole("refresh", cwd=shop).code == 0
     gone = desk.asked("exec", "--", "true", answers=[], cwd=shop)
-    assert f"the file of keys has no keys {KEY} of profile jump" in gone.err
+    assert f"the key file has no keys {KEY} of profile jump" in gone.err
     record = next(store.parent.glob("*.json"))
     record.write_text("{")
     told = desk.awsrole("exec", "--", "true", cwd=shop)
-    assert "what is stored for profile jump can't be read" in told.err
+    assert "cannot read the record of profile jump" in told.err
 
 
 def test_the_scrypt_tool_opens_the_file(desk):

@@ -59,7 +59,7 @@ def test_rotate(moved):
     assert result.code == 0, result.err
     new = moved.stored()["access_key_id"]
     assert new != KEY and keys_at_aws(moved) == {new: "Active"}
-    assert "waiting until AWS knows the new key" in result.out and f"{KEY} is deleted" in result.out
+    assert "waiting until the new key works" in result.out and f"{KEY} is deleted" in result.out
     done = [call["action"] for call in moved.sts.calls() if call["outcome"] == "OK" and call["caller_arn"].endswith("alice")]
     assert done == ["CreateAccessKey", "GetCallerIdentity", "GetCallerIdentity", "DeleteAccessKey"]
     # The old key isn't used for its own end.
@@ -95,8 +95,8 @@ def test_deactivate(moved):
     assert keys_at_aws(moved) == {new: "Active", KEY: "Inactive"}
     # The next one has no room, and says so before anything is changed.
     full = rotate(moved)
-    assert full.code == 1 and "has two access keys, and AWS allows no third" in full.err
-    assert f"{new}: active" in full.err and "in force here" in full.err and f"{KEY}: switched off" in full.err
+    assert full.code == 1 and "has two access keys, the maximum in AWS" in full.err
+    assert f"{new}: active" in full.err and "active here" in full.err and f"{KEY}: switched off" in full.err
     assert f"`awsrole keys rotate jump --delete {KEY}`" in full.err
     again = rotate(moved, "--delete", KEY)
     assert again.code == 0 and moved.stored()["access_key_id"] != new, again.err
@@ -108,7 +108,7 @@ def test_replacing_takes_along_what_a_rotation_left(moved):
     """Both keys go out of the store: one that no record names would stay there for good."""
     need("scrypt")
     moved.sts.fault(action="DeleteAccessKey", error={"status": 403, "code": "AccessDenied", "message": "no"})
-    assert rotate(moved).code == 4 and f"the old key {KEY} is still there" in moved.stored()["note"]
+    assert rotate(moved).code == 4 and f"the old key {KEY} still exists" in moved.stored()["note"]
     other = [("access key id of profile jump: ", BYSTANDER["access_key_id"]),
              ("secret access key (not shown): ", BYSTANDER["secret_access_key"])]
     result = moved.asked("keys", "add", "jump", "--replace", answers=[*other, OPEN])
@@ -121,7 +121,7 @@ def test_replacing_takes_along_what_a_rotation_left(moved):
 def test_no_permission(moved, tmp_path):
     moved.sts.fault(action="CreateAccessKey", error={"status": 403, "code": "AccessDenied", "message": "no"})
     denied = rotate(moved)
-    assert denied.code == 4 and "nothing that works was taken away" in denied.err and "iam:CreateAccessKey" in denied.err
+    assert denied.code == 4 and "all working keys were kept" in denied.err and "iam:CreateAccessKey" in denied.err
     assert moved.stored()["note"] is None
     works(moved)
 
@@ -135,7 +135,7 @@ def test_a_lost_secret(moved):
     works(moved)
     orphan = next(key for key in keys_at_aws(moved) if key != KEY)
     told = rotate(moved)
-    assert told.code == 1 and f"{orphan} is likely of a rotation that was cut short" in told.err
+    assert told.code == 1 and f"{orphan} probably comes from a rotation that was interrupted" in told.err
     assert rotate(moved, "--delete", orphan).code == 0
     assert list(keys_at_aws(moved)) == [moved.stored()["access_key_id"]]
     works(moved)
@@ -172,7 +172,7 @@ def test_two_at_once(moved):
     child.expect_exact(OPEN[0])
     for words in (["rotate", "jump"], ["remove", "jump", "--yes"], ["add", "jump", "--stdin", "--replace"]):
         second = moved.awsrole("keys", *words)
-        assert second.code == 1 and "another awsrole keys command is at work" in second.err, second
+        assert second.code == 1 and "another awsrole keys command is running" in second.err, second
         assert "hint: it may be waiting" in second.err
     assert moved.stored()["access_key_id"] == KEY, "they can be listed"
     child.send(OPEN[1] + "\r")
@@ -203,14 +203,14 @@ def test_a_store_that_refuses_the_new_key(moved, stays):
     child.close()
     store.write_bytes(kept)
     said = child.before
-    assert child.exitstatus == 1 and f"the file of keys {store} can't be used" in said, said
+    assert child.exitstatus == 1 and f"cannot use the key file {store}" in said, said
     left = [key for key in keys_at_aws(moved) if key != KEY]
     works(moved)
     if not stays:
         assert left == [] and moved.stored()["note"] is None
         return
     [orphan] = left
-    assert f"{orphan} is active at AWS, and nobody has its secret" in said and "DeleteAccessKey failed as well" in said
+    assert f"{orphan} is active in AWS, but its secret is lost" in said and "DeleteAccessKey failed, too" in said
     assert f"`awsrole keys rotate jump --delete {orphan}`" in said and moved.stored()["note"] is not None
     again = rotate(moved)
     assert again.code == 1 and f"--delete {orphan}`" in again.err

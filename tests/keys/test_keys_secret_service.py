@@ -78,6 +78,6 @@ def test_a_locked_keyring_shows_no_dialog_without_a_person(keyring):
 
 def test_without_a_bus(keyring):
     result = keyring.awsrole("keys", "add", "jump", "--import", env={"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"})
-    assert result.code == 1 and "the Secret Service can't be used" in result.err
+    assert result.code == 1 and "cannot use the Secret Service" in result.err
     assert '`[keys] store = "file"`' in result.err
     assert not list((keyring.home / ".local/share/awsrole").glob("keys/*.json"))

@@ -50,7 +50,7 @@ def test_prints_the_policy_and_changes_nothing(desk):
     result = desk.awsrole("revoke", cwd=desk.shop)
     assert result.code == 0
     assert result.out.startswith(f"# account {THERE}: inline policy AWSRevokeOlderSessions of role Deploy\n")
-    assert "sessions of other roles that were assumed from these go on" in result.out
+    assert "sessions of other roles that were assumed from these stay valid" in result.out
     told = desk.awsrole("revoke", "--json", cwd=desk.shop).json
     statement = told["policy"]["Statement"][0]
     assert (statement["Effect"], statement["Action"], statement["Resource"]) == ("Deny", ["*"], ["*"])
@@ -67,7 +67,7 @@ def test_a_revoked_session_is_refused_and_a_new_one_works(desk):
     result = desk.awsrole("revoke", "--apply", "--profile", "admin", cwd=desk.shop)
     assert result.code == 0, result.err
     assert f"put AWSRevokeOlderSessions to role Deploy in account {THERE}" in result.err
-    assert "sessions of other roles that were assumed from these go on" in result.err and "forgot 1 cached session" in result.err
+    assert "sessions of other roles that were assumed from these stay valid" in result.err and "removed 1 cached session" in result.err
     assert desk.sts.calls("PutRolePolicy")[0]["role_name"] == "Deploy"
     assert assume_second(desk, held) == "AccessDenied"
     # Until somebody acts, nothing is fetched again.
@@ -113,14 +113,14 @@ def test_a_user_by_name_is_forgotten_from_anywhere(desk, name, pin):
     desk.exec_env(desk.shop)
     result = desk.awsrole("revoke", "--user", name, "--apply", "--profile", "homeadmin")
     assert result.code == 0 and f"user alice in account {HERE}" in result.err, result.err
-    assert "forgot 1 cached session;" in result.err
+    assert "removed 1 cached session:" in result.err
     assert "logged out" in desk.awsrole("credential-process", cwd=folder).err
     assert desk.awsrole("credential-process", cwd=desk.shop).code == 0, "a role's session is no user's"
     # Another user's are left alone, where the cache knows that they are.
     assert desk.awsrole("refresh", cwd=folder).code == 0
     desk.exec_env(folder)
     other = desk.awsrole("revoke", "--user", "bystander", "--apply", "--profile", "homeadmin")
-    assert other.code == 0 and f"forgot {0 if pin else 1} cached session" in other.err, other.err
+    assert other.code == 0 and f"removed {0 if pin else 1} cached session" in other.err, other.err
 
 
 def test_what_is_refused(desk):
@@ -132,7 +132,7 @@ def test_what_is_refused(desk):
     gone = desk.awsrole("revoke", "--role", f"arn:aws:iam::{THERE}:role/Gone", "--apply", "--profile", "admin")
     assert gone.code == 4 and "nothing was revoked: PutRolePolicy on role Gone failed" in gone.err
     weak = desk.awsrole("revoke", "--user", "bystander", "--apply", "--profile", "default")
-    assert weak.code == 4 and "profile default must be allowed iam:PutUserPolicy" in weak.err
+    assert weak.code == 4 and "profile default needs the permission iam:PutUserPolicy" in weak.err
     assert [call["outcome"] for call in desk.sts.calls() if call["action"].startswith("Put")] == ["NoSuchEntity", "AccessDenied"]
     assert desk.awsrole("revoke", "--apply", cwd=desk.shop).code == 2
 

@@ -118,7 +118,7 @@ def test_another_awsrole_asks(world, says):
     for one in locks:
         fcntl.flock(one, fcntl.LOCK_EX)
         one.truncate(0)
-        one.write("the MFA code is being asked for in another terminal (process 4711)")
+        one.write("awsrole is prompting for the MFA code in another terminal (process 4711)")
         one.flush()
     says()
 

@@ -201,6 +201,6 @@ def test_token_for_another_audience(world, says):
 
 
 def test_token_is_none(world, says):
-    """The file holds no token."""
+    """The file contains no token."""
     world.write("token", "hello\n")
     web(world, says)

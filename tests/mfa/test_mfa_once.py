@@ -87,7 +87,7 @@ def test_the_question_says_what_it_is_for(scene, shell):
 def test_more_than_an_hour_takes_the_code_itself(scene):
     tty = scene.terminal("bash")
     said = tty.enter(scene.shop(duration_seconds="2h"), scene.code())
-    assert f"role Deploy in {THERE} (more than 1h was asked for) needs an MFA code" in said
+    assert f"role Deploy in {THERE} (more than 1h was requested) needs an MFA code" in said
     [call] = scene.sts.calls()
     assert (call["action"], call["serial_number"], call["duration_seconds"]) == ("AssumeRole", SERIAL, "7200")
     assert call["has_token_code"] and tty.key().startswith("ASIA")
@@ -140,7 +140,7 @@ def test_a_used_step_is_not_asked_for_again(scene):
     tty.enter(shop, scene.code())
     used = scene.use_up_the_current_step()
     tty.type(f"cd {longer}")
-    tty.process.expect(r"the current code was used already; the next one comes in (\d+) s")
+    tty.process.expect(r"the current code was already used, so wait (\d+) s for the next one")
     assert 1 <= int(tty.process.match[1]) <= 31
     tty.process.timeout = 40
     tty.asked()
@@ -157,7 +157,7 @@ def test_ctrl_c_while_the_next_step_is_awaited(scene, shell):
     ran = tty.file("ran")
     scene.use_up_the_current_step()
     tty.type(f"cd {longer} && touch {ran}")
-    tty.process.expect_exact("the next one comes in")
+    tty.process.expect_exact("for the next one")
     tty.interrupt()
     tty.wait()
     tty.run("")
@@ -171,7 +171,7 @@ def test_a_record_from_the_future_is_a_clock_that_was_off(scene):
     tty.enter(shop, scene.code())
     [device] = scene.entries("mfa")
     device.write_text('{"used_step":99999999999}')
-    assert "used already" not in tty.enter(longer, scene.code())
+    assert "already used" not in tty.enter(longer, scene.code())
     assert tty.key().startswith("ASIA")
 
 

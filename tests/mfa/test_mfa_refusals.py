@@ -119,7 +119,7 @@ def test_a_wrong_code(scene, shell):
     tty.type(f"cd {scene.shop()}")
     tty.asked()
     said = tty.answer(scene.wrong_code())
-    assert "invalid MFA one time pass code" in said and "used already" in said
+    assert "invalid MFA one time pass code" in said and "already used" in said
     assert len(lines(said)) == 1
     assert tty.modes() == modes
     is_blocked_and_quiet(scene, tty, calls=1)
@@ -133,7 +133,7 @@ def test_a_code_is_sent_once_though_the_answer_was_lost(scene, fault, more):
     tty = scene.terminal("bash")
     scene.sts.fault(**fault, times=1)
     said = tty.enter(scene.shop(**more), scene.code())
-    assert "used already" not in said and "caused by" in said
+    assert "already used" not in said and "caused by" in said
     assert len(scene.asked_for_codes()) == 1
     [device] = scene.entries("mfa")
     assert abs(json.loads(device.read_text())["used_step"] - time.time() // 30) <= 1
@@ -172,7 +172,7 @@ def test_answered_leaves_the_terminal_as_it_was(scene, shell):
 def test_detached_from_the_terminal(scene, shell):
     tty = scene.terminal(shell, scene.shop())
     said = tty.run("setsid -w awsrole-binary exec -- true".replace("awsrole-binary", str(scene.binary)))
-    assert "there is no terminal in the foreground to ask in" in said and ASK not in said
+    assert "this process isn't in the foreground of a terminal" in said and ASK not in said
     assert said.count("Deploy needs an MFA code") == 1
     assert scene.sts.calls() == []
 
@@ -188,7 +188,7 @@ def test_a_job_in_the_background(scene, shell):
     tty.run(f"{script} &")
     wait_for(code.exists)
     assert code.read_text() == "4\n", status
-    assert "no terminal in the foreground" in out.read_text()
+    assert "isn't in the foreground of a terminal" in out.read_text()
     assert scene.sts.calls() == []
 
 

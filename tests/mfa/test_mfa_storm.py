@@ -29,7 +29,7 @@ def test_two_hundred_put_one_question(scene):
     said = [(told / f"err.{number}").read_text() for number in range(200)]
     assert sum("__awsrole_done role " in text for text in answers) == 1
     assert sum("__awsrole_done blocked " in text for text in answers) == 199
-    assert sum(bool(re.search(r"is being asked for in another terminal \(process \d+\)", text)) for text in said) == 199
+    assert sum(bool(re.search(r"is prompting for the MFA code in another terminal \(process \d+\)", text)) for text in said) == 199
     assert [call["action"] for call in scene.sts.calls()] == ["GetSessionToken", "AssumeRole"]
 
 
@@ -51,7 +51,7 @@ def test_a_dozen_terminals_follow_one_answer(scene):
     for other in terminals:
         if other is not first:
             said = other.wait()
-            assert ASK not in said and "is being asked for in the terminal /dev/pts/" in said
+            assert ASK not in said and "is prompting for the MFA code in the terminal /dev/pts/" in said
     first.answer(scene.code())
     for terminal in terminals:
         terminal.run("")
@@ -71,7 +71,7 @@ def test_who_asks_is_killed(scene, shell):
     other.type(f"cd {shop}")
     other.asked()
     said = other.answer(scene.code())
-    assert "is being asked for" not in said and other.key().startswith("ASIA")
+    assert "is prompting for" not in said and other.key().startswith("ASIA")
     assert first.run("") is not None and first.key() in (BLOCKED, other.key())
     first.run("awsrole refresh")
     assert first.key().startswith("ASIA")

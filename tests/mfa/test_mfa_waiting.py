@@ -20,8 +20,8 @@ def test_others_are_told_where_the_question_is(scene, shell):
     said = other.run(f"cd {shop}")
     assert ASK not in said and said.count("awsrole: ") == 1
     place = os.readlink(f"/proc/{first.process.pid}/fd/2")
-    assert place.startswith("/dev/pts/") and f"is being asked for in the terminal {place} (process {process})" in said
-    assert "answer there; this shell follows at its next prompt" in said
+    assert place.startswith("/dev/pts/") and f"is prompting for the MFA code in the terminal {place} (process {process})" in said
+    assert "answer the prompt there, and this shell continues at its next prompt" in said
     assert other.key() == BLOCKED
     assert "awsrole" not in other.run("")
     first.answer(scene.code())
@@ -36,7 +36,7 @@ def test_another_role_of_the_same_user_waits_as_well(scene):
     first.type(f"cd {shop}")
     first.asked()
     said = other.run(f"cd {audit}")
-    assert ASK not in said and "is being asked for in the terminal /dev/pts/" in said
+    assert ASK not in said and "is prompting for the MFA code in the terminal /dev/pts/" in said
     first.answer(scene.code())
     other.run("")
     assert other.key().startswith("ASIA") and other.key() != first.key()
@@ -102,7 +102,7 @@ def test_others_are_told_that_a_program_is_awaited(scene, by_program):
     first.type(f"cd {shop}")
     wait_for(by_program.exists)
     said = other.run(f"cd {shop}")
-    assert "the MFA code is being got from mfa_process (process " in said and "asked for" not in said
+    assert "mfa_process is running (process " in said and "prompting for" not in said
     scene.write("code.new", scene.code()).rename(scene.home / "code")
     first.wait()
     assert first.key().startswith("ASIA")
@@ -112,7 +112,7 @@ def test_a_program_that_never_ends(scene):
     scene.write(".config/awsrole/config.toml", "mfa_process = 'echo 123456; sleep 600'\n[limits]\nprocess = '1s'\n")
     tty = scene.terminal("bash")
     said = tty.run(f"cd {scene.shop()}")
-    assert "mfa_process wasn't done within 1 s" in said and "`process` in [limits]" in said
+    assert "mfa_process did not finish within 1 s" in said and "`process` in [limits]" in said
     assert tty.key() == BLOCKED and scene.sts.calls() == []
     assert not [child for child in descendants(tty.process.pid) if program(child) == "sleep"]
 
@@ -140,7 +140,7 @@ def test_a_signal_that_ends_the_question_gives_the_terminal_back(scene, shell, n
 def test_a_program_is_not_the_projects_to_name(scene):
     folder = scene.project("evil", 'mfa_process = "touch ran"\n')
     said = scene.awsrole("allow", folder)
-    assert said.code == 1 and "can't stand in a project's file" in said.err
+    assert said.code == 1 and "isn't allowed in a project's file" in said.err
 
 
 def test_a_session_that_is_too_old_for_the_trust_policy(scene):
@@ -222,7 +222,7 @@ def test_a_device_of_somebody_else(scene):
     tty.process.expect_exact("code of arn:aws:iam::111111111111:mfa/bob: ")
     said = tty.answer("123456")
     assert "unable to validate MFA code" in said and "device: arn:aws:iam::111111111111:mfa/bob" in said
-    assert "must be a device of the very user" in said and tty.key() == BLOCKED
+    assert "must be a device of the user" in said and tty.key() == BLOCKED
 
 
 def test_a_role_that_wants_a_code_and_a_file_that_names_no_device(scene):
@@ -249,7 +249,7 @@ source_role = "outer"
 ''', allow=True)
         said = scene.awsrole("exec", "--", "true", cwd=folder, env={"AWS_ENDPOINT_URL": scene.sts.url})
         assert said.code == 4 and "sent: session name" in said.err and "no MFA" in said.err
-        assert "a role's session never has it, so no code helps" in said.err
+        assert "a role's session never has it, so remove the condition" in said.err
         assert [call["outcome"] for call in scene.sts.calls()] == ["OK", "OK", "AccessDenied"]
 
 
@@ -309,4 +309,4 @@ until [ -e go ]; do sleep 0.1; done
     arn = f"arn:aws:sts::{THERE}:assumed-role/Deploy/{pwd.getpwuid(os.getuid()).pw_name}"
     assert (shop / "out").read_text().splitlines() == [arn, arn]
     # What is left of twelve hours, to the minute.
-    assert any(f"renews itself for {left}" in (shop / "err").read_text() for left in ("12h", "11h 59m"))
+    assert any(f"is renewed for {left}" in (shop / "err").read_text() for left in ("12h", "11h 59m"))

@@ -54,7 +54,7 @@ def test_the_next_attempt_answers(machines, action):
 def test_all_attempts_hang(machines):
     folder = machines.project("shop", DEPLOY + 'source_profile = "jump"\n', allow=True)
     machines.sts.fault(action="AssumeRole", latency_ms=60_000)
-    assert "no answer within 1 s" in machines.refused(folder)
+    assert "no response within 1 s" in machines.refused(folder)
     assert len(machines.sts.calls("AssumeRole")) == 3
 
 

@@ -105,7 +105,7 @@ duration_seconds = 7200
 """)
     folder = chain.project("shop", 'profile = "far"\n', allow=True)
     tty = chain.terminal(shell, env=chain.env)
-    assert tty.run(f"cd {folder}").count("2h was asked for, but a role assumed by another role lasts at most 1h") == 1
+    assert tty.run(f"cd {folder}").count("2h was requested, but a role assumed by another role lasts at most 1h") == 1
     assert "2h" not in tty.run("") + tty.run("true")
     assert [call["duration_seconds"] for call in chain.sts.calls("AssumeRole")] == [None, "3600"]
 

@@ -138,7 +138,7 @@ def test_no_such_role(tty, chain):
     """A slip of the fingers takes no role away."""
     tty.run("awsrole use far")
     said = tty.run("awsrole use nobody")
-    assert "there is no [role.nobody] in" in said and "the roles there are: far, near, other" in said
+    assert "there is no [role.nobody] in" in said and "the roles are: far, near, other" in said
     assert tty.variable("AWSROLE_ROLE") == "far"
     tty.run("")
     assert tty.variable("AWSROLE_ROLE") == "far"
@@ -170,7 +170,7 @@ def test_what_wants_to_be_confirmed(chain, shell):
 def test_an_empty_name_is_no_role_and_changes_nothing(tty, chain):
     tty.run("awsrole use far")
     calls = len(chain.callers())
-    assert "awsrole: an empty name is no role" in tty.run('awsrole use ""')
+    assert "awsrole: the role's name is empty" in tty.run('awsrole use ""')
     tty.run("cd .")
     assert tty.variable("AWSROLE_ROLE") == "far" and len(chain.callers()) == calls
     out = tty.file()
@@ -204,7 +204,7 @@ def test_a_list_has_only_roles_with_a_name(chain):
     assert f"near in {HERE}" in said and tty.variable("AWSROLE_ROLE") == "near"
 
 
-@pytest.mark.parametrize(("answer", "part"), [("7\r", "none of the roles"), ("\r", "none of the roles"), ("\x03", "")],
+@pytest.mark.parametrize(("answer", "part"), [("7\r", "no such role"), ("\r", "no such role"), ("\x03", "")],
                          ids=["number", "nothing", "ctrl-c"])
 def test_from_a_list_nothing(tty, chain, answer, part):
     modes = tty.modes()
@@ -226,7 +226,7 @@ def test_no_list_without_roles(chain):
 def test_no_list_without_a_terminal(chain, shop):
     result = chain.awsrole("use", cwd=shop, wrapper=("setsid", "-w"))
     assert result.code == 1 and result.out == ""
-    assert "there is no terminal to choose a role on" in result.err and "far, near, other" in result.err
+    assert "there is no terminal to prompt on" in result.err and "far, near, other" in result.err
 
 
 def test_login_is_for_the_role_that_was_chosen(chain):

@@ -184,7 +184,7 @@ def test_after_a_sign_out_no_session_is_served(corp):  # noqa: F811
     calls = len(corp.sts.calls())
     corp.sts.sso_cache_path(corp.home, "corp").unlink()
     for project in (folder, chained):
-        assert "nobody has signed in" in corp.refused(project)
+        assert "the user hasn't signed in" in corp.refused(project)
         said = corp.awsrole("hook", "export", "bash", "--event", "prompt", cwd=project, env=corp.env)
         assert "__awsrole_done blocked " in said.out
     assert len(corp.sts.calls()) == calls

@@ -92,7 +92,7 @@ def test_signed_out(corp, how):
         sign_in(corp, expired=True, scopes=("sso:account:access",) if how == "expired for good" else ())
         corp.sts.expire_sso(refresh=True)
     said = corp.refused(corp.project("shop", SSO, allow=True))
-    assert f"IAM Identity Center gives no credentials for Admin in {HERE}" in said
+    assert f"cannot get credentials for Admin in {HERE} from IAM Identity Center" in said
     assert "`awsrole login`" in said and "`aws sso login --sso-session corp`" in said
     assert {call["outcome"] for call in corp.sts.calls()} <= {"InvalidGrantException", "UnauthorizedException"}
 
@@ -103,7 +103,7 @@ def test_an_expired_token_of_the_old_form_is_not_sent(corp):
         path.write_text(path.read_text().replace('Z", "', f'{suffix}", "'))
         forget_failures(corp)
         said = corp.refused(corp.project("shop", 'profile = "legacy"\n', allow=True))
-        assert "nobody has signed in, or the sign-in has ended" in said and "`aws sso login --profile legacy`" in said
+        assert "the user hasn't signed in, or the sign-in has ended" in said and "`aws sso login --profile legacy`" in said
     assert actions(corp) == []
 
 
@@ -220,7 +220,7 @@ def test_the_browser_gets_the_code_and_no_argument_does(corp):
 def test_another_user_is_not_led_to_the_code(corp):
     folder = corp.project("shop", SSO, allow=True)
     login = Login(corp, folder, browser=f"exec {' '.join(other.as_user())} curl -s -i \"$1\" > $HOME/seen")
-    login.process.expect(r"another user of this machine \(uid (\d+)\) asked for the address: nothing was sent")
+    login.process.expect(r"another user of this machine \(uid (\d+)\) requested the URL: nothing was sent")
     assert login.process.match[1] == str(other.UID)
     seen = wait_for((corp.home / "seen").read_text)
     assert "403 Forbidden" in seen and login.user_code not in seen
@@ -270,7 +270,7 @@ def test_login_denied(corp):
     login = Login(corp, folder)
     corp.sts.approve(login.user_code, PERSON, deny=True)
     code, said = login.end()
-    assert code == 4 and "signing in at https://corp.example.com/start failed" in said and "signed in" not in said
+    assert code == 4 and "cannot sign in at https://corp.example.com/start" in said and "signed in" not in said
     assert not corp.sts.sso_cache_path(corp.home, "corp").exists()
 
 

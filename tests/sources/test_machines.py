@@ -159,7 +159,7 @@ def test_a_container_with_a_wrong_token(machines):
 def test_no_container(machines):
     folder = machines.project("shop", source("EcsContainer"), allow=True)
     said = machines.refused(folder)
-    assert "no address is set" in said and "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in said
+    assert "no endpoint is set" in said and "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in said
 
 
 # --- nobody answers --------------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_nobody_answers_as_sts(machines, request, port):
     machines.write(".config/awsrole/config.toml", '[limits]\nconnect = "1s"\nwhole = "2s"\n')
     folder = machines.project("shop", DEPLOY + 'source_profile = "jump"\n', allow=True)
     said = machines.refused(folder, env={"AWS_ENDPOINT_URL": url}, timeout=45)
-    assert f"{url} can't be reached" in said
+    assert f"{url} is unreachable" in said
     if port == "silent_port":
         assert "within 2 s" in said
 
@@ -266,7 +266,7 @@ def test_the_environment_from_within(machines):
     assert ("Deploy", "Deploy") not in machines.callers()
     assert result.out.strip() in ("", held["AWS_ACCESS_KEY_ID"])
     if result.code:
-        assert "can't see them" in result.err
+        assert "aren't available to commands run inside it" in result.err
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def test_a_token_that_opens_nothing(ci, order):
     ci.write("token", token)
     ci.secrets.add(token)
     said = ci.refused(ci.project("shop", 'profile = "ci"\n', allow=True))
-    assert f"the token in {ci.home}/token opens no session of arn:aws:iam::{THERE}:role/Ci" in said
+    assert f"cannot use the token in {ci.home}/token for arn:aws:iam::{THERE}:role/Ci" in said
     assert "caused by: " in said and "hint: " in said
 
 

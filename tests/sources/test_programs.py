@@ -79,12 +79,12 @@ BAD = {
     "JSON of something else": ("echo '[\"CANARY\"]'", "isn't the JSON that SDKs expect"),
     "wrong type": ("echo '{\"Version\": 1, \"AccessKeyId\": 1, \"SecretAccessKey\": \"CANARY\"}'", "isn't the JSON"),
     "no secret": ("echo '{\"Version\": 1, \"AccessKeyId\": \"CANARY\"}'", "isn't the JSON"),
-    "another version": (f"echo '{keys_json(ALICE, Version=2)}'", "its output is of version 2, not 1"),
+    "another version": (f"echo '{keys_json(ALICE, Version=2)}'", "its output has version 2, not 1"),
     "not zero": ("echo '{\"Version\": 1, \"SecretAccessKey\": \"CANARY\"'; exit 3", "ended with exit code 3"),
     "killed": ("echo 'CANARY'; kill -9 $$", "ended with"),
     "time in words": (f"echo '{keys_json(BYSTANDER, SessionToken='CANARY', Expiration='tomorrow')}'", "its Expiration isn't a time"),
     "not there": ("exec /nowhere/at/all", "127"),
-    "bytes": ("printf '\\377\\376'", "gave an output that can't be read"),
+    "bytes": ("printf '\\377\\376'", "printed output that can't be read"),
 }
 
 
@@ -93,7 +93,7 @@ def test_what_it_must_not_do(machines, vault, case):
     script, part = BAD[case]
     folder = vault(script.replace("CANARY", CANARY))
     said = machines.refused(folder)
-    assert part in said and "the credential_process of profile vault gave no credentials" in said
+    assert part in said and "the credential_process of profile vault returned no credentials" in said
     # Whatever it printed, a person doesn't see it again, nor is it kept.
     statements = machines.awsrole("hook", "export", "bash", cwd=folder, env=machines.env)
     assert statements.out.startswith("__awsrole_done blocked ")
@@ -121,7 +121,7 @@ def slow(machines, vault):
 
 
 def test_it_has_a_limit_that_the_user_sets(machines, slow):
-    assert "it wasn't done within 1 s" in machines.refused(slow, timeout=30)
+    assert "it did not finish within 1 s" in machines.refused(slow, timeout=30)
     assert machines.sts.calls() == []
 
 

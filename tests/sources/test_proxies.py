@@ -54,7 +54,7 @@ def test_other_names_of_this_machine(machines, proxy, name):
         assert machines.who(folder, env=env).startswith(TASK)
     else:
         # Nobody listens there, and nobody else steps in.
-        assert "can't be had" in machines.refused(folder, env=env)
+        assert "cannot get container credentials" in machines.refused(folder, env=env)
     assert (proxy.asked, proxy.connections) == ([], 0)
 
 
@@ -147,7 +147,7 @@ def test_a_garbled_token_file(machines, kind):
            # The file takes precedence, as for the AWS CLI: what else is set doesn't step in.
            **TOKEN}
     said = machines.refused(machines.project("shop", CONTAINER, allow=True), env=env)
-    assert f"the token for {machines.sts.url}/task can't be sent: {path} " in said and why in said
+    assert f"cannot send the token to {machines.sts.url}/task: {path} " in said and why in said
     assert "hint: the platform writes" in said and "network" not in said
     assert machines.sts.calls() == [] and machines.entries() == []
 
@@ -156,5 +156,5 @@ def test_a_garbled_token(machines):
     env = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{machines.sts.url}/task", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "canary-of-a-token\n"}
     machines.secrets.add("canary-of-a-token")
     said = machines.refused(machines.project("shop", CONTAINER, allow=True), env=env)
-    assert "can't be sent: AWS_CONTAINER_AUTHORIZATION_TOKEN has a line break" in said
+    assert "/task: AWS_CONTAINER_AUTHORIZATION_TOKEN has a line break" in said
     assert machines.sts.calls() == []

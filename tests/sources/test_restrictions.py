@@ -136,7 +136,7 @@ def test_a_source_by_itself(machines, source, key):
     folder = machines.project("shop", named(name, "profile") + KEYS[key], allow=True)
     for words in (["hook", "export", "bash", "--event", "cd"], ["exec", "--", "echo", "ran"], ["credential-process"]):
         result = machines.awsrole(*words, cwd=folder, env=machines.env | env)
-        assert f"shop/.awsrole.toml:2: {key} can't be sent: " in result.err and "hint: " in result.err, result
+        assert f"shop/.awsrole.toml:2: cannot send {key}: " in result.err and "hint: " in result.err, result
         assert "AWS_SECRET" not in result.out and "ran" not in result.out and "AccessKeyId" not in result.out, result
         assert result.code != 0 or result.out.startswith("__awsrole_done blocked "), result
     assert machines.sts.calls() == []
@@ -265,7 +265,7 @@ def test_the_files_device_and_a_process(no_code, more):
     name, _ = process(no_code)
     folder = no_code.project("shop", f'{KEYS["mfa_serial"]}source_profile = "{name}"\n{more}', allow=True)
     said = no_code.refused(folder)
-    assert f"shop/.awsrole.toml:1: mfa_serial can't be sent: profile {name} (credential_process) gave temporary credentials" in said
+    assert f"shop/.awsrole.toml:1: cannot send mfa_serial: profile {name} (credential_process) returned temporary credentials" in said
     assert no_code.sts.calls() == []
     statements = no_code.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, env=no_code.env)
     assert statements.out.startswith("__awsrole_done blocked "), statements

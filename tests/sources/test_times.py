@@ -99,7 +99,7 @@ def test_a_process_that_writes_no_time(machines, case):
     machines.write("keys.json", json.dumps(json.loads(session_keys(machines)) | {"Expiration": text}))
     machines.config(f"[profile vault]\ncredential_process = cat {machines.home}/keys.json\n")
     said = machines.refused(machines.project("shop", 'profile = "vault"\n', allow=True))
-    assert "the credential_process of profile vault gave no credentials" in said and f"its Expiration {why}" in said
+    assert "the credential_process of profile vault returned no credentials" in said and f"its Expiration {why}" in said
     assert "network" not in said and "proxies" not in said
 
 
@@ -110,7 +110,7 @@ def test_machines_that_write_no_time(machines, kind, case):
     folder = machines.project("shop", KINDS[kind], allow=True)
     with kind(machines, text) as address:
         said = machines.refused(folder, env=environment(kind, address))
-    assert address in said and f"the answer's Expiration {why}" in said
+    assert address in said and f"the Expiration in the response {why}" in said
     assert "running" not in said and "network" not in said and "hop limit" not in said
 
 
@@ -151,7 +151,7 @@ def test_token_files_without_a_time(machines, kind, case):
     path, key, file = kind(machines, text)
     machines.sts.reset()
     said = machines.refused(machines.project("shop", file, allow=True))
-    assert f"{path} has a wrong `{key}`: it {why}" in said and "sign in" in said
+    assert f"{path} has an invalid `{key}`: it {why}" in said and "sign in" in said
     assert "network" not in said and "proxies" not in said and machines.sts.calls() == []
 
 

@@ -49,16 +49,15 @@ impl Authenticator for TerminalPrompter<'_> {
         let settings = self.settings.or_default();
         let me = std::process::id();
         if let Some(command) = &settings.mfa_process {
-            begin(&format!("the MFA code is being got from mfa_process (process {me})"));
+            begin(&format!("mfa_process is running (process {me})"));
             wait_for_a_fresh_step(question)?;
             let limit = settings.limits.process.unwrap_or(Limits::default().process);
             let device = ("AWSROLE_MFA_SERIAL", question.serial.as_str());
             let digits = program::run(command, &self.context.env, device, limit).map_err(MfaError::Process)?;
-            return Code::parse(&digits, step())
-                .map_err(|_| MfaError::Process("printed something else than six digits".to_owned()));
+            return Code::parse(&digits, step()).map_err(|_| MfaError::Process("did not print six digits".to_owned()));
         }
         let terminal = Terminal::open().map_err(no_code)?;
-        begin(&format!("the MFA code is being asked for in {}", here()));
+        begin(&format!("awsrole is prompting for the MFA code in {}", here()));
         print_notice(format!("{} needs an MFA code", question.purpose));
         wait_for_a_fresh_step(question)?;
         let ask = format!("awsrole: code of {}: ", escape(question.serial.as_str()));
@@ -75,27 +74,27 @@ impl Authenticator for TerminalPrompter<'_> {
 
 impl Passphrases for TerminalPrompter<'_> {
     fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError> {
-        self.begin(begin, "the passphrase of the file of keys is being asked for in")?;
+        self.begin(begin, "awsrole is prompting for the passphrase of the key file in")?;
         let no_secret = |why| match why {
             NoAnswer::NoTerminal => KeyStoreError::NoTerminal,
             NoAnswer::Cancelled => KeyStoreError::Cancelled,
         };
         let terminal = Terminal::open().map_err(no_secret)?;
         if !new {
-            return terminal.ask_secret("awsrole: passphrase of the file of keys: ").map_err(no_secret);
+            return terminal.ask_secret("awsrole: passphrase of the key file: ").map_err(no_secret);
         }
         let wrong = |what: &str, hint: &str| KeyStoreError::Unusable(Problem::new(what).hint(hint));
-        let first = terminal.ask_secret("awsrole: a new passphrase for the file of keys: ").map_err(no_secret)?;
+        let first = terminal.ask_secret("awsrole: new passphrase for the key file: ").map_err(no_secret)?;
         if first.expose().chars().count() < SHORTEST {
-            let hint = "whoever gets the file can try as many as they like: some words are better than one";
-            return Err(wrong(&format!("a passphrase needs {SHORTEST} characters or more"), hint));
+            let hint = "use several words: anyone with the file can guess without limit";
+            return Err(wrong(&format!("the passphrase has fewer than {SHORTEST} characters"), hint));
         }
-        let again = terminal.ask_secret("awsrole: once more: ").map_err(no_secret)?;
+        let again = terminal.ask_secret("awsrole: repeat the passphrase: ").map_err(no_secret)?;
         if first == again { Ok(first) } else { Err(wrong("the two passphrases differ", "run the same command again")) }
     }
 
     fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), KeyStoreError> {
-        self.begin(begin, "the store of keys is asking to be unlocked, because of a command in")
+        self.begin(begin, "the secret store is prompting to be unlocked, for a command in")
     }
 }
 
@@ -135,7 +134,7 @@ fn wait_for_a_fresh_step(question: &MfaPrompt<'_>) -> Result<(), MfaError> {
     let now = ambient::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let left = Duration::from_secs(STEP)
         - Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or_default() % (STEP * 1000));
-    print_notice(format!("the current code was used already; the next one comes in {} s", left.as_secs() + 1));
+    print_notice(format!("the current code was already used, so wait {} s for the next one", left.as_secs() + 1));
     std::thread::sleep(left);
     Ok(())
 }

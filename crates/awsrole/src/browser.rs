@@ -57,10 +57,10 @@ impl fmt::Display for NotLed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(error) => error.fmt(f),
-            Self::NobodyCame => write!(f, "none came within {} s", PATIENCE.as_secs()),
-            Self::Unknown => f.write_str("the system doesn't say whose the connection was that came for it"),
+            Self::NobodyCame => write!(f, "no browser connected within {} s", PATIENCE.as_secs()),
+            Self::Unknown => f.write_str("the system doesn't report the user of the connection"),
             Self::Another(uid) => {
-                write!(f, "the user with uid {uid} came for it; other users can see how a browser is started")
+                write!(f, "the connection came from uid {uid}: other users can see the arguments of processes")
             }
         }
     }

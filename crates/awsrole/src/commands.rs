@@ -78,9 +78,9 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         }
         Command::Man { dir } => {
             clap_mangen::generate_to(Cli::command(), &dir).map_err(|e| {
-                Problem::new(format!("{}: the man pages can't be written", context.shorten(&dir)))
+                Problem::new(format!("cannot write the man pages to {}", context.shorten(&dir)))
                     .because(e)
-                    .hint("make the folder first, such as ~/.local/share/man/man1")
+                    .hint("create the directory first, such as ~/.local/share/man/man1")
             })?;
             Ok(Outcome::Done)
         }

@@ -91,7 +91,7 @@ impl FileStore {
         // The memory of scrypt is 128 · r · N (RFC 7914, section 2).
         let memory = 1_u64.checked_shl(params.log_n().into()).and_then(|n| n.checked_mul(128 * u64::from(params.r())));
         if memory.is_none_or(|memory| memory > MOST_MEMORY) || params.p() > MOST_ROUNDS {
-            return Err(self.unusable(&"it would take more than 4 GiB of memory, or too long, to open it"));
+            return Err(self.unusable(&"opening it would need more than 4 GiB of memory, or too much time"));
         }
         let decrypted = Decryptor::new(&bytes, passphrase.expose()).and_then(|decryptor| decryptor.decrypt_to_vec());
         let text = match decrypted {
@@ -99,12 +99,12 @@ impl FileStore {
             Err(scryptenc::Error::InvalidHeaderMac(_)) => return Err(KeyStoreError::WrongPassphrase),
             Err(e) => return Err(self.unusable(&e)),
         };
-        SecretsFile::parse(&text).ok_or_else(|| self.unusable(&"it holds something else than keys"))
+        SecretsFile::parse(&text).ok_or_else(|| self.unusable(&"it doesn't contain keys"))
     }
 
     fn unusable(&self, why: &dyn std::fmt::Display) -> KeyStoreError {
         KeyStoreError::Unusable(
-            Problem::new(format!("the file of keys {} can't be used", self.path.display()))
+            Problem::new(format!("cannot use the key file {}", self.path.display()))
                 .because(why)
                 .hint("restore it from a backup, or remove it and store the keys again with `awsrole keys add`"),
         )

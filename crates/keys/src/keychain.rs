@@ -69,8 +69,8 @@ fn unusable(error: Error) -> KeyStoreError {
 
 fn unusable_because(why: &dyn std::fmt::Display) -> KeyStoreError {
     KeyStoreError::Unusable(
-        Problem::new("the Keychain can't be used")
+        Problem::new("cannot use the Keychain")
             .because(why)
-            .hint("`[keys] store = \"file\"` in your config.toml keeps keys in a file under a passphrase"),
+            .hint("`[keys] store = \"file\"` in your config.toml stores keys in a file with a passphrase"),
     )
 }

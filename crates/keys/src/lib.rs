@@ -111,7 +111,7 @@ impl AccessKeyStores for Stores<'_> {
 /// Returns the error for a store that this system doesn't have.
 fn elsewhere(store: StoreKind) -> KeyStoreError {
     KeyStoreError::Unusable(
-        Problem::new(format!("there is no such store on this system: {store}"))
-            .hint("`[keys] store = \"file\"` in your config.toml keeps keys in a file under a passphrase"),
+        Problem::new(format!("this system doesn't have {store}"))
+            .hint("`[keys] store = \"file\"` in your config.toml stores keys in a file with a passphrase"),
     )
 }

@@ -90,7 +90,7 @@ fn unusable(error: Error) -> KeyStoreError {
 
 fn unusable_because(why: &dyn std::fmt::Display) -> KeyStoreError {
     KeyStoreError::Unusable(
-        Problem::new("the Secret Service can't be used")
+        Problem::new("cannot use the Secret Service")
             .because(why)
             .hint("it needs a session bus (DBUS_SESSION_BUS_ADDRESS) and a keyring such as gnome-keyring on it")
             .hint("without a desktop: `[keys] store = \"file\"` in your config.toml, and `awsrole keys add PROFILE --replace`"),

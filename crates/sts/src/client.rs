@@ -38,7 +38,8 @@ struct Pool {
 impl Client {
     pub(crate) fn new(limits: Limits) -> Result<Self, StsError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| StsError::Unreachable(format!("no runtime for network calls: {e}")))?;
+        let runtime =
+            runtime.map_err(|e| StsError::Unreachable(format!("cannot start the runtime for network calls: {e}")))?;
         let once = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole);
         let timeouts = once.clone().operation_attempt_timeout(limits.attempt).build();
         Ok(Self { runtime, pools: RefCell::default(), timeouts, once: once.build(), clock: ServerClock::default() })

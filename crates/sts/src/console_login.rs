@@ -31,7 +31,7 @@ const RENEWAL_WINDOW: Duration = Duration::from_secs(5 * 60);
 /// Fails if the user isn't signed in, if the sign-in has ended or can't be renewed, or if there is no response.
 pub(crate) fn credentials(sts: &RemoteSts<'_>, login: &ConsoleLogin) -> Result<Credentials, Problem> {
     let no_token = |no: NoToken| match no {
-        NoToken::Missing => no_credentials(login).because("there is no sign-in yet").hint(sign_in(login)),
+        NoToken::Missing => no_credentials(login).because("the user hasn't signed in yet").hint(sign_in(login)),
         NoToken::Unusable(why) => no_credentials(login).because(why).hint(sign_in(login)),
     };
     let mut file = TokenFile::read(&login.token_file).map_err(no_token)?;
@@ -83,7 +83,7 @@ impl From<NoToken> for NotRenewed {
 /// one.
 fn renew(sts: &RemoteSts<'_>, login: &ConsoleLogin, file: &mut TokenFile<'_>) -> Result<(), NotRenewed> {
     let key = SecretKey::from_sec1_pem(file.text("dpopKey")?)
-        .map_err(|_| file.unusable(&"has a wrong `dpopKey`: it isn't a P-256 private key (PEM)"))?;
+        .map_err(|_| file.unusable(&"has an invalid `dpopKey`: it isn't a P-256 private key (PEM)"))?;
     let body = CreateOAuth2TokenRequestBody::builder()
         .client_id(file.text("clientId")?)
         .grant_type("refresh_token")
@@ -111,9 +111,9 @@ fn renew(sts: &RemoteSts<'_>, login: &ConsoleLogin, file: &mut TokenFile<'_>) ->
     };
     let answer = sts.named("AWS Sign-In", &endpoint, call);
     let answer = answer.map_err(|error| NotRenewed::Refused(error, code))?.token_output;
-    let answer = answer.ok_or_else(|| StsError::Malformed("the answer holds no token".to_owned()))?;
+    let answer = answer.ok_or_else(|| StsError::Malformed("the response contains no token".to_owned()))?;
     let given = answer.access_token.as_ref();
-    let given = given.ok_or_else(|| StsError::Malformed("the answer holds no credentials".to_owned()))?;
+    let given = given.ok_or_else(|| StsError::Malformed("the response contains no credentials".to_owned()))?;
     let lasts = Duration::from_secs(u64::try_from(answer.expires_in).unwrap_or_default());
     let end = now.checked_add(lasts).unwrap_or(SystemTime::UNIX_EPOCH);
     file.set(json!({
@@ -140,7 +140,7 @@ fn endpoint(login: &ConsoleLogin, file: &TokenFile<'_>) -> Result<Endpoint, NoTo
     let mut endpoint = login.endpoint.clone();
     if let Some(region) = file.optional("signInRegion") {
         endpoint.region =
-            Region::parse(region).map_err(|why| file.unusable(&format!("has a wrong `signInRegion`: it {why}")))?;
+            Region::parse(region).map_err(|why| file.unusable(&format!("has an invalid `signInRegion`: it {why}")))?;
     }
     Ok(endpoint)
 }
@@ -168,7 +168,7 @@ fn proof(key: &SecretKey, uri: &str, now: SystemTime) -> Option<String> {
 }
 
 fn no_credentials(login: &ConsoleLogin) -> Problem {
-    Problem::new(format!("the console session of {} gives no credentials", login.session))
+    Problem::new(format!("cannot get credentials from the console session of {}", login.session))
 }
 
 fn sign_in(login: &ConsoleLogin) -> String {
@@ -180,11 +180,11 @@ fn refusal(login: &ConsoleLogin, error: &StsError, code: Option<&OAuth2ErrorCode
     let problem = no_credentials(login);
     match code {
         Some(OAuth2ErrorCode::InsufficientPermissions) => problem
-            .because("the person has no permission to renew it")
-            .hint("the person's policies must allow signin:CreateOAuth2Token"),
+            .because("the user has no permission to renew it")
+            .hint("the user's policies must allow signin:CreateOAuth2Token"),
         Some(OAuth2ErrorCode::TokenExpired) => problem.because("the sign-in has expired").hint(sign_in(login)),
         Some(OAuth2ErrorCode::UserCredentialsChanged) => {
-            problem.because("the person's password was changed").hint(sign_in(login))
+            problem.because("the user's password was changed").hint(sign_in(login))
         }
         _ => {
             let problem = problem.because(error);

@@ -59,7 +59,7 @@ fn normalized(body: &[u8]) -> Result<Option<String>, String> {
     }
     let Ok(text) = std::str::from_utf8(body) else { return Ok(None) };
     let Ok(Answer { expiration: Some(written) }) = serde_json::from_str::<Answer<'_>>(text) else { return Ok(None) };
-    let end = iso8601::parse(&written).map_err(|why| format!("the answer's Expiration {why}"))?;
+    let end = iso8601::parse(&written).map_err(|why| format!("the Expiration in the response {why}"))?;
     let usual = rfc3339(end);
     Ok((*written != usual).then(|| text.replacen(&*written, &usual, 1)))
 }
@@ -76,7 +76,7 @@ mod tests {
             assert_eq!(normalized(body(unusual).as_bytes()), Ok(Some(body("2030-01-02T03:04:05Z"))), "{unusual}");
         }
         let said = normalized(body("tomorrow").as_bytes()).unwrap_err();
-        assert_eq!(said, "the answer's Expiration isn't a time (2030-01-02T03:04:05Z)");
+        assert_eq!(said, "the Expiration in the response isn't a time (2030-01-02T03:04:05Z)");
         for other in ["", "role-name", "[]", "{\"Code\":\"x\"}", "{\"Expiration\":1}", "\u{fffd}"] {
             assert_eq!(normalized(other.as_bytes()), Ok(None), "{other}");
         }

@@ -36,7 +36,7 @@ pub fn sign_in_token(
     duration: Option<Duration>,
 ) -> Result<Secret, Problem> {
     let unreachable = |why: String| {
-        Problem::new(format!("no answer from {federation}"))
+        Problem::new(format!("no response from {federation}"))
             .because(why)
             .hint("check the network and proxies (HTTPS_PROXY)")
     };
@@ -79,18 +79,18 @@ pub fn sign_in_token(
         Ok::<_, String>((status, Zeroizing::new(body.to_bytes().to_vec())))
     };
     let answer = sts.wait(client, federation, async { tokio::time::timeout(whole, call).await });
-    let answer = answer.map_err(|_| unreachable(format!("no answer within {} s", whole.as_secs())))?;
+    let answer = answer.map_err(|_| unreachable(format!("no response within {} s", whole.as_secs())))?;
     let (status, body) = answer.map_err(unreachable)?;
     if status != 200 {
         let why = String::from_utf8_lossy(&body);
         // HTML pages contain no useful message.
         let why = why.lines().next().filter(|line| !line.trim_start().starts_with('<')).unwrap_or_default();
-        return Err(Problem::new(format!("{federation} refused the session"))
+        return Err(Problem::new(format!("{federation} rejected the session"))
             .because(format!("HTTP {status} {why}").trim())
-            .hint("`awsrole refresh` gets a new session, if this one was ended at AWS"));
+            .hint("run `awsrole refresh` if this session was revoked in AWS"));
     }
     let answer: Answer = serde_json::from_slice(&body).map_err(|_| {
-        Problem::new(format!("{federation} gave no sign-in token")).hint("is it AWS that answers there?")
+        Problem::new(format!("{federation} returned no sign-in token")).hint("is it AWS that responds there?")
     })?;
     Ok(Secret::new(answer.signin_token))
 }

@@ -37,7 +37,7 @@ impl Iam<'_> {
     pub fn create_access_key(&self) -> Result<(String, Secret), StsError> {
         let call = self.client(1)?.create_access_key();
         let key = self.call("CreateAccessKey", call.send())?.access_key;
-        let key = key.ok_or_else(|| StsError::Malformed("the answer holds no key".to_owned()))?;
+        let key = key.ok_or_else(|| StsError::Malformed("the response contains no key".to_owned()))?;
         Ok((key.access_key_id, Secret::new(key.secret_access_key)))
     }
 

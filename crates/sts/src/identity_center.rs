@@ -41,7 +41,7 @@ pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<
             arn: None,
         })
     });
-    from.ok_or_else(|| refusal(role, &StsError::Malformed("the answer's credentials are incomplete".to_owned())))
+    from.ok_or_else(|| refusal(role, &StsError::Malformed("the credentials in the response are incomplete".to_owned())))
 }
 
 /// Returns the access token.
@@ -107,11 +107,14 @@ fn renewed(sts: &RemoteSts<'_>, role: &IdentityCenter, file: &mut TokenFile<'_>)
 }
 
 fn no_credentials(role: &IdentityCenter) -> Problem {
-    Problem::new(format!("IAM Identity Center gives no credentials for {} in {}", role.role_name, role.account_id))
+    Problem::new(format!(
+        "cannot get credentials for {} in {} from IAM Identity Center",
+        role.role_name, role.account_id
+    ))
 }
 
 fn sign_in(role: &IdentityCenter) -> String {
-    format!("sign in: `awsrole login`, or `{}`; this shell follows at a prompt", login(role))
+    format!("sign in with `awsrole login` or `{}`: this shell continues at its next prompt", login(role))
 }
 
 fn login(role: &IdentityCenter) -> String {
@@ -122,7 +125,7 @@ fn login(role: &IdentityCenter) -> String {
 }
 
 fn signed_out(role: &IdentityCenter) -> Problem {
-    no_credentials(role).because("nobody has signed in, or the sign-in has ended").hint(sign_in(role))
+    no_credentials(role).because("the user hasn't signed in, or the sign-in has ended").hint(sign_in(role))
 }
 
 /// Returns the error of the access portal.
@@ -135,7 +138,7 @@ fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
                 "permission set {} isn't assigned to you in account {}: are both right in profile {}?",
                 role.role_name, role.account_id, role.profile
             ))
-            .hint("the access portal lists what is assigned; an administrator of Identity Center assigns more"),
+            .hint("the access portal lists your permission sets: an administrator of Identity Center can assign more"),
         StsError::Refused { .. } => problem.hint(sign_in(role)),
         StsError::Trust(_) => problem.hint(awsrole_core::session::advice::NO_CA_BUNDLE),
         _ => problem

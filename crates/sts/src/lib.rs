@@ -127,13 +127,13 @@ impl<'a> RemoteSts<'a> {
         self.wait(self.client()?, what, call).map_err(|error| match refusal::of(&error, self.limits()) {
             StsError::Unreachable(why) if why.contains("UnknownIssuer") => match &endpoint.ca_bundle {
                 Some(bundle) => StsError::Unreachable(format!(
-                    "{why}: only the certificates in {} count ({})",
+                    "{why}: only the certificates in {} are trusted ({})",
                     bundle.path.display(),
                     bundle.named_by
                 )),
-                None if !roots::system_has_roots() => StsError::Unreachable(
-                    "this machine has no certificates of authorities, so it can trust no server".to_owned(),
-                ),
+                None if !roots::system_has_roots() => {
+                    StsError::Unreachable("this machine has no CA certificates, so no server is trusted".to_owned())
+                }
                 None => StsError::Unreachable(why),
             },
             StsError::Unreachable(why) if !self.proxies.is_empty() => {
@@ -162,11 +162,11 @@ impl<'a> RemoteSts<'a> {
         from: Option<aws_sdk_sts::types::Credentials>,
         arn: Option<String>,
     ) -> Result<Credentials, StsError> {
-        let from = from.ok_or_else(|| StsError::Malformed("the answer holds no credentials".to_owned()))?;
+        let from = from.ok_or_else(|| StsError::Malformed("the response contains no credentials".to_owned()))?;
         let expiration = time(&from.expiration)
-            .ok_or_else(|| StsError::Malformed("the answer's expiration is out of range".to_owned()))?;
+            .ok_or_else(|| StsError::Malformed("the expiration in the response is out of range".to_owned()))?;
         if from.access_key_id.is_empty() || from.secret_access_key.is_empty() || from.session_token.is_empty() {
-            return Err(StsError::Malformed("the answer's credentials are incomplete".to_owned()));
+            return Err(StsError::Malformed("the credentials in the response are incomplete".to_owned()));
         }
         self.client()?.clock.check((self.now)())?;
         Ok(Credentials {
@@ -255,14 +255,14 @@ impl Sts for RemoteSts<'_> {
         let call = self.client()?.sts(Some(caller), endpoint, ATTEMPTS)?.get_caller_identity();
         let answer = self.call("GetCallerIdentity", endpoint, call.send())?;
         self.client()?.clock.check((self.now)())?;
-        answer.arn.ok_or_else(|| StsError::Malformed("the answer names no principal".to_owned()))
+        answer.arn.ok_or_else(|| StsError::Malformed("the response contains no principal".to_owned()))
     }
 
     fn decode(&self, caller: &Credentials, encoded: &str, endpoint: &Endpoint) -> Result<String, StsError> {
         let client = self.client()?.sts(Some(caller), endpoint, ATTEMPTS)?;
         let call = client.decode_authorization_message().encoded_message(encoded);
         let answer = self.call("DecodeAuthorizationMessage", endpoint, call.send())?;
-        answer.decoded_message.ok_or_else(|| StsError::Malformed("the answer holds no message".to_owned()))
+        answer.decoded_message.ok_or_else(|| StsError::Malformed("the response contains no message".to_owned()))
     }
 }
 

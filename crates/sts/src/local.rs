@@ -46,7 +46,7 @@ impl RemoteSources<'_> {
     /// Fetches credentials from the container's endpoint.
     pub(crate) fn container(&self) -> Result<Credentials, Problem> {
         let Some(address) = container_address(self.env) else {
-            return Err(Problem::new("there are no container credentials: no address is set").hint(
+            return Err(Problem::new("there are no container credentials: no endpoint is set").hint(
                 "in ECS, EKS Pod Identity and CodeBuild the platform sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI; elsewhere use another source",
             ));
         };
@@ -60,7 +60,7 @@ impl RemoteSources<'_> {
 }
 
 fn no_instance(address: &str, env: &Env, why: &str) -> Problem {
-    let problem = Problem::new(format!("EC2 instance metadata at {address} gave no credentials")).because(why);
+    let problem = Problem::new(format!("EC2 instance metadata at {address} returned no credentials")).because(why);
     if env.text("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return problem.hint("AWS_EC2_METADATA_DISABLED is true in this environment: unset it");
     }
@@ -69,11 +69,11 @@ fn no_instance(address: &str, env: &Env, why: &str) -> Problem {
             .hint("the instance has no role: attach an instance profile (aws ec2 associate-iam-instance-profile)");
     }
     if why.contains("forbidden") {
-        return problem.hint("the instance's metadata service is switched off (aws ec2 modify-instance-metadata-options --http-endpoint enabled)");
+        return problem.hint("the instance's metadata service is disabled (aws ec2 modify-instance-metadata-options --http-endpoint enabled)");
     }
     if why.contains("Expiration") {
         return problem
-            .hint(format!("whatever answers at {address} must write the time as EC2's own metadata service does"));
+            .hint(format!("the service at {address} must write the time as EC2's own metadata service does"));
     }
     problem.hint(
         "this works on an EC2 instance with an instance profile; in a container the hop limit of IMDSv2 must be 2",
@@ -89,9 +89,9 @@ fn container_address(env: &Env) -> Option<String> {
 }
 
 fn no_container(address: &str, why: &str) -> Problem {
-    let problem = Problem::new(format!("container credentials at {address} can't be had")).because(why);
+    let problem = Problem::new(format!("cannot get container credentials from {address}")).because(why);
     if why.contains("allowed IP address") {
-        return problem.hint("without https only the machine itself and the addresses of ECS and EKS are asked");
+        return problem.hint("without https, only this machine and the addresses of ECS and EKS are allowed");
     }
     if why.contains("StatusCode(40") {
         return problem.hint(format!(
@@ -99,9 +99,9 @@ fn no_container(address: &str, why: &str) -> Problem {
         ));
     }
     if why.contains("Expiration") {
-        return problem.hint(format!("whatever answers at {address} must write the time as SDKs read it"));
+        return problem.hint(format!("the service at {address} must write the time in a form that SDKs read"));
     }
-    problem.hint("is the platform's agent running, and the address that of this container?")
+    problem.hint("is the platform's agent running, and does the address belong to this container?")
 }
 
 /// The reason why the container's token can't be sent.
@@ -116,9 +116,9 @@ struct Unusable {
 
 impl Unusable {
     fn problem(self, address: &str) -> Problem {
-        let problem = Problem::new(format!("the token for {address} can't be sent: {} {}", self.place, self.why));
+        let problem = Problem::new(format!("cannot send the token to {address}: {} {}", self.place, self.why));
         if self.missing {
-            return problem.hint(format!("the platform writes the file: is {TOKEN_FILE} the right path?"));
+            return problem.hint(format!("is {TOKEN_FILE} the right path? the platform writes this file"));
         }
         problem.hint("the platform writes it as one line of text, without a line break at its end")
     }

@@ -28,10 +28,10 @@ struct Answer {
 /// output is never repeated.
 pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime) -> Result<Credentials, Problem> {
     let failed = |why: String| {
-        Problem::new(format!("the credential_process of profile {} gave no credentials", process.profile))
+        Problem::new(format!("the credential_process of profile {} returned no credentials", process.profile))
             .because(why)
             .hint(format!(
-                "see the profile in ~/.aws/config; to try it by hand: aws configure export-credentials --profile {}",
+                "see the profile in ~/.aws/config, and test it with: aws configure export-credentials --profile {}",
                 process.profile
             ))
     };
@@ -46,12 +46,12 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
     })?;
     // The AWS CLI compares numbers, so 1.0 equals 1.
     if answer.version.as_f64() != Some(1.0) {
-        return Err(failed(format!("its output is of version {}, not 1", answer.version)));
+        return Err(failed(format!("its output has version {}, not 1", answer.version)));
     }
     let expiration = answer.expiration.as_deref().map(iso8601::parse).transpose();
     let expiration = expiration.map_err(|why| failed(format!("its Expiration {why}")))?;
     if expiration.is_some_and(|end| end <= now) {
-        return Err(failed("what it gave has expired already".to_owned()));
+        return Err(failed("the credentials have already expired".to_owned()));
     }
     let secret = |text: Zeroizing<String>| Secret::new(text.as_str());
     Ok(Credentials {

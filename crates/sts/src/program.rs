@@ -19,13 +19,13 @@ pub fn run(line: &str, env: &Env, more: (&str, &str), limit: Duration) -> Result
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(line).env_clear().envs(&env.0).env(more.0, more.1);
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
-    let mut child = spawned.map_err(|e| format!("can't be started by /bin/sh: {e}"))?;
+    let mut child = spawned.map_err(|e| format!("cannot be started by /bin/sh: {e}"))?;
     let text = output(&mut child, limit)?;
     let status = end(&mut child, limit.saturating_sub(start.elapsed()), limit)?;
     match status.code() {
         Some(0) => Ok(text),
         // The exit code of shells for a missing command.
-        Some(127) => Err("isn't there (exit code 127)".to_owned()),
+        Some(127) => Err("was not found (exit code 127)".to_owned()),
         Some(code) => Err(format!("ended with exit code {code}")),
         None => Err("was killed".to_owned()),
     }
@@ -33,7 +33,7 @@ pub fn run(line: &str, env: &Env, more: (&str, &str), limit: Duration) -> Result
 
 /// Reads the output of a child process. Ends the process after the timeout.
 fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, String> {
-    let unreadable = "gave an output that can't be read";
+    let unreadable = "printed output that can't be read";
     let Some(mut pipe) = child.stdout.take() else {
         return Err(unreadable.to_owned());
     };
@@ -65,7 +65,7 @@ fn end(child: &mut Child, left: Duration, limit: Duration) -> Result<ExitStatus,
 
 fn too_long(child: &mut Child, limit: Duration) -> String {
     stop(child);
-    format!("wasn't done within {} s", limit.as_secs())
+    format!("did not finish within {} s", limit.as_secs())
 }
 
 fn stop(child: &mut Child) {

@@ -23,7 +23,7 @@ where
                     message: refused.err().message().unwrap_or("no reason given").to_owned(),
                     server_time: date.and_then(http_date),
                 },
-                None => StsError::Malformed(format!("HTTP status {status} with a text that isn't STS's")),
+                None => StsError::Malformed(format!("HTTP status {status} with a response that isn't from STS")),
             }
         }
         // The SDK's text for a timeout of the last of several attempts.
@@ -34,7 +34,9 @@ where
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             StsError::Unreachable(format!("no connection within {} s", limits.connect.as_secs()))
         }
-        SdkError::ResponseError(_) => StsError::Malformed(format!("the answer isn't STS's: {}", root_cause(error))),
+        SdkError::ResponseError(_) => {
+            StsError::Malformed(format!("the response isn't from STS: {}", root_cause(error)))
+        }
         _ => StsError::Unreachable(root_cause(error)),
     }
 }
@@ -54,7 +56,11 @@ pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
         None => error.to_string(),
     };
     // The text of rustls for a response in plain text.
-    if text.contains("InvalidContentType") { "whoever listens there speaks no TLS (https)".to_owned() } else { text }
+    if text.contains("InvalidContentType") {
+        "the server did not answer with TLS; is the URL http?".to_owned()
+    } else {
+        text
+    }
 }
 
 /// Parses a `Date` header (RFC 9110, section 5.6.7).

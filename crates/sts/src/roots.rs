@@ -56,8 +56,8 @@ fn machine_file() -> Option<Vec<u8>> {
 fn check(pem: &[u8]) -> Result<(), String> {
     let mut read = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| "isn't right as PEM: a certificate is cut off or misspelled")?;
-        read.add(certificate).map_err(|e| format!("has a certificate that can't be read: {e}"))?;
+        let certificate = certificate.map_err(|_| "isn't valid PEM: a certificate is truncated or damaged")?;
+        read.add(certificate).map_err(|e| format!("has an invalid certificate: {e}"))?;
     }
-    if read.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(()) }
+    if read.is_empty() { Err("contains no certificate".to_owned()) } else { Ok(()) }
 }

@@ -34,7 +34,7 @@ pub fn sign_in(
     role: &IdentityCenter,
     invite: &dyn Fn(&DeviceAuthorization),
 ) -> Result<(), Problem> {
-    let failed = |why: String| Problem::new(format!("signing in at {} failed", role.start_url)).because(why);
+    let failed = |why: String| Problem::new(format!("cannot sign in at {}", role.start_url)).because(why);
     let client = sts.client().map_err(|error| failed(error.to_string()))?;
     let oidc = client.sso_oidc(&role.oidc, ATTEMPTS).map_err(|error| failed(error.to_string()))?;
     client.block_on(async {
@@ -46,7 +46,7 @@ pub fn sign_in(
             .send()
             .await
             .map_err(|e| failed(refusal::root_cause(&e)))?;
-        let missing = || failed("the answer is incomplete".to_owned());
+        let missing = || failed("the response is incomplete".to_owned());
         let id = registration.client_id().ok_or_else(missing)?;
         let secret = registration.client_secret().ok_or_else(missing)?;
         let device = oidc.start_device_authorization().client_id(id).client_secret(secret).start_url(&role.start_url);
@@ -76,13 +76,11 @@ pub fn sign_in(
                     Some("SlowDownException") => pause += Duration::from_secs(5),
                     Some("ExpiredTokenException") => {
                         return Err(
-                            failed("the code wasn't confirmed in time".to_owned()).hint("`awsrole login` starts again")
+                            failed("the code wasn't confirmed in time".to_owned()).hint("run `awsrole login` again")
                         );
                     }
                     Some("AccessDeniedException") => {
-                        return Err(
-                            failed("it was denied in the browser".to_owned()).hint("`awsrole login` starts again")
-                        );
+                        return Err(failed("it was denied in the browser".to_owned()).hint("run `awsrole login` again"));
                     }
                     _ => return Err(failed(refusal::root_cause(&error))),
                 },

@@ -66,9 +66,9 @@ impl RemoteSources<'_> {
         let answer = self.sts.wait(client, what, async {
             tokio::time::timeout(whole, async { provider(config).provide_credentials().await }).await
         });
-        let answer = answer.map_err(|_| format!("no answer within {} s", whole.as_secs()))?;
+        let answer = answer.map_err(|_| format!("no response within {} s", whole.as_secs()))?;
         let from = answer.map_err(|error| reason(&error))?;
-        let out_of_range = || "the answer's expiration is out of range".to_owned();
+        let out_of_range = || "the expiration in the response is out of range".to_owned();
         let expiration = from.expiry().map(|end| checked_timestamp(end).ok_or_else(out_of_range)).transpose()?;
         Ok(Credentials {
             access_key_id: from.access_key_id().to_owned(),

@@ -58,7 +58,7 @@ impl<'a> TokenFile<'a> {
 
     /// Returns a required time.
     pub(crate) fn time(&self, place: &str) -> Result<SystemTime, NoToken> {
-        iso8601::parse(self.text(place)?).map_err(|why| self.unusable(&format!("has a wrong `{place}`: it {why}")))
+        iso8601::parse(self.text(place)?).map_err(|why| self.unusable(&format!("has an invalid `{place}`: it {why}")))
     }
 
     /// Returns an error that names the file.
@@ -119,7 +119,7 @@ mod tests {
             (r#"{"accessToken": {"secret": "canary"}}"#, "FILE has no `expiresAt`"),
             (
                 r#"{"accessToken": {"secret": "canary"}, "expiresAt": "canary"}"#,
-                "FILE has a wrong `expiresAt`: it isn't a time (2030-01-02T03:04:05Z)",
+                "FILE has an invalid `expiresAt`: it isn't a time (2030-01-02T03:04:05Z)",
             ),
         ] {
             let said = read(content).unwrap_err();

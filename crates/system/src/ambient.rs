@@ -31,7 +31,7 @@ pub enum Caller {
 const HOOK: &str = "AWSROLE_HOOK";
 
 /// The hint after `awsrole off`.
-pub const ON_AGAIN: &str = "`awsrole on` lets awsrole in again";
+pub const ON_AGAIN: &str = "`awsrole on` activates awsrole again";
 
 /// Returns the caller of this process.
 pub fn caller() -> Caller {

@@ -30,7 +30,7 @@ impl System {
 
 /// Returns the error for a backend that this system doesn't have.
 fn elsewhere(place: KeyBackend) -> KeyUnavailable {
-    KeyUnavailable(format!("this system hasn't {}", place.shown()))
+    KeyUnavailable(format!("this system doesn't have {}", place.shown()))
 }
 
 impl CacheKeyBackend for System {

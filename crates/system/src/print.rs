@@ -9,7 +9,7 @@ use awsrole_core::base::problem::{Problem, escape};
 /// Writes to stdout and flushes.
 ///
 /// # Errors
-/// Fails if the output can't be written. A closed pipe isn't an error.
+/// Fails if cannot write the output. A closed pipe isn't an error.
 pub fn out(text: &str) -> Result<(), Problem> {
     out_bytes(text.as_bytes())
 }
@@ -20,7 +20,7 @@ pub fn out(text: &str) -> Result<(), Problem> {
 /// See [`out`].
 pub fn out_bytes(bytes: &[u8]) -> Result<(), Problem> {
     match io::stdout().lock().write_all(bytes) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new("the output can't be written").because(e)),
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Problem::new("cannot write the output").because(e)),
         _ => Ok(()),
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn run(
         Consent::GivenFor(text) => chain.files().len() > 1 || chain.nearest().text != text,
     };
     if asks && !agreed()? {
-        return Err(Problem::new(format!("{nearest} wasn't allowed: nothing was recorded")).into());
+        return Err(Problem::new(format!("{nearest} was not allowed")).into());
     }
     approvals.allow(&chain).map_err(|e| super::common::file_problem(&e))?;
     match &chain.files()[1..] {
@@ -72,7 +72,7 @@ pub(super) fn run(
         Caller::HookOff => super::common::print_off_notice(),
         // A program that runs `awsrole allow` needs no confirmation.
         Caller::Other if io::stdin().is_terminal() => {
-            print_notice("a shell without the hook stays as it is: `awsrole doctor` says whether this one has it");
+            print_notice("shells without the hook don't change: `awsrole doctor` checks this one");
         }
         Caller::Hook | Caller::Other => {}
     }
@@ -85,7 +85,7 @@ fn agreed() -> Result<bool, Problem> {
         return Ok(true);
     }
     let nobody = |_| {
-        Problem::new("nothing was recorded: this process may not ask on the terminal")
+        Problem::new("nothing was recorded: this process is not in the foreground of the terminal")
             .hint("run it in the foreground, or `awsrole allow --yes`")
     };
     Ok(Terminal::open().map_err(nobody)?.confirm("Allow?"))
@@ -111,7 +111,7 @@ fn show_summary(chain: &Chain, context: &Context, settings: &Settings) -> Result
         label = "";
     }
     if chain.is_open() {
-        show_line(label, "nothing further: a file that appears above will need a new approval");
+        show_line(label, "no file above this one: a new one there will need a new approval");
     }
     for file in chain.files() {
         if let Some(owner) = file.owner {
@@ -134,7 +134,7 @@ fn show_differences(changes: &[FileChange], context: &Context) {
             Changed::Content => print_line(format!("{path} changed since it was allowed:")),
             Changed::Removed => print_line(format!("{path} was removed or is no longer inherited:")),
             Changed::Added => print_line(format!("{path} is inherited now:")),
-            Changed::Target => print_line(format!("{path} is a link and leads to another file now")),
+            Changed::Target => print_line(format!("{path} is a symbolic link and has another target now")),
             Changed::Owner(None) => print_line(format!("{path} belongs to you or to root now")),
             Changed::Owner(Some(owner)) => print_line(format!("{path} belongs to another user now (uid {owner})")),
         }

@@ -59,14 +59,14 @@ pub(in crate::commands) fn with_providers<T>(
 
 /// Prints a notice that after `awsrole off` the command affects other shells, not this one.
 pub(in crate::commands) fn print_off_notice() {
-    print_notice(format!("this shell stays as it is: {}", ambient::ON_AGAIN));
+    print_notice(format!("this shell does not change: {}", ambient::ON_AGAIN));
 }
 
 /// Returns the given directory or the working directory.
 pub(in crate::commands) fn directory(named: Option<PathBuf>, context: &Context) -> Result<PathBuf, Problem> {
     let Some(named) = named else {
         if context.dir.as_os_str().is_empty() {
-            return Err(Problem::new("the working directory is gone").hint("cd to one that is there"));
+            return Err(Problem::new("the working directory no longer exists").hint("change to an existing directory"));
         }
         return Ok(context.dir.clone());
     };
@@ -79,7 +79,7 @@ pub(in crate::commands) fn directory(named: Option<PathBuf>, context: &Context) 
             Ok(path.parent().map(PathBuf::from).unwrap_or(path))
         }
         Ok(_) => Err(Problem::new(format!("{} isn't a directory", path.display()))),
-        Err(e) => Err(Problem::new(format!("{} can't be entered", path.display())).because(e)),
+        Err(e) => Err(Problem::new(format!("cannot enter {}", path.display())).because(e)),
     }
 }
 
@@ -125,9 +125,7 @@ pub(in crate::commands) fn role_or_chosen(
     match Outer::of(&context.env).chosen(files, &Choices::of(&context.paths)) {
         Chosen::Nothing => Ok(None),
         Chosen::Role { role, .. } => Ok(Some(role)),
-        Chosen::Unproven(name) => {
-            Err(Problem::new(unproven(&name)).hint("or name the role that is meant: `--role NAME`"))
-        }
+        Chosen::Unproven(name) => Err(Problem::new(unproven(&name)).hint("or select a role with `--role NAME`")),
     }
 }
 
@@ -171,9 +169,9 @@ pub(in crate::commands) fn pretty(value: &Value) -> Result<String, Problem> {
 
 /// Returns the error for one of awsrole's own files that can't be read or written.
 pub(in crate::commands) fn file_problem(error: &FileError) -> Problem {
-    Problem::new("a file of awsrole's own can't be used")
+    Problem::new("cannot use one of awsrole's own files")
         .because(error)
-        .hint("make its directory writable for you, and see that the disk isn't full")
+        .hint("make its directory writable and check that the disk isn't full")
 }
 
 /// Returns the error for a command that only the hook's function in a shell can run.

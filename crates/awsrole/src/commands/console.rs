@@ -31,8 +31,9 @@ pub(super) fn run(
     let token = super::common::with_remote(&held.outer, settings, |sts| {
         if standing == SessionKind::Unknown {
             let arn = awsrole_core::session::sts::Sts::caller_arn(sts, &held.credentials, &held.plan.endpoint);
-            let arn =
-                arn.map_err(|error| Problem::new(format!("nobody says who {} is", held.plan.title())).because(error))?;
+            let arn = arn.map_err(|error| {
+                Problem::new(format!("cannot determine the identity of {}", held.plan.title())).because(error)
+            })?;
             check_arn(&held.plan.title(), &arn)?;
         }
         let ca_bundle = held.plan.endpoint.ca_bundle.as_ref();
@@ -49,8 +50,8 @@ pub(super) fn run(
     let account = account.map(|account| format!(" in {}", held.accounts.shown(&account))).unwrap_or_default();
     let whose = format!("{}{account}", held.plan.title());
     print_notice(match led {
-        Led::There => format!("the browser has the console as {whose}"),
-        Led::Handed => format!("a browser was started for the console as {whose}"),
+        Led::There => format!("opened the console as {whose} in the browser"),
+        Led::Handed => format!("started a browser for the console as {whose}"),
     });
     Ok(Outcome::Done)
 }
@@ -58,17 +59,17 @@ pub(super) fn run(
 /// Returns the error that no browser received the URL. Nobody else received it either.
 fn not_led(why: &NotLed) -> Problem {
     let summary = match why {
-        NotLed::Another(_) => "another user of this machine asked for the console's address: nothing was sent",
-        NotLed::Unknown => "the console's address was sent to nobody",
-        NotLed::Failed(_) | NotLed::NobodyCame => "no browser came for the console's address",
+        NotLed::Another(_) => "another user of this machine requested the console URL: nothing was sent",
+        NotLed::Unknown => "the console URL was not sent",
+        NotLed::Failed(_) | NotLed::NobodyCame => "no browser requested the console URL",
     };
     let problem = Problem::new(summary)
         .because(why)
-        .hint("`awsrole console --print` prints it; whoever opens it within 15 minutes is signed in");
+        .hint("`awsrole console --print` prints the URL, which signs in anyone who opens it within 15 minutes");
     match why {
         // On WSL, the relay for the Windows browser runs as root.
         NotLed::Another(0) => {
-            problem.hint("in WSL this is how a browser of Windows comes, which can't be told from others")
+            problem.hint("in WSL, connections of Windows browsers come from uid 0 and can't be told apart")
         }
         _ => problem,
     }
@@ -83,8 +84,8 @@ fn lasting(standing: &SessionKind, asked: Option<Duration>, title: &str) -> Resu
         (SessionKind::Role, None) => Ok(Some(*DURATION.end())),
         (SessionKind::Role, asked) => Ok(asked),
         (_, None) => Ok(None),
-        (_, Some(_)) => Err(Problem::new(format!("the console session of {title} can't be given a duration"))
-            .because("its credentials were got with temporary ones (role chaining; an MFA session counts), and AWS takes none then")
-            .hint("without --duration it lasts as long as the credentials")),
+        (_, Some(_)) => Err(Problem::new(format!("cannot set a duration for the console session of {title}"))
+            .because("AWS accepts no duration for role chaining, and using an MFA session counts as such")
+            .hint("omit --duration: the session then lasts as long as the credentials")),
     }
 }

@@ -54,12 +54,12 @@ pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Resul
         SavedEnvironment::read(&context.paths, &CacheEncryption::of_cache(context, settings.or_default().key), run)
     else {
         return Err(CommandError::no_role(
-            Problem::new("the command that these AWS files were made for is over")
-                .hint("AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE lead to them: unset both"),
+            Problem::new("the command that these AWS files were created for has ended")
+                .hint("unset AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, which refer to them"),
         ));
     };
     let mut words = vec!["credential-process".into(), "--dir".into(), outside.dir.clone().into_os_string()];
     words.extend(outside.role.iter().map(|name| format!("--role={name}").into()));
     let error = ambient::reexec(&words, &outside.over(&context.env));
-    Err(Problem::new("awsrole can't be started anew").because(error).hint("is it still where it was?").into())
+    Err(Problem::new("cannot restart awsrole").because(error).hint("was it moved or removed?").into())
 }

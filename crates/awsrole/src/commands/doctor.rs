@@ -25,10 +25,10 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
     findings.push(match ambient::caller() {
         Caller::Hook => Finding::new(Level::Ok, "this shell", "has the hook"),
         Caller::HookOff => {
-            Finding::new(Level::Note, "this shell", "has the hook, and awsrole keeps out of it").hint(ambient::ON_AGAIN)
+            Finding::new(Level::Note, "this shell", "has the hook, and awsrole is off").hint(ambient::ON_AGAIN)
         }
-        Caller::Other => Finding::new(Level::Note, "this shell", "has no hook, or didn't call: a program did")
-            .hint("the hook's line in an rc file is read by shells that start after it"),
+        Caller::Other => Finding::new(Level::Note, "this shell", "has no hook, or a program called awsrole")
+            .hint("a shell loads the hook when it starts: start a new shell after you edit an rc file"),
     });
     findings.extend(examine(&outer, settings));
     findings.extend(remains(&outer));
@@ -40,9 +40,9 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
     } else {
         out(&findings.iter().map(line).collect::<String>())?;
         out(&match bad {
-            0 => "nothing is wrong\n".to_owned(),
-            1 => "1 thing is wrong\n".to_owned(),
-            bad => format!("{bad} things are wrong\n"),
+            0 => "no problems found\n".to_owned(),
+            1 => "1 problem found\n".to_owned(),
+            bad => format!("{bad} problems found\n"),
         })?;
     }
     Ok(if bad == 0 { Outcome::Done } else { Outcome::Failed })
@@ -66,8 +66,8 @@ fn remains(context: &Context) -> Vec<Finding> {
         Finding::new(Level::Note, "long runs", text)
     });
     let stuck = remains.stuck.iter().map(|error| {
-        Finding::new(Level::Bad, "long runs", format!("what a killed `exec --renew` left can't be removed: {error}"))
-            .hint("remove the folder by hand: long-lived keys may be in it")
+        Finding::new(Level::Bad, "long runs", format!("cannot remove the files of a killed `exec --renew`: {error}"))
+            .hint("remove the directory manually: it may contain long-lived keys")
     });
     removed.chain(stuck).collect()
 }
@@ -107,7 +107,11 @@ fn version(text: &str) -> Option<(u32, u32)> {
 fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
     let files = upward(&context.dir);
     let Some(nearest) = files.first() else {
-        return vec![Finding::new(Level::Note, "directory", "no .awsrole.toml here: in a project more is examined")];
+        return vec![Finding::new(
+            Level::Note,
+            "directory",
+            "no .awsrole.toml here: run it in a project for more checks",
+        )];
     };
     let bad = |about: &str, problem: Problem| {
         let mut finding = Finding::new(Level::Bad, about, problem.summary);
@@ -140,12 +144,12 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
         Ok(arn) => arn,
         Err(failed) => return bad("STS", failed.problem),
     };
-    let answers = format!("{} answers; the first caller is {arn}", plan.endpoint.shown());
+    let answers = format!("{} responds, and the first caller is {arn}", plan.endpoint.shown());
     let mut findings = vec![Finding::new(Level::Ok, "STS", answers)];
     // The caller may be valid although the role is refused.
     if let Some(failure) = cache.failure_of(&cache.keys(&plan), context.now, Trigger::Background) {
         let refused = Finding::new(Level::Bad, "role", failure.problem.summary);
-        findings.push(refused.hint("`awsrole why` says what was asked and what it can mean"));
+        findings.push(refused.hint("`awsrole why` shows the request and possible causes"));
     }
     findings
 }

@@ -32,8 +32,8 @@ pub(super) fn run(
     let file = match context.env.filled("GITHUB_ENV") {
         _ if format != Format::Github => None,
         None => {
-            return Err(Problem::new("GITHUB_ENV isn't set: this is no job of GitHub Actions")
-                .hint("elsewhere take --format dotenv, json or shell")
+            return Err(Problem::new("GITHUB_ENV isn't set: this isn't a GitHub Actions job")
+                .hint("outside of GitHub Actions, use --format dotenv, json or shell")
                 .into());
         }
         Some(path) => Some(context.dir.join(path)),
@@ -49,14 +49,14 @@ pub(super) fn run(
     out(&masks(&diff))?;
     let written = OpenOptions::new().append(true).open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|e| {
-        Problem::new(format!("{} can't be written", path.display()))
+        Problem::new(format!("cannot write {}", path.display()))
             .because(e)
-            .hint("GITHUB_ENV names it: it is the runner's own, and must be there")
+            .hint("GITHUB_ENV must name the existing file of the runner")
     })?;
     // Variables can't be unset through that file.
     for name in diff.hide.iter().filter(|name| held.outer.env.has(name)) {
         print_notice(format!(
-            "{name} is set in this job, and some tools prefer it to keys: remove it from the workflow"
+            "{name} is set in this job and takes precedence over keys in some tools: remove it from the workflow"
         ));
     }
     Ok(Outcome::Done)

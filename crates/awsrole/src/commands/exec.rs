@@ -30,7 +30,7 @@ pub(super) fn run(
         let (diff, prepared) = long_run::prepare(&held, &super::common::directory(None, context)?, settings)?;
         if let Some(left) = long_run::without_code(&held, settings, context.now) {
             print_notice(format!(
-                "{} renews itself for {}; then it needs an MFA code, which `awsrole exec -- true` in another terminal asks for",
+                "{} is renewed for {}, then it needs an MFA code: run `awsrole exec -- true` in another terminal",
                 held.plan.title(),
                 whole(left)
             ));
@@ -45,11 +45,9 @@ pub(super) fn run(
     if let Some(prepared) = prepared {
         prepared.remove();
     }
-    print_error(
-        &Problem::new(format!("{} can't be run", program.to_string_lossy()))
-            .because(&error)
-            .hint("is it installed and in PATH? what stands after `--` is a program and its arguments; for shell syntax: -- sh -c '…'"),
-    );
+    print_error(&Problem::new(format!("cannot run {}", program.to_string_lossy())).because(&error).hint(
+        "is it installed and in PATH? after `--` come a program and its arguments, or `sh -c '…'` for shell syntax",
+    ));
     // These are the exit codes of shells and env(1).
     let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
     Ok(Outcome::Code(code))

@@ -41,7 +41,7 @@ fn export(asked: HookExport, context: &Context, settings: &Settings) -> Result<(
     if let Some(number) = asked.protocol.filter(|number| *number != PROTOCOL) {
         return Err(Problem::new("this shell loaded the hook of another version of awsrole")
             .because(format!("the hook speaks protocol {number}, this awsrole speaks {PROTOCOL}"))
-            .hint("start the shell anew, such as with `exec $SHELL`"));
+            .hint("restart the shell, for example with `exec $SHELL`"));
     }
     answer(asked.into(), context, settings, ambient::binary, |outer, ask, pending| {
         fetching(outer, settings, ask, |providers| pending.fetch(providers))
@@ -63,9 +63,9 @@ fn snippet(shell: Shell, with: Option<Neighbour>, context: &Context) -> Result<(
     let direnv = with == Some(Neighbour::Direnv) || ambient::in_path(Path::new("direnv")).is_some();
     let text = |path: &Path| {
         let text = path.to_str().map(str::to_owned);
-        text.ok_or_else(|| Problem::new(format!("{} isn't valid UTF-8, so no shell can be given it", path.display())))
+        text.ok_or_else(|| Problem::new(format!("cannot print the hook: {} isn't valid UTF-8", path.display())))
     };
-    let binary: PathBuf = ambient::binary().ok_or_else(|| Problem::new("the path of awsrole can't be found out"))?;
+    let binary: PathBuf = ambient::binary().ok_or_else(|| Problem::new("cannot determine the path of awsrole"))?;
     // If this fails, the shell isn't notified of commands in other shells. Approvals can't be recorded there either.
     let _ = generation::ensure(&context.paths, context.now);
     // Without its clock file, fish would start a process at every prompt. Other shells don't need it. Nothing is

@@ -39,9 +39,8 @@ pub(super) fn run(
 ) -> Result<Outcome, CommandError> {
     let path = super::common::directory(dir, context)?.join(FILE_NAME);
     // An existing file is never overwritten. This is checked before any prompt.
-    let is_there = || {
-        Problem::new(format!("{} is there already", context.shorten(&path))).hint("edit it, then run `awsrole allow`")
-    };
+    let is_there =
+        || Problem::new(format!("{} already exists", context.shorten(&path))).hint("edit it, then run `awsrole allow`");
     if path.symlink_metadata().is_ok() {
         return Err(is_there().into());
     }
@@ -61,7 +60,7 @@ pub(super) fn run(
     }
     let failed = |e: io::Error| match e.kind() {
         io::ErrorKind::AlreadyExists => is_there(),
-        _ => Problem::new(format!("{} can't be written", context.shorten(&path))).because(e),
+        _ => Problem::new(format!("cannot write {}", context.shorten(&path))).because(e),
     };
     write_new(&path, text.as_bytes()).map_err(failed)?;
     // The hook, or a command that needs the role, reports that the file isn't allowed yet.
@@ -77,9 +76,9 @@ pub(super) fn run(
 /// Returns the terminal for prompts if no option selects the role.
 fn terminal(profiles: &Profiles) -> Result<Terminal, CommandError> {
     Terminal::open().map_err(|_| CommandError {
-        problem: Problem::new("say which role: there is no terminal to ask on")
+        problem: Problem::new("no role given, and there is no terminal to prompt on")
             .hint("`awsrole init --profile NAME`, or `awsrole init --role-arn ARN --source-profile NAME`")
-            .hint(format!("the profiles that are there: {}", profiles.names().join(", "))),
+            .hint(format!("the existing profiles are: {}", profiles.names().join(", "))),
         outcome: Outcome::Code(2),
     })
 }
@@ -103,7 +102,7 @@ fn compose(wanted: &InitOptions, profiles: &Profiles) -> Result<String, Problem>
         let Some(name) = name else { continue };
         let Some(profile) = profiles.get(name) else {
             return Err(Problem::new(format!("--{option}: there is no profile `{name}`"))
-                .hint(format!("those that are there: {}", profiles.names().join(", "))));
+                .hint(format!("the existing profiles are: {}", profiles.names().join(", "))));
         };
         if option == "profile" {
             role_arn = profile.text("role_arn").map(str::to_owned);

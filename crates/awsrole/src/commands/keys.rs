@@ -55,8 +55,7 @@ fn forget(stores: &Stores<'_>, places: impl IntoIterator<Item = KeyRef>) -> Resu
 /// Returns the record of a profile.
 fn stored(context: &Context, profile: &str) -> Result<Record, Problem> {
     Record::load(&context.paths, profile)?.ok_or_else(|| {
-        Problem::new(format!("no keys are stored for profile {profile}"))
-            .hint("`awsrole keys list` shows what there is")
+        Problem::new(format!("no keys are stored for profile {profile}")).hint("`awsrole keys list` lists stored keys")
     })
 }
 

@@ -32,7 +32,10 @@ pub(super) fn run(
         if !no_browser {
             lead(&invitation.url, &outer);
         }
-        print_notice(format!("waiting for it, {} at most …", humantime::format_duration(invitation.lasts)));
+        print_notice(format!(
+            "waiting for the confirmation, {} at most …",
+            humantime::format_duration(invitation.lasts)
+        ));
     };
     super::common::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
     // A cached failure may say that the user isn't signed in. It no longer applies.
@@ -55,7 +58,7 @@ fn lead(url: &str, outer: &Context) {
     std::thread::spawn(move || {
         if let Err(NotLed::Another(uid)) = browser::lead(&url, &env, &paths) {
             print_notice(format!(
-                "another user of this machine (uid {uid}) asked for the address: nothing was sent; open it from here"
+                "another user of this machine (uid {uid}) requested the URL: nothing was sent, so open it from here"
             ));
         }
     });

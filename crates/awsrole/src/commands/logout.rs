@@ -21,7 +21,7 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
         for entry in super::common::entries(context, super::common::plans(&outer, &allowed), last)? {
             cache.log_out(&entry, context.now).map_err(|e| super::common::file_problem(&e))?;
         }
-        print_notice("forgot this directory's credentials (they stay valid at AWS until they expire)");
+        print_notice("removed this directory's credentials (they stay valid in AWS until they expire)");
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
     Ok(Outcome::Done)

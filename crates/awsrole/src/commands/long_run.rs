@@ -25,8 +25,8 @@ use awsrole_system::ambient;
 pub(super) fn prepare(held: &ActiveRole, dir: &Path, settings: &Settings) -> Result<(EnvDiff, Run), Problem> {
     let ActiveRole { outer, plan, .. } = held;
     if plan.steps.is_empty() && matches!(plan.source, Source::StaticKeys(_)) {
-        return Err(Problem::new(format!("{} holds temporary keys, which nobody can renew", plan.source))
-            .hint("without --renew the command gets them as they are"));
+        return Err(Problem::new(format!("{} contains temporary keys, which can't be renewed", plan.source))
+            .hint("omit --renew: the command then uses them until they expire"));
     }
     let run = Run::open(&outer.paths, std::process::id()).map_err(|e| super::common::file_problem(&e))?;
     match fill(&run, held, dir, settings) {
@@ -43,7 +43,7 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
     let ActiveRole { outer, role, .. } = held;
     let program =
         ambient::binary().as_deref().and_then(Path::to_str).and_then(copies::shell_quote).ok_or_else(|| {
-            Problem::new("the path of awsrole can't be written into ~/.aws/config")
+            Problem::new("cannot write the path of awsrole into ~/.aws/config")
                 .hint("install it at a path without control characters")
         })?;
     let command = format!("{program} credential-process --run {}", run.name());
@@ -56,7 +56,7 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
             .to_str()
             .ok_or_else(|| {
                 Problem::new(format!("{} isn't valid UTF-8", written.display()))
-                    .hint("XDG_CACHE_HOME says where it lies")
+                    .hint("XDG_CACHE_HOME sets its location")
             })?
             .clone_into(path);
     }
@@ -65,17 +65,15 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
     run.write_outside(&outside, &CacheEncryption::of_cache(outer, settings.or_default().key)).map_err(|error| {
         match error {
             SealError::File(error) => super::common::file_problem(&error),
-            SealError::NoKey(_) => {
-                Problem::new("--renew needs a place for what the command's programs must know").because(error).hint(
-                    "`awsrole doctor` says more; `[cache] key = \"none\"` in your config.toml does without encryption",
-                )
-            }
+            SealError::NoKey(_) => Problem::new("cannot store what --renew needs")
+                .because(error)
+                .hint("see `awsrole doctor`, or disable encryption with `[cache] key = \"none\"` in your config.toml"),
         }
     })?;
     // If the process can't be started, the next run removes the files.
     let process = std::process::id();
     let _ = watcher(outer, process, run.name(), true).map(|mut command| command.status());
-    run.hand_over().map_err(|e| Problem::new("the AWS files can't be left to the command").because(e))?;
+    run.hand_over().map_err(|e| Problem::new("cannot prepare the AWS files for the command").because(e))?;
     Ok(diff)
 }
 

@@ -23,7 +23,7 @@ pub(super) fn run(
     let role = super::common::role_or_chosen(role, context, &files)?;
     let plan = plan_role(&outer, &allowed, role.as_deref())?;
     if plan.role().is_none() {
-        return Err(Problem::new(format!("{} assumes no role, so it needs no policies", plan.title())).into());
+        return Err(Problem::new(format!("{} assumes no role, so no policies are needed", plan.title())).into());
     }
     let cache = Cache::open(context, settings.or_default().key);
     let options = ObtainOptions::interactive(context.now);

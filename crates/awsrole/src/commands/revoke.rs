@@ -90,7 +90,7 @@ fn print(principal: &RevocationTarget, as_json: bool, context: &Context) -> Resu
     }
     let account = account.map_or("the user's account".to_owned(), |account| format!("account {account}"));
     out(&format!(
-        "# {account}: inline policy {POLICY_NAME} of {}\n{}\n\n# note: {LEFT}\n# note: the time is this machine's; `--apply --profile ADMIN` takes AWS's, and puts the policy\n",
+        "# {account}: inline policy {POLICY_NAME} of {}\n{}\n\n# note: {LEFT}\n# note: the time is this machine's; `--apply --profile ADMIN` uses AWS's and attaches the policy\n",
         escape(&principal.shown()),
         super::common::pretty(&document)?
     ))?;
@@ -98,7 +98,7 @@ fn print(principal: &RevocationTarget, as_json: bool, context: &Context) -> Resu
 }
 
 /// The sessions that such a policy doesn't affect.
-const LEFT: &str = "sessions of other roles that were assumed from these go on; revoke those roles, too";
+const LEFT: &str = "sessions of other roles that were assumed from these stay valid, so revoke those roles, too";
 
 fn apply(
     principal: &RevocationTarget,
@@ -144,7 +144,7 @@ fn apply(
     let account = account.map(|account| format!(" in account {account}")).unwrap_or_default();
     let time = awsrole_core::aws::time::rfc3339(before);
     print_notice(format!(
-        "put {POLICY_NAME} to {}{account}: sessions issued before {time} may do nothing any more",
+        "attached {POLICY_NAME} to {}{account}: sessions issued before {time} are denied all actions",
         principal.shown()
     ));
     print_notice(LEFT);
@@ -172,7 +172,7 @@ fn forget(
         .map_err(|e| super::common::file_problem(&e))?;
     generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
     print_notice(format!(
-        "forgot {count} cached {}; `awsrole refresh` gets a new one, which the policy doesn't touch",
+        "removed {count} cached {}: `awsrole refresh` fetches a new one, which the policy doesn't affect",
         if count == 1 { "session" } else { "sessions" }
     ));
     Ok(())
@@ -193,10 +193,10 @@ fn refused(admin: &str, principal: &RevocationTarget, error: StsError) -> Comman
     };
     let problem = Problem::new(format!("nothing was revoked: {action} on {} failed", principal.shown())).because(error);
     CommandError::aws(match code.as_str() {
-        "AccessDenied" => problem.hint(format!("profile {admin} must be allowed iam:{action} on it; without --apply the policy is printed for somebody who is")),
-        "InvalidClientTokenId" => problem.hint(format!("IAM takes no session without MFA: `mfa_serial` in profile {admin}, or another profile")),
+        "AccessDenied" => problem.hint(format!("profile {admin} needs the permission iam:{action} on it, or omit --apply to print the policy for an administrator")),
+        "InvalidClientTokenId" => problem.hint(format!("IAM rejects sessions without MFA: set `mfa_serial` in profile {admin}, or use another profile")),
         "NoSuchEntity" => problem.hint("is the name right, and is it in this account?"),
         "UnmodifiableEntity" => problem.hint("only AWS can change that role's policies"),
-        _ => problem.hint("run it again; the policy is put whole or not at all"),
+        _ => problem.hint("run it again: the policy is attached completely or not at all"),
     })
 }

@@ -108,7 +108,7 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
             }
         }
         (None, false) if ambient::caller() == Caller::HookOff => {
-            known.add("shell", "off: awsrole keeps out of it");
+            known.add("shell", "off: awsrole is inactive in this shell");
             known.add("hint", ambient::ON_AGAIN);
         }
         (None, false) => known.add("shell", "holds no role"),
@@ -138,7 +138,7 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
         Ok((Verdict::Allowed(allowed), _)) => {
             known.add("approval", "allowed");
             if outer.role.is_none() && !blocked && ambient::caller() == Caller::Other {
-                known.add("hint", "the hook puts the role into a shell: `awsrole doctor` says whether it is installed");
+                known.add("hint", "the hook assumes roles in shells: `awsrole doctor` checks whether it is installed");
             }
             let chosen = outer.chosen(&files, &choices);
             if let Chosen::Unproven(name) = &chosen {
@@ -148,7 +148,7 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
                 Err(problem) => known.add("problem", problem.summary),
                 Ok(plan) => {
                     if blocked {
-                        known.add("hint", "`awsrole refresh` tries again, and says what is missing");
+                        known.add("hint", "`awsrole refresh` tries again and prints the error");
                     }
                     known.add("role", plan.title());
                     if let Some(role) = plan.role() {

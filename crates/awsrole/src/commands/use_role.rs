@@ -17,8 +17,8 @@ use awsrole_system::print::out;
 /// Prompts for a role on the terminal and prints its token, which the hook stores.
 pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     if name == Some("") {
-        return Err(Problem::new("an empty name is no role")
-            .hint("`awsrole use -` goes back to the default role")
+        return Err(Problem::new("the role's name is empty")
+            .hint("`awsrole use -` returns to the default role")
             .into());
     }
     if name.is_some() {
@@ -35,7 +35,7 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
     }
     let names: Vec<&str> = roles.iter().map(|(name, _)| *name).collect();
     let terminal = Terminal::open().map_err(|_| {
-        Problem::new("there is no terminal to choose a role on").hint(format!("name one: {}", names.join(", ")))
+        Problem::new("there is no terminal to prompt on").hint(format!("give one of these names: {}", names.join(", ")))
     })?;
     for (index, (name, lines)) in roles.iter().enumerate() {
         let account = lines.iter().find(|(label, _)| *label == "account").map(|(_, text)| text.as_str());
@@ -48,8 +48,8 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
     let chosen = answer.parse::<usize>().ok().and_then(|number| names.get(number.checked_sub(1)?)).copied();
     let chosen = chosen.or_else(|| names.iter().find(|name| **name == answer).copied());
     let Some(chosen) = chosen else {
-        return Err(Problem::new("that is none of the roles")
-            .hint(format!("a number or a name: {}", names.join(", ")))
+        return Err(Problem::new("no such role")
+            .hint(format!("enter a number or a name: {}", names.join(", ")))
             .into());
     };
     tell(chosen, &files, &outer)
@@ -65,7 +65,7 @@ pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Resul
     }
     if !names.contains(&name) {
         return Err(Problem::new(format!("there is no [role.{name}] in {}", context.shorten(&config.file)))
-            .hint(format!("the roles there are: {}", names.join(", ")))
+            .hint(format!("the roles are: {}", names.join(", ")))
             .into());
     }
     tell(name, &files, &outer)
@@ -76,7 +76,7 @@ fn tell(role: &str, files: &[PathBuf], outer: &Context) -> Result<Outcome, Comma
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
     let word = Choices::of(&outer.paths).word(file, role);
     out(&word.map_err(|e| {
-        super::common::file_problem(&e).hint(format!("`awsrole exec --role {role}` needs no such file"))
+        super::common::file_problem(&e).hint(format!("`awsrole exec --role {role}` doesn't need this file"))
     })?)?;
     Ok(Outcome::Done)
 }

@@ -24,7 +24,7 @@ pub(super) fn run(
     let mut told = why(context, &outer, settings, &files, role.as_deref());
     if ambient::caller() == Caller::HookOff && told.shell.role.is_none() {
         told.shell.state = "off";
-        told.next = "nothing: `awsrole on` lets awsrole into this shell again".to_owned();
+        told.next = "nothing, because awsrole is off: `awsrole on` activates it in this shell".to_owned();
     }
     if json {
         let text = to_json(&told)?;

@@ -54,7 +54,7 @@ impl fmt::Display for StoreKind {
         f.write_str(match self {
             Self::SecretService => "the Secret Service",
             Self::Keychain => "the Keychain",
-            Self::File => "the file of keys",
+            Self::File => "the key file",
         })
     }
 }
@@ -150,9 +150,9 @@ impl Record {
     pub fn load(paths: &Paths, profile: &str) -> Result<Option<Self>, Problem> {
         let path = path(paths, profile);
         let wrong = |why: &dyn fmt::Display| {
-            Problem::new(format!("{}: what is stored for profile {profile} can't be read", path.display()))
+            Problem::new(format!("{}: cannot read the record of profile {profile}", path.display()))
                 .because(why)
-                .hint(format!("`awsrole keys add {profile} --replace` stores its keys anew"))
+                .hint(format!("`awsrole keys add {profile} --replace` stores its keys again"))
         };
         let bytes = match read_own(&path, 64 * 1024) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -160,7 +160,7 @@ impl Record {
         };
         let record: Self = serde_json::from_slice(&bytes).map_err(|e| wrong(&e))?;
         if record.profile != profile {
-            return Err(wrong(&format!("it is of profile {}", record.profile)));
+            return Err(wrong(&format!("it belongs to profile {}", record.profile)));
         }
         Ok(Some(record))
     }
@@ -199,13 +199,13 @@ impl Record {
 pub fn lock(paths: &Paths) -> Result<Lock, Problem> {
     let path = paths.data.join("keys/changes.lock");
     lock::acquire(&path, Duration::ZERO).map_err(|error| match error {
-        LockError::File(error) => Problem::new("stored keys can't be changed")
+        LockError::File(error) => Problem::new("cannot change stored keys")
             .because(error)
-            .hint("make its directory writable for you, and see that the disk isn't full"),
+            .hint("make its directory writable and check that the disk isn't full"),
         LockError::Asking(_) | LockError::Busy => {
-            Problem::new("another awsrole keys command is at work; nothing was changed")
-                .because(format!("it has the lock {}", path.display()))
-                .hint("it may be waiting for an answer in another terminal; run this one when it is done")
+            Problem::new("another awsrole keys command is running, so nothing was changed")
+                .because(format!("it holds the lock {}", path.display()))
+                .hint("it may be prompting in another terminal: run this command when it has finished")
         }
     })
 }
@@ -254,20 +254,20 @@ impl KeyStoreError {
         let locked = Problem::new(format!("{store} is locked, and profile {} needs its keys", place.profile));
         match self {
             Self::NotNow => locked
-                .because("nobody is asked where it would come as a surprise: in a new shell, or from an editor")
-                .hint("`awsrole refresh` in the directory asks"),
+                .because("awsrole doesn't prompt in a new shell or a background process")
+                .hint("run `awsrole refresh` in the directory to be prompted"),
             Self::NoTerminal => locked
-                .because("there is no terminal in the foreground to ask in")
-                .hint("`awsrole refresh` in a terminal asks"),
+                .because("this process isn't in the foreground of a terminal")
+                .hint("run `awsrole refresh` in a terminal to be prompted"),
             Self::Cancelled => {
                 Problem::new(format!("cancelled: {store} stays locked, and profile {} needs its keys", place.profile))
-                    .hint("`awsrole refresh`, or the same command again, asks again")
+                    .hint("run `awsrole refresh` or the same command to be prompted again")
             }
-            Self::WrongPassphrase => Problem::new(format!("that isn't the passphrase of {store}"))
-                .hint("`awsrole refresh`, or the same command again, asks again"),
+            Self::WrongPassphrase => Problem::new(format!("wrong passphrase for {store}"))
+                .hint("run `awsrole refresh` or the same command to be prompted again"),
             Self::Missing => {
                 Problem::new(format!("{store} has no keys {} of profile {}", place.access_key_id, place.profile))
-                    .because("they were removed there by other means than awsrole, or belong to another login")
+                    .because("another program removed them, or they belong to another login")
                     .hint(format!("`awsrole keys add {} --replace` stores keys again", place.profile))
             }
             Self::Unusable(problem) => problem.clone(),
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(Record::all(&context.paths), std::slice::from_ref(&record));
         files::write_private(&path(&context.paths, "other"), &serde_json::to_vec(&record).unwrap()).unwrap();
         let problem = Record::load(&context.paths, "other").unwrap_err();
-        assert!(problem.causes[0].contains("it is of profile a/b"), "{problem}");
+        assert!(problem.causes[0].contains("it belongs to profile a/b"), "{problem}");
         files::write_private(&path(&context.paths, "other"), b"{").unwrap();
         assert!(Record::load(&context.paths, "other").is_err());
         Record::forget(&context.paths, &place.profile).unwrap();
@@ -304,7 +304,7 @@ mod tests {
         let (_home, context) = home("", "");
         let first = lock(&context.paths).unwrap();
         let problem = lock(&context.paths).err().unwrap();
-        assert!(problem.summary.contains("another awsrole keys command is at work"), "{problem}");
+        assert!(problem.summary.contains("another awsrole keys command is running"), "{problem}");
         drop(first);
         assert!(lock(&context.paths).is_ok());
     }

@@ -75,7 +75,7 @@ impl RoleArn {
             }));
         }
         let account = AccountId::parse(account)
-            .map_err(|_| wrong(format!("has `{account}` where the 12 digits of the account belong")))?;
+            .map_err(|_| wrong(format!("has `{account}` instead of the 12 digits of the account")))?;
         let Some(path_and_name) = resource.strip_prefix("role/") else {
             let kind = resource.split('/').next().unwrap_or_default();
             return Err(wrong(format!("is the ARN of a `{kind}`, not of a role")));

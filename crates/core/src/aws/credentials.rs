@@ -45,18 +45,18 @@ impl Credentials {
     /// Fails for long-term keys and for an invalid access key ID. The message names `source` as their origin.
     pub fn temporary(&self, source: &dyn fmt::Display) -> Result<Temporary<'_>, Problem> {
         if !is_key_id(&self.access_key_id) {
-            return Err(Problem::new(format!("{source} gives an access key id that isn't one"))
-                .because("an id has letters, digits and _ alone, 128 at most")
-                .hint("is it the secret? the two may stand in each other's place"));
+            return Err(Problem::new(format!("{source} returns an invalid access key ID"))
+                .because("an ID has at most 128 letters, digits and _")
+                .hint("ID and secret may be swapped"));
         }
         if !self.is_long_term() {
             return Ok(Temporary(self));
         }
-        let problem = Problem::new(format!("{source} gives long-term keys, which are never exported"));
+        let problem = Problem::new(format!("{source} returns long-term keys, which are never exported"));
         Err(match self.session_token {
             Some(_) => problem
-                .because("a session token came with the id of a long-term key (AKIA…), to which none belongs")
-                .hint("ids of temporary keys begin with ASIA: whatever gives these keys mixes two of them up"),
+                .because("it returns a session token with the ID of a long-term key (AKIA…)")
+                .hint("IDs of temporary keys begin with ASIA: the source mixes up two keys"),
             None => problem,
         })
     }
@@ -149,7 +149,7 @@ pub(crate) mod tests {
             assert_eq!(credentials.is_long_term(), long_term, "{id}");
             match credentials.temporary(&"profile x") {
                 Ok(temporary) => assert!(!long_term && temporary.access_key_id == id),
-                Err(problem) => assert!(long_term && problem.summary.starts_with("profile x gives long-term keys")),
+                Err(problem) => assert!(long_term && problem.summary.starts_with("profile x returns long-term keys")),
             }
         }
     }
@@ -159,7 +159,10 @@ pub(crate) mod tests {
         for id in ["", "a/b+c", "é", "a\nb", &"A".repeat(129)] {
             let keys = Credentials { access_key_id: id.to_owned(), ..credentials(UNIX_EPOCH, 900) };
             let problem = keys.temporary(&"profile x").err().unwrap();
-            assert!(problem.summary.contains("isn't one") && (id.is_empty() || !problem.to_string().contains(id)));
+            assert!(
+                problem.summary.contains("returns an invalid access key ID")
+                    && (id.is_empty() || !problem.to_string().contains(id))
+            );
         }
     }
 }

@@ -34,26 +34,26 @@ impl KeysInFile {
         let profile = profiles.get(name).filter(|profile| profile.has_static_keys()).ok_or_else(|| {
             Problem::new(format!("profile {name} has no keys to import"))
                 .because(format!("neither {credentials} nor {config} has any for it"))
-                .hint(format!("`awsrole keys add {name}` asks for keys"))
+                .hint(format!("`awsrole keys add {name}` prompts for keys"))
         })?;
         let [id_at, secret_at] = ["aws_access_key_id", "aws_secret_access_key"].map(|key| profile.origin(key));
         let (Some(id), Some(secret)) = (profile.text("aws_access_key_id"), profile.secret("aws_secret_access_key"))
         else {
-            return Err(Problem::new(format!("{id_at}: profile {name} has half of its keys only"))
+            return Err(Problem::new(format!("{id_at}: profile {name} has only half of its keys"))
                 .hint("it needs aws_access_key_id and aws_secret_access_key"));
         };
         if ["aws_access_key_id", "aws_secret_access_key"].iter().any(|key| profile.inherits(key)) {
             return Err(Problem::new(format!("{id_at}: the keys of profile {name} are in [DEFAULT]"))
-                .because("every profile of that file inherits them, so that they can't be taken out for one")
+                .because("every profile of that file inherits them, so they can't be removed for one")
                 .hint(format!("move both lines into the section of {name}")));
         }
         if profile.session_token().is_some() {
-            return Err(Problem::new(format!("{id_at}: profile {name} holds temporary keys, which end by themselves"))
-                .hint("only long-lived keys (AKIA…) are worth a store"));
+            return Err(Problem::new(format!("{id_at}: profile {name} has temporary keys"))
+                .hint("only long-lived keys (AKIA…) can be stored"));
         }
         if id_at.file != secret_at.file {
-            return Err(Problem::new(format!("{id_at}: the key's other half stands in {}", secret_at.file.display()))
-                .hint("bring both lines into one file"));
+            return Err(Problem::new(format!("{id_at}: the other half of the key is in {}", secret_at.file.display()))
+                .hint("move both lines into one file"));
         }
         check_id(id).map_err(|problem| Problem { summary: format!("{id_at}: {}", problem.summary), ..problem })?;
         Ok(Self {
@@ -81,8 +81,11 @@ impl KeysInFile {
         let before = Zeroizing::new(read_regular(&target, MAX_BYTES).map_err(failed("reading", &target))?);
         let after = without(&before, self.lines).filter(|_| self.still_there(&before));
         let after = after.ok_or_else(|| {
-            Problem::new(format!("{} changed meanwhile, so nothing was taken out", self.file.display()))
-                .hint("run the same command again")
+            Problem::new(format!(
+                "{} was changed by another program, so nothing was removed from it",
+                self.file.display()
+            ))
+            .hint("run the same command again")
         })?;
         let mode = fs::metadata(&target).map_err(failed("reading", &target))?.permissions();
         let backup = Backup { copy: before_awsrole(&target), target, after };
@@ -93,9 +96,9 @@ impl KeysInFile {
             .and_then(|_| sync_parent(&backup.copy));
         copied.map_err(
             |e| match e.kind() {
-                io::ErrorKind::AlreadyExists => Problem::new(format!("{} is there already", backup.copy.display()))
-                    .because("another run is taking keys out of the file, or one was cut short")
-                    .hint("nothing was taken out; if no other runs, see that no key in it is missing elsewhere, remove it, and try again"),
+                io::ErrorKind::AlreadyExists => Problem::new(format!("{} already exists", backup.copy.display()))
+                    .because("another run is removing keys from the file, or one was interrupted")
+                    .hint("nothing was removed: if no other run is active, check that every key in the backup is stored, delete it, and try again"),
                 _ => failed("writing", &backup.copy)(e),
             },
         )?;
@@ -146,14 +149,14 @@ impl Backup {
     /// and the backup are kept.
     pub fn restore(&self) -> Result<(), Problem> {
         let not_back = |why: &dyn std::fmt::Display| {
-            Problem::new(format!("the keys can't be put back into {}", self.target.display()))
+            Problem::new(format!("cannot restore the keys in {}", self.target.display()))
                 .because(why)
-                .hint(format!("what stood there is in {}: bring it back by hand", self.copy.display()))
+                .hint(format!("the previous content is in {}: restore it manually", self.copy.display()))
         };
         let told = |e: io::Error| not_back(&e);
         let now = Zeroizing::new(read_regular(&self.target, MAX_BYTES).map_err(told)?);
         if *now != *self.after {
-            return Err(not_back(&"it changed meanwhile"));
+            return Err(not_back(&"it was changed by another program"));
         }
         let mode = fs::metadata(&self.target).map_err(told)?.permissions();
         fs::set_permissions(&self.copy, mode).map_err(told)?;
@@ -177,15 +180,15 @@ impl Backup {
 /// Says what the text is instead, if that is known.
 pub fn check_id(text: &str) -> Result<(), Problem> {
     if text.starts_with("ASIA") {
-        return Err(Problem::new("that is the id of a temporary key (ASIA…), which ends by itself")
-            .hint("only long-lived keys (AKIA…) are worth a store"));
+        return Err(Problem::new("this is the ID of a temporary key (ASIA…)")
+            .hint("only long-lived keys (AKIA…) can be stored"));
     }
     let fits = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if fits && text.starts_with("AKIA") && (16..=32).contains(&text.len()) {
         return Ok(());
     }
-    Err(Problem::new("that isn't an access key id (AKIA and 16 capital letters or digits)")
-        .hint("is it the secret? the id comes first"))
+    Err(Problem::new("this isn't an access key ID (AKIA and 16 capital letters or digits)")
+        .hint("is it the secret? enter the ID first"))
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
@@ -219,9 +222,9 @@ fn beside(path: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> io::Resul
 }
 
 fn own_words(error: &FileError) -> Problem {
-    Problem::new("the keys can't be taken out of the file")
+    Problem::new("cannot remove the keys from the file")
         .because(error)
-        .hint("they are in the store; take the two lines out by hand, or make the directory writable and try again")
+        .hint("they are in the store: remove the two lines manually, or make the directory writable and try again")
 }
 
 #[cfg(test)]
@@ -267,7 +270,7 @@ mod tests {
         let copy = before_awsrole(&path);
         write_private(&copy, b"of another run").unwrap();
         let problem = keys.take_out().err().unwrap();
-        assert!(problem.summary.contains("is there already"), "{problem}");
+        assert!(problem.summary.contains("already exists"), "{problem}");
         assert_eq!(fs::read_to_string(&copy).unwrap(), "of another run");
         assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
         fs::remove_file(&copy).unwrap();
@@ -285,7 +288,7 @@ mod tests {
             ("[jump]\nregion = x\n", "profile jump has no keys to import"),
             ("[jump]\naws_access_key_id = AKIAJUMP000000000000\n", "half of its keys"),
             ("[jump]\naws_access_key_id = ASIAJUMP000000000000\naws_secret_access_key = s\n", "temporary key"),
-            ("[jump]\naws_access_key_id = secret/secret\naws_secret_access_key = s\n", "isn't an access key id"),
+            ("[jump]\naws_access_key_id = secret/secret\naws_secret_access_key = s\n", "isn't an access key ID"),
             (
                 "[DEFAULT]\naws_secret_access_key = s\n[jump]\naws_access_key_id = AKIAJUMP000000000000\n",
                 "the keys of profile jump are in [DEFAULT]",

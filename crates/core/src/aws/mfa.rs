@@ -71,21 +71,21 @@ impl MfaError {
         let needs = Problem::new(format!("{what} needs an MFA code"));
         match self {
             Self::NotNow => needs
-                .because("nobody is asked where it would come as a surprise: in a new shell, from an editor, or while a command runs")
-                .hint("`awsrole refresh` in the directory asks for it; without the hook: `awsrole exec -- true`"),
+                .because("awsrole doesn't prompt in a new shell, in a background process or while a command runs")
+                .hint("run `awsrole refresh` in the directory to be prompted (without the hook: `awsrole exec -- true`)"),
             Self::NoTerminal => needs
-                .because("there is no terminal in the foreground to ask in")
-                .hint("`awsrole refresh` in a terminal asks for it; where there is none, `mfa_process` in your config.toml can print codes"),
+                .because("this process isn't in the foreground of a terminal")
+                .hint("run `awsrole refresh` in a terminal to be prompted, or set `mfa_process` in your config.toml to print codes"),
             Self::Cancelled => {
-                Problem::new(format!("cancelled: {what} needs an MFA code")).hint("`awsrole refresh` asks again")
+                Problem::new(format!("cancelled: {what} needs an MFA code")).hint("run `awsrole refresh` to be prompted again")
             }
             Self::NotSixDigits => {
-                Problem::new(format!("that was no MFA code, so {what} wasn't asked for"))
+                Problem::new(format!("{what} needs an MFA code, but the input isn't one"))
                     .because("a code is six digits")
-                    .hint("`awsrole refresh`, or the same command again, asks again")
+                    .hint("run `awsrole refresh` or the same command to be prompted again")
             }
             Self::Process(why) => {
-                needs.because(format!("mfa_process {why}")).hint("`mfa_process` in your config.toml must print six digits, within the time that `process` in [limits] gives it; it finds the device in AWSROLE_MFA_SERIAL")
+                needs.because(format!("mfa_process {why}")).hint("`mfa_process` in your config.toml must print six digits within the timeout `process` in [limits]: the device is in AWSROLE_MFA_SERIAL")
             }
         }
     }

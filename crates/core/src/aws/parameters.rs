@@ -79,7 +79,7 @@ impl SourceIdentity {
     /// Parses the identity.
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
         if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-            return Err(OutOfRange::new(text, "must not begin with `aws:`, which AWS keeps for itself"));
+            return Err(OutOfRange::new(text, "must not begin with `aws:`, which is reserved by AWS"));
         }
         // The limit was 64 before November 2026 (STS API Reference, AssumeRole).
         checked(text, 2, 256, "+=,.@-").map(Self)
@@ -104,7 +104,7 @@ impl MfaSerial {
         if text.contains(":u2f/") {
             return Err(OutOfRange::new(
                 text,
-                "is a FIDO security key: it gives no codes, so STS can't use it; register an authenticator app beside it",
+                "is a FIDO security key, which STS doesn't support: register an authenticator app in addition",
             ));
         }
         checked(text, 9, 256, "+=/:,.@-").map(Self)
@@ -189,7 +189,7 @@ impl SessionTags {
             clean(key)?;
             clean(value)?;
             if key.to_lowercase().starts_with("aws:") {
-                return Err(OutOfRange::new(key, "must not begin with `aws:`, which AWS keeps for itself"));
+                return Err(OutOfRange::new(key, "must not begin with `aws:`, which is reserved by AWS"));
             }
             if !seen.insert(key.to_lowercase()) {
                 return Err(OutOfRange::new(key, "is there twice: session tag keys don't differ by case"));

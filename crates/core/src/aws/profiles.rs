@@ -289,7 +289,7 @@ impl AwsFile {
             Err(e) => {
                 return Err(Problem::new(format!("{} can't be read", path.display()))
                     .because(e)
-                    .hint("the profiles in it are needed to find out who you are; make it a readable file"));
+                    .hint("its profiles are needed to determine your identity: make it a readable file"));
             }
         };
         let text = String::from_utf8(bytes).map_err(|e| {

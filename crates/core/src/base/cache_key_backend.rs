@@ -85,7 +85,7 @@ impl CacheKeySetting {
     pub(crate) fn refused(self) -> Vec<KeyUnavailable> {
         match self {
             Self::Unknown => {
-                vec![KeyUnavailable("config.toml, which may choose the key's place, can't be read".to_owned())]
+                vec![KeyUnavailable("cannot read config.toml, which may select the key's backend".to_owned())]
             }
             _ => Vec::new(),
         }

@@ -86,9 +86,9 @@ impl Paths {
         })?;
         let folder = folder.display();
         Some(
-            Problem::new(format!("{name} points into this project, and awsrole uses no folder of a project"))
+            Problem::new(format!("{name} points into this project, where awsrole stores nothing"))
                 .because(format!("{} is in {folder}", path.display()))
-                .hint(format!("unset {name}, or set it to a folder outside of {folder}")),
+                .hint(format!("unset {name}, or set it to a directory outside of {folder}")),
         )
     }
 

@@ -135,7 +135,7 @@ fn own_directories(context: &Context, findings: &mut Vec<Finding>) {
     for (about, dir) in [("cache", &paths.cache), ("approvals", &paths.data), ("state", &paths.state)] {
         let shown = context.shorten(dir);
         match fs::metadata(dir) {
-            Err(_) => findings.push(Finding::new(Level::Note, about, format!("{shown} isn't there yet"))),
+            Err(_) => findings.push(Finding::new(Level::Note, about, format!("{shown} doesn't exist yet"))),
             Ok(found) if found.uid() != rustix::process::geteuid().as_raw() => {
                 findings.push(
                     Finding::new(Level::Bad, about, format!("{shown} belongs to another user"))
@@ -153,7 +153,7 @@ fn own_directories(context: &Context, findings: &mut Vec<Finding>) {
                     Finding::new(Level::Bad, about, format!("{shown} is read-only")).hint(format!("chmod u+w {shown}")),
                 );
             }
-            Ok(_) => findings.push(Finding::new(Level::Ok, about, format!("{shown}, yours alone"))),
+            Ok(_) => findings.push(Finding::new(Level::Ok, about, format!("{shown} (private)"))),
         }
     }
 }
@@ -165,7 +165,7 @@ fn protection(context: &Context, settings: &Settings) -> Finding {
     let text = describe(&proven);
     match proven {
         Protection::Nothing(_) => Finding::new(Level::Bad, "encryption", text).hint(
-            "each shell asks STS, and you for an MFA code, by itself; `[cache] key = \"none\"` in your config.toml caches credentials without encryption",
+            "each shell calls STS and prompts for MFA codes separately: `[cache] key = \"none\"` in your config.toml caches credentials without encryption",
         ),
         Protection::Plain => Finding::new(Level::Note, "encryption", text),
         Protection::Encrypted(_) => Finding::new(Level::Ok, "encryption", text),
@@ -184,11 +184,11 @@ fn describe(protection: &Protection) -> String {
             format!("cached credentials are encrypted, and their key is in {}", place.shown())
         }
         Protection::Plain => {
-            "cached credentials are private files, not encrypted, as your config.toml wants it".to_owned()
+            "cached credentials are private files without encryption, as set in your config.toml".to_owned()
         }
         Protection::Nothing(reasons) => {
             format!(
-                "no credentials are cached, since no encryption key can be stored: {}",
+                "no credentials are cached, because no encryption key can be stored: {}",
                 KeyUnavailable::join(reasons)
             )
         }
@@ -219,9 +219,9 @@ fn aws_files(context: &Context, findings: &mut Vec<Finding>) {
             Finding::new(
                 Level::Note,
                 "keys",
-                format!("profile {name} has keys in {file} and in {store}: the file's go first"),
+                format!("profile {name} has keys in {file} and in {store}: those in the file take precedence"),
             )
-            .hint(format!("take the lines out of {file}, or `awsrole keys remove {name}`")),
+            .hint(format!("remove the lines from {file}, or run `awsrole keys remove {name}`")),
         );
     }
     for path in profiles.paths() {
@@ -231,10 +231,10 @@ fn aws_files(context: &Context, findings: &mut Vec<Finding>) {
                 Finding::new(
                     Level::Bad,
                     "keys",
-                    format!("{} holds readable keys: an import was cut short", context.shorten(&copy)),
+                    format!("{} contains unencrypted keys: an import was interrupted", context.shorten(&copy)),
                 )
                 .hint(format!(
-                    "see that `awsrole keys list` shows them stored, then remove it: rm {}",
+                    "check that `awsrole keys list` shows them, then remove it: rm {}",
                     context.shorten(&copy)
                 )),
             );
@@ -245,7 +245,7 @@ fn aws_files(context: &Context, findings: &mut Vec<Finding>) {
             Ok(()) => findings.push(Finding::new(Level::Ok, "profile", name)),
             Err(problem) => {
                 let mut finding =
-                    Finding::new(Level::Note, "profile", format!("{name} can't give a role: {}", problem.summary));
+                    Finding::new(Level::Note, "profile", format!("cannot plan role {name}: {}", problem.summary));
                 finding.hint = problem.hints.first().cloned();
                 findings.push(finding);
             }
@@ -309,7 +309,7 @@ fn network(context: &Context, findings: &mut Vec<Finding>) {
         findings.push(match path.is_file() {
             true => found,
             false => Finding { level: Level::Bad, ..found }
-                .hint("it must name a file of certificates (PEM); unset it where no proxy needs it"),
+                .hint("it must name a CA bundle (PEM): unset it if no proxy needs it"),
         });
     }
 }

@@ -155,16 +155,14 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
             }
             return why;
         }
-        Verdict::Broken { problem, .. } => ("broken", Some(problem), "nothing: your environment stays as it is"),
+        Verdict::Broken { problem, .. } => ("broken", Some(problem), "nothing: your environment does not change"),
         Verdict::Refused(refusal) => {
             let problem = refusal.problem(outer);
             match refusal.standing {
                 ApprovalStatus::Edited => ("changed since it was allowed", Some(problem), STAYS_BLOCKED),
-                ApprovalStatus::Denied => (
-                    "denied",
-                    blocked.then_some(problem),
-                    "nothing: the file is ignored; `awsrole allow` takes that back",
-                ),
+                ApprovalStatus::Denied => {
+                    ("denied", blocked.then_some(problem), "nothing: the file is ignored until you run `awsrole allow`")
+                }
                 _ => ("not allowed", Some(problem), "nothing, until you allow it"),
             }
         }
@@ -240,7 +238,7 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> StepRe
 }
 
 /// The condition under which a program's keys get a session.
-const IF_LONG_TERM: &str = ", if the program gives long-term keys";
+const IF_LONG_TERM: &str = ", if the program returns long-term keys";
 
 /// Describes what the next `cd` would do.
 fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
@@ -249,18 +247,18 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
     if let Some(entry) = good(plan.steps.len()) {
         let left = entry.credentials.renew_at().and_then(|time| time.duration_since(now).ok());
         return match left {
-            Some(left) => format!("the cached session serves; it is renewed in {}", minutes(left)),
-            None => "the cached session serves".to_owned(),
+            Some(left) => format!("the cached session is used and renewed in {}", minutes(left)),
+            None => "the cached session is used".to_owned(),
         };
     }
     let done = (0..plan.steps.len()).rev().find(|count| good(*count).is_some()).unwrap_or(0);
     let mut parts = Vec::new();
     if done == 0 && !plan.source.is_long_term() {
-        parts.push(format!("{} is asked for credentials", plan.source));
+        parts.push(format!("credentials are fetched from {}", plan.source));
     }
     for step in &plan.steps[done..] {
         if step.mfa_serial().is_some() {
-            parts.push("an MFA code is asked for".to_owned());
+            parts.push("awsrole prompts for an MFA code".to_owned());
         }
         parts.push(match step {
             Step::GetSessionToken(_) if matches!(plan.source, Source::Process(_)) => {

@@ -21,11 +21,11 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
             "{origin}: the role belongs to account {account}, but account_id pins {pin}"
         ))
         .because(format!("the role is {}", plan.role_arn().map_or(plan.title(), ToString::to_string)))
-        .hint("the pin or the role is wrong; nothing was asked of AWS and nothing is exported"));
+        .hint("the pin or the role is wrong: AWS was not called and nothing is exported"));
     }
     let Some(only) = only else { return Ok(()) };
     let Some(account) = account.as_ref().or(plan.pin.as_ref()) else {
-        return Err(Problem::new(format!("{} names no account, so no rule can trust it", config.file.display()))
+        return Err(Problem::new(format!("{} has no known account, so no rule can trust it", config.file.display()))
             .hint("pin the account with `account_id`, or approve the file with `awsrole allow`"));
     };
     // Calls are made as each of them, not only as the last one.
@@ -42,7 +42,7 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
                 no_rule(format!("{}: your [[trust]] rule isn't for account {account}", config.file.display()));
             Err(who
                 .into_iter()
-                .fold(problem, |problem, who| problem.because(format!("{who} is on the way to the role"))))
+                .fold(problem, |problem, who| problem.because(format!("{who} is in the chain to the role"))))
         }
     }
 }
@@ -103,7 +103,7 @@ pub fn check_result(plan: &RolePlan, credentials: &Credentials) -> Result<(), Pr
             let got = account.map_or("an unknown account".to_owned(), |account| format!("account {account}"));
             Err(Problem::new(format!("the credentials belong to {got}, but account {expected} was expected"))
                 .because(format!("they are {}", credentials.arn.as_deref().unwrap_or("of an unknown principal")))
-                .hint("nothing is exported; check `account_id` and the profile that is the source"))
+                .hint("nothing is exported: check `account_id` and the source profile"))
         }
     }
 }

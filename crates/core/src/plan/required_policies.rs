@@ -135,7 +135,7 @@ impl Principal {
                 attach_to: format!("role {role}"),
                 only: None,
                 note: Some(format!(
-                    "if role {role} has a path, the trust policy must name it with the path: STS doesn't tell it"
+                    "if role {role} has a path, the trust policy must include it: STS doesn't return it"
                 )),
             },
             _ => plain("the caller".to_owned()),

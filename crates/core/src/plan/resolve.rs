@@ -172,7 +172,7 @@ impl<'p> Resolver<'p> {
     ) -> Result<RolePlan, Problem> {
         let partition = way.partition().map(str::to_owned);
         let Some(source) = way.source else {
-            return Err(Problem::new(format!("{} leads to no source of credentials", self.origin(link, "role_arn"))));
+            return Err(Problem::new(format!("{} leads to no credential source", self.origin(link, "role_arn"))));
         };
         let keys = &link.keys;
         let region = self.checked(link, keys.region.as_ref(), "region", Region::parse)?;
@@ -251,16 +251,17 @@ impl<'p> Resolver<'p> {
         let at = self.origin(link, "role_arn");
         let names: Vec<&str> = self.config.role_names().collect();
         if keys.role_arn.is_none() && link.in_file == Some(None) && !names.is_empty() {
-            return Problem::new(format!("{at} has several roles, and none is the default"))
+            return Problem::new(format!("{at} has several roles but no default role"))
                 .because(format!("the roles here are: {}", names.join(", ")))
                 .hint(format!(
                     "add `default_role = \"{}\"` above the tables, or choose one with `awsrole use`",
                     names[0]
                 ));
         }
-        let missing = if keys.role_arn.is_some() { "whose credentials assume the role" } else { "which role this is" };
+        let missing =
+            if keys.role_arn.is_some() { "which credentials assume the role" } else { "which role to assume" };
         Problem::new(format!("{at} doesn't say {missing}"))
-            .hint("name a profile of ~/.aws/config with `source_profile`, or with `profile` if it says everything")
+            .hint("set `source_profile` to a profile of ~/.aws/config, or `profile` if that profile has all settings")
     }
 
     /// Follows another role of the same file, whose session makes the next call.
@@ -337,12 +338,12 @@ impl<'p> Resolver<'p> {
             return problem.because(meant);
         }
         if name.starts_with(['"', '\'']) {
-            return problem.hint("in the AWS files quotes are part of a value: write the name without them");
+            return problem.hint("in the AWS files quotes are part of the value: write the name without them");
         }
         let nearest = self.profiles.names().into_iter().map(|known| (strsim::osa_distance(known, name), known)).min();
         match nearest {
             Some((distance, known)) if distance <= 2 => problem.hint(format!("did you mean `{known}`?")),
-            _ => problem.hint("`aws configure list-profiles` lists those that are there"),
+            _ => problem.hint("`aws configure list-profiles` lists the existing profiles"),
         }
     }
 
@@ -353,7 +354,7 @@ impl<'p> Resolver<'p> {
             endpoint::resolve(service, None, &way.profiles, self.profiles, self.context, partition.as_deref())
         };
         let [sts, iam] = [endpoint(Service::Sts)?, endpoint(Service::Iam)?];
-        let source = way.source.ok_or_else(|| Problem::new("the profile leads to no source of credentials"))?;
+        let source = way.source.ok_or_else(|| Problem::new("the profile leads to no credential source"))?;
         let plan = RolePlan {
             name: None,
             source,
@@ -427,8 +428,8 @@ impl<'p> ChainNode<'p> {
 /// Adds a cause for a profile that relies on settings that only aws-vault inherits.
 fn of_aws_vault(problem: Problem, profile: Profile<'_>, other: &str) -> Problem {
     problem
-        .because("`include_profile` is followed by aws-vault alone, not by the AWS CLI or SDKs")
-        .hint(format!("copy into `{}` what it takes from `{other}`", profile.name))
+        .because("only aws-vault supports `include_profile`, not the AWS CLI or SDKs")
+        .hint(format!("copy the settings of `{other}` into `{}`", profile.name))
 }
 
 /// Returns the error for a role with two sources.

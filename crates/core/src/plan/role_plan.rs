@@ -165,9 +165,9 @@ impl Step {
             }
         };
         let Some(Required { key, origin }) = required.first() else { return Ok(rest) };
-        Err(Problem::new(format!("{origin}: {key} can't be sent: {source} gave temporary credentials"))
-            .because("GetSessionToken and MFA codes are for long-term keys (AKIA…) alone")
-            .hint(format!("remove `{key}`, or let the source give the keys of a user")))
+        Err(Problem::new(format!("{origin}: cannot send {key}: {source} returned temporary credentials"))
+            .because("GetSessionToken and MFA codes require long-term keys (AKIA…)")
+            .hint(format!("remove `{key}`, or use a source with the keys of a user")))
     }
 
     /// Returns the MFA device whose code the call needs.

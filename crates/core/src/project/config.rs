@@ -185,10 +185,9 @@ impl Config {
             for (name, value) in roles {
                 let span = value.span();
                 let DeValue::Table(keys) = value.into_inner() else {
-                    return Err(at.error(
-                        span.start,
-                        format!("`{}` belongs into a table of a role: [role.NAME]", name.get_ref()),
-                    ));
+                    return Err(
+                        at.error(span.start, format!("`{}` belongs in a role's table: [role.NAME]", name.get_ref()))
+                    );
                 };
                 if name.get_ref().is_empty()
                     || name.get_ref().starts_with('-')

@@ -63,8 +63,7 @@ pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
     let owner = link.map(MetadataExt::uid).into_iter().chain([owner]).find(|owner| is_foreign(*owner));
     let text = String::from_utf8(bytes).map_err(|e| {
         let line = line_of(e.as_bytes(), e.utf8_error().valid_up_to());
-        Problem::new(format!("{}:{line}: the file isn't valid UTF-8", path.display()))
-            .hint("save it as UTF-8: editors name that in their dialog for saving")
+        Problem::new(format!("{}:{line}: the file isn't valid UTF-8", path.display())).hint("save it as UTF-8")
     })?;
     if let Some(at) = text.find('\0') {
         let line = line_of(text.as_bytes(), at);
@@ -87,8 +86,8 @@ fn explain(path: &Path, error: &io::Error) -> Problem {
     let shown = path.display();
     match error.kind() {
         io::ErrorKind::NotFound if path.symlink_metadata().is_ok() => {
-            Problem::new(format!("{shown} can't be read: it is a link to a file that isn't there"))
-                .hint("mend or remove the link")
+            Problem::new(format!("{shown} can't be read: it is a dangling symbolic link"))
+                .hint("fix or remove the symlink")
         }
         io::ErrorKind::NotFound => Problem::new(format!("{shown} was removed while it was being read"))
             .hint("run the command again, or `awsrole refresh`"),
@@ -96,10 +95,10 @@ fn explain(path: &Path, error: &io::Error) -> Problem {
             .hint(format!("make it readable for you: chmod u+r {shown}")),
         io::ErrorKind::InvalidInput if error.to_string().contains("larger") => {
             Problem::new(format!("{shown} is larger than {} KiB", MAX_BYTES / 1024))
-                .hint("is it really a file for awsrole?")
+                .hint("is it a project file of awsrole?")
         }
         io::ErrorKind::InvalidInput => Problem::new(format!("{shown} isn't a regular file"))
-            .hint("awsrole reads a plain file of this name; rename what is there"),
+            .hint("awsrole reads only a regular file: remove or rename it"),
         _ => Problem::new(format!("{shown} can't be read")).because(error),
     }
 }
@@ -128,7 +127,7 @@ mod tests {
         let path = home.path().join(FILE_NAME);
         let cases: [(&dyn Fn(), &str); 5] = [
             (&|| fs::create_dir(&path).unwrap(), "isn't a regular file"),
-            (&|| std::os::unix::fs::symlink("nowhere", &path).unwrap(), "a link to a file that isn't there"),
+            (&|| std::os::unix::fs::symlink("nowhere", &path).unwrap(), "a dangling symbolic link"),
             (&|| write_private(&path, b"a\nb\xff").unwrap(), ":2: the file isn't valid UTF-8"),
             (&|| write_private(&path, b"a = 1\n\n\0").unwrap(), ":3: the file contains a NUL"),
             (&|| write_private(&path, &vec![b'#'; 16 * 1024 + 1]).unwrap(), "larger than 16 KiB"),

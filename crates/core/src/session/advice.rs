@@ -39,39 +39,39 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
     let refused = Problem::new(format!("STS refused {what}"));
     let problem = refused.because(denied::readable(&error.to_string())).fact("asked by", &who);
     if call.identity && code.starts_with("AccessDenied") {
-        return problem.hint("GetCallerIdentity needs no permission, so something denies it: a policy of the organization (SCP), or of the VPC endpoint");
+        return problem.hint("GetCallerIdentity needs no permission, so a policy of the organization (SCP) or of the VPC endpoint denies it");
     }
     let step = call.step();
     match (code, step) {
         _ if message.contains("invalid MFA one time pass code") => {
-            problem.hint("the code was wrong, or used already; `awsrole refresh`, or the same command again, asks for the next one")
+            problem.hint("the code was wrong or already used: run `awsrole refresh` or the same command to enter the next one")
         }
         _ if message.contains("unable to validate MFA code") => problem
             .fact("device", step.and_then(Step::mfa_serial).map_or("none", MfaSerial::as_str))
-            .hint("mfa_serial must be a device of the very user whose keys are used; its ARN stands in IAM's console (Users, Security credentials)")
-            .hint("a security key (FIDO) gives no codes: an authenticator app must be registered beside it"),
+            .hint("mfa_serial must be a device of the user whose keys are used: see the IAM console (Users, Security credentials)")
+            .hint("a FIDO security key has no codes: register an authenticator app in addition"),
         ("AccessDenied" | "AccessDeniedException", Some(Step::AssumeRole(role))) => {
             denied::explain(problem.fact("sent", call.sent(role)), call, role, message)
         }
         ("AccessDenied" | "AccessDeniedException", Some(Step::GetSessionToken(_))) if message.contains("session credentials") => {
-            problem.hint("only long-term keys (AKIA…) of a user can open a session: leave out mfa_serial, or use another profile")
+            problem.hint("GetSessionToken requires long-term keys (AKIA…) of a user: remove mfa_serial, or use another profile")
         }
         ("AccessDenied" | "AccessDeniedException", Some(Step::GetSessionToken(_))) => {
-            problem.hint("opening a session needs no permission, so something denies it: a Deny in the user's policies, or one of the organization's (SCP)")
+            problem.hint("GetSessionToken needs no permission, so a Deny in a policy of the user or of the organization (SCP) applies")
         }
         ("InvalidClientTokenId" | "UnrecognizedClientException", _) => {
             let problem = problem
-                .hint("AWS doesn't know the access key: it was deleted or deactivated, or belongs to another partition")
+                .hint("the access key was deleted or deactivated, or belongs to another partition")
                 .hint(call.renewal());
             match plan.endpoint.region.as_str() {
                 region if !ENABLED_BY_DEFAULT.contains(&region) => problem.hint(format!(
-                    "{region} must be switched on for an account, and knows no keys of those where it isn't: try region = \"us-east-1\""
+                    "{region} rejects keys of accounts in which it isn't enabled: enable it, or try region = \"us-east-1\""
                 )),
                 _ => problem,
             }
         }
         ("ExpiredToken" | "ExpiredTokenException", _) => {
-            problem.hint(format!("the credentials that make the call have expired: {}", call.renewal()))
+            problem.hint(format!("the caller's credentials have expired: {}", call.renewal()))
         }
         ("SignatureDoesNotMatch", _) if message.contains("valid region") => problem.hint(format!(
             "{} isn't a region: it comes from `region` in .awsrole.toml, the profile, or AWS_REGION",
@@ -83,15 +83,15 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
                 .hint(format!("the secret access key doesn't belong to the access key: {}", call.renewal())),
         },
         ("RegionDisabledException", _) => {
-            problem.hint(format!("STS is switched off in {} for the caller's account: set another `region`, or switch it on there (IAM's console, Account settings)", plan.endpoint.region.as_str()))
+            problem.hint(format!("STS is disabled in {} for the caller's account: set another `region`, or enable it (IAM console, Account settings)", plan.endpoint.region.as_str()))
         }
         ("PackedPolicyTooLarge" | "PackedPolicyTooLargeException", _) => {
-            problem.hint("AWS packs policy, policy_arns and session_tags into one space, and they don't fit: make them shorter")
+            problem.hint("policy, policy_arns and session_tags share one size limit: make them shorter")
         }
         ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem.hint(NO_POLICY),
         // awsrole sends no `ProvidedContexts` (STS API Reference, AssumeRole, "Errors").
         ("InvalidContextAssertion" | "InvalidContextAssertionException", _) => problem
-            .hint("awsrole sends no context assertion: is the endpoint STS, and does no proxy change the request?"),
+            .hint("awsrole sends no context assertion: is the endpoint STS, or does a proxy change the request?"),
         ("ValidationError", Some(Step::AssumeRole(role))) if message.contains("MaxSessionDuration") => {
             let seconds = role.duration.map_or(3600, |duration| duration.seconds());
             problem.fact("sent", duration(role)).hint("lower duration_seconds").hint(format!(
@@ -101,9 +101,9 @@ fn told(call: &Call<'_>, error: &StsError) -> Problem {
             ))
         }
         ("ValidationError", _) if message.contains("role chaining") => problem
-            .hint("whoever calls with a role's session gets an hour at most: set duration_seconds = 3600 or leave it out; awsrole renews the session by itself"),
-        _ if error.is_transient() => problem.hint("there is nothing to mend here: at a prompt awsrole tries again in half a minute"),
-        _ => problem.hint("the code is explained in AWS's documentation: STS API reference, and \"Common errors\" there; `awsrole why` shows all that was asked"),
+            .hint("role chaining is limited to one hour: set duration_seconds = 3600 or remove it (awsrole renews the session automatically)"),
+        _ if error.is_transient() => problem.hint("awsrole retries in 30 seconds"),
+        _ => problem.hint("see the error code in AWS's documentation (STS API reference, \"Common errors\") and the request with `awsrole why`"),
     }
 }
 
@@ -116,37 +116,31 @@ pub(crate) fn unanswered<'e>(
 ) -> Result<Problem, (&'e str, &'e str)> {
     Ok(match error {
         StsError::Refused { code, message, .. } => return Err((code, message)),
-        StsError::Trust(_) => {
-            Problem::new(format!("{endpoint} can't be asked for {what}")).because(error).hint(NO_CA_BUNDLE)
-        }
-        StsError::Unreachable(why) if why.starts_with("this machine has no certificates") => {
-            Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
+        StsError::Trust(_) => Problem::new(format!("cannot get {what}: the CA bundle for {endpoint} can't be used"))
+            .because(error)
+            .hint(NO_CA_BUNDLE),
+        StsError::Unreachable(why) if why.starts_with("this machine has no CA certificates") => {
+            Problem::new(format!("cannot get {what}: the TLS certificate of {endpoint} is not trusted"))
                 .because(error)
-                .hint("install them: they are the package ca-certificates of most systems; or name a file of them (PEM) in AWS_CA_BUNDLE")
+                .hint("install the package ca-certificates, or set AWS_CA_BUNDLE to a CA bundle (PEM)")
         }
         StsError::Unreachable(why) if why.contains("certificate") => {
-            Problem::new(format!("{endpoint} can't be trusted, so {what} can't be had"))
+            Problem::new(format!("cannot get {what}: the TLS certificate of {endpoint} is not trusted"))
                 .because(error)
-                .hint("a proxy that looks into connections shows its own certificate: AWS_CA_BUNDLE must name a file with its authority's (PEM)")
+                .hint("if a proxy intercepts TLS, set AWS_CA_BUNDLE to a file with its CA certificate (PEM)")
         }
         StsError::Unreachable(_) | StsError::TimedOut(_) => {
-            Problem::new(format!("{endpoint} can't be reached, so {what} can't be had")).because(error).hint(
-                "check the network, proxies (HTTPS_PROXY) and the region; at a prompt awsrole tries again by itself",
-            )
-        }
-        StsError::Clock(server) => {
-            Problem::new(format!("{what} can't be had with a clock that is off"))
+            Problem::new(format!("cannot get {what}: {endpoint} is unreachable"))
                 .because(error)
-                .hint(set_the_clock(minutes_off(now, *server)))
+                .hint("check the network, proxies (HTTPS_PROXY) and the region (awsrole retries at a later prompt)")
         }
-        StsError::Malformed(_) => {
-            Problem::new(format!("{endpoint} gave no usable answer for {what}"))
-                .because(error)
-                .hint("is the endpoint really STS? see AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config")
-                .hint(
-                    "networks that want a sign-in first (hotels, trains) answer instead of STS, and so do some proxies",
-                )
-        }
+        StsError::Clock(server) => Problem::new(format!("cannot get {what}: this machine's clock is wrong"))
+            .because(error)
+            .hint(set_the_clock(minutes_off(now, *server))),
+        StsError::Malformed(_) => Problem::new(format!("cannot get {what}: {endpoint} returned an invalid response"))
+            .because(error)
+            .hint("is the endpoint STS? check AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config")
+            .hint("a proxy or the login page of a network (hotel, train) may respond instead of STS"),
     })
 }
 
@@ -173,10 +167,9 @@ const ENABLED_BY_DEFAULT: [&str; 17] = [
 ];
 
 /// The hint for a CA bundle that can't be used.
-pub const NO_CA_BUNDLE: &str =
-    "the setting must name a file of certificates (PEM), such as a proxy's own; without such a proxy, remove it";
+pub const NO_CA_BUNDLE: &str = "the setting must name a CA bundle (PEM): remove it if no proxy intercepts TLS";
 
-pub(crate) const NO_POLICY: &str = "`policy` in .awsrole.toml is JSON, but not an IAM policy: it needs Version and Statement, each with Effect, Action and Resource";
+pub(crate) const NO_POLICY: &str = "`policy` in .awsrole.toml isn't an IAM policy: it needs Version and Statement, each with Effect, Action and Resource";
 
 /// A call that failed.
 struct Call<'a> {
@@ -195,7 +188,7 @@ enum Mfa {
     /// The caller's session was created with a code. Contains its age in minutes.
     Session(u64),
     /// The keys of a user, without a code.
-    RoleConfig,
+    Keys,
     /// A role session, which never has MFA.
     Role,
 }
@@ -240,7 +233,7 @@ impl Call<'_> {
             }
             None if self.caller.session_token.is_some() => Mfa::Role,
             Some(Step::AssumeRole(_)) => Mfa::Role,
-            _ => Mfa::RoleConfig,
+            _ => Mfa::Keys,
         }
     }
 
@@ -248,12 +241,12 @@ impl Call<'_> {
     fn sent(&self, role: &AssumeRole) -> String {
         let mut parts = vec![format!("session name {}", role.session_name.as_str())];
         parts.push(
-            role.external_id.as_ref().map_or("no external id".to_owned(), |id| format!("external id {}", id.as_str())),
+            role.external_id.as_ref().map_or("no external ID".to_owned(), |id| format!("external ID {}", id.as_str())),
         );
         parts.push(match self.mfa() {
             Mfa::Code => "an MFA code".to_owned(),
             Mfa::Session(minutes) => format!("an MFA session {minutes} minutes old"),
-            Mfa::RoleConfig | Mfa::Role => "no MFA".to_owned(),
+            Mfa::Keys | Mfa::Role => "no MFA".to_owned(),
         });
         if let Some(identity) = &role.source_identity {
             parts.push(format!("source identity {}", identity.as_str()));
@@ -274,7 +267,7 @@ impl Call<'_> {
                 Some(profile) => format!(", which `aws iam list-mfa-devices --profile {profile}` shows"),
                 None => String::new(),
             },
-            Source::StoredKeys(_) => ", which IAM's console shows (Users, Security credentials)".to_owned(),
+            Source::StoredKeys(_) => ", which the IAM console shows (Users, Security credentials)".to_owned(),
             _ => String::new(),
         }
     }
@@ -282,32 +275,31 @@ impl Call<'_> {
     /// Returns how the caller gets valid credentials again.
     fn renewal(&self) -> String {
         if self.before().is_some() {
-            return "`awsrole logout --all` forgets the sessions that awsrole holds; entering the directory opens new ones".to_owned();
+            return "run `awsrole logout --all` and enter the directory again to get new sessions".to_owned();
         }
         match &self.plan.source {
             Source::StaticKeys(keys) => match keys.holder.strip_prefix("profile ") {
                 Some(profile) if keys.session_token.is_none() => {
                     format!(
-                        "`aws configure --profile {profile}` enters other keys (new ones: IAM's console, Users, Security credentials)"
+                        "`aws configure --profile {profile}` sets other keys (create them in the IAM console: Users, Security credentials)"
                     )
                 }
                 Some(profile) => {
-                    format!("profile {profile} holds temporary keys: whatever wrote them there must write new ones")
+                    format!("profile {profile} contains temporary keys: renew them with the program that wrote them")
                 }
-                None => {
-                    "the keys come from the environment: leave the directory, set new ones, and come back".to_owned()
-                }
+                None => "the keys come from the environment: leave the directory, export new ones, and enter it again"
+                    .to_owned(),
             },
             Source::StoredKeys(place) => format!(
-                "`awsrole keys add {} --replace` stores other keys (new ones: IAM's console, Users, Security credentials)",
+                "`awsrole keys add {} --replace` stores other keys (create them in the IAM console: Users, Security credentials)",
                 place.profile
             ),
-            Source::Process(process) => format!("the credential_process of profile {} gave them", process.profile),
+            Source::Process(process) => format!("they come from the credential_process of profile {}", process.profile),
             Source::IdentityCenter(_) => "`awsrole login` signs in again".to_owned(),
             Source::ConsoleLogin(login) => format!("`aws login --profile {}` signs in again", login.profile),
-            Source::WebIdentity(token) => format!("{} must hold a new token", token.token_file.display()),
+            Source::WebIdentity(token) => format!("{} must contain a new token", token.token_file.display()),
             Source::Instance { .. } | Source::Container { .. } => {
-                "the platform hands out new ones; `awsrole refresh` asks for them".to_owned()
+                "the platform issues new ones: run `awsrole refresh`".to_owned()
             }
         }
     }

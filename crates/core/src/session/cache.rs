@@ -228,7 +228,7 @@ impl Cache {
             files::remove(&path)?;
         }
         let problem = Problem::new("logged out: no role here")
-            .hint("`awsrole refresh` gets it again, and so does coming back to the directory");
+            .hint("run `awsrole refresh` or enter the directory again to get it");
         self.remember(key, now, FailureKind::LoggedOut, &problem)
     }
 

@@ -62,8 +62,10 @@ pub fn standing(plan: &RolePlan) -> Result<SessionKind, Problem> {
 pub fn check_arn(title: &str, arn: &str) -> Result<(), Problem> {
     match arn.splitn(6, ':').nth(5) {
         Some(name) if name.starts_with("assumed-role/") || name.starts_with("federated-user/") => Ok(()),
-        Some("root") => Err(Problem::new(format!("{title} is the account's root user, whom AWS federates nowhere"))
-            .hint("sign in to the console with the root user's password")),
+        Some("root") => Err(Problem::new(format!(
+            "{title} is the account's root user, and root users cannot use console federation"
+        ))
+        .hint("sign in to the console with the root user's password")),
         _ => Err(no_role(title).fact("asked by", arn)),
     }
 }
@@ -88,13 +90,15 @@ impl Console {
         };
         let service = service.unwrap_or("console");
         if service.is_empty() || !service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-            return Err(Problem::new(format!("--service {service}: a service has lower case letters, digits and `-`"))
-                .hint("it stands in the console's address, such as s3, ec2, cloudformation, dynamodbv2"));
+            return Err(Problem::new(format!(
+                "--service {service}: a service name has lower-case letters, digits and `-`"
+            ))
+            .hint("it is part of the console URL, such as s3, ec2, cloudformation, dynamodbv2"));
         }
         let own = plan.sign_in.as_deref().unwrap_or(sign_in);
         if !may_get_keys(own) {
-            return Err(Problem::new("the endpoint for signing in must begin with https://")
-                .because("the session's keys are sent there; http:// is for this machine alone (localhost)")
+            return Err(Problem::new("the sign-in endpoint must begin with https://")
+                .because("the credentials are sent there, so http:// is only allowed for localhost")
                 .hint("it comes from AWS_ENDPOINT_URL_SIGNIN, or `signin` in a [services] section of ~/.aws/config"));
         }
         let in_env = env.filled("AWS_REGION").or(env.filled("AWS_DEFAULT_REGION"));
@@ -144,9 +148,9 @@ fn push_encoded(to: &mut String, text: &str) {
 }
 
 fn no_role(title: &str) -> Problem {
-    Problem::new(format!("{title} can't be signed in to the console"))
-        .because("AWS signs in sessions of roles; this is a session of a user (GetSessionToken)")
-        .hint("give the directory a role, or sign in with the user's password")
+    Problem::new(format!("cannot sign in to the console with {title}"))
+        .because("only role sessions can sign in, and this is a session of a user (GetSessionToken)")
+        .hint("set a role for the directory, or sign in with the user's password")
 }
 
 #[cfg(test)]

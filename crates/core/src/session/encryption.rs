@@ -20,7 +20,7 @@ use crate::base::seal::Key;
 const VERSION: u8 = 2;
 
 /// The reason why neither a key nor a nonce can be generated.
-const NO_RANDOM_NUMBERS: &str = "the system gives no random numbers";
+const NO_RANDOM_NUMBERS: &str = "the system provides no random numbers";
 
 /// An existing encryption key and its backend.
 pub struct SealingKey {
@@ -189,7 +189,7 @@ impl CacheEncryption {
         let _ = files::remove(&path);
         match read.ok().and_then(|content| self.open("probe", content)) {
             Some(plain) if plain.as_slice() == b"{}" => self.protection(),
-            _ => failed("what was written can't be read back".to_owned()),
+            _ => failed("cannot read back what was written".to_owned()),
         }
     }
 

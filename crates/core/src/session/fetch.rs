@@ -156,8 +156,8 @@ impl FetchError {
 
     /// Returns the error for a cache that can't be used.
     fn local(error: &FileError) -> Self {
-        let problem = Problem::new("the cache of temporary credentials can't be used").because(error).hint(
-            "without it every prompt would ask STS; make the directory writable for you, and see that the disk isn't full",
+        let problem = Problem::new("cannot use the cache of temporary credentials").because(error).hint(
+            "without it every prompt would call STS: make the directory writable and check that the disk isn't full",
         );
         Self { problem, kind: None, is_local: true }
     }
@@ -374,9 +374,9 @@ impl<'a> ChainFetcher<'a> {
     fn already_expired_error(&self, credentials: &Credentials) -> FetchError {
         let title = self.plan.title();
         let ended = credentials.expiration.map(rfc3339).unwrap_or_default();
-        let problem = Problem::new(format!("what came for {title} had ended before it could be used"))
-            .because(format!("its end is {ended}, and by this machine's clock it is {}", rfc3339(self.now())))
-            .hint("see that the clock is right (`timedatectl`); `awsrole refresh` asks again");
+        let problem = Problem::new(format!("credentials for {title} had already expired when received"))
+            .because(format!("they expired at {ended}, and this machine's clock shows {}", rfc3339(self.now())))
+            .hint("check the clock (`timedatectl`), then run `awsrole refresh`");
         FetchError::cacheable(problem, FailureKind::Transient)
     }
 
@@ -384,12 +384,14 @@ impl<'a> ChainFetcher<'a> {
         let title = self.plan.title();
         FetchError::uncached(match error {
             LockError::File(error) => return FetchError::local(&error),
-            LockError::Asking(phrase) => Problem::new(format!("{title} has to wait: {phrase}"))
-                .hint("answer there; this shell follows at its next prompt"),
+            LockError::Asking(phrase) => Problem::new(format!("cannot get {title} yet: {phrase}"))
+                .hint("answer the prompt there, and this shell continues at its next prompt"),
             LockError::Busy => {
                 let seconds = LOCK_TIMEOUT.as_secs();
-                Problem::new(format!("another awsrole has been getting {title} for {seconds} seconds"))
-                    .hint("end it, or run `awsrole refresh` when it is done")
+                Problem::new(format!(
+                    "cannot get {title}: timed out after {seconds} s waiting for another awsrole process"
+                ))
+                .hint("end that process, or run `awsrole refresh` when it has finished")
             }
         })
     }

@@ -104,7 +104,7 @@ impl Obtained {
         let not_cached = (!self.not_cached.is_empty()).then(|| {
             let reasons = KeyUnavailable::join(&self.not_cached);
             format!(
-                "this session isn't cached, since no encryption key can be stored ({reasons}): see `awsrole doctor`"
+                "this session isn't cached, because no encryption key can be stored ({reasons}): see `awsrole doctor`"
             )
         });
         plan.notices.iter().cloned().chain(not_cached).collect()

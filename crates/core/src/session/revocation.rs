@@ -53,8 +53,9 @@ impl RevocationTarget {
         let name = path.rsplit('/').next().unwrap_or_default();
         let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte));
         if name.is_empty() || name.len() > 64 || !fits {
-            return Err(Problem::new(format!("`{text}` isn't a user's name"))
-                .hint("a name is 1–64 of A–Z a–z 0–9 _+=,.@-, or the ARN in front of it"));
+            return Err(
+                Problem::new(format!("`{text}` isn't a user's name")).hint("a name has 1–64 of A–Z a–z 0–9 _+=,.@-")
+            );
         }
         Ok(Self::User { account, name: name.to_owned() })
     }
@@ -126,16 +127,16 @@ impl RevocationTarget {
     pub fn may_be_revoked(&self) -> Result<(), Problem> {
         let Self::Role(arn) = self else { return Ok(()) };
         if arn.name().starts_with("AWSReservedSSO_") {
-            return Err(Problem::new(format!("role {} belongs to IAM Identity Center, which alone can change its policies", arn.name()))
-                .hint("an administrator of IAM Identity Center ends the person's sessions there (Users, Active sessions) and takes the assignment away")
-                .hint("sessions of the role go on until they expire, unless the permission set itself gets a policy that denies them (aws:TokenIssueTime)"));
+            return Err(Problem::new(format!("role {} belongs to IAM Identity Center, and only it can change the role's policies", arn.name()))
+                .hint("an administrator of IAM Identity Center can end the user's sessions (Users, Active sessions) and remove the assignment")
+                .hint("sessions of the role stay valid until they expire, unless a policy in the permission set denies them (aws:TokenIssueTime)"));
         }
         if arn.as_str().contains(":role/aws-service-role/") {
             return Err(Problem::new(format!(
-                "role {} is linked to an AWS service, which alone can change its policies",
+                "role {} is linked to an AWS service, and only the service can change its policies",
                 arn.name()
             ))
-            .hint("its sessions are the service's own"));
+            .hint("its sessions belong to the service"));
         }
         Ok(())
     }

@@ -64,10 +64,10 @@ pub enum StsError {
     #[error("{0}")]
     Trust(String),
     /// There was no response in time. Contains the seconds.
-    #[error("no answer within {0} s")]
+    #[error("no response within {0} s")]
     TimedOut(u64),
     /// STS responded, but its clock and the local one differ too much to determine when credentials expire.
-    #[error("STS dated its answer {}", crate::aws::time::rfc3339(*.0))]
+    #[error("STS's clock shows {}", crate::aws::time::rfc3339(*.0))]
     Clock(SystemTime),
     /// The response is invalid, for example because it has no credentials.
     #[error("{0}")]

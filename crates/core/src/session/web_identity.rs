@@ -26,22 +26,23 @@ pub(crate) fn read_token(token: &WebIdentity) -> Result<Secret, Problem> {
     let bytes = read_regular(file, 4 * MAX_CHARACTERS as u64 + 1024).map(Zeroizing::new).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => {
-                "the platform writes the file: is `web_identity_token_file` the right path?"
+                "is `web_identity_token_file` the right path? the platform writes this file"
             }
-            _ => "`web_identity_token_file` must name a regular file that holds a token and nothing else",
+            _ => "`web_identity_token_file` must name a regular file that contains only a token",
         };
         problem(&error).hint(hint)
     })?;
-    let unusable = |why: &str| problem(&why).hint("the platform writes the file: it holds one token (a JWT), as text");
+    let unusable =
+        |why: &str| problem(&why).hint("the file, which the platform writes, must contain one token (a JWT) as text");
     let text = std::str::from_utf8(&bytes).map_err(|_| unusable("the file isn't text"))?.trim();
     match text.chars().count() {
         0 => Err(unusable("the file is empty")),
-        1..4 => Err(unusable("the file holds no token")),
+        1..4 => Err(unusable("the file contains no token")),
         4..=MAX_CHARACTERS if text.contains(char::is_whitespace) || text.contains(char::is_control) => {
-            Err(unusable("the file holds more than a token"))
+            Err(unusable("the file contains more than a token"))
         }
         4..=MAX_CHARACTERS => Ok(Secret::new(text)),
-        count => Err(unusable(&format!("the token has {count} characters, and STS takes {MAX_CHARACTERS} at most"))),
+        count => Err(unusable(&format!("the token has {count} characters, but STS accepts at most {MAX_CHARACTERS}"))),
     }
 }
 
@@ -54,23 +55,23 @@ pub(crate) fn explain(token: &WebIdentity, endpoint: &Endpoint, error: &StsError
     };
     let problem = opens_nothing(token).because(error).fact("asked at", endpoint.shown());
     match code {
-        "AccessDenied" => problem.hint("the role's trust policy must name the token's issuer, and its conditions the token's audience and subject (aud, sub); a role that isn't there is refused in the same words"),
+        "AccessDenied" => problem.hint("the role's trust policy must name the token's issuer, and its conditions must match the token's audience and subject (aud, sub): STS returns the same error for a role that doesn't exist"),
         "ValidationError" if message.contains("MaxSessionDuration") => problem.hint("lower duration_seconds"),
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
-            problem.hint("AWS packs policy and policy_arns into one space, and they don't fit: make them shorter")
+            problem.hint("policy and policy_arns share one size limit: make them shorter")
         }
         "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => problem.hint(advice::NO_POLICY),
         "RegionDisabledException" => problem.hint(format!(
-            "STS is switched off in {} for the role's account: set another `region`, or switch it on there (IAM's console, Account settings)",
+            "STS is disabled in {} for the role's account: set another `region`, or enable it (IAM console, Account settings)",
             endpoint.region.as_str()
         )),
-        _ if error.is_transient() => problem.hint("at a prompt awsrole tries again in half a minute"),
-        _ => problem.hint("the file must hold a token of an OIDC provider that the account knows, for an audience that the provider allows, and it must not have expired"),
+        _ if error.is_transient() => problem.hint("awsrole retries in 30 seconds"),
+        _ => problem.hint("the token must not have expired, and its issuer and audience must match an OIDC provider of the account"),
     }
 }
 
 fn opens_nothing(token: &WebIdentity) -> Problem {
-    Problem::new(format!("the token in {} opens no session of {}", token.token_file.display(), token.role_arn))
+    Problem::new(format!("cannot use the token in {} for {}", token.token_file.display(), token.role_arn))
 }
 
 #[cfg(test)]
@@ -112,7 +113,7 @@ mod tests {
             (None, "No such file"),
             (Some(&b""[..]), "empty"),
             (Some(b" \n"), "empty"),
-            (Some(b"a.b"), "holds no token"),
+            (Some(b"a.b"), "contains no token"),
             (Some(b"a.b.c\nd.e.f"), "more than a token"),
             (Some(b"a.b.\0c"), "more than a token"),
             (Some(b"a.b.\xff"), "isn't text"),

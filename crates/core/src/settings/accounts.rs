@@ -67,10 +67,10 @@ impl AccountName {
         let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_+=,.@:/-".contains(c);
         match text.chars().find(|c| !allowed(*c)) {
             Some(c) => {
-                let what = format!("contains `{c}`; allowed are letters, digits, blanks and _+=,.@:/-");
+                let what = format!("contains `{c}`; allowed are letters, digits, spaces and _+=,.@:/-");
                 Err(OutOfRange::new(text, what))
             }
-            None if text.trim() != text => Err(OutOfRange::new(text, "begins or ends with a blank")),
+            None if text.trim() != text => Err(OutOfRange::new(text, "begins or ends with a space")),
             None => Ok(Self(text.to_owned())),
         }
     }

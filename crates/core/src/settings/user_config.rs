@@ -169,13 +169,13 @@ impl UserConfig {
             Err(e) => {
                 return Err(Problem::new(format!("{} can't be read", path.display()))
                     .because(e)
-                    .hint("it must be a regular file that is yours, and that nobody else can write to: `chmod go-w`"));
+                    .hint("it must be a regular file that you own and others can't write to: `chmod go-w`"));
             }
         };
         // The settings may name a command, so nobody else may be able to replace the file.
         if let Err(untrusted) = trusted::resolve(&path) {
             let problem = Problem::new(format!("{} can't be trusted", path.display())).because(&untrusted);
-            let elsewhere = "set XDG_CONFIG_HOME to a folder of your own";
+            let elsewhere = "set XDG_CONFIG_HOME to a directory of your own";
             return Err(match untrusted.remedy() {
                 Some(remedy) => problem.hint(format!("`{remedy}`, or {elsewhere}")),
                 None => problem.hint(elsewhere),
@@ -220,15 +220,16 @@ fn accounts(
         let name = said.name.map(|text| {
             let name = AccountName::parse(text.get_ref());
             name.map_err(|e| {
-                wrong(text.span().start, format!("name: {e}")).hint("prompts show it as it stands, so it is kept plain")
+                wrong(text.span().start, format!("name: {e}"))
+                    .hint("prompts show the name unchanged, so some characters aren't allowed")
             })
         });
         let name = name.transpose()?;
         let taken = accounts.0.iter().find(|(_, other)| name.is_some() && other.name == name);
         if let (Some((other, _)), Some(name)) = (taken, &name) {
             let name = name.as_str();
-            return Err(wrong(at, format!("account {other} is called {name}, too"))
-                .hint("a prompt couldn't tell them apart: give one of them another name"));
+            return Err(wrong(at, format!("account {other} also has the name {name}"))
+                .hint("names must be unique: give one of them another name"));
         }
         let color = said.color.map(|text| {
             Color::parse(text.get_ref()).ok_or_else(|| no_color(text.get_ref(), |what| wrong(text.span().start, what)))

@@ -28,5 +28,5 @@ pub(super) fn remove(name: &str) {
 }
 
 fn unavailable(error: security_framework::base::Error) -> KeyUnavailable {
-    KeyUnavailable(format!("{} can't be used: {error}", KeyBackend::Keychain.shown()))
+    KeyUnavailable(format!("cannot use {}: {error}", KeyBackend::Keychain.shown()))
 }

@@ -67,9 +67,9 @@ fn unavailable(error: KeyError) -> KeyUnavailable {
     KeyUnavailable(match error {
         // Seccomp filters of containers return these errors.
         KeyError::Unknown(_) | KeyError::OperationNotSupported | KeyError::PermissionDenied => {
-            "this system doesn't let programs use the kernel's keyring".to_owned()
+            "this system doesn't permit the kernel's keyring".to_owned()
         }
         KeyError::QuotaExceeded => "the kernel's keyring is full".to_owned(),
-        error => format!("the kernel's keyring can't be used: {error:?}"),
+        error => format!("cannot use the kernel's keyring: {error:?}"),
     })
 }

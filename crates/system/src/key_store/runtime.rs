@@ -44,7 +44,7 @@ fn refusal(dir: &Path) -> Option<&'static str> {
     } else if found.mode() & 0o077 != 0 {
         Some("can be entered by others")
     } else {
-        (!in_memory(dir)).then_some("isn't known to be in memory")
+        (!in_memory(dir)).then_some("isn't in memory, as far as is known")
     }
 }
 

@@ -22,7 +22,7 @@ impl Questions<'_> {
         let mut wanted = self.role(region)?;
         if let Some(account) = account_of(&wanted, self.profiles) {
             let question = format!(
-                "pin account {}, so that no other one's credentials are ever exported?",
+                "pin account {}, so that no other account's credentials are exported?",
                 self.accounts.shown(&account)
             );
             wanted.pin = self.yes(&question)?;
@@ -56,14 +56,12 @@ impl Questions<'_> {
         let all: Vec<Profile<'_>> = roles.into_iter().chain(others).collect();
         if all.is_empty() {
             let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
-            return Err(Problem::new(format!(
-                "neither {config} nor {credentials} has a profile that gives credentials"
-            ))
-            .hint("`aws configure` or `aws configure sso` writes a first one"));
+            return Err(Problem::new(format!("neither {config} nor {credentials} has a profile with credentials"))
+                .hint("create one with `aws configure` or `aws configure sso`"));
         }
         self.list(&all);
         let (profile, arn) = loop {
-            let answer = self.ask("which profile, by its number or name? or a role's ARN:")?;
+            let answer = self.ask("number or name of a profile, or ARN of a role:")?;
             if !answer.starts_with("arn:") {
                 if let Some(profile) = self.chosen(&answer, &all) {
                     break (profile, None);
@@ -90,9 +88,7 @@ impl Questions<'_> {
     /// Prompts for the source profile of a role that was typed.
     fn source<'p>(&self, all: &[Profile<'p>]) -> Result<Profile<'p>, Problem> {
         loop {
-            if let Some(profile) =
-                self.chosen(&self.ask("whose credentials assume it? a profile's number or name:")?, all)
-            {
+            if let Some(profile) = self.chosen(&self.ask("number or name of the profile that assumes it:")?, all) {
                 return Ok(profile);
             }
         }
@@ -122,7 +118,7 @@ impl Questions<'_> {
             (Some(profile), _) => Some(*profile),
             (None, [profile]) => Some(**profile),
             (None, []) => {
-                self.show("  none of them; Ctrl-C ends this");
+                self.show("  no such profile (Ctrl-C cancels)");
                 None
             }
             (None, several) => {
@@ -144,12 +140,12 @@ impl Questions<'_> {
         let parsed = profile.text("role_arn").map(RoleArn::parse);
         match (parsed, profile.text("sso_role_name"), profile.text("sso_account_id")) {
             (Some(Ok(arn)), ..) => format!("{} in {}", arn.name(), self.accounts.shown(arn.account())),
-            (Some(Err(_)), ..) => "a role_arn that isn't one".to_owned(),
+            (Some(Err(_)), ..) => "an invalid role_arn".to_owned(),
             (None, Some(role), Some(account)) => match awsrole_core::aws::arn::AccountId::parse(account) {
                 Ok(account) => format!("{role} in {}, by IAM Identity Center", self.accounts.shown(&account)),
                 Err(_) => format!("{role}, by IAM Identity Center"),
             },
-            _ if profile.has_static_keys() => "keys: a session of their user".to_owned(),
+            _ if profile.has_static_keys() => "keys (a session of their user)".to_owned(),
             _ if profile.text("login_session").is_some() => "the console's session".to_owned(),
             _ => "a program's credentials".to_owned(),
         }

@@ -41,10 +41,10 @@ pub(super) fn run(wanted: &AddOptions, context: &Context, settings: &Settings) -
     may_be_used(&profiles, &wanted.profile, context)?;
     let known = if wanted.replace { None } else { Record::load(&context.paths, &wanted.profile)? };
     if let Some(known) = known {
-        return Err(Problem::new(format!("profile {} has keys in {} already", wanted.profile, known.store))
+        return Err(Problem::new(format!("profile {} already has keys in {}", wanted.profile, known.store))
             .fact("key", &known.access_key_id)
-            .hint(format!("`awsrole keys rotate {}` gets new ones from AWS", wanted.profile))
-            .hint("`--replace` forgets the stored ones; their secret can't be had again")
+            .hint(format!("`awsrole keys rotate {}` creates new ones", wanted.profile))
+            .hint("`--replace` deletes the stored ones: AWS cannot show their secret again")
             .into());
     }
     let in_file = if wanted.import { Some(KeysInFile::find(&profiles, &wanted.profile)?) } else { None };
@@ -63,13 +63,13 @@ pub(super) fn run(wanted: &AddOptions, context: &Context, settings: &Settings) -
         super::forget(stores, before.into_iter().filter(|before| *before != place))?;
         print_notice(match &arn {
             Some(arn) => format!("stored {} of {arn} in {store}", place.access_key_id),
-            None => format!("stored {} in {store}; whether AWS takes it isn't known", place.access_key_id),
+            None => format!("stored {} in {store} without checking whether AWS accepts it", place.access_key_id),
         });
         match (&in_file, &arn) {
             (Some(keys), Some(arn)) => take_out(keys, &place, arn, stores, wanted, context, settings),
             (Some(keys), None) => {
                 print_notice(format!(
-                    "they also stay in {}: `awsrole keys add {} --import --replace` tries again",
+                    "they are also in {}: `awsrole keys add {} --import --replace` tries again",
                     context.shorten(&keys.file),
                     place.profile
                 ));
@@ -99,15 +99,16 @@ fn store(wanted: &AddOptions, context: &Context, settings: &Settings) -> Result<
 fn may_be_used(profiles: &Profiles, name: &str, context: &Context) -> Result<(), Problem> {
     let Some(profile) = profiles.get(name) else {
         let problem = keys_plan(profiles, context, name).err().unwrap_or_else(|| Problem::new("no profile"));
-        return Err(problem.hint(format!("or write `[profile {name}]` into ~/.aws/config first, with its region")));
+        return Err(problem.hint(format!("or add `[profile {name}]` with its region to ~/.aws/config first")));
     };
     let first = ["web_identity_token_file", "sso_account_id", "sso_role_name"];
     match first.into_iter().find(|key| profile.has(key)) {
         None => Ok(()),
-        Some(key) => {
-            Err(Problem::new(format!("{}: profile {name} has `{key}`, which goes before keys", profile.origin(key)))
-                .hint("store keys for a profile that needs them; its source is another one already"))
-        }
+        Some(key) => Err(Problem::new(format!(
+            "{}: profile {name} has `{key}`, which takes precedence over keys",
+            profile.origin(key)
+        ))
+        .hint("store keys for a profile without another source")),
     }
 }
 
@@ -130,10 +131,10 @@ fn verify(
         Ok(arn) => return Ok(Some(arn)),
         Err(refused @ StsError::Refused { .. }) => {
             return Err(CommandError::aws(
-                Problem::new(format!("AWS doesn't take {}, so nothing was stored", place.access_key_id))
+                Problem::new(format!("AWS rejects {}, so nothing was stored", place.access_key_id))
                     .because(refused)
                     .hint(
-                        "are id and secret of the same key, and is it active? IAM's console: Users, Security credentials",
+                        "do ID and secret belong to the same active key? see the IAM console (Users, Security credentials)",
                     ),
             ));
         }
@@ -142,22 +143,20 @@ fn verify(
     // Even if the record can't be read, its keys may work.
     let stored = Record::load(&context.paths, &place.profile);
     if wanted.force || stored == Ok(None) {
-        print_notice(format!("AWS can't be asked whether it takes the keys: {error}"));
+        print_notice(format!("cannot check the keys with AWS: {error}"));
         return Ok(None);
     }
     let problem = Problem::new(format!(
-        "AWS can't be asked whether it takes {}: the stored keys of profile {} stay",
+        "cannot check {} with AWS: the stored keys of profile {} were kept",
         place.access_key_id, place.profile
     ));
     let problem = match stored {
         Ok(Some(stored)) => problem.fact("stored", &stored.access_key_id),
         Ok(None) | Err(_) => problem,
     };
-    Err(CommandError::aws(
-        problem.because(error).hint("run it again when AWS can be reached").hint(
-            "`--force` replaces them all the same: their secret can't be had again, and the new one may be wrong",
-        ),
-    ))
+    Err(CommandError::aws(problem.because(error).hint("run it again when AWS is reachable").hint(
+        "`--force` replaces them without the check: AWS cannot show their secret again, and the new one may be wrong",
+    )))
 }
 
 /// Stores the keys, reads them back, and then reports success.
@@ -165,8 +164,8 @@ fn keep(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context)
     let told = |no: KeyStoreError| no.problem(place);
     stores.put(place, secret).map_err(told)?;
     if stores.secret(place, true, &|_| ()).map_err(told)? != *secret {
-        return Err(Problem::new(format!("{} gave back something else than was put into it", place.store))
-            .hint("use another one: `--store file`"));
+        return Err(Problem::new(format!("{} returned a different secret than was stored", place.store))
+            .hint("use another store: `--store file`"));
     }
     Record::new(place, context.now).save(&context.paths).map_err(|e| crate::commands::common::file_problem(&e))
 }
@@ -184,22 +183,22 @@ fn take_out(
     let file = context.shorten(&keys.file);
     let agreed = wanted.take_out
         || Terminal::open().is_ok_and(|terminal| {
-            terminal.confirm(&format!("awsrole: take the two lines of profile {} out of {file}?", place.profile))
+            terminal.confirm(&format!("awsrole: remove the two lines of profile {} from {file}?", place.profile))
         });
     if !agreed {
         print_notice(format!(
-            "the keys also stay in {file}, where they go before the stored ones; `--take-out` takes them out"
+            "the keys are also in {file}, where they take precedence over the stored ones: `--take-out` removes them"
         ));
         return Ok(());
     }
     let backup = keys.take_out()?;
     if let Err(problem) = works_without(place, arn, stores, context, settings) {
         backup.restore()?;
-        return Err(problem.hint(format!("{file} is as it was")));
+        return Err(problem.hint(format!("{file} is unchanged")));
     }
     backup.discard()?;
     print_notice(format!(
-        "took the keys out of {file}; the AWS CLI alone can't use profile {} any more",
+        "removed the keys from {file}: the AWS CLI can't use profile {} without awsrole any more",
         place.profile
     ));
     Ok(())
@@ -215,7 +214,7 @@ fn works_without(
 ) -> Result<(), Problem> {
     let (plan, _) = keys_plan(&Profiles::load(context)?, context, &place.profile)?;
     if !matches!(&plan.source, Source::StoredKeys(found) if found == place) {
-        return Err(Problem::new(format!("profile {} would take its credentials from {}", place.profile, plan.source)));
+        return Err(Problem::new(format!("profile {} would use the credentials of {}", place.profile, plan.source)));
     }
     let secret = stores.secret(place, true, &|_| ()).map_err(|no| no.problem(place))?;
     let credentials = StaticKeys::long_term(place, secret).credentials();
@@ -223,8 +222,8 @@ fn works_without(
         crate::commands::common::with_remote(context, settings, |sts| sts.caller_arn(&credentials, &plan.endpoint));
     match answer {
         Ok(found) if found == arn => Ok(()),
-        Ok(found) => Err(Problem::new(format!("the stored keys are of {found}, not of {arn}"))),
-        Err(error) => Err(Problem::new("AWS doesn't take the stored keys").because(error)),
+        Ok(found) => Err(Problem::new(format!("the stored keys belong to {found}, not to {arn}"))),
+        Err(error) => Err(Problem::new("AWS rejects the stored keys").because(error)),
     }
 }
 
@@ -233,7 +232,7 @@ fn in_the_way(place: &KeyRef, context: &Context) {
     let Ok(profiles) = Profiles::load(context) else { return };
     let Some(profile) = profiles.get(&place.profile).filter(|profile| profile.has_static_keys()) else { return };
     print_notice(format!(
-        "profile {} also has keys in {}, and they go first: take them out there",
+        "profile {} also has keys in {}, which take precedence: remove them there",
         place.profile,
         context.shorten(&profile.origin("aws_access_key_id").file)
     ));
@@ -241,8 +240,8 @@ fn in_the_way(place: &KeyRef, context: &Context) {
 
 fn from_terminal(profile: &str) -> Result<(String, Secret), Problem> {
     let no_keys = |why| match why {
-        NoAnswer::NoTerminal => Problem::new("there is no terminal to ask for the keys on")
-            .hint("`--stdin` reads them, `--import` takes those of ~/.aws/credentials"),
+        NoAnswer::NoTerminal => Problem::new("there is no terminal to prompt for the keys on")
+            .hint("`--stdin` reads them, `--import` uses those of ~/.aws/credentials"),
         NoAnswer::Cancelled => Problem::new("cancelled: nothing was stored"),
     };
     let terminal = Terminal::open().map_err(no_keys)?;
@@ -273,14 +272,14 @@ fn from_stdin() -> Result<(String, Secret), Problem> {
         .lock()
         .take(LONGEST)
         .read_to_string(&mut text)
-        .map_err(|e| Problem::new("stdin can't be read").because(e).hint(hint))?;
+        .map_err(|e| Problem::new("cannot read stdin").because(e).hint(hint))?;
     if let Ok(Created { access_key }) = serde_json::from_str(&text) {
         check_id(&access_key.access_key_id)?;
         return Ok((access_key.access_key_id, check_secret(&access_key.secret_access_key)?));
     }
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let (Some(id), Some(secret), None) = (lines.next(), lines.next(), lines.next()) else {
-        return Err(Problem::new("stdin doesn't hold an access key").hint(hint));
+        return Err(Problem::new("stdin contains no access key").hint(hint));
     };
     check_id(id)?;
     Ok((id.to_owned(), check_secret(secret)?))
@@ -294,5 +293,5 @@ fn check_secret(text: &str) -> Result<Secret, Problem> {
         return Ok(Secret::new(text));
     }
     Err(Problem::new("that isn't a secret access key (usually 40 letters, digits, + and /)")
-        .hint("copy it whole; AWS shows it once, when the key is made"))
+        .hint("copy all of it: AWS shows it only once, when the key is created"))
 }

@@ -79,9 +79,9 @@ fn rows(context: &Context) -> Result<Vec<Row>, Problem> {
         let in_file = rows.iter().any(|row| row.profile == record.profile && row.stored.is_none());
         let again = format!("`awsrole keys rotate {}`", record.profile);
         let note = match (&record.rotation, in_file) {
-            (Some(Rotation::Replaced(old)), _) => Some(format!("the old key {old} is still there: {again}")),
-            (Some(_), _) => Some(format!("a rotation isn't over: {again}")),
-            (None, true) => Some("not used: the key in the file goes first".to_owned()),
+            (Some(Rotation::Replaced(old)), _) => Some(format!("the old key {old} still exists: {again}")),
+            (Some(_), _) => Some(format!("a rotation isn't complete: {again}")),
+            (None, true) => Some("not used: the key in the file takes precedence".to_owned()),
             (None, false) => None,
         };
         let Record { profile, access_key_id: id, store, added, .. } = record;

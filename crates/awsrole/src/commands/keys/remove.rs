@@ -13,11 +13,10 @@ pub(super) fn run(profile: &str, yes: bool, context: &Context, settings: &Settin
     let record = super::stored(context, profile)?;
     let id = &record.access_key_id;
     if !yes {
-        let terminal = Terminal::open().map_err(|_| {
-            Problem::new("there is no terminal to ask on whether to remove them").hint("`--yes` says so beforehand")
-        })?;
-        print_notice(format!("the secret of {id} can't be had again from AWS, where the key stays valid"));
-        if !terminal.confirm(&format!("awsrole: remove {} for good?", record.place().name())) {
+        let terminal = Terminal::open()
+            .map_err(|_| Problem::new("there is no terminal to confirm on").hint("`--yes` skips the confirmation"))?;
+        print_notice(format!("AWS cannot show the secret of {id} again, and the key stays valid in AWS"));
+        if !terminal.confirm(&format!("awsrole: remove {} permanently?", record.place().name())) {
             return Err(Problem::new("nothing was removed").into());
         }
     }
@@ -25,6 +24,6 @@ pub(super) fn run(profile: &str, yes: bool, context: &Context, settings: &Settin
     super::with_stores(context, settings, |stores| super::forget(stores, record.places()))?;
     Record::forget(&context.paths, profile).map_err(|e| crate::commands::common::file_problem(&e))?;
     super::look_again(context)?;
-    print_notice(format!("removed {id} from {}; at AWS the key stays valid", record.store));
+    print_notice(format!("removed {id} from {}: the key stays valid in AWS", record.store));
     Ok(Outcome::Done)
 }

@@ -92,8 +92,8 @@ impl Desk<'_> {
         if matches!(&plan.source, Source::StoredKeys(place) if *place == self.record.place()) {
             return Ok((plan, endpoint));
         }
-        Err(Problem::new(format!("profile {profile} takes its credentials from {}, not from the store", plan.source))
-            .hint("keys in a file go first: take them out there, then rotate"))
+        Err(Problem::new(format!("profile {profile} uses the credentials of {}, not of the store", plan.source))
+            .hint("keys in a file take precedence: remove them there, then rotate"))
     }
 
     /// Returns the credentials for calls to IAM: the keys, or a session of them if it includes MFA.
@@ -117,7 +117,7 @@ impl Desk<'_> {
     /// Deletes another key, with the user's consent, to make room for a new one.
     fn make_room(&mut self, iam: &Iam<'_>, other: &str) -> Result<(), CommandError> {
         if other == self.record.access_key_id {
-            return Err(Problem::new(format!("{other} is the key in force, which makes these calls"))
+            return Err(Problem::new(format!("{other} is the active key, which makes these calls"))
                 .hint("`--delete` is for the user's other key")
                 .into());
         }
@@ -162,7 +162,8 @@ impl Desk<'_> {
         let kept = self.stores.put(&place, &secret).and_then(|()| self.stores.secret(&place, true, &|_| ()));
         if !kept.as_ref().is_ok_and(|found| *found == secret) {
             let problem = kept.err().map(|no| no.problem(&place));
-            let problem = problem.unwrap_or_else(|| Problem::new(format!("{} doesn't keep keys", place.store)));
+            let problem =
+                problem.unwrap_or_else(|| Problem::new(format!("{} doesn't store keys reliably", place.store)));
             // The key can't be used without its secret.
             if let Err(error) = iam.delete_access_key(&new) {
                 // The request for a key remains recorded, so the next rotation finds the key.
@@ -178,13 +179,13 @@ impl Desk<'_> {
     /// Returns the error for a new key that is active in AWS while its secret is lost.
     fn stranded(&self, new: &str, why: Problem, error: &StsError) -> Problem {
         let profile = &self.record.profile;
-        let mut problem = Problem::new(format!("{new} is active at AWS, and nobody has its secret"))
+        let mut problem = Problem::new(format!("{new} is active in AWS, but its secret is lost"))
             .because(&why.summary)
-            .because(format!("DeleteAccessKey failed as well: {error}"))
+            .because(format!("DeleteAccessKey failed, too: {error}"))
             .fact("in force", &self.record.access_key_id);
         problem.causes.extend(why.causes);
         problem.hints = why.hints;
-        problem.hint(format!("then `awsrole keys rotate {profile} --delete {new}` deletes it, and makes another one"))
+        problem.hint(format!("then `awsrole keys rotate {profile} --delete {new}` deletes it and creates another one"))
     }
 
     /// Waits until the new key works, and checks that it belongs to the same user.
@@ -196,7 +197,7 @@ impl Desk<'_> {
         if found == arn {
             return Ok(());
         }
-        Err(Problem::new(format!("the new key is of {found}, not of {arn}; the old one stays in force")).into())
+        Err(Problem::new(format!("the new key belongs to {found}, not to {arn}: the old one stays active")).into())
     }
 
     /// Deletes or deactivates the old key and removes it from the store.
@@ -222,7 +223,7 @@ impl Desk<'_> {
                 let failure =
                     self.refused(if self.deactivate { "UpdateAccessKey" } else { "DeleteAccessKey" }, old, error);
                 let hint = format!(
-                    "{new} is in force; `awsrole keys rotate {}` tries again to retire {old}",
+                    "{new} is the active key: `awsrole keys rotate {}` tries again to retire {old}",
                     self.record.profile
                 );
                 CommandError { problem: failure.problem.hint(hint), ..failure }
@@ -231,9 +232,9 @@ impl Desk<'_> {
         let place = self.record.place_of(old);
         self.stores.remove(&place).map_err(|no| no.problem(&place))?;
         self.save(None)?;
-        let end = if self.deactivate { "switched off at AWS, and its secret forgotten" } else { "deleted" };
-        print_notice(format!("{new} is in force for profile {}; {old} is {end}", self.record.profile));
-        print_notice("wherever else the old key was used, the new one is needed now");
+        let end = if self.deactivate { "deactivated in AWS, and its secret removed" } else { "deleted" };
+        print_notice(format!("{new} is the active key of profile {}, and {old} is {end}", self.record.profile));
+        print_notice("replace the old key wherever else it was used");
         Ok(Outcome::Done)
     }
 
@@ -253,11 +254,11 @@ impl Desk<'_> {
     fn no_room(&self, keys: &[AccessKey], since: Option<&str>) -> Problem {
         let profile = &self.record.profile;
         let mut problem =
-            Problem::new(format!("the user of profile {profile} has two access keys, and AWS allows no third"));
+            Problem::new(format!("the user of profile {profile} has two access keys, the maximum in AWS"));
         for key in keys {
             let state = if key.active { "active" } else { "switched off" };
             let made = key.created.map(|time| format!(", made {}", rfc3339(time))).unwrap_or_default();
-            let mine = if key.id == self.record.access_key_id { ", in force here" } else { "" };
+            let mine = if key.id == self.record.access_key_id { ", active here" } else { "" };
             problem = problem.fact("key", format!("{}: {state}{made}{mine}", key.id));
         }
         let Some(other) = keys.iter().find(|key| key.id != self.record.access_key_id) else { return problem };
@@ -265,8 +266,10 @@ impl Desk<'_> {
         let of_a_try =
             began.is_some_and(|began| other.created.is_some_and(|made| made + Duration::from_secs(900) >= began));
         if of_a_try {
-            problem = problem
-                .because(format!("{} is likely of a rotation that was cut short before its secret arrived", other.id));
+            problem = problem.because(format!(
+                "{} probably comes from a rotation that was interrupted before it got the secret",
+                other.id
+            ));
         }
         problem.hint(format!("if nothing uses {0}: `awsrole keys rotate {profile} --delete {0}`", other.id))
     }
@@ -275,16 +278,16 @@ impl Desk<'_> {
         let denied = matches!(&error, StsError::Refused { code, .. } if code == "AccessDenied");
         let unknown = matches!(&error, StsError::Refused { code, .. } if code == "InvalidClientTokenId");
         let about = if key.is_empty() { String::new() } else { format!(" for {key}") };
-        let mut problem =
-            Problem::new(format!("{action}{about} failed; nothing that works was taken away")).because(error);
+        let mut problem = Problem::new(format!("{action}{about} failed: all working keys were kept")).because(error);
         if denied {
             problem = problem
                 .hint("a user needs iam:CreateAccessKey, iam:ListAccessKeys, iam:UpdateAccessKey and iam:DeleteAccessKey on itself (arn:aws:iam::*:user/${aws:username})")
                 .hint(format!("if the policy wants MFA: `mfa_serial` in profile {}", self.record.profile));
         } else if unknown {
-            problem = problem.hint("AWS doesn't know the new key everywhere yet, or the old one was taken away meanwhile; run it again in a minute");
+            problem = problem
+                .hint("the new key doesn't work everywhere yet, or the old one was removed: run it again in a minute");
         } else {
-            problem = problem.hint("run it again: it goes on where it stopped");
+            problem = problem.hint("run it again: it continues where it stopped");
         }
         CommandError::aws(problem)
     }
@@ -299,7 +302,7 @@ fn eventually<T>(act: impl Fn() -> Result<T, StsError>) -> Result<T, StsError> {
         match act() {
             Err(StsError::Refused { code, .. }) if code == "InvalidClientTokenId" && since(began) < PATIENCE => {
                 if pause == Duration::from_millis(500) {
-                    print_notice("waiting until AWS knows the new key …");
+                    print_notice("waiting until the new key works …");
                 }
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_secs(8));

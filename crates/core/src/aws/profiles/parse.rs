@@ -147,7 +147,7 @@ pub(super) fn parse(text: &str, name_of: impl Fn(&str) -> (Kind, String)) -> Res
             if kind != Kind::Default
                 && let Some(first) = headers.insert(header, line)
             {
-                return wrong(line, &format!("[{header}] is there already, on line {first}"));
+                return wrong(line, &format!("[{header}] is already on line {first}"));
             }
             let header = start + 1..start + 1 + header.len();
             sections.push(Section { kind, name, header, line, values: values.len()..values.len() });
@@ -170,7 +170,7 @@ pub(super) fn parse(text: &str, name_of: impl Fn(&str) -> (Kind, String)) -> Res
         }
         let known = if section.kind == Kind::Default { &mut default_keys } else { &mut keys };
         if let Some(first) = known.insert(lowercase(name), line) {
-            return wrong(line, &format!("`{}` is there already, on line {first}", lowercase(name)));
+            return wrong(line, &format!("`{}` is already on line {first}", lowercase(name)));
         }
         let value = strip_start(&trimmed[split + 1..]);
         let end = start + trimmed.len();

@@ -134,19 +134,19 @@ fn reports_the_line_that_can_not_be_parsed() {
     for (config, expected) in [
         ("region = x\n", ":1: something precedes the first [section]"),
         ("[default]\nnonsense\n", ":2: neither"),
-        ("[default]\na = 1\nA = 2\n", ":3: `a` is there already, on line 2"),
-        ("[default]\n\n[default]\n", ":3: [default] is there already, on line 1"),
+        ("[default]\na = 1\nA = 2\n", ":3: `a` is already on line 2"),
+        ("[default]\n\n[default]\n", ":3: [default] is already on line 1"),
         ("[]\n", ":1: something precedes the first [section]"),
         ("[default]\n[]\n", ":2: a section needs a name"),
         ("\u{feff}[default]\na = 1\n", ":1: the file begins with a byte order mark"),
         ("[default]\n= 1\n", ":2: a value without a key"),
         ("[default]\ra = 1\r\nb\r", ":3: neither"),
         // The error is reported even in sections that aren't used.
-        ("[plugins]\na = 1\na : 2\n", ":3: `a` is there already, on line 2"),
+        ("[plugins]\na = 1\na : 2\n", ":3: `a` is already on line 2"),
         ("[plugins]\na =\n  b = 1\n\n  c\n", ":5: a setting below an empty value needs a `=`"),
         ("[default]\nsource_profile =\n  jump\n", ":3: a setting below an empty value needs a `=`"),
         ("[default]\na =\n  b = 1\x0bc\n", ":3: a setting below an empty value needs a `=`"),
-        ("[DEFAULT]\na = 1\n[default]\n[DEFAULT]\na = 2\n", ":5: `a` is there already, on line 2"),
+        ("[DEFAULT]\na = 1\n[default]\n[DEFAULT]\na = 2\n", ":5: `a` is already on line 2"),
         ("[DEFAULT]\na =\n  b\n[default]\n", ":3: a setting below an empty value needs a `=`"),
     ] {
         let problem = load(config, "").err().unwrap();
@@ -168,7 +168,7 @@ fn warns_about_suspicious_lines_with_their_location() {
     let told: Vec<String> = profiles.warnings().iter().map(|w| format!("{}: {}", w.at.line, w.text)).collect();
     for (said, expected) in told.iter().zip([
         "1: [profile two words] names nothing, so the AWS CLI ignores the section: write `[profile \"two words\"]`",
-        "2: [profile \"x] has a quote without its end",
+        "2: [profile \"x] has an unclosed quote",
         "3: [sso-session] has no name",
         "7: `role_arn` is indented deeper than `region`",
         "8: `[profile b]` is indented",

@@ -75,7 +75,7 @@ impl Profiles {
                     Kind::Default | Kind::Unused => None,
                 };
                 if let Some(line) = own {
-                    let text = format!("[{header}] means the same as line {line}: this section alone counts");
+                    let text = format!("[{header}] means the same as line {line}: only this section is used");
                     warnings.push(file.warning(section, section.line, text));
                 }
                 if let Some(text) = no_name(section, header) {
@@ -113,7 +113,7 @@ impl Profiles {
         let meant =
             unused.map(|section| (section, &self.config.text[section.header.clone()])).find_map(|(section, header)| {
                 let text = if header == name {
-                    format!("[{name}] is no profile in this file: it must be `[profile {name}]`")
+                    format!("[{name}] isn't a profile in this file: it must be `[profile {name}]`")
                 } else if header.strip_prefix("profile").is_some_and(|rest| strip(rest) == name) {
                     format!("[{header}] names no profile: it must be `[profile \"{name}\"]`")
                 } else {
@@ -192,7 +192,7 @@ impl AwsFile {
 fn no_name(section: &Section, header: &str) -> Option<String> {
     let (prefix, _) = names::prefix(header).filter(|_| section.kind == Kind::Unused)?;
     Some(match names::words(header).map(|words| words.len()) {
-        None => format!("[{header}] has a quote without its end, so the AWS CLI ignores the section"),
+        None => format!("[{header}] has an unclosed quote, so the AWS CLI ignores the section"),
         Some(0 | 1) => format!("[{header}] has no name, so the AWS CLI ignores the section"),
         Some(_) => {
             let name = strip(header.strip_prefix(prefix).unwrap_or(header));

@@ -50,7 +50,8 @@ impl Why {
                 self.profile_overrides.iter().map(|r| line("", format!("{}  {}", place(r), r.text))).collect();
             lines.push(line(
                 "",
-                "these go before exported keys: the tool acts as somebody else; remove the lines".to_owned(),
+                "these take precedence over exported credentials, so the tool uses another identity: remove the lines"
+                    .to_owned(),
             ));
             sections.push(("rivals", lines));
         }
@@ -89,7 +90,7 @@ impl SessionReport {
             match (&self.role, self.state) {
                 (Some(role), _) => format!("holds {role}"),
                 (None, "blocked") => "blocked: no client acts as anybody".to_owned(),
-                (None, "off") => "off: awsrole keeps out of it".to_owned(),
+                (None, "off") => "off: awsrole is inactive in this shell".to_owned(),
                 (None, state) => format!("holds {state}"),
             },
         )];

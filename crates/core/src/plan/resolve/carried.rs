@@ -10,9 +10,10 @@ use crate::project::config::RoleConfig;
 
 /// Why a code can't be sent.
 pub(super) const MFA_RULE: &str =
-    "STS takes a code only with long-term keys, and MFA isn't passed on from role to role";
+    "STS accepts a code only with long-term keys, and MFA doesn't persist across role chaining";
 /// Where to set the MFA device.
-pub(super) const MFA_HINT: &str = "put mfa_serial on the first role of the chain, beside the profile with the keys";
+pub(super) const MFA_HINT: &str =
+    "set mfa_serial on the first role of the chain, whose source is the profile with the keys";
 
 /// A call that creates a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,33 +167,39 @@ impl Asked<'_> {
             return format!("{who} can't use an MFA device");
         }
         if !self.before.is_empty() {
-            return format!("the session is the source's own, and no call is made that takes a {noun}");
+            return format!("the session is the source's own, and no call with a {noun} is made");
         }
         match self.source {
             Source::IdentityCenter(role) => {
-                format!("the session of profile {} comes from IAM Identity Center, which takes no {noun}", role.profile)
+                format!(
+                    "the session of profile {} comes from IAM Identity Center, which accepts no {noun}",
+                    role.profile
+                )
             }
             Source::ConsoleLogin(login) => {
-                format!("the session of profile {} comes from `aws login`, which takes no {noun}", login.profile)
+                format!("the session of profile {} comes from `aws login`, which accepts no {noun}", login.profile)
             }
             Source::Process(process) => {
                 format!(
-                    "the session of profile {} comes from its credential_process, which takes no {noun}",
+                    "the session of profile {} comes from its credential_process, which accepts no {noun}",
                     process.profile
                 )
             }
             Source::WebIdentity(token) => {
-                format!("AssumeRoleWithWebIdentity, which opens the role of profile {}, takes no {noun}", token.profile)
+                format!(
+                    "AssumeRoleWithWebIdentity, which assumes the role of profile {}, accepts no {noun}",
+                    token.profile
+                )
             }
-            Source::Instance { .. } => format!("the session comes from EC2 instance metadata, which take no {noun}"),
+            Source::Instance { .. } => format!("the session comes from EC2 instance metadata, which accepts no {noun}"),
             Source::Container { .. } => {
-                format!("the session comes from the container's endpoint, which takes no {noun}")
+                format!("the session comes from the container's endpoint, which accepts no {noun}")
             }
             Source::StaticKeys(keys @ StaticKeys { session_token: Some(_), .. }) => {
-                format!("the keys of {} are a session already, and no call is made that takes a {noun}", keys.holder)
+                format!("the keys of {} are already a session, and no call with a {noun} is made", keys.holder)
             }
             Source::StaticKeys(_) | Source::StoredKeys(_) => {
-                format!("no role is assumed, and GetSessionToken takes no {noun}")
+                format!("no role is assumed, and GetSessionToken accepts no {noun}")
             }
         }
     }
@@ -209,13 +216,13 @@ impl Resolver<'_> {
         };
         let key = uncarried.key();
         let problem =
-            Problem::new(format!("{}: {key} can't be sent: {}", self.origin(link, key), asked.because(uncarried)));
+            Problem::new(format!("{}: cannot send {key}: {}", self.origin(link, key), asked.because(uncarried)));
         if uncarried == Parameter::MfaSerial {
             return Err(problem.because(MFA_RULE).hint(MFA_HINT));
         }
         Err(problem
-            .hint(format!("add a `role_arn` that this session assumes: AssumeRole takes `{key}`"))
-            .hint(format!("or remove `{key}` if the session may do without")))
+            .hint(format!("add a `role_arn` that this session assumes: AssumeRole accepts `{key}`"))
+            .hint(format!("or remove `{key}` if the session doesn't need it")))
     }
 
     /// Returns the parameters that a file requires of a call that may be skipped.

@@ -50,7 +50,7 @@ impl<'p> Resolver<'p> {
                     running[first..].join(" → "),
                     profile.name
                 ))
-                .hint("it runs awsrole for a directory whose source is the same profile"));
+                .hint("it runs awsrole in a directory whose source is the same profile"));
             }
             // botocore splits the command into words, so a newline is white space.
             let command = required(profile, profile, "credential_process")?.replace('\n', " ");
@@ -117,7 +117,7 @@ impl<'p> Resolver<'p> {
                 let (Some(id), Some(secret)) = (env.filled("AWS_ACCESS_KEY_ID"), env.filled("AWS_SECRET_ACCESS_KEY"))
                 else {
                     return Err(Problem::new(format!("{at}: the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"))
-                        .hint("`credential_source = Environment` takes the keys that the shell had before it entered the directory; a shell or command that was started inside can't see them"));
+                        .hint("`credential_source = Environment` uses credentials exported before you entered the directory: they aren't available to commands run inside it"));
                 };
                 if !may_be_key_id(id) {
                     return Err(no_key_id(at, "AWS_ACCESS_KEY_ID"));
@@ -247,7 +247,7 @@ fn same_in_both(profile: Profile<'_>, section: Profile<'_>, session: Option<&str
         Some((key, _)) => {
             Err(Problem::new(format!("{}: `{key}` differs from that of [sso-session {session}]", profile.origin(&key)))
                 .because(format!("the other one is in {}", section.origin(&key)))
-                .hint("leave it out of the profile: its `sso_session` says it"))
+                .hint("remove it from the profile, which has it from its `sso_session`"))
         }
     }
 }
@@ -274,12 +274,11 @@ fn no_token_beside(keys: &StaticKeys, at: &Origin, name: &str) -> Result<(), Pro
     if keys.session_token.is_none() || !is_long_term_key_id(&keys.access_key_id) {
         return Ok(());
     }
-    Err(Problem::new(format!("{at}: {name} is set beside a long-term access key (AKIA…)"))
-        .because("a session token belongs to a temporary key (ASIA…) alone; AWS refuses the two together")
-        .hint(format!("remove {name}, which temporary keys left behind; or put their id and secret back beside it")))
+    Err(Problem::new(format!("{at}: {name} is set with a long-term access key (AKIA…)"))
+        .because("a session token belongs to a temporary key (ASIA…): AWS rejects it with any other key")
+        .hint(format!("remove {name} if it is left from temporary keys, or restore their ID and secret")))
 }
 
 fn no_key_id(at: &Origin, name: &str) -> Problem {
-    Problem::new(format!("{at}: {name} isn't an access key id (AKIA…)"))
-        .hint("is it the secret? the two may stand in each other's place")
+    Problem::new(format!("{at}: {name} isn't an access key ID (AKIA…)")).hint("ID and secret may be swapped")
 }

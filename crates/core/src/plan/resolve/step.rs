@@ -52,7 +52,7 @@ impl<'p> Resolver<'p> {
                 let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
                 // It isn't known yet whether a program returns long-term keys.
                 if mfa_serial.is_none() && !link.on_the_way && source.is_long_term() {
-                    way.notices.push("this session is without MFA: IAM calls will be refused".to_owned());
+                    way.notices.push("this session has no MFA, so IAM rejects its calls".to_owned());
                 }
                 let required = self.required(link, &[Parameter::DurationSeconds, Parameter::MfaSerial]);
                 way.steps.push(Step::GetSessionToken(GetSessionToken { duration, mfa_serial, required }));
@@ -151,12 +151,12 @@ impl<'p> Resolver<'p> {
                 "{}: a role assumed by another role lasts at most 1h",
                 self.origin(link, "duration_seconds")
             ))
-            .because("STS refuses more than 3600 seconds for role chaining, whatever the role's maximum is")
-            .hint("set duration_seconds = 3600 or leave it out: awsrole renews the session by itself"));
+            .because("STS limits role chaining to 3600 seconds, regardless of the role's maximum")
+            .hint("set duration_seconds = 3600 or remove it: awsrole renews the session automatically"));
         }
         let asked = duration.map(SessionDuration::human).unwrap_or_default();
         way.notices.push(format!(
-            "{}: {asked} was asked for, but a role assumed by another role lasts at most 1h",
+            "{}: {asked} was requested, but a role assumed by another role lasts at most 1h",
             self.origin(link, "duration_seconds")
         ));
         Ok(Some(SessionDuration::HOUR))

@@ -167,8 +167,8 @@ fn strips_fips_from_regions() {
 #[test]
 fn errors_contain_the_location() {
     for (text, file, expected) in [
-        ("", ".awsrole.toml", "doesn't say which role this is"),
-        ("role_arn = \"arn:aws:iam::222222222222:role/X\"", ".awsrole.toml:1", "doesn't say whose credentials"),
+        ("", ".awsrole.toml", "doesn't say which role to assume"),
+        ("role_arn = \"arn:aws:iam::222222222222:role/X\"", ".awsrole.toml:1", "doesn't say which credentials"),
         ("profile = \"jmup\"", ".awsrole.toml:1", "there is no profile `jmup`"),
         ("profile = \"loop-a\"", ".aws/config:18", "leads in a circle: loop-a → loop-b → loop-a"),
         ("source_profile = \"loop-b\"", ".aws/config:15", "in a circle"),

@@ -44,7 +44,7 @@ impl Refusal {
                     Some(Changed::Removed) => Problem::new(format!("{shown} was removed {since}")),
                     Some(Changed::Added) => Problem::new(format!("{shown} was added {since}")),
                     Some(Changed::Target) => {
-                        Problem::new(format!("{shown} leads to another file than when it was allowed: no role here"))
+                        Problem::new(format!("{shown} has another target than when it was allowed: no role here"))
                     }
                     Some(Changed::Owner(owner)) => {
                         let problem =
@@ -64,8 +64,10 @@ impl Refusal {
                 problem.hint("`awsrole allow` shows the difference and allows it")
             }
             ApprovalStatus::Denied if inherited => denied_base(context, &self.path, &self.nearest),
-            ApprovalStatus::Denied => Problem::new(format!("{shown} was denied")).hint("`awsrole allow` takes it back"),
-            _ => Problem::new(format!("{shown} isn't allowed yet: `awsrole allow` shows what it wants and allows it")),
+            ApprovalStatus::Denied => {
+                Problem::new(format!("{shown} was denied")).hint("`awsrole allow` allows it again")
+            }
+            _ => Problem::new(format!("{shown} isn't allowed yet: `awsrole allow` shows and allows it")),
         }
     }
 }
@@ -77,7 +79,7 @@ pub fn denied_base(context: &Context, base: &Path, nearest: &Path) -> Problem {
     let folder = context.shorten(base.parent().unwrap_or(base));
     Problem::new(format!("{} was denied: no role here", context.shorten(base)))
         .because(format!("{} inherits from it", context.shorten(nearest)))
-        .hint(format!("`awsrole allow {folder}` takes that back; then allow this directory"))
+        .hint(format!("run `awsrole allow {folder}`, then allow this directory"))
 }
 
 /// Returns the problem that approvals can't be trusted because another user controls a component of their path.
@@ -93,7 +95,7 @@ pub fn untrusted_approvals(data: &Path, untrusted: &Untrusted, context: &Context
         }
         _ => problem,
     };
-    let elsewhere = "set XDG_DATA_HOME to a folder of your own";
+    let elsewhere = "set XDG_DATA_HOME to a directory of your own";
     match untrusted.remedy() {
         Some(remedy) => problem.hint(format!("`{remedy}`, or {elsewhere}")),
         None => problem.hint(elsewhere),

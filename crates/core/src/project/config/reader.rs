@@ -58,14 +58,14 @@ pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) 
         ),
         ("holds a secret", "aws_access_key_id aws_secret_access_key aws_session_token"),
         (
-            "says how you sign in",
+            "configures your sign-in",
             "sso_session sso_start_url sso_region sso_account_id sso_role_name sso_registration_scopes web_identity_token_file login_session",
         ),
     ];
     for (why, keys) in ELSEWHERE {
         if keys.split(' ').any(|key| key == name) {
-            return at.error(position, format!("`{name}` can't stand in a project's file: it {why}")).hint(
-                "put it into a profile of your own ~/.aws/config and name that with `profile` or `source_profile`",
+            return at.error(position, format!("`{name}` isn't allowed in a project's file: it {why}")).hint(
+                "set it in a profile of your own ~/.aws/config and refer to that with `profile` or `source_profile`",
             );
         }
     }

@@ -77,15 +77,15 @@ fn reports_invalid_input_with_line_and_hint() {
         ("x\n\n[role", ":1: ", ""),
         (
             "credential_process = \"rm\"",
-            ":1: `credential_process` can't stand in a project's file: it runs a command",
+            ":1: `credential_process` isn't allowed in a project's file: it runs a command",
             "~/.aws/config",
         ),
-        ("[role.x]\nendpoint_url = \"rm\"", ":2: `endpoint_url` can't stand", "~/.aws/config"),
+        ("[role.x]\nendpoint_url = \"rm\"", ":2: `endpoint_url` isn't allowed", "~/.aws/config"),
         ("[role.x]\ninherit = true", ":2: `inherit` belongs to the top", ""),
         ("inherit = \"yes\"", ":1: invalid type: string", ""),
         ("default_role = \"prod\"\n[role.dev]\n", ":1: there is no [role.prod]", "the roles here are: dev"),
         ("role = 1", ":1: `role` is a table", ""),
-        ("[role]\ndev = 1", ":2: `dev` belongs into a table", ""),
+        ("[role]\ndev = 1", ":2: `dev` belongs in a role's table", ""),
         ("[role.\"\"]\n", ":1: a role's name", ""),
         ("region = \"a\"\nregion = \"b\"", ":2: duplicate key", ""),
     ] {

@@ -17,7 +17,7 @@ const ENCODED: &str = "Encoded authorization failure message: ";
 pub(super) fn explain(problem: Problem, call: &Call<'_>, role: &AssumeRole, message: &str) -> Problem {
     let parties = Parties::of(call, role, message);
     let problem = if encoded(message).is_some() {
-        problem.hint("AWS encoded the reason: whoever may call sts:DecodeAuthorizationMessage in the caller's account can read it")
+        problem.hint("AWS encoded the reason: decoding it needs sts:DecodeAuthorizationMessage in the caller's account")
     } else {
         problem
     };
@@ -61,7 +61,7 @@ pub(crate) fn with_reason(message: &str, json: &str) -> Option<String> {
             format!("{} = {}", text(&item["key"]), values.join(" "))
         })
         .collect();
-    let seen = if seen.is_empty() { String::new() } else { format!("; the conditions saw {}", seen.join(", ")) };
+    let seen = if seen.is_empty() { String::new() } else { format!("; the conditions evaluated {}", seen.join(", ")) };
     let decoded = format!(
         "decoded: {verdict}{matched} for {}, {} on {}{seen}",
         text(&context["principal"]["arn"]),
@@ -138,19 +138,19 @@ impl<'a> Parties<'a> {
         let beside = if self.action == "sts:AssumeRole" {
             String::new()
         } else {
-            format!(" and allow {} beside sts:AssumeRole", self.action)
+            format!(" and allow {} in addition to sts:AssumeRole", self.action)
         };
         let whom = match &self.caller {
             None => "the caller or its account".to_owned(),
             Some(caller) if caller.only.is_some() => format!(
-                "{} (the account), or the permission set's role with its whole path (…:role/aws-reserved/sso.amazonaws.com/…)",
+                "{} (the account), or the permission set's role with its full path (…:role/aws-reserved/sso.amazonaws.com/…)",
                 caller.named
             ),
             Some(caller) => format!("{} or its account", caller.named),
         };
         let session = match (&self.caller, self.arn) {
             (Some(caller), Some(arn)) if arn.contains(":assumed-role/") && caller.only.is_none() => {
-                "; a session's ARN (…:assumed-role/…) in it fits that one session only"
+                " (a session's ARN, …:assumed-role/…, matches only that session)"
             }
             _ => "",
         };
@@ -164,19 +164,36 @@ impl<'a> Parties<'a> {
     fn named(&self, problem: Problem, kind: &str, denied: bool, call: &Call<'_>) -> Problem {
         let (action, holder, callers) = (self.action, self.holder(), &self.callers_account);
         let problem = match (kind, denied) {
-            ("identity-based policy", true) => problem.hint(format!("in {callers}: a policy of {holder}, or of a group it is in, has a Deny that covers {action}")),
-            ("identity-based policy", false) => problem.hint(format!("{}; `awsrole policy` prints it", self.identity())),
-            ("resource-based policy", true) => problem.hint(format!("in {}: the trust policy of role {} has a Deny that covers this call", self.roles_account, self.role_name)),
+            ("identity-based policy", true) => problem.hint(format!(
+                "in {callers}: a policy of {holder}, or of a group it is in, has a Deny that covers {action}"
+            )),
+            ("identity-based policy", false) => {
+                problem.hint(format!("{}; `awsrole policy` prints it", self.identity()))
+            }
+            ("resource-based policy", true) => problem.hint(format!(
+                "in {}: the trust policy of role {} has a Deny that covers this call",
+                self.roles_account, self.role_name
+            )),
             ("resource-based policy", false) => problem.hint(format!("{}; `awsrole policy` prints it", self.trust())),
-            ("permissions boundary", _) => problem.hint(format!("in {callers}: the permissions boundary of {holder} must allow {action} on {}; a policy alone isn't enough", self.role)),
-            ("service control policy", _) => problem.hint(format!("the organization forbids it to {callers} (a service control policy): only its administrators can change that")),
-            ("resource control policy", _) => problem.hint(format!("the organization forbids it for {} (a resource control policy): only its administrators can change that", self.roles_account)),
-            ("session policy", _) => problem.hint(format!("the caller's session was narrowed by a session policy, which must allow {action} on {}", self.role)),
-            _ => problem.hint("the VPC endpoint through which STS is called has a policy that doesn't allow it"),
+            ("permissions boundary", _) => problem.hint(format!(
+                "in {callers}: the permissions boundary of {holder} must allow {action} on {}, in addition to a policy",
+                self.role
+            )),
+            ("service control policy", _) => problem.hint(format!(
+                "a service control policy of the organization denies it to {callers}: ask its administrators"
+            )),
+            ("resource control policy", _) => problem.hint(format!(
+                "a resource control policy of the organization denies it for {}: ask its administrators",
+                self.roles_account
+            )),
+            ("session policy", _) => {
+                problem.hint(format!("the session policy of the caller's session must allow {action} on {}", self.role))
+            }
+            _ => problem.hint("the policy of the VPC endpoint for STS must allow it"),
         };
-        if denied && kind == "identity-based policy" && matches!(call.mfa(), Mfa::RoleConfig) {
+        if denied && kind == "identity-based policy" && matches!(call.mfa(), Mfa::Keys) {
             return problem.hint(format!(
-                "policies that demand MFA deny all to keys without a code (BoolIfExists aws:MultiFactorAuthPresent): set mfa_serial in .awsrole.toml to the ARN of your device{}",
+                "a policy may require MFA (BoolIfExists aws:MultiFactorAuthPresent): set mfa_serial in .awsrole.toml to the ARN of your device{}",
                 call.device_list()
             ));
         }
@@ -190,14 +207,14 @@ impl<'a> Parties<'a> {
         if for_the_role {
             let role = &self.role;
             problem = problem.hint(format!(
-                "is {role} spelled right, with its path? a role that isn't there is refused in the same words"
+                "is {role} correct, with its path? STS returns the same error for a role that doesn't exist"
             ));
         }
         if self.same_account {
-            problem = problem.hint(self.trust()).hint(format!("if it names the account only, {}", self.identity()));
+            problem = problem.hint(self.trust()).hint(format!("if it names only the account, {}", self.identity()));
         } else {
             problem = problem
-                .hint("both accounts must allow it, and STS doesn't say which doesn't; `awsrole policy` prints what each needs")
+                .hint("both accounts must allow it, and STS doesn't say which one denies it: `awsrole policy` prints what each needs")
                 .hint(self.trust());
         }
         if for_the_role {
@@ -215,15 +232,15 @@ impl<'a> Parties<'a> {
     fn conditions(&self, call: &Call<'_>, role: &AssumeRole) -> Vec<String> {
         let mut conditions = Vec::new();
         match call.mfa() {
-            Mfa::RoleConfig => conditions.push(format!(
-                "aws:MultiFactorAuthPresent: set mfa_serial in .awsrole.toml to the ARN of your device{} (without a code such a condition finds nothing to look at: `Bool` then refuses, `BoolIfExists` doesn't)",
+            Mfa::Keys => conditions.push(format!(
+                "aws:MultiFactorAuthPresent: set mfa_serial in .awsrole.toml to the ARN of your device{} (without a code the key is missing: `Bool` then denies the call, `BoolIfExists` doesn't)",
                 call.device_list()
             )),
             Mfa::Role => conditions.push(
-                "aws:MultiFactorAuthPresent: a role's session never has it, so no code helps; the condition must go, or belongs to the first role of the chain".to_owned(),
+                "aws:MultiFactorAuthPresent: a role's session never has it, so remove the condition or move it to the first role of the chain".to_owned(),
             ),
             Mfa::Session(minutes) => conditions.push(format!(
-                "aws:MultiFactorAuthAge: the code was given {minutes} minutes ago; `awsrole refresh` asks for a new one"
+                "aws:MultiFactorAuthAge: the code was entered {minutes} minutes ago, so run `awsrole refresh` to enter a new one"
             )),
             Mfa::Code => {}
         }
@@ -233,16 +250,16 @@ impl<'a> Parties<'a> {
                     .to_owned()
             }
             (None, Some(_)) => "sts:ExternalId: set external_id in .awsrole.toml".to_owned(),
-            (Some(id), _) => format!("sts:ExternalId: {} was sent, and it must be the same to the letter", id.as_str()),
+            (Some(id), _) => format!("sts:ExternalId: {} was sent, and it must match exactly", id.as_str()),
         });
         let name = role.session_name.as_str();
         let named = self.arn.map(|arn| (arn.contains(":user/"), arn.rsplit('/').next().unwrap_or_default()));
         let session_name = format!("sts:RoleSessionName: it must allow {name}");
         conditions.push(match named {
             Some((true, user)) if user != name => {
-                format!("{session_name}; where it says ${{aws:username}}, set role_session_name = \"{user}\"")
+                format!("{session_name}; for ${{aws:username}}, set role_session_name = \"{user}\"")
             }
-            Some((false, _)) => format!("{session_name} (${{aws:username}} stands for users only, never for a role)"),
+            Some((false, _)) => format!("{session_name} (${{aws:username}} exists only for users, never for a role)"),
             _ => session_name,
         });
         conditions

@@ -32,7 +32,7 @@ impl ChainFetcher<'_> {
         // The role worked with an earlier MFA session, so a new code may help.
         let session = self.session(index);
         self.cache.mark_stale(&session, self.options.now).map_err(|e| FetchError::local(&e))?;
-        let hint = "it worked with an earlier MFA session: the trust policy may limit its age; `awsrole refresh` asks for a new code";
+        let hint = "it worked with an earlier MFA session, and the trust policy may limit its age: run `awsrole refresh` to enter a new code";
         let renewed = self.credentials_after(index).map_err(|_| FetchError::cacheable(explained.hint(hint), kind))?;
         self.send(index, step, &renewed)?.map_err(|error| {
             FetchError::cacheable(advice::explain(self.plan, index, &renewed, &error, self.options.now), kind)
@@ -97,7 +97,7 @@ impl ChainFetcher<'_> {
                 format!("role {title} in {} (once in 12h)", role.role_arn.account())
             }
             (Some(role), Step::AssumeRole(_)) => {
-                format!("role {title} in {} (more than 1h was asked for)", role.role_arn.account())
+                format!("role {title} in {} (more than 1h was requested)", role.role_arn.account())
             }
             (None, _) => format!("a session of {}", self.plan.source),
         };
@@ -124,7 +124,7 @@ impl ChainFetcher<'_> {
             return Ok(());
         }
         let arn = self.providers.sts.caller_arn(caller, &self.plan.endpoint).map_err(|error| {
-            let problem = Problem::new(format!("{} can't be checked against your [[trust]] rule", self.plan.source));
+            let problem = Problem::new(format!("cannot check {} against your [[trust]] rule", self.plan.source));
             FetchError::cacheable(problem.because(error), FailureKind::Transient)
         })?;
         account_pin::check_source(self.plan, &arn)
@@ -133,7 +133,7 @@ impl ChainFetcher<'_> {
 
     pub(super) fn caller_arn(&self, credentials: &Credentials) -> Result<String, FetchError> {
         self.providers.sts.caller_arn(credentials, &self.plan.endpoint).map_err(|error| {
-            let problem = Problem::new(format!("{} can't be checked against account_id", self.plan.source));
+            let problem = Problem::new(format!("cannot check {} against account_id", self.plan.source));
             FetchError::cacheable(problem.because(error), FailureKind::Transient)
         })
     }

@@ -117,7 +117,7 @@ impl World {
                 let at = format!(".awsrole.toml:{}: ", line_of(file, key));
                 assert_eq!(expected, '-', "{source}: {file}: {problem}");
                 assert!(problem.summary.contains(&at), "{file}: {problem}");
-                assert!(problem.summary.contains(" can't be sent: ") && !problem.hints.is_empty(), "{problem}");
+                assert!(problem.summary.contains(": cannot send ") && !problem.hints.is_empty(), "{problem}");
             }
         }
     }
@@ -236,7 +236,7 @@ fn role_of_another_profile_sends_nothing() {
     for (parameter, _) in KEYS {
         let file = format!("source_profile = \"dev\"\n{}", lines(parameter));
         let problem = Home::new(&config, CREDENTIALS, &[]).plan(&file).err().unwrap();
-        assert!(problem.summary.contains(" can't be sent: "), "{problem}");
+        assert!(problem.summary.contains(": cannot send "), "{problem}");
     }
 }
 
