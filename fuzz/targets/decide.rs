@@ -8,7 +8,7 @@ mod home;
 
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::explain::summary::summarize;
-use awsrole_core::project::approval::{Approvals, Chain, Verdict, vet};
+use awsrole_core::project::approval::{Approvals, Chain, Verdict, evaluate_files};
 use awsrole_core::settings::user_config::UserConfig;
 use awsrole_core::base::problem;
 use awsrole_core::plan::resolve;
@@ -61,7 +61,7 @@ fuzz_target!(|data: &[u8]| {
     let paths = [path];
     let chain = Chain::read(&paths).expect("what was read and parsed is a chain");
     approvals.allow(&chain).expect("an approval can be written");
-    let (Verdict::Allowed(allowed), _) = vet(&paths, &approvals, &UserConfig::default()) else {
+    let (Verdict::Allowed(allowed), _) = evaluate_files(&paths, &approvals, &UserConfig::default()) else {
         panic!("what was allowed must count");
     };
     for name in [None].into_iter().chain(parsed.role_names().map(Some)) {

@@ -10,7 +10,7 @@ use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::base::secret::Secret;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_keys::Passphrases;
-use awsrole_sts::{Limits, program};
+use awsrole_sts::{Limits, subprocess};
 
 use crate::terminal::{NoAnswer, Terminal};
 use awsrole_system::ambient;
@@ -53,7 +53,7 @@ impl Authenticator for TerminalPrompter<'_> {
             wait_for_a_fresh_step(question)?;
             let limit = settings.limits.process.unwrap_or(Limits::default().process);
             let device = ("AWSROLE_MFA_SERIAL", question.serial.as_str());
-            let digits = program::run(command, &self.context.env, device, limit).map_err(MfaError::Process)?;
+            let digits = subprocess::run(command, &self.context.env, device, limit).map_err(MfaError::Process)?;
             return Code::parse(&digits, step()).map_err(|_| MfaError::Process("did not print six digits".to_owned()));
         }
         let terminal = Terminal::open().map_err(no_code)?;

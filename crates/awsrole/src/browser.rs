@@ -20,44 +20,44 @@ use zeroize::Zeroizing;
 use awsrole_system::ambient;
 
 /// The time within which the browser must request the page.
-const PATIENCE: Duration = Duration::from_secs(60);
+const BROWSER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The time limit of a request, so that a slow client doesn't block others.
-const REQUEST: Duration = Duration::from_secs(2);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The time for which a redirecting file is kept, because the browser may have to start first.
-const FILE_STAYS: Duration = Duration::from_secs(15);
+const FILE_LIFETIME: Duration = Duration::from_secs(15);
 
 /// The largest request that is read, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
 /// The result of opening a URL.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Led {
+pub(crate) enum Opened {
     /// The URL was sent to a connection of this user.
-    There,
+    Delivered,
     /// A browser was started with a redirecting file. It isn't known whether it read the file.
-    Handed,
+    BrowserStarted,
 }
 
 /// The reason why no browser received the URL. Nothing was sent.
 #[derive(Debug)]
-pub(crate) enum NotLed {
+pub(crate) enum OpenError {
     /// No browser, port or file is available.
     Failed(io::Error),
     /// No browser sent a request in time.
-    NobodyCame,
+    NoConnection,
     /// A client requested the secret path, and the system doesn't report its user.
     Unknown,
     /// A client of another user requested the secret path. Contains the user ID.
     Another(u32),
 }
 
-impl fmt::Display for NotLed {
+impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(error) => error.fmt(f),
-            Self::NobodyCame => write!(f, "no browser connected within {} s", PATIENCE.as_secs()),
+            Self::NoConnection => write!(f, "no browser connected within {} s", BROWSER_TIMEOUT.as_secs()),
             Self::Unknown => f.write_str("the system doesn't report the user of the connection"),
             Self::Another(uid) => {
                 write!(f, "the connection came from uid {uid}: other users can see the arguments of processes")
@@ -66,7 +66,7 @@ impl fmt::Display for NotLed {
     }
 }
 
-impl From<io::Error> for NotLed {
+impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
         Self::Failed(error)
     }
@@ -78,7 +78,7 @@ impl From<io::Error> for NotLed {
 ///
 /// # Errors
 /// Fails if the browser didn't receive the URL. Nobody else received it either.
-pub(crate) fn lead(to: &str, env: &Env, paths: &Paths) -> Result<Led, NotLed> {
+pub(crate) fn open(to: &str, env: &Env, paths: &Paths) -> Result<Opened, OpenError> {
     // The URL becomes part of a header or of a page.
     if !is_web(to) || to.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
@@ -99,7 +99,7 @@ fn start(address: &str, env: &Env) -> io::Result<Child> {
 }
 
 /// Opens the URL through a page of this process.
-fn by_page(to: &str, env: &Env) -> Result<Led, NotLed> {
+fn by_page(to: &str, env: &Env) -> Result<Opened, OpenError> {
     let path = ambient::random_token().map_err(io::Error::other)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let own = listener.local_addr()?;
@@ -109,9 +109,9 @@ fn by_page(to: &str, env: &Env) -> Result<Led, NotLed> {
     await_peer(&listener, own, &path, to)
 }
 
-fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> Result<Led, NotLed> {
-    let end = Instant::now() + PATIENCE;
-    let mut lost = NotLed::NobodyCame;
+fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> Result<Opened, OpenError> {
+    let end = Instant::now() + BROWSER_TIMEOUT;
+    let mut lost = OpenError::NoConnection;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
@@ -119,7 +119,7 @@ fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> 
             Ok(0) => return Err(lost),
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(NotLed::Failed(error.into())),
+            Err(error) => return Err(OpenError::Failed(error.into())),
         }
         // Browsers open connections in advance and abandon them.
         let Ok((mut stream, peer)) = listener.accept() else { continue };
@@ -129,18 +129,18 @@ fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> 
         // While the connection is established, its other end belongs to the user who opened it.
         match peer::uid_of(peer, own) {
             Ok(Some(uid)) if uid == rustix::process::geteuid().as_raw() => {
-                if lead_on(&mut stream, to).is_ok() {
-                    return Ok(Led::There);
+                if redirect(&mut stream, to).is_ok() {
+                    return Ok(Opened::Delivered);
                 }
             }
             Ok(Some(uid)) => {
                 let _ = refuse(&mut stream);
                 // The secret path is known, so no further attempt is made.
-                return Err(NotLed::Another(uid));
+                return Err(OpenError::Another(uid));
             }
             Ok(None) | Err(_) => {
                 let _ = refuse(&mut stream);
-                lost = NotLed::Unknown;
+                lost = OpenError::Unknown;
             }
         }
     }
@@ -151,7 +151,7 @@ const HEADERS: &str = "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r
 
 /// Reads a request and returns whether it is for the expected path. Sends an error response to all others.
 fn asks_for(stream: &mut TcpStream, own: SocketAddr, path: &str) -> io::Result<bool> {
-    let end = Instant::now() + REQUEST;
+    let end = Instant::now() + REQUEST_TIMEOUT;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     stream.set_write_timeout(Some(Duration::from_secs(5)))?;
     let mut request = Vec::new();
@@ -177,7 +177,7 @@ fn asks_for(stream: &mut TcpStream, own: SocketAddr, path: &str) -> io::Result<b
     Ok(is_ours)
 }
 
-fn lead_on(stream: &mut TcpStream, to: &str) -> io::Result<()> {
+fn redirect(stream: &mut TcpStream, to: &str) -> io::Result<()> {
     let answer = format!("HTTP/1.1 303 See Other\r\nLocation: {to}\r\n{HEADERS}Content-Length: 0\r\n\r\n");
     stream.write_all(Zeroizing::new(answer).as_bytes())
 }
@@ -191,7 +191,7 @@ fn refuse(stream: &mut TcpStream) -> io::Result<()> {
 
 /// Opens the URL through a file in a directory that only this user can enter. If this process is killed, the next
 /// command removes it.
-fn by_file(to: &str, env: &Env, paths: &Paths) -> Result<Led, NotLed> {
+fn by_file(to: &str, env: &Env, paths: &Paths) -> Result<Opened, OpenError> {
     let failed = |error: awsrole_core::base::files::FileError| io::Error::other(error.to_string());
     let run = Run::open(paths, std::process::id()).map_err(failed)?;
     let started = run.write("page.html", &page(to)).map_err(failed).and_then(|file| {
@@ -199,11 +199,11 @@ fn by_file(to: &str, env: &Env, paths: &Paths) -> Result<Led, NotLed> {
         start(&file, env)?.wait()
     });
     if started.as_ref().is_ok_and(std::process::ExitStatus::success) {
-        std::thread::sleep(FILE_STAYS);
+        std::thread::sleep(FILE_LIFETIME);
     }
     run.remove();
     match started? {
-        status if status.success() => Ok(Led::Handed),
+        status if status.success() => Ok(Opened::BrowserStarted),
         status => Err(io::Error::other(format!("the browser could not be started: {status}")).into()),
     }
 }
@@ -241,8 +241,8 @@ mod tests {
         let script = format!("ls -ld \"$1\" > {0}/mode; cp \"$1\" {0}/seen; exit 1", home.path().display());
         let env = browser(home.path(), &script);
         let to = "https://signin.aws.amazon.com/federation?Action=login&SigninToken=canary\"<x>";
-        let led = by_file(to, &env, &paths(home.path()));
-        assert!(matches!(led, Err(NotLed::Failed(_))), "it says that it failed");
+        let opened = by_file(to, &env, &paths(home.path()));
+        assert!(matches!(opened, Err(OpenError::Failed(_))), "it says that it failed");
         assert!(std::fs::read_to_string(home.path().join("mode")).unwrap().starts_with("-rw------- "));
         let seen = std::fs::read_to_string(home.path().join("seen")).unwrap();
         assert!(seen.contains(
@@ -256,7 +256,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let env = browser(home.path(), &format!("touch {}/started", home.path().display()));
         for to in ["", "-x", "file:///etc/passwd", "javascript:x", "https://x\r\nSet-Cookie: x", "https://x y"] {
-            assert!(matches!(lead(to, &env, &paths(home.path())), Err(NotLed::Failed(_))), "{to}");
+            assert!(matches!(open(to, &env, &paths(home.path())), Err(OpenError::Failed(_))), "{to}");
         }
         assert!(!home.path().join("started").exists());
     }

@@ -137,6 +137,6 @@ impl HttpConnector for FallbackConnection {
 
 impl fmt::Debug for FallbackConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ThenAll").field("near", &self.bundle_only).finish_non_exhaustive()
+        f.debug_struct("FallbackConnection").field("bundle_only", &self.bundle_only).finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ mod iam;
 mod identity_center;
 mod local;
 mod process;
-pub mod program;
+pub mod subprocess;
 mod proxies;
 mod refusal;
 mod roots;

@@ -12,7 +12,7 @@ use awsrole_core::base::secret::Secret;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::program;
+use crate::subprocess;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -35,7 +35,7 @@ pub(crate) fn run(process: &Process, env: &Env, limit: Duration, now: SystemTime
                 process.profile
             ))
     };
-    let text = program::run(&process.command, env, (IN_PROCESS, &process.running(env)), limit)
+    let text = subprocess::run(&process.command, env, (IN_PROCESS, &process.running(env)), limit)
         .map_err(|why| failed(format!("it {why}")))?;
     if text.trim().is_empty() {
         return Err(failed("it printed nothing".to_owned()));

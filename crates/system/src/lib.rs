@@ -3,8 +3,8 @@
 
 pub mod ambient;
 mod key_store;
-mod memory;
+mod hardening;
 pub mod print;
 
+pub use hardening::disable_core_dumps as protect_memory;
 pub use key_store::System;
-pub use memory::keep as protect_memory;

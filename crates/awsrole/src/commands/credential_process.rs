@@ -8,7 +8,7 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::encryption::CacheEncryption;
 use awsrole_core::session::fetch::obtain;
-use awsrole_core::session::history::{HistoryEntry, What};
+use awsrole_core::session::history::{HistoryEntry, Recipient};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::{plan_role, require_confirmation};
@@ -36,7 +36,7 @@ pub(super) fn run(
     let obtained = obtained?;
     // Every process with an SDK runs this command, so only new sessions are recorded.
     if obtained.fresh {
-        let entry = HistoryEntry::of(What::CredentialProcess, &outer, &plan, &obtained);
+        let entry = HistoryEntry::of(Recipient::CredentialProcess, &outer, &plan, &obtained);
         awsrole_core::session::history::note(
             Some(&HistoryEntry { directory: directory.to_string_lossy().into_owned(), ..entry }),
             &outer,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
-use awsrole_core::session::history::What;
+use awsrole_core::session::history::Recipient;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::formats::{Format, masks, variables};
 
@@ -38,7 +38,7 @@ pub(super) fn run(
         }
         Some(path) => Some(context.dir.join(path)),
     };
-    let held = ActiveRole::get(What::Env, role, min_ttl, context, settings)?;
+    let held = ActiveRole::get(Recipient::Env, role, min_ttl, context, settings)?;
     let diff = held.diff()?;
     let text = variables(&diff, format)?;
     let Some(path) = file else {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
-use awsrole_core::session::history::What;
+use awsrole_core::session::history::Recipient;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::statements::child_environment;
 
@@ -25,7 +25,7 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let held = ActiveRole::get(What::Exec, role, min_ttl, context, settings)?;
+    let held = ActiveRole::get(Recipient::Exec, role, min_ttl, context, settings)?;
     let (diff, prepared) = if renew {
         let (diff, prepared) = long_run::prepare(&held, &super::common::directory(None, context)?, settings)?;
         if let Some(left) = long_run::without_code(&held, settings, context.now) {

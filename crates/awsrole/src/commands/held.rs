@@ -9,7 +9,7 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::obtain;
-use awsrole_core::session::history::{HistoryEntry, What};
+use awsrole_core::session::history::{HistoryEntry, Recipient};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
@@ -65,7 +65,7 @@ impl PlannedRole {
     /// `what`.
     pub(super) fn get(
         self,
-        what: What,
+        what: Recipient,
         min_ttl: Option<Duration>,
         context: &Context,
         settings: &Settings,
@@ -109,7 +109,7 @@ impl PlannedRole {
 impl ActiveRole {
     /// Plans and obtains the directory's role.
     pub(super) fn get(
-        what: What,
+        what: Recipient,
         role: Option<&str>,
         min_ttl: Option<Duration>,
         context: &Context,

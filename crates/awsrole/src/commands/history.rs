@@ -4,7 +4,7 @@ use std::path::Path;
 
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{escape, to_json};
-use awsrole_core::session::history::{History, Named, What};
+use awsrole_core::session::history::{History, Named, Recipient};
 use awsrole_core::settings::user_config::Settings;
 
 use crate::report::{CommandError, Outcome};
@@ -26,16 +26,16 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
 fn line(named: &Named, context: &Context) -> String {
     let Named { entry, account_name } = named;
     let what = match (entry.what, entry.new) {
-        (What::Entered, true) => "entered, new session",
-        (What::Entered, false) => "entered",
-        (What::Renewed, _) => "renewed",
-        (What::Exec, true) => "exec, new session",
-        (What::Exec, false) => "exec",
-        (What::Env, true) => "env, new session",
-        (What::Env, false) => "env",
-        (What::Console, true) => "console, new session",
-        (What::Console, false) => "console",
-        (What::CredentialProcess, _) => "credential-process",
+        (Recipient::Entered, true) => "entered, new session",
+        (Recipient::Entered, false) => "entered",
+        (Recipient::Renewed, _) => "renewed",
+        (Recipient::Exec, true) => "exec, new session",
+        (Recipient::Exec, false) => "exec",
+        (Recipient::Env, true) => "env, new session",
+        (Recipient::Env, false) => "env",
+        (Recipient::Console, true) => "console, new session",
+        (Recipient::Console, false) => "console",
+        (Recipient::CredentialProcess, _) => "credential-process",
     };
     let role = entry.role_arn.as_ref().unwrap_or(&entry.role);
     let account = account_name.as_ref().or(entry.account.as_ref()).map_or("-", String::as_str);

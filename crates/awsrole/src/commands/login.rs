@@ -9,7 +9,7 @@ use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::generation;
 use awsrole_sts::{DeviceAuthorization, sign_in};
 
-use crate::browser::{self, NotLed};
+use crate::browser::{self, OpenError};
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::print_notice;
 
@@ -30,7 +30,7 @@ pub(super) fn run(
     let invite = |invitation: &DeviceAuthorization| {
         print_notice(format!("open {} and confirm the code {}", invitation.url, invitation.user_code));
         if !no_browser {
-            lead(&invitation.url, &outer);
+            open_page(&invitation.url, &outer);
         }
         print_notice(format!(
             "waiting for the confirmation, {} at most …",
@@ -52,11 +52,11 @@ pub(super) fn run(
 ///
 /// The URL contains the code, so it isn't passed as an argument: another user could confirm the code as themselves, and
 /// this user would work with that identity.
-fn lead(url: &str, outer: &Context) {
+fn open_page(url: &str, outer: &Context) {
     let (url, env, paths) = (url.to_owned(), outer.env.clone(), outer.paths.clone());
     // Errors are ignored because the URL is also printed on the terminal.
     std::thread::spawn(move || {
-        if let Err(NotLed::Another(uid)) = browser::lead(&url, &env, &paths) {
+        if let Err(OpenError::Another(uid)) = browser::open(&url, &env, &paths) {
             print_notice(format!(
                 "another user of this machine (uid {uid}) requested the URL: nothing was sent, so open it from here"
             ));

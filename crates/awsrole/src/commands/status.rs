@@ -37,7 +37,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         let accounts = settings.or_default().accounts.clone();
         let id = AccountId::parse(&state.account).ok();
         let account = id.as_ref().and_then(|id| accounts.name(id)).unwrap_or(&state.account);
-        let left = left(state, context.now);
+        let left = remaining(state, context.now);
         let words = [Some(state.role.as_str()), Some(account), left.as_deref()];
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
         let colour = id.and_then(|id| accounts.color(&id)).filter(|_| may_colour(context));
@@ -97,7 +97,7 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
             if !state.expires.is_empty() {
                 known.add("expires", &state.expires);
             }
-            if let Some(left) = left(state, context.now) {
+            if let Some(left) = remaining(state, context.now) {
                 known.add("left", left);
             }
         }
@@ -127,9 +127,9 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
             known.add("approval", "can't be trusted");
             known.add("problem", refusal.problem(&context).summary);
         }
-        Ok((Verdict::Refused(Refusal { standing, .. }), _)) => known.add(
+        Ok((Verdict::Refused(Refusal { status, .. }), _)) => known.add(
             "approval",
-            match standing {
+            match status {
                 ApprovalStatus::Denied => "denied",
                 ApprovalStatus::Edited => "changed since it was allowed",
                 _ => "not allowed",
@@ -172,7 +172,7 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
 }
 
 /// Returns the remaining lifetime.
-fn left(state: &State, now: SystemTime) -> Option<String> {
+fn remaining(state: &State, now: SystemTime) -> Option<String> {
     let end = humantime::parse_rfc3339(&state.expires).ok()?;
     Some(time::format_remaining(end.duration_since(now).unwrap_or_default()))
 }

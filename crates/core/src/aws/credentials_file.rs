@@ -72,10 +72,10 @@ impl KeysInFile {
     /// # Errors
     /// Fails if the file was changed in the meantime, if a backup of another run exists, or if it can't be written. The
     /// file is unchanged then.
-    pub fn take_out(&self) -> Result<Backup, Problem> {
+    pub fn remove_keys(&self) -> Result<Backup, Problem> {
         let failed = |what: &'static str, path: &Path| {
             let path = path.to_owned();
-            move |e| own_words(&FileError::new(what, &path, e))
+            move |e| removal_error(&FileError::new(what, &path, e))
         };
         let target = fs::canonicalize(&self.file).map_err(failed("finding", &self.file))?;
         let before = Zeroizing::new(read_regular(&target, MAX_BYTES).map_err(failed("reading", &target))?);
@@ -88,10 +88,10 @@ impl KeysInFile {
             .hint("run the same command again")
         })?;
         let mode = fs::metadata(&target).map_err(failed("reading", &target))?.permissions();
-        let backup = Backup { copy: before_awsrole(&target), target, after };
+        let backup = Backup { copy: backup_path(&target), target, after };
         // If the backup exists, another run is in progress, or an interrupted one left the only copy of a key. The
         // backup is on disk before the file is written, because it may become the only copy of the keys.
-        let copied = beside(&backup.copy, &before, None)
+        let copied = write_temp(&backup.copy, &before, None)
             .and_then(|file| file.persist_noclobber(&backup.copy).map_err(|e| e.error))
             .and_then(|_| sync_parent(&backup.copy));
         copied.map_err(
@@ -102,7 +102,7 @@ impl KeysInFile {
                 _ => failed("writing", &backup.copy)(e),
             },
         )?;
-        let written = beside(&backup.target, &backup.after, Some(mode))
+        let written = write_temp(&backup.target, &backup.after, Some(mode))
             .and_then(|file| file.persist(&backup.target).map_err(|e| e.error));
         if let Err(e) = written {
             let problem = failed("writing", &backup.target)(e);
@@ -126,7 +126,7 @@ impl KeysInFile {
 
 /// Returns the path of the backup that is kept while keys are removed from a file.
 #[must_use]
-pub fn before_awsrole(file: &Path) -> PathBuf {
+pub fn backup_path(file: &Path) -> PathBuf {
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(".before-awsrole");
@@ -169,7 +169,7 @@ impl Backup {
             .and_then(|()| fs::remove_file(&self.copy))
             // Otherwise a crash could bring the secret back.
             .and_then(|()| sync_parent(&self.copy));
-        removed.map_err(|e| own_words(&FileError::new("removing", &self.copy, e)))
+        removed.map_err(|e| removal_error(&FileError::new("removing", &self.copy, e)))
     }
 }
 
@@ -210,7 +210,7 @@ fn without(bytes: &[u8], lines: [usize; 2]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// Writes a temporary file in the directory of `path` and flushes it to disk. It is private unless `mode` is given.
-fn beside(path: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+fn write_temp(path: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
     file.write_all(bytes)?;
@@ -221,7 +221,7 @@ fn beside(path: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> io::Resul
     Ok(file)
 }
 
-fn own_words(error: &FileError) -> Problem {
+fn removal_error(error: &FileError) -> Problem {
     Problem::new("cannot remove the keys from the file")
         .because(error)
         .hint("they are in the store: remove the two lines manually, or make the directory writable and try again")
@@ -247,18 +247,18 @@ mod tests {
         fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
         let keys = KeysInFile::find(&Profiles::load(&context).unwrap(), "jump").unwrap();
         assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.expose()), ("AKIAJUMP000000000000", "a#b=c"));
-        let backup = keys.take_out().unwrap();
+        let backup = keys.remove_keys().unwrap();
         let left = "# mine\r\n[default]\naws_access_key_id = AKIADEFAULT000000000\naws_secret_access_key = keep\n\n[jump]\n; comment\nregion = x\n# end";
         assert_eq!(fs::read_to_string(&path).unwrap(), left);
         assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
         assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
         let copy = context.paths.home.join("real.before-awsrole");
         assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);
-        assert!(keys.take_out().is_err(), "the lines are others by now");
+        assert!(keys.remove_keys().is_err(), "the lines are others by now");
         backup.restore().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
         assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
-        keys.take_out().unwrap().discard().unwrap();
+        keys.remove_keys().unwrap().discard().unwrap();
         assert!(!copy.exists() && fs::read_to_string(&path).unwrap() == left);
     }
 
@@ -267,14 +267,14 @@ mod tests {
         let (_home, context) = home("", FILE);
         let path = context.paths.home.join(".aws/credentials");
         let keys = KeysInFile::find(&Profiles::load(&context).unwrap(), "jump").unwrap();
-        let copy = before_awsrole(&path);
+        let copy = backup_path(&path);
         write_private(&copy, b"of another run").unwrap();
-        let problem = keys.take_out().err().unwrap();
+        let problem = keys.remove_keys().err().unwrap();
         assert!(problem.summary.contains("already exists"), "{problem}");
         assert_eq!(fs::read_to_string(&copy).unwrap(), "of another run");
         assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
         fs::remove_file(&copy).unwrap();
-        let backup = keys.take_out().unwrap();
+        let backup = keys.remove_keys().unwrap();
         write_private(&path, b"by another hand").unwrap();
         let problem = backup.restore().unwrap_err();
         assert!(problem.hints[0].contains(".before-awsrole"), "{problem}");

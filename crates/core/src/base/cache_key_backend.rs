@@ -21,7 +21,7 @@ pub enum KeyBackend {
 }
 
 /// All backends, in order of preference.
-pub(crate) const PLACES: [KeyBackend; 3] = [KeyBackend::Keyring, KeyBackend::Keychain, KeyBackend::Runtime];
+pub(crate) const BACKENDS: [KeyBackend; 3] = [KeyBackend::Keyring, KeyBackend::Keychain, KeyBackend::Runtime];
 
 impl KeyBackend {
     /// Returns the backend's name for messages.
@@ -66,8 +66,8 @@ pub enum CacheKeySetting {
 }
 
 impl CacheKeySetting {
-    pub(crate) fn places(self) -> impl Iterator<Item = KeyBackend> {
-        PLACES.into_iter().filter(move |place| match (self, place) {
+    pub(crate) fn backends(self) -> impl Iterator<Item = KeyBackend> {
+        BACKENDS.into_iter().filter(move |place| match (self, place) {
             (Self::Auto, _) => true,
             (Self::None | Self::Unknown, _) => false,
             (Self::Keyring, place) => *place == KeyBackend::Keyring,
@@ -78,7 +78,7 @@ impl CacheKeySetting {
 
     /// Returns whether entries that were sealed with a key from this backend may be opened.
     pub(crate) fn may_open(self, place: KeyBackend) -> bool {
-        self == Self::Unknown || self.places().any(|one| one == place)
+        self == Self::Unknown || self.backends().any(|one| one == place)
     }
 
     /// Returns why no backend may be used at all. Empty if some may.

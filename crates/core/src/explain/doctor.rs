@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::aws::access_keys::Record;
-use crate::aws::credentials_file::before_awsrole;
+use crate::aws::credentials_file::backup_path;
 use crate::aws::endpoint::{self, CaBundle};
 use crate::aws::profiles::Profiles;
 use crate::base::cache_key_backend::KeyUnavailable;
@@ -225,7 +225,7 @@ fn aws_files(context: &Context, findings: &mut Vec<Finding>) {
         );
     }
     for path in profiles.paths() {
-        let copy = before_awsrole(path);
+        let copy = backup_path(path);
         if copy.exists() {
             findings.push(
                 Finding::new(

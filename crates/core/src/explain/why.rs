@@ -158,7 +158,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         Verdict::Broken { problem, .. } => ("broken", Some(problem), "nothing: your environment does not change"),
         Verdict::Refused(refusal) => {
             let problem = refusal.problem(outer);
-            match refusal.standing {
+            match refusal.status {
                 ApprovalStatus::Edited => ("changed since it was allowed", Some(problem), STAYS_BLOCKED),
                 ApprovalStatus::Denied => {
                     ("denied", blocked.then_some(problem), "nothing: the file is ignored until you run `awsrole allow`")

@@ -117,7 +117,7 @@ mod tests {
     use crate::aws::profiles::tests::home;
     use crate::base::cache_key_backend::CacheKeySetting;
     use crate::plan::resolve::plan;
-    use crate::project::approval::{Approvals, Chain, Verdict, vet};
+    use crate::project::approval::{Approvals, Chain, Verdict, evaluate_files};
     use crate::session::cache::Cache;
     use crate::session::encryption::CacheEncryption;
     use crate::session::encryption::tests::Shelf;
@@ -155,7 +155,7 @@ aws_secret_access_key = canary
                 user.trust = vec![TrustRule { path: context.dir.clone(), accounts }];
             }
         }
-        match vet(&paths, &approvals, &user).0 {
+        match evaluate_files(&paths, &approvals, &user).0 {
             Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(&context).unwrap(), &context),
             Verdict::Broken { problem, .. } => Err(problem),
             Verdict::Refused(_) => panic!(),

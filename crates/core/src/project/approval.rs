@@ -65,7 +65,7 @@ pub enum Verdict {
         /// The error.
         problem: Problem,
         /// The user's earlier decision about the path.
-        standing: ApprovalStatus,
+        status: ApprovalStatus,
     },
 }
 
@@ -84,12 +84,12 @@ impl Verdict {
     /// Returns a verdict that no file applies, for a reason outside of the files.
     #[must_use]
     pub fn set_aside(self, problem: Problem) -> Self {
-        let standing = match self {
+        let status = match self {
             // A file would apply otherwise, so the user doesn't expect the outer environment.
             Self::Allowed(_) => ApprovalStatus::Edited,
-            Self::Refused(Refusal { standing, .. }) | Self::Broken { standing, .. } => standing,
+            Self::Refused(Refusal { status, .. }) | Self::Broken { status, .. } => status,
         };
-        Self::Broken { problem, standing }
+        Self::Broken { problem, status }
     }
 
     fn allowed(config: Option<Config>, only_accounts: Option<Vec<AccountId>>) -> Self {
@@ -104,8 +104,8 @@ impl Verdict {
     pub fn holds(&self, depth: usize) -> Holds {
         match self {
             Self::Allowed(_) => Holds::Role,
-            Self::Refused(Refusal { standing: ApprovalStatus::Denied | ApprovalStatus::Unknown, .. })
-            | Self::Broken { standing: ApprovalStatus::Denied | ApprovalStatus::Unknown, .. }
+            Self::Refused(Refusal { status: ApprovalStatus::Denied | ApprovalStatus::Unknown, .. })
+            | Self::Broken { status: ApprovalStatus::Denied | ApprovalStatus::Unknown, .. }
                 if depth <= 1 =>
             {
                 Holds::Outer
@@ -124,12 +124,13 @@ impl Verdict {
 /// instead. The files above it then need an approval or a rule of their own. If a base file was denied, no file that
 /// inherits from it applies.
 #[must_use]
-pub fn vet(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verdict, usize) {
-    vet_and_keep(paths, approvals, user, &mut Vec::new())
+pub fn evaluate_files(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verdict, usize) {
+    evaluate_files_and_keep_texts(paths, approvals, user, &mut Vec::new())
 }
 
-/// Evaluates files as [`vet`] does. Appends the contents of the files that were read, nearest first, to `texts`.
-pub fn vet_and_keep(
+/// Evaluates files as [`evaluate_files`] does. Appends the contents of the files that were read, nearest first, to
+/// `texts`.
+pub fn evaluate_files_and_keep_texts(
     paths: &[PathBuf],
     approvals: &Approvals,
     user: &UserConfig,
@@ -137,25 +138,25 @@ pub fn vet_and_keep(
 ) -> (Verdict, usize) {
     let Some(nearest) = paths.first() else {
         let problem = Problem::new("there is no .awsrole.toml here");
-        return (Verdict::Broken { problem, standing: ApprovalStatus::Unknown }, 0);
+        return (Verdict::Broken { problem, status: ApprovalStatus::Unknown }, 0);
     };
     if let Some(untrusted) = approvals.untrusted() {
         // If another user owns the approvals, this user never approved the file. If others may only have changed this
         // user's own approvals, the user may expect a role instead of the outer environment.
         let known = !untrusted.is_foreign() && approvals.has_records(nearest);
-        let standing = if known { ApprovalStatus::Edited } else { ApprovalStatus::Unknown };
+        let status = if known { ApprovalStatus::Edited } else { ApprovalStatus::Unknown };
         let untrusted = Some((approvals.data().to_owned(), untrusted.clone()));
-        return (Verdict::Refused(Refusal { untrusted, ..Refusal::of(nearest, standing, nearest) }), 1);
+        return (Verdict::Refused(Refusal { untrusted, ..Refusal::of(nearest, status, nearest) }), 1);
     }
     let reading = Reading::of(paths);
     texts.extend(reading.files.iter().map(|file| file.text.clone()));
     let folders: Vec<_> = reading.files.iter().map(|file| approvals.trusted_folder(&file.place)).collect();
     let files = &reading.files;
     let denied = |at: usize| folders[at].as_ref().is_some_and(Folder::is_denied);
-    let refused = |at: usize, standing| Verdict::Refused(Refusal::of(&files[at].path, standing, nearest));
+    let refused = |at: usize, status| Verdict::Refused(Refusal::of(&files[at].path, status, nearest));
     if files.is_empty() {
         let problem = reading.end.problem().unwrap_or_else(|| Problem::new("there is no .awsrole.toml here"));
-        return (Verdict::Broken { problem, standing: approvals.standing_of_path(nearest) }, 1);
+        return (Verdict::Broken { problem, status: approvals.status_of_path(nearest) }, 1);
     }
     if denied(0) {
         return (refused(0, ApprovalStatus::Denied), 1);
@@ -164,22 +165,22 @@ pub fn vet_and_keep(
     let open = matches!(reading.end, End::Open);
     let whole = files.len() + usize::from(open);
     let allows = |at: usize| folders[at].as_ref().is_some_and(|folder| folder.allows(&files[at..], open));
-    let standing = |at: usize| folders[at].as_ref().map_or(ApprovalStatus::Unknown, Folder::standing);
+    let status = |at: usize| folders[at].as_ref().map_or(ApprovalStatus::Unknown, Folder::status);
     let rule = |at: usize| rules::accounts(&files[at], &user.trust);
     if allows(0) {
         return match (denied_base, reading.end) {
             (Some(denied), _) => denied,
             // It was allowed, so an earlier version could parse it.
-            (None, End::Broken(problem)) => (Verdict::Broken { problem, standing: ApprovalStatus::Allowed }, whole),
+            (None, End::Broken(problem)) => (Verdict::Broken { problem, status: ApprovalStatus::Allowed }, whole),
             (None, _) => (Verdict::allowed(reading.config, None), whole),
         };
     }
     let mut only = match rule(0) {
         Ok(accounts) => accounts,
-        Err(problem) => return (Verdict::Broken { problem, standing: standing(0) }, 1),
+        Err(problem) => return (Verdict::Broken { problem, status: status(0) }, 1),
     };
-    let ruled = !only.is_empty();
-    if !ruled && standing(0) == ApprovalStatus::Unknown {
+    let allowed_by_rule = !only.is_empty();
+    if !allowed_by_rule && status(0) == ApprovalStatus::Unknown {
         return (refused(0, ApprovalStatus::Unknown), 1);
     }
     if let Some(denied) = denied_base {
@@ -187,14 +188,14 @@ pub fn vet_and_keep(
     }
     match reading.end {
         End::Broken(problem) if reading.parsed > 0 => {
-            return (Verdict::Broken { problem, standing: ApprovalStatus::Edited }, reading.parsed + 1);
+            return (Verdict::Broken { problem, status: ApprovalStatus::Edited }, reading.parsed + 1);
         }
-        End::Broken(problem) if ruled => {
-            return (Verdict::Broken { problem, standing: ApprovalStatus::AllowedFor(only) }, 1);
+        End::Broken(problem) if allowed_by_rule => {
+            return (Verdict::Broken { problem, status: ApprovalStatus::AllowedFor(only) }, 1);
         }
         _ => {}
     }
-    if !ruled {
+    if !allowed_by_rule {
         let change = approvals.changes_of(files).into_iter().next();
         let path = change.as_ref().map_or(nearest, |change| &change.path);
         let refusal = Refusal { path: path.clone(), ..Refusal::of(nearest, ApprovalStatus::Edited, nearest) };
@@ -205,9 +206,9 @@ pub fn vet_and_keep(
             break;
         }
         match rule(at) {
-            Ok(accounts) if accounts.is_empty() => return (refused(at, standing(at)), whole),
+            Ok(accounts) if accounts.is_empty() => return (refused(at, status(at)), whole),
             Ok(accounts) => only.retain(|account| accounts.contains(account)),
-            Err(problem) => return (Verdict::Broken { problem, standing: standing(at) }, whole),
+            Err(problem) => return (Verdict::Broken { problem, status: status(at) }, whole),
         }
     }
     (Verdict::allowed(reading.config, Some(only)), whole)

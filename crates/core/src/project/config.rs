@@ -101,7 +101,7 @@ impl RoleConfig {
     }
 
     /// Returns these keys, with missing ones taken from `other`.
-    fn over(self, other: Self) -> Self {
+    fn merged_over(self, other: Self) -> Self {
         Self {
             profile: self.profile.or(other.profile),
             role_arn: self.role_arn.or(other.role_arn),
@@ -214,17 +214,17 @@ impl Config {
 
     /// Merges this config with that of the next file upward. This config takes precedence.
     #[must_use]
-    pub fn over(mut self, upper: Self) -> Self {
+    pub fn merged_over(mut self, upper: Self) -> Self {
         for (name, keys) in upper.roles {
             let mine = self.roles.remove(&name).unwrap_or_default();
-            self.roles.insert(name, mine.over(keys));
+            self.roles.insert(name, mine.merged_over(keys));
         }
         let mut origins = upper.origins;
         origins.extend(self.origins);
         Self {
             inherit: upper.inherit,
             default_role: self.default_role.or(upper.default_role),
-            shared: self.shared.over(upper.shared),
+            shared: self.shared.merged_over(upper.shared),
             roles: self.roles,
             origins,
             file: self.file,
@@ -241,7 +241,7 @@ impl Config {
             return Ok((None, self.shared.clone()));
         };
         self.role_exists(name)?;
-        Ok((Some(name.to_owned()), self.roles[name].clone().over(self.shared.clone())))
+        Ok((Some(name.to_owned()), self.roles[name].clone().merged_over(self.shared.clone())))
     }
 
     /// Returns whether `cd` enters a role without a name: no default is set, and the keys at top level define one.

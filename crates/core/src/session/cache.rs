@@ -49,7 +49,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// The cache of one user.
 pub struct Cache {
     dir: PathBuf,
-    vault: CacheEncryption,
+    encryption: CacheEncryption,
 }
 
 /// A cached session.
@@ -135,7 +135,7 @@ pub enum Trigger {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Written<'a> {
+struct StoredEntry<'a> {
     version: u32,
     access_key_id: &'a str,
     secret_access_key: &'a str,
@@ -157,8 +157,8 @@ impl Cache {
 
     /// Returns a cache in a directory that only its owner may enter.
     #[must_use]
-    pub fn in_dir(dir: &Path, vault: CacheEncryption) -> Self {
-        Self { dir: dir.to_owned(), vault }
+    pub fn in_dir(dir: &Path, encryption: CacheEncryption) -> Self {
+        Self { dir: dir.to_owned(), encryption }
     }
 
     /// Returns the cache keys of a plan's results.
@@ -171,7 +171,7 @@ impl Cache {
     #[must_use]
     pub fn load(&self, key: &str, now: SystemTime) -> Option<Entry> {
         let bytes = self.read(key)?;
-        let written: Written<'_> = serde_json::from_slice(&bytes).ok()?;
+        let written: StoredEntry<'_> = serde_json::from_slice(&bytes).ok()?;
         let credentials = Credentials {
             access_key_id: written.access_key_id.to_owned(),
             secret_access_key: Secret::new(written.secret_access_key),
@@ -191,13 +191,13 @@ impl Cache {
 
     fn read(&self, key: &str) -> Option<Zeroizing<Vec<u8>>> {
         let name = Self::sealed_name(key);
-        if self.vault.is_plain() {
+        if self.encryption.is_plain() {
             let content = read_own(&self.session(key, None), MAX_BYTES).ok()?;
-            return self.vault.open_plain(Zeroizing::new(content));
+            return self.encryption.open_plain(Zeroizing::new(content));
         }
-        self.vault.keys().find_map(|sealing| {
+        self.encryption.keys().find_map(|sealing| {
             let content = Zeroizing::new(read_own(&self.session(key, Some(&sealing.id())), MAX_BYTES).ok()?);
-            self.vault.open_with(&sealing, &name, &content)
+            self.encryption.open_with(&sealing, &name, &content)
         })
     }
 
@@ -248,7 +248,7 @@ impl Cache {
     /// the number of entries.
     pub fn log_out_of_all(&self, now: SystemTime) -> Result<usize, FileError> {
         if self.dir.is_dir() {
-            self.vault.forget()?;
+            self.encryption.forget()?;
         }
         files::sweep(&self.dir, now);
         let keys: BTreeSet<_> = self.sessions().filter_map(|path| key_of(&path)).collect();
@@ -344,17 +344,17 @@ impl Cache {
     }
 
     /// Records that a device's code for this time step was used.
-    pub fn used(&self, serial: &MfaSerial, step: Option<u64>) -> Result<(), FileError> {
+    pub fn record_totp_step(&self, serial: &MfaSerial, step: Option<u64>) -> Result<(), FileError> {
         let bytes = serde_json::to_vec(&Device { used_step: step }).unwrap_or_default();
         files::write_private(&self.device_path(serial), &bytes)
     }
 
     /// Returns whether there ever was such an entry, even if it has expired.
     #[must_use]
-    pub fn had(&self, key: &str) -> bool {
-        match self.vault.is_plain() {
+    pub fn ever_cached(&self, key: &str) -> bool {
+        match self.encryption.is_plain() {
             true => self.session(key, None).exists(),
-            false => self.vault.keys().any(|sealing| self.session(key, Some(&sealing.id())).exists()),
+            false => self.encryption.keys().any(|sealing| self.session(key, Some(&sealing.id())).exists()),
         }
     }
 
@@ -373,7 +373,7 @@ impl Cache {
         let (Some(token), Some(expiration)) = (&credentials.session_token, credentials.expiration) else {
             return Ok(Stored::Done);
         };
-        let written = Written {
+        let written = StoredEntry {
             version: 1,
             access_key_id: &credentials.access_key_id,
             secret_access_key: credentials.secret_access_key.expose(),
@@ -385,7 +385,7 @@ impl Cache {
             of_user,
         };
         let bytes = Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default());
-        let sealed = match self.vault.seal(&Self::sealed_name(key), &bytes) {
+        let sealed = match self.encryption.seal(&Self::sealed_name(key), &bytes) {
             Ok(sealed) => sealed,
             Err(SealError::NoKey(reasons)) => return Ok(Stored::NotEncrypted(reasons)),
             Err(SealError::File(error)) => return Err(error),

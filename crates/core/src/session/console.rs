@@ -40,7 +40,7 @@ pub enum SessionKind {
 ///
 /// # Errors
 /// Fails for a user's own session, which can't sign in.
-pub fn standing(plan: &RolePlan) -> Result<SessionKind, Problem> {
+pub fn session_kind(plan: &RolePlan) -> Result<SessionKind, Problem> {
     Ok(match (plan.steps.last(), &plan.source) {
         // Unless the program returns long-term keys, its session is used unchanged.
         (Some(Step::GetSessionToken(_)), Source::Process(_)) => SessionKind::Unknown,

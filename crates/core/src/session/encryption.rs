@@ -109,7 +109,7 @@ impl CacheEncryption {
     /// Returns the existing keys in order of preference. No key is created.
     pub fn keys(&self) -> impl Iterator<Item = SealingKey> {
         let name = self.name();
-        cache_key_backend::PLACES.into_iter().filter(|place| self.wanted.may_open(*place)).filter_map(move |place| {
+        cache_key_backend::BACKENDS.into_iter().filter(|place| self.wanted.may_open(*place)).filter_map(move |place| {
             let key = self.keys.find(place, &name).ok()??;
             Some(SealingKey { place, key })
         })
@@ -151,7 +151,7 @@ impl CacheEncryption {
     /// Removes the key from all backends. Content that was encrypted with it can't be decrypted any more.
     pub fn forget(&self) -> Result<(), FileError> {
         let _lock = self.lock()?;
-        for place in cache_key_backend::PLACES {
+        for place in cache_key_backend::BACKENDS {
             self.keys.remove(place, &self.name());
         }
         Ok(())
@@ -196,7 +196,7 @@ impl CacheEncryption {
     /// Returns the key of the best backend, and creates it if it doesn't exist. Returns `None` if no backend can be
     /// used.
     fn key_to_seal_with(&self, missing: &mut Vec<KeyUnavailable>) -> Result<Option<SealingKey>, FileError> {
-        for place in self.wanted.places() {
+        for place in self.wanted.backends() {
             match self.find_or_make(place) {
                 Ok(key) => return Ok(Some(SealingKey { place, key })),
                 Err(NoKey::KeyUnavailable(why)) => missing.push(why),

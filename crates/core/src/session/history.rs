@@ -31,7 +31,7 @@ const MAX_LINE_BYTES: usize = 4096;
 /// What the role was used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum Recipient {
     /// A shell: on `cd`, at its first prompt, or after a change.
     Entered,
     /// A renewal before expiration.
@@ -52,7 +52,7 @@ pub struct HistoryEntry {
     /// The time in RFC 3339, in whole seconds.
     pub at: String,
     /// What the role was used for.
-    pub what: What,
+    pub what: Recipient,
     /// Whether the session was fetched. Otherwise it was cached.
     pub new: bool,
     /// The working directory.
@@ -89,7 +89,7 @@ pub struct History {
 impl HistoryEntry {
     /// Creates an entry for credentials that were obtained in the context's directory.
     #[must_use]
-    pub fn of(what: What, context: &Context, plan: &RolePlan, obtained: &Obtained) -> Self {
+    pub fn of(what: Recipient, context: &Context, plan: &RolePlan, obtained: &Obtained) -> Self {
         let credentials = &obtained.credentials;
         Self {
             at: rfc3339(context.now),
@@ -172,7 +172,7 @@ impl History {
             file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
         }
         if found.len() >= MAX_FILE_BYTES {
-            self.turn();
+            self.rotate();
         }
         Ok(found.nlink() > 0)
     }
@@ -218,7 +218,7 @@ impl History {
 
     /// Rotates the full file. Only one process does it, and only if the file is still full. Otherwise the second of two
     /// processes would replace a full file with an almost empty one.
-    fn turn(&self) {
+    fn rotate(&self) {
         let lock = lock::acquire(&self.dir.join("history.lock"), Duration::ZERO);
         if lock.is_ok() && fs::metadata(self.path()).is_ok_and(|found| found.len() >= MAX_FILE_BYTES) {
             // If renaming fails, the file keeps growing and the next writer tries again.
@@ -234,7 +234,7 @@ mod tests {
     fn entry(directory: &str) -> HistoryEntry {
         HistoryEntry {
             at: "2030-01-31T12:00:00Z".into(),
-            what: What::Entered,
+            what: Recipient::Entered,
             new: true,
             directory: directory.into(),
             role: "Deploy".into(),
@@ -324,7 +324,7 @@ mod tests {
         }
         history.append(&entry("/new")).unwrap();
         assert!(history.write(slow, &entry("/slow").line()).unwrap());
-        history.turn();
+        history.rotate();
         let read = history.read();
         assert!(read.len() > 400, "{}", read.len());
         assert_eq!(read.last().unwrap().directory, "/new");

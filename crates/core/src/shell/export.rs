@@ -16,10 +16,12 @@ use crate::base::context::{Context, Env};
 use crate::base::problem::Problem;
 use crate::plan::resolve::plan;
 use crate::plan::role_plan::RolePlan;
-use crate::project::approval::{Allowed, ApprovalStatus, Approvals, Holds, Refusal, Verdict, vet_and_keep};
+use crate::project::approval::{
+    Allowed, ApprovalStatus, Approvals, Holds, Refusal, Verdict, evaluate_files_and_keep_texts,
+};
 use crate::session::cache::{Cache, Trigger};
 use crate::session::fetch::{Providers, fetch};
-use crate::session::history::{HistoryEntry, What};
+use crate::session::history::{HistoryEntry, Recipient};
 use crate::session::lookup::{Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
 use crate::settings::user_config::{Settings, UserConfig};
 use crate::shell::choice::{self, Choices};
@@ -93,7 +95,7 @@ pub struct Export {
     pub problem: Option<Problem>,
     /// What a person should be told although all is well; each one line.
     pub notices: Vec<String>,
-    /// What belongs into the history.
+    /// Recipient belongs into the history.
     pub entry: Option<HistoryEntry>,
 }
 
@@ -245,8 +247,8 @@ fn look_and_keep(
     let approvals = Approvals::below(&context.paths.data);
     // Where no approval is believed, settings don't count: they are likely to be the same other user's.
     let (verdict, depth) = match approvals.untrusted() {
-        Some(_) => vet_and_keep(files, &approvals, &UserConfig::default(), texts),
-        None => vet_and_keep(files, &approvals, settings.get()?, texts),
+        Some(_) => evaluate_files_and_keep_texts(files, &approvals, &UserConfig::default(), texts),
+        None => evaluate_files_and_keep_texts(files, &approvals, settings.get()?, texts),
     };
     let counted = &files[..depth.min(files.len())];
     let verdict = match context.paths.inside_project(counted) {
@@ -292,8 +294,8 @@ fn decide<'a>(
     let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Blocked };
     match verdict {
         // What was denied needs no word, unless it blocks the shell.
-        Verdict::Refused(Refusal { standing: ApprovalStatus::Denied, .. })
-        | Verdict::Broken { standing: ApprovalStatus::Denied, .. }
+        Verdict::Refused(Refusal { status: ApprovalStatus::Denied, .. })
+        | Verdict::Broken { status: ApprovalStatus::Denied, .. }
             if matches!(change, Change::Outer) =>
         {
             state(change, depth, None)
@@ -392,9 +394,9 @@ impl<'a> Entering<'a> {
             _ => end.map(|end| end.min(soon)),
         };
         let what = match event {
-            Event::Cd | Event::Prompt | Event::Retry => Some(What::Entered),
+            Event::Cd | Event::Prompt | Event::Retry => Some(Recipient::Entered),
             // A shell that takes a renewed session over enters nothing.
-            Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(What::Renewed),
+            Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(Recipient::Renewed),
         };
         let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
         Ok(Export {

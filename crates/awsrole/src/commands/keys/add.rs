@@ -191,7 +191,7 @@ fn take_out(
         ));
         return Ok(());
     }
-    let backup = keys.take_out()?;
+    let backup = keys.remove_keys()?;
     if let Err(problem) = works_without(place, arn, stores, context, settings) {
         backup.restore()?;
         return Err(problem.hint(format!("{file} is unchanged")));

@@ -30,7 +30,7 @@ use awsrole_system::ambient;
 use awsrole_system::print::print_notice;
 
 /// The time that AWS may need until a new key works everywhere. Ten seconds are typical.
-const PATIENCE: Duration = Duration::from_secs(90);
+const KEY_PROPAGATION_TIMEOUT: Duration = Duration::from_secs(90);
 
 pub(super) fn run(
     profile: &str,
@@ -43,13 +43,13 @@ pub(super) fn run(
     crate::commands::common::with_remote(context, settings, |sts| {
         let person = TerminalPrompter::new(true, context, settings);
         let stores = Stores::new(&context.paths, &person);
-        let mut desk = Desk { sts, stores: &stores, person: &person, context, settings, deactivate, record };
-        desk.rotate(delete)
+        let mut run = RotationRun { sts, stores: &stores, person: &person, context, settings, deactivate, record };
+        run.rotate(delete)
     })
 }
 
 /// A rotation in progress.
-struct Desk<'a> {
+struct RotationRun<'a> {
     sts: &'a RemoteSts<'a>,
     stores: &'a Stores<'a>,
     person: &'a TerminalPrompter<'a>,
@@ -59,7 +59,7 @@ struct Desk<'a> {
     record: Record,
 }
 
-impl Desk<'_> {
+impl RotationRun<'_> {
     fn rotate(&mut self, delete: Option<&str>) -> Result<Outcome, CommandError> {
         let (plan, endpoint) = self.plan()?;
         let caller = self.caller(&plan)?;
@@ -300,7 +300,9 @@ fn eventually<T>(act: impl Fn() -> Result<T, StsError>) -> Result<T, StsError> {
     let mut pause = Duration::from_millis(500);
     loop {
         match act() {
-            Err(StsError::Refused { code, .. }) if code == "InvalidClientTokenId" && since(began) < PATIENCE => {
+            Err(StsError::Refused { code, .. })
+                if code == "InvalidClientTokenId" && since(began) < KEY_PROPAGATION_TIMEOUT =>
+            {
                 if pause == Duration::from_millis(500) {
                     print_notice("waiting until the new key works …");
                 }

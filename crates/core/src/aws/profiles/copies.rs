@@ -14,7 +14,7 @@ use super::parse::{ParsedValue, Section};
 use super::{AwsFile, Profile, Profiles};
 
 /// The name of the original default profile in the copies, for profiles that use it as their source.
-const OUTSIDE: &str = "awsrole-outside";
+const ORIGINAL_DEFAULT: &str = "awsrole-outside";
 
 /// Credential settings.
 const KEYS: [&str; 4] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
@@ -78,7 +78,7 @@ impl Profiles {
             self.write(file, section, &mut text);
         }
         if let (true, Some(default)) = (starts_outside, default) {
-            text.extend(["[", profile, OUTSIDE, "]\n"]);
+            text.extend(["[", profile, ORIGINAL_DEFAULT, "]\n"]);
             self.write(file, default, &mut text);
         }
         text
@@ -144,7 +144,7 @@ impl AwsFile {
             return;
         }
         if let Some(plain) = one_line(raw) {
-            let plain = if key == "source_profile" && plain == "default" { OUTSIDE } else { plain };
+            let plain = if key == "source_profile" && plain == "default" { ORIGINAL_DEFAULT } else { plain };
             if is_plain(plain) {
                 text.extend([&key, " = ", plain, "\n"]);
             }
@@ -210,7 +210,7 @@ fn is_name(name: &str) -> bool {
         && name.trim() == name
         && name.chars().all(fits)
         && !name.eq_ignore_ascii_case("default")
-        && name != OUTSIDE
+        && name != ORIGINAL_DEFAULT
         && !name
             .split(' ')
             .next()
@@ -401,7 +401,7 @@ sso_start_url = https://x/#/
         let [config, _] =
             copies(&format!("[default]\n{text}[profile a]\nrole_arn = r\nsource_profile = default\n"), "");
         assert!(
-            config.ends_with(&format!("[profile awsrole-outside]\n{}", text.replace("default", OUTSIDE))),
+            config.ends_with(&format!("[profile awsrole-outside]\n{}", text.replace("default", ORIGINAL_DEFAULT))),
             "{config}"
         );
     }

@@ -7,7 +7,7 @@ use crate::aws::parameters::SessionDuration;
 use crate::aws::profiles::tests::home;
 use crate::base::cache_key_backend::CacheKeySetting;
 use crate::base::files::write_private;
-use crate::project::approval::{Approvals, Chain, Verdict, vet};
+use crate::project::approval::{Approvals, Chain, Verdict, evaluate_files};
 use crate::session::cache::Cache;
 use crate::session::encryption::CacheEncryption;
 use crate::session::encryption::tests::Shelf;
@@ -97,7 +97,7 @@ fn plan_in(context: &Context, path: &Path) -> Result<RolePlan, Problem> {
     let approvals = Approvals::below(&context.paths.data);
     let paths = [path.to_owned()];
     approvals.allow(&Chain::read(&paths)?).unwrap();
-    match vet(&paths, &approvals, &UserConfig::default()).0 {
+    match evaluate_files(&paths, &approvals, &UserConfig::default()).0 {
         Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(context).unwrap(), context),
         Verdict::Broken { problem, .. } => Err(problem),
         Verdict::Refused { .. } => panic!(),

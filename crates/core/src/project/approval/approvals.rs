@@ -62,12 +62,12 @@ impl Approvals {
     /// Returns the user's decision about the files that apply to a directory. Environment variables have no effect on
     /// it.
     #[must_use]
-    pub fn standing(&self, chain: &Chain) -> ApprovalStatus {
+    pub fn status(&self, chain: &Chain) -> ApprovalStatus {
         match self.trusted_folder(&chain.nearest().place) {
             None => ApprovalStatus::Unknown,
             Some(folder) if folder.is_denied() => ApprovalStatus::Denied,
             Some(folder) if folder.allows(chain.files(), chain.is_open()) => ApprovalStatus::Allowed,
-            Some(folder) => folder.standing(),
+            Some(folder) => folder.status(),
         }
     }
 
@@ -117,8 +117,8 @@ impl Approvals {
     }
 
     /// Returns the decision that was recorded for a path, regardless of the present content.
-    pub(super) fn standing_of_path(&self, path: &Path) -> ApprovalStatus {
-        self.trusted_folder(&place(path)).map_or(ApprovalStatus::Unknown, |folder| folder.standing())
+    pub(super) fn status_of_path(&self, path: &Path) -> ApprovalStatus {
+        self.trusted_folder(&place(path)).map_or(ApprovalStatus::Unknown, |folder| folder.status())
     }
 
     /// Returns whether any decision was recorded for a path, trusted or not.
@@ -164,7 +164,7 @@ impl Folder {
     }
 
     /// Returns the decision that was recorded for content other than the present one.
-    pub(super) fn standing(&self) -> ApprovalStatus {
+    pub(super) fn status(&self) -> ApprovalStatus {
         let names: Vec<_> = self.entries().map(|entry| entry.file_name()).collect();
         if names.iter().any(|name| name == DENIED) {
             ApprovalStatus::Denied

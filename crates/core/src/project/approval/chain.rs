@@ -113,7 +113,7 @@ impl Reading {
             reading.parsed += 1;
             reading.config = Some(match reading.config.take() {
                 None => config,
-                Some(near) => near.over(config),
+                Some(near) => near.merged_over(config),
             });
             if !inherits {
                 return Self { end: End::Closed, ..reading };

@@ -14,7 +14,7 @@ pub struct Refusal {
     /// The path of the file.
     pub path: PathBuf,
     /// The user's decision about it and the files from which it inherits.
-    pub standing: ApprovalStatus,
+    pub status: ApprovalStatus,
     /// The directory's nearest file: this file, or one that inherits from it.
     pub nearest: PathBuf,
     /// The change since it was allowed, if that is known.
@@ -25,8 +25,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn of(path: &Path, standing: ApprovalStatus, nearest: &Path) -> Self {
-        Self { path: path.to_owned(), standing, nearest: nearest.to_owned(), change: None, untrusted: None }
+    pub(super) fn of(path: &Path, status: ApprovalStatus, nearest: &Path) -> Self {
+        Self { path: path.to_owned(), status, nearest: nearest.to_owned(), change: None, untrusted: None }
     }
 
     /// Returns the message for the user.
@@ -37,7 +37,7 @@ impl Refusal {
         if let Some((data, untrusted)) = &self.untrusted {
             return untrusted_approvals(data, untrusted, context);
         }
-        match &self.standing {
+        match &self.status {
             ApprovalStatus::Edited => {
                 let since = format!("since {nearest} was allowed: no role here");
                 let problem = match self.change.as_ref().map(|change| &change.what) {

@@ -31,13 +31,13 @@ impl World {
         self.approvals.allow(&chain_of(path)).unwrap();
     }
 
-    fn standing(&self, path: &Path) -> ApprovalStatus {
-        self.approvals.standing(&chain_of(path))
+    fn status(&self, path: &Path) -> ApprovalStatus {
+        self.approvals.status(&chain_of(path))
     }
 
     /// Evaluates the files of a directory as commands do.
     fn vet(&self, name: &str) -> (Verdict, usize) {
-        vet(&self.upward(name), &self.approvals, &UserConfig::default())
+        evaluate_files(&self.upward(name), &self.approvals, &UserConfig::default())
     }
 
     fn upward(&self, name: &str) -> Vec<PathBuf> {
@@ -59,23 +59,23 @@ fn approval_of(world: &World, path: &Path) -> (PathBuf, String) {
 fn approval_is_bound_to_content_and_path() {
     let world = World::new();
     let path = world.write("a", "region = \"x\"");
-    assert_eq!(world.standing(&path), ApprovalStatus::Unknown);
+    assert_eq!(world.status(&path), ApprovalStatus::Unknown);
     world.allow(&path);
-    assert_eq!(world.standing(&path), ApprovalStatus::Allowed);
+    assert_eq!(world.status(&path), ApprovalStatus::Allowed);
     let copy = world.write("b", "region = \"x\"");
-    assert_eq!(world.standing(&copy), ApprovalStatus::Unknown);
+    assert_eq!(world.status(&copy), ApprovalStatus::Unknown);
     world.write("a", "region = \"y\"");
-    assert_eq!(world.standing(&path), ApprovalStatus::Edited);
+    assert_eq!(world.status(&path), ApprovalStatus::Edited);
     world.allow(&path);
     world.write("a", "region = \"x\"");
-    assert_eq!(world.standing(&path), ApprovalStatus::Allowed, "approvals accumulate");
+    assert_eq!(world.status(&path), ApprovalStatus::Allowed, "approvals accumulate");
     world.approvals.deny(&path).unwrap();
-    assert_eq!(world.standing(&path), ApprovalStatus::Denied);
+    assert_eq!(world.status(&path), ApprovalStatus::Denied);
     world.write("a", "region = \"y\"");
-    assert_eq!(world.standing(&path), ApprovalStatus::Denied, "deny is for the path");
+    assert_eq!(world.status(&path), ApprovalStatus::Denied, "deny is for the path");
     world.allow(&path);
     world.write("a", "region = \"x\"");
-    assert_eq!(world.standing(&path), ApprovalStatus::Edited, "deny forgot what was allowed");
+    assert_eq!(world.status(&path), ApprovalStatus::Edited, "deny forgot what was allowed");
 }
 
 #[test]
@@ -85,10 +85,10 @@ fn ignores_records_that_are_symbolic_links() {
     world.allow(&path);
     let (folder, name) = approval_of(&world, &path);
     std::os::unix::fs::symlink(&path, folder.join("denied")).unwrap();
-    assert_eq!(world.standing(&path), ApprovalStatus::Allowed, "a link denies nothing");
+    assert_eq!(world.status(&path), ApprovalStatus::Allowed, "a link denies nothing");
     fs::remove_file(folder.join(&name)).unwrap();
     std::os::unix::fs::symlink(&path, folder.join(&name)).unwrap();
-    assert_eq!(world.standing(&path), ApprovalStatus::Unknown, "a link allows nothing");
+    assert_eq!(world.status(&path), ApprovalStatus::Unknown, "a link allows nothing");
     assert!(world.approvals.changes(&chain_of(&path)).is_empty(), "a link is no record of what was allowed");
 }
 
@@ -101,16 +101,16 @@ fn trusts_only_private_approval_directories() {
     for dir in [&world.approvals.dir, &folder] {
         for mode in [0o770, 0o707] {
             fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(world.standing(&path), ApprovalStatus::Unknown, "{}: {mode:o}", dir.display());
-            assert_eq!(world.approvals.standing_of_path(&path), ApprovalStatus::Unknown);
+            assert_eq!(world.status(&path), ApprovalStatus::Unknown, "{}: {mode:o}", dir.display());
+            assert_eq!(world.approvals.status_of_path(&path), ApprovalStatus::Unknown);
             world.allow(&path);
-            assert_eq!(world.standing(&path), ApprovalStatus::Allowed, "`allow` makes it private again");
+            assert_eq!(world.status(&path), ApprovalStatus::Allowed, "`allow` makes it private again");
         }
     }
     let moved = world.home.path().join("moved");
     fs::rename(&world.approvals.dir, &moved).unwrap();
     std::os::unix::fs::symlink(&moved, &world.approvals.dir).unwrap();
-    assert_eq!(world.standing(&path), ApprovalStatus::Unknown);
+    assert_eq!(world.status(&path), ApprovalStatus::Unknown);
     assert!(world.approvals.allow(&chain_of(&path)).unwrap_err().to_string().contains("it is a link"));
 }
 
@@ -123,7 +123,7 @@ fn approval_of_an_inheriting_file_covers_the_chain() {
     assert_eq!(paths[..2], [near.clone(), far.clone()]);
     // Approvals of each file on its own don't apply to both together.
     world.allow(&far);
-    let (Verdict::Refused(Refusal { path, standing: ApprovalStatus::Unknown, .. }), 1) = world.vet("a/b") else {
+    let (Verdict::Refused(Refusal { path, status: ApprovalStatus::Unknown, .. }), 1) = world.vet("a/b") else {
         panic!()
     };
     assert_eq!(path, near);
@@ -134,7 +134,7 @@ fn approval_of_an_inheriting_file_covers_the_chain() {
     let (_, keys) = allowed.config.select(None).unwrap();
     assert_eq!((keys.region.unwrap().as_str(), keys.external_id.unwrap().as_str()), ("near", "x1"));
     // The base file on its own was never allowed.
-    let (Verdict::Refused(Refusal { standing: ApprovalStatus::Unknown, .. }), 1) = world.vet("a") else { panic!() };
+    let (Verdict::Refused(Refusal { status: ApprovalStatus::Unknown, .. }), 1) = world.vet("a") else { panic!() };
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn denied_base_disables_the_chain() {
     world.approvals.allow(&chain).unwrap();
     let (verdict, depth) = world.vet("a/b");
     assert_eq!((verdict.holds(depth), depth), (Holds::Blocked, 2));
-    let Verdict::Refused(Refusal { path, standing: ApprovalStatus::Denied, nearest, .. }) = verdict else { panic!() };
+    let Verdict::Refused(Refusal { path, status: ApprovalStatus::Denied, nearest, .. }) = verdict else { panic!() };
     assert_eq!((path, nearest), (far.clone(), near));
     assert_eq!(world.approvals.denied_base(&chain).unwrap().path, far);
     world.allow(&far);
@@ -320,9 +320,9 @@ fn base_that_disappears_needs_a_new_approval() {
     let far = world.write("a", "region = \"far\"");
     let paths = [near, far.clone()];
     world.approvals.allow(&Chain::read(&paths).unwrap()).unwrap();
-    assert!(matches!(vet(&paths, &world.approvals, &UserConfig::default()).0, Verdict::Allowed(_)));
+    assert!(matches!(evaluate_files(&paths, &world.approvals, &UserConfig::default()).0, Verdict::Allowed(_)));
     fs::remove_file(&far).unwrap();
-    let (verdict, depth) = vet(&paths, &world.approvals, &UserConfig::default());
+    let (verdict, depth) = evaluate_files(&paths, &world.approvals, &UserConfig::default());
     assert_eq!((verdict.holds(depth), depth), (Holds::Blocked, 2));
     let Verdict::Broken { problem, .. } = verdict else { panic!() };
     assert!(problem.summary.contains("was removed while it was being read"), "{problem}");
@@ -339,7 +339,8 @@ fn rules_and_approvals_cover_parts_of_a_chain() {
         accounts: vec![AccountId::parse(account).unwrap()],
     };
     let paths = [near.clone(), far.clone()];
-    let verdict = |trust: Vec<TrustRule>| vet(&paths, &world.approvals, &UserConfig { trust, ..Default::default() });
+    let verdict =
+        |trust: Vec<TrustRule>| evaluate_files(&paths, &world.approvals, &UserConfig { trust, ..Default::default() });
     // A rule for both files, and narrower rules for each.
     assert!(matches!(verdict(vec![rule("work", "222222222222")]), (Verdict::Allowed(_), 2)));
     let (Verdict::Allowed(allowed), 2) = verdict(vec![rule("work", "222222222222"), rule("work/p/q", "333333333333")])
@@ -367,12 +368,12 @@ fn trusts_approvals_only_below_directories_that_others_can_not_write() {
         for (mode, fine) in [(0o770, false), (0o707, false), (0o755, true), (0o1777, true)] {
             fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
             let approvals = Approvals::below(&data);
-            let (verdict, depth) = vet(std::slice::from_ref(&path), &approvals, &UserConfig::default());
+            let (verdict, depth) = evaluate_files(std::slice::from_ref(&path), &approvals, &UserConfig::default());
             // A decision is recorded, so the user may expect a role.
             let expected = if fine { Holds::Role } else { Holds::Blocked };
             assert_eq!(verdict.holds(depth), expected, "{} {mode:o}", dir.display());
             let other = world.write("other", "");
-            let (verdict, depth) = vet(&[other], &approvals, &UserConfig::default());
+            let (verdict, depth) = evaluate_files(&[other], &approvals, &UserConfig::default());
             assert_eq!(verdict.holds(depth), Holds::Outer, "nothing was said of this one");
             assert_eq!(approvals.prepare().is_ok(), fine || dir == data, "its own folder is made private again");
             fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
@@ -389,12 +390,12 @@ fn rules_match_whole_components_that_others_can_not_write() {
     let root = world.home.path().canonicalize().unwrap();
     let trust = vec![TrustRule { path: root.join("work"), accounts: vec![account.clone()] }];
     let user = UserConfig { trust, ..UserConfig::default() };
-    let (verdict, _) = vet(std::slice::from_ref(&inside), &world.approvals, &user);
+    let (verdict, _) = evaluate_files(std::slice::from_ref(&inside), &world.approvals, &user);
     assert!(matches!(verdict, Verdict::Allowed(allowed) if allowed.only_accounts() == Some(&[account])));
-    let (verdict, _) = vet(&[beside], &world.approvals, &user);
-    assert!(matches!(verdict, Verdict::Refused(Refusal { standing: ApprovalStatus::Unknown, .. })));
+    let (verdict, _) = evaluate_files(&[beside], &world.approvals, &user);
+    assert!(matches!(verdict, Verdict::Refused(Refusal { status: ApprovalStatus::Unknown, .. })));
     fs::set_permissions(inside.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
-    let (verdict, _) = vet(&[inside], &world.approvals, &user);
+    let (verdict, _) = evaluate_files(&[inside], &world.approvals, &user);
     let Verdict::Broken { problem, .. } = verdict else { panic!() };
     assert!(problem.causes[0].contains("others may write"), "{problem}");
 }

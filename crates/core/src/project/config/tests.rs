@@ -53,7 +53,7 @@ fn role_overrides_top_level_and_file_overrides_the_next() {
         "default_role = \"dev\"\nregion = \"b\"\nexternal_id = \"x1\"\n[role.dev]\nprofile = \"far\"\nrole_arn = \"arn:aws:iam::222222222222:role/R\"",
     )
     .unwrap();
-    let (name, keys) = near.over(far).select(None).unwrap();
+    let (name, keys) = near.merged_over(far).select(None).unwrap();
     assert_eq!(name.as_deref(), Some("dev"));
     assert_eq!(keys.profile.as_deref(), Some("near"));
     assert_eq!(keys.role_arn.as_ref().map(RoleArn::as_str), Some("arn:aws:iam::222222222222:role/R"));

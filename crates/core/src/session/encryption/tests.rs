@@ -31,7 +31,7 @@ impl Shelf {
         there.then_some(()).ok_or_else(|| KeyUnavailable(format!("no {}", place.shown())))
     }
 
-    fn places(&self) -> Vec<KeyBackend> {
+    fn backends(&self) -> Vec<KeyBackend> {
         self.kept.borrow().iter().map(|(place, _, _)| *place).collect()
     }
 }
@@ -65,104 +65,104 @@ const PLAIN: &[u8] = b"{\"canary\":1}";
 fn world(wanted: CacheKeySetting) -> (tempfile::TempDir, Rc<Shelf>, CacheEncryption) {
     let home = tempfile::tempdir().unwrap();
     let shelf = Shelf::new();
-    let vault = CacheEncryption::new(&home.path().join("cache"), shelf.clone(), wanted);
-    (home, shelf, vault)
+    let encryption = CacheEncryption::new(&home.path().join("cache"), shelf.clone(), wanted);
+    (home, shelf, encryption)
 }
 
-fn sealed_by(vault: &CacheEncryption, name: &str) -> Vec<u8> {
-    vault.seal(name, PLAIN).unwrap().content.to_vec()
+fn sealed_by(encryption: &CacheEncryption, name: &str) -> Vec<u8> {
+    encryption.seal(name, PLAIN).unwrap().content.to_vec()
 }
 
-fn opens(vault: &CacheEncryption, name: &str, content: &[u8]) -> bool {
-    vault.open(name, Zeroizing::new(content.to_vec())).is_some_and(|plain| plain.as_slice() == PLAIN)
+fn opens(encryption: &CacheEncryption, name: &str, content: &[u8]) -> bool {
+    encryption.open(name, Zeroizing::new(content.to_vec())).is_some_and(|plain| plain.as_slice() == PLAIN)
 }
 
 #[test]
 fn content_is_bound_to_its_name_directory_and_key() {
-    let (home, shelf, vault) = world(CacheKeySetting::Auto);
-    let sealed = sealed_by(&vault, "a");
+    let (home, shelf, encryption) = world(CacheKeySetting::Auto);
+    let sealed = sealed_by(&encryption, "a");
     assert_eq!(sealed[..2], [VERSION, b'k']);
-    assert!(opens(&vault, "a", &sealed) && !opens(&vault, "b", &sealed));
+    assert!(opens(&encryption, "a", &sealed) && !opens(&encryption, "b", &sealed));
     let elsewhere = CacheEncryption::new(&home.path().join("copy"), shelf.clone(), CacheKeySetting::Auto);
     assert!(!opens(&elsewhere, "a", &sealed));
     let spelled = CacheEncryption::new(&home.path().join("./cache/../cache"), shelf.clone(), CacheKeySetting::Auto);
     assert!(opens(&spelled, "a", &sealed));
     for broken in [&b""[..], &sealed[..1], &sealed[..2], &sealed[2..], &[&[3], &sealed[1..]].concat(), b"2k", PLAIN] {
-        assert!(!opens(&vault, "a", broken));
+        assert!(!opens(&encryption, "a", broken));
     }
-    vault.forget().unwrap();
-    assert!(!opens(&vault, "a", &sealed) && shelf.places().is_empty());
-    assert!(opens(&vault, "a", &sealed_by(&vault, "a")), "a new key");
-    assert!(!opens(&vault, "a", &sealed));
+    encryption.forget().unwrap();
+    assert!(!opens(&encryption, "a", &sealed) && shelf.backends().is_empty());
+    assert!(opens(&encryption, "a", &sealed_by(&encryption, "a")), "a new key");
+    assert!(!opens(&encryption, "a", &sealed));
 }
 
 #[test]
 fn uses_the_best_backend_and_writes_nothing_without_one() {
-    let (_home, shelf, vault) = world(CacheKeySetting::Auto);
+    let (_home, shelf, encryption) = world(CacheKeySetting::Auto);
     shelf.only(&[]);
     let missing = ["the kernel's keyring", "the keychain", "the runtime directory"];
     let missing = missing.map(|place| KeyUnavailable(format!("no {place}"))).to_vec();
-    assert!(matches!(vault.seal("a", PLAIN), Err(SealError::NoKey(why)) if why == missing));
-    assert_eq!(vault.protection(), Protection::Nothing(missing.clone()));
-    assert_eq!(vault.prove(), Protection::Nothing(missing));
-    assert!(!opens(&vault, "a", PLAIN), "what isn't encrypted counts only where the user chose so");
+    assert!(matches!(encryption.seal("a", PLAIN), Err(SealError::NoKey(why)) if why == missing));
+    assert_eq!(encryption.protection(), Protection::Nothing(missing.clone()));
+    assert_eq!(encryption.prove(), Protection::Nothing(missing));
+    assert!(!opens(&encryption, "a", PLAIN), "what isn't encrypted counts only where the user chose so");
     shelf.only(&[KeyBackend::Runtime]);
-    let in_runtime = sealed_by(&vault, "a");
+    let in_runtime = sealed_by(&encryption, "a");
     assert_eq!(in_runtime[1], b'r');
     shelf.only(&[KeyBackend::Keyring, KeyBackend::Runtime]);
-    assert_eq!(vault.protection(), Protection::Encrypted(KeyBackend::Keyring));
-    assert!(opens(&vault, "a", &in_runtime), "its key is there");
-    assert_eq!(sealed_by(&vault, "a")[1], b'k');
+    assert_eq!(encryption.protection(), Protection::Encrypted(KeyBackend::Keyring));
+    assert!(opens(&encryption, "a", &in_runtime), "its key is there");
+    assert_eq!(sealed_by(&encryption, "a")[1], b'k');
     shelf.only(&[]);
-    assert!(!opens(&vault, "a", &in_runtime));
+    assert!(!opens(&encryption, "a", &in_runtime));
 }
 
 #[test]
 fn backend_without_room_is_no_protection() {
-    let (_home, shelf, vault) = world(CacheKeySetting::Auto);
+    let (_home, shelf, encryption) = world(CacheKeySetting::Auto);
     shelf.full.set(true);
     let full =
         vec![KeyUnavailable("full".into()), KeyUnavailable("no the keychain".into()), KeyUnavailable("full".into())];
-    assert_eq!(vault.prove(), Protection::Nothing(full.clone()));
-    assert!(matches!(vault.seal("a", PLAIN), Err(SealError::NoKey(why)) if why == full));
+    assert_eq!(encryption.prove(), Protection::Nothing(full.clone()));
+    assert!(matches!(encryption.seal("a", PLAIN), Err(SealError::NoKey(why)) if why == full));
     shelf.full.set(false);
-    assert_eq!(vault.prove(), Protection::Encrypted(KeyBackend::Keyring));
-    assert!(!vault.dir.join("probe").exists());
+    assert_eq!(encryption.prove(), Protection::Encrypted(KeyBackend::Keyring));
+    assert!(!encryption.dir.join("probe").exists());
 }
 
 #[test]
 fn unwritable_directory_is_no_protection() {
-    let (home, _, vault) = world(CacheKeySetting::Auto);
+    let (home, _, encryption) = world(CacheKeySetting::Auto);
     files::write_private(&home.path().join("cache"), b"a file").unwrap();
-    assert!(matches!(vault.prove(), Protection::Nothing(_)));
+    assert!(matches!(encryption.prove(), Protection::Nothing(_)));
 }
 
 #[test]
 fn key_ids_are_unique_and_do_not_reveal_the_key() {
-    let (_home, shelf, vault) = world(CacheKeySetting::Auto);
-    let first = vault.seal("a", PLAIN).unwrap().key_id.unwrap();
-    assert_eq!(vault.keys().map(|key| key.id()).collect::<Vec<_>>(), std::slice::from_ref(&first));
+    let (_home, shelf, encryption) = world(CacheKeySetting::Auto);
+    let first = encryption.seal("a", PLAIN).unwrap().key_id.unwrap();
+    assert_eq!(encryption.keys().map(|key| key.id()).collect::<Vec<_>>(), std::slice::from_ref(&first));
     let hex: String = shelf.kept.borrow()[0].2.expose().iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(first.len() == 16 && !hex.contains(&first));
-    vault.forget().unwrap();
-    assert_ne!(vault.seal("a", PLAIN).unwrap().key_id.unwrap(), first);
-    let (_home, _, vault) = world(CacheKeySetting::None);
-    assert_eq!(vault.seal("a", PLAIN).unwrap().key_id, None);
+    encryption.forget().unwrap();
+    assert_ne!(encryption.seal("a", PLAIN).unwrap().key_id.unwrap(), first);
+    let (_home, _, encryption) = world(CacheKeySetting::None);
+    assert_eq!(encryption.seal("a", PLAIN).unwrap().key_id, None);
 }
 
 #[test]
 fn uses_no_backend_other_than_the_configured_one() {
-    let (_home, shelf, vault) = world(CacheKeySetting::Runtime);
-    let sealed = sealed_by(&vault, "a");
-    assert_eq!((sealed[1], vault.protection()), (b'r', Protection::Encrypted(KeyBackend::Runtime)));
-    assert!(!opens(&vault, "a", PLAIN));
+    let (_home, shelf, encryption) = world(CacheKeySetting::Runtime);
+    let sealed = sealed_by(&encryption, "a");
+    assert_eq!((sealed[1], encryption.protection()), (b'r', Protection::Encrypted(KeyBackend::Runtime)));
+    assert!(!opens(&encryption, "a", PLAIN));
     shelf.only(&[KeyBackend::Keyring]);
-    assert!(vault.seal("a", PLAIN).err().unwrap().to_string().contains("no the runtime directory"));
-    assert_eq!(vault.protection(), Protection::Nothing(vec![KeyUnavailable("no the runtime directory".into())]));
-    let (_home, _, vault) = world(CacheKeySetting::None);
-    assert_eq!(sealed_by(&vault, "a"), PLAIN);
-    assert!(opens(&vault, "a", PLAIN) && !opens(&vault, "a", &sealed));
-    assert_eq!((vault.protection(), vault.prove()), (Protection::Plain, Protection::Plain));
+    assert!(encryption.seal("a", PLAIN).err().unwrap().to_string().contains("no the runtime directory"));
+    assert_eq!(encryption.protection(), Protection::Nothing(vec![KeyUnavailable("no the runtime directory".into())]));
+    let (_home, _, encryption) = world(CacheKeySetting::None);
+    assert_eq!(sealed_by(&encryption, "a"), PLAIN);
+    assert!(opens(&encryption, "a", PLAIN) && !opens(&encryption, "a", &sealed));
+    assert_eq!((encryption.protection(), encryption.prove()), (Protection::Plain, Protection::Plain));
 }
 
 #[test]
@@ -179,10 +179,10 @@ fn directory_behind_a_symbolic_link_has_one_key() {
     fs::create_dir(home.path().join("real")).unwrap();
     std::os::unix::fs::symlink(home.path().join("real"), home.path().join("link")).unwrap();
     let shelf = Shelf::new();
-    let vault = CacheEncryption::new(&home.path().join("link/cache"), shelf.clone(), CacheKeySetting::Auto);
-    let sealed = sealed_by(&vault, "a");
-    assert!(opens(&vault, "a", &sealed));
-    assert_eq!(shelf.places().len(), 1);
+    let encryption = CacheEncryption::new(&home.path().join("link/cache"), shelf.clone(), CacheKeySetting::Auto);
+    let sealed = sealed_by(&encryption, "a");
+    assert!(opens(&encryption, "a", &sealed));
+    assert_eq!(shelf.backends().len(), 1);
     files::remove(&home.path().join("link/cache/key.lock")).unwrap();
 }
 
@@ -193,10 +193,10 @@ fn unreadable_config_never_weakens_protection() {
     context.keys = shelf.clone();
     let sealed = sealed_by(&CacheEncryption::of_cache(&context, Settings::load(&context).or_default().key), "a");
     files::write_private(&context.paths.config.join("config.toml"), b"[cache]\nkey = \"runtime\"\nbroken").unwrap();
-    let vault = CacheEncryption::of_cache(&context, Settings::load(&context).or_default().key);
-    assert!(vault.seal("b", PLAIN).err().unwrap().to_string().contains("config.toml"));
-    assert!(matches!(vault.protection(), Protection::Nothing(why) if why[0].0.contains("config.toml")));
-    assert!(opens(&vault, "a", &sealed), "to log out of what it is");
+    let encryption = CacheEncryption::of_cache(&context, Settings::load(&context).or_default().key);
+    assert!(encryption.seal("b", PLAIN).err().unwrap().to_string().contains("config.toml"));
+    assert!(matches!(encryption.protection(), Protection::Nothing(why) if why[0].0.contains("config.toml")));
+    assert!(opens(&encryption, "a", &sealed), "to log out of what it is");
     shelf.only(&[]);
-    assert!(vault.seal("b", PLAIN).is_err() && !opens(&vault, "b", PLAIN), "nor without any place");
+    assert!(encryption.seal("b", PLAIN).is_err() && !opens(&encryption, "b", PLAIN), "nor without any place");
 }

@@ -71,7 +71,7 @@ impl ChainFetcher<'_> {
             && wrong(error)
         {
             // A wrong code uses up nothing: the right code of the same time step may follow at once.
-            let _ = self.cache.used(serial, before);
+            let _ = self.cache.record_totp_step(serial, before);
         }
         Ok(answer)
     }
@@ -106,7 +106,7 @@ impl ChainFetcher<'_> {
         let code = code.map_err(|no| FetchError::uncached(no.problem(&title)))?;
         self.announce("");
         self.mfa_prompted.replace(true);
-        self.cache.used(serial, Some(code.step)).map_err(|e| FetchError::local(&e))?;
+        self.cache.record_totp_step(serial, Some(code.step)).map_err(|e| FetchError::local(&e))?;
         Ok(code)
     }
 
@@ -114,7 +114,7 @@ impl ChainFetcher<'_> {
         let by_mfa = index.checked_sub(1).is_some_and(|before| self.plan.steps[before].mfa_serial().is_some());
         let denied = matches!(error, StsError::Refused { code, .. } if code == "AccessDenied");
         let age = self.options.now.duration_since(caller.issued).unwrap_or_default();
-        by_mfa && denied && age > MFA_AGE_RETRY_THRESHOLD && self.cache.had(&self.session(index + 1))
+        by_mfa && denied && age > MFA_AGE_RETRY_THRESHOLD && self.cache.ever_cached(&self.session(index + 1))
     }
 
     /// Checks the account of the first AssumeRole's caller if a rule allows only some accounts.
