@@ -17,13 +17,13 @@ use awsrole_system::ambient;
 use awsrole_system::print::print_notice;
 
 /// The minimum length of a passphrase, in characters.
-const SHORTEST: usize = 8;
+const MIN_PASSPHRASE_LENGTH: usize = 8;
 
 /// The number of attempts to enter a code in the right format.
-const TYPED: u32 = 3;
+const CODE_ATTEMPTS: u32 = 3;
 
 /// The time step in seconds (RFC 6238, whose default AWS's devices use).
-const STEP: u64 = 30;
+const TIME_STEP: u64 = 30;
 
 /// Prompts on the terminal, if prompting is allowed.
 pub(crate) struct TerminalPrompter<'a> {
@@ -50,19 +50,19 @@ impl Authenticator for TerminalPrompter<'_> {
         let me = std::process::id();
         if let Some(command) = &settings.mfa_process {
             begin(&format!("mfa_process is running (process {me})"));
-            wait_for_a_fresh_step(question)?;
+            wait_for_unused_step(question)?;
             let limit = settings.limits.process.unwrap_or(Limits::default().process);
             let device = ("AWSROLE_MFA_SERIAL", question.serial.as_str());
             let digits = subprocess::run(command, &self.context.env, device, limit).map_err(MfaError::Process)?;
             return Code::parse(&digits, step()).map_err(|_| MfaError::Process("did not print six digits".to_owned()));
         }
         let terminal = Terminal::open().map_err(no_code)?;
-        begin(&format!("awsrole is prompting for the MFA code in {}", here()));
+        begin(&format!("awsrole is prompting for the MFA code in {}", prompt_location()));
         print_notice(format!("{} needs an MFA code", question.purpose));
-        wait_for_a_fresh_step(question)?;
+        wait_for_unused_step(question)?;
         let ask = format!("awsrole: code of {}: ", escape(question.serial.as_str()));
         let typed = || Code::parse(&terminal.ask(&ask).map_err(no_code)?, step());
-        for _ in 1..TYPED {
+        for _ in 1..CODE_ATTEMPTS {
             match typed() {
                 Err(MfaError::NotSixDigits) => print_notice("a code is six digits"),
                 parsed => return parsed,
@@ -85,9 +85,9 @@ impl Passphrases for TerminalPrompter<'_> {
         }
         let wrong = |what: &str, hint: &str| KeyStoreError::Unusable(Problem::new(what).hint(hint));
         let first = terminal.ask_secret("awsrole: new passphrase for the key file: ").map_err(no_secret)?;
-        if first.expose().chars().count() < SHORTEST {
+        if first.expose().chars().count() < MIN_PASSPHRASE_LENGTH {
             let hint = "use several words: anyone with the file can guess without limit";
-            return Err(wrong(&format!("the passphrase has fewer than {SHORTEST} characters"), hint));
+            return Err(wrong(&format!("the passphrase has fewer than {MIN_PASSPHRASE_LENGTH} characters"), hint));
         }
         let again = terminal.ask_secret("awsrole: repeat the passphrase: ").map_err(no_secret)?;
         if first == again { Ok(first) } else { Err(wrong("the two passphrases differ", "run the same command again")) }
@@ -103,13 +103,13 @@ impl TerminalPrompter<'_> {
         if !self.may_ask {
             return Err(KeyStoreError::NotNow);
         }
-        begin(&format!("{what} {}", here()));
+        begin(&format!("{what} {}", prompt_location()));
         Ok(())
     }
 }
 
 /// Returns the terminal and the process of the prompt, for display in waiting processes.
-fn here() -> String {
+fn prompt_location() -> String {
     let me = std::process::id();
     match Terminal::name() {
         Some(name) => format!("the terminal {name} (process {me})"),
@@ -125,20 +125,20 @@ fn no_code(why: NoAnswer) -> MfaError {
 }
 
 /// Waits for the next time step if the code of the current one was sent, because STS accepts each code only once.
-fn wait_for_a_fresh_step(question: &MfaPrompt<'_>) -> Result<(), MfaError> {
+fn wait_for_unused_step(question: &MfaPrompt<'_>) -> Result<(), MfaError> {
     let Some(used) = question.used_step else { return Ok(()) };
     // A record in the future means that the clock was wrong, not that the code was used.
     if used != step() {
         return Ok(());
     }
     let now = ambient::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let left = Duration::from_secs(STEP)
-        - Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or_default() % (STEP * 1000));
+    let left = Duration::from_secs(TIME_STEP)
+        - Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or_default() % (TIME_STEP * 1000));
     print_notice(format!("the current code was already used, so wait {} s for the next one", left.as_secs() + 1));
     std::thread::sleep(left);
     Ok(())
 }
 
 fn step() -> u64 {
-    ambient::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / STEP
+    ambient::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / TIME_STEP
 }

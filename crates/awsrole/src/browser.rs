@@ -123,7 +123,7 @@ fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> 
         }
         // Browsers open connections in advance and abandon them.
         let Ok((mut stream, peer)) = listener.accept() else { continue };
-        if !asks_for(&mut stream, own, path).unwrap_or(false) {
+        if !read_request(&mut stream, own, path).unwrap_or(false) {
             continue;
         }
         // While the connection is established, its other end belongs to the user who opened it.
@@ -150,7 +150,7 @@ fn await_peer(listener: &TcpListener, own: SocketAddr, path: &str, to: &str) -> 
 const HEADERS: &str = "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n";
 
 /// Reads a request and returns whether it is for the expected path. Sends an error response to all others.
-fn asks_for(stream: &mut TcpStream, own: SocketAddr, path: &str) -> io::Result<bool> {
+fn read_request(stream: &mut TcpStream, own: SocketAddr, path: &str) -> io::Result<bool> {
     let end = Instant::now() + REQUEST_TIMEOUT;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     stream.set_write_timeout(Some(Duration::from_secs(5)))?;

@@ -16,7 +16,7 @@ use signal_hook::low_level::emulate_default_handler;
 use zeroize::Zeroizing;
 
 /// The longest input in bytes. A role ARN has up to 2048. Further input is ignored.
-const LONGEST: usize = 2048;
+const MAX_INPUT: usize = 2048;
 
 /// The reason why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Terminal {
 
     fn line(&self, shown: bool) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
         // Allocate the full size at once: a growing buffer would leave copies of secrets in memory.
-        let mut text = Zeroizing::new(Vec::with_capacity(LONGEST));
+        let mut text = Zeroizing::new(Vec::with_capacity(MAX_INPUT));
         let mut key = [0_u8; 1];
         let echo = |text: &str| {
             if shown {
@@ -139,12 +139,12 @@ impl Terminal {
                         echo("\u{8} \u{8}");
                     }
                 }
-                key @ 0x20..0x7f if text.len() < LONGEST => {
+                key @ 0x20..0x7f if text.len() < MAX_INPUT => {
                     text.push(key);
                     echo(char::from(key).encode_utf8(&mut [0; 4]));
                 }
                 // A passphrase may contain any characters. Visible answers are ASCII.
-                key @ 0x80.. if !shown && text.len() < LONGEST => text.push(key),
+                key @ 0x80.. if !shown && text.len() < MAX_INPUT => text.push(key),
                 _ => {}
             }
         }

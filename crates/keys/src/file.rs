@@ -19,10 +19,10 @@ use crate::Stores;
 const LOG_N: u8 = 17;
 
 /// The maximum memory that a file may require, in bytes: 4 GiB. A damaged file must not exhaust the memory.
-const MOST_MEMORY: u64 = 4 << 30;
+const MAX_MEMORY: u64 = 4 << 30;
 
 /// The maximum number of sequential rounds that a file may require.
-const MOST_ROUNDS: u32 = 16;
+const MAX_ROUNDS: u32 = 16;
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -90,7 +90,7 @@ impl FileStore {
         let params = scryptenc::Params::new(bytes).map_err(|e| self.unusable(&e))?;
         // The memory of scrypt is 128 · r · N (RFC 7914, section 2).
         let memory = 1_u64.checked_shl(params.log_n().into()).and_then(|n| n.checked_mul(128 * u64::from(params.r())));
-        if memory.is_none_or(|memory| memory > MOST_MEMORY) || params.p() > MOST_ROUNDS {
+        if memory.is_none_or(|memory| memory > MAX_MEMORY) || params.p() > MAX_ROUNDS {
             return Err(self.unusable(&"opening it would need more than 4 GiB of memory, or too much time"));
         }
         let decrypted = Decryptor::new(&bytes, passphrase.expose()).and_then(|decryptor| decryptor.decrypt_to_vec());

@@ -51,7 +51,7 @@ impl<'a> Stores<'a> {
             StoreKind::SecretService => secret_service::put(place, secret, &|| self.person.dialog(&|_| ())),
             #[cfg(target_os = "macos")]
             StoreKind::Keychain => keychain::put(place, secret, &|| self.person.dialog(&|_| ())),
-            other => Err(elsewhere(other)),
+            other => Err(unsupported(other)),
         }
     }
 
@@ -63,7 +63,7 @@ impl<'a> Stores<'a> {
             StoreKind::SecretService => secret_service::remove(place, &|| self.person.dialog(&|_| ())),
             #[cfg(target_os = "macos")]
             StoreKind::Keychain => keychain::remove(place, &|| self.person.dialog(&|_| ())),
-            other => Err(elsewhere(other)),
+            other => Err(unsupported(other)),
         }
     }
 
@@ -103,13 +103,13 @@ impl AccessKeyStores for Stores<'_> {
             StoreKind::SecretService => secret_service::secret(place, &|| self.dialog(ask, begin)),
             #[cfg(target_os = "macos")]
             StoreKind::Keychain => keychain::secret(place, &|| self.dialog(ask, begin)),
-            other => Err(elsewhere(other)),
+            other => Err(unsupported(other)),
         }
     }
 }
 
 /// Returns the error for a store that this system doesn't have.
-fn elsewhere(store: StoreKind) -> KeyStoreError {
+fn unsupported(store: StoreKind) -> KeyStoreError {
     KeyStoreError::Unusable(
         Problem::new(format!("this system doesn't have {store}"))
             .hint("`[keys] store = \"file\"` in your config.toml stores keys in a file with a passphrase"),

@@ -24,7 +24,7 @@ impl Roots {
     /// Loads a CA bundle or, without one, the system CA certificates. The bundle replaces them, as in botocore.
     pub(crate) fn of(ca_bundle: Option<&CaBundle>) -> Result<Self, StsError> {
         let Some(CaBundle { path, named_by }) = ca_bundle else {
-            let bundle_only = machine_file().map(|pem| TrustStore::empty().with_pem_certificate(pem));
+            let bundle_only = system_bundle().map(|pem| TrustStore::empty().with_pem_certificate(pem));
             return Ok(Self { bundle_only, all: TrustStore::default() });
         };
         let unusable = |why: String| StsError::Trust(format!("{named_by} {} {why}", path.display()));
@@ -42,7 +42,7 @@ pub(crate) fn system_has_roots() -> bool {
 
 /// Reads the system CA bundle if it is valid and no variable sets the location of the CA certificates.
 #[expect(clippy::disallowed_methods, reason = "the library that reads the machine's authorities looks there, too")]
-fn machine_file() -> Option<Vec<u8>> {
+fn system_bundle() -> Option<Vec<u8>> {
     if cfg!(target_os = "macos")
         || ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some())
     {

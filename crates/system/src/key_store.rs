@@ -29,7 +29,7 @@ impl System {
 }
 
 /// Returns the error for a backend that this system doesn't have.
-fn elsewhere(place: KeyBackend) -> KeyUnavailable {
+fn unsupported(place: KeyBackend) -> KeyUnavailable {
     KeyUnavailable(format!("this system doesn't have {}", place.shown()))
 }
 
@@ -41,7 +41,7 @@ impl CacheKeyBackend for System {
             #[cfg(target_os = "macos")]
             KeyBackend::Keychain => keychain::find(name),
             KeyBackend::Runtime => runtime::find(&self.runtime, name),
-            other => Err(elsewhere(other)),
+            other => Err(unsupported(other)),
         }
     }
 
@@ -52,7 +52,7 @@ impl CacheKeyBackend for System {
             #[cfg(target_os = "macos")]
             KeyBackend::Keychain => keychain::put(name, key),
             KeyBackend::Runtime => runtime::put(&self.runtime, name, key),
-            other => Err(elsewhere(other)),
+            other => Err(unsupported(other)),
         }
     }
 

@@ -12,7 +12,7 @@ use awsrole_core::session::history::Recipient;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::statements::child_environment;
 
-use super::held::{ActiveRole, whole};
+use super::held::{ActiveRole, format_duration};
 use super::long_run;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{print_error, print_notice};
@@ -32,7 +32,7 @@ pub(super) fn run(
             print_notice(format!(
                 "{} is renewed for {}, then it needs an MFA code: run `awsrole exec -- true` in another terminal",
                 held.plan.title(),
-                whole(left)
+                format_duration(left)
             ));
         }
         (diff, Some(prepared))

@@ -88,8 +88,8 @@ impl PlannedRole {
                 Problem::new(format!(
                     "{} lasts only {}, but --min-ttl asks for {}",
                     plan.title(),
-                    whole(left),
-                    whole(at_least)
+                    format_duration(left),
+                    format_duration(at_least)
                 ))
                 .hint("raise duration_seconds in .awsrole.toml, up to the role's maximum session duration"),
             ));
@@ -123,14 +123,14 @@ impl ActiveRole {
     /// # Errors
     /// Fails for long-term keys, which are never exported.
     pub(super) fn diff(&self) -> Result<EnvDiff, Problem> {
-        Ok(EnvDiff::of_role(&self.got()?))
+        Ok(EnvDiff::of_role(&self.role_session()?))
     }
 
     /// Returns everything needed to build the role's environment.
     ///
     /// # Errors
     /// Fails for long-term keys, which are never exported.
-    pub(super) fn got(&self) -> Result<RoleSession<'_>, Problem> {
+    pub(super) fn role_session(&self) -> Result<RoleSession<'_>, Problem> {
         Ok(RoleSession {
             plan: &self.plan,
             credentials: self.credentials.temporary(&self.plan.source)?,
@@ -144,6 +144,6 @@ impl ActiveRole {
 }
 
 /// Formats a duration for messages.
-pub(super) fn whole(time: Duration) -> String {
+pub(super) fn format_duration(time: Duration) -> String {
     humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
 }

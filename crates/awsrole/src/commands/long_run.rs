@@ -60,7 +60,7 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
             })?
             .clone_into(path);
     }
-    let diff = EnvDiff::of_run(&held.got()?, paths);
+    let diff = EnvDiff::of_run(&held.role_session()?, paths);
     let outside = SavedEnvironment::of(dir, role.as_deref(), &diff, &outer.env);
     run.write_outside(&outside, &CacheEncryption::of_cache(outer, settings.or_default().key)).map_err(|error| {
         match error {

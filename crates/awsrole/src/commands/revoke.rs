@@ -90,7 +90,7 @@ fn print(principal: &RevocationTarget, as_json: bool, context: &Context) -> Resu
     }
     let account = account.map_or("the user's account".to_owned(), |account| format!("account {account}"));
     out(&format!(
-        "# {account}: inline policy {POLICY_NAME} of {}\n{}\n\n# note: {LEFT}\n# note: the time is this machine's; `--apply --profile ADMIN` uses AWS's and attaches the policy\n",
+        "# {account}: inline policy {POLICY_NAME} of {}\n{}\n\n# note: {UNAFFECTED}\n# note: the time is this machine's; `--apply --profile ADMIN` uses AWS's and attaches the policy\n",
         escape(&principal.shown()),
         super::common::pretty(&document)?
     ))?;
@@ -98,7 +98,7 @@ fn print(principal: &RevocationTarget, as_json: bool, context: &Context) -> Resu
 }
 
 /// The sessions that such a policy doesn't affect.
-const LEFT: &str = "sessions of other roles that were assumed from these stay valid, so revoke those roles, too";
+const UNAFFECTED: &str = "sessions of other roles that were assumed from these stay valid, so revoke those roles, too";
 
 fn apply(
     principal: &RevocationTarget,
@@ -147,7 +147,7 @@ fn apply(
         "attached {POLICY_NAME} to {}{account}: sessions issued before {time} are denied all actions",
         principal.shown()
     ));
-    print_notice(LEFT);
+    print_notice(UNAFFECTED);
     forget(&meant, plan, &cache, context)?;
     Ok(Outcome::Done)
 }

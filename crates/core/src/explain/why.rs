@@ -196,7 +196,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
         endpoint: plan.endpoint.shown(),
         source: plan.source.to_string(),
         links,
-        notices: plan.notices.iter().chain(&plan.odd_lines).cloned().chain(foreign).collect(),
+        notices: plan.notices.iter().chain(&plan.suspicious_lines).cloned().chain(foreign).collect(),
     });
 }
 

@@ -51,23 +51,24 @@ fn make(
     context: &Context,
 ) -> Result<RolePlan, Problem> {
     let resolver = Resolver { config, profiles, context };
-    let link = resolver.link(name)?;
-    let name = link.in_file.clone().flatten();
-    let mut way = Chain::default();
-    let followed = resolver.follow(&link, &mut name.clone().into_iter().collect(), &mut way);
-    let odd_lines = odd_lines(profiles, &way);
-    let plan = followed.and_then(|()| resolver.plan(only, &link, name, way));
+    let node = resolver.node(name)?;
+    let name = node.in_file.clone().flatten();
+    let mut chain = Chain::default();
+    let followed = resolver.follow(&node, &mut name.clone().into_iter().collect(), &mut chain);
+    let suspicious_lines = suspicious_lines(profiles, &chain);
+    let plan = followed.and_then(|()| resolver.plan(only, &node, name, chain));
     match plan {
-        Ok(plan) => Ok(RolePlan { odd_lines, ..plan }),
+        Ok(plan) => Ok(RolePlan { suspicious_lines, ..plan }),
         // The intended meaning of such a line may explain the error.
-        Err(problem) => Err(odd_lines.into_iter().fold(problem, Problem::because)),
+        Err(problem) => Err(suspicious_lines.into_iter().fold(problem, Problem::because)),
     }
 }
 
 /// Returns the suspicious lines in the profiles of a chain.
-fn odd_lines(profiles: &Profiles, way: &Chain<'_>) -> Vec<String> {
+fn suspicious_lines(profiles: &Profiles, chain: &Chain<'_>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for line in way.profiles.iter().flat_map(|profile| profiles.warnings_about(profile.name)).map(|odd| odd.to_string())
+    for line in
+        chain.profiles.iter().flat_map(|profile| profiles.warnings_about(profile.name)).map(|odd| odd.to_string())
     {
         if !lines.contains(&line) {
             lines.push(line);
@@ -91,16 +92,16 @@ pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
     let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
-    let mut way = Chain { profiles: vec![profile], ..Chain::default() };
-    resolver.own_source(profile, &mut way)?;
-    if let Some(serial) = way.source_mfa.clone().filter(|_| way.source.as_ref().is_some_and(Source::may_use_mfa)) {
-        way.steps.push(Step::GetSessionToken(GetSessionToken {
+    let mut chain = Chain { profiles: vec![profile], ..Chain::default() };
+    resolver.own_source(profile, &mut chain)?;
+    if let Some(serial) = chain.source_mfa.clone().filter(|_| chain.source.as_ref().is_some_and(Source::may_use_mfa)) {
+        chain.steps.push(Step::GetSessionToken(GetSessionToken {
             duration: None,
             mfa_serial: Some(serial),
             required: Vec::new(),
         }));
     }
-    resolver.plan_for_profile(way)
+    resolver.plan_for_profile(chain)
 }
 
 /// Returns the STS endpoint for a profile on its own.
@@ -114,10 +115,10 @@ pub fn profile_plan(profiles: &Profiles, context: &Context, name: &str) -> Resul
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
     let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
-    let mut way = Chain::default();
-    resolver.follow(&ChainNode::of(Some(profile)), &mut Vec::new(), &mut way)?;
-    way.steps.retain(|step| !matches!(step, Step::GetSessionToken(session) if session.mfa_serial.is_none()));
-    resolver.plan_for_profile(way)
+    let mut chain = Chain::default();
+    resolver.follow(&ChainNode::of(Some(profile)), &mut Vec::new(), &mut chain)?;
+    chain.steps.retain(|step| !matches!(step, Step::GetSessionToken(session) if session.mfa_serial.is_none()));
+    resolver.plan_for_profile(chain)
 }
 
 /// The part of the role chain that has been resolved so far.
@@ -152,7 +153,7 @@ struct ChainNode<'p> {
     keys: RoleConfig,
     profile: Option<Profile<'p>>,
     /// Whether this role's session assumes another role of the file.
-    on_the_way: bool,
+    is_intermediate: bool,
 }
 
 struct Resolver<'p> {
@@ -166,17 +167,17 @@ impl<'p> Resolver<'p> {
     fn plan(
         &self,
         only: Option<&[AccountId]>,
-        link: &ChainNode<'p>,
+        node: &ChainNode<'p>,
         name: Option<String>,
-        way: Chain<'p>,
+        chain: Chain<'p>,
     ) -> Result<RolePlan, Problem> {
-        let partition = way.partition().map(str::to_owned);
-        let Some(source) = way.source else {
-            return Err(Problem::new(format!("{} leads to no credential source", self.origin(link, "role_arn"))));
+        let partition = chain.partition().map(str::to_owned);
+        let Some(source) = chain.source else {
+            return Err(Problem::new(format!("{} leads to no credential source", self.origin(node, "role_arn"))));
         };
-        let keys = &link.keys;
-        let region = self.checked(link, keys.region.as_ref(), "region", Region::parse)?;
-        let (settings, env) = (way.profiles, &self.context.env);
+        let keys = &node.keys;
+        let region = self.checked(node, keys.region.as_ref(), "region", Region::parse)?;
+        let (settings, env) = (chain.profiles, &self.context.env);
         let mut variables = endpoint::variables(&settings, self.profiles, self.context);
         // Not every SDK supports these region names.
         let named_fips = region.as_ref().is_some_and(|region| region.without_fips().1);
@@ -197,60 +198,60 @@ impl<'p> Resolver<'p> {
             settings: variables,
             sign_in: endpoint::sign_in(&settings, self.profiles, env),
             pin: keys.account_id.clone(),
-            source_accounts: account_pin::source_accounts(&source, &way.steps, only),
+            source_accounts: account_pin::source_accounts(&source, &chain.steps, only),
             name,
             source,
-            steps: way.steps,
+            steps: chain.steps,
             region: region.map(|region| region.without_fips().0),
-            notices: way.notices,
-            odd_lines: Vec::new(),
+            notices: chain.notices,
+            suspicious_lines: Vec::new(),
         };
         account_pin::check(&plan, self.config, only)?;
         Ok(plan)
     }
 
     /// Returns the node of a `[role.NAME]`, or of the file's nameless role.
-    fn link(&self, name: Option<&str>) -> Result<ChainNode<'p>, Problem> {
+    fn node(&self, name: Option<&str>) -> Result<ChainNode<'p>, Problem> {
         let (name, keys) = self.config.select(name)?;
         let at = |key| self.config.origin(name.as_deref(), key);
         let profile = keys.profile.as_deref().map(|name| self.profile(name, &at("profile"))).transpose()?;
-        Ok(ChainNode { in_file: Some(name), keys, profile, on_the_way: false })
+        Ok(ChainNode { in_file: Some(name), keys, profile, is_intermediate: false })
     }
 
     /// Follows a node to its source, then adds the node's own call.
-    fn follow(&self, link: &ChainNode<'p>, visited: &mut Vec<String>, way: &mut Chain<'p>) -> Result<(), Problem> {
-        way.profiles.extend(link.profile);
-        let keys = &link.keys;
+    fn follow(&self, node: &ChainNode<'p>, visited: &mut Vec<String>, chain: &mut Chain<'p>) -> Result<(), Problem> {
+        chain.profiles.extend(node.profile);
+        let keys = &node.keys;
         if let Some(role) = &keys.source_role {
-            self.source_role(link, role, visited, way)?;
-            return self.last_step(link, way);
+            self.source_role(node, role, visited, chain)?;
+            return self.last_step(node, chain);
         }
-        match InitialSource::of(keys, link.profile, &self.context.paths)? {
-            InitialSource::Both(_) => return Err(two_sources(&self.origin(link, "credential_source"))),
+        match InitialSource::of(keys, node.profile, &self.context.paths)? {
+            InitialSource::Both(_) => return Err(two_sources(&self.origin(node, "credential_source"))),
             InitialSource::RoleAlone(profile) => return Err(role_alone(profile)),
             InitialSource::Source(source) => {
-                way.source = Some(self.credential_source(source, &self.origin(link, "credential_source"), way)?);
+                chain.source = Some(self.credential_source(source, &self.origin(node, "credential_source"), chain)?);
             }
             InitialSource::Profile(name) => {
-                if let Some(profile) = link.profile.filter(|_| name.is_empty()) {
+                if let Some(profile) = node.profile.filter(|_| name.is_empty()) {
                     return Err(sources::empty(profile, "source_profile"));
                 }
-                let nearer = link.profile.filter(|_| !keys.names_source());
+                let nearer = node.profile.filter(|_| !keys.names_source());
                 let mut visited: Vec<&str> = nearer.map(|profile| profile.name).into_iter().collect();
-                self.source_profile(name, &self.origin(link, "source_profile"), &mut visited, way)?;
+                self.source_profile(name, &self.origin(node, "source_profile"), &mut visited, chain)?;
             }
-            InitialSource::Own(profile) => self.own_source(profile, way)?,
-            InitialSource::Missing => return Err(self.missing_source_error(link)),
+            InitialSource::Own(profile) => self.own_source(profile, chain)?,
+            InitialSource::Missing => return Err(self.missing_source_error(node)),
         }
-        self.last_step(link, way)
+        self.last_step(node, chain)
     }
 
     /// Returns the error that neither the file nor a profile names a source.
-    fn missing_source_error(&self, link: &ChainNode<'p>) -> Problem {
-        let keys = &link.keys;
-        let at = self.origin(link, "role_arn");
+    fn missing_source_error(&self, node: &ChainNode<'p>) -> Problem {
+        let keys = &node.keys;
+        let at = self.origin(node, "role_arn");
         let names: Vec<&str> = self.config.role_names().collect();
-        if keys.role_arn.is_none() && link.in_file == Some(None) && !names.is_empty() {
+        if keys.role_arn.is_none() && node.in_file == Some(None) && !names.is_empty() {
             return Problem::new(format!("{at} has several roles but no default role"))
                 .because(format!("the roles here are: {}", names.join(", ")))
                 .hint(format!(
@@ -267,23 +268,23 @@ impl<'p> Resolver<'p> {
     /// Follows another role of the same file, whose session makes the next call.
     fn source_role(
         &self,
-        link: &ChainNode<'p>,
+        node: &ChainNode<'p>,
         role: &str,
         visited: &mut Vec<String>,
-        way: &mut Chain<'p>,
+        chain: &mut Chain<'p>,
     ) -> Result<(), Problem> {
-        let at = self.origin(link, "source_role");
-        if link.keys.names_source() {
+        let at = self.origin(node, "source_role");
+        if node.keys.names_source() {
             return Err(Problem::new(format!("{at}: `source_role` and another source exclude each other")));
         }
-        if link.keys.role_arn.is_none() && link.profile_text("role_arn").is_none() {
+        if node.keys.role_arn.is_none() && node.profile_text("role_arn").is_none() {
             return Err(Problem::new(format!("{at}: a role with a `source_role` needs a `role_arn`")));
         }
         visited.push(role.to_owned());
         if visited[..visited.len() - 1].iter().any(|seen| seen == role) {
             return Err(Problem::new(format!("{at}: `source_role` leads in a circle: {}", visited.join(" → "))));
         }
-        self.follow(&ChainNode { on_the_way: true, ..self.link(Some(role))? }, visited, way)
+        self.follow(&ChainNode { is_intermediate: true, ..self.node(Some(role))? }, visited, chain)
     }
 
     /// Follows a source profile as the AWS CLI does (botocore, `_resolve_credentials_from_profile`).
@@ -295,7 +296,7 @@ impl<'p> Resolver<'p> {
         name: &str,
         origin: &Origin,
         visited: &mut Vec<&'p str>,
-        way: &mut Chain<'p>,
+        chain: &mut Chain<'p>,
     ) -> Result<(), Problem> {
         let profile = self.profile(name, origin)?;
         let has_keys = profile.has_static_keys() || self.stored_keys(profile)?.is_some();
@@ -307,23 +308,23 @@ impl<'p> Resolver<'p> {
             return Err(Problem::new(format!("{origin}: `source_profile` leads in a circle: {}", visited.join(" → ")))
                 .hint("the last profile of a chain needs credentials of its own"));
         }
-        way.profiles.push(profile);
+        chain.profiles.push(profile);
         if has_keys || !profile.has("role_arn") || profile.has("web_identity_token_file") {
-            return self.own_source(profile, way);
+            return self.own_source(profile, chain);
         }
         match (profile.has("source_profile"), profile.has("credential_source")) {
             (true, true) => return Err(two_sources(&profile.origin("credential_source"))),
             (false, false) => return Err(role_alone(profile)),
             (true, false) => {
                 let source = sources::required(profile, profile, "source_profile")?;
-                self.source_profile(source, &profile.origin("source_profile"), visited, way)?;
+                self.source_profile(source, &profile.origin("source_profile"), visited, chain)?;
             }
             (false, true) => {
                 let source = profile.text("credential_source").unwrap_or_default();
-                way.source = Some(self.credential_source(source, &profile.origin("credential_source"), way)?);
+                chain.source = Some(self.credential_source(source, &profile.origin("credential_source"), chain)?);
             }
         }
-        self.last_step(&ChainNode::of(Some(profile)), way)
+        self.last_step(&ChainNode::of(Some(profile)), chain)
     }
 
     fn profile(&self, name: &str, origin: &Origin) -> Result<Profile<'p>, Problem> {
@@ -348,25 +349,25 @@ impl<'p> Resolver<'p> {
     }
 
     /// Makes a plan of a chain that contains no project file.
-    fn plan_for_profile(&self, way: Chain<'_>) -> Result<(RolePlan, Endpoint), Problem> {
-        let partition = way.partition().map(str::to_owned);
+    fn plan_for_profile(&self, chain: Chain<'_>) -> Result<(RolePlan, Endpoint), Problem> {
+        let partition = chain.partition().map(str::to_owned);
         let endpoint = |service| {
-            endpoint::resolve(service, None, &way.profiles, self.profiles, self.context, partition.as_deref())
+            endpoint::resolve(service, None, &chain.profiles, self.profiles, self.context, partition.as_deref())
         };
         let [sts, iam] = [endpoint(Service::Sts)?, endpoint(Service::Iam)?];
-        let source = way.source.ok_or_else(|| Problem::new("the profile leads to no credential source"))?;
+        let source = chain.source.ok_or_else(|| Problem::new("the profile leads to no credential source"))?;
         let plan = RolePlan {
             name: None,
             source,
-            steps: way.steps,
+            steps: chain.steps,
             endpoint: sts,
             region: None,
             pin: None,
             source_accounts: None,
             settings: Vec::new(),
             sign_in: None,
-            notices: way.notices,
-            odd_lines: Vec::new(),
+            notices: chain.notices,
+            suspicious_lines: Vec::new(),
         };
         Ok((plan, iam))
     }
@@ -375,7 +376,7 @@ impl<'p> Resolver<'p> {
     /// checked here.
     fn checked<T: Clone>(
         &self,
-        link: &ChainNode<'_>,
+        node: &ChainNode<'_>,
         in_file: Option<&T>,
         key: &str,
         parse: impl Fn(&str) -> Result<T, OutOfRange>,
@@ -384,19 +385,19 @@ impl<'p> Resolver<'p> {
             return Ok(Some(value.clone()));
         }
         // The AWS CLI sends an empty value unchanged. Only an empty `region` counts as not set.
-        if let Some(profile) = link.profile.filter(|p| p.has(key) && p.text(key).is_none() && key != "region") {
+        if let Some(profile) = node.profile.filter(|p| p.has(key) && p.text(key).is_none() && key != "region") {
             return Err(sources::empty(profile, key));
         }
-        link.profile_text(key).map(|text| parse(text).map_err(|e| self.outside(link, key, &e))).transpose()
+        node.profile_text(key).map(|text| parse(text).map_err(|e| self.out_of_range(node, key, &e))).transpose()
     }
 
-    fn outside(&self, link: &ChainNode<'_>, key: &str, error: &OutOfRange) -> Problem {
-        Problem::new(format!("{}: {key} {error}", self.origin(link, key)))
+    fn out_of_range(&self, node: &ChainNode<'_>, key: &str, error: &OutOfRange) -> Problem {
+        Problem::new(format!("{}: {key} {error}", self.origin(node, key)))
     }
 
     /// Returns the location of a key in the file or in the profile. If it isn't set, returns the location of the node.
-    fn origin(&self, link: &ChainNode<'_>, key: &str) -> Origin {
-        match (&link.in_file, link.profile) {
+    fn origin(&self, node: &ChainNode<'_>, key: &str) -> Origin {
+        match (&node.in_file, node.profile) {
             (Some(role), Some(profile)) if !self.config.sets(role.as_deref(), key) && profile.has(key) => {
                 profile.origin(key)
             }
@@ -410,7 +411,7 @@ impl<'p> Resolver<'p> {
 impl<'p> ChainNode<'p> {
     /// Creates a node for a profile alone.
     fn of(profile: Option<Profile<'p>>) -> Self {
-        Self { in_file: None, keys: RoleConfig::default(), profile, on_the_way: false }
+        Self { in_file: None, keys: RoleConfig::default(), profile, is_intermediate: false }
     }
 
     fn profile_text(&self, key: &str) -> Option<&'p str> {

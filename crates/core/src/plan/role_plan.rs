@@ -41,7 +41,7 @@ pub struct RolePlan {
     /// Notices for the user that aren't errors, one line each.
     pub notices: Vec<String>,
     /// Suspicious lines in the AWS files of the chain, for `why`.
-    pub odd_lines: Vec<String>,
+    pub suspicious_lines: Vec<String>,
 }
 
 /// One call of the chain.

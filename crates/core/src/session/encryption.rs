@@ -101,7 +101,7 @@ impl CacheEncryption {
         let mut missing = self.wanted.refused();
         let Some(found) = self.key_to_seal_with(&mut missing)? else { return Err(SealError::NoKey(missing)) };
         let header = [VERSION, found.place.byte()];
-        let sealed = found.key.seal(plain, &beside(header, name));
+        let sealed = found.key.seal(plain, &aad(header, name));
         let sealed = sealed.ok_or_else(|| SealError::NoKey(vec![KeyUnavailable(NO_RANDOM_NUMBERS.to_owned())]))?;
         Ok(Sealed { key_id: Some(found.id()), content: Zeroizing::new([&header[..], &sealed].concat()) })
     }
@@ -136,7 +136,7 @@ impl CacheEncryption {
     pub fn open_with(&self, key: &SealingKey, name: &str, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         match content {
             [VERSION, place, sealed @ ..] if *place == key.place.byte() => {
-                key.key.open(sealed, &beside([VERSION, *place], name))
+                key.key.open(sealed, &aad([VERSION, *place], name))
             }
             _ => None,
         }
@@ -250,7 +250,7 @@ impl From<KeyUnavailable> for NoKey {
     }
 }
 
-fn beside(header: [u8; 2], name: &str) -> Vec<u8> {
+fn aad(header: [u8; 2], name: &str) -> Vec<u8> {
     [&header, name.as_bytes()].concat()
 }
 

@@ -262,7 +262,7 @@ impl<'a> ChainFetcher<'a> {
         }
         let before = self.session(count);
         let mut credentials = match count.checked_sub(1) {
-            None => self.ask_source()?,
+            None => self.fetch_source()?,
             Some(index) => {
                 let caller = self.credentials_after(index)?;
                 // The source may have returned keys whose session is cached.
@@ -350,7 +350,7 @@ impl<'a> ChainFetcher<'a> {
     ///
     /// All roles of one Identity Center or console session share a refresh token that can be used once. Two refreshes
     /// at the same time would end the sign-in of one of them.
-    fn ask_source(&self) -> Result<Credentials, FetchError> {
+    fn fetch_source(&self) -> Result<Credentials, FetchError> {
         let session = match &self.plan.source {
             Source::IdentityCenter(role) => Some(sha256(&[b"sso", role.start_url.as_bytes()])),
             Source::ConsoleLogin(login) => Some(sha256(&[b"login", login.session.as_bytes()])),
@@ -360,7 +360,7 @@ impl<'a> ChainFetcher<'a> {
         let _held = lock.map_err(|error| self.lock_error(error))?;
         let failed = |problem| FetchError::cacheable(problem, FailureKind::Transient);
         let credentials = match &self.plan.source {
-            Source::WebIdentity(token) => self.open_by_token(token)?,
+            Source::WebIdentity(token) => self.fetch_web_identity_session(token)?,
             source => self.providers.sources.credentials(source).map_err(failed)?,
         };
         // The call may have renewed a sign-in, and later cache keys depend on the returned access key ID.

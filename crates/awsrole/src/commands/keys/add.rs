@@ -22,7 +22,7 @@ use crate::terminal::{NoAnswer, Terminal};
 use awsrole_system::print::print_notice;
 
 /// The largest input that is read from stdin, in bytes.
-const LONGEST: u64 = 64 * 1024;
+const MAX_STDIN: u64 = 64 * 1024;
 
 /// The options of the command.
 pub(super) struct AddOptions {
@@ -58,7 +58,7 @@ pub(super) fn run(wanted: &AddOptions, context: &Context, settings: &Settings) -
     super::with_stores(context, settings, |stores| {
         // A damaged record doesn't identify any key that could be removed.
         let before = Record::load(&context.paths, &place.profile).unwrap_or_default();
-        keep(stores, &place, &secret, context)?;
+        store_keys(stores, &place, &secret, context)?;
         let before = before.map(|record| record.places()).unwrap_or_default();
         super::forget(stores, before.into_iter().filter(|before| *before != place))?;
         print_notice(match &arn {
@@ -66,7 +66,7 @@ pub(super) fn run(wanted: &AddOptions, context: &Context, settings: &Settings) -
             None => format!("stored {} in {store} without checking whether AWS accepts it", place.access_key_id),
         });
         match (&in_file, &arn) {
-            (Some(keys), Some(arn)) => take_out(keys, &place, arn, stores, wanted, context, settings),
+            (Some(keys), Some(arn)) => offer_removal(keys, &place, arn, stores, wanted, context, settings),
             (Some(keys), None) => {
                 print_notice(format!(
                     "they are also in {}: `awsrole keys add {} --import --replace` tries again",
@@ -76,7 +76,7 @@ pub(super) fn run(wanted: &AddOptions, context: &Context, settings: &Settings) -
                 Ok(())
             }
             (None, _) => {
-                in_the_way(&place, context);
+                report_precedence(&place, context);
                 Ok(())
             }
         }
@@ -160,7 +160,7 @@ fn verify(
 }
 
 /// Stores the keys, reads them back, and then reports success.
-fn keep(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context) -> Result<(), Problem> {
+fn store_keys(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context) -> Result<(), Problem> {
     let told = |no: KeyStoreError| no.problem(place);
     stores.put(place, secret).map_err(told)?;
     if stores.secret(place, true, &|_| ()).map_err(told)? != *secret {
@@ -171,7 +171,7 @@ fn keep(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context)
 }
 
 /// Offers to remove the keys from the AWS file. They are removed permanently only after the profile works without them.
-fn take_out(
+fn offer_removal(
     keys: &KeysInFile,
     place: &KeyRef,
     arn: &str,
@@ -192,7 +192,7 @@ fn take_out(
         return Ok(());
     }
     let backup = keys.remove_keys()?;
-    if let Err(problem) = works_without(place, arn, stores, context, settings) {
+    if let Err(problem) = check_without_file(place, arn, stores, context, settings) {
         backup.restore()?;
         return Err(problem.hint(format!("{file} is unchanged")));
     }
@@ -205,7 +205,7 @@ fn take_out(
 }
 
 /// Checks that the profile now uses the stored keys, and that AWS accepts them as the same user.
-fn works_without(
+fn check_without_file(
     place: &KeyRef,
     arn: &str,
     stores: &Stores<'_>,
@@ -228,7 +228,7 @@ fn works_without(
 }
 
 /// Reports what takes precedence over the stored keys.
-fn in_the_way(place: &KeyRef, context: &Context) {
+fn report_precedence(place: &KeyRef, context: &Context) {
     let Ok(profiles) = Profiles::load(context) else { return };
     let Some(profile) = profiles.get(&place.profile).filter(|profile| profile.has_static_keys()) else { return };
     print_notice(format!(
@@ -270,7 +270,7 @@ fn from_stdin() -> Result<(String, Secret), Problem> {
     let mut text = Zeroizing::new(String::with_capacity(4096));
     stdin()
         .lock()
-        .take(LONGEST)
+        .take(MAX_STDIN)
         .read_to_string(&mut text)
         .map_err(|e| Problem::new("cannot read stdin").because(e).hint(hint))?;
     if let Ok(Created { access_key }) = serde_json::from_str(&text) {

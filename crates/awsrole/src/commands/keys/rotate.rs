@@ -72,7 +72,7 @@ impl RotationRun<'_> {
         }
         let new = match self.record.rotation.clone() {
             Some(Rotation::Stored(new)) => new,
-            Some(Rotation::Asked(since)) => match self.left_over(&iam, &since)? {
+            Some(Rotation::Asked(since)) => match self.find_leftover_key(&iam, &since)? {
                 Some(new) => new,
                 None => self.create(&iam)?,
             },
@@ -131,12 +131,14 @@ impl RotationRun<'_> {
     }
 
     /// Finds what an earlier rotation left: a key that is in the store, or one whose secret is lost.
-    fn left_over(&self, iam: &Iam<'_>, since: &str) -> Result<Option<String>, CommandError> {
+    fn find_leftover_key(&self, iam: &Iam<'_>, since: &str) -> Result<Option<String>, CommandError> {
         let keys = iam.access_keys().map_err(|error| self.refused("ListAccessKeys", "", error))?;
         let Some(other) = keys.iter().find(|key| key.id != self.record.access_key_id) else { return Ok(None) };
         match self.stores.secret(&self.record.place_of(&other.id), true, &|_| ()) {
             Ok(_) => Ok(Some(other.id.clone())),
-            Err(awsrole_core::aws::access_keys::KeyStoreError::Missing) => Err(self.no_room(&keys, Some(since)).into()),
+            Err(awsrole_core::aws::access_keys::KeyStoreError::Missing) => {
+                Err(self.key_limit_error(&keys, Some(since)).into())
+            }
             Err(no) => Err(no.problem(&self.record.place()).into()),
         }
     }
@@ -152,7 +154,7 @@ impl RotationRun<'_> {
                     self.save(None)?;
                     if code == "LimitExceeded" {
                         let keys = iam.access_keys().map_err(|error| self.refused("ListAccessKeys", "", error))?;
-                        return Err(self.no_room(&keys, None).into());
+                        return Err(self.key_limit_error(&keys, None).into());
                     }
                 }
                 return Err(self.refused("CreateAccessKey", "", error));
@@ -167,7 +169,7 @@ impl RotationRun<'_> {
             // The key can't be used without its secret.
             if let Err(error) = iam.delete_access_key(&new) {
                 // The request for a key remains recorded, so the next rotation finds the key.
-                return Err(self.stranded(&new, problem, &error).into());
+                return Err(self.lost_secret_error(&new, problem, &error).into());
             }
             self.save(None)?;
             return Err(problem.into());
@@ -177,7 +179,7 @@ impl RotationRun<'_> {
     }
 
     /// Returns the error for a new key that is active in AWS while its secret is lost.
-    fn stranded(&self, new: &str, why: Problem, error: &StsError) -> Problem {
+    fn lost_secret_error(&self, new: &str, why: Problem, error: &StsError) -> Problem {
         let profile = &self.record.profile;
         let mut problem = Problem::new(format!("{new} is active in AWS, but its secret is lost"))
             .because(&why.summary)
@@ -192,7 +194,7 @@ impl RotationRun<'_> {
     fn verify(&self, new: &str, caller: &Credentials, endpoint: &Endpoint) -> Result<(), CommandError> {
         let refused = |error| self.refused("GetCallerIdentity", new, error);
         let arn = self.sts.caller_arn(caller, endpoint).map_err(refused)?;
-        let found = eventually(|| self.sts.caller_arn(&self.keys(new)?, endpoint))
+        let found = retry_until_known(|| self.sts.caller_arn(&self.keys(new)?, endpoint))
             .map_err(|error| self.refused("GetCallerIdentity", new, error))?;
         if found == arn {
             return Ok(());
@@ -212,7 +214,7 @@ impl RotationRun<'_> {
         // An MFA session of the old key still works. Without MFA, using the new key here proves that it has the same
         // permissions.
         let with_mfa = plan.steps.iter().any(|step| step.mfa_serial().is_some());
-        let done = eventually(|| {
+        let done = retry_until_known(|| {
             let keys = self.keys(&new)?;
             let iam = Iam { remote: self.sts, caller: if with_mfa { caller } else { &keys }, endpoint };
             if self.deactivate { iam.deactivate_access_key(old) } else { iam.delete_access_key(old) }
@@ -251,7 +253,7 @@ impl RotationRun<'_> {
     }
 
     /// Returns the error that the user already has the maximum of two keys.
-    fn no_room(&self, keys: &[AccessKey], since: Option<&str>) -> Problem {
+    fn key_limit_error(&self, keys: &[AccessKey], since: Option<&str>) -> Problem {
         let profile = &self.record.profile;
         let mut problem =
             Problem::new(format!("the user of profile {profile} has two access keys, the maximum in AWS"));
@@ -295,7 +297,7 @@ impl RotationRun<'_> {
 
 /// Repeats a call until AWS knows a new key, which takes some seconds: IAM is "eventually consistent" (IAM User Guide,
 /// "Troubleshoot IAM").
-fn eventually<T>(act: impl Fn() -> Result<T, StsError>) -> Result<T, StsError> {
+fn retry_until_known<T>(act: impl Fn() -> Result<T, StsError>) -> Result<T, StsError> {
     let began = ambient::now();
     let mut pause = Duration::from_millis(500);
     loop {

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use super::OTHERS_WRITE;
 
 /// The maximum number of symbolic links that are followed, as in Linux (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// A component of a path that other users control.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn walk(path: &Path, counts: impl Fn(&Distrust) -> bool) -> Result<PathBuf, Untr
             Found::Link => {
                 links += 1;
                 let target = match fs::read_link(&next) {
-                    Ok(target) if links <= MOST_LINKS => target,
+                    Ok(target) if links <= MAX_LINKS => target,
                     Ok(_) => return Err(Untrusted { path: next, why: Distrust::Unknown(io::ErrorKind::TooManyLinks) }),
                     Err(e) => return Err(Untrusted { path: next, why: Distrust::Unknown(e.kind()) }),
                 };

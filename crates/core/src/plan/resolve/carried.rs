@@ -207,16 +207,16 @@ impl Asked<'_> {
 
 impl Resolver<'_> {
     /// Returns an error if a file requests a parameter that no call sends.
-    pub(super) fn refuse_uncarried(&self, link: &ChainNode<'_>, asked: &Asked<'_>) -> Result<(), Problem> {
+    pub(super) fn refuse_uncarried(&self, node: &ChainNode<'_>, asked: &Asked<'_>) -> Result<(), Problem> {
         let Some(uncarried) = Parameter::ALL
             .into_iter()
-            .find(|parameter| self.asks_for(link, *parameter) && asked.carrier(*parameter).is_none())
+            .find(|parameter| self.asks_for(node, *parameter) && asked.carrier(*parameter).is_none())
         else {
             return Ok(());
         };
         let key = uncarried.key();
         let problem =
-            Problem::new(format!("{}: cannot send {key}: {}", self.origin(link, key), asked.because(uncarried)));
+            Problem::new(format!("{}: cannot send {key}: {}", self.origin(node, key), asked.because(uncarried)));
         if uncarried == Parameter::MfaSerial {
             return Err(problem.because(MFA_RULE).hint(MFA_HINT));
         }
@@ -226,18 +226,19 @@ impl Resolver<'_> {
     }
 
     /// Returns the parameters that a file requires of a call that may be skipped.
-    pub(super) fn required(&self, link: &ChainNode<'_>, parameters: &[Parameter]) -> Vec<Required> {
-        let asked = parameters.iter().filter(|parameter| self.asks_for(link, **parameter));
-        asked.map(|asked| Required { key: asked.key(), origin: self.origin(link, asked.key()) }).collect()
+    pub(super) fn required(&self, node: &ChainNode<'_>, parameters: &[Parameter]) -> Vec<Required> {
+        let asked = parameters.iter().filter(|parameter| self.asks_for(node, **parameter));
+        asked.map(|asked| Required { key: asked.key(), origin: self.origin(node, asked.key()) }).collect()
     }
 
     /// Returns whether a node of the project's file requests a parameter.
     ///
     /// Keys at top level apply to the role that is entered. A role earlier in the chain needs to send only what its own
     /// table contains.
-    fn asks_for(&self, link: &ChainNode<'_>, parameter: Parameter) -> bool {
-        let Some(role) = &link.in_file else { return false };
-        parameter.is_set(&link.keys) && (!link.on_the_way || self.config.sets_itself(role.as_deref(), parameter.key()))
+    fn asks_for(&self, node: &ChainNode<'_>, parameter: Parameter) -> bool {
+        let Some(role) = &node.in_file else { return false };
+        parameter.is_set(&node.keys)
+            && (!node.is_intermediate || self.config.sets_itself(role.as_deref(), parameter.key()))
     }
 }
 

@@ -21,14 +21,14 @@ use crate::base::secret::Secret;
 impl<'p> Resolver<'p> {
     /// Sets the profile's own credentials as the source, in the AWS CLI's order of precedence (botocore,
     /// `ProfileProviderBuilder`).
-    pub(super) fn own_source(&self, profile: Profile<'p>, way: &mut Chain<'p>) -> Result<(), Problem> {
-        let link = ChainNode::of(Some(profile));
-        way.source_mfa = self.checked(&link, None, "mfa_serial", MfaSerial::parse)?;
+    pub(super) fn own_source(&self, profile: Profile<'p>, chain: &mut Chain<'p>) -> Result<(), Problem> {
+        let node = ChainNode::of(Some(profile));
+        chain.source_mfa = self.checked(&node, None, "mfa_serial", MfaSerial::parse)?;
         let with_key = |file: Option<Profile<'p>>| file.filter(|file| file.has("aws_access_key_id"));
         let source = if profile.has("web_identity_token_file") {
-            self.web_identity(&link, profile)?
+            self.web_identity(&node, profile)?
         } else if profile.is_identity_center() {
-            self.identity_center(profile, way)?
+            self.identity_center(profile, chain)?
         } else if let Some(file) = with_key(profile.in_credentials_file()) {
             static_keys(profile, file)?
         } else if let Some(record) = self.stored_keys(profile)? {
@@ -38,7 +38,7 @@ impl<'p> Resolver<'p> {
             Source::ConsoleLogin(ConsoleLogin {
                 profile: profile.name.to_owned(),
                 session: session.to_owned(),
-                endpoint: self.endpoint(Service::SignIn, None, way)?,
+                endpoint: self.endpoint(Service::SignIn, None, chain)?,
                 token_file: ConsoleLogin::token_file(&self.context.paths.home, &self.context.env, session),
             })
         } else if profile.has("credential_process") {
@@ -63,7 +63,7 @@ impl<'p> Resolver<'p> {
             static_keys(profile, profile.in_config_file().filter(|file| file.has_static_keys()).unwrap_or(profile))?
         } else if profile.has("sso_session") || profile.has("sso_start_url") {
             // This returns the error about the missing settings.
-            self.identity_center(profile, way)?
+            self.identity_center(profile, chain)?
         } else {
             let problem =
                 Problem::new(format!("{}: profile `{}` has no credentials", profile.origin(""), profile.name));
@@ -83,7 +83,7 @@ impl<'p> Resolver<'p> {
                 profile.name
             )));
         };
-        way.source = Some(source);
+        chain.source = Some(source);
         Ok(())
     }
 
@@ -97,10 +97,10 @@ impl<'p> Resolver<'p> {
         Record::load(&self.context.paths, profile.name)
     }
 
-    pub(super) fn credential_source(&self, text: &str, at: &Origin, way: &Chain<'p>) -> Result<Source, Problem> {
+    pub(super) fn credential_source(&self, text: &str, at: &Origin, chain: &Chain<'p>) -> Result<Source, Problem> {
         match text {
             "Ec2InstanceMetadata" => {
-                Ok(Source::Instance { endpoint: self.metadata_service(way)?, host: (self.context.host)() })
+                Ok(Source::Instance { endpoint: self.metadata_service(chain)?, host: (self.context.host)() })
             }
             "EcsContainer" => {
                 let parts = ["RELATIVE_URI", "FULL_URI"].map(|name| format!("AWS_CONTAINER_CREDENTIALS_{name}"));
@@ -141,11 +141,11 @@ impl<'p> Resolver<'p> {
 
     /// Returns the endpoint of the instance metadata service, from the environment or from the profiles of the chain
     /// (botocore, `InstanceMetadataFetcher`, `resolve_imds_endpoint_mode`).
-    fn metadata_service(&self, way: &Chain<'p>) -> Result<String, Problem> {
+    fn metadata_service(&self, chain: &Chain<'p>) -> Result<String, Problem> {
         let said = |variable: &str, key: &str| {
             let of_env = self.context.env.filled(variable).map(|text| (text, variable.to_owned()));
             of_env.or_else(|| {
-                let profile = way.profiles.iter().find(|profile| profile.text(key).is_some())?;
+                let profile = chain.profiles.iter().find(|profile| profile.text(key).is_some())?;
                 Some((profile.text(key)?, format!("{}: {key}", profile.origin(key))))
             })
         };
@@ -169,11 +169,11 @@ impl<'p> Resolver<'p> {
     }
 
     /// Returns the endpoint of a service for a source: in the source's own region, or in that of the chain.
-    fn endpoint(&self, service: Service, region: Option<&Region>, way: &Chain<'p>) -> Result<Endpoint, Problem> {
-        endpoint::resolve(service, region, &way.profiles, self.profiles, self.context, None)
+    fn endpoint(&self, service: Service, region: Option<&Region>, chain: &Chain<'p>) -> Result<Endpoint, Problem> {
+        endpoint::resolve(service, region, &chain.profiles, self.profiles, self.context, None)
     }
 
-    fn identity_center(&self, profile: Profile<'p>, way: &Chain<'p>) -> Result<Source, Problem> {
+    fn identity_center(&self, profile: Profile<'p>, chain: &Chain<'p>) -> Result<Source, Problem> {
         let session = profile.text("sso_session");
         let section = match session {
             None => profile,
@@ -194,8 +194,8 @@ impl<'p> Resolver<'p> {
         Ok(Source::IdentityCenter(IdentityCenter {
             profile: profile.name.to_owned(),
             session: session.map(str::to_owned),
-            portal: self.endpoint(Service::Sso, Some(&region), way)?,
-            oidc: self.endpoint(Service::SsoOidc, Some(&region), way)?,
+            portal: self.endpoint(Service::Sso, Some(&region), chain)?,
+            oidc: self.endpoint(Service::SsoOidc, Some(&region), chain)?,
             token_file: IdentityCenter::token_file(&self.context.paths.home, session, start_url),
             start_url: start_url.to_owned(),
             region,
@@ -204,15 +204,15 @@ impl<'p> Resolver<'p> {
         }))
     }
 
-    fn web_identity(&self, link: &ChainNode<'p>, profile: Profile<'p>) -> Result<Source, Problem> {
+    fn web_identity(&self, node: &ChainNode<'p>, profile: Profile<'p>) -> Result<Source, Problem> {
         required(profile, profile, "role_arn")?;
-        let role_arn = self.checked(link, None, "role_arn", RoleArn::parse)?;
+        let role_arn = self.checked(node, None, "role_arn", RoleArn::parse)?;
         let role_arn = role_arn.ok_or_else(|| Problem::new(format!("{}: no role_arn", profile.origin(""))))?;
         Ok(Source::WebIdentity(WebIdentity {
             profile: profile.name.to_owned(),
             token_file: self.context.expand(required(profile, profile, "web_identity_token_file")?),
             role_arn,
-            session_name: self.session_name(link)?,
+            session_name: self.session_name(node)?,
             duration: None,
             policy: SessionPolicy::default(),
         }))

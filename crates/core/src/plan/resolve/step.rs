@@ -10,52 +10,52 @@ use crate::base::problem::Problem;
 use crate::plan::role_plan::{AssumeRole, GetSessionToken, Step};
 
 impl<'p> Resolver<'p> {
-    pub(super) fn session_name(&self, link: &ChainNode<'_>) -> Result<SessionName, Problem> {
+    pub(super) fn session_name(&self, node: &ChainNode<'_>) -> Result<SessionName, Problem> {
         let env = &self.context.env;
         let given =
-            self.checked(link, link.keys.role_session_name.as_ref(), "role_session_name", SessionName::parse)?;
+            self.checked(node, node.keys.role_session_name.as_ref(), "role_session_name", SessionName::parse)?;
         Ok(given
             .unwrap_or_else(|| SessionName::of_user(env.filled("USER").or(env.filled("LOGNAME")).unwrap_or("unknown"))))
     }
 
     /// Adds the call that a node requests: its role, or a session of the source's long-term keys. If the source is a
     /// token, sets the parameters that are sent with it instead.
-    pub(super) fn last_step(&self, link: &ChainNode<'_>, way: &mut Chain<'p>) -> Result<(), Problem> {
-        let role_arn = match link.uses_own_web_identity(way.source.as_ref()) {
+    pub(super) fn last_step(&self, node: &ChainNode<'_>, chain: &mut Chain<'p>) -> Result<(), Problem> {
+        let role_arn = match node.uses_own_web_identity(chain.source.as_ref()) {
             true => None,
-            false => self.checked(link, link.keys.role_arn.as_ref(), "role_arn", RoleArn::parse)?,
+            false => self.checked(node, node.keys.role_arn.as_ref(), "role_arn", RoleArn::parse)?,
         };
-        let seconds = self.duration(link)?;
-        let own_device = self.checked(link, link.keys.mfa_serial.as_ref(), "mfa_serial", MfaSerial::parse)?;
-        let Some(source) = &way.source else { return Ok(()) };
+        let seconds = self.duration(node)?;
+        let own_device = self.checked(node, node.keys.mfa_serial.as_ref(), "mfa_serial", MfaSerial::parse)?;
+        let Some(source) = &chain.source else { return Ok(()) };
         let asked = Asked {
             source,
-            before: &way.steps,
+            before: &chain.steps,
             assumes: role_arn.is_some(),
             long: seconds.is_some_and(|seconds| seconds > 3600),
         };
-        self.refuse_uncarried(link, &asked)?;
+        self.refuse_uncarried(node, &asked)?;
         let mfa = asked.carrier(Parameter::MfaSerial);
         let mfa_serial = match (mfa, own_device) {
-            (Some(_), own) => own.or_else(|| way.source_mfa.clone()),
-            (None, Some(_)) if asked.is_chained() => return Err(self.device_of_a_later_link(link)),
+            (Some(_), own) => own.or_else(|| chain.source_mfa.clone()),
+            (None, Some(_)) if asked.is_chained() => return Err(self.mfa_in_role_chaining(node)),
             // The AWS CLI doesn't prompt for a code with temporary credentials either, or the call fails.
             (None, _) => None,
         };
         match (asked.own_call(), role_arn) {
             (Some(Call::AssumeRole), Some(role_arn)) => {
-                self.assume_role(link, role_arn, seconds, (mfa, mfa_serial), way)
+                self.assume_role(node, role_arn, seconds, (mfa, mfa_serial), chain)
             }
-            (Some(Call::AssumeRoleWithWebIdentity), _) => self.open_by_token(link, way),
+            (Some(Call::AssumeRoleWithWebIdentity), _) => self.set_web_identity_parameters(node, chain),
             (Some(Call::GetSessionToken), _) => {
                 let duration = seconds.map(SessionDuration::for_session_token).transpose();
-                let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
+                let duration = duration.map_err(|e| self.out_of_range(node, "duration_seconds", &e))?;
                 // It isn't known yet whether a program returns long-term keys.
-                if mfa_serial.is_none() && !link.on_the_way && source.is_long_term() {
-                    way.notices.push("this session has no MFA, so IAM rejects its calls".to_owned());
+                if mfa_serial.is_none() && !node.is_intermediate && source.is_long_term() {
+                    chain.notices.push("this session has no MFA, so IAM rejects its calls".to_owned());
                 }
-                let required = self.required(link, &[Parameter::DurationSeconds, Parameter::MfaSerial]);
-                way.steps.push(Step::GetSessionToken(GetSessionToken { duration, mfa_serial, required }));
+                let required = self.required(node, &[Parameter::DurationSeconds, Parameter::MfaSerial]);
+                chain.steps.push(Step::GetSessionToken(GetSessionToken { duration, mfa_serial, required }));
                 Ok(())
             }
             _ => Ok(()),
@@ -64,18 +64,18 @@ impl<'p> Resolver<'p> {
 
     fn assume_role(
         &self,
-        link: &ChainNode<'_>,
+        node: &ChainNode<'_>,
         role_arn: RoleArn,
         seconds: Option<u64>,
         (mfa, mfa_serial): (Option<Call>, Option<MfaSerial>),
-        way: &mut Chain<'p>,
+        chain: &mut Chain<'p>,
     ) -> Result<(), Problem> {
-        let duration = self.role_duration(link, seconds, way)?;
-        let required = self.required(link, &[Parameter::MfaSerial]);
+        let duration = self.role_duration(node, seconds, chain)?;
+        let required = self.required(node, &[Parameter::MfaSerial]);
         let directly = mfa == Some(Call::AssumeRole);
         // So the store is opened once in twelve hours, not once for each role and hour.
-        let from_store = way.steps.is_empty() && matches!(way.source, Some(Source::StoredKeys(_)));
-        match way.steps.last_mut() {
+        let from_store = chain.steps.is_empty() && matches!(chain.source, Some(Source::StoredKeys(_)));
+        match chain.steps.last_mut() {
             // The previous role is already a session of the keys, which can't request another one.
             Some(Step::GetSessionToken(session)) => {
                 session.mfa_serial = session.mfa_serial.take().or_else(|| mfa_serial.clone());
@@ -84,96 +84,96 @@ impl<'p> Resolver<'p> {
             _ if (mfa_serial.is_some() || from_store) && !directly => {
                 let session =
                     GetSessionToken { duration: None, mfa_serial: mfa_serial.clone(), required: required.clone() };
-                way.steps.push(Step::GetSessionToken(session));
+                chain.steps.push(Step::GetSessionToken(session));
             }
             _ => {}
         }
         let no_tags = (std::collections::BTreeMap::new(), Vec::new());
-        let keys = &link.keys;
+        let keys = &node.keys;
         let step = AssumeRole {
             role_arn,
-            session_name: self.session_name(link)?,
-            external_id: self.checked(link, keys.external_id.as_ref(), "external_id", ExternalId::parse)?,
+            session_name: self.session_name(node)?,
+            external_id: self.checked(node, keys.external_id.as_ref(), "external_id", ExternalId::parse)?,
             source_identity: keys.source_identity.clone(),
             duration,
             mfa_serial: mfa_serial.filter(|_| directly),
             required: if directly { required } else { Vec::new() },
             tags: SessionTags::parse(keys.session_tags.as_ref().unwrap_or(&no_tags.0))
-                .map_err(|e| self.outside(link, "session_tags", &e))?
+                .map_err(|e| self.out_of_range(node, "session_tags", &e))?
                 .transitive(keys.transitive_session_tags.as_ref().unwrap_or(&no_tags.1))
-                .map_err(|e| self.outside(link, "transitive_session_tags", &e))?,
-            policy: self.policy(link)?,
+                .map_err(|e| self.out_of_range(node, "transitive_session_tags", &e))?,
+            policy: self.policy(node)?,
         };
-        way.steps.push(Step::AssumeRole(Box::new(step)));
+        chain.steps.push(Step::AssumeRole(Box::new(step)));
         Ok(())
     }
 
     /// Sets what the file requests for the session of the source's token. The AWS CLI doesn't send a profile's
     /// `duration_seconds` either (botocore, AssumeRoleWithWebIdentityProvider).
-    fn open_by_token(&self, link: &ChainNode<'_>, way: &mut Chain<'p>) -> Result<(), Problem> {
-        let Some(Source::WebIdentity(token)) = &mut way.source else { return Ok(()) };
-        let duration = link.keys.duration_seconds.map(|seconds| SessionDuration::for_role(seconds.0)).transpose();
-        token.duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?.or(token.duration);
-        if let Some(name) = &link.keys.role_session_name {
+    fn set_web_identity_parameters(&self, node: &ChainNode<'_>, chain: &mut Chain<'p>) -> Result<(), Problem> {
+        let Some(Source::WebIdentity(token)) = &mut chain.source else { return Ok(()) };
+        let duration = node.keys.duration_seconds.map(|seconds| SessionDuration::for_role(seconds.0)).transpose();
+        token.duration = duration.map_err(|e| self.out_of_range(node, "duration_seconds", &e))?.or(token.duration);
+        if let Some(name) = &node.keys.role_session_name {
             token.session_name = name.clone();
         }
-        if link.in_file.is_some() {
-            token.policy = self.policy(link)?;
+        if node.in_file.is_some() {
+            token.policy = self.policy(node)?;
         }
         Ok(())
     }
 
     /// Returns the requested duration in seconds, from the file or from the profile.
-    fn duration(&self, link: &ChainNode<'_>) -> Result<Option<u64>, Problem> {
+    fn duration(&self, node: &ChainNode<'_>) -> Result<Option<u64>, Problem> {
         let in_profile = || {
-            let text = link.profile_text("duration_seconds")?;
+            let text = node.profile_text("duration_seconds")?;
             Some(text.parse().map_err(|_| OutOfRange::new(text, "isn't a number of seconds")))
         };
-        let asked = link.keys.duration_seconds.map(|seconds| Ok(seconds.0)).or_else(in_profile);
-        asked.transpose().map_err(|e| self.outside(link, "duration_seconds", &e))
+        let asked = node.keys.duration_seconds.map(|seconds| Ok(seconds.0)).or_else(in_profile);
+        asked.transpose().map_err(|e| self.out_of_range(node, "duration_seconds", &e))
     }
 
     /// Returns the duration of a role's session, checked against the limits of STS.
     fn role_duration(
         &self,
-        link: &ChainNode<'_>,
+        node: &ChainNode<'_>,
         seconds: Option<u64>,
-        way: &mut Chain<'p>,
+        chain: &mut Chain<'p>,
     ) -> Result<Option<SessionDuration>, Problem> {
         let duration = seconds.map(SessionDuration::for_role).transpose();
-        let duration = duration.map_err(|e| self.outside(link, "duration_seconds", &e))?;
-        let chained = matches!(way.steps.last(), Some(Step::AssumeRole(_)));
+        let duration = duration.map_err(|e| self.out_of_range(node, "duration_seconds", &e))?;
+        let chained = matches!(chain.steps.last(), Some(Step::AssumeRole(_)));
         if !chained || duration <= Some(SessionDuration::HOUR) {
             return Ok(duration);
         }
-        if link.keys.duration_seconds.is_some() {
+        if node.keys.duration_seconds.is_some() {
             return Err(Problem::new(format!(
                 "{}: a role assumed by another role lasts at most 1h",
-                self.origin(link, "duration_seconds")
+                self.origin(node, "duration_seconds")
             ))
             .because("STS limits role chaining to 3600 seconds, regardless of the role's maximum")
             .hint("set duration_seconds = 3600 or remove it: awsrole renews the session automatically"));
         }
         let asked = duration.map(SessionDuration::human).unwrap_or_default();
-        way.notices.push(format!(
+        chain.notices.push(format!(
             "{}: {asked} was requested, but a role assumed by another role lasts at most 1h",
-            self.origin(link, "duration_seconds")
+            self.origin(node, "duration_seconds")
         ));
         Ok(Some(SessionDuration::HOUR))
     }
 
-    fn policy(&self, link: &ChainNode<'_>) -> Result<SessionPolicy, Problem> {
-        let keys = &link.keys;
+    fn policy(&self, node: &ChainNode<'_>) -> Result<SessionPolicy, Problem> {
+        let keys = &node.keys;
         let policy = SessionPolicy::parse(
             keys.policy.as_ref().map(crate::project::config::Policy::json).as_deref(),
             keys.policy_arns.as_deref().unwrap_or_default(),
         );
-        policy.map_err(|e| self.outside(link, if keys.policy.is_some() { "policy" } else { "policy_arns" }, &e))
+        policy.map_err(|e| self.out_of_range(node, if keys.policy.is_some() { "policy" } else { "policy_arns" }, &e))
     }
 
     /// Returns the error for a profile whose MFA code the AWS CLI would send and STS would reject.
-    fn device_of_a_later_link(&self, link: &ChainNode<'_>) -> Problem {
-        Problem::new(format!("{}: another role's session can't use an MFA device", self.origin(link, "mfa_serial")))
+    fn mfa_in_role_chaining(&self, node: &ChainNode<'_>) -> Problem {
+        Problem::new(format!("{}: another role's session can't use an MFA device", self.origin(node, "mfa_serial")))
             .because(MFA_RULE)
             .hint(MFA_HINT)
     }

@@ -15,7 +15,7 @@ use crate::project::discover::{ConfigFile, place};
 const DENIED: &str = "denied";
 
 /// An upper bound for records: a file has at most 16 KiB, and a directory has at most a few hundred parents.
-const LARGEST_RECORD: u64 = 16 * 1024 * 1024;
+const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The approvals of one user: a directory for each path, with a file for each allowed content.
 ///
@@ -111,7 +111,7 @@ impl Approvals {
     pub(super) fn changes_of(&self, files: &[ConfigFile]) -> Vec<FileChange> {
         let place = &files[0].place;
         let newest = self.trusted_folder(place).and_then(|folder| folder.newest());
-        let before = newest.and_then(|path| files::read_own(&path, LARGEST_RECORD).ok());
+        let before = newest.and_then(|path| files::read_own(&path, MAX_RECORD_BYTES).ok());
         let before = before.and_then(|bytes| chain::recorded(place, &bytes));
         before.map(|before| chain::changes(files, &before)).unwrap_or_default()
     }

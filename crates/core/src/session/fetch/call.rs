@@ -40,7 +40,7 @@ impl ChainFetcher<'_> {
     }
 
     /// Requests the session of a web identity token. The file is read for each call, because other programs renew it.
-    pub(super) fn open_by_token(&self, source: &WebIdentity) -> Result<Credentials, FetchError> {
+    pub(super) fn fetch_web_identity_session(&self, source: &WebIdentity) -> Result<Credentials, FetchError> {
         let endpoint = &self.plan.endpoint;
         let once = |problem| FetchError::cacheable(problem, FailureKind::Transient);
         let token = web_identity::read_token(source).map_err(once)?;
