@@ -74,7 +74,7 @@ def test_the_list_to_choose_from_has_the_names(world):
         ('[accounts.prod]\nname = "x"\n', [":1: accounts: `prod`", "[accounts.222222222222]"]),
         ('[accounts.222222222222]\nname = "$(id)"\n', [":2: name: `$(id)` contains `$`", "hint"]),
         ('[accounts.222222222222]\nname = "x"\n[accounts.333333333333]\nname = "x"\n',
-         [":3: account 222222222222 is called x, too", "hint"]),
+         [":3: account 222222222222 also has the name x", "hint"]),
     ],
 )
 def test_what_is_wrong_is_named(world, shop, config, says):

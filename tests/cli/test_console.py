@@ -163,7 +163,7 @@ def test_a_session_that_was_ended(world, shop, here):
 
 def test_nobody_there(world, shop):
     result = world.awsrole("console", "--print", cwd=shop, env={"AWS_ENDPOINT_URL_SIGNIN": "http://127.0.0.1:1"})
-    assert (result.code, result.out) == (4, "") and "no answer from http://127.0.0.1:1/federation" in result.err
+    assert (result.code, result.out) == (4, "") and "no response from http://127.0.0.1:1/federation" in result.err
 
 
 @pytest.mark.parametrize(("partition", "region", "console"), [

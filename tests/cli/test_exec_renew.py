@@ -332,12 +332,12 @@ aws_session_token = {keys['AWS_SESSION_TOKEN']}
 """)
     folder = world.project("temporary", 'profile = "temporary"\n', allow=True)
     result = world.awsrole("exec", "--renew", "--", "echo", "ran", cwd=folder)
-    assert (result.code, result.out) == (1, "") and "nobody can renew" in result.err and runs(world) == []
+    assert (result.code, result.out) == (1, "") and "can't be renewed" in result.err and runs(world) == []
 
 
 def test_the_copies_are_no_ones_when_the_command_is_over(world, shop):
     result = world.awsrole("credential-process", "--run", "run-gone", cwd=shop)
-    assert (result.code, result.out) == (3, "") and "is over" in result.err
+    assert (result.code, result.out) == (3, "") and "has ended" in result.err
 
 
 def test_a_run_that_can_not_begin_leaves_no_copies(world, shop):

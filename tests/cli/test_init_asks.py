@@ -66,7 +66,7 @@ def test_from_nothing_to_a_role(world, new, shell):
 def test_a_roles_arn(world, new):
     folder, open_terminal = new
     arn = f"arn:aws:iam::{HERE}:role/with/a/path/which-is-longer-than-thirty-two-characters/Build"
-    talk(open_terminal(), (WHICH, "arn:aws:s3:::bucket"), (WHICH, arn), ("name: ", "ju"), ("(empty: none)? ", "Europe"),
+    talk(open_terminal(), (WHICH, "arn:aws:s3:::bucket"), (WHICH, arn), ("assumes it: ", "ju"), ("(empty: none)? ", "Europe"),
          ("(empty: none)? ", "eu-west-3"), ("[Y/n] ", "n"), ("[Y/n] ", "y"), ("[Y/n] ", "n"))
     lines = (folder / ".awsrole.toml").read_text().splitlines()[1:]
     assert lines == [f'role_arn = "{arn}"', 'source_profile = "jump"', 'region = "eu-west-3"']

@@ -116,7 +116,7 @@ def test_duration_in_a_chain(world):
 def test_an_unknown_key(world):
     path = world.home / ".aws/credentials"
     path.write_text(path.read_text().replace(ALICE["access_key_id"], "AKIA" + "X" * 16))
-    [command] = re.findall(r"`(aws configure --profile alice)` enters", refused(world, file("Open")))
+    [command] = re.findall(r"`(aws configure --profile alice)` sets", refused(world, file("Open")))
     done = subprocess.run(command.split(), env=world.environment(), text=True, capture_output=True, timeout=60,
                           input=f"{ALICE['access_key_id']}\n{ALICE['secret_access_key']}\n\n\n")
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ from desk import NEW, OPEN
 
 DOCUMENT = Path(__file__).parents[2] / "docs/keys.md"
 ANSWERS = {
-    "awsrole keys add jump --import": [*NEW, ("out of ~/.aws/credentials? [y/N] ", "y")],
+    "awsrole keys add jump --import": [*NEW, ("from ~/.aws/credentials? [y/N] ", "y")],
     "awsrole keys list": [],
     "awsrole keys rotate jump": [OPEN],
     "awsrole keys remove jump": [("for good? [y/N] ", "y"), OPEN],

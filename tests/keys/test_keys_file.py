@@ -21,7 +21,7 @@ def test_import_moves_the_keys_and_nothing_else(desk):
     shutil.move(desk.credentials, real)
     desk.credentials.symlink_to("../elsewhere")
     result = desk.asked("keys", "add", "jump", "--import",
-                        answers=[*NEW, ("take the two lines of profile jump out of ~/.aws/credentials? [y/N] ", "y")])
+                        answers=[*NEW, ("remove the two lines of profile jump from ~/.aws/credentials? [y/N] ", "y")])
     assert result.code == 0, result.err
     assert f"stored {KEY} of arn:aws:iam::111111111111:user/alice in the key file" in result.out
     assert desk.credentials.read_text() == WITHOUT.format(bystander=BYSTANDER)
@@ -34,7 +34,7 @@ def test_import_moves_the_keys_and_nothing_else(desk):
 
 @pytest.mark.parametrize("answer", ["", "n", "nonsense"])
 def test_import_leaves_the_file_unless_told(desk, answer):
-    question = ("take the two lines of profile jump out of ~/.aws/credentials? [y/N] ", answer)
+    question = ("remove the two lines of profile jump from ~/.aws/credentials? [y/N] ", answer)
     result = desk.asked("keys", "add", "jump", "--import", answers=[*NEW, question])
     assert result.code == 0 and "the keys are also in ~/.aws/credentials" in result.out
     assert desk.credentials.read_text() == CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER)
@@ -52,7 +52,7 @@ def test_keys_that_do_not_work_stay_in_the_file(desk):
     desk.sts.fault(action="GetCallerIdentity", latency_ms=0, times=1)
     refusal = {"status": 403, "code": "InvalidClientTokenId", "message": "The security token is invalid."}
     child = desk.asked("keys", "add", "jump", "--import", answers=[
-        *NEW, ("out of ~/.aws/credentials? [y/N] ", "n")])
+        *NEW, ("from ~/.aws/credentials? [y/N] ", "n")])
     assert child.code == 0
     desk.sts.fault(action="GetCallerIdentity", error=refusal)
     result = desk.awsrole("keys", "add", "jump", "--import", "--take-out", "--replace")
@@ -70,7 +70,7 @@ def add(desk, key, secret, *options):
     child = pexpect.spawn(str(binary("awsrole")), ["keys", "add", "jump", "--replace", *options], cwd=str(desk.home), timeout=60,
                           env=desk.environment(PWD=str(desk.home)), encoding="utf-8", echo=False)
     said = ""
-    for question, answer in (("access key id of profile jump: ", key), ("secret access key (not shown): ", secret)):
+    for question, answer in (("access key ID of profile jump: ", key), ("secret access key (not shown): ", secret)):
         child.expect_exact(question)
         child.send(answer + "\r")
     while child.expect_exact([OPEN[0], pexpect.EOF]) == 0:
@@ -185,7 +185,7 @@ def test_a_session_without_a_role(desk):
 def test_add_asks_on_the_terminal(desk):
     desk.empty_handed()
     result = desk.asked("keys", "add", "jump", answers=[
-        ("access key id of profile jump: ", KEY), ("secret access key (not shown): ", SECRET), *NEW])
+        ("access key ID of profile jump: ", KEY), ("secret access key (not shown): ", SECRET), *NEW])
     assert result.code == 0, result.err
     assert desk.stored()["access_key_id"] == KEY
     again = desk.awsrole("keys", "add", "jump", "--stdin")
@@ -248,7 +248,7 @@ def test_a_secret_in_the_ids_place_is_not_listed(desk):
     for options in ((), ("--json",)):
         result = desk.awsrole("keys", "list", *options)
         assert result.code == 0 and SECRET not in result.out
-        assert "aws_access_key_id isn't an access key id: is it the secret?" in result.out
+        assert "aws_access_key_id isn't an access key ID: is it the secret?" in result.out
         assert BYSTANDER["access_key_id"] in result.out
     row = next(row for row in desk.awsrole("keys", "list", "--json").json if row["profile"] == "jump")
     assert row["access_key_id"] is None

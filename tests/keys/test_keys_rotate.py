@@ -109,7 +109,7 @@ def test_replacing_takes_along_what_a_rotation_left(moved):
     need("scrypt")
     moved.sts.fault(action="DeleteAccessKey", error={"status": 403, "code": "AccessDenied", "message": "no"})
     assert rotate(moved).code == 4 and f"the old key {KEY} still exists" in moved.stored()["note"]
-    other = [("access key id of profile jump: ", BYSTANDER["access_key_id"]),
+    other = [("access key ID of profile jump: ", BYSTANDER["access_key_id"]),
              ("secret access key (not shown): ", BYSTANDER["secret_access_key"])]
     result = moved.asked("keys", "add", "jump", "--replace", answers=[*other, OPEN])
     assert result.code == 0, result.err

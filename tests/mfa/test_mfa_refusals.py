@@ -104,7 +104,7 @@ def test_not_six_digits_three_times(scene, shell):
         tty.send(answer + "\r")
     tty.asked()
     said = tty.answer("1234567")
-    assert "that was no MFA code" in said and "`awsrole refresh`" in said
+    assert "but the input isn't one" in said and "`awsrole refresh`" in said
     assert tty.modes() == modes
     is_blocked_and_quiet(scene, tty, calls=0)
     tty.type("awsrole refresh")
@@ -206,7 +206,7 @@ def test_an_editors_shell(scene, shell):
         [shell, "-ic", f"cd {shop}; command env -0 > {out}; cd /; cd {shop}; true"], cwd=home, start_new_session=True,
         env=scene.environment(HOME=str(home)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert read_env(out)[b"AWS_ACCESS_KEY_ID"] == BLOCKED.encode(), done.stderr
-    assert 1 <= done.stderr.count("Deploy needs an MFA code") <= 2 and "no terminal" in done.stderr
+    assert 1 <= done.stderr.count("Deploy needs an MFA code") <= 2 and "isn't in the foreground of a terminal" in done.stderr
     assert scene.sts.calls() == []
 
 

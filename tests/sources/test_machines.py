@@ -242,7 +242,7 @@ def test_a_secret_in_the_environments_ids_place_is_not_shown(machines):
     for words in (["exec", "--", "true"], ["status", "--long"], ["why"], ["policy"]):
         result = machines.awsrole(*words, cwd=folder, env=machines.env | env)
         assert ALICE["secret_access_key"] not in result.out + result.err, words
-        assert "AWS_ACCESS_KEY_ID isn't an access key id" in result.out + result.err, words
+        assert "AWS_ACCESS_KEY_ID isn't an access key ID" in result.out + result.err, words
     assert machines.sts.calls() == []
 
 

@@ -118,7 +118,7 @@ impl Unusable {
     fn problem(self, address: &str) -> Problem {
         let problem = Problem::new(format!("cannot send the token to {address}: {} {}", self.place, self.why));
         if self.missing {
-            return problem.hint(format!("is {TOKEN_FILE} the right path? the platform writes this file"));
+            return problem.hint(format!("the platform writes the file: is {TOKEN_FILE} the right path?"));
         }
         problem.hint("the platform writes it as one line of text, without a line break at its end")
     }

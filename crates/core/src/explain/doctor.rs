@@ -245,7 +245,7 @@ fn aws_files(context: &Context, findings: &mut Vec<Finding>) {
             Ok(()) => findings.push(Finding::new(Level::Ok, "profile", name)),
             Err(problem) => {
                 let mut finding =
-                    Finding::new(Level::Note, "profile", format!("cannot plan role {name}: {}", problem.summary));
+                    Finding::new(Level::Note, "profile", format!("{name} can't be resolved: {}", problem.summary));
                 finding.hint = problem.hints.first().cloned();
                 findings.push(finding);
             }

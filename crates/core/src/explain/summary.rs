@@ -109,7 +109,7 @@ fn lines(
     }
     add("through", keys.profile.as_ref().map(|name| format!("profile {name}")));
     add("MFA", mfa);
-    add("external id", both(keys.external_id.as_ref().map(ExternalId::as_str), "external_id"));
+    add("external ID", both(keys.external_id.as_ref().map(ExternalId::as_str), "external_id"));
     add("session name", both(keys.role_session_name.as_ref().map(SessionName::as_str), "role_session_name"));
     add("source identity", keys.source_identity.as_ref().map(|identity| identity.as_str().to_owned()));
     add(

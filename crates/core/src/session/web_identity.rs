@@ -26,7 +26,7 @@ pub(crate) fn read_token(token: &WebIdentity) -> Result<Secret, Problem> {
     let bytes = read_regular(file, 4 * MAX_CHARACTERS as u64 + 1024).map(Zeroizing::new).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => {
-                "is `web_identity_token_file` the right path? the platform writes this file"
+                "the platform writes the file: is `web_identity_token_file` the right path?"
             }
             _ => "`web_identity_token_file` must name a regular file that contains only a token",
         };

@@ -245,7 +245,7 @@ fn from_terminal(profile: &str) -> Result<(String, Secret), Problem> {
         NoAnswer::Cancelled => Problem::new("cancelled: nothing was stored"),
     };
     let terminal = Terminal::open().map_err(no_keys)?;
-    let id = terminal.ask(&format!("awsrole: access key id of profile {profile}: ")).map_err(no_keys)?;
+    let id = terminal.ask(&format!("awsrole: access key ID of profile {profile}: ")).map_err(no_keys)?;
     check_id(id.trim())?;
     let secret = terminal.ask_secret("awsrole: secret access key (not shown): ").map_err(no_keys)?;
     Ok((id.trim().to_owned(), check_secret(secret.expose())?))
@@ -266,7 +266,7 @@ struct CreatedKey {
 }
 
 fn from_stdin() -> Result<(String, Secret), Problem> {
-    let hint = "two lines, the access key id and the secret, or the JSON of `aws iam create-access-key`";
+    let hint = "two lines, the access key ID and the secret, or the JSON of `aws iam create-access-key`";
     let mut text = Zeroizing::new(String::with_capacity(4096));
     stdin()
         .lock()

@@ -71,7 +71,7 @@ fn rows(context: &Context) -> Result<Vec<Row>, Problem> {
             id: fits.then(|| id.to_owned()),
             place: format!("{}, readable", context.shorten(&profile.origin("aws_access_key_id").file)),
             stored: None,
-            note: (!fits).then(|| "aws_access_key_id isn't an access key id: is it the secret?".to_owned()),
+            note: (!fits).then(|| "aws_access_key_id isn't an access key ID: is it the secret?".to_owned()),
         })
     });
     let mut rows: Vec<Row> = in_files.collect();

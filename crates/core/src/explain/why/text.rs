@@ -67,7 +67,7 @@ impl StepReport {
             |label: &str, text: &Option<String>| parts.extend(text.as_ref().map(|text| format!("{label} {text}")));
         add("account", &self.account);
         add("as", &self.session_name);
-        add("external id", &self.external_id);
+        add("external ID", &self.external_id);
         add("source identity", &self.source_identity);
         add("MFA by", &self.mfa_serial);
         parts.push(format!("for {}", self.duration));
