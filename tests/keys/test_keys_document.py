@@ -9,7 +9,7 @@ ANSWERS = {
     "awsrole keys add jump --import": [*NEW, ("from ~/.aws/credentials? [y/N] ", "y")],
     "awsrole keys list": [],
     "awsrole keys rotate jump": [OPEN],
-    "awsrole keys remove jump": [("for good? [y/N] ", "y"), OPEN],
+    "awsrole keys remove jump": [("permanently? [y/N] ", "y"), OPEN],
 }
 
 

@@ -256,7 +256,7 @@ def test_a_secret_in_the_ids_place_is_not_listed(desk):
 
 def test_remove(desk):
     desk.import_keys()
-    assert "nothing was removed" in desk.asked("keys", "remove", "jump", answers=[("for good? [y/N] ", "n")]).err
+    assert "nothing was removed" in desk.asked("keys", "remove", "jump", answers=[("permanently? [y/N] ", "n")]).err
     assert desk.awsrole("keys", "remove", "jump").code == 1
     removed = desk.asked("keys", "remove", "jump", "--yes", answers=[OPEN])
     assert removed.code == 0 and f"removed {KEY}" in removed.out
