@@ -173,7 +173,7 @@ def test_two_at_once(moved):
     for words in (["rotate", "jump"], ["remove", "jump", "--yes"], ["add", "jump", "--stdin", "--replace"]):
         second = moved.awsrole("keys", *words)
         assert second.code == 1 and "another awsrole keys command is running" in second.err, second
-        assert "hint: it may be waiting" in second.err
+        assert "hint: it may be prompting" in second.err
     assert moved.stored()["access_key_id"] == KEY, "they can be listed"
     child.send(OPEN[1] + "\r")
     child.expect(pexpect.EOF)

@@ -66,7 +66,7 @@ def test_a_revoked_session_is_refused_and_a_new_one_works(desk):
     # AWS judges by its own clock, not by this machine's.
     result = desk.awsrole("revoke", "--apply", "--profile", "admin", cwd=desk.shop)
     assert result.code == 0, result.err
-    assert f"put AWSRevokeOlderSessions to role Deploy in account {THERE}" in result.err
+    assert f"attached AWSRevokeOlderSessions to role Deploy in account {THERE}" in result.err
     assert "sessions of other roles that were assumed from these stay valid" in result.err and "removed 1 cached session" in result.err
     assert desk.sts.calls("PutRolePolicy")[0]["role_name"] == "Deploy"
     assert assume_second(desk, held) == "AccessDenied"
