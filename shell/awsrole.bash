@@ -19,6 +19,7 @@ __awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_state=new # new | outer | role | blocked | hands-off
   __awsrole_pending='' # not empty while an answer is awaited; later: it never came
+  __awsrole_asked=''   # for what `awsrole` left the decision to the next prompt
   __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`; `awsrole use`, and the file it was typed for
   __awsrole_depth=1 __awsrole_at='' # how many files count, and the directory from which they were searched
   __awsrole_file='' __awsrole_direnv='' __awsrole_in_force='' # last decision: nearest file, DIRENV_WATCHES, views
@@ -122,7 +123,7 @@ __awsrole_save() {
 # Ctrl-C leaves a note without a value, never a value without a note: '' if hidden, `:VALUE` if set, `*` for a secret.
 __awsrole_set() { # NAME [VALUE]
   if (($# > 1)); then \builtin local __awsrole_value; __awsrole_value=$2; fi
-  __awsrole_save "$1" || \builtin return 0
+  __awsrole_hide "$1" || \builtin return 0
   case $1 in
     AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
     *) __awsrole_ours[$1]=:$__awsrole_value ;;
@@ -130,10 +131,15 @@ __awsrole_set() { # NAME [VALUE]
   { \builtin eval "$1=\$__awsrole_value" && \builtin export "${1?}"; } 2>&- || __awsrole_failed[$1]=1
 }
 
+# Local and temporary variables of this name are removed as well: the prior value is that of the last, global one.
 __awsrole_hide() { # NAME
-  __awsrole_save "$1" || \builtin return 0
+  \builtin local __awsrole_known="${__awsrole_prior[$1]+x}"
+  __awsrole_save "$1" || \builtin return
   __awsrole_ours[$1]=''
-  \builtin unset -v "$1"
+  while \builtin unset -v "$1" && [[ ${!1+x} ]]; do
+    [[ $__awsrole_known ]] || \builtin unset -v "__awsrole_prior[$1]"
+    __awsrole_save "$1"
+  done
 }
 
 # Does the name hold what awsrole left there?
@@ -172,7 +178,9 @@ __awsrole_undo() {
     for __awsrole_name in "${__awsrole_keys[@]}"; do \builtin unset -v "__awsrole_prior[$__awsrole_name]"; done
   fi
   for __awsrole_name in "${!__awsrole_prior[@]}"; do
-    if __awsrole_intact "$__awsrole_name"; then __awsrole_restore "$__awsrole_name"; fi
+    if __awsrole_intact "$__awsrole_name" || [[ $__awsrole_pending && -z ${!__awsrole_name+x} ]]; then
+      __awsrole_restore "$__awsrole_name"
+    fi
   done
   __awsrole_prior=() __awsrole_ours=() __awsrole_lifted=()
 }
@@ -296,6 +304,7 @@ __awsrole_done() { # STATE DEADLINE DEPTH
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
 __awsrole_hook() { # prompt | changed | cd | typed
+  __awsrole_asked=''
   if [[ $__awsrole_off ]]; then \builtin return 0; fi
   if ((${#__awsrole_lifted[@]})); then __awsrole_lay; fi
   case $1 in cd | typed) __awsrole_at='' ;; esac
@@ -332,7 +341,8 @@ __awsrole_prompt() {
   __awsrole_status=$?
   case $- in *e*) __awsrole_status=0 ;; esac
   case $- in *[aekuxvET]*) \builtin local -; \builtin set +aekuxvET; \builtin export -n __awsrole_status ;; esac
-  if [[ $__awsrole_pending ]] || ((${#__awsrole_lifted[@]})); then __awsrole_hook prompt
+  if [[ $__awsrole_pending$__awsrole_asked ]] || ((${#__awsrole_lifted[@]})); then
+    __awsrole_hook "${__awsrole_asked:-prompt}"
   else __awsrole_unchanged || __awsrole_hook changed; fi
   if ((__awsrole_status && ${#PROMPT_COMMAND[@]} < 2)); then \builtin return "$__awsrole_status"; fi
 }
@@ -347,7 +357,9 @@ __awsrole_register() {
   for __awsrole_name in cd pushd popd; do
     # A function or an alias of the user's stays: it is followed at the next prompt.
     if ! { \builtin declare -F "$__awsrole_name" || \builtin alias "$__awsrole_name"; } >/dev/null 2>&1; then
-      \builtin eval "$__awsrole_name() { \\builtin $__awsrole_name \"\$@\" && __awsrole_moved; }"
+      \builtin eval "$__awsrole_name() {
+        \\builtin $__awsrole_name \"\$@\" && if [[ \${__awsrole_state+x} ]]; then __awsrole_moved; fi
+      }"
     fi
   done
   if [[ "${chpwd_functions[*]-}" != *__awsrole_moved* ]]; then chpwd_functions+=(__awsrole_moved); fi # of mise or rvm
@@ -362,34 +374,12 @@ __awsrole_register() {
   PS0+=':+${ __awsrole_quietly __awsrole_hook prompt; }}'
 }
 
-# --- the command -----------------------------------------------------------------------------------------------------
-__awsrole_command() {
-  \builtin local __awsrole_status=0 __awsrole_typed=typed
-  __awsrole_hook prompt # what was changed manually in the same line
-  case $#:${1-}:${2-} in
-    1:off:) __awsrole_undo; __awsrole_off=off __awsrole_state=new __awsrole_pending='' __awsrole_use='' ;;
-    1:on:) __awsrole_off='' __awsrole_state=new ;;
-    1:use: | 2:use:[!-]* | 2:use:-) # a role that doesn't exist takes none away
-      __awsrole_answer=''
-      if (($# == 1)); then __awsrole_answer=$("$__awsrole_bin" use) || \builtin return
-      elif [[ $2 != - ]]; then __awsrole_answer=$("$__awsrole_bin" hook choose "$2") || \builtin return; fi
-      __awsrole_look
-      __awsrole_off='' __awsrole_state=new __awsrole_use=$__awsrole_answer __awsrole_use_in=${__awsrole_files[0]-}
-      __awsrole_hook typed
-      [[ $__awsrole_state != blocked ]]
-      \builtin return ;;
-    *)
-      AWSROLE_HOOK=${__awsrole_off:-on} "$__awsrole_bin" "$@"
-      __awsrole_status=$?
-      case ${1-} in refresh) __awsrole_state=new ;; logout) __awsrole_typed=prompt ;; esac ;;
-  esac
-  __awsrole_hook "$__awsrole_typed"
-  \builtin return "$__awsrole_status"
-}
-
 # A script that sources this gets nothing: no hook, no command, no change.
 if [[ $- == *i* ]]; then
-  awsrole() { __awsrole_quietly __awsrole_command "$@" || \builtin return; } # one failure for an ERR trap, not two
+  awsrole() { # a function that was copied into another shell finds no other; one failure for an ERR trap, not two
+    if [[ ${__awsrole_state+x} ]]; then __awsrole_quietly __awsrole_command "$@" || \builtin return
+    else \builtin command awsrole "$@"; fi
+  }
   __awsrole_quietly __awsrole_register
 fi
 if [[ $__awsrole_allexport ]]; then \builtin set -a; fi

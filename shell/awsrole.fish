@@ -20,8 +20,8 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # how many files count
     set -g __awsrole_deadline 0 # when the decision is made anew (0: never), and when that was set
     set -g __awsrole_since 0
-    for name in pending off use use_in at files absent file direnv in_force seen digest generation own failed lifted \
-        touched
+    for name in pending asked off use use_in at files absent file direnv in_force seen digest generation own failed \
+        lifted touched
         set -g __awsrole_$name
     end
 end
@@ -282,6 +282,10 @@ end
 function __awsrole_hook # prompt | changed | cd | typed
     set -l fish_trace # for all that runs from here
     set -q __awsrole_off[1]; and return 0
+    # A function's own variable, or one for this call alone: the next prompt decides.
+    set -l names $__awsrole_keys $__awsrole_profiles AWS_REGION AWS_DEFAULT_REGION
+    set -ql $names; or test $status -lt (count $names); and set -g __awsrole_asked $argv[1]; and return 0
+    set -g __awsrole_asked
     set -q __awsrole_lifted[1]; and __awsrole_lay
     builtin contains -- $argv cd typed; and set -g __awsrole_at
     if set -q __awsrole_pending[1]
@@ -315,6 +319,7 @@ end
 # Handlers run in the order of their definition.
 function __awsrole_register
     function __awsrole_on_prompt --on-event fish_prompt
+        set -q __awsrole_asked[1]; and __awsrole_hook $__awsrole_asked
         set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt
         or __awsrole_unchanged; or __awsrole_hook changed
     end
@@ -331,55 +336,15 @@ function __awsrole_register
     end
 end
 
-# --- the command -----------------------------------------------------------------------------------------------------
-function __awsrole_command
-    set -l fish_trace # under it fish writes commands to the terminal
-    set -l code 0
-    set -l typed typed
-    __awsrole_hook prompt # what was changed manually in the same line
-    switch (builtin count $argv):$argv[1]
-        case 1:off
-            __awsrole_undo
-            set -g __awsrole_off off
-            set -g __awsrole_use
-            set -g __awsrole_state new
-            set -g __awsrole_pending
-        case 1:on
-            set -g __awsrole_off
-            set -g __awsrole_state new
-        case 1:use 2:use
-            set -l chosen $argv[2]
-            if not set -q argv[2]
-                set chosen ($__awsrole_bin use | string collect); or return
-            else if test -z "$chosen"; or string match -q -- '-?*' $chosen # an option or nothing, not a name
-                $__awsrole_bin $argv
-                return
-            else if test "$chosen" != - # a role that doesn't exist takes none away
-                set chosen ($__awsrole_bin hook choose $chosen | string collect); or return
-            end
-            __awsrole_look
-            set -g __awsrole_off
-            set -g __awsrole_state new
-            set -g __awsrole_use (string match -v -- - $chosen)
-            set -g __awsrole_use_in $__awsrole_files[1]
-            __awsrole_hook typed
-            test $__awsrole_state != blocked
-            return
-        case '*'
-            set -l hook on $__awsrole_off
-            AWSROLE_HOOK=$hook[-1] $__awsrole_bin $argv
-            set code $status
-            test "$argv[1]" = refresh; and set -g __awsrole_state new
-            test "$argv[1]" = logout; and set typed prompt
-    end
-    __awsrole_hook $typed
-    return $code
-end
-
 # A script that sources this gets nothing: no hook, no command, no change.
 if status is-interactive
     function awsrole --description "Hold the AWS role of the current directory"
-        __awsrole_command $argv
+        # A function that was copied into another shell finds no other.
+        if set -q __awsrole_state
+            __awsrole_command $argv
+        else
+            command awsrole $argv
+        end
     end
     __awsrole_register
 end

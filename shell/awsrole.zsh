@@ -20,6 +20,7 @@ __awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 if (( ! ${+__awsrole_state} )); then
   __awsrole_state=new # new | outer | role | blocked | hands-off
   __awsrole_pending=  # not empty while an answer is awaited; later: it never came
+  __awsrole_asked=    # for what the decision was left to the next prompt
   __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`; `awsrole use`, and the file it was typed for
   __awsrole_depth=1 __awsrole_at= # how many files count, and the directory from which they were searched
   __awsrole_file= __awsrole_direnv= __awsrole_in_force= # last decision: nearest file, DIRENV_WATCHES, views
@@ -303,6 +304,7 @@ __awsrole_done() { # STATE DEADLINE DEPTH
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
 __awsrole_hook() { # prompt | changed | cd | typed
+  __awsrole_asked=
   if [[ -n $__awsrole_off ]]; then return 0; fi
   if (( $#__awsrole_lifted )); then __awsrole_lay; fi
   if [[ $1 == cd || $1 == typed ]]; then __awsrole_at=; fi
@@ -336,13 +338,19 @@ __awsrole_quietly() {
 }
 
 __awsrole_precmd() {
-  if [[ -n $__awsrole_pending ]] || (( $#__awsrole_lifted )); then __awsrole_quietly __awsrole_hook prompt
+  if [[ -n $__awsrole_pending$__awsrole_asked ]] || (( $#__awsrole_lifted )); then
+    __awsrole_quietly __awsrole_hook ${__awsrole_asked:-prompt}
   elif ! __awsrole_unchanged; then __awsrole_quietly __awsrole_hook changed; fi
 }
 
 # After `cd`, so that `cd x && terraform plan` has the role. Completions change directory in a subshell only to look.
 __awsrole_chpwd() {
-  if (( ! ZSH_SUBSHELL )) || [[ -z ${WIDGET-} ]]; then __awsrole_quietly __awsrole_hook cd; fi
+  \builtin local name
+  if (( ZSH_SUBSHELL )) && [[ -n ${WIDGET-} ]]; then return 0; fi
+  for name in $__awsrole_keys $__awsrole_profiles AWS_REGION AWS_DEFAULT_REGION; do # a function's own variable
+    if [[ ${(Pt)name} == *local* ]]; then __awsrole_asked=cd; fi
+  done
+  [[ -n $__awsrole_asked ]] || __awsrole_quietly __awsrole_hook cd
 }
 
 # While the prompt waited, the role may have expired; and Ctrl-C at a prompt's hooks leaves them half done.
@@ -360,32 +368,10 @@ __awsrole_register() {
   __awsrole_beside
 }
 
-# --- the command -----------------------------------------------------------------------------------------------------
-__awsrole_command() {
-  \builtin local code=0 typed=typed answer=
-  __awsrole_hook prompt # what was changed manually in the same line
-  case $#:${1-}:${2-} in
-    1:off:) __awsrole_undo; __awsrole_off=off __awsrole_state=new __awsrole_pending= __awsrole_use= ;;
-    1:on:) __awsrole_off= __awsrole_state=new ;;
-    1:use:|2:use:[^-]*|2:use:-) # a role that doesn't exist takes none away
-      if (( $# == 1 )); then answer=$($__awsrole_bin use) || return
-      elif [[ $2 != - ]]; then answer=$($__awsrole_bin hook choose "$2") || return; fi
-      __awsrole_look
-      __awsrole_off= __awsrole_state=new __awsrole_use=$answer __awsrole_use_in=$__awsrole_files[1]
-      __awsrole_hook typed
-      [[ $__awsrole_state != blocked ]]
-      return ;;
-    *)
-      AWSROLE_HOOK=${__awsrole_off:-on} $__awsrole_bin "$@"
-      code=$?
-      case ${1-} in refresh) __awsrole_state=new ;; logout) typed=prompt ;; esac ;;
-  esac
-  __awsrole_hook $typed
-  return code
-}
-
 # A script that sources this gets nothing: no hook, no command, no change.
 if [[ -o interactive ]]; then
-  awsrole() { __awsrole_quietly __awsrole_command "$@" }
+  awsrole() { # a function that was copied into another shell finds no other
+    if (( ${+__awsrole_state} )); then __awsrole_quietly __awsrole_command "$@"; else command awsrole "$@"; fi
+  }
   __awsrole_register
 fi

@@ -293,7 +293,7 @@ def test_links_lead_somewhere():
 
 def test_what_is_named_is_there():
     """Paths of the repository and the snippets' functions, in any document."""
-    snippets = [(ROOT / "shell" / f"awsrole.{shell}").read_text() for shell in SHELLS]
+    snippets = ["".join(part.read_text() for part in (ROOT / "shell").glob(f"*.{shell}")) for shell in SHELLS]
     for document in DOCUMENTS:
         text = document.read_text()
         for function in set(re.findall(r"__awsrole_\w+", text)):

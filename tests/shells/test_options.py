@@ -239,11 +239,11 @@ def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        ("shellcheck", "awsrole.bash", "direnv.bash", "left.bash"),
+        ("shellcheck", "awsrole.bash", "command.bash", "direnv.bash", "left.bash"),
         ("bash", "-n", "awsrole.bash"),
-        *[("zsh", "-n", f"{part}.zsh") for part in ("awsrole", "direnv", "left")],
-        *[("fish", "-n", f"{part}.fish") for part in ("awsrole", "answer", "clock", "direnv", "left")],
-        ("fish_indent", "--check", "awsrole.fish", "answer.fish", "clock.fish", "direnv.fish", "left.fish"),
+        *[("zsh", "-n", f"{part}.zsh") for part in ("awsrole", "command", "direnv", "left")],
+        *[("fish", "-n", f"{part}.fish") for part in ("awsrole", "answer", "clock", "command", "direnv", "left")],
+        ("fish_indent", "--check", "awsrole.fish", "answer.fish", "clock.fish", "command.fish", "direnv.fish", "left.fish"),
     ],
     ids=" ".join,
 )

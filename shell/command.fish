@@ -1,0 +1,45 @@
+# The command `awsrole`. What changes this shell alone is done here, everything else by the binary.
+function __awsrole_command
+    set -l fish_trace # under it fish writes commands to the terminal
+    set -l code 0
+    set -l typed typed
+    switch (builtin count $argv):$argv[1]
+        case 1:off
+            __awsrole_hook prompt # what was changed manually in the same line
+            __awsrole_undo
+            set -g __awsrole_off off
+            set -g __awsrole_use
+            set -g __awsrole_state new
+            set -g __awsrole_pending
+        case 1:on
+            set -g __awsrole_off
+            set -g __awsrole_state new
+        case 1:use 2:use
+            set -l chosen $argv[2]
+            if not set -q argv[2]
+                set chosen ($__awsrole_bin use | string collect); or return
+            else if test -z "$chosen"; or string match -q -- '-?*' $chosen # an option or nothing, not a name
+                $__awsrole_bin $argv
+                return
+            else if test "$chosen" != - # a role that doesn't exist takes none away
+                set chosen ($__awsrole_bin hook choose $chosen | string collect); or return
+            end
+            __awsrole_hook prompt
+            __awsrole_look
+            set -g __awsrole_off
+            set -g __awsrole_state new
+            set -g __awsrole_use (string match -v -- - $chosen)
+            set -g __awsrole_use_in $__awsrole_files[1]
+            __awsrole_hook typed
+            test $__awsrole_state != blocked
+            return
+        case '*'
+            set -l hook on $__awsrole_off
+            AWSROLE_HOOK=$hook[-1] $__awsrole_bin $argv
+            set code $status
+            test "$argv[1]" = refresh; and set -g __awsrole_state new
+            test "$argv[1]" = logout; and set typed prompt
+    end
+    __awsrole_hook $typed
+    return $code
+end

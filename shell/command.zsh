@@ -1,0 +1,29 @@
+# The command `awsrole`. What changes this shell alone is done here, everything else by the binary.
+__awsrole_command() {
+  \builtin local code=0 typed=typed answer= name
+  case $#:${1-}:${2-} in
+    1:off:)
+      __awsrole_hook prompt # what was changed manually in the same line
+      __awsrole_undo
+      __awsrole_off=off __awsrole_state=new __awsrole_pending= __awsrole_use= ;;
+    1:on:) __awsrole_off= __awsrole_state=new ;;
+    1:use:|2:use:[^-]*|2:use:-) # a role that doesn't exist takes none away
+      __awsrole_hook prompt
+      if (( $# == 1 )); then answer=$($__awsrole_bin use) || return
+      elif [[ $2 != - ]]; then answer=$($__awsrole_bin hook choose "$2") || return; fi
+      __awsrole_look
+      __awsrole_off= __awsrole_state=new __awsrole_use=$answer __awsrole_use_in=$__awsrole_files[1]
+      __awsrole_hook typed
+      [[ $__awsrole_state != blocked ]]
+      return ;;
+    *)
+      AWSROLE_HOOK=${__awsrole_off:-on} $__awsrole_bin "$@"
+      code=$?
+      case ${1-} in refresh) __awsrole_state=new ;; logout) typed=prompt ;; esac
+      for name in ${(k)__awsrole_prior}; do # such as AWS_PROFILE=x awsrole refresh: for this call alone
+        __awsrole_intact $name || __awsrole_asked=$typed
+      done ;;
+  esac
+  [[ -n $__awsrole_asked ]] || __awsrole_hook $typed
+  return code
+}

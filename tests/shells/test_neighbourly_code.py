@@ -1,0 +1,123 @@
+"""What other people's code does around the snippets: traps, readonly names, variables of a scope, copied functions."""
+
+import os
+import subprocess
+
+import pytest
+from conftest import DEV, aws, need
+
+OUTER = {"AWS_PROFILE": "home", "AWS_REGION": "home-1"}
+
+# Plain names, such as a script or a user may have made readonly.
+NAMES = (
+    "answer arguments changed code count dir event file found left line name names number others pair part place "
+    "problem program quoted rest status_ text told typed value version word words"
+).split()
+
+
+@pytest.mark.parametrize("when", ["before", "inside"])
+def test_a_readonly_name_stops_nothing(shell, terminal, project, when):
+    """fish has no readonly variables: there they are merely set."""
+    freeze = "; ".join(f"set -g {name} kept" for name in NAMES) if shell == "fish" else f"readonly {'=kept '.join(NAMES)}=kept"
+    tty = terminal(shell, before=freeze if when == "before" else "", env=OUTER)
+    before = tty.env()
+    tty.run(f"cd {project}")
+    if when == "inside":
+        tty.run(freeze)
+    assert aws(tty.env()).items() >= DEV.items() and "AWS_PROFILE" not in aws(tty.env())
+    tty.run("awsrole refresh")
+    tty.run("")
+    tty.run("cd /")
+    assert tty.env() == before
+    out = tty.file()
+    tty.run(f"builtin echo $name $place $words > {out}")
+    assert out.read_text() == "kept kept kept\n"
+
+
+TRAPS = {
+    "bash": "set -T; trap 'builtin echo \"$BASH_COMMAND $*\" >> {0}' DEBUG",
+    "bash ERR": "set -E; trap 'builtin echo \"$BASH_COMMAND $*\" >> {0}' ERR",
+    "bash RETURN": "set -T; trap 'builtin echo \"$BASH_COMMAND $*\" >> {0}' RETURN",
+    "zsh": "trap 'builtin print -r -- \"$ZSH_DEBUG_CMD\" >> {0}' DEBUG",
+    "zsh function": "TRAPDEBUG() {{ builtin print -r -- \"$ZSH_DEBUG_CMD $*\" >> {0} }}",
+    "zsh before": "setopt debug_before_cmd; trap 'builtin print -r -- \"$ZSH_DEBUG_CMD\" >> {0}' DEBUG",
+    "zsh after": "unsetopt debug_before_cmd; trap 'builtin print -r -- \"$ZSH_DEBUG_CMD\" >> {0}' DEBUG",
+    "fish": "function log --on-event fish_preexec --on-event fish_postexec; builtin echo $argv >> {0}; end; set -g fish_trace 1",
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_no_trap_sees_a_secret(terminal, project, tmp_path, trap, when):
+    log = tmp_path / "log"
+    tty = terminal(trap.split()[0], **{when: TRAPS[trap].format(log)}, env=OUTER | {"AWS_SECRET_ACCESS_KEY": "prior-secret"})
+    output = tty.run(f"cd {project}")
+    output += tty.run("")
+    output += tty.run("awsrole refresh")
+    output += tty.run("cd /")
+    output += tty.run(f"cd {project}/deep; :")
+    output += tty.run("awsrole off")
+    assert aws(tty.env())["AWS_SECRET_ACCESS_KEY"] == "prior-secret"
+    output += log.read_text() if log.exists() else ""
+    assert log.exists() or "ERR" in trap
+    assert not [secret for secret in ("secret-of-dev", "token-of-dev", "prior-secret") if secret in output]
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_REGION"])
+def test_a_value_for_one_call_is_no_manual_change(shell, terminal, project, stand_in, name):
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    said = tty.run(f"{name}=ops awsrole refresh")
+    assert "changed manually" not in said
+    inside = aws(tty.env())
+    assert inside.items() >= DEV.items() and "AWS_PROFILE" not in inside
+    assert stand_in.events() == ["cd", "cd"]
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+
+
+FUNCTIONS = {
+    "bash": "f() {{ local {0}=ops; export {0}; cd {1}; }}; f",
+    "zsh": "f() {{ local {0}=ops; export {0}; cd {1} }}; f",
+    "fish": "function f; set -lx {0} ops; cd {1}; end; f",
+}
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_REGION", "AWS_ACCESS_KEY_ID"])
+def test_a_variable_of_a_function_is_no_prior_value(shell, terminal, project, name):
+    """A decision inside a function is about the global variables."""
+    outer = OUTER | {"AWS_ACCESS_KEY_ID": "AKIAHOME", "AWS_SECRET_ACCESS_KEY": "mine"}
+    tty = terminal(shell, env=outer)
+    assert "awsrole:" not in tty.run(FUNCTIONS[shell].format(name, project))
+    inside = aws(tty.env())
+    assert inside.items() >= DEV.items() and "AWS_PROFILE" not in inside
+    tty.run("cd /")
+    assert aws(tty.env()) == outer
+
+
+def test_an_exported_universal_is_a_manual_change(terminal, project, stand_in):
+    """Set here or in another window: it goes to every child."""
+    tty = terminal("fish", env={"AWS_REGION": "home-1"})
+    tty.run(f"cd {project}")
+    assert "AWS_PROFILE was changed manually" in tty.run("set -Ux AWS_PROFILE ops")
+    assert aws(tty.env()) == {"AWS_PROFILE": "ops", "AWS_REGION": "home-1"}
+    tty.run("cd /")
+    assert aws(tty.env()) == {"AWS_PROFILE": "ops", "AWS_REGION": "home-1"}
+    tty.run("set -e -U AWS_PROFILE")
+    assert aws(tty.env()) == {"AWS_REGION": "home-1"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_functions_that_travel_without_their_shell(shell, terminal, project, stand_in, tmp_path):
+    """Agents and tools copy functions into shells that never sourced the snippet."""
+    copied = tmp_path / "functions"
+    tty = terminal(shell)
+    names = "cd pushd popd awsrole" if shell == "bash" else "awsrole"
+    tty.run(f"declare -f {names} >| {copied}" if shell == "bash" else f"functions {names} >| {copied}")
+    bin = tmp_path / "path"
+    bin.mkdir()
+    os.symlink(stand_in.program, bin / "awsrole")
+    script = f". {copied}; cd {project} && echo RAN; pushd / >/dev/null && echo PUSHED; cd /nowhere-at-all; echo $?; awsrole exit 3; echo $?"
+    done = subprocess.run([need(shell), "-c", script], capture_output=True, text=True, env={"PATH": f"{bin}:{os.environ['PATH']}"})
+    assert done.stdout.splitlines()[:3] == ["RAN", "PUSHED", "1"] and done.stdout.splitlines()[-1] == "3", done
+    assert "not found" not in done.stderr
