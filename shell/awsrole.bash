@@ -19,6 +19,7 @@ __awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_state=new # new | outer | role | blocked | hands-off
   __awsrole_pending='' # not empty while an answer is awaited; later: it never came
+  __awsrole_prompted='' # 1 after the first prompt
   __awsrole_asked=''   # for what `awsrole` left the decision to the next prompt
   __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`; `awsrole use`, and the file it was typed for
   __awsrole_depth=1 __awsrole_at='' # how many files count, and the directory from which they were searched
@@ -216,7 +217,9 @@ __awsrole_ask() { # WORD …
 __awsrole_sync() {
   \builtin local IFS=' ' __awsrole_words __awsrole_answer __awsrole_problem='no complete answer'
   __awsrole_words=(--event "$__awsrole_event" --protocol @PROTOCOL@ --views)
-  if [[ $__awsrole_event == cd ]] && ((!BASH_SUBSHELL)); then __awsrole_words+=(--ask); fi
+  case $__awsrole_event:$BASH_SUBSHELL:$__awsrole_prompted:${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
+    cd:0:1:) __awsrole_words+=(--ask) ;; # in no rc file, and not below a file manager, which shows no question
+  esac
   \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use=''
   if [[ $__awsrole_use ]]; then __awsrole_words+=(--role "$__awsrole_use"); fi
   \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file" || __awsrole_own=()
@@ -341,19 +344,25 @@ __awsrole_prompt() {
   __awsrole_status=$?
   case $- in *e*) __awsrole_status=0 ;; esac
   case $- in *[aekuxvET]*) \builtin local -; \builtin set +aekuxvET; \builtin export -n __awsrole_status ;; esac
+  __awsrole_prompted=1
   if [[ $__awsrole_pending$__awsrole_asked ]] || ((${#__awsrole_lifted[@]})); then
     __awsrole_hook "${__awsrole_asked:-prompt}"
   else __awsrole_unchanged || __awsrole_hook changed; fi
   if ((__awsrole_status && ${#PROMPT_COMMAND[@]} < 2)); then \builtin return "$__awsrole_status"; fi
 }
 
-# After `cd`, so that `cd x && terraform plan` has the role. Completions change directory in a subshell only to look.
+# After `cd`, so that `cd x && terraform plan` has the role. Completions change directory only to look.
 __awsrole_moved() {
-  if ((!BASH_SUBSHELL)) || [[ -z ${COMP_POINT+x} ]]; then __awsrole_quietly __awsrole_hook cd; fi
+  if [[ -z ${COMP_POINT+x} ]]; then __awsrole_quietly __awsrole_hook cd; fi
 }
 
 __awsrole_register() {
   \builtin local __awsrole_name __awsrole_version="$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))"
+  if [[ ${PROMPT_COMMAND@a} == *r* ]]; then
+    __awsrole_say "PROMPT_COMMAND is readonly: awsrole can't notice changes, and is inactive in this shell"
+    __awsrole_off=off
+    \builtin return 0
+  fi
   for __awsrole_name in cd pushd popd; do
     # A function or an alias of the user's stays: it is followed at the next prompt.
     if ! { \builtin declare -F "$__awsrole_name" || \builtin alias "$__awsrole_name"; } >/dev/null 2>&1; then
@@ -376,7 +385,8 @@ __awsrole_register() {
 
 # A script that sources this gets nothing: no hook, no command, no change.
 if [[ $- == *i* ]]; then
-  awsrole() { # a function that was copied into another shell finds no other; one failure for an ERR trap, not two
+  # (No alias replaces the name here. A copy of this in another shell finds no other function.)
+  function awsrole {
     if [[ ${__awsrole_state+x} ]]; then __awsrole_quietly __awsrole_command "$@" || \builtin return
     else \builtin command awsrole "$@"; fi
   }

@@ -20,6 +20,7 @@ __awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 if (( ! ${+__awsrole_state} )); then
   __awsrole_state=new # new | outer | role | blocked | hands-off
   __awsrole_pending=  # not empty while an answer is awaited; later: it never came
+  __awsrole_prompted= # 1 after the first prompt
   __awsrole_asked=    # for what the decision was left to the next prompt
   __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`; `awsrole use`, and the file it was typed for
   __awsrole_depth=1 __awsrole_at= # how many files count, and the directory from which they were searched
@@ -215,7 +216,9 @@ __awsrole_sync() {
   \builtin local -a words
   words=(--event $__awsrole_event --protocol @PROTOCOL@ --views)
   # A question belongs to a `cd` that was typed: not to one in a subshell, a widget or a completion.
-  if [[ $__awsrole_event == cd && -z ${WIDGET-} ]] && (( ! ZSH_SUBSHELL )); then words+=(--ask); fi
+  case $__awsrole_event:$ZSH_SUBSHELL:$__awsrole_prompted:${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
+    cd:0:1:) words+=(--ask) ;; # in no rc file, and not below a file manager, which shows no question
+  esac
   if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use=; fi
   if [[ -n $__awsrole_use ]]; then words+=(--role $__awsrole_use); fi
   if [[ $__awsrole_files[1] != "$__awsrole_file" ]]; then __awsrole_own=(); fi
@@ -338,15 +341,16 @@ __awsrole_quietly() {
 }
 
 __awsrole_precmd() {
+  __awsrole_prompted=1
   if [[ -n $__awsrole_pending$__awsrole_asked ]] || (( $#__awsrole_lifted )); then
     __awsrole_quietly __awsrole_hook ${__awsrole_asked:-prompt}
   elif ! __awsrole_unchanged; then __awsrole_quietly __awsrole_hook changed; fi
 }
 
-# After `cd`, so that `cd x && terraform plan` has the role. Completions change directory in a subshell only to look.
+# After `cd`, so that `cd x && terraform plan` has the role. Completions change directory only to look.
 __awsrole_chpwd() {
   \builtin local name
-  if (( ZSH_SUBSHELL )) && [[ -n ${WIDGET-} ]]; then return 0; fi
+  if (( ${+compstate} )) || [[ $ZSH_SUBSHELL != 0 && -n ${WIDGET-} ]]; then return 0; fi
   for name in $__awsrole_keys $__awsrole_profiles AWS_REGION AWS_DEFAULT_REGION; do # a function's own variable
     if [[ ${(Pt)name} == *local* ]]; then __awsrole_asked=cd; fi
   done

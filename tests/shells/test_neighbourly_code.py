@@ -121,3 +121,49 @@ def test_functions_that_travel_without_their_shell(shell, terminal, project, sta
     done = subprocess.run([need(shell), "-c", script], capture_output=True, text=True, env={"PATH": f"{bin}:{os.environ['PATH']}"})
     assert done.stdout.splitlines()[:3] == ["RAN", "PUSHED", "1"] and done.stdout.splitlines()[-1] == "3", done
     assert "not found" not in done.stderr
+
+
+def test_an_alias_of_the_command(shell, terminal, project):
+    """The user's alias stays, and the hook works."""
+    tty = terminal(shell, before="alias awsrole='echo alias; command awsrole'", env=OUTER)
+    assert "error" not in tty.greeting and "awsrole:" not in tty.greeting
+    tty.run(f"cd {project}")
+    assert aws(tty.env()).items() >= DEV.items()
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+
+
+def test_cd_in_an_rc_file_asks_nothing(shell, terminal, project, stand_in):
+    tty = terminal(shell, after=f"cd {project}", env=OUTER)
+    assert aws(tty.env()).items() >= DEV.items()
+    assert not [start for start in stand_in.starts() if "--ask" in start["argv"]]
+    tty.run("cd /")
+    tty.run(f"cd {project}")
+    assert "--ask" in stand_in.starts()[-1]["argv"]
+
+
+@pytest.mark.parametrize("manager", ["MC_SID=1", "RANGER_LEVEL=1", "NNNLVL=1"])
+def test_no_question_below_a_file_manager(shell, terminal, project, stand_in, manager):
+    tty = terminal(shell, env=dict([manager.split("=")]))
+    tty.run(f"cd {project}")
+    assert aws(tty.env()).items() >= DEV.items()
+    assert stand_in.events() == ["cd"] and "--ask" not in stand_in.starts()[0]["argv"]
+
+
+def test_a_completion_in_bash_that_moves_the_shell(terminal, project, stand_in):
+    complete = f'look() {{ pushd {project} >/dev/null; COMPREPLY=(found-"${{AWS_ACCESS_KEY_ID-none}}"); popd >/dev/null; }}; complete -F look look'
+    tty = terminal("bash", after=complete, editing=True)
+    tty.send("look \t")
+    tty.process.expect("found-([a-zA-Z]*) ")
+    assert tty.process.match[1] == b"none"
+    assert not stand_in.starts()
+
+
+def test_a_readonly_prompt_command(terminal, project, stand_in):
+    """One line, and nothing half active."""
+    tty = terminal("bash", before="readonly PROMPT_COMMAND=:", env=OUTER)
+    assert tty.greeting.count("PROMPT_COMMAND is readonly") == 1 and len(tty.greeting.splitlines()) == 1
+    assert "PROMPT_COMMAND" not in tty.run(f"cd {project} && pushd / && popd && true")
+    assert aws(tty.env()) == OUTER and not stand_in.starts()
+    assert "the command status" in tty.run("awsrole status")
+    assert stand_in.starts()[-1]["env"]["AWSROLE_HOOK"] == "off"
