@@ -90,6 +90,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn direnvs_block_is_there_where_direnv_is() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            for direnv in [false, true] {
+                let text = Snippet { binary: "", generations: "", clock: "", build: "", direnv }.render(shell);
+                assert_eq!(text.contains("__awsrole_lift_all") || text.contains("function __awsrole_lift"), direnv);
+                assert!(text.contains("awsrole_left") && text.contains("__awsrole_command"));
+            }
+        }
+    }
+
+    #[test]
     fn every_word_is_filled_in() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let text = Snippet { binary: "/b", generations: "/g", clock: "/c", direnv: true }.render(shell);
