@@ -217,7 +217,8 @@ __awsrole_ask() { # WORD …
 __awsrole_sync() {
   \builtin local IFS=' ' __awsrole_words __awsrole_answer __awsrole_problem='no complete answer'
   __awsrole_words=(--event "$__awsrole_event" --protocol @PROTOCOL@ --views)
-  case $__awsrole_event:$BASH_SUBSHELL:$__awsrole_prompted:${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
+  case $__awsrole_event:$BASH_SUBSHELL:${BASH_EXECUTION_STRING+1}$__awsrole_prompted:\
+${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
     cd:0:1:) __awsrole_words+=(--ask) ;; # in no rc file, and not below a file manager, which shows no question
   esac
   \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use=''

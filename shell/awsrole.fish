@@ -20,8 +20,8 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # how many files count
     set -g __awsrole_deadline 0 # when the decision is made anew (0: never), and when that was set
     set -g __awsrole_since 0
-    for name in pending prompted asked off use use_in at files absent file direnv in_force seen digest generation own \
-        failed lifted touched
+    for name in pending asked off use use_in at files absent file direnv in_force seen digest generation own failed \
+        lifted touched
         set -g __awsrole_$name
     end
 end
@@ -212,9 +212,9 @@ end
 # decision rests on and `pending` are noted before: after Ctrl-C, which ends this anywhere, the next prompt finds that.
 function __awsrole_sync
     set -l words --event $__awsrole_event --protocol @PROTOCOL@ --views
-    # In no rc file, and not below a file manager, which shows no question.
-    test $__awsrole_event = cd -a -n "$__awsrole_prompted" -a -z "$MC_SID$RANGER_LEVEL$NNNLVL"
-    and not status is-command-substitution; and set -a words --ask
+    # Not below a file manager, which shows no question.
+    test $__awsrole_event = cd -a -z "$MC_SID$RANGER_LEVEL$NNNLVL"; and not status is-command-substitution
+    and set -a words --ask
     test "$__awsrole_files[1]" = "$__awsrole_use_in"; or set -g __awsrole_use
     set -q __awsrole_use[1]; and set -a words --role $__awsrole_use
     test "$__awsrole_files[1]" = "$__awsrole_file"; or set -g __awsrole_own
@@ -321,7 +321,6 @@ end
 # Handlers run in the order of their definition.
 function __awsrole_register
     function __awsrole_on_prompt --on-event fish_prompt
-        set -g __awsrole_prompted 1
         set -q __awsrole_asked[1]; and __awsrole_hook $__awsrole_asked
         set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt
         or __awsrole_unchanged; or __awsrole_hook changed

@@ -216,7 +216,8 @@ __awsrole_sync() {
   \builtin local -a words
   words=(--event $__awsrole_event --protocol @PROTOCOL@ --views)
   # A question belongs to a `cd` that was typed: not to one in a subshell, a widget or a completion.
-  case $__awsrole_event:$ZSH_SUBSHELL:$__awsrole_prompted:${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
+  case $__awsrole_event:$ZSH_SUBSHELL:${ZSH_EXECUTION_STRING+1}$__awsrole_prompted:\
+${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
     cd:0:1:) words+=(--ask) ;; # in no rc file, and not below a file manager, which shows no question
   esac
   if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use=; fi

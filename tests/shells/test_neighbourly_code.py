@@ -133,6 +133,7 @@ def test_an_alias_of_the_command(shell, terminal, project):
     assert aws(tty.env()) == OUTER
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_cd_in_an_rc_file_asks_nothing(shell, terminal, project, stand_in):
     tty = terminal(shell, after=f"cd {project}", env=OUTER)
     assert aws(tty.env()).items() >= DEV.items()
