@@ -46,7 +46,7 @@ def rendered(shell: str) -> str:
         state = Path(home, ".local/state/awsrole")
         for path, word in ((binary("awsrole"), "@BIN@"), (state / "generations", "@GENERATIONS@"), (state / "clock", "@CLOCK@")):
             text = text.replace(str(path), word)
-        return re.sub(r"--snippet \S+", "--snippet 1.2.3", text)
+        return re.sub(r"--protocol \d+", "--protocol 1", text)
 
 
 class StandIn:

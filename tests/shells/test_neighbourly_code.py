@@ -9,10 +9,7 @@ from conftest import DEV, aws, need
 OUTER = {"AWS_PROFILE": "home", "AWS_REGION": "home-1"}
 
 # Plain names, such as a script or a user may have made readonly.
-NAMES = (
-    "answer arguments changed code count dir event file found left line name names number others pair part place "
-    "problem program quoted rest status_ text told typed value version word words"
-).split()
+NAMES = ["answer", "arguments", "changed", "code", "count", "dir", "event", "file", "found", "left", "line", "name", "names", "number", "others", "pair", "part", "place", "problem", "program", "quoted", "rest", "status_", "text", "told", "typed", "value", "version", "word", "words"]
 
 
 @pytest.mark.parametrize("when", ["before", "inside"])

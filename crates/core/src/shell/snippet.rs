@@ -93,7 +93,7 @@ mod tests {
     fn direnvs_block_is_there_where_direnv_is() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             for direnv in [false, true] {
-                let text = Snippet { binary: "", generations: "", clock: "", build: "", direnv }.render(shell);
+                let text = Snippet { binary: "", generations: "", clock: "", direnv }.render(shell);
                 assert_eq!(text.contains("__awsrole_lift_all") || text.contains("function __awsrole_lift"), direnv);
                 assert!(text.contains("awsrole_left") && text.contains("__awsrole_command"));
             }
