@@ -15,7 +15,7 @@ The nearest `.awsrole.toml` says what to answer:
     ask = true              writes to the log whether it could ask a question on the terminal
 A file is another user's to replace if its own folder is everybody's to write to. A file that isn't TOML blocks the shell. Each start is a line of JSON in `starts` beside the program, or in
 `digests` if it is asked for no more than a digest.
-A copy that is named `awsrole-hook` is the small program.
+A copy that is named `awsrole-hook` is the hook binary.
 """
 
 import hashlib

@@ -286,19 +286,19 @@ pub(crate) enum Command {
 pub(crate) enum Hook {
     /// Print the hook for ~/.bashrc (bash 4.4 or newer)
     Bash {
-        /// Tool that is used as well [default: direnv if it is in PATH]
+        /// Other tool in use [default: direnv if it is in PATH]
         #[arg(long, value_enum, value_name = "TOOL")]
         with: Option<Neighbour>,
     },
     /// Print the hook for ~/.zshrc (zsh 5.8 or newer)
     Zsh {
-        /// Tool that is used as well [default: direnv if it is in PATH]
+        /// Other tool in use [default: direnv if it is in PATH]
         #[arg(long, value_enum, value_name = "TOOL")]
         with: Option<Neighbour>,
     },
     /// Print the hook for ~/.config/fish/config.fish (fish 3.5 or newer)
     Fish {
-        /// Tool that is used as well [default: direnv if it is in PATH]
+        /// Other tool in use [default: direnv if it is in PATH]
         #[arg(long, value_enum, value_name = "TOOL")]
         with: Option<Neighbour>,
     },
