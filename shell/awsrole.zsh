@@ -336,6 +336,7 @@ __awsrole_beside() { \builtin : } # see direnv.zsh
 # Runs a function without the user's traps for each command and each failure, which are back when it returns, and
 # without the traces that `functions -t` turns on.
 __awsrole_quietly() {
+  \builtin setopt local_options no_xtrace # which functions that are called inherit
   \builtin trap - DEBUG ZERR
   \builtin functions +tT -m '__awsrole_*'
   "$@"
