@@ -220,11 +220,11 @@ class TestInsideAProject:
 
 
 def test_from_the_blocked_state_the_persons_own_profile_is_the_source(world, shop):
-    blocked = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
-              "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true"}
+    blocked = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-blocked--run-awsrole-why", "AWS_ACCESS_KEY_ID": "awsrole-blocked--run-awsrole-why",
+              "AWS_SECRET_ACCESS_KEY": "awsrole-blocked--run-awsrole-why", "AWS_EC2_METADATA_DISABLED": "true"}
     env = world.exec_env(shop, env=blocked)
     assert who(world, env).endswith("assumed-role/Deploy/alice")
-    assert "AWS_EC2_METADATA_DISABLED" not in env and "awsrole-no-role" not in env.values()
+    assert "AWS_EC2_METADATA_DISABLED" not in env and "awsrole-blocked--run-awsrole-why" not in env.values()
 
 
 def test_a_session_of_long_term_keys_never_exports_the_keys(world):

@@ -94,8 +94,8 @@ def test_a_state_that_is_not_awsroles_counts_for_nothing(world, shop, bad):
 
 def blocked(chosen):
     """The environment in a blocked shell."""
-    return {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
-            "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true", "AWSROLE_CHOSEN": chosen}
+    return {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-blocked--run-awsrole-why", "AWS_ACCESS_KEY_ID": "awsrole-blocked--run-awsrole-why",
+            "AWS_SECRET_ACCESS_KEY": "awsrole-blocked--run-awsrole-why", "AWS_EC2_METADATA_DISABLED": "true", "AWSROLE_CHOSEN": chosen}
 
 
 PROOF = "0" * 80

@@ -7,8 +7,8 @@ import pytest
 
 from support.world import DEPLOY, binary
 
-BLOCKED = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
-          "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true"}
+BLOCKED = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-blocked--run-awsrole-why", "AWS_ACCESS_KEY_ID": "awsrole-blocked--run-awsrole-why",
+          "AWS_SECRET_ACCESS_KEY": "awsrole-blocked--run-awsrole-why", "AWS_EC2_METADATA_DISABLED": "true"}
 OFF, ON = {"AWSROLE_HOOK": "off"}, {"AWSROLE_HOOK": "on"}
 STAYS = "awsrole: this shell does not change: `awsrole on` activates awsrole again\n"
 

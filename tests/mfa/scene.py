@@ -17,7 +17,7 @@ from support.world import ALICE, BYSTANDER, HERE, PROGRAMS, THERE, World
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}
 ASK = f"code of {SERIAL}: "
-BLOCKED = "awsrole-no-role"
+BLOCKED = "awsrole-blocked--run-awsrole-why"
 # For how many seconds the role Strict takes a session of a code.
 MFA_AGE = 6
 

@@ -12,7 +12,7 @@ from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, runs_in_ps0
 from support.world import ALICE, ANYONE_HERE, THERE, World
 
-NO_ROLE = b"awsrole-no-role"
+NO_ROLE = b"awsrole-blocked--run-awsrole-why"
 HOUR = 3600
 
 

@@ -10,7 +10,7 @@ from support.local_sts import binary
 from support.terminal import SHELLS, Terminal
 from support.world import DEPLOY
 
-NO_ROLE = b"awsrole-no-role"
+NO_ROLE = b"awsrole-blocked--run-awsrole-why"
 
 
 @pytest.fixture(params=SHELLS)

@@ -27,9 +27,9 @@ DEV = {
     "AWSROLE_ROLE": "dev",
 }
 BLOCKED = {
-    "AWS_PROFILE": "awsrole-no-role",
-    "AWS_ACCESS_KEY_ID": "awsrole-no-role",
-    "AWS_SECRET_ACCESS_KEY": "awsrole-no-role",
+    "AWS_PROFILE": "awsrole-blocked--run-awsrole-why",
+    "AWS_ACCESS_KEY_ID": "awsrole-blocked--run-awsrole-why",
+    "AWS_SECRET_ACCESS_KEY": "awsrole-blocked--run-awsrole-why",
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWSROLE_STATE": "blocked",
 }

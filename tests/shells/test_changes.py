@@ -107,7 +107,7 @@ def test_any_byte_at_the_end_is_a_change(inside, project, stand_in, more):
     with (project / ".awsrole.toml").open("ab") as file:
         file.write(more)
     inside.run("")
-    assert key(inside) == ("ASIADEV" if more == b" " else "awsrole-no-role")
+    assert key(inside) == ("ASIADEV" if more == b" " else "awsrole-blocked--run-awsrole-why")
     assert takes_the_short_way(inside) and len(stand_in.starts()) == 2
 
 

@@ -21,7 +21,7 @@ from support.local_sts import binary
 from support.terminal import Terminal, read_env
 from support.world import PROGRAMS, World
 
-NO_ROLE = b"awsrole-no-role"
+NO_ROLE = b"awsrole-blocked--run-awsrole-why"
 # What each shell has outside; no client could act as this profile.
 OUTSIDE = {"AWS_PROFILE": "outside", "AWS_REGION": "outside-1"}
 

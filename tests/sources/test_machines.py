@@ -72,8 +72,8 @@ def test_metadata_that_is_switched_off(machines, instance):
 
 
 # What the snippets leave in a blocked directory, and a command or a shell that is started there finds.
-IN_A_BLOCKED_SHELL = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-no-role", "AWS_ACCESS_KEY_ID": "awsrole-no-role",
-                     "AWS_SECRET_ACCESS_KEY": "awsrole-no-role", "AWS_EC2_METADATA_DISABLED": "true"}
+IN_A_BLOCKED_SHELL = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-blocked--run-awsrole-why", "AWS_ACCESS_KEY_ID": "awsrole-blocked--run-awsrole-why",
+                     "AWS_SECRET_ACCESS_KEY": "awsrole-blocked--run-awsrole-why", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def test_an_instance_from_a_blocked_shell(machines, instance):

@@ -28,7 +28,7 @@ pub enum Value {
     Secret(Secret),
 }
 
-/// A role that was got, and what its variables are made of beside it.
+/// A role's session, and what else its variables are made of.
 pub struct RoleSession<'a> {
     /// Its plan.
     pub plan: &'a RolePlan,
@@ -38,7 +38,7 @@ pub struct RoleSession<'a> {
     pub key: &'a str,
     /// An environment in which no role of ours is.
     pub outer: &'a Env,
-    /// The file that asked for it.
+    /// The project's file.
     pub file: &'a str,
     /// The word of [`crate::shell::choice::Choices`] for it, if it was chosen by its name; `cd` entered it otherwise.
     pub chosen: Option<&'a str>,
@@ -107,7 +107,7 @@ impl EnvDiff {
     }
 }
 
-/// What prompts show beside the role's name: they may read it as it stands, without a process.
+/// Returns what prompts show besides the role's name. They read it without starting a process.
 fn told(
     account: Option<&AccountId>,
     expiration: Option<SystemTime>,

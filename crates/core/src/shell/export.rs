@@ -412,7 +412,7 @@ impl<'a> Entering<'a> {
     }
 }
 
-/// Checks that a role with `confirm` was asked for by its name.
+/// Checks that a role with `confirm` was selected by its name.
 pub fn require_confirmation(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
     let (name, keys) = allowed.config().select(role)?;
     match name {

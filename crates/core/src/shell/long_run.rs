@@ -32,7 +32,7 @@ pub struct Run {
     held: File,
 }
 
-/// What a program in the command needs to stand where awsrole stood: the file beside the copies.
+/// The directory and environment in which awsrole ran, for programs in the command. It is a file next to the copies.
 #[derive(Serialize, Deserialize)]
 pub struct SavedEnvironment {
     /// The directory whose role it is.

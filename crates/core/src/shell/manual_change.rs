@@ -1,7 +1,7 @@
 //! Credential variables that the user changed manually inside a project: which values stay, and which go.
 //!
-//! Each of the two units [`KEYS`] and [`PROFILES`] is used by clients as a whole: the user's key id beside our
-//! expiration makes botocore fail, and a profile beside our keys gives two identities.
+//! Each of the two units [`KEYS`] and [`PROFILES`] is used by clients as a whole. The user's key ID with our
+//! expiration makes botocore fail, and a profile with our keys gives two identities.
 
 use crate::aws::credentials::is_long_term_key_id;
 use crate::base::context::Env;

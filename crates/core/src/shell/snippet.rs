@@ -12,7 +12,7 @@ pub struct Snippet<'a> {
     pub generations: &'a str,
     /// The file from 1970 by which fish tells the time.
     pub clock: &'a str,
-    /// Whether direnv is used beside it.
+    /// Whether direnv is used as well as awsrole.
     pub direnv: bool,
 }
 

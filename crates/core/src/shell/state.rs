@@ -24,7 +24,7 @@ use crate::shell::choice::{self, Choices};
 /// The variable's name.
 pub const NAME: &str = "AWSROLE_STATE";
 
-/// Keys, token and expiration: one unit, because clients mix them up otherwise (a user's key beside
+/// Keys, token and expiration. They are one unit, because clients combine them otherwise (a user's key with
 /// our expiration makes botocore fail).
 pub const KEYS: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
@@ -32,7 +32,7 @@ pub const KEYS: [&str; 4] =
 /// The names of the two profile variables: the other unit besides [`KEYS`] that a user may change manually.
 pub const PROFILES: [&str; 2] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
 
-/// Variables that would give a client a second identity beside the keys: the JS SDK and Serverless
+/// Variables that would give a client a second identity besides the keys. The JS SDK and Serverless
 /// prefer a profile to keys, botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are
 /// unset, not emptied: an empty AWS_PROFILE is a profile named "" to some.
 pub const HIDDEN: [&str; 7] = [
@@ -45,20 +45,20 @@ pub const HIDDEN: [&str; 7] = [
     "AWS_BEARER_TOKEN_BEDROCK",
 ];
 
-/// What is told to prompts and scripts, beside the state itself. Removed with a role.
+/// Variables for prompts and scripts, in addition to the state itself. They are removed with a role.
 pub const TOLD: [&str; 5] =
     ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
 
 /// What the snippets put into it in a blocked directory.
 pub const BLOCKED: &str = "blocked";
 
-/// What the snippets set beside it if `awsrole use` chose a role: the nearest file, `=`, and the
+/// What the snippets also set if `awsrole use` chose a role: the nearest file, `=`, and the
 /// role's name.
 pub const CHOSEN: &str = "AWSROLE_CHOSEN";
 
 /// The placeholder that keys and profile have in a blocked directory: no client finds a profile of
 /// this name, and no server knows the key.
-pub const NO_ROLE: &str = "awsrole-no-role";
+pub const NO_ROLE: &str = "awsrole-blocked--run-awsrole-why";
 
 /// What the snippets set in a blocked directory.
 pub(crate) const BLOCKED_SET: [(&str, &str); 4] = [
@@ -95,7 +95,7 @@ pub(crate) const BLOCKED_PRIOR: [&str; 10] = [
     "AWS_ROLE_SESSION_NAME",
 ];
 
-/// Variables whose prior values are no secrets, and stand in the state so that a nested shell can
+/// Variables whose prior values are no secrets. The state contains them, so that a nested shell can
 /// restore them.
 const OPEN: [&str; 11] = [
     "AWS_PROFILE",
@@ -111,7 +111,7 @@ const OPEN: [&str; 11] = [
     "AWS_ENDPOINT_URL_STS",
 ];
 
-/// What a command that renews its role itself (`exec --renew`) finds changed beside the keys: the two
+/// What a command that renews its role itself (`exec --renew`) finds changed besides the keys: the two
 /// AWS files are copies, and nobody falls back to the machine's role.
 pub const RUN_SET: [&str; 3] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"];
 
@@ -418,8 +418,8 @@ impl Outer {
         outer
     }
 
-    /// Takes a blocked parent's placeholders away, and gives back what stood there before as far as it
-    /// exported that. If keys or a profile were changed by hand, no profile comes back beside them.
+    /// Takes a blocked parent's placeholders away, and restores the prior values that it exported.
+    /// If keys or a profile were changed manually, no profile is restored with them.
     fn open(&mut self, env: &Env) {
         let ours = |name: &str| BLOCKED_SET.iter().any(|(set, value)| *set == name && env.text(name) == Some(*value));
         let untouched = ours("AWS_ACCESS_KEY_ID") && ours("AWS_PROFILE");
@@ -448,7 +448,7 @@ impl Outer {
     }
 
     /// The environment in which this process must start anew, because the AWS SDK would read in its
-    /// own what awsrole set or hid; `None` if that is all the same already.
+    /// own what awsrole set or hid; `None` if nothing differs.
     #[must_use]
     pub fn for_the_sdk(&self, env: &Env) -> Option<Env> {
         let differ: Vec<OsString> = READ_BY_SDK.iter().map(OsString::from).collect();
@@ -473,7 +473,7 @@ impl Outer {
         }
     }
 
-    /// What stands where the word of a choice for a file would.
+    /// Returns the text in the place of the word of a choice for a file.
     fn word(&self, file: &Path) -> Option<Cow<'_, str>> {
         if let Some(state) = &self.role {
             return state.chosen.as_deref().filter(|_| file.to_string_lossy() == state.file).map(Cow::Borrowed);

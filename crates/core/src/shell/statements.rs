@@ -70,7 +70,7 @@ impl Shell {
 
     /// The statements that make an export true in a shell. The last one says that all were applied;
     /// a shell that doesn't reach it takes everything back. Bytes, because what is adopted may be no UTF-8.
-    /// `views` are what it compares of the files, if it asked for them.
+    /// `views` are what it compares of the files, if the shell requested them.
     #[must_use]
     pub fn statements(self, export: &Export, views: Option<&Views>) -> Zeroizing<Vec<u8>> {
         // Room for all of it at once: a growing buffer would leave copies of secrets behind.
