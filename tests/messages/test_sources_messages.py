@@ -47,7 +47,7 @@ def test_process_with_an_expiration_that_is_no_time(world, says):
 def test_process_takes_too_long(world, says):
     """The credential_process hangs."""
     world.write(".config/awsrole/config.toml", "[limits]\nprocess = 1\n")
-    process(world, says, "sleep 30")
+    process(world, says, "exec sleep 30")
 
 
 def test_process_leads_back(world, says):
