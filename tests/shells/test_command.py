@@ -107,6 +107,17 @@ def test_a_readonly_ps0_is_left_alone(terminal, project):
     assert tty.run(f"cd {project} && echo $AWSROLE_ROLE") == "[mine]dev"
 
 
+def test_no_shell_evaluates_an_expiration(shell, terminal, project):
+    """bash and zsh run commands in the subscripts of what they calculate with."""
+    hostile = "x[$(touch PWNED)]"
+    (project / ".awsrole.toml").write_text('role = "dev"\nvalues = { AWSROLE_EXPIRES = "' + hostile + '" }\n')
+    tty = terminal(shell, cwd=project, env={"AWSROLE_EXPIRES": hostile})
+    assert hostile in tty.run('echo "$AWSROLE_EXPIRES/$AWSROLE_STATE"')
+    for line in ("true", "awsrole_left", "true"):
+        tty.run(line)
+    assert not (project / "PWNED").exists()
+
+
 def test_an_inherited_end_is_not_a_roles(shell, terminal, project):
     (project / ".awsrole.toml").write_text('state = "outer"\n')
     tty = terminal(shell, cwd=project, env={"AWSROLE_EXPIRES": "08"})
