@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2178,SC2206 # PS0 is expanded later, no word has a space
+# shellcheck shell=bash disable=SC2178,SC2206 # no word has a space
 # awsrole for bash 4.4 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment.
 # An unchanged prompt and leaving run builtins only, written `\builtin NAME`: an alias or a function called `export`
 # would print secrets. Secrets are in exported variables alone and never part of a command's text or arguments, which
@@ -19,7 +19,7 @@ __awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_state=new # new | outer | role | blocked | hands-off
   __awsrole_pending='' # not empty while an answer is awaited; later: it never came
-  __awsrole_prompted='' # 1 after the first prompt
+  __awsrole_prompted='' # the directory of the last prompt
   __awsrole_asked=''   # for what `awsrole` left the decision to the next prompt
   __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`; `awsrole use`, and the file it was typed for
   __awsrole_depth=1 __awsrole_at='' # how many files count, and the directory from which they were searched
@@ -132,12 +132,14 @@ __awsrole_set() { # NAME [VALUE]
   { \builtin eval "$1=\$__awsrole_value" && \builtin export "${1?}"; } 2>&- || __awsrole_failed[$1]=1
 }
 
-# Local and temporary variables of this name are removed as well: the prior value is that of the last, global one.
+# Local and temporary variables of this name are removed as well: the prior value is that of the last, global one, which
+# is declared so that it shows if it has none.
 __awsrole_hide() { # NAME
   \builtin local __awsrole_known="${__awsrole_prior[$1]+x}"
   __awsrole_save "$1" || \builtin return
   __awsrole_ours[$1]=''
-  while \builtin unset -v "$1" && [[ ${!1+x} ]]; do
+  \builtin declare -g "$1"
+  while \builtin unset -v "$1" && \builtin declare -p "$1" >/dev/null 2>&1; do
     [[ $__awsrole_known ]] || \builtin unset -v "__awsrole_prior[$1]"
     __awsrole_save "$1"
   done
@@ -148,14 +150,15 @@ __awsrole_intact() {
   [[ ${__awsrole_ours[$1]-} == '*' && ${!1+x} ]] || \builtin test "${!1+:${!1}}" = "${__awsrole_ours[$1]-}"
 }
 
+# (Globally: a function of the user's may have a local variable of this name.)
 __awsrole_restore() {
-  \builtin local __awsrole_value
-  __awsrole_value=${__awsrole_prior[$1]}
   if [[ ${!1@a} == *r* ]]; then __awsrole_say "$1 is readonly: its prior value cannot be restored"
-  elif [[ $__awsrole_value == - ]]; then \builtin unset -v "$1"
   else
-    \builtin eval "$1=\${__awsrole_value:1}"
-    if [[ $__awsrole_value == +* ]]; then \builtin export "${1?}"; else \builtin export -n "${1?}"; fi
+    case ${__awsrole_prior[$1]} in
+      -) \builtin unset -v "$1" ;;
+      +*) \builtin declare -gx "$1=${__awsrole_prior[$1]:1}" ;;
+      *) \builtin declare -g +x "$1=${__awsrole_prior[$1]:1}" ;;
+    esac
   fi
   \builtin unset -v "__awsrole_prior[$1]" "__awsrole_ours[$1]"
 }
@@ -217,7 +220,7 @@ __awsrole_ask() { # WORD …
 __awsrole_sync() {
   \builtin local IFS=' ' __awsrole_words __awsrole_answer __awsrole_problem='no complete answer'
   __awsrole_words=(--event "$__awsrole_event" --protocol @PROTOCOL@ --views)
-  case $__awsrole_event:$BASH_SUBSHELL:${BASH_EXECUTION_STRING+1}$__awsrole_prompted:\
+  case $__awsrole_event:$BASH_SUBSHELL:${BASH_EXECUTION_STRING+1}${__awsrole_prompted:+1}:\
 ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
     cd:0:1:) __awsrole_words+=(--ask) ;; # in no rc file, and not below a file manager, which shows no question
   esac
@@ -311,7 +314,7 @@ __awsrole_hook() { # prompt | changed | cd | typed
   __awsrole_asked=''
   if [[ $__awsrole_off ]]; then \builtin return 0; fi
   if ((${#__awsrole_lifted[@]})); then __awsrole_lay; fi
-  case $1 in cd | typed) __awsrole_at='' ;; esac
+  case $1 in cd | typed) __awsrole_at='' __awsrole_prompted=${__awsrole_prompted:+$PWD} ;; esac
   if [[ $__awsrole_pending ]]; then __awsrole_event=prompt; __awsrole_fail interrupted
   elif [[ $1 != changed ]] && __awsrole_unchanged; then \builtin return 0
   else
@@ -345,43 +348,27 @@ __awsrole_prompt() {
   __awsrole_status=$?
   case $- in *e*) __awsrole_status=0 ;; esac
   case $- in *[aekuxvET]*) \builtin local -; \builtin set +aekuxvET; \builtin export -n __awsrole_status ;; esac
-  __awsrole_prompted=1
+  if [[ -z $__awsrole_prompted ]]; then __awsrole_follow # whose lines came later in the rc file
+  elif ! \builtin test "$PWD" = "$__awsrole_prompted"; then __awsrole_asked=${__awsrole_asked:-cd}; fi # by a function
+  __awsrole_prompted="$PWD"
   if [[ $__awsrole_pending$__awsrole_asked ]] || ((${#__awsrole_lifted[@]})); then
     __awsrole_hook "${__awsrole_asked:-prompt}"
   else __awsrole_unchanged || __awsrole_hook changed; fi
-  if ((__awsrole_status && ${#PROMPT_COMMAND[@]} < 2)); then \builtin return "$__awsrole_status"; fi
+  if [[ $__awsrole_status == 0 || ${#PROMPT_COMMAND[@]} != 1 || $PROMPT_COMMAND == __awsrole_prompt ]]; then
+    \builtin return 0 # a failure would run the ERR trap
+  fi
+  \builtin return "$__awsrole_status"
 }
 
 # After `cd`, so that `cd x && terraform plan` has the role. Completions change directory only to look.
 __awsrole_moved() {
-  if [[ -z ${COMP_POINT+x} ]]; then __awsrole_quietly __awsrole_hook cd; fi
+  if [[ -z ${COMP_POINT+x} ]]; then __awsrole_quietly __awsrole_move ${FUNCNAME[2]+in-function}; fi
 }
 
-__awsrole_register() {
-  \builtin local __awsrole_name __awsrole_version="$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))"
-  if [[ ${PROMPT_COMMAND@a} == *r* ]]; then
-    __awsrole_say "PROMPT_COMMAND is readonly: awsrole can't notice changes, and is inactive in this shell"
-    __awsrole_off=off
-    \builtin return 0
-  fi
-  for __awsrole_name in cd pushd popd; do
-    # A function or an alias of the user's stays: it is followed at the next prompt.
-    if ! { \builtin declare -F "$__awsrole_name" || \builtin alias "$__awsrole_name"; } >/dev/null 2>&1; then
-      \builtin eval "$__awsrole_name() {
-        \\builtin $__awsrole_name \"\$@\" && if [[ \${__awsrole_state+x} ]]; then __awsrole_moved; fi
-      }"
-    fi
-  done
-  if [[ "${chpwd_functions[*]-}" != *__awsrole_moved* ]]; then chpwd_functions+=(__awsrole_moved); fi # of mise or rvm
-  if [[ "${PROMPT_COMMAND[*]}" == *__awsrole_prompt* ]]; then :
-  elif ((__awsrole_version >= 501)); then PROMPT_COMMAND=("${PROMPT_COMMAND[@]-}" __awsrole_prompt)
-  else PROMPT_COMMAND=${PROMPT_COMMAND:+${PROMPT_COMMAND[0]}$'\n'}__awsrole_prompt; fi
-  # A role may expire while the prompt waits. Expansions tell (index 1); a function would set off the user's DEBUG trap.
-  __awsrole_due=([1]=1)
-  if ((__awsrole_version < 503)) || [[ ${PS0-} == *__awsrole_* || ${PS0@a} == *r* ]]; then \builtin return 0; fi
-  \builtin shopt -q promptvars || \builtin return 0
-  PS0=${PS0-}'${__awsrole_due[__awsrole_deadline && (\D{%s} >= __awsrole_deadline || \D{%s} < __awsrole_since)]'
-  PS0+=':+${ __awsrole_quietly __awsrole_hook prompt; }}'
+# A value that is changed while a function of the user's runs may be its local variable: then the prompt decides.
+__awsrole_move() { # [in-function]
+  __awsrole_find_changes
+  if [[ ${1-} && $__awsrole_changed ]]; then __awsrole_asked="cd"; else __awsrole_hook cd; fi
 }
 
 # A script that sources this gets nothing: no hook, no command, no change.

@@ -239,7 +239,7 @@ def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        ("shellcheck", "awsrole.bash", "command.bash", "direnv.bash", "left.bash"),
+        ("shellcheck", "awsrole.bash", "command.bash", "direnv.bash", "left.bash", "register.bash"),
         ("bash", "-n", "awsrole.bash"),
         *[("zsh", "-n", f"{part}.zsh") for part in ("awsrole", "command", "direnv", "left")],
         *[("fish", "-n", f"{part}.fish") for part in ("awsrole", "answer", "clock", "command", "direnv", "left")],

@@ -30,7 +30,11 @@ fn parts(shell: Shell) -> (&'static str, &'static [&'static str], &'static str) 
     match shell {
         Shell::Bash => (
             include_str!("../../../../shell/awsrole.bash"),
-            &[include_str!("../../../../shell/command.bash"), include_str!("../../../../shell/left.bash")],
+            &[
+                include_str!("../../../../shell/command.bash"),
+                include_str!("../../../../shell/left.bash"),
+                include_str!("../../../../shell/register.bash"),
+            ],
             include_str!("../../../../shell/direnv.bash"),
         ),
         Shell::Zsh => (
