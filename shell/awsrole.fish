@@ -20,7 +20,7 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # how many files count
     set -g __awsrole_deadline 0 # when the decision is made anew (0: never), and when that was set
     set -g __awsrole_since 0
-    for name in pending asked off use use_in at files absent file direnv in_force seen digest generation own failed \
+    for name in pending asked running off use use_in at files absent file direnv in_force seen digest generation own failed \
         lifted touched
         set -g __awsrole_$name
     end
@@ -212,8 +212,9 @@ end
 # decision rests on and `pending` are noted before: after Ctrl-C, which ends this anywhere, the next prompt finds that.
 function __awsrole_sync
     set -l words --event $__awsrole_event --protocol @PROTOCOL@ --views
-    # Not below a file manager, which shows no question.
-    test $__awsrole_event = cd -a -z "$MC_SID$RANGER_LEVEL$NNNLVL"; and not status is-command-substitution
+    # A question belongs to a typed command: not to an rc file, a key or a completion. A file manager shows none.
+    test $__awsrole_event = cd -a -n "$__awsrole_running" -a -z "$MC_SID$RANGER_LEVEL$NNNLVL"
+    and not status is-command-substitution
     and set -a words --ask
     test "$__awsrole_files[1]" = "$__awsrole_use_in"; or set -g __awsrole_use
     set -q __awsrole_use[1]; and set -a words --role $__awsrole_use
@@ -321,6 +322,7 @@ end
 # Handlers run in the order of their definition.
 function __awsrole_register
     function __awsrole_on_prompt --on-event fish_prompt
+        set -g __awsrole_running
         set -q __awsrole_asked[1]; and __awsrole_hook $__awsrole_asked
         set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt
         or __awsrole_unchanged; or __awsrole_hook changed
@@ -333,6 +335,7 @@ function __awsrole_register
 
     # While the prompt waited, the role may have expired; and Ctrl-C at a prompt's hooks leaves them half done.
     function __awsrole_on_command --on-event fish_preexec
+        set -g __awsrole_running 1
         set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; or test "$DIRENV_WATCHES" != "$__awsrole_direnv"
         or __awsrole_is_due; and __awsrole_hook prompt
     end

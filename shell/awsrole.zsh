@@ -22,6 +22,7 @@ if (( ! ${+__awsrole_state} )); then
   __awsrole_pending=  # not empty while an answer is awaited; later: it never came
   __awsrole_prompted= # 1 after the first prompt
   __awsrole_asked=    # for what the decision was left to the next prompt
+  __awsrole_one_call= # 1 if the line sets a variable for `awsrole` alone
   __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`; `awsrole use`, and the file it was typed for
   __awsrole_depth=1 __awsrole_at= # how many files count, and the directory from which they were searched
   __awsrole_file= __awsrole_direnv= __awsrole_in_force= # last decision: nearest file, DIRENV_WATCHES, views
@@ -359,8 +360,12 @@ __awsrole_chpwd() {
   [[ -n $__awsrole_asked ]] || __awsrole_quietly __awsrole_hook cd
 }
 
-# While the prompt waited, the role may have expired; and Ctrl-C at a prompt's hooks leaves them half done.
+# While the prompt waited, the role may have expired; and Ctrl-C at a prompt's hooks leaves them half done. zsh doesn't
+# tell a value for one call, as in `AWS_PROFILE=x awsrole allow`, from an exported one: the typed line does.
 __awsrole_preexec() {
+  \builtin local before=${3%%awsrole*}
+  __awsrole_one_call=
+  if [[ $3 == *awsrole* && ${before##*[;&|]} == *AWS*=* ]]; then __awsrole_one_call=1; fi
   if [[ -n $__awsrole_pending ]] || (( $#__awsrole_lifted )) || __awsrole_is_due; then
     __awsrole_quietly __awsrole_hook prompt
   fi

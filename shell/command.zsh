@@ -22,7 +22,8 @@ __awsrole_command() {
       case ${1-} in refresh) __awsrole_state=new ;; logout) typed=prompt ;; esac
       for name in ${(k)__awsrole_prior}; do # such as AWS_PROFILE=x awsrole refresh: for this call alone
         __awsrole_intact $name || __awsrole_asked=$typed
-      done ;;
+      done
+      if [[ -n $__awsrole_one_call ]]; then __awsrole_asked=$typed; fi ;;
   esac
   [[ -n $__awsrole_asked ]] || __awsrole_hook $typed
   return code

@@ -73,6 +73,20 @@ def test_a_value_for_one_call_is_no_manual_change(shell, terminal, project, stan
     assert aws(tty.env()) == OUTER
 
 
+def test_a_value_for_the_call_that_enters(shell, terminal, project):
+    """It is neither the prior value nor the role's source."""
+    text = (project / ".awsrole.toml").read_text()
+    (project / ".awsrole.toml").write_text("")
+    tty = terminal(shell, env=OUTER)
+    tty.run(f"cd {project}")
+    (project / ".awsrole.toml").write_text(text)
+    tty.run("AWS_PROFILE=ops awsrole allow")
+    inside = aws(tty.env())
+    assert inside.items() >= DEV.items() and "AWS_PROFILE" not in inside
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+
+
 FUNCTIONS = {
     "bash": "f() {{ local {0}=ops; export {0}; cd {1}; }}; f",
     "zsh": "f() {{ local {0}=ops; export {0}; cd {1} }}; f",
@@ -130,7 +144,6 @@ def test_an_alias_of_the_command(shell, terminal, project):
     assert aws(tty.env()) == OUTER
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_cd_in_an_rc_file_asks_nothing(shell, terminal, project, stand_in):
     tty = terminal(shell, after=f"cd {project}", env=OUTER)
     assert aws(tty.env()).items() >= DEV.items()
@@ -148,13 +161,28 @@ def test_no_question_below_a_file_manager(shell, terminal, project, stand_in, ma
     assert stand_in.events() == ["cd"] and "--ask" not in stand_in.starts()[0]["argv"]
 
 
-def test_a_completion_in_bash_that_moves_the_shell(terminal, project, stand_in):
-    complete = f'look() {{ pushd {project} >/dev/null; COMPREPLY=(found-"${{AWS_ACCESS_KEY_ID-none}}"); popd >/dev/null; }}; complete -F look look'
-    tty = terminal("bash", after=complete, editing=True)
-    tty.send("look \t")
-    tty.process.expect("found-([a-zA-Z]*) ")
-    assert tty.process.match[1] == b"none"
-    assert not stand_in.starts()
+COMPLETIONS = {
+    "bash": 'look() {{ pushd {0} >/dev/null; COMPREPLY=(found-"${{AWS_ACCESS_KEY_ID-none}}"); popd >/dev/null; }}; complete -F look look',
+    "zsh": "autoload -U compinit; compinit -D; _look() {{ pushd -q {0}; compadd found-${{AWS_ACCESS_KEY_ID-none}}; popd -q }}; compdef _look look",
+    "zsh substitution": "autoload -U compinit; compinit -D; _look() {{ compadd $(cd {0}; echo found-${{AWS_ACCESS_KEY_ID-none}}) }}; compdef _look look",
+    "fish": "function look_around; pushd {0}; echo found-$AWS_ACCESS_KEY_ID; popd; end; complete -c look -f -a '(look_around)'",
+    "fish condition": "function look_around; pushd {0}; popd; end; complete -c look -f -n look_around -a found-",
+}
+
+
+@pytest.mark.parametrize("kind", COMPLETIONS)
+def test_a_completion_that_moves_the_shell(terminal, project, stand_in, kind):
+    """It asks nothing, prints nothing and leaves nothing. (In fish the shell has really moved, and has the role.)"""
+    shell = kind.split()[0]
+    tty = terminal(shell, after=COMPLETIONS[kind].format(project), editing=True, env=OUTER)
+    tty.send("look f\t")
+    tty.process.expect("found-([a-zA-Z]*)")
+    assert shell == "fish" or tty.process.match[1] == b"none"
+    tty.send("\x15")
+    assert "awsrole:" not in tty.run(" true")
+    assert aws(tty.env()) == OUTER
+    assert not [start for start in stand_in.starts() if "--ask" in start["argv"]]
+    assert shell == "fish" or not stand_in.starts()
 
 
 def test_a_readonly_prompt_command(terminal, project, stand_in):
