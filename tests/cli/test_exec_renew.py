@@ -3,6 +3,7 @@
 import configparser
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -128,6 +129,21 @@ def test_what_the_command_leaves_running_keeps_the_copies(world, shop):
     process.stdout.readline()
     watcher = watchers(world)
     assert len(watcher) == 1 and len(runs(world)) == 1
+    end(process, signal.SIGTERM)
+    gone(world)
+
+
+def test_the_watcher_holds_none_of_the_callers_files(world, shop):
+    """Such as a lock, or a pipe whose reader waits for its end."""
+    reader, writer = os.pipe()
+    script = f"exec {writer}>&-; echo; sleep 60"
+    process = subprocess.Popen([need("bash"), "-c", 'exec "$0" exec --renew -- bash -c "$1"', binary("awsrole"), script], cwd=shop,
+                               env=world.environment(), stdout=subprocess.PIPE, pass_fds=[writer])
+    os.close(writer)
+    process.stdout.readline()
+    assert wait_for_watcher(world)
+    assert select.select([reader], [], [], 10)[0] and os.read(reader, 1) == b""
+    os.close(reader)
     end(process, signal.SIGTERM)
     gone(world)
 

@@ -87,9 +87,10 @@ pub(super) fn without_code(held: &ActiveRole, settings: &Settings, now: SystemTi
 /// Waits for the end of a command and everything it started, then removes its files.
 ///
 /// With `start`, another process does it that isn't a child of the command, because the command would notice a child
-/// that it never started.
+/// that it never started. It inherits no files: a `flock` or a pipe of the caller's would stay open with it.
 pub(super) fn watch(process: u32, run: &str, start: bool, context: &Context) {
     if start {
+        close_fds::set_fds_cloexec(3, &[]);
         let _ = watcher(context, process, run, false).map(|mut command| command.spawn());
         return;
     }
