@@ -5,7 +5,7 @@
 # text or arguments, which traps see.
 
 # sysread takes a file as it is, with its NULs and its last newlines; EPOCHSECONDS is the clock.
-\builtin zmodload zsh/system zsh/datetime
+\builtin zmodload zsh/system zsh/datetime 2>/dev/null || \builtin :
 
 # --- names -----------------------------------------------------------------------------------------------------------
 # Filled in by `awsrole hook zsh`. Clients use all keys together, and all profiles: a change to one is a change to all.
@@ -380,7 +380,9 @@ __awsrole_register() {
 }
 
 # A script that sources this gets nothing: no hook, no command, no change.
-if [[ -o interactive ]]; then
+if [[ -o interactive ]] && ! \builtin zmodload -e zsh/system zsh/datetime; then
+  __awsrole_say 'this zsh lacks the modules zsh/system and zsh/datetime: awsrole is inactive in this shell'
+elif [[ -o interactive ]]; then
   awsrole() { # a function that was copied into another shell finds no other
     if (( ${+__awsrole_state} )); then __awsrole_quietly __awsrole_command "$@"; else command awsrole "$@"; fi
   }

@@ -14,6 +14,9 @@ __awsrole_command() {
       __awsrole_look
       __awsrole_off= __awsrole_state=new __awsrole_use=$answer __awsrole_use_in=$__awsrole_files[1]
       __awsrole_hook typed
+      if [[ $ZSH_SUBSHELL != 0 && ! -t 1 ]]; then # such as `awsrole use prod | cat`
+        __awsrole_say "only this subshell uses ${__awsrole_use:-the default role}, not the shell that started it"
+      fi
       [[ $__awsrole_state != blocked ]]
       return ;;
     *)

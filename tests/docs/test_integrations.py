@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -33,6 +34,29 @@ def test_tmux_forgets(world, shop, login, tmp_path):
         subprocess.run(["bash", "-c", script], env=inside, check=True)
         shown = subprocess.run([*tmux, "show-environment", "-g"], capture_output=True, text=True, check=True).stdout
         assert "AWS" not in shown
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False)
+
+
+@pytest.mark.parametrize("line", ["", BLOCKS["tmux-copies"].text])
+def test_tmux_copies_a_role_with_its_state(world, shop, tmp_path, line):
+    """A window whose variables were copied from a client with a role has none outside the project. Without the line, it has."""
+    names = "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN"
+    (tmp_path / "tmux.conf").write_text(f'set -ga update-environment "{names}"\n{line}\n')
+    out = tmp_path / "env"
+    (tmp_path / "rc").write_text(f'eval "$({binary("awsrole")} hook bash)"\nPROMPT_COMMAND+=("env > {out}.new && mv {out}.new {out}")\n')
+    tmux = [need("tmux"), "-S", tmp_path / "socket", "-f", tmp_path / "tmux.conf"]
+    outside = world.environment() | {"TERM": "xterm"}
+    inside = outside | {name: value for name, value in world.exec_env(shop).items() if name.startswith("AWS")}
+    subprocess.run([*tmux, "new-session", "-d", "sleep", "100"], env=outside, check=True)
+    try:
+        window = f"{need('bash')} --noprofile --rcfile {tmp_path / 'rc'} -i"
+        subprocess.run([*tmux, "new-session", "-d", "-c", world.home, window], env=inside, check=True)
+        deadline = time.monotonic() + 20
+        while not out.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert ("AWS_SESSION_TOKEN=" in out.read_text()) == (not line)
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)
 

@@ -184,3 +184,17 @@ def test_no_process_stays_behind(shell, terminal, project):
     out = tty.file()
     tty.run(f"jobs > {out}")
     assert out.read_text() == ""
+
+
+def test_use_in_a_pipeline(shell, terminal, project):
+    """It can't change the shell that starts the pipeline, except in fish; then it says so."""
+    tty = terminal(shell)
+    tty.run(f"cd {project}")
+    before = aws(tty.env())
+    said = tty.run("awsrole use prod | cat")
+    assert said.count("awsrole: only this subshell uses prod") == (shell != "fish")
+    if shell == "fish":
+        assert "prod" in str(aws(tty.env()))
+    else:
+        assert aws(tty.env()) == before
+        assert "awsrole:" not in tty.run("(awsrole use prod)")

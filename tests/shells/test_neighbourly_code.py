@@ -185,6 +185,14 @@ def test_a_completion_that_moves_the_shell(terminal, project, stand_in, kind):
     assert shell == "fish" or not stand_in.starts()
 
 
+def test_a_zsh_without_modules(terminal, project, stand_in):
+    """One line, and nothing half active."""
+    tty = terminal("zsh", before="module_path=(/nowhere)", env=OUTER)
+    assert tty.greeting.count("lacks the modules") == 1 and len(tty.greeting.splitlines()) == 1
+    assert "awsrole" not in tty.run(f"cd {project} && pushd -q / && popd -q && true")
+    assert aws(tty.env()) == OUTER and not stand_in.starts()
+
+
 def test_a_readonly_prompt_command(terminal, project, stand_in):
     """One line, and nothing half active."""
     tty = terminal("bash", before="readonly PROMPT_COMMAND=:", env=OUTER)

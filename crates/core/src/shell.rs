@@ -1,6 +1,7 @@
 //! From credentials to what a shell evaluates, and what a shell tells its children.
 
 pub mod choice;
+pub mod dotenv;
 pub mod environment;
 pub mod export;
 pub mod formats;

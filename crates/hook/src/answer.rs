@@ -10,6 +10,7 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::history;
 use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::dotenv::find_assignment;
 use awsrole_core::shell::environment::{EnvDiff, Value};
 use awsrole_core::shell::export::{Change, Decision, Event, Export, Pending, export, over};
 use awsrole_core::shell::generation;
@@ -47,7 +48,14 @@ pub fn answer(
         inner.env.0.remove(OsStr::new(name));
     }
     let decided = match event {
-        Event::Changed => Export::of(Change::HandsOff { hide: change.hide }),
+        Event::Changed => {
+            for (name, (file, line)) in
+                changed.iter().filter_map(|name| Some((name, find_assignment(&inner.dir, name)?)))
+            {
+                print_notice(format!("{}:{line} sets {name}", file.display()));
+            }
+            Export::of(Change::HandsOff { hide: change.hide })
+        }
         _ => match export(&inner, settings, &outer, &files, role.as_deref(), event) {
             Decision::Export(export) => *export,
             Decision::Miss(pending) => fetch(&inner, ask, *pending),
