@@ -1,7 +1,7 @@
 """Other code in bash's PROMPT_COMMAND and DEBUG trap, and functions that change directory without `cd`."""
 
 import pytest
-from conftest import DEV, aws
+from conftest import DEV, aws, need
 
 OUTER = {"AWS_PROFILE": "home"}
 KITTY = "/usr/lib/kitty/shell-integration/bash/kitty.bash"
@@ -47,6 +47,7 @@ def test_vs_code_sees_each_command(terminal, project, before):
 
 def test_kittys_integration(terminal, project):
     """It marks where a prompt, a command and its output begin (OSC 133), and hands the status on."""
+    need(KITTY)
     tty = terminal("bash", env=OUTER | {"KITTY_SHELL_INTEGRATION": "enabled", "TERM": "xterm"}, after=f". {KITTY}")
     tty.run(f"cd {project}")
     assert aws(tty.env()).items() >= DEV.items()

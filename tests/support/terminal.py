@@ -34,8 +34,8 @@ RC = {
 
 
 def need(program: str) -> str:
-    """The path of a program; without it the test fails in CI and is visibly skipped on a person's machine."""
-    path = shutil.which(program)
+    """The path of a program or a file; without it the test fails in CI and is visibly skipped on a person's machine."""
+    path = program if Path(program).is_file() else shutil.which(program)
     if path is None:
         if os.environ.get("CI"):
             pytest.fail(f"{program} is missing")
