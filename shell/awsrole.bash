@@ -362,7 +362,9 @@ __awsrole_prompt() {
 
 # After `cd`, so that `cd x && terraform plan` has the role. Completions change directory only to look.
 __awsrole_moved() {
-  if [[ -z ${COMP_POINT+x} ]]; then __awsrole_quietly __awsrole_move ${FUNCNAME[2]+in-function}; fi
+  if [[ ${COMP_POINT+x} ]]; then \builtin return 0; fi
+  if [[ -z $__awsrole_prompted${BASH_EXECUTION_STRING+1} ]]; then __awsrole_asked=prompt # in an rc file: silent
+  else __awsrole_quietly __awsrole_move ${FUNCNAME[2]+in-function}; fi
 }
 
 # A value that is changed while a function of the user's runs may be its local variable: then the prompt decides.

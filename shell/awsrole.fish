@@ -20,7 +20,7 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # how many files count
     set -g __awsrole_deadline 0 # when the decision is made anew (0: never), and when that was set
     set -g __awsrole_since 0
-    for name in pending asked running off use use_in at files absent file direnv in_force seen digest generation own failed \
+    for name in pending asked running prompted off use use_in at files absent file direnv in_force seen digest generation own failed \
         lifted touched
         set -g __awsrole_$name
     end
@@ -321,8 +321,12 @@ end
 
 # Handlers run in the order of their definition.
 function __awsrole_register
+    # With `-c` no prompt comes.
+    set -g __awsrole_started -c
+    test -r /proc/$fish_pid/cmdline; and set -g __awsrole_started (string split0 </proc/$fish_pid/cmdline)
     function __awsrole_on_prompt --on-event fish_prompt
         set -g __awsrole_running
+        set -g __awsrole_prompted 1
         set -q __awsrole_asked[1]; and __awsrole_hook $__awsrole_asked
         set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt
         or __awsrole_unchanged; or __awsrole_hook changed
@@ -330,7 +334,12 @@ function __awsrole_register
 
     # `cd x && terraform plan` has the role. In `(cd x; …)` fish really moves, and so do we.
     function __awsrole_on_move --on-variable PWD
-        __awsrole_hook cd
+        # In config.fish nothing is printed: the first prompt decides.
+        if not set -q __awsrole_prompted[1]; and not string match -qr '^(-\w*c|--command)' -- $__awsrole_started
+            set -g __awsrole_asked prompt
+        else
+            __awsrole_hook cd
+        end
     end
 
     # While the prompt waited, the role may have expired; and Ctrl-C at a prompt's hooks leaves them half done.

@@ -5,7 +5,7 @@
 # text or arguments, which traps see.
 
 # sysread takes a file as it is, with its NULs and its last newlines; EPOCHSECONDS is the clock.
-\builtin zmodload zsh/system zsh/datetime 2>/dev/null || \builtin :
+\builtin zmodload -s zsh/system zsh/datetime || \builtin :
 
 # --- names -----------------------------------------------------------------------------------------------------------
 # Filled in by `awsrole hook zsh`. Clients use all keys together, and all profiles: a change to one is a change to all.
@@ -344,6 +344,7 @@ __awsrole_quietly() {
 }
 
 __awsrole_precmd() {
+  if [[ -z $__awsrole_prompted && -o zle && -t 2 ]]; then __awsrole_first_precmd; return 0; fi
   __awsrole_prompted=1
   if [[ -n $__awsrole_pending$__awsrole_asked ]] || (( $#__awsrole_lifted )); then
     __awsrole_quietly __awsrole_hook ${__awsrole_asked:-prompt}
@@ -354,6 +355,7 @@ __awsrole_precmd() {
 __awsrole_chpwd() {
   \builtin local name
   if (( ${+compstate} )) || [[ $ZSH_SUBSHELL != 0 && -n ${WIDGET-} ]]; then return 0; fi
+  if [[ -z $__awsrole_prompted${ZSH_EXECUTION_STRING+1} ]]; then __awsrole_asked=prompt; return 0; fi # in an rc file
   for name in $__awsrole_keys $__awsrole_profiles AWS_REGION AWS_DEFAULT_REGION; do # a function's own variable
     if [[ ${(Pt)name} == *local* ]]; then __awsrole_asked=cd; fi
   done

@@ -7,8 +7,8 @@ OUTER = {"AWS_PROFILE": "home"}
 KITTY = "/usr/lib/kitty/shell-integration/bash/kitty.bash"
 # What most timers in a prompt do: started by the first command of a line, stopped at the prompt.
 TIMER = "trap 'started=${started:-$BASH_COMMAND}' DEBUG; stop() { ran=$started; unset started; }; PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND;}stop"
-# What VS Code's shellIntegration-bash.sh does behind the rc file: it wraps the first element, and the first command after its
-# own end of the prompt is the one that it reports.
+# What VS Code's shellIntegration-bash.sh does behind the rc file: it wraps the first element, and the first command
+# after its own end of the prompt is the one that it reports.
 VS_CODE = """
 reported=() __vsc_in_command_execution=1 __vsc_original_prompt_command=${PROMPT_COMMAND:-}
 __vsc_preexec_only() {
@@ -57,7 +57,7 @@ def test_kittys_integration(terminal, project):
     assert aws(tty.env()) == OUTER
 
 
-# --- functions that change directory -----------------------------------------------------------------------------------
+# --- functions that change directory ---
 ZOXIDE = 'function __zoxide_cd() { \\builtin cd -- "$@"; }\nfunction z() { __zoxide_cd "$1"; }'
 
 
@@ -90,7 +90,7 @@ def test_a_new_shells_first_prompt_asks_nothing(terminal, project, stand_in):
     assert "--ask" not in stand_in.starts()[-1]["argv"]
 
 
-# --- a function's own variables ----------------------------------------------------------------------------------------
+# --- a function's own variables ---
 @pytest.mark.parametrize("local", ["local AWS_PROFILE=ops; export AWS_PROFILE", "local -x AWS_ACCESS_KEY_ID=AKIAOPS", "local AWS_PROFILE"])
 def test_leaving_in_a_function_with_a_local_variable(terminal, project, local):
     """The prompt restores the global variable; the local one is neither saved nor kept."""

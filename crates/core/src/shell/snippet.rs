@@ -39,7 +39,11 @@ fn parts(shell: Shell) -> (&'static str, &'static [&'static str], &'static str) 
         ),
         Shell::Zsh => (
             include_str!("../../../../shell/awsrole.zsh"),
-            &[include_str!("../../../../shell/command.zsh"), include_str!("../../../../shell/left.zsh")],
+            &[
+                include_str!("../../../../shell/command.zsh"),
+                include_str!("../../../../shell/left.zsh"),
+                include_str!("../../../../shell/first_prompt.zsh"),
+            ],
             include_str!("../../../../shell/direnv.zsh"),
         ),
         Shell::Fish => (

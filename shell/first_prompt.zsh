@@ -1,0 +1,22 @@
+# A prompt that is drawn before the rc file has ended takes output for an error of the rc file. What the first decision
+# prints goes to a file, and is shown when the line editor waits for the first line.
+__awsrole_first_precmd() {
+  \builtin local file
+  for file in =(\builtin :); do
+    __awsrole_prompted=1
+    __awsrole_precmd 2>|$file
+    if [[ -s $file ]]; then
+      \builtin exec {__awsrole_printed}<$file
+      \builtin zle -F $__awsrole_printed __awsrole_print_now
+    fi
+  done
+}
+
+__awsrole_print_now() { # FILE DESCRIPTOR
+  \builtin local text
+  \builtin zle -F $1
+  \builtin zle -I
+  \builtin sysread -i $1 -s 65536 text
+  \builtin exec {__awsrole_printed}<&-
+  \builtin print -rn -u2 -- "$text"
+}
