@@ -16,11 +16,9 @@ import report
 from processes import Program, in_turns, peak_memory, spread
 from prompts import EMPTY, SHELLS, Shell
 
+from support.world import ALICE, DEPLOY, FIXTURE, THERE, World, asked
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from support.world import ALICE, DEPLOY, FIXTURE, THERE, World, asked  # noqa: E402
-
 ROLE = f"arn:aws:iam::{THERE}:role/Deploy"
 DEEP = "1/2/3/4/5/6/7"
 TOOLS = {

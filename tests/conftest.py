@@ -1,22 +1,20 @@
-"""For all tests: nothing of the caller's AWS settings, `support` to import, and a world to act in."""
+"""For all tests: nothing of the caller's AWS settings, and a world to act in."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
+from support import sealed
+from support.world import DEPLOY, World
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
 
 for name in [name for name in os.environ if name.startswith(("AWS_", "AWSROLE_")) and name != "AWSROLE_TEST_BIN_DIR"]:
     del os.environ[name]
 os.environ.setdefault("AWSROLE_TEST_BIN_DIR", str(ROOT / "target/debug"))
 # With a mask of 002 the tests' homes would be writable for a group, and approvals in them wouldn't be trusted.
 os.umask(0o022)
-
-from support import sealed  # noqa: E402
-from support.world import DEPLOY, World  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

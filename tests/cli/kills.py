@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Kills commands that write, at random moments, and looks at what is left: whole files, old or new, and nothing lost.
 
-    AWSROLE_TEST_BIN_DIR=target/debug .cache/tests/venv/bin/python tests/cli/kills.py [N] [SEED]
+    PYTHONPATH=tests AWSROLE_TEST_BIN_DIR=target/debug .cache/tests/venv/bin/python tests/cli/kills.py [N] [SEED]
 
 N moments, 1000 without a word.
 """
@@ -17,9 +17,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support import sealed
 from support.local_sts import binary

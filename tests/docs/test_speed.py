@@ -2,17 +2,13 @@
 
 import json
 import shutil
-import sys
 
 import pytest
+import report
+import run
 from documents import ROOT
 
 from support.terminal import SHELLS, need
-
-sys.path.insert(0, str(ROOT / "benches"))
-
-import report  # noqa: E402
-import run  # noqa: E402
 
 FOUND = json.loads((ROOT / "benches/results.json").read_text())
 

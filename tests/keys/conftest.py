@@ -1,13 +1,7 @@
-"""Puts tests/ on the path, as every test here imports `support`."""
-
-import sys
-from pathlib import Path
+"""A home with keys that can be moved."""
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from desk import Desk  # noqa: E402
+from desk import Desk
 
 
 @pytest.fixture

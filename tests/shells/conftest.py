@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests/support"))
+from support.local_sts import binary
+from support.terminal import SHELLS, Terminal, need, read_env
 
-from local_sts import binary  # noqa: E402
-from terminal import SHELLS, Terminal, need, read_env  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 # What the stand-in's role "dev" sets, and what a blocked shell holds.
 DEV = {

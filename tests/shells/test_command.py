@@ -3,7 +3,8 @@
 import time
 
 from conftest import BLOCKED, DEV, aws
-from terminal import runs_in_ps0
+
+from support.terminal import runs_in_ps0
 
 
 def assign(shell, name, value):

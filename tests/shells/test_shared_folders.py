@@ -6,7 +6,8 @@ import time
 
 import pytest
 from conftest import aws, takes_the_short_way, wait_for
-from other import Ground, as_user
+
+from support.other import Ground, as_user
 
 # Whoever runs it renames a FIFO and a file over the place, one after the other, for ever. Each is there half of the
 # time.

@@ -24,19 +24,18 @@ import threading
 import time
 from pathlib import Path
 
+from person import Ledger, Person, Violation
+from projects import fixture, roles, settle
+from weather import Weather
+
+from support.local_sts import binary
+from support.terminal import SHELLS
+from support.world import World
+
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/soak")]
 for name in [name for name in os.environ if name.startswith(("AWS_", "AWSROLE_")) and name != "AWSROLE_TEST_BIN_DIR"]:
     del os.environ[name]
 os.environ.setdefault("AWSROLE_TEST_BIN_DIR", str(ROOT / "target/debug"))
-
-from person import Ledger, Person, Violation  # noqa: E402
-from projects import fixture, roles, settle  # noqa: E402
-from weather import Weather  # noqa: E402
-
-from support.local_sts import binary  # noqa: E402
-from support.terminal import SHELLS  # noqa: E402
-from support.world import World  # noqa: E402
 
 
 def main() -> int:

@@ -41,7 +41,7 @@ esac
 """)
     wrapper.chmod(0o755)
     soak = [sys.executable, Path(__file__).parent, "--seconds", "120", "--shells", "15", "--pace", "1", "--seed", "1"]
-    env = clean_environment(AWSROLE_TEST_BIN_DIR=str(tmp_path))
+    env = clean_environment(AWSROLE_TEST_BIN_DIR=str(tmp_path), PYTHONPATH=str(Path(__file__).parents[1]))
     done = subprocess.run(soak, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 1, done.stdout + done.stderr
     assert any(part in done.stdout for part in found.split("|")), done.stdout

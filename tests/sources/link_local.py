@@ -10,11 +10,9 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+from places import MACHINES, Place, foreign_session
 
-from places import MACHINES, Place, foreign_session  # noqa: E402
-
-from support.proxy import Proxy  # noqa: E402
+from support.proxy import Proxy
 
 TOKEN = {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token-of-the-task"}
 CASES = {

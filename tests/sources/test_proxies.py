@@ -112,7 +112,8 @@ def test_the_addresses_of_aws(tmp_path):
         pytest.skip("this system lets us have no network of our own")
     need("ip")
     script = Path(__file__).with_name("link_local.py")
-    done = subprocess.run([*alone, sys.executable, script, tmp_path], capture_output=True, text=True, timeout=120)
+    env = {**os.environ, "PYTHONPATH": str(script.parents[1])}
+    done = subprocess.run([*alone, sys.executable, script, tmp_path], env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert (seen["proxy"], seen["connections"]) == ([], 0)
