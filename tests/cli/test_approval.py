@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.hooked_shell import hook_line
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
 from support.world import DEPLOY, HERE, THERE
@@ -179,7 +180,7 @@ class TestQuestion:
 
         def start(shell="bash", hook=True):
             need(shell)
-            load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+            load = hook_line(shell)
             load = load if hook else f"awsrole() {{ {binary('awsrole')} \"$@\"; }}"
             opened.append(Terminal(shell, world.home, load, cwd=world.project("new", DEPLOY), timeout=60))
             return opened[-1]
@@ -569,7 +570,7 @@ class TestChain:
     @pytest.mark.parametrize("shell", SHELLS)
     def test_an_open_shell_sees_it_at_its_next_prompt(self, world, chain, shell):
         need(shell)
-        load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+        load = hook_line(shell)
         terminal = Terminal(shell, world.home, load, cwd=chain, timeout=60)
         try:
             assert terminal.env()[b"AWSROLE_ROLE"] == b"Deploy"

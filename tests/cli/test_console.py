@@ -7,6 +7,7 @@ import urllib.parse
 import pytest
 
 from support import other
+from support.hooked_shell import wait_for
 from support.local_sts import LocalSts, allow, trust
 from support.terminal import need
 from support.world import ALICE, DEPLOY, HERE, THERE, World
@@ -186,11 +187,9 @@ def open_console(world, folder, env, before=""):
     return world.awsrole("console", cwd=folder, env=env)
 
 
-def wait_for(path):
-    deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def text_of(path):
+    """Waits for a file; returns its text."""
+    wait_for(path.exists)
     return path.read_text()
 
 
@@ -198,11 +197,11 @@ def test_the_browser_gets_it_once_and_not_as_an_argument(world, shop, here):
     result = open_console(world, shop, here)
     assert (result.code, result.out) == (0, ""), result
     assert f"opened the console as Deploy in {THERE}" in result.err
-    argument = wait_for(world.home / "argument")
+    argument = text_of(world.home / "argument")
     assert argument.startswith("http://127.0.0.1:") and "Token" not in argument and len(argument.rsplit("/", 1)[1]) == 64
-    assert query(wait_for(world.home / "address"))["SigninToken"]
+    assert query(text_of(world.home / "address"))["SigninToken"]
     assert follow((world.home / "address").read_text()).startswith("302 https://console.aws.amazon.com/")
-    assert wait_for(world.home / "gone") == "gone\n"
+    assert text_of(world.home / "gone") == "gone\n"
 
 
 @pytest.mark.parametrize("before", [
@@ -215,7 +214,7 @@ def test_the_browser_gets_it_once_and_not_as_an_argument(world, shop, here):
 def test_others_who_ask_get_nothing(world, shop, here, before):
     result = open_console(world, shop, here, f"({before}) > \"$HOME/others\" 2>&1")
     assert result.code == 0, result
-    assert query(wait_for(world.home / "address"))["SigninToken"]
+    assert query(text_of(world.home / "address"))["SigninToken"]
     assert "SigninToken" not in (world.home / "others").read_text()
 
 
@@ -274,7 +273,7 @@ def test_another_user_gets_nothing(world, shop, here):
     assert got.startswith("HTTP/1.1 403 ") and "Location" not in got and "SigninToken" not in got
     assert world.sts.calls("ConsoleSignIn") == []
     # The way is gone for the browser as well.
-    assert wait_for(world.home / "gone") == "gone\n"
+    assert text_of(world.home / "gone") == "gone\n"
 
 
 @other.root_only
@@ -284,7 +283,7 @@ def test_in_a_race_the_address_is_this_users_or_nobodys(world, shop, here, numbe
     result = open_console(world, shop, here, before=f"sleep 0.0{number}")
     got = watcher.got()
     assert "Location" not in got and "SigninToken" not in got
-    address = wait_for(world.home / "address")
+    address = text_of(world.home / "address")
     if result.code == 0:
         assert "opened the console as Deploy" in result.err and query(address)["SigninToken"]
     else:

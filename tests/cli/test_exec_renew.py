@@ -6,11 +6,12 @@ import os
 import select
 import signal
 import subprocess
-import time
 
 import pytest
 
+from support.hooked_shell import hook_line, wait_for
 from support.local_sts import binary
+from support.processes import command_lines
 from support.terminal import SHELLS, Terminal, need
 from support.world import ALICE, BYSTANDER, DEPLOY, HERE, THERE, asked
 
@@ -24,10 +25,7 @@ def runs(world):
 
 def gone(world):
     """Waits until there are none."""
-    deadline = time.monotonic() + 20
-    while runs(world):
-        assert time.monotonic() < deadline, runs(world)
-        time.sleep(0.05)
+    wait_for(lambda: not runs(world), message=runs(world))
 
 
 def start(world, folder, script, **env):
@@ -150,26 +148,13 @@ def test_the_watcher_holds_none_of_the_callers_files(world, shop):
 
 def watchers(world):
     """The processes that wait for the end of this world's runs."""
-    names = {run.name for run in runs(world)}
-    found = []
-    for process in os.listdir("/proc"):
-        try:
-            with open(f"/proc/{process}/cmdline", "rb") as file:
-                # Other tests have arguments of any bytes.
-                words = file.read().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if "watch" in words and "--start" not in words and names & set(words):
-            found.append(int(process))
-    return found
+    names = {os.fsencode(run.name) for run in runs(world)}
+    return [pid for pid, words in command_lines().items()
+            if b"watch" in words and b"--start" not in words and names & set(words)]
 
 
 def wait_for_watcher(world):
-    deadline = time.monotonic() + 20
-    while not (found := watchers(world)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
+    return wait_for(lambda: watchers(world))
 
 
 def killed(world, folder, script="exec sleep 60"):
@@ -295,7 +280,7 @@ def test_a_run_in_a_run(world, shop):
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_shell_inside_gives_back_what_was_outside(world, shop, shell):
     need(shell)
-    load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+    load = hook_line(shell)
     terminal = Terminal("bash", world.home, "", env={"USER": "alice", "AWS_PROFILE": "other"}, timeout=60)
     inner = None
     try:

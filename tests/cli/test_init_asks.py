@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support.local_sts import binary
+from support.hooked_shell import hook_line
 from support.terminal import SHELLS, Terminal, need
 from support.world import HERE, THERE
 
@@ -21,7 +21,7 @@ def new(world):
 
     def terminal(shell="bash"):
         need(shell)
-        load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+        load = hook_line(shell)
         opened = Terminal(shell, world.home, load, env={"USER": "alice"}, cwd=folder, timeout=60)
         world.terminals.append(opened)
         return opened

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import keyring, other
-from support.local_sts import binary
+from support.hooked_shell import hook_line
 from support.terminal import SHELLS, Terminal
 from support.world import BLOCKED, DEPLOY, HERE, THERE, World
 
@@ -489,7 +489,7 @@ class TestRootWithAUsersHome:
     @pytest.mark.parametrize("shell", SHELLS)
     def test_a_shell_is_quiet_and_usable(self, theirs, shell):
         key_of(theirs)
-        load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+        load = hook_line(shell)
         terminal = Terminal(shell, theirs.home, load, env={"AWS_PROFILE": "mine"}, cwd=theirs.home, timeout=60)
         try:
             assert terminal.greeting == "" and "awsrole" not in terminal.run("true")
@@ -507,7 +507,7 @@ class TestRootWithAUsersHome:
     @pytest.mark.parametrize("shell", SHELLS)
     def test_a_role_of_the_users_is_not_kept(self, theirs, shell):
         """A root shell that was started inside the project gives the environment back that was there before."""
-        load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+        load = hook_line(shell)
         exported = theirs.awsrole("exec", "--", "env", "-0", cwd=theirs.shop, wrapper=theirs.user).out
         env = dict(pair.split("=", 1) for pair in exported.split("\0") if pair.startswith("AWS"))
         assert "AWS_SESSION_TOKEN" in env

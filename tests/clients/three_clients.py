@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.local_sts import binary
+from support.hooked_shell import hook_line
 from support.terminal import Terminal
 
 HERE = Path(__file__).parent
@@ -48,7 +48,7 @@ def everywhere(arn):
 
 def open_shell(world, shell, **env):
     """An interactive shell of the world's person, with the hook in its rc file."""
-    load = f"{binary('awsrole')} hook fish | source" if shell == "fish" else f'eval "$({binary("awsrole")} hook {shell})"'
+    load = hook_line(shell)
     return Terminal(shell, world.home, load, env={"USER": "alice", **NODE, **env}, timeout=120)
 
 

@@ -8,8 +8,9 @@ import re
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-from documents import ROOT, broken_links  # noqa: E402
+# It also runs without pytest, and without any package.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from support.documents import ROOT, broken_links  # noqa: E402
 
 CHECKED = sorted(
     [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY")]

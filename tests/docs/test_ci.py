@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
-from documents import ROOT, blocks
 
+from support.documents import ROOT, blocks
 from support.local_sts import binary
 from support.world import THERE, World
 

@@ -6,8 +6,8 @@ import subprocess
 import tomllib
 
 import pytest
-from documents import ROOT
 
+from support.documents import ROOT
 from support.terminal import need
 
 DENY = tomllib.loads((ROOT / "deny.toml").read_text())

@@ -6,8 +6,8 @@ import time
 
 import pytest
 import yaml
-from documents import blocks
 
+from support.documents import blocks
 from support.local_sts import binary
 from support.terminal import need
 from support.world import DEPLOY, THERE

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import pexpect
 import pytest
-from documents import ROOT, blocks
 from quickstart import run
 
+from support.documents import ROOT, blocks
+from support.hooked_shell import hook_line
 from support.terminal import SHELLS, need
 from support.world import DEPLOY, THERE
 
@@ -83,7 +84,7 @@ class Seen:
 
     def __init__(self, prompt: Prompt, world, wrapper=()):
         home, shell = world.home, prompt.shell
-        source = "awsrole hook fish | source" if shell == "fish" else f'eval "$(awsrole hook {shell})"'
+        source = hook_line(shell, "awsrole")
         rc = ["set -g fish_greeting; function fish_prompt; echo '> '; end"] if shell == "fish" else []
         rc.append(source)
         if prompt.rc >= 0:

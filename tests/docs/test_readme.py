@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from documents import DOCUMENTS, FENCE, ROOT, blocks, broken_links, quoted, table
 from quickstart import run, transcript
 
+from support.documents import DOCUMENTS, FENCE, ROOT, blocks, broken_links, quoted, table
 from support.terminal import SHELLS, need
 
 BLOCKS = blocks()

@@ -6,8 +6,8 @@ import shutil
 import pytest
 import report
 import run
-from documents import ROOT
 
+from support.documents import ROOT
 from support.terminal import SHELLS, need
 
 FOUND = json.loads((ROOT / "benches/results.json").read_text())

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import boto3
-from botocore.config import Config
+from support.local_sts import LocalSts, binary, trust, user
+from support.ministack import FAR, MinistackIam
+from support.world import HERE, SEED, SERIAL, THERE
 
-from support.local_sts import LocalSts, binary, clean_environment, trust, user
-
-HERE, THERE, FAR = "111111111111", "222222222222", "333333333333"
-SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 NOBODY = trust("arn:aws:iam::999999999999:role/Nobody")
-QUIET = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
 
 
 def arn(role: str, account: str = THERE) -> str:
@@ -72,7 +66,7 @@ PLANS = {
                               'session_tags = { team = "shop" }\ntransitive_session_tags = ["team"]\n'), IN_A_CHAIN, mfa=True, strict=True),
 }
 
-ALICE = user("alice", HERE, mfa_serial=SERIAL, mfa_seed="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+ALICE = user("alice", HERE, mfa_serial=SERIAL, mfa_seed=SEED)
 
 
 class Home:
@@ -146,32 +140,8 @@ def _fixture(plan: Plan, pairs: list[dict], without: tuple[str, int] | None) -> 
     return [alice], roles
 
 
-class Ministack:
-    """ministack with its authorization on, and documents that come and go."""
-
-    def __init__(self, program: str):
-        self._directory = tempfile.TemporaryDirectory(prefix="ministack-")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        env = clean_environment(AUTH="true", BIND_HOST="127.0.0.1", GATEWAY_PORT=str(port), HOME=self._directory.name,
-                                MINISTACK_REGION="us-east-1", TMPDIR=self._directory.name)
-        self._process = subprocess.Popen([program], env=env, cwd=self._directory.name, stdin=subprocess.DEVNULL,
-                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert self._process.poll() is None, "ministack ended"
-                time.sleep(0.05)
-        # A key of twelve digits is that account's root.
-        self.iam = {account: boto3.client("iam", endpoint_url=self.url, region_name="us-east-1", config=QUIET,
-                                          aws_access_key_id=account, aws_secret_access_key="test") for account in (HERE, THERE, FAR)}
-        self.iam[HERE].create_user(UserName="alice")
-        issued = self.iam[HERE].create_access_key(UserName="alice")["AccessKey"]
-        self.keys = issued["AccessKeyId"], issued["SecretAccessKey"]
+class Ministack(MinistackIam):
+    """ministack, and documents that come and go."""
 
     def assume(self, root: Path, plan: Plan, pairs: list[dict], without: tuple[str, int] | None = None) -> tuple[bool, str]:
         """Asks with exactly the documents of the pairs, but for one."""
@@ -192,12 +162,3 @@ class Ministack:
                 if role.get("policy"):
                     self.iam[role["account"]].delete_role_policy(RoleName=role["name"], PolicyName="p")
                 self.iam[role["account"]].delete_role(RoleName=role["name"])
-
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._directory.cleanup()

@@ -7,17 +7,12 @@ from pathlib import Path
 import pexpect
 
 from support.local_sts import allow, binary
-from support.world import ALICE, BYSTANDER, FIXTURE, HERE, Result, World
+from support.prompts import NEW, PASSPHRASE
+from support.world import ALICE, BYSTANDER, FIXTURE, Result, World
 
-PASSPHRASE = "correct horse bättery"
-SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 KEY, SECRET = ALICE["access_key_id"], ALICE["secret_access_key"]
 OWNER = {**ALICE, "policy": allow(["sts:*", "iam:*"], "*")}
 ADMIN_POLICY = allow("iam:*", "*")
-
-# The questions, as patterns, and their usual answers.
-OPEN = ("passphrase of the key file: ", PASSPHRASE)
-NEW = [("new passphrase for the key file: ", PASSPHRASE), ("repeat the passphrase: ", PASSPHRASE)]
 
 CREDENTIALS = """\
 # keys of mine

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from desk import NEW, OPEN
+from support.prompts import NEW, OPEN
 
 DOCUMENT = Path(__file__).parents[2] / "docs/keys.md"
 ANSWERS = {

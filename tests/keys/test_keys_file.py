@@ -8,9 +8,10 @@ import subprocess
 
 import pexpect
 import pytest
-from desk import CREDENTIALS, KEY, NEW, OPEN, PASSPHRASE, SECRET, WITHOUT
+from desk import CREDENTIALS, KEY, SECRET, WITHOUT
 
 from support.local_sts import binary
+from support.prompts import NEW, OPEN, PASSPHRASE
 from support.terminal import need
 from support.world import ALICE, BYSTANDER, DEPLOY
 

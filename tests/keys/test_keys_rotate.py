@@ -6,15 +6,16 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pexpect
 import pytest
-from desk import KEY, OPEN, PASSPHRASE, SERIAL, Desk
+from desk import KEY, Desk
 
+from support.hooked_shell import wait_for
 from support.local_sts import allow, binary
+from support.prompts import OPEN, PASSPHRASE
 from support.terminal import need
-from support.world import ALICE, BYSTANDER, DEPLOY, FIXTURE
+from support.world import ALICE, BYSTANDER, DEPLOY, FIXTURE, SERIAL
 
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
@@ -149,10 +150,7 @@ def test_killed(moved, action):
                           timeout=60, cwd=str(moved.home))
     child.expect_exact(OPEN[0])
     child.send(OPEN[1] + "\r")
-    deadline = time.monotonic() + 30
-    while not moved.sts.calls(action):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: moved.sts.calls(action), 30)
     os.kill(child.pid, signal.SIGKILL)
     child.expect(pexpect.EOF)
     child.close()
@@ -193,10 +191,7 @@ def test_a_store_that_refuses_the_new_key(moved, stays):
                           timeout=60, cwd=str(moved.home))
     child.expect_exact(OPEN[0])
     child.send(OPEN[1] + "\r")
-    deadline = time.monotonic() + 30
-    while not moved.sts.calls("CreateAccessKey"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: moved.sts.calls("CreateAccessKey"), 30)
     kept = store.read_bytes()
     store.write_bytes(b"scrypt no more")
     child.expect(pexpect.EOF)

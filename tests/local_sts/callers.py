@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -81,14 +80,6 @@ def code_of(call: Callable, **arguments: object) -> str:
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     return caught.value.response["Error"]["Code"]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Waits until something is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it didn't become so"
-        time.sleep(0.05)
 
 
 def who_am_i_apart(environment: dict[str, str], profile: str) -> tuple[str, str]:

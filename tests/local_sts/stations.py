@@ -8,10 +8,6 @@ import json
 import os
 import re
 import shutil
-import socket
-import subprocess
-import tempfile
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -25,7 +21,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from rules import DEVICE_USERS, FIXTURE, HOME, role_arn
 
-from support.local_sts import LocalSts, clean_environment
+from support.local_sts import LocalSts
+from support.ministack import MinistackServer
 
 IDENTITY = "Action=GetCallerIdentity&Version=2011-06-15"
 QUIET = Config(parameter_validation=False, retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
@@ -186,36 +183,13 @@ class Ministack(Station):
 
     def __init__(self, program: str) -> None:
         super().__init__()
-        self._directory = tempfile.TemporaryDirectory(prefix="ministack-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        self._log = open(os.path.join(self._directory.name, "log"), "w+")
-        environment = clean_environment(
-            AUTH="true", BIND_HOST="127.0.0.1", GATEWAY_PORT=str(port), HOME=self._directory.name,
-            MINISTACK_REGION="us-east-1", TMPDIR=self._directory.name)
-        self._process = subprocess.Popen([program], env=environment, cwd=self._directory.name,
-                                         stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT)
+        self._server = MinistackServer(program)
+        self.url = self._server.url
         try:
-            self._wait(port)
             self._keys = self._fill()
         except BaseException:
             self.stop()
             raise
-
-    def _wait(self, port: int) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                self._log.seek(0)
-                raise RuntimeError(f"ministack ended: {self._log.read()}")
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError("ministack doesn't listen")
 
     def _fill(self) -> dict[str, tuple[str, str]]:
         keys = {}
@@ -256,14 +230,7 @@ class Ministack(Station):
         return "000000"
 
     def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
-        self._directory.cleanup()
+        self._server.stop()
 
 
 def tool(name: str, why: str) -> str | None:

@@ -7,8 +7,9 @@ import json
 import botocore.session
 import pytest
 from botocore.exceptions import CredentialRetrievalError, NoCredentialsError
-from callers import ACCOUNT, cli_arn, http, surroundings, wait_for, who_am_i
+from callers import ACCOUNT, cli_arn, http, surroundings, who_am_i
 
+from support.hooked_shell import wait_for
 from support.local_sts import LocalSts, service_trust, trust
 
 INSTANCE = "i-0123456789abcdef0"
@@ -85,7 +86,7 @@ def test_refusals_of_an_instance(server):
     assert http("GET", server.url + CREDENTIALS)[0] == 401, "version 1 is off"
     assert metadata(server, CREDENTIALS, "unknown")[0] == 401
     short = metadata_token(server, 1)
-    wait_for(lambda: metadata(server, CREDENTIALS, short)[0] == 401)
+    wait_for(lambda: metadata(server, CREDENTIALS, short)[0] == 401, 10)
     token = metadata_token(server)
     assert metadata(server, CREDENTIALS + "Other", token)[0] == 404
     assert metadata(server, "/latest/user-data", token)[0] == 404
@@ -96,7 +97,7 @@ def test_renewal_on_an_instance(server):
     server.fault(action="GetInstanceCredentials", lifetime_seconds=2, times=1)
     token = metadata_token(server)
     first = json.loads(metadata(server, CREDENTIALS + "AppRole", token)[1])
-    wait_for(lambda: json.loads(metadata(server, CREDENTIALS + "AppRole", token)[1])["Token"] != first["Token"])
+    wait_for(lambda: json.loads(metadata(server, CREDENTIALS + "AppRole", token)[1])["Token"] != first["Token"], 10)
 
 
 def test_a_role_that_does_not_trust_its_host():

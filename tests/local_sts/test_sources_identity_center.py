@@ -8,8 +8,9 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from callers import ACCOUNT, cli, cli_arn, code_of, wait_for, who_am_i_apart
+from callers import ACCOUNT, cli, cli_arn, code_of, who_am_i_apart
 
+from support.hooked_shell import wait_for
 from support.local_sts import LocalSts, allow, trust
 
 START = "https://corp.example.com/start"

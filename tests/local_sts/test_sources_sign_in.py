@@ -11,8 +11,9 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from callers import ACCOUNT, code_of, http, wait_for
+from callers import ACCOUNT, code_of, http
 
+from support.hooked_shell import wait_for
 from support.local_sts import LocalSts
 
 START = "https://corp.example.com/start"

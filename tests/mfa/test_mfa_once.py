@@ -4,9 +4,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from scene import ASK, BLOCKED, SERIAL, awsroles, descendants, wait_for
 
-from support.world import HERE, THERE
+from support.hooked_shell import PLACEHOLDER, awsroles, wait_for
+from support.processes import descendants
+from support.prompts import ASK
+from support.world import HERE, SERIAL, THERE
 
 
 def test_two_roles_three_shells_a_day(scene):
@@ -52,7 +54,7 @@ def test_ten_shells_at_once(scene):
         assert tty.greeting.count("awsrole: ") == 1 and "Deploy needs an MFA code" in tty.greeting
         # A prompt that comes by, and a command that isn't awsrole's: still no question, and nothing said twice.
         assert "awsrole" not in tty.run("true")
-        assert tty.key() == BLOCKED
+        assert tty.key() == PLACEHOLDER
     assert scene.sts.calls() == []
     first, second, *others = ttys
     first.type("awsrole refresh")
@@ -70,7 +72,7 @@ def test_ten_shells_at_once(scene):
 def test_coming_back_asks_where_a_prompt_did_not(scene, shell):
     shop = scene.shop()
     tty = scene.terminal(shell, shop)
-    assert scene.sts.calls() == [] and tty.key() == BLOCKED
+    assert scene.sts.calls() == [] and tty.key() == PLACEHOLDER
     assert tty.run("cd /").count("awsrole: ") == 0
     tty.enter(shop, scene.code())
     assert tty.key().startswith("ASIA")
@@ -161,7 +163,7 @@ def test_ctrl_c_while_the_next_step_is_awaited(scene, shell):
     tty.interrupt()
     tty.wait()
     tty.run("")
-    assert not ran.exists() and tty.key() == BLOCKED
+    assert not ran.exists() and tty.key() == PLACEHOLDER
     assert len(scene.asked_for_codes()) == 1
 
 

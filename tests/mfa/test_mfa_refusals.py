@@ -7,8 +7,9 @@ import subprocess
 import time
 
 import pytest
-from scene import ASK, BLOCKED, awsroles, wait_for
 
+from support.hooked_shell import PLACEHOLDER, awsroles, wait_for
+from support.prompts import ASK
 from support.terminal import read_env
 
 CTRL_C = "\x03"
@@ -20,7 +21,7 @@ def is_blocked_and_quiet(scene, tty, calls):
         said = tty.run(line)
         assert ASK not in said and "awsrole:" not in said
         assert not awsroles(tty.process.pid)
-    assert tty.key() == tty.variable("AWS_PROFILE") == BLOCKED
+    assert tty.key() == tty.variable("AWS_PROFILE") == PLACEHOLDER
     assert len(scene.sts.calls()) == calls
 
 
@@ -205,7 +206,7 @@ def test_an_editors_shell(scene, shell):
     done = subprocess.run(
         [shell, "-ic", f"cd {shop}; command env -0 > {out}; cd /; cd {shop}; true"], cwd=home, start_new_session=True,
         env=scene.environment(HOME=str(home)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-    assert read_env(out)[b"AWS_ACCESS_KEY_ID"] == BLOCKED.encode(), done.stderr
+    assert read_env(out)[b"AWS_ACCESS_KEY_ID"] == PLACEHOLDER.encode(), done.stderr
     assert 1 <= done.stderr.count("Deploy needs an MFA code") <= 2 and "isn't in the foreground of a terminal" in done.stderr
     assert scene.sts.calls() == []
 
@@ -237,7 +238,7 @@ def test_a_subshell_of_the_users(scene, shell):
     out = tty.file()
     said = tty.run(f'(cd {shop} && printf %s "$AWS_ACCESS_KEY_ID" > {out})')
     assert ASK not in said and said.count("awsrole: ") == 1 and "Deploy needs an MFA code" in said
-    assert out.read_text() == BLOCKED
+    assert out.read_text() == PLACEHOLDER
     assert scene.sts.calls() == [] and tty.key() is None
     # Once there is a session, a subshell has the role.
     tty.enter(shop, scene.code())

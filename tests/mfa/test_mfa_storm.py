@@ -5,8 +5,9 @@ import re
 import signal
 
 import pexpect
-from scene import ASK, BLOCKED, awsroles, wait_for
 
+from support.hooked_shell import PLACEHOLDER, awsroles, wait_for
+from support.prompts import ASK
 from support.terminal import SHELLS
 
 
@@ -72,7 +73,7 @@ def test_who_asks_is_killed(scene, shell):
     other.asked()
     said = other.answer(scene.code())
     assert "is prompting for" not in said and other.key().startswith("ASIA")
-    assert first.run("") is not None and first.key() in (BLOCKED, other.key())
+    assert first.run("") is not None and first.key() in (PLACEHOLDER, other.key())
     first.run("awsrole refresh")
     assert first.key().startswith("ASIA")
     assert len(scene.asked_for_codes()) == 1

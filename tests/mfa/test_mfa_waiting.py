@@ -6,8 +6,11 @@ import signal
 import termios
 
 import pytest
-from scene import ASK, BLOCKED, FIXTURE, Scene, awsroles, descendants, guarded, program, wait_for
+from scene import FIXTURE, Scene, guarded
 
+from support.hooked_shell import PLACEHOLDER, awsroles, wait_for
+from support.processes import descendants, program
+from support.prompts import ASK
 from support.world import THERE
 
 
@@ -22,7 +25,7 @@ def test_others_are_told_where_the_question_is(scene, shell):
     place = os.readlink(f"/proc/{first.process.pid}/fd/2")
     assert place.startswith("/dev/pts/") and f"is prompting for the MFA code in the terminal {place} (process {process})" in said
     assert "answer the prompt there, and this shell continues at its next prompt" in said
-    assert other.key() == BLOCKED
+    assert other.key() == PLACEHOLDER
     assert "awsrole" not in other.run("")
     first.answer(scene.code())
     assert ASK not in other.run("")
@@ -73,7 +76,7 @@ def test_a_program_gives_the_code(scene, shell, by_program):
     shop = scene.shop()
     # Not for a prompt that comes by: the program may want a touch of a key.
     tty = scene.terminal(shell, shop)
-    assert tty.key() == BLOCKED and not by_program.exists()
+    assert tty.key() == PLACEHOLDER and not by_program.exists()
     tty.run("cd /")
     said = tty.run(f"cd {shop}")
     assert ASK not in said and "needs an MFA code" not in said
@@ -92,7 +95,7 @@ def test_a_program_gives_none(scene, program, part):
     said = tty.run(f"cd {scene.shop()}")
     assert ASK not in said and part in said
     assert "awsrole:" not in tty.run("") + tty.run("")
-    assert tty.key() == BLOCKED and scene.sts.calls() == []
+    assert tty.key() == PLACEHOLDER and scene.sts.calls() == []
 
 
 def test_others_are_told_that_a_program_is_awaited(scene, by_program):
@@ -113,7 +116,7 @@ def test_a_program_that_never_ends(scene):
     tty = scene.terminal("bash")
     said = tty.run(f"cd {scene.shop()}")
     assert "mfa_process did not finish within 1 s" in said and "`process` in [limits]" in said
-    assert tty.key() == BLOCKED and scene.sts.calls() == []
+    assert tty.key() == PLACEHOLDER and scene.sts.calls() == []
     assert not [child for child in descendants(tty.process.pid) if program(child) == "sleep"]
 
 
@@ -133,7 +136,7 @@ def test_a_signal_that_ends_the_question_gives_the_terminal_back(scene, shell, n
     assert tty.modes() == before
     assert not asking[3] & termios.ICANON and not asking[3] & termios.ISIG
     os.close(at)
-    assert tty.key() == BLOCKED
+    assert tty.key() == PLACEHOLDER
     assert "interrupted" not in tty.run("")
 
 
@@ -156,7 +159,7 @@ def test_a_session_that_is_too_old_for_the_trust_policy(scene):
     tty.type("awsrole refresh")
     tty.asked()
     tty.answer(scene.code())
-    assert tty.key() not in (first, BLOCKED)
+    assert tty.key() not in (first, PLACEHOLDER)
     assert [(call["action"], call["outcome"]) for call in scene.sts.calls()] == [
         ("AssumeRole", "AccessDenied"), ("GetSessionToken", "OK"), ("AssumeRole", "OK")]
 
@@ -183,7 +186,7 @@ def test_a_young_session_is_explained(scene):
     said = tty.run(f"cd {scene.shop('shut', 'Shut')}")
     assert ASK not in said and "AccessDenied" in said
     assert "an MFA session 0 minutes old" in said and "trust policy" in said
-    assert len(scene.asked_for_codes()) == 1 and tty.key() == BLOCKED
+    assert len(scene.asked_for_codes()) == 1 and tty.key() == PLACEHOLDER
 
 
 def test_an_old_session_is_explained_where_the_role_never_worked(scene):
@@ -222,7 +225,7 @@ def test_a_device_of_somebody_else(scene):
     tty.process.expect_exact("code of arn:aws:iam::111111111111:mfa/bob: ")
     said = tty.answer("123456")
     assert "unable to validate MFA code" in said and "device: arn:aws:iam::111111111111:mfa/bob" in said
-    assert "must be a device of the user" in said and tty.key() == BLOCKED
+    assert "must be a device of the user" in said and tty.key() == PLACEHOLDER
 
 
 def test_a_role_that_wants_a_code_and_a_file_that_names_no_device(scene):
@@ -265,7 +268,7 @@ def test_renewal_after_the_session_of_the_code_has_ended(scene, shell):
 
     def over():
         tty.run("")
-        return tty.key() == BLOCKED
+        return tty.key() == PLACEHOLDER
 
     wait_for(over)
     # It may be said twice: that the role is about to end, and that it has ended.

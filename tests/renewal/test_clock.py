@@ -5,14 +5,13 @@ import time
 from datetime import datetime
 
 import pytest
-from test_renewal import until
 
 from support.clock import Clock
-from support.local_sts import binary
+from support.hooked_shell import PLACEHOLDER, hook_line, wait_for
 from support.terminal import SHELLS, Terminal, runs_in_ps0
 from support.world import ALICE, ANYONE_HERE, THERE, World
 
-NO_ROLE = b"awsrole-blocked--run-awsrole-why"
+NO_ROLE = PLACEHOLDER.encode()
 HOUR = 3600
 
 
@@ -26,8 +25,7 @@ class Clocked:
         text = f'role_arn = "arn:aws:iam::{THERE}:role/Long"\nsource_profile = "jump"\nduration_seconds = {seconds}\n'
         project = self.world.project("long", text, allow=True)
         env = self.world.environment(**self.clock.environment)
-        program = binary("awsrole")
-        hook = f"{program} hook fish | source" if shell == "fish" else f'eval "$({program} hook {shell})"'
+        hook = hook_line(shell)
         self.terminal = Terminal(shell, self.world.home, hook, env=env, cwd=project)
         self.said = []
 
@@ -88,7 +86,7 @@ def test_a_role_is_renewed_ahead_of_its_end(clocked, seconds):
     shell.leave(due - 1)
     # The prompt doesn't wait for it, and what it brings is there within half a minute.
     assert shell.prompt() is not None and shell.key() == first
-    assert until(lambda: shell.granted() == 2 and not shell.world.renewals())
+    assert wait_for(lambda: shell.granted() == 2 and not shell.world.renewals(), 30)
     shell.leave(due - 32)
     shell.prompt()
     assert shell.key() not in (first, NO_ROLE)
@@ -135,19 +133,19 @@ def test_a_clock_that_jumped_backward(clocked):
     first = shell.key()
     shell.move(-5 * HOUR, sts=False)
     shell.prompt()
-    assert until(lambda: len(shell.world.assumed()) > 1)
+    assert wait_for(lambda: len(shell.world.assumed()) > 1, 30)
     for second in range(0, 100, 20):
-        assert until(lambda: not shell.world.renewals())
+        assert wait_for(lambda: not shell.world.renewals(), 30)
         shell.move(-5 * HOUR + second, sts=False)
         shell.prompt()
         assert shell.key() == first
     # One try for each half minute, each of them once more with the server's time.
-    assert until(lambda: not shell.world.renewals())
+    assert wait_for(lambda: not shell.world.renewals(), 30)
     assert len(shell.world.assumed()) <= 1 + 2 * 5
     shell.move(60)
     shell.prompt()
     assert shell.key() not in (b"", NO_ROLE)
-    assert until(lambda: not shell.world.renewals())
+    assert wait_for(lambda: not shell.world.renewals(), 30)
     calls = len(shell.world.assumed())
     shell.prompt()
     assert len(shell.world.assumed()) == calls
@@ -173,7 +171,7 @@ def test_sts_is_down_for_a_while(clocked):
         shell.world.sts.fault(action="AssumeRole", unavailable=True)
         shell.prompt()
         # A renewal is done before the clock goes on.
-        assert until(lambda: not shell.world.renewals())
+        assert wait_for(lambda: not shell.world.renewals(), 30)
         assert shell.key() == first, left
     # For three minutes one in half a minute, and the SDK tries three times.
     assert 3 <= len(shell.world.assumed()) <= 3 * 7

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from support.local_sts import binary
+from support.hooked_shell import PLACEHOLDER, hook_line, wait_for
 from support.terminal import SHELLS, Terminal
 from support.world import DEPLOY
 
-NO_ROLE = b"awsrole-blocked--run-awsrole-why"
+NO_ROLE = PLACEHOLDER.encode()
 
 
 @pytest.fixture(params=SHELLS)
@@ -18,19 +18,10 @@ def shell(request, world):
     """An interactive shell in an allowed project whose sessions live for 20 seconds."""
     world.sts.fault(lifetime_seconds=20)
     project = world.project("shop", DEPLOY, allow=True)
-    program = binary("awsrole")
-    load = f"{program} hook fish | source" if request.param == "fish" else f'eval "$({program} hook {request.param})"'
+    load = hook_line(request.param)
     terminal = Terminal(request.param, world.home, load, env=world.environment(), cwd=project)
     yield terminal
     terminal.close()
-
-
-def until(met, seconds=30):
-    """Waits for a condition; what it returned last is the answer."""
-    end = time.monotonic() + seconds
-    while not (found := met()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return found
 
 
 def prompts_until(shell, met, seconds=40):
@@ -64,7 +55,7 @@ def test_a_renewal_has_no_terminal_and_no_stream_of_the_shell(shell, world):
 
     prompts_until(shell, lambda env: world.renewals() or env[b"AWS_ACCESS_KEY_ID"] != first)
     (renewal,) = world.renewals()
-    assert until(lambda: os.getsid(renewal) == renewal)
+    assert wait_for(lambda: os.getsid(renewal) == renewal, 30)
     # What it has open is hidden from all but root.
     if os.geteuid() == 0:
         streams = {os.readlink(f"/proc/{renewal}/fd/{number}") for number in (0, 1, 2)}
@@ -75,7 +66,7 @@ def test_a_renewal_has_no_terminal_and_no_stream_of_the_shell(shell, world):
     # The shell's end isn't the renewal's.
     shell.close()
     before = len(world.entries())
-    assert until(lambda: not world.renewals())
+    assert wait_for(lambda: not world.renewals(), 30)
     assert len(world.entries()) == before
 
 

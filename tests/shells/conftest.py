@@ -7,11 +7,11 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
+from support.hooked_shell import wait_for
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need, read_env
 
@@ -134,13 +134,6 @@ def terminal(tmp_path, stand_in):
     yield start
     for one in open_terminals:
         one.close()
-
-
-def wait_for(condition) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
 
 
 def fall_due(tty) -> str:

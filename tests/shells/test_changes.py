@@ -256,7 +256,7 @@ def test_a_command_in_another_terminal_while_the_answer_is_awaited(shell, termin
     (project / ".awsrole.toml").write_text('role = "dev"\nsleep = 1\n')
     tty = terminal(shell)
     tty.send(f"cd {project}\r")
-    wait_for(stand_in.starts)
+    assert wait_for(stand_in.starts)
     stand_in.bump_generation()
     tty.wait()
     tty.run("")

@@ -5,11 +5,10 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
-from conftest import BLOCKED_AT_HOME, DEV, SHELLS, Terminal, aws, need, read_env
+from conftest import BLOCKED_AT_HOME, DEV, SHELLS, Terminal, aws, need, read_env, wait_for
 
 OUTER = {"AWS_PROFILE": "home", "AWS_REGION": "home-1"}
 LOOPS = {
@@ -21,13 +20,6 @@ LOOPS = {
 
 def assign(shell, name, value):
     return f"set -g {name} {value}" if shell == "fish" else f"{name}={value}"
-
-
-def await_file(file: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not file.exists():
-        assert time.monotonic() < deadline, f"{file} never came"
-        time.sleep(0.02)
 
 
 def test_250_levels(shell, terminal, project, stand_in):
@@ -150,7 +142,7 @@ def test_a_background_job_has_the_role_and_asks_nothing(terminal, project, stand
     tty = terminal(shell, env=OUTER)
     out = tty.file()
     tty.run(f"{{ cd {project} && command env -0 > {out}.new && mv {out}.new {out}; }} &")
-    await_file(out)
+    assert wait_for(out.exists)
     assert aws(read_env(out)).items() >= DEV.items()
     assert aws(tty.env()) == OUTER
     assert "--ask" not in stand_in.starts()[0]["argv"]
@@ -163,7 +155,7 @@ def test_a_job_keeps_what_it_was_started_with(shell, terminal, project):
     tty.run(f"command sh -c {wait} &")
     tty.run("cd /")
     go.touch()
-    await_file(out)
+    assert wait_for(out.exists)
     assert aws(read_env(out)).items() >= DEV.items()
     assert aws(tty.env()) == {}
 
@@ -223,7 +215,7 @@ def test_tmux_with_the_environment_of_an_old_server(shell, terminal, project, tm
     def environment(name):
         write = f"command env -0 > {out}/new && mv {out}/new {out}/{name}"
         subprocess.run([*tmux, "send-keys", "-t", name, write, "Enter"], check=True, env=server)
-        await_file(out / name)
+        assert wait_for((out / name).exists)
         return aws(read_env(out / name))
 
     subprocess.run([*tmux, "new-session", "-d", "-s", "s", "-n", "inside", "-c", project, window], check=True, env=server)
@@ -258,10 +250,7 @@ def test_a_signal_handler_of_fish_is_kept(terminal, project, stand_in):
     (project / ".awsrole.toml").write_text('role = "dev"\nsleep = 30\n')
     tty = terminal("fish", before="function on_int --on-signal INT; end")
     tty.send(f"cd {project}\r")
-    deadline = time.monotonic() + 20
-    while not stand_in.starts():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert wait_for(stand_in.starts)
     tty.interrupt()
     tty.wait()
     assert stand_in.digests()

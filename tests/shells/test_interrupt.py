@@ -1,19 +1,15 @@
 """Ctrl-C while the binary works."""
 
-import time
 
 import pytest
-from conftest import BLOCKED, BLOCKED_AT_HOME, DEV, aws
+from conftest import BLOCKED, BLOCKED_AT_HOME, DEV, aws, wait_for
 
 OUTER = {"AWS_PROFILE": "home"}
 SLOW = 'role = "dev"\nsleep = 30\n'
 
 
 def await_start(stand_in, number=1):
-    deadline = time.monotonic() + 20
-    while len(stand_in.starts()) < number:
-        assert time.monotonic() < deadline, "the binary was never started"
-        time.sleep(0.02)
+    assert wait_for(lambda: len(stand_in.starts()) >= number, message="the binary was never started")
 
 
 def test_the_rest_of_the_line_does_not_run(shell, terminal, project, stand_in):

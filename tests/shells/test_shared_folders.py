@@ -110,7 +110,7 @@ def test_no_swap_hangs_a_prompt(shell, terminal, stand_in, mode):
         tty = terminal(shell, timeout=10)
         swapping = subprocess.Popen([*become, "/usr/bin/python3", "-c", SWAPS, str(folder / ".awsrole.toml")])
         try:
-            wait_for((folder / ".awsrole.toml").exists)
+            assert wait_for((folder / ".awsrole.toml").exists)
             end, prompts = time.monotonic() + 4, 0
             while time.monotonic() < end or prompts < 10:
                 tty.run(f"cd {folder}/below")

@@ -12,16 +12,15 @@ import threading
 import time
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 
 import pexpect
 from projects import BLOCKED, OUTER, Place, Role
 
-from support.local_sts import binary
+from support.hooked_shell import PLACEHOLDER, hook_line
+from support.processes import likely_descendants, program
 from support.terminal import Terminal, read_env
 from support.world import PROGRAMS, World
 
-NO_ROLE = b"awsrole-blocked--run-awsrole-why"
 # What each shell has outside; no client could act as this profile.
 OUTSIDE = {"AWS_PROFILE": "outside", "AWS_REGION": "outside-1"}
 
@@ -78,8 +77,7 @@ class Person(threading.Thread):
         self.sent = time.time()
         self.key = ""
         self.failed: Exception | None = None
-        program = binary("awsrole")
-        hook = f"{program} hook fish | source" if shell == "fish" else f'eval "$({program} hook {shell})"'
+        hook = hook_line(shell)
         env = {**ledger.world.environment(), **OUTSIDE}
         self.terminal = Terminal(shell, ledger.world.home, hook, env=env, cwd=self.place.folder, timeout=90)
 
@@ -144,7 +142,7 @@ class Person(threading.Thread):
         """Kills the awsrole that the shell has just started, at some moment of its life."""
         end = time.monotonic() + 0.2
         while time.monotonic() < end:
-            for pid in children(self.terminal.process.pid):
+            for pid in likely_descendants(self.terminal.process.pid):
                 if program(pid) in PROGRAMS:
                     time.sleep(self.kills.choice((0, 0, self.kills.uniform(0, 0.02), self.kills.uniform(0, 1))))
                     how = self.kills.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP))
@@ -183,7 +181,7 @@ class Person(threading.Thread):
                 raise wrong("a command was started with what the shell has outside")
             return OUTER
         key = mine.get("AWS_ACCESS_KEY_ID", "")
-        if key == NO_ROLE.decode():
+        if key == PLACEHOLDER:
             if BLOCKED not in right:
                 raise wrong("a shell is blocked where no file stands")
             if mine.get("AWS_PROFILE") != key or "AWS_SESSION_TOKEN" in mine or mine.get("AWS_REGION") != OUTSIDE["AWS_REGION"]:
@@ -217,19 +215,3 @@ class Person(threading.Thread):
 
 def stamp(when: float) -> str:
     return datetime.fromtimestamp(when).strftime("%H:%M:%S.%f")[:-3]
-
-
-def children(pid: int) -> list[int]:
-    """The processes below one; only their own folders are read."""
-    try:
-        direct = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-    return direct + [one for child in direct for one in children(child)]
-
-
-def program(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""

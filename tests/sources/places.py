@@ -16,9 +16,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from mfa.scene import BLOCKED, Scene, Tty, wait_for
 
 from support import sealed
+from support.hooked_shell import HookedWorld
 from support.local_sts import allow, federated_trust, service_trust, trust
 from support.world import ALICE, ANYONE_HERE, BYSTANDER, HERE, THERE
 
@@ -72,7 +72,7 @@ aws_secret_access_key = {alice[secret_access_key]}
 """
 
 
-class Place(Scene):
+class Place(HookedWorld):
     """A home without a device: `jump` has alice's keys, and whoever falls through to [default] is found out."""
 
     def __init__(self, root: Path, fixture: dict):
@@ -204,6 +204,3 @@ def foreign_session(place: Place, name: str = "bystander") -> dict[str, str]:
 
 def assert_no_secret(place: Place, text: str) -> None:
     assert not any(secret in text for secret in place.secrets)
-
-
-__all__ = ["ADMIN", "ALICE", "BLOCKED", "FAR", "HERE", "PERSON", "THERE", "Place", "Tty", "caller", "foreign_session", "keys_json", "liar", "name", "wait_for"]

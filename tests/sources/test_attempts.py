@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from places import ALICE, HERE, MACHINES, THERE, Place
+from places import MACHINES, Place
 from test_identity_center import sign_in
 
-from support.world import BYSTANDER
+from support.world import ALICE, BYSTANDER, HERE, THERE
 
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}

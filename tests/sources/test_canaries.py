@@ -11,12 +11,13 @@ import signal
 import subprocess
 
 import pytest
-from places import ALICE, THERE
 from test_identity_center import sign_in
 
 from support import sealed
 from support.local_sts import binary
+from support.processes import command_lines
 from support.terminal import need
+from support.world import ALICE, THERE
 
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
 LOUD = {"RUST_LOG": "trace", "RUST_BACKTRACE": "full", "AWSROLE_LOG": "trace", "AWS_LOG": "trace", "DEBUG": "*", "SMITHY_LOG": "trace"}
@@ -138,7 +139,7 @@ def kill_a_run(place, folder, env):
     process = subprocess.Popen(words, cwd=folder, env=place.environment(**env), stdout=subprocess.PIPE)
     process.stdout.readline()
     [run] = (place.home / ".cache/awsrole/runs").iterdir()
-    while not (watchers := [int(number) for number in os.listdir("/proc") if number.isdigit() and waits_for(number, run.name)]):
+    while not (watchers := waiting_for(run)):
         assert process.poll() is None
     for number in [*watchers, process.pid]:
         os.kill(number, signal.SIGKILL)
@@ -147,13 +148,10 @@ def kill_a_run(place, folder, env):
     return run
 
 
-def waits_for(number, run):
-    try:
-        with open(f"/proc/{number}/cmdline", "rb") as file:
-            words = file.read().split(b"\0")
-    except OSError:
-        return False
-    return b"watch" in words and b"--start" not in words and run.encode() in words
+def waiting_for(run):
+    """The processes that wait for the end of a run."""
+    return [pid for pid, words in command_lines().items()
+            if b"watch" in words and b"--start" not in words and os.fsencode(run.name) in words]
 
 
 @pytest.mark.parametrize("words", [["status"], ["logout", "--all"], ["doctor"], ["history"]], ids=" ".join)

@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from places import BLOCKED, HERE, THERE
 
+from support.hooked_shell import PLACEHOLDER
 from support.local_sts import binary
+from support.world import HERE, THERE
 
 FILE = f"""\
 default_role = "near"
@@ -82,7 +83,7 @@ source_profile = "jump"
 """, allow=True)
     tty = chain.terminal(shell, folder, env=chain.env)
     assert "role/Nowhere" in tty.run("awsrole use shut")
-    assert tty.key() == BLOCKED
+    assert tty.key() == PLACEHOLDER
     return tty, folder
 
 
@@ -100,7 +101,7 @@ def test_a_shell_within_a_blocked_one_goes_on(refused, chain):
     assert re.fullmatch("[0-9a-f]{80}=shut", word)
     inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name.startswith(b"AWS")}
     inner = chain.terminal(tty.shell, folder, env=inherited)
-    assert (inner.key(), inner.variable("AWSROLE_CHOSEN")) == (BLOCKED, f"{folder}/.awsrole.toml={word}")
+    assert (inner.key(), inner.variable("AWSROLE_CHOSEN")) == (PLACEHOLDER, f"{folder}/.awsrole.toml={word}")
     inner.run("awsrole use -")
     assert (inner.variable("AWSROLE_ROLE"), inner.variable("AWSROLE_CHOSEN")) == ("near", None)
     elsewhere = chain.project("elsewhere", FILE, allow=True)
@@ -116,7 +117,7 @@ def test_a_shell_within_a_blocked_one_goes_on(refused, chain):
 def test_a_shell_enters_no_role_that_only_its_environment_names(chain, shop, shell, form):
     """Whoever can set variables, as an editor's settings in a clone can, has said nothing that a person would have to."""
     file = f"{shop}/.awsrole.toml"
-    forged = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": BLOCKED, "AWS_ACCESS_KEY_ID": BLOCKED, "AWSROLE_CHOSEN": f"{file}={form}"}
+    forged = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": PLACEHOLDER, "AWS_ACCESS_KEY_ID": PLACEHOLDER, "AWSROLE_CHOSEN": f"{file}={form}"}
     tty = chain.terminal(shell, shop, env=chain.env | forged)
     assert (tty.variable("AWSROLE_ROLE"), tty.variable("AWSROLE_CHOSEN")) == ("near", None)
     tty.run("cd .")
@@ -155,7 +156,7 @@ def test_what_wants_to_be_confirmed(chain, shell):
     tty = chain.terminal(shell, env=chain.env)
     said = tty.run(f"cd {folder}")
     assert "role other is entered by its name alone" in said and "`awsrole use other` enters it" in said
-    assert tty.key() == BLOCKED and chain.sts.calls() == []
+    assert tty.key() == PLACEHOLDER and chain.sts.calls() == []
     assert "awsrole:" not in tty.run("")
     assert f"other in {THERE}" in tty.run("awsrole use other")
     assert tty.variable("AWSROLE_ROLE") == "other"
@@ -164,7 +165,7 @@ def test_what_wants_to_be_confirmed(chain, shell):
     # Coming back by `cd` alone has to be confirmed again.
     tty.run("cd /")
     tty.run(f"cd {folder}")
-    assert tty.key() == BLOCKED
+    assert tty.key() == PLACEHOLDER
 
 
 def test_an_empty_name_is_no_role_and_changes_nothing(tty, chain):

@@ -6,11 +6,11 @@ import datetime
 import json
 import socket
 import threading
-import time
 
 import boto3
 import pytest
 
+from support.hooked_shell import wait_for
 from support.local_sts import LocalSts, allow, trust
 from support.world import ALICE, ANYONE_HERE, BYSTANDER, HERE, THERE, World
 
@@ -73,10 +73,7 @@ def ending(office: World, token: dict, left: datetime.timedelta) -> None:
 
 def works_again(office: World, folder, env: dict[str, str]) -> dict[str, str]:
     """What a command gets, as soon as a failure of the last seconds isn't taken for the answer any more."""
-    deadline = time.monotonic() + 10
-    while office.awsrole("exec", "--", "true", cwd=folder, env=env).code:
-        assert time.monotonic() < deadline, "it still refuses"
-        time.sleep(0.2)
+    wait_for(lambda: office.awsrole("exec", "--", "true", cwd=folder, env=env).code == 0, 10, "it still refuses")
     return office.exec_env(folder, env=env)
 
 

@@ -5,11 +5,11 @@ import json
 import os
 
 import pytest
-from places import ADMIN, ALICE, MACHINES, THERE, Place, boto3, keys_json
+from places import ADMIN, MACHINES, Place, boto3, keys_json
 from test_identity_center import SSO, corp, sign_in  # noqa: F401
 
 from support import sealed
-from support.world import BYSTANDER
+from support.world import ALICE, BYSTANDER, THERE
 
 ROLE = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
 SHARED = ROLE + 'source_profile = "vault"\n'

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from places import ADMIN, BLOCKED, HERE, PERSON, THERE, liar, wait_for
+from places import ADMIN, PERSON, liar
 
 from support import other
+from support.hooked_shell import PLACEHOLDER, wait_for
+from support.world import HERE, THERE
 
 SSO = 'profile = "sso"\n'
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "sso"\n'
@@ -284,7 +286,7 @@ def test_login_in_a_shell_heals_it_and_the_others(corp, shell):
         os.symlink(corp.home / ".aws", one.home / ".aws")
         said = one.run(f"cd {folder}")
         assert said.count("`awsrole login`") == 1
-        assert "awsrole" not in one.run("") and one.key() == BLOCKED
+        assert "awsrole" not in one.run("") and one.key() == PLACEHOLDER
     tty.type("awsrole login --no-browser")
     tty.process.expect(r"confirm the code ([A-Z-]+)")
     corp.sts.approve(tty.process.match[1].decode(), PERSON)

@@ -1,9 +1,10 @@
 """Long-term keys (AKIA…) are recognised by their id: a session token beside them, or an end, opens no way out."""
 
 import pytest
-from places import ALICE, HERE, THERE, keys_json, liar
+from places import keys_json, liar
 
 from support import sealed
+from support.world import ALICE, HERE, THERE
 
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
 TOKEN = "canary-token-that-was-left-over"

@@ -5,7 +5,10 @@ import socket
 import threading
 
 import pytest
-from places import ALICE, BLOCKED, HERE, THERE, liar
+from places import liar
+
+from support.hooked_shell import PLACEHOLDER
+from support.world import ALICE, HERE, THERE
 
 BLOCKED_FILE = 'profile = "jump"\n'
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
@@ -101,7 +104,7 @@ def test_a_container_from_a_blocked_shell(machines, container, shell):
     (shut / ".awsrole.toml").write_text(BLOCKED_FILE + "# edited\n")
     folder = machines.project("shop", DEPLOY + source("EcsContainer"), allow=True)
     tty = machines.terminal(shell, shut, env=machines.env | container)
-    assert (tty.key(), tty.variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")) == (BLOCKED, None)
+    assert (tty.key(), tty.variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")) == (PLACEHOLDER, None)
     out = tty.file()
     tty.run(f"sh -c 'cd {folder} && {machines.binary} exec -- env' > {out}")
     held = dict(line.split("=", 1) for line in out.read_text().splitlines() if "=" in line)
@@ -222,7 +225,7 @@ def test_a_shell_is_blocked_meanwhile(machines, blocked_port, shell):
     tty = machines.terminal(shell, env=machines.env | {"AWS_EC2_METADATA_SERVICE_ENDPOINT": blocked_port}, timeout=45)
     said = tty.run(f"cd {folder}")
     assert blocked_port in said and said.count("EC2 instance metadata at") == 1
-    assert tty.key() == BLOCKED
+    assert tty.key() == PLACEHOLDER
     assert "awsrole:" not in tty.run("")
 
 
@@ -377,4 +380,4 @@ def test_the_process_ends_with_its_shell(machines, silent_port):
     tty.interrupt()
     tty.wait()
     tty.run("")
-    assert not os.path.exists(ran) and tty.key() == BLOCKED
+    assert not os.path.exists(ran) and tty.key() == PLACEHOLDER

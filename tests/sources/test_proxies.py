@@ -10,10 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from places import HERE, THERE, foreign_session
+from places import foreign_session
 
 from support.proxy import VARIABLES, Proxy
 from support.terminal import need
+from support.world import HERE, THERE
 
 MACHINE, TASK = (f"arn:aws:sts::{HERE}:assumed-role/{name}" for name in ("Machine", "Task"))
 TOKEN = {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token-of-the-task"}

@@ -6,12 +6,12 @@ crates/core/src/resolve/carried/tests.rs has a row for each source and key; here
 import json
 
 import pytest
-from places import ALICE, HERE, MACHINES, THERE, Place, keys_json
+from places import MACHINES, Place, keys_json
 from test_identity_center import sign_in
 from test_programs import session_keys
 
 from support.local_sts import allow, trust
-from support.world import BYSTANDER
+from support.world import ALICE, BYSTANDER, HERE, THERE
 
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}

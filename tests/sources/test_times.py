@@ -7,8 +7,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from places import HERE, foreign_session, liar
+from places import foreign_session, liar
 from test_programs import session_keys
+
+from support.world import HERE
 
 PERSON = f"arn:aws:iam::{HERE}:user/alice"
 FORMS = {

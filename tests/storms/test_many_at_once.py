@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support.hooked_shell import hook_line, wait_for
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
 from support.world import BLOCKED, DEPLOY, World, asked
@@ -30,14 +31,6 @@ def keys(processes):
     """The access key that each was given; None for those that were given none."""
     said = [process.communicate(timeout=120)[0] for process in processes]
     return [found[1] if (found := ROLE.search(text)) else None for text in said]
-
-
-def wait_for(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it didn't become so"
-        time.sleep(0.01)
-    return found
 
 
 def held(lock):
@@ -79,13 +72,12 @@ def test_two_hundred_are_refused_with_one_call(world):
 
 
 def test_real_shells_make_one_call(world, shop):
-    program = binary("awsrole")
     # fish takes no other name for USER, and it is the session's.
     me = pwd.getpwuid(os.getuid()).pw_name
     terminals = []
     for number in range(12):
         shell = SHELLS[number % 3]
-        hook = f"{program} hook fish | source" if shell == "fish" else f'eval "$({program} hook {shell})"'
+        hook = hook_line(shell)
         terminals.append(Terminal(shell, world.home, hook, env=world.environment(USER=me)))
     world.sts.fault(action="AssumeRole", latency_ms=1500)
     try:
@@ -104,9 +96,9 @@ def test_the_winner_is_killed_while_it_asks_sts(world, shop):
     world.sts.fault(action="AssumeRole", latency_ms=60_000, times=1)
     world.sts.fault(action="AssumeRole", latency_ms=1000)
     winner = enter(world, shop)
-    wait_for(world.assumed)
+    assert wait_for(world.assumed, 30)
     others = [enter(world, shop) for _ in range(20)]
-    wait_for(lambda: all(waits(process) for process in others))
+    assert wait_for(lambda: all(waits(process) for process in others), 30)
     winner.kill()
     found = keys(others)
     assert len(set(found)) == 1 and found[0].startswith("ASIA")
@@ -148,7 +140,7 @@ def killed_at(world, folder, moment):
 def test_the_winner_is_killed_at_a_system_call(world, shop, moment):
     world.sts.fault(action="AssumeRole", latency_ms=500)
     with killed_at(world, shop, MOMENTS[moment]):
-        wait_for(world.assumed)
+        assert wait_for(world.assumed, 30)
         others = [enter(world, shop) for _ in range(10)]
         found = keys(others)
     assert len(set(found)) == 1 and found[0].startswith("ASIA"), found

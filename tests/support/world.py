@@ -16,6 +16,7 @@ from pathlib import Path
 
 from support import sealed
 from support.local_sts import LocalSts, allow, binary, trust, user
+from support.processes import command_lines
 
 # The programs that are shipped, as the system calls them.
 PROGRAMS = ("awsrole", "awsrole-hook")
@@ -25,6 +26,9 @@ HERE, THERE = "111111111111", "222222222222"
 ALICE = user("alice", HERE, policy=allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*"))
 # Whom clients act as that fall through to [default]: any call of hers is a leak.
 BYSTANDER = user("bystander", HERE, policy=allow("sts:*", "*"))
+
+# The MFA device that some tests give to alice.
+SERIAL, SEED = f"arn:aws:iam::{HERE}:mfa/alice", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 ANYONE_HERE = trust(f"arn:aws:iam::{HERE}:root", actions=["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"])
 
@@ -217,15 +221,8 @@ class World:
 
     def renewals(self) -> list[int]:
         """The renewals that are under way for this home, by their process ids."""
-        found = []
-        for process in Path("/proc").iterdir():
-            try:
-                words = (process / "cmdline").read_bytes().split(b"\0") if process.name.isdigit() else []
-            except OSError:
-                continue
-            if words[1:3] == [b"hook", b"renew"] and any(os.fsencode(self.home) in word for word in words):
-                found.append(int(process.name))
-        return found
+        return [pid for pid, words in command_lines().items()
+                if words[1:3] == [b"hook", b"renew"] and any(os.fsencode(self.home) in word for word in words)]
 
     def entries(self, kind: str = "session") -> list[Path]:
         """The cache's files of one kind."""

@@ -2,8 +2,9 @@
 
 import json
 
-from desk import NEW, OPEN
 from stage import ALICE, CREDENTIALS, SERIAL, THERE, Stage, commands, texts
+
+from support.prompts import NEW, OPEN
 
 ADMIN = f"arn:aws:sts::{THERE}:assumed-role/Admin/"
 

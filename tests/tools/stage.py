@@ -8,28 +8,22 @@ import pwd
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from front import Front
 
+from support.documents import Block, blocks
+from support.hooked_shell import HookedShell, hook_line
 from support.local_sts import LocalSts, allow, binary, service_trust, trust, user
+from support.ministack import FAR, MinistackIam
 from support.terminal import need
+from support.world import HERE, SEED, SERIAL, THERE
 
 ROOT = Path(__file__).resolve().parents[2]
-for folder in ("docs", "explain", "keys", "mfa"):
-    sys.path.insert(0, str(ROOT / "tests" / folder))
-
-from documents import Block, blocks  # noqa: E402
-from front import Front  # noqa: E402
-from pair_world import Ministack  # noqa: E402
-from scene import Tty  # noqa: E402
-
 TOOLS = ROOT / ".cache/tests/tools"
-HERE, THERE, FAR = "111111111111", "222222222222", "333333333333"
-SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
-ALICE = user("alice", HERE, mfa_serial=SERIAL, mfa_seed="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+ALICE = user("alice", HERE, mfa_serial=SERIAL, mfa_seed=SEED,
              policy=allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*"))
 FROM_HERE = f"arn:aws:iam::{HERE}:root"
 WITH_CODE = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
@@ -103,7 +97,7 @@ class Said:
         self.lines = [line.rstrip() for line in self.text.splitlines() if line.strip()]
 
 
-class Person(Tty):
+class Person(HookedShell):
     """A shell in which someone works, with the hook, in a home of the stage."""
 
     def do(self, command: str, code=None) -> Said:
@@ -144,7 +138,7 @@ class Stage:
         (self.home / ".aws").mkdir(parents=True)
         self.people: list[Person] = []
         self.sts = LocalSts(FIXTURE)
-        self.ministack = Ministack(need(ministack))
+        self.ministack = MinistackIam(need(ministack))
         self.ministack.iam[HERE].put_user_policy(UserName="alice", PolicyName="all", PolicyDocument=json.dumps(allow("sts:*", "*")))
         for role in FIXTURE["role"]:
             iam = self.ministack.iam[role["account"]]
@@ -181,8 +175,7 @@ class Stage:
         env = {"USER": pwd.getpwuid(os.getuid()).pw_name, "PATH": self.path(tool), "AWS_PROFILE": "personal",
                "AWS_ENDPOINT_URL": self.front.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "",
                "NODE_NO_WARNINGS": "1", **more}
-        load = "awsrole hook fish | source" if shell == "fish" else f'eval "$(awsrole hook {shell})"'
-        person = Person(shell, self.home, load, env=env, cwd=cwd or self.home, timeout=300)
+        person = Person(shell, self.home, hook_line(shell, "awsrole"), env=env, cwd=cwd or self.home, timeout=300)
         self.people.append(person)
         return person
 

@@ -9,8 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs"))
-from documents import blocks  # noqa: E402
+from support.documents import blocks
 
 
 def show(rows: list[dict]) -> None:

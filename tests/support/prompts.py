@@ -1,0 +1,9 @@
+"""What awsrole prompts for on a terminal, as it is printed, and the usual answers."""
+
+from support.world import SERIAL
+
+ASK = f"code of {SERIAL}: "
+
+PASSPHRASE = "correct horse bättery"
+OPEN = ("passphrase of the key file: ", PASSPHRASE)
+NEW = [("new passphrase for the key file: ", PASSPHRASE), ("repeat the passphrase: ", PASSPHRASE)]
