@@ -22,6 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from support.aws_files import role_profile
 from support.local_sts import LocalSts, allow, federated_trust, service_trust, trust, user
 from support.world import BYSTANDER, HERE, THERE, World
 
@@ -280,7 +281,7 @@ def pair_home(row, tmp_path, sts, session):
                 # A profile has one role; with a token it is the token's.
                 lines[file].setdefault(line.split(" =")[0], line)
     config = "[profile it]\n" + "\n".join(lines["config"].values())
-    through = "[profile through]\nrole_arn = arn:aws:iam::333333333333:role/Any\nsource_profile = it\n"
+    through = role_profile("through", "Any", "333333333333", source="it")
     credentials = "[it]\n" + "\n".join(lines["credentials"].values()) if lines["credentials"] else ""
     env = {"AWS_ACCESS_KEY_ID": "$id_of_dora", "AWS_SECRET_ACCESS_KEY": "$secret_of_dora"}
     return Home(tmp_path, sts, session, {**row, "config": f"{config}\n{through}", "credentials": f"{CREDENTIALS}{credentials}\n",
@@ -380,7 +381,7 @@ CALL = """
 import botocore.session
 botocore.session.Session(profile={!r}).create_client("sts", region_name="us-east-1").get_caller_identity()
 """
-DEV = "[profile dev]\nrole_arn = arn:aws:iam::222222222222:role/Deploy\nsource_profile = jump\n"
+DEV = role_profile("dev", "Deploy")
 DEAD = "http://127.0.0.1:1"
 
 

@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.aws_files import role_file
 from support.hooked_shell import hook_line
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
 from support.world import DEPLOY, HERE, THERE
 
-BUILD = f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n'
+BUILD = role_file("Build", HERE)
 
 
 def acts(world, folder, **options) -> bool:

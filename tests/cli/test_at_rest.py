@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from support import keyring, other, sealed
+from support.aws_files import role_file
 from support.local_sts import binary
 from support.world import BLOCKED, DEPLOY, HERE, World
 
 KEYRING = Path(keyring.__file__)
 
-BUILD = f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n'
+BUILD = role_file("Build", HERE)
 
 
 def spellings(secret):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from support import sealed
+from support.aws_files import role_file
 from support.local_sts import binary
 from support.world import ALICE, BLOCKED, DEPLOY, HERE, THERE
 
@@ -173,7 +174,7 @@ def test_refresh_loses_nothing_when_sts_is_away(world, shop):
 
 
 def test_logout_forgets_this_directorys_role_alone(world, shop):
-    other = world.project("other", f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n', allow=True)
+    other = world.project("other", role_file("Build", HERE), allow=True)
     for folder in (shop, other):
         world.exec_env(folder)
     assert world.awsrole("logout", cwd=shop).code == 0
@@ -183,7 +184,7 @@ def test_logout_forgets_this_directorys_role_alone(world, shop):
 
 
 def test_logout_of_all(world, shop):
-    other = world.project("other", f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n', allow=True)
+    other = world.project("other", role_file("Build", HERE), allow=True)
     for folder in (shop, other):
         world.exec_env(folder)
     result = world.awsrole("logout", "--all")
@@ -319,7 +320,7 @@ def test_logging_out_works_where_the_role_can_not_be_planned_again(world):
 
 def test_logging_out_of_a_chain_leaves_the_directory_of_its_first_role(world):
     first = world.project("first", 'profile = "shop-dev"\n', allow=True)
-    text = f'role_arn = "arn:aws:iam::{THERE}:role/Second"\nsource_profile = "shop-dev"\nregion = "eu-central-1"\n'
+    text = role_file("Second", source="shop-dev", region="eu-central-1")
     second = world.project("second", text, allow=True)
     world.exec_env(first)
     world.exec_env(second)

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from support.aws_files import role_file
 from support.local_sts import binary
 from support.world import ALICE, BLOCKED, BYSTANDER, DEPLOY, HERE, THERE
 
@@ -67,7 +68,7 @@ def test_what_is_not_ours_is_passed_on(world, shop):
 
 
 def test_the_region_stays_where_the_file_names_none(world):
-    folder = world.project("shop", 'role_arn = "arn:aws:iam::222222222222:role/Deploy"\nsource_profile = "jump"\n', allow=True)
+    folder = world.project("shop", role_file("Deploy"), allow=True)
     env = world.exec_env(folder, env={"AWS_REGION": "us-west-2"})
     assert env["AWS_REGION"] == "us-west-2"
 

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from support.aws_files import role_file
 from support.hooked_shell import hook_line, wait_for
 from support.local_sts import binary
 from support.processes import command_lines
@@ -261,7 +262,7 @@ def inside(world, folder, *words, env=None):
 def test_commands_inside_stand_outside(world, shop):
     """They see the person's own files and variables, and go on with their role."""
     assert inside(world, shop, "status").out.startswith(f"Deploy {THERE}")
-    other = world.project("other", f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n', allow=True)
+    other = world.project("other", role_file("Build", HERE), allow=True)
     result = inside(world, shop, "exec", "--", "env", "-C", other, binary("awsrole"), "exec", "--", "env",
                     env={"AWS_PROFILE": "other", "AWS_REGION": "us-west-2"})
     assert result.code == 0, result.err

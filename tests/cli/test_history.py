@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from support.aws_files import role_file
 from support.local_sts import binary
 from support.world import DEPLOY, HERE, THERE
 
@@ -30,7 +31,7 @@ def test_nothing_is_nothing(world):
 
 
 def test_entering_and_new_sessions_are_told_apart(world, shop):
-    build = world.project("build", f'role_arn = "arn:aws:iam::{HERE}:role/Build"\nsource_profile = "jump"\n', allow=True)
+    build = world.project("build", role_file("Build", HERE), allow=True)
     enter(world, shop)
     enter(world, shop)
     enter(world, build, "prompt")

@@ -5,11 +5,12 @@ import re
 
 import pytest
 
+from support.aws_files import role_file
 from support.local_sts import binary
 from support.terminal import need
 from support.world import DEPLOY, THERE, asked
 
-CHAIN = f'role_arn = "arn:aws:iam::{THERE}:role/Second"\nsource_profile = "shop-dev"\nregion = "eu-central-1"\n'
+CHAIN = role_file("Second", source="shop-dev", region="eu-central-1")
 
 # What makes a thread or a process, what talks to others, and what a runtime waits with.
 CREATES = {"clone", "clone3", "fork", "vfork"}

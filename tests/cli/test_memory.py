@@ -10,6 +10,7 @@ import time
 import pytest
 
 from support import other
+from support.aws_files import aws_profile
 from support.local_sts import binary
 from support.world import DEPLOY, World
 
@@ -105,7 +106,7 @@ def test_a_source_that_is_a_program_is_as_any_other(world):
     program = world.write("program", f"#!/bin/sh\n{sys.executable} -c '{DUMPABLE}' > {world.home}/seen\nexit 1\n")
     program.chmod(0o755)
     config = world.home / ".aws/config"
-    config.write_text(config.read_text() + f"[profile vault]\ncredential_process = {program}\n")
+    config.write_text(config.read_text() + aws_profile("vault", credential_process=program))
     folder = world.project("vault", DEPLOY.replace("jump", "vault"), allow=True)
     assert world.awsrole("exec", "--", "true", cwd=folder).code != 0
     plain = subprocess.run([sys.executable, "-c", DUMPABLE], capture_output=True, text=True).stdout

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from support import other
+from support.aws_files import role_file
 from support.terminal import need
 from support.world import THERE
 
@@ -83,7 +84,7 @@ def shop(world):
     """A project whose profiles name no endpoint."""
     config = world.home / ".aws/config"
     config.write_text("".join(line for line in config.read_text().splitlines(True) if "services = local" not in line))
-    return world.project("shop", 'role_arn = "arn:aws:iam::222222222222:role/Deploy"\nsource_profile = "jump"\n', allow=True)
+    return world.project("shop", role_file("Deploy"), allow=True)
 
 
 def test_an_authority_of_ca_bundle_is_trusted(world, shop, address, authority):

@@ -9,8 +9,9 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.aws_files import FAR
 from support.local_sts import LocalSts, binary, trust, user
-from support.ministack import FAR, MinistackIam
+from support.ministack import MinistackIam
 from support.world import HERE, SEED, SERIAL, THERE
 
 NOBODY = trust("arn:aws:iam::999999999999:role/Nobody")

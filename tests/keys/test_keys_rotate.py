@@ -15,9 +15,7 @@ from support.hooked_shell import wait_for
 from support.local_sts import allow, binary
 from support.prompts import OPEN, PASSPHRASE
 from support.terminal import need
-from support.world import ALICE, BYSTANDER, DEPLOY, FIXTURE, SERIAL
-
-SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+from support.world import ALICE, BYSTANDER, DEPLOY, FIXTURE, SEED, SERIAL
 
 
 @pytest.fixture

@@ -12,16 +12,16 @@ import os
 import re
 from pathlib import Path
 
+from support.aws_files import access_keys, role_file
 from support.local_sts import allow, binary, federated_trust, service_trust, trust, user
-from support.world import HERE, THERE, Result, World
+from support.world import HERE, SEED, SERIAL, THERE, Result, World
 
 HOME = f"arn:aws:iam::{HERE}:root"
 ASSUME, TAG, IDENTIFY = "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"
 EVERYTHING = [ASSUME, TAG, IDENTIFY]
-SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
-ALICE = user("alice", HERE, policy=allow(EVERYTHING, "*"), mfa_serial=SERIAL, mfa_seed="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+ALICE = user("alice", HERE, policy=allow(EVERYTHING, "*"), mfa_serial=SERIAL, mfa_seed=SEED)
 NEWCOMER = user("newcomer", HERE)
 RETIRED = user("retired", HERE, active=False)
 STRANGER = user("stranger", HERE)  # not in the fixture: STS doesn't know the key
@@ -103,8 +103,7 @@ login_session = arn:aws:iam::111111111111:user/alice
 
 def file(role: str, account: str = THERE, source: str = "alice", more: str = "", **keys: object) -> str:
     """A project's file."""
-    named = {"role_arn": f"arn:aws:iam::{account}:role/{role}", "source_profile": source, **keys}
-    return "".join(f"{key} = {value if isinstance(value, int) else repr(value)}\n" for key, value in named.items()).replace("'", '"') + more
+    return role_file(role, account, source, **keys) + more
 
 
 def source(kind: str, role: str = "Deploy", account: str = THERE) -> str:
@@ -118,9 +117,8 @@ class Failing(World):
     def __init__(self, root: Path):
         super().__init__(root, FIXTURE)
         self.config(process="false")
-        keys = "[{name}]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret_access_key}\n"
         people = [ALICE, {**ALICE, "name": "alice-mfa"}, NEWCOMER, RETIRED, STRANGER]
-        self.write(".aws/credentials", "".join(keys.format(**one) for one in people)).chmod(0o600)
+        self.write(".aws/credentials", access_keys(**{one["name"]: one for one in people})).chmod(0o600)
         self.secrets = {one["secret_access_key"] for one in people}
 
     def config(self, process: str = "false", more: str = "") -> None:

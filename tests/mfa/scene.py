@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from support import sealed
+from support.aws_files import access_keys, aws_profile, role_file
 from support.hooked_shell import HookedWorld, wait_for
 from support.local_sts import allow, trust
 from support.world import ALICE, BYSTANDER, HERE, SEED, SERIAL, THERE
@@ -32,43 +33,18 @@ FIXTURE = {
     ],
 }
 
-CONFIG = """\
-[profile jump]
-mfa_serial = {serial}
-endpoint_url = {url}
-[profile plain]
-endpoint_url = {url}
-"""
-CREDENTIALS = """\
-[default]
-aws_access_key_id = {bystander[access_key_id]}
-aws_secret_access_key = {bystander[secret_access_key]}
-[jump]
-aws_access_key_id = {alice[access_key_id]}
-aws_secret_access_key = {alice[secret_access_key]}
-[plain]
-aws_access_key_id = {alice[access_key_id]}
-aws_secret_access_key = {alice[secret_access_key]}
-"""
-
-
-def file(role: str, account: str = THERE, **more: str) -> str:
-    """A project's file for one of the roles."""
-    keys = {"role_arn": f"arn:aws:iam::{account}:role/{role}", "source_profile": "jump", **more}
-    return "".join(f'{key} = "{value}"\n' for key, value in keys.items())
-
 
 class Scene(HookedWorld):
     """Alice has a device, and STS knows it. Use it as a context manager."""
 
     def __init__(self, root: Path, fixture: dict | None = None):
         super().__init__(root, fixture or FIXTURE)
-        self.write(".aws/config", CONFIG.format(serial=SERIAL, url=self.sts.url))
-        self.write(".aws/credentials", CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER))
+        self.write(".aws/config", aws_profile("jump", mfa_serial=SERIAL, endpoint_url=self.sts.url) + aws_profile("plain", endpoint_url=self.sts.url))
+        self.write(".aws/credentials", access_keys(default=BYSTANDER, jump=ALICE, plain=ALICE))
 
     def shop(self, name: str = "shop", role: str = "Deploy", account: str = THERE, **more: str) -> Path:
         """An allowed project with one of the roles."""
-        return self.project(name, file(role, account, **more), allow=True)
+        return self.project(name, role_file(role, account, **more), allow=True)
 
     def code(self) -> str:
         """What stands on the authenticator, unless it was used."""

@@ -8,6 +8,7 @@ import termios
 import pytest
 from scene import FIXTURE, Scene, guarded
 
+from support.aws_files import role_file
 from support.hooked_shell import PLACEHOLDER, awsroles, wait_for
 from support.processes import descendants, program
 from support.prompts import ASK
@@ -229,7 +230,7 @@ def test_a_device_of_somebody_else(scene):
 
 
 def test_a_role_that_wants_a_code_and_a_file_that_names_no_device(scene):
-    folder = scene.project("plain", f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "plain"\n', allow=True)
+    folder = scene.project("plain", role_file("Deploy", source="plain"), allow=True)
     said = scene.awsrole("exec", "--", "true", cwd=folder)
     assert said.code == 4 and "AccessDenied" in said.err and "no MFA" in said.err
 

@@ -18,11 +18,11 @@ import boto3
 import pytest
 
 from support import sealed
+from support.aws_files import FAR, access_keys, aws_profile
 from support.hooked_shell import HookedWorld
 from support.local_sts import allow, federated_trust, service_trust, trust
 from support.world import ALICE, ANYONE_HERE, BYSTANDER, HERE, THERE
 
-FAR = "333333333333"
 ASSUME = allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*")
 
 
@@ -61,24 +61,14 @@ MACHINES = {
                         "region": "eu-central-1", "policy": ASSUME}],
 }
 
-CONFIG = "[profile jump]\nendpoint_url = {url}\n"
-CREDENTIALS = """\
-[default]
-aws_access_key_id = {bystander[access_key_id]}
-aws_secret_access_key = {bystander[secret_access_key]}
-[jump]
-aws_access_key_id = {alice[access_key_id]}
-aws_secret_access_key = {alice[secret_access_key]}
-"""
-
 
 class Place(HookedWorld):
     """A home without a device: `jump` has alice's keys, and whoever falls through to [default] is found out."""
 
     def __init__(self, root: Path, fixture: dict):
         super().__init__(root, fixture)
-        self.write(".aws/config", CONFIG.format(url=self.sts.url))
-        self.write(".aws/credentials", CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER))
+        self.write(".aws/config", aws_profile("jump", endpoint_url=self.sts.url))
+        self.write(".aws/credentials", access_keys(default=BYSTANDER, jump=ALICE))
 
     @property
     def env(self) -> dict[str, str]:

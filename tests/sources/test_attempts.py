@@ -6,10 +6,10 @@ import pytest
 from places import MACHINES, Place
 from test_identity_center import sign_in
 
-from support.world import ALICE, BYSTANDER, HERE, THERE
+from support.aws_files import aws_profile, role_arn, role_file
+from support.world import ALICE, BYSTANDER, SEED, SERIAL, THERE
 
-SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
-OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}
+OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": SEED}
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
 HANGS = {"latency_ms": 60_000, "times": 1}
 
@@ -23,7 +23,7 @@ def machines(tmp_path):
 
 def ci(place):
     token = place.write("token", place.sts.id_token())
-    place.config(f"[profile ci]\nrole_arn = arn:aws:iam::{THERE}:role/Ci\nweb_identity_token_file = {token}\n")
+    place.config(aws_profile("ci", role_arn=role_arn("Ci"), web_identity_token_file=token))
     return 'profile = "ci"\n'
 
 
@@ -61,7 +61,7 @@ def test_all_attempts_hang(machines):
 @pytest.mark.parametrize(("more", "action"), [("", "GetSessionToken"), ('duration_seconds = "2h"\n', "AssumeRole")])
 def test_a_call_with_a_code_has_the_whole_time(machines, more, action):
     machines.write("code", machines.sts.unused_totp("alice"))
-    roles = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "jump"\nmfa_serial = "{SERIAL}"\n'
+    roles = role_file("Deploy", mfa_serial=SERIAL)
     folder = machines.project("shop", roles + more, allow=True)
     machines.sts.fault(action=action, latency_ms=3_000, times=1)
     machines.awsrole("exec", "--", "true", cwd=folder, env=machines.env)

@@ -14,6 +14,7 @@ import pytest
 from test_identity_center import sign_in
 
 from support import sealed
+from support.aws_files import aws_profile, role_arn
 from support.local_sts import binary
 from support.processes import command_lines
 from support.terminal import need
@@ -44,7 +45,7 @@ def process(place):
     place.secrets |= {secret, token}
     place.write("answer.json", json.dumps({"Version": 1, "AccessKeyId": "ASIACANARY", "SecretAccessKey": secret,
                                            "SessionToken": token, "Expiration": "2099-01-01T00:00:00Z"}))
-    place.config(f"[profile process]\ncredential_process = cat {place.home}/answer.json\n")
+    place.config(aws_profile("process", credential_process=f"cat {place.home}/answer.json"))
     return 'profile = "process"\n', {}
 
 
@@ -71,7 +72,7 @@ def web_identity(place):
     """A token in a file, as in CI."""
     token = place.sts.id_token(provider="https://ci.example.com")
     place.secrets.add(token)
-    place.config(f"[profile ci]\nrole_arn = arn:aws:iam::{THERE}:role/Ci\nweb_identity_token_file = {place.write('id-token', token)}\n")
+    place.config(aws_profile("ci", role_arn=role_arn("Ci"), web_identity_token_file=place.write('id-token', token)))
     return DEPLOY + 'source_profile = "ci"\n', {}
 
 

@@ -5,6 +5,7 @@ import os
 import pytest
 from places import FAR, caller, keys_json
 
+from support.aws_files import aws_profile, role_file
 from support.hooked_shell import PLACEHOLDER
 from support.world import ALICE, HERE, THERE
 
@@ -118,8 +119,8 @@ duration_seconds = 7200
 @pytest.fixture
 def two(chain):
     """A project with the role Near, which may assume Far, and one whose role only users may assume."""
-    near = chain.project("near", f'role_arn = "arn:aws:iam::{HERE}:role/Near"\nsource_profile = "jump"\n', allow=True)
-    other = chain.project("near/other", f'role_arn = "arn:aws:iam::{THERE}:role/Other"\nsource_profile = "jump"\n', allow=True)
+    near = chain.project("near", role_file("Near", HERE), allow=True)
+    other = chain.project("near/other", role_file("Other"), allow=True)
     return near, other
 
 
@@ -172,7 +173,7 @@ def test_commands_inside_a_role_do_not_use_it(chain, two, command):
 
 def test_the_environments_keys_are_those_of_outside(chain, shell):
     """`credential_source = "Environment"`, entered from a directory whose role is exported."""
-    near = chain.project("near", f'role_arn = "arn:aws:iam::{HERE}:role/Near"\nsource_profile = "jump"\n', allow=True)
+    near = chain.project("near", role_file("Near", HERE), allow=True)
     other = chain.project("other", f'role_arn = "arn:aws:iam::{THERE}:role/Other"\ncredential_source = "Environment"\n', allow=True)
     outside = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}
     tty = chain.terminal(shell, env=chain.env | outside)
@@ -187,9 +188,9 @@ def test_the_environments_keys_are_those_of_outside(chain, shell):
 def test_a_process_that_gives_keys_does_not_see_the_role(chain, shell):
     program = chain.program(f"env > {chain.home}/seen; cat {chain.home}/keys.json")
     chain.write("keys.json", keys_json(ALICE))
-    chain.config(f"[profile vault]\ncredential_process = {program}\n")
-    near = chain.project("near", f'role_arn = "arn:aws:iam::{HERE}:role/Near"\nsource_profile = "jump"\n', allow=True)
-    other = chain.project("other", f'role_arn = "arn:aws:iam::{THERE}:role/Other"\nsource_profile = "vault"\n', allow=True)
+    chain.config(aws_profile("vault", credential_process=program))
+    near = chain.project("near", role_file("Near", HERE), allow=True)
+    other = chain.project("other", role_file("Other", source="vault"), allow=True)
     tty = chain.terminal(shell, env=chain.env | {"AWS_PROFILE": "mine"})
     tty.run(f"cd {near}")
     tty.run(f"cd {other}")

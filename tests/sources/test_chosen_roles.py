@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from support.aws_files import role_file
 from support.hooked_shell import PLACEHOLDER
 from support.local_sts import binary
 from support.world import HERE, THERE
@@ -217,7 +218,7 @@ def test_from_a_list_nothing(tty, chain, answer, part):
 
 
 def test_no_list_without_roles(chain):
-    folder = chain.project("plain", f'role_arn = "arn:aws:iam::{HERE}:role/Near"\nsource_profile = "jump"\n', allow=True)
+    folder = chain.project("plain", role_file("Near", HERE), allow=True)
     tty = chain.terminal("bash", folder, env=chain.env)
     for command in ("awsrole use", "awsrole use Plain"):
         assert "has no [role.NAME] to choose from" in tty.run(command)

@@ -10,6 +10,7 @@ import threading
 import boto3
 import pytest
 
+from support.aws_files import role_file
 from support.hooked_shell import wait_for
 from support.local_sts import LocalSts, allow, trust
 from support.world import ALICE, ANYONE_HERE, BYSTANDER, HERE, THERE, World
@@ -32,7 +33,7 @@ FIXTURE = {
 PROFILES = "".join(f"[profile {name}]\nlogin_session = {arn}\nregion = eu-central-1\n" for name, arn in {
     "console": PERSON, "again": PERSON, "federated": FEDERATED, "forbidden": FORBIDDEN}.items())
 AS_IT_IS = 'profile = "console"\n'
-AS_DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "console"\n'
+AS_DEPLOY = role_file("Deploy", source="console")
 # AWS's texts aren't known and the server's tell nothing apart: only the code does, and the SDK's words for it.
 MINUTE = datetime.timedelta(minutes=1)
 

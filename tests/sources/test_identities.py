@@ -9,6 +9,7 @@ from places import ADMIN, MACHINES, Place, boto3, keys_json
 from test_identity_center import SSO, corp, sign_in  # noqa: F401
 
 from support import sealed
+from support.aws_files import aws_profile, role_arn
 from support.world import ALICE, BYSTANDER, THERE
 
 ROLE = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
@@ -21,7 +22,7 @@ BY_SURROUNDINGS = 'cat "${KEYS_FILE:-$PWD/keys.json}"'
 @pytest.fixture
 def two(machines):
     """Two projects of one profile; its program gives alice's keys in one, a machine's in the other."""
-    machines.config(f"[profile vault]\ncredential_process = {machines.program(BY_SURROUNDINGS)}\n")
+    machines.config(aws_profile("vault", credential_process=machines.program(BY_SURROUNDINGS)))
     one, other = (machines.project(name, SHARED, allow=True) for name in ("one", "other"))
     (one / "keys.json").write_text(keys_json(ALICE))
     (other / "keys.json").write_text(of_role(machines, "Near"))
@@ -76,7 +77,7 @@ def test_what_a_terminal_is_called_changes_nothing(two):
 
 def test_a_program_that_gives_the_same_keys_elsewhere(machines):
     """It is started, since nobody can know; but STS isn't asked: the session is that of the same keys."""
-    machines.config(f"[profile vault]\ncredential_process = {machines.program(f'''echo '{keys_json(ALICE)}' ''')}\n")
+    machines.config(aws_profile("vault", credential_process=machines.program(f'''echo '{keys_json(ALICE)}' ''')))
     folder = machines.project("shop", SHARED, allow=True)
     machines.who(folder)
     machines.who(folder, env={"VAULT_ADDR": "https://elsewhere"})
@@ -98,7 +99,7 @@ def test_keys_that_rotate_keep_the_role_while_sts_is_away(machines):
     """With each start the program gives other keys of the same user: the old session serves to its end."""
     folder = machines.project("shop", SHARED, allow=True)
     machines.write("keys.json", keys_json(ALICE))
-    machines.config(f"[profile vault]\ncredential_process = {machines.program(f'cat {machines.home}/keys.json')}\n")
+    machines.config(aws_profile("vault", credential_process=machines.program(f'cat {machines.home}/keys.json')))
     before = machines.exec_env(folder, env=machines.env)["AWS_ACCESS_KEY_ID"]
     machines.write("keys.json", of_role(machines, "other"))
     machines.awsrole("refresh", cwd=folder, env=machines.env)
@@ -161,7 +162,7 @@ def test_pods_share_a_home(tmp_path):
 
 def test_a_token_of_another_subject(machines):
     """Another bearer of the same token file is asked for anew, whatever is cached."""
-    machines.config(f"[profile ci]\nrole_arn = arn:aws:iam::{THERE}:role/Ci\nweb_identity_token_file = {machines.home}/token\n")
+    machines.config(aws_profile("ci", role_arn=role_arn("Ci"), web_identity_token_file=f"{machines.home}/token"))
     folder = machines.project("shop", 'profile = "ci"\n', allow=True)
     machines.write("token", machines.sts.id_token(subject="repo:shop"))
     machines.exec_env(folder, env=machines.env)
@@ -178,7 +179,7 @@ def test_a_token_of_another_subject(machines):
 def test_after_a_sign_out_no_session_is_served(corp):  # noqa: F811
     folder = corp.project("shop", SSO, allow=True)
     chained = corp.project("chained", ROLE + 'source_profile = "admin"\n', allow=True)
-    corp.config("[profile admin]\nsso_session = corp\nsso_account_id = 111111111111\nsso_role_name = Admin\n")
+    corp.config(aws_profile("admin", sso_session="corp", sso_account_id="111111111111", sso_role_name="Admin"))
     sign_in(corp)
     assert corp.who(folder) == ADMIN and corp.who(chained).startswith(f"arn:aws:sts::{THERE}:assumed-role/Deploy/")
     calls = len(corp.sts.calls())
@@ -206,13 +207,13 @@ def test_a_hit_asks_nobody(corp, kind):  # noqa: F811
     env = dict(corp.env)
     match kind:
         case "program":
-            corp.config(f"[profile vault]\ncredential_process = {corp.program(f'''echo '{keys_json(ALICE)}' ''')}\n")
+            corp.config(aws_profile("vault", credential_process=corp.program(f'''echo '{keys_json(ALICE)}' ''')))
             text = SHARED
         case "Identity Center":
             sign_in(corp)
             text = SSO
         case "web identity":
-            corp.config(f"[profile ci]\nrole_arn = arn:aws:iam::{THERE}:role/Ci\nweb_identity_token_file = {corp.home}/token\n")
+            corp.config(aws_profile("ci", role_arn=role_arn("Ci"), web_identity_token_file=f"{corp.home}/token"))
             corp.write("token", corp.sts.id_token())
             text = 'profile = "ci"\n'
         case "instance":

@@ -11,11 +11,12 @@ import pytest
 from places import ADMIN, PERSON, liar
 
 from support import other
+from support.aws_files import role_file
 from support.hooked_shell import PLACEHOLDER, wait_for
 from support.world import HERE, THERE
 
 SSO = 'profile = "sso"\n'
-DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "sso"\n'
+DEPLOY = role_file("Deploy", source="sso")
 
 
 @pytest.fixture
@@ -298,7 +299,7 @@ def test_login_in_a_shell_heals_it_and_the_others(corp, shell):
 
 def test_login_where_there_is_nothing_to_sign_in_to(corp):
     corp.config("[profile jump]\n")
-    folder = corp.project("plain", f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "jump"\n', allow=True)
+    folder = corp.project("plain", role_file("Deploy"), allow=True)
     result = corp.awsrole("login", "--no-browser", cwd=folder, env=corp.env)
     assert result.code == 1 and "there is nothing to sign in to: the source is profile jump" in result.err
     assert corp.sts.calls() == []

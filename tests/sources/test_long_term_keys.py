@@ -4,6 +4,7 @@ import pytest
 from places import keys_json, liar
 
 from support import sealed
+from support.aws_files import aws_profile
 from support.world import ALICE, HERE, THERE
 
 DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\n'
@@ -28,7 +29,7 @@ def process(place):
     """A program that gives a token and an end beside the long-term keys of a person."""
     text = keys_json(ALICE, SessionToken=TOKEN, Expiration="2099-01-01T00:00:00Z")
     program = place.program(f"echo '{text}'")
-    place.config(f"[profile vault]\ncredential_process = {program}\n")
+    place.config(aws_profile("vault", credential_process=program))
     return "vault", {}, "profile vault (credential_process) returns long-term keys, which are never exported"
 
 
@@ -41,7 +42,7 @@ def file(place):
 def environment(place):
     """The same in the environment."""
     env = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"], "AWS_SESSION_TOKEN": TOKEN}
-    place.config("[profile env]\ncredential_source = Environment\n")
+    place.config(aws_profile("env", credential_source="Environment"))
     return "env", env, "AWS_SESSION_TOKEN is set with a long-term access key (AKIA…)"
 
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 from places import liar
 
+from support.aws_files import aws_profile, role_arn, role_file
 from support.hooked_shell import PLACEHOLDER
 from support.world import ALICE, HERE, THERE
 
@@ -38,7 +39,7 @@ def test_an_instance(machines, instance):
     assert machines.callers() == [("Machine", "Deploy")]
     machines.who(folder, env=instance)
     assert len(machines.callers()) == 1
-    machines.config(f"[profile deploy]\nrole_arn = arn:aws:iam::{THERE}:role/Deploy\ncredential_source = Ec2InstanceMetadata\n")
+    machines.config(aws_profile("deploy", role_arn=role_arn("Deploy"), credential_source="Ec2InstanceMetadata"))
     assert f"{THERE}:assumed-role/Deploy/" in machines.by_cli("deploy", env=instance | {"AWS_EC2_METADATA_DISABLED": "false"})
 
 
@@ -133,7 +134,7 @@ def test_a_container(machines, container):
     folder = machines.project("shop", DEPLOY + source("EcsContainer"), allow=True)
     assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder, env=container)
     assert machines.callers() == [("Task", "Deploy")]
-    machines.config(f"[profile deploy]\nrole_arn = arn:aws:iam::{THERE}:role/Deploy\ncredential_source = EcsContainer\n")
+    machines.config(aws_profile("deploy", role_arn=role_arn("Deploy"), credential_source="EcsContainer"))
     assert f"{THERE}:assumed-role/Deploy/" in machines.by_cli("deploy", env=container)
 
 
@@ -235,7 +236,7 @@ def test_the_environment(machines):
     folder = machines.project("shop", DEPLOY + source("Environment"), allow=True)
     keys = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}
     assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder, env=keys)
-    machines.config(f"[profile deploy]\nrole_arn = arn:aws:iam::{THERE}:role/Deploy\ncredential_source = Environment\n")
+    machines.config(aws_profile("deploy", role_arn=role_arn("Deploy"), credential_source="Environment"))
     assert f"{THERE}:assumed-role/Deploy/" in machines.by_cli("deploy", env=keys)
 
 
@@ -275,7 +276,7 @@ def test_the_environment_from_within(machines):
 @pytest.fixture
 def ci(machines):
     machines.write("token", machines.sts.id_token())
-    machines.config(f"[profile ci]\nrole_arn = arn:aws:iam::{THERE}:role/Ci\nweb_identity_token_file = ~/token\nrole_session_name = build-7\n")
+    machines.config(aws_profile("ci", role_arn=role_arn("Ci"), web_identity_token_file="~/token", role_session_name="build-7"))
     return machines
 
 
@@ -356,7 +357,7 @@ def test_machines_are_tried_again(machines, action, fault):
 
 
 def test_a_refusal_is_not_tried_again(machines):
-    folder = machines.project("shop", f'role_arn = "arn:aws:iam::{HERE}:role/Machine"\nsource_profile = "jump"\n', allow=True)
+    folder = machines.project("shop", role_file("Machine", HERE), allow=True)
     machines.refused(folder)
     assert machines.callers() == [("alice", "Machine")]
 

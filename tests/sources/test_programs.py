@@ -10,10 +10,11 @@ import boto3
 import pytest
 from places import caller, keys_json
 
+from support.aws_files import aws_profile, role_file, role_profile
 from support.hooked_shell import PLACEHOLDER, wait_for
 from support.world import ALICE, BYSTANDER, HERE, THERE
 
-DEPLOY = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "vault"\n'
+DEPLOY = role_file("Deploy", source="vault")
 CANARY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYCANARYCANARY"
 
 
@@ -21,7 +22,7 @@ CANARY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYCANARYCANARY"
 def vault(machines):
     """`vault(script)`: the program of the profile `vault`, and a project whose role stands on it."""
     def make(script, file=DEPLOY):
-        machines.config(f"[profile vault]\ncredential_process = {machines.program(script)}\n")
+        machines.config(aws_profile("vault", credential_process=machines.program(script)))
         machines.secrets.add(CANARY)
         return machines.project("shop", file, allow=True)
 
@@ -45,7 +46,7 @@ def test_its_keys_assume_the_role(machines, vault):
     assert machines.callers() == [("alice", "Deploy")]
     machines.who(folder)
     assert machines.starts() == 1, "the role is kept, so the program isn't started again"
-    machines.config(f"[profile deploy]\nrole_arn = arn:aws:iam::{THERE}:role/Deploy\nsource_profile = vault\n")
+    machines.config(role_profile("deploy", "Deploy", source="vault"))
     assert f"{THERE}:assumed-role/Deploy/" in machines.by_cli("deploy")
 
 
@@ -171,7 +172,7 @@ def test_it_is_a_line_for_the_shell(machines):
     """As the AWS CLI documents it: words in double quotes, with spaces in paths."""
     path = machines.write("my tools/keys of mine", f"#!/bin/sh\ntest \"$1\" = 'two words' && echo '{keys_json(ALICE)}'\n")
     path.chmod(0o755)
-    machines.config(f'[profile vault]\ncredential_process = "{path}" "two words"\n')
+    machines.config(aws_profile("vault", credential_process=f'"{path}" "two words"'))
     assert "assumed-role/Deploy/" in machines.who(machines.project("shop", DEPLOY, allow=True))
 
 
@@ -185,8 +186,8 @@ def test_it_leads_back_to_itself(machines, vault):
 
 def test_it_may_be_awsrole_for_another_directory(machines):
     """An editor's profile, say, used by a project: no circle."""
-    deploy = machines.project("deploy", f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\nsource_profile = "jump"\n', allow=True)
-    machines.config(f"[profile editor]\ncredential_process = {machines.binary} credential-process --dir {deploy}\n")
+    deploy = machines.project("deploy", role_file("Deploy"), allow=True)
+    machines.config(aws_profile("editor", credential_process=f"{machines.binary} credential-process --dir {deploy}"))
     folder = machines.project("shop", 'profile = "editor"\n', allow=True)
     assert f"{THERE}:assumed-role/Deploy/" in machines.who(folder)
     assert machines.by_cli("editor") == machines.who(folder)
@@ -194,7 +195,7 @@ def test_it_may_be_awsrole_for_another_directory(machines):
 
 def test_that_directory_may_have_a_program_of_its_own(machines):
     program = machines.program(f"echo '{keys_json(ALICE)}'")
-    machines.config(f"[profile vaulted]\ncredential_process = {program}\n")
+    machines.config(aws_profile("vaulted", credential_process=program))
     shop = machines.project("shop", DEPLOY.replace('"vault"', '"vaulted"'), allow=True)
     machines.config(f"[profile 'the shop']\ncredential_process = {machines.binary} credential-process --dir {shop}\n")
     folder = machines.project("a", 'profile = "the shop"\n', allow=True)

@@ -10,11 +10,11 @@ from places import MACHINES, Place, keys_json
 from test_identity_center import sign_in
 from test_programs import session_keys
 
+from support.aws_files import aws_profile, role_profile
 from support.local_sts import allow, trust
-from support.world import ALICE, BYSTANDER, HERE, THERE
+from support.world import ALICE, BYSTANDER, SEED, SERIAL, THERE
 
-SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
-OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}
+OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": SEED}
 ACTIONS = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 TAGGED = f'role_arn = "arn:aws:iam::{THERE}:role/Tagged"\n'
@@ -61,7 +61,7 @@ def session(place):
 
 
 def process(place):
-    place.config(f"[profile vault]\ncredential_process = {place.program(f'cat {place.home}/keys.json')}\n")
+    place.config(aws_profile("vault", credential_process=place.program(f'cat {place.home}/keys.json')))
     place.write("keys.json", session_keys(place))
     return "vault", {}
 
@@ -220,7 +220,7 @@ def no_code(machines):
 def test_a_profiles_device_beside_temporary_credentials(no_code, source, where):
     """The role is assumed directly: STS would refuse the code."""
     name, env = source(no_code)
-    role = f"[profile dev]\nrole_arn = arn:aws:iam::{THERE}:role/Tagged\nsource_profile = {name}\n"
+    role = role_profile("dev", "Tagged", source=name)
     device = f"mfa_serial = {SERIAL}\n"
     config = no_code.home / ".aws/config"
     if where == "source":

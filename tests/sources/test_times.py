@@ -10,6 +10,7 @@ import pytest
 from places import foreign_session, liar
 from test_programs import session_keys
 
+from support.aws_files import aws_profile
 from support.world import HERE
 
 PERSON = f"arn:aws:iam::{HERE}:user/alice"
@@ -79,7 +80,7 @@ KINDS = {metadata: 'credential_source = "Ec2InstanceMetadata"\n', container: 'cr
 def test_a_process(machines, form):
     text, expected = written(form)
     machines.write("keys.json", json.dumps(json.loads(session_keys(machines)) | {"Expiration": text}))
-    machines.config(f"[profile vault]\ncredential_process = cat {machines.home}/keys.json\n")
+    machines.config(aws_profile("vault", credential_process=f"cat {machines.home}/keys.json"))
     folder = machines.project("shop", 'profile = "vault"\n', allow=True)
     assert machines.exec_env(folder, env=machines.env)["AWS_CREDENTIAL_EXPIRATION"] == expected
     assert machines.by_cli("vault").endswith("/minted")
@@ -99,7 +100,7 @@ def test_machines(machines, kind, form):
 def test_a_process_that_writes_no_time(machines, case):
     text, why = BAD[case]
     machines.write("keys.json", json.dumps(json.loads(session_keys(machines)) | {"Expiration": text}))
-    machines.config(f"[profile vault]\ncredential_process = cat {machines.home}/keys.json\n")
+    machines.config(aws_profile("vault", credential_process=f"cat {machines.home}/keys.json"))
     said = machines.refused(machines.project("shop", 'profile = "vault"\n', allow=True))
     assert "the credential_process of profile vault returned no credentials" in said and f"its Expiration {why}" in said
     assert "network" not in said and "proxies" not in said
@@ -126,7 +127,7 @@ def sso_token(machines, end):
 
 def console_token(machines, end):
     """The same of `aws login`, with the keys of a session."""
-    machines.config(f"[profile console]\nlogin_session = {PERSON}\nregion = eu-central-1\n")
+    machines.config(aws_profile("console", login_session=PERSON, region="eu-central-1"))
     keys = json.loads(session_keys(machines))
     keys = {"accessKeyId": keys["AccessKeyId"], "secretAccessKey": keys["SecretAccessKey"], "sessionToken": keys["SessionToken"],
             "accountId": HERE, "expiresAt": end}

@@ -107,6 +107,8 @@ class HookedWorld(World):
         shared = {f"XDG_{kind}_HOME": str(self.home / path) for kind, path in
                   (("CACHE", ".cache"), ("DATA", ".local/share"), ("STATE", ".local/state"))}
         aws = {"AWS_CONFIG_FILE": str(self.home / ".aws/config"), "AWS_SHARED_CREDENTIALS_FILE": str(self.home / ".aws/credentials")}
+        # Otherwise every fish reads all manual pages in the background, for minutes.
+        (self.home / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
         if (self.home / ".config").exists():
             home.mkdir()
             shutil.copytree(self.home / ".config", home / ".config")

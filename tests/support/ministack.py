@@ -11,10 +11,9 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+from support.aws_files import FAR, HERE, THERE
 from support.local_sts import clean_environment
-from support.world import HERE, THERE
 
-FAR = "333333333333"
 QUIET = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
 
 

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support import sealed
+from support.aws_files import HERE, THERE
 from support.local_sts import LocalSts, allow, binary, trust, user
 from support.processes import command_lines
 
 # The programs that are shipped, as the system calls them.
 PROGRAMS = ("awsrole", "awsrole-hook")
-
-HERE, THERE = "111111111111", "222222222222"
 
 ALICE = user("alice", HERE, policy=allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*"))
 # Whom clients act as that fall through to [default]: any call of hers is a leak.

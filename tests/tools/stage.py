@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from front import Front
 
+from support.aws_files import FAR
 from support.documents import Block, blocks
 from support.hooked_shell import HookedShell, hook_line
 from support.local_sts import LocalSts, allow, binary, service_trust, trust, user
-from support.ministack import FAR, MinistackIam
+from support.ministack import MinistackIam
 from support.terminal import need
 from support.world import HERE, SEED, SERIAL, THERE
 
