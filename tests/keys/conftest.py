@@ -1,10 +1,10 @@
 """A home with keys that can be moved."""
 
 import pytest
-from desk import Desk
+from keys_world import KeysWorld
 
 
 @pytest.fixture
 def desk(tmp_path):
-    with Desk(tmp_path) as desk:
+    with KeysWorld(tmp_path) as desk:
         yield desk

@@ -8,7 +8,7 @@ import subprocess
 
 import pexpect
 import pytest
-from desk import CREDENTIALS, KEY, SECRET, WITHOUT
+from keys_world import CREDENTIALS, KEY, SECRET, WITHOUT
 
 from support.local_sts import binary
 from support.prompts import NEW, OPEN, PASSPHRASE

@@ -9,7 +9,7 @@ import subprocess
 
 import pexpect
 import pytest
-from desk import KEY, Desk
+from keys_world import KEY, KeysWorld
 
 from support.hooked_shell import wait_for
 from support.local_sts import allow, binary
@@ -48,7 +48,7 @@ def keys_at_aws(desk) -> set[str]:
 @pytest.fixture
 def desk(tmp_path):
     observer = {**BYSTANDER, "policy": allow(["sts:*", "iam:ListAccessKeys"], "*")}
-    with Desk(tmp_path, {**FIXTURE, "user": [{**ALICE, "policy": allow(["sts:*", "iam:*"], "*")}, observer]}) as desk:
+    with KeysWorld(tmp_path, {**FIXTURE, "user": [{**ALICE, "policy": allow(["sts:*", "iam:*"], "*")}, observer]}) as desk:
         yield desk
 
 
@@ -216,7 +216,7 @@ def test_a_user_that_needs_mfa(tmp_path):
     policy = allow("iam:*", "*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}})
     policy["Statement"] += allow("sts:*", "*")["Statement"]
     owner = {**ALICE, "policy": policy, "mfa_serial": SERIAL, "mfa_seed": SEED}
-    with Desk(tmp_path, {**FIXTURE, "user": [owner, BYSTANDER]}) as desk:
+    with KeysWorld(tmp_path, {**FIXTURE, "user": [owner, BYSTANDER]}) as desk:
         desk.import_keys()
         assert "if the policy wants MFA: `mfa_serial` in profile jump" in rotate(desk).err
         config = (desk.home / ".aws/config").read_text()

@@ -7,14 +7,14 @@ import shlex
 import subprocess
 
 import pytest
-from desk import KEY, SECRET, Desk
+from keys_world import KEY, SECRET, KeysWorld
 
 from support.local_sts import binary
 from support.terminal import need
 from support.world import DEPLOY, Result
 
 
-class Keyring(Desk):
+class Keyring(KeysWorld):
     """A home on a session bus; each `run` is a bus, and a keyring, of its own over the same files."""
 
     def __init__(self, root):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from desk import Desk
+from keys_world import KeysWorld
 
 from support.local_sts import allow, user
 from support.world import ALICE, BYSTANDER, DEPLOY, FIXTURE, HERE, THERE
@@ -18,7 +18,7 @@ PROJECT = f'default_role = "first"\n[role.first]\n{DEPLOY}[role.second]\n{SECOND
 
 @pytest.fixture
 def desk(tmp_path):
-    with Desk(tmp_path, {**FIXTURE, "user": [ALICE, BYSTANDER, ADMIN, HOME_ADMIN]}) as desk:
+    with KeysWorld(tmp_path, {**FIXTURE, "user": [ALICE, BYSTANDER, ADMIN, HOME_ADMIN]}) as desk:
         for name, one in (("admin", ADMIN), ("homeadmin", HOME_ADMIN)):
             with desk.credentials.open("a") as file:
                 file.write(f"\n[{name}]\naws_access_key_id = {one['access_key_id']}\n"

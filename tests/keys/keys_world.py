@@ -29,7 +29,7 @@ cli_pager =
 WITHOUT = "\n".join(line for line in CREDENTIALS.split("\n") if "{alice" not in line)
 
 
-class Desk(World):
+class KeysWorld(World):
     """Use it as a context manager."""
 
     def __init__(self, root: Path, fixture: dict | None = None):
