@@ -1,14 +1,14 @@
 """A user with an authenticator, roles that want its codes, and shells with the hook loaded."""
 
 import pytest
-from scene import Scene
+from mfa_world import MfaWorld
 
 from support.terminal import SHELLS
 
 
 @pytest.fixture
 def scene(tmp_path):
-    with Scene(tmp_path) as scene:
+    with MfaWorld(tmp_path) as scene:
         yield scene
 
 

@@ -6,7 +6,7 @@ import signal
 import termios
 
 import pytest
-from scene import FIXTURE, Scene, guarded
+from mfa_world import FIXTURE, MfaWorld, guarded
 
 from support.aws_files import role_file
 from support.hooked_shell import PLACEHOLDER, awsroles, wait_for
@@ -239,7 +239,7 @@ def test_mfa_is_not_passed_on(tmp_path):
     """A role's session never counts as authenticated by a code, and that is said."""
     strict = {"name": "Inner", "account": THERE,
               "trust": guarded() | {"Statement": {**guarded()["Statement"][0], "Principal": {"AWS": f"arn:aws:iam::{THERE}:role/Deploy"}}}}
-    with Scene(tmp_path, {**FIXTURE, "role": [*FIXTURE["role"], strict]}) as scene:
+    with MfaWorld(tmp_path, {**FIXTURE, "role": [*FIXTURE["role"], strict]}) as scene:
         scene.write("code", scene.code())
         scene.write(".config/awsrole/config.toml", f"mfa_process = 'cat {scene.home}/code'\n")
         folder = scene.project("chain", f'''

@@ -34,7 +34,7 @@ FIXTURE = {
 }
 
 
-class Scene(HookedWorld):
+class MfaWorld(HookedWorld):
     """Alice has a device, and STS knows it. Use it as a context manager."""
 
     def __init__(self, root: Path, fixture: dict | None = None):
