@@ -1,7 +1,7 @@
 """Homes with each kind of source."""
 
 import pytest
-from places import CHAIN, MACHINES, Place
+from source_fixtures import CHAIN, MACHINES, SourceWorld
 
 from support.terminal import SHELLS
 
@@ -14,12 +14,12 @@ def shell(request):
 @pytest.fixture
 def chain(tmp_path):
     """Three roles, each of which only the one before may assume."""
-    with Place(tmp_path, CHAIN) as place:
+    with SourceWorld(tmp_path, CHAIN) as place:
         yield place
 
 
 @pytest.fixture
 def machines(tmp_path):
     """An instance, a container, a CI, Identity Center and programs, with a role that their roles may assume."""
-    with Place(tmp_path, MACHINES) as place:
+    with SourceWorld(tmp_path, MACHINES) as place:
         yield place

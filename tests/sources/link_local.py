@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from places import MACHINES, Place, foreign_session
+from source_fixtures import MACHINES, SourceWorld, foreign_session
 
 from support.proxy import Proxy
 
@@ -55,7 +55,7 @@ def main(root: Path) -> None:
     for address in ADDRESSES:
         more = ["/128", "nodad"] if ":" in address else ["/32"]
         subprocess.run(["ip", "address", "add", address + more[0], "dev", "lo", *more[1:]], check=True)
-    with Place(root, MACHINES) as place, Proxy(foreign_session(place)) as proxy:
+    with SourceWorld(root, MACHINES) as place, Proxy(foreign_session(place)) as proxy:
         for address in ADDRESSES:
             relay(address, place.sts.port)
         became = {}

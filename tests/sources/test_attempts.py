@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from places import MACHINES, Place
+from source_fixtures import MACHINES, SourceWorld
 from test_identity_center import sign_in
 
 from support.aws_files import aws_profile, role_arn, role_file
@@ -16,7 +16,7 @@ HANGS = {"latency_ms": 60_000, "times": 1}
 
 @pytest.fixture
 def machines(tmp_path):
-    with Place(tmp_path, MACHINES | {"user": [OWNER, BYSTANDER]}) as place:
+    with SourceWorld(tmp_path, MACHINES | {"user": [OWNER, BYSTANDER]}) as place:
         place.write(".config/awsrole/config.toml", f'mfa_process = "cat {place.home}/code"\n[limits]\nattempt = "1s"\nwhole = "20s"\n')
         yield place
 

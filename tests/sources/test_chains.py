@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from places import FAR, caller, keys_json
+from source_fixtures import FAR, caller, keys_json
 
 from support.aws_files import aws_profile, role_file
 from support.hooked_shell import PLACEHOLDER

@@ -5,7 +5,7 @@ import json
 import os
 
 import pytest
-from places import ADMIN, MACHINES, Place, boto3, keys_json
+from source_fixtures import ADMIN, MACHINES, SourceWorld, boto3, keys_json
 from test_identity_center import SSO, corp, sign_in  # noqa: F401
 
 from support import sealed
@@ -145,7 +145,7 @@ def pod(name, **claims):
 def test_pods_share_a_home(tmp_path):
     """EKS Pod Identity: address and path of the token are the same in each pod, the token's subject isn't."""
     fixture = MACHINES | {"container": MACHINES["container"] | {"token": pod("one", exp=1)}}
-    with Place(tmp_path, fixture) as place:
+    with SourceWorld(tmp_path, fixture) as place:
         folder = place.project("shop", ROLE + 'credential_source = "EcsContainer"\n', allow=True)
         token = place.write("token", pod("one", exp=1))
         env = place.env | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{place.sts.url}/task",

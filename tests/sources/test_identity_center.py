@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from places import ADMIN, PERSON, liar
+from source_fixtures import ADMIN, PERSON, liar
 
 from support import other
 from support.aws_files import role_file

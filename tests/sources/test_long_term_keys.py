@@ -1,7 +1,7 @@
 """Long-term keys (AKIA…) are recognised by their id: a session token beside them, or an end, opens no way out."""
 
 import pytest
-from places import keys_json, liar
+from source_fixtures import keys_json, liar
 
 from support import sealed
 from support.aws_files import aws_profile

@@ -5,7 +5,7 @@ import socket
 import threading
 
 import pytest
-from places import liar
+from source_fixtures import liar
 
 from support.aws_files import aws_profile, role_arn, role_file
 from support.hooked_shell import PLACEHOLDER

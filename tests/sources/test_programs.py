@@ -8,7 +8,7 @@ import subprocess
 
 import boto3
 import pytest
-from places import caller, keys_json
+from source_fixtures import caller, keys_json
 
 from support.aws_files import aws_profile, role_file, role_profile
 from support.hooked_shell import PLACEHOLDER, wait_for

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from places import foreign_session
+from source_fixtures import foreign_session
 
 from support.proxy import VARIABLES, Proxy
 from support.terminal import need

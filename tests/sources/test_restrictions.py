@@ -6,7 +6,7 @@ crates/core/src/resolve/carried/tests.rs has a row for each source and key; here
 import json
 
 import pytest
-from places import MACHINES, Place, keys_json
+from source_fixtures import MACHINES, SourceWorld, keys_json
 from test_identity_center import sign_in
 from test_programs import session_keys
 
@@ -39,7 +39,7 @@ def machines(tmp_path):
     tagged = {"name": "Tagged", "account": THERE, "trust": trust("*", actions=ACTIONS)}
     roles = [role | {"policy": allow(ACTIONS, "*")} for role in MACHINES["role"]]
     fixture = MACHINES | {"user": [OWNER, BYSTANDER], "role": [*roles, tagged]}
-    with Place(tmp_path, fixture) as place:
+    with SourceWorld(tmp_path, fixture) as place:
         yield place
 
 

@@ -7,7 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from places import foreign_session, liar
+from source_fixtures import foreign_session, liar
 from test_programs import session_keys
 
 from support.aws_files import aws_profile

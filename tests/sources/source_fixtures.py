@@ -62,7 +62,7 @@ MACHINES = {
 }
 
 
-class Place(HookedWorld):
+class SourceWorld(HookedWorld):
     """A home without a device: `jump` has alice's keys, and whoever falls through to [default] is found out."""
 
     def __init__(self, root: Path, fixture: dict):
@@ -180,7 +180,7 @@ def keys_json(person: dict, **more: object) -> str:
     return json.dumps({"Version": 1, "AccessKeyId": person["access_key_id"], "SecretAccessKey": person["secret_access_key"], **more})
 
 
-def foreign_session(place: Place, name: str = "bystander") -> dict[str, str]:
+def foreign_session(place: SourceWorld, name: str = "bystander") -> dict[str, str]:
     """A user's session as metadata and container endpoints hand it out: by default the bystander's."""
     person = {"alice": ALICE, "bystander": BYSTANDER}[name]
     client = boto3.client("sts", endpoint_url=place.sts.url, region_name="us-east-1", aws_access_key_id=person["access_key_id"],
@@ -192,5 +192,5 @@ def foreign_session(place: Place, name: str = "bystander") -> dict[str, str]:
             "Token": given["SessionToken"], "Expiration": given["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-def assert_no_secret(place: Place, text: str) -> None:
+def assert_no_secret(place: SourceWorld, text: str) -> None:
     assert not any(secret in text for secret in place.secrets)
