@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pair_world import ALICE, HERE, PLANS, THERE, Home, LocalSts, Ministack, Plan, documents, one, strictly
+from two_account_world import ALICE, HERE, PLANS, THERE, Home, LocalSts, Ministack, Plan, documents, one, strictly
 
 from support.terminal import need
 
