@@ -5,7 +5,7 @@ import json
 import tomllib
 
 import pytest
-from stage import CONFIG, ROOT, SERIAL, THERE, Stage, commands
+from tool_world import CONFIG, ROOT, SERIAL, THERE, ToolWorld, commands
 
 EXAMPLE = ROOT / "examples/aws-cli"
 
@@ -26,7 +26,7 @@ def profiles() -> list[str]:
 
 
 @pytest.fixture
-def home(stage: Stage) -> Stage:
+def home(stage: ToolWorld) -> ToolWorld:
     """With the example's profiles in the person's own file, who is signed in to IAM Identity Center."""
     stage.example("aws-cli")
     stage.write(".aws/config", CONFIG.split("[profile jump]")[0] + (EXAMPLE / "config").read_text())
@@ -40,7 +40,7 @@ def test_the_example_names_each_profile():
     assert [role["profile"] for role in roles.values()] == list(roles) == profiles()
 
 
-def test_each_profile_is_the_same_caller_both_ways(home: Stage, report):
+def test_each_profile_is_the_same_caller_both_ways(home: ToolWorld, report):
     outside = home.person("bash")
     inside = home.person("bash", home.home / "src/aws-cli")
     assert inside.do("awsrole allow").code == 0
@@ -67,7 +67,7 @@ def test_each_profile_is_the_same_caller_both_ways(home: Stage, report):
     report("AWS CLI", home.version("aws --version"), "every kind of profile: the caller with `--profile` equals the caller with awsrole", callers)
 
 
-def test_as_the_readme_says(home: Stage):
+def test_as_the_readme_says(home: ToolWorld):
     person = home.person("zsh", home.home / "src")
     outside = home.person("zsh", home.home / "src")
     before = [json.loads(outside.do(command).text)["Account"] for command in commands("aws-cli", "Before")]

@@ -2,14 +2,14 @@
 
 import json
 
-from stage import ALICE, CREDENTIALS, SERIAL, THERE, Stage, commands, texts
+from tool_world import ALICE, CREDENTIALS, SERIAL, THERE, ToolWorld, commands, texts
 
 from support.prompts import NEW, OPEN
 
 ADMIN = f"arn:aws:sts::{THERE}:assumed-role/Admin/"
 
 
-def test_one_command_with_the_role(stage: Stage, report):
+def test_one_command_with_the_role(stage: ToolWorld, report):
     assert all(text in CREDENTIALS for text in texts("aws-vault"))
     stage.example("aws-vault")
     stage.write(".config/awsrole/config.toml", '[keys]\nstore = "file"\n')

@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from stage import ROOT, THERE, TOOLS, Stage
+from tool_world import ROOT, THERE, TOOLS, ToolWorld
 
 AS_DEPLOY = f"arn:aws:sts::{THERE}:assumed-role/Deploy/"
 CLIENTS = ROOT / "tests/clients"
@@ -16,7 +16,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_is_the_role(stage: Stage, report, name):
+def test_a_program_is_the_role(stage: ToolWorld, report, name):
     command, version, tool = PROGRAMS[name]
     stage.example("serverless")
     node = ROOT / ".cache/tests/node"
@@ -29,7 +29,7 @@ def test_a_program_is_the_role(stage: Stage, report, name):
     report(name, stage.version(version.replace("NODE", os.fspath(node))), "role with MFA: `GetCallerIdentity`", said.lines)
 
 
-def test_cdk(stage: Stage, report):
+def test_cdk(stage: ToolWorld, report):
     project = stage.example("serverless")
     for file in ("app.js", "cdk.json"):
         shutil.copy(ROOT / "tests/tools/cdk" / file, project)

@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from stage import ROOT, TOOLS, Stage, found
+from tool_world import ROOT, TOOLS, ToolWorld, found
 
 from support.local_sts import binary
 from support.world import DEPLOY, THERE, World
@@ -72,7 +72,7 @@ def test_terraform_outlives_a_session(tmp_path):
 
 
 @pytest.mark.parametrize(("tool", "env"), [("osls", {}), ("serverless3", ENDPOINT)])
-def test_serverless(stage: Stage, tool, env):
+def test_serverless(stage: ToolWorld, tool, env):
     """osls knows `credential_process`; Serverless 3 doesn't, and is nobody rather than somebody else."""
     folder = stage.example("serverless")
     person = stage.person("bash", folder, tool, **env)

@@ -1,7 +1,7 @@
 """AWS SAM on an EC2 instance, which deploys into another account."""
 
 import pytest
-from stage import THERE, Stage, commands, found, texts
+from tool_world import THERE, ToolWorld, commands, found, texts
 
 RELEASE = f"arn:aws:sts::{THERE}:assumed-role/Release/"
 
@@ -9,18 +9,18 @@ RELEASE = f"arn:aws:sts::{THERE}:assumed-role/Release/"
 @pytest.fixture
 def stage(tmp_path):
     """With the ministack that knows the templates of SAM."""
-    with Stage(tmp_path, str(found("ministack") / "ministack")) as stage:
+    with ToolWorld(tmp_path, str(found("ministack") / "ministack")) as stage:
         stage.example("sam")
         yield stage
 
 
-def instance(stage: Stage) -> dict[str, str]:
+def instance(stage: ToolWorld) -> dict[str, str]:
     """The environment of a build server: its metadata want a token, and no key of anybody works on it."""
     stage.write(".aws/credentials", stage.home.joinpath(".aws/credentials").read_text().split("[jump]")[0])
     return {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": stage.sts.url, "SAM_CLI_TELEMETRY": "0"}
 
 
-def test_into_another_account(stage: Stage, report):
+def test_into_another_account(stage: ToolWorld, report):
     person = stage.person("zsh", stage.home / "src", "sam", **instance(stage))
     *_, deployed, listed = [person.do(command) for command in commands("sam", "After")]
     assert deployed.code == 0 and "Successfully created/updated stack - shop in eu-central-1" in deployed.text, deployed.text
@@ -30,7 +30,7 @@ def test_into_another_account(stage: Stage, report):
            [*deployed.lines[-1:], *listed.lines[-7:]])
 
 
-def test_a_profile_in_samconfig_is_found(stage: Stage):
+def test_a_profile_in_samconfig_is_found(stage: ToolWorld):
     """And it does what awsrole says of it: another identity acts, or none."""
     person = stage.person("zsh", stage.home / "src/sam", "sam", **instance(stage))
     assert person.do("awsrole allow").code == 0
@@ -42,7 +42,7 @@ def test_a_profile_in_samconfig_is_found(stage: Stage):
     assert stage.front.asked == []
 
 
-def test_without_awsrole(stage: Stage):
+def test_without_awsrole(stage: ToolWorld):
     """What the README says of before."""
     env = instance(stage)
     stage.write(".aws/config", stage.home.joinpath(".aws/config").read_text() + "\n" + texts("sam")[0])

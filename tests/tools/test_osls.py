@@ -1,10 +1,10 @@
 """osls, the Serverless Framework that is kept alive: the one deployment that every run of the tests makes."""
 
 from serverless_ways import after
-from stage import Stage
+from tool_world import ToolWorld
 
 
-def test_one_code_for_all_commands(stage: Stage, report):
+def test_one_code_for_all_commands(stage: ToolWorld, report):
     stage.example("serverless")
     lines = after(stage, "osls")
     report("osls", stage.version("osls --version", "osls"), "role with MFA: `deploy` twice and `info`, one code", lines)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from front import Front
+from recording_proxy import RecordingProxy
 
 from support.aws_files import FAR
 from support.documents import Block, blocks
@@ -131,7 +131,7 @@ class Person(HookedShell):
         return out.read_text()
 
 
-class Stage:
+class ToolWorld:
     """Use it as a context manager."""
 
     def __init__(self, root: Path, ministack: str = "ministack"):
@@ -146,11 +146,11 @@ class Stage:
             source = f"arn:aws:iam::{THERE}:role/Read" if role["name"] == "Audit" else FROM_HERE
             iam.create_role(RoleName=role["name"], AssumeRolePolicyDocument=json.dumps(trust(source)))
             iam.put_role_policy(RoleName=role["name"], PolicyName="all", PolicyDocument=json.dumps(allow("*", "*")))
-        self.front = Front(self.sts.url, self.ministack.url, self.ministack.keys)
+        self.front = RecordingProxy(self.sts.url, self.ministack.url, self.ministack.keys)
         self.write(".aws/config", CONFIG)
         self.write(".aws/credentials", CREDENTIALS.format(alice=ALICE)).chmod(0o600)
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> ToolWorld:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -31,7 +31,7 @@ HOP = ("connection", "keep-alive", "transfer-encoding", "expect", "content-lengt
 KEY = re.compile(r"Credential=([A-Z0-9]+)/|AWS ([A-Z0-9]+):|X-Amz-Credential=([A-Z0-9]+)")
 
 
-class Front:
+class RecordingProxy:
     """Listens on a free port of 127.0.0.1 until `stop()`. `keys` are those of ministack's user."""
 
     def __init__(self, sts: str, ministack: str, keys: tuple[str, str]):
