@@ -1,12 +1,12 @@
 """A world in which everything can be refused, and the snapshots of what is said then."""
 
 import pytest
-from failing import Failing, Snapshot
+from failure_world import FailureWorld, Snapshot
 
 
 @pytest.fixture
 def world(tmp_path):
-    with Failing(tmp_path) as world:
+    with FailureWorld(tmp_path) as world:
         yield world
 
 

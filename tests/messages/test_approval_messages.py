@@ -1,6 +1,6 @@
 """The file isn't in force: no approval, another one, or a rule that doesn't fit."""
 
-from failing import HERE, THERE, file
+from failure_world import HERE, THERE, file
 
 
 def test_no_file(world, says):

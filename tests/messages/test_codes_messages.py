@@ -3,7 +3,7 @@
 
 import pexpect
 import pytest
-from failing import SERIAL, file
+from failure_world import SERIAL, file
 
 from support.local_sts import binary
 

@@ -1,7 +1,7 @@
 """Files that say what can't be."""
 
 
-from failing import ALICE, file
+from failure_world import ALICE, file
 
 
 def refused(world, says, content):

@@ -1,7 +1,7 @@
 """A role that can't be handed over in the way that was asked for: long runs, variables, the console."""
 
 import pytest
-from failing import file
+from failure_world import file
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import shutil
 import signal
 
 import pytest
-from failing import file
+from failure_world import file
 
 from support.local_sts import binary
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from failing import HERE, file
+from failure_world import HERE, file
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """STS said no."""
 
 
-from failing import ALICE, HERE, THERE, file, source
+from failure_world import ALICE, HERE, THERE, file, source
 
 
 def aws_says(world, text, code="AccessDenied", status=403, **more):

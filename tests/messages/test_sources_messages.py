@@ -3,7 +3,7 @@
 import json
 import socket
 
-from failing import file, source
+from failure_world import file, source
 
 
 def process(world, says, command, **options):

@@ -111,7 +111,7 @@ def source(kind: str, role: str = "Deploy", account: str = THERE) -> str:
     return f'role_arn = "arn:aws:iam::{account}:role/{role}"\ncredential_source = "{kind}"\n'
 
 
-class Failing(World):
+class FailureWorld(World):
     """A home whose projects fail."""
 
     def __init__(self, root: Path):
