@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Kills commands that write, at random moments, and looks at what is left: whole files, old or new, and nothing lost.
 
-    PYTHONPATH=tests AWSROLE_TEST_BIN_DIR=target/debug .cache/tests/venv/bin/python tests/cli/kills.py [N] [SEED]
+    PYTHONPATH=tests AWSROLE_TEST_BIN_DIR=target/debug .cache/tests/venv/bin/python tests/cli/crash_points.py [N] [SEED]
 
 N moments, 1000 without a word.
 """

@@ -1,7 +1,7 @@
-"""kill -9 at random moments of a write loses nothing but that write; `kills.py` does it as often as one likes."""
+"""kill -9 at random moments of a write loses nothing but that write; `crash_points.py` does it as often as one likes."""
 
 import pytest
-from kills import COMMANDS, run
+from crash_points import COMMANDS, run
 
 
 @pytest.mark.parametrize("what", COMMANDS)
