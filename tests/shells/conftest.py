@@ -48,8 +48,8 @@ def rendered(shell: str) -> str:
         return re.sub(r"--protocol \d+", "--protocol 1", text)
 
 
-class StandIn:
-    """The program `stand_in.py`, where a test can count its starts."""
+class FakeAwsrole:
+    """The program `fake_awsrole.py`, where a test can count its starts."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -57,7 +57,7 @@ class StandIn:
         self.log, self.digest_log = folder / "starts", folder / "digests"
         self.digests_allowed = False
         folder.mkdir()
-        source = (ROOT / "tests/shells/stand_in.py").read_text().split("\n", 1)[1]
+        source = (ROOT / "tests/shells/fake_awsrole.py").read_text().split("\n", 1)[1]
         self.program.write_text(f"#!{sys.executable} -SEs\n{source}")
         self.program.chmod(0o755)
         (folder / "generations").mkdir()
@@ -107,7 +107,7 @@ def shell(request):
 @pytest.fixture
 def stand_in(tmp_path):
     """A shell asks it for a digest only where a test counts these."""
-    stand_in = StandIn(tmp_path / "bin")
+    stand_in = FakeAwsrole(tmp_path / "bin")
     yield stand_in
     assert stand_in.digests_allowed or not stand_in.digest_log.exists()
 
@@ -156,4 +156,4 @@ def aws(env: dict) -> dict:
     return {name.decode(): os.fsdecode(value) for name, value in env.items() if name.startswith((b"AWS", b"SECRET"))}
 
 
-__all__ = ["BLOCKED", "BLOCKED_AT_HOME", "DEV", "StandIn", "Terminal", "aws", "fall_due", "need", "read_env", "takes_the_short_way", "wait_for"]
+__all__ = ["BLOCKED", "BLOCKED_AT_HOME", "DEV", "FakeAwsrole", "Terminal", "aws", "fall_due", "need", "read_env", "takes_the_short_way", "wait_for"]
