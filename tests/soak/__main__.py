@@ -24,9 +24,9 @@ import threading
 import time
 from pathlib import Path
 
-from person import Ledger, Person, Violation
+from fault_injector import FaultInjector
 from projects import fixture, roles, settle
-from weather import Weather
+from simulated_user import Ledger, SimulatedUser, Violation
 
 from support.local_sts import binary
 from support.terminal import SHELLS
@@ -57,11 +57,11 @@ def soak(world: World, wanted: argparse.Namespace) -> int:
     link_program(world)
     ledger, over = Ledger(world), threading.Event()
     places = settle(world)
-    weather = Weather(wanted.seed, world, ledger, places, over)
-    people: list[Person] = []
+    weather = FaultInjector(wanted.seed, world, ledger, places, over)
+    people: list[SimulatedUser] = []
     try:
         for number in range(wanted.shells):
-            people.append(Person(number, SHELLS[number % 3], wanted.seed, wanted.pace, ledger, places, over))
+            people.append(SimulatedUser(number, SHELLS[number % 3], wanted.seed, wanted.pace, ledger, places, over))
         for thread in [weather, *people]:
             thread.start()
         over.wait(wanted.seconds)
@@ -94,7 +94,7 @@ def link_program(world: World) -> None:
     os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
 
 
-def afterwards(world: World, weather: Weather, people: list[Person]) -> list[tuple[str, Exception]]:
+def afterwards(world: World, weather: FaultInjector, people: list[SimulatedUser]) -> list[tuple[str, Exception]]:
     """When all is well again, every shell has its role again, and nothing is left of what was killed."""
     weather.good_again()
     # For five seconds a failure is believed to be the answer to several shells at once.

@@ -8,8 +8,8 @@ import signal
 import threading
 import time
 
-from person import Ledger, stamp
 from projects import Place, allow, deny
+from simulated_user import Ledger, stamp
 
 from support.world import World
 
@@ -29,7 +29,7 @@ FAULTS = {
 }
 
 
-class Weather(threading.Thread):
+class FaultInjector(threading.Thread):
     """Changes all the time, as drawn from the seed."""
 
     def __init__(self, seed: int, world: World, ledger: Ledger, places: list[Place], over: threading.Event):

@@ -58,7 +58,7 @@ class Ledger:
             return self.sets.setdefault(key, rest) == rest
 
 
-class Person(threading.Thread):
+class SimulatedUser(threading.Thread):
     """One shell and its user. What they do is drawn from the seed; when it happens isn't."""
 
     def __init__(self, number: int, shell: str, seed: int, pace: float, ledger: Ledger, places: list[Place], over: threading.Event):
