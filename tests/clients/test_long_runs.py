@@ -15,8 +15,8 @@ HERE = Path(__file__).parent
 ROLE = f"arn:aws:sts::{THERE}:assumed-role/Deploy/alice"
 
 LIVES = {
-    "boto3": f"exec python {HERE / 'lives.py'}",
-    "javascript": f"exec node {HERE / 'lives.cjs'}",
+    "boto3": f"exec python {HERE / 'long_lived_client.py'}",
+    "javascript": f"exec node {HERE / 'long_lived_client.cjs'}",
     "aws": f"while [ ! -e stop ]; do {CALLERS['aws']} || exit; done",
 }
 
