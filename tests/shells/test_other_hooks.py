@@ -5,7 +5,7 @@ import os
 import pytest
 from conftest import DEV, ROOT, aws, need
 
-NEIGHBOURS = ROOT / ".cache/tests/neighbours"
+THIRD_PARTY = ROOT / ".cache/tests/third_party"
 OUTER = {"AWS_PROFILE": "home", "AWS_REGION": "home-1"}
 # starship draws the prompt anew each time; this one counts, so that the tests know when it is there.
 PROMPT_AGAIN = {
@@ -16,11 +16,11 @@ PROMPT_AGAIN = {
 }
 
 
-def of_neighbours(path: str):
+def of_third_party(path: str):
     """A file that tests/setup installed; without it the test fails in CI and is visibly skipped elsewhere."""
-    file = NEIGHBOURS / path
+    file = THIRD_PARTY / path
     if not file.exists():
-        missing = f"{path} is missing: tests/setup neighbours"
+        missing = f"{path} is missing: tests/setup third_party"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     return file
 
@@ -66,7 +66,7 @@ def test_starship(shell, terminal, project, stand_in, order, tmp_path):
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_mise(shell, terminal, project, stand_in, order):
-    mise = of_neighbours("node_modules/.bin/mise").resolve()
+    mise = of_third_party("node_modules/.bin/mise").resolve()
     (project / "mise.toml").write_text('[env]\nOTHER = "1"\n')
     hook = loaded(shell, f"{mise} activate")
     quiet = {"MISE_OFFLINE": "1", "MISE_QUIET": "1", "MISE_TRUSTED_CONFIG_PATHS": str(project)}
@@ -86,7 +86,7 @@ def test_mise(shell, terminal, project, stand_in, order):
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_bash_preexec(terminal, project, stand_in, order):
-    source = f". {of_neighbours('bashhub/bashhub/shell/deps/bash-preexec.sh')}"
+    source = f". {of_third_party('bashhub/bashhub/shell/deps/bash-preexec.sh')}"
     mine = "preexec() { said=$1; }; precmd() { seen=$((seen + 1)); }"
     tty = terminal("bash", env=OUTER, **{order: f"{source}\n{mine}"})
     for _ in range(2):
@@ -98,7 +98,7 @@ def test_bash_preexec(terminal, project, stand_in, order):
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_mise_that_sets_a_profile(shell, terminal, project, order):
     """One identity inside, whichever of the two comes last. README says what it costs."""
-    mise = of_neighbours("node_modules/.bin/mise").resolve()
+    mise = of_third_party("node_modules/.bin/mise").resolve()
     (project / "mise.toml").write_text('[env]\nAWS_PROFILE = "from-mise"\n')
     quiet = {"MISE_OFFLINE": "1", "MISE_QUIET": "1", "MISE_TRUSTED_CONFIG_PATHS": str(project)}
     tty = terminal(shell, env=OUTER | quiet, **{order: loaded(shell, f"{mise} activate")}, timeout=60)
