@@ -57,20 +57,20 @@ def soak(world: World, wanted: argparse.Namespace) -> int:
     link_program(world)
     ledger, over = Ledger(world), threading.Event()
     places = settle(world)
-    weather = FaultInjector(wanted.seed, world, ledger, places, over)
+    injector = FaultInjector(wanted.seed, world, ledger, places, over)
     people: list[SimulatedUser] = []
     try:
         for number in range(wanted.shells):
             people.append(SimulatedUser(number, SHELLS[number % 3], wanted.seed, wanted.pace, ledger, places, over))
-        for thread in [weather, *people]:
+        for thread in [injector, *people]:
             thread.start()
         over.wait(wanted.seconds)
         over.set()
-        for thread in [weather, *people]:
+        for thread in [injector, *people]:
             thread.join(120)
-        failed = [(one.name, one.failed) for one in [weather, *people] if one.failed]
+        failed = [(one.name, one.failed) for one in [injector, *people] if one.failed]
         if not failed:
-            failed = afterwards(world, weather, people)
+            failed = afterwards(world, injector, people)
     finally:
         for one in people:
             one.terminal.close()
@@ -80,7 +80,7 @@ def soak(world: World, wanted: argparse.Namespace) -> int:
         for one in people:
             if one.name == name:
                 print("\n".join(["  what was typed there:", *one.lines]))
-        print("\n".join(["  what happened around:", *weather.lines[-25:]]))
+        print("\n".join(["  what happened around:", *injector.lines[-25:]]))
     if failed:
         print(f"\nsoak: wrong; --seed {wanted.seed} draws the same acts again")
     return 1 if failed else 0
@@ -94,15 +94,15 @@ def link_program(world: World) -> None:
     os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
 
 
-def afterwards(world: World, weather: FaultInjector, people: list[SimulatedUser]) -> list[tuple[str, Exception]]:
+def afterwards(world: World, injector: FaultInjector, people: list[SimulatedUser]) -> list[tuple[str, Exception]]:
     """When all is well again, every shell has its role again, and nothing is left of what was killed."""
-    weather.good_again()
+    injector.good_again()
     # For five seconds a failure is believed to be the answer to several shells at once.
     time.sleep(6)
     failed: list[tuple[str, Exception]] = []
     for one in people:
         try:
-            one.comes_back(weather.projects[one.random.randrange(len(weather.projects))])
+            one.comes_back(injector.projects[one.random.randrange(len(injector.projects))])
         except Violation as why:
             failed.append((one.name, why))
     end = time.monotonic() + 30
