@@ -105,18 +105,6 @@ def test_hostile_directories(world, name):
         assert history(world)[0]["directory"] == str(folder)
 
 
-def test_a_deep_directory_is_shortened_and_listed(world):
-    deep = world.home / "src"
-    for _ in range(16):
-        deep = deep / ("d" * 200)
-    deep.mkdir(parents=True)
-    (world.home / "src/.awsrole.toml").write_text(DEPLOY)
-    world.allow(world.home / "src")
-    enter(world, deep)
-    [entry] = history(world)
-    assert str(deep).endswith(entry["directory"].lstrip("…")) and len(entry["directory"]) > 1000
-
-
 def test_writers_at_once_do_not_mix(world, shop):
     enter(world, shop)
     words = [binary("awsrole"), "hook", "export", "bash", "--event", "cd"]
@@ -146,15 +134,6 @@ def test_it_is_bounded_and_writers_at_its_edge_lose_nothing(world, shop):
     enter(world, shop)
     assert not path.exists() and 512 * 1024 <= older.stat().st_size < 513 * 1024
     assert history(world)[-1]["new"] is False
-
-
-def test_broken_lines_are_skipped(world, shop):
-    enter(world, shop)
-    path = world.home / FILE
-    path.write_bytes(b"\x00\xff not json\n{}\n" + path.read_bytes() + b'\n{"at": "2030')
-    enter(world, shop)
-    assert [e["new"] for e in history(world)] == [True, False]
-    assert len(world.awsrole("history").out.splitlines()) == 2
 
 
 @pytest.mark.parametrize("in_the_way", ["folder", "link", "fifo", "read-only"])

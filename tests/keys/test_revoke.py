@@ -52,9 +52,7 @@ def test_prints_the_policy_and_changes_nothing(desk):
     assert result.out.startswith(f"# account {THERE}: inline policy AWSRevokeOlderSessions of role Deploy\n")
     assert "sessions of other roles that were assumed from these stay valid" in result.out
     told = desk.awsrole("revoke", "--json", cwd=desk.shop).json
-    statement = told["policy"]["Statement"][0]
-    assert (statement["Effect"], statement["Action"], statement["Resource"]) == ("Deny", ["*"], ["*"])
-    assert statement["Condition"]["DateLessThan"]["aws:TokenIssueTime"].endswith("Z")
+    assert [statement["Effect"] for statement in told["policy"]["Statement"]] == ["Deny"]
     assert (told["account"], told["policy_name"]) == (THERE, "AWSRevokeOlderSessions")
     assert assume_second(desk, held) == "OK"
     assert [call["action"] for call in desk.sts.calls()].count("PutRolePolicy") == 0

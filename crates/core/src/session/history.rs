@@ -279,9 +279,10 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(history.path()).unwrap();
         file.write_all(&bytes[..bytes.len() / 2]).unwrap();
         history.append(&entry("/b")).unwrap();
-        file.write_all(b"\n{}\n\xff\n\n[]").unwrap();
+        file.write_all(b"\n{}\n\x00\xff not json\n\n[]\n{\"at\": \"2030").unwrap();
+        history.append(&entry("/c")).unwrap();
         let read: Vec<String> = history.read().into_iter().map(|entry| entry.directory).collect();
-        assert_eq!(read, ["/a", "/b"]);
+        assert_eq!(read, ["/a", "/b", "/c"]);
     }
 
     #[test]

@@ -225,7 +225,19 @@ mod tests {
     fn cutoff_includes_the_current_second() {
         let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_900);
         assert_eq!(cutoff(now), UNIX_EPOCH + Duration::from_secs(1_700_000_001));
-        let time = policy(cutoff(now))["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"].clone();
-        assert_eq!(time, "2023-11-14T22:13:21Z");
+    }
+
+    #[test]
+    fn policy_denies_everything_to_sessions_issued_before_a_time() {
+        let document = policy(UNIX_EPOCH + Duration::from_secs(1_700_000_001));
+        assert_eq!(
+            document,
+            json!({"Version": "2012-10-17", "Statement": [{
+                "Effect": "Deny",
+                "Action": ["*"],
+                "Resource": ["*"],
+                "Condition": {"DateLessThan": {"aws:TokenIssueTime": "2023-11-14T22:13:21Z"}},
+            }]})
+        );
     }
 }

@@ -1,4 +1,4 @@
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::*;
 use crate::aws::credentials::tests::credentials;
@@ -30,25 +30,51 @@ fn returns_stored_entries_until_they_expire() {
 
 #[test]
 fn damaged_entry_is_a_miss() {
-    let home = tempfile::tempdir().unwrap();
-    let cache = in_dir(home.path(), CacheKeySetting::Auto);
-    cache.store("k", &credentials(at(1000), 900), false).unwrap();
-    let path = cache.sessions().next().unwrap();
-    let whole = fs::read(&path).unwrap();
-    for broken in [&b""[..], b"{", b"\xff", &whole[..whole.len() / 2], b"{\"version\":1}"] {
-        files::write_private(&path, broken).unwrap();
+    for setting in [CacheKeySetting::Auto, CacheKeySetting::None] {
+        let home = tempfile::tempdir().unwrap();
+        let cache = in_dir(home.path(), setting);
+        cache.store("k", &credentials(at(1000), 900), false).unwrap();
+        let path = cache.sessions().next().unwrap();
+        let whole = fs::read(&path).unwrap();
+        let mut broken: Vec<&[u8]> = vec![b"", b"{", b"\xff\xfe", b"null", b"[]", b"{\"version\":1}", b"\x02k"];
+        let long = vec![b'x'; 200_000];
+        broken.extend([&long[..], &whole[..whole.len() / 2], &whole[..whole.len() - 1]]);
+        for content in broken {
+            files::write_private(&path, content).unwrap();
+            assert!(cache.load("k", at(1000)).is_none(), "{}", content.escape_ascii());
+        }
+        cache.store("k", &credentials(at(1000), 900), false).unwrap();
+        assert!(cache.load("k", at(1000)).is_some(), "a new session replaces it");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
         assert!(cache.load("k", at(1000)).is_none());
     }
-    let cache = in_dir(home.path(), CacheKeySetting::None);
-    cache.store("k", &credentials(at(1000), 900), false).unwrap();
-    let path = cache.session("k", None);
-    let whole = fs::read(&path).unwrap();
-    let huge = String::from_utf8(whole).unwrap().replace("1900", "18446744073709551615");
-    files::write_private(&path, huge.as_bytes()).unwrap();
-    assert!(cache.load("k", at(1000)).is_none(), "a time that can't be is no panic");
-    fs::remove_file(&path).unwrap();
-    fs::create_dir(&path).unwrap();
-    assert!(cache.load("k", at(1000)).is_none());
+}
+
+#[test]
+fn entry_with_unusable_values_is_a_miss() {
+    for setting in [CacheKeySetting::Auto, CacheKeySetting::None] {
+        let home = tempfile::tempdir().unwrap();
+        let cache = in_dir(home.path(), setting);
+        let stored = credentials(at(1000), 900);
+        cache.store("k", &stored, false).unwrap();
+        let path = cache.sessions().next().unwrap();
+        let content = String::from_utf8(cache.read("k").unwrap().to_vec()).unwrap();
+        let token = stored.session_token.as_ref().unwrap().expose();
+        for (from, to) in [
+            ("\"version\":1", "\"version\":99"),
+            (&*format!("\"{token}\""), "\"\""),
+            (&*format!("\"{}\"", stored.access_key_id), "\"\""),
+            // A time that can't be represented.
+            ("1900", "18446744073709551615"),
+        ] {
+            let changed = content.replace(from, to);
+            assert_ne!(changed, content);
+            let sealed = cache.encryption.seal(&Cache::sealed_name("k"), changed.as_bytes()).ok().unwrap();
+            files::write_private(&path, &sealed.content).unwrap();
+            assert!(cache.load("k", at(1000)).is_none(), "{from}");
+        }
+    }
 }
 
 #[test]
@@ -145,6 +171,40 @@ fn failures_expire_and_end_with_success() {
     }
     cache.store("k", &credentials(at(1000), 900), false).unwrap();
     assert!(cache.failure("k", at(1001), Trigger::Background).is_none());
+}
+
+#[test]
+fn failure_of_a_process_that_started_later_is_used() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
+    cache.remember("k", at(1060), FailureKind::Refused, &Problem::new("no")).unwrap();
+    for trigger in [Trigger::User, Trigger::Background] {
+        assert!(cache.failure("k", at(1058), trigger).is_some());
+        assert!(cache.failure("k", at(1000), trigger).is_some());
+        assert!(cache.failure("k", at(999), trigger).is_none(), "the clock was wrong");
+    }
+}
+
+#[test]
+fn damaged_failure_is_ignored() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
+    cache.remember("k", at(1000), FailureKind::Refused, &Problem::new("no")).unwrap();
+    assert!(cache.failure("k", at(1001), Trigger::Background).is_some());
+    for broken in [&b""[..], b"{", b"\xff", b"{\"version\":1,\"at\":\"x\"}"] {
+        files::write_private(&cache.path("k", "failure"), broken).unwrap();
+        assert!(cache.failure("k", at(1001), Trigger::Background).is_none(), "{}", broken.escape_ascii());
+    }
+}
+
+#[test]
+fn directory_becomes_private_when_a_session_is_stored() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).unwrap();
+    in_dir(&dir, CacheKeySetting::Auto).store("k", &credentials(at(1000), 900), false).unwrap();
+    assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
 }
 
 #[test]
