@@ -283,18 +283,10 @@ class TestInit:
         assert world.awsrole("init", "--profile", "shop-dev", cwd=linked).code == 1
         assert not (world.home / "target").exists()
 
-    @pytest.mark.parametrize(
-        ("words", "part"),
-        [
-            (["--profile", "shop-dve"], "no profile `shop-dve`"),
-            (["--role-arn", "arn:aws:s3:::bucket", "--source-profile", "jump"], "--role-arn"),
-            (["--profile", "shop-dev", "--region", "Europe"], "--region"),
-        ],
-    )
-    def test_writes_nothing_that_would_not_work(self, world, words, part):
+    def test_writes_nothing_that_would_not_work(self, world):
         folder = world.project("new")
-        result = world.awsrole("init", *words, cwd=folder)
-        assert result.code == 1 and part in result.err
+        result = world.awsrole("init", "--profile", "shop-dve", cwd=folder)
+        assert result.code == 1 and "no profile `shop-dve`" in result.err
         assert list(folder.iterdir()) == []
 
     def test_does_not_approve(self, world):

@@ -1,7 +1,5 @@
 """`awsrole init` on a terminal, without options: from the profiles that are there to a role in the shell."""
 
-import re
-
 import pytest
 
 from support.hooked_shell import hook_line
@@ -71,14 +69,6 @@ def test_a_roles_arn(world, new):
     lines = (folder / ".awsrole.toml").read_text().splitlines()[1:]
     assert lines == [f'role_arn = "{arn}"', 'source_profile = "jump"', 'region = "eu-west-3"']
     assert world.awsrole("exec", "--", "true", cwd=folder).code == 3, "it wasn't allowed"
-
-
-def test_only_what_gives_credentials_is_offered(world, new):
-    _, open_terminal = new
-    said = talk(open_terminal(), (WHICH, "two words"), ("[Y/n] ", ""), ("[Y/n] ", "n"))
-    listed = re.findall(r"^ +\d+  (.*?)  ", said, re.M)
-    # `other` has a region and an endpoint alone; what has a role comes first.
-    assert listed == ["legacy", "shop-dev", "two words", "default", "jump"]
 
 
 @pytest.mark.parametrize("answer", ["n", "\x03"])

@@ -128,3 +128,6 @@ fn compose(wanted: &InitOptions, profiles: &Profiles) -> Result<String, Problem>
 fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,10 +50,7 @@ impl Questions<'_> {
     }
 
     fn role(&self, region: Option<&str>) -> Result<InitOptions, Problem> {
-        let found: Vec<Profile<'_>> = self.profiles.names().iter().filter_map(|name| self.profiles.get(name)).collect();
-        let (roles, others): (Vec<_>, Vec<_>) =
-            found.into_iter().filter(gives).partition(|profile| profile.text("role_arn").is_some());
-        let all: Vec<Profile<'_>> = roles.into_iter().chain(others).collect();
+        let all = choices(self.profiles);
         if all.is_empty() {
             let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
             return Err(Problem::new(format!("neither {config} nor {credentials} has a profile with credentials"))
@@ -110,18 +107,13 @@ impl Questions<'_> {
     /// Returns the profile with this number or name, or the only profile whose name contains the text. If several names
     /// contain it, lists them.
     fn chosen<'p>(&self, answer: &str, all: &[Profile<'p>]) -> Option<Profile<'p>> {
-        let by_number = answer.parse::<usize>().ok().and_then(|number| all.get(number.checked_sub(1)?));
-        let by_name = all.iter().find(|profile| profile.name == answer);
-        let alike: Vec<&Profile<'p>> =
-            all.iter().filter(|profile| !answer.is_empty() && profile.name.contains(answer)).collect();
-        match (by_number.or(by_name), alike.as_slice()) {
-            (Some(profile), _) => Some(*profile),
-            (None, [profile]) => Some(**profile),
-            (None, []) => {
+        match matching(answer, all).as_slice() {
+            [profile] => Some(*profile),
+            [] => {
                 self.show("  no such profile (Ctrl-C cancels)");
                 None
             }
-            (None, several) => {
+            several => {
                 self.show(&format!("  {}?", several.iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ")));
                 None
             }
@@ -159,6 +151,26 @@ impl Questions<'_> {
 
     fn show(&self, line: &str) {
         self.terminal.show(&format!("{}\n", escape(line)));
+    }
+}
+
+/// Returns the profiles that can be chosen, those with a role first.
+pub(super) fn choices(profiles: &Profiles) -> Vec<Profile<'_>> {
+    let names = profiles.names();
+    let found = names.iter().filter_map(|name| profiles.get(name));
+    let (mut all, others): (Vec<_>, Vec<_>) =
+        found.filter(gives).partition(|profile| profile.text("role_arn").is_some());
+    all.extend(others);
+    all
+}
+
+/// Returns the profile with this number or name, or else all profiles whose name contains the text.
+pub(super) fn matching<'p>(answer: &str, all: &[Profile<'p>]) -> Vec<Profile<'p>> {
+    let by_number = answer.parse::<usize>().ok().and_then(|number| all.get(number.checked_sub(1)?));
+    let by_name = all.iter().find(|profile| profile.name == answer);
+    match by_number.or(by_name) {
+        Some(profile) => vec![*profile],
+        None => all.iter().filter(|profile| !answer.is_empty() && profile.name.contains(answer)).copied().collect(),
     }
 }
 
