@@ -118,20 +118,20 @@ def test_an_exported_universal_is_a_manual_change(terminal, project, stand_in):
     assert aws(tty.env()) == {"AWS_REGION": "home-1"}
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_functions_that_travel_without_their_shell(shell, terminal, project, stand_in, tmp_path):
     """Agents and tools copy functions into shells that never sourced the snippet."""
     copied = tmp_path / "functions"
     tty = terminal(shell)
-    names = "cd pushd popd awsrole" if shell == "bash" else "awsrole"
-    tty.run(f"declare -f {names} >| {copied}" if shell == "bash" else f"functions {names} >| {copied}")
+    names = {"bash": "declare -f cd pushd popd awsrole", "zsh": "functions awsrole", "fish": "functions awsrole"}[shell]
+    tty.run(f"{names} > {copied}")
     bin = tmp_path / "path"
     bin.mkdir()
     os.symlink(stand_in.program, bin / "awsrole")
-    script = f". {copied}; cd {project} && echo RAN; pushd / >/dev/null && echo PUSHED; cd /nowhere-at-all; echo $?; awsrole exit 3; echo $?"
-    done = subprocess.run([need(shell), "-c", script], capture_output=True, text=True, env={"PATH": f"{bin}:{os.environ['PATH']}"})
+    status = "$status" if shell == "fish" else "$?"
+    script = f". {copied}; cd {project} && echo RAN; pushd / >/dev/null && echo PUSHED; cd /nowhere-at-all; echo {status}; awsrole exit 3; echo {status}"
+    done = subprocess.run([need(shell), "-c", script], capture_output=True, text=True, env={"PATH": f"{bin}:{os.environ['PATH']}", "HOME": str(tmp_path)})
     assert done.stdout.splitlines()[:3] == ["RAN", "PUSHED", "1"] and done.stdout.splitlines()[-1] == "3", done
-    assert "not found" not in done.stderr
+    assert "not found" not in done.stderr and "Unknown command" not in done.stderr
 
 
 def test_an_alias_of_the_command(shell, terminal, project):
