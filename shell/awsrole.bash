@@ -24,7 +24,7 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`; `awsrole use`, and the file it was typed for
   __awsrole_depth=1 __awsrole_at='' # how many files count, and the directory from which they were searched
   __awsrole_file='' __awsrole_direnv='' __awsrole_in_force='' # last decision: nearest file, DIRENV_WATCHES, views
-  __awsrole_seen='' __awsrole_digest='' __awsrole_generation='' # what stays the same while the decision stands
+  __awsrole_seen='' __awsrole_digest='' __awsrole_generation='' __awsrole_gone='' # the same while the decision stands
   __awsrole_deadline=0 __awsrole_since=0 # when it is made anew (0: never), and when that was set
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_own __awsrole_lifted __awsrole_failed
 fi
@@ -70,7 +70,7 @@ __awsrole_note_generation() {
 __awsrole_fingerprint() {
   __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views
   case $__awsrole_state in
-    hands-off) __awsrole_print=${__awsrole_files[0]-} ;;
+    hands-off) __awsrole_print=${__awsrole_files[0]-}; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
     role | blocked)
       __awsrole_print+=/${AWS_ACCESS_KEY_ID-}/${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/\
 ${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
@@ -325,10 +325,12 @@ __awsrole_hook() { # prompt | changed | cd | typed
     elif [[ $__awsrole_changed ]] && \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then
       __awsrole_event=changed
       __awsrole_say "$__awsrole_changed was changed manually: awsrole is inactive here until \`awsrole refresh\`"
+    elif [[ $__awsrole_state == hands-off ]]; then __awsrole_say 'active again: what was set manually is gone'
     fi
     __awsrole_sync
   fi
-  case $__awsrole_state:$__awsrole_file in hands-off:* | outer:) __awsrole_generation=/ ;; esac # nothing is awaited
+  case $__awsrole_state:$__awsrole_file in hands-off:* | outer:) __awsrole_generation=/ __awsrole_digest='' ;; esac
+  __awsrole_gone=''; if __awsrole_has_values; then __awsrole_gone=/gone; fi
   __awsrole_views=$__awsrole_in_force
   __awsrole_fingerprint
   __awsrole_seen=$__awsrole_print

@@ -20,8 +20,8 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # how many files count
     set -g __awsrole_deadline 0 # when the decision is made anew (0: never), and when that was set
     set -g __awsrole_since 0
-    for name in pending asked running prompted off use use_in at files absent file direnv in_force seen digest generation own failed \
-        lifted touched
+    for name in pending asked running prompted off use use_in at files absent file direnv in_force seen digest \
+        generation gone own failed lifted touched
         set -g __awsrole_$name
     end
 end
@@ -83,7 +83,9 @@ function __awsrole_fingerprint
 $__awsrole_state $DIRENV_WATCHES $__awsrole_views"
     builtin contains -- $__awsrole_state role blocked; and return
     set -g __awsrole_print "$__awsrole_state $DIRENV_WATCHES $__awsrole_views"
-    test $__awsrole_state = hands-off; and set -g __awsrole_print "$__awsrole_files[1]"
+    test $__awsrole_state = hands-off; or return 0
+    set -g __awsrole_print "$__awsrole_files[1]"
+    __awsrole_has_values; or set -g __awsrole_print "$__awsrole_files[1]$__awsrole_gone"
 end
 
 # Takes the present fingerprint. Each place is tested for a file once; a link to nowhere is found on the next move.
@@ -305,11 +307,17 @@ function __awsrole_hook # prompt | changed | cd | typed
         else if set -q __awsrole_changed[1]; and test "$DIRENV_WATCHES" = "$__awsrole_direnv"
             set -g __awsrole_event changed
             __awsrole_say "$__awsrole_changed was changed manually: awsrole is inactive here until `awsrole refresh`"
+        else if test $__awsrole_state = hands-off
+            __awsrole_say 'active again: what was set manually is gone'
         end
         __awsrole_sync
     end
-    # Where nothing is awaited.
-    string match -qr '^(hands-off|outer:$)' -- "$__awsrole_state:$__awsrole_file"; and set -g __awsrole_generation /
+    if string match -qr '^(hands-off|outer:$)' -- "$__awsrole_state:$__awsrole_file" # neither is of use
+        set -g __awsrole_generation /
+        set -g __awsrole_digest
+    end
+    set -g __awsrole_gone
+    __awsrole_has_values; and set -g __awsrole_gone /gone
     set -g __awsrole_views $__awsrole_in_force
     __awsrole_fingerprint
     set -g __awsrole_seen $__awsrole_print

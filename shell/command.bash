@@ -1,7 +1,12 @@
 # shellcheck shell=bash disable=SC2154 # a part of awsrole.bash
 # The command `awsrole`. What changes this shell alone is done here, everything else by the binary.
 __awsrole_command() {
-  \builtin local __awsrole_status=0 __awsrole_typed=typed __awsrole_name
+  \builtin local __awsrole_status=0 __awsrole_typed=typed __awsrole_name __awsrole_standing
+  case $__awsrole_off:${1-}:${2-} in
+    readonly:on: | readonly:off: | readonly:use: | readonly:use:[!-]* | readonly:use:-)
+      __awsrole_say "PROMPT_COMMAND is readonly, so awsrole is inactive in this shell: see \`awsrole doctor\`"
+      \builtin return 1 ;;
+  esac
   case $#:${1-}:${2-} in
     1:off:)
       __awsrole_hook prompt # what was changed manually in the same line
@@ -22,7 +27,8 @@ __awsrole_command() {
       [[ $__awsrole_state != blocked ]]
       \builtin return ;;
     *)
-      AWSROLE_HOOK=${__awsrole_off:-on} "$__awsrole_bin" "$@"
+      __awsrole_find_standing
+      AWSROLE_HOOK=$__awsrole_standing "$__awsrole_bin" "$@"
       __awsrole_status=$?
       case ${1-} in refresh) __awsrole_state=new ;; logout) __awsrole_typed=prompt ;; esac
       for __awsrole_name in "${!__awsrole_prior[@]}"; do # such as AWS_PROFILE=x awsrole refresh: for this call alone
@@ -31,4 +37,18 @@ __awsrole_command() {
   esac
   [[ $__awsrole_asked ]] || __awsrole_hook "$__awsrole_typed"
   \builtin return "$__awsrole_status"
+}
+
+# How the hook is doing in this shell, for the binary: on, off, hands-off, readonly (PROMPT_COMMAND), or replaced if
+# something else took its place at the prompt. (VS Code calls it from an element of its own.)
+__awsrole_find_standing() {
+  __awsrole_standing=${__awsrole_off:-on}
+  if [[ $__awsrole_off ]]; then \builtin return 0
+  elif [[ -z $__awsrole_prompted && "${PROMPT_COMMAND[*]-}" != *__awsrole_prompt* ]]; then __awsrole_standing=replaced
+  elif [[ $__awsrole_state == hands-off ]]; then __awsrole_standing=hands-off; fi
+}
+
+# Are keys or a profile set while awsrole is inactive after a manual change? A secret without its ID is none.
+__awsrole_has_values() {
+  [[ ${AWS_ACCESS_KEY_ID+s}${AWS_PROFILE+s}${AWS_DEFAULT_PROFILE+s} ]]
 }

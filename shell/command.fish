@@ -34,12 +34,23 @@ function __awsrole_command
             test $__awsrole_state != blocked
             return
         case '*'
-            set -l hook on $__awsrole_off
-            AWSROLE_HOOK=$hook[-1] $__awsrole_bin $argv
+            set -l standing on
+            test $__awsrole_state = hands-off; and set standing hands-off
+            builtin functions -q __awsrole_on_prompt; or set standing replaced
+            set -q __awsrole_off[1]; and set standing off
+            AWSROLE_HOOK=$standing $__awsrole_bin $argv
             set code $status
             test "$argv[1]" = refresh; and set -g __awsrole_state new
             test "$argv[1]" = logout; and set typed prompt
     end
     __awsrole_hook $typed
     return $code
+end
+
+# Are keys or a profile set while awsrole is inactive after a manual change? A secret without its ID is none.
+function __awsrole_has_values
+    for name in AWS_ACCESS_KEY_ID AWS_PROFILE AWS_DEFAULT_PROFILE
+        set -qg $name; or set -qUx $name; and return
+    end
+    return 1
 end

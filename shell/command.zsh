@@ -1,6 +1,6 @@
 # The command `awsrole`. What changes this shell alone is done here, everything else by the binary.
 __awsrole_command() {
-  \builtin local code=0 typed=typed answer= name
+  \builtin local code=0 typed=typed answer= name __awsrole_standing
   case $#:${1-}:${2-} in
     1:off:)
       __awsrole_hook prompt # what was changed manually in the same line
@@ -20,7 +20,8 @@ __awsrole_command() {
       [[ $__awsrole_state != blocked ]]
       return ;;
     *)
-      AWSROLE_HOOK=${__awsrole_off:-on} $__awsrole_bin "$@"
+      __awsrole_find_standing
+      AWSROLE_HOOK=$__awsrole_standing $__awsrole_bin "$@"
       code=$?
       case ${1-} in refresh) __awsrole_state=new ;; logout) typed=prompt ;; esac
       for name in ${(k)__awsrole_prior}; do # such as AWS_PROFILE=x awsrole refresh: for this call alone
@@ -30,4 +31,18 @@ __awsrole_command() {
   esac
   [[ -n $__awsrole_asked ]] || __awsrole_hook $typed
   return code
+}
+
+# How the hook is doing in this shell, for the binary: on, off, hands-off, or replaced if something else took its place
+# at the prompt.
+__awsrole_find_standing() {
+  __awsrole_standing=${__awsrole_off:-on}
+  if [[ -n $__awsrole_off ]]; then return 0
+  elif [[ -z $__awsrole_prompted && ${precmd_functions[(I)__awsrole_precmd]} == 0 ]]; then __awsrole_standing=replaced
+  elif [[ $__awsrole_state == hands-off ]]; then __awsrole_standing=hands-off; fi
+}
+
+# Are keys or a profile set while awsrole is inactive after a manual change? A secret without its ID is none.
+__awsrole_has_values() {
+  (( ${+AWS_ACCESS_KEY_ID} || ${+AWS_PROFILE} || ${+AWS_DEFAULT_PROFILE} ))
 }

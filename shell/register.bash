@@ -37,7 +37,7 @@ __awsrole_register() {
   \builtin local __awsrole_name __awsrole_version="$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))"
   if [[ ${PROMPT_COMMAND@a} == *r* ]]; then
     __awsrole_say "PROMPT_COMMAND is readonly: awsrole can't notice changes, and is inactive in this shell"
-    __awsrole_off=off
+    __awsrole_off='readonly'
     \builtin return 0
   fi
   for __awsrole_name in cd pushd popd; do

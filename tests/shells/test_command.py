@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from conftest import BLOCKED, DEV, aws
 
 from support.terminal import runs_in_ps0
@@ -73,6 +74,48 @@ def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
     assert stand_in.events() == ["prompt", "cd", "cd"]
     tty.run("awsrole")
     assert stand_in.starts()[-1]["argv"] == []
+
+
+def standing(tty, stand_in):
+    """What the binary is told of the hook in this shell."""
+    tty.run("awsrole status")
+    return [start for start in stand_in.starts() if start["argv"] == ["status"]][-1]["env"]["AWSROLE_HOOK"]
+
+
+def test_the_binary_is_told_of_a_manual_change(shell, terminal, project, stand_in):
+    tty = terminal(shell, cwd=project)
+    tty.run("set -gx AWS_PROFILE ops" if shell == "fish" else "export AWS_PROFILE=ops")
+    assert standing(tty, stand_in) == "hands-off"
+    tty.run("awsrole refresh")
+    assert stand_in.starts()[-2]["env"]["AWSROLE_HOOK"] == "hands-off" and standing(tty, stand_in) == "on"
+    assert aws(tty.env()).items() >= DEV.items()
+
+
+@pytest.mark.parametrize("shell, line", [("bash", "PROMPT_COMMAND=(other)"), ("zsh", "precmd_functions=(other)"),
+                                         ("fish", "functions -e __awsrole_on_prompt")])
+def test_the_binary_is_told_that_the_prompts_hook_was_replaced(terminal, project, stand_in, shell, line):
+    define = "function other; end" if shell == "fish" else "other() { :; }"
+    tty = terminal(shell, after=f"{define}\n{line}", cwd=project)
+    assert standing(tty, stand_in) == "replaced"
+    tty.run("awsrole off")
+    assert standing(tty, stand_in) == "off"
+
+
+def test_a_hook_that_is_called_by_another_is_not_replaced(terminal, project, stand_in):
+    """As VS Code's shell integration does it."""
+    after = 'before=("${PROMPT_COMMAND[@]}"); other() { for one in "${before[@]}"; do eval "$one"; done; }; PROMPT_COMMAND=(other)'
+    tty = terminal("bash", after=after, cwd=project)
+    assert aws(tty.env()).items() >= DEV.items() and standing(tty, stand_in) == "on"
+
+
+def test_where_prompts_can_not_be_hooked_nothing_activates_awsrole(terminal, project, stand_in):
+    tty = terminal("bash", before="readonly PROMPT_COMMAND", cwd=project)
+    for command in ("on", "use prod", "use", "use -", "off"):
+        assert "inactive in this shell" in tty.run(f"awsrole {command}")
+        assert status(tty) == "1" and aws(tty.env()) == {} and stand_in.starts() == []
+    tty.run("cd deep; cd ..")
+    assert standing(tty, stand_in) == "readonly" and stand_in.events() == []
+    assert "the command use --help" in tty.run("awsrole use --help")
 
 
 def test_what_falls_due_while_the_prompt_sat_there(shell, terminal, project, stand_in):

@@ -200,4 +200,4 @@ def test_a_readonly_prompt_command(terminal, project, stand_in):
     assert "PROMPT_COMMAND" not in tty.run(f"cd {project} && pushd / && popd && true")
     assert aws(tty.env()) == OUTER and not stand_in.starts()
     assert "the command status" in tty.run("awsrole status")
-    assert stand_in.starts()[-1]["env"]["AWSROLE_HOOK"] == "off"
+    assert stand_in.starts()[-1]["env"]["AWSROLE_HOOK"] == "readonly"

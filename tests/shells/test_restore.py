@@ -139,6 +139,36 @@ def test_a_secret_that_was_unset_by_hand(shell, terminal, project):
     assert aws(tty.env()) == {"AWS_PROFILE": "home", "AWS_REGION": ""}
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["own", "shared"])
+def test_the_role_comes_back_when_what_was_set_is_gone(shell, terminal, project, stand_in, shared):
+    if shared:
+        project.chmod(0o777)
+    tty = terminal(shell, env={"AWS_DEFAULT_PROFILE": "home"})
+    tty.run(f"cd {project}")
+    tty.run(export(shell, "AWS_PROFILE", "mine"))
+    tty.run(export(shell, "AWS_ACCESS_KEY_ID", "AKIAMINE"))
+    with (project / ".awsrole.toml").open("a") as file:
+        file.write("# edited\n")
+    tty.run(unset(shell, "AWS_PROFILE"))
+    assert aws(tty.env()) == {"AWS_ACCESS_KEY_ID": "AKIAMINE"} and stand_in.events() == ["cd", "changed"]
+    assert "awsrole: active again" in tty.run(unset(shell, "AWS_ACCESS_KEY_ID"))
+    assert aws(tty.env()).items() >= DEV.items() and stand_in.events() == ["cd", "changed", "prompt"]
+    assert not [start for start in stand_in.starts()[1:] if "--ask" in start["argv"]]
+    if shared:
+        assert stand_in.digests()
+    assert "awsrole:" not in tty.run("")
+    tty.run("cd /")
+    assert aws(tty.env()) == {"AWS_DEFAULT_PROFILE": "home"}
+
+
+def test_what_was_only_unset_does_not_come_back_by_itself(shell, terminal, project, stand_in):
+    tty = terminal(shell, cwd=project)
+    tty.run(unset(shell, "AWS_ACCESS_KEY_ID"))
+    for step in ("", export(shell, "AWS_PROFILE", "mine"), unset(shell, "AWS_PROFILE")):
+        assert "active again" not in tty.run(step)
+    assert stand_in.events() == ["prompt", "changed"] and "AWS_ACCESS_KEY_ID" not in aws(tty.env())
+
+
 def test_changed_by_hand_in_the_same_line_as_leaving(shell, terminal, project):
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
