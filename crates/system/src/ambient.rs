@@ -23,6 +23,12 @@ pub enum Caller {
     Hook,
     /// The same function after `awsrole off`.
     HookOff,
+    /// The same function after a manual change, because of which awsrole is inactive in this directory.
+    HandsOff,
+    /// The same function in a bash whose PROMPT_COMMAND is readonly, so that the hook is inactive.
+    ReadonlyPrompt,
+    /// The same function in a shell where another program removed the hook from the prompt.
+    Replaced,
     /// A program, or a shell without the hook.
     Other,
 }
@@ -35,10 +41,13 @@ pub const ON_AGAIN: &str = "`awsrole on` activates awsrole again";
 
 /// Returns the caller of this process.
 pub fn caller() -> Caller {
-    match std::env::var_os(HOOK) {
-        Some(value) if value == "off" => Caller::HookOff,
-        Some(_) => Caller::Hook,
-        None => Caller::Other,
+    let Some(value) = std::env::var_os(HOOK) else { return Caller::Other };
+    match value.to_str() {
+        Some("off") => Caller::HookOff,
+        Some("hands-off") => Caller::HandsOff,
+        Some("readonly") => Caller::ReadonlyPrompt,
+        Some("replaced") => Caller::Replaced,
+        _ => Caller::Hook,
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn run(
         Caller::Other if io::stdin().is_terminal() => {
             print_notice("shells without the hook don't change: `awsrole doctor` checks this one");
         }
-        Caller::Hook | Caller::Other => {}
+        Caller::Hook | Caller::HandsOff | Caller::ReadonlyPrompt | Caller::Replaced | Caller::Other => {}
     }
     Ok(Outcome::Done)
 }

@@ -13,6 +13,7 @@ use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::{look, over, plan_role};
 use awsrole_core::shell::long_run::sweep;
+use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::Outer;
 
 use crate::report::{CommandError, Outcome};
@@ -22,10 +23,18 @@ use awsrole_system::print::out;
 pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
     let mut findings = versions(&outer);
+    let change = Inactive::of(&context.env, &Outer::of(&context.env), ambient::caller() == Caller::HandsOff);
     findings.push(match ambient::caller() {
-        Caller::Hook => Finding::new(Level::Ok, "this shell", "has the hook"),
+        _ if let Some(change) = &change => {
+            Finding::new(Level::Bad, "this shell", format!("has the hook, which is inactive: {}", change.text()))
+                .hint(format!("{}: the cached session is exported again", change.end()))
+        }
+        Caller::Hook | Caller::HandsOff | Caller::Replaced => Finding::new(Level::Ok, "this shell", "has the hook"),
         Caller::HookOff => {
             Finding::new(Level::Note, "this shell", "has the hook, and awsrole is off").hint(ambient::ON_AGAIN)
+        }
+        Caller::ReadonlyPrompt => {
+            Finding::new(Level::Bad, "this shell", "the hook is inactive, because PROMPT_COMMAND is readonly")
         }
         Caller::Other => Finding::new(Level::Note, "this shell", "has no hook, or a program called awsrole")
             .hint("a shell loads the hook when it starts: start a new shell after you edit an rc file"),

@@ -8,10 +8,14 @@ use awsrole_core::shell::generation;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 
-/// Marks the cached sessions as stale without making a call. The shell's hook fetches the new ones. Valid credentials
-/// remain in use if no new ones can be fetched.
+/// Marks the cached sessions as stale without making a call, or only ends a manual change. The shell's hook fetches the
+/// new ones. Valid credentials remain in use if no new ones can be fetched.
 pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let (outer, allowed, _) = super::common::allowed(None, context, settings)?;
+    // After a manual change nothing was wrong with the session: the shell takes it from the cache.
+    if ambient::caller() == Caller::HandsOff {
+        return Ok(Outcome::Done);
+    }
     let cache = Cache::open(context, settings.or_default().key);
     let plans = super::common::plans(&outer, &allowed);
     for plan in &plans.0 {

@@ -15,6 +15,7 @@ use awsrole_core::settings::accounts::{Accounts, Color};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{self, Choices};
 use awsrole_core::shell::export::{look, over, plan_role, unproven};
+use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::{Chosen, Outer, State};
 
 use crate::report::{CommandError, Outcome};
@@ -27,12 +28,16 @@ struct Known(Vec<(&'static str, String)>);
 pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = Outer::of(&context.env);
     let blocked = context.env.text(awsrole_core::shell::state::NAME) == Some(awsrole_core::shell::state::BLOCKED);
+    let manual = Inactive::of(&context.env, &outer, ambient::caller() == Caller::HandsOff);
     if json || long {
-        let known = known(&outer, blocked, context, settings);
+        let known = known(&outer, blocked, manual.as_ref(), context, settings);
         out(&if json { known.json() } else { known.lines() })?;
         return Ok(Outcome::Done);
     }
-    if let Some(state) = &outer.role {
+    if let Some(manual) = manual {
+        let what = if manual.set.is_empty() { "changed manually".to_owned() } else { manual.set.join(" ") };
+        out(&(painted(&format!("inactive: {}", escape(&what)), may_colour(context).then_some(Color::Red)) + "\n"))?;
+    } else if let Some(state) = &outer.role {
         // A damaged settings file was reported when the role was entered. It must not break the prompt.
         let accounts = settings.or_default().accounts.clone();
         let id = AccountId::parse(&state.account).ok();
@@ -83,10 +88,14 @@ impl Known {
     }
 }
 
-fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -> Known {
+fn known(outer: &Outer, blocked: bool, manual: Option<&Inactive>, context: &Context, settings: &Settings) -> Known {
     let mut known = Known(Vec::new());
     let choices = Choices::of(&context.paths);
     match (&outer.role, blocked) {
+        _ if let Some(manual) = manual => {
+            known.add("shell", format!("inactive: {}", manual.text()));
+            known.add("hint", format!("{}: the cached session is exported again", manual.end()));
+        }
         (Some(state), _) => {
             known.add("shell", "holds the role");
             known.add("held", &state.role);

@@ -6,6 +6,7 @@ use awsrole_core::explain::why::why;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::over;
+use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::Outer;
 
 use crate::report::{CommandError, Outcome};
@@ -18,11 +19,15 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let outer = over(context, Outer::of(&context.env).env);
+    let without = Outer::of(&context.env);
+    let manual = Inactive::of(&context.env, &without, ambient::caller() == Caller::HandsOff);
+    let outer = over(context, without.env);
     let files = upward(&super::common::directory(None, context)?);
     let role = super::common::role_or_chosen(role, context, &files)?;
     let mut told = why(context, &outer, settings, &files, role.as_deref());
-    if ambient::caller() == Caller::HookOff && told.shell.role.is_none() {
+    if let Some(manual) = manual {
+        told.changed_manually(&manual);
+    } else if ambient::caller() == Caller::HookOff && told.shell.role.is_none() {
         told.shell.state = "off";
         told.next = "nothing, because awsrole is off: `awsrole on` activates it in this shell".to_owned();
     }

@@ -19,6 +19,7 @@ use crate::project::approval::{Allowed, ApprovalStatus, Holds, Verdict};
 use crate::session::cache::{Cache, Trigger};
 use crate::settings::user_config::Settings;
 use crate::shell::export::{look, plan_role};
+use crate::shell::manual_change::Inactive;
 use crate::shell::state::{BLOCKED, HIDDEN, NAME, Outer, TOLD};
 
 /// The explanation for a directory, made without network access.
@@ -94,8 +95,11 @@ pub struct StepReport {
 /// The state of the shell.
 #[derive(Serialize)]
 pub struct SessionReport {
-    /// `role`, `blocked`, `off`, or `nothing of awsrole's`.
+    /// `role`, `blocked`, `off`, `changed manually`, or `nothing of awsrole's`.
     pub state: &'static str,
+    /// The manual change because of which awsrole is inactive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manual_change: Option<String>,
     /// The role's display name.
     pub role: Option<String>,
     /// The access key ID.
@@ -106,6 +110,15 @@ pub struct SessionReport {
     pub set: Vec<String>,
     /// Variables that awsrole hides, with their values unless they are secret.
     pub hidden: Vec<String>,
+}
+
+impl Why {
+    /// Notes that awsrole is inactive in this shell, and what ends that.
+    pub fn changed_manually(&mut self, change: &Inactive) {
+        self.shell.state = "changed manually";
+        self.shell.manual_change = Some(change.text());
+        self.next = format!("nothing, until you {}", change.end());
+    }
 }
 
 const STAYS_BLOCKED: &str = "the shell stays blocked: no client acts as anybody";
@@ -275,6 +288,7 @@ fn held(inner: &Context) -> SessionReport {
     let outer = Outer::of(&inner.env);
     let mut held = SessionReport {
         state: "nothing of awsrole's",
+        manual_change: None,
         role: None,
         key: None,
         expires: None,

@@ -3,9 +3,11 @@
 //! Each of the two units [`KEYS`] and [`PROFILES`] is used by clients as a whole. The user's key ID with our
 //! expiration makes botocore fail, and a profile with our keys gives two identities.
 
+use std::ffi::OsStr;
+
 use crate::aws::credentials::is_long_term_key_id;
 use crate::base::context::Env;
-use crate::shell::state::{KEYS, PROFILES};
+use crate::shell::state::{KEYS, Outer, PROFILES, exported_key_id};
 
 /// What a shell does with the variables of both units.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,9 +43,57 @@ impl ManualChange {
     }
 }
 
+/// A manual change because of which awsrole is inactive in a shell, for messages.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Inactive {
+    /// The variables that the user set, with their values, none of which is secret. Empty if the user only unset
+    /// variables of the role.
+    pub set: Vec<String>,
+}
+
+impl Inactive {
+    /// Returns the manual change that the environment of a command shows.
+    ///
+    /// `hands_off` is whether the shell noticed it. Until the next prompt, and in programs that are called with a
+    /// variable of their own, the state of the role and the variables contradict each other.
+    #[must_use]
+    pub fn of(env: &Env, outer: &Outer, hands_off: bool) -> Option<Self> {
+        let names = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID"];
+        let ours = exported_key_id(env);
+        let shown = |name: &&str| {
+            let value = env.0.get(OsStr::new(name))?.to_string_lossy();
+            (ours.as_deref() != Some(&value)).then(|| format!("{name}={value}"))
+        };
+        let set: Vec<String> = names.iter().filter_map(shown).collect();
+        let unnoticed = ours.is_some() && outer.role.is_none() && !set.is_empty();
+        (hands_off || unnoticed).then_some(Self { set })
+    }
+
+    /// Returns what was changed, as a sentence.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self.set.as_slice() {
+            [] => "credential variables of the role were unset manually".to_owned(),
+            [one] => format!("{one} was set manually"),
+            several => format!("{} were set manually", several.join(" and ")),
+        }
+    }
+
+    /// Returns how the user ends the change.
+    #[must_use]
+    pub fn end(&self) -> String {
+        let names: Vec<&str> = self.set.iter().filter_map(|pair| Some(pair.split_once('=')?.0)).collect();
+        match names.as_slice() {
+            [] => "run `awsrole refresh`".to_owned(),
+            names => format!("unset {} or run `awsrole refresh`", names.join(" and ")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::state::BLOCKED;
 
     fn of(changed: &[&str], id: &str) -> ManualChange {
         let env = Env([("AWS_ACCESS_KEY_ID".into(), id.into())].into_iter().collect());
@@ -64,6 +114,37 @@ mod tests {
         assert_eq!(unset("AKIAMINE"), ["AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]);
         assert_eq!(unset(""), ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]);
         assert_eq!(of(&["AWS_ACCESS_KEY_ID"], "AKIAMINE").hide, PROFILES);
+    }
+
+    #[test]
+    fn a_change_is_told_with_what_ends_it() {
+        let env = |pairs: &[(&str, &str)]| Env(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect());
+        let of = |pairs: &[(&str, &str)], hands_off| {
+            let env = env(pairs);
+            Inactive::of(&env, &Outer::of(&env), hands_off).map(|found| (found.text(), found.end()))
+        };
+        let told = |text: &str, end: &str| Some((text.to_owned(), end.to_owned()));
+        assert_eq!(of(&[("AWS_PROFILE", "ops")], false), None);
+        assert_eq!(
+            of(&[("AWS_PROFILE", "ops")], true),
+            told("AWS_PROFILE=ops was set manually", "unset AWS_PROFILE or run `awsrole refresh`")
+        );
+        let keys = [("AWS_ACCESS_KEY_ID", "AKIAMINE"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_PROFILE", "")];
+        assert_eq!(
+            of(&keys, true),
+            told(
+                "AWS_PROFILE= and AWS_ACCESS_KEY_ID=AKIAMINE were set manually",
+                "unset AWS_PROFILE and AWS_ACCESS_KEY_ID or run `awsrole refresh`"
+            )
+        );
+        let unset = told("credential variables of the role were unset manually", "run `awsrole refresh`");
+        assert_eq!(of(&[("AWS_SECRET_ACCESS_KEY", "secret")], true), unset);
+        let state = r#"{"v":1,"file":"/f","role":"r","account":"","key":"ASIAOURS","expires":"","set":{},"prior":{}}"#;
+        let held = [("AWSROLE_STATE", state), ("AWS_ACCESS_KEY_ID", "ASIAOURS")];
+        assert_eq!(of(&held, false), None);
+        let both = of(&[held[0], held[1], ("AWS_PROFILE", "ops")], false);
+        assert_eq!(both, told("AWS_PROFILE=ops was set manually", "unset AWS_PROFILE or run `awsrole refresh`"));
+        assert_eq!(of(&[("AWSROLE_STATE", BLOCKED), ("AWS_PROFILE", "x")], false), None);
     }
 
     #[test]

@@ -322,6 +322,11 @@ impl State {
     }
 }
 
+/// Returns the access key ID of the role that the environment describes, whatever was changed since.
+pub(crate) fn exported_key_id(env: &Env) -> Option<String> {
+    env.text(NAME).and_then(State::parse).map(|state| state.key)
+}
+
 /// Whether a value is allowed in the state or as a prior value: no variable that a client reads is longer or has
 /// a control character in it.
 fn is_bounded(value: &OsStr) -> bool {

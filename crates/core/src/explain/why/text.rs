@@ -88,6 +88,7 @@ impl SessionReport {
         let mut lines = vec![(
             String::new(),
             match (&self.role, self.state) {
+                _ if self.manual_change.is_some() => "inactive".to_owned(),
                 (Some(role), _) => format!("holds {role}"),
                 (None, "blocked") => "blocked: no client acts as anybody".to_owned(),
                 (None, "off") => "off: awsrole is inactive in this shell".to_owned(),
@@ -95,6 +96,9 @@ impl SessionReport {
             },
         )];
         let mut add = |label: &str, text: String| lines.push((label.to_owned(), text));
+        if let Some(change) = &self.manual_change {
+            add("because", change.clone());
+        }
         if let Some(key) = &self.key {
             add("key", key.clone());
         }
