@@ -20,6 +20,7 @@ mod policy;
 mod refresh;
 mod revoke;
 mod status;
+mod this_shell;
 mod use_role;
 mod why;
 
@@ -41,7 +42,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             allow::run(dir, consent, context, settings)
         }
         Command::Deny { dir } => deny::run(dir, context),
-        Command::On | Command::Off => Err(common::needs_hook()),
+        Command::On | Command::Off => Err(common::needs_hook(context)),
         Command::Status { json, long } => status::run(json, long, context, settings),
         Command::Why { role, json } => why::run(role.as_deref(), json, context, settings),
         Command::Policy { role, json } => policy::run(role.as_deref(), json, context, settings),

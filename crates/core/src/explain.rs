@@ -2,5 +2,6 @@
 
 pub mod doctor;
 pub mod profile_overrides;
+pub mod startup;
 pub mod summary;
 pub mod why;

@@ -17,12 +17,14 @@ use awsrole_system::{ambient, print, protect_memory};
 pub use crate::answer::{answer, digest, renew};
 pub use crate::request::{Request, digest_files};
 
-/// Runs the hook binary: `hook export` from the cache, and `hook digest`.
+/// Runs the hook binary: `hook export` from the cache, `hook digest`, and `hook version`.
 #[must_use]
 pub fn main() -> ExitCode {
     protect_memory();
     let words = ambient::args();
-    let answered = if let Some(files) = digest_files(&words) {
+    let answered = if words == ["hook", "version"] {
+        print::out(concat!("awsrole-hook ", env!("CARGO_PKG_VERSION"), "\n"))
+    } else if let Some(files) = digest_files(&words) {
         digest(&files)
     } else {
         // The macOS keychain shows an item to the program that made it: that is `awsrole`.

@@ -4,6 +4,7 @@
 pub mod ambient;
 mod key_store;
 mod hardening;
+pub mod parent;
 pub mod print;
 
 pub use hardening::disable_core_dumps as protect_memory;

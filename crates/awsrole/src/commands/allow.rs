@@ -37,6 +37,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let files = super::common::files(&super::common::directory(dir, context)?)?;
+    let outer = over(context, Outer::of(&context.env).env);
     let approvals = Approvals::below(&context.paths.data);
     // All files that apply are read and parsed before anything is shown. The approval is for exactly this content.
     let chain = Chain::read(&files)?;
@@ -49,7 +50,7 @@ pub(super) fn run(
         return Err(denied_base(context, &base.path, &chain.nearest().path).into());
     }
     show_differences(&approvals.changes(&chain), context);
-    show_summary(&chain, context, settings)?;
+    show_summary(&chain, &outer, settings)?;
     let nearest = context.shorten(&chain.nearest().path);
     let asks = match consent {
         Consent::Ask => true,
@@ -70,11 +71,18 @@ pub(super) fn run(
     generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
     match ambient::caller() {
         Caller::HookOff => super::common::print_off_notice(),
-        // A program that runs `awsrole allow` needs no confirmation.
-        Caller::Other if io::stdin().is_terminal() => {
-            print_notice("shells without the hook don't change: `awsrole doctor` checks this one");
+        Caller::HandsOff => {
+            print_notice("this shell does not change, because of a manual change: see `awsrole status`");
         }
-        Caller::Hook | Caller::HandsOff | Caller::ReadonlyPrompt | Caller::Replaced | Caller::Other => {}
+        Caller::ReadonlyPrompt | Caller::Replaced => {
+            print_notice("the hook doesn't work in this shell: `awsrole doctor` says why");
+        }
+        // A program that runs `awsrole allow` needs no confirmation.
+        Caller::Other if io::stdin().is_terminal() => match super::this_shell::missing(&outer) {
+            Some(missing) => print_notice(format!("this shell has no hook: {missing}")),
+            None => print_notice("shells without the hook don't change: `awsrole doctor` checks this one"),
+        },
+        Caller::Hook | Caller::Other => {}
     }
     Ok(Outcome::Done)
 }
@@ -93,11 +101,10 @@ fn agreed() -> Result<bool, Problem> {
 
 /// Shows what is about to be allowed: the files that apply, each role that can be entered, and the role that `cd`
 /// enters.
-fn show_summary(chain: &Chain, context: &Context, settings: &Settings) -> Result<(), Problem> {
-    let outer = over(context, Outer::of(&context.env).env);
-    let profiles = Profiles::load(&outer)?;
+fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(), Problem> {
+    let profiles = Profiles::load(outer)?;
     let accounts = settings.get()?.accounts.clone();
-    for summary in summarize(chain.config(), &profiles, &accounts, &outer)? {
+    for summary in summarize(chain.config(), &profiles, &accounts, outer)? {
         if let Some(name) = summary.name {
             print_line(format!("[role.{name}]"));
         }
@@ -107,7 +114,7 @@ fn show_summary(chain: &Chain, context: &Context, settings: &Settings) -> Result
     }
     let mut label = "inherits from";
     for base in &chain.files()[1..] {
-        show_line(label, &context.shorten(&base.path));
+        show_line(label, &outer.shorten(&base.path));
         label = "";
     }
     if chain.is_open() {
@@ -115,10 +122,10 @@ fn show_summary(chain: &Chain, context: &Context, settings: &Settings) -> Result
     }
     for file in chain.files() {
         if let Some(owner) = file.owner {
-            show_line("owner", &format!("uid {owner}, another user: {}", context.shorten(&file.path)));
+            show_line("owner", &format!("uid {owner}, another user: {}", outer.shorten(&file.path)));
         }
     }
-    show_line("cd enters", &entered_by_cd(chain.config(), &profiles, &outer));
+    show_line("cd enters", &entered_by_cd(chain.config(), &profiles, outer));
     Ok(())
 }
 

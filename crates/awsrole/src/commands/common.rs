@@ -175,8 +175,9 @@ pub(in crate::commands) fn file_problem(error: &FileError) -> Problem {
 }
 
 /// Returns the error for a command that only the hook's function in a shell can run.
-pub(in crate::commands) fn needs_hook() -> CommandError {
+pub(in crate::commands) fn needs_hook(context: &Context) -> CommandError {
+    let any = || "eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)".to_owned();
     Problem::new("this needs the hook, which isn't loaded in this shell")
-        .hint("eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)")
+        .hint(super::this_shell::missing(context).unwrap_or_else(any))
         .into()
 }

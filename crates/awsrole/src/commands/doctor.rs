@@ -13,41 +13,32 @@ use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::{look, over, plan_role};
 use awsrole_core::shell::long_run::sweep;
-use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::Outer;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
-use awsrole_system::print::out;
+use awsrole_system::parent::parent_shell;
+use awsrole_system::print::{may_colour, out};
 
 pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
     let mut findings = versions(&outer);
-    let change = Inactive::of(&context.env, &Outer::of(&context.env), ambient::caller() == Caller::HandsOff);
-    findings.push(match ambient::caller() {
-        _ if let Some(change) = &change => {
-            Finding::new(Level::Bad, "this shell", format!("has the hook, which is inactive: {}", change.text()))
-                .hint(format!("{}: the cached session is exported again", change.end()))
-        }
-        Caller::Hook | Caller::HandsOff | Caller::Replaced => Finding::new(Level::Ok, "this shell", "has the hook"),
-        Caller::HookOff => {
-            Finding::new(Level::Note, "this shell", "has the hook, and awsrole is off").hint(ambient::ON_AGAIN)
-        }
-        Caller::ReadonlyPrompt => {
-            Finding::new(Level::Bad, "this shell", "the hook is inactive, because PROMPT_COMMAND is readonly")
-        }
-        Caller::Other => Finding::new(Level::Note, "this shell", "has no hook, or a program called awsrole")
-            .hint("a shell loads the hook when it starts: start a new shell after you edit an rc file"),
-    });
-    findings.extend(examine(&outer, settings));
+    findings.push(super::this_shell::examine(context, &outer));
+    findings.extend(super::this_shell::programs());
+    // A shell that has the hook needs no line, and the shell that has none has been judged.
+    let known = ambient::caller() != Caller::Other || parent_shell().is_some();
+    findings.extend(examine(&outer, settings, known));
     findings.extend(remains(&outer));
     findings.extend(here(&outer, settings));
+    // The problems are last, next to the prompt. The sort is stable.
+    findings.sort_by_key(|finding| finding.level == Level::Bad);
     let bad = findings.iter().filter(|finding| finding.level == Level::Bad).count();
     if json {
         let text = to_json(&findings)?;
         out(&(text + "\n"))?;
     } else {
-        out(&findings.iter().map(line).collect::<String>())?;
+        let colour = may_colour(context);
+        out(&findings.iter().map(|finding| line(finding, colour)).collect::<String>())?;
         out(&match bad {
             0 => "no problems found\n".to_owned(),
             1 => "1 problem found\n".to_owned(),
@@ -57,14 +48,15 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
     Ok(if bad == 0 { Outcome::Done } else { Outcome::Failed })
 }
 
-fn line(finding: &Finding) -> String {
+fn line(finding: &Finding, colour: bool) -> String {
     let level = match finding.level {
-        Level::Ok => "ok",
-        Level::Note => "note",
-        Level::Bad => "BAD",
+        Level::Ok => "ok   ",
+        Level::Note => "note ",
+        Level::Bad if colour => "\u{1b}[1;31mBAD\u{1b}[0m  ",
+        Level::Bad => "BAD  ",
     };
     let hint = finding.hint.as_ref().map(|hint| format!("{:<17}hint: {}\n", "", escape(hint))).unwrap_or_default();
-    format!("{level:<5}{:<12}{}\n{hint}", finding.about, escape(&finding.text))
+    format!("{level}{:<12}{}\n{hint}", finding.about, escape(&finding.text))
 }
 
 /// Reports what killed commands left behind. Every command removes it, but only this one reports it.

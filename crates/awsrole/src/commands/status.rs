@@ -147,7 +147,14 @@ fn known(outer: &Outer, blocked: bool, manual: Option<&Inactive>, context: &Cont
         Ok((Verdict::Allowed(allowed), _)) => {
             known.add("approval", "allowed");
             if outer.role.is_none() && !blocked && ambient::caller() == Caller::Other {
-                known.add("hint", "the hook assumes roles in shells: `awsrole doctor` checks whether it is installed");
+                known.add(
+                    "hint",
+                    match super::this_shell::missing(&context) {
+                        Some(missing) => format!("this shell has no hook: {missing}"),
+                        None => "the hook assumes roles in shells: `awsrole doctor` checks whether it is installed"
+                            .to_owned(),
+                    },
+                );
             }
             let chosen = outer.chosen(&files, &choices);
             if let Chosen::Unproven(name) = &chosen {

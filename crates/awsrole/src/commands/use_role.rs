@@ -22,7 +22,7 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
             .into());
     }
     if name.is_some() {
-        return Err(super::common::needs_hook());
+        return Err(super::common::needs_hook(context));
     }
     let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
     let config = allowed.config();

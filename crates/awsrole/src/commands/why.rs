@@ -31,6 +31,10 @@ pub(super) fn run(
         told.shell.state = "off";
         told.next = "nothing, because awsrole is off: `awsrole on` activates it in this shell".to_owned();
     }
+    let missing = super::this_shell::missing(&outer).filter(|_| told.way.is_some() && told.shell.role.is_none());
+    if let Some(missing) = &missing {
+        told.next = format!("nothing in this shell, which has no hook: {missing}");
+    }
     if json {
         let text = to_json(&told)?;
         out(&(text + "\n"))?;
@@ -41,7 +45,8 @@ pub(super) fn run(
         |code: &str, text: &str| if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
     let mut text = String::new();
     for (title, lines) in told.sections(&outer) {
-        let title_colour = if title == "problem" || title == "rivals" { "1;31" } else { "1" };
+        let is_bad = matches!(title, "problem" | "rivals") || title == "next" && missing.is_some();
+        let title_colour = if is_bad { "1;31" } else { "1" };
         for (index, (label, line)) in lines.iter().enumerate() {
             let head = if index == 0 { format!("{title:<9}") } else { " ".repeat(9) };
             let label = if label.is_empty() { String::new() } else { format!("{label:<10}") };

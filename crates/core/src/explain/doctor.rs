@@ -12,6 +12,7 @@ use crate::aws::endpoint::{self, CaBundle};
 use crate::aws::profiles::Profiles;
 use crate::base::cache_key_backend::KeyUnavailable;
 use crate::base::context::Context;
+use crate::explain::startup;
 use crate::plan::resolve::check_profile;
 use crate::session::encryption::{CacheEncryption, Protection};
 use crate::settings::user_config::Settings;
@@ -57,10 +58,13 @@ impl Finding {
 }
 
 /// Checks rc files, awsrole's own directories and the AWS files.
+///
+/// `is_judged` is whether it is known if the shell that called awsrole has the hook. Otherwise any shell may be meant.
 #[must_use]
-pub fn examine(context: &Context, settings: &Settings) -> Vec<Finding> {
+pub fn examine(context: &Context, settings: &Settings, is_judged: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    hooks(context, &mut findings);
+    hooks(context, is_judged, &mut findings);
+    startup_files(context, is_judged, &mut findings);
     own_directories(context, &mut findings);
     // Testing the cache would make a directory private that was just reported, and fail if another user owns it.
     if !findings.iter().any(|finding| finding.about == "cache" && finding.level == Level::Bad) {
@@ -89,7 +93,7 @@ fn rc_files(context: &Context) -> [(Shell, Vec<PathBuf>); 3] {
     ]
 }
 
-fn hooks(context: &Context, findings: &mut Vec<Finding>) {
+fn hooks(context: &Context, is_judged: bool, findings: &mut Vec<Finding>) {
     const NEIGHBOURS: [(&str, &str); 5] = [
         ("direnv", "direnv hook"),
         ("mise", "mise activate"),
@@ -122,11 +126,53 @@ fn hooks(context: &Context, findings: &mut Vec<Finding>) {
             }
         }
     }
-    if !installed {
+    if !installed && !is_judged && account_shell(context).is_none() {
         findings.push(
             Finding::new(Level::Bad, "hook", "no shell's rc file has it")
                 .hint("~/.bashrc: eval \"$(awsrole hook bash)\"; ~/.zshrc: eval \"$(awsrole hook zsh)\"; config.fish: awsrole hook fish | source"),
         );
+    }
+}
+
+/// Returns the shell of the user's account.
+fn account_shell(context: &Context) -> Option<Shell> {
+    context.env.text("SHELL").and_then(|path| Shell::parse(path.rsplit('/').next()?))
+}
+
+/// Reports startup files that load the hook for some shells of the user only, twice, or of another shell.
+fn startup_files(context: &Context, is_judged: bool, findings: &mut Vec<Finding>) {
+    let shells = [Shell::Bash, Shell::Zsh, Shell::Fish].into_iter().flat_map(|shell| [(shell, false), (shell, true)]);
+    let mut told = Vec::new();
+    let mut tell = |level, text: String, hint: String| {
+        if !told.contains(&text) {
+            told.push(text.clone());
+            findings.push(Finding::new(level, "startup", text).hint(hint));
+        }
+    };
+    for (shell, login) in shells {
+        let found = startup::read(context, shell, login);
+        if let [first, .., last] = found.hooks.as_slice() {
+            let (first, last) = (first.shown(context), last.shown(context));
+            tell(Level::Note, format!("{} loads it twice: {first} and {last}", shell.name()), format!("remove {last}"));
+        }
+        for (line, loaded) in &found.foreign {
+            let text =
+                format!("{} reads {}, which loads the hook of {}", shell.name(), line.shown(context), loaded.name());
+            tell(Level::Bad, text, format!("write instead: {}", startup::hook_line(shell)));
+        }
+    }
+    // The shell of the user's account, and the login shells of a bash that has the hook otherwise.
+    let account = account_shell(context).map(|shell| (shell, false, "is your account's shell and"));
+    let login_files = startup::read(context, Shell::Bash, true).files;
+    let has_login_file = login_files.iter().any(|file| file.starts_with(&context.paths.home));
+    let installed = !startup::read(context, Shell::Bash, false).hooks.is_empty();
+    let login = installed.then_some((Shell::Bash, true, "as a login shell"));
+    for (shell, login, why) in account.into_iter().chain(login) {
+        let Some(missing) = startup::missing_line(context, shell, login) else { continue };
+        let level = if is_judged || login && !has_login_file { Level::Note } else { Level::Bad };
+        let elsewhere = missing.elsewhere.map(|line| format!(", only in {}", line.shown(context))).unwrap_or_default();
+        let text = format!("{} {why} doesn't load it{elsewhere}", shell.name());
+        tell(level, text, format!("add to {}: {}", context.shorten(&missing.file), missing.line));
     }
 }
 
