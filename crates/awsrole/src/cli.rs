@@ -99,7 +99,7 @@ pub(crate) enum Command {
     },
     /// Explain how the role of this directory is resolved
     #[command(
-        after_help = "It shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists lines of samconfig.toml,\nserverless.yml and Terraform files that select another profile."
+        after_help = "It shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists settings of SAM,\nServerless, CDK, Terraform, mise, kubectl, .env and .envrc that select another\nidentity."
     )]
     Why {
         /// Name of the role, a `[role.NAME]` of the project file
@@ -123,7 +123,7 @@ pub(crate) enum Command {
     },
     /// Check the installation, the AWS files and STS
     #[command(
-        after_help = "It checks the hook, the shells, awsrole's files, all profiles, and STS for\nthis directory. Exit code 0 if no problems were found, 1 otherwise."
+        after_help = "It checks this shell and its startup files, awsrole's files, all profiles, and\nfor this directory STS and tools that would ignore the role. Problems are last.\nExit code 0 if no problems were found, 1 otherwise."
     )]
     Doctor {
         /// Print JSON

@@ -4,6 +4,7 @@ mod authenticator;
 mod browser;
 mod cli;
 mod commands;
+mod overrides;
 mod report;
 mod terminal;
 

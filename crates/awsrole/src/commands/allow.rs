@@ -14,6 +14,7 @@ use awsrole_core::shell::export::over;
 use awsrole_core::shell::generation;
 use awsrole_core::shell::state::Outer;
 
+use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::ambient::{self, Caller};
@@ -51,6 +52,7 @@ pub(super) fn run(
     }
     show_differences(&approvals.changes(&chain), context);
     show_summary(&chain, &outer, settings)?;
+    show_overrides(&files, &outer);
     let nearest = context.shorten(&chain.nearest().path);
     let asks = match consent {
         Consent::Ask => true,
@@ -127,6 +129,18 @@ fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(
     }
     show_line("cd enters", &entered_by_cd(chain.config(), &profiles, outer));
     Ok(())
+}
+
+/// Shows the settings of other tools with which they would ignore the role.
+pub(super) fn show_overrides(files: &[PathBuf], outer: &Context) {
+    const SHOWN: usize = 5;
+    let found = overrides::find(files, None, outer);
+    for (index, one) in found.iter().take(SHOWN).enumerate() {
+        show_line(if index == 0 { "overridden by" } else { "" }, &one.shown(outer));
+    }
+    if found.len() > SHOWN {
+        show_line("", &format!("and {} more: `awsrole why` lists them", found.len() - SHOWN));
+    }
 }
 
 fn show_line(label: &str, text: &str) {

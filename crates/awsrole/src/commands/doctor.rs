@@ -1,5 +1,6 @@
 //! `awsrole doctor`: finds problems on this machine and suggests fixes.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use awsrole_core::base::context::Context;
@@ -15,6 +16,7 @@ use awsrole_core::shell::export::{look, over, plan_role};
 use awsrole_core::shell::long_run::sweep;
 use awsrole_core::shell::state::Outer;
 
+use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::parent::parent_shell;
@@ -137,22 +139,39 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
         Ok(plan) => plan,
         Err(problem) => return bad("directory", problem),
     };
+    let mut findings = overridden(&files, context);
     let cache = Cache::open(context, settings.or_default().key);
     let options = ObtainOptions::background(context.now);
     let arn = match super::common::with_providers(context, settings, false, |providers| {
         fetch_caller_arn(&plan, &cache, providers, options)
     }) {
         Ok(arn) => arn,
-        Err(failed) => return bad("STS", failed.problem),
+        Err(failed) => {
+            findings.extend(bad("STS", failed.problem));
+            return findings;
+        }
     };
     let answers = format!("{} responds, and the first caller is {arn}", plan.endpoint.shown());
-    let mut findings = vec![Finding::new(Level::Ok, "STS", answers)];
+    findings.push(Finding::new(Level::Ok, "STS", answers));
     // The caller may be valid although the role is refused.
     if let Some(failure) = cache.failure_of(&cache.keys(&plan), context.now, Trigger::Background) {
         let refused = Finding::new(Level::Bad, "role", failure.problem.summary);
         findings.push(refused.hint("`awsrole why` shows the request and possible causes"));
     }
     findings
+}
+
+/// Reports the settings of other tools with which they would ignore the directory's role.
+fn overridden(files: &[PathBuf], context: &Context) -> Vec<Finding> {
+    let found = overrides::find(files, None, context).into_iter();
+    let findings = found.map(|one| {
+        // The user's own kubeconfig is for all directories.
+        let is_of_project = files.first().and_then(|file| file.parent()).is_some_and(|dir| one.file.starts_with(dir));
+        let level = if one.effect.is_problem() && is_of_project { Level::Bad } else { Level::Note };
+        Finding::new(level, "overrides", one.shown(context))
+            .hint("remove the line: the exported credentials are used then")
+    });
+    findings.collect()
 }
 
 #[cfg(test)]

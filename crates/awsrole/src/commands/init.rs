@@ -69,7 +69,10 @@ pub(super) fn run(
         Some(questions) if questions.yes("allow it now?")? => {
             super::allow::run(Some(path), super::allow::Consent::GivenFor(&text), context, settings)
         }
-        _ => Ok(Outcome::Done),
+        _ => {
+            super::allow::show_overrides(&[path], &outer);
+            Ok(Outcome::Done)
+        }
     }
 }
 

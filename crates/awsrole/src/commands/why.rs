@@ -9,6 +9,7 @@ use awsrole_core::shell::export::over;
 use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::Outer;
 
+use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::{may_colour, out};
@@ -25,6 +26,7 @@ pub(super) fn run(
     let files = upward(&super::common::directory(None, context)?);
     let role = super::common::role_or_chosen(role, context, &files)?;
     let mut told = why(context, &outer, settings, &files, role.as_deref());
+    told.profile_overrides = overrides::find(&files, role.as_deref(), &outer);
     if let Some(manual) = manual {
         told.changed_manually(&manual);
     } else if ambient::caller() == Caller::HookOff && told.shell.role.is_none() {

@@ -2,7 +2,7 @@
 
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::aws::time::rfc3339;
 use crate::base::context::Context;
 use crate::base::problem::Problem;
 use crate::explain::doctor::foreign_files;
-use crate::explain::profile_overrides::{ProfileOverride, find_profile_overrides};
+use crate::explain::profile_overrides::ProfileOverride;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::{Allowed, ApprovalStatus, Holds, Verdict};
 use crate::session::cache::{Cache, Trigger};
@@ -35,7 +35,7 @@ pub struct Why {
     pub shell: SessionReport,
     /// The problem that prevents the role, if there is one.
     pub problem: Option<Problem>,
-    /// Lines of project files that select another identity.
+    /// Settings of other tools that select an identity. [`why`] leaves them out: the caller searches for them.
     #[serde(rename = "rivals")]
     pub profile_overrides: Vec<ProfileOverride>,
     /// A sentence about what happens next.
@@ -135,16 +135,10 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         profile_overrides: Vec::new(),
         next: String::new(),
     };
-    let Some(nearest) = files.first() else {
+    if files.is_empty() {
         why.next = "nothing: `awsrole init` writes a file for this directory".to_owned();
         return why;
-    };
-    let project = nearest.parent().unwrap_or(Path::new(""));
-    why.profile_overrides = if project == outer.dir {
-        find_profile_overrides(&[project])
-    } else {
-        find_profile_overrides(&[project, &outer.dir])
-    };
+    }
     let (verdict, depth) = match look(outer, settings, files) {
         Ok(found) => found,
         Err(problem) => {

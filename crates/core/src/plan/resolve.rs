@@ -104,6 +104,11 @@ pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(
     resolver.plan_for_profile(chain)
 }
 
+/// Resolves a profile on its own, as another tool would use it, for display.
+pub fn preview_profile(profiles: &Profiles, context: &Context, name: &str) -> Result<Preview, Problem> {
+    profile_plan(profiles, context, name).map(|(plan, _)| Preview::of(&plan))
+}
+
 /// Returns the STS endpoint for a profile on its own.
 pub fn endpoint_of(profiles: &Profiles, context: &Context, name: &str) -> Result<Endpoint, Problem> {
     let profile: Vec<Profile<'_>> = profiles.get(name).into_iter().collect();

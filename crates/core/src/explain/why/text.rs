@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use super::{SessionReport, StepReport, Why, minutes};
 use crate::base::context::Context;
-use crate::base::location::Origin;
-use crate::explain::profile_overrides::ProfileOverride;
 
 impl Why {
     /// Returns the sections: a title, then labels and texts. A line with an empty label continues the text above.
@@ -45,14 +43,9 @@ impl Why {
             sections.push(("problem", lines));
         }
         if !self.profile_overrides.is_empty() {
-            let place = |rival: &ProfileOverride| Origin { file: rival.file.clone(), line: rival.line };
             let mut lines: Vec<(String, String)> =
-                self.profile_overrides.iter().map(|r| line("", format!("{}  {}", place(r), r.text))).collect();
-            lines.push(line(
-                "",
-                "these take precedence over exported credentials, so the tool uses another identity: remove the lines"
-                    .to_owned(),
-            ));
+                self.profile_overrides.iter().map(|rival| line("", rival.shown(context))).collect();
+            lines.push(line("", "these take precedence over exported credentials: remove the lines".to_owned()));
             sections.push(("rivals", lines));
         }
         sections.push(("next", vec![line("", self.next.clone())]));

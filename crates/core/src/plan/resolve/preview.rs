@@ -11,6 +11,8 @@ pub struct Preview {
     pub title: String,
     /// The source of the initial credentials.
     pub source: String,
+    /// What identifies the source: two profiles may have the same keys.
+    source_key: String,
     /// The permission set, if the source is IAM Identity Center.
     pub permission_set: Option<String>,
     /// The source's account, if the user's files contain it.
@@ -26,6 +28,22 @@ pub struct Preview {
 }
 
 impl Preview {
+    /// Returns whether another role has the same identity: the same role, or the same source without a role.
+    #[must_use]
+    pub fn is_same_identity(&self, other: &Self) -> bool {
+        match (&self.role_arn, &other.role_arn) {
+            (Some(own), Some(other)) => own == other,
+            (None, None) => {
+                let account = |preview: &Self| (preview.permission_set.clone(), preview.source_account.clone());
+                match &self.permission_set {
+                    Some(_) => account(self) == account(other),
+                    None => self.source_key == other.source_key,
+                }
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn of(plan: &RolePlan) -> Self {
         let roles = plan.steps.iter().filter_map(|step| match step {
             Step::AssumeRole(role) => Some(role.role_arn.clone()),
@@ -35,7 +53,12 @@ impl Preview {
             Source::IdentityCenter(role) => Some(role.role_name.clone()),
             _ => None,
         };
+        let source_key = match &plan.source {
+            Source::StaticKeys(keys) => keys.access_key_id.clone(),
+            source => source.to_string(),
+        };
         Self {
+            source_key,
             title: plan.title(),
             source: plan.source.to_string(),
             permission_set,
