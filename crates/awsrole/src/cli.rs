@@ -48,7 +48,7 @@ pub(crate) enum Command {
     },
     /// Show the project file and approve it
     #[command(
-        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n  awsrole allow --yes     # without confirmation\n\nOn a terminal it prompts for confirmation. A file with `inherit` is approved\ntogether with the files that it inherits from. Editing any of them needs a new\napproval. Content that was approved once stays approved."
+        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n  awsrole allow --yes     # without confirmation\n  awsrole allow --strict  # fail if a role cannot be assumed\n\nOn a terminal it prompts for confirmation. A file with `inherit` is approved\ntogether with the files that it inherits from. Editing any of them needs a new\napproval. Content that was approved once stays approved."
     )]
     Allow {
         /// Directory of the project [default: working directory]
@@ -56,6 +56,9 @@ pub(crate) enum Command {
         /// Approve without confirmation
         #[arg(short, long)]
         yes: bool,
+        /// Fail if a role of the file cannot be assumed, such as one with another account than the pinned one
+        #[arg(long)]
+        strict: bool,
     },
     /// Ignore the project file until `awsrole allow`
     Deny {

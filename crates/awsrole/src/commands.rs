@@ -37,9 +37,10 @@ use crate::report::{CommandError, Outcome};
 pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     match command {
         Command::Hook { hook } => hook::run(hook, context, settings),
-        Command::Allow { dir, yes } => {
+        Command::Allow { dir, yes, strict } => {
             let consent = if yes { allow::Consent::Given } else { allow::Consent::Ask };
-            allow::run(dir, consent, context, settings)
+            let strictness = if strict { allow::Strictness::Refuse } else { allow::Strictness::Warn };
+            allow::run(dir, consent, strictness, context, settings)
         }
         Command::Deny { dir } => deny::run(dir, context),
         Command::On | Command::Off => Err(common::needs_hook(context)),

@@ -11,5 +11,6 @@ pub mod iso8601;
 pub mod mfa;
 pub mod parameters;
 pub mod profiles;
+pub mod regions;
 pub mod source;
 pub mod time;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
-use awsrole_core::explain::summary::{entered_by_cd, summarize};
+use awsrole_core::explain::summary::{entered_by_cd, problems, summarize};
 use awsrole_core::project::approval::{Approvals, Chain, Changed, FileChange, denied_base, untrusted_approvals};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::over;
@@ -31,9 +31,19 @@ pub(super) enum Consent<'a> {
     GivenFor(&'a str),
 }
 
+/// What happens to a file with a role that can't be assumed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strictness {
+    /// It is allowed, with a warning. Roles of others may work where they are.
+    Warn,
+    /// It isn't allowed.
+    Refuse,
+}
+
 pub(super) fn run(
     dir: Option<PathBuf>,
     consent: Consent<'_>,
+    strictness: Strictness,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
@@ -53,6 +63,18 @@ pub(super) fn run(
     show_differences(&approvals.changes(&chain), context);
     show_summary(&chain, &outer, settings)?;
     show_overrides(&files, &outer);
+    let problems = problems(chain.config(), &Profiles::load(&outer)?, &outer)?;
+    for problem in &problems {
+        print_notice(format!("warning: {}", problem.summary));
+        for hint in &problem.hints {
+            print_line(format!("  hint: {hint}"));
+        }
+    }
+    if strictness == Strictness::Refuse && !problems.is_empty() {
+        return Err(Problem::new(format!("{} was not allowed, because of what is above", context.shorten(&files[0])))
+            .hint("fix it, or run `awsrole allow` without --strict")
+            .into());
+    }
     let nearest = context.shorten(&chain.nearest().path);
     let asks = match consent {
         Consent::Ask => true,

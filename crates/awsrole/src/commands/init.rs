@@ -66,9 +66,13 @@ pub(super) fn run(
     // The hook, or a command that needs the role, reports that the file isn't allowed yet.
     print_notice(format!("wrote {}", context.shorten(&path)));
     match questions {
-        Some(questions) if questions.yes("allow it now?")? => {
-            super::allow::run(Some(path), super::allow::Consent::GivenFor(&text), context, settings)
-        }
+        Some(questions) if questions.yes("allow it now?")? => super::allow::run(
+            Some(path),
+            super::allow::Consent::GivenFor(&text),
+            super::allow::Strictness::Warn,
+            context,
+            settings,
+        ),
         _ => {
             super::allow::show_overrides(&[path], &outer);
             Ok(Outcome::Done)

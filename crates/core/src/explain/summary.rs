@@ -3,6 +3,7 @@
 use crate::aws::arn::RoleArn;
 use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName};
 use crate::aws::profiles::Profiles;
+use crate::aws::regions;
 use crate::base::context::{Context, Paths};
 use crate::base::problem::Problem;
 use crate::plan::resolve::{InitialSource, Preview, preview};
@@ -26,11 +27,7 @@ pub fn summarize(
     accounts: &Accounts,
     context: &Context,
 ) -> Result<Vec<Summary>, Problem> {
-    let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
-    if names.is_empty() || config.has_nameless_role() {
-        names.insert(0, None);
-    }
-    names
+    entered(config)
         .into_iter()
         .map(|name| {
             let previewed = preview(config, name, profiles, context);
@@ -38,6 +35,39 @@ pub fn summarize(
             Ok(Summary { lines: lines(&keys, profiles, accounts, &context.paths, &previewed), name })
         })
         .collect()
+}
+
+/// Returns the names of the roles that can be entered. `None` is the nameless role.
+fn entered(config: &Config) -> Vec<Option<&str>> {
+    let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
+    if names.is_empty() || config.has_nameless_role() {
+        names.insert(0, None);
+    }
+    names
+}
+
+/// Returns what can't work, for each role of a file that can be entered: each problem with the role's name.
+///
+/// Nothing is called, so a refusal of AWS isn't among them.
+pub fn problems(config: &Config, profiles: &Profiles, context: &Context) -> Result<Vec<Problem>, Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for name in entered(config) {
+        let (name, keys) = config.select(name)?;
+        let region = match preview(config, name.as_deref(), profiles, context) {
+            Ok(preview) => preview.region,
+            Err(problem) => {
+                if !problems.iter().any(|known| known.summary == problem.summary) {
+                    problems.push(problem);
+                }
+                keys.region.as_ref().map(|region| region.as_str().to_owned())
+            }
+        };
+        let unknown = region.as_deref().and_then(regions::warning);
+        if let Some(text) = unknown.filter(|text| !problems.iter().any(|known| known.summary == *text)) {
+            problems.push(Problem::new(text));
+        }
+    }
+    Ok(problems)
 }
 
 /// Returns the name of the role that `cd` enters, or the reason why it enters none.

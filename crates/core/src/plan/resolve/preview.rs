@@ -23,6 +23,8 @@ pub struct Preview {
     pub role_arn: Option<RoleArn>,
     /// The account of the resulting session.
     pub account: Option<AccountId>,
+    /// The region that is exported.
+    pub region: Option<String>,
     /// The MFA device whose code is required.
     pub mfa: Option<String>,
 }
@@ -66,6 +68,7 @@ impl Preview {
             roles: roles.collect(),
             role_arn: plan.role_arn().cloned(),
             account: plan.account(),
+            region: plan.region.as_ref().map(|region| region.as_str().to_owned()),
             mfa: plan.steps.iter().find_map(Step::mfa_serial).map(|serial| serial.as_str().to_owned()),
         }
     }
