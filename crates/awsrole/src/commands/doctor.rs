@@ -25,11 +25,14 @@ use awsrole_system::print::{may_colour, out};
 pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
     let mut findings = versions(&outer);
-    findings.push(super::this_shell::examine(context, &outer));
+    let this_shell = super::this_shell::examine(context, &outer);
     findings.extend(super::this_shell::programs());
     // A shell that has the hook needs no line, and the shell that has none has been judged.
     let known = ambient::caller() != Caller::Other || parent_shell().is_some();
-    findings.extend(examine(&outer, settings, known));
+    let others = examine(&outer, settings, known).into_iter();
+    // The line that is missing in this shell is told once.
+    findings.extend(others.filter(|finding| finding.about != "startup" || finding.hint != this_shell.hint));
+    findings.push(this_shell);
     findings.extend(remains(&outer));
     findings.extend(here(&outer, settings));
     // The problems are last, next to the prompt. The sort is stable.
@@ -135,11 +138,14 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
         }
         Ok((Verdict::Allowed(allowed), _)) => allowed,
     };
+    let mut findings = overridden(&files, context);
     let plan = match plan_role(context, &allowed, None) {
         Ok(plan) => plan,
-        Err(problem) => return bad("directory", problem),
+        Err(problem) => {
+            findings.extend(bad("directory", problem));
+            return findings;
+        }
     };
-    let mut findings = overridden(&files, context);
     let cache = Cache::open(context, settings.or_default().key);
     let options = ObtainOptions::background(context.now);
     let arn = match super::common::with_providers(context, settings, false, |providers| {

@@ -33,7 +33,8 @@ pub(super) fn run(
         told.shell.state = "off";
         told.next = "nothing, because awsrole is off: `awsrole on` activates it in this shell".to_owned();
     }
-    let missing = super::this_shell::missing(&outer).filter(|_| told.way.is_some() && told.shell.role.is_none());
+    let missing = super::this_shell::missing(&outer)
+        .filter(|_| told.approval.starts_with("allowed") && told.shell.role.is_none());
     if let Some(missing) = &missing {
         told.next = format!("nothing in this shell, which has no hook: {missing}");
     }
