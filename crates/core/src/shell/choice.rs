@@ -1,10 +1,10 @@
 //! The role that `awsrole use` chose in a shell, and the proof that it did.
 //!
-//! A choice has to travel in variables: a nested shell and the commands typed in it go on with it. Variables are
-//! anybody's who can set them, such as an editor's settings in a clone, and a role that `cd` doesn't enter must not be
-//! entered on their word. So a choice is written as a word that only awsrole can make: the role's name, and before it a
-//! message authentication code over the file and the role. It opens nothing else, and to whoever can't set this user's
-//! variables it is worth nothing.
+//! A choice is passed on in variables, so that nested shells and the commands typed in them use the same role. But
+//! anyone who can set variables, such as an editor's settings in a cloned repository, can write such a variable, and a
+//! role that `cd` doesn't enter must not be entered because of it. So awsrole authenticates each choice: a *word* is a
+//! message authentication code over the file and the role, followed by the role's name. A word grants access to nothing
+//! else, and is useless to an attacker who cannot set this user's variables.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,31 +13,31 @@ use crate::base::context::Paths;
 use crate::base::files::{self, FileError, read_own};
 use crate::base::seal::{KEY_BYTES, Key};
 
-/// What is before the name in a word, in bytes: a nonce and a code, each byte as two digits.
+/// Length of the proof at the start of a word, in bytes: a nonce and an authentication tag in hexadecimal.
 const PROOF: usize = 80;
 
-/// The longest role name that is a choice, in bytes.
+/// Maximum length of a role's name in a choice, in bytes.
 const LONGEST_NAME: usize = 1024;
 
-/// The longest word.
+/// Maximum length of a word, in bytes.
 pub(crate) const LONGEST: usize = PROOF + 1 + LONGEST_NAME;
 
-/// Makes words of choices and checks them.
+/// Creates and verifies words of choices.
 pub struct Choices {
     key: PathBuf,
 }
 
 impl Choices {
-    /// The user's. Nothing is read yet.
+    /// Returns the choices of the user with these paths. It reads no file.
     #[must_use]
     pub fn of(paths: &Paths) -> Self {
         Self { key: paths.data.join("choices.key") }
     }
 
-    /// Returns the word for a role of a file. The first one makes the key.
+    /// Returns the word for a role of a file. The first call creates the key.
     ///
     /// # Errors
-    /// The key can neither be read nor made.
+    /// The key can neither be read nor created, or the role's name is too long.
     pub fn word(&self, file: &Path, role: &str) -> Result<String, FileError> {
         let failed = |what: &str| FileError::new("making", &self.key, io::Error::other(what.to_owned()));
         if role.len() > LONGEST_NAME {
@@ -56,7 +56,7 @@ impl Choices {
         Ok(format!("{digits}={role}"))
     }
 
-    /// Returns the role that a word proves for a file; `None` for a word that awsrole didn't make for it.
+    /// Returns the role if the word is a valid proof for this file, otherwise `None`.
     #[must_use]
     pub fn role<'w>(&self, file: &Path, word: &'w str) -> Option<&'w str> {
         let role = name(word)?;
@@ -67,7 +67,7 @@ impl Choices {
         self.read()?.open(&sealed?, &associated_data(file, role)).map(|_| role)
     }
 
-    /// Makes the key. Of two that are made at the same moment the first one counts.
+    /// Creates the key. If two processes do so at the same time, the first key is kept.
     fn make(&self) -> Result<(), FileError> {
         let failed = |error| FileError::new("making", &self.key, error);
         let dir = self.key.parent().unwrap_or(Path::new("/"));
@@ -76,7 +76,7 @@ impl Choices {
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir).map_err(failed)?;
         file.write_all(key.expose()).map_err(failed)?;
         if files::is_own(&self.key) {
-            // It was tried, and is none.
+            // `read` found that the existing file is not a valid key.
             files::remove(&self.key)?;
         }
         match file.persist_noclobber(&self.key) {
@@ -90,7 +90,7 @@ impl Choices {
     }
 }
 
-/// Returns the name in what has the form of a word, proven or not.
+/// Returns the name in a text that has the form of a word. It doesn't verify the proof.
 #[must_use]
 pub fn name(word: &str) -> Option<&str> {
     let (proof, name) = word.split_at_checked(PROOF)?;
@@ -98,7 +98,7 @@ pub fn name(word: &str) -> Option<&str> {
     proof.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some(name)
 }
 
-/// What a proof is about. A file's path holds no NUL.
+/// Returns the data that a proof authenticates. NUL separates the parts, because a path contains none.
 fn associated_data(file: &Path, role: &str) -> Vec<u8> {
     [b"choice\0", file.as_os_str().as_encoded_bytes(), b"\0", role.as_bytes()].concat()
 }

@@ -1,4 +1,4 @@
-//! From credentials to variables: what is set, what is hidden, and what was there before.
+//! Converts credentials to variables to set and to unset, and records their prior values.
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use crate::plan::role_plan::RolePlan;
 use crate::settings::accounts::Accounts;
 use crate::shell::state::{HIDDEN, NAME, RUN_HIDDEN, RUN_SET, State};
 
-/// What variables change on entering a role, in the order in which they are written.
+/// The variables that change on entering a role, in the order in which they are written.
 pub struct EnvDiff {
     /// Variables to export.
     pub set: Vec<(Cow<'static, str>, Value)>,
@@ -22,39 +22,41 @@ pub struct EnvDiff {
 
 /// A variable's value.
 pub enum Value {
-    /// One that anybody may see.
+    /// Not a secret.
     Plain(String),
-    /// One that no one may.
+    /// A secret. Only [`crate::shell::statements`] and the formats write it.
     Secret(Secret),
 }
 
-/// A role's session, and what else its variables are made of.
+/// Everything that the variables of a role are built from.
 pub struct RoleSession<'a> {
-    /// Its plan.
+    /// The role's plan.
     pub plan: &'a RolePlan,
-    /// What came of it.
+    /// The session's credentials.
     pub credentials: Temporary<'a>,
     /// The name under which the session is cached.
     pub key: &'a str,
-    /// An environment in which no role of ours is.
+    /// The outer environment.
     pub outer: &'a Env,
-    /// The project's file.
+    /// The path of the project file.
     pub file: &'a str,
-    /// The word of [`crate::shell::choice::Choices`] for it, if it was chosen by its name; `cd` entered it otherwise.
+    /// The word of [`crate::shell::choice::Choices`], if the user chose the role by its name. `None` if `cd` entered
+    /// it.
     pub chosen: Option<&'a str>,
-    /// The user's names and colours.
+    /// The user's names and colors of accounts.
     pub accounts: &'a Accounts,
 }
 
 impl EnvDiff {
-    /// The variables of a role.
+    /// Returns the variables of a role.
     #[must_use]
     pub fn of_role(got: &RoleSession<'_>) -> Self {
         Self::of(got, None)
     }
 
-    /// The same for a command that renews the role itself: no keys, but `copies` of the two AWS files
-    /// ([`crate::aws::profiles::Profiles::copies`]), and no other place to get credentials from.
+    /// Returns the variables for a command that renews the role itself (`exec --renew`). They contain no keys. Instead,
+    /// they name `copies` of the two AWS files ([`crate::aws::profiles::Profiles::copies`]) and hide all other sources
+    /// of credentials.
     #[must_use]
     pub fn of_run(got: &RoleSession<'_>, copies: [String; 2]) -> Self {
         let [config, shared] = copies;
@@ -76,7 +78,7 @@ impl EnvDiff {
         keep("AWS_CREDENTIAL_EXPIRATION", credentials.expiration.map(|end| Value::Plain(rfc3339(end))));
         let mut settings = plan.settings.clone();
         if let Some(region) = &plan.region {
-            // boto3 reads AWS_DEFAULT_REGION alone, the Go SDK prefers AWS_REGION: both or neither.
+            // boto3 reads only AWS_DEFAULT_REGION, and the Go SDK prefers AWS_REGION, so both are set.
             settings.push(("AWS_REGION".into(), region.as_str().to_owned()));
             settings.push(("AWS_DEFAULT_REGION".into(), region.as_str().to_owned()));
         }
@@ -107,7 +109,7 @@ impl EnvDiff {
     }
 }
 
-/// Returns what prompts show besides the role's name. They read it without starting a process.
+/// Returns the variables that prompts show in addition to the role's name, so that they need not start a process.
 fn told(
     account: Option<&AccountId>,
     expiration: Option<SystemTime>,

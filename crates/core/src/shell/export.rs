@@ -1,4 +1,4 @@
-//! What a shell in a directory should hold: the table of states.
+//! Decides which state a shell in a directory gets.
 //!
 //! | state | what the shell holds |
 //! |---|---|
@@ -29,32 +29,31 @@ use crate::shell::environment::{EnvDiff, RoleSession};
 use crate::shell::generation;
 use crate::shell::state::{Chosen, Outer};
 
-/// How soon a blocked directory is looked at again, at a prompt: what blocks it may have been fixed
-/// in another terminal.
+/// Interval after which a blocked shell retries at a prompt. The user may have fixed the cause in another terminal.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// With so little left of a role that can't be renewed, it is said, once.
+/// Remaining lifetime below which awsrole warns, once, that a role cannot be renewed.
 const ENDING: Duration = Duration::from_secs(60);
 
-/// Why a shell asks.
+/// Why a shell requests a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// Someone changed directory, or typed a command of awsrole's.
+    /// The user changed the directory, or typed an awsrole command.
     Cd,
-    /// Something changed, seen at a prompt.
+    /// The shell noticed a change at a prompt.
     Prompt,
     /// The role is due for renewal.
     Due,
-    /// A blocked directory is looked at again.
+    /// A blocked shell retries.
     Retry,
     /// A credential variable was changed manually.
     Changed,
-    /// Nobody waits: this is the renewal itself.
+    /// The request is the background renewal itself. No shell waits for it.
     Renewal,
 }
 
 impl Event {
-    /// The events of a shell, by their names in the protocol. A renewal isn't one of them.
+    /// The events that a shell can send, by their names in the protocol. `Renewal` isn't one of them.
     pub const BY_NAME: [(&'static str, Self); 5] = [
         ("cd", Self::Cd),
         ("prompt", Self::Prompt),
@@ -63,51 +62,51 @@ impl Event {
         ("changed", Self::Changed),
     ];
 
-    /// Reads an event's name.
+    /// Parses an event's name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::BY_NAME.iter().find(|(known, _)| *known == name).map(|(_, event)| *event)
     }
 }
 
-/// What becomes of a shell's environment.
+/// Result of a decision: how a shell's environment changes.
 pub struct Export {
-    /// What is left of a role whose keys were changed manually ([`crate::shell::manual_change`]).
+    /// Remaining variables of a role whose keys the user changed manually ([`crate::shell::manual_change`]).
     pub unset: Vec<&'static str>,
     /// Prior values that a nested shell takes over.
     pub adopt: Vec<(String, Option<OsString>)>,
     /// The new state.
     pub change: Change,
-    /// When the shell should ask again although nothing changed.
+    /// Time at which the shell must request a new decision even if nothing changed.
     pub deadline: Option<SystemTime>,
-    /// The choice that a nested shell takes over from its parent, as a word of [`Choices`].
+    /// The choice that a nested shell inherits from its parent, as a word of [`Choices`].
     pub chosen: Option<String>,
-    /// How many of the files count.
+    /// Number of files, from the nearest, on which the decision depends.
     pub depth: usize,
-    /// The contents of the files as far as they were read, nearest first.
+    /// Contents of the files that were read, nearest first.
     pub texts: Vec<String>,
-    /// The role is due: somebody must renew it while the prompt stays free.
+    /// The role is due for renewal. The snippet starts a background renewal, so that the prompt doesn't wait.
     pub renew: bool,
-    /// The role can't be renewed, and ends within a minute. The deadline is its end then: nothing
-    /// else happens before, so that it is said once.
+    /// The role cannot be renewed and expires within a minute. The deadline is then its expiration, so that the warning
+    /// is printed only once.
     pub ending: bool,
-    /// What a person should be told.
+    /// The error to print.
     pub problem: Option<Problem>,
-    /// What a person should be told although all is well; each one line.
+    /// Notices to print although no error occurred, each one line.
     pub notices: Vec<String>,
-    /// Recipient belongs into the history.
+    /// Entry to append to the history.
     pub entry: Option<HistoryEntry>,
 }
 
 /// The new state.
 pub enum Change {
-    /// The environment without awsrole.
+    /// The outer environment.
     Outer,
-    /// A role.
+    /// The variables of a role.
     Role(EnvDiff),
-    /// No client acts as anybody.
+    /// Placeholders, with which every AWS client fails.
     Blocked,
-    /// Nothing of ours: the user's own values, and the others are hidden until the user leaves.
+    /// The user changed variables manually. awsrole sets nothing, and hides the variables below until the user leaves.
     HandsOff {
         /// Variables to unset.
         hide: Vec<&'static str>,
@@ -115,7 +114,7 @@ pub enum Change {
 }
 
 impl Export {
-    /// Returns a new state with nothing else.
+    /// Returns an export of this state, with default values for everything else.
     #[must_use]
     pub fn of(change: Change) -> Self {
         Self {
@@ -135,39 +134,41 @@ impl Export {
     }
 }
 
-/// What is decided for a shell.
+/// Result of [`export`].
 pub enum Decision<'a> {
-    /// All of it.
+    /// The complete decision.
     Export(Box<Export>),
     /// A role whose credentials aren't in the cache.
     Miss(Box<Pending<'a>>),
 }
 
-/// A role that a shell is to hold, once its credentials have been fetched.
+/// A role whose credentials must be fetched before the shell can hold it.
 pub struct Pending<'a> {
     entering: Entering<'a>,
     frame: Frame,
 }
 
 impl Pending<'_> {
-    /// Fetches the credentials.
+    /// Fetches the credentials and returns the complete decision.
     #[must_use]
     pub fn fetch(self, providers: Providers<'_>) -> Export {
         let Self { entering, frame } = self;
         let fetched = fetch(&entering.plan, &entering.cache, providers, entering.options);
-        // Fetching them may have taken a while.
+        // The fetch may have waited for the user or for a lock.
         let now = (providers.clock)();
         frame.around(entering.end(fetched.map_err(|failed| failed.problem), now))
     }
 }
 
-/// Decides for a directory whose files are given, nearest first, over the outer environment. It never fails: a
-/// failure is a state, and delivering it keeps the shell from trying again at every prompt. No network is used, no
-/// lock taken and nobody prompted; where that doesn't suffice, the answer is a [`Decision::Miss`].
+/// Decides which state a shell gets in a directory with these files, nearest first.
 ///
-/// `outer` is what the environment is without what awsrole exported. `word` is the choice of this shell, as `awsrole
-/// use` got it from [`Choices`]; one of the parent shell counts in a nested one. Without a proof neither counts: the
-/// shell holds what `cd` enters.
+/// It never fails. A failure is returned as a state, because a shell that receives a state doesn't retry at every
+/// prompt. It uses no network, takes no lock and never prompts. If credentials must be fetched, it returns
+/// [`Decision::Miss`].
+///
+/// `outer` is the environment without the variables that awsrole exported. `word` is this shell's choice, which
+/// `awsrole use` obtained from [`Choices`]. A nested shell without a choice inherits that of its parent. An unproven
+/// choice is ignored, and the shell gets the role that `cd` enters.
 #[must_use]
 pub fn export<'a>(
     context: &'a Context,
@@ -209,7 +210,7 @@ pub fn export<'a>(
     }
 }
 
-/// What an export says whatever is decided.
+/// The parts of an export that don't depend on the decision.
 struct Frame {
     adopt: Vec<(String, Option<OsString>)>,
     chosen: Option<String>,
@@ -224,7 +225,7 @@ impl Frame {
     }
 }
 
-/// Says that a choice isn't believed.
+/// Returns the notice that a choice in the environment has no valid proof.
 #[must_use]
 pub fn unproven(name: &str) -> String {
     format!(
@@ -232,12 +233,13 @@ pub fn unproven(name: &str) -> String {
     )
 }
 
-/// Looks at a directory's files with the user's approvals and rules.
+/// Evaluates a directory's files with the user's approvals and trust rules. Returns the verdict and the number of files
+/// on which it depends.
 pub fn look(context: &Context, settings: &Settings, files: &[PathBuf]) -> Result<(Verdict, usize), Problem> {
     look_and_keep(context, settings, files, &mut Vec::new())
 }
 
-/// The same, and the contents of the files that were read.
+/// Does what [`look`] does, and appends the contents of the files that it read to `texts`.
 fn look_and_keep(
     context: &Context,
     settings: &Settings,
@@ -245,7 +247,8 @@ fn look_and_keep(
     texts: &mut Vec<String>,
 ) -> Result<(Verdict, usize), Problem> {
     let approvals = Approvals::below(&context.paths.data);
-    // Where no approval is believed, settings don't count: they are likely to be the same other user's.
+    // If approvals cannot be trusted, the settings file is ignored too, because the same other user can probably write
+    // to it.
     let (verdict, depth) = match approvals.untrusted() {
         Some(_) => evaluate_files_and_keep_texts(files, &approvals, &UserConfig::default(), texts),
         None => evaluate_files_and_keep_texts(files, &approvals, settings.get()?, texts),
@@ -263,13 +266,13 @@ pub fn plan_role(context: &Context, allowed: &Allowed, role: Option<&str>) -> Re
     plan(allowed, role, &Profiles::load(context)?, context)
 }
 
-/// What is known without credentials.
+/// A decision as far as it is possible without credentials.
 enum Decided<'a> {
     State(Box<Export>),
     Enter(Box<Entering<'a>>),
 }
 
-/// A state without a role.
+/// Returns a state without a role.
 fn state(change: Change, depth: usize, problem: Option<Problem>, now: SystemTime) -> Export {
     let deadline = matches!(change, Change::Blocked).then(|| now + LOOK_AGAIN);
     Export { deadline, depth, problem, ..Export::of(change) }
@@ -293,7 +296,7 @@ fn decide<'a>(
     };
     let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Blocked };
     match verdict {
-        // What was denied needs no word, unless it blocks the shell.
+        // A denied file prints no message, unless it blocks the shell.
         Verdict::Refused(Refusal { status: ApprovalStatus::Denied, .. })
         | Verdict::Broken { status: ApprovalStatus::Denied, .. }
             if matches!(change, Change::Outer) =>
@@ -325,7 +328,7 @@ fn decide<'a>(
     }
 }
 
-/// Adds how to get back from a role that was chosen.
+/// Adds the hint how to leave a role that the user chose.
 fn back(problem: Problem, is_chosen: bool) -> Problem {
     if is_chosen { problem.hint("`awsrole use -` goes back to the default role") } else { problem }
 }
@@ -338,7 +341,7 @@ struct Entering<'a> {
     cache: Cache,
     options: ObtainOptions,
     file: String,
-    /// The word of [`Choices`] for it, if it was chosen by its name.
+    /// The word of [`Choices`], if the user chose the role by its name.
     word: Option<String>,
     event: Event,
     depth: usize,
@@ -360,7 +363,7 @@ impl<'a> Entering<'a> {
         Self { context, user, plan, cache: Cache::open(context, user.key), options, file, word, event, depth }
     }
 
-    /// The state with the credentials, or without them.
+    /// Returns the state with the credentials, or a blocked one if there are none.
     fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
         obtained
             .and_then(|obtained| self.holding(obtained, now))
@@ -370,8 +373,8 @@ impl<'a> Entering<'a> {
     fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
         let Self { context, plan, event, .. } = self;
         if obtained.mfa_prompted {
-            // Shells that wait for the same code follow at their next prompt; if they can't be told,
-            // they look again within half a minute.
+            // Other shells that wait for this MFA code continue at their next prompt. If `bump` fails, they retry
+            // within half a minute.
             let _ = generation::bump(&context.paths, context.now);
         }
         let diff = EnvDiff::of_role(&RoleSession {
@@ -386,7 +389,7 @@ impl<'a> Entering<'a> {
         let left = obtained.credentials.remaining(now);
         let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(MIN_REMAINING));
         let ending = obtained.problem.is_some() && left < ENDING;
-        // While a renewal is under way its result is looked for before the old credentials end.
+        // During a background renewal the shell looks for its result before the old credentials expire.
         let soon = now + LOOK_AGAIN.min(left / 2).max(Duration::from_secs(1));
         let deadline = match &obtained.problem {
             None if !obtained.due => obtained.credentials.renew_at(),
@@ -395,7 +398,7 @@ impl<'a> Entering<'a> {
         };
         let what = match event {
             Event::Cd | Event::Prompt | Event::Retry => Some(Recipient::Entered),
-            // A shell that takes a renewed session over enters nothing.
+            // A shell that picks up a renewed session doesn't enter a role.
             Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(Recipient::Renewed),
         };
         let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
@@ -412,7 +415,7 @@ impl<'a> Entering<'a> {
     }
 }
 
-/// Checks that a role with `confirm` was selected by its name.
+/// Checks that the user selected a role with `confirm` by its name.
 pub fn require_confirmation(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
     let (name, keys) = allowed.config().select(role)?;
     match name {
@@ -427,7 +430,7 @@ pub fn require_confirmation(allowed: &Allowed, role: Option<&str>) -> Result<(),
     }
 }
 
-/// A context over the outer environment, for commands that a person types inside a project.
+/// Returns the context with the outer environment, for commands that a user types inside a project.
 #[must_use]
 pub fn over(context: &Context, outer: Env) -> Context {
     let Context { dir, env: _, now, paths, keys, host } = context;

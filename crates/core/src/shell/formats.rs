@@ -1,4 +1,4 @@
-//! The variables of a role as text for scripts, tools and CI.
+//! Writes the variables of a role as text for scripts, tools and CI.
 
 use zeroize::Zeroizing;
 
@@ -7,29 +7,29 @@ use crate::shell::environment::{EnvDiff, Value};
 use crate::shell::state::NAME;
 use crate::shell::statements::Shell;
 
-/// A form in which variables are written.
+/// An output format of `awsrole env`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Statements for sh, bash and zsh, with what must be unset.
+    /// Statements for sh, bash and zsh, including `unset` statements.
     Shell,
     /// `NAME=value` for docker compose and the libraries that read `.env` files.
     Dotenv,
-    /// One object.
+    /// A JSON object.
     Json,
     /// `NAME=value` for the file that `$GITHUB_ENV` names (GitHub Docs, "Workflow commands").
     Github,
 }
 
-/// Writes the variables of a role. Where they may be read on another machine, or by no awsrole, its
-/// own state is left out.
+/// Writes the variables of a role. AWSROLE_STATE is omitted from formats that may be read on another machine or by
+/// programs that don't know awsrole.
 ///
 /// # Errors
-/// A value that the format can't hold for all of its readers.
+/// A value cannot be written so that all readers of the format read it alike.
 pub fn variables(diff: &EnvDiff, format: Format) -> Result<Zeroizing<String>, Problem> {
     let stays_here = matches!(format, Format::Shell | Format::Github);
     let values = diff.set.iter().filter(|(name, _)| stays_here || *name != NAME);
     let values = values.map(|(name, value)| (name.as_ref(), value.shown()));
-    // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+    // The capacity is allocated at once, because a growing buffer would leave copies of secrets in memory.
     let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
     match format {
         Format::Shell => {
@@ -64,14 +64,14 @@ pub fn variables(diff: &EnvDiff, format: Format) -> Result<Zeroizing<String>, Pr
     Ok(text)
 }
 
-/// The commands that keep a job's log from showing the keys: the secrets, and the access key id, which names whose
-/// they are to anybody who reads a public log.
+/// Returns the commands that mask secrets in the log of a GitHub Actions job. They also mask the access key ID, which
+/// would identify the account in a public log.
 #[must_use]
 pub fn masks(diff: &EnvDiff) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
     for (name, value) in &diff.set {
         if matches!(value, Value::Secret(_)) || *name == "AWS_ACCESS_KEY_ID" {
-            // What would end the command is written as in a URL (actions/toolkit, `command.ts`).
+            // Characters that would end the command are percent-encoded (actions/toolkit, `command.ts`).
             let escaped = value.shown().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
             text.extend(["::add-mask::", &Zeroizing::new(escaped), "\n"]);
         }
@@ -79,9 +79,11 @@ pub fn masks(diff: &EnvDiff) -> Zeroizing<String> {
     text
 }
 
-/// A value that docker compose, `docker run --env-file` and the libraries read alike: bare where it can
-/// be, since `docker run` takes quotes for a part of it, and in single quotes where it holds what is
-/// expanded or begins a comment. Readers differ on quotes and backslashes inside of them.
+/// Quotes a value so that docker compose, `docker run --env-file` and the libraries read it alike.
+///
+/// `docker run` doesn't remove quotes, so a value has none if it can be written without. A value with characters that
+/// would be expanded or begin a comment gets single quotes. Readers disagree about quotes and backslashes inside
+/// quotes, so these are rejected.
 fn dotenv(name: &str, value: &str) -> Result<Zeroizing<String>, Problem> {
     let plain = |c: char| c.is_alphanumeric() || "/+=._:@,-".contains(c);
     if value.chars().all(plain) {

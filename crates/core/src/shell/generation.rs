@@ -1,5 +1,7 @@
-//! How all open shells learn of a command typed in one: a file whose name is new each time. A shell notes the name
-//! before it asks, and sees at its prompts whether the file is still there.
+//! Notifies all open shells when a command typed in one of them changed something, such as an approval.
+//!
+//! A *generation* is an empty file with a unique name. A shell notes the name before it requests a decision. At each
+//! prompt it checks whether a file of this name still exists. A command renames the file to notify all shells.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,13 +12,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::base::context::Paths;
 use crate::base::files::{self, FileError};
 
-/// Makes the first file, if there is none.
+/// Creates the first generation, if there is none.
 pub fn ensure(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
-    // It is never empty, so that this one look will do.
+    // The folder is never empty, so this check suffices.
     if paths.generations().is_dir() { Ok(()) } else { bump(paths, now) }
 }
 
-/// Makes every shell look again at its next prompt.
+/// Starts a new generation: every shell requests a new decision at its next prompt.
 pub fn bump(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
     let folder = paths.generations();
     let new = folder.join(new_name(now));
@@ -24,22 +26,22 @@ pub fn bump(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
     let Some(last) = names.pop() else {
         return files::write_private(&new, b"");
     };
-    // More than one can be there if two processes made the first at once, or if something copied one.
+    // There can be several files if two processes created the first one at the same time, or if a file was copied.
     for name in names {
         let path = folder.join(name);
         unless_gone(fs::remove_file(&path)).map_err(|e| FileError::new("removing", &path, e))?;
     }
-    // What is gone was renamed by another process after the list was read, and so after what this one has to tell.
+    // If the file is gone, another process started a new generation after `names` was called. That is sufficient.
     let path = folder.join(last);
     unless_gone(fs::rename(&path, new)).map_err(|e| FileError::new("renaming", &path, e))
 }
 
-/// The process id makes two names within one tick of the clock differ.
+/// Returns a unique name. The process ID distinguishes names of the same clock tick.
 fn new_name(now: SystemTime) -> String {
     format!("{}-{}", now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(), std::process::id())
 }
 
-/// What shells see in the folder: not what is about to be written.
+/// Returns the names that shells see in the folder, which exclude temporary files.
 fn names(folder: &Path) -> Result<Vec<OsString>, FileError> {
     let found = match fs::read_dir(folder) {
         Ok(found) => found,
@@ -57,7 +59,7 @@ fn unless_gone(done: std::io::Result<()>) -> std::io::Result<()> {
     }
 }
 
-/// Makes the file that serves fish as a clock, if it isn't there.
+/// Creates the file dated 1970 that fish uses as a clock, if it doesn't exist.
 pub fn ensure_clock(paths: &Paths) -> Result<(), FileError> {
     let path = paths.clock();
     let is_epoch = |time: SystemTime| time == UNIX_EPOCH;

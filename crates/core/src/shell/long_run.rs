@@ -1,10 +1,11 @@
-//! A command that outlives any session, and the private folder with its copies of the AWS files.
+//! Manages the private folder of a command that runs longer than a session (`exec --renew`). It contains copies of the
+//! AWS files.
 //!
-//! The folder itself is locked for as long as the command, or anything that it started, lives: the
-//! command inherits the open folder, and a kernel lock ends with the last process that has it. Some programs close
-//! whatever they inherit; so the folder's name says which process the command is, too.
+//! The folder is locked while the command or any of its children runs. The command inherits the open folder, and an
+//! advisory lock (flock) is released when the last process closes it. Some programs close all inherited files, so the
+//! folder's name also contains the ID of the command's process.
 //!
-//! The watcher removes the folder when the command ends. If the watcher was killed as well, [`sweep`] does.
+//! The watcher removes the folder when the command ends. If the watcher was killed, [`sweep`] removes it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,37 +21,38 @@ use crate::base::files::{self, FileError, read_own};
 use crate::session::encryption::{CacheEncryption, SealError};
 use crate::shell::environment::EnvDiff;
 
-/// The largest record that is read, in bytes.
+/// Maximum size of a record, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// How the names of runs begin.
+/// Prefix of the folders' names.
 const PREFIX: &str = "run-";
 
-/// A run's folder, held.
+/// The locked folder of a run.
 pub struct Run {
     dir: PathBuf,
     held: File,
 }
 
-/// The directory and environment in which awsrole ran, for programs in the command. It is a file next to the copies.
+/// The directory and environment in which `awsrole exec` ran. awsrole reads it when it is started inside the command.
+/// It is stored next to the copies, encrypted.
 #[derive(Serialize, Deserialize)]
 pub struct SavedEnvironment {
-    /// The directory whose role it is.
+    /// The directory that selects the role.
     pub dir: PathBuf,
-    /// The `[role.NAME]`.
+    /// The name of the role, if the user selected one.
     pub role: Option<String>,
-    /// The variables that the command finds changed, as they were.
+    /// Prior values of the variables that are changed for the command. `None` is unset.
     before: BTreeMap<String, Option<Zeroizing<String>>>,
 }
 
 impl Run {
-    /// Makes a folder that only its owner may enter, for a command that this process becomes, and removes those of
-    /// commands that are gone.
+    /// Creates a folder that only its owner can access, for the command that this process will execute. It also removes
+    /// the folders of commands that have ended.
     pub fn open(paths: &Paths, process: u32) -> Result<Self, FileError> {
         let runs = folder(paths);
         files::private_dir(&runs)?;
         let failed = |e| FileError::new("making a folder in", &runs, e);
-        // Whoever tidies up must not meet a folder before it is held.
+        // Prevents another process from removing the folder before it is locked.
         let parent = File::open(&runs).map_err(failed)?;
         parent.lock().map_err(failed)?;
         remove_remains(&runs);
@@ -63,26 +65,26 @@ impl Run {
         Ok(Self { dir: dir.keep(), held })
     }
 
-    /// The folder's own name.
+    /// Returns the name of the folder.
     #[must_use]
     pub fn name(&self) -> &str {
         self.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// Writes the record of what is outside, sealed as cached sessions are: no program but awsrole reads it.
+    /// Writes the record of the outer environment, encrypted with the cache encryption key: only awsrole reads it.
     pub fn write_outside(&self, outside: &SavedEnvironment, vault: &CacheEncryption) -> Result<(), SealError> {
         let sealed = vault.seal(&sealed_name(self.name()), outside.to_text().as_bytes())?;
         Ok(files::write_private(&self.dir.join(OUTSIDE), &sealed.content)?)
     }
 
-    /// Writes one of its files.
+    /// Writes a file into the folder.
     pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, FileError> {
         let path = self.dir.join(name);
         files::write_private(&path, text.as_bytes())?;
         Ok(path)
     }
 
-    /// Leaves the open folder to the command that this process becomes.
+    /// Clears the close-on-exec flag of the open folder, so that the command that this process executes keeps the lock.
     pub fn hand_over(&self) -> io::Result<()> {
         Ok(rustix::io::fcntl_setfd(&self.held, rustix::io::FdFlags::empty())?)
     }
@@ -94,7 +96,7 @@ impl Run {
 }
 
 impl SavedEnvironment {
-    /// What is outside of a command with these variables.
+    /// Records the prior values of all variables that `diff` changes.
     #[must_use]
     pub fn of(dir: &Path, role: Option<&str>, diff: &EnvDiff, outer: &Env) -> Self {
         let names = diff.set.iter().map(|(name, _)| name.as_ref()).chain(diff.hide.iter().copied());
@@ -103,12 +105,12 @@ impl SavedEnvironment {
         Self { dir: dir.to_owned(), role: role.map(str::to_owned), before }
     }
 
-    /// What the command must not find, secrets included.
+    /// Returns the record as JSON. It contains secrets, which the command must not see.
     fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// Reads a run's record; `None` if the run is over, or `logout --all` has thrown its key away.
+    /// Reads a run's record. Returns `None` if the run is over, or if `logout --all` deleted the key.
     #[must_use]
     pub fn read(paths: &Paths, vault: &CacheEncryption, run: &str) -> Option<Self> {
         let path = folder(paths).join(only_a_name(run)?).join(OUTSIDE);
@@ -116,7 +118,7 @@ impl SavedEnvironment {
         serde_json::from_slice(&text).ok()
     }
 
-    /// The environment without what the command finds changed.
+    /// Returns the outer environment: `env` with the prior values of all variables that were changed for the command.
     #[must_use]
     pub fn over(&self, env: &Env) -> Env {
         let mut outer = env.clone();
@@ -130,15 +132,15 @@ impl SavedEnvironment {
     }
 }
 
-/// The record's name in a run's folder.
+/// File name of the record.
 const OUTSIDE: &str = "outside";
 
-/// The name to which a run's record is bound.
+/// Returns the associated data of a run's encrypted record.
 fn sealed_name(run: &str) -> String {
     format!("runs/{run}/{OUTSIDE}")
 }
 
-/// Waits until nobody holds a run's folder any more, and removes it.
+/// Waits until no process holds the lock of a run's folder, and removes it.
 pub fn remove_when_gone(paths: &Paths, run: &str) {
     let Some(name) = only_a_name(run) else { return };
     let dir = folder(paths).join(name);
@@ -147,31 +149,31 @@ pub fn remove_when_gone(paths: &Paths, run: &str) {
     }
 }
 
-/// What was found of runs whose command is gone and that nobody tidied up.
+/// Folders of commands that have ended, which their watchers didn't remove.
 #[derive(Default)]
 pub struct Remains {
     /// The folders that were removed.
     pub removed: Vec<PathBuf>,
-    /// Those that can't be, and why.
+    /// Errors for the folders that could not be removed.
     pub stuck: Vec<FileError>,
 }
 
-/// Removes the folders of commands that are gone: each may hold copies of long-lived keys. Those of living ones stay.
-/// Where there never was a run it costs one look.
+/// Removes the folders of commands that have ended, because they may contain copies of long-lived keys. Without any run
+/// this costs one system call.
 pub fn sweep(paths: &Paths) -> Remains {
     let runs = folder(paths);
-    // Neither a link nor what others can write to is ours to tidy.
+    // A symbolic link, or a folder that others can write to, is left alone.
     if !files::is_own_dir(&runs) {
         return Remains::default();
     }
-    // Somebody who makes one just now tidies up by themselves.
+    // A process that holds the lock creates a run, and removes old folders itself.
     match File::open(&runs) {
         Ok(parent) if parent.try_lock().is_ok() => remove_remains(&runs),
         _ => Remains::default(),
     }
 }
 
-/// The same, by who holds the lock of all of them.
+/// Removes the folders of commands that have ended. The caller holds the lock of their parent folder.
 fn remove_remains(runs: &Path) -> Remains {
     let mut remains = Remains::default();
     for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
@@ -182,7 +184,8 @@ fn remove_remains(runs: &Path) -> Remains {
             continue;
         }
         match File::open(&path) {
-            // One that is held stays, and one on a disk that knows no locks, where nobody can tell.
+            // A locked folder is in use. On a file system without locks this cannot be determined, so the folder is
+            // kept.
             Ok(held) if held.try_lock().is_err() => {}
             Ok(_held) => match fs::remove_dir_all(&path) {
                 Ok(()) => remains.removed.push(path),
@@ -194,7 +197,7 @@ fn remove_remains(runs: &Path) -> Remains {
     remains
 }
 
-/// Whether the process still runs that a folder's name says the command is.
+/// Returns whether the process in a folder's name still runs.
 fn command_lives(name: &str) -> bool {
     let named = || {
         let (process, rest) = name.strip_prefix(PREFIX)?.split_once('.')?;
@@ -204,11 +207,11 @@ fn command_lives(name: &str) -> bool {
     named().is_some_and(|(process, time): (u32, u64)| started(process) == Some(time))
 }
 
-/// When a process started, in the kernel's ticks since the machine did: a number that is given to two processes is told
-/// apart by it. `None`: it has ended, or this system doesn't say.
+/// Returns when a process started, in clock ticks since boot. It distinguishes processes that got the same process ID.
+/// `None` if the process has ended, or on systems without /proc.
 fn started(process: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The program's name, in parentheses, may hold anything (proc(5)).
+    // The program's name, in parentheses, may contain any character (proc(5)).
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let ended = matches!(fields.next()?, "Z" | "X");
     fields.nth(18)?.parse().ok().filter(|_| !ended)
@@ -218,7 +221,7 @@ fn folder(paths: &Paths) -> PathBuf {
     paths.cache.join("runs")
 }
 
-/// A name that leads nowhere else.
+/// Returns the name if it is a single path component that begins with the prefix.
 fn only_a_name(run: &str) -> Option<&str> {
     (run.starts_with(PREFIX) && !run.contains('/')).then_some(run)
 }
@@ -234,7 +237,7 @@ mod tests {
     #[test]
     fn a_folder_is_private_and_goes_when_nobody_holds_it() {
         let (_home, context) = home("", "");
-        // A process that isn't there: the lock alone tells.
+        // No process has this ID, so only the lock counts.
         let nobody = u32::MAX;
         let first = Run::open(&context.paths, nobody).unwrap();
         let file = first.write("config", "x").unwrap();
@@ -257,7 +260,7 @@ mod tests {
         let runs = folder(&context.paths);
         assert!(sweep(&context.paths).removed.is_empty() && !runs.exists(), "nothing is made");
         let held = Run::open(&context.paths, u32::MAX).unwrap();
-        // A command that closed what it inherited: its process is this one.
+        // A command that closed its inherited files. Its process is the current one.
         let alive = Run::open(&context.paths, std::process::id()).unwrap();
         let alive = (alive.dir.clone(), alive.held).0;
         let left = Run::open(&context.paths, u32::MAX).unwrap();

@@ -1,4 +1,4 @@
-//! Credential variables that the user changed manually inside a project: which values stay, and which go.
+//! Decides which credential variables are kept and which are removed after the user changed some of them manually.
 //!
 //! Each of the two units [`KEYS`] and [`PROFILES`] is used by clients as a whole. The user's key ID with our
 //! expiration makes botocore fail, and a profile with our keys gives two identities.
@@ -9,10 +9,10 @@ use crate::aws::credentials::is_long_term_key_id;
 use crate::base::context::Env;
 use crate::shell::state::{KEYS, Outer, PROFILES, exported_key_id};
 
-/// What a shell does with the variables of both units.
+/// The changes to the variables of both units.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ManualChange {
-    /// Variables that still hold our values, and whose prior values don't come back.
+    /// Variables that still have awsrole's values. They are unset, and their prior values are not restored.
     pub unset: Vec<&'static str>,
     /// Variables to hide until the user leaves the project.
     pub hide: Vec<&'static str>,
@@ -30,8 +30,8 @@ impl ManualChange {
             }
             return Self { unset: Vec::new(), hide };
         }
-        // Pasted together with a key id, the others are the user's; but no token belongs to a long-term key. A shell
-        // doesn't keep secrets to compare them with.
+        // The secret and the token may have been pasted together with a new key ID, and then they belong to the user. A
+        // long-term key has no token. The values cannot be compared, because the shell keeps no copy of secrets.
         let id = env.text("AWS_ACCESS_KEY_ID").filter(|id| !id.is_empty() && is_changed("AWS_ACCESS_KEY_ID"));
         let pasted = |name| match name {
             "AWS_SECRET_ACCESS_KEY" => id.is_some(),

@@ -1,26 +1,26 @@
-//! The snippet for a shell's rc file: a file of `shell/` with paths and tables filled in.
+//! Renders the snippet that a shell's rc file evaluates: a file of `shell/` with paths and tables filled in.
 
 use crate::shell::state::{self, BLOCKED, BLOCKED_PRIOR, BLOCKED_SET, KEYS, PROFILES};
 use crate::shell::statements::{PROTOCOL, Shell};
 
-/// What a snippet is rendered with.
+/// Parameters of a snippet.
 #[derive(Debug, Clone, Copy)]
 pub struct Snippet<'a> {
     /// The path of `awsrole`.
     pub binary: &'a str,
-    /// The folder whose file is renamed by `allow` and others.
+    /// The folder of the generation file, which `allow` and other commands rename.
     pub generations: &'a str,
-    /// The file from 1970 by which fish tells the time.
+    /// The file dated 1970 from whose age fish computes the time.
     pub clock: &'a str,
-    /// Whether direnv is used as well as awsrole.
+    /// Whether direnv is used, too.
     pub direnv: bool,
 }
 
-/// The line of a snippet before which the blocks are: from there on hooks are registered.
+/// The line of a snippet before which the blocks are inserted. The lines after it register the hooks.
 const REGISTERS: &str = "# A script that sources this gets nothing";
 
-/// The first lines of the snippet for bash. An older bash, such as the 3.2 of macOS, and a shell that isn't bash
-/// print one line and go on with the rc file: the snippet is one quoted word to them, which they never parse.
+/// First lines of the snippet for bash. An older bash, such as 3.2 of macOS, or another shell prints one line and
+/// continues with the rc file. The rest of the snippet is a single quoted word, which these shells never parse.
 const GUARD: &str = r#"case ${BASH_VERSION-} in
 '' | [0-3].* | 4.[0-3].*) echo "awsrole: bash 4.4 or later is needed, this is ${BASH_VERSION:-another shell}" >&2 ;;
 *) eval "#;
@@ -59,8 +59,8 @@ fn parts(shell: Shell) -> (&'static str, &'static [&'static str], &'static str) 
     }
 }
 
-/// What the snippet for zsh is an argument of. Whatever the user's options are, it is parsed with zsh's own and its
-/// functions run with them (zshbuiltins(1): "sticky" emulation).
+/// The command that evaluates the snippet for zsh. The snippet is parsed, and its functions run, with zsh's default
+/// options instead of the user's (zshbuiltins(1), "sticky" emulation).
 const EMULATE: &str = r"\builtin emulate -R zsh -o no_aliases -o local_traps -c";
 
 impl Snippet<'_> {

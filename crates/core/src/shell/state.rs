@@ -1,8 +1,8 @@
-//! AWSROLE_STATE: what a nested shell, or a command typed inside a project, must know of what its
-//! parent exported. It holds no secret and no digest of one.
+//! Reads and writes AWSROLE_STATE, which tells nested shells, and commands typed inside a project, what the parent
+//! shell exported. It contains no secret and no digest of one.
 //!
-//! It comes back from the environment, where anybody may have written it: what isn't exactly of the form that awsrole
-//! writes is ignored as a whole, as if it weren't there.
+//! The value comes from the environment, so anyone may have written it. A value that doesn't have exactly the form that
+//! awsrole writes is ignored entirely.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,17 +24,17 @@ use crate::shell::choice::{self, Choices};
 /// The variable's name.
 pub const NAME: &str = "AWSROLE_STATE";
 
-/// Keys, token and expiration. They are one unit, because clients combine them otherwise (a user's key with
-/// our expiration makes botocore fail).
+/// Keys, token and expiration. They change together, because clients combine them otherwise. For example, a user's key
+/// with awsrole's expiration makes botocore fail.
 pub const KEYS: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
 
-/// The names of the two profile variables: the other unit besides [`KEYS`] that a user may change manually.
+/// The two profile variables. They and [`KEYS`] are the two units that a user may change manually.
 pub const PROFILES: [&str; 2] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
 
-/// Variables that would give a client a second identity besides the keys. The JS SDK and Serverless
-/// prefer a profile to keys, botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are
-/// unset, not emptied: an empty AWS_PROFILE is a profile named "" to some.
+/// Variables that would give a client a second identity in addition to the keys. The JS SDK and Serverless prefer a
+/// profile to keys, and botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are unset instead of emptied,
+/// because some clients treat an empty AWS_PROFILE as a profile named "".
 pub const HIDDEN: [&str; 7] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -49,18 +49,17 @@ pub const HIDDEN: [&str; 7] = [
 pub const TOLD: [&str; 5] =
     ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
 
-/// What the snippets put into it in a blocked directory.
+/// Value of AWSROLE_STATE in a blocked shell.
 pub const BLOCKED: &str = "blocked";
 
-/// What the snippets also set if `awsrole use` chose a role: the nearest file, `=`, and the
-/// role's name.
+/// Variable that the snippets also set if `awsrole use` chose a role: the path of the nearest file, `=`, and a word of
+/// [`Choices`].
 pub const CHOSEN: &str = "AWSROLE_CHOSEN";
 
-/// The placeholder that keys and profile have in a blocked directory: no client finds a profile of
-/// this name, and no server knows the key.
+/// The placeholder for keys and profile in a blocked shell. No profile has this name, and AWS rejects the key.
 pub const NO_ROLE: &str = "awsrole-blocked--run-awsrole-why";
 
-/// What the snippets set in a blocked directory.
+/// Variables that the snippets set in a blocked shell.
 pub(crate) const BLOCKED_SET: [(&str, &str); 4] = [
     ("AWS_PROFILE", NO_ROLE),
     ("AWS_ACCESS_KEY_ID", NO_ROLE),
@@ -68,20 +67,20 @@ pub(crate) const BLOCKED_SET: [(&str, &str); 4] = [
     ("AWS_EC2_METADATA_DISABLED", "true"),
 ];
 
-/// Returns the names that the snippets hide in a blocked directory: all others that could give a client credentials,
-/// and what describes a role.
+/// Returns the variables that the snippets hide in a blocked shell: all others that could give a client credentials,
+/// and those that describe a role.
 pub(crate) fn hidden_if_blocked() -> Vec<&'static str> {
     let lists: [&[&'static str]; 5] = [&KEYS, &HIDDEN, &RUN_HIDDEN, &TOLD, &["AWS_ACCOUNT_ID", CHOSEN]];
     let set = |name: &&str| BLOCKED_SET.iter().any(|(placeholder, _)| placeholder == name);
     lists.concat().into_iter().filter(|name| !set(name)).collect()
 }
 
-/// What the snippets put before a name, in a blocked directory, for what was exported there before. They
-/// have builtins alone, and a variable for each name holds any bytes as they are.
+/// Prefix of the variables in which a blocked shell exports prior values. The snippets use builtins only, so each value
+/// has a variable of its own, which can contain any bytes.
 pub(crate) const PRIOR: &str = "AWSROLE_PRIOR_";
 
-/// The names whose prior values a blocked shell exports so: of what it sets or hides all that is no
-/// secret, and no part of a pair whose other half is one.
+/// Variables whose prior values a blocked shell exports. Secrets are excluded, and so are variables that are useless
+/// without a secret.
 pub(crate) const BLOCKED_PRIOR: [&str; 10] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -95,8 +94,7 @@ pub(crate) const BLOCKED_PRIOR: [&str; 10] = [
     "AWS_ROLE_SESSION_NAME",
 ];
 
-/// Variables whose prior values are no secrets. The state contains them, so that a nested shell can
-/// restore them.
+/// Variables whose prior values are not secret. The state contains them, so that a nested shell can restore them.
 const OPEN: [&str; 11] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -111,13 +109,13 @@ const OPEN: [&str; 11] = [
     "AWS_ENDPOINT_URL_STS",
 ];
 
-/// What a command that renews its role itself (`exec --renew`) finds changed besides the keys: the two
-/// AWS files are copies, and nobody falls back to the machine's role.
+/// Variables that are set for a command that renews its role itself (`exec --renew`): the AWS files are copies, and
+/// clients must not fall back to the instance's role.
 pub const RUN_SET: [&str; 3] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"];
 
-/// What such a command doesn't find. Keys go before these in every client, but there are none:
-/// botocore asks a web identity before the default profile's program, and the JS SDK a container
-/// after one that failed.
+/// Variables that are hidden from such a command. Clients prefer keys to all of them, but the command has no keys:
+/// botocore would prefer a web identity to the `credential_process` of the default profile, and the JS SDK would ask
+/// the container endpoint if that process fails.
 pub const RUN_HIDDEN: [&str; 7] = [
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -128,11 +126,11 @@ pub const RUN_HIDDEN: [&str; 7] = [
     "AWS_ROLE_SESSION_NAME",
 ];
 
-/// The one of them that is a secret: a nested shell can't restore it.
+/// The only secret among them. A nested shell cannot restore it.
 const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 
-/// Variables that the AWS SDK reads from the process itself: no explicit environment can be given to
-/// its sources (aws-config 1.13, `ProviderConfig::with_env` is private).
+/// Variables that the AWS SDK reads from the process environment. Its sources cannot be given another environment
+/// (aws-config 1.13, `ProviderConfig::with_env` is private).
 const READ_BY_SDK: [&str; 5] = [
     "AWS_EC2_METADATA_DISABLED",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -141,82 +139,83 @@ const READ_BY_SDK: [&str; 5] = [
     CONTAINER_TOKEN,
 ];
 
-/// The longest state that is read, in bytes: more than all of its values together, each at its longest and escaped.
+/// Maximum length of a state, in bytes. It exceeds the sum of the maximum lengths of all values, escaped.
 const LONGEST: usize = 512 * 1024;
 
-/// The longest path in it: Linux's PATH_MAX, and as much as its bytes may grow where they aren't UTF-8.
+/// Maximum length of a path, in bytes: Linux's PATH_MAX, times three for bytes that aren't UTF-8.
 const LONGEST_PATH: usize = 3 * 4096;
 
-/// The longest name of a role in it.
+/// Maximum length of a role's name, in bytes.
 const LONGEST_NAME: usize = 4096;
 
-/// The longest value of a variable in it. A longer one isn't written down, and a nested shell can't restore it.
+/// Maximum length of a variable's value, in bytes. Longer values are not recorded, so a nested shell cannot restore
+/// them.
 const LONGEST_VALUE: usize = 4096;
 
-/// The exported state of a role in force.
+/// The exported state of a shell that holds a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     v: u32,
-    /// The file that is in force.
+    /// Path of the project file.
     pub file: String,
-    /// What the role is called.
+    /// Name of the role for messages.
     pub role: String,
-    /// The `[role.NAME]`, if `awsrole use` chose it, as a word of [`Choices`]: a nested shell goes on with it.
+    /// The word of [`Choices`], if `awsrole use` chose the role. A nested shell inherits the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
-    /// Its account.
+    /// Account ID of the role.
     pub account: String,
-    /// The access key id: tells whether the keys are still ours. Empty where none are set, because
-    /// the command renews its role itself.
+    /// Access key ID, which shows whether the keys are still awsrole's. Empty if no keys are set, because the command
+    /// renews its role itself.
     pub key: String,
-    /// The name of its entry in the cache, where `refresh` and `logout` find it even if a command
-    /// inside can't plan the role again.
+    /// Name of the role's cache entry. `refresh` and `logout` find the entry by it even if a command inside the project
+    /// cannot plan the role again.
     #[serde(default)]
     pub entry: String,
-    /// AWS_CREDENTIAL_EXPIRATION as it was set; empty if it wasn't.
+    /// Value of AWS_CREDENTIAL_EXPIRATION, empty if it wasn't set.
     pub expires: String,
-    /// Further variables that were set, none of them secret.
+    /// Other variables that were set. None is a secret.
     #[serde(deserialize_with = "each_once")]
     pub set: BTreeMap<String, String>,
-    /// Further variables that were hidden.
+    /// Other variables that were hidden.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<String>,
-    /// What was there before, as far as it is no secret.
+    /// Prior values that are not secret.
     #[serde(deserialize_with = "each_once")]
     pub prior: BTreeMap<String, String>,
 }
 
-/// The environment as it was before awsrole changed it.
+/// The outer environment: the environment before awsrole changed it.
 pub struct Outer {
     /// The variables.
     pub env: Env,
-    /// What a nested shell must take over as the prior values that it never saw: `None` is unset.
+    /// Prior values that a nested shell must adopt because it never saw them. `None` is unset.
     pub adopt: Vec<(String, Option<OsString>)>,
-    /// The role in force in the parent, if there is one and its keys are still there.
+    /// The parent's role, if it has one and its keys are unchanged.
     pub role: Option<State>,
-    /// [`CHOSEN`] of a blocked parent, whose placeholders are still there.
+    /// Value of [`CHOSEN`] in a blocked parent whose placeholders are unchanged.
     chosen: Option<OsString>,
 }
 
-/// What the environment says that `awsrole use` chose.
+/// The choice of `awsrole use` that the environment contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chosen {
-    /// Nothing for this file.
+    /// No choice for this file.
     Nothing,
-    /// A role, by awsrole's own word.
+    /// A role, proven by awsrole's own word.
     Role {
         /// Its name.
         role: String,
-        /// The word that proves it, for those who go on with it.
+        /// The word that proves it, to be passed on.
         word: String,
     },
-    /// A role by this name, without a proof. It isn't entered: anybody may have written that.
+    /// A role of this name, without a valid proof. It isn't entered, because anyone may have written it.
     Unproven(String),
 }
 
 impl Chosen {
-    /// The role, if it is proven.
+    /// Returns the role, if it is proven.
     #[must_use]
     pub fn role(&self) -> Option<&str> {
         match self {
@@ -225,7 +224,7 @@ impl Chosen {
         }
     }
 
-    /// The word that proves it.
+    /// Returns the word that proves the role.
     #[must_use]
     pub fn word(&self) -> Option<&str> {
         match self {
@@ -236,7 +235,7 @@ impl Chosen {
 }
 
 impl State {
-    /// The state of a role, over the outer environment.
+    /// Returns the state of a role.
     #[must_use]
     pub fn of_role(
         role: &str,
@@ -263,7 +262,7 @@ impl State {
         }
     }
 
-    /// Makes it the state of a command that has no keys, but copies of the AWS files.
+    /// Converts it to the state of a command that has copies of the AWS files instead of keys.
     #[must_use]
     pub fn of_run(mut self, set: &[(Cow<'static, str>, String)], outer: &Env) -> Self {
         self.key.clear();
@@ -274,25 +273,25 @@ impl State {
         self
     }
 
-    /// Adds the name of its entry in the cache.
+    /// Adds the name of the role's cache entry.
     #[must_use]
     pub fn cached_as(self, entry: String) -> Self {
         Self { entry, ..self }
     }
 
-    /// The variable's value.
+    /// Returns the value of AWSROLE_STATE.
     #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Reads the variable's value; `None` for what awsrole can't have written.
+    /// Parses the value of AWSROLE_STATE. Returns `None` if awsrole cannot have written it.
     fn parse(text: &str) -> Option<Self> {
         let state: Self = serde_json::from_str(text).ok().filter(|_| text.len() <= LONGEST)?;
         (state.v == 1 && state.names_are_ours() && state.values_are_bounded()).then_some(state)
     }
 
-    /// Only our own names: a forged state must not make us restore PATH or LD_PRELOAD.
+    /// Returns whether all names are awsrole's. A forged state must not make awsrole restore PATH or LD_PRELOAD.
     fn names_are_ours(&self) -> bool {
         let open = |name: &String| {
             let name = name.as_str();
@@ -306,7 +305,7 @@ impl State {
             && self.hidden.iter().all(|name| RUN_HIDDEN.contains(&name.as_str()))
     }
 
-    /// Each value is what it may be. An entry that is no digest could be a path to any file.
+    /// Returns whether each value is valid. A cache entry that is no digest could be a path to any file.
     fn values_are_bounded(&self) -> bool {
         let key = |key: &str| key.is_empty() || is_key_id(key) && !is_long_term_key_id(key);
         let time = |text: &str| humantime::parse_rfc3339(text).is_ok_and(|time| rfc3339(time) == text);
@@ -327,26 +326,26 @@ pub(crate) fn exported_key_id(env: &Env) -> Option<String> {
     env.text(NAME).and_then(State::parse).map(|state| state.key)
 }
 
-/// Whether a value is allowed in the state or as a prior value: no variable that a client reads is longer or has
-/// a control character in it.
+/// Returns whether a value may be in the state or be a prior value. No variable that a client reads is longer or
+/// contains control characters.
 fn is_bounded(value: &OsStr) -> bool {
     let bytes = value.as_encoded_bytes();
     bytes.len() <= LONGEST_VALUE && !bytes.iter().any(u8::is_ascii_control)
 }
 
-/// Settings as they are written down.
+/// Returns settings in the form of [`State::set`].
 fn values(settings: &[(Cow<'static, str>, String)]) -> BTreeMap<String, String> {
     let bounded = settings.iter().filter(|(_, value)| is_bounded(OsStr::new(value)));
     bounded.map(|(name, value)| (name.to_string(), value.clone())).collect()
 }
 
-/// Prior values as they are written down.
+/// Returns prior values in the form of [`State::prior`].
 fn before<'n>(names: impl Iterator<Item = &'n &'static str>, outer: &Env) -> BTreeMap<String, String> {
     let found = names.filter_map(|name| Some(((*name).to_owned(), outer.text(name)?.to_owned())));
     found.filter(|(_, value)| is_bounded(OsStr::new(value))).collect()
 }
 
-/// Reads an object without duplicate names: of two values each reader would believe another one.
+/// Reads an object without duplicate names. JSON readers disagree about which of two values counts.
 fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     struct Each;
 
@@ -371,14 +370,14 @@ fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Stri
 }
 
 impl Outer {
-    /// Takes away what awsrole exported, and nothing that a person changed since.
+    /// Reconstructs the outer environment: removes awsrole's values, and keeps those that the user changed since.
     #[must_use]
     pub fn of(env: &Env) -> Self {
         let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None, chosen: None };
         let Some(text) = env.0.get(OsStr::new(NAME)) else {
             return outer;
         };
-        // What isn't UTF-8 is as foreign as what isn't ours.
+        // A value that isn't UTF-8 is not awsrole's, and is ignored like any other.
         let text = text.to_str().unwrap_or_default();
         if text == BLOCKED {
             outer.open(env);
@@ -423,8 +422,8 @@ impl Outer {
         outer
     }
 
-    /// Takes a blocked parent's placeholders away, and restores the prior values that it exported.
-    /// If keys or a profile were changed manually, no profile is restored with them.
+    /// Removes a blocked parent's placeholders, and restores the prior values that it exported. If the user changed
+    /// keys or a profile manually, no profile is restored.
     fn open(&mut self, env: &Env) {
         let ours = |name: &str| BLOCKED_SET.iter().any(|(set, value)| *set == name && env.text(name) == Some(*value));
         let untouched = ours("AWS_ACCESS_KEY_ID") && ours("AWS_PROFILE");
@@ -435,7 +434,7 @@ impl Outer {
         let prior = |name: &str| {
             let back = BLOCKED_PRIOR.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
             let value = env.0.get(OsStr::new(&format!("{PRIOR}{name}"))).filter(|value| *value != NO_ROLE);
-            // It was the shell's own value, of any bytes: only its length is bounded.
+            // The value may contain any bytes, because the user set it. Only its length is limited.
             value.filter(|value| back && value.len() <= LONGEST_VALUE).cloned()
         };
         for (name, _) in BLOCKED_SET {
@@ -452,8 +451,8 @@ impl Outer {
         }
     }
 
-    /// The environment in which this process must start anew, because the AWS SDK would read in its
-    /// own what awsrole set or hid; `None` if nothing differs.
+    /// Returns the environment with which this process must execute itself again, because the AWS SDK would read
+    /// variables that awsrole set or hid. Returns `None` if none of them differ.
     #[must_use]
     pub fn for_the_sdk(&self, env: &Env) -> Option<Env> {
         let differ: Vec<OsString> = READ_BY_SDK.iter().map(OsString::from).collect();
@@ -466,8 +465,8 @@ impl Outer {
         (!differ.is_empty()).then_some(anew)
     }
 
-    /// What the environment says that `awsrole use` chose for a directory with these files. What was chosen for another
-    /// file counts for nothing here, and what awsrole itself can't have written for this one isn't believed.
+    /// Returns the choice for a directory with these files. A choice for another file is ignored, and one that awsrole
+    /// didn't write is returned as unproven.
     #[must_use]
     pub fn chosen(&self, files: &[PathBuf], choices: &Choices) -> Chosen {
         let Some(file) = files.first() else { return Chosen::Nothing };
@@ -478,7 +477,7 @@ impl Outer {
         }
     }
 
-    /// Returns the text in the place of the word of a choice for a file.
+    /// Returns the text that should be the word of a choice for a file. It isn't verified.
     fn word(&self, file: &Path) -> Option<Cow<'_, str>> {
         if let Some(state) = &self.role {
             return state.chosen.as_deref().filter(|_| file.to_string_lossy() == state.file).map(Cow::Borrowed);
@@ -498,7 +497,7 @@ impl Outer {
     }
 }
 
-/// Whether a variable that the AWS SDK reads itself was given back already ([`Outer::for_the_sdk`]).
+/// Returns whether a variable that the AWS SDK reads already has its prior value ([`Outer::for_the_sdk`]).
 fn is_back(env: &Env, name: &str, prior: Option<&OsString>) -> bool {
     READ_BY_SDK.contains(&name) && env.0.get(OsStr::new(name)) == prior
 }

@@ -1,5 +1,5 @@
-//! What is handed over to a person's processes: statements for a shell, an environment for a
-//! child, JSON for an SDK. One of the four places where a secret leaves.
+//! Writes a role for the user's processes: statements for a shell, an environment for a child, JSON for an SDK. This is
+//! one of the few places where a secret is written.
 
 use std::ffi::OsString;
 use std::time::UNIX_EPOCH;
@@ -14,8 +14,8 @@ use crate::shell::environment::{EnvDiff, Value};
 use crate::shell::export::{Change, Export};
 use crate::shell::views::{self, Views};
 
-/// The version of what snippets and programs say to each other: arguments, statements, AWSROLE_STATE. A change that
-/// the other side wouldn't understand takes the next number.
+/// Version of the protocol between snippets and programs: arguments, statements, AWSROLE_STATE. It is incremented when
+/// the other side wouldn't understand a change.
 pub const PROTOCOL: u32 = 1;
 
 /// A shell that has a snippet.
@@ -30,7 +30,7 @@ pub enum Shell {
 }
 
 impl Shell {
-    /// The shell's name.
+    /// Returns the shell's name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,19 +40,19 @@ impl Shell {
         }
     }
 
-    /// Reads a shell's name.
+    /// Parses a shell's name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Bash, Self::Zsh, Self::Fish].into_iter().find(|shell| shell.name() == name)
     }
 
-    /// Quotes a text so that the shell expands nothing in it. Single quotes are the only form in
-    /// which all three expand nothing; they differ in how a single quote is written.
+    /// Quotes a text so that the shell expands nothing in it. Single quotes are the only form in which none of the
+    /// three expands anything. The shells differ in how a single quote inside is written.
     #[must_use]
     pub fn quote(self, text: &str) -> String {
         let mut quoted = Vec::with_capacity(text.len() + 2);
         self.quote_into(text.as_bytes(), &mut quoted);
-        // Nothing but ASCII was added.
+        // Only ASCII was added, so the text is still UTF-8.
         String::from_utf8(quoted).unwrap_or_default()
     }
 
@@ -68,12 +68,14 @@ impl Shell {
         into.push(b'\'');
     }
 
-    /// The statements that make an export true in a shell. The last one says that all were applied;
-    /// a shell that doesn't reach it takes everything back. Bytes, because what is adopted may be no UTF-8.
-    /// `views` are what it compares of the files, if the shell requested them.
+    /// Returns the statements with which a shell applies an export.
+    ///
+    /// The last statement marks them as complete. A shell that doesn't reach it undoes the others. They are bytes,
+    /// because an adopted value may not be UTF-8. `views` is present if the shell requested what it has to compare of
+    /// the files.
     #[must_use]
     pub fn statements(self, export: &Export, views: Option<&Views>) -> Zeroizing<Vec<u8>> {
-        // Room for all of it at once: a growing buffer would leave copies of secrets behind.
+        // The capacity is allocated at once, because a growing buffer would leave copies of secrets in memory.
         let mut text = Zeroizing::new(Vec::with_capacity(room(export, views)));
         let mut line = |words: &[&str], value: Option<&[u8]>| {
             for (index, word) in words.iter().enumerate() {
@@ -137,7 +139,8 @@ impl Shell {
     }
 }
 
-/// More bytes than an export's statements have: of a value each may become four in quotes.
+/// Returns an upper limit for the length of an export's statements, in bytes. Quotes make a value at most four times as
+/// long.
 fn room(export: &Export, views: Option<&Views>) -> usize {
     let line = |name: &str, value: usize| 64 + name.len() + 4 * value;
     let adopted = export.adopt.iter().map(|(name, prior)| line(name, prior.as_ref().map_or(0, |value| value.len())));
@@ -157,7 +160,7 @@ fn room(export: &Export, views: Option<&Views>) -> usize {
 }
 
 impl Value {
-    /// The value as the shell gets it.
+    /// Returns the value as the shell gets it.
     pub(super) fn shown(&self) -> &str {
         match self {
             Self::Plain(text) => text,
@@ -166,7 +169,7 @@ impl Value {
     }
 }
 
-/// The environment of a child that holds a role.
+/// Returns the environment of a child that holds a role.
 #[must_use]
 pub fn child_environment(outer: &Env, diff: &EnvDiff) -> Env {
     let mut env = outer.clone();
@@ -179,8 +182,8 @@ pub fn child_environment(outer: &Env, diff: &EnvDiff) -> Env {
     env
 }
 
-/// The answer of a `credential_process` (AWS SDKs and Tools Reference Guide, "Process credential
-/// provider"), version 1.
+/// Returns the output of a `credential_process` (AWS SDKs and Tools Reference Guide, "Process credential provider"),
+/// version 1.
 #[must_use]
 pub fn credential_process(credentials: Temporary<'_>) -> Zeroizing<String> {
     #[derive(Serialize)]

@@ -1,8 +1,8 @@
-//! What a shell compares, at its prompts, of the files that it found.
+//! Determines how a shell can detect changes of the project files at its prompts.
 //!
-//! A shell can open a file only in a way that waits for ever if the file is a FIFO that nobody writes to. So it opens
-//! none that another user can put something else in the place of, however short the time between its look at the file
-//! and its opening; of those this process computes a digest, because it can open them without waiting.
+//! A shell has no way to open a file that doesn't block if the file is a FIFO without a writer. Between its check and
+//! its opening of the file, another user could replace the file by a FIFO. So a shell opens only files that no other
+//! user can replace. For all others this process computes a digest, because it can open files without blocking.
 
 use std::fs::Metadata;
 use std::io;
@@ -13,19 +13,19 @@ use crate::base::digest::sha256;
 use crate::base::files::read_regular;
 use crate::project::discover::MAX_BYTES;
 
-/// How many symbolic links are followed, as in Linux (path_resolution(7)).
+/// Maximum number of symbolic links that are followed, as in Linux (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// What a shell is told of its files, nearest first, before anything is decided.
+/// How a shell can compare its files, nearest first.
 pub struct Views {
-    /// Whether the shell may open the file: nobody but root and the user can put something else in its place.
+    /// Whether the shell may open the file: only root and the user can replace it.
     pub own: Vec<bool>,
-    /// Of each file a digest, if there is one that it mustn't open.
+    /// A digest of each file, if there is one that the shell must not open.
     pub(crate) digests: Vec<String>,
 }
 
 impl Views {
-    /// Looks at files. Their contents are read only if a digest is needed.
+    /// Examines files. It reads their contents only if a digest is needed.
     #[must_use]
     pub fn of(files: &[PathBuf]) -> Self {
         let own: Vec<bool> = files.iter().map(|path| !others_can_replace(path)).collect();
@@ -33,7 +33,7 @@ impl Views {
         Self { own, digests }
     }
 
-    /// Returns a digest of the nearest files, if the shell mustn't open one of them.
+    /// Returns a digest of the nearest files, if the shell must not open one of them.
     #[must_use]
     pub fn digest(&self, count: usize) -> Option<String> {
         let needed = self.own.get(..count).is_some_and(|own| own.contains(&false));
@@ -41,7 +41,7 @@ impl Views {
     }
 }
 
-/// Returns a digest of all that is in some files, as [`Views::digest`] does.
+/// Returns a digest of the paths and contents of files, as [`Views::digest`] does.
 #[must_use]
 pub fn digest(files: &[PathBuf]) -> String {
     let digests: Vec<String> = files.iter().map(|path| seen(path)).collect();
@@ -53,7 +53,7 @@ fn joined(digests: &[String]) -> String {
     sha256(&digests)
 }
 
-/// A digest of a path and of the content there, or of the reason for which there is none.
+/// Returns a digest of a path and the file's content, or the reason why it cannot be read.
 fn seen(path: &Path) -> String {
     let (kind, content) = match read_regular(path, MAX_BYTES) {
         Ok(bytes) => (b"+", bytes),
@@ -62,29 +62,30 @@ fn seen(path: &Path) -> String {
     sha256(&[path.as_os_str().as_encoded_bytes(), b"\0", kind, &content])
 }
 
-/// Returns whether every shell reads a text as it is: some lose NULs, and bash marks words with control characters.
+/// Returns whether every shell reads a text unchanged. Some shells drop NULs, and the bash snippet marks words with
+/// control characters.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
     text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
 }
 
-/// Returns whether anybody but root and the user of this process can put something else in the place of a path, or of
-/// what it leads to. Whoever owns a file that they can't replace can change its content, but not make it a FIFO.
+/// Returns whether another user than root and the user of this process can replace the file at a path, or the target of
+/// a symbolic link. A file's owner who cannot replace it can change its content, but not turn it into a FIFO.
 ///
-/// In doubt they can.
+/// If this cannot be determined, it returns true.
 #[must_use]
 pub fn others_can_replace(path: &Path) -> bool {
     !path.is_absolute() || Walk { me: rustix::process::geteuid().as_raw() }.settled(path).is_none()
 }
 
-/// A walk along a path as the system does it.
+/// Resolves a path as the kernel does.
 struct Walk {
     /// The user of this process.
     me: u32,
 }
 
 impl Walk {
-    /// `None` where an entry of a directory that is met can be replaced by others.
+    /// Returns `None` if another user can replace a directory entry on the way.
     fn settled(&self, path: &Path) -> Option<()> {
         let mut dir = PathBuf::from("/");
         let mut dir_found = dir.symlink_metadata().ok()?;
@@ -93,7 +94,7 @@ impl Walk {
         while let Some(name) = rest.pop() {
             let next = if name.as_os_str() == ".." { dir.parent().unwrap_or(&dir).to_owned() } else { dir.join(name) };
             let found = match next.symlink_metadata() {
-                // What isn't there was put there by nobody yet, and counts when it is.
+                // A missing file is checked when it exists.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     return (self.keeps(&dir, &dir_found, None)).then_some(());
                 }
@@ -119,9 +120,9 @@ impl Walk {
         Some(())
     }
 
-    /// Whether a directory keeps an entry: nobody else can replace it, or make it if it isn't there. In a sticky
-    /// directory others can't replace the user's, but make theirs when the user removes it. That happens to files at
-    /// any time.
+    /// Returns whether only root and the user can replace an entry of a directory, or create it if it doesn't exist. In
+    /// a sticky directory others cannot replace the user's entries, but they can create one after the user removed it.
+    /// Editors remove files at any time, so in a sticky directory only the user's subdirectories are safe.
     fn keeps(&self, dir: &Path, found: &Metadata, entry: Option<&Metadata>) -> bool {
         let sticky = found.mode() & 0o1000 != 0;
         let own_dir = entry.is_some_and(|entry| entry.is_dir() && self.is_ours(entry));
@@ -132,16 +133,16 @@ impl Walk {
         found.uid() == 0 || found.uid() == self.me
     }
 
-    /// Whether a directory's mode lets others write to it. Many systems create directories that their owner's group
-    /// can write to, and give each user a group of the same number with no other member; only an access control list
-    /// can let somebody else in there.
+    /// Returns whether a directory's mode lets others write to it. Many systems create directories with write
+    /// permission for the owner's group, and give each user a private group whose ID is the user's. Then only an access
+    /// control list can grant access to others.
     fn others_may_write(&self, dir: &Path, found: &Metadata) -> bool {
         let private_group = found.gid() == self.me;
         found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && (!private_group || has_acl(dir))
     }
 }
 
-/// The names in a path, the first one last.
+/// Returns the components of a path, the first one last.
 fn names(path: &Path) -> Vec<PathBuf> {
     let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
     names.rev().map(|part| PathBuf::from(part.as_os_str())).collect()
@@ -163,7 +164,7 @@ mod tests {
 
     const OTHER: Option<u32> = Some(12345);
 
-    /// A folder that nobody else can write to, with a file two folders below it.
+    /// Returns a folder that no other user can write to, and a file two folders below it.
     fn home() -> (tempfile::TempDir, PathBuf, PathBuf) {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().canonicalize().unwrap();

@@ -1,4 +1,4 @@
-//! What is taken back, and what a person changed.
+//! Tests of [`Outer::of`]: which variables are restored, and which manual changes are kept.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -62,7 +62,8 @@ fn placeholders_of_a_blocked_directory_are_dropped() {
     assert!(Outer::of(&blocked).env == env(&[("A", "b")]));
 }
 
-/// A blocked shell, outside of which were a profile, a container's address, and names that only a forger exports.
+/// Returns the environment of a blocked shell. Its outer environment had a profile and a container's address. It also
+/// contains names that only a forged environment has.
 fn blocked(by_hand: &[(&str, &str)]) -> Env {
     let mut blocked = env(&[
         (NAME, BLOCKED),
@@ -97,7 +98,7 @@ fn what_a_blocked_shell_exports_of_outside_comes_back_and_no_other_name() {
     let adopted = Outer::of(&blocked(&[])).adopt;
     assert!(adopted.contains(&("AWS_PROFILE".into(), Some("staging".into()))));
     assert!(adopted.contains(&("AWSROLE_PRIOR_AWS_PROFILE".into(), None)));
-    // A process that started anew for the SDK finds some of them given back already.
+    // A process that executed itself again for the SDK finds some variables already restored.
     let anew = Outer::of(&blocked(&[])).for_the_sdk(&blocked(&[])).unwrap();
     assert!(anew.text("AWS_CONTAINER_CREDENTIALS_FULL_URI") == Some("http://x") && of(&anew) == outside);
     let mine = [("AWS_PROFILE", "mine")];
@@ -173,14 +174,14 @@ fn a_choice_in_the_state_of_a_role_needs_its_proof_as_well() {
     }
 }
 
-/// The environment inside of a role with this state.
+/// Returns the environment of a shell that holds a role with this state.
 fn held(state: &str) -> Env {
     let mut inside = inside(&env(&[("AWS_PROFILE", "base")]));
     inside.0.insert(NAME.into(), state.into());
     inside
 }
 
-/// The state of a role, changed as a forger would.
+/// Returns the state of a role, changed like a forged one.
 fn changed(change: impl FnOnce(&mut serde_json::Value)) -> String {
     let inside = inside(&env(&[("AWS_PROFILE", "base")]));
     let mut state: serde_json::Value = serde_json::from_str(inside.text(NAME).unwrap()).unwrap();
@@ -251,7 +252,7 @@ fn of_a_name_that_stands_twice_neither_value_counts() {
     }
 }
 
-/// A nested shell must not take awsrole's own state for somebody else's, whatever the person had outside.
+/// A nested shell must not take awsrole's own state for the user's, whatever the outer environment contained.
 #[test]
 fn what_awsrole_writes_it_believes() {
     let long = "x".repeat(LONGEST_VALUE + 1);
