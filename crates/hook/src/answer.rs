@@ -1,4 +1,4 @@
-//! The answer to a shell: statements on stdout, and on stderr what the person should know.
+//! Answers a shell: writes statements to stdout, and errors and notices to stderr.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -21,11 +21,13 @@ use awsrole_system::print::{out, out_bytes, print_error, print_notice};
 
 use crate::request::Request;
 
-/// Answers a shell. `awsrole` returns the path of the program that renews roles. `fetch` is called for a role that
-/// isn't cached, with the environment before the hook ran and whether a person may be prompted.
+/// Answers a shell.
+///
+/// `awsrole` returns the path of the program that renews roles. `fetch` is called if the role isn't cached. It gets the
+/// outer environment, and whether it may prompt.
 ///
 /// # Errors
-/// The answer can't be written.
+/// The statements cannot be written.
 pub fn answer(
     request: Request,
     context: &Context,
@@ -36,10 +38,11 @@ pub fn answer(
     let Request { shell, event, ask, role, changed, protocol: _, views, files } = request;
     let files = if files.is_empty() { upward(&context.dir) } else { files };
     if !files.is_empty() && context.paths.inside_project(&files[..1]).is_none() {
-        // Where no file can be made, no shell is told what is typed in others; but nothing can be allowed there either.
+        // On failure, the shell doesn't notice commands that are typed in other shells. But the directory isn't
+        // writable then, so these commands cannot approve anything either.
         let _ = generation::ensure(&context.paths, context.now);
     }
-    // Before anything is decided: what changes from now on, the shell sees at its next prompt.
+    // Must run before the decision, so that the shell notices later changes at its next prompt.
     let views = views.then(|| Views::of(&files));
     let mut outer = Outer::of(&context.env);
     let mut inner = over(context, std::mem::take(&mut outer.env));
@@ -72,16 +75,16 @@ pub fn answer(
     Ok(())
 }
 
-/// Prints what a shell compares where it opens no file itself.
+/// Prints a digest for a shell that must not open the files itself.
 ///
 /// # Errors
-/// The output can't be written.
+/// The output cannot be written.
 pub fn digest(files: &[PathBuf]) -> Result<(), Problem> {
     out(&views::digest(files))
 }
 
-/// Renews a role without output, in a process that [`answer`] started. A failure is remembered, and the next answer
-/// tells it.
+/// Renews a role without output, in a process that [`answer`] started. A failure is cached, and the next [`answer`]
+/// prints it.
 pub fn renew(
     role: Option<&str>,
     files: &[PathBuf],
@@ -98,8 +101,8 @@ pub fn renew(
     history::note(export.entry.as_ref(), &inner);
 }
 
-/// Starts the renewal on its own: a process that kept our stdout would hold the shell's `$(…)` open. If it can't be
-/// started, the next export renews while the person waits.
+/// Starts a background renewal. Its output is discarded, because a process that keeps stdout open would block the
+/// shell's `$(…)`. If it cannot be started, the next export renews the role while the user waits.
 fn start_renewal(binary: Option<PathBuf>, outer: &Context, role: Option<&str>, files: &[PathBuf]) {
     let Some(binary) = binary else { return };
     let mut command = Command::new(binary);
@@ -108,8 +111,8 @@ fn start_renewal(binary: Option<PathBuf>, outer: &Context, role: Option<&str>, f
     let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 
-/// Says what a person should know of an export, once: what is renewed or looked at again by itself
-/// stays silent unless its outcome is new.
+/// Prints the error and the notices of an export. The result of a renewal or a retry is printed only if it differs from
+/// what the user already knows.
 fn tell(export: &Export, event: Event, now: SystemTime) {
     let holds_role = matches!(export.change, Change::Role(_));
     if let Some(problem) = &export.problem {

@@ -1,4 +1,4 @@
-//! The hook binary: answers a shell from the cache, and becomes `awsrole` for everything else.
+//! The hook binary. It answers shells from the cache, and executes `awsrole` for everything else.
 //!
 //! Shells start it instead of `awsrole` because it starts faster: it is linked with neither the AWS SDK nor an argument
 //! parser. `awsrole` answers the same requests with the same code ([`answer`]), and fetches what isn't cached.
@@ -27,9 +27,9 @@ pub fn main() -> ExitCode {
     } else if let Some(files) = digest_files(&words) {
         digest(&files)
     } else {
-        // The macOS keychain shows an item to the program that made it: that is `awsrole`.
+        // The macOS keychain grants access to an item only to the program that created it, which is `awsrole`.
         let request = Request::of_snippet(&words).filter(|_| cfg!(not(target_os = "macos")));
-        // A snippet of another version is answered by the `awsrole` that is installed.
+        // A snippet with another protocol version is answered by the installed `awsrole`.
         let request = request.filter(|request| request.protocol.is_none_or(|number| number == PROTOCOL));
         let (Some(request), Ok(context)) = (request, ambient::context()) else { hand_over() };
         answer(request, &context, &Settings::load(&context), ambient::main_program, |_, _, _| hand_over())
@@ -43,7 +43,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Becomes `awsrole`, with the same arguments. Nothing has been printed or written by then, and no lock is held.
+/// Replaces this process with `awsrole` and the same arguments. Nothing has been printed or written before, and no lock
+/// is held.
 #[expect(clippy::disallowed_methods, reason = "the process was to be another program by now")]
 fn hand_over() -> ! {
     let problem = match ambient::main_program() {

@@ -1,4 +1,4 @@
-//! What the snippets ask: the arguments of `hook export` and `hook digest`.
+//! Parses the arguments of `hook export` and `hook digest`, with which the snippets call awsrole.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,30 +6,31 @@ use std::path::PathBuf;
 use awsrole_core::shell::export::Event;
 use awsrole_core::shell::statements::Shell;
 
-/// A question of a snippet: what should this shell hold?
+/// A snippet's request for the state that its shell should have.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
     /// The shell.
     pub shell: Shell,
-    /// Why it asks.
+    /// The event that caused the request.
     pub event: Event,
-    /// Whether a person may be prompted on the terminal.
+    /// Whether awsrole may prompt on the terminal.
     pub ask: bool,
-    /// The role that was chosen in this shell, as `awsrole use` wrote it.
+    /// The role that the user chose in this shell, as a word of `awsrole use`.
     pub role: Option<String>,
-    /// Credential variables that were changed manually.
+    /// Credential variables that the user changed manually.
     pub changed: Vec<String>,
-    /// The version of the protocol that the snippet speaks; none: that of this program.
+    /// The protocol version of the snippet. `None` means that of this program.
     pub protocol: Option<u32>,
-    /// Whether the shell wants to know what to compare the files with.
+    /// Whether the answer must tell the shell how to compare the files.
     pub views: bool,
-    /// The files that were found, nearest first; none: they are searched from the working directory upward.
+    /// The project files that the shell found, nearest first. If empty, awsrole searches from the working directory
+    /// upward.
     pub files: Vec<PathBuf>,
 }
 
 impl Request {
-    /// Reads the arguments if they are exactly as a snippet writes them. Every `cd` waits for these; clap would take a
-    /// twentieth of the time.
+    /// Parses arguments that have exactly the form in which a snippet writes them. Every `cd` waits for this, and clap
+    /// would account for a twentieth of the time.
     #[must_use]
     pub fn of_snippet(words: &[OsString]) -> Option<Self> {
         let [hook, export, shell, rest @ ..] = words else { return None };
@@ -63,7 +64,7 @@ impl Request {
     }
 }
 
-/// Reads the arguments of `hook digest` as a snippet writes them; returns the files.
+/// Parses the arguments of `hook digest` and returns the files.
 #[must_use]
 pub fn digest_files(words: &[OsString]) -> Option<Vec<PathBuf>> {
     match words {

@@ -9,7 +9,7 @@ use awsrole_core::base::problem::{Problem, escape};
 /// Writes to stdout and flushes.
 ///
 /// # Errors
-/// Fails if cannot write the output. A closed pipe isn't an error.
+/// Fails if the output cannot be written. A closed pipe isn't an error.
 pub fn out(text: &str) -> Result<(), Problem> {
     out_bytes(text.as_bytes())
 }
@@ -25,7 +25,8 @@ pub fn out_bytes(bytes: &[u8]) -> Result<(), Problem> {
     }
 }
 
-/// Returns whether stdout may be coloured: it is a terminal with colours, and <https://no-color.org> isn't set.
+/// Returns whether output to stdout may contain colors: it is a terminal that supports them, and NO_COLOR isn't set
+/// (<https://no-color.org>).
 #[must_use]
 pub fn may_colour(context: &Context) -> bool {
     io::stdout().is_terminal() && context.env.filled("NO_COLOR").is_none() && context.env.text("TERM") != Some("dumb")
