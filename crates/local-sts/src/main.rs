@@ -1,4 +1,4 @@
-//! A strict STS on loopback, for the quickstart and the tests; never shipped.
+//! A strict STS on loopback, for the quickstart and the tests. It is not installed with awsrole.
 //!
 //! It listens on 127.0.0.1 only, knows only the users of its fixture, and connects to nothing.
 //!
@@ -34,7 +34,7 @@ use tokio::sync::oneshot;
 struct Arguments {
     /// Users and roles, as TOML
     fixture: PathBuf,
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Port on 127.0.0.1, or 0 for a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
     /// File that gets the address when the server is ready

@@ -1,4 +1,4 @@
-//! What changes while the server runs.
+//! The state that changes while the server runs.
 
 pub(crate) mod access_key_id;
 pub(crate) mod access_keys;

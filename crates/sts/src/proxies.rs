@@ -4,8 +4,8 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 
 /// Returns the proxies for requests to AWS.
 ///
-/// `https_proxy` takes precedence over `HTTPS_PROXY`, even if it is empty, and `ALL_PROXY` is ignored (Python,
-/// `getproxies_environment`; botocore, `ProxyConfiguration`). `NO_PROXY=*` disables all proxies.
+/// `https_proxy` takes precedence over `HTTPS_PROXY`, even if it is empty, and `ALL_PROXY` is ignored
+/// (`getproxies_environment` of Python, `ProxyConfiguration` of botocore). `NO_PROXY=*` disables all proxies.
 pub(crate) fn from_env() -> ProxyConfig {
     #[expect(clippy::disallowed_methods, reason = "the HTTP client reads its proxies in the process's own environment")]
     let choice = Choice::of(|name| std::env::var(name).ok());

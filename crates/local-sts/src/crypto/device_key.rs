@@ -20,7 +20,7 @@ pub(crate) struct DeviceKey {
 }
 
 impl DeviceKey {
-    /// Generates a key pair; `None` if the system has no randomness.
+    /// Generates a key pair, or returns `None` if the system has no randomness.
     pub(crate) fn new() -> Option<Self> {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).ok()?;

@@ -4,7 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-/// Returns the SHA-256 thumbprint of a key on P-256; `None` for any other key.
+/// Returns the SHA-256 thumbprint of a key on P-256, or `None` for any other key.
 pub(crate) fn thumbprint(key: &Map<String, Value>) -> Option<String> {
     let text = |name: &str| key.get(name).and_then(Value::as_str);
     let coordinate = |name| text(name).filter(|x| BASE64URL_NOPAD.decode(x.as_bytes()).is_ok_and(|x| x.len() == 32));

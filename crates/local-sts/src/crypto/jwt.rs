@@ -68,7 +68,7 @@ struct RawKey {
 }
 
 impl<'a> Jwt<'a> {
-    /// Parses a token in compact serialization; `None` for any other text.
+    /// Parses a token in compact serialization. Returns `None` for any other text.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
@@ -155,7 +155,7 @@ impl RawKey {
 }
 
 impl JwtSigner {
-    /// Generates a key pair; `None` if the system has no randomness.
+    /// Generates a key pair, or returns `None` if the system has no randomness.
     pub(crate) fn new() -> Option<Self> {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).ok()?;
@@ -171,7 +171,7 @@ impl JwtSigner {
         }
     }
 
-    /// Signs a token; `None` if the system has no randomness.
+    /// Signs a token, or returns `None` if the system has no randomness.
     pub(crate) fn sign(&self, kid: &str, claims: &Map<String, Value>) -> Option<String> {
         let header = json!({"alg": "ES256", "typ": "JWT", "kid": kid}).to_string();
         let encoded = |text: &[u8]| BASE64URL_NOPAD.encode(text);

@@ -44,7 +44,7 @@ pub(crate) fn parse_seed(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// RFC 6238, appendix B, the SHA-1 column; its codes have eight digits.
+    /// RFC 6238, appendix B, the SHA-1 column. The codes there have eight digits.
     #[test]
     fn rfc_6238_vectors() {
         let seed = b"12345678901234567890";

@@ -26,8 +26,8 @@ const ACTIONS: [&str; 6] =
 /// Answers a call to IAM.
 ///
 /// # Errors
-/// The call isn't one of those above or its signature is wrong; a session of a user without MFA, a parameter out of its
-/// limits, a missing permission, an entity that doesn't exist.
+/// Fails for an unknown action, an invalid signature, a user's session without MFA, a parameter out of its limits, a
+/// missing permission, and an entity that doesn't exist.
 pub(crate) fn handle(
     world: &World,
     context: &mut RequestContext<'_>,

@@ -84,7 +84,7 @@ impl PrincipalPattern {
 }
 
 impl Identity {
-    /// Returns how a principal matches this caller; `None` if it doesn't.
+    /// Returns how a principal matches this caller, or `None` if it doesn't match.
     pub(crate) fn matched_by(&self, pattern: &PrincipalPattern) -> Option<PrincipalMatch> {
         if let Some(external) = &self.external {
             return matches!(pattern, PrincipalPattern::External(named) if named == external)

@@ -15,7 +15,7 @@ pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: String,
-    /// Besides `Content-Type`, `Content-Length` and `Date`.
+    /// All headers except `Content-Type`, `Content-Length` and `Date`.
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
@@ -59,7 +59,7 @@ impl HttpResponse {
     }
 }
 
-/// Returns a request ID in the form of a UUID; all zeros if the system has no randomness.
+/// Returns a request ID in the form of a UUID. All digits are zero if the system has no randomness.
 pub(crate) fn request_id() -> String {
     let text = HEXLOWER.encode(&random::bytes::<16>().unwrap_or_default());
     format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])

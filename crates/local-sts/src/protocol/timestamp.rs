@@ -12,7 +12,7 @@ pub(crate) fn basic(time: SystemTime) -> String {
     rfc3339(time).chars().filter(|c| !matches!(c, '-' | ':')).collect()
 }
 
-/// Parses the basic format of ISO 8601, such as `20150830T123600Z`; `None` for anything else.
+/// Parses the basic format of ISO 8601, such as `20150830T123600Z`. Returns `None` for anything else.
 pub(crate) fn parse_basic(text: &str) -> Option<SystemTime> {
     let bytes = text.as_bytes();
     let digits = |from: usize, to: usize| bytes.get(from..to).filter(|part| part.iter().all(u8::is_ascii_digit));
@@ -33,7 +33,7 @@ pub(crate) fn parse_basic(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&extended).ok()
 }
 
-/// Returns the Unix time in seconds; zero for times before 1970.
+/// Returns the Unix time in seconds, or zero for times before 1970.
 pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

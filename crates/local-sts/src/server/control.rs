@@ -48,7 +48,7 @@ struct Browser {
     deny: bool,
 }
 
-/// Which console session `aws login` opens, and on which device the browser is; the first session by default.
+/// Selects the console session that `aws login` opens, by default the first one, and the device of the browser.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConsoleLogin {
@@ -57,7 +57,7 @@ struct ConsoleLogin {
     cross_device: bool,
 }
 
-/// Which login sessions end, and why; all of them by default.
+/// Selects the login sessions that end, by default all, and the reason.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EndConsole {
@@ -87,7 +87,7 @@ struct ErrorBody<'a> {
     error: &'a str,
 }
 
-/// Answers a control request; `path` is the part after `/_local/`.
+/// Answers a control request. `path` is the part after `/_local/`.
 pub(crate) fn handle(world: &World, state: &mut ServerState, path: &str, request: &HttpRequest) -> HttpResponse {
     let (status, body) = match dispatch(world, state, path, request) {
         Ok(body) => (200, body),

@@ -49,11 +49,11 @@ async fn handle_connection(stream: TcpStream, connection: u64, server: Arc<Serve
             if reply.delivery == Delivery::Dropped { Err(CutOff) } else { Ok(to_hyper(reply)) }
         }
     });
-    // The client sees errors of a connection; the server has nobody to report them to.
+    // Errors of a connection are ignored, because the client sees them, too.
     drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
 }
 
-/// Reads the complete request; `None` if it is too long or the client disconnected.
+/// Reads the complete request. Returns `None` if it is too long or the client disconnected.
 async fn collect(incoming: hyper::Request<Incoming>, connection: u64) -> Option<HttpRequest> {
     let (parts, body) = incoming.into_parts();
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes();

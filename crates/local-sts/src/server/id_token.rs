@@ -14,7 +14,7 @@ use crate::protocol::timestamp;
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct IdTokenRequest {
-    /// The provider's URL; by default the first provider.
+    /// The provider's URL, by default that of the first provider.
     provider: Option<String>,
     subject: Option<String>,
     /// By default the provider's first client ID.

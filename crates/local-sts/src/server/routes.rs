@@ -33,7 +33,7 @@ pub(crate) enum ServiceRoute<'w> {
     Signin(&'w [ConsoleSession]),
 }
 
-/// Returns service and action of a request; `None` for a call to STS or IAM.
+/// Returns service and action of a request, or `None` for a call to STS or IAM.
 pub(crate) fn route<'w>(world: &'w World, request: &HttpRequest) -> Option<(ServiceRoute<'w>, &'static str)> {
     let sources = &world.sources;
     let path = request.path.as_str();

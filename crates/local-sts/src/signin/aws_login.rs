@@ -15,7 +15,7 @@ use crate::signin::oauth2_token;
 use crate::state::sessions::{IssuedCredentials, Sessions};
 use crate::state::signin::{SigninClient, SigninState};
 
-/// Opens a login session and returns the content of the cache file; `None` if the system has no randomness.
+/// Opens a login session and returns the content of the cache file. Returns `None` if the system has no randomness.
 pub(crate) fn cache_file(
     world: &World,
     sessions: &mut Sessions,

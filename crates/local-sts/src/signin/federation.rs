@@ -43,8 +43,13 @@ pub(crate) fn action(request: &HttpRequest) -> &'static str {
 /// Answers a request for a sign-in token, or a sign-in with one.
 ///
 /// # Errors
-/// Another method or action; a session that is unknown, expired or a user's, or with a duration one from role chaining;
-/// an unknown or expired sign-in token; a destination outside the console.
+/// Fails for:
+///
+/// - another method or action,
+/// - a session that is unknown, expired or a user's,
+/// - a duration together with a session from role chaining,
+/// - an unknown or expired sign-in token,
+/// - a destination outside the console.
 pub(crate) fn handle(
     partition: &str,
     context: &mut RequestContext<'_>,

@@ -171,7 +171,8 @@ fn ended(reason: EndReason) -> ApiError {
     }
 }
 
-/// Creates an error for a session. AWS doesn't publish its messages, so all have the same: clients must use the code.
+/// Creates an error for a session. AWS doesn't publish its messages, so all errors have this one. Clients must use the
+/// code.
 fn denied(status: u16, code: &str) -> ApiError {
     ApiError::new(status, code, "Access denied")
 }

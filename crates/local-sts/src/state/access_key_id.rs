@@ -13,7 +13,7 @@ pub(crate) fn new(prefix: &str, account: &str, random: [u8; 10]) -> String {
     format!("{prefix}{}", BASE32.encode(&bytes))
 }
 
-/// Returns the account that a key's ID contains; `None` for a text that isn't such an ID.
+/// Returns the account that an access key ID contains, or `None` if the text isn't an access key ID.
 pub(crate) fn account(access_key_id: &str) -> Option<String> {
     let bytes = BASE32.decode(access_key_id.get(4..)?.as_bytes()).ok()?;
     let head = bytes.get(..6)?.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));

@@ -102,7 +102,7 @@ impl CallLog {
         }
     }
 
-    /// Returns a call by its number; `None` if the log was cleared since it began.
+    /// Returns a call by its number, or `None` if the log was cleared since the call began.
     pub(crate) fn call(&mut self, number: u64) -> Option<&mut RecordedCall> {
         self.calls.iter_mut().rev().find(|call| call.number == number)
     }

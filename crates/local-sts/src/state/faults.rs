@@ -13,7 +13,7 @@ const MAX_CLOCK_OFFSET_SECONDS: i64 = 10 * 366 * 86_400;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
-    /// The action that it applies to; by default all.
+    /// The action that it applies to, by default all.
     action: Option<String>,
     latency_ms: Option<u64>,
     error: Option<ErrorFault>,
@@ -29,7 +29,7 @@ pub(crate) struct Fault {
     clock_offset_seconds: Option<i64>,
     /// For CreateAccessKey: how long services don't accept the new key.
     key_delay_ms: Option<u64>,
-    /// How many calls it applies to; by default all.
+    /// The number of calls that it applies to, by default all.
     times: Option<u64>,
 }
 

@@ -8,7 +8,7 @@ use crate::state::sessions::{CredentialOwner, IssuedCredentials, Sessions};
 /// EC2's guide on roles promises new credentials at least five minutes before the old ones end.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
 
-/// Access key ID of the current credentials, and when they were issued; `None` before the first request.
+/// Access key ID of the current credentials and the time when they were issued, or `None` before the first request.
 #[derive(Default)]
 pub(crate) struct HostCredentials(Option<(String, SystemTime)>);
 

@@ -69,7 +69,7 @@ pub(crate) enum CredentialOwner {
 #[derive(Clone, Debug)]
 pub(crate) struct ApiCaller {
     pub(crate) owner: CredentialOwner,
-    /// When the session was issued; `None` for a long-term key.
+    /// The time when the session was issued, or `None` for a long-term key.
     pub(crate) issued: Option<SystemTime>,
 }
 
@@ -187,7 +187,7 @@ impl CredentialOwner {
         own.iter().cloned().chain(inline.all()).collect()
     }
 
-    /// Returns the role session; `None` for a user.
+    /// Returns the role session, or `None` for a user.
     pub(crate) fn role_session(&self) -> Option<&AssumedRoleSession> {
         match self {
             Self::User { .. } => None,

@@ -39,7 +39,7 @@ struct RefreshToken {
     exchanged_for: Option<String>,
 }
 
-/// AWS's own clients; there are no others.
+/// The OAuth clients of AWS Sign-In. AWS registers no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SigninClient {
     SameDevice,

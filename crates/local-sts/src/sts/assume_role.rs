@@ -183,7 +183,7 @@ impl<'a> AssumeRoleRequest<'a> {
         })
     }
 
-    /// Returns the percentage of the allotted space that policies and tags use; `None` if there are none.
+    /// Returns the percentage of the allotted space that policies and tags use, or `None` if there are none.
     pub(crate) fn packed_percent(&self, tags: &[SessionTag]) -> Result<Option<usize>, ApiError> {
         let policy: usize =
             self.policy.map_or(0, str::len) + self.policy_arns.iter().map(|arn| arn.len()).sum::<usize>();

@@ -1,4 +1,5 @@
-//! GetSessionToken and GetCallerIdentity, which need no permission; GetAccessKeyInfo and DecodeAuthorizationMessage.
+//! GetSessionToken and GetCallerIdentity, which need no permission, and GetAccessKeyInfo and
+//! DecodeAuthorizationMessage.
 
 use std::time::{Duration, SystemTime};
 
