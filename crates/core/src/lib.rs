@@ -4,7 +4,7 @@
 //! directory           Path
 //!   │ discover        the nearest `.awsrole.toml` upward, read once
 //! ConfigFile
-//!   │ config          parsed; unknown keys are rejected; has no side effects
+//!   │ config          parsed, unknown keys are rejected, no side effects
 //! Config
 //!   │ approval        has the user allowed this content at this path?
 //! Allowed             the only type that can become a plan

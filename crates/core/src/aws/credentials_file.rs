@@ -64,7 +64,7 @@ impl KeysInFile {
         })
     }
 
-    /// Removes the two lines from the file. All other bytes stay the same.
+    /// Removes the two lines from the file. All other bytes are unchanged.
     ///
     /// The file keeps its mode, and a symbolic link to it stays a link. The returned backup contains the previous
     /// content.

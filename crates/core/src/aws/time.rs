@@ -26,8 +26,8 @@ pub fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
-/// Formats the remaining time for prompts: `11h59m`, `59m`, `45s`, or `expired`. `awsrole_left` in the snippets prints
-/// the same.
+/// Formats the remaining time for prompts: `11h59m`, `59m`, `45s`, or `expired`. `awsrole_left` in the snippets uses
+/// this format, too.
 #[must_use]
 pub fn format_remaining(time: Duration) -> String {
     match time.as_secs() {

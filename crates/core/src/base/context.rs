@@ -111,7 +111,7 @@ fn without_links(path: &Path) -> PathBuf {
     }
 }
 
-/// Everything besides files that a decision may depend on. Built once, in `ambient.rs` of the `awsrole-system` crate.
+/// All input of a decision except files. It is built once, in `ambient.rs` of the `awsrole-system` crate.
 pub struct Context {
     /// The working directory.
     pub dir: PathBuf,

@@ -68,7 +68,7 @@ impl Display for Problem {
 
 /// Escapes a text for a terminal.
 ///
-/// The result is one line. It contains nothing that moves the cursor, changes colours, reorders text or is invisible,
+/// The result is one line. It contains nothing that moves the cursor, changes colors, reorders text or is invisible,
 /// and no passwords of URLs. Control characters (C0, C1), the Unicode bidirectional controls (CVE-2021-42574) and
 /// characters without a width become `\u{…}`.
 #[must_use]
@@ -99,7 +99,7 @@ pub fn to_json(value: &impl serde::Serialize) -> Result<String, Problem> {
     Ok(escape_json(&mask_passwords(&json)))
 }
 
-/// Replaces the characters that [`escape`] replaces with `\uXXXX` escapes. The JSON value stays the same.
+/// Replaces the characters that [`escape`] replaces with `\uXXXX` escapes. The JSON value is unchanged.
 #[must_use]
 pub fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());

@@ -1,4 +1,4 @@
-//! Names and colours of the user's accounts.
+//! Names and colors of the user's accounts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::aws::arn::AccountId;
 use crate::aws::invalid::{OutOfRange, check_length};
 
-/// The accounts for which the user set a name or a colour.
+/// The accounts for which the user set a name or a color.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts(pub BTreeMap<AccountId, Account>);
 
@@ -15,7 +15,7 @@ pub struct Accounts(pub BTreeMap<AccountId, Account>);
 pub struct Account {
     /// The account's name.
     pub name: Option<AccountName>,
-    /// The account's colour in prompts.
+    /// The account's color in prompts.
     pub color: Option<Color>,
 }
 
@@ -26,7 +26,7 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountName(String);
 
-/// One of the eight colours of a terminal, with the names that zsh, fish and most prompts use.
+/// One of the eight colors of a terminal, with the names that zsh, fish and most prompts use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are colours")]
 pub enum Color {
@@ -47,7 +47,7 @@ impl Accounts {
         self.0.get(id)?.name.as_ref().map(AccountName::as_str)
     }
 
-    /// Returns the colour of an account.
+    /// Returns the color of an account.
     #[must_use]
     pub fn color(&self, id: &AccountId) -> Option<Color> {
         self.0.get(id)?.color
@@ -83,11 +83,11 @@ impl AccountName {
 }
 
 impl Color {
-    /// All colours, in the order of their numbers in terminals.
+    /// All colors, in the order of their numbers in terminals.
     pub const ALL: [Self; 8] =
         [Self::Black, Self::Red, Self::Green, Self::Yellow, Self::Blue, Self::Magenta, Self::Cyan, Self::White];
 
-    /// Returns the colour's name.
+    /// Returns the color's name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -102,13 +102,13 @@ impl Color {
         }
     }
 
-    /// Parses the name of a colour.
+    /// Parses the name of a color.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|color| color.name() == name)
     }
 
-    /// Returns the code that selects it as the foreground colour (ECMA-48, SGR 30–37).
+    /// Returns the code that selects it as the foreground color (ECMA-48, SGR 30–37).
     #[must_use]
     pub fn code(self) -> u8 {
         30 + self as u8

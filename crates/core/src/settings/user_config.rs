@@ -27,7 +27,7 @@ pub struct UserConfig {
     pub mfa_process: Option<String>,
     /// Timeouts.
     pub limits: LimitSettings,
-    /// Names and colours of accounts.
+    /// Names and colors of accounts.
     pub accounts: Accounts,
     /// The backend of the cache encryption key.
     pub key: CacheKeySetting,

@@ -19,8 +19,8 @@ const ORIGINAL_DEFAULT: &str = "awsrole-outside";
 /// Credential settings.
 const KEYS: [&str; 4] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
-/// Prefixes of settings that determine the identity of a profile. All other settings of the default profile are kept
-/// (botocore, `credentials.py`; AWS SDKs and Tools Reference Guide, "Settings reference").
+/// Prefixes of settings that determine the identity of a profile. All other settings of the default profile are kept.
+/// Sources: botocore, `credentials.py`, and AWS SDKs and Tools Reference Guide, "Settings reference".
 const IDENTITY: [&str; 10] = [
     "aws_",
     "credential_",

@@ -49,7 +49,7 @@ pub struct Warning {
     pub at: Origin,
     /// The profile that the line belongs to.
     pub profile: Option<String>,
-    /// What is suspicious, and how to write it correctly.
+    /// The warning, and how to write the line correctly.
     pub text: String,
 }
 

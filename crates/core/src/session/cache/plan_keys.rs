@@ -53,7 +53,7 @@ impl<'a> PlanKeys<'a> {
         self.session_of(count, self.ids.current.as_deref())
     }
 
-    /// Returns the same, but with the previous access key ID of the source.
+    /// Returns the cache key of the session if the source still had its previous access key ID.
     #[must_use]
     pub fn previous_session(&self, count: usize) -> Option<String> {
         let id = self.ids.previous.as_deref().filter(|_| count > 0)?;
