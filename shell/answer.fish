@@ -1,13 +1,13 @@
-# The binary's answer and its statements.
+# Parses the answer of the binary and runs its statements.
 
-# An answer: statements of one line, except for what is in single quotes, up to the last one.
+# The form of an answer: statements of one line, except in single quotes, up to the last one.
 set -g __awsrole_quoted '\'(?:[^\\\\\']++|\\\\.)*+\''
 set -g __awsrole_form "\A(?:__awsrole_(?:set \w+ $__awsrole_quoted|(?:hide|unset|digest) \w+|chose $__awsrole_quoted|\
 adopt \w+ (?:unset|exported $__awsrole_quoted)|file \d+ (?:own|shared)(?: $__awsrole_quoted)?)\n)*\
 __awsrole_done [\w-]+ \d+ \d+\s*\z"
 
-# Applies the caller's `answer`. Its statements are taken apart, not evaluated: evaluated, each would be the text of a
-# command. `read -t` tells the words, and an end of line is one, too: behind a value, the second.
+# Applies the caller's `answer`. Its statements are parsed instead of evaluated, because `eval` would make each the text
+# of a command. `read -t` splits it into words. A newline is a word, too: the second one after a value.
 function __awsrole_apply --no-scope-shadowing
     string match -rq $__awsrole_form -- "$answer"; or return 0
     builtin printf '%s\n' $answer | read -z -t -l -a words
@@ -33,7 +33,7 @@ function __awsrole_apply --no-scope-shadowing
     end
 end
 
-# The other statements of an answer; what is in quotes is the caller's __awsrole_value.
+# The other statements of an answer. A quoted value is in the caller's __awsrole_value.
 function __awsrole_file --no-scope-shadowing # NUMBER own|shared ['TEXT that the binary read']
     set -a __awsrole_whose $argv[2]
     set -a __awsrole_texts "$(set -q __awsrole_value[1]; and builtin echo -n =)$__awsrole_value"
@@ -43,7 +43,7 @@ function __awsrole_digest -a digest
     set -g __awsrole_digest $digest
 end
 
-function __awsrole_unset -a name # what is left of changed keys
+function __awsrole_unset -a name # remaining awsrole values of changed keys
     set -eg $name
 end
 

@@ -1,37 +1,38 @@
 # shellcheck shell=bash disable=SC2178,SC2206 # no word has a space
-# awsrole for bash 4.4 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment.
-# An unchanged prompt and leaving run builtins only, written `\builtin NAME`: an alias or a function called `export`
-# would print secrets. Secrets are in exported variables alone and never part of a command's text or arguments, which
-# traps see. Local variables have the prefix, too: a readonly variable of the user's stops no function.
+# awsrole for bash 4.4 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment. Unchanged
+# prompts and leaving run builtins only, written `\builtin NAME`, because an alias or a function named `export` would
+# print secrets. Secrets are only in exported variables, and never part of a command's text or arguments, which traps
+# can read. Local variables have the prefix, too, so that a readonly variable of the user cannot stop a function.
 
 case $- in *a*) \builtin set +a; __awsrole_allexport=1 ;; *) __awsrole_allexport='' ;; esac # `set -a` exports functions
 
 # --- names -----------------------------------------------------------------------------------------------------------
-# Filled in by `awsrole hook bash`. Clients use all keys together, and all profiles: a change to one is a change to all.
-# The last three are what a blocked shell hides and sets, and the names of which it exports the prior value.
+# Filled in by `awsrole hook bash`. Clients use all keys together, and both profile variables, so a change to one is a
+# change to all. In the last three lines are the names that a blocked shell hides, the assignments that it makes, and
+# the names whose prior values it exports.
 __awsrole_bin=@BIN@ __awsrole_generations=@GENERATIONS@
 __awsrole_keys=(@KEYS@) __awsrole_profiles=(@PROFILES@)
 __awsrole_hidden_if_blocked=(@HIDDEN_IF_BLOCKED@)
 __awsrole_set_if_blocked=(@SET_IF_BLOCKED@)
 __awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 
-# Sourced again, the shell keeps what it needs to leave.
+# If the snippet is sourced again, the shell keeps the variables that it needs for leaving.
 if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_state=new # new | outer | role | blocked | hands-off
-  __awsrole_pending='' # not empty while an answer is awaited; later: it never came
-  __awsrole_prompted='' # the directory of the last prompt
-  __awsrole_asked=''   # for what `awsrole` left the decision to the next prompt
-  __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`; `awsrole use`, and the file it was typed for
-  __awsrole_depth=1 __awsrole_at='' # how many files count, and the directory from which they were searched
+  __awsrole_pending='' # not empty while the shell waits for an answer. At a prompt: the answer never came
+  __awsrole_prompted='' # directory of the last prompt
+  __awsrole_asked=''   # the event for which `awsrole` postponed the decision to the next prompt
+  __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`, and `awsrole use` with its file
+  __awsrole_depth=1 __awsrole_at='' # number of files that count, and the directory of the last search
   __awsrole_file='' __awsrole_direnv='' __awsrole_in_force='' # last decision: nearest file, DIRENV_WATCHES, views
-  __awsrole_seen='' __awsrole_digest='' __awsrole_generation='' __awsrole_gone='' # the same while the decision stands
-  __awsrole_deadline=0 __awsrole_since=0 # when it is made anew (0: never), and when that was set
+  __awsrole_seen='' __awsrole_digest='' __awsrole_generation='' __awsrole_gone='' # what a valid decision rests on
+  __awsrole_deadline=0 __awsrole_since=0 # time of the next decision (0: none), and the time when that was set
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_own __awsrole_lifted __awsrole_failed
 fi
 __awsrole_say() { \builtin printf 'awsrole: %s\n' "$1" >&2; }
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the places on the way that have none. A file of any kind counts.
+# Finds the files that count, nearest first, and the paths on the way without a file. A file of any type counts.
 __awsrole_look() {
   \builtin local __awsrole_dir="${PWD%/}"
   __awsrole_at=$PWD __awsrole_files=() __awsrole_absent=()
@@ -43,8 +44,9 @@ __awsrole_look() {
   done
 }
 
-# Appends what is at each file to __awsrole_views: contents, because two edits may have the same time. The status tells
-# a NUL from the end. Another user may replace a file by a FIFO: it is opened only if the binary called it `own`.
+# Appends the content of each file to __awsrole_views. Modification times would not distinguish two edits within a clock
+# tick. The exit status distinguishes a NUL from the end of the file. Another user may replace a file by a FIFO, so a
+# file is opened only if the binary called it `own`.
 __awsrole_view() { # FILE …
   for __awsrole_place; do
     if [[ ! -f $__awsrole_place || ! -r $__awsrole_place ]]; then __awsrole_views+=/no-text=$__awsrole_place
@@ -55,7 +57,7 @@ __awsrole_view() { # FILE …
   done
 }
 
-# Notes the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
+# Notes the generation: the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
 __awsrole_note_generation() {
   \builtin local - __awsrole_options="$BASHOPTS"
   \builtin set +f; \builtin shopt -u failglob
@@ -66,7 +68,7 @@ __awsrole_note_generation() {
 }
 
 # --- unchanged -------------------------------------------------------------------------------------------------------
-# Puts everything on which a decision rests into __awsrole_print; of secrets only whether they are set.
+# Sets __awsrole_print to everything that the decision depends on. Of secrets it contains only whether they are set.
 __awsrole_fingerprint() {
   __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views
   case $__awsrole_state in
@@ -77,7 +79,8 @@ ${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/${AWS_DEFAULT_PROFILE
   esac
 }
 
-# Takes the present fingerprint. Each place is tested for a file once; a link to nowhere is found on the next move.
+# Computes the current fingerprint. Each path without a file is tested once, so a broken symlink is found at the next
+# `cd`.
 __awsrole_examine() {
   if ! \builtin test "$PWD" = "$__awsrole_at"; then __awsrole_look; fi
   for __awsrole_place in "${__awsrole_absent[@]}"; do
@@ -88,7 +91,8 @@ __awsrole_examine() {
   __awsrole_fingerprint
 }
 
-# Does the last decision stand? If not, __awsrole_event says why it is made anew. (`[[` would heed nocasematch.)
+# Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. (`[[` would
+# depend on nocasematch.)
 __awsrole_unchanged() {
   __awsrole_event=prompt
   __awsrole_examine
@@ -120,8 +124,9 @@ __awsrole_save() {
   else __awsrole_prior[$1]=:${!1}; fi
 }
 
-# The value is in __awsrole_value, or the second argument if it is no secret. What awsrole left is noted first, so that
-# Ctrl-C leaves a note without a value, never a value without a note: '' if hidden, `:VALUE` if set, `*` for a secret.
+# The value is in __awsrole_value, or the second argument if it isn't secret. __awsrole_ours is set first, so that after
+# Ctrl-C there may be a record without a value, but no value without a record. A record is '' if the name is hidden,
+# `:VALUE` if it is set, and `*` for a secret.
 __awsrole_set() { # NAME [VALUE]
   if (($# > 1)); then \builtin local __awsrole_value; __awsrole_value=$2; fi
   __awsrole_hide "$1" || \builtin return 0
@@ -132,8 +137,8 @@ __awsrole_set() { # NAME [VALUE]
   { \builtin eval "$1=\$__awsrole_value" && \builtin export "${1?}"; } 2>&- || __awsrole_failed[$1]=1
 }
 
-# Local and temporary variables of this name are removed as well: the prior value is that of the last, global one, which
-# is declared so that it shows if it has none.
+# Also removes local and temporary variables of this name. The prior value is that of the last, global one. It is
+# declared first, so that it is found even if it has no value.
 __awsrole_hide() { # NAME
   \builtin local __awsrole_known="${__awsrole_prior[$1]+x}"
   __awsrole_save "$1" || \builtin return
@@ -145,12 +150,12 @@ __awsrole_hide() { # NAME
   done
 }
 
-# Does the name hold what awsrole left there?
+# Returns whether the name still has the value that awsrole set.
 __awsrole_intact() {
   [[ ${__awsrole_ours[$1]-} == '*' && ${!1+x} ]] || \builtin test "${!1+:${!1}}" = "${__awsrole_ours[$1]-}"
 }
 
-# (Globally: a function of the user's may have a local variable of this name.)
+# (With -g, because a function of the user's may have a local variable of this name.)
 __awsrole_restore() {
   if [[ ${!1@a} == *r* ]]; then __awsrole_say "$1 is readonly: its prior value cannot be restored"
   else
@@ -163,7 +168,7 @@ __awsrole_restore() {
   \builtin unset -v "__awsrole_prior[$1]" "__awsrole_ours[$1]"
 }
 
-# Lists the credential variables that don't hold what awsrole left there, as options. The binary decides which stay.
+# Lists the credential variables whose values aren't awsrole's, as options. The binary decides which are kept.
 __awsrole_find_changes() {
   \builtin local __awsrole_name
   __awsrole_changes=() __awsrole_changed='' __awsrole_keys_changed=''
@@ -174,7 +179,8 @@ __awsrole_find_changes() {
   done
 }
 
-# Leaving: what awsrole left is replaced by the prior values, of the keys all or none. (Pending keys are half set.)
+# Leaves: replaces awsrole's values by the prior ones. Keys are restored all together or not at all. (If an answer is
+# pending, only some of them may be set.)
 __awsrole_undo() {
   \builtin local __awsrole_name
   __awsrole_find_changes
@@ -189,11 +195,11 @@ __awsrole_undo() {
   __awsrole_prior=() __awsrole_ours=() __awsrole_lifted=()
 }
 
-# No credentials: if the variables were merely unset, clients would fall back to [default] or to the instance's role.
+# Blocks the shell. If the variables were only unset, clients would fall back to [default] or to the instance's role.
 __awsrole_block() {
   \builtin local __awsrole_name
   for __awsrole_name in "${__awsrole_prior_if_blocked[@]}"; do
-    # (If a parent's `blocked` was never taken over, what the parent exported stays.)
+    # (If a parent's `blocked` state was never adopted, the values that the parent exported are kept.)
     if [[ ${AWSROLE_STATE-} != blocked && ${!__awsrole_name+x} && ${!__awsrole_name@a} == *x* ]]; then
       __awsrole_set "AWSROLE_PRIOR_$__awsrole_name" "${!__awsrole_name}"
     fi
@@ -208,28 +214,29 @@ __awsrole_block() {
 }
 
 # --- ask -------------------------------------------------------------------------------------------------------------
-# Sets __awsrole_answer to what the binary prints. (`exec`: bash would fork twice.)
+# Sets __awsrole_answer to the output of the binary. (Without `exec`, bash would fork twice.)
 __awsrole_ask() { # WORD …
   \builtin local __awsrole_program=$__awsrole_bin
   if [[ -f $__awsrole_bin-hook && -x $__awsrole_bin-hook ]]; then __awsrole_program+=-hook; fi
   __awsrole_answer=$(\builtin exec "$__awsrole_program" "$@" </dev/null)
 }
 
-# Makes the decision anew. The binary sees the outer environment, so that awsrole can't become its own source. What the
-# decision rests on and `pending` are noted before: after Ctrl-C, which ends this anywhere, the next prompt finds that.
+# Requests a new decision. The binary gets the outer environment, so that awsrole cannot become its own source. What the
+# decision depends on and `pending` are recorded first. So if Ctrl-C interrupts this function, the next prompt notices
+# it.
 __awsrole_sync() {
   \builtin local IFS=' ' __awsrole_words __awsrole_answer __awsrole_problem='no complete answer'
   __awsrole_words=(--event "$__awsrole_event" --protocol @PROTOCOL@ --views)
   case $__awsrole_event:$BASH_SUBSHELL:${BASH_EXECUTION_STRING+1}${__awsrole_prompted:+1}:\
 ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
-    cd:0:1:) __awsrole_words+=(--ask) ;; # in no rc file, and not below a file manager, which shows no question
+    cd:0:1:) __awsrole_words+=(--ask) ;; # not in rc files, and not below a file manager, which would hide a prompt
   esac
   \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use=''
   if [[ $__awsrole_use ]]; then __awsrole_words+=(--role "$__awsrole_use"); fi
   \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file" || __awsrole_own=()
 
   __awsrole_note_generation
-  __awsrole_state=new # until everything is undone
+  __awsrole_state=new # until all changes are undone
   __awsrole_undo
   __awsrole_depth=1000 __awsrole_at=''
   __awsrole_examine
@@ -246,26 +253,28 @@ ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
   if [[ $__awsrole_pending ]]; then __awsrole_fail "$__awsrole_problem"; fi
 }
 
-# Takes back an answer that is missing or ends early. Our part of changed keys must not become a prior value.
+# Undoes an answer that is missing or incomplete. Those of the changed keys that are awsrole's must not become prior
+# values.
 __awsrole_fail() { # PROBLEM
   if [[ $__awsrole_pending == keys ]]; then \builtin unset -v "${__awsrole_keys[@]}" 2>&-; fi
   __awsrole_undo
   __awsrole_block
-  if [[ -z $__awsrole_digest && $__awsrole_in_force == */unread=* ]]; then # whether they may be opened wasn't said
+  if [[ -z $__awsrole_digest && $__awsrole_in_force == */unread=* ]]; then # it is unknown who can replace them
     __awsrole_ask hook digest -- "${__awsrole_files[@]}" 2>/dev/null
     __awsrole_digest=$__awsrole_answer
   fi
   [[ $__awsrole_event == retry ]] || __awsrole_say "$1: no credentials here (hint: \`awsrole refresh\` asks again)"
 }
 
-# Applies the answer. Its statements are taken apart, not evaluated: evaluated, each would be the text of a command.
+# Applies the answer. Its statements are parsed instead of evaluated, because `eval` would make each the text of a
+# command.
 __awsrole_apply() {
   \builtin local - __awsrole_line __awsrole_value __awsrole_quoted __awsrole_words
   \builtin set -f
   while [[ $__awsrole_answer ]]; do
     __awsrole_line=${__awsrole_answer%%[\'$'\n']*} __awsrole_value='' __awsrole_quoted=''
     __awsrole_answer=${__awsrole_answer:${#__awsrole_line}}
-    while [[ $__awsrole_answer == \'* ]]; do # a value; one with a quote in it is 'before'\''after'
+    while [[ $__awsrole_answer == \'* ]]; do # a value. A quote inside is written as 'before'\''after'
       __awsrole_answer=${__awsrole_answer:1} __awsrole_value+=${__awsrole_answer%%\'*}
       __awsrole_answer=${__awsrole_answer#*\'} __awsrole_quoted=1
       if [[ $__awsrole_answer == \\\'* ]]; then __awsrole_value+=\' __awsrole_answer=${__awsrole_answer:2}; fi
@@ -280,8 +289,9 @@ __awsrole_apply() {
   done
 }
 
-# The other statements of an answer; what is in quotes is in __awsrole_value. `file`: whether this shell may open it,
-# and what the binary read. `unset`: what is left of changed keys. `adopt`, `chose`: what a nested shell takes over.
+# The other statements of an answer. A quoted value is in __awsrole_value. `file`: whether this shell may open a file,
+# and the content that the binary read. `unset`: the remaining awsrole values of changed keys. `adopt`, `chose`: values
+# that a nested shell takes over.
 __awsrole_file() { __awsrole_told[$1]=$2${__awsrole_quoted:+=$__awsrole_value}; } # NUMBER own|shared ['TEXT']
 __awsrole_digest() { __awsrole_digest=$1; }
 __awsrole_unset() { \builtin unset -v "$1"; }
@@ -321,7 +331,7 @@ __awsrole_hook() { # prompt | changed | cd | typed
     __awsrole_find_changes
     if [[ $1 == typed ]]; then __awsrole_event='cd'
     elif [[ $__awsrole_state == new ]] || ! \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file"; then
-      if [[ $1 == cd ]]; then __awsrole_event='cd'; fi # moving inside a project doesn't enter it
+      if [[ $1 == cd ]]; then __awsrole_event='cd'; fi # `cd` inside a project isn't an entry
     elif [[ $__awsrole_changed ]] && \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then
       __awsrole_event=changed
       __awsrole_say "$__awsrole_changed was changed manually: awsrole is inactive here until \`awsrole refresh\`"
@@ -338,38 +348,39 @@ __awsrole_hook() { # prompt | changed | cd | typed
 }
 __awsrole_beside() { :; } # see direnv.bash
 
-# Runs a function with options that trace, export or abort nothing.
+# Runs a function without options that trace, export or abort.
 __awsrole_quietly() {
   \builtin local -
   \builtin set +aekuxvET
   "$@"
 }
 
-# bash keeps the status for each element of PROMPT_COMMAND; in a string it is handed on, except to `set -e`.
+# bash restores `$?` for each element of PROMPT_COMMAND. If it is a string, this function passes it on, except with `set
+# -e`.
 __awsrole_prompt() {
   __awsrole_status=$?
   case $- in *e*) __awsrole_status=0 ;; esac
   case $- in *[aekuxvET]*) \builtin local -; \builtin set +aekuxvET; \builtin export -n __awsrole_status ;; esac
-  if [[ -z $__awsrole_prompted ]]; then __awsrole_follow # whose lines came later in the rc file
-  elif ! \builtin test "$PWD" = "$__awsrole_prompted"; then __awsrole_asked=${__awsrole_asked:-cd}; fi # by a function
+  if [[ -z $__awsrole_prompted ]]; then __awsrole_follow # their lines may come later in the rc file
+  elif ! \builtin test "$PWD" = "$__awsrole_prompted"; then __awsrole_asked=${__awsrole_asked:-cd}; fi # in a function
   __awsrole_prompted="$PWD"
   if [[ $__awsrole_pending$__awsrole_asked ]] || ((${#__awsrole_lifted[@]})); then
     __awsrole_hook "${__awsrole_asked:-prompt}"
   else __awsrole_unchanged || __awsrole_hook changed; fi
   if [[ $__awsrole_status == 0 || ${#PROMPT_COMMAND[@]} != 1 || $PROMPT_COMMAND == __awsrole_prompt ]]; then
-    \builtin return 0 # a failure would run the ERR trap
+    \builtin return 0 # a failure would run the user's ERR trap
   fi
   \builtin return "$__awsrole_status"
 }
 
-# After `cd`, so that `cd x && terraform plan` has the role. Completions change directory only to look.
+# Runs after `cd`, so that `cd x && terraform plan` has the role. Completions change the directory only temporarily.
 __awsrole_moved() {
   if [[ ${COMP_POINT+x} ]]; then \builtin return 0; fi
   if [[ -z $__awsrole_prompted${BASH_EXECUTION_STRING+1} ]]; then __awsrole_asked=prompt # in an rc file: silent
   else __awsrole_quietly __awsrole_move ${FUNCNAME[2]+in-function}; fi
 }
 
-# A value that is changed while a function of the user's runs may be its local variable: then the prompt decides.
+# If a function of the user's is running, a changed value may be its local variable. Then the next prompt decides.
 __awsrole_move() { # [in-function]
   __awsrole_find_changes
   if [[ ${1-} && $__awsrole_changed ]]; then __awsrole_asked="cd"; else __awsrole_hook cd; fi
@@ -377,7 +388,8 @@ __awsrole_move() { # [in-function]
 
 # A script that sources this gets nothing: no hook, no command, no change.
 if [[ $- == *i* ]]; then
-  # (No alias replaces the name here. A copy of this in another shell finds no other function.)
+  # (With `function`, an alias of this name isn't expanded here. If another shell gets a copy of this function, the
+  # others are missing there.)
   function awsrole {
     if [[ ${__awsrole_state+x} ]]; then __awsrole_quietly __awsrole_command "$@" || \builtin return
     else \builtin command awsrole "$@"; fi

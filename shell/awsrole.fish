@@ -1,10 +1,11 @@
-# awsrole for fish 3.5 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment.
-# An unchanged prompt and leaving run builtins only. Secrets are in exported variables alone and never part of a
-# command's text or arguments, which traces show. Universal variables belong to all shells: none is set or erased.
+# awsrole for fish 3.5 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment. Unchanged
+# prompts and leaving run builtins only. Secrets are only in exported variables, and never part of a command's text or
+# arguments, which traces show. Universal variables belong to all shells, so none is set or erased.
 
 # --- names -----------------------------------------------------------------------------------------------------------
-# Filled in by `awsrole hook fish`. Clients use all keys together, and all profiles: a change to one is a change to all.
-# The last three are what a blocked shell hides and sets, and the names of which it exports the prior value.
+# Filled in by `awsrole hook fish`. Clients use all keys together, and both profile variables, so a change to one is a
+# change to all. In the last three lines are the names that a blocked shell hides, the assignments that it makes, and
+# the names whose prior values it exports.
 set -g __awsrole_bin @BIN@
 set -g __awsrole_generations @GENERATIONS@
 set -g __awsrole_keys @KEYS@
@@ -13,12 +14,13 @@ set -g __awsrole_hidden_if_blocked @HIDDEN_IF_BLOCKED@
 set -g __awsrole_set_if_blocked @SET_IF_BLOCKED@
 set -g __awsrole_prior_if_blocked @PRIOR_IF_BLOCKED@
 
-# Sourced again, the shell keeps what it needs to leave. (The names that are empty at first are those of awsrole.bash;
-# `touched` are the names with a record in __awsrole_prior_NAME and __awsrole_ours_NAME.)
+# If the snippet is sourced again, the shell keeps the variables that it needs for leaving. (The variables that are
+# empty at first are explained in awsrole.bash. `touched` lists the names with records in __awsrole_prior_NAME and
+# __awsrole_ours_NAME.)
 if not set -q __awsrole_state
     set -g __awsrole_state new # new | outer | role | blocked | hands-off
-    set -g __awsrole_depth 1 # how many files count
-    set -g __awsrole_deadline 0 # when the decision is made anew (0: never), and when that was set
+    set -g __awsrole_depth 1 # number of files that count
+    set -g __awsrole_deadline 0 # time of the next decision (0: none), and the time when that was set
     set -g __awsrole_since 0
     for name in pending asked running prompted off use use_in at files absent file direnv in_force seen digest \
         generation gone own failed lifted touched
@@ -31,12 +33,12 @@ function __awsrole_say
 end
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the places on the way that have none. A file of any kind counts.
+# Finds the files that count, nearest first, and the paths on the way without a file. A file of any type counts.
 function __awsrole_look
     set -g __awsrole_at $PWD
     set -g __awsrole_files
-    set -g __awsrole_absent '' # of none at all, `path` would read its input
-    # With its slash at the end, a name that ends in a newline keeps it in `string collect`.
+    set -g __awsrole_absent '' # without an argument, `path` would read stdin
+    # With the slash at the end, `string collect` keeps a newline at the end of a name.
     set -l dir (string replace -r '/*\z' / -- $PWD | string collect)
     while test -n "$dir"
         if test -e $dir.awsrole.toml -o -L $dir.awsrole.toml
@@ -49,9 +51,9 @@ function __awsrole_look
     end
 end
 
-# Appends what is at each file to __awsrole_views: contents, because two edits may have the same time. Another user may
-# replace a file by a FIFO: it is opened only if the binary called it `own`. (At a NUL `read` stops as at the end, so a
-# second one looks whether anything is left.)
+# Appends the content of each file to __awsrole_views. Modification times would not distinguish two edits within a clock
+# tick. Another user may replace a file by a FIFO, so a file is opened only if the binary called it `own`. (`read` stops
+# at a NUL as at the end of the file. A second `read` tests whether there is more.)
 function __awsrole_view
     set -l fish_read_limit 16384
     for place in $argv
@@ -69,14 +71,14 @@ function __awsrole_view
     end
 end
 
-# Notes the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
+# Notes the generation: the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
 function __awsrole_note_generation
     set -l found $__awsrole_generations/*
     set -g __awsrole_generation $found[1]
 end
 
 # --- unchanged -------------------------------------------------------------------------------------------------------
-# Puts everything on which a decision rests into __awsrole_print; of secrets only whether they are set.
+# Sets __awsrole_print to everything that the decision depends on. Of secrets it contains only whether they are set.
 function __awsrole_fingerprint
     set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
     set -g __awsrole_print "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE \
@@ -88,7 +90,8 @@ $__awsrole_state $DIRENV_WATCHES $__awsrole_views"
     __awsrole_has_values; or set -g __awsrole_print "$__awsrole_files[1]$__awsrole_gone"
 end
 
-# Takes the present fingerprint. Each place is tested for a file once; a link to nowhere is found on the next move.
+# Computes the current fingerprint. Each path without a file is tested once, so a broken symlink is found at the next
+# `cd`.
 function __awsrole_examine
     test "$PWD" != "$__awsrole_at"; or builtin path is -- $__awsrole_absent; and __awsrole_look
     set -g __awsrole_views
@@ -96,7 +99,7 @@ function __awsrole_examine
     __awsrole_fingerprint
 end
 
-# Does the last decision stand? If not, __awsrole_event says why it is made anew.
+# Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one.
 function __awsrole_unchanged
     set -g __awsrole_event prompt
     __awsrole_examine
@@ -125,8 +128,9 @@ function __awsrole_save -a name
     set -a __awsrole_touched $name
 end
 
-# The value is the caller's __awsrole_value, or the second argument if it is no secret. What awsrole left is noted
-# first: Ctrl-C leaves a note without a value, never a value without a note. Of a secret no copy is kept.
+# The value is the caller's __awsrole_value, or the second argument if it isn't secret. __awsrole_ours_NAME is set
+# first, so that after Ctrl-C there may be a record without a value, but no value without a record. No copy of a secret
+# is kept.
 function __awsrole_set --no-scope-shadowing -a name value
     set -q argv[2]; or set value $__awsrole_value
     __awsrole_save $name
@@ -135,7 +139,7 @@ function __awsrole_set --no-scope-shadowing -a name value
     set -gx $name $value
 end
 
-# An exported universal goes to every child, under a global of the same name or under none.
+# An exported universal variable cannot be hidden from children of one shell only, not even by a global one.
 function __awsrole_hide -a name
     set -qUx $name; and set -a __awsrole_failed $name; and return
     __awsrole_save $name
@@ -143,7 +147,7 @@ function __awsrole_hide -a name
     set -eg $name
 end
 
-# Does the name hold what awsrole left there?
+# Returns whether the name still has the value that awsrole set.
 function __awsrole_intact -a name
     set -l ours __awsrole_ours_$name
     test "$$ours[1][1]" = hidden; and not set -qg $name; and not set -qUx $name; and return
@@ -158,7 +162,7 @@ function __awsrole_restore -a name
     test $$prior[1][1] = unset; and set -eg $name
 end
 
-# Lists the credential variables that don't hold what awsrole left there, as options. The binary decides which stay.
+# Lists the credential variables whose values aren't awsrole's, as options. The binary decides which are kept.
 function __awsrole_find_changes
     set -g __awsrole_changes
     set -g __awsrole_changed
@@ -171,7 +175,8 @@ function __awsrole_find_changes
     end
 end
 
-# Leaving: what awsrole left is replaced by the prior values, of the keys all or none. (Pending keys are half set.)
+# Leaves: replaces awsrole's values by the prior ones. Keys are restored all together or not at all. (If an answer is
+# pending, only some of them may be set.)
 function __awsrole_undo
     __awsrole_find_changes
     set -l left
@@ -185,10 +190,10 @@ function __awsrole_undo
     set -g __awsrole_lifted
 end
 
-# No credentials: if the variables were merely unset, clients would fall back to [default] or to the instance's role.
+# Blocks the shell. If the variables were only unset, clients would fall back to [default] or to the instance's role.
 function __awsrole_block
     for name in $__awsrole_prior_if_blocked
-        # (If a parent's `blocked` was never taken over, what the parent exported stays.)
+        # (If a parent's `blocked` state was never adopted, the values that the parent exported are kept.)
         test "$AWSROLE_STATE" != blocked; and set -qx $name; and __awsrole_set AWSROLE_PRIOR_$name "$$name"
     end
     for name in $__awsrole_hidden_if_blocked
@@ -210,11 +215,13 @@ function __awsrole_ask
     $program $argv </dev/null
 end
 
-# Makes the decision anew. The binary sees the outer environment, so that awsrole can't become its own source. What the
-# decision rests on and `pending` are noted before: after Ctrl-C, which ends this anywhere, the next prompt finds that.
+# Requests a new decision. The binary gets the outer environment, so that awsrole cannot become its own source. What the
+# decision depends on and `pending` are recorded first. So if Ctrl-C interrupts this function, the next prompt notices
+# it.
 function __awsrole_sync
     set -l words --event $__awsrole_event --protocol @PROTOCOL@ --views
-    # A question belongs to a typed command: not to an rc file, a key or a completion. A file manager shows none.
+    # Prompting is allowed only for a typed command: not for an rc file, a key binding or a completion. A file manager
+    # would hide the prompt.
     test $__awsrole_event = cd -a -n "$__awsrole_running" -a -z "$MC_SID$RANGER_LEVEL$NNNLVL"
     and not status is-command-substitution
     and set -a words --ask
@@ -223,7 +230,7 @@ function __awsrole_sync
     test "$__awsrole_files[1]" = "$__awsrole_file"; or set -g __awsrole_own
 
     __awsrole_note_generation
-    set -g __awsrole_state new # until everything is undone
+    set -g __awsrole_state new # until all changes are undone
     __awsrole_undo
     set -g __awsrole_depth 1000
     set -g __awsrole_at
@@ -252,12 +259,13 @@ one shell (`set -eU` it, and `set -gx` it in config.fish)"
     set -q __awsrole_pending[1]; and __awsrole_fail $problem
 end
 
-# Takes back an answer that is missing or ends early. Our part of changed keys must not become a prior value.
+# Undoes an answer that is missing or incomplete. Those of the changed keys that are awsrole's must not become prior
+# values.
 function __awsrole_fail -a problem
     builtin contains keys $__awsrole_pending; and set -eg $__awsrole_keys
     __awsrole_undo
     __awsrole_block
-    # Whether they may be opened wasn't said.
+    # It is unknown who can replace the files.
     set -q __awsrole_digest[1]; or not string match -q 'unread=*' -- $__awsrole_in_force
     or set -g __awsrole_digest "$(__awsrole_ask hook digest -- $__awsrole_files 2>/dev/null)"
     test $__awsrole_event = retry
@@ -285,9 +293,9 @@ end
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
 function __awsrole_hook # prompt | changed | cd | typed
-    set -l fish_trace # for all that runs from here
+    set -l fish_trace # also for all functions that are called
     set -q __awsrole_off[1]; and return 0
-    # A function's own variable, or one for this call alone: the next prompt decides.
+    # A local variable of a function, or one for this call alone: the next prompt decides.
     set -l names $__awsrole_keys $__awsrole_profiles AWS_REGION AWS_DEFAULT_REGION
     set -ql $names; or test $status -lt (count $names); and set -g __awsrole_asked $argv[1]; and return 0
     set -g __awsrole_asked
@@ -303,7 +311,7 @@ function __awsrole_hook # prompt | changed | cd | typed
         if test $argv[1] = typed
             set -g __awsrole_event cd
         else if test $__awsrole_state = new -o "$__awsrole_files[1]" != "$__awsrole_file"
-            test $argv[1] = cd; and set -g __awsrole_event cd # moving inside a project doesn't enter it
+            test $argv[1] = cd; and set -g __awsrole_event cd # `cd` inside a project isn't an entry
         else if set -q __awsrole_changed[1]; and test "$DIRENV_WATCHES" = "$__awsrole_direnv"
             set -g __awsrole_event changed
             __awsrole_say "$__awsrole_changed was changed manually: awsrole is inactive here until `awsrole refresh`"
@@ -312,7 +320,7 @@ function __awsrole_hook # prompt | changed | cd | typed
         end
         __awsrole_sync
     end
-    if string match -qr '^(hands-off|outer:$)' -- "$__awsrole_state:$__awsrole_file" # neither is of use
+    if string match -qr '^(hands-off|outer:$)' -- "$__awsrole_state:$__awsrole_file" # no command affects it
         set -g __awsrole_generation /
         set -g __awsrole_digest
     end
@@ -327,7 +335,7 @@ end
 function __awsrole_beside # see direnv.fish
 end
 
-# Handlers run in the order of their definition.
+# Handlers run in the order in which they were defined.
 function __awsrole_register
     # With `-c` no prompt comes.
     set -g __awsrole_started -c
@@ -340,7 +348,8 @@ function __awsrole_register
         or __awsrole_unchanged; or __awsrole_hook changed
     end
 
-    # `cd x && terraform plan` has the role. In `(cd x; …)` fish really moves, and so do we.
+    # Runs after `cd`, so that `cd x && terraform plan` has the role. In `(cd x; …)` fish changes the directory of the
+    # shell itself, so this applies there, too.
     function __awsrole_on_move --on-variable PWD
         # In config.fish nothing is printed: the first prompt decides.
         if not set -q __awsrole_prompted[1]; and not string match -qr '^(-\w*c|--command)' -- $__awsrole_started
@@ -350,7 +359,7 @@ function __awsrole_register
         end
     end
 
-    # While the prompt waited, the role may have expired; and Ctrl-C at a prompt's hooks leaves them half done.
+    # The role may have expired while the prompt waited, and Ctrl-C in a prompt's hooks leaves them incomplete.
     function __awsrole_on_command --on-event fish_preexec
         set -g __awsrole_running 1
         set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; or test "$DIRENV_WATCHES" != "$__awsrole_direnv"
@@ -361,7 +370,7 @@ end
 # A script that sources this gets nothing: no hook, no command, no change.
 if status is-interactive
     function awsrole --description "Hold the AWS role of the current directory"
-        # A function that was copied into another shell finds no other.
+        # If another shell gets a copy of this function, the others are missing there.
         if set -q __awsrole_state
             __awsrole_command $argv
         else

@@ -1,33 +1,34 @@
-# awsrole for zsh 5.8 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment.
-# `awsrole hook zsh` prints this as an argument of `emulate -R zsh -o no_aliases -o local_traps -c`: each function below
-# has known options whatever the user's are. An unchanged prompt and leaving run builtins only, written `\builtin NAME`:
-# a function called `export` would print secrets. Secrets are in exported variables alone and never part of a command's
-# text or arguments, which traps see.
+# awsrole for zsh 5.8 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment. `awsrole
+# hook zsh` prints this file as an argument of `emulate -R zsh -o no_aliases -o local_traps -c`, so the functions have
+# known options whatever the user's are. Unchanged prompts and leaving run builtins only, written `\builtin NAME`,
+# because a function named `export` would print secrets. Secrets are only in exported variables, and never part of a
+# command's text or arguments, which traps can read.
 
-# sysread takes a file as it is, with its NULs and its last newlines; EPOCHSECONDS is the clock.
+# sysread reads a file unchanged, with NULs and trailing newlines. EPOCHSECONDS is the clock.
 \builtin zmodload -s zsh/system zsh/datetime || \builtin :
 
 # --- names -----------------------------------------------------------------------------------------------------------
-# Filled in by `awsrole hook zsh`. Clients use all keys together, and all profiles: a change to one is a change to all.
-# The last three are what a blocked shell hides and sets, and the names of which it exports the prior value.
+# Filled in by `awsrole hook zsh`. Clients use all keys together, and both profile variables, so a change to one is a
+# change to all. In the last three lines are the names that a blocked shell hides, the assignments that it makes, and
+# the names whose prior values it exports.
 __awsrole_bin=@BIN@ __awsrole_generations=@GENERATIONS@
 __awsrole_keys=(@KEYS@) __awsrole_profiles=(@PROFILES@)
 __awsrole_hidden_if_blocked=(@HIDDEN_IF_BLOCKED@)
 __awsrole_set_if_blocked=(@SET_IF_BLOCKED@)
 __awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 
-# Sourced again, the shell keeps what it needs to leave.
+# If the snippet is sourced again, the shell keeps the variables that it needs for leaving.
 if (( ! ${+__awsrole_state} )); then
   __awsrole_state=new # new | outer | role | blocked | hands-off
-  __awsrole_pending=  # not empty while an answer is awaited; later: it never came
+  __awsrole_pending=  # not empty while the shell waits for an answer. At a prompt: the answer never came
   __awsrole_prompted= # 1 after the first prompt
-  __awsrole_asked=    # for what the decision was left to the next prompt
-  __awsrole_one_call= # 1 if the line sets a variable for `awsrole` alone
-  __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`; `awsrole use`, and the file it was typed for
-  __awsrole_depth=1 __awsrole_at= # how many files count, and the directory from which they were searched
+  __awsrole_asked=    # the event for which the decision was postponed to the next prompt
+  __awsrole_one_call= # 1 if the typed line sets a variable for `awsrole` alone
+  __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`, and `awsrole use` with its file
+  __awsrole_depth=1 __awsrole_at= # number of files that count, and the directory of the last search
   __awsrole_file= __awsrole_direnv= __awsrole_in_force= # last decision: nearest file, DIRENV_WATCHES, views
-  __awsrole_seen= __awsrole_digest= __awsrole_generation= __awsrole_gone= # the same while the decision stands
-  __awsrole_deadline=0 __awsrole_since=0 # when it is made anew (0: never), and when that was set
+  __awsrole_seen= __awsrole_digest= __awsrole_generation= __awsrole_gone= # what a valid decision rests on
+  __awsrole_deadline=0 __awsrole_since=0 # time of the next decision (0: none), and the time when that was set
   __awsrole_views= __awsrole_print= __awsrole_event= __awsrole_answer= __awsrole_changed= __awsrole_keys_changed=
   __awsrole_files=() __awsrole_absent=() __awsrole_changes=()
   \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_own __awsrole_lifted __awsrole_failed __awsrole_told
@@ -36,7 +37,7 @@ fi
 __awsrole_say() { \builtin print -r -u2 -- "awsrole: $1" }
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the places on the way that have none. A file of any kind counts.
+# Finds the files that count, nearest first, and the paths on the way without a file. A file of any type counts.
 __awsrole_look() {
   \builtin local dir=${PWD%/} place
   __awsrole_at=$PWD __awsrole_files=() __awsrole_absent=()
@@ -47,9 +48,10 @@ __awsrole_look() {
   done
 }
 
-# Appends what is at each file to __awsrole_views: contents, because two edits may have the same time. Another user may
-# replace a file by a FIFO: it is opened only if the binary called it `own`. (Room for 16 KiB costs more than the
-# reading. An empty file is a failure to sysread, and none for an ERR trap.)
+# Appends the content of each file to __awsrole_views. Modification times would not distinguish two edits within a clock
+# tick. Another user may replace a file by a FIFO, so a file is opened only if the binary called it `own`. (Allocating a
+# buffer of 16 KiB takes longer than reading, so only long files get one. sysread fails for an empty file, which must
+# not run an ERR trap.)
 __awsrole_view() { # FILE …
   \builtin local place text count
   for place; do
@@ -63,7 +65,7 @@ __awsrole_view() { # FILE …
   done
 }
 
-# Notes the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
+# Notes the generation: the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
 __awsrole_note_generation() {
   \builtin local -a found
   found=($__awsrole_generations/*(N))
@@ -71,7 +73,7 @@ __awsrole_note_generation() {
 }
 
 # --- unchanged -------------------------------------------------------------------------------------------------------
-# Puts everything on which a decision rests into __awsrole_print; of secrets only whether they are set.
+# Sets __awsrole_print to everything that the decision depends on. Of secrets it contains only whether they are set.
 __awsrole_fingerprint() {
   __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views
   case $__awsrole_state in
@@ -82,7 +84,8 @@ ${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/${AWS_DEFAULT_PROFILE
   esac
 }
 
-# Takes the present fingerprint. Each place is tested for a file once; a link to nowhere is found on the next move.
+# Computes the current fingerprint. Each path without a file is tested once, so a broken symlink is found at the next
+# `cd`.
 __awsrole_examine() {
   \builtin local place
   if [[ $PWD != "$__awsrole_at" ]]; then __awsrole_look; fi
@@ -94,7 +97,7 @@ __awsrole_examine() {
   __awsrole_fingerprint
 }
 
-# Does the last decision stand? If not, __awsrole_event says why it is made anew.
+# Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one.
 __awsrole_unchanged() {
   __awsrole_event=prompt
   __awsrole_examine
@@ -115,8 +118,9 @@ __awsrole_is_due() {
 }
 
 # --- save and restore ------------------------------------------------------------------------------------------------
-# A prior value is `-` if the name was unset, `:VALUE` if it was a shell variable, `+VALUE` if it was exported. Readonly
-# is asked beforehand: zsh would give up everything up to the prompt.
+# A prior value is `-` if the name was unset, `:VALUE` if it was a shell variable, `+VALUE` if it was exported. The
+# readonly attribute is tested first, because an assignment to a readonly variable would abort everything up to the
+# prompt.
 __awsrole_save() {
   if [[ ${(Pt)1} == *readonly* ]]; then __awsrole_failed[$1]=1; return 1; fi
   if (( ${+__awsrole_prior[$1]} )); then return 0; fi
@@ -125,8 +129,9 @@ __awsrole_save() {
   else __awsrole_prior[$1]=":${(P)1}"; fi
 }
 
-# The value is in __awsrole_value, or the second argument if it is no secret. What awsrole left is noted first, so that
-# Ctrl-C leaves a note without a value, never a value without a note: '' if hidden, `:VALUE` if set, `*` for a secret.
+# The value is in __awsrole_value, or the second argument if it isn't secret. __awsrole_ours is set first, so that after
+# Ctrl-C there may be a record without a value, but no value without a record. A record is '' if the name is hidden,
+# `:VALUE` if it is set, and `*` for a secret.
 __awsrole_set() { # NAME [VALUE]
   if (( $# > 1 )); then \builtin local __awsrole_value=$2; fi
   __awsrole_save "$1" || return 0
@@ -144,7 +149,7 @@ __awsrole_hide() { # NAME
   \builtin unset -v "$1"
 }
 
-# Does the name hold what awsrole left there?
+# Returns whether the name still has the value that awsrole set.
 __awsrole_intact() {
   if [[ ${__awsrole_ours[$1]} == '*' ]]; then (( ${(P)+1} ))
   else [[ "${(P)1+:${(P)1}}" == "${__awsrole_ours[$1]}" ]]; fi
@@ -162,7 +167,7 @@ __awsrole_restore() {
   \builtin unset "__awsrole_prior[$1]" "__awsrole_ours[$1]"
 }
 
-# Lists the credential variables that don't hold what awsrole left there, as options. The binary decides which stay.
+# Lists the credential variables whose values aren't awsrole's, as options. The binary decides which are kept.
 __awsrole_find_changes() {
   \builtin local name
   __awsrole_changes=() __awsrole_changed= __awsrole_keys_changed=
@@ -173,7 +178,8 @@ __awsrole_find_changes() {
   done
 }
 
-# Leaving: what awsrole left is replaced by the prior values, of the keys all or none. (Pending keys are half set.)
+# Leaves: replaces awsrole's values by the prior ones. Keys are restored all together or not at all. (If an answer is
+# pending, only some of them may be set.)
 __awsrole_undo() {
   \builtin local name
   __awsrole_find_changes
@@ -186,11 +192,11 @@ __awsrole_undo() {
   __awsrole_prior=() __awsrole_ours=() __awsrole_lifted=()
 }
 
-# No credentials: if the variables were merely unset, clients would fall back to [default] or to the instance's role.
+# Blocks the shell. If the variables were only unset, clients would fall back to [default] or to the instance's role.
 __awsrole_block() {
   \builtin local name
   for name in $__awsrole_prior_if_blocked; do
-    # (If a parent's `blocked` was never taken over, what the parent exported stays.)
+    # (If a parent's `blocked` state was never adopted, the values that the parent exported are kept.)
     if [[ ${AWSROLE_STATE-} != blocked && ${(Pt)name} == *export* ]]; then
       __awsrole_set AWSROLE_PRIOR_$name "${(P)name}"
     fi
@@ -203,30 +209,31 @@ __awsrole_block() {
 }
 
 # --- ask -------------------------------------------------------------------------------------------------------------
-# Sets __awsrole_answer to what the binary prints.
+# Sets __awsrole_answer to the output of the binary.
 __awsrole_ask() { # WORD …
   \builtin local program=$__awsrole_bin
   if [[ -f $__awsrole_bin-hook && -x $__awsrole_bin-hook ]]; then program+=-hook; fi
   __awsrole_answer=$($program "$@" </dev/null)
 }
 
-# Makes the decision anew. The binary sees the outer environment, so that awsrole can't become its own source. What the
-# decision rests on and `pending` are noted before: after Ctrl-C, which ends this anywhere, the next prompt finds that.
+# Requests a new decision. The binary gets the outer environment, so that awsrole cannot become its own source. What the
+# decision depends on and `pending` are recorded first. So if Ctrl-C interrupts this function, the next prompt notices
+# it.
 __awsrole_sync() {
   \builtin local __awsrole_answer problem='no complete answer'
   \builtin local -a words
   words=(--event $__awsrole_event --protocol @PROTOCOL@ --views)
-  # A question belongs to a `cd` that was typed: not to one in a subshell, a widget or a completion.
+  # Prompting is allowed only for a typed `cd`: not for one in a subshell, a widget or a completion.
   case $__awsrole_event:$ZSH_SUBSHELL:${ZSH_EXECUTION_STRING+1}$__awsrole_prompted:\
 ${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
-    cd:0:1:) words+=(--ask) ;; # in no rc file, and not below a file manager, which shows no question
+    cd:0:1:) words+=(--ask) ;; # not in rc files, and not below a file manager, which would hide a prompt
   esac
   if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use=; fi
   if [[ -n $__awsrole_use ]]; then words+=(--role $__awsrole_use); fi
   if [[ $__awsrole_files[1] != "$__awsrole_file" ]]; then __awsrole_own=(); fi
 
   __awsrole_note_generation
-  __awsrole_state=new # until everything is undone
+  __awsrole_state=new # until all changes are undone
   __awsrole_undo
   __awsrole_depth=1000 __awsrole_at=
   __awsrole_examine
@@ -243,12 +250,13 @@ ${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
   if [[ -n $__awsrole_pending ]]; then __awsrole_fail "$problem"; fi
 }
 
-# Takes back an answer that is missing or ends early. Our part of changed keys must not become a prior value.
+# Undoes an answer that is missing or incomplete. Those of the changed keys that are awsrole's must not become prior
+# values.
 __awsrole_fail() { # PROBLEM
   if [[ $__awsrole_pending == keys ]]; then \builtin unset -v $__awsrole_keys; fi
   __awsrole_undo
   __awsrole_block
-  if [[ -z $__awsrole_digest && $__awsrole_in_force == */unread=* ]]; then # whether they may be opened wasn't said
+  if [[ -z $__awsrole_digest && $__awsrole_in_force == */unread=* ]]; then # it is unknown who can replace them
     __awsrole_ask hook digest -- $__awsrole_files 2>/dev/null
     __awsrole_digest=$__awsrole_answer
   fi
@@ -257,8 +265,8 @@ __awsrole_fail() { # PROBLEM
   fi
 }
 
-# Applies the answer. Its statements are taken apart, not evaluated: evaluated, each would be the text of a command. zsh
-# tells the words; an end of line is a `;`, and one in quotes has them still.
+# Applies the answer. Its statements are parsed instead of evaluated, because `eval` would make each the text of a
+# command. The flag (z) splits it into words. It turns a newline into `;`, except in quotes.
 __awsrole_apply() {
   \builtin local word __awsrole_value quoted
   \builtin local -a words
@@ -277,8 +285,9 @@ __awsrole_apply() {
   done
 }
 
-# The other statements of an answer; what is in quotes is in __awsrole_value. `file`: whether this shell may open it,
-# and what the binary read. `unset`: what is left of changed keys. `adopt`, `chose`: what a nested shell takes over.
+# The other statements of an answer. A quoted value is in __awsrole_value. `file`: whether this shell may open a file,
+# and the content that the binary read. `unset`: the remaining awsrole values of changed keys. `adopt`, `chose`: values
+# that a nested shell takes over.
 __awsrole_file() { __awsrole_told[$1]=$2${quoted:+"=$__awsrole_value"} } # NUMBER own|shared ['TEXT']
 __awsrole_digest() { __awsrole_digest=$1 }
 __awsrole_unset() { \builtin unset -v "$1" }
@@ -319,7 +328,7 @@ __awsrole_hook() { # prompt | changed | cd | typed
     __awsrole_find_changes
     if [[ $1 == typed ]]; then __awsrole_event=cd
     elif [[ $__awsrole_state == new || $__awsrole_files[1] != "$__awsrole_file" ]]; then
-      if [[ $1 == cd ]]; then __awsrole_event=cd; fi # moving inside a project doesn't enter it
+      if [[ $1 == cd ]]; then __awsrole_event=cd; fi # `cd` inside a project isn't an entry
     elif [[ -n $__awsrole_changed && ${DIRENV_WATCHES-} == "$__awsrole_direnv" ]]; then
       __awsrole_event=changed
       __awsrole_say "$__awsrole_changed was changed manually: awsrole is inactive here until \`awsrole refresh\`"
@@ -336,10 +345,10 @@ __awsrole_hook() { # prompt | changed | cd | typed
 }
 __awsrole_beside() { \builtin : } # see direnv.zsh
 
-# Runs a function without the user's traps for each command and each failure, which are back when it returns, and
-# without the traces that `functions -t` turns on.
+# Runs a function without the user's DEBUG and ZERR traps, which are restored when it returns, and without the traces of
+# `functions -t`.
 __awsrole_quietly() {
-  \builtin setopt local_options no_xtrace # which functions that are called inherit
+  \builtin setopt local_options no_xtrace # called functions inherit it
   \builtin trap - DEBUG ZERR
   \builtin functions +tT -m '__awsrole_*'
   "$@"
@@ -353,19 +362,19 @@ __awsrole_precmd() {
   elif ! __awsrole_unchanged; then __awsrole_quietly __awsrole_hook changed; fi
 }
 
-# After `cd`, so that `cd x && terraform plan` has the role. Completions change directory only to look.
+# Runs after `cd`, so that `cd x && terraform plan` has the role. Completions change the directory only temporarily.
 __awsrole_chpwd() {
   \builtin local name
   if (( ${+compstate} )) || [[ $ZSH_SUBSHELL != 0 && -n ${WIDGET-} ]]; then return 0; fi
   if [[ -z $__awsrole_prompted${ZSH_EXECUTION_STRING+1} ]]; then __awsrole_asked=prompt; return 0; fi # in an rc file
-  for name in $__awsrole_keys $__awsrole_profiles AWS_REGION AWS_DEFAULT_REGION; do # a function's own variable
+  for name in $__awsrole_keys $__awsrole_profiles AWS_REGION AWS_DEFAULT_REGION; do # local variables of a function
     if [[ ${(Pt)name} == *local* ]]; then __awsrole_asked=cd; fi
   done
   [[ -n $__awsrole_asked ]] || __awsrole_quietly __awsrole_hook cd
 }
 
-# While the prompt waited, the role may have expired; and Ctrl-C at a prompt's hooks leaves them half done. zsh doesn't
-# tell a value for one call, as in `AWS_PROFILE=x awsrole allow`, from an exported one: the typed line does.
+# The role may have expired while the prompt waited, and Ctrl-C in a prompt's hooks leaves them incomplete. zsh cannot
+# distinguish a value for one call, as in `AWS_PROFILE=x awsrole allow`, from an exported one. The typed line shows it.
 __awsrole_preexec() {
   \builtin local before=${3%%awsrole*}
   __awsrole_one_call=
@@ -375,7 +384,7 @@ __awsrole_preexec() {
   fi
 }
 
-# Ours come first, so that a theme's own hook sees the new values.
+# awsrole's hooks come first, so that a theme's own hook sees the new values.
 __awsrole_register() {
   precmd_functions=(__awsrole_precmd ${precmd_functions:#__awsrole_precmd})
   chpwd_functions=(__awsrole_chpwd ${chpwd_functions:#__awsrole_chpwd})
@@ -387,7 +396,7 @@ __awsrole_register() {
 if [[ -o interactive ]] && ! \builtin zmodload -e zsh/system zsh/datetime; then
   __awsrole_say 'this zsh lacks the modules zsh/system and zsh/datetime: awsrole is inactive in this shell'
 elif [[ -o interactive ]]; then
-  awsrole() { # a function that was copied into another shell finds no other
+  awsrole() { # if another shell gets a copy of this function, the others are missing there
     if (( ${+__awsrole_state} )); then __awsrole_quietly __awsrole_command "$@"; else command awsrole "$@"; fi
   }
   __awsrole_register

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # a part of awsrole.bash
-# The command `awsrole`. What changes this shell alone is done here, everything else by the binary.
+# The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 __awsrole_command() {
   \builtin local __awsrole_status=0 __awsrole_typed=typed __awsrole_name __awsrole_standing
   case $__awsrole_off:${1-}:${2-} in
@@ -9,11 +9,11 @@ __awsrole_command() {
   esac
   case $#:${1-}:${2-} in
     1:off:)
-      __awsrole_hook prompt # what was changed manually in the same line
+      __awsrole_hook prompt # for manual changes in the same line
       __awsrole_undo
       __awsrole_off=off __awsrole_state=new __awsrole_pending='' __awsrole_use='' ;;
     1:on:) __awsrole_off='' __awsrole_state=new ;;
-    1:use: | 2:use:[!-]* | 2:use:-) # a role that doesn't exist takes none away
+    1:use: | 2:use:[!-]* | 2:use:-) # an unknown role changes nothing
       __awsrole_hook prompt
       __awsrole_answer=''
       if (($# == 1)); then __awsrole_answer=$("$__awsrole_bin" use) || \builtin return
@@ -31,7 +31,7 @@ __awsrole_command() {
       AWSROLE_HOOK=$__awsrole_standing "$__awsrole_bin" "$@"
       __awsrole_status=$?
       case ${1-} in refresh) __awsrole_state=new ;; logout) __awsrole_typed=prompt ;; esac
-      for __awsrole_name in "${!__awsrole_prior[@]}"; do # such as AWS_PROFILE=x awsrole refresh: for this call alone
+      for __awsrole_name in "${!__awsrole_prior[@]}"; do # as in AWS_PROFILE=x awsrole refresh, for this call only
         __awsrole_intact "$__awsrole_name" || __awsrole_asked=$__awsrole_typed
       done ;;
   esac

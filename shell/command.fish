@@ -1,11 +1,11 @@
-# The command `awsrole`. What changes this shell alone is done here, everything else by the binary.
+# The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 function __awsrole_command
-    set -l fish_trace # under it fish writes commands to the terminal
+    set -l fish_trace # otherwise fish would print commands
     set -l code 0
     set -l typed typed
     switch (builtin count $argv):$argv[1]
         case 1:off
-            __awsrole_hook prompt # what was changed manually in the same line
+            __awsrole_hook prompt # for manual changes in the same line
             __awsrole_undo
             set -g __awsrole_off off
             set -g __awsrole_use
@@ -18,10 +18,10 @@ function __awsrole_command
             set -l chosen $argv[2]
             if not set -q argv[2]
                 set chosen ($__awsrole_bin use | string collect); or return
-            else if test -z "$chosen"; or string match -q -- '-?*' $chosen # an option or nothing, not a name
+            else if test -z "$chosen"; or string match -q -- '-?*' $chosen # an option or an empty text, not a name
                 $__awsrole_bin $argv
                 return
-            else if test "$chosen" != - # a role that doesn't exist takes none away
+            else if test "$chosen" != - # an unknown role changes nothing
                 set chosen ($__awsrole_bin hook choose $chosen | string collect); or return
             end
             __awsrole_hook prompt

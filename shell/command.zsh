@@ -1,13 +1,13 @@
-# The command `awsrole`. What changes this shell alone is done here, everything else by the binary.
+# The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 __awsrole_command() {
   \builtin local code=0 typed=typed answer= name __awsrole_standing
   case $#:${1-}:${2-} in
     1:off:)
-      __awsrole_hook prompt # what was changed manually in the same line
+      __awsrole_hook prompt # for manual changes in the same line
       __awsrole_undo
       __awsrole_off=off __awsrole_state=new __awsrole_pending= __awsrole_use= ;;
     1:on:) __awsrole_off= __awsrole_state=new ;;
-    1:use:|2:use:[^-]*|2:use:-) # a role that doesn't exist takes none away
+    1:use:|2:use:[^-]*|2:use:-) # an unknown role changes nothing
       __awsrole_hook prompt
       if (( $# == 1 )); then answer=$($__awsrole_bin use) || return
       elif [[ $2 != - ]]; then answer=$($__awsrole_bin hook choose "$2") || return; fi
@@ -24,7 +24,7 @@ __awsrole_command() {
       AWSROLE_HOOK=$__awsrole_standing $__awsrole_bin "$@"
       code=$?
       case ${1-} in refresh) __awsrole_state=new ;; logout) typed=prompt ;; esac
-      for name in ${(k)__awsrole_prior}; do # such as AWS_PROFILE=x awsrole refresh: for this call alone
+      for name in ${(k)__awsrole_prior}; do # as in AWS_PROFILE=x awsrole refresh, for this call only
         __awsrole_intact $name || __awsrole_asked=$typed
       done
       if [[ -n $__awsrole_one_call ]]; then __awsrole_asked=$typed; fi ;;

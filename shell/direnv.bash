@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # a part of awsrole.bash
-# Beside direnv, which loads and unloads at the prompt and must find the environment that it left: awsrole's values are
-# taken off before it and put back after it, over whatever it made of the environment. For a moment they are unexported.
+# Support for direnv, which loads and unloads at the prompt and must find the environment that it left. awsrole's values
+# are removed before direnv runs and set again after it, with the values that direnv set as the new prior ones. In
+# between they are in variables that aren't exported.
 
 __awsrole_lift() {
   __awsrole_status=$?
@@ -32,7 +33,7 @@ __awsrole_lay() {
   __awsrole_lifted=()
 }
 
-# direnv's hook line may come later in the rc file.
+# The line of direnv's hook may come later in the rc file.
 __awsrole_beside() {
   [[ "${PROMPT_COMMAND[*]}" == *_direnv_hook* && ${PROMPT_COMMAND[0]} != __awsrole_lift* ]] || \builtin return 0
   # shellcheck disable=SC2178 # a string before bash 5.1

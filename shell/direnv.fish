@@ -1,5 +1,6 @@
-# Beside direnv, which loads and unloads at the prompt and must find the environment that it left: awsrole's values are
-# taken off before it, unexported, and put back after it, over whatever it made of the environment.
+# Support for direnv, which loads and unloads at the prompt and must find the environment that it left. awsrole's values
+# are removed before direnv runs and set again after it, with the values that direnv set as the new prior ones. In
+# between they are in variables that aren't exported.
 
 function __awsrole_lift
     set -l fish_trace
@@ -33,7 +34,8 @@ function __awsrole_lay
     set -g __awsrole_lifted
 end
 
-# Our handlers belong behind direnv's, whose hook line may come later. postexec is the only event before the prompt's.
+# awsrole's handlers must run after direnv's, whose hook line may come later. fish_postexec is the only event before
+# fish_prompt.
 function __awsrole_beside
     set -q __awsrole_beside_direnv; or not builtin functions -q __direnv_export_eval; and return
     set -g __awsrole_beside_direnv

@@ -1,5 +1,6 @@
-# Beside direnv, which loads and unloads in its own hooks and must find the environment that it left: awsrole's values
-# are taken off before it, unexported, and put back after it, over whatever it made of the environment.
+# Support for direnv, which loads and unloads in its own hooks and must find the environment that it left. awsrole's
+# values are removed before direnv runs and set again after it, with the values that direnv set as the new prior ones.
+# In between they are in variables that aren't exported.
 
 __awsrole_lift() {
   __awsrole_quietly __awsrole_lift_all
@@ -27,7 +28,7 @@ __awsrole_lay() {
   __awsrole_lifted=()
 }
 
-# direnv's hook line may come later in the rc file: its two hooks are put between ours.
+# The line of direnv's hook may come later in the rc file. Its two hooks are put between awsrole's.
 __awsrole_beside() {
   \builtin local -a others
   if (( ${precmd_functions[(I)_direnv_hook]} )); then

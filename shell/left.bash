@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# For prompts: sets REPLY to the time left, such as `59m`; '' without a role. (bash would run an inherited expression.)
+# For prompts: sets REPLY to the time left, such as `59m`, or to '' without a role. AWSROLE_EXPIRES may be inherited,
+# and bash would evaluate it as an expression, so it is checked first.
 awsrole_left() {
   REPLY=''
   case ${AWSROLE_STATE+:}${AWSROLE_EXPIRES-} in : | [!:]* | '' | :*[!0-9]*) \builtin return 0 ;; esac

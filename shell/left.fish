@@ -1,4 +1,4 @@
-# For prompts, and only when they ask: prints the time left, such as `59m`; without a role nothing. No process.
+# For prompts: prints the time left, such as `59m`, or nothing without a role. It starts no process.
 function awsrole_left
     set -q AWSROLE_STATE; and string match -qr '^[0-9]+$' -- "$AWSROLE_EXPIRES"; or return 0
     set -l now (builtin path mtime -R -- $__awsrole_clock); or return 0

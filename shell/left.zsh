@@ -1,4 +1,5 @@
-# For prompts: sets REPLY to the time left, such as `59m`; '' without a role. An inherited text isn't calculated with.
+# For prompts: sets REPLY to the time left, such as `59m`, or to '' without a role. AWSROLE_EXPIRES may be inherited,
+# and zsh would evaluate it as an expression, so it is checked first.
 awsrole_left() {
   REPLY=
   if (( ! ${+AWSROLE_STATE} )) || [[ ${AWSROLE_EXPIRES-} != <1-> ]]; then return 0; fi

@@ -1,7 +1,7 @@
-# shellcheck shell=bash disable=SC2016,SC2178 # a part of awsrole.bash; PS0 is expanded later
-# How bash calls awsrole: in PROMPT_COMMAND, after a change of directory, and from PS0.
+# shellcheck shell=bash disable=SC2016,SC2178 # a part of awsrole.bash, and PS0 is expanded later
+# Registers awsrole with bash: in PROMPT_COMMAND, after a change of directory, and in PS0.
 
-# zoxide and autoenv change directory by the builtin, in a function of their own.
+# zoxide and autoenv change the directory with the builtin, in functions of their own.
 __awsrole_follow() {
   \builtin local __awsrole_name __awsrole_text
   for __awsrole_name in __zoxide_cd autoenv_cd; do
@@ -13,8 +13,9 @@ __awsrole_follow() {
   done
 }
 
-# Ours runs first, since a DEBUG trap's timer and a terminal's integration end with their own element, but after what
-# loads an environment. VS Code takes over the first element alone. In a string, others would lose PIPESTATUS.
+# awsrole runs first, because the timer of a DEBUG trap and a terminal's integration end with their own element, but
+# after hooks that load an environment. VS Code takes over only the first element. In a string, later commands would
+# lose PIPESTATUS.
 __awsrole_add_to_prompt() {
   \builtin local IFS=$'\n' __awsrole_number=0 __awsrole_after=0 __awsrole_element
   for __awsrole_element in "${PROMPT_COMMAND[@]}"; do
@@ -41,17 +42,18 @@ __awsrole_register() {
     \builtin return 0
   fi
   for __awsrole_name in cd pushd popd; do
-    # A function or an alias of the user's stays: it is followed at the next prompt.
+    # A function or an alias of the user's is kept. The next prompt notices what it does.
     if ! { \builtin declare -F "$__awsrole_name" || \builtin alias "$__awsrole_name"; } >/dev/null 2>&1; then
       \builtin eval "$__awsrole_name() {
         \\builtin $__awsrole_name \"\$@\" && if [[ \${__awsrole_state+x} ]]; then __awsrole_moved; fi
       }"
     fi
   done
-  if [[ "${chpwd_functions[*]-}" != *__awsrole_moved* ]]; then chpwd_functions+=(__awsrole_moved); fi # of mise or rvm
+  if [[ "${chpwd_functions[*]-}" != *__awsrole_moved* ]]; then chpwd_functions+=(__awsrole_moved); fi # mise and rvm
   __awsrole_add_to_prompt
   __awsrole_follow
-  # A role may expire while the prompt waits. Expansions tell (index 1); a function would set off the user's DEBUG trap.
+  # A role may expire while the prompt waits. PS0 tests it by an expansion (index 1), because a function would run the
+  # user's DEBUG trap.
   __awsrole_due=([1]=1)
   if ((__awsrole_version < 503)) || [[ ${PS0-} == *__awsrole_* || ${PS0@a} == *r* ]]; then \builtin return 0; fi
   \builtin shopt -q promptvars || \builtin return 0
