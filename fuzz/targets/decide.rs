@@ -1,6 +1,6 @@
-//! A project's file and both AWS files, from bytes to plans: `config NUL credentials NUL .awsrole.toml`.
+//! Parses a project file and both AWS files, and plans roles: `config NUL credentials NUL .awsrole.toml`.
 //!
-//! Held: no panic; an error is one line that a terminal can show, and says no secret of the credentials file.
+//! Invariants: it never panics, and an error is one printable line without a secret of the credentials file.
 #![no_main]
 
 #[path = "home.rs"]
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     let context =
         home::context(&[(".aws/config", aws_config), (".aws/credentials", credentials), ("p/.awsrole.toml", file)]);
     let mut secrets = home::secrets(credentials);
-    // What stands elsewhere too may be said from there.
+    // The error may quote a secret that another file contains, too.
     let all = String::from_utf8_lossy(data);
     secrets.retain(|secret| all.matches(secret.as_str()).count() == 1);
     let harmless = |problem: &problem::Problem| {

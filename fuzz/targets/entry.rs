@@ -1,6 +1,6 @@
-//! A cached session: as anybody may have written it, and as it is after it was opened.
+//! Reads a cached session, both from arbitrary bytes and from decrypted ones.
 //!
-//! Held: no panic; what is given out has not expired.
+//! Invariants: it never panics, and returned credentials have not expired.
 #![no_main]
 
 #[path = "home.rs"]
@@ -13,7 +13,7 @@ use awsrole_core::session::cache::Cache;
 use awsrole_core::session::encryption::CacheEncryption;
 use libfuzzer_sys::fuzz_target;
 
-/// A key as a digest is spelled.
+/// A cache key in the form of a digest.
 const KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fuzz_target!(|data: &[u8]| {

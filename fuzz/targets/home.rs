@@ -1,4 +1,4 @@
-//! A home of this process alone, with the files that a target wants.
+//! Provides a home directory for this process, with the files of a target.
 
 use std::fs;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use awsrole_core::base::context::{Context, Env, Paths};
 use awsrole_core::base::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
 use awsrole_core::base::seal::Key;
 
-/// Writes the files below a home, and makes a context in its folder `p`.
+/// Writes files below a home directory, and returns a context in its folder `p`.
 pub fn context(files: &[(&str, &[u8])]) -> Context {
     let home = std::env::temp_dir().join(format!("awsrole-fuzz-{}", std::process::id()));
     let _ = fs::remove_dir_all(home.join("data"));
@@ -29,7 +29,7 @@ pub fn context(files: &[(&str, &[u8])]) -> Context {
     Context { dir: home.join("p"), env: Env::default(), now, paths, keys: Rc::new(OneKey), host: || "host".to_owned() }
 }
 
-/// A place that has the same key for everything.
+/// A key backend that always returns the same key.
 struct OneKey;
 
 impl CacheKeyBackend for OneKey {
@@ -43,7 +43,7 @@ impl CacheKeyBackend for OneKey {
     fn remove(&self, _: KeyBackend, _: &str) {}
 }
 
-/// The values of the lines that hold a secret, if they are long enough not to occur by chance.
+/// Returns the values of lines that contain a secret, if they are long enough not to occur by chance.
 #[allow(dead_code, reason = "not every target has secrets")]
 pub fn secrets(credentials: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(credentials);

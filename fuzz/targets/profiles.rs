@@ -1,12 +1,13 @@
-//! Both AWS files, as `Profiles` reads them and as Python's configparser with botocore's rules does.
+//! Parses both AWS files with `Profiles`, and with Python's configparser and botocore's rules.
 //!
-//! After a first byte 0 come the files themselves, `config NUL credentials`; after any other one a word of [`WORDS`]
-//! for each byte. Held: the same sections with the same settings, and an error wherever botocore has one.
+//! If the first byte is 0, the rest is the files, `config NUL credentials`. Otherwise each byte is the index of a word
+//! in [`WORDS`]. Invariants: both parsers return the same sections and settings, and `Profiles` fails where botocore
+//! does.
 //!
-//! Where the two differ on purpose, such files aren't tried here:
-//! - a file that can't be opened, or that is no regular one, is an error; botocore takes it for an empty one;
-//! - a file of more than 8 MiB is an error;
-//! - keys with letters that Unicode got after the Python of the tests was made ([`is_young`]) are told apart there.
+//! Files for which the two differ intentionally are skipped:
+//! - a file that cannot be opened or isn't a regular file: an error, but empty for botocore,
+//! - a file of more than 8 MiB: an error,
+//! - keys with letters that are newer than the Unicode version of the tests' Python ([`is_young`]).
 #![no_main]
 
 #[path = "home.rs"]
@@ -22,7 +23,7 @@ use awsrole_core::aws::profiles::{Profile, Profiles, Setting};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
-/// What AWS files are made of, and what parsers stumble over.
+/// Parts of AWS files, and texts that are difficult for parsers.
 const WORDS: [&str; 64] = [
     "\n", "\n", "\n", "\r\n", "\r", "\0", " ", "  ", "\t", "\u{a0}", "\u{2028}", "\u{1c}", "\u{b}", "\u{85}", "=", " = ",
     ":", " : ", "[", "]", "[]", "\"", "'", "\\", "#", ";", " # ", "\n# x\n", "\n  ; x\n", "\u{feff}", "[DEFAULT]\n",
@@ -53,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
             let named = profiles.names().into_iter().filter_map(|name| profiles.get(name)).collect();
             let read = json!([all(named), all(profiles.sso_sessions()), all(profiles.services())]);
             assert_eq!(read, expected, "{:?}", String::from_utf8_lossy(&text));
-            // Nothing here may panic.
+            // This must not panic.
             let _ = profiles.warnings();
         }
         Err(problem) => assert_eq!(Value::Null, expected, "{problem}\n{:?}", String::from_utf8_lossy(&text)),
@@ -68,12 +69,12 @@ fn settings(section: &Profile<'_>) -> Value {
     section.settings().into_iter().map(|(key, setting)| (key.into_owned(), shown(setting))).collect()
 }
 
-/// Letters that have a case only since Unicode 15 and later.
+/// Letters that have upper and lower case only since Unicode 15 and later.
 fn is_young(c: char) -> bool {
     matches!(c, '\u{1c89}'..='\u{1c8a}' | '\u{a7cb}'..='\u{a7dc}' | '\u{10d50}'..='\u{10d85}' | '\u{16ea0}'..='\u{16ed3}')
 }
 
-/// Botocore's answer for the files of a home.
+/// Returns botocore's result for the files of a home directory.
 fn reference(home: &Path) -> Value {
     static REFERENCE: OnceLock<Mutex<(Child, ChildStdin, BufReader<ChildStdout>)>> = OnceLock::new();
     let start = || {

@@ -1,7 +1,7 @@
-//! Quoting for the shells, and texts for a terminal.
+//! Quotes texts for the shells, and escapes texts for a terminal.
 //!
-//! Held: what a shell makes of a quoted text is that text, by the rules of single quotes; an escaped text moves no
-//! cursor. The real shells are asked by `tests/shells/test_quoting.py`.
+//! Invariants: by the rules of single quotes a shell reads a quoted text as the original, and an escaped text moves no
+//! cursor. `tests/shells/test_quoting.py` tests the real shells.
 #![no_main]
 
 use awsrole_core::base::problem::escape;
@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
     assert!(!escaped.chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}')), "{escaped:?}");
 });
 
-/// POSIX: inside single quotes nothing is special; outside only `\'` may stand.
+/// POSIX: inside single quotes no character is special. Outside, only `\'` is allowed.
 fn posix(quoted: &str) -> Option<String> {
     let (mut text, mut inside, mut chars) = (String::new(), false, quoted.chars());
     while let Some(c) = chars.next() {
@@ -31,7 +31,7 @@ fn posix(quoted: &str) -> Option<String> {
     (!inside).then_some(text)
 }
 
-/// fish: inside single quotes `\\` and `\'` are special, and nothing stands outside.
+/// fish: inside single quotes `\\` and `\'` are special. Nothing is allowed outside.
 fn fish(quoted: &str) -> Option<String> {
     let mut chars = quoted.strip_prefix('\'')?.strip_suffix('\'')?.chars();
     let mut text = String::new();

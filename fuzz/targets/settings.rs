@@ -1,6 +1,6 @@
-//! The user's own config.toml.
+//! Parses the settings file, `config.toml`.
 //!
-//! Held: no panic; an error names the file.
+//! Invariants: it never panics, and an error names the file.
 #![no_main]
 
 #[path = "home.rs"]

@@ -1,7 +1,7 @@
-//! AWSROLE_STATE as anybody may set it, beside variables: `VALUE NUL NAME=VALUE NUL …`.
+//! Reads AWSROLE_STATE as an attacker may set it, together with other variables: `VALUE NUL NAME=VALUE NUL …`.
 //!
-//! Held: no panic; whatever it says, only awsrole's own variables change; nothing that could be a path passes for an
-//! entry of the cache, and no role is chosen.
+//! Invariants: it never panics. Whatever the value is, only awsrole's own variables change, no path is accepted as a
+//! cache entry, and no role is chosen.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
         let values = state.set.values().chain(state.prior.values());
         assert!(values.into_iter().all(|value| value.len() <= 4096 && !value.contains(|c: char| c.is_ascii_control())));
     }
-    // There is no key, so that no word is awsrole's.
+    // There is no key, so no word is valid.
     let nowhere = PathBuf::from("/nonexistent");
     let [config, data, state, cache, home] = std::array::from_fn(|_| nowhere.clone());
     let choices = Choices::of(&Paths { config, data, state, cache, home });
@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
         prior.push(name);
         let was_there = env.get(name) == Some(value);
         assert!(value != "awsrole-blocked--run-awsrole-why" || was_there, "a placeholder came out");
-        // What a state of our own says stood there before may hold that word as any other.
+        // A valid state may contain this word as a prior value, like any other.
         let text = value.to_str().unwrap_or_default();
         assert!(!text.contains("awsrole-blocked--run-awsrole-why") || was_there || env.get(&prior) == Some(value), "{name:?}");
     }
