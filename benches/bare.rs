@@ -1,7 +1,7 @@
-//! The least that a program on the same SDK can do to assume a role: the measure of a cache miss.
+//! A minimal program that assumes a role with the same SDK: the baseline for a cache miss.
 //!
-//! `bare ROLE_ARN` takes keys and the endpoint from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL and
-//! prints the new key's id. It keeps nothing, and is never shipped.
+//! `bare ROLE_ARN` reads keys and the endpoint from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL, and
+//! prints the new access key ID. It stores nothing, and isn't installed.
 
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Credentials, Region};

@@ -1,3 +1,3 @@
-//! What a Rust program costs that does nothing: the measure of every other start.
+//! A Rust program that does nothing: the baseline for the start of all other programs.
 
 fn main() {}

@@ -1,4 +1,4 @@
-"""Runs programs many times, in turns, and says how long each took from its start to its end."""
+"""Runs programs many times, alternately, and measures the time from start to end of each."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from pathlib import Path
 
 @dataclass
 class Program:
-    """A program to measure. `check` gets what it wrote and says whether it did its work."""
+    """A program to measure. `check` gets its output and returns whether it is correct."""
 
     words: list[str]
     env: dict[str, str]
     cwd: Path
     check: Callable[[str], bool]
-    # What makes each run a first one: outside of what is measured.
+    # Restores the state of a first run. Not measured.
     before: Callable[[], None] = field(default=lambda: None)
-    # How many of the rounds it takes part in: one in this many. Slow ones needn't be there each time.
+    # It takes part in one of this many rounds. Slow programs need fewer samples.
     every: int = 1
 
 
 def spread(samples: list[float]) -> dict:
-    """Median and quartiles of samples in microseconds."""
+    """Returns median and quartiles of samples in microseconds."""
     low, middle, high = statistics.quantiles(samples, n=4)
     return {"median": round(middle, 1), "q1": round(low, 1), "q3": round(high, 1), "n": len(samples)}
 
 
 def verify(name: str, program: Program) -> None:
-    """Runs a program once with its eyes open: what doesn't do its work isn't measured."""
+    """Runs a program once and checks its output, so that no failing program is measured."""
     program.before()
     done = subprocess.run(program.words, env=program.env, cwd=program.cwd, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=60)
@@ -41,7 +41,7 @@ def verify(name: str, program: Program) -> None:
 
 
 def in_turns(programs: dict[str, Program], rounds: int) -> dict[str, dict]:
-    """Measures programs in turns, so that a busy machine is busy for all of them."""
+    """Measures programs alternately, so that load of the machine affects all of them alike."""
     for name, program in programs.items():
         verify(name, program)
     null = os.open(os.devnull, os.O_RDWR)
@@ -50,7 +50,7 @@ def in_turns(programs: dict[str, Program], rounds: int) -> dict[str, dict]:
     here = os.getcwd()
     for turn in range(rounds):
         for name, program in programs.items():
-            # At least two of each, lest there be no spread.
+            # At least two of each, because quartiles need two.
             if turn > 1 and turn % program.every:
                 continue
             program.before()
@@ -69,7 +69,7 @@ def in_turns(programs: dict[str, Program], rounds: int) -> dict[str, dict]:
 
 
 def peak_memory(program: Program) -> int:
-    """The largest resident size in KiB, as GNU time tells it; the largest of three runs."""
+    """Returns the maximum resident size in KiB as reported by GNU time, the largest of three runs."""
     def once() -> int:
         program.before()
         done = subprocess.run(["/usr/bin/time", "-f", "%M", *program.words], env=program.env, cwd=program.cwd,

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# What an unchanged prompt costs in bash: bash --norc benches/prompt.bash SNIPPET [ROUNDS [PROMPTS]]
+# Measures an unchanged prompt in bash: bash --norc benches/prompt.bash SNIPPET [ROUNDS [PROMPTS]]
 #
-# SNIPPET is what `awsrole hook bash` prints; the working directory is the one to measure. Each round is a line:
-# microseconds for one call of the hook, and for one call of an empty function that does what any hook must (keep the
-# options and the status). Both are measured in turns, so that a busy machine is busy for both.
+# SNIPPET is a file with the output of `awsrole hook bash`. The measurement applies to the working directory. For each
+# round it prints a line: the microseconds of one call of the hook, and of one call of an empty function that does what
+# any hook must do (preserve the options and the status). Both are measured alternately, so that load of the machine
+# affects both alike.
 set -u
 snippet=$1 rounds=${2:-50} prompts=${3:-100}
 # shellcheck source=/dev/null

@@ -1,8 +1,9 @@
-# What an unchanged prompt costs in fish: fish --no-config benches/prompt.fish SNIPPET [ROUNDS [PROMPTS]]
+# Measures an unchanged prompt in fish: fish --no-config benches/prompt.fish SNIPPET [ROUNDS [PROMPTS]]
 #
-# SNIPPET is what `awsrole hook fish` prints; the working directory is the one to measure. Each round is a line:
-# microseconds for one event with the hook as its handler, and for one with an empty handler. Both are measured in
-# turns, so that a busy machine is busy for both. fish has no clock: `date` is asked outside of what is measured.
+# SNIPPET is a file with the output of `awsrole hook fish`. The measurement applies to the working directory. For each
+# round it prints a line: the microseconds of one event with the hook as its handler, and of one with an empty handler.
+# Both are measured alternately, so that load of the machine affects both alike. fish has no clock, so `date` is called
+# outside of what is measured.
 set rounds $argv[2]
 set -q rounds[1]; or set rounds 50
 set prompts $argv[3]

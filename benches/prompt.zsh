@@ -1,8 +1,8 @@
-# What an unchanged prompt costs in zsh: zsh -f benches/prompt.zsh SNIPPET [ROUNDS [PROMPTS]]
+# Measures an unchanged prompt in zsh: zsh -f benches/prompt.zsh SNIPPET [ROUNDS [PROMPTS]]
 #
-# SNIPPET is what `awsrole hook zsh` prints; the working directory is the one to measure. Each round is a line:
-# microseconds for one call of the hook, and for one call of an empty function. Both are measured in turns, so that a
-# busy machine is busy for both.
+# SNIPPET is a file with the output of `awsrole hook zsh`. The measurement applies to the working directory. For each
+# round it prints a line: the microseconds of one call of the hook, and of one call of an empty function. Both are
+# measured alternately, so that load of the machine affects both alike.
 zmodload zsh/datetime
 snippet=$1 rounds=${2:-50} prompts=${3:-100}
 source $snippet

@@ -1,4 +1,4 @@
-"""Runs what shells run at a prompt, many times, in shells that stay open side by side."""
+"""Runs the hooks that shells run at a prompt, many times, in shells that stay open in parallel."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
-# Each answers on stdout to what it reads: a number runs so many prompts, anything else is evaluated. A prompt is what
-# the shell itself does before it shows one: it calls whatever has registered.
+# Each shell reads lines from stdin: a number runs that many prompts, anything else is evaluated. A prompt is what the
+# shell itself does before it shows one: it calls all registered hooks.
 SHELLS = {
     "bash": (["bash", "--norc", "--noprofile", "-i", "-c"], """
 PROMPT_COMMAND=()
@@ -66,11 +66,11 @@ class Shell:
             self._process = subprocess.Popen([*words, script.format(load=load, folder=folder)], env=env, cwd=env["HOME"],
                                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
                                              bufsize=1, start_new_session=True)
-        # What is set on the way in, and at the first prompts, isn't what is measured.
+        # The first prompts, at which variables are set, are not measured.
         self.prompts(3)
 
     def tell(self, line: str) -> list[str]:
-        """Has a line run; returns what it printed."""
+        """Evaluates a line and returns its output."""
         self._process.stdin.write(line + "\n")
         answer = []
         while (read := self._process.stdout.readline()) != "done\n":
@@ -80,13 +80,13 @@ class Shell:
         return answer
 
     def prompts(self, count: int) -> float:
-        """The microseconds that one of `count` prompts took."""
+        """Returns the microseconds of one of `count` prompts."""
         start = time.perf_counter_ns()
         self.tell(str(count))
         return (time.perf_counter_ns() - start) / 1000 / count
 
     def value(self, name: str) -> str:
-        """A variable's value as a program sees it; empty if it isn't exported."""
+        """Returns a variable's value as a child process gets it, or an empty text if it isn't exported."""
         return "".join(self.tell(f"command printenv {name}; command true"))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Measures and writes; `benches/run` prepares what this needs and starts it."""
+"""Measures everything and writes the results. `benches/run` installs what this needs and starts it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOOLS = {
     "mise": "{} activate {}",
     "zoxide": "{} init {}",
 }
-# What a peer sets in its project, and what it shall set after its file was edited.
+# The variable that each tool sets in its project, and its value after an edit of its file.
 FILES = {
     "direnv": (".envrc", "export BENCHED=yes\n", "export BENCHED=no\n"),
     "mise": ("mise.toml", '[env]\nBENCHED = "yes"\n', '[env]\nBENCHED = "no"\n'),
@@ -34,12 +34,12 @@ FILES = {
 
 
 class Bench:
-    """A home with a project for awsrole and for each peer that is there, and the programs by their paths."""
+    """A home directory with a project for awsrole and for each installed tool, and the paths of the programs."""
 
     def __init__(self, root: Path):
         self.root = root
         self.world = World(root, FIXTURE)
-        # No role that ends while it is being measured.
+        # The role must not expire during the measurement.
         self.world.sts.fault(lifetime_seconds=43_200)
         self.binaries = Path(os.environ["AWSROLE_TEST_BIN_DIR"])
         self.awsrole = str(self.binaries / "awsrole")
@@ -59,7 +59,7 @@ class Bench:
             self.run(self.tools["mise"], "trust", cwd=self.world.home / "src/mise")
 
     def environment(self, folder: Path, **more: str) -> dict[str, str]:
-        # As many variables as a person's shell has.
+        # As many variables as in a typical shell.
         usual = {f"USUAL_{number}": "/usr/share/something:/opt/else" for number in range(40)}
         return self.world.environment(PWD=str(folder), MISE_OFFLINE="1", **usual, **more)
 
@@ -78,7 +78,7 @@ class Bench:
     # --- an unchanged prompt ---------------------------------------------------------------------------------------
 
     def load(self, tool: str, shell: str) -> str:
-        """The line of the rc file, as each tool documents it."""
+        """Returns the line for the rc file from each tool's documentation."""
         if tool == "empty":
             return EMPTY[shell]
         what = f"{self.awsrole} hook {shell}" if tool == "awsrole" else TOOLS[tool].format(self.tools[tool], shell)
@@ -88,7 +88,7 @@ class Bench:
         return self.world.home / "src" / (tool if tool in FILES else "shop") / DEEP
 
     def prompts(self, shell: str, rounds: int) -> dict[str, dict]:
-        """Microseconds for a prompt at which nothing has changed, of each hook, in shells side by side."""
+        """Returns the microseconds of an unchanged prompt for each hook, measured alternately in parallel shells."""
         shells: dict[str, Shell] = {}
         try:
             for tool in ("empty", "awsrole", *(tool for tool in TOOLS if tool in self.tools)):
@@ -96,7 +96,7 @@ class Bench:
                 env = {**self.environment(folder), "HOME": str(self.world.home)}
                 shells[tool] = Shell(shell, self.load(tool, shell), folder, env, self.root / f"{tool}.{shell}.log")
             self.expect(shells, inside=True)
-            # About as long for each, so that none has more of a busy machine than another.
+            # About the same time for each hook, so that load of the machine affects all of them alike.
             counts = {tool: max(3, min(200, int(20_000 / one.prompts(3)))) for tool, one in shells.items()}
             samples: dict[str, list[float]] = {tool: [] for tool in shells}
             for _ in range(rounds):
@@ -111,14 +111,14 @@ class Bench:
                 one.close()
 
     def expect(self, shells: dict[str, Shell], *, inside: bool) -> None:
-        """Each hook has done what it is for; after an edit, it sees it at the next prompt."""
+        """Checks that each hook sets its variable, and notices an edit at the next prompt."""
         for tool, one in shells.items():
             one.prompts(1)
             match tool:
                 case "awsrole":
                     found, right = one.value("AWSROLE_ROLE"), "Deploy" if inside else ""
                 case "direnv":
-                    # An edited file is blocked there until it is allowed again.
+                    # awsrole blocks the shell after an edit until the file is approved again.
                     found, right = one.value("BENCHED"), "yes" if inside else ""
                 case "mise":
                     found, right = one.value("BENCHED"), "yes" if inside else "no"
@@ -138,7 +138,7 @@ class Bench:
         for tool, (name, before, after) in FILES.items():
             file = self.world.home / "src" / tool / name
             file.write_text(before if back else after)
-            # direnv compares whole seconds, and sees no second edit within one.
+            # direnv compares modification times in seconds, so it misses a second edit within one.
             later = file.stat().st_mtime + (0 if back else 2)
             os.utime(file, (later, later))
 
@@ -146,7 +146,7 @@ class Bench:
 
     def export(self, program: str | None = None, *, event: str = "prompt", home: Path | None = None,
                **options: object) -> Program:
-        """What the hook calls, as its snippet does."""
+        """Returns the command that the snippet runs."""
         env = self.environment(self.shop)
         if home:
             env["HOME"] = str(home)
@@ -154,17 +154,17 @@ class Bench:
         return Program(words, env, self.shop, lambda out: "\n__awsrole_done role " in out, **options)
 
     def loaded(self, tool: str) -> dict[str, str]:
-        """The environment of a shell in which a peer has loaded its project."""
+        """Returns the environment of a shell in which a tool has loaded its project."""
         folder = self.world.home / "src" / tool
         export = f"{self.tools[tool]} {'export' if tool == 'direnv' else 'hook-env -s'} bash"
         program = self.load(tool, "bash") if tool == "mise" else ""
-        # mise takes a new folder in the home for a change, its own first ones too.
+        # mise treats a new folder in the home directory as a change, even its own.
         script = f'{program}\nfor i in 1 2 3; do eval "$({export})"; done; env -0'
         out = self.run("bash", "--norc", "-c", script, cwd=folder)
         return dict(pair.split("=", 1) for pair in out.split("\0") if pair)
 
     def hits(self, rounds: int) -> dict[str, dict]:
-        """Microseconds of a whole process where everything is known already; of direnv and mise also a load."""
+        """Returns the microseconds of a process that needs no network. For direnv and mise also those of a load."""
         self.run(*self.export().words, cwd=self.shop)
         programs = {
             "an empty program": Program([self.empty], self.environment(self.root), self.root, lambda out: out == ""),
@@ -191,7 +191,7 @@ class Bench:
         return found
 
     def misses(self, rounds: int) -> dict[str, dict]:
-        """Microseconds of a whole process that has to call STS, on loopback and without TLS."""
+        """Returns the microseconds of a process that has to call STS, on loopback and without TLS."""
         def forget() -> None:
             for entry in self.world.entries():
                 entry.unlink()
@@ -209,7 +209,7 @@ class Bench:
             programs["aws sts assume-role"] = Program(words, env, self.root, lambda out: "ASIA" in out, every=10)
         self.world.sts.reset()
         found = in_turns(programs, rounds)
-        # Each run asked STS once, and over one connection; before and after it a run was looked at.
+        # Each run called STS once, over one connection. One run before and one after it were checked.
         runs = sum(one["n"] + 2 for one in found.values())
         counts = self.world.sts.counts()
         if counts != {"AssumeRole": runs, "connections": runs}:
@@ -218,7 +218,7 @@ class Bench:
         return found
 
     def growth(self, rounds: int) -> dict[str, dict]:
-        """Microseconds of a cache hit beside much that nobody asks for."""
+        """Returns the microseconds of a cache hit among many other entries."""
         many = {"10 of each": (10, 10, 10), "1,000 profiles": (1000, 10, 10), "10,000 approvals": (10, 10_000, 10),
                 "10,000 entries": (10, 10, 10_000), "1,000 profiles, 10,000 of the others": (1000, 10_000, 10_000)}
         programs = {}
@@ -226,7 +226,7 @@ class Bench:
             home = self.root / f"grown{number}"
             shutil.copytree(self.world.home, home, ignore=shutil.ignore_patterns("src", ".cache"))
             hit = self.export(home=home)
-            # An entry belongs to its folder, so each home gets its own.
+            # An entry belongs to a directory, so each home gets its own.
             self.run(*hit.words, cwd=hit.cwd, HOME=str(home))
             with (home / ".aws/config").open("a") as config:
                 for index in range(profiles):
@@ -258,7 +258,7 @@ def machine() -> dict[str, str]:
 
 def measure(share: float) -> dict:
     found = {"machine": machine()}
-    # mise looks at the times of every folder above, and those of /tmp change all the time.
+    # mise compares the times of all parent directories, and that of /tmp changes all the time.
     quiet = (ROOT / ".cache/benches").resolve()
     with tempfile.TemporaryDirectory(prefix="home-", dir=quiet) as root:
         bench = Bench(Path(root))
