@@ -1,4 +1,4 @@
-"""For all tests: nothing of the caller's AWS settings, and a world to act in."""
+"""Fixtures of all tests. They remove the caller's AWS settings, make `support` importable, and provide a world."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The structure of the crates, read from their imports: layers, cycles, names, and the width of comments.
+"""Checks the structure of the crates by their imports: layers, cycles, names, and the width of comments.
 
 `tests/run pure` starts it. It prints each fault in a line, and how much it looked at.
 """
@@ -26,7 +26,7 @@ WIDTH = 120
 
 
 def without_tests(text: str) -> str:
-    """What is compiled into a program: unit tests may import whatever they like."""
+    """Returns the code without unit tests, which may import anything."""
     return re.split(r"^#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod tests \{", text, maxsplit=1, flags=re.M)[0]
 
 

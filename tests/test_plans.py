@@ -1,4 +1,6 @@
-"""`plans.toml`: what profiles and files lead to, each row with the real binary, the local STS and the AWS CLI."""
+"""Tests each row of `plans.toml`, the results of profiles and files, with the real binary, the local STS and the AWS
+CLI.
+"""
 
 import contextlib
 import functools
@@ -95,7 +97,7 @@ def session(sts):
 
 
 class Home(World):
-    """A home on an STS that others use as well, as a row describes it."""
+    """A home directory as a row describes it. Other tests use the same STS."""
 
     def __init__(self, root, sts, session, row):
         self.home = root / "home"
@@ -227,7 +229,7 @@ def home(row, tmp_path, sts, session):
 
 
 def identity_of(sts, env):
-    """As whom a shell with these variables acts, as `ACCOUNT:KIND/NAME`."""
+    """Returns the identity of a shell with these variables, as `ACCOUNT:KIND/NAME`."""
     client = boto3.client("sts", endpoint_url=sts.url, region_name="us-east-1", aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
                           aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"], aws_session_token=env["AWS_SESSION_TOKEN"], config=FAST)
     return short(client.get_caller_identity()["Arn"])
@@ -258,7 +260,7 @@ def test_it_leads_there(row, home, sts):
     assert not {"AWS_PROFILE", "AWS_SECURITY_TOKEN"} & env.keys()
     notices = [line for line in result.err.splitlines() if not line.startswith("awsrole: waiting for ")]
     assert len(notices) == ("notice" in row) and row.get("notice", "") in result.err
-    # The last step is cached: a second command asks nobody.
+    # The last step is cached: a second command makes no call.
     before = len(sts.calls())
     assert home.exec("true").code == 0
     assert len(sts.calls()) == before or not row["steps"] or row["steps"][-1].endswith("GetCallerIdentity")
@@ -338,7 +340,7 @@ def test_the_aws_cli_reaches_the_same(row, home):
 
 @pytest.fixture
 def proxy():
-    """A proxy that lets nobody through and remembers for whom it was asked."""
+    """A proxy that rejects all requests and records their hosts."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Kills commands that write, at random moments, and looks at what is left: whole files, old or new, and nothing lost.
+"""Kills commands at random moments while they write, and checks that each file is complete and no other data is lost.
 
     PYTHONPATH=tests AWSROLE_TEST_BIN_DIR=target/debug .cache/tests/venv/bin/python tests/cli/crash_points.py [N] [SEED]
 
@@ -22,7 +22,7 @@ from support import sealed
 from support.local_sts import binary
 from support.world import DEPLOY, World
 
-# What is written, and by which command: each in a world of its own that the others leave alone.
+# The files that each command writes. Each command has a world of its own, which the others don't change.
 COMMANDS = {
     "a session": ["credential-process"],
     "that it is stale": ["refresh"],
@@ -118,7 +118,7 @@ def place_of(folder: Path) -> str:
 
 
 def goes_on(world: World, folder: Path) -> None:
-    """After all of it, a role can be had."""
+    """Checks that a role can still be assumed at the end."""
     world.allow(folder)
     result = world.awsrole("exec", "--", "true", cwd=folder)
     assert result.code == 0, result.err

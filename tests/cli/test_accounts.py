@@ -1,4 +1,4 @@
-"""Accounts that the user gave a name and a colour."""
+"""Tests names and colors of accounts."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Nothing acts on a file that the person hasn't allowed."""
+"""Tests that a project file has no effect before the user approved it."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ BUILD = role_file("Build", HERE)
 
 
 def acts(world, folder, **options) -> bool:
-    """Whether the directory's role can be had: all three ways agree."""
+    """Returns whether the directory's role can be assumed. All three ways must agree."""
     codes = {world.awsrole(*words, cwd=folder, **options).code
              for words in (("exec", "--", "true"), ("credential-process",))}
     statements = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder, **options).out
@@ -116,7 +116,7 @@ source_profile = "jump"
 
 
 def test_allow_shows_the_whole_way_to_each_role(world):
-    """Source, permission set, each role on the way, and the device whose code is asked for."""
+    """Source, permission set, each role of the chain, and the MFA device are shown."""
     center = """
 [profile center]
 sso_start_url = https://example.awsapps.com/start
@@ -235,7 +235,7 @@ class TestQuestion:
         assert acts(world, world.home / "src/new")
 
     def test_what_was_shown_is_what_is_recorded(self, world, terminal):
-        """Whoever edits the file while the question stands gets nothing by it."""
+        """An edit while the confirmation prompt is open has no effect."""
         opened = terminal()
         self.ask(opened)
         world.project("new", BUILD)
@@ -643,13 +643,13 @@ class TestTrustRule:
         assert result.code != 0 and f"your [[trust]] rule isn't for account {HERE}" in result.err, result
         assert f"arn:aws:iam::{HERE}:role/Build is in the chain to the role" in result.err
         assert world.sts.calls() == []
-        # Once the content was allowed, it is asked for.
+        # After the content is approved, STS is called.
         world.allow(folder)
         world.awsrole("exec", "--", "true", cwd=folder)
         assert [call["role_arn"] for call in world.assumed()][0].endswith("role/Build")
 
     def test_the_account_of_keys_is_asked_for_once(self, world, rule):
-        """Only AWS can tell it, so it is asked for before the role is; a hit asks nobody."""
+        """Only AWS knows the account, so GetCallerIdentity precedes AssumeRole. A hit makes no call."""
         folder = self.private(world, "acme/shop", DEPLOY)
         for _ in range(3):
             world.exec_env(folder)
@@ -658,7 +658,7 @@ class TestTrustRule:
     def test_keys_of_another_account_assume_nothing(self, world, rule):
         self.settings(world, THERE)
         folder = self.private(world, "acme/shop", DEPLOY)
-        # What was had under an approval elsewhere doesn't serve here, though the plan is the same.
+        # A session that was cached under the approval of another file isn't used here, although both plans are equal.
         world.exec_env(world.project("elsewhere", DEPLOY, allow=True))
         world.sts.reset()
         for _ in range(2):
@@ -668,7 +668,7 @@ class TestTrustRule:
         assert world.assumed() == [] and world.sts.counts()["GetCallerIdentity"] <= 2
         statements = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder).out
         assert "__awsrole_set" not in statements and statements.startswith("__awsrole_done blocked ")
-        # Once the content was allowed, it is had.
+        # After the content is approved, the role is assumed.
         world.allow(folder)
         assert world.exec_env(folder)["AWSROLE_ROLE"] == "Deploy"
 
@@ -722,7 +722,7 @@ login_session = arn:aws:sts::999999999999:assumed-role/Admin/alice
 
     @pytest.mark.parametrize("where", ["links", "target"])
     def test_a_rules_path_through_a_folder_that_others_can_write(self, world, rule, where):
-        """Whoever can exchange a link or its target decides which folder the rule is for."""
+        """A user who can replace a symlink or its target decides which directory the rule is for."""
         for name in ("links", "target/acme/shop"):
             world.project(name)
         (world.home / "src/links/acme").symlink_to(world.home / "src/target/acme")
@@ -774,7 +774,7 @@ login_session = arn:aws:sts::999999999999:assumed-role/Admin/alice
 
 
 def test_what_is_shown_can_not_paint_the_terminal(world, shop):
-    """What a person approves is what stands there: no escapes, no text that runs backwards."""
+    """`allow` shows the actual content: no escapes, no bidirectional text."""
     hostile = 'external_id = "\\u001b[2J\\u0007"\nsession_tags = { "a\\u202eb" = "\\u2066\\u200f\\r" }\n'
     world.project("shop", DEPLOY + hostile)
     for words in (("allow",), ("exec", "--", "true"), ("status", "--long"), ("why",)):

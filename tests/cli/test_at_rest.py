@@ -1,4 +1,4 @@
-"""What lies on the disk: no secret in it can be read, and what somebody else put there isn't believed."""
+"""Tests the stored files: they contain no readable secret, and files that other users put there are ignored."""
 
 import base64
 import os
@@ -26,7 +26,7 @@ def spellings(secret):
     text = secret.encode()
     found = {text, text.hex().encode(), text.hex().upper().encode()}
     for offset in range(3):
-        # The digits at both ends depend on what stands beside it.
+        # The digits at both ends depend on the adjacent bytes.
         found.add(base64.b64encode(b"x" * offset + text)[4:-4])
     return found | {word.replace(b"+", b"-").replace(b"/", b"_") for word in found}
 
@@ -168,11 +168,11 @@ def test_the_key_outlives_what_is_sealed_with_it(world, shop):
 
 
 class TestPlaces:
-    """Where the key lies, as the system allows it."""
+    """The location of the cache encryption key, depending on the system."""
 
     @pytest.fixture
     def without(self):
-        """What stands before a command to which the kernel's keyring is refused."""
+        """Returns a prefix for a command that is denied access to the kernel keyring."""
         return lambda errno: (sys.executable, KEYRING, "without", str(errno))
 
     @pytest.fixture
@@ -185,7 +185,7 @@ class TestPlaces:
         shutil.rmtree(folder)
 
     def had(self, world, folder, wrapper, env=None):
-        """How often STS is asked for a role that is wanted twice, and how the latest entry begins."""
+        """Returns the number of STS calls for a role that is requested twice, and the beginning of the latest entry."""
         world.sts.reset()
         for _ in range(2):
             result = world.awsrole("exec", "--", "true", cwd=folder, wrapper=wrapper, env=env)

@@ -1,4 +1,4 @@
-"""Whatever stands in the files: an error that names file and line or key, nothing exported, nothing asked of STS."""
+"""Tests invalid files: the error names file and line or key, nothing is exported, and STS isn't called."""
 
 import pytest
 
@@ -163,7 +163,7 @@ duration_seconds = never
 
 
 def refusal(world, folder):
-    """What is said when the person allows the file and uses it. Some errors show at the first, some at the second."""
+    """Returns the messages of `allow` and of the use. Some errors appear at the first, some at the second."""
     allowed = world.awsrole("allow", folder)
     result = world.awsrole("exec", "--", "echo", "ran", cwd=folder) if allowed.code == 0 else allowed
     assert (result.code, result.out) == (1, ""), result
@@ -200,7 +200,7 @@ def test_an_edit_of_an_allowed_file_closes_and_loses_nothing(world, shop, name):
         result = world.awsrole("hook", "export", shell, "--event", "prompt", cwd=shop)
         assert result.out.startswith("__awsrole_done blocked "), result
         assert ".awsrole.toml" in result.err
-    # Mended, it is as it was: no new approval, no new call.
+    # After the file is fixed, no new approval and no new call is needed.
     world.project("shop", DEPLOY)
     assert world.awsrole("exec", "--", "true", cwd=shop).code == 0
     assert len(world.assumed()) == 1

@@ -1,4 +1,4 @@
-"""Files that aren't files, homes that can't be written, directories that are gone."""
+"""Tests unusual file systems: special files, read-only home directories, deleted directories."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ from support.world import DEPLOY
 
 @pytest.fixture
 def bound():
-    """What stands before a command so that file modes hold for it, for root too."""
+    """Returns a prefix for a command with which file modes apply to root, too."""
     if os.geteuid():
         return ()
     # root without the right to pass over modes: no other user, who might not reach the test's folder.

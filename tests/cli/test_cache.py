@@ -1,4 +1,4 @@
-"""The cache: private, whole or not there, and one call however many ask."""
+"""Tests the cache: files are private and complete, and many requests cause one call."""
 
 import os
 import stat
@@ -227,7 +227,8 @@ class TestPin:
 
 
 def test_logging_out_works_where_the_role_can_not_be_planned_again(world):
-    """A command inside can't see the keys that the shell had outside: what the shell holds is forgotten all the same."""
+    """A command inside cannot see the keys of the outer environment. The cached session of the shell is still removed.
+    """
     text = f'role_arn = "arn:aws:iam::{THERE}:role/Deploy"\ncredential_source = "Environment"\n'
     project = world.project("env", text, allow=True)
     keys = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"],

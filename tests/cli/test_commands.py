@@ -1,4 +1,4 @@
-"""Every command: its help, its examples, its exit code, and which stream it writes to."""
+"""Tests of each command its help, its examples, its exit code, and its output streams."""
 
 import os
 import re
@@ -40,7 +40,7 @@ def test_help_names_every_command_and_every_code(world):
 
 
 def examples(world):
-    """(command, line) for each line that stands below `Example(s):` in a help text."""
+    """Returns (command, line) for each line below `Example(s):` in a help text."""
     found = []
     for command in COMMANDS:
         text = world.awsrole(*command.split(), "--help").out

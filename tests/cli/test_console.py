@@ -1,4 +1,4 @@
-"""`awsrole console`: the federation endpoint takes the session, and the browser alone gets the address."""
+"""Tests `awsrole console`: the federation endpoint gets the session, and only the browser gets the URL."""
 
 import subprocess
 import time
@@ -78,7 +78,7 @@ def test_the_address_signs_in_as_the_role(world, shop, here):
 
 @pytest.fixture
 def proxied(world):
-    """A proxy where nobody listens: nothing leaves this machine, and who was meant is told."""
+    """A proxy that doesn't exist: no request leaves this machine, and the error names the intended host."""
     return {"HTTPS_PROXY": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1"}
 
 
@@ -219,8 +219,9 @@ def test_others_who_ask_get_nothing(world, shop, here, before):
 
 
 class Watcher:
-    """Another user who looks for an address in the arguments of all processes, and goes there at once. Only for that of
-    this test: others run beside it."""
+    """Another user who searches the arguments of all processes for a URL of this test, and requests it at once. Other
+    tests run at the same time.
+    """
 
     SCRIPT = r"""
 import os, re, socket, sys
@@ -258,7 +259,7 @@ while True:
         return said.decode()
 
 
-# Starts with nothing before the other user was there: whoever is first wins.
+# The browser starts after the other user's attempt: the first request wins.
 SLOW = "sleep 3"
 
 
@@ -272,7 +273,7 @@ def test_another_user_gets_nothing(world, shop, here):
     assert f"uid {other.UID}" in result.err and "`awsrole console --print`" in result.err
     assert got.startswith("HTTP/1.1 403 ") and "Location" not in got and "SigninToken" not in got
     assert world.sts.calls("ConsoleSignIn") == []
-    # The way is gone for the browser as well.
+    # The URL is invalid for the browser, too.
     assert text_of(world.home / "gone") == "gone\n"
 
 

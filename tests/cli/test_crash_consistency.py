@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a write loses nothing but that write; `crash_points.py` does it as often as one likes."""
+"""Tests that kill -9 at a random moment of a write loses only that write. `kills.py` repeats it more often."""
 
 import pytest
 from crash_points import COMMANDS, run

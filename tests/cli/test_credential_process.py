@@ -1,4 +1,4 @@
-"""`awsrole credential-process`: the role for SDKs and editors that start a process for it."""
+"""Tests `awsrole credential-process`, which SDKs and editors run."""
 
 import datetime
 import json

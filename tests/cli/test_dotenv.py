@@ -1,4 +1,4 @@
-"""A shell whose plugins read `.env` files: values that nobody typed are explained."""
+"""Tests shells with plugins that read `.env` files: awsrole explains values that the user didn't type."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`awsrole env`: what its readers read is what a command would have held."""
+"""Tests `awsrole env`: its readers get the variables that a command under `awsrole exec` gets."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""`awsrole exec`: a command with the directory's role and nothing else of anybody's."""
+"""Tests `awsrole exec`: a command gets the directory's role and no other identity."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ BEFORE = {
 
 
 def who(world, env):
-    """Whom the STS takes these variables for."""
+    """Returns the identity of a client with these variables."""
     code = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
     result = world.run("python", "-c", code, env={**env, "AWS_ENDPOINT_URL": world.sts.url})
     assert result.code == 0, result.err

@@ -1,4 +1,4 @@
-"""`awsrole exec --renew`: what the command finds, and that nothing of it is left when the command is gone."""
+"""Tests `awsrole exec --renew`: the environment of the command, and that its files are removed when it ends."""
 
 import configparser
 import json
@@ -298,7 +298,7 @@ def test_a_shell_inside_gives_back_what_was_outside(world, shop, shell):
 
 
 def test_keys_of_the_environment_are_the_source(world):
-    """They are hidden in the command, and renew its role all the same."""
+    """They are hidden in the command, but the role is still renewed with them."""
     folder = world.project("env", DEPLOY.replace('source_profile = "jump"', 'credential_source = "Environment"'), allow=True)
     env = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"],
            "AWS_ENDPOINT_URL": world.sts.url}

@@ -1,4 +1,6 @@
-"""What others may write into AWSROLE_STATE, AWSROLE_CHOSEN and AWSROLE_PRIOR_…: no path, and no role that `cd` doesn't enter."""
+"""Tests forged AWSROLE_STATE, AWSROLE_CHOSEN and AWSROLE_PRIOR_…: they select no path, and no role that `cd` doesn't
+enter.
+"""
 
 import json
 import os
@@ -152,7 +154,7 @@ def test_a_word_for_one_role_or_file_is_none_for_another(world, roles):
 
 
 def test_a_role_by_name_says_so_to_what_it_starts(world, roles):
-    """By the word that stands in the state: awsrole inside goes on with it, even with one that wants to be named."""
+    """The word in AWSROLE_STATE is a proof: awsrole inside uses the same role, even one with `confirm`."""
     inside = world.awsrole("exec", "--role", "prod", "--", binary("awsrole"), "exec", "--", "env", cwd=roles)
     assert "AWSROLE_ROLE=prod\n" in inside.out, inside
     state = json.loads(next(line for line in inside.out.splitlines() if line.startswith("AWSROLE_STATE=")).split("=", 1)[1])

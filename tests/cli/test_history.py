@@ -1,4 +1,4 @@
-"""`awsrole history`: what was handed out, when, where, from which source; and what keeps that from being told."""
+"""Tests `awsrole history`: who received which role, when, where and from which source, and when writing it fails."""
 
 import re
 import stat

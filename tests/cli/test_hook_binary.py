@@ -1,4 +1,4 @@
-"""`awsrole-hook`, which shells call: what it answers by itself, and when it becomes `awsrole`."""
+"""Tests `awsrole-hook`: the requests that it answers itself, and those for which it executes `awsrole`."""
 
 import fcntl
 import os
@@ -101,12 +101,12 @@ def test_a_miss_becomes_awsrole_at_once(world, shop, tmp_path):
     assert "__awsrole_done role " in hook.result.out
     assert hook.result.err.count("\n") == 1 and hook.result.err.startswith("awsrole: Deploy in 222222222222")
     assert len(world.assumed()) == 1
-    # What was locked on the way is free again.
+    # All locks are released.
     assert Programs(world, tmp_path, *asked(shop, event="prompt"), cwd=shop).names == ["awsrole-hook"]
 
 
 def test_a_logout_while_it_waits_holds(world, shop):
-    """As with awsrole: whoever logged out meanwhile doesn't want to find the role again."""
+    """As with awsrole: after a logout in the meantime, the role must not be used."""
     world.exec_env(shop)
     [lock] = [path for path in world.entries("lock") if path.stem != "key"]
     for entry in world.entries():

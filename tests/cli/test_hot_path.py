@@ -1,4 +1,4 @@
-"""What a `hook export` asks of the machine and of the network, in counts: times are for benches/run."""
+"""Counts the system calls and network calls of `hook export`. benches/run measures times."""
 
 import collections
 import re
@@ -118,7 +118,7 @@ def test_a_hit_looks_at_each_file_once(hit, world):
         ".local/state/awsrole/history",
     ]
     assert [path for path in looked if path in expected] == expected
-    # Beside these only folders, on the way to where the file really is.
+    # Otherwise only directories on the path to the file.
     assert all((world.home / path).is_dir() for path in looked if path not in expected), looked
     opened = [line for line in hit.lines if line.startswith("openat") and str(world.home) in line]
     assert len(opened) == 6, opened
@@ -141,7 +141,7 @@ def test_what_is_not_asked_for_costs_nothing(world, shop, tmp_path):
         for number in range(1000):
             file.write(f"[profile team-{number}]\nrole_arn = arn:aws:iam::{THERE}:role/Team{number}\nsource_profile = jump\n\n")
     many = export(world, tmp_path, shop)
-    # A larger file is read in more pieces, and wants more room; nothing else is asked for.
+    # A larger file needs more reads and more memory, but no other system call.
     room = {"brk", "mmap", "munmap", "read"}
     assert (many.names - few.names).total() <= 12, many.names - few.names
     assert {n: c for n, c in many.names.items() if n not in room} == {n: c for n, c in few.names.items() if n not in room}

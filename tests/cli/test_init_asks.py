@@ -1,4 +1,4 @@
-"""`awsrole init` on a terminal, without options: from the profiles that are there to a role in the shell."""
+"""Tests `awsrole init` on a terminal without options, from the existing profiles to a role in the shell."""
 
 import pytest
 

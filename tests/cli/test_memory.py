@@ -1,4 +1,4 @@
-"""What a process of awsrole holds in memory is nobody else's, and the programs that it starts are as any other."""
+"""Tests that other users cannot read the memory of awsrole's processes, and that child programs are unaffected."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""What commands say that are typed in a shell with the hook, after `awsrole off`, and without it."""
+"""Tests the messages of commands that need the hook: with it, after `awsrole off`, and without it."""
 
 import os
 import pty

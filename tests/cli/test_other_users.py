@@ -1,4 +1,4 @@
-"""A second user of the machine reads nothing of the first one's, and what they put in the way isn't believed."""
+"""Tests a second user of the machine, who can read nothing of the first one, and whose files awsrole ignores."""
 
 import json
 import os
@@ -157,7 +157,7 @@ def test_an_approval_of_somebody_else_is_none(theirs, which):
 
 
 def test_a_link_to_ones_own_file_is_no_approval_and_no_refusal(theirs):
-    """Whoever can make one says with it whatever they like: it leads to a file of the right owner."""
+    """A hard link may have any content, because it belongs to the right owner."""
     toml = theirs.shop / ".awsrole.toml"
     for folder in (theirs.home / ".local/share/awsrole/approvals").iterdir():
         (folder / "denied").symlink_to(toml)
@@ -294,7 +294,7 @@ class TestComponents:
         home.symlink_to(theirs.home)
         env = {"HOME": str(home)}
         assert key_of(theirs, env=env)
-        # Whoever can exchange a link, or what it leads to, is named.
+        # The error names the user who can replace a symlink or its target.
         (theirs.home / "dotfiles").chmod(0o777)
         assert "blocked" in self.refused(theirs, 1, f"{theirs.home}/dotfiles: others may write to it")
         (theirs.home / "dotfiles").chmod(0o755)
@@ -317,7 +317,7 @@ class TestComponents:
         other.give(fresh)
         result = theirs.awsrole("hook", "export", "bash", "--event", "cd", cwd=fresh, wrapper=theirs.user)
         assert result.out.startswith("__awsrole_done outer ") and "others may write to it" in result.err
-        # awsrole's own folder is made private again; of others the user is told.
+        # awsrole makes its own directory private again. For others it prints an error.
         own = above_approvals.name == "awsrole"
         allowed = theirs.awsrole("allow", cwd=theirs.shop, wrapper=theirs.user)
         assert allowed.code == (0 if own else 1) and ("others may write to it" in allowed.err) == (not own)

@@ -1,4 +1,4 @@
-"""Whatever a value holds, a real shell that evaluates awsrole's statements gets those bytes and runs nothing."""
+"""Tests that a real shell that evaluates awsrole's statements gets any value byte for byte, and runs nothing."""
 
 import json
 import random
@@ -8,7 +8,8 @@ import pytest
 
 from support.terminal import SHELLS, need
 
-# What is special somewhere, beside plain letters; single code points that shells, terminals or encodings stumble over.
+# Special characters of any syntax, next to ordinary letters, and code points that are difficult for shells, terminals
+# or encodings.
 SPECIAL = list("'\"\\`$(){}[]<>|&;*?!~#%^=+-,.:/@ \t\n\r\v\f\x1b\x07\x7f") + ["\u0085", "\u2028", "\u202e", "é", "字", "🦀", "\ufeff", "\U0010ffff"]
 WORDS = ["$(touch PWNED)", "`touch PWNED`", "';touch PWNED;'", "\\'", "\\\\'", "-n", "--", "$HOME", "%s", "!!", "\\x41", "\\101", "\\u0041", "(touch PWNED)",
          "{a,b}", "~", "=ls", "&&touch PWNED", "\n__awsrole_done role 0 1\n", "'\n__awsrole_set PATH 'x'\n'"]

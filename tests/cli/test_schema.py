@@ -1,4 +1,4 @@
-"""The JSON schema for editors and awsrole itself agree on files: those of the tables that the binary is held against."""
+"""Tests that the JSON schema for editors accepts the files that awsrole accepts, from the tables of the other tests."""
 
 import json
 import tomllib

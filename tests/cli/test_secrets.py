@@ -1,4 +1,4 @@
-"""No secret leaves but to the shell, the cache and STS."""
+"""Tests that secrets are passed only to the shell, the cache and STS."""
 
 import subprocess
 import time

@@ -1,4 +1,4 @@
-"""A network and an STS as they are on bad days."""
+"""Tests faults of the network and of STS."""
 
 import socket
 import threading
@@ -106,7 +106,7 @@ GOOD = {"arn": f"arn:aws:sts::{THERE}:assumed-role/Deploy/alice", "key": "ASIALI
 
 @pytest.fixture
 def liar(world):
-    """An STS that answers whatever it is told to: `liar(body, status)`."""
+    """A fake STS with a given response: `liar(body, status)`."""
     answer = {}
 
     class Handler(BaseHTTPRequestHandler):

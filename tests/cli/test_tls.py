@@ -1,4 +1,4 @@
-"""Real TLS: whom awsrole trusts, and whom not."""
+"""Tests real TLS connections: which servers awsrole trusts."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def openssl(folder, words):
 
 
 def new_authority(folder, name):
-    """Makes an authority with a name: `ca.key` and `ca.pem`, whose text this is."""
+    """Creates a CA with a name: `ca.key` and `ca.pem`. Returns the certificate."""
     openssl(folder, "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 "
                     f"-subj /CN={name}")
     return (folder / "ca.pem").read_text()
@@ -28,7 +28,7 @@ def new_authority(folder, name):
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
-    """An authority of our own, and a server's key and certificate from it."""
+    """A CA of the tests, and a server's key and certificate that it signed."""
     folder = tmp_path_factory.mktemp("authority")
     new_authority(folder, "authority")
     (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
@@ -95,7 +95,7 @@ def test_an_authority_of_ca_bundle_is_trusted(world, shop, address, authority):
 
 
 def test_an_authority_of_the_machine_is_trusted(world, shop, address, authority):
-    """Where a machine keeps its own is told by SSL_CERT_FILE, as OpenSSL and others read it."""
+    """SSL_CERT_FILE names the system's CA bundle, as for OpenSSL and other programs."""
     result = world.awsrole("exec", "--", "true", cwd=shop, env=env(address, SSL_CERT_FILE=str(authority / "ca.pem")))
     assert result.code == 0, result
     assert len(world.assumed()) == 1
@@ -135,7 +135,7 @@ def test_the_machines_authorities_are_read_once(world, shop, address, authority)
 
 
 class Machine:
-    """One that keeps these authorities, seen from one process: in its file, and in its folder."""
+    """A system with these CA certificates for one process: in its bundle, and in its directory."""
 
     def __init__(self, folder, *, file, others=()):
         self.folder = folder
@@ -155,7 +155,7 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def another(tmp_path_factory):
-    """An authority that has nothing to do with the server."""
+    """A CA that didn't sign the server's certificate."""
     return new_authority(tmp_path_factory.mktemp("another"), "another")
 
 
@@ -179,7 +179,7 @@ def test_an_authority_in_the_folder_alone_is_trusted(world, shop, address, autho
 
 @pytest.fixture(scope="module")
 def namesake(tmp_path_factory):
-    """An authority that has the name of the server's, and another key: the one of before it was renewed."""
+    """A CA with the same name as the server's CA but another key, as before its renewal."""
     return new_authority(tmp_path_factory.mktemp("namesake"), "authority")
 
 

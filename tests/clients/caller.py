@@ -1,4 +1,4 @@
-"""Prints whom STS takes boto3 for, with whatever its default chain finds."""
+"""Prints the identity that boto3's default credential chain finds."""
 
 import sys
 

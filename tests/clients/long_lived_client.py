@@ -1,4 +1,4 @@
-"""Prints whom STS takes boto3 for, again and again with one client, until the file `stop` is there."""
+"""Prints the identity of one boto3 client repeatedly, until the file `stop` exists."""
 
 import os
 import time

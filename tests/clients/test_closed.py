@@ -1,4 +1,4 @@
-"""In a directory whose role was refused every client acts as nobody, whatever it could fall back to."""
+"""Tests that in a blocked directory every client fails, whatever credentials it could fall back to."""
 
 import os
 

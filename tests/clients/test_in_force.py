@@ -1,4 +1,4 @@
-"""In a project every client is the role, whatever the person's environment said before."""
+"""Tests that in a project every client uses the role, whatever the outer environment contains."""
 
 import pytest
 from three_clients import ask, ask_in, everywhere, open_shell

@@ -1,4 +1,4 @@
-"""`awsrole exec --renew`: one command, several lives of its credentials, and every client goes on by itself."""
+"""Tests `awsrole exec --renew`: clients in a command continue with renewed credentials."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ LIVES = {
     "aws": f"while [ ! -e stop ]; do {CALLERS['aws']} || exit; done",
 }
 
-# Whatever a person has in the environment: with --renew there are no keys to go before it.
+# Variables of the outer environment. With --renew there are no keys that take precedence over them.
 BEFORE = {
     "nothing": {},
     "keys and a profile": {"AWS_PROFILE": "other", "AWS_ACCESS_KEY_ID": BYSTANDER["access_key_id"],
@@ -107,8 +107,8 @@ def test_other_profiles_give_what_they_gave(world, shop, client):
     assert arns["from-default"] == (0, "arn:aws:sts::111111111111:assumed-role/Build")
 
 
-# What some client, each by its own rules, may take for keys of the default profile or of every one. `{keys}` are the
-# bystander's: whoever acts as her took them from there.
+# Lines that some client, by its own rules, takes for keys of the default profile or of every profile. `{keys}` are
+# those of the bystander, so a client that acts as her used them.
 ODD = {
     "a section for all of configparser's others": "[DEFAULT]\n{keys}",
     "the default profile in the config file's form": "[profile default]\n{keys}",
@@ -156,7 +156,7 @@ def test_a_section_in_a_value_is_refused_with_its_line(world, shop):
 
 @pytest.mark.parametrize("client", ["aws", "boto3"])
 def test_the_section_for_all_is_one_that_clients_prefer(world, shop, client):
-    """What is tried above acts as the bystander where no copies are."""
+    """Checks the test above: without the copies, each of these files makes a client act as the bystander."""
     need_clients()
     place_odd(world, ODD["a section for all of configparser's others"] + f"[default]\nendpoint_url = {world.sts.url}\n")
     result = world.run("sh", "-c", CALLERS[client], cwd=shop, env={**NODE, "AWS_ENDPOINT_URL": world.sts.url})

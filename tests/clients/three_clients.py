@@ -1,4 +1,4 @@
-"""The three clients, each as a command that prints its caller's ARN."""
+"""Three clients, each as a command that prints its caller's ARN."""
 
 import os
 import shutil

@@ -1,4 +1,5 @@
-"""Many shells that want the same at the same moment: one asks, and the others go on when it dies at any moment."""
+"""Tests many shells that need the same session at the same moment: one fetches it, and the others continue if it dies.
+"""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Runs of examples/quickstart/run without a terminal."""
+"""Runs examples/quickstart/run without a terminal."""
 
 import os
 import re
@@ -53,5 +53,5 @@ def transcript(before: str, commands: list[str], tmp: Path) -> str:
 
 
 def plain(text: str) -> str:
-    """A terminal's text without colours and other orders."""
+    """Returns a terminal's text without colors and other escape sequences."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\(B|\r", "", text)

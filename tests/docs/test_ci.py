@@ -1,4 +1,4 @@
-"""The workflow of docs/ci.md, step by step: a runner's variables, a token that its role's trust policy takes."""
+"""Tests the workflow of docs/ci.md step by step, with a runner's variables and a token that the role trusts."""
 
 import json
 import subprocess

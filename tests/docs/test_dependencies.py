@@ -1,4 +1,4 @@
-"""Cargo.lock against deny.toml, and a reason for every dependency."""
+"""Compares Cargo.lock with deny.toml, and checks that every dependency has a reason."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def test_sources_and_bans(packages):
 
 
 def test_each_has_its_reason():
-    """Beside it in Cargo.toml, or in the comment of its group, for those that speak for themselves."""
+    """The reason is next to the dependency in Cargo.toml, or in the comment of its group."""
     text = (ROOT / "Cargo.toml").read_text()
     section = re.search(r"\[workspace\.dependencies\]\n(.*?)\n\[", text, re.S)[1]
     groups = [group.splitlines() for group in section.split("\n\n")]

@@ -1,4 +1,4 @@
-"""Runs what docs/integrations.md documents, with the real programs."""
+"""Runs the examples of docs/integrations.md with the real programs."""
 
 import subprocess
 import sys

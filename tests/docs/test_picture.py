@@ -1,4 +1,4 @@
-"""docs/*.svg show what a run shows today."""
+"""Tests that docs/*.svg show the current output."""
 
 import importlib.machinery
 import importlib.util

@@ -1,7 +1,7 @@
-"""The prompts of docs/prompts.md, in real shells: what a person sees, in which colour, and how many processes it costs.
+"""Tests the prompts of docs/prompts.md in real shells: their text, their colors, and the number of processes.
 
-starship is the real one. oh-my-zsh and powerlevel10k are in no registry: here stand functions in their form, which take
-just the calls that the document makes.
+starship is the real program. oh-my-zsh and powerlevel10k are in no registry, so functions of their form replace them,
+which accept exactly the calls in the document.
 """
 
 import os
@@ -43,7 +43,7 @@ STARSHIP = {
 
 @dataclass
 class Prompt:
-    """One way to a prompt: the blocks below a heading, and what has to stand around them."""
+    """One way to set up a prompt: the blocks below a heading, and the code that they need around them."""
 
     shell: str
     heading: str
@@ -52,7 +52,7 @@ class Prompt:
     toml: int | None = None
     after: str = ""
     colour: str = RED
-    # starship's own module says seconds as well, and knows no colour of an account.
+    # starship's own module also prints seconds, and has no color of an account.
     left: str = LEFT
     between: str = " "
 
@@ -80,7 +80,9 @@ ALL = [pytest.param(prompt, id=prompt.name) for prompt in [*PLAIN, *THEMES, *MOD
 
 
 class Seen:
-    """A shell on a terminal, and what is seen there since the last line was typed; of the escapes only colours."""
+    """A shell on a terminal, and its output since the last line was typed. Escape sequences other than colors are
+    removed.
+    """
 
     def __init__(self, prompt: Prompt, world, wrapper=()):
         home, shell = world.home, prompt.shell
@@ -124,7 +126,7 @@ class Seen:
         return re.sub(r"\x1b\[[0-9;?>]*[A-LN-Za-ln-z]|[\r\x0f\x01\x02]", "", text)
 
     def outside(self) -> None:
-        """Holds that a whole prompt shows nothing: what is seen from the first of three commands to the last."""
+        """Checks that a prompt shows nothing from the first of three commands to the last."""
         self.text = ""
         for _ in range(3):
             self.marks += 1
@@ -165,7 +167,7 @@ def test_role_account_and_time_left_are_seen(prompt, screen, project):
     left = rf"{prompt.between}{prompt.left}"
     tty.sees(rf"{prompt.colour} ?\[?Deploy{prompt.between}shop-prod{left}")
 
-    # The keys' end isn't changed by hand, so starship's own module is shown another one.
+    # The expiration isn't changed manually, so starship's own module gets another one.
     if prompt.rc < 0:
         tty.type("env STARSHIP_SHELL=fish AWS_CREDENTIAL_EXPIRATION=2020-01-01T00:00:00Z starship prompt")
     else:
@@ -212,7 +214,7 @@ def test_no_process_starts_for_it(prompt, screen, project, tmp_path):
 
 @pytest.mark.parametrize("prompt", ALL)
 def test_a_hostile_role_name_is_shown_as_it_is(prompt, screen, world):
-    """It comes from a project's file: no shell expands it in a prompt, and it colours nothing."""
+    """The name comes from a project file: no shell expands it in a prompt, and it changes no color."""
     name = "$(>~/pwned)`>~/pwned`%F{blue}%n"
     folder = world.project("hostile", f'default_role = "{name}"\n[role."{name}"]\n{DEPLOY}', allow=True)
     tty = screen(prompt)

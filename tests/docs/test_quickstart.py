@@ -1,4 +1,4 @@
-"""The quickstart: its demonstration, its exit codes, and that nothing of it stays."""
+"""Tests the quickstart: its demonstration, its exit codes, and that it leaves nothing behind."""
 
 import os
 import re
@@ -38,7 +38,7 @@ def test_the_demonstration_shows_both_roles_and_the_way_back(shell, tmp_path):
         "AWS_PROFILE is personal again",
     ):
         assert expected in seen, seen
-    # What is typed can be read, after a prompt.
+    # Each typed line is visible after a prompt.
     for line in DEMO:
         assert re.search(rf"^~.* {re.escape(line)}$", seen, re.M), f"{line!r} is not in\n{seen}"
     assert "cannot set terminal" not in seen and left_over(tmp_path) == []

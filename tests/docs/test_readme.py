@@ -1,4 +1,4 @@
-"""Every command and every file in the documents does what is said, and every table is complete."""
+"""Tests every command and every file in the documents, and that every table is complete."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def test_commands_in_a_project(block, shell, tmp_path):
 
 @pytest.mark.parametrize("block", [*of("home-transcript"), *of("project-transcript")])
 def test_transcripts(block, tmp_path):
-    """What is typed prints what the document shows. UPDATE=1 writes it anew."""
+    """The typed lines print the output in the document. UPDATE=1 writes it."""
     before = {"home-transcript": "mkdir -p src/shop; cd src/shop",
               "project-transcript": "cd shop-dev 2>/dev/null; awsrole allow --yes 2>/dev/null"}[block.world]
     commands = [line.removeprefix("$ ") for line in block.lines if line.startswith("$ ")]
@@ -181,7 +181,7 @@ def test_the_table_of_keys_is_complete():
 
 
 def test_the_table_of_settings_is_complete(tmp_path):
-    """Each table of config.toml names its keys when it is asked for one that it doesn't have."""
+    """The error for an unknown key in a table of config.toml lists the keys of the table."""
     (tmp_path / ".config/awsrole").mkdir(parents=True, mode=0o700)
     program = Path(os.environ["AWSROLE_TEST_BIN_DIR"]) / "awsrole"
 
@@ -266,7 +266,7 @@ def test_the_exit_codes_are_those_of_the_help_text():
 def test_the_table_of_variables_is_complete(tmp_path):
     """What a role changes is in the table, and nothing else is changed."""
     before, inside = tmp_path / "before", tmp_path / "inside"
-    # Every variable that the code names stands there before, so that each change is seen.
+    # Every variable that the code names has a prior value, so that each change is detected.
     source = (ROOT / "crates/core/src/shell/environment.rs").read_text().split("mod tests")[0]
     source += re.search(r"const HIDDEN: [^=]*= \[(.*?)\];", (ROOT / "crates/core/src/shell/state.rs").read_text(), re.S)[1]
     lines = [f"export {name}=mine" for name in re.findall(r'"([A-Z_]{6,})"', source) if not name.startswith("AWSROLE")]

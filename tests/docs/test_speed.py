@@ -1,4 +1,4 @@
-"""The figures in the documents are those that benches/run wrote, and it can still measure."""
+"""Tests that the figures in the documents are those of benches/run, and that benches/run works."""
 
 import json
 import shutil

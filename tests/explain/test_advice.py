@@ -1,4 +1,4 @@
-"""What a message says to do is done, to the letter, and then the role is had."""
+"""Tests hints: the test does exactly what a message advises, and then the role works."""
 
 import re
 import subprocess
@@ -44,7 +44,7 @@ def had(world, **options):
 
 
 def refused(world, content, **options):
-    """What is said about a project with this file."""
+    """Returns the messages about a project with this file."""
     world.project("shop", content, allow=True)
     granted, said = had(world, **options)
     assert not granted

@@ -1,4 +1,4 @@
-"""`awsrole doctor`: a healthy machine, and each kind of fault with what to do about it."""
+"""Tests `awsrole doctor` on a healthy machine, and with each kind of fault."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def healthy(world):
 
 @pytest.fixture
 def bound():
-    """What stands before a command so that file modes hold for it, for root too."""
+    """Returns a prefix for a command with which file modes apply to root, too."""
     return () if os.geteuid() else (shutil.which("setpriv"), "--bounding-set", "-dac_override,-dac_read_search")
 
 
@@ -48,7 +48,7 @@ def doctor(world, folder=None, **options):
 
 
 def shown(result):
-    """What is said apart from that something takes long."""
+    """Returns the messages except for the notices about waiting."""
     return "".join(line for line in result.err.splitlines(keepends=True) if not line.startswith("awsrole: waiting for "))
 
 
@@ -295,7 +295,7 @@ def test_a_key_that_is_unknown(healthy):
 
 
 def test_a_profile_that_is_exported_as_it_is(healthy):
-    """No role, so no step: who calls is asked all the same."""
+    """Without a role there is no step, but GetCallerIdentity is still called."""
     path = healthy.home / ".aws/config"
     keys = '{"Version": 1, "AccessKeyId": "ASIAX", "SecretAccessKey": "x", "SessionToken": "x"}'
     path.write_text(path.read_text() + f"[profile x]\nendpoint_url = {healthy.sts.url}\ncredential_process = echo '{keys}'\n")

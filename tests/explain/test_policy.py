@@ -1,4 +1,5 @@
-"""The documents that `awsrole policy` prints are the right ones: with exactly these the role is had, without any of them not."""
+"""Tests that with exactly the policies that `awsrole policy` prints the role works, and that each of them is necessary.
+"""
 
 import json
 

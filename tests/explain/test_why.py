@@ -1,4 +1,4 @@
-"""`awsrole why` in every state: what it tells, as text and as JSON, without asking anybody."""
+"""Tests `awsrole why` in every state, as text and as JSON. It makes no network call."""
 
 import json
 import os
@@ -33,7 +33,8 @@ region = "eu-west-1"
 
 
 def why(world, folder, *words, **options):
-    """The text and the JSON, which say the same; no call is made for either, and no secret shown."""
+    """Returns the text and the JSON, which must contain the same information. Neither makes a call or shows a secret.
+    """
     before = world.sts.counts()
     text = world.awsrole("why", *words, cwd=folder, **options)
     told = world.awsrole("why", "--json", *words, cwd=folder, **options)

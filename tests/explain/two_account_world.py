@@ -1,4 +1,4 @@
-"""Plans whose policies are printed, and the two servers into which exactly those documents are put."""
+"""Plans for tests of `awsrole policy`, and the two servers that get exactly the printed policies."""
 
 from __future__ import annotations
 

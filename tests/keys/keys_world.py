@@ -1,4 +1,4 @@
-"""What the tests of stored keys share: a home whose keys can be moved, and commands that are answered."""
+"""Fixtures of the tests of stored keys: a home directory whose keys can be moved, and commands with typed answers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class KeysWorld(World):
         self.secrets.add(PASSPHRASE)
 
     def empty_handed(self) -> str:
-        """Takes alice's keys out of the file by hand; returns what is left."""
+        """Removes alice's keys from the file manually, and returns the rest."""
         left = WITHOUT.format(bystander=BYSTANDER)
         self.credentials.write_text(left)
         return left

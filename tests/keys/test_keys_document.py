@@ -1,4 +1,4 @@
-"""The commands of docs/keys.md."""
+"""Tests the commands of docs/keys.md."""
 
 from pathlib import Path
 

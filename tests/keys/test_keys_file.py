@@ -1,4 +1,6 @@
-"""Long-lived keys in a file under a passphrase: stored, used, listed, removed, and taken out of ~/.aws/credentials."""
+"""Tests long-lived keys in an encrypted file: storing, using, listing and removing them, and removing them from
+~/.aws/credentials.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,7 @@ WRONG = "x" * 40
 
 
 def add(desk, key, secret, *options):
-    """`keys add --replace` on the terminal; the passphrase is asked for where the store is changed."""
+    """Runs `keys add --replace` on the terminal. It prompts for the passphrase when it changes the store."""
     child = pexpect.spawn(str(binary("awsrole")), ["keys", "add", "jump", "--replace", *options], cwd=str(desk.home), timeout=60,
                           env=desk.environment(PWD=str(desk.home)), encoding="utf-8", echo=False)
     said = ""

@@ -1,4 +1,4 @@
-"""A new key from AWS in the place of the old one, and what is left when it is cut short anywhere."""
+"""Tests the rotation of keys, and what remains if it is interrupted at any point."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rotate(desk, *options, answers=(OPEN,)):
 
 
 def works(desk):
-    """A session of the stored keys can be had anew."""
+    """Checks that the stored keys return a new session."""
     assert desk.awsrole("logout", "--all").code == 0
     result = desk.asked("exec", "--", "true", answers=[OPEN], cwd=desk.shop)
     assert result.code == 0, result.err

@@ -1,4 +1,4 @@
-"""Long-lived keys in the desktop's keyring: a real gnome-keyring on a session bus of the test's own."""
+"""Tests long-lived keys in the desktop keyring: a real gnome-keyring on a session bus of the test."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_locked_keyring_shows_no_dialog_without_a_person(keyring):
     # Even at a `cd`: the keyring's dialog can't be shown here, and that is a no.
     dismissed = keyring.on_the_bus("awsrole exec -- true", unlocked=False, cwd=shop)
     assert dismissed.code == 4 and "the Secret Service" in dismissed.err, dismissed.err
-    # An unlocked one is asked silently, at a prompt as well; with valid credentials it isn't asked at all.
+    # An unlocked keyring is used without a prompt, also by the hook. With valid credentials it isn't used.
     opened = keyring.on_the_bus(f"awsrole refresh; {script}", cwd=shop)
     assert "__awsrole_done role" in opened.out, opened.err
     assert "__awsrole_done role" in keyring.awsrole("hook", "export", "bash", cwd=shop).out

@@ -1,4 +1,4 @@
-"""Sessions revoked: the policy printed, put, and honoured."""
+"""Tests the revocation of sessions: the policy is printed, attached, and applied by STS."""
 
 from __future__ import annotations
 

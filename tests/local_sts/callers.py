@@ -1,4 +1,4 @@
-"""What the tests of sources share: fresh botocore sessions in a given environment, and requests by hand."""
+"""Helpers for tests of sources: new botocore sessions in a given environment, and manual HTTP requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def surroundings(environment: dict[str, str]) -> Iterator[None]:
 
 
 def who_am_i(environment: dict[str, str], profile: str | None = None) -> str:
-    """The ARN of whoever botocore's default chain finds, as STS sees it."""
+    """Returns the ARN of the identity that botocore's default chain finds."""
     with surroundings(environment):
         session = botocore.session.Session(profile=profile)
         return session.create_client("sts").get_caller_identity()["Arn"]
@@ -63,7 +63,8 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 def http(method: str, url: str, body: dict | None = None, **headers: str) -> tuple[int, str, dict[str, str]]:
-    """Status, body and headers of a request by hand; `_` in a header's name stands for `-`. Follows no redirect."""
+    """Makes a request and returns status, body and headers. `_` in a header's name becomes `-`. It follows no redirect.
+    """
     data = None if body is None else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(url, data=data, method=method, headers=named)

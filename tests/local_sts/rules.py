@@ -1,7 +1,7 @@
-"""The questions: one table of rules, what AWS documents for each, and where ministack is known not to look.
+"""A table of AWS's documented rules, with the deviations of ministack.
 
-The column `expects` is AWS's documented behaviour (IAM's user guide and STS's API reference). Nothing here was ever
-sent to AWS: two servers that were written apart, and the clients, are what this can be held against.
+The column `expects` is AWS's documented behavior (IAM User Guide and STS API Reference). No request was sent to AWS.
+Two independent servers and the clients are compared instead.
 """
 
 from __future__ import annotations

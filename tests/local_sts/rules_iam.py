@@ -1,4 +1,4 @@
-"""The questions to IAM: keys that are made and deleted, and policies that revoke sessions. See rules.py."""
+"""The rules of IAM: creating and deleting keys, and policies that revoke sessions. See rules.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two servers behind one face: the same world in both, the same way to ask."""
+"""The local STS and ministack behind a common interface, with the same users and roles."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ class Ministack(Station):
 
     def _fill(self) -> dict[str, tuple[str, str]]:
         keys = {}
-        # A key of twelve digits is that account's root.
+        # An access key ID of twelve digits identifies the root user of that account.
         iam = {account: self.client((account, "test"), "iam")
                for account in {entry["account"] for kind in ("user", "role") for entry in FIXTURE[kind]}}
         for entry in FIXTURE["user"]:

@@ -1,4 +1,4 @@
-"""The AWS CLI and boto3 are content with what the local STS answers."""
+"""Tests that the AWS CLI and boto3 accept the responses of the local STS."""
 
 from __future__ import annotations
 

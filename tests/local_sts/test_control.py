@@ -1,4 +1,4 @@
-"""The server as a tool of tests: record, faults, clock, expiry, and its beginning and end."""
+"""Tests the control interface of the local STS: call log, faults, clock, expiration, start and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three held together: what AWS documents, our local STS, and ministack, which nobody of this project wrote."""
+"""Compares the local STS with AWS's documentation and with ministack, an independent implementation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def test_local_sts_answers_as_aws_documents(ours: Ours, rule: Rule):
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_ministack_agrees_or_does_not_look(ministack: Ministack, rule: Rule):
-    """Where it looks, it says the same; where it is marked as not looking, it still doesn't."""
+    """Where ministack checks a rule, it gives the same answer. Where it is marked as not checking, that is still true.
+    """
     answer = rule.ask(ministack)
     if rule.unchecked is None:
         assert answer.code == rule.expects, f"{answer.code}: {answer.text}"

@@ -1,4 +1,6 @@
-"""Console sessions of `aws login`: with botocore's own provider, and by hand where botocore does no wrong."""
+"""Tests console sessions of `aws login`, with botocore's provider, and with manual requests for errors that botocore
+never makes.
+"""
 
 from __future__ import annotations
 
@@ -210,7 +212,7 @@ def test_credentials_that_live_as_a_fault_orders(server, home):
     assert json.loads(Proof(server, token).send()[1])["expiresIn"] == 60
 
 
-# By hand from here on.
+# The tests below make manual requests.
 
 
 class Proof:

@@ -1,4 +1,4 @@
-"""An instance's metadata and a container's credentials, with botocore, the AWS CLI and requests by hand."""
+"""Tests instance metadata and container credentials, with botocore, the AWS CLI and manual requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IAM Identity Center with boto3 and the AWS CLI: tokens in the CLI's cache, their refresh, and the portal."""
+"""Tests IAM Identity Center with boto3 and the AWS CLI: cached tokens, their refresh, and the portal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""IAM Identity Center's sign-in with boto3's `sso-oidc`: device codes, codes with PKCE, and refresh tokens."""
+"""Tests the sign-in to IAM Identity Center with boto3's `sso-oidc`: device codes, codes with PKCE, and refresh tokens.
+"""
 
 from __future__ import annotations
 

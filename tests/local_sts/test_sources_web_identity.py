@@ -1,4 +1,4 @@
-"""AssumeRoleWithWebIdentity: tokens that are taken, and every way in which one is not."""
+"""Tests AssumeRoleWithWebIdentity: valid tokens, and each reason to reject one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A world in which everything can be refused, and the snapshots of what is said then."""
+"""Fixtures of the message tests: a world in which every request can fail, and the snapshots of the messages."""
 
 import pytest
 from failure_world import FailureWorld, Snapshot

@@ -1,4 +1,4 @@
-"""What the messages' tests share: people, roles with every condition, and the snapshots.
+"""Helpers for the message tests: users, roles with every condition, and the snapshots.
 
 A snapshot is `AREA/NAME.txt`, of `test_AREA_messages.py::test_NAME`: what happened, the project's file, what was typed,
 the whole text that a person then sees, and the exit code. UPDATE=1 writes them anew.
@@ -136,7 +136,7 @@ class FailureWorld(World):
 
     @property
     def endpoint(self) -> dict[str, str]:
-        """For sources that no profile stands behind."""
+        """Returns variables for sources without a profile."""
         return {"AWS_ENDPOINT_URL": self.sts.url, "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.sts.url}
 
     def give_code(self, text: str) -> None:

@@ -1,22 +1,22 @@
-"""The file isn't in force: no approval, another one, or a rule that doesn't fit."""
+"""Tests the messages about files without a valid approval, and about trust rules that don't apply."""
 
 from failure_world import HERE, THERE, file
 
 
 def test_no_file(world, says):
-    """There is no file here or above."""
+    """There is no file in this directory or above it."""
     world.project("shop")
     says()
 
 
 def test_never_allowed(world, says):
-    """A fresh checkout: the file was never allowed."""
+    """A new clone: the file was never approved."""
     world.project("shop", file("Plain"))
     says()
 
 
 def test_edited(world, says):
-    """The file was changed after it was allowed."""
+    """The file was changed after its approval."""
     world.shop(file("Plain"))
     world.project("shop", file("Deploy"))
     says()
@@ -30,7 +30,7 @@ def test_denied(world, says):
 
 
 def test_what_it_inherits_is_not_allowed(world, says):
-    """The file inherits from one above, which isn't allowed."""
+    """The file inherits from one above that isn't approved."""
     world.project("shop", file("Plain"))
     inner = world.project("shop/inner", 'inherit = true\nregion = "eu-west-1"\n')
     world.allow(inner)
@@ -39,7 +39,7 @@ def test_what_it_inherits_is_not_allowed(world, says):
 
 
 def test_what_it_inherits_was_removed(world, says):
-    """The file inherits from one above, which was removed since."""
+    """The file inherits from one above that was removed later."""
     world.project("shop", file("Plain"))
     inner = world.project("shop/inner", 'inherit = true\nregion = "eu-west-1"\n')
     world.allow(inner)
@@ -65,21 +65,21 @@ def test_what_it_inherits_was_denied(world, says):
 
 
 def test_settings_that_others_can_exchange(world, says):
-    """Others can write to the folder of one's own settings."""
+    """Other users can write to the directory of the settings file."""
     world.shop(file("Plain"))
     world.write(".config/awsrole/config.toml", "# mine\n").parent.chmod(0o777)
     says()
 
 
 def test_approvals_that_others_can_exchange(world, says):
-    """Others can write to a folder above one's own approvals."""
+    """Other users can write to a directory above the user's approvals."""
     world.shop(file("Plain"))
     (world.home / ".local/share").chmod(0o775)
     says()
 
 
 def test_approvals_inside_the_project(world, says):
-    """A variable moves the approvals into the project."""
+    """An environment variable moves the approvals into the project."""
     folder = world.shop(file("Plain"))
     says(env={"XDG_DATA_HOME": str(folder / ".data")})
 
@@ -92,7 +92,7 @@ def test_rule_for_another_account_than_the_sources(world, says):
 
 
 def test_rule_whose_path_others_can_exchange(world, says):
-    """The path of a [[trust]] rule leads through a folder in which others can exchange a link."""
+    """The path of a [[trust]] rule contains a symlink that other users can replace."""
     world.project("shop", file("Plain"))
     links = world.project("links")
     (links / "mine").symlink_to(world.home / "src")
@@ -106,42 +106,42 @@ def rule(world, accounts, path="~/src"):
 
 
 def test_rule_for_another_account(world, says):
-    """A [[trust]] rule covers the folder, but not the role's account."""
+    """A [[trust]] rule covers the directory, but not the role's account."""
     rule(world, HERE)
     world.project("shop", file("Plain"))
     says()
 
 
 def test_rule_and_a_profile_without_an_account(world, says):
-    """A [[trust]] rule covers the folder, and the file has no account that could be compared."""
+    """A [[trust]] rule covers the directory, but the file has no account to compare."""
     rule(world, HERE)
     world.project("shop", 'profile = "alice"\n')
     says()
 
 
 def test_rule_for_a_folder_that_others_write_to(world, says):
-    """A [[trust]] rule covers the folder, but others may change what is in it."""
+    """A [[trust]] rule covers the directory, but other users can change its content."""
     rule(world, THERE)
     world.project("shop", file("Plain")).chmod(0o777)
     says()
 
 
 def test_confirm(world, says):
-    """A role is entered by its name alone; a shell that comes by doesn't enter it."""
+    """A role with `confirm` must be selected by its name. `cd` doesn't enter it."""
     world.shop(f'default_role = "prod"\n[role.prod]\n{file("Plain")}confirm = true\n')
     result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=world.home / "src/shop")
     says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")
 
 
 def test_cd_into_a_project_that_is_not_allowed(world, says):
-    """What a shell says on `cd` into a fresh checkout."""
+    """The message of a shell on `cd` into a new clone."""
     folder = world.project("shop", file("Plain"))
     result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)
     says.compare("$ cd ~/src/shop", result.err, 1, folder)
 
 
 def test_cd_into_an_edited_project(world, says):
-    """What a shell says on `cd` into a project whose file was changed."""
+    """The message of a shell on `cd` into a project whose file was changed."""
     folder = world.shop(file("Plain"))
     world.project("shop", file("Deploy"))
     result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)

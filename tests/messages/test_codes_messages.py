@@ -1,4 +1,4 @@
-"""MFA: codes that are wrong, used, or not to be had."""
+"""Tests the messages about MFA codes that are wrong, used, or unavailable."""
 
 
 import pexpect
@@ -40,55 +40,55 @@ def test_code_is_wrong(world, guarded, says):
 
 
 def test_device_is_not_the_users(world, says):
-    """The device belongs to somebody else."""
+    """The MFA device belongs to another user."""
     world.shop(file("Guarded", mfa_serial=SERIAL.replace("alice", "bob")))
     world.give_code(world.sts.totp("alice"))
     says()
 
 
 def test_user_has_no_device(world, says):
-    """The user has no device at all."""
+    """The user has no MFA device."""
     world.shop(file("Guarded", source="newcomer", mfa_serial=SERIAL.replace("alice", "newcomer")))
     world.give_code("123456")
     says()
 
 
 def test_not_six_digits(world, guarded, says):
-    """Something else than a code is typed, three times."""
+    """The input isn't a code, three times."""
     said, code = ask(world, guarded, "12345", "1234567", "nonsense")
     says.compare("$ awsrole exec -- true    (typed: 12345, 1234567, nonsense)", said, code, guarded)
 
 
 def test_no_terminal(world, guarded, says):
-    """A code is needed where nobody can be asked: in a job without a terminal."""
+    """A code is needed in a job without a terminal."""
     says(start_new_session=True)
 
 
 def test_an_editor_asks(world, guarded, says):
-    """An editor starts `awsrole credential-process`, which never asks a person."""
+    """An editor runs `awsrole credential-process`, which never prompts."""
     says("credential-process")
 
 
 def test_mfa_process_fails(world, guarded, says):
-    """The person's own program for codes ends with an error."""
+    """The user's mfa_process fails."""
     world.write(".config/awsrole/config.toml", 'mfa_process = "exit 3"\n')
     says()
 
 
 def test_mfa_process_is_not_there(world, guarded, says):
-    """The person's own program for codes isn't installed."""
+    """The user's mfa_process isn't installed."""
     world.write(".config/awsrole/config.toml", 'mfa_process = "no-such-program totp"\n')
     says(env={"PATH": "/usr/bin:/bin"})
 
 
 def test_mfa_process_prints_something_else(world, guarded, says):
-    """The person's own program for codes prints no code."""
+    """The user's mfa_process prints no code."""
     world.give_code("vault is locked\n")
     says()
 
 
 def test_mfa_on_the_second_role(world, says):
-    """mfa_serial stands on a role that another role assumes."""
+    """mfa_serial is set for a role that another role assumes."""
     world.shop('default_role = "second"\n[role.first]\n' + file("Deploy") + '[role.second]\n'
                f'role_arn = "arn:aws:iam::222222222222:role/GuardedSecond"\nsource_role = "first"\nmfa_serial = "{SERIAL}"\n')
     says()

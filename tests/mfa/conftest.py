@@ -1,4 +1,4 @@
-"""A user with an authenticator, roles that want its codes, and shells with the hook loaded."""
+"""Fixtures of the MFA tests: a user with an authenticator, roles that require MFA, and shells with the hook."""
 
 import pytest
 from mfa_world import MfaWorld

@@ -1,4 +1,4 @@
-"""What the tests of codes share: the user, her device, her roles, and shells that are asked."""
+"""Helpers for the MFA tests: the user, her device, her roles, and shells that prompt."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MfaWorld(HookedWorld):
         return self.project(name, role_file(role, account, **more), allow=True)
 
     def code(self) -> str:
-        """What stands on the authenticator, unless it was used."""
+        """Returns the code of the authenticator, unless it was used."""
         return self.sts.unused_totp("alice")
 
     def wrong_code(self) -> str:

@@ -1,4 +1,4 @@
-"""One code a day, however many shells and roles."""
+"""Tests that one code a day is sufficient for any number of shells and roles."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,6 @@
-"""No code: the shell is blocked, one line says what to do, and nothing asks again until the person acts."""
+"""Tests missing codes: the shell is blocked, one message explains it, and there is no further prompt until the user
+acts.
+"""
 
 import json
 import os
@@ -142,7 +144,7 @@ def test_a_code_is_sent_once_though_the_answer_was_lost(scene, fault, more):
 
 
 def test_typed_ahead_is_no_answer(scene):
-    """What was typed before the question was seen can't be meant for it."""
+    """Input that was typed before the prompt appeared isn't an answer to it."""
     tty = scene.terminal("bash")
     shop = scene.shop()
     scene.sts.fault(latency_ms=1)

@@ -1,4 +1,4 @@
-"""Many shells at once that need the same code: one asks, the others are told where, and none hangs."""
+"""Tests many shells that need the same code: one prompts, the others print where, and none hangs."""
 
 import os
 import re

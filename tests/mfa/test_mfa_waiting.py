@@ -1,4 +1,4 @@
-"""Others that want the same code, programs that give one, and sessions that have grown too old."""
+"""Tests waiting for a prompt of another process, `mfa_process`, and sessions that are too old."""
 
 import os
 import pwd
@@ -201,7 +201,7 @@ def test_an_old_session_is_explained_where_the_role_never_worked(scene):
 
 
 def test_a_role_that_worked_and_is_taken_away_costs_one_code(scene):
-    """It can't be known that the code is in vain; but it is asked for once, not at every prompt."""
+    """awsrole cannot know that the code is useless, but it prompts only once, not at every prompt."""
     shop = scene.shop(role="Strict")
     tty = scene.terminal("bash")
     tty.enter(shop, scene.code())
@@ -312,5 +312,5 @@ until [ -e go ]; do sleep 0.1; done
     first.wait()
     arn = f"arn:aws:sts::{THERE}:assumed-role/Deploy/{pwd.getpwuid(os.getuid()).pw_name}"
     assert (shop / "out").read_text().splitlines() == [arn, arn]
-    # What is left of twelve hours, to the minute.
+    # The rest of twelve hours, in minutes.
     assert any(f"is renewed for {left}" in (shop / "err").read_text() for left in ("12h", "11h 59m"))

@@ -1,4 +1,4 @@
-"""Each way of installing awsrole, in a bare Debian, and its use there by somebody who isn't root."""
+"""Tests each way of installing awsrole in a minimal Debian, and its use there without root."""
 
 import contextlib
 import fnmatch

@@ -1,4 +1,4 @@
-"""Hours in seconds: shells and awsrole with a clock that a test moves, while that of STS follows or doesn't."""
+"""Tests shells and awsrole with a simulated clock, while that of STS follows or doesn't."""
 
 import re
 import time
@@ -34,7 +34,7 @@ class Clocked:
         self.world.stop()
 
     def move(self, seconds, sts=True):
-        """Sets the clock; that of STS goes with it, or stays right."""
+        """Sets the clock. That of STS is set, too, or stays correct."""
         self.clock.set(seconds)
         self.world.sts.clear_faults()
         if sts:
@@ -52,7 +52,7 @@ class Clocked:
         return self.said[-1]
 
     def key(self):
-        """What a command gets that is typed at the prompt that stands there."""
+        """Returns the environment of a command that is typed at the current prompt."""
         out = self.terminal.file("env")
         self.said.append(self.terminal.run(f"command env -0 > {out}"))
         return dict(pair.split(b"=", 1) for pair in out.read_bytes().split(b"\0") if b"=" in pair)[b"AWS_ACCESS_KEY_ID"]
@@ -111,7 +111,9 @@ def test_a_laptop_that_slept(clocked):
 
 
 def test_a_clock_that_jumped_forward(clocked):
-    """What is good seems to have ended. It isn't asked for at every prompt; with the clock right again, all is as before."""
+    """A valid session seems to have expired. It isn't requested at every prompt. When the clock is correct again, it is
+    used.
+    """
     shell = clocked()
     first = shell.key()
     shell.move(9 * HOUR, sts=False)
@@ -128,7 +130,9 @@ def test_a_clock_that_jumped_forward(clocked):
 
 
 def test_a_clock_that_jumped_backward(clocked):
-    """What is held ends sooner than it looks: STS is asked, and says whose clock is off; with it right, all is as before."""
+    """The session expires earlier than it seems. STS reports whose clock is wrong. When the clock is correct again, the
+    role is renewed.
+    """
     shell = clocked()
     first = shell.key()
     shell.move(-5 * HOUR, sts=False)

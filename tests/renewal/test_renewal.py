@@ -1,4 +1,6 @@
-"""Roles that fall due: renewed by a process of its own while the prompt stays free, kept while they last, blocked at their end."""
+"""Tests renewal: in the background while the prompt returns at once, until expiration if it fails, and the block after
+that.
+"""
 
 import os
 import time
@@ -41,7 +43,7 @@ def test_the_prompt_stays_free_while_a_role_is_renewed(shell, world):
     first = shell.env()[b"AWS_ACCESS_KEY_ID"]
     world.sts.fault(action="AssumeRole", latency_ms=1500)
     before = len(world.assumed())
-    # The renewal is asked for, and the prompt comes back with the old role before STS has answered.
+    # The renewal starts, and the prompt returns with the old role before STS has responded.
     env = prompts_until(shell, lambda env: len(world.assumed()) > before or env[b"AWS_ACCESS_KEY_ID"] != first)
     assert env[b"AWS_ACCESS_KEY_ID"] == first
     env = prompts_until(shell, lambda env: env[b"AWS_ACCESS_KEY_ID"] != first)

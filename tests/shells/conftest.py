@@ -1,4 +1,4 @@
-"""A project, a stand-in for the binary, and shells that have sourced the snippet."""
+"""Fixtures of the shell tests: a project, a fake binary, and shells that have sourced the snippet."""
 
 import functools
 import json
@@ -17,7 +17,7 @@ from support.terminal import SHELLS, Terminal, need, read_env
 
 ROOT = Path(__file__).parents[2]
 
-# What the stand-in's role "dev" sets, and what a blocked shell holds.
+# The variables of the fake role "dev", and those of a blocked shell.
 DEV = {
     "AWS_ACCESS_KEY_ID": "ASIADEV",
     "AWS_SECRET_ACCESS_KEY": "secret-of-dev",
@@ -89,7 +89,7 @@ class FakeAwsrole:
         return snippet
 
     def source(self, shell: str) -> str:
-        """The line that a user has in the rc file."""
+        """Returns the line that a user has in the rc file."""
         snippet = self.snippet(shell)
         return f"command cat {snippet} | source" if shell == "fish" else f'eval "$(command cat {snippet})"'
 

@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
-"""Speaks awsrole's side of the protocol with the snippets, and misbehaves on request.
+"""A fake awsrole that speaks the protocol with the snippets, and misbehaves on request.
 
-The nearest `.awsrole.toml` says what to answer:
+The nearest `.awsrole.toml` selects the answer:
     role = "dev"            the role whose values are set (default: none, the outer environment)
-    state = "blocked"        what the last statement says
-    deadline = 60           seconds from now; 0: none
-    depth = 1               how many of the files count, at least 1
-    values = { NAME = "…" } set besides
-    hide = ["NAME"]         hidden besides
+    state = "blocked"       the state in the last statement
+    deadline = 60           seconds from now, 0: none
+    depth = 1               number of files that count, at least 1
+    values = { NAME = "…" } other variables to set
+    hide = ["NAME"]         other variables to hide
     sleep = 5               seconds before the answer
     fault = "crash"         crash: no answer · half: without the last statement · garbage: a syntax error in the middle
-                            deaf: doesn't hear Ctrl-C while it sleeps
+                            deaf: ignores Ctrl-C while it sleeps
     chose = "prod"          the role that a nested shell takes over
-    ask = true              writes to the log whether it could ask a question on the terminal
-A file is another user's to replace if its own folder is everybody's to write to. A file that isn't TOML blocks the shell. Each start is a line of JSON in `starts` beside the program, or in
-`digests` if it is asked for no more than a digest.
-A copy that is named `awsrole-hook` is the hook binary.
+    ask = true              logs whether it could prompt on the terminal
+
+Another user can replace a file if everyone can write to its directory. A file that isn't TOML blocks the shell. Each
+start is a line of JSON in `starts` next to the program, or in `digests` if only a digest is requested. A copy with the
+name `awsrole-hook` is the hook binary.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What changes is seen at the next prompt, with one process; what doesn't change costs none and takes the short way."""
+"""Tests that a change is noticed at the next prompt with one process, and that an unchanged prompt starts none."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The function `awsrole`, hooks before a command, completions, questions."""
+"""Tests the function `awsrole`, hooks before a command, completions, and prompts."""
 
 import time
 
@@ -60,7 +60,7 @@ def test_use(shell, terminal, project, stand_in):
 def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
     tty = terminal(shell, cwd=project)
     assert "the command exit 7 a  b" in tty.run("awsrole exit 7 'a  b'")
-    # The binary is told that the hook called, and whether it is kept out; nobody else is.
+    # The binary gets AWSROLE_HOOK with the state of the hook. No other process gets it.
     assert stand_in.starts()[-1]["env"]["AWSROLE_HOOK"] == "on" and "AWSROLE_HOOK" not in stand_in.starts()[0]["env"]
     assert b"AWSROLE_HOOK" not in tty.env()
     tty.run("awsrole exit 7")

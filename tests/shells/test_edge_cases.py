@@ -1,4 +1,4 @@
-"""Places and ways that are seldom met: deep, deleted and blocked folders, loops, jobs, other shells, tmux."""
+"""Tests edge cases: deep, deleted and blocked directories, loops, jobs, other shells, tmux."""
 
 import os
 import shlex
@@ -72,7 +72,7 @@ def somewhere():
     shutil.rmtree(folder)
 
 
-# Another user can't run the stand-in's Python, which may lie in a private folder.
+# Another user cannot run the Python of the fake binary, which may be in a private directory.
 FOR_NOBODY = """#!/bin/sh
 for file; do :; done
 if [ -r "$file" ]; then echo "__awsrole_set AWS_ACCESS_KEY_ID 'ASIADEV'"; echo '__awsrole_done role 0 1'
@@ -171,7 +171,7 @@ def held(project, request):
 
 @pytest.mark.parametrize("inner", SHELLS)
 def test_a_shell_of_another_kind_inside(shell, terminal, project, inner, held):
-    """What a shell hands to another stands in its environment, of whatever kind the other is."""
+    """A shell passes everything to another one in its environment, whatever kind of shell that is."""
     tty = terminal(shell, env=OUTER)
     tty.run(f"cd {project}")
     inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name != b"HOME"}
@@ -188,7 +188,7 @@ def test_a_shell_of_another_kind_inside(shell, terminal, project, inner, held):
 
 @pytest.mark.parametrize("other", SHELLS)
 def test_exec(shell, terminal, project, other, held):
-    # Prompts are told apart by their number.
+    # Prompts are distinguished by their numbers.
     tty, model = terminal(shell, env=OUTER), terminal(other, after=assign(other, "ready_count", 1000))
     model.close()
     tty.run(f"cd {project}")

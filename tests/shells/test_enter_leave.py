@@ -1,4 +1,4 @@
-"""`cd` in: the role; `cd` out: everything as it was."""
+"""Tests that `cd` into a project sets the role, and that leaving restores the environment."""
 
 import pytest
 from conftest import BLOCKED, DEV, aws, fall_due, need, read_env
@@ -111,7 +111,7 @@ class Processes:
         """How many were forked, and how many programs were started."""
         lines = self.trace.read_text().splitlines()
         new, self.seen = lines[self.seen :], len(lines)
-        # fish has threads, which are no processes; a call may stand on two lines; and signals are told.
+        # fish has threads, which aren't processes. strace may split a call into two lines, and it prints signals.
         new = [line for line in new if not any(word in line for word in ("CLONE_THREAD", "resumed>", "exited", "---"))]
         programs = [line for line in new if "execve(" in line]
         return len(new) - len(programs), len(programs)
@@ -158,7 +158,7 @@ def test_one_process_where_something_changes(shell, terminal, project, stand_in,
 
 
 def test_what_an_unchanged_prompt_asks_of_the_system(shell, terminal, project, stand_in, tmp_path):
-    """Each place is asked for a file, the file is read once, and the generation is looked for."""
+    """Each path is tested for a file, the file is read once, and the generation is checked."""
     (project / ".awsrole.toml").write_text('role = "dev"\ndeadline = 60\n')
     trace = tmp_path / "trace"
     wrapper = (need("strace"), "-f", "-qq", "-e", "trace=%file", "-o", str(trace))

@@ -1,4 +1,4 @@
-"""The binary crashes, says half, says garbage, is gone."""
+"""Tests faults of the binary: crashes, incomplete or invalid output, a missing file."""
 
 import shutil
 

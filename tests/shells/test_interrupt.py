@@ -1,4 +1,4 @@
-"""Ctrl-C while the binary works."""
+"""Tests Ctrl-C while the binary runs."""
 
 
 import pytest

@@ -1,4 +1,4 @@
-"""What other people's code does around the snippets: traps, readonly names, variables of a scope, copied functions."""
+"""Tests other code in the shell: traps, readonly names, local variables, copied functions."""
 
 import os
 import subprocess

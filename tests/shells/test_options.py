@@ -1,4 +1,4 @@
-"""Options, aliases and functions of the user's own; and what is registered where."""
+"""Tests the user's options, aliases and functions, and which hooks are registered."""
 
 import subprocess
 

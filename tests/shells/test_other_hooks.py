@@ -1,4 +1,4 @@
-"""mise, starship and bash-preexec beside it, loaded before or after: the role comes and goes, and theirs works as well."""
+"""Tests awsrole together with mise, starship and bash-preexec, loaded before or after it: all of them work."""
 
 import os
 

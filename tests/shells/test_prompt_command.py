@@ -1,4 +1,4 @@
-"""Other code in bash's PROMPT_COMMAND and DEBUG trap, and functions that change directory without `cd`."""
+"""Tests other code in bash's PROMPT_COMMAND and DEBUG trap, and functions that change the directory without `cd`."""
 
 import pytest
 from conftest import DEV, aws, need

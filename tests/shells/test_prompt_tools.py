@@ -1,4 +1,6 @@
-"""direnv beside it, registered before or after: one identity inside, the outer environment outside."""
+"""Tests awsrole together with direnv, registered before or after it: one identity inside, the outer environment
+outside.
+"""
 
 import os
 import subprocess
@@ -28,7 +30,7 @@ class Direnv:
         subprocess.run([self.program, "allow", file], env=env, check=True)
 
     def inside(self, **expected):
-        """The role and no other identity, with what direnv sets besides."""
+        """Checks that there is the role, no other identity, and direnv's own variables."""
         env = {name.decode(): value.decode() for name, value in self.tty.env().items()}
         assert env.items() >= (DEV | expected).items()
         assert "AWS_PROFILE" not in env

@@ -1,4 +1,4 @@
-"""Any value and any name of a folder, byte for byte."""
+"""Tests any value and any directory name, byte for byte."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What stood there before comes back, and what the user changes stays."""
+"""Tests that prior values are restored, and that the user's changes are kept."""
 
 import pytest
 from conftest import BLOCKED, DEV, aws, takes_the_short_way
@@ -79,7 +79,7 @@ def test_blocked_exports_what_stood_there_but_for_secrets_and_what_was_no_childs
 
 
 def prior(**values):
-    """What a blocked shell says of what stood there before."""
+    """Returns the variables with prior values of a blocked shell."""
     return {f"AWSROLE_PRIOR_{name}": value for name, value in values.items()}
 
 
@@ -103,7 +103,7 @@ def test_changed_by_hand(shell, terminal, project, stand_in, name, value):
     tty.run(f"cd {project}")
     output = tty.run(export(shell, name, value))
     assert f"awsrole: {name} was changed manually" in output
-    # A secret beside another key id may be the user's own, pasted with it; alone it opens nothing.
+    # A secret next to another key ID may be the user's own, pasted with it. Without its key ID it is useless.
     beside = {"AWS_SECRET_ACCESS_KEY": DEV["AWS_SECRET_ACCESS_KEY"]} if name == "AWS_ACCESS_KEY_ID" else {}
     assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
     # It is said once, and neither an edit nor a generation ends it.

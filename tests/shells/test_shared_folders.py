@@ -1,4 +1,5 @@
-"""Folders in which another user can put a FIFO in the file's place: no shell opens one there, and no change is missed."""
+"""Tests directories in which another user can replace the file by a FIFO: no shell opens it, and no change is missed.
+"""
 
 import os
 import subprocess
@@ -9,8 +10,7 @@ from conftest import aws, takes_the_short_way, wait_for
 
 from support.other import Ground, as_user
 
-# Whoever runs it renames a FIFO and a file over the place, one after the other, for ever. Each is there half of the
-# time.
+# Alternately renames a FIFO and a regular file to the path, forever. Each is there half of the time.
 SWAPS = """
 import itertools, os, sys
 place, name = sys.argv[1], sys.argv[1] + ".%d"
@@ -72,7 +72,7 @@ def test_it_is_known_again_with_each_answer(shell, terminal, shared, stand_in):
         shared.chmod(mode)
         stand_in.bump_generation()
         tty.run("")
-        # What was opened until now is seen as before, or by what was there before the answer.
+        # A file that was opened before is compared as before, or by the digest that preceded the answer.
         asked, starts = stand_in.digests(), len(stand_in.starts())
         tty.run("")
         assert (stand_in.digests() - asked, takes_the_short_way(tty)) == ((0, True) if whose == "own" else (1, False)), mode
@@ -82,7 +82,7 @@ def test_it_is_known_again_with_each_answer(shell, terminal, shared, stand_in):
 
 
 def test_one_of_several_files(shell, terminal, project, stand_in):
-    """Of the files that count, the farther one lies where others can write."""
+    """The farther of the two files that count is in a directory that others can write to."""
     (project / ".awsrole.toml").write_text('role = "dev"\ndepth = 2\n')
     upper = project.parent / ".awsrole.toml"
     upper.write_text("# inherited\n")

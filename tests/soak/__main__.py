@@ -1,15 +1,15 @@
-"""Fifty shells all day long: no command is ever started with foreign credentials, nor with expired ones.
+"""Runs fifty shells: no command is ever started with foreign or expired credentials.
 
     tests/run soak                                   two minutes
-    tests/run soak -- --seconds 1800 --seed 7        what stands after -- is this program's
+    tests/run soak -- --seconds 1800 --seed 7        arguments after -- are passed to this program
 
-Sessions live for 20 seconds. In real shells over several projects someone types: changes directory, runs commands,
-refreshes, logs out; files are edited, allowed and denied elsewhere; STS refuses, hangs and has wrong clocks; processes
-of awsrole are killed. Each command that is started writes down its environment, which is held against what the
-directory's file asked for at that time, and against whom STS gave the session to. bash before 5.3 can't look before a
-command, so that an expired session is only counted there.
+Sessions live for 20 seconds. Simulated users type in real shells in several projects: they change directories, run
+commands, refresh and log out. Files are edited, approved and denied elsewhere. STS refuses calls, hangs, and has wrong
+clocks. Processes of awsrole are killed. Each command records its environment, which is compared with what the
+directory's file requested at that time, and with the identity of the session. bash before 5.3 cannot check before a
+command, so there an expired session is only counted.
 
-The exit code is 1 if anything was wrong; then it is shown, with the seed that draws the same acts again.
+The exit code is 1 if a check failed. The error is printed, with the seed that repeats the same actions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What goes wrong around the shells: STS, files that are edited, approvals that come and go, renewals that are killed."""
+"""Injects faults: STS, edited files, approvals that change, renewals that are killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The directories of the soak, what their files ask for, and what a shell may hold in each at any time."""
+"""The directories of the soak test, their files, and the roles that a shell may hold in each of them at any time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUTER, BLOCKED = "outer", "blocked"
 
 @dataclass(frozen=True)
 class Role:
-    """A role that a file asks for, and the region beside it."""
+    """The role and the region that a file requests."""
 
     account: str
     name: str
@@ -29,7 +29,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Content:
-    """What may stand in a file, and the roles that may come of it."""
+    """A possible content of a file, and the roles that may result from it."""
 
     text: str
     roles: frozenset[Role]
@@ -45,8 +45,8 @@ BROKEN = Content('role_arn = "unfinished\n', frozenset())
 class Place:
     """A directory.
 
-    It keeps by itself what the user said and what stands in the file, and from when to when: what a shell may hold is
-    worked out from that, and not asked of awsrole. While something is being changed, the old and the new are right.
+    It records the user's approvals and the content of the file with their times. From that it determines which role a
+    shell may hold, without calling awsrole. During a change both the old and the new role are correct.
     """
 
     def __init__(self, folder: Path, contents: list[Content] = (), *, editable: bool = True, above: Place | None = None):
@@ -63,7 +63,7 @@ class Place:
         self.history: list[tuple[float, frozenset]] = [(0.0, frozenset({OUTER}))]
 
     def now(self) -> frozenset:
-        """What is right at this moment."""
+        """Returns the roles that are correct at this moment."""
         if self.content is None or self.denied:
             return frozenset({OUTER})
         if self.content in self.allowed:
@@ -84,7 +84,9 @@ class Place:
         return frozenset().union(*(content.roles for content in self.contents))
 
     def right(self, since: float, until: float) -> frozenset:
-        """What was right at some moment between two times. Closed always is, except where no file ever stands."""
+        """Returns the roles that were correct at some moment between two times. The blocked state always is, except in
+        a directory that never has a file.
+        """
         history = list(self.history)
         ends = [begin for begin, _ in history[1:]] + [float("inf")]
         found = [states for (begin, states), end in zip(history, ends) if begin <= until and end >= since]

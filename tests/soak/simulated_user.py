@@ -1,4 +1,4 @@
-"""A shell, and someone who types in it all day long."""
+"""A shell with a simulated user who types in it all day long."""
 
 from __future__ import annotations
 

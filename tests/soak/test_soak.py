@@ -1,4 +1,4 @@
-"""The soak finds what it is there to find: snippets that do wrong don't pass."""
+"""Tests that the soak test detects faults: it fails with incorrect snippets."""
 
 import subprocess
 import sys

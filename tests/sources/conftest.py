@@ -1,4 +1,4 @@
-"""Homes with each kind of source."""
+"""Fixtures of the source tests: home directories with each kind of source."""
 
 import pytest
 from source_fixtures import CHAIN, MACHINES, SourceWorld

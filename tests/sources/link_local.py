@@ -1,4 +1,5 @@
-"""Gets the role of an instance and of containers at the addresses that AWS uses, beside a proxy; prints who it became.
+"""Gets the roles of an instance and of containers at AWS's own addresses while a proxy is set, and prints the
+identities.
 
 It needs a network of its own (`unshare --net`), where it may take these addresses. test_proxies.py starts it.
 """

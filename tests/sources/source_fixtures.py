@@ -1,4 +1,4 @@
-"""What the tests of sources and chains share: accounts, and a home in them."""
+"""Helpers for the tests of sources and chains: accounts, and a home directory with profiles."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ MACHINES = {
 
 
 class SourceWorld(HookedWorld):
-    """A home without a device: `jump` has alice's keys, and whoever falls through to [default] is found out."""
+    """A home directory without an MFA device. `jump` has alice's keys, and [default] those of a bystander, so that a
+    fallback is detected.
+    """
 
     def __init__(self, root: Path, fixture: dict):
         super().__init__(root, fixture)
@@ -81,7 +83,7 @@ class SourceWorld(HookedWorld):
         path.write_text(path.read_text() + text)
 
     def who(self, folder: Path, *options: object, env: dict[str, str] | None = None) -> str:
-        """As whom a command under `awsrole exec` acts, by `aws`'s own client."""
+        """Returns the identity of a command under `awsrole exec`, from `aws` itself."""
         held = self.exec_env(folder, *options, env=self.env | (env or {}))
         return caller(self.sts, held)
 
@@ -93,7 +95,7 @@ class SourceWorld(HookedWorld):
         return result.err
 
     def callers(self) -> list[tuple[str, str]]:
-        """Each AssumeRole call: by whom, and of what."""
+        """Returns caller and role of each AssumeRole call."""
         return [(name(call["caller_arn"]), name(call["role_arn"])) for call in self.sts.calls("AssumeRole")]
 
     def aws(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
@@ -105,7 +107,7 @@ class SourceWorld(HookedWorld):
         return subprocess.run([program, *words], env=env, cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
     def by_cli(self, profile: str, env: dict[str, str] | None = None) -> str:
-        """As whom the AWS CLI acts with a profile."""
+        """Returns the identity of the AWS CLI with a profile."""
         done = self.aws("sts", "get-caller-identity", "--query", "Arn", "--output", "text", "--profile", profile, env=env)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -169,7 +171,7 @@ def name(arn: str | None) -> str:
 
 
 def caller(sts, held: dict[str, str]) -> str:
-    """As whom a client with these variables acts."""
+    """Returns the identity of a client with these variables."""
     client = boto3.client("sts", endpoint_url=sts.url, region_name="us-east-1", aws_access_key_id=held["AWS_ACCESS_KEY_ID"],
                           aws_secret_access_key=held["AWS_SECRET_ACCESS_KEY"], aws_session_token=held["AWS_SESSION_TOKEN"])
     return client.get_caller_identity()["Arn"]

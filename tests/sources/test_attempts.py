@@ -1,4 +1,4 @@
-"""A server that hangs costs one attempt, and not the whole call; a code is sent once all the same."""
+"""Tests that a server that hangs costs one attempt instead of a call, and that a code is sent only once."""
 
 import time
 

@@ -1,7 +1,7 @@
-"""Secrets of every source, through every command, at every log level, in success and failure: where each may be found.
+"""Tests where secrets of every source may appear, with every command, at every log level, in success and failure.
 
-Looked at: stdout and stderr, every file below the home, the arguments and the environment of every process that awsrole
-starts (as the kernel was told them), and all variables of each shell.
+Searched are stdout and stderr, every file below the home directory, the arguments and environment of every process that
+awsrole starts (as passed to the kernel), and all variables of each shell.
 """
 
 import json
@@ -77,7 +77,7 @@ def web_identity(place):
 
 
 def environment(place):
-    """Keys that stood in the environment."""
+    """Keys of the outer environment."""
     return DEPLOY + 'credential_source = "Environment"\n', {
         "AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}
 
@@ -135,7 +135,7 @@ def test_nothing_is_said_and_nothing_is_left(scene):
 
 
 def kill_a_run(place, folder, env):
-    """Kills a command of `exec --renew` and whoever waits for its end, as a reboot does."""
+    """Kills a command of `exec --renew` and its watcher, as a reboot does."""
     words = [binary("awsrole"), "exec", "--renew", "--", "sh", "-c", "echo; exec sleep 60"]
     process = subprocess.Popen(words, cwd=folder, env=place.environment(**env), stdout=subprocess.PIPE)
     process.stdout.readline()
@@ -217,9 +217,8 @@ def test_each_stands_once_in_a_shell(scene, shell):
         assert sum(secret in line for line in shown.splitlines()) == (secret in own), secret
 
 
-# What a shell shows of commands, by whom it is told, and to where: {0} is a log. `after` the hook's line, `before`
-# it, or around the shell itself. In the strings of traps also what is left of the command before, and the arguments
-# in force.
+# Ways in which a shell prints commands. {0} is a log. `after` and `before` are relative to the hook's line. The strings
+# of traps also contain the rest of the previous command and the current arguments.
 BASH = 'builtin printf "%s|" "$BASH_COMMAND" "$_" "$*" "${{BASH_ARGV[*]-}}" >>{0}'
 ZSH = 'print -r -- "$ZSH_DEBUG_CMD|$_|$*" >>{0}'
 SHOWN = {
@@ -278,7 +277,9 @@ LEFT = {"bash": "trap; shopt; set -o; echo $-", "zsh": "trap; setopt; functions 
 
 @pytest.mark.parametrize("shell, watched", [(shell, watched) for shell in SHOWN for watched in SHOWN[shell]])
 def test_a_shell_shows_none_to_traps_and_traces(machines, shell, watched):
-    """Not on entering, renewing, lifting, laying, after a change by hand, and on leaving to the person's own."""
+    """Secrets aren't printed on entering, renewing, suspending, resuming, after a manual change, and on leaving to the
+    user's own keys.
+    """
     place = machines
     content, env = environment(place)
     folder = place.project("shop", content, allow=True)

@@ -1,4 +1,4 @@
-"""Role chaining: who calls whom, what is kept of it, and that no role ever becomes the source of the next directory's."""
+"""Tests role chaining: the calls, what is cached, and that no role becomes the source of the next directory's role."""
 
 import os
 
@@ -75,13 +75,13 @@ def test_a_broken_link_is_named(chain):
     said = chain.refused(folder)
     assert f"STS refused arn:aws:iam::{THERE}:role/Nowhere" in said and f"{HERE}:assumed-role/Near/" in said
     assert chain.callers() == [("alice", "Near"), ("Near", "Nowhere")]
-    # The link that was had is kept.
+    # The session of the first step stays cached.
     chain.refused(folder, timeout=60)
     assert chain.callers().count(("alice", "Near")) == 1
 
 
 def test_the_sources_endpoint_holds_for_the_whole_chain(chain):
-    """`jump` names an endpoint, a region or FIPS: the same profile, whether one role stands on it or three."""
+    """`jump` sets an endpoint, a region or FIPS: it applies whether the chain has one role or three."""
     folder = chain.project("shop", FILE, allow=True)
     result = chain.awsrole("exec", "--role", "near", "--", "true", cwd=folder)
     assert result.code == 0

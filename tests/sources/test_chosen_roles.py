@@ -1,4 +1,4 @@
-"""`[role.NAME]`: chosen for a shell, confirmed by name, or from a list."""
+"""Tests `[role.NAME]`: selected for a shell, by name with `confirm`, or from a list."""
 
 import re
 
@@ -116,7 +116,9 @@ def test_a_shell_within_a_blocked_one_goes_on(refused, chain):
 
 @pytest.mark.parametrize("form", ["shut", "other", "0" * 80 + "=other"])
 def test_a_shell_enters_no_role_that_only_its_environment_names(chain, shop, shell, form):
-    """Whoever can set variables, as an editor's settings in a clone can, has said nothing that a person would have to."""
+    """Another program that sets variables, such as an editor with settings from a clone, cannot make a choice for the
+    user.
+    """
     file = f"{shop}/.awsrole.toml"
     forged = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": PLACEHOLDER, "AWS_ACCESS_KEY_ID": PLACEHOLDER, "AWSROLE_CHOSEN": f"{file}={form}"}
     tty = chain.terminal(shell, shop, env=chain.env | forged)
@@ -198,7 +200,7 @@ def test_from_a_list(tty, answer):
 
 
 def test_a_list_has_only_roles_with_a_name(chain):
-    """What stands above all tables, and no table is the default: that is a role, too, and none to choose."""
+    """Settings above all tables, without a default table, are a role, too, but one that cannot be selected."""
     content = 'source_profile = "jump"\n' + FILE.split("\n", 1)[1].replace('source_profile = "jump"\n', "")
     tty = chain.terminal("bash", chain.project("shop", content, allow=True), env=chain.env)
     shown, said = choose(tty, "2\r")

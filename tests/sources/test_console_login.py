@@ -1,4 +1,4 @@
-"""Console sessions that `aws login` opened: as an identity, as the source of a role, refreshed, and refused."""
+"""Tests console sessions of `aws login`: as an identity, as the source of a role, refreshed, and refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def held(office: World, arn: str = PERSON) -> dict:
 
 
 def who(office: World, found: dict[str, str]) -> str:
-    """As whom a client with these variables acts."""
+    """Returns the identity of a client with these variables."""
     client = boto3.client("sts", endpoint_url=office.sts.url, region_name="us-east-1",
                           aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
                           aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
@@ -97,7 +97,7 @@ def test_a_role_on_top_of_it(office, env):
     office.sts.console_session(office.home, expired=True)
     assert f"{THERE}:assumed-role/Deploy/" in who(office, office.exec_env(folder, env=env))
     assert [call["caller_arn"] for call in office.assumed()] == [PERSON]
-    # What is in the cache needs neither.
+    # A cached session needs neither.
     office.exec_env(folder, env=env)
     assert (len(office.assumed()), len(office.sts.calls("CreateOAuth2Token"))) == (1, 1)
 

@@ -1,4 +1,4 @@
-"""A cached session is served only where its source would answer for the same identity."""
+"""Tests that a cached session is used only if its source would return the same identity."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ def of_role(place, session):
 
 
 def refused_for(place, folder, env=None):
-    """The second identity may not assume the role: whoever is refused got nothing of the first one's."""
+    """The second identity may not assume the role. If it is refused, it didn't get the first one's session."""
     return place.refused(folder, env=env)
 
 
@@ -161,7 +161,7 @@ def test_pods_share_a_home(tmp_path):
 
 
 def test_a_token_of_another_subject(machines):
-    """Another bearer of the same token file is asked for anew, whatever is cached."""
+    """Another subject in the same token file causes a new call, whatever is cached."""
     machines.config(aws_profile("ci", role_arn=role_arn("Ci"), web_identity_token_file=f"{machines.home}/token"))
     folder = machines.project("shop", 'profile = "ci"\n', allow=True)
     machines.write("token", machines.sts.id_token(subject="repo:shop"))

@@ -1,4 +1,4 @@
-"""IAM Identity Center: the AWS CLI's token, its refresh, and `awsrole login`, which serves both."""
+"""Tests IAM Identity Center: the AWS CLI's token, its refresh, and `awsrole login`, which renews it for both."""
 
 import json
 import os
@@ -208,7 +208,7 @@ FOLLOW = 'printf %s "$1" > $HOME/.argument; curl -s -o /dev/null -w "%{redirect_
 
 
 def test_the_browser_gets_the_code_and_no_argument_does(corp):
-    """Whoever sees it could confirm it as themselves, and awsrole would work as they."""
+    """A user who sees the code could confirm it as themselves, and awsrole would use their identity."""
     folder = corp.project("shop", SSO, allow=True)
     login = Login(corp, folder, browser=FOLLOW)
     wait_for(lambda: (corp.home / "address").exists())

@@ -1,4 +1,6 @@
-"""Long-term keys (AKIA…) are recognised by their id: a session token beside them, or an end, opens no way out."""
+"""Tests that long-term keys (AKIA…) are recognized by their ID: a session token or an expiration doesn't make them
+exportable.
+"""
 
 import pytest
 from source_fixtures import keys_json, liar
@@ -16,7 +18,7 @@ WAYS = [["exec", "--", "env"], ["exec", "--renew", "--", "env"], ["env"], ["env"
 
 
 def beside(place, profile="jump"):
-    """Puts a token beside the keys of a profile; returns its line."""
+    """Adds a session token to the keys of a profile, and returns its line."""
     path = place.home / ".aws/credentials"
     key = f"aws_access_key_id = {ALICE['access_key_id']}\n"
     path.write_text(path.read_text().replace(f"[{profile}]\n{key}", f"[{profile}]\naws_session_token = {TOKEN}\n{key}"))
@@ -26,7 +28,7 @@ def beside(place, profile="jump"):
 
 
 def process(place):
-    """A program that gives a token and an end beside the long-term keys of a person."""
+    """A program that returns a token and an expiration with long-term keys."""
     text = keys_json(ALICE, SessionToken=TOKEN, Expiration="2099-01-01T00:00:00Z")
     program = place.program(f"echo '{text}'")
     place.config(aws_profile("vault", credential_process=program))

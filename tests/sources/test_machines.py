@@ -1,4 +1,4 @@
-"""Instances, containers, CI and the environment as sources, and what is said when they don't answer."""
+"""Tests instances, containers, CI and the environment as sources, and the messages if they fail."""
 
 import os
 import socket
@@ -259,7 +259,9 @@ def test_the_environments_keys_alone_become_a_session(machines):
 
 
 def test_the_environment_from_within(machines):
-    """The keys stand outside: a command inside can't see them, and says so; the role in force may be passed on."""
+    """The keys are in the outer environment. A command inside cannot see them and says so. The current role may be
+    passed on.
+    """
     folder = machines.project("shop", DEPLOY + source("Environment"), allow=True)
     keys = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"]}
     held = machines.exec_env(folder, env=machines.env | keys)

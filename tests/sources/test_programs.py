@@ -1,4 +1,4 @@
-"""`credential_process`: a program of the user's gives the first credentials."""
+"""Tests `credential_process`: a program of the user provides the first credentials."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ CANARY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYCANARYCANARY"
 
 @pytest.fixture
 def vault(machines):
-    """`vault(script)`: the program of the profile `vault`, and a project whose role stands on it."""
+    """`vault(script)` creates the program of the profile `vault`, and a project whose role uses it."""
     def make(script, file=DEPLOY):
         machines.config(aws_profile("vault", credential_process=machines.program(script)))
         machines.secrets.add(CANARY)
@@ -130,7 +130,7 @@ def test_it_has_a_limit_that_the_user_sets(machines, slow):
 def test_nothing_of_it_stays_behind(machines, slow):
     machines.refused(slow, timeout=30)
     status = pathlib.Path("/proc", (machines.home / "pid").read_text().strip(), "stat")
-    # Whoever inherits what has ended may take its time to notice.
+    # The parent of an orphan may take a while to reap it.
     assert not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z"
 
 

@@ -1,4 +1,6 @@
-"""Metadata and container endpoints are never asked through a proxy: its own identity would become the shell's."""
+"""Tests that metadata and container endpoints are never called through a proxy, whose identity would become the
+shell's.
+"""
 
 import json
 import os
@@ -69,7 +71,7 @@ def test_other_names_of_this_machine(machines, proxy, name):
     (CONTAINER, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "https://192.0.2.1/task"}),
 ], ids=str)
 def test_any_other_host(machines, proxy, file, env):
-    """What can't be reached directly can't be had, though the proxy would answer for it."""
+    """An endpoint that isn't reachable directly fails, although the proxy would answer for it."""
     machines.write(".config/awsrole/config.toml", '[limits]\nconnect = "1s"\nwhole = "2s"\n')
     said = machines.refused(machines.project("shop", file, allow=True), env=proxy.everywhere | TOKEN | env, timeout=30)
     assert next(iter(env.values())) in said and "caused by: " in said
@@ -137,7 +139,7 @@ BAD = {"line break": ("Basic canary-of-a-token\n", "has a line break"),
 
 @pytest.mark.parametrize("kind", BAD)
 def test_a_garbled_token_file(machines, kind):
-    """The file is named; what stands in it isn't shown, nor sent to anybody."""
+    """The error names the file. Its content is neither shown nor sent."""
     content, why = BAD[kind]
     path = machines.home / "eks-token"
     if content == "/":

@@ -1,4 +1,4 @@
-"""What a project's file asks of a session is sent, or the file is refused before anybody is asked.
+"""Tests that each restriction in a project file is sent, or that the file is rejected before any call.
 
 crates/core/src/resolve/carried/tests.rs has a row for each source and key; here each call is made.
 """
@@ -166,7 +166,7 @@ def test_a_token_is_sent_with_its_restrictions(machines):
 
 
 def test_a_tokens_role_on_the_way_is_restricted(machines):
-    """A chain in the file: the first role's policy goes with the token, the second's with AssumeRole."""
+    """A chain in the file: the first role's policy is sent with the token, the second's with AssumeRole."""
     name, _ = web_identity(machines)
     may = POLICY.replace("s3:GetObject", "sts:AssumeRole")
     file = (f'default_role = "b"\n[role.a]\nprofile = "{name}"\n{may}'
@@ -203,12 +203,12 @@ def test_limits_of_a_tokens_session(machines):
     assert "MaxSessionDuration" in said and "hint: lower duration_seconds" in said
 
 
-# --- a device beside temporary credentials
+# --- an MFA device with temporary credentials
 # ------------------------------------------------------------------------------
 
 @pytest.fixture
 def no_code(machines):
-    """Whoever asks for a code leaves a trace."""
+    """The program for codes leaves a trace if it is called."""
     program = machines.program("echo 000000", "asked")
     machines.write(".config/awsrole/config.toml", f"mfa_process = '{program}'\n")
     yield machines

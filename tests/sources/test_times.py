@@ -1,4 +1,4 @@
-"""Times that others write: each form of ISO 8601 that botocore reads, and none that is no time."""
+"""Tests times in files of other programs: each form of ISO 8601 that botocore accepts, and no invalid time."""
 
 import contextlib
 import datetime

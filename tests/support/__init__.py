@@ -1,1 +1,1 @@
-"""What more than one folder of tests uses. `tests/pytest.ini` puts it on the path."""
+"""Code that several folders of tests use. `tests/pytest.ini` puts it on the path."""

@@ -1,4 +1,4 @@
-"""A clock that a test moves, for the programs that get its environment."""
+"""Provides a clock that a test sets, for programs that get its environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documents contain: commands, files, tables and links."""
+"""Extracts commands, files, tables and links from the documents."""
 
 import re
 from dataclasses import dataclass
@@ -73,5 +73,5 @@ def table(document: str, heading: str) -> list[list[str]]:
 
 
 def quoted(cell: str) -> list[str]:
-    """What stands between backticks."""
+    """Returns the texts between backticks."""
     return re.findall(r"`([^`]+)`", cell)

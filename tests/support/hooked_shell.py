@@ -1,4 +1,4 @@
-"""Interactive shells with the hook loaded, and waiting for what they do."""
+"""Interactive shells with the hook, and functions that wait for their output."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PLACEHOLDER = "awsrole-blocked--run-awsrole-why"
 
 
 def hook_line(shell: str, program: object = None) -> str:
-    """The line in the rc file that evaluates the hook of `program`, by default of the tested binary."""
+    """Returns the line of the rc file that evaluates the hook of `program`, by default of the tested binary."""
     program = binary("awsrole") if program is None else program
     return f"{program} hook fish | source" if shell == "fish" else f'eval "$({program} hook {shell})"'
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20, message: object = "it didn't become so"):
-    """Waits until something is so, and returns it."""
+    """Waits until a condition is true, and returns its value."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, message
@@ -36,38 +36,38 @@ def wait_for(condition: Callable[[], object], seconds: float = 20, message: obje
 
 
 class HookedShell(Terminal):
-    """A shell with the hook, in which prompts can be answered."""
+    """A shell with the hook in which prompts can be answered."""
 
     said = ""
 
     def wait(self) -> str:
-        """Waits for the next prompt; what was said until then is kept in `said`, too."""
+        """Waits for the next prompt. The output until then is also kept in `said`."""
         now = super().wait()
         self.said += now
         return now
 
     def type(self, line: str) -> None:
-        """Types a command and doesn't wait for it."""
+        """Types a command without waiting for its end."""
         self.send(line + ("\r" if self.shell == "fish" else "\n"))
 
     def asked(self) -> str:
-        """Waits for the question; returns what was said before it."""
+        """Waits for awsrole's prompt, and returns the output before it."""
         self.process.expect_exact(ASK.encode())
         return self.process.before.decode(errors="backslashreplace")
 
     def answer(self, text: str) -> str:
-        """Answers a question and waits for the prompt."""
+        """Answers awsrole's prompt and waits for the shell's prompt."""
         self.send(text + "\r")
         return self.wait()
 
     def enter(self, folder: Path, code: str) -> str:
-        """`cd`, where it must lead to a question."""
+        """Runs `cd` and waits for awsrole's prompt."""
         self.type(f"cd {folder}")
         said = self.asked()
         return said + self.answer(code)
 
     def key(self) -> str | None:
-        """AWS_ACCESS_KEY_ID as a command would see it."""
+        """Returns AWS_ACCESS_KEY_ID in the environment of a command."""
         return self.variable("AWS_ACCESS_KEY_ID")
 
     def variable(self, name: str) -> str | None:
@@ -75,14 +75,14 @@ class HookedShell(Terminal):
         return None if value is None else value.decode()
 
     def modes(self) -> str:
-        """The terminal's modes."""
+        """Returns the modes of the terminal."""
         out = self.home / ".modes"
         self.run(f"command stty -a > {out}")
         return out.read_text()
 
 
 class HookedWorld(World):
-    """A home in which shells with the hook are opened. Use it as a context manager: it also closes the shells."""
+    """A home directory in which shells with the hook run. As a context manager it closes the shells."""
 
     def __init__(self, root: Path, fixture: dict | None = None):
         self.terminals: list[HookedShell] = []
@@ -96,23 +96,24 @@ class HookedWorld(World):
         super().stop()
 
     def rc(self, shell: str) -> str:
-        """The line that a user has in the rc file."""
+        """Returns the line that a user has in the rc file."""
         return hook_line(shell, self.binary)
 
     def terminal(self, shell: str, cwd: Path | None = None, rc: str = "", env: dict[str, str] | None = None,
                  **options: object) -> HookedShell:
-        """Opens a shell with the hook in this home."""
-        # Each has a rc file of its own, as one that is rewritten might just be read; the rest of the home they share.
+        """Starts a shell with the hook in this home directory."""
+        # Each shell has its own rc file, because another shell might be reading a shared one while it is written. They
+        # share the rest of the home directory.
         home = self.home / f"terminal-{next(self.numbers)}"
         shared = {f"XDG_{kind}_HOME": str(self.home / path) for kind, path in
                   (("CACHE", ".cache"), ("DATA", ".local/share"), ("STATE", ".local/state"))}
         aws = {"AWS_CONFIG_FILE": str(self.home / ".aws/config"), "AWS_SHARED_CREDENTIALS_FILE": str(self.home / ".aws/credentials")}
-        # Otherwise every fish reads all manual pages in the background, for minutes.
+        # Otherwise every fish parses all manual pages in the background, for minutes.
         (self.home / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
         if (self.home / ".config").exists():
             home.mkdir()
             shutil.copytree(self.home / ".config", home / ".config")
-        # fish takes no USER that isn't the process's, and the session's name is part of what is cached.
+        # fish replaces USER by the user of the process, and the session name is part of the cache key.
         env = {"USER": pwd.getpwuid(os.getuid()).pw_name, **shared, **aws, **(env or {})}
         tty = HookedShell(shell, home, self.rc(shell) + "\n" + rc, env=env, cwd=cwd or self.home, **options)
         self.terminals.append(tty)
@@ -120,5 +121,5 @@ class HookedWorld(World):
 
 
 def awsroles(pid: int) -> list[int]:
-    """The processes of awsrole below a shell."""
+    """Returns the processes of awsrole below a shell."""
     return [child for child in descendants(pid) if program(child) in PROGRAMS]

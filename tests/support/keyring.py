@@ -1,4 +1,4 @@
-"""The kernel's keyring by its own system calls, and commands that find it otherwise than usual.
+"""Accesses the kernel keyring by system calls, and provides commands that find it changed.
 
 A plain module that imports nothing of ours, so that another user can run it from a copy:
 
@@ -46,7 +46,7 @@ def _syscall(number: int, *words: object) -> int:
 
 
 def contents(number: int, size: int = 65536) -> bytes:
-    """What is in a key, or a keyring."""
+    """Returns the content of a key or a keyring."""
     buffer = ctypes.create_string_buffer(size)
     length = keyctl(READ, number, buffer, size)
     return buffer.raw[:length]

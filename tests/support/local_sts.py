@@ -1,7 +1,6 @@
 """Starts the strict local STS for a test and talks to its control endpoints.
 
-A plain module: no pytest here, so that a demo or a shell driver can use it as well.
-The binary is looked for in the directory that AWSROLE_TEST_BIN_DIR names.
+A module without pytest, so that a demo or a shell driver can use it, too.
 """
 
 from __future__ import annotations
@@ -304,7 +303,9 @@ class LocalSts:
         return self._control("POST", "expire", body)["expired"]
 
     def totp(self, name: str, steps: int = 0) -> str:
-        """The code on `name`'s authenticator; `steps` = -1 or 1 gives the neighbours that STS takes as well."""
+        """Returns the code of `name`'s authenticator. With `steps` = -1 or 1 it is an adjacent one, which STS also
+        accepts.
+        """
         return self.authenticator(name, steps)["code"]
 
     def authenticator(self, name: str, steps: int = 0) -> dict:

@@ -1,4 +1,4 @@
-"""ministack, which nobody of this project wrote, with its authorization on."""
+"""Runs ministack, an independent implementation of AWS, with its authorization enabled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUIET = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeou
 
 
 class MinistackServer:
-    """The running server, empty."""
+    """The running server without any resources."""
 
     def __init__(self, program: str):
         self._directory = tempfile.TemporaryDirectory(prefix="ministack-")
@@ -60,11 +60,11 @@ class MinistackServer:
 
 
 class MinistackIam(MinistackServer):
-    """The server with alice in it, her keys, and a client of IAM for each account."""
+    """The server with the user alice, her keys, and an IAM client for each account."""
 
     def __init__(self, program: str):
         super().__init__(program)
-        # A key of twelve digits is that account's root.
+        # An access key ID of twelve digits identifies the root user of that account.
         self.iam = {account: boto3.client("iam", endpoint_url=self.url, region_name="us-east-1", config=QUIET,
                                           aws_access_key_id=account, aws_secret_access_key="test") for account in (HERE, THERE, FAR)}
         self.iam[HERE].create_user(UserName="alice")

@@ -1,5 +1,5 @@
-"""Another user of the machine, for tests that root runs: no file, no key and no process of theirs is ours. And another
-machine, as far as one folder goes."""
+"""Provides another user of the machine, for tests that run as root: it has no file, key or process of ours. And another
+"""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a
 
 
 def mounted_over(folder: Path, place: str) -> tuple[object, ...]:
-    """What stands before a command so that it, and nobody else, finds a folder in the place of another."""
+    """Returns a prefix for a command that alone finds a directory in the place of another one."""
     if os.geteuid() != 0 or subprocess.run([need("unshare"), "--mount", "true"], capture_output=True).returncode:
         pytest.skip("this system lets us mount nothing")
     return (need("unshare"), "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', folder, place)
 
 
 def as_user(uid: int = UID) -> tuple[str, ...]:
-    """What stands before a command so that another user runs it."""
+    """Returns a prefix for a command that runs it as another user."""
     return (need("setpriv"), f"--reuid={uid}", f"--regid={uid}", "--clear-groups")
 
 

@@ -1,4 +1,4 @@
-"""The processes of the machine, as /proc shows them at this moment."""
+"""Lists the processes of the machine from /proc."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def command_lines() -> dict[int, list[bytes]]:
-    """The arguments of every process that is there, by process ID."""
+    """Returns the arguments of every process, by process ID."""
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -18,7 +18,7 @@ def command_lines() -> dict[int, list[bytes]]:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes below one, as far as they are there at this moment."""
+    """Returns the descendants of a process that exist at this moment."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -36,7 +36,9 @@ def descendants(pid: int) -> list[int]:
 
 
 def likely_descendants(pid: int) -> list[int]:
-    """The same, but only their own folders are read: a hundred times faster, and one that just starts may be missing."""
+    """Does what `descendants` does, but reads only the folders of these processes. It is a hundred times faster, and
+    may miss a process that has just started.
+    """
     try:
         direct = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -45,9 +47,9 @@ def likely_descendants(pid: int) -> list[int]:
 
 
 def program(pid: int) -> str:
-    """The name of the program that a process runs; empty if it is gone."""
+    """Returns the name of the program that a process runs, or an empty text if it has ended."""
     try:
-        # Not `exe`: awsrole hides it from all but root.
+        # Not `exe`, which only root can read for awsrole.
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""

@@ -1,4 +1,4 @@
-"""What awsrole prompts for on a terminal, as it is printed, and the usual answers."""
+"""The prompts of awsrole as they are printed on a terminal, and the usual answers."""
 
 from support.world import SERIAL
 

@@ -1,4 +1,4 @@
-"""A proxy that notes who connects, and answers for metadata and container endpoints with a foreign identity."""
+"""A proxy that records connections, and answers for metadata and container endpoints with a foreign identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cached sessions as awsrole seals them, written a second time from ARCHITECTURE.md: opens, changes and seals them.
+"""A second implementation of encrypted cache entries, from ARCHITECTURE.md: decrypts, changes and encrypts them.
 
 A plain module: no pytest here. The key is looked for in the kernel's keyring.
 """

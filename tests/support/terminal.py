@@ -1,4 +1,4 @@
-"""A real interactive shell on a pseudo-terminal, with an environment built from scratch."""
+"""Runs a real interactive shell on a pseudo-terminal, with an environment built from scratch."""
 
 import itertools
 import os
@@ -52,8 +52,9 @@ def runs_in_ps0() -> bool:
 class Terminal:
     """One interactive shell.
 
-    `rc` is the shell's own rc file, `env` what it inherits besides HOME, PATH and TERM. Without `editing` the terminal
-    doesn't echo (bash and zsh), so that `run` returns the command's output and nothing else. fish always edits.
+    `rc` is the content of the shell's rc file. `env` are variables in addition to HOME, PATH and TERM. Without
+    `editing` the terminal doesn't echo (bash and zsh), so that `run` returns only the command's output. fish always
+    edits.
     """
 
     def __init__(self, shell: str, home: Path, rc: str = "", *, env=None, cwd=None, editing=False, wrapper=(), timeout=20):

@@ -1,4 +1,4 @@
-"""A person's home with AWS files, projects in it, and a local STS that knows the keys.
+"""A home directory with AWS files and projects, and a local STS that knows the keys.
 
 A plain module: no pytest here. The binary is looked for in the directory that AWSROLE_TEST_BIN_DIR names.
 """
@@ -23,7 +23,7 @@ from support.processes import command_lines
 PROGRAMS = ("awsrole", "awsrole-hook")
 
 ALICE = user("alice", HERE, policy=allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*"))
-# Whom clients act as that fall through to [default]: any call of hers is a leak.
+# The identity of clients that fall back to [default]. Any call of hers is a leak.
 BYSTANDER = user("bystander", HERE, policy=allow("sts:*", "*"))
 
 # The MFA device that some tests give to alice.
@@ -189,7 +189,9 @@ class World:
 
     def awsrole(self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None,
                 wrapper: tuple[object, ...] = (), timeout: float = 60, **options: object) -> Result:
-        """Runs awsrole to its end. `env` comes on top of a fresh login's; `wrapper` stands in front of the command."""
+        """Runs awsrole and waits for its end. `env` is added to the environment of a login. `wrapper` is a prefix of
+        the command.
+        """
         return self.run(*wrapper, binary("awsrole"), *words, cwd=cwd, env=env, timeout=timeout, **options)
 
     def run(self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 60,

@@ -1,4 +1,4 @@
-"""The AWS CLI: every profile of the example gives the same caller by `--profile` and by awsrole."""
+"""Tests the AWS CLI: every profile of the example gives the same caller with `--profile` and with awsrole."""
 
 import configparser
 import json

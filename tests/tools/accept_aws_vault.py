@@ -1,4 +1,4 @@
-"""aws-vault's way of working: keys in a store, one command with the role, and nothing in the shell."""
+"""Tests the workflow of aws-vault: stored keys, one command with the role, and no role in the shell."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What else is typed in such a directory: the AWS CDK, and programs over the SDKs for Python, JavaScript and Go."""
+"""Tests other tools: the AWS CDK, and programs that use the SDKs for Python, JavaScript and Go."""
 
 import os
 import shutil

@@ -1,4 +1,6 @@
-"""Deploy tools under `awsrole exec --renew`: Terraform over two lives of its credentials, the Serverless Frameworks."""
+"""Tests deployment tools under `awsrole exec --renew`: Terraform with credentials that expire twice, the Serverless
+Frameworks.
+"""
 
 import subprocess
 import time

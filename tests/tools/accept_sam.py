@@ -1,4 +1,4 @@
-"""AWS SAM on an EC2 instance, which deploys into another account."""
+"""Tests AWS SAM on an EC2 instance, which deploys into another account."""
 
 import pytest
 from tool_world import THERE, ToolWorld, commands, found, texts

@@ -1,4 +1,4 @@
-"""Serverless Framework 3, the last open one of its maker, and what people do without awsrole."""
+"""Tests Serverless Framework 3, the last open-source version, and common workflows without awsrole."""
 
 import pytest
 from serverless_ways import after, before

@@ -1,4 +1,4 @@
-"""Terraform with the role from awsrole, and with a session of the user's from which the provider assumes the role."""
+"""Tests Terraform with the role from awsrole, and with a user session from which the provider assumes the role."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ AS_DEPLOY = f"arn:aws:sts::{THERE}:assumed-role/Deploy/"
 
 @pytest.fixture
 def env(stage: ToolWorld) -> dict[str, str]:
-    """Where the provider lies, and that nobody is asked whether to apply."""
+    """Variables for the path of the provider, and against confirmation prompts."""
     folder = stage.example("terraform")
     for way in ("role", "session"):
         (folder / way / "main_override.tf").write_text(OVERRIDE.replace("URL", stage.front.url))
@@ -34,7 +34,7 @@ def env(stage: ToolWorld) -> dict[str, str]:
 
 
 def follow(stage: ToolWorld, tool: str, heading: str, env: dict[str, str]):
-    """Types what stands in the README; returns the person and what the last command said."""
+    """Types the commands of the README. Returns the simulated user and the output of the last command."""
     person = stage.person("fish", stage.home / "src", tool, **env)
     for command in commands("terraform", heading):
         said = person.do(command, stage.code if command == "awsrole allow" else None)
@@ -66,7 +66,7 @@ def test_a_wrong_account_is_refused_before_it_starts(stage: ToolWorld, env):
     stage.sts.reset()
     said = person.do("awsrole exec -- terraform apply")
     assert said.code not in (0, 127) and "Terraform" not in said.text and "Apply" not in said.text, said.text
-    # Nor does it find anybody to be if it is started all the same.
+    # It finds no other identity if it is started anyway.
     said = person.do("terraform apply")
     assert said.code == 1 and "Apply complete" not in said.text
     assert [call for call in stage.sts.calls() if call["outcome"] == "OK"] == [] and stage.front.asked == []

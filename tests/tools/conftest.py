@@ -1,4 +1,4 @@
-"""A stage for each test, and a place for what tests/tools/run reports."""
+"""Fixtures of the tool tests: a stage for each test, and a file for the report of tests/tools/run."""
 
 import json
 import os

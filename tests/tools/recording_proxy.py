@@ -1,15 +1,18 @@
-"""One address before two servers, so that a real deployment meets the strict STS and the emulator of everything else.
+"""A proxy in front of the strict STS and an emulator of all other services, so that a real deployment uses both.
 
-local-sts checks codes, MFA sessions, policies and limits, but plays no other service. ministack plays CloudFormation,
-S3, IAM and so on, but checks no code. Each knows only the keys that it issued itself. So:
+local-sts checks codes, MFA sessions, policies and limits, but implements no other service. ministack implements
+CloudFormation, S3, IAM and others, but checks no code. Each knows only the keys that it issued. So:
 
-- A request goes to the server that issued its key; one with any other key, or none, to local-sts, which refuses what it
+- A request is passed to the server that issued its key. Requests with any other key, or none, are passed to local-sts,
+which rejects unknown keys.
   doesn't know.
-- When local-sts grants an AssumeRole, the same role is assumed at ministack, by a user there who may, and its answer is
+- When local-sts grants an AssumeRole, the role is also assumed at ministack, by a user there who has permission, and
+the caller gets that response. So local-sts alone decides whether there is a session, and ministack checks each use of
+it.
   what the caller gets. So local-sts alone decides whether there is a session, and ministack checks its every use.
 
-Nothing is signed anew or changed on its way, Host included, so both check the signatures of the tools. Deployment
-buckets demand TLS; ministack is told that it was terminated here, as a load balancer would tell it.
+Requests are not signed again or changed, Host included, so both servers check the signatures of the tools. Deployment
+buckets require TLS. A header tells ministack that TLS was terminated here, as a load balancer does.
 """
 
 from __future__ import annotations
@@ -91,7 +94,7 @@ class RecordingProxy:
         request.wfile.write(answer)
 
     def assume(self, asked: dict[str, str]) -> tuple[int, list, bytes]:
-        """What ministack says to its own user who asks for the same."""
+        """Returns ministack's response to its own user with the same request."""
         body = urlencode({name: value for name, value in asked.items() if name not in CODE}).encode()
         signed = AWSRequest("POST", self.ministack, data=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
         SigV4Auth(self.keys, "sts", "us-east-1").add_auth(signed)

@@ -1,4 +1,4 @@
-"""Serverless Framework before and with awsrole, in any of its versions."""
+"""Tests the Serverless Framework without and with awsrole, in any version."""
 
 from tool_world import CREDENTIALS, SERIAL, ToolWorld, commands, texts
 
@@ -19,7 +19,7 @@ def before(stage: ToolWorld, tool: str, **env: str) -> int:
 
 
 def after(stage: ToolWorld, tool: str, **env: str) -> list[str]:
-    """Types what the README has people do with it; one code is asked for. Returns the last command's last lines."""
+    """Types the commands of the README, with one MFA code. Returns the last command's last lines."""
     person = stage.person("bash", stage.home / "src", tool, **env)
     assert all(text in CREDENTIALS for text in texts("serverless"))
     first = stage.codes()

@@ -1,4 +1,4 @@
-"""Prints what tools reported, and keeps what README's table is held against.
+"""Prints the reports of the tools, and compares them with the table of tested tools.
 
 table.py REPORT                       prints each tool with its version and its own last lines
 table.py REPORT RESULTS all|some      writes them, without the lines, to RESULTS: all, unless a command of the examples

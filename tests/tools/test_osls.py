@@ -1,4 +1,4 @@
-"""osls, the Serverless Framework that is kept alive: the one deployment that every run of the tests makes."""
+"""Tests osls, the maintained Serverless Framework: the only deployment in each run of the tests."""
 
 from serverless_ways import after
 from tool_world import ToolWorld

@@ -1,4 +1,4 @@
-"""A person's home with the examples in it, the tools of tests/setup on the PATH, and both servers behind one address."""
+"""A home directory with the examples, the tools of tests/setup on PATH, and both servers behind one address."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ output = json
 region = eu-central-1
 """
 
-# Role profiles stand here with people as well; the first two keys are nobody's any more.
+# Role profiles are also in this file. The first two keys are invalid.
 CREDENTIALS = """\
 [default]
 aws_access_key_id = AKIAFORGOTTENKEYS000
@@ -192,7 +192,7 @@ class ToolWorld:
         return re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)[0]
 
     def code(self) -> str:
-        """What stands on the authenticator, unless it was used."""
+        """Returns the code of the authenticator, unless it was used."""
         return self.sts.unused_totp("alice")
 
     def codes(self) -> int:
@@ -227,6 +227,6 @@ def of(example: str, language: str) -> list[Block]:
 
 
 def heading_of(block: Block) -> str:
-    """The heading under which a block stands."""
+    """Returns the heading above a block."""
     above = block.document.read_text().splitlines()[: block.line]
     return next(line.lstrip("# ") for line in reversed(above) if line.startswith("#"))
