@@ -28,7 +28,7 @@ pub struct AccountName(String);
 
 /// One of the eight colors of a terminal, with the names that zsh, fish and most prompts use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are colours")]
+#[expect(missing_docs, reason = "the names of colors")]
 pub enum Color {
     Black,
     Red,

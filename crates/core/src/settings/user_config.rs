@@ -241,11 +241,11 @@ fn accounts(
 
 fn no_color(text: &str, wrong: impl Fn(String) -> Problem) -> Problem {
     let names = Color::ALL.map(Color::name);
-    let problem = wrong(format!("color: `{text}` isn't one of a terminal's eight colours"));
+    let problem = wrong(format!("color: `{text}` isn't one of the eight terminal colors"));
     let nearest = names.iter().map(|name| (strsim::osa_distance(name, &text.to_lowercase()), name)).min();
     match nearest {
         Some((distance, name)) if distance <= 2 => problem.hint(format!("did you mean `{name}`?")),
-        _ => problem.hint(format!("the colours are: {}", names.join(", "))),
+        _ => problem.hint(format!("the colors are: {}", names.join(", "))),
     }
 }
 

@@ -228,9 +228,7 @@ impl Frame {
 /// Returns the notice that a choice in the environment has no valid proof.
 #[must_use]
 pub fn unproven(name: &str) -> String {
-    format!(
-        "the environment says that role {name} was chosen, but awsrole didn't write that: `awsrole use {name}` chooses it"
-    )
+    format!("the environment selects role {name}, but awsrole did not set that: `awsrole use {name}` chooses it")
 }
 
 /// Evaluates a directory's files with the user's approvals and trust rules. Returns the verdict and the number of files
@@ -330,7 +328,7 @@ fn decide<'a>(
 
 /// Adds the hint how to leave a role that the user chose.
 fn back(problem: Problem, is_chosen: bool) -> Problem {
-    if is_chosen { problem.hint("`awsrole use -` goes back to the default role") } else { problem }
+    if is_chosen { problem.hint("`awsrole use -` returns to the default role") } else { problem }
 }
 
 /// A role whose plan is known.

@@ -90,7 +90,7 @@ fn dotenv(name: &str, value: &str) -> Result<Zeroizing<String>, Problem> {
         return Ok(Zeroizing::new(value.to_owned()));
     }
     if value.contains(['\'', '\\']) || value.contains(char::is_control) {
-        return Err(unwritable(name, "readers of .env files take quotes, backslashes and line ends differently"));
+        return Err(unwritable(name, "programs that read .env files disagree about quotes, backslashes and newlines"));
     }
     Ok(Zeroizing::new(format!("'{value}'")))
 }
@@ -98,7 +98,7 @@ fn dotenv(name: &str, value: &str) -> Result<Zeroizing<String>, Problem> {
 fn unwritable(name: &str, why: &str) -> Problem {
     Problem::new(format!("the value of {name} can't be written in this format"))
         .because(why)
-        .hint("--format json holds any value")
+        .hint("--format json supports all values")
 }
 
 #[cfg(test)]

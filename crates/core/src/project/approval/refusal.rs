@@ -61,7 +61,7 @@ impl Refusal {
                     )),
                     false => problem,
                 };
-                problem.hint("`awsrole allow` shows the difference and allows it")
+                problem.hint("`awsrole allow` shows the changes and approves them")
             }
             ApprovalStatus::Denied if inherited => denied_base(context, &self.path, &self.nearest),
             ApprovalStatus::Denied => {
