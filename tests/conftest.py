@@ -19,10 +19,12 @@ os.umask(0o022)
 
 @pytest.fixture(autouse=True)
 def no_keys_are_left(request):
-    """Forgets the keys of all cache directories of a test: a user has room for two hundred."""
+    """Removes the encryption keys of all cache directories of a test, because a user's keyring has room for two
+    hundred.
+    """
     root = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
-    # Folders may go while this looks: those of commands that have just ended.
+    # Directories of commands that have just ended may disappear in the meantime.
     for folder, _, files in os.walk(root) if root else ():
         if "key.lock" in files:
             sealed.forget(Path(folder))
@@ -30,24 +32,24 @@ def no_keys_are_left(request):
 
 @pytest.fixture
 def world(tmp_path):
-    """A home with AWS files, and an STS that knows its keys."""
+    """A home directory with AWS files, and an STS that knows its keys."""
     with World(tmp_path) as world:
         yield world
 
 
 @pytest.fixture
 def shop(world):
-    """A project that is allowed, and whose role is Deploy."""
+    """An approved project with the role Deploy."""
     return world.project("shop", DEPLOY, allow=True)
 
 
-# Skips that say what this system is, not what is missing on it.
+# Reasons for a skip that describe the system, not a missing program.
 KINDS = ("bash 5.3 renews", "before bash 5.1", "this system makes no core dumps")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """In CI nothing is skipped for want of a program: whatever a test asks for, tests/setup installs."""
+    """In CI no test is skipped because of a missing program, since tests/setup installs them all."""
     report = yield
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2].removeprefix("Skipped: ")

@@ -12,12 +12,12 @@ from support.local_sts import allow, trust
 from support.world import ALICE, BYSTANDER, HERE, SEED, SERIAL, THERE
 
 OWNER = {**ALICE, "mfa_serial": SERIAL, "mfa_seed": SEED}
-# For how many seconds the role Strict takes a session of a code.
+# The maximum age of MFA, in seconds, that the role Strict accepts.
 MFA_AGE = 6
 
 
 def guarded(**more: object) -> dict:
-    """A trust policy for users with a code, perhaps with further conditions."""
+    """Returns a trust policy for users with MFA, with optional further conditions."""
     condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}, **more}
     return trust(f"arn:aws:iam::{HERE}:root", condition=condition)
 
@@ -35,7 +35,7 @@ FIXTURE = {
 
 
 class MfaWorld(HookedWorld):
-    """Alice has a device, and STS knows it. Use it as a context manager."""
+    """A world in which alice has an MFA device. A context manager."""
 
     def __init__(self, root: Path, fixture: dict | None = None):
         super().__init__(root, fixture or FIXTURE)
@@ -43,7 +43,7 @@ class MfaWorld(HookedWorld):
         self.write(".aws/credentials", access_keys(default=BYSTANDER, jump=ALICE, plain=ALICE))
 
     def shop(self, name: str = "shop", role: str = "Deploy", account: str = THERE, **more: str) -> Path:
-        """An allowed project with one of the roles."""
+        """Creates an approved project with one of the roles."""
         return self.project(name, role_file(role, account, **more), allow=True)
 
     def code(self) -> str:
@@ -51,17 +51,17 @@ class MfaWorld(HookedWorld):
         return self.sts.unused_totp("alice")
 
     def wrong_code(self) -> str:
-        """Six digits that are no code of now."""
+        """Returns six digits that are not a current code."""
         valid = {self.sts.totp("alice", steps) for steps in (-1, 0, 1, 2)}
         return next(digits for digits in ("000000", "111111", "222222", "333333", "444444") if digits not in valid)
 
     def asked_for_codes(self) -> list[dict]:
-        """The calls that carried a code."""
+        """Returns the calls with an MFA code."""
         return [call for call in self.sts.calls() if call["has_token_code"]]
 
     def use_up_the_current_step(self) -> int:
-        """Makes this machine remember that the current code was sent; returns its step."""
-        # So near to its end the next one would come before anything can be looked at.
+        """Records that the current code was sent, and returns its time step."""
+        # Close to the end of a time step, the next step would begin before the test can check anything.
         wait_for(lambda: time.time() % 30 < 24)
         step = int(time.time()) // 30
         for device in self.entries("mfa"):
@@ -69,7 +69,7 @@ class MfaWorld(HookedWorld):
         return step
 
     def outlive_mfa(self) -> None:
-        """Waits until the role Strict doesn't take the session of the code any more, and lets it look ten minutes old."""
+        """Waits until the role Strict rejects the MFA session, and makes it look ten minutes old."""
         youngest = max(sealed.read(path)["issued"] for path in self.entries())
         wait_for(lambda: time.time() > youngest + MFA_AGE + 1)
         self.age_sessions(600)

@@ -9,7 +9,7 @@ from support.terminal import need
 
 
 class Clock:
-    """Right until it is set; `folder` holds what it is made of."""
+    """A clock that is correct until it is set. `folder` contains its files."""
 
     def __init__(self, folder: Path):
         self.file = folder / "clock"
@@ -21,7 +21,7 @@ class Clock:
         self.environment = {"LD_PRELOAD": str(library)}
 
     def set(self, seconds: float) -> None:
-        """By how much it is ahead of the real one."""
+        """Returns the difference from the real clock."""
         fresh = self.file.with_suffix(".new")
         fresh.write_text(f"{seconds:.0f}\n")
         fresh.rename(self.file)

@@ -28,12 +28,12 @@ GET_KEYRING_ID, JOIN_SESSION, DESCRIBE, CLEAR, LINK, UNLINK, SEARCH, READ, TIMEO
 
 
 def keyctl(operation: int, *words: object) -> int:
-    """A call of keyctl(2); OSError as the kernel says it."""
+    """Calls keyctl(2). Raises the kernel's error as OSError."""
     return _syscall(_KEYCTL, operation, *words)
 
 
 def add_key(name: str, content: bytes, ring: int) -> int:
-    """A call of add_key(2) for a key of the type `user`."""
+    """Calls add_key(2) for a key of the type `user`."""
     return _syscall(_ADD_KEY, b"user", name.encode(), content, len(content), ring)
 
 
@@ -53,20 +53,20 @@ def contents(number: int, size: int = 65536) -> bytes:
 
 
 def described(number: int) -> str:
-    """`type;uid;gid;permissions;name`."""
+    """Returns the description `type;uid;gid;permissions;name`."""
     buffer = ctypes.create_string_buffer(4096)
     length = keyctl(DESCRIBE, number, buffer, len(buffer))
     return buffer.raw[: length - 1].decode()
 
 
 def names() -> list[tuple[int, str]]:
-    """The keys of the user's keyring."""
+    """Returns the keys of the user's keyring."""
     numbers = struct.iter_unpack("=i", contents(keyctl(GET_KEYRING_ID, USER_KEYRING, 0)))
     return [(number, described(number).split(";", 4)[4]) for (number,) in numbers]
 
 
 def fill() -> None:
-    """Leaves no room in the user's quota."""
+    """Fills the user's quota."""
     for number in range(100_000):
         try:
             add_key(f"filler {number}", b"x" * 100, USER_KEYRING)
@@ -75,7 +75,7 @@ def fill() -> None:
 
 
 def refuse(code: int) -> None:
-    """From here on keyctl(2) and add_key(2) fail with an errno, for the children, too: seccomp(2)."""
+    """Makes keyctl(2) and add_key(2) fail with an errno, also in children, by seccomp(2)."""
     load, equals, give = 0x20, 0x15, 0x06
     refused, allowed = 0x00050000 | code, 0x7FFF0000
     program = [(load, 0, 0, 0), (equals, 2, 0, _KEYCTL), (equals, 1, 0, _ADD_KEY), (give, 0, 0, allowed), (give, 0, 0, refused)]

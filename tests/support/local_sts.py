@@ -21,13 +21,13 @@ BASE_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """An environment for a child, built from nothing: no AWS_* and no proxy comes from the caller."""
+    """Returns an environment for a child, without AWS_* and proxies of the caller."""
     kept = {name: os.environ[name] for name in BASE_ENVIRONMENT if name in os.environ}
     return {**kept, **more}
 
 
 def binary(name: str = "awsrole-local-sts") -> Path:
-    """The path of one of our binaries; raises with what to do when it isn't there."""
+    """Returns the path of a binary of this workspace. The error for a missing one says how to build it."""
     directory = os.environ.get("AWSROLE_TEST_BIN_DIR")
     if not directory:
         raise RuntimeError("set AWSROLE_TEST_BIN_DIR to the directory that holds awsrole-local-sts")
@@ -38,7 +38,9 @@ def binary(name: str = "awsrole-local-sts") -> Path:
 
 
 def to_toml(fixture: dict) -> str:
-    """A fixture as TOML: dicts are tables, lists arrays of tables. Policies in them may be dicts or lists of dicts."""
+    """Converts a fixture to TOML. Dicts become tables, lists become arrays of tables. Policies may be dicts or lists of
+    dicts.
+    """
     tables = {kind: entry for kind, entry in fixture.items() if isinstance(entry, (dict, list))}
     lines = [f"{key} = {_value(value)}" for key, value in fixture.items() if key not in tables]
     for kind, entries in tables.items():
@@ -53,12 +55,12 @@ def _value(value: object) -> str:
         return "[" + ", ".join(_value(item) for item in value) + "]"
     if isinstance(value, dict):
         value = json.dumps(value)
-    # JSON's strings, booleans and integers are TOML's, too.
+    # Strings, booleans and integers of JSON are valid in TOML.
     return json.dumps(value)
 
 
 def user(name: str, account: str = "111111111111", **more: object) -> dict:
-    """A user whose key is derived from account and name: AWS shaped, the same in every run."""
+    """Returns a user whose key is derived from account and name. It has AWS's format, and is the same in every run."""
     tail = base64.b32encode(hashlib.sha256(f"{account}/{name}".encode()).digest()).decode()
     return {
         "name": name,
@@ -70,17 +72,17 @@ def user(name: str, account: str = "111111111111", **more: object) -> dict:
 
 
 def trust(*principals: str, condition: dict | None = None, actions: list[str] | str = "sts:AssumeRole") -> dict:
-    """A trust policy that allows `actions` to `principals`, under `condition`."""
+    """Returns a trust policy that allows `actions` to `principals`, under `condition`."""
     return _trust({"AWS": list(principals)}, actions, condition)
 
 
 def service_trust(service: str = "ec2.amazonaws.com") -> dict:
-    """A trust policy for a role of an instance, or of a container with `ecs-tasks.amazonaws.com`."""
+    """Returns a trust policy for the role of an instance, or of a container with `ecs-tasks.amazonaws.com`."""
     return _trust({"Service": service}, "sts:AssumeRole", None)
 
 
 def federated_trust(provider: dict, condition: dict | None = None) -> dict:
-    """A trust policy for identity tokens of an `oidc_provider` entry, under `condition`."""
+    """Returns a trust policy for identity tokens of an `oidc_provider` entry, under `condition`."""
     arn = f"arn:aws:iam::{provider['account']}:oidc-provider/{provider['url'].removeprefix('https://')}"
     return _trust({"Federated": arn}, "sts:AssumeRoleWithWebIdentity", condition)
 
@@ -93,7 +95,7 @@ def _trust(principal: dict, actions: list[str] | str, condition: dict | None) ->
 
 
 def allow(actions: list[str] | str, resources: list[str] | str, **more: object) -> dict:
-    """An identity policy with one Allow statement."""
+    """Returns an identity policy with one Allow statement."""
     statement = {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
     return {"Version": "2012-10-17", "Statement": [statement]}
 
@@ -118,7 +120,7 @@ class LocalSts:
             env=environment if environment is not None else clean_environment(),
             text=True,
         )
-        # One line when it listens, or end of file when it gave up.
+        # It prints one line when it listens, and nothing if it failed.
         self.url = self._process.stdout.readline().strip()
         if not self.url:
             self._process.wait()
@@ -138,7 +140,8 @@ class LocalSts:
         return int(self.url.rsplit(":", 1)[1])
 
     def environment(self, who: dict | None = None, **more: str) -> dict[str, str]:
-        """A child's environment that points every AWS tool here, with `who`'s long-term keys if given."""
+        """Returns an environment in which every AWS tool calls this server, with the long-term keys of `who` if given.
+        """
         keys = {} if who is None else {
             "AWS_ACCESS_KEY_ID": who["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": who["secret_access_key"],
@@ -154,12 +157,14 @@ class LocalSts:
         return clean_environment(**{**here, **keys, **more})
 
     def instance_environment(self, **more: str) -> dict[str, str]:
-        """A child's environment on the fixture's `[instance]`: no keys, and its metadata service."""
+        """Returns an environment of the fixture's `[instance]`: no keys, and its metadata service."""
         metadata = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.url}
         return self.environment(**{**metadata, **more})
 
     def container_environment(self, token_file: Path | None = None, **more: str) -> dict[str, str]:
-        """A child's environment in the fixture's `[container]`; `token_file` gets the token, as in EKS, if given."""
+        """Returns an environment of the fixture's `[container]`. The token is written to `token_file` if given, as in
+        EKS.
+        """
         container = self._fixture["container"]
         here = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": self.url + container["path"]}
         if token_file is None:
@@ -170,23 +175,24 @@ class LocalSts:
         return self.environment(**{**here, **more})
 
     def web_identity_environment(self, token_file: Path, role_arn: str, **more: str) -> dict[str, str]:
-        """A child's environment as in a CI job with OIDC; mints a token into `token_file` if that isn't there."""
+        """Returns an environment as in a CI job with OIDC. If `token_file` doesn't exist, a token is written to it."""
         if not token_file.exists():
             token_file.write_text(self.id_token())
         here = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token_file), "AWS_ROLE_ARN": role_arn}
         return self.environment(**{**here, **more})
 
     def id_token(self, **order: object) -> str:
-        """An identity token of an `oidc_provider`; crates/local-sts/README.md has the keys of `order`."""
+        """Returns an identity token of an `oidc_provider`. crates/local-sts/README.md lists the keys of `order`."""
         return self._control("POST", "id-token", order)["token"]
 
     def sso_environment(self, home: Path, **more: str) -> dict[str, str]:
-        """A child's environment in `home`, with its `.aws/config` and `.aws/sso/cache`."""
+        """Returns an environment for `home`, with its `.aws/config` and `.aws/sso/cache`."""
         here = {"HOME": str(home), "AWS_CONFIG_FILE": str(home / ".aws/config"), "XDG_CACHE_HOME": str(home / ".cache")}
         return self.environment(**{**here, **more})
 
     def write_sso_config(self, home: Path, assignment: dict | None = None, more: str = "") -> None:
-        """Writes `home`'s config: profile `sso` over `[sso-session corp]`, and profile `legacy` with its own start URL."""
+        """Writes `home`'s config: profile `sso` with `[sso-session corp]`, and profile `legacy` with its own start URL.
+        """
         wanted = assignment or self._fixture["sso_assignment"][0]
         where = f"sso_start_url = {wanted['start_url']}\nsso_region = {wanted.get('region', 'us-east-1')}\n"
         role = f"sso_account_id = {wanted['account']}\nsso_role_name = {wanted['role']}\n"
@@ -197,7 +203,9 @@ class LocalSts:
         (home / ".aws/config").write_text(config + more)
 
     def sso_sign_in(self, user: str | None = None, scopes: tuple[str, ...] = ("sso:account:access",)) -> dict:
-        """Signs in by device code; returns the token as the AWS CLI caches it. Without scopes it can't be refreshed."""
+        """Signs in by device code, and returns the token as the AWS CLI caches it. Without scopes it cannot be
+        refreshed.
+        """
         wanted = next(one for one in self._fixture["sso_assignment"] if user in (None, one["user"]))
         registration = {"clientName": "tests", "clientType": "public", "scopes": list(scopes)}
         client = self._post("/client/register", registration)
@@ -215,7 +223,9 @@ class LocalSts:
                 "registrationExpiresAt": _zulu(registered_until)}
 
     def write_sso_cache(self, home: Path, token: dict, *, session: str | None = "corp", expired: bool = False) -> Path:
-        """Writes the token file of an `[sso-session]`, or of the start URL with None; `expired` makes it look so."""
+        """Writes the token file of an `[sso-session]`, or of the start URL if that is None. With `expired` the token
+        has expired.
+        """
         if expired:
             past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
             token = {**token, "expiresAt": _zulu(past)}
@@ -226,24 +236,25 @@ class LocalSts:
 
     @staticmethod
     def sso_cache_path(home: Path, identifier: str) -> Path:
-        """Where the AWS CLI keeps the token of an `[sso-session]`'s name or of a start URL."""
+        """Returns the path of the AWS CLI's token for an `[sso-session]` or a start URL."""
         return home / ".aws/sso/cache" / (hashlib.sha1(identifier.encode()).hexdigest() + ".json")
 
     def approve(self, user_code: str, user: str | None = None, *, deny: bool = False) -> None:
-        """Lets a person approve, or deny, the device that shows `user_code`."""
+        """Approves or denies the device that shows `user_code`."""
         self._control("POST", "approve", {"user_code": user_code, "user": user, "deny": deny})
 
     def browser(self, user: str | None = None, *, deny: bool = False) -> None:
-        """Says who sits at the browser from now on, and whether they deny what they are asked."""
+        """Sets the user of the browser, and whether the user denies requests."""
         self._control("POST", "browser", {"user": user, "deny": deny})
 
     def expire_sso(self, *, refresh: bool = False) -> None:
-        """Ends all access tokens of Identity Center; with `refresh` the refresh tokens, too."""
+        """Ends all access tokens of Identity Center. With `refresh` also the refresh tokens."""
         self._control("POST", "expire-sso", {"refresh": refresh})
 
     def console_session(self, home: Path, login_session: str | None = None, *, expired: bool = False,
                         cross_device: bool = False) -> dict:
-        """Leaves in `home` what `aws login` leaves, for the fixture's first session if none is named; returns the token.
+        """Writes to `home` the files of `aws login`, for the fixture's first session if none is named, and returns the
+        token.
 
         With `expired` its credentials are over, here and at STS, and only its refresh token helps.
         """
@@ -258,7 +269,7 @@ class LocalSts:
         return token
 
     def write_console_cache(self, home: Path, token: dict, login_session: str) -> Path:
-        """Writes the token file of a `login_session`, as private as `aws login` makes it."""
+        """Writes the token file of a `login_session`, with the mode that `aws login` uses."""
         path = self.console_cache_path(home, login_session)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(token))
@@ -267,38 +278,40 @@ class LocalSts:
 
     @staticmethod
     def console_cache_path(home: Path, login_session: str) -> Path:
-        """Where the clients look for the token of a `login_session`."""
+        """Returns the path at which clients look for the token of a `login_session`."""
         return home / ".aws/login/cache" / (hashlib.sha256(login_session.encode()).hexdigest() + ".json")
 
     def end_console(self, error: str = "TOKEN_EXPIRED", login_session: str | None = None) -> int:
-        """Ends console sessions: refreshes get `error`, TOKEN_EXPIRED or USER_CREDENTIALS_CHANGED; returns how many."""
+        """Ends console sessions, and returns their number. Refreshes then get `error`, TOKEN_EXPIRED or
+        USER_CREDENTIALS_CHANGED.
+        """
         return self._control("POST", "end-console", {"error": error, "login_session": login_session})["expired"]
 
     def calls(self, action: str | None = None) -> list[dict]:
-        """The calls so far, in the order in which they came; of one action if asked."""
+        """Returns the calls in their order, all or those of one action."""
         return [call for call in self._control("GET", "calls") if action in (None, call["action"])]
 
     def counts(self) -> dict[str, int]:
-        """How often each action was called, and over how many `connections`."""
+        """Returns the number of calls of each action, and of `connections`."""
         return self._control("GET", "counts")
 
     def sessions(self) -> dict[str, str]:
-        """Whose each session is that was ever issued: ARNs by access key id."""
+        """Returns the owner's ARN of each issued session, by access key ID."""
         return self._control("GET", "sessions")
 
     def reset(self) -> None:
-        """Forgets the calls so far."""
+        """Clears the call log."""
         self._control("DELETE", "calls")
 
     def fault(self, **fault: object) -> None:
-        """Adds a fault: see crates/local-sts/README.md for its keys."""
+        """Adds a fault. crates/local-sts/README.md lists its keys."""
         self._control("POST", "faults", fault)
 
     def clear_faults(self) -> None:
         self._control("DELETE", "faults")
 
     def expire(self, access_key_id: str | None = None) -> int:
-        """Expires one issued session, or all; returns how many."""
+        """Expires one issued session, or all, and returns their number."""
         body = {} if access_key_id is None else {"access_key_id": access_key_id}
         return self._control("POST", "expire", body)["expired"]
 
@@ -309,16 +322,16 @@ class LocalSts:
         return self.authenticator(name, steps)["code"]
 
     def authenticator(self, name: str, steps: int = 0) -> dict:
-        """`{"code", "seconds_left", "used"}` of `name`'s authenticator."""
+        """Returns `{"code", "seconds_left", "used"}` of `name`'s authenticator."""
         return self._control("GET", f"totp?user={name}&steps={steps}")
 
     def unused_totp(self, name: str) -> str:
-        """A code that STS still takes; waits for the next step if all three were used."""
+        """Returns a code that STS accepts. If all three were used, it waits for the next time step."""
         deadline = time.monotonic() + 35
         while time.monotonic() < deadline:
             for steps in (0, 1, -1):
                 shown = self.authenticator(name, steps)
-                # A code of the step before may die on its way.
+                # The code of the previous step may expire before it is used.
                 if not shown["used"] and not (steps == -1 and shown["seconds_left"] < 5):
                     return shown["code"]
             time.sleep(0.2)

@@ -1,5 +1,4 @@
-"""Provides another user of the machine, for tests that run as root: it has no file, key or process of ours. And another
-"""
+"""Provides another user of the machine, and another machine that shares a directory, for tests that run as root."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ import pytest
 
 from support.terminal import need
 
-# Others for each process of a test run: a user has one keyring.
+# A separate user for each test process, because a user has only one keyring.
 UID = 50_000 + os.getpid() % 5000
 ANOTHER = UID + 5000
 
@@ -33,13 +32,13 @@ def as_user(uid: int = UID) -> tuple[str, ...]:
 
 
 def give(folder: Path, uid: int = UID) -> None:
-    """Makes a folder and all in it another user's."""
+    """Changes the owner of a directory and everything in it to another user."""
     for path in (folder, *folder.rglob("*")):
         os.chown(path, uid, uid, follow_symlinks=False)
 
 
 class Ground:
-    """A folder that every user can reach, as pytest's can't be. Use it as a context manager."""
+    """A directory that every user can access, unlike those of pytest. A context manager."""
 
     def __enter__(self) -> Path:
         self.path = Path(tempfile.mkdtemp(prefix="awsrole-test-"))
@@ -51,5 +50,5 @@ class Ground:
 
 
 def succeeds(*words: object, uid: int = UID) -> bool:
-    """Whether another user's command ends well."""
+    """Returns whether another user's command succeeds."""
     return subprocess.run([*as_user(uid), *map(str, words)], capture_output=True, timeout=60).returncode == 0

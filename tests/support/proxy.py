@@ -8,15 +8,15 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-# In the order in which clients look: for each kind of address, and for all.
+# In the order in which clients read them: for each URL scheme, and for all.
 VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
 class Proxy:
-    """Listens on a free port of 127.0.0.1; a context manager. `foreign` is what it hands out as credentials."""
+    """Listens on a free port of 127.0.0.1. A context manager. `foreign` are the credentials that it returns."""
 
     def __init__(self, foreign: dict):
-        # Each request line, and how many connections there were.
+        # The request lines, and the number of connections.
         self.asked: list[str] = []
         self.connections = 0
         proxy = self
@@ -35,7 +35,7 @@ class Proxy:
                 self.answer("token", ("x-aws-ec2-metadata-token-ttl-seconds", "21600"))
 
             def do_POST(self):
-                """STS's calls are passed on: for them a proxy is what the user wants."""
+                """Calls to STS are passed on, because the user wants a proxy for them."""
                 proxy.asked.append(f"{self.command} {self.path}")
                 body = self.rfile.read(int(self.headers["content-length"]))
                 passed = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
@@ -70,5 +70,5 @@ class Proxy:
 
     @property
     def everywhere(self) -> dict[str, str]:
-        """All variables that name a proxy, and exceptions that don't help."""
+        """Returns all variables that set a proxy, and exceptions that don't apply."""
         return dict.fromkeys(VARIABLES, self.url) | {"NO_PROXY": "example.com", "no_proxy": "example.com"}

@@ -20,12 +20,12 @@ NONCE = bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 
 
 def key_name(folder: Path) -> str:
-    """What the key of a cache directory is called."""
+    """Returns the name of a cache directory's key."""
     return "awsrole:" + hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:32]
 
 
 def serial(folder: Path) -> int | None:
-    """The number of a directory's key in the user's keyring."""
+    """Returns the ID of a directory's key in the user's keyring."""
     try:
         return keyctl(SEARCH, USER_KEYRING, b"user", key_name(folder).encode(), 0)
     except OSError:
@@ -33,19 +33,19 @@ def serial(folder: Path) -> int | None:
 
 
 def key(folder: Path) -> bytes | None:
-    """The key of a cache directory, if there is one in the user's keyring."""
+    """Returns the key of a cache directory, if the user's keyring has one."""
     number = serial(folder)
     return None if number is None else contents(number)
 
 
 def forget(folder: Path) -> None:
-    """Removes a directory's key, as a reboot would."""
+    """Removes a directory's key, like a reboot."""
     if (number := serial(folder)) is not None:
         keyctl(UNLINK, number, USER_KEYRING)
 
 
 def read(path: Path) -> dict:
-    """The session in a file of the cache; ValueError if its key doesn't open it."""
+    """Returns the session in a cache file. Raises ValueError if its key doesn't decrypt it."""
     content = path.read_bytes()
     header, nonce, sealed = content[:2], content[2 : 2 + NONCE], content[2 + NONCE :]
     secret = key(path.parent)
@@ -58,7 +58,7 @@ def read(path: Path) -> dict:
 
 
 def write(path: Path, session: dict) -> None:
-    """Writes a session over a file of the cache, as awsrole would have sealed it."""
+    """Overwrites a cache file with a session, encrypted like awsrole's."""
     nonce = os.urandom(NONCE)
     plain = json.dumps(session).encode()
     sealed = bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, _beside(path), nonce, key(path.parent))
@@ -66,11 +66,11 @@ def write(path: Path, session: dict) -> None:
 
 
 def change(path: Path, **changes: object) -> None:
-    """Changes values of a session."""
+    """Changes values of a cached session."""
     write(path, read(path) | changes)
 
 
 def _beside(path: Path) -> bytes:
-    # The id of the key, in the middle of a session's name, isn't a part of it.
+    # The key ID in the middle of a session's file name isn't part of the associated data.
     entry, *_, kind = path.name.split(".")
     return bytes([VERSION]) + KEYRING + f"{entry}.{kind}".encode()

@@ -13,11 +13,11 @@ import pytest
 
 SHELLS = ("bash", "zsh", "fish")
 
-# The prompt counts the commands, so that a repainted prompt isn't taken for the next one.
+# The prompt contains the number of commands, so that a repainted prompt isn't counted as the next one.
 PROMPT = re.compile(rb"@@ready:(\d+)@@")
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>()][0B]?|\x1b\][^\x07]*\x07|[\r\x0f]")
 
-# What any shell keeps for itself: no part of "byte-identical outside".
+# Variables that every shell changes itself. They are excluded from "byte-identical outside".
 OWN = (b"_", b"PWD", b"OLDPWD", b"SHLVL")
 
 RC = {
@@ -34,7 +34,9 @@ RC = {
 
 
 def need(program: str) -> str:
-    """The path of a program or a file; without it the test fails in CI and is visibly skipped on a person's machine."""
+    """Returns the path of a program or a file. If it is missing, the test fails in CI, and is skipped with a message
+    elsewhere.
+    """
     path = program if Path(program).is_file() else shutil.which(program)
     if path is None:
         if os.environ.get("CI"):
@@ -44,7 +46,7 @@ def need(program: str) -> str:
 
 
 def runs_in_ps0() -> bool:
-    """Can bash run something in the shell itself before a command?"""
+    """Returns whether this bash can run code in the shell itself before a command."""
     words = [need("bash"), "-c", "echo $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))"]
     return int(subprocess.run(words, capture_output=True).stdout) >= 503
 
@@ -69,7 +71,7 @@ class Terminal:
         if shell == "fish":
             (home / ".config/fish").mkdir(parents=True, exist_ok=True)
             (home / ".config/fish/config.fish").write_text(rc)
-            # Otherwise a first start reads all manual pages in the background.
+            # Otherwise fish parses all manual pages in the background at its first start.
             (home / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
             argv = [path, "-i"]
         else:
@@ -91,11 +93,11 @@ class Terminal:
 
     @staticmethod
     def environment(home: Path) -> dict:
-        """What every shell of the tests starts with: no AWS_*, nothing of the machine's user."""
+        """Returns the initial environment of every shell, without AWS_* or variables of the machine's user."""
         return {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "dumb", "LANG": "C.UTF-8", "SHELL": "/bin/sh"}
 
     def wait(self) -> str:
-        """Waits for the next prompt; returns what came before it."""
+        """Waits for the next prompt and returns the output before it."""
         seen = b""
         while True:
             self.process.expect(PROMPT, timeout=self.timeout)
@@ -106,11 +108,11 @@ class Terminal:
                 return ESCAPES.sub(b"", seen).decode(errors="backslashreplace").strip("\n")
 
     def send(self, text) -> None:
-        """Types `text` as it is."""
+        """Types `text` unchanged."""
         self.process.send(text if isinstance(text, bytes) else text.encode())
 
     def run(self, command) -> str:
-        """Types a command and waits for the next prompt; returns its output (in fish with the echo before it)."""
+        """Types a command, waits for the next prompt, and returns its output. In fish the echo precedes it."""
         command = command if isinstance(command, bytes) else command.encode()
         self.send(command + (b"\r" if self.shell == "fish" else b"\n"))
         return self.wait()
@@ -120,23 +122,23 @@ class Terminal:
         self.send(b"\x03")
 
     def file(self, name="out") -> Path:
-        """A fresh path for a command to write to."""
+        """Returns a new path for the output of a command."""
         return self.home / f".{name}-{next(self.files)}"
 
     def env(self) -> dict:
-        """The shell's exported variables, without those that any shell changes by itself."""
+        """Returns the shell's exported variables, without those that every shell changes itself."""
         out = self.file("env")
         self.run(f"command env -0 > {out}")
         return read_env(out)
 
     def close(self) -> None:
-        """Ends the shell as a closed terminal window would."""
+        """Ends the shell like closing a terminal window."""
         if self.process.isalive():
             self.process.kill(signal.SIGHUP)
         self.process.close(force=True)
 
 
 def read_env(path: Path) -> dict:
-    """What `env -0 > path` wrote, as bytes."""
+    """Returns the output of `env -0 > path`, as bytes."""
     pairs = (pair.split(b"=", 1) for pair in path.read_bytes().split(b"\0") if b"=" in pair)
     return {name: value for name, value in pairs if name not in OWN}

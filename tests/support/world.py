@@ -19,14 +19,14 @@ from support.aws_files import HERE, THERE
 from support.local_sts import LocalSts, allow, binary, trust, user
 from support.processes import command_lines
 
-# The programs that are shipped, as the system calls them.
+# The names of the installed programs.
 PROGRAMS = ("awsrole", "awsrole-hook")
 
 ALICE = user("alice", HERE, policy=allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*"))
 # The identity of clients that fall back to [default]. Any call of hers is a leak.
 BYSTANDER = user("bystander", HERE, policy=allow("sts:*", "*"))
 
-# The MFA device that some tests give to alice.
+# The MFA device of alice in some tests.
 SERIAL, SEED = f"arn:aws:iam::{HERE}:mfa/alice", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 ANYONE_HERE = trust(f"arn:aws:iam::{HERE}:root", actions=["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"])
@@ -51,7 +51,7 @@ region = "eu-west-1"
 """
 BLOCKED = DEPLOY.replace("Deploy", "Closed")
 
-# As people's files look after some years.
+# Files of a typical user after some years.
 CONFIG = """\
 # work
 [default]
@@ -98,7 +98,7 @@ aws_security_group = left over from a tool that is gone
 aws_access_key_id={alice[access_key_id]}
 aws_secret_access_key={alice[secret_access_key]}
 
-# role profiles stand in this file, too
+# role profiles are in this file, too
 [legacy]
 role_arn = arn:aws:iam::222222222222:role/Deploy
 source_profile = jump
@@ -107,7 +107,7 @@ source_profile = jump
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended, and what it wrote."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -120,7 +120,7 @@ class Result:
 
 @functools.cache
 def protocol() -> str:
-    """The number of the protocol that the programs' snippets speak."""
+    """Returns the protocol version of the programs' snippets."""
     with tempfile.TemporaryDirectory() as home:
         env = {"HOME": home, "PATH": os.environ["PATH"]}
         snippet = subprocess.run([binary("awsrole"), "hook", "bash"], env=env, check=True, capture_output=True, text=True).stdout
@@ -128,12 +128,12 @@ def protocol() -> str:
 
 
 def asked(folder: Path, shell: str = "bash", event: str = "cd") -> list[str | Path]:
-    """The words with which a snippet asks for a folder's role."""
+    """Returns the arguments with which a snippet requests a directory's role."""
     return ["hook", "export", shell, "--event", event, "--protocol", protocol(), "--views", "--", folder / ".awsrole.toml"]
 
 
 class World:
-    """Use it as a context manager, or call `stop()`."""
+    """A context manager. `stop()` ends it, too."""
 
     def __init__(self, root: Path, fixture: dict | None = None):
         self.home = root / "home"
@@ -154,14 +154,14 @@ class World:
         self.sts.stop()
 
     def write(self, name: str, content: str | bytes) -> Path:
-        """Writes a file below the home."""
+        """Writes a file below the home directory."""
         path = self.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
     def project(self, name: str, content: str | bytes | None = None, *, allow: bool = False) -> Path:
-        """A folder `src/NAME`, with a `.awsrole.toml` if there is a content, approved if asked."""
+        """Creates the directory `src/NAME`, with a `.awsrole.toml` if there is a content. `allow` approves it."""
         folder = self.home / "src" / name
         folder.mkdir(parents=True, exist_ok=True)
         if content is not None:
@@ -171,13 +171,13 @@ class World:
         return folder
 
     def allow(self, folder: Path) -> Result:
-        """`awsrole allow`, which must succeed."""
+        """Runs `awsrole allow`, which must succeed."""
         result = self.awsrole("allow", folder)
         assert result.code == 0, result.err
         return result
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What a fresh login has: nothing of AWS, nothing of the machine's user."""
+        """Returns the environment of a login, without variables of AWS or of the machine's user."""
         return {
             "HOME": str(self.home),
             "USER": "alice",
@@ -196,7 +196,7 @@ class World:
 
     def run(self, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 60,
             **options: object) -> Result:
-        """Runs a command to its end. Whatever it is: it must not panic, nor say a secret to the person."""
+        """Runs a command and waits for its end. It must not panic, and its output must not contain a secret."""
         where = cwd or self.home
         done = subprocess.run(
             [os.fspath(word) if isinstance(word, os.PathLike) else word for word in words],
@@ -209,7 +209,9 @@ class World:
         return result
 
     def exec_env(self, cwd: Path, *options: object, env: dict[str, str] | None = None) -> dict[str, str]:
-        """The environment that a command gets from `awsrole exec`. Its secrets are looked for from here on."""
+        """Returns the environment of a command under `awsrole exec`. Its secrets are added to those that must not be
+        printed.
+        """
         result = self.awsrole("exec", *options, "--", "env", "-0", cwd=cwd, env=env)
         assert result.code == 0, result.err
         found = dict(pair.split("=", 1) for pair in result.out.split("\0") if pair)
@@ -217,19 +219,19 @@ class World:
         return found
 
     def assumed(self) -> list[dict]:
-        """The AssumeRole calls so far."""
+        """Returns the AssumeRole calls."""
         return self.sts.calls("AssumeRole")
 
     def renewals(self) -> list[int]:
-        """The renewals that are under way for this home, by their process ids."""
+        """Returns the process IDs of running renewals of this home directory."""
         return [pid for pid, words in command_lines().items()
                 if words[1:3] == [b"hook", b"renew"] and any(os.fsencode(self.home) in word for word in words)]
 
     def entries(self, kind: str = "session") -> list[Path]:
-        """The cache's files of one kind."""
+        """Returns the files of the cache with this extension."""
         return sorted(self.cache.glob(f"*.{kind}"))
 
     def age_sessions(self, seconds: int) -> None:
-        """Makes cached sessions look as if they had been issued earlier."""
+        """Changes cached sessions as if they had been issued earlier."""
         for path in self.entries():
             sealed.change(path, issued=sealed.read(path)["issued"] - seconds)
