@@ -75,7 +75,7 @@ class Crate:
 
 
 def cycles(edges: dict[tuple[str, ...], set[tuple[str, ...]]]) -> list[list[tuple[str, ...]]]:
-    """The strongly connected components with more than one module (Tarjan)."""
+    """Returns the strongly connected components with more than one module (Tarjan)."""
     index: dict[tuple[str, ...], int] = {}
     low: dict[tuple[str, ...], int] = {}
     stack: list[tuple[str, ...]] = []
@@ -112,7 +112,9 @@ def upward(crate: Crate, edges: dict[tuple[str, ...], set[tuple[str, ...]]]) -> 
 
 
 def names(crates: list[Crate]) -> list[str]:
-    """Public types that two modules define under one name, local-sts by itself: nothing imports it."""
+    """Returns public types of the same name in two modules. local-sts is checked separately, because nothing imports
+    it.
+    """
     faults = []
     for group in ([crate for crate in crates if crate.name != "local-sts"], [crate for crate in crates if crate.name == "local-sts"]):
         seen: dict[str, set[str]] = defaultdict(set)

@@ -46,7 +46,7 @@ def role(name, account, *principals, condition=None, **more):
 
 
 def mia(number):
-    """Rows that need a code have a device each: a code is taken only once in 30 seconds."""
+    """Each row that needs a code has its own device, because STS accepts a code only once in 30 seconds."""
     return user(f"mia-{number}", HERE, policy=MAY_ASSUME, mfa_serial=f"arn:aws:iam::{HERE}:mfa/mia-{number}", mfa_seed=SEED)
 
 
@@ -149,7 +149,7 @@ class Home(World):
         self.write(f".aws/login/cache/{hashlib.sha256(arn.encode()).hexdigest()}.json", json.dumps(login))
 
     def give_code(self):
-        """Puts a code where `mfa_process` finds it."""
+        """Writes a code to the file that `mfa_process` reads."""
         if self.mia in MIAS.values():
             self.write("code", self.sts.unused_totp(self.mia["name"]))
             self.write(".config/awsrole/config.toml", f"mfa_process = 'cat {self.home}/code'\n")
@@ -173,7 +173,7 @@ class Home(World):
             return said + process.before
 
     def boto3(self, profile, monkeypatch):
-        """Who boto3 is by a profile, in the same environment."""
+        """Returns boto3's identity with a profile, in the same environment."""
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             monkeypatch.delenv(name)
         for name, value in self.environment(**self.env).items():
@@ -183,7 +183,7 @@ class Home(World):
         return client.get_caller_identity()["Arn"]
 
     def shown(self, call):
-        """A call in one line, as plans.toml spells it."""
+        """Formats a call as in plans.toml."""
         caller = (call["caller_arn"] or "-").split(":")[-1].removeprefix("user/").removeprefix("assumed-role/")
         words = [] if call["action"] == "AssumeRole" else [call["action"]]
         if call["role_arn"]:
@@ -291,7 +291,7 @@ def pair_home(row, tmp_path, sts, session):
 
 
 def walked(sts, arn):
-    """A way by its calls: who began, and the roles."""
+    """Formats the calls of a chain: the first caller, and the roles."""
     calls = [call for call in sts.calls() if call["role_arn"]]
     first = calls[0]["caller_arn"] if calls else arn
     names = ["token" if first is None else first.split("/")[1], *(call["role_arn"].split("/")[-1] for call in calls)]

@@ -35,7 +35,7 @@ COMMANDS = {
 
 
 class Bystander:
-    """A project that no killed command is about: its approval and its session must stay as they are."""
+    """A project that no killed command concerns. Its approval and session must be unchanged."""
 
     def __init__(self, world: World):
         self.world = world
@@ -50,7 +50,7 @@ class Bystander:
 
 
 def whose(path: Path) -> str:
-    """Who somebody is with a session; nobody with one of another key."""
+    """Returns the ARN of a session, or an empty text if the session has another encryption key."""
     try:
         return sealed.read(path)["arn"]
     except ValueError:
@@ -58,7 +58,7 @@ def whose(path: Path) -> str:
 
 
 def prepare(world: World, what: str, folder: Path) -> None:
-    """Brings about that the command will write."""
+    """Prepares the files so that the command has to write."""
     (folder / ".awsrole.toml").write_text(DEPLOY)
     if what != "an approval":
         world.allow(folder)
@@ -73,7 +73,7 @@ def prepare(world: World, what: str, folder: Path) -> None:
 
 
 def kill(world: World, command: list[str], folder: Path, after: float) -> bool:
-    """Starts a command and kills it after some seconds; returns whether it was still running."""
+    """Starts a command, kills it after some seconds, and returns whether it was still running."""
     process = subprocess.Popen([binary("awsrole"), *command], cwd=folder, env=world.environment(), stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after)
@@ -82,14 +82,14 @@ def kill(world: World, command: list[str], folder: Path, after: float) -> bool:
 
 
 def seconds(world: World, command: list[str], folder: Path) -> float:
-    """How long a command takes here and now."""
+    """Returns the current duration of a command."""
     begin = time.monotonic()
     assert world.awsrole(*command, cwd=folder).code == 0
     return time.monotonic() - begin
 
 
 def left(world: World) -> int:
-    """Looks at every file: it is whole. Returns how many were never written to their end."""
+    """Checks that every file is complete. Removes temporary files that were left, and returns their number."""
     unfinished = 0
     places = (world.cache, world.home / ".local/share/awsrole", world.home / ".local/state/awsrole")
     for path in (path for place in places for path in place.rglob("*") if path.is_file()):
@@ -113,7 +113,7 @@ def left(world: World) -> int:
 
 
 def place_of(folder: Path) -> str:
-    """The approvals' folder of a project's file."""
+    """Returns the approvals' directory of a project file."""
     return hashlib.sha256(os.fsencode(folder / ".awsrole.toml")).hexdigest()
 
 
@@ -125,7 +125,7 @@ def goes_on(world: World, folder: Path) -> None:
 
 
 def run(root: Path, what: str, count: int, seed: int) -> dict[str, int]:
-    """Kills a command `count` times while it may be writing `what`; AssertionError if anything else is lost."""
+    """Kills a command `count` times while it may be writing `what`. Raises AssertionError if any other data is lost."""
     command, moments = COMMANDS[what], random.Random(f"{seed}/{what}")
     seen = {"moments": 0, "killed": 0, "unfinished": 0}
     with World(root) as world:

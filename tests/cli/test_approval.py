@@ -433,14 +433,14 @@ class TestChain:
 
     @pytest.fixture
     def chain(self, world):
-        """Three files: `upper` has pin and policy, `upper/lower/leaf` and `upper/lower` inherit."""
+        """Creates three files: `upper` has pin and policy, `upper/lower/leaf` and `upper/lower` inherit."""
         self.upper, self.lower, self.leaf = (world.project(name) for name in ("upper", "upper/lower", "upper/lower/leaf"))
         world.project("upper", PINNED)
         world.project("upper/lower", 'inherit = true\nexternal_id = "external-42"\n')
         return world.project("upper/lower/leaf", LEAF, allow=True)
 
     def blocked(self, world, folder, *said):
-        """The directory's shell is blocked, with these words, and nothing is exported."""
+        """Checks that the shell is blocked with this message, and that nothing is exported."""
         for words in (("exec", "--", "echo", "ran"), ("credential-process",)):
             result = world.awsrole(*words, cwd=folder)
             assert (result.code in (1, 3), result.out) == (True, ""), (words, result)

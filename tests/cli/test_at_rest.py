@@ -22,7 +22,7 @@ BUILD = role_file("Build", HERE)
 
 
 def spellings(secret):
-    """A secret as files may hold it: plain, in hexadecimal, and in base64 from each of three offsets."""
+    """Returns the forms of a secret in a file: plain, hexadecimal, and base64 with each of three offsets."""
     text = secret.encode()
     found = {text, text.hex().encode(), text.hex().upper().encode()}
     for offset in range(3):
@@ -32,14 +32,14 @@ def spellings(secret):
 
 
 def holders(folder, secrets):
-    """The files below a folder in which one of the secrets can be read."""
+    """Returns the files below a directory that contain one of the secrets."""
     wanted = {spelling for secret in secrets for spelling in spellings(secret)}
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {path for path in files if any(spelling in path.read_bytes() for spelling in wanted)}
 
 
 def key_of(world, folder):
-    """The access key that a command gets."""
+    """Returns the access key ID that a command gets."""
     result = world.awsrole("exec", "--", "sh", "-c", "echo $AWS_ACCESS_KEY_ID", cwd=folder)
     assert result.code == 0, result.err
     return result.out.strip()
@@ -194,7 +194,7 @@ class TestPlaces:
         return len(world.assumed()), latest and latest.read_bytes()[:2]
 
     def told(self, world, folder, wrapper=(), env=None):
-        """What `status --long` and `doctor` say of it."""
+        """Returns what `status --long` and `doctor` print about it."""
         lines = world.awsrole("status", "--long", cwd=folder, wrapper=wrapper, env=env).out.splitlines()
         [line] = [line for line in lines if line.startswith("at rest ")]
         findings = world.awsrole("doctor", "--json", wrapper=wrapper, env=env).json

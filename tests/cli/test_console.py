@@ -37,7 +37,7 @@ curl -s "$1" || echo gone > "$HOME/gone"
 
 @pytest.fixture
 def here(world):
-    """Where AWS Sign-In is."""
+    """Returns the URL of AWS Sign-In."""
     return {"AWS_ENDPOINT_URL_SIGNIN": world.sts.url}
 
 
@@ -53,7 +53,7 @@ def query(address):
 
 
 def follow(address):
-    """Where a browser gets from there."""
+    """Returns the page to which a browser is redirected from there."""
     done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", address],
                           capture_output=True, text=True, timeout=30)
     return done.stdout

@@ -30,7 +30,7 @@ def named(world):
 
 @pytest.fixture
 def held(world, named):
-    """What `exec` gives, but for what only awsrole reads."""
+    """Returns the variables of `exec`, except for those that only awsrole reads."""
     env = world.exec_env(named)
     return {name: value for name, value in env.items() if name.startswith(("AWS_", "AWSROLE_")) and name != "AWSROLE_STATE"}
 

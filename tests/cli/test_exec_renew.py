@@ -20,7 +20,7 @@ RUNS = ".cache/awsrole/runs"
 
 
 def runs(world):
-    """The folders of runs."""
+    """Returns the directories of runs."""
     return sorted((world.home / RUNS).glob("*"))
 
 
@@ -30,7 +30,7 @@ def gone(world):
 
 
 def start(world, folder, script, **env):
-    """A command that goes on, after it has said something."""
+    """Starts a command that continues to run after its first output."""
     process = subprocess.Popen([binary("awsrole"), "exec", "--renew", "--", "sh", "-c", f"echo; {script}"], cwd=folder,
                                env=world.environment(**env), stdout=subprocess.PIPE)
     process.stdout.readline()
@@ -148,7 +148,7 @@ def test_the_watcher_holds_none_of_the_callers_files(world, shop):
 
 
 def watchers(world):
-    """The processes that wait for the end of this world's runs."""
+    """Returns the watchers of this world's runs."""
     names = {os.fsencode(run.name) for run in runs(world)}
     return [pid for pid, words in command_lines().items()
             if b"watch" in words and b"--start" not in words and names & set(words)]
@@ -159,7 +159,7 @@ def wait_for_watcher(world):
 
 
 def killed(world, folder, script="exec sleep 60"):
-    """A run whose command and watcher are killed, as at a reboot; returns the folder that is left."""
+    """Starts a run, kills its command and watcher as a reboot does, and returns the directory that is left."""
     process = start(world, folder, script)
     for watcher in wait_for_watcher(world):
         os.kill(watcher, signal.SIGKILL)
@@ -255,7 +255,7 @@ def test_ends_with_the_commands_code(world, shop, code):
 
 
 def inside(world, folder, *words, env=None):
-    """awsrole, typed in a command that renews its role."""
+    """Runs awsrole in a command that renews its role."""
     return world.awsrole("exec", "--renew", "--", binary("awsrole"), *words, cwd=folder, env=env)
 
 

@@ -25,14 +25,14 @@ COMMANDS = [["logout"], ["refresh"], ["status"], ["status", "--json"], ["why"], 
 
 
 def held(world, folder, **changes):
-    """The environment inside of a role, whose state says something else."""
+    """Returns the environment of a shell with a role and another state."""
     env = world.exec_env(folder)
     state = json.loads(env["AWSROLE_STATE"])
     return env | {"AWSROLE_STATE": json.dumps(state | changes)}
 
 
 def seen(folder):
-    """Each file of a folder with its content, and each mode."""
+    """Returns content and mode of each file of a directory."""
     return {path: (path.stat().st_mode, path.read_bytes() if path.is_file() else None) for path in [folder, *folder.rglob("*")]}
 
 
@@ -95,7 +95,7 @@ def test_a_state_that_is_not_awsroles_counts_for_nothing(world, shop, bad):
 
 
 def blocked(chosen):
-    """The environment in a blocked shell."""
+    """Returns the environment of a blocked shell."""
     return {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-blocked--run-awsrole-why", "AWS_ACCESS_KEY_ID": "awsrole-blocked--run-awsrole-why",
             "AWS_SECRET_ACCESS_KEY": "awsrole-blocked--run-awsrole-why", "AWS_EC2_METADATA_DISABLED": "true", "AWSROLE_CHOSEN": chosen}
 
@@ -111,7 +111,7 @@ def roles(world):
 
 @pytest.fixture(params=["{file}={role}", "{file}={proof}={role}", "state"])
 def forge(request, world, roles):
-    """`forge(role)`: the environment of a shell of which others say that a role was chosen there."""
+    """`forge(role)` returns the environment of a shell in which another program claims that this role was selected."""
     def make(role):
         file = roles / ".awsrole.toml"
         if request.param == "state":

@@ -16,7 +16,7 @@ from support.world import BLOCKED, DEPLOY, Result, asked, protocol
 
 
 class Programs:
-    """Which programs one run was, by their names, and what else it started."""
+    """The programs that one run executed, by name, and the other processes that it started."""
 
     def __init__(self, world, tmp_path, *words, within=(), **options):
         path = tmp_path / "programs"

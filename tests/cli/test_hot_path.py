@@ -19,7 +19,7 @@ WAITS = {"epoll_create1", "epoll_wait", "epoll_ctl", "eventfd2", "futex", "clock
 
 
 class Trace:
-    """The system calls of one run, as strace tells them."""
+    """The system calls of one run, from strace."""
 
     def __init__(self, world, tmp_path, *words, program="awsrole", cwd=None):
         path = tmp_path / "trace"
@@ -28,7 +28,7 @@ class Trace:
         self.names = collections.Counter(line.split("(")[0] for line in self.lines if re.match(r"\w+\(", line))
 
     def paths(self, below) -> list:
-        """The files below a folder that were opened or asked for by name, in order."""
+        """Returns the files below a directory whose paths were used, in order."""
         found = [re.search(rf'"({re.escape(str(below))}/[^"]*)"', line) for line in self.lines
                  if not line.startswith(("execve", "write"))]
         return [match[1].removeprefix(f"{below}/") for match in found if match]

@@ -52,7 +52,7 @@ def waiting(world, shop):
 
 
 def look(pid):
-    """What another process of the same user can see of one."""
+    """Returns what another process of the same user can read of a process."""
     done = subprocess.run([*other.as_user(), "/usr/bin/python3", "-c", LOOK, str(pid)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())

@@ -26,7 +26,7 @@ BEYOND = {
 
 
 def parsed(content):
-    """The file as an editor sees it; None if it is no TOML."""
+    """Returns the file as an editor parses it, or None if it isn't TOML."""
     try:
         return tomllib.loads(content if isinstance(content, str) else content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):

@@ -10,7 +10,7 @@ from support.world import DEPLOY, HERE, THERE
 
 
 def outcome(world, folder):
-    """What `exec` said; nothing ran, and the shell would be blocked."""
+    """Returns the message of `exec`. Checks that no command ran, and that a shell would be blocked."""
     result = world.awsrole("exec", "--", "echo", "ran", cwd=folder)
     assert (result.code, result.out) == (4, ""), result
     statements = world.awsrole("hook", "export", "bash", cwd=folder).out

@@ -42,7 +42,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture
 def address(world, authority):
-    """Where the local STS is reached by TLS. Every connection is passed on, byte for byte."""
+    """Returns the HTTPS URL of the local STS. Every connection is passed on, byte for byte."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "server.pem", authority / "server.key")
     behind = ("127.0.0.1", int(world.sts.url.rsplit(":", 1)[1]))
@@ -145,7 +145,7 @@ class Machine:
             (folder / f"{number:08x}.0").write_text(pem)
 
     def run(self, world, shop, **env):
-        """A call; which files were read, and how the call ended."""
+        """Makes a call, and returns the files that were read and the result."""
         trace = self.folder.with_suffix(".trace")
         wrapper = (*other.mounted_over(self.folder, "/etc/ssl/certs"), need("strace"), "-f", "-e", "trace=openat", "-o", trace)
         result = world.awsrole("exec", "--", "true", cwd=shop, env=env, wrapper=wrapper)

@@ -28,7 +28,7 @@ RICH = {
 
 @pytest.fixture
 def world(tmp_path):
-    """A person who could be many: [default] has working keys, and a metadata service answers."""
+    """A user with several identities: [default] has working keys, and a metadata service answers."""
     with World(tmp_path, RICH) as world:
         yield world
 
@@ -49,7 +49,7 @@ def without_default(world):
 
 
 def sources(world):
-    """What else a client may take: name → its variables, and who one would be."""
+    """Other sources of credentials for clients: name → the variables, and the identity."""
     return {
         "default": ({}, BY),
         "metadata": ({}, ON_INSTANCE),
@@ -144,7 +144,7 @@ STAGING = {"AWS_PROFILE": "staging\n'\"=\udcff", "AWS_DEFAULT_PROFILE": "", "AWS
 
 
 def aws(terminal):
-    """What awsrole deals with of a shell's environment, as text."""
+    """Returns the variables that awsrole changes, as text."""
     return {name.decode(): os.fsdecode(value) for name, value in terminal.env().items() if name.startswith(b"AWS")}
 
 

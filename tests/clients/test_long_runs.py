@@ -31,7 +31,7 @@ BEFORE = {
 
 
 def keys(world):
-    """The access keys that clients called with."""
+    """Returns the access key IDs of the clients' calls."""
     return {call["access_key_id"] for call in world.sts.calls("GetCallerIdentity") if call["outcome"] == "OK"}
 
 

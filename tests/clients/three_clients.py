@@ -22,7 +22,7 @@ NODE = {"NODE_PATH": str(NODE_FOLDER / "node_modules"), "NODE_NO_WARNINGS": "1"}
 
 
 def need_clients():
-    """Without the clients nothing is shown: a failure in CI, a visible skip elsewhere. The AWS CLI must be PyPI's."""
+    """Fails in CI, and skips the test elsewhere, if the clients are missing. The AWS CLI must be that of PyPI."""
     missing = [name for name in ("aws", "node") if shutil.which(name) is None]
     if not (NODE_FOLDER / "node_modules").is_dir():
         missing.append("the AWS SDK for JavaScript")
@@ -31,7 +31,7 @@ def need_clients():
 
 
 def ask(world, env, names=CALLERS, cwd=None):
-    """Name → ARN, or None for a client that acts as nobody."""
+    """Returns name → ARN, or None for a client without credentials."""
     need_clients()
     answers = {}
     for name in names:
@@ -53,7 +53,7 @@ def open_shell(world, shell, **env):
 
 
 def ask_in(terminal):
-    """Name → ARN, asked by commands typed in the terminal."""
+    """Returns name → ARN from commands that are typed in the terminal."""
     need_clients()
     answers = {}
     for name, command in CALLERS.items():

@@ -23,19 +23,19 @@ ROLE = re.compile(r"^__awsrole_set AWS_ACCESS_KEY_ID '(ASIA\w+)'$", re.MULTILINE
 
 
 def enter(world, folder, shell="bash"):
-    """What a shell runs when it enters a directory, without the shell."""
+    """Starts the command that a shell runs when it enters a directory."""
     return subprocess.Popen([binary("awsrole-hook"), *asked(folder, shell)], cwd=folder, env=world.environment(PWD=str(folder)),
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def keys(processes):
-    """The access key that each was given; None for those that were given none."""
+    """Returns the access key ID that each got, or None."""
     said = [process.communicate(timeout=120)[0] for process in processes]
     return [found[1] if (found := ROLE.search(text)) else None for text in said]
 
 
 def held(lock):
-    """Whether somebody has a lock."""
+    """Returns whether a process holds a lock."""
     with lock.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -45,7 +45,7 @@ def held(lock):
 
 
 def nothing_is_left(world):
-    """No lock, no half entry: the next one who comes has the role from the cache, without a call."""
+    """Checks that there is no lock and no incomplete entry: the next request is a cache hit without a call."""
     assert not [lock for lock in world.entries("lock") if held(lock)]
     calls = len(world.assumed())
     [key] = keys([enter(world, world.home / "src/shop")])
@@ -108,7 +108,7 @@ def test_the_winner_is_killed_while_it_asks_sts(world, shop):
 
 
 def waits(process):
-    """Whether a process has found no entry and waits for a lock: it sleeps for moments, again and again."""
+    """Returns whether a process missed the cache and waits for a lock: it sleeps briefly, again and again."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.MULTILINE)[1]) > 10
 

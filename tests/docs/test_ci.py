@@ -23,7 +23,7 @@ FIXTURE = {
 
 
 class Runner:
-    """A job's machine: its variables, and the address at which it gets its token."""
+    """The machine of a job: its variables, and the URL of its token."""
 
     def __init__(self, world, subject):
         self.world, self.subject = world, subject
@@ -49,7 +49,7 @@ class Runner:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def step(self, script, folder, **more):
-        """As the runner does it: bash with -e and pipefail, and what former steps put into the environment."""
+        """Runs a step like the runner: bash with -e and pipefail, and the variables of previous steps."""
         env = self.world.environment(
             PATH=f"{binary('awsrole').parent}:{self.world.environment()['PATH']}", AWS_ENDPOINT_URL=self.world.sts.url,
             GITHUB_ENV=str(self.variables), ACTIONS_ID_TOKEN_REQUEST_TOKEN="of-this-job",

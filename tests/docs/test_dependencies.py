@@ -15,14 +15,15 @@ DENY = tomllib.loads((ROOT / "deny.toml").read_text())
 
 @pytest.fixture(scope="module")
 def packages():
-    """Every package of the lock file, for every platform."""
+    """Returns every package of the lock file, for every platform."""
     done = subprocess.run([need("cargo"), "metadata", "--format-version", "1", "--locked"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["packages"]
 
 
 def satisfied(expression, allowed):
-    """SPDX, as crates write it: OR and AND with parentheses; of old, `/` for OR."""
+    """Evaluates a license expression of a crate: SPDX with OR and AND and parentheses, or the old form with `/` for OR.
+    """
     words = re.sub(r"\(|\)", lambda m: f" {m[0]} ", expression.replace("/", " OR ")).split()
     text, index = "", 0
     while index < len(words):

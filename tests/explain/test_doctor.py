@@ -31,7 +31,7 @@ def bound():
 
 
 def doctor(world, folder=None, **options):
-    """The findings, which text and JSON say alike; no secret is in them, nothing paints."""
+    """Returns the findings, which must be equal in text and JSON, without secrets and colors."""
     text = world.awsrole("doctor", cwd=folder, **options)
     told = world.awsrole("doctor", "--json", cwd=folder, **options)
     assert (text.code, shown(text)) == (told.code, shown(told)) and shown(text) == ""
@@ -61,7 +61,7 @@ def about(findings, what):
 
 
 def only(findings, what, text, hint):
-    """There is exactly one fault, and it is this."""
+    """Checks that there is exactly this fault."""
     [one] = bad(findings)
     assert one["about"] == what and text in one["text"], one
     assert hint in (one["hint"] or ""), one

@@ -52,7 +52,7 @@ def why(world, folder, *words, **options):
 
 
 def section(text, title):
-    """The lines of a section, joined."""
+    """Returns the lines of a section, joined."""
     lines, inside = [], False
     for line in text.splitlines():
         if line[:9].strip():
@@ -188,7 +188,7 @@ def test_closed_with_a_remembered_failure(world):
 
 
 def statements(shell_text):
-    """The environment that a shell has after the hook's statements."""
+    """Returns the environment of a shell after the hook's statements."""
     set_, hidden = {}, []
     for line in shell_text.splitlines():
         if match := re.match(r"__awsrole_set (\w+) '(.*)'$", line):
@@ -199,7 +199,7 @@ def statements(shell_text):
 
 
 def inside(world, folder, **env):
-    """The environment of a shell that has entered a directory, as the hook makes it."""
+    """Returns the environment of a shell that the hook set in a directory."""
     probe = world.home / "probe.bash"
     probe.write_text(f'eval "$({binary("awsrole")} hook bash)"\ncd {folder}\n{{ declare -F __awsrole_prompt >/dev/null && __awsrole_prompt; }} 2>/dev/null\n'
                      'for f in "${PROMPT_COMMAND[@]}"; do eval "$f"; done\ncommand env -0\n')

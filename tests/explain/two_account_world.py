@@ -23,7 +23,7 @@ def arn(role: str, account: str = THERE) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """A project's file, and what there must be for it: roles by account."""
+    """A project file, and the roles that it needs, by account."""
 
     file: str
     roles: tuple[tuple[str, str], ...] = (("Deploy", THERE),)
@@ -99,7 +99,7 @@ class Home:
         (settings / "config.toml").write_text(f'mfa_process = "echo {code}"\n')
 
     def assume(self) -> tuple[bool, str]:
-        """Whether a command gets the role, and what is said."""
+        """Returns whether a command gets the role, and the message."""
         result = self.awsrole("exec", "--", "sh", "-c", "printf %s $AWS_ACCESS_KEY_ID")
         granted = result.returncode == 0 and result.stdout.startswith("ASIA")
         assert granted or result.returncode == 4, result.stderr
@@ -107,12 +107,12 @@ class Home:
 
 
 def documents(pairs: list[dict]) -> list[tuple[str, int]]:
-    """Each document of a plan, by kind and link."""
+    """Returns each policy document of a plan, by kind and step."""
     return [(kind, index) for index in range(len(pairs)) for kind in ("identity", "trust")]
 
 
 def strictly(root: Path, plan: Plan, pairs: list[dict], without: tuple[str, int] | None = None) -> tuple[bool, str]:
-    """Asks a local STS that has exactly the documents of the pairs, but for one."""
+    """Tries the role at a local STS that has exactly the documents of the pairs, except for one."""
     people, roles = _fixture(plan, pairs, without)
     with LocalSts({"user": people, "role": roles}) as sts:
         home = Home(root, sts.url, (ALICE["access_key_id"], ALICE["secret_access_key"]), plan)
@@ -142,10 +142,10 @@ def _fixture(plan: Plan, pairs: list[dict], without: tuple[str, int] | None) -> 
 
 
 class Ministack(MinistackIam):
-    """ministack, and documents that come and go."""
+    """ministack with policy documents that are added and removed."""
 
     def assume(self, root: Path, plan: Plan, pairs: list[dict], without: tuple[str, int] | None = None) -> tuple[bool, str]:
-        """Asks with exactly the documents of the pairs, but for one."""
+        """Tries the role with exactly the documents of the pairs, except for one."""
         people, roles = _fixture(plan, pairs, without)
         try:
             for document in people[0].get("policy", []):

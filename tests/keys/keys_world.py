@@ -69,7 +69,7 @@ class KeysWorld(World):
         return Result(child.exitstatus if child.exitstatus is not None else -1, said, said)
 
     def stored(self) -> dict:
-        """What `keys list` says of alice's profile."""
+        """Returns the entry of alice's profile in `keys list`."""
         rows = self.awsrole("keys", "list", "--json").json
         return next(row for row in rows if row["profile"] == "jump" and row["stored"])
 
@@ -80,7 +80,7 @@ class KeysWorld(World):
         self.sts.reset()
 
     def no_secret_in_files(self) -> None:
-        """No file below the home holds alice's secret."""
+        """Checks that no file below the home directory contains alice's secret."""
         for path in self.home.rglob("*"):
             if path.is_file():
                 assert SECRET.encode() not in path.read_bytes(), path

@@ -85,7 +85,7 @@ def add(desk, key, secret, *options):
 
 
 def stored_files(desk):
-    """The records and the store, as they are on the disk."""
+    """Returns the records and the store on the disk."""
     return {path: path.read_bytes() for path in (desk.home / ".local/share/awsrole/keys").iterdir() if path.suffix != ".lock"}
 
 

@@ -38,7 +38,7 @@ def works(desk):
 
 
 def keys_at_aws(desk) -> set[str]:
-    """The keys that the local STS knows of alice, by who could call with them."""
+    """Returns alice's keys at the local STS, by the identity that they give."""
     import boto3
     client = boto3.client("iam", endpoint_url=desk.sts.url, region_name="us-east-1",
                           aws_access_key_id=BYSTANDER["access_key_id"], aws_secret_access_key=BYSTANDER["secret_access_key"])

@@ -33,7 +33,7 @@ def who(held: dict) -> dict:
 
 
 def assume_second(desk, held: dict) -> str:
-    """What a session of Deploy gets when it assumes the next role: an error's code, or OK."""
+    """Returns the error code, or OK, if a session of Deploy assumes the next role."""
     import boto3
     from botocore.exceptions import ClientError
     client = boto3.client("sts", endpoint_url=desk.sts.url, region_name="us-east-1", aws_access_key_id=held["AWS_ACCESS_KEY_ID"],

@@ -21,7 +21,7 @@ ACCOUNT = "111111111111"
 
 @contextlib.contextmanager
 def surroundings(environment: dict[str, str]) -> Iterator[None]:
-    """Puts this process into a child's environment: botocore reads its own."""
+    """Sets the environment of this process, which botocore reads."""
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(environment)
@@ -51,7 +51,7 @@ def cli(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 
 def cli_arn(environment: dict[str, str], *arguments: str) -> str:
-    """The ARN that `aws sts get-caller-identity` shows."""
+    """Returns the ARN that `aws sts get-caller-identity` prints."""
     done = cli(environment, "sts", "get-caller-identity", "--query", "Arn", "--output", "text", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -77,14 +77,14 @@ def http(method: str, url: str, body: dict | None = None, **headers: str) -> tup
 
 
 def code_of(call: Callable, **arguments: object) -> str:
-    """The code of the error that a call must end with."""
+    """Returns the code of the error with which a call must fail."""
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     return caught.value.response["Error"]["Code"]
 
 
 def who_am_i_apart(environment: dict[str, str], profile: str) -> tuple[str, str]:
-    """The ARN that boto3 finds in a process of its own, whose HOME counts, and what it wrote to stderr."""
+    """Returns the ARN that boto3 finds in a separate process with its own HOME, and its output on stderr."""
     program = f"import boto3; print(boto3.Session(profile_name={profile!r}).client('sts').get_caller_identity()['Arn'])"
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
     return done.stdout.strip(), done.stderr

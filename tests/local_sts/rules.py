@@ -97,7 +97,7 @@ FIXTURE = {
 
 @dataclass(frozen=True)
 class Rule:
-    """One question.
+    """One request and its expected result.
 
     `ask` gets a station (see test_rules.py) and returns its answer's error code, or `OK`, with the message.
     `unchecked` marks what ministack is known to answer instead, and why; the test asserts that, too.

@@ -34,7 +34,7 @@ def _created(station, owner: str, **more: str) -> tuple[str, str]:
 
 
 def _new_key(station, then=None):
-    """A key made, something done to it, and then used."""
+    """Creates a key, changes it, and uses it."""
     owner = next(_owners)
     keys = _created(station, owner)
     if then is not None:
@@ -73,14 +73,14 @@ def _listed(station):
 
 
 def older_sessions_denied(before: datetime.datetime) -> dict:
-    """What IAM's console puts as AWSRevokeOlderSessions."""
+    """Returns the policy AWSRevokeOlderSessions of the IAM console."""
     condition = {"DateLessThan": {"aws:TokenIssueTime": before.strftime("%Y-%m-%dT%H:%M:%SZ")}}
     return {"Version": "2012-10-17", "Statement": [
         {"Effect": "Deny", "Action": ["*"], "Resource": ["*"], "Condition": condition}]}
 
 
 def _revoked(station, role: str, ahead: int):
-    """A session of a role, used after sessions issued before `ahead` seconds from now were revoked."""
+    """Uses a session of a role after sessions that were issued before `ahead` seconds from now were revoked."""
     session = station.session_of("alice", role)
     before = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=ahead)
     put = station.iam(next(_owners), "put_role_policy", RoleName=role, PolicyName="AWSRevokeOlderSessions",

@@ -31,7 +31,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class Answer:
-    """An error's code, or `OK`; its text; and what came."""
+    """An error code, or `OK`, the message, and the response."""
 
     code: str
     text: str
@@ -39,7 +39,7 @@ class Answer:
 
 
 class Station:
-    """What a rule asks. `strict` tells the one that checks one-time codes."""
+    """A server that a rule calls. `strict` is true if it checks one-time codes."""
 
     strict: bool
     url: str
@@ -57,7 +57,7 @@ class Station:
         raise NotImplementedError
 
     def wrong_code(self) -> str:
-        """Six digits that aren't the code of holder0 now, before or after."""
+        """Returns six digits that are neither the current nor an adjacent code of holder0."""
         raise NotImplementedError
 
     def client(self, credentials: str | tuple, service: str = "sts"):
@@ -94,7 +94,7 @@ class Station:
         return self._ask(caller, "decode_authorization_message", EncodedMessage="xxxx")
 
     def must(self, answer: Answer) -> tuple:
-        """An answer's credentials; a refusal fails the test here and not at what it prepares."""
+        """Returns the credentials of a response. A refusal fails the test here, not in a later step."""
         assert answer.code == "OK", f"a step before the question failed: {answer.code}: {answer.text}"
         return self.credentials(answer)
 
@@ -113,7 +113,7 @@ class Station:
 
     def raw(self, *, service: str = "sts", skew: int = 0, tamper: bool = False, body: str = IDENTITY,
             drop: bool = False, by: str = "alice") -> Answer:
-        """A request that botocore signed, and that is spoilt then."""
+        """Returns a request that botocore signed and that is then damaged."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         request = AWSRequest("POST", f"{self.url}/", data=body, headers=headers)
         then = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) + datetime.timedelta(seconds=skew)

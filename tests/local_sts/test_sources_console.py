@@ -82,7 +82,7 @@ def code_of_identity(environment: dict[str, str], profile: str) -> str:
 
 
 def refuses(environment: dict[str, str], error: type[Exception], profile: str = "console") -> None:
-    """What botocore makes of a refused refresh."""
+    """Returns botocore's error for a refused refresh."""
     with pytest.raises(error):
         who_am_i(environment, profile)
 
@@ -216,7 +216,7 @@ def test_credentials_that_live_as_a_fault_orders(server, home):
 
 
 class Proof:
-    """A refresh with a proof that can be spoilt."""
+    """Makes a refresh with a proof that can be damaged."""
 
     def __init__(self, server: LocalSts, token: dict, *, ahead: int = 0):
         self.url = f"{server.url}/v1/token"

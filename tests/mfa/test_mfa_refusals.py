@@ -28,7 +28,7 @@ def is_blocked_and_quiet(scene, tty, calls):
 
 
 def lines(said):
-    """What awsrole said after the question."""
+    """Returns awsrole's output after the prompt."""
     return re.findall(r"awsrole: .*", said)
 
 

@@ -66,7 +66,7 @@ def test_who_waited_may_ask_after_the_other_cancelled(scene):
 
 @pytest.fixture
 def by_program(scene):
-    """A program that gives codes, and writes down each start of it."""
+    """A program that prints codes and records each start."""
     scene.write("authenticator", f'#!/bin/sh\necho "$AWSROLE_MFA_SERIAL" >> {scene.home}/started\ncat {scene.home}/code\n').chmod(0o755)
     scene.write(".config/awsrole/config.toml", f"mfa_process = '{scene.home}/authenticator'\n")
     return scene.home / "started"

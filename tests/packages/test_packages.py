@@ -59,14 +59,14 @@ class Bare:
         self.run("useradd", "--create-home", "--shell", "/bin/bash", "--uid", DEV, "dev")
 
     def run(self, *words):
-        """A command of root's; what it said."""
+        """Runs a command as root, and returns its output."""
         env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(["chroot", self.root, *map(str, words)], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def files(self):
-        """Every file that programs are installed as."""
+        """Returns every installed file of the programs."""
         return {path.relative_to(self.root).as_posix() for path in (self.root / "usr").rglob("*") if not path.is_dir()}
 
     def use(self, world):

@@ -87,7 +87,7 @@ def soak(world: World, wanted: argparse.Namespace) -> int:
 
 
 def link_program(world: World) -> None:
-    """Puts awsrole into the PATH of the home's shells."""
+    """Adds awsrole to PATH in the shells of the home directory."""
     folder = world.home / "bin"
     folder.mkdir()
     (folder / "awsrole").symlink_to(binary("awsrole"))
@@ -95,7 +95,8 @@ def link_program(world: World) -> None:
 
 
 def afterwards(world: World, injector: FaultInjector, people: list[SimulatedUser]) -> list[tuple[str, Exception]]:
-    """When all is well again, every shell has its role again, and nothing is left of what was killed."""
+    """Checks that after all faults ended every shell has its role again, and that nothing is left of killed processes.
+    """
     injector.good_again()
     # For five seconds a failure is believed to be the answer to several shells at once.
     time.sleep(6)
@@ -120,7 +121,7 @@ def afterwards(world: World, injector: FaultInjector, people: list[SimulatedUser
 
 
 def show(world: World, ledger: Ledger) -> None:
-    """What it was, in figures."""
+    """Prints the numbers of the run."""
     counts, calls = ledger.counts, world.assumed()
     granted = sum(call["outcome"] == "OK" for call in calls)
     by_shell = ", ".join(f"{counts[f'checked in {shell}']} in {shell}" for shell in SHELLS)

@@ -30,7 +30,7 @@ FAULTS = {
 
 
 class FaultInjector(threading.Thread):
-    """Changes all the time, as drawn from the seed."""
+    """Makes changes that are drawn from the seed."""
 
     def __init__(self, seed: int, world: World, ledger: Ledger, places: list[Place], over: threading.Event):
         super().__init__(name="weather", daemon=True)
@@ -55,7 +55,7 @@ class FaultInjector(threading.Thread):
         self.lines.append(f"{stamp(time.time())} {what}")
 
     def clear(self) -> None:
-        """All is well at STS; sessions are as short as ever."""
+        """Removes all faults of STS. Sessions remain short."""
         self.world.sts.clear_faults()
         self.world.sts.fault(action="AssumeRole", lifetime_seconds=LIFETIME)
 
@@ -87,7 +87,7 @@ class FaultInjector(threading.Thread):
             self.note(f"{place.folder}: denied")
 
     def kill_renewals(self) -> None:
-        """Kills renewals, which have no shell above them any more."""
+        """Kills renewals, which have no parent shell."""
         for pid in self.world.renewals():
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -97,7 +97,7 @@ class FaultInjector(threading.Thread):
             self.note("a renewal was killed")
 
     def good_again(self) -> None:
-        """Puts everything in order: STS, files, approvals."""
+        """Ends all faults: of STS, files, approvals."""
         self.clear()
         for place in self.projects:
             place.write(place.contents[0])

@@ -72,7 +72,7 @@ class Place:
 
     @contextmanager
     def change(self):
-        """Around a change; inside, the attributes are set to what will hold."""
+        """A context manager around a change. Inside it the attributes are set to the new values."""
         with self.lock:
             before = self.now()
             self.history.append((time.time(), before | {OUTER, BLOCKED} | self.roles()))
@@ -80,7 +80,7 @@ class Place:
             self.history.append((time.time(), self.now()))
 
     def roles(self) -> frozenset[Role]:
-        """All that this directory ever asks for; no other's."""
+        """The roles that this directory may request, and no other directory."""
         return frozenset().union(*(content.roles for content in self.contents))
 
     def right(self, since: float, until: float) -> frozenset:
@@ -93,7 +93,7 @@ class Place:
         return frozenset().union(*found, {BLOCKED} if self.contents else set())
 
     def write(self, content: Content | None) -> None:
-        """Puts a content in place, or takes the file away; never a half of it."""
+        """Writes a content atomically, or removes the file."""
         with self.change():
             file = self.folder / ".awsrole.toml"
             if content is None:
@@ -114,7 +114,7 @@ def fixture(roles: list[Role]) -> dict:
 
 
 def roles() -> list[list[Role]]:
-    """Four for each project: its role, the same elsewhere, and two others that an edit asks for."""
+    """Returns four roles for each project: two roles, each with two regions."""
     return [
         [Role((HERE, THERE)[(number + twin) % 2], f"Project{number}{'ab'[twin]}", region)
          for twin in (0, 1) for region in (f"eu-west-{number + 1}", f"us-east-{number + 1}")]

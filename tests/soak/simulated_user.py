@@ -26,11 +26,11 @@ OUTSIDE = {"AWS_PROFILE": "outside", "AWS_REGION": "outside-1"}
 
 
 class Violation(Exception):
-    """What must not happen has happened."""
+    """A check failed."""
 
 
 class Ledger:
-    """What all shells together have seen."""
+    """Totals of all shells."""
 
     def __init__(self, world: World):
         self.world = world
@@ -44,7 +44,7 @@ class Ledger:
             self.counts.update(names)
 
     def owner(self, key: str) -> tuple[str, str]:
-        """The account and the name of the role that a session belongs to, as STS knows it."""
+        """Returns account and name of the role of a session, from STS."""
         with self.lock:
             if key not in self.owners:
                 for id, arn in self.world.sts.sessions().items():
@@ -53,13 +53,13 @@ class Ledger:
             return self.owners.get(key, ("nowhere", "nobody"))
 
     def same_set(self, key: str, rest: tuple) -> bool:
-        """Whether secret, token and expiration are those that came with this key before."""
+        """Returns whether secret, token and expiration belong to this access key ID."""
         with self.lock:
             return self.sets.setdefault(key, rest) == rest
 
 
 class SimulatedUser(threading.Thread):
-    """One shell and its user. What they do is drawn from the seed; when it happens isn't."""
+    """One shell and its user. The actions are drawn from the seed, but not their times."""
 
     def __init__(self, number: int, shell: str, seed: int, pace: float, ledger: Ledger, places: list[Place], over: threading.Event):
         super().__init__(name=f"{shell}-{number}", daemon=True)
@@ -139,7 +139,7 @@ class SimulatedUser(threading.Thread):
         return since
 
     def kill(self) -> None:
-        """Kills the awsrole that the shell has just started, at some moment of its life."""
+        """Kills the awsrole process that the shell has just started, after a random time."""
         end = time.monotonic() + 0.2
         while time.monotonic() < end:
             for pid in likely_descendants(self.terminal.process.pid):
@@ -170,7 +170,7 @@ class SimulatedUser(threading.Thread):
         self.ledger.count("checked", f"checked in {self.shell}", state)
 
     def state(self, env: dict, place: Place, kind: str, started: float, right: frozenset) -> str:
-        """What a command was started with, if that is right: role, blocked or outer."""
+        """Returns the state in which a command was started: role, blocked or outer. Raises Violation if it is wrong."""
         mine = {name.decode(): value.decode() for name, value in env.items() if name.startswith(b"AWS")}
         def wrong(what: str) -> Violation:
             shown = {name: value for name, value in mine.items() if "SECRET" not in name and "TOKEN" not in name}
@@ -204,7 +204,7 @@ class SimulatedUser(threading.Thread):
         return "role"
 
     def comes_back(self, place: Place) -> None:
-        """Now that all is well again: entering a project gives its role."""
+        """Checks, after all faults have ended, that entering a project sets its role."""
         before = self.ledger.counts["role"]
         self.type(f"cd {self.places[0].folder}")
         self.place = place

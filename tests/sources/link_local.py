@@ -29,7 +29,7 @@ ADDRESSES = ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::25
 
 
 def relay(address: str, port: int) -> None:
-    """Passes what is sent to port 80 of an address on to a port of this machine."""
+    """Forwards port 80 of an address to a port of this machine."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
     def pump(source, sink):

@@ -27,7 +27,7 @@ ASSUME = allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*
 
 
 def only(*principals: str) -> dict:
-    """A trust policy for these roles."""
+    """Returns a trust policy for these roles."""
     return trust(*(f"arn:aws:iam::{principal}" for principal in principals))
 
 
@@ -74,7 +74,7 @@ class SourceWorld(HookedWorld):
 
     @property
     def env(self) -> dict[str, str]:
-        """Where everything is asked."""
+        """Returns variables with all endpoints."""
         return {"AWS_ENDPOINT_URL": self.sts.url}
 
     def config(self, text: str) -> None:
@@ -88,7 +88,7 @@ class SourceWorld(HookedWorld):
         return caller(self.sts, held)
 
     def refused(self, folder: Path, code: int = 4, env: dict[str, str] | None = None, **options: object) -> str:
-        """What `awsrole exec` says where nothing may run."""
+        """Returns the message of `awsrole exec`, which must not run the command."""
         result = self.awsrole("exec", "--", "echo", "ran", cwd=folder, env=self.env | (env or {}), **options)
         assert (result.code, result.out) == (code, ""), result
         assert_no_secret(self, result.err)
@@ -113,7 +113,7 @@ class SourceWorld(HookedWorld):
         return done.stdout.strip()
 
     def program(self, text: str, name: str = "program") -> Path:
-        """A program of the user's; each start adds a line to `NAME.starts`."""
+        """Creates a program of the user. Each start adds a line to `NAME.starts`."""
         path = self.write(name, f"#!/bin/sh\necho x >> '{self.home}/{name}.starts'\n{text}\n")
         path.chmod(0o755)
         return path
@@ -130,7 +130,9 @@ class SourceWorld(HookedWorld):
 
 @contextmanager
 def liar(honest: str, lie):
-    """A server that passes requests on to an honest one and hands the answer's JSON to `lie`; gives its address."""
+    """Starts a server that passes requests on to a correct one, and the JSON of the response to `lie`. Returns its
+    address.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -165,7 +167,7 @@ def cli_version(program: str) -> str:
 
 
 def name(arn: str | None) -> str:
-    """The last part of an ARN, or of a session's the role."""
+    """Returns the last part of an ARN. For a session it is the role's name."""
     path = (arn or "-").split(":")[-1].split("/")
     return path[1] if path[0] == "assumed-role" else path[-1]
 
@@ -178,12 +180,12 @@ def caller(sts, held: dict[str, str]) -> str:
 
 
 def keys_json(person: dict, **more: object) -> str:
-    """What a credential_process prints."""
+    """Returns the output of a credential_process."""
     return json.dumps({"Version": 1, "AccessKeyId": person["access_key_id"], "SecretAccessKey": person["secret_access_key"], **more})
 
 
 def foreign_session(place: SourceWorld, name: str = "bystander") -> dict[str, str]:
-    """A user's session as metadata and container endpoints hand it out: by default the bystander's."""
+    """Returns a user's session in the format of metadata and container endpoints, by default that of the bystander."""
     person = {"alice": ALICE, "bystander": BYSTANDER}[name]
     client = boto3.client("sts", endpoint_url=place.sts.url, region_name="us-east-1", aws_access_key_id=person["access_key_id"],
                           aws_secret_access_key=person["secret_access_key"])

@@ -93,19 +93,19 @@ def scene(request, machines):
 
 
 def gather(place):
-    """The secrets of the sessions that are in the cache."""
+    """Returns the secrets of the cached sessions."""
     for path in place.entries():
         session = sealed.read(path)
         place.secrets |= {session["secret_access_key"], session["session_token"]}
 
 
 def in_environment(place, env):
-    """The secrets that the person's own environment holds."""
+    """Returns the secrets of the outer environment."""
     return {secret for secret in place.secrets if any(secret in value for value in env.values())}
 
 
 def readable(place):
-    """The files that hold a secret."""
+    """Returns the files that contain a secret."""
     found = {path for path in place.home.rglob("*") if path.is_file() and any(s.encode() in path.read_bytes() for s in place.secrets)}
     return {path.relative_to(place.home).as_posix() for path in found}
 
@@ -150,7 +150,7 @@ def kill_a_run(place, folder, env):
 
 
 def waiting_for(run):
-    """The processes that wait for the end of a run."""
+    """Returns the watchers of runs."""
     return [pid for pid, words in command_lines().items()
             if b"watch" in words and b"--start" not in words and os.fsencode(run.name) in words]
 

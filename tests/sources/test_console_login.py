@@ -66,14 +66,14 @@ def who(office: World, found: dict[str, str]) -> str:
 
 
 def ending(office: World, token: dict, left: datetime.timedelta) -> None:
-    """Rewrites the file of alice's session: its credentials end so long from now."""
+    """Changes the file of alice's session: its credentials expire in this time."""
     end = datetime.datetime.now(datetime.UTC) + left
     token["accessToken"]["expiresAt"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
     office.sts.write_console_cache(office.home, token, PERSON)
 
 
 def works_again(office: World, folder, env: dict[str, str]) -> dict[str, str]:
-    """What a command gets, as soon as a failure of the last seconds isn't taken for the answer any more."""
+    """Returns the result of a command as soon as a failure of the last seconds is no longer used."""
     wait_for(lambda: office.awsrole("exec", "--", "true", cwd=folder, env=env).code == 0, 10, "it still refuses")
     return office.exec_env(folder, env=env)
 
@@ -229,7 +229,7 @@ def test_the_region_is_that_of_the_sign_in(office, more, region):
 
 
 def answer_once(proxy: socket.socket, asked: list[str]) -> None:
-    """Takes one connection, notes what it asks for, and refuses it."""
+    """Accepts one connection, records the request, and rejects it."""
     connection, _ = proxy.accept()
     with connection:
         asked.append(connection.recv(4096).decode().split("\r\n", 1)[0])

@@ -27,7 +27,7 @@ def corp(machines):
 
 
 def sign_in(place, *, session="corp", scopes=("sso:account:access",), expired=False):
-    """What `aws sso login` leaves behind."""
+    """Writes the files of `aws sso login`."""
     token = place.sts.sso_sign_in(scopes=scopes)
     place.secrets |= {token["accessToken"], token["clientSecret"], token.get("refreshToken", token["accessToken"])}
     path = place.sts.write_sso_cache(place.home, token, session=session, expired=expired)
@@ -147,7 +147,7 @@ def test_an_end_that_can_not_be(corp, end):
 
 
 class Login:
-    """`awsrole login`, as a person sees it; without a browser if its script isn't given."""
+    """Runs `awsrole login` on a terminal, without a browser if its script isn't given."""
 
     def __init__(self, place, folder, *options, browser=None, **env):
         env = place.environment(**place.env | env, PWD=str(folder))

@@ -22,7 +22,7 @@ def instance(machines):
 
 @pytest.fixture(params=["variable", "file"])
 def container(machines, request):
-    """The container's address and token, as ECS and as EKS give them."""
+    """Returns the container's endpoint and token in the format of ECS and of EKS."""
     env = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{machines.sts.url}/task"}
     if request.param == "variable":
         return env | {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token-of-the-task"}
@@ -176,7 +176,7 @@ def blocked_port():
 
 @pytest.fixture
 def silent_port():
-    """Connections are taken, and nothing is ever said."""
+    """A server that accepts connections and never responds."""
     held = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         def accept():

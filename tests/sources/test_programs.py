@@ -114,7 +114,7 @@ def test_expired_credentials_are_not_passed_on(machines, vault):
 
 @pytest.fixture
 def slow(machines, vault):
-    """A program that never ends by itself; what it started is ended after the test."""
+    """A program that never ends. Its processes are killed after the test."""
     machines.write(".config/awsrole/config.toml", '[limits]\nprocess = "1s"\n')
     # Its stderr is the person's, so that a program which stays would hold it open.
     yield vault(f"exec 2>/dev/null; echo $$ > {machines.home}/pid; exec sleep 600")

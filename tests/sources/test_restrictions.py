@@ -97,12 +97,12 @@ SENT_ALONE = {static: {"duration_seconds", "mfa_serial"}, environment: {"duratio
 
 
 def named(source, key):
-    """The line that names a source; those of a profile by this key."""
+    """Returns the line that sets a source. A profile is set by this key."""
     return source if source.endswith("\n") else f'{key} = "{source}"\n'
 
 
 def sent(call):
-    """What a call carried."""
+    """Returns the parameters of a call."""
     return {"policy": call["has_policy"], "policy_arns": call["policy_arns"], "session_tags": call["tags"],
             "transitive_session_tags": call["transitive_tag_keys"], "source_identity": call["source_identity"],
             "external_id": call["external_id"], "role_session_name": call["role_session_name"],

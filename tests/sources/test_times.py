@@ -26,7 +26,7 @@ BAD = {"words": ("tomorrow", "isn't a time"), "no zone": ("2099-01-02T03:04:05",
 
 
 def written(form):
-    """An hour from now in a form, and the time that a shell must then hold."""
+    """Returns the time in one hour in a format, and the expiration that a shell must have then."""
     end = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(hours=1)
     shifted = end + datetime.timedelta(hours=2 if form in AHEAD else 0)
     return shifted.strftime((FORMS | AHEAD)[form]), end.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -34,7 +34,7 @@ def written(form):
 
 @contextlib.contextmanager
 def metadata(machines, end):
-    """An instance's metadata service that writes this end; the address."""
+    """Starts a metadata service that returns this expiration. Yields its address."""
     answer = foreign_session(machines, "alice") | {"Expiration": end}
 
     class Handler(BaseHTTPRequestHandler):
@@ -62,7 +62,7 @@ def metadata(machines, end):
 
 @contextlib.contextmanager
 def container(machines, end):
-    """A container's endpoint that writes this end; the address."""
+    """Starts a container endpoint that returns this expiration. Yields its address."""
     with liar(machines.sts.url, lambda answer: answer | {"Expiration": end}) as url:
         yield url
 
@@ -118,7 +118,8 @@ def test_machines_that_write_no_time(machines, kind, case):
 
 
 def sso_token(machines, end):
-    """A sign-in to Identity Center whose token file has this end; the file, and a project's file for it."""
+    """Creates a sign-in to Identity Center whose token file has this expiration. Returns the file and a project file.
+    """
     machines.sts.write_sso_config(machines.home)
     path = machines.sts.write_sso_cache(machines.home, machines.sts.sso_sign_in())
     path.write_text(json.dumps(json.loads(path.read_text()) | {"expiresAt": end}))

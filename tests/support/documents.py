@@ -13,7 +13,7 @@ MARK = re.compile(r"<!-- test: ([a-z-]+) -->\n\Z")
 
 @dataclass
 class Block:
-    """A fenced block; `world` is what the comment before it says that it needs, or None."""
+    """A fenced block. `world` is the requirement in the comment before it, or None."""
 
     document: Path
     line: int
@@ -31,7 +31,7 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    """Every fenced block of every document."""
+    """Returns every fenced block of every document."""
     found = []
     for document in DOCUMENTS:
         text = document.read_text()
@@ -43,7 +43,7 @@ def blocks() -> list[Block]:
 
 
 def broken_links() -> list[str]:
-    """Links of the documents to files or headings that do not exist, as `document: target`."""
+    """Returns links to files or headings that don't exist, as `document: target`."""
     broken = []
     for document in DOCUMENTS:
         text = FENCE.sub("", document.read_text())
@@ -62,7 +62,7 @@ def broken_links() -> list[str]:
 
 
 def table(document: str, heading: str) -> list[list[str]]:
-    """The rows of the first table under a heading of a document, without the table's head."""
+    """Returns the rows of the first table below a heading, without the table's header."""
     text = (ROOT / document).read_text()
     section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.M | re.S)
     assert section, f"{document} has no heading {heading!r}"

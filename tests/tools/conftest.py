@@ -10,14 +10,14 @@ from tool_world import ToolWorld
 
 @pytest.fixture
 def stage(tmp_path):
-    """A person's home, both servers, and the tools."""
+    """A home directory, both servers, and the tools."""
     with ToolWorld(tmp_path) as stage:
         yield stage
 
 
 @pytest.fixture
 def report():
-    """Keeps a tool's version and its own last lines for tests/tools/run, if that is what runs."""
+    """Records a tool's version and the last lines of its output, in a run of tests/tools/run."""
     folder = os.environ.get("TOOLS_REPORT")
 
     def keep(tool: str, version: str, shown: str, lines: list[str]) -> None:

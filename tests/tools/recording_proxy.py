@@ -70,7 +70,7 @@ class RecordingProxy:
         self._server.server_close()
 
     def handle(self, request: BaseHTTPRequestHandler) -> None:
-        """Passes one request on, and its answer back."""
+        """Forwards one request, and returns its response."""
         body = read_body(request)
         found = KEY.search(request.headers.get("Authorization", "")) or KEY.search(request.path)
         known = bool(found) and next(filter(None, found.groups())) in self.issued
@@ -102,14 +102,14 @@ class RecordingProxy:
 
 
 def parameters(body: bytes) -> dict[str, str]:
-    """Those of a call of the query protocol; none of anything else."""
+    """Returns the parameters of a call of the query protocol, or none for other requests."""
     if not body.startswith(b"Action=") and b"&Action=" not in body[:4096]:
         return {}
     return dict(parse_qsl(body.decode(), keep_blank_values=True))
 
 
 def read_body(request: BaseHTTPRequestHandler) -> bytes:
-    """A request's body, however it is delimited."""
+    """Returns the body of a request, whatever its transfer encoding."""
     if "chunked" not in request.headers.get("Transfer-Encoding", ""):
         return request.rfile.read(int(request.headers.get("Content-Length") or 0))
     body = b""
@@ -122,7 +122,7 @@ def read_body(request: BaseHTTPRequestHandler) -> bytes:
 
 
 def send(url: str, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> tuple[int, list, bytes]:
-    """One request as it is, and its answer."""
+    """Forwards a request unchanged, and returns its response."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)

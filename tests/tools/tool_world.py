@@ -88,7 +88,7 @@ region = eu-central-1
 
 @dataclass
 class Said:
-    """How a typed command ended, and what it wrote."""
+    """The exit code and the output of a typed command."""
 
     code: int
     text: str
@@ -99,7 +99,7 @@ class Said:
 
 
 class Person(HookedShell):
-    """A shell in which someone works, with the hook, in a home of the stage."""
+    """A shell of a simulated user, with the hook, in a home directory of the stage."""
 
     def do(self, command: str, code=None) -> Said:
         """Types a command to its end; a question for a code is answered with what `code()` gives, that of `allow` with yes."""
@@ -168,11 +168,11 @@ class ToolWorld:
         return path
 
     def example(self, name: str) -> Path:
-        """A copy of an example, where a clone of it would be."""
+        """Creates a copy of an example at the path of a clone."""
         return Path(shutil.copytree(ROOT / "examples" / name, self.home / "src" / name, ignore=shutil.ignore_patterns("README.md")))
 
     def person(self, shell: str = "bash", cwd: Path | None = None, tool: str | None = None, **more: str) -> Person:
-        """Opens a shell with awsrole and a tool of tests/setup on its PATH; AWS_PROFILE says something else."""
+        """Starts a shell with awsrole and a tool of tests/setup on PATH. AWS_PROFILE has another value."""
         env = {"USER": pwd.getpwuid(os.getuid()).pw_name, "PATH": self.path(tool), "AWS_PROFILE": "personal",
                "AWS_ENDPOINT_URL": self.front.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "",
                "NODE_NO_WARNINGS": "1", **more}
@@ -181,12 +181,12 @@ class ToolWorld:
         return person
 
     def path(self, tool: str | None = None) -> str:
-        """A PATH with awsrole, the home's own programs and perhaps a tool."""
+        """Returns a PATH with awsrole, the programs of the home directory, and optionally a tool."""
         first = [binary("awsrole").parent, self.home / "bin", *([found(tool)] if tool else [])]
         return ":".join([*map(os.fspath, first), os.environ["PATH"]])
 
     def version(self, command: str, tool: str | None = None) -> str:
-        """What a tool says of its version: the first thing in it that looks like one."""
+        """Returns a tool's version: the first text in its output that looks like one."""
         env = {"HOME": str(self.home), "PATH": self.path(tool), "CHECKPOINT_DISABLE": "1"}
         done = subprocess.run(command.split(), env=env, cwd=self.home, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         return re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)[0]
@@ -196,12 +196,14 @@ class ToolWorld:
         return self.sts.unused_totp("alice")
 
     def codes(self) -> int:
-        """How many calls carried a code so far."""
+        """Returns the number of calls with an MFA code."""
         return sum(call["has_token_code"] for call in self.sts.calls())
 
 
 def found(tool: str) -> Path:
-    """The folder of a tool's programs; without it the test fails in CI and is visibly skipped elsewhere."""
+    """Returns the directory of a tool's programs. If it is missing, the test fails in CI, and is skipped with a message
+    elsewhere.
+    """
     for folder in (TOOLS / tool / "node_modules/.bin", TOOLS / tool / "bin"):
         if folder.is_dir():
             return folder
@@ -209,7 +211,7 @@ def found(tool: str) -> Path:
 
 
 def commands(example: str, heading: str) -> list[str]:
-    """The commands under a heading of an example's README."""
+    """Returns the commands below a heading of an example's README."""
     [block] = [block for block in of(example, "sh") if heading_of(block) == heading]
     if report := os.environ.get("TOOLS_REPORT"):
         (Path(report) / "typed").open("a").write(block.name + "\n")
@@ -217,12 +219,12 @@ def commands(example: str, heading: str) -> list[str]:
 
 
 def texts(example: str) -> list[str]:
-    """The parts of AWS files that an example's README shows."""
+    """Returns the parts of AWS files in an example's README."""
     return [block.text for block in of(example, "text")]
 
 
 def of(example: str, language: str) -> list[Block]:
-    """The blocks of an example's README in one language."""
+    """Returns the blocks of an example's README in one language."""
     return [block for block in blocks() if block.document == ROOT / f"examples/{example}/README.md" and block.language == language]
 
 
