@@ -342,7 +342,7 @@ pub(crate) enum Hook {
 }
 
 impl Command {
-    /// Reads the command line; wrong usage ends the process.
+    /// Reads the command line. Wrong usage ends the process.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
         let words: Vec<OsString> = words.into_iter().collect();
         Cli::try_parse_from(&words).unwrap_or_else(|error| with_suggestion(error, &words).exit()).command

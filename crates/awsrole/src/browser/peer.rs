@@ -23,7 +23,7 @@ pub(super) fn uid_of(peer: SocketAddr, own: SocketAddr) -> io::Result<Option<u32
         };
         listed = true;
         let (Some(peer), Some(own)) = (form(peer), form(own)) else { continue };
-        // This process's own end is listed as well, with the addresses swapped.
+        // This process's own end is listed, too, with the addresses swapped.
         for line in BufReader::new(file).lines() {
             if let Some(uid) = uid_in(&line?, &peer, &own) {
                 return Ok(Some(uid));
