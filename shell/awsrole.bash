@@ -221,9 +221,8 @@ __awsrole_ask() { # WORD …
   __awsrole_answer=$(\builtin exec "$__awsrole_program" "$@" </dev/null)
 }
 
-# Requests a new decision. The binary gets the outer environment, so that awsrole cannot become its own source. What the
-# decision depends on and `pending` are recorded first. So if Ctrl-C interrupts this function, the next prompt notices
-# it.
+# Requests a new decision. The binary gets the outer environment, so that awsrole cannot become its own source. Inputs
+# and `pending` are recorded first, so that the next prompt notices if Ctrl-C interrupted this.
 __awsrole_sync() {
   \builtin local IFS=' ' __awsrole_words __awsrole_answer __awsrole_problem='no complete answer'
   __awsrole_words=(--event "$__awsrole_event" --protocol @PROTOCOL@ --views)

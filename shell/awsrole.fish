@@ -215,9 +215,8 @@ function __awsrole_ask
     $program $argv </dev/null
 end
 
-# Requests a new decision. The binary gets the outer environment, so that awsrole cannot become its own source. What the
-# decision depends on and `pending` are recorded first. So if Ctrl-C interrupts this function, the next prompt notices
-# it.
+# Requests a new decision. The binary gets the outer environment, so that awsrole cannot become its own source. Inputs
+# and `pending` are recorded first, so that the next prompt notices if Ctrl-C interrupted this.
 function __awsrole_sync
     set -l words --event $__awsrole_event --protocol @PROTOCOL@ --views
     # Prompting is allowed only for a typed command: not for an rc file, a key binding or a completion. A file manager
@@ -337,7 +336,7 @@ end
 
 # Handlers run in the order in which they were defined.
 function __awsrole_register
-    # With `-c` no prompt comes.
+    # A shell with `-c` has no prompt.
     set -g __awsrole_started -c
     test -r /proc/$fish_pid/cmdline; and set -g __awsrole_started (string split0 </proc/$fish_pid/cmdline)
     function __awsrole_on_prompt --on-event fish_prompt
@@ -351,7 +350,7 @@ function __awsrole_register
     # Runs after `cd`, so that `cd x && terraform plan` has the role. In `(cd x; …)` fish changes the directory of the
     # shell itself, so this applies there, too.
     function __awsrole_on_move --on-variable PWD
-        # In config.fish nothing is printed: the first prompt decides.
+        # Nothing is printed while config.fish runs. The first prompt decides.
         if not set -q __awsrole_prompted[1]; and not string match -qr '^(-\w*c|--command)' -- $__awsrole_started
             set -g __awsrole_asked prompt
         else

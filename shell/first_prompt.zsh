@@ -1,5 +1,5 @@
-# A prompt that is drawn before the rc file has ended takes output for an error of the rc file. What the first decision
-# prints goes to a file, and is shown when the line editor waits for the first line.
+# Some prompts are drawn before the rc file has ended, and report other output as an error of the rc file. So the output
+# of the first decision is written to a file, and printed when the line editor waits for the first line.
 __awsrole_first_precmd() {
   \builtin local file
   for file in =(\builtin :); do
