@@ -15,7 +15,7 @@ impl AccountId {
         if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(OutOfRange::new(text, "must be the 12 digits of an AWS account ID, in quotes"))
+            Err(OutOfRange::new(text, "must be the 12 digits of an AWS account ID"))
         }
     }
 

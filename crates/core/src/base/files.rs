@@ -37,6 +37,21 @@ impl FileError {
         self.source.get_ref().is_some_and(|source| source.is::<Foreign>())
     }
 
+    /// Returns how to fix it. Names the nearest existing directory, which is the one that isn't writable.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let exists = |dir: &&Path| dir.symlink_metadata().is_ok();
+        let dir = self.path.ancestors().skip(1).find(exists).unwrap_or(Path::new("/")).display();
+        match self.source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                format!("free some space: there is none left for {dir}")
+            }
+            io::ErrorKind::ReadOnlyFilesystem => format!("{dir} is on a read-only file system"),
+            io::ErrorKind::PermissionDenied => format!("make {dir} writable: `chmod u+rwx {dir}`"),
+            _ => format!("make {dir} writable and check that the disk isn't full"),
+        }
+    }
+
     /// Returns the kind of the system's error.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
