@@ -94,17 +94,35 @@ impl Endpoint {
     /// Returns the partition of the region (AWS SDKs, `partitions.json`).
     #[must_use]
     pub fn partition(&self) -> &'static str {
+        self.region.partition()
+    }
+
+    /// Returns the host that is called (AWS SDKs, `endpoints.json`), for messages.
+    #[must_use]
+    pub fn host(&self) -> String {
+        if let Some(url) = &self.url {
+            let address = url.split_once("://").map_or(url.as_str(), |(_, address)| address);
+            let authority = address.split(['/', '?', '#']).next().unwrap_or_default();
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            return match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+                Some((ipv6, _)) => ipv6.to_owned(),
+                None => host.split(':').next().unwrap_or_default().to_owned(),
+            };
+        }
         let region = self.region.as_str();
-        let prefixes = [
-            ("cn-", "aws-cn"),
-            ("us-gov-", "aws-us-gov"),
-            ("us-isob-", "aws-iso-b"),
-            ("us-isof-", "aws-iso-f"),
-            ("us-iso-", "aws-iso"),
-            ("eu-isoe-", "aws-iso-e"),
-            ("eusc-", "aws-eusc"),
-        ];
-        prefixes.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
+        let suffix = match (self.partition(), self.dual_stack) {
+            ("aws-cn", false) => "amazonaws.com.cn",
+            (_, false) => "amazonaws.com",
+            (_, true) => "api.aws",
+        };
+        let fips = if self.fips { "-fips" } else { "" };
+        match self.service {
+            Service::Sts => format!("sts{fips}.{region}.{suffix}"),
+            Service::Iam => format!("iam{fips}.{suffix}"),
+            Service::Sso => format!("portal.sso{fips}.{region}.{suffix}"),
+            Service::SsoOidc => format!("oidc{fips}.{region}.{suffix}"),
+            Service::SignIn => format!("{region}.signin.aws.amazon.com"),
+        }
     }
 
     /// Returns the URL for messages: the configured one, or the region's default.
@@ -288,6 +306,27 @@ fn home_region(partition: Option<&str>) -> &'static str {
 mod tests {
     use super::*;
     use crate::aws::profiles::tests::home;
+
+    #[test]
+    fn names_the_host_that_is_called() {
+        let endpoint = |url: Option<&str>, region: &str, fips| Endpoint {
+            service: Service::Sts,
+            region: Region::parse(region).unwrap(),
+            url: url.map(str::to_owned),
+            fips,
+            dual_stack: false,
+            ca_bundle: None,
+        };
+        for (url, region, fips, host) in [
+            (None, "eu-west-1", false, "sts.eu-west-1.amazonaws.com"),
+            (None, "us-east-1", true, "sts-fips.us-east-1.amazonaws.com"),
+            (None, "cn-north-1", false, "sts.cn-north-1.amazonaws.com.cn"),
+            (Some("https://a:b@sts.corp:8443/x"), "eu-west-1", false, "sts.corp"),
+            (Some("http://[::1]:4566"), "eu-west-1", false, "::1"),
+        ] {
+            assert_eq!(endpoint(url, region, fips).host(), host);
+        }
+    }
 
     const CONFIG: &str = "\
 [profile own]

@@ -271,6 +271,22 @@ impl Region {
         }
     }
 
+    /// Returns the partition of the region (AWS SDKs, `partitions.json`).
+    #[must_use]
+    pub fn partition(&self) -> &'static str {
+        let region = self.as_str();
+        let prefixes = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("us-isob-", "aws-iso-b"),
+            ("us-isof-", "aws-iso-f"),
+            ("us-iso-", "aws-iso"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("eusc-", "aws-eusc"),
+        ];
+        prefixes.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
+    }
+
     /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -10,8 +10,8 @@ use crate::aws::source::Source;
 use crate::base::context::Context;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
-use crate::plan::account_pin;
 use crate::plan::role_plan::{GetSessionToken, RolePlan, Step};
+use crate::plan::{account_pin, partition};
 use crate::project::approval::Allowed;
 use crate::project::config::{Config, RoleConfig};
 
@@ -183,6 +183,7 @@ impl<'p> Resolver<'p> {
         let keys = &node.keys;
         let region = self.checked(node, keys.region.as_ref(), "region", Region::parse)?;
         let (settings, env) = (chain.profiles, &self.context.env);
+        let of_source = settings.last().copied();
         let mut variables = endpoint::variables(&settings, self.profiles, self.context);
         // Not every SDK supports these region names.
         let named_fips = region.as_ref().is_some_and(|region| region.without_fips().1);
@@ -212,6 +213,7 @@ impl<'p> Resolver<'p> {
             suspicious_lines: Vec::new(),
         };
         account_pin::check(&plan, self.config, only)?;
+        partition::check(&plan, of_source.as_ref(), &self.origin(node, "role_arn"))?;
         Ok(plan)
     }
 
@@ -468,4 +470,4 @@ mod preview;
 mod sources;
 mod step;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

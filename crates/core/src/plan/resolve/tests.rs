@@ -73,20 +73,20 @@ fn resolve(text: &str) -> Result<RolePlan, Problem> {
 }
 
 /// A home directory with AWS files, and an environment.
-pub(super) struct Home {
+pub(crate) struct Home {
     _home: tempfile::TempDir,
-    pub(super) context: Context,
+    pub(crate) context: Context,
 }
 
 impl Home {
-    pub(super) fn new(config: &str, credentials: &str, env: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(config: &str, credentials: &str, env: &[(&str, &str)]) -> Self {
         let (_home, mut context) = home(config, credentials);
         context.env.0.extend(env.iter().map(|(name, value)| (name.into(), value.into())));
         Self { _home, context }
     }
 
     /// Plans an allowed file.
-    pub(super) fn plan(&self, text: &str) -> Result<RolePlan, Problem> {
+    pub(crate) fn plan(&self, text: &str) -> Result<RolePlan, Problem> {
         let path = self.context.dir.join(".awsrole.toml");
         write_private(&path, text.as_bytes()).unwrap();
         plan_in(&self.context, &path)
