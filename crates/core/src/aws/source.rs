@@ -21,6 +21,7 @@ use crate::base::secret::Secret;
 /// The IPv4 and IPv6 endpoints of EC2's instance metadata service (Amazon EC2 User Guide, "Access instance metadata").
 pub const IMDS: [&str; 2] = ["http://169.254.169.254", "http://[fd00:ec2::254]"];
 
+pub use claims::Claims;
 pub use identity::{SHELL_BOOKKEEPING, of_surroundings};
 
 /// A credential source, with everything that is needed to fetch credentials from it.
@@ -256,4 +257,5 @@ impl fmt::Display for Source {
     }
 }
 
+mod claims;
 mod identity;

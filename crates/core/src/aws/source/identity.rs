@@ -3,19 +3,18 @@
 //! It is computed without contacting the source. Shells with equal digests share cached sessions, so everything that
 //! could lead to a different identity must be included.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value};
 
 use super::Source;
+use super::claims::payload;
 use crate::base::context::Env;
 use crate::base::digest::sha256;
 use crate::base::files::read_regular;
 
 /// The largest token file that is read, in bytes. Kubernetes tokens have about 1,500 bytes, sign-in files about 4,000.
-const MAX_TOKEN_BYTES: u64 = 64 * 1024;
+pub(super) const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 /// Variables that identify the shell, terminal or window, but neither the user nor the project.
 ///
@@ -89,9 +88,7 @@ fn of_token_file(path: &Path) -> String {
 }
 
 fn claims(token: &[u8]) -> Option<String> {
-    let payload = std::str::from_utf8(token).ok()?.trim().split('.').nth(1)?;
-    let payload = BASE64URL_NOPAD.decode(payload.trim_end_matches('=').as_bytes()).ok()?;
-    let mut claims: BTreeMap<String, Value> = serde_json::from_slice(&payload).ok()?;
+    let mut claims = payload(token)?;
     claims.retain(|name, _| !CLAIMS_OF_ONE_TOKEN.contains(&name.as_str()));
     // Kubernetes stores here when to replace the token. The pod next to it is the bearer.
     if let Some(Value::Object(kubernetes)) = claims.get_mut("kubernetes.io") {
@@ -170,6 +167,8 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
+
+    use data_encoding::BASE64URL_NOPAD;
 
     use super::*;
     use crate::base::files::write_private;
