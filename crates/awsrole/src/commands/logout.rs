@@ -16,9 +16,14 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
         print_notice(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
     } else {
         let (outer, allowed, _) = super::common::allowed(None, context, settings)?;
+        let plans = super::common::plans(&outer, &allowed);
+        for plan in &plans.0 {
+            let failed = cache.keys(plan).failure(plan.steps.len());
+            cache.forget_failure(&failed).map_err(|e| super::common::file_problem(&e))?;
+        }
         // Earlier sessions of the chain are shared with other directories.
         let last = |plan: &RolePlan| vec![cache.keys(plan).session(plan.steps.len())];
-        for entry in super::common::entries(context, super::common::plans(&outer, &allowed), last)? {
+        for entry in super::common::entries(context, plans, last)? {
             cache.log_out(&entry, context.now).map_err(|e| super::common::file_problem(&e))?;
         }
         print_notice("removed this directory's credentials (they stay valid in AWS until they expire)");

@@ -1,7 +1,7 @@
 //! `awsrole refresh`: makes the next prompt fetch new credentials.
 
 use awsrole_core::base::context::Context;
-use awsrole_core::session::cache::{Cache, Trigger};
+use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
 
@@ -20,7 +20,7 @@ pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, Com
     let plans = super::common::plans(&outer, &allowed);
     for plan in &plans.0 {
         let keys = cache.keys(plan);
-        if cache.failure_of(&keys, context.now, Trigger::Background).is_some() {
+        if cache.last_failure(&keys, context.now).is_some() {
             // The trust policy may limit the age of MFA, so a new code may help.
             for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
                 cache.mark_stale(&keys.session(index + 1), context.now).map_err(|e| super::common::file_problem(&e))?;

@@ -16,7 +16,7 @@ use crate::explain::doctor::foreign_files;
 use crate::explain::profile_overrides::ProfileOverride;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::{Allowed, ApprovalStatus, Holds, Verdict};
-use crate::session::cache::{Cache, Trigger};
+use crate::session::cache::Cache;
 use crate::settings::user_config::Settings;
 use crate::shell::export::{look, plan_role};
 use crate::shell::manual_change::Inactive;
@@ -186,7 +186,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
     let cache = Cache::open(outer, settings.or_default().key);
     let links: Vec<StepReport> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
-    let failure = cache.failure_of(&cache.keys(plan), outer.now, Trigger::Background);
+    let failure = cache.last_failure(&cache.keys(plan), outer.now);
     why.problem = failure.map(|failure| failure.problem);
     why.next = next(plan, &cache, outer.now);
     let confirm = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.confirm == Some(true));

@@ -118,7 +118,7 @@ impl Failure {
 pub enum FailureKind {
     /// A network or server error, cached for 30 seconds.
     Transient,
-    /// A refusal by STS that lasts until a policy is changed, cached for five minutes.
+    /// A refusal by STS, cached for 30 seconds. It lasts until a policy is changed, maybe by a colleague right now.
     Refused,
     /// A logout, cached until the user's next action.
     LoggedOut,
@@ -252,6 +252,11 @@ impl Cache {
         }
         files::sweep(&self.dir, now);
         let keys: BTreeSet<_> = self.sessions().filter_map(|path| key_of(&path)).collect();
+        // Failures concern the sessions that are forgotten, so the next attempt may succeed.
+        let is_logout = |path: &Path| read_failure(path).is_some_and(|failure| failure.kind == FailureKind::LoggedOut);
+        for path in self.entries("failure").filter(|path| !is_logout(path)) {
+            files::remove(&path)?;
+        }
         for key in &keys {
             self.log_out(key, now)?;
         }
@@ -260,8 +265,13 @@ impl Cache {
 
     /// Returns the files of all sessions, including those of other machines and expired ones.
     fn sessions(&self) -> impl Iterator<Item = PathBuf> {
+        self.entries(SESSION)
+    }
+
+    /// Returns the files with an extension.
+    fn entries(&self, kind: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
         let found = fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        found.filter(|path| path.extension().is_some_and(|extension| extension == SESSION))
+        found.filter(move |path| path.extension().is_some_and(|extension| extension == kind))
     }
 
     /// Returns the access key IDs that a source returned. `key` is the cache key of the source's result
@@ -309,8 +319,7 @@ impl Cache {
         let believed = match (trigger, failure.kind) {
             (Trigger::User, FailureKind::LoggedOut) => 0,
             (Trigger::User, _) => 5,
-            (Trigger::Background, FailureKind::Transient) => 30,
-            (Trigger::Background, FailureKind::Refused) => 300,
+            (Trigger::Background, FailureKind::Transient | FailureKind::Refused) => 30,
             (Trigger::Background, FailureKind::LoggedOut) => u64::MAX,
         };
         (failure.version == 1 && age < believed).then_some(failure)
@@ -321,6 +330,22 @@ impl Cache {
     #[must_use]
     pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, trigger: Trigger) -> Option<Failure> {
         self.failure_after(keys, keys.last(), now, trigger)
+    }
+
+    /// Returns how the last attempt at a plan failed, to explain it. `None` if it succeeded or was long ago.
+    #[must_use]
+    pub fn last_failure(&self, keys: &PlanKeys<'_>, now: SystemTime) -> Option<Failure> {
+        let names = [keys.session(keys.last()), keys.failure(keys.last())];
+        let failures = names.iter().filter_map(|name| read_failure(&self.path(name, "failure")));
+        let recent = |failure: &Failure| {
+            let known_for = match failure.kind {
+                FailureKind::Transient => 300,
+                FailureKind::Refused => 24 * 3600,
+                FailureKind::LoggedOut => u64::MAX,
+            };
+            failure.version == 1 && seconds(now).abs_diff(failure.at) < known_for
+        };
+        failures.filter(recent).max_by_key(|failure| failure.at)
     }
 
     /// Returns the same for the first `count` steps.

@@ -159,8 +159,7 @@ fn failures_expire_and_end_with_success() {
     let home = tempfile::tempdir().unwrap();
     let cache = in_dir(home.path(), CacheKeySetting::Auto);
     let problem = Problem::new("no");
-    for (kind, passing) in
-        [(FailureKind::Transient, 30), (FailureKind::Refused, 300), (FailureKind::LoggedOut, 1 << 40)]
+    for (kind, passing) in [(FailureKind::Transient, 30), (FailureKind::Refused, 30), (FailureKind::LoggedOut, 1 << 40)]
     {
         cache.remember("k", at(1000), kind, &problem).unwrap();
         assert!(cache.failure("k", at(1000 + passing - 1), Trigger::Background).is_some());
