@@ -143,9 +143,12 @@ def test_a_refusal_is_advice(world):
     assert result.out == ""
     for part in (
         f"STS refused arn:aws:iam::{THERE}:role/Closed", "AccessDenied", "profile jump", "session name alice",
-        "no external ID", f"in account {HERE}", f"in account {THERE}", "trust policy", f"must allow sts:AssumeRole on arn:aws:iam::{THERE}:role/Closed",
+        "no external ID", "no MFA", "`awsrole policy`", "`awsrole why`", "`awsrole refresh`",
     ):
         assert part in result.err, part
+    causes = "\n".join(world.awsrole("why", "--json", cwd=project).json["problem"]["hints"])
+    for part in (f"in account {HERE}", f"in account {THERE}", "trust policy", f"must allow sts:AssumeRole on arn:aws:iam::{THERE}:role/Closed"):
+        assert part in causes, part
 
 
 def test_what_is_sent_is_what_the_file_says(world):

@@ -184,7 +184,7 @@ def test_closed_with_a_remembered_failure(world):
     assert set(problem) == {"summary", "causes", "facts", "hints"}
     for part in (problem["summary"], problem["causes"][0], *problem["hints"], *(fact for _, fact in problem["facts"])):
         assert part in section(text, "problem")
-    assert "`awsrole policy`" in section(text, "problem") and [label for label, _ in problem["facts"]] == ["asked by", "sent"]
+    assert "`awsrole policy`" in section(text, "problem") and [label for label, _ in problem["facts"]] == ["caller", "sent"]
 
 
 def statements(shell_text):

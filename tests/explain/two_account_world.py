@@ -57,6 +57,7 @@ PLANS = {
     "MFA and two hours": Plan(one(f'mfa_serial = "{SERIAL}"\nduration_seconds = "2h"\n'), mfa=True, strict=True),
     "MFA and an external id": Plan(one(f'mfa_serial = "{SERIAL}"\nexternal_id = "shop/42"\n'), mfa=True, strict=True),
     "source identity": Plan(one('source_identity = "alice"\n'), strict=True),
+    "session name": Plan(one('role_session_name = "build"\n'), strict=True),
     "session tags": Plan(one('session_tags = { team = "shop" }\n'), strict=True),
     "a chain behind MFA": Plan(chain(f'mfa_serial = "{SERIAL}"\n'), IN_A_CHAIN, mfa=True, strict=True),
     "a source identity that stays": Plan(chain('source_identity = "alice"\n'), IN_A_CHAIN, strict=True),

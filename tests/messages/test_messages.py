@@ -8,6 +8,7 @@ import pytest
 
 HERE = Path(__file__).parent
 SNAPSHOTS = sorted(HERE.glob("*/*.txt"))
+REFUSALS = [path for path in SNAPSHOTS if re.search(r"^awsrole: (STS refused |cannot use the token in (?s:.*)^  all causes)", path.read_text(), re.M)]
 
 
 def said(path):
@@ -30,22 +31,31 @@ def test_each_snapshot_is_a_tests():
 
 @pytest.mark.parametrize("path", SNAPSHOTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_the_form(path):
-    """One line that says what failed, then causes, facts and hints."""
+    """One line that says what failed, then causes, facts, hints, other causes of a refusal, and what comes next."""
     # Other programs speak before awsrole does.
     lines = [line for line in said(path) if line.startswith(("awsrole: ", "  "))]
     summaries = [line for line in lines if line.startswith("awsrole: ")]
     assert summaries and all(len(line) <= 220 for line in summaries), summaries
-    kinds = ["caused by", "asked by", "asked at", "device", "sent", "hint"]
+    kinds = ["caused by", "caller", "asked by", "asked at", "device", "sent", "token", "hint", "or", "all causes"]
     below = [re.match(r"  ([a-z ]+): \S", line) for line in lines if line.startswith("  ")]
     assert all(match and match[1] in kinds for match in below), lines
     for line in lines:
         if not line.startswith("  caused by: "):
             assert not line.endswith("."), line
-    order = {"caused by": 0, "hint": 2}
+    order = {"caused by": 0, "hint": 2, "or": 3, "all causes": 4}
     # A message may precede another one: the output of a program, before awsrole's error.
     for start, end in zip(starts := [i for i, line in enumerate(lines) if line.startswith("awsrole: ")], [*starts[1:], len(lines)]):
         ranks = [order.get(re.match(r"  ([a-z ]+):", line)[1], 1) for line in lines[start + 1:end]]
-        assert ranks == sorted(ranks), "causes, then facts, then hints"
+        assert ranks == sorted(ranks), "causes, then facts, then hints, then the rest"
+
+
+@pytest.mark.parametrize("path", REFUSALS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_refusal_fits_on_eight_rows(path):
+    """At 80 columns, and its last line says what comes next."""
+    lines = [line for line in said(path) if line.startswith(("awsrole: ", "  "))]
+    assert sum(-(-len(line) // 80) for line in lines) <= 8, lines
+    if not re.search(r"retries in 30 seconds|the code was wrong", "".join(lines)):
+        assert lines[-1] == "  all causes: `awsrole why`; when it is fixed: `awsrole refresh`"
 
 
 @pytest.mark.parametrize("path", SNAPSHOTS, ids=lambda path: f"{path.parent.name}/{path.stem}")

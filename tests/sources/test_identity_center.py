@@ -106,7 +106,7 @@ def test_an_expired_token_of_the_old_form_is_not_sent(corp):
         path.write_text(path.read_text().replace('Z", "', f'{suffix}", "'))
         forget_failures(corp)
         said = corp.refused(corp.project("shop", 'profile = "legacy"\n', allow=True))
-        assert "the user hasn't signed in, or the sign-in has ended" in said and "`aws sso login --profile legacy`" in said
+        assert "the sign-in has expired" in said and "`aws sso login --profile legacy`" in said
     assert actions(corp) == []
 
 

@@ -22,7 +22,8 @@ use crate::roots::Roots;
 
 /// A single-threaded runtime, with one connection pool for all calls that use the same CA certificates.
 pub(crate) struct Client {
-    runtime: tokio::runtime::Runtime,
+    /// `None` only while it is dropped.
+    runtime: Option<tokio::runtime::Runtime>,
     pools: RefCell<BTreeMap<Option<CaBundle>, Rc<Pool>>>,
     timeouts: TimeoutConfig,
     /// The timeouts of a call that is made only once, because it contains a code: a single attempt has the whole time.
@@ -42,11 +43,20 @@ impl Client {
             runtime.map_err(|e| StsError::Unreachable(format!("cannot start the runtime for network calls: {e}")))?;
         let once = TimeoutConfig::builder().connect_timeout(limits.connect).operation_timeout(limits.whole);
         let timeouts = once.clone().operation_attempt_timeout(limits.attempt).build();
-        Ok(Self { runtime, pools: RefCell::default(), timeouts, once: once.build(), clock: ServerClock::default() })
+        Ok(Self {
+            runtime: Some(runtime),
+            pools: RefCell::default(),
+            timeouts,
+            once: once.build(),
+            clock: ServerClock::default(),
+        })
     }
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.runtime.block_on(future)
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(future),
+            None => unreachable!("a dropped client makes no calls"),
+        }
     }
 
     /// Returns the connection pool for a CA bundle or, without one, for the system CA certificates.
@@ -128,6 +138,15 @@ impl Client {
     /// Returns the client of AWS Sign-In.
     pub(crate) fn sign_in(&self, endpoint: &Endpoint, attempts: u32) -> Result<aws_sdk_signin::Client, StsError> {
         Ok(aws_sdk_signin::Client::new(&self.config(endpoint, attempts)?))
+    }
+}
+
+impl Drop for Client {
+    /// Doesn't wait for look-ups of names. The system's resolver may take half a minute to give up.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use awsrole_core::aws::source::ConsoleLogin;
 use awsrole_core::aws::time::rfc3339;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::secret::Secret;
+use awsrole_core::session::advice::{NO_CA_BUNDLE, suspects};
 use awsrole_core::session::sts::StsError;
 use data_encoding::BASE64URL_NOPAD;
 use p256::SecretKey;
@@ -190,8 +191,8 @@ fn refusal(login: &ConsoleLogin, error: &StsError, code: Option<&OAuth2ErrorCode
             let problem = problem.because(error);
             match error {
                 StsError::Refused { .. } => problem.hint(sign_in(login)),
-                StsError::Trust(_) => problem.hint(awsrole_core::session::advice::NO_CA_BUNDLE),
-                _ => problem.hint(format!("check the network and proxies (HTTPS_PROXY); or {}", sign_in(login))),
+                StsError::Trust(_) => problem.hint(NO_CA_BUNDLE),
+                _ => problem.hint(format!("check {}; or {}", suspects(error), sign_in(login))),
             }
         }
     }

@@ -8,6 +8,7 @@ use awsrole_core::aws::source::IdentityCenter;
 use awsrole_core::aws::time::rfc3339;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::secret::Secret;
+use awsrole_core::session::advice::{NO_CA_BUNDLE, suspects};
 use awsrole_core::session::sts::StsError;
 
 use crate::token_file::{NoToken, TokenFile};
@@ -50,7 +51,7 @@ pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<
 /// the legacy format are never renewed, and never sent after their expiration (botocore, `SSOCredentialFetcher`).
 fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> {
     let no_token = |no: NoToken| match no {
-        NoToken::Missing => signed_out(role),
+        NoToken::Missing => not_signed_in(role),
         NoToken::Unusable(why) => no_credentials(role).because(why).hint(sign_in(role)),
     };
     let mut file = TokenFile::read(&role.token_file).map_err(no_token)?;
@@ -66,7 +67,10 @@ fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> 
         Err(StsError::Refused { code, .. }) => {
             Err(no_credentials(role).because(format!("the sign-in has ended ({code})")).hint(sign_in(role)))
         }
-        Err(error) => Err(refusal(role, &error)),
+        // The sign-in has expired. Without a network it can't be renewed, so signing in again comes first.
+        Err(error) => {
+            Err(signed_out(role).because(format!("it can't be renewed: {error}")).fact("asked at", asked_at(role)))
+        }
     }
 }
 
@@ -125,13 +129,20 @@ fn login(role: &IdentityCenter) -> String {
 }
 
 fn signed_out(role: &IdentityCenter) -> Problem {
-    no_credentials(role).because("the user hasn't signed in, or the sign-in has ended").hint(sign_in(role))
+    no_credentials(role).because("the sign-in has expired").hint(sign_in(role))
+}
+
+fn not_signed_in(role: &IdentityCenter) -> Problem {
+    no_credentials(role).because("the user hasn't signed in yet, or has signed out").hint(sign_in(role))
+}
+
+fn asked_at(role: &IdentityCenter) -> String {
+    format!("{} ({})", role.start_url, role.region.as_str())
 }
 
 /// Returns the error of the access portal.
 fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
-    let at = format!("{} ({})", role.start_url, role.region.as_str());
-    let problem = no_credentials(role).because(error).fact("asked at", at);
+    let problem = no_credentials(role).because(error).fact("asked at", asked_at(role));
     match error {
         StsError::Refused { code, .. } if code == "ForbiddenException" => problem
             .hint(format!(
@@ -140,9 +151,9 @@ fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
             ))
             .hint("the access portal lists your permission sets: an administrator of Identity Center can assign more"),
         StsError::Refused { .. } => problem.hint(sign_in(role)),
-        StsError::Trust(_) => problem.hint(awsrole_core::session::advice::NO_CA_BUNDLE),
+        StsError::Trust(_) => problem.hint(NO_CA_BUNDLE),
         _ => problem
-            .hint("check the network, proxies (HTTPS_PROXY) and sso_region")
+            .hint(format!("check {} (sso_region)", suspects(error)))
             .hint(format!("if you aren't signed in: `awsrole login`, or `{}`", login(role))),
     }
 }

@@ -19,6 +19,7 @@ mod roots;
 mod sign_in;
 mod sources;
 mod token_file;
+mod unresolved;
 
 use std::cell::OnceCell;
 use std::time::{Duration, SystemTime};
@@ -139,8 +140,13 @@ impl<'a> RemoteSts<'a> {
             StsError::Unreachable(why) if !self.proxies.is_empty() => {
                 StsError::Unreachable(format!("{why} ({})", self.proxies.join(", ")))
             }
-            error => error,
+            error => unresolved::explain(error, &endpoint.host()),
         })
+    }
+
+    /// Prints what is being waited for.
+    pub(crate) fn print_waiting(&self, what: &str) {
+        (self.waiting)(&format!("waiting for {what} …"));
     }
 
     /// Waits for a response, and prints a message if it takes long.
@@ -150,7 +156,7 @@ impl<'a> RemoteSts<'a> {
             match tokio::time::timeout(Duration::from_millis(300), &mut call).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    (self.waiting)(&format!("waiting for {what} …"));
+                    self.print_waiting(what);
                     call.await
                 }
             }

@@ -53,7 +53,14 @@ pub(in crate::commands) fn with_providers<T>(
         let sources = RemoteSources::new(sts, outer);
         let person = TerminalPrompter::new(may_ask, outer, settings);
         let keys = Stores::new(&outer.paths, &person);
-        act(Providers { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now })
+        act(Providers {
+            sts,
+            sources: &sources,
+            keys: &keys,
+            authenticator: &person,
+            accounts: &settings.or_default().accounts,
+            clock: ambient::now,
+        })
     })
 }
 
@@ -169,9 +176,7 @@ pub(in crate::commands) fn pretty(value: &Value) -> Result<String, Problem> {
 
 /// Returns the error for one of awsrole's own files that can't be read or written.
 pub(in crate::commands) fn file_problem(error: &FileError) -> Problem {
-    Problem::new("cannot use one of awsrole's own files")
-        .because(error)
-        .hint("make its directory writable and check that the disk isn't full")
+    Problem::new("cannot use one of awsrole's own files").because(error).hint(error.hint())
 }
 
 /// Returns the error for a command that only the hook's function in a shell can run.

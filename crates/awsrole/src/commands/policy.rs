@@ -1,9 +1,11 @@
 //! `awsrole policy`: prints the policy documents that allow the caller to assume the role.
 
-use awsrole_core::aws::arn::AccountId;
+use awsrole_core::aws::source::{Claims, Source};
 use awsrole_core::base::context::Context;
-use awsrole_core::base::problem::{Problem, escape};
-use awsrole_core::plan::required_policies::required_policies;
+use awsrole_core::base::problem::{AwsRefusal, Problem};
+use awsrole_core::plan::required_policies::{Pair, required_policies, to_text};
+use awsrole_core::plan::role_plan::RolePlan;
+use awsrole_core::session::advice::missing_policy;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::fetch_caller_arn;
 use awsrole_core::session::lookup::ObtainOptions;
@@ -22,38 +24,62 @@ pub(super) fn run(
     let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
     let role = super::common::role_or_chosen(role, context, &files)?;
     let plan = plan_role(&outer, &allowed, role.as_deref())?;
-    if plan.role().is_none() {
+    if plan.role_arn().is_none() {
         return Err(Problem::new(format!("{} assumes no role, so no policies are needed", plan.title())).into());
     }
     let cache = Cache::open(context, settings.or_default().key);
-    let options = ObtainOptions::interactive(context.now);
-    let first = super::common::with_providers(&outer, settings, true, |providers| {
-        fetch_caller_arn(&plan, &cache, providers, options)
-    })?;
-    let required_policies = required_policies(&plan, &first);
+    let (first, claims) = first_caller(&plan, &cache, &outer, settings)?;
+    let required = required_policies(&plan, &first, claims.as_ref());
+    let failure = cache.last_failure(&cache.keys(&plan), context.now);
+    let refusal = failure.as_ref().and_then(|failure| failure.problem.refusal.as_deref());
+    let required = missing(required, refusal.filter(|refusal| refusal.code.starts_with("AccessDenied")));
     if json {
-        let value = serde_json::to_value(&required_policies).map_err(|e| Problem::new("no JSON").because(e))?;
+        let value = serde_json::to_value(&required).map_err(|e| Problem::new("no JSON").because(e))?;
         out(&(super::common::pretty(&value)? + "\n"))?;
-        return Ok(Outcome::Done);
+    } else {
+        out(&to_text(&required, &settings.get()?.accounts)?)?;
     }
-    let accounts = settings.get()?.accounts.clone();
-    let account = |id: &AccountId| format!("account {}", accounts.shown(id));
-    let mut text = String::new();
-    for pair in &required_policies {
-        let callers = pair.caller_account.as_ref().map_or("the caller's account".to_owned(), account);
-        text += &format!(
-            "# {callers}: identity policy, attached to {}\n{}\n\n",
-            escape(&pair.attach_to),
-            super::common::pretty(&pair.identity)?
-        );
-        let roles = account(pair.role_arn.account());
-        text += &format!("# {roles}: trust policy of role {}\n", escape(pair.role_arn.name()));
-        text += &format!("{}\n\n", super::common::pretty(&pair.trust)?);
-        for note in &pair.notes {
-            text += &format!("# note: {}\n\n", escape(note));
-        }
-    }
-    out(text.trim_end_matches('\n'))?;
-    out("\n")?;
     Ok(Outcome::Done)
+}
+
+/// Returns the ARN that makes the first call, and the claims of the token if it is a web identity.
+fn first_caller(
+    plan: &RolePlan,
+    cache: &Cache,
+    outer: &Context,
+    settings: &Settings,
+) -> Result<(String, Option<Claims>), CommandError> {
+    if let Source::WebIdentity(token) = &plan.source {
+        let claims = Claims::load(&token.token_file).ok_or_else(|| {
+            Problem::new(format!("{} contains no OIDC token", outer.shorten(&token.token_file))).hint(
+                "the policy is for the token's issuer, audience and subject: run this where the platform writes it",
+            )
+        })?;
+        return Ok((token.role_arn.to_string(), Some(claims)));
+    }
+    let options = ObtainOptions::interactive(outer.now);
+    let arn = super::common::with_providers(outer, settings, true, |providers| {
+        fetch_caller_arn(plan, cache, providers, options)
+    })?;
+    Ok((arn, None))
+}
+
+/// Keeps the policies that are known to be missing since the last attempt, or all if nothing is known.
+fn missing(required: Vec<Pair>, refusal: Option<&AwsRefusal>) -> Vec<Pair> {
+    let Some(refusal) = refusal else { return required };
+    if !required.iter().any(|pair| pair.step == refusal.step) {
+        return required;
+    }
+    let refused = required.into_iter().filter(|pair| pair.step == refusal.step);
+    match missing_policy(refusal) {
+        // A token has no identity policy.
+        Ok(document) => refused.map(|pair| if pair.identity.is_some() { pair.only(document) } else { pair }).collect(),
+        Err(None) => refused.collect(),
+        Err(Some(words)) => refused
+            .map(|mut pair| {
+                pair.notes.push(format!("AWS says \"{words}\": these statements don't change that"));
+                pair
+            })
+            .collect(),
+    }
 }

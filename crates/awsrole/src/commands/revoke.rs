@@ -114,7 +114,14 @@ fn apply(
         let sources = RemoteSources::new(sts, &outer);
         let person = TerminalPrompter::new(true, &outer, settings);
         let keys = Stores::new(&outer.paths, &person);
-        let providers = Providers { sts, sources: &sources, keys: &keys, authenticator: &person, clock: ambient::now };
+        let providers = Providers {
+            sts,
+            sources: &sources,
+            keys: &keys,
+            authenticator: &person,
+            accounts: &settings.or_default().accounts,
+            clock: ambient::now,
+        };
         let holder = obtain_unexported(&way, &cache, providers, ObtainOptions::interactive(context.now))?;
         let arn = sts.caller_arn(&holder, &way.endpoint).map_err(|error| refused(admin, principal, error))?;
         let account = account_of(&arn);

@@ -20,12 +20,40 @@ pub struct Problem {
     /// How to fix it, one line each, the most likely hint first.
     #[serde(default)]
     pub hints: Vec<String>,
+    /// The answer of AWS, if it refused a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Box<AwsRefusal>>,
 }
+
+/// A call that AWS refused, in AWS's words. `awsrole why` prints them in full, and `awsrole policy` reads in them which
+/// policy is missing.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AwsRefusal {
+    /// The index of the plan's step that was refused. `None` if the source was refused.
+    pub step: Option<usize>,
+    /// The error code, such as `AccessDenied`.
+    pub code: String,
+    /// The error message.
+    pub message: String,
+    /// Other possible causes, one short line each, the most likely first. As many are printed as fit.
+    pub others: Vec<String>,
+    /// The other possible causes in full. Only `awsrole why` prints them.
+    pub details: Vec<String>,
+}
+
+/// The number of rows that a refusal takes at most, at [`COLUMNS`] columns. It is printed again at each `cd`.
+const MAX_ROWS: usize = 8;
+
+/// The width of a terminal for which refusals are written.
+const COLUMNS: usize = 80;
+
+/// The last line of a refusal.
+const THEN: &str = "  all causes: `awsrole why`; when it is fixed: `awsrole refresh`";
 
 impl Problem {
     /// Creates a problem with a summary only.
     pub fn new(summary: impl Into<String>) -> Self {
-        Self { summary: summary.into(), causes: Vec::new(), facts: Vec::new(), hints: Vec::new() }
+        Self { summary: summary.into(), causes: Vec::new(), facts: Vec::new(), hints: Vec::new(), refusal: None }
     }
 
     /// Appends a cause.
@@ -48,21 +76,80 @@ impl Problem {
         self.hints.push(hint.to_string());
         self
     }
+
+    /// Records what AWS answered. The text then ends with the commands that come next.
+    #[must_use]
+    pub fn refused(mut self, step: Option<usize>, code: &str, message: &str) -> Self {
+        let (code, message, others, details) = (code.to_owned(), message.to_owned(), Vec::new(), Vec::new());
+        self.refusal = Some(Box::new(AwsRefusal { step, code, message, others, details }));
+        self
+    }
+
+    /// Appends another possible cause of a refusal, in short.
+    #[must_use]
+    pub fn other(mut self, cause: impl Display) -> Self {
+        if let Some(refusal) = &mut self.refusal {
+            refusal.others.push(cause.to_string());
+        }
+        self
+    }
+
+    /// Appends another possible cause of a refusal in full.
+    #[must_use]
+    pub fn detail(mut self, cause: impl Display) -> Self {
+        if let Some(refusal) = &mut self.refusal {
+            refusal.details.push(cause.to_string());
+        }
+        self
+    }
+
+    /// Returns a problem with everything that is known about a refusal: AWS's words, and all possible causes as hints.
+    #[must_use]
+    pub fn in_full(mut self) -> Self {
+        if let Some(refusal) = self.refusal.take() {
+            self.causes = vec![format!("{}: {}", refusal.code, refusal.message)];
+            self.hints.extend(if refusal.details.is_empty() { refusal.others } else { refusal.details });
+        }
+        self
+    }
+
+    /// Shortens the lines of a refusal to what fits on [`MAX_ROWS`] rows, and appends the last one. `awsrole why`
+    /// prints what is cut off.
+    fn fit(lines: Vec<String>, first_hint: usize, others: &[String]) -> Vec<String> {
+        // The likeliest hint stays, whatever its length.
+        let (mut fitting, mut used): (Vec<String>, usize) = (Vec::new(), rows(THEN));
+        let lines = lines.into_iter().enumerate().map(|(index, line)| match index < first_hint && rows(&line) > 2 {
+            true => (true, line.chars().take(2 * COLUMNS - 1).chain(['…']).collect()),
+            false => (index <= first_hint, line),
+        });
+        let others = others.iter().map(|other| (false, format!("  or: {}", escape(other))));
+        for (needed, line) in lines.chain(others) {
+            if needed || used + rows(&line) <= MAX_ROWS {
+                used += rows(&line);
+                fitting.push(line);
+            }
+        }
+        fitting.push(THEN.to_owned());
+        fitting
+    }
+}
+
+/// Returns the number of rows that a line takes on a terminal of [`COLUMNS`] columns.
+fn rows(line: &str) -> usize {
+    line.chars().count().div_ceil(COLUMNS).max(1)
 }
 
 impl Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "awsrole: {}", escape(&self.summary))?;
-        for cause in &self.causes {
-            write!(f, "\n  caused by: {}", escape(cause))?;
+        let mut lines = vec![format!("awsrole: {}", escape(&self.summary))];
+        lines.extend(self.causes.iter().map(|cause| format!("  caused by: {}", escape(cause))));
+        lines.extend(self.facts.iter().map(|(label, text)| format!("  {label}: {}", escape(text))));
+        let first_hint = lines.len();
+        lines.extend(self.hints.iter().map(|hint| format!("  hint: {}", escape(hint))));
+        if let Some(refusal) = &self.refusal {
+            lines = Self::fit(lines, first_hint, &refusal.others);
         }
-        for (label, text) in &self.facts {
-            write!(f, "\n  {label}: {}", escape(text))?;
-        }
-        for hint in &self.hints {
-            write!(f, "\n  hint: {}", escape(hint))?;
-        }
-        Ok(())
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -160,6 +247,25 @@ mod tests {
             problem.fact("asked by", "alice").to_string(),
             "awsrole: STS refused it\n  caused by: AccessDenied\n  asked by: alice\n  hint: run `awsrole why`"
         );
+    }
+
+    #[test]
+    fn prints_of_a_refusal_what_fits_on_eight_rows() {
+        let refused = |hint: &str| {
+            let problem = Problem::new("STS refused it").refused(Some(0), "AccessDenied", "no");
+            let problem = problem.fact("caller", "alice").fact("sent", "no MFA").hint(hint).detail("in full");
+            (1..9).fold(problem, |problem, number| problem.other(format!("cause {number}"))).to_string()
+        };
+        let text = refused("set mfa_serial");
+        assert_eq!(text.lines().map(rows).sum::<usize>(), MAX_ROWS, "{text}");
+        assert!(text.contains("  hint: set mfa_serial\n  or: cause 1\n  or: cause 2\n"), "{text}");
+        assert!(text.ends_with(THEN) && !text.contains("in full") && !text.contains("cause 4"), "{text}");
+        let text = refused(&"x".repeat(80));
+        assert!(text.contains("cause 2") && !text.contains("cause 3"), "{text}");
+        let full = Problem::new("no").refused(None, "C", "m").hint("a").other("b").detail("c").in_full();
+        assert_eq!((full.causes, full.hints, full.refusal), (vec!["C: m".into()], vec!["a".into(), "c".into()], None));
+        let text = refused(&"x".repeat(800));
+        assert!(text.contains("xxx") && !text.contains("cause 1") && text.ends_with(THEN), "{text}");
     }
 
     #[test]

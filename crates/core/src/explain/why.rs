@@ -187,7 +187,7 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     let cache = Cache::open(outer, settings.or_default().key);
     let links: Vec<StepReport> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
     let failure = cache.last_failure(&cache.keys(plan), outer.now);
-    why.problem = failure.map(|failure| failure.problem);
+    why.problem = failure.map(|failure| failure.problem.in_full());
     why.next = next(plan, &cache, outer.now);
     let confirm = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.confirm == Some(true));
     if let (true, Some(name)) = (confirm, &plan.name) {

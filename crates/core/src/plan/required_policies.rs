@@ -1,44 +1,86 @@
-//! The two policies that allow a caller to assume a role: an identity policy in the caller's account and the trust
-//! policy of the role.
+//! The policies that allow a caller to assume a role: an identity policy in the caller's account and the trust policy
+//! of the role.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::aws::arn::{AccountId, RoleArn, account_of};
+use crate::aws::source::{Claims, Source, WebIdentity};
 use crate::plan::role_plan::{AssumeRole, RolePlan, Step};
 
-/// The policies for one AssumeRole call of a plan.
+mod text;
+
+pub use text::to_text;
+
+/// The policies for one call of a plan that assumes a role.
 #[derive(Serialize)]
 pub struct Pair {
+    /// The index of the plan's step, or `None` for the session of a web identity.
+    #[serde(skip)]
+    pub step: Option<usize>,
     /// The caller, in the form used in trust policies.
     pub caller: String,
     /// The caller's account.
     pub caller_account: Option<AccountId>,
     /// A description of the principal to which the identity policy is attached.
     pub attach_to: String,
-    /// The identity policy.
-    pub identity: Value,
+    /// The identity policy, unless it isn't missing or the caller is no principal of AWS.
+    pub identity: Option<Value>,
+    /// The statement that the caller's permissions boundary must have, if it is known to be missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Value>,
     /// The assumed role.
     pub role_arn: RoleArn,
-    /// The role's trust policy.
-    pub trust: Value,
+    /// The role's trust policy, unless it isn't missing.
+    pub trust: Option<Value>,
+    /// Whether the caller may have MFA, but the call has none.
+    #[serde(skip)]
+    pub is_without_mfa: bool,
     /// Additional information, one line each.
     pub notes: Vec<String>,
 }
 
-/// Returns the policies for each role of a plan. `first_caller` is the ARN that makes the first call.
+/// A policy that may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    /// A policy of the caller.
+    Identity,
+    /// The trust policy of the role.
+    Trust,
+    /// The permissions boundary of the caller.
+    Boundary,
+}
+
+impl Pair {
+    /// Removes the policies that aren't missing.
+    #[must_use]
+    pub fn only(mut self, missing: Document) -> Self {
+        let identity = self.identity.take();
+        match missing {
+            Document::Identity => Self { identity, trust: None, ..self },
+            Document::Boundary => Self { boundary: identity, trust: None, ..self },
+            Document::Trust => self,
+        }
+    }
+}
+
+/// Returns the policies for each role of a plan. `first_caller` is the ARN that makes the first call, or that of the
+/// role that a web identity assumes with `claims`.
 ///
-/// The conditions are those that the plan satisfies: an external ID that it sends, and MFA. Once a source identity or a
-/// transitive session tag is set, each later call needs permission to pass it on (IAM User Guide, "Monitor and control
-/// actions taken with assumed roles").
+/// The conditions are those that the plan satisfies: what it sends, and MFA. Once a source identity or a transitive
+/// session tag is set, each later call needs permission to pass it on (IAM User Guide, "Monitor and control actions
+/// taken with assumed roles").
 #[must_use]
-pub fn required_policies(plan: &RolePlan, first_caller: &str) -> Vec<Pair> {
+pub fn required_policies(plan: &RolePlan, first_caller: &str, claims: Option<&Claims>) -> Vec<Pair> {
+    let mut required_policies = Vec::new();
+    if let (Source::WebIdentity(token), Some(claims)) = (&plan.source, claims) {
+        required_policies.push(federated(token, claims));
+    }
     let mut caller = first_caller.to_owned();
     let mut mfa = false;
-    let mut passes_identity = false;
+    let mut passes_identity = claims.is_some_and(|claims| claims.has_source_identity);
     let mut passes_tags = false;
-    let mut required_policies = Vec::new();
-    for step in &plan.steps {
+    for (index, step) in plan.steps.iter().enumerate() {
         match step {
             Step::GetSessionToken(session) => mfa = session.mfa_serial.is_some(),
             Step::AssumeRole(role) => {
@@ -46,7 +88,8 @@ pub fn required_policies(plan: &RolePlan, first_caller: &str) -> Vec<Pair> {
                 let with_tags = passes_tags || !role.tags.tags.is_empty();
                 passes_tags |= !role.tags.transitive.is_empty();
                 let by_mfa = mfa || role.mfa_serial.is_some();
-                required_policies.push(pair(&caller, role, by_mfa, passes_identity, with_tags));
+                let pair = pair(&caller, role, by_mfa, passes_identity, with_tags);
+                required_policies.push(Pair { step: Some(index), ..pair });
                 caller = role.role_arn.to_string();
                 mfa = false;
             }
@@ -63,14 +106,21 @@ fn pair(caller: &str, role: &AssumeRole, mfa: bool, source_identity: bool, tags:
     if source_identity {
         actions.push("sts:SetSourceIdentity");
     }
-    let identity = json!({
-        "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": role.role_arn.as_str() }],
-    });
+    let identity = policy(&json!({ "Effect": "Allow", "Action": actions, "Resource": role.role_arn.as_str() }));
     let principal = Principal::of(caller);
-    let mut conditions = Map::new();
+    let mut equal = Map::new();
     if let Some(id) = &role.external_id {
-        conditions.insert("StringEquals".into(), json!({ "sts:ExternalId": id.as_str() }));
+        equal.insert("sts:ExternalId".into(), id.as_str().into());
+    }
+    if let Some(identity) = &role.source_identity {
+        equal.insert("sts:SourceIdentity".into(), identity.as_str().into());
+    }
+    if role.is_session_named {
+        equal.insert("sts:RoleSessionName".into(), role.session_name.as_str().into());
+    }
+    let mut conditions = Map::new();
+    if !equal.is_empty() {
+        conditions.insert("StringEquals".into(), Value::Object(equal));
     }
     if mfa {
         conditions.insert("Bool".into(), json!({ "aws:MultiFactorAuthPresent": "true" }));
@@ -83,14 +133,59 @@ fn pair(caller: &str, role: &AssumeRole, mfa: bool, source_identity: bool, tags:
         statement["Condition"] = Value::Object(conditions);
     }
     Pair {
+        step: None,
         caller: principal.named,
         caller_account: account_of(caller),
+        is_without_mfa: !mfa && principal.attach_to.starts_with("user "),
         attach_to: principal.attach_to,
-        identity,
+        identity: Some(identity),
+        boundary: None,
         role_arn: role.role_arn.clone(),
-        trust: json!({ "Version": "2012-10-17", "Statement": [statement] }),
+        trust: Some(policy(&statement)),
         notes: principal.note.into_iter().collect(),
     }
+}
+
+/// Returns the trust policy for the bearer of a token. STS doesn't check a policy of the bearer.
+fn federated(token: &WebIdentity, claims: &Claims) -> Pair {
+    let (role, provider) = (&token.role_arn, claims.provider());
+    let mut actions = vec!["sts:AssumeRoleWithWebIdentity"];
+    if claims.has_tags {
+        actions.push("sts:TagSession");
+    }
+    if claims.has_source_identity {
+        actions.push("sts:SetSourceIdentity");
+    }
+    let arn = format!("arn:{}:iam::{}:oidc-provider/{provider}", role.partition(), role.account());
+    let mut equal = Map::new();
+    equal.insert(format!("{provider}:aud"), claims.audience.as_str().into());
+    equal.insert(format!("{provider}:sub"), claims.subject.as_str().into());
+    Pair {
+        step: None,
+        caller: claims.subject.clone(),
+        caller_account: None,
+        attach_to: "the token".to_owned(),
+        identity: None,
+        boundary: None,
+        role_arn: role.clone(),
+        trust: Some(policy(&json!({
+            "Effect": "Allow",
+            "Principal": { "Federated": arn },
+            "Action": actions,
+            "Condition": { "StringEquals": equal },
+        }))),
+        is_without_mfa: false,
+        notes: vec![format!(
+            "account {} must have this OIDC provider: aws iam create-open-id-connect-provider --url {} --client-id-list {}",
+            role.account(),
+            claims.issuer,
+            claims.audience
+        )],
+    }
+}
+
+fn policy(statement: &Value) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [statement] })
 }
 
 /// A caller, in the forms used in policies.
@@ -144,24 +239,4 @@ impl Principal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_callers_as_trust_policies_require() {
-        for (arn, named, attach_to) in [
-            ("arn:aws:iam::111111111111:user/team/alice", "arn:aws:iam::111111111111:user/team/alice", "user alice"),
-            ("arn:aws:sts::111111111111:assumed-role/App/i-0123", "arn:aws:iam::111111111111:role/App", "role App"),
-            (
-                "arn:aws-cn:sts::111111111111:assumed-role/AWSReservedSSO_Dev_0123456789abcdef/a@b",
-                "arn:aws-cn:iam::111111111111:root",
-                "permission set Dev",
-            ),
-            ("arn:aws:iam::111111111111:root", "arn:aws:iam::111111111111:root", "the caller"),
-            ("nonsense", "nonsense", "the caller"),
-        ] {
-            let principal = Principal::of(arn);
-            assert_eq!((principal.named.as_str(), principal.attach_to.as_str()), (named, attach_to));
-        }
-    }
-}
+mod tests;

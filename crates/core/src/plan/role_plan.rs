@@ -83,6 +83,9 @@ pub struct AssumeRole {
     pub role_arn: RoleArn,
     /// The role session name.
     pub session_name: SessionName,
+    /// Whether a file sets the session name. Otherwise it is the name of the user.
+    #[serde(skip)]
+    pub is_session_named: bool,
     /// The external ID that the trust policy may require.
     pub external_id: Option<ExternalId>,
     /// The source identity.

@@ -15,10 +15,11 @@ use crate::base::lock::{Lock, LockError};
 use crate::base::problem::Problem;
 use crate::plan::account_pin;
 use crate::plan::role_plan::{RolePlan, Step};
-use crate::session::advice;
+use crate::session::advice::{self, FailedCall};
 use crate::session::cache::{Cache, Failure, FailureKind, PlanKeys, Stored, Trigger};
 use crate::session::lookup::{BLOCKING_RENEWAL_THRESHOLD, Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
 use crate::session::sts::Sts;
+use crate::settings::accounts::Accounts;
 
 /// The time to wait for another process that fetches the same credentials.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
@@ -37,6 +38,8 @@ pub struct Providers<'a> {
     pub keys: &'a dyn AccessKeyStores,
     /// The provider of MFA codes.
     pub authenticator: &'a dyn Authenticator,
+    /// The user's names for accounts, for messages.
+    pub accounts: &'a Accounts,
     /// The clock. A call or a prompt may take so long that cached credentials expire.
     pub clock: fn() -> SystemTime,
 }
@@ -115,7 +118,9 @@ pub fn fetch_caller_arn(
     let fetcher = ChainFetcher::new(plan, cache, providers, options);
     let credentials = fetcher.credentials_after(0)?;
     let arn = providers.sts.caller_arn(&credentials, &plan.endpoint);
-    arn.map_err(|error| advice::explain_identity(plan, &credentials, &error, options.now).into())
+    arn.map_err(|error| {
+        advice::explain(&FailedCall { identity: true, ..fetcher.of_call(0, &credentials) }, &error).into()
+    })
 }
 
 /// The reason why there are no credentials.
@@ -156,9 +161,9 @@ impl FetchError {
 
     /// Returns the error for a cache that can't be used.
     fn local(error: &FileError) -> Self {
-        let problem = Problem::new("cannot use the cache of temporary credentials").because(error).hint(
-            "without it every prompt would call STS: make the directory writable and check that the disk isn't full",
-        );
+        let problem =
+            Problem::new("cannot use the cache of temporary credentials, without which each prompt calls STS");
+        let problem = problem.because(error).hint(error.hint());
         Self { problem, kind: None, is_local: true }
     }
 }

@@ -60,6 +60,14 @@ pub enum StsError {
     /// There was no response: the name doesn't resolve, the port is closed, or the connection broke.
     #[error("{0}")]
     Unreachable(String),
+    /// The name of the server or of the proxy can't be resolved.
+    #[error("{why}")]
+    Unresolved {
+        /// The name.
+        host: String,
+        /// The reason.
+        why: String,
+    },
     /// The CA bundle can't be used.
     #[error("{0}")]
     Trust(String),
@@ -79,7 +87,12 @@ impl StsError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Trust(_) | Self::TimedOut(_) | Self::Malformed(_) | Self::Clock(_) => true,
+            Self::Unreachable(_)
+            | Self::Unresolved { .. }
+            | Self::Trust(_)
+            | Self::TimedOut(_)
+            | Self::Malformed(_)
+            | Self::Clock(_) => true,
             Self::Refused { code, .. } => matches!(
                 code.as_str(),
                 "Throttling" | "ThrottlingException" | "ServiceUnavailable" | "InternalFailure" | "InternalError"

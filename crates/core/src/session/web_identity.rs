@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 use crate::aws::endpoint::Endpoint;
-use crate::aws::source::WebIdentity;
+use crate::aws::source::{Claims, WebIdentity};
+use crate::aws::time::rfc3339;
 use crate::base::files::read_regular;
 use crate::base::problem::Problem;
 use crate::base::secret::Secret;
@@ -53,9 +54,9 @@ pub(crate) fn explain(token: &WebIdentity, endpoint: &Endpoint, error: &StsError
         Ok(problem) => return problem,
         Err(refused) => refused,
     };
-    let problem = opens_nothing(token).because(error).fact("asked at", endpoint.shown());
+    let problem = opens_nothing(token).because(format!("{code}: {message}"));
+    let problem = if error.is_transient() { problem } else { problem.refused(None, code, message) };
     match code {
-        "AccessDenied" => problem.hint("the role's trust policy must name the token's issuer, and its conditions must match the token's audience and subject (aud, sub): STS returns the same error for a role that doesn't exist"),
         "ValidationError" if message.contains("MaxSessionDuration") => problem.hint("lower duration_seconds"),
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
             problem.hint("policy and policy_arns share one size limit: make them shorter")
@@ -66,7 +67,48 @@ pub(crate) fn explain(token: &WebIdentity, endpoint: &Endpoint, error: &StsError
             endpoint.region.as_str()
         )),
         _ if error.is_transient() => problem.hint("awsrole retries in 30 seconds"),
-        _ => problem.hint("the token must not have expired, and its issuer and audience must match an OIDC provider of the account"),
+        _ => match Claims::load(&token.token_file) {
+            Some(claims) => rejected(token, &claims, (code, message), now),
+            None => problem.hint("the file must contain an OIDC token (a JWT, in three parts separated by dots)"),
+        },
+    }
+}
+
+/// Explains why STS rejected a token, by the claims that matter.
+fn rejected(token: &WebIdentity, claims: &Claims, (code, message): (&str, &str), now: SystemTime) -> Problem {
+    let Claims { issuer, audience, subject, .. } = claims;
+    let (account, lower) = (token.role_arn.account(), message.to_ascii_lowercase());
+    let provider = format!("arn:{}:iam::{account}:oidc-provider/{}", token.role_arn.partition(), claims.provider());
+    // The hint says it in other words.
+    let problem = opens_nothing(token).because(code).refused(None, code, message);
+    match claims.expires {
+        Some(end) if end <= now || code.starts_with("ExpiredToken") => {
+            return problem.fact("token", format!("iss {issuer}, exp {}", rfc3339(end))).hint(format!(
+                "the token has expired: the program that wrote {} must write a new one",
+                token.token_file.display()
+            ));
+        }
+        _ => {}
+    }
+    let of_provider = format!("iss {issuer}, aud {audience}");
+    match code {
+        "AccessDenied" => problem
+            .fact("token", format!("{of_provider}, sub {subject}"))
+            .hint("`awsrole policy` prints the statement for the role's trust policy")
+            .other(format!("there is no such role in account {account}: STS returns the same error"))
+            .detail(format!("the trust policy must name {provider}, and its conditions must match the token's aud and sub"))
+            .detail(format!("there is no such role in account {account}: STS returns the same error")),
+        _ if lower.contains("audience") => problem.fact("token", of_provider).hint(format!(
+            "add the audience to the provider: `aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} --client-id {audience}`"
+        )),
+        _ if lower.contains("provider") => problem.fact("token", of_provider).hint(format!(
+            "account {account} has no such provider: `aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}`"
+        )),
+        _ => opens_nothing(token)
+            .because(format!("{code}: {message}"))
+            .refused(None, code, message)
+            .fact("token", of_provider)
+            .hint(format!("the token must be one of {provider}, for an audience that is listed there")),
     }
 }
 

@@ -104,6 +104,7 @@ impl RotationRun<'_> {
             sources: &sources,
             keys: self.stores,
             authenticator: self.person,
+            accounts: &self.settings.or_default().accounts,
             clock: ambient::now,
         };
         Ok(obtain_unexported(

@@ -93,6 +93,7 @@ impl<'p> Resolver<'p> {
         let step = AssumeRole {
             role_arn,
             session_name: self.session_name(node)?,
+            is_session_named: keys.role_session_name.is_some() || node.profile_text("role_session_name").is_some(),
             external_id: self.checked(node, keys.external_id.as_ref(), "external_id", ExternalId::parse)?,
             source_identity: keys.source_identity.clone(),
             duration,

@@ -1,89 +1,45 @@
 //! Explains AccessDenied for a role. Policies in two accounts decide, and STS usually doesn't say which one denied the
 //! call.
 
-use super::{Call, Mfa};
+use super::call::{FailedCall, Mfa};
+use super::words::{Denial, DenialReason, PolicyKind};
 use crate::aws::arn::account_of;
 use crate::base::problem::Problem;
 use crate::plan::required_policies::Principal;
 use crate::plan::role_plan::AssumeRole;
 
-/// The text before an encoded message (IAM User Guide, "Troubleshoot access denied error messages").
-const ENCODED: &str = "Encoded authorization failure message: ";
+/// The age in minutes from which an MFA session is probably too old for a trust policy with `aws:MultiFactorAuthAge`.
+/// The second one applies if the role was never assumed before.
+const OLD_MFA: (u64, u64) = (5, 60);
 
-/// Lists the possible causes, most likely first.
+/// Adds the possible causes, the most likely first.
 ///
-/// The message for a denial by the trust policy is the same as for a role that doesn't exist. If the caller's own
+/// The message for a denial by the trust policy is often the same as for a role that doesn't exist. If the caller's own
 /// policies lack the permission, AWS usually says so.
-pub(super) fn explain(problem: Problem, call: &Call<'_>, role: &AssumeRole, message: &str) -> Problem {
-    let parties = Parties::of(call, role, message);
-    let problem = if encoded(message).is_some() {
-        problem.hint("AWS encoded the reason: decoding it needs sts:DecodeAuthorizationMessage in the caller's account")
-    } else {
-        problem
-    };
-    match named(message) {
-        Some(kind) => parties.named(problem, kind, message.contains("explicit deny"), call),
-        None => parties.either(problem, call, role),
+pub(super) fn explain(problem: Problem, call: &FailedCall<'_>, role: &AssumeRole, denial: &Denial<'_>) -> Problem {
+    let parties = Parties::of(call, role, denial);
+    match denial.reason {
+        Some(reason) => parties.named(problem, reason, call),
+        None if denial.words.contains("decoded: explicit deny") => parties.decoded(problem, denial.words, call),
+        None => parties.unnamed(problem, call, role),
     }
 }
 
-/// Removes an encoded message from a text, because users can't read it.
-pub(super) fn readable(text: &str) -> String {
-    match encoded(text) {
-        Some(blob) => text.replace(blob, "(not readable)"),
-        None => text.to_owned(),
-    }
+/// A possible cause, and what it is about.
+struct Cause {
+    about: About,
+    /// The cause with what to type.
+    text: String,
 }
 
-/// Returns the encoded part of a message.
-pub(crate) fn encoded(message: &str) -> Option<&str> {
-    let (_, rest) = message.split_once(ENCODED)?;
-    rest.split_whitespace().next()
-}
-
-/// Replaces the encoded part of a message with the decoded reason. Returns `None` if `json` doesn't have the expected
-/// structure.
-pub(crate) fn with_reason(message: &str, json: &str) -> Option<String> {
-    let reason: serde_json::Value = serde_json::from_str(json).ok()?;
-    let context = reason.get("context")?;
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or("?").to_owned();
-    let verdict = if reason["explicitDeny"] == true { "explicit deny" } else { "no policy allows it" };
-    let statements = reason["matchedStatements"]["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let ids: Vec<String> =
-        statements.iter().map(|item| text(&item["statementId"])).filter(|id| !id.is_empty()).collect();
-    let matched = if ids.is_empty() { String::new() } else { format!(" by the statement {}", ids.join(", ")) };
-    let conditions = context["conditions"]["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let seen: Vec<String> = conditions
-        .iter()
-        .map(|item| {
-            let values = item["values"]["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let values: Vec<String> = values.iter().map(|value| text(&value["value"])).collect();
-            format!("{} = {}", text(&item["key"]), values.join(" "))
-        })
-        .collect();
-    let seen = if seen.is_empty() { String::new() } else { format!("; the conditions evaluated {}", seen.join(", ")) };
-    let decoded = format!(
-        "decoded: {verdict}{matched} for {}, {} on {}{seen}",
-        text(&context["principal"]["arn"]),
-        text(&context["action"]),
-        text(&context["resource"])
-    );
-    Some(message.replace(&format!("{ENCODED}{}", encoded(message)?), &decoded))
-}
-
-/// Returns the kind of policy that a message names (IAM User Guide, "Troubleshoot access denied error messages").
-fn named(message: &str) -> Option<&'static str> {
-    const KINDS: [&str; 7] = [
-        "identity-based policy",
-        "resource-based policy",
-        "permissions boundary",
-        "service control policy",
-        "resource control policy",
-        "session policy",
-        "VPC endpoint policy",
-    ];
-    let (_, reason) = message.split_once(" because no ").or_else(|| message.split_once("explicit deny"))?;
-    KINDS.into_iter().find(|kind| reason.contains(kind))
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// Whether a person proved who they are.
+    Mfa,
+    /// The policies of both accounts, and whether there is a role at all.
+    Policies,
+    /// Conditions of the trust policy on parameters of the call.
+    Conditions,
 }
 
 /// The caller and the request, in the terms used in policies.
@@ -102,19 +58,19 @@ struct Parties<'a> {
 }
 
 impl<'a> Parties<'a> {
-    fn of(call: &'a Call<'_>, role: &AssumeRole, message: &'a str) -> Self {
-        let arn = message.split_whitespace().find(|word| word.starts_with("arn:") && !word.contains(":role/"));
-        let arn = arn.or(call.caller.arn.as_deref());
+    fn of(call: &'a FailedCall<'_>, role: &AssumeRole, denial: &Denial<'a>) -> Self {
+        let arn = denial.caller.or(call.caller.arn.as_deref());
         let account = arn.and_then(account_of);
-        let performed = message.split_once("to perform: ").and_then(|(_, rest)| rest.split_whitespace().next());
         Self {
             caller: arn.map(Principal::of),
             arn,
-            callers_account: account.as_ref().map_or("the caller's account".to_owned(), |id| format!("account {id}")),
-            roles_account: format!("account {}", role.role_arn.account()),
+            callers_account: account
+                .as_ref()
+                .map_or("the caller's account".to_owned(), |id| format!("account {}", call.accounts.shown(id))),
+            roles_account: format!("account {}", call.accounts.shown(role.role_arn.account())),
             role: role.role_arn.to_string(),
             role_name: role.role_arn.name().to_owned(),
-            action: performed.filter(|action| action.starts_with("sts:")).unwrap_or("sts:AssumeRole"),
+            action: denial.action.filter(|action| action.starts_with("sts:")).unwrap_or("sts:AssumeRole"),
             same_account: account.as_ref() == Some(role.role_arn.account()),
         }
     }
@@ -161,89 +117,154 @@ impl<'a> Parties<'a> {
     }
 
     /// Explains a denial for which AWS named the kind of policy.
-    fn named(&self, problem: Problem, kind: &str, denied: bool, call: &Call<'_>) -> Problem {
+    fn named(&self, problem: Problem, reason: DenialReason, call: &FailedCall<'_>) -> Problem {
         let (action, holder, callers) = (self.action, self.holder(), &self.callers_account);
-        let problem = match (kind, denied) {
-            ("identity-based policy", true) => problem.hint(format!(
+        let problem = match (reason.kind, reason.explicit) {
+            (PolicyKind::Identity, true) => problem.hint(format!(
                 "in {callers}: a policy of {holder}, or of a group it is in, has a Deny that covers {action}"
             )),
-            ("identity-based policy", false) => {
-                problem.hint(format!("{}; `awsrole policy` prints it", self.identity()))
+            (PolicyKind::Identity, false) => {
+                problem.hint("`awsrole policy` prints the statement that is missing").hint(self.identity())
             }
-            ("resource-based policy", true) => problem.hint(format!(
+            (PolicyKind::Trust, true) => problem.hint(format!(
                 "in {}: the trust policy of role {} has a Deny that covers this call",
                 self.roles_account, self.role_name
             )),
-            ("resource-based policy", false) => problem.hint(format!("{}; `awsrole policy` prints it", self.trust())),
-            ("permissions boundary", _) => problem.hint(format!(
-                "in {callers}: the permissions boundary of {holder} must allow {action} on {}, in addition to a policy",
-                self.role
-            )),
-            ("service control policy", _) => problem.hint(format!(
+            (PolicyKind::Trust, false) => {
+                problem.hint("`awsrole policy` prints the statement that is missing").hint(self.trust())
+            }
+            (PolicyKind::Boundary, true) => {
+                problem.hint(format!("in {callers}: the permissions boundary of {holder} has a Deny that covers {action}"))
+            }
+            (PolicyKind::Boundary, false) => problem
+                .hint("`awsrole policy` prints the statement that is missing")
+                .hint(format!(
+                    "in {callers}: the permissions boundary of {holder} must allow {action} on {}, in addition to a policy",
+                    self.role
+                )),
+            (PolicyKind::ServiceControl, _) => problem.hint(format!(
                 "a service control policy of the organization denies it to {callers}: ask its administrators"
             )),
-            ("resource control policy", _) => problem.hint(format!(
+            (PolicyKind::ResourceControl, _) => problem.hint(format!(
                 "a resource control policy of the organization denies it for {}: ask its administrators",
                 self.roles_account
             )),
-            ("session policy", _) => {
+            (PolicyKind::Session, _) => {
                 problem.hint(format!("the session policy of the caller's session must allow {action} on {}", self.role))
             }
-            _ => problem.hint("the policy of the VPC endpoint for STS must allow it"),
+            (PolicyKind::VpcEndpoint, _) => problem.hint("the policy of the VPC endpoint for STS must allow it"),
         };
-        if denied && kind == "identity-based policy" && matches!(call.mfa(), Mfa::Keys) {
-            return problem.hint(format!(
-                "a policy may require MFA (BoolIfExists aws:MultiFactorAuthPresent): set mfa_serial in .awsrole.toml to the ARN of your device{}",
-                call.device_list()
-            ));
+        // Policies that require MFA deny what has none, in the form "BoolIfExists aws:MultiFactorAuthPresent".
+        if reason.explicit && matches!(reason.kind, PolicyKind::Identity | PolicyKind::Trust) && call.has_no_mfa() {
+            let mut problem = problem;
+            let denied = std::mem::take(&mut problem.hints);
+            let problem = problem.hint(no_code(call)).other("a Deny that has nothing to do with MFA");
+            return denied.into_iter().fold(problem, Problem::detail);
+        }
+        if reason.kind == PolicyKind::Trust && !reason.explicit && call.has_no_mfa() {
+            return problem.other(format!("the statement is there, but requires MFA: {}", type_serial(call)));
         }
         problem
+    }
+
+    /// Explains a Deny whose statement AWS named in its encoded reason.
+    fn decoded(&self, problem: Problem, words: &str, call: &FailedCall<'_>) -> Problem {
+        match words.contains("aws:MultiFactorAuthPresent = false") && call.has_no_mfa() {
+            true => problem.hint(no_code(call)),
+            false => problem.hint("a Deny takes precedence: meet its conditions, or ask who maintains the policy"),
+        }
     }
 
     /// Explains a denial that may come from either account.
-    fn either(&self, mut problem: Problem, call: &Call<'_>, role: &AssumeRole) -> Problem {
-        let for_the_role = self.action == "sts:AssumeRole";
-        // If another action was denied, the role exists and AssumeRole itself is permitted.
-        if for_the_role {
-            let role = &self.role;
-            problem = problem.hint(format!(
-                "is {role} correct, with its path? STS returns the same error for a role that doesn't exist"
-            ));
-        }
-        if self.same_account {
-            problem = problem.hint(self.trust()).hint(format!("if it names only the account, {}", self.identity()));
-        } else {
-            problem = problem
-                .hint("both accounts must allow it, and STS doesn't say which one denies it: `awsrole policy` prints what each needs")
-                .hint(self.trust());
-        }
-        if for_the_role {
-            for condition in self.conditions(call, role) {
-                problem = problem.hint(format!("if the trust policy has a condition on {condition}"));
+    fn unnamed(&self, mut problem: Problem, call: &FailedCall<'_>, role: &AssumeRole) -> Problem {
+        let causes = self.causes(call, role);
+        let Some(likeliest) = causes.first() else { return problem };
+        problem = problem.hint(&likeliest.text);
+        let mut told = vec![likeliest.about];
+        for cause in &causes[1..] {
+            if !told.contains(&cause.about) {
+                told.push(cause.about);
+                problem = problem.other(self.in_short(cause.about, call, role));
             }
         }
-        if !self.same_account {
-            problem = problem.hint(self.identity());
+        causes.into_iter().skip(1).fold(problem, |problem, cause| problem.detail(cause.text))
+    }
+
+    /// Returns the possible causes, the most likely first.
+    fn causes(&self, call: &FailedCall<'_>, role: &AssumeRole) -> Vec<Cause> {
+        let for_the_role = self.action == "sts:AssumeRole";
+        let cause = |about: About, text: String| Cause { about, text };
+        let mut policies = Vec::new();
+        if call.worked_before {
+            policies.push(cause(
+                About::Policies,
+                "it worked before, so a policy or the role was changed: `awsrole policy` prints what is needed"
+                    .to_owned(),
+            ));
+        } else if self.same_account {
+            policies.push(cause(About::Policies, "`awsrole policy` prints the statements that are needed".to_owned()));
+        } else {
+            policies.push(cause(
+                About::Policies,
+                "both accounts must allow it: `awsrole policy` prints what each needs".to_owned(),
+            ));
         }
-        problem
+        policies.push(cause(About::Policies, self.trust()));
+        policies.push(cause(
+            About::Policies,
+            if self.same_account {
+                format!("if it names only the account, {}", self.identity())
+            } else {
+                self.identity()
+            },
+        ));
+        // If another action was denied, the role exists and AssumeRole itself is permitted.
+        if !for_the_role {
+            return policies;
+        }
+        policies.push(cause(
+            About::Policies,
+            format!(
+                "is {} correct, with its path? STS returns the same error for a role that doesn't exist",
+                self.role
+            ),
+        ));
+        let conditions = self
+            .conditions(call, role)
+            .into_iter()
+            .map(|text| cause(About::Conditions, format!("if the trust policy has a condition on {text}")));
+        let mfa = mfa(call).map(|(text, likely)| (cause(About::Mfa, text), likely));
+        match mfa {
+            Some((mfa, true)) => [mfa].into_iter().chain(policies).chain(conditions).collect(),
+            Some((mfa, false)) => policies.into_iter().chain(conditions).chain([mfa]).collect(),
+            None => policies.into_iter().chain(conditions).collect(),
+        }
+    }
+
+    /// Returns the causes of one kind on one line.
+    fn in_short(&self, about: About, call: &FailedCall<'_>, role: &AssumeRole) -> String {
+        match about {
+            About::Mfa => match call.mfa() {
+                Mfa::Role => "it requires MFA, which a role's session never has".to_owned(),
+                Mfa::Session(minutes) => {
+                    format!("it requires a code that is less than {minutes} minutes old: `awsrole refresh`")
+                }
+                Mfa::Keys | Mfa::Code => "it requires MFA: set mfa_serial in .awsrole.toml".to_owned(),
+            },
+            About::Policies if self.action != "sts:AssumeRole" => {
+                "a policy is missing: `awsrole policy` prints it".to_owned()
+            }
+            About::Policies => "a wrong role_arn, or a missing policy: `awsrole policy` prints it".to_owned(),
+            About::Conditions => match &role.external_id {
+                None => "the trust policy requires external_id or another role_session_name".to_owned(),
+                Some(_) => "the trust policy requires another external_id or role_session_name".to_owned(),
+            },
+        }
     }
 
     /// Returns common conditions in trust policies, and how this call can satisfy them.
-    fn conditions(&self, call: &Call<'_>, role: &AssumeRole) -> Vec<String> {
+    fn conditions(&self, call: &FailedCall<'_>, role: &AssumeRole) -> Vec<String> {
         let mut conditions = Vec::new();
-        match call.mfa() {
-            Mfa::Keys => conditions.push(format!(
-                "aws:MultiFactorAuthPresent: set mfa_serial in .awsrole.toml to the ARN of your device{} (without a code the key is missing: `Bool` then denies the call, `BoolIfExists` doesn't)",
-                call.device_list()
-            )),
-            Mfa::Role => conditions.push(
-                "aws:MultiFactorAuthPresent: a role's session never has it, so remove the condition or move it to the first role of the chain".to_owned(),
-            ),
-            Mfa::Session(minutes) => conditions.push(format!(
-                "aws:MultiFactorAuthAge: the code was entered {minutes} minutes ago, so run `awsrole refresh` to enter a new one"
-            )),
-            Mfa::Code => {}
-        }
         conditions.push(match (&role.external_id, &role.source_identity) {
             (None, None) => {
                 "sts:ExternalId: set external_id in .awsrole.toml (and source_identity for one on sts:SourceIdentity)"
@@ -262,6 +283,41 @@ impl<'a> Parties<'a> {
             Some((false, _)) => format!("{session_name} (${{aws:username}} exists only for users, never for a role)"),
             _ => session_name,
         });
+        if call.has_no_mfa() {
+            conditions.push(
+                "aws:MultiFactorAuthPresent: without a code the key is missing, so `Bool` denies the call and `BoolIfExists` doesn't"
+                    .to_owned(),
+            );
+        }
         conditions
     }
+}
+
+/// Returns the cause that concerns MFA, and whether it is the likeliest one.
+fn mfa(call: &FailedCall<'_>) -> Option<(String, bool)> {
+    match call.mfa() {
+        Mfa::Keys => Some((no_code(call), true)),
+        Mfa::Role => Some((
+            "if the role requires MFA (aws:MultiFactorAuthPresent): a role's session never has it, so only the first role of a chain can require it"
+                .to_owned(),
+            false,
+        )),
+        Mfa::Session(minutes) if minutes >= OLD_MFA.0 => Some((
+            format!(
+                "the MFA code was entered {minutes} minutes ago, and the role may require a newer one (aws:MultiFactorAuthAge): run `awsrole refresh` to enter a new one"
+            ),
+            minutes >= if call.worked_before { OLD_MFA.0 } else { OLD_MFA.1 },
+        )),
+        Mfa::Session(_) | Mfa::Code => None,
+    }
+}
+
+/// Returns the hint for a user's call without MFA.
+fn no_code(call: &FailedCall<'_>) -> String {
+    format!("no MFA code was sent: if the role requires one, {}", type_serial(call))
+}
+
+/// Returns how a code is sent.
+fn type_serial(call: &FailedCall<'_>) -> String {
+    format!("set mfa_serial in .awsrole.toml to a serial number from {}", call.device_list())
 }

@@ -8,12 +8,19 @@ use crate::aws::source::WebIdentity;
 use crate::base::problem::Problem;
 use crate::plan::account_pin;
 use crate::plan::role_plan::Step;
-use crate::session::advice;
+use crate::session::advice::{self, FailedCall};
 use crate::session::cache::{FailureKind, Trigger};
 use crate::session::sts::StsError;
 use crate::session::web_identity;
 
 impl ChainFetcher<'_> {
+    /// Describes the call of a step for a message.
+    pub(super) fn of_call<'c>(&'c self, index: usize, caller: &'c Credentials) -> FailedCall<'c> {
+        let worked_before = self.cache.ever_cached(&self.session(index + 1));
+        let (accounts, now) = (self.providers.accounts, self.options.now);
+        FailedCall { plan: self.plan, index, caller, now, accounts, worked_before, identity: false }
+    }
+
     /// Makes the call of a step.
     pub(super) fn call(&self, index: usize, caller: Credentials) -> Result<Credentials, FetchError> {
         let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
@@ -24,7 +31,7 @@ impl ChainFetcher<'_> {
             Ok(credentials) => return Ok(credentials),
             Err(error) => self.decoded(error, &caller),
         };
-        let explained = advice::explain(self.plan, index, &caller, &refused, self.options.now);
+        let explained = advice::explain(&self.of_call(index, &caller), &refused);
         let kind = if refused.is_transient() { FailureKind::Transient } else { FailureKind::Refused };
         if !self.may_be_too_old(index, &refused, &caller) {
             return Err(FetchError::cacheable(explained, kind));
@@ -34,9 +41,8 @@ impl ChainFetcher<'_> {
         self.cache.mark_stale(&session, self.options.now).map_err(|e| FetchError::local(&e))?;
         let hint = "it worked with an earlier MFA session, and the trust policy may limit its age: run `awsrole refresh` to enter a new code";
         let renewed = self.credentials_after(index).map_err(|_| FetchError::cacheable(explained.hint(hint), kind))?;
-        self.send(index, step, &renewed)?.map_err(|error| {
-            FetchError::cacheable(advice::explain(self.plan, index, &renewed, &error, self.options.now), kind)
-        })
+        self.send(index, step, &renewed)?
+            .map_err(|error| FetchError::cacheable(advice::explain(&self.of_call(index, &renewed), &error), kind))
     }
 
     /// Requests the session of a web identity token. The file is read for each call, because other programs renew it.
