@@ -22,15 +22,18 @@ pub struct RemoteSources<'a> {
     pub(crate) sts: &'a RemoteSts<'a>,
     /// The environment before awsrole changed it, which is passed to a `credential_process`.
     pub(crate) env: &'a Env,
+    /// Whether the user may be prompted. A `credential_process` may then read from stdin.
+    pub(crate) may_ask: bool,
     /// The CA bundle for a container's endpoint, to which no profile applies.
     pub(crate) ca_bundle: Option<CaBundle>,
 }
 
 impl<'a> RemoteSources<'a> {
-    /// Creates the sources without connecting. `outer` is the context without awsrole's exports.
+    /// Creates the sources without connecting. `outer` is the context without awsrole's exports, `may_ask` whether the
+    /// user may be prompted.
     #[must_use]
-    pub fn new(sts: &'a RemoteSts<'a>, outer: &'a Context) -> Self {
-        Self { sts, env: &outer.env, ca_bundle: endpoint::ca_bundle(&[], outer) }
+    pub fn new(sts: &'a RemoteSts<'a>, outer: &'a Context, may_ask: bool) -> Self {
+        Self { sts, env: &outer.env, may_ask, ca_bundle: endpoint::ca_bundle(&[], outer) }
     }
 }
 
@@ -39,7 +42,7 @@ impl Sources for RemoteSources<'_> {
         match source {
             Source::StaticKeys(keys) => Ok(keys.credentials()),
             Source::StoredKeys(place) => Err(Problem::new(format!("{} were asked of the wrong place", place.name()))),
-            Source::Process(command) => process::run(command, self.env, self.sts.limits().process, self.sts.now()),
+            Source::Process(command) => process::run(command, self),
             Source::IdentityCenter(role) => identity_center::credentials(self.sts, role),
             Source::ConsoleLogin(login) => console_login::credentials(self.sts, login),
             Source::Instance { endpoint, .. } => self.instance(endpoint),

@@ -8,19 +8,37 @@ use std::time::{Duration, Instant};
 use awsrole_core::base::context::Env;
 use zeroize::Zeroizing;
 
+/// The time after which a user is told what is being waited for.
+const WAITING: Duration = Duration::from_secs(2);
+
 /// Runs a command line with an environment and one additional variable, and returns its output. Its stderr and the
-/// terminal are available to the user.
+/// terminal are available to the user. It has no stdin.
 ///
 /// # Errors
 /// Returns why there is no output, in words that follow the program's name: `ended with exit code 2`. The output is
 /// never repeated.
 pub fn run(line: &str, env: &Env, more: (&str, &str), limit: Duration) -> Result<Zeroizing<String>, String> {
+    run_attended(line, env, more, limit, Stdio::null(), &|| ())
+}
+
+/// Runs a command line as [`run`] does, with a stdin. `waiting` is called once if it takes longer than two seconds.
+///
+/// # Errors
+/// See [`run`].
+pub fn run_attended(
+    line: &str,
+    env: &Env,
+    more: (&str, &str),
+    limit: Duration,
+    stdin: Stdio,
+    waiting: &dyn Fn(),
+) -> Result<Zeroizing<String>, String> {
     let start = Instant::now();
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(line).env_clear().envs(&env.0).env(more.0, more.1);
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+    let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
     let mut child = spawned.map_err(|e| format!("cannot be started by /bin/sh: {e}"))?;
-    let text = output(&mut child, limit)?;
+    let text = output(&mut child, limit, waiting)?;
     let status = end(&mut child, limit.saturating_sub(start.elapsed()), limit)?;
     match status.code() {
         Some(0) => Ok(text),
@@ -32,7 +50,7 @@ pub fn run(line: &str, env: &Env, more: (&str, &str), limit: Duration) -> Result
 }
 
 /// Reads the output of a child process. Ends the process after the timeout.
-fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, String> {
+fn output(child: &mut Child, limit: Duration, waiting: &dyn Fn()) -> Result<Zeroizing<String>, String> {
     let unreadable = "printed output that can't be read";
     let Some(mut pipe) = child.stdout.take() else {
         return Err(unreadable.to_owned());
@@ -47,7 +65,13 @@ fn output(child: &mut Child, limit: Duration) -> Result<Zeroizing<String>, Strin
         stop(child);
         return Err(format!("{unreadable}: {error}"));
     }
-    receiver.recv_timeout(limit).unwrap_or_else(|_| Err(too_long(child, limit)))
+    if let Ok(text) = receiver.recv_timeout(limit.min(WAITING)) {
+        return text;
+    }
+    if limit > WAITING {
+        waiting();
+    }
+    receiver.recv_timeout(limit.saturating_sub(WAITING)).unwrap_or_else(|_| Err(too_long(child, limit)))
 }
 
 /// Waits for a child process that has closed its output. Ends the process after the timeout.
@@ -65,24 +89,25 @@ fn end(child: &mut Child, left: Duration, limit: Duration) -> Result<ExitStatus,
 
 fn too_long(child: &mut Child, limit: Duration) -> String {
     stop(child);
-    format!("did not finish within {} s", limit.as_secs())
-}
-
-fn stop(child: &mut Child) {
-    kill_with_descendants(child.id());
-    let _ = child.kill();
-    let _ = child.wait();
+    format!("did not finish within {} s (`process` in [limits] of config.toml)", limit.as_secs())
 }
 
 /// Ends a process and its descendants. They are in our process group, which is in the foreground of the terminal, so
 /// the group can't be killed. On systems that don't list child processes, only the process itself is ended.
-fn kill_with_descendants(id: u32) {
-    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-    for child in children.split_whitespace().filter_map(|word| word.parse::<u32>().ok()) {
-        kill_with_descendants(child);
-        let pid = i32::try_from(child).ok().and_then(rustix::process::Pid::from_raw);
-        if let Some(pid) = pid {
+fn stop(child: &mut Child) {
+    let below = descendants(child.id());
+    // The shell goes first, because it would say that its children were killed.
+    let _ = child.kill();
+    let _ = child.wait();
+    for id in below {
+        if let Some(pid) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
+}
+
+fn descendants(id: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|word| word.parse().ok());
+    children.flat_map(|child: u32| [vec![child], descendants(child)].concat()).collect()
 }

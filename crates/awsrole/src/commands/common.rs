@@ -50,7 +50,7 @@ pub(in crate::commands) fn with_providers<T>(
     act: impl FnOnce(Providers<'_>) -> T,
 ) -> T {
     with_remote(outer, settings, |sts| {
-        let sources = RemoteSources::new(sts, outer);
+        let sources = RemoteSources::new(sts, outer, may_ask);
         let person = TerminalPrompter::new(may_ask, outer, settings);
         let keys = Stores::new(&outer.paths, &person);
         act(Providers {

@@ -111,7 +111,7 @@ fn apply(
     let (way, endpoint) = profile_plan(&Profiles::load(&outer)?, &outer, admin)?;
     let cache = Cache::open(context, settings.or_default().key);
     let (account, before) = super::common::with_remote(&outer, settings, |sts| {
-        let sources = RemoteSources::new(sts, &outer);
+        let sources = RemoteSources::new(sts, &outer, true);
         let person = TerminalPrompter::new(true, &outer, settings);
         let keys = Stores::new(&outer.paths, &person);
         let providers = Providers {

@@ -98,7 +98,7 @@ impl RotationRun<'_> {
 
     /// Returns the credentials for calls to IAM: the keys, or a session of them if it includes MFA.
     fn caller(&self, plan: &RolePlan) -> Result<Credentials, CommandError> {
-        let sources = RemoteSources::new(self.sts, self.context);
+        let sources = RemoteSources::new(self.sts, self.context, true);
         let providers = Providers {
             sts: self.sts,
             sources: &sources,
