@@ -77,7 +77,7 @@ def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
 
 
 def standing(tty, stand_in):
-    """What the binary is told of the hook in this shell."""
+    """Returns the state of the hook that the shell passes to the binary."""
     tty.run("awsrole status")
     return [start for start in stand_in.starts() if start["argv"] == ["status"]][-1]["env"]["AWSROLE_HOOK"]
 

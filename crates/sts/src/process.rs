@@ -24,7 +24,7 @@ struct Answer {
 }
 
 /// Returns the command line to try. A command line that may contain a secret isn't repeated, but read from the profile.
-fn by_hand(process: &Process) -> String {
+fn command_line(process: &Process) -> String {
     let command = process.command.trim();
     let lower = command.to_ascii_lowercase();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || " _-./~@:,+=".contains(c);
@@ -43,7 +43,7 @@ pub(crate) fn run(process: &Process, sources: &RemoteSources<'_>) -> Result<Cred
     let failed = |why: String| {
         Problem::new(format!("the credential_process of profile {} returned no credentials", process.profile))
             .because(why)
-            .hint(format!("try it by hand: {}", by_hand(process)))
+            .hint(format!("run it yourself: {}", command_line(process)))
             .hint(format!("it is set in profile {} in ~/.aws/config", process.profile))
     };
     let stdin = if sources.may_ask { Stdio::inherit() } else { Stdio::null() };
@@ -95,7 +95,7 @@ mod tests {
             ("helper http://ana:canary@proxy", false),
         ] {
             let process = Process { profile: "p".into(), command: command.into(), surroundings: String::new() };
-            let shown = by_hand(&process);
+            let shown = command_line(&process);
             assert_eq!(shown == command, repeated, "{shown}");
             assert!(repeated || shown == "sh -c \"$(aws configure get credential_process --profile p)\"", "{shown}");
         }

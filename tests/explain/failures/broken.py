@@ -90,14 +90,14 @@ sso_role_name = Admin
 
 
 class Home(World):
-    """A home with a project whose role should be had."""
+    """A home with a project whose role should be assumed."""
 
     def __init__(self, root: Path):
         super().__init__(root, FIXTURE)
         self.root = root
         # On top of a fresh login's, for everything that is run.
         self.more: dict[str, str] = {}
-        # What stands before each command.
+        # Words to put in front of each command.
         self.wrapper: tuple[object, ...] = ()
         self.mended: list[LocalSts] = []
         self.secrets = {one["secret_access_key"] for one in (ALICE, NEWCOMER, RETIRED)}
@@ -203,7 +203,7 @@ class Failure:
     cause: str
     # What must not be read before.
     misleading: str
-    # What is typed.
+    # The words to type.
     words: str
 
     @property

@@ -1,4 +1,4 @@
-"""Each failure is built, read and mended: the cause is within the first rows, what it says is typed, and the role is had."""
+"""Builds each failure, reads the message and follows it: the cause is in the first rows, and the advice leads to the role."""
 
 import re
 
