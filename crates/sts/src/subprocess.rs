@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use awsrole_core::base::context::Env;
 use zeroize::Zeroizing;
 
-/// The time after which a user is told what is being waited for.
+/// The time after which awsrole prints which program it is waiting for.
 const WAITING: Duration = Duration::from_secs(2);
 
 /// Runs a command line with an environment and one additional variable, and returns its output. Its stderr and the

@@ -30,7 +30,7 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
     // A shell that has the hook needs no line, and the shell that has none has been judged.
     let known = ambient::caller() != Caller::Other || parent_shell().is_some();
     let others = examine(&outer, settings, known).into_iter();
-    // The line that is missing in this shell is told once.
+    // Print the line that is missing in this shell only once.
     findings.extend(others.filter(|finding| finding.about != "startup" || finding.hint != this_shell.hint));
     findings.push(this_shell);
     findings.extend(remains(&outer));

@@ -16,7 +16,7 @@ const MAX_ENTRIES: usize = 20_000;
 /// The number of files that are read.
 const MAX_FILES: usize = 500;
 
-/// Directories of generated and downloaded files. Those whose names start with a dot are left out as well.
+/// Directories of generated and downloaded files. Those whose names start with a dot are left out, too.
 const SKIPPED: [&str; 9] =
     ["node_modules", "target", "vendor", "dist", "build", "venv", "__pycache__", "cdk.out", "cdktf.out"];
 

@@ -30,7 +30,7 @@ pub(super) struct Terraform {
     known: BTreeMap<PathBuf, Values>,
 }
 
-/// What is known of a value.
+/// A value, as far as it is known without running Terraform.
 #[derive(Debug, PartialEq, Eq)]
 enum Value {
     /// It isn't set.

@@ -91,7 +91,7 @@ pub fn missing_line(context: &Context, shell: Shell, login: bool) -> Option<Miss
     let (file, line) = match shell {
         Shell::Bash if login && !startup.files.contains(&rc) => {
             let file = login_file(home).unwrap_or_else(|| home.join(".bash_profile"));
-            // Other shells read it as well.
+            // Other shells read it, too.
             let guard = if file.ends_with(".profile") { "[ -z \"$BASH_VERSION\" ] || " } else { "" };
             (file, format!("{guard}{}", hook_line(shell)))
         }

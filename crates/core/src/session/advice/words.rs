@@ -12,7 +12,7 @@ const NOT_AUTHORIZED: &str = " is not authorized to perform: ";
 pub(super) struct Denial<'m> {
     /// The caller's ARN.
     pub(super) caller: Option<&'m str>,
-    /// The denied action. Besides sts:AssumeRole, it may be one that AssumeRole includes.
+    /// The denied action: sts:AssumeRole, or one that AssumeRole includes, such as sts:TagSession.
     pub(super) action: Option<&'m str>,
     /// The policies that denied the call, if AWS names them.
     pub(super) reason: Option<DenialReason>,
