@@ -105,7 +105,7 @@ source_profile = "jump"
         ('profile = "shop-dev"\n', "Deploy"),
         ('default_role = "dev"\n' + roles, "dev"),
         ('default_role = "build"\n' + roles, "build"),
-        ('default_role = "dev"\n' + roles + "confirm = true\n", "nothing: dev is entered only by `awsrole use dev`"),
+        ('default_role = "dev"\n' + roles + "manual = true\n", "nothing: dev is entered only by `awsrole use dev`"),
         (roles, "nothing: there is no default role, and `awsrole use build` enters one"),
         (DEPLOY + roles, "Deploy"),
         ('profile = "jump"\n' + roles, "profile jump"),

@@ -123,7 +123,7 @@ source_profile = "jump"
 role_arn = "arn:aws:iam::{THERE}:role/Deploy"
 [role.build]
 role_arn = "arn:aws:iam::{HERE}:role/Build"
-confirm = true
+manual = true
 """
 
     def test_chooses_a_table_of_the_file(self, world):

@@ -253,8 +253,8 @@ def test_another_role_of_the_file(world):
     assert told["way"] is None and "first, second" in section(text, "problem")
 
 
-def test_a_role_that_wants_to_be_confirmed(world):
-    folder = world.project("shop", f'default_role = "prod"\n[role.prod]\n{DEPLOY}confirm = true\n', allow=True)
+def test_a_manual_role(world):
+    folder = world.project("shop", f'default_role = "prod"\n[role.prod]\n{DEPLOY}manual = true\n', allow=True)
     _, told = why(world, folder)
     assert told["next"] == "nothing on `cd`: `awsrole use prod` enters it" and told["way"]["name"] == "prod"
 

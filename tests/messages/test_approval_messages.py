@@ -126,9 +126,9 @@ def test_rule_for_a_folder_that_others_write_to(world, says):
     says()
 
 
-def test_confirm(world, says):
+def test_manual(world, says):
     """A role is entered by its name alone; a shell that comes by doesn't enter it."""
-    world.shop(f'default_role = "prod"\n[role.prod]\n{file("Plain")}confirm = true\n')
+    world.shop(f'default_role = "prod"\n[role.prod]\n{file("Plain")}manual = true\n')
     result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=world.home / "src/shop")
     says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")
 

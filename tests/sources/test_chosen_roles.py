@@ -1,4 +1,4 @@
-"""`[role.NAME]`: chosen for a shell, confirmed by name, or from a list."""
+"""`[role.NAME]`: chosen for a shell, by name alone, or from a list."""
 
 import re
 
@@ -17,7 +17,7 @@ source_profile = "jump"
 [role.other]
 role_arn = "arn:aws:iam::{THERE}:role/Other"
 source_profile = "jump"
-confirm = true
+manual = true
 [role.far]
 role_arn = "arn:aws:iam::{THERE}:role/Far"
 source_role = "near"
@@ -126,7 +126,7 @@ def test_a_shell_enters_no_role_that_only_its_environment_names(chain, shop, she
     assert chain.callers() == [("alice", "Near")]
 
 
-def test_a_shell_within_a_confirmed_role_goes_on(chain, shop, shell):
+def test_a_shell_within_a_manual_role_goes_on(chain, shop, shell):
     tty = chain.terminal(shell, shop, env=chain.env)
     tty.run("awsrole use other")
     inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name.startswith(b"AWS")}
@@ -152,7 +152,7 @@ def test_no_such_role(tty, chain):
     assert tty.variable("AWSROLE_ROLE") is None, "still off"
 
 
-def test_what_wants_to_be_confirmed(chain, shell):
+def test_a_manual_role_is_assumed_by_name_alone(chain, shell):
     folder = chain.project("shop", FILE.replace('"near"', '"other"', 1), allow=True)
     tty = chain.terminal(shell, env=chain.env)
     said = tty.run(f"cd {folder}")

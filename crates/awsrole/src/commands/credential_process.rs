@@ -11,7 +11,7 @@ use awsrole_core::session::fetch::obtain;
 use awsrole_core::session::history::{HistoryEntry, Recipient};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::{plan_role, require_confirmation};
+use awsrole_core::shell::export::{plan_role, require_name};
 use awsrole_core::shell::long_run::SavedEnvironment;
 use awsrole_core::shell::statements::credential_process;
 
@@ -28,7 +28,7 @@ pub(super) fn run(
     let directory = super::common::directory(dir.clone(), context)?;
     let (outer, allowed, _) = super::common::allowed(dir, context, settings)?;
     let plan = plan_role(&outer, &allowed, role)?;
-    require_confirmation(&allowed, role).map_err(CommandError::no_role)?;
+    require_name(&allowed, role).map_err(CommandError::no_role)?;
     let options = ObtainOptions::background(context.now);
     let cache = Cache::open(context, settings.or_default().key);
     let obtained =

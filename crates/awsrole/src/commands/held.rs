@@ -15,7 +15,7 @@ use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
 use awsrole_core::shell::environment::{EnvDiff, RoleSession};
-use awsrole_core::shell::export::{plan_role, require_confirmation};
+use awsrole_core::shell::export::{plan_role, require_name};
 
 use crate::report::CommandError;
 use awsrole_system::print::{print_error, print_notice};
@@ -56,7 +56,7 @@ impl PlannedRole {
         let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
         let role = super::common::role_or_chosen(role, context, &files)?;
         let plan = plan_role(&outer, &allowed, role.as_deref())?;
-        require_confirmation(&allowed, role.as_deref()).map_err(CommandError::no_role)?;
+        require_name(&allowed, role.as_deref()).map_err(CommandError::no_role)?;
         let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self { outer, plan, file, role })
     }

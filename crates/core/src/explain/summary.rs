@@ -45,12 +45,12 @@ pub fn summarize(
 pub fn entered_by_cd(config: &Config, profiles: &Profiles, context: &Context) -> String {
     match config.select(None) {
         Err(problem) => format!("nothing: {}", problem.summary),
-        Ok((Some(name), keys)) if keys.confirm == Some(true) => {
+        Ok((Some(name), keys)) if keys.manual == Some(true) => {
             format!("nothing: {name} is entered only by `awsrole use {name}`")
         }
         Ok((Some(name), _)) => name,
-        Ok((None, keys)) if keys.confirm == Some(true) => {
-            "nothing: a role with `confirm` needs a name, in a table [role.NAME]".to_owned()
+        Ok((None, keys)) if keys.manual == Some(true) => {
+            "nothing: a role with `manual` needs a name, in a table [role.NAME]".to_owned()
         }
         Ok((None, _)) if !config.has_nameless_role() => match config.role_names().next() {
             Some(name) => format!("nothing: there is no default role, and `awsrole use {name}` enters one"),
@@ -127,7 +127,7 @@ fn lines(
     add("transitive", keys.transitive_session_tags.as_ref().map(|keys| keys.join(", ")));
     add("policy", keys.policy.as_ref().map(crate::project::config::Policy::json));
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
-    add("confirm", keys.confirm.filter(|confirm| *confirm).map(|_| "entered only by `awsrole use`".to_owned()));
+    add("manual", keys.manual.filter(|manual| *manual).map(|_| "entered only by `awsrole use`".to_owned()));
     lines
 }
 

@@ -182,8 +182,8 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     let failure = cache.failure_of(&cache.keys(plan), outer.now, Trigger::Background);
     why.problem = failure.map(|failure| failure.problem);
     why.next = next(plan, &cache, outer.now);
-    let confirm = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.confirm == Some(true));
-    if let (true, Some(name)) = (confirm, &plan.name) {
+    let manual = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.manual == Some(true));
+    if let (true, Some(name)) = (manual, &plan.name) {
         why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
     }
     why.way = Some(ResolutionReport {

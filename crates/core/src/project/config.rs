@@ -68,7 +68,7 @@ pub struct RoleConfig {
     pub account_id: Option<AccountId>,
     /// If true, `cd` does not assume this role. Run `awsrole use NAME` to assume it. If it is the default role, the
     /// shell is blocked until then.
-    pub confirm: Option<bool>,
+    pub manual: Option<bool>,
 }
 
 impl RoleConfig {
@@ -90,7 +90,7 @@ impl RoleConfig {
         "policy_arns",
         "region",
         "account_id",
-        "confirm",
+        "manual",
     ];
 
     /// Returns true if the config sets `source_profile` or `credential_source`. If so, both of the AWS profile's
@@ -119,7 +119,7 @@ impl RoleConfig {
             policy_arns: self.policy_arns.or(other.policy_arns),
             region: self.region.or(other.region),
             account_id: self.account_id.or(other.account_id),
-            confirm: self.confirm.or(other.confirm),
+            manual: self.manual.or(other.manual),
         }
     }
 }

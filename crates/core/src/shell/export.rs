@@ -304,7 +304,7 @@ fn decide<'a>(
         Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
         Verdict::Allowed(allowed) => {
             let role = chosen.role();
-            let plan = require_confirmation(&allowed, role).and_then(|()| plan_role(context, &allowed, role));
+            let plan = require_name(&allowed, role).and_then(|()| plan_role(context, &allowed, role));
             match plan {
                 Ok(plan) => {
                     let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
@@ -412,16 +412,16 @@ impl<'a> Entering<'a> {
     }
 }
 
-/// Checks that a role with `confirm` was selected by its name.
-pub fn require_confirmation(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
+/// Checks that a role with `manual` was selected by its name.
+pub fn require_name(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
     let (name, keys) = allowed.config().select(role)?;
     match name {
-        _ if keys.confirm != Some(true) || role.is_some() => Ok(()),
+        _ if keys.manual != Some(true) || role.is_some() => Ok(()),
         Some(name) => Err(Problem::new(format!("role {name} is entered by its name alone"))
             .hint(format!("`awsrole use {name}` enters it, and `awsrole exec --role {name}`"))),
         None => Err(Problem::new(format!(
             "{}: a role that is entered by its name alone needs one",
-            allowed.config().origin(None, "confirm")
+            allowed.config().origin(None, "manual")
         ))
         .hint("put its keys into a table [role.NAME]: `awsrole use NAME` enters it")),
     }
