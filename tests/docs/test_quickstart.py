@@ -96,7 +96,7 @@ def test_a_code_opens_the_chain_of_shop_admin(shell, tmp_path):
     terminal.send("cd shop-admin; awsrole allow\r")
     terminal.expect_exact("Allow? [y/N] ")
     terminal.send("y\r")
-    terminal.expect_exact("code of arn:aws:iam::111111111111:mfa/jump: ")
+    terminal.expect_exact("MFA code of jump for ")
     terminal.send(f"{code}\r")
     terminal.expect_exact("Admin in shop-prod (333333333333), renewed in")
     terminal.expect(READY)

@@ -221,6 +221,6 @@ def test_a_user_that_needs_mfa(tmp_path):
         assert "if the policy wants MFA: `mfa_serial` in profile jump" in rotate(desk).err
         config = (desk.home / ".aws/config").read_text()
         desk.write(".aws/config", config.replace("[profile jump]\n", f"[profile jump]\nmfa_serial = {SERIAL}\n"))
-        result = rotate(desk, answers=[OPEN, (f"code of {SERIAL}: ", desk.sts.unused_totp("alice"))])
+        result = rotate(desk, answers=[OPEN, ("MFA code of alice for ", desk.sts.unused_totp("alice"))])
         assert result.code == 0, result.err
         assert desk.stored()["access_key_id"] != KEY

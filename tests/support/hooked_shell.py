@@ -51,9 +51,11 @@ class HookedShell(Terminal):
         self.send(line + ("\r" if self.shell == "fish" else "\n"))
 
     def asked(self) -> str:
-        """Waits for the question; returns what was said before it."""
+        """Waits for the question, one line; returns what was said up to its end."""
         self.process.expect_exact(ASK.encode())
-        return self.process.before.decode(errors="backslashreplace")
+        before = self.process.before.decode(errors="backslashreplace")
+        self.process.expect(rb"^[^\r\n]*?: ")
+        return before + ASK + self.process.match[0].decode()
 
     def answer(self, text: str) -> str:
         """Answers a question and waits for the prompt."""

@@ -1,8 +1,6 @@
 """What awsrole prompts for on a terminal, as it is printed, and the usual answers."""
 
-from support.world import SERIAL
-
-ASK = f"code of {SERIAL}: "
+ASK = "awsrole: MFA code of alice for "
 
 PASSPHRASE = "correct horse bättery"
 OPEN = ("passphrase of the key file: ", PASSPHRASE)
