@@ -21,7 +21,8 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_pending='' # not empty while an answer is awaited; later: it never came
   __awsrole_prompted='' # the directory of the last prompt
   __awsrole_asked=''   # for what `awsrole` left the decision to the next prompt
-  __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`; `awsrole use`, and the file it was typed for
+  __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`; `awsrole use`, and the file it was typed for,
+  __awsrole_previous='' # and what `awsrole use -` goes back to: a role's name, `-` for the default role, or `-off`
   __awsrole_depth=1 __awsrole_at='' # how many files count, and the directory from which they were searched
   __awsrole_file='' __awsrole_direnv='' __awsrole_in_force='' # last decision: nearest file, DIRENV_WATCHES, views
   __awsrole_seen='' __awsrole_digest='' __awsrole_generation='' # what stays the same while the decision stands
@@ -224,7 +225,7 @@ __awsrole_sync() {
 ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
     cd:0:1:) __awsrole_words+=(--ask) ;; # in no rc file, and not below a file manager, which shows no question
   esac
-  \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use=''
+  \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use='' __awsrole_use_in=''
   if [[ $__awsrole_use ]]; then __awsrole_words+=(--role "$__awsrole_use"); fi
   \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file" || __awsrole_own=()
 

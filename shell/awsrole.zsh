@@ -23,7 +23,8 @@ if (( ! ${+__awsrole_state} )); then
   __awsrole_prompted= # 1 after the first prompt
   __awsrole_asked=    # for what the decision was left to the next prompt
   __awsrole_one_call= # 1 if the line sets a variable for `awsrole` alone
-  __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`; `awsrole use`, and the file it was typed for
+  __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`; `awsrole use`, and the file it was typed for,
+  __awsrole_previous= # and what `awsrole use -` goes back to: a role's name, `-` for the default role, or `-off`
   __awsrole_depth=1 __awsrole_at= # how many files count, and the directory from which they were searched
   __awsrole_file= __awsrole_direnv= __awsrole_in_force= # last decision: nearest file, DIRENV_WATCHES, views
   __awsrole_seen= __awsrole_digest= __awsrole_generation= # what stays the same while the decision stands
@@ -221,7 +222,7 @@ __awsrole_sync() {
 ${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
     cd:0:1:) words+=(--ask) ;; # in no rc file, and not below a file manager, which shows no question
   esac
-  if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use=; fi
+  if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use= __awsrole_use_in=; fi
   if [[ -n $__awsrole_use ]]; then words+=(--role $__awsrole_use); fi
   if [[ $__awsrole_files[1] != "$__awsrole_file" ]]; then __awsrole_own=(); fi
 

@@ -49,6 +49,47 @@ def test_another_role_and_back(tty, chain):
     assert len(chain.callers()) == 2
 
 
+def test_back_and_forth(tty):
+    for command, role in (("use far", "far"), ("use other", "other"), ("use -", "far"), ("use -", "other"), ("use other", "other"),
+                          ("use -", "far"), ("off", None), ("use -", "far")):
+        tty.run(f"awsrole {command}")
+        assert tty.variable("AWSROLE_ROLE") == role, command
+
+
+def test_without_a_role_before_the_environment_is_back(chain, shop, shell):
+    """As it was outside, and until the person says otherwise."""
+    tty = chain.terminal(shell, env=chain.env | {"AWS_PROFILE": "mine"})
+    outside = tty.env()
+    tty.run(f"cd {shop}")
+    said = tty.run("awsrole use -")
+    assert "your environment is back" in said
+    assert tty.env() == outside
+    tty.run("")
+    assert tty.env() == outside
+    tty.run("awsrole use -")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+    tty.run("awsrole off")
+    tty.run("awsrole use far")
+    tty.run("awsrole use -")
+    assert tty.env() == outside
+
+
+def test_outside_of_projects_there_is_nothing_to_go_back_to(tty, shop):
+    tty.run("cd /")
+    assert "your environment" not in tty.run("awsrole use -")
+    tty.run(f"cd {shop}")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+
+
+def test_a_role_of_another_project_is_none_to_go_back_to(tty, chain, shop):
+    tty.run("awsrole use far")
+    other = chain.project("elsewhere", FILE, allow=True)
+    tty.run(f"cd {other}")
+    tty.run("awsrole use other")
+    tty.run("awsrole use -")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+
+
 def test_other_shells_keep_theirs(tty, chain, shop):
     other = chain.terminal("bash", shop, env=chain.env)
     tty.run("awsrole use far")
