@@ -133,6 +133,13 @@ def test_manual(world, says):
     says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")
 
 
+def test_confirm(world, says):
+    """A role that asks, where nobody can answer."""
+    world.shop(f'default_role = "prod"\n[role.prod]\n{file("Plain")}confirm = true\n')
+    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=world.home / "src/shop")
+    says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")
+
+
 def test_cd_into_a_project_that_is_not_allowed(world, says):
     """What a shell says on `cd` into a fresh checkout."""
     folder = world.project("shop", file("Plain"))

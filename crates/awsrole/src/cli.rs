@@ -80,12 +80,15 @@ pub(crate) enum Command {
     },
     /// Assume another role of the project file (needs the hook)
     #[command(
-        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the default role"
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes"
     )]
     Use {
-        /// Name of the role, a `[role.NAME]` of the project file, or `-` for the default role [default: select from
+        /// Name of the role, a `[role.NAME]` of the project file, or `-` for the previous role [default: select from
         /// a list]
         name: Option<String>,
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
     },
     /// Sign in to IAM Identity Center (SSO) for this directory
     #[command(after_help = "The token is stored in the cache of the AWS CLI, so both use the same sign-in.")]
@@ -187,6 +190,9 @@ pub(crate) enum Command {
         /// Minimum remaining lifetime of the credentials, such as 45m
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         min_ttl: Option<Duration>,
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
         /// Let the command renew its credentials: it gets AWS files whose default profile calls awsrole
         #[arg(long)]
         renew: bool,
@@ -199,6 +205,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  awsrole console\n  awsrole console --service s3\n  awsrole console --print      for a browser on another machine\n\nThe sign-in URL is never passed as an argument: the browser gets it from\nawsrole, once."
     )]
     Console {
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
         /// Print the sign-in URL instead. It is valid for 15 minutes and signs in anyone who opens it
         #[arg(long)]
         print: bool,
@@ -218,6 +227,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in GitHub Actions, for all later steps\n\nThe output contains secrets, valid until they expire. For a single command\nuse: awsrole exec -- CMD"
     )]
     Env {
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
         /// Output format
         #[arg(long, value_enum, default_value = "shell")]
         format: FormatName,
@@ -239,8 +251,11 @@ pub(crate) enum Command {
         /// Name of the role, a `[role.NAME]` of the project file
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
         /// What an `exec --renew` put into the copies of the AWS files
-        #[arg(long, hide = true, conflicts_with_all = ["dir", "role"])]
+        #[arg(long, hide = true, conflicts_with_all = ["dir", "role", "yes"])]
         run: Option<String>,
     },
     /// Create .awsrole.toml, never overwriting an existing file
@@ -327,6 +342,9 @@ pub(crate) enum Hook {
     Choose {
         /// The [role.NAME]
         name: String,
+        /// The user confirms it
+        #[arg(short, long)]
+        yes: bool,
     },
     /// What the snippets call at a prompt where other users can replace a file: prints a digest of what is there
     #[command(hide = true)]

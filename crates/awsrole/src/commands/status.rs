@@ -90,7 +90,7 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
         (Some(state), _) => {
             known.add("shell", "holds the role");
             known.add("held", &state.role);
-            if let Some(chosen) = state.chosen.as_deref().and_then(choice::name) {
+            if let Some(chosen) = state.chosen.as_deref().and_then(choice::name).filter(|name| *name != choice::DEFAULT) {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }
             known.add("key", &state.key);

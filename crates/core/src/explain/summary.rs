@@ -48,6 +48,7 @@ pub fn entered_by_cd(config: &Config, profiles: &Profiles, context: &Context) ->
         Ok((Some(name), keys)) if keys.manual == Some(true) => {
             format!("nothing: {name} is entered only by `awsrole use {name}`")
         }
+        Ok((Some(name), keys)) if keys.confirm == Some(true) => format!("{name}, after a confirmation"),
         Ok((Some(name), _)) => name,
         Ok((None, keys)) if keys.manual == Some(true) => {
             "nothing: a role with `manual` needs a name, in a table [role.NAME]".to_owned()
@@ -56,10 +57,13 @@ pub fn entered_by_cd(config: &Config, profiles: &Profiles, context: &Context) ->
             Some(name) => format!("nothing: there is no default role, and `awsrole use {name}` enters one"),
             None => "nothing: the file defines no role".to_owned(),
         },
-        Ok((None, keys)) => match preview(config, None, profiles, context) {
-            Ok(preview) => preview.title,
-            Err(_) => keys.role_arn.map_or("the role".to_owned(), |arn| arn.name().to_owned()),
-        },
+        Ok((None, keys)) => {
+            let after = if keys.confirm == Some(true) { ", after a confirmation" } else { "" };
+            match preview(config, None, profiles, context) {
+                Ok(preview) => preview.title + after,
+                Err(_) => keys.role_arn.map_or("the role".to_owned(), |arn| arn.name().to_owned()) + after,
+            }
+        }
     }
 }
 
@@ -128,6 +132,7 @@ fn lines(
     add("policy", keys.policy.as_ref().map(crate::project::config::Policy::json));
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
     add("manual", keys.manual.filter(|manual| *manual).map(|_| "entered only by `awsrole use`".to_owned()));
+    add("confirm", keys.confirm.filter(|confirm| *confirm).map(|_| "asks before it is entered".to_owned()));
     lines
 }
 

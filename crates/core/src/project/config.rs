@@ -69,11 +69,14 @@ pub struct RoleConfig {
     /// If true, `cd` does not assume this role. Run `awsrole use NAME` to assume it. If it is the default role, the
     /// shell is blocked until then.
     pub manual: Option<bool>,
+    /// If true, awsrole asks before it assumes this role, with its name and account. `cd` and `awsrole use` ask on the
+    /// terminal. Without one, only `--yes` confirms. Until then the shell is blocked.
+    pub confirm: Option<bool>,
 }
 
 impl RoleConfig {
     /// The names of all keys in the file.
-    pub const NAMES: [&str; 17] = [
+    pub const NAMES: [&str; 18] = [
         "profile",
         "role_arn",
         "source_profile",
@@ -91,6 +94,7 @@ impl RoleConfig {
         "region",
         "account_id",
         "manual",
+        "confirm",
     ];
 
     /// Returns true if the config sets `source_profile` or `credential_source`. If so, both of the AWS profile's
@@ -120,6 +124,7 @@ impl RoleConfig {
             region: self.region.or(other.region),
             account_id: self.account_id.or(other.account_id),
             manual: self.manual.or(other.manual),
+            confirm: self.confirm.or(other.confirm),
         }
     }
 }

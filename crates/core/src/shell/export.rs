@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::aws::mfa::NotConfirmed;
 use crate::aws::profiles::Profiles;
 use crate::base::context::{Context, Env};
 use crate::base::problem::Problem;
@@ -20,11 +21,12 @@ use crate::project::approval::{
     Allowed, ApprovalStatus, Approvals, Holds, Refusal, Verdict, evaluate_files_and_keep_texts,
 };
 use crate::session::cache::{Cache, Trigger};
-use crate::session::fetch::{Providers, fetch};
+use crate::session::fetch::{Providers, obtain};
 use crate::session::history::{HistoryEntry, Recipient};
 use crate::session::lookup::{Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
 use crate::settings::user_config::{Settings, UserConfig};
 use crate::shell::choice::{self, Choices};
+use crate::shell::confirm::{self, Confirmation};
 use crate::shell::environment::{EnvDiff, RoleSession};
 use crate::shell::generation;
 use crate::shell::state::{Chosen, Outer};
@@ -153,8 +155,17 @@ impl Pending<'_> {
     /// Fetches the credentials.
     #[must_use]
     pub fn fetch(self, providers: Providers<'_>) -> Export {
-        let Self { entering, frame } = self;
-        let fetched = fetch(&entering.plan, &entering.cache, providers, entering.options);
+        let Self { mut entering, mut frame } = self;
+        if let Some(question) = entering.question.take() {
+            let confirmed = providers.authenticator.confirm(&question);
+            let how = confirm::in_shell(entering.role.as_deref());
+            let confirmed = confirmed.map_err(|why| confirm::not_confirmed(&entering.plan, why, &how));
+            match confirmed.and_then(|()| entering.record_confirmation()) {
+                Ok(word) => frame.chosen = Some(word),
+                Err(problem) => return frame.around(entering.end(Err(problem), (providers.clock)())),
+            }
+        }
+        let fetched = obtain(&entering.plan, &entering.cache, providers, entering.options);
         // Fetching them may have taken a while.
         let now = (providers.clock)();
         frame.around(entering.end(fetched.map_err(|failed| failed.problem), now))
@@ -179,10 +190,7 @@ pub fn export<'a>(
 ) -> Decision<'a> {
     let choices = Choices::of(&context.paths);
     let chosen = match (word, files.first()) {
-        (Some(word), Some(file)) => match choices.role(file, word) {
-            Some(role) => Chosen::Role { role: role.to_owned(), word: word.to_owned() },
-            None => Chosen::Unproven(choice::name(word).unwrap_or(word).to_owned()),
-        },
+        (Some(word), Some(file)) => Chosen::of(word, file, &choices),
         (Some(_), None) => Chosen::Nothing,
         (None, _) => outer.chosen(files, &choices),
     };
@@ -199,6 +207,9 @@ pub fn export<'a>(
     let frame = Frame { adopt: outer.adopt.clone(), chosen: taken_over, texts, notice };
     match decided {
         Decided::State(export) => Decision::Export(Box::new(frame.around(*export))),
+        Decided::Enter(entering) if entering.question.is_some() => {
+            Decision::Miss(Box::new(Pending { entering: *entering, frame }))
+        }
         Decided::Enter(entering) => match lookup(&entering.plan, &entering.cache, entering.options) {
             Lookup::Hit(obtained) => Decision::Export(Box::new(frame.around(entering.end(Ok(*obtained), context.now)))),
             Lookup::Failed(problem) => {
@@ -307,17 +318,16 @@ fn decide<'a>(
             let plan = require_name(&allowed, role).and_then(|()| plan_role(context, &allowed, role));
             match plan {
                 Ok(plan) => {
-                    let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-                    let word = chosen.word().map(str::to_owned);
-                    Decided::Enter(Box::new(Entering::of(
-                        context,
-                        settings.or_default(),
-                        plan,
-                        file,
-                        word,
-                        event,
-                        depth,
-                    )))
+                    let user = settings.or_default();
+                    let question = confirm::question(&allowed, role, &plan, chosen.confirmed(), &user.accounts);
+                    if question.is_some() && event != Event::Cd {
+                        let problem = confirm::not_confirmed(&plan, NotConfirmed::NotNow, &confirm::in_shell(role));
+                        return state(Change::Blocked, depth, Some(problem));
+                    }
+                    let file = files.first().cloned().unwrap_or_default();
+                    let entering = Entering::of(context, user, plan, file, event, depth);
+                    let (role, word) = (role.map(str::to_owned), chosen.word().map(str::to_owned));
+                    Decided::Enter(Box::new(Entering { role, word, question, ..entering }))
                 }
                 Err(problem) => state(Change::Blocked, depth, Some(back(problem, role.is_some()))),
             }
@@ -327,7 +337,7 @@ fn decide<'a>(
 
 /// Adds how to get back from a role that was chosen.
 fn back(problem: Problem, is_chosen: bool) -> Problem {
-    if is_chosen { problem.hint("`awsrole use -` goes back to the default role") } else { problem }
+    if is_chosen { problem.hint("`awsrole use -` goes back to the previous role") } else { problem }
 }
 
 /// A role whose plan is known.
@@ -337,9 +347,13 @@ struct Entering<'a> {
     plan: RolePlan,
     cache: Cache,
     options: ObtainOptions,
-    file: String,
-    /// The word of [`Choices`] for it, if it was chosen by its name.
+    file: PathBuf,
+    /// Its name, if it was chosen by it.
+    role: Option<String>,
+    /// The word of [`Choices`] for it, if it was chosen by its name or confirmed.
     word: Option<String>,
+    /// The question that must be answered first.
+    question: Option<String>,
     event: Event,
     depth: usize,
 }
@@ -349,22 +363,31 @@ impl<'a> Entering<'a> {
         context: &'a Context,
         user: &'a UserConfig,
         plan: RolePlan,
-        file: String,
-        word: Option<String>,
+        file: PathBuf,
         event: Event,
         depth: usize,
     ) -> Self {
         let trigger = if event == Event::Cd { Trigger::User } else { Trigger::Background };
         let allow_stale = event != Event::Renewal;
         let options = ObtainOptions { trigger, allow_stale, ..ObtainOptions::interactive(context.now) };
-        Self { context, user, plan, cache: Cache::open(context, user.key), options, file, word, event, depth }
+        let cache = Cache::open(context, user.key);
+        Self { context, user, plan, cache, options, file, role: None, word: None, question: None, event, depth }
+    }
+
+    /// Records that the role was confirmed, and returns the word for it.
+    fn record_confirmation(&mut self) -> Result<String, Problem> {
+        let role = self.role.as_deref().unwrap_or(choice::DEFAULT);
+        let word = Choices::of(&self.context.paths).word(&self.file, role, Some(Confirmation::of(&self.plan)));
+        let word = word.map_err(|error| Problem::new("cannot record the confirmation").because(error))?;
+        self.word = Some(word.clone());
+        Ok(word)
     }
 
     /// The state with the credentials, or without them.
     fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
         obtained
             .and_then(|obtained| self.holding(obtained, now))
-            .unwrap_or_else(|problem| state(Change::Blocked, self.depth, Some(back(problem, self.word.is_some())), now))
+            .unwrap_or_else(|problem| state(Change::Blocked, self.depth, Some(back(problem, self.role.is_some())), now))
     }
 
     fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
@@ -379,7 +402,7 @@ impl<'a> Entering<'a> {
             credentials: obtained.credentials.temporary(&plan.source)?,
             key: &obtained.key,
             outer: &context.env,
-            file: &self.file,
+            file: &self.file.to_string_lossy(),
             chosen: self.word.as_deref(),
             accounts: &self.user.accounts,
         });

@@ -19,7 +19,8 @@ use crate::aws::endpoint::is_of_one_service;
 use crate::aws::time::rfc3339;
 use crate::base::context::Env;
 use crate::base::digest::is_sha256;
-use crate::shell::choice::{self, Choices};
+use crate::shell::choice::{self, Choice, Choices};
+use crate::shell::confirm::Confirmation;
 
 /// The variable's name.
 pub const NAME: &str = "AWSROLE_STATE";
@@ -206,21 +207,41 @@ pub enum Chosen {
     Nothing,
     /// A role, by awsrole's own word.
     Role {
-        /// Its name.
+        /// Its name, or [`choice::DEFAULT`].
         role: String,
         /// The word that proves it, for those who go on with it.
         word: String,
+        /// What the user confirmed.
+        confirmed: Option<Confirmation>,
     },
     /// A role by this name, without a proof. It isn't entered: anybody may have written that.
     Unproven(String),
 }
 
 impl Chosen {
-    /// The role, if it is proven.
+    /// What a word says of a file.
+    #[must_use]
+    pub fn of(word: &str, file: &Path, choices: &Choices) -> Self {
+        match choices.choice(file, word) {
+            Some(Choice { role, confirmed }) => Self::Role { role: role.to_owned(), word: word.to_owned(), confirmed },
+            None => Self::Unproven(choice::name(word).unwrap_or(word).to_owned()),
+        }
+    }
+
+    /// The role, if it is proven and has a name.
     #[must_use]
     pub fn role(&self) -> Option<&str> {
         match self {
-            Self::Role { role, .. } => Some(role),
+            Self::Role { role, .. } if role != choice::DEFAULT => Some(role),
+            Self::Role { .. } | Self::Nothing | Self::Unproven(_) => None,
+        }
+    }
+
+    /// What the user confirmed, if it is proven.
+    #[must_use]
+    pub fn confirmed(&self) -> Option<Confirmation> {
+        match self {
+            Self::Role { confirmed, .. } => *confirmed,
             Self::Nothing | Self::Unproven(_) => None,
         }
     }
@@ -467,10 +488,7 @@ impl Outer {
     pub fn chosen(&self, files: &[PathBuf], choices: &Choices) -> Chosen {
         let Some(file) = files.first() else { return Chosen::Nothing };
         let Some(word) = self.word(file) else { return Chosen::Nothing };
-        match choices.role(file, &word) {
-            Some(role) => Chosen::Role { role: role.to_owned(), word: word.into_owned() },
-            None => Chosen::Unproven(choice::name(&word).unwrap_or(&word).to_owned()),
-        }
+        Chosen::of(&word, file, choices)
     }
 
     /// Returns the text in the place of the word of a choice for a file.
