@@ -143,7 +143,8 @@ mod tests {
         assert_eq!(choices.choice(file, &format!("{}=prod", "0".repeat(PROOF))), None, "there is no key yet");
         let confirmed = Confirmation::of_bytes(b"0123456789abcdef");
         let length = [(None, PROOF), (confirmed, CONFIRMED_PROOF)];
-        for ((confirmed, length), role) in length.iter().flat_map(|of| ["prod", "a=b", "é", "=", "-"].map(|r| (*of, r))) {
+        for ((confirmed, length), role) in length.iter().flat_map(|of| ["prod", "a=b", "é", "=", "-"].map(|r| (*of, r)))
+        {
             let word = choices.word(file, role, confirmed).unwrap();
             let choice = Some(Choice { role, confirmed });
             assert_eq!((choices.choice(file, &word), name(&word)), (choice, Some(role)));

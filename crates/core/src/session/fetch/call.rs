@@ -50,11 +50,7 @@ impl ChainFetcher<'_> {
         })
     }
 
-    fn send(
-        &self,
-        step: &Step,
-        caller: &Credentials,
-    ) -> Result<Result<Credentials, StsError>, FetchError> {
+    fn send(&self, step: &Step, caller: &Credentials) -> Result<Result<Credentials, StsError>, FetchError> {
         let endpoint = &self.plan.endpoint;
         let call = |code: Option<&Code>| match step {
             Step::AssumeRole(role) => self.providers.sts.assume_role(caller, role, code, endpoint),

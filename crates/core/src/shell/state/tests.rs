@@ -135,7 +135,10 @@ fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_blocked() {
     let file = "/p/.awsrole.toml";
     let word = choices.word(Path::new(file), "a=b", None).unwrap();
     let chosen = format!("{file}={word}");
-    assert_eq!(of(BLOCKED, NO_ROLE, &chosen, file), Chosen::Role { role: "a=b".into(), word: word.clone(), confirmed: None });
+    assert_eq!(
+        of(BLOCKED, NO_ROLE, &chosen, file),
+        Chosen::Role { role: "a=b".into(), word: word.clone(), confirmed: None }
+    );
     for other in ["/.awsrole.toml", "/p/q/.awsrole.toml", "/p/.awsrole.tom"] {
         assert_eq!(of(BLOCKED, NO_ROLE, &chosen, other), Chosen::Nothing, "{other}");
         let moved = of(BLOCKED, NO_ROLE, &format!("{other}={word}"), other);
