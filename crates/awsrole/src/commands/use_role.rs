@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::base::suggest::suggestion;
 use awsrole_core::explain::summary::summarize;
 use awsrole_core::project::config::Config;
 use awsrole_core::settings::user_config::Settings;
@@ -67,7 +68,7 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
     }
     if !names.contains(&name) {
         return Err(Problem::new(format!("there is no [role.{name}] in {}", context.shorten(&config.file)))
-            .hint(format!("the roles are: {}", names.join(", ")))
+            .hint(suggestion(name, "the roles are", &names))
             .into());
     }
     let confirmed = match yes {

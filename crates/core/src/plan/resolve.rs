@@ -10,6 +10,7 @@ use crate::aws::source::Source;
 use crate::base::context::Context;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
+use crate::base::suggest::nearest;
 use crate::plan::account_pin;
 use crate::plan::role_plan::{GetSessionToken, RolePlan, Step};
 use crate::project::approval::Allowed;
@@ -341,10 +342,9 @@ impl<'p> Resolver<'p> {
         if name.starts_with(['"', '\'']) {
             return problem.hint("in the AWS files quotes are part of the value: write the name without them");
         }
-        let nearest = self.profiles.names().into_iter().map(|known| (strsim::osa_distance(known, name), known)).min();
-        match nearest {
-            Some((distance, known)) if distance <= 2 => problem.hint(format!("did you mean `{known}`?")),
-            _ => problem.hint("`aws configure list-profiles` lists the existing profiles"),
+        match nearest(name, self.profiles.names().into_iter()) {
+            Some(known) => problem.hint(format!("did you mean `{known}`?")),
+            None => problem.hint("`aws configure list-profiles` lists the existing profiles"),
         }
     }
 

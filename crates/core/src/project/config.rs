@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName, SourceIdentity};
 use crate::base::problem::Problem;
+use crate::base::suggest::suggestion;
 use crate::project::discover::ConfigFile;
 use reader::{Reader, unknown};
 
@@ -291,7 +292,7 @@ impl Config {
         let problem = Problem::new(format!("{}: there is no [role.{name}]", self.origin(None, "default_role")));
         Err(match names[..] {
             [] => problem.hint(format!("add a table [role.{name}] with a `role_arn` or a `profile`")),
-            _ => problem.hint(format!("the roles here are: {}", names.join(", "))),
+            _ => problem.hint(suggestion(name, "the roles here are", &names)),
         })
     }
 
