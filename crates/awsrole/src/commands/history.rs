@@ -38,7 +38,10 @@ fn line(named: &Named, context: &Context) -> String {
         (Recipient::CredentialProcess, _) => "credential-process",
     };
     let role = entry.role_arn.as_ref().unwrap_or(&entry.role);
-    let account = account_name.as_ref().or(entry.account.as_ref()).map_or("-", String::as_str);
+    let account = match (account_name, &entry.account) {
+        (Some(name), Some(id)) => format!("{name} ({id})"),
+        (_, id) => id.clone().unwrap_or("-".to_owned()),
+    };
     let directory = context.shorten(Path::new(&entry.directory));
     let text = format!("{}  {what:<20}  {role}  {account}  {}  {directory}", entry.at, entry.source);
     escape(&text) + "\n"

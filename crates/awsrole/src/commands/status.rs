@@ -90,7 +90,8 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
         (Some(state), _) => {
             known.add("shell", "holds the role");
             known.add("held", &state.role);
-            if let Some(chosen) = state.chosen.as_deref().and_then(choice::name).filter(|name| *name != choice::DEFAULT) {
+            if let Some(chosen) = state.chosen.as_deref().and_then(choice::name).filter(|name| *name != choice::DEFAULT)
+            {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }
             known.add("key", &state.key);
@@ -151,6 +152,9 @@ fn known(outer: &Outer, blocked: bool, context: &Context, settings: &Settings) -
                         known.add("hint", "`awsrole refresh` tries again and prints the error");
                     }
                     known.add("role", plan.title());
+                    if let Some(profile) = &plan.profile {
+                        known.add("profile", profile);
+                    }
                     if let Some(role) = plan.role() {
                         known.add("role_arn", role.role_arn.as_str());
                         known.account(role.role_arn.account(), &settings.or_default().accounts);

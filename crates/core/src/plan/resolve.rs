@@ -201,6 +201,7 @@ impl<'p> Resolver<'p> {
             pin: keys.account_id.clone(),
             source_accounts: account_pin::source_accounts(&source, &chain.steps, only),
             name,
+            profile: keys.profile.clone(),
             source,
             steps: chain.steps,
             region: region.map(|region| region.without_fips().0),
@@ -358,6 +359,7 @@ impl<'p> Resolver<'p> {
         let source = chain.source.ok_or_else(|| Problem::new("the profile leads to no credential source"))?;
         let plan = RolePlan {
             name: None,
+            profile: None,
             source,
             steps: chain.steps,
             endpoint: sts,

@@ -123,7 +123,10 @@ impl Settings {
     #[must_use]
     pub fn load(context: &Context) -> Self {
         match UserConfig::load(context) {
-            Ok(config) => Self { config, problem: None },
+            Ok(mut config) => {
+                account_names::complete(&mut config.accounts, &context.paths);
+                Self { config, problem: None }
+            }
             // If the settings can't be read, the choice of the key backend isn't known.
             Err(problem) => {
                 let config = UserConfig { key: CacheKeySetting::Unknown, ..UserConfig::default() };
@@ -210,9 +213,6 @@ impl UserConfig {
     }
 }
 
-/// Checks the account settings. `wrong` creates a problem for a position.
-fn accounts(
-    written: BTreeMap<Spanned<String>, AccountAsWritten>,
 /// Returns the error for an unknown key from the message of serde: "unknown field `a`, expected one of `b`, `c`".
 fn unknown_key(at: &str, message: &str) -> Option<Problem> {
     let mut names = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
@@ -220,6 +220,9 @@ fn unknown_key(at: &str, message: &str) -> Option<Problem> {
     Some(Problem::new(format!("{at}: unknown key `{name}`")).hint(suggestion(name, "the keys here are", &known)))
 }
 
+/// Checks the account settings. `wrong` creates a problem for a position.
+fn accounts(
+    written: BTreeMap<Spanned<String>, AccountAsWritten>,
     wrong: impl Fn(usize, String) -> Problem,
 ) -> Result<Accounts, Problem> {
     let mut accounts = Accounts::default();

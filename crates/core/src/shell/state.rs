@@ -47,8 +47,8 @@ pub const HIDDEN: [&str; 7] = [
 ];
 
 /// Variables for prompts and scripts, in addition to the state itself. They are removed with a role.
-pub const TOLD: [&str; 5] =
-    ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
+pub const TOLD: [&str; 6] =
+    ["AWSROLE_ROLE", "AWSROLE_PROFILE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
 
 /// What the snippets put into it in a blocked directory.
 pub const BLOCKED: &str = "blocked";

@@ -22,8 +22,9 @@ impl Why {
             let mut add =
                 |label: &str, text: &Option<String>| lines.extend(text.as_ref().map(|text| line(label, text.clone())));
             add("name", &way.name);
+            add("profile", &way.profile);
             add("account", &called(way.account_name.as_ref(), way.account.as_ref()));
-            add("pinned to", &way.pin);
+            add("pinned to", &called(way.pin_name.as_ref(), way.pin.as_ref()));
             add("region", &way.region);
             lines.push(line("asked at", way.endpoint.clone()));
             sections.push(("role", lines));
@@ -65,7 +66,7 @@ impl StepReport {
         let mut parts = Vec::new();
         let mut add =
             |label: &str, text: &Option<String>| parts.extend(text.as_ref().map(|text| format!("{label} {text}")));
-        add("account", &self.account);
+        add("account", &called(self.account_name.as_ref(), self.account.as_ref()));
         add("as", &self.session_name);
         add("external ID", &self.external_id);
         add("source identity", &self.source_identity);
