@@ -299,7 +299,11 @@ class TestInit:
 def test_completions(world, shell):
     result = world.awsrole("completions", shell)
     assert result.code == 0 and result.err == ""
-    assert "credential-process" in result.out
+    if shell in ("elvish", "powershell"):
+        assert "credential-process" in result.out
+        return
+    comment = next(line for line in result.out.splitlines() if line.startswith("# Completion for"))
+    assert {"bash": "bash-completion/completions/awsrole", "zsh": "$fpath", "fish": "completions/awsrole.fish"}[shell] in comment
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

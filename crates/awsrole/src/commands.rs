@@ -27,10 +27,10 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_system::print::out;
-use clap::CommandFactory;
 
 use self::held::Wanted;
-use crate::cli::{Cli, Command};
+use crate::cli::{Command, command_line};
+use crate::completion;
 use crate::report::{CommandError, Outcome};
 
 /// Runs a command.
@@ -80,7 +80,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             Ok(Outcome::Done)
         }
         Command::Man { dir } => {
-            clap_mangen::generate_to(Cli::command(), &dir).map_err(|e| {
+            clap_mangen::generate_to(command_line(), &dir).map_err(|e| {
                 Problem::new(format!("cannot write the man pages to {}", context.shorten(&dir)))
                     .because(e)
                     .hint("create the directory first, such as ~/.local/share/man/man1")
@@ -88,8 +88,12 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             Ok(Outcome::Done)
         }
         Command::Completions { shell } => {
+            if let Some(script) = completion::script(shell) {
+                out(script)?;
+                return Ok(Outcome::Done);
+            }
             let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "awsrole", &mut text);
+            clap_complete::generate(shell, &mut command_line(), "awsrole", &mut text);
             out(&String::from_utf8_lossy(&text))?;
             Ok(Outcome::Done)
         }
