@@ -5,6 +5,7 @@ mod browser;
 mod cli;
 mod commands;
 mod completion;
+mod local_time;
 mod report;
 mod terminal;
 

@@ -17,6 +17,7 @@ use awsrole_core::shell::choice::{self, Choices};
 use awsrole_core::shell::export::{look, over, plan_role, unproven};
 use awsrole_core::shell::state::{Chosen, Outer, State};
 
+use crate::local_time;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::{may_colour, out};
@@ -29,7 +30,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
     let blocked = context.env.text(awsrole_core::shell::state::NAME) == Some(awsrole_core::shell::state::BLOCKED);
     if json || long {
         let known = known(&outer, blocked, context, settings);
-        out(&if json { known.json() } else { known.lines() })?;
+        out(&if json { known.json() } else { known.lines(context.now) })?;
         return Ok(Outcome::Done);
     }
     if let Some(state) = &outer.role {
@@ -66,10 +67,16 @@ impl Known {
         }
     }
 
-    fn lines(&self) -> String {
+    /// Formats the lines, with times in the user's time zone.
+    fn lines(&self, now: SystemTime) -> String {
         let name = self.0.iter().find(|(label, _)| *label == "account_name").map(|(_, name)| name);
         let shown = |label: &str, text: &str| match name {
             Some(name) if label == "account" => format!("{name} ({text})"),
+            _ if label == "expires" => local_time::of_text(text, now),
+            _ if label == "cached" => match text.strip_prefix("until ") {
+                Some(time) => format!("until {}", local_time::of_text(time, now)),
+                None => text.to_owned(),
+            },
             _ => text.to_owned(),
         };
         let lines = self.0.iter().filter(|(label, _)| *label != "account_name");

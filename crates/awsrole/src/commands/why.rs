@@ -8,6 +8,7 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::over;
 use awsrole_core::shell::state::Outer;
 
+use crate::local_time;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::{may_colour, out};
@@ -35,7 +36,7 @@ pub(super) fn run(
     let paint =
         |code: &str, text: &str| if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
     let mut text = String::new();
-    for (title, lines) in told.sections(&outer) {
+    for (title, lines) in told.sections(&outer, &|text| local_time::of_text(text, context.now)) {
         let title_colour = if title == "problem" || title == "rivals" { "1;31" } else { "1" };
         for (index, (label, line)) in lines.iter().enumerate() {
             let head = if index == 0 { format!("{title:<9}") } else { " ".repeat(9) };

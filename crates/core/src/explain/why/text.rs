@@ -9,8 +9,14 @@ use crate::explain::profile_overrides::ProfileOverride;
 
 impl Why {
     /// Returns the sections: a title, then labels and texts. A line with an empty label continues the text above.
+    ///
+    /// `time` formats times that are written as RFC 3339.
     #[must_use]
-    pub fn sections(&self, context: &Context) -> Vec<(&'static str, Vec<(String, String)>)> {
+    pub fn sections(
+        &self,
+        context: &Context,
+        time: &dyn Fn(&str) -> String,
+    ) -> Vec<(&'static str, Vec<(String, String)>)> {
         let line = |label: &str, text: String| (label.to_owned(), text);
         let mut sections = Vec::new();
         let mut lines: Vec<(String, String)> = self.files.iter().map(|file| line("", context.shorten(file))).collect();
@@ -32,12 +38,12 @@ impl Why {
             for (index, link) in way.links.iter().enumerate() {
                 lines.push(line(&(index + 2).to_string(), format!("{} {}", link.call, link.what)));
                 lines.push(line("", link.details()));
-                lines.push(line("", link.cached()));
+                lines.push(line("", link.cached(time)));
             }
             lines.extend(way.notices.iter().map(|notice| line("note", notice.clone())));
             sections.push(("way", lines));
         }
-        sections.push(("shell", self.shell.lines()));
+        sections.push(("shell", self.shell.lines(time)));
         if let Some(problem) = &self.problem {
             let mut lines = vec![line("", problem.summary.clone())];
             lines.extend(problem.causes.iter().map(|cause| line("because", cause.clone())));
@@ -75,8 +81,8 @@ impl StepReport {
         parts.join(", ")
     }
 
-    fn cached(&self) -> String {
-        match (&self.cached_until, self.cached_for_seconds) {
+    fn cached(&self, time: &dyn Fn(&str) -> String) -> String {
+        match (self.cached_until.as_deref().map(time), self.cached_for_seconds) {
             (Some(until), Some(age)) => format!("cached until {until}, {} old", minutes(Duration::from_secs(age))),
             (Some(until), None) => format!("cached until {until}"),
             (None, _) => "not cached".to_owned(),
@@ -85,7 +91,7 @@ impl StepReport {
 }
 
 impl SessionReport {
-    fn lines(&self) -> Vec<(String, String)> {
+    fn lines(&self, time: &dyn Fn(&str) -> String) -> Vec<(String, String)> {
         let mut lines = vec![(
             String::new(),
             match (&self.role, self.state) {
@@ -100,7 +106,7 @@ impl SessionReport {
             add("key", key.clone());
         }
         if let Some(expires) = &self.expires {
-            add("expires", expires.clone());
+            add("expires", time(expires));
         }
         // Several names share a line, so that the output fits on the screen.
         for (label, names) in [("set", &self.set), ("hidden", &self.hidden)] {
