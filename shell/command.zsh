@@ -21,7 +21,7 @@ __awsrole_command() {
       __awsrole_off= __awsrole_state=new
       __awsrole_hook typed
       if [[ $ZSH_SUBSHELL != 0 && ! -t 1 ]]; then # such as `awsrole use prod | cat`
-        __awsrole_say "only this subshell uses ${__awsrole_use:-the default role}, not the shell that started it"
+        __awsrole_say "only this subshell uses ${name:-the default role}, not the shell that started it"
       fi
       [[ $__awsrole_state != blocked ]]
       return ;;

@@ -147,6 +147,7 @@ fn examples_are_accepted() {
 fn every_command_has_an_example() {
     for (name, command) in commands(&command_line(), "awsrole") {
         let after = text_of(command.get_after_help());
-        assert!(command.get_subcommands().count() > 0 || after.contains("Example"), "{name}");
+        let is_for_people = command.get_subcommands().count() == 0 && name != "awsrole hook export";
+        assert!(!is_for_people || after.contains("Example"), "{name}");
     }
 }
