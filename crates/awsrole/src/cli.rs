@@ -273,7 +273,7 @@ pub(crate) enum Command {
     },
     /// Create .awsrole.toml, never overwriting an existing file
     #[command(
-        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump --region eu-west-1\n\nWithout --profile and --role-arn it prompts, if there is a terminal."
+        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n\nWithout --profile and --role-arn it prompts, if there is a terminal."
     )]
     Init {
         /// AWS profile that supplies the role
@@ -306,7 +306,7 @@ pub(crate) enum Command {
     },
     /// Print shell completions
     #[command(
-        after_help = "Examples:\n  source <(awsrole completions bash)\n  awsrole completions fish > ~/.config/fish/completions/awsrole.fish\n\nThe first comment of the output says where it belongs. Roles, profiles and\nstored keys are looked up when you press Tab."
+        after_help = "Examples:\n  source <(awsrole completions bash)\n  awsrole completions fish | source\n\nThe first comment of the output says where it belongs. Roles, profiles and\nstored keys are looked up when you press Tab."
     )]
     Completions {
         /// Shell

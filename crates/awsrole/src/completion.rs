@@ -24,9 +24,8 @@ const VARIABLE: &str = "AWSROLE_COMPLETE";
 /// Answers a shell, if one asks. Returns whether it did.
 pub(crate) fn answered() -> bool {
     let complete = clap_complete::CompleteEnv::with_factory(crate::cli::command_line).var(VARIABLE);
-    let dir = ambient::context().ok().map(|context| context.dir);
     // A shell that gets no answer offers nothing.
-    complete.try_complete(std::env::args_os(), dir.as_deref()).unwrap_or(true)
+    complete.try_complete(std::env::args_os(), None).unwrap_or(true)
 }
 
 /// Returns the script for a shell, if it is one that asks.

@@ -111,7 +111,7 @@ fn the_page_of_commands_is_that_of_the_types() {
     }
 }
 
-/// The list of commands and the texts below the options fit into 80 columns. Examples may be longer.
+/// The list of commands and the texts below the options fit into 80 columns. Examples may be a little longer.
 #[test]
 fn help_fits_the_terminal() {
     for command in command_line().get_subcommands() {
@@ -120,8 +120,10 @@ fn help_fits_the_terminal() {
     }
     let all = commands(&command_line(), "awsrole").into_iter().map(|(_, command)| command);
     for text in all.chain([command_line()]).map(|command| text_of(command.get_after_help())) {
-        for line in text.lines().filter(|line| !line.starts_with("  ")) {
-            assert!(line.chars().count() <= 80, "{line}");
+        for line in text.lines() {
+            // Without a terminal clap breaks lines after 100 columns.
+            let most = if line.starts_with("  ") { 100 } else { 80 };
+            assert!(line.chars().count() <= most, "{line}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn run(
             let arn = arn.map_err(|error| {
                 Problem::new(format!("cannot determine the identity of {}", held.plan.title())).because(error)
             })?;
-            check_arn(&held.plan.title(), &arn)?;
+            check_arn(&held.plan.source.to_string(), &arn)?;
         }
         let ca_bundle = held.plan.endpoint.ca_bundle.as_ref();
         sign_in_token(sts, &console.federation, ca_bundle, held.credentials.temporary(&held.plan.source)?, duration)
