@@ -22,8 +22,8 @@ use clap_complete::engine::{
 const VARIABLE: &str = "AWSROLE_COMPLETE";
 
 /// Answers a shell, if one asks. Returns whether it did.
-pub(crate) fn answered() -> bool {
-    let complete = clap_complete::CompleteEnv::with_factory(crate::cli::command_line).var(VARIABLE);
+pub(crate) fn answered(command_line: fn() -> clap::Command) -> bool {
+    let complete = clap_complete::CompleteEnv::with_factory(command_line).var(VARIABLE);
     // A shell that gets no answer offers nothing.
     complete.try_complete(std::env::args_os(), None).unwrap_or(true)
 }

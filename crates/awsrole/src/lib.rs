@@ -22,7 +22,7 @@ use crate::cli::Command;
 #[must_use]
 pub fn run() -> ExitCode {
     protect_memory();
-    if completion::answered() {
+    if completion::answered(cli::command_line) {
         return ExitCode::SUCCESS;
     }
     let command = Command::read(std::env::args_os());

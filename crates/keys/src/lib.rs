@@ -90,7 +90,7 @@ impl<'a> Stores<'a> {
         FileStore::in_dir(&self.paths.data)
     }
 
-    /// Opens something with the passphrase. `fits` returns the error for a wrong one, after which the user may try again.
+    /// Opens something with the passphrase. `fits` returns the error for a wrong one, after which the user may retry.
     fn opened<T>(
         &self,
         new: bool,

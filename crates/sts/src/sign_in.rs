@@ -30,8 +30,8 @@ const MAX_PAGES: usize = 20;
 
 /// Signs in, and stores the token for awsrole, the AWS CLI and the SDKs.
 ///
-/// `invite` is called with the authorization request. Then the function waits for its confirmation. Returns the names of
-/// the user's accounts, as far as they can be listed.
+/// `invite` is called with the authorization request. Then the function waits for its confirmation. Returns the names
+/// of the user's accounts, as far as they can be listed.
 ///
 /// # Errors
 /// Fails if the request is refused, if the code isn't confirmed in time, or if the token file can't be written.
