@@ -71,7 +71,7 @@ def test_every_example_of_the_help_texts_works(world):
         world.awsrole("allow", "--yes", cwd=project)
         if command == "init":
             (empty / ".awsrole.toml").unlink(missing_ok=True)
-        shell = next((shell for shell in ("zsh", "fish") if f"hook {shell}" in line), "bash")
+        shell = next((shell for shell in ("zsh", "fish") if f"hook {shell}" in line or f"completions {shell}" in line), "bash")
         result = world.run(shell, "-c", line, cwd=empty if command == "init" else project,
                            env={"PATH": path, "AWS_ENDPOINT_URL": world.sts.url})
         assert result.code == 0, (line, result)

@@ -58,7 +58,7 @@ def test_rotate(moved):
     assert result.code == 0, result.err
     new = moved.stored()["access_key_id"]
     assert new != KEY and keys_at_aws(moved) == {new: "Active"}
-    assert "waiting until the new key works" in result.out and f"{KEY} is deleted" in result.out
+    assert "waiting for the new key to work" in result.out and f"{KEY} is deleted" in result.out
     done = [call["action"] for call in moved.sts.calls() if call["outcome"] == "OK" and call["caller_arn"].endswith("alice")]
     assert done == ["CreateAccessKey", "GetCallerIdentity", "GetCallerIdentity", "DeleteAccessKey"]
     # The old key isn't used for its own end.

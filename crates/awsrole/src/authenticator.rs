@@ -163,7 +163,10 @@ fn wait_for_unused_step(question: &MfaPrompt<'_>) -> Result<(), MfaError> {
     let now = ambient::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let left = Duration::from_secs(TIME_STEP)
         - Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or_default() % (TIME_STEP * 1000));
-    print_notice(format!("the current code was already used, so wait {} s for the next one", left.as_secs() + 1));
+    print_notice(format!(
+        "waiting for the next MFA code, {} s: the current one was already used …",
+        left.as_secs() + 1
+    ));
     std::thread::sleep(left);
     Ok(())
 }
