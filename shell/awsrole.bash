@@ -23,6 +23,7 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_prompted='' # directory of the last prompt
   __awsrole_asked=''   # the event for which `awsrole` postponed the decision to the next prompt
   __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`, and `awsrole use` with its file
+  __awsrole_previous='' # the target of `awsrole use -`: a role's name, `-` for the default role, or `-off`
   __awsrole_depth=1 __awsrole_at='' # number of files that count, and the directory of the last search
   __awsrole_file='' __awsrole_direnv='' __awsrole_in_force='' # last decision: nearest file, DIRENV_WATCHES, views
   __awsrole_seen='' __awsrole_digest='' __awsrole_generation='' __awsrole_gone='' # what a valid decision rests on
@@ -230,7 +231,7 @@ __awsrole_sync() {
 ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
     cd:0:1:) __awsrole_words+=(--ask) ;; # not in rc files, and not below a file manager, which would hide a prompt
   esac
-  \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use=''
+  \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use='' __awsrole_use_in=''
   if [[ $__awsrole_use ]]; then __awsrole_words+=(--role "$__awsrole_use"); fi
   \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file" || __awsrole_own=()
 

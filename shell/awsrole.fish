@@ -22,7 +22,7 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # number of files that count
     set -g __awsrole_deadline 0 # time of the next decision (0: none), and the time when that was set
     set -g __awsrole_since 0
-    for name in pending asked running prompted off use use_in at files absent file direnv in_force seen digest \
+    for name in pending asked running prompted off use use_in previous at files absent file direnv in_force seen digest \
         generation gone own failed lifted touched
         set -g __awsrole_$name
     end
@@ -224,7 +224,10 @@ function __awsrole_sync
     test $__awsrole_event = cd -a -n "$__awsrole_running" -a -z "$MC_SID$RANGER_LEVEL$NNNLVL"
     and not status is-command-substitution
     and set -a words --ask
-    test "$__awsrole_files[1]" = "$__awsrole_use_in"; or set -g __awsrole_use
+    test "$__awsrole_files[1]" = "$__awsrole_use_in"; or begin
+        set -g __awsrole_use
+        set -g __awsrole_use_in
+    end
     set -q __awsrole_use[1]; and set -a words --role $__awsrole_use
     test "$__awsrole_files[1]" = "$__awsrole_file"; or set -g __awsrole_own
 

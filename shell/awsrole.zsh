@@ -25,6 +25,7 @@ if (( ! ${+__awsrole_state} )); then
   __awsrole_asked=    # the event for which the decision was postponed to the next prompt
   __awsrole_one_call= # 1 if the typed line sets a variable for `awsrole` alone
   __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`, and `awsrole use` with its file
+  __awsrole_previous= # the target of `awsrole use -`: a role's name, `-` for the default role, or `-off`
   __awsrole_depth=1 __awsrole_at= # number of files that count, and the directory of the last search
   __awsrole_file= __awsrole_direnv= __awsrole_in_force= # last decision: nearest file, DIRENV_WATCHES, views
   __awsrole_seen= __awsrole_digest= __awsrole_generation= __awsrole_gone= # what a valid decision rests on
@@ -227,7 +228,7 @@ __awsrole_sync() {
 ${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
     cd:0:1:) words+=(--ask) ;; # not in rc files, and not below a file manager, which would hide a prompt
   esac
-  if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use=; fi
+  if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use= __awsrole_use_in=; fi
   if [[ -n $__awsrole_use ]]; then words+=(--role $__awsrole_use); fi
   if [[ $__awsrole_files[1] != "$__awsrole_file" ]]; then __awsrole_own=(); fi
 

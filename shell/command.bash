@@ -1,28 +1,34 @@
 # shellcheck shell=bash disable=SC2154 # a part of awsrole.bash
 # The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 __awsrole_command() {
-  \builtin local __awsrole_status=0 __awsrole_typed=typed __awsrole_name __awsrole_standing
+  \builtin local __awsrole_status=0 __awsrole_typed=typed __awsrole_name __awsrole_held __awsrole_standing
   case $__awsrole_off:${1-}:${2-} in
     readonly:on: | readonly:off: | readonly:use: | readonly:use:[!-]* | readonly:use:-)
       __awsrole_say "PROMPT_COMMAND is readonly, so awsrole is inactive in this shell: see \`awsrole doctor\`"
       \builtin return 1 ;;
   esac
-  case $#:${1-}:${2-} in
-    1:off:)
+  case $#:${1-}:${2-}:${3-} in
+    1:on::) __awsrole_off='' __awsrole_state=new ;;
+    1:off:: | 1:use:: | 2:use:-: | 2:use:[!-]*: | 3:use:[!-]*:--yes | 3:use:[!-]*:-y | 3:use:--yes:[!-]* | \
+      3:use:-y:[!-]*)
       __awsrole_hook prompt # for manual changes in the same line
-      __awsrole_undo
-      __awsrole_off=off __awsrole_state=new __awsrole_pending='' __awsrole_use='' ;;
-    1:on:) __awsrole_off='' __awsrole_state=new ;;
-    1:use: | 2:use:[!-]* | 2:use:-) # an unknown role changes nothing
-      __awsrole_hook prompt
-      __awsrole_answer=''
-      if (($# == 1)); then __awsrole_answer=$("$__awsrole_bin" use) || \builtin return
-      elif [[ $2 != - ]]; then __awsrole_answer=$("$__awsrole_bin" hook choose "$2") || \builtin return; fi
       __awsrole_look
-      __awsrole_off='' __awsrole_state=new __awsrole_use=$__awsrole_answer __awsrole_use_in=${__awsrole_files[0]-}
+      \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use='' __awsrole_previous=''
+      __awsrole_held=${__awsrole_off:+-off} __awsrole_name=${__awsrole_use#*=}
+      __awsrole_held=${__awsrole_held:-${__awsrole_name:--}}
+      __awsrole_choose "$@" || \builtin return # a role that doesn't exist takes none away
+      __awsrole_name=${__awsrole_answer#*=}
+      [[ ${__awsrole_name:--} == "$__awsrole_held" ]] || __awsrole_previous=$__awsrole_held
+      __awsrole_use=${__awsrole_answer#-off} __awsrole_use_in=${__awsrole_files[0]-}
+      if [[ $__awsrole_answer == -off ]]; then
+        __awsrole_undo
+        __awsrole_off=off __awsrole_state=new __awsrole_pending=''
+        \builtin return 0
+      fi
+      __awsrole_off='' __awsrole_state=new
       __awsrole_hook typed
       if ((BASH_SUBSHELL)) && [[ ! -t 1 ]]; then # such as `awsrole use prod | cat`
-        __awsrole_say "only this subshell uses ${__awsrole_use:-the default role}, not the shell that started it"
+        __awsrole_say "only this subshell uses ${__awsrole_name:-the default role}, not the shell that started it"
       fi
       [[ $__awsrole_state != blocked ]]
       \builtin return ;;
@@ -51,4 +57,23 @@ __awsrole_find_standing() {
 # Are keys or a profile set while awsrole is inactive after a manual change? A secret without its ID is none.
 __awsrole_has_values() {
   [[ ${AWS_ACCESS_KEY_ID+s}${AWS_PROFILE+s}${AWS_DEFAULT_PROFILE+s} ]]
+}
+
+# Sets __awsrole_answer to the word of a role, '' for the default role, or `-off`. Without a role before this one,
+# `use -` gives the environment back.
+__awsrole_choose() { # off | use [NAME] [--yes] | use -
+  case $1:${2-}:${__awsrole_previous:-$__awsrole_held} in
+    off:*) __awsrole_answer=-off ;;
+    use::*) __awsrole_answer=$("$__awsrole_bin" use) ;;
+    use:-:-off | use:-:-)
+      __awsrole_answer=''
+      if [[ ${__awsrole_previous:--off} == -off && $__awsrole_files ]]; then
+        __awsrole_answer=-off
+        __awsrole_say "your environment is back: \`awsrole use -\` assumes the role again"
+      fi ;;
+    use:-:*)
+      __awsrole_answer=''
+      if [[ $__awsrole_previous ]]; then __awsrole_answer=$("$__awsrole_bin" hook choose "$__awsrole_previous"); fi ;;
+    *) __awsrole_answer=$("$__awsrole_bin" hook choose "${@:2}") ;;
+  esac
 }

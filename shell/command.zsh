@@ -1,21 +1,27 @@
 # The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 __awsrole_command() {
-  \builtin local code=0 typed=typed answer= name __awsrole_standing
-  case $#:${1-}:${2-} in
-    1:off:)
+  \builtin local code=0 typed=typed name held __awsrole_standing
+  case $#:${1-}:${2-}:${3-} in
+    1:on::) __awsrole_off= __awsrole_state=new ;;
+    1:off::|1:use::|2:use:[^-]*:|2:use:-:|3:use:[^-]*:--yes|3:use:[^-]*:-y|3:use:--yes:[^-]*|3:use:-y:[^-]*)
       __awsrole_hook prompt # for manual changes in the same line
-      __awsrole_undo
-      __awsrole_off=off __awsrole_state=new __awsrole_pending= __awsrole_use= ;;
-    1:on:) __awsrole_off= __awsrole_state=new ;;
-    1:use:|2:use:[^-]*|2:use:-) # an unknown role changes nothing
-      __awsrole_hook prompt
-      if (( $# == 1 )); then answer=$($__awsrole_bin use) || return
-      elif [[ $2 != - ]]; then answer=$($__awsrole_bin hook choose "$2") || return; fi
       __awsrole_look
-      __awsrole_off= __awsrole_state=new __awsrole_use=$answer __awsrole_use_in=$__awsrole_files[1]
+      if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use= __awsrole_previous=; fi
+      held=${__awsrole_off:+-off} name=${__awsrole_use#*=}
+      held=${held:-${name:--}}
+      __awsrole_choose "$@" || return # a role that doesn't exist takes none away
+      name=${__awsrole_answer#*=}
+      [[ ${name:--} == "$held" ]] || __awsrole_previous=$held
+      __awsrole_use=${__awsrole_answer#-off} __awsrole_use_in=$__awsrole_files[1]
+      if [[ $__awsrole_answer == -off ]]; then
+        __awsrole_undo
+        __awsrole_off=off __awsrole_state=new __awsrole_pending=
+        return 0
+      fi
+      __awsrole_off= __awsrole_state=new
       __awsrole_hook typed
       if [[ $ZSH_SUBSHELL != 0 && ! -t 1 ]]; then # such as `awsrole use prod | cat`
-        __awsrole_say "only this subshell uses ${__awsrole_use:-the default role}, not the shell that started it"
+        __awsrole_say "only this subshell uses ${name:-the default role}, not the shell that started it"
       fi
       [[ $__awsrole_state != blocked ]]
       return ;;
@@ -45,4 +51,23 @@ __awsrole_find_standing() {
 # Are keys or a profile set while awsrole is inactive after a manual change? A secret without its ID is none.
 __awsrole_has_values() {
   (( ${+AWS_ACCESS_KEY_ID} || ${+AWS_PROFILE} || ${+AWS_DEFAULT_PROFILE} ))
+}
+
+# Sets __awsrole_answer to the word of a role, '' for the default role, or `-off`. Without a role before this one,
+# `use -` gives the environment back.
+__awsrole_choose() { # off | use [NAME] [--yes] | use -
+  case $1:${2-}:${__awsrole_previous:-$held} in
+    off:*) __awsrole_answer=-off ;;
+    use::*) __awsrole_answer=$($__awsrole_bin use) ;;
+    use:-:-off|use:-:-)
+      __awsrole_answer=
+      if [[ ${__awsrole_previous:--off} == -off && -n $__awsrole_files ]]; then
+        __awsrole_answer=-off
+        __awsrole_say "your environment is back: \`awsrole use -\` assumes the role again"
+      fi ;;
+    use:-:*)
+      __awsrole_answer=
+      if [[ -n $__awsrole_previous ]]; then __awsrole_answer=$($__awsrole_bin hook choose $__awsrole_previous); fi ;;
+    *) __awsrole_answer=$($__awsrole_bin hook choose "${@:2}") ;;
+  esac
 }

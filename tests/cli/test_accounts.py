@@ -70,7 +70,7 @@ def test_the_list_to_choose_from_has_the_names(world):
     [
         ('[accounts.222222222222]\nname = "x"\ncolor = "rde"\n', [":3: color: `rde` isn't one", "did you mean `red`?"]),
         ('[accounts.222222222222]\ncolor = "orange"\n', [":2: color: `orange`", "the colors are: black, red"]),
-        ('[accounts.222222222222]\ncolour = "red"\n', [":2: unknown field `colour`", "`color`"]),
+        ('[accounts.222222222222]\ncolour = "red"\n', [":2: unknown key `colour`", "did you mean `color`?"]),
         ('[accounts.prod]\nname = "x"\n', [":1: accounts: `prod`", "[accounts.222222222222]"]),
         ('[accounts.222222222222]\nname = "$(id)"\n', [":2: name: `$(id)` contains `$`", "hint"]),
         ('[accounts.222222222222]\nname = "x"\n[accounts.333333333333]\nname = "x"\n',

@@ -102,13 +102,13 @@ source_profile = "jump"
 """
     for text, expected in (
         (DEPLOY, "Deploy"),
-        ('profile = "shop-dev"\n', "Deploy"),
+        ('profile = "shop-dev"\n', "shop-dev"),
         ('default_role = "dev"\n' + roles, "dev"),
         ('default_role = "build"\n' + roles, "build"),
-        ('default_role = "dev"\n' + roles + "confirm = true\n", "nothing: dev is entered only by `awsrole use dev`"),
+        ('default_role = "dev"\n' + roles + "manual = true\n", "nothing: dev is entered only by `awsrole use dev`"),
         (roles, "nothing: there is no default role, and `awsrole use build` enters one"),
         (DEPLOY + roles, "Deploy"),
-        ('profile = "jump"\n' + roles, "profile jump"),
+        ('profile = "jump"\n' + roles, "jump"),
         ('profile = "nowhere"\n', "the role"),
     ):
         shown = world.allow(world.project("new", text)).err

@@ -55,7 +55,7 @@ FILES = {
     "a number as a tag": (DEPLOY + "session_tags = { a = 1 }\n", [":4:"]),
     "text for a list": (DEPLOY + 'policy_arns = "x"\n', [":4:"]),
     "text for a switch": ('inherit = "yes"\n', [":1:"]),
-    "text for confirm": (DEPLOY + 'confirm = "yes"\n', [":4:"]),
+    "text for manual": (DEPLOY + 'manual = "yes"\n', [":4:"]),
     "a text for role": ('role = "dev"\n', [":1:", "[role.NAME]"]),
     "a key in role": ('[role]\nprofile = "x"\n', [":2:", "[role.NAME]"]),
     "no duration": (DEPLOY + 'duration_seconds = "soon"\n', [":4:", "soon"]),

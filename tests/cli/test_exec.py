@@ -123,7 +123,7 @@ source_profile = "jump"
 role_arn = "arn:aws:iam::{THERE}:role/Deploy"
 [role.build]
 role_arn = "arn:aws:iam::{HERE}:role/Build"
-confirm = true
+manual = true
 """
 
     def test_chooses_a_table_of_the_file(self, world):
@@ -135,7 +135,9 @@ confirm = true
     def test_names_those_that_are_there(self, world):
         folder = world.project("shop", self.ROLES, allow=True)
         result = world.awsrole("exec", "--role", "bulid", "--", "true", cwd=folder)
-        assert result.code == 1 and "bulid" in result.err and "build, deploy" in result.err
+        assert result.code == 1 and "bulid" in result.err and "did you mean `build`?" in result.err
+        result = world.awsrole("exec", "--role", "x", "--", "true", cwd=folder)
+        assert "build, deploy" in result.err
 
 
 class TestMinTtl:

@@ -317,7 +317,7 @@ source_profile = "jump"
 role_arn = "arn:aws:iam::{THERE}:role/Deploy"
 [role."it's"]
 role_arn = "arn:aws:iam::{HERE}:role/Build"
-confirm = true
+manual = true
 """, allow=True)
     result = world.awsrole("exec", "--renew", "--role", "it's", "--", "aws", "sts", "get-caller-identity", "--query",
                            "Arn", "--output", "text", cwd=folder, env={"AWS_ENDPOINT_URL": world.sts.url})

@@ -19,7 +19,7 @@ role_arn = "arn:aws:iam::{THERE}:role/Deploy"
 role_arn = "arn:aws:iam::{HERE}:role/Build"
 [role.prod]
 role_arn = "arn:aws:iam::{HERE}:role/Build"
-confirm = true
+manual = true
 """
 COMMANDS = [["logout"], ["refresh"], ["status"], ["status", "--json"], ["why"], ["doctor"], ["exec", "--", "true"], ["logout", "--all"]]
 

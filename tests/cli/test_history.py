@@ -1,6 +1,7 @@
 """Tests `awsrole history`: who received which role, when, where and from which source, and when writing it fails."""
 
 import re
+from datetime import datetime, timedelta
 import stat
 import subprocess
 
@@ -53,9 +54,24 @@ def test_entering_and_new_sessions_are_told_apart(world, shop):
 
     world.write(".config/awsrole/config.toml", f'[accounts.{THERE}]\nname = "shop-prod"\n')
     lines = world.awsrole("history").out.splitlines()
-    assert re.fullmatch(rf"{TIME}  entered, new session  {ARN}  shop-prod  profile jump  ~/src/shop", lines[0])
-    assert re.fullmatch(rf"{TIME}  entered  +{ARN}  shop-prod  profile jump  ~/src/shop", lines[1])
-    assert re.fullmatch(rf"{TIME}  exec  +arn:aws:iam::{HERE}:role/Build  {HERE}  profile jump  ~/src/build", lines[3])
+    local, shop_prod = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", rf"shop-prod \({THERE}\)"
+    assert re.fullmatch(rf"{local}  entered, new session  {ARN}  {shop_prod}  profile jump  ~/src/shop", lines[0])
+    assert re.fullmatch(rf"{local}  entered  +{ARN}  {shop_prod}  profile jump  ~/src/shop", lines[1])
+    assert re.fullmatch(rf"{local}  exec  +arn:aws:iam::{HERE}:role/Build  {HERE}  profile jump  ~/src/build", lines[3])
+
+
+@pytest.mark.parametrize(("zone", "hours"), [("UTC", 0), ("<+05>-5", 5), ("<-03>3", -3)])
+def test_times_are_local_and_in_json_utc(world, shop, zone, hours):
+    world.exec_env(shop)
+    [entry] = world.awsrole("history", "--json").json
+    at = datetime.strptime(entry["at"], "%Y-%m-%dT%H:%M:%SZ") + timedelta(hours=hours)
+    assert world.awsrole("history", env={"TZ": zone}).out.startswith(f"{at}  exec")
+    until = datetime.strptime(entry["expires"], "%Y-%m-%dT%H:%M:%SZ") + timedelta(hours=hours)
+    for command in (["why"], ["status", "--long"]):
+        shown = world.awsrole(*command, cwd=shop, env={"TZ": zone}).out
+        assert re.search(rf"until {until} \(in \d+[hm]", shown), shown
+        assert "Z" not in shown.split("until")[1].splitlines()[0]
+    assert world.awsrole("why", "--json", cwd=shop, env={"TZ": zone}).json["way"]["links"][-1]["cached_until"] == entry["expires"]
 
 
 def test_renewals_and_sdks(world, shop):

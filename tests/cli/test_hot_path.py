@@ -110,6 +110,7 @@ def test_a_hit_looks_at_each_file_once(hit, world):
     approval, = (world.home / ".local/share/awsrole/approvals").glob("*/*")
     expected = [
         ".config/awsrole/config.toml",
+        ".local/state/awsrole/account-names.json",
         str((approval.parent / "denied").relative_to(world.home)),
         str(approval.relative_to(world.home)),
         ".aws/config",
@@ -121,7 +122,8 @@ def test_a_hit_looks_at_each_file_once(hit, world):
     # Otherwise only directories on the path to the file.
     assert all((world.home / path).is_dir() for path in looked if path not in expected), looked
     opened = [line for line in hit.lines if line.startswith("openat") and str(world.home) in line]
-    assert len(opened) == 6, opened
+    # The names of accounts were looked for, and there are none.
+    assert len(opened) == 7, opened
 
 
 def test_what_is_not_asked_for_costs_nothing(world, shop, tmp_path):

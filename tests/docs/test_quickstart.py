@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from quickstart import RUN, plain, run
+from quickstart import RUN, plain, run, transcript
 
 from support.terminal import SHELLS, need
 
@@ -31,17 +31,33 @@ def test_the_demonstration_shows_both_roles_and_the_way_back(shell, tmp_path):
     assert code == 0, seen
     for expected in (
         "isn't allowed yet: `awsrole allow`",
-        "Deploy in shop-dev (222222222222), renewed in",
-        "role arn  arn:aws:iam::222222222222:role/Deploy",
-        "Deploy in shop-prod (333333333333), renewed in",
-        "Deploy@shop-prod",
-        "AWS_PROFILE is personal again",
+        "\nprofile personal\n",
+        "dev in acme-dev (222222222222), renewed in",
+        "\nrole dev in acme-dev, key ASIA",
+        "AssumeRole arn:aws:iam::222222222222:role/Deploy",
+        "prod in acme-prod (333333333333), renewed in",
+        "prod@acme-prod",
+        "+# v2",
     ):
         assert expected in seen, seen
     # Each typed line is visible after a prompt.
     for line in DEMO:
         assert re.search(rf"^~.* {re.escape(line)}$", seen, re.M), f"{line!r} is not in\n{seen}"
+    assert "No such process" not in seen and seen.rindex("\nprofile personal\n") > seen.index("+# v2")
     assert "cannot set terminal" not in seen and left_over(tmp_path) == []
+
+
+def test_the_text_fits_and_its_five_lines_work(tmp_path):
+    """As they are shown, on a terminal: each question is answered with yes."""
+    text = RUN.read_text().split("explain() {\n  cat <<'TEXT'\n")[1].split("\nTEXT")[0]
+    assert all(len(line) <= 76 for line in text.splitlines())
+    lines = [line[2:48].strip() for line in text.splitlines() if line.startswith("  ")]
+    assert len(lines) == 5
+    shown = transcript("true", [*lines, "cd; identity"], tmp_path)
+    for expected in ("profile personal\n", "role dev in acme-dev, key ASIA", "Enter prod in acme-prod (333333333333)? [y/N] y\n",
+                     "prod in acme-prod (333333333333), renewed in", "+# v2", "role/Audit", '"sts:AssumeRole"'):
+        assert expected in shown, shown
+    assert shown.rstrip().endswith("profile personal"), shown
 
 
 def test_the_code_is_the_shells(shell, tmp_path):
@@ -54,7 +70,7 @@ def test_nothing_of_the_callers_aws_settings_comes_along(shell, tmp_path):
     mine = {"AWS_SESSION_TOKEN": "mine", "HTTPS_PROXY": "http://192.0.2.1:1", "HTTP_PROXY": "http://192.0.2.1:1",
             "XDG_CACHE_HOME": str(tmp_path / "mine"), "AWS_CONFIG_FILE": str(tmp_path / "mine")}
     out = tmp_path / "env"
-    code, seen = run(shell, [f"env > {out}", "cd shop-dev", "awsrole allow", "test $AWSROLE_ROLE = Deploy"], tmp_path, **mine)
+    code, seen = run(shell, [f"env > {out}", "cd shop-dev", "awsrole allow", "test $AWSROLE_ROLE = shop-dev"], tmp_path, **mine)
     assert code == 0, seen
     names = {line.split("=", 1)[0] for line in out.read_text().splitlines()}
     assert not names & set(mine) and not (tmp_path / "mine").exists()
@@ -75,7 +91,7 @@ def test_on_a_terminal(shell, tmp_path):
     for typed, expected in (
         ("cd shop-dev\r", "isn't allowed yet"),
         ("awsrole allow\r", "Allow? [y/N] "),
-        ("y\r", "Deploy in shop-dev (222222222222), renewed in"),
+        ("y\r", "shop-dev in acme-dev (222222222222), renewed in"),
         ("exit 5\r", "is removed"),
     ):
         terminal.send(typed)
@@ -96,9 +112,9 @@ def test_a_code_opens_the_chain_of_shop_admin(shell, tmp_path):
     terminal.send("cd shop-admin; awsrole allow\r")
     terminal.expect_exact("Allow? [y/N] ")
     terminal.send("y\r")
-    terminal.expect_exact("code of arn:aws:iam::111111111111:mfa/jump: ")
+    terminal.expect_exact("MFA code of jump for ")
     terminal.send(f"{code}\r")
-    terminal.expect_exact("Admin in shop-prod (333333333333), renewed in")
+    terminal.expect_exact("shop-admin in acme-prod (333333333333), renewed in")
     terminal.expect(READY)
     terminal.send("exit\r")
     terminal.expect(pexpect.EOF)
@@ -143,4 +159,4 @@ def test_wrong_usage_says_so(arguments, expected, tmp_path):
 def test_lines_can_come_from_stdin(tmp_path):
     done = subprocess.run([RUN, "--shell", "bash", "--script", "-"], input=b"cd shop-dev\nawsrole allow\necho $AWSROLE_ROLE",
                           env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True)
-    assert done.returncode == 0 and plain(done.stdout.decode()).endswith("\nDeploy\n")
+    assert done.returncode == 0 and plain(done.stdout.decode()).endswith("\nshop-dev\n")

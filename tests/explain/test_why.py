@@ -12,9 +12,10 @@ from support.world import ALICE, BLOCKED, BYSTANDER, DEPLOY, HERE, THERE
 
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 TOP = {"files", "approval", "way", "shell", "problem", "rivals", "next"}
-WAY = {"name", "role_arn", "account", "account_name", "pin", "region", "endpoint", "source", "links", "notices"}
-LINK = {"call", "what", "account", "session_name", "external_id", "source_identity", "mfa_serial", "duration", "cached_until",
-        "cached_for_seconds"}
+WAY = {"name", "profile", "role_arn", "account", "account_name", "pin", "pin_name", "region", "endpoint", "source", "links",
+       "notices"}
+LINK = {"call", "what", "account", "account_name", "session_name", "external_id", "source_identity", "mfa_serial", "duration",
+        "cached_until", "cached_for_seconds"}
 HELD = {"state", "role", "key", "expires", "set", "hidden"}
 CHAIN = f"""\
 default_role = "second"
@@ -169,10 +170,11 @@ def test_in_force_without_a_cache(world, shop):
 
 def test_in_force_with_a_cache(world, shop):
     world.exec_env(shop)
-    text, told = why(world, shop)
+    text, told = why(world, shop, env={"TZ": "UTC"})
     [link] = told["way"]["links"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", link["cached_until"]) and link["cached_for_seconds"] < 60
-    assert f"cached until {link['cached_until']}, less than a minute old" in section(text, "way")
+    until = link["cached_until"].replace("T", " ").rstrip("Z")
+    assert re.search(rf"cached until {until} \(in \d+m\), less than a minute old", section(text, "way"))
     assert re.fullmatch(r"the cached session is used and renewed in \d+m", told["next"])
 
 
@@ -254,8 +256,8 @@ def test_another_role_of_the_file(world):
     assert told["way"] is None and "first, second" in section(text, "problem")
 
 
-def test_a_role_that_wants_to_be_confirmed(world):
-    folder = world.project("shop", f'default_role = "prod"\n[role.prod]\n{DEPLOY}confirm = true\n', allow=True)
+def test_a_manual_role(world):
+    folder = world.project("shop", f'default_role = "prod"\n[role.prod]\n{DEPLOY}manual = true\n', allow=True)
     _, told = why(world, folder)
     assert told["next"] == "nothing on `cd`: `awsrole use prod` enters it" and told["way"]["name"] == "prod"
 

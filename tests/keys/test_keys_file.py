@@ -100,7 +100,7 @@ def test_stored_keys_stay_until_aws_took_the_new_ones(desk, fault, key, secret):
     assert "`--force`" in said and stored_files(desk) == before
     desk.sts.clear_faults()
     shop = desk.project("shop", DEPLOY, allow=True)
-    assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0
+    assert desk.asked("exec", "--", "true", answers=[(OPEN[0], "wrong horse"), OPEN], cwd=shop).code == 0
 
 
 def test_replacing_by_force_and_replacing_what_was_verified(desk):
@@ -216,14 +216,18 @@ def test_add_reads_stdin(desk, text):
 
 
 def test_passphrases(desk):
-    short = desk.asked("keys", "add", "jump", "--import", answers=[(NEW[0][0], "seven77")])
+    short = desk.asked("keys", "add", "jump", "--import", answers=[(NEW[0][0], "seven77")] * 3)
+    assert short.err.count("fewer than 8 characters: try again") == 2
     assert short.code == 1 and "the passphrase has fewer than 8 characters" in short.err
-    differ = desk.asked("keys", "add", "jump", "--import", answers=[NEW[0], (NEW[1][0], "something else")])
+    differ = desk.asked("keys", "add", "jump", "--import", answers=[NEW[0], (NEW[1][0], "something else")] * 3)
     assert differ.code == 1 and "the two passphrases differ" in differ.err
     assert not (desk.home / ".local/share/awsrole/keys/store.scrypt").exists()
-    desk.import_keys()
+    slips = [(NEW[0][0], "seven77"), NEW[0], (NEW[1][0], "something else")]
+    result = desk.asked("keys", "add", "jump", "--import", "--take-out", answers=slips + NEW)
+    assert result.code == 0, result.err
     shop = desk.project("shop", DEPLOY, allow=True)
-    wrong = desk.asked("exec", "--", "true", answers=[(OPEN[0], "wrong horse")], cwd=shop)
+    wrong = desk.asked("exec", "--", "true", answers=[(OPEN[0], "wrong horse")] * 3, cwd=shop)
+    assert wrong.err.count("wrong passphrase: try again") == 2
     assert wrong.code == 4 and "wrong passphrase for the key file" in wrong.err
     # It isn't remembered as a failure.
     assert desk.asked("exec", "--", "true", answers=[OPEN], cwd=shop).code == 0

@@ -58,7 +58,7 @@ def test_rotate(moved):
     assert result.code == 0, result.err
     new = moved.stored()["access_key_id"]
     assert new != KEY and keys_at_aws(moved) == {new: "Active"}
-    assert "waiting until the new key works" in result.out and f"{KEY} is deleted" in result.out
+    assert "waiting for the new key to work" in result.out and f"{KEY} is deleted" in result.out
     done = [call["action"] for call in moved.sts.calls() if call["outcome"] == "OK" and call["caller_arn"].endswith("alice")]
     assert done == ["CreateAccessKey", "GetCallerIdentity", "GetCallerIdentity", "DeleteAccessKey"]
     # The old key isn't used for its own end.
@@ -221,6 +221,6 @@ def test_a_user_that_needs_mfa(tmp_path):
         assert "if the policy wants MFA: `mfa_serial` in profile jump" in rotate(desk).err
         config = (desk.home / ".aws/config").read_text()
         desk.write(".aws/config", config.replace("[profile jump]\n", f"[profile jump]\nmfa_serial = {SERIAL}\n"))
-        result = rotate(desk, answers=[OPEN, (f"code of {SERIAL}: ", desk.sts.unused_totp("alice"))])
+        result = rotate(desk, answers=[OPEN, ("MFA code of alice for ", desk.sts.unused_totp("alice"))])
         assert result.code == 0, result.err
         assert desk.stored()["access_key_id"] != KEY

@@ -126,8 +126,15 @@ def test_rule_for_a_folder_that_others_write_to(world, says):
     says()
 
 
+def test_manual(world, says):
+    """A role with `manual` must be selected by its name. `cd` doesn't enter it."""
+    world.shop(f'default_role = "prod"\n[role.prod]\n{file("Plain")}manual = true\n')
+    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=world.home / "src/shop")
+    says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")
+
+
 def test_confirm(world, says):
-    """A role with `confirm` must be selected by its name. `cd` doesn't enter it."""
+    """A role with `confirm` needs a confirmation, and nobody can answer."""
     world.shop(f'default_role = "prod"\n[role.prod]\n{file("Plain")}confirm = true\n')
     result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=world.home / "src/shop")
     says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")

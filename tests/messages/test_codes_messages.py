@@ -25,7 +25,7 @@ def ask(world, folder, *answers):
                              env=world.environment(PWD=str(folder)), dimensions=(50, 2000), encoding="utf-8")
     said = ""
     for answer in answers:
-        terminal.expect_exact(f"awsrole: code of {SERIAL}: ")
+        terminal.expect_exact("awsrole: MFA code of alice for Guarded in 222222222222: ")
         said += terminal.before
         terminal.send(answer + "\r")
     said = (said + terminal.read()).replace("\r", "")

@@ -81,15 +81,15 @@ def test_coming_back_asks_where_a_prompt_did_not(scene, shell):
 def test_the_question_says_what_it_is_for(scene, shell):
     tty = scene.terminal(shell)
     said = tty.enter(scene.shop(), scene.code())
-    assert f"role Deploy in {THERE} (once in 12h) needs an MFA code" in said
-    assert said.count("needs an MFA code") == 1
-    assert f"Deploy in {THERE}" in said.rsplit("needs an MFA code", 1)[1], "it says that the role is there"
+    assert f"{ASK}Deploy in {THERE}: " in said
+    assert said.count("MFA code") == 1
+    assert f"Deploy in {THERE}" in said.rsplit("MFA code", 1)[1], "it says that the role is there"
 
 
 def test_more_than_an_hour_takes_the_code_itself(scene):
     tty = scene.terminal("bash")
     said = tty.enter(scene.shop(duration_seconds="2h"), scene.code())
-    assert f"role Deploy in {THERE} (more than 1h was requested) needs an MFA code" in said
+    assert f"{ASK}Deploy in {THERE}: " in said
     [call] = scene.sts.calls()
     assert (call["action"], call["serial_number"], call["duration_seconds"]) == ("AssumeRole", SERIAL, "7200")
     assert call["has_token_code"] and tty.key().startswith("ASIA")
@@ -98,7 +98,7 @@ def test_more_than_an_hour_takes_the_code_itself(scene):
 def test_a_session_without_a_role(scene):
     tty = scene.terminal("bash")
     folder = scene.project("plain", 'source_profile = "jump"\nduration_seconds = "8h"\n', allow=True)
-    assert "a session of profile jump needs an MFA code" in tty.enter(folder, scene.code())
+    assert f"{ASK}a session of profile jump: " in tty.enter(folder, scene.code())
     [call] = scene.sts.calls()
     assert (call["action"], call["duration_seconds"]) == ("GetSessionToken", "28800")
 
@@ -142,7 +142,7 @@ def test_a_used_step_is_not_asked_for_again(scene):
     tty.enter(shop, scene.code())
     used = scene.use_up_the_current_step()
     tty.type(f"cd {longer}")
-    tty.process.expect(r"the current code was already used, so wait (\d+) s for the next one")
+    tty.process.expect(r"waiting for the next MFA code, (\d+) s: the current one was already used …")
     assert 1 <= int(tty.process.match[1]) <= 31
     tty.process.timeout = 40
     tty.asked()

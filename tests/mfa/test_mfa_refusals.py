@@ -121,12 +121,51 @@ def test_a_wrong_code(scene, shell):
     modes = tty.modes()
     tty.type(f"cd {scene.shop()}")
     tty.asked()
+    for _ in range(2):
+        tty.send(scene.wrong_code() + "\r")
+        assert "awsrole: AWS refused the code" in tty.asked()
     said = tty.answer(scene.wrong_code())
     assert "invalid MFA one time pass code" in said and "already used" in said
     assert len(lines(said)) == 1
     assert tty.modes() == modes
+    is_blocked_and_quiet(scene, tty, calls=3)
+    assert [call["outcome"] for call in scene.sts.calls()] == ["AccessDenied"] * 3
+
+
+@pytest.mark.parametrize("more", [{}, {"duration_seconds": "2h"}], ids=["GetSessionToken", "AssumeRole"])
+def test_the_right_code_after_a_wrong_one(scene, shell, more):
+    tty = scene.terminal(shell)
+    tty.type(f"cd {scene.shop(**more)}")
+    tty.asked()
+    tty.send(scene.wrong_code() + "\r")
+    tty.asked()
+    tty.send("12345\r")
+    assert "a code is six digits" in tty.asked()
+    tty.answer(scene.code())
+    assert tty.key().startswith("ASIA")
+
+
+def test_three_attempts_in_all(scene):
+    """Slips count as well as refused codes."""
+    tty = scene.terminal("bash")
+    tty.type(f"cd {scene.shop()}")
+    for answer in ("12345", scene.wrong_code(), "nonsense"):
+        tty.asked()
+        tty.send(answer + "\r")
+    assert "invalid MFA one time pass code" in tty.wait()
     is_blocked_and_quiet(scene, tty, calls=1)
-    assert [call["outcome"] for call in scene.sts.calls()] == ["AccessDenied"]
+
+
+def test_cancelled_after_a_wrong_code(scene):
+    tty = scene.terminal("bash")
+    tty.type(f"cd {scene.shop()}")
+    tty.asked()
+    tty.send(scene.wrong_code() + "\r")
+    tty.asked()
+    tty.send(CTRL_C)
+    said = tty.wait() + tty.run("")
+    assert "`awsrole refresh`" in said and "one time pass code" not in said
+    is_blocked_and_quiet(scene, tty, calls=1)
 
 
 @pytest.mark.parametrize("fault", [{"drop": True}, {"truncate": True}, {"unavailable": True}], ids=lambda fault: next(iter(fault)))

@@ -223,7 +223,7 @@ def test_a_device_of_somebody_else(scene):
     shop = scene.shop(mfa_serial="arn:aws:iam::111111111111:mfa/bob")
     tty = scene.terminal("bash")
     tty.type(f"cd {shop}")
-    tty.process.expect_exact("code of arn:aws:iam::111111111111:mfa/bob: ")
+    tty.process.expect_exact(f"MFA code of bob for Deploy in {THERE}: ")
     said = tty.answer("123456")
     assert "unable to validate MFA code" in said and "device: arn:aws:iam::111111111111:mfa/bob" in said
     assert "must be a device of the user" in said and tty.key() == PLACEHOLDER

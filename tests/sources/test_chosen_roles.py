@@ -1,4 +1,4 @@
-"""Tests `[role.NAME]`: selected for a shell, by name with `confirm`, or from a list."""
+"""Tests `[role.NAME]`: selected for a shell, by name with `manual`, or from a list."""
 
 import re
 
@@ -17,7 +17,7 @@ source_profile = "jump"
 [role.other]
 role_arn = "arn:aws:iam::{THERE}:role/Other"
 source_profile = "jump"
-confirm = true
+manual = true
 [role.far]
 role_arn = "arn:aws:iam::{THERE}:role/Far"
 source_role = "near"
@@ -47,6 +47,47 @@ def test_another_role_and_back(tty, chain):
     assert f"near in {HERE}" in tty.run("awsrole use -")
     assert tty.variable("AWSROLE_ROLE") == "near"
     assert len(chain.callers()) == 2
+
+
+def test_back_and_forth(tty):
+    for command, role in (("use far", "far"), ("use other", "other"), ("use -", "far"), ("use -", "other"), ("use other", "other"),
+                          ("use -", "far"), ("off", None), ("use -", "far")):
+        tty.run(f"awsrole {command}")
+        assert tty.variable("AWSROLE_ROLE") == role, command
+
+
+def test_without_a_role_before_the_environment_is_back(chain, shop, shell):
+    """As it was outside, and until the person says otherwise."""
+    tty = chain.terminal(shell, env=chain.env | {"AWS_PROFILE": "mine"})
+    outside = tty.env()
+    tty.run(f"cd {shop}")
+    said = tty.run("awsrole use -")
+    assert "your environment is back" in said
+    assert tty.env() == outside
+    tty.run("")
+    assert tty.env() == outside
+    tty.run("awsrole use -")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+    tty.run("awsrole off")
+    tty.run("awsrole use far")
+    tty.run("awsrole use -")
+    assert tty.env() == outside
+
+
+def test_outside_of_projects_there_is_nothing_to_go_back_to(tty, shop):
+    tty.run("cd /")
+    assert "your environment" not in tty.run("awsrole use -")
+    tty.run(f"cd {shop}")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+
+
+def test_a_role_of_another_project_is_none_to_go_back_to(tty, chain, shop):
+    tty.run("awsrole use far")
+    other = chain.project("elsewhere", FILE, allow=True)
+    tty.run(f"cd {other}")
+    tty.run("awsrole use other")
+    tty.run("awsrole use -")
+    assert tty.variable("AWSROLE_ROLE") == "near"
 
 
 def test_other_shells_keep_theirs(tty, chain, shop):
@@ -128,7 +169,7 @@ def test_a_shell_enters_no_role_that_only_its_environment_names(chain, shop, she
     assert chain.callers() == [("alice", "Near")]
 
 
-def test_a_shell_within_a_confirmed_role_goes_on(chain, shop, shell):
+def test_a_shell_within_a_manual_role_goes_on(chain, shop, shell):
     tty = chain.terminal(shell, shop, env=chain.env)
     tty.run("awsrole use other")
     inherited = {name.decode(): value.decode() for name, value in tty.env().items() if name.startswith(b"AWS")}
@@ -154,7 +195,7 @@ def test_no_such_role(tty, chain):
     assert tty.variable("AWSROLE_ROLE") is None, "still off"
 
 
-def test_what_wants_to_be_confirmed(chain, shell):
+def test_a_manual_role_is_assumed_by_name_alone(chain, shell):
     folder = chain.project("shop", FILE.replace('"near"', '"other"', 1), allow=True)
     tty = chain.terminal(shell, env=chain.env)
     said = tty.run(f"cd {folder}")

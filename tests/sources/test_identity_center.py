@@ -51,7 +51,7 @@ def test_a_fresh_token(corp):
     corp.sts.reset()
     held = corp.exec_env(folder, env=corp.env)
     assert corp.sts.calls() == [], "it is kept"
-    assert held["AWSROLE_ACCOUNT_ID"] == HERE and held["AWSROLE_ROLE"] == "Admin"
+    assert held["AWSROLE_ACCOUNT_ID"] == HERE and held["AWSROLE_ROLE"] == "sso"
 
 
 def test_the_next_role(corp):
@@ -184,6 +184,11 @@ def test_login(corp, profile):
     corp.sts.reset()
     assert corp.who(folder) == ADMIN == corp.by_cli(profile)
     assert "CreateToken" not in actions(corp)
+    # The sign-in showed the name of the account, unless the user has one for it.
+    [(account, name)] = json.loads((corp.home / ".local/state/awsrole/account-names.json").read_text()).items()
+    assert account == HERE and corp.exec_env(folder, env=corp.env)["AWSROLE_ACCOUNT"] == name
+    corp.write(".config/awsrole/config.toml", f'[accounts.{HERE}]\nname = "mine"\n')
+    assert corp.exec_env(folder, env=corp.env)["AWSROLE_ACCOUNT"] == "mine"
 
 
 def test_the_steps_of_the_document(corp):

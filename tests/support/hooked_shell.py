@@ -51,9 +51,11 @@ class HookedShell(Terminal):
         self.send(line + ("\r" if self.shell == "fish" else "\n"))
 
     def asked(self) -> str:
-        """Waits for awsrole's prompt, and returns the output before it."""
+        """Waits for the prompt, one line, and returns the output up to its end."""
         self.process.expect_exact(ASK.encode())
-        return self.process.before.decode(errors="backslashreplace")
+        before = self.process.before.decode(errors="backslashreplace")
+        self.process.expect(rb"^[^\r\n]*?: ")
+        return before + ASK + self.process.match[0].decode()
 
     def answer(self, text: str) -> str:
         """Answers awsrole's prompt and waits for the shell's prompt."""

@@ -1,8 +1,6 @@
 """The prompts of awsrole as they are printed on a terminal, and the usual answers."""
 
-from support.world import SERIAL
-
-ASK = f"code of {SERIAL}: "
+ASK = "awsrole: MFA code of alice for "
 
 PASSPHRASE = "correct horse bättery"
 OPEN = ("passphrase of the key file: ", PASSPHRASE)

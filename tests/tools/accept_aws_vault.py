@@ -21,7 +21,7 @@ def test_one_command_with_the_role(stage: ToolWorld, report):
     assert person.do(enter).code == person.do(allow).code == 0
     assert stage.codes() == 0
     # The first command opens the store and asks for a code; the next does neither.
-    said = person.talk(command, [OPEN, (f"code of {SERIAL}: ", stage.code())])
+    said = person.talk(command, [OPEN, ("MFA code of alice for ", stage.code())])
     assert json.loads(said)["Arn"].startswith(ADMIN)
     said = person.do(command)
     assert json.loads(said.text)["Arn"].startswith(ADMIN) and stage.codes() == 1

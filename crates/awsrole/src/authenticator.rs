@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use awsrole_core::aws::access_keys::KeyStoreError;
-use awsrole_core::aws::mfa::{Authenticator, Code, MfaError, MfaPrompt};
+use awsrole_core::aws::mfa::{Authenticator, Code, MfaError, MfaPrompt, NotConfirmed};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::base::secret::Secret;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_keys::Passphrases;
+use awsrole_keys::{PassphrasePrompt, Passphrases};
 use awsrole_sts::{Limits, subprocess};
 
 use crate::terminal::{NoAnswer, Terminal};
@@ -19,8 +19,8 @@ use awsrole_system::print::print_notice;
 /// The minimum length of a passphrase, in characters.
 const MIN_PASSPHRASE_LENGTH: usize = 8;
 
-/// The number of attempts to enter a code in the right format.
-const CODE_ATTEMPTS: u32 = 3;
+/// The number of attempts to enter a code or a passphrase, as in sudo.
+const ATTEMPTS: u32 = 3;
 
 /// The time step in seconds (RFC 6238, whose default AWS's devices use).
 const TIME_STEP: u64 = 30;
@@ -31,24 +31,29 @@ pub(crate) struct TerminalPrompter<'a> {
     pub(crate) may_ask: bool,
     pub(crate) context: &'a Context,
     settings: &'a Settings,
-    /// Whether the prompt was shown. A command shows at most one.
-    asked: Cell<bool>,
+    /// How often the user entered a code. A command asks for one device.
+    codes: Cell<u32>,
 }
 
 impl<'a> TerminalPrompter<'a> {
     pub(crate) fn new(may_ask: bool, context: &'a Context, settings: &'a Settings) -> Self {
-        Self { may_ask, context, settings, asked: Cell::new(false) }
+        Self { may_ask, context, settings, codes: Cell::new(0) }
     }
 }
 
 impl Authenticator for TerminalPrompter<'_> {
     fn code(&self, question: &MfaPrompt<'_>, begin: &dyn Fn(&str)) -> Result<Code, MfaError> {
-        if !self.may_ask || self.asked.replace(true) {
+        if !self.may_ask || question.refused != (self.codes.get() > 0) {
             return Err(MfaError::NotNow);
         }
         let settings = self.settings.or_default();
         let me = std::process::id();
         if let Some(command) = &settings.mfa_process {
+            // It would print the same code again.
+            if question.refused {
+                return Err(MfaError::NotNow);
+            }
+            self.codes.set(1);
             begin(&format!("mfa_process is running (process {me})"));
             wait_for_unused_step(question)?;
             let limit = settings.limits.process.unwrap_or(Limits::default().process);
@@ -58,39 +63,63 @@ impl Authenticator for TerminalPrompter<'_> {
         }
         let terminal = Terminal::open().map_err(no_code)?;
         begin(&format!("awsrole is prompting for the MFA code in {}", prompt_location()));
-        print_notice(format!("{} needs an MFA code", question.purpose));
-        wait_for_unused_step(question)?;
-        let ask = format!("awsrole: code of {}: ", escape(question.serial.as_str()));
-        let typed = || Code::parse(&terminal.ask(&ask).map_err(no_code)?, step());
-        for _ in 1..CODE_ATTEMPTS {
-            match typed() {
-                Err(MfaError::NotSixDigits) => print_notice("a code is six digits"),
+        let account = question.account.as_ref().map(|account| format!(" in {}", settings.accounts.shown(account)));
+        let purpose = format!("{}{}", question.purpose, account.unwrap_or_default());
+        let ask = format!("awsrole: MFA code of {} for {}: ", escape(question.device()), escape(&purpose));
+        let mut wrong = question.refused.then_some("AWS refused the code, and each works once: try again");
+        while self.codes.get() < ATTEMPTS {
+            if let Some(wrong) = wrong {
+                print_notice(wrong);
+            }
+            wait_for_unused_step(question)?;
+            self.codes.set(self.codes.get() + 1);
+            match Code::parse(&terminal.ask(&ask).map_err(no_code)?, step()) {
+                Err(MfaError::NotSixDigits) => wrong = Some("a code is six digits: try again"),
                 parsed => return parsed,
             }
         }
-        typed()
+        Err(MfaError::NotSixDigits)
+    }
+
+    fn confirm(&self, question: &str) -> Result<(), NotConfirmed> {
+        if !self.may_ask {
+            return Err(NotConfirmed::NotNow);
+        }
+        let terminal = Terminal::open().map_err(|_| NotConfirmed::NoTerminal)?;
+        if terminal.confirm(&escape(question)) { Ok(()) } else { Err(NotConfirmed::No) }
     }
 }
 
 impl Passphrases for TerminalPrompter<'_> {
-    fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError> {
+    fn passphrase(&self, prompt: PassphrasePrompt, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError> {
         self.begin(begin, "awsrole is prompting for the passphrase of the key file in")?;
         let no_secret = |why| match why {
             NoAnswer::NoTerminal => KeyStoreError::NoTerminal,
             NoAnswer::Cancelled => KeyStoreError::Cancelled,
         };
         let terminal = Terminal::open().map_err(no_secret)?;
-        if !new {
+        if prompt == PassphrasePrompt::Again {
+            print_notice("wrong passphrase: try again");
+        }
+        if prompt != PassphrasePrompt::New {
             return terminal.ask_secret("awsrole: passphrase of the key file: ").map_err(no_secret);
         }
-        let wrong = |what: &str, hint: &str| KeyStoreError::Unusable(Problem::new(what).hint(hint));
-        let first = terminal.ask_secret("awsrole: new passphrase for the key file: ").map_err(no_secret)?;
-        if first.expose().chars().count() < MIN_PASSPHRASE_LENGTH {
-            let hint = "use several words: anyone with the file can guess without limit";
-            return Err(wrong(&format!("the passphrase has fewer than {MIN_PASSPHRASE_LENGTH} characters"), hint));
+        for attempt in 1.. {
+            let first = terminal.ask_secret("awsrole: new passphrase for the key file: ").map_err(no_secret)?;
+            let problem = if first.expose().chars().count() < MIN_PASSPHRASE_LENGTH {
+                Problem::new(format!("the passphrase has fewer than {MIN_PASSPHRASE_LENGTH} characters"))
+                    .hint("use several words: anyone with the file can guess without limit")
+            } else if first != terminal.ask_secret("awsrole: repeat the passphrase: ").map_err(no_secret)? {
+                Problem::new("the two passphrases differ").hint("run the same command again")
+            } else {
+                return Ok(first);
+            };
+            if attempt == ATTEMPTS {
+                return Err(KeyStoreError::Unusable(problem));
+            }
+            print_notice(format!("{}: try again", problem.summary));
         }
-        let again = terminal.ask_secret("awsrole: repeat the passphrase: ").map_err(no_secret)?;
-        if first == again { Ok(first) } else { Err(wrong("the two passphrases differ", "run the same command again")) }
+        Err(KeyStoreError::Cancelled)
     }
 
     fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), KeyStoreError> {
@@ -134,7 +163,10 @@ fn wait_for_unused_step(question: &MfaPrompt<'_>) -> Result<(), MfaError> {
     let now = ambient::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let left = Duration::from_secs(TIME_STEP)
         - Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or_default() % (TIME_STEP * 1000));
-    print_notice(format!("the current code was already used, so wait {} s for the next one", left.as_secs() + 1));
+    print_notice(format!(
+        "waiting for the next MFA code, {} s: the current one was already used …",
+        left.as_secs() + 1
+    ));
     std::thread::sleep(left);
     Ok(())
 }

@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::completion::{directories, profiles, program, roles};
 
 #[cfg(test)]
 mod document;
+mod help;
 mod hook;
 mod keys;
-pub(crate) use hook::{HookExport, Neighbour};
+pub(crate) use help::command_line;
+pub(crate) use hook::{Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
 
 /// Arguments of `awsrole`.
@@ -21,15 +25,14 @@ pub(crate) use keys::{KeysCommand, StoreName};
     version,
     about = "Assumes your project's AWS role on cd and restores your environment on leaving",
     after_help = "\
-Start:
+First steps:
   eval \"$(awsrole hook bash)\"         in ~/.bashrc, or as in awsrole hook --help
   awsrole init --profile shop-dev     writes .awsrole.toml in this directory
   awsrole allow                       shows the file and approves it
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no role (no approved file);
 4 AWS refused or could not be reached. `exec` returns the exit code of its
-command, or 126 or 127 if it cannot be run.",
-    disable_help_subcommand = true
+command, or 126 or 127 if it cannot be run."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -52,6 +55,7 @@ pub(crate) enum Command {
     )]
     Allow {
         /// Directory of the project [default: working directory]
+        #[arg(add = directories())]
         dir: Option<PathBuf>,
         /// Approve without confirmation
         #[arg(short, long)]
@@ -61,13 +65,17 @@ pub(crate) enum Command {
         strict: bool,
     },
     /// Ignore the project file until `awsrole allow`
+    #[command(after_help = "Examples:\n  awsrole deny\n  awsrole deny ~/src/shop")]
     Deny {
         /// Directory of the project [default: working directory]
+        #[arg(add = directories())]
         dir: Option<PathBuf>,
     },
     /// Activate awsrole in this shell again (needs the hook)
+    #[command(after_help = "Example:\n  awsrole on")]
     On,
     /// Deactivate awsrole in this shell (needs the hook)
+    #[command(after_help = "Example:\n  awsrole off     # your own environment, until `awsrole on`")]
     Off,
     /// Show the role of this shell in one line
     #[command(
@@ -83,18 +91,24 @@ pub(crate) enum Command {
     },
     /// Assume another role of the project file (needs the hook)
     #[command(
-        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the default role"
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes"
     )]
     Use {
-        /// Name of the role, a `[role.NAME]` of the project file, or `-` for the default role [default: select from
+        /// Name of the role, a `[role.NAME]` of the project file, or `-` for the previous role [default: select from
         /// a list]
+        #[arg(add = roles())]
         name: Option<String>,
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
     },
     /// Sign in to IAM Identity Center (SSO) for this directory
-    #[command(after_help = "The token is stored in the cache of the AWS CLI, so both use the same sign-in.")]
+    #[command(
+        after_help = "Examples:\n  awsrole login\n  awsrole login --no-browser\n\nThe token is stored in the cache of the AWS CLI, so both use\nthe same sign-in."
+    )]
     Login {
         /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = roles())]
         role: Option<String>,
         /// Don't open a browser, only print the URL
         #[arg(long)]
@@ -102,11 +116,11 @@ pub(crate) enum Command {
     },
     /// Explain how the role of this directory is resolved
     #[command(
-        after_help = "It shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists settings of SAM,\nServerless, CDK, Terraform, mise, kubectl, .env and .envrc that select another\nidentity."
+        after_help = "Examples:\n  awsrole why\n  awsrole why --role admin\n\nIt shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists settings of SAM,\nServerless, CDK, Terraform, mise, kubectl, .env and .envrc that select another\nidentity."
     )]
     Why {
         /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = roles())]
         role: Option<String>,
         /// Print JSON
         #[arg(long)]
@@ -118,7 +132,7 @@ pub(crate) enum Command {
     )]
     Policy {
         /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = roles())]
         role: Option<String>,
         /// Print JSON
         #[arg(long)]
@@ -126,7 +140,7 @@ pub(crate) enum Command {
     },
     /// Check the installation, the AWS files and STS
     #[command(
-        after_help = "It checks this shell and its startup files, awsrole's files, all profiles, and\nfor this directory STS and tools that would ignore the role. Problems are last.\nExit code 0 if no problems were found, 1 otherwise."
+        after_help = "Examples:\n  awsrole doctor\n  awsrole doctor --json\n\nIt checks this shell and its startup files, awsrole's files, all profiles, and\nfor this directory STS and tools that would ignore the role. Problems are last.\nExit code 0 if no problems were found, 1 otherwise."
     )]
     Doctor {
         /// Print JSON
@@ -142,10 +156,11 @@ pub(crate) enum Command {
         keys: KeysCommand,
     },
     /// Get new credentials, and retry what failed
+    #[command(after_help = "Example:\n  awsrole refresh")]
     Refresh,
     /// List the roles that shells and commands received
     #[command(
-        after_help = "Each entry has the time, the recipient, the source and the directory. The\nnewest entry is the last. `new session` marks a session that AWS issued at\nthat time. The others came from the cache. For credential-process, only new\nsessions are listed. With --json each entry has the access key ID, as in\nCloudTrail. The last few thousand entries are kept. They contain no secrets."
+        after_help = "Examples:\n  awsrole history\n  awsrole history --json\n\nEach entry has the time, the recipient, the source and the directory. The\nnewest entry is the last. `new session` marks a session that AWS issued at\nthat time. The others came from the cache. For credential-process, only new\nsessions are listed. With --json each entry has the access key ID, as in\nCloudTrail. The last few thousand entries are kept. They contain no secrets."
     )]
     History {
         /// Print JSON
@@ -158,7 +173,7 @@ pub(crate) enum Command {
     )]
     Revoke {
         /// Name of a role of the project file, or the ARN of any role [default: role of this directory]
-        #[arg(long, value_name = "NAME|ARN", conflicts_with = "user")]
+        #[arg(long, value_name = "NAME|ARN", conflicts_with = "user", add = roles())]
         role: Option<String>,
         /// ARN of a user, or its name with --apply: revokes sessions made with the user's keys, not the keys
         #[arg(long, value_name = "NAME|ARN")]
@@ -167,13 +182,14 @@ pub(crate) enum Command {
         #[arg(long, requires = "profile")]
         apply: bool,
         /// Profile whose credentials apply the policy
-        #[arg(long, value_name = "ADMIN", requires = "apply")]
+        #[arg(long, value_name = "ADMIN", requires = "apply", add = profiles())]
         profile: Option<String>,
         /// Print JSON
         #[arg(long, conflicts_with = "apply")]
         json: bool,
     },
     /// Delete the cached credentials of this directory's role
+    #[command(after_help = "Examples:\n  awsrole logout\n  awsrole logout --all")]
     Logout {
         /// Delete all cached credentials
         #[arg(long)]
@@ -185,16 +201,19 @@ pub(crate) enum Command {
     )]
     Exec {
         /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = roles())]
         role: Option<String>,
         /// Minimum remaining lifetime of the credentials, such as 45m
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         min_ttl: Option<Duration>,
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
         /// Let the command renew its credentials: it gets AWS files whose default profile calls awsrole
         #[arg(long)]
         renew: bool,
         /// Command and its arguments
-        #[arg(last = true, required = true, value_name = "CMD")]
+        #[arg(last = true, required = true, value_name = "CMD", add = program())]
         command: Vec<OsString>,
     },
     /// Open the AWS console with the role of this directory
@@ -202,6 +221,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  awsrole console\n  awsrole console --service s3\n  awsrole console --print      for a browser on another machine\n\nThe sign-in URL is never passed as an argument: the browser gets it from\nawsrole, once."
     )]
     Console {
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
         /// Print the sign-in URL instead. It is valid for 15 minutes and signs in anyone who opens it
         #[arg(long)]
         print: bool,
@@ -213,7 +235,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         duration: Option<Duration>,
         /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = roles())]
         role: Option<String>,
     },
     /// Print the variables of the role, for scripts and CI
@@ -221,11 +243,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in GitHub Actions, for all later steps\n\nThe output contains secrets, valid until they expire. For a single command\nuse: awsrole exec -- CMD"
     )]
     Env {
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
         /// Output format
         #[arg(long, value_enum, default_value = "shell")]
         format: FormatName,
         /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = roles())]
         role: Option<String>,
         /// Minimum remaining lifetime of the credentials, such as 45m
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
@@ -237,33 +262,37 @@ pub(crate) enum Command {
     )]
     CredentialProcess {
         /// Directory of the project [default: working directory]
-        #[arg(long)]
+        #[arg(long, add = directories())]
         dir: Option<PathBuf>,
         /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = roles())]
         role: Option<String>,
+        /// Assume a role with `confirm` without confirmation
+        #[arg(short, long)]
+        yes: bool,
         /// What an `exec --renew` put into the copies of the AWS files
-        #[arg(long, hide = true, conflicts_with_all = ["dir", "role"])]
+        #[arg(long, hide = true, conflicts_with_all = ["dir", "role", "yes"])]
         run: Option<String>,
     },
     /// Create .awsrole.toml, never overwriting an existing file
     #[command(
-        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump --region eu-west-1\n\nWithout --profile and --role-arn it prompts, if there is a terminal."
+        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n\nWithout --profile and --role-arn it prompts, if there is a terminal."
     )]
     Init {
         /// AWS profile that supplies the role
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", add = profiles())]
         profile: Option<String>,
         /// ARN of the role to assume
         #[arg(long, value_name = "ARN", requires = "source_profile", conflicts_with = "profile")]
         role_arn: Option<String>,
         /// AWS profile whose credentials assume the role
-        #[arg(long, value_name = "NAME", requires = "role_arn")]
+        #[arg(long, value_name = "NAME", requires = "role_arn", add = profiles())]
         source_profile: Option<String>,
         /// AWS region
         #[arg(long)]
         region: Option<String>,
         /// Directory of the project [default: working directory]
+        #[arg(add = directories())]
         dir: Option<PathBuf>,
     },
     /// Print the JSON schema of .awsrole.toml for editors
@@ -275,77 +304,25 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  awsrole man ~/.local/share/man/man1")]
     Man {
         /// Existing directory
+        #[arg(add = directories())]
         dir: PathBuf,
     },
     /// Print shell completions
-    #[command(after_help = "Example:\n  source <(awsrole completions bash)")]
+    #[command(
+        after_help = "Examples:\n  source <(awsrole completions bash)\n  awsrole completions fish | source\n\nThe first comment of the output says where it belongs. Roles, profiles and\nstored keys are looked up when you press Tab."
+    )]
     Completions {
         /// Shell
         shell: clap_complete::Shell,
     },
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Hook {
-    /// Print the hook for ~/.bashrc (bash 4.4 or newer)
-    Bash {
-        /// Other tool in use [default: direnv if it is in PATH]
-        #[arg(long, value_enum, value_name = "TOOL")]
-        with: Option<Neighbour>,
-    },
-    /// Print the hook for ~/.zshrc (zsh 5.8 or newer)
-    Zsh {
-        /// Other tool in use [default: direnv if it is in PATH]
-        #[arg(long, value_enum, value_name = "TOOL")]
-        with: Option<Neighbour>,
-    },
-    /// Print the hook for ~/.config/fish/config.fish (fish 3.5 or newer)
-    Fish {
-        /// Other tool in use [default: direnv if it is in PATH]
-        #[arg(long, value_enum, value_name = "TOOL")]
-        with: Option<Neighbour>,
-    },
-    /// What an export starts when a role is due: renews it, on its own and without a word
-    #[command(hide = true)]
-    Renew {
-        /// The role chosen in this shell
-        #[arg(long, value_name = "NAME")]
-        role: Option<String>,
-        /// The files found, nearest first
-        files: Vec<PathBuf>,
-    },
-    /// What an `exec --renew` starts: waits for the command's end and removes its copies of the AWS files
-    #[command(hide = true)]
-    Watch {
-        /// The command's process
-        process: u32,
-        /// The run
-        run: String,
-        /// Start another one that nobody waits for
-        #[arg(long)]
-        start: bool,
-    },
-    /// What the snippets call for `awsrole use NAME`: whether the directory's file has such a role
-    #[command(hide = true)]
-    Choose {
-        /// The [role.NAME]
-        name: String,
-    },
-    /// What the snippets call at a prompt where other users can replace a file: prints a digest of what is there
-    #[command(hide = true)]
-    Digest {
-        /// The files, nearest first
-        files: Vec<PathBuf>,
-    },
-    /// Called by the hook when something changed: prints statements for the shell to evaluate
-    Export(HookExport),
-}
-
 impl Command {
     /// Reads the command line. Wrong usage ends the process.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
         let words: Vec<OsString> = words.into_iter().collect();
-        Cli::try_parse_from(&words).unwrap_or_else(|error| with_suggestion(error, &words).exit()).command
+        let parsed = command_line().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
+        parsed.unwrap_or_else(|error| with_suggestion(error, &words).exit()).command
     }
 
     /// Whether the remains of killed runs are removed before the command begins. A shell's question does it only where

@@ -28,9 +28,10 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_system::print::out;
-use clap::CommandFactory;
 
-use crate::cli::{Cli, Command};
+use self::held::Wanted;
+use crate::cli::{Command, command_line};
+use crate::completion;
 use crate::report::{CommandError, Outcome};
 
 /// Runs a command.
@@ -48,7 +49,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Why { role, json } => why::run(role.as_deref(), json, context, settings),
         Command::Policy { role, json } => policy::run(role.as_deref(), json, context, settings),
         Command::Doctor { json } => doctor::run(json, context, settings),
-        Command::Use { name } => use_role::run(name.as_deref(), context, settings),
+        Command::Use { name, .. } => use_role::run(name.as_deref(), context, settings),
         Command::Keys { keys } => keys::run(keys, context, settings),
         Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context, settings),
         Command::Revoke { role, user, apply: _, profile, json } => {
@@ -57,16 +58,18 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Refresh => refresh::run(context, settings),
         Command::History { json } => history::run(json, context, settings),
         Command::Logout { all } => logout::run(all, context, settings),
-        Command::Exec { role, min_ttl, renew, command } => {
-            exec::run(role.as_deref(), min_ttl, renew, &command, context, settings)
+        Command::Exec { role, min_ttl, yes, renew, command } => {
+            exec::run(&Wanted { role, min_ttl, yes }, renew, &command, context, settings)
         }
-        Command::Console { print, service, duration, role } => {
-            console::run(print, service.as_deref(), duration, role.as_deref(), context, settings)
+        Command::Console { print, yes, service, duration, role } => {
+            console::run(print, service.as_deref(), duration, &Wanted { role, min_ttl: None, yes }, context, settings)
         }
-        Command::Env { format, role, min_ttl } => env::run(format, role.as_deref(), min_ttl, context, settings),
+        Command::Env { format, yes, role, min_ttl } => {
+            env::run(format, &Wanted { role, min_ttl, yes }, context, settings)
+        }
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context, settings),
-        Command::CredentialProcess { dir, role, .. } => {
-            credential_process::run(dir, role.as_deref(), context, settings)
+        Command::CredentialProcess { dir, role, yes, .. } => {
+            credential_process::run(dir, role.as_deref(), yes, context, settings)
         }
         Command::Init { profile, role_arn, source_profile, region, dir } => init::run(
             &init::InitOptions { profile, role_arn, source_profile, region, pin: true },
@@ -79,7 +82,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             Ok(Outcome::Done)
         }
         Command::Man { dir } => {
-            clap_mangen::generate_to(Cli::command(), &dir).map_err(|e| {
+            clap_mangen::generate_to(command_line(), &dir).map_err(|e| {
                 Problem::new(format!("cannot write the man pages to {}", context.shorten(&dir)))
                     .because(e)
                     .hint("create the directory first, such as ~/.local/share/man/man1")
@@ -87,8 +90,12 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             Ok(Outcome::Done)
         }
         Command::Completions { shell } => {
+            if let Some(script) = completion::script(shell) {
+                out(script)?;
+                return Ok(Outcome::Done);
+            }
             let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "awsrole", &mut text);
+            clap_complete::generate(shell, &mut command_line(), "awsrole", &mut text);
             out(&String::from_utf8_lossy(&text))?;
             Ok(Outcome::Done)
         }

@@ -4,6 +4,8 @@ mod authenticator;
 mod browser;
 mod cli;
 mod commands;
+mod completion;
+mod local_time;
 mod overrides;
 mod report;
 mod terminal;
@@ -21,6 +23,9 @@ use crate::cli::Command;
 #[must_use]
 pub fn run() -> ExitCode {
     protect_memory();
+    if completion::answered(cli::command_line) {
+        return ExitCode::SUCCESS;
+    }
     let command = Command::read(std::env::args_os());
     let outcome = ambient::context().map_err(Into::into).and_then(|context| {
         if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {

@@ -9,3 +9,4 @@ pub mod lock;
 pub mod problem;
 pub mod seal;
 pub mod secret;
+pub mod suggest;

@@ -1,4 +1,5 @@
 //! The user's settings.
 
+pub mod account_names;
 pub mod accounts;
 pub mod user_config;

@@ -1,6 +1,7 @@
 //! From credentials to what a shell evaluates, and what a shell tells its children.
 
 pub mod choice;
+pub mod confirm;
 pub mod dotenv;
 pub mod environment;
 pub mod export;

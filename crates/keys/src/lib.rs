@@ -17,12 +17,26 @@ use awsrole_core::base::secret::Secret;
 
 use crate::file::FileStore;
 
+/// The number of attempts to enter a passphrase, as in sudo.
+const ATTEMPTS: u32 = 3;
+
+/// A request for a passphrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassphrasePrompt {
+    /// For the existing one.
+    Present,
+    /// For the existing one, after a wrong one.
+    Again,
+    /// For a new one, which is entered twice.
+    New,
+}
+
 /// Provides the passphrase of the key file. It is a trait because it may prompt the user.
 pub trait Passphrases {
-    /// Prompts for the passphrase or, with `new`, for a new one.
+    /// Prompts for the passphrase.
     ///
     /// `begin` is called just before with a description of the prompt and its terminal.
-    fn passphrase(&self, new: bool, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError>;
+    fn passphrase(&self, prompt: PassphrasePrompt, begin: &dyn Fn(&str)) -> Result<Secret, KeyStoreError>;
 
     /// Checks whether a store may show its own dialog. Called just before the dialog.
     fn dialog(&self, begin: &dyn Fn(&str)) -> Result<(), KeyStoreError>;
@@ -76,21 +90,29 @@ impl<'a> Stores<'a> {
         FileStore::in_dir(&self.paths.data)
     }
 
-    /// Opens something with the passphrase, prompting at most once. `fits` returns the error for a wrong passphrase.
+    /// Opens something with the passphrase. `fits` returns the error for a wrong one, after which the user may retry.
     fn opened<T>(
         &self,
         new: bool,
         begin: &dyn Fn(&str),
         fits: impl Fn(&Secret) -> Result<T, KeyStoreError>,
     ) -> Result<(T, Secret), KeyStoreError> {
-        let known = self.passphrase.borrow().clone();
-        let passphrase = match known {
-            Some(passphrase) => passphrase,
-            None => self.person.passphrase(new, begin)?,
-        };
-        let opened = fits(&passphrase)?;
-        self.passphrase.replace(Some(passphrase.clone()));
-        Ok((opened, passphrase))
+        let mut prompt = if new { PassphrasePrompt::New } else { PassphrasePrompt::Present };
+        let mut attempts = 1;
+        loop {
+            let known = self.passphrase.borrow().clone();
+            let may_retry = known.is_none() && attempts < ATTEMPTS;
+            let passphrase = known.map_or_else(|| self.person.passphrase(prompt, begin), Ok)?;
+            match fits(&passphrase) {
+                Err(KeyStoreError::WrongPassphrase) if may_retry => prompt = PassphrasePrompt::Again,
+                opened => {
+                    let opened = opened?;
+                    self.passphrase.replace(Some(passphrase.clone()));
+                    return Ok((opened, passphrase));
+                }
+            }
+            attempts += 1;
+        }
     }
 }
 

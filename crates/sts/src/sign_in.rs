@@ -4,10 +4,12 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ssooidc::error::ProvideErrorMetadata;
+use awsrole_core::aws::arn::AccountId;
 use awsrole_core::aws::source::IdentityCenter;
 use awsrole_core::aws::time::rfc3339;
 use awsrole_core::base::files::write_private;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -23,9 +25,13 @@ pub struct DeviceAuthorization {
     pub lasts: Duration,
 }
 
+/// The maximum number of pages of accounts that are listed. A page has up to 100.
+const MAX_PAGES: usize = 20;
+
 /// Signs in, and stores the token for awsrole, the AWS CLI and the SDKs.
 ///
-/// `invite` is called with the authorization request. Then the function waits for its confirmation.
+/// `invite` is called with the authorization request. Then the function waits for its confirmation. Returns the names
+/// of the user's accounts, as far as they can be listed.
 ///
 /// # Errors
 /// Fails if the request is refused, if the code isn't confirmed in time, or if the token file can't be written.
@@ -33,11 +39,11 @@ pub fn sign_in(
     sts: &RemoteSts<'_>,
     role: &IdentityCenter,
     invite: &dyn Fn(&DeviceAuthorization),
-) -> Result<(), Problem> {
+) -> Result<Vec<(AccountId, String)>, Problem> {
     let failed = |why: String| Problem::new(format!("cannot sign in at {}", role.start_url)).because(why);
     let client = sts.client().map_err(|error| failed(error.to_string()))?;
     let oidc = client.sso_oidc(&role.oidc, ATTEMPTS).map_err(|error| failed(error.to_string()))?;
-    client.block_on(async {
+    let access_token = client.block_on(async {
         let registration = oidc
             .register_client()
             .client_name("awsrole")
@@ -89,11 +95,12 @@ pub fn sign_in(
         let now = sts.now();
         let lasts = Duration::from_secs(u64::try_from(token.expires_in()).unwrap_or(0));
         let registered = Duration::from_secs(u64::try_from(registration.client_secret_expires_at()).unwrap_or(0));
+        let access_token = token.access_token().ok_or_else(missing)?;
         let text = Zeroizing::new(
             json!({
                 "startUrl": role.start_url,
                 "region": role.region.as_str(),
-                "accessToken": token.access_token().ok_or_else(missing)?,
+                "accessToken": access_token,
                 "expiresAt": rfc3339(now + lasts),
                 "clientId": id,
                 "clientSecret": secret,
@@ -102,6 +109,27 @@ pub fn sign_in(
             })
             .to_string(),
         );
-        write_private(&role.token_file, text.as_bytes()).map_err(|e| failed(e.to_string()))
-    })
+        write_private(&role.token_file, text.as_bytes()).map_err(|e| failed(e.to_string()))?;
+        Ok(Secret::new(access_token))
+    })?;
+    Ok(account_names(sts, role, &access_token))
+}
+
+/// Lists the accounts of the signed-in user. The sign-in is complete without them.
+fn account_names(sts: &RemoteSts<'_>, role: &IdentityCenter, access_token: &Secret) -> Vec<(AccountId, String)> {
+    let Ok(portal) = sts.client().and_then(|client| client.sso(&role.portal, ATTEMPTS)) else { return Vec::new() };
+    let mut names = Vec::new();
+    let mut next = None;
+    for _ in 0..MAX_PAGES {
+        let call = portal.list_accounts().access_token(access_token.expose()).set_next_token(next.take());
+        let Ok(page) = sts.named("IAM Identity Center", &role.portal, call.send()) else { break };
+        names.extend(page.account_list.unwrap_or_default().into_iter().filter_map(|account| {
+            Some((AccountId::parse(account.account_id.as_deref()?).ok()?, account.account_name?))
+        }));
+        next = page.next_token;
+        if next.is_none() {
+            break;
+        }
+    }
+    names
 }

@@ -51,6 +51,13 @@ pub fn caller() -> Caller {
     }
 }
 
+/// Returns whether the user's terminal may show colours: <https://no-color.org> isn't set, and it isn't a dumb one.
+#[must_use]
+pub fn has_colours() -> bool {
+    let filled = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    filled("NO_COLOR").is_none() && filled("TERM").is_some_and(|term| term != "dumb")
+}
+
 /// Returns an environment with the marker, so that a restarted process knows its original caller.
 pub fn with_caller_marker(mut env: Env) -> Env {
     env.0.extend(std::env::var_os(HOOK).map(|value| (HOOK.into(), value)));

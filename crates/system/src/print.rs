@@ -6,6 +6,8 @@ use std::io::{self, IsTerminal, Write};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
 
+use crate::ambient;
+
 /// Writes to stdout and flushes.
 ///
 /// # Errors
@@ -42,7 +44,35 @@ pub fn print_line(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escape(&line.to_string()));
 }
 
-/// Prints a problem to stderr.
+/// Prints a problem to stderr. On a terminal with colours its labels are coloured.
 pub fn print_error(problem: &Problem) {
-    let _ = writeln!(io::stderr().lock(), "{problem}");
+    let text = problem.to_string();
+    let text = if io::stderr().is_terminal() && ambient::has_colours() { coloured(&text) } else { text };
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Colours the program's name in red and the labels of hints in cyan. The text itself is escaped already.
+fn coloured(text: &str) -> String {
+    let line = |line: &str| match (line.strip_prefix("awsrole:"), line.strip_prefix("  hint:")) {
+        (Some(rest), _) => format!("\u{1b}[1;31mawsrole:\u{1b}[0m{rest}"),
+        (_, Some(rest)) => format!("  \u{1b}[1;36mhint:\u{1b}[0m{rest}"),
+        (None, None) => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_labels_and_no_text() {
+        let problem = Problem::new("cannot\u{1b}[m read").because("hint: none").hint("fix it");
+        let text = coloured(&problem.to_string());
+        let plain = ["\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m"]
+            .iter()
+            .fold(text.clone(), |text, code| text.replace(code, ""));
+        assert_eq!(plain, problem.to_string());
+        assert_eq!(text.matches('\u{1b}').count(), 4, "{text}");
+    }
 }

@@ -1,11 +1,73 @@
-//! Types of the arguments of `awsrole hook export`, which the shell hooks call.
+//! Types of the arguments of `awsrole hook`, most of which only the snippets call.
 
 use std::path::PathBuf;
 
 use awsrole_core::shell::export::Event;
 use awsrole_core::shell::statements::Shell;
 use awsrole_hook::Request;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Subcommand)]
+pub(crate) enum Hook {
+    /// Print the hook for ~/.bashrc (bash 4.4 or newer)
+    #[command(after_help = "Example:\n  eval \"$(awsrole hook bash)\"     # ~/.bashrc")]
+    Bash {
+        /// Other tool in use [default: direnv if it is in PATH]
+        #[arg(long, value_enum, value_name = "TOOL")]
+        with: Option<Neighbour>,
+    },
+    /// Print the hook for ~/.zshrc (zsh 5.8 or newer)
+    #[command(after_help = "Example:\n  eval \"$(awsrole hook zsh)\"      # ~/.zshrc")]
+    Zsh {
+        /// Other tool in use [default: direnv if it is in PATH]
+        #[arg(long, value_enum, value_name = "TOOL")]
+        with: Option<Neighbour>,
+    },
+    /// Print the hook for ~/.config/fish/config.fish (fish 3.5 or newer)
+    #[command(after_help = "Example:\n  awsrole hook fish | source      # ~/.config/fish/config.fish")]
+    Fish {
+        /// Other tool in use [default: direnv if it is in PATH]
+        #[arg(long, value_enum, value_name = "TOOL")]
+        with: Option<Neighbour>,
+    },
+    /// What an export starts when a role is due: renews it, on its own and without a word
+    #[command(hide = true)]
+    Renew {
+        /// The role chosen in this shell
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+        /// The files found, nearest first
+        files: Vec<PathBuf>,
+    },
+    /// What an `exec --renew` starts: waits for the command's end and removes its copies of the AWS files
+    #[command(hide = true)]
+    Watch {
+        /// The command's process
+        process: u32,
+        /// The run
+        run: String,
+        /// Start another one that nobody waits for
+        #[arg(long)]
+        start: bool,
+    },
+    /// What the snippets call for `awsrole use NAME`: whether the directory's file has such a role
+    #[command(hide = true)]
+    Choose {
+        /// The [role.NAME]
+        name: String,
+        /// The user confirms it
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// What the snippets call at a prompt where other users can replace a file: prints a digest of what is there
+    #[command(hide = true)]
+    Digest {
+        /// The files, nearest first
+        files: Vec<PathBuf>,
+    },
+    /// Called by the hook when something changed: prints statements for the shell to evaluate
+    Export(HookExport),
+}
 
 /// Called by the hook when something changed: prints statements for the shell to evaluate
 #[derive(Args)]

@@ -2,6 +2,8 @@
 
 use clap::{Subcommand, ValueEnum};
 
+use crate::completion::{profiles, stored_keys};
+
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
     /// Store the keys of a profile after checking them with AWS
@@ -10,6 +12,7 @@ pub(crate) enum KeysCommand {
     )]
     Add {
         /// Profile, which must exist in ~/.aws/config
+        #[arg(add = profiles())]
         profile: String,
         /// Read the keys from stdin: two lines (ID and secret), or the output of `aws iam create-access-key`
         #[arg(long, conflicts_with = "import")]
@@ -31,6 +34,7 @@ pub(crate) enum KeysCommand {
         store: Option<StoreName>,
     },
     /// List profiles with long-lived keys, without secrets
+    #[command(after_help = "Example:\n  awsrole keys list")]
     List {
         /// Print JSON
         #[arg(long)]
@@ -38,10 +42,11 @@ pub(crate) enum KeysCommand {
     },
     /// Create a new key and delete the old one, or resume an interrupted rotation
     #[command(
-        after_help = "The user needs iam:CreateAccessKey, iam:ListAccessKeys and\niam:DeleteAccessKey on itself."
+        after_help = "Examples:\n  awsrole keys rotate jump\n  awsrole keys rotate jump --deactivate\n\nThe user needs iam:CreateAccessKey, iam:ListAccessKeys and\niam:DeleteAccessKey on itself."
     )]
     Rotate {
         /// Profile
+        #[arg(add = stored_keys())]
         profile: String,
         /// Deactivate the old key instead of deleting it
         #[arg(long)]
@@ -51,8 +56,10 @@ pub(crate) enum KeysCommand {
         delete: Option<String>,
     },
     /// Remove the keys of a profile from the store, but not at AWS
+    #[command(after_help = "Example:\n  awsrole keys remove jump")]
     Remove {
         /// Profile
+        #[arg(add = stored_keys())]
         profile: String,
         /// Remove without confirmation
         #[arg(long)]

@@ -129,10 +129,17 @@ pub(in crate::commands) fn role_or_chosen(
     if let Some(named) = named {
         return Ok(Some(named.to_owned()));
     }
+    Ok(chosen(context, files)?.role().map(str::to_owned))
+}
+
+/// Returns the choice of this shell.
+///
+/// # Errors
+/// As [`role_or_chosen`].
+pub(in crate::commands) fn chosen(context: &Context, files: &[PathBuf]) -> Result<Chosen, Problem> {
     match Outer::of(&context.env).chosen(files, &Choices::of(&context.paths)) {
-        Chosen::Nothing => Ok(None),
-        Chosen::Role { role, .. } => Ok(Some(role)),
         Chosen::Unproven(name) => Err(Problem::new(unproven(&name)).hint("or select a role with `--role NAME`")),
+        chosen => Ok(chosen),
     }
 }
 

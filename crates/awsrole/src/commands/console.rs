@@ -9,7 +9,7 @@ use awsrole_core::session::history::Recipient;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_sts::sign_in_token;
 
-use super::held::PlannedRole;
+use super::held::{PlannedRole, Wanted};
 use crate::browser::{self, OpenError, Opened};
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{out, print_notice};
@@ -18,23 +18,23 @@ pub(super) fn run(
     print: bool,
     service: Option<&str>,
     duration: Option<Duration>,
-    role: Option<&str>,
+    wanted: &Wanted,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let planned = PlannedRole::of(role, context, settings)?;
+    let planned = PlannedRole::of(wanted, context, settings)?;
     // This check precedes any prompt, such as that for an MFA code.
     let kind = session_kind(&planned.plan)?;
     let console = Console::of(&planned.plan, service, &planned.outer.env)?;
     let duration = lasting(&kind, duration, &planned.plan.title())?;
-    let held = planned.get(Recipient::Console, None, context, settings)?;
+    let held = planned.get(Recipient::Console, context, settings)?;
     let token = super::common::with_remote(&held.outer, settings, |sts| {
         if kind == SessionKind::Unknown {
             let arn = awsrole_core::session::sts::Sts::caller_arn(sts, &held.credentials, &held.plan.endpoint);
             let arn = arn.map_err(|error| {
                 Problem::new(format!("cannot determine the identity of {}", held.plan.title())).because(error)
             })?;
-            check_arn(&held.plan.title(), &arn)?;
+            check_arn(&held.plan.source.to_string(), &arn)?;
         }
         let ca_bundle = held.plan.endpoint.ca_bundle.as_ref();
         sign_in_token(sts, &console.federation, ca_bundle, held.credentials.temporary(&held.plan.source)?, duration)

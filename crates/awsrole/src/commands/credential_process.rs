@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use awsrole_core::aws::mfa::NotConfirmed;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::cache::Cache;
@@ -11,7 +12,8 @@ use awsrole_core::session::fetch::obtain;
 use awsrole_core::session::history::{HistoryEntry, Recipient};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::{plan_role, require_confirmation};
+use awsrole_core::shell::confirm;
+use awsrole_core::shell::export::{plan_role, require_name};
 use awsrole_core::shell::long_run::SavedEnvironment;
 use awsrole_core::shell::statements::credential_process;
 
@@ -22,13 +24,19 @@ use awsrole_system::print::out;
 pub(super) fn run(
     dir: Option<PathBuf>,
     role: Option<&str>,
+    yes: bool,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let directory = super::common::directory(dir.clone(), context)?;
     let (outer, allowed, _) = super::common::allowed(dir, context, settings)?;
     let plan = plan_role(&outer, &allowed, role)?;
-    require_confirmation(&allowed, role).map_err(CommandError::no_role)?;
+    require_name(&allowed, role).map_err(CommandError::no_role)?;
+    let accounts = &settings.or_default().accounts;
+    if !yes && confirm::question(&allowed, role, &plan, None, accounts).is_some() {
+        let problem = confirm::not_confirmed(&plan, NotConfirmed::NotNow, "add `--yes` to this command to confirm it");
+        return Err(CommandError::no_role(problem));
+    }
     let options = ObtainOptions::background(context.now);
     let cache = Cache::open(context, settings.or_default().key);
     let obtained =
@@ -59,6 +67,8 @@ pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Resul
         ));
     };
     let mut words = vec!["credential-process".into(), "--dir".into(), outside.dir.clone().into_os_string()];
+    // The role was confirmed when the command was started.
+    words.push("--yes".into());
     words.extend(outside.role.iter().map(|name| format!("--role={name}").into()));
     let error = ambient::reexec(&words, &outside.over(&context.env));
     Err(Problem::new("cannot restart awsrole").because(error).hint("was it moved or removed?").into())

@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::time::Duration;
 
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
@@ -10,15 +9,14 @@ use awsrole_core::session::history::Recipient;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::formats::{Format, masks, variables};
 
-use super::held::ActiveRole;
+use super::held::{ActiveRole, Wanted};
 use crate::cli::FormatName;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{out, print_notice};
 
 pub(super) fn run(
     format: FormatName,
-    role: Option<&str>,
-    min_ttl: Option<Duration>,
+    wanted: &Wanted,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
@@ -38,7 +36,7 @@ pub(super) fn run(
         }
         Some(path) => Some(context.dir.join(path)),
     };
-    let held = ActiveRole::get(Recipient::Env, role, min_ttl, context, settings)?;
+    let held = ActiveRole::get(Recipient::Env, wanted, context, settings)?;
     let diff = held.diff()?;
     let text = variables(&diff, format)?;
     let Some(path) = file else {

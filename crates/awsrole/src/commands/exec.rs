@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::time::Duration;
 
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
@@ -12,20 +11,19 @@ use awsrole_core::session::history::Recipient;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::statements::child_environment;
 
-use super::held::{ActiveRole, format_duration};
+use super::held::{ActiveRole, Wanted, format_duration};
 use super::long_run;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{print_error, print_notice};
 
 pub(super) fn run(
-    role: Option<&str>,
-    min_ttl: Option<Duration>,
+    wanted: &Wanted,
     renew: bool,
     command: &[OsString],
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let held = ActiveRole::get(Recipient::Exec, role, min_ttl, context, settings)?;
+    let held = ActiveRole::get(Recipient::Exec, wanted, context, settings)?;
     let (diff, prepared) = if renew {
         let (diff, prepared) = long_run::prepare(&held, &super::common::directory(None, context)?, settings)?;
         if let Some(left) = long_run::without_code(&held, settings, context.now) {

@@ -13,9 +13,11 @@ use awsrole_core::session::history::{HistoryEntry, Recipient};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::choice::Choices;
+use awsrole_core::shell::choice::{Choices, DEFAULT};
+use awsrole_core::shell::confirm::{self, Confirmation};
 use awsrole_core::shell::environment::{EnvDiff, RoleSession};
-use awsrole_core::shell::export::{plan_role, require_confirmation};
+use awsrole_core::shell::export::{plan_role, require_name};
+use awsrole_core::shell::state::Chosen;
 
 use crate::report::CommandError;
 use awsrole_system::print::{print_error, print_notice};
@@ -40,6 +42,16 @@ pub(super) struct ActiveRole {
     pub(super) accounts: Accounts,
 }
 
+/// The role that a command asks for.
+pub(super) struct Wanted {
+    /// The `[role.NAME]`, if it isn't the one of this shell.
+    pub(super) role: Option<String>,
+    /// The minimum remaining lifetime of the credentials.
+    pub(super) min_ttl: Option<Duration>,
+    /// Whether the user confirmed the role by an option.
+    pub(super) yes: bool,
+}
+
 /// A role that has been planned but not obtained.
 pub(super) struct PlannedRole {
     /// The context without awsrole's exports.
@@ -48,36 +60,50 @@ pub(super) struct PlannedRole {
     pub(super) plan: RolePlan,
     file: String,
     role: Option<String>,
+    min_ttl: Duration,
+    /// What this shell confirmed.
+    confirmed: Option<Confirmation>,
+    /// The question that must be answered first.
+    question: Option<String>,
 }
 
 impl PlannedRole {
     /// Plans the directory's role.
-    pub(super) fn of(role: Option<&str>, context: &Context, settings: &Settings) -> Result<Self, CommandError> {
+    pub(super) fn of(wanted: &Wanted, context: &Context, settings: &Settings) -> Result<Self, CommandError> {
         let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
-        let role = super::common::role_or_chosen(role, context, &files)?;
+        let chosen = match &wanted.role {
+            Some(_) => Chosen::Nothing,
+            None => super::common::chosen(context, &files)?,
+        };
+        let role = wanted.role.clone().or_else(|| chosen.role().map(str::to_owned));
         let plan = plan_role(&outer, &allowed, role.as_deref())?;
-        require_confirmation(&allowed, role.as_deref()).map_err(CommandError::no_role)?;
+        require_name(&allowed, role.as_deref()).map_err(CommandError::no_role)?;
         let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { outer, plan, file, role })
+        let asks = confirm::question(&allowed, role.as_deref(), &plan, None, &settings.or_default().accounts);
+        let this = asks.as_ref().map(|_| Confirmation::of(&plan));
+        let confirmed = if wanted.yes { this } else { chosen.confirmed().filter(|_| asks.is_some()) };
+        let question = asks.filter(|_| confirmed != this);
+        Ok(Self { outer, plan, file, role, min_ttl: wanted.min_ttl.unwrap_or_default(), confirmed, question })
     }
 
-    /// Obtains the credentials. Prompts if necessary. They remain valid for at least `min_ttl`. The history records
-    /// `what`.
+    /// Obtains the credentials. Prompts if necessary. The history records `what`.
     pub(super) fn get(
         self,
         what: Recipient,
-        min_ttl: Option<Duration>,
         context: &Context,
         settings: &Settings,
     ) -> Result<ActiveRole, CommandError> {
-        let Self { outer, plan, file, role } = self;
-        let at_least = min_ttl.unwrap_or_default();
+        let Self { outer, plan, file, role, min_ttl: at_least, confirmed, question } = self;
+        let confirmed = question.as_ref().map_or(confirmed, |_| Some(Confirmation::of(&plan)));
         let options = ObtainOptions { min_ttl: at_least, ..ObtainOptions::interactive(context.now) };
         let cache = Cache::open(context, settings.or_default().key);
         let obtained = super::common::with_providers(&outer, settings, true, |providers| {
-            obtain(&plan, &cache, providers, options)
-        });
-        let obtained = obtained?;
+            let answer = question.map_or(Ok(()), |question| providers.authenticator.confirm(&question));
+            answer.map_err(|why| {
+                CommandError::no_role(confirm::not_confirmed(&plan, why, "add `--yes` to the command to confirm it"))
+            })?;
+            obtain(&plan, &cache, providers, options).map_err(CommandError::from)
+        })?;
         if let Some(problem) = &obtained.problem {
             print_error(problem);
         }
@@ -101,7 +127,8 @@ impl PlannedRole {
         let accounts = settings.get()?.accounts.clone();
         // If no token can be generated, child processes must be given the role's name.
         let choices = Choices::of(&outer.paths);
-        let word = role.as_deref().and_then(|role| choices.word(Path::new(&file), role).ok());
+        let name = role.as_deref().or_else(|| confirmed.map(|_| DEFAULT));
+        let word = name.and_then(|name| choices.word(Path::new(&file), name, confirmed).ok());
         Ok(ActiveRole { outer, plan, credentials: obtained.credentials, key: obtained.key, file, role, word, accounts })
     }
 }
@@ -110,12 +137,11 @@ impl ActiveRole {
     /// Plans and obtains the directory's role.
     pub(super) fn get(
         what: Recipient,
-        role: Option<&str>,
-        min_ttl: Option<Duration>,
+        wanted: &Wanted,
         context: &Context,
         settings: &Settings,
     ) -> Result<Self, CommandError> {
-        PlannedRole::of(role, context, settings)?.get(what, min_ttl, context, settings)
+        PlannedRole::of(wanted, context, settings)?.get(what, context, settings)
     }
 
     /// Returns the environment variables of the role.

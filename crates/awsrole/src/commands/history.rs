@@ -7,6 +7,7 @@ use awsrole_core::base::problem::{escape, to_json};
 use awsrole_core::session::history::{History, Named, Recipient};
 use awsrole_core::settings::user_config::Settings;
 
+use crate::local_time;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::out;
 
@@ -21,6 +22,10 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
         out(&entries.iter().map(|named| line(named, context)).collect::<String>())?;
     }
     Ok(Outcome::Done)
+}
+
+fn local(at: &str) -> String {
+    humantime::parse_rfc3339(at).map_or_else(|_| at.to_owned(), local_time::local)
 }
 
 fn line(named: &Named, context: &Context) -> String {
@@ -38,8 +43,11 @@ fn line(named: &Named, context: &Context) -> String {
         (Recipient::CredentialProcess, _) => "credential-process",
     };
     let role = entry.role_arn.as_ref().unwrap_or(&entry.role);
-    let account = account_name.as_ref().or(entry.account.as_ref()).map_or("-", String::as_str);
+    let account = match (account_name, &entry.account) {
+        (Some(name), Some(id)) => format!("{name} ({id})"),
+        (_, id) => id.clone().unwrap_or("-".to_owned()),
+    };
     let directory = context.shorten(Path::new(&entry.directory));
-    let text = format!("{}  {what:<20}  {role}  {account}  {}  {directory}", entry.at, entry.source);
+    let text = format!("{}  {what:<20}  {role}  {account}  {}  {directory}", local(&entry.at), entry.source);
     escape(&text) + "\n"
 }

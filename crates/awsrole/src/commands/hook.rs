@@ -22,7 +22,7 @@ pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<
         Hook::Zsh { with } => snippet(Shell::Zsh, with, context)?,
         Hook::Fish { with } => snippet(Shell::Fish, with, context)?,
         Hook::Watch { process, run, start } => super::long_run::watch(process, &run, start, context),
-        Hook::Choose { name } => return super::use_role::check(&name, context, settings),
+        Hook::Choose { name, yes } => return super::use_role::check(&name, yes, context, settings),
         Hook::Digest { files } => digest(&files)?,
         Hook::Renew { role, files } => {
             // A new session detaches from the terminal, so that neither Ctrl-C nor closing the terminal ends this

@@ -11,6 +11,7 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::files::write_new;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::base::suggest::suggestion;
 use awsrole_core::project::discover::FILE_NAME;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::over;
@@ -108,8 +109,11 @@ fn compose(wanted: &InitOptions, profiles: &Profiles) -> Result<String, Problem>
     for (option, name) in [("profile", &wanted.profile), ("source-profile", &wanted.source_profile)] {
         let Some(name) = name else { continue };
         let Some(profile) = profiles.get(name) else {
-            return Err(Problem::new(format!("--{option}: there is no profile `{name}`"))
-                .hint(format!("the existing profiles are: {}", profiles.names().join(", "))));
+            return Err(Problem::new(format!("--{option}: there is no profile `{name}`")).hint(suggestion(
+                name,
+                "the existing profiles are",
+                &profiles.names(),
+            )));
         };
         if option == "profile" {
             role_arn = profile.text("role_arn").map(str::to_owned);

@@ -4,6 +4,7 @@ use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::cache::Cache;
+use awsrole_core::settings::account_names;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::generation;
@@ -33,11 +34,14 @@ pub(super) fn run(
             open_page(&invitation.url, &outer);
         }
         print_notice(format!(
-            "waiting for the confirmation, {} at most …",
+            "waiting for your confirmation in the browser, {} at most …",
             humantime::format_duration(invitation.lasts)
         ));
     };
-    super::common::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
+    let names =
+        super::common::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
+    // Without them accounts are shown by their numbers.
+    let _ = account_names::record(&context.paths, names);
     // A cached failure may say that the user isn't signed in. It no longer applies.
     let cache = Cache::open(context, settings.or_default().key);
     for name in cache.keys(&plan).all() {

@@ -18,6 +18,7 @@ use awsrole_core::shell::export::{look, over, plan_role, unproven};
 use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::{Chosen, Outer, State};
 
+use crate::local_time;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::{may_colour, out};
@@ -31,7 +32,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
     let manual = Inactive::of(&context.env, &outer, ambient::caller() == Caller::HandsOff);
     if json || long {
         let known = known(&outer, blocked, manual.as_ref(), context, settings);
-        out(&if json { known.json() } else { known.lines() })?;
+        out(&if json { known.json() } else { known.lines(context.now) })?;
         return Ok(Outcome::Done);
     }
     if let Some(manual) = manual {
@@ -71,10 +72,16 @@ impl Known {
         }
     }
 
-    fn lines(&self) -> String {
+    /// Formats the lines, with times in the user's time zone.
+    fn lines(&self, now: SystemTime) -> String {
         let name = self.0.iter().find(|(label, _)| *label == "account_name").map(|(_, name)| name);
         let shown = |label: &str, text: &str| match name {
             Some(name) if label == "account" => format!("{name} ({text})"),
+            _ if label == "expires" => local_time::of_text(text, now),
+            _ if label == "cached" => match text.strip_prefix("until ") {
+                Some(time) => format!("until {}", local_time::of_text(time, now)),
+                None => text.to_owned(),
+            },
             _ => text.to_owned(),
         };
         let lines = self.0.iter().filter(|(label, _)| *label != "account_name");
@@ -99,7 +106,8 @@ fn known(outer: &Outer, blocked: bool, manual: Option<&Inactive>, context: &Cont
         (Some(state), _) => {
             known.add("shell", "holds the role");
             known.add("held", &state.role);
-            if let Some(chosen) = state.chosen.as_deref().and_then(choice::name) {
+            if let Some(chosen) = state.chosen.as_deref().and_then(choice::name).filter(|name| *name != choice::DEFAULT)
+            {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }
             known.add("key", &state.key);
@@ -167,6 +175,9 @@ fn known(outer: &Outer, blocked: bool, manual: Option<&Inactive>, context: &Cont
                         known.add("hint", "`awsrole refresh` tries again and prints the error");
                     }
                     known.add("role", plan.title());
+                    if let Some(profile) = &plan.profile {
+                        known.add("profile", profile);
+                    }
                     if let Some(role) = plan.role() {
                         known.add("role_arn", role.role_arn.as_str());
                         known.account(role.role_arn.account(), &settings.or_default().accounts);

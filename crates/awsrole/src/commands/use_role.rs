@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::base::suggest::suggestion;
 use awsrole_core::explain::summary::summarize;
 use awsrole_core::project::config::Config;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
+use awsrole_core::shell::confirm::Confirmation;
+use awsrole_core::shell::export::plan_role;
 
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
@@ -18,7 +21,7 @@ use awsrole_system::print::out;
 pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     if name == Some("") {
         return Err(Problem::new("the role's name is empty")
-            .hint("`awsrole use -` returns to the default role")
+            .hint("`awsrole use -` returns to the previous role")
             .into());
     }
     if name.is_some() {
@@ -52,11 +55,11 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
             .hint(format!("enter a number or a name: {}", names.join(", ")))
             .into());
     };
-    tell(chosen, &files, &outer)
+    tell(chosen, None, &files, &outer)
 }
 
-/// Checks that the role exists and prints its token.
-pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+/// Checks that the role exists and prints its token. With `yes` the token also says that the user confirmed the role.
+pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
     let config = allowed.config();
     let names: Vec<&str> = config.role_names().collect();
@@ -65,16 +68,25 @@ pub(super) fn check(name: &str, context: &Context, settings: &Settings) -> Resul
     }
     if !names.contains(&name) {
         return Err(Problem::new(format!("there is no [role.{name}] in {}", context.shorten(&config.file)))
-            .hint(format!("the roles are: {}", names.join(", ")))
+            .hint(suggestion(name, "the roles are", &names))
             .into());
     }
-    tell(name, &files, &outer)
+    let confirmed = match yes {
+        true => Some(Confirmation::of(&plan_role(&outer, &allowed, Some(name))?)),
+        false => None,
+    };
+    tell(name, confirmed, &files, &outer)
 }
 
 /// Prints what the hook stores for a choice: a token that proves to child processes that awsrole made the choice.
-fn tell(role: &str, files: &[PathBuf], outer: &Context) -> Result<Outcome, CommandError> {
+fn tell(
+    role: &str,
+    confirmed: Option<Confirmation>,
+    files: &[PathBuf],
+    outer: &Context,
+) -> Result<Outcome, CommandError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
-    let word = Choices::of(&outer.paths).word(file, role);
+    let word = Choices::of(&outer.paths).word(file, role, confirmed);
     out(&word.map_err(|e| {
         super::common::file_problem(&e).hint(format!("`awsrole exec --role {role}` doesn't need this file"))
     })?)?;

@@ -9,6 +9,7 @@ use awsrole_core::shell::export::over;
 use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::Outer;
 
+use crate::local_time;
 use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
@@ -47,7 +48,7 @@ pub(super) fn run(
     let paint =
         |code: &str, text: &str| if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
     let mut text = String::new();
-    for (title, lines) in told.sections(&outer) {
+    for (title, lines) in told.sections(&outer, &|text| local_time::of_text(text, context.now)) {
         let is_bad = matches!(title, "problem" | "rivals") || title == "next" && missing.is_some();
         let title_colour = if is_bad { "1;31" } else { "1" };
         for (index, (label, line)) in lines.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::aws::arn::AccountId;
 use crate::aws::parameters::MfaSerial;
 use crate::base::problem::Problem;
 
@@ -34,19 +35,51 @@ impl Code {
 pub struct MfaPrompt<'a> {
     /// The device's serial number or ARN.
     pub serial: &'a MfaSerial,
-    /// What the code is for: role, account and source.
+    /// What the code is for: the role, or the source of a session.
     pub purpose: String,
+    /// The account of the role, if it is known.
+    pub account: Option<AccountId>,
     /// The last time step whose code was sent. STS accepts each code only once.
     pub used_step: Option<u64>,
+    /// Whether STS refused the code that was entered before.
+    pub refused: bool,
 }
 
-/// Provides MFA codes. It is a trait because it may prompt the user.
+impl MfaPrompt<'_> {
+    /// Returns the name of the device: the last part of its ARN, or its serial number.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        self.serial.as_str().split_once(":mfa/").map_or(self.serial.as_str(), |(_, name)| name)
+    }
+}
+
+/// Provides MFA codes and confirmations. It is a trait because it may prompt the user.
 pub trait Authenticator {
     /// Requests a code.
     ///
     /// `begin` is called just before the user is prompted, with a description of the prompt and its terminal, which is
     /// shown to waiting processes.
+    ///
+    /// # Errors
+    /// Fails if there is no code. After a refused one, it also fails if the user had all attempts.
     fn code(&self, question: &MfaPrompt<'_>, begin: &dyn Fn(&str)) -> Result<Code, MfaError>;
+
+    /// Asks whether a role shall be assumed.
+    ///
+    /// # Errors
+    /// Fails for every answer but yes.
+    fn confirm(&self, question: &str) -> Result<(), NotConfirmed>;
+}
+
+/// The reason why a role was not confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotConfirmed {
+    /// The answer was not yes, or the user cancelled the question.
+    No,
+    /// Prompting isn't allowed: a new shell, a prompt without user input, or a program.
+    NotNow,
+    /// There is no terminal, or this process isn't in its foreground.
+    NoTerminal,
 }
 
 /// The reason why there is no code.

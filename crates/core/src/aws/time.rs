@@ -26,6 +26,14 @@ pub fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
+/// Formats a time for people, in a zone with this offset from UTC in seconds: `2026-11-30 16:32:05`.
+#[must_use]
+pub fn format_with_offset(time: SystemTime, offset: i32) -> String {
+    let distance = Duration::from_secs(offset.unsigned_abs().into());
+    let shifted = if offset < 0 { time.checked_sub(distance) } else { time.checked_add(distance) };
+    rfc3339(shifted.unwrap_or(time)).replace('T', " ").replace('Z', "")
+}
+
 /// Formats the remaining time for prompts: `11h59m`, `59m`, `45s`, or `expired`. `awsrole_left` in the snippets uses
 /// this format, too.
 #[must_use]
@@ -50,6 +58,17 @@ mod tests {
         {
             assert_eq!(format_remaining(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn formats_local_times() {
+        let time = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        for (offset, text) in
+            [(0, "2001-09-09 01:46:40"), (7200, "2001-09-09 03:46:40"), (-34_200, "2001-09-08 16:16:40")]
+        {
+            assert_eq!(format_with_offset(time, offset), text);
+        }
+        assert_eq!(format_with_offset(UNIX_EPOCH, -60), "1970-01-01 00:00:00");
     }
 
     #[test]

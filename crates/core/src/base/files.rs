@@ -238,8 +238,8 @@ pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 ///
 /// A group counts as other users, because its members can't be determined reliably.
 pub fn read_trusted(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let me = rustix::process::geteuid().as_raw();
     read(path, limit, OFlags::empty(), |found| {
+        let me = rustix::process::geteuid().as_raw();
         (found.uid() == me || found.uid() == 0) && found.mode() & OTHERS_WRITE == 0
     })
 }

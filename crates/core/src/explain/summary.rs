@@ -75,21 +75,25 @@ pub fn problems(config: &Config, profiles: &Profiles, context: &Context) -> Resu
 pub fn entered_by_cd(config: &Config, profiles: &Profiles, context: &Context) -> String {
     match config.select(None) {
         Err(problem) => format!("nothing: {}", problem.summary),
-        Ok((Some(name), keys)) if keys.confirm == Some(true) => {
+        Ok((Some(name), keys)) if keys.manual == Some(true) => {
             format!("nothing: {name} is entered only by `awsrole use {name}`")
         }
+        Ok((Some(name), keys)) if keys.confirm == Some(true) => format!("{name}, after a confirmation"),
         Ok((Some(name), _)) => name,
-        Ok((None, keys)) if keys.confirm == Some(true) => {
-            "nothing: a role with `confirm` needs a name, in a table [role.NAME]".to_owned()
+        Ok((None, keys)) if keys.manual == Some(true) => {
+            "nothing: a role with `manual` needs a name, in a table [role.NAME]".to_owned()
         }
         Ok((None, _)) if !config.has_nameless_role() => match config.role_names().next() {
             Some(name) => format!("nothing: there is no default role, and `awsrole use {name}` enters one"),
             None => "nothing: the file defines no role".to_owned(),
         },
-        Ok((None, keys)) => match preview(config, None, profiles, context) {
-            Ok(preview) => preview.title,
-            Err(_) => keys.role_arn.map_or("the role".to_owned(), |arn| arn.name().to_owned()),
-        },
+        Ok((None, keys)) => {
+            let after = if keys.confirm == Some(true) { ", after a confirmation" } else { "" };
+            match preview(config, None, profiles, context) {
+                Ok(preview) => preview.title + after,
+                Err(_) => keys.role_arn.map_or("the role".to_owned(), |arn| arn.name().to_owned()) + after,
+            }
+        }
     }
 }
 
@@ -157,7 +161,8 @@ fn lines(
     add("transitive", keys.transitive_session_tags.as_ref().map(|keys| keys.join(", ")));
     add("policy", keys.policy.as_ref().map(crate::project::config::Policy::json));
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
-    add("confirm", keys.confirm.filter(|confirm| *confirm).map(|_| "entered only by `awsrole use`".to_owned()));
+    add("manual", keys.manual.filter(|manual| *manual).map(|_| "entered only by `awsrole use`".to_owned()));
+    add("confirm", keys.confirm.filter(|confirm| *confirm).map(|_| "asks before it is entered".to_owned()));
     lines
 }
 

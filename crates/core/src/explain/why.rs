@@ -17,6 +17,7 @@ use crate::explain::profile_overrides::ProfileOverride;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::{Allowed, ApprovalStatus, Holds, Verdict};
 use crate::session::cache::Cache;
+use crate::settings::accounts::Accounts;
 use crate::settings::user_config::Settings;
 use crate::shell::export::{look, plan_role};
 use crate::shell::manual_change::Inactive;
@@ -53,8 +54,12 @@ pub struct ResolutionReport {
     pub account: Option<String>,
     /// The user's name for the account.
     pub account_name: Option<String>,
+    /// The profile that the project's file names.
+    pub profile: Option<String>,
     /// The pinned account.
     pub pin: Option<String>,
+    /// The user's name for the pinned account.
+    pub pin_name: Option<String>,
     /// The region that is exported.
     pub region: Option<String>,
     /// The STS endpoint.
@@ -76,6 +81,8 @@ pub struct StepReport {
     pub what: String,
     /// The account.
     pub account: Option<String>,
+    /// The user's name for the account.
+    pub account_name: Option<String>,
     /// The role session name.
     pub session_name: Option<String>,
     /// The external ID that is sent.
@@ -185,12 +192,13 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     let accounts = &settings.or_default().accounts;
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
     let cache = Cache::open(outer, settings.or_default().key);
-    let links: Vec<StepReport> = (0..plan.steps.len()).map(|index| link(plan, index, &cache, outer.now)).collect();
+    let links: Vec<StepReport> =
+        (0..plan.steps.len()).map(|index| link(plan, index, &cache, accounts, outer.now)).collect();
     let failure = cache.last_failure(&cache.keys(plan), outer.now);
     why.problem = failure.map(|failure| failure.problem.in_full());
     why.next = next(plan, &cache, outer.now);
-    let confirm = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.confirm == Some(true));
-    if let (true, Some(name)) = (confirm, &plan.name) {
+    let manual = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.manual == Some(true));
+    if let (true, Some(name)) = (manual, &plan.name) {
         why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
     }
     why.way = Some(ResolutionReport {
@@ -198,7 +206,9 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
         role_arn: plan.role_arn().map(ToString::to_string),
         account: plan.account().map(|account| account.to_string()),
         account_name: plan.account().and_then(|account| accounts.name(&account).map(str::to_owned)),
+        profile: plan.profile.clone(),
         pin: plan.pin.as_ref().map(ToString::to_string),
+        pin_name: plan.pin.as_ref().and_then(|id| accounts.name(id)).map(str::to_owned),
         region: plan.region.as_ref().map(|region| region.as_str().to_owned()),
         endpoint: plan.endpoint.shown(),
         source: plan.source.to_string(),
@@ -207,13 +217,14 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     });
 }
 
-fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> StepReport {
+fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, now: SystemTime) -> StepReport {
     let step = &plan.steps[index];
     let cached = cache.load(&cache.keys(plan).session(index + 1), now).map(|entry| entry.credentials);
     let mut link = StepReport {
         call: "GetSessionToken",
         what: format!("a session of {}", plan.source),
         account: None,
+        account_name: None,
         session_name: None,
         external_id: None,
         source_identity: None,
@@ -235,6 +246,7 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, now: SystemTime) -> StepRe
             link.call = "AssumeRole";
             link.what = role.role_arn.to_string();
             link.account = Some(role.role_arn.account().to_string());
+            link.account_name = accounts.name(role.role_arn.account()).map(str::to_owned);
             link.session_name = Some(role.session_name.as_str().to_owned());
             link.external_id = role.external_id.as_ref().map(|id| id.as_str().to_owned());
             link.source_identity = role.source_identity.as_ref().map(|id| id.as_str().to_owned());

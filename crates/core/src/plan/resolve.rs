@@ -10,6 +10,7 @@ use crate::aws::source::Source;
 use crate::base::context::Context;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
+use crate::base::suggest::nearest;
 use crate::plan::role_plan::{GetSessionToken, RolePlan, Step};
 use crate::plan::{account_pin, partition};
 use crate::project::approval::Allowed;
@@ -206,6 +207,7 @@ impl<'p> Resolver<'p> {
             pin: keys.account_id.clone(),
             source_accounts: account_pin::source_accounts(&source, &chain.steps, only),
             name,
+            profile: keys.profile.clone(),
             source,
             steps: chain.steps,
             region: region.map(|region| region.without_fips().0),
@@ -348,10 +350,9 @@ impl<'p> Resolver<'p> {
         if name.starts_with(['"', '\'']) {
             return problem.hint("in the AWS files quotes are part of the value: write the name without them");
         }
-        let nearest = self.profiles.names().into_iter().map(|known| (strsim::osa_distance(known, name), known)).min();
-        match nearest {
-            Some((distance, known)) if distance <= 2 => problem.hint(format!("did you mean `{known}`?")),
-            _ => problem.hint("`aws configure list-profiles` lists the existing profiles"),
+        match nearest(name, self.profiles.names().into_iter()) {
+            Some(known) => problem.hint(format!("did you mean `{known}`?")),
+            None => problem.hint("`aws configure list-profiles` lists the existing profiles"),
         }
     }
 
@@ -365,6 +366,7 @@ impl<'p> Resolver<'p> {
         let source = chain.source.ok_or_else(|| Problem::new("the profile leads to no credential source"))?;
         let plan = RolePlan {
             name: None,
+            profile: None,
             source,
             steps: chain.steps,
             endpoint: sts,

@@ -21,6 +21,8 @@ use crate::base::problem::Problem;
 pub struct RolePlan {
     /// The chosen `[role.NAME]`, if the file has several.
     pub name: Option<String>,
+    /// The profile that the project's file names for this role.
+    pub profile: Option<String>,
     /// The source of the credentials for the first call.
     pub source: Source,
     /// The calls, in order. If empty, the source's own temporary credentials are the result.
@@ -134,10 +136,10 @@ impl RolePlan {
         }
     }
 
-    /// Returns the display name of the result: the role's name, or the profile whose session it is.
+    /// Returns the display name of the result: the `[role.NAME]`, else the profile, else the name of the role.
     #[must_use]
     pub fn title(&self) -> String {
-        match (&self.name, self.role_arn(), &self.source) {
+        match (self.name.as_ref().or(self.profile.as_ref()), self.role_arn(), &self.source) {
             (Some(name), ..) => name.clone(),
             (None, Some(arn), _) => arn.name().to_owned(),
             (None, None, Source::IdentityCenter(role)) => role.role_name.clone(),

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName, SourceIdentity};
 use crate::base::problem::Problem;
+use crate::base::suggest::suggestion;
 use crate::project::discover::ConfigFile;
 use reader::{Reader, unknown};
 
@@ -68,12 +69,15 @@ pub struct RoleConfig {
     pub account_id: Option<AccountId>,
     /// If true, `cd` does not assume this role. Run `awsrole use NAME` to assume it. If it is the default role, the
     /// shell is blocked until then.
+    pub manual: Option<bool>,
+    /// If true, awsrole asks before it assumes this role, with its name and account. `cd` and `awsrole use` ask on the
+    /// terminal. Without one, only `--yes` confirms. Until then the shell is blocked.
     pub confirm: Option<bool>,
 }
 
 impl RoleConfig {
     /// The names of all keys in the file.
-    pub const NAMES: [&str; 17] = [
+    pub const NAMES: [&str; 18] = [
         "profile",
         "role_arn",
         "source_profile",
@@ -90,6 +94,7 @@ impl RoleConfig {
         "policy_arns",
         "region",
         "account_id",
+        "manual",
         "confirm",
     ];
 
@@ -119,6 +124,7 @@ impl RoleConfig {
             policy_arns: self.policy_arns.or(other.policy_arns),
             region: self.region.or(other.region),
             account_id: self.account_id.or(other.account_id),
+            manual: self.manual.or(other.manual),
             confirm: self.confirm.or(other.confirm),
         }
     }
@@ -286,7 +292,7 @@ impl Config {
         let problem = Problem::new(format!("{}: there is no [role.{name}]", self.origin(None, "default_role")));
         Err(match names[..] {
             [] => problem.hint(format!("add a table [role.{name}] with a `role_arn` or a `profile`")),
-            _ => problem.hint(format!("the roles here are: {}", names.join(", "))),
+            _ => problem.hint(suggestion(name, "the roles here are", &names)),
         })
     }
 

@@ -44,7 +44,7 @@ pub fn session_kind(plan: &RolePlan) -> Result<SessionKind, Problem> {
     Ok(match (plan.steps.last(), &plan.source) {
         // Unless the program returns long-term keys, its session is used unchanged.
         (Some(Step::GetSessionToken(_)), Source::Process(_)) => SessionKind::Unknown,
-        (Some(Step::GetSessionToken(_)), _) => return Err(no_role(&plan.title())),
+        (Some(Step::GetSessionToken(_)), _) => return Err(no_role(&plan.source.to_string())),
         (Some(Step::AssumeRole(_)), source) if plan.steps.len() == 1 && source.is_long_term() => SessionKind::Role,
         (Some(Step::AssumeRole(_)), _) => SessionKind::Chained,
         (None, Source::WebIdentity(_)) => SessionKind::Role,

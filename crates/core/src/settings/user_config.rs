@@ -16,6 +16,8 @@ use crate::base::context::Context;
 use crate::base::files::{read_trusted, trusted};
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
+use crate::base::suggest::suggestion;
+use crate::settings::account_names;
 use crate::settings::accounts::{Account, AccountName, Accounts, Color};
 
 /// The user's settings for all projects. They are only read from the user's own file, never from a project.
@@ -121,7 +123,10 @@ impl Settings {
     #[must_use]
     pub fn load(context: &Context) -> Self {
         match UserConfig::load(context) {
-            Ok(config) => Self { config, problem: None },
+            Ok(mut config) => {
+                account_names::complete(&mut config.accounts, &context.paths);
+                Self { config, problem: None }
+            }
             // If the settings can't be read, the choice of the key backend isn't known.
             Err(problem) => {
                 let config = UserConfig { key: CacheKeySetting::Unknown, ..UserConfig::default() };
@@ -183,7 +188,9 @@ impl UserConfig {
         }
         let written: AsWritten = toml::from_slice(&bytes).map_err(|e| {
             let line = line_of(&bytes, e.span().map_or(0, |span| span.start));
-            Problem::new(format!("{}:{line}: {}", path.display(), e.message().replace('\n', ", ")))
+            let at = format!("{}:{line}", path.display());
+            unknown_key(&at, e.message())
+                .unwrap_or_else(|| Problem::new(format!("{at}: {}", e.message().replace('\n', ", "))))
         })?;
         let trust = written.trust.into_iter().map(|rule| rule.check(context, &path)).collect::<Result<_, _>>()?;
         let wrong =
@@ -204,6 +211,13 @@ impl UserConfig {
             key: written.cache.key,
         })
     }
+}
+
+/// Returns the error for an unknown key from the message of serde: "unknown field `a`, expected one of `b`, `c`".
+fn unknown_key(at: &str, message: &str) -> Option<Problem> {
+    let mut names = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let (name, known) = (names.next()?, names.collect::<Vec<_>>());
+    Some(Problem::new(format!("{at}: unknown key `{name}`")).hint(suggestion(name, "the keys here are", &known)))
 }
 
 /// Checks the account settings. `wrong` creates a problem for a position.

@@ -12,15 +12,31 @@ use std::path::{Path, PathBuf};
 use crate::base::context::Paths;
 use crate::base::files::{self, FileError, read_own};
 use crate::base::seal::{KEY_BYTES, Key};
+use crate::shell::confirm::Confirmation;
 
 /// Length of the proof at the start of a word, in bytes: a nonce and an authentication tag in hexadecimal.
 const PROOF: usize = 80;
+
+/// Length of the proof in a word that records a confirmation, which is encrypted in it.
+const CONFIRMED_PROOF: usize = PROOF + 32;
+
+/// In a word, the role that `cd` enters. No role's name starts with it.
+pub const DEFAULT: &str = "-";
 
 /// Maximum length of a role's name in a choice, in bytes.
 const LONGEST_NAME: usize = 1024;
 
 /// Maximum length of a word, in bytes.
-pub(crate) const LONGEST: usize = PROOF + 1 + LONGEST_NAME;
+pub(crate) const LONGEST: usize = CONFIRMED_PROOF + 1 + LONGEST_NAME;
+
+/// A choice that awsrole recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice<'w> {
+    /// The name of the role, or [`DEFAULT`].
+    pub role: &'w str,
+    /// What the user confirmed.
+    pub confirmed: Option<Confirmation>,
+}
 
 /// Creates and verifies words of choices.
 pub struct Choices {
@@ -34,11 +50,12 @@ impl Choices {
         Self { key: paths.data.join("choices.key") }
     }
 
-    /// Returns the word for a role of a file. The first call creates the key.
+    /// Returns the word for a role of a file, with the user's confirmation if there is one. The first call creates the
+    /// key.
     ///
     /// # Errors
     /// The key can neither be read nor created, or the role's name is too long.
-    pub fn word(&self, file: &Path, role: &str) -> Result<String, FileError> {
+    pub fn word(&self, file: &Path, role: &str, confirmed: Option<Confirmation>) -> Result<String, FileError> {
         let failed = |what: &str| FileError::new("making", &self.key, io::Error::other(what.to_owned()));
         if role.len() > LONGEST_NAME {
             return Err(failed("the role's name is too long"));
@@ -50,21 +67,23 @@ impl Choices {
                 self.read().ok_or_else(|| failed("it can't be read again"))?
             }
         };
+        let plain = confirmed.as_ref().map(Confirmation::bytes).unwrap_or_default();
         let sealed =
-            key.seal(b"", &associated_data(file, role)).ok_or_else(|| failed("the system has no random numbers"))?;
+            key.seal(plain, &associated_data(file, role)).ok_or_else(|| failed("the system has no random numbers"))?;
         let digits: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(format!("{digits}={role}"))
     }
 
-    /// Returns the role if the word is a valid proof for this file, otherwise `None`.
+    /// Returns the choice if the word is a valid proof for this file, otherwise `None`.
     #[must_use]
-    pub fn role<'w>(&self, file: &Path, word: &'w str) -> Option<&'w str> {
-        let role = name(word)?;
-        let digits = &word.as_bytes()[..PROOF];
+    pub fn choice<'w>(&self, file: &Path, word: &'w str) -> Option<Choice<'w>> {
+        let (proof, role) = parts(word)?;
+        let digits = proof.as_bytes();
         let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let sealed: Option<Vec<u8>> =
             digits.chunks_exact(2).map(|two| Some(digit(two[0])? << 4 | digit(two[1])?)).collect();
-        self.read()?.open(&sealed?, &associated_data(file, role)).map(|_| role)
+        let plain = self.read()?.open(&sealed?, &associated_data(file, role))?;
+        Some(Choice { role, confirmed: Confirmation::of_bytes(&plain) })
     }
 
     /// Creates the key. If two processes do so at the same time, the first key is kept.
@@ -93,9 +112,15 @@ impl Choices {
 /// Returns the name in a text that has the form of a word. It doesn't verify the proof.
 #[must_use]
 pub fn name(word: &str) -> Option<&str> {
-    let (proof, name) = word.split_at_checked(PROOF)?;
-    let name = name.strip_prefix('=').filter(|name| (1..=LONGEST_NAME).contains(&name.len()))?;
-    proof.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some(name)
+    Some(parts(word)?.1)
+}
+
+/// Splits what has the form of a word into the digits of its proof and the name.
+fn parts(word: &str) -> Option<(&str, &str)> {
+    let (proof, name) = word.split_once('=')?;
+    let is_proof = matches!(proof.len(), PROOF | CONFIRMED_PROOF)
+        && proof.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (is_proof && (1..=LONGEST_NAME).contains(&name.len())).then_some((proof, name))
 }
 
 /// Returns the data that a proof authenticates. NUL separates the parts, because a path contains none.
@@ -116,19 +141,23 @@ mod tests {
         let (_home, context) = home("", "");
         let choices = Choices::of(&context.paths);
         let file = Path::new("/p/.awsrole.toml");
-        assert_eq!(choices.role(file, &format!("{}=prod", "0".repeat(PROOF))), None, "there is no key yet");
-        for role in ["prod", "a=b", "é", "="] {
-            let word = choices.word(file, role).unwrap();
-            assert_eq!((choices.role(file, &word), name(&word)), (Some(role), Some(role)));
-            assert_eq!(Choices::of(&context.paths).role(file, &word), Some(role), "the key stays");
-            assert_eq!(choices.role(Path::new("/q/.awsrole.toml"), &word), None);
+        assert_eq!(choices.choice(file, &format!("{}=prod", "0".repeat(PROOF))), None, "there is no key yet");
+        let confirmed = Confirmation::of_bytes(b"0123456789abcdef");
+        let length = [(None, PROOF), (confirmed, CONFIRMED_PROOF)];
+        for ((confirmed, length), role) in length.iter().flat_map(|of| ["prod", "a=b", "é", "=", "-"].map(|r| (*of, r)))
+        {
+            let word = choices.word(file, role, confirmed).unwrap();
+            let choice = Some(Choice { role, confirmed });
+            assert_eq!((choices.choice(file, &word), name(&word)), (choice, Some(role)));
+            assert_eq!(Choices::of(&context.paths).choice(file, &word), choice, "the key stays");
+            assert_eq!(choices.choice(Path::new("/q/.awsrole.toml"), &word), None);
             for forged in
                 [format!("{word}x"), word.replacen(&word[..1], "g", 1), word[1..].to_owned(), word.to_uppercase()]
             {
-                assert_eq!(choices.role(file, &forged), None, "{forged}");
+                assert_eq!(choices.choice(file, &forged), None, "{forged}");
             }
-            let swapped = format!("{}=other", &word[..PROOF]);
-            assert_eq!(choices.role(file, &swapped), None);
+            let swapped = format!("{}=other", &word[..length]);
+            assert_eq!(choices.choice(file, &swapped), None);
         }
         assert_eq!(fs::metadata(&choices.key).unwrap().mode() & 0o777, 0o600);
     }
@@ -138,10 +167,10 @@ mod tests {
         let (_home, context) = home("", "");
         let choices = Choices::of(&context.paths);
         let file = Path::new("/p/.awsrole.toml");
-        let word = choices.word(file, "prod").unwrap();
+        let word = choices.word(file, "prod", None).unwrap();
         for key in [&b""[..], &[0; KEY_BYTES], &[0; KEY_BYTES + 1]] {
             files::write_private(&choices.key, key).unwrap();
-            assert_eq!(choices.role(file, &word), None);
+            assert_eq!(choices.choice(file, &word), None);
         }
     }
 

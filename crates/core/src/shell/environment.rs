@@ -83,7 +83,7 @@ impl EnvDiff {
             settings.push(("AWS_DEFAULT_REGION".into(), region.as_str().to_owned()));
         }
         let account = credentials.account().or_else(|| plan.account());
-        let told = told(account.as_ref(), credentials.expiration.filter(|_| run.is_none()), accounts);
+        let told = told(plan, account.as_ref(), credentials.expiration.filter(|_| run.is_none()), accounts);
         let account = account.map(|account| account.to_string()).unwrap_or_default();
         if outer.text("AWS_ACCOUNT_ID").is_some_and(|id| id != account) {
             hide.push("AWS_ACCOUNT_ID");
@@ -111,14 +111,16 @@ impl EnvDiff {
 
 /// Returns the variables that prompts show in addition to the role's name, so that they need not start a process.
 fn told(
+    plan: &RolePlan,
     account: Option<&AccountId>,
     expiration: Option<SystemTime>,
     accounts: &Accounts,
-) -> [(&'static str, Option<String>); 4] {
+) -> [(&'static str, Option<String>); 5] {
     let id = account.map(ToString::to_string);
     let name = account.and_then(|id| accounts.name(id)).map(str::to_owned);
     let seconds = expiration.and_then(|end| end.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
     [
+        ("AWSROLE_PROFILE", plan.profile.clone()),
         ("AWSROLE_ACCOUNT_ID", id.clone()),
         ("AWSROLE_ACCOUNT", name.or(id)),
         ("AWSROLE_COLOR", account.and_then(|id| accounts.color(id)).map(|color| color.to_string())),

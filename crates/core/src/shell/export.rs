@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::aws::mfa::NotConfirmed;
 use crate::aws::profiles::Profiles;
 use crate::base::context::{Context, Env};
 use crate::base::problem::Problem;
@@ -25,6 +26,7 @@ use crate::session::history::{HistoryEntry, Recipient};
 use crate::session::lookup::{Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
 use crate::settings::user_config::{Settings, UserConfig};
 use crate::shell::choice::{self, Choices};
+use crate::shell::confirm::{self, Confirmation};
 use crate::shell::environment::{EnvDiff, RoleSession};
 use crate::shell::generation;
 use crate::shell::state::{Chosen, Outer};
@@ -152,7 +154,16 @@ impl Pending<'_> {
     /// Fetches the credentials and returns the complete decision.
     #[must_use]
     pub fn fetch(self, providers: Providers<'_>) -> Export {
-        let Self { entering, frame } = self;
+        let Self { mut entering, mut frame } = self;
+        if let Some(question) = entering.question.take() {
+            let confirmed = providers.authenticator.confirm(&question);
+            let how = confirm::in_shell(entering.role.as_deref());
+            let confirmed = confirmed.map_err(|why| confirm::not_confirmed(&entering.plan, why, &how));
+            match confirmed.and_then(|()| entering.record_confirmation()) {
+                Ok(word) => frame.chosen = Some(word),
+                Err(problem) => return frame.around(entering.end(Err(problem), (providers.clock)())),
+            }
+        }
         let fetched = fetch(&entering.plan, &entering.cache, providers, entering.options);
         // The fetch may have waited for the user or for a lock.
         let now = (providers.clock)();
@@ -180,10 +191,7 @@ pub fn export<'a>(
 ) -> Decision<'a> {
     let choices = Choices::of(&context.paths);
     let chosen = match (word, files.first()) {
-        (Some(word), Some(file)) => match choices.role(file, word) {
-            Some(role) => Chosen::Role { role: role.to_owned(), word: word.to_owned() },
-            None => Chosen::Unproven(choice::name(word).unwrap_or(word).to_owned()),
-        },
+        (Some(word), Some(file)) => Chosen::of(word, file, &choices),
         (Some(_), None) => Chosen::Nothing,
         (None, _) => outer.chosen(files, &choices),
     };
@@ -200,6 +208,9 @@ pub fn export<'a>(
     let frame = Frame { adopt: outer.adopt.clone(), chosen: taken_over, texts, notice };
     match decided {
         Decided::State(export) => Decision::Export(Box::new(frame.around(*export))),
+        Decided::Enter(entering) if entering.question.is_some() => {
+            Decision::Miss(Box::new(Pending { entering: *entering, frame }))
+        }
         Decided::Enter(entering) => match lookup(&entering.plan, &entering.cache, entering.options) {
             Lookup::Hit(obtained) => Decision::Export(Box::new(frame.around(entering.end(Ok(*obtained), context.now)))),
             Lookup::Failed(problem) => {
@@ -305,20 +316,19 @@ fn decide<'a>(
         Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
         Verdict::Allowed(allowed) => {
             let role = chosen.role();
-            let plan = require_confirmation(&allowed, role).and_then(|()| plan_role(context, &allowed, role));
+            let plan = require_name(&allowed, role).and_then(|()| plan_role(context, &allowed, role));
             match plan {
                 Ok(plan) => {
-                    let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-                    let word = chosen.word().map(str::to_owned);
-                    Decided::Enter(Box::new(Entering::of(
-                        context,
-                        settings.or_default(),
-                        plan,
-                        file,
-                        word,
-                        event,
-                        depth,
-                    )))
+                    let user = settings.or_default();
+                    let question = confirm::question(&allowed, role, &plan, chosen.confirmed(), &user.accounts);
+                    if question.is_some() && event != Event::Cd {
+                        let problem = confirm::not_confirmed(&plan, NotConfirmed::NotNow, &confirm::in_shell(role));
+                        return state(Change::Blocked, depth, Some(problem));
+                    }
+                    let file = files.first().cloned().unwrap_or_default();
+                    let entering = Entering::of(context, user, plan, file, event, depth);
+                    let (role, word) = (role.map(str::to_owned), chosen.word().map(str::to_owned));
+                    Decided::Enter(Box::new(Entering { role, word, question, ..entering }))
                 }
                 Err(problem) => state(Change::Blocked, depth, Some(back(problem, role.is_some()))),
             }
@@ -328,7 +338,7 @@ fn decide<'a>(
 
 /// Adds the hint how to leave a role that the user chose.
 fn back(problem: Problem, is_chosen: bool) -> Problem {
-    if is_chosen { problem.hint("`awsrole use -` returns to the default role") } else { problem }
+    if is_chosen { problem.hint("`awsrole use -` goes back to the previous role") } else { problem }
 }
 
 /// A role whose plan is known.
@@ -338,9 +348,13 @@ struct Entering<'a> {
     plan: RolePlan,
     cache: Cache,
     options: ObtainOptions,
-    file: String,
-    /// The word of [`Choices`], if the user chose the role by its name.
+    file: PathBuf,
+    /// The role's name, if the user chose it by name.
+    role: Option<String>,
+    /// The word of [`Choices`], if the user chose the role by name or confirmed it.
     word: Option<String>,
+    /// The question that must be answered first.
+    question: Option<String>,
     event: Event,
     depth: usize,
 }
@@ -350,22 +364,31 @@ impl<'a> Entering<'a> {
         context: &'a Context,
         user: &'a UserConfig,
         plan: RolePlan,
-        file: String,
-        word: Option<String>,
+        file: PathBuf,
         event: Event,
         depth: usize,
     ) -> Self {
         let trigger = if event == Event::Cd { Trigger::User } else { Trigger::Background };
         let allow_stale = event != Event::Renewal;
         let options = ObtainOptions { trigger, allow_stale, ..ObtainOptions::interactive(context.now) };
-        Self { context, user, plan, cache: Cache::open(context, user.key), options, file, word, event, depth }
+        let cache = Cache::open(context, user.key);
+        Self { context, user, plan, cache, options, file, role: None, word: None, question: None, event, depth }
+    }
+
+    /// Records that the role was confirmed, and returns the word for it.
+    fn record_confirmation(&mut self) -> Result<String, Problem> {
+        let role = self.role.as_deref().unwrap_or(choice::DEFAULT);
+        let word = Choices::of(&self.context.paths).word(&self.file, role, Some(Confirmation::of(&self.plan)));
+        let word = word.map_err(|error| Problem::new("cannot record the confirmation").because(error))?;
+        self.word = Some(word.clone());
+        Ok(word)
     }
 
     /// Returns the state with the credentials, or a blocked one if there are none.
     fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
         obtained
             .and_then(|obtained| self.holding(obtained, now))
-            .unwrap_or_else(|problem| state(Change::Blocked, self.depth, Some(back(problem, self.word.is_some())), now))
+            .unwrap_or_else(|problem| state(Change::Blocked, self.depth, Some(back(problem, self.role.is_some())), now))
     }
 
     fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
@@ -380,7 +403,7 @@ impl<'a> Entering<'a> {
             credentials: obtained.credentials.temporary(&plan.source)?,
             key: &obtained.key,
             outer: &context.env,
-            file: &self.file,
+            file: &self.file.to_string_lossy(),
             chosen: self.word.as_deref(),
             accounts: &self.user.accounts,
         });
@@ -413,16 +436,16 @@ impl<'a> Entering<'a> {
     }
 }
 
-/// Checks that the user selected a role with `confirm` by its name.
-pub fn require_confirmation(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
+/// Checks that the user selected a role with `manual` by its name.
+pub fn require_name(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
     let (name, keys) = allowed.config().select(role)?;
     match name {
-        _ if keys.confirm != Some(true) || role.is_some() => Ok(()),
+        _ if keys.manual != Some(true) || role.is_some() => Ok(()),
         Some(name) => Err(Problem::new(format!("role {name} is entered by its name alone"))
             .hint(format!("`awsrole use {name}` enters it, and `awsrole exec --role {name}`"))),
         None => Err(Problem::new(format!(
             "{}: a role that is entered by its name alone needs one",
-            allowed.config().origin(None, "confirm")
+            allowed.config().origin(None, "manual")
         ))
         .hint("put its keys into a table [role.NAME]: `awsrole use NAME` enters it")),
     }

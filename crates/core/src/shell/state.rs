@@ -19,7 +19,8 @@ use crate::aws::endpoint::is_of_one_service;
 use crate::aws::time::rfc3339;
 use crate::base::context::Env;
 use crate::base::digest::is_sha256;
-use crate::shell::choice::{self, Choices};
+use crate::shell::choice::{self, Choice, Choices};
+use crate::shell::confirm::Confirmation;
 
 /// The variable's name.
 pub const NAME: &str = "AWSROLE_STATE";
@@ -46,8 +47,8 @@ pub const HIDDEN: [&str; 7] = [
 ];
 
 /// Variables for prompts and scripts, in addition to the state itself. They are removed with a role.
-pub const TOLD: [&str; 5] =
-    ["AWSROLE_ROLE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
+pub const TOLD: [&str; 6] =
+    ["AWSROLE_ROLE", "AWSROLE_PROFILE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
 
 /// Value of AWSROLE_STATE in a blocked shell.
 pub const BLOCKED: &str = "blocked";
@@ -205,21 +206,41 @@ pub enum Chosen {
     Nothing,
     /// A role, proven by awsrole's own word.
     Role {
-        /// Its name.
+        /// Its name, or [`choice::DEFAULT`].
         role: String,
         /// The word that proves it, to be passed on.
         word: String,
+        /// What the user confirmed.
+        confirmed: Option<Confirmation>,
     },
     /// A role of this name, without a valid proof. It isn't entered, because anyone may have written it.
     Unproven(String),
 }
 
 impl Chosen {
-    /// Returns the role, if it is proven.
+    /// Returns what a word proves for a file.
+    #[must_use]
+    pub fn of(word: &str, file: &Path, choices: &Choices) -> Self {
+        match choices.choice(file, word) {
+            Some(Choice { role, confirmed }) => Self::Role { role: role.to_owned(), word: word.to_owned(), confirmed },
+            None => Self::Unproven(choice::name(word).unwrap_or(word).to_owned()),
+        }
+    }
+
+    /// Returns the role, if it is proven and has a name.
     #[must_use]
     pub fn role(&self) -> Option<&str> {
         match self {
-            Self::Role { role, .. } => Some(role),
+            Self::Role { role, .. } if role != choice::DEFAULT => Some(role),
+            Self::Role { .. } | Self::Nothing | Self::Unproven(_) => None,
+        }
+    }
+
+    /// What the user confirmed, if it is proven.
+    #[must_use]
+    pub fn confirmed(&self) -> Option<Confirmation> {
+        match self {
+            Self::Role { confirmed, .. } => *confirmed,
             Self::Nothing | Self::Unproven(_) => None,
         }
     }
@@ -471,10 +492,7 @@ impl Outer {
     pub fn chosen(&self, files: &[PathBuf], choices: &Choices) -> Chosen {
         let Some(file) = files.first() else { return Chosen::Nothing };
         let Some(word) = self.word(file) else { return Chosen::Nothing };
-        match choices.role(file, &word) {
-            Some(role) => Chosen::Role { role: role.to_owned(), word: word.into_owned() },
-            None => Chosen::Unproven(choice::name(&word).unwrap_or(&word).to_owned()),
-        }
+        Chosen::of(&word, file, choices)
     }
 
     /// Returns the text that should be the word of a choice for a file. It isn't verified.

@@ -307,7 +307,7 @@ fn retry_until_known<T>(act: impl Fn() -> Result<T, StsError>) -> Result<T, StsE
                 if code == "InvalidClientTokenId" && since(began) < KEY_PROPAGATION_TIMEOUT =>
             {
                 if pause == Duration::from_millis(500) {
-                    print_notice("waiting until the new key works …");
+                    print_notice("waiting for the new key to work …");
                 }
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_secs(8));

@@ -7,6 +7,7 @@ use super::names::{self, Kind};
 use super::parse::{ParsedValue, Section, strip};
 use super::{AwsFile, Profiles};
 use crate::base::location::Origin;
+use crate::base::suggest::nearest;
 
 /// Keys whose values are a single line of text (botocore, `credentials.py`, `configprovider.py`).
 const PLAIN: [&str; 30] = [
@@ -146,6 +147,11 @@ impl AwsFile {
 
     fn odd_values(&self, section: &Section, warnings: &mut Vec<Warning>) {
         for value in &self.parsed.values[section.values.clone()] {
+            if section.kind == Kind::Profile
+                && let Some(text) = misspelled(&value.key(&self.text))
+            {
+                warnings.push(self.warning(section, value.line, text));
+            }
             let text = value.text(&self.text);
             let quoted =
                 ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote));
@@ -188,6 +194,17 @@ impl AwsFile {
     }
 }
 
+/// Returns the warning about a key that differs in one or two letters from one of the AWS CLI, which ignores it.
+fn misspelled(key: &str) -> Option<String> {
+    if PLAIN.contains(&key) {
+        return None;
+    }
+    let meant = nearest(key, PLAIN.into_iter())?;
+    let most = if meant.len() > 8 { 2 } else { 1 };
+    (strsim::osa_distance(key, meant) <= most)
+        .then(|| format!("`{key}` is ignored by the AWS CLI: did you mean `{meant}`?"))
+}
+
 /// Returns why a header that resembles one of the AWS CLI names nothing.
 fn no_name(section: &Section, header: &str) -> Option<String> {
     let (prefix, _) = names::prefix(header).filter(|_| section.kind == Kind::Unused)?;
@@ -199,4 +216,21 @@ fn no_name(section: &Section, header: &str) -> Option<String> {
             format!("[{header}] names nothing, so the AWS CLI ignores the section: write `[{prefix} \"{name}\"]`")
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_misspelled_keys_and_no_other_tools_keys() {
+        for (key, meant) in [("mfa_seial", "mfa_serial"), ("regoin", "region"), ("sso_acount_id", "sso_account_id")] {
+            assert!(misspelled(key).is_some_and(|text| text.contains(&format!("`{meant}`"))), "{key}");
+        }
+        let others = "region cli_pager s3 retry_mode max_attempts sts_regional_endpoints granted_sso_region \
+                      sso_registration_scopes defaults_mode tcp_keepalive sigv4a_signing_region_set color";
+        for key in others.split_whitespace() {
+            assert_eq!(misspelled(key), None, "{key}");
+        }
+    }
 }

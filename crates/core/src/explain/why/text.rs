@@ -7,8 +7,14 @@ use crate::base::context::Context;
 
 impl Why {
     /// Returns the sections: a title, then labels and texts. A line with an empty label continues the text above.
+    ///
+    /// `time` formats times that are written as RFC 3339.
     #[must_use]
-    pub fn sections(&self, context: &Context) -> Vec<(&'static str, Vec<(String, String)>)> {
+    pub fn sections(
+        &self,
+        context: &Context,
+        time: &dyn Fn(&str) -> String,
+    ) -> Vec<(&'static str, Vec<(String, String)>)> {
         let line = |label: &str, text: String| (label.to_owned(), text);
         let mut sections = Vec::new();
         let mut lines: Vec<(String, String)> = self.files.iter().map(|file| line("", context.shorten(file))).collect();
@@ -20,8 +26,9 @@ impl Why {
             let mut add =
                 |label: &str, text: &Option<String>| lines.extend(text.as_ref().map(|text| line(label, text.clone())));
             add("name", &way.name);
+            add("profile", &way.profile);
             add("account", &called(way.account_name.as_ref(), way.account.as_ref()));
-            add("pinned to", &way.pin);
+            add("pinned to", &called(way.pin_name.as_ref(), way.pin.as_ref()));
             add("region", &way.region);
             lines.push(line("asked at", way.endpoint.clone()));
             sections.push(("role", lines));
@@ -29,12 +36,12 @@ impl Why {
             for (index, link) in way.links.iter().enumerate() {
                 lines.push(line(&(index + 2).to_string(), format!("{} {}", link.call, link.what)));
                 lines.push(line("", link.details()));
-                lines.push(line("", link.cached()));
+                lines.push(line("", link.cached(time)));
             }
             lines.extend(way.notices.iter().map(|notice| line("note", notice.clone())));
             sections.push(("way", lines));
         }
-        sections.push(("shell", self.shell.lines()));
+        sections.push(("shell", self.shell.lines(time)));
         if let Some(problem) = &self.problem {
             let mut lines = vec![line("", problem.summary.clone())];
             lines.extend(problem.causes.iter().map(|cause| line("because", cause.clone())));
@@ -58,7 +65,7 @@ impl StepReport {
         let mut parts = Vec::new();
         let mut add =
             |label: &str, text: &Option<String>| parts.extend(text.as_ref().map(|text| format!("{label} {text}")));
-        add("account", &self.account);
+        add("account", &called(self.account_name.as_ref(), self.account.as_ref()));
         add("as", &self.session_name);
         add("external ID", &self.external_id);
         add("source identity", &self.source_identity);
@@ -67,8 +74,8 @@ impl StepReport {
         parts.join(", ")
     }
 
-    fn cached(&self) -> String {
-        match (&self.cached_until, self.cached_for_seconds) {
+    fn cached(&self, time: &dyn Fn(&str) -> String) -> String {
+        match (self.cached_until.as_deref().map(time), self.cached_for_seconds) {
             (Some(until), Some(age)) => format!("cached until {until}, {} old", minutes(Duration::from_secs(age))),
             (Some(until), None) => format!("cached until {until}"),
             (None, _) => "not cached".to_owned(),
@@ -77,7 +84,7 @@ impl StepReport {
 }
 
 impl SessionReport {
-    fn lines(&self) -> Vec<(String, String)> {
+    fn lines(&self, time: &dyn Fn(&str) -> String) -> Vec<(String, String)> {
         let mut lines = vec![(
             String::new(),
             match (&self.role, self.state) {
@@ -96,7 +103,7 @@ impl SessionReport {
             add("key", key.clone());
         }
         if let Some(expires) = &self.expires {
-            add("expires", expires.clone());
+            add("expires", time(expires));
         }
         // Several names share a line, so that the output fits on the screen.
         for (label, names) in [("set", &self.set), ("hidden", &self.hidden)] {

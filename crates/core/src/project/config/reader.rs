@@ -10,6 +10,7 @@ use super::RoleConfig;
 use crate::base::location::Origin;
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
+use crate::base::suggest::suggestion;
 
 /// Converts positions into lines and parser errors into problems.
 pub(super) struct Reader<'a> {
@@ -73,11 +74,6 @@ pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) 
     if !role.is_empty() && top.contains(&name) {
         return at.error(position, format!("`{name}` belongs to the top of the file, above the first [role.NAME]"));
     }
-    let problem = at.error(position, format!("unknown key `{name}`"));
-    let known = RoleConfig::NAMES.into_iter().chain(top);
-    let nearest = known.map(|key| (strsim::osa_distance(key, name), key)).min();
-    match nearest {
-        Some((distance, key)) if distance <= 1 + name.len() / 3 => problem.hint(format!("did you mean `{key}`?")),
-        _ => problem.hint(format!("the keys are: {}, {}", RoleConfig::NAMES.join(", "), top.join(", "))),
-    }
+    let known: Vec<&str> = RoleConfig::NAMES.into_iter().chain(top).collect();
+    at.error(position, format!("unknown key `{name}`")).hint(suggestion(name, "the keys are", &known))
 }

@@ -190,7 +190,7 @@ profile = \"shop\\-dev\"
 
 [role.prod]
 profile = \"shop\\-prod\"
-confirm = true
+manual = true
 .fi
 .SH SEE ALSO
 .BR awsrole (1),

@@ -33,7 +33,7 @@ fn parses_every_key() {
         policy_arns = ["x"]
         region = "eu-west-1"
         account_id = "222222222222"
-        confirm = true
+        manual = true
         "#,
     )
     .unwrap();

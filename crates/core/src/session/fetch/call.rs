@@ -27,7 +27,7 @@ impl ChainFetcher<'_> {
         let step = self.plan.steps[index].called_by(&caller, &self.plan.source).map_err(refused)?;
         let Some(step) = step.as_deref() else { return Ok(caller) };
         self.check_source(index, &caller)?;
-        let refused = match self.send(index, step, &caller)? {
+        let refused = match self.send(step, &caller)? {
             Ok(credentials) => return Ok(credentials),
             Err(error) => self.decoded(error, &caller),
         };
@@ -41,7 +41,7 @@ impl ChainFetcher<'_> {
         self.cache.mark_stale(&session, self.options.now).map_err(|e| FetchError::local(&e))?;
         let hint = "it worked with an earlier MFA session, and the trust policy may limit its age: run `awsrole refresh` to enter a new code";
         let renewed = self.credentials_after(index).map_err(|_| FetchError::cacheable(explained.hint(hint), kind))?;
-        self.send(index, step, &renewed)?
+        self.send(step, &renewed)?
             .map_err(|error| FetchError::cacheable(advice::explain(&self.of_call(index, &renewed), &error), kind))
     }
 
@@ -56,30 +56,32 @@ impl ChainFetcher<'_> {
         })
     }
 
-    fn send(
-        &self,
-        index: usize,
-        step: &Step,
-        caller: &Credentials,
-    ) -> Result<Result<Credentials, StsError>, FetchError> {
-        let serial = step.mfa_serial();
-        let before = serial.map(|serial| self.cache.device(serial).used_step);
-        let code = serial.map(|serial| self.code(index, serial)).transpose()?;
+    fn send(&self, step: &Step, caller: &Credentials) -> Result<Result<Credentials, StsError>, FetchError> {
         let endpoint = &self.plan.endpoint;
-        let answer = match step {
-            Step::AssumeRole(role) => self.providers.sts.assume_role(caller, role, code.as_ref(), endpoint),
-            Step::GetSessionToken(session) => {
-                self.providers.sts.get_session_token(caller, session, code.as_ref(), endpoint)
-            }
+        let call = |code: Option<&Code>| match step {
+            Step::AssumeRole(role) => self.providers.sts.assume_role(caller, role, code, endpoint),
+            Step::GetSessionToken(session) => self.providers.sts.get_session_token(caller, session, code, endpoint),
         };
-        let wrong = |error: &StsError| matches!(error, StsError::Refused { message, .. } if message.contains("invalid MFA one time pass code"));
-        if let (Some(serial), Some(before), Err(error)) = (serial, before, &answer)
-            && wrong(error)
-        {
-            // A wrong code uses up nothing: the right code of the same time step may follow at once.
-            let _ = self.cache.record_totp_step(serial, before);
+        let Some(serial) = step.mfa_serial() else { return Ok(call(None)) };
+        let mut refused: Option<StsError> = None;
+        loop {
+            let before = self.cache.device(serial).used_step;
+            let code = match (self.code(serial, refused.is_some())?, refused.take()) {
+                (Ok(code), _) => code,
+                // Other reasons than this one are less important than the refusal.
+                (Err(no), Some(error)) if no != MfaError::Cancelled => return Ok(Err(error)),
+                (Err(no), _) => return Err(FetchError::uncached(no.problem(&self.plan.title()))),
+            };
+            let answer = call(Some(&code));
+            match answer {
+                Err(error) if is_wrong_code(&error) => {
+                    // A wrong code uses up nothing: the right code of the same time step may follow at once.
+                    let _ = self.cache.record_totp_step(serial, before);
+                    refused = Some(error);
+                }
+                answer => return Ok(answer),
+            }
         }
-        Ok(answer)
     }
 
     /// Decodes an encoded message with the caller's credentials, if they have permission. Otherwise returns the error
@@ -93,27 +95,25 @@ impl ChainFetcher<'_> {
     }
 
     /// Requests a code and records its time step before it is sent, because STS accepts each code only once.
-    fn code(&self, index: usize, serial: &MfaSerial) -> Result<Code, FetchError> {
-        let title = self.plan.title();
+    /// Fails if the time step can't be recorded. The inner error says why there is no code.
+    fn code(&self, serial: &MfaSerial, refused: bool) -> Result<Result<Code, MfaError>, FetchError> {
         if self.options.trigger == Trigger::Background {
-            return Err(FetchError::uncached(MfaError::NotNow.problem(&title)));
+            return Ok(Err(MfaError::NotNow));
         }
-        let purpose = match (self.plan.role(), &self.plan.steps[index]) {
-            (Some(role), Step::GetSessionToken(_)) => {
-                format!("role {title} in {} (once in 12h)", role.role_arn.account())
-            }
-            (Some(role), Step::AssumeRole(_)) => {
-                format!("role {title} in {} (more than 1h was requested)", role.role_arn.account())
-            }
-            (None, _) => format!("a session of {}", self.plan.source),
+        let purpose = match self.plan.role() {
+            Some(_) => self.plan.title(),
+            None => format!("a session of {}", self.plan.source),
         };
-        let question = MfaPrompt { serial, purpose, used_step: self.cache.device(serial).used_step };
-        let code = self.providers.authenticator.code(&question, &|phrase| self.announce(phrase));
-        let code = code.map_err(|no| FetchError::uncached(no.problem(&title)))?;
+        let used_step = self.cache.device(serial).used_step;
+        let question = MfaPrompt { serial, purpose, account: self.plan.account(), used_step, refused };
+        let code = match self.providers.authenticator.code(&question, &|phrase| self.announce(phrase)) {
+            Ok(code) => code,
+            Err(no) => return Ok(Err(no)),
+        };
         self.announce("");
         self.mfa_prompted.replace(true);
         self.cache.record_totp_step(serial, Some(code.step)).map_err(|e| FetchError::local(&e))?;
-        Ok(code)
+        Ok(Ok(code))
     }
 
     fn may_be_too_old(&self, index: usize, error: &StsError, caller: &Credentials) -> bool {
@@ -143,4 +143,9 @@ impl ChainFetcher<'_> {
             FetchError::cacheable(problem.because(error), FailureKind::Transient)
         })
     }
+}
+
+/// Returns whether STS refused a call because of its code, which may have been used before (observed messages of STS).
+fn is_wrong_code(error: &StsError) -> bool {
+    matches!(error, StsError::Refused { message, .. } if message.contains("invalid MFA one time pass code"))
 }

@@ -134,9 +134,12 @@ fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_blocked() {
         outer.chosen(&[PathBuf::from(file), PathBuf::from("/.awsrole.toml")], &choices)
     };
     let file = "/p/.awsrole.toml";
-    let word = choices.word(Path::new(file), "a=b").unwrap();
+    let word = choices.word(Path::new(file), "a=b", None).unwrap();
     let chosen = format!("{file}={word}");
-    assert_eq!(of(BLOCKED, NO_ROLE, &chosen, file), Chosen::Role { role: "a=b".into(), word: word.clone() });
+    assert_eq!(
+        of(BLOCKED, NO_ROLE, &chosen, file),
+        Chosen::Role { role: "a=b".into(), word: word.clone(), confirmed: None }
+    );
     for other in ["/.awsrole.toml", "/p/q/.awsrole.toml", "/p/.awsrole.tom"] {
         assert_eq!(of(BLOCKED, NO_ROLE, &chosen, other), Chosen::Nothing, "{other}");
         let moved = of(BLOCKED, NO_ROLE, &format!("{other}={word}"), other);
@@ -162,7 +165,7 @@ fn a_choice_in_the_state_of_a_role_needs_its_proof_as_well() {
     let (_home, context) = home("", "");
     let choices = Choices::of(&context.paths);
     let files = [PathBuf::from("/p/.awsrole.toml")];
-    let word = choices.word(&files[0], "prod").unwrap();
+    let word = choices.word(&files[0], "prod", None).unwrap();
     let forged = format!("{}=prod", "0".repeat(80));
     for (chosen, role) in [(word.as_str(), Some("prod")), (&forged, None)] {
         let state = changed(|state| state["chosen"] = chosen.into());

@@ -1,0 +1,86 @@
+//! Roles with `confirm`: the question before one is assumed, and the proof that it was answered.
+//!
+//! Only a command that the user typed asks. Prompts, renewals and programs go on with a role whose question was
+//! answered, and never assume another one.
+
+use crate::aws::mfa::NotConfirmed;
+use crate::base::digest::sha256;
+use crate::base::problem::Problem;
+use crate::plan::role_plan::RolePlan;
+use crate::project::approval::Allowed;
+use crate::settings::accounts::Accounts;
+
+/// The length of a [`Confirmation`] in bytes.
+const BYTES: usize = 16;
+
+/// Identifies what the user agreed to assume: the account, the role and the source. If the project file or a profile
+/// then leads to another role, the question is asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmation([u8; BYTES]);
+
+impl Confirmation {
+    /// Returns the confirmation of a plan.
+    #[must_use]
+    pub fn of(plan: &RolePlan) -> Self {
+        let account = plan.account().map(|account| account.to_string()).unwrap_or_default();
+        let role = plan.role_arn().map(ToString::to_string).unwrap_or_default();
+        let digest = sha256(&[account.as_bytes(), b"\0", role.as_bytes(), b"\0", plan.source.to_string().as_bytes()]);
+        let mut bytes = [0; BYTES];
+        bytes.copy_from_slice(&digest.as_bytes()[..BYTES]);
+        Self(bytes)
+    }
+
+    /// Creates a confirmation from stored bytes. Returns `None` if the length is wrong.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Returns the bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Returns the question before a role is assumed, if the file sets `confirm` for it and `confirmed` is not its answer.
+#[must_use]
+pub fn question(
+    allowed: &Allowed,
+    role: Option<&str>,
+    plan: &RolePlan,
+    confirmed: Option<Confirmation>,
+    accounts: &Accounts,
+) -> Option<String> {
+    let asks = allowed.config().select(role).is_ok_and(|(_, keys)| keys.confirm == Some(true));
+    if !asks || confirmed == Some(Confirmation::of(plan)) {
+        return None;
+    }
+    let account = plan.account().or_else(|| plan.pin.clone());
+    let account = account.map(|account| format!(" in {}", accounts.shown(&account))).unwrap_or_default();
+    Some(format!("Enter {}{account}?", plan.title()))
+}
+
+/// Returns the error that a role was not confirmed. `how` says what confirms it, such as a command with `--yes`.
+#[must_use]
+pub fn not_confirmed(plan: &RolePlan, why: NotConfirmed, how: &str) -> Problem {
+    let title = plan.title();
+    match why {
+        NotConfirmed::No => Problem::new(format!("{title} was not confirmed")).hint(how),
+        NotConfirmed::NotNow => Problem::new(format!("{title} must be confirmed before it is assumed"))
+            .because("awsrole asks only after a command that you typed at a prompt")
+            .hint(how),
+        NotConfirmed::NoTerminal => Problem::new(format!("{title} must be confirmed before it is assumed"))
+            .because("this process isn't in the foreground of a terminal")
+            .hint(how),
+    }
+}
+
+/// Returns what confirms a role in a shell.
+#[must_use]
+pub fn in_shell(role: Option<&str>) -> String {
+    match role {
+        Some(role) => format!("`awsrole use {role}` asks, and `awsrole use {role} --yes` doesn't"),
+        None => "`awsrole refresh` asks, and `awsrole exec --yes -- CMD` doesn't".to_owned(),
+    }
+}

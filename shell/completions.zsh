@@ -1,0 +1,22 @@
+#compdef awsrole
+# Completion for zsh: a file _awsrole in a directory of $fpath, or in ~/.zshrc after compinit
+#   source <(awsrole completions zsh)
+_awsrole() {
+  local at=${words[(ie)--]}
+  if (( at < CURRENT )); then # another command's words
+    shift $at words
+    (( CURRENT -= at ))
+    _normal
+    return
+  fi
+  local -a found dirs others
+  found=("${(@f)$(AWSROLE_COMPLETE=zsh _CLAP_IFS=$'\n' _CLAP_COMPLETE_INDEX=$((CURRENT - 1)) \
+    command awsrole -- "${words[@]}" 2>/dev/null)}")
+  dirs=(${(M)found:#*/}) others=(${found:#*/})
+  (( $#dirs )) && _describe -V directories dirs -S ''
+  (( $#others )) && _describe -V values others
+}
+if [[ ${funcstack[1]-} == _awsrole ]]; then _awsrole "$@"
+elif (( $+functions[compdef] )); then compdef _awsrole awsrole
+else print -ru2 -- 'awsrole: completion needs compinit: put `autoload -Uz compinit && compinit` above this line'
+fi
