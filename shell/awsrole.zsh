@@ -362,36 +362,6 @@ __awsrole_precmd() {
   elif ! __awsrole_unchanged; then __awsrole_quietly __awsrole_hook changed; fi
 }
 
-# Runs after `cd`, so that `cd x && terraform plan` has the role. Completions change the directory only temporarily.
-__awsrole_chpwd() {
-  \builtin local name
-  if (( ${+compstate} )) || [[ $ZSH_SUBSHELL != 0 && -n ${WIDGET-} ]]; then return 0; fi
-  if [[ -z $__awsrole_prompted${ZSH_EXECUTION_STRING+1} ]]; then __awsrole_asked=prompt; return 0; fi # in an rc file
-  for name in $__awsrole_keys $__awsrole_profiles AWS_REGION AWS_DEFAULT_REGION; do # local variables of a function
-    if [[ ${(Pt)name} == *local* ]]; then __awsrole_asked=cd; fi
-  done
-  [[ -n $__awsrole_asked ]] || __awsrole_quietly __awsrole_hook cd
-}
-
-# The role may have expired while the prompt waited, and Ctrl-C in a prompt's hooks leaves them incomplete. zsh cannot
-# distinguish a value for one call, as in `AWS_PROFILE=x awsrole allow`, from an exported one. The typed line shows it.
-__awsrole_preexec() {
-  \builtin local before=${3%%awsrole*}
-  __awsrole_one_call=
-  if [[ $3 == *awsrole* && ${before##*[;&|]} == *AWS*=* ]]; then __awsrole_one_call=1; fi
-  if [[ -n $__awsrole_pending ]] || (( $#__awsrole_lifted )) || __awsrole_is_due; then
-    __awsrole_quietly __awsrole_hook prompt
-  fi
-}
-
-# awsrole's hooks come first, so that a theme's own hook sees the new values.
-__awsrole_register() {
-  precmd_functions=(__awsrole_precmd ${precmd_functions:#__awsrole_precmd})
-  chpwd_functions=(__awsrole_chpwd ${chpwd_functions:#__awsrole_chpwd})
-  preexec_functions=(__awsrole_preexec ${preexec_functions:#__awsrole_preexec})
-  __awsrole_beside
-}
-
 # A script that sources this gets nothing: no hook, no command, no change.
 if [[ -o interactive ]] && ! \builtin zmodload -e zsh/system zsh/datetime; then
   __awsrole_say 'this zsh lacks the modules zsh/system and zsh/datetime: awsrole is inactive in this shell'

@@ -75,7 +75,7 @@ def tty(request, world, shop, tmp_path):
     ("awsrole exec -- tes-t", "exec -- tes-ting"),
 ])
 def test_tab(tty, shop, typed, whole, world):
-    """The shell's own function stands in for what would run, so that the words can be seen."""
+    """A shell function replaces the command, so that the test sees its words."""
     seen = tty.file()
     tools = world.home / "tools"
     tools.mkdir()

@@ -51,9 +51,9 @@ pub fn caller() -> Caller {
     }
 }
 
-/// Returns whether the user's terminal may show colours: <https://no-color.org> isn't set, and it isn't a dumb one.
+/// Returns whether the user's terminal may show colors: <https://no-color.org> isn't set, and it isn't a dumb one.
 #[must_use]
-pub fn has_colours() -> bool {
+pub fn has_colors() -> bool {
     let filled = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     filled("NO_COLOR").is_none() && filled("TERM").is_some_and(|term| term != "dumb")
 }

@@ -30,7 +30,7 @@ pub fn out_bytes(bytes: &[u8]) -> Result<(), Problem> {
 /// Returns whether output to stdout may contain colors: it is a terminal that supports them, and NO_COLOR isn't set
 /// (<https://no-color.org>).
 #[must_use]
-pub fn may_colour(context: &Context) -> bool {
+pub fn may_color(context: &Context) -> bool {
     io::stdout().is_terminal() && context.env.filled("NO_COLOR").is_none() && context.env.text("TERM") != Some("dumb")
 }
 
@@ -44,15 +44,15 @@ pub fn print_line(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escape(&line.to_string()));
 }
 
-/// Prints a problem to stderr. On a terminal with colours its labels are coloured.
+/// Prints a problem to stderr. On a terminal with colors its labels are colored.
 pub fn print_error(problem: &Problem) {
     let text = problem.to_string();
-    let text = if io::stderr().is_terminal() && ambient::has_colours() { coloured(&text) } else { text };
+    let text = if io::stderr().is_terminal() && ambient::has_colors() { colored(&text) } else { text };
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Colours the program's name in red and the labels of hints in cyan. The text itself is escaped already.
-fn coloured(text: &str) -> String {
+/// Colors the program's name in red and the labels of hints in cyan. The text itself is escaped already.
+fn colored(text: &str) -> String {
     let line = |line: &str| match (line.strip_prefix("awsrole:"), line.strip_prefix("  hint:")) {
         (Some(rest), _) => format!("\u{1b}[1;31mawsrole:\u{1b}[0m{rest}"),
         (_, Some(rest)) => format!("  \u{1b}[1;36mhint:\u{1b}[0m{rest}"),
@@ -66,9 +66,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_labels_and_no_text() {
+    fn colors_labels_and_no_text() {
         let problem = Problem::new("cannot\u{1b}[m read").because("hint: none").hint("fix it");
-        let text = coloured(&problem.to_string());
+        let text = colored(&problem.to_string());
         let plain = ["\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m"]
             .iter()
             .fold(text.clone(), |text, code| text.replace(code, ""));

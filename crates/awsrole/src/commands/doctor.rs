@@ -20,7 +20,7 @@ use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::parent::parent_shell;
-use awsrole_system::print::{may_colour, out};
+use awsrole_system::print::{may_color, out};
 
 pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = over(context, Outer::of(&context.env).env);
@@ -42,8 +42,8 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
         let text = to_json(&findings)?;
         out(&(text + "\n"))?;
     } else {
-        let colour = may_colour(context);
-        out(&findings.iter().map(|finding| line(finding, colour)).collect::<String>())?;
+        let color = may_color(context);
+        out(&findings.iter().map(|finding| line(finding, color)).collect::<String>())?;
         out(&match bad {
             0 => "no problems found\n".to_owned(),
             1 => "1 problem found\n".to_owned(),
@@ -53,11 +53,11 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
     Ok(if bad == 0 { Outcome::Done } else { Outcome::Failed })
 }
 
-fn line(finding: &Finding, colour: bool) -> String {
+fn line(finding: &Finding, color: bool) -> String {
     let level = match finding.level {
         Level::Ok => "ok   ",
         Level::Note => "note ",
-        Level::Bad if colour => "\u{1b}[1;31mBAD\u{1b}[0m  ",
+        Level::Bad if color => "\u{1b}[1;31mBAD\u{1b}[0m  ",
         Level::Bad => "BAD  ",
     };
     let hint = finding.hint.as_ref().map(|hint| format!("{:<17}hint: {}\n", "", escape(hint))).unwrap_or_default();

@@ -21,7 +21,7 @@ use awsrole_core::shell::state::{Chosen, Outer, State};
 use crate::local_time;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
-use awsrole_system::print::{may_colour, out};
+use awsrole_system::print::{may_color, out};
 
 /// The status, in display order.
 struct Known(Vec<(&'static str, String)>);
@@ -37,7 +37,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
     }
     if let Some(manual) = manual {
         let what = if manual.set.is_empty() { "changed manually".to_owned() } else { manual.set.join(" ") };
-        out(&(painted(&format!("inactive: {}", escape(&what)), may_colour(context).then_some(Color::Red)) + "\n"))?;
+        out(&(painted(&format!("inactive: {}", escape(&what)), may_color(context).then_some(Color::Red)) + "\n"))?;
     } else if let Some(state) = &outer.role {
         // A damaged settings file was reported when the role was entered. It must not break the prompt.
         let accounts = settings.or_default().accounts.clone();
@@ -46,18 +46,18 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         let left = remaining(state, context.now);
         let words = [Some(state.role.as_str()), Some(account), left.as_deref()];
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
-        let colour = id.and_then(|id| accounts.color(&id)).filter(|_| may_colour(context));
-        out(&(painted(&words.join(" "), colour) + "\n"))?;
+        let color = id.and_then(|id| accounts.color(&id)).filter(|_| may_color(context));
+        out(&(painted(&words.join(" "), color) + "\n"))?;
     } else if blocked {
-        out(&(painted("no role", may_colour(context).then_some(Color::Red)) + "\n"))?;
+        out(&(painted("no role", may_color(context).then_some(Color::Red)) + "\n"))?;
     } else if ambient::caller() == Caller::HookOff && !upward(&context.dir).is_empty() {
         out("off\n")?;
     }
     Ok(Outcome::Done)
 }
 
-fn painted(text: &str, colour: Option<Color>) -> String {
-    colour.map_or_else(|| text.to_owned(), |colour| format!("\u{1b}[{}m{text}\u{1b}[0m", colour.code()))
+fn painted(text: &str, color: Option<Color>) -> String {
+    color.map_or_else(|| text.to_owned(), |color| format!("\u{1b}[{}m{text}\u{1b}[0m", color.code()))
 }
 
 impl Known {

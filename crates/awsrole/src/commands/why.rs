@@ -13,7 +13,7 @@ use crate::local_time;
 use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
-use awsrole_system::print::{may_colour, out};
+use awsrole_system::print::{may_color, out};
 
 pub(super) fn run(
     role: Option<&str>,
@@ -44,18 +44,17 @@ pub(super) fn run(
         out(&(text + "\n"))?;
         return Ok(Outcome::Done);
     }
-    let colour = may_colour(context);
-    let paint =
-        |code: &str, text: &str| if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
+    let color = may_color(context);
+    let paint = |code: &str, text: &str| if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
     let mut text = String::new();
     for (title, lines) in told.sections(&outer, &|text| local_time::of_text(text, context.now)) {
         let is_bad = matches!(title, "problem" | "rivals") || title == "next" && missing.is_some();
-        let title_colour = if is_bad { "1;31" } else { "1" };
+        let title_color = if is_bad { "1;31" } else { "1" };
         for (index, (label, line)) in lines.iter().enumerate() {
             let head = if index == 0 { format!("{title:<9}") } else { " ".repeat(9) };
             let label = if label.is_empty() { String::new() } else { format!("{label:<10}") };
             let indent = if label.is_empty() && index > 0 && title == "way" { " ".repeat(10) } else { String::new() };
-            text += &format!("{}{}{indent}{}\n", paint(title_colour, &head), paint("2", &label), escape(line));
+            text += &format!("{}{}{indent}{}\n", paint(title_color, &head), paint("2", &label), escape(line));
         }
     }
     out(&text)?;

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_colours_as_terminals_do() {
+    fn numbers_colors_as_terminals_do() {
         for (number, name) in
             ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"].into_iter().enumerate()
         {

@@ -42,7 +42,7 @@ fn parts(shell: Shell) -> (&'static str, &'static [&'static str], &'static str) 
             &[
                 include_str!("../../../../shell/command.zsh"),
                 include_str!("../../../../shell/left.zsh"),
-                include_str!("../../../../shell/first_prompt.zsh"),
+                include_str!("../../../../shell/register.zsh"),
             ],
             include_str!("../../../../shell/direnv.zsh"),
         ),
