@@ -1,9 +1,9 @@
 """`awsrole history`: what was handed out, when, where, from which source; and what keeps that from being told."""
 
 import re
-from datetime import datetime, timedelta
 import stat
 import subprocess
+from datetime import datetime, timedelta
 
 import pytest
 
