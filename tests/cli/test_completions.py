@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from support.hooked_shell import wait_for
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal
 
@@ -87,6 +88,8 @@ def test_tab(tty, shop, typed, whole, world):
     tty.run(said)
     tty.send(typed + "\t")
     tty.run("")
+    # zsh shows its prompt again after a notice, so that this prompt may be the one before.
+    wait_for(lambda: seen.exists() and seen.read_text())
     assert seen.read_text().strip() == whole
 
 

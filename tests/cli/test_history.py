@@ -1,9 +1,9 @@
 """Tests `awsrole history`: who received which role, when, where and from which source, and when writing it fails."""
 
 import re
-from datetime import datetime, timedelta
 import stat
 import subprocess
+from datetime import datetime, timedelta
 
 import pytest
 

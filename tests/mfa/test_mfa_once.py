@@ -142,7 +142,7 @@ def test_a_used_step_is_not_asked_for_again(scene):
     tty.enter(shop, scene.code())
     used = scene.use_up_the_current_step()
     tty.type(f"cd {longer}")
-    tty.process.expect(r"waiting for the next MFA code, (\d+) s: the current one was already used …")
+    tty.process.expect(r"waiting for the next MFA code, (\d+) s: the current one was already used")
     assert 1 <= int(tty.process.match[1]) <= 31
     tty.process.timeout = 40
     tty.asked()
@@ -159,7 +159,7 @@ def test_ctrl_c_while_the_next_step_is_awaited(scene, shell):
     ran = tty.file("ran")
     scene.use_up_the_current_step()
     tty.type(f"cd {longer} && touch {ran}")
-    tty.process.expect_exact("for the next one")
+    tty.process.expect_exact("waiting for the next MFA code")
     tty.interrupt()
     tty.wait()
     tty.run("")

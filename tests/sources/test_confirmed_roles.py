@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from places import BLOCKED, HERE, THERE
 
+from support.hooked_shell import PLACEHOLDER as BLOCKED
 from support.local_sts import binary
+from support.world import HERE, THERE
 
 FILE = f"""\
 default_role = "near"

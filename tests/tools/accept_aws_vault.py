@@ -2,7 +2,7 @@
 
 import json
 
-from tool_world import ALICE, CREDENTIALS, SERIAL, THERE, ToolWorld, commands, texts
+from tool_world import ALICE, CREDENTIALS, THERE, ToolWorld, commands, texts
 
 from support.prompts import NEW, OPEN
 
