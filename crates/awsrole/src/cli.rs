@@ -258,7 +258,7 @@ pub(crate) enum Command {
     },
     /// Print credentials as JSON for an SDK, without prompting
     #[command(
-        after_help = "In ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nIt uses the default role of the directory and ignores `awsrole use`. --role\nselects another role."
+        after_help = "Example:\n  awsrole credential-process --dir ~/src/shop\n\nIn ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nIt uses the default role of the directory and ignores `awsrole use`. --role\nselects another role."
     )]
     CredentialProcess {
         /// Directory of the project [default: working directory]

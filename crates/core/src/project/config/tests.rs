@@ -34,6 +34,7 @@ fn parses_every_key() {
         region = "eu-west-1"
         account_id = "222222222222"
         manual = true
+        confirm = true
         "#,
     )
     .unwrap();
