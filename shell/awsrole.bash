@@ -156,15 +156,16 @@ __awsrole_intact() {
   [[ ${__awsrole_ours[$1]-} == '*' && ${!1+x} ]] || \builtin test "${!1+:${!1}}" = "${__awsrole_ours[$1]-}"
 }
 
-# (With -g, because a function of the user's may have a local variable of this name.)
+# With -g, because a function of the user's may have a local variable of this name. But a secret must not be an argument.
 __awsrole_restore() {
   if [[ ${!1@a} == *r* ]]; then __awsrole_say "$1 is readonly: its prior value cannot be restored"
+  elif [[ ${__awsrole_prior[$1]} == - ]]; then \builtin unset -v "$1"
   else
-    case ${__awsrole_prior[$1]} in
-      -) \builtin unset -v "$1" ;;
-      +*) \builtin declare -gx "$1=${__awsrole_prior[$1]:1}" ;;
-      *) \builtin declare -g +x "$1=${__awsrole_prior[$1]:1}" ;;
+    case $1 in
+      *SECRET* | *_TOKEN) \builtin eval "$1=\${__awsrole_prior[$1]:1}" ;;
+      *) \builtin declare -g "$1=${__awsrole_prior[$1]:1}" ;;
     esac
+    if [[ ${__awsrole_prior[$1]} == +* ]]; then \builtin declare -gx "$1"; else \builtin declare -g +x "$1"; fi
   fi
   \builtin unset -v "__awsrole_prior[$1]" "__awsrole_ours[$1]"
 }

@@ -339,9 +339,10 @@ end
 
 # Handlers run in the order in which they were defined.
 function __awsrole_register
-    # A shell with `-c` has no prompt.
-    set -g __awsrole_started -c
-    test -r /proc/$fish_pid/cmdline; and set -g __awsrole_started (string split0 </proc/$fish_pid/cmdline)
+    # A shell with `-c` has no prompt: its command counts as typed.
+    set -l started -c
+    test -r /proc/$fish_pid/cmdline; and set started (string split0 </proc/$fish_pid/cmdline)
+    string match -qr '^(-\w*c|--command)' -- $started; and set -g __awsrole_running 1
     function __awsrole_on_prompt --on-event fish_prompt
         set -g __awsrole_running
         set -g __awsrole_prompted 1
@@ -354,7 +355,7 @@ function __awsrole_register
     # shell itself, so this applies there, too.
     function __awsrole_on_move --on-variable PWD
         # Nothing is printed while config.fish runs. The first prompt decides.
-        if not set -q __awsrole_prompted[1]; and not string match -qr '^(-\w*c|--command)' -- $__awsrole_started
+        if not set -q __awsrole_prompted[1]; and not set -q __awsrole_running[1]
             set -g __awsrole_asked prompt
         else
             __awsrole_hook cd

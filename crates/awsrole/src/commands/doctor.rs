@@ -8,7 +8,7 @@ use awsrole_core::base::problem::{Problem, escape, to_json};
 use awsrole_core::explain::doctor::{Finding, Level, examine};
 use awsrole_core::project::approval::Verdict;
 use awsrole_core::project::discover::upward;
-use awsrole_core::session::cache::{Cache, Trigger};
+use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::fetch_caller_arn;
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
@@ -160,7 +160,7 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
     let answers = format!("{} responds, and the first caller is {arn}", plan.endpoint.shown());
     findings.push(Finding::new(Level::Ok, "STS", answers));
     // The caller may be valid although the role is refused.
-    if let Some(failure) = cache.failure_of(&cache.keys(&plan), context.now, Trigger::Background) {
+    if let Some(failure) = cache.last_failure(&cache.keys(&plan), context.now) {
         let refused = Finding::new(Level::Bad, "role", failure.problem.summary);
         findings.push(refused.hint("`awsrole why` shows the request and possible causes"));
     }
