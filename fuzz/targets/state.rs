@@ -13,7 +13,7 @@ use awsrole_core::shell::choice::Choices;
 use awsrole_core::base::context::{Env, Paths};
 use awsrole_core::aws::credentials::is_long_term_key_id;
 use awsrole_core::base::digest::is_sha256;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
         env.insert(OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec()));
     }
     env.insert("AWSROLE_STATE".into(), text);
-    let outer = Outer::of(&Env(env.clone()));
+    let outer = OuterEnv::reconstruct(&Env(env.clone()));
     assert!(!outer.env.has("AWSROLE_STATE"));
     if let Some(state) = &outer.role {
         assert!(state.entry.is_empty() || is_sha256(&state.entry), "an entry is no digest");

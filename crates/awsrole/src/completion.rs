@@ -11,8 +11,7 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::project::approval::Chain;
 use awsrole_core::project::discover::upward;
-use awsrole_core::shell::export::over;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 use awsrole_system::ambient;
 use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
@@ -49,7 +48,7 @@ pub(crate) fn roles() -> ArgValueCandidates {
 /// Offers the profiles of the AWS files.
 pub(crate) fn profiles() -> ArgValueCandidates {
     offered(|context| {
-        let outer = over(context, Outer::of(&context.env).env);
+        let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
         let profiles = Profiles::load(&outer).ok();
         profiles.map(|all| all.names().into_iter().map(str::to_owned).collect()).unwrap_or_default()
     })

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::long_run;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 use awsrole_system::{ambient, print, protect_memory};
 
 use crate::cli::Command;
@@ -28,7 +28,7 @@ pub fn run() -> ExitCode {
     }
     let command = Command::read(std::env::args_os());
     let outcome = ambient::context().map_err(Into::into).and_then(|context| {
-        if let Some(env) = Outer::of(&context.env).for_the_sdk(&context.env) {
+        if let Some(env) = OuterEnv::reconstruct(&context.env).env_for_reexec(&context.env) {
             // If restarting fails, a source that needs these variables reports it.
             let _ = ambient::reexec(&ambient::args(), &ambient::with_caller_marker(env));
         }

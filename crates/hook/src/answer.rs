@@ -12,10 +12,10 @@ use awsrole_core::session::history;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::dotenv::find_assignment;
 use awsrole_core::shell::environment::{EnvDiff, Value};
-use awsrole_core::shell::export::{Change, Decision, Event, Export, Pending, export, over};
+use awsrole_core::shell::export::{Change, Decision, Event, Export, Pending, export};
 use awsrole_core::shell::generation;
 use awsrole_core::shell::manual_change::ManualChange;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 use awsrole_core::shell::views::{self, Views};
 use awsrole_system::print::{out, out_bytes, print_error, print_notice};
 
@@ -44,8 +44,8 @@ pub fn answer(
     }
     // Must run before the decision, so that the shell notices later changes at its next prompt.
     let views = views.then(|| Views::of(&files));
-    let mut outer = Outer::of(&context.env);
-    let mut inner = over(context, std::mem::take(&mut outer.env));
+    let mut outer = OuterEnv::reconstruct(&context.env);
+    let mut inner = context.with_env(std::mem::take(&mut outer.env));
     let change = ManualChange::of(&changed, &inner.env);
     for name in &change.unset {
         inner.env.0.remove(OsStr::new(name));
@@ -92,8 +92,8 @@ pub fn renew(
     settings: &Settings,
     fetch: impl FnOnce(&Context, Pending<'_>) -> Export,
 ) {
-    let mut outer = Outer::of(&context.env);
-    let inner = over(context, std::mem::take(&mut outer.env));
+    let mut outer = OuterEnv::reconstruct(&context.env);
+    let inner = context.with_env(std::mem::take(&mut outer.env));
     let export = match export(&inner, settings, &outer, files, role, Event::Renewal) {
         Decision::Export(export) => *export,
         Decision::Miss(pending) => fetch(&inner, *pending),

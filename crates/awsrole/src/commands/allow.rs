@@ -10,9 +10,8 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::explain::summary::{entered_by_cd, problems, summarize};
 use awsrole_core::project::approval::{Approvals, Chain, Changed, FileChange, denied_base, untrusted_approvals};
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::over;
 use awsrole_core::shell::generation;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 
 use crate::overrides;
 use crate::report::{CommandError, Outcome};
@@ -48,7 +47,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let files = super::common::files(&super::common::directory(dir, context)?)?;
-    let outer = over(context, Outer::of(&context.env).env);
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let approvals = Approvals::below(&context.paths.data);
     // All files that apply are read and parsed before anything is shown. The approval is for exactly this content.
     let chain = Chain::read(&files)?;

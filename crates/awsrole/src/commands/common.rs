@@ -12,8 +12,8 @@ use awsrole_core::project::discover::upward;
 use awsrole_core::session::fetch::Providers;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
-use awsrole_core::shell::export::{look, over, plan_role, unproven};
-use awsrole_core::shell::state::{Chosen, Outer};
+use awsrole_core::shell::export::{evaluate_directory, plan_role, unproven};
+use awsrole_core::shell::state::{Chosen, OuterEnv};
 use awsrole_keys::Stores;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
 use awsrole_system::ambient;
@@ -107,9 +107,9 @@ pub(in crate::commands) fn allowed(
     context: &Context,
     settings: &Settings,
 ) -> Result<(Context, Box<Allowed>, Vec<PathBuf>), CommandError> {
-    let outer = over(context, Outer::of(&context.env).env);
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let files = files(&directory(dir, context)?)?;
-    match look(&outer, settings, &files)?.0 {
+    match evaluate_directory(&outer, settings, &files)?.0 {
         Verdict::Allowed(allowed) => Ok((outer, allowed, files)),
         Verdict::Broken { problem, .. } => Err(problem.into()),
         Verdict::Refused(refusal) => Err(CommandError::no_role(refusal.problem(context))),
@@ -137,7 +137,7 @@ pub(in crate::commands) fn role_or_chosen(
 /// # Errors
 /// As [`role_or_chosen`].
 pub(in crate::commands) fn chosen(context: &Context, files: &[PathBuf]) -> Result<Chosen, Problem> {
-    match Outer::of(&context.env).chosen(files, &Choices::of(&context.paths)) {
+    match OuterEnv::reconstruct(&context.env).chosen(files, &Choices::of(&context.paths)) {
         Chosen::Unproven(name) => Err(Problem::new(unproven(&name)).hint("or select a role with `--role NAME`")),
         chosen => Ok(chosen),
     }
@@ -166,7 +166,8 @@ pub(in crate::commands) fn entries(
     (plans, problem): (Vec<RolePlan>, Option<Problem>),
     of: impl Fn(&RolePlan) -> Vec<String>,
 ) -> Result<Vec<String>, Problem> {
-    let mut entries: Vec<String> = Outer::of(&context.env).role.map(|state| state.entry).into_iter().collect();
+    let mut entries: Vec<String> =
+        OuterEnv::reconstruct(&context.env).role.map(|state| state.entry).into_iter().collect();
     entries.retain(|entry| !entry.is_empty());
     entries.extend(plans.iter().flat_map(of));
     match problem {

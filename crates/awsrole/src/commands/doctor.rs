@@ -12,9 +12,9 @@ use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::fetch_caller_arn;
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::{look, over, plan_role};
+use awsrole_core::shell::export::{evaluate_directory, plan_role};
 use awsrole_core::shell::long_run::sweep;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 
 use crate::overrides;
 use crate::report::{CommandError, Outcome};
@@ -23,7 +23,7 @@ use awsrole_system::parent::parent_shell;
 use awsrole_system::print::{may_color, out};
 
 pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let outer = over(context, Outer::of(&context.env).env);
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let mut findings = versions(&outer);
     let this_shell = super::this_shell::examine(context, &outer);
     findings.extend(super::this_shell::programs());
@@ -127,7 +127,7 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
         }
         vec![finding]
     };
-    let allowed = match look(context, settings, &files) {
+    let allowed = match evaluate_directory(context, settings, &files) {
         Err(problem) | Ok((Verdict::Broken { problem, .. }, _)) => return bad("directory", problem),
         Ok((Verdict::Refused(refusal), _)) if refusal.untrusted.is_some() => {
             return bad("approvals", refusal.problem(context));

@@ -14,8 +14,7 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::base::suggest::suggestion;
 use awsrole_core::project::discover::FILE_NAME;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::over;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 
 use self::questions::Questions;
 use crate::report::{CommandError, Outcome};
@@ -45,7 +44,7 @@ pub(super) fn run(
     if path.symlink_metadata().is_ok() {
         return Err(is_there().into());
     }
-    let outer = over(context, Outer::of(&context.env).env);
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let profiles = Profiles::load(&outer)?;
     let accounts = settings.get()?.accounts.clone();
     let questions = match wanted.profile.is_none() && wanted.role_arn.is_none() {

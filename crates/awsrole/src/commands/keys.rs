@@ -12,8 +12,7 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::plan::resolve::endpoint_of;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::over;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 use awsrole_keys::Stores;
 
 use crate::authenticator::TerminalPrompter;
@@ -21,7 +20,7 @@ use crate::cli::KeysCommand;
 use crate::report::{CommandError, Outcome};
 
 pub(super) fn run(keys: KeysCommand, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let outer = over(context, Outer::of(&context.env).env);
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     // A rotation makes many calls between reading the record and writing it, so the lock is held throughout.
     let _alone = match keys {
         KeysCommand::Add { .. } | KeysCommand::Rotate { .. } | KeysCommand::Remove { .. } => {

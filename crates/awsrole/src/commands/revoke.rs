@@ -13,9 +13,9 @@ use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::session::revocation::{POLICY_NAME, RevocationTarget, cutoff, policy};
 use awsrole_core::session::sts::{Sts, StsError};
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::{over, plan_role};
+use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::generation;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 use awsrole_keys::Stores;
 use awsrole_sts::{Iam, RemoteSources};
 use serde_json::json;
@@ -107,7 +107,7 @@ fn apply(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let outer = over(context, Outer::of(&context.env).env);
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let (way, endpoint) = profile_plan(&Profiles::load(&outer)?, &outer, admin)?;
     let cache = Cache::open(context, settings.or_default().key);
     let (account, before) = super::common::with_remote(&outer, settings, |sts| {

@@ -14,9 +14,9 @@ use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::accounts::{Accounts, Color};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{self, Choices};
-use awsrole_core::shell::export::{look, over, plan_role, unproven};
+use awsrole_core::shell::export::{evaluate_directory, plan_role, unproven};
 use awsrole_core::shell::manual_change::Inactive;
-use awsrole_core::shell::state::{Chosen, Outer, State};
+use awsrole_core::shell::state::{Chosen, OuterEnv, State};
 
 use crate::local_time;
 use crate::report::{CommandError, Outcome};
@@ -27,7 +27,7 @@ use awsrole_system::print::{may_color, out};
 struct Known(Vec<(&'static str, String)>);
 
 pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let outer = Outer::of(&context.env);
+    let outer = OuterEnv::reconstruct(&context.env);
     let blocked = context.env.text(awsrole_core::shell::state::NAME) == Some(awsrole_core::shell::state::BLOCKED);
     let manual = Inactive::of(&context.env, &outer, ambient::caller() == Caller::HandsOff);
     if json || long {
@@ -95,7 +95,7 @@ impl Known {
     }
 }
 
-fn known(outer: &Outer, blocked: bool, manual: Option<&Inactive>, context: &Context, settings: &Settings) -> Known {
+fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &Context, settings: &Settings) -> Known {
     let mut known = Known(Vec::new());
     let choices = Choices::of(&context.paths);
     match (&outer.role, blocked) {
@@ -136,8 +136,8 @@ fn known(outer: &Outer, blocked: bool, manual: Option<&Inactive>, context: &Cont
         return known;
     };
     known.add("file", nearest.display().to_string());
-    let context = over(context, outer.env.clone());
-    match look(&context, settings, &files) {
+    let context = context.with_env(outer.env.clone());
+    match evaluate_directory(&context, settings, &files) {
         Err(problem) => known.add("problem", problem.summary),
         Ok((Verdict::Broken { problem, .. }, _)) => known.add("problem", problem.summary),
         Ok((Verdict::Refused(refusal), _)) if refusal.untrusted.is_some() => {

@@ -7,7 +7,7 @@ use awsrole_core::base::context::Context;
 use awsrole_core::explain::doctor::{Finding, Level};
 use awsrole_core::explain::startup::{MissingLine, missing_line, read};
 use awsrole_core::shell::manual_change::Inactive;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 use awsrole_core::shell::statements::Shell;
 use awsrole_system::ambient::{self, Caller};
 use awsrole_system::parent::{ParentShell, parent_shell};
@@ -20,7 +20,9 @@ const SYSTEM_FILES: [&str; 4] = ["/etc/bash.bashrc", "/etc/bashrc", "/etc/profil
 /// `context` has the environment of the process, `outer` the one without awsrole's exports.
 pub(super) fn examine(context: &Context, outer: &Context) -> Finding {
     let about = "this shell";
-    if let Some(change) = Inactive::of(&context.env, &Outer::of(&context.env), ambient::caller() == Caller::HandsOff) {
+    if let Some(change) =
+        Inactive::of(&context.env, &OuterEnv::reconstruct(&context.env), ambient::caller() == Caller::HandsOff)
+    {
         return Finding::new(Level::Bad, about, format!("has the hook, which is inactive: {}", change.text()))
             .hint(format!("{}: the cached session is exported again", change.end()));
     }

@@ -5,9 +5,8 @@ use awsrole_core::base::problem::{escape, to_json};
 use awsrole_core::explain::why::why;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::over;
 use awsrole_core::shell::manual_change::Inactive;
-use awsrole_core::shell::state::Outer;
+use awsrole_core::shell::state::OuterEnv;
 
 use crate::local_time;
 use crate::overrides;
@@ -21,33 +20,33 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let without = Outer::of(&context.env);
+    let without = OuterEnv::reconstruct(&context.env);
     let manual = Inactive::of(&context.env, &without, ambient::caller() == Caller::HandsOff);
-    let outer = over(context, without.env);
+    let outer = context.with_env(without.env);
     let files = upward(&super::common::directory(None, context)?);
     let role = super::common::role_or_chosen(role, context, &files)?;
-    let mut told = why(context, &outer, settings, &files, role.as_deref());
-    told.profile_overrides = overrides::find(&files, role.as_deref(), &outer);
+    let mut report = why(context, &outer, settings, &files, role.as_deref());
+    report.profile_overrides = overrides::find(&files, role.as_deref(), &outer);
     if let Some(manual) = manual {
-        told.changed_manually(&manual);
-    } else if ambient::caller() == Caller::HookOff && told.shell.role.is_none() {
-        told.shell.state = "off";
-        told.next = "nothing, because awsrole is off: `awsrole on` activates it in this shell".to_owned();
+        report.changed_manually(&manual);
+    } else if ambient::caller() == Caller::HookOff && report.shell.role.is_none() {
+        report.shell.state = "off";
+        report.next = "nothing, because awsrole is off: `awsrole on` activates it in this shell".to_owned();
     }
     let missing = super::this_shell::missing(&outer)
-        .filter(|_| told.approval.starts_with("allowed") && told.shell.role.is_none());
+        .filter(|_| report.approval.starts_with("allowed") && report.shell.role.is_none());
     if let Some(missing) = &missing {
-        told.next = format!("nothing in this shell, which has no hook: {missing}");
+        report.next = format!("nothing in this shell, which has no hook: {missing}");
     }
     if json {
-        let text = to_json(&told)?;
+        let text = to_json(&report)?;
         out(&(text + "\n"))?;
         return Ok(Outcome::Done);
     }
     let color = may_color(context);
     let paint = |code: &str, text: &str| if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
     let mut text = String::new();
-    for (title, lines) in told.sections(&outer, &|text| local_time::of_text(text, context.now)) {
+    for (title, lines) in report.sections(&outer, &|text| local_time::of_text(text, context.now)) {
         let is_bad = matches!(title, "problem" | "rivals") || title == "next" && missing.is_some();
         let title_color = if is_bad { "1;31" } else { "1" };
         for (index, (label, line)) in lines.iter().enumerate() {

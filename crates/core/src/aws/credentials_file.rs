@@ -153,14 +153,14 @@ impl Backup {
                 .because(why)
                 .hint(format!("the previous content is in {}: restore it manually", self.copy.display()))
         };
-        let told = |e: io::Error| not_back(&e);
-        let now = Zeroizing::new(read_regular(&self.target, MAX_BYTES).map_err(told)?);
+        let explained = |e: io::Error| not_back(&e);
+        let now = Zeroizing::new(read_regular(&self.target, MAX_BYTES).map_err(explained)?);
         if *now != *self.after {
             return Err(not_back(&"it was changed by another program"));
         }
-        let mode = fs::metadata(&self.target).map_err(told)?.permissions();
-        fs::set_permissions(&self.copy, mode).map_err(told)?;
-        fs::rename(&self.copy, &self.target).and_then(|()| sync_parent(&self.target)).map_err(told)
+        let mode = fs::metadata(&self.target).map_err(explained)?.permissions();
+        fs::set_permissions(&self.copy, mode).map_err(explained)?;
+        fs::rename(&self.copy, &self.target).and_then(|()| sync_parent(&self.target)).map_err(explained)
     }
 
     /// Removes the backup with the keys once the new file is on disk.

@@ -112,6 +112,7 @@ fn without_links(path: &Path) -> PathBuf {
 }
 
 /// All input of a decision except files. It is built once, in `ambient.rs` of the `awsrole-system` crate.
+#[derive(Clone)]
 pub struct Context {
     /// The working directory.
     pub dir: PathBuf,
@@ -130,6 +131,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// Returns a copy with another environment, such as the outer one.
+    #[must_use]
+    pub fn with_env(&self, env: Env) -> Self {
+        Self { env, ..self.clone() }
+    }
+
     /// Replaces a leading `~/` with the home directory, as shells do.
     #[must_use]
     pub fn expand(&self, path: &str) -> PathBuf {

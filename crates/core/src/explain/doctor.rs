@@ -142,10 +142,10 @@ fn account_shell(context: &Context) -> Option<Shell> {
 /// Reports startup files that load the hook for some shells of the user only, twice, or of another shell.
 fn startup_files(context: &Context, is_judged: bool, findings: &mut Vec<Finding>) {
     let shells = [Shell::Bash, Shell::Zsh, Shell::Fish].into_iter().flat_map(|shell| [(shell, false), (shell, true)]);
-    let mut told = Vec::new();
+    let mut listed = Vec::new();
     let mut tell = |level, text: String, hint: String| {
-        if !told.contains(&text) {
-            told.push(text.clone());
+        if !listed.contains(&text) {
+            listed.push(text.clone());
             findings.push(Finding::new(level, "startup", text).hint(hint));
         }
     };

@@ -15,13 +15,13 @@ use crate::base::problem::Problem;
 use crate::explain::doctor::foreign_files;
 use crate::explain::profile_overrides::ProfileOverride;
 use crate::plan::role_plan::{RolePlan, Step};
-use crate::project::approval::{Allowed, ApprovalStatus, Holds, Verdict};
+use crate::project::approval::{Allowed, ApprovalStatus, ShellState, Verdict};
 use crate::session::cache::Cache;
 use crate::settings::accounts::Accounts;
 use crate::settings::user_config::Settings;
-use crate::shell::export::{look, plan_role};
+use crate::shell::export::{evaluate_directory, plan_role};
 use crate::shell::manual_change::Inactive;
-use crate::shell::state::{BLOCKED, HIDDEN, NAME, Outer, TOLD};
+use crate::shell::state::{BLOCKED, HIDDEN, INFO_VARS, NAME, OuterEnv};
 
 /// The explanation for a directory, made without network access.
 #[derive(Serialize)]
@@ -146,7 +146,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         why.next = "nothing: `awsrole init` writes a file for this directory".to_owned();
         return why;
     }
-    let (verdict, depth) = match look(outer, settings, files) {
+    let (verdict, depth) = match evaluate_directory(outer, settings, files) {
         Ok(found) => found,
         Err(problem) => {
             why.approval = "unknown";
@@ -155,7 +155,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
             return why;
         }
     };
-    let blocked = verdict.holds(depth) == Holds::Blocked;
+    let blocked = verdict.holds(depth) == ShellState::Blocked;
     let (approval, problem, otherwise) = match verdict {
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
@@ -291,7 +291,7 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
 }
 
 fn held(inner: &Context) -> SessionReport {
-    let outer = Outer::of(&inner.env);
+    let outer = OuterEnv::reconstruct(&inner.env);
     let mut held = SessionReport {
         state: "nothing of awsrole's",
         manual_change: None,
@@ -307,9 +307,9 @@ fn held(inner: &Context) -> SessionReport {
     if let Some(state) = outer.role {
         held.state = "role";
         let ours = |name: &&str| inner.env.has(name);
-        held.set = crate::shell::state::KEYS.iter().copied().filter(ours).map(str::to_owned).collect();
+        held.set = crate::shell::state::CREDENTIAL_VARS.iter().copied().filter(ours).map(str::to_owned).collect();
         held.set.extend(state.set.keys().cloned());
-        held.set.extend(TOLD.into_iter().chain([NAME]).filter(|name| inner.env.has(name)).map(str::to_owned));
+        held.set.extend(INFO_VARS.into_iter().chain([NAME]).filter(|name| inner.env.has(name)).map(str::to_owned));
         held.hidden = HIDDEN
             .iter()
             .filter_map(|name| state.prior.get(*name).map(|value| format!("{name} (was {value})")))

@@ -71,7 +71,7 @@ pub enum Verdict {
 
 /// The state of a shell in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum ShellState {
     /// The file's role, or no credentials if the role can't be assumed.
     Role,
     /// The environment without awsrole.
@@ -101,16 +101,16 @@ impl Verdict {
     /// Unknown and denied files leave the environment unchanged. If a previously approved file was edited, or an inner
     /// file inherits this one, the shell gets no credentials, because the user expects the project's role.
     #[must_use]
-    pub fn holds(&self, depth: usize) -> Holds {
+    pub fn holds(&self, depth: usize) -> ShellState {
         match self {
-            Self::Allowed(_) => Holds::Role,
+            Self::Allowed(_) => ShellState::Role,
             Self::Refused(Refusal { status: ApprovalStatus::Denied | ApprovalStatus::Unknown, .. })
             | Self::Broken { status: ApprovalStatus::Denied | ApprovalStatus::Unknown, .. }
                 if depth <= 1 =>
             {
-                Holds::Outer
+                ShellState::Outer
             }
-            _ => Holds::Blocked,
+            _ => ShellState::Blocked,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::base::context::Env;
 use crate::base::secret::Secret;
 use crate::plan::role_plan::RolePlan;
 use crate::settings::accounts::Accounts;
-use crate::shell::state::{HIDDEN, NAME, RUN_HIDDEN, RUN_SET, State};
+use crate::shell::state::{EXEC_RENEW_SET, EXEC_RENEW_UNSET, HIDDEN, NAME, State};
 
 /// The variables that change on entering a role, in the order in which they are written.
 pub struct EnvDiff {
@@ -60,7 +60,10 @@ impl EnvDiff {
     #[must_use]
     pub fn of_run(got: &RoleSession<'_>, copies: [String; 2]) -> Self {
         let [config, shared] = copies;
-        Self::of(got, Some(RUN_SET.into_iter().map(Cow::from).zip([config, shared, "true".to_owned()]).collect()))
+        Self::of(
+            got,
+            Some(EXEC_RENEW_SET.into_iter().map(Cow::from).zip([config, shared, "true".to_owned()]).collect()),
+        )
     }
 
     fn of(got: &RoleSession<'_>, run: Option<Vec<(Cow<'static, str>, String)>>) -> Self {
@@ -83,7 +86,7 @@ impl EnvDiff {
             settings.push(("AWS_DEFAULT_REGION".into(), region.as_str().to_owned()));
         }
         let account = credentials.account().or_else(|| plan.account());
-        let told = told(plan, account.as_ref(), credentials.expiration.filter(|_| run.is_none()), accounts);
+        let info = info_variables(plan, account.as_ref(), credentials.expiration.filter(|_| run.is_none()), accounts);
         let account = account.map(|account| account.to_string()).unwrap_or_default();
         if outer.text("AWS_ACCOUNT_ID").is_some_and(|id| id != account) {
             hide.push("AWS_ACCOUNT_ID");
@@ -93,12 +96,12 @@ impl EnvDiff {
         let mut state = state.cached_as(key.to_owned());
         if let Some(run) = run {
             state = state.of_run(&run, outer);
-            hide.extend(RUN_HIDDEN);
+            hide.extend(EXEC_RENEW_UNSET);
             settings.extend(run);
         }
         set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
         set.push(("AWSROLE_ROLE".into(), Value::Plain(title)));
-        for (name, text) in told {
+        for (name, text) in info {
             match text {
                 Some(text) => set.push((name.into(), Value::Plain(text))),
                 None => hide.push(name),
@@ -110,7 +113,7 @@ impl EnvDiff {
 }
 
 /// Returns the variables that prompts show in addition to the role's name, so that they need not start a process.
-fn told(
+fn info_variables(
     plan: &RolePlan,
     account: Option<&AccountId>,
     expiration: Option<SystemTime>,

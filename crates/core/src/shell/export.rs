@@ -13,12 +13,12 @@ use std::time::{Duration, SystemTime};
 
 use crate::aws::mfa::NotConfirmed;
 use crate::aws::profiles::Profiles;
-use crate::base::context::{Context, Env};
+use crate::base::context::Context;
 use crate::base::problem::Problem;
 use crate::plan::resolve::plan;
 use crate::plan::role_plan::RolePlan;
 use crate::project::approval::{
-    Allowed, ApprovalStatus, Approvals, Holds, Refusal, Verdict, evaluate_files_and_keep_texts,
+    Allowed, ApprovalStatus, Approvals, Refusal, ShellState, Verdict, evaluate_files_and_keep_texts,
 };
 use crate::session::cache::{Cache, Trigger};
 use crate::session::fetch::{Providers, fetch};
@@ -29,7 +29,7 @@ use crate::shell::choice::{self, Choices};
 use crate::shell::confirm::{self, Confirmation};
 use crate::shell::environment::{EnvDiff, RoleSession};
 use crate::shell::generation;
-use crate::shell::state::{Chosen, Outer};
+use crate::shell::state::{Chosen, OuterEnv};
 
 /// Interval after which a blocked shell retries at a prompt. The user may have fixed the cause in another terminal.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -184,7 +184,7 @@ impl Pending<'_> {
 pub fn export<'a>(
     context: &'a Context,
     settings: &'a Settings,
-    outer: &Outer,
+    outer: &OuterEnv,
     files: &[PathBuf],
     word: Option<&str>,
     event: Event,
@@ -244,12 +244,16 @@ pub fn unproven(name: &str) -> String {
 
 /// Evaluates a directory's files with the user's approvals and trust rules. Returns the verdict and the number of files
 /// on which it depends.
-pub fn look(context: &Context, settings: &Settings, files: &[PathBuf]) -> Result<(Verdict, usize), Problem> {
-    look_and_keep(context, settings, files, &mut Vec::new())
+pub fn evaluate_directory(
+    context: &Context,
+    settings: &Settings,
+    files: &[PathBuf],
+) -> Result<(Verdict, usize), Problem> {
+    evaluate_directory_and_keep_texts(context, settings, files, &mut Vec::new())
 }
 
-/// Does what [`look`] does, and appends the contents of the files that it read to `texts`.
-fn look_and_keep(
+/// Does what [`evaluate_directory`] does, and appends the contents of the files that it read to `texts`.
+fn evaluate_directory_and_keep_texts(
     context: &Context,
     settings: &Settings,
     files: &[PathBuf],
@@ -299,11 +303,11 @@ fn decide<'a>(
     if files.is_empty() {
         return state(Change::Outer, 0, None);
     }
-    let (verdict, depth) = match look_and_keep(context, settings, files, texts) {
+    let (verdict, depth) = match evaluate_directory_and_keep_texts(context, settings, files, texts) {
         Ok(looked) => looked,
         Err(problem) => return state(Change::Blocked, 1, Some(problem)),
     };
-    let change = if verdict.holds(depth) == Holds::Outer { Change::Outer } else { Change::Blocked };
+    let change = if verdict.holds(depth) == ShellState::Outer { Change::Outer } else { Change::Blocked };
     match verdict {
         // A denied file prints no message, unless it blocks the shell.
         Verdict::Refused(Refusal { status: ApprovalStatus::Denied, .. })
@@ -449,11 +453,4 @@ pub fn require_name(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem
         ))
         .hint("put its keys into a table [role.NAME]: `awsrole use NAME` enters it")),
     }
-}
-
-/// Returns the context with the outer environment, for commands that a user types inside a project.
-#[must_use]
-pub fn over(context: &Context, outer: Env) -> Context {
-    let Context { dir, env: _, now, paths, keys, host } = context;
-    Context { dir: dir.clone(), env: outer, now: *now, paths: paths.clone(), keys: keys.clone(), host: *host }
 }

@@ -1,13 +1,13 @@
 //! Decides which credential variables are kept and which are removed after the user changed some of them manually.
 //!
-//! Each of the two units [`KEYS`] and [`PROFILES`] is used by clients as a whole. The user's key ID with our
+//! Each of the two units [`CREDENTIAL_VARS`] and [`PROFILE_VARS`] is used by clients as a whole. The user's key ID with our
 //! expiration makes botocore fail, and a profile with our keys gives two identities.
 
 use std::ffi::OsStr;
 
 use crate::aws::credentials::is_long_term_key_id;
 use crate::base::context::Env;
-use crate::shell::state::{KEYS, Outer, PROFILES, exported_key_id};
+use crate::shell::state::{CREDENTIAL_VARS, OuterEnv, PROFILE_VARS, exported_key_id};
 
 /// The changes to the variables of both units.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,10 +23,10 @@ impl ManualChange {
     #[must_use]
     pub fn of(changed: &[String], env: &Env) -> Self {
         let is_changed = |name: &str| changed.iter().any(|changed| changed == name);
-        let mut hide: Vec<_> = PROFILES.into_iter().filter(|name| !is_changed(name)).collect();
-        if !KEYS.into_iter().any(is_changed) {
+        let mut hide: Vec<_> = PROFILE_VARS.into_iter().filter(|name| !is_changed(name)).collect();
+        if !CREDENTIAL_VARS.into_iter().any(is_changed) {
             if !changed.is_empty() {
-                hide.extend(KEYS);
+                hide.extend(CREDENTIAL_VARS);
             }
             return Self { unset: Vec::new(), hide };
         }
@@ -38,7 +38,7 @@ impl ManualChange {
             "AWS_SESSION_TOKEN" => id.is_some_and(|id| !is_long_term_key_id(id)),
             _ => false,
         };
-        let unset = KEYS.into_iter().filter(|name| !is_changed(name) && !pasted(name)).collect();
+        let unset = CREDENTIAL_VARS.into_iter().filter(|name| !is_changed(name) && !pasted(name)).collect();
         Self { unset, hide }
     }
 }
@@ -57,7 +57,7 @@ impl Inactive {
     /// `hands_off` is whether the shell noticed it. Until the next prompt, and in programs that are called with a
     /// variable of their own, the state of the role and the variables contradict each other.
     #[must_use]
-    pub fn of(env: &Env, outer: &Outer, hands_off: bool) -> Option<Self> {
+    pub fn of(env: &Env, outer: &OuterEnv, hands_off: bool) -> Option<Self> {
         let names = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID"];
         let ours = exported_key_id(env);
         let shown = |name: &&str| {
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_profile_hides_the_keys_until_the_user_leaves() {
         let change = of(&["AWS_PROFILE"], "ASIAOURS");
-        let hide = [&["AWS_DEFAULT_PROFILE"], KEYS.as_slice()].concat();
+        let hide = [&["AWS_DEFAULT_PROFILE"], CREDENTIAL_VARS.as_slice()].concat();
         assert_eq!(change, ManualChange { unset: Vec::new(), hide });
     }
 
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(unset("ASIAMINE"), ["AWS_CREDENTIAL_EXPIRATION"]);
         assert_eq!(unset("AKIAMINE"), ["AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]);
         assert_eq!(unset(""), ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]);
-        assert_eq!(of(&["AWS_ACCESS_KEY_ID"], "AKIAMINE").hide, PROFILES);
+        assert_eq!(of(&["AWS_ACCESS_KEY_ID"], "AKIAMINE").hide, PROFILE_VARS);
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
         let env = |pairs: &[(&str, &str)]| Env(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect());
         let of = |pairs: &[(&str, &str)], hands_off| {
             let env = env(pairs);
-            Inactive::of(&env, &Outer::of(&env), hands_off).map(|found| (found.text(), found.end()))
+            Inactive::of(&env, &OuterEnv::reconstruct(&env), hands_off).map(|found| (found.text(), found.end()))
         };
         let told = |text: &str, end: &str| Some((text.to_owned(), end.to_owned()));
         assert_eq!(of(&[("AWS_PROFILE", "ops")], false), None);

@@ -1,6 +1,6 @@
 //! Renders the snippet that a shell's rc file evaluates: a file of `shell/` with paths and tables filled in.
 
-use crate::shell::state::{self, BLOCKED, BLOCKED_PRIOR, BLOCKED_SET, KEYS, PROFILES};
+use crate::shell::state::{self, BLOCKED, BLOCKED_PRIOR_VARS, BLOCKED_SET, CREDENTIAL_VARS, PROFILE_VARS};
 use crate::shell::statements::{PROTOCOL, Shell};
 
 /// Parameters of a snippet.
@@ -74,11 +74,11 @@ impl Snippet<'_> {
         let placeholders = BLOCKED_SET.into_iter().chain([(state::NAME, BLOCKED)]);
         let placeholders: Vec<String> = placeholders.map(|(name, value)| format!("{name}={value}")).collect();
         let words = [
-            ("@KEYS@", KEYS.join(" ")),
-            ("@PROFILES@", PROFILES.join(" ")),
+            ("@KEYS@", CREDENTIAL_VARS.join(" ")),
+            ("@PROFILES@", PROFILE_VARS.join(" ")),
             ("@HIDDEN_IF_BLOCKED@", state::hidden_if_blocked().join(" ")),
             ("@SET_IF_BLOCKED@", placeholders.join(" ")),
-            ("@PRIOR_IF_BLOCKED@", BLOCKED_PRIOR.join(" ")),
+            ("@PRIOR_IF_BLOCKED@", BLOCKED_PRIOR_VARS.join(" ")),
             ("@BIN@", shell.quote(self.binary)),
             ("@GENERATIONS@", shell.quote(self.generations)),
             ("@CLOCK@", shell.quote(self.clock)),

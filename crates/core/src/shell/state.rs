@@ -27,11 +27,11 @@ pub const NAME: &str = "AWSROLE_STATE";
 
 /// Keys, token and expiration. They change together, because clients combine them otherwise. For example, a user's key
 /// with awsrole's expiration makes botocore fail.
-pub const KEYS: [&str; 4] =
+pub const CREDENTIAL_VARS: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"];
 
-/// The two profile variables. They and [`KEYS`] are the two units that a user may change manually.
-pub const PROFILES: [&str; 2] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+/// The two profile variables. They and [`CREDENTIAL_VARS`] are the two units that a user may change manually.
+pub const PROFILE_VARS: [&str; 2] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
 
 /// Variables that would give a client a second identity in addition to the keys. The JS SDK and Serverless prefer a
 /// profile to keys, and botocore prefers AWS_SECURITY_TOKEN to AWS_SESSION_TOKEN. They are unset instead of emptied,
@@ -47,7 +47,7 @@ pub const HIDDEN: [&str; 7] = [
 ];
 
 /// Variables for prompts and scripts, in addition to the state itself. They are removed with a role.
-pub const TOLD: [&str; 6] =
+pub const INFO_VARS: [&str; 6] =
     ["AWSROLE_ROLE", "AWSROLE_PROFILE", "AWSROLE_ACCOUNT_ID", "AWSROLE_ACCOUNT", "AWSROLE_COLOR", "AWSROLE_EXPIRES"];
 
 /// Value of AWSROLE_STATE in a blocked shell.
@@ -71,7 +71,8 @@ pub(crate) const BLOCKED_SET: [(&str, &str); 4] = [
 /// Returns the variables that the snippets hide in a blocked shell: all others that could give a client credentials,
 /// and those that describe a role.
 pub(crate) fn hidden_if_blocked() -> Vec<&'static str> {
-    let lists: [&[&'static str]; 5] = [&KEYS, &HIDDEN, &RUN_HIDDEN, &TOLD, &["AWS_ACCOUNT_ID", CHOSEN]];
+    let lists: [&[&'static str]; 5] =
+        [&CREDENTIAL_VARS, &HIDDEN, &EXEC_RENEW_UNSET, &INFO_VARS, &["AWS_ACCOUNT_ID", CHOSEN]];
     let set = |name: &&str| BLOCKED_SET.iter().any(|(placeholder, _)| placeholder == name);
     lists.concat().into_iter().filter(|name| !set(name)).collect()
 }
@@ -82,7 +83,7 @@ pub(crate) const PRIOR: &str = "AWSROLE_PRIOR_";
 
 /// Variables whose prior values a blocked shell exports. Secrets are excluded, and so are variables that are useless
 /// without a secret.
-pub(crate) const BLOCKED_PRIOR: [&str; 10] = [
+pub(crate) const BLOCKED_PRIOR_VARS: [&str; 10] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ACCOUNT_ID",
@@ -96,7 +97,7 @@ pub(crate) const BLOCKED_PRIOR: [&str; 10] = [
 ];
 
 /// Variables whose prior values are not secret. The state contains them, so that a nested shell can restore them.
-const OPEN: [&str; 11] = [
+const PRESERVED_VARS: [&str; 11] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ACCOUNT_ID",
@@ -112,12 +113,12 @@ const OPEN: [&str; 11] = [
 
 /// Variables that are set for a command that renews its role itself (`exec --renew`): the AWS files are copies, and
 /// clients must not fall back to the instance's role.
-pub const RUN_SET: [&str; 3] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"];
+pub const EXEC_RENEW_SET: [&str; 3] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"];
 
 /// Variables that are hidden from such a command. Clients prefer keys to all of them, but the command has no keys:
 /// botocore would prefer a web identity to the `credential_process` of the default profile, and the JS SDK would ask
 /// the container endpoint if that process fails.
-pub const RUN_HIDDEN: [&str; 7] = [
+pub const EXEC_RENEW_UNSET: [&str; 7] = [
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
@@ -188,7 +189,7 @@ pub struct State {
 }
 
 /// The outer environment: the environment before awsrole changed it.
-pub struct Outer {
+pub struct OuterEnv {
     /// The variables.
     pub env: Env,
     /// Prior values that a nested shell must adopt because it never saw them. `None` is unset.
@@ -267,7 +268,7 @@ impl State {
         settings: &[(Cow<'static, str>, String)],
         outer: &Env,
     ) -> Self {
-        let (set, prior) = (values(settings), before(OPEN.iter(), outer));
+        let (set, prior) = (values(settings), before(PRESERVED_VARS.iter(), outer));
         Self {
             v: 1,
             file: file.to_owned(),
@@ -288,9 +289,12 @@ impl State {
     pub fn of_run(mut self, set: &[(Cow<'static, str>, String)], outer: &Env) -> Self {
         self.key.clear();
         self.expires.clear();
-        self.hidden = RUN_HIDDEN.iter().filter(|name| outer.has(name)).map(|name| (*name).to_owned()).collect();
+        self.hidden = EXEC_RENEW_UNSET.iter().filter(|name| outer.has(name)).map(|name| (*name).to_owned()).collect();
         self.set.extend(values(set));
-        self.prior.extend(before(RUN_SET.iter().chain(&RUN_HIDDEN).filter(|name| **name != CONTAINER_TOKEN), outer));
+        self.prior.extend(before(
+            EXEC_RENEW_SET.iter().chain(&EXEC_RENEW_UNSET).filter(|name| **name != CONTAINER_TOKEN),
+            outer,
+        ));
         self
     }
 
@@ -316,14 +320,14 @@ impl State {
     fn names_are_ours(&self) -> bool {
         let open = |name: &String| {
             let name = name.as_str();
-            OPEN.contains(&name)
+            PRESERVED_VARS.contains(&name)
                 || is_of_one_service(name)
-                || RUN_SET.contains(&name)
-                || RUN_HIDDEN.contains(&name) && name != CONTAINER_TOKEN
+                || EXEC_RENEW_SET.contains(&name)
+                || EXEC_RENEW_UNSET.contains(&name) && name != CONTAINER_TOKEN
         };
         self.set.keys().chain(self.prior.keys()).all(open)
-            && self.hidden.len() <= RUN_HIDDEN.len()
-            && self.hidden.iter().all(|name| RUN_HIDDEN.contains(&name.as_str()))
+            && self.hidden.len() <= EXEC_RENEW_UNSET.len()
+            && self.hidden.iter().all(|name| EXEC_RENEW_UNSET.contains(&name.as_str()))
     }
 
     /// Returns whether each value is valid. A cache entry that is no digest could be a path to any file.
@@ -390,10 +394,10 @@ fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Stri
     deserializer.deserialize_map(Each)
 }
 
-impl Outer {
+impl OuterEnv {
     /// Reconstructs the outer environment: removes awsrole's values, and keeps those that the user changed since.
     #[must_use]
-    pub fn of(env: &Env) -> Self {
+    pub fn reconstruct(env: &Env) -> Self {
         let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None, chosen: None };
         let Some(text) = env.0.get(OsStr::new(NAME)) else {
             return outer;
@@ -401,13 +405,13 @@ impl Outer {
         // A value that isn't UTF-8 is not awsrole's, and is ignored like any other.
         let text = text.to_str().unwrap_or_default();
         if text == BLOCKED {
-            outer.open(env);
+            outer.restore_blocked(env);
         } else if let Some(state) = State::parse(text) {
             let keys_are_ours = env.text("AWS_ACCESS_KEY_ID").unwrap_or_default() == state.key
                 && env.text("AWS_CREDENTIAL_EXPIRATION").unwrap_or_default() == state.expires;
             let profile_is_hidden = !env.has("AWS_PROFILE") && !env.has("AWS_DEFAULT_PROFILE");
             if keys_are_ours {
-                for name in KEYS {
+                for name in CREDENTIAL_VARS {
                     outer.restore(name, None);
                 }
             }
@@ -418,13 +422,13 @@ impl Outer {
             }
             for (name, value) in &state.set {
                 let prior = state.prior.get(name).map(OsString::from);
-                if env.text(name) == Some(value.as_str()) || is_back(env, name, prior.as_ref()) {
+                if env.text(name) == Some(value.as_str()) || already_restored(env, name, prior.as_ref()) {
                     outer.restore(name, prior);
                 }
             }
             for name in &state.hidden {
                 let prior = state.prior.get(name).map(OsString::from);
-                if !env.has(name) || is_back(env, name, prior.as_ref()) {
+                if !env.has(name) || already_restored(env, name, prior.as_ref()) {
                     outer.restore(name, prior);
                 }
             }
@@ -432,10 +436,10 @@ impl Outer {
                 outer.role = Some(state);
             }
         }
-        for name in TOLD.into_iter().chain([CHOSEN, NAME]) {
+        for name in INFO_VARS.into_iter().chain([CHOSEN, NAME]) {
             outer.restore(name, None);
         }
-        for name in BLOCKED_PRIOR.map(|name| format!("{PRIOR}{name}")) {
+        for name in BLOCKED_PRIOR_VARS.map(|name| format!("{PRIOR}{name}")) {
             if env.has(&name) {
                 outer.restore(&name, None);
             }
@@ -445,7 +449,7 @@ impl Outer {
 
     /// Removes a blocked parent's placeholders, and restores the prior values that it exported. If the user changed
     /// keys or a profile manually, no profile is restored.
-    fn open(&mut self, env: &Env) {
+    fn restore_blocked(&mut self, env: &Env) {
         let ours = |name: &str| BLOCKED_SET.iter().any(|(set, value)| *set == name && env.text(name) == Some(*value));
         let untouched = ours("AWS_ACCESS_KEY_ID") && ours("AWS_PROFILE");
         if untouched {
@@ -453,20 +457,20 @@ impl Outer {
         }
         let untouched = untouched && !env.has("AWS_DEFAULT_PROFILE");
         let prior = |name: &str| {
-            let back = BLOCKED_PRIOR.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
+            let back = BLOCKED_PRIOR_VARS.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
             let value = env.0.get(OsStr::new(&format!("{PRIOR}{name}"))).filter(|value| *value != NO_ROLE);
             // The value may contain any bytes, because the user set it. Only its length is limited.
             value.filter(|value| back && value.len() <= LONGEST_VALUE).cloned()
         };
         for (name, _) in BLOCKED_SET {
             let prior = prior(name);
-            if ours(name) || is_back(env, name, prior.as_ref()) {
+            if ours(name) || already_restored(env, name, prior.as_ref()) {
                 self.restore(name, prior);
             }
         }
-        for name in BLOCKED_PRIOR.into_iter().filter(|name| !BLOCKED_SET.iter().any(|(set, _)| set == name)) {
+        for name in BLOCKED_PRIOR_VARS.into_iter().filter(|name| !BLOCKED_SET.iter().any(|(set, _)| set == name)) {
             let prior = prior(name);
-            if prior.is_some() && (!env.has(name) || is_back(env, name, prior.as_ref())) {
+            if prior.is_some() && (!env.has(name) || already_restored(env, name, prior.as_ref())) {
                 self.restore(name, prior);
             }
         }
@@ -475,7 +479,7 @@ impl Outer {
     /// Returns the environment with which this process must execute itself again, because the AWS SDK would read
     /// variables that awsrole set or hid. Returns `None` if none of them differ.
     #[must_use]
-    pub fn for_the_sdk(&self, env: &Env) -> Option<Env> {
+    pub fn env_for_reexec(&self, env: &Env) -> Option<Env> {
         let differ: Vec<OsString> = READ_BY_SDK.iter().map(OsString::from).collect();
         let differ: Vec<OsString> = differ.into_iter().filter(|name| env.0.get(name) != self.env.0.get(name)).collect();
         let mut anew = env.clone();
@@ -515,8 +519,8 @@ impl Outer {
     }
 }
 
-/// Returns whether a variable that the AWS SDK reads already has its prior value ([`Outer::for_the_sdk`]).
-fn is_back(env: &Env, name: &str, prior: Option<&OsString>) -> bool {
+/// Returns whether a variable that the AWS SDK reads already has its prior value ([`OuterEnv::env_for_reexec`]).
+fn already_restored(env: &Env, name: &str, prior: Option<&OsString>) -> bool {
     READ_BY_SDK.contains(&name) && env.0.get(OsStr::new(name)) == prior
 }
 

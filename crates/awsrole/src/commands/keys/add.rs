@@ -161,9 +161,9 @@ fn verify(
 
 /// Stores the keys, reads them back, and then reports success.
 fn store_keys(stores: &Stores<'_>, place: &KeyRef, secret: &Secret, context: &Context) -> Result<(), Problem> {
-    let told = |no: KeyStoreError| no.problem(place);
-    stores.put(place, secret).map_err(told)?;
-    if stores.secret(place, true, &|_| ()).map_err(told)? != *secret {
+    let explained = |no: KeyStoreError| no.problem(place);
+    stores.put(place, secret).map_err(explained)?;
+    if stores.secret(place, true, &|_| ()).map_err(explained)? != *secret {
         return Err(Problem::new(format!("{} returned a different secret than was stored", place.store))
             .hint("use another store: `--store file`"));
     }

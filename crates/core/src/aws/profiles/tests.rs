@@ -165,8 +165,8 @@ fn warns_about_suspicious_lines_with_their_location() {
         "[profile dev]\naws_secret_access_key = 'canary'\n",
     )
     .unwrap();
-    let told: Vec<String> = profiles.warnings().iter().map(|w| format!("{}: {}", w.at.line, w.text)).collect();
-    for (said, expected) in told.iter().zip([
+    let warnings: Vec<String> = profiles.warnings().iter().map(|w| format!("{}: {}", w.at.line, w.text)).collect();
+    for (said, expected) in warnings.iter().zip([
         "1: [profile two words] names nothing, so the AWS CLI ignores the section: write `[profile \"two words\"]`",
         "2: [profile \"x] has an unclosed quote",
         "3: [sso-session] has no name",
@@ -180,8 +180,8 @@ fn warns_about_suspicious_lines_with_their_location() {
     ]) {
         assert!(said.starts_with(expected), "{said}\n{expected}");
     }
-    assert_eq!(told.len(), 10, "{told:#?}");
-    assert!(!told.join("").contains("canary"));
+    assert_eq!(warnings.len(), 10, "{warnings:#?}");
+    assert!(!warnings.join("").contains("canary"));
     let about: Vec<usize> = profiles.warnings_about("a").iter().map(|warning| warning.at.line).collect();
     assert_eq!(about, [13]);
     for (name, expected) in [

@@ -146,10 +146,10 @@ fn denied_base_disables_the_chain() {
     world.approvals.deny(&far).unwrap();
     // A file that was never allowed leaves the environment unchanged.
     let (verdict, depth) = world.vet("a/b");
-    assert!(verdict.holds(depth) == Holds::Outer && depth == 1);
+    assert!(verdict.holds(depth) == ShellState::Outer && depth == 1);
     world.approvals.allow(&chain).unwrap();
     let (verdict, depth) = world.vet("a/b");
-    assert_eq!((verdict.holds(depth), depth), (Holds::Blocked, 2));
+    assert_eq!((verdict.holds(depth), depth), (ShellState::Blocked, 2));
     let Verdict::Refused(Refusal { path, status: ApprovalStatus::Denied, nearest, .. }) = verdict else { panic!() };
     assert_eq!((path, nearest), (far.clone(), near));
     assert_eq!(world.approvals.denied_base(&chain).unwrap().path, far);
@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    fn holds(&self) -> Holds {
+    fn holds(&self) -> ShellState {
         let (verdict, depth) = self.vet(PLACES[0]);
         verdict.holds(depth)
     }
@@ -192,7 +192,7 @@ fn any_change_of_a_chain_needs_a_new_approval() {
         let allowed: Vec<Option<&str>> = texts.iter().map(|text| Some(text.as_str())).collect();
         world.arrange(&allowed);
         world.approvals.allow(&Chain::read(&world.upward(PLACES[0])).unwrap()).unwrap();
-        assert_eq!(world.holds(), Holds::Role, "{count} {open}");
+        assert_eq!(world.holds(), ShellState::Role, "{count} {open}");
         let depth = world.vet(PLACES[0]).1;
         assert_eq!(depth, count + usize::from(open), "what appears above an open chain is looked for");
         let edited = texts.iter().map(|text| format!("{text}# edited\n")).collect::<Vec<_>>();
@@ -219,11 +219,11 @@ fn any_change_of_a_chain_needs_a_new_approval() {
         }
         for (what, arrangement) in changed {
             world.arrange(&arrangement);
-            assert_eq!(world.holds(), Holds::Blocked, "{count} {open}: {what}");
+            assert_eq!(world.holds(), ShellState::Blocked, "{count} {open}: {what}");
             world.approvals.allow(&Chain::read(&world.upward(PLACES[0])).unwrap()).unwrap();
-            assert_eq!(world.holds(), Holds::Role, "{count} {open}: {what}, allowed");
+            assert_eq!(world.holds(), ShellState::Role, "{count} {open}: {what}, allowed");
             world.arrange(&allowed);
-            assert_eq!(world.holds(), Holds::Role, "{count} {open}: {what}, and back");
+            assert_eq!(world.holds(), ShellState::Role, "{count} {open}: {what}, and back");
             // The next change is compared with the first approval only.
             fs::remove_dir_all(&world.approvals.dir).unwrap();
             world.approvals.allow(&Chain::read(&world.upward(PLACES[0])).unwrap()).unwrap();
@@ -236,10 +236,10 @@ fn inserted_file_needs_a_new_approval() {
     let world = World::new();
     world.arrange(&[Some("inherit = true\n"), None, None, Some("region = \"x\"\n")]);
     world.approvals.allow(&Chain::read(&world.upward(PLACES[0])).unwrap()).unwrap();
-    assert_eq!(world.holds(), Holds::Role);
+    assert_eq!(world.holds(), ShellState::Role);
     for between in ["inherit = true\n", "region = \"x\"\n", ""] {
         world.arrange(&[Some("inherit = true\n"), None, Some(between), Some("region = \"x\"\n")]);
-        assert_eq!(world.holds(), Holds::Blocked, "{between:?}");
+        assert_eq!(world.holds(), ShellState::Blocked, "{between:?}");
     }
 }
 
@@ -323,7 +323,7 @@ fn base_that_disappears_needs_a_new_approval() {
     assert!(matches!(evaluate_files(&paths, &world.approvals, &UserConfig::default()).0, Verdict::Allowed(_)));
     fs::remove_file(&far).unwrap();
     let (verdict, depth) = evaluate_files(&paths, &world.approvals, &UserConfig::default());
-    assert_eq!((verdict.holds(depth), depth), (Holds::Blocked, 2));
+    assert_eq!((verdict.holds(depth), depth), (ShellState::Blocked, 2));
     let Verdict::Broken { problem, .. } = verdict else { panic!() };
     assert!(problem.summary.contains("was removed while it was being read"), "{problem}");
 }
@@ -350,12 +350,12 @@ fn rules_and_approvals_cover_parts_of_a_chain() {
     assert_eq!(allowed.only_accounts(), Some(&[AccountId::parse("222222222222").unwrap()][..]));
     // A rule for the nearest file only: the base file needs an approval of its own.
     let (verdict_, depth) = verdict(vec![rule("work/p/q", "222222222222")]);
-    assert_eq!((verdict_.holds(depth), depth), (Holds::Blocked, 2));
+    assert_eq!((verdict_.holds(depth), depth), (ShellState::Blocked, 2));
     world.allow(&far);
     assert!(matches!(verdict(vec![rule("work/p/q", "222222222222")]), (Verdict::Allowed(_), 2)));
     world.approvals.deny(&far).unwrap();
     let (verdict, depth) = verdict(vec![rule("work", "222222222222")]);
-    assert_eq!((verdict.holds(depth), depth), (Holds::Blocked, 2), "a rule undoes no refusal");
+    assert_eq!((verdict.holds(depth), depth), (ShellState::Blocked, 2), "a rule undoes no refusal");
 }
 
 #[test]
@@ -370,11 +370,11 @@ fn trusts_approvals_only_below_directories_that_others_can_not_write() {
             let approvals = Approvals::below(&data);
             let (verdict, depth) = evaluate_files(std::slice::from_ref(&path), &approvals, &UserConfig::default());
             // A decision is recorded, so the user may expect a role.
-            let expected = if fine { Holds::Role } else { Holds::Blocked };
+            let expected = if fine { ShellState::Role } else { ShellState::Blocked };
             assert_eq!(verdict.holds(depth), expected, "{} {mode:o}", dir.display());
             let other = world.write("other", "");
             let (verdict, depth) = evaluate_files(&[other], &approvals, &UserConfig::default());
-            assert_eq!(verdict.holds(depth), Holds::Outer, "nothing was said of this one");
+            assert_eq!(verdict.holds(depth), ShellState::Outer, "nothing was said of this one");
             assert_eq!(approvals.prepare().is_ok(), fine || dir == data, "its own folder is made private again");
             fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
         }

@@ -180,10 +180,10 @@ impl<'a> Parties<'a> {
         let causes = self.causes(call, role);
         let Some(likeliest) = causes.first() else { return problem };
         problem = problem.hint(&likeliest.text);
-        let mut told = vec![likeliest.about];
+        let mut listed = vec![likeliest.about];
         for cause in &causes[1..] {
-            if !told.contains(&cause.about) {
-                told.push(cause.about);
+            if !listed.contains(&cause.about) {
+                listed.push(cause.about);
                 problem = problem.other(self.in_short(cause.about, call, role));
             }
         }

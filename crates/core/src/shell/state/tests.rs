@@ -1,4 +1,4 @@
-//! Tests of [`Outer::of`]: which variables are restored, and which manual changes are kept.
+//! Tests of [`OuterEnv::reconstruct`]: which variables are restored, and which manual changes are kept.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -37,7 +37,7 @@ fn inside(outer: &Env) -> Env {
 #[test]
 fn the_outer_environment_comes_back_as_far_as_it_is_no_secret() {
     let before = env(&[("PATH", "/bin"), ("AWS_PROFILE", "base"), ("AWS_REGION", "us-west-2")]);
-    let outer = Outer::of(&inside(&before));
+    let outer = OuterEnv::reconstruct(&inside(&before));
     assert!(outer.env == before);
     assert_eq!(outer.role.unwrap().role, "Deploy");
     assert!(outer.adopt.contains(&("AWS_PROFILE".into(), Some("base".into()))));
@@ -48,9 +48,9 @@ fn the_outer_environment_comes_back_as_far_as_it_is_no_secret() {
 fn what_a_person_changed_stays() {
     let mut changed = inside(&env(&[("AWS_REGION", "us-west-2")]));
     changed.0.insert("AWS_REGION".into(), "by-hand".into());
-    assert_eq!(Outer::of(&changed).env.text("AWS_REGION"), Some("by-hand"));
+    assert_eq!(OuterEnv::reconstruct(&changed).env.text("AWS_REGION"), Some("by-hand"));
     changed.0.insert("AWS_ACCESS_KEY_ID".into(), "AKIAMINE".into());
-    let outer = Outer::of(&changed);
+    let outer = OuterEnv::reconstruct(&changed);
     assert_eq!(outer.env.text("AWS_ACCESS_KEY_ID"), Some("AKIAMINE"));
     assert_eq!(outer.env.text("AWS_SECRET_ACCESS_KEY"), Some("canary-secret"), "one unit");
     assert!(outer.role.is_none());
@@ -59,7 +59,7 @@ fn what_a_person_changed_stays() {
 #[test]
 fn placeholders_of_a_blocked_directory_are_dropped() {
     let blocked = env(&[(NAME, "blocked"), ("AWS_PROFILE", NO_ROLE), ("AWS_ACCESS_KEY_ID", NO_ROLE), ("A", "b")]);
-    assert!(Outer::of(&blocked).env == env(&[("A", "b")]));
+    assert!(OuterEnv::reconstruct(&blocked).env == env(&[("A", "b")]));
 }
 
 /// Returns the environment of a blocked shell. Its outer environment had a profile and a container's address. It also
@@ -84,7 +84,7 @@ fn blocked(by_hand: &[(&str, &str)]) -> Env {
 }
 
 fn of(env: &Env) -> Env {
-    let mut outer = Outer::of(env).env;
+    let mut outer = OuterEnv::reconstruct(env).env;
     outer.0.retain(|name, _| name != "AWSROLE_PRIOR_PATH" && name != "AWSROLE_PRIOR_AWS_SECRET_ACCESS_KEY");
     outer
 }
@@ -95,11 +95,11 @@ fn what_a_blocked_shell_exports_of_outside_comes_back_and_no_other_name() {
     let with = |more: &[(&str, &str)]| env(&[always.as_slice(), more].concat());
     let outside = with(&[("AWS_PROFILE", "staging"), ("AWS_DEFAULT_PROFILE", "base")]);
     assert!(of(&blocked(&[])) == outside);
-    let adopted = Outer::of(&blocked(&[])).adopt;
+    let adopted = OuterEnv::reconstruct(&blocked(&[])).adopt;
     assert!(adopted.contains(&("AWS_PROFILE".into(), Some("staging".into()))));
     assert!(adopted.contains(&("AWSROLE_PRIOR_AWS_PROFILE".into(), None)));
     // A process that executed itself again for the SDK finds some variables already restored.
-    let anew = Outer::of(&blocked(&[])).for_the_sdk(&blocked(&[])).unwrap();
+    let anew = OuterEnv::reconstruct(&blocked(&[])).env_for_reexec(&blocked(&[])).unwrap();
     assert!(anew.text("AWS_CONTAINER_CREDENTIALS_FULL_URI") == Some("http://x") && of(&anew) == outside);
     let mine = [("AWS_PROFILE", "mine")];
     assert!(of(&blocked(&mine)) == with(&mine), "no second profile beside the user's own");
@@ -129,7 +129,7 @@ fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_blocked() {
         ])
     };
     let of = |state, profile, chosen: &str, file: &str| {
-        let outer = Outer::of(&parent(state, profile, chosen));
+        let outer = OuterEnv::reconstruct(&parent(state, profile, chosen));
         assert!(!outer.env.has(CHOSEN) && outer.adopt.contains(&(CHOSEN.into(), None)), "{state} {chosen}");
         outer.chosen(&[PathBuf::from(file), PathBuf::from("/.awsrole.toml")], &choices)
     };
@@ -156,7 +156,7 @@ fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_blocked() {
     assert!(matches!(huge, Chosen::Unproven(name) if name.len() < 2048));
     assert_eq!(of(BLOCKED, "mine", &chosen, file), Chosen::Nothing, "changed by hand");
     assert_eq!(of("{", NO_ROLE, &chosen, file), Chosen::Nothing, "a state that isn't ours");
-    let alone = Outer::of(&env(&[(CHOSEN, chosen.as_str())]));
+    let alone = OuterEnv::reconstruct(&env(&[(CHOSEN, chosen.as_str())]));
     assert_eq!(alone.chosen(&[PathBuf::from(file)], &choices), Chosen::Nothing, "without a state");
 }
 
@@ -169,7 +169,7 @@ fn a_choice_in_the_state_of_a_role_needs_its_proof_as_well() {
     let forged = format!("{}=prod", "0".repeat(80));
     for (chosen, role) in [(word.as_str(), Some("prod")), (&forged, None)] {
         let state = changed(|state| state["chosen"] = chosen.into());
-        let outer = Outer::of(&held(&state));
+        let outer = OuterEnv::reconstruct(&held(&state));
         assert!(outer.role.is_some(), "the role itself is held all the same");
         let found = outer.chosen(&files, &choices);
         assert_eq!((found.role(), found == Chosen::Nothing), (role, false), "{chosen}");
@@ -231,12 +231,12 @@ fn a_state_that_awsrole_can_not_have_written_is_ignored_as_a_whole() {
         ("a long URL", &|state| state["prior"]["AWS_ENDPOINT_URL"] = format!("https://{}", &long[..4096]).into()),
         ("a megabyte", &|state| state["prior"]["AWS_PROFILE"] = long.as_str().into()),
     ];
-    assert!(Outer::of(&held(&changed(|_| ()))).role.is_some(), "what is tried is otherwise right");
+    assert!(OuterEnv::reconstruct(&held(&changed(|_| ()))).role.is_some(), "what is tried is otherwise right");
     for (what, change) in changes {
         let forged = held(&changed(change));
         let mut expected = forged.clone();
-        expected.0.retain(|name, _| name != NAME && !TOLD.contains(&name.to_str().unwrap()));
-        let outer = Outer::of(&forged);
+        expected.0.retain(|name, _| name != NAME && !INFO_VARS.contains(&name.to_str().unwrap()));
+        let outer = OuterEnv::reconstruct(&forged);
         assert!(outer.role.is_none() && outer.env == expected, "{what}");
     }
 }
@@ -251,7 +251,7 @@ fn of_a_name_that_stands_twice_neither_value_counts() {
         (r#""AWS_REGION":"#, r#""AWS_REGION":"other","AWS_REGION":"#),
     ] {
         assert!(whole.contains(once), "{once}");
-        assert!(Outer::of(&held(&whole.replacen(once, twice, 1))).role.is_none(), "{twice}");
+        assert!(OuterEnv::reconstruct(&held(&whole.replacen(once, twice, 1))).role.is_none(), "{twice}");
     }
 }
 
@@ -260,7 +260,7 @@ fn of_a_name_that_stands_twice_neither_value_counts() {
 fn what_awsrole_writes_it_believes() {
     let long = "x".repeat(LONGEST_VALUE + 1);
     for profile in ["", "base", "ü ß", "a\nb", "\u{7f}", long.as_str(), &"\"\\".repeat(LONGEST_VALUE / 2)] {
-        let names = OPEN.iter().chain(&RUN_SET).chain(&RUN_HIDDEN).map(|name| (*name, profile));
+        let names = PRESERVED_VARS.iter().chain(&EXEC_RENEW_SET).chain(&EXEC_RENEW_UNSET).map(|name| (*name, profile));
         let before = env(&names.collect::<Vec<_>>());
         let credentials = credentials(SystemTime::UNIX_EPOCH, 900);
         let of = State::of_role(
@@ -282,7 +282,7 @@ fn what_awsrole_writes_it_believes() {
 #[test]
 fn prior_values_of_a_blocked_shell_are_bounded() {
     for (value, back) in [("staging", true), ("a\nb", true), ("\u{1b}[2J", true), (&"x".repeat(4097), false)] {
-        let outer = Outer::of(&blocked(&[("AWSROLE_PRIOR_AWS_PROFILE", value)]));
+        let outer = OuterEnv::reconstruct(&blocked(&[("AWSROLE_PRIOR_AWS_PROFILE", value)]));
         assert_eq!(outer.env.text("AWS_PROFILE"), Some(value).filter(|_| back), "{value:?}");
         assert!(!outer.env.has("AWSROLE_PRIOR_AWS_PROFILE"));
     }
@@ -296,7 +296,7 @@ fn a_forged_state_restores_nothing() {
         "{\"v\":1}",
         "{\"v\":1,\"file\":\"\",\"role\":\"\",\"account\":\"\",\"key\":\"\",\"expires\":\"\",\"set\":{},\"prior\":{\"LD_PRELOAD\":\"x\"}}",
     ] {
-        let outer = Outer::of(&env(&[(NAME, forged), ("A", "b")]));
+        let outer = OuterEnv::reconstruct(&env(&[(NAME, forged), ("A", "b")]));
         assert!(outer.env == env(&[("A", "b")]), "{forged}");
     }
 }
@@ -306,9 +306,9 @@ fn only_what_a_blocked_shell_changes_comes_back() {
     let hidden = hidden_if_blocked();
     let changed: BTreeSet<&str> = hidden.iter().copied().chain(BLOCKED_SET.map(|(name, _)| name)).collect();
     assert_eq!(changed.len(), hidden.len() + BLOCKED_SET.len(), "a name stands twice");
-    assert!(BLOCKED_PRIOR.iter().all(|name| changed.contains(name)));
+    assert!(BLOCKED_PRIOR_VARS.iter().all(|name| changed.contains(name)));
     let secret = |name: &&str| {
         name.contains("SECRET") || name.contains("KEY") || name.ends_with("TOKEN") || name.contains("BEARER")
     };
-    assert!(!BLOCKED_PRIOR.iter().any(secret));
+    assert!(!BLOCKED_PRIOR_VARS.iter().any(secret));
 }
