@@ -156,7 +156,7 @@ __awsrole_intact() {
   [[ ${__awsrole_ours[$1]-} == '*' && ${!1+x} ]] || \builtin test "${!1+:${!1}}" = "${__awsrole_ours[$1]-}"
 }
 
-# With -g, because a function of the user's may have a local variable of this name. But a secret must not be an argument.
+# With -g, because a function of the user's may have a local variable of this name. A secret is never an argument.
 __awsrole_restore() {
   if [[ ${!1@a} == *r* ]]; then __awsrole_say "$1 is readonly: its prior value cannot be restored"
   elif [[ ${__awsrole_prior[$1]} == - ]]; then \builtin unset -v "$1"

@@ -1,7 +1,7 @@
 //! Decides which credential variables are kept and which are removed after the user changed some of them manually.
 //!
-//! Each of the two units [`CREDENTIAL_VARS`] and [`PROFILE_VARS`] is used by clients as a whole. The user's key ID with our
-//! expiration makes botocore fail, and a profile with our keys gives two identities.
+//! Each of the two units [`CREDENTIAL_VARS`] and [`PROFILE_VARS`] is used by clients as a whole. The user's key ID with
+//! our expiration makes botocore fail, and a profile with our keys gives two identities.
 
 use std::ffi::OsStr;
 
