@@ -8,7 +8,7 @@ use awsrole_core::base::context::{Context, Env, Paths};
 use awsrole_core::base::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
 use awsrole_core::base::seal::Key;
 
-/// Writes files below a home directory, and returns a context in its folder `p`.
+/// Writes files below a home directory, and returns a context in its directory `p`.
 pub fn context(files: &[(&str, &[u8])]) -> Context {
     let home = std::env::temp_dir().join(format!("awsrole-fuzz-{}", std::process::id()));
     let _ = fs::remove_dir_all(home.join("data"));

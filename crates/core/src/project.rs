@@ -1,4 +1,4 @@
-//! The project's file: discovery, parsing and approval.
+//! The project file: discovery, parsing and approval.
 
 pub mod approval;
 pub mod config;

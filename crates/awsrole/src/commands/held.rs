@@ -32,7 +32,7 @@ pub(super) struct ActiveRole {
     pub(super) credentials: Credentials,
     /// Their cache key.
     key: String,
-    /// The project's file.
+    /// The project file.
     pub(super) file: String,
     /// The `[role.NAME]` that was given or chosen.
     pub(super) role: Option<String>,
@@ -147,7 +147,7 @@ impl ActiveRole {
     /// Returns the environment variables of the role.
     ///
     /// # Errors
-    /// Fails for long-term keys, which are never exported.
+    /// Fails for long-lived keys, which are never exported.
     pub(super) fn diff(&self) -> Result<EnvDiff, Problem> {
         Ok(EnvDiff::of_role(&self.role_session()?))
     }
@@ -155,7 +155,7 @@ impl ActiveRole {
     /// Returns everything needed to build the role's environment.
     ///
     /// # Errors
-    /// Fails for long-term keys, which are never exported.
+    /// Fails for long-lived keys, which are never exported.
     pub(super) fn role_session(&self) -> Result<RoleSession<'_>, Problem> {
         Ok(RoleSession {
             plan: &self.plan,

@@ -15,8 +15,8 @@ pub struct Credentials {
     pub access_key_id: String,
     /// The secret access key.
     pub secret_access_key: Secret,
-    /// The session token. Credentials without one are long-term keys, which are never exported. A session token doesn't
-    /// make a long-term key temporary: see [`Credentials::is_long_term`].
+    /// The session token. Credentials without one are long-lived keys, which are never exported. A session token
+    /// doesn't make a long-lived key temporary: see [`Credentials::is_long_term`].
     pub session_token: Option<Secret>,
     /// When they were issued, by the local clock.
     pub issued: SystemTime,
@@ -33,7 +33,7 @@ impl Credentials {
         account_of(self.arn.as_deref()?)
     }
 
-    /// Returns whether these are long-term keys, judged by the access key ID or by a missing session token.
+    /// Returns whether these are long-lived keys, judged by the access key ID or by a missing session token.
     #[must_use]
     pub fn is_long_term(&self) -> bool {
         self.session_token.is_none() || is_long_term_key_id(&self.access_key_id)
@@ -42,7 +42,7 @@ impl Credentials {
     /// Returns these credentials in the form that may leave awsrole.
     ///
     /// # Errors
-    /// Fails for long-term keys and for an invalid access key ID. The message names `source` as their origin.
+    /// Fails for long-lived keys and for an invalid access key ID. The message names `source` as their origin.
     pub fn temporary(&self, source: &dyn fmt::Display) -> Result<Temporary<'_>, Problem> {
         if !is_key_id(&self.access_key_id) {
             return Err(Problem::new(format!("{source} returns an invalid access key ID"))
@@ -83,7 +83,7 @@ impl Credentials {
 
 /// Credentials that expire. Variables, files, other programs and the console receive only these.
 ///
-/// Only [`Credentials::temporary`] creates one, so long-term keys can't be exported.
+/// Only [`Credentials::temporary`] creates one, so long-lived keys can't be exported.
 #[derive(Clone, Copy)]
 pub struct Temporary<'a>(&'a Credentials);
 
@@ -102,9 +102,9 @@ pub fn is_key_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Returns whether an access key ID belongs to a long-term key.
+/// Returns whether an access key ID belongs to a long-lived key.
 ///
-/// `AKIA` is the prefix of long-term keys and `ASIA` of temporary ones (IAM User Guide, "IAM identifiers", unique ID
+/// `AKIA` is the prefix of long-lived keys and `ASIA` of temporary ones (IAM User Guide, "IAM identifiers", unique ID
 /// prefixes). Credentials with any other prefix are judged by their session token, because other implementations of STS
 /// use arbitrary IDs.
 #[must_use]

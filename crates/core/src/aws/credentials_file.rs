@@ -173,7 +173,7 @@ impl Backup {
     }
 }
 
-/// Checks that a text may be the access key ID of a long-term key. An invalid text is never shown, because it may be
+/// Checks that a text may be the access key ID of a long-lived key. An invalid text is never shown, because it may be
 /// the secret.
 ///
 /// # Errors

@@ -224,7 +224,7 @@ pub trait Sources {
 }
 
 impl Source {
-    /// Returns whether the keys are long-term. Long-term keys are never exported.
+    /// Returns whether the keys are long-lived. Long-lived keys are never exported.
     #[must_use]
     pub fn is_long_term(&self) -> bool {
         match self {
@@ -234,7 +234,7 @@ impl Source {
         }
     }
 
-    /// Returns whether these credentials may be used with an MFA code. A `credential_process` may return long-term
+    /// Returns whether these credentials may be used with an MFA code. A `credential_process` may return long-lived
     /// keys.
     #[must_use]
     pub fn may_use_mfa(&self) -> bool {

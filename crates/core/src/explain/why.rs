@@ -54,7 +54,7 @@ pub struct ResolutionReport {
     pub account: Option<String>,
     /// The user's name for the account.
     pub account_name: Option<String>,
-    /// The profile that the project's file names.
+    /// The profile that the project file names.
     pub profile: Option<String>,
     /// The pinned account.
     pub pin: Option<String>,

@@ -32,7 +32,7 @@ pub(crate) fn check(plan: &RolePlan, source: Option<&Profile<'_>>, origin: &Orig
     let (region, of_region) = (plan.endpoint.region.as_str(), plan.endpoint.partition());
     let certain = matches!(plan.source, Source::IdentityCenter(_) | Source::ConsoleLogin(_) | Source::WebIdentity(_));
     match of_source(&plan.source, source) {
-        // The region of a profile with keys proves nothing if the project's file has one for the role.
+        // The region of a profile with keys proves nothing if the project file has one for the role.
         Some(other) if other != partition && (certain || of_region != partition) => Err(differs(
             format!("the credentials of {}", plan.source),
             &other,

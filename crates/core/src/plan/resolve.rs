@@ -1,5 +1,5 @@
 //! Follows keys and profiles to a source by the rules of the AWS CLI (botocore, `credentials.py`,
-//! `AssumeRoleProvider`). The project's file takes precedence over the profiles.
+//! `AssumeRoleProvider`). The project file takes precedence over the profiles.
 
 use crate::aws::arn::AccountId;
 use crate::aws::endpoint::{self, Endpoint, Service};
@@ -152,7 +152,7 @@ impl Chain<'_> {
     }
 }
 
-/// One set of keys in a chain: a role of the project's file with its profile, or a profile alone.
+/// One set of keys in a chain: a role of the project file with its profile, or a profile alone.
 struct ChainNode<'p> {
     /// The role's name in the file. The inner `None` is the file's nameless role, the outer `None` is a profile alone.
     in_file: Option<Option<String>>,

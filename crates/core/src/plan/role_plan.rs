@@ -21,7 +21,7 @@ use crate::base::problem::Problem;
 pub struct RolePlan {
     /// The chosen `[role.NAME]`, if the file has several.
     pub name: Option<String>,
-    /// The profile that the project's file names for this role.
+    /// The profile that the project file names for this role.
     pub profile: Option<String>,
     /// The source of the credentials for the first call.
     pub source: Source,
@@ -49,7 +49,7 @@ pub struct RolePlan {
 /// One call of the chain.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Step {
-    /// A session of long-term keys, so that the keys themselves aren't exported.
+    /// A session of long-lived keys, so that the keys themselves aren't exported.
     GetSessionToken(GetSessionToken),
     /// A role.
     AssumeRole(Box<AssumeRole>),
@@ -63,13 +63,13 @@ pub struct GetSessionToken {
     pub duration: Option<SessionDuration>,
     /// The MFA device whose code is sent. The session then counts as authenticated with MFA.
     pub mfa_serial: Option<MfaSerial>,
-    /// The keys of the project's file that require this call, with their locations. They aren't sent and aren't part of
+    /// The keys of the project file that require this call, with their locations. They aren't sent and aren't part of
     /// the cache key.
     #[serde(skip)]
     pub required: Vec<Required>,
 }
 
-/// A key of the project's file that a call must send.
+/// A key of the project file that a call must send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Required {
     /// The name of the key.
@@ -101,7 +101,7 @@ pub struct AssumeRole {
     /// The MFA device whose code is sent with this call. It is set only for durations over one hour, because roles
     /// assumed from an MFA session last at most one hour.
     pub mfa_serial: Option<MfaSerial>,
-    /// The location where the project's file requires the MFA device. It isn't part of the cache key.
+    /// The location where the project file requires the MFA device. It isn't part of the cache key.
     #[serde(skip)]
     pub required: Vec<Required>,
 }
@@ -151,12 +151,12 @@ impl RolePlan {
 impl Step {
     /// Returns the step as it is made with these credentials, or `None` if it is skipped.
     ///
-    /// A `credential_process` may return long-term or temporary keys, which isn't known before it is run. Temporary
+    /// A `credential_process` may return long-lived or temporary keys, which isn't known before it is run. Temporary
     /// keys can neither request a session nor use an MFA device, and a code would be wasted. In that case a profile's
     /// `mfa_serial` is ignored.
     ///
     /// # Errors
-    /// Fails if the project's file requires a parameter that isn't sent.
+    /// Fails if the project file requires a parameter that isn't sent.
     pub fn called_by(&self, caller: &Credentials, source: &Source) -> Result<Option<Cow<'_, Self>>, Problem> {
         if caller.session_token.is_none() {
             return Ok(Some(Cow::Borrowed(self)));

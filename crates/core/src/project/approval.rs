@@ -1,4 +1,4 @@
-//! Decides whether the user has allowed a project's file.
+//! Decides whether the user has allowed a project file.
 
 use std::path::PathBuf;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::base::files::{is_foreign, read_with_owner};
 use crate::base::problem::Problem;
 
-/// The name of the project's file.
+/// The name of the project file.
 pub const FILE_NAME: &str = ".awsrole.toml";
 
 /// The largest file that is read, in bytes. Typical files have a few hundred.

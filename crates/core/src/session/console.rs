@@ -28,7 +28,7 @@ pub struct Console {
 /// The kind of session a plan will produce, as far as it is known without calling STS.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SessionKind {
-    /// A role session made with long-term keys or a web identity. The console session has a duration of its own.
+    /// A role session made with long-lived keys or a web identity. The console session has a duration of its own.
     Role,
     /// A role session made with temporary credentials. The console session ends with them.
     Chained,
@@ -42,7 +42,7 @@ pub enum SessionKind {
 /// Fails for a user's own session, which can't sign in.
 pub fn session_kind(plan: &RolePlan) -> Result<SessionKind, Problem> {
     Ok(match (plan.steps.last(), &plan.source) {
-        // Unless the program returns long-term keys, its session is used unchanged.
+        // Unless the program returns long-lived keys, its session is used unchanged.
         (Some(Step::GetSessionToken(_)), Source::Process(_)) => SessionKind::Unknown,
         (Some(Step::GetSessionToken(_)), _) => return Err(no_role(&plan.source.to_string())),
         (Some(Step::AssumeRole(_)), source) if plan.steps.len() == 1 && source.is_long_term() => SessionKind::Role,

@@ -279,7 +279,7 @@ impl<'a> ChainFetcher<'a> {
                 self.call(index, caller)?
             }
         };
-        // A long-term key with a session token would be mistaken for a temporary one, so it is neither cached nor used
+        // A long-lived key with a session token would be mistaken for a temporary one, so it is neither cached nor used
         // in a call.
         if credentials.session_token.is_some() {
             let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);

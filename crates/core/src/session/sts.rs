@@ -20,7 +20,7 @@ pub trait Sts {
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError>;
 
-    /// Calls GetSessionToken, signed with long-term keys.
+    /// Calls GetSessionToken, signed with long-lived keys.
     fn get_session_token(
         &self,
         caller: &Credentials,

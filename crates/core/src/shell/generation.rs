@@ -14,7 +14,7 @@ use crate::base::files::{self, FileError};
 
 /// Creates the first generation, if there is none.
 pub fn ensure(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
-    // The folder is never empty, so this check suffices.
+    // The directory is never empty, so this check suffices.
     if paths.generations().is_dir() { Ok(()) } else { bump(paths, now) }
 }
 
@@ -41,7 +41,7 @@ fn new_name(now: SystemTime) -> String {
     format!("{}-{}", now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(), std::process::id())
 }
 
-/// Returns the names that shells see in the folder, which exclude temporary files.
+/// Returns the names that shells see in the directory, which exclude temporary files.
 fn names(folder: &Path) -> Result<Vec<OsString>, FileError> {
     let found = match fs::read_dir(folder) {
         Ok(found) => found,

@@ -1,11 +1,11 @@
-//! Manages the private folder of a command that runs longer than a session (`exec --renew`). It contains copies of the
-//! AWS files.
+//! Manages the private directory of a command that runs longer than a session (`exec --renew`). It contains copies of
+//! the AWS files.
 //!
-//! The folder is locked while the command or any of its children runs. The command inherits the open folder, and an
-//! advisory lock (flock) is released when the last process closes it. Some programs close all inherited files, so the
-//! folder's name also contains the ID of the command's process.
+//! The directory is locked while the command or any of its children runs. The command inherits the open directory, and
+//! an advisory lock (flock) is released when the last process closes it. Some programs close all inherited files, so
+//! the directory's name also contains the ID of the command's process.
 //!
-//! The watcher removes the folder when the command ends. If the watcher was killed, [`sweep`] removes it.
+//! The watcher removes the directory when the command ends. If the watcher was killed, [`sweep`] removes it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -24,10 +24,10 @@ use crate::shell::environment::EnvDiff;
 /// Maximum size of a record, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Prefix of the folders' names.
+/// Prefix of the directories' names.
 const PREFIX: &str = "run-";
 
-/// The locked folder of a run.
+/// The locked directory of a run.
 pub struct Run {
     dir: PathBuf,
     held: File,
@@ -46,13 +46,13 @@ pub struct SavedEnvironment {
 }
 
 impl Run {
-    /// Creates a folder that only its owner can access, for the command that this process will execute. It also removes
-    /// the folders of commands that have ended.
+    /// Creates a directory that only its owner can access, for the command that this process will execute. It also
+    /// removes the directories of commands that have ended.
     pub fn open(paths: &Paths, process: u32) -> Result<Self, FileError> {
         let runs = folder(paths);
         files::private_dir(&runs)?;
         let failed = |e| FileError::new("making a folder in", &runs, e);
-        // Prevents another process from removing the folder before it is locked.
+        // Prevents another process from removing the directory before it is locked.
         let parent = File::open(&runs).map_err(failed)?;
         parent.lock().map_err(failed)?;
         remove_remains(&runs);
@@ -65,7 +65,7 @@ impl Run {
         Ok(Self { dir: dir.keep(), held })
     }
 
-    /// Returns the name of the folder.
+    /// Returns the name of the directory.
     #[must_use]
     pub fn name(&self) -> &str {
         self.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default()
@@ -77,19 +77,20 @@ impl Run {
         Ok(files::write_private(&self.dir.join(OUTSIDE), &sealed.content)?)
     }
 
-    /// Writes a file into the folder.
+    /// Writes a file into the directory.
     pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, FileError> {
         let path = self.dir.join(name);
         files::write_private(&path, text.as_bytes())?;
         Ok(path)
     }
 
-    /// Clears the close-on-exec flag of the open folder, so that the command that this process executes keeps the lock.
+    /// Clears the close-on-exec flag of the open directory, so that the command that this process executes keeps the
+    /// lock.
     pub fn hand_over(&self) -> io::Result<()> {
         Ok(rustix::io::fcntl_setfd(&self.held, rustix::io::FdFlags::empty())?)
     }
 
-    /// Removes the folder.
+    /// Removes the directory.
     pub fn remove(self) {
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -140,7 +141,7 @@ fn sealed_name(run: &str) -> String {
     format!("runs/{run}/{OUTSIDE}")
 }
 
-/// Waits until no process holds the lock of a run's folder, and removes it.
+/// Waits until no process holds the lock of a run's directory, and removes it.
 pub fn remove_when_gone(paths: &Paths, run: &str) {
     let Some(name) = only_a_name(run) else { return };
     let dir = folder(paths).join(name);
@@ -152,28 +153,28 @@ pub fn remove_when_gone(paths: &Paths, run: &str) {
 /// Folders of commands that have ended, which their watchers didn't remove.
 #[derive(Default)]
 pub struct Remains {
-    /// The folders that were removed.
+    /// The directories that were removed.
     pub removed: Vec<PathBuf>,
-    /// Errors for the folders that could not be removed.
+    /// Errors for the directories that could not be removed.
     pub stuck: Vec<FileError>,
 }
 
-/// Removes the folders of commands that have ended, because they may contain copies of long-lived keys. Without any run
-/// this costs one system call.
+/// Removes the directories of commands that have ended, because they may contain copies of long-lived keys. Without any
+/// run this costs one system call.
 pub fn sweep(paths: &Paths) -> Remains {
     let runs = folder(paths);
-    // A symbolic link, or a folder that others can write to, is left alone.
+    // A symbolic link, or a directory that others can write to, is left alone.
     if !files::is_own_dir(&runs) {
         return Remains::default();
     }
-    // A process that holds the lock creates a run, and removes old folders itself.
+    // A process that holds the lock creates a run, and removes old directories itself.
     match File::open(&runs) {
         Ok(parent) if parent.try_lock().is_ok() => remove_remains(&runs),
         _ => Remains::default(),
     }
 }
 
-/// Removes the folders of commands that have ended. The caller holds the lock of their parent folder.
+/// Removes the directories of commands that have ended. The caller holds the lock of their parent directory.
 fn remove_remains(runs: &Path) -> Remains {
     let mut remains = Remains::default();
     for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
@@ -184,8 +185,8 @@ fn remove_remains(runs: &Path) -> Remains {
             continue;
         }
         match File::open(&path) {
-            // A locked folder is in use. On a file system without locks this cannot be determined, so the folder is
-            // kept.
+            // A locked directory is in use. On a file system without locks this cannot be determined, so the directory
+            // is kept.
             Ok(held) if held.try_lock().is_err() => {}
             Ok(_held) => match fs::remove_dir_all(&path) {
                 Ok(()) => remains.removed.push(path),
@@ -197,7 +198,7 @@ fn remove_remains(runs: &Path) -> Remains {
     remains
 }
 
-/// Returns whether the process in a folder's name still runs.
+/// Returns whether the process in a directory's name still runs.
 fn command_lives(name: &str) -> bool {
     let named = || {
         let (process, rest) = name.strip_prefix(PREFIX)?.split_once('.')?;

@@ -31,7 +31,7 @@ impl ManualChange {
             return Self { unset: Vec::new(), hide };
         }
         // The secret and the token may have been pasted together with a new key ID, and then they belong to the user. A
-        // long-term key has no token. The values cannot be compared, because the shell keeps no copy of secrets.
+        // long-lived key has no token. The values cannot be compared, because the shell keeps no copy of secrets.
         let id = env.text("AWS_ACCESS_KEY_ID").filter(|id| !id.is_empty() && is_changed("AWS_ACCESS_KEY_ID"));
         let pasted = |name| match name {
             "AWS_SECRET_ACCESS_KEY" => id.is_some(),

@@ -8,7 +8,7 @@ use crate::shell::statements::{PROTOCOL, Shell};
 pub struct Snippet<'a> {
     /// The path of `awsrole`.
     pub binary: &'a str,
-    /// The folder of the generation file, which `allow` and other commands rename.
+    /// The directory of the generation file, which `allow` and other commands rename.
     pub generations: &'a str,
     /// The file dated 1970 from whose age fish computes the time.
     pub clock: &'a str,

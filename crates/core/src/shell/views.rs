@@ -164,7 +164,7 @@ mod tests {
 
     const OTHER: Option<u32> = Some(12345);
 
-    /// Returns a folder that no other user can write to, and a file two folders below it.
+    /// Returns a directory that no other user can write to, and a file two directories below it.
     fn home() -> (tempfile::TempDir, PathBuf, PathBuf) {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().canonicalize().unwrap();

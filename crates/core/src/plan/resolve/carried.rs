@@ -1,4 +1,4 @@
-//! Decides which call sends each session parameter of a project's file.
+//! Decides which call sends each session parameter of a project file.
 //!
 //! A parameter that no call sends is an error: ignoring a restriction would grant more permissions than the file says.
 
@@ -20,7 +20,7 @@ pub(super) const MFA_HINT: &str =
 pub(crate) enum Call {
     /// `sts:AssumeRole`, made by the node itself.
     AssumeRole,
-    /// `sts:GetSessionToken`, with long-term keys.
+    /// `sts:GetSessionToken`, with long-lived keys.
     GetSessionToken,
     /// `sts:AssumeRoleWithWebIdentity`, with a token instead of credentials.
     AssumeRoleWithWebIdentity,
@@ -148,7 +148,7 @@ impl Asked<'_> {
             _ if self.assumes => Some(Call::AssumeRole),
             (Source::WebIdentity(_), []) => Some(Call::AssumeRoleWithWebIdentity),
             (source, []) if source.is_long_term() => Some(Call::GetSessionToken),
-            // A `credential_process` may return long-term keys. If it doesn't, the call is skipped.
+            // A `credential_process` may return long-lived keys. If it doesn't, the call is skipped.
             (source, []) if source.may_use_mfa() => Some(Call::GetSessionToken),
             _ => None,
         }
@@ -231,7 +231,7 @@ impl Resolver<'_> {
         asked.map(|asked| Required { key: asked.key(), origin: self.origin(node, asked.key()) }).collect()
     }
 
-    /// Returns whether a node of the project's file requests a parameter.
+    /// Returns whether a node of the project file requests a parameter.
     ///
     /// Keys at top level apply to the role that is entered. A role earlier in the chain needs to send only what its own
     /// table contains.

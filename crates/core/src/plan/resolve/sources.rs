@@ -268,7 +268,7 @@ pub(super) fn required<'p>(profile: Profile<'p>, section: Profile<'p>, key: &str
     })
 }
 
-/// Checks that no outdated session token accompanies a long-term key. The AWS CLI would send it and fail, and the key
+/// Checks that no outdated session token accompanies a long-lived key. The AWS CLI would send it and fail, and the key
 /// would be mistaken for a temporary one.
 fn no_token_beside(keys: &StaticKeys, at: &Origin, name: &str) -> Result<(), Problem> {
     if keys.session_token.is_none() || !is_long_term_key_id(&keys.access_key_id) {

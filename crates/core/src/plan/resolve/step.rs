@@ -1,4 +1,4 @@
-//! Adds a node's own call to the chain: its role, or a session of long-term keys.
+//! Adds a node's own call to the chain: its role, or a session of long-lived keys.
 
 use super::carried::{Asked, Call, MFA_HINT, MFA_RULE, Parameter};
 use super::{Chain, ChainNode, Resolver};
@@ -18,7 +18,7 @@ impl<'p> Resolver<'p> {
             .unwrap_or_else(|| SessionName::of_user(env.filled("USER").or(env.filled("LOGNAME")).unwrap_or("unknown"))))
     }
 
-    /// Adds the call that a node requests: its role, or a session of the source's long-term keys. If the source is a
+    /// Adds the call that a node requests: its role, or a session of the source's long-lived keys. If the source is a
     /// token, sets the parameters that are sent with it instead.
     pub(super) fn last_step(&self, node: &ChainNode<'_>, chain: &mut Chain<'p>) -> Result<(), Problem> {
         let role_arn = match node.uses_own_web_identity(chain.source.as_ref()) {
@@ -50,7 +50,7 @@ impl<'p> Resolver<'p> {
             (Some(Call::GetSessionToken), _) => {
                 let duration = seconds.map(SessionDuration::for_session_token).transpose();
                 let duration = duration.map_err(|e| self.out_of_range(node, "duration_seconds", &e))?;
-                // It isn't known yet whether a program returns long-term keys.
+                // It isn't known yet whether a program returns long-lived keys.
                 if mfa_serial.is_none() && !node.is_intermediate && source.is_long_term() {
                     chain.notices.push("this session has no MFA, so IAM rejects its calls".to_owned());
                 }

@@ -270,7 +270,7 @@ enum Change {
     Host,
     /// Replaces a file below the home directory. `None` removes it.
     File(&'static str, Option<&'static str>),
-    /// Replaces a text in the project's file.
+    /// Replaces a text in the project file.
     Project(&'static str, &'static str),
     /// Changes the access key ID that the source returns.
     Answer(&'static str),

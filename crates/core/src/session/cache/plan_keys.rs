@@ -100,7 +100,7 @@ impl<'a> PlanKeys<'a> {
         self.digest(count, "session", source, self.is_regional(count))
     }
 
-    /// A session of long-term keys is valid in every region, so a code is needed once a day instead of once a day and
+    /// A session of long-lived keys is valid in every region, so a code is needed once a day instead of once a day and
     /// region.
     fn is_regional(&self, count: usize) -> bool {
         self.plan.steps[..count].iter().any(|step| matches!(step, Step::AssumeRole(_)))

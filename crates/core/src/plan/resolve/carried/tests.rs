@@ -1,5 +1,5 @@
-//! Tests every source, alone and with roles, with every key of the project's file: which call sends it, or whether it
-//! is rejected.
+//! Tests every source, alone and with roles, with every key of the project file: which call sends it, or whether it is
+//! rejected.
 
 use super::Parameter;
 use crate::aws::access_keys::{KeyRef, Record, StoreKind};
@@ -43,7 +43,7 @@ const TABLE: [(&str, &str, &str); 11] = [
     ("jump", "-------SS", "AAAAAAAAS"),
     ("stored", "-------SS", "AAAAAAAAS"),
     ("user in the environment", "-------SS", "AAAAAAAAS"),
-    // A GetSessionToken is planned, because only running the program shows whether its keys are long-term.
+    // A GetSessionToken is planned, because only running the program shows whether its keys are long-lived.
     ("vault", "-------SS", "AAAAAAAAS"),
     ("session", "---------", "AAAAAAAA-"),
     ("session in the environment", "---------", "AAAAAAAA-"),
