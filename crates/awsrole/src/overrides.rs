@@ -1,6 +1,6 @@
-//! Finds settings in a project's files with which other tools would ignore its role.
+//! Finds settings in the files of a project that make other tools ignore its role.
 //!
-//! The files are parsed in a thread of its own, which is given a limited time: they may be anybody's.
+//! The files are parsed in a separate thread with a time limit, because anyone may have written them.
 
 mod documents;
 mod files;

@@ -122,8 +122,7 @@ fn agreed() -> Result<bool, Problem> {
     Ok(Terminal::open().map_err(nobody)?.confirm("Allow?"))
 }
 
-/// Shows what is about to be allowed: the files that apply, each role that can be entered, and the role that `cd`
-/// enters.
+/// Shows the content to approve: the files that apply, each role that can be assumed, and the role that `cd` assumes.
 fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(), Problem> {
     let profiles = Profiles::load(outer)?;
     let accounts = settings.get()?.accounts.clone();

@@ -39,7 +39,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         let what = if manual.set.is_empty() { "changed manually".to_owned() } else { manual.set.join(" ") };
         out(&(painted(&format!("inactive: {}", escape(&what)), may_color(context).then_some(Color::Red)) + "\n"))?;
     } else if let Some(state) = &outer.role {
-        // A damaged settings file was reported when the role was entered. It must not break the prompt.
+        // A damaged settings file was reported when the role was assumed. It must not break the prompt.
         let accounts = settings.or_default().accounts.clone();
         let id = AccountId::parse(&state.account).ok();
         let account = id.as_ref().and_then(|id| accounts.name(id)).unwrap_or(&state.account);

@@ -59,7 +59,8 @@ impl Finding {
 
 /// Checks rc files, awsrole's own directories and the AWS files.
 ///
-/// `is_judged` is whether it is known if the shell that called awsrole has the hook. Otherwise any shell may be meant.
+/// `is_judged` means that it is known whether the shell that called awsrole has the hook. A line that is missing in a
+/// startup file is then only a note.
 #[must_use]
 pub fn examine(context: &Context, settings: &Settings, is_judged: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -139,7 +140,8 @@ fn account_shell(context: &Context) -> Option<Shell> {
     context.env.text("SHELL").and_then(|path| Shell::parse(path.rsplit('/').next()?))
 }
 
-/// Reports startup files that load the hook for some shells of the user only, twice, or of another shell.
+/// Reports startup files that load the hook twice, load that of another shell, or load it only in some of the user's
+/// shells.
 fn startup_files(context: &Context, is_judged: bool, findings: &mut Vec<Finding>) {
     let shells = [Shell::Bash, Shell::Zsh, Shell::Fish].into_iter().flat_map(|shell| [(shell, false), (shell, true)]);
     let mut listed = Vec::new();

@@ -78,7 +78,7 @@ impl ProfileOverride {
         }
     }
 
-    /// Returns the place, what is written there and the effect, in one line.
+    /// Returns the location, the setting and its effect, in one line.
     #[must_use]
     pub fn shown(&self, context: &Context) -> String {
         format!("{}:{}: {}: {}", context.shorten(&self.file), self.line, self.text, self.effect())

@@ -1,6 +1,6 @@
 //! The startup files of shells: where the hook line is, and where it is missing.
 //!
-//! The files are read, not run. What a file sources is followed if the path has no variables but those of the
+//! The files are read, not run. A sourced file is read, too, if its path contains no variables except those of the
 //! environment.
 
 use std::collections::BTreeSet;
@@ -41,9 +41,9 @@ pub struct Startup {
     pub files: Vec<PathBuf>,
     /// The lines that load this shell's hook, in that order.
     pub hooks: Vec<StartupLine>,
-    /// The lines that load the hook of another shell, with that shell.
+    /// The lines that load the hook of another shell, each with that shell.
     pub foreign: Vec<(StartupLine, Shell)>,
-    /// The first line after the last hook that sets the variable in which prompts are hooked, without its old value.
+    /// The first line after the last hook line that overwrites the variable in which the hook registers itself.
     pub replaced: Option<StartupLine>,
 }
 
@@ -178,7 +178,7 @@ fn read_text(file: &Path) -> String {
     String::from_utf8_lossy(&read_regular(file, MAX_BYTES).unwrap_or_default()).into_owned()
 }
 
-/// Reads a file and what it sources, in the order of its lines.
+/// Reads a file and the files that it sources, in the order of its lines.
 fn visit(file: &Path, context: &Context, shell: Shell, startup: &mut Startup, visited: &mut BTreeSet<PathBuf>) {
     // The hook may be sourced twice, but the same file doesn't source itself.
     if visited.len() >= MAX_FILES || !file.is_file() || !visited.insert(file.to_owned()) {
@@ -218,7 +218,7 @@ fn loaded_hook(line: &str) -> Option<Shell> {
     })
 }
 
-/// Returns whether a line sets the variable in which prompts are hooked, without its old value.
+/// Returns whether a line overwrites the variable in which the hook registers itself, without keeping its old value.
 fn replaces_prompt(line: &str, shell: Shell) -> bool {
     let name = match shell {
         Shell::Bash => "PROMPT_COMMAND",
@@ -239,7 +239,7 @@ fn sourced(line: &str, file: &Path, context: &Context) -> Option<PathBuf> {
     path_of(words.next()?, file.parent()?, context)
 }
 
-/// Returns the path that a shell makes of a word.
+/// Expands a word to a path as a shell does.
 fn path_of(word: &str, dir: &Path, context: &Context) -> Option<PathBuf> {
     let word: String = word.chars().filter(|c| !matches!(c, '"' | '\'')).collect();
     let word = word.replace("${ZDOTDIR:-$HOME}", "$HOME").replace("${ZDOTDIR:-~}", "$HOME");

@@ -18,7 +18,7 @@ pub struct Summary {
     pub lines: Vec<(&'static str, String)>,
 }
 
-/// Summarizes each role of a file that can be entered: the named roles and the nameless one.
+/// Summarizes each role of a file that can be assumed: the named roles and the nameless one.
 ///
 /// `context` is the outer environment. The chain is shown as it would be resolved or, if that fails, as it is written.
 pub fn summarize(
@@ -37,7 +37,7 @@ pub fn summarize(
         .collect()
 }
 
-/// Returns the names of the roles that can be entered. `None` is the nameless role.
+/// Returns the names of the roles that can be assumed. `None` is the nameless role.
 fn entered(config: &Config) -> Vec<Option<&str>> {
     let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
     if names.is_empty() || config.has_nameless_role() {
@@ -46,9 +46,9 @@ fn entered(config: &Config) -> Vec<Option<&str>> {
     names
 }
 
-/// Returns what can't work, for each role of a file that can be entered: each problem with the role's name.
+/// Returns the problems of each role of a file that can be assumed, with the role's name.
 ///
-/// Nothing is called, so a refusal of AWS isn't among them.
+/// It calls nothing, so refusals by AWS aren't included.
 pub fn problems(config: &Config, profiles: &Profiles, context: &Context) -> Result<Vec<Problem>, Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     for name in entered(config) {
@@ -70,7 +70,7 @@ pub fn problems(config: &Config, profiles: &Profiles, context: &Context) -> Resu
     Ok(problems)
 }
 
-/// Returns the name of the role that `cd` enters, or the reason why it enters none.
+/// Returns the name of the role that `cd` assumes, or the reason why it assumes none.
 #[must_use]
 pub fn entered_by_cd(config: &Config, profiles: &Profiles, context: &Context) -> String {
     match config.select(None) {

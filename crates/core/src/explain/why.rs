@@ -48,7 +48,7 @@ pub struct Why {
 pub struct ResolutionReport {
     /// The `[role.NAME]`, if the file has several.
     pub name: Option<String>,
-    /// The ARN of the role that is entered.
+    /// The ARN of the role.
     pub role_arn: Option<String>,
     /// The role's account, if it is known.
     pub account: Option<String>,

@@ -156,7 +156,7 @@ impl Policy {
 pub struct Config {
     /// Whether to inherit from the next file upward.
     pub inherit: bool,
-    /// The `[role.NAME]` that `cd` enters.
+    /// The `[role.NAME]` that `cd` assumes.
     pub default_role: Option<String>,
     /// The keys at top level, which apply to every role that doesn't set them.
     shared: RoleConfig,
@@ -250,7 +250,7 @@ impl Config {
         Ok((Some(name.to_owned()), self.roles[name].clone().merged_over(self.shared.clone())))
     }
 
-    /// Returns whether `cd` enters a role without a name: no default is set, and the keys at top level define one.
+    /// Returns whether `cd` assumes a role without a name: no default is set, and the keys at top level define one.
     #[must_use]
     pub fn has_nameless_role(&self) -> bool {
         let keys = &self.shared;

@@ -1,10 +1,10 @@
 //! The role that `awsrole use` chose in a shell, and the proof that it did.
 //!
 //! A choice is passed on in variables, so that nested shells and the commands typed in them use the same role. But
-//! anyone who can set variables, such as an editor's settings in a cloned repository, can write such a variable, and a
-//! role that `cd` doesn't enter must not be entered because of it. So awsrole authenticates each choice: a *word* is a
-//! message authentication code over the file and the role, followed by the role's name. A word grants access to nothing
-//! else, and is useless to an attacker who cannot set this user's variables.
+//! anyone who can set variables, such as an editor's settings in a cloned repository, can write such a variable, and
+//! that alone must not make a shell assume a role that `cd` doesn't assume. So awsrole authenticates each choice: a
+//! *word* is a message authentication code over the file and the role, followed by the role's name. A word grants
+//! access to nothing else, and is useless to an attacker who cannot set this user's variables.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const PROOF: usize = 80;
 /// Length of the proof in a word that records a confirmation, which is encrypted in it.
 const CONFIRMED_PROOF: usize = PROOF + 32;
 
-/// In a word, the role that `cd` enters. No role's name starts with it.
+/// In a word, the role that `cd` assumes. No role's name starts with it.
 pub const DEFAULT: &str = "-";
 
 /// Maximum length of a role's name in a choice, in bytes.
@@ -54,7 +54,7 @@ impl Choices {
     /// key.
     ///
     /// # Errors
-    /// The key can neither be read nor created, or the role's name is too long.
+    /// Fails if the key can neither be read nor created, or if the role's name is too long.
     pub fn word(&self, file: &Path, role: &str, confirmed: Option<Confirmation>) -> Result<String, FileError> {
         let failed = |what: &str| FileError::new("making", &self.key, io::Error::other(what.to_owned()));
         if role.len() > LONGEST_NAME {

@@ -1,7 +1,7 @@
 //! Roles with `confirm`: the question before one is assumed, and the proof that it was answered.
 //!
-//! Only a command that the user typed asks. Prompts, renewals and programs go on with a role whose question was
-//! answered, and never assume another one.
+//! awsrole asks only after a command that the user typed. Prompts, renewals and programs keep using a confirmed role,
+//! and never assume an unconfirmed one.
 
 use crate::aws::mfa::NotConfirmed;
 use crate::base::digest::sha256;
@@ -14,7 +14,7 @@ use crate::settings::accounts::Accounts;
 const BYTES: usize = 16;
 
 /// Identifies what the user agreed to assume: the account, the role and the source. If the project file or a profile
-/// then leads to another role, the question is asked again.
+/// then leads to another role, awsrole asks again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmation([u8; BYTES]);
 

@@ -12,7 +12,7 @@ use crate::plan::role_plan::RolePlan;
 use crate::settings::accounts::Accounts;
 use crate::shell::state::{EXEC_RENEW_SET, EXEC_RENEW_UNSET, HIDDEN, NAME, State};
 
-/// The variables that change on entering a role, in the order in which they are written.
+/// The variables that a role changes, in the order in which they are written.
 pub struct EnvDiff {
     /// Variables to export.
     pub set: Vec<(Cow<'static, str>, Value)>,
@@ -40,7 +40,7 @@ pub struct RoleSession<'a> {
     pub outer: &'a Env,
     /// The path of the project file.
     pub file: &'a str,
-    /// The word of [`crate::shell::choice::Choices`], if the user chose the role by its name. `None` if `cd` entered
+    /// The word of [`crate::shell::choice::Choices`], if the user chose the role by its name. `None` if `cd` assumed
     /// it.
     pub chosen: Option<&'a str>,
     /// The user's names and colors of accounts.

@@ -1,11 +1,11 @@
 //! Decides which state a shell in a directory gets.
 //!
-//! | state | what the shell holds |
+//! | case | what the shell holds |
 //! |---|---|
 //! | no file, or a denied one | the outer environment, silently |
 //! | a file that was never allowed | the outer environment, and one line that names `awsrole allow` |
-//! | a file in force | its role |
-//! | edited since, refused, unreachable, expired | blocked: no client acts as anybody |
+//! | an approved file | its role |
+//! | an edited file, a refusal, no network, an expired session | placeholders, with which every AWS client fails |
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -179,7 +179,7 @@ impl Pending<'_> {
 ///
 /// `outer` is the environment without the variables that awsrole exported. `word` is this shell's choice, which
 /// `awsrole use` obtained from [`Choices`]. A nested shell without a choice inherits that of its parent. An unproven
-/// choice is ignored, and the shell gets the role that `cd` enters.
+/// choice is ignored, and the shell gets the role that `cd` assumes.
 #[must_use]
 pub fn export<'a>(
     context: &'a Context,
@@ -423,7 +423,7 @@ impl<'a> Entering<'a> {
         };
         let what = match event {
             Event::Cd | Event::Prompt | Event::Retry => Some(Recipient::Entered),
-            // A shell that picks up a renewed session doesn't enter a role.
+            // A shell that picks up a renewed session doesn't receive a new role.
             Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(Recipient::Renewed),
         };
         let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };

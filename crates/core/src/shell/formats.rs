@@ -24,7 +24,7 @@ pub enum Format {
 /// programs that don't know awsrole.
 ///
 /// # Errors
-/// A value cannot be written so that all readers of the format read it alike.
+/// Fails for a value that the readers of the format would interpret differently.
 pub fn variables(diff: &EnvDiff, format: Format) -> Result<Zeroizing<String>, Problem> {
     let stays_here = matches!(format, Format::Shell | Format::Github);
     let values = diff.set.iter().filter(|(name, _)| stays_here || *name != NAME);

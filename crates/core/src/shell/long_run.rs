@@ -159,8 +159,8 @@ pub struct Remains {
     pub stuck: Vec<FileError>,
 }
 
-/// Removes the directories of commands that have ended, because they may contain copies of long-lived keys. Without any
-/// run this costs one system call.
+/// Removes the directories of commands that have ended, because they may contain copies of long-lived keys. If there
+/// are none, this costs one system call.
 pub fn sweep(paths: &Paths) -> Remains {
     let runs = folder(paths);
     // A symbolic link, or a directory that others can write to, is left alone.

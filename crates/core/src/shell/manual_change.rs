@@ -1,7 +1,7 @@
 //! Decides which credential variables are kept and which are removed after the user changed some of them manually.
 //!
-//! Each of the two units [`CREDENTIAL_VARS`] and [`PROFILE_VARS`] is used by clients as a whole. The user's key ID with
-//! our expiration makes botocore fail, and a profile with our keys gives two identities.
+//! Each of the two units [`CREDENTIAL_VARS`] and [`PROFILE_VARS`] is used by clients as a whole. A user's key ID with
+//! awsrole's expiration makes botocore fail, and a profile with awsrole's keys gives two identities.
 
 use std::ffi::OsStr;
 
@@ -79,7 +79,7 @@ impl Inactive {
         }
     }
 
-    /// Returns how the user ends the change.
+    /// Returns how the user reverts the change.
     #[must_use]
     pub fn end(&self) -> String {
         let names: Vec<&str> = self.set.iter().filter_map(|pair| Some(pair.split_once('=')?.0)).collect();

@@ -128,7 +128,7 @@ pub const EXEC_RENEW_UNSET: [&str; 7] = [
     "AWS_ROLE_SESSION_NAME",
 ];
 
-/// The only secret among them. A nested shell cannot restore it.
+/// The only secret in [`EXEC_RENEW_UNSET`]. A nested shell cannot restore it.
 const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 
 /// Variables that the AWS SDK reads from the process environment. Its sources cannot be given another environment
@@ -214,7 +214,7 @@ pub enum Chosen {
         /// What the user confirmed.
         confirmed: Option<Confirmation>,
     },
-    /// A role of this name, without a valid proof. It isn't entered, because anyone may have written it.
+    /// A role of this name, without a valid proof. It isn't assumed, because anyone may have written it.
     Unproven(String),
 }
 
@@ -346,7 +346,7 @@ impl State {
     }
 }
 
-/// Returns the access key ID of the role that the environment describes, whatever was changed since.
+/// Returns the access key ID of the role in AWSROLE_STATE, even if the variables were changed since.
 pub(crate) fn exported_key_id(env: &Env) -> Option<String> {
     env.text(NAME).and_then(State::parse).map(|state| state.key)
 }

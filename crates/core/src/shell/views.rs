@@ -1,8 +1,8 @@
 //! Determines how a shell can detect changes of the project files at its prompts.
 //!
-//! A shell has no way to open a file that doesn't block if the file is a FIFO without a writer. Between its check and
-//! its opening of the file, another user could replace the file by a FIFO. So a shell opens only files that no other
-//! user can replace. For all others this process computes a digest, because it can open files without blocking.
+//! A shell cannot open a file without blocking if the file is a FIFO without a writer. Between its check and its
+//! opening of the file, another user could replace the file by a FIFO. So a shell opens only files that no other user
+//! can replace. For all others this process computes a digest, because it can open files without blocking.
 
 use std::fs::Metadata;
 use std::io;
@@ -69,7 +69,7 @@ pub fn is_plain(text: &str) -> bool {
     text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
 }
 
-/// Returns whether another user than root and the user of this process can replace the file at a path, or the target of
+/// Returns whether a user other than root and the user of this process can replace the file at a path, or the target of
 /// a symbolic link. A file's owner who cannot replace it can change its content, but not turn it into a FIFO.
 ///
 /// If this cannot be determined, it returns true.

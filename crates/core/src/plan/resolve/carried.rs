@@ -233,8 +233,8 @@ impl Resolver<'_> {
 
     /// Returns whether a node of the project file requests a parameter.
     ///
-    /// Keys at top level apply to the role that is entered. A role earlier in the chain needs to send only what its own
-    /// table contains.
+    /// Keys at top level apply to the last role of the chain. A role earlier in the chain needs to send only what its
+    /// own table contains.
     fn asks_for(&self, node: &ChainNode<'_>, parameter: Parameter) -> bool {
         let Some(role) = &node.in_file else { return false };
         parameter.is_set(&node.keys)

@@ -5,7 +5,7 @@ use crate::aws::source::Source;
 use crate::plan::account_pin;
 use crate::plan::role_plan::{RolePlan, Step};
 
-/// A role as it would be entered, as far as the user's files describe it. It can't be executed.
+/// A role as it would be assumed, as far as the user's files describe it. It can't be executed.
 pub struct Preview {
     /// The role's display name.
     pub title: String,
@@ -17,7 +17,7 @@ pub struct Preview {
     pub permission_set: Option<String>,
     /// The source's account, if the user's files contain it.
     pub source_account: Option<AccountId>,
-    /// The roles of the chain, in order. The last one is the role that is entered.
+    /// The roles of the chain, in order. The last one is the role of the resulting session.
     pub roles: Vec<RoleArn>,
     /// The role of the resulting session.
     pub role_arn: Option<RoleArn>,
