@@ -1,4 +1,4 @@
-//! Explanations of decisions. Nothing here decides anything.
+//! Explains decisions, and makes none.
 
 pub mod doctor;
 pub mod profile_overrides;

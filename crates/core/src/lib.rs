@@ -1,4 +1,4 @@
-//! Decides which AWS role the shell of a directory holds.
+//! Decides which AWS role a shell in a directory gets.
 //!
 //! ```text
 //! directory           Path
@@ -21,8 +21,8 @@
 //!
 //! [`shell::export`] runs these stages for a shell. It turns every failure into a state that the shell can hold.
 //!
-//! Nothing here reads the clock, the process environment, the working directory or the network. All of these arrive as
-//! a [`base::context::Context`], and calls to STS go through [`session::sts::Sts`].
+//! Nothing here reads the clock, the process environment, the working directory or the network. The first three are
+//! passed in a [`base::context::Context`], and network calls are made through traits such as [`session::sts::Sts`].
 
 // The layers, lowest first. Each layer imports only from the layers above it in this list.
 pub mod base;

@@ -1,4 +1,5 @@
-//! From credentials to what a shell evaluates, and what a shell tells its children.
+//! Converts credentials to variables and statements for a shell, and passes the state of a shell to its child
+//! processes.
 
 pub mod choice;
 pub mod confirm;

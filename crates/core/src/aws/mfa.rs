@@ -61,13 +61,13 @@ pub trait Authenticator {
     /// shown to waiting processes.
     ///
     /// # Errors
-    /// Fails if there is no code. After a refused one, it also fails if the user had all attempts.
+    /// Fails if there is no code, or if the user has no attempt left after a refused one.
     fn code(&self, question: &MfaPrompt<'_>, begin: &dyn Fn(&str)) -> Result<Code, MfaError>;
 
-    /// Asks whether a role shall be assumed.
+    /// Asks the user to confirm that a role is assumed.
     ///
     /// # Errors
-    /// Fails for every answer but yes.
+    /// Fails unless the answer is yes.
     fn confirm(&self, question: &str) -> Result<(), NotConfirmed>;
 }
 

@@ -1,6 +1,6 @@
 //! The names of the AWS regions, for warnings about misspelled ones.
 
-/// Regions of all partitions (botocore, `partitions.json`, 2026-11). New ones are added now and then, so a name that
+/// Regions of all partitions (botocore, `partitions.json`, 2026-11). AWS adds regions from time to time, so a name that
 /// isn't listed may exist.
 const KNOWN: [&str; 48] = [
     "af-south-1",

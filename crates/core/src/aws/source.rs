@@ -198,7 +198,7 @@ pub struct WebIdentity {
 /// It contains the profiles whose programs are running, one per line, the outermost first.
 pub const IN_PROCESS: &str = "AWSROLE_IN_CREDENTIAL_PROCESS";
 
-/// Returns the profiles in whose programs this process runs.
+/// Returns the profiles whose `credential_process` started this process, the outermost first.
 pub fn running_programs(env: &Env) -> impl Iterator<Item = &str> {
     env.filled(IN_PROCESS).into_iter().flat_map(str::lines)
 }

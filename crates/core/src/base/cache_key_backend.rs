@@ -81,7 +81,7 @@ impl CacheKeySetting {
         self == Self::Unknown || self.backends().any(|one| one == place)
     }
 
-    /// Returns why no backend may be used at all. Empty if some may.
+    /// Returns why no backend may be used. Empty if at least one may be used.
     pub(crate) fn refused(self) -> Vec<KeyUnavailable> {
         match self {
             Self::Unknown => {

@@ -20,13 +20,13 @@ pub struct Problem {
     /// How to fix it, one line each, the most likely hint first.
     #[serde(default)]
     pub hints: Vec<String>,
-    /// The answer of AWS, if it refused a call.
+    /// The error of AWS, if it refused a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Box<AwsRefusal>>,
 }
 
-/// A call that AWS refused, in AWS's words. `awsrole why` prints them in full, and `awsrole policy` reads in them which
-/// policy is missing.
+/// A call that AWS refused, with AWS's error. `awsrole why` prints it in full, and `awsrole policy` parses the message
+/// to find the missing policy.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AwsRefusal {
     /// The index of the plan's step that was refused. `None` if the source was refused.
@@ -41,7 +41,7 @@ pub struct AwsRefusal {
     pub details: Vec<String>,
 }
 
-/// The number of rows that a refusal takes at most, at [`COLUMNS`] columns. It is printed again at each `cd`.
+/// The maximum number of rows of a refusal at [`COLUMNS`] columns. It is printed again at each `cd`.
 const MAX_ROWS: usize = 8;
 
 /// The width of a terminal for which refusals are written.
@@ -77,7 +77,7 @@ impl Problem {
         self
     }
 
-    /// Records what AWS answered. The text then ends with the commands that come next.
+    /// Records AWS's error. The printed problem then ends with the commands to run next.
     #[must_use]
     pub fn refused(mut self, step: Option<usize>, code: &str, message: &str) -> Self {
         let (code, message, others, details) = (code.to_owned(), message.to_owned(), Vec::new(), Vec::new());
@@ -103,7 +103,8 @@ impl Problem {
         self
     }
 
-    /// Returns a problem with everything that is known about a refusal: AWS's words, and all possible causes as hints.
+    /// Returns a problem with everything that is known about a refusal: AWS's message, and all possible causes as
+    /// hints.
     #[must_use]
     pub fn in_full(mut self) -> Self {
         if let Some(refusal) = self.refusal.take() {

@@ -47,7 +47,7 @@ pub(crate) fn check(plan: &RolePlan, source: Option<&Profile<'_>>, origin: &Orig
     }
 }
 
-/// Returns the partition of a source, if it is known. That of keys is the one of their profile's region.
+/// Returns the partition of a source, if it is known. For keys it is the partition of their profile's region.
 fn of_source(source: &Source, profile: Option<&Profile<'_>>) -> Option<String> {
     let of_region = |region: &Region| region.partition().to_owned();
     match source {

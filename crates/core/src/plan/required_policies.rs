@@ -24,14 +24,14 @@ pub struct Pair {
     pub caller_account: Option<AccountId>,
     /// A description of the principal to which the identity policy is attached.
     pub attach_to: String,
-    /// The identity policy, unless it isn't missing or the caller is no principal of AWS.
+    /// The identity policy. `None` if it isn't missing, or if the caller isn't an AWS principal.
     pub identity: Option<Value>,
     /// The statement that the caller's permissions boundary must have, if it is known to be missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boundary: Option<Value>,
     /// The assumed role.
     pub role_arn: RoleArn,
-    /// The role's trust policy, unless it isn't missing.
+    /// The role's trust policy. `None` if it isn't missing.
     pub trust: Option<Value>,
     /// Whether the caller may have MFA, but the call has none.
     #[serde(skip)]

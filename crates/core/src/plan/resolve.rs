@@ -86,7 +86,7 @@ pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Resu
     resolver.follow(&ChainNode::of(profile), &mut Vec::new(), &mut Chain::default())
 }
 
-/// Plans a profile's own keys, for calls to IAM. Returns the endpoint of IAM.
+/// Plans calls to IAM that are made with a profile's own keys. Also returns the endpoint of IAM.
 ///
 /// The plan has a GetSessionToken only if it includes an MFA code, because IAM rejects sessions without MFA.
 pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
@@ -116,7 +116,7 @@ pub fn endpoint_of(profiles: &Profiles, context: &Context, name: &str) -> Result
     endpoint::resolve(Service::Sts, None, &profile, profiles, context, None)
 }
 
-/// Plans the credentials of a profile on its own, for IAM calls made as that profile. Returns the endpoint of IAM.
+/// Plans the credentials of a profile on its own, for IAM calls made as that profile. Also returns the endpoint of IAM.
 pub fn profile_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
@@ -152,7 +152,7 @@ impl Chain<'_> {
     }
 }
 
-/// One set of keys in a chain: a role of the project file with its profile, or a profile alone.
+/// One node of a chain with its settings: a role of the project file with its profile, or a profile alone.
 struct ChainNode<'p> {
     /// The role's name in the file. The inner `None` is the file's nameless role, the outer `None` is a profile alone.
     in_file: Option<Option<String>>,

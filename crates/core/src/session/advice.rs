@@ -62,7 +62,8 @@ pub(crate) fn explain(call: &FailedCall<'_>, error: &StsError) -> Problem {
 /// Returns the policy that AWS named as missing in its refusal of a call.
 ///
 /// # Errors
-/// AWS named no policy, or one that isn't missing but denies the call. In the latter case returns AWS's words.
+/// Fails if AWS named no policy, or if the named policy isn't missing but denies the call. In the latter case the error
+/// is AWS's message.
 pub fn missing_policy(refusal: &AwsRefusal) -> Result<Document, Option<String>> {
     let denial = Denial::parse(&refusal.message);
     match denial.reason {

@@ -113,7 +113,7 @@ impl HistoryEntry {
     }
 
     /// Returns the line: a newline and JSON. The leading newline separates it from a line that was truncated by a full
-    /// disk. Texts that are too long lose their beginning.
+    /// disk. The beginning of a text that is too long is cut off.
     fn line(&self) -> Vec<u8> {
         for most in [usize::MAX, 1000, 250, 60] {
             let mut entry = self.clone();

@@ -74,7 +74,7 @@ pub(crate) fn explain(token: &WebIdentity, endpoint: &Endpoint, error: &StsError
     }
 }
 
-/// Explains why STS rejected a token, by the claims that matter.
+/// Explains why STS rejected a token, with the relevant claims.
 fn rejected(token: &WebIdentity, claims: &Claims, (code, message): (&str, &str), now: SystemTime) -> Problem {
     let Claims { issuer, audience, subject, .. } = claims;
     let (account, lower) = (token.role_arn.account(), message.to_ascii_lowercase());

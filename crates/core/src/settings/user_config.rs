@@ -46,7 +46,7 @@ pub struct LimitSettings {
     pub attempt: Option<Duration>,
     /// The timeout of a call with all its attempts. The default is 15 s.
     pub whole: Option<Duration>,
-    /// The timeout of a `credential_process`. The default is 60 s.
+    /// The timeout of a `credential_process` or `mfa_process`. The default is 60 s.
     pub process: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! The policies as text for a person, who adds them in the console.
+//! Formats the policies as text for a user who adds them in the console.
 
 use serde_json::Value;
 
@@ -7,11 +7,11 @@ use crate::aws::arn::AccountId;
 use crate::base::problem::{Problem, escape, escape_json};
 use crate::settings::accounts::Accounts;
 
-/// Returns the policies as text. Each is a complete policy document after a heading with the account and what the
-/// document belongs to. The lines before say where it is added.
+/// Returns the policies as text. Each is a complete policy document below a heading with the account and the principal
+/// or role that it belongs to. The lines above the document say where to add it.
 ///
-/// Nobody should replace a policy with a document from here: the existing one may have other statements, and conditions
-/// that awsrole can't know.
+/// A document must be added to an existing policy, not replace it: that policy may have other statements, and
+/// conditions that awsrole can't know.
 ///
 /// # Errors
 /// Fails for a value that JSON can't represent.

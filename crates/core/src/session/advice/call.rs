@@ -1,4 +1,4 @@
-//! A call that failed, in the words of a message.
+//! Describes a call that failed, for messages.
 
 use std::time::SystemTime;
 
@@ -61,7 +61,7 @@ impl FailedCall<'_> {
         }
     }
 
-    /// Describes the caller. `arn` is how AWS named it.
+    /// Describes the caller. `arn` is its ARN in AWS's message, if there is one.
     pub(super) fn who(&self, arn: Option<&str>) -> String {
         let (source, key) = (&self.plan.source, &self.caller.access_key_id);
         let arn = arn.or(self.caller.arn.as_deref()).map(|arn| match account_of(arn) {
@@ -138,7 +138,7 @@ impl FailedCall<'_> {
         parts.join(", ")
     }
 
-    /// Returns what lists the user's MFA devices.
+    /// Returns the command or the console page that lists the user's MFA devices.
     pub(super) fn device_list(&self) -> String {
         match &self.plan.source {
             Source::StaticKeys(keys) if keys.holder.starts_with("profile ") => {

@@ -25,18 +25,18 @@ pub(super) fn explain(problem: Problem, call: &FailedCall<'_>, role: &AssumeRole
     }
 }
 
-/// A possible cause, and what it is about.
+/// A possible cause and its kind.
 struct Cause {
     about: About,
-    /// The cause with what to type.
+    /// The cause and the command or setting that fixes it.
     text: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
-    /// Whether a person proved who they are.
+    /// MFA.
     Mfa,
-    /// The policies of both accounts, and whether there is a role at all.
+    /// The policies of both accounts, or a role that doesn't exist.
     Policies,
     /// Conditions of the trust policy on parameters of the call.
     Conditions,
