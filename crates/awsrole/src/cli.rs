@@ -64,6 +64,15 @@ pub(crate) enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Edit the project file in your editor, then approve it
+    #[command(
+        after_help = "Examples:\n  awsrole edit\n  EDITOR='code --wait' awsrole edit ~/src/shop\n\nThe editor is that of VISUAL, else that of EDITOR. What it leaves is checked,\nshown and approved without confirmation. A new file starts with a template. If\nthe editor fails, the file stays as it was."
+    )]
+    Edit {
+        /// Directory of the project [default: working directory]
+        #[arg(add = directories())]
+        dir: Option<PathBuf>,
+    },
     /// Ignore the project file until `awsrole allow`
     #[command(after_help = "Examples:\n  awsrole deny\n  awsrole deny ~/src/shop")]
     Deny {

@@ -6,6 +6,7 @@ mod console;
 mod credential_process;
 mod deny;
 mod doctor;
+mod edit;
 mod env;
 mod exec;
 mod held;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             let strictness = if strict { allow::Strictness::Refuse } else { allow::Strictness::Warn };
             allow::run(dir, consent, strictness, context, settings)
         }
+        Command::Edit { dir } => edit::run(dir, context, settings),
         Command::Deny { dir } => deny::run(dir, context),
         Command::On | Command::Off => Err(common::needs_hook(context)),
         Command::Status { json, long } => status::run(json, long, context, settings),

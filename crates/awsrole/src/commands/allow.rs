@@ -8,7 +8,9 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::explain::summary::{entered_by_cd, problems, summarize};
-use awsrole_core::project::approval::{Approvals, Chain, Changed, FileChange, denied_base, untrusted_approvals};
+use awsrole_core::project::approval::{
+    ApprovalStatus, Approvals, Chain, Changed, FileChange, denied_base, untrusted_approvals,
+};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
 use awsrole_core::shell::state::OuterEnv;
@@ -28,6 +30,9 @@ pub(super) enum Consent<'a> {
     Given,
     /// The user agrees to a file with this content, which was shown. Ask for any other content.
     GivenFor(&'a str),
+    /// The user changed the file from one content to the other in an editor. Ask for any other content, and for files
+    /// from which it inherits, unless they are allowed already.
+    GivenForEdit { before: &'a str, after: &'a str },
 }
 
 /// What happens to a file with a role that can't be assumed.
@@ -59,7 +64,12 @@ pub(super) fn run(
     if let Some(base) = approvals.denied_base(&chain) {
         return Err(denied_base(context, &base.path, &chain.nearest().path).into());
     }
-    show_differences(&approvals.changes(&chain), context);
+    let changes = approvals.changes(&chain);
+    show_differences(&changes, context);
+    if let (Consent::GivenForEdit { before, after }, true) = (consent, changes.is_empty()) {
+        print_line(format!("{} was edited:", context.shorten(&chain.nearest().path)));
+        show_difference(before, after);
+    }
     show_summary(&chain, &outer, settings)?;
     show_overrides(&files, &outer);
     let problems = problems(chain.config(), &Profiles::load(&outer)?, &outer)?;
@@ -79,6 +89,9 @@ pub(super) fn run(
         Consent::Ask => true,
         Consent::Given => false,
         Consent::GivenFor(text) => chain.files().len() > 1 || chain.nearest().text != text,
+        Consent::GivenForEdit { after, .. } => {
+            chain.nearest().text != after || !bases_are_allowed(&chain, &changes, &approvals)
+        }
     };
     if asks && !agreed()? {
         return Err(Problem::new(format!("{nearest} was not allowed")).into());
@@ -108,6 +121,14 @@ pub(super) fn run(
         Caller::Hook | Caller::Other => {}
     }
     Ok(Outcome::Done)
+}
+
+/// Returns whether the files from which the nearest one inherits are those that were last allowed together with it.
+fn bases_are_allowed(chain: &Chain, changes: &[FileChange], approvals: &Approvals) -> bool {
+    let nearest = &chain.nearest().path;
+    chain.files().len() == 1
+        || approvals.status(chain) == ApprovalStatus::Allowed
+        || !changes.is_empty() && changes.iter().all(|change| change.path == *nearest)
 }
 
 /// Asks for confirmation. Without a terminal, running the command is sufficient.
@@ -179,9 +200,13 @@ fn show_differences(changes: &[FileChange], context: &Context) {
             Changed::Owner(None) => print_line(format!("{path} belongs to you or to root now")),
             Changed::Owner(Some(owner)) => print_line(format!("{path} belongs to another user now (uid {owner})")),
         }
-        let difference = similar::TextDiff::from_lines(change.before.as_str(), &change.now);
-        for line in difference.unified_diff().context_radius(1).to_string().lines() {
-            print_line(format!("  {line}"));
-        }
+        show_difference(&change.before, &change.now);
+    }
+}
+
+fn show_difference(before: &str, now: &str) {
+    let difference = similar::TextDiff::from_lines(before, now);
+    for line in difference.unified_diff().context_radius(1).to_string().lines() {
+        print_line(format!("  {line}"));
     }
 }
