@@ -18,6 +18,7 @@ use crate::project::config::{Config, RoleConfig};
 
 pub(crate) use first::InitialSource;
 pub use preview::Preview;
+pub use selected_profile::SelectedProfile;
 
 /// Plans a role of an allowed config. `None` is the default role.
 ///
@@ -57,11 +58,14 @@ fn make(
     let mut chain = Chain::default();
     let followed = resolver.follow(&node, &mut name.clone().into_iter().collect(), &mut chain);
     let suspicious_lines = suspicious_lines(profiles, &chain);
-    let plan = followed.and_then(|()| resolver.plan(only, &node, name, chain));
+    with_suspicious_lines(followed.and_then(|()| resolver.plan(only, &node, name, chain)), suspicious_lines)
+}
+
+/// Adds the suspicious lines of a chain to its plan. The intended meaning of such a line may explain an error.
+fn with_suspicious_lines(plan: Result<RolePlan, Problem>, lines: Vec<String>) -> Result<RolePlan, Problem> {
     match plan {
-        Ok(plan) => Ok(RolePlan { suspicious_lines, ..plan }),
-        // The intended meaning of such a line may explain the error.
-        Err(problem) => Err(suspicious_lines.into_iter().fold(problem, Problem::because)),
+        Ok(plan) => Ok(RolePlan { suspicious_lines: lines, ..plan }),
+        Err(problem) => Err(lines.into_iter().fold(problem, Problem::because)),
     }
 }
 
@@ -469,6 +473,7 @@ fn role_alone(profile: Profile<'_>) -> Problem {
 mod carried;
 mod first;
 mod preview;
+mod selected_profile;
 mod sources;
 mod step;
 #[cfg(test)]

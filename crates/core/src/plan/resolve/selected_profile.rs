@@ -1,0 +1,101 @@
+//! Plans a profile that the user selected by its name, without a project's file.
+
+use std::path::PathBuf;
+
+use super::{Chain, ChainNode, Resolver, suspicious_lines, with_suspicious_lines};
+use crate::aws::profiles::Profiles;
+use crate::base::context::Context;
+use crate::base::problem::Problem;
+use crate::plan::role_plan::RolePlan;
+use crate::project::config::{Config, RoleConfig};
+
+/// A profile that the user selected with an option of a command.
+///
+/// It becomes a plan without an approval, because nothing but this choice and the user's own AWS files decides what the
+/// plan is. A name from any other place, such as a project's file, must never become this type.
+pub struct SelectedProfile(String);
+
+impl SelectedProfile {
+    /// Takes the value of an option that the user typed.
+    #[must_use]
+    pub fn of_option(name: String) -> Self {
+        Self(name)
+    }
+
+    /// Returns the profile's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Plans the profile's role or, if it has none, a session of its credentials. The session is the one that a project
+    /// with this profile has, too.
+    ///
+    /// # Errors
+    /// Fails for a profile that doesn't exist, leads to no credentials, or has invalid values, each with the file and
+    /// line of the key.
+    pub fn plan(&self, profiles: &Profiles, context: &Context) -> Result<RolePlan, Problem> {
+        let config = Config::default();
+        let resolver = Resolver { config: &config, profiles, context };
+        if self.0.is_empty() {
+            return Err(Problem::new("--profile: the name is empty").hint("such as `--profile default`"));
+        }
+        let profile = profiles.get(&self.0).ok_or_else(|| resolver.no_profile(&self.0, "--profile: "))?;
+        let keys = RoleConfig { profile: Some(self.0.clone()), ..RoleConfig::default() };
+        let node = ChainNode { keys, ..ChainNode::of(Some(profile)) };
+        let mut chain = Chain::default();
+        let followed = resolver.follow(&node, &mut Vec::new(), &mut chain);
+        let suspicious_lines = suspicious_lines(profiles, &chain);
+        with_suspicious_lines(followed.and_then(|()| resolver.plan(None, &node, None, chain)), suspicious_lines)
+    }
+
+    /// Returns the file of the profile, by its absolute path. If both AWS files have the profile, this is the config
+    /// file.
+    #[must_use]
+    pub fn file(&self, profiles: &Profiles, context: &Context) -> PathBuf {
+        let file = profiles.get(&self.0).map(|profile| profile.origin("").file);
+        context.dir.join(file.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::profiles::tests::home;
+
+    const CONFIG: &str = "\
+[profile jump]
+aws_access_key_id = AKIAJUMP
+aws_secret_access_key = canary
+[profile deploy]
+role_arn = arn:aws:iam::222222222222:role/Deploy
+source_profile = jump
+region = eu-west-1
+[profile wrong]
+role_arn = arn:aws:iam::222222222222:user/Deploy
+source_profile = jump
+";
+
+    fn planned(name: &str) -> Result<RolePlan, Problem> {
+        let (_home, context) = home(CONFIG, "");
+        SelectedProfile::of_option(name.to_owned()).plan(&Profiles::load(&context).unwrap(), &context)
+    }
+
+    #[test]
+    fn a_plan_has_the_profiles_name_and_settings() {
+        let plan = planned("deploy").unwrap();
+        assert_eq!((plan.title().as_str(), plan.profile.as_deref(), plan.name), ("deploy", Some("deploy"), None));
+        assert_eq!(plan.region.unwrap().as_str(), "eu-west-1");
+        assert_eq!(plan.steps.len(), 1);
+        assert_eq!(planned("jump").unwrap().steps.len(), 1, "keys get a session");
+    }
+
+    #[test]
+    fn errors_have_the_line_of_the_profile() {
+        assert!(planned("wrong").err().unwrap().summary.contains("config:9: role_arn"));
+        let problem = planned("deplyo").err().unwrap();
+        assert_eq!(problem.summary, "--profile: there is no profile `deplyo`");
+        assert_eq!(problem.hints, ["did you mean `deploy`?"]);
+        assert!(planned("").is_err());
+    }
+}
