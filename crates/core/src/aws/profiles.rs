@@ -3,6 +3,7 @@
 //! `parse` reads a file as Python's `configparser` does, `names` interprets section headers, and this module looks up
 //! settings by botocore's rules (`configloader.py`, `session.py`).
 
+mod calls;
 pub mod copies;
 mod names;
 mod parse;

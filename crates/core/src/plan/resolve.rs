@@ -141,6 +141,10 @@ struct Chain<'p> {
     source_mfa: Option<MfaSerial>,
     steps: Vec<Step>,
     notices: Vec<String>,
+    /// The profiles whose programs are awsrole and lead to this chain, the outermost first.
+    callers: Vec<&'p str>,
+    /// Whether the chain can't be followed because a program leads back to itself.
+    is_circular: bool,
 }
 
 impl Chain<'_> {

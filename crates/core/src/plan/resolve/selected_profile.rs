@@ -74,6 +74,15 @@ region = eu-west-1
 [profile wrong]
 role_arn = arn:aws:iam::222222222222:user/Deploy
 source_profile = jump
+[profile one]
+credential_process = awsrole credential-process --profile two
+[profile two]
+role_arn = arn:aws:iam::222222222222:role/Deploy
+source_profile = one
+[profile fine]
+credential_process = awsrole credential-process --profile deploy
+[profile later]
+credential_process = awsrole credential-process --profile nowhere
 ";
 
     fn planned(name: &str) -> Result<RolePlan, Problem> {
@@ -97,5 +106,16 @@ source_profile = jump
         assert_eq!(problem.summary, "--profile: there is no profile `deplyo`");
         assert_eq!(problem.hints, ["did you mean `deploy`?"]);
         assert!(planned("").is_err());
+    }
+
+    #[test]
+    fn programs_that_lead_back_are_circles() {
+        for name in ["one", "two"] {
+            let problem = planned(name).err().unwrap();
+            assert!(problem.summary.contains("config:12: this credential_process leads back to itself: one → one"));
+        }
+        for name in ["fine", "later"] {
+            assert!(planned(name).is_ok(), "{name}: other errors are the program's");
+        }
     }
 }

@@ -42,16 +42,7 @@ impl<'p> Resolver<'p> {
                 token_file: ConsoleLogin::token_file(&self.context.paths.home, &self.context.env, session),
             })
         } else if profile.has("credential_process") {
-            let running: Vec<&str> = running_programs(&self.context.env).collect();
-            if let Some(first) = running.iter().position(|name| *name == profile.name) {
-                return Err(Problem::new(format!(
-                    "{}: this credential_process leads back to itself: {} → {}",
-                    profile.origin("credential_process"),
-                    running[first..].join(" → "),
-                    profile.name
-                ))
-                .hint("it runs awsrole in a directory whose source is the same profile"));
-            }
+            self.check_program(profile, chain)?;
             // botocore splits the command into words, so a newline is white space.
             let command = required(profile, profile, "credential_process")?.replace('\n', " ");
             Source::Process(Process {
@@ -85,6 +76,37 @@ impl<'p> Resolver<'p> {
         };
         chain.source = Some(source);
         Ok(())
+    }
+
+    /// Checks that a program doesn't lead back to the profile that it is for. Otherwise each awsrole would start the
+    /// next one.
+    ///
+    /// A program that calls awsrole for a profile is followed here, so that the error is that of the command itself.
+    /// In all other cases the awsrole that the program starts finds the profile in its environment.
+    fn check_program(&self, profile: Profile<'p>, chain: &mut Chain<'p>) -> Result<(), Problem> {
+        let running = running_programs(&self.context.env);
+        let running: Vec<&str> = running.chain(chain.callers.iter().copied()).collect();
+        if let Some(first) = running.iter().position(|name| *name == profile.name) {
+            chain.is_circular = true;
+            return Err(Problem::new(format!(
+                "{}: this credential_process leads back to itself: {} → {}",
+                profile.origin("credential_process"),
+                running[first..].join(" → "),
+                profile.name
+            ))
+            .hint("it runs awsrole for the same profile, or in a directory whose source is that profile"));
+        }
+        let Some(called) = profile.called_profile().and_then(|name| self.profiles.get(&name)) else { return Ok(()) };
+        let callers = chain.callers.iter().copied().chain([profile.name]).collect();
+        let mut inner = Chain { callers, ..Chain::default() };
+        match self.follow(&ChainNode::of(Some(called)), &mut Vec::new(), &mut inner) {
+            Err(problem) if inner.is_circular => {
+                chain.is_circular = true;
+                Err(problem)
+            }
+            // Other errors are those of the program, if it is run at all.
+            _ => Ok(()),
+        }
     }
 
     /// Returns the record of a profile's keys in a store.
