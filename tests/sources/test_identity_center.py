@@ -191,6 +191,18 @@ def test_login(corp, profile):
     assert corp.exec_env(folder, env=corp.env)["AWSROLE_ACCOUNT"] == "mine"
 
 
+def test_login_of_a_profile(corp):
+    """In a directory without a project. The hint is the command that works there."""
+    folder = corp.project("nowhere")
+    refused = corp.awsrole("exec", "--profile", "sso", "--", "true", cwd=folder, env=corp.env)
+    assert refused.code == 4 and "`awsrole login --profile=sso`" in refused.err, refused
+    login = Login(corp, folder, "--profile=sso")
+    corp.sts.approve(login.user_code, PERSON)
+    assert login.end()[0] == 0
+    held = corp.exec_env(folder, "--profile", "sso", env=corp.env)
+    assert held["AWSROLE_ACCOUNT_ID"] == HERE and held["AWSROLE_PROFILE"] == "sso"
+
+
 def test_the_steps_of_the_document(corp):
     """docs/credentials.md: a profile, a project file, a sign-in."""
     text = (Path(__file__).parents[2] / "docs/credentials.md").read_text()

@@ -14,9 +14,11 @@ mod document;
 mod help;
 mod hook;
 mod keys;
+mod target;
 pub(crate) use help::command_line;
 pub(crate) use hook::{Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
+pub(crate) use target::{PlaceOptions, TargetOptions};
 
 /// Arguments of `awsrole`.
 #[derive(Parser)]
@@ -113,36 +115,33 @@ pub(crate) enum Command {
     },
     /// Sign in to IAM Identity Center (SSO) for this directory
     #[command(
-        after_help = "Examples:\n  awsrole login\n  awsrole login --no-browser\n\nThe token is stored in the cache of the AWS CLI, so both use\nthe same sign-in."
+        after_help = "Examples:\n  awsrole login\n  awsrole login --no-browser\n  awsrole login --profile shop-admin     in any directory\n\nThe token is stored in the cache of the AWS CLI, so both use\nthe same sign-in."
     )]
     Login {
-        /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME", add = roles())]
-        role: Option<String>,
+        #[command(flatten)]
+        target: TargetOptions,
         /// Don't open a browser, only print the URL
         #[arg(long)]
         no_browser: bool,
     },
     /// Explain how the role of this directory is resolved
     #[command(
-        after_help = "Examples:\n  awsrole why\n  awsrole why --role admin\n\nIt shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists settings of SAM,\nServerless, CDK, Terraform, mise, kubectl, .env and .envrc that select another\nidentity."
+        after_help = "Examples:\n  awsrole why\n  awsrole why --role admin\n  awsrole why --profile shop-dev\n\nIt shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists settings of SAM,\nServerless, CDK, Terraform, mise, kubectl, .env and .envrc that select another\nidentity."
     )]
     Why {
-        /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME", add = roles())]
-        role: Option<String>,
+        #[command(flatten)]
+        target: TargetOptions,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Print the policies that each account needs for the role
     #[command(
-        after_help = "Example:\n  awsrole policy --role prod\n\nIt calls GetCallerIdentity, which needs no permission, to identify the caller."
+        after_help = "Examples:\n  awsrole policy --role prod\n  awsrole policy --profile shop-dev\n\nIt calls GetCallerIdentity, which needs no permission, to identify the caller."
     )]
     Policy {
-        /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME", add = roles())]
-        role: Option<String>,
+        #[command(flatten)]
+        target: TargetOptions,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -198,20 +197,21 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Delete the cached credentials of this directory's role
-    #[command(after_help = "Examples:\n  awsrole logout\n  awsrole logout --all")]
+    #[command(after_help = "Examples:\n  awsrole logout\n  awsrole logout --profile shop-dev\n  awsrole logout --all")]
     Logout {
+        #[command(flatten)]
+        place: PlaceOptions,
         /// Delete all cached credentials
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["profile", "dir"])]
         all: bool,
     },
     /// Run a command with the role, without the hook
     #[command(
-        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply"
+        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply\n  awsrole exec --profile shop-dev -- aws s3 ls     in any directory\n  awsrole exec --dir ~/src/shop -- ./deploy.sh     with the role of that project"
     )]
     Exec {
-        /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME", add = roles())]
-        role: Option<String>,
+        #[command(flatten)]
+        target: TargetOptions,
         /// Minimum remaining lifetime of the credentials, such as 45m
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         min_ttl: Option<Duration>,
@@ -227,7 +227,7 @@ pub(crate) enum Command {
     },
     /// Open the AWS console with the role of this directory
     #[command(
-        after_help = "Examples:\n  awsrole console\n  awsrole console --service s3\n  awsrole console --print      for a browser on another machine\n\nThe sign-in URL is never passed as an argument: the browser gets it from\nawsrole, once."
+        after_help = "Examples:\n  awsrole console\n  awsrole console --service s3\n  awsrole console --profile shop-dev\n  awsrole console --print      for a browser on another machine\n\nThe sign-in URL is never passed as an argument: the browser gets it from\nawsrole, once."
     )]
     Console {
         /// Assume a role with `confirm` without confirmation
@@ -243,13 +243,12 @@ pub(crate) enum Command {
         /// chaining]
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         duration: Option<Duration>,
-        /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME", add = roles())]
-        role: Option<String>,
+        #[command(flatten)]
+        target: TargetOptions,
     },
     /// Print the variables of the role, for scripts and CI
     #[command(
-        after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in GitHub Actions, for all later steps\n\nThe output contains secrets, valid until they expire. For a single command\nuse: awsrole exec -- CMD"
+        after_help = "Examples:\n  eval \"$(awsrole env)\"                      # sh, bash, zsh\n  awsrole env --format dotenv > .env\n  awsrole env --profile shop-dev --format dotenv\n  awsrole env --format json | jq -r .AWS_ACCESS_KEY_ID\n  awsrole env --format github               # in GitHub Actions, for all later steps\n\nThe output contains secrets, valid until they expire. For a single command\nuse: awsrole exec -- CMD"
     )]
     Env {
         /// Assume a role with `confirm` without confirmation
@@ -258,29 +257,24 @@ pub(crate) enum Command {
         /// Output format
         #[arg(long, value_enum, default_value = "shell")]
         format: FormatName,
-        /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME", add = roles())]
-        role: Option<String>,
+        #[command(flatten)]
+        target: TargetOptions,
         /// Minimum remaining lifetime of the credentials, such as 45m
         #[arg(long, value_name = "TIME", value_parser = humantime_duration)]
         min_ttl: Option<Duration>,
     },
     /// Print credentials as JSON for an SDK, without prompting
     #[command(
-        after_help = "Example:\n  awsrole credential-process --dir ~/src/shop\n\nIn ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nIt uses the default role of the directory and ignores `awsrole use`. --role\nselects another role."
+        after_help = "Example:\n  awsrole credential-process --dir ~/src/shop\n\nIn ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nIt uses the default role of the directory and ignores `awsrole use`. --role\nselects another role. --profile NAME uses a profile instead, except the one that\nhas this line."
     )]
     CredentialProcess {
-        /// Directory of the project [default: working directory]
-        #[arg(long, add = directories())]
-        dir: Option<PathBuf>,
-        /// Name of the role, a `[role.NAME]` of the project file
-        #[arg(long, value_name = "NAME", add = roles())]
-        role: Option<String>,
+        #[command(flatten)]
+        target: TargetOptions,
         /// Assume a role with `confirm` without confirmation
         #[arg(short, long)]
         yes: bool,
         /// What an `exec --renew` put into the copies of the AWS files
-        #[arg(long, hide = true, conflicts_with_all = ["dir", "role", "yes"])]
+        #[arg(long, hide = true, conflicts_with_all = ["dir", "profile", "role", "yes"])]
         run: Option<String>,
     },
     /// Create .awsrole.toml, never overwriting an existing file
@@ -347,7 +341,7 @@ fn with_suggestion(mut error: clap::Error, words: &[OsString]) -> clap::Error {
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if word.starts_with('-'));
     if error.kind() == ErrorKind::UnknownArgument && words.get(1).is_some_and(|word| word == "exec") && !is_option {
         let tip = match words.iter().any(|word| word == "--") {
-            true => "the project file selects the role; use '--role NAME' for another role of the file",
+            true => "use '--profile NAME' for an AWS profile, or '--role NAME' for another role of the project file",
             false => "put the command after '--'",
         };
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));

@@ -21,6 +21,7 @@ mod policy;
 mod refresh;
 mod revoke;
 mod status;
+mod target;
 mod this_shell;
 mod use_role;
 mod why;
@@ -48,31 +49,29 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Deny { dir } => deny::run(dir, context),
         Command::On | Command::Off => Err(common::needs_hook(context)),
         Command::Status { json, long } => status::run(json, long, context, settings),
-        Command::Why { role, json } => why::run(role.as_deref(), json, context, settings),
-        Command::Policy { role, json } => policy::run(role.as_deref(), json, context, settings),
+        Command::Why { target, json } => why::run(target, json, context, settings),
+        Command::Policy { target, json } => policy::run(target, json, context, settings),
         Command::Doctor { json } => doctor::run(json, context, settings),
         Command::Use { name, .. } => use_role::run(name.as_deref(), context, settings),
         Command::Keys { keys } => keys::run(keys, context, settings),
-        Command::Login { role, no_browser } => login::run(role.as_deref(), no_browser, context, settings),
+        Command::Login { target, no_browser } => login::run(target, no_browser, context, settings),
         Command::Revoke { role, user, apply: _, profile, json } => {
             revoke::run(&revoke::RevokeOptions { role, user, admin: profile, json }, context, settings)
         }
         Command::Refresh => refresh::run(context, settings),
         Command::History { json } => history::run(json, context, settings),
-        Command::Logout { all } => logout::run(all, context, settings),
-        Command::Exec { role, min_ttl, yes, renew, command } => {
-            exec::run(&Wanted { role, min_ttl, yes }, renew, &command, context, settings)
+        Command::Logout { place, all } => logout::run(place, all, context, settings),
+        Command::Exec { target, min_ttl, yes, renew, command } => {
+            exec::run(Wanted { target, min_ttl, yes }, renew, &command, context, settings)
         }
-        Command::Console { print, yes, service, duration, role } => {
-            console::run(print, service.as_deref(), duration, &Wanted { role, min_ttl: None, yes }, context, settings)
+        Command::Console { print, yes, service, duration, target } => {
+            console::run(print, service.as_deref(), duration, Wanted { target, min_ttl: None, yes }, context, settings)
         }
-        Command::Env { format, yes, role, min_ttl } => {
-            env::run(format, &Wanted { role, min_ttl, yes }, context, settings)
+        Command::Env { format, yes, target, min_ttl } => {
+            env::run(format, Wanted { target, min_ttl, yes }, context, settings)
         }
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context, settings),
-        Command::CredentialProcess { dir, role, yes, .. } => {
-            credential_process::run(dir, role.as_deref(), yes, context, settings)
-        }
+        Command::CredentialProcess { target, yes, .. } => credential_process::run(target, yes, context, settings),
         Command::Init { profile, role_arn, source_profile, region, dir } => init::run(
             &init::InitOptions { profile, role_arn, source_profile, region, pin: true },
             dir,

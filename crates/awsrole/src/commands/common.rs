@@ -166,10 +166,20 @@ pub(in crate::commands) fn entries(
     (plans, problem): (Vec<RolePlan>, Option<Problem>),
     of: impl Fn(&RolePlan) -> Vec<String>,
 ) -> Result<Vec<String>, Problem> {
-    let mut entries: Vec<String> =
-        OuterEnv::reconstruct(&context.env).role.map(|state| state.entry).into_iter().collect();
-    entries.retain(|entry| !entry.is_empty());
-    entries.extend(plans.iter().flat_map(of));
+    let held = OuterEnv::reconstruct(&context.env).role.map(|state| state.entry).filter(|entry| !entry.is_empty());
+    merged(held.into_iter().chain(plans.iter().flat_map(of)).collect(), problem)
+}
+
+/// Returns the cache keys that `of` selects from the plans of another directory's roles.
+pub(in crate::commands) fn entries_of(
+    (plans, problem): (Vec<RolePlan>, Option<Problem>),
+    of: impl Fn(&RolePlan) -> Vec<String>,
+) -> Result<Vec<String>, Problem> {
+    merged(plans.iter().flat_map(of).collect(), problem)
+}
+
+/// Returns the error only if nothing could be selected.
+fn merged(entries: Vec<String>, problem: Option<Problem>) -> Result<Vec<String>, Problem> {
     match problem {
         Some(problem) if entries.is_empty() => Err(problem),
         _ => Ok(entries),

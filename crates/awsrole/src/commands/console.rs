@@ -18,26 +18,32 @@ pub(super) fn run(
     print: bool,
     service: Option<&str>,
     duration: Option<Duration>,
-    wanted: &Wanted,
+    wanted: Wanted,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let planned = PlannedRole::of(wanted, context, settings)?;
     // This check precedes any prompt, such as that for an MFA code.
-    let kind = session_kind(&planned.plan)?;
-    let console = Console::of(&planned.plan, service, &planned.outer.env)?;
-    let duration = lasting(&kind, duration, &planned.plan.title())?;
+    let kind = session_kind(&planned.target.plan)?;
+    let console = Console::of(&planned.target.plan, service, &planned.target.outer.env)?;
+    let duration = lasting(&kind, duration, &planned.target.plan.title())?;
     let held = planned.get(Recipient::Console, context, settings)?;
-    let token = super::common::with_remote(&held.outer, settings, |sts| {
+    let token = super::common::with_remote(&held.target.outer, settings, |sts| {
         if kind == SessionKind::Unknown {
-            let arn = awsrole_core::session::sts::Sts::caller_arn(sts, &held.credentials, &held.plan.endpoint);
+            let arn = awsrole_core::session::sts::Sts::caller_arn(sts, &held.credentials, &held.target.plan.endpoint);
             let arn = arn.map_err(|error| {
-                Problem::new(format!("cannot determine the identity of {}", held.plan.title())).because(error)
+                Problem::new(format!("cannot determine the identity of {}", held.target.plan.title())).because(error)
             })?;
-            check_arn(&held.plan.source.to_string(), &arn)?;
+            check_arn(&held.target.plan.source.to_string(), &arn)?;
         }
-        let ca_bundle = held.plan.endpoint.ca_bundle.as_ref();
-        sign_in_token(sts, &console.federation, ca_bundle, held.credentials.temporary(&held.plan.source)?, duration)
+        let ca_bundle = held.target.plan.endpoint.ca_bundle.as_ref();
+        sign_in_token(
+            sts,
+            &console.federation,
+            ca_bundle,
+            held.credentials.temporary(&held.target.plan.source)?,
+            duration,
+        )
     });
     let address = console.address(&token.map_err(CommandError::aws)?);
     if print {
@@ -45,10 +51,11 @@ pub(super) fn run(
         out("\n")?;
         return Ok(Outcome::Done);
     }
-    let opened = browser::open(&address, &held.outer.env, &held.outer.paths).map_err(|why| open_error(&why))?;
-    let account = held.credentials.account().or_else(|| held.plan.account());
+    let opened =
+        browser::open(&address, &held.target.outer.env, &held.target.outer.paths).map_err(|why| open_error(&why))?;
+    let account = held.credentials.account().or_else(|| held.target.plan.account());
     let account = account.map(|account| format!(" in {}", held.accounts.shown(&account))).unwrap_or_default();
-    let whose = format!("{}{account}", held.plan.title());
+    let whose = format!("{}{account}", held.target.plan.title());
     print_notice(match opened {
         Opened::Delivered => format!("opened the console as {whose} in the browser"),
         Opened::BrowserStarted => format!("started a browser for the console as {whose}"),

@@ -16,7 +16,7 @@ use awsrole_system::print::{out, print_notice};
 
 pub(super) fn run(
     format: FormatName,
-    wanted: &Wanted,
+    wanted: Wanted,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
@@ -52,7 +52,7 @@ pub(super) fn run(
             .hint("GITHUB_ENV must name the existing file of the runner")
     })?;
     // Variables can't be unset through that file.
-    for name in diff.hide.iter().filter(|name| held.outer.env.has(name)) {
+    for name in diff.hide.iter().filter(|name| held.target.outer.env.has(name)) {
         print_notice(format!(
             "{name} is set in this job and takes precedence over keys in some tools: remove it from the workflow"
         ));

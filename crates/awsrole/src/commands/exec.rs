@@ -17,7 +17,7 @@ use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{print_error, print_notice};
 
 pub(super) fn run(
-    wanted: &Wanted,
+    wanted: Wanted,
     renew: bool,
     command: &[OsString],
     context: &Context,
@@ -25,19 +25,20 @@ pub(super) fn run(
 ) -> Result<Outcome, CommandError> {
     let held = ActiveRole::get(Recipient::Exec, wanted, context, settings)?;
     let (diff, prepared) = if renew {
-        let (diff, prepared) = long_run::prepare(&held, &super::common::directory(None, context)?, settings)?;
+        let (diff, prepared) = long_run::prepare(&held, settings)?;
         if let Some(left) = long_run::without_code(&held, settings, context.now) {
             print_notice(format!(
-                "{} is renewed for {}, then it needs an MFA code: run `awsrole exec -- true` in another terminal",
-                held.plan.title(),
-                format_duration(left)
+                "{} is renewed for {}, then it needs an MFA code: run `awsrole exec{} -- true` in another terminal",
+                held.target.plan.title(),
+                format_duration(left),
+                held.target.profile().map(|name| format!(" --profile={name}")).unwrap_or_default()
             ));
         }
         (diff, Some(prepared))
     } else {
         (held.diff()?, None)
     };
-    let env = child_environment(&held.outer.env, &diff);
+    let env = child_environment(&held.target.outer.env, &diff);
     let program = &command[0];
     let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();
     if let Some(prepared) = prepared {

@@ -1,12 +1,10 @@
 //! Obtains the role for a command such as `exec`, `env` or `console`.
 
-use std::path::Path;
 use std::time::Duration;
 
 use awsrole_core::aws::credentials::Credentials;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
-use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::obtain;
 use awsrole_core::session::history::{HistoryEntry, Recipient};
@@ -16,26 +14,22 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{Choices, DEFAULT};
 use awsrole_core::shell::confirm::{self, Confirmation};
 use awsrole_core::shell::environment::{EnvDiff, RoleSession};
-use awsrole_core::shell::export::{plan_role, require_name};
-use awsrole_core::shell::state::Chosen;
 
+use super::target::Target;
+use crate::cli::TargetOptions;
 use crate::report::CommandError;
 use awsrole_system::print::{print_error, print_notice};
 
 /// A role with its credentials and context.
 pub(super) struct ActiveRole {
-    /// The context without awsrole's exports.
-    pub(super) outer: Context,
-    /// The plan that produced it.
-    pub(super) plan: RolePlan,
+    /// What was selected, with the plan that produced the credentials.
+    pub(super) target: Target,
     /// Its credentials.
     pub(super) credentials: Credentials,
     /// Their cache key.
     key: String,
-    /// The project file.
-    pub(super) file: String,
-    /// The `[role.NAME]` that was given or chosen.
-    pub(super) role: Option<String>,
+    /// The file that AWSROLE_STATE names.
+    file: String,
     /// The token that identifies this choice to child processes.
     word: Option<String>,
     /// The user's account settings.
@@ -44,8 +38,8 @@ pub(super) struct ActiveRole {
 
 /// The role that a command asks for.
 pub(super) struct Wanted {
-    /// The `[role.NAME]`, if it isn't the one of this shell.
-    pub(super) role: Option<String>,
+    /// The options that select it.
+    pub(super) target: TargetOptions,
     /// The minimum remaining lifetime of the credentials.
     pub(super) min_ttl: Option<Duration>,
     /// Whether the user confirmed the role by an option.
@@ -54,12 +48,8 @@ pub(super) struct Wanted {
 
 /// A role that has been planned but not obtained.
 pub(super) struct PlannedRole {
-    /// The context without awsrole's exports.
-    pub(super) outer: Context,
-    /// The plan.
-    pub(super) plan: RolePlan,
-    file: String,
-    role: Option<String>,
+    /// What was selected, with its plan.
+    pub(super) target: Target,
     min_ttl: Duration,
     /// What this shell confirmed.
     confirmed: Option<Confirmation>,
@@ -68,22 +58,16 @@ pub(super) struct PlannedRole {
 }
 
 impl PlannedRole {
-    /// Plans the directory's role.
-    pub(super) fn of(wanted: &Wanted, context: &Context, settings: &Settings) -> Result<Self, CommandError> {
-        let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
-        let chosen = match &wanted.role {
-            Some(_) => Chosen::Nothing,
-            None => super::common::chosen(context, &files)?,
-        };
-        let role = wanted.role.clone().or_else(|| chosen.role().map(str::to_owned));
-        let plan = plan_role(&outer, &allowed, role.as_deref())?;
-        require_name(&allowed, role.as_deref()).map_err(CommandError::no_role)?;
-        let file = files.first().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-        let asks = confirm::question(&allowed, role.as_deref(), &plan, None, &settings.or_default().accounts);
-        let this = asks.as_ref().map(|_| Confirmation::of(&plan));
-        let confirmed = if wanted.yes { this } else { chosen.confirmed().filter(|_| asks.is_some()) };
+    /// Plans the role that the options select.
+    pub(super) fn of(wanted: Wanted, context: &Context, settings: &Settings) -> Result<Self, CommandError> {
+        let Wanted { target, min_ttl, yes } = wanted;
+        let target = Target::of(target, context, settings)?;
+        target.require_name()?;
+        let (asks, confirmed) = target.question(&settings.or_default().accounts);
+        let this = asks.as_ref().map(|_| Confirmation::of(&target.plan));
+        let confirmed = if yes { this } else { confirmed };
         let question = asks.filter(|_| confirmed != this);
-        Ok(Self { outer, plan, file, role, min_ttl: wanted.min_ttl.unwrap_or_default(), confirmed, question })
+        Ok(Self { target, min_ttl: min_ttl.unwrap_or_default(), confirmed, question })
     }
 
     /// Obtains the credentials. Prompts if necessary. The history records `what`.
@@ -93,16 +77,18 @@ impl PlannedRole {
         context: &Context,
         settings: &Settings,
     ) -> Result<ActiveRole, CommandError> {
-        let Self { outer, plan, file, role, min_ttl: at_least, confirmed, question } = self;
-        let confirmed = question.as_ref().map_or(confirmed, |_| Some(Confirmation::of(&plan)));
+        let Self { target, min_ttl: at_least, confirmed, question } = self;
+        let file = target.file()?;
+        let Target { outer, plan, .. } = &target;
+        let confirmed = question.as_ref().map_or(confirmed, |_| Some(Confirmation::of(plan)));
         let options = ObtainOptions { min_ttl: at_least, ..ObtainOptions::interactive(context.now) };
         let cache = Cache::open(context, settings.or_default().key);
-        let obtained = super::common::with_providers(&outer, settings, true, |providers| {
+        let obtained = super::common::with_providers(outer, settings, true, |providers| {
             let answer = question.map_or(Ok(()), |question| providers.authenticator.confirm(&question));
             answer.map_err(|why| {
-                CommandError::no_role(confirm::not_confirmed(&plan, why, "add `--yes` to the command to confirm it"))
+                CommandError::no_role(confirm::not_confirmed(plan, why, "add `--yes` to the command to confirm it"))
             })?;
-            obtain(&plan, &cache, providers, options).map_err(CommandError::from)
+            obtain(plan, &cache, providers, options).map_err(|failed| target.failed(failed))
         })?;
         if let Some(problem) = &obtained.problem {
             print_error(problem);
@@ -117,27 +103,33 @@ impl PlannedRole {
                     format_duration(left),
                     format_duration(at_least)
                 ))
-                .hint("raise duration_seconds in .awsrole.toml, up to the role's maximum session duration"),
+                .hint(match target.profile() {
+                    None => "raise duration_seconds in .awsrole.toml, up to the role's maximum session duration",
+                    Some(_) => "raise duration_seconds in the profile, up to the role's maximum session duration",
+                }),
             ));
         }
-        for notice in obtained.notices(&plan).iter().filter(|_| obtained.fresh) {
+        for notice in obtained.notices(plan).iter().filter(|_| obtained.fresh) {
             print_notice(notice);
         }
-        awsrole_core::session::history::note(Some(&HistoryEntry::of(what, &outer, &plan, &obtained)), &outer);
+        let directory = target.dir().to_string_lossy().into_owned();
+        let entry = HistoryEntry { directory, ..HistoryEntry::of(what, outer, plan, &obtained) };
+        awsrole_core::session::history::note(Some(&entry), outer);
         let accounts = settings.get()?.accounts.clone();
         // If no token can be generated, child processes must be given the role's name.
         let choices = Choices::of(&outer.paths);
-        let name = role.as_deref().or_else(|| confirmed.map(|_| DEFAULT));
-        let word = name.and_then(|name| choices.word(Path::new(&file), name, confirmed).ok());
-        Ok(ActiveRole { outer, plan, credentials: obtained.credentials, key: obtained.key, file, role, word, accounts })
+        let name = target.role.as_deref().or_else(|| confirmed.map(|_| DEFAULT));
+        let word = name.and_then(|name| choices.word(&file, name, confirmed).ok());
+        let file = file.to_string_lossy().into_owned();
+        Ok(ActiveRole { target, credentials: obtained.credentials, key: obtained.key, file, word, accounts })
     }
 }
 
 impl ActiveRole {
-    /// Plans and obtains the directory's role.
+    /// Plans and obtains the role that the options select.
     pub(super) fn get(
         what: Recipient,
-        wanted: &Wanted,
+        wanted: Wanted,
         context: &Context,
         settings: &Settings,
     ) -> Result<Self, CommandError> {
@@ -158,10 +150,10 @@ impl ActiveRole {
     /// Fails for long-lived keys, which are never exported.
     pub(super) fn role_session(&self) -> Result<RoleSession<'_>, Problem> {
         Ok(RoleSession {
-            plan: &self.plan,
-            credentials: self.credentials.temporary(&self.plan.source)?,
+            plan: &self.target.plan,
+            credentials: self.credentials.temporary(&self.target.plan.source)?,
             key: &self.key,
-            outer: &self.outer.env,
+            outer: &self.target.outer.env,
             file: &self.file,
             chosen: self.word.as_deref(),
             accounts: &self.accounts,

@@ -1,4 +1,4 @@
-//! `awsrole login`: signs in to IAM Identity Center for the directory's role.
+//! `awsrole login`: signs in to IAM Identity Center for the role of a project or a profile.
 
 use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
@@ -6,23 +6,22 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::account_names;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::generation;
 use awsrole_sts::{DeviceAuthorization, sign_in};
 
+use super::target::Target;
 use crate::browser::{self, OpenError};
+use crate::cli::TargetOptions;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::print_notice;
 
 pub(super) fn run(
-    role: Option<&str>,
+    target: TargetOptions,
     no_browser: bool,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
-    let role = super::common::role_or_chosen(role, context, &files)?;
-    let plan = plan_role(&outer, &allowed, role.as_deref())?;
+    let Target { outer, plan, .. } = Target::of(target, context, settings)?;
     let Source::IdentityCenter(source) = &plan.source else {
         return Err(Problem::new(format!("there is nothing to sign in to: the source is {}", plan.source))
             .hint("`awsrole login` is for profiles with sso_session or sso_start_url")

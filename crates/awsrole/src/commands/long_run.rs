@@ -16,20 +16,21 @@ use awsrole_core::shell::environment::EnvDiff;
 use awsrole_core::shell::long_run::{Run, SavedEnvironment, remove_when_gone};
 
 use super::held::ActiveRole;
+use super::target::Target;
 use awsrole_system::ambient;
 
 /// Writes the copies of the AWS files and starts the process that removes them.
 ///
 /// The caller then becomes the command, so signals, exit code and job control work as usual without an intermediate
 /// process.
-pub(super) fn prepare(held: &ActiveRole, dir: &Path, settings: &Settings) -> Result<(EnvDiff, Run), Problem> {
-    let ActiveRole { outer, plan, .. } = held;
+pub(super) fn prepare(held: &ActiveRole, settings: &Settings) -> Result<(EnvDiff, Run), Problem> {
+    let Target { outer, plan, .. } = &held.target;
     if plan.steps.is_empty() && matches!(plan.source, Source::StaticKeys(_)) {
         return Err(Problem::new(format!("{} contains temporary keys, which can't be renewed", plan.source))
             .hint("omit --renew: the command then uses them until they expire"));
     }
     let run = Run::open(&outer.paths, std::process::id()).map_err(|e| super::common::file_problem(&e))?;
-    match fill(&run, held, dir, settings) {
+    match fill(&run, held, settings) {
         Ok(diff) => Ok((diff, run)),
         Err(problem) => {
             run.remove();
@@ -39,8 +40,8 @@ pub(super) fn prepare(held: &ActiveRole, dir: &Path, settings: &Settings) -> Res
 }
 
 /// Fills the directory of a run. After an error the caller removes what was written.
-fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result<EnvDiff, Problem> {
-    let ActiveRole { outer, role, .. } = held;
+fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Problem> {
+    let Target { outer, role, .. } = &held.target;
     let program =
         ambient::binary().as_deref().and_then(Path::to_str).and_then(copies::shell_quote).ok_or_else(|| {
             Problem::new("cannot write the path of awsrole into ~/.aws/config")
@@ -61,7 +62,8 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
             .clone_into(path);
     }
     let diff = EnvDiff::of_run(&held.role_session()?, paths);
-    let outside = SavedEnvironment::of(dir, role.as_deref(), &diff, &outer.env);
+    let dir = held.target.dir();
+    let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &outer.env);
     run.write_outside(&outside, &CacheEncryption::of_cache(outer, settings.or_default().key)).map_err(|error| {
         match error {
             SealError::File(error) => super::common::file_problem(&error),
@@ -79,9 +81,9 @@ fn fill(run: &Run, held: &ActiveRole, dir: &Path, settings: &Settings) -> Result
 
 /// Returns how long a plan that needs an MFA code is renewed without one.
 pub(super) fn without_code(held: &ActiveRole, settings: &Settings, now: SystemTime) -> Option<Duration> {
-    let index = held.plan.steps.iter().position(|step| step.mfa_serial().is_some())?;
-    let cache = Cache::open(&held.outer, settings.or_default().key);
-    Some(cache.load(&cache.keys(&held.plan).session(index + 1), now)?.credentials.remaining(now))
+    let index = held.target.plan.steps.iter().position(|step| step.mfa_serial().is_some())?;
+    let cache = Cache::open(&held.target.outer, settings.or_default().key);
+    Some(cache.load(&cache.keys(&held.target.plan).session(index + 1), now)?.credentials.remaining(now))
 }
 
 /// Waits for the end of a command and everything it started, then removes its files.

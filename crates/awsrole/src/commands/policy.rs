@@ -10,20 +10,19 @@ use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::fetch_caller_arn;
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::plan_role;
 
+use super::target::Target;
+use crate::cli::TargetOptions;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::out;
 
 pub(super) fn run(
-    role: Option<&str>,
+    target: TargetOptions,
     json: bool,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
-    let role = super::common::role_or_chosen(role, context, &files)?;
-    let plan = plan_role(&outer, &allowed, role.as_deref())?;
+    let Target { outer, plan, .. } = Target::of(target, context, settings)?;
     if plan.role_arn().is_none() {
         return Err(Problem::new(format!("{} assumes no role, so no policies are needed", plan.title())).into());
     }

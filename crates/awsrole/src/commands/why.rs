@@ -2,12 +2,14 @@
 
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{escape, to_json};
-use awsrole_core::explain::why::why;
+use awsrole_core::explain::why::{why, why_profile};
+use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::OuterEnv;
 
+use crate::cli::TargetOptions;
 use crate::local_time;
 use crate::overrides;
 use crate::report::{CommandError, Outcome};
@@ -15,7 +17,7 @@ use awsrole_system::ambient::{self, Caller};
 use awsrole_system::print::{may_color, out};
 
 pub(super) fn run(
-    role: Option<&str>,
+    target: TargetOptions,
     json: bool,
     context: &Context,
     settings: &Settings,
@@ -23,10 +25,17 @@ pub(super) fn run(
     let without = OuterEnv::reconstruct(&context.env);
     let manual = Inactive::of(&context.env, &without, ambient::caller() == Caller::HandsOff);
     let outer = context.with_env(without.env);
-    let files = upward(&super::common::directory(None, context)?);
-    let role = super::common::role_or_chosen(role, context, &files)?;
-    let mut report = why(context, &outer, settings, &files, role.as_deref());
-    report.profile_overrides = overrides::find(&files, role.as_deref(), &outer);
+    let TargetOptions { role, place } = target;
+    let mut report = match place.profile {
+        Some(name) => why_profile(context, &outer, settings, &SelectedProfile::of_option(name)),
+        None => {
+            let files = upward(&super::common::directory(place.dir, context)?);
+            let role = super::common::role_or_chosen(role.as_deref(), context, &files)?;
+            let mut report = why(context, &outer, settings, &files, role.as_deref());
+            report.profile_overrides = overrides::find(&files, role.as_deref(), &outer);
+            report
+        }
+    };
     if let Some(manual) = manual {
         report.changed_manually(&manual);
     } else if ambient::caller() == Caller::HookOff && report.shell.role.is_none() {

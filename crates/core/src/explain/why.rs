@@ -14,8 +14,9 @@ use crate::base::context::Context;
 use crate::base::problem::Problem;
 use crate::explain::doctor::foreign_files;
 use crate::explain::profile_overrides::ProfileOverride;
+use crate::plan::resolve::SelectedProfile;
 use crate::plan::role_plan::{RolePlan, Step};
-use crate::project::approval::{Allowed, ApprovalStatus, ShellState, Verdict};
+use crate::project::approval::{ApprovalStatus, ShellState, Verdict};
 use crate::session::cache::Cache;
 use crate::settings::accounts::Accounts;
 use crate::settings::user_config::Settings;
@@ -28,7 +29,8 @@ use crate::shell::state::{BLOCKED, HIDDEN, INFO_VARS, NAME, OuterEnv};
 pub struct Why {
     /// The files that apply, nearest first.
     pub files: Vec<PathBuf>,
-    /// `allowed`, `not allowed`, `changed since it was allowed`, `denied`, `broken`, or `no file`.
+    /// `allowed`, `not allowed`, `changed since it was allowed`, `denied`, `broken`, `no file`, or `not needed for a
+    /// profile`.
     pub approval: &'static str,
     /// The resolution, if the file applies.
     pub way: Option<ResolutionReport>,
@@ -133,15 +135,7 @@ const STAYS_BLOCKED: &str = "the shell stays blocked: no client acts as anybody"
 /// Explains a directory. `outer` is the context without awsrole's exports, `inner` the context of the process.
 #[must_use]
 pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathBuf], role: Option<&str>) -> Why {
-    let mut why = Why {
-        files: files.to_vec(),
-        approval: "no file",
-        way: None,
-        shell: held(inner),
-        problem: None,
-        profile_overrides: Vec::new(),
-        next: String::new(),
-    };
+    let mut why = Why::of(inner, files.to_vec(), "no file");
     if files.is_empty() {
         why.next = "nothing: `awsrole init` writes a file for this directory".to_owned();
         return why;
@@ -165,7 +159,13 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
                     why.next = STAYS_BLOCKED.to_owned();
                     why.problem = Some(problem);
                 }
-                Ok(plan) => follow(&mut why, &plan, &allowed, outer, settings),
+                Ok(plan) => {
+                    follow(&mut why, &plan, outer, settings);
+                    let (_, keys) = allowed.config().select(plan.name.as_deref()).unwrap_or_default();
+                    if let (Some(true), Some(name)) = (keys.manual, &plan.name) {
+                        why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
+                    }
+                }
             }
             return why;
         }
@@ -187,7 +187,35 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
     why
 }
 
-fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, settings: &Settings) {
+/// Explains a profile that the user selected. The contexts are those of [`why`].
+#[must_use]
+pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profile: &SelectedProfile) -> Why {
+    let mut why = Why::of(inner, Vec::new(), "not needed for a profile");
+    let planned = Profiles::load(outer).and_then(|profiles| {
+        let plan = profile.plan(&profiles, outer)?;
+        Ok((profile.file(&profiles, outer), plan))
+    });
+    match planned {
+        Ok((file, plan)) => {
+            why.files.push(file);
+            follow(&mut why, &plan, outer, settings);
+        }
+        Err(problem) => {
+            why.next = "nothing: the profile can't be used".to_owned();
+            why.problem = Some(problem);
+        }
+    }
+    why
+}
+
+impl Why {
+    fn of(inner: &Context, files: Vec<PathBuf>, approval: &'static str) -> Self {
+        let (shell, next) = (held(inner), String::new());
+        Self { files, approval, way: None, shell, problem: None, profile_overrides: Vec::new(), next }
+    }
+}
+
+fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) {
     // If the settings can't be read, that problem has been found already.
     let accounts = &settings.or_default().accounts;
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
@@ -197,10 +225,6 @@ fn follow(why: &mut Why, plan: &RolePlan, allowed: &Allowed, outer: &Context, se
     let failure = cache.last_failure(&cache.keys(plan), outer.now);
     why.problem = failure.map(|failure| failure.problem.in_full());
     why.next = next(plan, &cache, outer.now);
-    let manual = allowed.config().select(plan.name.as_deref()).is_ok_and(|(_, keys)| keys.manual == Some(true));
-    if let (true, Some(name)) = (manual, &plan.name) {
-        why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
-    }
     why.way = Some(ResolutionReport {
         name: plan.name.clone(),
         role_arn: plan.role_arn().map(ToString::to_string),

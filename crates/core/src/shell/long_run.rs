@@ -41,6 +41,9 @@ pub struct SavedEnvironment {
     pub dir: PathBuf,
     /// The name of the role, if the user selected one.
     pub role: Option<String>,
+    /// The profile that was selected instead of a project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Prior values of the variables that are changed for the command. `None` is unset.
     before: BTreeMap<String, Option<Zeroizing<String>>>,
 }
@@ -99,11 +102,11 @@ impl Run {
 impl SavedEnvironment {
     /// Records the prior values of all variables that `diff` changes.
     #[must_use]
-    pub fn of(dir: &Path, role: Option<&str>, diff: &EnvDiff, outer: &Env) -> Self {
+    pub fn of(dir: &Path, role: Option<&str>, profile: Option<&str>, diff: &EnvDiff, outer: &Env) -> Self {
         let names = diff.set.iter().map(|(name, _)| name.as_ref()).chain(diff.hide.iter().copied());
         let before = |name: &str| outer.text(name).map(|text| Zeroizing::new(text.to_owned()));
         let before = names.map(|name| (name.to_owned(), before(name))).collect();
-        Self { dir: dir.to_owned(), role: role.map(str::to_owned), before }
+        Self { dir: dir.to_owned(), role: role.map(str::to_owned), profile: profile.map(str::to_owned), before }
     }
 
     /// Returns the record as JSON. It contains secrets, which the command must not see.

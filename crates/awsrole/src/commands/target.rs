@@ -1,0 +1,164 @@
+//! Decides which role a command uses: that of a directory's project, or of a profile of the user's own AWS files.
+
+use std::path::{Path, PathBuf};
+
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::plan::resolve::SelectedProfile;
+use awsrole_core::plan::role_plan::RolePlan;
+use awsrole_core::project::approval::Allowed;
+use awsrole_core::session::fetch::ObtainError;
+use awsrole_core::settings::accounts::Accounts;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::confirm::{self, Confirmation};
+use awsrole_core::shell::export::{over, plan_role, require_name};
+use awsrole_core::shell::state::{Chosen, Outer};
+
+use super::common;
+use crate::cli::{PlaceOptions, TargetOptions};
+use crate::report::CommandError;
+
+/// What a command selects with `--dir` or `--profile`.
+pub(super) enum Place {
+    /// A project whose files are allowed.
+    Project(Project),
+    /// A profile, which needs no approval.
+    Profile(SelectedProfile),
+}
+
+/// A directory with an allowed config.
+pub(super) struct Project {
+    /// The directory that was selected.
+    pub(super) dir: PathBuf,
+    pub(super) allowed: Box<Allowed>,
+    /// The files that apply, nearest first. There is at least one.
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl Place {
+    /// Resolves the options. Also returns the context without awsrole's exports.
+    pub(super) fn of(
+        options: PlaceOptions,
+        context: &Context,
+        settings: &Settings,
+    ) -> Result<(Context, Self), CommandError> {
+        if let Some(name) = options.profile {
+            let outer = over(context, Outer::of(&context.env).env);
+            return Ok((outer, Self::Profile(SelectedProfile::of_option(name))));
+        }
+        let dir = common::directory(options.dir, context)?;
+        let (outer, allowed, files) = common::allowed(Some(dir.clone()), context, settings)?;
+        Ok((outer, Self::Project(Project { dir, allowed, files })))
+    }
+}
+
+/// A role that a command selects, and its plan.
+pub(super) struct Target {
+    /// The context without awsrole's exports. Its directory is the working directory, regardless of `--dir`.
+    pub(super) outer: Context,
+    pub(super) place: Place,
+    /// The `[role.NAME]` that was given or chosen.
+    pub(super) role: Option<String>,
+    pub(super) plan: RolePlan,
+    chosen: Chosen,
+}
+
+impl Target {
+    /// Plans the role that the options select. Without `--role` and `--profile` it is the one that `awsrole use` chose
+    /// in this shell, if that is a role of the same project.
+    ///
+    /// # Errors
+    /// Fails if there is no allowed file, no such role or profile, or no valid plan, and if the environment names a
+    /// role that awsrole didn't write there.
+    pub(super) fn of(options: TargetOptions, context: &Context, settings: &Settings) -> Result<Self, CommandError> {
+        Self::resolve(options, true, context, settings)
+    }
+
+    /// Plans the role that the options select, regardless of what `awsrole use` chose.
+    pub(super) fn without_choice(
+        options: TargetOptions,
+        context: &Context,
+        settings: &Settings,
+    ) -> Result<Self, CommandError> {
+        Self::resolve(options, false, context, settings)
+    }
+
+    fn resolve(
+        options: TargetOptions,
+        may_be_chosen: bool,
+        context: &Context,
+        settings: &Settings,
+    ) -> Result<Self, CommandError> {
+        let (outer, place) = Place::of(options.place, context, settings)?;
+        let (role, chosen, plan) = match &place {
+            Place::Profile(profile) => (None, Chosen::Nothing, profile.plan(&Profiles::load(&outer)?, &outer)?),
+            Place::Project(Project { allowed, files, .. }) => {
+                let chosen = match may_be_chosen && options.role.is_none() {
+                    true => common::chosen(context, files)?,
+                    false => Chosen::Nothing,
+                };
+                let role = options.role.or_else(|| chosen.role().map(str::to_owned));
+                let plan = plan_role(&outer, allowed, role.as_deref())?;
+                (role, chosen, plan)
+            }
+        };
+        Ok(Self { outer, place, role, plan, chosen })
+    }
+
+    /// Checks that a project's role with `manual` was named. A profile always is.
+    pub(super) fn require_name(&self) -> Result<(), CommandError> {
+        match &self.place {
+            Place::Project(project) => {
+                require_name(&project.allowed, self.role.as_deref()).map_err(CommandError::no_role)
+            }
+            Place::Profile(_) => Ok(()),
+        }
+    }
+
+    /// Returns the question that a project's role with `confirm` needs, and what this shell confirmed already. A
+    /// profile needs none, because the user named it.
+    pub(super) fn question(&self, accounts: &Accounts) -> (Option<String>, Option<Confirmation>) {
+        let Place::Project(project) = &self.place else { return (None, None) };
+        let question = confirm::question(&project.allowed, self.role.as_deref(), &self.plan, None, accounts);
+        let confirmed = self.chosen.confirmed().filter(|_| question.is_some());
+        (question, confirmed)
+    }
+
+    /// Returns the file that AWSROLE_STATE names: the project's nearest file, or the AWS file with the profile.
+    pub(super) fn file(&self) -> Result<PathBuf, Problem> {
+        Ok(match &self.place {
+            Place::Project(project) => project.files.first().cloned().unwrap_or_default(),
+            Place::Profile(profile) => profile.file(&Profiles::load(&self.outer)?, &self.outer),
+        })
+    }
+
+    /// Returns the directory that the history names: that of `--dir`, or the working directory.
+    pub(super) fn dir(&self) -> &Path {
+        match &self.place {
+            Place::Project(project) => &project.dir,
+            Place::Profile(_) => &self.outer.dir,
+        }
+    }
+
+    /// Converts an error of obtaining the role. For a profile, its hints name the commands that work in any directory.
+    pub(super) fn failed(&self, mut failed: ObtainError) -> CommandError {
+        if let Some(name) = self.profile() {
+            for hint in &mut failed.problem.hints {
+                *hint = hint.replace("`awsrole login`", &format!("`awsrole login --profile={name}`"));
+                if hint.contains("`awsrole refresh`") {
+                    *hint = format!("run `awsrole exec --profile={name} -- true` in a terminal");
+                }
+            }
+        }
+        CommandError::from(failed)
+    }
+
+    /// Returns the profile that `--profile` names.
+    pub(super) fn profile(&self) -> Option<&str> {
+        match &self.place {
+            Place::Project(_) => None,
+            Place::Profile(profile) => Some(profile.name()),
+        }
+    }
+}
