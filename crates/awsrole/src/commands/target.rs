@@ -8,6 +8,7 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::Allowed;
+use awsrole_core::project::discover::upward;
 use awsrole_core::session::fetch::ObtainError;
 use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
@@ -48,7 +49,13 @@ impl Place {
             return Ok((outer, Self::Profile(SelectedProfile::of_option(name))));
         }
         let dir = common::directory(options.dir, context)?;
-        let (outer, allowed, files) = common::allowed(Some(dir.clone()), context, settings)?;
+        let allowed = common::allowed(Some(dir.clone()), context, settings);
+        let (outer, allowed, files) = allowed.map_err(|mut error| {
+            if upward(&dir).is_empty() {
+                error.problem = error.problem.hint("`--profile NAME` selects a profile of ~/.aws/config instead");
+            }
+            error
+        })?;
         Ok((outer, Self::Project(Project { dir, allowed, files })))
     }
 }
