@@ -77,7 +77,7 @@ def test_every_example_of_the_help_texts_works(world):
         assert result.code == 0, (line, result)
         assert "error" not in result.err, (line, result)
         if command == "exec":
-            expected = "assumed-role/Build" if "admin" in line else "ran as dev"
+            expected = "assumed-role/Build" if "admin" in line else "ran as shop-dev" if "--profile" in line else "ran as dev"
             assert expected in result.out, (line, result)
 
 

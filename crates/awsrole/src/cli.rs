@@ -115,7 +115,7 @@ pub(crate) enum Command {
     },
     /// Sign in to IAM Identity Center (SSO) for this directory
     #[command(
-        after_help = "Examples:\n  awsrole login\n  awsrole login --no-browser\n  awsrole login --profile shop-admin     in any directory\n\nThe token is stored in the cache of the AWS CLI, so both use\nthe same sign-in."
+        after_help = "Examples:\n  awsrole login\n  awsrole login --no-browser\n  awsrole login --profile shop-admin     # in any directory\n\nThe token is stored in the cache of the AWS CLI, so both use\nthe same sign-in."
     )]
     Login {
         #[command(flatten)]
@@ -207,7 +207,7 @@ pub(crate) enum Command {
     },
     /// Run a command with the role, without the hook
     #[command(
-        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply\n  awsrole exec --profile shop-dev -- aws s3 ls     in any directory\n  awsrole exec --dir ~/src/shop -- ./deploy.sh     with the role of that project"
+        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply\n  awsrole exec --profile shop-dev -- terraform plan    # in any directory\n  awsrole exec --dir ~/src/shop -- terraform plan      # stays in this directory"
     )]
     Exec {
         #[command(flatten)]
@@ -265,7 +265,7 @@ pub(crate) enum Command {
     },
     /// Print credentials as JSON for an SDK, without prompting
     #[command(
-        after_help = "Example:\n  awsrole credential-process --dir ~/src/shop\n\nIn ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nIt uses the default role of the directory and ignores `awsrole use`. --role\nselects another role. --profile NAME uses a profile instead, except the one that\nhas this line."
+        after_help = "Example:\n  awsrole credential-process --profile shop-dev\n\nIn ~/.aws/config:\n  [profile shop]\n  credential_process = awsrole credential-process --dir ~/src/shop\n\nIt uses the default role of the directory and ignores `awsrole use`. --role\nselects another role. --profile NAME uses a profile instead, except the one that\nhas this line."
     )]
     CredentialProcess {
         #[command(flatten)]
@@ -341,7 +341,9 @@ fn with_suggestion(mut error: clap::Error, words: &[OsString]) -> clap::Error {
         matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if word.starts_with('-'));
     if error.kind() == ErrorKind::UnknownArgument && words.get(1).is_some_and(|word| word == "exec") && !is_option {
         let tip = match words.iter().any(|word| word == "--") {
-            true => "use '--profile NAME' for an AWS profile, or '--role NAME' for another role of the project file",
+            true => {
+                "the project file selects the role; use '--role NAME' for another role of the file, or '--profile NAME' for an AWS profile"
+            }
             false => "put the command after '--'",
         };
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
