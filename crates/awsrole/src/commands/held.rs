@@ -22,7 +22,7 @@ use awsrole_system::print::{print_error, print_notice};
 
 /// A role with its credentials and context.
 pub(super) struct ActiveRole {
-    /// What was selected, with the plan that produced the credentials.
+    /// The selected role, with the plan that produced the credentials.
     pub(super) target: Target,
     /// Its credentials.
     pub(super) credentials: Credentials,
@@ -48,7 +48,7 @@ pub(super) struct Wanted {
 
 /// A role that has been planned but not obtained.
 pub(super) struct PlannedRole {
-    /// What was selected, with its plan.
+    /// The selected role, with its plan.
     pub(super) target: Target,
     min_ttl: Duration,
     /// What this shell confirmed.

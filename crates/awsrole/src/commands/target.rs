@@ -20,7 +20,7 @@ use super::common;
 use crate::cli::{PlaceOptions, TargetOptions};
 use crate::report::CommandError;
 
-/// What a command selects with `--dir` or `--profile`.
+/// The project or profile that a command selects with `--dir` or `--profile`.
 pub(super) enum Place {
     /// A project whose files are allowed.
     Project(Project),
