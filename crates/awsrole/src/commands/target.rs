@@ -13,8 +13,8 @@ use awsrole_core::session::fetch::ObtainError;
 use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::confirm::{self, Confirmation};
-use awsrole_core::shell::export::{over, plan_role, require_name};
-use awsrole_core::shell::state::{Chosen, Outer};
+use awsrole_core::shell::export::{plan_role, require_name};
+use awsrole_core::shell::state::{Chosen, OuterEnv};
 
 use super::common;
 use crate::cli::{PlaceOptions, TargetOptions};
@@ -45,7 +45,7 @@ impl Place {
         settings: &Settings,
     ) -> Result<(Context, Self), CommandError> {
         if let Some(name) = options.profile {
-            let outer = over(context, Outer::of(&context.env).env);
+            let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
             return Ok((outer, Self::Profile(SelectedProfile::of_option(name))));
         }
         let dir = common::directory(options.dir, context)?;
