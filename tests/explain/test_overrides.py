@@ -108,3 +108,22 @@ def test_many_and_hostile_files_end(world):
     said = world.allow(folder).err
     assert "and " in said and " more: `awsrole why` lists them" in said
     assert THERE in said
+
+
+def test_entering_shows_them_once(world):
+    """A project that a rule allows was never shown by `allow`. A project that was allowed shows them there."""
+    folder = world.project("shop", DEPLOY)
+    (folder / "serverless.yml").write_text(SERVERLESS.format("other"))
+    config = world.home / ".config/awsrole/config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(f'[[trust]]\npath = "{folder.parent}"\naccounts = ["{HERE}", "{THERE}"]\n')
+    enter = ["hook", "export", "bash", "--event", "cd", "--", folder / ".awsrole.toml"]
+    expected = "awsrole: overridden by ~/src/shop/serverless.yml:4: profile: other: another identity for Serverless\n"
+    first = world.awsrole(*enter, cwd=folder)
+    assert first.code == 0 and expected in first.err
+    world.awsrole("refresh", cwd=folder)
+    assert "overridden" not in world.awsrole(*enter, cwd=folder).err
+    config.unlink()
+    world.allow(folder)
+    world.awsrole("refresh", cwd=folder)
+    assert "overridden" not in world.awsrole(*enter, cwd=folder).err

@@ -16,7 +16,7 @@ mod hook;
 mod keys;
 mod target;
 pub(crate) use help::command_line;
-pub(crate) use hook::{Hook, HookExport, Neighbour};
+pub(crate) use hook::{EventName, Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
 pub(crate) use target::{PlaceOptions, TargetOptions};
 

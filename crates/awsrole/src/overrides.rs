@@ -6,6 +6,7 @@ mod documents;
 mod files;
 mod kubeconfig;
 mod read;
+pub(crate) mod shown;
 mod terraform;
 mod variables;
 

@@ -72,6 +72,7 @@ pub(super) fn run(
     }
     show_summary(&chain, &outer, settings)?;
     show_overrides(&files, &outer);
+    overrides::shown::record(&files, context);
     let problems = problems(chain.config(), &Profiles::load(&outer)?, &outer)?;
     for problem in &problems {
         print_notice(format!("warning: {}", problem.summary));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::Change;
 use awsrole_core::shell::generation;
 use awsrole_core::shell::long_run;
 use awsrole_core::shell::snippet::Snippet;
@@ -13,7 +14,8 @@ use awsrole_hook::{answer, digest, renew};
 use awsrole_system::ambient;
 use awsrole_system::print::out;
 
-use crate::cli::{Hook, HookExport, Neighbour};
+use crate::cli::{EventName, Hook, HookExport, Neighbour};
+use crate::overrides;
 use crate::report::{CommandError, Outcome};
 
 pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
@@ -43,9 +45,18 @@ fn export(asked: HookExport, context: &Context, settings: &Settings) -> Result<(
             .because(format!("the hook speaks protocol {number}, this awsrole speaks {PROTOCOL}"))
             .hint("restart the shell, for example with `exec $SHELL`"));
     }
+    let (files, role, entering) = (asked.files.clone(), asked.role.clone(), matches!(asked.event, EventName::Cd));
+    let mut entered = None;
     answer(asked.into(), context, settings, ambient::binary, |outer, ask, pending| {
-        fetching(outer, settings, ask, |providers| pending.fetch(providers))
-    })
+        let export = fetching(outer, settings, ask, |providers| pending.fetch(providers));
+        entered = matches!(export.change, Change::Role(_)).then(|| outer.clone());
+        export
+    })?;
+    // A project that a rule allows was never shown by `allow`.
+    if let Some(outer) = entered.filter(|_| entering) {
+        overrides::shown::show_once(&files, role.as_deref(), &outer);
+    }
+    Ok(())
 }
 
 /// Fetches credentials for a shell. Other requests of the hook don't remove what killed commands left behind.
