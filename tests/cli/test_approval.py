@@ -91,6 +91,16 @@ def test_an_edit_needs_a_new_approval_and_its_difference_is_shown(world, shop):
     assert acts(world, shop)
 
 
+@pytest.mark.parametrize(("environment", "color"), [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False)])
+def test_a_difference_has_colors_on_a_terminal(world, shop, environment, color):
+    world.project("shop", DEPLOY.replace("eu-west-1", "eu-west-3"))
+    words = (need("script"), "-qec", f"{binary('awsrole')} allow --yes", "/dev/null")
+    shown = world.run(*words, cwd=shop, env=environment).out
+    removed, added = '-region = "eu-west-1"', '+region = "eu-west-3"'
+    assert removed in shown and added in shown
+    assert (f"  \x1b[31m{removed}\x1b[0m" in shown and f"  \x1b[32m{added}\x1b[0m" in shown) == color
+
+
 def test_allow_says_which_role_cd_enters(world):
     roles = f"""\
 [role.build]

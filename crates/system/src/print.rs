@@ -44,6 +44,20 @@ pub fn print_line(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escape(&line.to_string()));
 }
 
+/// Prints a line of a unified diff to stderr. On a terminal with colors, removed lines are red and added ones green.
+pub fn print_diff_line(line: &str) {
+    let text = escape(line);
+    let color = match line.as_bytes().first() {
+        Some(b'-') => "31",
+        Some(b'+') => "32",
+        Some(b'@') => "36",
+        _ => "",
+    };
+    let painted = !color.is_empty() && io::stderr().is_terminal() && ambient::has_colors();
+    let text = if painted { format!("\u{1b}[{color}m{text}\u{1b}[0m") } else { text.to_string() };
+    let _ = writeln!(io::stderr().lock(), "  {text}");
+}
+
 /// Prints a problem to stderr. On a terminal with colors its labels are colored.
 pub fn print_error(problem: &Problem) {
     let text = problem.to_string();

@@ -19,7 +19,7 @@ use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::ambient::{self, Caller};
-use awsrole_system::print::{print_line, print_notice};
+use awsrole_system::print::{print_diff_line, print_line, print_notice};
 
 /// Whether the user agrees.
 #[derive(Clone, Copy)]
@@ -208,6 +208,6 @@ fn show_differences(changes: &[FileChange], context: &Context) {
 fn show_difference(before: &str, now: &str) {
     let difference = similar::TextDiff::from_lines(before, now);
     for line in difference.unified_diff().context_radius(1).to_string().lines() {
-        print_line(format!("  {line}"));
+        print_diff_line(line);
     }
 }
