@@ -227,7 +227,7 @@ def test_in_a_blocked_shell(world):
     folder = world.project("shop", BLOCKED, allow=True)
     env = inside(world, folder)
     text, told = why(world, folder, env=env)
-    assert told["shell"]["state"] == "blocked" and "no client acts as anybody" in section(text, "shell")
+    assert told["shell"]["state"] == "blocked" and "every AWS client fails" in section(text, "shell")
 
 
 def test_a_chain_behind_mfa(world):

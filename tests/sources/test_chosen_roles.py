@@ -199,7 +199,7 @@ def test_a_manual_role_is_assumed_by_name_alone(chain, shell):
     folder = chain.project("shop", FILE.replace('"near"', '"other"', 1), allow=True)
     tty = chain.terminal(shell, env=chain.env)
     said = tty.run(f"cd {folder}")
-    assert "role other is entered by its name alone" in said and "`awsrole use other` enters it" in said
+    assert "role other has `manual = true`" in said and "run `awsrole use other`" in said
     assert tty.key() == PLACEHOLDER and chain.sts.calls() == []
     assert "awsrole:" not in tty.run("")
     assert f"other in {THERE}" in tty.run("awsrole use other")

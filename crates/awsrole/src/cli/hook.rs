@@ -12,21 +12,21 @@ pub(crate) enum Hook {
     /// Print the hook for ~/.bashrc (bash 4.4 or newer)
     #[command(after_help = "Example:\n  eval \"$(awsrole hook bash)\"     # ~/.bashrc")]
     Bash {
-        /// Other tool in use [default: direnv if it is in PATH]
+        /// Support another tool [default: direnv if it is in PATH]
         #[arg(long, value_enum, value_name = "TOOL")]
         with: Option<Neighbour>,
     },
     /// Print the hook for ~/.zshrc (zsh 5.8 or newer)
     #[command(after_help = "Example:\n  eval \"$(awsrole hook zsh)\"      # ~/.zshrc")]
     Zsh {
-        /// Other tool in use [default: direnv if it is in PATH]
+        /// Support another tool [default: direnv if it is in PATH]
         #[arg(long, value_enum, value_name = "TOOL")]
         with: Option<Neighbour>,
     },
     /// Print the hook for ~/.config/fish/config.fish (fish 3.5 or newer)
     #[command(after_help = "Example:\n  awsrole hook fish | source      # ~/.config/fish/config.fish")]
     Fish {
-        /// Other tool in use [default: direnv if it is in PATH]
+        /// Support another tool [default: direnv if it is in PATH]
         #[arg(long, value_enum, value_name = "TOOL")]
         with: Option<Neighbour>,
     },

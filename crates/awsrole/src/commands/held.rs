@@ -98,7 +98,7 @@ impl PlannedRole {
         if left.saturating_add(Duration::from_secs(60)) < at_least {
             return Err(CommandError::aws(
                 Problem::new(format!(
-                    "{} lasts only {}, but --min-ttl asks for {}",
+                    "the session of {} lasts only {}, but --min-ttl requires {}",
                     plan.title(),
                     format_duration(left),
                     format_duration(at_least)

@@ -119,7 +119,7 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
             }
         }
         (None, true) => {
-            known.add("shell", "blocked: no client acts as anybody");
+            known.add("shell", "blocked: every AWS client fails");
             if let Some(chosen) = outer.chosen(&upward(&context.dir), &choices).role() {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }

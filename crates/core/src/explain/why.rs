@@ -130,7 +130,7 @@ impl Why {
     }
 }
 
-const STAYS_BLOCKED: &str = "the shell stays blocked: no client acts as anybody";
+const STAYS_BLOCKED: &str = "the shell stays blocked: every AWS client fails";
 
 /// Explains a directory. `outer` is the context without awsrole's exports, `inner` the context of the process.
 #[must_use]

@@ -445,12 +445,12 @@ pub fn require_name(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem
     let (name, keys) = allowed.config().select(role)?;
     match name {
         _ if keys.manual != Some(true) || role.is_some() => Ok(()),
-        Some(name) => Err(Problem::new(format!("role {name} is entered by its name alone"))
-            .hint(format!("`awsrole use {name}` enters it, and `awsrole exec --role {name}`"))),
+        Some(name) => Err(Problem::new(format!("role {name} has `manual = true`, so `cd` does not assume it"))
+            .hint(format!("run `awsrole use {name}`, or `awsrole exec --role {name} -- CMD`"))),
         None => Err(Problem::new(format!(
-            "{}: a role that is entered by its name alone needs one",
+            "{}: a role with `manual = true` must be a table [role.NAME]",
             allowed.config().origin(None, "manual")
         ))
-        .hint("put its keys into a table [role.NAME]: `awsrole use NAME` enters it")),
+        .hint("move its keys into the table, and run `awsrole use NAME`")),
     }
 }

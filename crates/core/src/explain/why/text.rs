@@ -90,7 +90,7 @@ impl SessionReport {
             match (&self.role, self.state) {
                 _ if self.manual_change.is_some() => "inactive".to_owned(),
                 (Some(role), _) => format!("holds {role}"),
-                (None, "blocked") => "blocked: no client acts as anybody".to_owned(),
+                (None, "blocked") => "blocked: every AWS client fails".to_owned(),
                 (None, "off") => "off: awsrole is inactive in this shell".to_owned(),
                 (None, state) => format!("holds {state}"),
             },
