@@ -92,7 +92,7 @@ class Bare:
 
 def works(said):
     print(said)
-    assert said["echo in $AWSROLE_ROLE, $AWS_REGION"] == "in Deploy, eu-central-1", said
+    assert said["echo in $AWSROLE_ROLE, $AWS_REGION"] == "in shop-dev, eu-central-1", said
     assert "222222222222" in said["awsrole status"]
     assert said["echo out $AWSROLE_ROLE,"] == "out ,"
 

@@ -116,7 +116,8 @@ class SimulatedUser(threading.Thread):
         elif act == "exec":
             self.check(f"awsrole exec -- env -0 > {self.out}", here, "exec", killing)
         elif act == "use":
-            self.type(f"awsrole use {self.random.choice(('dev', 'prod', '-'))}", killing)
+            # Without a role before it, `use -` would restore the outer environment.
+            self.type(self.random.choice(("awsrole use dev", "awsrole use prod", "awsrole use prod && awsrole use -")), killing)
         elif act in ("refresh", "logout", "logout --all"):
             self.ledger.count(act)
             self.type(f"awsrole {act}", killing)

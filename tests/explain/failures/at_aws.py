@@ -1,12 +1,10 @@
 """AWS refuses a call."""
 
 import json
-import re
-import time
 
-from broken import ALICE, FIXTURE, HERE, NOBODY, PROVIDER, ROOT, SERIAL, THERE, failure, role, sign_in, typed
+from broken import ALICE, FIXTURE, HERE, PROVIDER, SERIAL, THERE, failure, role, typed
+
 from support.clock import Clock
-from support.local_sts import allow, federated_trust, trust
 
 WHO = (f"User: arn:aws:iam::{HERE}:user/alice is not authorized to perform: sts:AssumeRole on resource: "
        f"arn:aws:iam::{THERE}:role/Plain")

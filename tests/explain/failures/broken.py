@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Generator
 
 from support.local_sts import LocalSts, allow, binary, federated_trust, service_trust, trust, user
 from support.world import HERE, THERE, Result, World
@@ -132,7 +132,7 @@ class Home(World):
 
     def add(self, line: str) -> None:
         """Adds a line to the project's file, or replaces the key's, and allows the file."""
-        key = line.split("=")[0].strip()
+        key = line.split("=", maxsplit=1)[0].strip()
         before = (self.folder / ".awsrole.toml").read_text().splitlines(keepends=True)
         self.shop_with("".join(kept for kept in before if kept.split("=")[0].strip() != key) + line + "\n")
 

@@ -6,7 +6,8 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
-from broken import HERE, THERE, failure, typed
+from broken import THERE, failure, typed
+
 from support.terminal import need
 
 PROXY = "(?i)proxy|proxies"

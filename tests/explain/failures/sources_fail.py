@@ -5,6 +5,7 @@ import socket
 from contextlib import closing
 
 from broken import HERE, THERE, failure, sign_in, typed
+
 from support.proxy import Proxy
 
 NETWORK = "(?i)network|proxy"
@@ -69,14 +70,14 @@ def keys_of_alice(home) -> str:
     return str(home.write("keys.json", json.dumps(keys)))
 
 
-@failure(r"isn't the JSON.*by hand: ~?\S*helper", misleading=NETWORK)
+@failure(r"isn't the JSON.*run it yourself: ~?\S*helper", misleading=NETWORK)
 def process_prints_something_else(home):
     helper = home.write("helper", "#!/bin/sh\necho Please log in first\n")
     helper.chmod(0o755)
     home.config(process=str(helper))
     home.shop("Plain", source="process")
     said = yield
-    home.run_typed(typed(said, r"by hand: (\S*helper)\n"))
+    home.run_typed(typed(said, r"run it yourself: (\S*helper)\n"))
     helper.write_text(f"#!/bin/sh\ncat {keys_of_alice(home)}\n")
 
 
@@ -89,7 +90,7 @@ def process_takes_too_long(home):
     home.write(".config/awsrole/config.toml", "[limits]\nprocess = 30\n")
 
 
-@failure(r"was not found.*by hand: no-such-helper --json", misleading=NETWORK)
+@failure(r"was not found.*run it yourself: no-such-helper --json", misleading=NETWORK)
 def process_is_not_installed(home):
     home.config(process="no-such-helper --json")
     home.shop("Plain", source="process")
