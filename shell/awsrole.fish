@@ -22,8 +22,8 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # number of files that count
     set -g __awsrole_deadline 0 # time of the next decision (0: none), and the time when that was set
     set -g __awsrole_since 0
-    for name in pending asked running prompted off use use_in previous at files absent file direnv in_force seen digest \
-        generation gone own failed lifted touched
+    for name in pending asked running prompted off use use_in previous at files absent file direnv in_force seen \
+        digest generation gone own failed lifted touched
         set -g __awsrole_$name
     end
 end
@@ -316,7 +316,7 @@ function __awsrole_hook # prompt | changed | cd | typed
             test $argv[1] = cd; and set -g __awsrole_event cd # `cd` inside a project isn't an entry
         else if set -q __awsrole_changed[1]; and test "$DIRENV_WATCHES" = "$__awsrole_direnv"
             set -g __awsrole_event changed
-            __awsrole_say "$__awsrole_changed was changed manually: awsrole is inactive here until `awsrole refresh`"
+            __awsrole_say "$__awsrole_changed was changed manually: inactive until you unset it or `awsrole refresh`"
         else if test $__awsrole_state = hands-off
             __awsrole_say 'active again: what was set manually is gone'
         end

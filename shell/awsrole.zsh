@@ -331,7 +331,7 @@ __awsrole_hook() { # prompt | changed | cd | typed
       if [[ $1 == cd ]]; then __awsrole_event=cd; fi # `cd` inside a project isn't an entry
     elif [[ -n $__awsrole_changed && ${DIRENV_WATCHES-} == "$__awsrole_direnv" ]]; then
       __awsrole_event=changed
-      __awsrole_say "$__awsrole_changed was changed manually: awsrole is inactive here until \`awsrole refresh\`"
+      __awsrole_say "$__awsrole_changed was changed manually: inactive until you unset it or \`awsrole refresh\`"
     elif [[ $__awsrole_state == hands-off ]]; then __awsrole_say 'active again: what was set manually is gone'
     fi
     __awsrole_sync

@@ -52,7 +52,7 @@ def test_the_same_role_is_no_fault(world, file):
     config = world.home / ".aws/config"
     config.write_text(config.read_text().replace("[profile shop-dev]\n", f"[profile shop-dev]\nmfa_serial = {SERIAL}\n"))
     [(level, text)] = overrides(world, folder)
-    assert level == "note" and "same role, but Serverless will ask for an MFA code of its own" in text
+    assert level == "note" and "same role, but Serverless will ask for its own MFA code" in text
 
 
 def test_a_variable_without_a_value_is_no_override(world):
@@ -127,3 +127,10 @@ def test_entering_shows_them_once(world):
     world.allow(folder)
     world.awsrole("refresh", cwd=folder)
     assert "overridden" not in world.awsrole(*enter, cwd=folder).err
+
+
+def test_an_expression_is_no_fault(world):
+    folder = world.project("shop", DEPLOY, allow=True)
+    (folder / "serverless.yml").write_text(SERVERLESS.format("${self:custom.profiles.${opt:stage}}"))
+    [(level, text)] = overrides(world, folder)
+    assert level == "note" and text.endswith("Serverless decides this when it runs, so it may be another identity")

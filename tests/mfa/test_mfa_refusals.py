@@ -333,3 +333,19 @@ def test_ended_during_the_question(scene, signal):
     tty.run("stty sane")
     assert modes
     is_blocked_and_quiet(scene, tty, calls=0)
+
+
+def test_a_refresh_after_a_refusal_needs_no_code(scene, shell):
+    """The MFA session is new, so another code would change nothing. The role of another project stays."""
+    shop, shut = scene.shop(), scene.shop("shut", "Shut")
+    tty = scene.terminal(shell)
+    tty.type(f"cd {shop}")
+    tty.asked()
+    tty.answer(scene.code())
+    key = tty.key()
+    assert "STS refused" in tty.run(f"cd {shut}")
+    calls = len(scene.sts.calls())
+    assert "STS refused" in tty.run("awsrole refresh")
+    assert len(scene.asked_for_codes()) == 1 and len(scene.sts.calls()) == calls + 1
+    tty.run(f"cd {shop}")
+    assert tty.key() == key

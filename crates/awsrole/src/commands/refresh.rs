@@ -2,6 +2,7 @@
 
 use awsrole_core::base::context::Context;
 use awsrole_core::session::cache::Cache;
+use awsrole_core::session::fetch::MFA_AGE_RETRY_THRESHOLD;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
 
@@ -21,9 +22,14 @@ pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, Com
     for plan in &plans.0 {
         let keys = cache.keys(plan);
         if cache.last_failure(&keys, context.now).is_some() {
-            // The trust policy may limit the age of MFA, so a new code may help.
-            for index in (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some()) {
-                cache.mark_stale(&keys.session(index + 1), context.now).map_err(|e| super::common::file_problem(&e))?;
+            // The trust policy may limit the age of MFA, so a new code may help if the MFA session isn't new.
+            let sessions = (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some());
+            for session in sessions.map(|index| keys.session(index + 1)) {
+                let issued = cache.load(&session, context.now).map(|entry| entry.credentials.issued);
+                let age = issued.and_then(|issued| context.now.duration_since(issued).ok());
+                if age.is_some_and(|age| age > MFA_AGE_RETRY_THRESHOLD) {
+                    cache.mark_stale(&session, context.now).map_err(|e| super::common::file_problem(&e))?;
+                }
             }
         }
     }

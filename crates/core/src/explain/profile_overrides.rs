@@ -39,6 +39,8 @@ pub enum Effect {
     SameRole,
     /// A profile that doesn't exist.
     NoProfile,
+    /// A name that only the tool can compute.
+    DecidedAtRunTime,
 }
 
 impl Effect {
@@ -72,8 +74,9 @@ impl ProfileOverride {
         let tool = self.tool;
         match self.effect {
             Effect::OtherIdentity => format!("another identity for {tool}"),
-            Effect::SameRoleWithMfa => format!("same role, but {tool} will ask for an MFA code of its own"),
+            Effect::SameRoleWithMfa => format!("same role, but {tool} will ask for its own MFA code"),
             Effect::SameRole => format!("same role, but {tool} will assume it by itself"),
+            Effect::DecidedAtRunTime => format!("{tool} decides this when it runs, so it may be another identity"),
             Effect::NoProfile => format!("there is no such profile, so {tool} will fail"),
         }
     }

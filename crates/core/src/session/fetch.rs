@@ -25,7 +25,7 @@ use crate::settings::accounts::Accounts;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The age from which an MFA session may be too old for a trust policy with `aws:MultiFactorAuthAge`.
-const MFA_AGE_RETRY_THRESHOLD: Duration = Duration::from_secs(300);
+pub const MFA_AGE_RETRY_THRESHOLD: Duration = Duration::from_secs(300);
 
 /// External services that credentials are fetched from.
 #[derive(Clone, Copy)]

@@ -121,6 +121,7 @@ impl FailedCall<'_> {
         );
         parts.push(match self.mfa() {
             Mfa::Code => "an MFA code".to_owned(),
+            Mfa::Session(1) => "an MFA session 1 minute old".to_owned(),
             Mfa::Session(minutes) => format!("an MFA session {minutes} minutes old"),
             Mfa::Keys | Mfa::Role => "no MFA".to_owned(),
         });
