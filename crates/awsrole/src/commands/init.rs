@@ -85,7 +85,7 @@ fn terminal(profiles: &Profiles) -> Result<Terminal, CommandError> {
     Terminal::open().map_err(|_| CommandError {
         problem: Problem::new("no role given, and there is no terminal to prompt on")
             .hint("`awsrole init --profile NAME`, or `awsrole init --role-arn ARN --source-profile NAME`")
-            .hint(format!("the existing profiles are: {}", profiles.names().join(", "))),
+            .hint(suggestion("", "the existing profiles are", &profiles.names())),
         outcome: Outcome::Code(2),
     })
 }

@@ -5,6 +5,7 @@
 pub fn suggestion(name: &str, label: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(known) => format!("did you mean `{known}`?"),
+        None if known.is_empty() => format!("{label}: none"),
         None => format!("{label}: {}", known.join(", ")),
     }
 }
