@@ -355,7 +355,10 @@ __awsrole_quietly() {
 }
 
 __awsrole_precmd() {
-  if [[ -z $__awsrole_prompted && -o zle && -t 2 ]]; then __awsrole_first_precmd; return 0; fi
+  if [[ -z $__awsrole_prompted && -o zle && -t 2 && -w ${${TMPPREFIX:-/tmp/zsh}:h} ]]; then
+    __awsrole_first_precmd
+    return 0
+  fi
   __awsrole_prompted=1
   if [[ -n $__awsrole_pending$__awsrole_asked ]] || (( $#__awsrole_lifted )); then
     __awsrole_quietly __awsrole_hook ${__awsrole_asked:-prompt}

@@ -2,6 +2,7 @@
 
 # Some prompts are drawn before the rc file has ended, and report other output as an error of the rc file. So the output
 # of the first decision is written to a file, and printed when the line editor waits for the first line.
+# (zsh would exit if it could not create the file.)
 __awsrole_first_precmd() {
   \builtin local file
   for file in =(\builtin :); do

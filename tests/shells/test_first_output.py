@@ -31,6 +31,12 @@ def test_zsh_prints_when_the_line_editor_is_ready(terminal, broken, stand_in):
     assert stand_in.events() == ["prompt"]
 
 
+def test_zsh_without_room_for_a_file_still_decides(terminal, project):
+    """A temporary directory that is full or gone must not leave the outer environment in a project."""
+    tty = terminal("zsh", after="TMPPREFIX=/nowhere/zsh", cwd=project, editing=True)
+    assert aws(tty.env()).items() >= DEV.items()
+
+
 def test_zsh_without_a_line_editor_prints_before_the_prompt(terminal, broken):
     tty = terminal("zsh", cwd=broken)
     assert SAID in tty.greeting and aws(tty.env()) == BLOCKED

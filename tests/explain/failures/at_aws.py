@@ -180,7 +180,7 @@ def trust_policy_names_another_session(home):
     yield
     home.paste_policies()
     # Sessions are those of one server.
-    home.more = dict.fromkeys(home.more, home.mended[-1].url)
+    home.more = dict.fromkeys(home.more, home.later_sts[-1].url)
 
 
 @failure(r"assumed-role/AWSReservedSSO_Admin_")
@@ -192,9 +192,9 @@ def trust_policy_names_a_permission_set_without_its_path(home):
     [trust] = [pair["trust"] for pair in json.loads(home.type("policy --json").out)]
     roles = [one if one["name"] != "ByPermissionSet" else role("ByPermissionSet", trust) for one in FIXTURE["role"]]
     # Sessions are those of one server.
-    home.mend(role=roles)
-    home.more["AWS_ENDPOINT_URL"] = home.mended[-1].url
-    home.mended[-1].write_sso_cache(home.home, home.mended[-1].sso_sign_in())
+    home.replace_sts(role=roles)
+    home.more["AWS_ENDPOINT_URL"] = home.later_sts[-1].url
+    home.later_sts[-1].write_sso_cache(home.home, home.later_sts[-1].sso_sign_in())
 
 
 @failure(r"hasn't enabled ap-east-1.*aws account enable-region --region-name ap-east-1", misleading="deleted")
@@ -295,8 +295,8 @@ def token_has_another_audience(home):
     home.write("token", home.sts.id_token(audience="another", subject="repo:org/app:main"))
     home.shop_with('profile = "web"\n')
     yield
-    home.mend(oidc_provider=[{**PROVIDER, "client_ids": ["sts.amazonaws.com", "another"]}])
-    home.write("token", home.mended[-1].id_token(audience="another", subject="repo:org/app:main"))
+    home.replace_sts(oidc_provider=[{**PROVIDER, "client_ids": ["sts.amazonaws.com", "another"]}])
+    home.write("token", home.later_sts[-1].id_token(audience="another", subject="repo:org/app:main"))
 
 
 @failure(r"exp 20.*token has expired: .*must write a new one", misleading="audience|provider")
@@ -322,4 +322,4 @@ def token_has_another_subject(home):
     yield
     [heading] = home.paste_policies()
     assert heading.endswith(f"{HERE}: trust policy of role Ci")
-    home.write("token", home.mended[-1].id_token(subject="repo:org/other:main"))
+    home.write("token", home.later_sts[-1].id_token(subject="repo:org/other:main"))

@@ -99,13 +99,13 @@ class Home(World):
         self.more: dict[str, str] = {}
         # Words to put in front of each command.
         self.wrapper: tuple[object, ...] = ()
-        self.mended: list[LocalSts] = []
+        self.later_sts: list[LocalSts] = []
         self.secrets = {one["secret_access_key"] for one in (ALICE, NEWCOMER, RETIRED)}
         self.config()
         self.credentials()
 
     def stop(self) -> None:
-        for sts in self.mended:
+        for sts in self.later_sts:
             sts.stop()
         super().stop()
 
@@ -177,14 +177,14 @@ class Home(World):
                 holder = (people if kind == "user" else roles)[account, name]
                 policies = holder.get("policy", [])
                 holder["policy"] = (policies if isinstance(policies, list) else [policies]) + [document]
-        self.mend(user=[one if one["policy"] else {k: v for k, v in one.items() if k != "policy"} for one in people.values()],
+        self.replace_sts(user=[one if one["policy"] else {k: v for k, v in one.items() if k != "policy"} for one in people.values()],
                   role=list(roles.values()))
         return headings
 
-    def mend(self, **tables: object) -> None:
+    def replace_sts(self, **tables: object) -> None:
         """Goes on with an STS whose fixture has other tables."""
         sts = LocalSts({**FIXTURE, **tables})
-        self.mended.append(sts)
+        self.later_sts.append(sts)
         self.more = {**self.more, "AWS_ENDPOINT_URL_STS": sts.url}
 
     def had(self) -> tuple[bool, str]:
