@@ -26,7 +26,7 @@ pub fn context(files: &[(&str, &[u8])]) -> Context {
         home: home.clone(),
     };
     let now = UNIX_EPOCH + Duration::from_secs(1_900_000_000);
-    Context { dir: home.join("p"), env: Env::default(), now, paths, keys: Rc::new(OneKey), host: || "host".to_owned() }
+    Context { dir: home.join("p"), env: Env::default(), now, paths, keys: Rc::new(OneKey), host: || "host".to_owned(), program: None }
 }
 
 /// A key backend that always returns the same key.

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use awsrole_core::base::context::{Context, Env, Paths};
 use awsrole_core::base::problem::Problem;
+use awsrole_core::shell::role_profiles::restore_aws_files;
 
 use crate::key_store::System;
 
@@ -79,8 +80,9 @@ pub fn context() -> Result<Context, Problem> {
         data,
         home,
     };
+    restore_aws_files(&mut env, &paths);
     let keys = Rc::new(System::of(&env));
-    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host })
+    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host, program: main_program() })
 }
 
 /// Returns the current time. The function is also passed to calls, which record when their response arrived.
@@ -115,12 +117,12 @@ pub fn in_path(name: &Path) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_program(file))
 }
 
-/// Returns the path of `awsrole`, for the hook binary, whose name is awsrole's with the suffix `-hook`.
+/// Returns the path of `awsrole`. The name of the hook binary is awsrole's with the suffix `-hook`.
 #[must_use]
 pub fn main_program() -> Option<PathBuf> {
-    let hook = binary()?;
-    let name = hook.file_name()?.as_bytes().strip_suffix(b"-hook")?;
-    Some(hook.with_file_name(OsStr::from_bytes(name)))
+    let own = binary()?;
+    let name = own.file_name()?.as_bytes();
+    Some(own.with_file_name(OsStr::from_bytes(name.strip_suffix(b"-hook").unwrap_or(name))))
 }
 
 /// Returns a 256-bit random hexadecimal token.

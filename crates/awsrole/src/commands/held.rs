@@ -34,6 +34,8 @@ pub(super) struct ActiveRole {
     word: Option<String>,
     /// The user's account settings.
     pub(super) accounts: Accounts,
+    /// The copies of the two AWS files, in a project with `profiles = true`.
+    aws_files: Option<[String; 2]>,
 }
 
 /// The role that a command asks for.
@@ -79,6 +81,7 @@ impl PlannedRole {
     ) -> Result<ActiveRole, CommandError> {
         let Self { target, min_ttl: at_least, confirmed, question } = self;
         let file = target.file()?;
+        let aws_files = target.aws_files()?;
         let Target { outer, plan, .. } = &target;
         let confirmed = question.as_ref().map_or(confirmed, |_| Some(Confirmation::of(plan)));
         let options = ObtainOptions { min_ttl: at_least, ..ObtainOptions::interactive(context.now) };
@@ -121,7 +124,8 @@ impl PlannedRole {
         let name = target.role.as_deref().or_else(|| confirmed.map(|_| DEFAULT));
         let word = name.and_then(|name| choices.word(&file, name, confirmed).ok());
         let file = file.to_string_lossy().into_owned();
-        Ok(ActiveRole { target, credentials: obtained.credentials, key: obtained.key, file, word, accounts })
+        let (credentials, key) = (obtained.credentials, obtained.key);
+        Ok(ActiveRole { target, credentials, key, file, word, accounts, aws_files })
     }
 }
 
@@ -157,6 +161,7 @@ impl ActiveRole {
             file: &self.file,
             chosen: self.word.as_deref(),
             accounts: &self.accounts,
+            aws_files: self.aws_files.as_ref(),
         })
     }
 }

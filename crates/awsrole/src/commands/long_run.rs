@@ -1,11 +1,11 @@
 //! Prepares the files of `awsrole exec --renew` for a command that outlives a session, and removes them when the
 //! command has ended.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use awsrole_core::aws::profiles::{Profiles, copies};
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::aws::profiles::copies::CopyOptions;
 use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
@@ -14,6 +14,7 @@ use awsrole_core::session::encryption::{CacheEncryption, SealError};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::environment::EnvDiff;
 use awsrole_core::shell::long_run::{Run, SavedEnvironment, remove_when_gone};
+use awsrole_core::shell::role_profiles;
 
 use super::held::ActiveRole;
 use super::target::Target;
@@ -42,15 +43,13 @@ pub(super) fn prepare(held: &ActiveRole, settings: &Settings) -> Result<(EnvDiff
 /// Fills the directory of a run. After an error the caller removes what was written.
 fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Problem> {
     let Target { outer, role, .. } = &held.target;
-    let program =
-        ambient::binary().as_deref().and_then(Path::to_str).and_then(copies::shell_quote).ok_or_else(|| {
-            Problem::new("cannot write the path of awsrole into ~/.aws/config")
-                .hint("install it at a path without control characters")
-        })?;
-    let command = format!("{program} credential-process --run {}", run.name());
+    let command = format!("{} credential-process --run {}", role_profiles::program(outer)?, run.name());
+    let roles = held.target.role_profiles()?;
+    let comment = "Made by awsrole for one command, and removed with it.";
+    let options = CopyOptions { comment, default: &command, roles: &roles, instead_of_keys: None };
     let mut paths = [String::new(), String::new()];
     for ((name, text), path) in
-        ["config", "credentials"].iter().zip(Profiles::load(outer)?.copies(&command)).zip(&mut paths)
+        ["config", "credentials"].iter().zip(Profiles::load(outer)?.copies(&options)).zip(&mut paths)
     {
         let written = run.write(name, &text).map_err(|e| super::common::file_problem(&e))?;
         written

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::aws::profiles::copies::RoleProfile;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::plan::resolve::SelectedProfile;
@@ -14,6 +15,7 @@ use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::confirm::{self, Confirmation};
 use awsrole_core::shell::export::{plan_role, require_name};
+use awsrole_core::shell::role_profiles;
 use awsrole_core::shell::state::{Chosen, OuterEnv};
 
 use super::common;
@@ -138,6 +140,22 @@ impl Target {
             Place::Project(project) => project.files.first().cloned().unwrap_or_default(),
             Place::Profile(profile) => profile.file(&Profiles::load(&self.outer)?, &self.outer),
         })
+    }
+
+    /// Writes the copies of the AWS files that a project with `profiles = true` gets, and returns their paths.
+    pub(super) fn aws_files(&self) -> Result<Option<[String; 2]>, Problem> {
+        match &self.place {
+            Place::Project(project) => role_profiles::write(&self.outer, &project.allowed),
+            Place::Profile(_) => Ok(None),
+        }
+    }
+
+    /// Returns the profiles that a project with `profiles = true` gets.
+    pub(super) fn role_profiles(&self) -> Result<Vec<RoleProfile>, Problem> {
+        match &self.place {
+            Place::Project(project) => role_profiles::of(&self.outer, &project.allowed, &Profiles::load(&self.outer)?),
+            Place::Profile(_) => Ok(Vec::new()),
+        }
     }
 
     /// Returns the directory that the history names: that of `--dir`, or the working directory.

@@ -128,6 +128,8 @@ pub struct Context {
     ///
     /// It is called only for sources whose credentials depend on the host.
     pub host: fn() -> String,
+    /// The path of `awsrole`. AWS clients start it as a `credential_process`.
+    pub program: Option<PathBuf>,
 }
 
 impl Context {

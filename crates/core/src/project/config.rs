@@ -156,6 +156,8 @@ impl Policy {
 pub struct Config {
     /// Whether to inherit from the next file upward.
     pub inherit: bool,
+    /// Whether each `[role.NAME]` becomes a profile for the programs that run in the project.
+    pub profiles: Option<bool>,
     /// The `[role.NAME]` that `cd` assumes.
     pub default_role: Option<String>,
     /// The keys at top level, which apply to every role that doesn't set them.
@@ -178,6 +180,10 @@ impl Config {
         let mut config = Self { file: file.path.clone(), ..Self::default() };
         if let Some(value) = table.remove("inherit") {
             config.inherit = at.typed(value)?;
+        }
+        if let Some((key, value)) = table.remove_entry("profiles") {
+            config.remember(&at, "", &key);
+            config.profiles = Some(at.typed(value)?);
         }
         if let Some((key, value)) = table.remove_entry("default_role") {
             config.remember(&at, "", &key);
@@ -229,6 +235,7 @@ impl Config {
         origins.extend(self.origins);
         Self {
             inherit: upper.inherit,
+            profiles: self.profiles.or(upper.profiles),
             default_role: self.default_role.or(upper.default_role),
             shared: self.shared.merged_over(upper.shared),
             roles: self.roles,

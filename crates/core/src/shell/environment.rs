@@ -45,6 +45,8 @@ pub struct RoleSession<'a> {
     pub chosen: Option<&'a str>,
     /// The user's names and colors of accounts.
     pub accounts: &'a Accounts,
+    /// The copies of the two AWS files, in a project with `profiles = true`.
+    pub aws_files: Option<&'a [String; 2]>,
 }
 
 impl EnvDiff {
@@ -67,7 +69,7 @@ impl EnvDiff {
     }
 
     fn of(got: &RoleSession<'_>, run: Option<Vec<(Cow<'static, str>, String)>>) -> Self {
-        let RoleSession { plan, credentials, key, outer, file, chosen, accounts } = *got;
+        let RoleSession { plan, credentials, key, outer, file, chosen, accounts, aws_files } = *got;
         let plain = |text: &str| Value::Plain(text.to_owned());
         let mut set: Vec<(Cow<'static, str>, Value)> = Vec::new();
         let mut hide = HIDDEN.to_vec();
@@ -84,6 +86,9 @@ impl EnvDiff {
             // boto3 reads only AWS_DEFAULT_REGION, and the Go SDK prefers AWS_REGION, so both are set.
             settings.push(("AWS_REGION".into(), region.as_str().to_owned()));
             settings.push(("AWS_DEFAULT_REGION".into(), region.as_str().to_owned()));
+        }
+        if run.is_none() {
+            settings.extend(EXEC_RENEW_SET.into_iter().map(Cow::from).zip(aws_files.into_iter().flatten().cloned()));
         }
         let account = credentials.account().or_else(|| plan.account());
         let info = info_variables(plan, account.as_ref(), credentials.expiration.filter(|_| run.is_none()), accounts);

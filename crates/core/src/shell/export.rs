@@ -29,6 +29,7 @@ use crate::shell::choice::{self, Choices};
 use crate::shell::confirm::{self, Confirmation};
 use crate::shell::environment::{EnvDiff, RoleSession};
 use crate::shell::generation;
+use crate::shell::role_profiles;
 use crate::shell::state::{Chosen, OuterEnv};
 
 /// Interval after which a blocked shell retries at a prompt. The user may have fixed the cause in another terminal.
@@ -321,8 +322,8 @@ fn decide<'a>(
         Verdict::Allowed(allowed) => {
             let role = chosen.role();
             let plan = require_name(&allowed, role).and_then(|()| plan_role(context, &allowed, role));
-            match plan {
-                Ok(plan) => {
+            match plan.and_then(|plan| Ok((plan, role_profiles::write(context, &allowed)?))) {
+                Ok((plan, aws_files)) => {
                     let user = settings.or_default();
                     let question = confirm::question(&allowed, role, &plan, chosen.confirmed(), &user.accounts);
                     if question.is_some() && event != Event::Cd {
@@ -332,7 +333,7 @@ fn decide<'a>(
                     let file = files.first().cloned().unwrap_or_default();
                     let entering = Entering::of(context, user, plan, file, event, depth);
                     let (role, word) = (role.map(str::to_owned), chosen.word().map(str::to_owned));
-                    Decided::Enter(Box::new(Entering { role, word, question, ..entering }))
+                    Decided::Enter(Box::new(Entering { role, word, question, aws_files, ..entering }))
                 }
                 Err(problem) => state(Change::Blocked, depth, Some(back(problem, role.is_some()))),
             }
@@ -361,6 +362,8 @@ struct Entering<'a> {
     question: Option<String>,
     event: Event,
     depth: usize,
+    /// The copies of the two AWS files, if the project wants them.
+    aws_files: Option<[String; 2]>,
 }
 
 impl<'a> Entering<'a> {
@@ -376,7 +379,20 @@ impl<'a> Entering<'a> {
         let allow_stale = event != Event::Renewal;
         let options = ObtainOptions { trigger, allow_stale, ..ObtainOptions::interactive(context.now) };
         let cache = Cache::open(context, user.key);
-        Self { context, user, plan, cache, options, file, role: None, word: None, question: None, event, depth }
+        Self {
+            context,
+            user,
+            plan,
+            cache,
+            options,
+            file,
+            role: None,
+            word: None,
+            question: None,
+            event,
+            depth,
+            aws_files: None,
+        }
     }
 
     /// Records that the role was confirmed, and returns the word for it.
@@ -410,6 +426,7 @@ impl<'a> Entering<'a> {
             file: &self.file.to_string_lossy(),
             chosen: self.word.as_deref(),
             accounts: &self.user.accounts,
+            aws_files: self.aws_files.as_ref(),
         });
         let left = obtained.credentials.remaining(now);
         let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(MIN_REMAINING));

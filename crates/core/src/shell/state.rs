@@ -268,7 +268,9 @@ impl State {
         settings: &[(Cow<'static, str>, String)],
         outer: &Env,
     ) -> Self {
-        let (set, prior) = (values(settings), before(PRESERVED_VARS.iter(), outer));
+        let set = values(settings);
+        let files = EXEC_RENEW_SET.iter().filter(|name| set.contains_key(**name));
+        let prior = before(PRESERVED_VARS.iter().chain(files), outer);
         Self {
             v: 1,
             file: file.to_owned(),

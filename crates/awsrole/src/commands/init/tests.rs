@@ -53,7 +53,7 @@ fn profiles() -> Profiles {
     let [config, data, state, cache] = ["config", "data", "state", "cache"].map(|name| root.join(name));
     let paths = Paths { config, data, state, cache, home: root.clone() };
     let (env, now, keys) = (Env::default(), SystemTime::UNIX_EPOCH, Rc::new(NoKeys));
-    Profiles::load(&Context { dir: root, env, now, paths, keys, host: String::new }).ok().unwrap()
+    Profiles::load(&Context { dir: root, env, now, paths, keys, host: String::new, program: None }).ok().unwrap()
 }
 
 /// Composes the file for options, each an empty text if it isn't given.

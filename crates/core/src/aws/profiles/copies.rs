@@ -1,5 +1,6 @@
-//! Copies of the AWS files for a command that outlives a session. In the copies, the default profile gets its
-//! credentials from awsrole through `credential_process`. All other profiles keep their credentials.
+//! Copies of the AWS files, in which the default profile gets its credentials from awsrole through
+//! `credential_process`. `exec --renew` uses them for a command that outlives a session, and a project with `profiles =
+//! true` for programs that use several of its roles at once.
 //!
 //! A copy is generated from the parsed settings, not copied line by line. AWS clients disagree on what is a section, a
 //! key or a comment, and keys that one of them reads as part of the default profile take precedence over
@@ -34,40 +35,69 @@ const IDENTITY: [&str; 10] = [
     "sso_",
 ];
 
+/// What the copies contain besides the user's settings.
+pub struct CopyOptions<'a> {
+    /// The first line, a comment.
+    pub comment: &'static str,
+    /// The `credential_process` of the default profile.
+    pub default: &'a str,
+    /// Profiles that are added. They replace the user's profiles of the same names.
+    pub roles: &'a [RoleProfile],
+    /// Returns the `credential_process` of a profile with keys, so that the copies contain no secret. Without it, the
+    /// keys are copied.
+    pub instead_of_keys: Option<&'a dyn Fn(&str) -> Option<String>>,
+}
+
+/// A profile that gets its credentials from awsrole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleProfile {
+    /// Its name. [`is_name`] accepts it.
+    pub name: String,
+    /// Its `credential_process`.
+    pub command: String,
+    /// Its region.
+    pub region: Option<String>,
+}
+
 impl Profiles {
     /// Returns copies of `~/.aws/config` and `~/.aws/credentials`.
     ///
-    /// `command` is the `credential_process` of the default profile in both, because the Go SDK v1 and the JS SDK v2
-    /// don't read the config file by default.
+    /// Both contain the `credential_process` of the default profile and of the added ones, because the Go SDK v1 and
+    /// the JS SDK v2 don't read the config file by default.
     #[must_use]
-    pub fn copies(&self, command: &str) -> [Zeroizing<String>; 2] {
+    pub fn copies(&self, options: &CopyOptions<'_>) -> [Zeroizing<String>; 2] {
         let files = [&self.config, &self.credentials];
         let starts_outside =
             files.iter().flat_map(|file| file.in_force().map(move |section| (file, section))).any(|(file, section)| {
                 let source = file.value(section, "source_profile").and_then(|value| one_line(value.text(&file.text)));
                 section.kind == Kind::Profile && is_name(&section.name) && source == Some("default")
             });
-        files.map(|file| self.copy(file, command, starts_outside))
+        files.map(|file| self.copy(file, options, starts_outside))
     }
 
-    fn copy(&self, file: &AwsFile, command: &str, starts_outside: bool) -> Zeroizing<String> {
+    fn copy(&self, file: &AwsFile, options: &CopyOptions<'_>, starts_outside: bool) -> Zeroizing<String> {
         // Allocate the full size at once: a growing buffer would leave copies of secrets in memory. Each profile may
         // repeat what it inherits from [DEFAULT].
         let inherited = file.in_force().count() * file.inherited_bytes();
-        let room = 4 * (file.text.len() + inherited) + command.len() + 1024;
+        let added: usize = options.roles.iter().map(|role| 2 * role.name.len() + role.command.len() + 128).sum();
+        let room = 4 * (file.text.len() + inherited) + options.default.len() + added + 1024;
         let mut text = Zeroizing::new(String::with_capacity(room));
         let profile = if std::ptr::eq(file, &self.config) { "profile " } else { "" };
-        text.extend([
-            "# Made by awsrole for one command, and removed with it.\n[default]\ncredential_process = ",
-            command,
-            "\n",
-        ]);
+        text.extend(["# ", options.comment, "\n[default]\ncredential_process = ", options.default, "\n"]);
         let default = file.section(Kind::Profile, "default");
         for value in default.into_iter().flat_map(|section| file.values_of(section)) {
             file.write(value, &mut text, |key| !is_identity(key));
         }
+        for role in options.roles {
+            let region = role.region.as_deref();
+            text.extend(["[", profile, &role.name, "]\ncredential_process = ", &role.command, "\n"]);
+            text.extend(region.into_iter().flat_map(|region| ["region = ", region, "\n"]));
+        }
         for section in file.in_force().filter(|section| is_name(file.name_of(section))) {
             let name = file.name_of(section);
+            if section.kind == Kind::Profile && options.roles.iter().any(|role| role.name == name) {
+                continue;
+            }
             let (kind, quote) = match section.kind {
                 Kind::Profile => (profile, if profile.is_empty() || !name.contains(' ') { "" } else { "\"" }),
                 Kind::Services => ("services ", ""),
@@ -75,22 +105,29 @@ impl Profiles {
                 Kind::Default | Kind::Unused => ("", ""),
             };
             text.extend(["[", kind, quote, name, quote, "]\n"]);
-            self.write(file, section, &mut text);
+            self.write(file, section, options, &mut text);
         }
         if let (true, Some(default)) = (starts_outside, default) {
             text.extend(["[", profile, ORIGINAL_DEFAULT, "]\n"]);
-            self.write(file, default, &mut text);
+            self.write(file, default, options, &mut text);
         }
         text
     }
 
     /// Writes all settings of a section, except for keys that no client uses.
-    fn write(&self, file: &AwsFile, section: &Section, text: &mut Zeroizing<String>) {
+    fn write(&self, file: &AwsFile, section: &Section, options: &CopyOptions<'_>, text: &mut Zeroizing<String>) {
         let of_profile = section.kind == Kind::Profile;
         let of_use =
             of_profile && self.get(&section.name).is_some_and(|profile| uses_keys(profile, file, &self.config));
+        let instead = options.instead_of_keys.filter(|_| of_use);
         for value in file.values_of(section) {
-            file.write(value, text, |key| of_use || !KEYS.contains(&key));
+            file.write(value, text, |key| match instead {
+                Some(_) => !is_identity(key),
+                None => of_use || !KEYS.contains(&key),
+            });
+        }
+        if let Some(command) = instead.and_then(|command| command(&section.name)) {
+            text.extend(["credential_process = ", &command, "\n"]);
         }
     }
 }
@@ -204,7 +241,8 @@ fn is_key(key: &str) -> bool {
 
 /// Returns whether every client reads this section name in the same way, and none of them as the default profile or one
 /// that awsrole adds.
-fn is_name(name: &str) -> bool {
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let fits = |c: char| !c.is_control() && !"[]\"'\\#;".contains(c) && (c == ' ' || !c.is_whitespace());
     !name.is_empty()
         && name.trim() == name
@@ -261,11 +299,12 @@ mod tests {
     use super::super::tests::home;
     use super::*;
 
-    const MADE: &str = "# Made by awsrole for one command, and removed with it.\n[default]\ncredential_process = p\n";
+    const MADE: &str = "# Made.\n[default]\ncredential_process = p\n";
+    const OPTIONS: CopyOptions<'_> = CopyOptions { comment: "Made.", default: "p", roles: &[], instead_of_keys: None };
 
     fn copies(config: &str, credentials: &str) -> [String; 2] {
         let (_home, context) = home(config, credentials);
-        Profiles::load(&context).unwrap().copies("p").map(|text| {
+        Profiles::load(&context).unwrap().copies(&OPTIONS).map(|text| {
             let rest = text.strip_prefix(MADE).unwrap_or_else(|| panic!("{}", *text));
             assert!(!rest.contains("[default]") && !rest.contains("credential_process = p\n"), "{rest}");
             rest.to_owned()
@@ -411,7 +450,7 @@ sso_start_url = https://x/#/
         let dense = "[b]\n".to_owned() + &(0..50).map(|number| format!("a{number}=\n b=c\n d=e\n")).collect::<String>();
         let (_home, context) = home(&dense.replace("[b]", "[profile b]"), &dense);
         let profiles = Profiles::load(&context).unwrap();
-        for (text, file) in profiles.copies("p").iter().zip([&profiles.config, &profiles.credentials]) {
+        for (text, file) in profiles.copies(&OPTIONS).iter().zip([&profiles.config, &profiles.credentials]) {
             assert_eq!(
                 text.capacity(),
                 4 * file.text.len() + 1 + 1024,

@@ -20,7 +20,10 @@ pub(crate) fn home(config: &str, credentials: &str) -> (tempfile::TempDir, Conte
         home: root.clone(),
     };
     let (env, now, keys) = (Env::default(), SystemTime::UNIX_EPOCH, Shelf::new());
-    (home, Context { dir: root, env, now, paths, keys, host: || "host".to_owned() })
+    (
+        home,
+        Context { dir: root, env, now, paths, keys, host: || "host".to_owned(), program: Some("/bin/awsrole".into()) },
+    )
 }
 
 fn load(config: &str, credentials: &str) -> Result<Profiles, Problem> {

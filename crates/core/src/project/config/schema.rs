@@ -78,6 +78,12 @@ fn document() -> Value {
                 Top level only." }),
     );
     top.insert(
+        "profiles".into(),
+        json!({ "type": "boolean", "description": "If true, each `[role.NAME]` is also a profile of that name for the \
+                programs that run in this directory: awsrole exports `AWS_CONFIG_FILE` and \
+                `AWS_SHARED_CREDENTIALS_FILE` with the paths of private copies. Top level only." }),
+    );
+    top.insert(
         "role".into(),
         json!({
             "type": "object",
