@@ -1,5 +1,6 @@
 """Tests Terraform with the role from awsrole, and with a user session from which the provider assumes the role."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,64 @@ def test_without_awsrole(stage: ToolWorld, env):
         said = person.do(command)
         assert said.code == 0, said.text
     assert f'me = "{AS_DEPLOY}alice"' in said.text
+
+
+TWO_PROVIDERS = """\
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws", version = ">= 3.39.0" }
+  }
+}
+
+provider "aws" {
+  region = "eu-central-1"
+}
+
+provider "aws" {
+  alias   = "audit"
+  profile = "audit"
+  region  = "eu-central-1"
+}
+
+data "aws_caller_identity" "me" {}
+
+data "aws_caller_identity" "audit" {
+  provider = aws.audit
+}
+
+output "both" {
+  value = "${data.aws_caller_identity.me.arn} ${data.aws_caller_identity.audit.arn}"
+}
+"""
+
+
+def test_two_providers_use_two_roles_of_the_project(stage: ToolWorld, env):
+    """With `profiles = true` the profile of a provider is a role of the project.
+
+    This old provider prefers exported keys to its profile, so it needs --renew, which exports none.
+    """
+    project = stage.home / "src/two"
+    stage.write("src/two/.awsrole.toml", f"""\
+profiles = true
+default_role = "read"
+
+[role.read]
+source_profile = "jump"
+role_arn = "arn:aws:iam::{THERE}:role/Read"
+
+[role.audit]
+role_arn = "arn:aws:iam::{FAR}:role/Audit"
+source_role = "read"
+""")
+    stage.write("src/two/main.tf", TWO_PROVIDERS)
+    block = OVERRIDE.replace("URL", stage.front.url)
+    audit = block.replace('provider "aws" {', 'provider "aws" {\n  alias = "audit"')
+    stage.write("src/two/main_override.tf", block + audit)
+    person = stage.person("zsh", project, "terraform", **env)
+    assert person.do("awsrole allow").code == 0
+    assert person.do("terraform init").code == 0
+    said = person.do("awsrole exec --renew -- terraform apply")
+    assert said.code == 0, said.text
+    both = re.search(r'both = "(.*) (.*)"', said.text)
+    assert both and both[1].startswith(f"arn:aws:sts::{THERE}:assumed-role/Read/"), said.text
+    assert both[2].startswith(f"arn:aws:sts::{FAR}:assumed-role/Audit/"), said.text
