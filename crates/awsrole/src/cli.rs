@@ -14,10 +14,12 @@ mod document;
 mod help;
 mod hook;
 mod keys;
+mod prompt;
 mod target;
 pub(crate) use help::command_line;
 pub(crate) use hook::{EventName, Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
+pub(crate) use prompt::PromptProgram;
 pub(crate) use target::{PlaceOptions, TargetOptions};
 
 /// Arguments of `awsrole`.
@@ -309,6 +311,15 @@ pub(crate) enum Command {
         /// Existing directory
         #[arg(add = directories())]
         dir: PathBuf,
+    },
+    /// Print the role's segment for a prompt
+    #[command(
+        after_help = "Examples:\n  eval \"$(awsrole prompt bash)\"        # ~/.bashrc, below the line with the hook\n  eval \"$(awsrole prompt zsh)\"         # ~/.zshrc, below the hook and the theme\n  awsrole prompt fish | source         # ~/.config/fish/config.fish\n  eval \"$(awsrole prompt p10k)\"        # at the end of ~/.p10k.zsh\n  awsrole prompt starship >> ~/.config/starship.toml\n\nIt shows the role, the account and the time left in the color of the account.\n`[no role]` and `[inactive]` are red: the shell is blocked, or credentials were\nchanged manually. No process starts at a prompt. The first comment of the output\nsays where it belongs."
+    )]
+    Prompt {
+        /// Shell or prompt program
+        #[arg(value_enum)]
+        program: PromptProgram,
     },
     /// Print shell completions
     #[command(

@@ -1,6 +1,7 @@
 //! Dispatches to the commands. Each command has a file.
 
 mod allow;
+mod choices;
 mod common;
 mod console;
 mod credential_process;
@@ -18,6 +19,7 @@ mod login;
 mod long_run;
 mod logout;
 mod policy;
+mod prompt;
 mod refresh;
 mod revoke;
 mod status;
@@ -78,6 +80,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             context,
             settings,
         ),
+        Command::Prompt { program } => prompt::run(program, context),
         Command::Schema => {
             out(include_str!("../../../docs/awsrole.schema.json"))?;
             Ok(Outcome::Done)

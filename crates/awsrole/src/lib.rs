@@ -7,6 +7,7 @@ mod commands;
 mod completion;
 mod local_time;
 mod overrides;
+mod picker;
 mod report;
 mod terminal;
 

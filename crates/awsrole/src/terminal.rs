@@ -8,7 +8,7 @@ use awsrole_core::base::secret::Secret;
 use rustix::process::{Signal, getpgrp, kill_current_process_group};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
-    tcgetpgrp, tcsetattr, ttyname,
+    tcgetpgrp, tcgetwinsize, tcsetattr, ttyname,
 };
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -27,12 +27,20 @@ pub(crate) enum NoAnswer {
     Cancelled,
 }
 
+/// How long reading a byte waits.
+#[derive(Clone, Copy)]
+pub(crate) enum Waits {
+    Forever,
+    /// A tenth of a second. This distinguishes the key Esc from a sequence that begins with it.
+    Briefly,
+}
+
 /// The terminal in the mode for prompts. The previous mode is restored in every case except SIGKILL.
 pub(crate) struct Terminal {
     device: File,
     before: Termios,
-    /// Whether a prompt is open.
-    asking: Arc<Mutex<bool>>,
+    /// What a signal writes before it ends this process, if a prompt is open.
+    asking: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Terminal {
@@ -58,7 +66,8 @@ impl Terminal {
         // If the thread can't be started, prompting works without it.
         let _ = std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
-                if asking.lock().is_ok_and(|asking| *asking) {
+                if let Some(last) = asking.lock().ok().and_then(|asking| *asking) {
+                    let _ = (&device).write_all(last.as_bytes());
                     let _ = tcsetattr(&device, OptionalActions::Now, &before);
                 }
                 let _ = emulate_default_handler(signal);
@@ -73,9 +82,6 @@ impl Terminal {
     }
 
     /// Prompts and reads a line.
-    ///
-    /// The terminal delivers each key separately, and Ctrl-C as a key. If Ctrl-C were a signal, this process would end
-    /// with the terminal in the wrong mode (fish's prompt is raw).
     pub(crate) fn ask(&self, question: &str) -> Result<String, NoAnswer> {
         let answer = self.answer(question, true)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -94,42 +100,67 @@ impl Terminal {
     }
 
     fn answer(&self, question: &str, shown: bool) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+        self.interact(Waits::Forever, "", || {
+            self.show(question);
+            let answer = self.line(shown);
+            self.show("\n");
+            answer
+        })
+    }
+
+    /// Runs a prompt while the terminal delivers each key separately, and Ctrl-C as a key. If Ctrl-C were a signal, this
+    /// process would end with the terminal in the wrong mode (fish's prompt is raw). A signal that ends this process
+    /// writes `last` first.
+    pub(crate) fn interact<T>(
+        &self,
+        waits: Waits,
+        last: &'static str,
+        prompt: impl FnOnce() -> Result<T, NoAnswer>,
+    ) -> Result<T, NoAnswer> {
         let mut mode = self.before.clone();
         mode.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
         mode.input_modes |= InputModes::ICRNL;
         mode.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
-        mode.special_codes[SpecialCodeIndex::VMIN] = 1;
-        mode.special_codes[SpecialCodeIndex::VTIME] = 0;
-        self.note_asking(true);
+        (mode.special_codes[SpecialCodeIndex::VMIN], mode.special_codes[SpecialCodeIndex::VTIME]) = match waits {
+            Waits::Forever => (1, 0),
+            Waits::Briefly => (0, 1),
+        };
+        self.note_asking(Some(last));
         tcsetattr(&self.device, OptionalActions::Now, &mode).map_err(|_| NoAnswer::NoTerminal)?;
         // Input that was typed before the prompt appeared isn't an answer to it.
         let _ = tcflush(&self.device, QueueSelector::IFlush);
-        self.show(question);
-        let answer = self.line(shown);
-        self.show("\n");
+        let answer = prompt();
         self.restore();
-        if answer == Err(NoAnswer::Cancelled) {
+        if matches!(answer, Err(NoAnswer::Cancelled)) {
             // The process group gets SIGINT as with Ctrl-C, so that the rest of `cd x && command` doesn't run.
             let _ = kill_current_process_group(Signal::INT);
         }
         answer
     }
 
+    /// Reads a byte, or returns `None` if [`Waits::Briefly`] ends without one.
+    pub(crate) fn read_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0_u8; 1];
+        Ok(((&self.device).read(&mut byte)? == 1).then_some(byte[0]))
+    }
+
+    /// Returns the columns and rows of the terminal. Fails if it was closed.
+    pub(crate) fn size(&self) -> io::Result<(usize, usize)> {
+        let size = tcgetwinsize(&self.device)?;
+        Ok((size.ws_col.into(), size.ws_row.into()))
+    }
+
     fn line(&self, shown: bool) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
         // Allocate the full size at once: a growing buffer would leave copies of secrets in memory.
         let mut text = Zeroizing::new(Vec::with_capacity(MAX_INPUT));
-        let mut key = [0_u8; 1];
         let echo = |text: &str| {
             if shown {
                 self.show(text);
             }
         };
         loop {
-            match (&self.device).read(&mut key) {
-                Ok(1) => {}
-                _ => return Err(NoAnswer::Cancelled),
-            }
-            match key[0] {
+            let Ok(Some(key)) = self.read_byte() else { return Err(NoAnswer::Cancelled) };
+            match key {
                 b'\n' | b'\r' => return Ok(text),
                 // Ctrl-C, Ctrl-D, Ctrl-\, Ctrl-Z
                 0x03 | 0x04 | 0x1c | 0x1a => return Err(NoAnswer::Cancelled),
@@ -156,10 +187,10 @@ impl Terminal {
 
     fn restore(&self) {
         let _ = tcsetattr(&self.device, OptionalActions::Now, &self.before);
-        self.note_asking(false);
+        self.note_asking(None);
     }
 
-    fn note_asking(&self, now: bool) {
+    fn note_asking(&self, now: Option<&'static str>) {
         if let Ok(mut asking) = self.asking.lock() {
             *asking = now;
         }

@@ -21,7 +21,7 @@ use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::print_notice;
 
-/// The content of the new file.
+/// A role of the new file.
 pub(super) struct InitOptions {
     pub(super) profile: Option<String>,
     pub(super) role_arn: Option<String>,
@@ -29,6 +29,12 @@ pub(super) struct InitOptions {
     pub(super) region: Option<String>,
     /// Whether to pin the account, if it is known.
     pub(super) pin: bool,
+}
+
+impl InitOptions {
+    fn of_profile(name: String, region: Option<String>) -> Self {
+        Self { profile: Some(name), role_arn: None, source_profile: None, region, pin: true }
+    }
 }
 
 pub(super) fn run(
@@ -49,10 +55,13 @@ pub(super) fn run(
     let accounts = settings.get()?.accounts.clone();
     let questions = match wanted.profile.is_none() && wanted.role_arn.is_none() {
         false => None,
-        true => Some(Questions { terminal: terminal(&profiles)?, profiles: &profiles, accounts: &accounts }),
+        true => {
+            let terminal = terminal(&profiles)?;
+            Some(Questions { terminal, profiles: &profiles, accounts: &accounts, context })
+        }
     };
     let asked = questions.as_ref().map(|questions| questions.wanted(wanted.region.as_deref())).transpose()?;
-    let text = compose(asked.as_ref().unwrap_or(wanted), &profiles)?;
+    let text = compose(asked.as_deref().unwrap_or(std::slice::from_ref(wanted)), &profiles)?;
     if let Some(questions) = &questions
         && !questions.agreed(&text, &context.shorten(&path))?
     {
@@ -92,17 +101,51 @@ fn terminal(profiles: &Profiles) -> Result<Terminal, CommandError> {
 
 /// Returns the account of the role, if it is known without calling AWS.
 fn account_of(wanted: &InitOptions, profiles: &Profiles) -> Option<AccountId> {
-    let profile = wanted.profile.as_deref().and_then(|name| profiles.get(name));
-    let arn = wanted.role_arn.as_deref().or_else(|| profile?.text("role_arn"));
-    match arn {
+    match &wanted.role_arn {
         Some(arn) => RoleArn::parse(arn).ok().map(|arn| arn.account().clone()),
-        None => AccountId::parse(profile?.text("sso_account_id")?).ok(),
+        None => super::choices::account_of(&profiles.get(wanted.profile.as_deref()?)?),
     }
 }
 
-fn compose(wanted: &InitOptions, profiles: &Profiles) -> Result<String, Problem> {
+/// Returns the content of the file: the keys of one role, or a table for each of several. The first is the default.
+fn compose(wanted: &[InitOptions], profiles: &Profiles) -> Result<String, Problem> {
+    if let [one] = wanted {
+        let comment = "# The AWS role of this directory: see `awsrole status --long`.";
+        return Ok(format!("{comment}\n{}\n", keys(one, profiles)?.join("\n")));
+    }
+    let mut names: Vec<String> = Vec::new();
+    let mut text = String::new();
+    for one in wanted {
+        let name = role_name(one.profile.as_deref().unwrap_or_default(), &names);
+        text += &format!("\n[role.{}]\n{}\n", toml_key(&name), keys(one, profiles)?.join("\n"));
+        names.push(name);
+    }
+    let default = names.first().map(String::as_str).unwrap_or_default();
+    let comment = "# The AWS roles of this directory: `awsrole use NAME` selects one.";
+    Ok(format!("{comment}\ndefault_role = {}\n{text}", toml_string(default)))
+}
+
+/// Returns a name for the role of a profile. Names of roles contain no white space and don't begin with `-`.
+fn role_name(profile: &str, taken: &[String]) -> String {
+    let allowed = |c: char| if c.is_whitespace() || c.is_control() { '-' } else { c };
+    let name: String = profile.chars().map(allowed).collect();
+    let name = match name.trim_start_matches('-') {
+        "" => "role",
+        name => name,
+    };
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default()
+}
+
+fn toml_key(name: &str) -> String {
+    let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    if is_bare { name.to_owned() } else { toml_string(name) }
+}
+
+/// Returns the lines of a role.
+fn keys(wanted: &InitOptions, profiles: &Profiles) -> Result<Vec<String>, Problem> {
     let outside = |key: &str, error: &dyn std::fmt::Display| Problem::new(format!("--{key} {error}"));
-    let mut lines = vec!["# The AWS role of this directory: see `awsrole status --long`.".to_owned()];
+    let mut lines = Vec::new();
     let mut set = |key: &str, value: &str| lines.push(format!("{key} = {}", toml_string(value)));
     let mut role_arn = wanted.role_arn.clone();
     for (option, name) in [("profile", &wanted.profile), ("source-profile", &wanted.source_profile)] {
@@ -131,7 +174,7 @@ fn compose(wanted: &InitOptions, profiles: &Profiles) -> Result<String, Problem>
     if let Some(account) = account_of(wanted, profiles).filter(|_| wanted.pin) {
         lines.push(format!("account_id = \"{account}\"   # the pin: no other account's credentials are ever exported"));
     }
-    Ok(lines.join("\n") + "\n")
+    Ok(lines)
 }
 
 /// Formats a TOML basic string (TOML 1.0, "String"). All JSON escapes are valid in it.

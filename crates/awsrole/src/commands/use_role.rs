@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
-use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::base::problem::Problem;
 use awsrole_core::base::suggest::suggestion;
-use awsrole_core::explain::summary::summarize;
 use awsrole_core::project::config::Config;
+use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
 use awsrole_core::shell::confirm::Confirmation;
 use awsrole_core::shell::export::plan_role;
+use awsrole_core::shell::state::OuterEnv;
 
+use super::choices::{Choice, LastUse, profile_item, role_item, roles_and_profiles};
+use crate::picker::{Item, Picked, Question, pick};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::out;
@@ -27,35 +30,80 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
     if name.is_some() {
         return Err(super::common::needs_hook(context));
     }
-    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
-    let config = allowed.config();
-    let accounts = settings.get()?.accounts.clone();
-    let summaries = summarize(config, &Profiles::load(&outer)?, &accounts, &outer)?;
+    pick_one(context, settings)
+}
+
+/// Lets the user pick a role of the project file or a profile, and does what `awsrole use` does with its name.
+fn pick_one(context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+    let project = match upward(&context.dir).is_empty() {
+        true => None,
+        false => Some(super::common::allowed(None, context, settings)?.1),
+    };
+    let config = project.as_ref().map(|allowed| allowed.config());
     // A nameless role can't be chosen. `use -` returns to it.
-    let roles: Vec<_> = summaries.iter().filter_map(|role| Some((role.name.as_deref()?, &role.lines))).collect();
-    if roles.is_empty() {
+    let roles: Vec<&str> = config.into_iter().flat_map(Config::role_names).collect();
+    if let Some(config) = config.filter(|_| roles.is_empty()) {
         return Err(no_choice(config, context).into());
     }
-    let names: Vec<&str> = roles.iter().map(|(name, _)| *name).collect();
-    let terminal = Terminal::open().map_err(|_| {
-        Problem::new("there is no terminal to prompt on").hint(format!("give one of these names: {}", names.join(", ")))
-    })?;
-    for (index, (name, lines)) in roles.iter().enumerate() {
-        let account = lines.iter().find(|(label, _)| *label == "account").map(|(_, text)| text.as_str());
-        let default = if Some(*name) == config.default_role.as_deref() { "  (default)" } else { "" };
-        let name = escape(name);
-        terminal.show(&format!("  {}  {name:<16}{}{default}\n", index + 1, account.unwrap_or_default()));
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let profiles = Profiles::load(&outer)?;
+    let choices = roles_and_profiles(config, &profiles, &LastUse::read(context));
+    if choices.is_empty() {
+        return Err(no_file(context));
     }
-    let answer = terminal.ask("awsrole: which role? ").map_err(|_| Problem::new("no role was chosen"))?;
-    let answer = answer.trim();
-    let chosen = answer.parse::<usize>().ok().and_then(|number| names.get(number.checked_sub(1)?)).copied();
-    let chosen = chosen.or_else(|| names.iter().find(|name| **name == answer).copied());
-    let Some(chosen) = chosen else {
-        return Err(Problem::new("no such role")
-            .hint(format!("enter a number or a name: {}", names.join(", ")))
-            .into());
+    let terminal = Terminal::open().map_err(|_| match config {
+        None => no_file(context),
+        Some(_) => Problem::new("there is no terminal to prompt on")
+            .hint(format!("give one of these names: {}", roles.join(", ")))
+            .into(),
+    })?;
+    let items = items(&choices, config, &profiles, settings, &outer, context)?;
+    let question = Question { text: "which role?", multi: false, cancelled: "no role was chosen" };
+    match pick(&terminal, &context.env, &question, &items)? {
+        Picked::Items(indices) => match indices.first().and_then(|index| choices.get(*index)) {
+            Some(Choice::Role(name)) => check(name, false, context, settings),
+            Some(Choice::Profile(name)) => Err(use_profile(name)),
+            None => Err(Problem::new(question.cancelled).into()),
+        },
+        Picked::Text(_) => {
+            let names = if roles.is_empty() { String::new() } else { format!(": {}", roles.join(", ")) };
+            Err(Problem::new("no such role").hint(format!("enter a number or a name{names}")).into())
+        }
+    }
+}
+
+/// Returns the items of the list. What this shell holds is marked.
+fn items(
+    choices: &[Choice<'_>],
+    config: Option<&Config>,
+    profiles: &Profiles,
+    settings: &Settings,
+    outer: &Context,
+    context: &Context,
+) -> Result<Vec<Item>, Problem> {
+    let accounts = settings.get()?.accounts.clone();
+    let held = context.env.text("AWSROLE_ROLE");
+    let profile = held.filter(|held| config.is_none() && context.env.text("AWSROLE_PROFILE") == Some(held));
+    let item = |choice: &Choice<'_>| match (choice, config) {
+        (Choice::Role(name), Some(config)) => Some(role_item(name, config, profiles, &accounts, outer, held)),
+        (Choice::Role(_), None) => None,
+        (Choice::Profile(name), _) => profiles.get(name).map(|found| Ok(profile_item(&found, &accounts, profile))),
     };
-    tell(chosen, None, &files, &outer)
+    choices.iter().filter_map(item).collect()
+}
+
+/// Does for a picked profile what `awsrole use --profile NAME` does.
+fn use_profile(name: &str) -> CommandError {
+    Problem::new(format!("`{name}` is a profile, and a shell can use only roles of a project file"))
+        .hint(format!("run `awsrole exec --profile={name} -- CMD`"))
+        .into()
+}
+
+fn no_file(context: &Context) -> CommandError {
+    match super::common::files(&context.dir) {
+        Err(error) => error,
+        Ok(_) => Problem::new("there is nothing to choose from").into(),
+    }
 }
 
 /// Checks that the role exists and prints its token. With `yes` the token also says that the user confirmed the role.

@@ -32,7 +32,6 @@ fn parts(shell: Shell) -> (&'static str, &'static [&'static str], &'static str) 
             include_str!("../../../../shell/awsrole.bash"),
             &[
                 include_str!("../../../../shell/command.bash"),
-                include_str!("../../../../shell/left.bash"),
                 include_str!("../../../../shell/register.bash"),
             ],
             include_str!("../../../../shell/direnv.bash"),
@@ -41,7 +40,6 @@ fn parts(shell: Shell) -> (&'static str, &'static [&'static str], &'static str) 
             include_str!("../../../../shell/awsrole.zsh"),
             &[
                 include_str!("../../../../shell/command.zsh"),
-                include_str!("../../../../shell/left.zsh"),
                 include_str!("../../../../shell/register.zsh"),
             ],
             include_str!("../../../../shell/direnv.zsh"),
@@ -52,7 +50,6 @@ fn parts(shell: Shell) -> (&'static str, &'static [&'static str], &'static str) 
                 include_str!("../../../../shell/clock.fish"),
                 include_str!("../../../../shell/answer.fish"),
                 include_str!("../../../../shell/command.fish"),
-                include_str!("../../../../shell/left.fish"),
             ],
             include_str!("../../../../shell/direnv.fish"),
         ),
@@ -103,7 +100,7 @@ mod tests {
             for direnv in [false, true] {
                 let text = Snippet { binary: "", generations: "", clock: "", direnv }.render(shell);
                 assert_eq!(text.contains("__awsrole_lift_all") || text.contains("function __awsrole_lift"), direnv);
-                assert!(text.contains("awsrole_left") && text.contains("__awsrole_command"));
+                assert!(text.contains("__awsrole_command"));
             }
         }
     }

@@ -3,30 +3,40 @@
 use awsrole_core::aws::arn::RoleArn;
 use awsrole_core::aws::parameters::Region;
 use awsrole_core::aws::profiles::{Profile, Profiles};
+use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::settings::accounts::Accounts;
 
+use super::super::choices::{LastUse, profile_item, profiles_by_last_use};
 use super::{InitOptions, account_of};
+use crate::picker::{Picked, Question, pick};
 use crate::terminal::Terminal;
+
+/// The error if the user cancels.
+const CANCELLED: &str = "nothing was written";
 
 /// The terminal and the choices for its prompts.
 pub(super) struct Questions<'a> {
     pub(super) terminal: Terminal,
     pub(super) profiles: &'a Profiles,
     pub(super) accounts: &'a Accounts,
+    pub(super) context: &'a Context,
 }
 
 impl Questions<'_> {
-    /// Prompts for the content of the file, except for a region that is known already.
-    pub(super) fn wanted(&self, region: Option<&str>) -> Result<InitOptions, Problem> {
-        let mut wanted = self.role(region)?;
-        if let Some(account) = account_of(&wanted, self.profiles) {
-            let question = format!(
+    /// Prompts for the roles of the file, except for a region that is known already.
+    pub(super) fn wanted(&self, region: Option<&str>) -> Result<Vec<InitOptions>, Problem> {
+        let mut wanted = self.roles(region)?;
+        let accounts: Vec<_> = wanted.iter().filter_map(|one| account_of(one, self.profiles)).collect();
+        let pin = match accounts.as_slice() {
+            [] => true,
+            [account] => self.yes(&format!(
                 "pin account {}, so that no other account's credentials are exported?",
-                self.accounts.shown(&account)
-            );
-            wanted.pin = self.yes(&question)?;
-        }
+                self.accounts.shown(account)
+            ))?,
+            _ => self.yes("pin their accounts, so that no other account's credentials are exported?")?,
+        };
+        wanted.iter_mut().for_each(|one| one.pin = pin);
         Ok(wanted)
     }
 
@@ -49,46 +59,53 @@ impl Questions<'_> {
         }
     }
 
-    fn role(&self, region: Option<&str>) -> Result<InitOptions, Problem> {
-        let all = choices(self.profiles);
+    fn roles(&self, given: Option<&str>) -> Result<Vec<InitOptions>, Problem> {
+        let all = profiles_by_last_use(self.profiles, &LastUse::read(self.context));
         if all.is_empty() {
             let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
             return Err(Problem::new(format!("neither {config} nor {credentials} has a profile with credentials"))
                 .hint("create one with `aws configure` or `aws configure sso`"));
         }
-        self.list(&all);
-        let (profile, arn) = loop {
-            let answer = self.ask("number or name of a profile, or ARN of a role:")?;
-            if !answer.starts_with("arn:") {
-                if let Some(profile) = self.chosen(&answer, &all) {
-                    break (profile, None);
+        loop {
+            let arn = match self.pick("profile, or ARN of a role:", true, &all)? {
+                Picked::Items(indices) => {
+                    let names = indices.iter().filter_map(|index| Some(all.get(*index)?.name.to_owned()));
+                    return Ok(names.map(|name| InitOptions::of_profile(name, given.map(str::to_owned))).collect());
                 }
+                Picked::Text(arn) if arn.starts_with("arn:") => arn,
+                Picked::Text(_) => {
+                    self.show("  no such profile (Ctrl-C cancels)");
+                    continue;
+                }
+            };
+            if let Err(error) = RoleArn::parse(&arn) {
+                self.show(&format!("  it {error}"));
                 continue;
             }
-            match RoleArn::parse(&answer) {
-                Ok(_) => break (self.source(&all)?, Some(answer)),
-                Err(error) => self.show(&format!("  it {error}")),
-            }
-        };
-        let name = Some(profile.name.to_owned());
-        let region = match (region, &arn) {
-            (Some(region), _) => Some(region.to_owned()),
-            (None, Some(_)) => self.region()?,
-            (None, None) => None,
-        };
-        Ok(match arn {
-            None => InitOptions { profile: name, role_arn: None, source_profile: None, region, pin: true },
-            Some(_) => InitOptions { profile: None, role_arn: arn, source_profile: name, region, pin: true },
-        })
+            let source_profile = Some(self.source(&all)?);
+            let region = match given {
+                Some(region) => Some(region.to_owned()),
+                None => self.region()?,
+            };
+            return Ok(vec![InitOptions { profile: None, role_arn: Some(arn), source_profile, region, pin: true }]);
+        }
     }
 
     /// Prompts for the source profile of a role that was typed.
-    fn source<'p>(&self, all: &[Profile<'p>]) -> Result<Profile<'p>, Problem> {
+    fn source(&self, all: &[Profile<'_>]) -> Result<String, Problem> {
         loop {
-            if let Some(profile) = self.chosen(&self.ask("number or name of the profile that assumes it:")?, all) {
-                return Ok(profile);
+            if let Picked::Items(indices) = self.pick("profile that assumes it:", false, all)?
+                && let Some(profile) = indices.first().and_then(|index| all.get(*index))
+            {
+                return Ok(profile.name.to_owned());
             }
+            self.show("  no such profile (Ctrl-C cancels)");
         }
+    }
+
+    fn pick(&self, text: &str, multi: bool, all: &[Profile<'_>]) -> Result<Picked, Problem> {
+        let items: Vec<_> = all.iter().map(|profile| profile_item(profile, self.accounts, None)).collect();
+        pick(&self.terminal, &self.context.env, &Question { text, multi, cancelled: CANCELLED }, &items)
     }
 
     fn region(&self) -> Result<Option<String>, Problem> {
@@ -104,77 +121,13 @@ impl Questions<'_> {
         }
     }
 
-    /// Returns the profile with this number or name, or the only profile whose name contains the text. If several names
-    /// contain it, lists them.
-    fn chosen<'p>(&self, answer: &str, all: &[Profile<'p>]) -> Option<Profile<'p>> {
-        match matching(answer, all).as_slice() {
-            [profile] => Some(*profile),
-            [] => {
-                self.show("  no such profile (Ctrl-C cancels)");
-                None
-            }
-            several => {
-                self.show(&format!("  {}?", several.iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ")));
-                None
-            }
-        }
-    }
-
-    fn list(&self, all: &[Profile<'_>]) {
-        let width = all.iter().map(|profile| escape(profile.name).chars().count()).max().unwrap_or_default();
-        for (index, profile) in all.iter().enumerate() {
-            self.show(&format!("{:>4}  {:<width$}  {}", index + 1, escape(profile.name), self.about(profile)));
-        }
-    }
-
-    /// Describes what a profile provides.
-    fn about(&self, profile: &Profile<'_>) -> String {
-        let parsed = profile.text("role_arn").map(RoleArn::parse);
-        match (parsed, profile.text("sso_role_name"), profile.text("sso_account_id")) {
-            (Some(Ok(arn)), ..) => format!("{} in {}", arn.name(), self.accounts.shown(arn.account())),
-            (Some(Err(_)), ..) => "an invalid role_arn".to_owned(),
-            (None, Some(role), Some(account)) => match awsrole_core::aws::arn::AccountId::parse(account) {
-                Ok(account) => format!("{role} in {}, by IAM Identity Center", self.accounts.shown(&account)),
-                Err(_) => format!("{role}, by IAM Identity Center"),
-            },
-            _ if profile.has_static_keys() => "keys (a session of their user)".to_owned(),
-            _ if profile.text("login_session").is_some() => "the console's session".to_owned(),
-            _ => "a program's credentials".to_owned(),
-        }
-    }
-
     fn ask(&self, question: &str) -> Result<String, Problem> {
         let answer = self.terminal.ask(&format!("awsrole: {} ", escape(question)));
-        let answer = answer.map_err(|_| Problem::new("nothing was written"))?;
+        let answer = answer.map_err(|_| Problem::new(CANCELLED))?;
         Ok(answer.trim().to_owned())
     }
 
     fn show(&self, line: &str) {
         self.terminal.show(&format!("{}\n", escape(line)));
     }
-}
-
-/// Returns the profiles that can be chosen, those with a role first.
-pub(super) fn choices(profiles: &Profiles) -> Vec<Profile<'_>> {
-    let names = profiles.names();
-    let found = names.iter().filter_map(|name| profiles.get(name));
-    let (mut all, others): (Vec<_>, Vec<_>) =
-        found.filter(gives).partition(|profile| profile.text("role_arn").is_some());
-    all.extend(others);
-    all
-}
-
-/// Returns the profile with this number or name, or else all profiles whose name contains the text.
-pub(super) fn matching<'p>(answer: &str, all: &[Profile<'p>]) -> Vec<Profile<'p>> {
-    let by_number = answer.parse::<usize>().ok().and_then(|number| all.get(number.checked_sub(1)?));
-    let by_name = all.iter().find(|profile| profile.name == answer);
-    match by_number.or(by_name) {
-        Some(profile) => vec![*profile],
-        None => all.iter().filter(|profile| !answer.is_empty() && profile.name.contains(answer)).copied().collect(),
-    }
-}
-
-/// Returns whether a profile provides credentials, not only settings.
-fn gives(profile: &Profile<'_>) -> bool {
-    profile.has("role_arn") || profile.has_own_source()
 }

@@ -5,8 +5,9 @@ use awsrole_core::base::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnav
 use awsrole_core::base::context::{Env, Paths};
 use awsrole_core::base::files::write_private;
 use awsrole_core::base::seal::Key;
+use awsrole_core::session::history::{History, HistoryEntry, Recipient};
 
-use super::questions::{choices, matching};
+use super::super::choices::{LastUse, profiles_by_last_use};
 use super::*;
 
 /// A backend that is never used: nothing here is encrypted.
@@ -46,14 +47,19 @@ role_arn = arn:aws:iam::111111111111:role/Build
 source_profile = jump
 ";
 
-fn profiles() -> Profiles {
+/// A home directory with the AWS files.
+fn home() -> (tempfile::TempDir, Context) {
     let home = tempfile::tempdir().unwrap();
     let root = home.path().to_owned();
     write_private(&root.join(".aws/config"), CONFIG.as_bytes()).unwrap();
     let [config, data, state, cache] = ["config", "data", "state", "cache"].map(|name| root.join(name));
     let paths = Paths { config, data, state, cache, home: root.clone() };
     let (env, now, keys) = (Env::default(), SystemTime::UNIX_EPOCH, Rc::new(NoKeys));
-    Profiles::load(&Context { dir: root, env, now, paths, keys, host: String::new, program: None }).ok().unwrap()
+    (home, Context { dir: root, env, now, paths, keys, host: String::new, program: None })
+}
+
+fn profiles() -> Profiles {
+    Profiles::load(&home().1).ok().unwrap()
 }
 
 /// Composes the file for options, each an empty text if it isn't given.
@@ -61,7 +67,7 @@ fn composed(profile: &str, role_arn: &str, source_profile: &str, region: &str, p
     let [profile, role_arn, source_profile, region] = [profile, role_arn, source_profile, region]
         .map(|option| Some(option).filter(|option| !option.is_empty()).map(str::to_owned));
     let wanted = InitOptions { profile, role_arn, source_profile, region, pin };
-    let text = compose(&wanted, &profiles()).map_err(|problem| problem.summary)?;
+    let text = compose(&[wanted], &profiles()).map_err(|problem| problem.summary)?;
     let (comment, keys) = text.split_once('\n').unwrap();
     assert!(comment.starts_with("# "), "{comment}");
     Ok(keys.to_owned())
@@ -106,28 +112,59 @@ fn rejects_options_that_would_not_work() {
 }
 
 #[test]
-fn offers_profiles_with_credentials_and_roles_first() {
-    let profiles = profiles();
-    let names: Vec<_> = choices(&profiles).iter().map(|profile| profile.name).collect();
-    assert_eq!(names, ["shop-dev", "two words", "jump", "shop-prod"]);
+fn writes_a_table_for_each_of_several_profiles() {
+    let wanted = ["two words", "shop-dev", "jump"].map(|name| InitOptions::of_profile(name.to_owned(), None));
+    let text = compose(&wanted, &profiles()).unwrap();
+    let expected = "\
+default_role = \"two-words\"
+
+[role.two-words]
+profile = \"two words\"
+account_id = \"111111111111\"   # the pin: no other account's credentials are ever exported
+
+[role.shop-dev]
+profile = \"shop-dev\"
+account_id = \"222222222222\"   # the pin: no other account's credentials are ever exported
+
+[role.jump]
+profile = \"jump\"
+";
+    assert_eq!(text.split_once('\n').unwrap().1, expected);
 }
 
 #[test]
-fn finds_profiles_by_number_name_and_part_of_a_name() {
-    let profiles = profiles();
-    let all = choices(&profiles);
-    for (answer, expected) in [
-        ("1", &["shop-dev"][..]),
-        ("4", &["shop-prod"]),
-        ("jump", &["jump"]),
-        ("two", &["two words"]),
-        ("shop", &["shop-dev", "shop-prod"]),
-        ("", &[]),
-        ("0", &[]),
-        ("5", &[]),
-        ("settings", &[]),
-    ] {
-        let found: Vec<_> = matching(answer, &all).iter().map(|profile| profile.name).collect();
-        assert_eq!(found, expected, "{answer:?}");
+fn names_of_roles_are_valid_and_unique() {
+    let taken = ["a-b".to_owned(), "a-b-2".to_owned()];
+    for (profile, expected) in
+        [("a", "a"), ("a b", "a-b-3"), ("--x", "x"), (" ", "role"), ("größe.1", "größe.1"), ("a\nb", "a-b-3")]
+    {
+        assert_eq!(role_name(profile, &taken), expected);
     }
+    assert_eq!([toml_key("a-b_1"), toml_key("größe.1"), toml_key("a\"b")], ["a-b_1", "\"größe.1\"", "\"a\\\"b\""]);
+}
+
+#[test]
+fn offers_the_last_used_profile_and_then_those_with_a_role() {
+    let (_home, context) = home();
+    let profiles = profiles();
+    let names = || -> Vec<_> {
+        profiles_by_last_use(&profiles, &LastUse::read(&context)).iter().map(|profile| profile.name).collect()
+    };
+    assert_eq!(names(), ["shop-dev", "two words", "jump", "shop-prod"]);
+    for role in ["shop-prod", "jump", "settings", "shop-prod"] {
+        let entry = HistoryEntry {
+            at: "2026-01-01T00:00:00Z".into(),
+            what: Recipient::Exec,
+            new: false,
+            directory: "/".into(),
+            role: role.into(),
+            role_arn: None,
+            account: None,
+            source: String::new(),
+            key: String::new(),
+            expires: None,
+        };
+        History::in_dir(&context.paths.state).append(&entry).unwrap();
+    }
+    assert_eq!(names(), ["shop-prod", "jump", "shop-dev", "two words"]);
 }

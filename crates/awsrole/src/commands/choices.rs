@@ -1,0 +1,152 @@
+//! The roles and profiles that the user can pick from, as items of a list.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use awsrole_core::aws::arn::{AccountId, RoleArn};
+use awsrole_core::aws::profiles::{Profile, Profiles};
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::plan::resolve::preview;
+use awsrole_core::project::config::Config;
+use awsrole_core::session::history::History;
+use awsrole_core::settings::accounts::Accounts;
+
+use crate::picker::Item;
+
+/// A role or a profile that can be picked.
+#[derive(Clone, Copy)]
+pub(super) enum Choice<'a> {
+    /// A `[role.NAME]` of the project file.
+    Role(&'a str),
+    /// A profile of the AWS files.
+    Profile(&'a str),
+}
+
+/// When roles and profiles were last used. A larger number is later.
+pub(super) struct LastUse {
+    /// By the role's display name, with the directory.
+    entries: Vec<(String, String)>,
+}
+
+impl LastUse {
+    /// Reads the history.
+    pub(super) fn read(context: &Context) -> Self {
+        let entries = History::in_dir(&context.paths.state).read().into_iter();
+        Self { entries: entries.map(|entry| (entry.role, entry.directory)).collect() }
+    }
+
+    /// Sorts choices by their last use, the last used first. The others keep their order.
+    ///
+    /// `project` is the directory of the project file. Roles of other projects may have the same name.
+    fn sort(&self, choices: &mut [Choice<'_>], project: &Path) {
+        let numbered = || self.entries.iter().enumerate();
+        let anywhere: HashMap<&str, usize> = numbered().map(|(at, (role, _))| (role.as_str(), at)).collect();
+        let here = numbered().filter(|(_, (_, directory))| Path::new(directory).starts_with(project));
+        let here: HashMap<&str, usize> = here.map(|(at, (role, _))| (role.as_str(), at)).collect();
+        choices.sort_by_key(|choice| {
+            std::cmp::Reverse(match choice {
+                Choice::Role(name) => here.get(name),
+                Choice::Profile(name) => anywhere.get(name),
+            })
+        });
+    }
+}
+
+/// Returns the roles of a project file and then all profiles with credentials, the last used first.
+pub(super) fn roles_and_profiles<'a>(
+    config: Option<&'a Config>,
+    profiles: &'a Profiles,
+    last_use: &LastUse,
+) -> Vec<Choice<'a>> {
+    let roles = config.into_iter().flat_map(Config::role_names).map(Choice::Role);
+    let mut all: Vec<Choice<'a>> = roles.collect();
+    all.extend(with_credentials(profiles).into_iter().map(|profile| Choice::Profile(profile.name)));
+    let project = config.and_then(|config| config.file.parent()).unwrap_or(Path::new("/"));
+    last_use.sort(&mut all, project);
+    all
+}
+
+/// Returns the profiles that provide credentials, the last used first.
+pub(super) fn profiles_by_last_use<'a>(profiles: &'a Profiles, last_use: &LastUse) -> Vec<Profile<'a>> {
+    let choices = roles_and_profiles(None, profiles, last_use).into_iter();
+    let profile = |choice| match choice {
+        Choice::Profile(name) => profiles.get(name),
+        Choice::Role(_) => None,
+    };
+    choices.filter_map(profile).collect()
+}
+
+/// Returns the profiles that provide credentials, those with a role first.
+fn with_credentials(profiles: &Profiles) -> Vec<Profile<'_>> {
+    let names = profiles.names();
+    let found = names.iter().filter_map(|name| profiles.get(name));
+    let provides = |profile: &Profile<'_>| profile.has("role_arn") || profile.has_own_source();
+    let (mut all, others): (Vec<_>, Vec<_>) =
+        found.filter(provides).partition(|profile| profile.text("role_arn").is_some());
+    all.extend(others);
+    all
+}
+
+/// Returns an item for a role. `current` is the role that this shell holds.
+///
+/// # Errors
+/// Fails if the file doesn't define the role.
+pub(super) fn role_item(
+    name: &str,
+    config: &Config,
+    profiles: &Profiles,
+    accounts: &Accounts,
+    outer: &Context,
+    current: Option<&str>,
+) -> Result<Item, Problem> {
+    let keys = config.select(Some(name))?.1;
+    let previewed = preview(config, Some(name), profiles, outer).ok().and_then(|preview| preview.account);
+    let account = previewed.or_else(|| keys.role_arn.as_ref().map(|arn| arn.account().clone()));
+    let marks = [
+        ("current", current == Some(name)),
+        ("default", config.default_role.as_deref() == Some(name)),
+        ("manual", keys.manual == Some(true)),
+        ("confirm", keys.confirm == Some(true)),
+    ];
+    Ok(Item {
+        name: name.to_owned(),
+        about: account.as_ref().map(|account| accounts.shown(account)).unwrap_or_default(),
+        marks: marks.iter().filter(|(_, applies)| *applies).map(|(mark, _)| *mark).collect(),
+        color: account.and_then(|account| accounts.color(&account)),
+    })
+}
+
+/// Returns an item for a profile. `current` is the profile that this shell holds.
+pub(super) fn profile_item(profile: &Profile<'_>, accounts: &Accounts, current: Option<&str>) -> Item {
+    Item {
+        name: profile.name.to_owned(),
+        about: about(profile, accounts),
+        marks: if current == Some(profile.name) { vec!["current"] } else { Vec::new() },
+        color: account_of(profile).and_then(|account| accounts.color(&account)),
+    }
+}
+
+/// Returns the account of a profile, if it is known without calling AWS.
+pub(super) fn account_of(profile: &Profile<'_>) -> Option<AccountId> {
+    match profile.text("role_arn") {
+        Some(arn) => RoleArn::parse(arn).ok().map(|arn| arn.account().clone()),
+        None => AccountId::parse(profile.text("sso_account_id")?).ok(),
+    }
+}
+
+/// Describes what a profile provides.
+fn about(profile: &Profile<'_>, accounts: &Accounts) -> String {
+    let parsed = profile.text("role_arn").map(RoleArn::parse);
+    match (parsed, profile.text("sso_role_name"), profile.text("sso_account_id")) {
+        (Some(Ok(arn)), ..) => format!("{} in {}", arn.name(), accounts.shown(arn.account())),
+        (Some(Err(_)), ..) => "an invalid role_arn".to_owned(),
+        (None, Some(role), Some(account)) => match AccountId::parse(account) {
+            Ok(account) => format!("{role} in {}, by IAM Identity Center", accounts.shown(&account)),
+            Err(_) => format!("{role}, by IAM Identity Center"),
+        },
+        _ if profile.has_static_keys() => "keys (a session of their user)".to_owned(),
+        _ if profile.text("login_session").is_some() => "the console's session".to_owned(),
+        _ => "a program's credentials".to_owned(),
+    }
+}
