@@ -4,8 +4,8 @@
 # it.
 set -g __awsrole_clock @CLOCK@
 
-# Prints a segment such as ` [Deploy shop-prod 59m]`.
-function awsrole_segment
+# Prints the segment, such as `[Deploy shop-prod 59m]`, between two texts.
+function awsrole_segment # [BEFORE [AFTER]]
     set -l text
     set -l color cyan
     if test "$AWSROLE_STATE" = blocked
@@ -15,27 +15,52 @@ function awsrole_segment
         set text '[inactive]'
         set color red
     else if test -n "$AWSROLE_ROLE"
-        set text "["(string join ' ' -- $AWSROLE_ROLE $AWSROLE_ACCOUNT (awsrole_left))"]"
-        set text (string replace -ra '[[:cntrl:]]' '?' -- $text | string join '?')
+        set -l parts $AWSROLE_ROLE $AWSROLE_ACCOUNT (awsrole_left)
+        set text "[$parts]"
+        string match -qr '[[:cntrl:]]' -- $text; and set text (string replace -ra '[[:cntrl:]]' '?' -- $text)
         contains -- "$AWSROLE_COLOR" black red green yellow blue magenta white; and set color $AWSROLE_COLOR
     end
     test -n "$text"; or return 0
-    if test "$TERM" = dumb -o -z "$TERM" -o -n "$NO_COLOR"
-        builtin echo -n " $text"
+    test "$TERM" = dumb -o -z "$TERM" -o -n "$NO_COLOR"; and set color
+    builtin echo -n "$argv[1]"
+    set -q color[1]; and set_color $color
+    builtin echo -n "$text"
+    set -q color[1]; and set_color normal
+    builtin echo -n "$argv[2]"
+end
+
+# A theme may replace the prompts at any time. Their texts are searched only once, because that takes milliseconds. fish
+# shows no right prompt on a dumb terminal.
+function __awsrole_add_segment --on-event fish_prompt
+    if not set -q __awsrole_segment_added
+        set -g __awsrole_segment_added
+        for name in fish_prompt fish_right_prompt
+            builtin functions -q $name; or continue
+            builtin functions $name | string match -q '*awsrole_segment*'; or continue
+            builtin functions -e __awsrole_add_segment
+            return
+        end
+    end
+    set -l name fish_right_prompt
+    test "$TERM" = dumb; and set name fish_prompt
+    builtin functions -q $name; and builtin functions -Dv $name | string match -q '*awsrole segment*'; and return
+    builtin functions -e __awsrole_own_prompt
+    builtin functions -q $name; and builtin functions -c $name __awsrole_own_prompt
+    if test $name = fish_prompt
+        function fish_prompt -d 'awsrole segment and the prompt'
+            set -l code $status
+            awsrole_segment '' ' '
+            __awsrole_return $code
+            __awsrole_own_prompt
+        end
     else
-        builtin echo -n " "(set_color $color)$text(set_color normal)
+        function fish_right_prompt -d 'the right prompt and awsrole segment'
+            builtin functions -q __awsrole_own_prompt; and __awsrole_own_prompt
+            awsrole_segment ' '
+        end
     end
 end
 
-# A theme may have replaced the prompts.
-function __awsrole_add_segment --on-event fish_prompt
-    for name in fish_prompt fish_right_prompt
-        builtin functions -q $name; and builtin functions $name | string match -q '*awsrole_segment*'; and return
-    end
-    builtin functions -e __awsrole_right_prompt
-    builtin functions -q fish_right_prompt; and builtin functions -c fish_right_prompt __awsrole_right_prompt
-    function fish_right_prompt
-        builtin functions -q __awsrole_right_prompt; and __awsrole_right_prompt
-        awsrole_segment
-    end
+function __awsrole_return -a code
+    return $code
 end

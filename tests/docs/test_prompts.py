@@ -1,12 +1,14 @@
-"""Tests the prompts of docs/prompts.md in real shells: their text, their colors, and the number of processes.
+"""Tests `awsrole prompt` in real shells: the text of the segment, its color, and the number of processes.
 
-starship is the real program. oh-my-zsh and powerlevel10k are in no registry, so functions of their form replace them,
-which accept exactly the calls in the document.
+starship is the real program. powerlevel10k is in no registry, so a function of its form replaces it, which accepts
+exactly the calls of the segment. oh-my-posh isn't installed either: only the form of its segment is checked.
 """
 
+import json
 import os
 import re
 import shutil
+import subprocess
 import time
 from dataclasses import dataclass
 
@@ -16,19 +18,14 @@ from quickstart import run
 
 from support.documents import ROOT, blocks
 from support.hooked_shell import hook_line
+from support.local_sts import binary
 from support.terminal import SHELLS, need
 from support.world import DEPLOY, THERE
 
 DOCUMENT = ROOT / "docs/prompts.md"
 LEFT = r"(1h0m|59m|58m)"
-RED, RED_BACK = r"\x1b\[(?:\d+;)*31m", r"\x1b\[41m[^[]*\x1b\[30m"
+RED = r"\x1b\[(?:\d+;)*31m"
 
-# What the themes of others do with the segment, as far as it is theirs.
-AGNOSTER = """
-setopt prompt_subst
-prompt_segment() { echo -n "%K{$1}%F{$2}$3%k%f" }
-PROMPT='$(prompt_aws) %# '
-"""
 P10K = """
 p10k() { [[ "$1 $2 $4" == 'segment -f -t' ]] && RPROMPT+="%F{$3}$5%f" }
 draw() { RPROMPT=; local each; for each in $POWERLEVEL9K_RIGHT_PROMPT_ELEMENTS; do prompt_$each; done }
@@ -41,42 +38,39 @@ STARSHIP = {
 }
 
 
+def printed(program: str) -> str:
+    """Returns the segment for a shell or a program."""
+    with_home = {"HOME": "/nonexistent", "PATH": os.environ["PATH"]}
+    return subprocess.run([binary("awsrole"), "prompt", program], env=with_home, check=True, capture_output=True, text=True).stdout
+
+
+def loads(program: str) -> str:
+    """Returns the line that loads the segment."""
+    return f"awsrole prompt {program} | source" if program == "fish" else f'eval "$(awsrole prompt {program})"'
+
+
 @dataclass
 class Prompt:
-    """One way to set up a prompt: the blocks below a heading, and the code that they need around them."""
+    """One way to set up a prompt: the lines of the rc file after the hook."""
 
+    name: str
     shell: str
-    heading: str
-    # Which of the blocks there, for this shell.
-    rc: int = 0
-    toml: int | None = None
-    after: str = ""
+    rc: tuple[str, ...]
+    # The modules of starship, which has no color of an account, and also prints seconds.
+    modules: bool = False
     colour: str = RED
-    # starship's own module also prints seconds, and has no color of an account.
     left: str = LEFT
     between: str = " "
 
-    @property
-    def name(self) -> str:
-        return f"{self.heading}-{self.shell}" + ("" if self.toml is None else f"-{self.toml}")
 
-    def block(self, languages: tuple, number: int) -> str:
-        text = DOCUMENT.read_text().split("\n")
-        below = [
-            block for block in blocks() if block.document == DOCUMENT and block.language in languages
-            and next(line for line in reversed(text[: block.line]) if line.startswith("#")) == f"## {self.heading}"
-        ]
-        return below[number].text
-
-
-PLAIN = [Prompt(shell, shell) for shell in SHELLS]
-THEMES = [Prompt("zsh", "oh-my-zsh", after=AGNOSTER, colour=RED_BACK), Prompt("zsh", "powerlevel10k", after=P10K)]
+PLAIN = [Prompt(shell, shell, (loads(shell),)) for shell in SHELLS]
+P10K_SEGMENT = Prompt("p10k", "zsh", (loads("p10k"), P10K))
 MODULES = [
-    Prompt(shell, "starship", rc=-1, toml=0, after=STARSHIP[shell], colour=r"\x1b\[36m", left=r"(1h0m|59m|58m)\d+s",
+    Prompt(f"starship-modules-{shell}", shell, (STARSHIP[shell],), modules=True, colour=r"\x1b\[36m", left=r"(1h0m|59m|58m)\d+s",
            between=r"\x1b\[0m \x1b\[36m") for shell in SHELLS
 ]
-COLOURS = [Prompt(shell, "starship", toml=1, after=STARSHIP[shell]) for shell in SHELLS]
-ALL = [pytest.param(prompt, id=prompt.name) for prompt in [*PLAIN, *THEMES, *MODULES, *COLOURS]]
+BESIDE_STARSHIP = [Prompt(f"starship-{shell}", shell, (STARSHIP[shell], loads(shell))) for shell in SHELLS]
+ALL = [pytest.param(prompt, id=prompt.name) for prompt in [*PLAIN, P10K_SEGMENT, *MODULES, *BESIDE_STARSHIP]]
 
 
 class Seen:
@@ -84,27 +78,27 @@ class Seen:
     removed.
     """
 
-    def __init__(self, prompt: Prompt, world, wrapper=()):
+    def __init__(self, prompt: Prompt, world, wrapper=(), hook=True, **env):
         home, shell = world.home, prompt.shell
-        source = hook_line(shell, "awsrole")
         rc = ["set -g fish_greeting; function fish_prompt; echo '> '; end"] if shell == "fish" else []
-        rc.append(source)
-        if prompt.rc >= 0:
-            rc.append(prompt.block(("fish",) if shell == "fish" else ("bash", "zsh", "sh"), prompt.rc))
-        rc.append(prompt.after)
-        if prompt.toml is not None:
+        rc += [hook_line(shell, "awsrole")] * hook
+        rc += prompt.rc
+        if any("starship" in line for line in rc):
             need("starship")
-            world.write(".config/starship.toml", prompt.block(("toml",), prompt.toml))
+            modules = printed("starship")
+            form = re.search(r"^#   (format = .*)$", modules, re.M)[1] if prompt.modules else 'format = "$directory$character"'
+            world.write(".config/starship.toml", f"{form}\n{modules if prompt.modules else ''}")
         (home / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
         world.write({"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}[shell], "\n".join(rc) + "\n")
         options = {"bash": ["--noprofile", "--rcfile", str(home / ".bashrc"), "-i"], "zsh": ["-d", "-i"], "fish": ["-i"]}
         path = f"{os.environ['AWSROLE_TEST_BIN_DIR']}:{os.environ['PATH']}"
         self.program, *words = [*wrapper, need(shell), *options[shell]]
         self.process = pexpect.spawn(self.program, words, cwd=str(home), dimensions=(50, 200), timeout=30,
-                                     env=world.environment(PATH=path, TERM="xterm-256color", SHELL="/bin/sh"))
+                                     env=world.environment(**{"PATH": path, "TERM": "xterm-256color", "SHELL": "/bin/sh", **env}))
         self.process.delaybeforesend = None
         self.text, self.marks = "", 0
-        self.outside()
+        if hook:
+            self.outside()
 
     def type(self, line: str) -> None:
         self.text = ""
@@ -127,6 +121,9 @@ class Seen:
 
     def outside(self) -> None:
         """Checks that a prompt shows nothing from the first of three commands to the last."""
+        self.outside_of("Deploy", "role", "inactive")
+
+    def outside_of(self, *words: str) -> None:
         self.text = ""
         for _ in range(3):
             self.marks += 1
@@ -134,7 +131,7 @@ class Seen:
             self.sees(rf"mark-{self.marks}\.")
             if self.marks % 3 == 1:
                 self.text = ""
-        assert "Deploy" not in self.text and "role" not in self.text, self.shown()
+        assert not any(word in self.text for word in words), self.shown()
 
     def close(self) -> None:
         self.process.close(force=True)
@@ -168,25 +165,74 @@ def test_role_account_and_time_left_are_seen(prompt, screen, project):
     tty.sees(rf"{prompt.colour} ?\[?Deploy{prompt.between}shop-prod{left}")
 
     # The expiration isn't changed manually, so starship's own module gets another one.
-    if prompt.rc < 0:
+    if prompt.modules:
         tty.type("env STARSHIP_SHELL=fish AWS_CREDENTIAL_EXPIRATION=2020-01-01T00:00:00Z starship prompt")
+        tty.sees(rf"Deploy{prompt.between}shop-prod{prompt.between}expired")
     else:
         tty.type("export AWSROLE_EXPIRES=1")
-    tty.sees(rf"Deploy{prompt.between}shop-prod{prompt.between}expired")
+        tty.sees(rf"Deploy{prompt.between}shop-prod{prompt.between}expired")
+        tty.type("export AWS_PROFILE=mine")
+        tty.sees(rf"{RED} ?\[inactive\]")
+        tty.type("set -e AWS_PROFILE" if prompt.shell == "fish" else "unset AWS_PROFILE")
+        tty.sees(rf"Deploy shop-prod{left}")
 
     with (project / ".awsrole.toml").open("a") as file:
         file.write("# edited\n")
     tty.type("")
-    if (prompt.shell, prompt.heading) == ("bash", "starship"):
+    if (prompt.shell, prompt.modules) == ("bash", True):
         tty.sees("no role here")
         tty.type("")
-    tty.sees(rf"{RED if prompt.rc < 0 else prompt.colour} ?\[no role\]")
+    tty.sees(rf"{RED} ?\[no role\]")
 
     tty.type("cd /")
     tty.outside()
 
 
-@pytest.mark.parametrize("prompt", [pytest.param(prompt, id=prompt.name) for prompt in [*PLAIN, THEMES[1], *COLOURS]])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_it_is_added_at_once_and_only_once(shell, screen, world, project):
+    """To a shell whose prompt was set before and is set again later, with the account's digits if it has no name."""
+    world.write(".config/awsrole/config.toml", "")
+    tty = screen(Prompt(shell, shell, ()))
+    tty.type(f"cd {project}")
+    tty.type("set -g unused 1" if shell == "fish" else "set -u")
+    tty.outside_of("Deploy")
+    segment = rf"\x1b\[36m ?\[Deploy {THERE} {LEFT}\]"
+    for _ in range(2):
+        tty.type(loads(shell))
+        tty.sees(segment)
+    tty.type("function fish_right_prompt; echo later; end" if shell == "fish" else "PS1='later> '")
+    tty.sees(rf"later.*{segment}" if shell == "fish" else rf"{segment}.*later> ")
+    # The exit status of a command is still there at the next line.
+    tty.type("sh -c 'exit 7'")
+    tty.sees(segment)
+    tty.type("printf 'was-%s.\\n' " + ("$status" if shell == "fish" else "$?"))
+    assert len(re.findall(r"\[Deploy", tty.sees(rf"was-7\.(?s:.*){segment}").split("was-7.")[-1])) == 1
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_without_the_hook_and_without_colors(shell, screen, world, project):
+    """In a shell below `awsrole exec`, on a terminal without escape sequences."""
+    variables = {name: value for name, value in world.exec_env(project).items() if name.startswith("AWS")}
+    tty = screen(PLAIN[SHELLS.index(shell)], hook=False, TERM="dumb", **variables)
+    tty.type("true")
+    assert not re.search(r"\x1b\[[0-9;]*m ?\[Deploy", tty.sees(rf"\[Deploy shop-prod {LEFT}\]"))
+
+
+def test_the_segment_of_oh_my_posh_and_the_instant_prompt():
+    segment = json.loads(printed("oh-my-posh"))
+    assert segment["type"] == "text" and ".Env.AWSROLE_ROLE" in segment["template"]
+    called = subprocess.run(
+        [need("zsh"), "-fc", 'p10k() { print -r -- "$@"; }\neval "$(<&0)"\nAWSROLE_ROLE="a%b"; prompt_awsrole; instant_prompt_awsrole'],
+        input=printed("p10k"), capture_output=True, text=True)
+    assert called.stdout.splitlines() == [
+        "reload",
+        "segment -f cyan -t [a%%b]",
+        "segment -f red -c ${(M)AWSROLE_STATE:#blocked} -t [no role]",
+        r"segment -f cyan -c ${AWSROLE_ROLE-} -e -t [${AWSROLE_ROLE//\%/%%}${AWSROLE_ACCOUNT:+ $AWSROLE_ACCOUNT}]",
+    ], called
+
+
+@pytest.mark.parametrize("prompt", [pytest.param(prompt, id=prompt.name) for prompt in [*PLAIN, P10K_SEGMENT, *BESIDE_STARSHIP]])
 def test_no_process_starts_for_it(prompt, screen, project, tmp_path):
     """Between two marks that are processes themselves nothing starts but starship, where that draws the prompt."""
     trace = tmp_path / "trace"
@@ -205,7 +251,7 @@ def test_no_process_starts_for_it(prompt, screen, project, tmp_path):
     calls = [line for line in calls if "CLONE_THREAD" not in line]
     first, last = (next(at for at, line in enumerate(calls) if f'"mark{number}"' in line) for number in (1, 2))
     between = calls[first + 1 : last]
-    if prompt.toml is None:
+    if prompt not in BESIDE_STARSHIP:
         # The second mark's own.
         assert len(between) == 1 and "execve" not in between[0], between
     else:
@@ -240,7 +286,7 @@ def test_names_and_colours(tmp_path):
     assert code == 0, seen
 
 
-def test_every_block_is_seen():
-    """No block of the document is left out above."""
-    mine = [block for block in blocks() if block.document == DOCUMENT and block.world in ("segment", "starship")]
-    assert len(mine) == len(PLAIN) + len(THEMES) + 4
+def test_the_document_names_every_prompt():
+    lines = [line.split("  #")[0].strip() for block in blocks() if block.document == DOCUMENT and block.world == "segment" for line in block.lines]
+    assert lines == [loads("bash"), loads("zsh"), loads("fish"), loads("p10k"),
+                     "awsrole prompt starship >> ~/.config/starship.toml", "awsrole prompt oh-my-posh"]

@@ -5,6 +5,7 @@ import time
 import pytest
 from conftest import BLOCKED, DEV, aws
 
+from support.documents import ROOT
 from support.terminal import runs_in_ps0
 
 
@@ -151,11 +152,16 @@ def test_a_readonly_ps0_is_left_alone(terminal, project):
     assert tty.run(f"cd {project} && echo $AWSROLE_ROLE") == "[mine]dev"
 
 
+def left(shell):
+    """Returns the function of `awsrole prompt` that formats the time left."""
+    return (ROOT / f"shell/left.{shell}").read_text()
+
+
 def test_no_shell_evaluates_an_expiration(shell, terminal, project):
     """bash and zsh run commands in the subscripts of what they calculate with."""
     hostile = "x[$(touch PWNED)]"
     (project / ".awsrole.toml").write_text('role = "dev"\nvalues = { AWSROLE_EXPIRES = "' + hostile + '" }\n')
-    tty = terminal(shell, cwd=project, env={"AWSROLE_EXPIRES": hostile})
+    tty = terminal(shell, after=left(shell), cwd=project, env={"AWSROLE_EXPIRES": hostile})
     assert hostile in tty.run('echo "$AWSROLE_EXPIRES/$AWSROLE_STATE"')
     for line in ("true", "awsrole_left", "true"):
         tty.run(line)
@@ -164,7 +170,7 @@ def test_no_shell_evaluates_an_expiration(shell, terminal, project):
 
 def test_an_inherited_end_is_not_a_roles(shell, terminal, project):
     (project / ".awsrole.toml").write_text('state = "outer"\n')
-    tty = terminal(shell, cwd=project, env={"AWSROLE_EXPIRES": "08"})
+    tty = terminal(shell, after=left(shell), cwd=project, env={"AWSROLE_EXPIRES": "08"})
     ask = "awsrole_left" if shell == "fish" else "awsrole_left; echo $REPLY"
     assert "expired" not in tty.run("true") + tty.run(ask)
     (project / ".awsrole.toml").write_text('role = "dev"\nvalues = { AWSROLE_EXPIRES = "08" }\n')

@@ -21,9 +21,9 @@ const SMALLEST: (usize, usize) = (30, 4);
 
 /// A row of the list.
 pub(crate) struct Item {
-    /// What is picked. It may contain any characters, and is escaped when it is shown.
+    /// The name, which may contain any characters. It is escaped when it is shown.
     pub(crate) name: String,
-    /// What the user should know about it.
+    /// A description, such as the account.
     pub(crate) about: String,
     /// Words such as `current`, which are shown in parentheses.
     pub(crate) marks: Vec<&'static str>,
@@ -31,7 +31,7 @@ pub(crate) struct Item {
     pub(crate) color: Option<Color>,
 }
 
-/// What is asked.
+/// The prompt and its options.
 pub(crate) struct Question<'a> {
     /// The prompt, without the program's name.
     pub(crate) text: &'a str,

@@ -108,9 +108,10 @@ impl Terminal {
         })
     }
 
-    /// Runs a prompt while the terminal delivers each key separately, and Ctrl-C as a key. If Ctrl-C were a signal, this
-    /// process would end with the terminal in the wrong mode (fish's prompt is raw). A signal that ends this process
-    /// writes `last` first.
+    /// Runs a prompt while the terminal delivers each key separately, and Ctrl-C as a key.
+    ///
+    /// If Ctrl-C were a signal, this process would end with the terminal in the wrong mode (fish's prompt is raw). A
+    /// signal that ends this process writes `last` first.
     pub(crate) fn interact<T>(
         &self,
         waits: Waits,

@@ -16,7 +16,7 @@ use crate::picker::Item;
 
 /// A role or a profile that can be picked.
 #[derive(Clone, Copy)]
-pub(super) enum Choice<'a> {
+pub(super) enum RoleOrProfile<'a> {
     /// A `[role.NAME]` of the project file.
     Role(&'a str),
     /// A profile of the AWS files.
@@ -39,15 +39,15 @@ impl LastUse {
     /// Sorts choices by their last use, the last used first. The others keep their order.
     ///
     /// `project` is the directory of the project file. Roles of other projects may have the same name.
-    fn sort(&self, choices: &mut [Choice<'_>], project: &Path) {
+    fn sort(&self, choices: &mut [RoleOrProfile<'_>], project: &Path) {
         let numbered = || self.entries.iter().enumerate();
         let anywhere: HashMap<&str, usize> = numbered().map(|(at, (role, _))| (role.as_str(), at)).collect();
         let here = numbered().filter(|(_, (_, directory))| Path::new(directory).starts_with(project));
         let here: HashMap<&str, usize> = here.map(|(at, (role, _))| (role.as_str(), at)).collect();
         choices.sort_by_key(|choice| {
             std::cmp::Reverse(match choice {
-                Choice::Role(name) => here.get(name),
-                Choice::Profile(name) => anywhere.get(name),
+                RoleOrProfile::Role(name) => here.get(name),
+                RoleOrProfile::Profile(name) => anywhere.get(name),
             })
         });
     }
@@ -58,10 +58,10 @@ pub(super) fn roles_and_profiles<'a>(
     config: Option<&'a Config>,
     profiles: &'a Profiles,
     last_use: &LastUse,
-) -> Vec<Choice<'a>> {
-    let roles = config.into_iter().flat_map(Config::role_names).map(Choice::Role);
-    let mut all: Vec<Choice<'a>> = roles.collect();
-    all.extend(with_credentials(profiles).into_iter().map(|profile| Choice::Profile(profile.name)));
+) -> Vec<RoleOrProfile<'a>> {
+    let roles = config.into_iter().flat_map(Config::role_names).map(RoleOrProfile::Role);
+    let mut all: Vec<RoleOrProfile<'a>> = roles.collect();
+    all.extend(with_credentials(profiles).into_iter().map(|profile| RoleOrProfile::Profile(profile.name)));
     let project = config.and_then(|config| config.file.parent()).unwrap_or(Path::new("/"));
     last_use.sort(&mut all, project);
     all
@@ -71,8 +71,8 @@ pub(super) fn roles_and_profiles<'a>(
 pub(super) fn profiles_by_last_use<'a>(profiles: &'a Profiles, last_use: &LastUse) -> Vec<Profile<'a>> {
     let choices = roles_and_profiles(None, profiles, last_use).into_iter();
     let profile = |choice| match choice {
-        Choice::Profile(name) => profiles.get(name),
-        Choice::Role(_) => None,
+        RoleOrProfile::Profile(name) => profiles.get(name),
+        RoleOrProfile::Role(_) => None,
     };
     choices.filter_map(profile).collect()
 }

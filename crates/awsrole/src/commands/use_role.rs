@@ -14,7 +14,7 @@ use awsrole_core::shell::confirm::Confirmation;
 use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::state::OuterEnv;
 
-use super::choices::{Choice, LastUse, profile_item, role_item, roles_and_profiles};
+use super::choices::{LastUse, RoleOrProfile, profile_item, role_item, roles_and_profiles};
 use crate::picker::{Item, Picked, Question, pick};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
@@ -61,8 +61,8 @@ fn pick_one(context: &Context, settings: &Settings) -> Result<Outcome, CommandEr
     let question = Question { text: "which role?", multi: false, cancelled: "no role was chosen" };
     match pick(&terminal, &context.env, &question, &items)? {
         Picked::Items(indices) => match indices.first().and_then(|index| choices.get(*index)) {
-            Some(Choice::Role(name)) => check(name, false, context, settings),
-            Some(Choice::Profile(name)) => Err(use_profile(name)),
+            Some(RoleOrProfile::Role(name)) => check(name, false, context, settings),
+            Some(RoleOrProfile::Profile(name)) => Err(use_profile(name)),
             None => Err(Problem::new(question.cancelled).into()),
         },
         Picked::Text(_) => {
@@ -74,7 +74,7 @@ fn pick_one(context: &Context, settings: &Settings) -> Result<Outcome, CommandEr
 
 /// Returns the items of the list. What this shell holds is marked.
 fn items(
-    choices: &[Choice<'_>],
+    choices: &[RoleOrProfile<'_>],
     config: Option<&Config>,
     profiles: &Profiles,
     settings: &Settings,
@@ -84,10 +84,12 @@ fn items(
     let accounts = settings.get()?.accounts.clone();
     let held = context.env.text("AWSROLE_ROLE");
     let profile = held.filter(|held| config.is_none() && context.env.text("AWSROLE_PROFILE") == Some(held));
-    let item = |choice: &Choice<'_>| match (choice, config) {
-        (Choice::Role(name), Some(config)) => Some(role_item(name, config, profiles, &accounts, outer, held)),
-        (Choice::Role(_), None) => None,
-        (Choice::Profile(name), _) => profiles.get(name).map(|found| Ok(profile_item(&found, &accounts, profile))),
+    let item = |choice: &RoleOrProfile<'_>| match (choice, config) {
+        (RoleOrProfile::Role(name), Some(config)) => Some(role_item(name, config, profiles, &accounts, outer, held)),
+        (RoleOrProfile::Role(_), None) => None,
+        (RoleOrProfile::Profile(name), _) => {
+            profiles.get(name).map(|found| Ok(profile_item(&found, &accounts, profile)))
+        }
     };
     choices.iter().filter_map(item).collect()
 }

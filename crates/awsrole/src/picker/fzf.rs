@@ -33,7 +33,7 @@ pub(super) fn pick(question: &Question<'_>, items: &[Item], colors: bool) -> Res
     let mut running =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|e| failed(e.to_string()))?;
     if let Some(mut input) = running.stdin.take() {
-        // Whoever cancels early doesn't wait for the whole list.
+        // fzf closes its input if the user cancels before it has read the whole list.
         let _ = input.write_all(lines(items, colors).as_bytes());
     }
     let done = running.wait_with_output().map_err(|e| failed(e.to_string()))?;

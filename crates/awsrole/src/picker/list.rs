@@ -3,12 +3,14 @@
 //! It is drawn from the line of the prompt downward, and each line is shorter than the terminal is wide. So a list can
 //! be erased from that line on, whatever the size of the terminal was when it was drawn.
 
+use std::cmp::Reverse;
+
 use awsrole_core::base::problem::escape;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::keys::{self, Key};
+use super::keys::{self, KeyPress};
 use super::{Item, Picked, Question, name_width};
 use crate::terminal::{NoAnswer, Terminal, Waits};
 
@@ -34,10 +36,11 @@ pub(super) fn pick(
             let size = terminal.size().map_err(|_| NoAnswer::Cancelled)?;
             terminal.show(&list.screen(size));
             match keys::read(terminal, size) {
-                Ok(key) => match list.press(key) {
-                    Some(picked) => break picked,
-                    None => {}
-                },
+                Ok(key) => {
+                    if let Some(picked) = list.press(key) {
+                        break picked;
+                    }
+                }
                 Err(reason) => {
                     terminal.show(ERASE);
                     return Err(reason);
@@ -59,7 +62,7 @@ struct List<'a> {
     question: &'a Question<'a>,
     colors: bool,
     query: String,
-    /// What matches the query, the best first.
+    /// The items that match the query, the best first.
     matches: Vec<usize>,
     /// The item at the pointer, and the first one that is shown, as positions in `matches`.
     at: usize,
@@ -68,24 +71,25 @@ struct List<'a> {
     /// The marked items, in the order in which they were marked.
     marked: Vec<usize>,
     matcher: Matcher,
-    /// The text of each item in which the query is searched.
-    texts: Vec<String>,
+    /// The text of each item in which the query is searched, and the length of the name at its start in bytes.
+    texts: Vec<(String, usize)>,
 }
 
 impl<'a> List<'a> {
     fn new(items: &'a [Item], question: &'a Question<'a>, colors: bool) -> Self {
-        let texts = items.iter().map(|item| escape(&item.name) + &item.rest()).collect();
+        let text = |name: String, item: &Item| (format!("{name}{}", item.rest()), name.len());
+        let texts = items.iter().map(|item| text(escape(&item.name), item)).collect();
         let (query, matches, marked) = (String::new(), (0..items.len()).collect(), Vec::new());
         let matcher = Matcher::new(Config::DEFAULT);
         Self { items, question, colors, query, matches, at: 0, top: 0, rows: 1, marked, matcher, texts }
     }
 
     /// Applies a key. Returns the answer if the key gives one.
-    fn press(&mut self, key: Key) -> Option<Picked> {
+    fn press(&mut self, key: KeyPress) -> Option<Picked> {
         let last = self.matches.len().saturating_sub(1);
         match key {
-            Key::Enter => return self.picked(),
-            Key::Tab if self.question.multi => {
+            KeyPress::Enter => return self.picked(),
+            KeyPress::Tab if self.question.multi => {
                 if let Some(index) = self.matches.get(self.at) {
                     match self.marked.iter().position(|marked| marked == index) {
                         Some(at) => drop(self.marked.remove(at)),
@@ -94,30 +98,30 @@ impl<'a> List<'a> {
                     self.at = last.min(self.at + 1);
                 }
             }
-            Key::Up => self.at = self.at.saturating_sub(1),
-            Key::Down => self.at = last.min(self.at + 1),
-            Key::PageUp => self.at = self.at.saturating_sub(self.rows),
-            Key::PageDown => self.at = last.min(self.at + self.rows),
-            Key::Home => self.at = 0,
-            Key::End => self.at = last,
-            Key::Text(c) if self.query.chars().count() < MAX_QUERY => {
+            KeyPress::Up => self.at = self.at.saturating_sub(1),
+            KeyPress::Down => self.at = last.min(self.at + 1),
+            KeyPress::PageUp => self.at = self.at.saturating_sub(self.rows),
+            KeyPress::PageDown => self.at = last.min(self.at + self.rows),
+            KeyPress::Home => self.at = 0,
+            KeyPress::End => self.at = last,
+            KeyPress::Text(c) if self.query.chars().count() < MAX_QUERY => {
                 self.query.push(c);
                 self.filter();
             }
-            Key::Erase => {
+            KeyPress::Erase => {
                 self.query.pop();
                 self.filter();
             }
-            Key::EraseWord => {
+            KeyPress::EraseWord => {
                 let kept = self.query.trim_end().rfind(' ').map_or(0, |at| at + 1);
                 self.query.truncate(kept);
                 self.filter();
             }
-            Key::EraseAll => {
+            KeyPress::EraseAll => {
                 self.query.clear();
                 self.filter();
             }
-            Key::Text(_) | Key::Tab | Key::Resized | Key::Unknown => {}
+            KeyPress::Text(_) | KeyPress::Tab | KeyPress::Resized | KeyPress::Unknown => {}
         }
         None
     }
@@ -132,21 +136,23 @@ impl<'a> List<'a> {
         }
     }
 
-    /// Computes what matches the query. Equally good matches keep their order.
+    /// Computes which items match the query. A match within the name is better than any other. Equally good matches keep
+    /// their order.
     fn filter(&mut self) {
         let pattern = Pattern::parse(&self.query, CaseMatching::Smart, Normalization::Smart);
         let mut buffer = Vec::new();
-        let mut scored: Vec<(u32, usize)> = Vec::new();
-        for (index, text) in self.texts.iter().enumerate() {
-            let text = Utf32Str::new(text, &mut buffer);
-            scored.extend(pattern.score(text, &mut self.matcher).map(|score| (score, index)));
+        let mut scored: Vec<(bool, u32, usize)> = Vec::new();
+        for (index, (text, name)) in self.texts.iter().enumerate() {
+            let mut score = |text: &str| pattern.score(Utf32Str::new(text, &mut buffer), &mut self.matcher);
+            let of_name = score(&text[..*name]).map(|score| (true, score, index));
+            scored.extend(of_name.or_else(|| score(text).map(|score| (false, score, index))));
         }
-        scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
-        self.matches = scored.into_iter().map(|(_, index)| index).collect();
+        scored.sort_by_key(|(in_name, score, index)| (Reverse(*in_name), Reverse(*score), *index));
+        self.matches = scored.into_iter().map(|(.., index)| index).collect();
         (self.at, self.top) = (0, 0);
     }
 
-    /// Returns what is written to the terminal: the lines, and the way back to the end of the prompt.
+    /// Returns the output: the lines, and the movement of the cursor back to the end of the prompt.
     fn screen(&mut self, (columns, rows): (usize, usize)) -> String {
         let width = columns.saturating_sub(1);
         self.rows = rows.saturating_sub(2).clamp(1, MAX_ROWS);
@@ -200,7 +206,7 @@ impl<'a> List<'a> {
     }
 }
 
-/// Cuts a text to a width in columns. What was cut off is shown as `…`.
+/// Cuts a text to a width in columns. A `…` replaces the part that was cut off.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -234,18 +240,18 @@ mod tests {
     const MANY: Question<'_> = Question { text: "which?", multi: true, cancelled: "" };
 
     fn typed(list: &mut List<'_>, text: &str) {
-        text.chars().for_each(|c| assert_eq!(list.press(Key::Text(c)), None));
+        text.chars().for_each(|c| assert_eq!(list.press(KeyPress::Text(c)), None));
     }
 
     #[test]
     fn the_best_match_is_the_first_and_enter_takes_it() {
         let items = super::super::items(&["shop-dev", "shop-prod", "billing-prod", "größe"]);
         for (text, expected) in
-            [("", 0), ("prod", 1), ("bprod", 2), ("gr", 3), ("grosse", 9), ("shop !dev", 1), ("'dev", 0)]
+            [("", 0), ("prod", 1), ("bprod", 2), ("gr", 3), ("grosse", 9), ("shop !dev", 1), ("'dev", 0), ("here", 0)]
         {
             let mut list = List::new(&items, &ONE, false);
             typed(&mut list, text);
-            let found = list.press(Key::Enter);
+            let found = list.press(KeyPress::Enter);
             let expected = if expected == 9 { Picked::Text(text.into()) } else { Picked::Items(vec![expected]) };
             assert_eq!(found, Some(expected), "{text}");
         }
@@ -256,13 +262,13 @@ mod tests {
         let items = super::super::items(&["jump"]);
         let mut list = List::new(&items, &ONE, false);
         typed(&mut list, "arn:aws:iam::1 ");
-        list.press(Key::Erase);
-        assert_eq!(list.press(Key::Enter), Some(Picked::Text("arn:aws:iam::1".into())));
+        list.press(KeyPress::Erase);
+        assert_eq!(list.press(KeyPress::Enter), Some(Picked::Text("arn:aws:iam::1".into())));
         typed(&mut list, " two words");
-        list.press(Key::EraseWord);
+        list.press(KeyPress::EraseWord);
         assert_eq!(list.query, "arn:aws:iam::1 two ");
-        list.press(Key::EraseAll);
-        assert_eq!(list.press(Key::Enter), Some(Picked::Items(vec![0])));
+        list.press(KeyPress::EraseAll);
+        assert_eq!(list.press(KeyPress::Enter), Some(Picked::Items(vec![0])));
     }
 
     #[test]
@@ -270,15 +276,15 @@ mod tests {
         let items = super::super::items(&["a1", "b1", "a2", "b2"]);
         let mut list = List::new(&items, &MANY, false);
         typed(&mut list, "b");
-        list.press(Key::Down);
-        list.press(Key::Tab);
-        list.press(Key::EraseAll);
-        list.press(Key::Tab);
+        list.press(KeyPress::Down);
+        list.press(KeyPress::Tab);
+        list.press(KeyPress::EraseAll);
+        list.press(KeyPress::Tab);
         assert!(list.screen((80, 24)).contains("2 marked"));
-        assert_eq!(list.press(Key::Enter), Some(Picked::Items(vec![3, 0])));
-        list.press(Key::Home);
-        list.press(Key::Tab);
-        assert_eq!(list.press(Key::Enter), Some(Picked::Items(vec![3])));
+        assert_eq!(list.press(KeyPress::Enter), Some(Picked::Items(vec![3, 0])));
+        list.press(KeyPress::Home);
+        list.press(KeyPress::Tab);
+        assert_eq!(list.press(KeyPress::Enter), Some(Picked::Items(vec![3])));
     }
 
     #[test]
@@ -289,7 +295,15 @@ mod tests {
         for size in [(30, 4), (31, 5), (80, 24), (200, 50)] {
             let mut list = List::new(&items, &MANY, false);
             list.query = "q".repeat(100);
-            for key in [Key::Resized, Key::End, Key::Tab, Key::PageUp, Key::Up, Key::Home, Key::PageDown] {
+            for key in [
+                KeyPress::Resized,
+                KeyPress::End,
+                KeyPress::Tab,
+                KeyPress::PageUp,
+                KeyPress::Up,
+                KeyPress::Home,
+                KeyPress::PageDown,
+            ] {
                 list.press(key);
                 let screen = list.screen(size);
                 let (lines, back) = screen.strip_prefix(ERASE).unwrap().rsplit_once("\u{1b}[").unwrap();

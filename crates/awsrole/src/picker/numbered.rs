@@ -24,7 +24,7 @@ pub(super) fn pick(terminal: &Terminal, question: &Question<'_>, items: &[Item])
     }
 }
 
-/// What an answer may mean.
+/// The items that an answer may mean.
 #[derive(Debug, PartialEq, Eq)]
 enum Matches<'a> {
     Picked(Vec<usize>),

@@ -34,7 +34,7 @@ pub fn format_with_offset(time: SystemTime, offset: i32) -> String {
     rfc3339(shifted.unwrap_or(time)).replace('T', " ").replace('Z', "")
 }
 
-/// Formats the remaining time for prompts: `11h59m`, `59m`, `45s`, or `expired`. `awsrole_left` in the snippets uses
+/// Formats the remaining time for prompts: `11h59m`, `59m`, `45s`, or `expired`. `awsrole_left` in `shell/left.*` uses
 /// this format, too.
 #[must_use]
 pub fn format_remaining(time: Duration) -> String {

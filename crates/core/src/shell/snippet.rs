@@ -30,18 +30,12 @@ fn parts(shell: Shell) -> (&'static str, &'static [&'static str], &'static str) 
     match shell {
         Shell::Bash => (
             include_str!("../../../../shell/awsrole.bash"),
-            &[
-                include_str!("../../../../shell/command.bash"),
-                include_str!("../../../../shell/register.bash"),
-            ],
+            &[include_str!("../../../../shell/command.bash"), include_str!("../../../../shell/register.bash")],
             include_str!("../../../../shell/direnv.bash"),
         ),
         Shell::Zsh => (
             include_str!("../../../../shell/awsrole.zsh"),
-            &[
-                include_str!("../../../../shell/command.zsh"),
-                include_str!("../../../../shell/register.zsh"),
-            ],
+            &[include_str!("../../../../shell/command.zsh"), include_str!("../../../../shell/register.zsh")],
             include_str!("../../../../shell/direnv.zsh"),
         ),
         Shell::Fish => (
