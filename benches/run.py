@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import picker
 import report
 from processes import Program, in_turns, peak_memory, spread
 from prompts import EMPTY, SHELLS, Shell
@@ -217,6 +218,15 @@ class Bench:
         found[report.CALL]["peak_kib"] = peak_memory(missed)
         return found
 
+    def list(self, rounds: int) -> dict:
+        """Returns the microseconds until the list of `awsrole use` shows 2,000 profiles."""
+        home = self.root / "listed"
+        (home / ".aws").mkdir(parents=True)
+        profiles = (f"[profile team-{index}]\nrole_arn = arn:aws:iam::{THERE}:role/Team{index}\nsource_profile = jump\n"
+                    for index in range(2000))
+        (home / ".aws/config").write_text("\n".join(profiles))
+        return picker.opened(self.awsrole, {**self.environment(home), "HOME": str(home)}, home, rounds)
+
     def growth(self, rounds: int) -> dict[str, dict]:
         """Returns the microseconds of a cache hit among many other entries."""
         many = {"10 of each": (10, 10, 10), "1,000 profiles": (1000, 10, 10), "10,000 approvals": (10, 10_000, 10),
@@ -269,6 +279,7 @@ def measure(share: float) -> dict:
             found["hits"] = bench.hits(int(300 * share))
             found["misses"] = bench.misses(int(60 * share))
             found["growth"] = bench.growth(int(150 * share))
+            found["list"] = bench.list(int(100 * share))
         finally:
             bench.world.stop()
     found["machine"]["load_after"] = f"{os.getloadavg()[0]:.1f}"

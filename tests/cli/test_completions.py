@@ -49,6 +49,8 @@ def test_commands_directories_and_nothing_outside_a_project(world, shop):
     assert "folder/" in offered(world, shop, "allow", "f") and "file" not in offered(world, shop, "allow", "f")
     assert [name for name in offered(world, world.home, "use", "") if not name.startswith("-")] == []
     assert "ls" in offered(world, shop, "exec", "--", "l")
+    assert [name for name in offered(world, shop, "prompt", "") if not name.startswith("-")] == [
+        "bash", "zsh", "fish", "p10k", "starship", "oh-my-posh"]
 
 
 def test_a_broken_file_completes_nothing(world):

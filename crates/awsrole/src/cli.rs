@@ -104,7 +104,7 @@ pub(crate) enum Command {
     },
     /// Assume another role of the project file (needs the hook)
     #[command(
-        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes"
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes\n\nThe list has the roles of the project file and all profiles, the last used\nfirst. Typing narrows it down, Enter selects, Esc cancels. AWSROLE_PICKER=fzf\nshows it in fzf."
     )]
     Use {
         /// Name of the role, a `[role.NAME]` of the project file, or `-` for the previous role [default: select from
@@ -281,7 +281,7 @@ pub(crate) enum Command {
     },
     /// Create .awsrole.toml, never overwriting an existing file
     #[command(
-        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n\nWithout --profile and --role-arn it prompts, if there is a terminal."
+        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n\nWithout --profile and --role-arn it prompts, if there is a terminal. Several\nprofiles, marked with Tab, become roles of one file."
     )]
     Init {
         /// AWS profile that supplies the role
