@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2016,SC2154,SC2178 # PS1 is expanded later, and __awsrole_state is of the hook
 # The role in the prompt of bash. In ~/.bashrc, after the line that loads the hook:
 #   eval "$(awsrole prompt bash)"
 # It is put in front of PS1. Write ${awsrole_segment-} in PS1 to have it elsewhere. No process starts for it.
@@ -33,6 +34,6 @@ case $-:${BASH_VERSION-} in
   *i*:[5-9].* | *i*:4.[4-9]* | *i*:[1-9][0-9]*)
     if [[ ${PROMPT_COMMAND[*]-} != *__awsrole_segment* && ${PROMPT_COMMAND@a} != *r* ]]; then
       if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then PROMPT_COMMAND+=(__awsrole_segment)
-      else PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}__awsrole_segment; fi
+      else PROMPT_COMMAND=${PROMPT_COMMAND:+${PROMPT_COMMAND[0]}$'\n'}__awsrole_segment; fi
     fi ;;
 esac

@@ -106,6 +106,12 @@ def test_a_role_is_picked(tty, chain):
     assert "near in" in chosen.end("\x15near\r")
     assert tty.variable("AWSROLE_ROLE") == "near"
 
+    # Without a history the default role is the first.
+    (chain.home / ".local/state/awsrole/history").unlink()
+    chosen = List(tty, "awsrole use")
+    assert [row.split()[1 if row[0] == ">" else 0] for row in chosen.lines()[1:3]] == ["near", "far"]
+    chosen.end("\x1b")
+
 
 def test_nothing_is_picked(tty, chain):
     """Esc, Ctrl-C, a profile, and SIGTERM leave the role and the modes of the terminal as they were."""

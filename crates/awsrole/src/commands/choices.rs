@@ -53,7 +53,8 @@ impl LastUse {
     }
 }
 
-/// Returns the roles of a project file and then all profiles with credentials, the last used first.
+/// Returns the roles of a project file and then all profiles with credentials, the last used first. The default role
+/// precedes the other roles that were never used.
 pub(super) fn roles_and_profiles<'a>(
     config: Option<&'a Config>,
     profiles: &'a Profiles,
@@ -61,6 +62,8 @@ pub(super) fn roles_and_profiles<'a>(
 ) -> Vec<RoleOrProfile<'a>> {
     let roles = config.into_iter().flat_map(Config::role_names).map(RoleOrProfile::Role);
     let mut all: Vec<RoleOrProfile<'a>> = roles.collect();
+    let default = config.and_then(|config| config.default_role.as_deref());
+    all.sort_by_key(|one| !matches!(one, RoleOrProfile::Role(name) if Some(*name) == default));
     all.extend(with_credentials(profiles).into_iter().map(|profile| RoleOrProfile::Profile(profile.name)));
     let project = config.and_then(|config| config.file.parent()).unwrap_or(Path::new("/"));
     last_use.sort(&mut all, project);

@@ -9,14 +9,13 @@ use awsrole_system::print::out;
 use crate::cli::PromptProgram;
 use crate::report::{CommandError, Outcome};
 
-/// `awsrole_left` for bash and zsh, and for fish.
-const LEFT_BASH: &str = include_str!("../../../../shell/left.bash");
+/// `awsrole_left` for zsh and fish.
 const LEFT_ZSH: &str = include_str!("../../../../shell/left.zsh");
 const LEFT_FISH: &str = include_str!("../../../../shell/left.fish");
 
 pub(super) fn run(program: PromptProgram, context: &Context) -> Result<Outcome, CommandError> {
     let text = match program {
-        PromptProgram::Bash => format!("{}\n{LEFT_BASH}", include_str!("../../../../shell/prompt.bash")),
+        PromptProgram::Bash => bash(),
         PromptProgram::Zsh => format!("{}\n{LEFT_ZSH}", include_str!("../../../../shell/prompt.zsh")),
         PromptProgram::Fish => format!("{}\n{LEFT_FISH}", fish(context)?),
         PromptProgram::Powerlevel10k => format!("{}\n{LEFT_ZSH}", include_str!("../../../../shell/prompt.p10k.zsh")),
@@ -25,6 +24,14 @@ pub(super) fn run(program: PromptProgram, context: &Context) -> Result<Outcome, 
     };
     out(&text)?;
     Ok(Outcome::Done)
+}
+
+/// Returns the text for bash without the directives of shellcheck.
+fn bash() -> String {
+    let text =
+        concat!(include_str!("../../../../shell/prompt.bash"), "\n", include_str!("../../../../shell/left.bash"));
+    let lines = text.lines().filter(|line| !line.starts_with("# shellcheck"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Returns the text for fish with the path of the file whose age is the time. Without that file, or in another user's
