@@ -136,8 +136,8 @@ impl<'a> List<'a> {
         }
     }
 
-    /// Computes which items match the query. A match within the name is better than any other. Equally good matches keep
-    /// their order.
+    /// Computes which items match the query. A match within the name is better than any other, and equally good ones
+    /// keep their order.
     fn filter(&mut self) {
         let pattern = Pattern::parse(&self.query, CaseMatching::Smart, Normalization::Smart);
         let mut buffer = Vec::new();
