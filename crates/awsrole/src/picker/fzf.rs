@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn reads_what_fzf_prints() {
-        assert_eq!(picked("sh\0002\tshop\0000\ta\tb\0", 3), Picked::Items(vec![2, 0]));
-        for nothing in ["arn:aws \0", "arn:aws\0009\tx\0", "arn:aws\0x\0"] {
+        assert_eq!(picked("sh\x002\tshop\x000\ta\tb\0", 3), Picked::Items(vec![2, 0]));
+        for nothing in ["arn:aws \0", "arn:aws\x009\tx\0", "arn:aws\0x\0"] {
             assert_eq!(picked(nothing, 3), Picked::Text("arn:aws".into()));
         }
         assert_eq!(picked("", 3), Picked::Text(String::new()));
