@@ -100,15 +100,18 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "json")]
         long: bool,
     },
-    /// Assume another role of the project file (needs the hook)
+    /// Assume another role of the project file, or use a profile (needs the hook)
     #[command(
-        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes"
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes\n  awsrole use --profile shop-dev     # in any directory\n\nA profile stays in use in this shell until `awsrole use -`. In a project whose\nfile applies, the project's role takes precedence, and the profile is used\nagain when you leave."
     )]
     Use {
         /// Name of the role, a `[role.NAME]` of the project file, or `-` for the previous role [default: select from
         /// a list]
         #[arg(add = roles())]
         name: Option<String>,
+        /// AWS profile to use outside of projects. It needs no approval
+        #[arg(long, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["name", "yes"], add = profiles())]
+        profile: Option<String>,
         /// Assume a role with `confirm` without confirmation
         #[arg(short, long)]
         yes: bool,

@@ -14,6 +14,7 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{Choices, DEFAULT};
 use awsrole_core::shell::confirm::{self, Confirmation};
 use awsrole_core::shell::environment::{EnvDiff, RoleSession};
+use awsrole_core::shell::state::OuterEnv;
 
 use super::target::Target;
 use crate::cli::TargetOptions;
@@ -32,6 +33,8 @@ pub(super) struct ActiveRole {
     file: String,
     /// The token that identifies this choice to child processes.
     word: Option<String>,
+    /// The token for the profile, so that a shell that the command starts uses it, too.
+    profile: Option<String>,
     /// The user's account settings.
     pub(super) accounts: Accounts,
 }
@@ -113,15 +116,20 @@ impl PlannedRole {
             print_notice(notice);
         }
         let directory = target.dir().to_string_lossy().into_owned();
-        let entry = HistoryEntry { directory, ..HistoryEntry::of(what, outer, plan, &obtained) };
+        let profile = target.profile().map(str::to_owned);
+        let entry = HistoryEntry { directory, profile, ..HistoryEntry::of(what, outer, plan, &obtained) };
         awsrole_core::session::history::note(Some(&entry), outer);
         let accounts = settings.get()?.accounts.clone();
         // If no token can be generated, child processes must be given the role's name.
         let choices = Choices::of(&outer.paths);
         let name = target.role.as_deref().or_else(|| confirmed.map(|_| DEFAULT));
         let word = name.and_then(|name| choices.word(&file, name, confirmed).ok());
+        let profile = match target.profile() {
+            Some(name) => choices.profile_word(name).ok(),
+            None => OuterEnv::reconstruct(&context.env).chosen_profile(&choices).ok().flatten().map(|of| of.word),
+        };
         let file = file.to_string_lossy().into_owned();
-        Ok(ActiveRole { target, credentials: obtained.credentials, key: obtained.key, file, word, accounts })
+        Ok(ActiveRole { target, credentials: obtained.credentials, key: obtained.key, file, word, profile, accounts })
     }
 }
 
@@ -156,6 +164,7 @@ impl ActiveRole {
             outer: &self.target.outer.env,
             file: &self.file,
             chosen: self.word.as_deref(),
+            profile: self.profile.as_deref(),
             accounts: &self.accounts,
         })
     }

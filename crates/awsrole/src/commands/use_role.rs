@@ -7,27 +7,47 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::base::suggest::suggestion;
 use awsrole_core::explain::summary::summarize;
+use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::project::config::Config;
+use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
 use awsrole_core::shell::confirm::Confirmation;
 use awsrole_core::shell::export::plan_role;
+use awsrole_core::shell::state::OuterEnv;
+use awsrole_core::shell::statements::Shell;
 
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
-use awsrole_system::print::out;
+use awsrole_system::print::{out, print_notice};
 
 /// Prompts for a role on the terminal and prints its token, which the hook stores.
-pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+pub(super) fn run(
+    name: Option<&str>,
+    profile: Option<&str>,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, CommandError> {
     if name == Some("") {
         return Err(Problem::new("the role's name is empty")
             .hint("`awsrole use -` returns to the previous role")
             .into());
     }
+    if let Some(profile) = profile {
+        let mut error = super::common::needs_hook(context);
+        let word = quoted(profile);
+        error.problem = error.problem.hint(format!("`awsrole exec --profile {word} -- CMD` doesn't need it"));
+        return Err(error);
+    }
     if name.is_some() {
         return Err(super::common::needs_hook(context));
     }
-    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
+    let (outer, allowed, files) = super::common::allowed(None, context, settings).map_err(|mut error| {
+        if upward(&context.dir).is_empty() {
+            error.problem = error.problem.hint("`awsrole use --profile NAME` uses a profile of ~/.aws/config");
+        }
+        error
+    })?;
     let config = allowed.config();
     let accounts = settings.get()?.accounts.clone();
     let summaries = summarize(config, &Profiles::load(&outer)?, &accounts, &outer)?;
@@ -59,23 +79,68 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
 }
 
 /// Checks that the role exists and prints its token. With `yes` the token also says that the user confirmed the role.
+/// For the name `-`, prints `profile` if no project applies here, so that `use -` is about the chosen profile.
 pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
+    if name == "-" {
+        let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+        out(if super::common::project_applies(&outer, settings) { "" } else { "profile" })?;
+        return Ok(Outcome::Done);
+    }
+    let allowed = super::common::allowed(None, context, settings);
+    let (outer, allowed, files) = allowed.map_err(|mut error| {
+        error.problem = with_tip(error.problem, name, context);
+        error
+    })?;
     let config = allowed.config();
     let names: Vec<&str> = config.role_names().collect();
     if names.is_empty() {
-        return Err(no_choice(config, context).into());
+        return Err(with_tip(no_choice(config, context), name, context).into());
     }
     if !names.contains(&name) {
-        return Err(Problem::new(format!("there is no [role.{name}] in {}", context.shorten(&config.file)))
-            .hint(suggestion(name, "the roles are", &names))
-            .into());
+        let problem = Problem::new(format!("there is no [role.{name}] in {}", context.shorten(&config.file)));
+        let tipped = with_tip(problem.clone(), name, context);
+        let tipped = if tipped == problem { tipped.hint(suggestion(name, "the roles are", &names)) } else { tipped };
+        return Err(tipped.into());
     }
     let confirmed = match yes {
         true => Some(Confirmation::of(&plan_role(&outer, &allowed, Some(name))?)),
         false => None,
     };
     tell(name, confirmed, &files, &outer)
+}
+
+/// Checks that the profile leads to a role and prints its token. Prints a notice if a project's role takes precedence.
+pub(super) fn profile(name: String, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let profile = SelectedProfile::of_option(name);
+    profile.plan(&Profiles::load(&outer)?, &outer)?;
+    let word = Choices::of(&outer.paths).profile_word(profile.name()).map_err(|e| {
+        let command = format!("`awsrole exec --profile {}` doesn't need this file", quoted(profile.name()));
+        super::common::file_problem(&e).hint(command)
+    })?;
+    if super::common::project_applies(&outer, settings) {
+        print_notice(format!(
+            "profile {} is used outside of this project, whose own role applies here",
+            profile.name()
+        ));
+    }
+    out(&word)?;
+    Ok(Outcome::Done)
+}
+
+/// Adds the hint that a profile has this name.
+fn with_tip(mut problem: Problem, name: &str, context: &Context) -> Problem {
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    if Profiles::load(&outer).is_ok_and(|profiles| profiles.get(name).is_some()) {
+        problem.hints.insert(0, format!("`awsrole use --profile {}` uses the profile of this name", quoted(name)));
+    }
+    problem
+}
+
+/// Returns a name as the user types it in a shell.
+fn quoted(name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_alphanumeric() || "_+.,@/-".contains(c));
+    if is_plain && !name.is_empty() { name.to_owned() } else { Shell::Bash.quote(name) }
 }
 
 /// Prints what the hook stores for a choice: a token that proves to child processes that awsrole made the choice.

@@ -2,8 +2,8 @@
 //!
 //! | case | what the shell holds |
 //! |---|---|
-//! | no file, or a denied one | the outer environment, silently |
-//! | a file that was never allowed | the outer environment, and one line that names `awsrole allow` |
+//! | no file, or a denied one | the chosen profile's role, else the outer environment, silently |
+//! | a file that was never allowed | the same, and one line that names `awsrole allow` |
 //! | an approved file | its role |
 //! | an edited file, a refusal, no network, an expired session | placeholders, with which every AWS client fails |
 
@@ -29,7 +29,7 @@ use crate::shell::choice::{self, Choices};
 use crate::shell::confirm::{self, Confirmation};
 use crate::shell::environment::{EnvDiff, RoleSession};
 use crate::shell::generation;
-use crate::shell::state::{Chosen, OuterEnv};
+use crate::shell::state::{Chosen, ChosenProfile, OuterEnv, Unproven};
 
 /// Interval after which a blocked shell retries at a prompt. The user may have fixed the cause in another terminal.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -83,6 +83,8 @@ pub struct Export {
     pub deadline: Option<SystemTime>,
     /// The choice that a nested shell inherits from its parent, as a word of [`Choices`].
     pub chosen: Option<String>,
+    /// The chosen profile that a nested shell inherits, as a word of [`Choices`].
+    pub chosen_profile: Option<String>,
     /// Number of files, from the nearest, on which the decision depends.
     pub depth: usize,
     /// Contents of the files that were read, nearest first.
@@ -125,6 +127,7 @@ impl Export {
             change,
             deadline: None,
             chosen: None,
+            chosen_profile: None,
             depth: 1,
             texts: Vec::new(),
             renew: false,
@@ -134,6 +137,15 @@ impl Export {
             entry: None,
         }
     }
+}
+
+/// The choices of `awsrole use` that a shell has, as words of [`Choices`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChosenWords<'w> {
+    /// A role of the nearest file.
+    pub role: Option<&'w str>,
+    /// A profile for directories without a file that applies.
+    pub profile: Option<&'w str>,
 }
 
 /// Result of [`export`].
@@ -177,35 +189,52 @@ impl Pending<'_> {
 /// prompt. It uses no network, takes no lock and never prompts. If credentials must be fetched, it returns
 /// [`Decision::Miss`].
 ///
-/// `outer` is the environment without the variables that awsrole exported. `word` is this shell's choice, which
+/// `outer` is the environment without the variables that awsrole exported. `words` are this shell's choices, which
 /// `awsrole use` obtained from [`Choices`]. A nested shell without a choice inherits that of its parent. An unproven
-/// choice is ignored, and the shell gets the role that `cd` assumes.
+/// choice is ignored, and the shell gets the role that `cd` assumes. A chosen profile counts only where no file applies.
 #[must_use]
 pub fn export<'a>(
     context: &'a Context,
     settings: &'a Settings,
     outer: &OuterEnv,
     files: &[PathBuf],
-    word: Option<&str>,
+    words: ChosenWords<'_>,
     event: Event,
 ) -> Decision<'a> {
     let choices = Choices::of(&context.paths);
-    let chosen = match (word, files.first()) {
+    let chosen = match (words.role, files.first()) {
         (Some(word), Some(file)) => Chosen::of(word, file, &choices),
         (Some(_), None) => Chosen::Nothing,
         (None, _) => outer.chosen(files, &choices),
     };
+    let profile = match words.profile {
+        Some(word) => ChosenProfile::of(word, &choices).map(Some),
+        None => outer.chosen_profile(&choices),
+    };
+    let mut notices = Vec::new();
+    let profile = profile.unwrap_or_else(|unproven| {
+        notices.push(unproven_profile(&unproven));
+        None
+    });
     let mut texts = Vec::new();
     let decided = decide(context, settings, files, &chosen, event, &mut texts);
+    let decided = match (decided, profile.as_ref(), notices.first()) {
+        (decided, Some(profile), _) => with_profile(decided, profile, context, settings, event),
+        (Decided::State(export), None, Some(notice)) if matches!(export.change, Change::Outer) => {
+            let problem = export.problem.clone().or_else(|| Some(Problem::new(notice.clone())));
+            Decided::State(Box::new(Export { problem, ..*export }))
+        }
+        (decided, None, _) => decided,
+    };
     let taken_over = match &chosen {
-        Chosen::Role { word: chosen, .. } if word.is_none() => Some(chosen.clone()),
+        Chosen::Role { word: chosen, .. } if words.role.is_none() => Some(chosen.clone()),
         _ => None,
     };
-    let notice = match &chosen {
-        Chosen::Unproven(name) => Some(unproven(name)),
-        _ => None,
-    };
-    let frame = Frame { adopt: outer.adopt.clone(), chosen: taken_over, texts, notice };
+    if let Chosen::Unproven(name) = &chosen {
+        notices.push(unproven(name));
+    }
+    let chosen_profile = profile.filter(|_| words.profile.is_none()).map(|profile| profile.word);
+    let frame = Frame { adopt: outer.adopt.clone(), chosen: taken_over, chosen_profile, texts, notices };
     match decided {
         Decided::State(export) => Decision::Export(Box::new(frame.around(*export))),
         Decided::Enter(entering) if entering.question.is_some() => {
@@ -225,14 +254,16 @@ pub fn export<'a>(
 struct Frame {
     adopt: Vec<(String, Option<OsString>)>,
     chosen: Option<String>,
+    chosen_profile: Option<String>,
     texts: Vec<String>,
-    notice: Option<String>,
+    notices: Vec<String>,
 }
 
 impl Frame {
     fn around(self, mut export: Export) -> Export {
-        export.notices.extend(self.notice);
-        Export { adopt: self.adopt, chosen: self.chosen, texts: self.texts, ..export }
+        let Self { adopt, chosen, chosen_profile, texts, notices } = self;
+        export.notices.extend(notices);
+        Export { adopt, chosen, chosen_profile, texts, ..export }
     }
 }
 
@@ -240,6 +271,12 @@ impl Frame {
 #[must_use]
 pub fn unproven(name: &str) -> String {
     format!("the environment selects role {name}, but awsrole did not set that: `awsrole use {name}` chooses it")
+}
+
+/// Returns the notice that a chosen profile in the environment has no valid proof.
+#[must_use]
+pub fn unproven_profile(Unproven(name): &Unproven) -> String {
+    format!("the environment selects profile {name}, but awsrole did not set that: `awsrole use --profile` chooses one")
 }
 
 /// Evaluates a directory's files with the user's approvals and trust rules. Returns the verdict and the number of files
@@ -340,6 +377,43 @@ fn decide<'a>(
     }
 }
 
+/// Replaces the outer environment by the role of the chosen profile. All other decisions are the project's.
+fn with_profile<'a>(
+    decided: Decided<'a>,
+    ChosenProfile { profile, word }: &ChosenProfile,
+    context: &'a Context,
+    settings: &'a Settings,
+    event: Event,
+) -> Decided<'a> {
+    let outside = match decided {
+        Decided::State(export) if matches!(export.change, Change::Outer) => export,
+        Decided::State(export) => return Decided::State(export),
+        Decided::Enter(entering) => {
+            return Decided::Enter(Box::new(Entering { profile: Some(word.clone()), ..*entering }));
+        }
+    };
+    let planned = Profiles::load(context)
+        .and_then(|profiles| Ok((profile.plan(&profiles, context)?, profile.file(&profiles, context))));
+    match planned {
+        Ok((plan, file)) => {
+            let entering = Entering::of(context, settings.or_default(), plan, file, event, outside.depth);
+            Decided::Enter(Box::new(Entering {
+                profile: Some(word.clone()),
+                is_profile: true,
+                beneath: outside.problem,
+                ..entering
+            }))
+        }
+        Err(problem) => {
+            let problem = problem.hint(END_PROFILE);
+            Decided::State(Box::new(state(Change::Blocked, outside.depth, Some(problem), context.now)))
+        }
+    }
+}
+
+/// The hint how to end the use of a chosen profile.
+pub const END_PROFILE: &str = "`awsrole use -` ends the use of this profile";
+
 /// Adds the hint how to leave a role that the user chose.
 fn back(problem: Problem, is_chosen: bool) -> Problem {
     if is_chosen { problem.hint("`awsrole use -` goes back to the previous role") } else { problem }
@@ -357,6 +431,12 @@ struct Entering<'a> {
     role: Option<String>,
     /// The word of [`Choices`], if the user chose the role by name or confirmed it.
     word: Option<String>,
+    /// The word of [`Choices`] for the chosen profile.
+    profile: Option<String>,
+    /// Whether the role is that of the chosen profile.
+    is_profile: bool,
+    /// The error of the file that doesn't apply, if the role is that of the chosen profile.
+    beneath: Option<Problem>,
     /// The question that must be answered first.
     question: Option<String>,
     event: Event,
@@ -376,7 +456,22 @@ impl<'a> Entering<'a> {
         let allow_stale = event != Event::Renewal;
         let options = ObtainOptions { trigger, allow_stale, ..ObtainOptions::interactive(context.now) };
         let cache = Cache::open(context, user.key);
-        Self { context, user, plan, cache, options, file, role: None, word: None, question: None, event, depth }
+        Self {
+            context,
+            user,
+            plan,
+            cache,
+            options,
+            file,
+            role: None,
+            word: None,
+            profile: None,
+            is_profile: false,
+            beneath: None,
+            question: None,
+            event,
+            depth,
+        }
     }
 
     /// Records that the role was confirmed, and returns the word for it.
@@ -390,9 +485,10 @@ impl<'a> Entering<'a> {
 
     /// Returns the state with the credentials, or a blocked one if there are none.
     fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
-        obtained
-            .and_then(|obtained| self.holding(obtained, now))
-            .unwrap_or_else(|problem| state(Change::Blocked, self.depth, Some(back(problem, self.role.is_some())), now))
+        obtained.and_then(|obtained| self.holding(obtained, now)).unwrap_or_else(|problem| {
+            let problem = if self.is_profile { problem.hint(END_PROFILE) } else { back(problem, self.role.is_some()) };
+            state(Change::Blocked, self.depth, Some(problem), now)
+        })
     }
 
     fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
@@ -409,6 +505,7 @@ impl<'a> Entering<'a> {
             outer: &context.env,
             file: &self.file.to_string_lossy(),
             chosen: self.word.as_deref(),
+            profile: self.profile.as_deref(),
             accounts: &self.user.accounts,
         });
         let left = obtained.credentials.remaining(now);
@@ -428,12 +525,15 @@ impl<'a> Entering<'a> {
         };
         let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
         Ok(Export {
-            entry: what.map(|what| HistoryEntry::of(what, context, plan, &obtained)),
+            entry: what.map(|what| HistoryEntry {
+                profile: plan.profile.clone().filter(|_| self.is_profile),
+                ..HistoryEntry::of(what, context, plan, &obtained)
+            }),
             deadline,
             depth: self.depth,
             renew: obtained.due && obtained.problem.is_none(),
             ending,
-            problem: obtained.problem,
+            problem: obtained.problem.or_else(|| self.beneath.clone()),
             notices,
             ..Export::of(Change::Role(diff))
         })
