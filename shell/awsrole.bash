@@ -128,7 +128,8 @@ __awsrole_save() {
 
 # The value is in __awsrole_value, or the second argument if it isn't secret. __awsrole_ours is set first, so that after
 # Ctrl-C there may be a record without a value, but no value without a record. A record is '' if the name is hidden,
-# `:VALUE` if it is set, and `*` for a secret.
+# `:VALUE` if it is set, and `*` for a secret. The attribute -t, which has no effect on variables, distinguishes the
+# variable from a local one of this name.
 __awsrole_set() { # NAME [VALUE]
   if (($# > 1)); then \builtin local __awsrole_value; __awsrole_value=$2; fi
   __awsrole_hide "$1" || \builtin return 0
@@ -136,7 +137,7 @@ __awsrole_set() { # NAME [VALUE]
     AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
     *) __awsrole_ours[$1]=:$__awsrole_value ;;
   esac
-  { \builtin eval "$1=\$__awsrole_value" && \builtin export "${1?}"; } 2>&- || __awsrole_failed[$1]=1
+  { \builtin eval "$1=\$__awsrole_value" && \builtin declare -gtx "$1"; } 2>&- || __awsrole_failed[$1]=1
 }
 
 # Also removes local and temporary variables of this name. The prior value is that of the last, global one. It is
@@ -166,7 +167,7 @@ __awsrole_restore() {
       *SECRET* | *_TOKEN) \builtin eval "$1=\${__awsrole_prior[$1]:1}" ;;
       *) \builtin declare -g "$1=${__awsrole_prior[$1]:1}" ;;
     esac
-    if [[ ${__awsrole_prior[$1]} == +* ]]; then \builtin declare -gx "$1"; else \builtin declare -g +x "$1"; fi
+    if [[ ${__awsrole_prior[$1]} == +* ]]; then \builtin declare -gx +t "$1"; else \builtin declare -g +xt "$1"; fi
   fi
   \builtin unset -v "__awsrole_prior[$1]" "__awsrole_ours[$1]"
 }

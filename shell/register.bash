@@ -8,9 +8,14 @@ __awsrole_moved() {
   else __awsrole_quietly __awsrole_move ${FUNCNAME[2]+in-function}; fi
 }
 
-# If a function of the user's is running, a changed value may be its local variable. Then the next prompt decides.
+# If a function of the user's is running, a changed value may be its local variable. Then the next prompt decides. A
+# local variable of the same value, or of a secret, lacks the attribute of those that awsrole set.
 __awsrole_move() { # [in-function]
+  \builtin local __awsrole_name
   __awsrole_find_changes
+  for __awsrole_name in "${!__awsrole_ours[@]}"; do
+    if [[ ${__awsrole_ours[$__awsrole_name]} && ${!__awsrole_name@a} != *t* ]]; then __awsrole_changed=$__awsrole_name; fi
+  done
   if [[ ${1-} && $__awsrole_changed ]]; then __awsrole_asked="cd"; else __awsrole_hook cd; fi
 }
 
