@@ -8,11 +8,12 @@ use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::base::suggest::suggestion;
 use awsrole_core::explain::summary::summarize;
 use awsrole_core::plan::resolve::SelectedProfile;
+use awsrole_core::project::approval::Allowed;
 use awsrole_core::project::config::Config;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
-use awsrole_core::shell::confirm::Confirmation;
+use awsrole_core::shell::confirm::{self, Confirmation};
 use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_core::shell::statements::Shell;
@@ -75,7 +76,8 @@ pub(super) fn run(
             .hint(format!("enter a number or a name: {}", names.join(", ")))
             .into());
     };
-    tell(chosen, None, &files, &outer)
+    let confirmed = confirmation(chosen, false, &allowed, &outer, settings)?;
+    tell(chosen, confirmed, &files, &outer)
 }
 
 /// Checks that the role exists and prints its token. With `yes` the token also says that the user confirmed the role.
@@ -102,11 +104,29 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
         let tipped = if tipped == problem { tipped.hint(suggestion(name, "the roles are", &names)) } else { tipped };
         return Err(tipped.into());
     }
-    let confirmed = match yes {
-        true => Some(Confirmation::of(&plan_role(&outer, &allowed, Some(name))?)),
-        false => None,
-    };
+    let confirmed = confirmation(name, yes, &allowed, &outer, settings)?;
     tell(name, confirmed, &files, &outer)
+}
+
+/// Returns the user's confirmation of a role with `confirm`: given by an option, or on the terminal. Without it the
+/// command fails, so that the shell keeps the role that it has.
+fn confirmation(
+    name: &str,
+    yes: bool,
+    allowed: &Allowed,
+    outer: &Context,
+    settings: &Settings,
+) -> Result<Option<Confirmation>, CommandError> {
+    if allowed.config().select(Some(name))?.1.confirm != Some(true) {
+        return Ok(None);
+    }
+    let plan = plan_role(outer, allowed, Some(name))?;
+    if !yes && let Some(question) = confirm::question(allowed, Some(name), &plan, None, &settings.or_default().accounts)
+    {
+        super::common::with_providers(outer, settings, true, |providers| providers.authenticator.confirm(&question))
+            .map_err(|why| CommandError::no_role(confirm::not_confirmed(&plan, why, &confirm::in_shell(Some(name)))))?;
+    }
+    Ok(Some(Confirmation::of(&plan)))
 }
 
 /// Checks that the profile leads to a role and prints its token. Prints a notice if a project's role takes precedence.
