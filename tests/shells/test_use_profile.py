@@ -123,7 +123,7 @@ def test_a_profile_in_a_shell(shell, world):
     env = inherited(tty)
     assert env["AWSROLE_PROFILE"] == env["AWSROLE_ROLE"] == "shop-dev" and env["AWS_REGION"] == "eu-central-1"
     assert "AWS_PROFILE" not in env
-    # What is about the shell's role is about the profile, and says how to end it.
+    # These commands show the profile, and how to end its use.
     assert f"shop-dev {THERE}" in tty.run("awsrole status")
     ends = "`awsrole use -` ends the use of this profile"
     for command in ("status --long", "why", "doctor"):

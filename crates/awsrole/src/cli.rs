@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Off,
     /// Show the role of this shell in one line
     #[command(
-        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt prints nothing outside a project. It makes no network call."
+        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt prints nothing outside a project, unless a profile is in use. It makes no\nnetwork call."
     )]
     Status {
         /// Print all details as JSON
@@ -100,7 +100,7 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "json")]
         long: bool,
     },
-    /// Assume another role of the project file, or use a profile (needs the hook)
+    /// Assume another role or a profile's role (needs the hook)
     #[command(
         after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes\n  awsrole use --profile shop-dev     # in any directory\n\nA profile stays in use in this shell until `awsrole use -`. In a project whose\nfile applies, the project's role takes precedence, and the profile is used\nagain when you leave."
     )]

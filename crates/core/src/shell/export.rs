@@ -3,9 +3,11 @@
 //! | case | what the shell holds |
 //! |---|---|
 //! | no file, or a denied one | the chosen profile's role, else the outer environment, silently |
-//! | a file that was never allowed | the same, and one line that names `awsrole allow` |
+//! | a file that was never allowed | as without a file, and one line that names `awsrole allow` |
 //! | an approved file | its role |
 //! | an edited file, a refusal, no network, an expired session | placeholders, with which every AWS client fails |
+
+mod entering;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,16 +22,18 @@ use crate::plan::role_plan::RolePlan;
 use crate::project::approval::{
     Allowed, ApprovalStatus, Approvals, Refusal, ShellState, Verdict, evaluate_files_and_keep_texts,
 };
-use crate::session::cache::{Cache, Trigger};
 use crate::session::fetch::{Providers, fetch};
-use crate::session::history::{HistoryEntry, Recipient};
-use crate::session::lookup::{Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
+use crate::session::history::HistoryEntry;
+use crate::session::lookup::{Lookup, lookup};
 use crate::settings::user_config::{Settings, UserConfig};
-use crate::shell::choice::{self, Choices};
-use crate::shell::confirm::{self, Confirmation};
-use crate::shell::environment::{EnvDiff, RoleSession};
-use crate::shell::generation;
+use crate::shell::choice::Choices;
+
+use crate::shell::confirm;
+use crate::shell::environment::EnvDiff;
 use crate::shell::state::{Chosen, ChosenProfile, OuterEnv, Unproven};
+
+pub use self::entering::END_PROFILE;
+use self::entering::{Entering, back, with_profile};
 
 /// Interval after which a blocked shell retries at a prompt. The user may have fixed the cause in another terminal.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -191,7 +195,7 @@ impl Pending<'_> {
 ///
 /// `outer` is the environment without the variables that awsrole exported. `words` are this shell's choices, which
 /// `awsrole use` obtained from [`Choices`]. A nested shell without a choice inherits that of its parent. An unproven
-/// choice is ignored, and the shell gets the role that `cd` assumes. A chosen profile counts only where no file applies.
+/// choice is ignored, and the shell gets the role that `cd` assumes. A chosen profile counts only if no file applies.
 #[must_use]
 pub fn export<'a>(
     context: &'a Context,
@@ -374,169 +378,6 @@ fn decide<'a>(
                 Err(problem) => state(Change::Blocked, depth, Some(back(problem, role.is_some()))),
             }
         }
-    }
-}
-
-/// Replaces the outer environment by the role of the chosen profile. All other decisions are the project's.
-fn with_profile<'a>(
-    decided: Decided<'a>,
-    ChosenProfile { profile, word }: &ChosenProfile,
-    context: &'a Context,
-    settings: &'a Settings,
-    event: Event,
-) -> Decided<'a> {
-    let outside = match decided {
-        Decided::State(export) if matches!(export.change, Change::Outer) => export,
-        Decided::State(export) => return Decided::State(export),
-        Decided::Enter(entering) => {
-            return Decided::Enter(Box::new(Entering { profile: Some(word.clone()), ..*entering }));
-        }
-    };
-    let planned = Profiles::load(context)
-        .and_then(|profiles| Ok((profile.plan(&profiles, context)?, profile.file(&profiles, context))));
-    match planned {
-        Ok((plan, file)) => {
-            let entering = Entering::of(context, settings.or_default(), plan, file, event, outside.depth);
-            Decided::Enter(Box::new(Entering {
-                profile: Some(word.clone()),
-                is_profile: true,
-                beneath: outside.problem,
-                ..entering
-            }))
-        }
-        Err(problem) => {
-            let problem = problem.hint(END_PROFILE);
-            Decided::State(Box::new(state(Change::Blocked, outside.depth, Some(problem), context.now)))
-        }
-    }
-}
-
-/// The hint how to end the use of a chosen profile.
-pub const END_PROFILE: &str = "`awsrole use -` ends the use of this profile";
-
-/// Adds the hint how to leave a role that the user chose.
-fn back(problem: Problem, is_chosen: bool) -> Problem {
-    if is_chosen { problem.hint("`awsrole use -` goes back to the previous role") } else { problem }
-}
-
-/// A role whose plan is known.
-struct Entering<'a> {
-    context: &'a Context,
-    user: &'a UserConfig,
-    plan: RolePlan,
-    cache: Cache,
-    options: ObtainOptions,
-    file: PathBuf,
-    /// The role's name, if the user chose it by name.
-    role: Option<String>,
-    /// The word of [`Choices`], if the user chose the role by name or confirmed it.
-    word: Option<String>,
-    /// The word of [`Choices`] for the chosen profile.
-    profile: Option<String>,
-    /// Whether the role is that of the chosen profile.
-    is_profile: bool,
-    /// The error of the file that doesn't apply, if the role is that of the chosen profile.
-    beneath: Option<Problem>,
-    /// The question that must be answered first.
-    question: Option<String>,
-    event: Event,
-    depth: usize,
-}
-
-impl<'a> Entering<'a> {
-    fn of(
-        context: &'a Context,
-        user: &'a UserConfig,
-        plan: RolePlan,
-        file: PathBuf,
-        event: Event,
-        depth: usize,
-    ) -> Self {
-        let trigger = if event == Event::Cd { Trigger::User } else { Trigger::Background };
-        let allow_stale = event != Event::Renewal;
-        let options = ObtainOptions { trigger, allow_stale, ..ObtainOptions::interactive(context.now) };
-        let cache = Cache::open(context, user.key);
-        Self {
-            context,
-            user,
-            plan,
-            cache,
-            options,
-            file,
-            role: None,
-            word: None,
-            profile: None,
-            is_profile: false,
-            beneath: None,
-            question: None,
-            event,
-            depth,
-        }
-    }
-
-    /// Records that the role was confirmed, and returns the word for it.
-    fn record_confirmation(&mut self) -> Result<String, Problem> {
-        let role = self.role.as_deref().unwrap_or(choice::DEFAULT);
-        let word = Choices::of(&self.context.paths).word(&self.file, role, Some(Confirmation::of(&self.plan)));
-        let word = word.map_err(|error| Problem::new("cannot record the confirmation").because(error))?;
-        self.word = Some(word.clone());
-        Ok(word)
-    }
-
-    /// Returns the state with the credentials, or a blocked one if there are none.
-    fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
-        obtained.and_then(|obtained| self.holding(obtained, now)).unwrap_or_else(|problem| {
-            let problem = if self.is_profile { problem.hint(END_PROFILE) } else { back(problem, self.role.is_some()) };
-            state(Change::Blocked, self.depth, Some(problem), now)
-        })
-    }
-
-    fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
-        let Self { context, plan, event, .. } = self;
-        if obtained.mfa_prompted {
-            // Other shells that wait for this MFA code continue at their next prompt. If `bump` fails, they retry
-            // within half a minute.
-            let _ = generation::bump(&context.paths, context.now);
-        }
-        let diff = EnvDiff::of_role(&RoleSession {
-            plan,
-            credentials: obtained.credentials.temporary(&plan.source)?,
-            key: &obtained.key,
-            outer: &context.env,
-            file: &self.file.to_string_lossy(),
-            chosen: self.word.as_deref(),
-            profile: self.profile.as_deref(),
-            accounts: &self.user.accounts,
-        });
-        let left = obtained.credentials.remaining(now);
-        let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(MIN_REMAINING));
-        let ending = obtained.problem.is_some() && left < ENDING;
-        // During a background renewal the shell looks for its result before the old credentials expire.
-        let soon = now + LOOK_AGAIN.min(left / 2).max(Duration::from_secs(1));
-        let deadline = match &obtained.problem {
-            None if !obtained.due => obtained.credentials.renew_at(),
-            _ if ending => end,
-            _ => end.map(|end| end.min(soon)),
-        };
-        let what = match event {
-            Event::Cd | Event::Prompt | Event::Retry => Some(Recipient::Entered),
-            // A shell that picks up a renewed session doesn't receive a new role.
-            Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(Recipient::Renewed),
-        };
-        let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
-        Ok(Export {
-            entry: what.map(|what| HistoryEntry {
-                profile: plan.profile.clone().filter(|_| self.is_profile),
-                ..HistoryEntry::of(what, context, plan, &obtained)
-            }),
-            deadline,
-            depth: self.depth,
-            renew: obtained.due && obtained.problem.is_none(),
-            ending,
-            problem: obtained.problem.or_else(|| self.beneath.clone()),
-            notices,
-            ..Export::of(Change::Role(diff))
-        })
     }
 }
 
