@@ -33,7 +33,7 @@ pub(super) struct ActiveRole {
     file: String,
     /// The token that identifies this choice to child processes.
     word: Option<String>,
-    /// The token for the profile, so that a shell that the command starts uses it, too.
+    /// The token for the profile that this shell chose, so that a shell that the command starts uses it, too.
     profile: Option<String>,
     /// The user's account settings.
     pub(super) accounts: Accounts,
@@ -124,10 +124,8 @@ impl PlannedRole {
         let choices = Choices::of(&outer.paths);
         let name = target.role.as_deref().or_else(|| confirmed.map(|_| DEFAULT));
         let word = name.and_then(|name| choices.word(&file, name, confirmed).ok());
-        let profile = match target.profile() {
-            Some(name) => choices.profile_word(name).ok(),
-            None => OuterEnv::reconstruct(&context.env).chosen_profile(&choices).ok().flatten().map(|of| of.word),
-        };
+        let chosen = OuterEnv::reconstruct(&context.env).chosen_profile(&choices);
+        let profile = chosen.ok().flatten().map(|chosen| chosen.word);
         let file = file.to_string_lossy().into_owned();
         Ok(ActiveRole { target, credentials: obtained.credentials, key: obtained.key, file, word, profile, accounts })
     }
