@@ -2,7 +2,7 @@
 
 # The form of an answer: statements of one line, except in single quotes, up to the last one.
 set -g __awsrole_quoted '\'(?:[^\\\\\']++|\\\\.)*+\''
-set -g __awsrole_form "\A(?:__awsrole_(?:set \w+ $__awsrole_quoted|(?:hide|unset|digest) \w+|chose $__awsrole_quoted|\
+set -g __awsrole_form "\A(?:__awsrole_(?:set \w+ $__awsrole_quoted|(?:hide|unset|digest) \w+|chose(?:_profile)? $__awsrole_quoted|\
 adopt \w+ (?:unset|exported $__awsrole_quoted)|file \d+ (?:own|shared)(?: $__awsrole_quoted)?)\n)*\
 __awsrole_done [\w-]+ \d+ \d+\s*\z"
 
@@ -14,7 +14,7 @@ function __awsrole_apply --no-scope-shadowing
     while set -q words[1]
         set -l size 2
         switch $words[1]
-            case __awsrole_chose
+            case __awsrole_chose __awsrole_chose_profile
                 set size 1
             case __awsrole_adopt __awsrole_file
                 set size 3
@@ -55,4 +55,8 @@ end
 function __awsrole_chose --no-scope-shadowing # 'WORD': the role that the parent shell chose
     set -g __awsrole_use $__awsrole_value
     set -g __awsrole_use_in $__awsrole_file
+end
+
+function __awsrole_chose_profile --no-scope-shadowing # 'WORD': the profile that the parent shell chose
+    set -g __awsrole_profile $__awsrole_value
 end

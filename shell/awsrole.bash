@@ -24,6 +24,7 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_asked=''   # the event for which `awsrole` postponed the decision to the next prompt
   __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`, and `awsrole use` with its file
   __awsrole_previous='' # the target of `awsrole use -`: a role's name, `-` for the default role, or `-off`
+  __awsrole_profile='' __awsrole_profile_before='' # words of `awsrole use --profile`: the profile, and the one before it
   __awsrole_depth=1 __awsrole_at='' # number of files that count, and the directory of the last search
   __awsrole_file='' __awsrole_direnv='' __awsrole_in_force='' # last decision: nearest file, DIRENV_WATCHES, views
   __awsrole_seen='' __awsrole_digest='' __awsrole_generation='' __awsrole_gone='' # what a valid decision rests on
@@ -127,7 +128,8 @@ __awsrole_save() {
 
 # The value is in __awsrole_value, or the second argument if it isn't secret. __awsrole_ours is set first, so that after
 # Ctrl-C there may be a record without a value, but no value without a record. A record is '' if the name is hidden,
-# `:VALUE` if it is set, and `*` for a secret.
+# `:VALUE` if it is set, and `*` for a secret. The attribute -t, which has no effect on variables, distinguishes the
+# variable from a local one of this name.
 __awsrole_set() { # NAME [VALUE]
   if (($# > 1)); then \builtin local __awsrole_value; __awsrole_value=$2; fi
   __awsrole_hide "$1" || \builtin return 0
@@ -135,7 +137,7 @@ __awsrole_set() { # NAME [VALUE]
     AWS_SECRET_ACCESS_KEY | AWS_SESSION_TOKEN) __awsrole_ours[$1]='*' ;;
     *) __awsrole_ours[$1]=:$__awsrole_value ;;
   esac
-  { \builtin eval "$1=\$__awsrole_value" && \builtin export "${1?}"; } 2>&- || __awsrole_failed[$1]=1
+  { \builtin eval "$1=\$__awsrole_value" && \builtin declare -gtx "$1"; } 2>&- || __awsrole_failed[$1]=1
 }
 
 # Also removes local and temporary variables of this name. The prior value is that of the last, global one. It is
@@ -165,7 +167,7 @@ __awsrole_restore() {
       *SECRET* | *_TOKEN) \builtin eval "$1=\${__awsrole_prior[$1]:1}" ;;
       *) \builtin declare -g "$1=${__awsrole_prior[$1]:1}" ;;
     esac
-    if [[ ${__awsrole_prior[$1]} == +* ]]; then \builtin declare -gx "$1"; else \builtin declare -g +x "$1"; fi
+    if [[ ${__awsrole_prior[$1]} == +* ]]; then \builtin declare -gx +t "$1"; else \builtin declare -g +xt "$1"; fi
   fi
   \builtin unset -v "__awsrole_prior[$1]" "__awsrole_ours[$1]"
 }
@@ -208,6 +210,7 @@ __awsrole_block() {
   done
   for __awsrole_name in "${__awsrole_hidden_if_blocked[@]}"; do __awsrole_hide "$__awsrole_name"; done
   if [[ $__awsrole_use ]]; then __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"; fi
+  if [[ $__awsrole_profile ]]; then __awsrole_set AWSROLE_CHOSEN_PROFILE "$__awsrole_profile"; fi
   for __awsrole_name in "${__awsrole_set_if_blocked[@]}"; do
     __awsrole_set "${__awsrole_name%%=*}" "${__awsrole_name#*=}"
   done
@@ -234,6 +237,7 @@ ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
   esac
   \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use='' __awsrole_use_in=''
   if [[ $__awsrole_use ]]; then __awsrole_words+=(--role "$__awsrole_use"); fi
+  if [[ $__awsrole_profile ]]; then __awsrole_words+=(--profile "$__awsrole_profile"); fi
   \builtin test "${__awsrole_files[0]-}" = "$__awsrole_file" || __awsrole_own=()
 
   __awsrole_note_generation
@@ -243,7 +247,7 @@ ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
   __awsrole_examine
   __awsrole_file=${__awsrole_files[0]-} __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_views
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=() __awsrole_digest='' __awsrole_told=()
-  if [[ -z $__awsrole_file$__awsrole_keys_changed && -z ${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
+  if [[ -z $__awsrole_file$__awsrole_profile$__awsrole_keys_changed${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
 
   __awsrole_pending=${__awsrole_keys_changed:-answer}
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
@@ -283,7 +287,7 @@ __awsrole_apply() {
     __awsrole_answer=${__awsrole_answer#$'\n'}
     __awsrole_words=($__awsrole_line)
     case ${__awsrole_words[0]-}:${#__awsrole_words[@]}:$__awsrole_quoted in
-      __awsrole_set:2:1 | __awsrole_chose:1:1 | __awsrole_file:3:* | __awsrole_adopt:3:*) "${__awsrole_words[@]}" ;;
+      __awsrole_set:2:1 | __awsrole_chose*:1:1 | __awsrole_file:3:* | __awsrole_adopt:3:*) "${__awsrole_words[@]}" ;;
       __awsrole_hide:2: | __awsrole_unset:2: | __awsrole_digest:2: | __awsrole_done:4:) "${__awsrole_words[@]}" ;;
       *) \builtin return 0 ;;
     esac
@@ -291,12 +295,13 @@ __awsrole_apply() {
 }
 
 # The other statements of an answer. A quoted value is in __awsrole_value. `file`: whether this shell may open a file,
-# and the content that the binary read. `unset`: the remaining awsrole values of changed keys. `adopt`, `chose`: values
-# that a nested shell takes over.
+# and the content that the binary read. `unset`: the remaining awsrole values of changed keys. `adopt`, `chose`,
+# `chose_profile`: values that a nested shell takes over.
 __awsrole_file() { __awsrole_told[$1]=$2${__awsrole_quoted:+=$__awsrole_value}; } # NUMBER own|shared ['TEXT']
 __awsrole_digest() { __awsrole_digest=$1; }
 __awsrole_unset() { \builtin unset -v "$1"; }
 __awsrole_chose() { __awsrole_use=$__awsrole_value __awsrole_use_in=$__awsrole_file; }
+__awsrole_chose_profile() { __awsrole_profile=$__awsrole_value; }
 __awsrole_adopt() { # NAME unset | NAME exported 'VALUE'
   if [[ ${!1@a} == *r* ]]; then __awsrole_failed[$1]=1
   elif [[ $2 == unset ]]; then \builtin unset -v "$1"
@@ -372,19 +377,6 @@ __awsrole_prompt() {
     \builtin return 0 # a failure would run the user's ERR trap
   fi
   \builtin return "$__awsrole_status"
-}
-
-# Runs after `cd`, so that `cd x && terraform plan` has the role. Completions change the directory only temporarily.
-__awsrole_moved() {
-  if [[ ${COMP_POINT+x} ]]; then \builtin return 0; fi
-  if [[ -z $__awsrole_prompted${BASH_EXECUTION_STRING+1} ]]; then __awsrole_asked=prompt # in an rc file: silent
-  else __awsrole_quietly __awsrole_move ${FUNCNAME[2]+in-function}; fi
-}
-
-# If a function of the user's is running, a changed value may be its local variable. Then the next prompt decides.
-__awsrole_move() { # [in-function]
-  __awsrole_find_changes
-  if [[ ${1-} && $__awsrole_changed ]]; then __awsrole_asked="cd"; else __awsrole_hook cd; fi
 }
 
 # A script that sources this gets nothing: no hook, no command, no change.

@@ -22,7 +22,7 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # number of files that count
     set -g __awsrole_deadline 0 # time of the next decision (0: none), and the time when that was set
     set -g __awsrole_since 0
-    for name in pending asked running prompted off use use_in previous at files absent file direnv in_force seen \
+    for name in pending asked running prompted off use use_in previous profile profile_before at files absent file direnv in_force seen \
         digest generation gone own failed lifted touched
         set -g __awsrole_$name
     end
@@ -200,6 +200,7 @@ function __awsrole_block
         __awsrole_hide $name
     end
     set -q __awsrole_use[1]; and __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"
+    set -q __awsrole_profile[1]; and __awsrole_set AWSROLE_CHOSEN_PROFILE $__awsrole_profile
     for pair in $__awsrole_set_if_blocked
         __awsrole_set (string split -m 1 = -- $pair)
     end
@@ -229,6 +230,7 @@ function __awsrole_sync
         set -g __awsrole_use_in
     end
     set -q __awsrole_use[1]; and set -a words --role $__awsrole_use
+    set -q __awsrole_profile[1]; and set -a words --profile $__awsrole_profile
     test "$__awsrole_files[1]" = "$__awsrole_file"; or set -g __awsrole_own
 
     __awsrole_note_generation
@@ -245,7 +247,8 @@ function __awsrole_sync
     for name in failed digest whose texts
         set -g __awsrole_$name
     end
-    set -q __awsrole_file[1]; or set -q __awsrole_keys_changed[1]; or set -q AWSROLE_STATE; or return 0
+    set -q __awsrole_file[1]; or set -q __awsrole_profile[1]; or set -q __awsrole_keys_changed[1]; or set -q AWSROLE_STATE
+    or return 0
 
     set -g __awsrole_pending answer $__awsrole_keys_changed
     set -l problem 'no complete answer'

@@ -26,6 +26,7 @@ if (( ! ${+__awsrole_state} )); then
   __awsrole_one_call= # 1 if the typed line sets a variable for `awsrole` alone
   __awsrole_off= __awsrole_use= __awsrole_use_in= # `awsrole off`, and `awsrole use` with its file
   __awsrole_previous= # the target of `awsrole use -`: a role's name, `-` for the default role, or `-off`
+  __awsrole_profile= __awsrole_profile_before= # words of `awsrole use --profile`: the profile, and the one before it
   __awsrole_depth=1 __awsrole_at= # number of files that count, and the directory of the last search
   __awsrole_file= __awsrole_direnv= __awsrole_in_force= # last decision: nearest file, DIRENV_WATCHES, views
   __awsrole_seen= __awsrole_digest= __awsrole_generation= __awsrole_gone= # what a valid decision rests on
@@ -204,6 +205,7 @@ __awsrole_block() {
   done
   for name in $__awsrole_hidden_if_blocked; do __awsrole_hide $name; done
   if [[ -n $__awsrole_use ]]; then __awsrole_set AWSROLE_CHOSEN "$__awsrole_use_in=$__awsrole_use"; fi
+  if [[ -n $__awsrole_profile ]]; then __awsrole_set AWSROLE_CHOSEN_PROFILE "$__awsrole_profile"; fi
   for name in $__awsrole_set_if_blocked; do __awsrole_set "${name%%=*}" "${name#*=}"; done
   __awsrole_state=blocked __awsrole_pending= __awsrole_since=$EPOCHSECONDS
   __awsrole_deadline=$(( __awsrole_since + 30 ))
@@ -230,6 +232,7 @@ ${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
   esac
   if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use= __awsrole_use_in=; fi
   if [[ -n $__awsrole_use ]]; then words+=(--role $__awsrole_use); fi
+  if [[ -n $__awsrole_profile ]]; then words+=(--profile $__awsrole_profile); fi
   if [[ $__awsrole_files[1] != "$__awsrole_file" ]]; then __awsrole_own=(); fi
 
   __awsrole_note_generation
@@ -239,7 +242,7 @@ ${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
   __awsrole_examine
   __awsrole_file=$__awsrole_files[1] __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_views
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=() __awsrole_digest= __awsrole_told=()
-  if [[ -z $__awsrole_file$__awsrole_keys_changed ]] && (( ! ${+AWSROLE_STATE} )); then return 0; fi
+  if [[ -z $__awsrole_file$__awsrole_profile$__awsrole_keys_changed${AWSROLE_STATE+x} ]]; then return 0; fi
 
   __awsrole_pending=${__awsrole_keys_changed:-answer}
   if [[ -f $__awsrole_bin && -x $__awsrole_bin ]]; then
@@ -276,7 +279,7 @@ __awsrole_apply() {
       [^\;]*) words+=($word); continue ;;
     esac
     case $words[1]:$#words:$quoted in
-      __awsrole_set:2:1|__awsrole_chose:1:1|__awsrole_file:3:*|__awsrole_adopt:3:*) $words ;;
+      __awsrole_set:2:1|__awsrole_chose*:1:1|__awsrole_file:3:*|__awsrole_adopt:3:*) $words ;;
       __awsrole_hide:2:|__awsrole_unset:2:|__awsrole_digest:2:|__awsrole_done:4:) $words ;;
       :0:) ;;
       *) return 0 ;;
@@ -286,12 +289,13 @@ __awsrole_apply() {
 }
 
 # The other statements of an answer. A quoted value is in __awsrole_value. `file`: whether this shell may open a file,
-# and the content that the binary read. `unset`: the remaining awsrole values of changed keys. `adopt`, `chose`: values
-# that a nested shell takes over.
+# and the content that the binary read. `unset`: the remaining awsrole values of changed keys. `adopt`, `chose`,
+# `chose_profile`: values that a nested shell takes over.
 __awsrole_file() { __awsrole_told[$1]=$2${quoted:+"=$__awsrole_value"} } # NUMBER own|shared ['TEXT']
 __awsrole_digest() { __awsrole_digest=$1 }
 __awsrole_unset() { \builtin unset -v "$1" }
 __awsrole_chose() { __awsrole_use=$__awsrole_value __awsrole_use_in=$__awsrole_file }
+__awsrole_chose_profile() { __awsrole_profile=$__awsrole_value }
 __awsrole_adopt() { # NAME unset | NAME exported 'VALUE'
   if [[ ${(Pt)1} == *readonly* ]]; then __awsrole_failed[$1]=1
   elif [[ $2 == unset ]]; then \builtin unset -v "$1"

@@ -3,20 +3,28 @@
 __awsrole_command() {
   \builtin local __awsrole_status=0 __awsrole_typed=typed __awsrole_name __awsrole_held __awsrole_standing
   case $__awsrole_off:${1-}:${2-} in
-    readonly:on: | readonly:off: | readonly:use: | readonly:use:[!-]* | readonly:use:-)
+    readonly:on: | readonly:off: | readonly:use: | readonly:use:[!-]* | readonly:use:- | \
+      readonly:use:--profile*)
       __awsrole_say "PROMPT_COMMAND is readonly, so awsrole is inactive in this shell: see \`awsrole doctor\`"
       \builtin return 1 ;;
   esac
   case $#:${1-}:${2-}:${3-} in
     1:on::) __awsrole_off='' __awsrole_state=new ;;
     1:off:: | 1:use:: | 2:use:-: | 2:use:[!-]*: | 3:use:[!-]*:--yes | 3:use:[!-]*:-y | 3:use:--yes:[!-]* | \
-      3:use:-y:[!-]*)
+      3:use:-y:[!-]* | 2:use:--profile=*: | 3:use:--profile:*)
       __awsrole_hook prompt # for manual changes in the same line
       __awsrole_look
       \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use='' __awsrole_previous=''
+      if __awsrole_is_for_profile "$@"; then
+        __awsrole_choose_profile "$@" || \builtin return
+        __awsrole_name=${__awsrole_profile#*=}
+        __awsrole_enter_choice "${__awsrole_name:-your environment}"
+        \builtin return
+      fi
       __awsrole_held=${__awsrole_off:+-off} __awsrole_name=${__awsrole_use#*=}
       __awsrole_held=${__awsrole_held:-${__awsrole_name:--}}
       __awsrole_choose "$@" || \builtin return # a role that doesn't exist takes none away
+      if [[ $__awsrole_answer == --* ]]; then __awsrole_command use "$__awsrole_answer"; \builtin return; fi
       __awsrole_name=${__awsrole_answer#*=}
       [[ ${__awsrole_name:--} == "$__awsrole_held" ]] || __awsrole_previous=$__awsrole_held
       __awsrole_use=${__awsrole_answer#-off} __awsrole_use_in=${__awsrole_files[0]-}
@@ -25,12 +33,7 @@ __awsrole_command() {
         __awsrole_off=off __awsrole_state=new __awsrole_pending=''
         \builtin return 0
       fi
-      __awsrole_off='' __awsrole_state=new
-      __awsrole_hook typed
-      if ((BASH_SUBSHELL)) && [[ ! -t 1 ]]; then # such as `awsrole use prod | cat`
-        __awsrole_say "only this subshell uses ${__awsrole_name:-the default role}, not the shell that started it"
-      fi
-      [[ $__awsrole_state != blocked ]]
+      __awsrole_enter_choice "${__awsrole_name:-the default role}"
       \builtin return ;;
     *)
       __awsrole_find_standing
@@ -59,8 +62,8 @@ __awsrole_has_values() {
   [[ ${AWS_ACCESS_KEY_ID+s}${AWS_PROFILE+s}${AWS_DEFAULT_PROFILE+s} ]]
 }
 
-# Sets __awsrole_answer to the word of a role, '' for the default role, or `-off`. Without a role before this one,
-# `use -` gives the environment back.
+# Sets __awsrole_answer to the word of a role, '' for the default role, `-off`, or `--profile=NAME` if that was picked
+# from the list. Without a role before this one, `use -` gives the environment back.
 __awsrole_choose() { # off | use [NAME] [--yes] | use -
   case $1:${2-}:${__awsrole_previous:-$__awsrole_held} in
     off:*) __awsrole_answer=-off ;;
@@ -76,4 +79,41 @@ __awsrole_choose() { # off | use [NAME] [--yes] | use -
       if [[ $__awsrole_previous ]]; then __awsrole_answer=$("$__awsrole_bin" hook choose "$__awsrole_previous"); fi ;;
     *) __awsrole_answer=$("$__awsrole_bin" hook choose "${@:2}") ;;
   esac
+}
+
+# Returns whether a command is about the chosen profile: `use --profile`, or `use -` where no project applies.
+__awsrole_is_for_profile() { # off | use [WORD …]
+  case $1:${2-} in
+    use:--profile*) \builtin return 0 ;;
+    use:-) [[ $__awsrole_profile$__awsrole_profile_before ]] || \builtin return ;;
+    *) \builtin return 1 ;;
+  esac
+  [[ -z ${__awsrole_files[0]-} || $("$__awsrole_bin" hook choose -) == profile ]]
+}
+
+# Sets the chosen profile, or exchanges it with the one before it. After `awsrole off` it is used again.
+__awsrole_choose_profile() { # use --profile NAME | use --profile=NAME | use -
+  \builtin local __awsrole_before="$__awsrole_profile"
+  case $2:$__awsrole_off in
+    -:) __awsrole_profile=$__awsrole_profile_before ;;
+    -:*) ;;
+    *)
+      __awsrole_answer=$("$__awsrole_bin" hook choose "${@:2}") || \builtin return # no such profile: nothing changes
+      __awsrole_profile=$__awsrole_answer ;;
+  esac
+  if \builtin test "${__awsrole_profile#*=}" = "${__awsrole_before#*=}"; then \builtin return 0; fi
+  __awsrole_profile_before=$__awsrole_before
+  if [[ -z $__awsrole_profile ]]; then
+    __awsrole_say "your environment is back: \`awsrole use -\` uses profile ${__awsrole_before#*=} again"
+  fi
+}
+
+# Requests the chosen role. Fails if the shell is blocked then.
+__awsrole_enter_choice() { # NAME
+  __awsrole_off='' __awsrole_state=new
+  __awsrole_hook typed
+  if ((BASH_SUBSHELL)) && [[ ! -t 1 ]]; then # such as `awsrole use prod | cat`
+    __awsrole_say "only this subshell uses $1, not the shell that started it"
+  fi
+  [[ $__awsrole_state != blocked ]]
 }

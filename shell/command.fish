@@ -1,5 +1,6 @@
-# `off`, `use`, `use -` and `use NAME`, with `--yes` or without, as words with a separator between them.
-set -g __awsrole_chooses '\A(off|use|use\x1f-|use\x1f((-y|--yes)\x1f)?[^-\x1f][^\x1f]*(\x1f(-y|--yes))?)\z'
+# `off`, `use`, `use -`, `use --profile NAME` and `use NAME`, with `--yes` or without, as words with a separator between
+# them.
+set -g __awsrole_chooses '\A(off|use|use\x1f-|use\x1f--profile[=\x1f][^\x1f]*|use\x1f((-y|--yes)\x1f)?[^-\x1f][^\x1f]*(\x1f(-y|--yes))?)\z'
 
 # The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 function __awsrole_command
@@ -16,10 +17,20 @@ function __awsrole_command
             set -g __awsrole_use
             set -g __awsrole_previous
         end
+        if __awsrole_is_for_profile $argv
+            __awsrole_choose_profile $argv; or return
+            __awsrole_enter_choice
+            return
+        end
         set -l held (string replace -r '^[^=]*=' '' -- $__awsrole_use) -
         test -n "$__awsrole_off"; and set held -off
         set -l chosen (__awsrole_choose $held[1] $argv | string collect)
-        test $pipestatus[1] = 0; or return # an unknown role changes nothing
+        set code $pipestatus[1]
+        test $code = 0; or return $code # an unknown role changes nothing
+        if string match -q -- '--*' $chosen
+            __awsrole_command use $chosen
+            return
+        end
         set -l now (string replace -r '^[^=]*=' '' -- $chosen) -
         test "$now[1]" = "$held[1]"; or set -g __awsrole_previous $held[1]
         set -g __awsrole_use (string match -v -- '-*' $chosen)
@@ -31,10 +42,7 @@ function __awsrole_command
             set -g __awsrole_pending
             return 0
         end
-        set -g __awsrole_off
-        set -g __awsrole_state new
-        __awsrole_hook typed
-        test $__awsrole_state != blocked
+        __awsrole_enter_choice
         return
     else
         set -l standing on
@@ -58,8 +66,8 @@ function __awsrole_has_values
     return 1
 end
 
-# Prints the word of a role, `-` for the default role, or `-off`. Without a role before this one, `use -` gives the
-# environment back.
+# Prints the word of a role, `-` for the default role, `-off`, or `--profile=NAME` if that was picked from the list.
+# Without a role before this one, `use -` gives the environment back.
 function __awsrole_choose # HELD off | HELD use [NAME] [--yes] | HELD use -
     set -l previous $__awsrole_previous
     switch "$argv[2..]"
@@ -82,4 +90,37 @@ function __awsrole_choose # HELD off | HELD use [NAME] [--yes] | HELD use -
         case '*'
             $__awsrole_bin hook choose $argv[3..]
     end
+end
+
+# Returns whether a command is about the chosen profile: `use --profile`, or `use -` where no project applies.
+function __awsrole_is_for_profile # off | use [WORD …]
+    string match -qr '^use --profile' -- "$argv[1..2]"; and return
+    test "$argv" = 'use -'; or return
+    set -q __awsrole_profile[1]; or set -q __awsrole_profile_before[1]; or return
+    not set -q __awsrole_files[1]; or test "$($__awsrole_bin hook choose -)" = profile
+end
+
+# Sets the chosen profile, or exchanges it with the one before it. After `awsrole off` it is used again.
+function __awsrole_choose_profile # use --profile NAME | use --profile=NAME | use -
+    set -l before $__awsrole_profile
+    if test "$argv" != 'use -'
+        set -l chosen ($__awsrole_bin hook choose $argv[2..] | string collect)
+        set -l code $pipestatus[1]
+        test $code = 0; or return $code # no such profile: nothing changes
+        set -g __awsrole_profile $chosen
+    else if not set -q __awsrole_off[1]
+        set -g __awsrole_profile $__awsrole_profile_before
+    end
+    set -l name (string replace -r '^[^=]*=' '' -- $before)
+    test "$(string replace -r '^[^=]*=' '' -- $__awsrole_profile)" = "$name"; and return
+    set -g __awsrole_profile_before $before
+    set -q __awsrole_profile[1]; or __awsrole_say "your environment is back: `awsrole use -` uses profile $name again"
+end
+
+# Requests the chosen role. Fails if the shell is blocked then.
+function __awsrole_enter_choice
+    set -g __awsrole_off
+    set -g __awsrole_state new
+    __awsrole_hook typed
+    test $__awsrole_state != blocked
 end

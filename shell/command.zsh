@@ -3,13 +3,20 @@ __awsrole_command() {
   \builtin local code=0 typed=typed name held __awsrole_standing
   case $#:${1-}:${2-}:${3-} in
     1:on::) __awsrole_off= __awsrole_state=new ;;
-    1:off::|1:use::|2:use:[^-]*:|2:use:-:|3:use:[^-]*:--yes|3:use:[^-]*:-y|3:use:--yes:[^-]*|3:use:-y:[^-]*)
+    1:off::|1:use::|2:use:[^-]*:|2:use:-:|3:use:[^-]*:--yes|3:use:[^-]*:-y|3:use:--yes:[^-]*|3:use:-y:[^-]*|\
+      2:use:--profile=*:|3:use:--profile:*)
       __awsrole_hook prompt # for manual changes in the same line
       __awsrole_look
       if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use= __awsrole_previous=; fi
+      if __awsrole_is_for_profile "$@"; then
+        __awsrole_choose_profile "$@" || return
+        __awsrole_enter_choice "${${__awsrole_profile#*=}:-your environment}"
+        return
+      fi
       held=${__awsrole_off:+-off} name=${__awsrole_use#*=}
       held=${held:-${name:--}}
       __awsrole_choose "$@" || return # a role that doesn't exist takes none away
+      if [[ $__awsrole_answer == --* ]]; then __awsrole_command use $__awsrole_answer; return; fi
       name=${__awsrole_answer#*=}
       [[ ${name:--} == "$held" ]] || __awsrole_previous=$held
       __awsrole_use=${__awsrole_answer#-off} __awsrole_use_in=$__awsrole_files[1]
@@ -18,12 +25,7 @@ __awsrole_command() {
         __awsrole_off=off __awsrole_state=new __awsrole_pending=
         return 0
       fi
-      __awsrole_off= __awsrole_state=new
-      __awsrole_hook typed
-      if [[ $ZSH_SUBSHELL != 0 && ! -t 1 ]]; then # such as `awsrole use prod | cat`
-        __awsrole_say "only this subshell uses ${name:-the default role}, not the shell that started it"
-      fi
-      [[ $__awsrole_state != blocked ]]
+      __awsrole_enter_choice "${name:-the default role}"
       return ;;
     *)
       __awsrole_find_standing
@@ -53,8 +55,8 @@ __awsrole_has_values() {
   (( ${+AWS_ACCESS_KEY_ID} || ${+AWS_PROFILE} || ${+AWS_DEFAULT_PROFILE} ))
 }
 
-# Sets __awsrole_answer to the word of a role, '' for the default role, or `-off`. Without a role before this one,
-# `use -` gives the environment back.
+# Sets __awsrole_answer to the word of a role, '' for the default role, `-off`, or `--profile=NAME` if that was picked
+# from the list. Without a role before this one, `use -` gives the environment back.
 __awsrole_choose() { # off | use [NAME] [--yes] | use -
   case $1:${2-}:${__awsrole_previous:-$held} in
     off:*) __awsrole_answer=-off ;;
@@ -70,4 +72,41 @@ __awsrole_choose() { # off | use [NAME] [--yes] | use -
       if [[ -n $__awsrole_previous ]]; then __awsrole_answer=$($__awsrole_bin hook choose $__awsrole_previous); fi ;;
     *) __awsrole_answer=$($__awsrole_bin hook choose "${@:2}") ;;
   esac
+}
+
+# Returns whether a command is about the chosen profile: `use --profile`, or `use -` where no project applies.
+__awsrole_is_for_profile() { # off | use [WORD …]
+  case $1:${2-} in
+    use:--profile*) return 0 ;;
+    use:-) [[ -n $__awsrole_profile$__awsrole_profile_before ]] || return ;;
+    *) return 1 ;;
+  esac
+  [[ -z $__awsrole_files || $($__awsrole_bin hook choose -) == profile ]]
+}
+
+# Sets the chosen profile, or exchanges it with the one before it. After `awsrole off` it is used again.
+__awsrole_choose_profile() { # use --profile NAME | use --profile=NAME | use -
+  \builtin local before="$__awsrole_profile"
+  case $2:$__awsrole_off in
+    -:) __awsrole_profile=$__awsrole_profile_before ;;
+    -:*) ;;
+    *)
+      __awsrole_answer=$($__awsrole_bin hook choose "${@:2}") || return # no such profile: nothing changes
+      __awsrole_profile=$__awsrole_answer ;;
+  esac
+  if [[ ${__awsrole_profile#*=} == "${before#*=}" ]]; then return 0; fi
+  __awsrole_profile_before=$before
+  if [[ -z $__awsrole_profile ]]; then
+    __awsrole_say "your environment is back: \`awsrole use -\` uses profile ${before#*=} again"
+  fi
+}
+
+# Requests the chosen role. Fails if the shell is blocked then.
+__awsrole_enter_choice() { # NAME
+  __awsrole_off= __awsrole_state=new
+  __awsrole_hook typed
+  if [[ $ZSH_SUBSHELL != 0 && ! -t 1 ]]; then # such as `awsrole use prod | cat`
+    __awsrole_say "only this subshell uses $1, not the shell that started it"
+  fi
+  [[ $__awsrole_state != blocked ]]
 }

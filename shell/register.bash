@@ -1,6 +1,24 @@
 # shellcheck shell=bash disable=SC2016,SC2178 # a part of awsrole.bash, and PS0 is expanded later
 # Registers awsrole with bash: in PROMPT_COMMAND, after a change of directory, and in PS0.
 
+# Runs after `cd`, so that `cd x && terraform plan` has the role. Completions change the directory only temporarily.
+__awsrole_moved() {
+  if [[ ${COMP_POINT+x} ]]; then \builtin return 0; fi
+  if [[ -z $__awsrole_prompted${BASH_EXECUTION_STRING+1} ]]; then __awsrole_asked=prompt # in an rc file: silent
+  else __awsrole_quietly __awsrole_move ${FUNCNAME[2]+in-function}; fi
+}
+
+# If a function of the user's is running, a changed value may be its local variable. Then the next prompt decides. A
+# local variable of the same value, or of a secret, lacks the attribute of those that awsrole set.
+__awsrole_move() { # [in-function]
+  \builtin local __awsrole_name
+  __awsrole_find_changes
+  for __awsrole_name in "${!__awsrole_ours[@]}"; do
+    if [[ ${__awsrole_ours[$__awsrole_name]} && ${!__awsrole_name@a} != *t* ]]; then __awsrole_changed=$__awsrole_name; fi
+  done
+  if [[ ${1-} && $__awsrole_changed ]]; then __awsrole_asked="cd"; else __awsrole_hook cd; fi
+}
+
 # zoxide and autoenv change the directory with the builtin, in functions of their own.
 __awsrole_follow() {
   \builtin local __awsrole_name __awsrole_text

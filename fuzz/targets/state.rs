@@ -1,7 +1,7 @@
 //! Reads AWSROLE_STATE as an attacker may set it, together with other variables: `VALUE NUL NAME=VALUE NUL …`.
 //!
 //! Invariants: it never panics. Whatever the value is, only awsrole's own variables change, no path is accepted as a
-//! cache entry, and no role is chosen.
+//! cache entry, and neither a role nor a profile is chosen.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -43,6 +43,7 @@ fuzz_target!(|data: &[u8]| {
     for file in files.into_iter().chain([PathBuf::from("/p/.awsrole.toml")]) {
         assert_eq!(outer.chosen(&[file], &choices).role(), None, "a role was chosen without a proof");
     }
+    assert!(!matches!(outer.chosen_profile(&choices), Ok(Some(_))), "a profile was chosen without a proof");
     for name in env.keys().chain(outer.env.0.keys()) {
         let known = name.to_str().is_some_and(|name| name.starts_with("AWS") || name == "SECRET_ACCESS_KEY");
         assert!(known || env.get(name) == outer.env.0.get(name), "{name:?} was changed");

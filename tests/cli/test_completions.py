@@ -37,7 +37,8 @@ def test_roles(world, shop, words):
     assert [name for name in offered(world, shop, *words) if not name.startswith("-")] == ["dev", "prod"]
 
 
-@pytest.mark.parametrize("words", [["init", "--profile", ""], ["keys", "add", ""], ["revoke", "--apply", "--profile", ""]], ids=" ".join)
+@pytest.mark.parametrize("words", [["init", "--profile", ""], ["keys", "add", ""], ["revoke", "--apply", "--profile", ""],
+                                   ["use", "--profile", ""]], ids=" ".join)
 def test_profiles(world, shop, words):
     assert "jump" in offered(world, shop, *words) and "--" not in offered(world, shop, *words)[:1]
 

@@ -12,9 +12,11 @@ The nearest `.awsrole.toml` selects the answer:
     fault = "crash"         crash: no answer · half: without the last statement · garbage: a syntax error in the middle
                             deaf: ignores Ctrl-C while it sleeps
     chose = "prod"          the role that a nested shell takes over
+    chose_profile = "p=b"   the profile that a nested shell takes over
     ask = true              logs whether it could prompt on the terminal
 
-Another user can replace a file if everyone can write to its directory. A file that isn't TOML blocks the shell. Each
+Without a file, or with `state = "outer"`, the word of a profile selects the role with the name after its `=`. Another
+user can replace a file if everyone can write to its directory. A file that isn't TOML blocks the shell. Each
 start is a line of JSON in `starts` next to the program, or in `digests` if only a digest is requested. A copy with the
 name `awsrole-hook` is the hook binary.
 """
@@ -78,6 +80,11 @@ def main():
         if sys.argv[1] in ("allow", "deny", "refresh", "logout"):
             (present,) = (HERE / "generations").iterdir()
             present.rename(present.with_name(str(int(present.name) + 1)))
+        if sys.argv[1:4] == ["hook", "choose", "-"]:
+            sys.exit(print("profile" if not os.path.exists(".awsrole.toml") or b"outer" in look(os.path.abspath(".awsrole.toml"))[1] else ""))
+        if sys.argv[1:3] == ["hook", "choose"] and sys.argv[3].startswith("--profile"):
+            name = sys.argv[3].partition("=")[2] or sys.argv[4]
+            sys.exit(print(f"00={name}") if name != "refused" else 1)
         if sys.argv[1:3] == ["hook", "choose"]:
             if sys.argv[3] != "refused":
                 print(sys.argv[3])
@@ -152,6 +159,8 @@ def main():
     if "--role" in options:
         role = options[options.index("--role") + 1]
     state = recipe.get("state", "role" if role else "outer")
+    if state == "outer" and "--profile" in options:
+        state, role = "role", options[options.index("--profile") + 1].partition("=")[2]
     if state == "role":
         values = {
             "AWS_ACCESS_KEY_ID": f"ASIA{role.upper()}",
@@ -173,6 +182,8 @@ def main():
         say("__awsrole_set", "AWSROLE_STATE", quoted(json.dumps({"names": names, "prior": prior}), shell))
     if "chose" in recipe:
         say("__awsrole_chose", quoted(recipe["chose"], shell))
+    if "chose_profile" in recipe:
+        say("__awsrole_chose_profile", quoted(recipe["chose_profile"], shell))
     deadline = recipe.get("deadline", 0)
     if fault != "half":
         deadline = int(time.time() + deadline) if deadline else 0

@@ -91,7 +91,8 @@ def test_a_new_shells_first_prompt_asks_nothing(terminal, project, stand_in):
 
 
 # --- a function's own variables ---
-@pytest.mark.parametrize("local", ["local AWS_PROFILE=ops; export AWS_PROFILE", "local -x AWS_ACCESS_KEY_ID=AKIAOPS", "local AWS_PROFILE"])
+@pytest.mark.parametrize("local", ["local AWS_PROFILE=ops; export AWS_PROFILE", "local -x AWS_ACCESS_KEY_ID=AKIAOPS", "local AWS_PROFILE",
+                                   "local AWS_SECRET_ACCESS_KEY=ops", "local AWS_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY"])
 def test_leaving_in_a_function_with_a_local_variable(terminal, project, local):
     """The prompt restores the global variable; the local one is neither saved nor kept."""
     tty = terminal("bash", env=OUTER, after=f"leave() {{ {local}; cd /; }}; enter() {{ {local}; cd {project}; }}")

@@ -92,7 +92,7 @@ pub(crate) enum Command {
     Off,
     /// Show the role of this shell in one line
     #[command(
-        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt prints nothing outside a project. It makes no network call."
+        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt prints nothing outside a project, unless a profile is in use. It makes no\nnetwork call."
     )]
     Status {
         /// Print all details as JSON
@@ -102,15 +102,18 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "json")]
         long: bool,
     },
-    /// Assume another role of the project file (needs the hook)
+    /// Assume another role or a profile's role (needs the hook)
     #[command(
-        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes\n\nThe list has the roles of the project file and all profiles, the last used\nfirst. Typing narrows it down, Enter selects, Esc cancels. AWSROLE_PICKER=fzf\nshows it in fzf."
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes\n  awsrole use --profile shop-dev     # in any directory\n\nA profile stays in use in this shell until `awsrole use -`. In a project whose\nfile applies, the project's role takes precedence, and the profile is used\nagain when you leave.\n\nThe list has the roles of the project file and all profiles, the last used\nfirst. Typing narrows it down, Enter selects, Esc cancels. AWSROLE_PICKER=fzf\nshows it in fzf."
     )]
     Use {
         /// Name of the role, a `[role.NAME]` of the project file, or `-` for the previous role [default: select from
         /// a list]
         #[arg(add = roles())]
         name: Option<String>,
+        /// AWS profile to use outside of projects. It needs no approval
+        #[arg(long, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["name", "yes"], add = profiles())]
+        profile: Option<String>,
         /// Assume a role with `confirm` without confirmation
         #[arg(short, long)]
         yes: bool,

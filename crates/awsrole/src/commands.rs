@@ -54,7 +54,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Why { target, json } => why::run(target, json, context, settings),
         Command::Policy { target, json } => policy::run(target, json, context, settings),
         Command::Doctor { json } => doctor::run(json, context, settings),
-        Command::Use { name, .. } => use_role::run(name.as_deref(), context, settings),
+        Command::Use { name, profile, .. } => use_role::run(name.as_deref(), profile.as_deref(), context, settings),
         Command::Keys { keys } => keys::run(keys, context, settings),
         Command::Login { target, no_browser } => login::run(target, no_browser, context, settings),
         Command::Revoke { role, user, apply: _, profile, json } => {

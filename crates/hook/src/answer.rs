@@ -12,7 +12,7 @@ use awsrole_core::session::history;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::dotenv::find_assignment;
 use awsrole_core::shell::environment::{EnvDiff, Value};
-use awsrole_core::shell::export::{Change, Decision, Event, Export, Pending, export};
+use awsrole_core::shell::export::{Change, ChosenWords, Decision, Event, Export, Pending, export};
 use awsrole_core::shell::generation;
 use awsrole_core::shell::manual_change::ManualChange;
 use awsrole_core::shell::state::OuterEnv;
@@ -35,9 +35,11 @@ pub fn answer(
     awsrole: fn() -> Option<PathBuf>,
     fetch: impl FnOnce(&Context, bool, Pending<'_>) -> Export,
 ) -> Result<(), Problem> {
-    let Request { shell, event, ask, role, changed, protocol: _, views, files } = request;
+    let Request { shell, event, ask, role, profile, changed, protocol: _, views, files } = request;
     let files = if files.is_empty() { upward(&context.dir) } else { files };
-    if !files.is_empty() && context.paths.inside_project(&files[..1]).is_none() {
+    let words = ChosenWords { role: role.as_deref(), profile: profile.as_deref() };
+    let nearest = &files[..files.len().min(1)];
+    if (!files.is_empty() || profile.is_some()) && context.paths.inside_project(nearest).is_none() {
         // On failure, the shell doesn't notice commands that are typed in other shells. But the directory isn't
         // writable then, so these commands cannot approve anything either.
         let _ = generation::ensure(&context.paths, context.now);
@@ -59,15 +61,16 @@ pub fn answer(
             }
             Export::of(Change::HandsOff { hide: change.hide })
         }
-        _ => match export(&inner, settings, &outer, &files, role.as_deref(), event) {
+        _ => match export(&inner, settings, &outer, &files, words, event) {
             Decision::Export(export) => *export,
             Decision::Miss(pending) => fetch(&inner, ask, *pending),
         },
     };
     let export = Export { unset: change.unset, ..decided };
     if export.renew {
-        let role = role.as_deref().or(export.chosen.as_deref());
-        start_renewal(awsrole(), &inner, role, &files);
+        let role = words.role.or(export.chosen.as_deref());
+        let profile = words.profile.or(export.chosen_profile.as_deref());
+        start_renewal(awsrole(), &inner, ChosenWords { role, profile }, &files);
     }
     tell(&export, event, context.now);
     out_bytes(&shell.statements(&export, views.as_ref()))?;
@@ -86,7 +89,7 @@ pub fn digest(files: &[PathBuf]) -> Result<(), Problem> {
 /// Renews a role without output, in a process that [`answer`] started. A failure is cached, and the next [`answer`]
 /// prints it.
 pub fn renew(
-    role: Option<&str>,
+    words: ChosenWords<'_>,
     files: &[PathBuf],
     context: &Context,
     settings: &Settings,
@@ -94,7 +97,7 @@ pub fn renew(
 ) {
     let mut outer = OuterEnv::reconstruct(&context.env);
     let inner = context.with_env(std::mem::take(&mut outer.env));
-    let export = match export(&inner, settings, &outer, files, role, Event::Renewal) {
+    let export = match export(&inner, settings, &outer, files, words, Event::Renewal) {
         Decision::Export(export) => *export,
         Decision::Miss(pending) => fetch(&inner, *pending),
     };
@@ -103,11 +106,12 @@ pub fn renew(
 
 /// Starts a background renewal. Its output is discarded, because a process that keeps stdout open would block the
 /// shell's `$(…)`. If it cannot be started, the next export renews the role while the user waits.
-fn start_renewal(binary: Option<PathBuf>, outer: &Context, role: Option<&str>, files: &[PathBuf]) {
+fn start_renewal(binary: Option<PathBuf>, outer: &Context, words: ChosenWords<'_>, files: &[PathBuf]) {
     let Some(binary) = binary else { return };
     let mut command = Command::new(binary);
     command.args(["hook", "renew"]).env_clear().envs(&outer.env.0);
-    command.args(role.map(|name| format!("--role={name}"))).arg("--").args(files);
+    command.args(words.role.map(|word| format!("--role={word}")));
+    command.args(words.profile.map(|word| format!("--profile={word}"))).arg("--").args(files);
     let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 

@@ -17,6 +17,8 @@ pub struct Request {
     pub ask: bool,
     /// The role that the user chose in this shell, as a word of `awsrole use`.
     pub role: Option<String>,
+    /// The profile that the user chose in this shell, as a word of `awsrole use --profile`.
+    pub profile: Option<String>,
     /// Credential variables that the user changed manually.
     pub changed: Vec<String>,
     /// The protocol version of the snippet. `None` means that of this program.
@@ -43,6 +45,7 @@ impl Request {
             event: Event::Prompt,
             ask: false,
             role: None,
+            profile: None,
             changed: Vec::new(),
             protocol: None,
             views: false,
@@ -55,6 +58,7 @@ impl Request {
                 "--ask" => request.ask = true,
                 "--views" => request.views = true,
                 "--role" => request.role = Some(options.next()??.to_owned()),
+                "--profile" => request.profile = Some(options.next()??.to_owned()),
                 "--changed" => request.changed.push(options.next()??.to_owned()),
                 "--protocol" => request.protocol = Some(options.next()??.parse().ok()?),
                 _ => return None,

@@ -36,6 +36,9 @@ pub(crate) enum Hook {
         /// The role chosen in this shell
         #[arg(long, value_name = "NAME")]
         role: Option<String>,
+        /// The profile chosen in this shell
+        #[arg(long, value_name = "WORD")]
+        profile: Option<String>,
         /// The files found, nearest first
         files: Vec<PathBuf>,
     },
@@ -50,11 +53,15 @@ pub(crate) enum Hook {
         #[arg(long)]
         start: bool,
     },
-    /// What the snippets call for `awsrole use NAME`: whether the directory's file has such a role
+    /// What the snippets call for `awsrole use`: prints the word of a role or profile. For `-`: whether no file applies
     #[command(hide = true)]
     Choose {
-        /// The [role.NAME]
-        name: String,
+        /// The [role.NAME], or `-`
+        #[arg(required_unless_present = "profile")]
+        name: Option<String>,
+        /// The AWS profile
+        #[arg(long, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["name", "yes"])]
+        profile: Option<String>,
         /// The user confirms it
         #[arg(short, long)]
         yes: bool,
@@ -83,6 +90,9 @@ pub(crate) struct HookExport {
     /// Role selected with `awsrole use` in this shell
     #[arg(long, value_name = "NAME")]
     pub(crate) role: Option<String>,
+    /// Profile selected with `awsrole use --profile` in this shell
+    #[arg(long, value_name = "WORD")]
+    pub(crate) profile: Option<String>,
     /// Credential variable that was changed manually
     #[arg(long, value_name = "VARIABLE")]
     pub(crate) changed: Vec<String>,
@@ -98,7 +108,7 @@ pub(crate) struct HookExport {
 
 impl From<HookExport> for Request {
     fn from(asked: HookExport) -> Self {
-        let HookExport { shell, event, ask, role, changed, protocol, views, files } = asked;
+        let HookExport { shell, event, ask, role, profile, changed, protocol, views, files } = asked;
         let shell = match shell {
             ShellName::Bash => Shell::Bash,
             ShellName::Zsh => Shell::Zsh,
@@ -111,7 +121,7 @@ impl From<HookExport> for Request {
             EventName::Retry => Event::Retry,
             EventName::Changed => Event::Changed,
         };
-        Self { shell, event, ask, role, changed, protocol, views, files }
+        Self { shell, event, ask, role, profile, changed, protocol, views, files }
     }
 }
 
@@ -164,6 +174,7 @@ mod tests {
             "hook export zsh --event cd --protocol 1 --views --ask -- /a/.awsrole.toml /.awsrole.toml",
             "hook export fish --event due --ask --role Deploy -- --ask -- --role",
             "hook export fish --event retry --role admin -- /a",
+            "hook export bash --event cd --role admin --profile 0a=x --",
             "hook export zsh --event changed --changed AWS_PROFILE --changed AWS_ACCESS_KEY_ID -- /a",
         ] {
             let asked = Request::of_snippet(&words(line));
@@ -183,6 +194,7 @@ mod tests {
             "hook export bash --event --",
             "hook export bash --help --",
             "hook export bash --role",
+            "hook export bash --profile --",
             "hook export bash --changed --",
             "hook export bash --ask=yes --",
             "hook export bash --protocol x --",

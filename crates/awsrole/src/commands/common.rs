@@ -6,13 +6,14 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::files::FileError;
 use awsrole_core::base::problem::{Problem, escape_json};
 use awsrole_core::explain::doctor::{is_used, proxies};
+use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::plan::role_plan::RolePlan;
-use awsrole_core::project::approval::{Allowed, Verdict};
+use awsrole_core::project::approval::{Allowed, ShellState, Verdict};
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::fetch::Providers;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
-use awsrole_core::shell::export::{evaluate_directory, plan_role, unproven};
+use awsrole_core::shell::export::{evaluate_directory, plan_role, unproven, unproven_profile};
 use awsrole_core::shell::state::{Chosen, OuterEnv};
 use awsrole_keys::Stores;
 use awsrole_sts::{Limits, RemoteSources, RemoteSts};
@@ -141,6 +142,34 @@ pub(in crate::commands) fn chosen(context: &Context, files: &[PathBuf]) -> Resul
         Chosen::Unproven(name) => Err(Problem::new(unproven(&name)).hint("or select a role with `--role NAME`")),
         chosen => Ok(chosen),
     }
+}
+
+/// Returns whether a project's file applies in the working directory, so that the shell has its role or is blocked.
+/// `outer` is the context without awsrole's exports.
+pub(in crate::commands) fn project_applies(outer: &Context, settings: &Settings) -> bool {
+    let files = upward(&outer.dir);
+    !files.is_empty()
+        && evaluate_directory(outer, settings, &files)
+            .map_or(true, |(verdict, depth)| verdict.holds(depth) != ShellState::Outer)
+}
+
+/// Returns the profile that this shell uses: the one that `awsrole use --profile` chose, unless a project applies.
+///
+/// # Errors
+/// Fails if the environment names a profile that awsrole didn't write there.
+pub(in crate::commands) fn profile_in_use(
+    context: &Context,
+    settings: &Settings,
+) -> Result<Option<SelectedProfile>, Problem> {
+    let outer = OuterEnv::reconstruct(&context.env);
+    let chosen = outer.chosen_profile(&Choices::of(&context.paths));
+    if matches!(chosen, Ok(None)) || project_applies(&context.with_env(outer.env.clone()), settings) {
+        return Ok(None);
+    }
+    let chosen = chosen.map_err(|unproven| {
+        Problem::new(unproven_profile(&unproven)).hint("or select a profile with `--profile NAME`")
+    })?;
+    Ok(chosen.map(|chosen| chosen.profile))
 }
 
 /// Returns the plans of a directory's roles, and the first error that occurred.

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape, to_json};
 use awsrole_core::explain::doctor::{Finding, Level, examine};
+use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::Verdict;
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::fetch_caller_arn;
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::{evaluate_directory, plan_role};
+use awsrole_core::shell::export::{END_PROFILE, evaluate_directory, plan_role};
 use awsrole_core::shell::long_run::sweep;
 use awsrole_core::shell::state::OuterEnv;
 
@@ -34,7 +36,18 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
     findings.extend(others.filter(|finding| finding.about != "startup" || finding.hint != this_shell.hint));
     findings.push(this_shell);
     findings.extend(remains(&outer));
-    findings.extend(here(&outer, settings));
+    match super::common::profile_in_use(context, settings) {
+        Ok(None) => findings.extend(here(&outer, settings)),
+        Ok(Some(profile)) => {
+            let text = format!("this shell uses profile {}", profile.name());
+            findings.push(Finding::new(Level::Ok, "profile", text).hint(END_PROFILE));
+            match Profiles::load(&outer).and_then(|profiles| profile.plan(&profiles, &outer)) {
+                Ok(plan) => findings.extend(responses(&plan, &outer, settings)),
+                Err(problem) => findings.push(bad("profile", problem)),
+            }
+        }
+        Err(problem) => findings.push(bad("profile", problem)),
+    }
     // The problems are last, next to the prompt. The sort is stable.
     findings.sort_by_key(|finding| finding.level == Level::Bad);
     let bad = findings.iter().filter(|finding| finding.level == Level::Bad).count();
@@ -119,18 +132,10 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
             "no .awsrole.toml here: run it in a project for more checks",
         )];
     };
-    let bad = |about: &str, problem: Problem| {
-        let mut finding = Finding::new(Level::Bad, about, problem.summary);
-        finding.hint = (!problem.hints.is_empty()).then(|| problem.hints.join("; "));
-        if let Some(cause) = problem.causes.first() {
-            finding.text = format!("{}: {cause}", finding.text);
-        }
-        vec![finding]
-    };
     let allowed = match evaluate_directory(context, settings, &files) {
-        Err(problem) | Ok((Verdict::Broken { problem, .. }, _)) => return bad("directory", problem),
+        Err(problem) | Ok((Verdict::Broken { problem, .. }, _)) => return vec![bad("directory", problem)],
         Ok((Verdict::Refused(refusal), _)) if refusal.untrusted.is_some() => {
-            return bad("approvals", refusal.problem(context));
+            return vec![bad("approvals", refusal.problem(context))];
         }
         Ok((Verdict::Refused(_), _)) => {
             let text = format!("{} isn't in force", context.shorten(nearest));
@@ -142,25 +147,38 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
     let plan = match plan_role(context, &allowed, None) {
         Ok(plan) => plan,
         Err(problem) => {
-            findings.extend(bad("directory", problem));
+            findings.push(bad("directory", problem));
             return findings;
         }
     };
+    findings.extend(responses(&plan, context, settings));
+    findings
+}
+
+/// Returns the finding for an error.
+fn bad(about: &str, problem: Problem) -> Finding {
+    let mut finding = Finding::new(Level::Bad, about, problem.summary);
+    finding.hint = (!problem.hints.is_empty()).then(|| problem.hints.join("; "));
+    if let Some(cause) = problem.causes.first() {
+        finding.text = format!("{}: {cause}", finding.text);
+    }
+    finding
+}
+
+/// Checks a plan: whether STS responds to its first caller, and whether the role was refused.
+fn responses(plan: &RolePlan, context: &Context, settings: &Settings) -> Vec<Finding> {
     let cache = Cache::open(context, settings.or_default().key);
     let options = ObtainOptions::background(context.now);
     let arn = match super::common::with_providers(context, settings, false, |providers| {
-        fetch_caller_arn(&plan, &cache, providers, options)
+        fetch_caller_arn(plan, &cache, providers, options)
     }) {
         Ok(arn) => arn,
-        Err(failed) => {
-            findings.extend(bad("STS", failed.problem));
-            return findings;
-        }
+        Err(failed) => return vec![bad("STS", failed.problem)],
     };
     let answers = format!("{} responds, and the first caller is {arn}", plan.endpoint.shown());
-    findings.push(Finding::new(Level::Ok, "STS", answers));
+    let mut findings = vec![Finding::new(Level::Ok, "STS", answers)];
     // The caller may be valid although the role is refused.
-    if let Some(failure) = cache.last_failure(&cache.keys(&plan), context.now) {
+    if let Some(failure) = cache.last_failure(&cache.keys(plan), context.now) {
         let refused = Finding::new(Level::Bad, "role", failure.problem.summary);
         findings.push(refused.hint("`awsrole why` shows the request and possible causes"));
     }

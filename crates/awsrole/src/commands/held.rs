@@ -14,6 +14,7 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{Choices, DEFAULT};
 use awsrole_core::shell::confirm::{self, Confirmation};
 use awsrole_core::shell::environment::{EnvDiff, RoleSession};
+use awsrole_core::shell::state::OuterEnv;
 
 use super::target::Target;
 use crate::cli::TargetOptions;
@@ -32,6 +33,8 @@ pub(super) struct ActiveRole {
     file: String,
     /// The token that identifies this choice to child processes.
     word: Option<String>,
+    /// The token for the profile that this shell chose, so that a shell that the command starts uses it, too.
+    profile: Option<String>,
     /// The user's account settings.
     pub(super) accounts: Accounts,
     /// The copies of the two AWS files, in a project with `profiles = true`.
@@ -116,16 +119,19 @@ impl PlannedRole {
             print_notice(notice);
         }
         let directory = target.dir().to_string_lossy().into_owned();
-        let entry = HistoryEntry { directory, ..HistoryEntry::of(what, outer, plan, &obtained) };
+        let profile = target.profile().map(str::to_owned);
+        let entry = HistoryEntry { directory, profile, ..HistoryEntry::of(what, outer, plan, &obtained) };
         awsrole_core::session::history::note(Some(&entry), outer);
         let accounts = settings.get()?.accounts.clone();
         // If no token can be generated, child processes must be given the role's name.
         let choices = Choices::of(&outer.paths);
         let name = target.role.as_deref().or_else(|| confirmed.map(|_| DEFAULT));
         let word = name.and_then(|name| choices.word(&file, name, confirmed).ok());
+        let chosen = OuterEnv::reconstruct(&context.env).chosen_profile(&choices);
+        let profile = chosen.ok().flatten().map(|chosen| chosen.word);
         let file = file.to_string_lossy().into_owned();
         let (credentials, key) = (obtained.credentials, obtained.key);
-        Ok(ActiveRole { target, credentials, key, file, word, accounts, aws_files })
+        Ok(ActiveRole { target, credentials, key, file, word, profile, accounts, aws_files })
     }
 }
 
@@ -160,6 +166,7 @@ impl ActiveRole {
             outer: &self.target.outer.env,
             file: &self.file,
             chosen: self.word.as_deref(),
+            profile: self.profile.as_deref(),
             accounts: &self.accounts,
             aws_files: self.aws_files.as_ref(),
         })

@@ -48,6 +48,7 @@ fn line(named: &Named, context: &Context) -> String {
         (_, id) => id.clone().unwrap_or("-".to_owned()),
     };
     let directory = context.shorten(Path::new(&entry.directory));
-    let text = format!("{}  {what:<20}  {role}  {account}  {}  {directory}", local(&entry.at), entry.source);
+    let profile = entry.profile.as_ref().map(|name| format!("  --profile {name}")).unwrap_or_default();
+    let text = format!("{}  {what:<20}  {role}  {account}  {}  {directory}{profile}", local(&entry.at), entry.source);
     escape(&text) + "\n"
 }

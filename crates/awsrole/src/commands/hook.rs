@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::Change;
+use awsrole_core::shell::export::{Change, ChosenWords};
 use awsrole_core::shell::generation;
 use awsrole_core::shell::long_run;
 use awsrole_core::shell::snippet::Snippet;
@@ -24,13 +24,17 @@ pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<
         Hook::Zsh { with } => snippet(Shell::Zsh, with, context)?,
         Hook::Fish { with } => snippet(Shell::Fish, with, context)?,
         Hook::Watch { process, run, start } => super::long_run::watch(process, &run, start, context),
-        Hook::Choose { name, yes } => return super::use_role::check(&name, yes, context, settings),
+        Hook::Choose { profile: Some(profile), .. } => return super::use_role::profile(profile, context, settings),
+        Hook::Choose { name, yes, .. } => {
+            return super::use_role::check(&name.unwrap_or_default(), yes, context, settings);
+        }
         Hook::Digest { files } => digest(&files)?,
-        Hook::Renew { role, files } => {
+        Hook::Renew { role, profile, files } => {
             // A new session detaches from the terminal, so that neither Ctrl-C nor closing the terminal ends this
             // process.
             let _ = rustix::process::setsid();
-            renew(role.as_deref(), &files, context, settings, |outer, pending| {
+            let words = ChosenWords { role: role.as_deref(), profile: profile.as_deref() };
+            renew(words, &files, context, settings, |outer, pending| {
                 fetching(outer, settings, false, |providers| pending.fetch(providers))
             });
         }

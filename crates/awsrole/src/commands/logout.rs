@@ -26,7 +26,7 @@ pub(super) fn run(
         // Earlier sessions of the chain are shared with other directories.
         let last = |plan: &RolePlan| vec![cache.keys(plan).session(plan.steps.len())];
         let is_here = place.dir.is_none();
-        let (outer, place) = Place::of(place, context, settings)?;
+        let (outer, place) = Place::of(place, true, context, settings)?;
         let (whose, plans) = match &place {
             Place::Profile(profile) => {
                 let plan = profile.plan(&Profiles::load(&outer)?, &outer)?;

@@ -1,24 +1,31 @@
 //! `awsrole refresh`: makes the next prompt fetch new credentials.
 
+use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::MFA_AGE_RETRY_THRESHOLD;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
 
+use super::target::Place;
+use crate::cli::PlaceOptions;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller};
 
 /// Marks the cached sessions as stale without making a call, or only ends a manual change. The shell's hook fetches the
 /// new ones. Valid credentials remain in use if no new ones can be fetched.
 pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let (outer, allowed, _) = super::common::allowed(None, context, settings)?;
+    let place = PlaceOptions { profile: None, dir: None };
+    let (outer, place) = Place::of(place, true, context, settings)?;
     // After a manual change nothing was wrong with the session: the shell takes it from the cache.
     if ambient::caller() == Caller::HandsOff {
         return Ok(Outcome::Done);
     }
     let cache = Cache::open(context, settings.or_default().key);
-    let plans = super::common::plans(&outer, &allowed);
+    let plans = match &place {
+        Place::Project(project) => super::common::plans(&outer, &project.allowed),
+        Place::Profile(profile) => (vec![profile.plan(&Profiles::load(&outer)?, &outer)?], None),
+    };
     for plan in &plans.0 {
         let keys = cache.keys(plan);
         if cache.last_failure(&keys, context.now).is_some() {

@@ -3,18 +3,21 @@
 use std::time::SystemTime;
 
 use awsrole_core::aws::arn::AccountId;
+use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::aws::time;
 use awsrole_core::aws::time::rfc3339;
 use awsrole_core::base::context::Context;
-use awsrole_core::base::problem::{escape, escape_json};
+use awsrole_core::base::problem::{Problem, escape, escape_json};
 use awsrole_core::explain::doctor::protected;
+use awsrole_core::plan::resolve::SelectedProfile;
+use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::{ApprovalStatus, Refusal, Verdict};
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::accounts::{Accounts, Color};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{self, Choices};
-use awsrole_core::shell::export::{evaluate_directory, plan_role, unproven};
+use awsrole_core::shell::export::{END_PROFILE, evaluate_directory, plan_role, unproven};
 use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::{Chosen, OuterEnv, State};
 
@@ -70,6 +73,52 @@ impl Known {
         if let Some(name) = accounts.name(id) {
             self.add("account_name", name);
         }
+    }
+
+    /// Adds the profile that the shell uses.
+    fn profile(
+        &mut self,
+        in_use: Result<Option<SelectedProfile>, Problem>,
+        blocked: bool,
+        context: &Context,
+        settings: &Settings,
+    ) {
+        match in_use {
+            Ok(None) => {}
+            Ok(Some(profile)) => {
+                let plan = Profiles::load(context).and_then(|profiles| profile.plan(&profiles, context));
+                self.plan(plan, blocked, context, settings);
+            }
+            Err(problem) => self.add("problem", problem.summary),
+        }
+    }
+
+    /// Adds the plan of a role.
+    fn plan(&mut self, plan: Result<RolePlan, Problem>, blocked: bool, context: &Context, settings: &Settings) {
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(problem) => return self.add("problem", problem.summary),
+        };
+        if blocked {
+            self.add("hint", "`awsrole refresh` tries again and prints the error");
+        }
+        self.add("role", plan.title());
+        if let Some(profile) = &plan.profile {
+            self.add("profile", profile);
+        }
+        if let Some(role) = plan.role() {
+            self.add("role_arn", role.role_arn.as_str());
+            self.account(role.role_arn.account(), &settings.or_default().accounts);
+        }
+        self.add("source", plan.source.to_string());
+        if let Some(region) = &plan.region {
+            self.add("region", region.as_str());
+        }
+        let cache = Cache::open(context, settings.or_default().key);
+        let entry = cache.load(&cache.keys(&plan).session(plan.steps.len()), context.now);
+        let expiration = entry.and_then(|entry| entry.credentials.expiration);
+        self.add("cached", expiration.map_or("no".to_owned(), |end| format!("until {}", rfc3339(end))));
+        self.add("at_rest", protected(context, settings));
     }
 
     /// Formats the lines, with times in the user's time zone.
@@ -130,13 +179,23 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
         }
         (None, false) => known.add("shell", "holds no role"),
     }
+    let in_use = super::common::profile_in_use(context, settings);
+    match (&in_use, outer.chosen_profile(&choices)) {
+        (Ok(Some(profile)), _) => {
+            known.add("chosen", format!("awsrole use --profile {}", profile.name()));
+            known.add("hint", END_PROFILE);
+        }
+        (_, Ok(Some(chosen))) => known.add("outside", format!("profile {} is used", chosen.profile.name())),
+        _ => {}
+    }
     let files = upward(&context.dir);
+    let context = context.with_env(outer.env.clone());
     let Some(nearest) = files.first() else {
         known.add("file", "none in this directory or above");
+        known.profile(in_use, blocked, &context, settings);
         return known;
     };
     known.add("file", nearest.display().to_string());
-    let context = context.with_env(outer.env.clone());
     match evaluate_directory(&context, settings, &files) {
         Err(problem) => known.add("problem", problem.summary),
         Ok((Verdict::Broken { problem, .. }, _)) => known.add("problem", problem.summary),
@@ -168,33 +227,10 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
             if let Chosen::Unproven(name) = &chosen {
                 known.add("problem", unproven(name));
             }
-            match plan_role(&context, &allowed, chosen.role()) {
-                Err(problem) => known.add("problem", problem.summary),
-                Ok(plan) => {
-                    if blocked {
-                        known.add("hint", "`awsrole refresh` tries again and prints the error");
-                    }
-                    known.add("role", plan.title());
-                    if let Some(profile) = &plan.profile {
-                        known.add("profile", profile);
-                    }
-                    if let Some(role) = plan.role() {
-                        known.add("role_arn", role.role_arn.as_str());
-                        known.account(role.role_arn.account(), &settings.or_default().accounts);
-                    }
-                    known.add("source", plan.source.to_string());
-                    if let Some(region) = &plan.region {
-                        known.add("region", region.as_str());
-                    }
-                    let cache = Cache::open(&context, settings.or_default().key);
-                    let entry = cache.load(&cache.keys(&plan).session(plan.steps.len()), context.now);
-                    let expiration = entry.and_then(|entry| entry.credentials.expiration);
-                    known.add("cached", expiration.map_or("no".to_owned(), |end| format!("until {}", rfc3339(end))));
-                    known.add("at_rest", protected(&context, settings));
-                }
-            }
+            known.plan(plan_role(&context, &allowed, chosen.role()), blocked, &context, settings);
         }
     }
+    known.profile(in_use, blocked, &context, settings);
     known
 }
 

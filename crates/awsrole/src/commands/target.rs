@@ -40,15 +40,22 @@ pub(super) struct Project {
 }
 
 impl Place {
-    /// Resolves the options. Also returns the context without awsrole's exports.
+    /// Resolves the options. Also returns the context without awsrole's exports. If `may_be_chosen` and neither option
+    /// is given, a profile that this shell uses is selected.
     pub(super) fn of(
         options: PlaceOptions,
+        may_be_chosen: bool,
         context: &Context,
         settings: &Settings,
     ) -> Result<(Context, Self), CommandError> {
-        if let Some(name) = options.profile {
+        let named = options.profile.map(SelectedProfile::of_option);
+        let profile = match named {
+            None if may_be_chosen && options.dir.is_none() => common::profile_in_use(context, settings)?,
+            named => named,
+        };
+        if let Some(profile) = profile {
             let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
-            return Ok((outer, Self::Profile(SelectedProfile::of_option(name))));
+            return Ok((outer, Self::Profile(profile)));
         }
         let dir = common::directory(options.dir, context)?;
         let allowed = common::allowed(Some(dir.clone()), context, settings);
@@ -99,11 +106,12 @@ impl Target {
         context: &Context,
         settings: &Settings,
     ) -> Result<Self, CommandError> {
-        let (outer, place) = Place::of(options.place, context, settings)?;
+        let may_be_chosen = may_be_chosen && options.role.is_none();
+        let (outer, place) = Place::of(options.place, may_be_chosen, context, settings)?;
         let (role, chosen, plan) = match &place {
             Place::Profile(profile) => (None, Chosen::Nothing, profile.plan(&Profiles::load(&outer)?, &outer)?),
             Place::Project(Project { allowed, files, .. }) => {
-                let chosen = match may_be_chosen && options.role.is_none() {
+                let chosen = match may_be_chosen {
                     true => common::chosen(context, files)?,
                     false => Chosen::Nothing,
                 };

@@ -6,26 +6,40 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::suggest::suggestion;
+use awsrole_core::plan::resolve::SelectedProfile;
+use awsrole_core::project::approval::Allowed;
 use awsrole_core::project::config::Config;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
-use awsrole_core::shell::confirm::Confirmation;
+use awsrole_core::shell::confirm::{self, Confirmation};
 use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::state::OuterEnv;
+use awsrole_core::shell::statements::Shell;
 
 use super::choices::{LastUse, RoleOrProfile, profile_item, role_item, roles_and_profiles};
 use crate::picker::{Item, Picked, Question, pick};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
-use awsrole_system::print::out;
+use awsrole_system::print::{out, print_notice};
 
 /// Prompts for a role on the terminal and prints its token, which the hook stores.
-pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+pub(super) fn run(
+    name: Option<&str>,
+    profile: Option<&str>,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, CommandError> {
     if name == Some("") {
         return Err(Problem::new("the role's name is empty")
             .hint("`awsrole use -` returns to the previous role")
             .into());
+    }
+    if let Some(profile) = profile {
+        let mut error = super::common::needs_hook(context);
+        let word = quoted(profile);
+        error.problem = error.problem.hint(format!("`awsrole exec --profile {word} -- CMD` doesn't need it"));
+        return Err(error);
     }
     if name.is_some() {
         return Err(super::common::needs_hook(context));
@@ -62,7 +76,11 @@ fn pick_one(context: &Context, settings: &Settings) -> Result<Outcome, CommandEr
     match pick(&terminal, &context.env, &question, &items)? {
         Picked::Items(indices) => match indices.first().and_then(|index| choices.get(*index)) {
             Some(RoleOrProfile::Role(name)) => check(name, false, context, settings),
-            Some(RoleOrProfile::Profile(name)) => Err(use_profile(name)),
+            Some(RoleOrProfile::Profile(name)) => {
+                // The hook's function then does what `awsrole use --profile NAME` does.
+                out(&format!("--profile={name}"))?;
+                Ok(Outcome::Done)
+            }
             None => Err(Problem::new(question.cancelled).into()),
         },
         Picked::Text(_) => {
@@ -94,38 +112,97 @@ fn items(
     choices.iter().filter_map(item).collect()
 }
 
-/// Does for a picked profile what `awsrole use --profile NAME` does.
-fn use_profile(name: &str) -> CommandError {
-    Problem::new(format!("`{name}` is a profile, and a shell can use only roles of a project file"))
-        .hint(format!("run `awsrole exec --profile={name} -- CMD`"))
-        .into()
-}
-
 fn no_file(context: &Context) -> CommandError {
     match super::common::files(&context.dir) {
-        Err(error) => error,
+        Err(mut error) => {
+            error.problem = error.problem.hint("`awsrole use --profile NAME` uses a profile of ~/.aws/config");
+            error
+        }
         Ok(_) => Problem::new("there is nothing to choose from").into(),
     }
 }
 
 /// Checks that the role exists and prints its token. With `yes` the token also says that the user confirmed the role.
+/// For the name `-`, prints `profile` if no project applies here, so that `use -` is about the chosen profile.
 pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
+    if name == "-" {
+        let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+        out(if super::common::project_applies(&outer, settings) { "" } else { "profile" })?;
+        return Ok(Outcome::Done);
+    }
+    let allowed = super::common::allowed(None, context, settings);
+    let (outer, allowed, files) = allowed.map_err(|mut error| {
+        error.problem = with_tip(error.problem, name, context);
+        error
+    })?;
     let config = allowed.config();
     let names: Vec<&str> = config.role_names().collect();
     if names.is_empty() {
-        return Err(no_choice(config, context).into());
+        return Err(with_tip(no_choice(config, context), name, context).into());
     }
     if !names.contains(&name) {
-        return Err(Problem::new(format!("there is no [role.{name}] in {}", context.shorten(&config.file)))
-            .hint(suggestion(name, "the roles are", &names))
-            .into());
+        let problem = Problem::new(format!("there is no [role.{name}] in {}", context.shorten(&config.file)));
+        let tipped = with_tip(problem.clone(), name, context);
+        let tipped = if tipped == problem { tipped.hint(suggestion(name, "the roles are", &names)) } else { tipped };
+        return Err(tipped.into());
     }
-    let confirmed = match yes {
-        true => Some(Confirmation::of(&plan_role(&outer, &allowed, Some(name))?)),
-        false => None,
-    };
+    let confirmed = confirmation(name, yes, &allowed, &outer, settings)?;
     tell(name, confirmed, &files, &outer)
+}
+
+/// Returns the user's confirmation of a role with `confirm`: given by an option, or on the terminal. Without it the
+/// command fails, so that the shell keeps the role that it has.
+fn confirmation(
+    name: &str,
+    yes: bool,
+    allowed: &Allowed,
+    outer: &Context,
+    settings: &Settings,
+) -> Result<Option<Confirmation>, CommandError> {
+    if allowed.config().select(Some(name))?.1.confirm != Some(true) {
+        return Ok(None);
+    }
+    let plan = plan_role(outer, allowed, Some(name))?;
+    if !yes && let Some(question) = confirm::question(allowed, Some(name), &plan, None, &settings.or_default().accounts)
+    {
+        super::common::with_providers(outer, settings, true, |providers| providers.authenticator.confirm(&question))
+            .map_err(|why| CommandError::no_role(confirm::not_confirmed(&plan, why, &confirm::in_shell(Some(name)))))?;
+    }
+    Ok(Some(Confirmation::of(&plan)))
+}
+
+/// Checks that the profile leads to a role and prints its token. Prints a notice if a project's role takes precedence.
+pub(super) fn profile(name: String, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let profile = SelectedProfile::of_option(name);
+    profile.plan(&Profiles::load(&outer)?, &outer)?;
+    let word = Choices::of(&outer.paths).profile_word(profile.name()).map_err(|e| {
+        let command = format!("`awsrole exec --profile {}` doesn't need this file", quoted(profile.name()));
+        super::common::file_problem(&e).hint(command)
+    })?;
+    if super::common::project_applies(&outer, settings) {
+        print_notice(format!(
+            "profile {} is used outside of this project, whose own role applies here",
+            profile.name()
+        ));
+    }
+    out(&word)?;
+    Ok(Outcome::Done)
+}
+
+/// Adds the hint that a profile has this name.
+fn with_tip(mut problem: Problem, name: &str, context: &Context) -> Problem {
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    if Profiles::load(&outer).is_ok_and(|profiles| profiles.get(name).is_some()) {
+        problem.hints.insert(0, format!("`awsrole use --profile {}` uses the profile of this name", quoted(name)));
+    }
+    problem
+}
+
+/// Returns a name as the user types it in a shell.
+fn quoted(name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_alphanumeric() || "_+.,@/-".contains(c));
+    if is_plain && !name.is_empty() { name.to_owned() } else { Shell::Bash.quote(name) }
 }
 
 /// Prints what the hook stores for a choice: a token that proves to child processes that awsrole made the choice.

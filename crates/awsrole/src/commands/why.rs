@@ -6,6 +6,7 @@ use awsrole_core::explain::why::{why, why_profile};
 use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::END_PROFILE;
 use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::OuterEnv;
 
@@ -26,8 +27,13 @@ pub(super) fn run(
     let manual = Inactive::of(&context.env, &without, ambient::caller() == Caller::HandsOff);
     let outer = context.with_env(without.env);
     let TargetOptions { role, place } = target;
-    let mut report = match place.profile {
-        Some(name) => why_profile(context, &outer, settings, &SelectedProfile::of_option(name)),
+    let in_use = match role.is_none() && place.dir.is_none() && place.profile.is_none() {
+        true => super::common::profile_in_use(context, settings)?,
+        false => None,
+    };
+    let ends = in_use.is_some();
+    let mut report = match place.profile.map(SelectedProfile::of_option).or(in_use) {
+        Some(profile) => why_profile(context, &outer, settings, &profile),
         None => {
             let files = upward(&super::common::directory(place.dir, context)?);
             let role = super::common::role_or_chosen(role.as_deref(), context, &files)?;
@@ -36,6 +42,9 @@ pub(super) fn run(
             report
         }
     };
+    if ends {
+        report.next = format!("{}. {END_PROFILE}", report.next);
+    }
     if let Some(manual) = manual {
         report.changed_manually(&manual);
     } else if ambient::caller() == Caller::HookOff && report.shell.role.is_none() {

@@ -57,6 +57,9 @@ pub struct HistoryEntry {
     pub new: bool,
     /// The working directory.
     pub directory: String,
+    /// The profile that the user selected, instead of the directory's project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// The role's display name.
     pub role: String,
     /// The role's ARN. `None` for a session of the source itself.
@@ -96,6 +99,7 @@ impl HistoryEntry {
             what,
             new: obtained.fresh,
             directory: context.dir.to_string_lossy().into_owned(),
+            profile: None,
             role: plan.title(),
             role_arn: plan.role_arn().map(ToString::to_string),
             account: credentials.account().or_else(|| plan.account()).map(|account| account.to_string()),
@@ -118,7 +122,7 @@ impl HistoryEntry {
         for most in [usize::MAX, 1000, 250, 60] {
             let mut entry = self.clone();
             let texts = [&mut entry.directory, &mut entry.role, &mut entry.source, &mut entry.key];
-            for text in texts.into_iter().chain(entry.role_arn.as_mut()) {
+            for text in texts.into_iter().chain(entry.role_arn.as_mut()).chain(entry.profile.as_mut()) {
                 shorten(text, most);
             }
             let line = serde_json::to_string(&entry).unwrap_or_default();
@@ -237,6 +241,7 @@ mod tests {
             what: Recipient::Entered,
             new: true,
             directory: directory.into(),
+            profile: None,
             role: "Deploy".into(),
             role_arn: Some("arn:aws:iam::222222222222:role/Deploy".into()),
             account: Some("222222222222".into()),

@@ -1,10 +1,10 @@
-//! The role that `awsrole use` chose in a shell, and the proof that it did.
+//! The role or profile that `awsrole use` chose in a shell, and the proof that it did.
 //!
 //! A choice is passed on in variables, so that nested shells and the commands typed in them use the same role. But
 //! anyone who can set variables, such as an editor's settings in a cloned repository, can write such a variable, and
 //! that alone must not make a shell assume a role that `cd` doesn't assume. So awsrole authenticates each choice: a
-//! *word* is a message authentication code over the file and the role, followed by the role's name. A word grants
-//! access to nothing else, and is useless to an attacker who cannot set this user's variables.
+//! *word* is a message authentication code over the file and the role, or over the profile, followed by the name. A
+//! word grants access to nothing else, and is useless to an attacker who cannot set this user's variables.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::base::context::Paths;
 use crate::base::files::{self, FileError, read_own};
 use crate::base::seal::{KEY_BYTES, Key};
+use crate::plan::resolve::SelectedProfile;
 use crate::shell::confirm::Confirmation;
 
 /// Length of the proof at the start of a word, in bytes: a nonce and an authentication tag in hexadecimal.
@@ -23,7 +24,7 @@ const CONFIRMED_PROOF: usize = PROOF + 32;
 /// In a word, the role that `cd` assumes. No role's name starts with it.
 pub const DEFAULT: &str = "-";
 
-/// Maximum length of a role's name in a choice, in bytes.
+/// Maximum length of the name of a role or profile in a choice, in bytes.
 const LONGEST_NAME: usize = 1024;
 
 /// Maximum length of a word, in bytes.
@@ -56,9 +57,38 @@ impl Choices {
     /// # Errors
     /// Fails if the key can neither be read nor created, or if the role's name is too long.
     pub fn word(&self, file: &Path, role: &str, confirmed: Option<Confirmation>) -> Result<String, FileError> {
+        let plain = confirmed.as_ref().map(Confirmation::bytes).unwrap_or_default();
+        self.sealed(role, plain, &of_role(file, role))
+    }
+
+    /// Returns the word for a profile. The first call creates the key.
+    ///
+    /// # Errors
+    /// As [`Choices::word`].
+    pub fn profile_word(&self, name: &str) -> Result<String, FileError> {
+        self.sealed(name, &[], &of_profile(name))
+    }
+
+    /// Returns the choice if the word is a valid proof for this file, otherwise `None`.
+    #[must_use]
+    pub fn choice<'w>(&self, file: &Path, word: &'w str) -> Option<Choice<'w>> {
+        let role = name(word)?;
+        let plain = self.opened(word, &of_role(file, role))?;
+        Some(Choice { role, confirmed: Confirmation::of_bytes(&plain) })
+    }
+
+    /// Returns the profile if the word is a valid proof for one, otherwise `None`.
+    #[must_use]
+    pub fn profile(&self, word: &str) -> Option<SelectedProfile> {
+        let name = name(word)?;
+        self.opened(word, &of_profile(name))?;
+        Some(SelectedProfile::of_option(name.to_owned()))
+    }
+
+    fn sealed(&self, name: &str, plain: &[u8], associated: &[u8]) -> Result<String, FileError> {
         let failed = |what: &str| FileError::new("making", &self.key, io::Error::other(what.to_owned()));
-        if role.len() > LONGEST_NAME {
-            return Err(failed("the role's name is too long"));
+        if name.len() > LONGEST_NAME {
+            return Err(failed("the name is too long"));
         }
         let key = match self.read() {
             Some(key) => key,
@@ -67,23 +97,17 @@ impl Choices {
                 self.read().ok_or_else(|| failed("it can't be read again"))?
             }
         };
-        let plain = confirmed.as_ref().map(Confirmation::bytes).unwrap_or_default();
-        let sealed =
-            key.seal(plain, &associated_data(file, role)).ok_or_else(|| failed("the system has no random numbers"))?;
+        let sealed = key.seal(plain, associated).ok_or_else(|| failed("the system has no random numbers"))?;
         let digits: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(format!("{digits}={role}"))
+        Ok(format!("{digits}={name}"))
     }
 
-    /// Returns the choice if the word is a valid proof for this file, otherwise `None`.
-    #[must_use]
-    pub fn choice<'w>(&self, file: &Path, word: &'w str) -> Option<Choice<'w>> {
-        let (proof, role) = parts(word)?;
-        let digits = proof.as_bytes();
+    fn opened(&self, word: &str, associated: &[u8]) -> Option<Vec<u8>> {
+        let digits = parts(word)?.0.as_bytes();
         let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let sealed: Option<Vec<u8>> =
             digits.chunks_exact(2).map(|two| Some(digit(two[0])? << 4 | digit(two[1])?)).collect();
-        let plain = self.read()?.open(&sealed?, &associated_data(file, role))?;
-        Some(Choice { role, confirmed: Confirmation::of_bytes(&plain) })
+        self.read()?.open(&sealed?, associated).map(|plain| plain.to_vec())
     }
 
     /// Creates the key. If two processes do so at the same time, the first key is kept.
@@ -123,9 +147,14 @@ fn parts(word: &str) -> Option<(&str, &str)> {
     (is_proof && (1..=LONGEST_NAME).contains(&name.len())).then_some((proof, name))
 }
 
-/// Returns the data that a proof authenticates. NUL separates the parts, because a path contains none.
-fn associated_data(file: &Path, role: &str) -> Vec<u8> {
+/// Returns the data that the proof for a role authenticates. NUL separates the parts, because a path contains none.
+fn of_role(file: &Path, role: &str) -> Vec<u8> {
     [b"choice\0", file.as_os_str().as_encoded_bytes(), b"\0", role.as_bytes()].concat()
+}
+
+/// Returns the data that the proof for a profile authenticates. The beginning differs from that of any role.
+fn of_profile(name: &str) -> Vec<u8> {
+    [b"profile\0", name.as_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -160,6 +189,24 @@ mod tests {
             assert_eq!(choices.choice(file, &swapped), None);
         }
         assert_eq!(fs::metadata(&choices.key).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_word_for_a_profile_is_none_for_a_role() {
+        let (_home, context) = home("", "");
+        let choices = Choices::of(&context.paths);
+        for profile in ["prod", "two words", "a=b", "-x", "'é\"$(id)"] {
+            let word = choices.profile_word(profile).unwrap();
+            assert_eq!(choices.profile(&word).as_ref().map(SelectedProfile::name), Some(profile));
+            // A path could be chosen so that both begin alike, if their prefixes did.
+            for file in ["", "/", "/p/.awsrole.toml", profile] {
+                assert_eq!(choices.choice(Path::new(file), &word), None);
+                assert_eq!(choices.profile(&choices.word(Path::new(file), profile, None).unwrap()), None);
+            }
+            assert_eq!(choices.profile(&format!("{}=other", &word[..PROOF])), None);
+            assert_eq!(choices.profile(&format!("{}={profile}", "0".repeat(PROOF))), None);
+        }
+        assert!(choices.profile_word(&"x".repeat(LONGEST_NAME + 1)).is_err());
     }
 
     #[test]

@@ -38,11 +38,13 @@ pub struct RoleSession<'a> {
     pub key: &'a str,
     /// The outer environment.
     pub outer: &'a Env,
-    /// The path of the project file.
+    /// The path of the project file, or of the AWS file with the profile.
     pub file: &'a str,
     /// The word of [`crate::shell::choice::Choices`], if the user chose the role by its name. `None` if `cd` assumed
     /// it.
     pub chosen: Option<&'a str>,
+    /// The word for the profile that the user chose, also if the role is that of a project.
+    pub profile: Option<&'a str>,
     /// The user's names and colors of accounts.
     pub accounts: &'a Accounts,
     /// The copies of the two AWS files, in a project with `profiles = true`.
@@ -69,7 +71,7 @@ impl EnvDiff {
     }
 
     fn of(got: &RoleSession<'_>, run: Option<Vec<(Cow<'static, str>, String)>>) -> Self {
-        let RoleSession { plan, credentials, key, outer, file, chosen, accounts, aws_files } = *got;
+        let RoleSession { plan, credentials, key, outer, file, chosen, profile, accounts, aws_files } = *got;
         let plain = |text: &str| Value::Plain(text.to_owned());
         let mut set: Vec<(Cow<'static, str>, Value)> = Vec::new();
         let mut hide = HIDDEN.to_vec();
@@ -98,7 +100,7 @@ impl EnvDiff {
         }
         let title = plan.title();
         let state = State::of_role(&title, chosen, &account, file, &credentials, &settings, outer);
-        let mut state = state.cached_as(key.to_owned());
+        let mut state = state.cached_as(key.to_owned()).with_profile(profile);
         if let Some(run) = run {
             state = state.of_run(&run, outer);
             hide.extend(EXEC_RENEW_UNSET);

@@ -2,10 +2,12 @@
 //!
 //! | case | what the shell holds |
 //! |---|---|
-//! | no file, or a denied one | the outer environment, silently |
-//! | a file that was never allowed | the outer environment, and one line that names `awsrole allow` |
+//! | no file, or a denied one | the chosen profile's role, else the outer environment, silently |
+//! | a file that was never allowed | as without a file, and one line that names `awsrole allow` |
 //! | an approved file | its role |
 //! | an edited file, a refusal, no network, an expired session | placeholders, with which every AWS client fails |
+
+mod entering;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,17 +22,18 @@ use crate::plan::role_plan::RolePlan;
 use crate::project::approval::{
     Allowed, ApprovalStatus, Approvals, Refusal, ShellState, Verdict, evaluate_files_and_keep_texts,
 };
-use crate::session::cache::{Cache, Trigger};
 use crate::session::fetch::{Providers, fetch};
-use crate::session::history::{HistoryEntry, Recipient};
-use crate::session::lookup::{Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
+use crate::session::history::HistoryEntry;
+use crate::session::lookup::{Lookup, lookup};
 use crate::settings::user_config::{Settings, UserConfig};
-use crate::shell::choice::{self, Choices};
-use crate::shell::confirm::{self, Confirmation};
-use crate::shell::environment::{EnvDiff, RoleSession};
-use crate::shell::generation;
+use crate::shell::choice::Choices;
+use crate::shell::confirm;
+use crate::shell::environment::EnvDiff;
 use crate::shell::role_profiles;
-use crate::shell::state::{Chosen, OuterEnv};
+use crate::shell::state::{Chosen, ChosenProfile, OuterEnv, Unproven};
+
+pub use self::entering::END_PROFILE;
+use self::entering::{Entering, back, with_profile};
 
 /// Interval after which a blocked shell retries at a prompt. The user may have fixed the cause in another terminal.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -84,6 +87,8 @@ pub struct Export {
     pub deadline: Option<SystemTime>,
     /// The choice that a nested shell inherits from its parent, as a word of [`Choices`].
     pub chosen: Option<String>,
+    /// The chosen profile that a nested shell inherits, as a word of [`Choices`].
+    pub chosen_profile: Option<String>,
     /// Number of files, from the nearest, on which the decision depends.
     pub depth: usize,
     /// Contents of the files that were read, nearest first.
@@ -126,6 +131,7 @@ impl Export {
             change,
             deadline: None,
             chosen: None,
+            chosen_profile: None,
             depth: 1,
             texts: Vec::new(),
             renew: false,
@@ -135,6 +141,15 @@ impl Export {
             entry: None,
         }
     }
+}
+
+/// The choices of `awsrole use` that a shell has, as words of [`Choices`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChosenWords<'w> {
+    /// A role of the nearest file.
+    pub role: Option<&'w str>,
+    /// A profile for directories without a file that applies.
+    pub profile: Option<&'w str>,
 }
 
 /// Result of [`export`].
@@ -178,35 +193,52 @@ impl Pending<'_> {
 /// prompt. It uses no network, takes no lock and never prompts. If credentials must be fetched, it returns
 /// [`Decision::Miss`].
 ///
-/// `outer` is the environment without the variables that awsrole exported. `word` is this shell's choice, which
+/// `outer` is the environment without the variables that awsrole exported. `words` are this shell's choices, which
 /// `awsrole use` obtained from [`Choices`]. A nested shell without a choice inherits that of its parent. An unproven
-/// choice is ignored, and the shell gets the role that `cd` assumes.
+/// choice is ignored, and the shell gets the role that `cd` assumes. A chosen profile counts only if no file applies.
 #[must_use]
 pub fn export<'a>(
     context: &'a Context,
     settings: &'a Settings,
     outer: &OuterEnv,
     files: &[PathBuf],
-    word: Option<&str>,
+    words: ChosenWords<'_>,
     event: Event,
 ) -> Decision<'a> {
     let choices = Choices::of(&context.paths);
-    let chosen = match (word, files.first()) {
+    let chosen = match (words.role, files.first()) {
         (Some(word), Some(file)) => Chosen::of(word, file, &choices),
         (Some(_), None) => Chosen::Nothing,
         (None, _) => outer.chosen(files, &choices),
     };
+    let profile = match words.profile {
+        Some(word) => ChosenProfile::of(word, &choices).map(Some),
+        None => outer.chosen_profile(&choices),
+    };
+    let mut notices = Vec::new();
+    let profile = profile.unwrap_or_else(|unproven| {
+        notices.push(unproven_profile(&unproven));
+        None
+    });
     let mut texts = Vec::new();
     let decided = decide(context, settings, files, &chosen, event, &mut texts);
+    let decided = match (decided, profile.as_ref(), notices.first()) {
+        (decided, Some(profile), _) => with_profile(decided, profile, context, settings, event),
+        (Decided::State(export), None, Some(notice)) if matches!(export.change, Change::Outer) => {
+            let problem = export.problem.clone().or_else(|| Some(Problem::new(notice.clone())));
+            Decided::State(Box::new(Export { problem, ..*export }))
+        }
+        (decided, None, _) => decided,
+    };
     let taken_over = match &chosen {
-        Chosen::Role { word: chosen, .. } if word.is_none() => Some(chosen.clone()),
+        Chosen::Role { word: chosen, .. } if words.role.is_none() => Some(chosen.clone()),
         _ => None,
     };
-    let notice = match &chosen {
-        Chosen::Unproven(name) => Some(unproven(name)),
-        _ => None,
-    };
-    let frame = Frame { adopt: outer.adopt.clone(), chosen: taken_over, texts, notice };
+    if let Chosen::Unproven(name) = &chosen {
+        notices.push(unproven(name));
+    }
+    let chosen_profile = profile.filter(|_| words.profile.is_none()).map(|profile| profile.word);
+    let frame = Frame { adopt: outer.adopt.clone(), chosen: taken_over, chosen_profile, texts, notices };
     match decided {
         Decided::State(export) => Decision::Export(Box::new(frame.around(*export))),
         Decided::Enter(entering) if entering.question.is_some() => {
@@ -226,14 +258,16 @@ pub fn export<'a>(
 struct Frame {
     adopt: Vec<(String, Option<OsString>)>,
     chosen: Option<String>,
+    chosen_profile: Option<String>,
     texts: Vec<String>,
-    notice: Option<String>,
+    notices: Vec<String>,
 }
 
 impl Frame {
     fn around(self, mut export: Export) -> Export {
-        export.notices.extend(self.notice);
-        Export { adopt: self.adopt, chosen: self.chosen, texts: self.texts, ..export }
+        let Self { adopt, chosen, chosen_profile, texts, notices } = self;
+        export.notices.extend(notices);
+        Export { adopt, chosen, chosen_profile, texts, ..export }
     }
 }
 
@@ -241,6 +275,12 @@ impl Frame {
 #[must_use]
 pub fn unproven(name: &str) -> String {
     format!("the environment selects role {name}, but awsrole did not set that: `awsrole use {name}` chooses it")
+}
+
+/// Returns the notice that a chosen profile in the environment has no valid proof.
+#[must_use]
+pub fn unproven_profile(Unproven(name): &Unproven) -> String {
+    format!("the environment selects profile {name}, but awsrole did not set that: `awsrole use --profile` chooses one")
 }
 
 /// Evaluates a directory's files with the user's approvals and trust rules. Returns the verdict and the number of files
@@ -338,122 +378,6 @@ fn decide<'a>(
                 Err(problem) => state(Change::Blocked, depth, Some(back(problem, role.is_some()))),
             }
         }
-    }
-}
-
-/// Adds the hint how to leave a role that the user chose.
-fn back(problem: Problem, is_chosen: bool) -> Problem {
-    if is_chosen { problem.hint("`awsrole use -` goes back to the previous role") } else { problem }
-}
-
-/// A role whose plan is known.
-struct Entering<'a> {
-    context: &'a Context,
-    user: &'a UserConfig,
-    plan: RolePlan,
-    cache: Cache,
-    options: ObtainOptions,
-    file: PathBuf,
-    /// The role's name, if the user chose it by name.
-    role: Option<String>,
-    /// The word of [`Choices`], if the user chose the role by name or confirmed it.
-    word: Option<String>,
-    /// The question that must be answered first.
-    question: Option<String>,
-    event: Event,
-    depth: usize,
-    /// The copies of the two AWS files, if the project wants them.
-    aws_files: Option<[String; 2]>,
-}
-
-impl<'a> Entering<'a> {
-    fn of(
-        context: &'a Context,
-        user: &'a UserConfig,
-        plan: RolePlan,
-        file: PathBuf,
-        event: Event,
-        depth: usize,
-    ) -> Self {
-        let trigger = if event == Event::Cd { Trigger::User } else { Trigger::Background };
-        let allow_stale = event != Event::Renewal;
-        let options = ObtainOptions { trigger, allow_stale, ..ObtainOptions::interactive(context.now) };
-        let cache = Cache::open(context, user.key);
-        Self {
-            context,
-            user,
-            plan,
-            cache,
-            options,
-            file,
-            role: None,
-            word: None,
-            question: None,
-            event,
-            depth,
-            aws_files: None,
-        }
-    }
-
-    /// Records that the role was confirmed, and returns the word for it.
-    fn record_confirmation(&mut self) -> Result<String, Problem> {
-        let role = self.role.as_deref().unwrap_or(choice::DEFAULT);
-        let word = Choices::of(&self.context.paths).word(&self.file, role, Some(Confirmation::of(&self.plan)));
-        let word = word.map_err(|error| Problem::new("cannot record the confirmation").because(error))?;
-        self.word = Some(word.clone());
-        Ok(word)
-    }
-
-    /// Returns the state with the credentials, or a blocked one if there are none.
-    fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
-        obtained
-            .and_then(|obtained| self.holding(obtained, now))
-            .unwrap_or_else(|problem| state(Change::Blocked, self.depth, Some(back(problem, self.role.is_some())), now))
-    }
-
-    fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
-        let Self { context, plan, event, .. } = self;
-        if obtained.mfa_prompted {
-            // Other shells that wait for this MFA code continue at their next prompt. If `bump` fails, they retry
-            // within half a minute.
-            let _ = generation::bump(&context.paths, context.now);
-        }
-        let diff = EnvDiff::of_role(&RoleSession {
-            plan,
-            credentials: obtained.credentials.temporary(&plan.source)?,
-            key: &obtained.key,
-            outer: &context.env,
-            file: &self.file.to_string_lossy(),
-            chosen: self.word.as_deref(),
-            accounts: &self.user.accounts,
-            aws_files: self.aws_files.as_ref(),
-        });
-        let left = obtained.credentials.remaining(now);
-        let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(MIN_REMAINING));
-        let ending = obtained.problem.is_some() && left < ENDING;
-        // During a background renewal the shell looks for its result before the old credentials expire.
-        let soon = now + LOOK_AGAIN.min(left / 2).max(Duration::from_secs(1));
-        let deadline = match &obtained.problem {
-            None if !obtained.due => obtained.credentials.renew_at(),
-            _ if ending => end,
-            _ => end.map(|end| end.min(soon)),
-        };
-        let what = match event {
-            Event::Cd | Event::Prompt | Event::Retry => Some(Recipient::Entered),
-            // A shell that picks up a renewed session doesn't receive a new role.
-            Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(Recipient::Renewed),
-        };
-        let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
-        Ok(Export {
-            entry: what.map(|what| HistoryEntry::of(what, context, plan, &obtained)),
-            deadline,
-            depth: self.depth,
-            renew: obtained.due && obtained.problem.is_none(),
-            ending,
-            problem: obtained.problem,
-            notices,
-            ..Export::of(Change::Role(diff))
-        })
     }
 }
 

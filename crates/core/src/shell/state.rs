@@ -4,11 +4,13 @@
 //! The value comes from the environment, so anyone may have written it. A value that doesn't have exactly the form that
 //! awsrole writes is ignored entirely.
 
+mod outer_env;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -19,8 +21,8 @@ use crate::aws::endpoint::is_of_one_service;
 use crate::aws::time::rfc3339;
 use crate::base::context::Env;
 use crate::base::digest::is_sha256;
-use crate::shell::choice::{self, Choice, Choices};
-use crate::shell::confirm::Confirmation;
+use crate::shell::choice;
+pub use outer_env::{Chosen, ChosenProfile, OuterEnv, Unproven};
 
 /// The variable's name.
 pub const NAME: &str = "AWSROLE_STATE";
@@ -54,8 +56,12 @@ pub const INFO_VARS: [&str; 6] =
 pub const BLOCKED: &str = "blocked";
 
 /// Variable that the snippets also set if `awsrole use` chose a role: the path of the nearest file, `=`, and a word of
-/// [`Choices`].
+/// [`Choices`](choice::Choices).
 pub const CHOSEN: &str = "AWSROLE_CHOSEN";
+
+/// Variable that the snippets also set if `awsrole use --profile` chose a profile: a word of
+/// [`Choices`](choice::Choices).
+pub const CHOSEN_PROFILE: &str = "AWSROLE_CHOSEN_PROFILE";
 
 /// The placeholder for keys and profile in a blocked shell. No profile has this name, and AWS rejects the key.
 pub const NO_ROLE: &str = "awsrole-blocked--run-awsrole-why";
@@ -72,7 +78,7 @@ pub(crate) const BLOCKED_SET: [(&str, &str); 4] = [
 /// and those that describe a role.
 pub(crate) fn hidden_if_blocked() -> Vec<&'static str> {
     let lists: [&[&'static str]; 5] =
-        [&CREDENTIAL_VARS, &HIDDEN, &EXEC_RENEW_UNSET, &INFO_VARS, &["AWS_ACCOUNT_ID", CHOSEN]];
+        [&CREDENTIAL_VARS, &HIDDEN, &EXEC_RENEW_UNSET, &INFO_VARS, &["AWS_ACCOUNT_ID", CHOSEN, CHOSEN_PROFILE]];
     let set = |name: &&str| BLOCKED_SET.iter().any(|(placeholder, _)| placeholder == name);
     lists.concat().into_iter().filter(|name| !set(name)).collect()
 }
@@ -159,13 +165,16 @@ const LONGEST_VALUE: usize = 4096;
 #[serde(deny_unknown_fields)]
 pub struct State {
     v: u32,
-    /// Path of the project file.
+    /// Path of the project file, or of the AWS file with the chosen profile.
     pub file: String,
     /// Name of the role for messages.
     pub role: String,
-    /// The word of [`Choices`], if `awsrole use` chose the role. A nested shell inherits the choice.
+    /// The word of [`Choices`](choice::Choices), if `awsrole use` chose the role. A nested shell inherits the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
+    /// The word for the profile that `awsrole use --profile` chose, also if the role is that of a project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Account ID of the role.
     pub account: String,
     /// Access key ID, which shows whether the keys are still awsrole's. Empty if no keys are set, because the command
@@ -188,74 +197,6 @@ pub struct State {
     pub prior: BTreeMap<String, String>,
 }
 
-/// The outer environment: the environment before awsrole changed it.
-pub struct OuterEnv {
-    /// The variables.
-    pub env: Env,
-    /// Prior values that a nested shell must adopt because it never saw them. `None` is unset.
-    pub adopt: Vec<(String, Option<OsString>)>,
-    /// The parent's role, if it has one and its keys are unchanged.
-    pub role: Option<State>,
-    /// Value of [`CHOSEN`] in a blocked parent whose placeholders are unchanged.
-    chosen: Option<OsString>,
-}
-
-/// The choice of `awsrole use` that the environment contains.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chosen {
-    /// No choice for this file.
-    Nothing,
-    /// A role, proven by awsrole's own word.
-    Role {
-        /// Its name, or [`choice::DEFAULT`].
-        role: String,
-        /// The word that proves it, to be passed on.
-        word: String,
-        /// What the user confirmed.
-        confirmed: Option<Confirmation>,
-    },
-    /// A role of this name, without a valid proof. It isn't assumed, because anyone may have written it.
-    Unproven(String),
-}
-
-impl Chosen {
-    /// Returns what a word proves for a file.
-    #[must_use]
-    pub fn of(word: &str, file: &Path, choices: &Choices) -> Self {
-        match choices.choice(file, word) {
-            Some(Choice { role, confirmed }) => Self::Role { role: role.to_owned(), word: word.to_owned(), confirmed },
-            None => Self::Unproven(choice::name(word).unwrap_or(word).to_owned()),
-        }
-    }
-
-    /// Returns the role, if it is proven and has a name.
-    #[must_use]
-    pub fn role(&self) -> Option<&str> {
-        match self {
-            Self::Role { role, .. } if role != choice::DEFAULT => Some(role),
-            Self::Role { .. } | Self::Nothing | Self::Unproven(_) => None,
-        }
-    }
-
-    /// What the user confirmed, if it is proven.
-    #[must_use]
-    pub fn confirmed(&self) -> Option<Confirmation> {
-        match self {
-            Self::Role { confirmed, .. } => *confirmed,
-            Self::Nothing | Self::Unproven(_) => None,
-        }
-    }
-
-    /// Returns the word that proves the role.
-    #[must_use]
-    pub fn word(&self) -> Option<&str> {
-        match self {
-            Self::Role { word, .. } => Some(word),
-            Self::Nothing | Self::Unproven(_) => None,
-        }
-    }
-}
-
 impl State {
     /// Returns the state of a role.
     #[must_use]
@@ -276,6 +217,7 @@ impl State {
             file: file.to_owned(),
             role: role.to_owned(),
             chosen: chosen.map(str::to_owned),
+            profile: None,
             account: account.to_owned(),
             key: credentials.access_key_id.clone(),
             entry: String::new(),
@@ -298,6 +240,12 @@ impl State {
             outer,
         ));
         self
+    }
+
+    /// Adds the word for the chosen profile.
+    #[must_use]
+    pub fn with_profile(self, word: Option<&str>) -> Self {
+        Self { profile: word.map(str::to_owned), ..self }
     }
 
     /// Adds the name of the role's cache entry.
@@ -339,7 +287,7 @@ impl State {
         Path::new(&self.file).is_absolute()
             && self.file.len() <= LONGEST_PATH
             && self.role.len() <= LONGEST_NAME
-            && self.chosen.as_ref().is_none_or(|word| choice::name(word).is_some())
+            && [&self.chosen, &self.profile].into_iter().flatten().all(|word| choice::name(word).is_some())
             && (self.account.is_empty() || AccountId::parse(&self.account).is_ok())
             && key(&self.key)
             && (self.entry.is_empty() || is_sha256(&self.entry))
@@ -394,136 +342,6 @@ fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Stri
         }
     }
     deserializer.deserialize_map(Each)
-}
-
-impl OuterEnv {
-    /// Reconstructs the outer environment: removes awsrole's values, and keeps those that the user changed since.
-    #[must_use]
-    pub fn reconstruct(env: &Env) -> Self {
-        let mut outer = Self { env: env.clone(), adopt: Vec::new(), role: None, chosen: None };
-        let Some(text) = env.0.get(OsStr::new(NAME)) else {
-            return outer;
-        };
-        // A value that isn't UTF-8 is not awsrole's, and is ignored like any other.
-        let text = text.to_str().unwrap_or_default();
-        if text == BLOCKED {
-            outer.restore_blocked(env);
-        } else if let Some(state) = State::parse(text) {
-            let keys_are_ours = env.text("AWS_ACCESS_KEY_ID").unwrap_or_default() == state.key
-                && env.text("AWS_CREDENTIAL_EXPIRATION").unwrap_or_default() == state.expires;
-            let profile_is_hidden = !env.has("AWS_PROFILE") && !env.has("AWS_DEFAULT_PROFILE");
-            if keys_are_ours {
-                for name in CREDENTIAL_VARS {
-                    outer.restore(name, None);
-                }
-            }
-            if profile_is_hidden {
-                for name in HIDDEN.iter().chain(&["AWS_ACCOUNT_ID"]).filter(|name| !env.has(name)) {
-                    outer.restore(name, state.prior.get(*name).map(OsString::from));
-                }
-            }
-            for (name, value) in &state.set {
-                let prior = state.prior.get(name).map(OsString::from);
-                if env.text(name) == Some(value.as_str()) || already_restored(env, name, prior.as_ref()) {
-                    outer.restore(name, prior);
-                }
-            }
-            for name in &state.hidden {
-                let prior = state.prior.get(name).map(OsString::from);
-                if !env.has(name) || already_restored(env, name, prior.as_ref()) {
-                    outer.restore(name, prior);
-                }
-            }
-            if keys_are_ours && profile_is_hidden {
-                outer.role = Some(state);
-            }
-        }
-        for name in INFO_VARS.into_iter().chain([CHOSEN, NAME]) {
-            outer.restore(name, None);
-        }
-        for name in BLOCKED_PRIOR_VARS.map(|name| format!("{PRIOR}{name}")) {
-            if env.has(&name) {
-                outer.restore(&name, None);
-            }
-        }
-        outer
-    }
-
-    /// Removes a blocked parent's placeholders, and restores the prior values that it exported. If the user changed
-    /// keys or a profile manually, no profile is restored.
-    fn restore_blocked(&mut self, env: &Env) {
-        let ours = |name: &str| BLOCKED_SET.iter().any(|(set, value)| *set == name && env.text(name) == Some(*value));
-        let untouched = ours("AWS_ACCESS_KEY_ID") && ours("AWS_PROFILE");
-        if untouched {
-            self.chosen = env.0.get(OsStr::new(CHOSEN)).cloned();
-        }
-        let untouched = untouched && !env.has("AWS_DEFAULT_PROFILE");
-        let prior = |name: &str| {
-            let back = BLOCKED_PRIOR_VARS.contains(&name) && (untouched || !name.ends_with("_PROFILE"));
-            let value = env.0.get(OsStr::new(&format!("{PRIOR}{name}"))).filter(|value| *value != NO_ROLE);
-            // The value may contain any bytes, because the user set it. Only its length is limited.
-            value.filter(|value| back && value.len() <= LONGEST_VALUE).cloned()
-        };
-        for (name, _) in BLOCKED_SET {
-            let prior = prior(name);
-            if ours(name) || already_restored(env, name, prior.as_ref()) {
-                self.restore(name, prior);
-            }
-        }
-        for name in BLOCKED_PRIOR_VARS.into_iter().filter(|name| !BLOCKED_SET.iter().any(|(set, _)| set == name)) {
-            let prior = prior(name);
-            if prior.is_some() && (!env.has(name) || already_restored(env, name, prior.as_ref())) {
-                self.restore(name, prior);
-            }
-        }
-    }
-
-    /// Returns the environment with which this process must execute itself again, because the AWS SDK would read
-    /// variables that awsrole set or hid. Returns `None` if none of them differ.
-    #[must_use]
-    pub fn env_for_reexec(&self, env: &Env) -> Option<Env> {
-        let differ: Vec<OsString> = READ_BY_SDK.iter().map(OsString::from).collect();
-        let differ: Vec<OsString> = differ.into_iter().filter(|name| env.0.get(name) != self.env.0.get(name)).collect();
-        let mut anew = env.clone();
-        for name in &differ {
-            anew.0.remove(name);
-            anew.0.extend(self.env.0.get(name).map(|value| (name.clone(), value.clone())));
-        }
-        (!differ.is_empty()).then_some(anew)
-    }
-
-    /// Returns the choice for a directory with these files. A choice for another file is ignored, and one that awsrole
-    /// didn't write is returned as unproven.
-    #[must_use]
-    pub fn chosen(&self, files: &[PathBuf], choices: &Choices) -> Chosen {
-        let Some(file) = files.first() else { return Chosen::Nothing };
-        let Some(word) = self.word(file) else { return Chosen::Nothing };
-        Chosen::of(&word, file, choices)
-    }
-
-    /// Returns the text that should be the word of a choice for a file. It isn't verified.
-    fn word(&self, file: &Path) -> Option<Cow<'_, str>> {
-        if let Some(state) = &self.role {
-            return state.chosen.as_deref().filter(|_| file.to_string_lossy() == state.file).map(Cow::Borrowed);
-        }
-        let text = self.chosen.as_ref()?.as_encoded_bytes();
-        let word = text.strip_prefix(file.as_os_str().as_encoded_bytes())?.strip_prefix(b"=")?;
-        let word = word.get(..choice::LONGEST).unwrap_or(word);
-        Some(String::from_utf8_lossy(word)).filter(|word| !word.is_empty())
-    }
-
-    fn restore(&mut self, name: &str, prior: Option<OsString>) {
-        match &prior {
-            Some(value) => self.env.0.insert(OsString::from(name), value.clone()),
-            None => self.env.0.remove(&OsString::from(name)),
-        };
-        self.adopt.push((name.to_owned(), prior));
-    }
-}
-
-/// Returns whether a variable that the AWS SDK reads already has its prior value ([`OuterEnv::env_for_reexec`]).
-fn already_restored(env: &Env, name: &str, prior: Option<&OsString>) -> bool {
-    READ_BY_SDK.contains(&name) && env.0.get(OsStr::new(name)) == prior
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::shell::views::{self, Views};
 
 /// Version of the protocol between snippets and programs: arguments, statements, AWSROLE_STATE. It is incremented when
 /// the other side wouldn't understand a change.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// A shell that has a snippet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +133,9 @@ impl Shell {
         if let Some(word) = &export.chosen {
             line(&["__awsrole_chose"], Some(word.as_bytes()));
         }
+        if let Some(word) = &export.chosen_profile {
+            line(&["__awsrole_chose_profile"], Some(word.as_bytes()));
+        }
         let deadline = export.deadline.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs());
         line(&["__awsrole_done", state, &deadline.to_string(), &export.depth.max(1).to_string()], None);
         text
@@ -153,7 +156,8 @@ fn room(export: &Export, views: Option<&Views>) -> usize {
         Change::Outer | Change::Blocked => 0,
     };
     let unset: usize = export.unset.iter().map(|name| line(name, 0)).sum();
-    let chosen = export.chosen.as_ref().map_or(0, |word| line("", word.len()));
+    let chosen: usize =
+        [&export.chosen, &export.chosen_profile].into_iter().flatten().map(|word| line("", word.len())).sum();
     let seen = export.texts.iter().map(|text| line("", text.len()));
     let looked_at = views.map_or(0, |views| views.own.len() * 64);
     adopted.sum::<usize>() + changed + unset + chosen + seen.sum::<usize>() + looked_at + 256
@@ -241,6 +245,7 @@ mod tests {
             change: Change::Role(diff),
             deadline: Some(UNIX_EPOCH + Duration::from_secs(u64::MAX >> 1)),
             chosen: Some(value.clone()),
+            chosen_profile: Some(value.clone()),
             depth: usize::MAX,
             ending: false,
             renew: false,

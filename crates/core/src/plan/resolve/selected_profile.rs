@@ -9,14 +9,15 @@ use crate::base::problem::Problem;
 use crate::plan::role_plan::RolePlan;
 use crate::project::config::{Config, RoleConfig};
 
-/// A profile that the user selected with an option of a command.
+/// A profile that the user selected with an option of a command, or with `awsrole use --profile` in this shell.
 ///
 /// It becomes a plan without an approval, because nothing but this choice and the user's own AWS files decides what the
 /// plan is. A name from any other place, such as a project's file, must never become this type.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectedProfile(String);
 
 impl SelectedProfile {
-    /// Takes the value of an option that the user typed.
+    /// Takes the value of an option that the user typed, or a name that `shell::choice` authenticated.
     #[must_use]
     pub fn of_option(name: String) -> Self {
         Self(name)

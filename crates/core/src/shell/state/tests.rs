@@ -1,11 +1,14 @@
 //! Tests of [`OuterEnv::reconstruct`]: which variables are restored, and which manual changes are kept.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::aws::credentials::tests::credentials;
 use crate::aws::profiles::tests::home;
+use crate::shell::choice::Choices;
 
 fn env(pairs: &[(&str, &str)]) -> Env {
     Env(pairs.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect())
@@ -175,6 +178,32 @@ fn a_choice_in_the_state_of_a_role_needs_its_proof_as_well() {
         assert_eq!((found.role(), found == Chosen::Nothing), (role, false), "{chosen}");
         assert_eq!(outer.chosen(&[PathBuf::from("/q/.awsrole.toml")], &choices), Chosen::Nothing);
     }
+}
+
+#[test]
+fn a_chosen_profile_needs_its_proof_in_either_place() {
+    let (_home, context) = home("", "");
+    let choices = Choices::of(&context.paths);
+    let word = choices.profile_word("a=b").unwrap();
+    let of_role = choices.word(Path::new("/p/.awsrole.toml"), "a=b", None).unwrap();
+    let forged = format!("{}=a=b", "0".repeat(80));
+    for (word, proven) in [(&word, true), (&of_role, false), (&forged, false)] {
+        let state = changed(|state| state["profile"] = word.as_str().into());
+        let placeholders = [("AWS_PROFILE", NO_ROLE), ("AWS_ACCESS_KEY_ID", NO_ROLE), (CHOSEN_PROFILE, word)];
+        let blocked = env(&[&[(NAME, BLOCKED)], placeholders.as_slice()].concat());
+        for parent in [held(&state), blocked] {
+            let outer = OuterEnv::reconstruct(&parent);
+            assert!(!outer.env.has(CHOSEN_PROFILE));
+            match outer.chosen_profile(&choices) {
+                Ok(Some(chosen)) => assert!(proven && chosen.profile.name() == "a=b" && chosen.word == *word),
+                found => assert!(!proven && found == Err(Unproven("a=b".to_owned())), "{word}"),
+            }
+        }
+        let alone = OuterEnv::reconstruct(&env(&[(CHOSEN_PROFILE, word)]));
+        assert_eq!(alone.chosen_profile(&choices), Ok(None), "without a state");
+    }
+    let huge = changed(|state| state["profile"] = format!("{forged}{}", "x".repeat(1 << 20)).into());
+    assert!(OuterEnv::reconstruct(&held(&huge)).role.is_none());
 }
 
 /// Returns the environment of a shell that holds a role with this state.

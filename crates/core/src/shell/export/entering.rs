@@ -1,0 +1,186 @@
+//! A role whose plan is known, of a project or of the chosen profile, on its way into a shell.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::{Change, Decided, ENDING, Event, Export, LOOK_AGAIN, state};
+use crate::aws::profiles::Profiles;
+use crate::base::context::Context;
+use crate::base::problem::Problem;
+use crate::plan::role_plan::RolePlan;
+use crate::session::cache::{Cache, Trigger};
+use crate::session::history::{HistoryEntry, Recipient};
+use crate::session::lookup::{MIN_REMAINING, ObtainOptions, Obtained};
+use crate::settings::user_config::{Settings, UserConfig};
+use crate::shell::choice::{self, Choices};
+use crate::shell::confirm::Confirmation;
+use crate::shell::environment::{EnvDiff, RoleSession};
+use crate::shell::generation;
+use crate::shell::state::ChosenProfile;
+
+/// A role whose plan is known.
+pub(super) struct Entering<'a> {
+    pub(super) context: &'a Context,
+    pub(super) user: &'a UserConfig,
+    pub(super) plan: RolePlan,
+    pub(super) cache: Cache,
+    pub(super) options: ObtainOptions,
+    pub(super) file: PathBuf,
+    /// The role's name, if the user chose it by name.
+    pub(super) role: Option<String>,
+    /// The word of [`Choices`], if the user chose the role by name or confirmed it.
+    pub(super) word: Option<String>,
+    /// The word of [`Choices`] for the chosen profile.
+    pub(super) profile: Option<String>,
+    /// Whether the role is that of the chosen profile.
+    pub(super) is_profile: bool,
+    /// The error of the file that doesn't apply, if the role is that of the chosen profile.
+    pub(super) beneath: Option<Problem>,
+    /// The question that must be answered first.
+    pub(super) question: Option<String>,
+    pub(super) event: Event,
+    pub(super) depth: usize,
+    /// The copies of the two AWS files, if the project wants them.
+    pub(super) aws_files: Option<[String; 2]>,
+}
+
+impl<'a> Entering<'a> {
+    pub(super) fn of(
+        context: &'a Context,
+        user: &'a UserConfig,
+        plan: RolePlan,
+        file: PathBuf,
+        event: Event,
+        depth: usize,
+    ) -> Self {
+        let trigger = if event == Event::Cd { Trigger::User } else { Trigger::Background };
+        let allow_stale = event != Event::Renewal;
+        let options = ObtainOptions { trigger, allow_stale, ..ObtainOptions::interactive(context.now) };
+        let cache = Cache::open(context, user.key);
+        Self {
+            context,
+            user,
+            plan,
+            cache,
+            options,
+            file,
+            role: None,
+            word: None,
+            profile: None,
+            is_profile: false,
+            beneath: None,
+            question: None,
+            event,
+            depth,
+            aws_files: None,
+        }
+    }
+
+    /// Records that the role was confirmed, and returns the word for it.
+    pub(super) fn record_confirmation(&mut self) -> Result<String, Problem> {
+        let role = self.role.as_deref().unwrap_or(choice::DEFAULT);
+        let word = Choices::of(&self.context.paths).word(&self.file, role, Some(Confirmation::of(&self.plan)));
+        let word = word.map_err(|error| Problem::new("cannot record the confirmation").because(error))?;
+        self.word = Some(word.clone());
+        Ok(word)
+    }
+
+    /// Returns the state with the credentials, or a blocked one if there are none.
+    pub(super) fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
+        obtained.and_then(|obtained| self.holding(obtained, now)).unwrap_or_else(|problem| {
+            let problem = if self.is_profile { problem.hint(END_PROFILE) } else { back(problem, self.role.is_some()) };
+            state(Change::Blocked, self.depth, Some(problem), now)
+        })
+    }
+
+    fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
+        let Self { context, plan, event, .. } = self;
+        if obtained.mfa_prompted {
+            // Other shells that wait for this MFA code continue at their next prompt. If `bump` fails, they retry
+            // within half a minute.
+            let _ = generation::bump(&context.paths, context.now);
+        }
+        let diff = EnvDiff::of_role(&RoleSession {
+            plan,
+            credentials: obtained.credentials.temporary(&plan.source)?,
+            key: &obtained.key,
+            outer: &context.env,
+            file: &self.file.to_string_lossy(),
+            chosen: self.word.as_deref(),
+            profile: self.profile.as_deref(),
+            accounts: &self.user.accounts,
+            aws_files: self.aws_files.as_ref(),
+        });
+        let left = obtained.credentials.remaining(now);
+        let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(MIN_REMAINING));
+        let ending = obtained.problem.is_some() && left < ENDING;
+        // During a background renewal the shell looks for its result before the old credentials expire.
+        let soon = now + LOOK_AGAIN.min(left / 2).max(Duration::from_secs(1));
+        let deadline = match &obtained.problem {
+            None if !obtained.due => obtained.credentials.renew_at(),
+            _ if ending => end,
+            _ => end.map(|end| end.min(soon)),
+        };
+        let what = match event {
+            Event::Cd | Event::Prompt | Event::Retry => Some(Recipient::Entered),
+            // A shell that picks up a renewed session doesn't receive a new role.
+            Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(Recipient::Renewed),
+        };
+        let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
+        Ok(Export {
+            entry: what.map(|what| HistoryEntry {
+                profile: plan.profile.clone().filter(|_| self.is_profile),
+                ..HistoryEntry::of(what, context, plan, &obtained)
+            }),
+            deadline,
+            depth: self.depth,
+            renew: obtained.due && obtained.problem.is_none(),
+            ending,
+            problem: obtained.problem.or_else(|| self.beneath.clone()),
+            notices,
+            ..Export::of(Change::Role(diff))
+        })
+    }
+}
+
+/// Replaces the outer environment by the role of the chosen profile. All other decisions are the project's.
+pub(super) fn with_profile<'a>(
+    decided: Decided<'a>,
+    ChosenProfile { profile, word }: &ChosenProfile,
+    context: &'a Context,
+    settings: &'a Settings,
+    event: Event,
+) -> Decided<'a> {
+    let outside = match decided {
+        Decided::State(export) if matches!(export.change, Change::Outer) => export,
+        Decided::State(export) => return Decided::State(export),
+        Decided::Enter(entering) => {
+            return Decided::Enter(Box::new(Entering { profile: Some(word.clone()), ..*entering }));
+        }
+    };
+    let planned = Profiles::load(context)
+        .and_then(|profiles| Ok((profile.plan(&profiles, context)?, profile.file(&profiles, context))));
+    match planned {
+        Ok((plan, file)) => {
+            let entering = Entering::of(context, settings.or_default(), plan, file, event, outside.depth);
+            Decided::Enter(Box::new(Entering {
+                profile: Some(word.clone()),
+                is_profile: true,
+                beneath: outside.problem,
+                ..entering
+            }))
+        }
+        Err(problem) => {
+            let problem = problem.hint(END_PROFILE);
+            Decided::State(Box::new(state(Change::Blocked, outside.depth, Some(problem), context.now)))
+        }
+    }
+}
+
+/// The hint how to end the use of a chosen profile.
+pub const END_PROFILE: &str = "`awsrole use -` ends the use of this profile";
+
+/// Adds the hint how to leave a role that the user chose.
+pub(super) fn back(problem: Problem, is_chosen: bool) -> Problem {
+    if is_chosen { problem.hint("`awsrole use -` goes back to the previous role") } else { problem }
+}
