@@ -12,7 +12,7 @@ from support.aws_files import role_file
 from support.hooked_shell import PLACEHOLDER, awsroles, wait_for
 from support.processes import descendants, program
 from support.prompts import ASK
-from support.world import THERE
+from support.world import HERE, THERE
 
 
 def test_others_are_told_where_the_question_is(scene, shell):
@@ -163,6 +163,22 @@ def test_a_session_that_is_too_old_for_the_trust_policy(scene):
     assert tty.key() not in (first, PLACEHOLDER)
     assert [(call["action"], call["outcome"]) for call in scene.sts.calls()] == [
         ("AssumeRole", "AccessDenied"), ("GetSessionToken", "OK"), ("AssumeRole", "OK")]
+
+
+def test_an_interrupted_code_takes_no_session_away(scene):
+    """The old session is valid for roles whose trust policies accept its age."""
+    strict, audit = scene.shop(role="Strict"), scene.shop("audit", "Audit", HERE)
+    tty = scene.terminal("bash")
+    tty.enter(strict, scene.code())
+    scene.outlive_mfa()
+    for line in ("awsrole refresh", "awsrole refresh"):
+        tty.type(line)
+        tty.asked()
+        tty.send("\x03")
+        tty.wait()
+        tty.run("")
+    assert ASK not in tty.run(f"cd {audit}")
+    assert tty.key().startswith("ASIA") and len(scene.asked_for_codes()) == 1
 
 
 def test_what_was_refused_for_its_age_is_kept_at_prompts(scene):
