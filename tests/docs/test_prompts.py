@@ -178,9 +178,9 @@ def test_role_account_and_time_left_are_seen(prompt, screen, project):
         file.write("# edited\n")
     tty.type("")
     if (prompt.shell, prompt.heading) == ("bash", "starship"):
-        tty.sees("no role here")
+        tty.sees("was changed since it was allowed")
         tty.type("")
-    tty.sees(rf"{RED if prompt.rc < 0 else prompt.colour} ?\[no role\]")
+    tty.sees(rf"{RED if prompt.rc < 0 else prompt.colour} ?\[blocked\]")
 
     tty.type("cd /")
     tty.outside()

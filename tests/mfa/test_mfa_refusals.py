@@ -35,6 +35,26 @@ def lines(said):
 KEYS = {"ctrl-c": CTRL_C, "digits-ctrl-c": "12\x03", "ctrl-d": "\x04", "ctrl-backslash": "\x1c", "ctrl-z": "\x1a"}
 
 
+def test_why_says_that_the_code_is_missing(scene):
+    tty = scene.terminal("bash")
+    tty.type(f"cd {scene.shop()}")
+    tty.asked()
+    tty.send(CTRL_C)
+    tty.wait()
+    tty.run("")
+    said = tty.run("awsrole why")
+    assert "no MFA code was entered" in said and "the shell stays blocked until `awsrole refresh`. Then awsrole prompts" in said
+    assert "blocked" in tty.run("awsrole status")
+    tty.type("awsrole refresh")
+    tty.asked()
+    tty.answer(scene.code())
+    assert tty.key().startswith("ASIA")
+    tty.run("")
+    # The shells that wait for the code are notified, and so is this one. It receives the session once.
+    [entry] = json.loads(scene.awsrole("history", "--json").out)
+    assert (entry["what"], entry["new"], entry["shell"]) == ("entered", True, tty.process.pid)
+
+
 def test_cancelled_after_a_slip(scene, shell):
     tty = scene.terminal(shell)
     tty.type(f"cd {scene.shop()}")

@@ -73,14 +73,16 @@ def test_yes_enters_it_once(chain, shop, shell, command):
 
 @pytest.mark.parametrize("answer", ["\r", "n\r", "no\r", "Y es\r", "\x03", "\x04"])
 def test_no_other_answer_enters_it(chain, shop, answer):
+    """The shell keeps the role that it held."""
     tty = chain.terminal("bash", shop, env=chain.env)
-    calls = len(chain.callers())
+    calls, key = len(chain.callers()), tty.key()
     asked(tty, "awsrole use prod")
     tty.send(answer)
     tty.wait()
     tty.run("")
-    assert tty.key() == BLOCKED and len(chain.callers()) == calls
-    assert f"near in {HERE}" in without_a_question(tty, "awsrole use -")
+    assert tty.key() == key and len(chain.callers()) == calls and tty.variable("AWSROLE_ROLE") == "near"
+    without_a_question(tty, "awsrole refresh")
+    assert tty.variable("AWSROLE_ROLE") == "near"
 
 
 def test_no_answer_leaves_the_shell_blocked(chain, shop, shell):
@@ -93,6 +95,8 @@ def test_no_answer_leaves_the_shell_blocked(chain, shop, shell):
     for line in ("", "true", "cd .", "awsrole status"):
         without_a_question(tty, line)
     assert tty.key() == BLOCKED and chain.callers() == []
+    told = without_a_question(tty, "awsrole why")
+    assert "prod must be confirmed" in told and "the shell stays blocked until you confirm prod: `awsrole refresh` asks" in told
     asked(tty, "awsrole refresh")
     tty.answer("yes")
     assert tty.variable("AWSROLE_ROLE") == "prod"
@@ -121,8 +125,8 @@ def test_going_back_to_it_asks_again(chain, shop, shell):
     without_a_question(tty, "awsrole use -")
     assert tty.variable("AWSROLE_ROLE") == "near"
     asked(tty, "awsrole use -")
-    tty.answer("n")
-    assert tty.key() == BLOCKED
+    assert "this shell keeps what it held" in tty.answer("n")
+    assert tty.variable("AWSROLE_ROLE") == "near"
 
 
 def test_the_role_at_the_top_asks_as_well(chain, shop, shell):

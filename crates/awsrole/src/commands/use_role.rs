@@ -2,20 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
+use awsrole_core::aws::mfa::Authenticator;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::base::suggest::suggestion;
 use awsrole_core::explain::summary::summarize;
+use awsrole_core::project::approval::Allowed;
 use awsrole_core::project::config::Config;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
-use awsrole_core::shell::confirm::Confirmation;
+use awsrole_core::shell::confirm::{Confirmation, in_shell, not_confirmed, question};
 use awsrole_core::shell::export::plan_role;
 
+use crate::authenticator::TerminalPrompter;
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::out;
+
+/// Variables of file managers, which would hide a question below their panels. The hook then says that the role must be
+/// confirmed.
+const FILE_MANAGERS: [&str; 3] = ["MC_SID", "RANGER_LEVEL", "NNNLVL"];
 
 /// Prompts for a role on the terminal and prints its token, which the hook stores.
 pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
@@ -55,7 +62,8 @@ pub(super) fn run(name: Option<&str>, context: &Context, settings: &Settings) ->
             .hint(format!("enter a number or a name: {}", names.join(", ")))
             .into());
     };
-    tell(chosen, None, &files, &outer)
+    let confirmed = confirmed(chosen, false, &allowed, &outer, settings)?;
+    tell(chosen, confirmed, &files, &outer)
 }
 
 /// Checks that the role exists and prints its token. With `yes` the token also says that the user confirmed the role.
@@ -71,11 +79,32 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
             .hint(suggestion(name, "the roles are", &names))
             .into());
     }
-    let confirmed = match yes {
-        true => Some(Confirmation::of(&plan_role(&outer, &allowed, Some(name))?)),
-        false => None,
-    };
+    let confirmed = confirmed(name, yes, &allowed, &outer, settings)?;
     tell(name, confirmed, &files, &outer)
+}
+
+/// Returns the confirmation of a role that the user typed, and asks for it if the file sets `confirm`. It is asked
+/// before the hook gives up the present role, so that an answer of no changes nothing.
+fn confirmed(
+    name: &str,
+    yes: bool,
+    allowed: &Allowed,
+    outer: &Context,
+    settings: &Settings,
+) -> Result<Option<Confirmation>, CommandError> {
+    let asks = allowed.config().select(Some(name)).is_ok_and(|(_, keys)| keys.confirm == Some(true));
+    if !yes && (!asks || FILE_MANAGERS.iter().any(|variable| outer.env.has(variable))) {
+        return Ok(None);
+    }
+    let plan = plan_role(outer, allowed, Some(name))?;
+    if let (Some(question), false) = (question(allowed, Some(name), &plan, None, &settings.get()?.accounts), yes) {
+        let answer = TerminalPrompter::new(true, outer, settings).confirm(&question);
+        answer.map_err(|why| {
+            let problem = not_confirmed(&plan, why, &in_shell(Some(name)));
+            CommandError::no_role(problem.because("this shell keeps what it held"))
+        })?;
+    }
+    Ok(Some(Confirmation::of(&plan)))
 }
 
 /// Prints what the hook stores for a choice: a token that proves to child processes that awsrole made the choice.

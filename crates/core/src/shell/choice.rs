@@ -56,7 +56,7 @@ impl Choices {
     /// # Errors
     /// Fails if the key can neither be read nor created, or if the role's name is too long.
     pub fn word(&self, file: &Path, role: &str, confirmed: Option<Confirmation>) -> Result<String, FileError> {
-        let failed = |what: &str| FileError::new("making", &self.key, io::Error::other(what.to_owned()));
+        let failed = |what: &str| FileError::new("create", &self.key, io::Error::other(what.to_owned()));
         if role.len() > LONGEST_NAME {
             return Err(failed("the role's name is too long"));
         }
@@ -88,7 +88,7 @@ impl Choices {
 
     /// Creates the key. If two processes do so at the same time, the first key is kept.
     fn make(&self) -> Result<(), FileError> {
-        let failed = |error| FileError::new("making", &self.key, error);
+        let failed = |error| FileError::new("create", &self.key, error);
         let dir = self.key.parent().unwrap_or(Path::new("/"));
         files::private_dir(dir)?;
         let key = Key::random().ok_or_else(|| failed(io::Error::other("the system has no random numbers")))?;
