@@ -102,6 +102,16 @@ def test_no_answer_leaves_the_shell_blocked(chain, shop, shell):
     assert tty.variable("AWSROLE_ROLE") == "prod"
 
 
+def test_lines_are_wrapped_at_blanks(chain, shop):
+    """Commands in backticks stay whole, so that they can be copied."""
+    tty = chain.terminal("bash", shop, env=chain.env)
+    tty.run("stty cols 60")
+    texts = [tty.run(line) for line in ("awsrole exec --role prdo -- true", "awsrole why --role prod", "awsrole use nowhere")]
+    lines = [line.rstrip() for text in texts for line in text.splitlines()]
+    assert len([line for line in lines if line.startswith("    ")]) >= 5, lines
+    assert all(len(line) <= 60 or "`" in line or " " not in line.strip() for line in lines), lines
+
+
 def test_a_new_shell_and_a_prompt_never_ask(chain, shop, shell):
     (shop / ".awsrole.toml").write_text(PROD)
     chain.awsrole("allow", "--yes", cwd=shop)
