@@ -268,7 +268,7 @@ __awsrole_fail() { # PROBLEM
     __awsrole_ask hook digest -- "${__awsrole_files[@]}" 2>/dev/null
     __awsrole_digest=$__awsrole_answer
   fi
-  [[ $__awsrole_event == retry ]] || __awsrole_say "$1: no credentials here (hint: \`awsrole refresh\` retries)"
+  [[ $__awsrole_event == retry ]] || __awsrole_say "$1: this shell is blocked (hint: \`awsrole refresh\` retries)"
 }
 
 # Applies the answer. Its statements are parsed instead of evaluated, because `eval` would make each the text of a

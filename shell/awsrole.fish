@@ -274,7 +274,7 @@ function __awsrole_fail -a problem
     set -q __awsrole_digest[1]; or not string match -q 'unread=*' -- $__awsrole_in_force
     or set -g __awsrole_digest "$(__awsrole_ask hook digest -- $__awsrole_files 2>/dev/null)"
     test $__awsrole_event = retry
-    or __awsrole_say "$problem: no credentials here (hint: `awsrole refresh` retries)"
+    or __awsrole_say "$problem: this shell is blocked (hint: `awsrole refresh` retries)"
 end
 
 function __awsrole_done -a state deadline depth

@@ -264,7 +264,7 @@ __awsrole_fail() { # PROBLEM
     __awsrole_digest=$__awsrole_answer
   fi
   if [[ $__awsrole_event != retry ]]; then
-    __awsrole_say "$1: no credentials here (hint: \`awsrole refresh\` retries)"
+    __awsrole_say "$1: this shell is blocked (hint: \`awsrole refresh\` retries)"
   fi
 }
 

@@ -9,12 +9,14 @@ _awsrole() {
     _normal
     return
   fi
-  local -a found dirs others
+  local -a found dirs options others
   found=("${(@f)$(AWSROLE_COMPLETE=zsh _CLAP_IFS=$'\n' _CLAP_COMPLETE_INDEX=$((CURRENT - 1)) \
     command awsrole -- "${words[@]}" 2>/dev/null)}")
   dirs=(${(M)found:#*/}) others=(${found:#*/})
+  options=(${(M)others:#-?*}) others=(${others:#-?*})
   (( $#dirs )) && _describe -V directories dirs -S ''
   (( $#others )) && _describe -V values others
+  (( $#options )) && _describe -V -o options options
 }
 if [[ ${funcstack[1]-} == _awsrole ]]; then _awsrole "$@"
 elif (( $+functions[compdef] )); then compdef _awsrole awsrole

@@ -10,7 +10,7 @@ __awsrole_segment() {
   \builtin set +aekuxvET
   awsrole_left
   awsrole_segment='' awsrole_segment_color='' awsrole_segment_end=''
-  if [[ $AWSROLE_STATE == blocked ]]; then awsrole_segment='[no role] ' __awsrole_color=31
+  if [[ $AWSROLE_STATE == blocked ]]; then awsrole_segment='[blocked] ' __awsrole_color=31
   elif [[ $__awsrole_state == hands-off ]]; then awsrole_segment='[inactive] ' __awsrole_color=31
   elif [[ $AWSROLE_ROLE ]]; then
     awsrole_segment="[$AWSROLE_ROLE${AWSROLE_ACCOUNT:+ $AWSROLE_ACCOUNT}${REPLY:+ $REPLY}] "

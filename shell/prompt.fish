@@ -9,7 +9,7 @@ function awsrole_segment # [BEFORE [AFTER]]
     set -l text
     set -l color cyan
     if test "$AWSROLE_STATE" = blocked
-        set text '[no role]'
+        set text '[blocked]'
         set color red
     else if test "$__awsrole_state" = hands-off
         set text '[inactive]'

@@ -6,7 +6,7 @@
 function prompt_awsrole() {
   \builtin local REPLY= text= color=cyan
   awsrole_left
-  if [[ ${AWSROLE_STATE-} == blocked ]]; then text='[no role]' color=red
+  if [[ ${AWSROLE_STATE-} == blocked ]]; then text='[blocked]' color=red
   elif [[ ${__awsrole_state-} == hands-off ]]; then text='[inactive]' color=red
   elif [[ -n ${AWSROLE_ROLE-} ]]; then
     text="[$AWSROLE_ROLE${AWSROLE_ACCOUNT:+ $AWSROLE_ACCOUNT}${REPLY:+ $REPLY}]"
@@ -17,7 +17,7 @@ function prompt_awsrole() {
 
 # The instant prompt records these calls, and expands them in a later shell.
 function instant_prompt_awsrole() {
-  p10k segment -f red -c '${(M)AWSROLE_STATE:#blocked}' -t '[no role]'
+  p10k segment -f red -c '${(M)AWSROLE_STATE:#blocked}' -t '[blocked]'
   p10k segment -f cyan -c '${AWSROLE_ROLE-}' -e -t '[${AWSROLE_ROLE//\%/%%}${AWSROLE_ACCOUNT:+ $AWSROLE_ACCOUNT}]'
 }
 

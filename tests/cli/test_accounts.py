@@ -23,7 +23,7 @@ def test_the_name_is_shown_beside_the_id(world):
     entered = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)
     assert f"awsrole: Deploy in {SHOWN}, renewed in" in entered.err
     assert f"account   {SHOWN}" in world.awsrole("why", cwd=folder).out
-    assert json.loads(world.awsrole("why", "--json", cwd=folder).out)["way"]["account_name"] == "shop-prod"
+    assert json.loads(world.awsrole("why", "--json", cwd=folder).out)["chain"]["account_name"] == "shop-prod"
     long = world.awsrole("status", "--long", cwd=folder)
     assert f"account   {SHOWN}\n" in long.out and "account_name" not in long.out
     machine = json.loads(world.awsrole("status", "--json", cwd=folder).out)

@@ -727,7 +727,7 @@ login_session = arn:aws:sts::999999999999:assumed-role/Admin/alice
         folder = self.private(world, "acme/shop", DEPLOY)
         (folder / what).chmod(0o777)
         result = world.awsrole("exec", "--", "true", cwd=folder)
-        assert result.code != 0 and "others may write" in result.err
+        assert result.code != 0 and "writable by others" in result.err
         assert world.sts.calls() == []
 
     @pytest.mark.parametrize("where", ["links", "target"])
@@ -743,7 +743,7 @@ login_session = arn:aws:sts::999999999999:assumed-role/Admin/alice
         writable.chmod(0o777)
         result = world.awsrole("exec", "--", "true", cwd=folder)
         assert result.code == 1 and "your [[trust]] rule for" in result.err, result
-        assert f"{writable}: others may write to it" in result.err and f"`chmod go-w {writable}`" in result.err
+        assert f"{writable} is writable by others" in result.err and f"`chmod go-w {writable}`" in result.err
         # A sticky directory lets others add names, not exchange them.
         writable.chmod(0o1777)
         assert acts(world, folder)

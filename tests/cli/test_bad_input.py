@@ -68,7 +68,7 @@ FILES = {
     "more than an hour in a chain": (
         f'default_role = "b"\n[role.a]\n{ROLE}{SOURCE}[role.b]\n{ROLE}source_role = "a"\nduration_seconds = 3601\n',
         [":8:", "duration_seconds", "3600"]),
-    "session of long-term keys too long": ('profile = "jump"\nduration_seconds = 129601\n', [":2:", "129600"]),
+    "session of long-lived keys too long": ('profile = "jump"\nduration_seconds = 129601\n', [":2:", "129600"]),
     "session name too short": (DEPLOY + 'role_session_name = "a"\n', [":4:", "role_session_name", "2–64"]),
     "session name too long": (DEPLOY + f'role_session_name = "{long(65)}"\n', [":4:", "2–64"]),
     "session name with a space": (DEPLOY + 'role_session_name = "a b"\n', [":4:", "role_session_name"]),

@@ -35,6 +35,15 @@ def offered(world, shop, *words):
 @pytest.mark.parametrize("words", [["use", ""], ["exec", "--role", ""], ["why", "--role", ""], ["console", "--role", ""]], ids=" ".join)
 def test_roles(world, shop, words):
     assert [name for name in offered(world, shop, *words) if not name.startswith("-")] == ["dev", "prod"]
+    assert offered(world, shop, *words)[:3] == ["dev", "prod", "-"] or words[0] != "use", "names come before options"
+
+
+def test_roles_have_descriptions(world):
+    """No description contains what separates candidates in a shell."""
+    folder = world.project("named", 'source_profile = "jump"\n[role.dev]\nrole_arn = "arn:aws:iam::222222222222:role/Deploy"\n')
+    world.write(".config/awsrole/config.toml", '[accounts.222222222222]\nname = "shop: dev"\n')
+    result = world.awsrole("--", "awsrole", "use", "", cwd=folder, env={"AWSROLE_COMPLETE": "fish"})
+    assert result.out.splitlines()[:2] == ["dev\tDeploy in shop? dev (222222222222)", "-\tthe previous role"], result
 
 
 @pytest.mark.parametrize("words", [["init", "--profile", ""], ["keys", "add", ""], ["revoke", "--apply", "--profile", ""],
@@ -52,6 +61,7 @@ def test_commands_directories_and_nothing_outside_a_project(world, shop):
     assert "ls" in offered(world, shop, "exec", "--", "l")
     assert [name for name in offered(world, shop, "prompt", "") if not name.startswith("-")] == [
         "bash", "zsh", "fish", "p10k", "starship", "oh-my-posh"]
+    assert not {"man", "schema"} & set(offered(world, shop, "")), "packages call these"
 
 
 def test_a_broken_file_completes_nothing(world):

@@ -144,7 +144,7 @@ aws_session_token = {held['AWS_SESSION_TOKEN']}
     assert result.code == code and bool(result.out) == (code == 0), result
     assert len(tokens(world)) == (1 if code == 0 else 0)
     if code:
-        assert f"asked by: arn:aws:iam::{HERE}:user/alice" in result.err
+        assert f"requested by: arn:aws:iam::{HERE}:user/alice" in result.err
 
 
 @pytest.mark.parametrize("options", [["--duration", "14m"], ["--duration", "13h"], ["--service", "s3/../ec2"], ["--service", ""]])

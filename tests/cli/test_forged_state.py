@@ -71,7 +71,7 @@ BAD = {
     "a newer version": {"v": 2},
     "a field that isn't known": {"more": True},
     "an account with a path": {"account": "../../etc"},
-    "a long-term key": {"key": "AKIAEXAMPLEEXAMPLE00"},
+    "a long-lived key": {"key": "AKIAEXAMPLEEXAMPLE00"},
     "a time that is none": {"expires": "never"},
     "a profile with control characters": {"prior": {"AWS_PROFILE": "\u001b]0;x\u0007"}},
     "a profile with a NUL": {"prior": {"AWS_PROFILE": "a\0b"}},

@@ -71,7 +71,7 @@ def test_times_are_local_and_in_json_utc(world, shop, zone, hours):
         shown = world.awsrole(*command, cwd=shop, env={"TZ": zone}).out
         assert re.search(rf"until {until} \(in \d+[hm]", shown), shown
         assert "Z" not in shown.split("until")[1].splitlines()[0]
-    assert world.awsrole("why", "--json", cwd=shop, env={"TZ": zone}).json["way"]["links"][-1]["cached_until"] == entry["expires"]
+    assert world.awsrole("why", "--json", cwd=shop, env={"TZ": zone}).json["chain"]["links"][-1]["cached_until"] == entry["expires"]
 
 
 def test_renewals_and_sdks(world, shop):

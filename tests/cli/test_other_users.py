@@ -200,7 +200,7 @@ def test_settings_that_others_can_write_are_refused(theirs, how):
         other.give(settings, other.ANOTHER)
     settings.chmod({"owner": 0o644, "mode": 0o646, "group": 0o664}[how])
     result = theirs.awsrole("exec", "--", "true", cwd=theirs.shop, wrapper=theirs.user)
-    assert result.code == 1 and "config.toml can't be read" in result.err and "others may write to it" in result.err
+    assert result.code == 1 and "config.toml can't be read" in result.err and "writable by others" in result.err
 
 
 def test_settings_of_the_system_count(theirs):
@@ -268,7 +268,7 @@ class TestComponents:
         # Above both, approvals are no better.
         what = "approvals in" if above_settings == theirs.home else "config.toml can't be trusted"
         code = 3 if above_settings == theirs.home else 1
-        assert "blocked" in self.refused(theirs, code, what, f"{above_settings.resolve()}: others may write to it", fix)
+        assert "blocked" in self.refused(theirs, code, what, f"{above_settings.resolve()} is writable by others", fix)
         above_settings.chmod(0o755)
         assert key_of(theirs)
 
@@ -296,7 +296,7 @@ class TestComponents:
         assert key_of(theirs, env=env)
         # The error names the user who can replace a symlink or its target.
         (theirs.home / "dotfiles").chmod(0o777)
-        assert "blocked" in self.refused(theirs, 1, f"{theirs.home}/dotfiles: others may write to it")
+        assert "blocked" in self.refused(theirs, 1, f"{theirs.home}/dotfiles is writable by others")
         (theirs.home / "dotfiles").chmod(0o755)
         os.chown(theirs.home / ".config/awsrole", other.ANOTHER, other.ANOTHER, follow_symlinks=False)
         assert "blocked" in self.refused(theirs, 1, f"{theirs.home}/.config/awsrole: the link belongs to another user",
@@ -311,16 +311,16 @@ class TestComponents:
     def test_a_folder_above_approvals_that_others_can_write(self, theirs, above_approvals, mode):
         above_approvals.chmod(mode)
         # A role was in force, so the shell is blocked; where nothing was said, nothing is taken away.
-        ended = self.refused(theirs, 3, "approvals in", f"{above_approvals.resolve()}: others may write to it", f"`chmod go-w {above_approvals.resolve()}`")
+        ended = self.refused(theirs, 3, "approvals in", f"{above_approvals.resolve()} is writable by others", f"`chmod go-w {above_approvals.resolve()}`")
         assert "blocked" in ended
         fresh = theirs.project("fresh", DEPLOY)
         other.give(fresh)
         result = theirs.awsrole("hook", "export", "bash", "--event", "cd", cwd=fresh, wrapper=theirs.user)
-        assert result.out.startswith("__awsrole_done outer ") and "others may write to it" in result.err
+        assert result.out.startswith("__awsrole_done outer ") and "writable by others" in result.err
         # awsrole makes its own directory private again. For others it prints an error.
         own = above_approvals.name == "awsrole"
         allowed = theirs.awsrole("allow", cwd=theirs.shop, wrapper=theirs.user)
-        assert allowed.code == (0 if own else 1) and ("others may write to it" in allowed.err) == (not own)
+        assert allowed.code == (0 if own else 1) and ("writable by others" in allowed.err) == (not own)
         assert oct(above_approvals.stat().st_mode & 0o777) == oct(0o700 if own else mode)
         above_approvals.chmod(0o755)
         assert key_of(theirs)

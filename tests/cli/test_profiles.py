@@ -78,7 +78,7 @@ def test_the_folders_file_does_not_count(world, content):
         world.allow(folder)
     assert world.exec_env(folder, "--profile", "two words")["AWSROLE_ACCOUNT_ID"] == HERE
     told = world.awsrole("why", "--json", "--profile", "two words", cwd=folder).json
-    assert told["files"] == [str(world.home / ".aws/config")] and told["way"]["profile"] == "two words"
+    assert told["files"] == [str(world.home / ".aws/config")] and told["chain"]["profile"] == "two words"
 
 
 def test_inside_of_a_role_it_is_planned_over_the_outer_environment(world, shop):

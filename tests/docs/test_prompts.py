@@ -180,9 +180,9 @@ def test_role_account_and_time_left_are_seen(prompt, screen, project):
         file.write("# edited\n")
     tty.type("")
     if (prompt.shell, prompt.modules) == ("bash", True):
-        tty.sees("no role here")
+        tty.sees("was changed since it was allowed")
         tty.type("")
-    tty.sees(rf"{RED} ?\[no role\]")
+    tty.sees(rf"{RED} ?\[blocked\]")
 
     tty.type("cd /")
     tty.outside()
@@ -227,7 +227,7 @@ def test_the_segment_of_oh_my_posh_and_the_instant_prompt():
     assert called.stdout.splitlines() == [
         "reload",
         "segment -f cyan -t [a%%b]",
-        "segment -f red -c ${(M)AWSROLE_STATE:#blocked} -t [no role]",
+        "segment -f red -c ${(M)AWSROLE_STATE:#blocked} -t [blocked]",
         r"segment -f cyan -c ${AWSROLE_ROLE-} -e -t [${AWSROLE_ROLE//\%/%%}${AWSROLE_ACCOUNT:+ $AWSROLE_ACCOUNT}]",
     ], called
 

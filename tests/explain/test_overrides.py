@@ -31,7 +31,7 @@ def test_another_profile_is_told_everywhere(world):
     for where in (folder, folder / "infra/app"):
         text = world.awsrole("why", cwd=where).out
         assert all(line in text for line in expected)
-    told = world.awsrole("why", "--json", cwd=folder).json["rivals"]
+    told = world.awsrole("why", "--json", cwd=folder).json["overrides"]
     assert [(os.path.basename(one["file"]), one["line"], one["tool"], one["effect"]) for one in told] == [
         ("main.tf", 2, "Terraform", "no-profile"), ("serverless.yml", 4, "Serverless", "other-identity")]
 
@@ -118,7 +118,7 @@ def test_entering_shows_them_once(world):
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(f'[[trust]]\npath = "{folder.parent}"\naccounts = ["{HERE}", "{THERE}"]\n')
     enter = ["hook", "export", "bash", "--event", "cd", "--", folder / ".awsrole.toml"]
-    expected = "awsrole: overridden by ~/src/shop/serverless.yml:4: profile: other: another identity for Serverless\n"
+    expected = "awsrole: override: ~/src/shop/serverless.yml:4: profile: other: another identity for Serverless\n"
     first = world.awsrole(*enter, cwd=folder)
     assert first.code == 0 and expected in first.err
     world.awsrole("refresh", cwd=folder)

@@ -11,8 +11,8 @@ from support.local_sts import binary
 from support.world import ALICE, BLOCKED, BYSTANDER, DEPLOY, HERE, THERE
 
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
-TOP = {"files", "approval", "way", "shell", "problem", "rivals", "next"}
-WAY = {"name", "profile", "role_arn", "account", "account_name", "pin", "pin_name", "region", "endpoint", "source", "links",
+TOP = {"files", "approval", "chain", "shell", "problem", "overrides", "next"}
+CHAIN_KEYS = {"name", "profile", "role_arn", "permission_set", "account", "account_name", "pin", "pin_name", "region", "endpoint", "source", "links",
        "notices"}
 LINK = {"call", "what", "account", "account_name", "session_name", "external_id", "source_identity", "mfa_serial", "duration",
         "cached_until", "cached_for_seconds"}
@@ -46,8 +46,8 @@ def why(world, folder, *words, **options):
     assert not re.search(r"[^\x20-\x7e\n\u00a0-\u024f→…–]", text.out), text.out
     found = told.json
     assert set(found) == TOP and set(found["shell"]) == HELD
-    if found["way"]:
-        assert set(found["way"]) == WAY and all(set(link) == LINK for link in found["way"]["links"])
+    if found["chain"]:
+        assert set(found["chain"]) == CHAIN_KEYS and all(set(link) == LINK for link in found["chain"]["links"])
     assert found["next"] in text.out and found["approval"] in text.out
     return text.out, found
 
@@ -65,14 +65,14 @@ def section(text, title):
 
 def test_no_file(world):
     text, told = why(world, world.project("empty"))
-    assert (told["files"], told["approval"], told["way"]) == ([], "no file", None)
+    assert (told["files"], told["approval"], told["chain"]) == ([], "no file", None)
     assert "`awsrole init`" in told["next"]
 
 
 def test_not_allowed(world):
     folder = world.project("shop", DEPLOY)
     text, told = why(world, folder)
-    assert told["approval"] == "not allowed" and told["way"] is None
+    assert told["approval"] == "not allowed" and told["chain"] is None
     assert told["files"] == [str(folder / ".awsrole.toml")] and "~/src/shop/.awsrole.toml" in section(text, "file")
     assert "`awsrole allow`" in section(text, "problem") and "until you allow it" in told["next"]
 
@@ -98,7 +98,7 @@ def test_it_says_what_the_shell_gets(world, standing, where, content):
 def test_edited(world, shop):
     world.project("shop", BLOCKED)
     text, told = why(world, shop)
-    assert told["approval"] == "changed since it was allowed" and told["way"] is None
+    assert told["approval"] == "changed since it was allowed" and told["chain"] is None
     assert "`awsrole allow`" in section(text, "problem") and "blocked" in told["next"]
 
 
@@ -131,20 +131,20 @@ def test_own_config_that_is_broken(world, shop):
 def test_allowed_but_it_leads_nowhere(world):
     folder = world.project("shop", DEPLOY.replace("jump", "jmup"), allow=True)
     text, told = why(world, folder)
-    assert told["approval"] == "allowed" and told["way"] is None and "blocked" in told["next"]
+    assert told["approval"] == "allowed" and told["chain"] is None and "blocked" in told["next"]
     assert "did you mean `jump`" in section(text, "problem")
 
 
 def test_lines_that_are_read_otherwise_than_meant(world):
-    """Those of the profiles on the way alone, whether it leads to a role or not."""
+    """Those of the profiles of the chain alone, whether it leads to a role or not."""
     config = world.home / ".aws/config"
     before = len(config.read_text().splitlines())
     config.write_text(config.read_text() + "[profile odd]\nrole_arn = arn:aws:iam::222222222222:role/Deploy\nsource_profile = jump\n"
                       "output = 'json'\n[profile neighbour]\noutput = 'json'\n[profile lost]\nrole_arn = x\n  source_profile = jump\n")
     text, found = why(world, world.project("odd", 'profile = "odd"\n', allow=True))
-    assert [note.partition("/.aws/")[2] for note in found["way"]["notices"]] == [
+    assert [note.partition("/.aws/")[2] for note in found["chain"]["notices"]] == [
         f"config:{before + 4}: the quotes are part of `output`: write the value without them"]
-    assert "the quotes are part of `output`" in section(text, "way")
+    assert "the quotes are part of `output`" in section(text, "chain")
     _, found = why(world, world.project("lost", 'profile = "lost"\n', allow=True))
     [cause] = found["problem"]["causes"]
     assert f"config:{before + 9}: `source_profile` is indented deeper than `role_arn`" in cause
@@ -153,28 +153,28 @@ def test_lines_that_are_read_otherwise_than_meant(world):
 def test_by_a_rule(world):
     world.write(".config/awsrole/config.toml", f'[[trust]]\npath = "~/src"\naccounts = ["{THERE}"]\n')
     _, told = why(world, world.project("shop", DEPLOY))
-    assert told["approval"] == "allowed by a [[trust]] rule" and told["way"]["account"] == THERE
+    assert told["approval"] == "allowed by a [[trust]] rule" and told["chain"]["account"] == THERE
 
 
 def test_in_force_without_a_cache(world, shop):
     text, told = why(world, shop)
-    way = told["way"]
-    assert (way["role_arn"], way["account"], way["region"], way["source"]) == (
+    chain = told["chain"]
+    assert (chain["role_arn"], chain["account"], chain["region"], chain["source"]) == (
         f"arn:aws:iam::{THERE}:role/Deploy", THERE, "eu-west-1", "profile jump")
-    assert way["endpoint"] == world.sts.url and world.sts.url in section(text, "role")
-    [link] = way["links"]
+    assert chain["endpoint"] == world.sts.url and world.sts.url in section(text, "role")
+    [link] = chain["links"]
     assert (link["call"], link["session_name"], link["duration"], link["cached_until"]) == ("AssumeRole", "alice", "1h (the default)", None)
-    assert "not cached" in section(text, "way")
+    assert "not cached" in section(text, "chain")
     assert told["next"] == "AssumeRole is called for Deploy" and told["shell"]["state"] == "nothing of awsrole's"
 
 
 def test_in_force_with_a_cache(world, shop):
     world.exec_env(shop)
     text, told = why(world, shop, env={"TZ": "UTC"})
-    [link] = told["way"]["links"]
+    [link] = told["chain"]["links"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", link["cached_until"]) and link["cached_for_seconds"] < 60
     until = link["cached_until"].replace("T", " ").rstrip("Z")
-    assert re.search(rf"cached until {until} \(in \d+m\), less than a minute old", section(text, "way"))
+    assert re.search(rf"cached until {until} \(in \d+m\), less than a minute old", section(text, "chain"))
     assert re.fullmatch(r"the cached session is used and renewed in \d+m", told["next"])
 
 
@@ -233,9 +233,9 @@ def test_in_a_blocked_shell(world):
 def test_a_chain_behind_mfa(world):
     folder = world.project("shop", CHAIN, allow=True)
     text, told = why(world, folder)
-    way = told["way"]
-    assert (way["name"], way["pin"], way["source"]) == ("second", THERE, "profile jump")
-    session, first, second = way["links"]
+    chain = told["chain"]
+    assert (chain["name"], chain["pin"], chain["source"]) == ("second", THERE, "profile jump")
+    session, first, second = chain["links"]
     assert (session["call"], session["mfa_serial"], session["duration"]) == ("GetSessionToken", SERIAL, "12h (the default)")
     assert (first["external_id"], first["mfa_serial"], first["account"]) == ("shop/42", None, THERE)
     assert (second["what"], second["source_identity"]) == (f"arn:aws:iam::{THERE}:role/Second", "alice")
@@ -243,23 +243,23 @@ def test_a_chain_behind_mfa(world):
         assert part in text, part
     assert told["next"] == ("awsrole prompts for an MFA code, then GetSessionToken is called, then AssumeRole is called for Deploy, "
                             "then AssumeRole is called for Second")
-    way = section(text, "way")
-    places = [way.index(part) for part in ("profile jump", "GetSessionToken", "role/Deploy", "role/Second")]
+    chain = section(text, "chain")
+    places = [chain.index(part) for part in ("profile jump", "GetSessionToken", "role/Deploy", "role/Second")]
     assert places == sorted(places), "the order of the calls"
 
 
 def test_another_role_of_the_file(world):
     folder = world.project("shop", CHAIN, allow=True)
     _, told = why(world, folder, "--role", "first")
-    assert told["way"]["name"] == "first" and told["way"]["role_arn"].endswith("role/Deploy") and told["way"]["pin"] is None
+    assert told["chain"]["name"] == "first" and told["chain"]["role_arn"].endswith("role/Deploy") and told["chain"]["pin"] is None
     text, told = why(world, folder, "--role", "thrid")
-    assert told["way"] is None and "first, second" in section(text, "problem")
+    assert told["chain"] is None and "first, second" in section(text, "problem")
 
 
 def test_a_manual_role(world):
     folder = world.project("shop", f'default_role = "prod"\n[role.prod]\n{DEPLOY}manual = true\n', allow=True)
     _, told = why(world, folder)
-    assert told["next"] == "nothing on `cd`: `awsrole use prod` enters it" and told["way"]["name"] == "prod"
+    assert told["next"] == "nothing on `cd`: `awsrole use prod` enters it" and told["chain"]["name"] == "prod"
 
 
 def test_a_shortened_chain_is_noted(world):
@@ -267,8 +267,8 @@ def test_a_shortened_chain_is_noted(world):
     config.write_text(config.read_text() + "\n[profile long]\nrole_arn = arn:aws:iam::222222222222:role/Second\n"
                       "source_profile = shop-dev\nduration_seconds = 7200\n")
     text, told = why(world, world.project("shop", 'profile = "long"\n', allow=True))
-    [notice] = told["way"]["notices"]
-    assert "at most 1h" in notice and notice in section(text, "way") and "/.aws/config:" in notice
+    [notice] = told["chain"]["notices"]
+    assert "at most 1h" in notice and notice in section(text, "chain") and "/.aws/config:" in notice
 
 
 RIVALS = {
@@ -281,31 +281,31 @@ RIVALS = {
 
 
 @pytest.mark.parametrize("name", RIVALS)
-def test_rivals_are_named_by_file_and_line(world, shop, name):
+def test_overrides_are_named_by_file_and_line(world, shop, name):
     content, line = RIVALS[name]
     (shop / name).write_text(content)
     text, told = why(world, shop)
-    [rival] = told["rivals"]
-    assert (rival["file"], rival["line"]) == (str(shop / name), line) and "other" in rival["text"]
-    assert f"{name}:{line}" in section(text, "rivals") and "another identity" in section(text, "rivals")
+    [override] = told["overrides"]
+    assert (override["file"], override["line"]) == (str(shop / name), line) and "other" in override["text"]
+    assert f"{name}:{line}" in section(text, "overrides") and "another identity" in section(text, "overrides")
 
 
-def test_rivals_of_a_folder_inside(world, shop):
+def test_overrides_of_a_folder_inside(world, shop):
     infra = shop / "infra"
     infra.mkdir()
     (infra / "main.tf").write_text(RIVALS["main.tf"][0])
     (shop / "samconfig.toml").write_text(RIVALS["samconfig.toml"][0])
     _, told = why(world, infra)
-    assert {os.path.basename(rival["file"]) for rival in told["rivals"]} == {"main.tf", "samconfig.toml"}
+    assert {os.path.basename(override["file"]) for override in told["overrides"]} == {"main.tf", "samconfig.toml"}
 
 
-def test_nothing_else_is_a_rival(world, shop):
+def test_nothing_else_is_an_override(world, shop):
     (shop / "samconfig.toml").write_text('# profile = "other"\nprofiles = "x"\n')
     (shop / "main.tf").write_text('/*\nprofile = "x"\n*/\n// profile = "x"\nlocals { instance_profile = "x" }\n')
     (shop / "notes.md").write_text("profile: other\n")
     os.mkfifo(shop / "serverless.yml")
     (shop / "cdk.json").symlink_to("/dev/zero")
-    assert why(world, shop)[1]["rivals"] == []
+    assert why(world, shop)[1]["overrides"] == []
 
 
 @pytest.mark.parametrize("name", ["\x1b[2J", "new\nline", "\u202etxt", "quo'te", "\x07bell"], ids=ascii)
@@ -319,7 +319,7 @@ def test_hostile_names_are_escaped(world, name):
 def test_hostile_names_of_roles_are_escaped(world):
     folder = world.project("shop", f'default_role = "a\\u202eb"\n[role."a\\u202eb"]\n{DEPLOY}', allow=True)
     text, told = why(world, folder)
-    assert told["way"]["name"] == "a\u202eb" and "a\\u{202e}b" in text
+    assert told["chain"]["name"] == "a\u202eb" and "a\\u{202e}b" in text
 
 
 def test_hostile_text_of_a_server_is_escaped(world, shop):

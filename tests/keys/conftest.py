@@ -5,6 +5,6 @@ from keys_world import KeysWorld
 
 
 @pytest.fixture
-def desk(tmp_path):
-    with KeysWorld(tmp_path) as desk:
-        yield desk
+def world(tmp_path):
+    with KeysWorld(tmp_path) as world:
+        yield world

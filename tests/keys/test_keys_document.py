@@ -13,10 +13,10 @@ ANSWERS = {
 }
 
 
-def test_the_commands_of_the_document(desk):
+def test_the_commands_of_the_document(world):
     block = DOCUMENT.read_text().split("<!-- test: keys -->\n```sh\n")[1].split("```")[0]
     lines = [line.split("#")[0].strip() for line in block.splitlines()]
     assert lines == list(ANSWERS)
     for line in lines:
-        result = desk.asked(*line.split()[1:], answers=ANSWERS[line])
+        result = world.asked(*line.split()[1:], answers=ANSWERS[line])
         assert result.code == 0, result.err

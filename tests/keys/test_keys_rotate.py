@@ -19,37 +19,37 @@ from support.world import ALICE, BYSTANDER, DEPLOY, FIXTURE, SEED, SERIAL
 
 
 @pytest.fixture
-def moved(desk):
-    """A desk whose keys are in the store, and a project that uses them."""
-    desk.import_keys()
-    desk.shop = desk.project("shop", DEPLOY, allow=True)
-    return desk
+def moved(world):
+    """A world whose keys are in the store, and a project that uses them."""
+    world.import_keys()
+    world.shop = world.project("shop", DEPLOY, allow=True)
+    return world
 
 
-def rotate(desk, *options, answers=(OPEN,)):
-    return desk.asked("keys", "rotate", "jump", *options, answers=list(answers))
+def rotate(world, *options, answers=(OPEN,)):
+    return world.asked("keys", "rotate", "jump", *options, answers=list(answers))
 
 
-def works(desk):
+def works(world):
     """Checks that the stored keys return a new session."""
-    assert desk.awsrole("logout", "--all").code == 0
-    result = desk.asked("exec", "--", "true", answers=[OPEN], cwd=desk.shop)
+    assert world.awsrole("logout", "--all").code == 0
+    result = world.asked("exec", "--", "true", answers=[OPEN], cwd=world.shop)
     assert result.code == 0, result.err
 
 
-def keys_at_aws(desk) -> set[str]:
+def keys_at_aws(world) -> set[str]:
     """Returns alice's keys at the local STS, by the identity that they give."""
     import boto3
-    client = boto3.client("iam", endpoint_url=desk.sts.url, region_name="us-east-1",
+    client = boto3.client("iam", endpoint_url=world.sts.url, region_name="us-east-1",
                           aws_access_key_id=BYSTANDER["access_key_id"], aws_secret_access_key=BYSTANDER["secret_access_key"])
     return {key["AccessKeyId"]: key["Status"] for key in client.list_access_keys(UserName="alice")["AccessKeyMetadata"]}
 
 
 @pytest.fixture
-def desk(tmp_path):
+def world(tmp_path):
     observer = {**BYSTANDER, "policy": allow(["sts:*", "iam:ListAccessKeys"], "*")}
-    with KeysWorld(tmp_path, {**FIXTURE, "user": [{**ALICE, "policy": allow(["sts:*", "iam:*"], "*")}, observer]}) as desk:
-        yield desk
+    with KeysWorld(tmp_path, {**FIXTURE, "user": [{**ALICE, "policy": allow(["sts:*", "iam:*"], "*")}, observer]}) as world:
+        yield world
 
 
 def test_rotate(moved):
@@ -216,11 +216,11 @@ def test_a_user_that_needs_mfa(tmp_path):
     policy = allow("iam:*", "*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}})
     policy["Statement"] += allow("sts:*", "*")["Statement"]
     owner = {**ALICE, "policy": policy, "mfa_serial": SERIAL, "mfa_seed": SEED}
-    with KeysWorld(tmp_path, {**FIXTURE, "user": [owner, BYSTANDER]}) as desk:
-        desk.import_keys()
-        assert "if the policy wants MFA: `mfa_serial` in profile jump" in rotate(desk).err
-        config = (desk.home / ".aws/config").read_text()
-        desk.write(".aws/config", config.replace("[profile jump]\n", f"[profile jump]\nmfa_serial = {SERIAL}\n"))
-        result = rotate(desk, answers=[OPEN, ("MFA code of alice for ", desk.sts.unused_totp("alice"))])
+    with KeysWorld(tmp_path, {**FIXTURE, "user": [owner, BYSTANDER]}) as world:
+        world.import_keys()
+        assert "if the policy wants MFA: `mfa_serial` in profile jump" in rotate(world).err
+        config = (world.home / ".aws/config").read_text()
+        world.write(".aws/config", config.replace("[profile jump]\n", f"[profile jump]\nmfa_serial = {SERIAL}\n"))
+        result = rotate(world, answers=[OPEN, ("MFA code of alice for ", world.sts.unused_totp("alice"))])
         assert result.code == 0, result.err
-        assert desk.stored()["access_key_id"] != KEY
+        assert world.stored()["access_key_id"] != KEY

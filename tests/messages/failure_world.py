@@ -13,55 +13,24 @@ import re
 from pathlib import Path
 
 from support.aws_files import access_keys, role_file
-from support.local_sts import allow, binary, federated_trust, service_trust, trust, user
-from support.world import HERE, SEED, SERIAL, THERE, Result, World
+from support.failing_account import ACTIONS, ALICE, NEWCOMER, PROVIDER, RETIRED, ROOT, WITH_MFA, account, role
+from support.local_sts import allow, binary, federated_trust, trust, user
+from support.world import HERE, SERIAL, THERE, Result, World
 
-HOME = f"arn:aws:iam::{HERE}:root"
-ASSUME, TAG, IDENTIFY = "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"
-EVERYTHING = [ASSUME, TAG, IDENTIFY]
-WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-
-ALICE = user("alice", HERE, policy=allow(EVERYTHING, "*"), mfa_serial=SERIAL, mfa_seed=SEED)
-NEWCOMER = user("newcomer", HERE)
-RETIRED = user("retired", HERE, active=False)
 STRANGER = user("stranger", HERE)  # not in the fixture: STS doesn't know the key
 
-PROVIDER = {"account": HERE, "url": "https://token.actions.example.com", "client_ids": ["sts.amazonaws.com"]}
 OF_ORG = {"StringLike": {"token.actions.example.com:sub": "repo:org/app:*"}}
 
-
-def role(name: str, document: dict, account: str = THERE, **more: object) -> dict:
-    return {"name": name, "account": account, "trust": document, **more}
-
-
-FIXTURE = {
-    "user": [ALICE, NEWCOMER, RETIRED],
-    "role": [
-        role("Deploy", trust(HOME, actions=EVERYTHING), max_session_duration=7200, policy=allow(EVERYTHING, "*")),
-        role("Plain", trust(HOME)),
-        role("Long", trust(f"arn:aws:iam::{THERE}:root"), max_session_duration=7200),
-        role("Closed", trust(f"arn:aws:iam::{THERE}:role/Nobody")),
-        role("Next", trust(f"arn:aws:iam::{THERE}:role/Nobody"), HERE),
-        role("Partner", trust(HOME, condition={"StringEquals": {"sts:ExternalId": "shop/42"}})),
-        role("Guarded", trust(HOME, condition=WITH_MFA)),
-        role("Fresh", trust(HOME, condition={**WITH_MFA, "NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}})),
-        role("Named", trust(HOME, condition={"StringLike": {"sts:RoleSessionName": "${aws:username}"}})),
-        role("GuardedSecond", trust(f"arn:aws:iam::{THERE}:role/Deploy", condition=WITH_MFA)),
-        role("BySession", trust(f"arn:aws:sts::{HERE}:assumed-role/App/i-00000000000000000")),
-        role("ByPermissionSet", trust(f"arn:aws:iam::{HERE}:role/AWSReservedSSO_Admin_0123456789abcdef")),
-        role("App", {"Version": "2012-10-17", "Statement": [
-            *service_trust("ec2.amazonaws.com")["Statement"], *service_trust("ecs-tasks.amazonaws.com")["Statement"]]},
-             HERE, policy=allow(EVERYTHING, "*")),
-        role("Ci", federated_trust(PROVIDER, OF_ORG), HERE),
-    ],
-    "instance": {"role": "App", "account": HERE, "instance_id": "i-0123456789abcdef0"},
-    "container": {"role": "App", "account": HERE, "path": "/v1/credentials", "token": "Basic c2VjcmV0"},
-    "oidc_provider": [PROVIDER],
-    "sso_assignment": [
-        {"user": "alice@example.com", "account": HERE, "role": "Admin", "start_url": "https://corp.example.com/start",
-         "policy": allow("sts:*", "*")},
-    ],
-}
+FIXTURE = account(ACTIONS, [
+    role("Deploy", trust(ROOT, actions=ACTIONS), max_session_duration=7200, policy=allow(ACTIONS, "*")),
+    role("Plain", trust(ROOT)),
+    role("Long", trust(f"arn:aws:iam::{THERE}:root"), max_session_duration=7200),
+    role("Closed", trust(f"arn:aws:iam::{THERE}:role/Nobody")),
+    role("Next", trust(f"arn:aws:iam::{THERE}:role/Nobody"), HERE),
+    role("Named", trust(ROOT, condition={"StringLike": {"sts:RoleSessionName": "${aws:username}"}})),
+    role("GuardedSecond", trust(f"arn:aws:iam::{THERE}:role/Deploy", condition=WITH_MFA)),
+    role("Ci", federated_trust(PROVIDER, OF_ORG), HERE),
+])
 
 CONFIG = """\
 [profile alice]

@@ -36,7 +36,7 @@ def test_the_form(path):
     lines = [line for line in said(path) if line.startswith(("awsrole: ", "  "))]
     summaries = [line for line in lines if line.startswith("awsrole: ")]
     assert summaries and all(len(line) <= 220 for line in summaries), summaries
-    kinds = ["caused by", "caller", "asked by", "asked at", "device", "sent", "token", "hint", "or", "all causes"]
+    kinds = ["caused by", "caller", "requested by", "endpoint", "device", "sent", "token", "hint", "or", "all causes"]
     below = [re.match(r"  ([a-z ]+): \S", line) for line in lines if line.startswith("  ")]
     assert all(match and match[1] in kinds for match in below), lines
     for line in lines:
@@ -54,7 +54,7 @@ def test_a_refusal_fits_on_eight_rows(path):
     """At 80 columns, and its last line says what comes next."""
     lines = [line for line in said(path) if line.startswith(("awsrole: ", "  "))]
     assert sum(-(-len(line) // 80) for line in lines) <= 8, lines
-    if not re.search(r"retries in 30 seconds|the code was wrong", "".join(lines)):
+    if not re.search(r"STS is busy or has|the code was wrong", "".join(lines)):
         assert lines[-1] == "  all causes: `awsrole why`; when it is fixed: `awsrole refresh`"
 
 

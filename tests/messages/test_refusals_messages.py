@@ -223,7 +223,7 @@ def test_session_token_is_damaged(world, says):
 
 
 def test_mfa_beside_temporary_keys(world, says):
-    """A profile has temporary keys and mfa_serial, but STS accepts a code only with long-term keys."""
+    """A profile has temporary keys and mfa_serial, but STS accepts a code only with long-lived keys."""
     temporary(world)
     world.project("shop", file("Guarded", source="temporary", mfa_serial="arn:aws:iam::111111111111:mfa/alice"), allow=True)
     says()

@@ -7,9 +7,9 @@ from support.terminal import SHELLS
 
 
 @pytest.fixture
-def scene(tmp_path):
-    with MfaWorld(tmp_path) as scene:
-        yield scene
+def world(tmp_path):
+    with MfaWorld(tmp_path) as world:
+        yield world
 
 
 @pytest.fixture(params=SHELLS)

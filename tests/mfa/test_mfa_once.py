@@ -11,12 +11,12 @@ from support.prompts import ASK
 from support.world import HERE, SERIAL, THERE
 
 
-def test_two_roles_three_shells_a_day(scene):
-    shop, audit = scene.shop(), scene.shop("audit", "Audit", HERE)
+def test_two_roles_three_shells_a_day(world):
+    shop, audit = world.shop(), world.shop("audit", "Audit", HERE)
     # The roles' hours last five seconds; the session of the code lasts.
-    scene.sts.fault(action="AssumeRole", lifetime_seconds=5)
-    first, *others = ttys = [scene.terminal(shell) for shell in ("bash", "zsh", "fish")]
-    first.enter(shop, scene.code())
+    world.sts.fault(action="AssumeRole", lifetime_seconds=5)
+    first, *others = ttys = [world.terminal(shell) for shell in ("bash", "zsh", "fish")]
+    first.enter(shop, world.code())
     seen = {first: first.key()}
     for tty, folder in zip(others, (audit, shop), strict=True):
         assert ASK not in tty.run(f"cd {folder}")
@@ -37,90 +37,90 @@ def test_two_roles_three_shells_a_day(scene):
         said += tty.run(f"cd {folder}")
         assert tty.key().startswith("ASIA")
     assert ASK not in said and "needs an MFA code" not in said
-    calls = scene.sts.calls()
-    assert len(scene.asked_for_codes()) == 1
+    calls = world.sts.calls()
+    assert len(world.asked_for_codes()) == 1
     assert [call["action"] for call in calls].count("GetSessionToken") == 1
     assert {call["outcome"] for call in calls} == {"OK"}
-    assert len(scene.assumed()) >= 8
+    assert len(world.assumed()) >= 8
 
 
-def test_ten_shells_at_once(scene):
-    shop = scene.shop()
+def test_ten_shells_at_once(world):
+    shop = world.shop()
     shells = ["bash", "zsh", "fish"] * 3 + ["bash"]
     with ThreadPoolExecutor(10) as pool:
-        ttys = list(pool.map(lambda shell: scene.terminal(shell, shop, timeout=60), shells))
+        ttys = list(pool.map(lambda shell: world.terminal(shell, shop, timeout=60), shells))
     for tty in ttys:
         assert ASK not in tty.greeting
         assert tty.greeting.count("awsrole: ") == 1 and "Deploy needs an MFA code" in tty.greeting
         # A prompt that comes by, and a command that isn't awsrole's: still no question, and nothing said twice.
         assert "awsrole" not in tty.run("true")
         assert tty.key() == PLACEHOLDER
-    assert scene.sts.calls() == []
+    assert world.sts.calls() == []
     first, second, *others = ttys
     first.type("awsrole refresh")
     first.asked()
-    first.answer(scene.code())
+    first.answer(world.code())
     assert first.key().startswith("ASIA")
     assert ASK not in second.run("cd .")
     for tty in (second, *others):
         tty.run("")
         assert tty.key() == first.key()
-    assert len(scene.asked_for_codes()) == 1
-    assert len(scene.assumed()) == 1
+    assert len(world.asked_for_codes()) == 1
+    assert len(world.assumed()) == 1
 
 
-def test_coming_back_asks_where_a_prompt_did_not(scene, shell):
-    shop = scene.shop()
-    tty = scene.terminal(shell, shop)
-    assert scene.sts.calls() == [] and tty.key() == PLACEHOLDER
+def test_coming_back_asks_where_a_prompt_did_not(world, shell):
+    shop = world.shop()
+    tty = world.terminal(shell, shop)
+    assert world.sts.calls() == [] and tty.key() == PLACEHOLDER
     assert tty.run("cd /").count("awsrole: ") == 0
-    tty.enter(shop, scene.code())
+    tty.enter(shop, world.code())
     assert tty.key().startswith("ASIA")
 
 
-def test_the_question_says_what_it_is_for(scene, shell):
-    tty = scene.terminal(shell)
-    said = tty.enter(scene.shop(), scene.code())
+def test_the_question_says_what_it_is_for(world, shell):
+    tty = world.terminal(shell)
+    said = tty.enter(world.shop(), world.code())
     assert f"{ASK}Deploy in {THERE}: " in said
     assert said.count("MFA code") == 1
     assert f"Deploy in {THERE}" in said.rsplit("MFA code", 1)[1], "it says that the role is there"
 
 
-def test_more_than_an_hour_takes_the_code_itself(scene):
-    tty = scene.terminal("bash")
-    said = tty.enter(scene.shop(duration_seconds="2h"), scene.code())
+def test_more_than_an_hour_takes_the_code_itself(world):
+    tty = world.terminal("bash")
+    said = tty.enter(world.shop(duration_seconds="2h"), world.code())
     assert f"{ASK}Deploy in {THERE}: " in said
-    [call] = scene.sts.calls()
+    [call] = world.sts.calls()
     assert (call["action"], call["serial_number"], call["duration_seconds"]) == ("AssumeRole", SERIAL, "7200")
     assert call["has_token_code"] and tty.key().startswith("ASIA")
 
 
-def test_a_session_without_a_role(scene):
-    tty = scene.terminal("bash")
-    folder = scene.project("plain", 'source_profile = "jump"\nduration_seconds = "8h"\n', allow=True)
-    assert f"{ASK}a session of profile jump: " in tty.enter(folder, scene.code())
-    [call] = scene.sts.calls()
+def test_a_session_without_a_role(world):
+    tty = world.terminal("bash")
+    folder = world.project("plain", 'source_profile = "jump"\nduration_seconds = "8h"\n', allow=True)
+    assert f"{ASK}a session of profile jump: " in tty.enter(folder, world.code())
+    [call] = world.sts.calls()
     assert (call["action"], call["duration_seconds"]) == ("GetSessionToken", "28800")
 
 
-def test_exec_asks_in_the_foreground(scene):
-    tty = scene.terminal("bash", scene.shop())
+def test_exec_asks_in_the_foreground(world):
+    tty = world.terminal("bash", world.shop())
     tty.type("awsrole off")
     tty.wait()
     tty.type("awsrole exec -- printenv AWSROLE_ACCOUNT_ID")
     tty.asked()
-    assert THERE in tty.answer(scene.code())
+    assert THERE in tty.answer(world.code())
 
 
-def test_the_code_stands_in_no_argument_and_no_environment(scene, shell):
-    shop = scene.shop()
-    tty = scene.terminal(shell)
+def test_the_code_stands_in_no_argument_and_no_environment(world, shell):
+    shop = world.shop()
+    tty = world.terminal(shell)
     tty.type(f"cd {shop}")
     tty.asked()
-    scene.sts.fault(action="GetSessionToken", latency_ms=3000)
-    code = scene.code()
+    world.sts.fault(action="GetSessionToken", latency_ms=3000)
+    code = world.code()
     tty.send(code + "\r")
-    wait_for(scene.sts.calls)
+    wait_for(world.sts.calls)
     looked = 0
     for pid in [tty.process.pid, *descendants(tty.process.pid)]:
         for what in ("cmdline", "environ"):
@@ -132,58 +132,58 @@ def test_the_code_stands_in_no_argument_and_no_environment(scene, shell):
     out = tty.file()
     tty.run(f"set > {out}")
     assert code not in out.read_text(errors="replace")
-    kept = [path for path in scene.home.rglob("*") if path.is_file() and path != out and code.encode() in path.read_bytes()]
+    kept = [path for path in world.home.rglob("*") if path.is_file() and path != out and code.encode() in path.read_bytes()]
     assert kept == []
 
 
-def test_a_used_step_is_not_asked_for_again(scene):
-    shop, longer = scene.shop(), scene.shop("longer", duration_seconds="2h")
-    tty = scene.terminal("bash")
-    tty.enter(shop, scene.code())
-    used = scene.use_up_the_current_step()
+def test_a_used_step_is_not_asked_for_again(world):
+    shop, longer = world.shop(), world.shop("longer", duration_seconds="2h")
+    tty = world.terminal("bash")
+    tty.enter(shop, world.code())
+    used = world.use_up_the_current_step()
     tty.type(f"cd {longer}")
     tty.process.expect(r"waiting for the next MFA code, (\d+) s: the current one was already used")
     assert 1 <= int(tty.process.match[1]) <= 31
     tty.process.timeout = 40
     tty.asked()
     assert int(time.time()) // 30 > used
-    tty.answer(scene.code())
+    tty.answer(world.code())
     assert tty.key().startswith("ASIA")
-    assert [call["outcome"] for call in scene.asked_for_codes()] == ["OK", "OK"]
+    assert [call["outcome"] for call in world.asked_for_codes()] == ["OK", "OK"]
 
 
-def test_ctrl_c_while_the_next_step_is_awaited(scene, shell):
-    shop, longer = scene.shop(), scene.shop("longer", duration_seconds="2h")
-    tty = scene.terminal(shell)
-    tty.enter(shop, scene.code())
+def test_ctrl_c_while_the_next_step_is_awaited(world, shell):
+    shop, longer = world.shop(), world.shop("longer", duration_seconds="2h")
+    tty = world.terminal(shell)
+    tty.enter(shop, world.code())
     ran = tty.file("ran")
-    scene.use_up_the_current_step()
+    world.use_up_the_current_step()
     tty.type(f"cd {longer} && touch {ran}")
     tty.process.expect_exact("waiting for the next MFA code")
     tty.interrupt()
     tty.wait()
     tty.run("")
     assert not ran.exists() and tty.key() == PLACEHOLDER
-    assert len(scene.asked_for_codes()) == 1
+    assert len(world.asked_for_codes()) == 1
 
 
-def test_a_record_from_the_future_is_a_clock_that_was_off(scene):
-    shop, longer = scene.shop(), scene.shop("longer", duration_seconds="2h")
-    tty = scene.terminal("bash")
-    tty.enter(shop, scene.code())
-    [device] = scene.entries("mfa")
+def test_a_record_from_the_future_is_a_clock_that_was_off(world):
+    shop, longer = world.shop(), world.shop("longer", duration_seconds="2h")
+    tty = world.terminal("bash")
+    tty.enter(shop, world.code())
+    [device] = world.entries("mfa")
     device.write_text('{"used_step":99999999999}')
-    assert "already used" not in tty.enter(longer, scene.code())
+    assert "already used" not in tty.enter(longer, world.code())
     assert tty.key().startswith("ASIA")
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"used_step":"x"}'])
-def test_a_broken_record_is_none(scene, content):
-    scene.shop()
-    longer = scene.shop("longer", duration_seconds="2h")
-    tty = scene.terminal("bash")
-    tty.enter(scene.home / "src/shop", scene.code())
-    [device] = scene.entries("mfa")
+def test_a_broken_record_is_none(world, content):
+    world.shop()
+    longer = world.shop("longer", duration_seconds="2h")
+    tty = world.terminal("bash")
+    tty.enter(world.home / "src/shop", world.code())
+    [device] = world.entries("mfa")
     device.write_text(content)
-    tty.enter(longer, scene.code())
+    tty.enter(longer, world.code())
     assert tty.key().startswith("ASIA")

@@ -17,14 +17,14 @@ from support.terminal import read_env
 CTRL_C = "\x03"
 
 
-def is_blocked_and_quiet(scene, tty, calls):
+def is_blocked_and_quiet(world, tty, calls):
     """At prompts, and at a `cd` within the project, nothing is said or asked, and nobody is called."""
     for line in ("", "true", "cd .", ""):
         said = tty.run(line)
         assert ASK not in said and "awsrole:" not in said
         assert not awsroles(tty.process.pid)
     assert tty.key() == tty.variable("AWS_PROFILE") == PLACEHOLDER
-    assert len(scene.sts.calls()) == calls
+    assert len(world.sts.calls()) == calls
 
 
 def lines(said):
@@ -35,21 +35,41 @@ def lines(said):
 KEYS = {"ctrl-c": CTRL_C, "digits-ctrl-c": "12\x03", "ctrl-d": "\x04", "ctrl-backslash": "\x1c", "ctrl-z": "\x1a"}
 
 
-def test_cancelled_after_a_slip(scene, shell):
-    tty = scene.terminal(shell)
-    tty.type(f"cd {scene.shop()}")
+def test_why_says_that_the_code_is_missing(world):
+    tty = world.terminal("bash")
+    tty.type(f"cd {world.shop()}")
+    tty.asked()
+    tty.send(CTRL_C)
+    tty.wait()
+    tty.run("")
+    said = tty.run("awsrole why")
+    assert "no MFA code was entered" in said and "the shell stays blocked until `awsrole refresh`. Then awsrole prompts" in said
+    assert "blocked" in tty.run("awsrole status")
+    tty.type("awsrole refresh")
+    tty.asked()
+    tty.answer(world.code())
+    assert tty.key().startswith("ASIA")
+    tty.run("")
+    # The shells that wait for the code are notified, and so is this one. It receives the session once.
+    [entry] = json.loads(world.awsrole("history", "--json").out)
+    assert (entry["what"], entry["new"], entry["shell"]) == ("entered", True, tty.process.pid)
+
+
+def test_cancelled_after_a_slip(world, shell):
+    tty = world.terminal(shell)
+    tty.type(f"cd {world.shop()}")
     tty.asked()
     tty.send("12345\r")
     tty.asked()
     tty.send(CTRL_C)
     tty.wait()
-    is_blocked_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(world, tty, calls=0)
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_cancelled(scene, shell, key):
-    shop = scene.shop()
-    tty = scene.terminal(shell)
+def test_cancelled(world, shell, key):
+    shop = world.shop()
+    tty = world.terminal(shell)
     modes = tty.modes()
     ran = tty.file("ran")
     tty.type(f"cd {shop} && touch {ran}")
@@ -59,18 +79,18 @@ def test_cancelled(scene, shell, key):
     assert not ran.exists()
     assert len(lines(said)) == 1 and "`awsrole refresh`" in said
     assert tty.modes() == modes
-    is_blocked_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(world, tty, calls=0)
     tty.type("awsrole refresh")
     tty.asked()
-    tty.answer(scene.code())
+    tty.answer(world.code())
     assert tty.key().startswith("ASIA")
     assert tty.modes() == modes
 
 
-def test_cancelled_twice_is_said_twice(scene, shell):
+def test_cancelled_twice_is_said_twice(world, shell):
     """Each act of the person gets an answer."""
-    shop = scene.shop()
-    tty = scene.terminal(shell)
+    shop = world.shop()
+    tty = world.terminal(shell)
     for line in (f"cd {shop}", "awsrole refresh"):
         tty.type(line)
         tty.asked()
@@ -83,25 +103,25 @@ def test_cancelled_twice_is_said_twice(scene, shell):
     tty.asked()
     tty.send(CTRL_C)
     tty.wait()
-    assert scene.sts.calls() == []
+    assert world.sts.calls() == []
 
 
 @pytest.mark.parametrize("answer", ["", "12345", "1234567", "12345a", "nonsense"])
-def test_a_slip_is_asked_again(scene, answer):
-    tty = scene.terminal("bash")
-    tty.type(f"cd {scene.shop()}")
+def test_a_slip_is_asked_again(world, answer):
+    tty = world.terminal("bash")
+    tty.type(f"cd {world.shop()}")
     tty.asked()
     tty.send(answer + "\r")
     assert "awsrole: a code is six digits" in tty.asked()
-    tty.answer(scene.code())
+    tty.answer(world.code())
     assert tty.key().startswith("ASIA")
-    assert len(scene.asked_for_codes()) == 1
+    assert len(world.asked_for_codes()) == 1
 
 
-def test_not_six_digits_three_times(scene, shell):
-    tty = scene.terminal(shell)
+def test_not_six_digits_three_times(world, shell):
+    tty = world.terminal(shell)
     modes = tty.modes()
-    tty.type(f"cd {scene.shop()}")
+    tty.type(f"cd {world.shop()}")
     for answer in ("12345", ""):
         tty.asked()
         tty.send(answer + "\r")
@@ -109,221 +129,221 @@ def test_not_six_digits_three_times(scene, shell):
     said = tty.answer("1234567")
     assert "but the input isn't one" in said and "`awsrole refresh`" in said
     assert tty.modes() == modes
-    is_blocked_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(world, tty, calls=0)
     tty.type("awsrole refresh")
     tty.asked()
-    tty.answer(scene.code())
+    tty.answer(world.code())
     assert tty.key().startswith("ASIA")
 
 
-def test_a_wrong_code(scene, shell):
-    tty = scene.terminal(shell)
+def test_a_wrong_code(world, shell):
+    tty = world.terminal(shell)
     modes = tty.modes()
-    tty.type(f"cd {scene.shop()}")
+    tty.type(f"cd {world.shop()}")
     tty.asked()
     for _ in range(2):
-        tty.send(scene.wrong_code() + "\r")
+        tty.send(world.wrong_code() + "\r")
         assert "awsrole: AWS refused the code" in tty.asked()
-    said = tty.answer(scene.wrong_code())
+    said = tty.answer(world.wrong_code())
     assert "invalid MFA one time pass code" in said and "already used" in said
     assert len(lines(said)) == 1
     assert tty.modes() == modes
-    is_blocked_and_quiet(scene, tty, calls=3)
-    assert [call["outcome"] for call in scene.sts.calls()] == ["AccessDenied"] * 3
+    is_blocked_and_quiet(world, tty, calls=3)
+    assert [call["outcome"] for call in world.sts.calls()] == ["AccessDenied"] * 3
 
 
 @pytest.mark.parametrize("more", [{}, {"duration_seconds": "2h"}], ids=["GetSessionToken", "AssumeRole"])
-def test_the_right_code_after_a_wrong_one(scene, shell, more):
-    tty = scene.terminal(shell)
-    tty.type(f"cd {scene.shop(**more)}")
+def test_the_right_code_after_a_wrong_one(world, shell, more):
+    tty = world.terminal(shell)
+    tty.type(f"cd {world.shop(**more)}")
     tty.asked()
-    tty.send(scene.wrong_code() + "\r")
+    tty.send(world.wrong_code() + "\r")
     tty.asked()
     tty.send("12345\r")
     assert "a code is six digits" in tty.asked()
-    tty.answer(scene.code())
+    tty.answer(world.code())
     assert tty.key().startswith("ASIA")
 
 
-def test_three_attempts_in_all(scene):
+def test_three_attempts_in_all(world):
     """Slips count as well as refused codes."""
-    tty = scene.terminal("bash")
-    tty.type(f"cd {scene.shop()}")
-    for answer in ("12345", scene.wrong_code(), "nonsense"):
+    tty = world.terminal("bash")
+    tty.type(f"cd {world.shop()}")
+    for answer in ("12345", world.wrong_code(), "nonsense"):
         tty.asked()
         tty.send(answer + "\r")
     assert "invalid MFA one time pass code" in tty.wait()
-    is_blocked_and_quiet(scene, tty, calls=1)
+    is_blocked_and_quiet(world, tty, calls=1)
 
 
-def test_cancelled_after_a_wrong_code(scene):
-    tty = scene.terminal("bash")
-    tty.type(f"cd {scene.shop()}")
+def test_cancelled_after_a_wrong_code(world):
+    tty = world.terminal("bash")
+    tty.type(f"cd {world.shop()}")
     tty.asked()
-    tty.send(scene.wrong_code() + "\r")
+    tty.send(world.wrong_code() + "\r")
     tty.asked()
     tty.send(CTRL_C)
     said = tty.wait() + tty.run("")
     assert "`awsrole refresh`" in said and "one time pass code" not in said
-    is_blocked_and_quiet(scene, tty, calls=1)
+    is_blocked_and_quiet(world, tty, calls=1)
 
 
 @pytest.mark.parametrize("fault", [{"drop": True}, {"truncate": True}, {"unavailable": True}], ids=lambda fault: next(iter(fault)))
 @pytest.mark.parametrize("more", [{}, {"duration_seconds": "2h"}], ids=["GetSessionToken", "AssumeRole"])
-def test_a_code_is_sent_once_though_the_answer_was_lost(scene, fault, more):
+def test_a_code_is_sent_once_though_the_answer_was_lost(world, fault, more):
     """STS may have taken it: the same code again would be called wrong, and then nothing would know that it is used."""
-    tty = scene.terminal("bash")
-    scene.sts.fault(**fault, times=1)
-    said = tty.enter(scene.shop(**more), scene.code())
+    tty = world.terminal("bash")
+    world.sts.fault(**fault, times=1)
+    said = tty.enter(world.shop(**more), world.code())
     assert "already used" not in said and "caused by" in said
-    assert len(scene.asked_for_codes()) == 1
-    [device] = scene.entries("mfa")
+    assert len(world.asked_for_codes()) == 1
+    [device] = world.entries("mfa")
     assert abs(json.loads(device.read_text())["used_step"] - time.time() // 30) <= 1
-    is_blocked_and_quiet(scene, tty, calls=1)
+    is_blocked_and_quiet(world, tty, calls=1)
 
 
-def test_typed_ahead_is_no_answer(scene):
+def test_typed_ahead_is_no_answer(world):
     """Input that was typed before the prompt appeared isn't an answer to it."""
-    tty = scene.terminal("bash")
-    shop = scene.shop()
-    scene.sts.fault(latency_ms=1)
+    tty = world.terminal("bash")
+    shop = world.shop()
+    world.sts.fault(latency_ms=1)
     tty.send(f"cd {shop}\n123456\n")
     tty.asked()
     tty.send(CTRL_C)
     tty.wait()
-    assert scene.sts.calls() == []
+    assert world.sts.calls() == []
 
 
-def test_mended_while_typing(scene, shell):
-    tty = scene.terminal(shell)
-    code = scene.code()
-    tty.type(f"cd {scene.shop()}")
+def test_mended_while_typing(world, shell):
+    tty = world.terminal(shell)
+    code = world.code()
+    tty.type(f"cd {world.shop()}")
     tty.asked()
     tty.send("99\x7f\x7f" + "88\x15")
     tty.answer(f" {code} ")
     assert tty.key().startswith("ASIA")
 
 
-def test_answered_leaves_the_terminal_as_it_was(scene, shell):
-    tty = scene.terminal(shell)
+def test_answered_leaves_the_terminal_as_it_was(world, shell):
+    tty = world.terminal(shell)
     modes = tty.modes()
-    tty.enter(scene.shop(), scene.code())
+    tty.enter(world.shop(), world.code())
     assert tty.modes() == modes
 
 
-def test_detached_from_the_terminal(scene, shell):
-    tty = scene.terminal(shell, scene.shop())
-    said = tty.run("setsid -w awsrole-binary exec -- true".replace("awsrole-binary", str(scene.binary)))
+def test_detached_from_the_terminal(world, shell):
+    tty = world.terminal(shell, world.shop())
+    said = tty.run("setsid -w awsrole-binary exec -- true".replace("awsrole-binary", str(world.binary)))
     assert "this process isn't in the foreground of a terminal" in said and ASK not in said
     assert said.count("Deploy needs an MFA code") == 1
-    assert scene.sts.calls() == []
+    assert world.sts.calls() == []
 
 
-def test_a_job_in_the_background(scene, shell):
-    shop = scene.shop()
-    tty = scene.terminal(shell, scene.home)
+def test_a_job_in_the_background(world, shell):
+    shop = world.shop()
+    tty = world.terminal(shell, world.home)
     out, code = tty.file("job"), tty.file("code")
     status = "$status" if shell == "fish" else "$?"
     script = tty.file("script")
-    script.write_text(f"#!/bin/sh\ncd {shop} || exit\n{scene.binary} exec -- true >{out} 2>&1\necho $? >{code}.new\nmv {code}.new {code}\n")
+    script.write_text(f"#!/bin/sh\ncd {shop} || exit\n{world.binary} exec -- true >{out} 2>&1\necho $? >{code}.new\nmv {code}.new {code}\n")
     script.chmod(0o755)
     tty.run(f"{script} &")
     wait_for(code.exists)
     assert code.read_text() == "4\n", status
     assert "isn't in the foreground of a terminal" in out.read_text()
-    assert scene.sts.calls() == []
+    assert world.sts.calls() == []
 
 
-def test_an_editors_shell(scene, shell):
+def test_an_editors_shell(world, shell):
     """No terminal at all, and an interactive shell that reads the rc file."""
-    shop = scene.shop()
-    home = scene.home / "editor"
+    shop = world.shop()
+    home = world.home / "editor"
     rc = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}[shell]
     (home / rc).parent.mkdir(parents=True)
-    (home / rc).write_text(scene.rc(shell) + "\n")
-    (home / ".local").symlink_to(scene.home / ".local")
-    (home / ".aws").symlink_to(scene.home / ".aws")
+    (home / rc).write_text(world.rc(shell) + "\n")
+    (home / ".local").symlink_to(world.home / ".local")
+    (home / ".aws").symlink_to(world.home / ".aws")
     out = home / "env"
     done = subprocess.run(
         [shell, "-ic", f"cd {shop}; command env -0 > {out}; cd /; cd {shop}; true"], cwd=home, start_new_session=True,
-        env=scene.environment(HOME=str(home)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        env=world.environment(HOME=str(home)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert read_env(out)[b"AWS_ACCESS_KEY_ID"] == PLACEHOLDER.encode(), done.stderr
     assert 1 <= done.stderr.count("Deploy needs an MFA code") <= 2 and "isn't in the foreground of a terminal" in done.stderr
-    assert scene.sts.calls() == []
+    assert world.sts.calls() == []
 
 
-def test_completion_in_bash(scene):
-    shop = scene.shop()
+def test_completion_in_bash(world):
+    shop = world.shop()
     look = f'look() {{ COMPREPLY=(found-$(cd {shop}; echo "${{AWS_ACCESS_KEY_ID-none}}")); }}; complete -F look look'
-    tty = scene.terminal("bash", rc=look, editing=True)
+    tty = world.terminal("bash", rc=look, editing=True)
     tty.send("look \t")
     tty.process.expect("found-([a-zA-Z-]*) ")
     assert tty.process.match[1] == b"none"
-    assert scene.sts.calls() == []
+    assert world.sts.calls() == []
 
 
-def test_completion_in_zsh(scene):
-    shop = scene.shop()
+def test_completion_in_zsh(world):
+    shop = world.shop()
     look = f"look() {{ x=$(cd {shop}; print ${{AWS_ACCESS_KEY_ID-none}}); zle -M found:$x }}; zle -N look; bindkey '^T' look"
-    tty = scene.terminal("zsh", rc=look, editing=True)
+    tty = world.terminal("zsh", rc=look, editing=True)
     tty.send("\x14")
     tty.process.expect("found:(.*?)[\r\n\x1b]")
     assert tty.process.match[1] == b"none"
-    assert scene.sts.calls() == []
+    assert world.sts.calls() == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_a_subshell_of_the_users(scene, shell):
-    shop = scene.shop()
-    tty = scene.terminal(shell)
+def test_a_subshell_of_the_users(world, shell):
+    shop = world.shop()
+    tty = world.terminal(shell)
     out = tty.file()
     said = tty.run(f'(cd {shop} && printf %s "$AWS_ACCESS_KEY_ID" > {out})')
     assert ASK not in said and said.count("awsrole: ") == 1 and "Deploy needs an MFA code" in said
     assert out.read_text() == PLACEHOLDER
-    assert scene.sts.calls() == [] and tty.key() is None
+    assert world.sts.calls() == [] and tty.key() is None
     # Once there is a session, a subshell has the role.
-    tty.enter(shop, scene.code())
+    tty.enter(shop, world.code())
     tty.run("cd /")
     tty.run(f'(cd {shop} && printf %s "$AWS_ACCESS_KEY_ID" > {out})')
     assert out.read_text().startswith("ASIA")
 
 
-def test_credential_process_never_asks(scene):
-    shop = scene.shop()
-    tty = scene.terminal("bash")
+def test_credential_process_never_asks(world):
+    shop = world.shop()
+    tty = world.terminal("bash")
     status = tty.file()
     command = f"awsrole credential-process --dir {shop}; echo $? > {status}"
     said = tty.run(command)
     assert ASK not in said and "Deploy needs an MFA code" in said and status.read_text() == "4\n"
-    assert scene.sts.calls() == []
-    tty.enter(shop, scene.code())
+    assert world.sts.calls() == []
+    tty.enter(shop, world.code())
     tty.run("cd /")
     out = tty.file()
     tty.run(f"awsrole credential-process --dir {shop} > {out}")
     assert '"AccessKeyId":"ASIA' in out.read_text().replace(" ", "")
 
 
-def test_killed_during_the_question(scene, shell):
-    shop = scene.shop()
-    tty = scene.terminal(shell)
+def test_killed_during_the_question(world, shell):
+    shop = world.shop()
+    tty = world.terminal(shell)
     tty.type(f"cd {shop}")
     tty.asked()
     [process] = awsroles(tty.process.pid)
     os.kill(process, 9)
     said = tty.wait()
     assert "awsrole: " in said and "`awsrole refresh`" in said
-    is_blocked_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(world, tty, calls=0)
     # Nobody holds a lock: another shell is asked at once.
-    other = scene.terminal("bash")
-    other.enter(shop, scene.code())
+    other = world.terminal("bash")
+    other.enter(shop, world.code())
     tty.run("")
     assert tty.key() == other.key() and tty.key().startswith("ASIA")
 
 
 @pytest.mark.parametrize("signal", [1, 15], ids=["hup", "term"])
-def test_ended_during_the_question(scene, signal):
-    shop = scene.shop()
-    tty = scene.terminal("bash")
+def test_ended_during_the_question(world, signal):
+    shop = world.shop()
+    tty = world.terminal("bash")
     modes = tty.modes()
     tty.type(f"cd {shop}")
     tty.asked()
@@ -332,20 +352,20 @@ def test_ended_during_the_question(scene, signal):
     tty.wait()
     tty.run("stty sane")
     assert modes
-    is_blocked_and_quiet(scene, tty, calls=0)
+    is_blocked_and_quiet(world, tty, calls=0)
 
 
-def test_a_refresh_after_a_refusal_needs_no_code(scene, shell):
+def test_a_refresh_after_a_refusal_needs_no_code(world, shell):
     """The MFA session is new, so another code would change nothing. The role of another project stays."""
-    shop, shut = scene.shop(), scene.shop("shut", "Shut")
-    tty = scene.terminal(shell)
+    shop, shut = world.shop(), world.shop("shut", "Shut")
+    tty = world.terminal(shell)
     tty.type(f"cd {shop}")
     tty.asked()
-    tty.answer(scene.code())
+    tty.answer(world.code())
     key = tty.key()
     assert "STS refused" in tty.run(f"cd {shut}")
-    calls = len(scene.sts.calls())
+    calls = len(world.sts.calls())
     assert "STS refused" in tty.run("awsrole refresh")
-    assert len(scene.asked_for_codes()) == 1 and len(scene.sts.calls()) == calls + 1
+    assert len(world.asked_for_codes()) == 1 and len(world.sts.calls()) == calls + 1
     tty.run(f"cd {shop}")
     assert tty.key() == key

@@ -11,18 +11,18 @@ from support.prompts import ASK
 from support.terminal import SHELLS
 
 
-def test_two_hundred_put_one_question(scene):
+def test_two_hundred_put_one_question(world):
     """All of them have the terminal, and are allowed to ask."""
-    shop = scene.shop()
-    told = scene.home / "told"
+    shop = world.shop()
+    told = world.home / "told"
     told.mkdir()
-    each = f"{scene.binary} hook export bash --event cd --ask -- {shop}/.awsrole.toml > {told}/out.$n 2> {told}/err.$n"
+    each = f"{world.binary} hook export bash --event cd --ask -- {shop}/.awsrole.toml > {told}/out.$n 2> {told}/err.$n"
     script = f"n=0; while [ $n -lt 200 ]; do {each} & n=$((n + 1)); done; wait; echo all are done"
-    terminal = pexpect.spawn("/bin/sh", ["-c", script], cwd=str(shop), env=scene.environment(PWD=str(shop)), timeout=60)
+    terminal = pexpect.spawn("/bin/sh", ["-c", script], cwd=str(shop), env=world.environment(PWD=str(shop)), timeout=60)
     terminal.expect_exact(ASK)
     # Those who don't ask have all come back, without an answer.
     wait_for(lambda: len(awsroles(terminal.pid)) == 1 and len(list(told.iterdir())) == 400, seconds=60)
-    terminal.send(scene.code() + "\r")
+    terminal.send(world.code() + "\r")
     terminal.expect_exact("all are done")
     assert ASK not in terminal.before.decode()
     terminal.close()
@@ -31,12 +31,12 @@ def test_two_hundred_put_one_question(scene):
     assert sum("__awsrole_done role " in text for text in answers) == 1
     assert sum("__awsrole_done blocked " in text for text in answers) == 199
     assert sum(bool(re.search(r"is prompting for the MFA code in another terminal \(process \d+\)", text)) for text in said) == 199
-    assert [call["action"] for call in scene.sts.calls()] == ["GetSessionToken", "AssumeRole"]
+    assert [call["action"] for call in world.sts.calls()] == ["GetSessionToken", "AssumeRole"]
 
 
-def test_a_dozen_terminals_follow_one_answer(scene):
-    shop = scene.shop()
-    terminals = [scene.terminal(SHELLS[number % 3]) for number in range(12)]
+def test_a_dozen_terminals_follow_one_answer(world):
+    shop = world.shop()
+    terminals = [world.terminal(SHELLS[number % 3]) for number in range(12)]
     for terminal in terminals:
         terminal.type(f"cd {shop}")
     asking = None
@@ -53,16 +53,16 @@ def test_a_dozen_terminals_follow_one_answer(scene):
         if other is not first:
             said = other.wait()
             assert ASK not in said and "is prompting for the MFA code in the terminal /dev/pts/" in said
-    first.answer(scene.code())
+    first.answer(world.code())
     for terminal in terminals:
         terminal.run("")
     assert len({terminal.key() for terminal in terminals}) == 1 and first.key().startswith("ASIA")
-    assert len(scene.asked_for_codes()) == len(scene.assumed()) == 1
+    assert len(world.asked_for_codes()) == len(world.assumed()) == 1
 
 
-def test_who_asks_is_killed(scene, shell):
-    shop = scene.shop()
-    first, other = scene.terminal(shell), scene.terminal("bash")
+def test_who_asks_is_killed(world, shell):
+    shop = world.shop()
+    first, other = world.terminal(shell), world.terminal("bash")
     first.type(f"cd {shop}")
     first.asked()
     [process] = awsroles(first.process.pid)
@@ -71,9 +71,9 @@ def test_who_asks_is_killed(scene, shell):
     # What it had said of itself is no more believed.
     other.type(f"cd {shop}")
     other.asked()
-    said = other.answer(scene.code())
+    said = other.answer(world.code())
     assert "is prompting for" not in said and other.key().startswith("ASIA")
     assert first.run("") is not None and first.key() in (PLACEHOLDER, other.key())
     first.run("awsrole refresh")
     assert first.key().startswith("ASIA")
-    assert len(scene.asked_for_codes()) == 1
+    assert len(world.asked_for_codes()) == 1

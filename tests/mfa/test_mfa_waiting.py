@@ -12,12 +12,12 @@ from support.aws_files import role_file
 from support.hooked_shell import PLACEHOLDER, awsroles, wait_for
 from support.processes import descendants, program
 from support.prompts import ASK
-from support.world import THERE
+from support.world import HERE, THERE
 
 
-def test_others_are_told_where_the_question_is(scene, shell):
-    shop = scene.shop()
-    first, other = scene.terminal("bash"), scene.terminal(shell)
+def test_others_are_told_where_the_question_is(world, shell):
+    shop = world.shop()
+    first, other = world.terminal("bash"), world.terminal(shell)
     first.type(f"cd {shop}")
     first.asked()
     [process] = awsroles(first.process.pid)
@@ -28,28 +28,28 @@ def test_others_are_told_where_the_question_is(scene, shell):
     assert "answer the prompt there, and this shell continues at its next prompt" in said
     assert other.key() == PLACEHOLDER
     assert "awsrole" not in other.run("")
-    first.answer(scene.code())
+    first.answer(world.code())
     assert ASK not in other.run("")
     assert other.key() == first.key() and first.key().startswith("ASIA")
-    assert len(scene.asked_for_codes()) == len(scene.assumed()) == 1
+    assert len(world.asked_for_codes()) == len(world.assumed()) == 1
 
 
-def test_another_role_of_the_same_user_waits_as_well(scene):
-    shop, audit = scene.shop(), scene.shop("audit", "Audit", "111111111111")
-    first, other = scene.terminal("bash"), scene.terminal("zsh")
+def test_another_role_of_the_same_user_waits_as_well(world):
+    shop, audit = world.shop(), world.shop("audit", "Audit", "111111111111")
+    first, other = world.terminal("bash"), world.terminal("zsh")
     first.type(f"cd {shop}")
     first.asked()
     said = other.run(f"cd {audit}")
     assert ASK not in said and "is prompting for the MFA code in the terminal /dev/pts/" in said
-    first.answer(scene.code())
+    first.answer(world.code())
     other.run("")
     assert other.key().startswith("ASIA") and other.key() != first.key()
-    assert len(scene.asked_for_codes()) == 1
+    assert len(world.asked_for_codes()) == 1
 
 
-def test_who_waited_may_ask_after_the_other_cancelled(scene):
-    shop = scene.shop()
-    first, other = scene.terminal("bash"), scene.terminal("zsh")
+def test_who_waited_may_ask_after_the_other_cancelled(world):
+    shop = world.shop()
+    first, other = world.terminal("bash"), world.terminal("zsh")
     first.type(f"cd {shop}")
     first.asked()
     other.run(f"cd {shop}")
@@ -58,73 +58,73 @@ def test_who_waited_may_ask_after_the_other_cancelled(scene):
     assert ASK not in other.run("")
     other.type("awsrole refresh")
     other.asked()
-    other.answer(scene.code())
+    other.answer(world.code())
     assert other.key().startswith("ASIA")
     first.run("")
     assert first.key() == other.key()
 
 
 @pytest.fixture
-def by_program(scene):
+def by_program(world):
     """A program that prints codes and records each start."""
-    scene.write("authenticator", f'#!/bin/sh\necho "$AWSROLE_MFA_SERIAL" >> {scene.home}/started\ncat {scene.home}/code\n').chmod(0o755)
-    scene.write(".config/awsrole/config.toml", f"mfa_process = '{scene.home}/authenticator'\n")
-    return scene.home / "started"
+    world.write("authenticator", f'#!/bin/sh\necho "$AWSROLE_MFA_SERIAL" >> {world.home}/started\ncat {world.home}/code\n').chmod(0o755)
+    world.write(".config/awsrole/config.toml", f"mfa_process = '{world.home}/authenticator'\n")
+    return world.home / "started"
 
 
-def test_a_program_gives_the_code(scene, shell, by_program):
-    scene.write("code", scene.code())
-    shop = scene.shop()
+def test_a_program_gives_the_code(world, shell, by_program):
+    world.write("code", world.code())
+    shop = world.shop()
     # Not for a prompt that comes by: the program may want a touch of a key.
-    tty = scene.terminal(shell, shop)
+    tty = world.terminal(shell, shop)
     assert tty.key() == PLACEHOLDER and not by_program.exists()
     tty.run("cd /")
     said = tty.run(f"cd {shop}")
     assert ASK not in said and "needs an MFA code" not in said
     assert tty.key().startswith("ASIA")
     assert by_program.read_text().split() == ["arn:aws:iam::111111111111:mfa/alice"]
-    assert [call["outcome"] for call in scene.asked_for_codes()] == ["OK"]
+    assert [call["outcome"] for call in world.asked_for_codes()] == ["OK"]
 
 
 @pytest.mark.parametrize(
     ("program", "part"),
     [("exit 3", "mfa_process ended with exit code 3"), ("echo 12345", "six digits"), ("/nowhere/at/all", "mfa_process")],
 )
-def test_a_program_gives_none(scene, program, part):
-    scene.write(".config/awsrole/config.toml", f"mfa_process = '{program}'\n")
-    tty = scene.terminal("bash")
-    said = tty.run(f"cd {scene.shop()}")
+def test_a_program_gives_none(world, program, part):
+    world.write(".config/awsrole/config.toml", f"mfa_process = '{program}'\n")
+    tty = world.terminal("bash")
+    said = tty.run(f"cd {world.shop()}")
     assert ASK not in said and part in said
     assert "awsrole:" not in tty.run("") + tty.run("")
-    assert tty.key() == PLACEHOLDER and scene.sts.calls() == []
+    assert tty.key() == PLACEHOLDER and world.sts.calls() == []
 
 
-def test_others_are_told_that_a_program_is_awaited(scene, by_program):
-    scene.write("authenticator", f"#!/bin/sh\ntouch {by_program}\nuntil [ -e {scene.home}/code ]; do sleep 0.05; done\ncat {scene.home}/code\n")
-    shop = scene.shop()
-    first, other = scene.terminal("bash"), scene.terminal("bash")
+def test_others_are_told_that_a_program_is_awaited(world, by_program):
+    world.write("authenticator", f"#!/bin/sh\ntouch {by_program}\nuntil [ -e {world.home}/code ]; do sleep 0.05; done\ncat {world.home}/code\n")
+    shop = world.shop()
+    first, other = world.terminal("bash"), world.terminal("bash")
     first.type(f"cd {shop}")
     wait_for(by_program.exists)
     said = other.run(f"cd {shop}")
     assert "mfa_process is running (process " in said and "prompting for" not in said
-    scene.write("code.new", scene.code()).rename(scene.home / "code")
+    world.write("code.new", world.code()).rename(world.home / "code")
     first.wait()
     assert first.key().startswith("ASIA")
 
 
-def test_a_program_that_never_ends(scene):
-    scene.write(".config/awsrole/config.toml", "mfa_process = 'echo 123456; sleep 600'\n[limits]\nprocess = '1s'\n")
-    tty = scene.terminal("bash")
-    said = tty.run(f"cd {scene.shop()}")
+def test_a_program_that_never_ends(world):
+    world.write(".config/awsrole/config.toml", "mfa_process = 'echo 123456; sleep 600'\n[limits]\nprocess = '1s'\n")
+    tty = world.terminal("bash")
+    said = tty.run(f"cd {world.shop()}")
     assert "mfa_process did not finish within 1 s" in said and "`process` in [limits]" in said
-    assert tty.key() == PLACEHOLDER and scene.sts.calls() == []
+    assert tty.key() == PLACEHOLDER and world.sts.calls() == []
     assert not [child for child in descendants(tty.process.pid) if program(child) == "sleep"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_signal_that_ends_the_question_gives_the_terminal_back(scene, shell, number):
-    shop = scene.shop()
-    tty = scene.terminal(shell)
+def test_a_signal_that_ends_the_question_gives_the_terminal_back(world, shell, number):
+    shop = world.shop()
+    tty = world.terminal(shell)
     before = tty.modes()
     tty.type(f"cd {shop}")
     tty.asked()
@@ -141,87 +141,103 @@ def test_a_signal_that_ends_the_question_gives_the_terminal_back(scene, shell, n
     assert "interrupted" not in tty.run("")
 
 
-def test_a_program_is_not_the_projects_to_name(scene):
-    folder = scene.project("evil", 'mfa_process = "touch ran"\n')
-    said = scene.awsrole("allow", folder)
+def test_a_program_is_not_the_projects_to_name(world):
+    folder = world.project("evil", 'mfa_process = "touch ran"\n')
+    said = world.awsrole("allow", folder)
     assert said.code == 1 and "isn't allowed in a project's file" in said.err
 
 
-def test_a_session_that_is_too_old_for_the_trust_policy(scene):
+def test_a_session_that_is_too_old_for_the_trust_policy(world):
     """One more question, because it worked before and the session is more than five minutes old."""
-    shop = scene.shop(role="Strict")
-    tty = scene.terminal("bash")
-    tty.enter(shop, scene.code())
+    shop = world.shop(role="Strict")
+    tty = world.terminal("bash")
+    tty.enter(shop, world.code())
     first = tty.key()
-    scene.outlive_mfa()
-    [device] = scene.entries("mfa")
+    world.outlive_mfa()
+    [device] = world.entries("mfa")
     device.unlink()
-    scene.sts.reset()
+    world.sts.reset()
     tty.type("awsrole refresh")
     tty.asked()
-    tty.answer(scene.code())
+    tty.answer(world.code())
     assert tty.key() not in (first, PLACEHOLDER)
-    assert [(call["action"], call["outcome"]) for call in scene.sts.calls()] == [
+    assert [(call["action"], call["outcome"]) for call in world.sts.calls()] == [
         ("AssumeRole", "AccessDenied"), ("GetSessionToken", "OK"), ("AssumeRole", "OK")]
 
 
-def test_what_was_refused_for_its_age_is_kept_at_prompts(scene):
+def test_an_interrupted_code_takes_no_session_away(world):
+    """The old session is valid for roles whose trust policies accept its age."""
+    strict, audit = world.shop(role="Strict"), world.shop("audit", "Audit", HERE)
+    tty = world.terminal("bash")
+    tty.enter(strict, world.code())
+    world.outlive_mfa()
+    for line in ("awsrole refresh", "awsrole refresh"):
+        tty.type(line)
+        tty.asked()
+        tty.send("\x03")
+        tty.wait()
+        tty.run("")
+    assert ASK not in tty.run(f"cd {audit}")
+    assert tty.key().startswith("ASIA") and len(world.asked_for_codes()) == 1
+
+
+def test_what_was_refused_for_its_age_is_kept_at_prompts(world):
     """Without an act of the person there is no question: what there is, is used as long as it lives."""
-    shop = scene.shop(role="Strict")
-    tty = scene.terminal("bash")
-    tty.enter(shop, scene.code())
-    scene.outlive_mfa()
-    scene.sts.reset()
+    shop = world.shop(role="Strict")
+    tty = world.terminal("bash")
+    tty.enter(shop, world.code())
+    world.outlive_mfa()
+    world.sts.reset()
     user = {"USER": pwd.getpwuid(os.getuid()).pw_name}
-    scene.awsrole("refresh", cwd=shop, env=user)
-    result = scene.awsrole("credential-process", cwd=shop, env=user)
+    world.awsrole("refresh", cwd=shop, env=user)
+    result = world.awsrole("credential-process", cwd=shop, env=user)
     assert ASK not in result.err and result.json["AccessKeyId"] == tty.key()
-    assert [(call["action"], call["outcome"]) for call in scene.sts.calls()] == [("AssumeRole", "AccessDenied")]
+    assert [(call["action"], call["outcome"]) for call in world.sts.calls()] == [("AssumeRole", "AccessDenied")]
 
 
-def test_a_young_session_is_explained(scene):
+def test_a_young_session_is_explained(world):
     """Refused with a session of a moment ago: the reason is another, and a second code wouldn't help."""
-    scene.shop()
-    tty = scene.terminal("bash")
-    tty.enter(scene.home / "src/shop", scene.code())
-    said = tty.run(f"cd {scene.shop('shut', 'Shut')}")
+    world.shop()
+    tty = world.terminal("bash")
+    tty.enter(world.home / "src/shop", world.code())
+    said = tty.run(f"cd {world.shop('shut', 'Shut')}")
     assert ASK not in said and "AccessDenied" in said
     assert "an MFA session 0 minutes old" in said and "trust policy" in said
-    assert len(scene.asked_for_codes()) == 1 and tty.key() == PLACEHOLDER
+    assert len(world.asked_for_codes()) == 1 and tty.key() == PLACEHOLDER
 
 
-def test_an_old_session_is_explained_where_the_role_never_worked(scene):
-    scene.shop()
-    tty = scene.terminal("bash")
-    tty.enter(scene.home / "src/shop", scene.code())
-    scene.age_sessions(600)
-    said = tty.run(f"cd {scene.shop('shut', 'Shut')}")
+def test_an_old_session_is_explained_where_the_role_never_worked(world):
+    world.shop()
+    tty = world.terminal("bash")
+    tty.enter(world.home / "src/shop", world.code())
+    world.age_sessions(600)
+    said = tty.run(f"cd {world.shop('shut', 'Shut')}")
     assert ASK not in said and "AccessDenied" in said and "an MFA session 10 minutes old" in said
-    assert len(scene.asked_for_codes()) == 1
+    assert len(world.asked_for_codes()) == 1
 
 
-def test_a_role_that_worked_and_is_taken_away_costs_one_code(scene):
+def test_a_role_that_worked_and_is_taken_away_costs_one_code(world):
     """awsrole cannot know that the code is useless, but it prompts only once, not at every prompt."""
-    shop = scene.shop(role="Strict")
-    tty = scene.terminal("bash")
-    tty.enter(shop, scene.code())
-    scene.age_sessions(600)
-    [device] = scene.entries("mfa")
+    shop = world.shop(role="Strict")
+    tty = world.terminal("bash")
+    tty.enter(shop, world.code())
+    world.age_sessions(600)
+    [device] = world.entries("mfa")
     device.unlink()
-    scene.sts.fault(action="AssumeRole", error={"status": 403, "code": "AccessDenied", "message": "not authorized"})
+    world.sts.fault(action="AssumeRole", error={"status": 403, "code": "AccessDenied", "message": "not authorized"})
     tty.type("awsrole refresh")
     tty.asked()
-    said = tty.answer(scene.code())
+    said = tty.answer(world.code())
     assert "AccessDenied" in said
-    calls = len(scene.sts.calls())
+    calls = len(world.sts.calls())
     assert ASK not in tty.run("") + tty.run("true")
-    assert len(scene.sts.calls()) == calls
-    assert len(scene.asked_for_codes()) == 2
+    assert len(world.sts.calls()) == calls
+    assert len(world.asked_for_codes()) == 2
 
 
-def test_a_device_of_somebody_else(scene):
-    shop = scene.shop(mfa_serial="arn:aws:iam::111111111111:mfa/bob")
-    tty = scene.terminal("bash")
+def test_a_device_of_somebody_else(world):
+    shop = world.shop(mfa_serial="arn:aws:iam::111111111111:mfa/bob")
+    tty = world.terminal("bash")
     tty.type(f"cd {shop}")
     tty.process.expect_exact(f"MFA code of bob for Deploy in {THERE}: ")
     said = tty.answer("123456")
@@ -229,9 +245,9 @@ def test_a_device_of_somebody_else(scene):
     assert "must be a device of the user" in said and tty.key() == PLACEHOLDER
 
 
-def test_a_role_that_wants_a_code_and_a_file_that_names_no_device(scene):
-    folder = scene.project("plain", role_file("Deploy", source="plain"), allow=True)
-    said = scene.awsrole("exec", "--", "true", cwd=folder)
+def test_a_role_that_wants_a_code_and_a_file_that_names_no_device(world):
+    folder = world.project("plain", role_file("Deploy", source="plain"), allow=True)
+    said = world.awsrole("exec", "--", "true", cwd=folder)
     assert said.code == 4 and "AccessDenied" in said.err and "no MFA" in said.err
 
 
@@ -239,10 +255,10 @@ def test_mfa_is_not_passed_on(tmp_path):
     """A role's session never counts as authenticated by a code, and that is said."""
     strict = {"name": "Inner", "account": THERE,
               "trust": guarded() | {"Statement": {**guarded()["Statement"][0], "Principal": {"AWS": f"arn:aws:iam::{THERE}:role/Deploy"}}}}
-    with MfaWorld(tmp_path, {**FIXTURE, "role": [*FIXTURE["role"], strict]}) as scene:
-        scene.write("code", scene.code())
-        scene.write(".config/awsrole/config.toml", f"mfa_process = 'cat {scene.home}/code'\n")
-        folder = scene.project("chain", f'''
+    with MfaWorld(tmp_path, {**FIXTURE, "role": [*FIXTURE["role"], strict]}) as world:
+        world.write("code", world.code())
+        world.write(".config/awsrole/config.toml", f"mfa_process = 'cat {world.home}/code'\n")
+        folder = world.project("chain", f'''
 default_role = "inner"
 [role.outer]
 role_arn = "arn:aws:iam::{THERE}:role/Deploy"
@@ -251,19 +267,19 @@ source_profile = "jump"
 role_arn = "arn:aws:iam::{THERE}:role/Inner"
 source_role = "outer"
 ''', allow=True)
-        said = scene.awsrole("exec", "--", "true", cwd=folder, env={"AWS_ENDPOINT_URL": scene.sts.url})
+        said = world.awsrole("exec", "--", "true", cwd=folder, env={"AWS_ENDPOINT_URL": world.sts.url})
         assert said.code == 4 and "sent: session name" in said.err and "no MFA" in said.err
         assert "it requires MFA, which a role's session never has" in said.err and "remove" not in said.err
-        assert [call["outcome"] for call in scene.sts.calls()] == ["OK", "OK", "AccessDenied"]
+        assert [call["outcome"] for call in world.sts.calls()] == ["OK", "OK", "AccessDenied"]
 
 
-def test_renewal_after_the_session_of_the_code_has_ended(scene, shell):
+def test_renewal_after_the_session_of_the_code_has_ended(world, shell):
     """Twelve hours later: at a prompt nobody is asked, and the role that still lives goes on."""
-    shop = scene.shop()
-    scene.sts.fault(action="GetSessionToken", lifetime_seconds=5)
-    scene.sts.fault(action="AssumeRole", lifetime_seconds=5)
-    tty = scene.terminal(shell)
-    tty.enter(shop, scene.code())
+    shop = world.shop()
+    world.sts.fault(action="GetSessionToken", lifetime_seconds=5)
+    world.sts.fault(action="AssumeRole", lifetime_seconds=5)
+    tty = world.terminal(shell)
+    tty.enter(shop, world.code())
     assert tty.key().startswith("ASIA")
     tty.said = ""
 
@@ -274,22 +290,22 @@ def test_renewal_after_the_session_of_the_code_has_ended(scene, shell):
     wait_for(over)
     # It may be said twice: that the role is about to end, and that it has ended.
     assert ASK not in tty.said and 1 <= tty.said.count("Deploy needs an MFA code") <= 2
-    assert len(scene.asked_for_codes()) == 1
-    scene.sts.clear_faults()
+    assert len(world.asked_for_codes()) == 1
+    world.sts.clear_faults()
     # Otherwise the next step would be waited for.
-    [device] = scene.entries("mfa")
+    [device] = world.entries("mfa")
     device.unlink()
     tty.type("awsrole refresh")
     tty.asked()
-    tty.answer(scene.code())
+    tty.answer(world.code())
     assert tty.key().startswith("ASIA")
 
 
-def test_a_long_run_is_helped_from_another_terminal(scene):
+def test_a_long_run_is_helped_from_another_terminal(world):
     """A command that renews its role never asks; a code that is given elsewhere lets it go on."""
-    shop = scene.shop()
+    shop = world.shop()
     whose = "aws sts get-caller-identity --query Arn --output text --region us-east-1"
-    script = scene.write("script", f"""\
+    script = world.write("script", f"""\
 {whose}
 rm $XDG_CACHE_HOME/awsrole/*.session
 {whose} 2> said
@@ -298,16 +314,16 @@ until [ -e go ]; do sleep 0.1; done
 {whose}
 """)
     # The second code is awaited for up to half a minute.
-    first, second = scene.terminal("bash", cwd=shop, timeout=60), scene.terminal("bash", cwd=shop, timeout=60)
-    first.type(f"{scene.binary} exec --renew -- sh {script} > out 2> err")
+    first, second = world.terminal("bash", cwd=shop, timeout=60), world.terminal("bash", cwd=shop, timeout=60)
+    first.type(f"{world.binary} exec --renew -- sh {script} > out 2> err")
     first.asked()
-    first.send(scene.sts.unused_totp("alice") + "\r")
+    first.send(world.sts.unused_totp("alice") + "\r")
     wait_for(lambda: (shop / "waits").exists(), 60)
     said = (shop / "said").read_text()
     assert "needs an MFA code" in said and "`awsrole exec -- true`" in said
-    second.type(f"{scene.binary} exec -- true")
+    second.type(f"{world.binary} exec -- true")
     second.asked()
-    second.answer(scene.sts.unused_totp("alice"))
+    second.answer(world.sts.unused_totp("alice"))
     (shop / "go").touch()
     first.wait()
     arn = f"arn:aws:sts::{THERE}:assumed-role/Deploy/{pwd.getpwuid(os.getuid()).pw_name}"

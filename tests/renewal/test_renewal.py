@@ -3,6 +3,7 @@ that.
 """
 
 import os
+import re
 import time
 from datetime import UTC, datetime
 
@@ -89,3 +90,4 @@ def test_a_role_that_can_not_be_renewed_is_kept_to_its_end_and_then_blocked(shel
     assert len([call for call in world.assumed() if call["outcome"] == "ServiceUnavailable"]) <= 9
     # Once that the role is about to end, once that it has ended.
     assert "".join(said).count("ServiceUnavailable") == 2
+    assert re.search(r"Deploy in \d+: still using the current credentials, valid until \d\d:\d\d \(in \d+s\)", "".join(said))

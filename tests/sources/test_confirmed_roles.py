@@ -94,9 +94,21 @@ def test_no_answer_leaves_the_shell_blocked(chain, shop, shell):
     for line in ("", "true", "cd .", "awsrole status"):
         without_a_question(tty, line)
     assert tty.key() == BLOCKED and chain.callers() == []
+    told = without_a_question(tty, "awsrole why")
+    assert "prod must be confirmed" in told and "the shell stays blocked until you confirm prod: `awsrole refresh` asks" in told
     asked(tty, "awsrole refresh")
     tty.answer("yes")
     assert tty.variable("AWSROLE_ROLE") == "prod"
+
+
+def test_lines_are_wrapped_at_blanks(chain, shop):
+    """Commands in backticks stay whole, so that they can be copied."""
+    tty = chain.terminal("bash", shop, env=chain.env)
+    tty.run("stty cols 60")
+    texts = [tty.run(line) for line in ("awsrole exec --role prdo -- true", "awsrole why --role prod", "awsrole use nowhere")]
+    lines = [line.rstrip() for text in texts for line in text.splitlines()]
+    assert len([line for line in lines if line.startswith("    ")]) >= 5, lines
+    assert all(len(line) <= 60 or "`" in line or " " not in line.strip() for line in lines), lines
 
 
 def test_a_new_shell_and_a_prompt_never_ask(chain, shop, shell):
@@ -122,7 +134,7 @@ def test_going_back_to_it_asks_again(chain, shop, shell):
     without_a_question(tty, "awsrole use -")
     assert tty.variable("AWSROLE_ROLE") == "near"
     asked(tty, "awsrole use -")
-    assert "prod was not confirmed" in tty.answer("n")
+    assert "this shell keeps what it held" in tty.answer("n")
     assert tty.variable("AWSROLE_ROLE") == "near"
     asked(tty, "awsrole use -")
     tty.answer("y")

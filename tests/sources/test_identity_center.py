@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -189,6 +190,26 @@ def test_login(corp, profile):
     assert account == HERE and corp.exec_env(folder, env=corp.env)["AWSROLE_ACCOUNT"] == name
     corp.write(".config/awsrole/config.toml", f'[accounts.{HERE}]\nname = "mine"\n')
     assert corp.exec_env(folder, env=corp.env)["AWSROLE_ACCOUNT"] == "mine"
+
+
+def test_ctrl_c_cancels_a_login(corp):
+    login = Login(corp, corp.project("shop", SSO, allow=True))
+    login.process.send("\x03")
+    _, said = login.end()
+    assert "\r\nawsrole: the sign-in was cancelled" in said and login.process.signalstatus == signal.SIGINT
+
+
+def test_a_signed_out_user_is_told_to_sign_in(corp):
+    """Also where nothing has failed yet, and after the token has expired."""
+    folder = corp.project("shop", SSO, allow=True)
+    assert "`awsrole login` signs in, then credentials are fetched" in corp.awsrole("why", cwd=folder, env=corp.env).out
+    sign_in(corp, session="corp", scopes=(), expired=True)
+    told = corp.awsrole("why", cwd=folder, env=corp.env).out
+    assert "`awsrole login` signs in" in told and f"permission set Admin\n         account   {HERE}" in told
+    sign_in(corp)
+    assert "signs in" not in corp.awsrole("why", cwd=folder, env=corp.env).out
+    shown = corp.awsrole("allow", cwd=folder, env=corp.env).err
+    assert f"  role            permission set Admin in {HERE}\n" in shown, shown
 
 
 def test_login_of_a_profile(corp):

@@ -358,6 +358,16 @@ def test_machines_are_tried_again(machines, action, fault):
     assert len(machines.sts.calls(action)) == 2
 
 
+def test_attempts_at_an_instance_are_the_users(machines):
+    folder = machines.project("shop", source("Ec2InstanceMetadata"), allow=True)
+    env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": machines.sts.url, "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "1"}
+    machines.sts.fault(action="GetInstanceCredentials", times=1, unavailable=True)
+    machines.refused(folder, env=env)
+    assert len(machines.sts.calls("GetInstanceCredentials")) == 1
+    result = machines.awsrole("exec", "--", "true", cwd=folder, env=env | {"AWS_METADATA_SERVICE_TIMEOUT": "soon"})
+    assert result.code == 1 and "AWS_METADATA_SERVICE_TIMEOUT `soon` isn't a whole number" in result.err
+
+
 def test_a_refusal_is_not_tried_again(machines):
     folder = machines.project("shop", role_file("Machine", HERE), allow=True)
     machines.refused(folder)

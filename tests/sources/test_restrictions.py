@@ -140,7 +140,7 @@ def test_a_source_by_itself(machines, source, key):
         assert "AWS_SECRET" not in result.out and "ran" not in result.out and "AccessKeyId" not in result.out, result
         assert result.code != 0 or result.out.startswith("__awsrole_done blocked "), result
     assert machines.sts.calls() == []
-    # Only its answer tells whether a program gives long-term keys, whose session would carry a duration.
+    # Only its answer tells whether a program gives long-lived keys, whose session would carry a duration.
     if (source, key) == (process, "duration_seconds"):
         assert machines.starts() > 0
     else:

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::completion::{directories, profiles, program, roles};
+use crate::completion::{CompletedShell, directories, profiles, program, roles, roles_and_previous};
 
 #[cfg(test)]
 mod document;
@@ -32,7 +32,7 @@ pub(crate) use target::{PlaceOptions, TargetOptions};
 First steps:
   eval \"$(awsrole hook bash)\"         in ~/.bashrc, or as in awsrole hook --help
   awsrole init --profile shop-dev     writes .awsrole.toml in this directory
-  awsrole allow                       shows the file and approves it
+  awsrole allow                       shows the file and allows it
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no role (no approved file);
 4 AWS refused or could not be reached. `exec` returns the exit code of its
@@ -53,24 +53,24 @@ pub(crate) enum Command {
         #[command(subcommand)]
         hook: Hook,
     },
-    /// Show the project file and approve it
+    /// Show the project file and allow it
     #[command(
-        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n  awsrole allow --yes     # without confirmation\n  awsrole allow --strict  # fail if a role cannot be assumed\n\nOn a terminal it prompts for confirmation. A file with `inherit` is approved\ntogether with the files that it inherits from. Editing any of them needs a new\napproval. Content that was approved once stays approved."
+        after_help = "Examples:\n  awsrole allow\n  awsrole allow ~/src/shop\n  awsrole allow --yes     # without confirmation\n  awsrole allow --strict  # fail if a role cannot be assumed\n\nOn a terminal it prompts for confirmation. A file with `inherit` is allowed\ntogether with the files that it inherits from. Editing any of them needs a new\napproval. Content that was allowed once stays allowed."
     )]
     Allow {
         /// Directory of the project [default: working directory]
         #[arg(add = directories())]
         dir: Option<PathBuf>,
-        /// Approve without confirmation
+        /// Allow without confirmation
         #[arg(short, long)]
         yes: bool,
         /// Fail if a role of the file cannot be assumed, such as one with another account than the pinned one
         #[arg(long)]
         strict: bool,
     },
-    /// Edit the project file in your editor, then approve it
+    /// Edit the project file in your editor, then allow it
     #[command(
-        after_help = "Examples:\n  awsrole edit\n  EDITOR='code --wait' awsrole edit ~/src/shop\n\nThe editor is that of VISUAL, else that of EDITOR. What it leaves is checked,\nshown and approved without confirmation. A new file starts with a template. If\nthe editor fails, the file stays as it was."
+        after_help = "Examples:\n  awsrole edit\n  EDITOR='code --wait' awsrole edit ~/src/shop\n\nThe editor is that of VISUAL, else that of EDITOR. What it leaves is checked,\nshown and allowed without confirmation. A new file starts with a template. If\nthe editor fails, the file stays as it was."
     )]
     Edit {
         /// Directory of the project [default: working directory]
@@ -109,7 +109,7 @@ pub(crate) enum Command {
     Use {
         /// Name of the role, a `[role.NAME]` of the project file, or `-` for the previous role [default: select from
         /// a list]
-        #[arg(add = roles())]
+        #[arg(add = roles_and_previous())]
         name: Option<String>,
         /// AWS profile to use outside of projects. It needs no approval
         #[arg(long, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["name", "yes"], add = profiles())]
@@ -131,7 +131,7 @@ pub(crate) enum Command {
     },
     /// Explain how the role of this directory is resolved
     #[command(
-        after_help = "Examples:\n  awsrole why\n  awsrole why --role admin\n  awsrole why --profile shop-dev\n\nIt shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists settings of SAM,\nServerless, CDK, Terraform, mise, kubectl, .env and .envrc that select another\nidentity."
+        after_help = "Examples:\n  awsrole why\n  awsrole why --role admin\n  awsrole why --profile shop-dev\n\nIt shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists what selects another\nidentity: settings of SAM, Serverless, CDK, Terraform, mise and kubectl, .env\nand .envrc, scripts of npm, Makefile and shell scripts."
     )]
     Why {
         #[command(flatten)]
@@ -299,6 +299,9 @@ pub(crate) enum Command {
         /// AWS region
         #[arg(long)]
         region: Option<String>,
+        /// Write it without confirmation in your home directory or in /, where it applies to every directory below
+        #[arg(short, long)]
+        yes: bool,
         /// Directory of the project [default: working directory]
         #[arg(add = directories())]
         dir: Option<PathBuf>,
@@ -317,7 +320,7 @@ pub(crate) enum Command {
     },
     /// Print the role's segment for a prompt
     #[command(
-        after_help = "Examples:\n  eval \"$(awsrole prompt bash)\"        # ~/.bashrc, below the line with the hook\n  eval \"$(awsrole prompt zsh)\"         # ~/.zshrc, below the hook and the theme\n  awsrole prompt fish | source         # ~/.config/fish/config.fish\n  eval \"$(awsrole prompt p10k)\"        # at the end of ~/.p10k.zsh\n  awsrole prompt starship >> ~/.config/starship.toml\n\nIt shows the role, the account and the time left in the color of the account.\n`[no role]` and `[inactive]` are red: the shell is blocked, or credentials were\nchanged manually. No process starts at a prompt. The first comment of the output\nsays where it belongs."
+        after_help = "Examples:\n  eval \"$(awsrole prompt bash)\"        # ~/.bashrc, below the line with the hook\n  eval \"$(awsrole prompt zsh)\"         # ~/.zshrc, below the hook and the theme\n  awsrole prompt fish | source         # ~/.config/fish/config.fish\n  eval \"$(awsrole prompt p10k)\"        # at the end of ~/.p10k.zsh\n  awsrole prompt starship >> ~/.config/starship.toml\n\nIt shows the role, the account and the time left in the color of the account.\n`[blocked]` and `[inactive]` are red: the shell is blocked, or credentials were\nchanged manually. No process starts at a prompt. The first comment of the output\nsays where it belongs."
     )]
     Prompt {
         /// Shell or prompt program
@@ -330,7 +333,7 @@ pub(crate) enum Command {
     )]
     Completions {
         /// Shell
-        shell: clap_complete::Shell,
+        shell: CompletedShell,
     },
 }
 

@@ -74,8 +74,9 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         }
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context, settings),
         Command::CredentialProcess { target, yes, .. } => credential_process::run(target, yes, context, settings),
-        Command::Init { profile, role_arn, source_profile, region, dir } => init::run(
+        Command::Init { profile, role_arn, source_profile, region, yes, dir } => init::run(
             &init::InitOptions { profile, role_arn, source_profile, region, pin: true },
+            yes,
             dir,
             context,
             settings,
@@ -94,13 +95,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             Ok(Outcome::Done)
         }
         Command::Completions { shell } => {
-            if let Some(script) = completion::script(shell) {
-                out(script)?;
-                return Ok(Outcome::Done);
-            }
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut command_line(), "awsrole", &mut text);
-            out(&String::from_utf8_lossy(&text))?;
+            out(completion::script(shell))?;
             Ok(Outcome::Done)
         }
     }

@@ -9,10 +9,13 @@ use std::os::unix::fs::PermissionsExt;
 use awsrole_core::aws::access_keys::Record;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
+use awsrole_core::plan::resolve::preview;
 use awsrole_core::project::approval::Chain;
 use awsrole_core::project::discover::upward;
+use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_system::ambient;
+use clap::ValueEnum;
 use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
@@ -20,29 +23,74 @@ use clap_complete::engine::{
 /// The variable by which a script asks.
 const VARIABLE: &str = "AWSROLE_COMPLETE";
 
+/// Commands for packages and editors, which nobody types twice. They are in the help, but Tab doesn't offer them.
+const NOT_OFFERED: [&str; 2] = ["man", "schema"];
+
+/// Longest description of a role, in characters.
+const MAX_DESCRIPTION: usize = 80;
+
+/// The shells with a completion script.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CompletedShell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
 /// Answers a shell, if one asks. Returns whether it did.
-pub(crate) fn answered(command_line: fn() -> clap::Command) -> bool {
-    let complete = clap_complete::CompleteEnv::with_factory(command_line).var(VARIABLE);
+pub(crate) fn answered(command_line: impl Fn() -> clap::Command) -> bool {
+    let hide = |line: clap::Command, name: &&str| line.mut_subcommand(name, |command| command.hide(true));
+    let offered = || NOT_OFFERED.iter().fold(command_line(), hide);
+    let complete = clap_complete::CompleteEnv::with_factory(offered).var(VARIABLE);
     // A shell that gets no answer offers nothing.
     complete.try_complete(std::env::args_os(), None).unwrap_or(true)
 }
 
-/// Returns the script for a shell, if it is one that asks.
-pub(crate) fn script(shell: clap_complete::Shell) -> Option<&'static str> {
+/// Returns the script for a shell.
+pub(crate) fn script(shell: CompletedShell) -> &'static str {
     match shell {
-        clap_complete::Shell::Bash => Some(include_str!("../../../shell/completions.bash")),
-        clap_complete::Shell::Zsh => Some(include_str!("../../../shell/completions.zsh")),
-        clap_complete::Shell::Fish => Some(include_str!("../../../shell/completions.fish")),
-        _ => None,
+        CompletedShell::Bash => include_str!("../../../shell/completions.bash"),
+        CompletedShell::Zsh => include_str!("../../../shell/completions.zsh"),
+        CompletedShell::Fish => include_str!("../../../shell/completions.fish"),
     }
 }
 
-/// Offers the roles of the directory's file, which need not be allowed.
+/// Offers the roles of the directory's file, which need not be allowed, with their ARNs and accounts.
 pub(crate) fn roles() -> ArgValueCandidates {
-    offered(|context| {
-        let chain = Chain::read(&upward(&context.dir)).ok();
-        chain.map(|chain| chain.config().role_names().map(str::to_owned).collect()).unwrap_or_default()
+    candidates(described_roles)
+}
+
+/// Offers the roles of the directory's file, and `-` for the previous role.
+pub(crate) fn roles_and_previous() -> ArgValueCandidates {
+    candidates(|context| {
+        let mut roles = described_roles(context);
+        if !roles.is_empty() {
+            roles.push(CompletionCandidate::new("-").help(Some("the previous role".into())));
+        }
+        roles
     })
+}
+
+fn described_roles(context: &Context) -> Vec<CompletionCandidate> {
+    let Ok(chain) = Chain::read(&upward(&context.dir)) else { return Vec::new() };
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let profiles = Profiles::load(&outer).ok();
+    let settings = Settings::load(&outer);
+    let described = |name: &str| {
+        let preview = preview(chain.config(), Some(name), profiles.as_ref()?, &outer).ok()?;
+        let role = preview.role_arn.as_ref().map(|arn| arn.name().to_owned()).or(preview.permission_set)?;
+        let account = preview.account.or(preview.source_account)?;
+        Some(description(&format!("{role} in {}", settings.or_default().accounts.shown(&account))))
+    };
+    let names = chain.config().role_names().filter(|name| is_harmless(name));
+    names.map(|name| CompletionCandidate::new(name).help(described(name).map(Into::into))).collect()
+}
+
+/// Returns a text that every shell shows as it is: shells separate candidates and their parts by control characters
+/// and colons.
+fn description(text: &str) -> String {
+    let shown = |c: char| if c.is_alphanumeric() || " _+=,.@/()-".contains(c) { c } else { '?' };
+    text.chars().take(MAX_DESCRIPTION).map(shown).collect()
 }
 
 /// Offers the profiles of the AWS files.
@@ -97,10 +145,13 @@ impl ValueCompleter for OtherCommand {
 }
 
 fn offered(names: impl Fn(&Context) -> Vec<String> + Send + Sync + 'static) -> ArgValueCandidates {
-    ArgValueCandidates::new(move || {
-        let names = ambient::context().map(|context| names(&context)).unwrap_or_default();
-        names.into_iter().filter(|name| is_harmless(name)).map(CompletionCandidate::new).collect()
+    candidates(move |context| {
+        names(context).into_iter().filter(|name| is_harmless(name)).map(CompletionCandidate::new).collect()
     })
+}
+
+fn candidates(of: impl Fn(&Context) -> Vec<CompletionCandidate> + Send + Sync + 'static) -> ArgValueCandidates {
+    ArgValueCandidates::new(move || ambient::context().map(|context| of(&context)).unwrap_or_default())
 }
 
 /// Returns whether every shell takes a name as it is.
@@ -122,5 +173,6 @@ mod tests {
         {
             assert!(!is_harmless(name), "{name}");
         }
+        assert_eq!(description("Deploy in a: $(id)\n\u{1b}[m"), "Deploy in a? ?(id)???m");
     }
 }

@@ -5,7 +5,6 @@ mod browser;
 mod cli;
 mod commands;
 mod completion;
-mod local_time;
 mod overrides;
 mod picker;
 mod report;

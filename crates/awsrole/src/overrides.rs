@@ -2,6 +2,7 @@
 //!
 //! The files are parsed in a separate thread with a time limit, because anyone may have written them.
 
+mod command_lines;
 mod documents;
 mod files;
 mod kubeconfig;
@@ -53,8 +54,8 @@ pub(crate) fn find(files: &[PathBuf], role: Option<&str>, context: &Context) -> 
         let Setting { file, line, tool, text, profile } = setting;
         let effect = match &profile {
             Some(name) => Effect::of_profile(name, same.as_ref(), &profiles, context),
-            // An expression such as `${opt:profile}` or `{{ env.X }}`.
-            None if text.contains("${") || text.contains("{{") => Effect::DecidedAtRunTime,
+            // An expression such as `${opt:profile}`, `$PROFILE` or `{{ env.X }}`.
+            None if text.contains('$') || text.contains("{{") => Effect::DecidedAtRunTime,
             None => Effect::OtherIdentity,
         };
         ProfileOverride { file, line, text, tool, effect }

@@ -8,7 +8,6 @@ mod numbered;
 use awsrole_core::base::context::Env;
 use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::settings::accounts::Color;
-use awsrole_system::ambient;
 use unicode_width::UnicodeWidthStr;
 
 use crate::terminal::{NoAnswer, Terminal};
@@ -58,12 +57,12 @@ pub(crate) fn pick(terminal: &Terminal, env: &Env, question: &Question<'_>, item
     let can_draw = env.filled("TERM").is_some_and(|term| term != "dumb")
         && terminal.size().is_ok_and(|(columns, rows)| columns >= SMALLEST.0 && rows >= SMALLEST.1);
     let answer = match env.filled(VARIABLE) {
-        Some("fzf") => return fzf::pick(question, items, ambient::has_colors()),
+        Some("fzf") => return fzf::pick(question, items, terminal.may_color()),
         Some(other) => {
             return Err(Problem::new(format!("{VARIABLE} is `{other}`, which is no picker that awsrole knows"))
                 .hint(format!("`export {VARIABLE}=fzf`, or `unset {VARIABLE}` for awsrole's own list")));
         }
-        None if can_draw => list::pick(terminal, question, items, ambient::has_colors()),
+        None if can_draw => list::pick(terminal, question, items, terminal.may_color()),
         None => numbered::pick(terminal, question, items),
     };
     answer.map_err(|reason| match reason {

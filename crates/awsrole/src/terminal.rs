@@ -5,12 +5,13 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
 use awsrole_core::base::secret::Secret;
+use awsrole_system::print::print_notice;
 use rustix::process::{Signal, getpgrp, kill_current_process_group};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
     tcgetpgrp, tcgetwinsize, tcsetattr, ttyname,
 };
-use signal_hook::consts::{SIGHUP, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use zeroize::Zeroizing;
@@ -44,6 +45,11 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
+    /// Returns whether the terminal may show colors.
+    pub(crate) fn may_color(&self) -> bool {
+        awsrole_system::ambient::may_color(&self.device)
+    }
+
     /// Opens the terminal if this process is in its foreground. A background process or an editor's child process would
     /// be stopped, or would read input that is meant for another program.
     pub(crate) fn open() -> Result<Self, NoAnswer> {
@@ -196,6 +202,20 @@ impl Terminal {
             *asking = now;
         }
     }
+}
+
+/// Prints what Ctrl-C cancelled before SIGINT ends this process. The exit code is that of every interrupted program.
+pub(crate) fn notice_on_interrupt(cancelled: &'static str) {
+    let Ok(mut signals) = Signals::new([SIGINT]) else { return };
+    // If the thread can't be started, the process ends without a notice.
+    let _ = std::thread::Builder::new().spawn(move || {
+        for signal in signals.forever() {
+            // The terminal shows ^C on the same line.
+            let _ = writeln!(io::stderr());
+            print_notice(cancelled);
+            let _ = emulate_default_handler(signal);
+        }
+    });
 }
 
 /// Removes the last character. Returns false if there is none.

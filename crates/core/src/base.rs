@@ -10,3 +10,4 @@ pub mod problem;
 pub mod seal;
 pub mod secret;
 pub mod suggest;
+pub mod wrap;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use awsrole_core::aws::time;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::project::discover::upward;
-use awsrole_core::session::history;
+use awsrole_core::session::history::{self, HistoryEntry};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::dotenv::find_assignment;
 use awsrole_core::shell::environment::{EnvDiff, Value};
@@ -17,7 +18,8 @@ use awsrole_core::shell::generation;
 use awsrole_core::shell::manual_change::ManualChange;
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_core::shell::views::{self, Views};
-use awsrole_system::print::{out, out_bytes, print_error, print_notice};
+use awsrole_system::print::{out, out_bytes, print_error, print_error_of_blocked_shell, print_notice};
+use awsrole_system::{ambient, local_time};
 
 use crate::request::Request;
 
@@ -74,7 +76,11 @@ pub fn answer(
     }
     tell(&export, event, context.now);
     out_bytes(&shell.statements(&export, views.as_ref()))?;
-    history::note(export.entry.as_ref(), &inner);
+    let entry = export.entry.map(|entry| HistoryEntry { shell: ambient::parent_process(), ..entry });
+    match event {
+        Event::Prompt => history::note_once(entry.as_ref(), &inner),
+        _ => history::note(entry.as_ref(), &inner),
+    }
     Ok(())
 }
 
@@ -127,18 +133,27 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
             Event::Renewal | Event::Changed => true,
         };
         if !known {
-            print_error(problem);
+            match &export.change {
+                Change::Blocked => print_error_of_blocked_shell(problem),
+                _ => print_error(problem),
+            }
+            // After `cd` the role is printed below.
+            if let (Change::Role(diff), true) = (&export.change, event != Event::Cd) {
+                print_notice(entered(diff, export, now));
+            }
         }
     }
     if let (Change::Role(diff), Event::Cd | Event::Retry) = (&export.change, event) {
         for notice in &export.notices {
             print_notice(notice);
         }
-        print_notice(entered(diff, export.deadline, now));
+        print_notice(entered(diff, export, now));
     }
 }
 
-fn entered(diff: &EnvDiff, deadline: Option<SystemTime>, now: SystemTime) -> String {
+/// Returns the role that the shell holds, and when it is renewed, or how long the present credentials last if they
+/// can't be renewed.
+fn entered(diff: &EnvDiff, export: &Export, now: SystemTime) -> String {
     let plain = |wanted: &str| {
         diff.set.iter().find_map(|(name, value)| match value {
             Value::Plain(text) if *name == wanted => Some(text.as_str()),
@@ -150,7 +165,12 @@ fn entered(diff: &EnvDiff, deadline: Option<SystemTime>, now: SystemTime) -> Str
         (Some(name), Some(id)) if name != id => format!(" in {name} ({id})"),
         (_, id) => id.map(|id| format!(" in {id}")).unwrap_or_default(),
     };
-    let left = deadline
+    let expires = plain("AWSROLE_EXPIRES").and_then(|seconds| time::from_unix(seconds.parse().ok()?));
+    if let (Some(_), Some(expires)) = (&export.problem, expires) {
+        return format!("{title}{account}: {}", local_time::still_valid(expires, now));
+    }
+    let left = export
+        .deadline
         .and_then(|time| time.duration_since(now).ok())
         .map(|left| Duration::from_secs(left.as_secs() / 60 * 60));
     match left {

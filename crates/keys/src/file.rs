@@ -82,7 +82,7 @@ impl FileStore {
         match read_own(&self.path, MAX_BYTES) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(self.unusable(&FileError::new("reading", &self.path, e))),
+            Err(e) => Err(self.unusable(&FileError::new("read", &self.path, e))),
         }
     }
 

@@ -130,8 +130,7 @@ fn renew(sts: &RemoteSts<'_>, login: &ConsoleLogin, file: &mut TokenFile<'_>) ->
     if let Some(token) = answer.id_token {
         file.set(json!({ "idToken": token }));
     }
-    // The credentials are valid for this command even if they can't be written.
-    let _ = file.write();
+    file.write_or_notice(sts);
     Ok(())
 }
 

@@ -69,7 +69,7 @@ fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> 
         }
         // The sign-in has expired. Without a network it can't be renewed, so signing in again comes first.
         Err(error) => {
-            Err(signed_out(role).because(format!("it can't be renewed: {error}")).fact("asked at", asked_at(role)))
+            Err(signed_out(role).because(format!("it can't be renewed: {error}")).fact("endpoint", endpoint(role)))
         }
     }
 }
@@ -105,8 +105,7 @@ fn renewed(sts: &RemoteSts<'_>, role: &IdentityCenter, file: &mut TokenFile<'_>)
     if let Some(next) = answer.refresh_token {
         file.set(serde_json::json!({ "refreshToken": next }));
     }
-    // The token is valid for this command even if it can't be written.
-    let _ = file.write();
+    file.write_or_notice(sts);
     Ok(Some(Secret::new(token)))
 }
 
@@ -136,13 +135,13 @@ fn not_signed_in(role: &IdentityCenter) -> Problem {
     no_credentials(role).because("the user hasn't signed in yet, or has signed out").hint(sign_in(role))
 }
 
-fn asked_at(role: &IdentityCenter) -> String {
+fn endpoint(role: &IdentityCenter) -> String {
     format!("{} ({})", role.start_url, role.region.as_str())
 }
 
 /// Returns the error of the access portal.
 fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
-    let problem = no_credentials(role).because(error).fact("asked at", asked_at(role));
+    let problem = no_credentials(role).because(error).fact("endpoint", endpoint(role));
     match error {
         StsError::Refused { code, .. } if code == "ForbiddenException" => problem
             .hint(format!(
@@ -153,6 +152,7 @@ fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
         StsError::Refused { .. } => problem.hint(sign_in(role)),
         StsError::Trust(_) => problem.hint(NO_CA_BUNDLE),
         _ => problem
+            .temporary()
             .hint(format!("check {} (sso_region)", suspects(error)))
             .hint(format!("if you aren't signed in: `awsrole login`, or `{}`", login(role))),
     }

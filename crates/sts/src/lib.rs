@@ -67,23 +67,23 @@ impl Default for Limits {
     }
 }
 
-/// A function that is called with a message if a call takes long.
-pub type Waiting<'a> = Box<dyn Fn(&str) + 'a>;
+/// A function that is called with a message for the user, such as that a call takes long.
+pub type Notice<'a> = Box<dyn Fn(&str) + 'a>;
 
 /// STS over the network.
 pub struct RemoteSts<'a> {
     limits: Limits,
     now: fn() -> SystemTime,
-    waiting: Waiting<'a>,
+    notice: Notice<'a>,
     proxies: Vec<String>,
     client: OnceCell<Result<Client, StsError>>,
 }
 
 impl<'a> RemoteSts<'a> {
-    /// Creates the client without connecting. `waiting` is called once for each call that takes longer than 300 ms.
+    /// Creates the client without connecting. `notice` is called once for each call that takes longer than 300 ms.
     #[must_use]
-    pub fn new(limits: Limits, now: fn() -> SystemTime, waiting: Waiting<'a>) -> Self {
-        Self { limits, now, waiting, proxies: Vec::new(), client: OnceCell::new() }
+    pub fn new(limits: Limits, now: fn() -> SystemTime, notice: Notice<'a>) -> Self {
+        Self { limits, now, notice, proxies: Vec::new(), client: OnceCell::new() }
     }
 
     /// Sets the names of the proxies in the environment, which are mentioned if there is no response.
@@ -146,7 +146,12 @@ impl<'a> RemoteSts<'a> {
 
     /// Prints what is being waited for.
     pub(crate) fn print_waiting(&self, what: &str) {
-        (self.waiting)(&format!("waiting for {what} …"));
+        self.print_notice(&format!("waiting for {what} …"));
+    }
+
+    /// Prints a notice for the user.
+    pub(crate) fn print_notice(&self, text: &str) {
+        (self.notice)(text);
     }
 
     /// Waits for a response, and prints a message if it takes long.

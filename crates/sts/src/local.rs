@@ -8,6 +8,7 @@ use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::source::MetadataLimits;
 use awsrole_core::base::context::Env;
 use awsrole_core::base::files::read_regular;
 use awsrole_core::base::problem::Problem;
@@ -24,18 +25,28 @@ const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
 impl RemoteSources<'_> {
     /// Fetches credentials from the instance metadata service (IMDSv2).
-    pub(crate) fn instance(&self, endpoint: &str) -> Result<Credentials, Problem> {
+    pub(crate) fn instance(&self, endpoint: &str, limits: MetadataLimits) -> Result<Credentials, Problem> {
         let ask = || {
             let config = self.local_config()?;
             // Without an endpoint the client would read a profile of its own.
             let client = imds::Client::builder().configure(&config).endpoint(endpoint).map_err(|e| e.to_string())?;
+            let client = match limits.timeout {
+                Some(timeout) => client.connect_timeout(timeout).read_timeout(timeout),
+                None => client,
+            };
+            let client = match limits.attempts {
+                Some(attempts) => client.max_attempts(attempts),
+                None => client,
+            };
             let provider = |config: &ProviderConfig| {
                 ImdsCredentialsProvider::builder().configure(config).imds_client(client.build()).build()
             };
             self.ask_with("EC2 instance metadata", &config, provider, refusal::root_cause)
         };
         // The SDK doesn't retry after a broken connection. The service is on the same machine.
-        ask().or_else(|_| ask()).map_err(|why| no_instance(endpoint, self.env, &why))
+        ask()
+            .or_else(|why| if limits.attempts.is_none() { ask() } else { Err(why) })
+            .map_err(|why| no_instance(endpoint, self.env, &why))
     }
 
     fn local_config(&self) -> Result<ProviderConfig, String> {

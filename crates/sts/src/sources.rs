@@ -45,7 +45,7 @@ impl Sources for RemoteSources<'_> {
             Source::Process(command) => process::run(command, self),
             Source::IdentityCenter(role) => identity_center::credentials(self.sts, role),
             Source::ConsoleLogin(login) => console_login::credentials(self.sts, login),
-            Source::Instance { endpoint, .. } => self.instance(endpoint),
+            Source::Instance { endpoint, limits, .. } => self.instance(endpoint, *limits),
             Source::Container { .. } => self.container(),
             Source::WebIdentity(token) => {
                 Err(Problem::new(format!("the token of profile {} was asked of the wrong place", token.profile)))

@@ -9,6 +9,8 @@ use awsrole_core::base::files::{FileError, read_regular, write_private};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::RemoteSts;
+
 /// The largest file that is read, in bytes. About 4,000 are typical.
 const MAX_BYTES: u64 = 256 * 1024;
 
@@ -79,6 +81,16 @@ impl<'a> TokenFile<'a> {
         write_private(self.path, text.as_bytes())
     }
 
+    /// Writes the file. If that fails, prints a notice: the new token is valid for this command, but the refresh token
+    /// in the file may have been used up.
+    pub(crate) fn write_or_notice(&self, sts: &RemoteSts<'_>) {
+        if let Err(error) = self.write() {
+            sts.print_notice(&format!(
+                "{error}: awsrole can't keep the renewed sign-in, so you may have to sign in again"
+            ));
+        }
+    }
+
     fn find(&self, place: &str) -> Option<&Value> {
         let mut parts = place.split('.');
         let first = self.fields.get(parts.next()?)?;
@@ -125,6 +137,22 @@ mod tests {
             let said = read(content).unwrap_err();
             assert_eq!(said, expected, "{content}");
         }
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_kept_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        write_private(&dir.path().join("file"), b"").unwrap();
+        let path = dir.path().join("file/token.json");
+        let said = std::cell::RefCell::new(Vec::new());
+        let notice = Box::new(|text: &str| said.borrow_mut().push(text.to_owned()));
+        let sts = RemoteSts::new(crate::Limits::default(), || SystemTime::UNIX_EPOCH, notice);
+        TokenFile { path: &path, fields: Map::new() }.write_or_notice(&sts);
+        assert!(
+            said.borrow()[0].starts_with("cannot create ") && said.borrow()[0].contains("sign in again"),
+            "{said:?}"
+        );
+        assert_eq!(said.borrow().len(), 1);
     }
 
     #[test]

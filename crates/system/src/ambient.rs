@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one file that looks around")]
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -52,11 +52,12 @@ pub fn caller() -> Caller {
     }
 }
 
-/// Returns whether the user's terminal may show colors: <https://no-color.org> isn't set, and it isn't a dumb one.
+/// Returns whether output to a stream may contain colors: it is a terminal that supports them, and NO_COLOR isn't set
+/// (<https://no-color.org>).
 #[must_use]
-pub fn has_colors() -> bool {
+pub fn may_color(stream: &impl IsTerminal) -> bool {
     let filled = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    filled("NO_COLOR").is_none() && filled("TERM").is_some_and(|term| term != "dumb")
+    stream.is_terminal() && filled("NO_COLOR").is_none() && filled("TERM").is_some_and(|term| term != "dumb")
 }
 
 /// Returns an environment with the marker, so that a restarted process knows its original caller.
@@ -130,6 +131,12 @@ pub fn random_token() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Returns the process that started this one.
+#[must_use]
+pub fn parent_process() -> Option<u32> {
+    rustix::process::getppid().map(|parent| parent.as_raw_nonzero().get().unsigned_abs())
 }
 
 /// Returns the command-line arguments without the program's name.

@@ -5,6 +5,7 @@ pub mod ambient;
 mod key_store;
 mod hardening;
 pub mod parent;
+pub mod local_time;
 pub mod print;
 
 pub use hardening::disable_core_dumps as protect_memory;

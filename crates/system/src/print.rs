@@ -2,11 +2,12 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
-use awsrole_core::base::context::Context;
-use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::base::problem::{HANG, Problem, escape};
+use awsrole_core::base::wrap::wrap;
 
-use crate::ambient;
+use crate::ambient::may_color;
 
 /// Writes to stdout and flushes.
 ///
@@ -27,21 +28,40 @@ pub fn out_bytes(bytes: &[u8]) -> Result<(), Problem> {
     }
 }
 
-/// Returns whether output to stdout may contain colors: it is a terminal that supports them, and NO_COLOR isn't set
-/// (<https://no-color.org>).
+/// Wraps a line at blanks if the stream is a terminal. Continuation lines begin with `hang` blanks.
+///
+/// Other programs, such as a log viewer, wrap lines themselves.
 #[must_use]
-pub fn may_color(context: &Context) -> bool {
-    io::stdout().is_terminal() && context.env.filled("NO_COLOR").is_none() && context.env.text("TERM") != Some("dumb")
+pub fn fit(line: &str, hang: usize, stream: &(impl IsTerminal + AsFd)) -> String {
+    let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
+    match size.map(|size| usize::from(size.ws_col)) {
+        Some(columns) if columns > 2 * hang => wrap(line, columns, hang).join("\n"),
+        _ => line.to_owned(),
+    }
+}
+
+/// Does what [`fit`] does for a text that begins in a column, and is continued below it.
+#[must_use]
+pub fn fit_below(column: usize, text: &str, stream: &(impl IsTerminal + AsFd)) -> String {
+    let line = fit(&format!("{:column$}{text}", ""), column, stream);
+    line.get(column..).unwrap_or_default().to_owned()
 }
 
 /// Prints a line to stderr, after the program's name.
 pub fn print_notice(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "awsrole: {}", escape(&line.to_string()));
+    let text = fit(&format!("awsrole: {}", escape(&line.to_string())), HANG, &io::stderr());
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Prints a line of a longer text to stderr, without the program's name.
 pub fn print_line(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{}", escape(&line.to_string()));
+    print_hanging(line, HANG);
+}
+
+/// Does what [`print_line`] does. If the terminal is too narrow, the text is continued below the column `hang`.
+pub fn print_hanging(line: impl Display, hang: usize) {
+    let text = fit(&escape(&line.to_string()), hang, &io::stderr());
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Prints a line of a unified diff to stderr. On a terminal with colors, removed lines are red and added ones green.
@@ -53,15 +73,24 @@ pub fn print_diff_line(line: &str) {
         Some(b'@') => "36",
         _ => "",
     };
-    let painted = !color.is_empty() && io::stderr().is_terminal() && ambient::has_colors();
+    let painted = !color.is_empty() && may_color(&io::stderr());
     let text = if painted { format!("\u{1b}[{color}m{text}\u{1b}[0m") } else { text.to_string() };
     let _ = writeln!(io::stderr().lock(), "  {text}");
 }
 
 /// Prints a problem to stderr. On a terminal with colors its labels are colored.
 pub fn print_error(problem: &Problem) {
-    let text = problem.to_string();
-    let text = if io::stderr().is_terminal() && ambient::has_colors() { colored(&text) } else { text };
+    print_error_text(&problem.to_string());
+}
+
+/// Prints the problem because of which a shell is blocked.
+pub fn print_error_of_blocked_shell(problem: &Problem) {
+    print_error_text(&problem.of_blocked_shell());
+}
+
+fn print_error_text(text: &str) {
+    let lines: Vec<String> = text.lines().map(|line| fit(line, HANG, &io::stderr())).collect();
+    let text = if may_color(&io::stderr()) { colored(&lines.join("\n")) } else { lines.join("\n") };
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 

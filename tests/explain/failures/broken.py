@@ -13,53 +13,24 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.local_sts import LocalSts, allow, binary, federated_trust, service_trust, trust, user
-from support.world import HERE, THERE, Result, World
+from support.failing_account import ALICE, NEWCOMER, PROVIDER, RETIRED, ROOT, account, role
+from support.local_sts import LocalSts, allow, binary, federated_trust, trust
+from support.world import HERE, SERIAL, THERE, Result, World
 
 COLUMNS, FIRST, ALL = 80, 5, 8
 
-ROOT = f"arn:aws:iam::{HERE}:root"
 NOBODY = trust("arn:aws:iam::999999999999:role/Nobody")
-SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
-WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-ALICE = user("alice", HERE, policy=allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*"), mfa_serial=SERIAL,
-             mfa_seed="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
-NEWCOMER = user("newcomer", HERE)
-RETIRED = user("retired", HERE, active=False)
-PROVIDER = {"account": HERE, "url": "https://token.actions.example.com", "client_ids": ["sts.amazonaws.com"]}
-ASSIGNMENT = {"user": "alice@example.com", "account": HERE, "role": "Admin", "start_url": "https://corp.example.com/start",
-              "policy": allow("sts:*", "*")}
 
-
-def role(name: str, document: dict, account: str = THERE, **more: object) -> dict:
-    return {"name": name, "account": account, "trust": document, **more}
-
-
-FIXTURE = {
-    "user": [ALICE, NEWCOMER, RETIRED],
-    "role": [
-        role("Plain", trust(ROOT), policy=allow("sts:*", "*")),
-        role("Tagged", trust(ROOT, actions=["sts:AssumeRole", "sts:TagSession"])),
-        role("Closed", NOBODY),
-        role("Own", trust(f"arn:aws:iam::{HERE}:user/nobody"), HERE),
-        role("Guarded", trust(ROOT, condition=WITH_MFA)),
-        role("Fresh", trust(ROOT, condition={**WITH_MFA, "NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}})),
-        role("Partner", trust(ROOT, condition={"StringEquals": {"sts:ExternalId": "shop/42"}})),
-        role("Named", trust(ROOT, condition={"StringEquals": {"sts:RoleSessionName": "${aws:username}"}})),
-        role("BySession", trust(f"arn:aws:sts::{HERE}:assumed-role/App/i-00000000000000000")),
-        role("ByPermissionSet", trust(f"arn:aws:iam::{HERE}:role/AWSReservedSSO_Admin_0123456789abcdef")),
-        role("Second", trust(f"arn:aws:iam::{THERE}:role/Nobody")),
-        role("App", {"Version": "2012-10-17", "Statement": [
-            *service_trust("ec2.amazonaws.com")["Statement"], *service_trust("ecs-tasks.amazonaws.com")["Statement"]]},
-             HERE, policy=allow("sts:*", "*")),
-        role("Ci", federated_trust(PROVIDER, {"StringEquals": {"token.actions.example.com:sub": "repo:org/app:main"}}), HERE,
-             policy=allow("sts:*", "*")),
-    ],
-    "instance": {"role": "App", "account": HERE, "instance_id": "i-0123456789abcdef0"},
-    "container": {"role": "App", "account": HERE, "path": "/v1/credentials", "token": "Basic c2VjcmV0"},
-    "oidc_provider": [PROVIDER],
-    "sso_assignment": [ASSIGNMENT],
-}
+FIXTURE = account("sts:*", [
+    role("Plain", trust(ROOT), policy=allow("sts:*", "*")),
+    role("Tagged", trust(ROOT, actions=["sts:AssumeRole", "sts:TagSession"])),
+    role("Closed", NOBODY),
+    role("Own", trust(f"arn:aws:iam::{HERE}:user/nobody"), HERE),
+    role("Named", trust(ROOT, condition={"StringEquals": {"sts:RoleSessionName": "${aws:username}"}})),
+    role("Second", trust(f"arn:aws:iam::{THERE}:role/Nobody")),
+    role("Ci", federated_trust(PROVIDER, {"StringEquals": {"token.actions.example.com:sub": "repo:org/app:main"}}), HERE,
+         policy=allow("sts:*", "*")),
+])
 
 CONFIG = """\
 [profile alice]

@@ -63,6 +63,20 @@ mod tests {
     }
 
     #[test]
+    fn every_yes_is_also_y() {
+        let mut commands: Vec<Command> = vec![command_line()];
+        let mut found = 0;
+        while let Some(command) = commands.pop() {
+            for option in command.get_arguments().filter(|option| option.get_long() == Some("yes")) {
+                assert_eq!(option.get_short(), Some('y'), "{}", command.get_name());
+                found += 1;
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(found >= 8, "{found}");
+    }
+
+    #[test]
     fn the_list_is_as_wide_as_a_terminal() {
         let text = command_line().render_help().to_string();
         assert!(text.contains("Every day:\n  status              Show the role of this shell in one line\n"), "{text}");

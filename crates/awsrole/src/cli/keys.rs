@@ -62,7 +62,7 @@ pub(crate) enum KeysCommand {
         #[arg(add = stored_keys())]
         profile: String,
         /// Remove without confirmation
-        #[arg(long)]
+        #[arg(short, long)]
         yes: bool,
     },
 }

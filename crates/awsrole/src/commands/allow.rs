@@ -19,7 +19,7 @@ use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::ambient::{self, Caller};
-use awsrole_system::print::{print_diff_line, print_line, print_notice};
+use awsrole_system::print::{print_diff_line, print_hanging, print_line, print_notice};
 
 /// Whether the user agrees.
 #[derive(Clone, Copy)]
@@ -178,7 +178,7 @@ pub(super) fn show_overrides(files: &[PathBuf], outer: &Context) {
     const SHOWN: usize = 5;
     let found = overrides::find(files, None, outer);
     for (index, one) in found.iter().take(SHOWN).enumerate() {
-        show_line(if index == 0 { "overridden by" } else { "" }, &one.shown(outer));
+        show_line(if index == 0 { "overrides" } else { "" }, &one.shown(outer));
     }
     if found.len() > SHOWN {
         show_line("", &format!("and {} more: `awsrole why` lists them", found.len() - SHOWN));
@@ -186,7 +186,7 @@ pub(super) fn show_overrides(files: &[PathBuf], outer: &Context) {
 }
 
 fn show_line(label: &str, text: &str) {
-    print_line(format!("  {label:<16}{text}"));
+    print_hanging(format!("  {label:<16}{text}"), 18);
 }
 
 /// Shows how the files differ from those that were last allowed.

@@ -223,7 +223,7 @@ pub(in crate::commands) fn pretty(value: &Value) -> Result<String, Problem> {
 
 /// Returns the error for one of awsrole's own files that can't be read or written.
 pub(in crate::commands) fn file_problem(error: &FileError) -> Problem {
-    Problem::new("cannot use one of awsrole's own files").because(error).hint(error.hint())
+    Problem::new(error.to_string()).hint(error.hint())
 }
 
 /// Returns the error for a command that only the hook's function in a shell can run.

@@ -1,5 +1,6 @@
 //! `awsrole doctor`: finds problems on this machine and suggests fixes.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -20,9 +21,9 @@ use awsrole_core::shell::state::OuterEnv;
 
 use crate::overrides;
 use crate::report::{CommandError, Outcome};
-use awsrole_system::ambient::{self, Caller};
+use awsrole_system::ambient::{self, Caller, may_color};
 use awsrole_system::parent::parent_shell;
-use awsrole_system::print::{may_color, out};
+use awsrole_system::print::{fit_below, out};
 
 pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
@@ -55,7 +56,7 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
         let text = to_json(&findings)?;
         out(&(text + "\n"))?;
     } else {
-        let color = may_color(context);
+        let color = may_color(&io::stdout());
         out(&findings.iter().map(|finding| line(finding, color)).collect::<String>())?;
         out(&match bad {
             0 => "no problems found\n".to_owned(),
@@ -73,8 +74,11 @@ fn line(finding: &Finding, color: bool) -> String {
         Level::Bad if color => "\u{1b}[1;31mBAD\u{1b}[0m  ",
         Level::Bad => "BAD  ",
     };
-    let hint = finding.hint.as_ref().map(|hint| format!("{:<17}hint: {}\n", "", escape(hint))).unwrap_or_default();
-    format!("{level}{:<12}{}\n{hint}", finding.about, escape(&finding.text))
+    const COLUMN: usize = 17;
+    let fitted = |text: &str| fit_below(COLUMN, &escape(text), &io::stdout());
+    let hint = |hint: &String| format!("{:COLUMN$}{}\n", "", fitted(&format!("hint: {hint}")));
+    let hint = finding.hint.as_ref().map(hint).unwrap_or_default();
+    format!("{level}{:<12}{}\n{hint}", finding.about, fitted(&finding.text))
 }
 
 /// Reports what killed commands left behind. Every command removes it, but only this one reports it.

@@ -19,6 +19,7 @@ use awsrole_core::shell::state::OuterEnv;
 use super::target::Target;
 use crate::cli::TargetOptions;
 use crate::report::CommandError;
+use awsrole_system::local_time;
 use awsrole_system::print::{print_error, print_notice};
 
 /// A role with its credentials and context.
@@ -98,6 +99,9 @@ impl PlannedRole {
         })?;
         if let Some(problem) = &obtained.problem {
             print_error(problem);
+            if let Some(expires) = obtained.credentials.expiration {
+                print_notice(format!("{}: {}", plan.title(), local_time::still_valid(expires, context.now)));
+            }
         }
         let left = obtained.credentials.remaining(context.now);
         // STS counts whole seconds and the call took some time, so a small difference is accepted.

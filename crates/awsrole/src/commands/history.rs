@@ -7,8 +7,8 @@ use awsrole_core::base::problem::{escape, to_json};
 use awsrole_core::session::history::{History, Named, Recipient};
 use awsrole_core::settings::user_config::Settings;
 
-use crate::local_time;
 use crate::report::{CommandError, Outcome};
+use awsrole_system::local_time;
 use awsrole_system::print::out;
 
 pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {

@@ -3,14 +3,14 @@
 mod questions;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use awsrole_core::aws::arn::{AccountId, RoleArn};
 use awsrole_core::aws::parameters::Region;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::files::write_new;
-use awsrole_core::base::problem::Problem;
+use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::base::suggest::suggestion;
 use awsrole_core::project::discover::FILE_NAME;
 use awsrole_core::settings::user_config::Settings;
@@ -39,6 +39,7 @@ impl InitOptions {
 
 pub(super) fn run(
     wanted: &InitOptions,
+    yes: bool,
     dir: Option<PathBuf>,
     context: &Context,
     settings: &Settings,
@@ -60,6 +61,9 @@ pub(super) fn run(
             Some(Questions { terminal, profiles: &profiles, accounts: &accounts, context })
         }
     };
+    if !yes {
+        confirm_directory(&path, context)?;
+    }
     let asked = questions.as_ref().map(|questions| questions.wanted(wanted.region.as_deref())).transpose()?;
     let text = compose(asked.as_deref().unwrap_or(std::slice::from_ref(wanted)), &profiles)?;
     if let Some(questions) = &questions
@@ -86,6 +90,30 @@ pub(super) fn run(
             super::allow::show_overrides(&[path], &outer);
             Ok(Outcome::Done)
         }
+    }
+}
+
+/// Asks before a file is written that would apply to every project of the user: in the home directory, above it, or in
+/// the root directory.
+///
+/// # Errors
+/// Fails unless the answer is yes.
+fn confirm_directory(path: &Path, context: &Context) -> Result<(), CommandError> {
+    let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let dir = path.parent().unwrap_or(path);
+    if !real(&context.paths.home).starts_with(real(dir)) {
+        return Ok(());
+    }
+    let shown = context.shorten(dir);
+    let what = format!("a file in {shown} would apply to every directory below it");
+    let Ok(terminal) = Terminal::open() else {
+        let problem = Problem::new(what).hint("change to the directory of a project, or add `--yes`");
+        return Err(problem.into());
+    };
+    print_notice(what);
+    match terminal.confirm(&format!("awsrole: write {} anyway?", escape(&context.shorten(path)))) {
+        true => Ok(()),
+        false => Err(Problem::new("nothing was written").hint("change to the directory of a project").into()),
     }
 }
 

@@ -13,6 +13,7 @@ use super::target::Target;
 use crate::browser::{self, OpenError};
 use crate::cli::TargetOptions;
 use crate::report::{CommandError, Outcome};
+use crate::terminal::notice_on_interrupt;
 use awsrole_system::print::print_notice;
 
 pub(super) fn run(
@@ -37,6 +38,7 @@ pub(super) fn run(
             humantime::format_duration(invitation.lasts)
         ));
     };
+    notice_on_interrupt("the sign-in was cancelled: `awsrole login` starts another");
     let names =
         super::common::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
     // Without them accounts are shown by their numbers.

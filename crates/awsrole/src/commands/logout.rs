@@ -21,7 +21,7 @@ pub(super) fn run(
     let cache = Cache::open(context, settings.or_default().key);
     if all {
         let count = cache.log_out_of_all(context.now).map_err(|e| super::common::file_problem(&e))?;
-        print_notice(format!("forgot {count} cached {}", if count == 1 { "session" } else { "sessions" }));
+        print_notice(format!("deleted {count} cached {}", if count == 1 { "session" } else { "sessions" }));
     } else {
         // Earlier sessions of the chain are shared with other directories.
         let last = |plan: &RolePlan| vec![cache.keys(plan).session(plan.steps.len())];

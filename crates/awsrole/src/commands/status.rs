@@ -1,5 +1,6 @@
 //! `awsrole status`: shows the role of this shell without using the network.
 
+use std::io;
 use std::time::SystemTime;
 
 use awsrole_core::aws::arn::AccountId;
@@ -21,10 +22,10 @@ use awsrole_core::shell::export::{END_PROFILE, evaluate_directory, plan_role, un
 use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::{Chosen, OuterEnv, State};
 
-use crate::local_time;
 use crate::report::{CommandError, Outcome};
-use awsrole_system::ambient::{self, Caller};
-use awsrole_system::print::{may_color, out};
+use awsrole_system::ambient::{self, Caller, may_color};
+use awsrole_system::local_time;
+use awsrole_system::print::{fit, out};
 
 /// The status, in display order.
 struct Known(Vec<(&'static str, String)>);
@@ -40,7 +41,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
     }
     if let Some(manual) = manual {
         let what = if manual.set.is_empty() { "changed manually".to_owned() } else { manual.set.join(" ") };
-        out(&(painted(&format!("inactive: {}", escape(&what)), may_color(context).then_some(Color::Red)) + "\n"))?;
+        out(&(painted(&format!("inactive: {}", escape(&what)), may_color(&io::stdout()).then_some(Color::Red)) + "\n"))?;
     } else if let Some(state) = &outer.role {
         // A damaged settings file was reported when the role was assumed. It must not break the prompt.
         let accounts = settings.or_default().accounts.clone();
@@ -49,10 +50,10 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         let left = remaining(state, context.now);
         let words = [Some(state.role.as_str()), Some(account), left.as_deref()];
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
-        let color = id.and_then(|id| accounts.color(&id)).filter(|_| may_color(context));
+        let color = id.and_then(|id| accounts.color(&id)).filter(|_| may_color(&io::stdout()));
         out(&(painted(&words.join(" "), color) + "\n"))?;
     } else if blocked {
-        out(&(painted("no role", may_color(context).then_some(Color::Red)) + "\n"))?;
+        out(&(painted("blocked", may_color(&io::stdout()).then_some(Color::Red)) + "\n"))?;
     } else if ambient::caller() == Caller::HookOff && !upward(&context.dir).is_empty() {
         out("off\n")?;
     }
@@ -100,7 +101,11 @@ impl Known {
             Err(problem) => return self.add("problem", problem.summary),
         };
         if blocked {
-            self.add("hint", "`awsrole refresh` tries again and prints the error");
+            let hint = match plan.source.sign_in(context.now) {
+                Some(command) => format!("`{command}` signs in"),
+                None => "`awsrole refresh` tries again and prints the error".to_owned(),
+            };
+            self.add("hint", hint);
         }
         self.add("role", plan.title());
         if let Some(profile) = &plan.profile {
@@ -134,7 +139,8 @@ impl Known {
             _ => text.to_owned(),
         };
         let lines = self.0.iter().filter(|(label, _)| *label != "account_name");
-        lines.map(|(label, text)| format!("{:<10}{}\n", label.replace('_', " "), escape(&shown(label, text)))).collect()
+        let line = |label: &str, text: &str| format!("{:<10}{}", label.replace('_', " "), escape(&shown(label, text)));
+        lines.map(|(label, text)| fit(&line(label, text), 10, &io::stdout()) + "\n").collect()
     }
 
     fn json(&self) -> String {

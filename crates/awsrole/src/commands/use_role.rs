@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use awsrole_core::aws::mfa::Authenticator;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
@@ -12,16 +13,21 @@ use awsrole_core::project::config::Config;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
-use awsrole_core::shell::confirm::{self, Confirmation};
+use awsrole_core::shell::confirm::{Confirmation, in_shell, not_confirmed, question};
 use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_core::shell::statements::Shell;
 
 use super::choices::{LastUse, RoleOrProfile, profile_item, role_item, roles_and_profiles};
+use crate::authenticator::TerminalPrompter;
 use crate::picker::{Item, Picked, Question, pick};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::{out, print_notice};
+
+/// Variables of file managers, which would hide a question below their panels. The hook then says that the role must be
+/// confirmed.
+const FILE_MANAGERS: [&str; 3] = ["MC_SID", "RANGER_LEVEL", "NNNLVL"];
 
 /// Prompts for a role on the terminal and prints its token, which the hook stores.
 pub(super) fn run(
@@ -150,8 +156,8 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
     tell(name, confirmed, &files, &outer)
 }
 
-/// Returns the user's confirmation of a role with `confirm`: given by an option, or on the terminal. Without it the
-/// command fails, so that the shell keeps the role that it has.
+/// Returns the confirmation of a role that the user typed, and asks for it if the file sets `confirm`. It is asked
+/// before the hook gives up the present role, so that an answer of no changes nothing.
 fn confirmation(
     name: &str,
     yes: bool,
@@ -159,14 +165,17 @@ fn confirmation(
     outer: &Context,
     settings: &Settings,
 ) -> Result<Option<Confirmation>, CommandError> {
-    if allowed.config().select(Some(name))?.1.confirm != Some(true) {
+    let asks = allowed.config().select(Some(name)).is_ok_and(|(_, keys)| keys.confirm == Some(true));
+    if !yes && (!asks || FILE_MANAGERS.iter().any(|variable| outer.env.has(variable))) {
         return Ok(None);
     }
     let plan = plan_role(outer, allowed, Some(name))?;
-    if !yes && let Some(question) = confirm::question(allowed, Some(name), &plan, None, &settings.or_default().accounts)
-    {
-        super::common::with_providers(outer, settings, true, |providers| providers.authenticator.confirm(&question))
-            .map_err(|why| CommandError::no_role(confirm::not_confirmed(&plan, why, &confirm::in_shell(Some(name)))))?;
+    if let (Some(question), false) = (question(allowed, Some(name), &plan, None, &settings.get()?.accounts), yes) {
+        let answer = TerminalPrompter::new(true, outer, settings).confirm(&question);
+        answer.map_err(|why| {
+            let problem = not_confirmed(&plan, why, &in_shell(Some(name)));
+            CommandError::no_role(problem.because("this shell keeps what it held"))
+        })?;
     }
     Ok(Some(Confirmation::of(&plan)))
 }

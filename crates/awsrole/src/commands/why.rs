@@ -1,5 +1,7 @@
 //! `awsrole why`: explains on one screen how this directory's role is resolved, without using the network.
 
+use std::io;
+
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{escape, to_json};
 use awsrole_core::explain::why::{why, why_profile};
@@ -11,11 +13,11 @@ use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::OuterEnv;
 
 use crate::cli::TargetOptions;
-use crate::local_time;
 use crate::overrides;
 use crate::report::{CommandError, Outcome};
-use awsrole_system::ambient::{self, Caller};
-use awsrole_system::print::{may_color, out};
+use awsrole_system::ambient::{self, Caller, may_color};
+use awsrole_system::local_time;
+use awsrole_system::print::{fit_below, out};
 
 pub(super) fn run(
     target: TargetOptions,
@@ -61,17 +63,19 @@ pub(super) fn run(
         out(&(text + "\n"))?;
         return Ok(Outcome::Done);
     }
-    let color = may_color(context);
+    let color = may_color(&io::stdout());
     let paint = |code: &str, text: &str| if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
     let mut text = String::new();
     for (title, lines) in report.sections(&outer, &|text| local_time::of_text(text, context.now)) {
-        let is_bad = matches!(title, "problem" | "rivals") || title == "next" && missing.is_some();
+        let is_bad = matches!(title, "problem" | "overrides") || title == "next" && missing.is_some();
         let title_color = if is_bad { "1;31" } else { "1" };
         for (index, (label, line)) in lines.iter().enumerate() {
             let head = if index == 0 { format!("{title:<9}") } else { " ".repeat(9) };
             let label = if label.is_empty() { String::new() } else { format!("{label:<10}") };
-            let indent = if label.is_empty() && index > 0 && title == "way" { " ".repeat(10) } else { String::new() };
-            text += &format!("{}{}{indent}{}\n", paint(title_color, &head), paint("2", &label), escape(line));
+            let indent = if label.is_empty() && index > 0 && title == "chain" { " ".repeat(10) } else { String::new() };
+            let column = head.len() + label.len() + indent.len();
+            let line = fit_below(column, &escape(line), &io::stdout());
+            text += &format!("{}{}{indent}{line}\n", paint(title_color, &head), paint("2", &label));
         }
     }
     out(&text)?;

@@ -40,9 +40,16 @@ pub(super) enum FileKind {
     Backend,
     Terragrunt,
     Kubeconfig,
+    PackageJson,
+    Script,
 }
 
 impl FileKind {
+    /// Returns whether only the file at the top of the project counts. A project may contain any number of them.
+    fn is_only_at_top(self) -> bool {
+        matches!(self, Self::PackageJson | Self::Script)
+    }
+
     /// Returns the kind of a file, by its path.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
@@ -57,6 +64,9 @@ impl FileKind {
             _ if OF_MISE.iter().any(|end| path.ends_with(end)) => Self::Mise,
             ".envrc" => Self::Direnv,
             _ if (name == ".env" || name.starts_with(".env.")) && !sample => Self::Dotenv,
+            "package.json" => Self::PackageJson,
+            "Makefile" | "makefile" | "GNUmakefile" => Self::Script,
+            _ if ends(&[".sh"]) => Self::Script,
             "kubeconfig" | "kubeconfig.yaml" | "kubeconfig.yml" => Self::Kubeconfig,
             _ if ends(&[".kubeconfig"]) || path.ends_with(".kube/config") => Self::Kubeconfig,
             _ if ends(&[".tf.json", ".tofu.json"]) => Self::TerraformJson,
@@ -87,7 +97,7 @@ pub(super) fn of_project(project: &Path) -> Vec<(PathBuf, FileKind)> {
                 if depth < MAX_DEPTH && is_searched(&entry.path()) {
                     dirs.push_back((entry.path(), depth + 1));
                 }
-            } else if FileKind::of(&entry.path()).is_some() {
+            } else if FileKind::of(&entry.path()).is_some_and(|kind| depth == 0 || !kind.is_only_at_top()) {
                 paths.push(entry.path());
             }
         }
@@ -135,6 +145,9 @@ mod tests {
             ("/p/.config/mise/config.toml", Some(FileKind::Mise)),
             ("/p/config.toml", None),
             ("/home/a/.kube/config", Some(FileKind::Kubeconfig)),
+            ("/p/package.json", Some(FileKind::PackageJson)),
+            ("/p/GNUmakefile", Some(FileKind::Script)),
+            ("/p/deploy.sh", Some(FileKind::Script)),
             ("/p/config", None),
         ] {
             assert_eq!(FileKind::of(Path::new(path)), kind, "{path}");

@@ -5,6 +5,7 @@ use std::path::Path;
 use awsrole_core::base::files::read_regular;
 
 use super::Setting;
+use super::command_lines;
 use super::documents::{Scalar, toml, yaml};
 use super::files::FileKind;
 use super::kubeconfig;
@@ -13,6 +14,9 @@ use super::variables::{assignments, selects};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
+
+/// The number of lines of a script that are read.
+const MAX_LINES: usize = 10_000;
 
 /// Returns the text of a regular file, or nothing if it can't be read.
 pub(super) fn text(file: &Path) -> String {
@@ -68,6 +72,20 @@ pub(super) fn settings(file: &Path, kind: FileKind, terraform: &mut Terraform) -
             let found = kubeconfig::profiles(&yaml(&text)).into_iter();
             found.map(|(line, text, name)| setting("kubectl", line, text, Some(name))).collect()
         }
+        FileKind::PackageJson => {
+            let scripts = yaml(&text).into_iter().filter(|entry| matches!(entry.keys().as_slice(), ["scripts", _]));
+            let found = scripts.flat_map(|entry| {
+                command_lines::settings(&entry.value).into_iter().map(move |found| (entry.line, found))
+            });
+            found.map(|(line, found)| setting(found.tool, line, found.text, found.profile)).collect()
+        }
+        FileKind::Script => {
+            let lines = text.lines().enumerate().take(MAX_LINES);
+            let found = lines.flat_map(|(index, line)| {
+                command_lines::settings(line).into_iter().map(move |found| (index + 1, found))
+            });
+            found.map(|(line, found)| setting(found.tool, line, found.text, found.profile)).collect()
+        }
         FileKind::TerraformVariables | FileKind::TerraformVariablesJson => Vec::new(),
     }
 }
@@ -121,6 +139,13 @@ mod tests {
                 "AWS_ACCESS_KEY_ID=AKIA\nAWS_SECRET_ACCESS_KEY=x\n",
                 "programs that load this file 1:AWS_ACCESS_KEY_ID ?",
             ),
+            (
+                "package.json",
+                "{\"profile\": \"no\",\n\"scripts\": {\"d\": \"cdk deploy --profile a\"}}",
+                "CDK 2:--profile a a",
+            ),
+            ("Makefile", "deploy:\n\taws s3 ls --profile $(P)\n", "the AWS CLI 2:--profile $(P) ?"),
+            ("deploy.sh", "#!/bin/sh\nAWS_PROFILE=a aws s3 ls\n", "the AWS CLI 2:AWS_PROFILE=a a"),
             (".envrc", "use x\nexport AWS_PROFILE=a\n", "commands under direnv 2:AWS_PROFILE=a a"),
         ] {
             assert_eq!(found(name, content), [expected], "{name}");

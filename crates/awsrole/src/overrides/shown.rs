@@ -26,10 +26,10 @@ pub(crate) fn show_once(files: &[PathBuf], role: Option<&str>, context: &Context
     record(files, context);
     let found = super::find(files, role, context);
     for one in found.iter().take(SHOWN) {
-        print_notice(format!("overridden by {}", one.shown(context)));
+        print_notice(format!("override: {}", one.shown(context)));
     }
     if found.len() > SHOWN {
-        print_notice(format!("and by {} more settings: `awsrole why` lists them", found.len() - SHOWN));
+        print_notice(format!("and {} more overrides: `awsrole why` lists them", found.len() - SHOWN));
     }
 }
 

@@ -52,10 +52,10 @@ impl Credentials {
         if !self.is_long_term() {
             return Ok(Temporary(self));
         }
-        let problem = Problem::new(format!("{source} returns long-term keys, which are never exported"));
+        let problem = Problem::new(format!("{source} returns long-lived keys, which are never exported"));
         Err(match self.session_token {
             Some(_) => problem
-                .because("it returns a session token with the ID of a long-term key (AKIA…)")
+                .because("it returns a session token with the ID of a long-lived key (AKIA…)")
                 .hint("IDs of temporary keys begin with ASIA: the source mixes up two keys"),
             None => problem,
         })
@@ -149,7 +149,7 @@ pub(crate) mod tests {
             assert_eq!(credentials.is_long_term(), long_term, "{id}");
             match credentials.temporary(&"profile x") {
                 Ok(temporary) => assert!(!long_term && temporary.access_key_id == id),
-                Err(problem) => assert!(long_term && problem.summary.starts_with("profile x returns long-term keys")),
+                Err(problem) => assert!(long_term && problem.summary.starts_with("profile x returns long-lived keys")),
             }
         }
     }

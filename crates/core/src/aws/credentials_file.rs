@@ -77,8 +77,8 @@ impl KeysInFile {
             let path = path.to_owned();
             move |e| removal_error(&FileError::new(what, &path, e))
         };
-        let target = fs::canonicalize(&self.file).map_err(failed("finding", &self.file))?;
-        let before = Zeroizing::new(read_regular(&target, MAX_BYTES).map_err(failed("reading", &target))?);
+        let target = fs::canonicalize(&self.file).map_err(failed("find", &self.file))?;
+        let before = Zeroizing::new(read_regular(&target, MAX_BYTES).map_err(failed("read", &target))?);
         let after = without(&before, self.lines).filter(|_| self.still_there(&before));
         let after = after.ok_or_else(|| {
             Problem::new(format!(
@@ -87,7 +87,7 @@ impl KeysInFile {
             ))
             .hint("run the same command again")
         })?;
-        let mode = fs::metadata(&target).map_err(failed("reading", &target))?.permissions();
+        let mode = fs::metadata(&target).map_err(failed("read", &target))?.permissions();
         let backup = Backup { copy: backup_path(&target), target, after };
         // If the backup exists, another run is in progress, or an interrupted one left the only copy of a key. The
         // backup is on disk before the file is written, because it may become the only copy of the keys.
@@ -99,13 +99,13 @@ impl KeysInFile {
                 io::ErrorKind::AlreadyExists => Problem::new(format!("{} already exists", backup.copy.display()))
                     .because("another run is removing keys from the file, or one was interrupted")
                     .hint("nothing was removed: if no other run is active, check that every key in the backup is stored, delete it, and try again"),
-                _ => failed("writing", &backup.copy)(e),
+                _ => failed("write", &backup.copy)(e),
             },
         )?;
         let written = write_temp(&backup.target, &backup.after, Some(mode))
             .and_then(|file| file.persist(&backup.target).map_err(|e| e.error));
         if let Err(e) = written {
-            let problem = failed("writing", &backup.target)(e);
+            let problem = failed("write", &backup.target)(e);
             let _ = fs::remove_file(&backup.copy);
             return Err(problem);
         }
@@ -169,7 +169,7 @@ impl Backup {
             .and_then(|()| fs::remove_file(&self.copy))
             // Otherwise a crash could bring the secret back.
             .and_then(|()| sync_parent(&self.copy));
-        removed.map_err(|e| removal_error(&FileError::new("removing", &self.copy, e)))
+        removed.map_err(|e| removal_error(&FileError::new("remove", &self.copy, e)))
     }
 }
 

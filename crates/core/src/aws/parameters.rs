@@ -132,7 +132,7 @@ impl SessionDuration {
 
     /// Checks a duration for GetSessionToken: 900–129600 seconds.
     pub fn for_session_token(seconds: u64) -> Result<Self, OutOfRange> {
-        Self::within(seconds, 129_600, "a session of long-term keys lasts from 900 (15m) to 129600 (36h)")
+        Self::within(seconds, 129_600, "a session of long-lived keys lasts from 900 (15m) to 129600 (36h)")
     }
 
     fn within(seconds: u64, most: u32, say: &str) -> Result<Self, OutOfRange> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
@@ -41,6 +41,8 @@ pub enum Source {
         /// The host, because the same address is a different service on each
         /// ([`Context::host`](crate::base::context::Context::host)).
         host: String,
+        /// How long to wait for the service. It doesn't identify the source.
+        limits: MetadataLimits,
     },
     /// The role of the task or pod, from the endpoint in AWS_CONTAINER_CREDENTIALS_….
     Container {
@@ -55,6 +57,15 @@ pub enum Source {
     WebIdentity(WebIdentity),
     /// A console session of `aws login`.
     ConsoleLogin(ConsoleLogin),
+}
+
+/// Limits of the calls to the instance metadata service that the user's settings name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MetadataLimits {
+    /// The timeout of a connection and of a response.
+    pub timeout: Option<Duration>,
+    /// The number of attempts.
+    pub attempts: Option<u32>,
 }
 
 /// Keys in plain text.

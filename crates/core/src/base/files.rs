@@ -18,7 +18,7 @@ const UNFINISHED: &str = ".new-";
 
 /// A failed file operation, with the file's path.
 #[derive(Debug, thiserror::Error)]
-#[error("{verb} {}: {source}", path.display())]
+#[error("cannot {verb} {}: {source}", path.display())]
 pub struct FileError {
     verb: &'static str,
     path: PathBuf,
@@ -113,19 +113,20 @@ enum Foreign {
 pub fn private_dir(dir: &Path) -> Result<(), FileError> {
     let failed = |verb, e| FileError::new(verb, dir, e);
     if let Some(above) = foreign_above(dir) {
-        return Err(failed("creating", io::Error::new(io::ErrorKind::PermissionDenied, Foreign::Above(above))));
+        return Err(failed("create", io::Error::new(io::ErrorKind::PermissionDenied, Foreign::Above(above))));
     }
     match fs::metadata(dir) {
         Ok(found) if found.is_dir() => {
-            check_owner(&found).map_err(|e| failed("entering", e))?;
+            check_owner(&found).map_err(|e| failed("enter", e))?;
             if found.mode() & 0o077 != 0 {
-                fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|e| failed("making private", e))?;
+                fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+                    .map_err(|e| failed("restrict access to", e))?;
             }
             return Ok(());
         }
         _ => {}
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| failed("creating", e))
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| failed("create", e))
 }
 
 /// Returns the other user's directory in which a new directory would be created. For root, returns the nearest such
@@ -143,7 +144,7 @@ fn foreign_above(dir: &Path) -> Option<PathBuf> {
 /// The content goes to a temporary file of mode 0600 in the same directory, is flushed to disk, and is renamed over the
 /// old file. A reader sees the old content or the new content, never a part.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let failed = |e| FileError::new("writing", path, e);
+    let failed = |e| FileError::new("write", path, e);
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
     // tempfile's own error would name the temporary file, not the target.
@@ -159,7 +160,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// Used for data that can't be recovered, such as keys. For a cache it would cost more than what is lost.
 pub fn write_durable(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_private(path, bytes)?;
-    sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(|e| FileError::new("writing", path, e))
+    sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(|e| FileError::new("write", path, e))
 }
 
 /// Flushes the entries of a directory to disk, so that renamed and removed files survive a crash.
@@ -205,7 +206,7 @@ pub fn sweep(dir: &Path, before: SystemTime) {
 /// Removes a file. A file that doesn't exist is not an error.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(FileError::new("removing", path, e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(FileError::new("remove", path, e)),
         _ => Ok(()),
     }
 }
@@ -261,7 +262,7 @@ fn read(path: &Path, limit: u64, more: OFlags, may: impl FnOnce(&fs::Metadata) -
         return Err(refused("not a regular file"));
     }
     if !may(&found) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may write to it"));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is writable by others"));
     }
     // Allocate the full size at once: a growing buffer would leave copies of secrets in memory.
     let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(limit) + 1).unwrap_or_default());

@@ -42,7 +42,7 @@ pub enum LockError {
 /// Fails if the file can't be used or belongs to another user, if another process holds the lock until `timeout`, or
 /// immediately if that process is prompting the user.
 pub fn acquire(path: &Path, timeout: Duration) -> Result<Lock, LockError> {
-    let failed = |e| LockError::File(FileError::new("locking", path, e));
+    let failed = |e| LockError::File(FileError::new("lock", path, e));
     files::private_dir(path.parent().unwrap_or(path)).map_err(LockError::File)?;
     // NOFOLLOW rejects symbolic links, and NONBLOCK avoids waiting for the other end of a FIFO.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();

@@ -23,6 +23,9 @@ pub struct Problem {
     /// The error of AWS, if it refused a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Box<AwsRefusal>>,
+    /// Whether the next attempt may succeed although nobody changes anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_temporary: bool,
 }
 
 /// A call that AWS refused, with AWS's error. `awsrole why` prints it in full, and `awsrole policy` parses the message
@@ -47,13 +50,26 @@ const MAX_ROWS: usize = 8;
 /// The width of a terminal for which refusals are written.
 const COLUMNS: usize = 80;
 
+/// The indentation of continuation lines.
+pub const HANG: usize = 4;
+
 /// The last line of a refusal.
 const THEN: &str = "  all causes: `awsrole why`; when it is fixed: `awsrole refresh`";
+
+/// The last line of a refusal because of which a shell is blocked.
+const BLOCKED: &str = "  blocked: AWS commands fail here until `awsrole refresh`; causes: `awsrole why`";
+
+/// What a blocked shell means, after any other error.
+const BLOCKED_NOTICE: &str = "awsrole: this shell is blocked: AWS commands fail here until a role is assumed";
+
+/// The same after a failure that may be over at the next attempt, which a prompt makes.
+const BLOCKED_FOR_NOW: &str = "awsrole: this shell is blocked: AWS commands fail until a retry (in 30 s) works";
 
 impl Problem {
     /// Creates a problem with a summary only.
     pub fn new(summary: impl Into<String>) -> Self {
-        Self { summary: summary.into(), causes: Vec::new(), facts: Vec::new(), hints: Vec::new(), refusal: None }
+        let (causes, facts, hints) = Default::default();
+        Self { summary: summary.into(), causes, facts, hints, refusal: None, is_temporary: false }
     }
 
     /// Appends a cause.
@@ -75,6 +91,12 @@ impl Problem {
     pub fn hint(mut self, hint: impl Display) -> Self {
         self.hints.push(hint.to_string());
         self
+    }
+
+    /// Marks a failure that may be over at the next attempt.
+    #[must_use]
+    pub fn temporary(self) -> Self {
+        Self { is_temporary: true, ..self }
     }
 
     /// Records AWS's error. The printed problem then ends with the commands to run next.
@@ -116,9 +138,9 @@ impl Problem {
 
     /// Shortens the lines of a refusal to what fits on [`MAX_ROWS`] rows, and appends the last one. `awsrole why`
     /// prints what is cut off.
-    fn fit(lines: Vec<String>, first_hint: usize, others: &[String]) -> Vec<String> {
+    fn fit(lines: Vec<String>, first_hint: usize, others: &[String], last: &str) -> Vec<String> {
         // The likeliest hint stays, whatever its length.
-        let (mut fitting, mut used): (Vec<String>, usize) = (Vec::new(), rows(THEN));
+        let (mut fitting, mut used): (Vec<String>, usize) = (Vec::new(), rows(last));
         let lines = lines.into_iter().enumerate().map(|(index, line)| match index < first_hint && rows(&line) > 2 {
             true => (true, line.chars().take(2 * COLUMNS - 1).chain(['…']).collect()),
             false => (index <= first_hint, line),
@@ -130,8 +152,31 @@ impl Problem {
                 fitting.push(line);
             }
         }
-        fitting.push(THEN.to_owned());
+        fitting.push(last.to_owned());
         fitting
+    }
+
+    /// Returns the text for a shell that is blocked by this problem: it also says that AWS commands fail there.
+    #[must_use]
+    pub fn of_blocked_shell(&self) -> String {
+        match (&self.refusal, self.is_temporary) {
+            (Some(_), _) => self.text(BLOCKED),
+            (None, true) => format!("{self}\n{BLOCKED_FOR_NOW}"),
+            (None, false) => format!("{self}\n{BLOCKED_NOTICE}"),
+        }
+    }
+
+    /// Returns the text. `last` is the last line of a refusal.
+    fn text(&self, last: &str) -> String {
+        let mut lines = vec![format!("awsrole: {}", escape(&self.summary))];
+        lines.extend(self.causes.iter().map(|cause| format!("  caused by: {}", escape(cause))));
+        lines.extend(self.facts.iter().map(|(label, text)| format!("  {label}: {}", escape(text))));
+        let first_hint = lines.len();
+        lines.extend(self.hints.iter().map(|hint| format!("  hint: {}", escape(hint))));
+        if let Some(refusal) = &self.refusal {
+            lines = Self::fit(lines, first_hint, &refusal.others, last);
+        }
+        lines.join("\n")
     }
 }
 
@@ -142,15 +187,7 @@ fn rows(line: &str) -> usize {
 
 impl Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = vec![format!("awsrole: {}", escape(&self.summary))];
-        lines.extend(self.causes.iter().map(|cause| format!("  caused by: {}", escape(cause))));
-        lines.extend(self.facts.iter().map(|(label, text)| format!("  {label}: {}", escape(text))));
-        let first_hint = lines.len();
-        lines.extend(self.hints.iter().map(|hint| format!("  hint: {}", escape(hint))));
-        if let Some(refusal) = &self.refusal {
-            lines = Self::fit(lines, first_hint, &refusal.others);
-        }
-        f.write_str(&lines.join("\n"))
+        f.write_str(&self.text(THEN))
     }
 }
 
@@ -245,8 +282,8 @@ mod tests {
     fn prints_each_part_on_a_line_of_its_own() {
         let problem = Problem::new("STS refused it").because("AccessDenied").hint("run `awsrole why`");
         assert_eq!(
-            problem.fact("asked by", "alice").to_string(),
-            "awsrole: STS refused it\n  caused by: AccessDenied\n  asked by: alice\n  hint: run `awsrole why`"
+            problem.fact("requested by", "alice").to_string(),
+            "awsrole: STS refused it\n  caused by: AccessDenied\n  requested by: alice\n  hint: run `awsrole why`"
         );
     }
 
@@ -261,6 +298,13 @@ mod tests {
         assert_eq!(text.lines().map(rows).sum::<usize>(), MAX_ROWS, "{text}");
         assert!(text.contains("  hint: set mfa_serial\n  or: cause 1\n  or: cause 2\n"), "{text}");
         assert!(text.ends_with(THEN) && !text.contains("in full") && !text.contains("cause 4"), "{text}");
+        let blocked = Problem::new("no").refused(None, "C", "m").of_blocked_shell();
+        assert_eq!(blocked, format!("awsrole: no\n{BLOCKED}"));
+        for (problem, last) in [(Problem::new("no"), BLOCKED_NOTICE), (Problem::new("no").temporary(), BLOCKED_FOR_NOW)]
+        {
+            assert_eq!(problem.of_blocked_shell(), format!("awsrole: no\n{last}"));
+        }
+        assert!([BLOCKED, BLOCKED_NOTICE, BLOCKED_FOR_NOW, THEN].iter().all(|last| rows(last) == 1));
         let text = refused(&"x".repeat(80));
         assert!(text.contains("cause 2") && !text.contains("cause 3"), "{text}");
         let full = Problem::new("no").refused(None, "C", "m").hint("a").other("b").detail("c").in_full();

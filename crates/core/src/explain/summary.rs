@@ -131,13 +131,18 @@ fn lines(
         Some(name) if profile.is_none() => format!("unknown: there is no profile {name}"),
         _ => "none: a session of the source".to_owned(),
     };
-    let mut lines = vec![("role", role_arn.unwrap_or(missing))];
+    let set = seen.and_then(|seen| permission_set(seen, accounts));
+    let (role, set) = match (role_arn, set) {
+        (None, Some(set)) => (format!("permission set {set}"), None),
+        (role_arn, set) => (role_arn.unwrap_or(missing), set),
+    };
+    let mut lines = vec![("role", role)];
     let mut add = |label, text: Option<String>| lines.extend(text.map(|text| (label, text)));
     add("account", account);
     add("pinned to", keys.account_id.as_ref().map(|id| accounts.shown(id)));
     add("region", both(keys.region.as_ref().map(Region::as_str), "region"));
     add("source", source);
-    add("permission set", seen.and_then(|seen| permission_set(seen, accounts)));
+    add("permission set", set);
     for (index, link) in chain(previewed, accounts).into_iter().enumerate() {
         add(if index == 0 { "chain" } else { "" }, Some(link));
     }

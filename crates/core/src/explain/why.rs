@@ -17,9 +17,12 @@ use crate::explain::profile_overrides::ProfileOverride;
 use crate::plan::resolve::SelectedProfile;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::{ApprovalStatus, ShellState, Verdict};
+use crate::project::discover::upward;
 use crate::session::cache::Cache;
 use crate::settings::accounts::Accounts;
 use crate::settings::user_config::Settings;
+use crate::shell::choice::Choices;
+use crate::shell::confirm::{question, unconfirmed};
 use crate::shell::export::{evaluate_directory, plan_role};
 use crate::shell::manual_change::Inactive;
 use crate::shell::state::{BLOCKED, HIDDEN, INFO_VARS, NAME, OuterEnv};
@@ -33,13 +36,13 @@ pub struct Why {
     /// profile`.
     pub approval: &'static str,
     /// The resolution, if the file applies.
-    pub way: Option<ResolutionReport>,
+    pub chain: Option<ResolutionReport>,
     /// The state of the shell.
     pub shell: SessionReport,
     /// The problem that prevents the role, if there is one.
     pub problem: Option<Problem>,
     /// Settings of other tools that select an identity. [`why`] leaves them out: the caller searches for them.
-    #[serde(rename = "rivals")]
+    #[serde(rename = "overrides")]
     pub profile_overrides: Vec<ProfileOverride>,
     /// A sentence about what happens next.
     pub next: String,
@@ -52,6 +55,8 @@ pub struct ResolutionReport {
     pub name: Option<String>,
     /// The ARN of the role.
     pub role_arn: Option<String>,
+    /// The permission set, if the source is IAM Identity Center.
+    pub permission_set: Option<String>,
     /// The role's account, if it is known.
     pub account: Option<String>,
     /// The user's name for the account.
@@ -161,9 +166,18 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
                 }
                 Ok(plan) => {
                     follow(&mut why, &plan, outer, settings);
+                    let chosen = OuterEnv::reconstruct(&inner.env).chosen(files, &Choices::of(&inner.paths));
+                    let asks = question(&allowed, role, &plan, chosen.confirmed(), &settings.or_default().accounts);
+                    let is_of_shell = chosen.role() == role && upward(&inner.dir).first() == files.first();
                     let (_, keys) = allowed.config().select(plan.name.as_deref()).unwrap_or_default();
                     if let (Some(true), Some(name)) = (keys.manual, &plan.name) {
                         why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
+                    } else if asks.is_some() {
+                        why.next = format!("awsrole asks for confirmation, then {}", why.next);
+                    }
+                    if is_of_shell && why.shell.state == "blocked" {
+                        let unconfirmed = asks.is_some().then(|| unconfirmed(&plan, role));
+                        why.no_role_in_shell(unconfirmed, &plan, outer.now);
                     }
                 }
             }
@@ -211,9 +225,33 @@ pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profil
 impl Why {
     fn of(inner: &Context, files: Vec<PathBuf>, approval: &'static str) -> Self {
         let (shell, next) = (held(inner), String::new());
-        Self { files, approval, way: None, shell, problem: None, profile_overrides: Vec::new(), next }
+        Self { files, approval, chain: None, shell, problem: None, profile_overrides: Vec::new(), next }
+    }
+
+    /// Explains why the shell is blocked although the role can be planned, and what ends that.
+    fn no_role_in_shell(&mut self, unconfirmed: Option<Problem>, plan: &RolePlan, now: SystemTime) {
+        let title = plan.title();
+        if let Some(problem) = unconfirmed {
+            self.next = format!("the shell stays blocked until you confirm {title}: {}", problem.hints.join(", "));
+            self.problem = Some(problem);
+        } else if self.problem.is_none() {
+            let problem = Problem::new(format!("{title} was not assumed"));
+            self.problem = Some(match plan.source.sign_in(now) {
+                Some(command) => problem.because("you aren't signed in").hint(format!("run `{command}`")),
+                None if self.next.contains(MFA_PROMPT) => {
+                    problem.because("no MFA code was entered").hint("run `awsrole refresh` to be prompted again")
+                }
+                None => problem.because("the last attempt was interrupted").hint("run `awsrole refresh` to try again"),
+            });
+            if plan.source.sign_in(now).is_none() {
+                self.next = format!("the shell stays blocked until `awsrole refresh`. Then {}", self.next);
+            }
+        }
     }
 }
+
+/// What [`next`] says of a step that needs an MFA code.
+const MFA_PROMPT: &str = "awsrole prompts for an MFA code";
 
 fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) {
     // If the settings can't be read, that problem has been found already.
@@ -225,9 +263,13 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
     let failure = cache.last_failure(&cache.keys(plan), outer.now);
     why.problem = failure.map(|failure| failure.problem.in_full());
     why.next = next(plan, &cache, outer.now);
-    why.way = Some(ResolutionReport {
+    why.chain = Some(ResolutionReport {
         name: plan.name.clone(),
         role_arn: plan.role_arn().map(ToString::to_string),
+        permission_set: match &plan.source {
+            Source::IdentityCenter(role) => Some(role.role_name.clone()),
+            _ => None,
+        },
         account: plan.account().map(|account| account.to_string()),
         account_name: plan.account().and_then(|account| accounts.name(&account).map(str::to_owned)),
         profile: plan.profile.clone(),
@@ -281,7 +323,7 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, now: 
 }
 
 /// The condition under which a program's keys get a session.
-const IF_LONG_TERM: &str = ", if the program returns long-term keys";
+const IF_LONG_TERM: &str = ", if the program returns long-lived keys";
 
 /// Describes what the next `cd` would do.
 fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
@@ -297,11 +339,12 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
     let done = (0..plan.steps.len()).rev().find(|count| good(*count).is_some()).unwrap_or(0);
     let mut parts = Vec::new();
     if done == 0 && !plan.source.is_long_term() {
+        parts.extend(plan.source.sign_in(now).map(|command| format!("`{command}` signs in")));
         parts.push(format!("credentials are fetched from {}", plan.source));
     }
     for step in &plan.steps[done..] {
         if step.mfa_serial().is_some() {
-            parts.push("awsrole prompts for an MFA code".to_owned());
+            parts.push(MFA_PROMPT.to_owned());
         }
         parts.push(match step {
             Step::GetSessionToken(_) if matches!(plan.source, Source::Process(_)) => {

@@ -26,7 +26,7 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
     let Some(only) = only else { return Ok(()) };
     let Some(account) = account.as_ref().or(plan.pin.as_ref()) else {
         return Err(Problem::new(format!("{} has no known account, so no rule can trust it", config.file.display()))
-            .hint("pin the account with `account_id`, or approve the file with `awsrole allow`"));
+            .hint("pin the account with `account_id`, or allow the file with `awsrole allow`"));
     };
     // Calls are made as each of them, not only as the last one.
     let source = source_account(&plan.source).map(|account| (account, Some(plan.source.to_string())));
@@ -72,7 +72,7 @@ pub fn check_source(plan: &RolePlan, arn: &str) -> Result<(), Problem> {
 
 fn no_rule(summary: String) -> Problem {
     Problem::new(summary)
-        .hint("add the account to the rule in your config.toml, or approve the file with `awsrole allow`")
+        .hint("add the account to the rule in your config.toml, or allow the file with `awsrole allow`")
 }
 
 /// Returns the account of a source, if the user's files contain it.

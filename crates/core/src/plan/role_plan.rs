@@ -171,7 +171,7 @@ impl Step {
         };
         let Some(Required { key, origin }) = required.first() else { return Ok(rest) };
         Err(Problem::new(format!("{origin}: cannot send {key}: {source} returned temporary credentials"))
-            .because("GetSessionToken and MFA codes require long-term keys (AKIA…)")
+            .because("GetSessionToken and MFA codes require long-lived keys (AKIA…)")
             .hint(format!("remove `{key}`, or use a source with the keys of a user")))
     }
 

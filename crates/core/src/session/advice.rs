@@ -18,6 +18,7 @@ use unanswered::{minutes_off, set_the_clock};
 use words::{Denial, DenialReason, PolicyKind};
 
 pub(crate) use call::FailedCall;
+pub(crate) use unanswered::TRY_AGAIN;
 pub(crate) use unanswered::unanswered;
 pub use unanswered::{NO_CA_BUNDLE, suspects};
 pub(crate) use words::{encoded, with_reason};
@@ -47,6 +48,7 @@ pub(crate) fn explain(call: &FailedCall<'_>, error: &StsError) -> Problem {
         (None, words) => problem.because(format!("{code}: {}", words.split(". ").next().unwrap_or_default())),
     };
     let problem = match passes_by_itself(error, message) {
+        true if error.is_transient() => problem.temporary(),
         true => problem,
         false => problem.refused((!call.identity).then_some(call.index), code, message),
     };
@@ -108,7 +110,7 @@ fn advise(
             denied::explain(problem.fact("sent", call.sent(role)), call, role, denial)
         }
         ("AccessDenied" | "AccessDeniedException", Some(Step::GetSessionToken(_))) if message.contains("session credentials") => {
-            problem.hint("GetSessionToken requires long-term keys (AKIA…) of a user: remove mfa_serial, or use another profile")
+            problem.hint("GetSessionToken requires long-lived keys (AKIA…) of a user: remove mfa_serial, or use another profile")
         }
         ("AccessDenied" | "AccessDeniedException", Some(Step::GetSessionToken(_))) => {
             problem.hint("GetSessionToken needs no permission, so a Deny in a policy of the user or of the organization (SCP) applies")
@@ -150,7 +152,7 @@ fn advise(
         }
         ("ValidationError", _) if message.contains("role chaining") => problem
             .hint("role chaining is limited to one hour: set duration_seconds = 3600 or remove it (awsrole renews the session automatically)"),
-        _ if error.is_transient() => problem.hint("awsrole retries in 30 seconds"),
+        _ if error.is_transient() => problem.hint(TRY_AGAIN),
         _ => problem.hint("see the error code in AWS's documentation (STS API reference, \"Common errors\") and the request with `awsrole why`"),
     }
 }
@@ -163,7 +165,7 @@ fn unknown_key(problem: Problem, call: &FailedCall<'_>) -> Problem {
         && keys.session_token.is_some()
         && is_long_term_key_id(&keys.access_key_id)
     {
-        let place = format!("{} has an aws_session_token with a long-term key (AKIA…)", keys.holder);
+        let place = format!("{} has an aws_session_token with a long-lived key (AKIA…)", keys.holder);
         return problem.hint(format!("{place}: remove the token, which is left over from other keys"));
     }
     let gone = match call.caller.session_token {

@@ -227,7 +227,7 @@ impl Cache {
         for path in self.sessions().filter(|path| key_of(path).as_deref() == Some(checked(key).as_str())) {
             files::remove(&path)?;
         }
-        let problem = Problem::new("logged out: no role here")
+        let problem = Problem::new("logged out of this role")
             .hint("run `awsrole refresh` or enter the directory again to get it");
         self.remember(key, now, FailureKind::LoggedOut, &problem)
     }

@@ -66,7 +66,7 @@ pub fn check_arn(title: &str, arn: &str) -> Result<(), Problem> {
             "{title} is the account's root user, and root users cannot use console federation"
         ))
         .hint("sign in to the console with the root user's password")),
-        _ => Err(no_role(title).fact("asked by", arn)),
+        _ => Err(no_role(title).fact("requested by", arn)),
     }
 }
 

@@ -228,7 +228,7 @@ impl CacheEncryption {
         let path = self.dir.join("key.lock");
         lock::acquire(&path, Duration::from_secs(5)).map_err(|error| match error {
             LockError::File(error) => error,
-            _ => FileError::new("locking", &path, std::io::ErrorKind::WouldBlock.into()),
+            _ => FileError::new("lock", &path, std::io::ErrorKind::WouldBlock.into()),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Fetches a plan's credentials by calling STS for each step of the role chain that isn't cached.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::time::{Duration, SystemTime};
 
 use crate::aws::access_keys::{AccessKeyStores, KeyRef};
@@ -16,7 +16,7 @@ use crate::base::problem::Problem;
 use crate::plan::account_pin;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::session::advice::{self, FailedCall};
-use crate::session::cache::{Cache, Failure, FailureKind, PlanKeys, Stored, Trigger};
+use crate::session::cache::{Cache, Entry, Failure, FailureKind, PlanKeys, Stored, Trigger};
 use crate::session::lookup::{BLOCKING_RENEWAL_THRESHOLD, Lookup, MIN_REMAINING, ObtainOptions, Obtained, lookup};
 use crate::session::sts::Sts;
 use crate::settings::accounts::Accounts;
@@ -184,13 +184,16 @@ struct ChainFetcher<'a> {
     keys: RefCell<PlanKeys<'a>>,
     /// The reasons why the last result isn't cached.
     not_cached: RefCell<Vec<KeyUnavailable>>,
+    /// The number of steps after which the cached session is too old for the next step. The session remains valid for
+    /// other roles, so it isn't marked in the cache before a new one replaces it.
+    too_old: Cell<Option<usize>>,
 }
 
 impl<'a> ChainFetcher<'a> {
     fn new(plan: &'a RolePlan, cache: &'a Cache, providers: Providers<'a>, options: ObtainOptions) -> Self {
         let keys = RefCell::new(cache.keys(plan));
-        let (locks, mfa_prompted, load_stored_keys, not_cached) = Default::default();
-        Self { plan, cache, providers, options, locks, mfa_prompted, load_stored_keys, keys, not_cached }
+        let (locks, mfa_prompted, load_stored_keys, not_cached, too_old) = Default::default();
+        Self { plan, cache, providers, options, locks, mfa_prompted, load_stored_keys, keys, not_cached, too_old }
     }
 
     fn session(&self, count: usize) -> String {
@@ -214,7 +217,14 @@ impl<'a> ChainFetcher<'a> {
 
     fn cached(&self, count: usize) -> Option<Credentials> {
         let entry = self.cache.load(&self.session(count), self.options.now);
-        entry.filter(|entry| self.options.is_good(self.plan, count, entry)).map(|entry| entry.credentials)
+        let entry = entry.filter(|entry| self.options.is_good(self.plan, count, entry));
+        entry.filter(|entry| !self.is_too_old(count, entry)).map(|entry| entry.credentials)
+    }
+
+    /// Returns whether a session was refused, probably because of its age, and not replaced since.
+    fn is_too_old(&self, count: usize, entry: &Entry) -> bool {
+        let age = self.options.now.duration_since(entry.credentials.issued).unwrap_or_default();
+        self.too_old.get() == Some(count) && age > MFA_AGE_RETRY_THRESHOLD
     }
 
     /// Returns the credentials after the first `count` steps. With 0 it returns those of the source.
@@ -249,7 +259,8 @@ impl<'a> ChainFetcher<'a> {
         // If renewing an intermediate session fails, keep using the cached one until it expires.
         if let (Err(failed), true) = (&result, count < self.plan.steps.len())
             && !failed.is_local
-            && let Some(entry) = self.cache.load(&self.session(count), self.now()).filter(|entry| !entry.stale)
+            && let Some(entry) = self.cache.load(&self.session(count), self.now())
+            && !self.is_too_old(count, &entry)
             && entry.credentials.remaining(self.now()) > BLOCKING_RENEWAL_THRESHOLD
         {
             return Ok(entry.credentials);

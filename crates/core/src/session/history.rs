@@ -28,6 +28,9 @@ const MAX_FILE_BYTES: u64 = 512 * 1024;
 /// The maximum length of a line in bytes, including its newline.
 const MAX_LINE_BYTES: usize = 4096;
 
+/// The number of lines among which a shell's previous entry is searched.
+const LAST_LINES: usize = 50;
+
 /// What the role was used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -72,6 +75,9 @@ pub struct HistoryEntry {
     pub key: String,
     /// The expiration of the session.
     pub expires: Option<String>,
+    /// The process ID of the shell that received it, in entries of shells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell: Option<u32>,
 }
 
 /// An entry with the user's present name for its account.
@@ -106,7 +112,14 @@ impl HistoryEntry {
             source: plan.source.to_string(),
             key: credentials.access_key_id.clone(),
             expires: credentials.expiration.map(rfc3339),
+            shell: None,
         }
+    }
+
+    /// Returns whether a shell received the same session in the same directory before.
+    fn is_same_entry(&self, earlier: &Self) -> bool {
+        let of = |entry: &Self| (entry.what, entry.directory.clone(), entry.role.clone(), entry.key.clone());
+        !self.new && of(self) == of(earlier)
     }
 
     /// Adds the user's name for the account.
@@ -148,7 +161,27 @@ pub fn note(entry: Option<&HistoryEntry>, context: &Context) {
     }
 }
 
+/// Appends a line unless the shell's previous entry names this session and this directory.
+///
+/// A shell whose user entered an MFA code decides again at its next prompt, because awsrole notifies all shells that
+/// wait for the code.
+pub fn note_once(entry: Option<&HistoryEntry>, context: &Context) {
+    let Some(entry) = entry else { return };
+    let previous = History::in_dir(&context.paths.state).previous(entry.shell);
+    if !previous.is_some_and(|previous| entry.is_same_entry(&previous)) {
+        note(Some(entry), context);
+    }
+}
+
 impl History {
+    /// Returns the newest entry of a shell among the last ones.
+    fn previous(&self, shell: Option<u32>) -> Option<HistoryEntry> {
+        let bytes = read_own(&self.path(), 2 * MAX_FILE_BYTES).unwrap_or_default();
+        let lines = bytes.rsplit(|byte| *byte == b'\n').take(LAST_LINES);
+        let mut entries = lines.filter_map(|line| serde_json::from_slice::<HistoryEntry>(line).ok());
+        entries.find(|entry| shell.is_some() && entry.shell == shell)
+    }
+
     /// Returns the history in awsrole's state directory.
     #[must_use]
     pub fn in_dir(state: &Path) -> Self {
@@ -167,7 +200,7 @@ impl History {
 
     /// Writes a line. Returns whether it is in one of the two files.
     fn write(&self, mut file: File, line: &[u8]) -> Result<bool, FileError> {
-        let failed = |e| FileError::new("writing", &self.path(), e);
+        let failed = |e| FileError::new("write", &self.path(), e);
         if file.write(line).map_err(failed)? < line.len() {
             return Err(failed(io::ErrorKind::StorageFull.into()));
         }
@@ -214,7 +247,7 @@ impl History {
             }
             opened => opened,
         };
-        let failed = |e| FileError::new("opening", &path, e);
+        let failed = |e| FileError::new("open", &path, e);
         let file = file.map_err(failed)?;
         file.metadata().and_then(|found| files::check_owner(&found)).map_err(failed)?;
         Ok(file)
@@ -248,7 +281,25 @@ mod tests {
             source: "profile jump".into(),
             key: "ASIAEXAMPLEEXAMPLE00".into(),
             expires: None,
+            shell: None,
         }
+    }
+
+    #[test]
+    fn the_same_session_of_a_shell_is_noted_once() {
+        let (_home, context) = crate::aws::profiles::tests::home("", "");
+        let of = |shell, new, directory: &str| HistoryEntry { shell: Some(shell), new, ..entry(directory) };
+        for entry in [of(1, true, "/a"), of(2, false, "/a"), of(1, false, "/a"), of(2, false, "/b"), of(2, true, "/b")]
+        {
+            note_once(Some(&entry), &context);
+        }
+        let read = History::in_dir(&context.paths.state).read();
+        let read: Vec<_> = read.into_iter().map(|entry| (entry.shell.unwrap(), entry.new, entry.directory)).collect();
+        let some = |text: &str| text.to_owned();
+        assert_eq!(
+            read,
+            [(1, true, some("/a")), (2, false, some("/a")), (2, false, some("/b")), (2, true, some("/b"))]
+        );
     }
 
     #[test]

@@ -55,7 +55,10 @@ pub(crate) fn explain(token: &WebIdentity, endpoint: &Endpoint, error: &StsError
         Err(refused) => refused,
     };
     let problem = opens_nothing(token).because(format!("{code}: {message}"));
-    let problem = if error.is_transient() { problem } else { problem.refused(None, code, message) };
+    let problem = match error.is_transient() {
+        true => problem.temporary(),
+        false => problem.refused(None, code, message),
+    };
     match code {
         "ValidationError" if message.contains("MaxSessionDuration") => problem.hint("lower duration_seconds"),
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
@@ -66,7 +69,7 @@ pub(crate) fn explain(token: &WebIdentity, endpoint: &Endpoint, error: &StsError
             "STS is disabled in {} for the role's account: set another `region`, or enable it (IAM console, Account settings)",
             endpoint.region.as_str()
         )),
-        _ if error.is_transient() => problem.hint("awsrole retries in 30 seconds"),
+        _ if error.is_transient() => problem.hint(advice::TRY_AGAIN),
         _ => match Claims::load(&token.token_file) {
             Some(claims) => rejected(token, &claims, (code, message), now),
             None => problem.hint("the file must contain an OIDC token (a JWT, in three parts separated by dots)"),

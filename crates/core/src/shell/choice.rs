@@ -86,7 +86,7 @@ impl Choices {
     }
 
     fn sealed(&self, name: &str, plain: &[u8], associated: &[u8]) -> Result<String, FileError> {
-        let failed = |what: &str| FileError::new("making", &self.key, io::Error::other(what.to_owned()));
+        let failed = |what: &str| FileError::new("create", &self.key, io::Error::other(what.to_owned()));
         if name.len() > LONGEST_NAME {
             return Err(failed("the name is too long"));
         }
@@ -112,7 +112,7 @@ impl Choices {
 
     /// Creates the key. If two processes do so at the same time, the first key is kept.
     fn make(&self) -> Result<(), FileError> {
-        let failed = |error| FileError::new("making", &self.key, error);
+        let failed = |error| FileError::new("create", &self.key, error);
         let dir = self.key.parent().unwrap_or(Path::new("/"));
         files::private_dir(dir)?;
         let key = Key::random().ok_or_else(|| failed(io::Error::other("the system has no random numbers")))?;

@@ -76,6 +76,14 @@ pub fn not_confirmed(plan: &RolePlan, why: NotConfirmed, how: &str) -> Problem {
     }
 }
 
+/// Returns the problem of a shell that is blocked because its role wasn't confirmed.
+#[must_use]
+pub fn unconfirmed(plan: &RolePlan, role: Option<&str>) -> Problem {
+    Problem::new(format!("{} must be confirmed before it is assumed", plan.title()))
+        .because("it was not confirmed in this shell")
+        .hint(in_shell(role))
+}
+
 /// Returns what confirms a role in a shell.
 #[must_use]
 pub fn in_shell(role: Option<&str>) -> String {

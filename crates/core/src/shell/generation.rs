@@ -29,11 +29,11 @@ pub fn bump(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
     // There can be several files if two processes created the first one at the same time, or if a file was copied.
     for name in names {
         let path = folder.join(name);
-        unless_gone(fs::remove_file(&path)).map_err(|e| FileError::new("removing", &path, e))?;
+        unless_gone(fs::remove_file(&path)).map_err(|e| FileError::new("remove", &path, e))?;
     }
     // If the file is gone, another process started a new generation after `names` was called. That is sufficient.
     let path = folder.join(last);
-    unless_gone(fs::rename(&path, new)).map_err(|e| FileError::new("renaming", &path, e))
+    unless_gone(fs::rename(&path, new)).map_err(|e| FileError::new("rename", &path, e))
 }
 
 /// Returns a unique name. The process ID distinguishes names of the same clock tick.
@@ -46,7 +46,7 @@ fn names(folder: &Path) -> Result<Vec<OsString>, FileError> {
     let found = match fs::read_dir(folder) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(FileError::new("reading", folder, error)),
+        Err(error) => return Err(FileError::new("read", folder, error)),
     };
     let names = found.flatten().map(|entry| entry.file_name());
     Ok(names.filter(|name| !name.as_encoded_bytes().starts_with(b".")).collect())
@@ -68,5 +68,5 @@ pub fn ensure_clock(paths: &Paths) -> Result<(), FileError> {
     }
     files::write_private(&path, b"")?;
     let set = File::options().write(true).open(&path).and_then(|file| file.set_modified(UNIX_EPOCH));
-    set.map_err(|e| FileError::new("dating", &path, e))
+    set.map_err(|e| FileError::new("set the time of", &path, e))
 }

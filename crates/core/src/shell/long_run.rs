@@ -54,7 +54,7 @@ impl Run {
     pub fn open(paths: &Paths, process: u32) -> Result<Self, FileError> {
         let runs = folder(paths);
         files::private_dir(&runs)?;
-        let failed = |e| FileError::new("making a folder in", &runs, e);
+        let failed = |e| FileError::new("create a directory in", &runs, e);
         // Prevents another process from removing the directory before it is locked.
         let parent = File::open(&runs).map_err(failed)?;
         parent.lock().map_err(failed)?;
@@ -193,9 +193,9 @@ fn remove_remains(runs: &Path) -> Remains {
             Ok(held) if held.try_lock().is_err() => {}
             Ok(_held) => match fs::remove_dir_all(&path) {
                 Ok(()) => remains.removed.push(path),
-                Err(error) => remains.stuck.push(FileError::new("removing", &path, error)),
+                Err(error) => remains.stuck.push(FileError::new("remove", &path, error)),
             },
-            Err(error) => remains.stuck.push(FileError::new("opening", &path, error)),
+            Err(error) => remains.stuck.push(FileError::new("open", &path, error)),
         }
     }
     remains

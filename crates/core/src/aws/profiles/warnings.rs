@@ -10,7 +10,7 @@ use crate::base::location::Origin;
 use crate::base::suggest::nearest;
 
 /// Keys whose values are a single line of text (botocore, `credentials.py`, `configprovider.py`).
-const PLAIN: [&str; 30] = [
+const PLAIN: [&str; 32] = [
     "aws_access_key_id",
     "aws_account_id",
     "aws_secret_access_key",
@@ -26,6 +26,8 @@ const PLAIN: [&str; 30] = [
     "external_id",
     "ignore_configured_endpoint_urls",
     "login_session",
+    "metadata_service_num_attempts",
+    "metadata_service_timeout",
     "mfa_serial",
     "output",
     "region",

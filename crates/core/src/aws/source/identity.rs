@@ -4,11 +4,13 @@
 //! could lead to a different identity must be included.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
 use super::Source;
 use super::claims::payload;
+use crate::aws::iso8601;
 use crate::base::context::Env;
 use crate::base::digest::sha256;
 use crate::base::files::read_regular;
@@ -109,7 +111,33 @@ fn of_sign_in(path: &Path, key: &str) -> String {
     token.map(|token| sha256(&[key.as_bytes(), b"\0", token.as_bytes()])).unwrap_or_default()
 }
 
+/// Returns whether a sign-in in a token file of the AWS CLI is valid or can be renewed without the user.
+///
+/// An access token of IAM Identity Center is renewed with a refresh token, until the registration of the client ends
+/// (botocore, `SSOTokenProvider`).
+fn is_signed_in(path: &Path, now: SystemTime) -> bool {
+    let Ok(bytes) = read_regular(path, MAX_TOKEN_BYTES) else { return false };
+    let file: Map<String, Value> = serde_json::from_slice(&bytes).unwrap_or_default();
+    let text = |key: &str| file.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let is_valid = |end: &str| text(end).and_then(|end| iso8601::parse(end).ok()).is_some_and(|end| end > now);
+    is_valid("expiresAt") || text("refreshToken").is_some() && is_valid("registrationExpiresAt")
+}
+
 impl Source {
+    /// Returns the command that signs in to the source, if its user isn't signed in.
+    #[must_use]
+    pub fn sign_in(&self, now: SystemTime) -> Option<String> {
+        match self {
+            Self::IdentityCenter(role) => (!is_signed_in(&role.token_file, now)).then(|| "awsrole login".to_owned()),
+            // The sign-in is renewed until AWS refuses that, which only a call can tell.
+            Self::ConsoleLogin(login) => {
+                let is_missing = of_sign_in(&login.token_file, "dpopKey").is_empty();
+                is_missing.then(|| format!("aws login --profile {}", login.profile))
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the access key ID if the source consists of keys. Nothing else is needed to identify them.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
@@ -134,7 +162,7 @@ impl Source {
                 let sign_in = of_sign_in(&role.token_file, "accessToken");
                 ("identity-center", value(serde_json::to_value(role)), sign_in)
             }
-            Self::Instance { endpoint, host } => {
+            Self::Instance { endpoint, host, limits: _ } => {
                 ("instance", Value::from(vec![endpoint.clone(), host.clone()]), String::new())
             }
             Self::Container { address, token_file } => {

@@ -64,7 +64,7 @@ impl fmt::Display for Untrusted {
                 let what = if link { "the link" } else { "it" };
                 write!(f, "{path}: {what} belongs to another user (uid {owner})")
             }
-            Distrust::Writable => write!(f, "{path}: others may write to it"),
+            Distrust::Writable => write!(f, "{path} is writable by others"),
             Distrust::Unknown(kind) => write!(f, "{path}: {kind}"),
         }
     }

@@ -20,26 +20,28 @@ impl Why {
         let mut lines: Vec<(String, String)> = self.files.iter().map(|file| line("", context.shorten(file))).collect();
         lines.push(line("approval", self.approval.to_owned()));
         sections.push(("file", lines));
-        if let Some(way) = &self.way {
-            let mut lines =
-                vec![line("", way.role_arn.clone().unwrap_or_else(|| format!("no role: a session of {}", way.source)))];
+        if let Some(chain) = &self.chain {
+            let set = chain.permission_set.as_ref().map(|set| format!("permission set {set}"));
+            let result = chain.role_arn.clone().or_else(|| set.clone());
+            let mut lines = vec![line("", result.unwrap_or_else(|| format!("no role: a session of {}", chain.source)))];
             let mut add =
                 |label: &str, text: &Option<String>| lines.extend(text.as_ref().map(|text| line(label, text.clone())));
-            add("name", &way.name);
-            add("profile", &way.profile);
-            add("account", &called(way.account_name.as_ref(), way.account.as_ref()));
-            add("pinned to", &called(way.pin_name.as_ref(), way.pin.as_ref()));
-            add("region", &way.region);
-            lines.push(line("asked at", way.endpoint.clone()));
+            add("name", &chain.name);
+            add("profile", &chain.profile);
+            add("account", &called(chain.account_name.as_ref(), chain.account.as_ref()));
+            add("pinned to", &called(chain.pin_name.as_ref(), chain.pin.as_ref()));
+            add("region", &chain.region);
+            lines.push(line("endpoint", chain.endpoint.clone()));
             sections.push(("role", lines));
-            let mut lines = vec![line("1", way.source.clone())];
-            for (index, link) in way.links.iter().enumerate() {
+            let set = set.map(|set| format!(", {set}")).unwrap_or_default();
+            let mut lines = vec![line("1", chain.source.clone() + &set)];
+            for (index, link) in chain.links.iter().enumerate() {
                 lines.push(line(&(index + 2).to_string(), format!("{} {}", link.call, link.what)));
                 lines.push(line("", link.details()));
                 lines.push(line("", link.cached(time)));
             }
-            lines.extend(way.notices.iter().map(|notice| line("note", notice.clone())));
-            sections.push(("way", lines));
+            lines.extend(chain.notices.iter().map(|notice| line("note", notice.clone())));
+            sections.push(("chain", lines));
         }
         sections.push(("shell", self.shell.lines(time)));
         if let Some(problem) = &self.problem {
@@ -51,9 +53,9 @@ impl Why {
         }
         if !self.profile_overrides.is_empty() {
             let mut lines: Vec<(String, String)> =
-                self.profile_overrides.iter().map(|rival| line("", rival.shown(context))).collect();
+                self.profile_overrides.iter().map(|one| line("", one.shown(context))).collect();
             lines.push(line("", "these take precedence over exported credentials: remove the lines".to_owned()));
-            sections.push(("rivals", lines));
+            sections.push(("overrides", lines));
         }
         sections.push(("next", vec![line("", self.next.clone())]));
         sections

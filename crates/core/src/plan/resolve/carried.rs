@@ -10,7 +10,7 @@ use crate::project::config::RoleConfig;
 
 /// Why a code can't be sent.
 pub(super) const MFA_RULE: &str =
-    "STS accepts a code only with long-term keys, and MFA doesn't persist across role chaining";
+    "STS accepts a code only with long-lived keys, and MFA doesn't persist across role chaining";
 /// Where to set the MFA device.
 pub(super) const MFA_HINT: &str =
     "set mfa_serial on the first role of the chain, whose source is the profile with the keys";

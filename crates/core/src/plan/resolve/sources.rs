@@ -1,6 +1,7 @@
 //! Finds a profile's own credentials, at which every chain ends.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Chain, ChainNode, Resolver};
 use crate::aws::access_keys::Record;
@@ -10,8 +11,8 @@ use crate::aws::endpoint::{self, Endpoint, Service};
 use crate::aws::parameters::{MfaSerial, Region, SessionPolicy};
 use crate::aws::profiles::Profile;
 use crate::aws::source::{
-    ConsoleLogin, IMDS, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id, of_surroundings,
-    running_programs,
+    ConsoleLogin, IMDS, IdentityCenter, MetadataLimits, Process, Source, StaticKeys, WebIdentity, may_be_key_id,
+    of_surroundings, running_programs,
 };
 use crate::base::digest::sha256;
 use crate::base::location::Origin;
@@ -121,9 +122,11 @@ impl<'p> Resolver<'p> {
 
     pub(super) fn credential_source(&self, text: &str, at: &Origin, chain: &Chain<'p>) -> Result<Source, Problem> {
         match text {
-            "Ec2InstanceMetadata" => {
-                Ok(Source::Instance { endpoint: self.metadata_service(chain)?, host: (self.context.host)() })
-            }
+            "Ec2InstanceMetadata" => Ok(Source::Instance {
+                endpoint: self.metadata_service(chain)?,
+                host: (self.context.host)(),
+                limits: self.metadata_limits(chain)?,
+            }),
             "EcsContainer" => {
                 let parts = ["RELATIVE_URI", "FULL_URI"].map(|name| format!("AWS_CONTAINER_CREDENTIALS_{name}"));
                 let tokens = ["TOKEN", "TOKEN_FILE"].map(|name| format!("AWS_CONTAINER_AUTHORIZATION_{name}"));
@@ -164,13 +167,7 @@ impl<'p> Resolver<'p> {
     /// Returns the endpoint of the instance metadata service, from the environment or from the profiles of the chain
     /// (botocore, `InstanceMetadataFetcher`, `resolve_imds_endpoint_mode`).
     fn metadata_service(&self, chain: &Chain<'p>) -> Result<String, Problem> {
-        let said = |variable: &str, key: &str| {
-            let of_env = self.context.env.filled(variable).map(|text| (text, variable.to_owned()));
-            of_env.or_else(|| {
-                let profile = chain.profiles.iter().find(|profile| profile.text(key).is_some())?;
-                Some((profile.text(key)?, format!("{}: {key}", profile.origin(key))))
-            })
-        };
+        let said = |variable: &str, key: &str| self.of_metadata(variable, key, chain);
         let mode = said("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
         let mode = match mode {
             None => 0,
@@ -188,6 +185,30 @@ impl<'p> Resolver<'p> {
             Some((url, at)) => Err(Problem::new(format!("{at} `{url}` isn't a URL"))
                 .hint("it must begin with http://, such as http://169.254.169.254")),
         }
+    }
+
+    /// Returns the limits of calls to the instance metadata service (botocore, `configprovider.py`).
+    fn metadata_limits(&self, chain: &Chain<'p>) -> Result<MetadataLimits, Problem> {
+        let number = |variable: &str, key: &str| match self.of_metadata(variable, key, chain) {
+            None => Ok(None),
+            Some((text, at)) => match text.trim().parse::<u32>() {
+                Ok(number @ 1..) => Ok(Some(number)),
+                _ => Err(Problem::new(format!("{at} `{text}` isn't a whole number above 0")).hint("such as 5")),
+            },
+        };
+        let timeout = number("AWS_METADATA_SERVICE_TIMEOUT", "metadata_service_timeout")?;
+        let attempts = number("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts")?;
+        Ok(MetadataLimits { timeout: timeout.map(|seconds| Duration::from_secs(seconds.into())), attempts })
+    }
+
+    /// Returns a setting of the instance metadata service and its place, from the environment or from the profiles of
+    /// the chain.
+    fn of_metadata<'t>(&'t self, variable: &str, key: &str, chain: &'t Chain<'p>) -> Option<(&'t str, String)> {
+        let of_env = self.context.env.filled(variable).map(|text| (text, variable.to_owned()));
+        of_env.or_else(|| {
+            let profile = chain.profiles.iter().find(|profile| profile.text(key).is_some())?;
+            Some((profile.text(key)?, format!("{}: {key}", profile.origin(key))))
+        })
     }
 
     /// Returns the endpoint of a service for a source: in the source's own region, or in that of the chain.
@@ -296,7 +317,7 @@ fn no_token_beside(keys: &StaticKeys, at: &Origin, name: &str) -> Result<(), Pro
     if keys.session_token.is_none() || !is_long_term_key_id(&keys.access_key_id) {
         return Ok(());
     }
-    Err(Problem::new(format!("{at}: {name} is set with a long-term access key (AKIA…)"))
+    Err(Problem::new(format!("{at}: {name} is set with a long-lived access key (AKIA…)"))
         .because("a session token belongs to a temporary key (ASIA…): AWS rejects it with any other key")
         .hint(format!("remove {name} if it is left from temporary keys, or restore their ID and secret")))
 }

@@ -92,7 +92,7 @@ impl Approvals {
         let folder = self.folder(&place(path));
         self.make_ours(&folder)?;
         files::write_private(&folder.join(DENIED), path.as_os_str().as_encoded_bytes())?;
-        for entry in fs::read_dir(&folder).map_err(|e| FileError::new("reading", &folder, e))?.flatten() {
+        for entry in fs::read_dir(&folder).map_err(|e| FileError::new("read", &folder, e))?.flatten() {
             // A temporary file may belong to another process that is recording a decision.
             if entry.file_name() != DENIED && !files::is_unfinished(&entry) {
                 files::remove(&entry.path())?;
@@ -138,7 +138,7 @@ impl Approvals {
         for dir in [&self.dir, folder] {
             files::private_dir(dir)?;
             if !files::is_own_dir(dir) {
-                return Err(FileError::new("entering", dir, io::Error::other("it is a link")));
+                return Err(FileError::new("enter", dir, io::Error::other("it is a link")));
             }
         }
         Ok(())

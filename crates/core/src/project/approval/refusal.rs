@@ -39,21 +39,20 @@ impl Refusal {
         }
         match &self.status {
             ApprovalStatus::Edited => {
-                let since = format!("since {nearest} was allowed: no role here");
+                let since = format!("since {nearest} was allowed");
                 let problem = match self.change.as_ref().map(|change| &change.what) {
                     Some(Changed::Removed) => Problem::new(format!("{shown} was removed {since}")),
                     Some(Changed::Added) => Problem::new(format!("{shown} was added {since}")),
                     Some(Changed::Target) => {
-                        Problem::new(format!("{shown} has another target than when it was allowed: no role here"))
+                        Problem::new(format!("{shown} has another target than when it was allowed"))
                     }
                     Some(Changed::Owner(owner)) => {
-                        let problem =
-                            Problem::new(format!("{shown} has another owner than when it was allowed: no role here"));
+                        let problem = Problem::new(format!("{shown} has another owner than when it was allowed"));
                         problem.because(owner.map_or("it is yours or root's now".to_owned(), |uid| {
                             format!("it belongs to uid {uid} now")
                         }))
                     }
-                    _ => Problem::new(format!("{shown} was changed since it was allowed: no role here")),
+                    _ => Problem::new(format!("{shown} was changed since it was allowed")),
                 };
                 let problem = match inherited {
                     true => problem.because(format!(
@@ -61,7 +60,7 @@ impl Refusal {
                     )),
                     false => problem,
                 };
-                problem.hint("`awsrole allow` shows the changes and approves them")
+                problem.hint("`awsrole allow` shows the changes and allows them")
             }
             ApprovalStatus::Denied if inherited => denied_base(context, &self.path, &self.nearest),
             ApprovalStatus::Denied => {
@@ -77,7 +76,7 @@ impl Refusal {
 #[must_use]
 pub fn denied_base(context: &Context, base: &Path, nearest: &Path) -> Problem {
     let folder = context.shorten(base.parent().unwrap_or(base));
-    Problem::new(format!("{} was denied: no role here", context.shorten(base)))
+    Problem::new(format!("{} was denied", context.shorten(base)))
         .because(format!("{} inherits from it", context.shorten(nearest)))
         .hint(format!("run `awsrole allow {folder}`, then allow this directory"))
 }

@@ -47,7 +47,7 @@ pub(super) fn accounts(file: &ConfigFile, rules: &[TrustRule]) -> Result<Vec<Acc
 }
 
 fn untrusted_by(untrusted: &Untrusted, summary: String) -> Problem {
-    let allow = "approve this content with `awsrole allow`";
+    let allow = "allow this content with `awsrole allow`";
     let problem = Problem::new(summary).because(untrusted);
     match untrusted.remedy() {
         Some(remedy) => problem.hint(format!("`{remedy}`, or {allow}")),

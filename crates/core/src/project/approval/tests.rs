@@ -397,5 +397,5 @@ fn rules_match_whole_components_that_others_can_not_write() {
     fs::set_permissions(inside.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
     let (verdict, _) = evaluate_files(&[inside], &world.approvals, &user);
     let Verdict::Broken { problem, .. } = verdict else { panic!() };
-    assert!(problem.causes[0].contains("others may write"), "{problem}");
+    assert!(problem.causes[0].contains("writable by others"), "{problem}");
 }

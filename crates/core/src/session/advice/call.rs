@@ -53,10 +53,14 @@ impl FailedCall<'_> {
             return format!("GetCallerIdentity for {}", self.plan.source);
         }
         match self.step() {
-            Some(Step::AssumeRole(role)) => match self.accounts.name(role.role_arn.account()) {
-                Some(name) => format!("{} in {name}", role.role_arn),
-                None => role.role_arn.to_string(),
-            },
+            Some(Step::AssumeRole(role)) => {
+                let account = self.accounts.name(role.role_arn.account());
+                let account = account.map(|name| format!(" in {name}")).unwrap_or_default();
+                // Only the last role is that of the profile.
+                let profile = self.plan.profile.as_ref().filter(|_| self.index + 1 == self.plan.steps.len());
+                let profile = profile.map(|name| format!(" (profile {name})")).unwrap_or_default();
+                format!("{}{account}{profile}", role.role_arn)
+            }
             Some(Step::GetSessionToken(_)) | None => format!("a session of {}", self.plan.source),
         }
     }

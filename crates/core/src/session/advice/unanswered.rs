@@ -8,6 +8,9 @@ use crate::session::sts::StsError;
 /// The hint for a CA bundle that can't be used.
 pub const NO_CA_BUNDLE: &str = "the setting must name a CA bundle (PEM): remove it if no proxy intercepts TLS";
 
+/// The hint for a server that can't answer at the moment.
+pub(crate) const TRY_AGAIN: &str = "STS is busy or has an outage: try again in a moment";
+
 /// Explains why STS didn't answer. If STS refused the call, returns its code and message instead.
 pub(crate) fn unanswered<'e>(
     what: &str,
@@ -41,17 +44,18 @@ pub(crate) fn unanswered<'e>(
             ))
         }
         StsError::Unresolved { host, .. } => {
-            let problem = Problem::new(format!("cannot get {what}: cannot resolve {host}")).because(error);
+            let problem = Problem::new(format!("cannot get {what}: cannot resolve {host}")).because(error).temporary();
             // A configured endpoint is shown as its URL.
             problem.hint(match endpoint.contains("://") {
                 true => "check the name in the endpoint URL, the network and its DNS server",
-                false => "check the network, its DNS server and the region (awsrole retries at a later prompt)",
+                false => "check the network, its DNS server and the region",
             })
         }
         StsError::Unreachable(_) | StsError::TimedOut(_) => {
             Problem::new(format!("cannot get {what}: {endpoint} is unreachable"))
                 .because(error)
-                .hint(format!("check {} (awsrole retries at a later prompt)", suspects(error)))
+                .temporary()
+                .hint(format!("check {}", suspects(error)))
         }
         StsError::Clock(server) => Problem::new(format!("cannot get {what}: this machine's clock is wrong"))
             .because(error)

@@ -37,8 +37,7 @@ impl ChainFetcher<'_> {
             return Err(FetchError::cacheable(explained, kind));
         }
         // The role worked with an earlier MFA session, so a new code may help.
-        let session = self.session(index);
-        self.cache.mark_stale(&session, self.options.now).map_err(|e| FetchError::local(&e))?;
+        self.too_old.set(Some(index));
         let hint = "it worked with an earlier MFA session, and the trust policy may limit its age: run `awsrole refresh` to enter a new code";
         let renewed = self.credentials_after(index).map_err(|_| FetchError::cacheable(explained.hint(hint), kind))?;
         self.send(step, &renewed)?

@@ -238,7 +238,7 @@ fn a_state_that_awsrole_can_not_have_written_is_ignored_as_a_whole() {
         ("an entry that is no text", &|state| state["entry"] = 1.into()),
         ("an account of 11 digits", &|state| state["account"] = "22222222222".into()),
         ("an account with a letter", &|state| state["account"] = "22222222222x".into()),
-        ("a long-term key", &|state| state["key"] = "AKIAEXAMPLEEXAMPLE00".into()),
+        ("a long-lived key", &|state| state["key"] = "AKIAEXAMPLEEXAMPLE00".into()),
         ("a key that isn't one", &|state| state["key"] = "a/b".into()),
         ("a long key", &|state| state["key"] = "A".repeat(129).into()),
         ("no time", &|state| state["expires"] = "tomorrow".into()),
