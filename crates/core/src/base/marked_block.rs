@@ -145,6 +145,13 @@ pub fn without_block(bytes: &[u8]) -> Result<Option<Vec<u8>>, MarkError> {
     Ok(Some([above, below].concat()))
 }
 
+/// Returns the lines of a block with both marks, for messages. No lines mean no block.
+#[must_use]
+pub fn shown(lines: &[String]) -> String {
+    let marked = [BEGIN].into_iter().chain(lines.iter().map(String::as_str)).chain([END]);
+    if lines.is_empty() { String::new() } else { marked.map(|line| format!("{line}\n")).collect() }
+}
+
 /// Returns the line end that a file uses, judged by its first line.
 #[must_use]
 pub fn newline_of(bytes: &[u8]) -> &'static str {
