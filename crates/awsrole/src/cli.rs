@@ -14,10 +14,12 @@ mod document;
 mod help;
 mod hook;
 mod keys;
+mod setup;
 mod target;
 pub(crate) use help::command_line;
 pub(crate) use hook::{EventName, Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
+pub(crate) use setup::SetupOptions;
 pub(crate) use target::{PlaceOptions, TargetOptions};
 
 /// Arguments of `awsrole`.
@@ -28,7 +30,7 @@ pub(crate) use target::{PlaceOptions, TargetOptions};
     about = "Assumes your project's AWS role on cd and restores your environment on leaving",
     after_help = "\
 First steps:
-  eval \"$(awsrole hook bash)\"         in ~/.bashrc, or as in awsrole hook --help
+  awsrole setup                       adds the hook to your shell
   awsrole init --profile shop-dev     writes .awsrole.toml in this directory
   awsrole allow                       shows the file and approves it
 
@@ -43,6 +45,11 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Set up your shell, completions and a first project
+    #[command(
+        after_help = "Examples:\n  awsrole setup\n  awsrole setup --dry-run\n  awsrole setup --yes --shell zsh\n  awsrole setup --remove\n\nIt adds marked lines to the startup file that your shell reads, and asks before\neach step. Lines that are there are not added again. --remove restores the file."
+    )]
+    Setup(SetupOptions),
     /// Print the shell hook, for the rc file of the shell
     #[command(
         after_help = "Examples:\n  eval \"$(awsrole hook bash)\"     # ~/.bashrc\n  eval \"$(awsrole hook zsh)\"      # ~/.zshrc\n  awsrole hook fish | source      # ~/.config/fish/config.fish"

@@ -1,6 +1,7 @@
 //! Dispatches to the commands. Each command has a file.
 
 mod allow;
+mod block_edit;
 mod common;
 mod console;
 mod credential_process;
@@ -20,6 +21,7 @@ mod logout;
 mod policy;
 mod refresh;
 mod revoke;
+mod setup;
 mod status;
 mod target;
 mod this_shell;
@@ -78,6 +80,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             context,
             settings,
         ),
+        Command::Setup(options) => setup::run(&options, context, settings),
         Command::Schema => {
             out(include_str!("../../../docs/awsrole.schema.json"))?;
             Ok(Outcome::Done)
