@@ -19,7 +19,7 @@ mod target;
 pub(crate) use help::command_line;
 pub(crate) use hook::{EventName, Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
-pub(crate) use setup::SetupOptions;
+pub(crate) use setup::{ProfilesCommand, SetupOptions};
 pub(crate) use target::{PlaceOptions, TargetOptions};
 
 /// Arguments of `awsrole`.
@@ -304,6 +304,14 @@ pub(crate) enum Command {
         /// Directory of the project [default: working directory]
         #[arg(add = directories())]
         dir: Option<PathBuf>,
+    },
+    /// Write profiles for editors and tools that need one
+    #[command(
+        after_help = "Examples:\n  awsrole profiles install --dry-run\n  awsrole profiles install\n  awsrole profiles remove"
+    )]
+    Profiles {
+        #[command(subcommand)]
+        profiles: ProfilesCommand,
     },
     /// Print the JSON schema of .awsrole.toml for editors
     #[command(

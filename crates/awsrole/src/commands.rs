@@ -19,6 +19,7 @@ mod login;
 mod long_run;
 mod logout;
 mod policy;
+mod profiles;
 mod refresh;
 mod revoke;
 mod setup;
@@ -81,6 +82,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             settings,
         ),
         Command::Setup(options) => setup::run(&options, context, settings),
+        Command::Profiles { profiles } => profiles::run(&profiles, context, settings),
         Command::Schema => {
             out(include_str!("../../../docs/awsrole.schema.json"))?;
             Ok(Outcome::Done)

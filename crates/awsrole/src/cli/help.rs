@@ -12,7 +12,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Every day", &["status", "use", "refresh", "console", "off", "on"]),
     ("Understand", &["why", "policy", "history"]),
     ("Keys", &["keys", "logout", "revoke"]),
-    ("Scripts and CI", &["exec", "env", "credential-process", "completions", "man", "schema"]),
+    ("Scripts and CI", &["exec", "env", "credential-process", "profiles", "completions", "man", "schema"]),
 ];
 
 /// What clap says of its own command is longer than a line.
