@@ -305,6 +305,15 @@ pub(crate) enum Command {
         #[arg(add = directories())]
         dir: Option<PathBuf>,
     },
+    /// Print a project file made from those of other tools
+    #[command(
+        after_help = "Examples:\n  awsrole import\n  awsrole import ~/src/shop > ~/src/shop/.awsrole.toml\n  awsrole import ~/.aws/config\n\nIt reads .envrc, mise.toml, .env and .mairu.json, and the keys of aws-vault and\ngranted in the profile that they name. Nothing is run. With ~/.aws/config it\nprints a role for each profile of aws-vault and granted. Lines that it skips are\nlisted on stderr."
+    )]
+    Import {
+        /// Directory or file [default: working directory]
+        #[arg(value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath)]
+        path: Option<PathBuf>,
+    },
     /// Write profiles for editors and tools that need one
     #[command(
         after_help = "Examples:\n  awsrole profiles install --dry-run\n  awsrole profiles install\n  awsrole profiles remove"

@@ -13,6 +13,7 @@ mod exec;
 mod held;
 mod history;
 pub(crate) mod hook;
+mod import;
 mod init;
 mod keys;
 mod login;
@@ -82,6 +83,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             settings,
         ),
         Command::Setup(options) => setup::run(&options, context, settings),
+        Command::Import { path } => import::run(path, context),
         Command::Profiles { profiles } => profiles::run(&profiles, context, settings),
         Command::Schema => {
             out(include_str!("../../../docs/awsrole.schema.json"))?;

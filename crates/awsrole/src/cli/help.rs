@@ -8,7 +8,7 @@ use super::Cli;
 
 /// The commands by what people want to do.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Start", &["setup", "hook", "init", "edit", "allow", "deny", "login", "doctor", "help"]),
+    ("Start", &["setup", "hook", "init", "import", "edit", "allow", "deny", "login", "doctor", "help"]),
     ("Every day", &["status", "use", "refresh", "console", "off", "on"]),
     ("Understand", &["why", "policy", "history"]),
     ("Keys", &["keys", "logout", "revoke"]),
