@@ -15,11 +15,13 @@ mod help;
 mod hook;
 mod keys;
 mod prompt;
+mod setup;
 mod target;
 pub(crate) use help::command_line;
 pub(crate) use hook::{EventName, Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
 pub(crate) use prompt::PromptProgram;
+pub(crate) use setup::{ProfilesCommand, SetupOptions};
 pub(crate) use target::{PlaceOptions, TargetOptions};
 
 /// Arguments of `awsrole`.
@@ -30,7 +32,7 @@ pub(crate) use target::{PlaceOptions, TargetOptions};
     about = "Assumes your project's AWS role on cd and restores your environment on leaving",
     after_help = "\
 First steps:
-  eval \"$(awsrole hook bash)\"         in ~/.bashrc, or as in awsrole hook --help
+  awsrole setup                       adds the hook to your shell
   awsrole init --profile shop-dev     writes .awsrole.toml in this directory
   awsrole allow                       shows the file and allows it
 
@@ -45,6 +47,11 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Set up your shell, completions and a first project
+    #[command(
+        after_help = "Examples:\n  awsrole setup\n  awsrole setup --dry-run\n  awsrole setup --yes --shell zsh\n  awsrole setup --remove\n\nIt adds marked lines to the startup file that your shell reads, and asks before\neach step. Lines that are there are not added again. --remove restores the file."
+    )]
+    Setup(SetupOptions),
     /// Print the shell hook, for the rc file of the shell
     #[command(
         after_help = "Examples:\n  eval \"$(awsrole hook bash)\"     # ~/.bashrc\n  eval \"$(awsrole hook zsh)\"      # ~/.zshrc\n  awsrole hook fish | source      # ~/.config/fish/config.fish"
@@ -305,6 +312,23 @@ pub(crate) enum Command {
         /// Directory of the project [default: working directory]
         #[arg(add = directories())]
         dir: Option<PathBuf>,
+    },
+    /// Print a project file made from those of other tools
+    #[command(
+        after_help = "Examples:\n  awsrole import\n  awsrole import ~/src/shop > ~/src/shop/.awsrole.toml\n  awsrole import ~/.aws/config\n\nIt reads .envrc, mise.toml, .env and .mairu.json, and the keys of aws-vault and\ngranted in the profile that they name. Nothing is run. With ~/.aws/config it\nprints a role for each profile of aws-vault and granted. Lines that it skips are\nlisted on stderr."
+    )]
+    Import {
+        /// Directory or file [default: working directory]
+        #[arg(value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath)]
+        path: Option<PathBuf>,
+    },
+    /// Write profiles for editors and tools that need one
+    #[command(
+        after_help = "Examples:\n  awsrole profiles install --dry-run\n  awsrole profiles install\n  awsrole profiles remove"
+    )]
+    Profiles {
+        #[command(subcommand)]
+        profiles: ProfilesCommand,
     },
     /// Print the JSON schema of .awsrole.toml for editors
     #[command(

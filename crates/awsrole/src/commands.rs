@@ -2,6 +2,7 @@
 
 mod allow;
 mod choices;
+mod block_edit;
 mod common;
 mod console;
 mod credential_process;
@@ -13,6 +14,7 @@ mod exec;
 mod held;
 mod history;
 pub(crate) mod hook;
+mod import;
 mod init;
 mod keys;
 mod login;
@@ -20,8 +22,10 @@ mod long_run;
 mod logout;
 mod policy;
 mod prompt;
+mod profiles;
 mod refresh;
 mod revoke;
+mod setup;
 mod status;
 mod target;
 mod this_shell;
@@ -82,6 +86,9 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             settings,
         ),
         Command::Prompt { program } => prompt::run(program, context),
+        Command::Setup(options) => setup::run(&options, context, settings),
+        Command::Import { path } => import::run(path, context),
+        Command::Profiles { profiles } => profiles::run(&profiles, context, settings),
         Command::Schema => {
             out(include_str!("../../../docs/awsrole.schema.json"))?;
             Ok(Outcome::Done)

@@ -3,13 +3,13 @@
 //! The files are parsed in a separate thread with a time limit, because anyone may have written them.
 
 mod command_lines;
-mod documents;
-mod files;
+pub(crate) mod documents;
+pub(crate) mod files;
 mod kubeconfig;
 mod read;
 pub(crate) mod shown;
 mod terraform;
-mod variables;
+pub(crate) mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

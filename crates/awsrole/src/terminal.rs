@@ -105,6 +105,17 @@ impl Terminal {
         self.ask(&format!("{question} [y/N] ")).is_ok_and(|answer| yes(answer.trim()))
     }
 
+    /// Asks a yes-or-no question until the answer is yes or no. An empty answer is yes.
+    pub(crate) fn agree(&self, question: &str) -> Result<bool, NoAnswer> {
+        loop {
+            match self.ask(&format!("{question} [Y/n] "))?.trim().to_lowercase().as_str() {
+                "" | "y" | "yes" => return Ok(true),
+                "n" | "no" => return Ok(false),
+                _ => {}
+            }
+        }
+    }
+
     fn answer(&self, question: &str, shown: bool) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
         self.interact(Waits::Forever, "", || {
             self.show(question);

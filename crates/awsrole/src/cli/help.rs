@@ -8,11 +8,11 @@ use super::Cli;
 
 /// The commands by what people want to do.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Start", &["hook", "init", "edit", "allow", "deny", "login", "prompt", "doctor", "help"]),
+    ("Start", &["setup", "hook", "init", "import", "edit", "allow", "deny", "login", "prompt", "doctor", "help"]),
     ("Every day", &["status", "use", "refresh", "console", "off", "on"]),
     ("Understand", &["why", "policy", "history"]),
     ("Keys", &["keys", "logout", "revoke"]),
-    ("Scripts and CI", &["exec", "env", "credential-process", "completions", "man", "schema"]),
+    ("Scripts and CI", &["exec", "env", "credential-process", "profiles", "completions", "man", "schema"]),
 ];
 
 /// What clap says of its own command is longer than a line.

@@ -109,11 +109,7 @@ pub(crate) struct HookExport {
 impl From<HookExport> for Request {
     fn from(asked: HookExport) -> Self {
         let HookExport { shell, event, ask, role, profile, changed, protocol, views, files } = asked;
-        let shell = match shell {
-            ShellName::Bash => Shell::Bash,
-            ShellName::Zsh => Shell::Zsh,
-            ShellName::Fish => Shell::Fish,
-        };
+        let shell = shell.into();
         let event = match event {
             EventName::Cd => Event::Cd,
             EventName::Prompt => Event::Prompt,
@@ -130,6 +126,16 @@ pub(crate) enum ShellName {
     Bash,
     Zsh,
     Fish,
+}
+
+impl From<ShellName> for Shell {
+    fn from(name: ShellName) -> Self {
+        match name {
+            ShellName::Bash => Self::Bash,
+            ShellName::Zsh => Self::Zsh,
+            ShellName::Fish => Self::Fish,
+        }
+    }
 }
 
 /// A tool for which a snippet has a block of its own.

@@ -206,7 +206,7 @@ fn keys(wanted: &InitOptions, profiles: &Profiles) -> Result<Vec<String>, Proble
 }
 
 /// Formats a TOML basic string (TOML 1.0, "String"). All JSON escapes are valid in it.
-fn toml_string(text: &str) -> String {
+pub(in crate::commands) fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -15,17 +15,17 @@ const MAX_DEPTH: usize = 32;
 
 /// A scalar in a document.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Scalar {
+pub(crate) struct Scalar {
     /// The keys that lead to it. An element of a list has a key such as `#0`.
-    pub(super) path: Vec<String>,
-    pub(super) value: String,
+    pub(crate) path: Vec<String>,
+    pub(crate) value: String,
     /// The line, counted from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
 }
 
 impl Scalar {
     /// Returns the keys without those of list elements.
-    pub(super) fn keys(&self) -> Vec<&str> {
+    pub(crate) fn keys(&self) -> Vec<&str> {
         self.path.iter().map(String::as_str).filter(|key| !key.starts_with('#')).collect()
     }
 }
@@ -46,7 +46,7 @@ impl Frame {
 }
 
 /// Reads YAML or JSON, up to the first error.
-pub(super) fn yaml(text: &str) -> Vec<Scalar> {
+pub(crate) fn yaml(text: &str) -> Vec<Scalar> {
     let mut entries = Vec::new();
     let mut frames: Vec<Frame> = Vec::new();
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok).take(4 * MAX_ENTRIES) {
@@ -87,12 +87,18 @@ pub(super) fn yaml(text: &str) -> Vec<Scalar> {
 }
 
 /// Reads TOML. A file with an error has no entries: no tool reads it either.
-pub(super) fn toml(text: &str) -> Vec<Scalar> {
+pub(crate) fn toml(text: &str) -> Vec<Scalar> {
     let mut entries = Vec::new();
     if let Ok(table) = DeTable::parse(text) {
         table_entries(table.get_ref(), &mut Vec::new(), text, &mut entries);
     }
     entries
+}
+
+/// Returns the line of the first error of a TOML document.
+pub(crate) fn toml_error(text: &str) -> Option<usize> {
+    let error = DeTable::parse(text).err()?;
+    Some(line_of(text.as_bytes(), error.span().unwrap_or_default().start))
 }
 
 fn table_entries(table: &DeTable<'_>, path: &mut Vec<String>, text: &str, entries: &mut Vec<Scalar>) {

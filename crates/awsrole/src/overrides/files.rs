@@ -21,11 +21,12 @@ const SKIPPED: [&str; 9] =
     ["node_modules", "target", "vendor", "dist", "build", "venv", "__pycache__", "cdk.out", "cdktf.out"];
 
 /// Files of mise in a project that aren't named after it.
-const OF_MISE: [&str; 4] = ["mise/config.toml", ".mise/config.toml", ".config/mise.toml", ".config/mise/config.toml"];
+pub(crate) const OF_MISE: [&str; 4] =
+    ["mise/config.toml", ".mise/config.toml", ".config/mise.toml", ".config/mise/config.toml"];
 
 /// The format of a file, and the tool that reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FileKind {
+pub(crate) enum FileKind {
     SamToml,
     SamYaml,
     Serverless,
@@ -51,7 +52,7 @@ impl FileKind {
     }
 
     /// Returns the kind of a file, by its path.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
         let sample = ends(&[".example", ".sample", ".template", ".dist", ".md"]);

@@ -63,6 +63,20 @@ struct AwsFile {
     parsed: Parsed,
 }
 
+/// Returns the path of the config file: that of AWS_CONFIG_FILE, or the default one. It is empty if the variable is
+/// empty, since botocore reads no file then.
+#[must_use]
+pub fn config_path(context: &Context) -> PathBuf {
+    path_of("AWS_CONFIG_FILE", "config", context)
+}
+
+fn path_of(variable: &str, name: &str, context: &Context) -> PathBuf {
+    match context.env.0.get(OsStr::new(variable)) {
+        Some(path) => path.to_str().map_or_else(|| PathBuf::from(path), |path| context.expand_variables(path)),
+        None => context.paths.home.join(".aws").join(name),
+    }
+}
+
 impl Profiles {
     /// Reads both files from AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or from the default paths. A missing file
     /// is empty.
@@ -70,14 +84,12 @@ impl Profiles {
     /// # Errors
     /// Fails for a file that can't be read or parsed.
     pub fn load(context: &Context) -> Result<Self, Problem> {
-        let path = |variable: &str, name: &str| match context.env.0.get(OsStr::new(variable)) {
-            // botocore reads no file if the variable is empty.
-            Some(path) => path.to_str().map_or_else(|| PathBuf::from(path), |path| context.expand_variables(path)),
-            None => context.paths.home.join(".aws").join(name),
-        };
         Ok(Self {
-            config: AwsFile::load(path("AWS_CONFIG_FILE", "config"), names::in_config)?,
-            credentials: AwsFile::load(path("AWS_SHARED_CREDENTIALS_FILE", "credentials"), names::in_credentials)?,
+            config: AwsFile::load(config_path(context), names::in_config)?,
+            credentials: AwsFile::load(
+                path_of("AWS_SHARED_CREDENTIALS_FILE", "credentials", context),
+                names::in_credentials,
+            )?,
         })
     }
 

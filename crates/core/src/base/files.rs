@@ -14,7 +14,7 @@ pub mod trusted;
 const OTHERS_WRITE: u32 = 0o022;
 
 /// The name prefix of temporary files.
-const UNFINISHED: &str = ".new-";
+pub(super) const UNFINISHED: &str = ".new-";
 
 /// A failed file operation, with the file's path.
 #[derive(Debug, thiserror::Error)]

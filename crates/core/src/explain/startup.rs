@@ -17,6 +17,9 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// The number of files that are read for one shell.
 const MAX_FILES: usize = 60;
 
+/// The files of which a login bash reads the first that exists (bash(1), "INVOCATION").
+const LOGIN_FILES: [&str; 3] = [".bash_profile", ".bash_login", ".profile"];
+
 /// A line of a startup file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartupLine {
@@ -43,6 +46,10 @@ pub struct Startup {
     pub hooks: Vec<StartupLine>,
     /// The lines that load the hook of another shell, each with that shell.
     pub foreign: Vec<(StartupLine, Shell)>,
+    /// The files that lines source although they don't exist.
+    pub absent: Vec<PathBuf>,
+    /// The first line that loads completions of awsrole.
+    pub completions: Option<StartupLine>,
     /// The first line after the last hook line that overwrites the variable in which the hook registers itself.
     pub replaced: Option<StartupLine>,
 }
@@ -89,7 +96,7 @@ pub fn missing_line(context: &Context, shell: Shell, login: bool) -> Option<Miss
     let home = &context.paths.home;
     let rc = rc_file(context, shell);
     let (file, line) = match shell {
-        Shell::Bash if login && !startup.files.contains(&rc) => {
+        Shell::Bash if login && !startup.files.contains(&rc) && !startup.absent.contains(&rc) => {
             let file = login_file(home).unwrap_or_else(|| home.join(".bash_profile"));
             // Other shells read it, too.
             let guard = if file.ends_with(".profile") { "[ -z \"$BASH_VERSION\" ] || " } else { "" };
@@ -112,8 +119,16 @@ fn elsewhere(context: &Context, shell: Shell, read_already: &Startup) -> Option<
     lines.find(|line| !read_already.files.contains(&line.file))
 }
 
+/// Returns the files of the user to which awsrole's lines may have been added.
+#[must_use]
+pub fn own_files(context: &Context) -> Vec<PathBuf> {
+    let login = LOGIN_FILES.map(|name| context.paths.home.join(name)).into_iter();
+    [Shell::Bash, Shell::Zsh, Shell::Fish].map(|shell| rc_file(context, shell)).into_iter().chain(login).collect()
+}
+
 /// Returns the file to which a hook line belongs.
-fn rc_file(context: &Context, shell: Shell) -> PathBuf {
+#[must_use]
+pub fn rc_file(context: &Context, shell: Shell) -> PathBuf {
     match shell {
         Shell::Bash => context.paths.home.join(".bashrc"),
         Shell::Zsh => zdotdir(context).join(".zshrc"),
@@ -145,9 +160,9 @@ fn files(context: &Context, shell: Shell, login: bool) -> Vec<PathBuf> {
     }
 }
 
-/// Returns the one file of the user's that a login bash reads (bash(1), "INVOCATION").
+/// Returns the one file of the user's that a login bash reads.
 fn login_file(home: &Path) -> Option<PathBuf> {
-    [".bash_profile", ".bash_login", ".profile"].map(|name| home.join(name)).into_iter().find(|file| file.exists())
+    LOGIN_FILES.map(|name| home.join(name)).into_iter().find(|file| file.exists())
 }
 
 fn zdotdir(context: &Context) -> PathBuf {
@@ -191,6 +206,9 @@ fn visit(file: &Path, context: &Context, shell: Shell, startup: &mut Startup, vi
         if line.starts_with('#') {
             continue;
         }
+        if startup.completions.is_none() && line.contains("awsrole completions ") {
+            startup.completions = Some(here());
+        }
         match loaded_hook(line) {
             Some(loaded) if loaded == shell => {
                 startup.hooks.push(here());
@@ -203,7 +221,11 @@ fn visit(file: &Path, context: &Context, shell: Shell, startup: &mut Startup, vi
             None => {}
         }
         if let Some(sourced) = sourced(line, file, context) {
-            visit(&sourced, context, shell, startup, visited);
+            if sourced.exists() {
+                visit(&sourced, context, shell, startup, visited);
+            } else {
+                startup.absent.push(sourced);
+            }
         }
     }
 }
@@ -297,10 +319,9 @@ mod tests {
             "if [ -f ${HOME}/.bashrc ]; then source ${HOME}/.bashrc; fi",
         ] {
             assert_eq!(missing(&[rc, (".profile", line)], Shell::Bash, true), None, "{line}");
-            assert_eq!(
-                missing(&[(".bashrc", ""), (".profile", line)], Shell::Bash, true),
-                some("~/.bashrc", BASH, None)
-            );
+            for files in [&[(".bashrc", ""), (".profile", line)][..], &[(".profile", line)]] {
+                assert_eq!(missing(files, Shell::Bash, true), some("~/.bashrc", BASH, None), "{files:?}");
+            }
         }
         // The first one alone is read.
         let both = [rc, (".profile", ". ~/.bashrc"), (".bash_profile", "")];

@@ -50,13 +50,8 @@ impl Questions<'_> {
 
     /// Prompts until the answer is yes or no. An empty answer is yes.
     pub(super) fn yes(&self, question: &str) -> Result<bool, Problem> {
-        loop {
-            match self.ask(&format!("{question} [Y/n]"))?.to_lowercase().as_str() {
-                "" | "y" | "yes" => return Ok(true),
-                "n" | "no" => return Ok(false),
-                _ => {}
-            }
-        }
+        let answer = self.terminal.agree(&format!("awsrole: {}", escape(question)));
+        answer.map_err(|_| Problem::new("nothing was written"))
     }
 
     fn roles(&self, given: Option<&str>) -> Result<Vec<InitOptions>, Problem> {

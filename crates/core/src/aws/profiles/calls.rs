@@ -5,25 +5,41 @@ use std::path::Path;
 use super::{Profile, names};
 
 impl Profile<'_> {
+    /// Returns the words of the `credential_process`: the program and its arguments.
+    #[must_use]
+    pub fn process_words(&self) -> Option<Vec<String>> {
+        names::words(self.text("credential_process")?)
+    }
+
     /// Returns the profile whose credentials the `credential_process` prints, if it is `awsrole credential-process
     /// --profile NAME`.
     #[must_use]
     pub fn called_profile(&self) -> Option<String> {
-        let words = names::words(self.text("credential_process")?)?;
-        let (program, arguments) = words.split_first()?;
-        if Path::new(program).file_name()? != "awsrole" || arguments.first()? != "credential-process" {
-            return None;
-        }
-        let mut arguments = arguments.iter().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.strip_prefix("--profile") {
-                Some("") => return arguments.next().cloned(),
-                Some(rest) if rest.starts_with('=') => return Some(rest[1..].to_owned()),
-                _ => {}
-            }
-        }
-        None
+        option(&self.words_of_awsrole()?, "--profile")
     }
+
+    /// Returns the directory and the role whose credentials the `credential_process` prints, if it is `awsrole
+    /// credential-process --dir DIR [--role NAME]`.
+    #[must_use]
+    pub fn called_project(&self) -> Option<(String, Option<String>)> {
+        let words = self.words_of_awsrole()?;
+        Some((option(&words, "--dir")?, option(&words, "--role")))
+    }
+
+    /// Returns the options of `awsrole credential-process`, if that is the `credential_process`.
+    fn words_of_awsrole(&self) -> Option<Vec<String>> {
+        let mut words = self.process_words()?;
+        let is_awsrole = Path::new(words.first()?).file_name()? == "awsrole" && words.get(1)? == "credential-process";
+        is_awsrole.then(|| words.split_off(2))
+    }
+}
+
+/// Returns the value of an option, `NAME VALUE` or `NAME=VALUE`.
+fn option(words: &[String], name: &str) -> Option<String> {
+    words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(name)? {
+        "" => words.get(at + 1).cloned(),
+        rest => rest.strip_prefix('=').map(str::to_owned),
+    })
 }
 
 #[cfg(test)]

@@ -18,6 +18,11 @@ use crate::base::digest::sha256;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::base::secret::Secret;
+use crate::project::approval;
+use crate::project::discover::upward;
+
+/// The number of projects that are followed from one `credential_process` to the next.
+const MAX_PROJECTS: usize = 10;
 
 impl<'p> Resolver<'p> {
     /// Sets the profile's own credentials as the source, in the AWS CLI's order of precedence (botocore,
@@ -97,6 +102,10 @@ impl<'p> Resolver<'p> {
             ))
             .hint("it runs awsrole for the same profile, or in a directory whose source is that profile"));
         }
+        if let Some(problem) = self.circular_project(profile) {
+            chain.is_circular = true;
+            return Err(problem);
+        }
         let Some(called) = profile.called_profile().and_then(|name| self.profiles.get(&name)) else { return Ok(()) };
         let callers = chain.callers.iter().copied().chain([profile.name]).collect();
         let mut inner = Chain { callers, ..Chain::default() };
@@ -108,6 +117,32 @@ impl<'p> Resolver<'p> {
             // Other errors are those of the program, if it is run at all.
             _ => Ok(()),
         }
+    }
+
+    /// Returns the error for a program that calls awsrole for a project whose source is the same profile, possibly by
+    /// way of other such profiles.
+    fn circular_project(&self, profile: Profile<'p>) -> Option<Problem> {
+        let mut at = profile;
+        for _ in 0..MAX_PROJECTS {
+            let (dir, role) = at.called_project()?;
+            let files = upward(&self.context.dir.join(self.context.expand(&dir)));
+            let project = approval::Chain::read(&files).ok()?;
+            let (role, keys) = project.config().select(role.as_deref()).ok()?;
+            let mut named = [("source_profile", keys.source_profile), ("profile", keys.profile)]
+                .into_iter()
+                .filter_map(|(key, name)| Some((key, name?)));
+            let (key, name) = named.next()?;
+            if name == profile.name {
+                let place = project.config().origin(role.as_deref(), key);
+                return Some(
+                    Problem::new(format!("{place}: profile `{name}` leads back to itself"))
+                        .because(format!("{}: it runs awsrole for a project", profile.origin("credential_process")))
+                        .hint("name another profile in the project file, or remove this one"),
+                );
+            }
+            at = self.profiles.get(&name)?;
+        }
+        None
     }
 
     /// Returns the record of a profile's keys in a store.

@@ -1,6 +1,9 @@
 //! The storage of approvals.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -13,6 +16,9 @@ use crate::project::discover::{ConfigFile, place};
 
 /// The name of the file that records a denial.
 const DENIED: &str = "denied";
+
+/// The name of the directory with the paths of allowed files.
+const PLACES: &str = "places";
 
 /// An upper bound for records: a file has at most 16 KiB, and a directory has at most a few hundred parents.
 const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
@@ -80,8 +86,11 @@ impl Approvals {
     /// Allows the files that apply to a directory, with their content and order, and removes a denial of the nearest
     /// one. The other files aren't allowed on their own.
     pub fn allow(&self, chain: &Chain) -> Result<(), FileError> {
-        let folder = self.folder(&chain.nearest().place);
+        let place = &chain.nearest().place;
+        let folder = self.folder(place);
         self.make_ours(&folder)?;
+        // The names of the other records are digests, from which no path can be listed.
+        files::write_private(&self.path_record(place), place.as_os_str().as_encoded_bytes())?;
         let (name, record) = chain::record(chain.files(), chain.is_open());
         files::write_private(&folder.join(name), &record)?;
         files::remove(&folder.join(DENIED))
@@ -99,6 +108,22 @@ impl Approvals {
             }
         }
         Ok(())
+    }
+
+    /// Returns the directories of the files that the user allowed at some time and that still exist, sorted.
+    #[must_use]
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let dir = self.data.join(PLACES);
+        if self.untrusted().is_some() || !files::is_own_dir(&dir) {
+            return Vec::new();
+        }
+        let records = fs::read_dir(&dir).into_iter().flatten().flatten().filter(|entry| !files::is_unfinished(entry));
+        let places = records.filter_map(|entry| files::read_own(&entry.path(), MAX_RECORD_BYTES).ok());
+        let places = places.map(|bytes| PathBuf::from(OsString::from_vec(bytes)));
+        let dirs = places
+            .filter(|place| place.symlink_metadata().is_ok())
+            .filter_map(|place| Some(place.parent()?.to_owned()));
+        dirs.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Returns how the files that apply differ from those that were last allowed in the same directory. Empty if none
@@ -142,6 +167,11 @@ impl Approvals {
             }
         }
         Ok(())
+    }
+
+    /// Returns the file that contains a path.
+    fn path_record(&self, place: &Path) -> PathBuf {
+        self.data.join(PLACES).join(sha256(&[place.as_os_str().as_encoded_bytes()]))
     }
 
     pub(super) fn folder(&self, place: &Path) -> PathBuf {
