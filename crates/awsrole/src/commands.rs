@@ -20,6 +20,9 @@ mod logout;
 mod policy;
 mod refresh;
 mod revoke;
+mod sign_in;
+mod sign_out;
+mod sso_session;
 mod status;
 mod target;
 mod this_shell;
@@ -54,13 +57,14 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Doctor { json } => doctor::run(json, context, settings),
         Command::Use { name, .. } => use_role::run(name.as_deref(), context, settings),
         Command::Keys { keys } => keys::run(keys, context, settings),
-        Command::Login { target, no_browser } => login::run(target, no_browser, context, settings),
+        Command::Login(options) => login::run(options, context, settings),
         Command::Revoke { role, user, apply: _, profile, json } => {
             revoke::run(&revoke::RevokeOptions { role, user, admin: profile, json }, context, settings)
         }
         Command::Refresh => refresh::run(context, settings),
         Command::History { json } => history::run(json, context, settings),
-        Command::Logout { place, all } => logout::run(place, all, context, settings),
+        Command::Logout { sso: Some(named), .. } => sign_out::run(named.as_deref(), context, settings),
+        Command::Logout { place, all, sso: None } => logout::run(place, all, context, settings),
         Command::Exec { target, min_ttl, yes, renew, command } => {
             exec::run(Wanted { target, min_ttl, yes }, renew, &command, context, settings)
         }

@@ -5,6 +5,7 @@ mod browser;
 mod cli;
 mod commands;
 mod completion;
+mod interrupt;
 mod local_time;
 mod overrides;
 mod report;

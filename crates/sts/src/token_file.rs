@@ -56,6 +56,12 @@ impl<'a> TokenFile<'a> {
         self.find(place).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
+    /// Returns whether a list contains a text.
+    pub(crate) fn lists(&self, place: &str, text: &str) -> bool {
+        let list = self.find(place).and_then(Value::as_array);
+        list.is_some_and(|list| list.iter().any(|item| item.as_str() == Some(text)))
+    }
+
     /// Returns a required time.
     pub(crate) fn time(&self, place: &str) -> Result<SystemTime, NoToken> {
         iso8601::parse(self.text(place)?).map_err(|why| self.unusable(&format!("has an invalid `{place}`: it {why}")))
