@@ -23,3 +23,10 @@ def machines(tmp_path):
     """An instance, a container, a CI, Identity Center and programs, with a role that their roles may assume."""
     with SourceWorld(tmp_path, MACHINES) as place:
         yield place
+
+
+@pytest.fixture
+def corp(machines):
+    """A home with the profiles `sso` and `legacy`, and nobody signed in."""
+    machines.sts.write_sso_config(machines.home)
+    return machines

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from source_fixtures import ADMIN, PERSON, liar
+from source_fixtures import ADMIN, PERSON, liar, sign_in
 
 from support import other
 from support.aws_files import role_file
@@ -17,22 +17,6 @@ from support.world import HERE, THERE
 
 SSO = 'profile = "sso"\n'
 DEPLOY = role_file("Deploy", source="sso")
-
-
-@pytest.fixture
-def corp(machines):
-    """A home with the profiles `sso` and `legacy`, and nobody signed in."""
-    machines.sts.write_sso_config(machines.home)
-    return machines
-
-
-def sign_in(place, *, session="corp", scopes=("sso:account:access",), expired=False):
-    """Writes the files of `aws sso login`."""
-    token = place.sts.sso_sign_in(scopes=scopes)
-    place.secrets |= {token["accessToken"], token["clientSecret"], token.get("refreshToken", token["accessToken"])}
-    path = place.sts.write_sso_cache(place.home, token, session=session, expired=expired)
-    place.sts.reset()
-    return path
 
 
 def actions(place):

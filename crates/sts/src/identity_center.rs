@@ -92,6 +92,7 @@ fn renewed(sts: &RemoteSts<'_>, role: &IdentityCenter, file: &mut TokenFile<'_>)
         .client_secret(secret)
         .grant_type("refresh_token")
         .refresh_token(refresh_token);
+    let used = Secret::new(refresh_token);
     let answer = sts.named("IAM Identity Center", &role.oidc, call.send())?;
     let Some(token) = answer.access_token else { return Ok(None) };
     let lasts = Duration::from_secs(u64::try_from(answer.expires_in).unwrap_or_default());
@@ -105,8 +106,12 @@ fn renewed(sts: &RemoteSts<'_>, role: &IdentityCenter, file: &mut TokenFile<'_>)
     if let Some(next) = answer.refresh_token {
         file.set(serde_json::json!({ "refreshToken": next }));
     }
-    // The token is valid for this command even if it can't be written.
-    let _ = file.write();
+    // The token of another sign-in isn't replaced, and a sign-out isn't undone.
+    let is_current = |now: TokenFile<'_>| now.optional("refreshToken") == Some(used.expose());
+    if TokenFile::read(&role.token_file).is_ok_and(is_current) {
+        // The token is valid for this command even if it can't be written.
+        let _ = file.write();
+    }
     Ok(Some(Secret::new(token)))
 }
 

@@ -158,7 +158,10 @@ mod tests {
                 let mut stream = TcpStream::connect(own).unwrap();
                 let mut text = String::new();
                 // The listener may close the connection before everything is sent.
-                let sent = stream.write_all(&request).and_then(|()| stream.shutdown(Shutdown::Write));
+                let sent = match request.is_empty() {
+                    true => stream.shutdown(Shutdown::Write),
+                    false => stream.write_all(&request),
+                };
                 let _ = sent.and_then(|()| stream.read_to_string(&mut text));
                 text.lines().next().unwrap_or_default().to_owned()
             };
@@ -210,7 +213,7 @@ mod tests {
         ] {
             let callback = Callback::listen(&Env::default()).unwrap();
             let sent = send(&callback, vec![get(&callback, target)]);
-            assert_eq!(callback.receive("s", Duration::from_secs(60)).unwrap_err().to_string(), expected);
+            assert_eq!(callback.receive("s", Duration::from_secs(60)).err().unwrap().to_string(), expected);
             assert_eq!(sent.join().unwrap(), ["HTTP/1.1 200 OK"]);
         }
         let callback = Callback::listen(&Env::default()).unwrap();

@@ -1,6 +1,7 @@
 //! Selects the program that opens a URL, and determines whether the browser is on this machine.
 
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -32,7 +33,8 @@ pub(super) fn start(address: &str, env: &Env, configured: &[String]) -> io::Resu
     let mut failed = io::Error::from(io::ErrorKind::NotFound);
     for words in commands(address, env, configured) {
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).env_clear().envs(&env.0);
+        // Ctrl-C in the terminal ends the wait for the browser, not the browser.
+        command.args(&words[1..]).env_clear().envs(&env.0).process_group(0);
         match command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
             Err(error) => failed = error,
             started => return started,

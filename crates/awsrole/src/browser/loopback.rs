@@ -24,7 +24,7 @@ pub(super) struct Loopback {
 }
 
 /// A GET request for this listener. It is answered once.
-pub(super) struct Request {
+pub(super) struct LoopbackRequest {
     stream: TcpStream,
     /// The address of the client.
     pub(super) peer: SocketAddr,
@@ -40,7 +40,7 @@ impl Loopback {
     }
 
     /// Waits for the next valid request. Returns `None` after `end`.
-    pub(super) fn next(&self, end: Instant) -> io::Result<Option<Request>> {
+    pub(super) fn next(&self, end: Instant) -> io::Result<Option<LoopbackRequest>> {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
@@ -53,13 +53,13 @@ impl Loopback {
             // Browsers open connections in advance and abandon them.
             let Ok((mut stream, peer)) = self.listener.accept() else { continue };
             if let Ok(Some(target)) = read_target(&mut stream, self.own) {
-                return Ok(Some(Request { stream, peer, target }));
+                return Ok(Some(LoopbackRequest { stream, peer, target }));
             }
         }
     }
 }
 
-impl Request {
+impl LoopbackRequest {
     /// Redirects the browser to a URL.
     pub(super) fn redirect(mut self, to: &str) -> io::Result<()> {
         let answer = format!("HTTP/1.1 303 See Other\r\nLocation: {to}\r\n{HEADERS}Content-Length: 0\r\n\r\n");

@@ -124,9 +124,13 @@ mod tests {
         let own = listener.local_addr().unwrap();
         let me = rustix::process::geteuid().as_raw();
         assert_eq!(uid_of(own, own).unwrap(), None, "nobody is connected");
+        let wsl = Env([("WSL_DISTRO_NAME".into(), "Debian".into())].into_iter().collect());
+        assert_eq!(of(own, own, &Env::default()).unwrap(), Peer::Unknown);
+        assert_eq!(of(own, own, &wsl).unwrap(), Peer::ThisUser, "a program of Windows");
         let client = TcpStream::connect(own).unwrap();
         let (stream, peer) = listener.accept().unwrap();
         assert_eq!(uid_of(peer, own).unwrap(), Some(me));
+        assert_eq!(of(peer, own, &Env::default()).unwrap(), Peer::ThisUser);
         // A connection through an IPv6 socket.
         let mapped = SocketAddrV6::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped(), own.port(), 0, 0);
         if let Ok(_other) = TcpStream::connect(mapped) {

@@ -11,7 +11,7 @@ pub(crate) struct LoginOptions {
     /// Name of an [sso-session NAME] of ~/.aws/config [default: the session of this directory]
     #[arg(conflicts_with_all = ["role", "profile", "dir"], add = sso_sessions())]
     pub(crate) session: Option<String>,
-    /// Start URL of an access portal: writes an [sso-session SESSION] to ~/.aws/config
+    /// Start URL of an access portal: signs in there, then writes an [sso-session SESSION] to ~/.aws/config
     #[arg(long, value_name = "URL", requires = "region", conflicts_with_all = ["role", "profile", "dir"])]
     pub(crate) start_url: Option<String>,
     /// Region of IAM Identity Center for --start-url

@@ -13,6 +13,7 @@ use awsrole_core::shell::generation;
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_sts::{SignedOut, sign_out};
 
+use super::sso_session::Purpose;
 use crate::cli::{PlaceOptions, TargetOptions};
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::print_notice;
@@ -20,7 +21,7 @@ use awsrole_system::print::print_notice;
 pub(super) fn run(named: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let place = PlaceOptions { profile: None, dir: None };
     let here = TargetOptions { role: None, place };
-    let (outer, session) = super::sso_session::select(named, here, context, settings)?;
+    let (outer, session) = super::sso_session::select(named, here, Purpose::SignOut, context, settings)?;
     let cache = Cache::open(context, settings.or_default().key);
     // The token is part of the cache keys, so they are determined before it is removed.
     let entries = entries(&session, &cache, context, settings);

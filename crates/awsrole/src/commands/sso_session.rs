@@ -14,6 +14,13 @@ use crate::cli::TargetOptions;
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 
+/// What a command does with a session.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose {
+    SignIn,
+    SignOut,
+}
+
 /// Returns the session with a name, or else that of the project or profile that the options select. Outside a project
 /// it is the only session of the AWS files, or the one that the user selects from a list. Also returns the context
 /// without awsrole's exports.
@@ -24,6 +31,7 @@ use crate::terminal::Terminal;
 pub(super) fn select(
     named: Option<&str>,
     target: TargetOptions,
+    purpose: Purpose,
     context: &Context,
     settings: &Settings,
 ) -> Result<(Context, SsoSession), CommandError> {
@@ -41,8 +49,13 @@ pub(super) fn select(
     }
     let Target { outer, plan, .. } = Target::of(target, context, settings)?;
     let Source::IdentityCenter(role) = &plan.source else {
-        return Err(Problem::new(format!("there is nothing to sign in to: the source is {}", plan.source))
-            .hint("`awsrole login` is for profiles with sso_session or sso_start_url")
+        let (what, command) = match purpose {
+            Purpose::SignIn => ("sign in to", "login"),
+            Purpose::SignOut => ("sign out of", "logout --sso"),
+        };
+        return Err(Problem::new(format!("there is nothing to {what}: the source is {}", plan.source))
+            .hint(format!("`awsrole {command}` is for profiles with sso_session or sso_start_url"))
+            .hint(format!("`awsrole {command} NAME` is for an [sso-session NAME] of ~/.aws/config"))
             .into());
     };
     let session = SsoSession::of_role(role, &Profiles::load(&outer)?);

@@ -16,7 +16,7 @@ use crate::base::context::Context;
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 
-pub use section::{NewSession, Written};
+pub use section::NewSession;
 
 /// The scope of a sign-in for which none is configured: access to the portal (AWS CLI, `_AUTH_GRANT_DEFAULT_SCOPE`).
 const DEFAULT_SCOPE: &str = "sso:account:access";
@@ -58,12 +58,24 @@ impl SsoSession {
         let start_url = required("sso_start_url")?.to_owned();
         let region = Region::parse(required("sso_region")?)
             .map_err(|e| Problem::new(format!("{}: sso_region {e}", section.origin("sso_region"))))?;
+        Self::at(name, start_url, region, scopes(&section), profiles, context)
+    }
+
+    /// Returns the session of a section with these values.
+    fn at(
+        name: &str,
+        start_url: String,
+        region: Region,
+        configured_scopes: Option<Vec<String>>,
+        profiles: &Profiles,
+        context: &Context,
+    ) -> Result<Self, Problem> {
         let profile = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().find_map(|name| context.env.filled(name));
         let from: Vec<Profile<'_>> = profiles.get(profile.unwrap_or("default")).into_iter().collect();
         let endpoint = |service| endpoint::resolve(service, Some(&region), &from, profiles, context, None);
         Ok(Self {
             name: Some(name.to_owned()),
-            configured_scopes: scopes(&section),
+            configured_scopes,
             oidc: endpoint(Service::SsoOidc)?,
             portal: endpoint(Service::Sso)?,
             token_file: IdentityCenter::token_file(&context.paths.home, Some(name), &start_url),

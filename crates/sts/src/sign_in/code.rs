@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 use super::registration::{Flow, Registration};
-use super::store;
+use super::token::store;
 use crate::{ATTEMPTS, RemoteSts};
 
 /// All characters except for the unreserved ones (RFC 3986, section 2.3).

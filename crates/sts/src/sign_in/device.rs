@@ -7,9 +7,10 @@ use awsrole_core::aws::sso_session::SsoSession;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::secret::Secret;
 
-use super::registration::{Flow, Registration};
-use super::store;
-use crate::{ATTEMPTS, RemoteSts, refusal};
+use super::registration::{Flow, Registration, refusal};
+use super::token::store;
+use crate::refusal::root_cause;
+use crate::{ATTEMPTS, RemoteSts};
 
 /// The authorization request that the user confirms in a browser.
 pub struct DeviceAuthorization {
@@ -42,7 +43,7 @@ pub fn sign_in_by_device(
     let device = oidc.start_device_authorization().client_id(id).client_secret(secret).start_url(&session.start_url);
     let device = sts.named("IAM Identity Center", &session.oidc, device.send()).map_err(|error| {
         Registration::forget(session);
-        session.failure(error)
+        refusal(session, &error)
     })?;
     let lasts = Duration::from_secs(u64::try_from(device.expires_in()).unwrap_or(600).max(1));
     let device_code = device.device_code().ok_or_else(missing)?;
@@ -65,7 +66,7 @@ pub fn sign_in_by_device(
             match ask.send().await {
                 Ok(token) => return Ok(token),
                 Err(error) if tokio::time::Instant::now() >= end => {
-                    return Err(session.failure(refusal::root_cause(&error)));
+                    return Err(session.failure(root_cause(&error)));
                 }
                 Err(error) => match error.code() {
                     Some("AuthorizationPendingException") => {}
@@ -73,7 +74,7 @@ pub fn sign_in_by_device(
                     Some("SlowDownException") => pause += Duration::from_secs(5),
                     Some("ExpiredTokenException") => return Err(again("the code wasn't confirmed in time")),
                     Some("AccessDeniedException") => return Err(again("it was denied in the browser")),
-                    _ => return Err(session.failure(refusal::root_cause(&error))),
+                    _ => return Err(session.failure(root_cause(&error))),
                 },
             }
         }

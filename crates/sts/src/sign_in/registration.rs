@@ -8,6 +8,7 @@ use awsrole_core::aws::time::rfc3339;
 use awsrole_core::base::files::{remove, write_private};
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::secret::Secret;
+use awsrole_core::session::sts::StsError;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -59,12 +60,8 @@ impl Registration {
                 .redirect_uris(REDIRECT_URI)
                 .issuer_url(&session.start_url);
         }
-        let answer = sts.named("IAM Identity Center", &session.oidc, call.send()).map_err(|error| {
-            session.failure(error).hint(format!(
-                "are start URL and region ({}) those of your organization's access portal?",
-                session.region.as_str()
-            ))
-        })?;
+        let answer = sts.named("IAM Identity Center", &session.oidc, call.send());
+        let answer = answer.map_err(|error| refusal(session, &error))?;
         let (Some(id), Some(secret)) = (answer.client_id, answer.client_secret) else {
             return Err(session.failure("the response is incomplete"));
         };
@@ -105,4 +102,11 @@ impl Registration {
         let text = Zeroizing::new(file.to_string());
         write_private(&session.registration_file(), text.as_bytes())
     }
+}
+
+/// Returns the error of a request that names the start URL.
+pub(super) fn refusal(session: &SsoSession, error: &StsError) -> Problem {
+    let region = session.region.as_str();
+    let hint = format!("are start URL and region ({region}) those of your organization's access portal?");
+    session.failure(error).hint(hint)
 }

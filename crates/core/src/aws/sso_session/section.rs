@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::{DEFAULT_SCOPE, SsoSession};
 use crate::aws::parameters::Region;
-use crate::aws::profiles::{MAX_BYTES, Profiles};
+use crate::aws::profiles::{MAX_BYTES, Profile, Profiles};
 use crate::base::context::Context;
 use crate::base::files::{FileError, private_dir, read_regular, replace};
 use crate::base::lock;
@@ -24,15 +25,6 @@ pub struct NewSession {
     name: Option<String>,
     start_url: String,
     region: Region,
-}
-
-/// The result of [`NewSession::write`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// The name of the session.
-    pub name: String,
-    /// The file that was written. `None` if a session with these values existed.
-    pub file: Option<PathBuf>,
 }
 
 impl NewSession {
@@ -70,48 +62,68 @@ impl NewSession {
         host.split(['.', '/']).next().unwrap_or_default()
     }
 
-    /// Appends the section to the config file. Everything else in the file stays as it is, byte by byte.
+    /// Returns the session, which need not exist yet.
     ///
-    /// Nothing is written if the section exists with the same values. Without a name, a session of any name with these
-    /// values is used.
+    /// Without a name, a session of any name with these values is used.
+    ///
+    /// # Errors
+    /// Fails if a session of this name has other values, and if the file can't be read.
+    pub fn session(&self, context: &Context) -> Result<SsoSession, Problem> {
+        let profiles = Profiles::load(context)?;
+        let (name, exists) = self.find(&profiles)?;
+        if exists {
+            return SsoSession::named(&name, &profiles, context);
+        }
+        let scopes = Some(vec![DEFAULT_SCOPE.to_owned()]);
+        SsoSession::at(&name, self.start_url.clone(), self.region.clone(), scopes, &profiles, context)
+    }
+
+    /// Appends the section to the config file, unless it exists. Everything else in the file stays as it is, byte by
+    /// byte. Returns the name of the session, and the file if it was written.
     ///
     /// # Errors
     /// Fails if a session of this name has other values, and if the file can't be read or written.
-    pub fn write(&self, context: &Context) -> Result<Written, Problem> {
+    pub fn write(&self, context: &Context) -> Result<(String, Option<PathBuf>), Problem> {
         let lock = lock::acquire(&context.paths.state.join("aws-config.lock"), LOCK_TIMEOUT);
         let _lock = lock.map_err(|e| Problem::new("cannot write the config file of the AWS CLI").because(e))?;
         let profiles = Profiles::load(context)?;
-        let all = profiles.sso_sessions();
-        let same = |section: &&crate::aws::profiles::Profile<'_>| {
-            section.text("sso_start_url") == Some(&self.start_url)
-                && section.text("sso_region") == Some(self.region.as_str())
-        };
-        let known =
-            all.iter().filter(same).find(|section| self.name.as_deref().is_none_or(|name| name == section.name));
-        if let Some(known) = known {
-            return Ok(Written { name: known.name.to_owned(), file: None });
-        }
-        let name = self.name.as_deref().unwrap_or(self.default_name());
-        if let Some(other) = profiles.sso_session(name) {
-            let values = ["sso_start_url", "sso_region"].map(|key| other.text(key).unwrap_or("not set").to_owned());
-            return Err(Problem::new(format!("{}: [sso-session {name}] has other values", other.origin("")))
-                .because(format!("its start URL is {}, its region is {}", values[0], values[1]))
-                .hint(format!("edit it, or give the new session another name: `awsrole login … {name}-2`")));
+        let (name, exists) = self.find(&profiles)?;
+        if exists {
+            return Ok((name, None));
         }
         let [path, _] = profiles.paths();
         if path.as_os_str().is_empty() {
             return Err(Problem::new("AWS_CONFIG_FILE is set to nothing, so there is no file to write to")
                 .hint("unset it, or set it to a path"));
         }
-        let file = append(path, name, &self.start_url, &self.region).map_err(|e| {
+        append(path, &name, &self.start_url, &self.region).map_err(|e| {
             Problem::new("nothing was written to the config file of the AWS CLI").because(&e).hint(e.hint())
         })?;
-        Ok(Written { name: name.to_owned(), file: Some(file) })
+        Ok((name, Some(path.to_owned())))
+    }
+
+    /// Returns the name of the session, and whether it exists with these values.
+    fn find(&self, profiles: &Profiles) -> Result<(String, bool), Problem> {
+        let all = profiles.sso_sessions();
+        let is_known = |section: &&Profile<'_>| {
+            section.text("sso_start_url") == Some(&self.start_url)
+                && section.text("sso_region") == Some(self.region.as_str())
+                && self.name.as_deref().is_none_or(|name| name == section.name)
+        };
+        if let Some(known) = all.iter().find(is_known) {
+            return Ok((known.name.to_owned(), true));
+        }
+        let name = self.name.as_deref().unwrap_or(self.default_name());
+        let Some(other) = profiles.sso_session(name) else { return Ok((name.to_owned(), false)) };
+        let [url, region] = ["sso_start_url", "sso_region"].map(|key| other.text(key).unwrap_or("not set"));
+        Err(Problem::new(format!("{}: [sso-session {name}] has other values", other.origin("")))
+            .because(format!("its start URL is {url}, its region is {region}"))
+            .hint(format!("edit it, or give the new session another name: `awsrole login … {name}-2`")))
     }
 }
 
 /// Appends a section to a file. A symbolic link to the file stays a link, and the file keeps its mode.
-fn append(path: &Path, name: &str, start_url: &str, region: &Region) -> Result<PathBuf, FileError> {
+fn append(path: &Path, name: &str, start_url: &str, region: &Region) -> Result<(), FileError> {
     let failed = |verb, e| FileError::new(verb, path, e);
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
@@ -126,8 +138,7 @@ fn append(path: &Path, name: &str, start_url: &str, region: &Region) -> Result<P
         read => read.map_err(|e| failed("reading", e))?,
     };
     bytes.extend_from_slice(block(&bytes, name, start_url, region).as_bytes());
-    replace(&target, &bytes)?;
-    Ok(path.to_owned())
+    replace(&target, &bytes)
 }
 
 /// Returns the section with the line ends of the file, after an empty line.
@@ -135,7 +146,7 @@ fn block(before: &[u8], name: &str, start_url: &str, region: &Region) -> String 
     let unfinished = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
     let separator = if before.is_empty() { "" } else { "\n" };
     let text = format!(
-        "{unfinished}{separator}[sso-session {name}]\nsso_start_url = {start_url}\nsso_region = {}\nsso_registration_scopes = sso:account:access\n",
+        "{unfinished}{separator}[sso-session {name}]\nsso_start_url = {start_url}\nsso_region = {}\nsso_registration_scopes = {DEFAULT_SCOPE}\n",
         region.as_str()
     );
     if before.windows(2).any(|pair| pair == b"\r\n") { text.replace('\n', "\r\n") } else { text }
@@ -147,7 +158,6 @@ mod tests {
 
     use super::*;
     use crate::aws::profiles::tests::home;
-    use crate::aws::sso_session::SsoSession;
 
     const URL: &str = "https://corp.awsapps.com/start";
 
@@ -168,8 +178,9 @@ mod tests {
             fs::rename(&path, &target).unwrap();
             symlink("../real", &path).unwrap();
             fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
-            let written = new(None, URL, "eu-west-1").unwrap().write(&context).unwrap();
-            assert_eq!(written, Written { name: "corp".to_owned(), file: Some(path.clone()) });
+            let new_session = new(None, URL, "eu-west-1").unwrap();
+            let before_it = new_session.session(&context).unwrap();
+            assert_eq!(new_session.write(&context).unwrap(), ("corp".to_owned(), Some(path.clone())));
             let lines = format!(
                 "[sso-session corp]\nsso_start_url = {URL}\nsso_region = eu-west-1\nsso_registration_scopes = sso:account:access\n"
             );
@@ -179,9 +190,10 @@ mod tests {
             assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
             let session = SsoSession::named("corp", &Profiles::load(&context).unwrap(), &context).unwrap();
             assert_eq!((session.start_url.as_str(), session.region.as_str()), (URL, "eu-west-1"));
+            assert_eq!(session, before_it);
             // The same values are used as they are, under any name.
-            assert_eq!(new(None, URL, "eu-west-1").unwrap().write(&context).unwrap().file, None);
-            assert_eq!(new(Some("corp"), URL, "eu-west-1").unwrap().write(&context).unwrap().file, None);
+            assert_eq!(new(None, URL, "eu-west-1").unwrap().write(&context).unwrap().1, None);
+            assert_eq!(new(Some("corp"), URL, "eu-west-1").unwrap().write(&context).unwrap().1, None);
             let problem = new(None, URL, "eu-west-2").unwrap().write(&context).unwrap_err();
             assert!(problem.summary.ends_with("[sso-session corp] has other values"), "{}", problem.summary);
             assert_eq!(fs::read_to_string(&target).unwrap(), expected);
