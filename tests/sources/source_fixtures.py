@@ -43,6 +43,7 @@ CHAIN = {
 
 PROVIDER = {"account": THERE, "url": "https://ci.example.com", "client_ids": ["sts.amazonaws.com"]}
 PERSON = "ana@example.com"
+SSO = 'profile = "sso"\n'
 RESERVED = f"{HERE}:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Admin_0123456789abcdef"
 ADMIN = f"arn:aws:sts::{HERE}:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/{PERSON}"
 MACHINES = {

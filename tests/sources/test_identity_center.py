@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from source_fixtures import ADMIN, PERSON, liar, sign_in
+from source_fixtures import ADMIN, PERSON, SSO, liar, sign_in
 
 from support import other
 from support.aws_files import role_file
 from support.hooked_shell import PLACEHOLDER, wait_for
 from support.world import HERE, THERE
 
-SSO = 'profile = "sso"\n'
 DEPLOY = role_file("Deploy", source="sso")
 
 

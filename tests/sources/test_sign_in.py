@@ -7,14 +7,13 @@ import subprocess
 import urllib.parse
 
 import pexpect
-from source_fixtures import ADMIN, PERSON, sign_in
+from source_fixtures import ADMIN, PERSON, SSO, sign_in
 
 from support import other
 from support.hooked_shell import PLACEHOLDER, wait_for
 from support.world import HERE
 
 SCREEN = {"DISPLAY": ":0"}
-SSO = 'profile = "sso"\n'
 FOLLOW = 'printf %s "$1" > "$HOME/argument"; curl -sL "$1" > "$HOME/page"'
 FIRST_WAITS = f'while [ ! -e "$HOME/go" ]; do sleep 0.05; done; {FOLLOW}'
 ELSEWHERE = "[sso-session acme]\nsso_start_url = https://corp.example.com/start\nsso_region = eu-central-1\n"
