@@ -53,6 +53,7 @@ FIXTURE = {
             *service_trust("ec2.amazonaws.com")["Statement"], *service_trust("ecs-tasks.amazonaws.com")["Statement"]]},
              HERE, policy=allow(EVERYTHING, "*")),
         role("Ci", federated_trust(PROVIDER, OF_ORG), HERE),
+        role("Console", trust(HOME), HERE, policy=allow("signin:*", "*")),
     ],
     "instance": {"role": "App", "account": HERE, "instance_id": "i-0123456789abcdef0"},
     "container": {"role": "App", "account": HERE, "path": "/v1/credentials", "token": "Basic c2VjcmV0"},
@@ -61,6 +62,7 @@ FIXTURE = {
         {"user": "alice@example.com", "account": HERE, "role": "Admin", "start_url": "https://corp.example.com/start",
          "policy": allow("sts:*", "*")},
     ],
+    "console_session": [{"login_session": f"arn:aws:sts::{HERE}:assumed-role/Console/bob"}],
 }
 
 CONFIG = """\
@@ -194,6 +196,7 @@ class Snapshot:
             (r"mfa_process \(\d+\)", "mfa_process"),
             (r"confirm the code [A-Z0-9-]+", "confirm the code CODE"),
             (r"user_code=[A-Z0-9-]+", "user_code=CODE"),
+            (r"If it does not open: \S+", "If it does not open: URL"),
             (r"\b[0-9a-f]{64}\b", "HASH"),
             # Words of the system's shell and resolver.
             (r"/bin/sh: .*no-such-program.*", "/bin/sh: no-such-program: not found"),

@@ -2,6 +2,7 @@
 """
 
 import json
+import os
 import socket
 
 from failure_world import file, source
@@ -145,6 +146,19 @@ def test_console_session_is_missing(world, says):
     """The user hasn't run `aws login`."""
     world.shop(file("Plain", source="console"))
     says(env=world.endpoint)
+
+
+def test_console_sign_in_without_a_terminal(world, says):
+    """There is neither a browser nor a terminal, where the code of another browser could be entered."""
+    world.shop(file("Plain", source="console"))
+    says("login", env=world.endpoint)
+
+
+def test_console_sign_in_as_another_user(world, says):
+    """The browser is signed in to the console as another identity than that of the profile."""
+    world.shop(file("Plain", source="console"))
+    world.write("bin/xdg-open", '#!/bin/sh\ncurl -s -L -o /dev/null "$1" &\n').chmod(0o755)
+    says("login", env={**world.endpoint, "DISPLAY": ":0", "PATH": f"{world.home}/bin:{os.environ['PATH']}"})
 
 
 def test_metadata_is_unreachable(world, says):

@@ -115,7 +115,7 @@ pub(crate) enum Command {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Sign in to IAM Identity Center (SSO)
+    /// Sign in to IAM Identity Center (SSO) or the AWS console
     #[command(
         after_help = "Examples:\n  awsrole login                          # for this directory\n  awsrole login corp                     # an [sso-session corp], anywhere\n  awsrole login --profile shop-admin\n  awsrole login --device                 # for a browser on another machine\n  awsrole login --start-url https://corp.awsapps.com/start --region eu-west-1\n\nThe token is stored in the cache of the AWS CLI, so both use\nthe same sign-in. If the browser isn't on this machine, such as over SSH,\na code is shown to confirm in it."
     )]

@@ -3,6 +3,7 @@
 mod allow;
 mod common;
 mod console;
+mod console_sign_in;
 mod credential_process;
 mod deny;
 mod doctor;
@@ -18,6 +19,7 @@ mod login;
 mod long_run;
 mod logout;
 mod policy;
+mod providers;
 mod refresh;
 mod revoke;
 mod sign_in;

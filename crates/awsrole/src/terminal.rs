@@ -89,8 +89,12 @@ impl Terminal {
 
     /// Asks a yes-or-no question. Anything but yes is no.
     pub(crate) fn confirm(&self, question: &str) -> bool {
-        let yes = |answer: &str| ["y", "yes"].iter().any(|word| word.eq_ignore_ascii_case(answer));
-        self.ask(&format!("{question} [y/N] ")).is_ok_and(|answer| yes(answer.trim()))
+        self.ask(&format!("{question} [y/N] ")).is_ok_and(|answer| is_yes(answer.trim()))
+    }
+
+    /// Asks a yes-or-no question. Only Enter and yes are yes.
+    pub(crate) fn confirm_by_default(&self, question: &str) -> bool {
+        self.ask(&format!("{question} [Y/n] ")).is_ok_and(|answer| answer.trim().is_empty() || is_yes(answer.trim()))
     }
 
     fn answer(&self, question: &str, shown: bool) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
@@ -164,6 +168,10 @@ impl Terminal {
             *asking = now;
         }
     }
+}
+
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].iter().any(|word| word.eq_ignore_ascii_case(answer))
 }
 
 /// Removes the last character. Returns false if there is none.

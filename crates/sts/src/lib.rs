@@ -38,6 +38,7 @@ use awsrole_core::session::sts::{Sts, StsError};
 
 use crate::client::Client;
 
+pub use crate::console_login::{ConsoleBrowser, pasted_code, sign_in_to_console};
 pub use crate::federation::sign_in_token;
 pub use crate::iam::{AccessKey, Iam};
 pub use crate::sign_in::{

@@ -4,7 +4,7 @@
 //! The authorization code grant with PKCE (RFC 7636) needs a browser on this machine, which returns to a loopback
 //! address (RFC 8252). The device authorization grant (RFC 8628) needs no port and works over SSH.
 
-mod code;
+pub(crate) mod code;
 mod device;
 mod registration;
 mod sign_out;

@@ -1,11 +1,12 @@
-//! `awsrole login`: signs in to IAM Identity Center, for the role of a project or a profile, or for an SSO session.
+//! `awsrole login`: signs in to IAM Identity Center or the AWS console, for the role of a project or a profile, or for
+//! an SSO session.
 
 use awsrole_core::aws::sso_session::NewSession;
 use awsrole_core::base::context::Context;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::state::OuterEnv;
 
-use super::sso_session::Purpose;
+use super::sso_session::{self, Purpose, SignInTarget};
 use crate::cli::LoginOptions;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::print_notice;
@@ -22,7 +23,10 @@ pub(super) fn run(options: LoginOptions, context: &Context, settings: &Settings)
         return Ok(Outcome::Done);
     }
     let (named, target) = (options.session.as_deref(), options.target);
-    let (outer, session) = super::sso_session::select(named, target, Purpose::SignIn, context, settings)?;
-    super::sign_in::run(&session, options.sign_in, &outer, settings)?;
+    let (outer, target) = sso_session::select_any(named, target, Purpose::SignIn, context, settings)?;
+    match target {
+        SignInTarget::Sso(session) => super::sign_in::run(&session, options.sign_in, &outer, settings)?,
+        SignInTarget::Console(login) => super::console_sign_in::run(&login, options.sign_in, &outer, settings)?,
+    }
     Ok(Outcome::Done)
 }

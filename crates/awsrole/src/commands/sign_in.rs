@@ -1,5 +1,6 @@
 //! Signs in to IAM Identity Center, for every command that needs a sign-in.
 
+use std::path::Path;
 use std::time::Duration;
 
 use awsrole_core::aws::sso_session::SsoSession;
@@ -45,7 +46,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<(), CommandError> {
     let _interruptible = Interruptible::with_notice("sign-in cancelled");
-    let Some(_turn) = Turn::wait(session, outer)? else {
+    let Some(_turn) = Turn::wait(&session.token_file, session.title(), outer)? else {
         print_notice(format!("signed in to {} in another terminal", session.title()));
         return Ok(());
     };
@@ -66,13 +67,13 @@ pub(super) fn run(
 }
 
 /// The right to sign in to a session, which one process has at a time.
-struct Turn(#[expect(dead_code, reason = "the lock is released when it is dropped")] Lock);
+pub(super) struct Turn(#[expect(dead_code, reason = "the lock is released when it is dropped")] Lock);
 
 impl Turn {
     /// Waits until no other process signs in. Returns `None` if another one has signed in meanwhile.
-    fn wait(session: &SsoSession, outer: &Context) -> Result<Option<Self>, Problem> {
-        let token = || read_regular(&session.token_file, MAX_BYTES).map(Zeroizing::new).ok();
-        let name = session.token_file.with_extension("lock");
+    pub(super) fn wait(token_file: &Path, title: &str, outer: &Context) -> Result<Option<Self>, Problem> {
+        let token = || read_regular(token_file, MAX_BYTES).map(Zeroizing::new).ok();
+        let name = token_file.with_extension("lock");
         let path = outer.paths.state.join("sign-ins").join(name.file_name().unwrap_or_default());
         let before = token();
         match lock::acquire(&path, Duration::ZERO) {
@@ -80,9 +81,12 @@ impl Turn {
             Err(LockError::File(error)) => return Err(super::common::file_problem(&error)),
             Err(LockError::Busy | LockError::Asking(_)) => {}
         }
-        print_notice(format!("waiting for the sign-in of another terminal to {} …", session.title()));
-        let lock = lock::acquire(&path, TURN_TIMEOUT)
-            .map_err(|error| session.failure(error).hint("finish or cancel the sign-in in the other terminal"))?;
+        print_notice(format!("waiting for the sign-in of another terminal to {title} …"));
+        let lock = lock::acquire(&path, TURN_TIMEOUT).map_err(|error| {
+            Problem::new(format!("cannot sign in to {title}"))
+                .because(error)
+                .hint("finish or cancel the sign-in in the other terminal")
+        })?;
         let now = token();
         Ok((now.is_none() || now == before).then_some(Self(lock)))
     }
@@ -92,7 +96,12 @@ impl Turn {
 ///
 /// A profile in the legacy format has no registration for the other flow (AWS CLI, `do_sso_login`).
 fn callback(session: &SsoSession, options: SignInOptions, browser: &Browser, outer: &Context) -> Option<Callback> {
-    if options.device || options.no_browser || session.name.is_none() || !browser.is_here() {
+    session.name.as_ref().and_then(|_| listen(options, browser, outer))
+}
+
+/// Returns the listener for a browser on this machine, unless the options or the environment exclude it.
+pub(super) fn listen(options: SignInOptions, browser: &Browser, outer: &Context) -> Option<Callback> {
+    if options.device || options.no_browser || !browser.is_here() {
         return None;
     }
     let listening = Callback::listen(&outer.env);
@@ -106,17 +115,29 @@ fn by_code(
     browser: &Browser,
 ) -> Result<Secret, Problem> {
     sign_in_by_code(sts, session, &callback.redirect_uri(), &|request: &AuthorizationRequest| {
-        print_notice(format!("sign in to {} in the browser. If it does not open: {}", session.title(), request.url));
-        open_page(&request.url, browser);
-        print_waiting(BROWSER_TIMEOUT);
-        callback.receive(&request.state, BROWSER_TIMEOUT).map_err(|error| {
-            let problem = session.failure(&error);
-            match error {
-                CallbackError::Refused(_) => problem.hint("run `awsrole login` again"),
-                _ => problem.hint("`awsrole login --device` shows a code for any browser"),
-            }
-        })
+        receive(request, session.title(), callback, browser).map_err(|error| explain(session.failure(&error), &error))
     })
+}
+
+/// Opens the sign-in page, and returns the authorization code with which the browser returns.
+pub(super) fn receive(
+    request: &AuthorizationRequest,
+    title: &str,
+    callback: &Callback,
+    browser: &Browser,
+) -> Result<Secret, CallbackError> {
+    print_notice(format!("sign in to {title} in the browser. If it does not open: {}", request.url));
+    open_page(&request.url, browser);
+    print_waiting(BROWSER_TIMEOUT);
+    callback.receive(&request.state, BROWSER_TIMEOUT)
+}
+
+/// Adds the hint for a browser that brought no code.
+pub(super) fn explain(problem: Problem, error: &CallbackError) -> Problem {
+    match error {
+        CallbackError::Refused(_) => problem.hint("run `awsrole login` again"),
+        _ => problem.hint("`awsrole login --device` shows a code for any browser"),
+    }
 }
 
 fn invite(device: &DeviceAuthorization, browser: &Browser, options: SignInOptions) {

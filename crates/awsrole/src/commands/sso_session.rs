@@ -1,7 +1,7 @@
 //! Decides which SSO session a command uses.
 
 use awsrole_core::aws::profiles::{Profile, Profiles};
-use awsrole_core::aws::source::Source;
+use awsrole_core::aws::source::{ConsoleLogin, Source};
 use awsrole_core::aws::sso_session::SsoSession;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
@@ -21,13 +21,18 @@ pub(super) enum Purpose {
     SignOut,
 }
 
-/// Returns the session with a name, or else that of the project or profile that the options select. Outside a project
-/// it is the only session of the AWS files, or the one that the user selects from a list. Also returns the context
-/// without awsrole's exports.
+/// What a user signs in to.
+pub(super) enum SignInTarget {
+    /// IAM Identity Center.
+    Sso(Box<SsoSession>),
+    /// The AWS console, for a profile with `login_session`.
+    Console(ConsoleLogin),
+}
+
+/// Returns the session of IAM Identity Center that [`select_any`] selects.
 ///
 /// # Errors
-/// Fails if there is no such session, if the source of the role isn't IAM Identity Center, and if there are several
-/// sessions and no terminal.
+/// As [`select_any`], and for a console session.
 pub(super) fn select(
     named: Option<&str>,
     target: TargetOptions,
@@ -35,31 +40,56 @@ pub(super) fn select(
     context: &Context,
     settings: &Settings,
 ) -> Result<(Context, SsoSession), CommandError> {
+    match select_any(named, target, purpose, context, settings)? {
+        (outer, SignInTarget::Sso(session)) => Ok((outer, *session)),
+        (_, SignInTarget::Console(login)) => Err(nothing(&Source::ConsoleLogin(login), purpose)),
+    }
+}
+
+/// Returns the session with a name, or else that of the project or profile that the options select. Outside a project
+/// it is the only session of the AWS files, or the one that the user selects from a list. Also returns the context
+/// without awsrole's exports.
+///
+/// # Errors
+/// Fails if there is no such session, if the source of the role has no sign-in, and if there are several
+/// sessions and no terminal.
+pub(super) fn select_any(
+    named: Option<&str>,
+    target: TargetOptions,
+    purpose: Purpose,
+    context: &Context,
+    settings: &Settings,
+) -> Result<(Context, SignInTarget), CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     if let Some(name) = named {
         let session = SsoSession::named(name, &Profiles::load(&outer)?, &outer)?;
-        return Ok((outer, session));
+        return Ok((outer, SignInTarget::Sso(session.into())));
     }
     let is_elsewhere = target.place.profile.is_none() && target.place.dir.is_none() && upward(&outer.dir).is_empty();
     if is_elsewhere && target.role.is_none() {
         let profiles = Profiles::load(&outer)?;
         let name = choose(&profiles, &outer)?;
         let session = SsoSession::named(name, &profiles, &outer)?;
-        return Ok((outer, session));
+        return Ok((outer, SignInTarget::Sso(session.into())));
     }
     let Target { outer, plan, .. } = Target::of(target, context, settings)?;
-    let Source::IdentityCenter(role) = &plan.source else {
-        let (what, command) = match purpose {
-            Purpose::SignIn => ("sign in to", "login"),
-            Purpose::SignOut => ("sign out of", "logout --sso"),
-        };
-        return Err(Problem::new(format!("there is nothing to {what}: the source is {}", plan.source))
-            .hint(format!("`awsrole {command}` is for profiles with sso_session or sso_start_url"))
-            .hint(format!("`awsrole {command} NAME` is for an [sso-session NAME] of ~/.aws/config"))
-            .into());
+    let target = match plan.source {
+        Source::IdentityCenter(role) => SignInTarget::Sso(SsoSession::of_role(&role, &Profiles::load(&outer)?).into()),
+        Source::ConsoleLogin(login) => SignInTarget::Console(login),
+        other => return Err(nothing(&other, purpose)),
     };
-    let session = SsoSession::of_role(role, &Profiles::load(&outer)?);
-    Ok((outer, session))
+    Ok((outer, target))
+}
+
+fn nothing(source: &Source, purpose: Purpose) -> CommandError {
+    let (what, command, more) = match purpose {
+        Purpose::SignIn => ("sign in to", "login", ", sso_start_url or login_session"),
+        Purpose::SignOut => ("sign out of", "logout --sso", " or sso_start_url"),
+    };
+    Problem::new(format!("there is nothing to {what}: the source is {source}"))
+        .hint(format!("`awsrole {command}` is for profiles with sso_session{more}"))
+        .hint(format!("`awsrole {command} NAME` is for an [sso-session NAME] of ~/.aws/config"))
+        .into()
 }
 
 /// Returns the name of the only session, or of the one that the user selects.

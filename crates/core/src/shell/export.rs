@@ -397,9 +397,9 @@ impl<'a> Entering<'a> {
 
     fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
         let Self { context, plan, event, .. } = self;
-        if obtained.mfa_prompted {
-            // Other shells that wait for this MFA code continue at their next prompt. If `bump` fails, they retry
-            // within half a minute.
+        if obtained.prompted {
+            // Other shells that wait for this MFA code or sign-in continue at their next prompt. If `bump` fails, they
+            // retry within half a minute.
             let _ = generation::bump(&context.paths, context.now);
         }
         let diff = EnvDiff::of_role(&RoleSession {

@@ -66,7 +66,7 @@ fn authorization_url(session: &SsoSession, client_id: &str, redirect_uri: &str, 
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("https://{}", session.oidc.host()),
     };
-    let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_bytes()));
+    let challenge = challenge(verifier);
     let scopes = session.scopes().join(" ");
     let parameters = [
         ("response_type", "code"),
@@ -77,12 +77,22 @@ fn authorization_url(session: &SsoSession, client_id: &str, redirect_uri: &str, 
         ("scopes", &scopes),
         ("code_challenge", &challenge),
     ];
-    let query = parameters.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, RESERVED)));
-    format!("{base}/authorize?{}", query.join("&"))
+    format!("{base}/authorize?{}", query(&parameters))
+}
+
+/// Returns the query of a URL.
+pub(crate) fn query(parameters: &[(&str, &str)]) -> String {
+    let encode = |(name, value): &(&str, &str)| format!("{name}={}", utf8_percent_encode(value, RESERVED));
+    parameters.iter().map(encode).collect::<Vec<_>>().join("&")
+}
+
+/// Returns the code challenge of a verifier (RFC 7636, "S256").
+pub(crate) fn challenge(verifier: &str) -> String {
+    BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_bytes()))
 }
 
 /// Returns 256 random bits in 43 unreserved characters, the length that RFC 7636 recommends (section 4.1).
-fn random() -> Result<String, Problem> {
+pub(crate) fn random() -> Result<String, Problem> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|e| Problem::new("the system has no random numbers").because(e))?;
     Ok(BASE64URL_NOPAD.encode(&bytes))
