@@ -75,6 +75,7 @@ def test_the_list_to_choose_from_has_the_names(world):
         ('[accounts.222222222222]\nname = "$(id)"\n', [":2: name: `$(id)` contains `$`", "hint"]),
         ('[accounts.222222222222]\nname = "x"\n[accounts.333333333333]\nname = "x"\n',
          [":3: account 222222222222 also has the name x", "hint"]),
+        ('[browser]\ncommand = []\n', [":2: browser.command: needs a program", "firefox"]),
     ],
 )
 def test_what_is_wrong_is_named(world, shop, config, says):

@@ -52,6 +52,13 @@ def test_profiles(world, shop, words):
     assert "jump" in offered(world, shop, *words) and "--" not in offered(world, shop, *words)[:1]
 
 
+@pytest.mark.parametrize("words", [["login", ""], ["logout", "--sso", ""]], ids=" ".join)
+def test_sessions(world, shop, words):
+    config = world.home / ".aws/config"
+    config.write_text(config.read_text() + "[sso-session corp]\n[sso-session 'x;id']\n")
+    assert [name for name in offered(world, shop, *words) if not name.startswith("-")] == ["corp"]
+
+
 def test_commands_directories_and_nothing_outside_a_project(world, shop):
     assert "credential-process" in offered(world, shop, "cre") and "renew" not in offered(world, shop, "hook", "")
     (shop / "folder").mkdir()

@@ -193,7 +193,7 @@ def test_the_table_of_settings_is_complete(tmp_path):
         return keys.split(", ")
 
     known = set(keys_of(""))
-    for name, prefix in {"limits": "limits.", "accounts": "accounts.222222222222.", "cache": "cache.", "keys": "keys."}.items():
+    for name, prefix in {"limits": "limits.", "accounts": "accounts.222222222222.", "cache": "cache.", "keys": "keys.", "browser": "browser."}.items():
         known = known - {name} | {f"{name}.{key}" for key in keys_of(prefix)}
     described = {quoted(row[0])[0].replace(".ID.", ".") for row in table("docs/settings.md", "Settings: config.toml")}
     assert described == known

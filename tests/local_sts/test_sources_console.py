@@ -258,7 +258,7 @@ def refused(answer: tuple[int, str, dict[str, str]], part: str) -> None:
     ("claims", "jti", "", "jti"),
     ("body", "clientId", "arn:aws:signin:::devtools/other", "clientId"),
     ("body", "clientId", "arn:aws:signin:::devtools/cross-device", "another client's"),
-    ("body", "grantType", "authorization_code", "codes"),
+    ("body", "grantType", "authorization_code", "codeVerifier"),
     ("body", "grantType", "password", "grantType"),
     ("body", "refreshToken", "", "refreshToken"),
     ("body", "refreshToken", "x" * 43, "unknown"),

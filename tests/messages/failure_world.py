@@ -30,7 +30,8 @@ FIXTURE = account(ACTIONS, [
     role("Named", trust(ROOT, condition={"StringLike": {"sts:RoleSessionName": "${aws:username}"}})),
     role("GuardedSecond", trust(f"arn:aws:iam::{THERE}:role/Deploy", condition=WITH_MFA)),
     role("Ci", federated_trust(PROVIDER, OF_ORG), HERE),
-])
+    role("Console", trust(ROOT), HERE, policy=allow("signin:*", "*")),
+]) | {"console_session": [{"login_session": f"arn:aws:sts::{HERE}:assumed-role/Console/bob"}]}
 
 CONFIG = """\
 [profile alice]
@@ -163,6 +164,7 @@ class Snapshot:
             (r"mfa_process \(\d+\)", "mfa_process"),
             (r"confirm the code [A-Z0-9-]+", "confirm the code CODE"),
             (r"user_code=[A-Z0-9-]+", "user_code=CODE"),
+            (r"If it does not open: \S+", "If it does not open: URL"),
             (r"\b[0-9a-f]{64}\b", "HASH"),
             # Words of the system's shell and resolver.
             (r"/bin/sh: .*no-such-program.*", "/bin/sh: no-such-program: not found"),

@@ -2,6 +2,7 @@
 """
 
 import json
+import os
 import socket
 
 from failure_world import file, source
@@ -108,6 +109,33 @@ def test_login_is_not_confirmed(world, says):
     says("login --no-browser", env=world.endpoint)
 
 
+def test_login_at_another_organization(world, says):
+    """The start URL doesn't belong to the access portal of the region."""
+    world.shop(file("Plain"))
+    says("login --no-browser --start-url https://other.example.com/start --region us-east-1", env=world.endpoint)
+
+
+def test_login_to_a_session_with_other_values(world, says):
+    """The user describes a session that exists with another start URL."""
+    world.shop(file("Plain"))
+    says("login --start-url https://other.example.com/start --region us-east-1 corp")
+
+
+def test_login_to_a_misspelled_session(world, says):
+    """No [sso-session NAME] has the name."""
+    world.shop(file("Plain"))
+    says("login crop")
+
+
+def test_sign_out_without_a_network(world, says):
+    """The access portal is unreachable."""
+    world.sts.write_sso_cache(world.home, world.sts.sso_sign_in())
+    world.shop(file("Plain", source="sso"))
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+    says("logout --sso", env={"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"})
+
+
 def test_login_where_there_is_nothing_to_sign_in_to(world, says):
     """`awsrole login` for a profile with keys."""
     world.shop(file("Plain"))
@@ -118,6 +146,19 @@ def test_console_session_is_missing(world, says):
     """The user hasn't run `aws login`."""
     world.shop(file("Plain", source="console"))
     says(env=world.endpoint)
+
+
+def test_console_sign_in_without_a_terminal(world, says):
+    """There is neither a browser nor a terminal, where the code of another browser could be entered."""
+    world.shop(file("Plain", source="console"))
+    says("login", env=world.endpoint)
+
+
+def test_console_sign_in_as_another_user(world, says):
+    """The browser is signed in to the console as another identity than that of the profile."""
+    world.shop(file("Plain", source="console"))
+    world.write("bin/xdg-open", '#!/bin/sh\ncurl -s -L -o /dev/null "$1" &\n').chmod(0o755)
+    says("login", env={**world.endpoint, "DISPLAY": ":0", "PATH": f"{world.home}/bin:{os.environ['PATH']}"})
 
 
 def test_metadata_is_unreachable(world, says):

@@ -43,6 +43,7 @@ CHAIN = {
 
 PROVIDER = {"account": THERE, "url": "https://ci.example.com", "client_ids": ["sts.amazonaws.com"]}
 PERSON = "ana@example.com"
+SSO = 'profile = "sso"\n'
 RESERVED = f"{HERE}:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Admin_0123456789abcdef"
 ADMIN = f"arn:aws:sts::{HERE}:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/{PERSON}"
 MACHINES = {
@@ -198,3 +199,13 @@ def foreign_session(place: SourceWorld, name: str = "bystander") -> dict[str, st
 
 def assert_no_secret(place: SourceWorld, text: str) -> None:
     assert not any(secret in text for secret in place.secrets)
+
+
+def sign_in(place: SourceWorld, *, session: str | None = "corp", scopes: tuple[str, ...] = ("sso:account:access",),
+            expired: bool = False) -> Path:
+    """Writes the files of `aws sso login`."""
+    token = place.sts.sso_sign_in(scopes=scopes)
+    place.secrets |= {token["accessToken"], token["clientSecret"], token.get("refreshToken", token["accessToken"])}
+    path = place.sts.write_sso_cache(place.home, token, session=session, expired=expired)
+    place.sts.reset()
+    return path

@@ -3,8 +3,7 @@
 import time
 
 import pytest
-from source_fixtures import MACHINES, SourceWorld
-from test_identity_center import sign_in
+from source_fixtures import MACHINES, SourceWorld, sign_in
 
 from support.aws_files import aws_profile, role_arn, role_file
 from support.world import ALICE, BYSTANDER, SEED, SERIAL, THERE

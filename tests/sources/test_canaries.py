@@ -11,7 +11,7 @@ import signal
 import subprocess
 
 import pytest
-from test_identity_center import sign_in
+from source_fixtures import sign_in
 
 from support import sealed
 from support.aws_files import aws_profile, role_arn

@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import socket
 import threading
 
-import boto3
 import pytest
+from console_fixtures import AS_DEPLOY, AS_IT_IS, FEDERATED, FORBIDDEN, MINUTE, PERSON, ending, held, who
 
-from support.aws_files import role_file
-from support.hooked_shell import wait_for
-from support.local_sts import LocalSts, allow, trust
-from support.world import ALICE, ANYONE_HERE, BYSTANDER, HERE, THERE, World
-
-SIGN_IN = {"Version": "2012-10-17", "Statement": [
-    {"Effect": "Allow", "Action": ["signin:AuthorizeOAuth2Access", "signin:CreateOAuth2Token"],
-     "Resource": "arn:aws:signin:*:*:oauth2/public-client/*"}]}
-ASSUME = allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], "*")
-PERSON = f"arn:aws:iam::{HERE}:user/alice"
-FEDERATED = f"arn:aws:sts::{HERE}:assumed-role/Admin/ana@example.com"
-FORBIDDEN = f"arn:aws:iam::{HERE}:user/bystander"
-FIXTURE = {
-    "user": [{**ALICE, "policy": [SIGN_IN, ASSUME]}, BYSTANDER],
-    "role": [
-        {"name": "Admin", "account": HERE, "trust": trust(f"arn:aws:iam::{HERE}:root"), "policy": [SIGN_IN, ASSUME]},
-        {"name": "Deploy", "account": THERE, "trust": ANYONE_HERE},
-    ],
-    "console_session": [{"login_session": arn, "region": "eu-central-1"} for arn in (PERSON, FEDERATED, FORBIDDEN)],
-}
-PROFILES = "".join(f"[profile {name}]\nlogin_session = {arn}\nregion = eu-central-1\n" for name, arn in {
-    "console": PERSON, "again": PERSON, "federated": FEDERATED, "forbidden": FORBIDDEN}.items())
-AS_IT_IS = 'profile = "console"\n'
-AS_DEPLOY = role_file("Deploy", source="console")
-# AWS's texts aren't known and the server's tell nothing apart: only the code does, and the SDK's words for it.
-MINUTE = datetime.timedelta(minutes=1)
-
-
-@pytest.fixture
-def office(tmp_path):
-    """A home whose profiles have console sessions, none of which is open yet."""
-    with World(tmp_path, FIXTURE) as world:
-        config = world.home / ".aws/config"
-        config.write_text(config.read_text() + PROFILES)
-        yield world
+from support.hooked_shell import HookedWorld, wait_for
+from support.local_sts import LocalSts
+from support.world import THERE
 
 
 @pytest.fixture
@@ -52,27 +19,7 @@ def env(office):
     return {"AWS_ENDPOINT_URL": office.sts.url}
 
 
-def held(office: World, arn: str = PERSON) -> dict:
-    return json.loads(LocalSts.console_cache_path(office.home, arn).read_text())
-
-
-def who(office: World, found: dict[str, str]) -> str:
-    """Returns the identity of a client with these variables."""
-    client = boto3.client("sts", endpoint_url=office.sts.url, region_name="us-east-1",
-                          aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
-                          aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
-                          aws_session_token=found["AWS_SESSION_TOKEN"])
-    return client.get_caller_identity()["Arn"]
-
-
-def ending(office: World, token: dict, left: datetime.timedelta) -> None:
-    """Changes the file of alice's session: its credentials expire in this time."""
-    end = datetime.datetime.now(datetime.UTC) + left
-    token["accessToken"]["expiresAt"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
-    office.sts.write_console_cache(office.home, token, PERSON)
-
-
-def works_again(office: World, folder, env: dict[str, str]) -> dict[str, str]:
+def works_again(office: HookedWorld, folder, env: dict[str, str]) -> dict[str, str]:
     """Returns the result of a command as soon as a failure of the last seconds is no longer used."""
     wait_for(lambda: office.awsrole("exec", "--", "true", cwd=folder, env=env).code == 0, 10, "it still refuses")
     return office.exec_env(folder, env=env)
@@ -243,3 +190,36 @@ def test_another_directory_for_the_files(office, env):
     (office.home / ".aws/login/cache").rename(elsewhere)
     found = office.exec_env(folder, env={**env, "AWS_LOGIN_CACHE_DIRECTORY": str(elsewhere)})
     assert who(office, found) == PERSON
+
+
+@pytest.mark.parametrize("meanwhile", ["signed in again", "signed out"])
+def test_a_file_that_changes_during_the_renewal(office, env, meanwhile):
+    """The command has the credentials that it renewed, but they don't replace the newer state of the file."""
+    folder = office.project("shop", AS_IT_IS, allow=True)
+    office.sts.console_session(office.home, expired=True)
+    path = LocalSts.console_cache_path(office.home, PERSON)
+    office.sts.fault(action="CreateOAuth2Token", latency_ms=1500)
+    results = []
+    thread = threading.Thread(target=lambda: results.append(office.exec_env(folder, env=env)))
+    thread.start()
+    wait_for(lambda: office.sts.calls("CreateOAuth2Token"))
+    newer = office.sts.console_session(office.home) if meanwhile == "signed in again" else path.unlink()
+    thread.join()
+    assert results[0]["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert held(office) == newer if newer else not path.exists()
+
+
+def test_homes_that_share_the_file_but_no_cache(office, env):
+    """As in containers that mount ~/.aws: they use the refresh token once."""
+    folder = office.project("shop", AS_IT_IS, allow=True)
+    office.sts.console_session(office.home, expired=True)
+    office.sts.fault(action="CreateOAuth2Token", latency_ms=500)
+    homes = [{**env, "XDG_CACHE_HOME": str(office.home / name)} for name in ("one", "two", "three")]
+    results = []
+    threads = [threading.Thread(target=lambda home=home: results.append(office.exec_env(folder, env=home))) for home in homes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {result["AWS_ACCESS_KEY_ID"] for result in results} == {held(office)["accessToken"]["accessKeyId"]}
+    assert len(results) == 3 and len(office.sts.calls("CreateOAuth2Token")) == 1

@@ -5,8 +5,7 @@ import json
 import os
 
 import pytest
-from source_fixtures import ADMIN, MACHINES, SourceWorld, boto3, keys_json
-from test_identity_center import SSO, corp, sign_in  # noqa: F401
+from source_fixtures import ADMIN, MACHINES, SSO, SourceWorld, boto3, keys_json, sign_in
 
 from support import sealed
 from support.aws_files import aws_profile, role_arn

@@ -9,31 +9,14 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from source_fixtures import ADMIN, PERSON, liar
+from source_fixtures import ADMIN, PERSON, SSO, liar, sign_in
 
 from support import other
 from support.aws_files import role_file
 from support.hooked_shell import PLACEHOLDER, wait_for
 from support.world import HERE, THERE
 
-SSO = 'profile = "sso"\n'
 DEPLOY = role_file("Deploy", source="sso")
-
-
-@pytest.fixture
-def corp(machines):
-    """A home with the profiles `sso` and `legacy`, and nobody signed in."""
-    machines.sts.write_sso_config(machines.home)
-    return machines
-
-
-def sign_in(place, *, session="corp", scopes=("sso:account:access",), expired=False):
-    """Writes the files of `aws sso login`."""
-    token = place.sts.sso_sign_in(scopes=scopes)
-    place.secrets |= {token["accessToken"], token["clientSecret"], token.get("refreshToken", token["accessToken"])}
-    path = place.sts.write_sso_cache(place.home, token, session=session, expired=expired)
-    place.sts.reset()
-    return path
 
 
 def actions(place):
@@ -319,12 +302,16 @@ def test_login_in_a_shell_heals_it_and_the_others(corp, shell):
     """The shell that signs in has the role at once, another one at its next prompt."""
     folder = corp.project("shop", SSO, allow=True)
     (folder / "deep").mkdir()
-    tty, other = corp.terminal(shell, env=corp.env), corp.terminal("bash", env=corp.env)
+    tty, other = corp.terminal(shell, env=corp.env), corp.terminal("bash", cwd=folder, env=corp.env)
     for one in (tty, other):
         # A terminal's own home has no ~/.aws; the token belongs into the one where the AWS CLI looks.
         os.symlink(corp.home / ".aws", one.home / ".aws")
-        said = one.run(f"cd {folder}")
-        assert said.count("`awsrole login`") == 1
+    corp.sts.reset()
+    forget_failures(corp)
+    tty.type(f"cd {folder}")
+    tty.process.expect_exact("sign in to corp now? [Y/n] ")
+    assert tty.answer("n").count("`awsrole login`") == 1
+    for one in (tty, other):
         assert "awsrole" not in one.run("") and one.key() == PLACEHOLDER
     tty.type("awsrole login --no-browser")
     tty.process.expect(r"confirm the code ([A-Z-]+)")

@@ -6,8 +6,7 @@ crates/core/src/resolve/carried/tests.rs has a row for each source and key; here
 import json
 
 import pytest
-from source_fixtures import MACHINES, SourceWorld, keys_json
-from test_identity_center import sign_in
+from source_fixtures import MACHINES, SourceWorld, keys_json, sign_in
 from test_programs import session_keys
 
 from support.aws_files import aws_profile, role_profile

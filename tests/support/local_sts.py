@@ -281,6 +281,10 @@ class LocalSts:
         """Returns the path at which clients look for the token of a `login_session`."""
         return home / ".aws/login/cache" / (hashlib.sha256(login_session.encode()).hexdigest() + ".json")
 
+    def console_browser(self, login_session: str | None = None, *, deny: bool = False) -> None:
+        """Sets the console session of the browser, and whether its user denies requests."""
+        self._control("POST", "console-browser", {"login_session": login_session, "deny": deny})
+
     def end_console(self, error: str = "TOKEN_EXPIRED", login_session: str | None = None) -> int:
         """Ends console sessions, and returns their number. Refreshes then get `error`, TOKEN_EXPIRED or
         USER_CREDENTIALS_CHANGED.

@@ -1,10 +1,12 @@
-//! Prompts for MFA codes and passphrases on the terminal, and runs the user's `mfa_process`.
+//! Prompts for MFA codes, passphrases and sign-ins on the terminal, and runs the user's `mfa_process`.
 
 use std::cell::Cell;
+use std::io::{self, IsTerminal};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use awsrole_core::aws::access_keys::KeyStoreError;
-use awsrole_core::aws::mfa::{Authenticator, Code, MfaError, MfaPrompt, NotConfirmed};
+use awsrole_core::aws::mfa::{Authenticator, Code, MfaError, MfaPrompt, NotConfirmed, NotSignedIn};
+use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::base::secret::Secret;
@@ -25,19 +27,28 @@ const ATTEMPTS: u32 = 3;
 /// The time step in seconds (RFC 6238, whose default AWS's devices use).
 const TIME_STEP: u64 = 30;
 
+/// Signs in to a source.
+type SignIn<'a> = dyn Fn(&Source) -> Result<(), Problem> + 'a;
+
 /// Prompts on the terminal, if prompting is allowed.
 pub(crate) struct TerminalPrompter<'a> {
     /// Whether the user just typed a command that allows prompting.
     pub(crate) may_ask: bool,
     pub(crate) context: &'a Context,
     settings: &'a Settings,
+    sign_in: Option<&'a SignIn<'a>>,
     /// How often the user entered a code. A command asks for one device.
     codes: Cell<u32>,
 }
 
 impl<'a> TerminalPrompter<'a> {
     pub(crate) fn new(may_ask: bool, context: &'a Context, settings: &'a Settings) -> Self {
-        Self { may_ask, context, settings, codes: Cell::new(0) }
+        Self { may_ask, context, settings, sign_in: None, codes: Cell::new(0) }
+    }
+
+    /// Sets the function that signs in to a source. Without it, the user isn't asked to sign in.
+    pub(crate) fn signing_in_with(self, sign_in: &'a SignIn<'a>) -> Self {
+        Self { sign_in: Some(sign_in), ..self }
     }
 }
 
@@ -87,6 +98,23 @@ impl Authenticator for TerminalPrompter<'_> {
         }
         let terminal = Terminal::open().map_err(|_| NotConfirmed::NoTerminal)?;
         if terminal.confirm(&escape(question)) { Ok(()) } else { Err(NotConfirmed::No) }
+    }
+
+    fn sign_in(&self, source: &Source, begin: &dyn Fn(&str)) -> Result<(), NotSignedIn> {
+        let (Some(sign_in), Some(name)) = (self.sign_in, source.sign_in_name()) else {
+            return Err(NotSignedIn::Declined);
+        };
+        // CI jobs and agents may have a terminal, but nobody who can sign in. The URL is printed on stderr.
+        if !self.may_ask || self.context.env.filled("CI").is_some() || !io::stderr().is_terminal() {
+            return Err(NotSignedIn::Declined);
+        }
+        let terminal = Terminal::open().map_err(|_| NotSignedIn::Declined)?;
+        begin(&format!("awsrole is signing in to {} in {}", escape(name), prompt_location()));
+        if !terminal.agree(&format!("awsrole: sign in to {} now?", escape(name))).unwrap_or(false) {
+            return Err(NotSignedIn::Declined);
+        }
+        drop(terminal);
+        sign_in(source).map_err(NotSignedIn::Failed)
     }
 }
 

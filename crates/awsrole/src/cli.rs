@@ -7,19 +7,21 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::completion::{CompletedShell, directories, profiles, program, roles, roles_and_previous};
+use crate::completion::{CompletedShell, directories, profiles, program, roles, roles_and_previous, sso_sessions};
 
 #[cfg(test)]
 mod document;
 mod help;
 mod hook;
 mod keys;
+mod login;
 mod prompt;
 mod setup;
 mod target;
 pub(crate) use help::command_line;
 pub(crate) use hook::{EventName, Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
+pub(crate) use login::{LoginOptions, SignInOptions};
 pub(crate) use prompt::PromptProgram;
 pub(crate) use setup::{ProfilesCommand, SetupOptions};
 pub(crate) use target::{PlaceOptions, TargetOptions};
@@ -125,17 +127,11 @@ pub(crate) enum Command {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Sign in to IAM Identity Center (SSO) for this directory
+    /// Sign in to IAM Identity Center (SSO) or the AWS console
     #[command(
-        after_help = "Examples:\n  awsrole login\n  awsrole login --no-browser\n  awsrole login --profile shop-admin     # in any directory\n\nThe token is stored in the cache of the AWS CLI, so both use\nthe same sign-in."
+        after_help = "Examples:\n  awsrole login                          # for this directory\n  awsrole login corp                     # an [sso-session corp], anywhere\n  awsrole login --profile shop-admin\n  awsrole login --device                 # for a browser on another machine\n  awsrole login --start-url https://corp.awsapps.com/start --region eu-west-1\n\nThe token is stored in the cache of the AWS CLI, so both use\nthe same sign-in. If the browser isn't on this machine, such as over SSH,\na code is shown to confirm in it."
     )]
-    Login {
-        #[command(flatten)]
-        target: TargetOptions,
-        /// Don't open a browser, only print the URL
-        #[arg(long)]
-        no_browser: bool,
-    },
+    Login(LoginOptions),
     /// Explain how the role of this directory is resolved
     #[command(
         after_help = "Examples:\n  awsrole why\n  awsrole why --role admin\n  awsrole why --profile shop-dev\n\nIt shows the project file, the approval, each step, the cache and the\nvariables. It makes no network call. It also lists what selects another\nidentity: settings of SAM, Serverless, CDK, Terraform, mise and kubectl, .env\nand .envrc, scripts of npm, Makefile and shell scripts."
@@ -209,13 +205,18 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Delete the cached credentials of this directory's role
-    #[command(after_help = "Examples:\n  awsrole logout\n  awsrole logout --profile shop-dev\n  awsrole logout --all")]
+    #[command(
+        after_help = "Examples:\n  awsrole logout\n  awsrole logout --profile shop-dev\n  awsrole logout --all\n  awsrole logout --sso         signs out of IAM Identity Center\n  awsrole logout --sso corp"
+    )]
     Logout {
         #[command(flatten)]
         place: PlaceOptions,
         /// Delete all cached credentials
         #[arg(long, conflicts_with_all = ["profile", "dir"])]
         all: bool,
+        /// Sign out of IAM Identity Center, here and for the AWS CLI [default: the session of this directory]
+        #[arg(long, value_name = "SESSION", num_args = 0..=1, conflicts_with_all = ["all", "profile", "dir"], add = sso_sessions())]
+        sso: Option<Option<String>>,
     },
     /// Run a command with the role, without the hook
     #[command(

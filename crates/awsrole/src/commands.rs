@@ -5,6 +5,7 @@ mod choices;
 mod block_edit;
 mod common;
 mod console;
+mod console_sign_in;
 mod credential_process;
 mod deny;
 mod doctor;
@@ -21,11 +22,15 @@ mod login;
 mod long_run;
 mod logout;
 mod policy;
-mod prompt;
 mod profiles;
+mod prompt;
+mod providers;
 mod refresh;
 mod revoke;
 mod setup;
+mod sign_in;
+mod sign_out;
+mod sso_session;
 mod status;
 mod target;
 mod this_shell;
@@ -60,13 +65,14 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Doctor { json } => doctor::run(json, context, settings),
         Command::Use { name, profile, .. } => use_role::run(name.as_deref(), profile.as_deref(), context, settings),
         Command::Keys { keys } => keys::run(keys, context, settings),
-        Command::Login { target, no_browser } => login::run(target, no_browser, context, settings),
+        Command::Login(options) => login::run(options, context, settings),
         Command::Revoke { role, user, apply: _, profile, json } => {
             revoke::run(&revoke::RevokeOptions { role, user, admin: profile, json }, context, settings)
         }
         Command::Refresh => refresh::run(context, settings),
         Command::History { json } => history::run(json, context, settings),
-        Command::Logout { place, all } => logout::run(place, all, context, settings),
+        Command::Logout { sso: Some(named), .. } => sign_out::run(named.as_deref(), context, settings),
+        Command::Logout { place, all, sso: None } => logout::run(place, all, context, settings),
         Command::Exec { target, min_ttl, yes, renew, command } => {
             exec::run(Wanted { target, min_ttl, yes }, renew, &command, context, settings)
         }

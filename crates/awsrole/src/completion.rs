@@ -102,6 +102,16 @@ pub(crate) fn profiles() -> ArgValueCandidates {
     })
 }
 
+/// Offers the `[sso-session NAME]` sections of the AWS files.
+pub(crate) fn sso_sessions() -> ArgValueCandidates {
+    offered(|context| {
+        let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+        let profiles = Profiles::load(&outer).ok();
+        let sessions = profiles.as_ref().map(Profiles::sso_sessions).unwrap_or_default();
+        sessions.into_iter().map(|session| session.name.to_owned()).collect()
+    })
+}
+
 /// Offers the profiles with stored keys.
 pub(crate) fn stored_keys() -> ArgValueCandidates {
     offered(|context| Record::all(&context.paths).into_iter().map(|record| record.profile).collect())

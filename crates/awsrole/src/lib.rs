@@ -5,6 +5,7 @@ mod browser;
 mod cli;
 mod commands;
 mod completion;
+mod interrupt;
 mod overrides;
 mod picker;
 mod report;

@@ -5,13 +5,12 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
 use awsrole_core::base::secret::Secret;
-use awsrole_system::print::print_notice;
 use rustix::process::{Signal, getpgrp, kill_current_process_group};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
     tcgetpgrp, tcgetwinsize, tcsetattr, ttyname,
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use zeroize::Zeroizing;
@@ -101,8 +100,7 @@ impl Terminal {
 
     /// Asks a yes-or-no question. Anything but yes is no.
     pub(crate) fn confirm(&self, question: &str) -> bool {
-        let yes = |answer: &str| ["y", "yes"].iter().any(|word| word.eq_ignore_ascii_case(answer));
-        self.ask(&format!("{question} [y/N] ")).is_ok_and(|answer| yes(answer.trim()))
+        self.ask(&format!("{question} [y/N] ")).is_ok_and(|answer| is_yes(answer.trim()))
     }
 
     /// Asks a yes-or-no question until the answer is yes or no. An empty answer is yes.
@@ -215,18 +213,8 @@ impl Terminal {
     }
 }
 
-/// Prints what Ctrl-C cancelled before SIGINT ends this process. The exit code is that of every interrupted program.
-pub(crate) fn notice_on_interrupt(cancelled: &'static str) {
-    let Ok(mut signals) = Signals::new([SIGINT]) else { return };
-    // If the thread can't be started, the process ends without a notice.
-    let _ = std::thread::Builder::new().spawn(move || {
-        for signal in signals.forever() {
-            // The terminal shows ^C on the same line.
-            let _ = writeln!(io::stderr());
-            print_notice(cancelled);
-            let _ = emulate_default_handler(signal);
-        }
-    });
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].iter().any(|word| word.eq_ignore_ascii_case(answer))
 }
 
 /// Removes the last character. Returns false if there is none.

@@ -13,4 +13,5 @@ pub mod parameters;
 pub mod profiles;
 pub mod regions;
 pub mod source;
+pub mod sso_session;
 pub mod time;

@@ -4,6 +4,7 @@ pub(crate) mod constraints;
 pub(crate) mod dpop;
 pub(crate) mod error;
 pub(crate) mod query;
+pub(crate) mod redirect;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod sigv4;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_sts::primitives::DateTime;
 use awsrole_core::aws::credentials::Credentials;
-use awsrole_core::aws::source::IdentityCenter;
+use awsrole_core::aws::source::{IdentityCenter, SourceError};
 use awsrole_core::aws::time::rfc3339;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::secret::Secret;
@@ -21,9 +21,14 @@ const RENEWAL_WINDOW: Duration = Duration::from_secs(15 * 60);
 ///
 /// # Errors
 /// Fails if the user isn't signed in, if the role isn't assigned to the user, or if there is no response.
-pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Credentials, Problem> {
+pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Credentials, SourceError> {
     let token = token(sts, role)?;
-    let refused = |error: StsError| refusal(role, &error);
+    let refused = |error: StsError| match &error {
+        StsError::Refused { code, .. } if code == "UnauthorizedException" => {
+            SourceError::SignedOut(refusal(role, &error))
+        }
+        _ => refusal(role, &error).into(),
+    };
     let client = sts.client().map_err(refused)?.sso(&role.portal, ATTEMPTS).map_err(refused)?;
     let call = client
         .get_role_credentials()
@@ -42,34 +47,37 @@ pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<
             arn: None,
         })
     });
-    from.ok_or_else(|| refusal(role, &StsError::Malformed("the credentials in the response are incomplete".to_owned())))
+    from.ok_or_else(|| refused(StsError::Malformed("the credentials in the response are incomplete".to_owned())))
 }
 
 /// Returns the access token.
 ///
 /// A token of an `[sso-session]` that expires soon is renewed. If that fails, it is used until it expires. Tokens of
 /// the legacy format are never renewed, and never sent after their expiration (botocore, `SSOCredentialFetcher`).
-fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> {
+fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, SourceError> {
     let no_token = |no: NoToken| match no {
-        NoToken::Missing => not_signed_in(role),
-        NoToken::Unusable(why) => no_credentials(role).because(why).hint(sign_in(role)),
+        NoToken::Missing => SourceError::SignedOut(not_signed_in(role)),
+        NoToken::Unusable(why) => no_credentials(role).because(why).hint(sign_in(role)).into(),
     };
+    let expired = || SourceError::SignedOut(signed_out(role));
     let mut file = TokenFile::read(&role.token_file).map_err(no_token)?;
     let token = Secret::new(file.text("accessToken").map_err(no_token)?);
     let left = file.time("expiresAt").map_err(no_token)?.duration_since(sts.now()).unwrap_or_default();
     if role.session.is_none() || left > RENEWAL_WINDOW {
-        return if left.is_zero() { Err(signed_out(role)) } else { Ok(token) };
+        return if left.is_zero() { Err(expired()) } else { Ok(token) };
     }
     match renewed(sts, role, &mut file) {
         Ok(Some(token)) => Ok(token),
         _ if !left.is_zero() => Ok(token),
-        Ok(None) => Err(signed_out(role)),
+        Ok(None) => Err(expired()),
         Err(StsError::Refused { code, .. }) => {
-            Err(no_credentials(role).because(format!("the sign-in has ended ({code})")).hint(sign_in(role)))
+            let problem = no_credentials(role).because(format!("the sign-in has ended ({code})"));
+            Err(SourceError::SignedOut(problem.hint(sign_in(role))))
         }
         // The sign-in has expired. Without a network it can't be renewed, so signing in again comes first.
         Err(error) => {
-            Err(signed_out(role).because(format!("it can't be renewed: {error}")).fact("endpoint", endpoint(role)))
+            let problem = signed_out(role).because(format!("it can't be renewed: {error}"));
+            Err(problem.fact("endpoint", endpoint(role)).into())
         }
     }
 }
@@ -92,6 +100,7 @@ fn renewed(sts: &RemoteSts<'_>, role: &IdentityCenter, file: &mut TokenFile<'_>)
         .client_secret(secret)
         .grant_type("refresh_token")
         .refresh_token(refresh_token);
+    let used = Secret::new(refresh_token);
     let answer = sts.named("IAM Identity Center", &role.oidc, call.send())?;
     let Some(token) = answer.access_token else { return Ok(None) };
     let lasts = Duration::from_secs(u64::try_from(answer.expires_in).unwrap_or_default());
@@ -105,7 +114,7 @@ fn renewed(sts: &RemoteSts<'_>, role: &IdentityCenter, file: &mut TokenFile<'_>)
     if let Some(next) = answer.refresh_token {
         file.set(serde_json::json!({ "refreshToken": next }));
     }
-    file.write_or_notice(sts);
+    file.replace(used.expose(), sts);
     Ok(Some(Secret::new(token)))
 }
 

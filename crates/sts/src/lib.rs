@@ -38,9 +38,12 @@ use awsrole_core::session::sts::{Sts, StsError};
 
 use crate::client::Client;
 
+pub use crate::console_login::{ConsoleBrowser, pasted_code, sign_in_to_console};
 pub use crate::federation::sign_in_token;
 pub use crate::iam::{AccessKey, Iam};
-pub use crate::sign_in::{DeviceAuthorization, sign_in};
+pub use crate::sign_in::{
+    AuthorizationRequest, DeviceAuthorization, SignedOut, account_names, sign_in_by_code, sign_in_by_device, sign_out,
+};
 pub use crate::sources::RemoteSources;
 
 /// The number of attempts of a call that may be retried, which is the default of the SDK.

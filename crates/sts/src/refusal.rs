@@ -17,10 +17,12 @@ where
         SdkError::ServiceError(refused) => {
             let status = refused.raw().status().as_u16();
             let date = refused.raw().headers().get("date");
+            let message = refused.err().message().map(str::to_owned);
+            let message = message.or_else(|| oauth_description(refused.raw().body().bytes()?));
             match refused.err().code() {
                 Some(code) => StsError::Refused {
                     code: code.to_owned(),
-                    message: refused.err().message().unwrap_or("no reason given").to_owned(),
+                    message: message.unwrap_or_else(|| "no reason given".to_owned()),
                     server_time: date.and_then(http_date),
                 },
                 None => StsError::Malformed(format!("HTTP status {status} with a response that isn't from STS")),
@@ -39,6 +41,12 @@ where
         }
         _ => StsError::Unreachable(root_cause(error)),
     }
+}
+
+/// Returns the message of an OAuth error (RFC 6749, section 5.2), which the SDK doesn't count as one.
+fn oauth_description(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(body.get("error_description")?.as_str()?.to_owned())
 }
 
 /// Returns the innermost cause: "connection refused" is more specific than "dispatch failure".

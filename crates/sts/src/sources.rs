@@ -5,7 +5,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use awsrole_core::aws::credentials::Credentials;
 use awsrole_core::aws::endpoint::{self, CaBundle};
-use awsrole_core::aws::source::{Source, Sources};
+use awsrole_core::aws::source::{Source, SourceError, Sources};
 use awsrole_core::aws::time::checked_timestamp;
 use awsrole_core::base::context::{Context, Env};
 use awsrole_core::base::problem::Problem;
@@ -38,19 +38,22 @@ impl<'a> RemoteSources<'a> {
 }
 
 impl Sources for RemoteSources<'_> {
-    fn credentials(&self, source: &Source) -> Result<Credentials, Problem> {
-        match source {
-            Source::StaticKeys(keys) => Ok(keys.credentials()),
-            Source::StoredKeys(place) => Err(Problem::new(format!("{} were asked of the wrong place", place.name()))),
-            Source::Process(command) => process::run(command, self),
-            Source::IdentityCenter(role) => identity_center::credentials(self.sts, role),
-            Source::ConsoleLogin(login) => console_login::credentials(self.sts, login),
-            Source::Instance { endpoint, limits, .. } => self.instance(endpoint, *limits),
-            Source::Container { .. } => self.container(),
-            Source::WebIdentity(token) => {
-                Err(Problem::new(format!("the token of profile {} was asked of the wrong place", token.profile)))
+    fn credentials(&self, source: &Source) -> Result<Credentials, SourceError> {
+        Ok(match source {
+            Source::StaticKeys(keys) => keys.credentials(),
+            Source::StoredKeys(place) => {
+                return Err(Problem::new(format!("{} were asked of the wrong place", place.name())).into());
             }
-        }
+            Source::Process(command) => process::run(command, self)?,
+            Source::IdentityCenter(role) => identity_center::credentials(self.sts, role)?,
+            Source::ConsoleLogin(login) => console_login::credentials(self.sts, login)?,
+            Source::Instance { endpoint, limits, .. } => self.instance(endpoint, *limits)?,
+            Source::Container { .. } => self.container()?,
+            Source::WebIdentity(token) => {
+                let problem = format!("the token of profile {} was asked of the wrong place", token.profile);
+                return Err(Problem::new(problem).into());
+            }
+        })
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use awsrole_core::aws::iso8601;
 use awsrole_core::base::files::{FileError, read_regular, write_private};
+use awsrole_core::base::lock::{self, Lock, LockError};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -13,6 +14,9 @@ use crate::RemoteSts;
 
 /// The largest file that is read, in bytes. About 4,000 are typical.
 const MAX_BYTES: u64 = 256 * 1024;
+
+/// The time to wait for another process that renews the same token.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The content of a token file.
 pub(crate) struct TokenFile<'a> {
@@ -29,6 +33,28 @@ pub(crate) enum NoToken {
 }
 
 impl<'a> TokenFile<'a> {
+    /// Acquires the lock for changing a token file, a file next to it. Other programs don't use it.
+    ///
+    /// Homes may share a token file but not their caches, so the locks in the cache aren't enough. Returns `None` if
+    /// the directory is read-only: then no process can change the token.
+    ///
+    /// # Errors
+    /// Fails if another process holds the lock until the timeout.
+    pub(crate) fn lock(path: &Path) -> Result<Option<Lock>, NoToken> {
+        match lock::acquire(&path.with_extension("lock"), LOCK_TIMEOUT) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(LockError::File(_)) => Ok(None),
+            Err(LockError::Busy | LockError::Asking(_)) => {
+                Err(NoToken::Unusable(format!("{} is being changed by another process", path.display())))
+            }
+        }
+    }
+
+    /// Returns a file without content, which replaces the one at `path` when it is written.
+    pub(crate) fn new(path: &'a Path) -> Self {
+        Self { path, fields: Map::new() }
+    }
+
     pub(crate) fn read(path: &'a Path) -> Result<Self, NoToken> {
         let unusable = |why: &dyn Display| NoToken::Unusable(format!("{} {why}", path.display()));
         let bytes = read_regular(path, MAX_BYTES).map(Zeroizing::new).map_err(|error| match error.kind() {
@@ -58,6 +84,12 @@ impl<'a> TokenFile<'a> {
         self.find(place).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
+    /// Returns whether a list contains a text.
+    pub(crate) fn lists(&self, place: &str, text: &str) -> bool {
+        let list = self.find(place).and_then(Value::as_array);
+        list.is_some_and(|list| list.iter().any(|item| item.as_str() == Some(text)))
+    }
+
     /// Returns a required time.
     pub(crate) fn time(&self, place: &str) -> Result<SystemTime, NoToken> {
         iso8601::parse(self.text(place)?).map_err(|why| self.unusable(&format!("has an invalid `{place}`: it {why}")))
@@ -81,10 +113,12 @@ impl<'a> TokenFile<'a> {
         write_private(self.path, text.as_bytes())
     }
 
-    /// Writes the file. If that fails, prints a notice: the new token is valid for this command, but the refresh token
-    /// in the file may have been used up.
-    pub(crate) fn write_or_notice(&self, sts: &RemoteSts<'_>) {
-        if let Err(error) = self.write() {
+    /// Writes the file, unless it no longer contains the refresh token that was used: the user signed in again or signed
+    /// out in the meantime. If it can't be written, prints a notice: the new token is valid for this command, but the
+    /// refresh token in the file may have been used up.
+    pub(crate) fn replace(&self, used: &str, sts: &RemoteSts<'_>) {
+        let is_current = Self::read(self.path).is_ok_and(|now| now.optional("refreshToken") == Some(used));
+        if is_current && let Err(error) = self.write() {
             sts.print_notice(&format!(
                 "{error}: awsrole can't keep the renewed sign-in, so you may have to sign in again"
             ));
@@ -166,5 +200,20 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, r#"{"signInRegion":"eu-west-1","refreshToken":"new"}"#);
         assert!(matches!(TokenFile::read(&dir.path().join("none")), Err(NoToken::Missing)));
+    }
+
+    #[test]
+    fn a_renewal_keeps_a_newer_sign_in_and_a_sign_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token.json");
+        let mut file = TokenFile::new(&path);
+        file.set(serde_json::json!({"refreshToken": "next"}));
+        file.replace("used").unwrap();
+        assert!(!path.exists(), "the user signed out");
+        for (before, after) in [("newer", "newer"), ("used", "next")] {
+            write_private(&path, format!(r#"{{"refreshToken":"{before}"}}"#).as_bytes()).unwrap();
+            file.replace("used").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!(r#"{{"refreshToken":"{after}"}}"#));
+        }
     }
 }

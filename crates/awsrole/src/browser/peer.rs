@@ -4,16 +4,59 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 
+use awsrole_core::base::context::Env;
+
+use super::choice::is_wsl;
+
 /// The state of an established connection (Linux, `include/net/tcp_states.h`). In other states the kernel may report
 /// root instead of the user.
 const ESTABLISHED: &str = "01";
+
+/// The user of the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// The user of this process.
+    ThisUser,
+    /// Another user. Contains the user ID.
+    Another(u32),
+    /// The connection isn't listed.
+    Unknown,
+}
+
+/// Checks that the system can report the user of a connection, or that it never does.
+///
+/// # Errors
+/// Fails on Linux if the connections can't be listed.
+pub(super) fn check(own: SocketAddr) -> io::Result<()> {
+    if cfg!(target_os = "linux") { uid_of(own, own).map(|_| ()) } else { Ok(()) }
+}
+
+/// Returns the user of the other end of a connection. While it is established, that end belongs to the user who opened
+/// it. Other systems than Linux don't report the user.
+///
+/// In WSL, connections of Windows programs are listed as those of root, or not at all. The users of Windows can't see
+/// the arguments of each other's processes.
+///
+/// # Errors
+/// Fails if the system doesn't list connections.
+pub(super) fn of(peer: SocketAddr, own: SocketAddr, env: &Env) -> io::Result<Peer> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Peer::ThisUser);
+    }
+    Ok(match uid_of(peer, own)? {
+        Some(uid) if uid == rustix::process::geteuid().as_raw() => Peer::ThisUser,
+        Some(0) | None if is_wsl(env) => Peer::ThisUser,
+        Some(uid) => Peer::Another(uid),
+        None => Peer::Unknown,
+    })
+}
 
 /// Returns the user ID of the other end of a connection. `peer` is its address there, `own` the address here. Returns
 /// `None` if the connection isn't on this machine or is closed.
 ///
 /// # Errors
 /// Fails if the system doesn't list connections.
-pub(super) fn uid_of(peer: SocketAddr, own: SocketAddr) -> io::Result<Option<u32>> {
+fn uid_of(peer: SocketAddr, own: SocketAddr) -> io::Result<Option<u32>> {
     let mut listed = false;
     for (table, form) in [("/proc/net/tcp", hex as fn(SocketAddr) -> Option<String>), ("/proc/net/tcp6", hex_in_v6)] {
         let file = match File::open(table) {
@@ -81,9 +124,13 @@ mod tests {
         let own = listener.local_addr().unwrap();
         let me = rustix::process::geteuid().as_raw();
         assert_eq!(uid_of(own, own).unwrap(), None, "nobody is connected");
+        let wsl = Env([("WSL_DISTRO_NAME".into(), "Debian".into())].into_iter().collect());
+        assert_eq!(of(own, own, &Env::default()).unwrap(), Peer::Unknown);
+        assert_eq!(of(own, own, &wsl).unwrap(), Peer::ThisUser, "a program of Windows");
         let client = TcpStream::connect(own).unwrap();
         let (stream, peer) = listener.accept().unwrap();
         assert_eq!(uid_of(peer, own).unwrap(), Some(me));
+        assert_eq!(of(peer, own, &Env::default()).unwrap(), Peer::ThisUser);
         // A connection through an IPv6 socket.
         let mapped = SocketAddrV6::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped(), own.port(), 0, 0);
         if let Ok(_other) = TcpStream::connect(mapped) {

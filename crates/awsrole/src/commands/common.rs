@@ -10,18 +10,15 @@ use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::{Allowed, ShellState, Verdict};
 use awsrole_core::project::discover::upward;
-use awsrole_core::session::fetch::Providers;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
 use awsrole_core::shell::export::{evaluate_directory, plan_role, unproven, unproven_profile};
 use awsrole_core::shell::state::{Chosen, OuterEnv};
-use awsrole_keys::Stores;
-use awsrole_sts::{Limits, RemoteSources, RemoteSts};
+use awsrole_sts::{Limits, RemoteSts};
 use awsrole_system::ambient;
 use awsrole_system::print::print_notice;
 use serde_json::Value;
 
-use crate::authenticator::TerminalPrompter;
 use crate::report::CommandError;
 
 /// Runs a function with an AWS client. No connection is made before the first call. `outer` is the context without
@@ -41,28 +38,6 @@ pub(in crate::commands) fn with_remote<T>(
     let proxies = proxies(outer).filter(|(name, _)| is_used(name) && !name.eq_ignore_ascii_case("NO_PROXY"));
     let proxies = proxies.map(|(name, shown)| format!("{name} is {shown}")).collect();
     act(&RemoteSts::new(limits, ambient::now, Box::new(|text| print_notice(text))).through(proxies))
-}
-
-/// Runs a function with all providers. The user is prompted only if they just typed a command that allows it.
-pub(in crate::commands) fn with_providers<T>(
-    outer: &Context,
-    settings: &Settings,
-    may_ask: bool,
-    act: impl FnOnce(Providers<'_>) -> T,
-) -> T {
-    with_remote(outer, settings, |sts| {
-        let sources = RemoteSources::new(sts, outer, may_ask);
-        let person = TerminalPrompter::new(may_ask, outer, settings);
-        let keys = Stores::new(&outer.paths, &person);
-        act(Providers {
-            sts,
-            sources: &sources,
-            keys: &keys,
-            authenticator: &person,
-            accounts: &settings.or_default().accounts,
-            clock: ambient::now,
-        })
-    })
 }
 
 /// Prints a notice that after `awsrole off` the command affects other shells, not this one.

@@ -10,7 +10,7 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_sts::sign_in_token;
 
 use super::held::{PlannedRole, Wanted};
-use crate::browser::{self, OpenError, Opened};
+use crate::browser::{Browser, OpenError, Opened};
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{out, print_notice};
 
@@ -51,8 +51,7 @@ pub(super) fn run(
         out("\n")?;
         return Ok(Outcome::Done);
     }
-    let opened =
-        browser::open(&address, &held.target.outer.env, &held.target.outer.paths).map_err(|why| open_error(&why))?;
+    let opened = Browser::of(&held.target.outer, settings).open(&address).map_err(|why| open_error(&why))?;
     let account = held.credentials.account().or_else(|| held.target.plan.account());
     let account = account.map(|account| format!(" in {}", held.accounts.shown(&account))).unwrap_or_default();
     let whose = format!("{}{account}", held.target.plan.title());
@@ -70,16 +69,9 @@ fn open_error(why: &OpenError) -> Problem {
         OpenError::Unknown => "the console URL was not sent",
         OpenError::Failed(_) | OpenError::NoConnection => "no browser requested the console URL",
     };
-    let problem = Problem::new(summary)
+    Problem::new(summary)
         .because(why)
-        .hint("`awsrole console --print` prints the URL, which signs in anyone who opens it within 15 minutes");
-    match why {
-        // On WSL, the relay for the Windows browser runs as root.
-        OpenError::Another(0) => {
-            problem.hint("in WSL, connections of Windows browsers come from uid 0 and can't be told apart")
-        }
-        _ => problem,
-    }
+        .hint("`awsrole console --print` prints the URL, which signs in anyone who opens it within 15 minutes")
 }
 
 /// Returns the duration of the console session, if it can have one of its own.

@@ -36,7 +36,7 @@ pub(super) fn run(
     let options = ObtainOptions::background(context.now);
     let cache = Cache::open(context, settings.or_default().key);
     let obtained =
-        super::common::with_providers(outer, settings, false, |providers| obtain(plan, &cache, providers, options));
+        super::providers::with_providers(outer, settings, false, |providers| obtain(plan, &cache, providers, options));
     let obtained = obtained.map_err(|failed| target.failed(failed))?;
     // Every process with an SDK runs this command, so only new sessions are recorded.
     if obtained.fresh {

@@ -173,7 +173,7 @@ fn bad(about: &str, problem: Problem) -> Finding {
 fn responses(plan: &RolePlan, context: &Context, settings: &Settings) -> Vec<Finding> {
     let cache = Cache::open(context, settings.or_default().key);
     let options = ObtainOptions::background(context.now);
-    let arn = match super::common::with_providers(context, settings, false, |providers| {
+    let arn = match super::providers::with_providers(context, settings, false, |providers| {
         fetch_caller_arn(plan, &cache, providers, options)
     }) {
         Ok(arn) => arn,

@@ -90,7 +90,7 @@ impl PlannedRole {
         let confirmed = question.as_ref().map_or(confirmed, |_| Some(Confirmation::of(plan)));
         let options = ObtainOptions { min_ttl: at_least, ..ObtainOptions::interactive(context.now) };
         let cache = Cache::open(context, settings.or_default().key);
-        let obtained = super::common::with_providers(outer, settings, true, |providers| {
+        let obtained = super::providers::with_providers(outer, settings, true, |providers| {
             let answer = question.map_or(Ok(()), |question| providers.authenticator.confirm(&question));
             answer.map_err(|why| {
                 CommandError::no_role(confirm::not_confirmed(plan, why, "add `--yes` to the command to confirm it"))

@@ -71,7 +71,7 @@ fn fetching<T>(
     fetch: impl FnOnce(awsrole_core::session::fetch::Providers<'_>) -> T,
 ) -> T {
     long_run::sweep(&outer.paths);
-    super::common::with_providers(outer, settings, ask, fetch)
+    super::providers::with_providers(outer, settings, ask, fetch)
 }
 
 fn snippet(shell: Shell, with: Option<Neighbour>, context: &Context) -> Result<(), Problem> {

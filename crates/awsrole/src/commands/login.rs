@@ -1,70 +1,32 @@
-//! `awsrole login`: signs in to IAM Identity Center for the role of a project or a profile.
+//! `awsrole login`: signs in to IAM Identity Center or the AWS console, for the role of a project or a profile, or for
+//! an SSO session.
 
-use awsrole_core::aws::source::Source;
+use awsrole_core::aws::sso_session::NewSession;
 use awsrole_core::base::context::Context;
-use awsrole_core::base::problem::Problem;
-use awsrole_core::session::cache::Cache;
-use awsrole_core::settings::account_names;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::generation;
-use awsrole_sts::{DeviceAuthorization, sign_in};
+use awsrole_core::shell::state::OuterEnv;
 
-use super::target::Target;
-use crate::browser::{self, OpenError};
-use crate::cli::TargetOptions;
+use super::sso_session::{self, Purpose, SignInTarget};
+use crate::cli::LoginOptions;
 use crate::report::{CommandError, Outcome};
-use crate::terminal::notice_on_interrupt;
 use awsrole_system::print::print_notice;
 
-pub(super) fn run(
-    target: TargetOptions,
-    no_browser: bool,
-    context: &Context,
-    settings: &Settings,
-) -> Result<Outcome, CommandError> {
-    let Target { outer, plan, .. } = Target::of(target, context, settings)?;
-    let Source::IdentityCenter(source) = &plan.source else {
-        return Err(Problem::new(format!("there is nothing to sign in to: the source is {}", plan.source))
-            .hint("`awsrole login` is for profiles with sso_session or sso_start_url")
-            .into());
-    };
-    let invite = |invitation: &DeviceAuthorization| {
-        print_notice(format!("open {} and confirm the code {}", invitation.url, invitation.user_code));
-        if !no_browser {
-            open_page(&invitation.url, &outer);
+pub(super) fn run(options: LoginOptions, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+    if let (Some(start_url), Some(region)) = (options.start_url, options.region) {
+        let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+        let new = NewSession::of_options(options.session, start_url, &region)?;
+        super::sign_in::run(&new.session(&outer)?, options.sign_in, &outer, settings)?;
+        // It is written after the sign-in, so that a misspelled URL isn't kept.
+        if let (name, Some(file)) = new.write(&outer)? {
+            print_notice(format!("wrote [sso-session {name}] to {}", outer.shorten(&file)));
         }
-        print_notice(format!(
-            "waiting for your confirmation in the browser, {} at most …",
-            humantime::format_duration(invitation.lasts)
-        ));
-    };
-    notice_on_interrupt("the sign-in was cancelled: `awsrole login` starts another");
-    let names =
-        super::common::with_remote(&outer, settings, |sts| sign_in(sts, source, &invite)).map_err(CommandError::aws)?;
-    // Without them accounts are shown by their numbers.
-    let _ = account_names::record(&context.paths, names);
-    // A cached failure may say that the user isn't signed in. It no longer applies.
-    let cache = Cache::open(context, settings.or_default().key);
-    for name in cache.keys(&plan).all() {
-        cache.mark_stale(&name, context.now).map_err(|e| super::common::file_problem(&e))?;
+        return Ok(Outcome::Done);
     }
-    generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
-    print_notice("signed in");
+    let (named, target) = (options.session.as_deref(), options.target);
+    let (outer, target) = sso_session::select_any(named, target, Purpose::SignIn, context, settings)?;
+    match target {
+        SignInTarget::Sso(session) => super::sign_in::run(&session, options.sign_in, &outer, settings)?,
+        SignInTarget::Console(login) => super::console_sign_in::run(&login, options.sign_in, &outer, settings)?,
+    }
     Ok(Outcome::Done)
-}
-
-/// Opens the page that confirms the code, while this process polls for the result.
-///
-/// The URL contains the code, so it isn't passed as an argument: another user could confirm the code as themselves, and
-/// this user would work with that identity.
-fn open_page(url: &str, outer: &Context) {
-    let (url, env, paths) = (url.to_owned(), outer.env.clone(), outer.paths.clone());
-    // Errors are ignored because the URL is also printed on the terminal.
-    std::thread::spawn(move || {
-        if let Err(OpenError::Another(uid)) = browser::open(&url, &env, &paths) {
-            print_notice(format!(
-                "another user of this machine (uid {uid}) requested the URL: nothing was sent, so open it from here"
-            ));
-        }
-    });
 }

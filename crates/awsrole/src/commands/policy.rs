@@ -57,7 +57,7 @@ fn first_caller(
         return Ok((token.role_arn.to_string(), Some(claims)));
     }
     let options = ObtainOptions::interactive(outer.now);
-    let arn = super::common::with_providers(outer, settings, true, |providers| {
+    let arn = super::providers::with_providers(outer, settings, true, |providers| {
         fetch_caller_arn(plan, cache, providers, options)
     })?;
     Ok((arn, None))

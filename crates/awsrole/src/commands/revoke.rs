@@ -69,7 +69,7 @@ fn principal(
         (None, _) => {
             let cache = Cache::open(context, settings.or_default().key);
             let options = ObtainOptions::interactive(context.now);
-            let arn = super::common::with_providers(&outer, settings, true, |providers| {
+            let arn = super::providers::with_providers(&outer, settings, true, |providers| {
                 fetch_caller_arn(&plan, &cache, providers, options)
             })?;
             RevocationTarget::of_caller(&arn)

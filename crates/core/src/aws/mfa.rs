@@ -1,9 +1,10 @@
-//! MFA codes: how they are requested, and which codes were used.
+//! MFA codes: how they are requested, and which codes were used. Also requests other actions of the user.
 
 use serde::{Deserialize, Serialize};
 
 use crate::aws::arn::AccountId;
 use crate::aws::parameters::MfaSerial;
+use crate::aws::source::Source;
 use crate::base::problem::Problem;
 
 /// A code from the user or from their `mfa_process`.
@@ -53,7 +54,7 @@ impl MfaPrompt<'_> {
     }
 }
 
-/// Provides MFA codes and confirmations. It is a trait because it may prompt the user.
+/// Provides MFA codes, confirmations and sign-ins. It is a trait because it may prompt the user.
 pub trait Authenticator {
     /// Requests a code.
     ///
@@ -69,6 +70,20 @@ pub trait Authenticator {
     /// # Errors
     /// Fails unless the answer is yes.
     fn confirm(&self, question: &str) -> Result<(), NotConfirmed>;
+
+    /// Asks the user whether to sign in to a source, and signs in. `begin` is called as in [`Authenticator::code`].
+    ///
+    /// # Errors
+    /// Fails if the user can't be asked or declines, and if the sign-in fails.
+    fn sign_in(&self, source: &Source, begin: &dyn Fn(&str)) -> Result<(), NotSignedIn>;
+}
+
+/// The reason why the user isn't signed in.
+pub enum NotSignedIn {
+    /// Asking isn't allowed, or the answer was no.
+    Declined,
+    /// The sign-in failed.
+    Failed(Problem),
 }
 
 /// The reason why a role was not confirmed.

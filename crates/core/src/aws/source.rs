@@ -55,7 +55,7 @@ pub enum Source {
     },
     /// An OIDC token in a file, as in CI.
     WebIdentity(WebIdentity),
-    /// A console session of `aws login`.
+    /// A console session of `aws login` or `awsrole login`.
     ConsoleLogin(ConsoleLogin),
 }
 
@@ -170,7 +170,7 @@ pub struct ConsoleLogin {
     pub session: String,
     /// The endpoint of AWS Sign-In. The region in the token takes precedence.
     pub endpoint: Endpoint,
-    /// The token file of `aws login`. It is read in the same way as [`IdentityCenter::token_file`].
+    /// The token file of `aws login` or `awsrole login`. It is read in the same way as [`IdentityCenter::token_file`].
     #[serde(skip)]
     pub token_file: PathBuf,
 }
@@ -231,10 +231,44 @@ pub trait Sources {
     ///
     /// # Errors
     /// Describes the failure for the user, with the endpoint or command.
-    fn credentials(&self, source: &Source) -> Result<Credentials, Problem>;
+    fn credentials(&self, source: &Source) -> Result<Credentials, SourceError>;
+}
+
+/// The reason why a source returned no credentials.
+pub enum SourceError {
+    /// The user isn't signed in, or the sign-in has ended.
+    SignedOut(Problem),
+    /// Any other reason. Signing in wouldn't help.
+    Failed(Problem),
+}
+
+impl SourceError {
+    /// Returns the problem for the user.
+    #[must_use]
+    pub fn problem(self) -> Problem {
+        match self {
+            Self::SignedOut(problem) | Self::Failed(problem) => problem,
+        }
+    }
+}
+
+impl From<Problem> for SourceError {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
 }
 
 impl Source {
+    /// Returns the name of what a user signs in to: the `[sso-session NAME]`, or the profile. Other sources have none.
+    #[must_use]
+    pub fn sign_in_name(&self) -> Option<&str> {
+        match self {
+            Self::IdentityCenter(role) => Some(role.session.as_deref().unwrap_or(&role.profile)),
+            Self::ConsoleLogin(login) => Some(&login.profile),
+            _ => None,
+        }
+    }
+
     /// Returns whether the keys are long-lived. Long-lived keys are never exported.
     #[must_use]
     pub fn is_long_term(&self) -> bool {

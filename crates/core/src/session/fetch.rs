@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::aws::access_keys::{AccessKeyStores, KeyRef};
 use crate::aws::credentials::Credentials;
-use crate::aws::mfa::Authenticator;
-use crate::aws::source::{Source, Sources, StaticKeys};
+use crate::aws::mfa::{Authenticator, NotSignedIn};
+use crate::aws::source::{Source, SourceError, Sources, StaticKeys};
 use crate::aws::time::rfc3339;
 use crate::base::cache_key_backend::KeyUnavailable;
 use crate::base::digest::sha256;
@@ -36,7 +36,7 @@ pub struct Providers<'a> {
     pub sources: &'a dyn Sources,
     /// The stores of long-lived keys.
     pub keys: &'a dyn AccessKeyStores,
-    /// The provider of MFA codes.
+    /// The provider of MFA codes and sign-ins.
     pub authenticator: &'a dyn Authenticator,
     /// The user's names for accounts, for messages.
     pub accounts: &'a Accounts,
@@ -80,10 +80,10 @@ pub fn fetch(
     let before = fetcher.session(steps);
     let done = |credentials: Credentials, problem: Option<Problem>| -> Result<Obtained, ObtainError> {
         account_pin::check_result(plan, &credentials)?;
-        let (mfa_prompted, not_cached) = (fetcher.mfa_prompted.take(), fetcher.not_cached.take());
+        let (prompted, not_cached) = (fetcher.prompted.take(), fetcher.not_cached.take());
         let fresh = problem.is_none();
         let key = fetcher.session(steps);
-        Ok(Obtained { credentials, problem, due: false, fresh, mfa_prompted, key, not_cached })
+        Ok(Obtained { credentials, problem, due: false, fresh, prompted, key, not_cached })
     };
     let failed = match fetcher.credentials_after(steps) {
         Ok(credentials) => {
@@ -177,7 +177,8 @@ struct ChainFetcher<'a> {
     /// The locks that are held, from the last step down to the one being fetched, so that no two processes acquire them
     /// in different orders.
     locks: RefCell<Vec<Lock>>,
-    mfa_prompted: RefCell<bool>,
+    /// Whether the user entered an MFA code or signed in.
+    prompted: RefCell<bool>,
     /// Keys from a store, so that it prompts only once.
     load_stored_keys: OnceCell<Credentials>,
     /// The cache keys, updated after each response of the source.
@@ -192,8 +193,8 @@ struct ChainFetcher<'a> {
 impl<'a> ChainFetcher<'a> {
     fn new(plan: &'a RolePlan, cache: &'a Cache, providers: Providers<'a>, options: ObtainOptions) -> Self {
         let keys = RefCell::new(cache.keys(plan));
-        let (locks, mfa_prompted, load_stored_keys, not_cached, too_old) = Default::default();
-        Self { plan, cache, providers, options, locks, mfa_prompted, load_stored_keys, keys, not_cached, too_old }
+        let (locks, prompted, load_stored_keys, not_cached, too_old) = Default::default();
+        Self { plan, cache, providers, options, locks, prompted, load_stored_keys, keys, not_cached, too_old }
     }
 
     fn session(&self, count: usize) -> String {
@@ -373,18 +374,43 @@ impl<'a> ChainFetcher<'a> {
             _ => None,
         };
         let lock = session.map(|key| self.cache.lock(&key, LOCK_TIMEOUT)).transpose();
-        let _held = lock.map_err(|error| self.lock_error(error))?;
-        let failed = |problem| FetchError::cacheable(problem, FailureKind::Transient);
+        let lock = lock.map_err(|error| self.lock_error(error))?;
+        let is_locked = lock.is_some();
+        self.locks.borrow_mut().extend(lock);
         let credentials = match &self.plan.source {
-            Source::WebIdentity(token) => self.fetch_web_identity_session(token)?,
-            source => self.providers.sources.credentials(source).map_err(failed)?,
+            Source::WebIdentity(token) => self.fetch_web_identity_session(token),
+            source => self.signed_in_credentials(source),
         };
+        if is_locked {
+            self.locks.borrow_mut().pop();
+        }
+        let credentials = credentials?;
         // The call may have renewed a sign-in, and later cache keys depend on the returned access key ID.
         self.update_keys();
         let recorded = self.cache.record_source_id(&self.session(0), &credentials.access_key_id);
         recorded.map_err(|e| FetchError::local(&e))?;
         self.update_keys();
         Ok(credentials)
+    }
+
+    /// Fetches the credentials of a source. If the user isn't signed in, asks them to sign in.
+    fn signed_in_credentials(&self, source: &Source) -> Result<Credentials, FetchError> {
+        let fetch = || self.providers.sources.credentials(source);
+        let fetched = match fetch() {
+            Err(SourceError::SignedOut(problem)) if self.options.trigger == Trigger::User => {
+                match self.providers.authenticator.sign_in(source, &|phrase| self.announce(phrase)) {
+                    Ok(()) => {
+                        self.announce("");
+                        self.prompted.replace(true);
+                        fetch()
+                    }
+                    Err(NotSignedIn::Declined) => Err(SourceError::SignedOut(problem)),
+                    Err(NotSignedIn::Failed(problem)) => Err(SourceError::Failed(problem)),
+                }
+            }
+            fetched => fetched,
+        };
+        fetched.map_err(|error| FetchError::cacheable(error.problem(), FailureKind::Transient))
     }
 
     fn already_expired_error(&self, credentials: &Credentials) -> FetchError {

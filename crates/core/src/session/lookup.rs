@@ -89,8 +89,8 @@ pub struct Obtained {
     pub due: bool,
     /// Whether they were fetched instead of cached.
     pub fresh: bool,
-    /// Whether an MFA code was entered. Other shells should then check again.
-    pub mfa_prompted: bool,
+    /// Whether the user entered an MFA code or signed in. Other shells should then check again.
+    pub prompted: bool,
     /// Their cache key.
     pub key: String,
     /// The reasons why no encryption key can be stored. Empty if the credentials are cached.
@@ -133,7 +133,7 @@ pub fn lookup(plan: &RolePlan, cache: &Cache, options: ObtainOptions) -> Lookup 
             problem,
             due,
             fresh,
-            mfa_prompted: false,
+            prompted: false,
             key: key.clone(),
             not_cached: Vec::new(),
         })),

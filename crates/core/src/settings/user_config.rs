@@ -35,6 +35,8 @@ pub struct UserConfig {
     pub key: CacheKeySetting,
     /// The store in which `awsrole keys add` stores keys. `None` is the default store of the system.
     pub store: Option<StoreKind>,
+    /// The command that opens a URL, as words. `{url}` in a word is the URL. Empty for the browser of the system.
+    pub browser: Vec<String>,
 }
 
 /// Timeouts. Each has a default.
@@ -73,6 +75,14 @@ struct AsWritten {
     cache: CacheAsWritten,
     #[serde(default)]
     keys: KeysAsWritten,
+    #[serde(default)]
+    browser: BrowserAsWritten,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct BrowserAsWritten {
+    command: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -196,6 +206,11 @@ impl UserConfig {
         let wrong =
             |at: usize, what: String| Problem::new(format!("{}:{}: {what}", path.display(), line_of(&bytes, at)));
         let accounts = accounts(written.accounts, wrong)?;
+        let browser = written.browser.command.map(|command| match command.get_ref().first() {
+            Some(program) if !program.is_empty() => Ok(command.into_inner()),
+            _ => Err(wrong(command.span().start, "browser.command: needs a program".to_owned())
+                .hint(r#"such as command = ["firefox", "-P", "work", "{url}"]"#)),
+        });
         let limit = |seconds: Option<Seconds>| seconds.map(|seconds| Duration::from_secs(seconds.0.clamp(1, 600)));
         Ok(Self {
             trust,
@@ -208,6 +223,7 @@ impl UserConfig {
                 process: limit(written.limits.process),
             },
             accounts,
+            browser: browser.transpose()?.unwrap_or_default(),
             key: written.cache.key,
         })
     }

@@ -8,9 +8,10 @@ use form_urlencoded::Serializer;
 
 use crate::crypto::{pkce, random};
 use crate::fixture::identity_center::IdentityCenterInstance;
-use crate::identity_center::clients::{SCOPE, loopback_path};
+use crate::identity_center::clients::SCOPE;
 use crate::identity_center::exceptions::invalid_request;
 use crate::protocol::error::ApiError;
+use crate::protocol::redirect::loopback_path;
 use crate::protocol::request::HttpRequest;
 use crate::protocol::response::HttpResponse;
 use crate::state::context::RequestContext;

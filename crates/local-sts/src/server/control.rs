@@ -147,6 +147,10 @@ fn dispatch(world: &World, state: &mut ServerState, path: &str, request: &HttpRe
             let file = aws_login::cache_file(world, sessions, signin, session, client, now);
             json(&file.ok_or_else(|| (500, "the system has no randomness".to_owned()))?)
         }
+        ("POST", "console-browser") => {
+            state.signin.browser = read(&request.body)?;
+            json(&())
+        }
         ("POST", "end-console") => {
             let body: EndConsole = read(&request.body)?;
             json(&Expired { expired: state.signin.end(body.login_session.as_deref(), body.error) })

@@ -13,7 +13,7 @@ use crate::protocol::response::HttpResponse;
 use crate::protocol::timestamp;
 use crate::server::routes::{self, ServiceRoute};
 use crate::server::{clock, control};
-use crate::signin::{federation, oauth2_token};
+use crate::signin::{authorize, federation, oauth2_token};
 use crate::state::context::{RequestContext, ServerState};
 use crate::state::faults::Delivery;
 use crate::sts::api as sts;
@@ -110,6 +110,7 @@ impl Server {
             ServiceRoute::Browser(center) => browser::handle(center, context, action, request),
             ServiceRoute::Federation => federation::handle(&world.partition, context, action, request),
             ServiceRoute::Signin(sessions) => oauth2_token::handle(world, sessions, context, request),
+            ServiceRoute::SigninPages(sessions) => authorize::handle(world, sessions, context, action, request),
         }
     }
 }
@@ -126,5 +127,6 @@ fn error_response(service: ServiceRoute<'_>, error: &ApiError) -> HttpResponse {
         ServiceRoute::Browser(_) => browser::error_response(error),
         ServiceRoute::Federation => federation::error_response(error),
         ServiceRoute::Signin(_) => oauth2_token::error_response(error),
+        ServiceRoute::SigninPages(_) => authorize::error_response(error),
     }
 }

@@ -31,6 +31,8 @@ pub(crate) enum ServiceRoute<'w> {
     Federation,
     /// AWS Sign-In: sessions of `aws login`.
     Signin(&'w [ConsoleSession]),
+    /// The pages of AWS Sign-In that a browser opens.
+    SigninPages(&'w [ConsoleSession]),
 }
 
 /// Returns service and action of a request, or `None` for a call to STS or IAM.
@@ -43,8 +45,13 @@ pub(crate) fn route<'w>(world: &'w World, request: &HttpRequest) -> Option<(Serv
     if path == "/federation" {
         return Some((ServiceRoute::Federation, federation::action(request)));
     }
-    if path == "/v1/token" && !sources.console_sessions.is_empty() {
-        return Some((ServiceRoute::Signin(&sources.console_sessions), "CreateOAuth2Token"));
+    if let (sessions @ [_, ..], Some(path)) = (sources.console_sessions.as_slice(), path.strip_prefix("/v1/")) {
+        return match path {
+            "token" => Some((ServiceRoute::Signin(sessions), "CreateOAuth2Token")),
+            "authorize" => Some((ServiceRoute::SigninPages(sessions), "AuthorizeOAuth2Access")),
+            "sessions/confirmation" => Some((ServiceRoute::SigninPages(sessions), "ShowSignInCode")),
+            _ => None,
+        };
     }
     match (&sources.instance, &sources.identity_center) {
         (Some(instance), _) if path.starts_with("/latest/") => {

@@ -1,13 +1,12 @@
 //! The cache file that `aws login` writes: a new login session with its key.
 //!
-//! The browser, the consent and the code are left out: a test asks for the result.
+//! A test asks for the result, without the browser, the consent and the code of [`super::authorize`].
 
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use crate::crypto::device_key::DeviceKey;
-use crate::crypto::jwt::JwtSigner;
 use crate::fixture::console::ConsoleSession;
 use crate::fixture::world::World;
 use crate::protocol::timestamp;
@@ -28,7 +27,7 @@ pub(crate) fn cache_file(
     let owner = oauth2_token::owner(world, session, now);
     let expires = timestamp::whole_seconds(now + session.access_lifetime.min(session.session_lifetime));
     let refresh_token = signin.open(session, client, key.thumbprint()?, now).ok()?;
-    let id_token = id_token(session, client, now)?;
+    let id_token = oauth2_token::id_token(session, client, now)?;
     let credentials = sessions.issue(owner, now, expires).ok()?;
     Some(json!({
         "accessToken": access_token(session, credentials),
@@ -46,14 +45,4 @@ fn access_token(session: &ConsoleSession, credentials: &IssuedCredentials) -> Va
     token["accountId"] = session.identity.account().into();
     token["expiresAt"] = timestamp::rfc3339(credentials.expires).into();
     token
-}
-
-/// Returns an ID token with a key of its own: clients store it without verifying it.
-fn id_token(session: &ConsoleSession, client: SigninClient, now: SystemTime) -> Option<String> {
-    let now = timestamp::unix_seconds(now);
-    let claims = json!({
-        "iss": "https://signin.aws.amazon.com/signin", "sub": session.login_session, "aud": client.id(),
-        "iat": now, "exp": now + session.session_lifetime.as_secs(),
-    });
-    JwtSigner::new()?.sign("local", claims.as_object()?)
 }

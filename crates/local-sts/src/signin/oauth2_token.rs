@@ -1,5 +1,5 @@
-//! CreateOAuth2Token of AWS Sign-In: exchanges a refresh token and a DPoP proof for credentials, for profiles with
-//! `login_session`.
+//! CreateOAuth2Token of AWS Sign-In: exchanges an authorization code or a refresh token, and a DPoP proof, for
+//! credentials, for profiles with `login_session`.
 //!
 //! The rules are those of the API reference. The README lists the guesses where it doesn't say.
 
@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::crypto::random;
+use crate::crypto::jwt::JwtSigner;
+use crate::crypto::{pkce, random};
 use crate::fixture::console::{ConsoleIdentity, ConsoleSession};
 use crate::fixture::world::World;
 use crate::protocol::error::ApiError;
@@ -19,7 +20,7 @@ use crate::protocol::{dpop, timestamp};
 use crate::state::authorization;
 use crate::state::context::RequestContext;
 use crate::state::sessions::{ApiCaller, AssumedRoleSession, CredentialOwner, IssuedCredentials};
-use crate::state::signin::{EndReason, SigninClient};
+use crate::state::signin::{EndReason, SigninClient, SigninCode};
 
 /// `tokenType` in responses: the access token is a set of keys for SigV4, not a bearer token.
 pub(crate) const TOKEN_TYPE: &str = "aws_sigv4";
@@ -31,6 +32,15 @@ struct TokenRequest {
     client_id: String,
     grant_type: String,
     refresh_token: Option<String>,
+    code: Option<String>,
+    code_verifier: Option<String>,
+    redirect_uri: Option<String>,
+}
+
+/// What a client exchanges.
+enum Grant<'r> {
+    RefreshToken(&'r str),
+    Code { code: &'r str, verifier: &'r str, redirect_uri: &'r str },
 }
 
 /// Answers CreateOAuth2Token.
@@ -46,8 +56,26 @@ pub(crate) fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let body = TokenRequest::read(request)?;
     context.record(|call| call.grant_type = Some(body.grant_type.clone()));
-    let (client, token) = body.check()?;
+    let (client, grant) = body.check()?;
     let proof = dpop::check(request, &mut context.state.signin.proofs, context.now).map_err(invalid)?;
+    let token = match grant {
+        Grant::RefreshToken(token) => token,
+        Grant::Code { code, verifier, redirect_uri } => {
+            // A code works once, even if the rest of the request is wrong (RFC 6749, section 4.1.2).
+            let issued =
+                context.state.signin.codes.remove(code).ok_or_else(|| invalid("the code is unknown or used"))?;
+            if issued.client != client || issued.redirect_uri != redirect_uri {
+                return Err(invalid("the code belongs to another client or redirectUri"));
+            }
+            if !pkce::proves(verifier, &issued.challenge) {
+                return Err(invalid("codeVerifier doesn't prove the code_challenge"));
+            }
+            if issued.expires <= context.now {
+                return Err(denied(401, "AUTHCODE_EXPIRED"));
+            }
+            return open(world, sessions, context, &issued, proof.thumbprint);
+        }
+    };
     let unknown = || invalid("the refresh token is unknown");
     let index = context.state.signin.login_sessions.iter().position(|login| login.position(token).is_some());
     let index = index.ok_or_else(unknown)?;
@@ -83,6 +111,32 @@ pub(crate) fn handle(
     Ok(response(credentials, &next, now))
 }
 
+/// Opens a login session with an authorization code.
+fn open(
+    world: &World,
+    sessions: &[ConsoleSession],
+    context: &mut RequestContext<'_>,
+    issued: &SigninCode,
+    thumbprint: String,
+) -> Result<HttpResponse, ApiError> {
+    let (client, now) = (issued.client, context.now);
+    let session = sessions.iter().find(|session| session.login_session == issued.login_session);
+    let session = session.ok_or_else(|| invalid("the code is unknown or used"))?;
+    context.record(|call| call.login_session = Some(session.login_session.clone()));
+    let caller = ApiCaller { owner: owner(world, session, now), issued: Some(now) };
+    let resource = client.resource(&world.partition, session);
+    if !authorization::is_permitted(&caller, "signin:CreateOAuth2Token", &resource, now) {
+        return Err(denied(403, "INSUFFICIENT_PERMISSIONS"));
+    }
+    let expires = context.expiry(session.access_lifetime);
+    let refresh_token = context.state.signin.open(session, client, thumbprint, now)?;
+    let id_token = id_token(session, client, now).ok_or_else(ApiError::internal)?;
+    let credentials = context.state.sessions.issue(caller.owner, now, expires)?;
+    let mut body = body(credentials, &refresh_token, now);
+    body["idToken"] = id_token.into();
+    Ok(HttpResponse::json(&body))
+}
+
 /// Returns the user or role session that the credentials of a login session belong to.
 pub(crate) fn owner(world: &World, session: &ConsoleSession, opened: SystemTime) -> CredentialOwner {
     match &session.identity {
@@ -93,6 +147,16 @@ pub(crate) fn owner(world: &World, session: &ConsoleSession, opened: SystemTime)
             CredentialOwner::Role(Arc::new(AssumedRoleSession::plain(&world.partition, role, name)))
         }
     }
+}
+
+/// Returns an ID token with a key of its own: clients store it without verifying it.
+pub(crate) fn id_token(session: &ConsoleSession, client: SigninClient, now: SystemTime) -> Option<String> {
+    let now = timestamp::unix_seconds(now);
+    let claims = json!({
+        "iss": "https://signin.aws.amazon.com/signin", "sub": session.login_session, "aud": client.id(),
+        "iat": now, "exp": now + session.session_lifetime.as_secs(),
+    });
+    JwtSigner::new()?.sign("local", claims.as_object()?)
 }
 
 /// Renders credentials. AWS Sign-In exposes secrets nowhere else.
@@ -136,28 +200,39 @@ impl TokenRequest {
         serde_json::from_slice(&request.body).map_err(|error| invalid(format!("the body can't be read: {error}")))
     }
 
-    /// Returns the client and the refresh token.
-    fn check(&self) -> Result<(SigninClient, &str), ApiError> {
-        let mut clients = [SigninClient::SameDevice, SigninClient::CrossDevice].into_iter();
-        let client = clients.find(|client| client.id() == self.client_id);
+    /// Returns the client and what it exchanges.
+    fn check(&self) -> Result<(SigninClient, Grant<'_>), ApiError> {
+        let client = SigninClient::with_id(&self.client_id);
         let client = client.ok_or_else(|| invalid("clientId isn't one of AWS Sign-In's clients"))?;
-        match (self.grant_type.as_str(), self.refresh_token.as_deref()) {
-            ("refresh_token", Some(token)) if (1..=2048).contains(&token.len()) => Ok((client, token)),
-            ("refresh_token", _) => Err(invalid("refreshToken must have 1 to 2048 characters")),
-            ("authorization_code", _) => Err(invalid("authorization codes aren't played here")),
+        let of_code = (self.code.as_deref(), self.code_verifier.as_deref(), self.redirect_uri.as_deref());
+        match (self.grant_type.as_str(), self.refresh_token.as_deref(), of_code) {
+            ("refresh_token", Some(token), (None, None, None)) if (1..=2048).contains(&token.len()) => {
+                Ok((client, Grant::RefreshToken(token)))
+            }
+            ("refresh_token", ..) => Err(invalid("only refreshToken is allowed, with 1 to 2048 characters")),
+            ("authorization_code", None, (Some(code), Some(verifier), Some(redirect_uri))) => {
+                Ok((client, Grant::Code { code, verifier, redirect_uri }))
+            }
+            ("authorization_code", ..) => {
+                Err(invalid("only code, codeVerifier and redirectUri are allowed, and required"))
+            }
             _ => Err(invalid("grantType must be authorization_code or refresh_token")),
         }
     }
 }
 
 fn response(credentials: &IssuedCredentials, refresh_token: &str, now: SystemTime) -> HttpResponse {
+    HttpResponse::json(&body(credentials, refresh_token, now))
+}
+
+fn body(credentials: &IssuedCredentials, refresh_token: &str, now: SystemTime) -> Value {
     let left = credentials.expires.duration_since(timestamp::whole_seconds(now)).unwrap_or(Duration::ZERO);
-    HttpResponse::json(&json!({
+    json!({
         "accessToken": exposed(credentials),
         "tokenType": TOKEN_TYPE,
         "expiresIn": left.as_secs(),
         "refreshToken": refresh_token,
-    }))
+    })
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {
@@ -209,10 +284,17 @@ mod tests {
             ("arn:aws:signin:::devtools/other", "refresh_token", Some("t".to_owned()), Some("clientId")),
             (same, "refresh_token", Some("t".repeat(2049)), Some("refreshToken")),
             (same, "refresh_token", None, Some("refreshToken")),
-            (same, "authorization_code", None, Some("codes")),
+            (same, "authorization_code", None, Some("codeVerifier")),
             (same, "password", Some("t".to_owned()), Some("grantType")),
         ] {
-            let body = TokenRequest { client_id: client.into(), grant_type: grant.into(), refresh_token: token };
+            let body = TokenRequest {
+                client_id: client.into(),
+                grant_type: grant.into(),
+                refresh_token: token,
+                code: None,
+                code_verifier: None,
+                redirect_uri: None,
+            };
             let told = body.check().map(drop).map_err(|error| error.message);
             assert_eq!(told.is_ok(), expected.is_none(), "{told:?}");
             assert!(told.is_ok() || expected.is_some_and(|part| told.is_err_and(|told| told.contains(part))));

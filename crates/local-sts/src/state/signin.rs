@@ -1,5 +1,6 @@
 //! State of AWS Sign-In: the sessions that `aws login` opens.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use serde::Deserialize;
@@ -11,11 +12,32 @@ use crate::protocol::dpop::SeenProofs;
 use crate::protocol::timestamp;
 use crate::state::sessions::Sessions;
 
-/// Login sessions, and the DPoP proofs that can't be used again.
+/// Login sessions, codes, the browser, and the DPoP proofs that can't be used again.
 #[derive(Default)]
 pub(crate) struct SigninState {
     pub(crate) login_sessions: Vec<LoginSession>,
     pub(crate) proofs: SeenProofs,
+    /// Authorization codes that weren't used.
+    pub(crate) codes: HashMap<String, SigninCode>,
+    pub(crate) browser: SigninBrowser,
+}
+
+/// An authorization code of the authorization page.
+pub(crate) struct SigninCode {
+    pub(crate) client: SigninClient,
+    pub(crate) redirect_uri: String,
+    pub(crate) challenge: String,
+    pub(crate) login_session: String,
+    pub(crate) expires: SystemTime,
+}
+
+/// The console session of the browser, by default the fixture's first one, and whether its user denies requests.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SigninBrowser {
+    pub(crate) login_session: Option<String>,
+    #[serde(rename = "deny")]
+    pub(crate) denies: bool,
 }
 
 /// One `aws login`.
@@ -55,6 +77,11 @@ pub(crate) enum EndReason {
 }
 
 impl SigninClient {
+    /// Returns the client with an ID.
+    pub(crate) fn with_id(id: &str) -> Option<Self> {
+        [Self::SameDevice, Self::CrossDevice].into_iter().find(|client| client.id() == id)
+    }
+
     /// Returns the client ID that clients send.
     pub(crate) fn id(self) -> &'static str {
         match self {

@@ -17,7 +17,7 @@ use awsrole_core::shell::export::{evaluate_directory, plan_role, require_name};
 use awsrole_system::print::{print_error, print_notice};
 
 use crate::commands::allow;
-use crate::commands::common;
+use crate::commands::providers;
 use crate::commands::init;
 use crate::terminal::Terminal;
 
@@ -103,7 +103,7 @@ fn caller(
     let cache = Cache::open(context, settings.or_default().key);
     let options =
         if may_ask { ObtainOptions::interactive(context.now) } else { ObtainOptions::background(context.now) };
-    common::with_providers(context, settings, may_ask, |providers| {
+    providers::with_providers(context, settings, may_ask, |providers| {
         if !whole {
             return fetch_caller_arn(plan, &cache, providers, options);
         }

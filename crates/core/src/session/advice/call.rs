@@ -176,8 +176,7 @@ impl FailedCall<'_> {
                 place.profile
             ),
             Source::Process(process) => format!("they come from the credential_process of profile {}", process.profile),
-            Source::IdentityCenter(_) => "`awsrole login` signs in again".to_owned(),
-            Source::ConsoleLogin(login) => format!("`aws login --profile {}` signs in again", login.profile),
+            Source::IdentityCenter(_) | Source::ConsoleLogin(_) => "`awsrole login` signs in again".to_owned(),
             Source::WebIdentity(token) => format!("{} must contain a new token", token.token_file.display()),
             Source::Instance { .. } | Source::Container { .. } => {
                 "the platform issues new ones: run `awsrole refresh`".to_owned()

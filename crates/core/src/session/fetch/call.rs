@@ -110,7 +110,7 @@ impl ChainFetcher<'_> {
             Err(no) => return Ok(Err(no)),
         };
         self.announce("");
-        self.mfa_prompted.replace(true);
+        self.prompted.replace(true);
         self.cache.record_totp_step(serial, Some(code.step)).map_err(|e| FetchError::local(&e))?;
         Ok(Ok(code))
     }

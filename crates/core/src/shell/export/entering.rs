@@ -95,7 +95,7 @@ impl<'a> Entering<'a> {
 
     fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
         let Self { context, plan, event, .. } = self;
-        if obtained.mfa_prompted {
+        if obtained.prompted {
             // Other shells that wait for this MFA code continue at their next prompt. If `bump` fails, they retry
             // within half a minute.
             let _ = generation::bump(&context.paths, context.now);

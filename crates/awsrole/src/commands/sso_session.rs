@@ -1,0 +1,135 @@
+//! Decides which SSO session a command uses.
+
+use awsrole_core::aws::profiles::{Profile, Profiles};
+use awsrole_core::aws::source::{ConsoleLogin, Source};
+use awsrole_core::aws::sso_session::SsoSession;
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::project::discover::upward;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::state::OuterEnv;
+
+use super::target::Target;
+use crate::cli::TargetOptions;
+use crate::report::{CommandError, Outcome};
+use crate::terminal::Terminal;
+
+/// What a command does with a session.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose {
+    SignIn,
+    SignOut,
+}
+
+/// What a user signs in to.
+pub(super) enum SignInTarget {
+    /// IAM Identity Center.
+    Sso(Box<SsoSession>),
+    /// The AWS console, for a profile with `login_session`.
+    Console(ConsoleLogin),
+}
+
+/// Returns the session of IAM Identity Center that [`select_any`] selects.
+///
+/// # Errors
+/// As [`select_any`], and for a console session.
+pub(super) fn select(
+    named: Option<&str>,
+    target: TargetOptions,
+    purpose: Purpose,
+    context: &Context,
+    settings: &Settings,
+) -> Result<(Context, SsoSession), CommandError> {
+    match select_any(named, target, purpose, context, settings)? {
+        (outer, SignInTarget::Sso(session)) => Ok((outer, *session)),
+        (_, SignInTarget::Console(login)) => Err(nothing(&Source::ConsoleLogin(login), purpose)),
+    }
+}
+
+/// Returns the session with a name, or else that of the project or profile that the options select. Outside a project
+/// it is the only session of the AWS files, or the one that the user selects from a list. Also returns the context
+/// without awsrole's exports.
+///
+/// # Errors
+/// Fails if there is no such session, if the source of the role has no sign-in, and if there are several
+/// sessions and no terminal.
+pub(super) fn select_any(
+    named: Option<&str>,
+    target: TargetOptions,
+    purpose: Purpose,
+    context: &Context,
+    settings: &Settings,
+) -> Result<(Context, SignInTarget), CommandError> {
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    if let Some(name) = named {
+        let session = SsoSession::named(name, &Profiles::load(&outer)?, &outer)?;
+        return Ok((outer, SignInTarget::Sso(session.into())));
+    }
+    let is_elsewhere = target.place.profile.is_none() && target.place.dir.is_none() && upward(&outer.dir).is_empty();
+    if is_elsewhere && target.role.is_none() {
+        let profiles = Profiles::load(&outer)?;
+        let name = choose(&profiles, &outer)?;
+        let session = SsoSession::named(name, &profiles, &outer)?;
+        return Ok((outer, SignInTarget::Sso(session.into())));
+    }
+    let Target { outer, plan, .. } = Target::of(target, context, settings)?;
+    let target = match plan.source {
+        Source::IdentityCenter(role) => SignInTarget::Sso(SsoSession::of_role(&role, &Profiles::load(&outer)?).into()),
+        Source::ConsoleLogin(login) => SignInTarget::Console(login),
+        other => return Err(nothing(&other, purpose)),
+    };
+    Ok((outer, target))
+}
+
+fn nothing(source: &Source, purpose: Purpose) -> CommandError {
+    let (what, command, more) = match purpose {
+        Purpose::SignIn => ("sign in to", "login", ", sso_start_url or login_session"),
+        Purpose::SignOut => ("sign out of", "logout --sso", " or sso_start_url"),
+    };
+    Problem::new(format!("there is nothing to {what}: the source is {source}"))
+        .hint(format!("`awsrole {command}` is for profiles with sso_session{more}"))
+        .hint(format!("`awsrole {command} NAME` is for an [sso-session NAME] of ~/.aws/config"))
+        .into()
+}
+
+/// Returns the name of the only session, or of the one that the user selects.
+fn choose<'p>(profiles: &'p Profiles, outer: &Context) -> Result<&'p str, CommandError> {
+    let sessions = profiles.sso_sessions();
+    let [config, _] = profiles.shown(outer);
+    match sessions.as_slice() {
+        [] => Err(CommandError::no_role(
+            Problem::new(format!("there is no project here, and {config} has no [sso-session NAME]"))
+                .hint("`awsrole login --start-url URL --region REGION` writes one and signs in")
+                .hint("`--profile NAME` selects a profile of ~/.aws/config instead"),
+        )),
+        [session] => Ok(session.name),
+        several => {
+            let names: Vec<&str> = several.iter().map(|session| session.name).collect();
+            let terminal = Terminal::open().map_err(|_| CommandError {
+                problem: Problem::new("no session given, and there is no terminal to prompt on")
+                    .hint(format!("the sessions are: {}", names.join(", "))),
+                outcome: Outcome::Code(2),
+            })?;
+            Ok(ask(&terminal, several)?)
+        }
+    }
+}
+
+/// Prompts for the number or name of a session.
+fn ask<'p>(terminal: &Terminal, sessions: &[Profile<'p>]) -> Result<&'p str, Problem> {
+    let show = |line: &str| terminal.show(&format!("{}\n", escape(line)));
+    let width = sessions.iter().map(|session| escape(session.name).chars().count()).max().unwrap_or_default();
+    for (index, session) in sessions.iter().enumerate() {
+        let url = session.text("sso_start_url").unwrap_or("no start URL");
+        show(&format!("{:>4}  {:<width$}  {url}", index + 1, escape(session.name).to_string()));
+    }
+    loop {
+        let answer = terminal.ask("awsrole: number or name of a session: ");
+        let answer = answer.map_err(|_| Problem::new("no session was selected"))?;
+        let by_number = answer.trim().parse::<usize>().ok().and_then(|number| sessions.get(number.checked_sub(1)?));
+        if let Some(session) = by_number.or_else(|| sessions.iter().find(|session| session.name == answer.trim())) {
+            return Ok(session.name);
+        }
+        show("  no such session (Ctrl-C cancels)");
+    }
+}
