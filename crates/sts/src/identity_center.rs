@@ -129,7 +129,8 @@ fn sign_in(role: &IdentityCenter) -> String {
 fn login(role: &IdentityCenter) -> String {
     match &role.session {
         Some(session) => format!("aws sso login --sso-session {session}"),
-        None => format!("aws sso login --profile {}", role.profile),
+        // The project file names a permission set only with a session.
+        None => format!("aws sso login --profile {}", role.profile.as_deref().unwrap_or_default()),
     }
 }
 
@@ -151,8 +152,10 @@ fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
     match error {
         StsError::Refused { code, .. } if code == "ForbiddenException" => problem
             .hint(format!(
-                "permission set {} isn't assigned to you in account {}: are both right in profile {}?",
-                role.role_name, role.account_id, role.profile
+                "permission set {} isn't assigned to you in account {}: are both right in {}?",
+                role.role_name,
+                role.account_id,
+                role.profile.as_ref().map_or("the project file".to_owned(), |profile| format!("profile {profile}"))
             ))
             .hint("the access portal lists your permission sets: an administrator of Identity Center can assign more"),
         StsError::Refused { .. } => problem.hint(sign_in(role)),

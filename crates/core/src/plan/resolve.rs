@@ -239,6 +239,7 @@ impl<'p> Resolver<'p> {
     fn follow(&self, node: &ChainNode<'p>, visited: &mut Vec<String>, chain: &mut Chain<'p>) -> Result<(), Problem> {
         chain.profiles.extend(node.profile);
         let keys = &node.keys;
+        self.check_permission_set(node)?;
         if let Some(role) = &keys.source_role {
             self.source_role(node, role, visited, chain)?;
             return self.last_step(node, chain);
@@ -257,6 +258,7 @@ impl<'p> Resolver<'p> {
                 let mut visited: Vec<&str> = nearer.map(|profile| profile.name).into_iter().collect();
                 self.source_profile(name, &self.origin(node, "source_profile"), &mut visited, chain)?;
             }
+            InitialSource::PermissionSet => chain.source = Some(self.permission_set(node, chain)?),
             InitialSource::Own(profile) => self.own_source(profile, chain)?,
             InitialSource::Missing => return Err(self.missing_source_error(node)),
         }
