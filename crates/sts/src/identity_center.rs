@@ -49,7 +49,7 @@ pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<
 ///
 /// A token of an `[sso-session]` that expires soon is renewed. If that fails, it is used until it expires. Tokens of
 /// the legacy format are never renewed, and never sent after their expiration (botocore, `SSOCredentialFetcher`).
-fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> {
+pub(crate) fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, Problem> {
     let no_token = |no: NoToken| match no {
         NoToken::Missing => not_signed_in(role),
         NoToken::Unusable(why) => no_credentials(role).because(why).hint(sign_in(role)),
@@ -142,7 +142,7 @@ fn not_signed_in(role: &IdentityCenter) -> Problem {
     no_credentials(role).because("the user hasn't signed in yet, or has signed out").hint(sign_in(role))
 }
 
-fn asked_at(role: &IdentityCenter) -> String {
+pub(crate) fn asked_at(role: &IdentityCenter) -> String {
     format!("{} ({})", role.start_url, role.region.as_str())
 }
 

@@ -145,6 +145,12 @@ pub struct IdentityCenter {
 }
 
 impl IdentityCenter {
+    /// Returns the cache key of the lock for everything that may renew the token of the sign-in.
+    #[must_use]
+    pub fn lock_key(&self) -> String {
+        sha256(&[b"sso", self.start_url.as_bytes()])
+    }
+
     /// Returns the AWS CLI's file for a session's token (botocore, `tokens.py`). Its name is the SHA-1 of the session's
     /// name, or of the start URL if there is no session.
     #[must_use]

@@ -6,7 +6,9 @@ use awsrole_core::aws::profiles::{Profile, Profiles};
 use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::settings::accounts::Accounts;
 
+use super::permission_sets::{ChosenSet, Portal, SetOptions};
 use super::{InitOptions, account_of};
+use crate::report::CommandError;
 use crate::terminal::Terminal;
 
 /// The terminal and the choices for its prompts.
@@ -14,17 +16,21 @@ pub(super) struct Questions<'a> {
     pub(super) terminal: Terminal,
     pub(super) profiles: &'a Profiles,
     pub(super) accounts: &'a Accounts,
+    pub(super) portal: &'a Portal<'a>,
 }
 
 impl Questions<'_> {
-    /// Prompts for the content of the file, except for a region that is known already.
-    pub(super) fn wanted(&self, region: Option<&str>) -> Result<InitOptions, Problem> {
-        let mut wanted = self.role(region)?;
+    /// Prompts for the content of the file, except for a permission set and a region that are known already.
+    pub(super) fn wanted(&self, given: InitOptions) -> Result<InitOptions, CommandError> {
+        let mut wanted = match given.permission_set {
+            Some(chosen) => self.of_set(chosen, given.region)?,
+            None => self.role(given.region.as_deref())?,
+        };
         if let Some(account) = account_of(&wanted, self.profiles) {
-            let question = format!(
-                "pin account {}, so that no other account's credentials are exported?",
-                self.accounts.shown(&account)
-            );
+            let name = wanted.permission_set.as_ref().and_then(|chosen| chosen.account_name.as_deref());
+            let shown =
+                name.map_or_else(|| self.accounts.shown(&account), |name| format!("{} ({account})", escape(name)));
+            let question = format!("pin account {shown}, so that no other account's credentials are exported?");
             wanted.pin = self.yes(&question)?;
         }
         Ok(wanted)
@@ -49,16 +55,31 @@ impl Questions<'_> {
         }
     }
 
-    fn role(&self, region: Option<&str>) -> Result<InitOptions, Problem> {
+    /// Prompts for the region of a permission set, which has no profile that provides one.
+    fn of_set(&self, chosen: ChosenSet, region: Option<String>) -> Result<InitOptions, Problem> {
+        let region = region.map_or_else(|| self.region(), |region| Ok(Some(region)))?;
+        let permission_set = Some(chosen);
+        Ok(InitOptions { profile: None, role_arn: None, source_profile: None, permission_set, region, pin: true })
+    }
+
+    fn role(&self, region: Option<&str>) -> Result<InitOptions, CommandError> {
         let all = choices(self.profiles);
-        if all.is_empty() {
+        let sessions = self.portal.sessions();
+        if all.is_empty() && sessions.is_empty() {
             let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
             return Err(Problem::new(format!("neither {config} nor {credentials} has a profile with credentials"))
-                .hint("create one with `aws configure` or `aws configure sso`"));
+                .hint("create one with `aws configure` or `aws configure sso`")
+                .into());
         }
-        self.list(&all);
+        self.list(&all, &sessions);
         let (profile, arn) = loop {
             let answer = self.ask("number or name of a profile, or ARN of a role:")?;
+            let is_profile = all.iter().any(|profile| profile.name == answer);
+            if let Some(session) = session(&answer, all.len(), &sessions).filter(|_| !is_profile) {
+                let set = SetOptions { session: session.name.to_owned(), account: None, role_name: None };
+                let chosen = self.portal.complete(&set, Some(self))?;
+                return Ok(self.of_set(chosen, region.map(str::to_owned))?);
+            }
             if !answer.starts_with("arn:") {
                 if let Some(profile) = self.chosen(&answer, &all) {
                     break (profile, None);
@@ -77,8 +98,22 @@ impl Questions<'_> {
             (None, None) => None,
         };
         Ok(match arn {
-            None => InitOptions { profile: name, role_arn: None, source_profile: None, region, pin: true },
-            Some(_) => InitOptions { profile: None, role_arn: arn, source_profile: name, region, pin: true },
+            None => InitOptions {
+                profile: name,
+                role_arn: None,
+                source_profile: None,
+                permission_set: None,
+                region,
+                pin: true,
+            },
+            Some(_) => InitOptions {
+                profile: None,
+                role_arn: arn,
+                source_profile: name,
+                permission_set: None,
+                region,
+                pin: true,
+            },
         })
     }
 
@@ -120,10 +155,14 @@ impl Questions<'_> {
         }
     }
 
-    fn list(&self, all: &[Profile<'_>]) {
-        let width = all.iter().map(|profile| escape(profile.name).chars().count()).max().unwrap_or_default();
-        for (index, profile) in all.iter().enumerate() {
-            self.show(&format!("{:>4}  {:<width$}  {}", index + 1, escape(profile.name), self.about(profile)));
+    fn list(&self, all: &[Profile<'_>], sessions: &[Profile<'_>]) {
+        let profiles = all.iter().map(|profile| (profile.name, self.about(profile)));
+        let accounts = "any of your accounts in IAM Identity Center".to_owned();
+        let rows = profiles.chain(sessions.iter().map(|session| (session.name, accounts.clone())));
+        let rows: Vec<(String, String)> = rows.map(|(name, about)| (escape(name), about)).collect();
+        let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        for (index, (name, about)) in rows.iter().enumerate() {
+            self.show(&format!("{:>4}  {name:<width$}  {about}", index + 1));
         }
     }
 
@@ -143,15 +182,21 @@ impl Questions<'_> {
         }
     }
 
-    fn ask(&self, question: &str) -> Result<String, Problem> {
+    pub(super) fn ask(&self, question: &str) -> Result<String, Problem> {
         let answer = self.terminal.ask(&format!("awsrole: {} ", escape(question)));
         let answer = answer.map_err(|_| Problem::new("nothing was written"))?;
         Ok(answer.trim().to_owned())
     }
 
-    fn show(&self, line: &str) {
+    pub(super) fn show(&self, line: &str) {
         self.terminal.show(&format!("{}\n", escape(line)));
     }
+}
+
+/// Returns the session with this number or name. The numbers of sessions follow those of `profiles` profiles.
+fn session<'s, 'p>(answer: &str, profiles: usize, all: &'s [Profile<'p>]) -> Option<&'s Profile<'p>> {
+    let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(profiles + 1));
+    number.and_then(|index| all.get(index)).or_else(|| all.iter().find(|session| session.name == answer))
 }
 
 /// Returns the profiles that can be chosen, those with a role first.

@@ -203,7 +203,7 @@ impl<'p> Resolver<'p> {
         let session = profile.text("sso_session");
         let section = match session {
             None => profile,
-            Some(name) => self.sso_session(name, &profile.origin("sso_session"))?,
+            Some(name) => self.sso_session(name, &profile.origin("sso_session").to_string())?,
         };
         same_in_both(profile, section, session)?;
         // A key of the profile may be in the `[sso-session]` section instead.
@@ -231,12 +231,23 @@ impl<'p> Resolver<'p> {
             return Err(Problem::new(format!("{}: `{}` needs `{}`", self.origin(node, of(true)), of(true), of(false)))
                 .hint("a permission set is named by `sso_session`, `sso_account_id` and `sso_role_name` together"));
         };
-        let section = self.sso_session(session, &self.origin(node, "sso_session"))?;
+        let sign_in = self.sign_in_of_session(session, &self.origin(node, "sso_session").to_string(), chain)?;
         Ok(Source::IdentityCenter(IdentityCenter {
             account_id: account.to_string(),
             role_name: role.as_str().to_owned(),
-            ..self.sign_in(Some(session), section, &format!("[sso-session {session}]"), chain)?
+            ..sign_in
         }))
+    }
+
+    /// Returns the sign-in of an `[sso-session]` that is named at `at`.
+    pub(super) fn sign_in_of_session(
+        &self,
+        name: &str,
+        at: &str,
+        chain: &Chain<'p>,
+    ) -> Result<IdentityCenter, Problem> {
+        let section = self.sso_session(name, at)?;
+        self.sign_in(Some(name), section, &format!("[sso-session {name}]"), chain)
     }
 
     /// Checks that a file that names a permission set names no other source.
@@ -261,8 +272,8 @@ impl<'p> Resolver<'p> {
         }
     }
 
-    /// Returns the `[sso-session]` that a key at `at` names.
-    fn sso_session(&self, name: &str, at: &Origin) -> Result<Profile<'p>, Problem> {
+    /// Returns the `[sso-session]` that is named at `at`.
+    fn sso_session(&self, name: &str, at: &str) -> Result<Profile<'p>, Problem> {
         self.profiles.sso_session(name).ok_or_else(|| {
             let sessions = self.profiles.sso_sessions();
             let [config, _] = self.profiles.shown(self.context);
@@ -275,8 +286,8 @@ impl<'p> Resolver<'p> {
         })
     }
 
-    /// Returns a sign-in without an account and a permission set. `section` contains its settings, and `whose` names the
-    /// section in messages.
+    /// Returns a sign-in without an account and a permission set. `section` contains its settings, and `whose` names
+    /// the section in messages.
     fn sign_in(
         &self,
         session: Option<&str>,
