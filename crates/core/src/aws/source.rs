@@ -24,9 +24,10 @@ pub const IMDS: [&str; 2] = ["http://169.254.169.254", "http://[fd00:ec2::254]"]
 pub use claims::Claims;
 pub use identity::{SHELL_BOOKKEEPING, of_surroundings};
 
-/// How to write an `[sso-session]`, for hints.
-pub(crate) const WRITE_SESSION: &str =
-    "`awsrole login --start-url URL --region REGION NAME` writes it, as `aws configure sso-session` does";
+/// Returns the hint that tells how to write an `[sso-session]`.
+pub(crate) fn write_session(name: &str) -> String {
+    format!("`awsrole login --start-url URL --region REGION {name}` writes it, as `aws configure sso-session` does")
+}
 
 /// A credential source, with everything that is needed to fetch credentials from it.
 pub enum Source {

@@ -10,8 +10,8 @@ use crate::aws::endpoint::{self, Endpoint, Service};
 use crate::aws::parameters::{MfaSerial, Region, SessionPolicy};
 use crate::aws::profiles::Profile;
 use crate::aws::source::{
-    ConsoleLogin, IMDS, IdentityCenter, Process, Source, StaticKeys, WRITE_SESSION, WebIdentity, may_be_key_id,
-    of_surroundings, running_programs,
+    ConsoleLogin, IMDS, IdentityCenter, Process, Source, StaticKeys, WebIdentity, may_be_key_id, of_surroundings,
+    running_programs, write_session,
 };
 use crate::base::digest::sha256;
 use crate::base::location::Origin;
@@ -277,11 +277,10 @@ impl<'p> Resolver<'p> {
         self.profiles.sso_session(name).ok_or_else(|| {
             let sessions = self.profiles.sso_sessions();
             let [config, _] = self.profiles.shown(self.context);
-            let problem = Problem::new(format!("{at}: there is no [sso-session {name}]"))
-                .because(format!("{config} doesn't have it"));
+            let problem = Problem::new(format!("{at}: there is no [sso-session {name}] in {config}"));
             match nearest(name, sessions.iter().map(|session| session.name)) {
                 Some(known) => problem.hint(format!("did you mean `{known}`?")),
-                None => problem.hint(WRITE_SESSION),
+                None => problem.hint(write_session(name)),
             }
         })
     }

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::RoleConfig;
-use crate::aws::source::WRITE_SESSION;
+use crate::aws::source::write_session;
 use crate::base::location::Origin;
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
@@ -64,9 +64,9 @@ pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) 
     const SIGN_IN: [&str; 3] = ["sso_start_url", "sso_region", "sso_registration_scopes"];
     if SIGN_IN.contains(&name) {
         return at
-            .error(position, format!("`{name}` isn't allowed in a project's file: it decides where you sign in"))
+            .error(position, format!("`{name}` isn't allowed in a project's file: it configures your sign-in"))
             .hint("set it in an [sso-session NAME] of your own ~/.aws/config, and refer to that with `sso_session`")
-            .hint(WRITE_SESSION);
+            .hint(write_session("NAME"));
     }
     for (why, keys) in ELSEWHERE {
         if keys.split(' ').any(|key| key == name) {

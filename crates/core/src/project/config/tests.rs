@@ -88,7 +88,7 @@ fn reports_invalid_input_with_line_and_hint() {
         ("[role.x]\ninherit = true", ":2: `inherit` belongs to the top", ""),
         (
             "[role.x]\nsso_start_url = \"https://x.example.com\"",
-            ":2: `sso_start_url` isn't allowed in a project's file: it decides where you sign in",
+            ":2: `sso_start_url` isn't allowed in a project's file: it configures your sign-in",
             "`awsrole login --start-url URL --region REGION NAME`",
         ),
         ("sso_region = \"eu-west-1\"", ":1: `sso_region` isn't allowed", "~/.aws/config"),
