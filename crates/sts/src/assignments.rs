@@ -1,9 +1,11 @@
 //! Lists the accounts and permission sets that the access portal of IAM Identity Center shows to a signed-in user.
 
 use awsrole_core::aws::arn::AccountId;
+use awsrole_core::aws::endpoint::Endpoint;
 use awsrole_core::aws::parameters::PermissionSet;
 use awsrole_core::aws::source::IdentityCenter;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::base::secret::Secret;
 use awsrole_core::session::advice::{NO_CA_BUNDLE, suspects};
 use awsrole_core::session::assignments::AssignedAccount;
 use awsrole_core::session::sts::StsError;
@@ -38,16 +40,25 @@ pub enum ListError {
 pub fn list_accounts(sts: &RemoteSts<'_>, sign_in: &IdentityCenter) -> Result<Vec<AssignedAccount>, ListError> {
     let what = "the accounts";
     let token = token(sts, sign_in).map_err(|problem| signed_out(sign_in, what, problem))?;
+    listed_accounts(sts, &sign_in.portal, &token).map_err(|error| failed(sign_in, what, &error))
+}
+
+/// Lists the accounts that a token gives access to.
+pub(crate) fn listed_accounts(
+    sts: &RemoteSts<'_>,
+    portal: &Endpoint,
+    token: &Secret,
+) -> Result<Vec<AssignedAccount>, StsError> {
     let listed = pages(|next| {
-        let call = sts.client()?.sso(&sign_in.portal, ATTEMPTS)?.list_accounts();
+        let call = sts.client()?.sso(portal, ATTEMPTS)?.list_accounts();
         let call = call.access_token(token.expose()).max_results(PAGE).set_next_token(next);
-        let page = sts.named("IAM Identity Center", &sign_in.portal, call.send())?;
+        let page = sts.named("IAM Identity Center", portal, call.send())?;
         Ok((page.account_list.unwrap_or_default(), page.next_token))
     });
-    let parsed = listed.map_err(|error| failed(sign_in, what, &error))?.into_iter().filter_map(|account| {
+    let parsed = listed?.into_iter().filter_map(|account| {
         let id = AccountId::parse(account.account_id.as_deref()?).ok()?;
-        let name = account.account_name.unwrap_or_else(|| id.to_string());
-        Some(AssignedAccount { name: name.chars().take(MAX_NAME).collect(), id })
+        let name = account.account_name.unwrap_or_default().chars().take(MAX_NAME).collect();
+        Some(AssignedAccount { id, name })
     });
     Ok(parsed.collect())
 }

@@ -95,7 +95,12 @@ pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Resu
 ///
 /// # Errors
 /// Fails if there is no such section, or if it has no valid start URL and region.
-pub fn sign_in_of_session(profiles: &Profiles, context: &Context, name: &str, at: &str) -> Result<IdentityCenter, Problem> {
+pub fn sign_in_of_session(
+    profiles: &Profiles,
+    context: &Context,
+    name: &str,
+    at: &str,
+) -> Result<IdentityCenter, Problem> {
     let config = Config::default();
     let resolver = Resolver { config: &config, profiles, context };
     resolver.sign_in_of_session(name, at, &Chain::default())

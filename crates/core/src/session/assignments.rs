@@ -27,7 +27,7 @@ const MAX_BYTES: u64 = 8 * 1024 * 1024;
 pub struct AssignedAccount {
     /// The account's ID.
     pub id: AccountId,
-    /// The account's name, as the server sent it. It may contain any character.
+    /// The account's name, as the server sent it. It may be empty and contain any character.
     pub name: String,
 }
 

@@ -17,9 +17,9 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_sts::{ListError, RemoteSts, list_accounts, list_permission_sets};
 
 use super::questions::Questions;
+use crate::cli::SignInOptions;
 use crate::commands::common;
 use crate::commands::sign_in;
-use crate::cli::SignInOptions;
 use crate::report::CommandError;
 
 /// The number of items up to which a list is shown before the user has typed a part of a name.
