@@ -1,6 +1,7 @@
 //! Accounts and permission sets that IAM Identity Center shows to a signed-in user, cached for a few minutes.
 //!
-//! There is one file for each start URL. It contains no secrets, and it is only for the sign-in that it was listed with.
+//! There is one file for each start URL. It contains no secrets, and it is only for the sign-in with which it was
+//! listed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -77,8 +77,8 @@ impl<'a> Portal<'a> {
     /// or permission set needs no choice.
     ///
     /// # Errors
-    /// Fails if nothing can be listed, if something named isn't in the list, and without a terminal if there are several
-    /// to choose from.
+    /// Fails if nothing can be listed, if something named isn't in the list, and without a terminal if there are
+    /// several to choose from.
     pub(super) fn complete(
         &self,
         options: &SetOptions,
