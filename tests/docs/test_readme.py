@@ -13,13 +13,14 @@ from support.documents import DOCUMENTS, FENCE, ROOT, blocks, broken_links, quot
 from support.terminal import SHELLS, need
 
 BLOCKS = blocks()
-# Those of `keys` are run in tests/keys, and those of `sso` in tests/sources, where prompts are answered. Those of
-# `tools` are run by tests/tools/run, which fails if it left one out. Those of `segment` are run by test_prompts.
+# Those of `keys` are run in tests/keys, and those of `sso` and `permission-set` in tests/sources, where prompts are
+# answered. Those of `tools` are run by tests/tools/run, which fails if it left one out. Those of `segment` are run by
+# test_prompts.
 BESIDE = {"tmux", "tmux-copies", "profile", "compose", "direnvrc", "envrc"}  # run by test_integrations.py
 COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE
 TRANSCRIPTS = {"home-transcript", "project-transcript"}
 PROFILES = {"profile", "tmux-copies", "sso", "mfa"}
-FILES = {"file", "config", "accounts", "starship"}
+FILES = {"file", "config", "accounts", "starship", "permission-set"}
 # Those of docs/ci.md, which test_ci.py runs.
 CI = {"workflow", "trust"}
 

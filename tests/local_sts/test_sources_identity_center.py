@@ -144,6 +144,22 @@ def test_the_portal(server):
     assert 3590 < (issued["expiration"] - hour["expiration"]) / 1000 < 3610
 
 
+def test_many_accounts_in_pages():
+    """Five pages, although the portal throttles the client."""
+    many = [assignment(ALICE, f"{900_000_000_000 + number}", "ReadOnly", account_name=f"n{number}") for number in range(500)]
+    with LocalSts({"sso_assignment": many}) as server:
+        token, config = server.sso_sign_in(ALICE)["accessToken"], Config(signature_version=UNSIGNED, retries={"total_max_attempts": 6})
+        client = boto3.client("sso", endpoint_url=server.url, region_name="eu-central-1", config=config)
+        server.reset()
+        server.fault(action="ListAccounts", throttle=True, times=2)
+        pages = list(client.get_paginator("list_accounts").paginate(accessToken=token, PaginationConfig={"PageSize": 100}))
+        assert [len(page["accountList"]) for page in pages] == [100] * 5 and "nextToken" not in pages[-1]
+        assert len({one["accountId"] for page in pages for one in page["accountList"]}) == 500
+        assert [call["outcome"] for call in server.calls("ListAccounts")] == ["TooManyRequestsException"] * 2 + ["OK"] * 5
+        for wrong in ({"maxResults": 101}, {"nextToken": "x"}):
+            assert code_of(client.list_accounts, accessToken=token, **wrong) == "InvalidRequestException"
+
+
 def test_refusals_of_the_portal(server):
     token, client = server.sso_sign_in("bob")["accessToken"], portal(server)
     wish = {"accountId": ACCOUNT, "roleName": "ReadOnly"}

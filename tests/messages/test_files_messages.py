@@ -95,6 +95,24 @@ def test_no_such_sso_session(world, says):
     refused(world, says, file("Plain", source="x"))
 
 
+SET = 'sso_account_id = "111111111111"\nsso_role_name = "Admin"\n'
+
+
+def test_no_sso_session_for_the_project(world, says):
+    """The project file names an sso-session that nobody created on this machine."""
+    refused(world, says, 'sso_session = "team-of-the-shop"\n' + SET)
+
+
+def test_permission_set_and_profile(world, says):
+    """The project file names a permission set and a profile."""
+    refused(world, says, 'profile = "alice"\nsso_session = "corp"\n' + SET)
+
+
+def test_start_url_in_the_project(world, says):
+    """The project file has a start URL."""
+    refused(world, says, 'sso_start_url = "https://corp.example.com/start"\n' + SET)
+
+
 def test_aws_file_is_broken(world, says):
     """~/.aws/config is invalid, also for the AWS CLI."""
     world.config(more="[profile x\nregion = eu-west-1\n")

@@ -292,7 +292,7 @@ pub(crate) enum Command {
     },
     /// Create .awsrole.toml, never overwriting an existing file
     #[command(
-        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n\nWithout --profile and --role-arn it prompts, if there is a terminal. Several\nprofiles, marked with Tab, become roles of one file."
+        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n  awsrole init --sso-session corp --account shop-prod --role-name Admin\n\nWithout --profile and --role-arn it prompts, if there is a terminal. For an\nSSO session it lists your accounts and permission sets. Several profiles, marked\nwith Tab, become roles of one file."
     )]
     Init {
         /// AWS profile that supplies the role
@@ -304,6 +304,15 @@ pub(crate) enum Command {
         /// AWS profile whose credentials assume the role
         #[arg(long, value_name = "NAME", requires = "role_arn", add = profiles())]
         source_profile: Option<String>,
+        /// Session of IAM Identity Center whose permission set supplies the role, an `[sso-session]` of ~/.aws/config
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["profile", "role_arn"], add = sso_sessions())]
+        sso_session: Option<String>,
+        /// Account of the permission set
+        #[arg(long, value_name = "ID|NAME", requires = "sso_session")]
+        account: Option<String>,
+        /// Permission set
+        #[arg(long, value_name = "NAME", requires = "sso_session")]
+        role_name: Option<String>,
         /// AWS region
         #[arg(long)]
         region: Option<String>,

@@ -84,13 +84,12 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         }
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context, settings),
         Command::CredentialProcess { target, yes, .. } => credential_process::run(target, yes, context, settings),
-        Command::Init { profile, role_arn, source_profile, region, yes, dir } => init::run(
-            &init::InitOptions { profile, role_arn, source_profile, region, pin: true },
-            yes,
-            dir,
-            context,
-            settings,
-        ),
+        Command::Init { profile, role_arn, source_profile, sso_session, account, role_name, region, yes, dir } => {
+            let set = sso_session.map(|session| init::SetOptions { session, account, role_name });
+            let wanted =
+                init::InitOptions { profile, role_arn, source_profile, permission_set: None, region, pin: true };
+            init::run(wanted, set.as_ref(), yes, dir, context, settings)
+        }
         Command::Prompt { program } => prompt::run(program, context),
         Command::Setup(options) => setup::run(&options, context, settings),
         Command::Import { path } => import::run(path, context),

@@ -1,6 +1,7 @@
 //! Obtains a plan's credentials from the cache or by fetching them, and manages sessions.
 
 pub mod advice;
+pub mod assignments;
 pub mod cache;
 pub mod console;
 pub mod encryption;

@@ -54,7 +54,7 @@ pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<
 ///
 /// A token of an `[sso-session]` that expires soon is renewed. If that fails, it is used until it expires. Tokens of
 /// the legacy format are never renewed, and never sent after their expiration (botocore, `SSOCredentialFetcher`).
-fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, SourceError> {
+pub(crate) fn token(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<Secret, SourceError> {
     let no_token = |no: NoToken| match no {
         NoToken::Missing => SourceError::SignedOut(not_signed_in(role)),
         NoToken::Unusable(why) => no_credentials(role).because(why).hint(sign_in(role)).into(),
@@ -132,7 +132,8 @@ fn sign_in(role: &IdentityCenter) -> String {
 fn login(role: &IdentityCenter) -> String {
     match &role.session {
         Some(session) => format!("aws sso login --sso-session {session}"),
-        None => format!("aws sso login --profile {}", role.profile),
+        // The project file names a permission set only with a session.
+        None => format!("aws sso login --profile {}", role.profile.as_deref().unwrap_or_default()),
     }
 }
 
@@ -144,7 +145,7 @@ fn not_signed_in(role: &IdentityCenter) -> Problem {
     no_credentials(role).because("the user hasn't signed in yet, or has signed out").hint(sign_in(role))
 }
 
-fn endpoint(role: &IdentityCenter) -> String {
+pub(crate) fn endpoint(role: &IdentityCenter) -> String {
     format!("{} ({})", role.start_url, role.region.as_str())
 }
 
@@ -154,8 +155,10 @@ fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
     match error {
         StsError::Refused { code, .. } if code == "ForbiddenException" => problem
             .hint(format!(
-                "permission set {} isn't assigned to you in account {}: are both right in profile {}?",
-                role.role_name, role.account_id, role.profile
+                "permission set {} isn't assigned to you in account {}: are both right in {}?",
+                role.role_name,
+                role.account_id,
+                role.profile.as_ref().map_or("the project file".to_owned(), |profile| format!("profile {profile}"))
             ))
             .hint("the access portal lists your permission sets: an administrator of Identity Center can assign more"),
         StsError::Refused { .. } => problem.hint(sign_in(role)),

@@ -2,6 +2,7 @@
 //!
 //! A cache hit uses none of it: the runtime, the TLS configuration and the client are created with the first call.
 
+mod assignments;
 mod client;
 mod clock;
 mod connect;
@@ -38,6 +39,7 @@ use awsrole_core::session::sts::{Sts, StsError};
 
 use crate::client::Client;
 
+pub use crate::assignments::{list_accounts, list_permission_sets};
 pub use crate::console_login::{ConsoleBrowser, pasted_code, sign_in_to_console};
 pub use crate::federation::sign_in_token;
 pub use crate::iam::{AccessKey, Iam};

@@ -1,5 +1,6 @@
 //! `awsrole init`: writes a first `.awsrole.toml` from options or by prompting.
 
+mod permission_sets;
 mod questions;
 
 use std::io;
@@ -16,16 +17,20 @@ use awsrole_core::project::discover::FILE_NAME;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::state::OuterEnv;
 
+use self::permission_sets::Portal;
 use self::questions::Questions;
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::print_notice;
+pub(super) use permission_sets::{ChosenSet, SetOptions};
 
 /// A role of the new file.
+#[derive(Default)]
 pub(super) struct InitOptions {
     pub(super) profile: Option<String>,
     pub(super) role_arn: Option<String>,
     pub(super) source_profile: Option<String>,
+    pub(super) permission_set: Option<ChosenSet>,
     pub(super) region: Option<String>,
     /// Whether to pin the account, if it is known.
     pub(super) pin: bool,
@@ -33,12 +38,13 @@ pub(super) struct InitOptions {
 
 impl InitOptions {
     fn of_profile(name: String, region: Option<String>) -> Self {
-        Self { profile: Some(name), role_arn: None, source_profile: None, region, pin: true }
+        Self { profile: Some(name), region, pin: true, ..Self::default() }
     }
 }
 
 pub(super) fn run(
-    wanted: &InitOptions,
+    mut wanted: InitOptions,
+    set: Option<&SetOptions>,
     yes: bool,
     dir: Option<PathBuf>,
     context: &Context,
@@ -54,18 +60,30 @@ pub(super) fn run(
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let profiles = Profiles::load(&outer)?;
     let accounts = settings.get()?.accounts.clone();
-    let questions = match wanted.profile.is_none() && wanted.role_arn.is_none() {
-        false => None,
-        true => {
-            let terminal = terminal(&profiles)?;
-            Some(Questions { terminal, profiles: &profiles, accounts: &accounts, context })
-        }
+    let portal = Portal { profiles: &profiles, outer: &outer, settings };
+    let terminal = match set {
+        Some(set) if set.is_complete() => None,
+        // Without a terminal, what the options don't name must be unambiguous.
+        Some(_) => Terminal::open().ok(),
+        None if wanted.profile.is_some() || wanted.role_arn.is_some() => None,
+        None => Some(terminal(&profiles)?),
     };
+    let questions = terminal.map(|terminal| Questions {
+        terminal,
+        profiles: &profiles,
+        accounts: &accounts,
+        portal: &portal,
+        context,
+    });
     if !yes {
         confirm_directory(&path, context)?;
     }
-    let asked = questions.as_ref().map(|questions| questions.wanted(wanted.region.as_deref())).transpose()?;
-    let text = compose(asked.as_deref().unwrap_or(std::slice::from_ref(wanted)), &profiles)?;
+    wanted.permission_set = set.map(|set| portal.complete(set, questions.as_ref())).transpose()?;
+    let roles = match &questions {
+        Some(questions) => questions.wanted(wanted)?,
+        None => vec![wanted],
+    };
+    let text = compose(&roles, &profiles)?;
     if let Some(questions) = &questions
         && !questions.agreed(&text, &context.shorten(&path))?
     {
@@ -129,6 +147,9 @@ fn terminal(profiles: &Profiles) -> Result<Terminal, CommandError> {
 
 /// Returns the account of the role, if it is known without calling AWS.
 fn account_of(wanted: &InitOptions, profiles: &Profiles) -> Option<AccountId> {
+    if let Some(set) = &wanted.permission_set {
+        return Some(set.account.clone());
+    }
     match &wanted.role_arn {
         Some(arn) => RoleArn::parse(arn).ok().map(|arn| arn.account().clone()),
         None => super::choices::account_of(&profiles.get(wanted.profile.as_deref()?)?),
@@ -194,13 +215,23 @@ fn keys(wanted: &InitOptions, profiles: &Profiles) -> Result<Vec<String>, Proble
         set("role_arn", arn);
         set("source_profile", source);
     }
+    if let Some(chosen) = &wanted.permission_set {
+        set("sso_session", &chosen.session);
+        set("sso_account_id", chosen.account.as_str());
+        set("sso_role_name", chosen.permission_set.as_str());
+    }
     role_arn.map(|arn| RoleArn::parse(&arn).map_err(|e| outside("role-arn", &e))).transpose()?;
     if let Some(region) = &wanted.region {
         Region::parse(region).map_err(|e| outside("region", &e))?;
         set("region", region);
     }
     if let Some(account) = account_of(wanted, profiles).filter(|_| wanted.pin) {
-        lines.push(format!("account_id = \"{account}\"   # the pin: no other account's credentials are ever exported"));
+        let name = wanted.permission_set.as_ref().and_then(|chosen| chosen.account_name.as_deref());
+        // The name is from the server. Escaped, it can't end the comment.
+        let name = name.map(|name| format!(", {}", escape(name))).unwrap_or_default();
+        lines.push(format!(
+            "account_id = \"{account}\"   # the pin{name}: no other account's credentials are ever exported"
+        ));
     }
     Ok(lines)
 }

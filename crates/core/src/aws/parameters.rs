@@ -92,6 +92,24 @@ impl SourceIdentity {
     }
 }
 
+/// The name of a permission set: 1–32 of `[\w+=,.@-]` (IAM Identity Center API Reference, `CreatePermissionSet`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PermissionSet(String);
+
+impl PermissionSet {
+    /// Parses the name.
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
+        checked(text, 1, 32, "+=,.@-").map(Self)
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The serial number or ARN of an MFA device: 9–256 of `[\w+=/:,.@-]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -317,7 +335,7 @@ macro_rules! read_as_text {
         }
     )+};
 }
-read_as_text!(SessionName, ExternalId, SourceIdentity, MfaSerial, Region, AccountId, RoleArn);
+read_as_text!(SessionName, ExternalId, SourceIdentity, PermissionSet, MfaSerial, Region, AccountId, RoleArn);
 
 #[cfg(test)]
 mod tests {
@@ -377,6 +395,8 @@ mod tests {
             (ExternalId::parse(&"a".repeat(1225)).map(drop), "2–1224"),
             (SourceIdentity::parse("AWS:x").map(drop), "aws:"),
             (SourceIdentity::parse(&"a".repeat(257)).map(drop), "2–256"),
+            (PermissionSet::parse("").map(drop), "1–32"),
+            (PermissionSet::parse("Admin\u{1b}").map(drop), "contains"),
             (MfaSerial::parse("12345678").map(drop), "9–256"),
             (MfaSerial::parse("arn:aws:iam::1:u2f/user/x").map(drop), "FIDO"),
             (SessionDuration::for_role(899).map(drop), "900"),

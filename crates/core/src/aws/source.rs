@@ -24,6 +24,11 @@ pub const IMDS: [&str; 2] = ["http://169.254.169.254", "http://[fd00:ec2::254]"]
 pub use claims::Claims;
 pub use identity::{SHELL_BOOKKEEPING, of_surroundings};
 
+/// Returns the hint that tells how to write an `[sso-session]`.
+pub(crate) fn write_session(name: &str) -> String {
+    format!("`awsrole login --start-url URL --region REGION {name}` writes it, as `aws configure sso-session` does")
+}
+
 /// A credential source, with everything that is needed to fetch credentials from it.
 pub enum Source {
     /// Keys in a profile or in the environment.
@@ -128,8 +133,8 @@ pub struct Process {
 /// A role in IAM Identity Center.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IdentityCenter {
-    /// The profile.
-    pub profile: String,
+    /// The profile. `None` if the project file names the permission set itself.
+    pub profile: Option<String>,
     /// The `[sso-session NAME]`. `None` for a profile in the legacy format.
     pub session: Option<String>,
     /// The start URL.
@@ -152,6 +157,12 @@ pub struct IdentityCenter {
 }
 
 impl IdentityCenter {
+    /// Returns the cache key of the lock for everything that may renew the token of the sign-in.
+    #[must_use]
+    pub fn lock_key(&self) -> String {
+        sha256(&[b"sso", self.start_url.as_bytes()])
+    }
+
     /// Returns the AWS CLI's file for a session's token (botocore, `tokens.py`). Its name is the SHA-1 of the session's
     /// name, or of the start URL if there is no session.
     #[must_use]
@@ -263,7 +274,9 @@ impl Source {
     #[must_use]
     pub fn sign_in_name(&self) -> Option<&str> {
         match self {
-            Self::IdentityCenter(role) => Some(role.session.as_deref().unwrap_or(&role.profile)),
+            Self::IdentityCenter(role) => {
+                Some(role.session.as_deref().or(role.profile.as_deref()).unwrap_or("IAM Identity Center"))
+            }
             Self::ConsoleLogin(login) => Some(&login.profile),
             _ => None,
         }
@@ -287,13 +300,22 @@ impl Source {
     }
 }
 
+impl fmt::Display for IdentityCenter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.profile {
+            Some(profile) => write!(f, "profile {profile}"),
+            None => write!(f, "permission set {} in {}", self.role_name, self.account_id),
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StaticKeys(keys) => f.write_str(&keys.holder),
             Self::StoredKeys(place) => write!(f, "profile {} (keys in {})", place.profile, place.store),
             Self::Process(process) => write!(f, "profile {} (credential_process)", process.profile),
-            Self::IdentityCenter(role) => write!(f, "profile {} (IAM Identity Center)", role.profile),
+            Self::IdentityCenter(role) => write!(f, "{role} (IAM Identity Center)"),
             Self::Instance { .. } => f.write_str("EC2 instance metadata"),
             Self::Container { .. } => f.write_str("container credentials"),
             Self::ConsoleLogin(login) => write!(f, "profile {} (aws login)", login.profile),

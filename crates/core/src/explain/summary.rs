@@ -118,11 +118,16 @@ fn lines(
         (Some(role), _) => Some(format!("[role.{role}]")),
         (None, Ok(InitialSource::Profile(name) | InitialSource::Both(name))) => Some(format!("profile {name}")),
         (None, Ok(InitialSource::Source(source))) => Some(source.to_owned()),
+        (None, Ok(InitialSource::PermissionSet)) => {
+            keys.sso_session.as_ref().map(|name| format!("[sso-session {name}]"))
+        }
         (None, Ok(InitialSource::Own(_) | InitialSource::RoleAlone(_) | InitialSource::Missing) | Err(_)) => {
             keys.profile.as_ref().map(|name| format!("profile {name}"))
         }
     };
-    let source = seen.map(|seen| seen.source.clone()).or_else(source_as_written);
+    // The permission set has a line of its own.
+    let seen_source = seen.filter(|_| !keys.names_permission_set()).map(|seen| seen.source.clone());
+    let source = seen_source.or_else(source_as_written);
     let mfa = match seen {
         Some(seen) => seen.mfa.clone(),
         None => both(keys.mfa_serial.as_ref().map(MfaSerial::as_str), "mfa_serial"),

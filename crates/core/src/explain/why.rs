@@ -14,6 +14,7 @@ use crate::base::context::Context;
 use crate::base::problem::Problem;
 use crate::explain::doctor::foreign_files;
 use crate::explain::profile_overrides::ProfileOverride;
+use crate::plan::account_pin::source_account;
 use crate::plan::resolve::SelectedProfile;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::{ApprovalStatus, ShellState, Verdict};
@@ -277,10 +278,20 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
         pin_name: plan.pin.as_ref().and_then(|id| accounts.name(id)).map(str::to_owned),
         region: plan.region.as_ref().map(|region| region.as_str().to_owned()),
         endpoint: plan.endpoint.shown(),
-        source: plan.source.to_string(),
+        source: source(plan, accounts),
         links,
         notices: plan.notices.iter().chain(&plan.suspicious_lines).cloned().chain(foreign).collect(),
     });
+}
+
+/// Describes the source, with the name of its account if the project file names a permission set.
+fn source(plan: &RolePlan, accounts: &Accounts) -> String {
+    match (&plan.source, source_account(&plan.source)) {
+        (Source::IdentityCenter(role), Some(account)) if role.profile.is_none() => {
+            format!("permission set {} in {}", role.role_name, accounts.shown(&account))
+        }
+        (source, _) => source.to_string(),
+    }
 }
 
 fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, now: SystemTime) -> StepReport {

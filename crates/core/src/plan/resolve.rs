@@ -6,7 +6,7 @@ use crate::aws::endpoint::{self, Endpoint, Service};
 use crate::aws::invalid::OutOfRange;
 use crate::aws::parameters::{MfaSerial, Region};
 use crate::aws::profiles::{Profile, Profiles};
-use crate::aws::source::Source;
+use crate::aws::source::{IdentityCenter, Source};
 use crate::base::context::Context;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
@@ -88,6 +88,22 @@ pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Resu
     let resolver = Resolver { config: &config, profiles, context };
     let profile = profiles.get(name);
     resolver.follow(&ChainNode::of(profile), &mut Vec::new(), &mut Chain::default())
+}
+
+/// Returns the sign-in of an `[sso-session NAME]`, without an account and a permission set. `at` is where the name is
+/// from, for messages.
+///
+/// # Errors
+/// Fails if there is no such section, or if it has no valid start URL and region.
+pub fn sign_in_of_session(
+    profiles: &Profiles,
+    context: &Context,
+    name: &str,
+    at: &str,
+) -> Result<IdentityCenter, Problem> {
+    let config = Config::default();
+    let resolver = Resolver { config: &config, profiles, context };
+    resolver.sign_in_of_session(name, at, &Chain::default())
 }
 
 /// Plans calls to IAM that are made with a profile's own keys. Also returns the endpoint of IAM.
@@ -239,6 +255,7 @@ impl<'p> Resolver<'p> {
     fn follow(&self, node: &ChainNode<'p>, visited: &mut Vec<String>, chain: &mut Chain<'p>) -> Result<(), Problem> {
         chain.profiles.extend(node.profile);
         let keys = &node.keys;
+        self.check_permission_set(node)?;
         if let Some(role) = &keys.source_role {
             self.source_role(node, role, visited, chain)?;
             return self.last_step(node, chain);
@@ -257,6 +274,7 @@ impl<'p> Resolver<'p> {
                 let mut visited: Vec<&str> = nearer.map(|profile| profile.name).into_iter().collect();
                 self.source_profile(name, &self.origin(node, "source_profile"), &mut visited, chain)?;
             }
+            InitialSource::PermissionSet => chain.source = Some(self.permission_set(node, chain)?),
             InitialSource::Own(profile) => self.own_source(profile, chain)?,
             InitialSource::Missing => return Err(self.missing_source_error(node)),
         }

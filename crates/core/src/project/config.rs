@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::aws::arn::{AccountId, RoleArn};
-use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName, SourceIdentity};
+use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::project::discover::ConfigFile;
@@ -34,6 +34,13 @@ pub struct RoleConfig {
     /// `Ec2InstanceMetadata` or `EcsContainer`.
     #[cfg_attr(test, schemars(extend("enum" = ["Environment", "Ec2InstanceMetadata", "EcsContainer"])))]
     pub credential_source: Option<String>,
+    /// Name of an `[sso-session NAME]` of your own `~/.aws/config`. Together with `sso_account_id` and `sso_role_name`,
+    /// a permission set of IAM Identity Center is the source, without a profile.
+    pub sso_session: Option<String>,
+    /// Account ID of the permission set, 12 digits.
+    pub sso_account_id: Option<AccountId>,
+    /// Name of the permission set, 1–32 characters: letters, digits and `_+=,.@-`.
+    pub sso_role_name: Option<PermissionSet>,
     /// Serial number or ARN of the MFA device, 9–256 characters. Not needed here if the profile has it.
     pub mfa_serial: Option<MfaSerial>,
     /// External ID that the trust policy of the role requires, 2–1224 characters: letters, digits and `_+=,.@:/-`.
@@ -77,12 +84,15 @@ pub struct RoleConfig {
 
 impl RoleConfig {
     /// The names of all keys in the file.
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 21] = [
         "profile",
         "role_arn",
         "source_profile",
         "source_role",
         "credential_source",
+        "sso_session",
+        "sso_account_id",
+        "sso_role_name",
         "mfa_serial",
         "external_id",
         "role_session_name",
@@ -98,11 +108,18 @@ impl RoleConfig {
         "confirm",
     ];
 
-    /// Returns true if the config sets `source_profile` or `credential_source`. If so, both of the AWS profile's
-    /// settings are ignored.
+    /// Returns true if the config sets `source_profile`, `credential_source` or a permission set. If so, the source
+    /// settings of the AWS profile are ignored.
     #[must_use]
     pub fn names_source(&self) -> bool {
-        self.source_profile.is_some() || self.credential_source.is_some()
+        self.source_profile.is_some() || self.credential_source.is_some() || self.names_permission_set()
+    }
+
+    /// Returns true if the config names a permission set as the source. An `sso_session` without an account and a role
+    /// is only a default for the roles of the file, as in a profile.
+    #[must_use]
+    pub fn names_permission_set(&self) -> bool {
+        self.sso_account_id.is_some() || self.sso_role_name.is_some()
     }
 
     /// Returns these keys, with missing ones taken from `other`.
@@ -113,6 +130,9 @@ impl RoleConfig {
             source_profile: self.source_profile.or(other.source_profile),
             source_role: self.source_role.or(other.source_role),
             credential_source: self.credential_source.or(other.credential_source),
+            sso_session: self.sso_session.or(other.sso_session),
+            sso_account_id: self.sso_account_id.or(other.sso_account_id),
+            sso_role_name: self.sso_role_name.or(other.sso_role_name),
             mfa_serial: self.mfa_serial.or(other.mfa_serial),
             external_id: self.external_id.or(other.external_id),
             role_session_name: self.role_session_name.or(other.role_session_name),

@@ -22,7 +22,7 @@ use crate::session::sts::Sts;
 use crate::settings::accounts::Accounts;
 
 /// The time to wait for another process that fetches the same credentials.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The age from which an MFA session may be too old for a trust policy with `aws:MultiFactorAuthAge`.
 pub const MFA_AGE_RETRY_THRESHOLD: Duration = Duration::from_secs(300);
@@ -369,7 +369,7 @@ impl<'a> ChainFetcher<'a> {
     /// at the same time would end the sign-in of one of them.
     fn fetch_source(&self) -> Result<Credentials, FetchError> {
         let session = match &self.plan.source {
-            Source::IdentityCenter(role) => Some(sha256(&[b"sso", role.start_url.as_bytes()])),
+            Source::IdentityCenter(role) => Some(role.lock_key()),
             Source::ConsoleLogin(login) => Some(sha256(&[b"login", login.session.as_bytes()])),
             _ => None,
         };

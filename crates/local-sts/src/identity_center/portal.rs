@@ -59,6 +59,14 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
         .header(REQUEST_ID, response::request_id())
 }
 
+/// Returns the portal's exception if a fault throttles the call with the exception of STS. Other errors are unchanged.
+pub(crate) fn throttled(error: ApiError) -> ApiError {
+    match error.code.as_str() {
+        "Throttling" => ApiError::new(429, "TooManyRequestsException", "HTTP 429 Unknown Code"),
+        _ => error,
+    }
+}
+
 fn accounts(mine: &[&Assignment], request: &HttpRequest) -> Result<HttpResponse, ApiError> {
     let mut accounts: Vec<(&str, &str)> = Vec::new();
     for one in mine {

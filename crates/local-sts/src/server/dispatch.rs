@@ -72,6 +72,7 @@ impl Server {
         tokio::time::sleep(effects.latency).await;
         let now = timestamp::moved(clock::now(), effects.clock_offset_seconds);
         let result = match effects.error.clone() {
+            Some(error) if matches!(service, ServiceRoute::Portal(_)) => Err(portal::throttled(error)),
             Some(error) => Err(error),
             None if effects.delivery == Delivery::Dropped => Ok(HttpResponse::text("")),
             None => {

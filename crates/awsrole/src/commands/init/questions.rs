@@ -8,8 +8,10 @@ use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::settings::accounts::Accounts;
 
 use super::super::choices::{LastUse, profile_item, profiles_by_last_use};
+use super::permission_sets::{ChosenSet, Portal, SetOptions};
 use super::{InitOptions, account_of};
-use crate::picker::{Picked, Question, pick};
+use crate::picker::{Item, Picked, Question, pick};
+use crate::report::CommandError;
 use crate::terminal::Terminal;
 
 /// The error if the user cancels.
@@ -20,19 +22,24 @@ pub(super) struct Questions<'a> {
     pub(super) terminal: Terminal,
     pub(super) profiles: &'a Profiles,
     pub(super) accounts: &'a Accounts,
+    pub(super) portal: &'a Portal<'a>,
     pub(super) context: &'a Context,
 }
 
 impl Questions<'_> {
-    /// Prompts for the roles of the file, except for a region that is known already.
-    pub(super) fn wanted(&self, region: Option<&str>) -> Result<Vec<InitOptions>, Problem> {
-        let mut wanted = self.roles(region)?;
+    /// Prompts for the roles of the file, except for a permission set and a region that are known already.
+    pub(super) fn wanted(&self, given: InitOptions) -> Result<Vec<InitOptions>, CommandError> {
+        let mut wanted = match given.permission_set {
+            Some(chosen) => vec![self.of_set(chosen, given.region)?],
+            None => self.roles(given.region.as_deref())?,
+        };
+        let named = wanted.first().and_then(|one| one.permission_set.as_ref()?.account_name.clone());
         let accounts: Vec<_> = wanted.iter().filter_map(|one| account_of(one, self.profiles)).collect();
         let pin = match accounts.as_slice() {
             [] => true,
             [account] => self.yes(&format!(
                 "pin account {}, so that no other account's credentials are exported?",
-                self.accounts.shown(account)
+                named.map_or_else(|| self.accounts.shown(account), |name| format!("{} ({account})", escape(&name)))
             ))?,
             _ => self.yes("pin their accounts, so that no other account's credentials are exported?")?,
         };
@@ -54,15 +61,33 @@ impl Questions<'_> {
         answer.map_err(|_| Problem::new("nothing was written"))
     }
 
-    fn roles(&self, given: Option<&str>) -> Result<Vec<InitOptions>, Problem> {
+    /// Prompts for the region of a permission set, which has no profile that provides one.
+    fn of_set(&self, chosen: ChosenSet, region: Option<String>) -> Result<InitOptions, Problem> {
+        let region = region.map_or_else(|| self.region(), |region| Ok(Some(region)))?;
+        Ok(InitOptions { permission_set: Some(chosen), region, pin: true, ..InitOptions::default() })
+    }
+
+    fn roles(&self, given: Option<&str>) -> Result<Vec<InitOptions>, CommandError> {
         let all = profiles_by_last_use(self.profiles, &LastUse::read(self.context));
-        if all.is_empty() {
+        let sessions = self.portal.sessions();
+        if all.is_empty() && sessions.is_empty() {
             let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
             return Err(Problem::new(format!("neither {config} nor {credentials} has a profile with credentials"))
-                .hint("create one with `aws configure` or `aws configure sso`"));
+                .hint("create one with `aws configure` or `aws configure sso`")
+                .into());
         }
         loop {
-            let arn = match self.pick("profile, or ARN of a role:", true, &all)? {
+            let arn = match self.pick("profile, or ARN of a role:", true, &all, &sessions)? {
+                Picked::Items(indices) if indices.iter().any(|index| *index >= all.len()) => {
+                    let [index] = indices[..] else {
+                        self.show("  an SSO session can't be marked together with others");
+                        continue;
+                    };
+                    let session = sessions[index - all.len()].name.to_owned();
+                    let set = SetOptions { session, account: None, role_name: None };
+                    let chosen = self.portal.complete(&set, Some(self))?;
+                    return Ok(vec![self.of_set(chosen, given.map(str::to_owned))?]);
+                }
                 Picked::Items(indices) => {
                     let names = indices.iter().filter_map(|index| Some(all.get(*index)?.name.to_owned()));
                     return Ok(names.map(|name| InitOptions::of_profile(name, given.map(str::to_owned))).collect());
@@ -82,14 +107,20 @@ impl Questions<'_> {
                 Some(region) => Some(region.to_owned()),
                 None => self.region()?,
             };
-            return Ok(vec![InitOptions { profile: None, role_arn: Some(arn), source_profile, region, pin: true }]);
+            return Ok(vec![InitOptions {
+                role_arn: Some(arn),
+                source_profile,
+                region,
+                pin: true,
+                ..InitOptions::default()
+            }]);
         }
     }
 
     /// Prompts for the source profile of a role that was typed.
     fn source(&self, all: &[Profile<'_>]) -> Result<String, Problem> {
         loop {
-            if let Picked::Items(indices) = self.pick("profile that assumes it:", false, all)?
+            if let Picked::Items(indices) = self.pick("profile that assumes it:", false, all, &[])?
                 && let Some(profile) = indices.first().and_then(|index| all.get(*index))
             {
                 return Ok(profile.name.to_owned());
@@ -98,9 +129,16 @@ impl Questions<'_> {
         }
     }
 
-    fn pick(&self, text: &str, multi: bool, all: &[Profile<'_>]) -> Result<Picked, Problem> {
-        let items: Vec<_> = all.iter().map(|profile| profile_item(profile, self.accounts, None)).collect();
-        pick(&self.terminal, &self.context.env, &Question { text, multi, cancelled: CANCELLED }, &items)
+    fn pick(&self, text: &str, multi: bool, all: &[Profile<'_>], sessions: &[Profile<'_>]) -> Result<Picked, Problem> {
+        let profiles = all.iter().map(|profile| profile_item(profile, self.accounts, None));
+        let about = "any of your accounts in IAM Identity Center";
+        let items: Vec<Item> = profiles.chain(sessions.iter().map(|session| item(session.name, about))).collect();
+        self.pick_item(text, multi, &items)
+    }
+
+    /// Lets the user pick from any items.
+    pub(super) fn pick_item(&self, text: &str, multi: bool, items: &[Item]) -> Result<Picked, Problem> {
+        pick(&self.terminal, &self.context.env, &Question { text, multi, cancelled: CANCELLED }, items)
     }
 
     fn region(&self) -> Result<Option<String>, Problem> {
@@ -122,7 +160,12 @@ impl Questions<'_> {
         Ok(answer.trim().to_owned())
     }
 
-    fn show(&self, line: &str) {
+    pub(super) fn show(&self, line: &str) {
         self.terminal.show(&format!("{}\n", escape(line)));
     }
+}
+
+/// Returns an item without marks.
+pub(super) fn item(name: &str, about: &str) -> Item {
+    Item { name: name.to_owned(), about: about.to_owned(), marks: Vec::new(), color: None }
 }

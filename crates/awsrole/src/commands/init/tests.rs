@@ -66,7 +66,7 @@ fn profiles() -> Profiles {
 fn composed(profile: &str, role_arn: &str, source_profile: &str, region: &str, pin: bool) -> Result<String, String> {
     let [profile, role_arn, source_profile, region] = [profile, role_arn, source_profile, region]
         .map(|option| Some(option).filter(|option| !option.is_empty()).map(str::to_owned));
-    let wanted = InitOptions { profile, role_arn, source_profile, region, pin };
+    let wanted = InitOptions { profile, role_arn, source_profile, permission_set: None, region, pin };
     let text = compose(&[wanted], &profiles()).map_err(|problem| problem.summary)?;
     let (comment, keys) = text.split_once('\n').unwrap();
     assert!(comment.starts_with("# "), "{comment}");

@@ -17,8 +17,8 @@ use awsrole_core::shell::export::{evaluate_directory, plan_role, require_name};
 use awsrole_system::print::{print_error, print_notice};
 
 use crate::commands::allow;
-use crate::commands::providers;
 use crate::commands::init;
+use crate::commands::providers;
 use crate::terminal::Terminal;
 
 /// Asks whether to create a project file, if there is none that applies to the working directory.
@@ -32,8 +32,8 @@ pub(super) fn is_wanted(terminal: &Terminal, context: &Context) -> Result<bool, 
 
 /// Runs `awsrole init`, which prompts. The setup continues if it fails.
 pub(super) fn create(context: &Context, settings: &Settings) {
-    let nothing = init::InitOptions { profile: None, role_arn: None, source_profile: None, region: None, pin: true };
-    if let Err(error) = init::run(&nothing, false, None, context, settings) {
+    let nothing = init::InitOptions { pin: true, ..Default::default() };
+    if let Err(error) = init::run(nothing, None, false, None, context, settings) {
         print_error(&error.problem);
     }
 }

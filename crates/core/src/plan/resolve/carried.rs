@@ -171,10 +171,7 @@ impl Asked<'_> {
         }
         match self.source {
             Source::IdentityCenter(role) => {
-                format!(
-                    "the session of profile {} comes from IAM Identity Center, which accepts no {noun}",
-                    role.profile
-                )
+                format!("the session of {role} comes from IAM Identity Center, which accepts no {noun}")
             }
             Source::ConsoleLogin(login) => {
                 format!("the session of profile {} comes from `aws login`, which accepts no {noun}", login.profile)

@@ -15,6 +15,8 @@ pub(crate) enum InitialSource<'a, 'p> {
     Source(&'a str),
     /// A profile and a `credential_source`, which exclude each other.
     Both(&'a str),
+    /// The permission set that the file names itself.
+    PermissionSet,
     /// The profile's own credentials.
     Own(Profile<'p>),
     /// No source: the profile has a role but doesn't name who assumes it.
@@ -30,6 +32,9 @@ impl<'a, 'p: 'a> InitialSource<'a, 'p> {
     /// `source_profile`, as botocore does (AssumeRoleProvider). A profile with only a `source_profile` and no role
     /// yields that source's session. The AWS CLI rejects it.
     pub(crate) fn of(keys: &'a RoleConfig, profile: Option<Profile<'p>>, paths: &Paths) -> Result<Self, Problem> {
+        if keys.names_permission_set() {
+            return Ok(Self::PermissionSet);
+        }
         let profile_says = profile.filter(|_| !keys.names_source());
         let of_profile = |key: &str| profile_says.filter(|profile| profile.has(key)).map(|profile| profile.text(key));
         let other = keys.source_profile.as_deref().map(Some).or_else(|| of_profile("source_profile"));

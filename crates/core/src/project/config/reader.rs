@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::RoleConfig;
+use crate::aws::source::write_session;
 use crate::base::location::Origin;
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
@@ -58,11 +59,15 @@ pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) 
             "endpoint_url services sts_regional_endpoints use_fips_endpoint use_dualstack_endpoint proxy http_proxy https_proxy ca_bundle",
         ),
         ("holds a secret", "aws_access_key_id aws_secret_access_key aws_session_token"),
-        (
-            "configures your sign-in",
-            "sso_session sso_start_url sso_region sso_account_id sso_role_name sso_registration_scopes web_identity_token_file login_session",
-        ),
+        ("configures your sign-in", "web_identity_token_file login_session"),
     ];
+    const SIGN_IN: [&str; 3] = ["sso_start_url", "sso_region", "sso_registration_scopes"];
+    if SIGN_IN.contains(&name) {
+        return at
+            .error(position, format!("`{name}` isn't allowed in a project's file: it configures your sign-in"))
+            .hint("set it in an [sso-session NAME] of your own ~/.aws/config, and refer to that with `sso_session`")
+            .hint(write_session("NAME"));
+    }
     for (why, keys) in ELSEWHERE {
         if keys.split(' ').any(|key| key == name) {
             return at.error(position, format!("`{name}` isn't allowed in a project's file: it {why}")).hint(

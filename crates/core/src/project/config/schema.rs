@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{Policy, RoleConfig};
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::duration::Seconds;
-use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName, SourceIdentity};
+use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
 
 /// Implements an inlined schema for types that are written as a single value.
 macro_rules! written_as {
@@ -44,6 +44,7 @@ written_as! {
     ExternalId => text("^[A-Za-z0-9_+=,.@:/-]{2,1224}$");
     SessionName => text("^[A-Za-z0-9_+=,.@-]{2,64}$");
     SourceIdentity => text("^[A-Za-z0-9_+=,.@-]{2,256}$");
+    PermissionSet => text("^[A-Za-z0-9_+=,.@-]{1,32}$");
     MfaSerial => json!({ "type": "string", "pattern": "^[A-Za-z0-9_+=/:,.@-]{9,256}$", "not": { "pattern": ":u2f/" } });
     Region => text("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$");
     Seconds => json!({ "anyOf": [

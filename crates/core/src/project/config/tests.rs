@@ -22,6 +22,9 @@ fn parses_every_key() {
         source_profile = "s"
         source_role = "r"
         credential_source = "Environment"
+        sso_session = "corp"
+        sso_account_id = "222222222222"
+        sso_role_name = "Admin"
         mfa_serial = "GAHT12345678"
         external_id = "e1"
         role_session_name = "n1"
@@ -83,6 +86,14 @@ fn reports_invalid_input_with_line_and_hint() {
         ),
         ("[role.x]\nendpoint_url = \"rm\"", ":2: `endpoint_url` isn't allowed", "~/.aws/config"),
         ("[role.x]\ninherit = true", ":2: `inherit` belongs to the top", ""),
+        (
+            "[role.x]\nsso_start_url = \"https://x.example.com\"",
+            ":2: `sso_start_url` isn't allowed in a project's file: it configures your sign-in",
+            "`awsrole login --start-url URL --region REGION NAME`",
+        ),
+        ("sso_region = \"eu-west-1\"", ":1: `sso_region` isn't allowed", "~/.aws/config"),
+        ("sso_account_id = \"shop\"", ":1: sso_account_id `shop` must be the 12 digits", ""),
+        ("sso_role_name = \"a b\"", ":1: sso_role_name `a b` contains ` `", ""),
         ("inherit = \"yes\"", ":1: invalid type: string", ""),
         ("default_role = \"prod\"\n[role.dev]\n", ":1: there is no [role.prod]", "the roles here are: dev"),
         ("role = 1", ":1: `role` is a table", ""),

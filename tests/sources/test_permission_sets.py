@@ -1,0 +1,110 @@
+"""Tests permission sets of IAM Identity Center that the project file names itself, without a profile."""
+
+import json
+import os
+import re
+
+import pytest
+from source_fixtures import ADMIN, PERSON, RESERVED
+
+from support.aws_files import aws_profile, role_arn
+from support.world import HERE, THERE
+
+SET = f'sso_session = "corp"\nsso_account_id = "{HERE}"\nsso_role_name = "Admin"\n'
+SHOWN = f"Admin in shop-prod ({HERE})"
+
+
+@pytest.fixture
+def corp(machines):
+    """A home whose AWS files have the session `corp`, but no profile of it."""
+    machines.write(".aws/config", "[sso-session corp]\nsso_start_url = https://corp.example.com/start\nsso_region = eu-central-1\n")
+    machines.write(".config/awsrole/config.toml", f'[accounts.{HERE}]\nname = "shop-prod"\n')
+    return machines
+
+
+def sign_in(place):
+    token = place.sts.sso_sign_in()
+    place.secrets |= {token["accessToken"], token["clientSecret"], token["refreshToken"]}
+    place.sts.write_sso_cache(place.home, token)
+    place.sts.reset()
+
+
+def actions(place):
+    return [call["action"] for call in place.sts.calls()]
+
+
+def test_every_command_knows_it(corp):
+    sign_in(corp)
+    folder = corp.project("shop", SET + f'region = "eu-west-1"\naccount_id = "{HERE}"\n')
+    allowed = corp.allow(folder)
+    assert allowed.code == 0 and re.search(r"permission set +" + re.escape(SHOWN), allowed.err) and "[sso-session corp]" in allowed.err
+    assert corp.who(folder) == ADMIN
+    assert actions(corp) == ["GetRoleCredentials", "GetCallerIdentity", "GetCallerIdentity"]
+    corp.sts.reset()
+    held = corp.exec_env(folder, env=corp.env)
+    assert actions(corp) == [], "it is cached"
+    assert (held["AWSROLE_ACCOUNT_ID"], held["AWSROLE_ACCOUNT"], held["AWSROLE_ROLE"], held["AWS_REGION"]) == (HERE, "shop-prod", "Admin", "eu-west-1")
+    for command, says in (("why", f"permission set {SHOWN}"), ("policy", "Admin assumes no role"), ("doctor", f"the first caller is {ADMIN}"),
+                          ("revoke", "AWSReservedSSO_Admin belongs to IAM Identity Center")):
+        result = corp.awsrole(command, cwd=folder, env=corp.env)
+        assert says in result.out + result.err, result
+    assert json.loads(corp.awsrole("why", "--json", cwd=folder, env=corp.env).out)["way"]["source"] == f"permission set {SHOWN}"
+    assert corp.awsrole("logout", cwd=folder, env=corp.env).code == 0 and corp.entries() == []
+    assert corp.awsrole("refresh", cwd=folder, env=corp.env).code == 0
+    assert corp.who(folder) == ADMIN and "GetRoleCredentials" in actions(corp)
+
+
+def test_the_next_role_and_a_session_for_all_roles(corp):
+    """A session at top level is only a default: a role with another source ignores it."""
+    sign_in(corp)
+    folder = corp.project("shop", f"""
+sso_session = "corp"
+default_role = "deploy"
+[role.admin]
+sso_account_id = "{HERE}"
+sso_role_name = "Admin"
+[role.deploy]
+source_role = "admin"
+role_arn = "{role_arn("Deploy")}"
+[role.direct]
+sso_account_id = "{HERE}"
+sso_role_name = "Admin"
+role_arn = "{role_arn("Deploy")}"
+[role.jump]
+source_profile = "jump"
+role_arn = "{role_arn("Deploy")}"
+""", allow=True)
+    for options in ((), ("--role", "direct")):
+        assert f"{THERE}:assumed-role/Deploy/" in corp.who(folder, *options)
+        assert corp.callers().pop() == (RESERVED.split("/")[-1], "Deploy")
+    assert corp.who(folder, "--role", "admin") == ADMIN
+
+
+def test_the_cache_belongs_to_the_sign_in_and_the_permission_set(corp):
+    sign_in(corp)
+    folder = corp.project("shop", SET, allow=True)
+    assert corp.who(folder) == ADMIN
+    sign_in(corp)
+    corp.exec_env(folder, env=corp.env)
+    assert actions(corp) == ["GetRoleCredentials"], "of another sign-in"
+    corp.sts.reset()
+    config = corp.home / ".aws/config"
+    config.write_text(config.read_text() + aws_profile("sso", sso_session="corp", sso_account_id=HERE, sso_role_name="Owner"))
+    assert f"Owner in {HERE}" in corp.refused(corp.project("other", 'profile = "sso"\n', allow=True))
+    said = corp.refused(corp.project("third", SET.replace("Admin", "Owner"), allow=True))
+    assert "permission set Owner isn't assigned to you" in said and "are both right in the project file?" in said
+
+
+def test_sign_in_from_a_shell(corp, shell):
+    """The shell is blocked until `awsrole login`, which needs no profile either."""
+    folder = corp.project("shop", SET, allow=True)
+    assert "`awsrole login`" in corp.refused(folder)
+    tty = corp.terminal(shell, env=corp.env)
+    os.symlink(corp.home / ".aws", tty.home / ".aws")
+    said = tty.run(f"cd {folder}")
+    assert f"cannot get credentials for Admin in {HERE}" in said and said.count("`awsrole login`") == 1
+    tty.type("awsrole login --no-browser")
+    tty.process.expect(r"confirm the code ([A-Z-]+)")
+    corp.sts.approve(tty.process.match[1].decode(), PERSON)
+    tty.wait()
+    assert tty.variable("AWSROLE_ACCOUNT_ID") == HERE and tty.variable("AWSROLE_ROLE") == "Admin"
