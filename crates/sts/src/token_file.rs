@@ -114,11 +114,17 @@ impl<'a> TokenFile<'a> {
     }
 
     /// Writes the file, unless it no longer contains the refresh token that was used: the user signed in again or signed
-    /// out in the meantime. If it can't be written, prints a notice: the new token is valid for this command, but the
-    /// refresh token in the file may have been used up.
+    /// out in the meantime.
     pub(crate) fn replace(&self, used: &str, sts: &RemoteSts<'_>) {
-        let is_current = Self::read(self.path).is_ok_and(|now| now.optional("refreshToken") == Some(used));
-        if is_current && let Err(error) = self.write() {
+        if Self::read(self.path).is_ok_and(|now| now.optional("refreshToken") == Some(used)) {
+            self.write_or_notice(sts);
+        }
+    }
+
+    /// Writes the file. If that fails, prints a notice: the new token is valid for this command, but the refresh token
+    /// in the file may have been used up.
+    fn write_or_notice(&self, sts: &RemoteSts<'_>) {
+        if let Err(error) = self.write() {
             sts.print_notice(&format!(
                 "{error}: awsrole can't keep the renewed sign-in, so you may have to sign in again"
             ));
@@ -206,13 +212,14 @@ mod tests {
     fn a_renewal_keeps_a_newer_sign_in_and_a_sign_out() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token.json");
+        let sts = RemoteSts::new(crate::Limits::default(), || SystemTime::UNIX_EPOCH, Box::new(|text| panic!("{text}")));
         let mut file = TokenFile::new(&path);
         file.set(serde_json::json!({"refreshToken": "next"}));
-        file.replace("used").unwrap();
+        file.replace("used", &sts);
         assert!(!path.exists(), "the user signed out");
         for (before, after) in [("newer", "newer"), ("used", "next")] {
             write_private(&path, format!(r#"{{"refreshToken":"{before}"}}"#).as_bytes()).unwrap();
-            file.replace("used").unwrap();
+            file.replace("used", &sts);
             assert_eq!(std::fs::read_to_string(&path).unwrap(), format!(r#"{{"refreshToken":"{after}"}}"#));
         }
     }

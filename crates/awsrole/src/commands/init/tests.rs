@@ -163,6 +163,8 @@ fn offers_the_last_used_profile_and_then_those_with_a_role() {
             source: String::new(),
             key: String::new(),
             expires: None,
+            profile: None,
+            shell: None,
         };
         History::in_dir(&context.paths.state).append(&entry).unwrap();
     }
