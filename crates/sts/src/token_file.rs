@@ -212,7 +212,8 @@ mod tests {
     fn a_renewal_keeps_a_newer_sign_in_and_a_sign_out() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token.json");
-        let sts = RemoteSts::new(crate::Limits::default(), || SystemTime::UNIX_EPOCH, Box::new(|text| panic!("{text}")));
+        let sts =
+            RemoteSts::new(crate::Limits::default(), || SystemTime::UNIX_EPOCH, Box::new(|text| panic!("{text}")));
         let mut file = TokenFile::new(&path);
         file.set(serde_json::json!({"refreshToken": "next"}));
         file.replace("used", &sts);
