@@ -176,7 +176,7 @@ def test_help_and_versions(release, tmp_path):
 
 
 def test_first_role_on_a_bare_machine(release, world, tmp_path):
-    """A minimal Debian without Rust, without curl: the tarball is beside the script."""
+    """A minimal Debian without Rust, without curl: the tarball is next to the script."""
     need("chroot")
     if os.geteuid() or not (BARE / ".complete").exists():
         (pytest.fail if os.environ.get("CI") else pytest.skip)("a bare root is needed: tests/setup root, as root")

@@ -35,7 +35,7 @@ const IDENTITY: [&str; 10] = [
     "sso_",
 ];
 
-/// What the copies contain besides the user's settings.
+/// What the copies contain in addition to the user's settings.
 pub struct CopyOptions<'a> {
     /// The first line, a comment.
     pub comment: &'static str,
