@@ -113,8 +113,8 @@ impl<'a> TokenFile<'a> {
         write_private(self.path, text.as_bytes())
     }
 
-    /// Writes the file, unless it no longer contains the refresh token that was used: the user signed in again or signed
-    /// out in the meantime.
+    /// Writes the file, unless it no longer contains the refresh token that was used: the user signed in again or
+    /// signed out in the meantime.
     pub(crate) fn replace(&self, used: &str, sts: &RemoteSts<'_>) {
         if Self::read(self.path).is_ok_and(|now| now.optional("refreshToken") == Some(used)) {
             self.write_or_notice(sts);

@@ -35,6 +35,9 @@ const IDENTITY: [&str; 10] = [
     "sso_",
 ];
 
+/// Returns the `credential_process` of a profile, or `None` if no line of a config file can contain it.
+pub type ProfileCommand<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// What the copies contain in addition to the user's settings.
 pub struct CopyOptions<'a> {
     /// The first line, a comment.
@@ -45,7 +48,7 @@ pub struct CopyOptions<'a> {
     pub roles: &'a [RoleProfile],
     /// Returns the `credential_process` of a profile with keys, so that the copies contain no secret. Without it, the
     /// keys are copied.
-    pub instead_of_keys: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub instead_of_keys: Option<&'a ProfileCommand<'a>>,
 }
 
 /// A profile that gets its credentials from awsrole.
