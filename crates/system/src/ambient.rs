@@ -83,7 +83,7 @@ pub fn context() -> Result<Context, Problem> {
     };
     restore_aws_files(&mut env, &paths);
     let keys = Rc::new(System::of(&env));
-    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host, program: main_program() })
+    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host, program: main_program().or_else(binary) })
 }
 
 /// Returns the current time. The function is also passed to calls, which record when their response arrived.
@@ -118,12 +118,12 @@ pub fn in_path(name: &Path) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_program(file))
 }
 
-/// Returns the path of `awsrole`. The name of the hook binary is awsrole's with the suffix `-hook`.
+/// Returns the path of `awsrole`, for the hook binary, whose name is awsrole's with the suffix `-hook`.
 #[must_use]
 pub fn main_program() -> Option<PathBuf> {
-    let own = binary()?;
-    let name = own.file_name()?.as_bytes();
-    Some(own.with_file_name(OsStr::from_bytes(name.strip_suffix(b"-hook").unwrap_or(name))))
+    let hook = binary()?;
+    let name = hook.file_name()?.as_bytes().strip_suffix(b"-hook")?;
+    Some(hook.with_file_name(OsStr::from_bytes(name)))
 }
 
 /// Returns a 256-bit random hexadecimal token.

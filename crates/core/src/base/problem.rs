@@ -60,10 +60,10 @@ const THEN: &str = "  all causes: `awsrole why`; when it is fixed: `awsrole refr
 const BLOCKED: &str = "  blocked: AWS commands fail here until `awsrole refresh`; causes: `awsrole why`";
 
 /// What a blocked shell means, after any other error.
-const BLOCKED_NOTICE: &str = "awsrole: this shell is blocked: AWS commands fail here until a role is assumed";
+const BLOCKED_NOTICE: &str = "  blocked: AWS commands fail here until a role is assumed";
 
 /// The same after a failure that may be over at the next attempt, which a prompt makes.
-const BLOCKED_FOR_NOW: &str = "awsrole: this shell is blocked: AWS commands fail until a retry (in 30 s) works";
+const BLOCKED_FOR_NOW: &str = "  blocked: AWS commands fail here until a retry (in 30 s) works";
 
 impl Problem {
     /// Creates a problem with a summary only.
