@@ -41,7 +41,7 @@ def test_from_an_empty_shell_to_a_role(world, shell):
                     ("select a role for ~/src/new? [Y/n] ", ""), ("or ARN of a role: ", "shop-d"), ("[Y/n] ", ""), ("[Y/n] ", ""),
                     ("allow it now? [Y/n] ", ""))
         assert f"  {HOOK[shell]}\n" in said and "serverless.yml:2: profile: other" in said
-        assert f"your identity is arn:aws:sts::{THERE}:assumed-role/Deploy/" in said and said.count("overridden by") == 1
+        assert f"your identity is arn:aws:sts::{THERE}:assumed-role/Deploy/" in said and said.count("  overrides ") == 1
         assert "start a new shell with `exec " in said
         after = rc.read_bytes()
         assert after.startswith(before + f"{BEGIN}\n{HOOK[shell]}\n".encode())

@@ -36,13 +36,13 @@ def test_the_form(path):
     lines = [line for line in said(path) if line.startswith(("awsrole: ", "  "))]
     summaries = [line for line in lines if line.startswith("awsrole: ")]
     assert summaries and all(len(line) <= 220 for line in summaries), summaries
-    kinds = ["caused by", "caller", "requested by", "endpoint", "device", "sent", "token", "hint", "or", "all causes"]
+    kinds = ["caused by", "caller", "requested by", "endpoint", "device", "sent", "token", "hint", "or", "all causes", "blocked"]
     below = [re.match(r"  ([a-z ]+): \S", line) for line in lines if line.startswith("  ")]
     assert all(match and match[1] in kinds for match in below), lines
     for line in lines:
         if not line.startswith("  caused by: "):
             assert not line.endswith("."), line
-    order = {"caused by": 0, "hint": 2, "or": 3, "all causes": 4}
+    order = {"caused by": 0, "hint": 2, "or": 3, "all causes": 4, "blocked": 4}
     # A message may precede another one: the output of a program, before awsrole's error.
     for start, end in zip(starts := [i for i, line in enumerate(lines) if line.startswith("awsrole: ")], [*starts[1:], len(lines)]):
         ranks = [order.get(re.match(r"  ([a-z ]+):", line)[1], 1) for line in lines[start + 1:end]]

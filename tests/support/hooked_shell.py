@@ -52,7 +52,7 @@ class HookedShell(Terminal):
 
     def asked(self) -> str:
         """Waits for the prompt, one line, and returns the output up to its end."""
-        self.process.expect_exact(ASK.encode())
+        self.process.expect_exact(ASK.encode(), timeout=max(self.timeout, 60))  # up to 30 s for an unused code
         before = self.process.before.decode(errors="backslashreplace")
         self.process.expect(rb"^[^\r\n]*?: ")
         return before + ASK + self.process.match[0].decode()

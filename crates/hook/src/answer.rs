@@ -77,9 +77,9 @@ pub fn answer(
     tell(&export, event, context.now);
     out_bytes(&shell.statements(&export, views.as_ref()))?;
     let entry = export.entry.map(|entry| HistoryEntry { shell: ambient::parent_process(), ..entry });
-    match event {
-        Event::Prompt => history::note_once(entry.as_ref(), &inner),
-        _ => history::note(entry.as_ref(), &inner),
+    match export.may_repeat {
+        true => history::note_once(entry.as_ref(), &inner),
+        false => history::note(entry.as_ref(), &inner),
     }
     Ok(())
 }
@@ -138,7 +138,7 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
                 _ => print_error(problem),
             }
             // After `cd` the role is printed below.
-            if let (Change::Role(diff), true) = (&export.change, event != Event::Cd) {
+            if let (Change::Role(diff), true) = (&export.change, export.kept && event != Event::Cd) {
                 print_notice(entered(diff, export, now));
             }
         }
@@ -166,7 +166,7 @@ fn entered(diff: &EnvDiff, export: &Export, now: SystemTime) -> String {
         (_, id) => id.map(|id| format!(" in {id}")).unwrap_or_default(),
     };
     let expires = plain("AWSROLE_EXPIRES").and_then(|seconds| time::from_unix(seconds.parse().ok()?));
-    if let (Some(_), Some(expires)) = (&export.problem, expires) {
+    if let (true, Some(expires)) = (export.kept, expires) {
         return format!("{title}{account}: {}", local_time::still_valid(expires, now));
     }
     let left = export

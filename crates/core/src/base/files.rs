@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use rustix::fs::OFlags;
@@ -67,6 +68,13 @@ pub fn is_own(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && check_owner(&found).is_ok())
 }
 
+/// Returns the effective user ID of this process, which never changes. The system is asked once.
+#[must_use]
+pub fn current_user() -> u32 {
+    static USER: OnceLock<u32> = OnceLock::new();
+    *USER.get_or_init(|| rustix::process::geteuid().as_raw())
+}
+
 /// Returns whether a directory exists, isn't a symbolic link, and can be written only by the user of this process.
 #[must_use]
 pub fn is_own_dir(path: &Path) -> bool {
@@ -76,7 +84,7 @@ pub fn is_own_dir(path: &Path) -> bool {
 /// Returns whether [`is_own_dir`] is true for each of the paths.
 #[must_use]
 pub fn are_own_dirs(paths: &[&Path]) -> bool {
-    let me = rustix::process::geteuid().as_raw();
+    let me = current_user();
     let own = |found: fs::Metadata| found.is_dir() && found.uid() == me && found.mode() & OTHERS_WRITE == 0;
     paths.iter().all(|path| fs::symlink_metadata(path).is_ok_and(own))
 }
@@ -84,7 +92,7 @@ pub fn are_own_dirs(paths: &[&Path]) -> bool {
 /// Checks that an open file belongs to the user of this process, so that files planted by other users aren't written
 /// to.
 pub fn check_owner(found: &fs::Metadata) -> io::Result<()> {
-    if found.uid() == rustix::process::geteuid().as_raw() {
+    if found.uid() == current_user() {
         return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::PermissionDenied, Foreign::Itself))
@@ -93,7 +101,7 @@ pub fn check_owner(found: &fs::Metadata) -> io::Result<()> {
 /// Returns whether an owner is neither root nor the user of this process.
 #[must_use]
 pub fn is_foreign(owner: u32) -> bool {
-    owner != 0 && owner != rustix::process::geteuid().as_raw()
+    owner != 0 && owner != current_user()
 }
 
 /// The message of a [`FileError`] about another user's file or directory.
@@ -259,7 +267,7 @@ pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// A group counts as other users, because its members can't be determined reliably.
 pub fn read_trusted(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read(path, limit, OFlags::empty(), |found| {
-        let me = rustix::process::geteuid().as_raw();
+        let me = current_user();
         (found.uid() == me || found.uid() == 0) && found.mode() & OTHERS_WRITE == 0
     })
 }

@@ -52,12 +52,12 @@ impl UserFile {
     /// # Errors
     /// Fails if it isn't a regular file, can't be read, or is larger than 8 MiB.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let target = follow(path).map_err(|e| FileError::new("following", path, e))?;
+        let target = follow(path).map_err(|e| FileError::new("follow", path, e))?;
         let (content, found) = match read_regular(&target, MAX_BYTES) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => (None, None),
             bytes => {
-                let bytes = bytes.map_err(|e| FileError::new("reading", path, e))?;
-                let found = fs::metadata(&target).map_err(|e| FileError::new("reading", path, e))?;
+                let bytes = bytes.map_err(|e| FileError::new("read", path, e))?;
+                let found = fs::metadata(&target).map_err(|e| FileError::new("read", path, e))?;
                 (Some(Zeroizing::new(bytes)), Some(found))
             }
         };
@@ -99,7 +99,7 @@ impl UserFile {
     /// Fails if the file was changed since it was read, or can't be written.
     pub fn replace(&self, after: Option<&[u8]>, mode: u32, paths: &Paths) -> Result<(), ReplaceError> {
         let _lock = lock::acquire(&paths.state.join("user-files.lock"), LOCK_TIMEOUT).map_err(ReplaceError::Locked)?;
-        let failed = |e| ReplaceError::File(FileError::new("writing", &self.path, e));
+        let failed = |e| ReplaceError::File(FileError::new("write", &self.path, e));
         let dir = self.target.parent().unwrap_or(Path::new("/"));
         if let Some(after) = after {
             DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;

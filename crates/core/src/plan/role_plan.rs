@@ -107,6 +107,12 @@ pub struct AssumeRole {
 }
 
 impl RolePlan {
+    /// Returns whether fetching the role may prompt the user: for an MFA code, or for a sign-in.
+    #[must_use]
+    pub fn may_prompt(&self) -> bool {
+        self.source.sign_in_name().is_some() || self.steps.iter().any(|step| step.mfa_serial().is_some())
+    }
+
     /// Returns the last role of the chain.
     #[must_use]
     pub fn role(&self) -> Option<&AssumeRole> {

@@ -98,12 +98,16 @@ pub struct Export {
     /// The role cannot be renewed and expires within a minute. The deadline is then its expiration, so that the warning
     /// is printed only once.
     pub ending: bool,
+    /// The role could not be renewed, and its present credentials are kept.
+    pub kept: bool,
     /// The error to print.
     pub problem: Option<Problem>,
     /// Notices to print although no error occurred, each one line.
     pub notices: Vec<String>,
     /// Entry to append to the history.
     pub entry: Option<HistoryEntry>,
+    /// Whether this shell may have appended the same entry, because it prompted the user for the role.
+    pub may_repeat: bool,
 }
 
 /// The new state.
@@ -136,9 +140,11 @@ impl Export {
             texts: Vec::new(),
             renew: false,
             ending: false,
+            kept: false,
             problem: None,
             notices: Vec::new(),
             entry: None,
+            may_repeat: false,
         }
     }
 }
@@ -362,7 +368,7 @@ fn decide<'a>(
         Verdict::Allowed(allowed) => {
             let role = chosen.role();
             let plan = require_name(&allowed, role).and_then(|()| plan_role(context, &allowed, role));
-            match plan.and_then(|plan| Ok((plan, role_profiles::write(context, &allowed)?))) {
+            match plan.and_then(|plan| Ok((plan, role_profiles::write(context, &allowed, role)?))) {
                 Ok((plan, aws_files)) => {
                     let user = settings.or_default();
                     let question = confirm::question(&allowed, role, &plan, chosen.confirmed(), &user.accounts);

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::base::digest::sha256;
-use crate::base::files::read_regular;
+use crate::base::files::{current_user, read_regular};
 use crate::project::discover::MAX_BYTES;
 
 /// Maximum number of symbolic links that are followed, as in Linux (path_resolution(7)).
@@ -75,7 +75,7 @@ pub fn is_plain(text: &str) -> bool {
 /// If this cannot be determined, it returns true.
 #[must_use]
 pub fn others_can_replace(path: &Path) -> bool {
-    !path.is_absolute() || Walk { me: rustix::process::geteuid().as_raw() }.settled(path).is_none()
+    !path.is_absolute() || Walk { me: current_user() }.settled(path).is_none()
 }
 
 /// Resolves a path as the kernel does.
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_group_is_others_unless_it_is_the_users_own() {
-        let me = rustix::process::geteuid().as_raw();
+        let me = current_user();
         let (_home, home, file) = home();
         set_mode(&home.join("a"), 0o775);
         let mine = fs::metadata(home.join("a")).unwrap().gid() == me;

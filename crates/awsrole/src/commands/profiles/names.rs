@@ -23,7 +23,7 @@ pub(super) fn of_directories(dirs: &[&Path]) -> Vec<String> {
         let is_taken = |at: usize| {
             let same = names.iter().filter(|other| **other == names[at]).count() > 1;
             // This name means the profile that clients use without one.
-            (same || names[at].eq_ignore_ascii_case("default")) && depths[at] < most
+            names[at].eq_ignore_ascii_case("default") || same && depths[at] < most
         };
         let taken: Vec<usize> = (0..names.len()).filter(|at| is_taken(*at)).collect();
         if taken.is_empty() {
@@ -43,7 +43,8 @@ fn name(dir: &Path, depth: usize) -> String {
         .collect();
     match &parts[parts.len().saturating_sub(depth)..] {
         [] => "root".to_owned(),
-        parts => parts.join("-"),
+        found if depth > found.len() => format!("root-{}", found.join("-")),
+        found => found.join("-"),
     }
 }
 
@@ -55,6 +56,7 @@ mod tests {
     fn names_are_unique_and_plain() {
         for (dirs, expected) in [
             (&["/home/a/src/shop"][..], &["shop"][..]),
+            (&["/default"], &["root-default"]),
             (&["/a/shop", "/b/shop", "/b/other"], &["a-shop", "b-shop", "other"]),
             (&["/x/a/shop", "/y/a/shop"], &["x-a-shop", "y-a-shop"]),
             (&["/a/two words", "/a/größe]", "/src/Default", "/"], &["two-words", "gr--e-", "src-Default", "root"]),

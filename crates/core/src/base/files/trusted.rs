@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::OTHERS_WRITE;
+use super::{OTHERS_WRITE, current_user};
 
 /// The maximum number of symbolic links that are followed, as in Linux (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -47,7 +47,7 @@ impl Untrusted {
     /// Returns the command that makes the component trusted, if there is one.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
-        let (path, me) = (self.path.display(), rustix::process::geteuid().as_raw());
+        let (path, me) = (self.path.display(), current_user());
         match self.why {
             Distrust::Foreign { link, .. } => Some(format!("sudo chown {}{me} {path}", if link { "-h " } else { "" })),
             Distrust::Writable => Some(format!("chmod go-w {path}")),
@@ -92,7 +92,7 @@ pub fn foreign_component(path: &Path) -> Option<PathBuf> {
 }
 
 fn walk(path: &Path, counts: impl Fn(&Distrust) -> bool) -> Result<PathBuf, Untrusted> {
-    let me = rustix::process::geteuid().as_raw();
+    let me = current_user();
     let check = |path: &Path| {
         let (found, why) = examine(path, me);
         match why.filter(&counts) {

@@ -136,6 +136,8 @@ impl<'a> Entering<'a> {
             depth: self.depth,
             renew: obtained.due && obtained.problem.is_none(),
             ending,
+            kept: obtained.problem.is_some(),
+            may_repeat: *event == Event::Prompt && plan.may_prompt(),
             problem: obtained.problem.or_else(|| self.beneath.clone()),
             notices,
             ..Export::of(Change::Role(diff))
