@@ -128,7 +128,7 @@ def test_nothing_is_picked(tty, chain):
 
     out = tty.file("pid")
     waiting = List(tty, f"sh -c 'echo $$ >{out}; exec {binary('awsrole')} use'")
-    waiting.press("ne", "> near")
+    waiting.press("ne", r"which role\? ne\n> near")
     os.kill(int(out.read_text()), signal.SIGTERM)
     tty.wait()
     assert tty.modes() == modes
