@@ -59,7 +59,7 @@ def test_the_list_to_choose_from_has_the_names(world):
     world.write(CONFIG, NAMED)
     folder = world.project("shop", f'default_role = "prod"\n[role.prod]\n{DEPLOY}', allow=True)
     tty = pexpect.spawn(str(binary("awsrole")), ["use"], cwd=str(folder), env=world.environment(PWD=str(folder)), timeout=30)
-    tty.expect(re.escape(f"1  prod            {SHOWN}  (default)"))
+    tty.expect(re.escape(f"1  prod       {SHOWN}  (default)"))
     tty.sendline("1")
     tty.expect("prod\\s*$")
     tty.close(force=True)

@@ -169,8 +169,8 @@ source_profile = "jump"
                   → arn:aws:iam::222222222222:role/Far (shop)
 """
     assert far in roles["far"], shown
-    assert "role            none: a session of the source\n  account         org (999999999999)\n" in roles["session"], shown
-    assert "permission set  PowerUser in org" in roles["session"] and "chain" not in roles["session"]
+    assert "role            permission set PowerUser in org (999999999999)\n  account         org (999999999999)\n" in roles["session"], shown
+    assert "\n  permission set" not in roles["session"] and "chain" not in roles["session"]
     assert "MFA             arn:aws:iam::111111111111:mfa/alice\n" in roles["guarded"] and "MFA" not in roles["plain"]
     assert "account         shop (222222222222)" in roles["plain"] and "source          profile jump\n" in roles["plain"]
     assert "chain" not in roles["plain"] and "cd enters       far" in shown

@@ -223,9 +223,11 @@ class TestCircle:
 
     def test_through_a_project(self, world):
         folder = world.project("p", 'profile = "loop"\n', allow=True)
-        profile(world, "loop", self.program("--dir", str(folder)))
+        line = profile(world, "loop", self.program("--dir", str(folder))) + 1
         result = world.awsrole("exec", "--profile", "loop", "--", "true")
-        assert result.code in (1, 4) and "loop → loop" in result.err, result.err
+        assert (result.code, result.out) == (1, ""), result
+        assert f"{folder}/.awsrole.toml:1: profile `loop` leads back to itself" in result.err, result.err
+        assert f"config:{line}: it runs awsrole for a project" in result.err, result.err
 
     def test_through_a_source_profile(self, world):
         line = profile(world, "outer", self.program("--profile", "role")) + 1

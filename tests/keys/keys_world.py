@@ -54,7 +54,7 @@ class KeysWorld(World):
         """Runs awsrole on a terminal; each question must come, in this order, and gets its answer."""
         where = cwd or self.home
         program, *words = [*wrapper, str(binary("awsrole")), *map(str, words)]
-        child = pexpect.spawn(program, words, cwd=str(where), timeout=60,
+        child = pexpect.spawn(program, words, cwd=str(where), timeout=60, dimensions=(24, 1000),
                               env=self.environment(**{"PWD": str(where), **(env or {})}), encoding="utf-8", echo=False)
         said = ""
         for question, answer in answers:

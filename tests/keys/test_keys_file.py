@@ -71,7 +71,7 @@ WRONG = "x" * 40
 def add(world, key, secret, *options):
     """Runs `keys add --replace` on the terminal. It prompts for the passphrase when it changes the store."""
     child = pexpect.spawn(str(binary("awsrole")), ["keys", "add", "jump", "--replace", *options], cwd=str(world.home), timeout=60,
-                          env=world.environment(PWD=str(world.home)), encoding="utf-8", echo=False)
+                          dimensions=(24, 1000), env=world.environment(PWD=str(world.home)), encoding="utf-8", echo=False)
     said = ""
     for question, answer in (("access key ID of profile jump: ", key), ("secret access key (not shown): ", secret)):
         child.expect_exact(question)

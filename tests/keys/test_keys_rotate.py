@@ -186,7 +186,7 @@ def test_a_store_that_refuses_the_new_key(moved, stays):
         moved.sts.fault(action="DeleteAccessKey", times=1, error={"status": 403, "code": "AccessDenied", "message": "no"})
     store = moved.home / ".local/share/awsrole/keys/store.scrypt"
     child = pexpect.spawn(str(binary("awsrole")), ["keys", "rotate", "jump"], env=moved.environment(), encoding="utf-8",
-                          timeout=60, cwd=str(moved.home))
+                          timeout=60, dimensions=(24, 1000), cwd=str(moved.home))
     child.expect_exact(OPEN[0])
     child.send(OPEN[1] + "\r")
     wait_for(lambda: moved.sts.calls("CreateAccessKey"), 30)

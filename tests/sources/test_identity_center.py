@@ -179,7 +179,7 @@ def test_ctrl_c_cancels_a_login(corp):
     login = Login(corp, corp.project("shop", SSO, allow=True))
     login.process.send("\x03")
     _, said = login.end()
-    assert "\r\nawsrole: the sign-in was cancelled" in said and login.process.signalstatus == signal.SIGINT
+    assert "^C\r\nawsrole: sign-in cancelled\r\n" in said and login.process.signalstatus == signal.SIGINT
 
 
 def test_a_signed_out_user_is_told_to_sign_in(corp):
@@ -188,7 +188,7 @@ def test_a_signed_out_user_is_told_to_sign_in(corp):
     assert "`awsrole login` signs in, then credentials are fetched" in corp.awsrole("why", cwd=folder, env=corp.env).out
     sign_in(corp, session="corp", scopes=(), expired=True)
     told = corp.awsrole("why", cwd=folder, env=corp.env).out
-    assert "`awsrole login` signs in" in told and f"permission set Admin\n         account   {HERE}" in told
+    assert "`awsrole login` signs in" in told and f"permission set Admin\n         profile   sso\n         account   {HERE}" in told
     sign_in(corp)
     assert "signs in" not in corp.awsrole("why", cwd=folder, env=corp.env).out
     shown = corp.awsrole("allow", cwd=folder, env=corp.env).err

@@ -1,4 +1,4 @@
-"""Tests that long-term keys (AKIA…) are recognized by their ID: a session token or an expiration doesn't make them
+"""Tests that long-lived keys (AKIA…) are recognized by their ID: a session token or an expiration doesn't make them
 exportable.
 """
 
@@ -28,24 +28,24 @@ def beside(place, profile="jump"):
 
 
 def process(place):
-    """A program that returns a token and an expiration with long-term keys."""
+    """A program that returns a token and an expiration with long-lived keys."""
     text = keys_json(ALICE, SessionToken=TOKEN, Expiration="2099-01-01T00:00:00Z")
     program = place.program(f"echo '{text}'")
     place.config(aws_profile("vault", credential_process=program))
-    return "vault", {}, "profile vault (credential_process) returns long-term keys, which are never exported"
+    return "vault", {}, "profile vault (credential_process) returns long-lived keys, which are never exported"
 
 
 def file(place):
     """A token that temporary keys left behind in ~/.aws/credentials."""
     line = beside(place)
-    return "jump", {}, f"{place.home}/.aws/credentials:{line}: aws_session_token is set with a long-term access key"
+    return "jump", {}, f"{place.home}/.aws/credentials:{line}: aws_session_token is set with a long-lived access key"
 
 
 def environment(place):
     """The same in the environment."""
     env = {"AWS_ACCESS_KEY_ID": ALICE["access_key_id"], "AWS_SECRET_ACCESS_KEY": ALICE["secret_access_key"], "AWS_SESSION_TOKEN": TOKEN}
     place.config(aws_profile("env", credential_source="Environment"))
-    return "env", env, "AWS_SESSION_TOKEN is set with a long-term access key (AKIA…)"
+    return "env", env, "AWS_SESSION_TOKEN is set with a long-lived access key (AKIA…)"
 
 
 @pytest.mark.parametrize("words", WAYS, ids=" ".join)
@@ -74,7 +74,7 @@ def test_a_container_that_gives_them(machines, change):
     with liar(machines.sts.url, lambda answer: answer | change) as url:
         said = machines.refused(folder, env={"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/task",
                                              "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token-of-the-task"})
-    assert "container credentials returns long-term keys, which are never exported" in said
+    assert "container credentials returns long-lived keys, which are never exported" in said
     assert machines.entries() == []
 
 

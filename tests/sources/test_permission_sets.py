@@ -48,7 +48,7 @@ def test_every_command_knows_it(corp):
                           ("revoke", "AWSReservedSSO_Admin belongs to IAM Identity Center")):
         result = corp.awsrole(command, cwd=folder, env=corp.env)
         assert says in result.out + result.err, result
-    assert json.loads(corp.awsrole("why", "--json", cwd=folder, env=corp.env).out)["way"]["source"] == f"permission set {SHOWN}"
+    assert json.loads(corp.awsrole("why", "--json", cwd=folder, env=corp.env).out)["chain"]["source"] == f"permission set {SHOWN}"
     assert corp.awsrole("logout", cwd=folder, env=corp.env).code == 0 and corp.entries() == []
     assert corp.awsrole("refresh", cwd=folder, env=corp.env).code == 0
     assert corp.who(folder) == ADMIN and "GetRoleCredentials" in actions(corp)

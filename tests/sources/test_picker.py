@@ -114,7 +114,7 @@ def test_a_role_is_picked(tty, chain):
 
 
 def test_nothing_is_picked(tty, chain):
-    """Esc, Ctrl-C, a profile, and SIGTERM leave the role and the modes of the terminal as they were."""
+    """Esc, Ctrl-C, a profile for outside of the project, and SIGTERM leave the role and the modes of the terminal."""
     modes = tty.modes()
     for keys in ("\x1b", "\x03", "\x04"):
         List(tty, "awsrole use").end(keys)
@@ -122,12 +122,13 @@ def test_nothing_is_picked(tty, chain):
     refused = List(tty, "awsrole use")
     assert "no such role" in refused.end("nonsense\r")
     for query, name in (("shop", "shop"), ("evil", "evil \\u{1b}[31m名前")):
-        said = List(tty, "awsrole use").end(f"{query}\r")
-        assert f"run `awsrole exec --profile={name} -- CMD`" in said, said
+        said = " ".join(List(tty, "awsrole use").end(f"{query}\r").split())
+        assert f"awsrole: profile {name} is used outside of this project, whose own role applies here" in said, said
+        assert tty.variable("AWSROLE_ROLE") == "near" and tty.modes() == modes
 
     out = tty.file("pid")
     waiting = List(tty, f"sh -c 'echo $$ >{out}; exec {binary('awsrole')} use'")
-    waiting.press("ne", "> near")
+    waiting.press("ne", r"which role\? ne\n> near")
     os.kill(int(out.read_text()), signal.SIGTERM)
     tty.wait()
     assert tty.modes() == modes
@@ -139,7 +140,10 @@ def test_outside_of_projects_there_are_the_profiles(tty, chain):
     chosen = List(tty, "awsrole use")
     names = {row[2:].split("  ")[0] for row in chosen.lines()[1:-1]}
     assert names == {"default", "jump", "shop", "evil \\u{1b}[31m名前"}
-    assert "run `awsrole exec --profile=jump -- CMD`" in chosen.end("jump\r")
+    assert "awsrole: jump, renewed in" in chosen.end("jump\r")
+    assert tty.variable("AWSROLE_PROFILE") == tty.variable("AWSROLE_ROLE") == "jump"
+    tty.run("awsrole use -")
+    assert tty.variable("AWSROLE_PROFILE") is None
 
 
 def test_init_picks_several_profiles_or_an_arn(tty, chain):

@@ -1,5 +1,6 @@
 //! Prints a line if the user interrupts a wait with Ctrl-C.
 
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,10 @@ impl Interruptible {
         let _ = std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
                 if still.load(Ordering::Relaxed) {
+                    // A terminal shows ^C on the current line.
+                    if io::stderr().is_terminal() {
+                        let _ = writeln!(io::stderr());
+                    }
                     print_notice(line);
                 }
                 let _ = emulate_default_handler(signal);
