@@ -14,7 +14,7 @@ from source_fixtures import ADMIN, PERSON, SSO, liar, sign_in
 from support import other
 from support.aws_files import role_file
 from support.hooked_shell import PLACEHOLDER, wait_for
-from support.world import HERE, THERE
+from support.world import HERE, THERE, asked
 
 DEPLOY = role_file("Deploy", source="sso")
 
@@ -367,3 +367,12 @@ def test_many_shells_refresh_once(corp):
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(5)]
     assert [(process.communicate(timeout=60)[1], process.returncode)[1] for process in running] == [0] * 5
     assert actions(corp).count("CreateToken") == 1 and actions(corp).count("GetRoleCredentials") == 1
+
+
+def test_a_session_that_was_fetched_without_a_pin_is_fetched_again(corp):
+    """The portal's credentials have no ARN, so a cached session cannot be compared with the expected account."""
+    sign_in(corp)
+    assert corp.awsrole("exec", "--profile", "sso", "--", "true", env=corp.env).code == 0
+    pinned = corp.project("pinned", f'profile = "sso"\naccount_id = "{HERE}"\n', allow=True)
+    result = corp.awsrole(*asked(pinned), cwd=pinned, env=corp.env)
+    assert "__awsrole_done role " in result.out, result.err

@@ -113,7 +113,7 @@ pub(crate) enum Command {
     },
     /// Assume another role or a profile's role (needs the hook)
     #[command(
-        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes\n  awsrole use --profile shop-dev     # in any directory\n\nA profile stays in use in this shell until `awsrole use -`. In a project whose\nfile applies, the project's role takes precedence, and the profile is used\nagain when you leave.\n\nThe list has the roles of the project file and all profiles, the last used\nfirst. Typing narrows it down, Enter selects, Esc cancels. AWSROLE_PICKER=fzf\nshows it in fzf."
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes\n  awsrole use --profile shop-dev     # in any directory\n\nA profile stays in use in this shell. `awsrole use -` goes back to the one\nbefore it, or to your environment. In a project whose file applies, the\nproject's role takes precedence, and the profile is used again when you leave.\n\nThe list has the roles of the project file and all profiles, the last used\nfirst. Typing narrows it down, Enter selects, Esc cancels. AWSROLE_PICKER=fzf\nshows it in fzf."
     )]
     Use {
         /// Name of the role, a `[role.NAME]` of the project file, or `-` for the previous role [default: select from

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use awsrole_core::base::context::Context;
@@ -15,6 +16,13 @@ use super::held::{ActiveRole, Wanted, format_duration};
 use super::long_run;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{print_error, print_notice};
+
+/// Returns whether a command starts a shell in which a user types, which may load the hook.
+fn is_interactive_shell(command: &[OsString]) -> bool {
+    let name = command.first().and_then(|program| Path::new(program).file_name()?.to_str());
+    name.is_some_and(|name| ["bash", "zsh", "fish"].contains(&name))
+        && command.iter().skip(1).all(|word| ["-i", "-l", "-il"].iter().any(|option| word == option))
+}
 
 pub(super) fn run(
     wanted: Wanted,
@@ -38,6 +46,9 @@ pub(super) fn run(
     } else {
         (held.diff()?, None)
     };
+    if let (Some(name), true) = (held.target.profile(), is_interactive_shell(command)) {
+        print_notice(format!("a shell with the hook drops this role: `awsrole use --profile={name}` keeps it"));
+    }
     let env = child_environment(&held.target.outer.env, &diff);
     let program = &command[0];
     let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();

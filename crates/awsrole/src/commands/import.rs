@@ -51,9 +51,11 @@ pub(super) fn run(path: Option<PathBuf>, context: &Context) -> Result<Outcome, C
             .hint("`awsrole init` creates a project file from your profiles")
             .into());
     };
-    out(&text)?;
     let target = if found.is_dir() { path.join(FILE_NAME) } else { path.with_file_name(FILE_NAME) };
-    print_notice(match target.symlink_metadata().is_ok_and(|found| found.len() > 0) {
+    // Before the text is written, because the output may be redirected to this file.
+    let exists = target.symlink_metadata().is_ok_and(|found| found.len() > 0);
+    out(&text)?;
+    print_notice(match exists {
         _ if is_aws_config() => format!("write the roles that a project needs to its {FILE_NAME}"),
         true => format!("{} exists already: compare it", outer.shorten(&target)),
         false => format!("write this to {}, then run `awsrole allow`", outer.shorten(&target)),

@@ -92,7 +92,7 @@ pub fn fetch(
         }
         Err(failed) => failed,
     };
-    match options.still_valid(cache, &fetcher.keys.borrow(), &before, failed.kind, fetcher.now()) {
+    match options.still_valid(plan, cache, &fetcher.keys.borrow(), &before, failed.kind, fetcher.now()) {
         Some(entry) => done(entry.credentials, Some(failed.problem)),
         None => Err(failed.into()),
     }

@@ -51,8 +51,7 @@ impl ObtainOptions {
     pub(crate) fn is_good(&self, plan: &RolePlan, steps: usize, entry: &Entry) -> bool {
         let last = steps == plan.steps.len();
         let enough = !last || entry.credentials.remaining(self.now) >= self.min_ttl;
-        // Credentials that were fetched for a directory without a pin may lack the ARN.
-        let known = !last || plan.pin.is_none() || entry.credentials.arn.is_some();
+        let known = !last || is_comparable(plan, entry);
         // If they were issued in the future, the clock was set back, and they expire sooner than it seems.
         let dated = entry.credentials.issued <= self.now + CLOCK_SLACK;
         enough && known && dated && !entry.is_due(self.now)
@@ -64,6 +63,7 @@ impl ObtainOptions {
     /// meantime, the entry of the previous caller is used, too, unless the new caller was refused.
     pub(crate) fn still_valid(
         &self,
+        plan: &RolePlan,
         cache: &Cache,
         keys: &PlanKeys<'_>,
         before: &str,
@@ -75,7 +75,7 @@ impl ObtainOptions {
         let earlier = earlier.filter(|_| failure != Some(FailureKind::Refused));
         let mut entries = [keys.session(steps)].into_iter().chain(earlier).filter_map(|name| cache.load(&name, now));
         let left = |entry: &Entry| entry.credentials.remaining(now);
-        entries.find(|entry| left(entry) >= self.min_ttl && left(entry) > MIN_REMAINING)
+        entries.find(|entry| left(entry) >= self.min_ttl && left(entry) > MIN_REMAINING && is_comparable(plan, entry))
     }
 }
 
@@ -121,6 +121,12 @@ pub enum Lookup {
     Miss,
 }
 
+/// Returns whether the account of an entry can be compared with the pin. Credentials that were fetched for a plan
+/// without a pin may lack the ARN. They are fetched again.
+fn is_comparable(plan: &RolePlan, entry: &Entry) -> bool {
+    plan.pin.is_none() || entry.credentials.arn.is_some()
+}
+
 /// Looks up a plan's credentials in the cache. Temporary keys that the plan uses unchanged count as cached.
 #[must_use]
 pub fn lookup(plan: &RolePlan, cache: &Cache, options: ObtainOptions) -> Lookup {
@@ -143,14 +149,14 @@ pub fn lookup(plan: &RolePlan, cache: &Cache, options: ObtainOptions) -> Lookup 
         if options.is_good(plan, steps, &entry) {
             return hit(entry.credentials, None, false, false);
         }
-        if options.allow_stale && !entry.stale && entry.credentials.remaining(options.now) > BLOCKING_RENEWAL_THRESHOLD
-        {
+        let is_usable = options.allow_stale && !entry.stale && is_comparable(plan, &entry);
+        if is_usable && entry.credentials.remaining(options.now) > BLOCKING_RENEWAL_THRESHOLD {
             let failure = cache.failure_after(&keys, steps, options.now, Trigger::Background);
             return hit(entry.credentials, failure.map(|failure| failure.problem), true, false);
         }
     }
     if let Some(failure) = cache.failure_after(&keys, steps, options.now, options.trigger) {
-        return match options.still_valid(cache, &keys, &key, Some(failure.kind()), options.now) {
+        return match options.still_valid(plan, cache, &keys, &key, Some(failure.kind()), options.now) {
             Some(entry) => hit(entry.credentials, Some(failure.problem), false, false),
             None => Lookup::Failed(failure.problem),
         };

@@ -179,8 +179,8 @@ pub(super) fn with_profile<'a>(
     }
 }
 
-/// The hint how to end the use of a chosen profile.
-pub const END_PROFILE: &str = "`awsrole use -` ends the use of this profile";
+/// The hint how to leave a chosen profile.
+pub const END_PROFILE: &str = "`awsrole use -` goes back to the profile before it, or to your environment";
 
 /// Adds the hint how to leave a role that the user chose.
 pub(super) fn back(problem: Problem, is_chosen: bool) -> Problem {
