@@ -9,6 +9,7 @@ use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::state::OuterEnv;
 
+use super::common;
 use super::target::Target;
 use crate::cli::TargetOptions;
 use crate::report::{CommandError, Outcome};
@@ -46,9 +47,9 @@ pub(super) fn select(
     }
 }
 
-/// Returns the session with a name, or else that of the project or profile that the options select. Outside a project
-/// it is the only session of the AWS files, or the one that the user selects from a list. Also returns the context
-/// without awsrole's exports.
+/// Returns the session with a name, or else that of the project or profile that the options select. Without them it is
+/// that of the project or of the profile that this shell uses. If there is neither, it is the only session of the AWS
+/// files, or the one that the user selects from a list. Also returns the context without awsrole's exports.
 ///
 /// # Errors
 /// Fails if there is no such session, if the source of the role has no sign-in, and if there are several
@@ -65,8 +66,8 @@ pub(super) fn select_any(
         let session = SsoSession::named(name, &Profiles::load(&outer)?, &outer)?;
         return Ok((outer, SignInTarget::Sso(session.into())));
     }
-    let is_elsewhere = target.place.profile.is_none() && target.place.dir.is_none() && upward(&outer.dir).is_empty();
-    if is_elsewhere && target.role.is_none() {
+    let names_nothing = target.place.profile.is_none() && target.place.dir.is_none() && target.role.is_none();
+    if names_nothing && upward(&outer.dir).is_empty() && common::profile_in_use(context, settings)?.is_none() {
         let profiles = Profiles::load(&outer)?;
         let name = choose(&profiles, &outer)?;
         let session = SsoSession::named(name, &profiles, &outer)?;
