@@ -208,6 +208,12 @@ def test_sign_out(corp):
     assert "the user hasn't signed in yet, or has signed out" in tty.run("") and tty.key() == PLACEHOLDER
     again = corp.awsrole("logout", "--sso", cwd=folder, env=corp.env)
     assert again.code == 0 and "you were not signed in to corp" in again.err
+    # Outside a project it is the session of the profile that the shell uses, without a question.
+    config = corp.home / ".aws/config"
+    config.write_text(config.read_text() + ELSEWHERE)
+    path = sign_in(corp)
+    assert "awsrole: sso in" in tty.run(f"cd {corp.project('nowhere')}; awsrole use --profile sso")
+    assert "awsrole: signed out of corp" in tty.run("awsrole logout --sso") and not path.exists()
 
 
 def test_sign_out_without_a_network(corp):

@@ -70,9 +70,9 @@ impl Callback {
 
     /// Waits for the browser, and returns the authorization code.
     ///
-    /// A request without the state doesn't come from the sign-in page: any site that the user visits can send one. It
-    /// is refused, and the wait continues. A user who knows the state, but has another uid, may want this user to work
-    /// with their identity, so that ends the wait.
+    /// A request without the state, even one with an error, doesn't come from the sign-in page: any site that the user
+    /// visits can send one. It is refused, and the wait continues. A user who knows the state, but has another uid, may
+    /// want this user to work with their identity, so that ends the wait.
     ///
     /// # Errors
     /// Fails if the sign-in was denied, and after `timeout`.
@@ -85,18 +85,18 @@ impl Callback {
                 continue;
             };
             let is_ours = answer.state.as_deref() == Some(state);
-            let refused = answer.error.filter(|_| is_ours || answer.state.is_none());
+            let refused = answer.error.filter(|_| is_ours);
             if refused.is_none() && !(is_ours && answer.code.is_some()) {
                 request.answer("400 Bad Request", "awsrole: this isn't the answer to the sign-in.\n");
                 continue;
             }
             match peer::of(request.peer, self.loopback.own, &self.env) {
                 Ok(Peer::ThisUser) => {}
-                Ok(Peer::Another(uid)) if is_ours => {
+                Ok(Peer::Another(uid)) => {
                     request.refuse();
                     return Err(CallbackError::Another(uid));
                 }
-                Ok(Peer::Another(_) | Peer::Unknown) | Err(_) => {
+                Ok(Peer::Unknown) | Err(_) => {
                     request.refuse();
                     continue;
                 }
@@ -184,6 +184,7 @@ mod tests {
             (get(&callback, "/oauth/callback?code=x"), "400"),
             (get(&callback, "/oauth/callback?code=&state=s"), "400"),
             (get(&callback, "/oauth/callback?error=access_denied&state=t"), "400"),
+            (get(&callback, "/oauth/callback?error=access_denied&error_description=x"), "400"),
             (get(&callback, "/oauth/callback?code=x&state=t&state=s"), "404"),
             (get(&callback, "/oauth/callback?code=x&code=y&state=s"), "404"),
             (get(&callback, "/oauth/callback"), "404"),
@@ -209,7 +210,7 @@ mod tests {
     fn says_why_there_is_no_code() {
         for (target, expected) in [
             ("/oauth/callback?error=access_denied&error_description=x&state=s", "it was denied in the browser"),
-            ("/oauth/callback?error=server_error&error_description=try+later", "server_error: try later"),
+            ("/oauth/callback?error=server_error&error_description=try+later&state=s", "server_error: try later"),
         ] {
             let callback = Callback::listen(&Env::default()).unwrap();
             let sent = send(&callback, vec![get(&callback, target)]);

@@ -186,11 +186,6 @@ fn role_name(profile: &str, taken: &[String]) -> String {
     std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
-fn toml_key(name: &str) -> String {
-    let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
-    if is_bare { name.to_owned() } else { toml_string(name) }
-}
-
 /// Returns the lines of a role.
 fn keys(wanted: &InitOptions, profiles: &Profiles) -> Result<Vec<String>, Problem> {
     let outside = |key: &str, error: &dyn std::fmt::Display| Problem::new(format!("--{key} {error}"));
@@ -234,6 +229,12 @@ fn keys(wanted: &InitOptions, profiles: &Profiles) -> Result<Vec<String>, Proble
         ));
     }
     Ok(lines)
+}
+
+/// Formats a TOML key (TOML 1.0, "Keys").
+pub(in crate::commands) fn toml_key(name: &str) -> String {
+    let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) && !name.is_empty();
+    if is_bare { name.to_owned() } else { toml_string(name) }
 }
 
 /// Formats a TOML basic string (TOML 1.0, "String"). All JSON escapes are valid in it.

@@ -3,14 +3,16 @@
 use awsrole_core::aws::profiles::{Profile, Profiles};
 use awsrole_core::aws::source::{ConsoleLogin, Source};
 use awsrole_core::aws::sso_session::SsoSession;
-use awsrole_core::base::context::Context;
-use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::base::context::{Context, Env};
+use awsrole_core::base::problem::Problem;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::state::OuterEnv;
 
+use super::common;
 use super::target::Target;
 use crate::cli::TargetOptions;
+use crate::picker::{Item, Picked, Question, pick};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 
@@ -46,9 +48,9 @@ pub(super) fn select(
     }
 }
 
-/// Returns the session with a name, or else that of the project or profile that the options select. Outside a project
-/// it is the only session of the AWS files, or the one that the user selects from a list. Also returns the context
-/// without awsrole's exports.
+/// Returns the session with a name, or else that of the project or profile that the options select. Without them it is
+/// that of the project or of the profile that this shell uses. If there is neither, it is the only session of the AWS
+/// files, or the one that the user selects from a list. Also returns the context without awsrole's exports.
 ///
 /// # Errors
 /// Fails if there is no such session, if the source of the role has no sign-in, and if there are several
@@ -65,8 +67,8 @@ pub(super) fn select_any(
         let session = SsoSession::named(name, &Profiles::load(&outer)?, &outer)?;
         return Ok((outer, SignInTarget::Sso(session.into())));
     }
-    let is_elsewhere = target.place.profile.is_none() && target.place.dir.is_none() && upward(&outer.dir).is_empty();
-    if is_elsewhere && target.role.is_none() {
+    let names_nothing = target.place.profile.is_none() && target.place.dir.is_none() && target.role.is_none();
+    if names_nothing && upward(&outer.dir).is_empty() && common::profile_in_use(context, settings)?.is_none() {
         let profiles = Profiles::load(&outer)?;
         let name = choose(&profiles, &outer)?;
         let session = SsoSession::named(name, &profiles, &outer)?;
@@ -110,26 +112,30 @@ fn choose<'p>(profiles: &'p Profiles, outer: &Context) -> Result<&'p str, Comman
                     .hint(format!("the sessions are: {}", names.join(", "))),
                 outcome: Outcome::Code(2),
             })?;
-            Ok(ask(&terminal, several)?)
+            Ok(ask(&terminal, &outer.env, several)?)
         }
     }
 }
 
-/// Prompts for the number or name of a session.
-fn ask<'p>(terminal: &Terminal, sessions: &[Profile<'p>]) -> Result<&'p str, Problem> {
-    let show = |line: &str| terminal.show(&format!("{}\n", escape(line)));
-    let width = sessions.iter().map(|session| escape(session.name).chars().count()).max().unwrap_or_default();
-    for (index, session) in sessions.iter().enumerate() {
-        let url = session.text("sso_start_url").unwrap_or("no start URL");
-        show(&format!("{:>4}  {:<width$}  {url}", index + 1, escape(session.name).to_string()));
-    }
+/// Lets the user pick a session.
+fn ask<'p>(terminal: &Terminal, env: &Env, sessions: &[Profile<'p>]) -> Result<&'p str, Problem> {
+    let item = |session: &Profile<'_>| Item {
+        name: session.name.to_owned(),
+        about: session.text("sso_start_url").unwrap_or("no start URL").to_owned(),
+        marks: Vec::new(),
+        color: None,
+    };
+    let items: Vec<Item> = sessions.iter().map(item).collect();
+    let question =
+        Question { text: "number or name of a session:", multi: false, cancelled: "no session was selected" };
     loop {
-        let answer = terminal.ask("awsrole: number or name of a session: ");
-        let answer = answer.map_err(|_| Problem::new("no session was selected"))?;
-        let by_number = answer.trim().parse::<usize>().ok().and_then(|number| sessions.get(number.checked_sub(1)?));
-        if let Some(session) = by_number.or_else(|| sessions.iter().find(|session| session.name == answer.trim())) {
-            return Ok(session.name);
+        match pick(terminal, env, &question, &items)? {
+            Picked::Items(picked) => {
+                if let Some(session) = picked.first().and_then(|index| sessions.get(*index)) {
+                    return Ok(session.name);
+                }
+            }
+            Picked::Text(_) => terminal.show("  no such session (Ctrl-C cancels)\n"),
         }
-        show("  no such session (Ctrl-C cancels)");
     }
 }

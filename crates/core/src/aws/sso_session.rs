@@ -70,9 +70,7 @@ impl SsoSession {
         profiles: &Profiles,
         context: &Context,
     ) -> Result<Self, Problem> {
-        let profile = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().find_map(|name| context.env.filled(name));
-        let from: Vec<Profile<'_>> = profiles.get(profile.unwrap_or("default")).into_iter().collect();
-        let endpoint = |service| endpoint::resolve(service, Some(&region), &from, profiles, context, None);
+        let endpoint = |service| section_endpoint(service, &region, profiles, context);
         Ok(Self {
             name: Some(name.to_owned()),
             configured_scopes,
@@ -133,6 +131,24 @@ impl SsoSession {
         );
         self.token_file.with_file_name(HEXLOWER.encode(&Sha1::digest(key.as_bytes())) + ".json")
     }
+}
+
+/// Resolves the endpoint of an `[sso-session]` that no profile refers to. A section has no endpoint settings of its
+/// own, so those of the profile apply that the AWS CLI uses by default.
+///
+/// # Errors
+/// As [`endpoint::resolve`].
+pub(crate) fn section_endpoint(
+    service: Service,
+    region: &Region,
+    profiles: &Profiles,
+    context: &Context,
+) -> Result<Endpoint, Problem> {
+    let profile = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]
+        .into_iter()
+        .find_map(|name| context.env.filled(name))
+        .unwrap_or("default");
+    endpoint::resolve(service, Some(region), profiles.get(profile).as_slice(), profiles, context, None)
 }
 
 /// Returns the configured scopes (AWS CLI, `parse_sso_registration_scopes`).

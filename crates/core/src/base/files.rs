@@ -180,25 +180,6 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Replaces the content of a file atomically. The file keeps its mode, and a new one is private.
-///
-/// The path must not be a symbolic link, which would be replaced. The directory is left as it is.
-///
-/// # Errors
-/// Fails if the file can't be written. It then has its previous content.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let failed = |e| FileError::new("writing", path, e);
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir).map_err(|e| failed(e.kind().into()))?;
-    file.as_file().write_all(bytes).map_err(failed)?;
-    if let Ok(found) = fs::metadata(path) {
-        file.as_file().set_permissions(found.permissions()).map_err(failed)?;
-    }
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
 /// Creates a new file atomically, with the mode that the user's umask leaves.
 ///
 /// Neither an existing file nor the target of a symbolic link is overwritten.

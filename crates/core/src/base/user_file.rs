@@ -100,7 +100,8 @@ impl UserFile {
     pub fn replace(&self, after: Option<&[u8]>, mode: u32, paths: &Paths) -> Result<(), ReplaceError> {
         let _lock = lock::acquire(&paths.state.join("user-files.lock"), LOCK_TIMEOUT).map_err(ReplaceError::Locked)?;
         let failed = |e| ReplaceError::File(FileError::new("write", &self.path, e));
-        let dir = self.target.parent().unwrap_or(Path::new("/"));
+        // A new file may have a relative path.
+        let dir = self.target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if let Some(after) = after {
             DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
             let permissions = self.found.as_ref().map_or_else(|| Permissions::from_mode(mode), Metadata::permissions);

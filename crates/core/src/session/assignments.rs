@@ -89,7 +89,7 @@ impl Assignments {
         accounts.dedup_by(|one, other| one.id == other.id);
         self.stored.accounts = accounts;
         self.stored.permission_sets.clear();
-        self.stored.listed_at = self.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.stored.listed_at = self.listed_now();
         self.write()
     }
 
@@ -104,10 +104,44 @@ impl Assignments {
     ) -> Result<(), FileError> {
         sets.sort_by(|one, other| one.as_str().cmp(other.as_str()));
         self.stored.permission_sets.insert(account.clone(), sets);
+        // All lists are as old as the oldest.
+        if self.stored.listed_at == 0 {
+            self.stored.listed_at = self.listed_now();
+        }
         self.write()
+    }
+
+    fn listed_now(&self) -> u64 {
+        self.now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
     }
 
     fn write(&self) -> Result<(), FileError> {
         write_private(&self.path, &serde_json::to_vec(&self.stored).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::profiles::Profiles;
+    use crate::aws::profiles::tests::home;
+    use crate::plan::resolve::sign_in_of_session;
+
+    #[test]
+    fn permission_sets_without_accounts_are_kept_for_a_while() {
+        let config = "[sso-session corp]\nsso_start_url = https://corp.example.com/start\nsso_region = eu-central-1\n";
+        let (_home, mut context) = home(config, "");
+        context.now = SystemTime::UNIX_EPOCH + MAX_AGE * 1000;
+        let profiles = Profiles::load(&context).unwrap();
+        let sign_in = sign_in_of_session(&profiles, &context, "corp", "--sso-session").unwrap();
+        let sets = [PermissionSet::parse("Admin").unwrap()];
+        let [one, other] = ["111111111111", "222222222222"].map(|id| AccountId::parse(id).unwrap());
+        Assignments::load(&sign_in, &context).record_permission_sets(&one, sets.to_vec()).unwrap();
+        context.now += MAX_AGE / 2;
+        let mut lists = Assignments::load(&sign_in, &context);
+        assert_eq!(lists.permission_sets(&one), sets);
+        lists.record_permission_sets(&other, sets.to_vec()).unwrap();
+        context.now += MAX_AGE / 2;
+        assert!(Assignments::load(&sign_in, &context).permission_sets(&one).is_empty(), "they are too old");
     }
 }

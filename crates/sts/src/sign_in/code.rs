@@ -35,13 +35,16 @@ pub fn sign_in_by_code(
     redirect_uri: &str,
     authorize: &dyn Fn(&AuthorizationRequest) -> Result<Secret, Problem>,
 ) -> Result<Secret, Problem> {
-    let oidc = sts.client().and_then(|client| client.sso_oidc(&session.oidc, ATTEMPTS));
-    let oidc = oidc.map_err(|error| session.failure(error))?;
-    let registration = Registration::obtain(sts, &oidc, session, Flow::AuthorizationCode)?;
+    let oidc = |attempts| {
+        let client = sts.client().and_then(|client| client.sso_oidc(&session.oidc, attempts));
+        client.map_err(|error| session.failure(error))
+    };
+    let registration = Registration::obtain(sts, &oidc(ATTEMPTS)?, session, Flow::AuthorizationCode)?;
     let [verifier, state] = [random()?, random()?];
     let url = authorization_url(session, &registration.id, redirect_uri, &state, &verifier);
     let signed_in = authorize(&AuthorizationRequest { url, state }).and_then(|code| {
-        let call = oidc
+        // A code can be used once, so a second attempt would fail and hide the error of the first.
+        let call = oidc(1)?
             .create_token()
             .client_id(&registration.id)
             .client_secret(registration.secret.expose())

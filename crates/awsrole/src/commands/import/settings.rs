@@ -7,7 +7,7 @@ use awsrole_core::base::problem::escape;
 use awsrole_core::project::config::{Config, RoleConfig};
 use awsrole_core::project::discover::ConfigFile;
 
-use crate::commands::init::toml_string;
+use crate::commands::init::{toml_key, toml_string};
 
 /// A line of a file, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,10 +143,4 @@ fn check(key: &str, value: &str) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(problem) => Err(problem.summary.trim_start_matches("value:1: ").to_owned()),
     }
-}
-
-/// Formats a TOML key (TOML 1.0, "Keys").
-fn toml_key(name: &str) -> String {
-    let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) && !name.is_empty();
-    if is_bare { name.to_owned() } else { toml_string(name) }
 }

@@ -126,13 +126,13 @@ fn is_signed_in(path: &Path, now: SystemTime) -> bool {
 impl Source {
     /// Returns the command that signs in to the source, if its user isn't signed in.
     #[must_use]
-    pub fn sign_in(&self, now: SystemTime) -> Option<String> {
+    pub fn sign_in(&self, now: SystemTime) -> Option<&'static str> {
         match self {
-            Self::IdentityCenter(role) => (!is_signed_in(&role.token_file, now)).then(|| "awsrole login".to_owned()),
+            Self::IdentityCenter(role) => (!is_signed_in(&role.token_file, now)).then_some("awsrole login"),
             // The sign-in is renewed until AWS refuses that, which only a call can tell.
             Self::ConsoleLogin(login) => {
                 let is_missing = of_sign_in(&login.token_file, "dpopKey").is_empty();
-                is_missing.then(|| format!("aws login --profile {}", login.profile))
+                is_missing.then_some("awsrole login")
             }
             _ => None,
         }

@@ -1,23 +1,20 @@
 //! Writes an `[sso-session NAME]` to the AWS CLI's config file.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::{DEFAULT_SCOPE, SsoSession};
 use crate::aws::parameters::Region;
-use crate::aws::profiles::{MAX_BYTES, Profile, Profiles};
+use crate::aws::profiles::{Profile, Profiles};
 use crate::base::context::Context;
-use crate::base::files::{FileError, private_dir, read_regular, replace};
-use crate::base::lock;
+use crate::base::files::FileError;
 use crate::base::problem::Problem;
+use crate::base::user_file::{ReplaceError, UserFile};
 
 /// The longest name of a new session.
 const MAX_NAME: usize = 64;
 
-/// The time that another awsrole may take to write the file.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The number of times that the section is added to a file that other programs change at the same time.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// A session that the user described with options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,24 +79,34 @@ impl NewSession {
     /// byte. Returns the name of the session, and the file if it was written.
     ///
     /// # Errors
-    /// Fails if a session of this name has other values, and if the file can't be read or written.
+    /// Fails if a session of this name has other values, and if the file can't be read or written, or keeps changing.
     pub fn write(&self, context: &Context) -> Result<(String, Option<PathBuf>), Problem> {
-        let lock = lock::acquire(&context.paths.state.join("aws-config.lock"), LOCK_TIMEOUT);
-        let _lock = lock.map_err(|e| Problem::new("cannot write the config file of the AWS CLI").because(e))?;
-        let profiles = Profiles::load(context)?;
-        let (name, exists) = self.find(&profiles)?;
-        if exists {
-            return Ok((name, None));
-        }
-        let [path, _] = profiles.paths();
+        let [path, _] = Profiles::load(context)?.paths().map(Path::to_owned);
         if path.as_os_str().is_empty() {
             return Err(Problem::new("AWS_CONFIG_FILE is set to nothing, so there is no file to write to")
                 .hint("unset it, or set it to a path"));
         }
-        append(path, &name, &self.start_url, &self.region).map_err(|e| {
-            Problem::new("nothing was written to the config file of the AWS CLI").because(&e).hint(e.hint())
-        })?;
-        Ok((name, Some(path.to_owned())))
+        let unread = |e: FileError| {
+            Problem::new(format!("{} was not changed", context.shorten(&path))).because(&e).hint(e.hint())
+        };
+        let mut attempts = MAX_ATTEMPTS;
+        loop {
+            // It is read before the sections are, so that a section that is added in between isn't added again.
+            let file = UserFile::read(&path).map_err(unread)?;
+            let (name, exists) = self.find(&Profiles::load(context)?)?;
+            if exists {
+                return Ok((name, None));
+            }
+            let before = file.content().unwrap_or_default();
+            let after = [before, block(before, &name, &self.start_url, &self.region).as_bytes()].concat();
+            attempts -= 1;
+            match file.replace(Some(&after), 0o600, &context.paths) {
+                Ok(()) => return Ok((name, Some(path))),
+                // Two terminals that signed in to the session together write it at the same time.
+                Err(ReplaceError::Changed) if attempts > 0 => {}
+                Err(error) => return Err(error.problem(&path, context)),
+            }
+        }
     }
 
     /// Returns the name of the session, and whether it exists with these values.
@@ -122,25 +129,6 @@ impl NewSession {
     }
 }
 
-/// Appends a section to a file. A symbolic link to the file stays a link, and the file keeps its mode.
-fn append(path: &Path, name: &str, start_url: &str, region: &Region) -> Result<(), FileError> {
-    let failed = |verb, e| FileError::new(verb, path, e);
-    let target = match fs::canonicalize(path) {
-        Ok(target) => target,
-        Err(e) if e.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {
-            private_dir(path.parent().unwrap_or(Path::new(".")))?;
-            path.to_owned()
-        }
-        Err(e) => return Err(failed("finding", e)),
-    };
-    let mut bytes = match read_regular(&target, MAX_BYTES) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-        read => read.map_err(|e| failed("reading", e))?,
-    };
-    bytes.extend_from_slice(block(&bytes, name, start_url, region).as_bytes());
-    replace(&target, &bytes)
-}
-
 /// Returns the section with the line ends of the file, after an empty line.
 fn block(before: &[u8], name: &str, start_url: &str, region: &Region) -> String {
     let unfinished = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
@@ -154,6 +142,7 @@ fn block(before: &[u8], name: &str, start_url: &str, region: &Region) -> String 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
@@ -208,6 +197,12 @@ mod tests {
         new(Some("my-corp"), URL, "us-east-1").unwrap().write(&context).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert!(fs::read_to_string(&path).unwrap().starts_with("[sso-session my-corp]\n"));
+        // A directory that exists keeps its mode.
+        let dir = path.parent().unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+        new(Some("my-corp"), URL, "us-east-1").unwrap().write(&context).unwrap();
+        assert_eq!(fs::metadata(dir).unwrap().mode() & 0o777, 0o755);
     }
 
     #[test]

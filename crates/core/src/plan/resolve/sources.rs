@@ -14,6 +14,7 @@ use crate::aws::source::{
     ConsoleLogin, IMDS, IdentityCenter, MetadataLimits, Process, Source, StaticKeys, WebIdentity, may_be_key_id,
     of_surroundings, running_programs, write_session,
 };
+use crate::aws::sso_session::section_endpoint;
 use crate::base::digest::sha256;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
@@ -354,11 +355,15 @@ impl<'p> Resolver<'p> {
         let region = Region::parse(of_section("sso_region")?)
             .map_err(|e| Problem::new(format!("{}: sso_region {e}", section.origin("sso_region"))))?;
         let start_url = of_section("sso_start_url")?;
+        let endpoint = |service| match chain.profiles.is_empty() {
+            true => section_endpoint(service, &region, self.profiles, self.context),
+            false => self.endpoint(service, Some(&region), chain),
+        };
         Ok(IdentityCenter {
             profile: None,
             session: session.map(str::to_owned),
-            portal: self.endpoint(Service::Sso, Some(&region), chain)?,
-            oidc: self.endpoint(Service::SsoOidc, Some(&region), chain)?,
+            portal: endpoint(Service::Sso)?,
+            oidc: endpoint(Service::SsoOidc)?,
             token_file: IdentityCenter::token_file(&self.context.paths.home, session, start_url),
             start_url: start_url.to_owned(),
             region,

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::aws::parameters::SessionDuration;
 use crate::aws::profiles::tests::home;
+use crate::aws::sso_session::SsoSession;
 use crate::base::cache_key_backend::CacheKeySetting;
 use crate::base::files::write_private;
 use crate::project::approval::{Approvals, Chain, Verdict, evaluate_files};
@@ -452,4 +453,20 @@ fn session_of(text: &str, change: Option<Change>, context: &mut Context, root: &
     }
     let plan = planned(&text, context);
     cache.keys(&plan).session(plan.steps.len())
+}
+
+#[test]
+fn a_session_has_the_same_endpoints_with_and_without_a_role() {
+    let endpoint = "endpoint_url = http://127.0.0.1:1\n";
+    let config =
+        format!("[default]\n{endpoint}ca_bundle = /ca.pem\n[profile ops]\n{}{SOURCES}", endpoint.replace(":1", ":2"));
+    let (_home, mut context) = home(&config, "");
+    for (profile, port) in [("", ":1"), ("ops", ":2")] {
+        context.env.0.insert("AWS_PROFILE".into(), profile.into());
+        let profiles = Profiles::load(&context).unwrap();
+        let of_role = sign_in_of_session(&profiles, &context, "corp", "sso_session").unwrap();
+        let named = SsoSession::named("corp", &profiles, &context).unwrap();
+        assert!(named.oidc.url.as_ref().unwrap().ends_with(port), "{named:?}");
+        assert_eq!(SsoSession::of_role(&of_role, &profiles), named);
+    }
 }
