@@ -248,6 +248,8 @@ mod tests {
             chosen_profile: Some(value.clone()),
             depth: usize::MAX,
             ending: false,
+            kept: false,
+            may_repeat: false,
             renew: false,
             problem: None,
             notices: Vec::new(),

@@ -43,7 +43,7 @@ fn name(dir: &Path, depth: usize) -> String {
         .collect();
     match &parts[parts.len().saturating_sub(depth)..] {
         [] => "root".to_owned(),
-        found if depth > found.len() => format!("root-{}", found.join("-")),
+        [only] if depth > 1 && only.eq_ignore_ascii_case("default") => format!("root-{only}"),
         found => found.join("-"),
     }
 }
