@@ -125,7 +125,7 @@ def test_a_profile_in_a_shell(shell, world):
     assert "AWS_PROFILE" not in env
     # These commands show the profile, and how to end its use.
     assert f"shop-dev {THERE}" in tty.run("awsrole status")
-    ends = "`awsrole use -` ends the use of this profile"
+    ends = "`awsrole use -` goes back to what this shell used before"
     for command in ("status --long", "why", "doctor"):
         assert ends in tty.run(f"awsrole {command}"), command
     assert "awsrole use --profile shop-dev" in tty.run("awsrole status --long")

@@ -180,7 +180,7 @@ pub(super) fn with_profile<'a>(
 }
 
 /// The hint how to leave a chosen profile.
-pub const END_PROFILE: &str = "`awsrole use -` goes back to the profile before it, or to your environment";
+pub const END_PROFILE: &str = "`awsrole use -` goes back to what this shell used before";
 
 /// Adds the hint how to leave a role that the user chose.
 pub(super) fn back(problem: Problem, is_chosen: bool) -> Problem {
