@@ -11,39 +11,27 @@ import threading
 from pathlib import Path
 
 import pytest
-from test_packages import BARE, Bare, works  # noqa: F401
+from test_packages import BARE, Bare, works
 
-from support.local_sts import binary
 from support.terminal import need
-from support.world import PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = f"{os.uname().machine}-unknown-linux-musl"
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "zsh": ["zsh", "--emulate", "sh"]}
 
 
-def make(into: Path, programs: Path) -> Path:
+def make(into: Path, program: Path) -> Path:
     """Builds the tarball of the tests' programs."""
-    done = subprocess.run([ROOT / "packaging/tarball", "--binary", programs / "awsrole", "--target", TARGET, "--into", into],
+    done = subprocess.run([ROOT / "packaging/tarball", "--binary", program, "--target", TARGET, "--into", into],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory):
-    """The programs of the tests, as small as a release's."""
-    folder = tmp_path_factory.mktemp("programs")
-    for name in PROGRAMS:
-        shutil.copy(binary(name), folder)
-        subprocess.run([need("strip"), folder / name], check=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def built(programs, tmp_path_factory):
+def built(stripped, tmp_path_factory):
     """A directory with the files of a release."""
-    return make(tmp_path_factory.mktemp("dist"), programs).parent
+    return make(tmp_path_factory.mktemp("dist"), stripped).parent
 
 
 @pytest.fixture
@@ -77,8 +65,8 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
 
 
-def test_same_programs_give_the_same_bytes(built, programs, tmp_path):
-    again = make(tmp_path / "again", programs)
+def test_same_programs_give_the_same_bytes(built, stripped, tmp_path):
+    again = make(tmp_path / "again", stripped)
     assert again.read_bytes() == (built / again.name).read_bytes()
     assert (tmp_path / "again/SHA256SUMS").read_text() == (built / "SHA256SUMS").read_text()
     with tarfile.open(again) as tarball:

@@ -13,21 +13,10 @@ import pytest
 
 from support.local_sts import binary
 from support.terminal import need
-from support.world import PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 BARE = ROOT / ".cache/tests/root"
 DEV = 1000
-
-
-@pytest.fixture(scope="session")
-def stripped(tmp_path_factory):
-    """The programs of the tests, as small as a release's."""
-    folder = tmp_path_factory.mktemp("binary")
-    for name in PROGRAMS:
-        shutil.copy(binary(name), folder)
-        subprocess.run([need("strip"), folder / name], check=True)
-    return folder / "awsrole"
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,8 @@ pub(in crate::commands) fn chosen(context: &Context, files: &[PathBuf]) -> Resul
     }
 }
 
-/// Returns whether a project's file applies in the working directory, so that the shell has its role or is blocked.
+/// Returns whether the working directory has a project file that applies. The shell then holds the project's role, or
+/// is blocked.
 /// `outer` is the context without awsrole's exports.
 pub(in crate::commands) fn project_applies(outer: &Context, settings: &Settings) -> bool {
     let files = upward(&outer.dir);

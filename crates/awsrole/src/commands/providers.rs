@@ -8,7 +8,7 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::session::fetch::Providers;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_keys::Stores;
-use awsrole_sts::RemoteSources;
+use awsrole_sts::{RemoteSources, RemoteSts};
 use awsrole_system::ambient;
 
 use super::common;
@@ -24,19 +24,26 @@ pub(in crate::commands) fn with_providers<T>(
     may_ask: bool,
     act: impl FnOnce(Providers<'_>) -> T,
 ) -> T {
+    with_remote_and_providers(outer, settings, may_ask, |_, providers| act(providers))
+}
+
+/// Does what [`with_providers`] does for a function that also calls another service of AWS.
+pub(in crate::commands) fn with_remote_and_providers<T>(
+    outer: &Context,
+    settings: &Settings,
+    may_ask: bool,
+    act: impl FnOnce(&RemoteSts<'_>, Providers<'_>) -> T,
+) -> T {
     common::with_remote(outer, settings, |sts| {
         let sources = RemoteSources::new(sts, outer, may_ask);
         let sign_in = |source: &Source| sign_in(source, outer, settings);
         let person = TerminalPrompter::new(may_ask, outer, settings).signing_in_with(&sign_in);
         let keys = Stores::new(&outer.paths, &person);
-        act(Providers {
+        let accounts = &settings.or_default().accounts;
+        act(
             sts,
-            sources: &sources,
-            keys: &keys,
-            authenticator: &person,
-            accounts: &settings.or_default().accounts,
-            clock: ambient::now,
-        })
+            Providers { sts, sources: &sources, keys: &keys, authenticator: &person, accounts, clock: ambient::now },
+        )
     })
 }
 

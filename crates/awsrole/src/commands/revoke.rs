@@ -8,7 +8,7 @@ use awsrole_core::base::problem::{Problem, escape};
 use awsrole_core::plan::resolve::profile_plan;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::session::cache::Cache;
-use awsrole_core::session::fetch::{Providers, fetch_caller_arn, obtain_unexported};
+use awsrole_core::session::fetch::{fetch_caller_arn, obtain_unexported};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::session::revocation::{POLICY_NAME, RevocationTarget, cutoff, policy};
 use awsrole_core::session::sts::{Sts, StsError};
@@ -16,13 +16,10 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::generation;
 use awsrole_core::shell::state::OuterEnv;
-use awsrole_keys::Stores;
-use awsrole_sts::{Iam, RemoteSources};
+use awsrole_sts::Iam;
 use serde_json::json;
 
-use crate::authenticator::TerminalPrompter;
 use crate::report::{CommandError, Outcome};
-use awsrole_system::ambient;
 use awsrole_system::print::{out, print_notice};
 
 /// The options of the command.
@@ -110,18 +107,7 @@ fn apply(
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let (way, endpoint) = profile_plan(&Profiles::load(&outer)?, &outer, admin)?;
     let cache = Cache::open(context, settings.or_default().key);
-    let (account, before) = super::common::with_remote(&outer, settings, |sts| {
-        let sources = RemoteSources::new(sts, &outer, true);
-        let person = TerminalPrompter::new(true, &outer, settings);
-        let keys = Stores::new(&outer.paths, &person);
-        let providers = Providers {
-            sts,
-            sources: &sources,
-            keys: &keys,
-            authenticator: &person,
-            accounts: &settings.or_default().accounts,
-            clock: ambient::now,
-        };
+    let (account, before) = super::providers::with_remote_and_providers(&outer, settings, true, |sts, providers| {
         let holder = obtain_unexported(&way, &cache, providers, ObtainOptions::interactive(context.now))?;
         let arn = sts.caller_arn(&holder, &way.endpoint).map_err(|error| refused(admin, principal, error))?;
         let account = account_of(&arn);

@@ -153,7 +153,10 @@ impl Target {
     /// Writes the copies of the AWS files that a project with `profiles = true` gets, and returns their paths.
     pub(super) fn aws_files(&self) -> Result<Option<[String; 2]>, Problem> {
         match &self.place {
-            Place::Project(project) => role_profiles::write(&self.outer, &project.allowed, self.role.as_deref()),
+            Place::Project(project) => {
+                let profiles = Profiles::load(&self.outer)?;
+                role_profiles::write(&self.outer, &project.allowed, self.role.as_deref(), &profiles)
+            }
             Place::Profile(_) => Ok(None),
         }
     }

@@ -367,8 +367,12 @@ fn decide<'a>(
         Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
         Verdict::Allowed(allowed) => {
             let role = chosen.role();
-            let plan = require_name(&allowed, role).and_then(|()| plan_role(context, &allowed, role));
-            match plan.and_then(|plan| Ok((plan, role_profiles::write(context, &allowed, role)?))) {
+            let planned = require_name(&allowed, role).and_then(|()| {
+                let profiles = Profiles::load(context)?;
+                let plan = plan(&allowed, role, &profiles, context)?;
+                Ok((plan, role_profiles::write(context, &allowed, role, &profiles)?))
+            });
+            match planned {
                 Ok((plan, aws_files)) => {
                     let user = settings.or_default();
                     let question = confirm::question(&allowed, role, &plan, chosen.confirmed(), &user.accounts);

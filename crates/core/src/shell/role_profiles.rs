@@ -42,14 +42,17 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// `role` is the role that was chosen by its name, which then is also that of the default profile.
 ///
 /// # Errors
-/// Fails if a role's name cannot be that of a profile, if the AWS files cannot be read, or if the copies cannot be
-/// written.
-pub fn write(context: &Context, allowed: &Allowed, role: Option<&str>) -> Result<Option<[String; 2]>, Problem> {
+/// Fails if a role's name cannot be that of a profile, or if the copies cannot be written.
+pub fn write(
+    context: &Context,
+    allowed: &Allowed,
+    role: Option<&str>,
+    profiles: &Profiles,
+) -> Result<Option<[String; 2]>, Problem> {
     if allowed.config().profiles != Some(true) {
         return Ok(None);
     }
-    let profiles = Profiles::load(context)?;
-    let roles = of(context, allowed, &profiles)?;
+    let roles = of(context, allowed, profiles)?;
     let (dir, chosen) = (dir(allowed)?, role.map(|name| format!("--role={name}")));
     let default = [Some(dir.as_str()), chosen.as_deref()].into_iter().flatten().collect::<Vec<_>>();
     let default = command(context, &default)?;
