@@ -162,3 +162,14 @@ def test_a_miss_makes_the_plans_calls_over_one_connection(world, tmp_path, text,
     assert trace.names["socket"] == 1
     # All on one thread: nothing that a signal at a bad moment could leave half done.
     assert not trace.names.keys() & CREATES, trace.names
+
+
+def test_role_profiles_read_the_aws_files_once(world, tmp_path):
+    """The plan and the copies of `profiles = true` are made from the same bytes."""
+    role = DEPLOY.replace("role_arn", "[role.deploy]\nrole_arn", 1)
+    folder = world.project("several", f'profiles = true\ndefault_role = "deploy"\n{role}', allow=True)
+    world.exec_env(folder)
+    trace = export(world, tmp_path, folder)
+    for name in ("config", "credentials"):
+        path = f'"{world.home / ".aws" / name}"'
+        assert len([line for line in trace.lines if line.startswith("openat(") and path in line]) == 1
