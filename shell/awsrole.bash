@@ -34,28 +34,16 @@ fi
 __awsrole_say() { \builtin printf 'awsrole: %s\n' "$1" >&2; }
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the paths on the way without a file. A file of any type counts.
+# Finds the files that count, nearest first, and the paths on the way without a file, as further words of a `test` that
+# finds a new file. A file of any type counts.
 __awsrole_look() {
   \builtin local __awsrole_dir="${PWD%/}"
   __awsrole_at=$PWD __awsrole_files=() __awsrole_absent=()
   while __awsrole_place=$__awsrole_dir/.awsrole.toml; do
     if [[ -e $__awsrole_place || -L $__awsrole_place ]]; then __awsrole_files+=("$__awsrole_place")
-    else __awsrole_absent+=("$__awsrole_place"); fi
+    else __awsrole_absent+=(-o -e "$__awsrole_place"); fi
     if [[ $__awsrole_dir != */* ]] || ((${#__awsrole_files[@]} >= __awsrole_depth)); then \builtin break; fi
     __awsrole_dir=${__awsrole_dir%/*}
-  done
-}
-
-# Appends the content of each file to __awsrole_views. Modification times would not distinguish two edits within a clock
-# tick. The exit status distinguishes a NUL from the end of the file. Another user may replace a file by a FIFO, so a
-# file is opened only if the binary called it `own`.
-__awsrole_view() { # FILE …
-  for __awsrole_place; do
-    if [[ ! -f $__awsrole_place || ! -r $__awsrole_place ]]; then __awsrole_views+=/no-text=$__awsrole_place
-    elif [[ ${__awsrole_own["$__awsrole_place"]-} ]]; then
-      IFS='' \builtin read -r -d '' -n 16385 __awsrole_text <"$__awsrole_place"
-      __awsrole_views+=/$?=$__awsrole_place=$__awsrole_text
-    else __awsrole_views+=/unread=$__awsrole_place; fi
   done
 }
 
@@ -70,35 +58,47 @@ __awsrole_note_generation() {
 }
 
 # --- unchanged -------------------------------------------------------------------------------------------------------
-# Sets __awsrole_print to everything that the decision depends on. Of secrets it contains only whether they are set.
-__awsrole_fingerprint() {
-  __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views
+# (Bash copies a function at each call, so an unchanged prompt calls few, and few have rare cases.)
+# Appends the content of each file to __awsrole_views, and sets __awsrole_print to everything that the decision depends
+# on. Of secrets it contains only whether they are set. Modification times would not distinguish two edits within a
+# clock tick. The exit status distinguishes a NUL from the end of the file. Another user may replace a file by a FIFO,
+# so a file is opened only if the binary called it `own`.
+__awsrole_fingerprint() { # [FILE …]
+  \builtin local IFS='' # as a prefix of `read`, it would make bash build the environment of its children again
+  for __awsrole_place; do
+    if [[ ${__awsrole_own["$__awsrole_place"]-} && -f $__awsrole_place && -r $__awsrole_place ]]; then
+      \builtin read -r -d '' -n 16385 __awsrole_text <"$__awsrole_place"
+      __awsrole_views+=/$?=$__awsrole_place=$__awsrole_text
+    else __awsrole_note_unread; fi
+  done
   case $__awsrole_state in
-    hands-off) __awsrole_print=${__awsrole_files[0]-}; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
     role | blocked)
-      __awsrole_print+=/${AWS_ACCESS_KEY_ID-}/${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/\
-${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
+      __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views/${AWS_ACCESS_KEY_ID-}/\
+${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/\
+${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
+    hands-off) __awsrole_print=${__awsrole_files[0]-}; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
+    *) __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views ;;
   esac
 }
-
-# Computes the current fingerprint. Each path without a file is tested once, so a broken symlink is found at the next
-# `cd`.
-__awsrole_examine() {
-  if ! \builtin test "$PWD" = "$__awsrole_at"; then __awsrole_look; fi
-  for __awsrole_place in "${__awsrole_absent[@]}"; do
-    if [[ -e $__awsrole_place ]]; then __awsrole_look; \builtin break; fi
-  done
-  __awsrole_views=''
-  __awsrole_view "${__awsrole_files[@]}"
-  __awsrole_fingerprint
+__awsrole_note_unread() {
+  if [[ -f $__awsrole_place && -r $__awsrole_place ]]; then __awsrole_views+=/unread=$__awsrole_place
+  else __awsrole_views+=/no-text=$__awsrole_place; fi
 }
 
-# Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. (`[[` would
-# depend on nocasematch.)
+# Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. Each path
+# without a file is tested once, so a broken symlink is found at the next `cd`. (`[[` would depend on nocasematch.)
 __awsrole_unchanged() {
-  __awsrole_event=prompt
-  __awsrole_examine
+  if \builtin test "$PWD" != "$__awsrole_at" "${__awsrole_absent[@]}"; then __awsrole_look; fi
+  __awsrole_event=prompt __awsrole_views=''
+  __awsrole_fingerprint "${__awsrole_files[@]}"
   \builtin test "$__awsrole_print" = "$__awsrole_seen" || \builtin return 1
+  if [[ -z $__awsrole_digest && -e $__awsrole_generation ]] && ((!__awsrole_deadline ||
+    (EPOCHSECONDS >= __awsrole_since && EPOCHSECONDS < __awsrole_deadline))); then \builtin return 0; fi
+  __awsrole_still_valid
+}
+
+# The rest of the comparison: a new generation, a deadline, and files that are compared by digest.
+__awsrole_still_valid() {
   if [[ $__awsrole_generation ]]; then [[ -e $__awsrole_generation ]]
   else __awsrole_note_generation; [[ -z $__awsrole_generation ]]; fi || \builtin return 1
   if __awsrole_is_due; then
@@ -243,8 +243,9 @@ ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
   __awsrole_note_generation
   __awsrole_state=new # until all changes are undone
   __awsrole_undo
-  __awsrole_depth=1000 __awsrole_at=''
-  __awsrole_examine
+  __awsrole_depth=1000 __awsrole_views=''
+  __awsrole_look
+  __awsrole_fingerprint "${__awsrole_files[@]}"
   __awsrole_file=${__awsrole_files[0]-} __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_views
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=() __awsrole_digest='' __awsrole_told=()
   if [[ -z $__awsrole_file$__awsrole_profile$__awsrole_keys_changed${AWSROLE_STATE+x} ]]; then \builtin return 0; fi
@@ -315,7 +316,7 @@ __awsrole_done() { # STATE DEADLINE DEPTH
     if [[ ${__awsrole_told[++__awsrole_number]-} == own* ]]; then __awsrole_own["$__awsrole_place"]=1; fi
     if [[ ${__awsrole_told[__awsrole_number]-} == own=* ]]; then
       __awsrole_views+=/1=$__awsrole_place${__awsrole_told[__awsrole_number]#own}
-    else __awsrole_view "$__awsrole_place"; fi
+    else __awsrole_fingerprint "$__awsrole_place"; fi
   done
   __awsrole_in_force=$__awsrole_views
   if ((${#__awsrole_failed[@]})); then \builtin return 0; fi
@@ -367,16 +368,23 @@ __awsrole_prompt() {
   __awsrole_status=$?
   case $- in *e*) __awsrole_status=0 ;; esac
   case $- in *[aekuxvET]*) \builtin local -; \builtin set +aekuxvET; \builtin export -n __awsrole_status ;; esac
+  if \builtin test "$PWD///" = "$__awsrole_prompted/$__awsrole_pending/$__awsrole_asked/${!__awsrole_lifted[*]}"; then
+    __awsrole_unchanged || __awsrole_hook changed
+  else __awsrole_after_move; fi
+  if [[ $__awsrole_status == 0 || ${#PROMPT_COMMAND[@]} != 1 || $PROMPT_COMMAND == __awsrole_prompt ]]; then
+    \builtin return 0 # a failure would run the user's ERR trap
+  fi
+  \builtin return "$__awsrole_status"
+}
+
+# The first prompt, one in another directory, or one for which something is left to do.
+__awsrole_after_move() {
   if [[ -z $__awsrole_prompted ]]; then __awsrole_follow # their lines may come later in the rc file
   elif ! \builtin test "$PWD" = "$__awsrole_prompted"; then __awsrole_asked=${__awsrole_asked:-cd}; fi # in a function
   __awsrole_prompted="$PWD"
   if [[ $__awsrole_pending$__awsrole_asked ]] || ((${#__awsrole_lifted[@]})); then
     __awsrole_hook "${__awsrole_asked:-prompt}"
   else __awsrole_unchanged || __awsrole_hook changed; fi
-  if [[ $__awsrole_status == 0 || ${#PROMPT_COMMAND[@]} != 1 || $PROMPT_COMMAND == __awsrole_prompt ]]; then
-    \builtin return 0 # a failure would run the user's ERR trap
-  fi
-  \builtin return "$__awsrole_status"
 }
 
 # A script that sources this gets nothing: no hook, no command, no change.

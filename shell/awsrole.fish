@@ -51,10 +51,18 @@ function __awsrole_look
     end
 end
 
-# Appends the content of each file to __awsrole_views. Modification times would not distinguish two edits within a clock
-# tick. Another user may replace a file by a FIFO, so a file is opened only if the binary called it `own`. (`read` stops
-# at a NUL as at the end of the file. A second `read` tests whether there is more.)
-function __awsrole_view
+# Notes the generation: the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
+function __awsrole_note_generation
+    set -l found $__awsrole_generations/*
+    set -g __awsrole_generation $found[1]
+end
+
+# --- unchanged -------------------------------------------------------------------------------------------------------
+# Appends the content of each file to __awsrole_views, and sets __awsrole_print to everything that the decision depends
+# on. Of secrets it contains only whether they are set. Modification times would not distinguish two edits within a
+# clock tick. Another user may replace a file by a FIFO, so a file is opened only if the binary called it `own`. (`read`
+# stops at a NUL as at the end of the file. A second `read` tests whether there is more.)
+function __awsrole_fingerprint # [FILE …]
     set -l fish_read_limit 16384
     for place in $argv
         if not test -f $place -a -r $place
@@ -69,40 +77,26 @@ function __awsrole_view
             end <$place
         end
     end
+    switch $__awsrole_state
+        case role blocked
+            set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
+            set -g __awsrole_print "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE \
+$AWS_DEFAULT_PROFILE $__awsrole_state $DIRENV_WATCHES $__awsrole_views"
+        case hands-off
+            set -g __awsrole_print "$__awsrole_files[1]"
+            __awsrole_has_values; or set -g __awsrole_print "$__awsrole_files[1]$__awsrole_gone"
+        case '*'
+            set -g __awsrole_print "$__awsrole_state $DIRENV_WATCHES $__awsrole_views"
+    end
 end
 
-# Notes the generation: the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
-function __awsrole_note_generation
-    set -l found $__awsrole_generations/*
-    set -g __awsrole_generation $found[1]
-end
-
-# --- unchanged -------------------------------------------------------------------------------------------------------
-# Sets __awsrole_print to everything that the decision depends on. Of secrets it contains only whether they are set.
-function __awsrole_fingerprint
-    set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
-    set -g __awsrole_print "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE $AWS_DEFAULT_PROFILE \
-$__awsrole_state $DIRENV_WATCHES $__awsrole_views"
-    builtin contains -- $__awsrole_state role blocked; and return
-    set -g __awsrole_print "$__awsrole_state $DIRENV_WATCHES $__awsrole_views"
-    test $__awsrole_state = hands-off; or return 0
-    set -g __awsrole_print "$__awsrole_files[1]"
-    __awsrole_has_values; or set -g __awsrole_print "$__awsrole_files[1]$__awsrole_gone"
-end
-
-# Computes the current fingerprint. Each path without a file is tested once, so a broken symlink is found at the next
-# `cd`.
-function __awsrole_examine
-    test "$PWD" != "$__awsrole_at"; or builtin path is -- $__awsrole_absent; and __awsrole_look
-    set -g __awsrole_views
-    __awsrole_view $__awsrole_files
-    __awsrole_fingerprint
-end
-
-# Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one.
+# Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. Each path
+# without a file is tested once, so a broken symlink is found at the next `cd`.
 function __awsrole_unchanged
+    test "$PWD" != "$__awsrole_at"; or builtin path is -- $__awsrole_absent; and __awsrole_look
     set -g __awsrole_event prompt
-    __awsrole_examine
+    set -g __awsrole_views
+    __awsrole_fingerprint $__awsrole_files
     test "$__awsrole_print" = "$__awsrole_seen"; or return
     if set -q __awsrole_generation[1]
         test -e $__awsrole_generation; or return
@@ -237,8 +231,9 @@ function __awsrole_sync
     set -g __awsrole_state new # until all changes are undone
     __awsrole_undo
     set -g __awsrole_depth 1000
-    set -g __awsrole_at
-    __awsrole_examine
+    set -g __awsrole_views
+    __awsrole_look
+    __awsrole_fingerprint $__awsrole_files
     set -g __awsrole_file $__awsrole_files[1]
     set -g __awsrole_direnv $DIRENV_WATCHES
     set -g __awsrole_in_force $__awsrole_views
@@ -286,7 +281,7 @@ function __awsrole_done -a state deadline depth
         set -l number (builtin contains -i -- $place $__awsrole_files)
         test "$__awsrole_whose[$number]" = own; and set -a __awsrole_own $place
         test -n "$__awsrole_texts[$number]"; and set -a __awsrole_views "1=$place$__awsrole_texts[$number]"
-        or __awsrole_view $place
+        or __awsrole_fingerprint $place
     end
     set -g __awsrole_in_force $__awsrole_views
     set -q __awsrole_failed[1]; and return

@@ -39,31 +39,16 @@ fi
 __awsrole_say() { \builtin print -r -u2 -- "awsrole: $1" }
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the paths on the way without a file. A file of any type counts.
+# Finds the files that count, nearest first, and the paths on the way without a file, as further words of a `test` that
+# finds a new file. A file of any type counts.
 __awsrole_look() {
   \builtin local dir=${PWD%/} place
   __awsrole_at=$PWD __awsrole_files=() __awsrole_absent=()
   while place=$dir/.awsrole.toml; do
-    if [[ -e $place || -L $place ]]; then __awsrole_files+=("$place"); else __awsrole_absent+=("$place"); fi
+    if [[ -e $place || -L $place ]]; then __awsrole_files+=("$place")
+    else __awsrole_absent+=(-o -e "$place"); fi
     if [[ $dir != */* ]] || (( $#__awsrole_files >= __awsrole_depth )); then break; fi
     dir=${dir%/*}
-  done
-}
-
-# Appends the content of each file to __awsrole_views. Modification times would not distinguish two edits within a clock
-# tick. Another user may replace a file by a FIFO, so a file is opened only if the binary called it `own`. (Allocating a
-# buffer of 16 KiB takes longer than reading, so only long files get one. sysread fails for an empty file, which must
-# not run an ERR trap.)
-__awsrole_view() { # FILE …
-  \builtin local place text count
-  for place; do
-    if [[ ! -f $place || ! -r $place ]]; then __awsrole_views+=/no-text=$place
-    elif (( ${+__awsrole_own[$place]} )); then
-      text= count=0
-      \builtin sysread -s 4096 -c count text <$place || \builtin :
-      if (( count == 4096 )); then \builtin sysread -s 16385 text <$place; fi
-      __awsrole_views+=/$place=$text
-    else __awsrole_views+=/unread=$place; fi
   done
 }
 
@@ -75,38 +60,44 @@ __awsrole_note_generation() {
 }
 
 # --- unchanged -------------------------------------------------------------------------------------------------------
-# Sets __awsrole_print to everything that the decision depends on. Of secrets it contains only whether they are set.
-__awsrole_fingerprint() {
-  __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views
+# (zsh allocates memory at each call of a function, so an unchanged prompt calls few.)
+# Appends the content of each file to __awsrole_views, and sets __awsrole_print to everything that the decision depends
+# on. Of secrets it contains only whether they are set. Modification times would not distinguish two edits within a
+# clock tick. Another user may replace a file by a FIFO, so a file is opened only if the binary called it `own`.
+# (Allocating a buffer of 16 KiB takes longer than reading, so only long files get one. sysread fails for an empty file,
+# which must not run an ERR trap.)
+__awsrole_fingerprint() { # [FILE …]
+  \builtin local place text count
+  for place; do
+    if [[ ! -f $place || ! -r $place ]]; then __awsrole_views+=/no-text=$place
+    elif (( ! ${+__awsrole_own[$place]} )); then __awsrole_views+=/unread=$place
+    else
+      text= count=0
+      \builtin sysread -s 4096 -c count text <$place || \builtin :
+      if (( count == 4096 )); then \builtin sysread -s 16385 text <$place; fi
+      __awsrole_views+=/$place=$text
+    fi
+  done
   case $__awsrole_state in
-    hands-off) __awsrole_print=$__awsrole_files[1]; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
     role|blocked)
-      __awsrole_print+=/${AWS_ACCESS_KEY_ID-}/${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/\
-${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
+      __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views/${AWS_ACCESS_KEY_ID-}/\
+${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/\
+${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
+    hands-off) __awsrole_print=$__awsrole_files[1]; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
+    *) __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views ;;
   esac
 }
 
-# Computes the current fingerprint. Each path without a file is tested once, so a broken symlink is found at the next
-# `cd`.
-__awsrole_examine() {
-  \builtin local place
-  if [[ $PWD != "$__awsrole_at" ]]; then __awsrole_look; fi
-  for place in $__awsrole_absent; do
-    if [[ -e $place ]]; then __awsrole_look; break; fi
-  done
-  __awsrole_views=
-  __awsrole_view $__awsrole_files
-  __awsrole_fingerprint
-}
-
-# Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one.
+# Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. Each path
+# without a file is tested once, so a broken symlink is found at the next `cd`.
 __awsrole_unchanged() {
-  __awsrole_event=prompt
-  __awsrole_examine
+  if \builtin test "$PWD" != "$__awsrole_at" $__awsrole_absent; then __awsrole_look; fi
+  __awsrole_event=prompt __awsrole_views=
+  __awsrole_fingerprint $__awsrole_files
   if [[ $__awsrole_print != "$__awsrole_seen" ]]; then return 1; fi
   if [[ -n $__awsrole_generation ]]; then [[ -e $__awsrole_generation ]]
   else __awsrole_note_generation; [[ -z $__awsrole_generation ]]; fi || return 1
-  if __awsrole_is_due; then
+  if (( __awsrole_deadline && (EPOCHSECONDS >= __awsrole_deadline || EPOCHSECONDS < __awsrole_since) )); then
     if [[ $__awsrole_state == blocked ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     return 1
   fi
@@ -238,8 +229,9 @@ ${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
   __awsrole_note_generation
   __awsrole_state=new # until all changes are undone
   __awsrole_undo
-  __awsrole_depth=1000 __awsrole_at=
-  __awsrole_examine
+  __awsrole_depth=1000 __awsrole_views=
+  __awsrole_look
+  __awsrole_fingerprint $__awsrole_files
   __awsrole_file=$__awsrole_files[1] __awsrole_direnv=${DIRENV_WATCHES-} __awsrole_in_force=$__awsrole_views
   __awsrole_state=outer __awsrole_deadline=0 __awsrole_failed=() __awsrole_digest= __awsrole_told=()
   if [[ -z $__awsrole_file$__awsrole_profile$__awsrole_keys_changed${AWSROLE_STATE+x} ]]; then return 0; fi
@@ -311,7 +303,7 @@ __awsrole_done() { # STATE DEADLINE DEPTH
   for place in $__awsrole_files[1,$3]; do
     told=${__awsrole_told[$(( ++number ))]}
     if [[ $told == own* ]]; then __awsrole_own[$place]=1; fi
-    if [[ $told == own=* ]]; then __awsrole_views+=/$place${told#own}; else __awsrole_view $place; fi
+    if [[ $told == own=* ]]; then __awsrole_views+=/$place${told#own}; else __awsrole_fingerprint $place; fi
   done
   __awsrole_in_force=$__awsrole_views
   if (( $#__awsrole_failed )); then return 0; fi
