@@ -203,7 +203,8 @@ mod tests {
     #[test]
     fn tables_are_sorted_and_read_only() {
         assert!(READ_ONLY.is_sorted() && SECRETS.is_sorted());
-        let reads = ["Describe", "Filter", "Get", "List", "Lookup", "Query", "Scan", "StartQuery", "StopQuery"];
+        let reads =
+            ["BatchGet", "Describe", "Filter", "Get", "List", "Lookup", "Query", "Scan", "StartQuery", "StopQuery"];
         for (service, actions) in READ_ONLY {
             for action in actions.split(' ') {
                 assert!(reads.iter().any(|verb| action.starts_with(verb)), "{service}:{action}");
