@@ -239,6 +239,7 @@ impl<'p> Resolver<'p> {
             suspicious_lines: Vec::new(),
         };
         account_pin::check(&plan, self.config, only)?;
+        plan.check_scoped()?;
         partition::check(&plan, of_source.as_ref(), &self.origin(node, "role_arn"))?;
         Ok(plan)
     }
