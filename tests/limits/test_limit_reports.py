@@ -56,6 +56,22 @@ def test_the_session_without_the_limit_is_used_again_and_never_exported(world):
     assert (counts["GetRoleCredentials"], counts["GetScopedCredentials"]) == (1, 2)
 
 
+@pytest.mark.parametrize("fault", [{"throttle": True}, {"unavailable": True}, {"drop": True}])
+def test_what_passes_is_tried_again(world, fault):
+    folder = world.project("shop", identity_center(world) + PRESET, allow=True)
+    world.sts.fault(action="GetScopedCredentials", times=1, **fault)
+    assert may(world.sts, run_by_exec(world, folder)) == {"info"}
+    assert len(world.sts.calls("GetScopedCredentials")) == 2
+
+
+@pytest.mark.parametrize("fault", [{"truncate": True}, {"clock_offset_seconds": -7200}])
+def test_a_response_that_cannot_be_used(world, fault):
+    """Damaged, or from a server with another clock."""
+    folder = world.project("shop", identity_center(world) + PRESET, allow=True)
+    world.sts.fault(action="GetScopedCredentials", **fault)
+    assert run_by_exec(world, folder) is None
+
+
 def test_a_limited_session_of_keys_in_the_environment_is_not_renewed(world):
     folder = world.project("shop", environment(world) + PRESET, allow=True)
     result = world.awsrole("exec", "--renew", "--", "true", cwd=folder, env=world.variables)

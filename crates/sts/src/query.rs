@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials as Keys;
+use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sdk_sts::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextMut;
@@ -83,6 +84,7 @@ pub(crate) async fn call(
         .endpoint_url(resolved.url())
         .no_auth()
         .standard_retry(&settings.retries)
+        .retry_classifier(AwsErrorCodeClassifier::<ErrorMetadata>::new())
         .retry_classifier(TransientErrorClassifier::<ErrorMetadata>::new())
         .retry_classifier(HttpStatusCodeClassifier::default())
         .timeout_config(settings.timeouts)
@@ -103,8 +105,11 @@ fn body(action: &str, parameters: &[(&str, String)]) -> String {
 fn request(body: &str) -> Result<HttpRequest, BoxError> {
     let mut request = HttpRequest::new(body.into());
     request.set_method("POST")?;
-    request.headers_mut().insert("content-type", "application/x-www-form-urlencoded");
-    request.headers_mut().insert("content-length", body.len().to_string());
+    let headers = request.headers_mut();
+    headers.insert("content-type", "application/x-www-form-urlencoded");
+    headers.insert("content-length", body.len().to_string());
+    // CloudTrail records it.
+    headers.insert("user-agent", concat!("awsrole/", env!("CARGO_PKG_VERSION")));
     Ok(request)
 }
 

@@ -41,8 +41,12 @@ pub(crate) fn fetch(
         .expiration(expiration)
         .build()
         .map_err(|error| StsError::Malformed(error.to_string()))?;
-    // The identity is that of the caller.
     let arn = result(&["SessionInfo", "Arn"]).or_else(|| caller.arn.clone());
+    // The identity is that of the caller (STS API Reference, `ScopedSession`).
+    if let Some(expected) = caller.arn.as_ref().filter(|_| arn != caller.arn) {
+        let other = arn.unwrap_or_default();
+        return Err(StsError::Malformed(format!("the response contains credentials of {other} instead of {expected}")));
+    }
     let size = result(&["SessionTokenUtilization"]).and_then(|text| text.parse().ok());
     Ok(Credentials { size_percent: percent(size), ..sts.credentials(Some(credentials), arn)? })
 }
