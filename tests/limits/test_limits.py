@@ -14,6 +14,8 @@ from support.local_sts import allow
 POLICY = json.dumps(allow("sts:GetAccessKeyInfo", "*"))
 # The lines of a project file that limit a session. Another kind of limit is another row.
 LIMITS = {"policy": f"policy = '{POLICY}'\n", "preset": 'preset = "read-only"\n'}
+# The lines that limit the sessions of agents only, and the variable of one.
+AGENT, CLAUDE = f"[agent]\npolicy = '{POLICY}'\n", {"CLAUDECODE": "1"}
 
 
 def file(source: str, limit: str) -> str:
@@ -39,6 +41,23 @@ def test_every_way_out_is_limited(place, limit):
     expected = {"info"} if limit else {"info", "decode"}
     for way, found in issued.items():
         assert found is None or may(world.sts, found) == expected, way
+
+
+def test_every_way_out_is_limited_for_agents(place):
+    """The user gets the same session without the limit."""
+    world, source = place
+    folder = world.project("agent", file(source, "") + AGENT, allow=True)
+    variables = world.variables
+    for env, expected in ((CLAUDE, {"info"}), ({}, {"info", "decode"})):
+        world.variables = variables | env
+        try:
+            issued = {way.__name__: way(world, folder) for way in WAYS_OUT}
+        finally:
+            world.variables = variables
+        refused = {way for way, found in issued.items() if found is None}
+        assert refused == ({"run_by_exec_renew", "nested_shell"} if "Environment" in source else set())
+        for way, found in issued.items():
+            assert found is None or may(world.sts, found) == expected, way
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ pub mod invalid;
 pub mod iso8601;
 pub mod mfa;
 pub mod parameters;
+pub mod policy_document;
 pub mod preset;
 pub mod profiles;
 pub mod regions;

@@ -3,6 +3,7 @@
 pub mod account_pin;
 pub mod limit;
 mod partition;
+pub mod requester;
 pub mod required_policies;
 pub mod resolve;
 pub mod role_plan;

@@ -62,7 +62,10 @@ fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Pr
     }
     let diff = EnvDiff::of_run(&held.role_session()?, paths);
     let dir = held.target.dir();
-    let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &outer.env);
+    // A child that loses the variables of its agent stays limited.
+    let agent = held.target.plan.agent.as_ref();
+    let env = agent.map_or_else(|| outer.env.clone(), |agent| agent.marked(outer.env.clone()));
+    let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &env);
     run.write_outside(&outside, &CacheEncryption::of_cache(outer, settings.or_default().key)).map_err(|error| {
         match error {
             SealError::File(error) => super::common::file_problem(&error),

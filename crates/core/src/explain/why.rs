@@ -17,6 +17,7 @@ use crate::base::problem::Problem;
 use crate::explain::doctor::foreign_files;
 use crate::explain::profile_overrides::ProfileOverride;
 use crate::plan::account_pin::source_account;
+use crate::plan::requester::Requester;
 use crate::plan::resolve::SelectedProfile;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::{ApprovalStatus, ShellState, Verdict};
@@ -171,7 +172,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
             why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
-            match plan_role(outer, &allowed, role) {
+            match plan_role(outer, settings, &allowed, role) {
                 Err(problem) => {
                     why.next = STAYS_BLOCKED.to_owned();
                     why.problem = Some(problem);
@@ -218,7 +219,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
 pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profile: &SelectedProfile) -> Why {
     let mut why = Why::of(inner, Vec::new(), "not needed for a profile");
     let planned = Profiles::load(outer).and_then(|profiles| {
-        let plan = profile.plan(&profiles, outer)?;
+        let plan = profile.plan(&profiles, outer, &Requester::of(outer, settings)?)?;
         Ok((profile.file(&profiles, outer), plan))
     });
     match planned {

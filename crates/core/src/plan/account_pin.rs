@@ -116,12 +116,13 @@ mod tests {
     use crate::aws::profiles::Profiles;
     use crate::aws::profiles::tests::home;
     use crate::base::cache_key_backend::CacheKeySetting;
+    use crate::plan::requester::Requester;
     use crate::plan::resolve::plan;
     use crate::project::approval::{Approvals, Chain, Verdict, evaluate_files};
     use crate::session::cache::Cache;
     use crate::session::encryption::CacheEncryption;
     use crate::session::encryption::tests::Shelf;
-    use crate::settings::user_config::{TrustRule, UserConfig};
+    use crate::settings::user_config::{Settings, TrustRule, UserConfig};
 
     const CONFIG: &str = "\
 [profile center]
@@ -155,8 +156,9 @@ aws_secret_access_key = canary
                 user.trust = vec![TrustRule { path: context.dir.clone(), accounts }];
             }
         }
+        let requester = Requester::of(&context, &Settings::default())?;
         match evaluate_files(&paths, &approvals, &user).0 {
-            Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(&context).unwrap(), &context),
+            Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(&context).unwrap(), &context, &requester),
             Verdict::Broken { problem, .. } => Err(problem),
             Verdict::Refused(_) => panic!(),
         }

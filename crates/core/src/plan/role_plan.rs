@@ -16,6 +16,7 @@ use crate::aws::parameters::{
 };
 use crate::aws::session_policy::{LimitedBy, SessionPolicy};
 use crate::aws::source::Source;
+use crate::base::agent::Agent;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 
@@ -46,6 +47,8 @@ pub struct RolePlan {
     pub notices: Vec<String>,
     /// Suspicious lines in the AWS files of the chain, for `why`.
     pub suspicious_lines: Vec<String>,
+    /// The agent that gets the session. `None` is the user.
+    pub agent: Option<Agent>,
 }
 
 /// One call of the chain.

@@ -11,10 +11,12 @@ use toml::de::{DeTable, DeValue};
 
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
+pub use crate::aws::policy_document::Policy;
 use crate::aws::preset::Preset;
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::project::discover::ConfigFile;
+use crate::settings::agent::{AgentKeys, AgentLimits};
 use reader::{Reader, unknown};
 
 /// The settings of one role. Keys have the same names as in `~/.aws/config`, if they exist there.
@@ -156,27 +158,6 @@ impl RoleConfig {
     }
 }
 
-/// A session policy, written as JSON in a string or as a TOML table.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged)]
-pub enum Policy {
-    /// JSON text.
-    Text(String),
-    /// A table with the same structure.
-    Table(serde_json::Map<String, serde_json::Value>),
-}
-
-impl Policy {
-    /// Returns the policy as JSON. It isn't validated yet.
-    #[must_use]
-    pub fn json(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Table(table) => serde_json::Value::Object(table.clone()).to_string(),
-        }
-    }
-}
-
 /// A parsed file, or several files merged by `inherit`.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
@@ -186,6 +167,8 @@ pub struct Config {
     pub profiles: Option<bool>,
     /// The `[role.NAME]` that `cd` assumes.
     pub default_role: Option<String>,
+    /// What AI agents get, if the file says so.
+    pub agent: Option<AgentLimits>,
     /// The keys at top level, which apply to every role that doesn't set them.
     shared: RoleConfig,
     roles: BTreeMap<String, RoleConfig>,
@@ -214,6 +197,9 @@ impl Config {
         if let Some((key, value)) = table.remove_entry("default_role") {
             config.remember(&at, "", &key);
             config.default_role = Some(at.typed(value)?);
+        }
+        if let Some(value) = table.remove("agent") {
+            config.agent = Some(agent_limits(&at, value)?);
         }
         if let Some(value) = table.remove("role") {
             let span = value.span();
@@ -247,6 +233,9 @@ impl Config {
         {
             config.role_exists(name)?;
         }
+        if !config.inherit {
+            config.agents_role_exists()?;
+        }
         Ok(config)
     }
 
@@ -263,6 +252,10 @@ impl Config {
             inherit: upper.inherit,
             profiles: self.profiles.or(upper.profiles),
             default_role: self.default_role.or(upper.default_role),
+            agent: match (self.agent, upper.agent) {
+                (Some(agent), Some(upper)) => Some(agent.merged_over(upper)),
+                (agent, upper) => agent.or(upper),
+            },
             shared: self.shared.merged_over(upper.shared),
             roles: self.roles,
             origins,
@@ -329,6 +322,20 @@ impl Config {
         })
     }
 
+    /// Checks that the file has the role that `[agent]` names.
+    ///
+    /// # Errors
+    /// Fails if no table has this name. With `inherit`, a file above may have it.
+    pub fn agents_role_exists(&self) -> Result<(), Problem> {
+        let Some(role) = self.agent.as_ref().and_then(|agent| agent.role.as_ref()) else { return Ok(()) };
+        if self.roles.contains_key(&role.value) {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.role_names().collect();
+        Err(Problem::new(format!("{}: [agent] names `{}`, which isn't a [role.NAME]", role.origin, role.value))
+            .hint(suggestion(&role.value, "the roles here are", &names)))
+    }
+
     fn remember(&mut self, at: &Reader<'_>, role: &str, key: &Spanned<std::borrow::Cow<'_, str>>) {
         self.origins.insert((role.to_owned(), key.get_ref().to_string()), at.origin(key.span().start));
     }
@@ -358,6 +365,20 @@ impl Config {
             }
         })
     }
+}
+
+/// Parses the `[agent]` table.
+fn agent_limits(at: &Reader<'_>, value: Spanned<DeValue<'_>>) -> Result<AgentLimits, Problem> {
+    let span = value.span();
+    let DeValue::Table(table) = value.into_inner() else {
+        return Err(at.error(span.start, "`agent` is a table: [agent]"));
+    };
+    if let Some(key) = table.keys().find(|key| !AgentKeys::NAMES.contains(&key.get_ref().as_ref())) {
+        let problem = at.error(key.span().start, format!("unknown key `{}` in [agent]", key.get_ref()));
+        return Err(problem.hint(suggestion(key.get_ref(), "the keys are", &AgentKeys::NAMES)));
+    }
+    let keys = AgentKeys::deserialize(toml::de::Deserializer::from(Spanned::new(span, table)));
+    keys.map_err(|e| at.toml(&e))?.checked(|position| at.origin(position))
 }
 
 mod reader;

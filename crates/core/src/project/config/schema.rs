@@ -17,6 +17,7 @@ use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::duration::Seconds;
 use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
 use crate::aws::preset::{Preset, READ_ONLY, SECRETS};
+use crate::settings::agent::AgentKeys;
 
 /// Implements an inlined schema for types that are written as a single value.
 macro_rules! written_as {
@@ -86,6 +87,13 @@ fn document() -> Value {
                 programs that run in this directory: awsrole exports `AWS_CONFIG_FILE` and \
                 `AWS_SHARED_CREDENTIALS_FILE` with the paths of private copies. Top level only." }),
     );
+    let mut agent = AgentKeys::json_schema(&mut generator).to_value();
+    tidy(&mut agent);
+    agent["description"] = json!(
+        "What AI agents get. Without this table they get the session that you get, but never a \
+                role with `manual` or `confirm`. See docs/agents.md. Top level only."
+    );
+    top.insert("agent".into(), agent);
     top.insert(
         "role".into(),
         json!({
@@ -131,12 +139,16 @@ fn tidy(schema: &mut Value) {
 fn keys() -> Vec<(String, &'static str, String)> {
     let document = document();
     let properties = document["properties"].as_object().unwrap().iter();
-    let keys = properties.filter(|(name, _)| *name != "role");
-    keys.map(|(name, schema)| {
+    let described = |name: String, schema: &Value| {
         let description = schema["description"].as_str().unwrap().to_owned();
-        (name.clone(), type_name(schema), description)
-    })
-    .collect()
+        (name, type_name(schema), description)
+    };
+    let keys = properties.filter(|(name, _)| *name != "role").flat_map(|(name, schema)| {
+        let inner = schema["properties"].as_object().into_iter().flatten();
+        let inner = inner.map(move |(key, schema)| described(format!("{name}.{key}"), schema));
+        std::iter::once(described(name.clone(), schema)).chain(inner)
+    });
+    keys.collect()
 }
 
 fn type_name(schema: &Value) -> &'static str {

@@ -99,7 +99,7 @@ impl ChainFetcher<'_> {
     /// Requests a code and records its time step before it is sent, because STS accepts each code only once.
     /// Fails if the time step can't be recorded. The inner error says why there is no code.
     fn code(&self, serial: &MfaSerial, refused: bool) -> Result<Result<Code, MfaError>, FetchError> {
-        if self.options.trigger == Trigger::Background {
+        if self.options.trigger == Trigger::Background && self.plan.agent.is_none() {
             return Ok(Err(MfaError::NotNow));
         }
         let purpose = match self.plan.role() {
