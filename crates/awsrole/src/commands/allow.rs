@@ -8,6 +8,7 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::explain::summary::{entered_by_cd, problems, summarize};
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::project::approval::{
     ApprovalStatus, Approvals, Chain, Changed, FileChange, denied_base, untrusted_approvals,
 };
@@ -51,6 +52,7 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
+    Requester::refuse_agent(context, "approve a project file")?;
     let files = super::common::files(&super::common::directory(dir, context)?)?;
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let approvals = Approvals::below(&context.paths.data);
@@ -155,6 +157,9 @@ fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(
         for (label, text) in summary.lines {
             show_line(label, &text);
         }
+    }
+    if let Some(agent) = &chain.config().agent {
+        show_line("agents get", &agent.summary());
     }
     let mut label = "inherits from";
     for base in &chain.files()[1..] {

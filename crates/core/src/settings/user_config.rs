@@ -14,11 +14,12 @@ use crate::aws::duration::Seconds;
 use crate::base::cache_key_backend::CacheKeySetting;
 use crate::base::context::Context;
 use crate::base::files::{read_trusted, trusted};
-use crate::base::location::line_of;
+use crate::base::location::{Origin, line_of};
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::settings::account_names;
 use crate::settings::accounts::{Account, AccountName, Accounts, Color};
+use crate::settings::agent::{AgentKeys, AgentLimits};
 
 /// The user's settings for all projects. They are only read from the user's own file, never from a project.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,8 @@ pub struct UserConfig {
     pub store: Option<StoreKind>,
     /// The command that opens a URL, as words. `{url}` in a word is the URL. Empty for the browser of the system.
     pub browser: Vec<String>,
+    /// What AI agents get at most, in all projects and of all profiles.
+    pub agent: Option<AgentLimits>,
 }
 
 /// Timeouts. Each has a default.
@@ -77,6 +80,7 @@ struct AsWritten {
     keys: KeysAsWritten,
     #[serde(default)]
     browser: BrowserAsWritten,
+    agent: Option<AgentKeys>,
 }
 
 #[derive(Deserialize, Default)]
@@ -211,6 +215,13 @@ impl UserConfig {
             _ => Err(wrong(command.span().start, "browser.command: needs a program".to_owned())
                 .hint(r#"such as command = ["firefox", "-P", "work", "{url}"]"#)),
         });
+        let at = |at: usize| Origin { file: path.clone(), line: line_of(&bytes, at) };
+        let agent = written.agent.map(|keys| keys.checked(at)).transpose()?;
+        if let Some(role) = agent.as_ref().and_then(|agent| agent.role.as_ref()) {
+            return Err(Problem::new(format!("{}: `role` isn't allowed in [agent] here", role.origin))
+                .because("a role is one of a project's file, which says which of its roles agents get")
+                .hint("set `role` in the [agent] table of the project's .awsrole.toml"));
+        }
         let limit = |seconds: Option<Seconds>| seconds.map(|seconds| Duration::from_secs(seconds.0.clamp(1, 600)));
         Ok(Self {
             trust,
@@ -225,6 +236,7 @@ impl UserConfig {
             accounts,
             browser: browser.transpose()?.unwrap_or_default(),
             key: written.cache.key,
+            agent,
         })
     }
 }
