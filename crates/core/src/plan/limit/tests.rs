@@ -135,7 +135,7 @@ fn refuses_a_fourth_layer() {
 
 #[test]
 fn a_policy_that_permits_the_next_call_is_sent_as_sts_accepts_it() {
-    let policy = ALLOW.replace("s3:*", "s3:*\",\"s3:\\u2192");
+    let policy = ALLOW.replace(r#""s3:*""#, r#"["s3:*","s3:\u2192"]"#);
     let limited = plan("profile = \"sso\"").limited(&limit(Some(&policy), Some(Preset::ReadOnly), None)).unwrap();
     let Step::GetScopedCredentials(first) = &limited.steps[0] else { panic!() };
     let sent = first.policy.as_deref().unwrap();
