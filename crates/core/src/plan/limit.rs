@@ -178,14 +178,16 @@ fn permit_scoping(policy: &mut Option<String>, others: usize) -> Result<(), Stri
         // Not a policy: STS rejects it and says why.
         _ => return Ok(()),
     }
-    let text = document.to_string();
-    if text.chars().count() + others > MAX_POLICY {
-        return Err(format!(
-            "the session's policy has no space for {SCOPE}, without which it can't be limited further"
-        ));
+    let text = SessionPolicy::parse(Some(&document.to_string()), &[]).ok().and_then(|policy| policy.inline);
+    match text.filter(|text| text.chars().count() + others <= MAX_POLICY) {
+        Some(text) => {
+            *policy = Some(text);
+            Ok(())
+        }
+        None => {
+            Err(format!("the session's policy has no space for {SCOPE}, without which it can't be limited further"))
+        }
     }
-    *policy = Some(text);
-    Ok(())
 }
 
 #[cfg(test)]

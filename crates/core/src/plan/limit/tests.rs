@@ -1,6 +1,8 @@
 //! Tests which call sends each limit, and that no two limits share a call.
 
 use super::*;
+use crate::aws::credentials::Credentials;
+use crate::aws::credentials::tests::credentials;
 use crate::plan::resolve::tests::Home;
 
 const CONFIG: &str = "\
@@ -129,6 +131,36 @@ fn refuses_a_fourth_layer() {
         limited = limited.limited(&policy).unwrap();
     }
     assert!(limited.limited(&policy).is_err());
+}
+
+#[test]
+fn a_policy_that_permits_the_next_call_is_sent_as_sts_accepts_it() {
+    let policy = ALLOW.replace(r#""s3:*""#, r#"["s3:*","s3:\u2192"]"#);
+    let limited = plan("profile = \"sso\"").limited(&limit(Some(&policy), Some(Preset::ReadOnly), None)).unwrap();
+    let Step::GetScopedCredentials(first) = &limited.steps[0] else { panic!() };
+    let sent = first.policy.as_deref().unwrap();
+    assert!(sent.contains("s3:\\u2192") && sent.contains(SCOPE) && sent.is_ascii(), "{sent}");
+}
+
+#[test]
+fn a_step_is_made_with_temporary_credentials_and_within_their_lifetime() {
+    let now = std::time::UNIX_EPOCH;
+    let caller = credentials(now, 1000);
+    let call = |limit: &Limit, caller: &Credentials| {
+        let limited = plan("profile = \"sso\"").limited(limit).unwrap();
+        limited.steps[0].called_by(caller, &limited.source, now).map(|step| step.map(std::borrow::Cow::into_owned))
+    };
+    let duration = |limit: &Limit| match call(limit, &caller).unwrap() {
+        Some(Step::GetScopedCredentials(step)) => step.duration.map(SessionDuration::seconds),
+        _ => Some(0),
+    };
+    assert_eq!(duration(&limit(Some(ALLOW), None, Some(900))), Some(900));
+    // The caller's session ends sooner, so the result does, too.
+    assert_eq!(duration(&limit(Some(ALLOW), None, Some(1000))), None);
+    assert_eq!(duration(&limit(None, None, Some(1000))), Some(0), "no call is needed");
+    let keys = Credentials { session_token: None, ..caller.clone() };
+    let problem = call(&limit(Some(ALLOW), None, None), &keys).err().unwrap();
+    assert!(problem.summary.ends_with("returned long-lived keys"), "{problem}");
 }
 
 #[test]
