@@ -32,6 +32,7 @@ mod sign_in;
 mod sign_out;
 mod sso_session;
 mod status;
+mod sudo;
 mod target;
 mod this_shell;
 mod use_role;
@@ -76,6 +77,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Exec { target, min_ttl, yes, renew, command } => {
             exec::run(Wanted { target, min_ttl, yes }, renew, &command, context, settings)
         }
+        Command::Sudo { role, command } => sudo::run(role, &command, context, settings),
         Command::Console { print, yes, service, duration, target } => {
             console::run(print, service.as_deref(), duration, Wanted { target, min_ttl: None, yes }, context, settings)
         }

@@ -1,6 +1,7 @@
 //! Plans a role from an approved file: the source and the steps, with every value checked.
 
 pub mod account_pin;
+pub mod guard;
 mod partition;
 pub mod required_policies;
 pub mod resolve;

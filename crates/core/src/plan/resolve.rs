@@ -12,7 +12,7 @@ use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::base::suggest::nearest;
 use crate::plan::role_plan::{GetSessionToken, RolePlan, Step};
-use crate::plan::{account_pin, partition};
+use crate::plan::{account_pin, guard, partition};
 use crate::project::approval::Allowed;
 use crate::project::config::{Config, RoleConfig};
 
@@ -230,6 +230,7 @@ impl<'p> Resolver<'p> {
             sign_in: endpoint::sign_in(&settings, self.profiles, env),
             pin: keys.account_id.clone(),
             source_accounts: account_pin::source_accounts(&source, &chain.steps, only),
+            protected: Vec::new(),
             name,
             profile: keys.profile.clone(),
             source,
@@ -239,6 +240,7 @@ impl<'p> Resolver<'p> {
             suspicious_lines: Vec::new(),
         };
         account_pin::check(&plan, self.config, only)?;
+        guard::check(&plan, keys, &self.origin(node, "confirm"))?;
         partition::check(&plan, of_source.as_ref(), &self.origin(node, "role_arn"))?;
         Ok(plan)
     }
@@ -399,6 +401,7 @@ impl<'p> Resolver<'p> {
             region: None,
             pin: None,
             source_accounts: None,
+            protected: Vec::new(),
             settings: Vec::new(),
             sign_in: None,
             notices: chain.notices,
