@@ -218,8 +218,9 @@ impl OuterEnv {
         (!differ.is_empty()).then_some(anew)
     }
 
-    /// Returns the choice for a directory with these files at a time. A choice for another file is ignored, and one that
-    /// awsrole didn't write is returned as unproven.
+    /// Returns the choice for a directory with these files at a time.
+    ///
+    /// A choice for another file is ignored, and one that awsrole didn't write is returned as unproven.
     #[must_use]
     pub fn chosen(&self, files: &[PathBuf], choices: &Choices, now: SystemTime) -> Chosen {
         let Some(file) = files.first() else { return Chosen::Nothing };
