@@ -187,3 +187,15 @@ def test_an_account_that_only_the_answer_shows(chain, words):
     assert "AWS_SECRET_ACCESS_KEY '" not in result.out and "SecretAccessKey" not in result.out and "AWS_SECRET" not in result.out
     rewrite(chain, shop, f'{text}account_id = "{THERE}"\n')
     assert chain.awsrole("exec", "--role", "vault", "--yes", "--", "true", cwd=shop, env=chain.env).code == 0
+
+
+def test_a_read_only_shell_and_the_whole_role_for_one_command(chain, shop):
+    """The default role is limited by a preset, and the role of `sudo` isn't."""
+    rewrite(chain, shop, f'default_role = "near"\nelevate = "prod"\n{NEAR}preset = "read-only"\n{PROD}')
+    tty = chain.terminal("bash", shop, env=chain.env)
+    out = tty.file()
+    asked(tty, f"awsrole sudo sh -c 'echo $AWSROLE_ROLE > {out}'", f"Run as prod {IN_PROD} [y/N] ")
+    tty.answer("y")
+    assert out.read_text() == "prod\n" and tty.variable("AWSROLE_ROLE") == "near"
+    limited = {call["role_arn"].split("/")[1]: call["policy_arns"] for call in chain.sts.calls("AssumeRole")}
+    assert limited == {"Near": ["arn:aws:iam::aws:policy/ReadOnlyAccess"], "Other": []}

@@ -2,6 +2,7 @@
 
 pub mod account_pin;
 pub mod guard;
+pub mod limit;
 mod partition;
 pub mod required_policies;
 pub mod resolve;

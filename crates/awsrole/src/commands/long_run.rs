@@ -26,7 +26,7 @@ use awsrole_system::ambient;
 /// process.
 pub(super) fn prepare(held: &ActiveRole, settings: &Settings) -> Result<(EnvDiff, Run), Problem> {
     let Target { outer, plan, .. } = &held.target;
-    if plan.steps.is_empty() && matches!(plan.source, Source::StaticKeys(_)) {
+    if plan.identity_step().is_none() && matches!(plan.source, Source::StaticKeys(_)) {
         return Err(Problem::new(format!("{} contains temporary keys, which can't be renewed", plan.source))
             .hint("omit --renew: the command then uses them until they expire"));
     }

@@ -97,6 +97,17 @@ impl Endpoint {
         self.region.partition()
     }
 
+    /// Returns the endpoint for calls that the global endpoint doesn't support, or `None` if the region is the global
+    /// one. The URL of STS's global endpoint is replaced by the regional endpoint.
+    #[must_use]
+    pub fn regional(&self) -> Option<Self> {
+        if self.region.as_str() == "aws-global" {
+            return None;
+        }
+        let url = self.url.clone().filter(|_| self.host() != "sts.amazonaws.com");
+        Some(Self { url, ..self.clone() })
+    }
+
     /// Returns the host that is called (AWS SDKs, `endpoints.json`), for messages.
     #[must_use]
     pub fn host(&self) -> String {

@@ -179,6 +179,7 @@ fn lines(
     add("transitive", keys.transitive_session_tags.as_ref().map(|keys| keys.join(", ")));
     add("policy", keys.policy.as_ref().map(crate::project::config::Policy::json));
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
+    add("preset", keys.preset.map(|preset| preset.name().to_owned()));
     let guard = guard(keys, previewed, accounts);
     add("protected", guard.protected.map(|_| "your config.toml protects the account".to_owned()));
     add("manual", guard.manual.then(|| "entered only by `awsrole use`".to_owned()));

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use crate::aws::parameters::SessionDuration;
 use crate::aws::profiles::Profiles;
+use crate::aws::session_policy::LimitedBy;
 use crate::aws::source::Source;
 use crate::aws::time::rfc3339;
 use crate::base::context::Context;
@@ -80,6 +82,9 @@ pub struct ResolutionReport {
     pub endpoint: String,
     /// The source of the initial credentials.
     pub source: String,
+    /// The settings that limit the session that a web identity token returns, with their locations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limited_by: Vec<String>,
     /// The calls.
     pub links: Vec<StepReport>,
     /// Notices that aren't errors.
@@ -89,7 +94,7 @@ pub struct ResolutionReport {
 /// One call.
 #[derive(Serialize)]
 pub struct StepReport {
-    /// `AssumeRole` or `GetSessionToken`.
+    /// `AssumeRole`, `GetSessionToken` or `GetScopedCredentials`.
     pub call: &'static str,
     /// The role or session that the call returns.
     pub what: String,
@@ -107,6 +112,12 @@ pub struct StepReport {
     pub mfa_serial: Option<String>,
     /// The requested duration, or the default.
     pub duration: String,
+    /// The settings that limit what the session may do, with their locations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limited_by: Vec<String>,
+    /// The share of the largest possible session token that policies and tags take, in percent, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_percent: Option<u8>,
     /// When the cached result expires. `None` if nothing is cached.
     pub cached_until: Option<String>,
     /// The age of the cached result in seconds.
@@ -285,7 +296,7 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
     let cache = Cache::open(outer, settings.or_default().key);
     let links: Vec<StepReport> =
-        (0..plan.steps.len()).map(|index| link(plan, index, &cache, accounts, outer.now)).collect();
+        (0..plan.steps.len()).map(|index| link(plan, index, &cache, accounts, outer)).collect();
     let failure = cache.last_failure(&cache.keys(plan), outer.now);
     why.problem = failure.map(|failure| failure.problem.in_full());
     why.next = next(plan, &cache, outer.now);
@@ -306,6 +317,10 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
         guards: Vec::new(),
         endpoint: plan.endpoint.shown(),
         source: source(plan, accounts),
+        limited_by: match &plan.source {
+            Source::WebIdentity(token) => limits(&token.policy.limited_by, outer),
+            _ => Vec::new(),
+        },
         links,
         notices: plan.notices.iter().chain(&plan.suspicious_lines).cloned().chain(foreign).collect(),
     });
@@ -334,7 +349,8 @@ fn source(plan: &RolePlan, accounts: &Accounts) -> String {
     }
 }
 
-fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, now: SystemTime) -> StepReport {
+fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, context: &Context) -> StepReport {
+    let now = context.now;
     let step = &plan.steps[index];
     let cached = cache.load(&cache.keys(plan).session(index + 1), now).map(|entry| entry.credentials);
     let mut link = StepReport {
@@ -347,6 +363,8 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, now: 
         source_identity: None,
         mfa_serial: step.mfa_serial().map(|serial| serial.as_str().to_owned()),
         duration: "12h (the default)".to_owned(),
+        limited_by: Vec::new(),
+        size_percent: cached.as_ref().and_then(|c| c.size_percent),
         cached_until: cached.as_ref().and_then(|c| c.expiration).map(rfc3339),
         cached_for_seconds: cached.and_then(|c| now.duration_since(c.issued).ok()).map(|age| age.as_secs()),
     };
@@ -368,9 +386,25 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, now: 
             link.external_id = role.external_id.as_ref().map(|id| id.as_str().to_owned());
             link.source_identity = role.source_identity.as_ref().map(|id| id.as_str().to_owned());
             link.duration = role.duration.map_or("1h (the default)".to_owned(), |duration| duration.human());
+            link.limited_by = limits(&role.policy.limited_by, context);
+        }
+        Step::GetScopedCredentials(scoped) => {
+            link.call = "GetScopedCredentials";
+            link.what = "the same session, limited".to_owned();
+            link.duration = scoped.duration.map_or("as long as that session".to_owned(), SessionDuration::human);
+            link.limited_by = limits(std::slice::from_ref(&scoped.limited_by), context);
         }
     }
     link
+}
+
+/// Returns the settings that limit a session, with their locations.
+fn limits(limited_by: &[LimitedBy], context: &Context) -> Vec<String> {
+    let shown = |limit: &LimitedBy| match (context.shorten(&limit.origin.file), limit.origin.line) {
+        (file, 0) => format!("{} ({file})", limit.setting),
+        (file, line) => format!("{} ({file}:{line})", limit.setting),
+    };
+    limited_by.iter().map(shown).collect()
 }
 
 /// The condition under which a program's keys get a session.
@@ -403,6 +437,7 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
             }
             Step::GetSessionToken(_) => "GetSessionToken is called".to_owned(),
             Step::AssumeRole(role) => format!("AssumeRole is called for {}", role.role_arn.name()),
+            Step::GetScopedCredentials(_) => "GetScopedCredentials is called".to_owned(),
         });
     }
     if parts.is_empty() { "the source's own credentials are exported".to_owned() } else { parts.join(", then ") }

@@ -171,7 +171,7 @@ impl Chain<'_> {
         }
         self.steps.iter().find_map(|step| match step {
             Step::AssumeRole(role) => Some(role.role_arn.partition()),
-            Step::GetSessionToken(_) => None,
+            Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
         })
     }
 }

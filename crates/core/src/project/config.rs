@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
+use crate::aws::preset::Preset;
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::project::discover::ConfigFile;
@@ -63,13 +64,16 @@ pub struct RoleConfig {
     /// Keys of `session_tags` that are passed on in role chaining.
     #[cfg_attr(test, schemars(extend("maxItems" = 50)))]
     pub transitive_session_tags: Option<Vec<String>>,
-    /// Session policy, a table or a JSON string. The session may do only what both the role and this policy allow. At
-    /// most 2048 characters together with `policy_arns`.
+    /// Session policy, a table or a JSON string. The session may do only what both the role, or without one the source,
+    /// and this policy allow. At most 2048 characters together with `policy_arns`. See docs/limits.md.
     pub policy: Option<Policy>,
-    /// ARNs of managed policies used as session policies, at most 10.
+    /// ARNs of managed policies used as session policies, at most 10. Only calls that assume a role send them.
     #[cfg_attr(test, schemars(extend("maxItems" = 10)))]
     #[cfg_attr(test, schemars(inner(regex(pattern = "^arn:.*:policy/"), length(min = 20, max = 2048))))]
     pub policy_arns: Option<Vec<String>>,
+    /// Session policy that awsrole ships, instead of `policy` and `policy_arns`: `"read-only"` allows reading, except
+    /// for secrets.
+    pub preset: Option<Preset>,
     /// AWS region, exported as `AWS_REGION` and `AWS_DEFAULT_REGION`.
     pub region: Option<Region>,
     /// Expected account ID (account pin), 12 digits. Checked against the role ARN before the call and against the
@@ -91,7 +95,7 @@ pub struct RoleConfig {
 
 impl RoleConfig {
     /// The names of all keys in the file.
-    pub const NAMES: [&str; 23] = [
+    pub const NAMES: [&str; 24] = [
         "profile",
         "role_arn",
         "source_profile",
@@ -109,6 +113,7 @@ impl RoleConfig {
         "transitive_session_tags",
         "policy",
         "policy_arns",
+        "preset",
         "region",
         "account_id",
         "manual",
@@ -151,6 +156,7 @@ impl RoleConfig {
             transitive_session_tags: self.transitive_session_tags.or(other.transitive_session_tags),
             policy: self.policy.or(other.policy),
             policy_arns: self.policy_arns.or(other.policy_arns),
+            preset: self.preset.or(other.preset),
             region: self.region.or(other.region),
             account_id: self.account_id.or(other.account_id),
             manual: self.manual.or(other.manual),

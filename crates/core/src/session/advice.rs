@@ -10,6 +10,7 @@ use crate::session::sts::StsError;
 
 mod call;
 mod denied;
+mod scoped;
 mod unanswered;
 mod words;
 
@@ -18,6 +19,7 @@ use unanswered::{minutes_off, set_the_clock};
 use words::{Denial, DenialReason, PolicyKind};
 
 pub(crate) use call::FailedCall;
+pub(crate) use scoped::no_global_endpoint;
 pub(crate) use unanswered::TRY_AGAIN;
 pub(crate) use unanswered::unanswered;
 pub use unanswered::{NO_CA_BUNDLE, suspects};
@@ -98,6 +100,13 @@ fn advise(
         return problem.hint("GetCallerIdentity needs no permission, so a policy of the organization (SCP) or of the VPC endpoint denies it");
     }
     let step = call.step();
+    let problem = match step {
+        Some(Step::GetScopedCredentials(step)) => match scoped::explain(problem, call, step, code, denial.caller) {
+            Ok(explained) => return explained,
+            Err(problem) => problem,
+        },
+        _ => problem,
+    };
     match (code, step) {
         _ if message.contains("invalid MFA one time pass code") => {
             problem.hint("the code was wrong or already used: run `awsrole refresh` or the same command to enter the next one")

@@ -120,6 +120,7 @@ fn shown(plan: &RolePlan) -> String {
             step.external_id.as_ref().map(|id| format!(" with {}", id.as_str())).unwrap_or_default(),
             step.duration.map(|d| format!(" for {}", d.human())).unwrap_or_default()
         ),
+        Step::GetScopedCredentials(step) => format!("limited by {}", step.limited_by.setting),
     });
     let all: Vec<String> = std::iter::once(plan.source.to_string()).chain(steps).collect();
     all.join(" → ")

@@ -16,6 +16,7 @@ use super::{ChoiceLifetime, Confirm, Policy, RoleConfig};
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::duration::Seconds;
 use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
+use crate::aws::preset::{Preset, READ_ONLY, SECRETS};
 
 /// Implements an inlined schema for types that are written as a single value.
 macro_rules! written_as {
@@ -58,6 +59,7 @@ written_as! {
     Policy => json!({ "type": ["object", "string"] });
     Confirm => json!({ "anyOf": [{ "type": "boolean" }, { "const": "account" }] });
     ChoiceLifetime => json!({ "anyOf": [{ "type": "integer", "minimum": 120, "maximum": 43_200 }, text(DURATION)] });
+    Preset => json!({ "type": "string", "enum": [Preset::ReadOnly.name()] });
 }
 
 /// Returns the schema of the whole file.
@@ -222,11 +224,29 @@ fn roff(text: &str) -> String {
     spans.map(|(i, span)| if i % 2 == 1 { format!("\\fB{span}\\fR") } else { span.to_owned() }).collect()
 }
 
-/// Replaces the text between the marks `<!-- keys -->` and `<!-- /keys -->`.
-fn between_marks(page: &str, content: &str) -> String {
-    let (before, rest) = page.split_once("<!-- keys -->\n").unwrap();
-    let (_, after) = rest.split_once("<!-- /keys -->\n").unwrap();
-    format!("{before}<!-- keys -->\n{content}<!-- /keys -->\n{after}")
+/// Replaces the text between the marks `<!-- NAME -->` and `<!-- /NAME -->`.
+fn between_marks(page: &str, name: &str, content: &str) -> String {
+    let [begin, end] = ["", "/"].map(|slash| format!("<!-- {slash}{name} -->\n"));
+    let (before, rest) = page.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    format!("{before}{begin}{content}{end}{after}")
+}
+
+/// Returns the services of the preset `read-only` with their actions as Markdown.
+fn services() -> String {
+    let rows = READ_ONLY.map(|(service, actions)| format!("| `{service}` | `{}` |\n", actions.replace(' ', "`, `")));
+    format!("| service | actions |\n|---|---|\n{}", rows.concat())
+}
+
+/// Returns the actions that the preset `read-only` denies as Markdown, with a line for each service.
+fn secrets() -> String {
+    let mut lines = String::new();
+    let mut last = "";
+    for (service, action) in SECRETS.iter().filter_map(|secret| secret.split_once(':')) {
+        lines += &if service == last { format!(", `{action}`") } else { format!("\n- `{service}`: `{action}`") };
+        last = service;
+    }
+    lines.trim_start().to_owned() + "\n"
 }
 
 /// Compares a file of the repository with what `make` returns for its present text, or writes it with `UPDATE=1`.
@@ -249,7 +269,14 @@ fn the_schema_is_that_of_the_types() {
 
 #[test]
 fn the_table_of_keys_is_that_of_the_types() {
-    is_generated("docs/configuration.md", |page| between_marks(page, &table()));
+    is_generated("docs/configuration.md", |page| between_marks(page, "keys", &table()));
+}
+
+#[test]
+fn the_presets_are_those_of_the_code() {
+    is_generated("docs/limits.md", |page| {
+        between_marks(&between_marks(page, "services", &services()), "secrets", &secrets())
+    });
 }
 
 #[test]
