@@ -97,15 +97,18 @@ impl Endpoint {
         self.region.partition()
     }
 
-    /// Returns the endpoint for calls that the global endpoint doesn't support, or `None` if the region is the global
-    /// one. The URL of STS's global endpoint is replaced by the regional endpoint.
+    /// Returns the endpoint for calls that STS's global endpoint doesn't support: the URL of the global endpoint is
+    /// replaced by the endpoint of the region.
     #[must_use]
-    pub fn regional(&self) -> Option<Self> {
-        if self.region.as_str() == "aws-global" {
-            return None;
-        }
+    pub fn regional(&self) -> Self {
         let url = self.url.clone().filter(|_| self.host() != "sts.amazonaws.com");
-        Some(Self { url, ..self.clone() })
+        Self { url, ..self.clone() }
+    }
+
+    /// Returns whether the region has no endpoint of its own.
+    #[must_use]
+    pub fn is_global(&self) -> bool {
+        self.region.as_str() == "aws-global" && self.regional().url.is_none()
     }
 
     /// Returns the host that is called (AWS SDKs, `endpoints.json`), for messages.

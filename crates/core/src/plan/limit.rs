@@ -71,11 +71,26 @@ impl RolePlan {
         for layer in &layers {
             self.add_layer(layer, limit)?;
         }
-        match limit.duration {
-            Some(duration) => self.shorten(duration, limit),
-            None => {}
+        if let Some(duration) = limit.duration {
+            self.shorten(duration, limit);
         }
+        self.check_scoped()?;
         Ok(self)
+    }
+
+    /// Checks that the endpoint knows GetScopedCredentials, if the plan has one.
+    ///
+    /// # Errors
+    /// Fails for the global region. STS's global endpoint doesn't have the action.
+    pub fn check_scoped(&self) -> Result<(), Problem> {
+        let scoped = self.steps.iter().find_map(|step| match step {
+            Step::GetScopedCredentials(step) if self.endpoint.is_global() => Some(&step.limited_by),
+            _ => None,
+        });
+        let Some(LimitedBy { setting, origin }) = scoped else { return Ok(()) };
+        Err(Problem::new(format!("{origin}: cannot send {setting} to the global endpoint of STS"))
+            .because("GetScopedCredentials exists only on regional endpoints, and the region is aws-global")
+            .hint("set `region` to the region that you use"))
     }
 
     fn add_layer(&mut self, layer: &Layer, limit: &Limit) -> Result<(), Problem> {

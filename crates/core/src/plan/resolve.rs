@@ -241,6 +241,7 @@ impl<'p> Resolver<'p> {
         };
         account_pin::check(&plan, self.config, only)?;
         guard::check(&plan, keys, &self.origin(node, "confirm"))?;
+        plan.check_scoped()?;
         partition::check(&plan, of_source.as_ref(), &self.origin(node, "role_arn"))?;
         Ok(plan)
     }

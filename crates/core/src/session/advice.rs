@@ -19,7 +19,6 @@ use unanswered::{minutes_off, set_the_clock};
 use words::{Denial, DenialReason, PolicyKind};
 
 pub(crate) use call::FailedCall;
-pub(crate) use scoped::no_global_endpoint;
 pub(crate) use unanswered::TRY_AGAIN;
 pub(crate) use unanswered::unanswered;
 pub use unanswered::{NO_CA_BUNDLE, suspects};

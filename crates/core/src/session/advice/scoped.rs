@@ -43,11 +43,3 @@ pub(super) fn explain(
         _ => return Err(problem),
     })
 }
-
-/// Returns the error for a region that has no regional endpoint.
-pub(crate) fn no_global_endpoint(limited_by: &LimitedBy) -> Problem {
-    let LimitedBy { setting, origin } = limited_by;
-    Problem::new(format!("{origin}: cannot send {setting} to the global endpoint of STS"))
-        .because("GetScopedCredentials exists only on regional endpoints, and the region is aws-global")
-        .hint("set `region` to the region that you use")
-}

@@ -1,10 +1,7 @@
 //! Makes the call of one step, with an MFA code if it needs one, and repeats it if a new code may help.
 
-use std::borrow::Cow;
-
 use super::{ChainFetcher, FetchError, MFA_AGE_RETRY_THRESHOLD};
 use crate::aws::credentials::Credentials;
-use crate::aws::endpoint::Endpoint;
 use crate::aws::mfa::{Code, MfaError, MfaPrompt};
 use crate::aws::parameters::MfaSerial;
 use crate::aws::source::WebIdentity;
@@ -59,11 +56,13 @@ impl ChainFetcher<'_> {
     }
 
     fn send(&self, step: &Step, caller: &Credentials) -> Result<Result<Credentials, StsError>, FetchError> {
-        let endpoint = self.endpoint_of(step)?;
+        let endpoint = &self.plan.endpoint;
         let call = |code: Option<&Code>| match step {
-            Step::AssumeRole(role) => self.providers.sts.assume_role(caller, role, code, &endpoint),
-            Step::GetSessionToken(session) => self.providers.sts.get_session_token(caller, session, code, &endpoint),
-            Step::GetScopedCredentials(scoped) => self.providers.sts.get_scoped_credentials(caller, scoped, &endpoint),
+            Step::AssumeRole(role) => self.providers.sts.assume_role(caller, role, code, endpoint),
+            Step::GetSessionToken(session) => self.providers.sts.get_session_token(caller, session, code, endpoint),
+            Step::GetScopedCredentials(scoped) => {
+                self.providers.sts.get_scoped_credentials(caller, scoped, &endpoint.regional())
+            }
         };
         let Some(serial) = step.mfa_serial() else { return Ok(call(None)) };
         let mut refused: Option<StsError> = None;
@@ -85,16 +84,6 @@ impl ChainFetcher<'_> {
                 answer => return Ok(answer),
             }
         }
-    }
-
-    fn endpoint_of(&self, step: &Step) -> Result<Cow<'_, Endpoint>, FetchError> {
-        let endpoint = &self.plan.endpoint;
-        let Step::GetScopedCredentials(scoped) = step else { return Ok(Cow::Borrowed(endpoint)) };
-        let global = || {
-            let problem = advice::no_global_endpoint(&scoped.limited_by);
-            FetchError::cacheable(problem, FailureKind::Refused)
-        };
-        endpoint.regional().map(Cow::Owned).ok_or_else(global)
     }
 
     /// Decodes an encoded message with the caller's credentials, if they have permission. Otherwise returns the error
