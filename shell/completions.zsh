@@ -3,6 +3,17 @@
 #   source <(awsrole completions zsh)
 _awsrole() {
   local at=${words[(ie)--]}
+  if [[ ${words[2]} == sudo ]]; then # these words begin after its options
+    for (( at = 2; at + 1 < CURRENT; at++ )); do
+      case ${words[at + 1]} in
+        --) (( at++ )); break ;;
+        -r|--role) (( at++ )) ;;
+        -*) ;;
+        *) break ;;
+      esac
+    done
+    if (( at + 1 == CURRENT )) && [[ ${words[CURRENT]} == -* ]]; then at=$CURRENT; fi
+  fi
   if (( at < CURRENT )); then # another command's words
     shift $at words
     (( CURRENT -= at ))

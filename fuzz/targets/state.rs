@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use awsrole_core::shell::choice::Choices;
 use awsrole_core::base::context::{Env, Paths};
@@ -41,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
     let choices = Choices::of(&Paths { config, data, state, cache, home });
     let files = outer.role.as_ref().map(|state| PathBuf::from(&state.file));
     for file in files.into_iter().chain([PathBuf::from("/p/.awsrole.toml")]) {
-        assert_eq!(outer.chosen(&[file], &choices).role(), None, "a role was chosen without a proof");
+        assert_eq!(outer.chosen(&[file], &choices, SystemTime::UNIX_EPOCH).role(), None, "a role was chosen without a proof");
     }
     assert!(!matches!(outer.chosen_profile(&choices), Ok(Some(_))), "a profile was chosen without a proof");
     for name in env.keys().chain(outer.env.0.keys()) {

@@ -93,7 +93,8 @@ def tty(request, world, shop, tmp_path):
 
 @pytest.mark.parametrize(("typed", "whole"), [
     ("awsrole use pr", "use prod"), ("awsrole exec --role de", "exec --role dev"), ("awsrole cred", "credential-process"),
-    ("awsrole exec -- tes-t", "exec -- tes-ting"),
+    ("awsrole exec -- tes-t", "exec -- tes-ting"), ("awsrole sudo tes-t", "sudo tes-ting"),
+    ("awsrole sudo -r de", "sudo -r dev"), ("awsrole sudo -r dev tes-t", "sudo -r dev tes-ting"),
 ])
 def test_tab(tty, shop, typed, whole, world):
     """A shell function replaces the command, so that the test sees its words."""

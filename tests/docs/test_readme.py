@@ -20,7 +20,7 @@ BESIDE = {"tmux", "tmux-copies", "profile", "compose", "direnvrc", "envrc"}  # r
 COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE
 TRANSCRIPTS = {"home-transcript", "project-transcript"}
 PROFILES = {"profile", "tmux-copies", "sso", "mfa"}
-FILES = {"file", "agents-file", "config", "accounts", "starship", "permission-set"}
+FILES = {"file", "agents-file", "config", "accounts", "protect", "starship", "permission-set"}
 # Those of docs/ci.md, which test_ci.py runs.
 CI = {"workflow", "trust"}
 
@@ -165,6 +165,16 @@ def test_users_own_settings(block, tmp_path):
         "cd ~/src/acme/shop && test $AWSROLE_ROLE = shop-dev",
         'cd ~/src/other && test -z "$AWSROLE_ROLE"',
     ]
+    code, seen = run("bash", lines, tmp_path)
+    assert code == 0, seen
+
+
+@pytest.mark.parametrize("block", of("protect"))
+def test_protected_accounts(block, tmp_path):
+    (tmp_path / "config.toml").write_text(block.text)
+    lines = [f"cp {tmp_path}/config.toml ~/.config/awsrole", "cd ~/shop-prod; awsrole allow; true",
+             "test $AWSROLE_STATE = blocked", "awsrole why | grep 'shop-prod (333333333333) is protected'",
+             "cd ~/shop-dev; awsrole allow", "test $AWSROLE_ROLE = shop-dev"]
     code, seen = run("bash", lines, tmp_path)
     assert code == 0, seen
 

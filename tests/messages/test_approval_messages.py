@@ -140,6 +140,43 @@ def test_confirm(world, says):
     says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")
 
 
+PROTECTED = '[accounts.{}]\nname = "shop-prod"\nprotect = true\n'
+AWAY = ("setsid", "-w")
+
+
+def test_protected_account(world, says):
+    """The default role is in an account that the user's settings protect."""
+    world.write(".config/awsrole/config.toml", PROTECTED.format(THERE))
+    world.shop(f'default_role = "prod"\n[role.prod]\n{file("Plain")}')
+    result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=world.home / "src/shop")
+    says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")
+
+
+def test_protected_account_of_keys(world, says):
+    """Only AWS knows the account of the keys, and the user's settings protect it."""
+    world.write(".config/awsrole/config.toml", PROTECTED.format(HERE))
+    world.shop('profile = "alice"\n')
+    says("exec --yes -- true")
+
+
+def test_account_to_type_is_unknown(world, says):
+    """The user must type an account that only AWS knows."""
+    world.shop('[role.prod]\nprofile = "alice"\nconfirm = "account"\n')
+    says("exec --role prod -- true")
+
+
+def test_sudo_without_elevate(world, says):
+    """The file names no role for `awsrole sudo`."""
+    world.shop(file("Plain"))
+    says("sudo true")
+
+
+def test_sudo_without_a_terminal(world, says):
+    """Nobody can answer the question of `awsrole sudo`."""
+    world.shop(f'elevate = "prod"\n[role.prod]\n{file("Plain")}')
+    says("sudo true", wrapper=AWAY)
+
+
 def test_cd_into_a_project_that_is_not_allowed(world, says):
     """The message of a shell on `cd` into a new clone."""
     folder = world.project("shop", file("Plain"))

@@ -18,6 +18,21 @@ def test_spelling(world, says):
     refused(world, says, file("Plain") + 'regoin = "eu-west-1"\n')
 
 
+def test_elevate_names_no_role(world, says):
+    """`elevate` is misspelled."""
+    refused(world, says, f'elevate = "amdin"\n[role.admin]\n{file("Plain")}')
+
+
+def test_default_role_expires(world, says):
+    """The default role has `expires_after`."""
+    refused(world, says, f'default_role = "admin"\n[role.admin]\n{file("Plain")}expires_after = "30m"\n')
+
+
+def test_confirmation_is_unknown(world, says):
+    """`confirm` has another text than "account"."""
+    refused(world, says, f'{file("Plain")}confirm = "name"\n')
+
+
 def test_not_toml(world, says):
     """The file contains YAML."""
     refused(world, says, "role_arn: arn:aws:iam::222222222222:role/Plain\n")

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use awsrole_core::aws::access_keys::KeyStoreError;
-use awsrole_core::aws::mfa::{Authenticator, Code, MfaError, MfaPrompt, NotConfirmed, NotSignedIn};
+use awsrole_core::aws::mfa::{Authenticator, Code, ConfirmPrompt, MfaError, MfaPrompt, NotConfirmed, NotSignedIn};
 use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
@@ -92,12 +92,24 @@ impl Authenticator for TerminalPrompter<'_> {
         Err(MfaError::NotSixDigits)
     }
 
-    fn confirm(&self, question: &str) -> Result<(), NotConfirmed> {
+    fn confirm(&self, prompt: &ConfirmPrompt) -> Result<(), NotConfirmed> {
         if !self.may_ask {
             return Err(NotConfirmed::NotNow);
         }
         let terminal = Terminal::open().map_err(|_| NotConfirmed::NoTerminal)?;
-        if terminal.confirm(&escape(question)) { Ok(()) } else { Err(NotConfirmed::No) }
+        let text = escape(&prompt.text);
+        let text = match prompt.color.filter(|_| terminal.may_color()) {
+            Some(code) => format!("\u{1b}[1;{code}m{text}\u{1b}[0m"),
+            None => text,
+        };
+        let is_confirmed = match &prompt.expected {
+            None => terminal.confirm(&text),
+            Some(expected) => {
+                let answer = terminal.ask(&format!("{text} Type {} to confirm: ", escape(expected)));
+                answer.is_ok_and(|answer| answer.trim() == expected)
+            }
+        };
+        if is_confirmed { Ok(()) } else { Err(NotConfirmed::No) }
     }
 
     fn sign_in(&self, source: &Source, begin: &dyn Fn(&str)) -> Result<(), NotSignedIn> {

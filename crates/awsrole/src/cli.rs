@@ -39,8 +39,8 @@ First steps:
   awsrole allow                       shows the file and allows it
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no role (no approved file);
-4 AWS refused or could not be reached. `exec` returns the exit code of its
-command, or 126 or 127 if it cannot be run."
+4 AWS refused or could not be reached. `exec` and `sudo` return the exit code of
+their command, or 126 or 127 if it cannot be run."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -239,6 +239,18 @@ pub(crate) enum Command {
         agent: bool,
         /// Command and its arguments
         #[arg(last = true, required = true, value_name = "CMD", add = program())]
+        command: Vec<OsString>,
+    },
+    /// Run one command with the role that `elevate` names
+    #[command(
+        after_help = "Examples:\n  awsrole sudo terraform apply\n  awsrole sudo -r admin aws s3 rm s3://shop/old.csv\n\nIt always asks on the terminal. The role may have `manual`, and the shell keeps\nits own role. Without a terminal use: awsrole exec --role NAME --yes -- CMD"
+    )]
+    Sudo {
+        /// Name of the role, a `[role.NAME]` of the project file [default: that of `elevate`]
+        #[arg(short, long, value_name = "NAME", add = roles())]
+        role: Option<String>,
+        /// Command and its arguments
+        #[arg(trailing_var_arg = true, required = true, value_name = "CMD", add = program())]
         command: Vec<OsString>,
     },
     /// Open the AWS console with the role of this directory

@@ -33,6 +33,7 @@ mod sign_in;
 mod sign_out;
 mod sso_session;
 mod status;
+mod sudo;
 mod target;
 mod this_shell;
 mod use_role;
@@ -85,6 +86,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             let wanted = Wanted { target, min_ttl, yes };
             exec::run(wanted, renew, &command, &for_agent(agent, context), settings)
         }
+        Command::Sudo { role, command } => sudo::run(role, &command, context, settings),
         Command::Console { print, yes, service, duration, target } => {
             console::run(print, service.as_deref(), duration, Wanted { target, min_ttl: None, yes }, context, settings)
         }
@@ -135,6 +137,7 @@ fn for_users_only(command: &Command) -> Option<&'static str> {
         Command::Keys { .. } => Some("manage long-lived keys"),
         Command::Login(_) => Some("sign in"),
         Command::Console { .. } => Some("open the AWS console"),
+        Command::Sudo { .. } => Some("use `awsrole sudo`"),
         _ => None,
     }
 }

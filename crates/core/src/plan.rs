@@ -1,6 +1,7 @@
 //! Plans a role from an approved file: the source and the steps, with every value checked.
 
 pub mod account_pin;
+pub mod guard;
 pub mod limit;
 mod partition;
 pub mod requester;

@@ -14,7 +14,7 @@ use awsrole_core::session::history::{self, HistoryEntry};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::dotenv::find_assignment;
 use awsrole_core::shell::environment::{EnvDiff, Value};
-use awsrole_core::shell::export::{Change, ChosenWords, Decision, Event, Export, Pending, export};
+use awsrole_core::shell::export::{Change, ChosenWords, Decision, Event, Export, LAST_MINUTE, Pending, export};
 use awsrole_core::shell::generation;
 use awsrole_core::shell::manual_change::ManualChange;
 use awsrole_core::shell::posix;
@@ -72,7 +72,7 @@ pub fn answer(
     };
     let export = Export { unset: change.unset, ..decided };
     if export.renew {
-        let role = words.role.or(export.chosen.as_deref());
+        let role = words.role.or(export.chosen.as_deref().filter(|word| !word.is_empty()));
         let profile = words.profile.or(export.chosen_profile.as_deref());
         start_renewal(awsrole(), &inner, ChosenWords { role, profile }, &files);
     }
@@ -159,6 +159,9 @@ fn start_renewal(binary: Option<PathBuf>, outer: &Context, words: ChosenWords<'_
 /// what the user already knows.
 fn tell(export: &Export, event: Event, now: SystemTime) {
     let holds_role = matches!(export.change, Change::Role(_));
+    if let Some(notice) = choice_notice(export, event, now) {
+        print_notice(notice);
+    }
     if let Some(problem) = &export.problem {
         let known = match event {
             Event::Cd | Event::Prompt => false,
@@ -177,7 +180,10 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
             }
         }
     }
-    if let (Change::Role(diff), Event::Cd | Event::Retry) = (&export.change, event) {
+    let returns = export.ended.is_some() && matches!(event, Event::Due | Event::Prompt);
+    if let Change::Role(diff) = &export.change
+        && (returns || matches!(event, Event::Cd | Event::Retry))
+    {
         for notice in &export.notices {
             print_notice(notice);
         }
@@ -185,15 +191,36 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
     }
 }
 
+/// Returns the notice that the time of the chosen role is over, or that it will be within a minute.
+fn choice_notice(export: &Export, event: Event, now: SystemTime) -> Option<String> {
+    if matches!(event, Event::Renewal | Event::Changed) {
+        return None;
+    }
+    if let Some(role) = &export.ended {
+        return Some(format!("the time of role {role} is over: this shell returns to the default role"));
+    }
+    let (Change::Role(diff), Some(until)) = (&export.change, export.until) else { return None };
+    // After `cd` the remaining time is printed with the role.
+    let warns = until <= now + LAST_MINUTE && matches!(event, Event::Due | Event::Prompt);
+    let role = variable(diff, "AWSROLE_ROLE").unwrap_or_default();
+    warns.then(|| {
+        let left = time::format_remaining(until.duration_since(now).unwrap_or_default());
+        format!("role {role} ends in {left}: `awsrole use {role}` chooses it again")
+    })
+}
+
+/// Returns the value of a variable that isn't secret.
+fn variable<'d>(diff: &'d EnvDiff, wanted: &str) -> Option<&'d str> {
+    diff.set.iter().find_map(|(name, value)| match value {
+        Value::Plain(text) if *name == wanted => Some(text.as_str()),
+        _ => None,
+    })
+}
+
 /// Returns the role that the shell holds, and when it is renewed, or how long the present credentials last if they
 /// can't be renewed.
 fn entered(diff: &EnvDiff, export: &Export, now: SystemTime) -> String {
-    let plain = |wanted: &str| {
-        diff.set.iter().find_map(|(name, value)| match value {
-            Value::Plain(text) if *name == wanted => Some(text.as_str()),
-            _ => None,
-        })
-    };
+    let plain = |wanted: &str| variable(diff, wanted);
     let title = plain("AWSROLE_ROLE").unwrap_or_default();
     let account = match (plain("AWSROLE_ACCOUNT"), plain("AWSROLE_ACCOUNT_ID")) {
         (Some(name), Some(id)) if name != id => format!(" in {name} ({id})"),
@@ -202,6 +229,10 @@ fn entered(diff: &EnvDiff, export: &Export, now: SystemTime) -> String {
     let expires = plain("AWSROLE_EXPIRES").and_then(|seconds| time::from_unix(seconds.parse().ok()?));
     if let (true, Some(expires)) = (export.kept, expires) {
         return format!("{title}{account}: {}", local_time::still_valid(expires, now));
+    }
+    if let Some(until) = export.until {
+        let left = time::format_remaining(until.duration_since(now).unwrap_or_default());
+        return format!("{title}{account}, ends in {left}");
     }
     let left = export
         .deadline

@@ -9,7 +9,7 @@ use super::Cli;
 /// The commands by what people want to do.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start", &["setup", "hook", "init", "import", "edit", "allow", "deny", "login", "prompt", "doctor", "help"]),
-    ("Every day", &["status", "use", "refresh", "console", "off", "on"]),
+    ("Every day", &["status", "use", "sudo", "refresh", "console", "off", "on"]),
     ("Understand", &["why", "policy", "history"]),
     ("Keys", &["keys", "logout", "revoke"]),
     ("Scripts and CI", &["exec", "env", "credential-process", "profiles", "completions", "man", "schema"]),

@@ -174,7 +174,7 @@ fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(
             show_line("owner", &format!("uid {owner}, another user: {}", outer.shorten(&file.path)));
         }
     }
-    show_line("cd enters", &entered_by_cd(chain.config(), &profiles, outer));
+    show_line("cd enters", &entered_by_cd(chain.config(), &profiles, &accounts, outer));
     Ok(())
 }
 

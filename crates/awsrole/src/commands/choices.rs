@@ -7,8 +7,9 @@ use awsrole_core::aws::arn::{AccountId, RoleArn};
 use awsrole_core::aws::profiles::{Profile, Profiles};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::plan::guard::Guard;
 use awsrole_core::plan::resolve::preview;
-use awsrole_core::project::config::Config;
+use awsrole_core::project::config::{Config, Confirm};
 use awsrole_core::session::history::History;
 use awsrole_core::settings::accounts::Accounts;
 
@@ -104,13 +105,14 @@ pub(super) fn role_item(
     current: Option<&str>,
 ) -> Result<Item, Problem> {
     let keys = config.select(Some(name))?.1;
-    let previewed = preview(config, Some(name), profiles, outer).ok().and_then(|preview| preview.account);
+    let previewed = preview(config, Some(name), profiles, outer).ok().and_then(|preview| preview.expected_account);
     let account = previewed.or_else(|| keys.role_arn.as_ref().map(|arn| arn.account().clone()));
+    let guard = Guard::of_keys(&keys).protecting(account.as_ref(), accounts);
     let marks = [
         ("current", current == Some(name)),
         ("default", config.default_role.as_deref() == Some(name)),
-        ("manual", keys.manual == Some(true)),
-        ("confirm", keys.confirm == Some(true)),
+        ("manual", guard.manual),
+        ("confirm", guard.confirm != Confirm::Never),
     ];
     Ok(Item {
         name: name.to_owned(),

@@ -113,7 +113,7 @@ pub(in crate::commands) fn role_or_chosen(
 /// # Errors
 /// As [`role_or_chosen`].
 pub(in crate::commands) fn chosen(context: &Context, files: &[PathBuf]) -> Result<Chosen, Problem> {
-    match OuterEnv::reconstruct(&context.env).chosen(files, &Choices::of(&context.paths)) {
+    match OuterEnv::reconstruct(&context.env).chosen(files, &Choices::of(&context.paths), context.now) {
         Chosen::Unproven(name) => Err(Problem::new(unproven(&name)).hint("or select a role with `--role NAME`")),
         chosen => Ok(chosen),
     }

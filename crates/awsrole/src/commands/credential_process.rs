@@ -4,6 +4,7 @@
 use awsrole_core::aws::mfa::NotConfirmed;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::project::config::Confirm;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::encryption::CacheEncryption;
 use awsrole_core::session::fetch::obtain;
@@ -29,7 +30,7 @@ pub(super) fn run(
     let target = Target::without_choice(target, context, settings)?;
     target.require_name()?;
     let Target { outer, plan, .. } = &target;
-    if !yes && target.question(&settings.or_default().accounts).0.is_some() {
+    if !yes && target.guard.confirm != Confirm::Never {
         let problem = confirm::not_confirmed(plan, NotConfirmed::NotNow, "add `--yes` to this command to confirm it");
         return Err(CommandError::no_role(problem));
     }

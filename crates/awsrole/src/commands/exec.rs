@@ -1,6 +1,6 @@
 //! `awsrole exec`: runs a command with the directory's role, without the hook.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -10,6 +10,7 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::history::Recipient;
 use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::environment::EnvDiff;
 use awsrole_core::shell::statements::child_environment;
 
 use super::held::{ActiveRole, Wanted, format_duration};
@@ -49,16 +50,27 @@ pub(super) fn run(
     if let (Some(name), true) = (held.target.profile(), is_interactive_shell(command)) {
         print_notice(format!("a shell with the hook drops this role: `awsrole use --profile={name}` keeps it"));
     }
-    let env = child_environment(&held.target.outer.env, &diff);
-    let program = &command[0];
-    let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();
+    let failed = replace_process(command, &held, &diff);
     if let Some(prepared) = prepared {
         prepared.remove();
     }
-    print_error(&Problem::new(format!("cannot run {}", program.to_string_lossy())).because(&error).hint(
+    Ok(failed)
+}
+
+/// Replaces this process by a command with a role. Returns only if that fails, after it printed the error.
+pub(super) fn replace_process(command: &[OsString], held: &ActiveRole, diff: &EnvDiff) -> Outcome {
+    let env = child_environment(&held.target.outer.env, diff);
+    let program = &command[0];
+    let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();
+    cannot_run(program, &error)
+}
+
+/// Prints why a program can't be run.
+pub(super) fn cannot_run(program: &OsStr, error: &io::Error) -> Outcome {
+    print_error(&Problem::new(format!("cannot run {}", program.to_string_lossy())).because(error).hint(
         "is it installed and in PATH? after `--` come a program and its arguments, or `sh -c '…'` for shell syntax",
     ));
     // These are the exit codes of shells and env(1).
     let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-    Ok(Outcome::Code(code))
+    Outcome::Code(code)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use awsrole_core::aws::credentials::Credentials;
+use awsrole_core::aws::mfa::{ConfirmPrompt, NotConfirmed};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::cache::Cache;
@@ -11,7 +12,7 @@ use awsrole_core::session::history::{HistoryEntry, Recipient};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::choice::{Choices, DEFAULT};
+use awsrole_core::shell::choice::{Choices, DEFAULT, Terms};
 use awsrole_core::shell::confirm::{self, Confirmation};
 use awsrole_core::shell::environment::{EnvDiff, RoleSession};
 use awsrole_core::shell::state::OuterEnv;
@@ -60,7 +61,7 @@ pub(super) struct PlannedRole {
     /// What this shell confirmed.
     confirmed: Option<Confirmation>,
     /// The question that must be answered first.
-    question: Option<String>,
+    question: Option<ConfirmPrompt>,
 }
 
 impl PlannedRole {
@@ -69,11 +70,19 @@ impl PlannedRole {
         let Wanted { target, min_ttl, yes } = wanted;
         let target = Target::of(target, context, settings)?;
         target.require_name()?;
-        let (asks, confirmed) = target.question(&settings.or_default().accounts);
+        let accounts = &settings.get()?.accounts;
+        let asks = confirm::question(&target.guard, &target.plan, None, accounts);
         let this = asks.as_ref().map(|_| Confirmation::of(&target.plan));
-        let confirmed = if yes { this } else { confirmed };
+        let confirmed = if yes { this } else { target.confirmed.filter(|_| asks.is_some()) };
         let question = asks.filter(|_| confirmed != this);
         Ok(Self { target, min_ttl: min_ttl.unwrap_or_default(), confirmed, question })
+    }
+
+    /// Asks in any case whether the role may be used for one command.
+    pub(super) fn for_sudo(self, settings: &Settings) -> Result<Self, CommandError> {
+        let accounts = &settings.get()?.accounts;
+        let question = Some(confirm::sudo_question(&self.target.guard, &self.target.plan, accounts));
+        Ok(Self { question, ..self })
     }
 
     /// Obtains the credentials. Prompts if necessary. The history records `what`.
@@ -93,7 +102,7 @@ impl PlannedRole {
         let obtained = super::providers::with_providers(outer, settings, true, |providers| {
             let answer = question.map_or(Ok(()), |question| providers.authenticator.confirm(&question));
             answer.map_err(|why| {
-                CommandError::no_role(confirm::not_confirmed(plan, why, "add `--yes` to the command to confirm it"))
+                CommandError::no_role(confirm::not_confirmed(plan, why, &how_to_confirm(what, why, &plan.title())))
             })?;
             obtain(plan, &cache, providers, options).map_err(|failed| target.failed(failed))
         })?;
@@ -129,8 +138,10 @@ impl PlannedRole {
         let accounts = settings.get()?.accounts.clone();
         // If no token can be generated, child processes must be given the role's name.
         let choices = Choices::of(&outer.paths);
-        let name = target.role.as_deref().or_else(|| confirmed.map(|_| DEFAULT));
-        let word = name.and_then(|name| choices.word(&file, name, confirmed).ok());
+        let default = || confirmed.filter(|_| target.profile().is_none()).map(|_| DEFAULT);
+        let name = target.role.as_deref().or_else(default);
+        let terms = Terms { confirmed, until: target.until };
+        let word = name.and_then(|name| choices.word(&file, name, terms).ok());
         let chosen = OuterEnv::reconstruct(&context.env).chosen_profile(&choices);
         let profile = chosen.ok().flatten().map(|chosen| chosen.word);
         let file = file.to_string_lossy().into_owned();
@@ -173,7 +184,17 @@ impl ActiveRole {
             profile: self.profile.as_deref(),
             accounts: &self.accounts,
             aws_files: self.aws_files.as_ref(),
+            until: None,
         })
+    }
+}
+
+/// Returns the hint how to confirm a role. Only `--yes` does it without a terminal, and `sudo` doesn't have it.
+fn how_to_confirm(what: Recipient, why: NotConfirmed, role: &str) -> String {
+    match (what, why) {
+        (Recipient::Sudo, NotConfirmed::No) => "nothing was run: the same command asks again".to_owned(),
+        (Recipient::Sudo, _) => format!("without a terminal, use `awsrole exec --role {role} --yes -- CMD`"),
+        _ => "add `--yes` to the command to confirm it".to_owned(),
     }
 }
 

@@ -36,6 +36,8 @@ fn line(named: &Named, context: &Context) -> String {
         (Recipient::Renewed, _) => "renewed",
         (Recipient::Exec, true) => "exec, new session",
         (Recipient::Exec, false) => "exec",
+        (Recipient::Sudo, true) => "sudo, new session",
+        (Recipient::Sudo, false) => "sudo",
         (Recipient::Env, true) => "env, new session",
         (Recipient::Env, false) => "env",
         (Recipient::Console, true) => "console, new session",

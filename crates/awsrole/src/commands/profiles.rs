@@ -12,11 +12,12 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::marked_block::{MarkedBlock, newline_of};
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::user_file::UserFile;
+use awsrole_core::plan::guard::Guard;
 use awsrole_core::project::approval::{Allowed, Approvals, Verdict};
+use awsrole_core::project::config::Confirm;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::confirm;
-use awsrole_core::shell::export::{evaluate_directory, plan_role, require_name};
+use awsrole_core::shell::export::{evaluate_directory, plan_role};
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_system::ambient;
 use awsrole_system::print::{out, print_notice};
@@ -171,10 +172,16 @@ fn region(
 ) -> Result<Option<String>, Problem> {
     let allowed = &project.allowed;
     let plan = plan_role(context, settings, allowed, role)?;
-    require_name(allowed, role)?;
-    match confirm::question(allowed, role, &plan, None, &settings.or_default().accounts) {
-        Some(_) => Err(Problem::new("the role has `confirm = true`, and an SDK cannot confirm it")),
-        None => Ok(plan.region.map(|region| region.as_str().to_owned())),
+    let guard = Guard::of_role(allowed, role, &plan, &settings.or_default().accounts);
+    guard.require_name(allowed, role)?;
+    match (guard.confirm, guard.protected) {
+        (_, Some(account)) => {
+            Err(Problem::new(format!("account {account} is protected, and an SDK cannot confirm the role")))
+        }
+        (Confirm::Yes | Confirm::Account, None) => {
+            Err(Problem::new("the role has `confirm = true`, and an SDK cannot confirm it"))
+        }
+        (Confirm::Never, None) => Ok(plan.region.map(|region| region.as_str().to_owned())),
     }
 }
 

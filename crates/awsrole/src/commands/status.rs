@@ -48,7 +48,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         let accounts = settings.or_default().accounts.clone();
         let id = AccountId::parse(&state.account).ok();
         let account = id.as_ref().and_then(|id| accounts.name(id)).unwrap_or(&state.account);
-        let left = remaining(state, context.now);
+        let left = remaining(state, context);
         let words = [Some(state.role.as_str()), Some(account), left.as_deref()];
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
         let color = id.and_then(|id| accounts.color(&id)).filter(|_| may_color(&io::stdout()));
@@ -133,7 +133,7 @@ impl Known {
         let name = self.0.iter().find(|(label, _)| *label == "account_name").map(|(_, name)| name);
         let shown = |label: &str, text: &str| match name {
             Some(name) if label == "account" => format!("{name} ({text})"),
-            _ if label == "expires" => local_time::of_text(text, now),
+            _ if matches!(label, "expires" | "ends") => local_time::of_text(text, now),
             _ if label == "cached" => match text.strip_prefix("until ") {
                 Some(time) => format!("until {}", local_time::of_text(time, now)),
                 None => text.to_owned(),
@@ -171,13 +171,16 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
             if !state.expires.is_empty() {
                 known.add("expires", &state.expires);
             }
-            if let Some(left) = remaining(state, context.now) {
+            if let Some(until) = outer.chosen(&upward(&context.dir), &choices, context.now).terms().until {
+                known.add("ends", rfc3339(until));
+            }
+            if let Some(left) = remaining(state, context) {
                 known.add("left", left);
             }
         }
         (None, true) => {
             known.add("shell", "blocked: every AWS client fails");
-            if let Some(chosen) = outer.chosen(&upward(&context.dir), &choices).role() {
+            if let Some(chosen) = outer.chosen(&upward(&context.dir), &choices, context.now).role() {
                 known.add("chosen", format!("awsrole use {chosen}"));
             }
         }
@@ -231,7 +234,7 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
                     },
                 );
             }
-            let chosen = outer.chosen(&files, &choices);
+            let chosen = outer.chosen(&files, &choices, context.now);
             if let Chosen::Unproven(name) = &chosen {
                 known.add("problem", unproven(name));
             }
@@ -242,8 +245,10 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
     known
 }
 
-/// Returns the remaining lifetime.
-fn remaining(state: &State, now: SystemTime) -> Option<String> {
-    let end = humantime::parse_rfc3339(&state.expires).ok()?;
-    Some(time::format_remaining(end.duration_since(now).unwrap_or_default()))
+/// Returns the time for which the shell keeps the role: that of the credentials or of the choice, whichever is shorter.
+fn remaining(state: &State, context: &Context) -> Option<String> {
+    let of_credentials = humantime::parse_rfc3339(&state.expires).ok();
+    let of_choice = context.env.text("AWSROLE_EXPIRES").and_then(|seconds| time::from_unix(seconds.parse().ok()?));
+    let end = of_credentials.map(|end| of_choice.map_or(end, |other| end.min(other)))?;
+    Some(time::format_remaining(end.duration_since(context.now).unwrap_or_default()))
 }

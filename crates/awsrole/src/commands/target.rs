@@ -1,27 +1,29 @@
 //! Decides which role a command uses: that of a directory's project, or of a profile of the user's own AWS files.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::aws::profiles::copies::RoleProfile;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::plan::guard::Guard;
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::resolve::{SelectedProfile, plan};
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::Allowed;
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::fetch::ObtainError;
-use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::confirm::{self, Confirmation};
-use awsrole_core::shell::export::require_name;
+use awsrole_core::shell::choice::{self, Choices};
+use awsrole_core::shell::confirm::Confirmation;
 use awsrole_core::shell::role_profiles;
 use awsrole_core::shell::state::{Chosen, OuterEnv};
 
 use super::common;
 use crate::cli::{PlaceOptions, TargetOptions};
 use crate::report::CommandError;
+use awsrole_system::print::print_notice;
 
 /// The project or profile that a command selects with `--dir` or `--profile`.
 pub(super) enum Place {
@@ -78,7 +80,12 @@ pub(super) struct Target {
     /// The `[role.NAME]` that was given or chosen.
     pub(super) role: Option<String>,
     pub(super) plan: RolePlan,
-    chosen: Chosen,
+    /// What must happen before the role is obtained.
+    pub(super) guard: Guard,
+    /// What this shell confirmed already. It may be another role.
+    pub(super) confirmed: Option<Confirmation>,
+    /// The time at which a shell that the command starts gives up the role.
+    pub(super) until: Option<SystemTime>,
 }
 
 impl Target {
@@ -129,26 +136,39 @@ impl Target {
                 (role, chosen, plan)
             }
         };
-        Ok(Self { outer, place, role, plan, chosen })
+        // The settings may protect the account, so they must be valid.
+        let accounts = &settings.get()?.accounts;
+        let guard = match &place {
+            Place::Project(project) => Guard::of_role(&project.allowed, role.as_deref(), &plan, accounts),
+            Place::Profile(_) => Guard::of_profile(&plan, accounts),
+        };
+        if let Chosen::Ended(role) = &chosen {
+            print_notice(format!("the time of role {role} is over: this command uses the default role"));
+        }
+        let confirmed = match &place {
+            Place::Project(_) => chosen.terms().confirmed,
+            Place::Profile(_) => {
+                let in_use = OuterEnv::reconstruct(&context.env).chosen_profile(&Choices::of(&context.paths));
+                in_use.ok().flatten().and_then(|in_use| in_use.confirmed)
+            }
+        };
+        let until = match (&chosen, &place) {
+            (Chosen::Role { terms, .. }, _) => terms.until,
+            (_, Place::Project(project)) => choice::end(project.allowed.config(), role.as_deref(), outer.now),
+            (_, Place::Profile(_)) => None,
+        };
+        Ok(Self { outer, place, role, plan, guard, until, confirmed })
     }
 
-    /// Checks that a project's role with `manual` was named. A profile always is.
+    /// Checks that the user named a project's role, if it has `manual` or belongs to a protected account. A profile is
+    /// always named.
     pub(super) fn require_name(&self) -> Result<(), CommandError> {
         match &self.place {
             Place::Project(project) => {
-                require_name(&project.allowed, self.role.as_deref()).map_err(CommandError::no_role)
+                self.guard.require_name(&project.allowed, self.role.as_deref()).map_err(CommandError::no_role)
             }
             Place::Profile(_) => Ok(()),
         }
-    }
-
-    /// Returns the question that a project's role with `confirm` needs, and what this shell confirmed already. A
-    /// profile needs none, because the user named it.
-    pub(super) fn question(&self, accounts: &Accounts) -> (Option<String>, Option<Confirmation>) {
-        let Place::Project(project) = &self.place else { return (None, None) };
-        let question = confirm::question(&project.allowed, self.role.as_deref(), &self.plan, None, accounts);
-        let confirmed = self.chosen.confirmed().filter(|_| question.is_some());
-        (question, confirmed)
     }
 
     /// Returns the file that AWSROLE_STATE names: the project's nearest file, or the AWS file with the profile.

@@ -7,13 +7,15 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::suggest::suggestion;
+use awsrole_core::plan::guard::Guard;
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::resolve::SelectedProfile;
+use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::Allowed;
-use awsrole_core::project::config::Config;
+use awsrole_core::project::config::{Config, Confirm};
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::choice::Choices;
+use awsrole_core::shell::choice::{self, Choices, Terms};
 use awsrole_core::shell::confirm::{Confirmation, in_shell, not_confirmed, question};
 use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::state::OuterEnv;
@@ -155,10 +157,11 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
     }
     Requester::of(&outer, settings)?.role(config, Some(name)).map_err(CommandError::no_role)?;
     let confirmed = confirmation(name, yes, &allowed, &outer, settings)?;
-    tell(name, confirmed, &files, &outer)
+    let until = choice::end(config, Some(name), outer.now);
+    tell(name, Terms { confirmed, until }, &files, &outer)
 }
 
-/// Returns the confirmation of a role that the user typed, and asks for it if the file sets `confirm`. It is asked
+/// Returns the confirmation of a role that the user typed, and asks for it if the role must be confirmed. It is asked
 /// before the hook gives up the present role, so that an answer of no changes nothing.
 fn confirmation(
     name: &str,
@@ -167,27 +170,50 @@ fn confirmation(
     outer: &Context,
     settings: &Settings,
 ) -> Result<Option<Confirmation>, CommandError> {
-    let asks = allowed.config().select(Some(name)).is_ok_and(|(_, keys)| keys.confirm == Some(true));
-    if !yes && (!asks || FILE_MANAGERS.iter().any(|variable| outer.env.has(variable))) {
+    let accounts = &settings.get()?.accounts;
+    let sets_confirm =
+        allowed.config().select(Some(name)).is_ok_and(|(_, keys)| Guard::of_keys(&keys).confirm != Confirm::Never);
+    // Other roles are chosen without reading ~/.aws.
+    if !yes && !sets_confirm && accounts.protected().next().is_none() {
         return Ok(None);
     }
     let plan = plan_role(outer, settings, allowed, Some(name))?;
-    if let (Some(question), false) = (question(allowed, Some(name), &plan, None, &settings.get()?.accounts), yes) {
-        let answer = TerminalPrompter::new(true, outer, settings).confirm(&question);
-        answer.map_err(|why| {
-            let problem = not_confirmed(&plan, why, &in_shell(Some(name)));
-            CommandError::no_role(problem.because("this shell keeps what it held"))
-        })?;
+    if yes {
+        return Ok(Some(Confirmation::of(&plan)));
     }
-    Ok(Some(Confirmation::of(&plan)))
+    let guard = Guard::of_role(allowed, Some(name), &plan, accounts);
+    ask(&guard, &plan, &in_shell(Some(name)), outer, settings)
+}
+
+/// Asks for the confirmation of a role, if it must be confirmed. `how` says what confirms it otherwise.
+fn ask(
+    guard: &Guard,
+    plan: &RolePlan,
+    how: &str,
+    outer: &Context,
+    settings: &Settings,
+) -> Result<Option<Confirmation>, CommandError> {
+    let Some(question) = question(guard, plan, None, &settings.get()?.accounts) else { return Ok(None) };
+    if FILE_MANAGERS.iter().any(|variable| outer.env.has(variable)) {
+        return Ok(None);
+    }
+    let answer = TerminalPrompter::new(true, outer, settings).confirm(&question);
+    answer.map_err(|why| {
+        let problem = not_confirmed(plan, why, how);
+        CommandError::no_role(problem.because("this shell keeps what it held"))
+    })?;
+    Ok(Some(Confirmation::of(plan)))
 }
 
 /// Checks that the profile leads to a role and prints its token. Prints a notice if a project's role takes precedence.
 pub(super) fn profile(name: String, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let profile = SelectedProfile::of_option(name);
-    profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?;
-    let word = Choices::of(&outer.paths).profile_word(profile.name()).map_err(|e| {
+    let plan = profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?;
+    let guard = Guard::of_profile(&plan, &settings.get()?.accounts);
+    let how = format!("`awsrole exec --profile {} --yes -- CMD` doesn't ask", quoted(profile.name()));
+    let confirmed = ask(&guard, &plan, &how, &outer, settings)?;
+    let word = Choices::of(&outer.paths).profile_word(profile.name(), confirmed).map_err(|e| {
         let command = format!("`awsrole exec --profile {}` doesn't need this file", quoted(profile.name()));
         super::common::file_problem(&e).hint(command)
     })?;
@@ -217,14 +243,9 @@ fn quoted(name: &str) -> String {
 }
 
 /// Prints what the hook stores for a choice: a token that proves to child processes that awsrole made the choice.
-fn tell(
-    role: &str,
-    confirmed: Option<Confirmation>,
-    files: &[PathBuf],
-    outer: &Context,
-) -> Result<Outcome, CommandError> {
+fn tell(role: &str, terms: Terms, files: &[PathBuf], outer: &Context) -> Result<Outcome, CommandError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
-    let word = Choices::of(&outer.paths).word(file, role, confirmed);
+    let word = Choices::of(&outer.paths).word(file, role, terms);
     out(&word.map_err(|e| {
         super::common::file_problem(&e).hint(format!("`awsrole exec --role {role}` doesn't need this file"))
     })?)?;

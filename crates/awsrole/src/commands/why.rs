@@ -67,7 +67,10 @@ pub(super) fn run(
     let paint = |code: &str, text: &str| if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
     let mut text = String::new();
     for (title, lines) in report.sections(&outer, &|text| local_time::of_text(text, context.now)) {
-        let is_bad = matches!(title, "problem" | "overrides") || title == "next" && missing.is_some();
+        let protected = report.chain.as_ref().is_some_and(|chain| chain.protected);
+        let is_bad = matches!(title, "problem" | "overrides")
+            || title == "next" && missing.is_some()
+            || title == "role" && protected;
         let title_color = if is_bad { "1;31" } else { "1" };
         for (index, (label, line)) in lines.iter().enumerate() {
             let head = if index == 0 { format!("{title:<9}") } else { " ".repeat(9) };

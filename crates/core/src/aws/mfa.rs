@@ -54,6 +54,17 @@ impl MfaPrompt<'_> {
     }
 }
 
+/// A question before a role is assumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfirmPrompt {
+    /// The question, such as `Enter admin in shop-prod (333333333333)?`.
+    pub text: String,
+    /// The text that the user must type. `None` is `y`.
+    pub expected: Option<String>,
+    /// The code of the color in which the question is shown (ECMA-48, SGR).
+    pub color: Option<u8>,
+}
+
 /// Provides MFA codes, confirmations and sign-ins. It is a trait because it may prompt the user.
 pub trait Authenticator {
     /// Requests a code.
@@ -68,8 +79,8 @@ pub trait Authenticator {
     /// Asks the user to confirm that a role is assumed.
     ///
     /// # Errors
-    /// Fails unless the answer is yes.
-    fn confirm(&self, question: &str) -> Result<(), NotConfirmed>;
+    /// Fails unless the answer is the required one.
+    fn confirm(&self, prompt: &ConfirmPrompt) -> Result<(), NotConfirmed>;
 
     /// Asks the user whether to sign in to a source, and signs in. `begin` is called as in [`Authenticator::code`].
     ///
@@ -86,7 +97,7 @@ impl Authenticator for NeverAsk {
         Err(MfaError::Agent)
     }
 
-    fn confirm(&self, _question: &str) -> Result<(), NotConfirmed> {
+    fn confirm(&self, _prompt: &ConfirmPrompt) -> Result<(), NotConfirmed> {
         Err(NotConfirmed::NotNow)
     }
 
@@ -106,7 +117,7 @@ pub enum NotSignedIn {
 /// The reason why a role was not confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotConfirmed {
-    /// The answer was not yes, or the user cancelled the question.
+    /// The answer was not the required one, or the user cancelled the question.
     No,
     /// Prompting isn't allowed: a new shell, a prompt without user input, or a program.
     NotNow,

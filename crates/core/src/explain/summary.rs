@@ -6,8 +6,9 @@ use crate::aws::profiles::Profiles;
 use crate::aws::regions;
 use crate::base::context::{Context, Paths};
 use crate::base::problem::Problem;
+use crate::plan::guard::Guard;
 use crate::plan::resolve::{InitialSource, Preview, preview};
-use crate::project::config::{Config, RoleConfig};
+use crate::project::config::{Config, Confirm, RoleConfig};
 use crate::settings::accounts::Accounts;
 
 /// The summary of one role of a file.
@@ -72,29 +73,36 @@ pub fn problems(config: &Config, profiles: &Profiles, context: &Context) -> Resu
 
 /// Returns the name of the role that `cd` assumes, or the reason why it assumes none.
 #[must_use]
-pub fn entered_by_cd(config: &Config, profiles: &Profiles, context: &Context) -> String {
-    match config.select(None) {
-        Err(problem) => format!("nothing: {}", problem.summary),
-        Ok((Some(name), keys)) if keys.manual == Some(true) => {
-            format!("nothing: {name} is entered only by `awsrole use {name}`")
+pub fn entered_by_cd(config: &Config, profiles: &Profiles, accounts: &Accounts, context: &Context) -> String {
+    let (name, keys) = match config.select(None) {
+        Err(problem) => return format!("nothing: {}", problem.summary),
+        Ok(selected) => selected,
+    };
+    let previewed = preview(config, None, profiles, context);
+    let guard = guard(&keys, &previewed, accounts);
+    let after = if guard.confirm == Confirm::Never { "" } else { ", after a confirmation" };
+    match (name, &guard.protected) {
+        (Some(name), _) if guard.manual => format!("nothing: {name} is entered only by `awsrole use {name}`"),
+        (Some(name), _) => name + after,
+        (None, Some(_)) if config.has_nameless_role() => {
+            "nothing: a role in a protected account needs a name, in a table [role.NAME]".to_owned()
         }
-        Ok((Some(name), keys)) if keys.confirm == Some(true) => format!("{name}, after a confirmation"),
-        Ok((Some(name), _)) => name,
-        Ok((None, keys)) if keys.manual == Some(true) => {
-            "nothing: a role with `manual` needs a name, in a table [role.NAME]".to_owned()
-        }
-        Ok((None, _)) if !config.has_nameless_role() => match config.role_names().next() {
+        (None, None) if guard.manual => "nothing: a role with `manual` needs a name, in a table [role.NAME]".to_owned(),
+        (None, _) if !config.has_nameless_role() => match config.role_names().next() {
             Some(name) => format!("nothing: there is no default role, and `awsrole use {name}` enters one"),
             None => "nothing: the file defines no role".to_owned(),
         },
-        Ok((None, keys)) => {
-            let after = if keys.confirm == Some(true) { ", after a confirmation" } else { "" };
-            match preview(config, None, profiles, context) {
-                Ok(preview) => preview.title + after,
-                Err(_) => keys.role_arn.map_or("the role".to_owned(), |arn| arn.name().to_owned()) + after,
-            }
-        }
+        (None, _) => match previewed {
+            Ok(preview) => preview.title + after,
+            Err(_) => keys.role_arn.map_or("the role".to_owned(), |arn| arn.name().to_owned()) + after,
+        },
     }
+}
+
+/// Returns the conditions of a role, as far as its account is known.
+fn guard(keys: &RoleConfig, previewed: &Result<Preview, Problem>, accounts: &Accounts) -> Guard {
+    let account = previewed.as_ref().ok().and_then(|preview| preview.expected_account.as_ref());
+    Guard::of_keys(keys).protecting(account, accounts)
 }
 
 fn lines(
@@ -172,8 +180,17 @@ fn lines(
     add("policy", keys.policy.as_ref().map(crate::project::config::Policy::json));
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
     add("preset", keys.preset.map(|preset| preset.name().to_owned()));
-    add("manual", keys.manual.filter(|manual| *manual).map(|_| "entered only by `awsrole use`".to_owned()));
-    add("confirm", keys.confirm.filter(|confirm| *confirm).map(|_| "asks before it is entered".to_owned()));
+    let guard = guard(keys, previewed, accounts);
+    add("protected", guard.protected.map(|_| "your config.toml protects the account".to_owned()));
+    add("manual", guard.manual.then(|| "entered only by `awsrole use`".to_owned()));
+    let confirm = match guard.confirm {
+        Confirm::Never => None,
+        Confirm::Yes => Some("asks before it is entered"),
+        Confirm::Account => Some("asks for the account before it is entered"),
+    };
+    add("confirm", confirm.map(str::to_owned));
+    add("expires", keys.expires_after.map(|time| format!("{time} after `awsrole use`")));
+    add("sudo", keys.elevate.as_ref().map(|name| format!("`awsrole sudo` uses {name}")));
     lines
 }
 

@@ -17,10 +17,12 @@ use crate::base::problem::Problem;
 use crate::explain::doctor::foreign_files;
 use crate::explain::profile_overrides::ProfileOverride;
 use crate::plan::account_pin::source_account;
+use crate::plan::guard::Guard;
 use crate::plan::requester::Requester;
 use crate::plan::resolve::SelectedProfile;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::{ApprovalStatus, ShellState, Verdict};
+use crate::project::config::{Confirm, RoleConfig};
 use crate::project::discover::upward;
 use crate::session::cache::Cache;
 use crate::settings::accounts::Accounts;
@@ -73,6 +75,10 @@ pub struct ResolutionReport {
     pub pin_name: Option<String>,
     /// The region that is exported.
     pub region: Option<String>,
+    /// Whether the user's settings protect the account.
+    pub protected: bool,
+    /// What must happen before the role is assumed, and when a shell gives it up.
+    pub guards: Vec<String>,
     /// The STS endpoint.
     pub endpoint: String,
     /// The source of the initial credentials.
@@ -179,18 +185,32 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
                 }
                 Ok(plan) => {
                     follow(&mut why, &plan, outer, settings);
-                    let chosen = OuterEnv::reconstruct(&inner.env).chosen(files, &Choices::of(&inner.paths));
-                    let asks = question(&allowed, role, &plan, chosen.confirmed(), &settings.or_default().accounts);
+                    let chosen = OuterEnv::reconstruct(&inner.env).chosen(files, &Choices::of(&inner.paths), inner.now);
+                    let accounts = &settings.or_default().accounts;
+                    let guard = Guard::of_role(&allowed, role, &plan, accounts);
+                    let asks = question(&guard, &plan, chosen.terms().confirmed, accounts);
                     let is_of_shell = chosen.role() == role && upward(&inner.dir).first() == files.first();
                     let (_, keys) = allowed.config().select(plan.name.as_deref()).unwrap_or_default();
-                    if let (Some(true), Some(name)) = (keys.manual, &plan.name) {
+                    if let Some(chain) = &mut why.chain {
+                        chain.protected = guard.protected.is_some();
+                        chain.guards = guards(&guard, &keys);
+                    }
+                    let unnamed = guard.require_name(&allowed, role).err();
+                    if let (true, Some(name)) = (guard.manual, &plan.name) {
                         why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
+                    } else if unnamed.is_some() {
+                        why.next = STAYS_BLOCKED.to_owned();
                     } else if asks.is_some() {
                         why.next = format!("awsrole asks for confirmation, then {}", why.next);
                     }
-                    if is_of_shell && why.shell.state == "blocked" {
-                        let unconfirmed = asks.is_some().then(|| unconfirmed(&plan, role));
-                        why.no_role_in_shell(unconfirmed, &plan, outer.now);
+                    let is_blocked = is_of_shell && why.shell.state == "blocked";
+                    match unnamed {
+                        Some(problem) if is_blocked || plan.name.is_none() => why.problem = Some(problem),
+                        _ if is_blocked => {
+                            let unconfirmed = asks.is_some().then(|| unconfirmed(&plan, role));
+                            why.no_role_in_shell(unconfirmed, &plan, outer.now);
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -226,6 +246,11 @@ pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profil
         Ok((file, plan)) => {
             why.files.push(file);
             follow(&mut why, &plan, outer, settings);
+            let guard = Guard::of_profile(&plan, &settings.or_default().accounts);
+            if let Some(chain) = &mut why.chain {
+                chain.protected = guard.protected.is_some();
+                chain.guards = guards(&guard, &RoleConfig::default());
+            }
         }
         Err(problem) => {
             why.next = "nothing: the profile can't be used".to_owned();
@@ -289,6 +314,8 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
         pin: plan.pin.as_ref().map(ToString::to_string),
         pin_name: plan.pin.as_ref().and_then(|id| accounts.name(id)).map(str::to_owned),
         region: plan.region.as_ref().map(|region| region.as_str().to_owned()),
+        protected: false,
+        guards: Vec::new(),
         endpoint: plan.endpoint.shown(),
         source: source(plan, accounts),
         limited_by: match &plan.source {
@@ -298,6 +325,19 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
         links,
         notices: plan.notices.iter().chain(&plan.suspicious_lines).cloned().chain(foreign).collect(),
     });
+}
+
+/// Describes the conditions of a role.
+fn guards(guard: &Guard, keys: &RoleConfig) -> Vec<String> {
+    let protected = guard.protected.is_some().then(|| "protected account".to_owned());
+    let manual = guard.manual.then(|| "chosen by name".to_owned());
+    let confirm = match guard.confirm {
+        Confirm::Never => None,
+        Confirm::Yes => Some("asks for confirmation".to_owned()),
+        Confirm::Account => Some("asks for the account".to_owned()),
+    };
+    let ends = keys.expires_after.map(|time| format!("ends {time} after `awsrole use`"));
+    [protected, manual, confirm, ends].into_iter().flatten().collect()
 }
 
 /// Describes the source, with the name of its account if the project file names a permission set.

@@ -6,6 +6,7 @@ use crate::aws::source::Source;
 use crate::base::problem::Problem;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::config::Config;
+use crate::settings::accounts::Accounts;
 
 /// Checks the plan before any call is made.
 ///
@@ -89,9 +90,17 @@ pub(crate) fn source_account(source: &Source) -> Option<AccountId> {
     }
 }
 
+/// Returns the account that the resulting credentials will belong to, if the user's files contain it.
+#[must_use]
+pub fn expected_account(plan: &RolePlan) -> Option<AccountId> {
+    let of_source = || plan.role().is_none().then(|| source_account(&plan.source)).flatten();
+    plan.account().or_else(|| plan.pin.clone()).or_else(of_source)
+}
+
 /// Checks the returned credentials against the pin. Without a pin, a role's credentials must belong to the role's
-/// account.
+/// account. Credentials of a source whose account isn't known in advance must not belong to a protected account.
 pub fn check_result(plan: &RolePlan, credentials: &Credentials) -> Result<(), Problem> {
+    check_protected(plan, credentials)?;
     let Some(expected) = plan.pin.clone().or_else(|| plan.account()) else {
         return Ok(());
     };
@@ -106,6 +115,42 @@ pub fn check_result(plan: &RolePlan, credentials: &Credentials) -> Result<(), Pr
                 .hint("nothing is exported: check `account_id` and the source profile"))
         }
     }
+}
+
+/// Sets the protected accounts that the credentials of a plan must not belong to.
+///
+/// If the account is known in advance, the conditions of [`Guard`](crate::plan::guard::Guard) apply instead, and the
+/// credentials are compared with it. A console login names its account in advance, but isn't compared, so all other
+/// protected accounts are set.
+#[must_use]
+pub fn protect(plan: RolePlan, accounts: &Accounts) -> RolePlan {
+    if plan.account().is_some() || plan.pin.is_some() {
+        return plan;
+    }
+    let expected = expected_account(&plan);
+    let others = accounts.protected().filter(|account| expected.as_ref() != Some(account));
+    RolePlan { protected: others.cloned().collect(), ..plan }
+}
+
+/// Checks the credentials against the protected accounts of [`protect`].
+fn check_protected(plan: &RolePlan, credentials: &Credentials) -> Result<(), Problem> {
+    if plan.protected.is_empty() {
+        return Ok(());
+    }
+    let title = plan.title();
+    let why = "config.toml sets `protect = true`, and awsrole could not ask before";
+    let pin = |id: &str| format!("set `account_id = \"{id}\"` in a [role.NAME]: then `awsrole use NAME` asks");
+    Err(match credentials.account() {
+        Some(account) if !plan.protected.contains(&account) => return Ok(()),
+        Some(account) => {
+            Problem::new(format!("{title} belongs to account {account}, which is protected: nothing is exported"))
+                .because(why)
+                .hint(pin(account.as_str()))
+        }
+        None => Problem::new(format!("the account of {title} is unknown and may be protected: nothing is exported"))
+            .because(why)
+            .hint(pin("ACCOUNT")),
+    })
 }
 
 #[cfg(test)]

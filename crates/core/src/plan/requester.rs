@@ -9,18 +9,24 @@ use crate::base::agent::Agent;
 use crate::base::context::Context;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
+use crate::plan::account_pin::protect;
+use crate::plan::guard::Guard;
 use crate::plan::limit::Limit;
 use crate::plan::role_plan::RolePlan;
-use crate::project::config::Config;
+use crate::project::config::{Config, Confirm};
+use crate::settings::accounts::Accounts;
 use crate::settings::agent::{AgentLimits, AgentPolicy, Located};
 use crate::settings::user_config::Settings;
 
 /// The hint for what only the user may do.
 const OWN_TERMINAL: &str = "run the command in a terminal of your own, not through an agent";
 
-/// The user or the agent that requests a session.
+/// The user or the agent that requests a session, and the accounts that the user protects.
 #[derive(Debug, Clone)]
-pub struct Requester(Option<LimitedAgent>);
+pub struct Requester {
+    agent: Option<LimitedAgent>,
+    accounts: Accounts,
+}
 
 /// An agent, and what the user's settings say about agents.
 #[derive(Debug, Clone)]
@@ -35,9 +41,10 @@ impl Requester {
     /// # Errors
     /// Fails for an agent if the user's settings can't be read, because their limits aren't known then.
     pub fn of(context: &Context, settings: &Settings) -> Result<Self, Problem> {
-        let Some(agent) = Agent::recognize(&context.env) else { return Ok(Self(None)) };
+        let accounts = settings.or_default().accounts.clone();
+        let Some(agent) = Agent::recognize(&context.env) else { return Ok(Self { agent: None, accounts }) };
         let user = settings.get()?.agent.clone().unwrap_or_default();
-        Ok(Self(Some(LimitedAgent { agent, user })))
+        Ok(Self { agent: Some(LimitedAgent { agent, user }), accounts })
     }
 
     /// Refuses an agent.
@@ -57,7 +64,7 @@ impl Requester {
     /// Fails for an agent if the file or the user's settings deny it this role, and for a role with `manual` or
     /// `confirm`, which is never for agents.
     pub fn role<'n>(&self, config: &'n Config, named: Option<&'n str>) -> Result<Option<&'n str>, Problem> {
-        let Some(requester) = &self.0 else { return Ok(named) };
+        let Some(requester) = &self.agent else { return Ok(named) };
         requester.check_denied(config.agent.as_ref())?;
         config.agents_role_exists()?;
         let only = config.agent.as_ref().and_then(|agent| agent.role.as_ref());
@@ -71,12 +78,13 @@ impl Requester {
             (None, named) => named,
         };
         let (name, keys) = config.select(role)?;
-        for (key, is_set) in [("manual", keys.manual), ("confirm", keys.confirm)] {
-            if is_set == Some(true) {
+        let guard = Guard::of_keys(&keys);
+        for (key, is_set) in [("manual", guard.manual), ("confirm", guard.confirm != Confirm::Never)] {
+            if is_set {
                 let title = name.as_deref().map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
                 let problem = Problem::new(format!("{title} isn't for agents"));
                 let at = config.origin(name.as_deref(), key);
-                return Err(requester.refuse(problem.because(format!("{at}: it has `{key} = true`"))));
+                return Err(requester.refuse(problem.because(format!("{at}: it has `{key}`"))));
             }
         }
         Ok(role)
@@ -85,16 +93,22 @@ impl Requester {
     /// Returns whether the requester may have a role that it inherits as the choice of its parent shell.
     #[must_use]
     pub fn may_inherit(&self, config: &Config, role: &str) -> bool {
-        self.0.is_none() || self.role(config, Some(role)).is_ok()
+        self.agent.is_none() || self.role(config, Some(role)).is_ok()
     }
 
     /// Limits a plan to what the requester may have. `file` is the `[agent]` table of the project, if there is one.
     ///
     /// # Errors
-    /// Fails for an agent that is denied every role, and if the plan can't be limited.
+    /// Fails for an agent that is denied every role, for an agent in a protected account, and if the plan can't be
+    /// limited.
     pub(super) fn limit(&self, plan: RolePlan, file: Option<&AgentLimits>) -> Result<RolePlan, Problem> {
-        let Some(requester) = &self.0 else { return Ok(plan) };
+        let plan = protect(plan, &self.accounts);
+        let Some(requester) = &self.agent else { return Ok(plan) };
         requester.check_denied(file)?;
+        if let Some(account) = Guard::of_profile(&plan, &self.accounts).protected {
+            let problem = Problem::new(format!("account {account} isn't for agents"));
+            return Err(requester.refuse(problem.because("config.toml sets `protect = true` for it")));
+        }
         let plan = requester.layers(file).iter().try_fold(plan, RolePlan::limited)?;
         Ok(RolePlan { agent: Some(requester.agent.clone()), ..plan })
     }
@@ -176,12 +190,13 @@ mod tests {
     fn agent(value: &str, user: &str) -> Requester {
         let env = Env([(crate::base::agent::VARIABLE.into(), value.into())].into());
         let user = config(user).agent.unwrap_or_default();
-        Requester(Agent::recognize(&env).map(|agent| LimitedAgent { agent, user }))
+        let agent = Agent::recognize(&env).map(|agent| LimitedAgent { agent, user });
+        Requester { agent, accounts: Accounts::default() }
     }
 
     /// Formats the limits: policy or preset, and duration.
     fn layers(value: &str, file: &str, user: &str) -> Vec<String> {
-        let (requester, file) = (agent(value, user).0.unwrap(), config(file));
+        let (requester, file) = (agent(value, user).agent.unwrap(), config(file));
         let shown = |limit: &Limit| {
             assert_eq!(limit.description.as_ref().unwrap().as_str(), "agent x");
             let policy = limit.policy.clone().or(limit.preset.map(|preset| preset.name().to_owned()));
@@ -219,7 +234,7 @@ mod tests {
     #[test]
     fn agents_get_only_roles_that_are_for_them() {
         let roles = "[role.a]\n[role.b]\n[role.m]\nmanual = true\n[role.c]\nconfirm = true\n";
-        let person = Requester(None);
+        let person = Requester { agent: None, accounts: Accounts::default() };
         for (file, named, expected) in [
             ("default_role = 'a'\n", None, Some(None)),
             ("", Some("b"), Some(Some("b"))),

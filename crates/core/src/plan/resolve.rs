@@ -13,7 +13,7 @@ use crate::base::problem::Problem;
 use crate::base::suggest::nearest;
 use crate::plan::requester::Requester;
 use crate::plan::role_plan::{GetSessionToken, RolePlan, Step};
-use crate::plan::{account_pin, partition};
+use crate::plan::{account_pin, guard, partition};
 use crate::project::approval::Allowed;
 use crate::project::config::{Config, RoleConfig};
 
@@ -234,6 +234,7 @@ impl<'p> Resolver<'p> {
             sign_in: endpoint::sign_in(&settings, self.profiles, env),
             pin: keys.account_id.clone(),
             source_accounts: account_pin::source_accounts(&source, &chain.steps, only),
+            protected: Vec::new(),
             name,
             profile: keys.profile.clone(),
             source,
@@ -244,6 +245,7 @@ impl<'p> Resolver<'p> {
             agent: None,
         };
         account_pin::check(&plan, self.config, only)?;
+        guard::check(&plan, keys, &self.origin(node, "confirm"))?;
         plan.check_scoped()?;
         partition::check(&plan, of_source.as_ref(), &self.origin(node, "role_arn"))?;
         Ok(plan)
@@ -405,6 +407,7 @@ impl<'p> Resolver<'p> {
             region: None,
             pin: None,
             source_accounts: None,
+            protected: Vec::new(),
             settings: Vec::new(),
             sign_in: None,
             notices: chain.notices,

@@ -39,6 +39,9 @@ pub struct RolePlan {
     /// The accounts that the source may belong to, if a rule trusts the file and only AWS knows the source's account.
     /// See [`crate::plan::account_pin::check_source`].
     pub source_accounts: Option<Vec<AccountId>>,
+    /// Protected accounts that the resulting credentials must not belong to, if only AWS knows their account: the user
+    /// was not asked. See [`crate::plan::account_pin::protect`].
+    pub protected: Vec<AccountId>,
     /// Settings of the user's profile, exported as equivalent variables.
     pub settings: Vec<(Cow<'static, str>, String)>,
     /// The user's console sign-in endpoint, if one is configured for this service alone. It isn't validated yet.
@@ -168,6 +171,12 @@ impl RolePlan {
             (Source::IdentityCenter(role), None) => AccountId::parse(&role.account_id).ok(),
             _ => None,
         }
+    }
+
+    /// Returns whether the account of the resulting credentials must be known before they are used.
+    #[must_use]
+    pub fn needs_account(&self) -> bool {
+        self.pin.is_some() || !self.protected.is_empty()
     }
 
     /// Returns the display name of the result: the `[role.NAME]`, else the profile, else the name of the role.

@@ -17,6 +17,7 @@ use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::project::discover::ConfigFile;
 use crate::settings::agent::{AgentKeys, AgentLimits};
+pub use guards::{ChoiceLifetime, Confirm};
 use reader::{Reader, unknown};
 
 /// The settings of one role. Keys have the same names as in `~/.aws/config`, if they exist there.
@@ -83,14 +84,20 @@ pub struct RoleConfig {
     /// If true, `cd` does not assume this role. Run `awsrole use NAME` to assume it. If it is the default role, the
     /// shell is blocked until then.
     pub manual: Option<bool>,
-    /// If true, awsrole asks before it assumes this role, with its name and account. `cd` and `awsrole use` ask on the
-    /// terminal. Without one, only `--yes` confirms. Until then the shell is blocked.
-    pub confirm: Option<bool>,
+    /// If true, awsrole asks before it assumes this role, with its name and account. If `"account"`, the answer is the
+    /// name of the account, or its ID if it has no name in your settings. `cd` and `awsrole use` ask on the terminal.
+    /// Without one, only `--yes` confirms. Until then the shell is blocked.
+    pub confirm: Option<Confirm>,
+    /// How long a shell keeps this role after `awsrole use`, a number of seconds or a string such as `"30m"`, 2m to
+    /// 12h. Then the shell returns to the default role. Only in a `[role.NAME]` other than the default role.
+    pub expires_after: Option<ChoiceLifetime>,
+    /// The `[role.NAME]` of the same file that `awsrole sudo` uses for one command.
+    pub elevate: Option<String>,
 }
 
 impl RoleConfig {
     /// The names of all keys in the file.
-    pub const NAMES: [&str; 22] = [
+    pub const NAMES: [&str; 24] = [
         "profile",
         "role_arn",
         "source_profile",
@@ -113,6 +120,8 @@ impl RoleConfig {
         "account_id",
         "manual",
         "confirm",
+        "expires_after",
+        "elevate",
     ];
 
     /// Returns true if the config sets `source_profile`, `credential_source` or a permission set. If so, the source
@@ -154,6 +163,8 @@ impl RoleConfig {
             account_id: self.account_id.or(other.account_id),
             manual: self.manual.or(other.manual),
             confirm: self.confirm.or(other.confirm),
+            expires_after: self.expires_after.or(other.expires_after),
+            elevate: self.elevate.or(other.elevate),
         }
     }
 }
@@ -228,15 +239,39 @@ impl Config {
             }
         }
         config.shared = config.keys(&at, "", table, 0..file.text.len())?;
-        if let Some(name) = &config.default_role
-            && !config.inherit
-        {
-            config.role_exists(name)?;
+        if config.shared.expires_after.is_some() {
+            let at = config.origin(None, "expires_after");
+            return Err(Problem::new(format!("{at}: `expires_after` belongs in a role's table: [role.NAME]")));
         }
         if !config.inherit {
+            if let Some(name) = &config.default_role {
+                config.role_exists(name, &config.origin(None, "default_role"))?;
+            }
+            config.check_guards()?;
             config.agents_role_exists()?;
         }
         Ok(config)
+    }
+
+    /// Checks the keys that refer to other roles or to the default role. With `inherit`, only the merged config can be
+    /// checked.
+    ///
+    /// # Errors
+    /// Fails for an `elevate` that names no role, and for an `expires_after` of the default role.
+    pub(super) fn check_guards(&self) -> Result<(), Problem> {
+        let tables = [(None, &self.shared)].into_iter();
+        for (name, keys) in tables.chain(self.roles.iter().map(|(name, keys)| (Some(name.as_str()), keys))) {
+            if let Some(elevate) = &keys.elevate {
+                self.role_exists(elevate, &self.origin(name, "elevate"))?;
+            }
+            if keys.expires_after.is_some() && name == self.default_role.as_deref() {
+                let at = self.origin(name, "expires_after");
+                return Err(Problem::new(format!("{at}: the default role can't have `expires_after`"))
+                    .because("a shell returns to the default role when another one expires")
+                    .hint("remove the key, or set another `default_role`"));
+            }
+        }
+        Ok(())
     }
 
     /// Merges this config with that of the next file upward. This config takes precedence.
@@ -272,7 +307,7 @@ impl Config {
         let Some(name) = name.or(self.default_role.as_deref()) else {
             return Ok((None, self.shared.clone()));
         };
-        self.role_exists(name)?;
+        self.role_exists(name, &self.origin(None, "default_role"))?;
         Ok((Some(name.to_owned()), self.roles[name].clone().merged_over(self.shared.clone())))
     }
 
@@ -310,12 +345,13 @@ impl Config {
             .unwrap_or_else(|| Origin { file: self.file.clone(), line: 0 })
     }
 
-    fn role_exists(&self, name: &str) -> Result<(), Problem> {
+    /// Checks that a role exists. `at` is the location of its name.
+    fn role_exists(&self, name: &str, at: &Origin) -> Result<(), Problem> {
         if self.roles.contains_key(name) {
             return Ok(());
         }
         let names: Vec<&str> = self.role_names().collect();
-        let problem = Problem::new(format!("{}: there is no [role.{name}]", self.origin(None, "default_role")));
+        let problem = Problem::new(format!("{at}: there is no [role.{name}]"));
         Err(match names[..] {
             [] => problem.hint(format!("add a table [role.{name}] with a `role_arn` or a `profile`")),
             _ => problem.hint(suggestion(name, "the roles here are", &names)),
@@ -381,6 +417,7 @@ fn agent_limits(at: &Reader<'_>, value: Spanned<DeValue<'_>>) -> Result<AgentLim
     keys.map_err(|e| at.toml(&e))?.checked(|position| at.origin(position))
 }
 
+mod guards;
 mod reader;
 #[cfg(test)]
 mod schema;

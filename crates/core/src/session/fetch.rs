@@ -235,7 +235,7 @@ impl<'a> ChainFetcher<'a> {
         if let (0, Source::StaticKeys(keys)) = (count, &self.plan.source) {
             let mut credentials = keys.credentials();
             let exported = self.plan.steps.is_empty() && credentials.session_token.is_some();
-            if exported && self.plan.pin.is_some() {
+            if exported && self.plan.needs_account() {
                 credentials.arn = Some(self.caller_arn(&credentials)?);
             }
             return Ok(credentials);
@@ -304,7 +304,7 @@ impl<'a> ChainFetcher<'a> {
             return Err(self.already_expired_error(&credentials));
         }
         let last = count == self.plan.steps.len();
-        if last && credentials.arn.is_none() && self.plan.pin.is_some() {
+        if last && credentials.arn.is_none() && self.plan.needs_account() {
             credentials.arn = Some(self.caller_arn(&credentials)?);
         }
         // Credentials for an account other than the plan's are rejected before they are cached. A pin isn't part of the

@@ -41,6 +41,8 @@ pub enum Recipient {
     Renewed,
     /// A command of `awsrole exec`.
     Exec,
+    /// A command of `awsrole sudo`.
+    Sudo,
     /// The output of `awsrole env`.
     Env,
     /// The console in a browser.

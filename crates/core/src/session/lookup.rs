@@ -121,10 +121,10 @@ pub enum Lookup {
     Miss,
 }
 
-/// Returns whether the account of an entry can be compared with the pin. Credentials that were fetched for a plan
+/// Returns whether the account of an entry is known if the plan needs it. Credentials that were fetched for a plan
 /// without a pin may lack the ARN. They are fetched again.
 fn is_comparable(plan: &RolePlan, entry: &Entry) -> bool {
-    plan.pin.is_none() || entry.credentials.arn.is_some()
+    !plan.needs_account() || entry.credentials.arn.is_some()
 }
 
 /// Looks up a plan's credentials in the cache. Temporary keys that the plan uses unchanged count as cached.
@@ -161,7 +161,7 @@ pub fn lookup(plan: &RolePlan, cache: &Cache, options: ObtainOptions) -> Lookup 
             None => Lookup::Failed(failure.problem),
         };
     }
-    if let (Source::StaticKeys(keys), [], None) = (&plan.source, plan.steps.as_slice(), &plan.pin) {
+    if let (Source::StaticKeys(keys), [], false) = (&plan.source, plan.steps.as_slice(), plan.needs_account()) {
         let credentials = keys.credentials();
         return match credentials.temporary(&plan.source) {
             Ok(_) => hit(credentials, None, false, true),

@@ -66,7 +66,7 @@ mod tests {
         let (_home, context) = home("", "");
         record(&context.paths, [(id('1'), "shown".to_owned()), (id('2'), "shown".to_owned())]).unwrap();
         record(&context.paths, [(id('3'), "later".to_owned()), (id('4'), "$(id)".to_owned())]).unwrap();
-        let mine = Account { name: AccountName::parse("mine").ok(), color: None };
+        let mine = Account { name: AccountName::parse("mine").ok(), ..Account::default() };
         let mut accounts = Accounts([(id('1'), mine)].into());
         complete(&mut accounts, &context.paths);
         let names = ['1', '2', '3', '4'].map(|digit| accounts.name(&id(digit)).map(str::to_owned));

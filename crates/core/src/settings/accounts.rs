@@ -6,7 +6,7 @@ use std::fmt;
 use crate::aws::arn::AccountId;
 use crate::aws::invalid::{OutOfRange, check_length};
 
-/// The accounts for which the user set a name or a color.
+/// The accounts for which the user has settings.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts(pub BTreeMap<AccountId, Account>);
 
@@ -17,6 +17,8 @@ pub struct Account {
     pub name: Option<AccountName>,
     /// The account's color in prompts.
     pub color: Option<Color>,
+    /// Whether each role in the account must be chosen by its name and confirmed.
+    pub protect: bool,
 }
 
 /// An account name: 1–50 letters, digits, spaces and `_+=,.@:/-`, without a leading or trailing space.
@@ -47,10 +49,22 @@ impl Accounts {
         self.0.get(id)?.name.as_ref().map(AccountName::as_str)
     }
 
-    /// Returns the color of an account.
+    /// Returns the color of an account. That of a protected account is always red.
     #[must_use]
     pub fn color(&self, id: &AccountId) -> Option<Color> {
-        self.0.get(id)?.color
+        let account = self.0.get(id)?;
+        if account.protect { Some(Color::Red) } else { account.color }
+    }
+
+    /// Returns whether each role in an account must be chosen by its name and confirmed.
+    #[must_use]
+    pub fn is_protected(&self, id: &AccountId) -> bool {
+        self.0.get(id).is_some_and(|account| account.protect)
+    }
+
+    /// Returns the accounts whose roles must be chosen by their names and confirmed.
+    pub fn protected(&self) -> impl Iterator<Item = &AccountId> {
+        self.0.iter().filter(|(_, account)| account.protect).map(|(id, _)| id)
     }
 
     /// Formats an account for messages: `shop-prod (222222222222)`, or only the ID if it has no name.
@@ -133,6 +147,16 @@ mod tests {
             assert_eq!(usize::from(Color::parse(name).unwrap().code()), 30 + number);
         }
         assert_eq!(Color::parse("Red"), None);
+    }
+
+    #[test]
+    fn a_protected_account_is_red() {
+        let id = AccountId::parse("333333333333").unwrap();
+        for (protect, color) in [(false, Color::Green), (true, Color::Red)] {
+            let account = Account { color: Some(Color::Green), protect, ..Account::default() };
+            let accounts = Accounts([(id.clone(), account)].into());
+            assert_eq!((accounts.color(&id), accounts.is_protected(&id)), (Some(color), protect));
+        }
     }
 
     #[test]

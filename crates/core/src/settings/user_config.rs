@@ -30,7 +30,7 @@ pub struct UserConfig {
     pub mfa_process: Option<String>,
     /// Timeouts.
     pub limits: LimitSettings,
-    /// Names and colors of accounts.
+    /// Settings of accounts: names, colors and protection.
     pub accounts: Accounts,
     /// The backend of the cache encryption key.
     pub key: CacheKeySetting,
@@ -123,6 +123,8 @@ struct RuleAsWritten {
 struct AccountAsWritten {
     name: Option<Spanned<String>>,
     color: Option<Spanned<String>>,
+    #[serde(default)]
+    protect: bool,
 }
 
 /// The user's settings, or the error that occurred when they were read. The program reads them once.
@@ -276,7 +278,7 @@ fn accounts(
         let color = said.color.map(|text| {
             Color::parse(text.get_ref()).ok_or_else(|| no_color(text.get_ref(), |what| wrong(text.span().start, what)))
         });
-        accounts.0.insert(id, Account { name, color: color.transpose()? });
+        accounts.0.insert(id, Account { name, color: color.transpose()?, protect: said.protect });
     }
     Ok(accounts)
 }

@@ -8,18 +8,21 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::aws::time::from_unix;
 use crate::base::context::Paths;
 use crate::base::files::{self, FileError, read_own};
 use crate::base::seal::{KEY_BYTES, Key};
 use crate::plan::resolve::SelectedProfile;
+use crate::project::config::Config;
 use crate::shell::confirm::Confirmation;
 
 /// Length of the proof at the start of a word, in bytes: a nonce and an authentication tag in hexadecimal.
 const PROOF: usize = 80;
 
-/// Length of the proof in a word that records a confirmation, which is encrypted in it.
-const CONFIRMED_PROOF: usize = PROOF + 32;
+/// Lengths of the proof in a word that records an end, a confirmation, or both, which are encrypted in it.
+const LONGER_PROOFS: [usize; 3] = [PROOF + 16, PROOF + 32, PROOF + 48];
 
 /// In a word, the role that `cd` assumes. No role's name starts with it.
 pub const DEFAULT: &str = "-";
@@ -28,15 +31,51 @@ pub const DEFAULT: &str = "-";
 const LONGEST_NAME: usize = 1024;
 
 /// Maximum length of a word, in bytes.
-pub(crate) const LONGEST: usize = CONFIRMED_PROOF + 1 + LONGEST_NAME;
+pub(crate) const LONGEST: usize = LONGER_PROOFS[2] + 1 + LONGEST_NAME;
 
 /// A choice that awsrole recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice<'w> {
     /// The name of the role, or [`DEFAULT`].
     pub role: &'w str,
+    /// What the word records.
+    pub terms: Terms,
+}
+
+/// What a word records in addition to the role or profile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
     /// What the user confirmed.
     pub confirmed: Option<Confirmation>,
+    /// The time at which the choice ends, in whole seconds.
+    pub until: Option<SystemTime>,
+}
+
+impl Terms {
+    /// Returns the terms of a role that was only confirmed.
+    #[must_use]
+    pub fn confirmed(confirmed: Option<Confirmation>) -> Self {
+        Self { confirmed, until: None }
+    }
+
+    /// Returns the bytes that a word encrypts: the confirmation, then the end in seconds since 1970.
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.confirmed.as_ref().map(Confirmation::bytes).unwrap_or_default().to_vec();
+        let until = self.until.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        bytes.extend(until.map(|time| time.as_secs().to_be_bytes()).iter().flatten());
+        bytes
+    }
+
+    /// Returns the terms that a word encrypts, or `None` for a wrong length or time.
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let (confirmed, until) = bytes.split_at_checked(bytes.len() / 16 * 16)?;
+        let confirmed = if confirmed.is_empty() { None } else { Some(Confirmation::of_bytes(confirmed)?) };
+        let until = match until {
+            [] => None,
+            _ => Some(from_unix(u64::from_be_bytes(until.try_into().ok()?))?),
+        };
+        Some(Self { confirmed, until })
+    }
 }
 
 /// Creates and verifies words of choices.
@@ -51,22 +90,20 @@ impl Choices {
         Self { key: paths.data.join("choices.key") }
     }
 
-    /// Returns the word for a role of a file, with the user's confirmation if there is one. The first call creates the
-    /// key.
+    /// Returns the word for a role of a file. The first call creates the key.
     ///
     /// # Errors
     /// Fails if the key can neither be read nor created, or if the role's name is too long.
-    pub fn word(&self, file: &Path, role: &str, confirmed: Option<Confirmation>) -> Result<String, FileError> {
-        let plain = confirmed.as_ref().map(Confirmation::bytes).unwrap_or_default();
-        self.sealed(role, plain, &of_role(file, role))
+    pub fn word(&self, file: &Path, role: &str, terms: Terms) -> Result<String, FileError> {
+        self.sealed(role, &terms.bytes(), &of_role(file, role))
     }
 
     /// Returns the word for a profile. The first call creates the key.
     ///
     /// # Errors
     /// As [`Choices::word`].
-    pub fn profile_word(&self, name: &str) -> Result<String, FileError> {
-        self.sealed(name, &[], &of_profile(name))
+    pub fn profile_word(&self, name: &str, confirmed: Option<Confirmation>) -> Result<String, FileError> {
+        self.sealed(name, &Terms::confirmed(confirmed).bytes(), &of_profile(name))
     }
 
     /// Returns the choice if the word is a valid proof for this file, otherwise `None`.
@@ -74,15 +111,15 @@ impl Choices {
     pub fn choice<'w>(&self, file: &Path, word: &'w str) -> Option<Choice<'w>> {
         let role = name(word)?;
         let plain = self.opened(word, &of_role(file, role))?;
-        Some(Choice { role, confirmed: Confirmation::of_bytes(&plain) })
+        Some(Choice { role, terms: Terms::of_bytes(&plain)? })
     }
 
-    /// Returns the profile if the word is a valid proof for one, otherwise `None`.
+    /// Returns the profile, and what the user confirmed, if the word is a valid proof for one, otherwise `None`.
     #[must_use]
-    pub fn profile(&self, word: &str) -> Option<SelectedProfile> {
+    pub fn profile(&self, word: &str) -> Option<(SelectedProfile, Option<Confirmation>)> {
         let name = name(word)?;
-        self.opened(word, &of_profile(name))?;
-        Some(SelectedProfile::of_option(name.to_owned()))
+        let terms = Terms::of_bytes(&self.opened(word, &of_profile(name))?)?;
+        Some((SelectedProfile::of_option(name.to_owned()), terms.confirmed))
     }
 
     fn sealed(&self, name: &str, plain: &[u8], associated: &[u8]) -> Result<String, FileError> {
@@ -133,6 +170,14 @@ impl Choices {
     }
 }
 
+/// Returns the time at which a choice of a role ends that is made now (`expires_after`).
+#[must_use]
+pub fn end(config: &Config, role: Option<&str>, now: SystemTime) -> Option<SystemTime> {
+    let (_, keys) = config.select(Some(role?)).ok()?;
+    let seconds = (now + keys.expires_after?.duration()).duration_since(UNIX_EPOCH).ok()?.as_secs();
+    from_unix(seconds)
+}
+
 /// Returns the name in a text that has the form of a word. It doesn't verify the proof.
 #[must_use]
 pub fn name(word: &str) -> Option<&str> {
@@ -142,7 +187,7 @@ pub fn name(word: &str) -> Option<&str> {
 /// Splits what has the form of a word into the digits of its proof and the name.
 fn parts(word: &str) -> Option<(&str, &str)> {
     let (proof, name) = word.split_once('=')?;
-    let is_proof = matches!(proof.len(), PROOF | CONFIRMED_PROOF)
+    let is_proof = (proof.len() == PROOF || LONGER_PROOFS.contains(&proof.len()))
         && proof.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (is_proof && (1..=LONGEST_NAME).contains(&name.len())).then_some((proof, name))
 }
@@ -171,12 +216,15 @@ mod tests {
         let choices = Choices::of(&context.paths);
         let file = Path::new("/p/.awsrole.toml");
         assert_eq!(choices.choice(file, &format!("{}=prod", "0".repeat(PROOF))), None, "there is no key yet");
-        let confirmed = Confirmation::of_bytes(b"0123456789abcdef");
-        let length = [(None, PROOF), (confirmed, CONFIRMED_PROOF)];
-        for ((confirmed, length), role) in length.iter().flat_map(|of| ["prod", "a=b", "é", "=", "-"].map(|r| (*of, r)))
+        let (confirmed, until) = (Confirmation::of_bytes(b"0123456789abcdef"), from_unix(1_800_000_000));
+        let terms = [(None, None), (None, until), (confirmed, None), (confirmed, until)];
+        let terms = terms.map(|(confirmed, until)| Terms { confirmed, until }).into_iter();
+        let lengths = [PROOF].into_iter().chain(LONGER_PROOFS);
+        for ((terms, length), role) in
+            terms.zip(lengths).flat_map(|of| ["prod", "a=b", "é", "=", "-"].map(|role| (of, role)))
         {
-            let word = choices.word(file, role, confirmed).unwrap();
-            let choice = Some(Choice { role, confirmed });
+            let word = choices.word(file, role, terms).unwrap();
+            let choice = Some(Choice { role, terms });
             assert_eq!((choices.choice(file, &word), name(&word)), (choice, Some(role)));
             assert_eq!(Choices::of(&context.paths).choice(file, &word), choice, "the key stays");
             assert_eq!(choices.choice(Path::new("/q/.awsrole.toml"), &word), None);
@@ -196,17 +244,19 @@ mod tests {
         let (_home, context) = home("", "");
         let choices = Choices::of(&context.paths);
         for profile in ["prod", "two words", "a=b", "-x", "'é\"$(id)"] {
-            let word = choices.profile_word(profile).unwrap();
-            assert_eq!(choices.profile(&word).as_ref().map(SelectedProfile::name), Some(profile));
+            let confirmed = Confirmation::of_bytes(b"0123456789abcdef");
+            let word = choices.profile_word(profile, confirmed).unwrap();
+            assert_eq!(choices.profile(&word), Some((SelectedProfile::of_option(profile.to_owned()), confirmed)));
+            let word = choices.profile_word(profile, None).unwrap();
             // A path could be chosen so that both begin alike, if their prefixes did.
             for file in ["", "/", "/p/.awsrole.toml", profile] {
                 assert_eq!(choices.choice(Path::new(file), &word), None);
-                assert_eq!(choices.profile(&choices.word(Path::new(file), profile, None).unwrap()), None);
+                assert_eq!(choices.profile(&choices.word(Path::new(file), profile, Terms::default()).unwrap()), None);
             }
             assert_eq!(choices.profile(&format!("{}=other", &word[..PROOF])), None);
             assert_eq!(choices.profile(&format!("{}={profile}", "0".repeat(PROOF))), None);
         }
-        assert!(choices.profile_word(&"x".repeat(LONGEST_NAME + 1)).is_err());
+        assert!(choices.profile_word(&"x".repeat(LONGEST_NAME + 1), None).is_err());
     }
 
     #[test]
@@ -214,7 +264,7 @@ mod tests {
         let (_home, context) = home("", "");
         let choices = Choices::of(&context.paths);
         let file = Path::new("/p/.awsrole.toml");
-        let word = choices.word(file, "prod", None).unwrap();
+        let word = choices.word(file, "prod", Terms::default()).unwrap();
         for key in [&b""[..], &[0; KEY_BYTES], &[0; KEY_BYTES + 1]] {
             files::write_private(&choices.key, key).unwrap();
             assert_eq!(choices.choice(file, &word), None);

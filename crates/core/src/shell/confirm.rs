@@ -1,14 +1,16 @@
-//! Roles with `confirm`: the question before one is assumed, and the proof that it was answered.
+//! Roles that the user must confirm: the question before one is assumed, and the proof that it was answered.
 //!
 //! awsrole asks only after a command that the user typed. Prompts, renewals and programs keep using a confirmed role,
 //! and never assume an unconfirmed one.
 
-use crate::aws::mfa::NotConfirmed;
+use crate::aws::mfa::{ConfirmPrompt, NotConfirmed};
 use crate::base::digest::sha256;
 use crate::base::problem::Problem;
+use crate::plan::account_pin::expected_account;
+use crate::plan::guard::Guard;
 use crate::plan::role_plan::RolePlan;
-use crate::project::approval::Allowed;
-use crate::settings::accounts::Accounts;
+use crate::project::config::Confirm;
+use crate::settings::accounts::{Accounts, Color};
 
 /// The length of a [`Confirmation`] in bytes.
 const BYTES: usize = 16;
@@ -22,7 +24,7 @@ impl Confirmation {
     /// Returns the confirmation of a plan.
     #[must_use]
     pub fn of(plan: &RolePlan) -> Self {
-        let account = plan.account().map(|account| account.to_string()).unwrap_or_default();
+        let account = expected_account(plan).map(|account| account.to_string()).unwrap_or_default();
         let role = plan.role_arn().map(ToString::to_string).unwrap_or_default();
         let digest = sha256(&[account.as_bytes(), b"\0", role.as_bytes(), b"\0", plan.source.to_string().as_bytes()]);
         let mut bytes = [0; BYTES];
@@ -43,22 +45,40 @@ impl Confirmation {
     }
 }
 
-/// Returns the question before a role is assumed, if the file sets `confirm` for it and `confirmed` is not its answer.
+/// Returns the question before a role is assumed, if there is one and `confirmed` is not its answer.
 #[must_use]
 pub fn question(
-    allowed: &Allowed,
-    role: Option<&str>,
+    guard: &Guard,
     plan: &RolePlan,
     confirmed: Option<Confirmation>,
     accounts: &Accounts,
-) -> Option<String> {
-    let asks = allowed.config().select(role).is_ok_and(|(_, keys)| keys.confirm == Some(true));
-    if !asks || confirmed == Some(Confirmation::of(plan)) {
+) -> Option<ConfirmPrompt> {
+    if guard.confirm == Confirm::Never || confirmed == Some(Confirmation::of(plan)) {
         return None;
     }
-    let account = plan.account().or_else(|| plan.pin.clone());
-    let account = account.map(|account| format!(" in {}", accounts.shown(&account))).unwrap_or_default();
-    Some(format!("Enter {}{account}?", plan.title()))
+    Some(prompt("Enter", guard, plan, accounts))
+}
+
+/// Returns the question before one command is run as a role. It is always asked.
+#[must_use]
+pub fn sudo_question(guard: &Guard, plan: &RolePlan, accounts: &Accounts) -> ConfirmPrompt {
+    let color = expected_account(plan).and_then(|account| accounts.color(&account)).unwrap_or(SUDO_COLOR);
+    ConfirmPrompt { color: Some(color.code()), ..prompt("Run as", guard, plan, accounts) }
+}
+
+/// The color of the question of `awsrole sudo` for an account without a color.
+const SUDO_COLOR: Color = Color::Magenta;
+
+fn prompt(what: &str, guard: &Guard, plan: &RolePlan, accounts: &Accounts) -> ConfirmPrompt {
+    let account = expected_account(plan);
+    let shown = account.as_ref().map(|account| format!(" in {}", accounts.shown(account))).unwrap_or_default();
+    // The terminal echoes ASCII only, so another name can't be typed.
+    let name = account.as_ref().map(|id| accounts.name(id).filter(|name| name.is_ascii()).unwrap_or(id.as_str()));
+    ConfirmPrompt {
+        text: format!("{what} {}{shown}?", plan.title()),
+        expected: name.filter(|_| guard.confirm == Confirm::Account).map(str::to_owned),
+        color: guard.protected.as_ref().map(|_| Color::Red.code()),
+    }
 }
 
 /// Returns the error that a role was not confirmed. `how` says what confirms it, such as a command with `--yes`.

@@ -50,6 +50,8 @@ pub struct RoleSession<'a> {
     pub accounts: &'a Accounts,
     /// The copies of the two AWS files, in a project with `profiles = true`.
     pub aws_files: Option<&'a [String; 2]>,
+    /// The time at which the shell gives up the role although its credentials may last longer.
+    pub until: Option<SystemTime>,
 }
 
 impl EnvDiff {
@@ -72,7 +74,7 @@ impl EnvDiff {
     }
 
     fn of(got: &RoleSession<'_>, run: Option<Vec<(Cow<'static, str>, String)>>) -> Self {
-        let RoleSession { plan, credentials, key, outer, file, chosen, profile, accounts, aws_files } = *got;
+        let RoleSession { plan, credentials, key, outer, file, chosen, profile, accounts, aws_files, until } = *got;
         let plain = |text: &str| Value::Plain(text.to_owned());
         let mut set: Vec<(Cow<'static, str>, Value)> = Vec::new();
         let mut hide = HIDDEN.to_vec();
@@ -94,7 +96,8 @@ impl EnvDiff {
             settings.extend(EXEC_RENEW_SET.into_iter().map(Cow::from).zip(aws_files.into_iter().flatten().cloned()));
         }
         let account = credentials.account().or_else(|| plan.account());
-        let info = info_variables(plan, account.as_ref(), credentials.expiration.filter(|_| run.is_none()), accounts);
+        let end = [credentials.expiration, until].into_iter().flatten().min().filter(|_| run.is_none());
+        let info = info_variables(plan, account.as_ref(), end, accounts);
         let account = account.map(|account| account.to_string()).unwrap_or_default();
         if outer.text("AWS_ACCOUNT_ID").is_some_and(|id| id != account) {
             hide.push("AWS_ACCOUNT_ID");
@@ -125,12 +128,12 @@ impl EnvDiff {
 fn info_variables(
     plan: &RolePlan,
     account: Option<&AccountId>,
-    expiration: Option<SystemTime>,
+    end: Option<SystemTime>,
     accounts: &Accounts,
 ) -> [(&'static str, Option<String>); 5] {
     let id = account.map(ToString::to_string);
     let name = account.and_then(|id| accounts.name(id)).map(str::to_owned);
-    let seconds = expiration.and_then(|end| end.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
+    let seconds = end.and_then(|end| end.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
     [
         ("AWSROLE_PROFILE", plan.profile.clone()),
         ("AWSROLE_ACCOUNT_ID", id.clone()),

@@ -18,6 +18,7 @@ use crate::aws::profiles::Profiles;
 use crate::base::agent::{self, Agent};
 use crate::base::context::Context;
 use crate::base::problem::Problem;
+use crate::plan::guard::Guard;
 use crate::plan::requester::Requester;
 use crate::plan::resolve::plan;
 use crate::plan::role_plan::RolePlan;
@@ -34,7 +35,7 @@ use crate::shell::environment::EnvDiff;
 use crate::shell::role_profiles;
 use crate::shell::state::{Chosen, ChosenProfile, OuterEnv, Unproven};
 
-pub use self::entering::END_PROFILE;
+pub use self::entering::{END_PROFILE, LAST_MINUTE};
 use self::entering::{Entering, back, with_profile};
 
 /// Interval after which a blocked shell retries at a prompt. The user may have fixed the cause in another terminal.
@@ -87,7 +88,8 @@ pub struct Export {
     pub change: Change,
     /// Time at which the shell must request a new decision even if nothing changed.
     pub deadline: Option<SystemTime>,
-    /// The choice that a nested shell inherits from its parent, as a word of [`Choices`].
+    /// The choice that a nested shell inherits from its parent, as a word of [`Choices`]. Empty if the shell's choice
+    /// has ended.
     pub chosen: Option<String>,
     /// The chosen profile that a nested shell inherits, as a word of [`Choices`].
     pub chosen_profile: Option<String>,
@@ -102,6 +104,10 @@ pub struct Export {
     pub ending: bool,
     /// The role could not be renewed, and its present credentials are kept.
     pub kept: bool,
+    /// The chosen role whose time is over, so that the shell returned to the default role.
+    pub ended: Option<String>,
+    /// The time at which the choice of the role ends.
+    pub until: Option<SystemTime>,
     /// The error to print.
     pub problem: Option<Problem>,
     /// Notices to print although no error occurred, each one line.
@@ -143,6 +149,8 @@ impl Export {
             renew: false,
             ending: false,
             kept: false,
+            ended: None,
+            until: None,
             problem: None,
             notices: Vec::new(),
             entry: None,
@@ -215,9 +223,9 @@ pub fn export<'a>(
 ) -> Decision<'a> {
     let choices = Choices::of(&context.paths);
     let mut chosen = match (words.role, files.first()) {
-        (Some(word), Some(file)) => Chosen::of(word, file, &choices),
+        (Some(word), Some(file)) => Chosen::of(word, file, &choices, context.now),
         (Some(_), None) => Chosen::Nothing,
-        (None, _) => outer.chosen(files, &choices),
+        (None, _) => outer.chosen(files, &choices, context.now),
     };
     let profile = match words.profile {
         Some(word) => ChosenProfile::of(word, &choices).map(Some),
@@ -241,6 +249,8 @@ pub fn export<'a>(
     };
     let taken_over = match &chosen {
         Chosen::Role { word: chosen, .. } if is_inherited => Some(chosen.clone()),
+        // An empty word ends the choice in the shell.
+        Chosen::Ended(_) => Some(String::new()),
         _ => None,
     };
     if let Chosen::Unproven(name) = &chosen {
@@ -249,7 +259,8 @@ pub fn export<'a>(
     let chosen_profile = profile.filter(|_| words.profile.is_none()).map(|profile| profile.word);
     let agent = Agent::recognize(&context.env).map(|agent| (agent::VARIABLE.to_owned(), Some(agent.value().into())));
     let adopt = outer.adopt.iter().cloned().chain(agent).collect();
-    let frame = Frame { adopt, chosen: taken_over, chosen_profile, texts, notices };
+    let ended = if let Chosen::Ended(role) = chosen { Some(role) } else { None };
+    let frame = Frame { adopt, chosen: taken_over, chosen_profile, texts, notices, ended };
     match decided {
         Decided::State(export) => Decision::Export(Box::new(frame.around(*export))),
         Decided::Enter(entering) if entering.question.is_some() => {
@@ -272,13 +283,14 @@ struct Frame {
     chosen_profile: Option<String>,
     texts: Vec<String>,
     notices: Vec<String>,
+    ended: Option<String>,
 }
 
 impl Frame {
     fn around(self, mut export: Export) -> Export {
-        let Self { adopt, chosen, chosen_profile, texts, notices } = self;
+        let Self { adopt, chosen, chosen_profile, texts, notices, ended } = self;
         export.notices.extend(notices);
-        Export { adopt, chosen, chosen_profile, texts, ..export }
+        Export { adopt, chosen, chosen_profile, texts, ended, ..export }
     }
 }
 
@@ -383,16 +395,20 @@ fn decide<'a>(
             if is_inherited && chosen.role().is_some_and(|role| !requester.may_inherit(allowed.config(), role)) {
                 *chosen = Chosen::Nothing;
             }
+            let user = settings.or_default();
             let planned = requester.role(allowed.config(), chosen.role()).and_then(|role| {
-                require_name(&allowed, role)?;
+                let (_, keys) = allowed.config().select(role)?;
+                Guard::of_keys(&keys).require_name(&allowed, role)?;
                 let profiles = Profiles::load(context)?;
                 let plan = plan(&allowed, role, &profiles, context, &requester)?;
-                Ok((role, plan, role_profiles::write(context, &allowed, role, &profiles)?))
+                let guard = Guard::of_role(&allowed, role, &plan, &user.accounts);
+                guard.require_name(&allowed, role)?;
+                Ok((role, plan, guard, role_profiles::write(context, &allowed, role, &profiles)?))
             });
             match planned {
-                Ok((role, plan, aws_files)) => {
-                    let user = settings.or_default();
-                    let question = confirm::question(&allowed, role, &plan, chosen.confirmed(), &user.accounts);
+                Ok((role, plan, guard, aws_files)) => {
+                    let terms = chosen.terms();
+                    let question = confirm::question(&guard, &plan, terms.confirmed, &user.accounts);
                     if question.is_some() && event != Event::Cd {
                         let problem = confirm::not_confirmed(&plan, NotConfirmed::NotNow, &confirm::in_shell(role));
                         return state(Change::Blocked, depth, Some(problem));
@@ -400,25 +416,19 @@ fn decide<'a>(
                     let file = files.first().cloned().unwrap_or_default();
                     let entering = Entering::of(context, user, plan, file, event, depth);
                     let (role, word) = (role.map(str::to_owned), chosen.word().map(str::to_owned));
-                    Decided::Enter(Box::new(Entering { role, word, question, aws_files, ..entering }))
+                    let (until, after_choice) = (terms.until, matches!(chosen, Chosen::Ended(_)));
+                    Decided::Enter(Box::new(Entering {
+                        role,
+                        word,
+                        until,
+                        after_choice,
+                        question,
+                        aws_files,
+                        ..entering
+                    }))
                 }
                 Err(problem) => state(Change::Blocked, depth, Some(back(problem, chosen.role().is_some()))),
             }
         }
-    }
-}
-
-/// Checks that the user selected a role with `manual` by its name.
-pub fn require_name(allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
-    let (name, keys) = allowed.config().select(role)?;
-    match name {
-        _ if keys.manual != Some(true) || role.is_some() => Ok(()),
-        Some(name) => Err(Problem::new(format!("role {name} has `manual = true`, so `cd` does not assume it"))
-            .hint(format!("run `awsrole use {name}`, or `awsrole exec --role {name} -- CMD`"))),
-        None => Err(Problem::new(format!(
-            "{}: a role with `manual = true` must be a table [role.NAME]",
-            allowed.config().origin(None, "manual")
-        ))
-        .hint("move its keys into the table, and run `awsrole use NAME`")),
     }
 }

@@ -249,6 +249,8 @@ mod tests {
             depth: usize::MAX,
             ending: false,
             kept: false,
+            ended: None,
+            until: None,
             may_repeat: false,
             renew: false,
             problem: None,

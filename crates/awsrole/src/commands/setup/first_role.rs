@@ -4,17 +4,18 @@
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::plan::guard::Guard;
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::{Allowed, Verdict};
+use awsrole_core::project::config::Confirm;
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::{ObtainError, fetch_caller_arn, obtain_unexported};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::confirm;
-use awsrole_core::shell::export::{evaluate_directory, plan_role, require_name};
+use awsrole_core::shell::export::{evaluate_directory, plan_role};
 use awsrole_system::print::{print_error, print_notice};
 
 use crate::commands::allow;
@@ -91,8 +92,8 @@ fn plan_of_profile(context: &Context, settings: &Settings) -> Result<Option<(Rol
 /// Plans the role that `cd` assumes. If it needs a confirmation, only the first caller is determined.
 fn plan_of_project(allowed: &Allowed, context: &Context, settings: &Settings) -> Result<(RolePlan, bool), Problem> {
     let plan = plan_role(context, settings, allowed, None)?;
-    let question = confirm::question(allowed, None, &plan, None, &settings.or_default().accounts);
-    let whole = question.is_none() && require_name(allowed, None).is_ok();
+    let guard = Guard::of_role(allowed, None, &plan, &settings.or_default().accounts);
+    let whole = guard.confirm == Confirm::Never && !guard.manual;
     Ok((plan, whole))
 }
 

@@ -31,6 +31,7 @@ impl Why {
             add("account", &called(chain.account_name.as_ref(), chain.account.as_ref()));
             add("pinned to", &called(chain.pin_name.as_ref(), chain.pin.as_ref()));
             add("region", &chain.region);
+            add("guards", &Some(chain.guards.join(", ")).filter(|text| !text.is_empty()));
             lines.push(line("endpoint", chain.endpoint.clone()));
             sections.push(("role", lines));
             let set = set.map(|set| format!(", {set}")).unwrap_or_default();

@@ -23,6 +23,8 @@ pub struct Preview {
     pub role_arn: Option<RoleArn>,
     /// The account of the resulting session.
     pub account: Option<AccountId>,
+    /// The account that the resulting session will belong to, as the role, the pin or the source says it.
+    pub expected_account: Option<AccountId>,
     /// The region that is exported.
     pub region: Option<String>,
     /// The MFA device whose code is required.
@@ -68,6 +70,7 @@ impl Preview {
             roles: roles.collect(),
             role_arn: plan.role_arn().cloned(),
             account: plan.account(),
+            expected_account: account_pin::expected_account(plan),
             region: plan.region.as_ref().map(|region| region.as_str().to_owned()),
             mfa: plan.steps.iter().find_map(Step::mfa_serial).map(|serial| serial.as_str().to_owned()),
         }

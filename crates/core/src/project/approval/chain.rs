@@ -116,10 +116,18 @@ impl Reading {
                 Some(near) => near.merged_over(config),
             });
             if !inherits {
-                return Self { end: End::Closed, ..reading };
+                return Self { end: End::Closed, ..reading }.checked();
             }
         }
-        reading
+        reading.checked()
+    }
+
+    /// Checks the merged config of several files. A single file was checked when it was parsed.
+    fn checked(self) -> Self {
+        match self.config.as_ref().filter(|_| self.parsed > 1).map(Config::check_guards) {
+            Some(Err(problem)) => Self { end: End::Broken(problem), ..self },
+            _ => self,
+        }
     }
 }
 

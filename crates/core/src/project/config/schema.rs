@@ -12,7 +12,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::{Policy, RoleConfig};
+use super::{ChoiceLifetime, Confirm, Policy, RoleConfig};
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::duration::Seconds;
 use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
@@ -40,6 +40,10 @@ fn text(pattern: &str) -> Value {
     json!({ "type": "string", "pattern": pattern })
 }
 
+/// The notation of a duration.
+const DURATION: &str =
+    "^([0-9]+ *(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hr|hrs|hour|hours|d|day|days) *)+$";
+
 written_as! {
     AccountId => text("^[0-9]{12}$");
     RoleArn => text("^arn:aws(-[a-z-]+)?:iam::[0-9]{12}:role/([!-~]*/)?[A-Za-z0-9_+=,.@-]{1,64}$");
@@ -51,9 +55,11 @@ written_as! {
     Region => text("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$");
     Seconds => json!({ "anyOf": [
         { "type": "integer", "minimum": 900, "maximum": 129_600 },
-        text("^([0-9]+ *(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hr|hrs|hour|hours|d|day|days) *)+$"),
+        text(DURATION),
     ] });
     Policy => json!({ "type": ["object", "string"] });
+    Confirm => json!({ "anyOf": [{ "type": "boolean" }, { "const": "account" }] });
+    ChoiceLifetime => json!({ "anyOf": [{ "type": "integer", "minimum": 120, "maximum": 43_200 }, text(DURATION)] });
     Preset => json!({ "type": "string", "enum": [Preset::ReadOnly.name()] });
 }
 
@@ -158,6 +164,7 @@ fn type_name(schema: &Value) -> &'static str {
         (Value::String(kind), _) if kind == "boolean" => "boolean",
         (Value::String(kind), _) if kind == "string" => "string",
         (Value::Array(_), _) => "table or string",
+        (_, Value::Array(any)) if any[0]["type"] == "boolean" => "boolean or string",
         (_, Value::Array(_)) => "integer or string",
         _ => panic!("no type: {schema}"),
     }

@@ -39,6 +39,10 @@ fn parses_every_key() {
         account_id = "222222222222"
         manual = true
         confirm = true
+        elevate = "dev"
+        [role.dev]
+        expires_after = "30m"
+        confirm = "account"
         "#,
     )
     .unwrap();
@@ -46,9 +50,40 @@ fn parses_every_key() {
     assert_eq!(name, None);
     assert_eq!(keys.duration_seconds, Some(Seconds(5400)));
     assert_eq!(keys.policy.unwrap().json(), r#"{"Statement":[{"Effect":"Deny"}],"Version":"2012-10-17"}"#);
+    assert_eq!((keys.confirm, keys.elevate.as_deref()), (Some(Confirm::Yes), Some("dev")));
     for key in RoleConfig::NAMES {
-        assert!(config.origin(None, key).line > 1, "{key}");
+        assert!(config.origin(Some("dev"), key).line > 1, "{key}");
     }
+    let dev = config.select(Some("dev")).unwrap().1;
+    assert_eq!(dev.confirm, Some(Confirm::Account));
+    assert_eq!(dev.expires_after.map(|time| time.duration().as_secs()), Some(1800));
+}
+
+#[test]
+fn guards_that_cannot_hold_are_errors_with_their_line() {
+    let role = "[role.dev]\nprofile = \"dev\"\n";
+    for (text, expected) in [
+        (format!("elevate = \"admn\"\n{role}[role.admin]\n"), ":1: there is no [role.admn]"),
+        (format!("{role}elevate = \"admin\"\n"), ":3: there is no [role.admin]"),
+        (format!("{role}elevate = true\n"), ":3: invalid type: boolean"),
+        (format!("expires_after = \"30m\"\n{role}"), ":1: `expires_after` belongs in a role's table"),
+        (format!("default_role = \"dev\"\n{role}expires_after = 1800\n"), ":4: the default role can't have"),
+        (format!("{role}expires_after = \"119s\"\n"), ":3: expires_after `1m 59s` isn't between 2m and 12h"),
+        (format!("{role}expires_after = \"12h 1s\"\n"), ":3: expires_after `12h 1s` isn't between 2m and 12h"),
+        (format!("{role}expires_after = \"soon\"\n"), ":3: expires_after `soon` isn't a duration"),
+        (format!("{role}confirm = \"accounts\"\n"), ":3: confirm `accounts` isn't a confirmation"),
+        (format!("{role}confirm = \"true\"\n"), ":3: confirm `true` isn't a confirmation"),
+        (format!("{role}confirm = 1\n"), ":3: invalid type: integer"),
+    ] {
+        let problem = parse(&text).err().unwrap_or_else(|| panic!("{text}"));
+        assert!(problem.summary.contains(&format!(".awsrole.toml{expected}")), "{problem}\n{text}");
+    }
+    // The names of an inheriting file may be those of the file above.
+    let near = parse("inherit = true\nelevate = \"admin\"\n[role.dev]\nexpires_after = \"30m\"").unwrap();
+    let far = |default: &str| parse(&format!("default_role = \"{default}\"\n[role.admin]\n[role.dev]\n")).unwrap();
+    assert!(near.clone().merged_over(far("admin")).check_guards().is_ok());
+    let problem = near.merged_over(far("dev")).check_guards().err().unwrap();
+    assert!(problem.summary.contains(":4: the default role can't have"), "{problem}");
 }
 
 #[test]

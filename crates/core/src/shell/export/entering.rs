@@ -4,20 +4,25 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::{Change, Decided, ENDING, Event, Export, LOOK_AGAIN, state};
+use crate::aws::mfa::{ConfirmPrompt, NotConfirmed};
 use crate::aws::profiles::Profiles;
 use crate::base::context::Context;
 use crate::base::problem::Problem;
+use crate::plan::guard::Guard;
 use crate::plan::requester::Requester;
 use crate::plan::role_plan::RolePlan;
 use crate::session::cache::{Cache, Trigger};
 use crate::session::history::{HistoryEntry, Recipient};
 use crate::session::lookup::{MIN_REMAINING, ObtainOptions, Obtained};
 use crate::settings::user_config::{Settings, UserConfig};
-use crate::shell::choice::{self, Choices};
-use crate::shell::confirm::Confirmation;
+use crate::shell::choice::{self, Choices, Terms};
+use crate::shell::confirm::{Confirmation, not_confirmed, question};
 use crate::shell::environment::{EnvDiff, RoleSession};
 use crate::shell::generation;
 use crate::shell::state::ChosenProfile;
+
+/// Remaining time of a choice from which awsrole warns that it ends.
+pub const LAST_MINUTE: Duration = Duration::from_secs(60);
 
 /// A role whose plan is known.
 pub(super) struct Entering<'a> {
@@ -31,6 +36,10 @@ pub(super) struct Entering<'a> {
     pub(super) role: Option<String>,
     /// The word of [`Choices`], if the user chose the role by name or confirmed it.
     pub(super) word: Option<String>,
+    /// The time at which the choice ends.
+    pub(super) until: Option<SystemTime>,
+    /// Whether the shell returns to the default role, because its choice has ended.
+    pub(super) after_choice: bool,
     /// The word of [`Choices`] for the chosen profile.
     pub(super) profile: Option<String>,
     /// Whether the role is that of the chosen profile.
@@ -38,7 +47,7 @@ pub(super) struct Entering<'a> {
     /// The error of the file that doesn't apply, if the role is that of the chosen profile.
     pub(super) beneath: Option<Problem>,
     /// The question that must be answered first.
-    pub(super) question: Option<String>,
+    pub(super) question: Option<ConfirmPrompt>,
     pub(super) event: Event,
     pub(super) depth: usize,
     /// The copies of the two AWS files, if the project wants them.
@@ -67,6 +76,8 @@ impl<'a> Entering<'a> {
             file,
             role: None,
             word: None,
+            until: None,
+            after_choice: false,
             profile: None,
             is_profile: false,
             beneath: None,
@@ -80,7 +91,8 @@ impl<'a> Entering<'a> {
     /// Records that the role was confirmed, and returns the word for it.
     pub(super) fn record_confirmation(&mut self) -> Result<String, Problem> {
         let role = self.role.as_deref().unwrap_or(choice::DEFAULT);
-        let word = Choices::of(&self.context.paths).word(&self.file, role, Some(Confirmation::of(&self.plan)));
+        let terms = Terms { confirmed: Some(Confirmation::of(&self.plan)), until: self.until };
+        let word = Choices::of(&self.context.paths).word(&self.file, role, terms);
         let word = word.map_err(|error| Problem::new("cannot record the confirmation").because(error))?;
         self.word = Some(word.clone());
         Ok(word)
@@ -111,6 +123,7 @@ impl<'a> Entering<'a> {
             profile: self.profile.as_deref(),
             accounts: &self.user.accounts,
             aws_files: self.aws_files.as_ref(),
+            until: self.until,
         });
         let left = obtained.credentials.remaining(now);
         let end = obtained.credentials.expiration.and_then(|end| end.checked_sub(MIN_REMAINING));
@@ -122,8 +135,16 @@ impl<'a> Entering<'a> {
             _ if ending => end,
             _ => end.map(|end| end.min(soon)),
         };
+        let choice_ends = self.until.is_some_and(|until| until <= now + LAST_MINUTE);
+        let deadline = match self.until {
+            // In the last minute the shell looks once more, at the end, so that it warns once.
+            Some(until) if choice_ends => Some(end.map_or(until, |end| end.min(until))),
+            Some(until) => [Some(until - LAST_MINUTE), deadline].into_iter().flatten().min(),
+            None => deadline,
+        };
         let what = match event {
             Event::Cd | Event::Prompt | Event::Retry => Some(Recipient::Entered),
+            Event::Due if self.after_choice => Some(Recipient::Entered),
             // A shell that picks up a renewed session doesn't receive a new role.
             Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(Recipient::Renewed),
         };
@@ -135,7 +156,8 @@ impl<'a> Entering<'a> {
             }),
             deadline,
             depth: self.depth,
-            renew: obtained.due && obtained.problem.is_none(),
+            until: self.until,
+            renew: obtained.due && obtained.problem.is_none() && !choice_ends,
             ending,
             kept: obtained.problem.is_some(),
             may_repeat: *event == Event::Prompt && plan.may_prompt(),
@@ -149,7 +171,7 @@ impl<'a> Entering<'a> {
 /// Replaces the outer environment by the role of the chosen profile. All other decisions are the project's.
 pub(super) fn with_profile<'a>(
     decided: Decided<'a>,
-    ChosenProfile { profile, word }: &ChosenProfile,
+    ChosenProfile { profile, word, confirmed }: &ChosenProfile,
     context: &'a Context,
     settings: &'a Settings,
     event: Event,
@@ -161,9 +183,16 @@ pub(super) fn with_profile<'a>(
             return Decided::Enter(Box::new(Entering { profile: Some(word.clone()), ..*entering }));
         }
     };
-    let planned = Profiles::load(context).and_then(|profiles| {
+    let planned = settings.get().and_then(|user| {
+        let profiles = Profiles::load(context)?;
         let plan = profile.plan(&profiles, context, &Requester::of(context, settings)?)?;
-        Ok((plan, profile.file(&profiles, context)))
+        match question(&Guard::of_profile(&plan, &user.accounts), &plan, *confirmed, &user.accounts) {
+            Some(_) => {
+                let how = format!("`awsrole use --profile={}` asks", profile.name());
+                Err(not_confirmed(&plan, NotConfirmed::NotNow, &how))
+            }
+            None => Ok((plan, profile.file(&profiles, context))),
+        }
     });
     match planned {
         Ok((plan, file)) => {

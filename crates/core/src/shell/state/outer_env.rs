@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{
     BLOCKED, BLOCKED_PRIOR_VARS, BLOCKED_SET, CHOSEN, CHOSEN_PROFILE, CREDENTIAL_VARS, HIDDEN, INFO_VARS,
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::base::context::Env;
 use crate::plan::resolve::SelectedProfile;
-use crate::shell::choice::{self, Choice, Choices};
+use crate::shell::choice::{self, Choice, Choices, Terms};
 use crate::shell::confirm::Confirmation;
 
 /// The outer environment: the environment before awsrole changed it.
@@ -38,9 +39,11 @@ pub enum Chosen {
         role: String,
         /// The word that proves it, to be passed on.
         word: String,
-        /// What the user confirmed.
-        confirmed: Option<Confirmation>,
+        /// What the word records.
+        terms: Terms,
     },
+    /// A proven role of this name whose time is over (`expires_after`). The shell gets the role that `cd` assumes.
+    Ended(String),
     /// A role of this name, without a valid proof. It isn't assumed, because anyone may have written it.
     Unproven(String),
 }
@@ -52,6 +55,8 @@ pub struct ChosenProfile {
     pub profile: SelectedProfile,
     /// The word that proves it, to be passed on.
     pub word: String,
+    /// What the user confirmed.
+    pub confirmed: Option<Confirmation>,
 }
 
 /// The name of a profile that the environment selects without a valid proof. It isn't used, because anyone may have
@@ -66,7 +71,7 @@ impl ChosenProfile {
     /// The proof is not valid.
     pub fn of(word: &str, choices: &Choices) -> Result<Self, Unproven> {
         match choices.profile(word) {
-            Some(profile) => Ok(Self { profile, word: word.to_owned() }),
+            Some((profile, confirmed)) => Ok(Self { profile, word: word.to_owned(), confirmed }),
             None => {
                 let name = choice::name(word).unwrap_or(word);
                 Err(Unproven(name.chars().take(choice::LONGEST).collect()))
@@ -76,11 +81,14 @@ impl ChosenProfile {
 }
 
 impl Chosen {
-    /// Returns what a word proves for a file.
+    /// Returns what a word proves for a file at a time.
     #[must_use]
-    pub fn of(word: &str, file: &Path, choices: &Choices) -> Self {
+    pub fn of(word: &str, file: &Path, choices: &Choices, now: SystemTime) -> Self {
         match choices.choice(file, word) {
-            Some(Choice { role, confirmed }) => Self::Role { role: role.to_owned(), word: word.to_owned(), confirmed },
+            Some(Choice { role, terms: Terms { until: Some(until), .. } }) if now >= until => {
+                Self::Ended(role.to_owned())
+            }
+            Some(Choice { role, terms }) => Self::Role { role: role.to_owned(), word: word.to_owned(), terms },
             None => Self::Unproven(choice::name(word).unwrap_or(word).to_owned()),
         }
     }
@@ -90,16 +98,16 @@ impl Chosen {
     pub fn role(&self) -> Option<&str> {
         match self {
             Self::Role { role, .. } if role != choice::DEFAULT => Some(role),
-            Self::Role { .. } | Self::Nothing | Self::Unproven(_) => None,
+            Self::Role { .. } | Self::Nothing | Self::Ended(_) | Self::Unproven(_) => None,
         }
     }
 
-    /// What the user confirmed, if it is proven.
+    /// Returns what the word records, if it is proven.
     #[must_use]
-    pub fn confirmed(&self) -> Option<Confirmation> {
+    pub fn terms(&self) -> Terms {
         match self {
-            Self::Role { confirmed, .. } => *confirmed,
-            Self::Nothing | Self::Unproven(_) => None,
+            Self::Role { terms, .. } => *terms,
+            Self::Nothing | Self::Ended(_) | Self::Unproven(_) => Terms::default(),
         }
     }
 
@@ -108,7 +116,7 @@ impl Chosen {
     pub fn word(&self) -> Option<&str> {
         match self {
             Self::Role { word, .. } => Some(word),
-            Self::Nothing | Self::Unproven(_) => None,
+            Self::Nothing | Self::Ended(_) | Self::Unproven(_) => None,
         }
     }
 }
@@ -210,13 +218,14 @@ impl OuterEnv {
         (!differ.is_empty()).then_some(anew)
     }
 
-    /// Returns the choice for a directory with these files. A choice for another file is ignored, and one that awsrole
-    /// didn't write is returned as unproven.
+    /// Returns the choice for a directory with these files at a time.
+    ///
+    /// A choice for another file is ignored, and one that awsrole didn't write is returned as unproven.
     #[must_use]
-    pub fn chosen(&self, files: &[PathBuf], choices: &Choices) -> Chosen {
+    pub fn chosen(&self, files: &[PathBuf], choices: &Choices, now: SystemTime) -> Chosen {
         let Some(file) = files.first() else { return Chosen::Nothing };
         let Some(word) = self.word(file) else { return Chosen::Nothing };
-        Chosen::of(&word, file, choices)
+        Chosen::of(&word, file, choices, now)
     }
 
     /// Returns the profile that `awsrole use --profile` chose, or `None`.

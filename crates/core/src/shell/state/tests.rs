@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::aws::credentials::tests::credentials;
 use crate::aws::profiles::tests::home;
-use crate::shell::choice::Choices;
+use crate::shell::choice::{Choices, Terms};
+
+const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
 fn env(pairs: &[(&str, &str)]) -> Env {
     Env(pairs.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect())
@@ -134,14 +136,14 @@ fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_blocked() {
     let of = |state, profile, chosen: &str, file: &str| {
         let outer = OuterEnv::reconstruct(&parent(state, profile, chosen));
         assert!(!outer.env.has(CHOSEN) && outer.adopt.contains(&(CHOSEN.into(), None)), "{state} {chosen}");
-        outer.chosen(&[PathBuf::from(file), PathBuf::from("/.awsrole.toml")], &choices)
+        outer.chosen(&[PathBuf::from(file), PathBuf::from("/.awsrole.toml")], &choices, NOW)
     };
     let file = "/p/.awsrole.toml";
-    let word = choices.word(Path::new(file), "a=b", None).unwrap();
+    let word = choices.word(Path::new(file), "a=b", Terms::default()).unwrap();
     let chosen = format!("{file}={word}");
     assert_eq!(
         of(BLOCKED, NO_ROLE, &chosen, file),
-        Chosen::Role { role: "a=b".into(), word: word.clone(), confirmed: None }
+        Chosen::Role { role: "a=b".into(), word: word.clone(), terms: Terms::default() }
     );
     for other in ["/.awsrole.toml", "/p/q/.awsrole.toml", "/p/.awsrole.tom"] {
         assert_eq!(of(BLOCKED, NO_ROLE, &chosen, other), Chosen::Nothing, "{other}");
@@ -160,7 +162,7 @@ fn what_was_chosen_holds_for_its_file_and_while_the_shell_is_blocked() {
     assert_eq!(of(BLOCKED, "mine", &chosen, file), Chosen::Nothing, "changed by hand");
     assert_eq!(of("{", NO_ROLE, &chosen, file), Chosen::Nothing, "a state that isn't ours");
     let alone = OuterEnv::reconstruct(&env(&[(CHOSEN, chosen.as_str())]));
-    assert_eq!(alone.chosen(&[PathBuf::from(file)], &choices), Chosen::Nothing, "without a state");
+    assert_eq!(alone.chosen(&[PathBuf::from(file)], &choices, NOW), Chosen::Nothing, "without a state");
 }
 
 #[test]
@@ -168,15 +170,36 @@ fn a_choice_in_the_state_of_a_role_needs_its_proof_as_well() {
     let (_home, context) = home("", "");
     let choices = Choices::of(&context.paths);
     let files = [PathBuf::from("/p/.awsrole.toml")];
-    let word = choices.word(&files[0], "prod", None).unwrap();
+    let word = choices.word(&files[0], "prod", Terms::default()).unwrap();
     let forged = format!("{}=prod", "0".repeat(80));
     for (chosen, role) in [(word.as_str(), Some("prod")), (&forged, None)] {
         let state = changed(|state| state["chosen"] = chosen.into());
         let outer = OuterEnv::reconstruct(&held(&state));
         assert!(outer.role.is_some(), "the role itself is held all the same");
-        let found = outer.chosen(&files, &choices);
+        let found = outer.chosen(&files, &choices, NOW);
         assert_eq!((found.role(), found == Chosen::Nothing), (role, false), "{chosen}");
-        assert_eq!(outer.chosen(&[PathBuf::from("/q/.awsrole.toml")], &choices), Chosen::Nothing);
+        assert_eq!(outer.chosen(&[PathBuf::from("/q/.awsrole.toml")], &choices, NOW), Chosen::Nothing);
+    }
+}
+
+#[test]
+fn a_choice_ends_at_its_time_and_not_before() {
+    let (_home, context) = home("", "");
+    let choices = Choices::of(&context.paths);
+    let files = [PathBuf::from("/p/.awsrole.toml")];
+    let until = NOW + Duration::from_secs(1800);
+    let word = choices.word(&files[0], "prod", Terms { until: Some(until), confirmed: None }).unwrap();
+    let inherited = OuterEnv::reconstruct(&held(&changed(|state| state["chosen"] = word.as_str().into())));
+    for (now, ended) in [(NOW, false), (until - Duration::from_millis(1), false), (until, true)] {
+        let expected = if ended {
+            Chosen::Ended("prod".into())
+        } else {
+            let terms = Terms { until: Some(until), confirmed: None };
+            Chosen::Role { role: "prod".into(), word: word.clone(), terms }
+        };
+        assert_eq!(inherited.chosen(&files, &choices, now), expected);
+        assert_eq!(Chosen::of(&word, &files[0], &choices, now), expected);
+        assert_eq!(expected.role().is_none(), ended);
     }
 }
 
@@ -184,8 +207,8 @@ fn a_choice_in_the_state_of_a_role_needs_its_proof_as_well() {
 fn a_chosen_profile_needs_its_proof_in_either_place() {
     let (_home, context) = home("", "");
     let choices = Choices::of(&context.paths);
-    let word = choices.profile_word("a=b").unwrap();
-    let of_role = choices.word(Path::new("/p/.awsrole.toml"), "a=b", None).unwrap();
+    let word = choices.profile_word("a=b", None).unwrap();
+    let of_role = choices.word(Path::new("/p/.awsrole.toml"), "a=b", Terms::default()).unwrap();
     let forged = format!("{}=a=b", "0".repeat(80));
     for (word, proven) in [(&word, true), (&of_role, false), (&forged, false)] {
         let state = changed(|state| state["profile"] = word.as_str().into());

@@ -1,0 +1,172 @@
+//! What must happen before a role is assumed: `manual` and `confirm` of the project file, and `protect` of the user's
+//! account settings, which no file can loosen.
+
+use crate::aws::arn::AccountId;
+use crate::base::location::Origin;
+use crate::base::problem::Problem;
+use crate::plan::account_pin::expected_account;
+use crate::plan::role_plan::RolePlan;
+use crate::project::approval::Allowed;
+use crate::project::config::{Confirm, RoleConfig};
+use crate::settings::accounts::Accounts;
+
+/// The conditions under which a role is assumed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// Whether the user must choose the role by its name.
+    pub manual: bool,
+    /// What the user must answer.
+    pub confirm: Confirm,
+    /// The account, as it is shown to the user, if it is protected.
+    pub protected: Option<String>,
+}
+
+impl Guard {
+    /// Returns the conditions that the project file sets.
+    #[must_use]
+    pub fn of_keys(keys: &RoleConfig) -> Self {
+        Self { manual: keys.manual == Some(true), confirm: keys.confirm.unwrap_or_default(), protected: None }
+    }
+
+    /// Returns the conditions of a project's role. `None` is the default role.
+    #[must_use]
+    pub fn of_role(allowed: &Allowed, role: Option<&str>, plan: &RolePlan, accounts: &Accounts) -> Self {
+        let keys = allowed.config().select(role).map(|(_, keys)| keys).unwrap_or_default();
+        Self::of_keys(&keys).protecting(expected_account(plan).as_ref(), accounts)
+    }
+
+    /// Returns the conditions of a profile that the user selected by its name.
+    #[must_use]
+    pub fn of_profile(plan: &RolePlan, accounts: &Accounts) -> Self {
+        Self::default().protecting(expected_account(plan).as_ref(), accounts)
+    }
+
+    /// Adds the conditions of the account.
+    #[must_use]
+    pub fn protecting(self, account: Option<&AccountId>, accounts: &Accounts) -> Self {
+        let Some(account) = account.filter(|account| accounts.is_protected(account)) else { return self };
+        let confirm = if self.confirm == Confirm::Never { Confirm::Yes } else { self.confirm };
+        Self { manual: true, confirm, protected: Some(accounts.shown(account)) }
+    }
+
+    /// Checks that the user selected a project's role by its name, if that is a condition.
+    ///
+    /// # Errors
+    /// Fails if `role` is `None`, which is what `cd` assumes.
+    pub fn require_name(&self, allowed: &Allowed, role: Option<&str>) -> Result<(), Problem> {
+        if !self.manual || role.is_some() {
+            return Ok(());
+        }
+        let (name, _) = allowed.config().select(None)?;
+        let named = |name: &str| format!("run `awsrole use {name}`, or `awsrole exec --role {name} -- CMD`");
+        let into_table = "move its keys into a table [role.NAME], and run `awsrole use NAME`";
+        Err(match (&self.protected, name) {
+            (Some(account), Some(name)) => {
+                Problem::new(format!("account {account} is protected, so `cd` does not assume role {name}"))
+                    .because("config.toml sets `protect = true` for it")
+                    .hint(named(&name))
+            }
+            (Some(account), None) => {
+                Problem::new(format!("account {account} is protected, so its roles are chosen by name"))
+                    .because("config.toml sets `protect = true` for it, and this role has no name")
+                    .hint(into_table)
+            }
+            (None, Some(name)) => {
+                Problem::new(format!("role {name} has `manual = true`, so `cd` does not assume it")).hint(named(&name))
+            }
+            (None, None) => {
+                let at = allowed.config().origin(None, "manual");
+                Problem::new(format!("{at}: a role with `manual = true` must be a table [role.NAME]")).hint(into_table)
+            }
+        })
+    }
+}
+
+/// Checks the keys of a planned role. `at` is the location of `confirm`.
+///
+/// # Errors
+/// Fails for `confirm = "account"` if the user's files don't contain the account.
+pub(super) fn check(plan: &RolePlan, keys: &RoleConfig, at: &Origin) -> Result<(), Problem> {
+    if keys.confirm != Some(Confirm::Account) || expected_account(plan).is_some() {
+        return Ok(());
+    }
+    Err(Problem::new(format!("{at}: `confirm = \"account\"` needs an account that is known before the call"))
+        .because(format!("only AWS knows the account of {}", plan.source))
+        .hint("pin the account with `account_id`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::aws::credentials::Credentials;
+    use crate::aws::credentials::tests::credentials;
+    use crate::plan::account_pin::{check_result, protect};
+    use crate::plan::resolve::tests::Home;
+    use crate::settings::accounts::Account;
+
+    const CONFIG: &str = "\
+[profile sso]
+sso_start_url = https://corp.example.com/start
+sso_region = eu-central-1
+sso_account_id = 333333333333
+sso_role_name = Admin
+[profile console]
+login_session = arn:aws:iam::333333333333:user/alice
+[profile vault]
+credential_process = vault
+";
+    const ROLE: &str = "role_arn = \"arn:aws:iam::333333333333:role/R\"\nsource_profile = \"vault\"\n";
+
+    fn protected() -> Accounts {
+        let account = Account { protect: true, ..Account::default() };
+        Accounts([(AccountId::parse("333333333333").unwrap(), account)].into())
+    }
+
+    fn planned(text: &str) -> Result<RolePlan, Problem> {
+        Home::new(CONFIG, "", &[("USER", "alice")]).plan(text).map(|plan| protect(plan, &protected()))
+    }
+
+    #[test]
+    fn a_protected_account_makes_every_role_manual_and_confirmed() {
+        let instance = "credential_source = \"Ec2InstanceMetadata\"\n";
+        for (text, known) in [
+            (ROLE.to_owned(), true),
+            (ROLE.replace('3', "2"), false),
+            ("profile = \"sso\"".to_owned(), true),
+            ("profile = \"console\"".to_owned(), true),
+            ("profile = \"vault\"".to_owned(), false),
+            ("profile = \"vault\"\naccount_id = \"333333333333\"".to_owned(), true),
+            (instance.to_owned(), false),
+            (format!("{instance}account_id = \"333333333333\""), true),
+        ] {
+            let plan = planned(&text).unwrap();
+            let guard = Guard::of_profile(&plan, &protected());
+            let expected = if known { (true, Confirm::Yes) } else { (false, Confirm::Never) };
+            assert_eq!((guard.manual, guard.confirm), expected, "{text}");
+            // Where only AWS knows the account, its answer is checked.
+            let is_open = !known && !text.contains("role_arn");
+            assert_eq!((plan.protected.len(), plan.needs_account()), (is_open.into(), is_open || plan.pin.is_some()));
+            for (arn, is_fine) in [
+                (Some("arn:aws:sts::333333333333:assumed-role/R/alice"), false),
+                (Some("arn:aws:sts::222222222222:assumed-role/R/alice"), true),
+                (None, false),
+            ] {
+                let arn = arn.map(str::to_owned);
+                let checked = check_result(&plan, &Credentials { arn: arn.clone(), ..credentials(UNIX_EPOCH, 900) });
+                assert!(!is_open || checked.is_ok() == is_fine, "{text} {arn:?}");
+            }
+        }
+        let strict = RoleConfig { confirm: Some(Confirm::Account), ..RoleConfig::default() };
+        let account = AccountId::parse("333333333333").unwrap();
+        assert_eq!(Guard::of_keys(&strict).protecting(Some(&account), &protected()).confirm, Confirm::Account);
+    }
+
+    #[test]
+    fn an_account_that_is_typed_must_be_known() {
+        assert!(planned(&format!("{ROLE}confirm = \"account\"")).is_ok());
+        let problem = planned("profile = \"vault\"\nconfirm = \"account\"").err().unwrap();
+        assert!(problem.summary.contains(".awsrole.toml:2: `confirm = \"account\"` needs"), "{problem}");
+    }
+}
