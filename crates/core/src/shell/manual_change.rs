@@ -19,7 +19,7 @@ pub struct ManualChange {
 }
 
 impl ManualChange {
-    /// Decides for the names that a shell found changed. `env` holds the present values of a changed unit.
+    /// Decides for the names that a shell found changed. `env` is that of the shell.
     #[must_use]
     pub fn of(changed: &[String], env: &Env) -> Self {
         let is_changed = |name: &str| changed.iter().any(|changed| changed == name);
