@@ -12,6 +12,7 @@ mod doctor;
 mod edit;
 mod env;
 mod exec;
+mod fetch_ahead;
 mod held;
 mod history;
 pub(crate) mod hook;
@@ -43,7 +44,7 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_system::print::out;
 
 use self::held::Wanted;
-use crate::cli::{Command, command_line};
+use crate::cli::{Command, PlaceOptions, command_line};
 use crate::completion;
 use crate::report::{CommandError, Outcome};
 
@@ -63,14 +64,19 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Why { target, json } => why::run(target, json, context, settings),
         Command::Policy { target, json } => policy::run(target, json, context, settings),
         Command::Doctor { json } => doctor::run(json, context, settings),
-        Command::Use { name, profile, .. } => use_role::run(name.as_deref(), profile.as_deref(), context, settings),
+        Command::Use { none: true, .. } => Err(common::needs_hook(context)),
+        Command::Use { name, profile, set, .. } => {
+            let place = PlaceOptions { profile, set, dir: None };
+            use_role::run(name.as_deref(), &place, context, settings)
+        }
         Command::Keys { keys } => keys::run(keys, context, settings),
         Command::Login(options) => login::run(options, context, settings),
         Command::Revoke { role, user, apply: _, profile, json } => {
             revoke::run(&revoke::RevokeOptions { role, user, admin: profile, json }, context, settings)
         }
-        Command::Refresh => refresh::run(context, settings),
+        Command::Refresh { all } => refresh::run(all, context, settings),
         Command::History { json } => history::run(json, context, settings),
+        Command::Logout { sso: Some(None), all: true, .. } => sign_out::run_all(context, settings),
         Command::Logout { sso: Some(named), .. } => sign_out::run(named.as_deref(), context, settings),
         Command::Logout { place, all, sso: None } => logout::run(place, all, context, settings),
         Command::Exec { target, min_ttl, yes, renew, command } => {

@@ -50,7 +50,8 @@ pub fn answer(
     let views = views.then(|| Views::of(&files));
     let mut outer = OuterEnv::reconstruct(&context.env);
     let mut inner = context.with_env(std::mem::take(&mut outer.env));
-    // With the shell's own variables: a set of `awsrole env` is the user's, although the outer environment is without it.
+    // With the shell's own variables: keys of `awsrole env` are the user's, although the outer environment is without
+    // them.
     let change = ManualChange::of(&changed, &context.env);
     for name in &change.unset {
         inner.env.0.remove(OsStr::new(name));

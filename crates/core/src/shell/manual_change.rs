@@ -69,6 +69,12 @@ impl Inactive {
         (hands_off || unnoticed).then_some(Self { set })
     }
 
+    /// Returns whether variables were set or unset since awsrole exported a role.
+    #[must_use]
+    pub fn is_unnoticed(env: &Env) -> bool {
+        exported_key_id(env).is_some() && OuterEnv::reconstruct(env).role.is_none()
+    }
+
     /// Returns what was changed, as a sentence.
     #[must_use]
     pub fn text(&self) -> String {

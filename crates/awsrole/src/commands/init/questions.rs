@@ -68,7 +68,7 @@ impl Questions<'_> {
     }
 
     fn roles(&self, given: Option<&str>) -> Result<Vec<InitOptions>, CommandError> {
-        let all = profiles_by_last_use(self.profiles, &LastUse::read(self.context));
+        let all = profiles_by_last_use(self.profiles, &LastUse::read(self.context), self.context);
         let sessions = self.portal.sessions();
         if all.is_empty() && sessions.is_empty() {
             let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
