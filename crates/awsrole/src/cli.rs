@@ -314,13 +314,14 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME", requires = "role_arn", add = profiles())]
         source_profile: Option<String>,
         /// Session of IAM Identity Center whose permission set supplies the role, an `[sso-session]` of ~/.aws/config
+        /// [default: the only one]
         #[arg(long, value_name = "NAME", conflicts_with_all = ["profile", "role_arn"], add = sso_sessions())]
         sso_session: Option<String>,
         /// Account of the permission set
-        #[arg(long, value_name = "ID|NAME", requires = "sso_session")]
+        #[arg(long, value_name = "ID|NAME", conflicts_with_all = ["profile", "role_arn"])]
         account: Option<String>,
         /// Permission set
-        #[arg(long, value_name = "NAME", requires = "sso_session")]
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["profile", "role_arn"])]
         role_name: Option<String>,
         /// AWS region
         #[arg(long)]

@@ -91,7 +91,8 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context, settings),
         Command::CredentialProcess { target, yes, .. } => credential_process::run(target, yes, context, settings),
         Command::Init { profile, role_arn, source_profile, sso_session, account, role_name, region, yes, dir } => {
-            let set = sso_session.map(|session| init::SetOptions { session, account, role_name });
+            let names_set = sso_session.is_some() || account.is_some() || role_name.is_some();
+            let set = names_set.then_some(init::SetOptions { session: sso_session, account, role_name });
             let wanted =
                 init::InitOptions { profile, role_arn, source_profile, permission_set: None, region, pin: true };
             init::run(wanted, set.as_ref(), yes, dir, context, settings)

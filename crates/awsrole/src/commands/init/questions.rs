@@ -84,7 +84,7 @@ impl Questions<'_> {
                         continue;
                     };
                     let session = sessions[index - all.len()].name.to_owned();
-                    let set = SetOptions { session, account: None, role_name: None };
+                    let set = SetOptions { session: Some(session), account: None, role_name: None };
                     let chosen = self.portal.complete(&set, Some(self))?;
                     return Ok(vec![self.of_set(chosen, given.map(str::to_owned))?]);
                 }
