@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::completion::{CompletedShell, directories, profiles, program, roles, roles_and_previous, sso_sessions};
@@ -18,6 +17,7 @@ mod login;
 mod prompt;
 mod setup;
 mod target;
+mod tips;
 pub(crate) use help::command_line;
 pub(crate) use hook::{EventName, Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
@@ -386,7 +386,7 @@ impl Command {
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
         let words: Vec<OsString> = words.into_iter().collect();
         let parsed = command_line().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
-        parsed.unwrap_or_else(|error| with_suggestion(error, &words).exit()).command
+        parsed.unwrap_or_else(|error| tips::with_tip(error, &words).exit()).command
     }
 
     /// Whether the remains of killed runs are removed before the command begins. A shell's question does it only where
@@ -394,22 +394,6 @@ impl Command {
     pub(crate) fn sweeps(&self) -> bool {
         !matches!(self, Self::Doctor { .. } | Self::Hook { hook: Hook::Export(_) | Hook::Watch { .. } })
     }
-}
-
-/// Adds what people mean who type `awsrole exec CMD`, or `awsrole exec PROFILE -- CMD` as in aws-vault.
-fn with_suggestion(mut error: clap::Error, words: &[OsString]) -> clap::Error {
-    let is_option =
-        matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if word.starts_with('-'));
-    if error.kind() == ErrorKind::UnknownArgument && words.get(1).is_some_and(|word| word == "exec") && !is_option {
-        let tip = match words.iter().any(|word| word == "--") {
-            true => {
-                "the project file selects the role; use '--role NAME' for another role of the file, or '--profile NAME' for an AWS profile"
-            }
-            false => "put the command after '--'",
-        };
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
-    error
 }
 
 #[derive(Clone, Copy, ValueEnum)]
