@@ -304,3 +304,19 @@ source_profile = "also"
     result = chain.awsrole("exec", "--role", "also", "--", binary("awsrole"), "login", cwd=folder)
     assert "nothing to sign in to: the source is profile also" in result.err, result
     assert result.code == 1
+
+
+def test_refresh_is_for_the_role_of_the_shell(chain, shop):
+    """Sessions of other roles stay, unless all are refreshed."""
+    def callers(*roles):
+        chain.sts.reset()
+        for role in roles:
+            assert chain.awsrole("exec", "--role", role, "--", "true", cwd=shop, env=chain.env).code == 0
+        return [role for _, role in chain.callers()]
+
+    assert callers("near", "other") == ["Near", "Other"] and callers("near", "other") == []
+    assert chain.awsrole("refresh", cwd=shop, env=chain.env).code == 0
+    assert callers("near", "other") == ["Near"]
+    assert chain.awsrole("refresh", "--all", cwd=shop, env=chain.env).code == 0
+    assert callers("near", "other") == ["Near", "Other"]
+    assert chain.awsrole("refresh", "--bogus", cwd=shop, env=chain.env).code == 2
