@@ -54,9 +54,10 @@ pub(super) fn fetch_ahead(
         }
         Err(failed) => {
             let mut error = CommandError::from(failed);
+            let again = format!("`awsrole use {}`", options.strip_prefix("--role ").unwrap_or(options));
             for hint in &mut error.problem.hints {
                 *hint = hint.replace("`awsrole login`", &format!("`awsrole login {options}`"));
-                *hint = hint.replace("`awsrole refresh`", &format!("`awsrole use` for {}", plan.title()));
+                *hint = hint.replace("`awsrole refresh`", &again);
             }
             print_error_of_kept_role(&error.problem, &held.role, &format!("awsrole why {options}"));
             Ok(error.outcome)
