@@ -3,18 +3,19 @@
 __awsrole_command() {
   \builtin local __awsrole_status=0 __awsrole_typed=typed __awsrole_name __awsrole_held __awsrole_standing
   case $__awsrole_off:${1-}:${2-} in
-    readonly:on: | readonly:off: | readonly:use: | readonly:use:[!-]* | readonly:use:- | \
-      readonly:use:--profile*)
+    readonly:on: | readonly:off: | readonly:use: | readonly:use:[!-]* | readonly:use:- | readonly:use:--none | \
+      readonly:use:--profile* | readonly:use:--[asr]*)
       __awsrole_say "PROMPT_COMMAND is readonly, so awsrole is inactive in this shell: see \`awsrole doctor\`"
       \builtin return 1 ;;
   esac
   case $#:${1-}:${2-}:${3-} in
     1:on::) __awsrole_off='' __awsrole_state=new ;;
-    1:off:: | 1:use:: | 2:use:-: | 2:use:[!-]*: | 3:use:[!-]*:--yes | 3:use:[!-]*:-y | 3:use:--yes:[!-]* | \
-      3:use:-y:[!-]* | 2:use:--profile=*: | 3:use:--profile:*)
+    1:off:: | 1:use:: | 2:use:-: | 2:use:--none: | 2:use:[!-]*: | 3:use:[!-]*:--yes | 3:use:[!-]*:-y | 3:use:--yes:[!-]* | \
+      3:use:-y:[!-]* | 2:use:--profile=*: | 3:use:--profile:* | *:use:--[asr]*:*)
       __awsrole_hook prompt # for manual changes in the same line
       __awsrole_look
       \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use='' __awsrole_previous=''
+      if [[ ${2-} == --none ]]; then __awsrole_choose_none; \builtin return; fi
       if __awsrole_is_for_profile "$@"; then
         __awsrole_choose_profile "$@" || \builtin return
         __awsrole_name=${__awsrole_profile#*=}
@@ -26,11 +27,12 @@ __awsrole_command() {
       __awsrole_choose "$@" || \builtin return # a role that doesn't exist takes none away
       if [[ $__awsrole_answer == --* ]]; then __awsrole_command use "$__awsrole_answer"; \builtin return; fi
       __awsrole_name=${__awsrole_answer#*=}
-      [[ ${__awsrole_name:--} == "$__awsrole_held" ]] || __awsrole_previous=$__awsrole_held
+      [[ ${__awsrole_name:--} == "$__awsrole_held" || $__awsrole_state == blocked ]] || __awsrole_previous=$__awsrole_held
       __awsrole_use=${__awsrole_answer#-off} __awsrole_use_in=${__awsrole_files[0]-}
       if [[ $__awsrole_answer == -off ]]; then
         __awsrole_undo
         __awsrole_off=off __awsrole_state=new __awsrole_pending=''
+        [[ $1 != off ]] || __awsrole_say "off: your environment is back in this shell, until \`awsrole on\`"
         \builtin return 0
       fi
       __awsrole_enter_choice "${__awsrole_name:-the default role}"
@@ -39,7 +41,10 @@ __awsrole_command() {
       __awsrole_find_standing
       AWSROLE_HOOK=$__awsrole_standing "$__awsrole_bin" "$@"
       __awsrole_status=$?
-      case ${1-} in refresh) __awsrole_state=new ;; logout) __awsrole_typed=prompt ;; esac
+      case $#:${1-}:${2-} in
+        1:refresh: | 2:refresh:--all) __awsrole_state=new ;;
+        *:logout:*) __awsrole_typed=prompt ;;
+      esac
       for __awsrole_name in "${!__awsrole_prior[@]}"; do # as in AWS_PROFILE=x awsrole refresh, for this call only
         __awsrole_intact "$__awsrole_name" || __awsrole_asked=$__awsrole_typed
       done ;;
@@ -81,10 +86,11 @@ __awsrole_choose() { # off | use [NAME] [--yes] | use -
   esac
 }
 
-# Returns whether a command is about the chosen profile: `use --profile`, or `use -` where no project applies.
+# Returns whether a command is about the chosen profile: `use --profile`, a permission set, or `use -` where no project
+# applies.
 __awsrole_is_for_profile() { # off | use [WORD …]
   case $1:${2-} in
-    use:--profile*) \builtin return 0 ;;
+    use:--profile* | use:--[asr]*) \builtin return 0 ;; # --account, --sso-session, --role-name
     use:-) [[ $__awsrole_profile$__awsrole_profile_before ]] || \builtin return ;;
     *) \builtin return 1 ;;
   esac
@@ -102,10 +108,25 @@ __awsrole_choose_profile() { # use --profile NAME | use --profile=NAME | use -
       __awsrole_profile=$__awsrole_answer ;;
   esac
   if \builtin test "${__awsrole_profile#*=}" = "${__awsrole_before#*=}"; then \builtin return 0; fi
+  if [[ $__awsrole_state == blocked && -z $__awsrole_file ]]; then # the profile failed, and isn't used again
+    [[ $__awsrole_profile ]] || __awsrole_say 'your environment is back'
+    \builtin return 0
+  fi
   __awsrole_profile_before=$__awsrole_before
   if [[ -z $__awsrole_profile ]]; then
     __awsrole_say "your environment is back: \`awsrole use -\` uses profile ${__awsrole_before#*=} again"
   fi
+}
+
+# Ends the chosen role and the chosen profile. `use -` returns to them, unless they failed.
+__awsrole_choose_none() { # use --none
+  if [[ $__awsrole_state != blocked ]]; then
+    if [[ $__awsrole_use ]]; then __awsrole_previous=${__awsrole_use#*=}; fi
+    __awsrole_profile_before=${__awsrole_profile:-$__awsrole_profile_before}
+  fi
+  __awsrole_use='' __awsrole_profile=''
+  __awsrole_enter_choice 'your environment' || \builtin return
+  [[ $__awsrole_state != outer ]] || __awsrole_say 'your environment is back in this shell'
 }
 
 # Requests the chosen role. Fails if the shell is blocked then.

@@ -1,6 +1,6 @@
-# `off`, `use`, `use -`, `use --profile NAME` and `use NAME`, with `--yes` or without, as words with a separator between
-# them.
-set -g __awsrole_chooses '\A(off|use|use\x1f-|use\x1f--profile[=\x1f][^\x1f]*|use\x1f((-y|--yes)\x1f)?[^-\x1f][^\x1f]*(\x1f(-y|--yes))?)\z'
+# `off`, `use`, `use -`, `use --none`, `use --profile NAME`, a permission set, and `use NAME`, with `--yes` or without,
+# as words with a separator between them.
+set -g __awsrole_chooses '\A(off|use|use\x1f-|use\x1f--none|use\x1f--(sso-session|account|role-name)[=\x1f].*|use\x1f--profile[=\x1f][^\x1f]*|use\x1f((-y|--yes)\x1f)?[^-\x1f][^\x1f]*(\x1f(-y|--yes))?)\z'
 
 # The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 function __awsrole_command
@@ -17,6 +17,10 @@ function __awsrole_command
             set -g __awsrole_use
             set -g __awsrole_previous
         end
+        if test "$argv" = 'use --none'
+            __awsrole_choose_none
+            return
+        end
         if __awsrole_is_for_profile $argv
             __awsrole_choose_profile $argv; or return
             __awsrole_enter_choice
@@ -32,7 +36,7 @@ function __awsrole_command
             return
         end
         set -l now (string replace -r '^[^=]*=' '' -- $chosen) -
-        test "$now[1]" = "$held[1]"; or set -g __awsrole_previous $held[1]
+        test "$now[1]" = "$held[1]" -o $__awsrole_state = blocked; or set -g __awsrole_previous $held[1]
         set -g __awsrole_use (string match -v -- '-*' $chosen)
         set -g __awsrole_use_in $__awsrole_files[1]
         if test "$chosen" = -off
@@ -40,6 +44,8 @@ function __awsrole_command
             set -g __awsrole_off off
             set -g __awsrole_state new
             set -g __awsrole_pending
+            test "$argv" = off
+            and __awsrole_say 'off: your environment is back in this shell, until `awsrole on`'
             return 0
         end
         __awsrole_enter_choice
@@ -51,7 +57,7 @@ function __awsrole_command
         set -q __awsrole_off[1]; and set standing off
         AWSROLE_HOOK=$standing $__awsrole_bin $argv
         set code $status
-        test "$argv[1]" = refresh; and set -g __awsrole_state new
+        contains -- "$argv" refresh 'refresh --all'; and set -g __awsrole_state new
         test "$argv[1]" = logout; and set typed prompt
     end
     __awsrole_hook $typed
@@ -92,9 +98,10 @@ function __awsrole_choose # HELD off | HELD use [NAME] [--yes] | HELD use -
     end
 end
 
-# Returns whether a command is about the chosen profile: `use --profile`, or `use -` where no project applies.
+# Returns whether a command is about the chosen profile: `use --profile`, a permission set, or `use -` where no project
+# applies.
 function __awsrole_is_for_profile # off | use [WORD …]
-    string match -qr '^use --profile' -- "$argv[1..2]"; and return
+    string match -qr '^use --(profile|sso-session|account|role-name)' -- "$argv[1..2]"; and return
     test "$argv" = 'use -'; or return
     set -q __awsrole_profile[1]; or set -q __awsrole_profile_before[1]; or return
     not set -q __awsrole_files[1]; or test "$($__awsrole_bin hook choose -)" = profile
@@ -113,8 +120,24 @@ function __awsrole_choose_profile # use --profile NAME | use --profile=NAME | us
     end
     set -l name (string replace -r '^[^=]*=' '' -- $before)
     test "$(string replace -r '^[^=]*=' '' -- $__awsrole_profile)" = "$name"; and return
+    if test $__awsrole_state = blocked -a -z "$__awsrole_file" # the profile failed, and isn't used again
+        set -q __awsrole_profile[1]; or __awsrole_say 'your environment is back'
+        return 0
+    end
     set -g __awsrole_profile_before $before
     set -q __awsrole_profile[1]; or __awsrole_say "your environment is back: `awsrole use -` uses profile $name again"
+end
+
+# Ends the chosen role and the chosen profile. `use -` returns to them, unless they failed.
+function __awsrole_choose_none # use --none
+    if test $__awsrole_state != blocked
+        set -q __awsrole_use[1]; and set -g __awsrole_previous (string replace -r '^[^=]*=' '' -- $__awsrole_use)
+        set -q __awsrole_profile[1]; and set -g __awsrole_profile_before $__awsrole_profile
+    end
+    set -g __awsrole_use
+    set -g __awsrole_profile
+    __awsrole_enter_choice; or return
+    test $__awsrole_state != outer; or __awsrole_say 'your environment is back in this shell'
 end
 
 # Requests the chosen role. Fails if the shell is blocked then.

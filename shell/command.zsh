@@ -3,11 +3,12 @@ __awsrole_command() {
   \builtin local code=0 typed=typed name held __awsrole_standing
   case $#:${1-}:${2-}:${3-} in
     1:on::) __awsrole_off= __awsrole_state=new ;;
-    1:off::|1:use::|2:use:[^-]*:|2:use:-:|3:use:[^-]*:--yes|3:use:[^-]*:-y|3:use:--yes:[^-]*|3:use:-y:[^-]*|\
-      2:use:--profile=*:|3:use:--profile:*)
+    1:off::|1:use::|2:use:[^-]*:|2:use:-:|2:use:--none:|3:use:[^-]*:--yes|3:use:[^-]*:-y|3:use:--yes:[^-]*|3:use:-y:[^-]*|\
+      2:use:--profile=*:|3:use:--profile:*|*:use:--[asr]*:*)
       __awsrole_hook prompt # for manual changes in the same line
       __awsrole_look
       if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use= __awsrole_previous=; fi
+      if [[ ${2-} == --none ]]; then __awsrole_choose_none; return; fi
       if __awsrole_is_for_profile "$@"; then
         __awsrole_choose_profile "$@" || return
         __awsrole_enter_choice "${${__awsrole_profile#*=}:-your environment}"
@@ -18,11 +19,12 @@ __awsrole_command() {
       __awsrole_choose "$@" || return # a role that doesn't exist takes none away
       if [[ $__awsrole_answer == --* ]]; then __awsrole_command use $__awsrole_answer; return; fi
       name=${__awsrole_answer#*=}
-      [[ ${name:--} == "$held" ]] || __awsrole_previous=$held
+      [[ ${name:--} == "$held" || $__awsrole_state == blocked ]] || __awsrole_previous=$held
       __awsrole_use=${__awsrole_answer#-off} __awsrole_use_in=$__awsrole_files[1]
       if [[ $__awsrole_answer == -off ]]; then
         __awsrole_undo
         __awsrole_off=off __awsrole_state=new __awsrole_pending=
+        [[ $1 != off ]] || __awsrole_say "off: your environment is back in this shell, until \`awsrole on\`"
         return 0
       fi
       __awsrole_enter_choice "${name:-the default role}"
@@ -31,7 +33,10 @@ __awsrole_command() {
       __awsrole_find_standing
       AWSROLE_HOOK=$__awsrole_standing $__awsrole_bin "$@"
       code=$?
-      case ${1-} in refresh) __awsrole_state=new ;; logout) typed=prompt ;; esac
+      case $#:${1-}:${2-} in
+        1:refresh:|2:refresh:--all) __awsrole_state=new ;;
+        *:logout:*) typed=prompt ;;
+      esac
       for name in ${(k)__awsrole_prior}; do # as in AWS_PROFILE=x awsrole refresh, for this call only
         __awsrole_intact $name || __awsrole_asked=$typed
       done
@@ -74,10 +79,11 @@ __awsrole_choose() { # off | use [NAME] [--yes] | use -
   esac
 }
 
-# Returns whether a command is about the chosen profile: `use --profile`, or `use -` where no project applies.
+# Returns whether a command is about the chosen profile: `use --profile`, a permission set, or `use -` where no project
+# applies.
 __awsrole_is_for_profile() { # off | use [WORD …]
   case $1:${2-} in
-    use:--profile*) return 0 ;;
+    use:--profile*|use:--[asr]*) return 0 ;; # --account, --sso-session, --role-name
     use:-) [[ -n $__awsrole_profile$__awsrole_profile_before ]] || return ;;
     *) return 1 ;;
   esac
@@ -95,10 +101,25 @@ __awsrole_choose_profile() { # use --profile NAME | use --profile=NAME | use -
       __awsrole_profile=$__awsrole_answer ;;
   esac
   if [[ ${__awsrole_profile#*=} == "${before#*=}" ]]; then return 0; fi
+  if [[ $__awsrole_state == blocked && -z $__awsrole_file ]]; then # the profile failed, and isn't used again
+    [[ -n $__awsrole_profile ]] || __awsrole_say 'your environment is back'
+    return 0
+  fi
   __awsrole_profile_before=$before
   if [[ -z $__awsrole_profile ]]; then
     __awsrole_say "your environment is back: \`awsrole use -\` uses profile ${before#*=} again"
   fi
+}
+
+# Ends the chosen role and the chosen profile. `use -` returns to them, unless they failed.
+__awsrole_choose_none() { # use --none
+  if [[ $__awsrole_state != blocked ]]; then
+    if [[ -n $__awsrole_use ]]; then __awsrole_previous=${__awsrole_use#*=}; fi
+    __awsrole_profile_before=${__awsrole_profile:-$__awsrole_profile_before}
+  fi
+  __awsrole_use= __awsrole_profile=
+  __awsrole_enter_choice 'your environment' || return
+  [[ $__awsrole_state != outer ]] || __awsrole_say 'your environment is back in this shell'
 }
 
 # Requests the chosen role. Fails if the shell is blocked then.

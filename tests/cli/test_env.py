@@ -1,6 +1,7 @@
 """Tests `awsrole env`: its readers get the variables that a command under `awsrole exec` gets."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -8,7 +9,7 @@ import pytest
 from dotenv import dotenv_values
 
 from support.local_sts import binary
-from support.world import BLOCKED, THERE
+from support.world import BLOCKED, THERE, asked
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
@@ -115,3 +116,16 @@ def test_says_nothing_on_stdout_when_it_fails(world, content, allow, code):
 def test_enough_life(world, named):
     result = world.awsrole("env", "--min-ttl", "2h", cwd=named)
     assert (result.code, result.out) == (4, "") and "--min-ttl" in result.err
+
+
+@pytest.mark.parametrize("event, kept", [("changed", True), ("cd", False)])
+def test_an_evaluated_set_of_keys_is_never_half_removed(world, named, event, kept):
+    """In a shell that held another role, only the key ID and the expiration are seen to differ."""
+    evaluated = {name: value for name, value in world.exec_env(world.home, "--profile", "shop-dev").items() if name.startswith("AWS")}
+    changed = ["--changed", "AWS_ACCESS_KEY_ID", "--changed", "AWS_CREDENTIAL_EXPIRATION"]
+    words = asked(named, event=event)
+    result = world.awsrole(*words[:-2], *changed, *words[-2:], env=evaluated)
+    assert result.code == 0, result.err
+    removed = re.findall(r"__awsrole_(?:unset (\w+)$|adopt (\w+) unset)", result.out, re.M)
+    assert {*KEYS, "AWS_CREDENTIAL_EXPIRATION"} & {name for names in removed for name in names} == \
+        (set() if kept else {*KEYS, "AWS_CREDENTIAL_EXPIRATION"})

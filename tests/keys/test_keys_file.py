@@ -40,6 +40,7 @@ def test_import_leaves_the_file_unless_told(world, answer):
     question = ("remove the two lines of profile jump from ~/.aws/credentials? [y/N] ", answer)
     result = world.asked("keys", "add", "jump", "--import", answers=[*NEW, question])
     assert result.code == 0 and "the keys are also in ~/.aws/credentials" in result.out
+    assert "`awsrole keys add jump --import --replace --take-out` removes them there" in " ".join(result.out.split())
     assert world.credentials.read_text() == CREDENTIALS.format(alice=ALICE, bystander=BYSTANDER)
     found = world.awsrole("doctor").out
     assert "profile jump has keys in ~/.aws/credentials and in the key file: those in the file take precedence" in found

@@ -16,9 +16,9 @@ The nearest `.awsrole.toml` selects the answer:
     ask = true              logs whether it could prompt on the terminal
 
 Without a file, or with `state = "outer"`, the word of a profile selects the role with the name after its `=`. Another
-user can replace a file if everyone can write to its directory. A file that isn't TOML blocks the shell. Each
-start is a line of JSON in `starts` next to the program, or in `digests` if only a digest is requested. A copy with the
-name `awsrole-hook` is the hook binary.
+user can replace a file if everyone can write to its directory. A file that isn't TOML blocks the shell, and so
+does the role `shut`. Each start is a line of JSON in `starts` next to the program, or in `digests` if only a digest is
+requested. A copy with the name `awsrole-hook` is the hook binary.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ def main():
         return
     if sys.argv[1:3] != ["hook", "export"]:
         log()
-        if sys.argv[1] in ("allow", "deny", "refresh", "logout"):
+        if sys.argv[1] in ("allow", "deny", "refresh", "logout") and sys.argv[2:3] not in (["--bogus"], ["--help"]):
             (present,) = (HERE / "generations").iterdir()
             present.rename(present.with_name(str(int(present.name) + 1)))
         if sys.argv[1:4] == ["hook", "choose", "-"]:
@@ -85,6 +85,8 @@ def main():
         if sys.argv[1:3] == ["hook", "choose"] and sys.argv[3].startswith("--profile"):
             name = sys.argv[3].partition("=")[2] or sys.argv[4]
             sys.exit(print(f"00={name}") if name != "refused" else 1)
+        if sys.argv[1:3] == ["hook", "choose"] and any(word.startswith("--account") for word in sys.argv):
+            sys.exit(print("00=corp/1/Admin"))
         if sys.argv[1:3] == ["hook", "choose"]:
             if sys.argv[3] != "refused":
                 print(sys.argv[3])
@@ -161,6 +163,8 @@ def main():
     state = recipe.get("state", "role" if role else "outer")
     if state == "outer" and "--profile" in options:
         state, role = "role", options[options.index("--profile") + 1].partition("=")[2]
+    if role == "shut":
+        state = "blocked"
     if state == "role":
         values = {
             "AWS_ACCESS_KEY_ID": f"ASIA{role.upper()}",

@@ -21,7 +21,7 @@ def status(tty):
 
 def test_off_and_on(shell, terminal, project, stand_in):
     tty = terminal(shell, env={"AWS_PROFILE": "home"}, cwd=project)
-    assert "awsrole:" not in tty.run("awsrole off")
+    assert "awsrole: off: your environment is back in this shell, until `awsrole on`" in tty.run("awsrole off")
     assert aws(tty.env()) == {"AWS_PROFILE": "home"}
     tty.run("cd deep")
     tty.run("cd ..")
@@ -58,6 +58,48 @@ def test_use(shell, terminal, project, stand_in):
     assert aws(tty.env()) == BLOCKED | {"AWSROLE_CHOSEN": f"{project}/.awsrole.toml=nobody"}
 
 
+def test_use_none(shell, terminal, project, stand_in):
+    """It ends the choices of this shell, however many there were before."""
+    tty = terminal(shell, env={"AWS_PROFILE": "home"}, cwd=project)
+    for line, role in (("use prod", "prod"), ("use test", "test"), ("use --none", "dev"), ("use -", "test"), ("use --none", "dev"),
+                       ("use --profile one", "dev"), ("use --profile two", "dev"), ("use --none", "dev")):
+        tty.run(f"awsrole {line}")
+        assert aws(tty.env())["AWSROLE_ROLE"] == role, line
+    tty.run("cd /")
+    assert aws(tty.env()) == {"AWS_PROFILE": "home"}
+    for line in ("use --profile one", "use --profile two"):
+        tty.run(f"awsrole {line}")
+    assert "your environment is back" in tty.run("awsrole use --none")
+    assert aws(tty.env()) == {"AWS_PROFILE": "home"}
+    tty.run("awsrole use -")
+    assert aws(tty.env())["AWSROLE_ROLE"] == "two"
+
+
+@pytest.mark.parametrize("options", ["--account 1 --role-name Admin", "--sso-session=corp --role-name=Admin --account=1"])
+def test_use_a_permission_set(shell, terminal, stand_in, options):
+    tty = terminal(shell, cwd="/")
+    tty.run(f"awsrole use {options}")
+    assert aws(tty.env())["AWSROLE_ROLE"] == "corp/1/Admin"
+    assert stand_in.starts()[-2]["argv"] == ["hook", "choose", *options.split()]
+
+
+def test_use_never_goes_back_to_a_role_that_failed(shell, terminal, project, stand_in):
+    tty = terminal(shell, cwd=project)
+    tty.run("awsrole use prod")
+    tty.run("awsrole use shut")
+    assert aws(tty.env()).items() >= BLOCKED.items()
+    for line, role in (("use -", "prod"), ("use -", "prod"), ("use --none", "dev")):
+        tty.run(f"awsrole {line}")
+        assert aws(tty.env())["AWSROLE_ROLE"] == role, line
+
+
+@pytest.mark.parametrize("line", ["refresh --bogus", "refresh --help"])
+def test_only_a_refresh_refreshes(shell, terminal, project, stand_in, line):
+    tty = terminal(shell, cwd=project)
+    tty.run(f"awsrole {line}")
+    assert stand_in.events() == ["prompt"]
+
+
 def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
     tty = terminal(shell, cwd=project)
     assert "the command exit 7 a  b" in tty.run("awsrole exit 7 'a  b'")
@@ -73,6 +115,8 @@ def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
     assert stand_in.events() == ["prompt", "cd"]
     tty.run("awsrole refresh")
     assert stand_in.events() == ["prompt", "cd", "cd"]
+    tty.run("awsrole refresh --all")
+    assert stand_in.events() == ["prompt", "cd", "cd", "cd"]
     tty.run("awsrole")
     assert stand_in.starts()[-1]["argv"] == []
 
@@ -111,7 +155,7 @@ def test_a_hook_that_is_called_by_another_is_not_replaced(terminal, project, sta
 
 def test_where_prompts_can_not_be_hooked_nothing_activates_awsrole(terminal, project, stand_in):
     tty = terminal("bash", before="readonly PROMPT_COMMAND", cwd=project)
-    for command in ("on", "use prod", "use", "use -", "off"):
+    for command in ("on", "use prod", "use", "use -", "use --none", "off"):
         assert "inactive in this shell" in tty.run(f"awsrole {command}")
         assert status(tty) == "1" and aws(tty.env()) == {} and stand_in.starts() == []
     tty.run("cd deep; cd ..")

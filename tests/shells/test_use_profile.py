@@ -125,7 +125,7 @@ def test_a_profile_in_a_shell(shell, world):
     assert "AWS_PROFILE" not in env
     # These commands show the profile, and how to end its use.
     assert f"shop-dev {THERE}" in tty.run("awsrole status")
-    ends = "`awsrole use -` goes back to what this shell used before"
+    ends = "`awsrole use --none` ends the use of this profile, `use -` goes back"
     for command in ("status --long", "why", "doctor"):
         assert ends in tty.run(f"awsrole {command}"), command
     assert "awsrole use --profile shop-dev" in tty.run("awsrole status --long")
@@ -168,7 +168,11 @@ def test_a_profile_in_a_shell(shell, world):
         inner = world.terminal(shell, env=inherited(tty))
         assert inner.variable("AWSROLE_ROLE") == name
     assert not list(world.home.rglob("x"))
-    # Refused by STS: the shell is blocked, explains it, and can go back.
+    # Refused by STS: a shell with a role keeps it. Another one is blocked, explains it, and can go back.
+    held = tty.key()
+    said = tty.run("awsrole use --profile shut")
+    assert "AccessDenied" in said and f"this shell keeps {name}" in said and status(tty) == "4" and tty.key() == held
+    tty.run("awsrole off")
     said = tty.run("awsrole use --profile shut")
     assert "AccessDenied" in said and ends in said and status(tty) == "1"
     assert tty.variable("AWS_PROFILE") == PLACEHOLDER
@@ -178,8 +182,9 @@ def test_a_profile_in_a_shell(shell, world):
     assert "awsrole use --profile shut" in tty.run("awsrole status --long")
     calls = len(world.assumed())
     assert "AccessDenied" in tty.run("awsrole refresh") and len(world.assumed()) == calls + 1
-    tty.run("awsrole use -")
-    assert tty.variable("AWSROLE_ROLE") == name
+    for _ in range(2):  # never to the one that failed
+        tty.run("awsrole use -")
+        assert tty.variable("AWSROLE_ROLE") == name
     tty.run("awsrole use --profile shop-dev")
     said = tty.run("awsrole logout")
     assert "removed the credentials of profile shop-dev" in said and tty.variable("AWS_PROFILE") == PLACEHOLDER
@@ -188,7 +193,14 @@ def test_a_profile_in_a_shell(shell, world):
     world.awsrole("deny", shop)
     tty.run(f"cd {shop}")
     assert tty.variable("AWSROLE_ROLE") == "shop-dev"
-    tty.run("cd /; awsrole use -; awsrole use -")
+    tty.run("cd /; awsrole use --none")
+    assert not [name for name in inherited(tty) if name.startswith("AWSROLE")]
+    # After the keys are unset, it is still the profile that is refreshed.
+    for later in ("; awsrole refresh", "\nawsrole refresh"):
+        tty.run("awsrole use --profile shop-dev")
+        unset = "set -e" if shell == "fish" else "unset"
+        said = "".join(tty.run(line) for line in (f"{unset} AWS_ACCESS_KEY_ID{later}").split("\n"))
+        assert "there is no .awsrole.toml" not in said and tty.variable("AWSROLE_ROLE") == "shop-dev"
     fresh = world.terminal(shell, env={"AWS_PROFILE": "mine", "AWS_REGION": "us-west-2"})
     outside = fresh.env()
     fresh.run("awsrole use --profile shop-dev")

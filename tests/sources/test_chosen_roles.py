@@ -124,9 +124,26 @@ role_arn = "arn:aws:iam::{THERE}:role/Nowhere"
 source_profile = "jump"
 """, allow=True)
     tty = chain.terminal(shell, folder, env=chain.env)
+    tty.run("awsrole off")  # a shell with a role would keep it
     assert "role/Nowhere" in tty.run("awsrole use shut")
     assert tty.key() == PLACEHOLDER
     return tty, folder
+
+
+def test_a_shell_with_a_role_keeps_it_if_another_is_refused(tty, chain, shop):
+    chain.write("src/shop/.awsrole.toml", FILE + f'[role.shut]\nrole_arn = "arn:aws:iam::{THERE}:role/Nowhere"\nsource_profile = "jump"\n')
+    chain.allow(shop)
+    tty.run("awsrole use far")
+    held = tty.key()
+    said = tty.run("awsrole use shut")
+    assert "this shell keeps far; all causes: `awsrole why --role shut`" in said and "blocked" not in said
+    assert tty.key() == held
+    # A session that `use` fetched is a new one in the history.
+    assert [entry["new"] for entry in chain.awsrole("history", "--json").json if entry["role"] == "far"] == [True]
+    # `use -` goes back to the role before, and never to the one that was refused.
+    for role in ("near", "far"):
+        tty.run("awsrole use -")
+        assert tty.variable("AWSROLE_ROLE") == role
 
 
 @pytest.mark.parametrize("command", ["exec -- true", "env", "why", "policy", "console --print"])
@@ -264,7 +281,7 @@ def test_no_list_without_roles(chain):
     folder = chain.project("plain", role_file("Near", HERE), allow=True)
     tty = chain.terminal("bash", folder, env=chain.env)
     for command in ("awsrole use", "awsrole use Plain"):
-        assert "has no [role.NAME] to choose from" in tty.run(command)
+        assert f"has one role, without a name: Near in {HERE}" in " ".join(tty.run(command).split())
     assert tty.variable("AWSROLE_ROLE") == "Near"
 
 
@@ -287,3 +304,19 @@ source_profile = "also"
     result = chain.awsrole("exec", "--role", "also", "--", binary("awsrole"), "login", cwd=folder)
     assert "nothing to sign in to: the source is profile also" in result.err, result
     assert result.code == 1
+
+
+def test_refresh_is_for_the_role_of_the_shell(chain, shop):
+    """Sessions of other roles stay, unless all are refreshed."""
+    def callers(*roles):
+        chain.sts.reset()
+        for role in roles:
+            assert chain.awsrole("exec", "--role", role, "--", "true", cwd=shop, env=chain.env).code == 0
+        return [role for _, role in chain.callers()]
+
+    assert callers("near", "other") == ["Near", "Other"] and callers("near", "other") == []
+    assert chain.awsrole("refresh", cwd=shop, env=chain.env).code == 0
+    assert callers("near", "other") == ["Near"]
+    assert chain.awsrole("refresh", "--all", cwd=shop, env=chain.env).code == 0
+    assert callers("near", "other") == ["Near", "Other"]
+    assert chain.awsrole("refresh", "--bogus", cwd=shop, env=chain.env).code == 2

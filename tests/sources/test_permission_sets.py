@@ -108,3 +108,50 @@ def test_sign_in_from_a_shell(corp, shell):
     corp.sts.approve(tty.process.match[1].decode(), PERSON)
     tty.wait()
     assert tty.variable("AWSROLE_ACCOUNT_ID") == HERE and tty.variable("AWSROLE_ROLE") == "Admin"
+
+
+def test_a_permission_set_without_a_file_or_a_profile(corp):
+    """The only session needs no name."""
+    sign_in(corp)
+    ask = ["--account", HERE, "--role-name", "Admin"]
+    shown = ["--", "sh", "-c", "echo $AWSROLE_PROFILE $AWSROLE_ACCOUNT_ID"]
+    for options in (ask, ["--sso-session", "corp", *ask], ["--profile", f"corp/{HERE}/Admin"]):
+        result = corp.awsrole("exec", *options, *shown, env=corp.env)
+        assert result.out == f"corp/{HERE}/Admin {HERE}\n", result
+    assert f"permission set {SHOWN}" in corp.awsrole("why", *ask, env=corp.env).out
+    word = corp.awsrole("hook", "choose", *ask, env=corp.env).out
+    assert word.endswith(f"=corp/{HERE}/Admin")
+    export = corp.awsrole("hook", "export", "bash", "--event", "cd", "--profile", word, env=corp.env)
+    assert f"__awsrole_set AWSROLE_PROFILE 'corp/{HERE}/Admin'" in export.out
+    config = corp.home / ".aws/config"
+    config.write_text(config.read_text() + "[sso-session other]\n")
+    for options, code, part in ((ask, 1, "name one with `--sso-session`: corp, other"),
+                                (["--sso-session", "crop", *ask], 1, "there is no [sso-session crop]"),
+                                (ask[:2], 2, "--role-name"), ([*ask, "--profile", "x"], 2, "cannot be used with"),
+                                ([*ask, "--role", "x"], 2, "cannot be used with"), ([*ask, "--dir", "."], 2, "cannot be used with")):
+        result = corp.awsrole("env", *options, env=corp.env)
+        assert result.code == code and part in result.err, result
+
+
+def test_init_checks_what_it_writes(corp):
+    sign_in(corp)
+    folder = corp.project("new")
+    for options, part in ((["--role-name", "Admn"], f"you have no permission set `Admn` in account {HERE}"),
+                          (["--role-name", "Admin", "--region", "eu-wst-1"], "did you mean `eu-west-1`?")):
+        result = corp.awsrole("init", "--account", HERE, *options, cwd=folder, env=corp.env)
+        assert result.code == 1 and part in result.err and not (folder / ".awsrole.toml").exists(), result
+    result = corp.awsrole("init", "--account", HERE, "--role-name", "Admin", "--region", "eu-west-9", cwd=folder, env=corp.env)
+    assert result.code == 0 and "`eu-west-9` isn't a region of AWS" in result.err
+    assert SET in (folder / ".awsrole.toml").read_text()
+    corp.allow(folder)
+    assert corp.awsrole("status", "--json", cwd=folder, env=corp.env).json["account"] == HERE
+
+
+@pytest.mark.parametrize("options", [["admin"], ["--all"]])
+def test_signs_out_of_the_session_of_a_profile_or_of_all(corp, options):
+    config = corp.home / ".aws/config"
+    config.write_text(config.read_text() + aws_profile("admin", sso_session="corp", sso_account_id=HERE, sso_role_name="Admin"))
+    sign_in(corp)
+    result = corp.awsrole("logout", "--sso", *options, env=corp.env)
+    assert result.code == 0 and "signed out of corp" in result.err
+    assert "not signed in to corp" in corp.awsrole("logout", "--sso", *options, env=corp.env).err

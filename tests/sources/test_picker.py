@@ -87,7 +87,7 @@ def test_a_role_is_picked(tty, chain):
     assert [name.strip() for name, _ in rows][:3] == ["near", "far", "other"]
     about = {name.strip(): text.strip() for name, text in rows}
     assert about["near"].endswith("(current)  (default)") and about["other"] == f"shop-prod ({THERE})  (manual)"
-    assert about["far"] == f"shop-prod ({THERE})  (confirm)" and about["shop"] == f"Shop in shop-prod ({THERE})"
+    assert about["far"] == f"shop-prod ({THERE})  (confirm)" and about["shop"] == f"Shop in shop-prod ({THERE})  (outside)"
     assert "evil \\u{1b}[31m名前" in about and chosen.lines()[1].startswith("> near")
     assert re.search(r"\x1b\[31mother +\x1b\[0m", chosen.raw) and "evil \x1b" not in chosen.raw
 

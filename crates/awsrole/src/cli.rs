@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::completion::{CompletedShell, directories, profiles, program, roles, roles_and_previous, sso_sessions};
@@ -18,13 +17,14 @@ mod login;
 mod prompt;
 mod setup;
 mod target;
+mod tips;
 pub(crate) use help::command_line;
 pub(crate) use hook::{EventName, Hook, HookExport, Neighbour};
 pub(crate) use keys::{KeysCommand, StoreName};
 pub(crate) use login::{LoginOptions, SignInOptions};
 pub(crate) use prompt::PromptProgram;
 pub(crate) use setup::{ProfilesCommand, SetupOptions};
-pub(crate) use target::{PlaceOptions, TargetOptions};
+pub(crate) use target::{PermissionSetOptions, PlaceOptions, TargetOptions};
 
 /// Arguments of `awsrole`.
 #[derive(Parser)]
@@ -113,16 +113,21 @@ pub(crate) enum Command {
     },
     /// Assume another role or a profile's role (needs the hook)
     #[command(
-        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use prod --yes\n  awsrole use --profile shop-dev     # in any directory\n\nA profile stays in use in this shell. `awsrole use -` goes back to the one\nbefore it, or to your environment. In a project whose file applies, the\nproject's role takes precedence, and the profile is used again when you leave.\n\nThe list has the roles of the project file and all profiles, the last used\nfirst. Typing narrows it down, Enter selects, Esc cancels. AWSROLE_PICKER=fzf\nshows it in fzf."
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use --none   end the chosen role and profile\n  awsrole use prod --yes\n  awsrole use --profile shop-dev     # in any directory\n  awsrole use --sso-session corp --account 222222222222 --role-name Admin\n\nA profile stays in use in this shell. `awsrole use -` goes back to the one\nbefore it, `awsrole use --none` to your environment, or to the role that `cd`\nassumes. In a project whose file applies, the project's role takes precedence,\nand the profile is used again when you leave. A role that cannot be assumed\nreplaces none: the shell keeps the one that it has.\n\nThe list has the roles of the project file and all profiles, the last used\nfirst. Typing narrows it down, Enter selects, Esc cancels. AWSROLE_PICKER=fzf\nshows it in fzf."
     )]
     Use {
         /// Name of the role, a `[role.NAME]` of the project file, or `-` for the previous role [default: select from
         /// a list]
-        #[arg(add = roles_and_previous())]
+        #[arg(conflicts_with = "account", add = roles_and_previous())]
         name: Option<String>,
         /// AWS profile to use outside of projects. It needs no approval
         #[arg(long, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["name", "yes"], add = profiles())]
         profile: Option<String>,
+        #[command(flatten)]
+        set: PermissionSetOptions,
+        /// End the chosen role and profile: back to the role that `cd` assumes, or to your own environment
+        #[arg(long, conflicts_with_all = ["name", "profile", "account", "yes"])]
+        none: bool,
         /// Assume a role with `confirm` without confirmation
         #[arg(short, long)]
         yes: bool,
@@ -172,8 +177,12 @@ pub(crate) enum Command {
         keys: KeysCommand,
     },
     /// Get new credentials, and retry what failed
-    #[command(after_help = "Example:\n  awsrole refresh")]
-    Refresh,
+    #[command(after_help = "Examples:\n  awsrole refresh\n  awsrole refresh --all    # all roles of the project file")]
+    Refresh {
+        /// Get new credentials for all roles of the project file, not only for that of this shell
+        #[arg(long)]
+        all: bool,
+    },
     /// List the roles that shells and commands received
     #[command(
         after_help = "Examples:\n  awsrole history\n  awsrole history --json\n\nEach entry has the time, the recipient, the source and the directory. The\nnewest entry is the last. `new session` marks a session that AWS issued at\nthat time. The others came from the cache. For credential-process, only new\nsessions are listed. With --json each entry has the access key ID, as in\nCloudTrail. The last few thousand entries are kept. They contain no secrets."
@@ -206,16 +215,16 @@ pub(crate) enum Command {
     },
     /// Delete the cached credentials of this directory's role
     #[command(
-        after_help = "Examples:\n  awsrole logout\n  awsrole logout --profile shop-dev\n  awsrole logout --all\n  awsrole logout --sso         signs out of IAM Identity Center\n  awsrole logout --sso corp"
+        after_help = "Examples:\n  awsrole logout\n  awsrole logout --profile shop-dev\n  awsrole logout --all\n  awsrole logout --sso         signs out of IAM Identity Center\n  awsrole logout --sso corp\n  awsrole logout --sso --all"
     )]
     Logout {
         #[command(flatten)]
         place: PlaceOptions,
-        /// Delete all cached credentials
-        #[arg(long, conflicts_with_all = ["profile", "dir"])]
+        /// Delete all cached credentials. With --sso: sign out of all sessions
+        #[arg(long, conflicts_with_all = ["profile", "account", "dir"])]
         all: bool,
         /// Sign out of IAM Identity Center, here and for the AWS CLI [default: the session of this directory]
-        #[arg(long, value_name = "SESSION", num_args = 0..=1, conflicts_with_all = ["all", "profile", "dir"], add = sso_sessions())]
+        #[arg(long, value_name = "SESSION", num_args = 0..=1, conflicts_with_all = ["profile", "account", "dir"], add = sso_sessions())]
         sso: Option<Option<String>>,
     },
     /// Run a command with the role, without the hook
@@ -305,7 +314,7 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "run")]
         agent: bool,
         /// What an `exec --renew` put into the copies of the AWS files
-        #[arg(long, hide = true, conflicts_with_all = ["dir", "profile", "role", "yes"])]
+        #[arg(long, hide = true, conflicts_with_all = ["dir", "profile", "account", "role", "yes"])]
         run: Option<String>,
     },
     /// Create .awsrole.toml, never overwriting an existing file
@@ -323,13 +332,14 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME", requires = "role_arn", add = profiles())]
         source_profile: Option<String>,
         /// Session of IAM Identity Center whose permission set supplies the role, an `[sso-session]` of ~/.aws/config
+        /// [default: the only one]
         #[arg(long, value_name = "NAME", conflicts_with_all = ["profile", "role_arn"], add = sso_sessions())]
         sso_session: Option<String>,
         /// Account of the permission set
-        #[arg(long, value_name = "ID|NAME", requires = "sso_session")]
+        #[arg(long, value_name = "ID|NAME", conflicts_with_all = ["profile", "role_arn"])]
         account: Option<String>,
         /// Permission set
-        #[arg(long, value_name = "NAME", requires = "sso_session")]
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["profile", "role_arn"])]
         role_name: Option<String>,
         /// AWS region
         #[arg(long)]
@@ -394,7 +404,7 @@ impl Command {
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
         let words: Vec<OsString> = words.into_iter().collect();
         let parsed = command_line().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
-        parsed.unwrap_or_else(|error| with_suggestion(error, &words).exit()).command
+        parsed.unwrap_or_else(|error| tips::with_tip(error, &words).exit()).command
     }
 
     /// Whether the remains of killed runs are removed before the command begins. A shell's question does it only where
@@ -402,22 +412,6 @@ impl Command {
     pub(crate) fn sweeps(&self) -> bool {
         !matches!(self, Self::Doctor { .. } | Self::Hook { hook: Hook::Export(_) | Hook::Watch { .. } })
     }
-}
-
-/// Adds what people mean who type `awsrole exec CMD`, or `awsrole exec PROFILE -- CMD` as in aws-vault.
-fn with_suggestion(mut error: clap::Error, words: &[OsString]) -> clap::Error {
-    let is_option =
-        matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if word.starts_with('-'));
-    if error.kind() == ErrorKind::UnknownArgument && words.get(1).is_some_and(|word| word == "exec") && !is_option {
-        let tip = match words.iter().any(|word| word == "--") {
-            true => {
-                "the project file selects the role; use '--role NAME' for another role of the file, or '--profile NAME' for an AWS profile"
-            }
-            false => "put the command after '--'",
-        };
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
-    error
 }
 
 #[derive(Clone, Copy, ValueEnum)]

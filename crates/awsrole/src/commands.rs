@@ -13,6 +13,7 @@ mod doctor;
 mod edit;
 mod env;
 mod exec;
+mod fetch_ahead;
 mod held;
 mod history;
 pub(crate) mod hook;
@@ -49,7 +50,7 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_system::print::out;
 
 use self::held::Wanted;
-use crate::cli::{Command, KeysCommand, command_line};
+use crate::cli::{Command, KeysCommand, PlaceOptions, command_line};
 use crate::completion;
 use crate::report::{CommandError, Outcome};
 
@@ -72,14 +73,19 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Why { target, json } => why::run(target, json, context, settings),
         Command::Policy { target, json } => policy::run(target, json, context, settings),
         Command::Doctor { json } => doctor::run(json, context, settings),
-        Command::Use { name, profile, .. } => use_role::run(name.as_deref(), profile.as_deref(), context, settings),
+        Command::Use { none: true, .. } => Err(common::needs_hook(context)),
+        Command::Use { name, profile, set, .. } => {
+            let place = PlaceOptions { profile, set, dir: None };
+            use_role::run(name.as_deref(), &place, context, settings)
+        }
         Command::Keys { keys } => keys::run(keys, context, settings),
         Command::Login(options) => login::run(options, context, settings),
         Command::Revoke { role, user, apply: _, profile, json } => {
             revoke::run(&revoke::RevokeOptions { role, user, admin: profile, json }, context, settings)
         }
-        Command::Refresh => refresh::run(context, settings),
+        Command::Refresh { all } => refresh::run(all, context, settings),
         Command::History { json } => history::run(json, context, settings),
+        Command::Logout { sso: Some(None), all: true, .. } => sign_out::run_all(context, settings),
         Command::Logout { sso: Some(named), .. } => sign_out::run(named.as_deref(), context, settings),
         Command::Logout { place, all, sso: None } => logout::run(place, all, context, settings),
         Command::Exec { target, min_ttl, yes, renew, agent, command } => {
@@ -98,7 +104,8 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             credential_process::run(target, yes, &for_agent(agent, context), settings)
         }
         Command::Init { profile, role_arn, source_profile, sso_session, account, role_name, region, yes, dir } => {
-            let set = sso_session.map(|session| init::SetOptions { session, account, role_name });
+            let names_set = sso_session.is_some() || account.is_some() || role_name.is_some();
+            let set = names_set.then_some(init::SetOptions { session: sso_session, account, role_name });
             let wanted =
                 init::InitOptions { profile, role_arn, source_profile, permission_set: None, region, pin: true };
             init::run(wanted, set.as_ref(), yes, dir, context, settings)

@@ -109,7 +109,7 @@ impl Terminal {
             match self.ask(&format!("{question} [Y/n] "))?.trim().to_lowercase().as_str() {
                 "" | "y" | "yes" => return Ok(true),
                 "n" | "no" => return Ok(false),
-                _ => {}
+                _ => self.show("  enter y or n\n"),
             }
         }
     }

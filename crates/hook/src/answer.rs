@@ -52,7 +52,9 @@ pub fn answer(
     let views = views.then(|| Views::of(&files));
     let mut outer = OuterEnv::reconstruct(&context.env);
     let mut inner = context.with_env(std::mem::take(&mut outer.env));
-    let change = ManualChange::of(&changed, &inner.env);
+    // With the shell's own variables: keys of `awsrole env` are the user's, although the outer environment is without
+    // them.
+    let change = ManualChange::of(&changed, &context.env);
     for name in &change.unset {
         inner.env.0.remove(OsStr::new(name));
     }

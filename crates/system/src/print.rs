@@ -88,6 +88,11 @@ pub fn print_error_of_blocked_shell(problem: &Problem) {
     print_error_text(&problem.of_blocked_shell());
 }
 
+/// Prints the problem because of which a shell keeps the role `held`. `why` is the command that lists all causes.
+pub fn print_error_of_kept_role(problem: &Problem, held: &str, why: &str) {
+    print_error_text(&problem.of_kept_role(held, why));
+}
+
 fn print_error_text(text: &str) {
     let lines: Vec<String> = text.lines().map(|line| fit(line, HANG, &io::stderr())).collect();
     let text = if may_color(&io::stderr()) { colored(&lines.join("\n")) } else { lines.join("\n") };

@@ -7,6 +7,8 @@ use awsrole_core::shell::statements::Shell;
 use awsrole_hook::Request;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::PermissionSetOptions;
+
 #[derive(Subcommand)]
 pub(crate) enum Hook {
     /// Print the hook for ~/.bashrc (bash 4.4 or newer)
@@ -74,11 +76,13 @@ pub(crate) enum Hook {
     #[command(hide = true)]
     Choose {
         /// The [role.NAME], or `-`
-        #[arg(required_unless_present = "profile")]
+        #[arg(required_unless_present_any = ["profile", "account"], conflicts_with = "account")]
         name: Option<String>,
         /// The AWS profile
         #[arg(long, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["name", "yes"])]
         profile: Option<String>,
+        #[command(flatten)]
+        set: PermissionSetOptions,
         /// The user confirms it
         #[arg(short, long)]
         yes: bool,

@@ -8,11 +8,11 @@ use crate::completion::sso_sessions;
 /// Selects what to sign in to, and how.
 #[derive(Args)]
 pub(crate) struct LoginOptions {
-    /// Name of an [sso-session NAME] of ~/.aws/config [default: the session of this directory]
-    #[arg(conflicts_with_all = ["role", "profile", "dir"], add = sso_sessions())]
+    /// Name of an [sso-session NAME] of ~/.aws/config, or of a profile [default: the session of this directory]
+    #[arg(conflicts_with_all = ["role", "profile", "account", "dir"], add = sso_sessions())]
     pub(crate) session: Option<String>,
     /// Start URL of an access portal: signs in there, then writes an [sso-session SESSION] to ~/.aws/config
-    #[arg(long, value_name = "URL", requires = "region", conflicts_with_all = ["role", "profile", "dir"])]
+    #[arg(long, value_name = "URL", requires = "region", conflicts_with_all = ["role", "profile", "account", "dir"])]
     pub(crate) start_url: Option<String>,
     /// Region of IAM Identity Center for --start-url
     #[arg(long, requires = "start_url")]

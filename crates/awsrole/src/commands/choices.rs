@@ -1,8 +1,9 @@
 //! The roles and profiles that the user can pick from, as items of a list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use awsrole_core::aws::access_keys::Record;
 use awsrole_core::aws::arn::{AccountId, RoleArn};
 use awsrole_core::aws::profiles::{Profile, Profiles};
 use awsrole_core::base::context::Context;
@@ -60,20 +61,25 @@ pub(super) fn roles_and_profiles<'a>(
     config: Option<&'a Config>,
     profiles: &'a Profiles,
     last_use: &LastUse,
+    context: &Context,
 ) -> Vec<RoleOrProfile<'a>> {
     let roles = config.into_iter().flat_map(Config::role_names).map(RoleOrProfile::Role);
     let mut all: Vec<RoleOrProfile<'a>> = roles.collect();
     let default = config.and_then(|config| config.default_role.as_deref());
     all.sort_by_key(|one| !matches!(one, RoleOrProfile::Role(name) if Some(*name) == default));
-    all.extend(with_credentials(profiles).into_iter().map(|profile| RoleOrProfile::Profile(profile.name)));
+    all.extend(with_credentials(profiles, context).into_iter().map(|profile| RoleOrProfile::Profile(profile.name)));
     let project = config.and_then(|config| config.file.parent()).unwrap_or(Path::new("/"));
     last_use.sort(&mut all, project);
     all
 }
 
 /// Returns the profiles that provide credentials, the last used first.
-pub(super) fn profiles_by_last_use<'a>(profiles: &'a Profiles, last_use: &LastUse) -> Vec<Profile<'a>> {
-    let choices = roles_and_profiles(None, profiles, last_use).into_iter();
+pub(super) fn profiles_by_last_use<'a>(
+    profiles: &'a Profiles,
+    last_use: &LastUse,
+    context: &Context,
+) -> Vec<Profile<'a>> {
+    let choices = roles_and_profiles(None, profiles, last_use, context).into_iter();
     let profile = |choice| match choice {
         RoleOrProfile::Profile(name) => profiles.get(name),
         RoleOrProfile::Role(_) => None,
@@ -81,11 +87,13 @@ pub(super) fn profiles_by_last_use<'a>(profiles: &'a Profiles, last_use: &LastUs
     choices.filter_map(profile).collect()
 }
 
-/// Returns the profiles that provide credentials, those with a role first.
-fn with_credentials(profiles: &Profiles) -> Vec<Profile<'_>> {
+/// Returns the profiles that provide credentials, those with a role first. The keys of some are in a store.
+fn with_credentials<'a>(profiles: &'a Profiles, context: &Context) -> Vec<Profile<'a>> {
     let names = profiles.names();
     let found = names.iter().filter_map(|name| profiles.get(name));
-    let provides = |profile: &Profile<'_>| profile.has("role_arn") || profile.has_own_source();
+    let stored: HashSet<String> = Record::all(&context.paths).into_iter().map(|record| record.profile).collect();
+    let provides =
+        |profile: &Profile<'_>| profile.has("role_arn") || profile.has_own_source() || stored.contains(profile.name);
     let (mut all, others): (Vec<_>, Vec<_>) =
         found.filter(provides).partition(|profile| profile.text("role_arn").is_some());
     all.extend(others);
@@ -122,12 +130,12 @@ pub(super) fn role_item(
     })
 }
 
-/// Returns an item for a profile. `current` is the profile that this shell holds.
-pub(super) fn profile_item(profile: &Profile<'_>, accounts: &Accounts, current: Option<&str>) -> Item {
+/// Returns an item for a profile. `mark` says what it is for this shell.
+pub(super) fn profile_item(profile: &Profile<'_>, accounts: &Accounts, mark: Option<&'static str>) -> Item {
     Item {
         name: profile.name.to_owned(),
         about: about(profile, accounts),
-        marks: if current == Some(profile.name) { vec!["current"] } else { Vec::new() },
+        marks: mark.into_iter().collect(),
         color: account_of(profile).and_then(|account| accounts.color(&account)),
     }
 }
@@ -152,6 +160,7 @@ fn about(profile: &Profile<'_>, accounts: &Accounts) -> String {
         },
         _ if profile.has_static_keys() => "keys (a session of their user)".to_owned(),
         _ if profile.text("login_session").is_some() => "the console's session".to_owned(),
-        _ => "a program's credentials".to_owned(),
+        _ if profile.has("credential_process") => "a program's credentials".to_owned(),
+        _ => "stored keys (a session of their user)".to_owned(),
     }
 }

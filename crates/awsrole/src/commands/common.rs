@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::files::FileError;
 use awsrole_core::base::problem::{Problem, escape_json};
@@ -14,6 +15,7 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
 use awsrole_core::shell::export::{evaluate_directory, plan_role, unproven, unproven_profile};
 use awsrole_core::shell::state::{Chosen, OuterEnv};
+use awsrole_core::shell::statements::Shell;
 use awsrole_sts::{Limits, RemoteSts};
 use awsrole_system::ambient;
 use awsrole_system::print::print_notice;
@@ -204,6 +206,29 @@ pub(in crate::commands) fn pretty(value: &Value) -> Result<String, Problem> {
 /// Returns the error for one of awsrole's own files that can't be read or written.
 pub(in crate::commands) fn file_problem(error: &FileError) -> Problem {
     Problem::new(error.to_string()).hint(error.hint())
+}
+
+/// Returns the name of the only session.
+///
+/// # Errors
+/// Fails if there is none, or several.
+pub(in crate::commands) fn only_session(profiles: &Profiles, outer: &Context) -> Result<String, Problem> {
+    let sessions = profiles.sso_sessions();
+    let names: Vec<&str> = sessions.iter().map(|session| session.name).collect();
+    let [config, _] = profiles.shown(outer);
+    match names[..] {
+        [only] => Ok(only.to_owned()),
+        [] => Err(Problem::new(format!("{config} has no [sso-session NAME]"))
+            .hint("`awsrole login --start-url URL --region REGION` writes one and signs in")),
+        _ => Err(Problem::new(format!("{config} has several sessions"))
+            .hint(format!("name one with `--sso-session`: {}", names.join(", ")))),
+    }
+}
+
+/// Returns a name as the user types it in a shell.
+pub(in crate::commands) fn quoted(name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_alphanumeric() || "_+.,@/-".contains(c));
+    if is_plain && !name.is_empty() { name.to_owned() } else { Shell::Bash.quote(name) }
 }
 
 /// Returns the error for a command that only the hook's function in a shell can run.

@@ -15,7 +15,7 @@ use awsrole_hook::{answer, answer_agent, digest, renew};
 use awsrole_system::ambient;
 use awsrole_system::print::out;
 
-use crate::cli::{EventName, Hook, HookExport, Neighbour};
+use crate::cli::{EventName, Hook, HookExport, Neighbour, PlaceOptions};
 use crate::overrides;
 use crate::report::{CommandError, Outcome};
 
@@ -25,7 +25,10 @@ pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<
         Hook::Zsh { with } => snippet(Shell::Zsh, with, context)?,
         Hook::Fish { with } => snippet(Shell::Fish, with, context)?,
         Hook::Watch { process, run, start } => super::long_run::watch(process, &run, start, context),
-        Hook::Choose { profile: Some(profile), .. } => return super::use_role::profile(profile, context, settings),
+        Hook::Choose { profile, set, .. } if profile.is_some() || set.account.is_some() => {
+            let place = PlaceOptions { profile, set, dir: None };
+            return super::use_role::profile(&place, context, settings);
+        }
         Hook::Choose { name, yes, .. } => {
             return super::use_role::check(&name.unwrap_or_default(), yes, context, settings);
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use awsrole_core::aws::arn::{AccountId, RoleArn};
 use awsrole_core::aws::parameters::Region;
 use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::aws::regions;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::files::write_new;
 use awsrole_core::base::problem::{Problem, escape};
@@ -218,6 +219,12 @@ fn keys(wanted: &InitOptions, profiles: &Profiles) -> Result<Vec<String>, Proble
     role_arn.map(|arn| RoleArn::parse(&arn).map_err(|e| outside("role-arn", &e))).transpose()?;
     if let Some(region) = &wanted.region {
         Region::parse(region).map_err(|e| outside("region", &e))?;
+        if let Some(warning) = regions::warning(region) {
+            match regions::may_be_new(region) {
+                true => print_notice(format!("--region: {warning}")),
+                false => return Err(Problem::new(format!("--region: {warning}"))),
+            }
+        }
         set("region", region);
     }
     if let Some(account) = account_of(wanted, profiles).filter(|_| wanted.pin) {

@@ -17,9 +17,11 @@ pub(super) fn run(options: LoginOptions, context: &Context, settings: &Settings)
         let new = NewSession::of_options(options.session, start_url, &region)?;
         super::sign_in::run(&new.session(&outer)?, options.sign_in, &outer, settings)?;
         // It is written after the sign-in, so that a misspelled URL isn't kept.
-        if let (name, Some(file)) = new.write(&outer)? {
+        let (name, written) = new.write(&outer)?;
+        if let Some(file) = written {
             print_notice(format!("wrote [sso-session {name}] to {}", outer.shorten(&file)));
         }
+        print_notice(format!("next, in a project: `awsrole init --sso-session {name}` lists your accounts"));
         return Ok(Outcome::Done);
     }
     let (named, target) = (options.session.as_deref(), options.target);

@@ -3,10 +3,13 @@
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::plan::requester::Requester;
+use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::MFA_AGE_RETRY_THRESHOLD;
 use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::generation;
+use awsrole_core::shell::manual_change::Inactive;
 
 use super::target::Place;
 use crate::cli::PlaceOptions;
@@ -15,18 +18,35 @@ use awsrole_system::ambient::{self, Caller};
 
 /// Marks the cached sessions as stale without making a call, or only ends a manual change. The shell's hook fetches the
 /// new ones. Valid credentials remain in use if no new ones can be fetched.
-pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let place = PlaceOptions { profile: None, dir: None };
-    let (outer, place) = Place::of(place, true, context, settings)?;
-    // After a manual change nothing was wrong with the session: the shell takes it from the cache.
-    if ambient::caller() == Caller::HandsOff {
-        return Ok(Outcome::Done);
+///
+/// In a project these are the sessions of the role that this shell uses. With `all`, or if the project's programs get a
+/// profile for each role (`profiles`), they are those of all roles.
+pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+    let place = PlaceOptions::default();
+    let placed = Place::of(place, true, context, settings);
+    if was_changed_manually(context) {
+        // Nothing was wrong with the session: the shell takes it from the cache. Without a file it is a chosen
+        // profile's, which only the shell knows.
+        return match placed {
+            Err(error) if !upward(&context.dir).is_empty() => Err(error),
+            _ => Ok(Outcome::Done),
+        };
     }
+    let (outer, place) = placed?;
     let cache = Cache::open(context, settings.or_default().key);
     let plans = match &place {
-        Place::Project(project) => super::common::plans(&outer, settings, &project.allowed),
         Place::Profile(profile) => {
             (vec![profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?], None)
+        }
+        Place::Project(project) if all || project.allowed.config().profiles == Some(true) => {
+            super::common::plans(&outer, settings, &project.allowed)
+        }
+        Place::Project(project) => {
+            let role = super::common::chosen(context, &project.files)?.role().map(str::to_owned);
+            match plan_role(&outer, settings, &project.allowed, role.as_deref()) {
+                Ok(plan) => (vec![plan], None),
+                Err(problem) => (Vec::new(), Some(problem)),
+            }
         }
     };
     for plan in &plans.0 {
@@ -51,4 +71,14 @@ pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, Com
         super::common::print_off_notice();
     }
     Ok(Outcome::Done)
+}
+
+/// Returns whether the user changed credential variables of this shell. Before its next prompt the shell hasn't noticed
+/// it, and the state of the role and the variables contradict each other.
+fn was_changed_manually(context: &Context) -> bool {
+    match ambient::caller() {
+        Caller::HandsOff => true,
+        Caller::Hook => Inactive::is_unnoticed(&context.env) && upward(&context.dir).is_empty(),
+        _ => false,
+    }
 }

@@ -17,10 +17,10 @@ use awsrole_sts::{SignedOut, sign_out};
 use super::sso_session::Purpose;
 use crate::cli::{PlaceOptions, TargetOptions};
 use crate::report::{CommandError, Outcome};
-use awsrole_system::print::print_notice;
+use awsrole_system::print::{print_error, print_notice};
 
 pub(super) fn run(named: Option<&str>, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
-    let place = PlaceOptions { profile: None, dir: None };
+    let place = PlaceOptions::default();
     let here = TargetOptions { role: None, place };
     let (outer, session) = super::sso_session::select(named, here, Purpose::SignOut, context, settings)?;
     let cache = Cache::open(context, settings.or_default().key);
@@ -51,6 +51,24 @@ pub(super) fn run(named: Option<&str>, context: &Context, settings: &Settings) -
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Signs out of all sessions of the AWS files.
+///
+/// # Errors
+/// Returns the last error, after the others were printed.
+pub(super) fn run_all(context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let profiles = Profiles::load(&outer)?;
+    let mut last: Option<CommandError> = None;
+    for session in profiles.sso_sessions() {
+        if let Err(error) = run(Some(session.name), context, settings)
+            && let Some(earlier) = last.replace(error)
+        {
+            print_error(&earlier.problem);
+        }
+    }
+    last.map_or(Ok(Outcome::Done), Err)
 }
 
 /// Returns the cached sessions that came from a sign-in: those of all profiles that use it, and of this directory.

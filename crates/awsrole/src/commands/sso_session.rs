@@ -48,7 +48,8 @@ pub(super) fn select(
     }
 }
 
-/// Returns the session with a name, or else that of the project or profile that the options select. Without them it is
+/// Returns the session with a name, or that of the profile with this name, or else that of the project or profile that
+/// the options select. Without them it is
 /// that of the project or of the profile that this shell uses. If there is neither, it is the only session of the AWS
 /// files, or the one that the user selects from a list. Also returns the context without awsrole's exports.
 ///
@@ -63,11 +64,17 @@ pub(super) fn select_any(
     settings: &Settings,
 ) -> Result<(Context, SignInTarget), CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let mut target = target;
     if let Some(name) = named {
-        let session = SsoSession::named(name, &Profiles::load(&outer)?, &outer)?;
-        return Ok((outer, SignInTarget::Sso(session.into())));
+        let profiles = Profiles::load(&outer)?;
+        if profiles.sso_session(name).is_some() || profiles.get(name).is_none() {
+            let session = SsoSession::named(name, &profiles, &outer)?;
+            return Ok((outer, SignInTarget::Sso(session.into())));
+        }
+        // The name of a profile means the session of that profile.
+        target.place.profile = Some(name.to_owned());
     }
-    let names_nothing = target.place.profile.is_none() && target.place.dir.is_none() && target.role.is_none();
+    let names_nothing = target.place.is_empty() && target.role.is_none();
     if names_nothing && upward(&outer.dir).is_empty() && common::profile_in_use(context, settings)?.is_none() {
         let profiles = Profiles::load(&outer)?;
         let name = choose(&profiles, &outer)?;

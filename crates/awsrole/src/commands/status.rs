@@ -115,7 +115,9 @@ impl Known {
         }
         if let Some(role) = plan.role() {
             self.add("role_arn", role.role_arn.as_str());
-            self.account(role.role_arn.account(), &settings.or_default().accounts);
+        }
+        if let Some(account) = plan.account() {
+            self.account(&account, &settings.or_default().accounts);
         }
         self.add("source", plan.source.to_string());
         if let Some(region) = &plan.region {

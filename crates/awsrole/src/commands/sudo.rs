@@ -31,7 +31,7 @@ pub(super) fn run(
         Some(role) => role,
         None => elevated(context, settings)?,
     };
-    let target = TargetOptions { role: Some(role), place: PlaceOptions { profile: None, dir: None } };
+    let target = TargetOptions { role: Some(role), place: PlaceOptions::default() };
     let planned = PlannedRole::of(Wanted { target, min_ttl: None, yes: false }, context, settings)?;
     let held = planned.for_sudo(settings)?.get(Recipient::Sudo, context, settings)?;
     Ok(replace_process(command, &held, &held.diff()?))

@@ -21,7 +21,7 @@ use awsrole_core::shell::role_profiles;
 use awsrole_core::shell::state::{Chosen, OuterEnv};
 
 use super::common;
-use crate::cli::{PlaceOptions, TargetOptions};
+use crate::cli::{PermissionSetOptions, PlaceOptions, TargetOptions};
 use crate::report::CommandError;
 use awsrole_system::print::print_notice;
 
@@ -51,7 +51,7 @@ impl Place {
         context: &Context,
         settings: &Settings,
     ) -> Result<(Context, Self), CommandError> {
-        let named = options.profile.map(SelectedProfile::of_option);
+        let named = selected(&options, context)?;
         let profile = match named {
             None if may_be_chosen && options.dir.is_none() => common::profile_in_use(context, settings)?,
             named => named,
@@ -70,6 +70,25 @@ impl Place {
         })?;
         Ok((outer, Self::Project(Project { dir, allowed, files })))
     }
+}
+
+/// Returns the profile or the permission set that the options name.
+///
+/// # Errors
+/// Fails for an invalid account or permission set, and if no session is named and there isn't exactly one.
+pub(super) fn selected(options: &PlaceOptions, context: &Context) -> Result<Option<SelectedProfile>, Problem> {
+    let PermissionSetOptions { sso_session, account, role_name } = &options.set;
+    let (Some(account), Some(role_name)) = (account, role_name) else {
+        return Ok(options.profile.clone().map(SelectedProfile::of_option));
+    };
+    let session = match sso_session {
+        Some(session) => session.clone(),
+        None => {
+            let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+            common::only_session(&Profiles::load(&outer)?, &outer)?
+        }
+    };
+    SelectedProfile::of_permission_set(&session, account, role_name).map(Some)
 }
 
 /// A role that a command selects, and its plan.

@@ -9,7 +9,6 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::base::suggest::suggestion;
 use awsrole_core::plan::guard::Guard;
 use awsrole_core::plan::requester::Requester;
-use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::Allowed;
 use awsrole_core::project::config::{Config, Confirm};
@@ -19,23 +18,22 @@ use awsrole_core::shell::choice::{self, Choices, Terms};
 use awsrole_core::shell::confirm::{Confirmation, in_shell, not_confirmed, question};
 use awsrole_core::shell::export::plan_role;
 use awsrole_core::shell::state::OuterEnv;
-use awsrole_core::shell::statements::Shell;
 
 use super::choices::{LastUse, RoleOrProfile, profile_item, role_item, roles_and_profiles};
+use super::common::quoted;
+use super::fetch_ahead::{fetch_ahead, may_ask};
+use super::target::selected;
 use crate::authenticator::TerminalPrompter;
+use crate::cli::PlaceOptions;
 use crate::picker::{Item, Picked, Question, pick};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::{out, print_notice};
 
-/// Variables of file managers, which would hide a question below their panels. The hook then says that the role must be
-/// confirmed.
-const FILE_MANAGERS: [&str; 3] = ["MC_SID", "RANGER_LEVEL", "NNNLVL"];
-
 /// Prompts for a role on the terminal and prints its token, which the hook stores.
 pub(super) fn run(
     name: Option<&str>,
-    profile: Option<&str>,
+    place: &PlaceOptions,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
@@ -44,9 +42,9 @@ pub(super) fn run(
             .hint("`awsrole use -` returns to the previous role")
             .into());
     }
-    if let Some(profile) = profile {
+    if let Some(profile) = selected(place, context)? {
         let mut error = super::common::needs_hook(context);
-        let word = quoted(profile);
+        let word = quoted(profile.name());
         error.problem = error.problem.hint(format!("`awsrole exec --profile {word} -- CMD` doesn't need it"));
         return Err(error);
     }
@@ -66,11 +64,11 @@ fn pick_one(context: &Context, settings: &Settings) -> Result<Outcome, CommandEr
     // A nameless role can't be chosen. `use -` returns to it.
     let roles: Vec<&str> = config.into_iter().flat_map(Config::role_names).collect();
     if let Some(config) = config.filter(|_| roles.is_empty()) {
-        return Err(no_choice(config, context).into());
+        return Err(no_choice(project.as_deref(), config, context, settings).into());
     }
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let profiles = Profiles::load(&outer)?;
-    let choices = roles_and_profiles(config, &profiles, &LastUse::read(context));
+    let choices = roles_and_profiles(config, &profiles, &LastUse::read(context), &outer);
     if choices.is_empty() {
         return Err(no_file(context));
     }
@@ -110,12 +108,17 @@ fn items(
 ) -> Result<Vec<Item>, Problem> {
     let accounts = settings.get()?.accounts.clone();
     let held = context.env.text("AWSROLE_ROLE");
-    let profile = held.filter(|held| config.is_none() && context.env.text("AWSROLE_PROFILE") == Some(held));
+    let profile = held.filter(|held| context.env.text("AWSROLE_PROFILE") == Some(held));
+    // In a project its own role applies. The shell uses the profile when it leaves.
+    let mark = |name: &str| match config {
+        Some(_) => Some("outside"),
+        None => (profile == Some(name)).then_some("current"),
+    };
     let item = |choice: &RoleOrProfile<'_>| match (choice, config) {
         (RoleOrProfile::Role(name), Some(config)) => Some(role_item(name, config, profiles, &accounts, outer, held)),
         (RoleOrProfile::Role(_), None) => None,
         (RoleOrProfile::Profile(name), _) => {
-            profiles.get(name).map(|found| Ok(profile_item(&found, &accounts, profile)))
+            profiles.get(name).map(|found| Ok(profile_item(&found, &accounts, mark(name))))
         }
     };
     choices.iter().filter_map(item).collect()
@@ -147,7 +150,7 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
     let config = allowed.config();
     let names: Vec<&str> = config.role_names().collect();
     if names.is_empty() {
-        return Err(with_tip(no_choice(config, context), name, context).into());
+        return Err(with_tip(no_choice(Some(&allowed), config, context, settings), name, context).into());
     }
     if !names.contains(&name) {
         let problem = Problem::new(format!("there is no [role.{name}] in {}", context.shorten(&config.file)));
@@ -156,36 +159,24 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
         return Err(tipped.into());
     }
     Requester::of(&outer, settings)?.role(config, Some(name)).map_err(CommandError::no_role)?;
-    let confirmed = confirmation(name, yes, &allowed, &outer, settings)?;
+    let plan = plan_role(&outer, settings, &allowed, Some(name))?;
+    let guard = Guard::of_role(&allowed, Some(name), &plan, &settings.get()?.accounts);
+    let confirmed = match yes {
+        true => Some(Confirmation::of(&plan)),
+        false => ask(&guard, &plan, &in_shell(Some(name)), &outer, settings)?,
+    };
+    if confirmed.is_some() || guard.confirm == Confirm::Never {
+        match fetch_ahead(&plan, &format!("--role {}", quoted(name)), &outer, context, settings)? {
+            Outcome::Done => {}
+            failed => return Ok(failed),
+        }
+    }
     let until = choice::end(config, Some(name), outer.now);
     tell(name, Terms { confirmed, until }, &files, &outer)
 }
 
-/// Returns the confirmation of a role that the user typed, and asks for it if the role must be confirmed. It is asked
+/// Asks for the confirmation of a role, if it must be confirmed. `how` says what confirms it otherwise. It is asked
 /// before the hook gives up the present role, so that an answer of no changes nothing.
-fn confirmation(
-    name: &str,
-    yes: bool,
-    allowed: &Allowed,
-    outer: &Context,
-    settings: &Settings,
-) -> Result<Option<Confirmation>, CommandError> {
-    let accounts = &settings.get()?.accounts;
-    let sets_confirm =
-        allowed.config().select(Some(name)).is_ok_and(|(_, keys)| Guard::of_keys(&keys).confirm != Confirm::Never);
-    // Other roles are chosen without reading ~/.aws.
-    if !yes && !sets_confirm && accounts.protected().next().is_none() {
-        return Ok(None);
-    }
-    let plan = plan_role(outer, settings, allowed, Some(name))?;
-    if yes {
-        return Ok(Some(Confirmation::of(&plan)));
-    }
-    let guard = Guard::of_role(allowed, Some(name), &plan, accounts);
-    ask(&guard, &plan, &in_shell(Some(name)), outer, settings)
-}
-
-/// Asks for the confirmation of a role, if it must be confirmed. `how` says what confirms it otherwise.
 fn ask(
     guard: &Guard,
     plan: &RolePlan,
@@ -194,7 +185,7 @@ fn ask(
     settings: &Settings,
 ) -> Result<Option<Confirmation>, CommandError> {
     let Some(question) = question(guard, plan, None, &settings.get()?.accounts) else { return Ok(None) };
-    if FILE_MANAGERS.iter().any(|variable| outer.env.has(variable)) {
+    if !may_ask(outer) {
         return Ok(None);
     }
     let answer = TerminalPrompter::new(true, outer, settings).confirm(&question);
@@ -206,18 +197,25 @@ fn ask(
 }
 
 /// Checks that the profile leads to a role and prints its token. Prints a notice if a project's role takes precedence.
-pub(super) fn profile(name: String, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+pub(super) fn profile(place: &PlaceOptions, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
-    let profile = SelectedProfile::of_option(name);
+    let Some(profile) = selected(place, &outer)? else { return Err(Problem::new("no profile was selected").into()) };
     let plan = profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?;
     let guard = Guard::of_profile(&plan, &settings.get()?.accounts);
     let how = format!("`awsrole exec --profile {} --yes -- CMD` doesn't ask", quoted(profile.name()));
     let confirmed = ask(&guard, &plan, &how, &outer, settings)?;
+    let project_applies = super::common::project_applies(&outer, settings);
+    if !project_applies && (confirmed.is_some() || guard.confirm == Confirm::Never) {
+        match fetch_ahead(&plan, &format!("--profile {}", quoted(profile.name())), &outer, context, settings)? {
+            Outcome::Done => {}
+            failed => return Ok(failed),
+        }
+    }
     let word = Choices::of(&outer.paths).profile_word(profile.name(), confirmed).map_err(|e| {
         let command = format!("`awsrole exec --profile {}` doesn't need this file", quoted(profile.name()));
         super::common::file_problem(&e).hint(command)
     })?;
-    if super::common::project_applies(&outer, settings) {
+    if project_applies {
         print_notice(format!(
             "profile {} is used outside of this project, whose own role applies here",
             profile.name()
@@ -236,12 +234,6 @@ fn with_tip(mut problem: Problem, name: &str, context: &Context) -> Problem {
     problem
 }
 
-/// Returns a name as the user types it in a shell.
-fn quoted(name: &str) -> String {
-    let is_plain = name.chars().all(|c| c.is_alphanumeric() || "_+.,@/-".contains(c));
-    if is_plain && !name.is_empty() { name.to_owned() } else { Shell::Bash.quote(name) }
-}
-
 /// Prints what the hook stores for a choice: a token that proves to child processes that awsrole made the choice.
 fn tell(role: &str, terms: Terms, files: &[PathBuf], outer: &Context) -> Result<Outcome, CommandError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
@@ -252,7 +244,18 @@ fn tell(role: &str, terms: Terms, files: &[PathBuf], outer: &Context) -> Result<
     Ok(Outcome::Done)
 }
 
-fn no_choice(config: &Config, context: &Context) -> Problem {
-    Problem::new(format!("{} has no [role.NAME] to choose from", context.shorten(&config.file)))
-        .hint("the directory's only role is entered on `cd`")
+/// Returns the error for a file without named roles. It says which role the file has.
+fn no_choice(project: Option<&Allowed>, config: &Config, context: &Context, settings: &Settings) -> Problem {
+    let file = context.shorten(&config.file);
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let project = project.filter(|_| config.has_nameless_role());
+    let plan = project.and_then(|allowed| plan_role(&outer, settings, allowed, None).ok());
+    let Some(plan) = plan else {
+        return Problem::new(format!("{file} has no role to choose from"))
+            .hint("`awsrole edit` opens it: each [role.NAME] is one");
+    };
+    let account = plan.account().map(|account| format!(" in {}", settings.or_default().accounts.shown(&account)));
+    Problem::new(format!("{file} has one role, without a name: {}{}", plan.title(), account.unwrap_or_default()))
+        .hint("`cd` assumes it, and `awsrole use --none` returns to it")
+        .hint("several roles need a table [role.NAME] each")
 }

@@ -5,7 +5,6 @@ use std::io;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{escape, to_json};
 use awsrole_core::explain::why::{why, why_profile};
-use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::END_PROFILE;
@@ -29,12 +28,12 @@ pub(super) fn run(
     let manual = Inactive::of(&context.env, &without, ambient::caller() == Caller::HandsOff);
     let outer = context.with_env(without.env);
     let TargetOptions { role, place } = target;
-    let in_use = match role.is_none() && place.dir.is_none() && place.profile.is_none() {
+    let in_use = match role.is_none() && place.is_empty() {
         true => super::common::profile_in_use(context, settings)?,
         false => None,
     };
     let ends = in_use.is_some();
-    let mut report = match place.profile.map(SelectedProfile::of_option).or(in_use) {
+    let mut report = match super::target::selected(&place, context)?.or(in_use) {
         Some(profile) => why_profile(context, &outer, settings, &profile),
         None => {
             let files = upward(&super::common::directory(place.dir, context)?);

@@ -53,6 +53,10 @@ const KNOWN: [&str; 48] = [
     "us-isof-south-1",
 ];
 
+/// The directions in the names of regions.
+const DIRECTIONS: [&str; 9] =
+    ["north", "south", "east", "west", "central", "northeast", "northwest", "southeast", "southwest"];
+
 /// Returns a warning about a region whose name isn't known, with the most similar name.
 #[must_use]
 pub fn warning(region: &str) -> Option<String> {
@@ -67,6 +71,16 @@ pub fn warning(region: &str) -> Option<String> {
     Some(format!("`{region}` isn't a region of AWS{suggestion}"))
 }
 
+/// Returns whether an unknown name has the form of a region's name: an area, a direction and a number, such as
+/// `eu-west-9`.
+#[must_use]
+pub fn may_be_new(region: &str) -> bool {
+    let mut parts = region.rsplit('-');
+    let number = parts.next().is_some_and(|part| part.parse::<u8>().is_ok());
+    let direction = parts.next().is_some_and(|part| DIRECTIONS.contains(&part));
+    number && direction && parts.next().is_some_and(|area| area.len() >= 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +90,8 @@ mod tests {
         let of = |region: &str| warning(region).unwrap_or_default();
         assert_eq!(of("eu-wst-1"), "`eu-wst-1` isn't a region of AWS: did you mean `eu-west-1`?");
         assert_eq!(of("moon-south-9"), "`moon-south-9` isn't a region of AWS, unless it is new");
-        assert!(KNOWN.into_iter().all(|region| warning(region).is_none()));
+        assert!(KNOWN.into_iter().all(|region| warning(region).is_none() && may_be_new(region)));
+        assert!(["eu-west-9", "us-gov-central-1", "xx-north-1"].into_iter().all(may_be_new));
+        assert!(!["eu-wst-1", "euwest1", "eu-west", "west-1", "eu-west-1a", ""].into_iter().any(may_be_new));
     }
 }

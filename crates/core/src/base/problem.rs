@@ -166,6 +166,17 @@ impl Problem {
         }
     }
 
+    /// Returns the text for a shell that keeps the role `held`, because this problem prevented another. `why` is the
+    /// command that lists all causes.
+    #[must_use]
+    pub fn of_kept_role(&self, held: &str, why: &str) -> String {
+        let kept = format!("  this shell keeps {}", escape(held));
+        match &self.refusal {
+            Some(_) => self.text(&format!("{kept}; all causes: `{}`", escape(why))),
+            None => format!("{self}\n{kept}"),
+        }
+    }
+
     /// Returns the text. `last` is the last line of a refusal.
     fn text(&self, last: &str) -> String {
         let mut lines = vec![format!("awsrole: {}", escape(&self.summary))];

@@ -26,7 +26,7 @@ use crate::base::lock::{self, Lock, LockError};
 use crate::base::problem::Problem;
 use crate::base::secret::Secret;
 use crate::plan::role_plan::RolePlan;
-use crate::session::encryption::{CacheEncryption, SealError};
+use crate::session::encryption::{CacheEncryption, Protection, SealError};
 
 pub use plan_keys::PlanKeys;
 
@@ -161,6 +161,12 @@ impl Cache {
     #[must_use]
     pub fn in_dir(dir: &Path, encryption: CacheEncryption) -> Self {
         Self { dir: dir.to_owned(), encryption }
+    }
+
+    /// Returns whether sessions can be stored: an encryption key can, or the user chose files without encryption.
+    #[must_use]
+    pub fn can_store(&self) -> bool {
+        !matches!(self.encryption.protection(), Protection::Nothing(_))
     }
 
     /// Returns the cache keys of a plan's results.

@@ -28,7 +28,7 @@ const MAX_FILE_BYTES: u64 = 512 * 1024;
 /// The maximum length of a line in bytes, including its newline.
 const MAX_LINE_BYTES: usize = 4096;
 
-/// The number of lines among which a shell's previous entry is searched.
+/// The number of lines among which an entry is searched.
 const LAST_LINES: usize = 50;
 
 /// What the role was used for.
@@ -182,10 +182,20 @@ pub fn note_once(entry: Option<&HistoryEntry>, context: &Context) {
 impl History {
     /// Returns the newest entry of a shell among the last ones.
     fn previous(&self, shell: Option<u32>) -> Option<HistoryEntry> {
+        self.find_lately(|entry| shell.is_some() && entry.shell == shell)
+    }
+
+    /// Returns whether one of the last entries has this access key ID.
+    pub(crate) fn has_lately(&self, key: &str) -> bool {
+        self.find_lately(|entry| entry.key == key).is_some()
+    }
+
+    /// Returns the newest such entry among the last ones.
+    fn find_lately(&self, is_meant: impl Fn(&HistoryEntry) -> bool) -> Option<HistoryEntry> {
         let bytes = read_own(&self.path(), 2 * MAX_FILE_BYTES).unwrap_or_default();
         let lines = bytes.rsplit(|byte| *byte == b'\n').take(LAST_LINES);
         let mut entries = lines.filter_map(|line| serde_json::from_slice::<HistoryEntry>(line).ok());
-        entries.find(|entry| shell.is_some() && entry.shell == shell)
+        entries.find(is_meant)
     }
 
     /// Returns the history in awsrole's state directory.

@@ -19,7 +19,7 @@ pub struct ManualChange {
 }
 
 impl ManualChange {
-    /// Decides for the names that a shell found changed. `env` holds the present values of a changed unit.
+    /// Decides for the names that a shell found changed. `env` is that of the shell.
     #[must_use]
     pub fn of(changed: &[String], env: &Env) -> Self {
         let is_changed = |name: &str| changed.iter().any(|changed| changed == name);
@@ -67,6 +67,12 @@ impl Inactive {
         let set: Vec<String> = names.iter().filter_map(shown).collect();
         let unnoticed = ours.is_some() && outer.role.is_none() && !set.is_empty();
         (hands_off || unnoticed).then_some(Self { set })
+    }
+
+    /// Returns whether variables were set or unset since awsrole exported a role.
+    #[must_use]
+    pub fn is_unnoticed(env: &Env) -> bool {
+        exported_key_id(env).is_some() && OuterEnv::reconstruct(env).role.is_none()
     }
 
     /// Returns what was changed, as a sentence.

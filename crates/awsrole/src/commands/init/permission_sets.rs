@@ -29,8 +29,8 @@ const MAX_SHOWN: usize = 40;
 /// The options that name a permission set.
 #[derive(Debug, Clone)]
 pub(in crate::commands) struct SetOptions {
-    /// The `[sso-session NAME]`.
-    pub(in crate::commands) session: String,
+    /// The `[sso-session NAME]`. `None` is the only one.
+    pub(in crate::commands) session: Option<String>,
     /// The ID or the name of the account.
     pub(in crate::commands) account: Option<String>,
     /// The permission set.
@@ -79,28 +79,55 @@ impl<'a> Portal<'a> {
         options: &SetOptions,
         questions: Option<&Questions<'_>>,
     ) -> Result<ChosenSet, CommandError> {
-        let sign_in = sign_in_of_session(self.profiles, self.outer, &options.session, "--sso-session")?;
+        let session = match &options.session {
+            Some(session) => session.clone(),
+            None => common::only_session(self.profiles, self.outer)?,
+        };
+        let sign_in = sign_in_of_session(self.profiles, self.outer, &session, "--sso-session")?;
         let known = &self.settings.get()?.accounts;
         let account = match options.account.as_deref().map(AccountId::parse) {
             Some(Ok(id)) => AssignedAccount { name: known.name(&id).unwrap_or_default().to_owned(), id },
             _ => {
                 let lists = self.lists(&sign_in, None, questions)?;
-                account(lists.accounts(), options, questions)?
+                account(lists.accounts(), &session, options.account.as_deref(), questions)?
             }
         };
         let permission_set = match &options.role_name {
-            Some(name) => PermissionSet::parse(name).map_err(|error| Problem::new(format!("--role-name {error}")))?,
+            Some(name) => {
+                let parsed = PermissionSet::parse(name);
+                let parsed = parsed.map_err(|error| Problem::new(format!("--role-name {error}")))?;
+                self.is_assigned(&parsed, &account, &sign_in)?;
+                parsed
+            }
             None => {
                 let lists = self.lists(&sign_in, Some(&account.id), questions)?;
                 permission_set(lists.permission_sets(&account.id), &account, questions)?
             }
         };
         Ok(ChosenSet {
-            session: options.session.clone(),
+            session,
             account: account.id,
             account_name: Some(account.name).filter(|name| !name.is_empty()),
             permission_set,
         })
+    }
+
+    /// Checks that the user has a permission set, if that can be found out without a sign-in.
+    fn is_assigned(
+        &self,
+        permission_set: &PermissionSet,
+        account: &AssignedAccount,
+        sign_in: &IdentityCenter,
+    ) -> Result<(), CommandError> {
+        let Ok(Ok(lists)) = self.listed(sign_in, Some(&account.id)) else { return Ok(()) };
+        let all: Vec<&str> = lists.permission_sets(&account.id).iter().map(PermissionSet::as_str).collect();
+        if all.is_empty() || all.contains(&permission_set.as_str()) {
+            return Ok(());
+        }
+        let name = permission_set.as_str();
+        Err(Problem::new(format!("--role-name: you have no permission set `{name}` in account {}", account.id))
+            .hint(suggestion(name, "you have", &all))
+            .into())
     }
 
     /// Lists the accounts, or the permission sets in one. If the user isn't signed in, offers it on the terminal.
@@ -170,14 +197,14 @@ impl<'a> Portal<'a> {
 /// Returns the account that the options name, the only one, or the one that the user chooses.
 fn account(
     all: &[AssignedAccount],
-    options: &SetOptions,
+    session: &str,
+    named: Option<&str>,
     questions: Option<&Questions<'_>>,
 ) -> Result<AssignedAccount, CommandError> {
     let items = all.iter().map(|account| item(&account.name, account.id.as_str()));
     let items: Vec<Item> = items.collect();
-    let session = &options.session;
-    if let Some(name) = &options.account {
-        let found: Vec<_> = all.iter().filter(|account| account.name == *name).collect();
+    if let Some(name) = named {
+        let found: Vec<_> = all.iter().filter(|account| account.name == name).collect();
         return match found[..] {
             [account] => Ok(account.clone()),
             [] => {

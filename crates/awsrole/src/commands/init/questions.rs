@@ -68,7 +68,7 @@ impl Questions<'_> {
     }
 
     fn roles(&self, given: Option<&str>) -> Result<Vec<InitOptions>, CommandError> {
-        let all = profiles_by_last_use(self.profiles, &LastUse::read(self.context));
+        let all = profiles_by_last_use(self.profiles, &LastUse::read(self.context), self.context);
         let sessions = self.portal.sessions();
         if all.is_empty() && sessions.is_empty() {
             let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
@@ -84,7 +84,7 @@ impl Questions<'_> {
                         continue;
                     };
                     let session = sessions[index - all.len()].name.to_owned();
-                    let set = SetOptions { session, account: None, role_name: None };
+                    let set = SetOptions { session: Some(session), account: None, role_name: None };
                     let chosen = self.portal.complete(&set, Some(self))?;
                     return Ok(vec![self.of_set(chosen, given.map(str::to_owned))?]);
                 }

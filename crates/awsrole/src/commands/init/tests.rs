@@ -1,6 +1,7 @@
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use awsrole_core::aws::access_keys::{KeyRef, Record, StoreKind};
 use awsrole_core::base::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
 use awsrole_core::base::context::{Env, Paths};
 use awsrole_core::base::files::write_private;
@@ -148,9 +149,14 @@ fn offers_the_last_used_profile_and_then_those_with_a_role() {
     let (_home, context) = home();
     let profiles = profiles();
     let names = || -> Vec<_> {
-        profiles_by_last_use(&profiles, &LastUse::read(&context)).iter().map(|profile| profile.name).collect()
+        profiles_by_last_use(&profiles, &LastUse::read(&context), &context).iter().map(|profile| profile.name).collect()
     };
     assert_eq!(names(), ["shop-dev", "two words", "jump", "shop-prod"]);
+    // The keys of a profile may be in a store.
+    let place = KeyRef { profile: "settings".into(), access_key_id: "AKIASTORED".into(), store: StoreKind::File };
+    Record::new(&place, context.now).save(&context.paths).unwrap();
+    assert_eq!(names(), ["shop-dev", "two words", "jump", "settings", "shop-prod"]);
+    Record::forget(&context.paths, "settings").unwrap();
     for role in ["shop-prod", "jump", "settings", "shop-prod"] {
         let entry = HistoryEntry {
             at: "2026-01-01T00:00:00Z".into(),

@@ -186,8 +186,10 @@ fn offer_removal(
             terminal.confirm(&format!("awsrole: remove the two lines of profile {} from {file}?", place.profile))
         });
     if !agreed {
+        print_notice(format!("the keys are also in {file}, where they take precedence over the stored ones"));
         print_notice(format!(
-            "the keys are also in {file}, where they take precedence over the stored ones: `--take-out` removes them"
+            "`awsrole keys add {} --import --replace --take-out` removes them there",
+            crate::commands::common::quoted(&place.profile)
         ));
         return Ok(());
     }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Chain, ChainNode, Resolver, suspicious_lines, with_suspicious_lines};
+use crate::aws::arn::AccountId;
+use crate::aws::parameters::PermissionSet;
 use crate::aws::profiles::Profiles;
 use crate::base::context::Context;
 use crate::base::problem::Problem;
@@ -11,6 +13,8 @@ use crate::plan::role_plan::RolePlan;
 use crate::project::config::{Config, RoleConfig};
 
 /// A profile that the user selected with an option of a command, or with `awsrole use --profile` in this shell.
+///
+/// The name `SESSION/ACCOUNT/ROLE` selects a permission set of an `[sso-session]`, unless a profile has this name.
 ///
 /// It becomes a plan without an approval, because nothing but this choice and the user's own AWS files decides what the
 /// plan is. A name from any other place, such as a project's file, must never become this type.
@@ -22,6 +26,29 @@ impl SelectedProfile {
     #[must_use]
     pub fn of_option(name: String) -> Self {
         Self(name)
+    }
+
+    /// Selects a permission set by the values of options that the user typed.
+    ///
+    /// # Errors
+    /// Fails for an account that isn't an ID, and for an invalid name.
+    pub fn of_permission_set(session: &str, account: &str, role_name: &str) -> Result<Self, Problem> {
+        let account = AccountId::parse(account).map_err(|e| Problem::new(format!("--account {e}")))?;
+        let role_name = PermissionSet::parse(role_name).map_err(|e| Problem::new(format!("--role-name {e}")))?;
+        Ok(Self(format!("{session}/{account}/{}", role_name.as_str())))
+    }
+
+    /// Returns the keys of the permission set that the name selects, or `None` if it has another form. The session may
+    /// contain slashes.
+    fn permission_set(&self) -> Option<RoleConfig> {
+        let (rest, role_name) = self.0.rsplit_once('/')?;
+        let (session, account) = rest.rsplit_once('/').filter(|(session, _)| !session.is_empty())?;
+        Some(RoleConfig {
+            sso_session: Some(session.to_owned()),
+            sso_account_id: Some(AccountId::parse(account).ok()?),
+            sso_role_name: Some(PermissionSet::parse(role_name).ok()?),
+            ..RoleConfig::default()
+        })
     }
 
     /// Returns the profile's name.
@@ -41,26 +68,32 @@ impl SelectedProfile {
     }
 
     fn plan_unlimited(&self, profiles: &Profiles, context: &Context) -> Result<RolePlan, Problem> {
-        let config = Config::default();
+        let mut config = Config::default();
+        profiles.paths()[0].clone_into(&mut config.file);
         let resolver = Resolver { config: &config, profiles, context };
         if self.0.is_empty() {
             return Err(Problem::new("--profile: the name is empty").hint("such as `--profile default`"));
         }
-        let profile = profiles.get(&self.0).ok_or_else(|| resolver.no_profile(&self.0, "--profile: "))?;
-        let keys = RoleConfig { profile: Some(self.0.clone()), ..RoleConfig::default() };
-        let node = ChainNode { keys, ..ChainNode::of(Some(profile)) };
+        let profile = profiles.get(&self.0);
+        let keys = match (&profile, self.permission_set()) {
+            (Some(_), _) => RoleConfig { profile: Some(self.0.clone()), ..RoleConfig::default() },
+            (None, Some(keys)) => keys,
+            (None, None) => return Err(resolver.no_profile(&self.0, "--profile: ")),
+        };
+        let node = ChainNode { keys, ..ChainNode::of(profile) };
         let mut chain = Chain::default();
         let followed = resolver.follow(&node, &mut Vec::new(), &mut chain);
         let suspicious_lines = suspicious_lines(profiles, &chain);
-        with_suspicious_lines(followed.and_then(|()| resolver.plan(None, &node, None, chain)), suspicious_lines)
+        let plan = followed.and_then(|()| resolver.plan(None, &node, None, chain));
+        with_suspicious_lines(plan.map(|plan| RolePlan { profile: Some(self.0.clone()), ..plan }), suspicious_lines)
     }
 
-    /// Returns the file of the profile, by its absolute path. If both AWS files have the profile, this is the config
-    /// file.
+    /// Returns the file of the profile, by its absolute path. If both AWS files have the profile, or none has it, this
+    /// is the config file.
     #[must_use]
     pub fn file(&self, profiles: &Profiles, context: &Context) -> PathBuf {
         let file = profiles.get(&self.0).map(|profile| profile.origin("").file);
-        context.dir.join(file.unwrap_or_default())
+        context.dir.join(file.unwrap_or_else(|| profiles.paths()[0].to_owned()))
     }
 }
 
@@ -89,6 +122,12 @@ source_profile = one
 credential_process = awsrole credential-process --profile deploy
 [profile later]
 credential_process = awsrole credential-process --profile nowhere
+[profile corp/222222222222/Own]
+role_arn = arn:aws:iam::222222222222:role/Own
+source_profile = jump
+[sso-session corp]
+sso_start_url = https://corp.example.com/start
+sso_region = eu-central-1
 ";
 
     fn planned(name: &str) -> Result<RolePlan, Problem> {
@@ -104,6 +143,24 @@ credential_process = awsrole credential-process --profile nowhere
         assert_eq!(plan.region.unwrap().as_str(), "eu-west-1");
         assert_eq!(plan.steps.len(), 1);
         assert_eq!(planned("jump").unwrap().steps.len(), 1, "keys get a session");
+    }
+
+    #[test]
+    fn a_name_with_slashes_is_a_permission_set_unless_a_profile_has_it() {
+        let plan = planned("corp/222222222222/Admin").unwrap();
+        assert_eq!(plan.source.to_string(), "permission set Admin in 222222222222 (IAM Identity Center)");
+        assert_eq!(plan.title(), "corp/222222222222/Admin");
+        assert_eq!(plan.account().unwrap().as_str(), "222222222222");
+        assert!(planned("corp/222222222222/Own").unwrap().role_arn().is_some());
+        for name in
+            ["crop/222222222222/Admin", "corp/2222/Admin", "/222222222222/Admin", "corp/222222222222/", "corp/x"]
+        {
+            assert!(planned(name).is_err(), "{name}");
+        }
+        let of = |account, role| SelectedProfile::of_permission_set("corp", account, role);
+        assert_eq!(of("222222222222", "Admin").unwrap().name(), "corp/222222222222/Admin");
+        assert!(of("dev", "Admin").err().unwrap().summary.starts_with("--account"));
+        assert!(of("222222222222", "a b").err().unwrap().summary.starts_with("--role-name"));
     }
 
     #[test]

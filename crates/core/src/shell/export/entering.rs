@@ -12,7 +12,7 @@ use crate::plan::guard::Guard;
 use crate::plan::requester::Requester;
 use crate::plan::role_plan::RolePlan;
 use crate::session::cache::{Cache, Trigger};
-use crate::session::history::{HistoryEntry, Recipient};
+use crate::session::history::{History, HistoryEntry, Recipient};
 use crate::session::lookup::{MIN_REMAINING, ObtainOptions, Obtained};
 use crate::settings::user_config::{Settings, UserConfig};
 use crate::shell::choice::{self, Choices, Terms};
@@ -23,6 +23,9 @@ use crate::shell::state::ChosenProfile;
 
 /// Remaining time of a choice from which awsrole warns that it ends.
 pub const LAST_MINUTE: Duration = Duration::from_secs(60);
+
+/// The age up to which `awsrole use` may just have fetched a session.
+const JUST_FETCHED: Duration = Duration::from_secs(60);
 
 /// A role whose plan is known.
 pub(super) struct Entering<'a> {
@@ -106,6 +109,18 @@ impl<'a> Entering<'a> {
         })
     }
 
+    /// Returns whether `awsrole use` fetched the session just before this shell requested it. Such a session isn't in
+    /// the history yet.
+    fn was_fetched_ahead(&self, obtained: &Obtained) -> bool {
+        let chosen = self.is_profile || self.role.is_some();
+        let age = self.context.now.duration_since(obtained.credentials.issued).unwrap_or_default();
+        let history = || History::in_dir(&self.context.paths.state);
+        chosen
+            && self.event == Event::Cd
+            && age < JUST_FETCHED
+            && !history().has_lately(&obtained.credentials.access_key_id)
+    }
+
     fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
         let Self { context, plan, event, .. } = self;
         if obtained.prompted {
@@ -151,6 +166,7 @@ impl<'a> Entering<'a> {
         let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
         Ok(Export {
             entry: what.map(|what| HistoryEntry {
+                new: obtained.fresh || self.was_fetched_ahead(&obtained),
                 profile: plan.profile.clone().filter(|_| self.is_profile),
                 ..HistoryEntry::of(what, context, plan, &obtained)
             }),
@@ -212,9 +228,13 @@ pub(super) fn with_profile<'a>(
 }
 
 /// The hint how to leave a chosen profile.
-pub const END_PROFILE: &str = "`awsrole use -` goes back to what this shell used before";
+pub const END_PROFILE: &str = "`awsrole use --none` ends the use of this profile, `use -` goes back";
 
 /// Adds the hint how to leave a role that the user chose.
 pub(super) fn back(problem: Problem, is_chosen: bool) -> Problem {
-    if is_chosen { problem.hint("`awsrole use -` goes back to the previous role") } else { problem }
+    if is_chosen {
+        problem.hint("`awsrole use -` goes back to the previous role, `use --none` to the default one")
+    } else {
+        problem
+    }
 }

@@ -1,0 +1,108 @@
+//! Tips for wrong usage: what people mean who know the commands of other tools. clap knows only similar names.
+
+use std::ffi::OsString;
+
+use clap::Error;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Commands of other tools, and what does the same here.
+const COMMANDS: [(&[&str], &str); 8] = [
+    (
+        &["list", "ls", "roles", "accounts", "switch", "assume", "select"],
+        "'awsrole use' lists roles and profiles, and assumes one",
+    ),
+    (
+        &["clear", "unset", "unassume", "deactivate", "reset"],
+        "'awsrole use --none' ends the chosen role, 'awsrole logout' deletes cached credentials",
+    ),
+    (&["current", "whoami", "info", "show"], "'awsrole status --long' shows the role of this shell"),
+    (&["sso", "signin", "sign-in"], "'awsrole login' signs in"),
+    (&["signout", "sign-out"], "'awsrole logout --sso' signs out"),
+    (&["run", "shell"], "'awsrole exec -- CMD' runs a command with the role"),
+    (&["rotate", "add", "remove"], "'awsrole keys' has this command, for long-lived keys"),
+    (&["open", "browser"], "'awsrole console' opens the AWS console"),
+];
+
+/// Replaces clap's tip, or adds one.
+pub(super) fn with_tip(mut error: Error, words: &[OsString]) -> Error {
+    let tip = match (error.kind(), error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name)), _) => for_command(name),
+        (ErrorKind::UnknownArgument, _, Some(ContextValue::String(word))) => match for_argument(word, words) {
+            Tip::None => {
+                error.remove(ContextKind::Suggested);
+                None
+            }
+            Tip::Claps => None,
+            Tip::Own(tip) => Some(tip),
+        },
+        _ => None,
+    };
+    if let Some(tip) = tip {
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+fn for_command(name: &str) -> Option<&'static str> {
+    COMMANDS.iter().find(|(names, _)| names.contains(&name)).map(|(_, tip)| *tip)
+}
+
+/// The tip for an argument that the command doesn't have.
+enum Tip {
+    /// None at all.
+    None,
+    /// That of clap.
+    Claps,
+    Own(&'static str),
+}
+
+fn for_argument(word: &str, words: &[OsString]) -> Tip {
+    let is_option = word.starts_with('-');
+    if is_option && word.split('=').next() == Some("--region") {
+        return Tip::Own(
+            "the region is that of the project file or profile; 'AWS_REGION=…' before a command changes it",
+        );
+    }
+    // `awsrole exec CMD`, or `awsrole exec PROFILE -- CMD` as in aws-vault.
+    match words.get(1).is_some_and(|word| word == "exec") {
+        true if !is_option && words.iter().any(|word| word == "--") => Tip::Own(
+            "the project file selects the role; use '--role NAME' for another role of the file, or '--profile NAME' for an AWS profile",
+        ),
+        true if !is_option => Tip::Own("put the command after '--'"),
+        // clap would put the option after `--`, where it is the name of a program.
+        true => Tip::None,
+        false => Tip::Claps,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command_line;
+
+    fn told(line: &str) -> String {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let error = command_line().try_get_matches_from(&words).unwrap_err();
+        with_tip(error, &words).to_string()
+    }
+
+    #[test]
+    fn names_what_does_the_same_here() {
+        for (line, tip) in [
+            ("awsrole list", "tip: 'awsrole use' lists"),
+            ("awsrole clear", "tip: 'awsrole use --none' ends"),
+            ("awsrole exec prod -- true", "'--profile NAME' for an AWS profile"),
+            ("awsrole exec true", "tip: put the command after '--'"),
+            ("awsrole exec --region eu-west-1 -- true", "tip: the region is that of the project file"),
+            ("awsrole statsu", "'status'"),
+        ] {
+            let text = told(line);
+            assert!(text.contains(tip) && text.matches("tip: ").count() == 1, "{line}: {text}");
+        }
+        for line in ["awsrole exec --bogus -- true", "awsrole list"] {
+            let text = told(line);
+            assert!(!text.contains("'-- --") && !text.contains("history"), "{line}: {text}");
+        }
+    }
+}
