@@ -17,7 +17,9 @@ BLOCKS = blocks()
 # answered. Those of `tools` are run by tests/tools/run, which fails if it left one out. Those of `segment` are run by
 # test_prompts.
 BESIDE = {"tmux", "tmux-copies", "profile", "compose", "direnvrc", "envrc"}  # run by test_integrations.py
-COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE
+# Run by tests/other_shells.
+OTHER_SHELLS = {"protocol", *(f"{kind}-{shell}" for kind in ("rc", "prompt") for shell in ("nu", "xonsh", "elvish", "tcsh"))}
+COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE | OTHER_SHELLS
 TRANSCRIPTS = {"home-transcript", "project-transcript"}
 PROFILES = {"profile", "tmux-copies", "sso", "mfa"}
 FILES = {"file", "agents-file", "config", "accounts", "protect", "starship", "permission-set"}
@@ -44,7 +46,7 @@ def test_no_block_is_left_out():
             case "toml":
                 assert block.world in FILES, f"{block.name} doesn't say what kind of file it is"
             case "yaml" | "json":
-                assert block.world in CI | BESIDE, f"{block.name} isn't run by test_ci.py or test_integrations.py"
+                assert block.world in CI | BESIDE | {"protocol-answer"}, f"{block.name} isn't run by test_ci.py or test_integrations.py"
             case "console":
                 assert block.world in TRANSCRIPTS, f"{block.name} doesn't say where its commands are typed"
             case language:

@@ -407,6 +407,17 @@ impl Command {
         parsed.unwrap_or_else(|error| tips::with_tip(error, &words).exit()).command
     }
 
+    /// Parses the words after `awsrole`, which a shell module passes on.
+    pub(crate) fn of_module(words: &[OsString]) -> Result<Self, clap::Error> {
+        let words = [OsString::from("awsrole")].iter().chain(words).cloned().collect::<Vec<_>>();
+        Ok(Cli::from_arg_matches(&command_line().try_get_matches_from(&words)?)?.command)
+    }
+
+    /// Whether the process may be executed again with another environment. A comparison needs that of the shell.
+    pub(crate) fn may_reexec(&self) -> bool {
+        !matches!(self, Self::Hook { hook: Hook::Export(export) } if export.compare)
+    }
+
     /// Whether the remains of killed runs are removed before the command begins. A shell's question does it only where
     /// the cache has no answer, `doctor` tells of them, and who waits for a run's end removes that one.
     pub(crate) fn sweeps(&self) -> bool {

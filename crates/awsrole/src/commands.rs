@@ -30,6 +30,7 @@ mod providers;
 mod refresh;
 mod revoke;
 mod setup;
+mod shell_command;
 mod sign_in;
 mod sign_out;
 mod sso_session;

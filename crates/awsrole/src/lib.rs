@@ -29,7 +29,8 @@ pub fn run() -> ExitCode {
     }
     let command = Command::read(std::env::args_os());
     let outcome = ambient::context().map_err(Into::into).and_then(|context| {
-        if let Some(env) = OuterEnv::reconstruct(&context.env).env_for_reexec(&context.env) {
+        let env = OuterEnv::reconstruct(&context.env).env_for_reexec(&context.env);
+        if let Some(env) = env.filter(|_| command.may_reexec()) {
             // If restarting fails, a source that needs these variables reports it.
             let _ = ambient::reexec(&ambient::args(), &ambient::with_caller_marker(env));
         }

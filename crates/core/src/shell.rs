@@ -1,7 +1,9 @@
 //! Converts credentials to variables and statements for a shell, and passes the state of a shell to its child
 //! processes.
 
+pub mod blocked;
 pub mod choice;
+pub mod compare;
 pub mod confirm;
 pub mod dotenv;
 pub mod environment;
@@ -10,9 +12,13 @@ pub mod formats;
 pub mod generation;
 pub mod long_run;
 pub mod manual_change;
+pub mod module;
+pub mod module_answer;
 pub mod posix;
 pub mod role_profiles;
 pub mod snippet;
 pub mod state;
 pub mod statements;
+pub mod tcsh;
+pub mod token;
 pub mod views;

@@ -23,7 +23,8 @@ use awsrole_core::shell::views::{self, Views};
 use awsrole_system::print::{out, out_bytes, print_error, print_error_of_blocked_shell, print_notice};
 use awsrole_system::{ambient, local_time};
 
-use crate::request::Request;
+use crate::module;
+use crate::request::{AnswerReader, Request};
 
 /// Answers a shell.
 ///
@@ -39,7 +40,16 @@ pub fn answer(
     awsrole: fn() -> Option<PathBuf>,
     fetch: impl FnOnce(&Context, bool, Pending<'_>) -> Export,
 ) -> Result<(), Problem> {
-    let Request { shell, event, ask, role, profile, changed, protocol: _, views, files } = request;
+    if request.compare {
+        return module::compare(&request, context);
+    }
+    let token = request.token.as_deref().map(module::token).transpose()?;
+    let off = token.as_ref().is_some_and(|token| token.off);
+    let request = match &token {
+        Some(token) => module::with_token(request, token),
+        None => request,
+    };
+    let Request { reader, event, ask, role, profile, changed, views, files, .. } = request;
     let files = if files.is_empty() { upward(&context.dir) } else { files };
     let words = ChosenWords { role: role.as_deref(), profile: profile.as_deref() };
     let nearest = &files[..files.len().min(1)];
@@ -67,19 +77,29 @@ pub fn answer(
             }
             Export::of(Change::HandsOff { hide: change.hide })
         }
+        _ if off => Export { adopt: outer.adopt.clone(), ..Export::of(Change::Outer) },
         _ => match export(&inner, settings, &outer, &files, words, event) {
             Decision::Export(export) => *export,
             Decision::Miss(pending) => fetch(&inner, ask, *pending),
         },
     };
-    let export = Export { unset: change.unset, ..decided };
+    let mut export = Export { unset: change.unset, ..decided };
     if export.renew {
         let role = words.role.or(export.chosen.as_deref().filter(|word| !word.is_empty()));
         let profile = words.profile.or(export.chosen_profile.as_deref());
         start_renewal(awsrole(), &inner, ChosenWords { role, profile }, &files);
     }
-    tell(&export, event, context.now);
-    out_bytes(&shell.statements(&export, views.as_ref()))?;
+    let messages = messages(&export, event, context.now);
+    messages.iter().for_each(Message::print);
+    match reader {
+        AnswerReader::Snippet(shell) => out_bytes(&shell.statements(&export, views.as_ref()))?,
+        AnswerReader::Json | AnswerReader::Tcsh => {
+            let told = messages.iter().map(Message::text).collect();
+            let request =
+                module::Answered { token: token.unwrap_or_default(), words, files: &files, outer: &inner.env };
+            module::print(reader, &mut export, told, request)?;
+        }
+    }
     let entry = export.entry.map(|entry| HistoryEntry { shell: ambient::parent_process(), ..entry });
     match export.may_repeat {
         true => history::note_once(entry.as_ref(), &inner),
@@ -157,13 +177,38 @@ fn start_renewal(binary: Option<PathBuf>, outer: &Context, words: ChosenWords<'_
     let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 
-/// Prints the error and the notices of an export. The result of a renewal or a retry is printed only if it differs from
-/// what the user already knows.
-fn tell(export: &Export, event: Event, now: SystemTime) {
-    let holds_role = matches!(export.change, Change::Role(_));
-    if let Some(notice) = choice_notice(export, event, now) {
-        print_notice(notice);
+/// A text that is printed about an export.
+enum Message {
+    Error(Problem),
+    ErrorOfBlockedShell(Problem),
+    Notice(String),
+}
+
+impl Message {
+    fn print(&self) {
+        match self {
+            Self::Error(problem) => print_error(problem),
+            Self::ErrorOfBlockedShell(problem) => print_error_of_blocked_shell(problem),
+            Self::Notice(text) => print_notice(text),
+        }
     }
+
+    /// Returns the text for a tool, which may show it on a screen of its own.
+    fn text(&self) -> String {
+        match self {
+            Self::Error(problem) => problem.to_string(),
+            Self::ErrorOfBlockedShell(problem) => problem.of_blocked_shell(),
+            Self::Notice(text) => format!("awsrole: {text}"),
+        }
+    }
+}
+
+/// Returns the error and the notices of an export. The result of a renewal or a retry is printed only if it differs
+/// from what the user already knows.
+fn messages(export: &Export, event: Event, now: SystemTime) -> Vec<Message> {
+    let mut messages = Vec::new();
+    let holds_role = matches!(export.change, Change::Role(_));
+    messages.extend(choice_notice(export, event, now).map(Message::Notice));
     if let Some(problem) = &export.problem {
         let known = match event {
             Event::Cd | Event::Prompt => false,
@@ -172,13 +217,13 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
             Event::Renewal | Event::Changed => true,
         };
         if !known {
-            match &export.change {
-                Change::Blocked => print_error_of_blocked_shell(problem),
-                _ => print_error(problem),
-            }
+            messages.push(match &export.change {
+                Change::Blocked => Message::ErrorOfBlockedShell(problem.clone()),
+                _ => Message::Error(problem.clone()),
+            });
             // After `cd` the role is printed below.
             if let (Change::Role(diff), true) = (&export.change, export.kept && event != Event::Cd) {
-                print_notice(entered(diff, export, now));
+                messages.push(Message::Notice(entered(diff, export, now)));
             }
         }
     }
@@ -186,11 +231,10 @@ fn tell(export: &Export, event: Event, now: SystemTime) {
     if let Change::Role(diff) = &export.change
         && (returns || matches!(event, Event::Cd | Event::Retry))
     {
-        for notice in &export.notices {
-            print_notice(notice);
-        }
-        print_notice(entered(diff, export, now));
+        messages.extend(export.notices.iter().cloned().map(Message::Notice));
+        messages.push(Message::Notice(entered(diff, export, now)));
     }
+    messages
 }
 
 /// Returns the notice that the time of the chosen role is over, or that it will be within a minute.

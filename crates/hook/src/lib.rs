@@ -4,6 +4,7 @@
 //! parser. `awsrole` answers the same requests with the same code ([`answer`]), and fetches what isn't cached.
 
 mod answer;
+mod module;
 mod request;
 
 use std::os::unix::process::CommandExt;
@@ -15,7 +16,8 @@ use awsrole_core::shell::statements::PROTOCOL;
 use awsrole_system::{ambient, print, protect_memory};
 
 pub use crate::answer::{answer, answer_agent, digest, renew};
-pub use crate::request::{Request, digest_files};
+pub use crate::module::print_command;
+pub use crate::request::{AnswerReader, Request, digest_files};
 
 /// Runs the hook binary: `hook export` and `hook agent` from the cache, `hook digest`, and `hook version`.
 #[must_use]

@@ -6,11 +6,32 @@ use std::path::PathBuf;
 use awsrole_core::shell::export::Event;
 use awsrole_core::shell::statements::Shell;
 
+/// What reads the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerReader {
+    /// The snippet of a shell.
+    Snippet(Shell),
+    /// A module that reads JSON, or another tool.
+    Json,
+    /// The module of tcsh.
+    Tcsh,
+}
+
+impl AnswerReader {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "json" => Some(Self::Json),
+            "tcsh" => Some(Self::Tcsh),
+            name => Shell::parse(name).map(Self::Snippet),
+        }
+    }
+}
+
 /// A snippet's request for the state that its shell should have.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The shell.
-    pub shell: Shell,
+    /// What reads the answer.
+    pub reader: AnswerReader,
     /// The event that caused the request.
     pub event: Event,
     /// Whether awsrole may prompt on the terminal.
@@ -25,6 +46,12 @@ pub struct Request {
     pub protocol: Option<u32>,
     /// Whether the answer must tell the shell how to compare the files.
     pub views: bool,
+    /// Whether the answer only says if a new decision is needed.
+    pub compare: bool,
+    /// The token of the last answer. `None` is a tool that makes one request.
+    pub token: Option<String>,
+    /// The awsrole command that the user just typed.
+    pub typed: Option<String>,
     /// The project files that the shell found, nearest first. If empty, awsrole searches from the working directory
     /// upward.
     pub files: Vec<PathBuf>,
@@ -35,13 +62,13 @@ impl Request {
     /// would account for a twentieth of the time.
     #[must_use]
     pub fn of_snippet(words: &[OsString]) -> Option<Self> {
-        let [hook, export, shell, rest @ ..] = words else { return None };
+        let [hook, export, reader, rest @ ..] = words else { return None };
         if hook != "hook" || export != "export" {
             return None;
         }
         let (options, files) = rest.split_at(rest.iter().position(|word| word == "--")?);
         let mut request = Self {
-            shell: Shell::parse(shell.to_str()?)?,
+            reader: AnswerReader::parse(reader.to_str()?)?,
             event: Event::Prompt,
             ask: false,
             role: None,
@@ -49,6 +76,9 @@ impl Request {
             changed: Vec::new(),
             protocol: None,
             views: false,
+            compare: false,
+            token: None,
+            typed: None,
             files: files[1..].iter().map(PathBuf::from).collect(),
         };
         let mut options = options.iter().map(|word| word.to_str());
@@ -57,6 +87,9 @@ impl Request {
                 "--event" => request.event = Event::parse(options.next()??)?,
                 "--ask" => request.ask = true,
                 "--views" => request.views = true,
+                "--compare" => request.compare = true,
+                "--token" => request.token = Some(options.next()??.to_owned()),
+                "--typed" => request.typed = Some(options.next()??.to_owned()),
                 "--role" => request.role = Some(options.next()??.to_owned()),
                 "--profile" => request.profile = Some(options.next()??.to_owned()),
                 "--changed" => request.changed.push(options.next()??.to_owned()),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use awsrole_core::shell::module::ModuleShell;
 use awsrole_core::shell::statements::Shell;
 
 /// An interactive shell.
@@ -17,14 +18,27 @@ pub struct ParentShell {
 /// Returns the parent process if it is an interactive shell: not a script, an editor, or another program.
 #[must_use]
 pub fn parent_shell() -> Option<ParentShell> {
+    of_args(&parent_args()?)
+}
+
+/// Returns the shell with a module that is the parent process. xonsh is a script, so its name is the second argument.
+#[must_use]
+pub fn parent_module_shell() -> Option<ModuleShell> {
+    let args = parent_args()?;
+    let names = args.iter().take(2).filter_map(|arg| arg.rsplit('/').next());
+    names.filter_map(|name| ModuleShell::parse(name.strip_prefix('-').unwrap_or(name))).next()
+}
+
+/// Returns the command line of the parent process.
+fn parent_args() -> Option<Vec<String>> {
     let parent = rustix::process::getppid()?.as_raw_nonzero();
-    of_args(&match fs::read(format!("/proc/{parent}/cmdline")) {
+    Some(match fs::read(format!("/proc/{parent}/cmdline")) {
         Ok(bytes) => bytes.split(|byte| *byte == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect(),
         // macOS has no /proc.
         Err(_) => {
             let mut ps = Command::new("/bin/ps");
             let output = ps.args(["-o", "command=", "-p", &parent.to_string()]).stdin(Stdio::null()).output().ok()?;
-            String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+            String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
         }
     })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use awsrole_core::shell::export::Event;
 use awsrole_core::shell::statements::Shell;
-use awsrole_hook::Request;
+use awsrole_hook::{AnswerReader, Request};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::PermissionSetOptions;
@@ -49,6 +49,25 @@ pub(crate) enum Hook {
     /// What the hook for sh calls: prints statements for the shell to evaluate
     #[command(hide = true)]
     Agent,
+    /// Print the module for nushell's config.nu
+    #[command(
+        after_help = "Example:\n  mkdir ($nu.data-dir | path join vendor/autoload)\n  awsrole hook nu | save -f ($nu.data-dir | path join vendor/autoload/awsrole.nu)"
+    )]
+    Nu,
+    /// Print the module for ~/.xonshrc
+    #[command(after_help = "Example:\n  execx($(awsrole hook xonsh))     # ~/.xonshrc")]
+    Xonsh,
+    /// Print the module for ~/.config/elvish/rc.elv
+    #[command(after_help = "Example:\n  eval (awsrole hook elvish | slurp)     # ~/.config/elvish/rc.elv")]
+    Elvish,
+    /// Print the module for ~/.tcshrc
+    #[command(
+        after_help = "Example:\n  awsrole hook tcsh >! ~/.awsrole.tcsh && source ~/.awsrole.tcsh     # ~/.tcshrc"
+    )]
+    Tcsh,
+    /// Print the module for PowerShell's $PROFILE, which was never run
+    #[command(after_help = "Example:\n  Invoke-Expression (& awsrole hook pwsh | Out-String)     # $PROFILE")]
+    Pwsh,
     /// What an export starts when a role is due: renews it, on its own and without a word
     #[command(hide = true)]
     Renew {
@@ -93,15 +112,27 @@ pub(crate) enum Hook {
         /// The files, nearest first
         files: Vec<PathBuf>,
     },
-    /// Called by the hook when something changed: prints statements for the shell to evaluate
+    /// What the modules call for `awsrole use`, `on` and `off`: prints the new token
+    #[command(hide = true)]
+    Command {
+        /// What reads the answer
+        reader: ReaderName,
+        /// Token of the last answer
+        #[arg(long, default_value = "")]
+        token: String,
+        /// The words after `awsrole`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+    /// Called by the hook when something changed: prints statements for a shell, or JSON
     Export(HookExport),
 }
 
-/// Called by the hook when something changed: prints statements for the shell to evaluate
+/// Called by the hook when something changed: prints statements for a shell, or JSON
 #[derive(Args)]
 pub(crate) struct HookExport {
-    /// Shell
-    pub(crate) shell: ShellName,
+    /// What reads the answer: a shell, or `json` for other tools
+    pub(crate) reader: ReaderName,
     /// Reason for the call
     #[arg(long, value_enum, default_value = "prompt")]
     pub(crate) event: EventName,
@@ -123,14 +154,24 @@ pub(crate) struct HookExport {
     /// Also print the fingerprints that the shell compares
     #[arg(long)]
     pub(crate) views: bool,
+    /// Only tell whether a new decision is needed
+    #[arg(long)]
+    pub(crate) compare: bool,
+    /// Token of the last answer
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// The awsrole command that the user just typed
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) typed: Option<String>,
     /// Project files, nearest first [default: found from the working directory upward]
     pub(crate) files: Vec<PathBuf>,
 }
 
 impl From<HookExport> for Request {
     fn from(asked: HookExport) -> Self {
-        let HookExport { shell, event, ask, role, profile, changed, protocol, views, files } = asked;
-        let shell = shell.into();
+        let HookExport { reader, event, ask, role, profile, changed, protocol, views, compare, token, typed, files } =
+            asked;
+        let reader = reader.into();
         let event = match event {
             EventName::Cd => Event::Cd,
             EventName::Prompt => Event::Prompt,
@@ -138,7 +179,7 @@ impl From<HookExport> for Request {
             EventName::Retry => Event::Retry,
             EventName::Changed => Event::Changed,
         };
-        Self { shell, event, ask, role, profile, changed, protocol, views, files }
+        Self { reader, event, ask, role, profile, changed, protocol, views, compare, token, typed, files }
     }
 }
 
@@ -155,6 +196,28 @@ impl From<ShellName> for Shell {
             ShellName::Bash => Self::Bash,
             ShellName::Zsh => Self::Zsh,
             ShellName::Fish => Self::Fish,
+        }
+    }
+}
+
+/// What reads an answer of `hook export`.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ReaderName {
+    Bash,
+    Zsh,
+    Fish,
+    Json,
+    Tcsh,
+}
+
+impl From<ReaderName> for AnswerReader {
+    fn from(name: ReaderName) -> Self {
+        match name {
+            ReaderName::Bash => Self::Snippet(Shell::Bash),
+            ReaderName::Zsh => Self::Snippet(Shell::Zsh),
+            ReaderName::Fish => Self::Snippet(Shell::Fish),
+            ReaderName::Json => Self::Json,
+            ReaderName::Tcsh => Self::Tcsh,
         }
     }
 }
@@ -202,6 +265,8 @@ mod tests {
             "hook export fish --event due --ask --role Deploy -- --ask -- --role",
             "hook export fish --event retry --role admin -- /a",
             "hook export bash --event cd --role admin --profile 0a=x --",
+            "hook export json --compare --protocol 2 --token e30 --typed use --",
+            "hook export tcsh --protocol 2 --token e30 --",
             "hook export zsh --event changed --changed AWS_PROFILE --changed AWS_ACCESS_KEY_ID -- /a",
         ] {
             let asked = Request::of_snippet(&words(line));
@@ -214,7 +279,7 @@ mod tests {
     fn anything_else_is_left_to_clap() {
         for line in [
             "hook export",
-            "hook export tcsh --event prompt --",
+            "hook export elvish --event prompt --",
             "hook export bash --event renewal --",
             "hook export bash --event",
             "hook export bash --event prompt",
@@ -225,6 +290,7 @@ mod tests {
             "hook export bash --changed --",
             "hook export bash --ask=yes --",
             "hook export bash --protocol x --",
+            "hook export json --token --",
             "hook renew bash --event prompt --",
             "status",
             "",

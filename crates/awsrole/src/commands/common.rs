@@ -235,6 +235,6 @@ pub(in crate::commands) fn quoted(name: &str) -> String {
 pub(in crate::commands) fn needs_hook(context: &Context) -> CommandError {
     let any = || "eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)".to_owned();
     Problem::new("this needs the hook, which isn't loaded in this shell")
-        .hint(super::this_shell::missing(context).unwrap_or_else(any))
+        .hint(super::this_shell::missing(context).or_else(super::this_shell::module_line).unwrap_or_else(any))
         .into()
 }

@@ -21,7 +21,7 @@ use awsrole_system::print::{print_error, print_notice};
 /// Returns whether a command starts a shell in which a user types, which may load the hook.
 fn is_interactive_shell(command: &[OsString]) -> bool {
     let name = command.first().and_then(|program| Path::new(program).file_name()?.to_str());
-    name.is_some_and(|name| ["bash", "zsh", "fish"].contains(&name))
+    name.is_some_and(|name| ["bash", "zsh", "fish", "nu", "xonsh", "elvish", "tcsh"].contains(&name))
         && command.iter().skip(1).all(|word| ["-i", "-l", "-il"].iter().any(|option| word == option))
 }
 

@@ -7,16 +7,14 @@ use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::obtain;
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::compare::FILE_MANAGERS;
 use awsrole_core::shell::generation;
 use awsrole_core::shell::state::OuterEnv;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::print::{print_error_of_kept_role, print_notice};
 
-/// Variables of file managers, which would hide a question below their panels. The hook then says what to do.
-const FILE_MANAGERS: [&str; 3] = ["MC_SID", "RANGER_LEVEL", "NNNLVL"];
-
-/// Returns whether the user can be asked.
+/// Returns whether the user can be asked. A file manager would hide the question. The hook then says what to do.
 pub(super) fn may_ask(outer: &Context) -> bool {
     !FILE_MANAGERS.iter().any(|variable| outer.env.has(variable))
 }

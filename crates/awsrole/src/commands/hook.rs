@@ -8,6 +8,7 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::{Change, ChosenWords};
 use awsrole_core::shell::generation;
 use awsrole_core::shell::long_run;
+use awsrole_core::shell::module::ModuleShell;
 use awsrole_core::shell::posix;
 use awsrole_core::shell::snippet::Snippet;
 use awsrole_core::shell::statements::{PROTOCOL, Shell};
@@ -24,6 +25,14 @@ pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<
         Hook::Bash { with } => snippet(Shell::Bash, with, context)?,
         Hook::Zsh { with } => snippet(Shell::Zsh, with, context)?,
         Hook::Fish { with } => snippet(Shell::Fish, with, context)?,
+        Hook::Nu => module(ModuleShell::Nu)?,
+        Hook::Xonsh => module(ModuleShell::Xonsh)?,
+        Hook::Elvish => module(ModuleShell::Elvish)?,
+        Hook::Tcsh => module(ModuleShell::Tcsh)?,
+        Hook::Pwsh => module(ModuleShell::Pwsh)?,
+        Hook::Command { reader, token, words } => {
+            return super::shell_command::run(reader.into(), &token, &words, context, settings);
+        }
         Hook::Watch { process, run, start } => super::long_run::watch(process, &run, start, context),
         Hook::Choose { profile, set, .. } if profile.is_some() || set.account.is_some() => {
             let place = PlaceOptions { profile, set, dir: None };
@@ -100,6 +109,10 @@ fn snippet(shell: Shell, with: Option<Neighbour>, context: &Context) -> Result<(
     let [binary, generations, clock] = [binary()?, text(&generations)?, text(&clock)?];
     let snippet = Snippet { binary: &binary, generations: &generations, clock: &clock, direnv };
     out(&snippet.render(shell))
+}
+
+fn module(shell: ModuleShell) -> Result<(), Problem> {
+    out(&shell.render(&binary()?))
 }
 
 /// Returns the path of `awsrole`, for the text of a hook.

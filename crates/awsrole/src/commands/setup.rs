@@ -74,6 +74,12 @@ pub(super) fn run(options: &SetupOptions, context: &Context, settings: &Settings
 /// Returns the shell to set up.
 fn shell(options: &SetupOptions, context: &Context) -> Result<Shell, CommandError> {
     let account = || Shell::parse(context.env.text("SHELL")?.rsplit('/').next()?);
+    if let (None, None, Some(line)) = (options.shell, parent_shell(), super::this_shell::module_line()) {
+        return Err(CommandError {
+            problem: Problem::new("setup only changes the startup files of bash, zsh and fish").hint(line),
+            outcome: Outcome::Code(2),
+        });
+    }
     let named = options.shell.map(Shell::from).or_else(|| Some(parent_shell()?.shell)).or_else(account);
     named.ok_or_else(|| CommandError {
         problem: Problem::new("your shell is neither bash, zsh nor fish")

@@ -10,7 +10,7 @@ use awsrole_core::shell::manual_change::Inactive;
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_core::shell::statements::Shell;
 use awsrole_system::ambient::{self, Caller};
-use awsrole_system::parent::{ParentShell, parent_shell};
+use awsrole_system::parent::{ParentShell, parent_module_shell, parent_shell};
 
 /// Files in which administrators set variables for every bash.
 const SYSTEM_FILES: [&str; 4] = ["/etc/bash.bashrc", "/etc/bashrc", "/etc/profile", "/etc/profile.d"];
@@ -37,9 +37,18 @@ pub(super) fn examine(context: &Context, outer: &Context) -> Finding {
             Some(missing) => no_hook(&missing, shell, outer),
             None => not_loaded(shell, outer),
         },
+        (Caller::Other, None) if let Some(line) = module_line() => {
+            Finding::new(Level::Bad, about, "has no hook").hint(line)
+        }
         (Caller::Other, None) => Finding::new(Level::Note, about, "has no hook, or a program called awsrole")
             .hint("a shell loads the hook when it starts: start a new shell after you edit an rc file"),
     }
+}
+
+/// Returns what loads the module of the shell that called awsrole, if it is one of those with a module.
+pub(super) fn module_line() -> Option<String> {
+    let (file, line) = parent_module_shell()?.startup_line();
+    Some(format!("add to {file}: {line}"))
 }
 
 /// Returns what to do about a shell without the hook, or `None` if this shell has it or a program called awsrole.

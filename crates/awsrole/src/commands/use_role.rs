@@ -51,11 +51,16 @@ pub(super) fn run(
     if name.is_some() {
         return Err(super::common::needs_hook(context));
     }
-    pick_one(context, settings)
+    tell(picked(context, settings)?)
 }
 
-/// Lets the user pick a role of the project file or a profile, and does what `awsrole use` does with its name.
-fn pick_one(context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+/// What the hook stores for a choice: a word that proves to child processes that awsrole made it. If the role cannot be
+/// assumed, it is the outcome of an error that was printed.
+pub(super) type ChosenWord = Result<String, Outcome>;
+
+/// Lets the user pick a role of the project file or a profile. Returns the token of the role, or `--profile=NAME`, with
+/// which the hook's function does what `awsrole use --profile NAME` does.
+pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWord, CommandError> {
     let project = match upward(&context.dir).is_empty() {
         true => None,
         false => Some(super::common::allowed(None, context, settings)?.1),
@@ -82,12 +87,8 @@ fn pick_one(context: &Context, settings: &Settings) -> Result<Outcome, CommandEr
     let question = Question { text: "which role?", multi: false, cancelled: "no role was chosen" };
     match pick(&terminal, &context.env, &question, &items)? {
         Picked::Items(indices) => match indices.first().and_then(|index| choices.get(*index)) {
-            Some(RoleOrProfile::Role(name)) => check(name, false, context, settings),
-            Some(RoleOrProfile::Profile(name)) => {
-                // The hook's function then does what `awsrole use --profile NAME` does.
-                out(&format!("--profile={name}"))?;
-                Ok(Outcome::Done)
-            }
+            Some(RoleOrProfile::Role(name)) => role_token(name, false, context, settings),
+            Some(RoleOrProfile::Profile(name)) => Ok(Ok(format!("--profile={name}"))),
             None => Err(Problem::new(question.cancelled).into()),
         },
         Picked::Text(_) => {
@@ -142,6 +143,16 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
         out(if super::common::project_applies(&outer, settings) { "" } else { "profile" })?;
         return Ok(Outcome::Done);
     }
+    tell(role_token(name, yes, context, settings)?)
+}
+
+/// Checks that the role exists and returns its token. With `yes` the token also says that the user confirmed the role.
+pub(super) fn role_token(
+    name: &str,
+    yes: bool,
+    context: &Context,
+    settings: &Settings,
+) -> Result<ChosenWord, CommandError> {
     let allowed = super::common::allowed(None, context, settings);
     let (outer, allowed, files) = allowed.map_err(|mut error| {
         error.problem = with_tip(error.problem, name, context);
@@ -168,11 +179,15 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
     if confirmed.is_some() || guard.confirm == Confirm::Never {
         match fetch_ahead(&plan, &format!("--role {}", quoted(name)), &outer, context, settings)? {
             Outcome::Done => {}
-            failed => return Ok(failed),
+            failed => return Ok(Err(failed)),
         }
     }
     let until = choice::end(config, Some(name), outer.now);
-    tell(name, Terms { confirmed, until }, &files, &outer)
+    let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
+    let word = Choices::of(&outer.paths).word(file, name, Terms { confirmed, until });
+    Ok(Ok(word.map_err(|e| {
+        super::common::file_problem(&e).hint(format!("`awsrole exec --role {name}` doesn't need this file"))
+    })?))
 }
 
 /// Asks for the confirmation of a role, if it must be confirmed. `how` says what confirms it otherwise. It is asked
@@ -196,8 +211,17 @@ fn ask(
     Ok(Some(Confirmation::of(plan)))
 }
 
-/// Checks that the profile leads to a role and prints its token. Prints a notice if a project's role takes precedence.
+/// Checks that the profile leads to a role and prints its token.
 pub(super) fn profile(place: &PlaceOptions, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+    tell(profile_token(place, context, settings)?)
+}
+
+/// Checks that the profile leads to a role and returns its token. Prints a notice if a project's role takes precedence.
+pub(super) fn profile_token(
+    place: &PlaceOptions,
+    context: &Context,
+    settings: &Settings,
+) -> Result<ChosenWord, CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let Some(profile) = selected(place, &outer)? else { return Err(Problem::new("no profile was selected").into()) };
     let plan = profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?;
@@ -208,7 +232,7 @@ pub(super) fn profile(place: &PlaceOptions, context: &Context, settings: &Settin
     if !project_applies && (confirmed.is_some() || guard.confirm == Confirm::Never) {
         match fetch_ahead(&plan, &format!("--profile {}", quoted(profile.name())), &outer, context, settings)? {
             Outcome::Done => {}
-            failed => return Ok(failed),
+            failed => return Ok(Err(failed)),
         }
     }
     let word = Choices::of(&outer.paths).profile_word(profile.name(), confirmed).map_err(|e| {
@@ -221,8 +245,7 @@ pub(super) fn profile(place: &PlaceOptions, context: &Context, settings: &Settin
             profile.name()
         ));
     }
-    out(&word)?;
-    Ok(Outcome::Done)
+    Ok(Ok(word))
 }
 
 /// Adds the hint that a profile has this name.
@@ -234,14 +257,12 @@ fn with_tip(mut problem: Problem, name: &str, context: &Context) -> Problem {
     problem
 }
 
-/// Prints what the hook stores for a choice: a token that proves to child processes that awsrole made the choice.
-fn tell(role: &str, terms: Terms, files: &[PathBuf], outer: &Context) -> Result<Outcome, CommandError> {
-    let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
-    let word = Choices::of(&outer.paths).word(file, role, terms);
-    out(&word.map_err(|e| {
-        super::common::file_problem(&e).hint(format!("`awsrole exec --role {role}` doesn't need this file"))
-    })?)?;
-    Ok(Outcome::Done)
+/// Prints what the hook stores for a choice.
+fn tell(word: ChosenWord) -> Result<Outcome, CommandError> {
+    match word {
+        Ok(word) => out(&word).map(|()| Outcome::Done).map_err(CommandError::from),
+        Err(failed) => Ok(failed),
+    }
 }
 
 /// Returns the error for a file without named roles. It says which role the file has.

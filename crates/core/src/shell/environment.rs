@@ -73,6 +73,12 @@ impl EnvDiff {
         )
     }
 
+    /// Returns the names of all variables.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.hide.iter().copied().chain(self.set.iter().map(|(name, _)| name.as_ref())).collect()
+    }
+
     fn of(got: &RoleSession<'_>, run: Option<Vec<(Cow<'static, str>, String)>>) -> Self {
         let RoleSession { plan, credentials, key, outer, file, chosen, profile, accounts, aws_files, until } = *got;
         let plain = |text: &str| Value::Plain(text.to_owned());

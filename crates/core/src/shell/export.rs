@@ -39,7 +39,7 @@ pub use self::entering::{END_PROFILE, LAST_MINUTE};
 use self::entering::{Entering, back, with_profile};
 
 /// Interval after which a blocked shell retries at a prompt. The user may have fixed the cause in another terminal.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Remaining lifetime below which awsrole warns, once, that a role cannot be renewed.
 const ENDING: Duration = Duration::from_secs(60);
@@ -70,6 +70,12 @@ impl Event {
         ("retry", Self::Retry),
         ("changed", Self::Changed),
     ];
+
+    /// Returns the name in the protocol. `Renewal` has none.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::BY_NAME.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+    }
 
     /// Parses an event's name.
     #[must_use]

@@ -18,6 +18,13 @@ pub fn ensure(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
     if paths.generations().is_dir() { Ok(()) } else { bump(paths, now) }
 }
 
+/// Returns the name of the present generation, or an empty text.
+#[must_use]
+pub fn current(paths: &Paths) -> String {
+    let last = names(&paths.generations()).unwrap_or_default().into_iter().max();
+    last.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// Starts a new generation: every shell requests a new decision at its next prompt.
 pub fn bump(paths: &Paths, now: SystemTime) -> Result<(), FileError> {
     let folder = paths.generations();

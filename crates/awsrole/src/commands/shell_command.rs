@@ -1,0 +1,101 @@
+//! `awsrole use`, `on` and `off` in a shell with a module: they change only the token that the module keeps.
+
+use std::ffi::OsString;
+
+use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
+use awsrole_core::project::discover::upward;
+use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::state::OuterEnv;
+use awsrole_core::shell::token::{BackToOuter, Token};
+use awsrole_hook::{AnswerReader, print_command};
+use awsrole_system::print::{print_line, print_notice};
+
+use super::common::project_applies;
+use super::use_role::{picked, profile_token, role_token};
+use crate::cli::{Command, PlaceOptions};
+use crate::report::{CommandError, Outcome};
+
+/// Runs a command and prints the new token. After `--help` there is none.
+pub(super) fn run(
+    reader: AnswerReader,
+    token: &str,
+    words: &[OsString],
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, CommandError> {
+    let command = match Command::of_module(words) {
+        Ok(command) => command,
+        Err(error) => {
+            // The module reads stdout.
+            error.render().to_string().lines().for_each(print_line);
+            return Ok(Outcome::Code(u8::try_from(error.exit_code()).unwrap_or(1)));
+        }
+    };
+    let mut token = Token::parse(token).unwrap_or_default();
+    let files = upward(&context.dir);
+    match command {
+        Command::On => token.turn_on(),
+        Command::Off => token.turn_off(&files),
+        Command::Use { none: true, .. } => token.use_none(&files),
+        Command::Use { profile, set, .. } if profile.is_some() || set.account.is_some() => {
+            match profile_token(&PlaceOptions { profile, set, dir: None }, context, settings)? {
+                Ok(word) => token.use_profile(word),
+                Err(failed) => return Ok(failed),
+            }
+        }
+        Command::Use { name: Some(name), yes, .. } if name == "-" && !yes => {
+            if let Some(failed) = back(&mut token, context, settings)? {
+                return Ok(failed);
+            }
+        }
+        Command::Use { name: Some(name), yes, .. } => match role_token(&name, yes, context, settings)? {
+            Ok(word) => token.use_role(word, &files),
+            Err(failed) => return Ok(failed),
+        },
+        Command::Use { .. } => {
+            let picked = match picked(context, settings)? {
+                Ok(picked) => picked,
+                Err(failed) => return Ok(failed),
+            };
+            match picked.strip_prefix("--profile=") {
+                None => token.use_role(picked, &files),
+                Some(name) => {
+                    let place = PlaceOptions { profile: Some(name.to_owned()), ..PlaceOptions::default() };
+                    match profile_token(&place, context, settings)? {
+                        Ok(word) => token.use_profile(word),
+                        Err(failed) => return Ok(failed),
+                    }
+                }
+            }
+        }
+        _ => return Err(Problem::new("this command doesn't change the shell").into()),
+    }
+    print_command(reader, &token)?;
+    Ok(Outcome::Done)
+}
+
+/// Goes back to the role, the profile or the environment before the last `awsrole use`. Returns the outcome if the role
+/// cannot be assumed.
+fn back(token: &mut Token, context: &Context, settings: &Settings) -> Result<Option<Outcome>, CommandError> {
+    let files = upward(&context.dir);
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    if token.knows_profiles() && !project_applies(&outer, settings) {
+        if let Some(left) = token.exchange_profiles() {
+            print_notice(format!("your environment is back: `awsrole use -` uses profile {left} again"));
+        }
+        return Ok(None);
+    }
+    match token.role_before(&files) {
+        Ok(None) => token.use_role(String::new(), &files),
+        Ok(Some(name)) => match role_token(&name, false, context, settings)? {
+            Ok(word) => token.use_role(word, &files),
+            Err(failed) => return Ok(Some(failed)),
+        },
+        Err(BackToOuter) => {
+            print_notice("your environment is back: `awsrole use -` assumes the role again");
+            token.turn_off(&files);
+        }
+    }
+    Ok(None)
+}

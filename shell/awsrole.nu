@@ -1,0 +1,100 @@
+# awsrole for nushell. It assumes the role of a project when you `cd` into it and restores the environment when you
+# leave. One process at each prompt compares what the last decision rests on. If anything changed, everything that
+# awsrole set is undone, and a second process decides. `awsrole hook nu` fills in the path and the blocked state.
+
+# In $env.__awsrole, which isn't exported, because it is a record: token: what the last answer rests on. prior: values
+# before awsrole, null for unset. hook: on | off | hands-off. pending: not answered yet. block: set without an answer.
+if $env.__awsrole? == null {
+    $env.__awsrole = {
+        token: ""
+        prior: {}
+        hook: "on"
+        pending: false
+        block: (@BLOCK@ | from json)
+    }
+}
+
+const __awsrole_bin = @BIN@
+
+def --env __awsrole_write [name: string, value: any] {
+    if $value == null { hide-env --ignore-errors $name } else { load-env {$name: $value} }
+}
+
+def --env __awsrole_apply [answer: record] {
+    let unset = ($answer.unset | each {|name| {name: $name, value: null} })
+    for pair in ($unset ++ ($answer.set | transpose name value)) {
+        if $pair.name not-in ($env.__awsrole.prior | columns) {
+            $env.__awsrole.prior = ($env.__awsrole.prior | insert $pair.name ($env | get --optional $pair.name))
+        }
+        __awsrole_write $pair.name $pair.value
+    }
+}
+
+def --env __awsrole_undo [names: list<string>] {
+    for name in $names { __awsrole_write $name ($env.__awsrole.prior | get --optional $name) }
+    $env.__awsrole.prior = {}
+}
+
+# Returns null without an answer. Errors are printed by the program.
+def __awsrole_ask [words: list<string>] {
+    let hook = $"($__awsrole_bin)-hook"
+    let program = if $words.0 == "export" and ($hook | path exists) { $hook } else { $__awsrole_bin }
+    try { ^$program hook ...$words | from json } catch { null }
+}
+
+def --env __awsrole_take [answer: record] {
+    $env.__awsrole = ($env.__awsrole | merge {token: $answer.token, hook: $answer.hook})
+}
+
+# Without an answer the shell is blocked, whatever went wrong.
+def --env __awsrole_fail [] {
+    let held = ($env.__awsrole.prior | columns)
+    if $env.__awsrole.pending or ($held | is-not-empty) or ($__awsrole_bin | path exists) {
+        if $env.AWSROLE_STATE? != "blocked" {
+            print -e "awsrole: no complete answer: this shell is blocked (hint: `awsrole refresh` retries)"
+        }
+        __awsrole_undo $held
+        __awsrole_apply $env.__awsrole.block
+        $env.__awsrole.token = $env.__awsrole.block.token
+    }
+    $env.__awsrole.pending = false
+}
+
+def --env __awsrole_sync [typed: list<string> = []] {
+    if $env.__awsrole.pending { return (__awsrole_fail) }
+    let request = [export json --protocol "@PROTOCOL@" --token]
+    let changed = (__awsrole_ask [...$request $env.__awsrole.token --compare ...$typed --])
+    if $changed == null { return (__awsrole_fail) }
+    __awsrole_take $changed
+    if not $changed.changed { return }
+    $env.__awsrole = ($env.__awsrole | merge {pending: true, block: $changed.block})
+    __awsrole_undo $changed.undo
+    for name in ($changed.restore | columns) { __awsrole_write $name null }
+    let answer = (__awsrole_ask [...$request $env.__awsrole.token --])
+    if $answer == null { return (__awsrole_fail) }
+    for pair in ($answer.restore | transpose name value) { __awsrole_write $pair.name $pair.value }
+    __awsrole_apply $answer
+    $env.__awsrole = ($env.__awsrole | merge {pending: false, block: $answer.block, token: $answer.token, hook: $answer.hook})
+}
+
+# The command `awsrole`. `use`, `on` and `off` change only this shell. The program does everything else.
+def --env --wrapped awsrole [...words: string] {
+    if ($words | get --optional 0) in [use on off] {
+        let answer = (__awsrole_ask [command json --token $env.__awsrole.token -- ...$words])
+        if $answer == null { $env.LAST_EXIT_CODE = 1; return }
+        __awsrole_take $answer
+    } else {
+        with-env {AWSROLE_HOOK: $env.__awsrole.hook} { ^$__awsrole_bin ...$words }
+    }
+    __awsrole_sync [--typed ($words | get --optional 0 | default help)]
+}
+
+def --env __awsrole_prompt [] {
+    let status = $env.LAST_EXIT_CODE?
+    __awsrole_sync
+    if $status != null { $env.LAST_EXIT_CODE = $status }
+}
+
+if "__awsrole_prompt" not-in ($env.config.hooks.pre_prompt? | default [] | each {|hook| view source $hook } | str join) {
+    $env.config.hooks.pre_prompt = ($env.config.hooks.pre_prompt? | default [] | prepend {|| __awsrole_prompt })
+}
