@@ -17,13 +17,13 @@ use awsrole_system::{ambient, print, protect_memory};
 pub use crate::answer::{answer, digest, renew};
 pub use crate::request::{Request, digest_files};
 
-/// Runs the hook binary: `hook export` from the cache, `hook digest`, and `hook version`.
+/// Runs the hook binary: `hook export` from the cache, `hook digest`, and its version.
 #[must_use]
 pub fn main() -> ExitCode {
     protect_memory();
     let words = ambient::args();
-    let answered = if words == ["hook", "version"] {
-        print::out(concat!("awsrole-hook ", env!("CARGO_PKG_VERSION"), "\n"))
+    let answered = if words == ["--version"] || words == ["hook", "version"] {
+        print::out(&format!("awsrole-hook {}\n", awsrole_system::version()))
     } else if let Some(files) = digest_files(&words) {
         digest(&files)
     } else {
