@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-collect_ignore_glob = [] if "AWSROLE_TARBALLS" in os.environ else ["test_*.py"]
+collect_ignore_glob = [] if "PLATFORM_TARBALLS" in os.environ else ["test_*.py"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -17,4 +17,4 @@ def pytest_configure(config):
 @pytest.fixture
 def release():
     """The directory with the files of a release."""
-    return Path(os.environ["AWSROLE_TARBALLS"])
+    return Path(os.environ["PLATFORM_TARBALLS"])
