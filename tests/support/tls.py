@@ -1,4 +1,4 @@
-"""A certificate authority of the tests, and an HTTPS server in front of a server that speaks HTTP."""
+"""A CA of the tests, and an HTTPS server in front of a server that speaks HTTP."""
 
 import contextlib
 import socket
