@@ -14,7 +14,7 @@
 # shellcheck disable=SC2016 # backquotes and $(…) in messages are text
 set -eu
 
-# Filled in for a release: the address of its files, and its version.
+# Filled in for a release by packaging/release-files: the address of its files, with {version}, and its version.
 releases=''
 version=''
 
@@ -65,7 +65,13 @@ if [ -n "$uninstall" ]; then
 fi
 
 [ -n "$releases" ] || fail 'this copy of the script names no release' '--from URL or --from DIR names the place of the tarballs'
-case $releases in */) releases=${releases%/} ;; esac
+case $releases in
+*'{version}'*)
+    [ -n "$version" ] || fail '--version needs a value'
+    releases=${releases%%'{version}'*}$version${releases#*'{version}'}
+    ;;
+*/) releases=${releases%/} ;;
+esac
 
 system=$(uname -s) machine=$(uname -m)
 case $machine in

@@ -187,8 +187,14 @@ def test_all_else_is_awsroles(world, tmp_path, others):
 
 def test_it_is_found_by_the_path(world, held):
     path = f"{binary('awsrole').parent}:/usr/bin:/bin"
-    result = world.run("sh", "-c", "awsrole-hook --version", cwd=held, env={"PATH": path})
-    assert re.fullmatch(r"awsrole \d+\.\d+\.\d+\n", result.out)
+    result = world.run("sh", "-c", "awsrole-hook --help", cwd=held, env={"PATH": path})
+    assert result == world.awsrole("--help", cwd=held)
+
+
+@pytest.mark.parametrize("name", ["awsrole", "awsrole-hook"])
+def test_each_program_prints_its_own_version(world, tmp_path, name):
+    result = world.run(binary(name), "--version", env={"PATH": "/nonexistent"})
+    assert re.fullmatch(rf"{name} \d+\.\d+\.\d+ \(([0-9a-f]{{12}}, )?protocol \d+\)\n", result.out), result
 
 
 @pytest.mark.parametrize("name", ["awsrole", "hook"])

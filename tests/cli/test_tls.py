@@ -2,28 +2,14 @@
 
 import os
 import re
-import socket
-import ssl
-import subprocess
-import threading
 
 import pytest
 
 from support import other
 from support.aws_files import role_file
 from support.terminal import need
+from support.tls import https_front, new_authority, new_server
 from support.world import THERE
-
-
-def openssl(folder, words):
-    subprocess.run([need("openssl"), *words.split()], cwd=folder, check=True, capture_output=True)
-
-
-def new_authority(folder, name):
-    """Creates a CA with a name: `ca.key` and `ca.pem`. Returns the certificate."""
-    openssl(folder, "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 "
-                    f"-subj /CN={name}")
-    return (folder / "ca.pem").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -31,48 +17,15 @@ def authority(tmp_path_factory):
     """A CA of the tests, and a server's key and certificate that it signed."""
     folder = tmp_path_factory.mktemp("authority")
     new_authority(folder, "authority")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    for words in (
-        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server",
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
-    ):
-        openssl(folder, words)
+    new_server(folder, "IP:127.0.0.1")
     return folder
 
 
 @pytest.fixture
 def address(world, authority):
     """Returns the HTTPS URL of the local STS. Every connection is passed on, byte for byte."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority / "server.pem", authority / "server.key")
-    behind = ("127.0.0.1", int(world.sts.url.rsplit(":", 1)[1]))
-
-    def pump(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-        except OSError:
-            pass
-        finally:
-            sink.close()
-
-    def serve(listener):
-        while True:
-            try:
-                plain, _ = listener.accept()
-            except OSError:
-                return
-            try:
-                front = context.wrap_socket(plain, server_side=True)
-            except OSError:
-                continue
-            back = socket.create_connection(behind)
-            for pair in ((front, back), (back, front)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, args=(listener,), daemon=True).start()
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+    with https_front(authority, int(world.sts.url.rsplit(":", 1)[1])) as port:
+        yield f"https://127.0.0.1:{port}"
 
 
 def env(address, **more):

@@ -19,7 +19,8 @@ BLOCKS = blocks()
 BESIDE = {"tmux", "tmux-copies", "profile", "compose", "direnvrc", "envrc"}  # run by test_integrations.py
 # Run by tests/other_shells.
 OTHER_SHELLS = {"protocol", *(f"{kind}-{shell}" for kind in ("rc", "prompt") for shell in ("nu", "xonsh", "elvish", "tcsh"))}
-COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE | OTHER_SHELLS
+PACKAGES = {"install", "package", "installer", "verify", "devcontainer"}  # run in tests/packages
+COMMANDS = {"clone", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE | PACKAGES | OTHER_SHELLS
 TRANSCRIPTS = {"home-transcript", "project-transcript"}
 PROFILES = {"profile", "tmux-copies", "sso", "mfa"}
 FILES = {"file", "agents-file", "config", "accounts", "protect", "starship", "permission-set"}
@@ -46,7 +47,7 @@ def test_no_block_is_left_out():
             case "toml":
                 assert block.world in FILES, f"{block.name} doesn't say what kind of file it is"
             case "yaml" | "json":
-                assert block.world in CI | BESIDE | {"protocol-answer"}, f"{block.name} isn't run by test_ci.py or test_integrations.py"
+                assert block.world in CI | BESIDE | PACKAGES | {"protocol-answer"}, f"{block.name} isn't run by test_ci.py, test_integrations.py or tests/packages"
             case "console":
                 assert block.world in TRANSCRIPTS, f"{block.name} doesn't say where its commands are typed"
             case language:
@@ -61,11 +62,11 @@ def test_commands_of_a_clone(block, tmp_path):
     for line in block.lines:
         program, *arguments = line.split("#")[0].split()
         instead = {"examples/quickstart/run": ["--script"], "tests/run": ["--list"], "tests/tools/run": ["--list"],
-                   "docs/picture": ["--text"], "fuzz/run": ["--list"], "benches/run": ["--help"]}[program]
+                   "tests/platforms/run": ["--list"], "docs/picture": ["--text"], "fuzz/run": ["--list"], "benches/run": ["--help"]}[program]
         done = subprocess.run([ROOT / program, *instead], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
-        if program in ("tests/run", "tests/tools/run"):
+        if program in ("tests/run", "tests/tools/run", "tests/platforms/run"):
             parts = {row.split()[0] for row in done.stdout.splitlines()}
             assert set(" ".join(arguments).split("--")[0].split()) <= parts
 

@@ -2,10 +2,13 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from support.bare import Debian
 from support.local_sts import binary
+from support.tarball import make_tarball
 from support.terminal import need
 from support.world import PROGRAMS
 
@@ -18,3 +21,21 @@ def stripped(tmp_path_factory):
         shutil.copy(binary(name), folder)
         subprocess.run([need("strip"), folder / name], check=True)
     return folder / "awsrole"
+
+
+@pytest.fixture(scope="session")
+def built(stripped, tmp_path_factory):
+    """A directory with the files of a release."""
+    return make_tarball(stripped, tmp_path_factory.mktemp("dist")).parent
+
+
+@pytest.fixture
+def release(built, tmp_path):
+    """A copy, which a test may damage."""
+    return Path(shutil.copytree(built, tmp_path / "release"))
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A minimal Debian."""
+    return Debian(tmp_path / "bare")

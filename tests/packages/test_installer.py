@@ -1,57 +1,27 @@
 """Tests packaging/install.sh: it installs a tarball of packaging/tarball, or nothing at all."""
 
 import contextlib
-import functools
-import http.server
 import os
 import shutil
 import subprocess
 import tarfile
-import threading
 from pathlib import Path
 
 import pytest
-from test_packages import BARE, Bare, works
 
-from support.terminal import need
+from support.bare import works
+from support.file_server import serve_files
+from support.tarball import TARGET, make_tarball
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGET = f"{os.uname().machine}-unknown-linux-musl"
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "zsh": ["zsh", "--emulate", "sh"]}
-
-
-def make(into: Path, program: Path) -> Path:
-    """Builds the tarball of the tests' programs."""
-    done = subprocess.run([ROOT / "packaging/tarball", "--binary", program, "--target", TARGET, "--into", into],
-                          capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip())
-
-
-@pytest.fixture(scope="session")
-def built(stripped, tmp_path_factory):
-    """A directory with the files of a release."""
-    return make(tmp_path_factory.mktemp("dist"), stripped).parent
-
-
-@pytest.fixture
-def release(built, tmp_path):
-    """A copy, which a test may damage."""
-    return Path(shutil.copytree(built, tmp_path / "release"))
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
 def server(release):
     """The files of a release behind HTTP."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=release)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serve_files(release) as url:
+        yield url
 
 
 def install(home: Path, *words: object, shell: str = "dash", path: str | None = None):
@@ -66,7 +36,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_same_programs_give_the_same_bytes(built, stripped, tmp_path):
-    again = make(tmp_path / "again", stripped)
+    again = make_tarball(stripped, tmp_path / "again")
     assert again.read_bytes() == (built / again.name).read_bytes()
     assert (tmp_path / "again/SHA256SUMS").read_text() == (built / "SHA256SUMS").read_text()
     with tarfile.open(again) as tarball:
@@ -163,12 +133,8 @@ def test_help_and_versions(release, tmp_path):
     assert (home / "relative/bin/awsrole").exists()
 
 
-def test_first_role_on_a_bare_machine(release, world, tmp_path):
+def test_first_role_on_a_bare_machine(release, world, bare):
     """A minimal Debian without Rust, without curl: the tarball is next to the script."""
-    need("chroot")
-    if os.geteuid() or not (BARE / ".complete").exists():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("a bare root is needed: tests/setup root, as root")
-    bare = Bare(tmp_path / "bare")
     shutil.copytree(release, bare.root / "release")
     shutil.copy(ROOT / "packaging/install.sh", bare.root / "release")
     bare.run("sh", "/release/install.sh", "--from", "/release", "--to", "/usr/local/bin")

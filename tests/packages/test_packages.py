@@ -1,6 +1,5 @@
 """Tests each way of installing awsrole in a minimal Debian, and its use there without root."""
 
-import contextlib
 import fnmatch
 import os
 import re
@@ -8,15 +7,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pexpect
 import pytest
 
+from support.bare import works
 from support.local_sts import binary
 from support.terminal import need
 
 ROOT = Path(__file__).resolve().parents[2]
-BARE = ROOT / ".cache/tests/root"
-DEV = 1000
 
 
 @pytest.fixture(scope="session")
@@ -39,63 +36,6 @@ def test_paths_of_the_machine_that_built_a_package_are_found(tmp_path):
     assert found.returncode == 1 and ".cargo/ " in found.stderr and str(clean) not in found.stderr
 
 
-class Bare:
-    """A machine with nothing but Debian's smallest set of packages, and a person."""
-
-    def __init__(self, root: Path):
-        self.root = root
-        subprocess.run(["cp", "-a", "--reflink=auto", f"{BARE}/.", root], check=True)
-        self.run("useradd", "--create-home", "--shell", "/bin/bash", "--uid", DEV, "dev")
-
-    def run(self, *words):
-        """Runs a command as root, and returns its output."""
-        env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(["chroot", self.root, *map(str, words)], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def files(self):
-        """Returns every installed file of the programs."""
-        return {path.relative_to(self.root).as_posix() for path in (self.root / "usr").rglob("*") if not path.is_dir()}
-
-    def use(self, world):
-        """The first role, as README has it, in a shell that the person opens; what `env` and `status` say inside."""
-        home = self.root / "home/dev"
-        shutil.copytree(world.home / ".aws", home / ".aws")
-        (home / ".bashrc").write_text('eval "$(awsrole hook bash)"\nPS1="@@"\n')
-        (home / "shop").mkdir()
-        subprocess.run(["chown", "-R", f"{DEV}:{DEV}", home], check=True)
-        words = [f"--userspec={DEV}:{DEV}", str(self.root), "/bin/bash", "--noediting", "-i"]
-        env = {"HOME": "/home/dev", "USER": "dev", "PATH": "/usr/local/bin:/usr/bin:/bin", "TERM": "dumb", "LANG": "C.UTF-8"}
-        with contextlib.closing(pexpect.spawn(need("chroot"), words, env=env, echo=False, encoding="utf-8", timeout=30,
-                                              dimensions=(50, 2000))) as shell:
-            said = {}
-            shell.expect_exact("@@")
-            for line in ["cd ~/shop", "awsrole init --profile shop-dev", "awsrole allow --yes", "echo in $AWSROLE_ROLE, $AWS_REGION",
-                         "awsrole status", "cd /", "echo out $AWSROLE_ROLE,"]:
-                shell.sendline(line)
-                shell.expect_exact("@@")
-                said[line] = shell.before.strip()
-            return said
-
-
-def works(said):
-    print(said)
-    assert said["echo in $AWSROLE_ROLE, $AWS_REGION"] == "in shop-dev, eu-central-1", said
-    assert "222222222222" in said["awsrole status"]
-    assert said["echo out $AWSROLE_ROLE,"] == "out ,"
-
-
-@pytest.fixture
-def bare(tmp_path):
-    need("chroot")
-    if os.geteuid() or not (BARE / ".complete").exists():
-        if os.environ.get("CI"):
-            pytest.fail("a bare root is needed: tests/setup root, as root")
-        pytest.skip("a bare root is needed: tests/setup root, as root")
-    return Bare(tmp_path / "bare")
-
-
 def test_the_debian_package(bare, package, world):
     before = bare.files()
     shutil.copy(package, bare.root / "awsrole.deb")
@@ -114,6 +54,18 @@ def test_the_debian_package(bare, package, world):
     assert "awsrole" in completes
     bare.run("dpkg", "--remove", "awsrole")
     assert bare.files() == before
+
+
+def test_a_package_for_another_processor(stripped, tmp_path):
+    """The programs are not looked at, except for the libraries that they need."""
+    words = [ROOT / "packaging/deb", "--binary", tmp_path / "awsrole", "--pages", stripped, "--into", tmp_path]
+    for name in ("awsrole", "awsrole-hook"):
+        shutil.copy(need("busybox"), tmp_path / name)
+    done = subprocess.run([*words, "--target", "aarch64-unknown-linux-musl"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shown = subprocess.run(["dpkg-deb", "--field", done.stdout.strip()], check=True, capture_output=True, text=True).stdout
+    assert "Architecture: arm64\n" in shown and "Depends" not in shown and done.stdout.endswith("_arm64.deb\n")
+    assert subprocess.run([*words, "--target", "aarch64-apple-darwin"], capture_output=True).returncode == 2
 
 
 def test_the_documents_name_what_is_tried_here(package):

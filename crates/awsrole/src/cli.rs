@@ -30,7 +30,7 @@ pub(crate) use target::{PermissionSetOptions, PlaceOptions, TargetOptions};
 #[derive(Parser)]
 #[command(
     name = "awsrole",
-    version,
+    version = awsrole_system::version(),
     about = "Assumes your project's AWS role on cd and restores your environment on leaving",
     after_help = "\
 First steps:

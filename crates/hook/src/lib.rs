@@ -19,13 +19,13 @@ pub use crate::answer::{answer, answer_agent, digest, renew};
 pub use crate::module::print_command;
 pub use crate::request::{AnswerReader, Request, digest_files};
 
-/// Runs the hook binary: `hook export` and `hook agent` from the cache, `hook digest`, and `hook version`.
+/// Runs the hook binary: `hook export` and `hook agent` from the cache, `hook digest`, and its version.
 #[must_use]
 pub fn main() -> ExitCode {
     protect_memory();
     let words = ambient::args();
-    let answered = if words == ["hook", "version"] {
-        print::out(concat!("awsrole-hook ", env!("CARGO_PKG_VERSION"), "\n"))
+    let answered = if words == ["--version"] || words == ["hook", "version"] {
+        print::out(&format!("awsrole-hook {}\n", awsrole_system::version()))
     } else if words == ["hook", "agent"] && cfg!(not(target_os = "macos")) {
         let Ok(context) = ambient::context() else { hand_over() };
         answer_agent(&context, &Settings::load(&context), ambient::main_program, |_, _| hand_over())

@@ -93,7 +93,7 @@ fn too_long(child: &mut Child, limit: Duration) -> String {
 }
 
 /// Ends a process and its descendants. They are in our process group, which is in the foreground of the terminal, so
-/// the group can't be killed. On systems that don't list child processes, only the process itself is ended.
+/// the group can't be killed.
 fn stop(child: &mut Child) {
     let below = descendants(child.id());
     // The shell goes first, because it would say that its children were killed.
@@ -106,8 +106,43 @@ fn stop(child: &mut Child) {
     }
 }
 
+/// Returns the descendants of a process, each before its own children.
 fn descendants(id: u32) -> Vec<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-    let children = children.split_whitespace().filter_map(|word| word.parse().ok());
-    children.flat_map(|child: u32| [vec![child], descendants(child)].concat()).collect()
+    if cfg!(target_os = "linux") {
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|word| word.parse().ok());
+        return children.flat_map(|child: u32| [vec![child], descendants(child)].concat()).collect();
+    }
+    // macOS has no /proc.
+    let listed = Command::new("/bin/ps").args(["-axo", "ppid=,pid="]).stdin(Stdio::null()).output();
+    below(id, &String::from_utf8_lossy(&listed.map(|output| output.stdout).unwrap_or_default()))
+}
+
+/// Returns the descendants of a process in a list with the parent and the process ID in each line.
+fn below(id: u32, listed: &str) -> Vec<u32> {
+    let pairs = listed.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+    });
+    let pairs: Vec<(u32, u32)> = pairs.collect();
+    let mut found = vec![id];
+    // A process ID occurs once in the list, so each is visited once.
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(pairs.iter().filter(|(of, child)| *of == parent && *child != parent).map(|(_, child)| child));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descendants_are_found_in_a_list_of_processes() {
+        let listed = "    0     1\n    1   500\n  500   501\n  500   502\n  502   503\n    1   600\n  0 0\nx y\n  7\n";
+        assert_eq!(below(500, listed), [501, 502, 503]);
+        assert!(below(503, listed).is_empty() && below(9, "").is_empty());
+    }
 }

@@ -57,9 +57,9 @@ impl CacheKeyBackend for System {
     }
 
     fn keep(&self, place: KeyBackend, name: &str) {
-        match place {
+        match (place, name) {
             #[cfg(target_os = "linux")]
-            KeyBackend::Keyring => keyring::keep(name),
+            (KeyBackend::Keyring, name) => keyring::keep(name),
             _ => {}
         }
     }

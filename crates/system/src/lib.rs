@@ -7,6 +7,8 @@ mod hardening;
 pub mod parent;
 pub mod local_time;
 pub mod print;
+mod version;
 
 pub use hardening::disable_core_dumps as protect_memory;
 pub use key_store::System;
+pub use version::version;

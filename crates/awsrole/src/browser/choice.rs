@@ -13,15 +13,10 @@ const SSH: [&str; 3] = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"];
 /// Variables of containers and remote development environments, whose loopback address isn't that of the browser.
 const CONTAINERS: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "REMOTE_CONTAINERS", "CODESPACES"];
 
-/// Returns whether this process runs in the Windows Subsystem for Linux.
-pub(super) fn is_wsl(env: &Env) -> bool {
-    env.filled("WSL_DISTRO_NAME").is_some()
-}
-
 /// Returns whether a browser can be started that reaches a loopback address of this process.
 pub(super) fn is_here(env: &Env, configured: &[String]) -> bool {
     let any = |names: &[&str]| names.iter().any(|name| env.filled(name).is_some());
-    let screen = cfg!(target_os = "macos") || is_wsl(env) || any(&["DISPLAY", "WAYLAND_DISPLAY"]);
+    let screen = cfg!(target_os = "macos") || env.is_wsl() || any(&["DISPLAY", "WAYLAND_DISPLAY"]);
     screen
         && !any(&SSH)
         && !any(&CONTAINERS)
@@ -61,7 +56,7 @@ fn commands(address: &str, env: &Env, configured: &[String]) -> Vec<Vec<String>>
     }
     let listed = env.filled("BROWSER").unwrap_or_default().split(':').filter(|entry| !entry.trim().is_empty());
     let mut all: Vec<Vec<String>> = listed.map(|entry| words(&mut entry.split_whitespace(), "%s")).collect();
-    let system: &[&str] = match (cfg!(target_os = "macos"), is_wsl(env)) {
+    let system: &[&str] = match (cfg!(target_os = "macos"), env.is_wsl()) {
         (true, _) => &["open"],
         (false, true) => &["wslview", "explorer.exe", "xdg-open"],
         (false, false) => &["xdg-open"],

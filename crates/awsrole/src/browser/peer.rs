@@ -6,8 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use awsrole_core::base::context::Env;
 
-use super::choice::is_wsl;
-
 /// The state of an established connection (Linux, `include/net/tcp_states.h`). In other states the kernel may report
 /// root instead of the user.
 const ESTABLISHED: &str = "01";
@@ -45,7 +43,7 @@ pub(super) fn of(peer: SocketAddr, own: SocketAddr, env: &Env) -> io::Result<Pee
     }
     Ok(match uid_of(peer, own)? {
         Some(uid) if uid == rustix::process::geteuid().as_raw() => Peer::ThisUser,
-        Some(0) | None if is_wsl(env) => Peer::ThisUser,
+        Some(0) | None if env.is_wsl() => Peer::ThisUser,
         Some(uid) => Peer::Another(uid),
         None => Peer::Unknown,
     })

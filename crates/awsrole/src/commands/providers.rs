@@ -43,10 +43,16 @@ pub(in crate::commands) fn with_remote_and_providers<T>(
         let person = TerminalPrompter::new(may_ask, outer, settings).signing_in_with(&sign_in);
         let keys = Stores::new(&outer.paths, &person);
         let accounts = &settings.or_default().accounts;
-        act(
+        let providers = Providers {
             sts,
-            Providers { sts, sources: &sources, keys: &keys, authenticator: &person, accounts, clock: ambient::now },
-        )
+            sources: &sources,
+            keys: &keys,
+            authenticator: &person,
+            accounts,
+            clock: ambient::now,
+            clock_command: outer.env.clock_command(),
+        };
+        act(sts, providers)
     })
 }
 

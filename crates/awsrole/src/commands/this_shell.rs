@@ -64,7 +64,7 @@ pub(super) fn missing(outer: &Context) -> Option<String> {
 pub(super) fn programs() -> Vec<Finding> {
     let about = "programs";
     let Some(own) = ambient::binary() else { return Vec::new() };
-    let version = env!("CARGO_PKG_VERSION");
+    let version = awsrole_system::version();
     let mut name = own.clone().into_os_string();
     name.push("-hook");
     let hook = PathBuf::from(name);

@@ -26,6 +26,23 @@ impl Env {
         self.text(name).filter(|value| !value.is_empty())
     }
 
+    /// Returns whether the process runs in the Windows Subsystem for Linux.
+    #[must_use]
+    pub fn is_wsl(&self) -> bool {
+        self.filled("WSL_DISTRO_NAME").is_some()
+    }
+
+    /// Returns the command that sets the clock of this system.
+    #[must_use]
+    pub fn clock_command(&self) -> &'static str {
+        match (cfg!(target_os = "macos"), self.is_wsl()) {
+            (true, _) => "sudo sntp -sS time.apple.com",
+            // The clock of WSL 2 may stop while Windows sleeps. The hardware clock is right (microsoft/WSL#10006).
+            (false, true) => "sudo hwclock -s",
+            (false, false) => "sudo timedatectl set-ntp true",
+        }
+    }
+
     /// Returns whether a variable is set. It may be empty.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -188,6 +205,14 @@ mod tests {
     use crate::aws::profiles::tests::home;
 
     /// The expected values are the output of Python's `os.path.expandvars`, followed by `expanduser`.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn windows_sets_the_clock_of_its_linux() {
+        let of = |distro: &str| Env([("WSL_DISTRO_NAME".into(), distro.into())].into_iter().collect()).clock_command();
+        assert_eq!((of("Debian"), of("")), ("sudo hwclock -s", "sudo timedatectl set-ntp true"));
+        assert_eq!(Env::default().clock_command(), of(""));
+    }
+
     #[test]
     fn expands_variables_in_paths_as_python_does() {
         let (_home, mut context) = home("", "");

@@ -212,9 +212,11 @@ fn protection(context: &Context, settings: &Settings) -> Finding {
     let proven = CacheEncryption::of_cache(context, settings.or_default().key).prove();
     let text = describe(&proven);
     match proven {
-        Protection::Nothing(_) => Finding::new(Level::Bad, "encryption", text).hint(
-            "each shell calls STS and prompts for MFA codes separately: `[cache] key = \"none\"` in your config.toml caches credentials without encryption",
-        ),
+        Protection::Nothing(_) => Finding::new(Level::Bad, "encryption", text).hint(if cfg!(target_os = "linux") {
+            "each shell calls STS and prompts for MFA codes separately: set XDG_RUNTIME_DIR to a private directory in memory (a tmpfs, in a container by `--tmpfs`), or `[cache] key = \"none\"` in your config.toml for files without encryption"
+        } else {
+            "each shell calls STS and prompts for MFA codes separately: `[cache] key = \"none\"` in your config.toml caches credentials without encryption"
+        }),
         Protection::Plain => Finding::new(Level::Note, "encryption", text),
         Protection::Encrypted(_) => Finding::new(Level::Ok, "encryption", text),
     }

@@ -31,7 +31,7 @@ pub(crate) use words::{encoded, with_reason};
 pub(crate) fn explain(call: &FailedCall<'_>, error: &StsError) -> Problem {
     let (plan, now) = (call.plan, call.now);
     let (what, endpoint) = (call.what(), plan.endpoint.shown());
-    let (code, message) = match unanswered(&what, &endpoint, error, now) {
+    let (code, message) = match unanswered(&what, &endpoint, error, now, call.clock_command) {
         Ok(problem) => return problem,
         Err(refused) => refused,
     };
@@ -132,11 +132,11 @@ fn advise(
             plan.endpoint.region.as_str()
         )),
         ("RequestExpired" | "RequestTimeTooSkewed", _) => match server_time.map(|time| minutes_off(now, time)) {
-            Some(minutes) if minutes != 0 => problem.hint(set_the_clock(minutes)),
+            Some(minutes) if minutes != 0 => problem.hint(set_the_clock(minutes, call.clock_command)),
             _ => problem.hint("this machine's clock and AWS's differ: compare `date -u` with the time in the error"),
         },
         ("SignatureDoesNotMatch", _) => match server_time.map(|time| minutes_off(now, time)) {
-            Some(minutes) if minutes.abs() >= 5 => problem.hint(set_the_clock(minutes)),
+            Some(minutes) if minutes.abs() >= 5 => problem.hint(set_the_clock(minutes, call.clock_command)),
             _ => problem
                 .hint(format!("the secret access key doesn't belong to the access key: {}", call.renewal())),
         },

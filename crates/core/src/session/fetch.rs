@@ -42,6 +42,8 @@ pub struct Providers<'a> {
     pub accounts: &'a Accounts,
     /// The clock. A call or a prompt may take so long that cached credentials expire.
     pub clock: fn() -> SystemTime,
+    /// The command that sets the clock, for messages.
+    pub clock_command: &'static str,
 }
 
 /// Returns the credentials of a plan from the cache, or fetches them.
@@ -420,7 +422,7 @@ impl<'a> ChainFetcher<'a> {
         let ended = credentials.expiration.map(rfc3339).unwrap_or_default();
         let problem = Problem::new(format!("credentials for {title} had already expired when received"))
             .because(format!("they expired at {ended}, and this machine's clock shows {}", rfc3339(self.now())))
-            .hint("check the clock (`timedatectl`), then run `awsrole refresh`");
+            .hint("check the clock (`date -u`), then run `awsrole refresh`");
         FetchError::cacheable(problem, FailureKind::Transient)
     }
 

@@ -48,9 +48,15 @@ pub(crate) fn read_token(token: &WebIdentity) -> Result<Secret, Problem> {
 }
 
 /// Explains why STS returned no session.
-pub(crate) fn explain(token: &WebIdentity, endpoint: &Endpoint, error: &StsError, now: SystemTime) -> Problem {
+pub(crate) fn explain(
+    token: &WebIdentity,
+    endpoint: &Endpoint,
+    error: &StsError,
+    now: SystemTime,
+    clock_command: &str,
+) -> Problem {
     let what = format!("the session of {}", token.role_arn);
-    let (code, message) = match advice::unanswered(&what, &endpoint.shown(), error, now) {
+    let (code, message) = match advice::unanswered(&what, &endpoint.shown(), error, now, clock_command) {
         Ok(problem) => return problem,
         Err(refused) => refused,
     };

@@ -106,6 +106,7 @@ impl RotationRun<'_> {
             authenticator: self.person,
             accounts: &self.settings.or_default().accounts,
             clock: ambient::now,
+            clock_command: self.context.env.clock_command(),
         };
         Ok(obtain_unexported(
             plan,

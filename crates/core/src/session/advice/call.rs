@@ -18,6 +18,8 @@ pub(crate) struct FailedCall<'a> {
     pub(crate) caller: &'a Credentials,
     /// The time of the call.
     pub(crate) now: SystemTime,
+    /// The command that sets this machine's clock.
+    pub(crate) clock_command: &'static str,
     /// The user's names for accounts.
     pub(crate) accounts: &'a Accounts,
     /// Whether the same step succeeded before.

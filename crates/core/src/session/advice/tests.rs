@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::aws::credentials::Credentials;
 use crate::aws::credentials::tests::credentials;
+use crate::base::context::Env;
 use crate::base::secret::Secret;
 use crate::plan::resolve::tests::Home;
 use crate::settings::accounts::Accounts;
@@ -40,8 +41,16 @@ fn explained(more: &str, minutes: u64, worked_before: bool, code: &str, message:
         arn: None,
     };
     let accounts = Accounts::default();
-    let call =
-        FailedCall { plan: &plan, index, caller: &caller, now, accounts: &accounts, worked_before, identity: false };
+    let call = FailedCall {
+        plan: &plan,
+        index,
+        caller: &caller,
+        now,
+        clock_command: Env::default().clock_command(),
+        accounts: &accounts,
+        worked_before,
+        identity: false,
+    };
     let error = StsError::Refused { code: code.into(), message: message.into(), server_time: Some(now) };
     explain(&call, &error)
 }

@@ -17,6 +17,7 @@ pub(crate) fn unanswered<'e>(
     endpoint: &str,
     error: &'e StsError,
     now: SystemTime,
+    clock_command: &str,
 ) -> Result<Problem, (&'e str, &'e str)> {
     Ok(match error {
         StsError::Refused { code, message, .. } => return Err((code, message)),
@@ -59,7 +60,7 @@ pub(crate) fn unanswered<'e>(
         }
         StsError::Clock(server) => Problem::new(format!("cannot get {what}: this machine's clock is wrong"))
             .because(error)
-            .hint(set_the_clock(minutes_off(now, *server))),
+            .hint(set_the_clock(minutes_off(now, *server), clock_command)),
         StsError::Malformed(_) => Problem::new(format!("cannot get {what}: {endpoint} returned an invalid response"))
             .because(error)
             .hint("is the endpoint STS? check AWS_ENDPOINT_URL and `endpoint_url` in ~/.aws/config")
@@ -77,14 +78,12 @@ pub fn suspects(error: &StsError) -> &'static str {
 }
 
 /// Returns the hint for a clock that is this many minutes ahead.
-pub(super) fn set_the_clock(minutes: i64) -> String {
+pub(super) fn set_the_clock(minutes: i64, command: &str) -> String {
     let direction = if minutes > 0 { "fast" } else { "slow" };
     let off = match minutes.unsigned_abs() {
         minutes @ ..120 => format!("{minutes} minutes"),
         minutes => humantime::format_duration(Duration::from_secs(minutes * 60)).to_string(),
     };
-    let command =
-        if cfg!(target_os = "macos") { "sudo sntp -sS time.apple.com" } else { "sudo timedatectl set-ntp true" };
     format!("this machine's clock is {off} {direction}: set it (`{command}`)")
 }
 

@@ -18,7 +18,8 @@ impl ChainFetcher<'_> {
     pub(super) fn of_call<'c>(&'c self, index: usize, caller: &'c Credentials) -> FailedCall<'c> {
         let worked_before = self.cache.ever_cached(&self.session(index + 1));
         let (accounts, now) = (self.providers.accounts, self.options.now);
-        FailedCall { plan: self.plan, index, caller, now, accounts, worked_before, identity: false }
+        let clock_command = self.providers.clock_command;
+        FailedCall { plan: self.plan, index, caller, now, clock_command, accounts, worked_before, identity: false }
     }
 
     /// Makes the call of a step.
@@ -51,7 +52,7 @@ impl ChainFetcher<'_> {
         let token = web_identity::read_token(source).map_err(once)?;
         self.providers.sts.assume_role_with_web_identity(source, &token, endpoint).map_err(|error| {
             // Failures aren't cached: the next token may work, and awsrole isn't notified of it.
-            once(web_identity::explain(source, endpoint, &error, self.options.now))
+            once(web_identity::explain(source, endpoint, &error, self.options.now, self.providers.clock_command))
         })
     }
 
