@@ -218,7 +218,13 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
             },
         ),
         Ok((Verdict::Allowed(allowed), _)) => {
-            known.add("approval", "allowed");
+            known.add(
+                "approval",
+                match allowed.main_checkout() {
+                    Some(main) => format!("allowed in the main checkout {}", main.display()),
+                    None => "allowed".to_owned(),
+                },
+            );
             if outer.role.is_none() && !blocked && ambient::caller() == Caller::Other {
                 known.add(
                     "hint",

@@ -33,9 +33,12 @@ use crate::shell::state::{BLOCKED, HIDDEN, INFO_VARS, NAME, OuterEnv};
 pub struct Why {
     /// The files that apply, nearest first.
     pub files: Vec<PathBuf>,
-    /// `allowed`, `not allowed`, `changed since it was allowed`, `denied`, `broken`, `no file`, or `not needed for a
-    /// profile`.
+    /// `allowed`, `allowed by a [[trust]] rule`, `allowed in the main checkout`, `not allowed`, `changed since it was
+    /// allowed`, `denied`, `broken`, `no file`, or `not needed for a profile`.
     pub approval: &'static str,
+    /// The main checkout whose approval allows the file of a linked git worktree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_checkout: Option<PathBuf>,
     /// The resolution, if the file applies.
     pub chain: Option<ResolutionReport>,
     /// The state of the shell.
@@ -159,7 +162,12 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
     let (approval, problem, otherwise) = match verdict {
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
-            why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
+            why.main_checkout = allowed.main_checkout().map(Into::into);
+            why.approval = match (allowed.only_accounts(), &why.main_checkout) {
+                (Some(_), _) => "allowed by a [[trust]] rule",
+                (None, Some(_)) => "allowed in the main checkout",
+                (None, None) => "allowed",
+            };
             match plan_role(outer, &allowed, role) {
                 Err(problem) => {
                     why.next = STAYS_BLOCKED.to_owned();
@@ -226,7 +234,8 @@ pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profil
 impl Why {
     fn of(inner: &Context, files: Vec<PathBuf>, approval: &'static str) -> Self {
         let (shell, next) = (held(inner), String::new());
-        Self { files, approval, chain: None, shell, problem: None, profile_overrides: Vec::new(), next }
+        let (main_checkout, chain, problem, profile_overrides) = (None, None, None, Vec::new());
+        Self { files, approval, main_checkout, chain, shell, problem, profile_overrides, next }
     }
 
     /// Explains why the shell is blocked although the role can be planned, and what ends that.
