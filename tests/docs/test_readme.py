@@ -20,8 +20,8 @@ BESIDE = {"tmux", "tmux-copies", "profile", "compose", "direnvrc", "envrc"}  # r
 COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE
 TRANSCRIPTS = {"home-transcript", "project-transcript"}
 PROFILES = {"profile", "tmux-copies", "sso", "mfa"}
-FILES = {"file", "config", "accounts", "starship", "permission-set"}
-# Those of docs/ci.md, which test_ci.py runs.
+FILES = {"file", "config", "accounts", "starship", "permission-set", "organization"}
+# `organization` is used by tests/cli/test_organization.py. Those of docs/ci.md, which test_ci.py runs.
 CI = {"workflow", "trust"}
 
 

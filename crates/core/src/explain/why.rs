@@ -267,6 +267,8 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
     // If the settings can't be read, that problem has been found already.
     let accounts = &settings.or_default().accounts;
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
+    let path = outer.paths.organization.display();
+    let organization = settings.organization().map(|shown| format!("the organization's {path} applies: {shown}"));
     let cache = Cache::open(outer, settings.or_default().key);
     let links: Vec<StepReport> =
         (0..plan.steps.len()).map(|index| link(plan, index, &cache, accounts, outer.now)).collect();
@@ -289,7 +291,8 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
         endpoint: plan.endpoint.shown(),
         source: source(plan, accounts),
         links,
-        notices: plan.notices.iter().chain(&plan.suspicious_lines).cloned().chain(foreign).collect(),
+        notices: (plan.notices.iter().chain(&plan.suspicious_lines).cloned().chain(foreign).chain(organization))
+            .collect(),
     });
 }
 

@@ -152,7 +152,7 @@ aws_secret_access_key = canary
             None => approvals.allow(&Chain::read(&paths).unwrap()).unwrap(),
             Some(accounts) => {
                 let accounts = accounts.iter().map(|account| AccountId::parse(account).unwrap()).collect();
-                user.trust = vec![TrustRule { path: context.dir.clone(), accounts }];
+                user.trust = vec![TrustRule { path: context.dir.clone(), accounts, is_of_organization: false }];
             }
         }
         match evaluate_files(&paths, &approvals, &user).0 {

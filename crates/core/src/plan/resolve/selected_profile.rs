@@ -37,7 +37,7 @@ impl SelectedProfile {
     /// line of the key.
     pub fn plan(&self, profiles: &Profiles, context: &Context) -> Result<RolePlan, Problem> {
         let config = Config::default();
-        let resolver = Resolver { config: &config, profiles, context };
+        let resolver = Resolver::of(&config, profiles, context);
         if self.0.is_empty() {
             return Err(Problem::new("--profile: the name is empty").hint("such as `--profile default`"));
         }
