@@ -195,7 +195,7 @@ fn show_line(label: &str, text: &str) {
     print_hanging(format!("  {label:<16}{text}"), 18);
 }
 
-/// Shows what is recorded about the same files at other paths.
+/// Shows the records of the same files at other paths.
 fn show_elsewhere(chain: &Chain, in_main: Option<&InMain>, approvals: &Approvals, context: &Context) {
     const SHOWN: usize = 2;
     let main = match in_main {

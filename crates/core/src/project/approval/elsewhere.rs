@@ -8,7 +8,7 @@ use crate::base::files::trusted::Untrusted;
 use crate::project::discover::ConfigFile;
 use crate::project::worktree::Worktree;
 
-/// What is recorded about a linked worktree's files in the main checkout of the same repository.
+/// The record of a linked worktree's files in the main checkout of the same repository.
 #[derive(Debug)]
 pub enum InMain {
     /// The same files are allowed in this directory.
@@ -22,8 +22,8 @@ pub enum InMain {
 }
 
 impl Approvals {
-    /// Returns what is recorded about a linked worktree's files in the main checkout. `None` if nothing is, or if the
-    /// files aren't in a linked worktree.
+    /// Returns the record of a linked worktree's files in the main checkout. `None` if there is none, or if the files
+    /// aren't in a linked worktree.
     #[must_use]
     pub fn in_main(&self, chain: &Chain) -> Option<InMain> {
         let worktree = match Worktree::of(&chain.nearest().place) {

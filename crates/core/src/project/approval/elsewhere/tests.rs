@@ -63,6 +63,8 @@ impl World {
     }
 }
 
+type Change = fn(&World);
+
 const TEXT: &str = "region = \"x\"\n";
 
 #[test]
@@ -130,7 +132,7 @@ fn a_chain_must_correspond_as_a_whole() {
     };
     let world = new();
     assert_eq!(world.main_checkout("wt/a"), Some(world.repository.root.join("shop")));
-    let changes: [(&str, fn(&World)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("a base in the worktree", |world| world.write("wt", "inherit = true\nregion = \"y\"\n")),
         ("a file above both", |world| world.write("", "region = \"y\"\n")),
         ("a missing base", |world| fs::remove_file(world.path("wt")).unwrap()),

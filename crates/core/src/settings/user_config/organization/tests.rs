@@ -50,9 +50,11 @@ fn a_missing_file_has_no_settings() {
     assert!(Settings::load(&context).organization().is_none());
 }
 
+type Change = fn(&Path);
+
 #[test]
 fn an_unsafe_file_is_an_error() {
-    let change: [(&str, fn(&Path)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("can't be trusted", |path| set_mode(path, 0o664)),
         ("can't be trusted", |path| set_mode(path, 0o646)),
         ("can't be trusted", |path| set_mode(path.parent().unwrap(), 0o777)),
@@ -64,13 +66,13 @@ fn an_unsafe_file_is_an_error() {
             fs::remove_file(path).unwrap();
             fs::create_dir(path).unwrap();
         }),
-        ("can't be read", |path| fs::write(path, vec![b'#'; 1024 * 1024 + 1]).unwrap()),
+        ("can't be read", |path| write_private(path, &vec![b'#'; 1024 * 1024 + 1]).unwrap()),
         ("can't be trusted", |path| {
             fs::remove_dir_all(path.parent().unwrap()).unwrap();
             write_private(path.parent().unwrap(), b"").unwrap();
         }),
     ];
-    for (index, (expected, change)) in change.into_iter().enumerate() {
+    for (index, (expected, change)) in changes.into_iter().enumerate() {
         let (_home, context) = with("", "[cache]\nkey = \"none\"\n");
         change(&context.paths.organization);
         let settings = Settings::load(&context);
