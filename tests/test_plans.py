@@ -31,7 +31,7 @@ from support.world import BYSTANDER, HERE, THERE, World
 TABLE = tomllib.loads((Path(__file__).parent / "plans.toml").read_text())
 FAR = "333333333333"
 ASSUME = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
-MAY_ASSUME = allow(ASSUME, "*")
+MAY_ASSUME = allow([*ASSUME, "sts:GetScopedCredentials"], "*")
 SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PROVIDER = {"account": THERE, "url": "https://ci.example.com", "client_ids": ["sts.amazonaws.com"]}
 # What most rows need and none wants to repeat.

@@ -9,8 +9,10 @@ mod home;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::explain::summary::summarize;
 use awsrole_core::project::approval::{Approvals, Chain, Verdict, evaluate_files};
-use awsrole_core::settings::user_config::UserConfig;
+use awsrole_core::settings::user_config::{Settings, UserConfig};
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::problem;
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::resolve;
 use awsrole_core::project::{config, discover};
 use libfuzzer_sys::fuzz_target;
@@ -64,13 +66,17 @@ fuzz_target!(|data: &[u8]| {
     let (Verdict::Allowed(allowed), _) = evaluate_files(&paths, &approvals, &UserConfig::default()) else {
         panic!("what was allowed must count");
     };
-    for name in [None].into_iter().chain(parsed.role_names().map(Some)) {
-        match resolve::plan(&allowed, name, &profiles, &context) {
-            Ok(plan) => {
-                let shown = plan.notices.join("\n");
-                assert!(!secrets.iter().any(|secret| shown.contains(secret.as_str())), "a secret in {shown}");
+    let agent = context.with_env(Agent::always_limited(&context.env).marked(context.env.clone()));
+    for context in [&context, &agent] {
+        let requester = Requester::of(context, &Settings::default()).expect("the settings are valid");
+        for name in [None].into_iter().chain(parsed.role_names().map(Some)) {
+            match resolve::plan(&allowed, name, &profiles, context, &requester) {
+                Ok(plan) => {
+                    let shown = plan.notices.join("\n");
+                    assert!(!secrets.iter().any(|secret| shown.contains(secret.as_str())), "a secret in {shown}");
+                }
+                Err(problem) => harmless(&problem),
             }
-            Err(problem) => harmless(&problem),
         }
     }
 });

@@ -1,5 +1,6 @@
 """Tests the settings of an organization in /etc/awsrole/config.toml, which no user can change or escape."""
 
+import json
 import os
 import subprocess
 
@@ -7,8 +8,9 @@ import pytest
 
 from support import other
 from support.documents import blocks
+from support.local_sts import allow
 from support.terminal import need
-from support.world import DEPLOY, HERE, THERE, World
+from support.world import DEPLOY, FIXTURE, HERE, THERE, World
 
 pytestmark = other.root_only
 
@@ -76,6 +78,40 @@ def test_the_documented_settings(world, etc):
     folder = world.write("src/acme/.awsrole.toml", DEPLOY).parent
     assert world.awsrole("exec", "--", "true", cwd=folder, wrapper=etc.wrapper).code == 0
     assert world.assumed()[0]["role_session_name"] == "alice@corp"
+
+
+AGENT = {"CLAUDECODE": "1"}
+
+
+def test_agents_are_limited(world, shop, etc):
+    etc.write('[agent]\npreset = "read-only"\n')
+    for env in (AGENT, {}):
+        assert world.awsrole("exec", "--", "true", cwd=shop, env=env, wrapper=etc.wrapper).code == 0
+    limits = [call["policy_arns"] for call in world.assumed()]
+    assert limits == [["arn:aws:iam::aws:policy/ReadOnlyAccess"], []]
+
+
+def test_limits_of_the_user_and_of_the_organization_apply_both(tmp_path, etc):
+    """STS adds up the policies of one call, so each limit is sent with a call of its own."""
+    wide = {**FIXTURE, "role": [{**FIXTURE["role"][0], "policy": allow("*", "*")}]}
+    etc.write('[agent]\npreset = "read-only"\n')
+    with World(tmp_path, wide) as world:
+        shop = world.project("shop", DEPLOY, allow=True)
+        world.write(".config/awsrole/config.toml", f"[agent]\npolicy = '{json.dumps(allow('s3:*', '*'))}'\n")
+        assert world.awsrole("exec", "--", "true", cwd=shop, env=AGENT, wrapper=etc.wrapper).code == 0
+        sent = [(call["action"], call["has_policy"], len(call["policy_arns"])) for call in world.sts.calls()]
+    assert sent == [("AssumeRole", True, 0), ("GetScopedCredentials", True, 0)]
+
+
+def test_a_user_can_not_loosen_the_limits_of_agents(world, shop, etc):
+    etc.write("[agent]\ndeny = true\n")
+    world.write(".config/awsrole/config.toml", "[agent]\ndeny = false\n")
+    world.project("shop", DEPLOY + "[agent]\ndeny = false\n")
+    world.allow(shop)
+    for words in (("exec", "--", "true"), ("exec", "--profile", "shop-dev", "--", "true")):
+        result = world.awsrole(*words, cwd=shop, env=AGENT, wrapper=etc.wrapper)
+        assert result.code in (1, 3) and "/etc/awsrole/config.toml:2: agents get no role" in result.err, result
+    assert world.sts.calls() == []
 
 
 def broken(etc):

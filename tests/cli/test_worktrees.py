@@ -1,4 +1,4 @@
-"""Tests that the approval of a main checkout allows the same file in its linked git worktrees, and nowhere else."""
+"""Tests that the approval of a main worktree allows the same file in its linked git worktrees, and nowhere else."""
 
 import os
 import shutil
@@ -51,10 +51,10 @@ def test_the_same_file_is_allowed(world, repository):
     assert repository.state(repository.feature) == "role"
     assert world.awsrole("exec", "--", "true", cwd=repository.feature).code == 0
     status = world.awsrole("status", "--json", cwd=repository.feature).json
-    assert status["approval"] == f"allowed in the main checkout {repository.main}"
-    assert "approval  allowed in the main checkout ~/src/shop\n" in world.awsrole("why", cwd=repository.feature).out
+    assert status["approval"] == f"allowed in the main worktree {repository.main}"
+    assert "approval  allowed in the main worktree ~/src/shop\n" in world.awsrole("why", cwd=repository.feature).out
     shown = world.allow(repository.feature).err
-    assert "git worktree    the same file is allowed in the main checkout ~/src/shop\n" in shown and "same file  " not in shown
+    assert "git worktree    the same file is allowed in the main worktree ~/src/shop\n" in shown and "same file  " not in shown
     assert world.awsrole("status", "--json", cwd=repository.feature).json["approval"] == "allowed"
 
 
@@ -65,14 +65,14 @@ def test_another_file_needs_an_approval_and_its_difference_is_shown(world, repos
     shown = world.allow(repository.feature).err
     assert "~/src/feature/.awsrole.toml differs from the file that is allowed in ~/src/shop:" in shown
     assert '-region = "eu-west-1"' in shown and '+region = "eu-west-3"' in shown
-    assert "another file is allowed in the main checkout ~/src/shop" in shown
+    assert "another file is allowed in the main worktree ~/src/shop" in shown
     assert repository.state(repository.feature) == "role"
     world.project("feature", EDITED + "\n")
     assert "~/src/feature/.awsrole.toml changed since it was allowed:" in world.allow(repository.feature).err
 
 
-def test_an_open_shell_follows_decisions_in_the_main_checkout(world, repository):
-    """Files of the main checkout don't matter: an approval is for a content at a path."""
+def test_an_open_shell_follows_decisions_in_the_main_worktree(world, repository):
+    """Files of the main worktree don't matter: an approval is for a content at a path."""
     with closing(Terminal("bash", world.home, hook_line("bash"), cwd=repository.feature, timeout=60)) as shell:
         assert shell.env()[b"AWSROLE_ROLE"] == b"Deploy"
         world.project("shop", EDITED)
@@ -153,7 +153,7 @@ def bare(repository):
 
 
 def separate(repository):
-    """The main checkout's `.git` is a file."""
+    """The main worktree's `.git` is a file."""
     repository.git("init", "--quiet", "--separate-git-dir", repository.world.home / "store")
     repository.git("worktree", "repair")
     return repository.feature
@@ -221,7 +221,7 @@ def test_a_chain_corresponds_as_a_whole(world, repository):
 def test_allow_says_where_git_is_not_trusted(world, repository):
     (repository.main / ".git").chmod(0o775)
     shown = " ".join(world.allow(repository.feature).err.split())
-    assert "an approval of the main checkout doesn't count" in shown and "src/shop/.git is writable by others" in shown
+    assert "an approval of the main worktree doesn't count" in shown and "src/shop/.git is writable by others" in shown
 
 
 def test_allow_of_a_moved_clone_says_where_it_was_allowed(world):

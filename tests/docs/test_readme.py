@@ -20,7 +20,7 @@ BESIDE = {"tmux", "tmux-copies", "profile", "compose", "direnvrc", "envrc"}  # r
 COMMANDS = {"clone", "install", "package", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE
 TRANSCRIPTS = {"home-transcript", "project-transcript"}
 PROFILES = {"profile", "tmux-copies", "sso", "mfa"}
-FILES = {"file", "config", "accounts", "starship", "permission-set", "organization"}
+FILES = {"file", "agents-file", "config", "accounts", "starship", "permission-set", "organization"}
 # `organization` is used by tests/cli/test_organization.py. Those of docs/ci.md, which test_ci.py runs.
 CI = {"workflow", "trust"}
 
@@ -142,6 +142,17 @@ def test_project_files(block, tmp_path):
     assert code == 0, seen
 
 
+@pytest.mark.parametrize("block", of("agents-file"))
+def test_project_files_for_agents(block, tmp_path):
+    """An agent gets a role, and no other than the one for agents."""
+    (tmp_path / ".awsrole.toml").write_text(block.text)
+    roles = re.findall(r"^role = \"(\w+)\"", block.text, re.M) or ["shop-dev"]
+    lines = ["mkdir new", "cd new", f"cp {tmp_path}/.awsrole.toml .", "awsrole allow", "export CLAUDECODE=1",
+             f"test $(awsrole exec -- sh -c 'echo $AWSROLE_ROLE') = {roles[0]}"]
+    code, seen = run("bash", lines, tmp_path)
+    assert code == 0, seen
+
+
 @pytest.mark.parametrize("block", of("config"))
 def test_users_own_settings(block, tmp_path):
     (tmp_path / "config.toml").write_text(block.text)
@@ -178,7 +189,9 @@ def binary(*arguments: str) -> str:
 
 def test_the_table_of_keys_is_complete():
     known = json.loads((ROOT / "docs/awsrole.schema.json").read_text())["properties"]
-    assert [quoted(row[0])[0] for row in table("docs/configuration.md", "Keys")] == [key for key in known if key != "role"]
+    # The keys of a role's table are those at top level.
+    keys = [name for key in known if key != "role" for name in (key, *(f"agent.{inner}" for inner in known["agent"]["properties"] if key == "agent"))]
+    assert [quoted(row[0])[0] for row in table("docs/configuration.md", "Keys")] == keys
 
 
 def test_the_table_of_settings_is_complete(tmp_path):
@@ -194,7 +207,7 @@ def test_the_table_of_settings_is_complete(tmp_path):
         return keys.split(", ")
 
     known = set(keys_of(""))
-    for name, prefix in {"limits": "limits.", "accounts": "accounts.222222222222.", "cache": "cache.", "keys": "keys.", "browser": "browser."}.items():
+    for name, prefix in {"limits": "limits.", "accounts": "accounts.222222222222.", "cache": "cache.", "keys": "keys.", "browser": "browser.", "agent": "agent."}.items():
         known = known - {name} | {f"{name}.{key}" for key in keys_of(prefix)}
     described = {quoted(row[0])[0].replace(".ID.", ".") for row in table("docs/settings.md", "Settings: config.toml")}
     assert described == known

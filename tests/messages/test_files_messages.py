@@ -167,6 +167,17 @@ def test_two_sources(world, says):
     refused(world, says, file("Plain") + 'credential_source = "Environment"\n')
 
 
+def test_two_policies(world, says):
+    """The file sets a preset for one role and managed policies for all."""
+    refused(world, says, 'policy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]\ndefault_role = "dev"\n[role.dev]\n'
+            + file("Plain") + 'preset = "read-only"\n')
+
+
+def test_managed_policy_without_a_role(world, says):
+    """No call of the source sends managed policies."""
+    refused(world, says, 'profile = "sso"\npolicy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]\n')
+
+
 def test_own_config_is_broken(world, says):
     """The user's config.toml has an unknown key."""
     world.shop(file("Plain"))

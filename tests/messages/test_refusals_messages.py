@@ -310,3 +310,27 @@ def test_hostile_text(world, says):
     aws_says(world, "\x1b]0;owned\x07\x1b[2J no\nawsrole: all is well \u202e!sdrawkcab")
     world.shop(file("Plain"))
     says()
+
+
+LIMITED = 'profile = "alice"\npreset = "read-only"\n'
+
+
+def test_limit_is_not_permitted(world, says):
+    """The keys of a user without a role are limited, and no policy allows sts:GetScopedCredentials."""
+    world.shop(LIMITED)
+    says()
+
+
+def test_limit_is_unknown_to_sts(world, says):
+    """The STS is an older emulator that doesn't have the action."""
+    aws_says(world, "Could not find operation GetScopedCredentials for version 2011-06-15", "InvalidAction", 400,
+             action="GetScopedCredentials")
+    world.shop(LIMITED)
+    says()
+
+
+def test_limit_is_not_a_policy(world, says):
+    """The policy is JSON, but STS can't parse it as a policy."""
+    aws_says(world, "Syntax errors in policy.", "MalformedPolicyDocument", 400, action="GetScopedCredentials")
+    world.shop('profile = "alice"\npolicy = \'{"Statement": 7}\'\n')
+    says()

@@ -220,7 +220,7 @@ pub(crate) enum Command {
     },
     /// Run a command with the role, without the hook
     #[command(
-        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply\n  awsrole exec --profile shop-dev -- terraform plan    # in any directory\n  awsrole exec --dir ~/src/shop -- terraform plan      # stays in this directory"
+        after_help = "Examples:\n  awsrole exec -- terraform plan\n  awsrole exec --role admin -- aws sts get-caller-identity\n  awsrole exec --min-ttl 45m -- ./migrate.sh\n  awsrole exec --renew -- terraform apply\n  awsrole exec --agent -- claude                       # limited, as [agent] says\n  awsrole exec --profile shop-dev -- terraform plan    # in any directory\n  awsrole exec --dir ~/src/shop -- terraform plan      # stays in this directory"
     )]
     Exec {
         #[command(flatten)]
@@ -234,6 +234,9 @@ pub(crate) enum Command {
         /// Let the command renew its credentials: it gets AWS files whose default profile calls awsrole
         #[arg(long)]
         renew: bool,
+        /// Limit the session as the [agent] table says, or to read access without one
+        #[arg(long)]
+        agent: bool,
         /// Command and its arguments
         #[arg(last = true, required = true, value_name = "CMD", add = program())]
         command: Vec<OsString>,
@@ -286,6 +289,9 @@ pub(crate) enum Command {
         /// Assume a role with `confirm` without confirmation
         #[arg(short, long)]
         yes: bool,
+        /// Limit the session as the [agent] table says, or to read access without one
+        #[arg(long, conflicts_with = "run")]
+        agent: bool,
         /// What an `exec --renew` put into the copies of the AWS files
         #[arg(long, hide = true, conflicts_with_all = ["dir", "profile", "role", "yes"])]
         run: Option<String>,

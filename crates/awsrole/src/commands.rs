@@ -2,6 +2,7 @@
 
 mod allow;
 mod choices;
+mod claude_hooks;
 mod block_edit;
 mod common;
 mod console;
@@ -37,18 +38,25 @@ mod this_shell;
 mod use_role;
 mod why;
 
+use std::borrow::Cow;
+
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_system::print::out;
 
 use self::held::Wanted;
-use crate::cli::{Command, command_line};
+use crate::cli::{Command, KeysCommand, command_line};
 use crate::completion;
 use crate::report::{CommandError, Outcome};
 
 /// Runs a command.
 pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+    if let Some(what) = for_users_only(&command) {
+        Requester::refuse_agent(context, what)?;
+    }
     match command {
         Command::Hook { hook } => hook::run(hook, context, settings),
         Command::Allow { dir, yes, strict } => {
@@ -73,8 +81,9 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::History { json } => history::run(json, context, settings),
         Command::Logout { sso: Some(named), .. } => sign_out::run(named.as_deref(), context, settings),
         Command::Logout { place, all, sso: None } => logout::run(place, all, context, settings),
-        Command::Exec { target, min_ttl, yes, renew, command } => {
-            exec::run(Wanted { target, min_ttl, yes }, renew, &command, context, settings)
+        Command::Exec { target, min_ttl, yes, renew, agent, command } => {
+            let wanted = Wanted { target, min_ttl, yes };
+            exec::run(wanted, renew, &command, &for_agent(agent, context), settings)
         }
         Command::Console { print, yes, service, duration, target } => {
             console::run(print, service.as_deref(), duration, Wanted { target, min_ttl: None, yes }, context, settings)
@@ -83,7 +92,9 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             env::run(format, Wanted { target, min_ttl, yes }, context, settings)
         }
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context, settings),
-        Command::CredentialProcess { target, yes, .. } => credential_process::run(target, yes, context, settings),
+        Command::CredentialProcess { target, yes, agent, .. } => {
+            credential_process::run(target, yes, &for_agent(agent, context), settings)
+        }
         Command::Init { profile, role_arn, source_profile, sso_session, account, role_name, region, yes, dir } => {
             let set = sso_session.map(|session| init::SetOptions { session, account, role_name });
             let wanted =
@@ -111,4 +122,28 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             Ok(Outcome::Done)
         }
     }
+}
+
+/// Returns what a command does that is for the user alone, in the form "agents can't …".
+///
+/// The first ones would loosen the limits, and the others need the user or give more than the session.
+fn for_users_only(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Allow { .. } | Command::Edit { .. } => Some("approve a project file"),
+        Command::Setup(_) => Some("change startup files"),
+        Command::Keys { keys: KeysCommand::List { .. } } => None,
+        Command::Keys { .. } => Some("manage long-lived keys"),
+        Command::Login(_) => Some("sign in"),
+        Command::Console { .. } => Some("open the AWS console"),
+        _ => None,
+    }
+}
+
+/// Returns the context of a command that runs for an agent because the user says so.
+fn for_agent(agent: bool, context: &Context) -> Cow<'_, Context> {
+    if !agent {
+        return Cow::Borrowed(context);
+    }
+    let env = Agent::always_limited(&context.env).marked(context.env.clone());
+    Cow::Owned(context.with_env(env))
 }

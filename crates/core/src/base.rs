@@ -1,5 +1,6 @@
 //! The lowest layer: context, files, locks, digests, secrets and problems.
 
+pub mod agent;
 pub mod cache_key_backend;
 pub mod context;
 pub mod digest;

@@ -2,4 +2,5 @@
 
 pub mod account_names;
 pub mod accounts;
+pub mod agent;
 pub mod user_config;

@@ -10,6 +10,7 @@ pub mod formats;
 pub mod generation;
 pub mod long_run;
 pub mod manual_change;
+pub mod posix;
 pub mod role_profiles;
 pub mod snippet;
 pub mod state;

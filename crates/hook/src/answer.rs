@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use awsrole_core::aws::time;
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::project::discover::upward;
@@ -16,6 +17,7 @@ use awsrole_core::shell::environment::{EnvDiff, Value};
 use awsrole_core::shell::export::{Change, ChosenWords, Decision, Event, Export, Pending, export};
 use awsrole_core::shell::generation;
 use awsrole_core::shell::manual_change::ManualChange;
+use awsrole_core::shell::posix;
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_core::shell::views::{self, Views};
 use awsrole_system::print::{out, out_bytes, print_error, print_error_of_blocked_shell, print_notice};
@@ -81,6 +83,38 @@ pub fn answer(
         true => history::note_once(entry.as_ref(), &inner),
         false => history::note(entry.as_ref(), &inner),
     }
+    Ok(())
+}
+
+/// Answers a shell that runs a single command of an AI agent: writes statements for a POSIX shell to stdout, and
+/// nothing to stderr. The parameters are those of [`answer`].
+///
+/// # Errors
+/// The statements cannot be written.
+pub fn answer_agent(
+    context: &Context,
+    settings: &Settings,
+    awsrole: fn() -> Option<PathBuf>,
+    fetch: impl FnOnce(&Context, Pending<'_>) -> Export,
+) -> Result<(), Problem> {
+    if Agent::recognize(&context.env).is_none() {
+        return Ok(());
+    }
+    let files = upward(&context.dir);
+    let mut outer = OuterEnv::reconstruct(&context.env);
+    let inner = context.with_env(std::mem::take(&mut outer.env));
+    let words = ChosenWords::default();
+    let export = match export(&inner, settings, &outer, &files, words, Event::Prompt) {
+        Decision::Export(export) => *export,
+        Decision::Miss(pending) => fetch(&inner, *pending),
+    };
+    if export.renew {
+        let words = ChosenWords { role: export.chosen.as_deref(), profile: export.chosen_profile.as_deref() };
+        start_renewal(awsrole(), &inner, words, &files);
+    }
+    out_bytes(&posix::statements(&context.env, &posix::environment(&inner.env, &export, &files)))?;
+    // Each command of the agent starts a shell, so only new sessions are recorded.
+    history::note(export.entry.filter(|entry| entry.new).as_ref(), &inner);
     Ok(())
 }
 

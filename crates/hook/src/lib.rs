@@ -14,16 +14,19 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::statements::PROTOCOL;
 use awsrole_system::{ambient, print, protect_memory};
 
-pub use crate::answer::{answer, digest, renew};
+pub use crate::answer::{answer, answer_agent, digest, renew};
 pub use crate::request::{Request, digest_files};
 
-/// Runs the hook binary: `hook export` from the cache, `hook digest`, and `hook version`.
+/// Runs the hook binary: `hook export` and `hook agent` from the cache, `hook digest`, and `hook version`.
 #[must_use]
 pub fn main() -> ExitCode {
     protect_memory();
     let words = ambient::args();
     let answered = if words == ["hook", "version"] {
         print::out(concat!("awsrole-hook ", env!("CARGO_PKG_VERSION"), "\n"))
+    } else if words == ["hook", "agent"] && cfg!(not(target_os = "macos")) {
+        let Ok(context) = ambient::context() else { hand_over() };
+        answer_agent(&context, &Settings::load(&context), ambient::main_program, |_, _| hand_over())
     } else if let Some(files) = digest_files(&words) {
         digest(&files)
     } else {

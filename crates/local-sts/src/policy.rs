@@ -4,4 +4,5 @@ pub(crate) mod condition;
 pub(crate) mod document;
 pub(crate) mod glob;
 pub(crate) mod inline;
+pub(crate) mod managed;
 pub(crate) mod principal;

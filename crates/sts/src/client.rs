@@ -113,6 +113,16 @@ impl Client {
         Ok(aws_sdk_sts::Client::from_conf(config.interceptor(self.clock.clone()).build()))
     }
 
+    /// Returns the settings of calls without an SDK client.
+    pub(crate) fn query(&self, endpoint: &Endpoint, attempts: u32) -> Result<QuerySettings, StsError> {
+        Ok(QuerySettings {
+            http: self.pool(endpoint.ca_bundle.as_ref())?.http.clone(),
+            retries: RetryConfig::standard().with_max_attempts(attempts),
+            timeouts: self.timeouts.clone(),
+            clock: self.clock.clone(),
+        })
+    }
+
     /// Returns the IAM client, signing as `caller`.
     pub(crate) fn iam(
         &self,
@@ -141,6 +151,14 @@ impl Client {
     }
 }
 
+/// Connections, retries and timeouts of a call without an SDK client.
+pub(crate) struct QuerySettings {
+    pub(crate) http: SharedHttpClient,
+    pub(crate) retries: RetryConfig,
+    pub(crate) timeouts: TimeoutConfig,
+    pub(crate) clock: ServerClock,
+}
+
 impl Drop for Client {
     /// Doesn't wait for look-ups of names. The system's resolver may take half a minute to give up.
     fn drop(&mut self) {
@@ -151,7 +169,7 @@ impl Drop for Client {
 }
 
 /// Converts credentials into the type of the SDK's signer.
-fn keys(caller: &Credentials) -> aws_sdk_sts::config::Credentials {
+pub(crate) fn keys(caller: &Credentials) -> aws_sdk_sts::config::Credentials {
     let token = caller.session_token.as_ref().map(|token| token.expose().to_owned());
     let secret = caller.secret_access_key.expose();
     aws_sdk_sts::config::Credentials::new(&caller.access_key_id, secret, token, None, "awsrole")

@@ -66,6 +66,7 @@ fn in_file(file: &TokenFile<'_>, now: SystemTime) -> Result<(Credentials, System
         session_token: Some(Secret::new(file.text("accessToken.sessionToken")?)),
         issued: now,
         expiration: Some(end),
+        size_percent: None,
         arn: None,
     };
     Ok((credentials, end))

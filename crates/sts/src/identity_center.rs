@@ -44,6 +44,7 @@ pub(crate) fn credentials(sts: &RemoteSts<'_>, role: &IdentityCenter) -> Result<
             session_token: Some(Secret::new(from.session_token?)),
             issued: sts.now(),
             expiration: Some(end),
+            size_percent: None,
             arn: None,
         })
     });

@@ -15,8 +15,10 @@ mod local;
 mod process;
 pub mod subprocess;
 mod proxies;
+mod query;
 mod refusal;
 mod roots;
+mod scoped;
 mod sign_in;
 mod sources;
 mod token_file;
@@ -31,10 +33,10 @@ use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use awsrole_core::aws::credentials::Credentials;
 use awsrole_core::aws::endpoint::Endpoint;
 use awsrole_core::aws::mfa::Code;
-use awsrole_core::aws::parameters::SessionPolicy;
+use awsrole_core::aws::session_policy::SessionPolicy;
 use awsrole_core::aws::source::WebIdentity;
 use awsrole_core::base::secret::Secret;
-use awsrole_core::plan::role_plan::{AssumeRole, GetSessionToken};
+use awsrole_core::plan::role_plan::{AssumeRole, GetScopedCredentials, GetSessionToken};
 use awsrole_core::session::sts::{Sts, StsError};
 
 use crate::client::Client;
@@ -191,6 +193,7 @@ impl<'a> RemoteSts<'a> {
             session_token: Some(Secret::new(from.session_token)),
             issued: (self.now)(),
             expiration: Some(expiration),
+            size_percent: None,
             arn,
         })
     }
@@ -224,7 +227,17 @@ impl Sts for RemoteSts<'_> {
             .set_policy_arns(policy_arns(&step.policy));
         let answer = self.call(&format!("AssumeRole {}", step.role_arn.name()), endpoint, call.send())?;
         let arn = answer.assumed_role_user.map(|user| user.arn);
-        self.credentials(answer.credentials, arn)
+        let size_percent = percent(answer.session_token_utilization);
+        Ok(Credentials { size_percent, ..self.credentials(answer.credentials, arn)? })
+    }
+
+    fn get_scoped_credentials(
+        &self,
+        caller: &Credentials,
+        step: &GetScopedCredentials,
+        endpoint: &Endpoint,
+    ) -> Result<Credentials, StsError> {
+        scoped::fetch(self, caller, step, endpoint)
     }
 
     fn get_session_token(
@@ -264,7 +277,8 @@ impl Sts for RemoteSts<'_> {
         let what = format!("AssumeRoleWithWebIdentity {}", source.role_arn.name());
         let answer = self.call(&what, endpoint, call.send())?;
         let arn = answer.assumed_role_user.map(|user| user.arn);
-        self.credentials(answer.credentials, arn)
+        let size_percent = percent(answer.session_token_utilization);
+        Ok(Credentials { size_percent, ..self.credentials(answer.credentials, arn)? })
     }
 
     fn caller_arn(&self, caller: &Credentials, endpoint: &Endpoint) -> Result<String, StsError> {
@@ -292,6 +306,11 @@ fn attempts(code: Option<&Code>) -> u32 {
 fn policy_arns(policy: &SessionPolicy) -> Option<Vec<PolicyDescriptorType>> {
     let arns = policy.arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build());
     (!policy.arns.is_empty()).then(|| arns.collect())
+}
+
+/// Converts the share of the largest session token that policies and tags take.
+fn percent(share: Option<i32>) -> Option<u8> {
+    share.and_then(|share| u8::try_from(share).ok()).filter(|share| *share <= 100)
 }
 
 /// Converts a time of the server, with the bounds of core.

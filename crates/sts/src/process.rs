@@ -75,6 +75,7 @@ pub(crate) fn run(process: &Process, sources: &RemoteSources<'_>) -> Result<Cred
         session_token: answer.session_token.filter(|token| !token.is_empty()).map(secret),
         issued: now,
         expiration,
+        size_percent: None,
         arn: None,
     })
 }

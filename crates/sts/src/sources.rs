@@ -82,6 +82,7 @@ impl RemoteSources<'_> {
             session_token: from.session_token().map(Secret::new),
             issued: self.sts.now(),
             expiration,
+            size_percent: None,
             arn: None,
         })
     }

@@ -30,6 +30,23 @@ pub(crate) enum Hook {
         #[arg(long, value_enum, value_name = "TOOL")]
         with: Option<Neighbour>,
     },
+    /// Print the hook for shells that run single commands of AI agents (sh, bash, zsh)
+    #[command(
+        after_help = "Example:\n  awsrole hook sh > ~/.config/awsrole/agent.sh\n  export BASH_ENV=~/.config/awsrole/agent.sh   # ~/.profile: for bash -c\n  . ~/.config/awsrole/agent.sh                 # ~/.zshenv: for zsh -c\n\nIt does nothing in other shells."
+    )]
+    Sh,
+    /// Print the hooks for the settings of Claude Code
+    #[command(
+        after_help = "Example:\n  awsrole hook claude     # add it to ~/.claude/settings.json\n\nThen each command of Claude Code gets the session of its directory, limited as\n[agent] says."
+    )]
+    Claude {
+        /// What the hooks run: writes the hook for sh to $CLAUDE_ENV_FILE
+        #[arg(long, hide = true)]
+        write: bool,
+    },
+    /// What the hook for sh calls: prints statements for the shell to evaluate
+    #[command(hide = true)]
+    Agent,
     /// What an export starts when a role is due: renews it, on its own and without a word
     #[command(hide = true)]
     Renew {

@@ -8,6 +8,7 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::explain::summary::{entered_by_cd, problems, summarize};
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::project::approval::{
     ApprovalStatus, Approvals, Chain, Changed, FileChange, InMain, denied_base, untrusted_approvals,
 };
@@ -51,6 +52,7 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
+    Requester::refuse_agent(context, "approve a project file")?;
     let files = super::common::files(&super::common::directory(dir, context)?)?;
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let approvals = Approvals::below(&context.paths.data);
@@ -162,6 +164,9 @@ fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(
             show_line(label, &text);
         }
     }
+    if let Some(agent) = &chain.config().agent {
+        show_line("agents get", &agent.summary());
+    }
     let mut label = "inherits from";
     for base in &chain.files()[1..] {
         show_line(label, &outer.shorten(&base.path));
@@ -201,25 +206,25 @@ fn show_elsewhere(chain: &Chain, in_main: Option<&InMain>, approvals: &Approvals
     let main = match in_main {
         None => None,
         Some(InMain::Untrusted(untrusted)) => {
-            show_line("git worktree", &format!("an approval of the main checkout doesn't count: {untrusted}"));
+            show_line("git worktree", &format!("an approval of the main worktree doesn't count: {untrusted}"));
             None
         }
         Some(InMain::Allowed(main)) => {
             show_line(
                 "git worktree",
-                &format!("the same file is allowed in the main checkout {}", context.shorten(main)),
+                &format!("the same file is allowed in the main worktree {}", context.shorten(main)),
             );
             Some(main)
         }
         Some(InMain::Differs(main, _)) => {
             show_line(
                 "git worktree",
-                &format!("another file is allowed in the main checkout {}", context.shorten(main)),
+                &format!("another file is allowed in the main worktree {}", context.shorten(main)),
             );
             Some(main)
         }
         Some(InMain::Denied(main)) => {
-            show_line("git worktree", &format!("the file was denied in the main checkout {}", context.shorten(main)));
+            show_line("git worktree", &format!("the file was denied in the main worktree {}", context.shorten(main)));
             Some(main)
         }
     };
@@ -235,7 +240,7 @@ fn show_elsewhere(chain: &Chain, in_main: Option<&InMain>, approvals: &Approvals
     }
 }
 
-/// Shows how the files differ from those that were last allowed, at the same path or in the main checkout. `what` says
+/// Shows how the files differ from those that were last allowed, at the same path or in the main worktree. `what` says
 /// so for a file with other content.
 fn show_differences(changes: &[FileChange], what: &str, context: &Context) {
     for change in changes {

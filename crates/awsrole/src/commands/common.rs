@@ -149,14 +149,18 @@ pub(in crate::commands) fn profile_in_use(
 }
 
 /// Returns the plans of a directory's roles, and the first error that occurred.
-pub(in crate::commands) fn plans(outer: &Context, allowed: &Allowed) -> (Vec<RolePlan>, Option<Problem>) {
+pub(in crate::commands) fn plans(
+    outer: &Context,
+    settings: &Settings,
+    allowed: &Allowed,
+) -> (Vec<RolePlan>, Option<Problem>) {
     let mut plans = Vec::new();
     let mut problem = None;
     let config = allowed.config();
     // If there is a default role, it is one of the named roles.
     let nameless = config.default_role.is_none().then_some(None);
     for name in config.role_names().map(Some).chain(nameless) {
-        match plan_role(outer, allowed, name) {
+        match plan_role(outer, settings, allowed, name) {
             Ok(plan) => plans.push(plan),
             Err(why) => problem = Some(why),
         }

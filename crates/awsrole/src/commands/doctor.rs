@@ -8,6 +8,7 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape, to_json};
 use awsrole_core::explain::doctor::{Finding, Level, examine};
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::Verdict;
 use awsrole_core::project::discover::upward;
@@ -42,7 +43,9 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
         Ok(Some(profile)) => {
             let text = format!("this shell uses profile {}", profile.name());
             findings.push(Finding::new(Level::Ok, "profile", text).hint(END_PROFILE));
-            match Profiles::load(&outer).and_then(|profiles| profile.plan(&profiles, &outer)) {
+            let planned = Profiles::load(&outer)
+                .and_then(|profiles| profile.plan(&profiles, &outer, &Requester::of(&outer, settings)?));
+            match planned {
                 Ok(plan) => findings.extend(responses(&plan, &outer, settings)),
                 Err(problem) => findings.push(bad("profile", problem)),
             }
@@ -148,7 +151,7 @@ fn here(context: &Context, settings: &Settings) -> Vec<Finding> {
         Ok((Verdict::Allowed(allowed), _)) => allowed,
     };
     let mut findings = overridden(&files, context);
-    let plan = match plan_role(context, &allowed, None) {
+    let plan = match plan_role(context, settings, &allowed, None) {
         Ok(plan) => plan,
         Err(problem) => {
             findings.push(bad("directory", problem));

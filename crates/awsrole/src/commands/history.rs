@@ -49,6 +49,8 @@ fn line(named: &Named, context: &Context) -> String {
     };
     let directory = context.shorten(Path::new(&entry.directory));
     let profile = entry.profile.as_ref().map(|name| format!("  --profile {name}")).unwrap_or_default();
-    let text = format!("{}  {what:<20}  {role}  {account}  {}  {directory}{profile}", local(&entry.at), entry.source);
+    let agent = entry.agent.as_ref().map(|name| format!("  agent {name}")).unwrap_or_default();
+    let (at, source) = (local(&entry.at), &entry.source);
+    let text = format!("{at}  {what:<20}  {role}  {account}  {source}  {directory}{profile}{agent}");
     escape(&text) + "\n"
 }

@@ -1,6 +1,6 @@
 //! `awsrole hook`: prints the snippets and runs their subcommands.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
@@ -8,9 +8,10 @@ use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::export::{Change, ChosenWords};
 use awsrole_core::shell::generation;
 use awsrole_core::shell::long_run;
+use awsrole_core::shell::posix;
 use awsrole_core::shell::snippet::Snippet;
 use awsrole_core::shell::statements::{PROTOCOL, Shell};
-use awsrole_hook::{answer, digest, renew};
+use awsrole_hook::{answer, answer_agent, digest, renew};
 use awsrole_system::ambient;
 use awsrole_system::print::out;
 
@@ -39,6 +40,12 @@ pub(super) fn run(hook: Hook, context: &Context, settings: &Settings) -> Result<
             });
         }
         Hook::Export(asked) => export(asked, context, settings)?,
+        Hook::Sh => out(&posix::hook(&binary()?))?,
+        Hook::Claude { write: false } => out(&super::claude_hooks::settings(&binary()?)?)?,
+        Hook::Claude { write: true } => super::claude_hooks::write(&binary()?, context)?,
+        Hook::Agent => answer_agent(context, settings, ambient::binary, |outer, pending| {
+            fetching(outer, settings, false, |providers| pending.fetch(providers))
+        })?,
     }
     Ok(Outcome::Done)
 }
@@ -76,11 +83,6 @@ fn fetching<T>(
 
 fn snippet(shell: Shell, with: Option<Neighbour>, context: &Context) -> Result<(), Problem> {
     let direnv = with == Some(Neighbour::Direnv) || ambient::in_path(Path::new("direnv")).is_some();
-    let text = |path: &Path| {
-        let text = path.to_str().map(str::to_owned);
-        text.ok_or_else(|| Problem::new(format!("cannot print the hook: {} isn't valid UTF-8", path.display())))
-    };
-    let binary: PathBuf = ambient::binary().ok_or_else(|| Problem::new("cannot determine the path of awsrole"))?;
     // If this fails, the shell isn't notified of commands in other shells. Approvals can't be recorded there either.
     let _ = generation::ensure(&context.paths, context.now);
     // Without its clock file, fish would start a process at every prompt. Other shells don't need it. Nothing is
@@ -92,7 +94,17 @@ fn snippet(shell: Shell, with: Option<Neighbour>, context: &Context) -> Result<(
         }
     }
     let [generations, clock] = [context.paths.generations(), context.paths.clock()];
-    let [binary, generations, clock] = [text(&binary)?, text(&generations)?, text(&clock)?];
+    let [binary, generations, clock] = [binary()?, text(&generations)?, text(&clock)?];
     let snippet = Snippet { binary: &binary, generations: &generations, clock: &clock, direnv };
     out(&snippet.render(shell))
+}
+
+/// Returns the path of `awsrole`, for the text of a hook.
+fn binary() -> Result<String, Problem> {
+    text(&ambient::binary().ok_or_else(|| Problem::new("cannot determine the path of awsrole"))?)
+}
+
+fn text(path: &Path) -> Result<String, Problem> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Problem::new(format!("cannot print the hook: {} isn't valid UTF-8", path.display())))
 }

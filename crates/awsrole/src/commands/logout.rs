@@ -2,6 +2,7 @@
 
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::user_config::Settings;
@@ -29,12 +30,12 @@ pub(super) fn run(
         let (outer, place) = Place::of(place, true, context, settings)?;
         let (whose, plans) = match &place {
             Place::Profile(profile) => {
-                let plan = profile.plan(&Profiles::load(&outer)?, &outer)?;
+                let plan = profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?;
                 (format!("the credentials of profile {}", profile.name()), (vec![plan], None))
             }
             Place::Project(project) => {
                 let whose = if is_here { "this directory's".to_owned() } else { context.shorten(&project.dir) + "'s" };
-                (format!("{whose} credentials"), super::common::plans(&outer, &project.allowed))
+                (format!("{whose} credentials"), super::common::plans(&outer, settings, &project.allowed))
             }
         };
         for plan in &plans.0 {

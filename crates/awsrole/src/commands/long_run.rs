@@ -26,7 +26,7 @@ use awsrole_system::ambient;
 /// process.
 pub(super) fn prepare(held: &ActiveRole, settings: &Settings) -> Result<(EnvDiff, Run), Problem> {
     let Target { outer, plan, .. } = &held.target;
-    if plan.steps.is_empty() && matches!(plan.source, Source::StaticKeys(_)) {
+    if plan.identity_step().is_none() && matches!(plan.source, Source::StaticKeys(_)) {
         return Err(Problem::new(format!("{} contains temporary keys, which can't be renewed", plan.source))
             .hint("omit --renew: the command then uses them until they expire"));
     }
@@ -62,7 +62,10 @@ fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Pr
     }
     let diff = EnvDiff::of_run(&held.role_session()?, paths);
     let dir = held.target.dir();
-    let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &outer.env);
+    // A child that loses the variables of its agent stays limited.
+    let agent = held.target.plan.agent.as_ref();
+    let env = agent.map_or_else(|| outer.env.clone(), |agent| agent.marked(outer.env.clone()));
+    let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &env);
     run.write_outside(&outside, &CacheEncryption::of_cache(outer, settings.or_default().key)).map_err(|error| {
         match error {
             SealError::File(error) => super::common::file_problem(&error),

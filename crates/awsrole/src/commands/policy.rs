@@ -4,7 +4,7 @@ use awsrole_core::aws::source::{Claims, Source};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{AwsRefusal, Problem};
 use awsrole_core::plan::required_policies::{Pair, required_policies, to_text};
-use awsrole_core::plan::role_plan::RolePlan;
+use awsrole_core::plan::role_plan::{RolePlan, Step};
 use awsrole_core::session::advice::missing_policy;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::fetch_caller_arn;
@@ -23,7 +23,8 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let Target { outer, plan, .. } = Target::of(target, context, settings)?;
-    if plan.role_arn().is_none() {
+    let is_limited = plan.steps.iter().any(|step| matches!(step, Step::GetScopedCredentials(_)));
+    if plan.role_arn().is_none() && !is_limited {
         return Err(Problem::new(format!("{} assumes no role, so no policies are needed", plan.title())).into());
     }
     let cache = Cache::open(context, settings.or_default().key);

@@ -170,7 +170,7 @@ fn region(
     settings: &Settings,
 ) -> Result<Option<String>, Problem> {
     let allowed = &project.allowed;
-    let plan = plan_role(context, allowed, role)?;
+    let plan = plan_role(context, settings, allowed, role)?;
     require_name(allowed, role)?;
     match confirm::question(allowed, role, &plan, None, &settings.or_default().accounts) {
         Some(_) => Err(Problem::new("the role has `confirm = true`, and an SDK cannot confirm it")),

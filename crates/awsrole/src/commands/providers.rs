@@ -3,6 +3,7 @@
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::aws::source::Source;
 use awsrole_core::aws::sso_session::SsoSession;
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::fetch::Providers;
@@ -34,6 +35,8 @@ pub(in crate::commands) fn with_remote_and_providers<T>(
     may_ask: bool,
     act: impl FnOnce(&RemoteSts<'_>, Providers<'_>) -> T,
 ) -> T {
+    // The stores of keys prompt for passphrases, and the user's browser signs in.
+    let may_ask = may_ask && Agent::recognize(&outer.env).is_none();
     common::with_remote(outer, settings, |sts| {
         let sources = RemoteSources::new(sts, outer, may_ask);
         let sign_in = |source: &Source| sign_in(source, outer, settings);

@@ -2,6 +2,7 @@
 
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::MFA_AGE_RETRY_THRESHOLD;
 use awsrole_core::settings::user_config::Settings;
@@ -23,8 +24,10 @@ pub(super) fn run(context: &Context, settings: &Settings) -> Result<Outcome, Com
     }
     let cache = Cache::open(context, settings.or_default().key);
     let plans = match &place {
-        Place::Project(project) => super::common::plans(&outer, &project.allowed),
-        Place::Profile(profile) => (vec![profile.plan(&Profiles::load(&outer)?, &outer)?], None),
+        Place::Project(project) => super::common::plans(&outer, settings, &project.allowed),
+        Place::Profile(profile) => {
+            (vec![profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?], None)
+        }
     };
     for plan in &plans.0 {
         let keys = cache.keys(plan);

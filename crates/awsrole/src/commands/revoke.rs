@@ -55,7 +55,7 @@ fn principal(
     }
     let (outer, allowed, files) = super::common::allowed(None, context, settings)?;
     let role = super::common::role_or_chosen(wanted.role.as_deref(), context, &files)?;
-    let plan = plan_role(&outer, &allowed, role.as_deref())?;
+    let plan = plan_role(&outer, settings, &allowed, role.as_deref())?;
     let principal = match (plan.role_arn(), &plan.source) {
         (Some(arn), _) => RevocationTarget::Role(arn.clone()),
         (None, Source::IdentityCenter(role)) => {

@@ -5,6 +5,7 @@ use awsrole_core::aws::source::Source;
 use awsrole_core::aws::sso_session::SsoSession;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::session::cache::Cache;
@@ -56,10 +57,11 @@ pub(super) fn run(named: Option<&str>, context: &Context, settings: &Settings) -
 fn entries(session: &SsoSession, cache: &Cache, context: &Context, settings: &Settings) -> Vec<String> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let Ok(profiles) = Profiles::load(&outer) else { return Vec::new() };
-    let of_profile = |name: &str| SelectedProfile::of_option(name.to_owned()).plan(&profiles, &outer).ok();
+    let Ok(requester) = Requester::of(&outer, settings) else { return Vec::new() };
+    let of_profile = |name: &str| SelectedProfile::of_option(name.to_owned()).plan(&profiles, &outer, &requester).ok();
     let mut plans: Vec<RolePlan> = profiles.names().into_iter().filter_map(of_profile).collect();
     if let Ok((outer, allowed, _)) = super::common::allowed(None, context, settings) {
-        plans.extend(super::common::plans(&outer, &allowed).0);
+        plans.extend(super::common::plans(&outer, settings, &allowed).0);
     }
     plans.retain(|plan| match &plan.source {
         Source::IdentityCenter(role) => role.token_file == session.token_file,

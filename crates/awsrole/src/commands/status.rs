@@ -10,6 +10,7 @@ use awsrole_core::aws::time::rfc3339;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape, escape_json};
 use awsrole_core::explain::doctor::protected;
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::{ApprovalStatus, Refusal, Verdict};
@@ -87,7 +88,8 @@ impl Known {
         match in_use {
             Ok(None) => {}
             Ok(Some(profile)) => {
-                let plan = Profiles::load(context).and_then(|profiles| profile.plan(&profiles, context));
+                let plan = Profiles::load(context)
+                    .and_then(|profiles| profile.plan(&profiles, context, &Requester::of(context, settings)?));
                 self.plan(plan, blocked, context, settings);
             }
             Err(problem) => self.add("problem", problem.summary),
@@ -220,8 +222,8 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
         Ok((Verdict::Allowed(allowed), _)) => {
             known.add(
                 "approval",
-                match allowed.main_checkout() {
-                    Some(main) => format!("allowed in the main checkout {}", main.display()),
+                match allowed.main_worktree() {
+                    Some(main) => format!("allowed in the main worktree {}", main.display()),
                     None => "allowed".to_owned(),
                 },
             );
@@ -239,7 +241,7 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
             if let Chosen::Unproven(name) = &chosen {
                 known.add("problem", unproven(name));
             }
-            known.plan(plan_role(&context, &allowed, chosen.role()), blocked, &context, settings);
+            known.plan(plan_role(&context, settings, &allowed, chosen.role()), blocked, &context, settings);
         }
     }
     known.profile(in_use, blocked, &context, settings);

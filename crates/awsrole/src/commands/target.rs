@@ -6,7 +6,8 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::aws::profiles::copies::RoleProfile;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
-use awsrole_core::plan::resolve::SelectedProfile;
+use awsrole_core::plan::requester::Requester;
+use awsrole_core::plan::resolve::{SelectedProfile, plan};
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::Allowed;
 use awsrole_core::project::discover::upward;
@@ -14,7 +15,7 @@ use awsrole_core::session::fetch::ObtainError;
 use awsrole_core::settings::accounts::Accounts;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::confirm::{self, Confirmation};
-use awsrole_core::shell::export::{plan_role, require_name};
+use awsrole_core::shell::export::require_name;
 use awsrole_core::shell::role_profiles;
 use awsrole_core::shell::state::{Chosen, OuterEnv};
 
@@ -108,15 +109,23 @@ impl Target {
     ) -> Result<Self, CommandError> {
         let may_be_chosen = may_be_chosen && options.role.is_none();
         let (outer, place) = Place::of(options.place, may_be_chosen, context, settings)?;
+        let requester = Requester::of(&outer, settings)?;
         let (role, chosen, plan) = match &place {
-            Place::Profile(profile) => (None, Chosen::Nothing, profile.plan(&Profiles::load(&outer)?, &outer)?),
+            Place::Profile(profile) => {
+                (None, Chosen::Nothing, profile.plan(&Profiles::load(&outer)?, &outer, &requester)?)
+            }
             Place::Project(Project { allowed, files, .. }) => {
+                let (config, profiles) = (allowed.config(), Profiles::load(&outer)?);
                 let chosen = match may_be_chosen {
                     true => common::chosen(context, files)?,
                     false => Chosen::Nothing,
                 };
+                // The user chose it for this shell, not for the agent that a program in it starts.
+                let is_for_user = chosen.role().is_some_and(|role| !requester.may_inherit(config, role));
+                let chosen = if is_for_user { Chosen::Nothing } else { chosen };
                 let role = options.role.or_else(|| chosen.role().map(str::to_owned));
-                let plan = plan_role(&outer, allowed, role.as_deref())?;
+                let role = requester.role(config, role.as_deref()).map_err(CommandError::no_role)?.map(str::to_owned);
+                let plan = plan(allowed, role.as_deref(), &profiles, &outer, &requester)?;
                 (role, chosen, plan)
             }
         };

@@ -7,6 +7,7 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::suggest::suggestion;
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::project::approval::Allowed;
 use awsrole_core::project::config::Config;
@@ -152,6 +153,7 @@ pub(super) fn check(name: &str, yes: bool, context: &Context, settings: &Setting
         let tipped = if tipped == problem { tipped.hint(suggestion(name, "the roles are", &names)) } else { tipped };
         return Err(tipped.into());
     }
+    Requester::of(&outer, settings)?.role(config, Some(name)).map_err(CommandError::no_role)?;
     let confirmed = confirmation(name, yes, &allowed, &outer, settings)?;
     tell(name, confirmed, &files, &outer)
 }
@@ -169,7 +171,7 @@ fn confirmation(
     if !yes && (!asks || FILE_MANAGERS.iter().any(|variable| outer.env.has(variable))) {
         return Ok(None);
     }
-    let plan = plan_role(outer, allowed, Some(name))?;
+    let plan = plan_role(outer, settings, allowed, Some(name))?;
     if let (Some(question), false) = (question(allowed, Some(name), &plan, None, &settings.get()?.accounts), yes) {
         let answer = TerminalPrompter::new(true, outer, settings).confirm(&question);
         answer.map_err(|why| {
@@ -184,7 +186,7 @@ fn confirmation(
 pub(super) fn profile(name: String, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let profile = SelectedProfile::of_option(name);
-    profile.plan(&Profiles::load(&outer)?, &outer)?;
+    profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?;
     let word = Choices::of(&outer.paths).profile_word(profile.name()).map_err(|e| {
         let command = format!("`awsrole exec --profile {}` doesn't need this file", quoted(profile.name()));
         super::common::file_problem(&e).hint(command)

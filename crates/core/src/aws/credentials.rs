@@ -22,6 +22,8 @@ pub struct Credentials {
     pub issued: SystemTime,
     /// When they expire. Unknown for temporary keys that are written in a profile.
     pub expiration: Option<SystemTime>,
+    /// The share of the largest possible session token that policies and tags take, in percent, if STS returned it.
+    pub size_percent: Option<u8>,
     /// The caller's ARN, if STS returned it: `arn:aws:sts::123456789012:assumed-role/Deploy/alice`.
     pub arn: Option<String>,
 }
@@ -124,6 +126,7 @@ pub(crate) mod tests {
             session_token: Some(Secret::new("canary-token")),
             issued,
             expiration: Some(issued + Duration::from_secs(life)),
+            size_percent: None,
             arn: Some("arn:aws:sts::222222222222:assumed-role/Deploy/alice".into()),
         }
     }

@@ -97,6 +97,20 @@ impl Endpoint {
         self.region.partition()
     }
 
+    /// Returns the endpoint for calls that STS's global endpoint doesn't support: the URL of the global endpoint is
+    /// replaced by the endpoint of the region.
+    #[must_use]
+    pub fn regional(&self) -> Self {
+        let url = self.url.clone().filter(|_| self.host() != "sts.amazonaws.com");
+        Self { url, ..self.clone() }
+    }
+
+    /// Returns whether the region has no endpoint of its own.
+    #[must_use]
+    pub fn is_global(&self) -> bool {
+        self.region.as_str() == "aws-global" && self.regional().url.is_none()
+    }
+
     /// Returns the host that is called (AWS SDKs, `endpoints.json`), for messages.
     #[must_use]
     pub fn host(&self) -> String {

@@ -78,6 +78,23 @@ pub trait Authenticator {
     fn sign_in(&self, source: &Source, begin: &dyn Fn(&str)) -> Result<(), NotSignedIn>;
 }
 
+/// Provides nothing, for AI agents.
+pub struct NeverAsk;
+
+impl Authenticator for NeverAsk {
+    fn code(&self, _question: &MfaPrompt<'_>, _begin: &dyn Fn(&str)) -> Result<Code, MfaError> {
+        Err(MfaError::Agent)
+    }
+
+    fn confirm(&self, _question: &str) -> Result<(), NotConfirmed> {
+        Err(NotConfirmed::NotNow)
+    }
+
+    fn sign_in(&self, _source: &Source, _begin: &dyn Fn(&str)) -> Result<(), NotSignedIn> {
+        Err(NotSignedIn::Declined)
+    }
+}
+
 /// The reason why the user isn't signed in.
 pub enum NotSignedIn {
     /// Asking isn't allowed, or the answer was no.
@@ -104,6 +121,8 @@ pub enum MfaError {
     NotNow,
     /// There is no terminal, or this process isn't in its foreground.
     NoTerminal,
+    /// The session is for an AI agent, which is never asked.
+    Agent,
     /// The user cancelled the prompt.
     Cancelled,
     /// The input isn't a code.
@@ -124,6 +143,9 @@ impl MfaError {
             Self::NoTerminal => needs
                 .because("this process isn't in the foreground of a terminal")
                 .hint("run `awsrole refresh` in a terminal to be prompted, or set `mfa_process` in your config.toml to print codes"),
+            Self::Agent => needs
+                .because("an AI agent requests it, and no agent is ever asked for a code")
+                .hint("run `awsrole refresh` in a terminal of your own: agents then use the session until it ends"),
             Self::Cancelled => {
                 Problem::new(format!("cancelled: {what} needs an MFA code")).hint("run `awsrole refresh` to be prompted again")
             }

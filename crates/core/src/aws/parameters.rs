@@ -138,6 +138,28 @@ impl MfaSerial {
     }
 }
 
+/// A description of a scoped session, which CloudTrail records: 2–256 of
+/// `[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]` (STS API Reference, `GetScopedCredentials`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SessionDescription(String);
+
+impl SessionDescription {
+    /// Parses the description.
+    pub fn parse(text: &str) -> Result<Self, OutOfRange> {
+        check_length(text, 2, 256)?;
+        match text.chars().find(|c| !matches!(c, '\t' | '\n' | '\r' | ' '..='\u{7e}' | '\u{a1}'..='\u{ff}')) {
+            Some(c) => Err(OutOfRange::new(text, format!("contains `{}`", c.escape_default()))),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// Returns the description.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A session's duration in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize)]
 pub struct SessionDuration(u32);
@@ -156,6 +178,12 @@ impl SessionDuration {
         Self::within(seconds, 129_600, "a session of long-lived keys lasts from 900 (15m) to 129600 (36h)")
     }
 
+    /// Checks a duration for GetScopedCredentials: 900–129600 seconds. AWS accepts 1 second, but a session must last
+    /// longer than its renewal takes.
+    pub fn for_scoped_session(seconds: u64) -> Result<Self, OutOfRange> {
+        Self::within(seconds, 129_600, "a limited session lasts from 900 (15m) to 129600 (36h)")
+    }
+
     fn within(seconds: u64, most: u32, say: &str) -> Result<Self, OutOfRange> {
         match u32::try_from(seconds) {
             Ok(n) if (900..=most).contains(&n) => Ok(Self(n)),
@@ -169,10 +197,16 @@ impl SessionDuration {
         i32::try_from(self.0).unwrap_or(i32::MAX)
     }
 
+    /// Returns the duration.
+    #[must_use]
+    pub fn as_duration(self) -> Duration {
+        Duration::from_secs(u64::from(self.0))
+    }
+
     /// Formats the duration for messages: `1h`, `45m`.
     #[must_use]
     pub fn human(self) -> String {
-        humantime::format_duration(Duration::from_secs(u64::from(self.0))).to_string()
+        humantime::format_duration(self.as_duration()).to_string()
     }
 }
 
@@ -228,51 +262,6 @@ impl SessionTags {
             return Err(OutOfRange::new(key, "is transitive but isn't one of `session_tags`"));
         }
         Ok(Self { transitive: keys.to_vec(), ..self })
-    }
-}
-
-/// A session policy and managed policy ARNs, which limit the permissions of the session.
-///
-/// The policy is a JSON object. Policy and ARNs have at most 2048 characters together, and there are at most ten ARNs.
-/// STS's packed limit can't be computed here (`PackedPolicyTooLarge`).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct SessionPolicy {
-    /// The inline policy: JSON without unnecessary white space.
-    pub inline: Option<String>,
-    /// The ARNs of managed policies.
-    pub arns: Vec<String>,
-}
-
-impl SessionPolicy {
-    /// Checks the policy and the ARNs together.
-    pub fn parse(inline: Option<&str>, arns: &[String]) -> Result<Self, OutOfRange> {
-        let inline = inline.map(compact).transpose()?;
-        for arn in arns {
-            check_length(arn, 20, 2048)?;
-            if !(arn.starts_with("arn:") && arn.contains(":policy/")) {
-                return Err(OutOfRange::new(arn, "isn't the ARN of a managed policy (arn:aws:iam::aws:policy/NAME)"));
-            }
-        }
-        if arns.len() > 10 {
-            return Err(OutOfRange::new("policy_arns", "must not be more than 10"));
-        }
-        let length =
-            inline.as_deref().map_or(0, |p| p.chars().count()) + arns.iter().map(|a| a.chars().count()).sum::<usize>();
-        if length > 2048 {
-            return Err(OutOfRange::new(
-                "policy",
-                format!("and `policy_arns` must have at most 2048 characters together, but have {length}"),
-            ));
-        }
-        Ok(Self { inline, arns: arns.to_vec() })
-    }
-}
-
-fn compact(policy: &str) -> Result<String, OutOfRange> {
-    match serde_json::from_str::<serde_json::Value>(policy) {
-        Ok(value @ serde_json::Value::Object(_)) => Ok(value.to_string()),
-        Ok(_) => Err(OutOfRange::new(policy, "isn't a policy: a JSON object is expected")),
-        Err(e) => Err(OutOfRange::new(policy, format!("isn't JSON: {e}"))),
     }
 }
 
@@ -365,7 +354,8 @@ mod tests {
             SessionDuration::for_session_token(129_600).is_ok(),
             SessionTags::parse(&tags(&[("a", "")])).unwrap().transitive(&["a".into()]).is_ok(),
             SessionTags::parse(&tags(&[(&"k".repeat(128), &"v".repeat(256))])).is_ok(),
-            SessionPolicy::parse(Some("{}"), &["arn:aws:iam::aws:policy/ReadOnlyAccess".into()]).is_ok(),
+            SessionDuration::for_scoped_session(900).is_ok(),
+            SessionDescription::parse("agent\u{ff}").is_ok(),
             Region::parse("us-gov-west-1").is_ok(),
         ] {
             assert!(ok);
@@ -388,8 +378,6 @@ mod tests {
     #[test]
     fn rejects_values_just_outside_the_limits() {
         let many: BTreeMap<String, String> = (0..51).map(|n| (format!("k{n}"), String::new())).collect();
-        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(2048));
-        let arns = vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned(); 11];
         let cases: Vec<(Result<(), OutOfRange>, &str)> = vec![
             (SessionName::parse("a").map(drop), "2–64"),
             (SessionName::parse(&"a".repeat(65)).map(drop), "2–64"),
@@ -405,16 +393,15 @@ mod tests {
             (SessionDuration::for_role(899).map(drop), "900"),
             (SessionDuration::for_role(43_201).map(drop), "43200"),
             (SessionDuration::for_session_token(129_601).map(drop), "129600"),
+            (SessionDuration::for_scoped_session(129_601).map(drop), "129600"),
+            (SessionDescription::parse("a").map(drop), "2–256"),
+            (SessionDescription::parse("agent\u{a0}").map(drop), "contains"),
             (SessionTags::parse(&many).map(drop), "50"),
             (SessionTags::parse(&tags(&[("a", "1"), ("A", "2")])).map(drop), "twice"),
             (SessionTags::parse(&tags(&[(&"k".repeat(129), "")])).map(drop), "1–128"),
             (SessionTags::parse(&tags(&[("k", &"v".repeat(257))])).map(drop), "0–256"),
             (SessionTags::parse(&tags(&[("k", "a\u{1b}")])).map(drop), "contains"),
             (SessionTags::parse(&tags(&[("k", "v")])).unwrap().transitive(&["z".into()]).map(drop), "transitive"),
-            (SessionPolicy::parse(Some("[]"), &[]).map(drop), "object"),
-            (SessionPolicy::parse(Some("{nope"), &[]).map(drop), "JSON"),
-            (SessionPolicy::parse(Some(&long), &[]).map(drop), "2048"),
-            (SessionPolicy::parse(None, &arns).map(drop), "10"),
             (Region::parse("us-east-1.evil.example").map(drop), "region"),
         ];
         for (result, part) in cases {

@@ -12,7 +12,8 @@ use crate::aws::access_keys::KeyRef;
 use crate::aws::arn::RoleArn;
 use crate::aws::credentials::{Credentials, is_long_term_key_id};
 use crate::aws::endpoint::Endpoint;
-use crate::aws::parameters::{Region, SessionDuration, SessionName, SessionPolicy};
+use crate::aws::parameters::{Region, SessionDuration, SessionName};
+use crate::aws::session_policy::SessionPolicy;
 use crate::base::context::Env;
 use crate::base::digest::sha256;
 use crate::base::problem::Problem;
@@ -106,6 +107,7 @@ impl StaticKeys {
             session_token: self.session_token.clone(),
             issued: SystemTime::UNIX_EPOCH,
             expiration: None,
+            size_percent: None,
             arn: None,
         }
     }

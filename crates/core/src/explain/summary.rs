@@ -171,6 +171,7 @@ fn lines(
     add("transitive", keys.transitive_session_tags.as_ref().map(|keys| keys.join(", ")));
     add("policy", keys.policy.as_ref().map(crate::project::config::Policy::json));
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
+    add("preset", keys.preset.map(|preset| preset.name().to_owned()));
     add("manual", keys.manual.filter(|manual| *manual).map(|_| "entered only by `awsrole use`".to_owned()));
     add("confirm", keys.confirm.filter(|confirm| *confirm).map(|_| "asks before it is entered".to_owned()));
     lines

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use crate::aws::parameters::SessionDuration;
 use crate::aws::profiles::Profiles;
+use crate::aws::session_policy::LimitedBy;
 use crate::aws::source::Source;
 use crate::aws::time::rfc3339;
 use crate::base::context::Context;
@@ -15,6 +17,7 @@ use crate::base::problem::Problem;
 use crate::explain::doctor::foreign_files;
 use crate::explain::profile_overrides::ProfileOverride;
 use crate::plan::account_pin::source_account;
+use crate::plan::requester::Requester;
 use crate::plan::resolve::SelectedProfile;
 use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::{ApprovalStatus, ShellState, Verdict};
@@ -33,12 +36,12 @@ use crate::shell::state::{BLOCKED, HIDDEN, INFO_VARS, NAME, OuterEnv};
 pub struct Why {
     /// The files that apply, nearest first.
     pub files: Vec<PathBuf>,
-    /// `allowed`, `allowed by a [[trust]] rule`, `allowed in the main checkout`, `not allowed`, `changed since it was
+    /// `allowed`, `allowed by a [[trust]] rule`, `allowed in the main worktree`, `not allowed`, `changed since it was
     /// allowed`, `denied`, `broken`, `no file`, or `not needed for a profile`.
     pub approval: &'static str,
-    /// The main checkout whose approval allows the file of a linked git worktree.
+    /// The main worktree whose approval allows the file of a linked git worktree.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub main_checkout: Option<PathBuf>,
+    pub main_worktree: Option<PathBuf>,
     /// The resolution, if the file applies.
     pub chain: Option<ResolutionReport>,
     /// The state of the shell.
@@ -77,6 +80,9 @@ pub struct ResolutionReport {
     pub endpoint: String,
     /// The source of the initial credentials.
     pub source: String,
+    /// The settings that limit the session that a web identity token returns, with their locations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limited_by: Vec<String>,
     /// The calls.
     pub links: Vec<StepReport>,
     /// Notices that aren't errors.
@@ -86,7 +92,7 @@ pub struct ResolutionReport {
 /// One call.
 #[derive(Serialize)]
 pub struct StepReport {
-    /// `AssumeRole` or `GetSessionToken`.
+    /// `AssumeRole`, `GetSessionToken` or `GetScopedCredentials`.
     pub call: &'static str,
     /// The role or session that the call returns.
     pub what: String,
@@ -104,6 +110,12 @@ pub struct StepReport {
     pub mfa_serial: Option<String>,
     /// The requested duration, or the default.
     pub duration: String,
+    /// The settings that limit what the session may do, with their locations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limited_by: Vec<String>,
+    /// The share of the largest possible session token that policies and tags take, in percent, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_percent: Option<u8>,
     /// When the cached result expires. `None` if nothing is cached.
     pub cached_until: Option<String>,
     /// The age of the cached result in seconds.
@@ -162,13 +174,13 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
     let (approval, problem, otherwise) = match verdict {
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
-            why.main_checkout = allowed.main_checkout().map(Into::into);
-            why.approval = match (allowed.only_accounts(), &why.main_checkout) {
+            why.main_worktree = allowed.main_worktree().map(Into::into);
+            why.approval = match (allowed.only_accounts(), &why.main_worktree) {
                 (Some(_), _) => "allowed by a [[trust]] rule",
-                (None, Some(_)) => "allowed in the main checkout",
+                (None, Some(_)) => "allowed in the main worktree",
                 (None, None) => "allowed",
             };
-            match plan_role(outer, &allowed, role) {
+            match plan_role(outer, settings, &allowed, role) {
                 Err(problem) => {
                     why.next = STAYS_BLOCKED.to_owned();
                     why.problem = Some(problem);
@@ -215,7 +227,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
 pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profile: &SelectedProfile) -> Why {
     let mut why = Why::of(inner, Vec::new(), "not needed for a profile");
     let planned = Profiles::load(outer).and_then(|profiles| {
-        let plan = profile.plan(&profiles, outer)?;
+        let plan = profile.plan(&profiles, outer, &Requester::of(outer, settings)?)?;
         Ok((profile.file(&profiles, outer), plan))
     });
     match planned {
@@ -234,8 +246,8 @@ pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profil
 impl Why {
     fn of(inner: &Context, files: Vec<PathBuf>, approval: &'static str) -> Self {
         let (shell, next) = (held(inner), String::new());
-        let (main_checkout, chain, problem, profile_overrides) = (None, None, None, Vec::new());
-        Self { files, approval, main_checkout, chain, shell, problem, profile_overrides, next }
+        let (main_worktree, chain, problem, profile_overrides) = (None, None, None, Vec::new());
+        Self { files, approval, main_worktree, chain, shell, problem, profile_overrides, next }
     }
 
     /// Explains why the shell is blocked although the role can be planned, and what ends that.
@@ -271,7 +283,7 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
     let organization = settings.organization().map(|shown| format!("the organization's {path} applies: {shown}"));
     let cache = Cache::open(outer, settings.or_default().key);
     let links: Vec<StepReport> =
-        (0..plan.steps.len()).map(|index| link(plan, index, &cache, accounts, outer.now)).collect();
+        (0..plan.steps.len()).map(|index| link(plan, index, &cache, accounts, outer)).collect();
     let failure = cache.last_failure(&cache.keys(plan), outer.now);
     why.problem = failure.map(|failure| failure.problem.in_full());
     why.next = next(plan, &cache, outer.now);
@@ -290,6 +302,10 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
         region: plan.region.as_ref().map(|region| region.as_str().to_owned()),
         endpoint: plan.endpoint.shown(),
         source: source(plan, accounts),
+        limited_by: match &plan.source {
+            Source::WebIdentity(token) => limits(&token.policy.limited_by, outer),
+            _ => Vec::new(),
+        },
         links,
         notices: (plan.notices.iter().chain(&plan.suspicious_lines).cloned().chain(foreign).chain(organization))
             .collect(),
@@ -306,7 +322,8 @@ fn source(plan: &RolePlan, accounts: &Accounts) -> String {
     }
 }
 
-fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, now: SystemTime) -> StepReport {
+fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, context: &Context) -> StepReport {
+    let now = context.now;
     let step = &plan.steps[index];
     let cached = cache.load(&cache.keys(plan).session(index + 1), now).map(|entry| entry.credentials);
     let mut link = StepReport {
@@ -319,6 +336,8 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, now: 
         source_identity: None,
         mfa_serial: step.mfa_serial().map(|serial| serial.as_str().to_owned()),
         duration: "12h (the default)".to_owned(),
+        limited_by: Vec::new(),
+        size_percent: cached.as_ref().and_then(|c| c.size_percent),
         cached_until: cached.as_ref().and_then(|c| c.expiration).map(rfc3339),
         cached_for_seconds: cached.and_then(|c| now.duration_since(c.issued).ok()).map(|age| age.as_secs()),
     };
@@ -340,9 +359,25 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, now: 
             link.external_id = role.external_id.as_ref().map(|id| id.as_str().to_owned());
             link.source_identity = role.source_identity.as_ref().map(|id| id.as_str().to_owned());
             link.duration = role.duration.map_or("1h (the default)".to_owned(), |duration| duration.human());
+            link.limited_by = limits(&role.policy.limited_by, context);
+        }
+        Step::GetScopedCredentials(scoped) => {
+            link.call = "GetScopedCredentials";
+            link.what = "the same session, limited".to_owned();
+            link.duration = scoped.duration.map_or("as long as that session".to_owned(), SessionDuration::human);
+            link.limited_by = limits(std::slice::from_ref(&scoped.limited_by), context);
         }
     }
     link
+}
+
+/// Returns the settings that limit a session, with their locations.
+fn limits(limited_by: &[LimitedBy], context: &Context) -> Vec<String> {
+    let shown = |limit: &LimitedBy| match (context.shorten(&limit.origin.file), limit.origin.line) {
+        (file, 0) => format!("{} ({file})", limit.setting),
+        (file, line) => format!("{} ({file}:{line})", limit.setting),
+    };
+    limited_by.iter().map(shown).collect()
 }
 
 /// The condition under which a program's keys get a session.
@@ -375,6 +410,7 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
             }
             Step::GetSessionToken(_) => "GetSessionToken is called".to_owned(),
             Step::AssumeRole(role) => format!("AssumeRole is called for {}", role.role_arn.name()),
+            Step::GetScopedCredentials(_) => "GetScopedCredentials is called".to_owned(),
         });
     }
     if parts.is_empty() { "the source's own credentials are exported".to_owned() } else { parts.join(", then ") }

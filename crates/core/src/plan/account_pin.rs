@@ -32,7 +32,7 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
     let source = source_account(&plan.source).map(|account| (account, Some(plan.source.to_string())));
     let roles = plan.steps.iter().filter_map(|step| match step {
         Step::AssumeRole(role) => Some((role.role_arn.account().clone(), Some(role.role_arn.to_string()))),
-        Step::GetSessionToken(_) => None,
+        Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
     });
     let mut on_the_way = [(account.clone(), None)].into_iter().chain(source).chain(roles);
     match on_the_way.find(|(account, _)| !only.contains(account)) {
@@ -116,12 +116,13 @@ mod tests {
     use crate::aws::profiles::Profiles;
     use crate::aws::profiles::tests::home;
     use crate::base::cache_key_backend::CacheKeySetting;
+    use crate::plan::requester::Requester;
     use crate::plan::resolve::plan;
     use crate::project::approval::{Approvals, Chain, Verdict, evaluate_files};
     use crate::session::cache::Cache;
     use crate::session::encryption::CacheEncryption;
     use crate::session::encryption::tests::Shelf;
-    use crate::settings::user_config::{TrustRule, UserConfig};
+    use crate::settings::user_config::{Settings, TrustRule, UserConfig};
 
     const CONFIG: &str = "\
 [profile center]
@@ -155,8 +156,9 @@ aws_secret_access_key = canary
                 user.trust = vec![TrustRule { path: context.dir.clone(), accounts, is_of_organization: false }];
             }
         }
+        let requester = Requester::of(&context, &Settings::default())?;
         match evaluate_files(&paths, &approvals, &user).0 {
-            Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(&context).unwrap(), &context),
+            Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(&context).unwrap(), &context, &requester),
             Verdict::Broken { problem, .. } => Err(problem),
             Verdict::Refused(_) => panic!(),
         }

@@ -16,7 +16,7 @@ use crate::plan::role_plan::{RolePlan, Step};
 pub(crate) fn check(plan: &RolePlan, source: Option<&Profile<'_>>, origin: &Origin) -> Result<(), Problem> {
     let mut roles = plan.steps.iter().filter_map(|step| match step {
         Step::AssumeRole(role) => Some(&role.role_arn),
-        Step::GetSessionToken(_) => None,
+        Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
     });
     let Some(role) = plan.role().map(|role| &role.role_arn) else { return Ok(()) };
     let partition = role.partition();

@@ -12,7 +12,7 @@ mod text;
 
 pub use text::to_text;
 
-/// The policies for one call of a plan that assumes a role.
+/// The policies for one call of a plan that assumes a role or limits a session.
 #[derive(Serialize)]
 pub struct Pair {
     /// The index of the plan's step, or `None` for the session of a web identity.
@@ -29,8 +29,8 @@ pub struct Pair {
     /// The statement that the caller's permissions boundary must have, if it is known to be missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boundary: Option<Value>,
-    /// The assumed role.
-    pub role_arn: RoleArn,
+    /// The assumed role. `None` for a GetScopedCredentials, which assumes none.
+    pub role_arn: Option<RoleArn>,
     /// The role's trust policy. `None` if it isn't missing.
     pub trust: Option<Value>,
     /// Whether the caller may have MFA, but the call has none.
@@ -64,8 +64,8 @@ impl Pair {
     }
 }
 
-/// Returns the policies for each role of a plan. `first_caller` is the ARN that makes the first call, or that of the
-/// role that a web identity assumes with `claims`.
+/// Returns the policies for each role and each GetScopedCredentials of a plan. `first_caller` is the ARN that makes the
+/// first call, or that of the role that a web identity assumes with `claims`.
 ///
 /// The conditions are those that the plan satisfies: what it sends, and MFA. Once a source identity or a transitive
 /// session tag is set, each later call needs permission to pass it on (IAM User Guide, "Monitor and control actions
@@ -93,9 +93,28 @@ pub fn required_policies(plan: &RolePlan, first_caller: &str, claims: Option<&Cl
                 caller = role.role_arn.to_string();
                 mfa = false;
             }
+            Step::GetScopedCredentials(_) => required_policies.push(Pair { step: Some(index), ..scoped(&caller) }),
         }
     }
     required_policies
+}
+
+/// Returns the identity policy that lets a caller limit its own session.
+fn scoped(caller: &str) -> Pair {
+    let principal = Principal::of(caller);
+    let statement = json!({ "Effect": "Allow", "Action": "sts:GetScopedCredentials", "Resource": "*" });
+    Pair {
+        step: None,
+        caller: principal.named,
+        caller_account: account_of(caller),
+        attach_to: principal.attach_to,
+        identity: Some(policy(&statement)),
+        boundary: None,
+        role_arn: None,
+        trust: None,
+        is_without_mfa: false,
+        notes: Vec::new(),
+    }
 }
 
 fn pair(caller: &str, role: &AssumeRole, mfa: bool, source_identity: bool, tags: bool) -> Pair {
@@ -140,7 +159,7 @@ fn pair(caller: &str, role: &AssumeRole, mfa: bool, source_identity: bool, tags:
         attach_to: principal.attach_to,
         identity: Some(identity),
         boundary: None,
-        role_arn: role.role_arn.clone(),
+        role_arn: Some(role.role_arn.clone()),
         trust: Some(policy(&statement)),
         notes: principal.note.into_iter().collect(),
     }
@@ -167,7 +186,7 @@ fn federated(token: &WebIdentity, claims: &Claims) -> Pair {
         attach_to: "the token".to_owned(),
         identity: None,
         boundary: None,
-        role_arn: role.clone(),
+        role_arn: Some(role.clone()),
         trust: Some(policy(&json!({
             "Effect": "Allow",
             "Principal": { "Federated": arn },

@@ -13,6 +13,7 @@ use crate::base::context::Context;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::base::suggest::nearest;
+use crate::plan::requester::Requester;
 use crate::plan::role_plan::{GetSessionToken, RolePlan, Step};
 use crate::plan::{account_pin, partition};
 use crate::project::approval::Allowed;
@@ -23,18 +24,21 @@ pub(crate) use first::InitialSource;
 pub use preview::Preview;
 pub use selected_profile::SelectedProfile;
 
-/// Plans a role of an allowed config. `None` is the default role.
+/// Plans a role of an allowed config. `None` is the default role, or the one that the file has for agents.
 ///
 /// # Errors
-/// Fails for names, profiles and values that are invalid, each with the file and line of the key, and for an account
-/// other than the pinned one.
+/// Fails for names, profiles and values that are invalid, each with the file and line of the key, for an account other
+/// than the pinned one, and for a role that isn't for this requester.
 pub fn plan(
     allowed: &Allowed,
     name: Option<&str>,
     profiles: &Profiles,
     context: &Context,
+    requester: &Requester,
 ) -> Result<RolePlan, Problem> {
-    make(allowed.config(), allowed.only_accounts(), name, profiles, context)
+    let name = requester.role(allowed.config(), name)?;
+    let plan = make(allowed.config(), allowed.only_accounts(), name, profiles, context)?;
+    requester.limit(plan, allowed.config().agent.as_ref())
 }
 
 /// Resolves a role of a config that may not be allowed yet, for display. No plan is returned: only an allowed config
@@ -174,7 +178,7 @@ impl Chain<'_> {
         }
         self.steps.iter().find_map(|step| match step {
             Step::AssumeRole(role) => Some(role.role_arn.partition()),
-            Step::GetSessionToken(_) => None,
+            Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
         })
     }
 }
@@ -247,8 +251,10 @@ impl<'p> Resolver<'p> {
             region: region.map(|region| region.without_fips().0),
             notices: chain.notices,
             suspicious_lines: Vec::new(),
+            agent: None,
         };
         account_pin::check(&plan, self.config, only)?;
+        plan.check_scoped()?;
         partition::check(&plan, of_source.as_ref(), &self.origin(node, "role_arn"))?;
         Ok(plan)
     }
@@ -414,6 +420,7 @@ impl<'p> Resolver<'p> {
             sign_in: None,
             notices: chain.notices,
             suspicious_lines: Vec::new(),
+            agent: None,
         };
         Ok((plan, iam))
     }

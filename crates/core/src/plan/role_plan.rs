@@ -4,6 +4,7 @@
 //! chain of profiles.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -11,9 +12,11 @@ use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::credentials::Credentials;
 use crate::aws::endpoint::Endpoint;
 use crate::aws::parameters::{
-    ExternalId, MfaSerial, Region, SessionDuration, SessionName, SessionPolicy, SessionTags, SourceIdentity,
+    ExternalId, MfaSerial, Region, SessionDescription, SessionDuration, SessionName, SessionTags, SourceIdentity,
 };
+use crate::aws::session_policy::{LimitedBy, SessionPolicy};
 use crate::aws::source::Source;
+use crate::base::agent::Agent;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 
@@ -44,6 +47,8 @@ pub struct RolePlan {
     pub notices: Vec<String>,
     /// Suspicious lines in the AWS files of the chain, for `why`.
     pub suspicious_lines: Vec<String>,
+    /// The agent that gets the session. `None` is the user.
+    pub agent: Option<Agent>,
 }
 
 /// One call of the chain.
@@ -53,6 +58,8 @@ pub enum Step {
     GetSessionToken(GetSessionToken),
     /// A role.
     AssumeRole(Box<AssumeRole>),
+    /// The same session with fewer permissions or a shorter life.
+    GetScopedCredentials(GetScopedCredentials),
 }
 
 /// The parameters of GetSessionToken. Every field that is sent is part of the cache key
@@ -109,6 +116,21 @@ pub struct AssumeRole {
     pub required: Vec<Required>,
 }
 
+/// The parameters of GetScopedCredentials, at least a policy or a duration. Every field that is sent is part of the
+/// cache key.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GetScopedCredentials {
+    /// The session may do only what both the caller's session and this policy allow: JSON of at most 2048 characters.
+    pub policy: Option<String>,
+    /// The longest duration. A caller's session that ends sooner isn't extended.
+    pub duration: Option<SessionDuration>,
+    /// The description that CloudTrail records.
+    pub description: Option<SessionDescription>,
+    /// The setting that the limit comes from. It isn't sent and isn't part of the cache key.
+    #[serde(skip)]
+    pub limited_by: LimitedBy,
+}
+
 impl RolePlan {
     /// Returns whether fetching the role may prompt the user: for an MFA code, or for a sign-in.
     #[must_use]
@@ -116,12 +138,18 @@ impl RolePlan {
         self.source.sign_in_name().is_some() || self.steps.iter().any(|step| step.mfa_serial().is_some())
     }
 
+    /// Returns the step that decides the identity of the result: the last one that isn't a GetScopedCredentials.
+    #[must_use]
+    pub fn identity_step(&self) -> Option<&Step> {
+        self.steps.iter().rev().find(|step| !matches!(step, Step::GetScopedCredentials(_)))
+    }
+
     /// Returns the last role of the chain.
     #[must_use]
     pub fn role(&self) -> Option<&AssumeRole> {
-        match self.steps.last()? {
+        match self.identity_step()? {
             Step::AssumeRole(step) => Some(step),
-            Step::GetSessionToken(_) => None,
+            Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
         }
     }
 
@@ -130,7 +158,7 @@ impl RolePlan {
     pub fn role_arn(&self) -> Option<&RoleArn> {
         match (&self.source, self.role()) {
             (_, Some(step)) => Some(&step.role_arn),
-            (Source::WebIdentity(token), None) if self.steps.is_empty() => Some(&token.role_arn),
+            (Source::WebIdentity(token), None) if self.identity_step().is_none() => Some(&token.role_arn),
             _ => None,
         }
     }
@@ -164,24 +192,38 @@ impl Step {
     /// keys can neither request a session nor use an MFA device, and a code would be wasted. In that case a profile's
     /// `mfa_serial` is ignored.
     ///
+    /// A limit of the duration isn't sent if the caller's session ends sooner, because STS would reject it.
+    ///
     /// # Errors
-    /// Fails if the project file requires a parameter that isn't sent.
-    pub fn called_by(&self, caller: &Credentials, source: &Source) -> Result<Option<Cow<'_, Self>>, Problem> {
-        if caller.session_token.is_none() {
-            return Ok(Some(Cow::Borrowed(self)));
-        }
-        let (required, rest) = match self {
-            Self::GetSessionToken(step) => (&step.required, None),
-            Self::AssumeRole(step) if step.mfa_serial.is_none() => return Ok(Some(Cow::Borrowed(self))),
-            Self::AssumeRole(step) => {
+    /// Fails if the project file requires a parameter that isn't sent, and if long-lived keys would be limited.
+    pub fn called_by(
+        &self,
+        caller: &Credentials,
+        source: &Source,
+        now: SystemTime,
+    ) -> Result<Option<Cow<'_, Self>>, Problem> {
+        let temporary = caller.session_token.is_some();
+        match self {
+            Self::GetSessionToken(step) if temporary => required_of_keys(&step.required, source).map(|()| None),
+            Self::AssumeRole(step) if temporary && step.mfa_serial.is_some() => {
+                required_of_keys(&step.required, source)?;
                 let step = AssumeRole { mfa_serial: None, ..(**step).clone() };
-                (&step.required.clone(), Some(Cow::Owned(Self::AssumeRole(Box::new(step)))))
+                Ok(Some(Cow::Owned(Self::AssumeRole(Box::new(step)))))
             }
-        };
-        let Some(Required { key, origin }) = required.first() else { return Ok(rest) };
-        Err(Problem::new(format!("{origin}: cannot send {key}: {source} returned temporary credentials"))
-            .because("GetSessionToken and MFA codes require long-lived keys (AKIA…)")
-            .hint(format!("remove `{key}`, or use a source with the keys of a user")))
+            Self::GetScopedCredentials(step) if !temporary => {
+                let LimitedBy { setting, origin } = &step.limited_by;
+                Err(Problem::new(format!("{origin}: cannot send {setting}: {source} returned long-lived keys"))
+                    .because("GetScopedCredentials limits only temporary credentials")
+                    .hint("add a `role_arn` that these keys assume"))
+            }
+            Self::GetScopedCredentials(step)
+                if step.duration.is_some_and(|limit| caller.remaining(now) <= limit.as_duration()) =>
+            {
+                let step = GetScopedCredentials { duration: None, ..step.clone() };
+                Ok(step.policy.is_some().then_some(Cow::Owned(Self::GetScopedCredentials(step))))
+            }
+            _ => Ok(Some(Cow::Borrowed(self))),
+        }
     }
 
     /// Returns the MFA device whose code the call needs.
@@ -190,6 +232,15 @@ impl Step {
         match self {
             Self::GetSessionToken(step) => step.mfa_serial.as_ref(),
             Self::AssumeRole(step) => step.mfa_serial.as_ref(),
+            Self::GetScopedCredentials(_) => None,
         }
     }
+}
+
+/// Returns an error if the project file requires a parameter that only long-lived keys can send.
+fn required_of_keys(required: &[Required], source: &Source) -> Result<(), Problem> {
+    let Some(Required { key, origin }) = required.first() else { return Ok(()) };
+    Err(Problem::new(format!("{origin}: cannot send {key}: {source} returned temporary credentials"))
+        .because("GetSessionToken and MFA codes require long-lived keys (AKIA…)")
+        .hint(format!("remove `{key}`, or use a source with the keys of a user")))
 }

@@ -40,7 +40,7 @@ pub enum ApprovalStatus {
 pub struct Allowed {
     config: Config,
     only_accounts: Option<Vec<AccountId>>,
-    main_checkout: Option<PathBuf>,
+    main_worktree: Option<PathBuf>,
 }
 
 impl Allowed {
@@ -56,11 +56,11 @@ impl Allowed {
         self.only_accounts.as_deref()
     }
 
-    /// Returns the main checkout in which the same files are allowed, if only that approval allows the config of a
+    /// Returns the main worktree in which the same files are allowed, if only that approval allows the config of a
     /// linked git worktree.
     #[must_use]
-    pub fn main_checkout(&self) -> Option<&Path> {
-        self.main_checkout.as_deref()
+    pub fn main_worktree(&self) -> Option<&Path> {
+        self.main_worktree.as_deref()
     }
 }
 
@@ -102,8 +102,8 @@ impl Verdict {
         Self::Broken { problem, status }
     }
 
-    fn allowed(config: Option<Config>, only_accounts: Option<Vec<AccountId>>, main_checkout: Option<PathBuf>) -> Self {
-        Self::Allowed(Box::new(Allowed { config: config.unwrap_or_default(), only_accounts, main_checkout }))
+    fn allowed(config: Option<Config>, only_accounts: Option<Vec<AccountId>>, main_worktree: Option<PathBuf>) -> Self {
+        Self::Allowed(Box::new(Allowed { config: config.unwrap_or_default(), only_accounts, main_worktree }))
     }
 
     /// Returns the shell state for a verdict on a directory's files, of which `depth` were read.
@@ -134,7 +134,7 @@ impl Verdict {
 /// instead. The files above it then need an approval or a rule of their own. If a base file was denied, no file that
 /// inherits from it applies.
 ///
-/// In a linked git worktree, the approval of the main checkout is as good as one of the same files in the worktree.
+/// In a linked git worktree, the approval of the main worktree is as good as one of the same files in the worktree.
 #[must_use]
 pub fn evaluate_files(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verdict, usize) {
     evaluate_files_and_keep_texts(paths, approvals, user, &mut Vec::new())

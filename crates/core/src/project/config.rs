@@ -11,9 +11,12 @@ use toml::de::{DeTable, DeValue};
 
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
+pub use crate::aws::policy_document::Policy;
+use crate::aws::preset::Preset;
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::project::discover::ConfigFile;
+use crate::settings::agent::{AgentKeys, AgentLimits};
 use reader::{Reader, unknown};
 
 /// The settings of one role. Keys have the same names as in `~/.aws/config`, if they exist there.
@@ -62,13 +65,16 @@ pub struct RoleConfig {
     /// Keys of `session_tags` that are passed on in role chaining.
     #[cfg_attr(test, schemars(extend("maxItems" = 50)))]
     pub transitive_session_tags: Option<Vec<String>>,
-    /// Session policy, a table or a JSON string. The session may do only what both the role and this policy allow. At
-    /// most 2048 characters together with `policy_arns`.
+    /// Session policy, a table or a JSON string. The session may do only what both the role, or without one the source,
+    /// and this policy allow. At most 2048 characters together with `policy_arns`. See docs/limits.md.
     pub policy: Option<Policy>,
-    /// ARNs of managed policies used as session policies, at most 10.
+    /// ARNs of managed policies used as session policies, at most 10. Only calls that assume a role send them.
     #[cfg_attr(test, schemars(extend("maxItems" = 10)))]
     #[cfg_attr(test, schemars(inner(regex(pattern = "^arn:.*:policy/"), length(min = 20, max = 2048))))]
     pub policy_arns: Option<Vec<String>>,
+    /// Session policy that awsrole ships, instead of `policy` and `policy_arns`: `"read-only"` allows reading, except
+    /// for secrets.
+    pub preset: Option<Preset>,
     /// AWS region, exported as `AWS_REGION` and `AWS_DEFAULT_REGION`.
     pub region: Option<Region>,
     /// Expected account ID (account pin), 12 digits. Checked against the role ARN before the call and against the
@@ -84,7 +90,7 @@ pub struct RoleConfig {
 
 impl RoleConfig {
     /// The names of all keys in the file.
-    pub const NAMES: [&str; 21] = [
+    pub const NAMES: [&str; 22] = [
         "profile",
         "role_arn",
         "source_profile",
@@ -102,6 +108,7 @@ impl RoleConfig {
         "transitive_session_tags",
         "policy",
         "policy_arns",
+        "preset",
         "region",
         "account_id",
         "manual",
@@ -142,31 +149,11 @@ impl RoleConfig {
             transitive_session_tags: self.transitive_session_tags.or(other.transitive_session_tags),
             policy: self.policy.or(other.policy),
             policy_arns: self.policy_arns.or(other.policy_arns),
+            preset: self.preset.or(other.preset),
             region: self.region.or(other.region),
             account_id: self.account_id.or(other.account_id),
             manual: self.manual.or(other.manual),
             confirm: self.confirm.or(other.confirm),
-        }
-    }
-}
-
-/// A session policy, written as JSON in a string or as a TOML table.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged)]
-pub enum Policy {
-    /// JSON text.
-    Text(String),
-    /// A table with the same structure.
-    Table(serde_json::Map<String, serde_json::Value>),
-}
-
-impl Policy {
-    /// Returns the policy as JSON. It isn't validated yet.
-    #[must_use]
-    pub fn json(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Table(table) => serde_json::Value::Object(table.clone()).to_string(),
         }
     }
 }
@@ -180,6 +167,8 @@ pub struct Config {
     pub profiles: Option<bool>,
     /// The `[role.NAME]` that `cd` assumes.
     pub default_role: Option<String>,
+    /// What AI agents get, if the file says so.
+    pub agent: Option<AgentLimits>,
     /// The keys at top level, which apply to every role that doesn't set them.
     shared: RoleConfig,
     roles: BTreeMap<String, RoleConfig>,
@@ -208,6 +197,9 @@ impl Config {
         if let Some((key, value)) = table.remove_entry("default_role") {
             config.remember(&at, "", &key);
             config.default_role = Some(at.typed(value)?);
+        }
+        if let Some(value) = table.remove("agent") {
+            config.agent = Some(agent_limits(&at, value)?);
         }
         if let Some(value) = table.remove("role") {
             let span = value.span();
@@ -241,6 +233,9 @@ impl Config {
         {
             config.role_exists(name)?;
         }
+        if !config.inherit {
+            config.agents_role_exists()?;
+        }
         Ok(config)
     }
 
@@ -257,6 +252,10 @@ impl Config {
             inherit: upper.inherit,
             profiles: self.profiles.or(upper.profiles),
             default_role: self.default_role.or(upper.default_role),
+            agent: match (self.agent, upper.agent) {
+                (Some(agent), Some(upper)) => Some(agent.merged_over(upper)),
+                (agent, upper) => agent.or(upper),
+            },
             shared: self.shared.merged_over(upper.shared),
             roles: self.roles,
             origins,
@@ -323,6 +322,20 @@ impl Config {
         })
     }
 
+    /// Checks that the file has the role that `[agent]` names.
+    ///
+    /// # Errors
+    /// Fails if no table has this name. With `inherit`, a file above may have it.
+    pub fn agents_role_exists(&self) -> Result<(), Problem> {
+        let Some(role) = self.agent.as_ref().and_then(|agent| agent.role.as_ref()) else { return Ok(()) };
+        if self.roles.contains_key(&role.value) {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.role_names().collect();
+        Err(Problem::new(format!("{}: [agent] names `{}`, which isn't a [role.NAME]", role.origin, role.value))
+            .hint(suggestion(&role.value, "the roles here are", &names)))
+    }
+
     fn remember(&mut self, at: &Reader<'_>, role: &str, key: &Spanned<std::borrow::Cow<'_, str>>) {
         self.origins.insert((role.to_owned(), key.get_ref().to_string()), at.origin(key.span().start));
     }
@@ -352,6 +365,20 @@ impl Config {
             }
         })
     }
+}
+
+/// Parses the `[agent]` table.
+fn agent_limits(at: &Reader<'_>, value: Spanned<DeValue<'_>>) -> Result<AgentLimits, Problem> {
+    let span = value.span();
+    let DeValue::Table(table) = value.into_inner() else {
+        return Err(at.error(span.start, "`agent` is a table: [agent]"));
+    };
+    if let Some(key) = table.keys().find(|key| !AgentKeys::NAMES.contains(&key.get_ref().as_ref())) {
+        let problem = at.error(key.span().start, format!("unknown key `{}` in [agent]", key.get_ref()));
+        return Err(problem.hint(suggestion(key.get_ref(), "the keys are", &AgentKeys::NAMES)));
+    }
+    let keys = AgentKeys::deserialize(toml::de::Deserializer::from(Spanned::new(span, table)));
+    keys.map_err(|e| at.toml(&e))?.checked(|position| at.origin(position))
 }
 
 mod reader;

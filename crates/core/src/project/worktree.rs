@@ -1,4 +1,4 @@
-//! Finds the main checkout of a linked git worktree, without starting git.
+//! Finds the main worktree of a linked git worktree, without starting git.
 //!
 //! A linked worktree has a file `.git` that names its directory in the repository, and that directory names the `.git`
 //! file (gitrepository-layout(5), `worktrees/<id>/`). Anyone can write a `.git` file, so only both directions together
@@ -23,19 +23,18 @@ const MAX_BYTES: u64 = 4200;
 
 /// A linked worktree whose repository confirms it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Worktree {
+pub struct LinkedWorktree {
     /// The worktree's directory, without symbolic links.
     root: PathBuf,
-    /// The directory of the repository's main checkout, without symbolic links.
+    /// The directory of the repository's main worktree, without symbolic links.
     main: PathBuf,
 }
 
-impl Worktree {
+impl LinkedWorktree {
     /// Returns the linked worktree that contains a project file. `place` is [`ConfigFile::place`].
     ///
-    /// Returns `None` for everything that isn't a linked worktree of a repository with a main checkout: an ordinary
-    /// clone, a submodule, a worktree of a bare repository or of one with a separate git directory, and a `.git` file
-    /// to which no repository leads back.
+    /// Returns `None` for everything else: a main worktree, a submodule, a linked worktree of a bare repository or of
+    /// one with a separate git directory, and a `.git` file to which no repository leads back.
     ///
     /// # Errors
     /// Returns the first component of the paths to git's files that belongs to another user, or that others can write
@@ -48,13 +47,13 @@ impl Worktree {
         Ok(Some(worktree))
     }
 
-    /// Returns the directory of the main checkout.
+    /// Returns the directory of the main worktree.
     #[must_use]
     pub fn main(&self) -> &Path {
         &self.main
     }
 
-    /// Returns a chain's files as they would be in the main checkout: those of the worktree at the same relative path,
+    /// Returns a chain's files as they would be in the main worktree: those of the worktree at the same relative path,
     /// those above it unchanged. `None` if one of the worktree's files belongs to another user.
     #[must_use]
     pub fn in_main(&self, files: &[ConfigFile]) -> Option<Vec<ConfigFile>> {
@@ -70,7 +69,7 @@ impl Worktree {
 }
 
 /// Returns the worktree, and the files of git that prove it.
-fn find(place: &Path) -> Option<(Worktree, [PathBuf; 3])> {
+fn find(place: &Path) -> Option<(LinkedWorktree, [PathBuf; 3])> {
     let has_git = |dir: &&Path| dir.join(GIT).symlink_metadata().is_ok();
     let root = place.ancestors().skip(1).find(has_git)?;
     let link = root.join(GIT);
@@ -85,10 +84,10 @@ fn find(place: &Path) -> Option<(Worktree, [PathBuf; 3])> {
     let back = path_in(&gitdir, b"", &admin)?;
     let leads_back = back.file_name() == Some(OsStr::new(GIT)) && back.parent()?.canonicalize().ok()? == root;
     let is_of_common = path_in(&commondir, b"", &admin)?.canonicalize().ok()? == common;
-    // A bare repository that is named `.git` has no checkout, and so no index.
-    let has_checkout = common.join("index").symlink_metadata().is_ok_and(|found| found.is_file());
-    let worktree = Worktree { root: root.to_owned(), main: main.to_owned() };
-    (leads_back && is_of_common && has_checkout).then_some((worktree, [link, gitdir, commondir]))
+    // A bare repository that is named `.git` has no main worktree, and so no index.
+    let has_main = common.join("index").symlink_metadata().is_ok_and(|found| found.is_file());
+    let worktree = LinkedWorktree { root: root.to_owned(), main: main.to_owned() };
+    (leads_back && is_of_common && has_main).then_some((worktree, [link, gitdir, commondir]))
 }
 
 /// Returns the path in one of git's files, which may be relative to `base`.

@@ -10,6 +10,7 @@ use crate::session::sts::StsError;
 
 mod call;
 mod denied;
+mod scoped;
 mod unanswered;
 mod words;
 
@@ -98,6 +99,13 @@ fn advise(
         return problem.hint("GetCallerIdentity needs no permission, so a policy of the organization (SCP) or of the VPC endpoint denies it");
     }
     let step = call.step();
+    let problem = match step {
+        Some(Step::GetScopedCredentials(step)) => match scoped::explain(problem, call, step, code, denial.caller) {
+            Ok(explained) => return explained,
+            Err(problem) => problem,
+        },
+        _ => problem,
+    };
     match (code, step) {
         _ if message.contains("invalid MFA one time pass code") => {
             problem.hint("the code was wrong or already used: run `awsrole refresh` or the same command to enter the next one")

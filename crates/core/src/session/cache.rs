@@ -142,6 +142,8 @@ struct StoredEntry<'a> {
     session_token: &'a str,
     issued: u64,
     expiration: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size_percent: Option<u8>,
     arn: Option<&'a str>,
     stale: bool,
     #[serde(default)]
@@ -178,6 +180,7 @@ impl Cache {
             session_token: Some(Secret::new(written.session_token)),
             issued: from_unix(written.issued)?,
             expiration: Some(from_unix(written.expiration)?),
+            size_percent: written.size_percent,
             arn: written.arn.map(str::to_owned),
         };
         let whole = !(written.access_key_id.is_empty() || written.secret_access_key.is_empty());
@@ -405,6 +408,7 @@ impl Cache {
             session_token: token.expose(),
             issued: seconds(credentials.issued),
             expiration: seconds(expiration),
+            size_percent: credentials.size_percent,
             arn: credentials.arn.as_deref(),
             stale,
             of_user,

@@ -41,14 +41,19 @@ pub enum SessionKind {
 /// # Errors
 /// Fails for a user's own session, which can't sign in.
 pub fn session_kind(plan: &RolePlan) -> Result<SessionKind, Problem> {
-    Ok(match (plan.steps.last(), &plan.source) {
+    // Only a session that AssumeRole returned may ask for a console session of another duration.
+    let scoped = plan.steps.iter().any(|step| matches!(step, Step::GetScopedCredentials(_)));
+    Ok(match (plan.identity_step(), &plan.source) {
         // Unless the program returns long-lived keys, its session is used unchanged.
         (Some(Step::GetSessionToken(_)), Source::Process(_)) => SessionKind::Unknown,
         (Some(Step::GetSessionToken(_)), _) => return Err(no_role(&plan.source.to_string())),
         (Some(Step::AssumeRole(_)), source) if plan.steps.len() == 1 && source.is_long_term() => SessionKind::Role,
-        (Some(Step::AssumeRole(_)), _) => SessionKind::Chained,
-        (None, Source::WebIdentity(_)) => SessionKind::Role,
-        (None, Source::IdentityCenter(_) | Source::Instance { .. } | Source::Container { .. }) => SessionKind::Chained,
+        (Some(Step::AssumeRole(_) | Step::GetScopedCredentials(_)), _) => SessionKind::Chained,
+        (None, Source::WebIdentity(_)) if !scoped => SessionKind::Role,
+        (
+            None,
+            Source::IdentityCenter(_) | Source::Instance { .. } | Source::Container { .. } | Source::WebIdentity(_),
+        ) => SessionKind::Chained,
         (None, Source::StaticKeys(_) | Source::StoredKeys(_) | Source::Process(_) | Source::ConsoleLogin(_)) => {
             SessionKind::Unknown
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::aws::access_keys::{AccessKeyStores, KeyRef};
 use crate::aws::credentials::Credentials;
-use crate::aws::mfa::{Authenticator, NotSignedIn};
+use crate::aws::mfa::{Authenticator, NeverAsk, NotSignedIn};
 use crate::aws::source::{Source, SourceError, Sources, StaticKeys};
 use crate::aws::time::rfc3339;
 use crate::base::cache_key_backend::KeyUnavailable;
@@ -193,6 +193,8 @@ struct ChainFetcher<'a> {
 impl<'a> ChainFetcher<'a> {
     fn new(plan: &'a RolePlan, cache: &'a Cache, providers: Providers<'a>, options: ObtainOptions) -> Self {
         let keys = RefCell::new(cache.keys(plan));
+        let authenticator = if plan.agent.is_some() { &NeverAsk } else { providers.authenticator };
+        let providers = Providers { authenticator, ..providers };
         let (locks, prompted, load_stored_keys, not_cached, too_old) = Default::default();
         Self { plan, cache, providers, options, locks, prompted, load_stored_keys, keys, not_cached, too_old }
     }

@@ -78,6 +78,9 @@ pub struct HistoryEntry {
     /// The process ID of the shell that received it, in entries of shells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<u32>,
+    /// The AI agent that received it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// An entry with the user's present name for its account.
@@ -113,6 +116,7 @@ impl HistoryEntry {
             key: credentials.access_key_id.clone(),
             expires: credentials.expiration.map(rfc3339),
             shell: None,
+            agent: plan.agent.as_ref().map(|agent| agent.name().to_owned()),
         }
     }
 
@@ -282,6 +286,7 @@ mod tests {
             key: "ASIAEXAMPLEEXAMPLE00".into(),
             expires: None,
             shell: None,
+            agent: None,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::aws::endpoint::Endpoint;
 use crate::aws::mfa::Code;
 use crate::aws::source::WebIdentity;
 use crate::base::secret::Secret;
-use crate::plan::role_plan::{AssumeRole, GetSessionToken};
+use crate::plan::role_plan::{AssumeRole, GetScopedCredentials, GetSessionToken};
 
 /// The STS calls that awsrole makes. It is a trait because it performs I/O.
 pub trait Sts {
@@ -26,6 +26,14 @@ pub trait Sts {
         caller: &Credentials,
         step: &GetSessionToken,
         code: Option<&Code>,
+        endpoint: &Endpoint,
+    ) -> Result<Credentials, StsError>;
+
+    /// Calls GetScopedCredentials, signed with temporary credentials. The endpoint is regional.
+    fn get_scoped_credentials(
+        &self,
+        caller: &Credentials,
+        step: &GetScopedCredentials,
         endpoint: &Endpoint,
     ) -> Result<Credentials, StsError>;
 

@@ -123,7 +123,8 @@ fn opens_nothing(token: &WebIdentity) -> Problem {
 mod tests {
     use super::*;
     use crate::aws::arn::RoleArn;
-    use crate::aws::parameters::{SessionName, SessionPolicy};
+    use crate::aws::parameters::SessionName;
+    use crate::aws::session_policy::SessionPolicy;
 
     fn read(content: Option<&[u8]>) -> Result<String, String> {
         let home = tempfile::tempdir().unwrap();

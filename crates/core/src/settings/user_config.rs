@@ -15,11 +15,12 @@ use crate::aws::duration::Seconds;
 use crate::base::cache_key_backend::CacheKeySetting;
 use crate::base::context::Context;
 use crate::base::files::{read_trusted, trusted};
-use crate::base::location::line_of;
+use crate::base::location::{Origin, line_of};
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::settings::account_names;
 use crate::settings::accounts::{Account, AccountName, Accounts, Color};
+use crate::settings::agent::{AgentKeys, AgentLimits};
 
 pub use organization::{Organization, login};
 
@@ -42,6 +43,9 @@ pub struct UserConfig {
     pub store: Option<StoreKind>,
     /// The command that opens a URL, as words. `{url}` in a word is the URL. Empty for the browser of the system.
     pub browser: Vec<String>,
+    /// What AI agents get at most, in all projects and of all profiles. Each of the tables applies: that of the user,
+    /// and that of the organization.
+    pub agent: Vec<AgentLimits>,
 }
 
 /// Timeouts. Each has a default.
@@ -84,6 +88,7 @@ struct AsWritten {
     keys: KeysAsWritten,
     #[serde(default)]
     browser: BrowserAsWritten,
+    agent: Option<AgentKeys>,
 }
 
 #[derive(Deserialize, Default)]
@@ -240,6 +245,7 @@ impl UserConfig {
             accounts,
             browser: browser.transpose()?.unwrap_or_default(),
             key: written.cache.key,
+            agent: agent(written.agent, &path, &bytes)?.into_iter().collect(),
         })
     }
 }
@@ -264,6 +270,18 @@ fn unknown_key(at: &str, message: &str, explain: impl Fn(&str, &str) -> Option<P
     let (name, known) = (names.next()?, names.collect::<Vec<_>>());
     let unknown = || Problem::new(format!("{at}: unknown key `{name}`"));
     Some(explain(at, name).unwrap_or_else(|| unknown().hint(suggestion(name, "the keys here are", &known))))
+}
+
+/// Checks the limits of agents.
+fn agent(written: Option<AgentKeys>, path: &Path, bytes: &[u8]) -> Result<Option<AgentLimits>, Problem> {
+    let at = |at: usize| Origin { file: path.to_owned(), line: line_of(bytes, at) };
+    let agent = written.map(|keys| keys.checked(at)).transpose()?;
+    match agent.as_ref().and_then(|agent| agent.role.as_ref()) {
+        None => Ok(agent),
+        Some(role) => Err(Problem::new(format!("{}: `role` isn't allowed in [agent] here", role.origin))
+            .because("a role is one of a project's file, which says which of its roles agents get")
+            .hint("set `role` in the [agent] table of the project's .awsrole.toml")),
+    }
 }
 
 /// Checks the account settings. `wrong` creates a problem for a position.

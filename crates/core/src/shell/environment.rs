@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::aws::arn::AccountId;
 use crate::aws::credentials::Temporary;
 use crate::aws::time::rfc3339;
+use crate::base::agent;
 use crate::base::context::Env;
 use crate::base::secret::Secret;
 use crate::plan::role_plan::RolePlan;
@@ -108,6 +109,7 @@ impl EnvDiff {
         }
         set.extend(settings.into_iter().map(|(name, value)| (name, Value::Plain(value))));
         set.push(("AWSROLE_ROLE".into(), Value::Plain(title)));
+        set.extend(plan.agent.as_ref().map(|agent| (agent::VARIABLE.into(), Value::Plain(agent.value()))));
         for (name, text) in info {
             match text {
                 Some(text) => set.push((name.into(), Value::Plain(text))),

@@ -15,8 +15,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::aws::mfa::NotConfirmed;
 use crate::aws::profiles::Profiles;
+use crate::base::agent::{self, Agent};
 use crate::base::context::Context;
 use crate::base::problem::Problem;
+use crate::plan::requester::Requester;
 use crate::plan::resolve::plan;
 use crate::plan::role_plan::RolePlan;
 use crate::project::approval::{
@@ -212,7 +214,7 @@ pub fn export<'a>(
     event: Event,
 ) -> Decision<'a> {
     let choices = Choices::of(&context.paths);
-    let chosen = match (words.role, files.first()) {
+    let mut chosen = match (words.role, files.first()) {
         (Some(word), Some(file)) => Chosen::of(word, file, &choices),
         (Some(_), None) => Chosen::Nothing,
         (None, _) => outer.chosen(files, &choices),
@@ -227,7 +229,8 @@ pub fn export<'a>(
         None
     });
     let mut texts = Vec::new();
-    let decided = decide(context, settings, files, &chosen, event, &mut texts);
+    let is_inherited = words.role.is_none();
+    let decided = decide(context, settings, files, (&mut chosen, is_inherited), event, &mut texts);
     let decided = match (decided, profile.as_ref(), notices.first()) {
         (decided, Some(profile), _) => with_profile(decided, profile, context, settings, event),
         (Decided::State(export), None, Some(notice)) if matches!(export.change, Change::Outer) => {
@@ -237,14 +240,16 @@ pub fn export<'a>(
         (decided, None, _) => decided,
     };
     let taken_over = match &chosen {
-        Chosen::Role { word: chosen, .. } if words.role.is_none() => Some(chosen.clone()),
+        Chosen::Role { word: chosen, .. } if is_inherited => Some(chosen.clone()),
         _ => None,
     };
     if let Chosen::Unproven(name) = &chosen {
         notices.push(unproven(name));
     }
     let chosen_profile = profile.filter(|_| words.profile.is_none()).map(|profile| profile.word);
-    let frame = Frame { adopt: outer.adopt.clone(), chosen: taken_over, chosen_profile, texts, notices };
+    let agent = Agent::recognize(&context.env).map(|agent| (agent::VARIABLE.to_owned(), Some(agent.value().into())));
+    let adopt = outer.adopt.iter().cloned().chain(agent).collect();
+    let frame = Frame { adopt, chosen: taken_over, chosen_profile, texts, notices };
     match decided {
         Decided::State(export) => Decision::Export(Box::new(frame.around(*export))),
         Decided::Enter(entering) if entering.question.is_some() => {
@@ -322,8 +327,13 @@ fn evaluate_directory_and_keep_texts(
 }
 
 /// Plans a role of an allowed config over the outer environment.
-pub fn plan_role(context: &Context, allowed: &Allowed, role: Option<&str>) -> Result<RolePlan, Problem> {
-    plan(allowed, role, &Profiles::load(context)?, context)
+pub fn plan_role(
+    context: &Context,
+    settings: &Settings,
+    allowed: &Allowed,
+    role: Option<&str>,
+) -> Result<RolePlan, Problem> {
+    plan(allowed, role, &Profiles::load(context)?, context, &Requester::of(context, settings)?)
 }
 
 /// A decision as far as it is possible without credentials.
@@ -342,7 +352,7 @@ fn decide<'a>(
     context: &'a Context,
     settings: &'a Settings,
     files: &[PathBuf],
-    chosen: &Chosen,
+    (chosen, is_inherited): (&mut Chosen, bool),
     event: Event,
     texts: &mut Vec<String>,
 ) -> Decided<'a> {
@@ -366,14 +376,21 @@ fn decide<'a>(
         Verdict::Refused(refusal) => state(change, depth, Some(refusal.problem(context))),
         Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
         Verdict::Allowed(allowed) => {
-            let role = chosen.role();
-            let planned = require_name(&allowed, role).and_then(|()| {
+            let requester = match Requester::of(context, settings) {
+                Ok(requester) => requester,
+                Err(problem) => return state(Change::Blocked, depth, Some(problem)),
+            };
+            if is_inherited && chosen.role().is_some_and(|role| !requester.may_inherit(allowed.config(), role)) {
+                *chosen = Chosen::Nothing;
+            }
+            let planned = requester.role(allowed.config(), chosen.role()).and_then(|role| {
+                require_name(&allowed, role)?;
                 let profiles = Profiles::load(context)?;
-                let plan = plan(&allowed, role, &profiles, context)?;
-                Ok((plan, role_profiles::write(context, &allowed, role, &profiles)?))
+                let plan = plan(&allowed, role, &profiles, context, &requester)?;
+                Ok((role, plan, role_profiles::write(context, &allowed, role, &profiles)?))
             });
             match planned {
-                Ok((plan, aws_files)) => {
+                Ok((role, plan, aws_files)) => {
                     let user = settings.or_default();
                     let question = confirm::question(&allowed, role, &plan, chosen.confirmed(), &user.accounts);
                     if question.is_some() && event != Event::Cd {
@@ -385,7 +402,7 @@ fn decide<'a>(
                     let (role, word) = (role.map(str::to_owned), chosen.word().map(str::to_owned));
                     Decided::Enter(Box::new(Entering { role, word, question, aws_files, ..entering }))
                 }
-                Err(problem) => state(Change::Blocked, depth, Some(back(problem, role.is_some()))),
+                Err(problem) => state(Change::Blocked, depth, Some(back(problem, chosen.role().is_some()))),
             }
         }
     }

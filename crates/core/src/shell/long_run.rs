@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::base::agent::Agent;
 use crate::base::context::{Env, Paths};
 use crate::base::files::{self, FileError, read_own};
 use crate::session::encryption::{CacheEncryption, SealError};
@@ -123,16 +124,19 @@ impl SavedEnvironment {
     }
 
     /// Returns the outer environment: `env` with the prior values of all variables that were changed for the command.
+    ///
+    /// If the environment says that its agent is always limited, it stays so.
     #[must_use]
     pub fn over(&self, env: &Env) -> Env {
         let mut outer = env.clone();
+        let inherited = Agent::recognize(env).filter(Agent::is_always_limited);
         for (name, before) in &self.before {
             match before {
                 Some(text) => outer.0.insert(name.into(), text.as_str().into()),
                 None => outer.0.remove(std::ffi::OsStr::new(name)),
             };
         }
-        outer
+        inherited.iter().fold(outer, |outer, agent| agent.marked(outer))
     }
 }
 

@@ -56,7 +56,7 @@ impl Shell {
         String::from_utf8(quoted).unwrap_or_default()
     }
 
-    fn quote_into(self, text: &[u8], into: &mut Vec<u8>) {
+    pub(super) fn quote_into(self, text: &[u8], into: &mut Vec<u8>) {
         into.push(b'\'');
         for byte in text {
             match (self, byte) {

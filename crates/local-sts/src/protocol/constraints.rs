@@ -34,6 +34,11 @@ pub(crate) const POLICY: Charset = Charset {
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
     has: |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}'),
 };
+/// Descriptions of scoped sessions.
+pub(crate) const DESCRIPTION: Charset = Charset {
+    pattern: r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*",
+    has: |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{7e}' | '\u{a1}'..='\u{ff}'),
+};
 /// ARNs and session policies.
 pub(crate) const PRINTABLE: Charset = Charset {
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",

@@ -69,7 +69,7 @@ pub(crate) fn handle(
     let wanted =
         |session: &&ConsoleSession| browser.login_session.as_ref().is_none_or(|arn| *arn == session.login_session);
     let session = sessions.iter().find(wanted).ok_or_else(|| invalid("the browser's session isn't in the fixture"))?;
-    let caller = ApiCaller { owner: owner(world, session, context.now), issued: Some(context.now) };
+    let caller = ApiCaller::new(owner(world, session, context.now), Some(context.now));
     let resource = client.resource(&world.partition, session);
     let may = authorization::is_permitted(&caller, "signin:AuthorizeOAuth2Access", &resource, context.now);
     let mut query = Serializer::new(String::new());

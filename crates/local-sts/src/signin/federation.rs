@@ -90,7 +90,7 @@ fn token(context: &mut RequestContext<'_>, request: &HttpRequest) -> Result<Http
         if !text.parse::<u32>().is_ok_and(|seconds| (900..=43_200).contains(&seconds)) {
             return Err(error("SessionDuration is not within 900 and 43200"));
         }
-        if role.chained {
+        if role.chained || !credentials.scopes.is_empty() {
             return Err(error("SessionDuration can't be given for a session of role chaining"));
         }
     }

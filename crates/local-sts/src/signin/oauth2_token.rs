@@ -91,7 +91,7 @@ pub(crate) fn handle(
     let (opened, session_expires) = (login.opened, login.expires);
     let earlier = login.earlier_exchange(token, &context.state.sessions, now);
     context.record(|call| call.login_session = Some(session.login_session.clone()));
-    let caller = ApiCaller { owner: owner(world, session, opened), issued: Some(opened) };
+    let caller = ApiCaller::new(owner(world, session, opened), Some(opened));
     if !authorization::is_permitted(
         &caller,
         "signin:CreateOAuth2Token",
@@ -123,7 +123,7 @@ fn open(
     let session = sessions.iter().find(|session| session.login_session == issued.login_session);
     let session = session.ok_or_else(|| invalid("the code is unknown or used"))?;
     context.record(|call| call.login_session = Some(session.login_session.clone()));
-    let caller = ApiCaller { owner: owner(world, session, now), issued: Some(now) };
+    let caller = ApiCaller::new(owner(world, session, now), Some(now));
     let resource = client.resource(&world.partition, session);
     if !authorization::is_permitted(&caller, "signin:CreateOAuth2Token", &resource, now) {
         return Err(denied(403, "INSUFFICIENT_PERMISSIONS"));

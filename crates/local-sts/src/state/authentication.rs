@@ -38,16 +38,17 @@ fn verify(
             if credentials.expires <= now {
                 return Err(ApiError::expired_token());
             }
-            (ApiCaller { owner: owner.clone(), issued: Some(credentials.issued) }, &credentials.secret)
+            let caller = ApiCaller::new(owner.clone(), Some(credentials.issued));
+            (
+                ApiCaller { expires: Some(credentials.expires), scopes: credentials.scopes.clone(), ..caller },
+                &credentials.secret,
+            )
         }
         None => {
             let key = context.state.access_keys.find(&signature.access_key_id, now);
             let key =
                 key.filter(|key| key.active && signature.token.is_none()).ok_or_else(ApiError::invalid_client_token)?;
-            (
-                ApiCaller { owner: CredentialOwner::User { user: key.user.clone(), mfa_at: None }, issued: None },
-                &key.secret,
-            )
+            (ApiCaller::new(CredentialOwner::User { user: key.user.clone(), mfa_at: None }, None), &key.secret)
         }
     };
     signature.check_scope(request, service, now)?;

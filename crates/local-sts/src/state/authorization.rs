@@ -87,11 +87,19 @@ pub(crate) fn evaluate_own(caller: &ApiCaller, action: &str, resource: &str, now
     let request = EvaluationRequest { identity: &identity, action, resource, condition_keys: &condition_keys };
     let own = document::evaluate(&caller.owner.policies(), &request);
     let session_policies = caller.owner.role_session().and_then(|session| session.session_policies.as_ref());
-    match session_policies.map(|policies| document::evaluate(policies, &request)) {
-        Some(PolicyVerdict::Deny) => PolicyVerdict::Deny,
-        Some(PolicyVerdict::NoMatch) if own != PolicyVerdict::Deny => PolicyVerdict::NoMatch,
-        _ => own,
-    }
+    let by_session = session_policies.map(|policies| document::evaluate(policies, &request));
+    let limits = by_session.into_iter().chain(by_scopes(caller, &request));
+    // Only a verdict of the caller's own policies says how its principal matched.
+    limits.fold(own, |verdict, limit| match (verdict, limit) {
+        (PolicyVerdict::Deny, _) | (_, PolicyVerdict::Deny) => PolicyVerdict::Deny,
+        (_, PolicyVerdict::NoMatch) => PolicyVerdict::NoMatch,
+        (verdict, PolicyVerdict::Allow(_)) => verdict,
+    })
+}
+
+/// Evaluates the policies of GetScopedCredentials, each of which must allow the request.
+fn by_scopes(caller: &ApiCaller, request: &EvaluationRequest<'_>) -> Vec<PolicyVerdict> {
+    caller.scopes.iter().map(|scope| scope.document.evaluate(request)).collect()
 }
 
 /// Returns whether the caller may perform an STS action on a role ("Policy evaluation logic" and "Cross-account policy
@@ -107,6 +115,11 @@ pub(crate) fn is_allowed(caller: &ApiCaller, role: &Role, action: &str, conditio
         .map(|policies| document::evaluate(policies, &request));
     let trust = role.trust.evaluate(&request);
     if [Some(own), by_session, Some(trust)].contains(&Some(PolicyVerdict::Deny)) {
+        return false;
+    }
+    // "The resulting session's permissions are the intersection of the calling session's existing permissions and this
+    // scope down policy" (STS API Reference, GetScopedCredentials), also if a trust policy granted them to the session.
+    if !by_scopes(caller, &request).into_iter().all(allows) {
         return false;
     }
     let not_restricted = by_session.is_none_or(allows);
@@ -213,7 +226,7 @@ mod tests {
         ] {
             let world = world(role_account, principal, identity);
             let owner = CredentialOwner::User { user: world.users[0].clone(), mfa_at: None };
-            let caller = ApiCaller { owner, issued: None };
+            let caller = ApiCaller::new(owner, None);
             assert_eq!(decide(&world, &caller), expected, "{principal} in {role_account} with {identity}");
         }
     }
@@ -251,8 +264,7 @@ mod tests {
                     .map(|text| vec![PolicyDocument::parse(text, PolicyKind::Identity).unwrap()]),
                 chained: false,
             };
-            let caller =
-                ApiCaller { owner: CredentialOwner::Role(Arc::new(session)), issued: Some(SystemTime::UNIX_EPOCH) };
+            let caller = ApiCaller::new(CredentialOwner::Role(Arc::new(session)), Some(SystemTime::UNIX_EPOCH));
             assert_eq!(
                 decide(&world, &caller),
                 expected,

@@ -65,15 +65,32 @@ pub(crate) enum CredentialOwner {
     Role(Arc<AssumedRoleSession>),
 }
 
+/// A policy that GetScopedCredentials added to a session.
+#[derive(Clone, Debug)]
+pub(crate) struct ScopePolicy {
+    pub(crate) document: PolicyDocument,
+    /// Length of its text in bytes.
+    pub(crate) length: usize,
+}
+
 /// An authenticated caller.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiCaller {
     pub(crate) owner: CredentialOwner,
     /// The time when the session was issued, or `None` for a long-term key.
     pub(crate) issued: Option<SystemTime>,
+    /// The time when the session ends, if the caller has issued credentials.
+    pub(crate) expires: Option<SystemTime>,
+    /// The policies of GetScopedCredentials. Each of them limits the session.
+    pub(crate) scopes: Vec<ScopePolicy>,
 }
 
 impl ApiCaller {
+    /// Returns the caller with a long-term key or, with the time when it was issued, with a session.
+    pub(crate) fn new(owner: CredentialOwner, issued: Option<SystemTime>) -> Self {
+        Self { owner, issued, expires: None, scopes: Vec::new() }
+    }
+
     /// Returns whether the credentials are temporary.
     pub(crate) fn is_temporary(&self) -> bool {
         self.issued.is_some()
@@ -88,6 +105,8 @@ pub(crate) struct IssuedCredentials {
     pub(crate) token: SecretValue<String>,
     pub(crate) issued: SystemTime,
     pub(crate) expires: SystemTime,
+    /// As in [`ApiCaller::scopes`].
+    pub(crate) scopes: Vec<ScopePolicy>,
 }
 
 /// All sessions that were issued. Expired ones are kept to tell them from unknown ones.
@@ -105,16 +124,34 @@ impl Sessions {
         now: SystemTime,
         expires: SystemTime,
     ) -> Result<&IssuedCredentials, ApiError> {
+        self.issue_scoped(owner, Vec::new(), now, expires, 0)
+    }
+
+    /// Issues credentials that these policies limit, with a token of at least this number of bytes.
+    ///
+    /// # Errors
+    /// As for [`Sessions::issue`].
+    pub(crate) fn issue_scoped(
+        &mut self,
+        owner: CredentialOwner,
+        scopes: Vec<ScopePolicy>,
+        now: SystemTime,
+        expires: SystemTime,
+        minimum_token_size: usize,
+    ) -> Result<&IssuedCredentials, ApiError> {
         let secret = random::bytes::<30>()?;
         // Session tokens begin with `IQoJb3JpZ2luX2Vj`, the base64 of these twelve bytes.
         let mut token = b"!\n\torigin_ec".to_vec();
         token.extend(random::bytes::<420>()?);
+        // Base64 encodes three bytes as four characters.
+        token.resize(token.len().max(minimum_token_size.div_ceil(4) * 3), 0);
         let credentials = IssuedCredentials {
             access_key_id: access_key_id::new("ASIA", owner.account(), random::bytes()?),
             secret: SecretValue::new(BASE64.encode(&secret)),
             token: SecretValue::new(BASE64.encode(&token)),
             issued: now,
             expires,
+            scopes,
         };
         let entry = self.0.entry(credentials.access_key_id.clone());
         Ok(&entry.insert_entry((credentials, owner)).into_mut().0)

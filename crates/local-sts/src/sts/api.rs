@@ -7,14 +7,15 @@ use crate::protocol::request::{Form, HttpRequest};
 use crate::protocol::response::HttpResponse;
 use crate::state::authentication::authenticate;
 use crate::state::context::RequestContext;
-use crate::sts::{assume_role, misc_actions, web_identity};
+use crate::sts::{assume_role, misc_actions, scoped_credentials, web_identity};
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const VERSION: &str = "2011-06-15";
-const ACTIONS: [&str; 6] = [
+const ACTIONS: [&str; 7] = [
     "AssumeRole",
     "AssumeRoleWithWebIdentity",
     "GetSessionToken",
+    "GetScopedCredentials",
     "GetCallerIdentity",
     "GetAccessKeyInfo",
     "DecodeAuthorizationMessage",
@@ -39,6 +40,7 @@ pub(crate) fn handle(
         match action {
             "AssumeRole" => assume_role::handle(world, context, &caller, form)?,
             "GetSessionToken" => misc_actions::get_session_token(context, &caller, form)?,
+            "GetScopedCredentials" => scoped_credentials::handle(context, &caller, request, form)?,
             "GetAccessKeyInfo" => misc_actions::get_access_key_info(context, &caller, form)?,
             "DecodeAuthorizationMessage" => return Err(misc_actions::decode_authorization_message(context, &caller)),
             _ => misc_actions::get_caller_identity(&caller),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fixture::world::World;
 use crate::policy::document::{PolicyDocument, PolicyError, PolicyKind};
+use crate::policy::managed;
 use crate::policy::principal::is_account;
 use crate::protocol::constraints::{Constraints, DIGITS, EXTERNAL_ID, NAME, PRINTABLE, SERIAL, TAG};
 use crate::protocol::error::ApiError;
@@ -18,7 +19,7 @@ use crate::sts::credentials;
 /// Maximum duration of a session from role chaining.
 const CHAINED_SECONDS: u32 = 3600;
 /// Approximate size limit of policies and tags. AWS doesn't publish how it packs them.
-const PACKED_BYTES: usize = 4096;
+pub(crate) const PACKED_BYTES: usize = 4096;
 
 /// The parameters of a call, within their limits.
 pub(crate) struct AssumeRoleRequest<'a> {
@@ -87,7 +88,7 @@ pub(crate) fn handle(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ));
     }
-    let packed_percent = request.packed_percent(&tags)?;
+    let packed_percent = request.packed_percent(&tags)?.map(|percent| percent.to_string());
 
     let session = AssumedRoleSession {
         source_identity: source_identity.map(str::to_owned),
@@ -101,7 +102,8 @@ pub(crate) fn handle(
     let issued = context.state.sessions.issue(CredentialOwner::Role(Arc::new(session)), context.now, expires)?;
     Ok(credentials::element(issued)
         .group("AssumedRoleUser", &user)
-        .optional("PackedPolicySize", packed_percent.map(|percent| percent.to_string()).as_deref())
+        .optional("PackedPolicySize", packed_percent.as_deref())
+        .optional("SessionTokenUtilization", packed_percent.as_deref())
         .optional("SourceIdentity", source_identity))
 }
 
@@ -165,21 +167,14 @@ impl<'a> AssumeRoleRequest<'a> {
         })
     }
 
-    /// Returns the session policies. Managed policies are unknown, so a session with `PolicyArns` alone is denied
-    /// everything.
+    /// Returns the session policies. A managed policy that this server doesn't know allows nothing.
     pub(crate) fn session_policies(&self) -> Result<Option<Vec<PolicyDocument>>, ApiError> {
-        let inline =
-            self.policy.map(|text| PolicyDocument::parse(text, PolicyKind::Identity)).transpose().map_err(|error| {
-                let message = match error {
-                    PolicyError::Json(_) => "This policy contains invalid Json".to_owned(),
-                    PolicyError::Shape(_) => "Syntax errors in policy.".to_owned(),
-                    other => other.to_string(),
-                };
-                ApiError::new(400, "MalformedPolicyDocument", message)
-            })?;
+        let inline = self.policy.map(session_policy).transpose()?;
         Ok(match inline {
             None if self.policy_arns.is_empty() => None,
-            inline => Some(inline.into_iter().collect()),
+            inline => {
+                Some(inline.into_iter().chain(self.policy_arns.iter().copied().filter_map(managed::document)).collect())
+            }
         })
     }
 
@@ -202,6 +197,21 @@ impl<'a> AssumeRoleRequest<'a> {
         }
         Ok(Some(percent))
     }
+}
+
+/// Parses an inline session policy.
+///
+/// # Errors
+/// `MalformedPolicyDocument`.
+pub(crate) fn session_policy(text: &str) -> Result<PolicyDocument, ApiError> {
+    PolicyDocument::parse(text, PolicyKind::Identity).map_err(|error| {
+        let message = match error {
+            PolicyError::Json(_) => "This policy contains invalid Json".to_owned(),
+            PolicyError::Shape(_) => "Syntax errors in policy.".to_owned(),
+            other => other.to_string(),
+        };
+        ApiError::new(400, "MalformedPolicyDocument", message)
+    })
 }
 
 fn tags(keys: &[Option<&str>], values: &[Option<&str>], transitive: &[&str]) -> Result<Vec<SessionTag>, ApiError> {

@@ -80,7 +80,7 @@ pub(crate) fn decode_authorization_message(context: &RequestContext<'_>, caller:
 }
 
 /// Checks that the caller's own policies allow an action without a resource.
-fn check_permitted(caller: &ApiCaller, action: &str, now: SystemTime) -> Result<(), ApiError> {
+pub(crate) fn check_permitted(caller: &ApiCaller, action: &str, now: SystemTime) -> Result<(), ApiError> {
     if let PolicyVerdict::Allow(_) = authorization::evaluate_own(caller, action, "*", now) {
         return Ok(());
     }

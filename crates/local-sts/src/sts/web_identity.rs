@@ -63,7 +63,7 @@ pub(crate) fn handle(world: &World, context: &mut RequestContext<'_>, form: &For
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ));
     }
-    let packed_percent = request.packed_percent(&[])?;
+    let packed_percent = request.packed_percent(&[])?.map(|percent| percent.to_string());
 
     let session = AssumedRoleSession {
         session_policies,
@@ -75,7 +75,8 @@ pub(crate) fn handle(world: &World, context: &mut RequestContext<'_>, form: &For
     Ok(credentials::element(issued)
         .element("SubjectFromWebIdentityToken", &claims.subject)
         .group("AssumedRoleUser", &user)
-        .optional("PackedPolicySize", packed_percent.map(|percent| percent.to_string()).as_deref())
+        .optional("PackedPolicySize", packed_percent.as_deref())
+        .optional("SessionTokenUtilization", packed_percent.as_deref())
         .element("Provider", &provider.arn)
         .element("Audience", &claims.audience))
 }

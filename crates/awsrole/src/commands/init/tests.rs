@@ -165,6 +165,7 @@ fn offers_the_last_used_profile_and_then_those_with_a_role() {
             expires: None,
             profile: None,
             shell: None,
+            agent: None,
         };
         History::in_dir(&context.paths.state).append(&entry).unwrap();
     }

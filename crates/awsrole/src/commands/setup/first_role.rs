@@ -4,6 +4,7 @@
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::{Allowed, Verdict};
@@ -51,7 +52,7 @@ pub(super) fn show(may_ask: bool, context: &Context, settings: &Settings) {
     let planned = match files.first() {
         None => {
             print_notice("`awsrole init` in the directory of a project selects its role");
-            plan_of_profile(context)
+            plan_of_profile(context, settings)
         }
         Some(nearest) => match evaluate_directory(context, settings, &files) {
             Ok((Verdict::Allowed(allowed), _)) => plan_of_project(&allowed, context, settings).map(Some),
@@ -74,19 +75,22 @@ pub(super) fn show(may_ask: bool, context: &Context, settings: &Settings) {
 }
 
 /// Plans the profile that AWS clients use outside of projects, if there is one.
-fn plan_of_profile(context: &Context) -> Result<Option<(RolePlan, bool)>, Problem> {
+fn plan_of_profile(context: &Context, settings: &Settings) -> Result<Option<(RolePlan, bool)>, Problem> {
     let profiles = Profiles::load(context)?;
     let name = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().find_map(|name| context.env.filled(name));
     let name = name.unwrap_or("default");
     match profiles.get(name) {
-        Some(_) => Ok(Some((SelectedProfile::of_option(name.to_owned()).plan(&profiles, context)?, true))),
+        Some(_) => Ok(Some((
+            SelectedProfile::of_option(name.to_owned()).plan(&profiles, context, &Requester::of(context, settings)?)?,
+            true,
+        ))),
         None => Ok(None),
     }
 }
 
 /// Plans the role that `cd` assumes. If it needs a confirmation, only the first caller is determined.
 fn plan_of_project(allowed: &Allowed, context: &Context, settings: &Settings) -> Result<(RolePlan, bool), Problem> {
-    let plan = plan_role(context, allowed, None)?;
+    let plan = plan_role(context, settings, allowed, None)?;
     let question = confirm::question(allowed, None, &plan, None, &settings.or_default().accounts);
     let whole = question.is_none() && require_name(allowed, None).is_ok();
     Ok((plan, whole))

@@ -18,7 +18,7 @@ impl Why {
         let line = |label: &str, text: String| (label.to_owned(), text);
         let mut sections = Vec::new();
         let mut lines: Vec<(String, String)> = self.files.iter().map(|file| line("", context.shorten(file))).collect();
-        let main = self.main_checkout.as_ref().map(|main| format!(" {}", context.shorten(main)));
+        let main = self.main_worktree.as_ref().map(|main| format!(" {}", context.shorten(main)));
         lines.push(line("approval", self.approval.to_owned() + &main.unwrap_or_default()));
         sections.push(("file", lines));
         if let Some(chain) = &self.chain {
@@ -36,9 +36,13 @@ impl Why {
             sections.push(("role", lines));
             let set = set.map(|set| format!(", {set}")).unwrap_or_default();
             let mut lines = vec![line("1", chain.source.clone() + &set)];
+            if !chain.limited_by.is_empty() {
+                lines.push(line("", format!("limited by {}", chain.limited_by.join(", "))));
+            }
             for (index, link) in chain.links.iter().enumerate() {
                 lines.push(line(&(index + 2).to_string(), format!("{} {}", link.call, link.what)));
                 lines.push(line("", link.details()));
+                lines.extend(link.limits().map(|limits| line("", limits)));
                 lines.push(line("", link.cached(time)));
             }
             lines.extend(chain.notices.iter().map(|notice| line("note", notice.clone())));
@@ -75,6 +79,13 @@ impl StepReport {
         add("MFA by", &self.mfa_serial);
         parts.push(format!("for {}", self.duration));
         parts.join(", ")
+    }
+
+    /// Returns the settings that limit the session, and the size that is left for others.
+    fn limits(&self) -> Option<String> {
+        let left = self.size_percent.map(|used| format!(", {}% of the size left", 100_u8.saturating_sub(used)));
+        let settings = (!self.limited_by.is_empty()).then(|| self.limited_by.join(", "))?;
+        Some(format!("limited by {settings}{}", left.unwrap_or_default()))
     }
 
     fn cached(&self, time: &dyn Fn(&str) -> String) -> String {

@@ -36,8 +36,27 @@ fn allows_no_more_actions_than_needed() {
         for policy in [&pair.identity, &pair.trust] {
             assert_eq!(statement(policy.as_ref())["Action"], json!(expected), "{more}");
         }
-        assert_eq!(statement(pair.identity.as_ref())["Resource"], pair.role_arn.as_str(), "never a star");
+        let role = pair.role_arn.as_ref().unwrap().as_str();
+        assert_eq!(statement(pair.identity.as_ref())["Resource"], role, "never a star");
     }
+}
+
+#[test]
+fn a_limit_needs_a_permission_of_its_caller() {
+    let home = Home::new(CONFIG, CREDENTIALS, &[]);
+    for (file, caller, holder) in [
+        ("profile = \"jump\"", ALICE, "user alice"),
+        ("profile = \"jump\"", "arn:aws:sts::1:assumed-role/AWSReservedSSO_Admin_0123/ana", "permission set Admin"),
+    ] {
+        let plan = home.plan(&format!("{file}\npreset = \"read-only\"")).unwrap();
+        let [pair] = &required_policies(&plan, caller, None)[..] else { panic!("{file}") };
+        assert_eq!((pair.attach_to.as_str(), &pair.trust, pair.step), (holder, &None, Some(1)));
+        assert_eq!(statement(pair.identity.as_ref())["Action"], "sts:GetScopedCredentials");
+        assert!(to_text(std::slice::from_ref(pair), &Accounts::default()).unwrap().contains("GetScopedCredentials"));
+    }
+    // AssumeRole sends the limit of a role.
+    let [pair] = &required_policies(&plan("preset = \"read-only\""), ALICE, None)[..] else { panic!() };
+    assert!(pair.role_arn.is_some());
 }
 
 #[test]

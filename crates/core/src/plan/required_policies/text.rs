@@ -32,15 +32,15 @@ pub fn to_text(pairs: &[Pair], accounts: &Accounts) -> Result<String, Problem> {
             blocks.push(add_in("IAM console: Policies, the policy that is the boundary, tab \"Permissions\""));
             blocks.push(document(&format!("{callers}: permissions boundary of {attach_to}"), boundary)?);
         }
-        if let Some(trust) = &pair.trust {
-            let role = escape(pair.role_arn.name());
+        if let (Some(trust), Some(role_arn)) = (&pair.trust, &pair.role_arn) {
+            let role = escape(role_arn.name());
             if pair.is_without_mfa {
                 blocks.push(format!(
                     "If role {role} requires MFA, don't add this: it lets {attach_to} in without MFA. Set mfa_serial instead"
                 ));
             }
             blocks.push(add_in(&format!("IAM console: Roles, {role}, tab \"Trust relationships\"")));
-            let roles = account(Some(pair.role_arn.account()));
+            let roles = account(Some(role_arn.account()));
             blocks.push(document(&format!("{roles}: trust policy of role {role}"), trust)?);
         }
         blocks.extend(pair.notes.iter().map(|note| format!("# note: {}", escape(note))));

@@ -24,6 +24,8 @@ pub(crate) enum Call {
     GetSessionToken,
     /// `sts:AssumeRoleWithWebIdentity`, with a token instead of credentials.
     AssumeRoleWithWebIdentity,
+    /// `sts:GetScopedCredentials`, with the session that the source or the calls before return.
+    GetScopedCredentials,
 }
 
 /// A key of `.awsrole.toml` that is sent with a call. `region` isn't included because it is always exported.
@@ -33,6 +35,8 @@ pub(crate) enum Parameter {
     Policy,
     /// `policy_arns`
     PolicyArns,
+    /// `preset`
+    Preset,
     /// `session_tags`
     SessionTags,
     /// `transitive_session_tags`
@@ -51,9 +55,10 @@ pub(crate) enum Parameter {
 
 impl Parameter {
     /// All parameters, those that restrict a session first.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Policy,
         Self::PolicyArns,
+        Self::Preset,
         Self::SessionTags,
         Self::TransitiveSessionTags,
         Self::SourceIdentity,
@@ -63,11 +68,15 @@ impl Parameter {
         Self::MfaSerial,
     ];
 
+    /// The parameters that limit what a session may do.
+    pub(crate) const POLICIES: [Self; 3] = [Self::Policy, Self::PolicyArns, Self::Preset];
+
     /// Returns the key's name in the file.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Policy => "policy",
             Self::PolicyArns => "policy_arns",
+            Self::Preset => "preset",
             Self::SessionTags => "session_tags",
             Self::TransitiveSessionTags => "transitive_session_tags",
             Self::SourceIdentity => "source_identity",
@@ -81,7 +90,8 @@ impl Parameter {
     /// Returns the name that STS uses, for messages.
     fn noun(self) -> &'static str {
         match self {
-            Self::Policy | Self::PolicyArns => "session policy",
+            Self::Policy | Self::Preset => "session policy",
+            Self::PolicyArns => "managed session policy",
             Self::SessionTags | Self::TransitiveSessionTags => "session tags",
             Self::SourceIdentity => "source identity",
             Self::ExternalId => "external ID",
@@ -97,6 +107,7 @@ impl Parameter {
         match self {
             Self::Policy => keys.policy.is_some(),
             Self::PolicyArns => keys.policy_arns.as_ref().is_some_and(|arns| !arns.is_empty()),
+            Self::Preset => keys.preset.is_some(),
             Self::SessionTags => keys.session_tags.as_ref().is_some_and(|tags| !tags.is_empty()),
             Self::TransitiveSessionTags => keys.transitive_session_tags.as_ref().is_some_and(|tags| !tags.is_empty()),
             Self::SourceIdentity => keys.source_identity.is_some(),
@@ -126,19 +137,22 @@ impl Asked<'_> {
     /// This is the only place that decides it. The plan follows this result, and a file with any other parameter is
     /// rejected.
     pub(crate) fn carrier(&self, parameter: Parameter) -> Option<Call> {
-        use Parameter::{DurationSeconds, MfaSerial, Policy, PolicyArns, RoleSessionName};
-        match (self.own_call()?, parameter) {
-            (Call::AssumeRole, MfaSerial) => match self.before {
+        use Parameter::{DurationSeconds, MfaSerial, Policy, PolicyArns, Preset, RoleSessionName};
+        match (self.own_call(), parameter) {
+            (Some(Call::AssumeRole), MfaSerial) => match self.before {
                 _ if self.is_chained() || !self.source.may_use_mfa() => None,
                 [] if self.long => Some(Call::AssumeRole),
                 _ => Some(Call::GetSessionToken),
             },
-            (Call::AssumeRole, _) => Some(Call::AssumeRole),
-            (Call::GetSessionToken, DurationSeconds | MfaSerial) => Some(Call::GetSessionToken),
-            (Call::AssumeRoleWithWebIdentity, Policy | PolicyArns | RoleSessionName | DurationSeconds) => {
-                Some(Call::AssumeRoleWithWebIdentity)
-            }
-            (Call::GetSessionToken | Call::AssumeRoleWithWebIdentity, _) => None,
+            (Some(Call::AssumeRole), _) => Some(Call::AssumeRole),
+            (Some(Call::GetSessionToken), DurationSeconds | MfaSerial) => Some(Call::GetSessionToken),
+            (
+                Some(Call::AssumeRoleWithWebIdentity),
+                Policy | PolicyArns | Preset | RoleSessionName | DurationSeconds,
+            ) => Some(Call::AssumeRoleWithWebIdentity),
+            // It can't send `policy_arns`. It can only shorten a session, and `duration_seconds` asks for a duration.
+            (_, Policy | Preset) => Some(Call::GetScopedCredentials),
+            _ => None,
         }
     }
 
@@ -203,8 +217,15 @@ impl Asked<'_> {
 }
 
 impl Resolver<'_> {
-    /// Returns an error if a file requests a parameter that no call sends.
+    /// Returns an error if a file requests a parameter that no call sends, or two policies instead of one.
     pub(super) fn refuse_uncarried(&self, node: &ChainNode<'_>, asked: &Asked<'_>) -> Result<(), Problem> {
+        let policy = [Parameter::Policy, Parameter::PolicyArns].into_iter().find(|policy| policy.is_set(&node.keys));
+        if let (Some(_), Some(preset), Some(policy)) = (&node.in_file, node.keys.preset, policy) {
+            let (at, key) = (self.origin(node, "preset"), policy.key());
+            return Err(Problem::new(format!("{at}: `preset` and `{key}` exclude each other"))
+                .because(format!("one call sends them, and STS allows what either {} or `{key}` allows", preset.name()))
+                .hint(format!("remove one of them. `{key}` is set in {}", self.origin(node, key))));
+        }
         let Some(uncarried) = Parameter::ALL
             .into_iter()
             .find(|parameter| self.asks_for(node, *parameter) && asked.carrier(*parameter).is_none())
@@ -217,6 +238,10 @@ impl Resolver<'_> {
         if uncarried == Parameter::MfaSerial {
             return Err(problem.because(MFA_RULE).hint(MFA_HINT));
         }
+        let problem = match uncarried {
+            Parameter::PolicyArns => problem.hint("use `policy` or `preset`, which GetScopedCredentials sends"),
+            _ => problem,
+        };
         Err(problem
             .hint(format!("add a `role_arn` that this session assumes: AssumeRole accepts `{key}`"))
             .hint(format!("or remove `{key}` if the session doesn't need it")))
@@ -232,7 +257,7 @@ impl Resolver<'_> {
     ///
     /// Keys at top level apply to the last role of the chain. A role earlier in the chain needs to send only what its
     /// own table contains.
-    fn asks_for(&self, node: &ChainNode<'_>, parameter: Parameter) -> bool {
+    pub(super) fn asks_for(&self, node: &ChainNode<'_>, parameter: Parameter) -> bool {
         let Some(role) = &node.in_file else { return false };
         parameter.is_set(&node.keys)
             && (!node.is_intermediate || self.config.sets_itself(role.as_deref(), parameter.key()))

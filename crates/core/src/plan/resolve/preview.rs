@@ -49,7 +49,7 @@ impl Preview {
     pub(super) fn of(plan: &RolePlan) -> Self {
         let roles = plan.steps.iter().filter_map(|step| match step {
             Step::AssumeRole(role) => Some(role.role_arn.clone()),
-            Step::GetSessionToken(_) => None,
+            Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
         });
         let permission_set = match &plan.source {
             Source::IdentityCenter(role) => Some(role.role_name.clone()),

@@ -6,6 +6,7 @@ use super::{Chain, ChainNode, Resolver, suspicious_lines, with_suspicious_lines}
 use crate::aws::profiles::Profiles;
 use crate::base::context::Context;
 use crate::base::problem::Problem;
+use crate::plan::requester::Requester;
 use crate::plan::role_plan::RolePlan;
 use crate::project::config::{Config, RoleConfig};
 
@@ -34,8 +35,12 @@ impl SelectedProfile {
     ///
     /// # Errors
     /// Fails for a profile that doesn't exist, leads to no credentials, or has invalid values, each with the file and
-    /// line of the key.
-    pub fn plan(&self, profiles: &Profiles, context: &Context) -> Result<RolePlan, Problem> {
+    /// line of the key, and if the requester may have none.
+    pub fn plan(&self, profiles: &Profiles, context: &Context, requester: &Requester) -> Result<RolePlan, Problem> {
+        requester.limit(self.plan_unlimited(profiles, context)?, None)
+    }
+
+    fn plan_unlimited(&self, profiles: &Profiles, context: &Context) -> Result<RolePlan, Problem> {
         let config = Config::default();
         let resolver = Resolver::of(&config, profiles, context);
         if self.0.is_empty() {
@@ -88,7 +93,8 @@ credential_process = awsrole credential-process --profile nowhere
 
     fn planned(name: &str) -> Result<RolePlan, Problem> {
         let (_home, context) = home(CONFIG, "");
-        SelectedProfile::of_option(name.to_owned()).plan(&Profiles::load(&context).unwrap(), &context)
+        let requester = Requester::of(&context, &crate::settings::user_config::Settings::default())?;
+        SelectedProfile::of_option(name.to_owned()).plan(&Profiles::load(&context).unwrap(), &context, &requester)
     }
 
     #[test]

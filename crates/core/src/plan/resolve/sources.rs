@@ -8,8 +8,9 @@ use crate::aws::access_keys::Record;
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::credentials::is_long_term_key_id;
 use crate::aws::endpoint::{self, Endpoint, Service};
-use crate::aws::parameters::{MfaSerial, Region, SessionPolicy};
+use crate::aws::parameters::{MfaSerial, Region};
 use crate::aws::profiles::Profile;
+use crate::aws::session_policy::SessionPolicy;
 use crate::aws::source::{
     ConsoleLogin, IMDS, IdentityCenter, MetadataLimits, Process, Source, StaticKeys, WebIdentity, may_be_key_id,
     of_surroundings, running_programs, write_session,

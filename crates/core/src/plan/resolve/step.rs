@@ -4,10 +4,11 @@ use super::carried::{Asked, Call, MFA_HINT, MFA_RULE, Parameter};
 use super::{Chain, ChainNode, Resolver};
 use crate::aws::arn::RoleArn;
 use crate::aws::invalid::OutOfRange;
-use crate::aws::parameters::{ExternalId, MfaSerial, SessionDuration, SessionPolicy, SessionTags};
+use crate::aws::parameters::{ExternalId, MfaSerial, SessionDuration, SessionTags};
+use crate::aws::session_policy::{LimitedBy, SessionPolicy};
 use crate::aws::source::Source;
 use crate::base::problem::Problem;
-use crate::plan::role_plan::{AssumeRole, GetSessionToken, Step};
+use crate::plan::role_plan::{AssumeRole, GetScopedCredentials, GetSessionToken, Step};
 
 impl<'p> Resolver<'p> {
     /// Adds the call that a node requests: its role, or a session of the source's long-lived keys. If the source is a
@@ -27,6 +28,7 @@ impl<'p> Resolver<'p> {
             long: seconds.is_some_and(|seconds| seconds > 3600),
         };
         self.refuse_uncarried(node, &asked)?;
+        let scope = self.scope(node, &asked)?;
         let mfa = asked.carrier(Parameter::MfaSerial);
         let mfa_serial = match (mfa, own_device) {
             (Some(_), own) => own.or_else(|| chain.source_mfa.clone()),
@@ -36,9 +38,9 @@ impl<'p> Resolver<'p> {
         };
         match (asked.own_call(), role_arn) {
             (Some(Call::AssumeRole), Some(role_arn)) => {
-                self.assume_role(node, role_arn, seconds, (mfa, mfa_serial), chain)
+                self.assume_role(node, role_arn, seconds, (mfa, mfa_serial), chain)?;
             }
-            (Some(Call::AssumeRoleWithWebIdentity), _) => self.set_web_identity_parameters(node, chain),
+            (Some(Call::AssumeRoleWithWebIdentity), _) => self.set_web_identity_parameters(node, chain)?,
             (Some(Call::GetSessionToken), _) => {
                 let duration = seconds.map(SessionDuration::for_session_token).transpose();
                 let duration = duration.map_err(|e| self.out_of_range(node, "duration_seconds", &e))?;
@@ -48,10 +50,27 @@ impl<'p> Resolver<'p> {
                 }
                 let required = self.required(node, &[Parameter::DurationSeconds, Parameter::MfaSerial]);
                 chain.steps.push(Step::GetSessionToken(GetSessionToken { duration, mfa_serial, required }));
-                Ok(())
             }
-            _ => Ok(()),
+            _ => {}
         }
+        chain.steps.extend(scope.map(Step::GetScopedCredentials));
+        Ok(())
+    }
+
+    /// Returns the call that limits the session if no call that creates it sends the node's policy.
+    fn scope(&self, node: &ChainNode<'_>, asked: &Asked<'_>) -> Result<Option<GetScopedCredentials>, Problem> {
+        let is_scoped = |parameter: &Parameter| {
+            asked.carrier(*parameter) == Some(Call::GetScopedCredentials) && self.asks_for(node, *parameter)
+        };
+        let Some(parameter) = [Parameter::Policy, Parameter::Preset].into_iter().find(is_scoped) else {
+            return Ok(None);
+        };
+        let policy = match node.keys.preset {
+            Some(preset) => Some(preset.document()),
+            None => self.written_policy(node)?.inline,
+        };
+        let limited_by = self.limited_by(node, parameter);
+        Ok(Some(GetScopedCredentials { policy, duration: None, description: None, limited_by }))
     }
 
     fn assume_role(
@@ -67,9 +86,13 @@ impl<'p> Resolver<'p> {
         let directly = mfa == Some(Call::AssumeRole);
         // So the store is opened once in twelve hours, not once for each role and hour.
         let from_store = chain.steps.is_empty() && matches!(chain.source, Some(Source::StoredKeys(_)));
-        match chain.steps.last_mut() {
+        let session = chain.steps.iter_mut().find_map(|step| match step {
+            Step::GetSessionToken(session) => Some(session),
+            Step::AssumeRole(_) | Step::GetScopedCredentials(_) => None,
+        });
+        match session {
             // The previous role is already a session of the keys, which can't request another one.
-            Some(Step::GetSessionToken(session)) => {
+            Some(session) => {
                 session.mfa_serial = session.mfa_serial.take().or_else(|| mfa_serial.clone());
                 session.required.extend(required.clone());
             }
@@ -82,6 +105,7 @@ impl<'p> Resolver<'p> {
         }
         let no_tags = (std::collections::BTreeMap::new(), Vec::new());
         let keys = &node.keys;
+        let policy = self.policy(node, role_arn.partition())?;
         let step = AssumeRole {
             role_arn,
             session_name: self.session_name(node)?,
@@ -96,7 +120,7 @@ impl<'p> Resolver<'p> {
                 .map_err(|e| self.out_of_range(node, "session_tags", &e))?
                 .transitive(keys.transitive_session_tags.as_ref().unwrap_or(&no_tags.1))
                 .map_err(|e| self.out_of_range(node, "transitive_session_tags", &e))?,
-            policy: self.policy(node)?,
+            policy,
         };
         chain.steps.push(Step::AssumeRole(Box::new(step)));
         Ok(())
@@ -112,7 +136,7 @@ impl<'p> Resolver<'p> {
             token.session_name = name.clone();
         }
         if node.in_file.is_some() {
-            token.policy = self.policy(node)?;
+            token.policy = self.policy(node, token.role_arn.partition())?;
         }
         Ok(())
     }
@@ -136,7 +160,7 @@ impl<'p> Resolver<'p> {
     ) -> Result<Option<SessionDuration>, Problem> {
         let duration = seconds.map(SessionDuration::for_role).transpose();
         let duration = duration.map_err(|e| self.out_of_range(node, "duration_seconds", &e))?;
-        let chained = matches!(chain.steps.last(), Some(Step::AssumeRole(_)));
+        let chained = chain.steps.iter().any(|step| matches!(step, Step::AssumeRole(_)));
         if !chained || duration <= Some(SessionDuration::HOUR) {
             return Ok(duration);
         }
@@ -156,7 +180,28 @@ impl<'p> Resolver<'p> {
         Ok(Some(SessionDuration::HOUR))
     }
 
-    fn policy(&self, node: &ChainNode<'_>) -> Result<SessionPolicy, Problem> {
+    /// Returns the session policy of a role or of a web identity. A preset at top level is for the last role only,
+    /// because with it no other role can be assumed.
+    fn policy(&self, node: &ChainNode<'_>, partition: &str) -> Result<SessionPolicy, Problem> {
+        let policy = match node.keys.preset.filter(|_| self.asks_for(node, Parameter::Preset)) {
+            Some(preset) => preset.session_policy(partition),
+            None => self.written_policy(node)?,
+        };
+        let set = Parameter::POLICIES.into_iter().filter(|parameter| self.asks_for(node, *parameter));
+        Ok(SessionPolicy { limited_by: set.map(|parameter| self.limited_by(node, parameter)).collect(), ..policy })
+    }
+
+    /// Returns the setting of a limit and its location.
+    fn limited_by(&self, node: &ChainNode<'_>, parameter: Parameter) -> LimitedBy {
+        let setting = match (parameter, node.keys.preset) {
+            (Parameter::Preset, Some(preset)) => preset.setting(),
+            _ => parameter.key().to_owned(),
+        };
+        LimitedBy { setting, origin: self.origin(node, parameter.key()) }
+    }
+
+    /// Returns `policy` and `policy_arns`.
+    fn written_policy(&self, node: &ChainNode<'_>) -> Result<SessionPolicy, Problem> {
         let keys = &node.keys;
         let policy = SessionPolicy::parse(
             keys.policy.as_ref().map(crate::project::config::Policy::json).as_deref(),

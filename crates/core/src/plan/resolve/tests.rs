@@ -12,7 +12,7 @@ use crate::project::approval::{Approvals, Chain, Verdict, evaluate_files};
 use crate::session::cache::Cache;
 use crate::session::encryption::CacheEncryption;
 use crate::session::encryption::tests::Shelf;
-use crate::settings::user_config::UserConfig;
+use crate::settings::user_config::{Settings, UserConfig};
 
 const CONFIG: &str = "\
 [default]
@@ -97,9 +97,10 @@ impl Home {
 fn plan_in(context: &Context, path: &Path) -> Result<RolePlan, Problem> {
     let approvals = Approvals::below(&context.paths.data);
     let paths = [path.to_owned()];
+    let requester = Requester::of(context, &Settings::default())?;
     approvals.allow(&Chain::read(&paths)?).unwrap();
     match evaluate_files(&paths, &approvals, &UserConfig::default()).0 {
-        Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(context).unwrap(), context),
+        Verdict::Allowed(allowed) => plan(&allowed, None, &Profiles::load(context).unwrap(), context, &requester),
         Verdict::Broken { problem, .. } => Err(problem),
         Verdict::Refused { .. } => panic!(),
     }
@@ -120,6 +121,7 @@ fn shown(plan: &RolePlan) -> String {
             step.external_id.as_ref().map(|id| format!(" with {}", id.as_str())).unwrap_or_default(),
             step.duration.map(|d| format!(" for {}", d.human())).unwrap_or_default()
         ),
+        Step::GetScopedCredentials(step) => format!("limited by {}", step.limited_by.setting),
     });
     let all: Vec<String> = std::iter::once(plan.source.to_string()).chain(steps).collect();
     all.join(" → ")

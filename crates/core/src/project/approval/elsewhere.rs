@@ -1,4 +1,4 @@
-//! Approvals of the same files at other paths: in the main checkout of a linked git worktree, and in another clone.
+//! Approvals of the same files at other paths: in the main worktree of a linked git worktree, and in another clone.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,9 @@ use super::approvals::{Approvals, Folder};
 use super::chain::{Chain, FileChange};
 use crate::base::files::trusted::Untrusted;
 use crate::project::discover::ConfigFile;
-use crate::project::worktree::Worktree;
+use crate::project::worktree::LinkedWorktree;
 
-/// The record of a linked worktree's files in the main checkout of the same repository.
+/// The record of a linked worktree's files in the main worktree of the same repository.
 #[derive(Debug)]
 pub enum InMain {
     /// The same files are allowed in this directory.
@@ -22,11 +22,11 @@ pub enum InMain {
 }
 
 impl Approvals {
-    /// Returns the record of a linked worktree's files in the main checkout. `None` if there is none, or if the files
+    /// Returns the record of a linked worktree's files in the main worktree. `None` if there is none, or if the files
     /// aren't in a linked worktree.
     #[must_use]
     pub fn in_main(&self, chain: &Chain) -> Option<InMain> {
-        let worktree = match Worktree::of(&chain.nearest().place) {
+        let worktree = match LinkedWorktree::of(&chain.nearest().place) {
             Ok(worktree) => worktree?,
             Err(untrusted) => return Some(InMain::Untrusted(untrusted)),
         };
@@ -39,17 +39,17 @@ impl Approvals {
         }
     }
 
-    /// Returns the main checkout of the files' linked worktree, if exactly these files are allowed there.
+    /// Returns the main worktree of the files' linked worktree, if exactly these files are allowed there.
     ///
-    /// The record decides, not the present files of the main checkout: as in the main checkout, the approval is for
+    /// The record decides, not the present files of the main worktree: as in the main worktree, the approval is for
     /// this content at this path until the path is denied.
     pub(super) fn allowed_in_main(&self, files: &[ConfigFile], open: bool) -> Option<PathBuf> {
-        let worktree = Worktree::of(&files.first()?.place).ok()??;
+        let worktree = LinkedWorktree::of(&files.first()?.place).ok()??;
         let there = worktree.in_main(files)?;
         (self.allows_in_main(&there, open) == Some(true)).then(|| worktree.main().to_owned())
     }
 
-    /// Returns whether files of a main checkout are allowed. `None` if one of them was denied.
+    /// Returns whether files of a main worktree are allowed. `None` if one of them was denied.
     fn allows_in_main(&self, files: &[ConfigFile], open: bool) -> Option<bool> {
         let folders: Vec<Option<Folder>> = files.iter().map(|file| self.trusted_folder(&file.place)).collect();
         let denied = folders.iter().flatten().any(Folder::is_denied);

@@ -75,7 +75,7 @@ pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) 
             );
         }
     }
-    let top = ["default_role", "inherit", "profiles", "role"];
+    let top = ["agent", "default_role", "inherit", "profiles", "role"];
     if !role.is_empty() && top.contains(&name) {
         return at.error(position, format!("`{name}` belongs to the top of the file, above the first [role.NAME]"));
     }

@@ -16,6 +16,8 @@ use super::{Policy, RoleConfig};
 use crate::aws::arn::{AccountId, RoleArn};
 use crate::aws::duration::Seconds;
 use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
+use crate::aws::preset::{Preset, READ_ONLY, SECRETS};
+use crate::settings::agent::AgentKeys;
 
 /// Implements an inlined schema for types that are written as a single value.
 macro_rules! written_as {
@@ -52,6 +54,7 @@ written_as! {
         text("^([0-9]+ *(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hr|hrs|hour|hours|d|day|days) *)+$"),
     ] });
     Policy => json!({ "type": ["object", "string"] });
+    Preset => json!({ "type": "string", "enum": [Preset::ReadOnly.name()] });
 }
 
 /// Returns the schema of the whole file.
@@ -84,6 +87,13 @@ fn document() -> Value {
                 programs that run in this directory: awsrole exports `AWS_CONFIG_FILE` and \
                 `AWS_SHARED_CREDENTIALS_FILE` with the paths of private copies. Top level only." }),
     );
+    let mut agent = AgentKeys::json_schema(&mut generator).to_value();
+    tidy(&mut agent);
+    agent["description"] = json!(
+        "What AI agents get. Without this table they get the session that you get, but never a \
+                role with `manual` or `confirm`. See docs/agents.md. Top level only."
+    );
+    top.insert("agent".into(), agent);
     top.insert(
         "role".into(),
         json!({
@@ -129,12 +139,16 @@ fn tidy(schema: &mut Value) {
 fn keys() -> Vec<(String, &'static str, String)> {
     let document = document();
     let properties = document["properties"].as_object().unwrap().iter();
-    let keys = properties.filter(|(name, _)| *name != "role");
-    keys.map(|(name, schema)| {
+    let described = |name: String, schema: &Value| {
         let description = schema["description"].as_str().unwrap().to_owned();
-        (name.clone(), type_name(schema), description)
-    })
-    .collect()
+        (name, type_name(schema), description)
+    };
+    let keys = properties.filter(|(name, _)| *name != "role").flat_map(|(name, schema)| {
+        let inner = schema["properties"].as_object().into_iter().flatten();
+        let inner = inner.map(move |(key, schema)| described(format!("{name}.{key}"), schema));
+        std::iter::once(described(name.clone(), schema)).chain(inner)
+    });
+    keys.collect()
 }
 
 fn type_name(schema: &Value) -> &'static str {
@@ -215,11 +229,29 @@ fn roff(text: &str) -> String {
     spans.map(|(i, span)| if i % 2 == 1 { format!("\\fB{span}\\fR") } else { span.to_owned() }).collect()
 }
 
-/// Replaces the text between the marks `<!-- keys -->` and `<!-- /keys -->`.
-fn between_marks(page: &str, content: &str) -> String {
-    let (before, rest) = page.split_once("<!-- keys -->\n").unwrap();
-    let (_, after) = rest.split_once("<!-- /keys -->\n").unwrap();
-    format!("{before}<!-- keys -->\n{content}<!-- /keys -->\n{after}")
+/// Replaces the text between the marks `<!-- NAME -->` and `<!-- /NAME -->`.
+fn between_marks(page: &str, name: &str, content: &str) -> String {
+    let [begin, end] = ["", "/"].map(|slash| format!("<!-- {slash}{name} -->\n"));
+    let (before, rest) = page.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    format!("{before}{begin}{content}{end}{after}")
+}
+
+/// Returns the services of the preset `read-only` with their actions as Markdown.
+fn services() -> String {
+    let rows = READ_ONLY.map(|(service, actions)| format!("| `{service}` | `{}` |\n", actions.replace(' ', "`, `")));
+    format!("| service | actions |\n|---|---|\n{}", rows.concat())
+}
+
+/// Returns the actions that the preset `read-only` denies as Markdown, with a line for each service.
+fn secrets() -> String {
+    let mut lines = String::new();
+    let mut last = "";
+    for (service, action) in SECRETS.iter().filter_map(|secret| secret.split_once(':')) {
+        lines += &if service == last { format!(", `{action}`") } else { format!("\n- `{service}`: `{action}`") };
+        last = service;
+    }
+    lines.trim_start().to_owned() + "\n"
 }
 
 /// Compares a file of the repository with what `make` returns for its present text, or writes it with `UPDATE=1`.
@@ -242,7 +274,14 @@ fn the_schema_is_that_of_the_types() {
 
 #[test]
 fn the_table_of_keys_is_that_of_the_types() {
-    is_generated("docs/configuration.md", |page| between_marks(page, &table()));
+    is_generated("docs/configuration.md", |page| between_marks(page, "keys", &table()));
+}
+
+#[test]
+fn the_presets_are_those_of_the_code() {
+    is_generated("docs/limits.md", |page| {
+        between_marks(&between_marks(page, "services", &services()), "secrets", &secrets())
+    });
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn parses_every_key() {
         transitive_session_tags = ["team"]
         policy = { Version = "2012-10-17", Statement = [{ Effect = "Deny" }] }
         policy_arns = ["x"]
+        preset = "read-only"
         region = "eu-west-1"
         account_id = "222222222222"
         manual = true

@@ -46,8 +46,8 @@ impl Repository {
         symlink(self.root.join(target), self.root.join(link)).unwrap();
     }
 
-    fn worktree(&self, dir: &str) -> Result<Option<Worktree>, Untrusted> {
-        Worktree::of(&self.root.join(dir).join(".awsrole.toml"))
+    fn worktree(&self, dir: &str) -> Result<Option<LinkedWorktree>, Untrusted> {
+        LinkedWorktree::of(&self.root.join(dir).join(".awsrole.toml"))
     }
 
     fn remove(&self, path: &str) {
@@ -81,7 +81,7 @@ fn the_repository_and_the_worktree_lead_to_each_other() {
             "moved",
         ),
         (
-            "inside the main checkout",
+            "inside the main worktree",
             |all| {
                 all.rename("wt", "shop/wt");
                 all.write("shop/.git/worktrees/wt/gitdir", "{root}/shop/wt/.git\n");
@@ -109,7 +109,7 @@ fn the_repository_and_the_worktree_lead_to_each_other() {
 #[test]
 fn everything_else_is_no_worktree() {
     let cases: [(&str, Change, &str); 22] = [
-        ("the main checkout", |all| all.write("shop/.awsrole.toml", ""), "shop"),
+        ("the main worktree", |all| all.write("shop/.awsrole.toml", ""), "shop"),
         ("no repository", |_| {}, "evil"),
         ("a forged file, to which nothing leads back", |all| all.write("evil/.git", TO_SHOP), "evil"),
         ("a symbolic link to the real file", |all| all.link("wt/.git", "evil/.git"), "evil"),
@@ -177,11 +177,12 @@ fn everything_else_is_no_worktree() {
             "wt",
         ),
     ];
-    for (what, change, dir) in cases {
+    let accepted = cases.into_iter().filter(|(_, change, dir)| {
         let all = Repository::new();
         change(&all);
-        assert_eq!(all.worktree(dir), Ok(None), "{what}");
-    }
+        all.worktree(dir) != Ok(None)
+    });
+    assert_eq!(accepted.map(|(what, ..)| what).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]

@@ -61,6 +61,9 @@ impl FailedCall<'_> {
                 let profile = profile.map(|name| format!(" (profile {name})")).unwrap_or_default();
                 format!("{}{account}{profile}", role.role_arn)
             }
+            Some(Step::GetScopedCredentials(step)) => {
+                format!("a session of {} limited by {}", self.plan.title(), step.limited_by.setting)
+            }
             Some(Step::GetSessionToken(_)) | None => format!("a session of {}", self.plan.source),
         }
     }
@@ -90,6 +93,7 @@ impl FailedCall<'_> {
     pub(super) fn action(&self) -> &'static str {
         match self.step() {
             Some(Step::AssumeRole(_)) => "sts:AssumeRole",
+            Some(Step::GetScopedCredentials(_)) => "sts:GetScopedCredentials",
             Some(Step::GetSessionToken(_)) | None => "sts:GetSessionToken",
         }
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::aws::credentials::Credentials;
+use crate::aws::credentials::tests::credentials;
 use crate::base::secret::Secret;
 use crate::plan::resolve::tests::Home;
 use crate::settings::accounts::Accounts;
@@ -35,6 +36,7 @@ fn explained(more: &str, minutes: u64, worked_before: bool, code: &str, message:
         session_token: is_session.then(|| Secret::new("canary")),
         issued: now - Duration::from_secs(minutes * 60),
         expiration: None,
+        size_percent: None,
         arn: None,
     };
     let accounts = Accounts::default();
@@ -94,6 +96,48 @@ fn advises_no_region_to_export() {
     ] {
         let problem = explained(&format!("region = \"{region}\"\n"), 0, false, "InvalidClientTokenId", message);
         assert!(problem.hints[0].contains(hint) && !problem.to_string().contains("us-east-1"), "{problem}");
+    }
+}
+
+/// Explains a refusal of GetScopedCredentials.
+fn limit_refused(code: &str, message: &str) -> Problem {
+    let config = "[profile sso]\nsso_start_url = https://corp.example.com/start\nsso_region = eu-central-1\n\
+                  sso_account_id = 111111111111\nsso_role_name = Admin\n";
+    let plan = Home::new(config, "", &[]).plan("profile = \"sso\"\npreset = \"read-only\"").unwrap();
+    let now = SystemTime::UNIX_EPOCH + NOW;
+    let caller = credentials(now, 3600);
+    let accounts = Accounts::default();
+    let call = FailedCall {
+        plan: &plan,
+        index: 0,
+        caller: &caller,
+        now,
+        accounts: &accounts,
+        worked_before: false,
+        identity: false,
+    };
+    explain(&call, &StsError::Refused { code: code.into(), message: message.into(), server_time: Some(now) })
+}
+
+#[test]
+fn a_refused_limit_says_how_to_get_a_limited_session() {
+    let denied = "User: arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/ana is not \
+                  authorized to perform: sts:GetScopedCredentials";
+    for (code, message, hint) in [
+        ("AccessDenied", denied, "a policy of permission set Admin must allow sts:GetScopedCredentials"),
+        ("InvalidAction", "Could not find operation", "AssumeRole accepts a session policy"),
+        ("MalformedPolicyDocument", "Syntax errors in policy.", "preset read-only isn't an IAM policy"),
+        ("PackedPolicyTooLarge", "Packed size", "no space for preset read-only"),
+        ("InsufficientSessionLifetime", "too long", "ends sooner"),
+        ("InvalidSubjectCredentials", "no session", "`awsrole login` signs in again"),
+        ("ExpiredToken", "expired", "the caller's credentials have expired"),
+        ("RegionDisabledException", "disabled", "STS is disabled in"),
+    ] {
+        let problem = limit_refused(code, message);
+        assert!(problem.hints.iter().any(|text| text.contains(hint)), "{problem}");
+        assert!(problem.summary.starts_with("STS refused a session of sso limited by preset read-only"), "{problem}");
+        let rows: usize = problem.to_string().lines().map(|line| line.chars().count().div_ceil(80)).sum();
+        assert!(rows <= 8, "{rows} rows: {problem}");
     }
 }
 

@@ -84,7 +84,7 @@ impl<'a> PlanKeys<'a> {
         let costly = |count: usize| {
             count.checked_sub(1).is_some_and(|index| match &self.plan.steps[index] {
                 Step::GetSessionToken(session) => locked_up || session.mfa_serial.is_some(),
-                Step::AssumeRole(_) => false,
+                Step::AssumeRole(_) | Step::GetScopedCredentials(_) => false,
             })
         };
         let last = self.plan.steps.len();
@@ -103,7 +103,7 @@ impl<'a> PlanKeys<'a> {
     /// A session of long-lived keys is valid in every region, so a code is needed once a day instead of once a day and
     /// region.
     fn is_regional(&self, count: usize) -> bool {
-        self.plan.steps[..count].iter().any(|step| matches!(step, Step::AssumeRole(_)))
+        self.plan.steps[..count].iter().any(|step| !matches!(step, Step::GetSessionToken(_)))
     }
 
     fn digest(&self, count: usize, kind: &str, source: &serde_json::Value, regional: bool) -> String {

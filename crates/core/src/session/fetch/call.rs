@@ -24,7 +24,7 @@ impl ChainFetcher<'_> {
     /// Makes the call of a step.
     pub(super) fn call(&self, index: usize, caller: Credentials) -> Result<Credentials, FetchError> {
         let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
-        let step = self.plan.steps[index].called_by(&caller, &self.plan.source).map_err(refused)?;
+        let step = self.plan.steps[index].called_by(&caller, &self.plan.source, self.now()).map_err(refused)?;
         let Some(step) = step.as_deref() else { return Ok(caller) };
         self.check_source(index, &caller)?;
         let refused = match self.send(step, &caller)? {
@@ -60,6 +60,9 @@ impl ChainFetcher<'_> {
         let call = |code: Option<&Code>| match step {
             Step::AssumeRole(role) => self.providers.sts.assume_role(caller, role, code, endpoint),
             Step::GetSessionToken(session) => self.providers.sts.get_session_token(caller, session, code, endpoint),
+            Step::GetScopedCredentials(scoped) => {
+                self.providers.sts.get_scoped_credentials(caller, scoped, &endpoint.regional())
+            }
         };
         let Some(serial) = step.mfa_serial() else { return Ok(call(None)) };
         let mut refused: Option<StsError> = None;
@@ -96,7 +99,7 @@ impl ChainFetcher<'_> {
     /// Requests a code and records its time step before it is sent, because STS accepts each code only once.
     /// Fails if the time step can't be recorded. The inner error says why there is no code.
     fn code(&self, serial: &MfaSerial, refused: bool) -> Result<Result<Code, MfaError>, FetchError> {
-        if self.options.trigger == Trigger::Background {
+        if self.options.trigger == Trigger::Background && self.plan.agent.is_none() {
             return Ok(Err(MfaError::NotNow));
         }
         let purpose = match self.plan.role() {

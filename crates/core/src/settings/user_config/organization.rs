@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{AccountAsWritten, RuleAsWritten, TrustRule, UserConfig, accounts, parse};
+use super::{AccountAsWritten, RuleAsWritten, TrustRule, UserConfig, accounts, agent, parse};
 use crate::aws::invalid::OutOfRange;
 use crate::aws::parameters::{SessionName, SourceIdentity};
 use crate::base::context::{Context, Env};
@@ -15,7 +15,8 @@ use crate::base::files::read_regular;
 use crate::base::files::trusted::{self, Distrust, Untrusted};
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
-use crate::settings::accounts::{AccountName, Accounts};
+use crate::settings::accounts::{Account, AccountName, Accounts};
+use crate::settings::agent::{AgentKeys, AgentLimits};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -30,6 +31,8 @@ pub struct Organization {
     trust: Vec<TrustRule>,
     /// Settings of accounts that the user left open.
     accounts: Accounts,
+    /// What AI agents get at most, in addition to the limits of the user.
+    agent: Option<AgentLimits>,
     /// The template of role session names that neither a file nor a profile sets.
     session_name: Option<NameTemplate>,
     /// Whether each AssumeRole sets the source identity to the login name.
@@ -43,6 +46,7 @@ struct OrganizationAsWritten {
     trust: Vec<RuleAsWritten>,
     #[serde(default)]
     accounts: BTreeMap<Spanned<String>, AccountAsWritten>,
+    agent: Option<AgentKeys>,
     role_session_name: Option<Spanned<String>>,
     source_identity: Option<SourceIdentitySetting>,
 }
@@ -97,23 +101,26 @@ impl Organization {
         Ok(Self {
             trust,
             accounts: accounts(written.accounts, wrong)?,
+            agent: agent(written.agent, path, bytes)?,
             session_name: session_name.transpose()?,
             source_identity: written.source_identity,
         })
     }
 
-    /// Adds the settings that the user left open. The user's names and colors of accounts take precedence.
+    /// Adds the settings that the user left open, and the limits of agents. The user's names and colors of accounts
+    /// take precedence. Both limits apply, so a user can only tighten those of the organization.
     ///
     /// A name that the user gave to another account isn't used, because names are unique.
     pub(super) fn complete(self, user: &mut UserConfig) {
         user.trust.extend(self.trust);
-        for (id, theirs) in self.accounts.0 {
+        user.agent.extend(self.agent);
+        for (id, Account { name, color }) in self.accounts.0 {
             let known =
                 |name: &AccountName| user.accounts.0.values().any(|account| account.name.as_ref() == Some(name));
-            let name = theirs.name.filter(|name| !known(name));
+            let name = name.filter(|name| !known(name));
             let account = user.accounts.0.entry(id).or_default();
             account.name = account.name.take().or(name);
-            account.color = account.color.or(theirs.color);
+            account.color = account.color.or(color);
         }
     }
 
@@ -153,6 +160,7 @@ impl Organization {
         let parts = [
             counted(self.accounts.0.len(), "account"),
             counted(self.trust.len(), "trust rule"),
+            self.agent.as_ref().map(|agent| format!("agents get {}", agent.summary())),
             self.session_name.as_ref().map(|template| format!("session name {}", template.shown())),
             self.source_identity.map(|_| "source identity".to_owned()),
         ];

@@ -7,6 +7,7 @@ use super::{Change, Decided, ENDING, Event, Export, LOOK_AGAIN, state};
 use crate::aws::profiles::Profiles;
 use crate::base::context::Context;
 use crate::base::problem::Problem;
+use crate::plan::requester::Requester;
 use crate::plan::role_plan::RolePlan;
 use crate::session::cache::{Cache, Trigger};
 use crate::session::history::{HistoryEntry, Recipient};
@@ -160,8 +161,10 @@ pub(super) fn with_profile<'a>(
             return Decided::Enter(Box::new(Entering { profile: Some(word.clone()), ..*entering }));
         }
     };
-    let planned = Profiles::load(context)
-        .and_then(|profiles| Ok((profile.plan(&profiles, context)?, profile.file(&profiles, context))));
+    let planned = Profiles::load(context).and_then(|profiles| {
+        let plan = profile.plan(&profiles, context, &Requester::of(context, settings)?)?;
+        Ok((plan, profile.file(&profiles, context)))
+    });
     match planned {
         Ok((plan, file)) => {
             let entering = Entering::of(context, settings.or_default(), plan, file, event, outside.depth);

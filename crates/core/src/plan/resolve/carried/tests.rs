@@ -38,27 +38,29 @@ const SESSION: [(&str, &str); 3] =
     [("AWS_ACCESS_KEY_ID", "ASIAENV"), ("AWS_SECRET_ACCESS_KEY", "canary"), ("AWS_SESSION_TOKEN", "canary")];
 
 /// The result for each source and key, in the order of [`KEYS`]: `A`ssumeRole, Get`S`essionToken,
-/// AssumeRoleWith`W`ebIdentity, or rejected (`-`). The second text is for a role that the source assumes.
+/// AssumeRoleWith`W`ebIdentity, `G`etScopedCredentials, or rejected (`-`). The second text is for a role that the
+/// source assumes.
 const TABLE: [(&str, &str, &str); 11] = [
-    ("jump", "-------SS", "AAAAAAAAS"),
-    ("stored", "-------SS", "AAAAAAAAS"),
-    ("user in the environment", "-------SS", "AAAAAAAAS"),
+    ("jump", "G-G-----SS", "AAAAAAAAAS"),
+    ("stored", "G-G-----SS", "AAAAAAAAAS"),
+    ("user in the environment", "G-G-----SS", "AAAAAAAAAS"),
     // A GetSessionToken is planned, because only running the program shows whether its keys are long-lived.
-    ("vault", "-------SS", "AAAAAAAAS"),
-    ("session", "---------", "AAAAAAAA-"),
-    ("session in the environment", "---------", "AAAAAAAA-"),
-    ("sso", "---------", "AAAAAAAA-"),
-    ("console", "---------", "AAAAAAAA-"),
-    ("instance", "---------", "AAAAAAAA-"),
-    ("container", "---------", "AAAAAAAA-"),
-    ("ci", "WW----WW-", "AAAAAAAA-"),
+    ("vault", "G-G-----SS", "AAAAAAAAAS"),
+    ("session", "G-G-------", "AAAAAAAAA-"),
+    ("session in the environment", "G-G-------", "AAAAAAAAA-"),
+    ("sso", "G-G-------", "AAAAAAAAA-"),
+    ("console", "G-G-------", "AAAAAAAAA-"),
+    ("instance", "G-G-------", "AAAAAAAAA-"),
+    ("container", "G-G-------", "AAAAAAAAA-"),
+    ("ci", "WWW----WW-", "AAAAAAAAA-"),
 ];
-const CHAINED: &str = "AAAAAAAA-";
+const CHAINED: &str = "AAAAAAAAA-";
 
 /// A line for each parameter, and its form in a plan.
-const KEYS: [(Parameter, &str); 9] = [
+const KEYS: [(Parameter, &str); 10] = [
     (Parameter::Policy, "policy = '{\"a\":1}'"),
     (Parameter::PolicyArns, "policy_arns = [\"arn:aws:iam::aws:policy/ReadOnlyAccess\"]"),
+    (Parameter::Preset, "preset = \"read-only\""),
     (Parameter::SessionTags, "session_tags = { team = \"shop\" }"),
     (Parameter::TransitiveSessionTags, "transitive_session_tags = [\"team\"]"),
     (Parameter::SourceIdentity, "source_identity = \"ana\""),
@@ -131,7 +133,7 @@ fn carried(plan: &RolePlan, parameter: Parameter) -> char {
     };
     let in_token = token.is_some_and(|token| match parameter {
         Parameter::Policy => token.policy.inline.is_some(),
-        Parameter::PolicyArns => !token.policy.arns.is_empty(),
+        Parameter::PolicyArns | Parameter::Preset => !token.policy.arns.is_empty(),
         Parameter::RoleSessionName => token.session_name.as_str() == "by-file",
         Parameter::DurationSeconds => token.duration.is_some_and(|duration| duration.seconds() == 1800),
         _ => false,
@@ -142,11 +144,15 @@ fn carried(plan: &RolePlan, parameter: Parameter) -> char {
             Parameter::MfaSerial => step.mfa_serial.is_some(),
             _ => false,
         },
-        Step::AssumeRole(_) => false,
+        Step::AssumeRole(_) | Step::GetScopedCredentials(_) => false,
+    });
+    let in_scope = plan.steps.iter().any(|step| match step {
+        Step::GetScopedCredentials(step) => step.limited_by.setting.starts_with(parameter.key()),
+        Step::AssumeRole(_) | Step::GetSessionToken(_) => false,
     });
     let in_role = plan.role().is_some_and(|step| match parameter {
         Parameter::Policy => step.policy.inline.is_some(),
-        Parameter::PolicyArns => !step.policy.arns.is_empty(),
+        Parameter::PolicyArns | Parameter::Preset => !step.policy.arns.is_empty(),
         Parameter::SessionTags => step.tags.tags.contains_key("team"),
         Parameter::TransitiveSessionTags => step.tags.transitive == ["team"],
         Parameter::SourceIdentity => step.source_identity.is_some(),
@@ -155,11 +161,12 @@ fn carried(plan: &RolePlan, parameter: Parameter) -> char {
         Parameter::DurationSeconds => step.duration.is_some_and(|duration| duration.seconds() == 1800),
         Parameter::MfaSerial => step.mfa_serial.is_some(),
     });
-    match (in_token, in_session, in_role) {
-        (true, false, false) => 'W',
-        (false, true, false) => 'S',
-        (false, false, true) => 'A',
-        (false, false, false) => '-',
+    match (in_token, in_session, in_role, in_scope) {
+        (true, false, false, false) => 'W',
+        (false, true, false, false) => 'S',
+        (false, false, true, false) => 'A',
+        (false, false, false, true) => 'G',
+        (false, false, false, false) => '-',
         _ => panic!("sent twice"),
     }
 }
@@ -219,8 +226,13 @@ fn role_chain() {
             if below == '-' {
                 world.check(source, &chain(&(first.clone() + ROLE + &lines), ""), *parameter, below);
             }
-            if alone.chars().nth(index).unwrap() == '-' {
-                world.check(source, &chain(&(first.clone() + &lines), ""), *parameter, '-');
+            if matches!(alone.chars().nth(index).unwrap(), '-' | 'G') {
+                world.check(
+                    source,
+                    &chain(&(first.clone() + &lines), ""),
+                    *parameter,
+                    alone.chars().nth(index).unwrap(),
+                );
                 if *parameter != Parameter::MfaSerial {
                     world.check(source, &(lines + &chain(&first, "")), *parameter, 'A');
                 }
@@ -235,8 +247,13 @@ fn role_of_another_profile_sends_nothing() {
         format!("{CONFIG}[profile dev]\nrole_arn = arn:aws:iam::333333333333:role/Dev\nsource_profile = jump\n");
     for (parameter, _) in KEYS {
         let file = format!("source_profile = \"dev\"\n{}", lines(parameter));
-        let problem = Home::new(&config, CREDENTIALS, &[]).plan(&file).err().unwrap();
-        assert!(problem.summary.contains(": cannot send "), "{problem}");
+        match Home::new(&config, CREDENTIALS, &[]).plan(&file) {
+            Ok(plan) => assert_eq!(carried(&plan, parameter), 'G', "{file}"),
+            Err(problem) => {
+                assert!(!matches!(parameter, Parameter::Policy | Parameter::Preset), "{problem}");
+                assert!(problem.summary.contains(": cannot send "), "{problem}");
+            }
+        }
     }
 }
 

@@ -16,7 +16,7 @@ struct World {
 }
 
 impl World {
-    /// Creates the repository, and writes a file of the main checkout that is allowed.
+    /// Creates the repository, and writes a file of the main worktree that is allowed.
     fn with_allowed(dir: &str, text: &str) -> Self {
         let repository = Repository::new();
         let approvals = Approvals::below(&repository.root.join("data"));
@@ -55,9 +55,9 @@ impl World {
         verdict.holds(depth)
     }
 
-    fn main_checkout(&self, dir: &str) -> Option<PathBuf> {
+    fn main_worktree(&self, dir: &str) -> Option<PathBuf> {
         match self.verdict(dir).0 {
-            Verdict::Allowed(allowed) => allowed.main_checkout().map(Path::to_owned),
+            Verdict::Allowed(allowed) => allowed.main_worktree().map(Path::to_owned),
             _ => None,
         }
     }
@@ -72,15 +72,15 @@ fn the_same_file_is_allowed_in_the_worktree() {
     let world = World::with_allowed("shop", TEXT);
     world.write("wt", TEXT);
     let shop = Some(world.repository.root.join("shop"));
-    assert_eq!(world.main_checkout("wt"), shop);
-    assert_eq!(world.main_checkout("shop"), None, "its own approval");
-    // The approval is for content at a path, as in the main checkout. The present file there doesn't count.
+    assert_eq!(world.main_worktree("wt"), shop);
+    assert_eq!(world.main_worktree("shop"), None, "its own approval");
+    // The approval is for content at a path, as in the main worktree. The present file there doesn't count.
     world.write("shop", "region = \"y\"\n");
-    assert_eq!((world.holds("shop"), world.main_checkout("wt")), (ShellState::Blocked, shop.clone()));
+    assert_eq!((world.holds("shop"), world.main_worktree("wt")), (ShellState::Blocked, shop.clone()));
     fs::remove_file(world.path("shop")).unwrap();
-    assert_eq!(world.main_checkout("wt"), shop);
+    assert_eq!(world.main_worktree("wt"), shop);
     world.allow("wt");
-    assert_eq!((world.main_checkout("wt"), world.holds("wt")), (None, ShellState::Role), "its own approval");
+    assert_eq!((world.main_worktree("wt"), world.holds("wt")), (None, ShellState::Role), "its own approval");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn other_bytes_and_other_paths_are_not_allowed() {
     let [change] = &changes[..] else { panic!("{changes:?}") };
     assert_eq!((&change.path, &change.what), (&world.path("wt/a"), &Changed::Content));
     assert_eq!((change.before.as_str(), change.now.as_str()), (TEXT, "region = \"y\"\n"));
-    // One of several approvals of the worktree is that of the main checkout.
+    // One of several approvals of the worktree is that of the main worktree.
     world.allow("wt/a");
     world.write("wt/a", TEXT);
     assert_eq!(world.holds("wt/a"), ShellState::Role);
@@ -131,13 +131,13 @@ fn a_chain_must_correspond_as_a_whole() {
         world
     };
     let world = new();
-    assert_eq!(world.main_checkout("wt/a"), Some(world.repository.root.join("shop")));
+    assert_eq!(world.main_worktree("wt/a"), Some(world.repository.root.join("shop")));
     let changes: [(&str, Change); 6] = [
         ("a base in the worktree", |world| world.write("wt", "inherit = true\nregion = \"y\"\n")),
         ("a file above both", |world| world.write("", "region = \"y\"\n")),
         ("a missing base", |world| fs::remove_file(world.path("wt")).unwrap()),
         ("a file that doesn't inherit", |world| world.write("wt", TEXT)),
-        ("a base that was denied in the main checkout", |world| world.deny("shop")),
+        ("a base that was denied in the main worktree", |world| world.deny("shop")),
         ("a base that was denied above both", |world| world.deny("")),
     ];
     for (what, change) in changes {

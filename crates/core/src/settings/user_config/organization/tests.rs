@@ -44,6 +44,16 @@ fn the_users_settings_take_precedence() {
 }
 
 #[test]
+fn a_user_can_only_tighten_the_limits_of_agents() {
+    let (_home, context) = with("[agent]\ndeny = true\n", "[agent]\ndeny = false\nduration_seconds = \"15m\"\n");
+    let settings = Settings::load(&context);
+    let [user, organization] = &settings.get().unwrap().agent[..] else { panic!() };
+    assert!(user.denied_at().is_none() && user.duration.is_some());
+    assert_eq!(organization.denied_at().unwrap().file, context.paths.organization);
+    assert_eq!(settings.organization(), Some("agents get no role"));
+}
+
+#[test]
 fn a_missing_file_has_no_settings() {
     let (_home, context) = home("", "");
     assert!(Organization::load(&context).unwrap().is_none());
@@ -100,6 +110,7 @@ fn commands_and_wrong_values_are_errors_with_their_line() {
         ("\n\nrole_session_name = \"corp\"", ":3: role_session_name `corp` must contain `{user}`"),
         ("role_session_name = \"{user} {host}\"", ":1: role_session_name"),
         ("role_session_name = \"{user}{user}\"", ":1: role_session_name"),
+        ("[agent]\nrole = \"x\"", ":2: `role` isn't allowed in [agent] here"),
         ("[accounts.1]\nname = \"x\"", ":1: accounts:"),
         ("[[trust]]\npath = \"src\"\naccounts = [\"111111111111\"]", "must begin with"),
         ("[accounts", ":1: "),

@@ -1,0 +1,244 @@
+//! Who a plan is for: the user, or an AI agent with its limits.
+//!
+//! Every function that makes a plan takes a [`Requester`], so no command and no shell can get a session for an agent
+//! without the limits.
+
+use crate::aws::parameters::SessionDescription;
+use crate::aws::preset::Preset;
+use crate::base::agent::Agent;
+use crate::base::context::Context;
+use crate::base::location::Origin;
+use crate::base::problem::Problem;
+use crate::plan::limit::Limit;
+use crate::plan::role_plan::RolePlan;
+use crate::project::config::Config;
+use crate::settings::agent::{AgentLimits, AgentPolicy, Located};
+use crate::settings::user_config::Settings;
+
+/// The hint for what only the user may do.
+const OWN_TERMINAL: &str = "run the command in a terminal of your own, not through an agent";
+
+/// The user or the agent that requests a session.
+#[derive(Debug, Clone)]
+pub struct Requester(Option<LimitedAgent>);
+
+/// An agent, and what the settings of the user and of the organization say about agents.
+#[derive(Debug, Clone)]
+struct LimitedAgent {
+    agent: Agent,
+    settings: Vec<AgentLimits>,
+}
+
+impl Requester {
+    /// Returns the requester that the environment of a context belongs to.
+    ///
+    /// # Errors
+    /// Fails for an agent if the user's settings can't be read, because their limits aren't known then.
+    pub fn of(context: &Context, settings: &Settings) -> Result<Self, Problem> {
+        let Some(agent) = Agent::recognize(&context.env) else { return Ok(Self(None)) };
+        let settings = settings.get()?.agent.clone();
+        Ok(Self(Some(LimitedAgent { agent, settings })))
+    }
+
+    /// Refuses an agent.
+    ///
+    /// # Errors
+    /// Fails for an agent. `what` completes "agents can't …".
+    pub fn refuse_agent(context: &Context, what: &str) -> Result<(), Problem> {
+        match Agent::recognize(&context.env) {
+            None => Ok(()),
+            Some(agent) => Err(refused(&agent, Problem::new(format!("agents can't {what}")))),
+        }
+    }
+
+    /// Returns the role that the requester gets if it names `named`. `None` is the default role.
+    ///
+    /// # Errors
+    /// Fails for an agent if the file or the user's settings deny it this role, and for a role with `manual` or
+    /// `confirm`, which is never for agents.
+    pub fn role<'n>(&self, config: &'n Config, named: Option<&'n str>) -> Result<Option<&'n str>, Problem> {
+        let Some(requester) = &self.0 else { return Ok(named) };
+        requester.check_denied(config.agent.as_ref())?;
+        config.agents_role_exists()?;
+        let only = config.agent.as_ref().and_then(|agent| agent.role.as_ref());
+        let role = match (only, named) {
+            (Some(only), Some(named)) if only.value != named => {
+                let problem = Problem::new(format!("role {named} isn't for agents"));
+                let problem = problem.because(format!("{}: agents get {}", only.origin, only.value));
+                return Err(requester.refuse(problem));
+            }
+            (Some(only), _) => Some(only.value.as_str()),
+            (None, named) => named,
+        };
+        let (name, keys) = config.select(role)?;
+        for (key, is_set) in [("manual", keys.manual), ("confirm", keys.confirm)] {
+            if is_set == Some(true) {
+                let title = name.as_deref().map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
+                let problem = Problem::new(format!("{title} isn't for agents"));
+                let at = config.origin(name.as_deref(), key);
+                return Err(requester.refuse(problem.because(format!("{at}: it has `{key} = true`"))));
+            }
+        }
+        Ok(role)
+    }
+
+    /// Returns whether the requester may have a role that it inherits as the choice of its parent shell.
+    #[must_use]
+    pub fn may_inherit(&self, config: &Config, role: &str) -> bool {
+        self.0.is_none() || self.role(config, Some(role)).is_ok()
+    }
+
+    /// Limits a plan to what the requester may have. `file` is the `[agent]` table of the project, if there is one.
+    ///
+    /// # Errors
+    /// Fails for an agent that is denied every role, and if the plan can't be limited.
+    pub(super) fn limit(&self, plan: RolePlan, file: Option<&AgentLimits>) -> Result<RolePlan, Problem> {
+        let Some(requester) = &self.0 else { return Ok(plan) };
+        requester.check_denied(file)?;
+        let plan = requester.layers(file).iter().try_fold(plan, RolePlan::limited)?;
+        Ok(RolePlan { agent: Some(requester.agent.clone()), ..plan })
+    }
+}
+
+impl LimitedAgent {
+    fn refuse(&self, problem: Problem) -> Problem {
+        refused(&self.agent, problem)
+    }
+
+    fn check_denied(&self, file: Option<&AgentLimits>) -> Result<(), Problem> {
+        match file.into_iter().chain(&self.settings).find_map(AgentLimits::denied_at) {
+            None => Ok(()),
+            Some(at) => Err(self.refuse(Problem::new(format!("{at}: agents get no role")))),
+        }
+    }
+
+    /// Returns the limits of the file, of the user and of the organization. Each policy is a limit of its own, because
+    /// policies of one call would be combined to a wider one.
+    fn layers(&self, file: Option<&AgentLimits>) -> Vec<Limit> {
+        let tables = file.into_iter().chain(&self.settings);
+        let mut policies: Vec<Located<AgentPolicy>> = Vec::new();
+        for policy in tables.clone().filter_map(|table| table.policy.as_ref()) {
+            if !policies.iter().any(|known| known.value == policy.value) {
+                policies.push(policy.clone());
+            }
+        }
+        let has_role = file.is_some_and(|file| file.role.is_some());
+        if policies.is_empty() && !has_role && self.agent.is_always_limited() {
+            let origin = Origin { file: "awsrole exec --agent".into(), line: 0 };
+            policies.push(Located { value: AgentPolicy::Preset(Preset::ReadOnly), origin });
+        }
+        let shortest =
+            tables.filter_map(|table| table.duration.as_ref()).min_by_key(|duration| duration.value.seconds());
+        let limit = |policy, preset, duration, origin: &Origin| Limit {
+            policy,
+            preset,
+            duration,
+            description: SessionDescription::parse(&format!("agent {}", self.agent.name())).ok(),
+            origin: origin.clone(),
+        };
+        let mut layers: Vec<Limit> = policies
+            .iter()
+            .map(|policy| match &policy.value {
+                AgentPolicy::Document(json) => limit(Some(json.clone()), None, None, &policy.origin),
+                AgentPolicy::Preset(preset) => limit(None, Some(*preset), None, &policy.origin),
+            })
+            .collect();
+        if let Some(duration) = shortest {
+            match layers.first_mut() {
+                Some(layer) => layer.duration = Some(duration.value),
+                None => layers.push(limit(None, None, Some(duration.value), &duration.origin)),
+            }
+        }
+        layers
+    }
+}
+
+/// Completes the error for an agent that doesn't get something.
+fn refused(agent: &Agent, problem: Problem) -> Problem {
+    let whose = format!("this process belongs to an agent: {} ({} is set)", agent.name(), agent.variable());
+    problem.because(whose).hint(OWN_TERMINAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::context::Env;
+    use crate::project::discover::ConfigFile;
+
+    const ALLOW: &str = r#"{"Action":"s3:*"}"#;
+
+    fn config(text: &str) -> Config {
+        let path = std::path::PathBuf::from("/p/.awsrole.toml");
+        let (place, canonical) = (path.clone(), path.clone());
+        Config::parse(&ConfigFile { path, place, canonical, owner: None, text: text.to_owned() }).unwrap()
+    }
+
+    fn agent(value: &str, user: &str) -> Requester {
+        let env = Env([(crate::base::agent::VARIABLE.into(), value.into())].into());
+        let settings: Vec<AgentLimits> = config(user).agent.into_iter().collect();
+        Requester(Agent::recognize(&env).map(|agent| LimitedAgent { agent, settings }))
+    }
+
+    /// Formats the limits: policy or preset, and duration.
+    fn layers(value: &str, file: &str, user: &str) -> Vec<String> {
+        let (requester, file) = (agent(value, user).0.unwrap(), config(file));
+        let shown = |limit: &Limit| {
+            assert_eq!(limit.description.as_ref().unwrap().as_str(), "agent x");
+            let policy = limit.policy.clone().or(limit.preset.map(|preset| preset.name().to_owned()));
+            let duration = limit.duration.map(|duration| duration.seconds().to_string());
+            [policy, duration].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        };
+        requester.layers(file.agent.as_ref()).iter().map(shown).collect()
+    }
+
+    #[test]
+    fn each_policy_is_a_limit_and_the_shorter_duration_counts() {
+        let preset = "[agent]\npreset = 'read-only'\n";
+        let policy = format!("[agent]\npolicy = '{ALLOW}'\n");
+        let (short, long) = ("duration_seconds = '15m'\n", "duration_seconds = '1h'\n");
+        for (value, file, user, expected) in [
+            ("detected:x", "", "", vec![]),
+            ("limited:x", "", "", vec!["read-only"]),
+            ("limited:x", "[agent]\n", &format!("[agent]\n{long}"), vec!["read-only 3600"]),
+            ("limited:x", "[agent]\nrole = 'ci'\n[role.ci]\n", "", vec![]),
+            ("limited:x", &policy, "", vec![ALLOW]),
+            ("detected:x", &policy, preset, vec![ALLOW, "read-only"]),
+            ("detected:x", preset, preset, vec!["read-only"]),
+            ("detected:x", &format!("[agent]\n{long}"), &format!("[agent]\n{short}"), vec!["900"]),
+            (
+                "detected:x",
+                &format!("{policy}{short}"),
+                &format!("{preset}{long}"),
+                vec![&format!("{ALLOW} 900"), "read-only"],
+            ),
+        ] {
+            assert_eq!(layers(value, file, user), expected, "{value} {file} {user}");
+        }
+    }
+
+    #[test]
+    fn agents_get_only_roles_that_are_for_them() {
+        let roles = "[role.a]\n[role.b]\n[role.m]\nmanual = true\n[role.c]\nconfirm = true\n";
+        let person = Requester(None);
+        for (file, named, expected) in [
+            ("default_role = 'a'\n", None, Some(None)),
+            ("", Some("b"), Some(Some("b"))),
+            ("", Some("m"), None),
+            ("", Some("c"), None),
+            ("default_role = 'm'\n", None, None),
+            ("confirm = true\n", Some("a"), None),
+            ("[agent]\nrole = 'a'\n", None, Some(Some("a"))),
+            ("[agent]\nrole = 'a'\n", Some("a"), Some(Some("a"))),
+            ("[agent]\nrole = 'a'\n", Some("b"), None),
+            ("[agent]\nrole = 'm'\n", None, None),
+            ("[agent]\ndeny = true\n", Some("a"), None),
+        ] {
+            let config = config(&format!("{file}{roles}"));
+            for value in ["detected:x", "limited:x"] {
+                assert_eq!(agent(value, "").role(&config, named).ok(), expected, "{file} {named:?}");
+            }
+            assert_eq!(agent("detected:x", "[agent]\ndeny = true\n").role(&config, named).ok(), None);
+            assert_eq!(person.role(&config, named).unwrap(), named);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+"""Tests that every way out of awsrole limits an agent's session, by what the session may do at the STS."""
+
+import pytest
+from agent_fixtures import CLAUDE, KEYS, LIMIT, LIMITED, keys_of_process, may_chain, variables
+
+from support.local_sts import binary
+from support.world import DEPLOY, asked
+
+# Prints what the default profile of the copies of `exec --renew` returns.
+CALL_DEFAULT = """sed -n 's/^credential_process *= *//p' "$AWS_CONFIG_FILE" | head -n 1 | sh"""
+
+
+def by_exec(world, folder, env):
+    return world.exec_env(folder, env=env)
+
+
+def by_env(world, folder, env):
+    result = world.awsrole("env", "--format", "json", cwd=folder, env=env)
+    assert result.code == 0, result.err
+    return result.json
+
+
+def by_credential_process(world, folder, env):
+    result = world.awsrole("credential-process", "--dir", folder, env=env)
+    assert result.code == 0, result.err
+    return keys_of_process(result.out)
+
+
+def by_renewing_command(world, folder, env):
+    result = world.awsrole("exec", "--renew", "--", "sh", "-c", CALL_DEFAULT, cwd=folder, env=env)
+    assert result.code == 0, result.err
+    return keys_of_process(result.out)
+
+
+def by_command_hook(world, folder, env):
+    script = f'eval "$({binary("awsrole")} hook agent)"; env -0'
+    return variables(world.run("sh", "-c", script, cwd=folder, env=env).out)
+
+
+def by_exec_in_exec(world, folder, env):
+    """The outer command is the user's own. The agent starts in it, and runs awsrole."""
+    words = ("exec", "--", "env", *(f"{name}={value}" for name, value in env.items()), binary("awsrole"))
+    result = world.awsrole(*words, "exec", "--", "env", "-0", cwd=folder)
+    assert result.code == 0, result.err
+    return variables(result.out)
+
+
+def by_nested_hook(world, folder, env):
+    """What a hooked shell gets that an agent starts in a shell with the full session."""
+    inherited = {name: value for name, value in world.exec_env(folder).items() if name.startswith("AWS")}
+    result = world.awsrole(*asked(folder), cwd=folder, env={**inherited, **env})
+    found = dict(line.removeprefix("__awsrole_set ").split(" ", 1) for line in result.out.splitlines()
+                 if line.startswith("__awsrole_set "))
+    return {name: value.strip("'") for name, value in found.items()}
+
+
+WAYS = [by_exec, by_env, by_credential_process, by_renewing_command, by_command_hook, by_exec_in_exec, by_nested_hook]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_each_way_out_limits_an_agent(world, way):
+    folder = world.project("shop", LIMITED, allow=True)
+    assert may_chain(world, world.exec_env(folder)), "the user's own session isn't limited"
+    keys = way(world, folder, CLAUDE)
+    assert not may_chain(world, keys)
+    assert "AWSROLE_AGENT" not in keys or keys["AWSROLE_AGENT"] == "detected:claude-code"
+
+
+def test_the_background_renewal_is_that_of_the_agent(world):
+    """The session that it stores is the limited one, and the user's stays as it is."""
+    folder = world.project("shop", LIMITED, allow=True)
+    words = ("hook", "renew", "--", folder / ".awsrole.toml")
+    assert world.awsrole(*words, cwd=folder, env=CLAUDE).code == 0
+    assert not may_chain(world, world.exec_env(folder, env=CLAUDE))
+    assert may_chain(world, world.exec_env(folder))
+    assert [call["has_policy"] for call in world.assumed() if call["role_arn"].endswith("/Deploy")] == [True, False]
+
+
+def test_role_profiles_of_a_project_are_limited(world):
+    """A program that uses the profile of another role calls awsrole with the variables that it inherited."""
+    folder = world.project("shop", "profiles = true\ndefault_role = 'a'\n" + LIMIT + "".join(
+        f"[role.{name}]\n{DEPLOY}" for name in "ab"), allow=True)
+    script = """sed -n '/^\\[profile b\\]/,/^\\[/s/^credential_process *= *//p' "$AWS_CONFIG_FILE" | sh"""
+    for env, is_limited in ((CLAUDE, True), ({}, False)):
+        result = world.awsrole("exec", "--", "sh", "-c", script, cwd=folder, env=env)
+        assert may_chain(world, keys_of_process(result.out)) != is_limited, result.err
+
+
+def test_settings_of_the_user_limit_every_profile(world):
+    folder = world.project("plain", DEPLOY, allow=True)
+    world.write(".config/awsrole/config.toml", LIMIT)
+    for options in ((), ("--profile", "shop-dev")):
+        assert not may_chain(world, world.exec_env(folder, *options, env=CLAUDE))
+        assert may_chain(world, world.exec_env(folder, *options))
+
+
+def test_both_tables_apply(world):
+    """What either denies is denied. The shorter duration counts."""
+    allow_all = '[agent]\npolicy = \'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}\'\n'
+    for file, settings in ((LIMIT, allow_all), (allow_all, LIMIT), (LIMIT, LIMIT)):
+        folder = world.project("shop", DEPLOY + file + "duration_seconds = '30m'\n", allow=True)
+        world.write(".config/awsrole/config.toml", settings + "duration_seconds = '15m'\n")
+        keys = world.exec_env(folder, env=CLAUDE)
+        assert not may_chain(world, keys), (file, settings)
+        assert [call for call in world.assumed() if call["role_arn"].endswith("/Deploy")][-1]["duration_seconds"] == "900"
+
+
+def test_a_command_for_an_agent_is_always_limited(world, shop):
+    """Without an [agent] table it gets read access, even in a terminal of the user, and so do its children."""
+    keys = world.exec_env(shop, "--agent")
+    assert not may_chain(world, keys) and keys["AWSROLE_AGENT"] == "limited:agent"
+    assert not may_chain(world, world.exec_env(shop, env={"AWSROLE_AGENT": keys["AWSROLE_AGENT"]}))
+    assert may_chain(world, world.exec_env(shop, env=CLAUDE)), "without a table a recognized agent gets what the user gets"
+    result = world.awsrole("credential-process", "--agent", "--dir", shop)
+    assert not may_chain(world, keys_of_process(result.out))
+
+
+@pytest.mark.parametrize("forged", ["", "0", "person", "detected:", "limited"])
+def test_forged_values_make_it_stricter(world, shop, forged):
+    assert not may_chain(world, world.exec_env(shop, env={"AWSROLE_AGENT": forged}))
+
+
+def test_a_child_of_a_renewing_command_cannot_loosen_it(world, shop):
+    """Not without the variables, and not with others."""
+    for change in ("-u AWSROLE_AGENT", "AWSROLE_AGENT=detected:x", "AWSROLE_AGENT=forged"):
+        script = CALL_DEFAULT.replace("| sh", f"| env {change} sh")
+        result = world.awsrole("exec", "--agent", "--renew", "--", "sh", "-c", script, cwd=shop)
+        assert not may_chain(world, keys_of_process(result.out)), change
+
+
+def test_the_history_names_the_agent(world, shop):
+    world.exec_env(shop, env=CLAUDE)
+    world.exec_env(shop)
+    entries = world.awsrole("history", "--json").json
+    assert [entry.get("agent") for entry in entries] == ["claude-code", None]
+    assert ["agent claude-code" in line for line in world.awsrole("history").out.splitlines()] == [True, False]
+
+
+def test_agents_and_the_user_share_no_limited_session(world):
+    """Their cache keys differ, so nobody gets the session of the other."""
+    folder = world.project("shop", LIMITED, allow=True)
+    first = [world.exec_env(folder, env=env)[KEYS[0]] for env in ({}, CLAUDE)]
+    again = [world.exec_env(folder, env=env)[KEYS[0]] for env in ({}, CLAUDE)]
+    assert first == again and first[0] != first[1]

@@ -1,0 +1,139 @@
+"""Tests what agents don't get: roles, commands, prompts. Nothing is exported instead."""
+
+import re
+
+import pytest
+from agent_fixtures import CLAUDE, LIMIT, variables
+
+from support.local_sts import binary
+from support.world import DEPLOY
+
+ROLES = f"""
+default_role = "dev"
+[agent]
+role = "ci"
+[role.dev]
+{DEPLOY}
+[role.ci]
+{DEPLOY}
+[role.sure]
+confirm = true
+{DEPLOY}
+[role.careful]
+manual = true
+{DEPLOY}
+"""
+
+
+def shell_state(world, folder, env):
+    """Returns the variables after the hook for single commands."""
+    script = f'eval "$({binary("awsrole")} hook agent)"; env -0'
+    return variables(world.run("sh", "-c", script, cwd=folder, env=env).out)
+
+
+def test_the_role_for_agents_is_the_only_one(world):
+    folder = world.project("shop", ROLES, allow=True)
+    assert world.exec_env(folder, env=CLAUDE)["AWSROLE_ROLE"] == "ci"
+    assert shell_state(world, folder, CLAUDE)["AWSROLE_ROLE"] == "ci"
+    assert world.exec_env(folder)["AWSROLE_ROLE"] == "dev"
+    for words in (["exec", "--role", "dev", "--", "true"], ["env", "--role", "dev"], ["hook", "choose", "dev"],
+                  ["credential-process", "--role", "dev"], ["exec", "--role", "sure", "--yes", "--", "true"]):
+        result = world.awsrole(*words, cwd=folder, env=CLAUDE)
+        assert (result.code, result.out) == (3, ""), words
+        assert re.search(r"role (dev|sure) isn't for agents\n.*\.awsrole\.toml:4: agents get ci\n.*claude-code", result.err), result.err
+
+
+@pytest.mark.parametrize("role", ["sure", "careful"])
+def test_roles_with_manual_or_confirm_are_never_for_agents(world, role):
+    folder = world.project("shop", ROLES.replace('role = "ci"', "").replace('"dev"', f'"{role}"'), allow=True)
+    for words in (["exec", "--yes", "--"], ["exec", "--role", role, "--yes", "--"], ["exec", "--agent", "--yes", "--"]):
+        result = world.awsrole(*words, "true", cwd=folder, env=CLAUDE)
+        assert result.code == 3 and "isn't for agents" in result.err, result.err
+    for words in (["credential-process", "--yes", "--role", role], ["hook", "choose", role, "--yes"]):
+        assert world.awsrole(*words, cwd=folder, env=CLAUDE).out == ""
+    assert shell_state(world, folder, CLAUDE)["AWSROLE_STATE"] == "blocked"
+    assert world.assumed() == []
+    assert world.exec_env(folder, "--role", role, "--yes")["AWSROLE_ROLE"] == role
+
+
+def test_a_choice_of_the_user_is_not_for_the_agent(world):
+    """An agent that starts in a shell with another role gets its own."""
+    folder = world.project("shop", ROLES, allow=True)
+    chosen = {name: value for name, value in world.exec_env(folder, "--role", "careful").items() if name.startswith("AWS")}
+    assert world.exec_env(folder, env=chosen)["AWSROLE_ROLE"] == "careful"
+    assert world.exec_env(folder, env={**chosen, **CLAUDE})["AWSROLE_ROLE"] == "ci"
+    assert shell_state(world, folder, {**chosen, **CLAUDE})["AWSROLE_ROLE"] == "ci"
+
+
+@pytest.mark.parametrize("place", ["file", "settings"])
+def test_deny(world, place):
+    deny = "[agent]\ndeny = true\n"
+    folder = world.project("shop", DEPLOY + (deny if place == "file" else LIMIT), allow=True)
+    world.write(".config/awsrole/config.toml", deny if place == "settings" else "[agent]\ndeny = false\n")
+    result = world.awsrole("exec", "--", "true", cwd=folder, env=CLAUDE)
+    assert result.code == 3 and re.search(r"(\.awsrole|config)\.toml:\d: agents get no role", result.err), result.err
+    assert shell_state(world, folder, CLAUDE)["AWSROLE_STATE"] == "blocked"
+    profile = world.awsrole("exec", "--profile", "shop-dev", "--", "true", env=CLAUDE)
+    assert (profile.code == 0) == (place == "file")
+    assert world.exec_env(folder)["AWSROLE_ROLE"] == "Deploy"
+
+
+def test_unreadable_settings_give_an_agent_nothing(world):
+    """They may limit it."""
+    folder = world.project("shop", DEPLOY, allow=True)
+    world.write(".config/awsrole/config.toml", "[agent\n")
+    for words in (["exec", "--profile", "shop-dev", "--", "true"], ["credential-process", "--profile", "shop-dev"]):
+        assert world.awsrole(*words, env=CLAUDE).code != 0
+    assert shell_state(world, folder, CLAUDE)["AWSROLE_STATE"] == "blocked"
+
+
+@pytest.mark.parametrize("words", [
+    ["allow"], ["allow", "--yes"], ["edit"], ["login"], ["console", "--print"], ["keys", "add", "jump"], ["keys", "rotate", "jump"],
+    ["keys", "remove", "jump"], ["setup", "--yes"], ["setup", "--remove"],
+], ids=" ".join)
+def test_commands_for_the_user_alone(world, words):
+    folder = world.project("shop", DEPLOY)
+    result = world.awsrole(*words, cwd=folder, env=CLAUDE)
+    assert result.code == 1 and result.err.startswith("awsrole: agents can't "), result.err
+    assert "an agent: claude-code" in result.err and "a terminal of your own" in result.err
+    assert world.awsrole("exec", "--", "true", cwd=folder).code == 3, "it isn't allowed"
+
+
+@pytest.mark.parametrize(("table", "message"), [
+    ("[agent]\nrole = 'nobody'", "toml:5: [agent] names `nobody`, which isn't a [role.NAME]"),
+    ("[agent]\npreset = 'read-only'\npolicy = '{}'", "toml:6: `policy` and `preset` exclude each other in [agent]"),
+    ("[agent]\npreset = 'write'", "toml:5: "),
+    ("[agent]\npolicy = 'nope'", "toml:5: policy `nope` isn't JSON"),
+    ("[agent]\npolicy = '{\"a\": \"" + 2048 * "x" + "\"}'", "toml:5: policy "),
+    ("[agent]\nduration_seconds = 899", "toml:5: duration_seconds `899` is out of range: a role's session lasts from 900 (15m) to 43200 (12h)"),
+    ("[agent]\ndeny = 'yes'", "toml:5: "),
+    ("[agent]\ndenny = true", "toml:5: unknown key `denny` in [agent]"),
+    ("[role.x]\nagent = 1", "toml:5: `agent` belongs to the top of the file"),
+])
+def test_invalid_tables_of_a_file(world, table, message):
+    folder = world.project("shop", DEPLOY + table + "\n")
+    result = world.awsrole("allow", cwd=folder)
+    assert result.code == 1 and message in result.err, result.err
+
+
+@pytest.mark.parametrize(("table", "message"), [
+    ("role = 'ci'", "config.toml:2: `role` isn't allowed in [agent] here"),
+    ("preset = 'read-only'\npolicy = '{}'", "config.toml:3: `policy` and `preset` exclude each other in [agent]"),
+    ("nonsense = 1", "config.toml:2: unknown key `nonsense`"),
+])
+def test_invalid_tables_of_the_settings(world, table, message):
+    folder = world.project("shop", DEPLOY, allow=True)
+    world.write(".config/awsrole/config.toml", f"[agent]\n{table}\n")
+    result = world.awsrole("exec", "--", "true", cwd=folder)
+    assert result.code != 0 and message in result.err, result.err
+
+
+def test_inherited_tables_are_merged_by_key(world):
+    world.project(".", "[agent]\nduration_seconds = '20m'\ndeny = true\n")
+    folder = world.project("shop", "inherit = true\n" + DEPLOY + "[agent]\ndeny = false\n", allow=True)
+    keys = world.exec_env(folder, env=CLAUDE)
+    assert keys["AWSROLE_ROLE"] == "Deploy"
+    assert [call["duration_seconds"] for call in world.assumed()] == ["1200"]
+    world.write("src/shop/.awsrole.toml", "inherit = true\n" + DEPLOY)
+    world.allow(folder)
+    assert "agents get no role" in world.awsrole("exec", "--", "true", cwd=folder, env=CLAUDE).err
