@@ -24,6 +24,7 @@ pub fn context(files: &[(&str, &[u8])]) -> Context {
         state: home.join("state"),
         cache: home.join("cache"),
         home: home.clone(),
+        organization: home.join("etc/config.toml"),
     };
     let now = UNIX_EPOCH + Duration::from_secs(1_900_000_000);
     Context { dir: home.join("p"), env: Env::default(), now, paths, keys: Rc::new(OneKey), host: || "host".to_owned(), program: None }

@@ -38,8 +38,8 @@ fuzz_target!(|data: &[u8]| {
     }
     // There is no key, so no word is valid.
     let nowhere = PathBuf::from("/nonexistent");
-    let [config, data, state, cache, home] = std::array::from_fn(|_| nowhere.clone());
-    let choices = Choices::of(&Paths { config, data, state, cache, home });
+    let [config, data, state, cache, home, organization] = std::array::from_fn(|_| nowhere.clone());
+    let choices = Choices::of(&Paths { config, data, state, cache, home, organization });
     let files = outer.role.as_ref().map(|state| PathBuf::from(&state.file));
     for file in files.into_iter().chain([PathBuf::from("/p/.awsrole.toml")]) {
         assert_eq!(outer.chosen(&[file], &choices, SystemTime::UNIX_EPOCH).role(), None, "a role was chosen without a proof");

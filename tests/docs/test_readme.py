@@ -23,8 +23,8 @@ PACKAGES = {"install", "package", "installer", "verify", "devcontainer"}  # run 
 COMMANDS = {"clone", "rc", "home", "project", "prompt", "segment", "tools", "keys", "sso", "uninstall"} | BESIDE | PACKAGES | OTHER_SHELLS
 TRANSCRIPTS = {"home-transcript", "project-transcript"}
 PROFILES = {"profile", "tmux-copies", "sso", "mfa"}
-FILES = {"file", "agents-file", "config", "accounts", "protect", "starship", "permission-set"}
-# Those of docs/ci.md, which test_ci.py runs.
+FILES = {"file", "agents-file", "config", "accounts", "protect", "starship", "permission-set", "organization"}
+# `organization` is used by tests/cli/test_organization.py. Those of docs/ci.md, which test_ci.py runs.
 CI = {"workflow", "trust"}
 
 

@@ -190,7 +190,7 @@ mod tests {
 
     fn paths(home: &std::path::Path) -> Paths {
         let [config, data, state, cache] = ["config", "data", "state", "cache"].map(|name| home.join(name));
-        Paths { config, data, state, cache, home: home.to_owned() }
+        Paths { config, data, state, cache, home: home.to_owned(), organization: home.join("etc") }
     }
 
     /// Returns a browser that is a script.

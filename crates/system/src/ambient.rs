@@ -37,6 +37,9 @@ pub enum Caller {
 /// The variable with which the snippets' function marks its call. It isn't passed to child processes.
 const HOOK: &str = "AWSROLE_HOOK";
 
+/// The settings of an organization for all users of the machine.
+const ORGANIZATION: &str = "/etc/awsrole/config.toml";
+
 /// The hint after `awsrole off`.
 pub const ON_AGAIN: &str = "`awsrole on` activates awsrole again";
 
@@ -80,6 +83,7 @@ pub fn context() -> Result<Context, Problem> {
         cache: dirs::cache_dir().ok_or_else(|| missing("cache"))?.join("awsrole"),
         data,
         home,
+        organization: ORGANIZATION.into(),
     };
     restore_aws_files(&mut env, &paths);
     let keys = Rc::new(System::of(&env));

@@ -10,7 +10,7 @@ use awsrole_core::base::problem::Problem;
 use awsrole_core::explain::summary::{entered_by_cd, problems, summarize};
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::project::approval::{
-    ApprovalStatus, Approvals, Chain, Changed, FileChange, denied_base, untrusted_approvals,
+    ApprovalStatus, Approvals, Chain, Changed, FileChange, InMain, denied_base, untrusted_approvals,
 };
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
@@ -67,12 +67,18 @@ pub(super) fn run(
         return Err(denied_base(context, &base.path, &chain.nearest().path).into());
     }
     let changes = approvals.changes(&chain);
-    show_differences(&changes, context);
+    show_differences(&changes, "changed since it was allowed", context);
+    let in_main = approvals.in_main(&chain).filter(|_| approvals.status(&chain) != ApprovalStatus::Allowed);
+    if let (Some(InMain::Differs(main, differences)), true) = (&in_main, changes.is_empty()) {
+        let what = format!("differs from the file that is allowed in {}", context.shorten(main));
+        show_differences(differences, &what, context);
+    }
     if let (Consent::GivenForEdit { before, after }, true) = (consent, changes.is_empty()) {
         print_line(format!("{} was edited:", context.shorten(&chain.nearest().path)));
         show_difference(before, after);
     }
     show_summary(&chain, &outer, settings)?;
+    show_elsewhere(&chain, in_main.as_ref(), &approvals, context);
     show_overrides(&files, &outer);
     overrides::shown::record(&files, context);
     let problems = problems(chain.config(), &Profiles::load(&outer)?, &outer)?;
@@ -194,12 +200,53 @@ fn show_line(label: &str, text: &str) {
     print_hanging(format!("  {label:<16}{text}"), 18);
 }
 
-/// Shows how the files differ from those that were last allowed.
-fn show_differences(changes: &[FileChange], context: &Context) {
+/// Shows the records of the same files at other paths.
+fn show_elsewhere(chain: &Chain, in_main: Option<&InMain>, approvals: &Approvals, context: &Context) {
+    const SHOWN: usize = 2;
+    let main = match in_main {
+        None => None,
+        Some(InMain::Untrusted(untrusted)) => {
+            show_line("git worktree", &format!("an approval of the main worktree doesn't count: {untrusted}"));
+            None
+        }
+        Some(InMain::Allowed(main)) => {
+            show_line(
+                "git worktree",
+                &format!("the same file is allowed in the main worktree {}", context.shorten(main)),
+            );
+            Some(main)
+        }
+        Some(InMain::Differs(main, _)) => {
+            show_line(
+                "git worktree",
+                &format!("another file is allowed in the main worktree {}", context.shorten(main)),
+            );
+            Some(main)
+        }
+        Some(InMain::Denied(main)) => {
+            show_line("git worktree", &format!("the file was denied in the main worktree {}", context.shorten(main)));
+            Some(main)
+        }
+    };
+    let is_shown = |place: &PathBuf| main.is_some_and(|main| place.starts_with(main));
+    let places: Vec<PathBuf> = approvals.same_elsewhere(chain).into_iter().filter(|place| !is_shown(place)).collect();
+    for (index, place) in places.iter().take(SHOWN).enumerate() {
+        let gone = if place.symlink_metadata().is_ok() { "" } else { ", which no longer exists" };
+        let label = if index == 0 { "same file" } else { "" };
+        show_line(label, &format!("allowed at {}{gone}", context.shorten(place)));
+    }
+    if places.len() > SHOWN {
+        show_line("", &format!("and {} more", places.len() - SHOWN));
+    }
+}
+
+/// Shows how the files differ from those that were last allowed, at the same path or in the main worktree. `what` says
+/// so for a file with other content.
+fn show_differences(changes: &[FileChange], what: &str, context: &Context) {
     for change in changes {
         let path = context.shorten(&change.path);
         match &change.what {
-            Changed::Content => print_line(format!("{path} changed since it was allowed:")),
+            Changed::Content => print_line(format!("{path} {what}:")),
             Changed::Removed => print_line(format!("{path} was removed or is no longer inherited:")),
             Changed::Added => print_line(format!("{path} is inherited now:")),
             Changed::Target => print_line(format!("{path} is a symbolic link and has another target now")),

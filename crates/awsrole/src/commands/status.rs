@@ -225,7 +225,13 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
             },
         ),
         Ok((Verdict::Allowed(allowed), _)) => {
-            known.add("approval", "allowed");
+            known.add(
+                "approval",
+                match allowed.main_worktree() {
+                    Some(main) => format!("allowed in the main worktree {}", main.display()),
+                    None => "allowed".to_owned(),
+                },
+            );
             if outer.role.is_none() && !blocked && ambient::caller() == Caller::Other {
                 known.add(
                     "hint",

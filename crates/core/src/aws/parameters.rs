@@ -27,9 +27,12 @@ fn checked(text: &str, least: usize, most: usize, extra: &str) -> Result<String,
 pub struct SessionName(String);
 
 impl SessionName {
+    /// The largest number of characters.
+    pub const MAX_LENGTH: usize = 64;
+
     /// Parses the name.
     pub fn parse(text: &str) -> Result<Self, OutOfRange> {
-        checked(text, 2, 64, "+=,.@-").map(Self)
+        checked(text, 2, Self::MAX_LENGTH, "+=,.@-").map(Self)
     }
 
     /// Derives a valid name from a login name, so that CloudTrail shows the user.
@@ -38,7 +41,7 @@ impl SessionName {
         let valid = |c: char| {
             if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' }
         };
-        let mut name: String = login.chars().map(valid).take(64).collect();
+        let mut name: String = login.chars().map(valid).take(Self::MAX_LENGTH).collect();
         if name.len() < 2 {
             name.insert_str(0, "user-");
         }

@@ -63,6 +63,9 @@ pub struct Paths {
     pub cache: PathBuf,
     /// The home directory, for `~` and for `~/.aws`.
     pub home: PathBuf,
+    /// The file with the settings of an organization. No environment variable changes this path, because a user could
+    /// escape the settings otherwise.
+    pub organization: PathBuf,
 }
 
 impl Paths {

@@ -74,6 +74,10 @@ pub fn examine(context: &Context, settings: &Settings, is_judged: bool) -> Vec<F
     if let Err(problem) = settings.get() {
         findings.push(Finding::new(Level::Bad, "config.toml", problem.summary));
     }
+    if let Some(shown) = settings.organization() {
+        let path = context.paths.organization.display();
+        findings.push(Finding::new(Level::Ok, "organization", format!("{path}: {shown}")));
+    }
     aws_files(context, &mut findings);
     network(context, &mut findings);
     findings

@@ -38,9 +38,12 @@ use crate::shell::state::{BLOCKED, HIDDEN, INFO_VARS, NAME, OuterEnv};
 pub struct Why {
     /// The files that apply, nearest first.
     pub files: Vec<PathBuf>,
-    /// `allowed`, `not allowed`, `changed since it was allowed`, `denied`, `broken`, `no file`, or `not needed for a
-    /// profile`.
+    /// `allowed`, `allowed by a [[trust]] rule`, `allowed in the main worktree`, `not allowed`, `changed since it was
+    /// allowed`, `denied`, `broken`, `no file`, or `not needed for a profile`.
     pub approval: &'static str,
+    /// The main worktree whose approval allows the file of a linked git worktree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_worktree: Option<PathBuf>,
     /// The resolution, if the file applies.
     pub chain: Option<ResolutionReport>,
     /// The state of the shell.
@@ -177,7 +180,12 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
     let (approval, problem, otherwise) = match verdict {
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
-            why.approval = if allowed.only_accounts().is_some() { "allowed by a [[trust]] rule" } else { "allowed" };
+            why.main_worktree = allowed.main_worktree().map(Into::into);
+            why.approval = match (allowed.only_accounts(), &why.main_worktree) {
+                (Some(_), _) => "allowed by a [[trust]] rule",
+                (None, Some(_)) => "allowed in the main worktree",
+                (None, None) => "allowed",
+            };
             match plan_role(outer, settings, &allowed, role) {
                 Err(problem) => {
                     why.next = STAYS_BLOCKED.to_owned();
@@ -263,7 +271,8 @@ pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profil
 impl Why {
     fn of(inner: &Context, files: Vec<PathBuf>, approval: &'static str) -> Self {
         let (shell, next) = (held(inner), String::new());
-        Self { files, approval, chain: None, shell, problem: None, profile_overrides: Vec::new(), next }
+        let (main_worktree, chain, problem, profile_overrides) = (None, None, None, Vec::new());
+        Self { files, approval, main_worktree, chain, shell, problem, profile_overrides, next }
     }
 
     /// Explains why the shell is blocked although the role can be planned, and what ends that.
@@ -295,6 +304,8 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
     // If the settings can't be read, that problem has been found already.
     let accounts = &settings.or_default().accounts;
     let foreign = Profiles::load(outer).map(|profiles| foreign_files(&profiles, outer)).unwrap_or_default();
+    let path = outer.paths.organization.display();
+    let organization = settings.organization().map(|shown| format!("the organization's {path} applies: {shown}"));
     let cache = Cache::open(outer, settings.or_default().key);
     let links: Vec<StepReport> =
         (0..plan.steps.len()).map(|index| link(plan, index, &cache, accounts, outer)).collect();
@@ -323,7 +334,8 @@ fn follow(why: &mut Why, plan: &RolePlan, outer: &Context, settings: &Settings) 
             _ => Vec::new(),
         },
         links,
-        notices: plan.notices.iter().chain(&plan.suspicious_lines).cloned().chain(foreign).collect(),
+        notices: (plan.notices.iter().chain(&plan.suspicious_lines).cloned().chain(foreign).chain(organization))
+            .collect(),
     });
 }
 

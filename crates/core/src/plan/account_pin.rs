@@ -198,7 +198,7 @@ aws_secret_access_key = canary
             None => approvals.allow(&Chain::read(&paths).unwrap()).unwrap(),
             Some(accounts) => {
                 let accounts = accounts.iter().map(|account| AccountId::parse(account).unwrap()).collect();
-                user.trust = vec![TrustRule { path: context.dir.clone(), accounts }];
+                user.trust = vec![TrustRule { path: context.dir.clone(), accounts, is_of_organization: false }];
             }
         }
         let requester = Requester::of(&context, &Settings::default())?;

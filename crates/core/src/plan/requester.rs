@@ -28,11 +28,11 @@ pub struct Requester {
     accounts: Accounts,
 }
 
-/// An agent, and what the user's settings say about agents.
+/// An agent, and what the settings of the user and of the organization say about agents.
 #[derive(Debug, Clone)]
 struct LimitedAgent {
     agent: Agent,
-    user: AgentLimits,
+    settings: Vec<AgentLimits>,
 }
 
 impl Requester {
@@ -43,8 +43,8 @@ impl Requester {
     pub fn of(context: &Context, settings: &Settings) -> Result<Self, Problem> {
         let accounts = settings.or_default().accounts.clone();
         let Some(agent) = Agent::recognize(&context.env) else { return Ok(Self { agent: None, accounts }) };
-        let user = settings.get()?.agent.clone().unwrap_or_default();
-        Ok(Self { agent: Some(LimitedAgent { agent, user }), accounts })
+        let settings = settings.get()?.agent.clone();
+        Ok(Self { agent: Some(LimitedAgent { agent, settings }), accounts })
     }
 
     /// Refuses an agent.
@@ -120,16 +120,16 @@ impl LimitedAgent {
     }
 
     fn check_denied(&self, file: Option<&AgentLimits>) -> Result<(), Problem> {
-        match [file, Some(&self.user)].into_iter().flatten().find_map(AgentLimits::denied_at) {
+        match file.into_iter().chain(&self.settings).find_map(AgentLimits::denied_at) {
             None => Ok(()),
             Some(at) => Err(self.refuse(Problem::new(format!("{at}: agents get no role")))),
         }
     }
 
-    /// Returns the limits of the file and of the user. Each policy is a limit of its own, because policies of one call
-    /// would be combined to a wider one.
+    /// Returns the limits of the file, of the user and of the organization. Each policy is a limit of its own, because
+    /// policies of one call would be combined to a wider one.
     fn layers(&self, file: Option<&AgentLimits>) -> Vec<Limit> {
-        let tables = [file, Some(&self.user)].into_iter().flatten();
+        let tables = file.into_iter().chain(&self.settings);
         let mut policies: Vec<Located<AgentPolicy>> = Vec::new();
         for policy in tables.clone().filter_map(|table| table.policy.as_ref()) {
             if !policies.iter().any(|known| known.value == policy.value) {
@@ -189,8 +189,8 @@ mod tests {
 
     fn agent(value: &str, user: &str) -> Requester {
         let env = Env([(crate::base::agent::VARIABLE.into(), value.into())].into());
-        let user = config(user).agent.unwrap_or_default();
-        let agent = Agent::recognize(&env).map(|agent| LimitedAgent { agent, user });
+        let settings: Vec<AgentLimits> = config(user).agent.into_iter().collect();
+        let agent = Agent::recognize(&env).map(|agent| LimitedAgent { agent, settings });
         Requester { agent, accounts: Accounts::default() }
     }
 

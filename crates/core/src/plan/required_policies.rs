@@ -131,7 +131,7 @@ fn pair(caller: &str, role: &AssumeRole, mfa: bool, source_identity: bool, tags:
     if let Some(id) = &role.external_id {
         equal.insert("sts:ExternalId".into(), id.as_str().into());
     }
-    if let Some(identity) = &role.source_identity {
+    if let Some(identity) = role.source_identity.as_ref().filter(|_| !role.is_identity_of_user) {
         equal.insert("sts:SourceIdentity".into(), identity.as_str().into());
     }
     if role.is_session_named {

@@ -1,6 +1,8 @@
 //! Follows keys and profiles to a source by the rules of the AWS CLI (botocore, `credentials.py`,
 //! `AssumeRoleProvider`). The project file takes precedence over the profiles.
 
+use std::cell::OnceCell;
+
 use crate::aws::arn::AccountId;
 use crate::aws::endpoint::{self, Endpoint, Service};
 use crate::aws::invalid::OutOfRange;
@@ -16,6 +18,7 @@ use crate::plan::role_plan::{GetSessionToken, RolePlan, Step};
 use crate::plan::{account_pin, guard, partition};
 use crate::project::approval::Allowed;
 use crate::project::config::{Config, RoleConfig};
+use crate::settings::user_config::Organization;
 
 pub(crate) use first::InitialSource;
 pub use preview::Preview;
@@ -56,7 +59,7 @@ fn make(
     profiles: &Profiles,
     context: &Context,
 ) -> Result<RolePlan, Problem> {
-    let resolver = Resolver { config, profiles, context };
+    let resolver = Resolver::of(config, profiles, context);
     let node = resolver.node(name)?;
     let name = node.in_file.clone().flatten();
     let mut chain = Chain::default();
@@ -89,7 +92,7 @@ fn suspicious_lines(profiles: &Profiles, chain: &Chain<'_>) -> Vec<String> {
 /// Checks whether a profile on its own leads to a source. No plan is made, because no file was allowed.
 pub fn check_profile(profiles: &Profiles, context: &Context, name: &str) -> Result<(), Problem> {
     let config = Config::default();
-    let resolver = Resolver { config: &config, profiles, context };
+    let resolver = Resolver::of(&config, profiles, context);
     let profile = profiles.get(name);
     resolver.follow(&ChainNode::of(profile), &mut Vec::new(), &mut Chain::default())
 }
@@ -106,7 +109,7 @@ pub fn sign_in_of_session(
     at: &str,
 ) -> Result<IdentityCenter, Problem> {
     let config = Config::default();
-    let resolver = Resolver { config: &config, profiles, context };
+    let resolver = Resolver::of(&config, profiles, context);
     resolver.sign_in_of_session(name, at, &Chain::default())
 }
 
@@ -115,7 +118,7 @@ pub fn sign_in_of_session(
 /// The plan has a GetSessionToken only if it includes an MFA code, because IAM rejects sessions without MFA.
 pub fn keys_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
     let config = Config::default();
-    let resolver = Resolver { config: &config, profiles, context };
+    let resolver = Resolver::of(&config, profiles, context);
     let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
     let mut chain = Chain { profiles: vec![profile], ..Chain::default() };
     resolver.own_source(profile, &mut chain)?;
@@ -143,7 +146,7 @@ pub fn endpoint_of(profiles: &Profiles, context: &Context, name: &str) -> Result
 /// Plans the credentials of a profile on its own, for IAM calls made as that profile. Also returns the endpoint of IAM.
 pub fn profile_plan(profiles: &Profiles, context: &Context, name: &str) -> Result<(RolePlan, Endpoint), Problem> {
     let config = Config::default();
-    let resolver = Resolver { config: &config, profiles, context };
+    let resolver = Resolver::of(&config, profiles, context);
     let profile = profiles.get(name).ok_or_else(|| resolver.no_profile(name, ""))?;
     let mut chain = Chain::default();
     resolver.follow(&ChainNode::of(Some(profile)), &mut Vec::new(), &mut chain)?;
@@ -194,9 +197,15 @@ struct Resolver<'p> {
     config: &'p Config,
     profiles: &'p Profiles,
     context: &'p Context,
+    /// The settings of the organization, read at first use.
+    organization: OnceCell<Option<Organization>>,
 }
 
 impl<'p> Resolver<'p> {
+    fn of(config: &'p Config, profiles: &'p Profiles, context: &'p Context) -> Self {
+        Self { config, profiles, context, organization: OnceCell::new() }
+    }
+
     /// Makes a plan of a completely resolved chain.
     fn plan(
         &self,
@@ -205,6 +214,7 @@ impl<'p> Resolver<'p> {
         name: Option<String>,
         chain: Chain<'p>,
     ) -> Result<RolePlan, Problem> {
+        let chain = self.with_source_identity(chain)?;
         let partition = chain.partition().map(str::to_owned);
         let Some(source) = chain.source else {
             return Err(Problem::new(format!("{} leads to no credential source", self.origin(node, "role_arn"))));
@@ -391,7 +401,8 @@ impl<'p> Resolver<'p> {
     }
 
     /// Makes a plan of a chain that contains no project file.
-    fn plan_for_profile(&self, chain: Chain<'_>) -> Result<(RolePlan, Endpoint), Problem> {
+    fn plan_for_profile(&self, chain: Chain<'p>) -> Result<(RolePlan, Endpoint), Problem> {
+        let chain = self.with_source_identity(chain)?;
         let partition = chain.partition().map(str::to_owned);
         let endpoint = |service| {
             endpoint::resolve(service, None, &chain.profiles, self.profiles, self.context, partition.as_deref())
@@ -504,6 +515,7 @@ fn role_alone(profile: Profile<'_>) -> Problem {
 
 mod carried;
 mod first;
+mod organization;
 mod preview;
 mod selected_profile;
 mod sources;

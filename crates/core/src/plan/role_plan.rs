@@ -102,6 +102,9 @@ pub struct AssumeRole {
     pub external_id: Option<ExternalId>,
     /// The source identity.
     pub source_identity: Option<SourceIdentity>,
+    /// Whether the source identity is the name of the user, because the organization requires one.
+    #[serde(skip)]
+    pub is_identity_of_user: bool,
     /// The session duration. The default of STS is one hour.
     pub duration: Option<SessionDuration>,
     /// Session tags.

@@ -1,6 +1,6 @@
 //! Decides whether the user has allowed a project file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::aws::arn::AccountId;
 use crate::base::problem::Problem;
@@ -11,10 +11,12 @@ use chain::{End, Reading};
 
 pub use approvals::Approvals;
 pub use chain::{Chain, Changed, FileChange};
+pub use elsewhere::InMain;
 pub use refusal::{Refusal, denied_base, untrusted_approvals};
 
 mod approvals;
 mod chain;
+mod elsewhere;
 mod refusal;
 mod rules;
 
@@ -38,6 +40,7 @@ pub enum ApprovalStatus {
 pub struct Allowed {
     config: Config,
     only_accounts: Option<Vec<AccountId>>,
+    main_worktree: Option<PathBuf>,
 }
 
 impl Allowed {
@@ -51,6 +54,13 @@ impl Allowed {
     #[must_use]
     pub fn only_accounts(&self) -> Option<&[AccountId]> {
         self.only_accounts.as_deref()
+    }
+
+    /// Returns the main worktree in which the same files are allowed, if only that approval allows the config of a
+    /// linked git worktree.
+    #[must_use]
+    pub fn main_worktree(&self) -> Option<&Path> {
+        self.main_worktree.as_deref()
     }
 }
 
@@ -92,8 +102,8 @@ impl Verdict {
         Self::Broken { problem, status }
     }
 
-    fn allowed(config: Option<Config>, only_accounts: Option<Vec<AccountId>>) -> Self {
-        Self::Allowed(Box::new(Allowed { config: config.unwrap_or_default(), only_accounts }))
+    fn allowed(config: Option<Config>, only_accounts: Option<Vec<AccountId>>, main_worktree: Option<PathBuf>) -> Self {
+        Self::Allowed(Box::new(Allowed { config: config.unwrap_or_default(), only_accounts, main_worktree }))
     }
 
     /// Returns the shell state for a verdict on a directory's files, of which `depth` were read.
@@ -123,6 +133,8 @@ impl Verdict {
 /// file needs a new approval, whether or not the base itself is allowed. A `[[trust]]` rule may allow any of them
 /// instead. The files above it then need an approval or a rule of their own. If a base file was denied, no file that
 /// inherits from it applies.
+///
+/// In a linked git worktree, the approval of the main worktree is as good as one of the same files in the worktree.
 #[must_use]
 pub fn evaluate_files(paths: &[PathBuf], approvals: &Approvals, user: &UserConfig) -> (Verdict, usize) {
     evaluate_files_and_keep_texts(paths, approvals, user, &mut Vec::new())
@@ -167,12 +179,14 @@ pub fn evaluate_files_and_keep_texts(
     let allows = |at: usize| folders[at].as_ref().is_some_and(|folder| folder.allows(&files[at..], open));
     let status = |at: usize| folders[at].as_ref().map_or(ApprovalStatus::Unknown, Folder::status);
     let rule = |at: usize| rules::accounts(&files[at], &user.trust);
-    if allows(0) {
+    let own = allows(0);
+    let main = if own { None } else { approvals.allowed_in_main(files, open) };
+    if own || main.is_some() {
         return match (denied_base, reading.end) {
             (Some(denied), _) => denied,
             // It was allowed, so an earlier version could parse it.
             (None, End::Broken(problem)) => (Verdict::Broken { problem, status: ApprovalStatus::Allowed }, whole),
-            (None, _) => (Verdict::allowed(reading.config, None), whole),
+            (None, _) => (Verdict::allowed(reading.config, None, main), whole),
         };
     }
     let mut only = match rule(0) {
@@ -211,7 +225,7 @@ pub fn evaluate_files_and_keep_texts(
             Err(problem) => return (Verdict::Broken { problem, status: status(at) }, whole),
         }
     }
-    (Verdict::allowed(reading.config, Some(only)), whole)
+    (Verdict::allowed(reading.config, Some(only), None), whole)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 
 use crate::aws::access_keys::StoreKind;
@@ -20,6 +21,10 @@ use crate::base::suggest::suggestion;
 use crate::settings::account_names;
 use crate::settings::accounts::{Account, AccountName, Accounts, Color};
 use crate::settings::agent::{AgentKeys, AgentLimits};
+
+pub use organization::{Organization, login};
+
+mod organization;
 
 /// The user's settings for all projects. They are only read from the user's own file, never from a project.
 #[derive(Debug, Clone, Default)]
@@ -38,8 +43,9 @@ pub struct UserConfig {
     pub store: Option<StoreKind>,
     /// The command that opens a URL, as words. `{url}` in a word is the URL. Empty for the browser of the system.
     pub browser: Vec<String>,
-    /// What AI agents get at most, in all projects and of all profiles.
-    pub agent: Option<AgentLimits>,
+    /// What AI agents get at most, in all projects and of all profiles. Each of the tables applies: that of the user,
+    /// and that of the organization.
+    pub agent: Vec<AgentLimits>,
 }
 
 /// Timeouts. Each has a default.
@@ -62,6 +68,8 @@ pub struct TrustRule {
     pub path: PathBuf,
     /// The accounts.
     pub accounts: Vec<AccountId>,
+    /// Whether the rule is in the settings of an organization.
+    pub is_of_organization: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -132,29 +140,36 @@ struct AccountAsWritten {
 pub struct Settings {
     config: UserConfig,
     problem: Option<Problem>,
+    organization: Option<String>,
 }
 
 impl Settings {
-    /// Reads the file. An error is returned by [`Settings::get`].
+    /// Reads the user's file and that of an organization, whose settings apply where the user has none. An error is
+    /// returned by [`Settings::get`].
     #[must_use]
     pub fn load(context: &Context) -> Self {
-        match UserConfig::load(context) {
-            Ok(mut config) => {
-                account_names::complete(&mut config.accounts, &context.paths);
-                Self { config, problem: None }
-            }
+        let (mut config, mut problem) = match UserConfig::load(context) {
+            Ok(config) => (config, None),
             // If the settings can't be read, the choice of the key backend isn't known.
-            Err(problem) => {
-                let config = UserConfig { key: CacheKeySetting::Unknown, ..UserConfig::default() };
-                Self { config, problem: Some(problem) }
+            Err(problem) => (UserConfig { key: CacheKeySetting::Unknown, ..UserConfig::default() }, Some(problem)),
+        };
+        let mut organization = None;
+        match Organization::load(context) {
+            Ok(None) => {}
+            Ok(Some(settings)) => {
+                organization = Some(settings.shown());
+                settings.complete(&mut config);
             }
+            Err(unusable) => problem = Some(unusable),
         }
+        account_names::complete(&mut config.accounts, &context.paths);
+        Self { config, problem, organization }
     }
 
     /// Returns the settings.
     ///
     /// # Errors
-    /// Fails if the file can't be read, if another user could replace it, or if it is invalid.
+    /// Fails if one of the files can't be read, if another user could replace it, or if it is invalid.
     pub fn get(&self) -> Result<&UserConfig, Problem> {
         match &self.problem {
             None => Ok(&self.config),
@@ -167,6 +182,12 @@ impl Settings {
     #[must_use]
     pub fn or_default(&self) -> &UserConfig {
         &self.config
+    }
+
+    /// Describes the settings of the organization. `None` if there are none.
+    #[must_use]
+    pub fn organization(&self) -> Option<&str> {
+        self.organization.as_deref()
     }
 }
 
@@ -202,12 +223,7 @@ impl UserConfig {
                 None => problem.hint(elsewhere),
             });
         }
-        let written: AsWritten = toml::from_slice(&bytes).map_err(|e| {
-            let line = line_of(&bytes, e.span().map_or(0, |span| span.start));
-            let at = format!("{}:{line}", path.display());
-            unknown_key(&at, e.message())
-                .unwrap_or_else(|| Problem::new(format!("{at}: {}", e.message().replace('\n', ", "))))
-        })?;
+        let written: AsWritten = parse(&path, &bytes, |_, _| None)?;
         let trust = written.trust.into_iter().map(|rule| rule.check(context, &path)).collect::<Result<_, _>>()?;
         let wrong =
             |at: usize, what: String| Problem::new(format!("{}:{}: {what}", path.display(), line_of(&bytes, at)));
@@ -217,13 +233,6 @@ impl UserConfig {
             _ => Err(wrong(command.span().start, "browser.command: needs a program".to_owned())
                 .hint(r#"such as command = ["firefox", "-P", "work", "{url}"]"#)),
         });
-        let at = |at: usize| Origin { file: path.clone(), line: line_of(&bytes, at) };
-        let agent = written.agent.map(|keys| keys.checked(at)).transpose()?;
-        if let Some(role) = agent.as_ref().and_then(|agent| agent.role.as_ref()) {
-            return Err(Problem::new(format!("{}: `role` isn't allowed in [agent] here", role.origin))
-                .because("a role is one of a project's file, which says which of its roles agents get")
-                .hint("set `role` in the [agent] table of the project's .awsrole.toml"));
-        }
         let limit = |seconds: Option<Seconds>| seconds.map(|seconds| Duration::from_secs(seconds.0.clamp(1, 600)));
         Ok(Self {
             trust,
@@ -238,16 +247,43 @@ impl UserConfig {
             accounts,
             browser: browser.transpose()?.unwrap_or_default(),
             key: written.cache.key,
-            agent,
+            agent: agent(written.agent, &path, &bytes)?.into_iter().collect(),
         })
     }
 }
 
+/// Parses a settings file. `explain` may replace the error for an unknown key, from the location and the key's name.
+fn parse<T: DeserializeOwned>(
+    path: &Path,
+    bytes: &[u8],
+    explain: impl Fn(&str, &str) -> Option<Problem>,
+) -> Result<T, Problem> {
+    toml::from_slice(bytes).map_err(|e| {
+        let line = line_of(bytes, e.span().map_or(0, |span| span.start));
+        let at = format!("{}:{line}", path.display());
+        unknown_key(&at, e.message(), explain)
+            .unwrap_or_else(|| Problem::new(format!("{at}: {}", e.message().replace('\n', ", "))))
+    })
+}
+
 /// Returns the error for an unknown key from the message of serde: "unknown field `a`, expected one of `b`, `c`".
-fn unknown_key(at: &str, message: &str) -> Option<Problem> {
+fn unknown_key(at: &str, message: &str, explain: impl Fn(&str, &str) -> Option<Problem>) -> Option<Problem> {
     let mut names = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
     let (name, known) = (names.next()?, names.collect::<Vec<_>>());
-    Some(Problem::new(format!("{at}: unknown key `{name}`")).hint(suggestion(name, "the keys here are", &known)))
+    let unknown = || Problem::new(format!("{at}: unknown key `{name}`"));
+    Some(explain(at, name).unwrap_or_else(|| unknown().hint(suggestion(name, "the keys here are", &known))))
+}
+
+/// Checks the limits of agents.
+fn agent(written: Option<AgentKeys>, path: &Path, bytes: &[u8]) -> Result<Option<AgentLimits>, Problem> {
+    let at = |at: usize| Origin { file: path.to_owned(), line: line_of(bytes, at) };
+    let agent = written.map(|keys| keys.checked(at)).transpose()?;
+    match agent.as_ref().and_then(|agent| agent.role.as_ref()) {
+        None => Ok(agent),
+        Some(role) => Err(Problem::new(format!("{}: `role` isn't allowed in [agent] here", role.origin))
+            .because("a role is one of a project's file, which says which of its roles agents get")
+            .hint("set `role` in the [agent] table of the project's .awsrole.toml")),
+    }
 }
 
 /// Checks the account settings. `wrong` creates a problem for a position.
@@ -308,6 +344,6 @@ impl RuleAsWritten {
             .iter()
             .map(|id| AccountId::parse(id).map_err(|e| wrong(format!("accounts: {e}"))))
             .collect::<Result<_, _>>()?;
-        Ok(TrustRule { path, accounts })
+        Ok(TrustRule { path, accounts, is_of_organization: file == context.paths.organization })
     }
 }

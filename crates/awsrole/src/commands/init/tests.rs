@@ -54,7 +54,7 @@ fn home() -> (tempfile::TempDir, Context) {
     let root = home.path().to_owned();
     write_private(&root.join(".aws/config"), CONFIG.as_bytes()).unwrap();
     let [config, data, state, cache] = ["config", "data", "state", "cache"].map(|name| root.join(name));
-    let paths = Paths { config, data, state, cache, home: root.clone() };
+    let paths = Paths { config, data, state, cache, home: root.clone(), organization: root.join("etc") };
     let (env, now, keys) = (Env::default(), SystemTime::UNIX_EPOCH, Rc::new(NoKeys));
     (home, Context { dir: root, env, now, paths, keys, host: String::new, program: None })
 }

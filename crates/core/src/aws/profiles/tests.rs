@@ -18,6 +18,7 @@ pub(crate) fn home(config: &str, credentials: &str) -> (tempfile::TempDir, Conte
         state: root.join("state"),
         cache: root.join("cache"),
         home: root.clone(),
+        organization: root.join("etc/config.toml"),
     };
     let (env, now, keys) = (Env::default(), SystemTime::UNIX_EPOCH, Shelf::new());
     (

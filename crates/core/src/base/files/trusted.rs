@@ -82,17 +82,25 @@ impl fmt::Display for Untrusted {
 /// # Errors
 /// Returns the first component that another user controls.
 pub fn resolve(path: &Path) -> Result<PathBuf, Untrusted> {
-    walk(path, |_| true)
+    walk(path, current_user(), |_| true)
+}
+
+/// Resolves a path as [`resolve`] does, for another user than that of this process: only root and `user` may own the
+/// components.
+///
+/// # Errors
+/// Returns the first component that another user controls.
+pub fn resolve_as(path: &Path, user: u32) -> Result<PathBuf, Untrusted> {
+    walk(path, user, |_| true)
 }
 
 /// Returns the first component of a path that belongs to another user, in the order of [`resolve`].
 #[must_use]
 pub fn foreign_component(path: &Path) -> Option<PathBuf> {
-    walk(path, |why| matches!(why, Distrust::Foreign { .. })).err().map(|untrusted| untrusted.path)
+    walk(path, current_user(), |why| matches!(why, Distrust::Foreign { .. })).err().map(|untrusted| untrusted.path)
 }
 
-fn walk(path: &Path, counts: impl Fn(&Distrust) -> bool) -> Result<PathBuf, Untrusted> {
-    let me = current_user();
+fn walk(path: &Path, me: u32, counts: impl Fn(&Distrust) -> bool) -> Result<PathBuf, Untrusted> {
     let check = |path: &Path| {
         let (found, why) = examine(path, me);
         match why.filter(&counts) {

@@ -18,7 +18,8 @@ impl Why {
         let line = |label: &str, text: String| (label.to_owned(), text);
         let mut sections = Vec::new();
         let mut lines: Vec<(String, String)> = self.files.iter().map(|file| line("", context.shorten(file))).collect();
-        lines.push(line("approval", self.approval.to_owned()));
+        let main = self.main_worktree.as_ref().map(|main| format!(" {}", context.shorten(main)));
+        lines.push(line("approval", self.approval.to_owned() + &main.unwrap_or_default()));
         sections.push(("file", lines));
         if let Some(chain) = &self.chain {
             let set = chain.permission_set.as_ref().map(|set| format!("permission set {set}"));

@@ -70,7 +70,7 @@ impl SelectedProfile {
     fn plan_unlimited(&self, profiles: &Profiles, context: &Context) -> Result<RolePlan, Problem> {
         let mut config = Config::default();
         profiles.paths()[0].clone_into(&mut config.file);
-        let resolver = Resolver { config: &config, profiles, context };
+        let resolver = Resolver::of(&config, profiles, context);
         if self.0.is_empty() {
             return Err(Problem::new("--profile: the name is empty").hint("such as `--profile default`"));
         }

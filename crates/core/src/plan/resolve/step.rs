@@ -4,21 +4,13 @@ use super::carried::{Asked, Call, MFA_HINT, MFA_RULE, Parameter};
 use super::{Chain, ChainNode, Resolver};
 use crate::aws::arn::RoleArn;
 use crate::aws::invalid::OutOfRange;
-use crate::aws::parameters::{ExternalId, MfaSerial, SessionDuration, SessionName, SessionTags};
+use crate::aws::parameters::{ExternalId, MfaSerial, SessionDuration, SessionTags};
 use crate::aws::session_policy::{LimitedBy, SessionPolicy};
 use crate::aws::source::Source;
 use crate::base::problem::Problem;
 use crate::plan::role_plan::{AssumeRole, GetScopedCredentials, GetSessionToken, Step};
 
 impl<'p> Resolver<'p> {
-    pub(super) fn session_name(&self, node: &ChainNode<'_>) -> Result<SessionName, Problem> {
-        let env = &self.context.env;
-        let given =
-            self.checked(node, node.keys.role_session_name.as_ref(), "role_session_name", SessionName::parse)?;
-        Ok(given
-            .unwrap_or_else(|| SessionName::of_user(env.filled("USER").or(env.filled("LOGNAME")).unwrap_or("unknown"))))
-    }
-
     /// Adds the call that a node requests: its role, or a session of the source's long-lived keys. If the source is a
     /// token, sets the parameters that are sent with it instead.
     pub(super) fn last_step(&self, node: &ChainNode<'_>, chain: &mut Chain<'p>) -> Result<(), Problem> {
@@ -120,6 +112,7 @@ impl<'p> Resolver<'p> {
             is_session_named: keys.role_session_name.is_some() || node.profile_text("role_session_name").is_some(),
             external_id: self.checked(node, keys.external_id.as_ref(), "external_id", ExternalId::parse)?,
             source_identity: keys.source_identity.clone(),
+            is_identity_of_user: false,
             duration,
             mfa_serial: mfa_serial.filter(|_| directly),
             required: if directly { required } else { Vec::new() },

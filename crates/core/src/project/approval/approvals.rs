@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::ApprovalStatus;
-use super::chain::{self, Chain, FileChange};
+use super::chain::{self, Chain, FileChange, Recorded};
 use crate::base::digest::sha256;
 use crate::base::files::trusted::{self, Untrusted};
 use crate::base::files::{self, FileError};
@@ -113,17 +113,20 @@ impl Approvals {
     /// Returns the directories of the files that the user allowed at some time and that still exist, sorted.
     #[must_use]
     pub fn directories(&self) -> Vec<PathBuf> {
+        let existing = self.places().into_iter().filter(|place| place.symlink_metadata().is_ok());
+        let dirs = existing.filter_map(|place| Some(place.parent()?.to_owned()));
+        dirs.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Returns the paths of the files that the user allowed at some time, sorted.
+    pub(super) fn places(&self) -> BTreeSet<PathBuf> {
         let dir = self.data.join(PLACES);
         if self.untrusted().is_some() || !files::is_own_dir(&dir) {
-            return Vec::new();
+            return BTreeSet::new();
         }
         let records = fs::read_dir(&dir).into_iter().flatten().flatten().filter(|entry| !files::is_unfinished(entry));
         let places = records.filter_map(|entry| files::read_own(&entry.path(), MAX_RECORD_BYTES).ok());
-        let places = places.map(|bytes| PathBuf::from(OsString::from_vec(bytes)));
-        let dirs = places
-            .filter(|place| place.symlink_metadata().is_ok())
-            .filter_map(|place| Some(place.parent()?.to_owned()));
-        dirs.collect::<BTreeSet<_>>().into_iter().collect()
+        places.map(|bytes| PathBuf::from(OsString::from_vec(bytes))).collect()
     }
 
     /// Returns how the files that apply differ from those that were last allowed in the same directory. Empty if none
@@ -136,8 +139,7 @@ impl Approvals {
     pub(super) fn changes_of(&self, files: &[ConfigFile]) -> Vec<FileChange> {
         let place = &files[0].place;
         let newest = self.trusted_folder(place).and_then(|folder| folder.newest());
-        let before = newest.and_then(|path| files::read_own(&path, MAX_RECORD_BYTES).ok());
-        let before = before.and_then(|bytes| chain::recorded(place, &bytes));
+        let before = newest.and_then(|path| read_record(&path, place));
         before.map(|before| chain::changes(files, &before)).unwrap_or_default()
     }
 
@@ -179,6 +181,11 @@ impl Approvals {
     }
 }
 
+/// Reads the record of files that were allowed, of which the nearest one is at `place`.
+fn read_record(path: &Path, place: &Path) -> Option<Vec<Recorded>> {
+    chain::recorded(place, &files::read_own(path, MAX_RECORD_BYTES).ok()?)
+}
+
 /// The records of one path.
 pub(super) struct Folder(PathBuf);
 
@@ -205,11 +212,20 @@ impl Folder {
         }
     }
 
+    /// Returns whether files with these contents, nearest first, were allowed at `place`, which is the folder's path.
+    pub(super) fn has_texts(&self, place: &Path, files: &[ConfigFile]) -> bool {
+        let same = |before: Vec<Recorded>| before.iter().map(|file| &file.text).eq(files.iter().map(|file| &file.text));
+        self.records().any(|entry| read_record(&entry.path(), place).is_some_and(same))
+    }
+
     /// Returns the most recent record.
     fn newest(&self) -> Option<PathBuf> {
-        let records = self.entries().filter(|entry| entry.file_name() != DENIED);
-        let newest = records.max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok())?;
+        let newest = self.records().max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok())?;
         Some(newest.path())
+    }
+
+    fn records(&self) -> impl Iterator<Item = fs::DirEntry> {
+        self.entries().filter(|entry| entry.file_name() != DENIED)
     }
 
     fn entries(&self) -> impl Iterator<Item = fs::DirEntry> {

@@ -15,7 +15,7 @@ use crate::settings::user_config::TrustRule;
 /// Fails if another user can change the file, its directories, or what the rule's path resolves to.
 pub(super) fn accounts(file: &ConfigFile, rules: &[TrustRule]) -> Result<Vec<AccountId>, Problem> {
     let paths = [&file.place, &file.canonical];
-    let mut accounts = Vec::new();
+    let (mut accounts, mut owner) = (Vec::new(), "your");
     for rule in rules {
         // Symbolic links that others control are followed to find out whether the rule matches. If it does, it is
         // rejected.
@@ -26,10 +26,11 @@ pub(super) fn accounts(file: &ConfigFile, rules: &[TrustRule]) -> Result<Vec<Acc
         };
         if paths.iter().all(|file| file.starts_with(&path)) {
             let problem = |untrusted: &Untrusted| {
-                let rule = rule.path.display();
-                untrusted_by(untrusted, format!("your [[trust]] rule for {rule} can't be used"))
+                let (whose, rule) = (whose(rule), rule.path.display());
+                untrusted_by(untrusted, format!("{whose} [[trust]] rule for {rule} can't be used"))
             };
             resolved.as_ref().map_err(problem)?;
+            owner = whose(rule);
             accounts.extend(rule.accounts.iter().cloned());
         }
     }
@@ -40,10 +41,14 @@ pub(super) fn accounts(file: &ConfigFile, rules: &[TrustRule]) -> Result<Vec<Acc
     for path in paths {
         let shown = file.path.display();
         let problem =
-            |untrusted: Untrusted| untrusted_by(&untrusted, format!("{shown} isn't trusted by your [[trust]] rule"));
+            |untrusted: Untrusted| untrusted_by(&untrusted, format!("{shown} isn't trusted by {owner} [[trust]] rule"));
         trusted::resolve(path).map_err(problem)?;
     }
     Ok(accounts)
+}
+
+fn whose(rule: &TrustRule) -> &'static str {
+    if rule.is_of_organization { "the organization's" } else { "your" }
 }
 
 fn untrusted_by(untrusted: &Untrusted, summary: String) -> Problem {

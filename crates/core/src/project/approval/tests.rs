@@ -337,6 +337,7 @@ fn rules_and_approvals_cover_parts_of_a_chain() {
     let rule = |path: &str, account: &str| TrustRule {
         path: root.join(path),
         accounts: vec![AccountId::parse(account).unwrap()],
+        is_of_organization: false,
     };
     let paths = [near.clone(), far.clone()];
     let verdict =
@@ -388,7 +389,7 @@ fn rules_match_whole_components_that_others_can_not_write() {
     let beside = world.write("work-evil", "region = \"x\"");
     let account = AccountId::parse("222222222222").unwrap();
     let root = world.home.path().canonicalize().unwrap();
-    let trust = vec![TrustRule { path: root.join("work"), accounts: vec![account.clone()] }];
+    let trust = vec![TrustRule { path: root.join("work"), accounts: vec![account.clone()], is_of_organization: false }];
     let user = UserConfig { trust, ..UserConfig::default() };
     let (verdict, _) = evaluate_files(std::slice::from_ref(&inside), &world.approvals, &user);
     assert!(matches!(verdict, Verdict::Allowed(allowed) if allowed.only_accounts() == Some(&[account])));
