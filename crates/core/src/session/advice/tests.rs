@@ -124,6 +124,7 @@ fn limit_refused(code: &str, message: &str) -> Problem {
         accounts: &accounts,
         worked_before: false,
         identity: false,
+        clock_command: Env::default().clock_command(),
     };
     explain(&call, &StsError::Refused { code: code.into(), message: message.into(), server_time: Some(now) })
 }

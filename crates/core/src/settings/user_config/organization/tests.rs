@@ -27,9 +27,9 @@ fn the_users_settings_take_precedence() {
     let (_home, context) = with(
         "[accounts.111111111111]\nname = \"theirs\"\ncolor = \"red\"\n\
          [accounts.222222222222]\nname = \"two\"\ncolor = \"blue\"\n\
-         [accounts.333333333333]\nname = \"mine\"\n\
+         [accounts.333333333333]\nname = \"mine\"\nprotect = true\n\
          [[trust]]\npath = \"/srv\"\naccounts = [\"111111111111\"]\n",
-        "[accounts.111111111111]\nname = \"mine\"\n\
+        "[accounts.111111111111]\nname = \"mine\"\nprotect = true\n[accounts.333333333333]\nprotect = false\n\
          [[trust]]\npath = \"~/src\"\naccounts = [\"222222222222\"]\n",
     );
     let settings = Settings::load(&context);
@@ -37,7 +37,9 @@ fn the_users_settings_take_precedence() {
     let names = ['1', '2', '3'].map(|digit| config.accounts.name(&id(digit)).map(str::to_owned));
     assert_eq!(names, [Some("mine".into()), Some("two".into()), None], "a name means one account");
     let colors = ['1', '2', '3'].map(|digit| config.accounts.color(&id(digit)));
-    assert_eq!(colors, [Some(Color::Red), Some(Color::Blue), None]);
+    assert_eq!(colors, [Some(Color::Red), Some(Color::Blue), Some(Color::Red)]);
+    let protected = ['1', '2', '3'].map(|digit| config.accounts.is_protected(&id(digit)));
+    assert_eq!(protected, [true, false, true], "either protects");
     let paths: Vec<_> = config.trust.iter().map(|rule| rule.path.clone()).collect();
     assert_eq!(paths, [context.paths.home.join("src"), "/srv".into()]);
     assert_eq!(settings.organization(), Some("3 accounts, 1 trust rule"));
