@@ -108,7 +108,8 @@ impl Organization {
     }
 
     /// Adds the settings that the user left open, and the limits of agents. The user's names and colors of accounts
-    /// take precedence. An account that either protects is protected. Both limits apply, so a user can only tighten those of the organization.
+    /// take precedence. An account that either protects is protected, and the limits of both apply, so a user can only
+    /// tighten those of the organization.
     ///
     /// A name that the user gave to another account isn't used, because names are unique.
     pub(super) fn complete(self, user: &mut UserConfig) {
