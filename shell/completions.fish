@@ -11,7 +11,9 @@ function __awsrole_complete
             contains -- "$words[$at]" -r --role; and set at (math $at + 1)
             test "$words[$at]" = --; and break
         end
-        if test $at -gt (count $words); or begin; test $at -eq (count $words); and string match -q -- '-*' "$current"; end
+        if test $at -gt (count $words); or begin
+                test $at -eq (count $words); and string match -q -- '-*' "$current"
+            end
             set at 0
         end
     end
