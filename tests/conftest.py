@@ -10,7 +10,9 @@ from support.world import DEPLOY, World
 
 ROOT = Path(__file__).parents[1]
 
-for name in [name for name in os.environ if name.startswith(("AWS_", "AWSROLE_")) and name != "AWSROLE_TEST_BIN_DIR"]:
+# Also those of an AI agent that runs the tests.
+STRANGE = ("AWS_", "AWSROLE_", "AI_AGENT", "AGENT", "CLAUDE", "CODEX_", "CURSOR_", "GEMINI_", "OPENCODE", "COPILOT_")
+for name in [name for name in os.environ if name.startswith(STRANGE) and name != "AWSROLE_TEST_BIN_DIR"]:
     del os.environ[name]
 os.environ.setdefault("AWSROLE_TEST_BIN_DIR", str(ROOT / "target/debug"))
 # With a mask of 002 the tests' homes would be writable for a group, and approvals in them wouldn't be trusted.

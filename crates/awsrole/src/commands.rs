@@ -140,6 +140,11 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
 fn for_users_only(command: &Command) -> Option<&'static str> {
     match command {
         Command::Allow { .. } | Command::Edit { .. } => Some("approve a project file"),
+        // Without the project's role, an agent would have the user's own environment.
+        Command::Deny { .. } => Some("deny a project file"),
+        Command::Logout { .. } => Some("end sessions"),
+        Command::Profiles { .. } => Some("change the AWS files"),
+        Command::Revoke { apply: true, .. } => Some("revoke sessions"),
         Command::Setup(_) => Some("change startup files"),
         Command::Keys { keys: KeysCommand::List { .. } } => None,
         Command::Keys { .. } => Some("manage long-lived keys"),

@@ -92,10 +92,10 @@ pub(crate) enum Hook {
         start: bool,
     },
     /// What the snippets call for `awsrole use`: prints the word of a role or profile. For `-`: whether no file applies
-    #[command(hide = true)]
+    #[command(hide = true, override_usage = "awsrole use [NAME | --profile NAME | --account ID --role-name NAME]")]
     Choose {
         /// The [role.NAME], or `-`
-        #[arg(required_unless_present_any = ["profile", "account"], conflicts_with = "account")]
+        #[arg(required_unless_present_any = ["profile", "account", "role_name", "sso_session"], conflicts_with = "account")]
         name: Option<String>,
         /// The AWS profile
         #[arg(long, value_name = "NAME", allow_hyphen_values = true, conflicts_with_all = ["name", "yes"])]

@@ -10,7 +10,8 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::history::Recipient;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::environment::EnvDiff;
+use awsrole_core::shell::environment::{EnvDiff, Value};
+use awsrole_core::shell::posix::AGENT_SESSION;
 use awsrole_core::shell::statements::child_environment;
 
 use super::held::{ActiveRole, Wanted, format_duration};
@@ -32,8 +33,9 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
+    let selects_role = renew || wanted.target.role.is_some() || !wanted.target.place.is_empty();
     let held = ActiveRole::get(Recipient::Exec, wanted, context, settings)?;
-    let (diff, prepared) = if renew {
+    let (mut diff, prepared) = if renew {
         let (diff, prepared) = long_run::prepare(&held, settings)?;
         if let Some(left) = long_run::without_code(&held, settings, context.now) {
             print_notice(format!(
@@ -50,11 +52,28 @@ pub(super) fn run(
     if let (Some(name), true) = (held.target.profile(), is_interactive_shell(command)) {
         print_notice(format!("a shell with the hook drops this role: `awsrole use --profile={name}` keeps it"));
     }
+    if held.target.plan.agent.is_some() && selects_role {
+        keep_for_agent(&mut diff);
+    }
     let failed = replace_process(command, &held, &diff);
     if let Some(prepared) = prepared {
         prepared.remove();
     }
     Ok(failed)
+}
+
+/// Notes the session that was selected for an agent, so that the hook for single commands (`awsrole hook sh`) keeps it
+/// in every directory.
+fn keep_for_agent(diff: &mut EnvDiff) {
+    let value = |wanted: &str| {
+        diff.set.iter().find_map(|(name, value)| match value {
+            Value::Plain(text) if *name == wanted => Some(text.clone()),
+            _ => None,
+        })
+    };
+    if let Some(session) = value("AWS_ACCESS_KEY_ID").or_else(|| value("AWS_CONFIG_FILE")) {
+        diff.set.push((AGENT_SESSION.into(), Value::Plain(session)));
+    }
 }
 
 /// Replaces this process by a command with a role. Returns only if that fails, after it printed the error.
@@ -68,7 +87,7 @@ pub(super) fn replace_process(command: &[OsString], held: &ActiveRole, diff: &En
 /// Prints why a program can't be run.
 pub(super) fn cannot_run(program: &OsStr, error: &io::Error) -> Outcome {
     print_error(&Problem::new(format!("cannot run {}", program.to_string_lossy())).because(error).hint(
-        "is it installed and in PATH? after `--` come a program and its arguments, or `sh -c '…'` for shell syntax",
+        "is it installed and in PATH? a command is a program and its arguments, or `sh -c '…'` for shell syntax",
     ));
     // These are the exit codes of shells and env(1).
     let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };

@@ -53,6 +53,11 @@ pub(super) fn fetch_ahead(
         Err(failed) => {
             let mut error = CommandError::from(failed);
             let again = format!("`awsrole use {}`", options.strip_prefix("--role ").unwrap_or(options));
+            let policy = format!("`awsrole policy {options}`");
+            let problem = &mut error.problem;
+            for text in problem.hints.iter_mut().chain(&mut problem.causes) {
+                *text = text.replace("`awsrole policy`", &policy);
+            }
             for hint in &mut error.problem.hints {
                 *hint = hint.replace("`awsrole login`", &format!("`awsrole login {options}`"));
                 *hint = hint.replace("`awsrole refresh`", &again);

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use awsrole_core::aws::profiles::Profiles;
-use awsrole_core::aws::profiles::copies::CopyOptions;
+use awsrole_core::aws::profiles::copies::{CopyOptions, ProfileCommand};
 use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
@@ -46,7 +46,10 @@ fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Pr
     let command = format!("{} credential-process --run {}", role_profiles::program(outer)?, run.name());
     let roles = held.target.role_profiles()?;
     let comment = "Made by awsrole for one command, and removed with it.";
-    let options = CopyOptions { comment, default: &command, roles: &roles, instead_of_keys: None };
+    // An agent gets no long-lived keys, and limited sessions of the other profiles.
+    let own = |name: &str| role_profiles::of_profile(outer, name);
+    let instead_of_keys: Option<&ProfileCommand<'_>> = held.target.plan.agent.as_ref().map(|_| &own as _);
+    let options = CopyOptions { comment, default: &command, roles: &roles, instead_of_keys };
     let mut paths = [String::new(), String::new()];
     for ((name, text), path) in
         ["config", "credentials"].iter().zip(Profiles::load(outer)?.copies(&options)).zip(&mut paths)

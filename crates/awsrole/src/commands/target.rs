@@ -138,12 +138,13 @@ impl Target {
         let requester = Requester::of(&outer, settings)?;
         let (role, chosen, plan) = match &place {
             Place::Profile(profile) => {
+                let requester = requester.in_project(|| common::agent_limits(&outer, settings));
                 (None, Chosen::Nothing, profile.plan(&Profiles::load(&outer)?, &outer, &requester)?)
             }
             Place::Project(Project { allowed, files, .. }) => {
                 let (config, profiles) = (allowed.config(), Profiles::load(&outer)?);
                 let chosen = match may_be_chosen {
-                    true => common::chosen(context, files)?,
+                    true => common::chosen(context, files)?.within(config),
                     false => Chosen::Nothing,
                 };
                 // The user chose it for this shell, not for the agent that a program in it starts.

@@ -224,7 +224,8 @@ pub(super) fn profile_token(
 ) -> Result<ChosenWord, CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let Some(profile) = selected(place, &outer)? else { return Err(Problem::new("no profile was selected").into()) };
-    let plan = profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?;
+    let requester = Requester::of(&outer, settings)?.in_project(|| super::common::agent_limits(&outer, settings));
+    let plan = profile.plan(&Profiles::load(&outer)?, &outer, &requester)?;
     let guard = Guard::of_profile(&plan, &settings.get()?.accounts);
     let how = format!("`awsrole exec --profile {} --yes -- CMD` doesn't ask", quoted(profile.name()));
     let confirmed = ask(&guard, &plan, &how, &outer, settings)?;

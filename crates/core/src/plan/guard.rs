@@ -5,7 +5,7 @@ use crate::aws::arn::AccountId;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::plan::account_pin::expected_account;
-use crate::plan::role_plan::RolePlan;
+use crate::plan::role_plan::{RolePlan, Step};
 use crate::project::approval::Allowed;
 use crate::project::config::{Confirm, RoleConfig};
 use crate::settings::accounts::Accounts;
@@ -32,13 +32,13 @@ impl Guard {
     #[must_use]
     pub fn of_role(allowed: &Allowed, role: Option<&str>, plan: &RolePlan, accounts: &Accounts) -> Self {
         let keys = allowed.config().select(role).map(|(_, keys)| keys).unwrap_or_default();
-        Self::of_keys(&keys).protecting(expected_account(plan).as_ref(), accounts)
+        Self::of_keys(&keys).protecting(protected_account(plan, accounts).as_ref(), accounts)
     }
 
     /// Returns the conditions of a profile that the user selected by its name.
     #[must_use]
     pub fn of_profile(plan: &RolePlan, accounts: &Accounts) -> Self {
-        Self::default().protecting(expected_account(plan).as_ref(), accounts)
+        Self::default().protecting(protected_account(plan, accounts).as_ref(), accounts)
     }
 
     /// Adds the conditions of the account.
@@ -80,6 +80,15 @@ impl Guard {
             }
         })
     }
+}
+
+/// Returns the first protected account that a plan leads to or through.
+fn protected_account(plan: &RolePlan, accounts: &Accounts) -> Option<AccountId> {
+    let roles = plan.steps.iter().filter_map(|step| match step {
+        Step::AssumeRole(role) => Some(role.role_arn.account().clone()),
+        Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
+    });
+    expected_account(plan).into_iter().chain(roles).find(|account| accounts.is_protected(account))
 }
 
 /// Checks the keys of a planned role. `at` is the location of `confirm`.

@@ -125,10 +125,13 @@ impl RolePlan {
     }
 
     /// Returns the session policy and the duration of the call that creates the session, if that is the last call and
-    /// accepts a policy.
+    /// accepts a policy. A call with an MFA code is left as it is, so that the session of the user is limited and no
+    /// further code is needed.
     fn last_call(&mut self) -> (Option<&mut SessionPolicy>, Option<&mut Option<SessionDuration>>) {
         match (self.steps.last_mut(), &mut self.source) {
-            (Some(Step::AssumeRole(role)), _) => (Some(&mut role.policy), Some(&mut role.duration)),
+            (Some(Step::AssumeRole(role)), _) if role.mfa_serial.is_none() => {
+                (Some(&mut role.policy), Some(&mut role.duration))
+            }
             (None, Source::WebIdentity(token)) => (Some(&mut token.policy), Some(&mut token.duration)),
             (Some(Step::GetScopedCredentials(step)), _) => (None, Some(&mut step.duration)),
             _ => (None, None),

@@ -26,6 +26,8 @@ const OWN_TERMINAL: &str = "run the command in a terminal of your own, not throu
 pub struct Requester {
     agent: Option<LimitedAgent>,
     accounts: Accounts,
+    /// The `[agent]` table of the project in which the user's own profiles are used.
+    project: Option<AgentLimits>,
 }
 
 /// An agent, and what the settings of the user and of the organization say about agents.
@@ -42,9 +44,19 @@ impl Requester {
     /// Fails for an agent if the user's settings can't be read, because their limits aren't known then.
     pub fn of(context: &Context, settings: &Settings) -> Result<Self, Problem> {
         let accounts = settings.or_default().accounts.clone();
-        let Some(agent) = Agent::recognize(&context.env) else { return Ok(Self { agent: None, accounts }) };
+        let Some(agent) = Agent::recognize(&context.env) else {
+            return Ok(Self { agent: None, accounts, project: None });
+        };
         let settings = settings.get()?.agent.clone();
-        Ok(Self { agent: Some(LimitedAgent { agent, settings }), accounts })
+        Ok(Self { agent: Some(LimitedAgent { agent, settings }), accounts, project: None })
+    }
+
+    /// Adds the `[agent]` table of the project that applies in the working directory, which also holds for profiles that
+    /// are used there. `table` isn't called for the user.
+    #[must_use]
+    pub fn in_project(self, table: impl FnOnce() -> Option<AgentLimits>) -> Self {
+        let project = self.agent.as_ref().and_then(|_| table());
+        Self { project, ..self }
     }
 
     /// Refuses an agent.
@@ -104,6 +116,7 @@ impl Requester {
     pub(super) fn limit(&self, plan: RolePlan, file: Option<&AgentLimits>) -> Result<RolePlan, Problem> {
         let plan = protect(plan, &self.accounts);
         let Some(requester) = &self.agent else { return Ok(plan) };
+        let file = file.or(self.project.as_ref());
         requester.check_denied(file)?;
         if let Some(account) = Guard::of_profile(&plan, &self.accounts).protected {
             let problem = Problem::new(format!("account {account} isn't for agents"));
@@ -191,7 +204,7 @@ mod tests {
         let env = Env([(crate::base::agent::VARIABLE.into(), value.into())].into());
         let settings: Vec<AgentLimits> = config(user).agent.into_iter().collect();
         let agent = Agent::recognize(&env).map(|agent| LimitedAgent { agent, settings });
-        Requester { agent, accounts: Accounts::default() }
+        Requester { agent, accounts: Accounts::default(), project: None }
     }
 
     /// Formats the limits: policy or preset, and duration.
@@ -234,7 +247,7 @@ mod tests {
     #[test]
     fn agents_get_only_roles_that_are_for_them() {
         let roles = "[role.a]\n[role.b]\n[role.m]\nmanual = true\n[role.c]\nconfirm = true\n";
-        let person = Requester { agent: None, accounts: Accounts::default() };
+        let person = Requester { agent: None, accounts: Accounts::default(), project: None };
         for (file, named, expected) in [
             ("default_role = 'a'\n", None, Some(None)),
             ("", Some("b"), Some(Some("b"))),

@@ -7,7 +7,7 @@ use crate::aws::source::Source;
 use crate::base::cache_key_backend::KeyUnavailable;
 use crate::base::problem::Problem;
 use crate::plan::account_pin;
-use crate::plan::role_plan::RolePlan;
+use crate::plan::role_plan::{RolePlan, Step};
 use crate::session::cache::{Cache, Entry, FailureKind, PlanKeys, Trigger};
 
 /// The remaining lifetime below which credentials are renewed while the user waits.
@@ -50,7 +50,9 @@ impl ObtainOptions {
     /// Returns whether an entry can be used as the result of a plan's first `steps` steps.
     pub(crate) fn is_good(&self, plan: &RolePlan, steps: usize, entry: &Entry) -> bool {
         let last = steps == plan.steps.len();
-        let enough = !last || entry.credentials.remaining(self.now) >= self.min_ttl;
+        // A limited session never outlives the one that it is made from.
+        let has_its_end = plan.steps[steps..].iter().all(|step| matches!(step, Step::GetScopedCredentials(_)));
+        let enough = !has_its_end || entry.credentials.remaining(self.now) >= self.min_ttl;
         let known = !last || is_comparable(plan, entry);
         // If they were issued in the future, the clock was set back, and they expire sooner than it seems.
         let dated = entry.credentials.issued <= self.now + CLOCK_SLACK;

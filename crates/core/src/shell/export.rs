@@ -398,6 +398,7 @@ fn decide<'a>(
                 Ok(requester) => requester,
                 Err(problem) => return state(Change::Blocked, depth, Some(problem)),
             };
+            *chosen = std::mem::replace(chosen, Chosen::Nothing).within(allowed.config());
             if is_inherited && chosen.role().is_some_and(|role| !requester.may_inherit(allowed.config(), role)) {
                 *chosen = Chosen::Nothing;
             }

@@ -21,6 +21,10 @@ use crate::shell::statements::{Shell, child_environment};
 /// ([`crate::shell::role_profiles::restore_aws_files`]).
 const COPIED: [&str; 2] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
 
+/// The variable with which `awsrole exec` selects a session for an agent: the access key ID, or the path of the AWS
+/// config file of a renewed session. The hook keeps the session while that value is in force.
+pub const AGENT_SESSION: &str = "AWSROLE_AGENT_SESSION";
+
 /// Returns the text of the hook. `binary` is the path of `awsrole`.
 #[must_use]
 pub fn hook(binary: &str) -> String {
@@ -41,7 +45,9 @@ pub fn hook(binary: &str) -> String {
 /// variable itself.
 #[must_use]
 pub fn hook_of(agent: &agent::Agent, binary: &str) -> String {
-    format!("export {}={}\n{}", agent::VARIABLE, Shell::Bash.quote(&agent.value()), hook(binary))
+    let value = Shell::Bash.quote(&agent.value());
+    // An inherited value may be stricter.
+    format!("if [ -z \"${{{0}+x}}\" ]; then export {0}={value}; fi\n{1}", agent::VARIABLE, hook(binary))
 }
 
 /// Returns the environment after an export. `outer` is the one without awsrole's variables, and `files` are those of
@@ -155,6 +161,11 @@ mod tests {
         assert!(text.contains("${CLAUDECODE:+x}") && text.contains(" AWSROLE_STATE=blocked"), "{text}");
         assert!(!text.split('@').skip(1).step_by(2).any(|word| word.chars().all(|c| c.is_ascii_uppercase())), "{text}");
         let text = hook_of(&agent::Agent::named(&Env::default(), "claude-code"), "/bin/awsrole");
-        assert!(text.starts_with("export AWSROLE_AGENT='detected:claude-code'\n"), "{text}");
+        assert!(
+            text.starts_with(
+                "if [ -z \"${AWSROLE_AGENT+x}\" ]; then export AWSROLE_AGENT='detected:claude-code'; fi\n"
+            ),
+            "{text}"
+        );
     }
 }

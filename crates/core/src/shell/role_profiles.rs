@@ -56,7 +56,7 @@ pub fn write(
     let (dir, chosen) = (dir(allowed)?, role.map(|name| format!("--role={name}")));
     let default = [Some(dir.as_str()), chosen.as_deref()].into_iter().flatten().collect::<Vec<_>>();
     let default = command(context, &default)?;
-    let own = |name: &str| command(context, &[&format!("--profile={name}")]).ok();
+    let own = |name: &str| of_profile(context, name);
     let texts = profiles.copies(&CopyOptions {
         comment: "Made by awsrole for a project. Change ~/.aws or .awsrole.toml instead.",
         default: &default,
@@ -173,6 +173,12 @@ fn dir(allowed: &Allowed) -> Result<String, Problem> {
     let dir = allowed.config().file.parent().unwrap_or(Path::new("/"));
     let text = dir.to_str().ok_or_else(|| Problem::new(format!("{} isn't valid UTF-8", dir.display())));
     Ok(format!("--dir={}", text.map_err(|problem| problem.hint("`profiles = true` needs a path of valid UTF-8"))?))
+}
+
+/// Returns the `credential_process` that gives a profile of the user. `None` for a name that a copy cannot contain.
+#[must_use]
+pub fn of_profile(context: &Context, name: &str) -> Option<String> {
+    command(context, &[&format!("--profile={name}")]).ok()
 }
 
 /// Returns a `credential_process` with these options.

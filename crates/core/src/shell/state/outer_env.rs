@@ -11,6 +11,7 @@ use super::{
 };
 use crate::base::context::Env;
 use crate::plan::resolve::SelectedProfile;
+use crate::project::config::Config;
 use crate::shell::choice::{self, Choice, Choices, Terms};
 use crate::shell::confirm::Confirmation;
 
@@ -46,6 +47,23 @@ pub enum Chosen {
     Ended(String),
     /// A role of this name, without a valid proof. It isn't assumed, because anyone may have written it.
     Unproven(String),
+}
+
+impl Chosen {
+    /// Returns the choice as a file now allows it. A role that got an `expires_after` since it was chosen must be chosen
+    /// again.
+    #[must_use]
+    pub fn within(self, config: &Config) -> Self {
+        match self {
+            Self::Role { role, terms, .. }
+                if terms.until.is_none()
+                    && config.select(Some(&role)).is_ok_and(|(_, keys)| keys.expires_after.is_some()) =>
+            {
+                Self::Ended(role)
+            }
+            other => other,
+        }
+    }
 }
 
 /// A profile that `awsrole use --profile` chose in a shell.
