@@ -57,7 +57,7 @@ def test_every_example_of_the_help_texts_works(world):
     tools = world.home / "bin"
     tools.mkdir()
     os.symlink(binary("awsrole"), tools / "awsrole")
-    for tool in (tools / "terraform", project / "migrate.sh"):
+    for tool in (tools / "terraform", tools / "claude", project / "migrate.sh"):
         tool.write_text("#!/bin/sh\necho ran as $AWSROLE_ROLE\n")
         tool.chmod(0o755)
     path = f"{tools}:{os.environ['PATH']}"

@@ -172,7 +172,7 @@ def test_the_versions_of_both_programs(here, tmp_path):
         return [(one["level"], one["text"]) for one in told if one["about"] == "programs"]
 
     [(level, text)] = found()
-    assert level == "ok" and re.fullmatch(rf"awsrole and awsrole-hook \d+\.\d+\.\d+ in {programs}", text)
+    assert level == "ok" and re.fullmatch(rf"awsrole and awsrole-hook \d+\.\d+\.\d+ \(([0-9a-f]+(-modified)?, )?protocol \d+\) in {programs}", text)
     (programs / "awsrole-hook").write_text("#!/bin/sh\necho awsrole-hook 0.0.1\n")
     [(level, text)] = found()
     assert level == "bad" and "is awsrole-hook 0.0.1, and awsrole is version" in text

@@ -13,7 +13,7 @@ from support.world import ALICE, BLOCKED, BYSTANDER, DEPLOY, HERE, THERE
 SERIAL = f"arn:aws:iam::{HERE}:mfa/alice"
 TOP = {"files", "approval", "chain", "shell", "problem", "overrides", "next"}
 CHAIN_KEYS = {"name", "profile", "role_arn", "permission_set", "account", "account_name", "pin", "pin_name", "region", "endpoint", "source", "links",
-       "notices"}
+       "notices", "guards", "protected"}
 LINK = {"call", "what", "account", "account_name", "session_name", "external_id", "source_identity", "mfa_serial", "duration",
         "cached_until", "cached_for_seconds"}
 HELD = {"state", "role", "key", "expires", "set", "hidden"}

@@ -93,7 +93,7 @@ def test_sudo_runs_nothing_without_the_answer(chain, shop, answer):
     (["-r", "prod", "--", "true"], {}, 3, "without a terminal"),
     (["-r", "prdo", "true"], {}, 1, "there is no [role.prdo]"),
     (["no-such-program"], {}, 127, "cannot run no-such-program"),
-    (["true"], {"AWSROLE_AGENT": "claude"}, 3, "agents can't use `awsrole sudo`"),
+    (["true"], {"AWSROLE_AGENT": "claude"}, 1, "agents can't use `awsrole sudo`"),
     ([], {}, 2, "<CMD>"),
 ])
 def test_sudo_refuses_with_a_reason(chain, shop, words, env, code, says):
