@@ -47,6 +47,20 @@ def test_a_single_command_gets_the_session_of_its_directory(world, command):
         assert "awsrole_answer" not in outside
 
 
+def test_a_session_that_exec_selected_is_kept(world, command):
+    shop = world.project("shop", LIMITED, allow=True)
+    selected = {name: value for name, value in world.exec_env(shop, "--agent", "--profile", "shop-dev").items() if name.startswith("AWS")}
+    assert command(shop, selected)["AWS_ACCESS_KEY_ID"] == selected["AWS_ACCESS_KEY_ID"]
+    own = command(shop, {**selected, "AWS_ACCESS_KEY_ID": "ASIAANOTHER000000000"})
+    assert own["AWSROLE_ROLE"] == "Deploy" and not may_chain(world, own)
+
+
+def test_a_missing_working_directory_is_no_way_out(world, command):
+    shop = world.project("shop", LIMITED, allow=True)
+    full = {name: value for name, value in world.exec_env(shop).items() if name.startswith("AWS")}
+    assert not may_chain(world, command(shop, {**full, **CLAUDE, "awsrole_done": str(shop)}))
+
+
 def test_a_single_command_is_blocked(world, command):
     folder = world.project("shop", LIMITED, allow=True)
     keys = command(folder)
@@ -81,7 +95,7 @@ def test_the_users_own_commands_start_no_process(world, command):
     assert (world.home / "started").exists()
 
 
-@pytest.mark.parametrize("options", ["-x", "-eu", "-a"])
+@pytest.mark.parametrize("options", ["-x", "-v", "-eu", "-a"])
 def test_options_of_the_shell(world, command, options):
     """A trace shows no secret, which `command` checks, and `set -a` exports none."""
     folder = world.project("shop", LIMITED, allow=True)

@@ -75,6 +75,10 @@ def test_deny(world, place):
     assert shell_state(world, folder, CLAUDE)["AWSROLE_STATE"] == "blocked"
     profile = world.awsrole("exec", "--profile", "shop-dev", "--", "true", env=CLAUDE)
     assert (profile.code == 0) == (place == "file")
+    for words in (["exec", "--profile", "shop-dev", "--", "true"], ["credential-process", "--profile", "shop-dev"],
+                  ["hook", "choose", "--profile", "shop-dev"]):
+        there = world.awsrole(*words, cwd=folder, env=CLAUDE)
+        assert there.code != 0 and there.out == "" and "agents get no role" in there.err, words
     assert world.exec_env(folder)["AWSROLE_ROLE"] == "Deploy"
 
 
@@ -90,6 +94,8 @@ def test_unreadable_settings_give_an_agent_nothing(world):
 @pytest.mark.parametrize("words", [
     ["allow"], ["allow", "--yes"], ["edit"], ["login"], ["console", "--print"], ["keys", "add", "jump"], ["keys", "rotate", "jump"],
     ["keys", "remove", "jump"], ["setup", "--yes"], ["setup", "--remove"],
+    ["deny"], ["logout", "--all"], ["logout", "--sso"], ["profiles", "install"], ["profiles", "remove"],
+    ["revoke", "--apply", "--profile", "jump", "--role", "arn:aws:iam::222222222222:role/Deploy"],
 ], ids=" ".join)
 def test_commands_for_the_user_alone(world, words):
     folder = world.project("shop", DEPLOY)

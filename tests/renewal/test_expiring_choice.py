@@ -94,3 +94,15 @@ def test_nothing_extends_it(chosen):
     late = {**started, **chosen.clock.environment}
     result = chosen.world.awsrole("exec", "--", "sh", "-c", "echo $AWSROLE_ROLE", cwd=chosen.project, env=late)
     assert result.out == "dev\n" and "the time of role admin is over" in result.err
+
+
+def test_an_end_that_the_file_gets_later(tmp_path):
+    """The shell chose the role without an end, so it must choose it again."""
+    roles = [{"name": "Dev", "account": HERE, "trust": ANYONE_HERE}, {"name": "Admin", "account": THERE, "trust": ANYONE_HERE}]
+    with HookedWorld(tmp_path, {"user": [ALICE], "role": roles}) as world:
+        project = world.project("shop", FILE.replace('expires_after = "30m"\n', ""), allow=True)
+        tty = world.terminal("bash", project)
+        assert "admin in 222222222222" in tty.run("awsrole use admin")
+        world.project("shop", FILE, allow=True)
+        assert "the time of role admin is over" in tty.run("")
+        assert tty.variable("AWSROLE_ROLE") == "dev"

@@ -173,6 +173,15 @@ credential_process = vault
     }
 
     #[test]
+    fn a_chain_through_a_protected_account_is_guarded() {
+        let near = ROLE.replace('3', "2").replace("source_profile = \"vault\"", "source_role = \"prod\"");
+        let text = format!("default_role = \"near\"\n[role.prod]\n{ROLE}[role.near]\n{near}");
+        let plan = planned(&text).unwrap();
+        assert_eq!(plan.account().unwrap().as_str(), "222222222222");
+        assert!(Guard::of_profile(&plan, &protected()).manual);
+    }
+
+    #[test]
     fn an_account_that_is_typed_must_be_known() {
         assert!(planned(&format!("{ROLE}confirm = \"account\"")).is_ok());
         let problem = planned("profile = \"vault\"\nconfirm = \"account\"").err().unwrap();
