@@ -9,10 +9,21 @@ use crate::aws::session_policy::SessionPolicy;
 
 /// A session policy that a file selects by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Preset {
     /// Reads, without the actions in [`SECRETS`].
-    #[serde(rename = "read-only")]
     ReadOnly,
+}
+
+impl TryFrom<String> for Preset {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match name.as_str() {
+            "read-only" => Ok(Self::ReadOnly),
+            _ => Err(format!("`{name}` isn't a preset: the only one is \"read-only\"")),
+        }
+    }
 }
 
 impl Preset {
