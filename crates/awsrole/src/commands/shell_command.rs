@@ -16,7 +16,7 @@ use super::use_role::{picked, profile_token, role_token};
 use crate::cli::{Command, PlaceOptions};
 use crate::report::{CommandError, Outcome};
 
-/// Runs a command and prints the new token. After `--help` it is the same.
+/// Runs a command and prints the new token, or the old one after `--help`.
 pub(super) fn run(
     reader: AnswerReader,
     token: &str,
