@@ -173,6 +173,7 @@ esac
 case ${SHELL-} in
 */zsh) say 'add to ~/.zshrc:  eval "$(awsrole hook zsh)"' ;;
 */fish) say 'add to ~/.config/fish/config.fish:  awsrole hook fish | source' ;;
-*) say 'add to ~/.bashrc:  eval "$(awsrole hook bash)"' ;;
+*/bash | */sh | '') say 'add to ~/.bashrc:  eval "$(awsrole hook bash)"' ;;
+*) say 'add the lines for your shell: see docs/shells.md' ;;
 esac
 say 'then open a new shell and run `awsrole doctor`'

@@ -77,7 +77,7 @@ edit:add-var awsrole~ {|@words|
   var first = (if (eq $words []) { put help } else { put $words[0] })
   var failed = $nil
   if (has-value [use on off] $first) {
-    nop (__awsrole-ask command -- $@words)
+    try { nop (__awsrole-ask command -- $@words) } catch _ { fail 'awsrole: nothing was changed' }
   } else {
     try {
       tmp E:AWSROLE_HOOK = $__awsrole-hook
@@ -86,7 +86,7 @@ edit:add-var awsrole~ {|@words|
   }
   __awsrole-sync --typed $first
   if (not-eq $failed $nil) { fail $failed }
-  if (and (eq $first use) (has-env AWSROLE_STATE) (eq (get-env AWSROLE_STATE) blocked)) { fail 'this shell is blocked' }
+  if (and (eq $first use) (has-env AWSROLE_STATE) (eq (get-env AWSROLE_STATE) blocked)) { fail 'awsrole: this shell is blocked' }
 }
 
 # A `cd` in the rc file is decided at the first prompt.

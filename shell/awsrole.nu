@@ -77,17 +77,31 @@ def --env __awsrole_sync [typed: list<string> = []] {
     $env.__awsrole = ($env.__awsrole | merge {pending: false, block: $answer.block, token: $answer.token, hook: $answer.hook})
 }
 
-# The command `awsrole`. `use`, `on` and `off` change only this shell. The program does everything else.
-def --env --wrapped awsrole [...words: string] {
-    if ($words | get --optional 0) in [use on off] {
-        let answer = (__awsrole_ask [command json --token $env.__awsrole.token -- ...$words])
-        if $answer == null { $env.LAST_EXIT_CODE = 1; return }
-        __awsrole_take $answer
-    } else {
-        with-env {AWSROLE_HOOK: $env.__awsrole.hook} { ^$__awsrole_bin ...$words }
-    }
-    __awsrole_sync [--typed ($words | get --optional 0 | default help)]
+def --env __awsrole_choose [words: list] {
+    let answer = (__awsrole_ask [command json --token $env.__awsrole.token -- ...$words])
+    if $answer == null { error make --unspanned {msg: "awsrole: nothing was changed"} }
+    __awsrole_take $answer
+    __awsrole_sync [--typed $words.0]
+    if $words.0 == "use" and $env.AWSROLE_STATE? == "blocked" { error make --unspanned {msg: "awsrole: this shell is blocked"} }
 }
+
+def --env __awsrole_run [words: list] {
+    try { with-env {AWSROLE_HOOK: $env.__awsrole.hook} { ^$__awsrole_bin ...$words } }
+    let status = $env.LAST_EXIT_CODE
+    __awsrole_sync [--typed $words.0]
+    if $status != 0 { error make --unspanned {msg: $"awsrole: exit code ($status)"} }
+}
+
+# `use`, `on` and `off` change only this shell. The program does everything else, so its output can be piped.
+def --env --wrapped "awsrole use" [...words] { __awsrole_choose [use ...$words] }
+def --env --wrapped "awsrole on" [...words] { __awsrole_choose [on ...$words] }
+def --env --wrapped "awsrole off" [...words] { __awsrole_choose [off ...$words] }
+def --env --wrapped "awsrole refresh" [...words] { __awsrole_run [refresh ...$words] }
+def --env --wrapped "awsrole allow" [...words] { __awsrole_run [allow ...$words] }
+def --env --wrapped "awsrole deny" [...words] { __awsrole_run [deny ...$words] }
+def --env --wrapped "awsrole login" [...words] { __awsrole_run [login ...$words] }
+def --env --wrapped "awsrole logout" [...words] { __awsrole_run [logout ...$words] }
+def --wrapped awsrole [...words] { with-env {AWSROLE_HOOK: $env.__awsrole.hook} { ^$__awsrole_bin ...$words } }
 
 def --env __awsrole_prompt [] {
     let status = $env.LAST_EXIT_CODE?

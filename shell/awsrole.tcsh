@@ -7,7 +7,25 @@
 # the decision is not answered yet. block: statements for a shell without an answer. A command after `if` is evaluated,
 # because tcsh expands its variables first, and runs no aliases there.
 
-if ($?prompt) then
+# The alias `awsrole` sources this file again with arguments, because an alias of more than one command cannot be
+# redirected or piped. `use`, `on` and `off` change only this shell. The program does everything else.
+if ("$1:q" == __awsrole_call) then
+shift
+set __awsrole_first=help
+if ($#argv) set __awsrole_first=$1:q
+if ("$__awsrole_first:q" =~ {use,on,off}) then
+set __awsrole_status=1
+eval "`$__awsrole_bin:q hook command tcsh --token $__awsrole_token:q -- $argv:q`"
+else
+env AWSROLE_HOOK=$__awsrole_hook $__awsrole_bin:q $argv:q
+set __awsrole_status=$status
+endif
+set __awsrole_typed=(--typed $__awsrole_first:q)
+__awsrole_sync
+set __awsrole_typed=()
+if ("$__awsrole_first:q" =~ {use,on,off} && $?AWSROLE_STATE) eval 'if ("$AWSROLE_STATE:q" == blocked) set __awsrole_status=1'
+else if ($?prompt) then
+if (! $?__awsrole_file) set __awsrole_file=~/.awsrole.tcsh
 set __awsrole_bin=@BIN@
 set __awsrole_program=$__awsrole_bin:q
 if (-x "$__awsrole_bin-hook") set __awsrole_program="$__awsrole_bin-hook"
@@ -30,16 +48,15 @@ alias __awsrole_fail 'if (! $?__awsrole_failed) eval __awsrole_lock'
 alias __awsrole_request 'eval "`$__awsrole_program:q hook export tcsh --protocol @PROTOCOL@ --token $__awsrole_token:q -- < /dev/null`"; if ($?__awsrole_pending) eval __awsrole_fail'
 alias __awsrole_compare 'set __awsrole_asking; eval "`$__awsrole_program:q hook export tcsh --protocol @PROTOCOL@ --token $__awsrole_token:q --compare $__awsrole_typed:q -- < /dev/null`"; if ($?__awsrole_asking) eval __awsrole_fail'
 
-# With `set echo`, tcsh would print the statements and the secrets in them. After Ctrl-C it skips the first `eval`.
-alias __awsrole_sync 'set __awsrole_echo=$?echo; unset echo; eval :; if ($?__awsrole_pending) eval __awsrole_fail; if (! $?__awsrole_pending) eval __awsrole_compare; if ($?__awsrole_pending) eval __awsrole_request; if ($__awsrole_echo) set echo'
+# With `set echo` or `set verbose`, tcsh would print the statements and the secrets in them. After Ctrl-C it skips the
+# first `eval`.
+alias __awsrole_sync 'set __awsrole_echo=$?echo __awsrole_verbose=$?verbose; unset echo verbose; eval :; if ($?__awsrole_pending) eval __awsrole_fail; if (! $?__awsrole_pending) eval __awsrole_compare; if ($?__awsrole_pending) eval __awsrole_request; if ($__awsrole_echo) set echo; if ($__awsrole_verbose) set verbose'
 
-# The command `awsrole`. `use`, `on` and `off` change only this shell. The program does everything else.
-alias __awsrole_choose 'set __awsrole_status=1; eval "`$__awsrole_bin:q hook command tcsh --token $__awsrole_token:q -- $__awsrole_words:q`"'
-alias __awsrole_run 'env AWSROLE_HOOK=$__awsrole_hook $__awsrole_bin:q $__awsrole_words:q; set __awsrole_status=$status'
-alias __awsrole_check 'if ("$AWSROLE_STATE:q" == blocked) set __awsrole_status=1'
-alias awsrole 'set __awsrole_words=(\!*); set __awsrole_first=help __awsrole_do=__awsrole_run; if ($#__awsrole_words) eval '\''set __awsrole_first=$__awsrole_words[1]:q'\''; if ("$__awsrole_first" =~ {use,on,off}) set __awsrole_do=__awsrole_choose; eval $__awsrole_do; set __awsrole_typed=(--typed $__awsrole_first:q); __awsrole_sync; set __awsrole_typed=(); if ($__awsrole_do == __awsrole_choose && $?AWSROLE_STATE) eval __awsrole_check; /bin/sh -c "exit $__awsrole_status"'
+alias awsrole 'source $__awsrole_file:q __awsrole_call \!*'
 
 # A `cd` in the rc file is decided at the first prompt.
 alias precmd 'set __awsrole_prompted=1; __awsrole_sync; __awsrole_user_precmd'
 alias cwdcmd 'if ($__awsrole_prompted) eval __awsrole_sync; __awsrole_user_cwdcmd'
 endif
+# The last command, so that its status is that of the alias.
+if ($?__awsrole_status) eval '/bin/sh -c "exit $__awsrole_status"'

@@ -8,7 +8,7 @@ def __awsrole_load():
     import sys
     from os.path import isfile
     from xonsh.built_ins import XSH
-    from xonsh.tools import uncapturable, unthreadable
+    from xonsh.tools import unthreadable
 
     binary = @BIN@
     env = XSH.env
@@ -74,16 +74,12 @@ def __awsrole_load():
             fail()
 
     @unthreadable
-    @uncapturable
-    def awsrole(args):
-        args = [str(arg) for arg in args]
-        if args[:1] in (['use'], ['on'], ['off']):
-            answer = None
+    def change(args):
+        if args[0] in ('use', 'on', 'off'):
             try:
-                answer = ask('--', *args, command=('command', 'json'))
+                if not ask('--', *args, command=('command', 'json')):
+                    return 1
             except (Exception, KeyboardInterrupt):
-                pass
-            if answer is None:
                 return 1
             sync('--typed', args[0])
             return 1 if env.get('AWSROLE_STATE') == 'blocked' else 0
@@ -91,8 +87,16 @@ def __awsrole_load():
             status = subprocess.run([binary, *args], env={**env.detype(), 'AWSROLE_HOOK': state['hook']}).returncode
         except KeyboardInterrupt:
             status = 130
-        sync('--typed', args[0] if args else 'help')
+        sync('--typed', args[0])
         return status
+
+    # The program itself runs for what changes nothing in this shell, so it can be piped and captured.
+    @XSH.aliases.return_command
+    def awsrole(args):
+        args = [str(arg) for arg in args]
+        if args and args[0] in ('use', 'on', 'off', 'refresh', 'allow', 'deny', 'login', 'logout'):
+            return ['__awsrole_change', *args]
+        return {'cmd': [binary, *args], 'env': {'AWSROLE_HOOK': state['hook']}}
 
     # A `cd` in the rc file is decided at the first prompt.
     def moved(**_):
@@ -103,7 +107,9 @@ def __awsrole_load():
         state['prompted'] = True
         sync()
 
+    XSH.aliases['__awsrole_change'] = change
     XSH.aliases['awsrole'] = awsrole
+    XSH.commands_cache.threadable_predictors['awsrole'] = lambda *_: False
     XSH.builtins.events.on_pre_prompt(prompt)
     XSH.builtins.events.on_chdir(moved)
 

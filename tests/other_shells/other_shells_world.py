@@ -167,7 +167,8 @@ class ModuleShell:
 
     def asked(self) -> str:
         """Waits for awsrole's prompt, and returns the output up to its end."""
-        self.process.expect_exact(ASK.encode(), timeout=self.timeout)
+        while self.process.expect([re.escape(ASK.encode()), re.escape(WHERE)], timeout=self.timeout):
+            self.process.send(b"\x1b[1;1R")
         before = self.process.before.decode(errors="backslashreplace")
         self.process.expect(rb"^[^\r\n]*?: ")
         return before + ASK + self.process.match[0].decode()

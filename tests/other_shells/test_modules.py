@@ -108,6 +108,54 @@ def test_awsrole_use_and_off(place, other):
     assert shell.env() == before
 
 
+def test_output_and_failures(place, other):
+    """Output can be piped, captured and redirected, every argument is passed on, and a refusal ends the line."""
+    shop = place.project("shop", ROLES, allow=True)
+    shell = place.shell(other, cwd=shop)
+    wait_for(lambda: shell.variable("AWSROLE_ROLE") == "Deploy")
+    piped = {"nu": "awsrole status | str uppercase | print"}.get(other, "awsrole status | tr a-z A-Z")
+    assert "DEPLOY 2222" in shell.run(piped)
+    captured = {"nu": "print $'<(awsrole status | str trim)>'", "xonsh": "print('<' + $(awsrole status).strip() + '>')",
+                "elvish": "echo '<'(awsrole status)'>'", "tcsh": 'set a="`awsrole status`"; echo "<$a>"'}[other]
+    assert "<Deploy 2222" in shell.run(captured)
+    out = shell.file()
+    shell.run({"nu": f"awsrole status | save --raw {out}"}.get(other, f"awsrole status > {out}"))
+    assert out.read_text().startswith("Deploy 2222")
+    shell.run({"nu": f"awsrole exec -- printf '<%s>' true 'a; b' | save -f --raw {out}"}.get(
+        other, f"awsrole exec -- printf '<%s>' true 'a; b' {'>!' if other == 'tcsh' else '>'} {out}"))
+    assert out.read_text() == "<true><a; b>"
+    assert "awsrole 0." in shell.run("awsrole --version")
+    assert "blocked" not in shell.run("awsrole --")
+    for command in ("use", "on", "off"):
+        said = shell.run(f"awsrole {command} --help")
+        assert f"Usage: awsrole {command}" in said and "rror" not in said and "xception" not in said, said
+    assert shell.variable("AWSROLE_ROLE") == "Deploy"
+    # Their exceptions end a line. The text isn't in what is typed.
+    both = {"nu": "awsrole {}; print ('R' ++ 'AN')", "xonsh": "awsrole {} && echo R@('A')N", "elvish": "awsrole {}; echo R'A'N",
+            "tcsh": "awsrole {} && echo R'A'N"}[other]
+    assert "RAN" in shell.run(both.format("use build"))
+    said = shell.run(both.format("use nothing"))
+    assert "no [role.nothing]" in said and "RAN" not in said and "from-json" not in said, said
+    assert shell.variable("AWSROLE_ACCOUNT_ID") == "111111111111"
+    (shop / ".awsrole.toml").write_text(ROLES + "# edited\n")
+    said = shell.run(both.format("use dev"))
+    assert "RAN" not in said, said
+    assert shell.variable("AWSROLE_STATE") == "blocked"
+
+
+def test_secrets_are_not_echoed(place):
+    """tcsh prints no statements, also with its two options that print what it runs."""
+    shop = place.project("shop", DEPLOY, allow=True)
+    shell = place.shell("tcsh")
+    for option in ("echo", "verbose"):
+        shell.run(f"set {option}")
+        said = shell.run(f"cd {shop}")
+        secret = shell.variable("AWS_SECRET_ACCESS_KEY")
+        assert secret and secret not in said + shell.run(f"cd {place.home}")
+        assert "1" in shell.run(f"echo $?{option}").split()
+        shell.run(f"unset {option}")
+
+
 def test_asks_for_a_code(place, other):
     """The prompt for an MFA code works on the terminal, also after Ctrl-C, which leaves the shell blocked."""
     shop = place.project("shop", DEPLOY.replace("jump", "phone"), allow=True)

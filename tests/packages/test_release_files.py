@@ -119,7 +119,10 @@ def test_the_installer_gets_its_own_version_or_another(files, tmp_path):
         done = subprocess.run(["sh", files / "install.sh", *words], env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
                               capture_output=True, text=True)
         assert done.returncode == 1 and f"cannot get {REPOSITORY}/releases/download/v{version}/SHA256SUMS" in done.stderr, done.stderr
-    assert subprocess.run(["sh", files / "install.sh", "--to", tmp_path / "bin", "--from", files]).returncode == 0
+    for shell, line in ("/bin/bash", "~/.bashrc"), ("/usr/bin/nu", "docs/shells.md"):
+        done = subprocess.run(["sh", files / "install.sh", "--to", tmp_path / "bin", "--from", files], capture_output=True, text=True,
+                              env={"HOME": str(tmp_path), "PATH": os.environ["PATH"], "SHELL": shell})
+        assert done.returncode == 0 and line in done.stderr, done.stderr
 
 
 def block(document, world):
@@ -148,8 +151,9 @@ def test_the_dev_container_of_the_documents(files):
     assert tmpfs == f"--tmpfs={described['containerEnv']['XDG_RUNTIME_DIR']}:mode=0700,uid=1000"
 
 
-def test_the_feature_for_dev_containers(files, bare):
-    feature = files / "devcontainer/awsrole"
+def test_the_feature_for_dev_containers(files, bare, tmp_path):
+    subprocess.run(["tar", "-xzf", files / "awsrole-devcontainer.tar.gz", "-C", tmp_path], check=True)
+    feature = tmp_path / "devcontainer/awsrole"
     described = json.loads((feature / "devcontainer-feature.json").read_text())
     assert described["id"] == feature.name and described["version"] == VERSION == described["options"]["version"]["default"]
     assert all({"type", "default", "description"} <= option.keys() for option in described["options"].values())

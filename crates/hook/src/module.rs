@@ -19,7 +19,7 @@ use awsrole_system::print::{out, print_error, print_notice};
 
 use crate::request::{AnswerReader, Request};
 
-/// Parses a token.
+/// Parses the token of a decision.
 pub(crate) fn token(text: &str) -> Result<Token, Problem> {
     Token::parse(text).ok_or_else(|| {
         Problem::new("the token of this shell was not written by this version of awsrole").hint("restart the shell")
@@ -42,7 +42,8 @@ pub(crate) fn with_token(request: Request, token: &Token) -> Request {
 
 /// Prints whether a new decision is needed.
 pub(crate) fn compare(request: &Request, context: &Context) -> Result<(), Problem> {
-    let token = token(request.token.as_deref().unwrap_or_default())?;
+    // After an upgrade, a shell with a role is like one that was started inside the project.
+    let token = request.token.as_deref().and_then(Token::parse).unwrap_or_default();
     let compared = compare_with(token, request.typed.as_deref(), context);
     if let Compared::Changed(undo) = &compared {
         undo.notice.iter().for_each(print_notice);

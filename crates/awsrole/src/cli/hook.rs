@@ -161,7 +161,7 @@ pub(crate) struct HookExport {
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
     /// The awsrole command that the user just typed
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub(crate) typed: Option<String>,
     /// Project files, nearest first [default: found from the working directory upward]
     pub(crate) files: Vec<PathBuf>,
@@ -266,12 +266,22 @@ mod tests {
             "hook export fish --event retry --role admin -- /a",
             "hook export bash --event cd --role admin --profile 0a=x --",
             "hook export json --compare --protocol 2 --token e30 --typed use --",
+            "hook export json --compare --token e30 --typed --version --",
             "hook export tcsh --protocol 2 --token e30 --",
             "hook export zsh --event changed --changed AWS_PROFILE --changed AWS_ACCESS_KEY_ID -- /a",
         ] {
             let asked = Request::of_snippet(&words(line));
             assert!(asked.is_some(), "{line}");
             assert_eq!(asked, by_clap(&words(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_typed_word_may_be_an_option() {
+        for word in ["--version", "-h", "--", "--token", ""] {
+            let words = ["hook", "export", "json", "--compare", "--typed", word, "--"].map(OsString::from);
+            let asked = by_clap(&words);
+            assert_eq!(asked.and_then(|asked| asked.typed).as_deref(), Some(word));
         }
     }
 

@@ -16,7 +16,7 @@ use super::use_role::{picked, profile_token, role_token};
 use crate::cli::{Command, PlaceOptions};
 use crate::report::{CommandError, Outcome};
 
-/// Runs a command and prints the new token. After `--help` there is none.
+/// Runs a command and prints the new token, or the old one after `--help`.
 pub(super) fn run(
     reader: AnswerReader,
     token: &str,
@@ -24,15 +24,18 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
+    let mut token = Token::parse(token).unwrap_or_default();
     let command = match Command::of_module(words) {
         Ok(command) => command,
         Err(error) => {
             // The module reads stdout.
             error.render().to_string().lines().for_each(print_line);
+            if error.exit_code() == 0 {
+                print_command(reader, &token)?;
+            }
             return Ok(Outcome::Code(u8::try_from(error.exit_code()).unwrap_or(1)));
         }
     };
-    let mut token = Token::parse(token).unwrap_or_default();
     let files = upward(&context.dir);
     match command {
         Command::On => token.turn_on(),
@@ -81,9 +84,7 @@ fn back(token: &mut Token, context: &Context, settings: &Settings) -> Result<Opt
     let files = upward(&context.dir);
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     if token.knows_profiles() && !project_applies(&outer, settings) {
-        if let Some(left) = token.exchange_profiles() {
-            print_notice(format!("your environment is back: `awsrole use -` uses profile {left} again"));
-        }
+        token.exchange_profiles().iter().for_each(print_notice);
         return Ok(None);
     }
     match token.role_before(&files) {

@@ -204,10 +204,11 @@ impl Token {
         (self.off, self.held) = (false, Held::New);
     }
 
-    /// Records `awsrole off` in a directory with these files.
+    /// Records `awsrole off` in a directory with these files. `awsrole on` then assumes the role of `cd`.
     pub fn turn_off(&mut self, files: &[PathBuf]) {
         self.at(&nearest(files));
         self.leave(OFF);
+        self.role.clear();
         (self.off, self.held) = (true, Held::New);
     }
 
@@ -219,20 +220,33 @@ impl Token {
         self.turn_on();
     }
 
-    /// Ends the choice of a role and of a profile.
+    /// Ends the choice of a role and of a profile. `awsrole use -` returns to them, unless they failed.
     pub fn use_none(&mut self, files: &[PathBuf]) {
-        self.use_role(String::new(), files);
-        self.profile.clear();
-        self.profile_before.clear();
+        self.at(&nearest(files));
+        let (role, profile) = (std::mem::take(&mut self.role), std::mem::take(&mut self.profile));
+        if self.held != Held::Blocked {
+            if let Some(name) = name_of(&role) {
+                self.previous = name;
+            }
+            if !profile.is_empty() {
+                self.profile_before = profile;
+            }
+        }
+        self.turn_on();
     }
 
     /// Records the choice of a profile.
     pub fn use_profile(&mut self, word: String) {
-        let name = |word: &str| word.split_once('=').map(|(_, name)| name.to_owned());
-        if name(&word) != name(&self.profile) {
-            self.profile_before = std::mem::replace(&mut self.profile, word);
+        let left = std::mem::replace(&mut self.profile, word);
+        if name_of(&left) != name_of(&self.profile) && !self.profile_failed() {
+            self.profile_before = left;
         }
         self.turn_on();
+    }
+
+    /// Returns whether the chosen profile blocks the shell, so that `awsrole use -` must not return to it.
+    fn profile_failed(&self) -> bool {
+        self.held == Held::Blocked && self.basis.nearest.is_empty()
     }
 
     /// Returns the target of `awsrole use -` among roles: a role's name, or `None` for the role that `cd` assumes. It
@@ -256,31 +270,32 @@ impl Token {
         !self.profile.is_empty() || !self.profile_before.is_empty()
     }
 
-    /// Exchanges the profile with the one before it. After `awsrole off` it is used again instead. Returns the name of
-    /// the profile that was left for the outer environment.
+    /// Exchanges the profile with the one before it. After `awsrole off` it is used again instead. Returns what to tell
+    /// the user if the outer environment follows.
     pub fn exchange_profiles(&mut self) -> Option<String> {
-        let was_off = std::mem::replace(&mut self.off, false);
-        self.turn_on();
-        if was_off {
+        if std::mem::replace(&mut self.off, false) {
+            self.turn_on();
             return None;
         }
-        std::mem::swap(&mut self.profile, &mut self.profile_before);
-        let left = self.profile_before.split_once('=').map(|(_, name)| name.to_owned());
-        left.filter(|_| self.profile.is_empty())
+        let (failed, left) = (self.profile_failed(), self.profile.clone());
+        self.use_profile(self.profile_before.clone());
+        let left = name_of(&left).filter(|_| self.profile.is_empty())?;
+        Some(if failed {
+            "your environment is back".to_owned()
+        } else {
+            format!("your environment is back: `awsrole use -` uses profile {left} again")
+        })
     }
 
     /// Returns what `awsrole use -` must return to from here.
     fn role_name(&self) -> String {
-        match self.role.split_once('=') {
-            _ if self.off => OFF.to_owned(),
-            Some((_, name)) => name.to_owned(),
-            None => DEFAULT.to_owned(),
-        }
+        if self.off { OFF.to_owned() } else { name_of(&self.role).unwrap_or_else(|| DEFAULT.to_owned()) }
     }
 
+    /// Makes what is left the target of `awsrole use -`, unless it failed.
     fn leave(&mut self, target: &str) {
         let held = self.role_name();
-        if held != target {
+        if held != target && self.held != Held::Blocked {
             self.previous = held;
         }
     }
@@ -314,6 +329,11 @@ fn digest_of(value: &[u8]) -> String {
     let mut digest = sha256(&[value]);
     digest.truncate(DIGITS);
     digest
+}
+
+/// Returns the name in the word of a choice.
+fn name_of(word: &str) -> Option<String> {
+    word.split_once('=').map(|(_, name)| name.to_owned())
 }
 
 /// Returns the digest of the path of the nearest file, or an empty text.
@@ -372,10 +392,67 @@ mod tests {
     }
 
     #[test]
+    fn each_command_leaves_what_bash_leaves() {
+        let (inside, outside) = (vec![PathBuf::from("/p/.awsrole.toml")], Vec::new());
+        let used = |word: Option<&str>| word.and_then(name_of).unwrap_or_default();
+        // The command, the role inside a project, the profile outside, and whether awsrole is off.
+        let steps = [
+            ("a", "a", "a", false),
+            ("b", "b", "b", false),
+            ("-", "a", "a", false),
+            ("--none", "", "", false),
+            ("-", "a", "a", false),
+            ("off", "", "a", true),
+            ("on", "", "a", false),
+            ("-", "a", "", false),
+        ];
+        let (mut role, mut profile) = (Token::default(), Token::default());
+        for (index, (command, role_after, profile_after, off)) in steps.into_iter().enumerate() {
+            for (token, files) in [(&mut role, &inside), (&mut profile, &outside)] {
+                match command {
+                    "on" => token.turn_on(),
+                    "off" => token.turn_off(files),
+                    "--none" => token.use_none(files),
+                    "-" if files.is_empty() => drop(token.exchange_profiles()),
+                    "-" => {
+                        let name = token.role_before(files).unwrap().unwrap();
+                        token.use_role(word(&name), files);
+                    }
+                    name if files.is_empty() => token.use_profile(word(name)),
+                    name => token.use_role(word(name), files),
+                }
+                token.held = Held::Role;
+            }
+            let after = (used(role.words().role), used(profile.words().profile));
+            assert_eq!(after, (role_after.to_owned(), profile_after.to_owned()), "{index}: {command}");
+            assert_eq!((role.off, profile.off), (off, off), "{index}: {command}");
+        }
+    }
+
+    #[test]
+    fn what_failed_is_not_used_again() {
+        let files = [PathBuf::from("/p/.awsrole.toml")];
+        let mut token = Token { held: Held::Blocked, profile: word("one"), ..Token::default() };
+        token.use_profile("1=one".to_owned());
+        assert_eq!(token.words().profile, Some("1=one"), "the new word of the same profile");
+        token.held = Held::Blocked;
+        assert_eq!(token.exchange_profiles().as_deref(), Some("your environment is back"));
+        assert!(!token.knows_profiles());
+        for end in [Token::use_none as fn(&mut Token, &[PathBuf]), Token::turn_off] {
+            let mut token = Token::default();
+            token.use_role(word("dev"), &files);
+            (token.held, token.previous) = (Held::Blocked, DEFAULT.to_owned());
+            end(&mut token, &files);
+            assert_eq!(token.role_before(&files), Ok(None));
+        }
+    }
+
+    #[test]
     fn use_exchanges_profiles() {
         let mut token = Token::default();
         token.use_profile(word("one"));
-        assert_eq!(token.exchange_profiles().as_deref(), Some("one"));
+        let notice = token.exchange_profiles();
+        assert_eq!(notice.as_deref(), Some("your environment is back: `awsrole use -` uses profile one again"));
         assert_eq!(token.words().profile, None);
         assert_eq!(token.exchange_profiles(), None);
         token.use_profile(word("two"));
