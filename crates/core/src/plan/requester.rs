@@ -51,8 +51,8 @@ impl Requester {
         Ok(Self { agent: Some(LimitedAgent { agent, settings }), accounts, project: None })
     }
 
-    /// Adds the `[agent]` table of the project that applies in the working directory, which also holds for profiles that
-    /// are used there. `table` isn't called for the user.
+    /// Adds the `[agent]` table of the project that applies in the working directory. It also limits profiles that are
+    /// used there. `table` isn't called for the user.
     #[must_use]
     pub fn in_project(self, table: impl FnOnce() -> Option<AgentLimits>) -> Self {
         let project = self.agent.as_ref().and_then(|_| table());

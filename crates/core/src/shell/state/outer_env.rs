@@ -50,8 +50,8 @@ pub enum Chosen {
 }
 
 impl Chosen {
-    /// Returns the choice as a file now allows it. A role that got an `expires_after` since it was chosen must be chosen
-    /// again.
+    /// Returns the choice as a file now allows it. If the role got an `expires_after` since it was chosen, it must be
+    /// chosen again.
     #[must_use]
     pub fn within(self, config: &Config) -> Self {
         match self {
