@@ -21,7 +21,7 @@ impl TryFrom<String> for Preset {
     fn try_from(name: String) -> Result<Self, String> {
         match name.as_str() {
             "read-only" => Ok(Self::ReadOnly),
-            _ => Err(format!("`{name}` isn't a preset: the only one is \"read-only\"")),
+            _ => Err(format!("`{name}` isn't a preset: the only one is `read-only`")),
         }
     }
 }
