@@ -84,11 +84,7 @@ pub fn answer(
         },
     };
     let mut export = Export { unset: change.unset, ..decided };
-    if export.renew {
-        let role = words.role.or(export.chosen.as_deref().filter(|word| !word.is_empty()));
-        let profile = words.profile.or(export.chosen_profile.as_deref());
-        start_renewal(awsrole(), &inner, ChosenWords { role, profile }, &files);
-    }
+    renew_if_due(&export, words, awsrole, &inner, &files);
     let messages = messages(&export, event, context.now);
     messages.iter().for_each(Message::print);
     match reader {
@@ -130,10 +126,7 @@ pub fn answer_agent(
         Decision::Export(export) => *export,
         Decision::Miss(pending) => fetch(&inner, *pending),
     };
-    if export.renew {
-        let words = ChosenWords { role: export.chosen.as_deref(), profile: export.chosen_profile.as_deref() };
-        start_renewal(awsrole(), &inner, words, &files);
-    }
+    renew_if_due(&export, words, awsrole, &inner, &files);
     out_bytes(&posix::statements(&context.env, &posix::environment(&inner.env, &export, &files)))?;
     // Each command of the agent starts a shell, so only new sessions are recorded.
     history::note(export.entry.filter(|entry| entry.new).as_ref(), &inner);
@@ -164,6 +157,23 @@ pub fn renew(
         Decision::Miss(pending) => fetch(&inner, *pending),
     };
     history::note(export.entry.as_ref(), &inner);
+}
+
+/// Starts a background renewal of a role that is due. `words` are this shell's choices. Without one, those of its parent
+/// apply. An empty word is a choice that has ended.
+fn renew_if_due(
+    export: &Export,
+    words: ChosenWords<'_>,
+    awsrole: fn() -> Option<PathBuf>,
+    outer: &Context,
+    files: &[PathBuf],
+) {
+    if !export.renew {
+        return;
+    }
+    let role = words.role.or(export.chosen.as_deref().filter(|word| !word.is_empty()));
+    let profile = words.profile.or(export.chosen_profile.as_deref());
+    start_renewal(awsrole(), outer, ChosenWords { role, profile }, files);
 }
 
 /// Starts a background renewal. Its output is discarded, because a process that keeps stdout open would block the

@@ -83,7 +83,7 @@ impl Guard {
 }
 
 /// Returns the first protected account that a plan leads to or through.
-fn protected_account(plan: &RolePlan, accounts: &Accounts) -> Option<AccountId> {
+pub(super) fn protected_account(plan: &RolePlan, accounts: &Accounts) -> Option<AccountId> {
     let roles = plan.steps.iter().filter_map(|step| match step {
         Step::AssumeRole(role) => Some(role.role_arn.account().clone()),
         Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,

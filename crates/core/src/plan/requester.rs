@@ -10,7 +10,7 @@ use crate::base::context::Context;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::plan::account_pin::protect;
-use crate::plan::guard::Guard;
+use crate::plan::guard::{Guard, protected_account};
 use crate::plan::limit::Limit;
 use crate::plan::role_plan::RolePlan;
 use crate::project::config::{Config, Confirm};
@@ -25,7 +25,7 @@ const OWN_TERMINAL: &str = "run the command in a terminal of your own, not throu
 #[derive(Debug, Clone)]
 pub struct Requester {
     agent: Option<LimitedAgent>,
-    accounts: Accounts,
+    protected: Accounts,
     /// The `[agent]` table of the project in which the user's own profiles are used.
     project: Option<AgentLimits>,
 }
@@ -43,12 +43,12 @@ impl Requester {
     /// # Errors
     /// Fails for an agent if the user's settings can't be read, because their limits aren't known then.
     pub fn of(context: &Context, settings: &Settings) -> Result<Self, Problem> {
-        let accounts = settings.or_default().accounts.clone();
+        let protected = settings.or_default().accounts.only_protected();
         let Some(agent) = Agent::recognize(&context.env) else {
-            return Ok(Self { agent: None, accounts, project: None });
+            return Ok(Self { agent: None, protected, project: None });
         };
         let settings = settings.get()?.agent.clone();
-        Ok(Self { agent: Some(LimitedAgent { agent, settings }), accounts, project: None })
+        Ok(Self { agent: Some(LimitedAgent { agent, settings }), protected, project: None })
     }
 
     /// Adds the `[agent]` table of the project that applies in the working directory. It also limits profiles that are
@@ -114,11 +114,12 @@ impl Requester {
     /// Fails for an agent that is denied every role, for an agent in a protected account, and if the plan can't be
     /// limited.
     pub(super) fn limit(&self, plan: RolePlan, file: Option<&AgentLimits>) -> Result<RolePlan, Problem> {
-        let plan = protect(plan, &self.accounts);
+        let plan = protect(plan, &self.protected);
         let Some(requester) = &self.agent else { return Ok(plan) };
         let file = file.or(self.project.as_ref());
         requester.check_denied(file)?;
-        if let Some(account) = Guard::of_profile(&plan, &self.accounts).protected {
+        if let Some(account) = protected_account(&plan, &self.protected) {
+            let account = self.protected.shown(&account);
             let problem = Problem::new(format!("account {account} isn't for agents"));
             return Err(requester.refuse(problem.because("config.toml sets `protect = true` for it")));
         }
@@ -204,7 +205,7 @@ mod tests {
         let env = Env([(crate::base::agent::VARIABLE.into(), value.into())].into());
         let settings: Vec<AgentLimits> = config(user).agent.into_iter().collect();
         let agent = Agent::recognize(&env).map(|agent| LimitedAgent { agent, settings });
-        Requester { agent, accounts: Accounts::default(), project: None }
+        Requester { agent, protected: Accounts::default(), project: None }
     }
 
     /// Formats the limits: policy or preset, and duration.
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn agents_get_only_roles_that_are_for_them() {
         let roles = "[role.a]\n[role.b]\n[role.m]\nmanual = true\n[role.c]\nconfirm = true\n";
-        let person = Requester { agent: None, accounts: Accounts::default(), project: None };
+        let person = Requester { agent: None, protected: Accounts::default(), project: None };
         for (file, named, expected) in [
             ("default_role = 'a'\n", None, Some(None)),
             ("", Some("b"), Some(Some("b"))),

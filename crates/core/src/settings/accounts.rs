@@ -49,6 +49,13 @@ impl Accounts {
         self.0.get(id)?.name.as_ref().map(AccountName::as_str)
     }
 
+    /// Returns the accounts that the user protects, with their names.
+    #[must_use]
+    pub fn only_protected(&self) -> Self {
+        let protected = self.0.iter().filter(|(_, account)| account.protect);
+        Self(protected.map(|(id, account)| (id.clone(), account.clone())).collect())
+    }
+
     /// Returns the color of an account. That of a protected account is always red.
     #[must_use]
     pub fn color(&self, id: &AccountId) -> Option<Color> {
