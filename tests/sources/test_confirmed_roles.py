@@ -198,6 +198,15 @@ def test_a_long_run_is_confirmed_when_it_starts(chain, shop):
     assert '"AccessKeyId":"ASIA' in result.out.replace(" ", ""), result
 
 
+def test_a_long_run_gets_no_other_role_than_the_confirmed_one(chain, shop):
+    """The file leads to another role while the command runs."""
+    (shop / "next.toml").write_text(FILE.replace("role/Other", "role/Another"))
+    script = ('mv next.toml .awsrole.toml && env -u AWSROLE_STATE ' + str(binary("awsrole")) + ' allow --yes >&2; '
+              'sed -n "s/^credential_process *= *//p" "$AWS_CONFIG_FILE" | sh')
+    result = chain.awsrole("exec", "--role", "prod", "--yes", "--renew", "--", "sh", "-c", script, cwd=shop, wrapper=("setsid", "-w"))
+    assert result.out == "" and "must be confirmed" in result.err, result
+
+
 def test_a_program_below_the_role_goes_on(chain, shop):
     inside = chain.awsrole("exec", "--role", "prod", "--yes", "--", binary("awsrole"), "exec", "--", "env", cwd=shop, wrapper=("setsid", "-w"))
     assert "AWSROLE_ROLE=prod\n" in inside.out, inside

@@ -310,6 +310,9 @@ pub(crate) enum Command {
         /// Assume a role with `confirm` without confirmation
         #[arg(short, long)]
         yes: bool,
+        /// What the user confirmed when `exec --renew` was started
+        #[arg(long, hide = true, conflicts_with_all = ["yes", "run"])]
+        confirmed: Option<String>,
         /// Limit the session as the [agent] table says, or to read access without one
         #[arg(long, conflicts_with = "run")]
         agent: bool,

@@ -50,6 +50,7 @@ use awsrole_core::plan::requester::Requester;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_system::print::out;
 
+use self::credential_process::ProcessConsent;
 use self::held::Wanted;
 use crate::cli::{Command, KeysCommand, PlaceOptions, command_line};
 use crate::completion;
@@ -101,8 +102,13 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             env::run(format, Wanted { target, min_ttl, yes }, context, settings)
         }
         Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context, settings),
-        Command::CredentialProcess { target, yes, agent, .. } => {
-            credential_process::run(target, yes, &for_agent(agent, context), settings)
+        Command::CredentialProcess { target, yes, confirmed, agent, .. } => {
+            let consent = match (yes, confirmed) {
+                (true, _) => ProcessConsent::Given,
+                (false, Some(confirmed)) => ProcessConsent::GivenFor(confirmed),
+                (false, None) => ProcessConsent::No,
+            };
+            credential_process::run(target, &consent, &for_agent(agent, context), settings)
         }
         Command::Init { profile, role_arn, source_profile, sso_session, account, role_name, region, yes, dir } => {
             let names_set = sso_session.is_some() || account.is_some() || role_name.is_some();

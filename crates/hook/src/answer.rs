@@ -159,8 +159,8 @@ pub fn renew(
     history::note(export.entry.as_ref(), &inner);
 }
 
-/// Starts a background renewal of a role that is due. `words` are this shell's choices. Without one, those of its parent
-/// apply. An empty word is a choice that has ended.
+/// Starts a background renewal of a role that is due. `words` are this shell's choices. Without one, that of its parent
+/// applies. An empty word is a choice that has ended.
 fn renew_if_due(
     export: &Export,
     words: ChosenWords<'_>,

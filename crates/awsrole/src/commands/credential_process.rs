@@ -11,7 +11,7 @@ use awsrole_core::session::fetch::obtain;
 use awsrole_core::session::history::{HistoryEntry, Recipient};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::confirm;
+use awsrole_core::shell::confirm::{self, Confirmation};
 use awsrole_core::shell::long_run::SavedEnvironment;
 use awsrole_core::shell::statements::credential_process;
 
@@ -21,16 +21,29 @@ use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient;
 use awsrole_system::print::out;
 
+/// Whether the user confirmed the role.
+pub(super) enum ProcessConsent {
+    No,
+    Given,
+    /// The user confirmed what this text identifies ([`Confirmation::to_text`]).
+    GivenFor(String),
+}
+
 pub(super) fn run(
     target: TargetOptions,
-    yes: bool,
+    consent: &ProcessConsent,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let target = Target::without_choice(target, context, settings)?;
     target.require_name()?;
     let Target { outer, plan, .. } = &target;
-    if !yes && target.guard.confirm != Confirm::Never {
+    let is_given = match consent {
+        ProcessConsent::Given => true,
+        ProcessConsent::GivenFor(text) => *text == Confirmation::of(plan).to_text(),
+        ProcessConsent::No => false,
+    };
+    if !is_given && target.guard.confirm != Confirm::Never {
         let problem = confirm::not_confirmed(plan, NotConfirmed::NotNow, "add `--yes` to this command to confirm it");
         return Err(CommandError::no_role(problem));
     }
@@ -68,8 +81,7 @@ pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Resul
         Some(profile) => words.push(format!("--profile={profile}").into()),
         None => words.extend(["--dir".into(), outside.dir.clone().into_os_string()]),
     }
-    // The role was confirmed when the command was started.
-    words.push("--yes".into());
+    words.extend(outside.confirmed.iter().map(|confirmed| format!("--confirmed={confirmed}").into()));
     words.extend(outside.role.iter().map(|name| format!("--role={name}").into()));
     let error = ambient::reexec(&words, &outside.over(&context.env));
     Err(Problem::new("cannot restart awsrole").because(error).hint("was it moved or removed?").into())

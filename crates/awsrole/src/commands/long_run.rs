@@ -9,9 +9,11 @@ use awsrole_core::aws::profiles::copies::{CopyOptions, ProfileCommand};
 use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::project::config::Confirm;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::encryption::{CacheEncryption, SealError};
 use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::confirm::Confirmation;
 use awsrole_core::shell::environment::EnvDiff;
 use awsrole_core::shell::long_run::{Run, SavedEnvironment, remove_when_gone};
 use awsrole_core::shell::role_profiles;
@@ -69,6 +71,10 @@ fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Pr
     let agent = held.target.plan.agent.as_ref();
     let env = agent.map_or_else(|| outer.env.clone(), |agent| agent.marked(outer.env.clone()));
     let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &env);
+    let outside = match held.target.guard.confirm {
+        Confirm::Never => outside,
+        Confirm::Yes | Confirm::Account => outside.confirmed(Confirmation::of(&held.target.plan)),
+    };
     run.write_outside(&outside, &CacheEncryption::of_cache(outer, settings.or_default().key)).map_err(|error| {
         match error {
             SealError::File(error) => super::common::file_problem(&error),

@@ -3,6 +3,8 @@
 //! awsrole asks only after a command that the user typed. Prompts, renewals and programs keep using a confirmed role,
 //! and never assume an unconfirmed one.
 
+use data_encoding::HEXLOWER;
+
 use crate::aws::mfa::{ConfirmPrompt, NotConfirmed};
 use crate::base::digest::sha256;
 use crate::base::problem::Problem;
@@ -36,6 +38,12 @@ impl Confirmation {
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
+    }
+
+    /// Returns the confirmation in hexadecimal.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        HEXLOWER.encode(&self.0)
     }
 
     /// Returns the bytes.

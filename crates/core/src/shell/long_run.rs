@@ -20,6 +20,7 @@ use crate::base::agent::Agent;
 use crate::base::context::{Env, Paths};
 use crate::base::files::{self, FileError, read_own};
 use crate::session::encryption::{CacheEncryption, SealError};
+use crate::shell::confirm::Confirmation;
 use crate::shell::environment::EnvDiff;
 
 /// Maximum size of a record, in bytes.
@@ -45,6 +46,9 @@ pub struct SavedEnvironment {
     /// The profile that was selected instead of a project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// What the user confirmed, if the role must be confirmed ([`Confirmation::to_text`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<String>,
     /// Prior values of the variables that are changed for the command. `None` is unset.
     before: BTreeMap<String, Option<Zeroizing<String>>>,
 }
@@ -107,7 +111,14 @@ impl SavedEnvironment {
         let names = diff.set.iter().map(|(name, _)| name.as_ref()).chain(diff.hide.iter().copied());
         let before = |name: &str| outer.text(name).map(|text| Zeroizing::new(text.to_owned()));
         let before = names.map(|name| (name.to_owned(), before(name))).collect();
-        Self { dir: dir.to_owned(), role: role.map(str::to_owned), profile: profile.map(str::to_owned), before }
+        let (role, profile) = (role.map(str::to_owned), profile.map(str::to_owned));
+        Self { dir: dir.to_owned(), role, profile, confirmed: None, before }
+    }
+
+    /// Records what the user confirmed. If the settings then lead to another role, it isn't renewed.
+    #[must_use]
+    pub fn confirmed(self, confirmed: Confirmation) -> Self {
+        Self { confirmed: Some(confirmed.to_text()), ..self }
     }
 
     /// Returns the record as JSON. It contains secrets, which the command must not see.
