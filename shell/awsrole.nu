@@ -70,6 +70,8 @@ def --env __awsrole_sync [typed: list<string> = []] {
     $env.__awsrole = ($env.__awsrole | merge {pending: true, block: $changed.block})
     __awsrole_undo $changed.undo
     for name in ($changed.restore | columns) { __awsrole_write $name null }
+    # Nushell takes the terminal back after the first process ended, in another thread. The second one may need it.
+    sleep 50ms
     let answer = (__awsrole_ask [...$request $env.__awsrole.token --])
     if $answer == null { return (__awsrole_fail) }
     for pair in ($answer.restore | transpose name value) { __awsrole_write $pair.name $pair.value }
