@@ -80,7 +80,7 @@ fn keep_for_agent(diff: &mut EnvDiff) {
 pub(super) fn replace_process(command: &[OsString], held: &ActiveRole, diff: &EnvDiff) -> Outcome {
     let env = child_environment(&held.target.outer.env, diff);
     let program = &command[0];
-    let error = Command::new(program).args(&command[1..]).env_clear().envs(env.0).exec();
+    let error = Command::new(program).args(&command[1..]).env_clear().envs(&env.0).exec();
     cannot_run(program, &error)
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::base::cache_key_backend::CacheKeyBackend;
@@ -11,7 +13,46 @@ use crate::base::problem::Problem;
 
 /// A process environment.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Env(pub BTreeMap<OsString, OsString>);
+pub struct Env(pub Variables);
+
+/// Variables of an environment. Copies share them until one of the copies changes, because most copies never do.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables(Arc<BTreeMap<OsString, OsString>>);
+
+impl Deref for Variables {
+    type Target = BTreeMap<OsString, OsString>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Variables {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl FromIterator<(OsString, OsString)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(pairs: I) -> Self {
+        Self(Arc::new(pairs.into_iter().collect()))
+    }
+}
+
+impl<const N: usize> From<[(OsString, OsString); N]> for Variables {
+    fn from(pairs: [(OsString, OsString); N]) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+impl<'a> IntoIterator for &'a Variables {
+    type Item = (&'a OsString, &'a OsString);
+    type IntoIter = std::collections::btree_map::Iter<'a, OsString, OsString>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
 
 impl Env {
     /// Returns the value of a variable if it is set and valid UTF-8.

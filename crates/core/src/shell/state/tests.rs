@@ -84,7 +84,7 @@ fn blocked(by_hand: &[(&str, &str)]) -> Env {
         ("AWSROLE_PRIOR_AWS_SECRET_ACCESS_KEY", "forged"),
         ("AWSROLE_PRIOR_PATH", "/forged"),
     ]);
-    blocked.0.extend(env(by_hand).0);
+    blocked.0.extend(env(by_hand).0.iter().map(|(name, value)| (name.clone(), value.clone())));
     blocked
 }
 
