@@ -41,7 +41,7 @@ pub(super) fn complete(accounts: &mut Accounts, paths: &Paths) {
 
 /// Reads the recorded names. A file that can't be read, or wasn't written by awsrole, has none.
 fn load(paths: &Paths) -> BTreeMap<AccountId, AccountName> {
-    let bytes = read_own(&file(paths), MAX_BYTES).unwrap_or_default();
+    let Ok(bytes) = read_own(&file(paths), MAX_BYTES) else { return BTreeMap::new() };
     let text: BTreeMap<String, String> = serde_json::from_slice(&bytes).unwrap_or_default();
     let parsed = text.iter().map(|(id, name)| Some((AccountId::parse(id).ok()?, AccountName::parse(name).ok()?)));
     parsed.collect::<Option<_>>().unwrap_or_default()
