@@ -22,7 +22,7 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # number of files that count
     set -g __awsrole_deadline 0 # time of the next decision (0: none), and the time when that was set
     set -g __awsrole_since 0
-    for name in pending asked running prompted off use use_in previous profile profile_before at files absent file direnv in_force seen \
+    for name in pending asked running off use use_in previous profile profile_before at files absent file direnv in_force seen \
         digest generation gone own failed lifted touched
         set -g __awsrole_$name
     end
@@ -94,9 +94,17 @@ end
 # without a file is tested once, so a broken symlink is found at the next `cd`.
 function __awsrole_unchanged
     test "$PWD" != "$__awsrole_at"; or builtin path is -- $__awsrole_absent; and __awsrole_look
-    set -g __awsrole_event prompt
     set -g __awsrole_views
     __awsrole_fingerprint $__awsrole_files
+    read -d ' ' -l up rest <$__awsrole_uptime
+    test "$__awsrole_print" = "$__awsrole_seen" -a -z "$__awsrole_digest" -a -e "$__awsrole_generation" \
+        -a "0$up" -lt $__awsrole_due
+    or __awsrole_still_valid
+end
+
+# The rest of the comparison: a new generation, a deadline, and files that are compared by digest.
+function __awsrole_still_valid
+    set -g __awsrole_event prompt
     test "$__awsrole_print" = "$__awsrole_seen"; or return
     if set -q __awsrole_generation[1]
         test -e $__awsrole_generation; or return
@@ -107,7 +115,7 @@ function __awsrole_unchanged
     if set -q __awsrole_digest[1]
         test "$(__awsrole_ask hook digest -- $__awsrole_files 2>/dev/null)" = "$__awsrole_digest"; or return
     end
-    read -d ' ' -l up rest <$__awsrole_uptime; and test $up -lt $__awsrole_due; or not __awsrole_is_due; and return
+    __awsrole_is_due; or return 0
     set -g __awsrole_event due
     test $__awsrole_state = blocked; and set -g __awsrole_event retry
     return 1
@@ -332,6 +340,12 @@ function __awsrole_hook # prompt | changed | cd | typed
     __awsrole_beside
 end
 
+# Does what is left to do at a prompt. Fails if nothing but the comparison is.
+function __awsrole_catch_up
+    set -q __awsrole_asked[1]; and __awsrole_hook $__awsrole_asked
+    set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt
+end
+
 function __awsrole_beside # see direnv.fish
 end
 
@@ -342,10 +356,8 @@ function __awsrole_register
     test -r /proc/$fish_pid/cmdline; and set started (string split0 </proc/$fish_pid/cmdline)
     string match -qr '^(-\w*c|--command)' -- $started; and set -g __awsrole_running 1
     function __awsrole_on_prompt --on-event fish_prompt
-        set -g __awsrole_running
-        set -g __awsrole_prompted 1
-        set -q __awsrole_asked[1]; and __awsrole_hook $__awsrole_asked
-        set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt
+        set -g __awsrole_running ''
+        test -n "$__awsrole_asked$__awsrole_pending$__awsrole_lifted"; and __awsrole_catch_up
         or __awsrole_unchanged; or __awsrole_hook changed
     end
 
@@ -353,7 +365,7 @@ function __awsrole_register
     # shell itself, so this applies there, too.
     function __awsrole_on_move --on-variable PWD
         # Nothing is printed while config.fish runs. The first prompt decides.
-        if not set -q __awsrole_prompted[1]; and not set -q __awsrole_running[1]
+        if not set -q __awsrole_running[1]
             set -g __awsrole_asked prompt
         else
             __awsrole_hook cd
