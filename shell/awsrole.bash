@@ -34,17 +34,19 @@ fi
 __awsrole_say() { \builtin printf 'awsrole: %s\n' "$1" >&2; }
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the paths on the way without a file, as further words of a `test` that
-# finds a new file. A file of any type counts.
+# Finds the files that count, nearest first, and the paths on the way without a file: six in variables, which cost less
+# than an array, the rest as words of a `test` that finds a new file. A file of any type counts.
 __awsrole_look() {
-  \builtin local __awsrole_dir="${PWD%/}"
-  __awsrole_at=$PWD __awsrole_files=() __awsrole_absent=()
+  \builtin local __awsrole_dir="${PWD%/}"; \builtin set --
+  __awsrole_at=$PWD __awsrole_files=()
   while __awsrole_place=$__awsrole_dir/.awsrole.toml; do
     if [[ -e $__awsrole_place || -L $__awsrole_place ]]; then __awsrole_files+=("$__awsrole_place")
-    else __awsrole_absent+=(-o -e "$__awsrole_place"); fi
+    else \builtin set -- "$@" -o -e "$__awsrole_place"; fi
     if [[ $__awsrole_dir != */* ]] || ((${#__awsrole_files[@]} >= __awsrole_depth)); then \builtin break; fi
     __awsrole_dir=${__awsrole_dir%/*}
   done
+  __awsrole_a1=${3-} __awsrole_a2=${6-} __awsrole_a3=${9-} __awsrole_a4=${12-} __awsrole_a5=${15-} __awsrole_a6=${18-}
+  __awsrole_absent=("${@:19}")
 }
 
 # Notes the generation: the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
@@ -69,7 +71,8 @@ __awsrole_fingerprint() { # [FILE …]
     if [[ ${__awsrole_own["$__awsrole_place"]-} && -f $__awsrole_place && -r $__awsrole_place ]]; then
       \builtin read -r -d '' -n 16385 __awsrole_text <"$__awsrole_place"
       __awsrole_views+=/$?=$__awsrole_place=$__awsrole_text
-    else __awsrole_note_unread; fi
+    elif [[ -f $__awsrole_place && -r $__awsrole_place ]]; then __awsrole_views+=/unread=$__awsrole_place
+    else __awsrole_views+=/no-text=$__awsrole_place; fi
   done
   case $__awsrole_state in
     role | blocked)
@@ -80,15 +83,12 @@ ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
     *) __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views ;;
   esac
 }
-__awsrole_note_unread() {
-  if [[ -f $__awsrole_place && -r $__awsrole_place ]]; then __awsrole_views+=/unread=$__awsrole_place
-  else __awsrole_views+=/no-text=$__awsrole_place; fi
-}
 
 # Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. Each path
 # without a file is tested once, so a broken symlink is found at the next `cd`. (`[[` would depend on nocasematch.)
 __awsrole_unchanged() {
-  if \builtin test "$PWD" != "$__awsrole_at" "${__awsrole_absent[@]}"; then __awsrole_look; fi
+  if \builtin test "$PWD" != "$__awsrole_at" "${__awsrole_absent[@]}" || [[ -e $__awsrole_a1 || -e $__awsrole_a2 ||
+    -e $__awsrole_a3 || -e $__awsrole_a4 || -e $__awsrole_a5 || -e $__awsrole_a6 ]]; then __awsrole_look; fi
   __awsrole_event=prompt __awsrole_views=''
   __awsrole_fingerprint "${__awsrole_files[@]}"
   \builtin test "$__awsrole_print" = "$__awsrole_seen" || \builtin return 1
