@@ -6,7 +6,7 @@ import pytest
 from agent_fixtures import CLAUDE, LIMIT, variables
 
 from support.local_sts import binary
-from support.world import DEPLOY
+from support.world import DEPLOY, THERE
 
 ROLES = f"""
 default_role = "dev"
@@ -54,6 +54,27 @@ def test_roles_with_manual_or_confirm_are_never_for_agents(world, role):
     assert shell_state(world, folder, CLAUDE)["AWSROLE_STATE"] == "blocked"
     assert world.assumed() == []
     assert world.exec_env(folder, "--role", role, "--yes")["AWSROLE_ROLE"] == role
+
+
+@pytest.mark.parametrize("role", ["sure", "careful"])
+def test_a_role_is_not_for_agents_if_its_source_role_is_not(world, role):
+    """It isn't assumed in any way, and its source role isn't either."""
+    second = f'[role.second]\nrole_arn = "arn:aws:iam::{THERE}:role/Second"\nsource_role = "{role}"\n'
+    reason = re.compile(rf"role second isn't for agents\n.*: its source role {role} has `(manual|confirm)`")
+    folder = world.home / "src/shop"
+    for agent, default in (("", "dev"), ("", "second"), ('role = "second"', "dev")):
+        text = ROLES.replace('role = "ci"', agent).replace('default_role = "dev"', f'default_role = "{default}"')
+        world.project("shop", text + second, allow=True)
+        words = ([["exec", "--yes", "--", "true"]] if agent or default == "second" else []) + [
+            ["exec", "--role", "second", "--yes", "--", "true"], ["env", "--role", "second", "--yes"],
+            ["credential-process", "--yes", "--role", "second"], ["hook", "choose", "second", "--yes"]]
+        for command in words:
+            result = world.awsrole(*command, cwd=folder, env=CLAUDE)
+            assert (result.code != 0, result.out) == (True, "") and reason.search(result.err), (command, result.err)
+        if agent or default == "second":
+            assert shell_state(world, folder, CLAUDE)["AWSROLE_STATE"] == "blocked"
+    assert world.assumed() == []
+    assert world.exec_env(folder, "--role", "second", "--yes")["AWSROLE_ROLE"] == "second"
 
 
 def test_a_choice_of_the_user_is_not_for_the_agent(world):

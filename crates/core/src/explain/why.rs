@@ -349,7 +349,10 @@ fn guards(guard: &Guard, keys: &RoleConfig) -> Vec<String> {
         Confirm::Account => Some("asks for the account".to_owned()),
     };
     let ends = keys.expires_after.map(|time| format!("ends {time} after `awsrole use`"));
-    [protected, manual, confirm, ends].into_iter().flatten().collect()
+    let mut sources: Vec<&String> = guard.keys.iter().filter_map(|key| key.source_role.as_ref()).collect();
+    sources.dedup();
+    let sources = sources.into_iter().map(|source| format!("because of its source role {source}"));
+    [protected, manual, confirm, ends].into_iter().flatten().chain(sources).collect()
 }
 
 /// Describes the source, with the name of its account if the project file names a permission set.

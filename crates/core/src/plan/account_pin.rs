@@ -31,10 +31,7 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
     };
     // Calls are made as each of them, not only as the last one.
     let source = source_account(&plan.source).map(|account| (account, Some(plan.source.to_string())));
-    let roles = plan.steps.iter().filter_map(|step| match step {
-        Step::AssumeRole(role) => Some((role.role_arn.account().clone(), Some(role.role_arn.to_string()))),
-        Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
-    });
+    let roles = plan.roles().map(|role| (role.role_arn.account().clone(), Some(role.role_arn.to_string())));
     let mut on_the_way = [(account.clone(), None)].into_iter().chain(source).chain(roles);
     match on_the_way.find(|(account, _)| !only.contains(account)) {
         None => Ok(()),

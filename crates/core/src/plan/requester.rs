@@ -13,7 +13,7 @@ use crate::plan::account_pin::protect;
 use crate::plan::guard::{Guard, protected_account};
 use crate::plan::limit::Limit;
 use crate::plan::role_plan::RolePlan;
-use crate::project::config::{Config, Confirm};
+use crate::project::config::Config;
 use crate::settings::accounts::Accounts;
 use crate::settings::agent::{AgentLimits, AgentPolicy, Located};
 use crate::settings::user_config::Settings;
@@ -74,7 +74,7 @@ impl Requester {
     ///
     /// # Errors
     /// Fails for an agent if the file or the user's settings deny it this role, and for a role with `manual` or
-    /// `confirm`, which is never for agents.
+    /// `confirm`, or with such a source role, which is never for agents.
     pub fn role<'n>(&self, config: &'n Config, named: Option<&'n str>) -> Result<Option<&'n str>, Problem> {
         let Some(requester) = &self.agent else { return Ok(named) };
         requester.check_denied(config.agent.as_ref())?;
@@ -89,15 +89,10 @@ impl Requester {
             (Some(only), _) => Some(only.value.as_str()),
             (None, named) => named,
         };
-        let (name, keys) = config.select(role)?;
-        let guard = Guard::of_keys(&keys);
-        for (key, is_set) in [("manual", guard.manual), ("confirm", guard.confirm != Confirm::Never)] {
-            if is_set {
-                let title = name.as_deref().map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
-                let problem = Problem::new(format!("{title} isn't for agents"));
-                let at = config.origin(name.as_deref(), key);
-                return Err(requester.refuse(problem.because(format!("{at}: it has `{key}`"))));
-            }
+        let (name, _) = config.select(role)?;
+        if let Some(key) = Guard::of_file(config, role).keys.first() {
+            let title = name.map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
+            return Err(requester.refuse(Problem::new(format!("{title} isn't for agents")).because(key.reason())));
         }
         Ok(role)
     }
@@ -191,15 +186,9 @@ fn refused(agent: &Agent, problem: Problem) -> Problem {
 mod tests {
     use super::*;
     use crate::base::context::Env;
-    use crate::project::discover::ConfigFile;
+    use crate::project::config::tests::config;
 
     const ALLOW: &str = r#"{"Action":"s3:*"}"#;
-
-    fn config(text: &str) -> Config {
-        let path = std::path::PathBuf::from("/p/.awsrole.toml");
-        let (place, canonical) = (path.clone(), path.clone());
-        Config::parse(&ConfigFile { path, place, canonical, owner: None, text: text.to_owned() }).unwrap()
-    }
 
     fn agent(value: &str, user: &str) -> Requester {
         let env = Env([(crate::base::agent::VARIABLE.into(), value.into())].into());
@@ -247,13 +236,19 @@ mod tests {
 
     #[test]
     fn agents_get_only_roles_that_are_for_them() {
-        let roles = "[role.a]\n[role.b]\n[role.m]\nmanual = true\n[role.c]\nconfirm = true\n";
+        let roles = "[role.a]\n[role.b]\n[role.m]\nmanual = true\n[role.c]\nconfirm = true\n\
+                     [role.far]\nsource_role = 'middle'\n[role.middle]\nsource_role = 'c'\n\
+                     [role.fine]\nsource_role = 'a'\n";
         let person = Requester { agent: None, protected: Accounts::default(), project: None };
         for (file, named, expected) in [
             ("default_role = 'a'\n", None, Some(None)),
             ("", Some("b"), Some(Some("b"))),
             ("", Some("m"), None),
             ("", Some("c"), None),
+            ("", Some("far"), None),
+            ("", Some("fine"), Some(Some("fine"))),
+            ("default_role = 'far'\n", None, None),
+            ("[agent]\nrole = 'far'\n", None, None),
             ("default_role = 'm'\n", None, None),
             ("confirm = true\n", Some("a"), None),
             ("[agent]\nrole = 'a'\n", None, Some(Some("a"))),

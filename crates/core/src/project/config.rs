@@ -81,12 +81,13 @@ pub struct RoleConfig {
     /// Expected account ID (account pin), 12 digits. Checked against the role ARN before the call and against the
     /// returned credentials after it.
     pub account_id: Option<AccountId>,
-    /// If true, `cd` does not assume this role. Run `awsrole use NAME` to assume it. If it is the default role, the
-    /// shell is blocked until then.
+    /// If true, `cd` does not assume this role, nor a role that has it as its `source_role`. Run `awsrole use NAME` to
+    /// assume it. If it is the default role, the shell is blocked until then.
     pub manual: Option<bool>,
     /// If true, awsrole asks before it assumes this role, with its name and account. If `"account"`, the answer is the
     /// name of the account, or its ID if it has no name in your settings. `cd` and `awsrole use` ask on the terminal.
-    /// Without one, only `--yes` confirms. Until then the shell is blocked.
+    /// Without one, only `--yes` confirms. Until then the shell is blocked. It also applies to roles that have this one
+    /// as their `source_role`.
     pub confirm: Option<Confirm>,
     /// How long a shell keeps this role after `awsrole use`, a number of seconds or a string such as `"30m"`, 2m to
     /// 12h. Then the shell returns to the default role. Only in a `[role.NAME]` other than the default role.
@@ -422,4 +423,4 @@ mod reader;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

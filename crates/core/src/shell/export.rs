@@ -404,8 +404,7 @@ fn decide<'a>(
             }
             let user = settings.or_default();
             let planned = requester.role(allowed.config(), chosen.role()).and_then(|role| {
-                let (_, keys) = allowed.config().select(role)?;
-                Guard::of_keys(&keys).require_name(&allowed, role)?;
+                Guard::of_file(allowed.config(), role).require_name(&allowed, role)?;
                 let profiles = Profiles::load(context)?;
                 let plan = plan(&allowed, role, &profiles, context, &requester)?;
                 let guard = Guard::of_role(&allowed, role, &plan, &user.accounts);
