@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from agent_fixtures import CLAUDE, LIMIT, variables
+from agent_fixtures import CLAUDE, LIMIT, may_chain, variables
 
 from support.local_sts import binary
 from support.world import DEPLOY, THERE
@@ -155,12 +155,51 @@ def test_invalid_tables_of_the_settings(world, table, message):
     assert result.code != 0 and message in result.err, result.err
 
 
-def test_inherited_tables_are_merged_by_key(world):
-    world.project(".", "[agent]\nduration_seconds = '20m'\ndeny = true\n")
-    folder = world.project("shop", "inherit = true\n" + DEPLOY + "[agent]\ndeny = false\n", allow=True)
-    keys = world.exec_env(folder, env=CLAUDE)
-    assert keys["AWSROLE_ROLE"] == "Deploy"
-    assert [call["duration_seconds"] for call in world.assumed()] == ["1200"]
-    world.write("src/shop/.awsrole.toml", "inherit = true\n" + DEPLOY)
-    world.allow(folder)
-    assert "agents get no role" in world.awsrole("exec", "--", "true", cwd=folder, env=CLAUDE).err
+def test_an_inherited_table_applies_too(world):
+    """The inner file can only tighten it: either denies, and the shorter duration counts."""
+    def both(base, own):
+        world.project(".", base)
+        return world.project("shop", "inherit = true\n" + DEPLOY + own, allow=True)
+
+    for base, own, at in (("deny = true", "deny = false", r"src/\.awsrole.toml:2"), ("deny = false", "deny = true", r"shop/\.awsrole.toml:6"),
+                          ("deny = true", None, r"src/\.awsrole.toml:2")):
+        folder = both(f"[agent]\n{base}\n", f"[agent]\n{own}\n" if own else "")
+        result = world.awsrole("exec", "--", "true", cwd=folder, env=CLAUDE)
+        assert result.code == 3 and re.search(rf"{at}: agents get no role", result.err), result.err
+        shown = world.awsrole("allow", cwd=folder, env={})
+        assert re.search(r"agents get +no role\n", shown.err), shown.err
+    for base, own in (("20m", "30m"), ("30m", "20m"), ("20m", None)):
+        own = f"[agent]\nduration_seconds = '{own}'\n" if own else ""
+        folder = both(f"[agent]\nduration_seconds = '{base}'\n", own)
+        world.exec_env(folder, env=CLAUDE)
+        assert world.assumed()[-1]["duration_seconds"] == "1200"
+
+
+def test_policies_of_an_inherited_table_apply_too(world):
+    """Each is a limit of its own, and the inner role is the one for agents."""
+    wide = """policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'\n"""
+    roles = f"[role.a]\n{DEPLOY}[role.b]\n{DEPLOY}"
+    for base, own in ((LIMIT, "[agent]\n" + wide), ("[agent]\n" + wide, LIMIT), (LIMIT, LIMIT)):
+        world.project(".", base + "role = 'a'\n" + roles)
+        folder = world.project("shop", "inherit = true\ndefault_role = 'a'\n" + own + "role = 'b'\n", allow=True)
+        keys = world.exec_env(folder, env=CLAUDE)
+        assert keys["AWSROLE_ROLE"] == "b" and not may_chain(world, keys)
+    shown = world.awsrole("allow", cwd=folder).err
+    assert re.search(r'agents get +b, limited by \{.*GetCallerIdentity.*\}\n', shown) and shown.count("limited by") == 1, shown
+
+
+def test_too_many_policies_name_their_lines(world):
+    """GetScopedCredentials adds three policies to a session at most. Nothing is exported without one of them."""
+    def table(name):
+        return f"[agent]\npolicy = '{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Action\":\"{name}:*\",\"Resource\":\"*\"}}]}}'\n"
+
+    for number, name in enumerate(("s3", "ec2", "sqs")):
+        world.project("/".join(["x"] * number) or ".", ("inherit = true\n" if number else "") + table(name))
+    world.write(".config/awsrole/config.toml", table("sns"))
+    folder = world.project("x/x/x", "inherit = true\nprofile = 'shop-dev'\npreset = 'read-only'\n", allow=True)
+    result = world.awsrole("exec", "--", "true", cwd=folder, env=CLAUDE)
+    said = " ".join(result.err.split())
+    assert result.code == 1 and re.search(r"\.config/awsrole/config\.toml:2: cannot limit shop-dev by policy", said), result.err
+    for path in (r"x/x/\.awsrole\.toml:3", r"x/\.awsrole\.toml:3", r"src/\.awsrole\.toml:2"):
+        assert re.search(rf"policy \(\S*{path}\)", said), result.err
+    assert world.exec_env(folder)["AWSROLE_ROLE"] == "shop-dev"

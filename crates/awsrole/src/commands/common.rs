@@ -132,12 +132,12 @@ pub(in crate::commands) fn project_applies(outer: &Context, settings: &Settings)
             .map_or(true, |(verdict, depth)| verdict.holds(depth) != ShellState::Outer)
 }
 
-/// Returns the `[agent]` table of the project that applies in the working directory.
-pub(in crate::commands) fn agent_limits(outer: &Context, settings: &Settings) -> Option<AgentLimits> {
+/// Returns the `[agent]` tables of the project that applies in the working directory.
+pub(in crate::commands) fn agent_limits(outer: &Context, settings: &Settings) -> Vec<AgentLimits> {
     let files = upward(&outer.dir);
     match evaluate_directory(outer, settings, &files) {
         Ok((Verdict::Allowed(allowed), _)) if !files.is_empty() => allowed.config().agent.clone(),
-        _ => None,
+        _ => Vec::new(),
     }
 }
 

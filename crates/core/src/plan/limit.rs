@@ -108,12 +108,11 @@ impl RolePlan {
             },
         }
         .map_err(|why| self.refuse(layer, &why))?;
-        let scoped = self.steps.iter().rev().map_while(|step| match step {
-            Step::GetScopedCredentials(step) => Some(step),
-            Step::AssumeRole(_) | Step::GetSessionToken(_) => None,
-        });
-        if scoped.filter(|step| step.policy.is_some()).count() >= MAX_LAYERS {
-            return Err(self.refuse(layer, &format!("{SCOPE} adds at most {MAX_LAYERS} policies to a session")));
+        let others: Vec<String> = self.scoped().map(|step| step.limited_by.shown()).collect();
+        if others.len() >= MAX_LAYERS {
+            let others = others.join(", ");
+            let most = format!("{SCOPE} adds at most {MAX_LAYERS} policies to a session: {others}");
+            return Err(self.refuse(layer, &most));
         }
         self.steps.push(Step::GetScopedCredentials(GetScopedCredentials {
             policy: Some(layer.document.clone()),
@@ -122,6 +121,15 @@ impl RolePlan {
             limited_by: layer.limited_by.clone(),
         }));
         Ok(())
+    }
+
+    /// Returns the calls that add a policy to the session, the last one first.
+    fn scoped(&self) -> impl Iterator<Item = &GetScopedCredentials> {
+        let scoped = self.steps.iter().rev().map_while(|step| match step {
+            Step::GetScopedCredentials(step) => Some(step),
+            Step::AssumeRole(_) | Step::GetSessionToken(_) => None,
+        });
+        scoped.filter(|step| step.policy.is_some())
     }
 
     /// Returns the session policy and the duration of the call that creates the session, if that is the last call and
@@ -162,7 +170,7 @@ impl RolePlan {
         let LimitedBy { setting, origin } = &layer.limited_by;
         Problem::new(format!("{origin}: cannot limit {} by {setting}", self.title()))
             .because(why)
-            .hint("join the policies of this role into one, or remove one of them")
+            .hint("join the policies of the role and of the [agent] tables into fewer ones, or remove one of them")
     }
 }
 

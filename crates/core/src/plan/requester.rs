@@ -26,8 +26,8 @@ const OWN_TERMINAL: &str = "run the command in a terminal of your own, not throu
 pub struct Requester {
     agent: Option<LimitedAgent>,
     protected: Accounts,
-    /// The `[agent]` table of the project in which the user's own profiles are used.
-    project: Option<AgentLimits>,
+    /// The `[agent]` tables of the project in which the user's own profiles are used.
+    project: Vec<AgentLimits>,
 }
 
 /// An agent, and what the settings of the user and of the organization say about agents.
@@ -45,17 +45,17 @@ impl Requester {
     pub fn of(context: &Context, settings: &Settings) -> Result<Self, Problem> {
         let protected = settings.or_default().accounts.only_protected();
         let Some(agent) = Agent::recognize(&context.env) else {
-            return Ok(Self { agent: None, protected, project: None });
+            return Ok(Self { agent: None, protected, project: Vec::new() });
         };
         let settings = settings.get()?.agent.clone();
-        Ok(Self { agent: Some(LimitedAgent { agent, settings }), protected, project: None })
+        Ok(Self { agent: Some(LimitedAgent { agent, settings }), protected, project: Vec::new() })
     }
 
-    /// Adds the `[agent]` table of the project that applies in the working directory. It also limits profiles that are
-    /// used there. `table` isn't called for the user.
+    /// Adds the `[agent]` tables of the project that applies in the working directory. They also limit profiles that
+    /// are used there. `tables` isn't called for the user.
     #[must_use]
-    pub fn in_project(self, table: impl FnOnce() -> Option<AgentLimits>) -> Self {
-        let project = self.agent.as_ref().and_then(|_| table());
+    pub fn in_project(self, tables: impl FnOnce() -> Vec<AgentLimits>) -> Self {
+        let project = self.agent.as_ref().map(|_| tables()).unwrap_or_default();
         Self { project, ..self }
     }
 
@@ -77,9 +77,8 @@ impl Requester {
     /// `confirm`, or with such a source role, which is never for agents.
     pub fn role<'n>(&self, config: &'n Config, named: Option<&'n str>) -> Result<Option<&'n str>, Problem> {
         let Some(requester) = &self.agent else { return Ok(named) };
-        requester.check_denied(config.agent.as_ref())?;
-        config.agents_role_exists()?;
-        let only = config.agent.as_ref().and_then(|agent| agent.role.as_ref());
+        requester.check_denied(&config.agent)?;
+        let only = config.agents_role()?;
         let role = match (only, named) {
             (Some(only), Some(named)) if only.value != named => {
                 let problem = Problem::new(format!("role {named} isn't for agents"));
@@ -103,15 +102,15 @@ impl Requester {
         self.agent.is_none() || self.role(config, Some(role)).is_ok()
     }
 
-    /// Limits a plan to what the requester may have. `file` is the `[agent]` table of the project, if there is one.
+    /// Limits a plan to what the requester may have. `file` are the `[agent]` tables of the project.
     ///
     /// # Errors
     /// Fails for an agent that is denied every role, for an agent in a protected account, and if the plan can't be
     /// limited.
-    pub(super) fn limit(&self, plan: RolePlan, file: Option<&AgentLimits>) -> Result<RolePlan, Problem> {
+    pub(super) fn limit(&self, plan: RolePlan, file: &[AgentLimits]) -> Result<RolePlan, Problem> {
         let plan = protect(plan, &self.protected);
         let Some(requester) = &self.agent else { return Ok(plan) };
-        let file = file.or(self.project.as_ref());
+        let file = if file.is_empty() { &self.project } else { file };
         requester.check_denied(file)?;
         if let Some(account) = protected_account(&plan, &self.protected) {
             let account = self.protected.shown(&account);
@@ -128,8 +127,8 @@ impl LimitedAgent {
         refused(&self.agent, problem)
     }
 
-    fn check_denied(&self, file: Option<&AgentLimits>) -> Result<(), Problem> {
-        match file.into_iter().chain(&self.settings).find_map(AgentLimits::denied_at) {
+    fn check_denied(&self, file: &[AgentLimits]) -> Result<(), Problem> {
+        match file.iter().chain(&self.settings).find_map(AgentLimits::denied_at) {
             None => Ok(()),
             Some(at) => Err(self.refuse(Problem::new(format!("{at}: agents get no role")))),
         }
@@ -137,21 +136,16 @@ impl LimitedAgent {
 
     /// Returns the limits of the file, of the user and of the organization. Each policy is a limit of its own, because
     /// policies of one call would be combined to a wider one.
-    fn layers(&self, file: Option<&AgentLimits>) -> Vec<Limit> {
-        let tables = file.into_iter().chain(&self.settings);
-        let mut policies: Vec<Located<AgentPolicy>> = Vec::new();
-        for policy in tables.clone().filter_map(|table| table.policy.as_ref()) {
-            if !policies.iter().any(|known| known.value == policy.value) {
-                policies.push(policy.clone());
-            }
-        }
-        let has_role = file.is_some_and(|file| file.role.is_some());
+    fn layers(&self, file: &[AgentLimits]) -> Vec<Limit> {
+        let tables = file.iter().chain(&self.settings);
+        let mut policies: Vec<Located<AgentPolicy>> =
+            AgentLimits::policies(tables.clone()).into_iter().cloned().collect();
+        let has_role = file.iter().any(|file| file.role.is_some());
         if policies.is_empty() && !has_role && self.agent.is_always_limited() {
             let origin = Origin { file: "awsrole exec --agent".into(), line: 0 };
             policies.push(Located { value: AgentPolicy::Preset(Preset::ReadOnly), origin });
         }
-        let shortest =
-            tables.filter_map(|table| table.duration.as_ref()).min_by_key(|duration| duration.value.seconds());
+        let shortest = AgentLimits::duration(tables);
         let limit = |policy, preset, duration, origin: &Origin| Limit {
             policy,
             preset,
@@ -192,9 +186,9 @@ mod tests {
 
     fn agent(value: &str, user: &str) -> Requester {
         let env = Env([(crate::base::agent::VARIABLE.into(), value.into())].into());
-        let settings: Vec<AgentLimits> = config(user).agent.into_iter().collect();
+        let settings = config(user).agent;
         let agent = Agent::recognize(&env).map(|agent| LimitedAgent { agent, settings });
-        Requester { agent, protected: Accounts::default(), project: None }
+        Requester { agent, protected: Accounts::default(), project: Vec::new() }
     }
 
     /// Formats the limits: policy or preset, and duration.
@@ -206,7 +200,7 @@ mod tests {
             let duration = limit.duration.map(|duration| duration.seconds().to_string());
             [policy, duration].into_iter().flatten().collect::<Vec<_>>().join(" ")
         };
-        requester.layers(file.agent.as_ref()).iter().map(shown).collect()
+        requester.layers(&file.agent).iter().map(shown).collect()
     }
 
     #[test]
@@ -239,7 +233,7 @@ mod tests {
         let roles = "[role.a]\n[role.b]\n[role.m]\nmanual = true\n[role.c]\nconfirm = true\n\
                      [role.far]\nsource_role = 'middle'\n[role.middle]\nsource_role = 'c'\n\
                      [role.fine]\nsource_role = 'a'\n";
-        let person = Requester { agent: None, protected: Accounts::default(), project: None };
+        let person = Requester { agent: None, protected: Accounts::default(), project: Vec::new() };
         for (file, named, expected) in [
             ("default_role = 'a'\n", None, Some(None)),
             ("", Some("b"), Some(Some("b"))),

@@ -16,7 +16,7 @@ use crate::aws::preset::Preset;
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::project::discover::ConfigFile;
-use crate::settings::agent::{AgentKeys, AgentLimits};
+use crate::settings::agent::{AgentKeys, AgentLimits, Located};
 pub use guards::{ChoiceLifetime, Confirm};
 use reader::{Reader, unknown};
 
@@ -179,8 +179,9 @@ pub struct Config {
     pub profiles: Option<bool>,
     /// The `[role.NAME]` that `cd` assumes.
     pub default_role: Option<String>,
-    /// What AI agents get, if the file says so.
-    pub agent: Option<AgentLimits>,
+    /// What AI agents get at most: the `[agent]` table of the nearest file, then those that it inherits. All apply, and
+    /// only the first `role` counts.
+    pub agent: Vec<AgentLimits>,
     /// The keys at top level, which apply to every role that doesn't set them.
     shared: RoleConfig,
     roles: BTreeMap<String, RoleConfig>,
@@ -211,7 +212,7 @@ impl Config {
             config.default_role = Some(at.typed(value)?);
         }
         if let Some(value) = table.remove("agent") {
-            config.agent = Some(agent_limits(&at, value)?);
+            config.agent.push(agent_limits(&at, value)?);
         }
         if let Some(value) = table.remove("role") {
             let span = value.span();
@@ -249,7 +250,7 @@ impl Config {
                 config.role_exists(name, &config.origin(None, "default_role"))?;
             }
             config.check_guards()?;
-            config.agents_role_exists()?;
+            config.agents_role()?;
         }
         Ok(config)
     }
@@ -288,10 +289,7 @@ impl Config {
             inherit: upper.inherit,
             profiles: self.profiles.or(upper.profiles),
             default_role: self.default_role.or(upper.default_role),
-            agent: match (self.agent, upper.agent) {
-                (Some(agent), Some(upper)) => Some(agent.merged_over(upper)),
-                (agent, upper) => agent.or(upper),
-            },
+            agent: self.agent.into_iter().chain(upper.agent).collect(),
             shared: self.shared.merged_over(upper.shared),
             roles: self.roles,
             origins,
@@ -359,14 +357,14 @@ impl Config {
         })
     }
 
-    /// Checks that the file has the role that `[agent]` names.
+    /// Returns the only role that agents get, if `[agent]` names one.
     ///
     /// # Errors
     /// Fails if no table has this name. With `inherit`, a file above may have it.
-    pub fn agents_role_exists(&self) -> Result<(), Problem> {
-        let Some(role) = self.agent.as_ref().and_then(|agent| agent.role.as_ref()) else { return Ok(()) };
+    pub fn agents_role(&self) -> Result<Option<&Located<String>>, Problem> {
+        let Some(role) = self.agent.iter().find_map(|agent| agent.role.as_ref()) else { return Ok(None) };
         if self.roles.contains_key(&role.value) {
-            return Ok(());
+            return Ok(Some(role));
         }
         let names: Vec<&str> = self.role_names().collect();
         Err(Problem::new(format!("{}: [agent] names `{}`, which isn't a [role.NAME]", role.origin, role.value))

@@ -120,38 +120,45 @@ pub struct AgentLimits {
 }
 
 impl AgentLimits {
-    /// Returns these keys, with missing ones taken from the table of the next file upward.
-    #[must_use]
-    pub fn merged_over(self, other: Self) -> Self {
-        Self {
-            role: self.role.or(other.role),
-            policy: self.policy.or(other.policy),
-            duration: self.duration.or(other.duration),
-            deny: self.deny.or(other.deny),
-        }
-    }
-
     /// Returns the line that denies agents every role, if there is one.
     #[must_use]
     pub fn denied_at(&self) -> Option<&Origin> {
         self.deny.as_ref().filter(|deny| deny.value).map(|deny| &deny.origin)
     }
 
-    /// Returns a description for the user who is about to allow the file.
+    /// Describes what agents get if all of these tables apply, for the user who is about to allow the first one.
     #[must_use]
-    pub fn summary(&self) -> String {
-        if self.denied_at().is_some() {
+    pub fn summary(tables: &[Self]) -> String {
+        if tables.iter().any(|table| table.denied_at().is_some()) {
             return "no role".to_owned();
         }
-        let policy = self.policy.as_ref().map(|policy| match &policy.value {
+        let role = tables.iter().find_map(|table| table.role.as_ref());
+        let mut parts = vec![role.map_or("the same roles".to_owned(), |role| role.value.clone())];
+        parts.extend(Self::policies(tables).into_iter().map(|policy| match &policy.value {
             AgentPolicy::Document(json) => format!("limited by {json}"),
             AgentPolicy::Preset(preset) => preset.setting(),
-        });
-        let duration = self
-            .duration
-            .as_ref()
-            .map(|duration| format!("at most {}", humantime::format_duration(duration.value.as_duration())));
-        let role = self.role.as_ref().map_or("the same roles".to_owned(), |role| role.value.clone());
-        [Some(role), policy, duration].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }));
+        parts.extend(
+            Self::duration(tables)
+                .map(|duration| format!("at most {}", humantime::format_duration(duration.value.as_duration()))),
+        );
+        parts.join(", ")
+    }
+
+    /// Returns each policy of these tables once.
+    pub fn policies<'t>(tables: impl IntoIterator<Item = &'t Self>) -> Vec<&'t Located<AgentPolicy>> {
+        let mut policies: Vec<&Located<AgentPolicy>> = Vec::new();
+        for policy in tables.into_iter().filter_map(|table| table.policy.as_ref()) {
+            if !policies.iter().any(|known| known.value == policy.value) {
+                policies.push(policy);
+            }
+        }
+        policies
+    }
+
+    /// Returns the shortest duration of these tables.
+    pub fn duration<'t>(tables: impl IntoIterator<Item = &'t Self>) -> Option<&'t Located<SessionDuration>> {
+        let durations = tables.into_iter().filter_map(|table| table.duration.as_ref());
+        durations.min_by_key(|duration| duration.value.seconds())
     }
 }

@@ -162,7 +162,9 @@ impl Organization {
         let parts = [
             counted(self.accounts.0.len(), "account"),
             counted(self.trust.len(), "trust rule"),
-            self.agent.as_ref().map(|agent| format!("agents get {}", agent.summary())),
+            self.agent
+                .as_ref()
+                .map(|agent| format!("agents get {}", AgentLimits::summary(std::slice::from_ref(agent)))),
             self.session_name.as_ref().map(|template| format!("session name {}", template.shown())),
             self.source_identity.map(|_| "source identity".to_owned()),
         ];
