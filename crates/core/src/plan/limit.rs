@@ -2,7 +2,7 @@
 //!
 //! A limit is sent with the call that creates the session, if that call has no session policy yet, and otherwise by
 //! GetScopedCredentials, which works with any temporary credentials. Two limits never share a call, because STS adds up
-//! what the policies of one call allow.
+//! what the policies of one call allow. The same policy is sent once.
 
 use serde_json::{Value, json};
 
@@ -94,6 +94,9 @@ impl RolePlan {
     }
 
     fn add_layer(&mut self, layer: &Layer, limit: &Limit) -> Result<(), Problem> {
+        if self.has_layer(layer) {
+            return Ok(());
+        }
         let (policy, _) = self.last_call();
         match policy {
             Some(policy) if policy.is_empty() => {
@@ -121,6 +124,19 @@ impl RolePlan {
             limited_by: layer.limited_by.clone(),
         }));
         Ok(())
+    }
+
+    /// Returns whether a call limits the session by the same policy already.
+    fn has_layer(&self, layer: &Layer) -> bool {
+        let created_with = match (self.identity_step(), &self.source) {
+            (Some(Step::AssumeRole(role)), _) => Some(&role.policy),
+            (None, Source::WebIdentity(token)) => Some(&token.policy),
+            _ => None,
+        };
+        let SessionPolicy { inline, arns, .. } = &layer.policy;
+        let is_created_with = |policy: &SessionPolicy| policy.arns == *arns && is_same(&policy.inline, inline);
+        let document = Some(layer.document.clone());
+        created_with.is_some_and(is_created_with) || self.scoped().any(|step| is_same(&step.policy, &document))
     }
 
     /// Returns the calls that add a policy to the session, the last one first.
@@ -172,6 +188,12 @@ impl RolePlan {
             .because(why)
             .hint("join the policies of the role and of the [agent] tables into fewer ones, or remove one of them")
     }
+}
+
+/// Returns whether a call sends this policy, possibly after [`permit_scoping`].
+fn is_same(sent: &Option<String>, policy: &Option<String>) -> bool {
+    let mut permitting = policy.clone();
+    sent == policy || permit_scoping(&mut permitting, 0).is_ok() && *sent == permitting
 }
 
 /// Lets the session of a policy call GetScopedCredentials, whose result can only be narrower.
