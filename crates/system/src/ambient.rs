@@ -87,7 +87,8 @@ pub fn context() -> Result<Context, Problem> {
     };
     restore_aws_files(&mut env, &paths);
     let keys = Rc::new(System::of(&env));
-    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host, program: main_program().or_else(binary) })
+    let (program, organization) = (main_program().or_else(binary), Rc::default());
+    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host, program, organization })
 }
 
 /// Returns the current time. The function is also passed to calls, which record when their response arrived.

@@ -197,7 +197,7 @@ struct Resolver<'p> {
     config: &'p Config,
     profiles: &'p Profiles,
     context: &'p Context,
-    /// The settings of the organization, read at first use.
+    /// The settings of the organization, parsed at first use.
     organization: OnceCell<Option<Organization>>,
 }
 
