@@ -11,6 +11,7 @@ use std::process::Command;
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::{Context, Env, Paths};
 use awsrole_core::base::problem::Problem;
 use awsrole_core::shell::role_profiles::restore_aws_files;
@@ -61,6 +62,12 @@ pub fn caller() -> Caller {
 pub fn may_color(stream: &impl IsTerminal) -> bool {
     let filled = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     stream.is_terminal() && filled("NO_COLOR").is_none() && filled("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Returns whether the environment of this process is that of an AI agent, which reads what it prints.
+#[must_use]
+pub fn is_of_agent() -> bool {
+    Agent::recognize(&Env(std::env::vars_os().collect())).is_some()
 }
 
 /// Returns an environment with the marker, so that a restarted process knows its original caller.

@@ -16,7 +16,7 @@ use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller, may_color};
 use awsrole_system::local_time;
-use awsrole_system::print::{fit_below, out};
+use awsrole_system::print::{fit_below, for_reader, out};
 
 pub(super) fn run(
     target: TargetOptions,
@@ -57,6 +57,7 @@ pub(super) fn run(
     if let Some(missing) = &missing {
         report.next = format!("nothing in this shell, which has no hook: {missing}");
     }
+    report.problem = report.problem.as_ref().map(for_reader);
     if json {
         let text = to_json(&report)?;
         out(&(text + "\n"))?;

@@ -135,8 +135,14 @@ fn check_protected(plan: &RolePlan, credentials: &Credentials) -> Result<(), Pro
         return Ok(());
     }
     let title = plan.title();
-    let why = "config.toml sets `protect = true`, and awsrole could not ask before";
-    let pin = |id: &str| format!("set `account_id = \"{id}\"` in a [role.NAME]: then `awsrole use NAME` asks");
+    let why = match &plan.agent {
+        None => "config.toml sets `protect = true`, and awsrole could not ask before",
+        Some(_) => "config.toml sets `protect = true`",
+    };
+    let pin = |id: &str| match &plan.agent {
+        None => format!("set `account_id = \"{id}\"` in a [role.NAME]: then `awsrole use NAME` asks"),
+        Some(_) => "agents get no session in a protected account: ask your user for another role".to_owned(),
+    };
     Err(match credentials.account() {
         Some(account) if !plan.protected.contains(&account) => return Ok(()),
         Some(account) => {

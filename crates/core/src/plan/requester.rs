@@ -18,9 +18,6 @@ use crate::settings::accounts::Accounts;
 use crate::settings::agent::{AgentLimits, AgentPolicy, Located};
 use crate::settings::user_config::Settings;
 
-/// The hint for what only the user may do.
-const OWN_TERMINAL: &str = "run the command in a terminal of your own, not through an agent";
-
 /// The user or the agent that requests a session, and the accounts that the user protects.
 #[derive(Debug, Clone)]
 pub struct Requester {
@@ -66,7 +63,7 @@ impl Requester {
     pub fn refuse_agent(context: &Context, what: &str) -> Result<(), Problem> {
         match Agent::recognize(&context.env) {
             None => Ok(()),
-            Some(agent) => Err(refused(&agent, Problem::new(format!("agents can't {what}")))),
+            Some(agent) => Err(agent.refuse(Problem::new(format!("agents can't {what}")))),
         }
     }
 
@@ -83,7 +80,7 @@ impl Requester {
             (Some(only), Some(named)) if only.value != named => {
                 let problem = Problem::new(format!("role {named} isn't for agents"));
                 let problem = problem.because(format!("{}: agents get {}", only.origin, only.value));
-                return Err(requester.refuse(problem));
+                return Err(requester.agent.refuse(problem));
             }
             (Some(only), _) => Some(only.value.as_str()),
             (None, named) => named,
@@ -91,7 +88,9 @@ impl Requester {
         let (name, _) = config.select(role)?;
         if let Some(key) = Guard::of_file(config, role).keys.first() {
             let title = name.map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
-            return Err(requester.refuse(Problem::new(format!("{title} isn't for agents")).because(key.reason())));
+            return Err(requester
+                .agent
+                .refuse(Problem::new(format!("{title} isn't for agents")).because(key.reason())));
         }
         Ok(role)
     }
@@ -115,7 +114,7 @@ impl Requester {
         if let Some(account) = protected_account(&plan, &self.protected) {
             let account = self.protected.shown(&account);
             let problem = Problem::new(format!("account {account} isn't for agents"));
-            return Err(requester.refuse(problem.because("config.toml sets `protect = true` for it")));
+            return Err(requester.agent.refuse(problem.because("config.toml sets `protect = true` for it")));
         }
         let plan = requester.layers(file).iter().try_fold(plan, RolePlan::limited)?;
         Ok(RolePlan { agent: Some(requester.agent.clone()), ..plan })
@@ -123,14 +122,10 @@ impl Requester {
 }
 
 impl LimitedAgent {
-    fn refuse(&self, problem: Problem) -> Problem {
-        refused(&self.agent, problem)
-    }
-
     fn check_denied(&self, file: &[AgentLimits]) -> Result<(), Problem> {
         match file.iter().chain(&self.settings).find_map(AgentLimits::denied_at) {
             None => Ok(()),
-            Some(at) => Err(self.refuse(Problem::new(format!("{at}: agents get no role")))),
+            Some(at) => Err(self.agent.refuse(Problem::new(format!("{at}: agents get no role")))),
         }
     }
 
@@ -168,12 +163,6 @@ impl LimitedAgent {
         }
         layers
     }
-}
-
-/// Completes the error for an agent that doesn't get something.
-fn refused(agent: &Agent, problem: Problem) -> Problem {
-    let whose = format!("this process belongs to an agent: {} ({} is set)", agent.name(), agent.variable());
-    problem.because(whose).hint(OWN_TERMINAL)
 }
 
 #[cfg(test)]
