@@ -4,7 +4,6 @@
 //! without the limits.
 
 use crate::aws::parameters::SessionDescription;
-use crate::aws::preset::Preset;
 use crate::base::agent::Agent;
 use crate::base::context::Context;
 use crate::base::location::Origin;
@@ -15,7 +14,7 @@ use crate::plan::limit::Limit;
 use crate::plan::role_plan::RolePlan;
 use crate::project::config::Config;
 use crate::settings::accounts::Accounts;
-use crate::settings::agent::{AgentLimits, AgentPolicy, Located};
+use crate::settings::agent::{AgentLimits, AgentPolicy, AgentTerms};
 use crate::settings::user_config::Settings;
 
 /// The user or the agent that requests a session, and the accounts that the user protects.
@@ -123,7 +122,7 @@ impl Requester {
 
 impl LimitedAgent {
     fn check_denied(&self, file: &[AgentLimits]) -> Result<(), Problem> {
-        match file.iter().chain(&self.settings).find_map(AgentLimits::denied_at) {
+        match AgentTerms::of(file, &self.settings, None).denied {
             None => Ok(()),
             Some(at) => Err(self.agent.refuse(Problem::new(format!("{at}: agents get no role")))),
         }
@@ -132,15 +131,7 @@ impl LimitedAgent {
     /// Returns the limits of the file, of the user and of the organization. Each policy is a limit of its own, because
     /// policies of one call would be combined to a wider one.
     fn layers(&self, file: &[AgentLimits]) -> Vec<Limit> {
-        let tables = file.iter().chain(&self.settings);
-        let mut policies: Vec<Located<AgentPolicy>> =
-            AgentLimits::policies(tables.clone()).into_iter().cloned().collect();
-        let has_role = file.iter().any(|file| file.role.is_some());
-        if policies.is_empty() && !has_role && self.agent.is_always_limited() {
-            let origin = Origin { file: "awsrole exec --agent".into(), line: 0 };
-            policies.push(Located { value: AgentPolicy::Preset(Preset::ReadOnly), origin });
-        }
-        let shortest = AgentLimits::duration(tables);
+        let AgentTerms { policies, duration: shortest, .. } = AgentTerms::of(file, &self.settings, Some(&self.agent));
         let limit = |policy, preset, duration, origin: &Origin| Limit {
             policy,
             preset,

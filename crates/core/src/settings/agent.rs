@@ -8,6 +8,7 @@ use crate::aws::parameters::SessionDuration;
 use crate::aws::policy_document::Policy;
 use crate::aws::preset::Preset;
 use crate::aws::session_policy::SessionPolicy;
+use crate::base::agent::Agent;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 
@@ -125,40 +126,80 @@ impl AgentLimits {
     pub fn denied_at(&self) -> Option<&Origin> {
         self.deny.as_ref().filter(|deny| deny.value).map(|deny| &deny.origin)
     }
+}
 
-    /// Describes what agents get if all of these tables apply, for the user who is about to allow the first one.
+/// What several `[agent]` tables say together. All of them apply.
+pub struct AgentTerms<'t> {
+    /// The line that denies agents every role.
+    pub denied: Option<&'t Origin>,
+    /// The only role that agents get: that of the first table that names one.
+    pub role: Option<&'t Located<String>>,
+    /// Each policy that limits their sessions, once.
+    pub policies: Vec<Located<AgentPolicy>>,
+    /// The shortest maximum duration.
+    pub duration: Option<&'t Located<SessionDuration>>,
+}
+
+impl<'t> AgentTerms<'t> {
+    /// Returns the terms of all agents, or of one that awsrole may limit anyway. `file` are the tables of a project,
+    /// and `settings` those of the user and of the organization.
     #[must_use]
-    pub fn summary(tables: &[Self]) -> String {
-        if tables.iter().any(|table| table.denied_at().is_some()) {
-            return "no role".to_owned();
-        }
-        let role = tables.iter().find_map(|table| table.role.as_ref());
-        let mut parts = vec![role.map_or("the same roles".to_owned(), |role| role.value.clone())];
-        parts.extend(Self::policies(tables).into_iter().map(|policy| match &policy.value {
-            AgentPolicy::Document(json) => format!("limited by {json}"),
-            AgentPolicy::Preset(preset) => preset.setting(),
-        }));
-        parts.extend(
-            Self::duration(tables)
-                .map(|duration| format!("at most {}", humantime::format_duration(duration.value.as_duration()))),
-        );
-        parts.join(", ")
-    }
-
-    /// Returns each policy of these tables once.
-    pub fn policies<'t>(tables: impl IntoIterator<Item = &'t Self>) -> Vec<&'t Located<AgentPolicy>> {
-        let mut policies: Vec<&Located<AgentPolicy>> = Vec::new();
-        for policy in tables.into_iter().filter_map(|table| table.policy.as_ref()) {
+    pub fn of(file: &'t [AgentLimits], settings: &'t [AgentLimits], agent: Option<&Agent>) -> Self {
+        let tables = || file.iter().chain(settings);
+        let mut policies: Vec<Located<AgentPolicy>> = Vec::new();
+        for policy in tables().filter_map(|table| table.policy.as_ref()) {
             if !policies.iter().any(|known| known.value == policy.value) {
-                policies.push(policy);
+                policies.push(policy.clone());
             }
         }
-        policies
+        let role = tables().find_map(|table| table.role.as_ref());
+        if policies.is_empty() && role.is_none() && agent.is_some_and(Agent::is_always_limited) {
+            let origin = Origin { file: "awsrole exec --agent".into(), line: 0 };
+            policies.push(Located { value: AgentPolicy::Preset(Preset::ReadOnly), origin });
+        }
+        let durations = tables().filter_map(|table| table.duration.as_ref());
+        Self {
+            denied: tables().find_map(AgentLimits::denied_at),
+            role,
+            policies,
+            duration: durations.min_by_key(|duration| duration.value.seconds()),
+        }
     }
 
-    /// Returns the shortest duration of these tables.
-    pub fn duration<'t>(tables: impl IntoIterator<Item = &'t Self>) -> Option<&'t Located<SessionDuration>> {
-        let durations = tables.into_iter().filter_map(|table| table.duration.as_ref());
-        durations.min_by_key(|duration| duration.value.seconds())
+    /// Describes the terms for the user who is about to allow a file.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        if self.denied.is_some() {
+            return "no role".to_owned();
+        }
+        let role = self.role.map_or("the same roles".to_owned(), |role| role.value.clone());
+        let policies = self.policies.iter().map(|policy| match &policy.value {
+            AgentPolicy::Document(json) => format!("limited by {json}"),
+            AgentPolicy::Preset(preset) => preset.setting(),
+        });
+        [role].into_iter().chain(policies).chain(self.duration.map(at_most)).collect::<Vec<_>>().join(", ")
     }
+
+    /// Returns each term in short, with its location. Empty if agents get what the user gets.
+    #[must_use]
+    pub fn located(&self) -> Vec<Located<String>> {
+        let located = |value: String, origin: &Origin| Located { value, origin: origin.clone() };
+        if let Some(origin) = self.denied {
+            return vec![located("no role".to_owned(), origin)];
+        }
+        let role = self.role.map(|role| located(format!("role {}", role.value), &role.origin));
+        let policies = self.policies.iter().map(|policy| {
+            let setting = match &policy.value {
+                AgentPolicy::Document(_) => "policy".to_owned(),
+                AgentPolicy::Preset(preset) => preset.setting(),
+            };
+            located(setting, &policy.origin)
+        });
+        let duration = self.duration.map(|duration| located(at_most(duration), &duration.origin));
+        role.into_iter().chain(policies).chain(duration).collect()
+    }
+}
+
+fn at_most(duration: &Located<SessionDuration>) -> String {
+    format!("at most {}", humantime::format_duration(duration.value.as_duration()))
 }
