@@ -357,12 +357,16 @@ pub fn plan_role(
 }
 
 /// Returns the `[agent]` tables of the project that applies in the working directory. They limit the profiles that
-/// agents use there. `context` is the one without awsrole's exports.
+/// agents use there. A `role` of the project isn't a limit of a profile.
+///
+/// `context` is the one without awsrole's exports.
 #[must_use]
 pub fn agent_limits(context: &Context, settings: &Settings) -> Vec<AgentLimits> {
     let files = upward(&context.dir);
     match evaluate_directory(context, settings, &files) {
-        Ok((Verdict::Allowed(allowed), _)) if !files.is_empty() => allowed.config().agent.clone(),
+        Ok((Verdict::Allowed(allowed), _)) if !files.is_empty() => {
+            allowed.config().agent.iter().map(|table| AgentLimits { role: None, ..table.clone() }).collect()
+        }
         _ => Vec::new(),
     }
 }
