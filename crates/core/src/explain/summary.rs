@@ -273,4 +273,22 @@ source_profile = jump
             assert_eq!(shown(file), expected, "{file}");
         }
     }
+
+    #[test]
+    fn a_protected_account_in_the_middle_of_a_chain_is_shown() {
+        let account = crate::settings::accounts::Account { protect: true, ..Default::default() };
+        let protected = Accounts([(crate::aws::arn::AccountId::parse("222222222222").unwrap(), account)].into());
+        let (_home, context) = home(CONFIG, "[jump]\naws_access_key_id = AKIAJUMP\naws_secret_access_key = canary\n");
+        let config = crate::project::config::tests::config(
+            "default_role = 'far'\n[role.near]\nprofile = 'dev'\n\
+             [role.far]\nrole_arn = 'arn:aws:iam::333333333333:role/Far'\nsource_role = 'near'\n",
+        );
+        let profiles = Profiles::load(&context).unwrap();
+        for (accounts, expected) in [(&protected, true), (&Accounts::default(), false)] {
+            let roles = summarize(&config, &profiles, accounts, &context).unwrap();
+            assert!(roles.iter().all(|role| role.lines.iter().any(|(label, _)| *label == "protected") == expected));
+            let nothing = entered_by_cd(&config, &profiles, accounts, &context).starts_with("nothing: far");
+            assert_eq!(nothing, expected);
+        }
+    }
 }

@@ -122,3 +122,25 @@ pub fn in_shell(role: Option<&str>) -> String {
         None => "`awsrole refresh` asks, and `awsrole exec --yes -- CMD` doesn't".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::resolve::tests::Home;
+
+    #[test]
+    fn a_confirmation_is_for_each_role_of_the_chain() {
+        const KEYS: &str = "[jump]\naws_access_key_id = AKIAJUMP\naws_secret_access_key = canary\n";
+        let confirmed = |source: &str| {
+            let role = |name: &str, source: &str| {
+                format!("[role.{name}]\nrole_arn = \"arn:aws:iam::222222222222:role/{name}\"\n{source}\n")
+            };
+            let jump = "source_profile = \"jump\"";
+            let text = format!("default_role = \"far\"\n{}{}", role("far", source), role("a", jump) + &role("b", jump));
+            Confirmation::of(&Home::new("", KEYS, &[("USER", "alice")]).plan(&text).unwrap())
+        };
+        let [direct, a, b] = ["source_profile = \"jump\"", "source_role = \"a\"", "source_role = \"b\""].map(confirmed);
+        assert!(direct != a && a != b && direct != b);
+        assert_eq!(a, confirmed("source_role = \"a\""));
+    }
+}
