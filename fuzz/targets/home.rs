@@ -4,8 +4,8 @@ use std::fs;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use awsrole_core::base::context::{Context, Env, Paths};
 use awsrole_core::base::cache_key_backend::{CacheKeyBackend, KeyBackend, KeyUnavailable};
+use awsrole_core::base::context::{Context, Env, Paths};
 use awsrole_core::base::seal::Key;
 
 /// Writes files below a home directory, and returns a context in its directory `p`.
@@ -27,7 +27,16 @@ pub fn context(files: &[(&str, &[u8])]) -> Context {
         organization: home.join("etc/config.toml"),
     };
     let now = UNIX_EPOCH + Duration::from_secs(1_900_000_000);
-    Context { dir: home.join("p"), env: Env::default(), now, paths, keys: Rc::new(OneKey), host: || "host".to_owned(), program: None }
+    Context {
+        dir: home.join("p"),
+        env: Env::default(),
+        now,
+        paths,
+        keys: Rc::new(OneKey),
+        host: || "host".to_owned(),
+        program: None,
+        organization: Rc::default(),
+    }
 }
 
 /// A key backend that always returns the same key.

@@ -115,6 +115,15 @@ def test_a_command_for_an_agent_is_always_limited(world, shop):
     assert not may_chain(world, keys_of_process(result.out))
 
 
+def test_the_role_for_agents_is_no_limit_of_a_profile(world):
+    """`[agent]` names a role of the project, and the command uses a profile, so it gets read access."""
+    folder = world.project("shop", f"default_role = 'a'\n[agent]\nrole = 'a'\n[role.a]\n{DEPLOY}", allow=True)
+    assert may_chain(world, world.exec_env(folder, "--agent")), "the role is the limit"
+    assert not may_chain(world, world.exec_env(folder, "--agent", "--profile", "shop-dev"))
+    [limit] = world.awsrole("why", "--json", "--profile", "shop-dev", cwd=folder, env={"AWSROLE_AGENT": "limited:x"}).json["agent"]["gets"]
+    assert limit == "preset read-only (awsrole exec --agent)"
+
+
 @pytest.mark.parametrize("forged", ["", "0", "person", "detected:", "limited"])
 def test_forged_values_make_it_stricter(world, shop, forged):
     assert not may_chain(world, world.exec_env(shop, env={"AWSROLE_AGENT": forged}))

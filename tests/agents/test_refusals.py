@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from agent_fixtures import CLAUDE, LIMIT, variables
+from agent_fixtures import CLAUDE, LIMIT, may_chain, variables
 
 from support.local_sts import binary
-from support.world import DEPLOY
+from support.world import DEPLOY, THERE
 
 ROLES = f"""
 default_role = "dev"
@@ -56,6 +56,27 @@ def test_roles_with_manual_or_confirm_are_never_for_agents(world, role):
     assert world.exec_env(folder, "--role", role, "--yes")["AWSROLE_ROLE"] == role
 
 
+@pytest.mark.parametrize("role", ["sure", "careful"])
+def test_a_role_is_not_for_agents_if_its_source_role_is_not(world, role):
+    """It isn't assumed in any way, and its source role isn't either."""
+    second = f'[role.second]\nrole_arn = "arn:aws:iam::{THERE}:role/Second"\nsource_role = "{role}"\n'
+    reason = re.compile(rf"role second isn't for agents\n.*: its source role {role} has `(manual|confirm)`")
+    folder = world.home / "src/shop"
+    for agent, default in (("", "dev"), ("", "second"), ('role = "second"', "dev")):
+        text = ROLES.replace('role = "ci"', agent).replace('default_role = "dev"', f'default_role = "{default}"')
+        world.project("shop", text + second, allow=True)
+        words = ([["exec", "--yes", "--", "true"]] if agent or default == "second" else []) + [
+            ["exec", "--role", "second", "--yes", "--", "true"], ["env", "--role", "second", "--yes"],
+            ["credential-process", "--yes", "--role", "second"], ["hook", "choose", "second", "--yes"]]
+        for command in words:
+            result = world.awsrole(*command, cwd=folder, env=CLAUDE)
+            assert (result.code != 0, result.out) == (True, "") and reason.search(result.err), (command, result.err)
+        if agent or default == "second":
+            assert shell_state(world, folder, CLAUDE)["AWSROLE_STATE"] == "blocked"
+    assert world.assumed() == []
+    assert world.exec_env(folder, "--role", "second", "--yes")["AWSROLE_ROLE"] == "second"
+
+
 def test_a_choice_of_the_user_is_not_for_the_agent(world):
     """An agent that starts in a shell with another role gets its own."""
     folder = world.project("shop", ROLES, allow=True)
@@ -82,6 +103,30 @@ def test_deny(world, place):
     assert world.exec_env(folder)["AWSROLE_ROLE"] == "Deploy"
 
 
+def test_a_denied_command_for_an_agent_names_the_table(world):
+    """The user typed `--agent`, so no variable is the reason."""
+    folder = world.project("shop", DEPLOY + "[agent]\ndeny = true\n", allow=True)
+    for env in ({}, {"AWSROLE_AGENT": "limited:x"}):
+        result = world.awsrole("exec", *([] if env else ["--agent"]), "--", "true", cwd=folder, env=env)
+        assert result.code == 3 and re.search(r"shop/\.awsrole\.toml:5: agents get no role\n", result.err), result.err
+        assert "(`awsrole exec --agent`)" in result.err and "AWSROLE_AGENT" not in result.err
+        assert "hint: ask your user to run it without `--agent`" in result.err
+
+
+def test_hints_that_only_the_user_can_follow_say_so(world):
+    """An agent can't approve a file, sign in, or change settings."""
+    folder = world.project("shop", DEPLOY)
+    for change, expected in ((None, "ask your user to run `awsrole allow`"), ("# edited\n", "ask your user: `awsrole allow` shows the changes")):
+        if change:
+            world.allow(folder)
+            world.write("src/shop/.awsrole.toml", DEPLOY + change)
+        for words in (["exec", "--", "true"], ["hook", "export", "bash", "--event", "cd"]):
+            said = " ".join(world.awsrole(*words, cwd=folder, env=CLAUDE).err.split())
+            assert f"hint: {expected}" in said, said
+            assert "ask your user" not in world.awsrole(*words, cwd=folder).err
+        assert "ask your user" in world.awsrole("why", cwd=folder, env=CLAUDE).out
+
+
 def test_unreadable_settings_give_an_agent_nothing(world):
     """They may limit it."""
     folder = world.project("shop", DEPLOY, allow=True)
@@ -101,7 +146,7 @@ def test_commands_for_the_user_alone(world, words):
     folder = world.project("shop", DEPLOY)
     result = world.awsrole(*words, cwd=folder, env=CLAUDE)
     assert result.code == 1 and result.err.startswith("awsrole: agents can't "), result.err
-    assert "an agent: claude-code" in result.err and "a terminal of your own" in result.err
+    assert "an agent: claude-code" in result.err and "ask your user to run it in a terminal of their own" in result.err
     assert world.awsrole("exec", "--", "true", cwd=folder).code == 3, "it isn't allowed"
 
 
@@ -134,12 +179,51 @@ def test_invalid_tables_of_the_settings(world, table, message):
     assert result.code != 0 and message in result.err, result.err
 
 
-def test_inherited_tables_are_merged_by_key(world):
-    world.project(".", "[agent]\nduration_seconds = '20m'\ndeny = true\n")
-    folder = world.project("shop", "inherit = true\n" + DEPLOY + "[agent]\ndeny = false\n", allow=True)
-    keys = world.exec_env(folder, env=CLAUDE)
-    assert keys["AWSROLE_ROLE"] == "Deploy"
-    assert [call["duration_seconds"] for call in world.assumed()] == ["1200"]
-    world.write("src/shop/.awsrole.toml", "inherit = true\n" + DEPLOY)
-    world.allow(folder)
-    assert "agents get no role" in world.awsrole("exec", "--", "true", cwd=folder, env=CLAUDE).err
+def test_an_inherited_table_applies_too(world):
+    """The inner file can only tighten it: either denies, and the shorter duration counts."""
+    def both(base, own):
+        world.project(".", base)
+        return world.project("shop", "inherit = true\n" + DEPLOY + own, allow=True)
+
+    for base, own, at in (("deny = true", "deny = false", r"src/\.awsrole.toml:2"), ("deny = false", "deny = true", r"shop/\.awsrole.toml:6"),
+                          ("deny = true", None, r"src/\.awsrole.toml:2")):
+        folder = both(f"[agent]\n{base}\n", f"[agent]\n{own}\n" if own else "")
+        result = world.awsrole("exec", "--", "true", cwd=folder, env=CLAUDE)
+        assert result.code == 3 and re.search(rf"{at}: agents get no role", result.err), result.err
+        shown = world.awsrole("allow", cwd=folder, env={})
+        assert re.search(r"agents get +no role\n", shown.err), shown.err
+    for base, own in (("20m", "30m"), ("30m", "20m"), ("20m", None)):
+        own = f"[agent]\nduration_seconds = '{own}'\n" if own else ""
+        folder = both(f"[agent]\nduration_seconds = '{base}'\n", own)
+        world.exec_env(folder, env=CLAUDE)
+        assert world.assumed()[-1]["duration_seconds"] == "1200"
+
+
+def test_policies_of_an_inherited_table_apply_too(world):
+    """Each is a limit of its own, and the inner role is the one for agents."""
+    wide = """policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'\n"""
+    roles = f"[role.a]\n{DEPLOY}[role.b]\n{DEPLOY}"
+    for base, own in ((LIMIT, "[agent]\n" + wide), ("[agent]\n" + wide, LIMIT), (LIMIT, LIMIT)):
+        world.project(".", base + "role = 'a'\n" + roles)
+        folder = world.project("shop", "inherit = true\ndefault_role = 'a'\n" + own + "role = 'b'\n", allow=True)
+        keys = world.exec_env(folder, env=CLAUDE)
+        assert keys["AWSROLE_ROLE"] == "b" and not may_chain(world, keys)
+    shown = world.awsrole("allow", cwd=folder).err
+    assert re.search(r'agents get +b, limited by \{.*GetCallerIdentity.*\}\n', shown) and shown.count("limited by") == 1, shown
+
+
+def test_too_many_policies_name_their_lines(world):
+    """GetScopedCredentials adds three policies to a session at most. Nothing is exported without one of them."""
+    def table(name):
+        return f"[agent]\npolicy = '{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Action\":\"{name}:*\",\"Resource\":\"*\"}}]}}'\n"
+
+    for number, name in enumerate(("s3", "ec2", "sqs")):
+        world.project("/".join(["x"] * number) or ".", ("inherit = true\n" if number else "") + table(name))
+    world.write(".config/awsrole/config.toml", table("sns"))
+    folder = world.project("x/x/x", "inherit = true\nprofile = 'shop-dev'\npreset = 'read-only'\n", allow=True)
+    result = world.awsrole("exec", "--", "true", cwd=folder, env=CLAUDE)
+    said = " ".join(result.err.split())
+    assert result.code == 1 and re.search(r"\.config/awsrole/config\.toml:2: cannot limit shop-dev by policy", said), result.err
+    for path in (r"x/x/\.awsrole\.toml:3", r"x/\.awsrole\.toml:3", r"src/\.awsrole\.toml:2"):
+        assert re.search(rf"policy \(\S*{path}\)", said), result.err
+    assert world.exec_env(folder)["AWSROLE_ROLE"] == "shop-dev"

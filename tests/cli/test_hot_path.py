@@ -126,6 +126,11 @@ def test_a_hit_looks_at_each_file_once(hit, world):
     assert len(opened) == 7, opened
 
 
+def test_a_hit_looks_for_the_file_of_an_organization_once(hit):
+    """The settings need it, and so does each plan."""
+    assert len([line for line in hit.lines if '"/etc/awsrole/config.toml"' in line]) == 1
+
+
 def test_what_is_not_asked_for_costs_nothing(world, shop, tmp_path):
     """A thousand profiles are read with their file and no more; approvals and entries of others not at all."""
     world.exec_env(shop)

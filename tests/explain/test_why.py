@@ -262,6 +262,18 @@ def test_a_manual_role(world):
     assert told["next"] == "nothing on `cd`: `awsrole use prod` enters it" and told["chain"]["name"] == "prod"
 
 
+def test_a_role_with_a_manual_source_role(world):
+    """`cd` assumes neither, and the problem in the blocked shell names the key."""
+    folder = world.project("shop", CHAIN.replace("external_id", "manual = true\nconfirm = true\nexternal_id"), allow=True)
+    text, told = why(world, folder)
+    assert told["next"] == "nothing on `cd`: `awsrole use second` enters it"
+    assert told["chain"]["guards"] == ["chosen by name", "asks for confirmation", "because of its source role first"]
+    assert "chosen by name, asks for confirmation, because of its source role first" in section(text, "role")
+    text, told = why(world, folder, env={"AWSROLE_STATE": "blocked"})
+    assert "`cd` does not assume role second" in section(text, "problem")
+    assert ".awsrole.toml:6: its source role first has `manual = true`" in section(text, "problem")
+
+
 def test_a_shortened_chain_is_noted(world):
     config = world.home / ".aws/config"
     config.write_text(config.read_text() + "\n[profile long]\nrole_arn = arn:aws:iam::222222222222:role/Second\n"

@@ -320,3 +320,15 @@ def test_refresh_is_for_the_role_of_the_shell(chain, shop):
     assert chain.awsrole("refresh", "--all", cwd=shop, env=chain.env).code == 0
     assert callers("near", "other") == ["Near", "Other"]
     assert chain.awsrole("refresh", "--bogus", cwd=shop, env=chain.env).code == 2
+
+
+def test_cd_does_not_assume_a_role_through_a_manual_one(chain, shell):
+    """The session of the source role would be made, too. By name the role is assumed."""
+    text = FILE.replace('default_role = "near"', 'default_role = "far"').replace("[role.other]", "manual = true\n[role.other]")
+    folder = chain.project("shop", text, allow=True)
+    tty = chain.terminal(shell, env=chain.env)
+    said = " ".join(tty.run(f"cd {folder}").split())
+    assert "`cd` does not assume role far" in said and ".awsrole.toml:5: its source role near has `manual = true`" in said
+    assert tty.key() == PLACEHOLDER and chain.callers() == []
+    tty.run("awsrole use far")
+    assert (tty.variable("AWSROLE_ROLE"), chain.callers()) == ("far", [("alice", "Near"), ("Near", "Far")])

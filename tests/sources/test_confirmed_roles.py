@@ -210,3 +210,19 @@ def test_a_long_run_gets_no_other_role_than_the_confirmed_one(chain, shop):
 def test_a_program_below_the_role_goes_on(chain, shop):
     inside = chain.awsrole("exec", "--role", "prod", "--yes", "--", binary("awsrole"), "exec", "--", "env", cwd=shop, wrapper=("setsid", "-w"))
     assert "AWSROLE_ROLE=prod\n" in inside.out, inside
+
+
+def test_a_role_is_confirmed_as_its_source_role(chain, shop):
+    """Whatever it says itself, and only the stricter answer counts."""
+    far = f'[role.far]\nrole_arn = "arn:aws:iam::{THERE}:role/Far"\nsource_role = "near"\nconfirm = false\n'
+    for confirm, expected in (("true", f"Enter far in shop-prod ({THERE})? [y/N] "), ('"account"', "Type shop-prod to confirm: ")):
+        (shop / ".awsrole.toml").write_text(FILE.replace("[role.prod]", f"confirm = {confirm}\n[role.prod]") + far)
+        chain.allow(shop)
+        result = chain.awsrole("exec", "--role", "far", "--", "true", cwd=shop)
+        assert result.code == 3 and "far must be confirmed" in result.err and chain.callers() == []
+        tty = chain.terminal("bash", shop, env=chain.env)
+        asked(tty, "awsrole use far", expected)
+        tty.answer("n")
+        assert chain.callers() == []
+    assert chain.awsrole("exec", "--role", "far", "--yes", "--", "true", cwd=shop).code == 0
+    assert chain.callers() == [("alice", "Near"), ("Near", "Far")]

@@ -111,6 +111,20 @@ def test_from_a_sign_in_to_a_file(corp):
     assert len(names) == 499 and names["100000000007"] == "team-007", "all but those that a prompt couldn't show"
 
 
+def test_an_agent_is_offered_neither_a_sign_in_nor_an_approval(corp):
+    run = Init(corp, CLAUDECODE="1")
+    run.answer(WHICH, "corp")
+    assert run.end() == 4 and "sign in to corp now?" not in run.said, run.said
+    assert "hint: ask your user: sign in with `awsrole login corp`" in " ".join(run.said.split()), run.said
+    sign_in(corp)
+    run = Init(corp, CLAUDECODE="1")
+    for question, answer in ((WHICH, "corp"), ("awsrole: account: ", "shop-prod"), ("awsrole: permission set: ", "admin"),
+                             ("(empty: none)? ", ""), ("are exported? [Y/n] ", ""), (".awsrole.toml? [Y/n] ", "")):
+        run.answer(question, answer)
+    assert run.end() == 0 and "allow it now?" not in run.said and "wrote ~/src/new/.awsrole.toml" in run.said
+    assert corp.awsrole("exec", "--", "true", cwd=corp.home / "src/new").code == 3
+
+
 def test_a_name_from_the_server_is_only_a_comment(corp):
     sign_in(corp)
     run = Init(corp, "--sso-session", "corp", "--region", "eu-west-1")

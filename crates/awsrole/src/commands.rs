@@ -169,3 +169,21 @@ fn for_agent(agent: bool, context: &Context) -> Cow<'_, Context> {
     let env = Agent::always_limited(&context.env).marked(context.env.clone());
     Cow::Owned(context.with_env(env))
 }
+
+#[cfg(test)]
+mod tests {
+    use awsrole_core::base::agent::USER_COMMANDS;
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn hints_for_agents_know_the_commands_for_users() {
+        for command in USER_COMMANDS {
+            let profile = command.contains(" keys ").then_some("jump");
+            let parsed = Cli::try_parse_from(command.split(' ').chain(profile));
+            assert!(parsed.is_ok_and(|cli| for_users_only(&cli.command).is_some()), "{command}");
+        }
+    }
+}

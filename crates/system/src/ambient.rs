@@ -11,6 +11,7 @@ use std::process::Command;
 use std::rc::Rc;
 use std::time::SystemTime;
 
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::{Context, Env, Paths};
 use awsrole_core::base::problem::Problem;
 use awsrole_core::shell::role_profiles::restore_aws_files;
@@ -63,6 +64,12 @@ pub fn may_color(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && filled("NO_COLOR").is_none() && filled("TERM").is_some_and(|term| term != "dumb")
 }
 
+/// Returns whether the environment of this process is that of an AI agent, which reads what it prints.
+#[must_use]
+pub fn is_of_agent() -> bool {
+    Agent::recognize(&Env(std::env::vars_os().collect())).is_some()
+}
+
 /// Returns an environment with the marker, so that a restarted process knows its original caller.
 pub fn with_caller_marker(mut env: Env) -> Env {
     env.0.extend(std::env::var_os(HOOK).map(|value| (HOOK.into(), value)));
@@ -87,7 +94,8 @@ pub fn context() -> Result<Context, Problem> {
     };
     restore_aws_files(&mut env, &paths);
     let keys = Rc::new(System::of(&env));
-    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host, program: main_program().or_else(binary) })
+    let (program, organization) = (main_program().or_else(binary), Rc::default());
+    Ok(Context { dir: working_dir(&env), env, now: now(), paths, keys, host, program, organization })
 }
 
 /// Returns the current time. The function is also passed to calls, which record when their response arrived.

@@ -4,10 +4,11 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use awsrole_core::base::agent::for_agent;
 use awsrole_core::base::problem::{HANG, Problem, escape};
 use awsrole_core::base::wrap::wrap;
 
-use crate::ambient::may_color;
+use crate::ambient::{is_of_agent, may_color};
 
 /// Writes to stdout and flushes.
 ///
@@ -80,17 +81,23 @@ pub fn print_diff_line(line: &str) {
 
 /// Prints a problem to stderr. On a terminal with colors its labels are colored.
 pub fn print_error(problem: &Problem) {
-    print_error_text(&problem.to_string());
+    print_error_text(&for_reader(problem).to_string());
 }
 
 /// Prints the problem because of which a shell is blocked.
 pub fn print_error_of_blocked_shell(problem: &Problem) {
-    print_error_text(&problem.of_blocked_shell());
+    print_error_text(&for_reader(problem).of_blocked_shell());
 }
 
 /// Prints the problem because of which a shell keeps the role `held`. `why` is the command that lists all causes.
 pub fn print_error_of_kept_role(problem: &Problem, held: &str, why: &str) {
-    print_error_text(&problem.of_kept_role(held, why));
+    print_error_text(&for_reader(problem).of_kept_role(held, why));
+}
+
+/// Returns the problem as the reader of stderr needs it: the user, or an agent that can't run all commands.
+#[must_use]
+pub fn for_reader(problem: &Problem) -> Problem {
+    if is_of_agent() { for_agent(problem.clone()) } else { problem.clone() }
 }
 
 fn print_error_text(text: &str) {

@@ -9,7 +9,7 @@ use awsrole_core::aws::profiles::{Profile, Profiles};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::plan::guard::Guard;
-use awsrole_core::plan::resolve::preview;
+use awsrole_core::plan::resolve::{Preview, preview};
 use awsrole_core::project::config::{Config, Confirm};
 use awsrole_core::session::history::History;
 use awsrole_core::settings::accounts::Accounts;
@@ -113,9 +113,11 @@ pub(super) fn role_item(
     current: Option<&str>,
 ) -> Result<Item, Problem> {
     let keys = config.select(Some(name))?.1;
-    let previewed = preview(config, Some(name), profiles, outer).ok().and_then(|preview| preview.expected_account);
-    let account = previewed.or_else(|| keys.role_arn.as_ref().map(|arn| arn.account().clone()));
-    let guard = Guard::of_keys(&keys).protecting(account.as_ref(), accounts);
+    let previewed = preview(config, Some(name), profiles, outer).ok();
+    let account = previewed.as_ref().and_then(|preview| preview.expected_account.clone());
+    let account = account.or_else(|| keys.role_arn.as_ref().map(|arn| arn.account().clone()));
+    let led_to = account.iter().chain(previewed.iter().flat_map(Preview::accounts));
+    let guard = Guard::of_file(config, Some(name)).protecting(led_to, accounts);
     let marks = [
         ("current", current == Some(name)),
         ("default", config.default_role.as_deref() == Some(name)),

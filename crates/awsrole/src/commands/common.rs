@@ -11,7 +11,6 @@ use awsrole_core::plan::resolve::SelectedProfile;
 use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::approval::{Allowed, ShellState, Verdict};
 use awsrole_core::project::discover::upward;
-use awsrole_core::settings::agent::AgentLimits;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::Choices;
 use awsrole_core::shell::export::{evaluate_directory, plan_role, unproven, unproven_profile};
@@ -130,15 +129,6 @@ pub(in crate::commands) fn project_applies(outer: &Context, settings: &Settings)
     !files.is_empty()
         && evaluate_directory(outer, settings, &files)
             .map_or(true, |(verdict, depth)| verdict.holds(depth) != ShellState::Outer)
-}
-
-/// Returns the `[agent]` table of the project that applies in the working directory.
-pub(in crate::commands) fn agent_limits(outer: &Context, settings: &Settings) -> Option<AgentLimits> {
-    let files = upward(&outer.dir);
-    match evaluate_directory(outer, settings, &files) {
-        Ok((Verdict::Allowed(allowed), _)) if !files.is_empty() => allowed.config().agent.clone(),
-        _ => None,
-    }
 }
 
 /// Returns the profile that this shell uses: the one that `awsrole use --profile` chose, unless a project applies.

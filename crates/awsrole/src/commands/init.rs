@@ -10,6 +10,7 @@ use awsrole_core::aws::arn::{AccountId, RoleArn};
 use awsrole_core::aws::parameters::Region;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::aws::regions;
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::files::write_new;
 use awsrole_core::base::problem::{Problem, escape};
@@ -97,8 +98,9 @@ pub(super) fn run(
     write_new(&path, text.as_bytes()).map_err(failed)?;
     // The hook, or a command that needs the role, reports that the file isn't allowed yet.
     print_notice(format!("wrote {}", context.shorten(&path)));
+    let may_allow = Agent::recognize(&context.env).is_none();
     match questions {
-        Some(questions) if questions.yes("allow it now?")? => super::allow::run(
+        Some(questions) if may_allow && questions.yes("allow it now?")? => super::allow::run(
             Some(path),
             super::allow::Consent::GivenFor(&text),
             super::allow::Strictness::Warn,

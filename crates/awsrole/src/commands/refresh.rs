@@ -42,7 +42,10 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
             super::common::plans(&outer, settings, &project.allowed)
         }
         Place::Project(project) => {
-            let role = super::common::chosen(context, &project.files)?.role().map(str::to_owned);
+            let requester = Requester::of(&outer, settings)?;
+            let chosen = super::common::chosen(context, &project.files)?;
+            let chosen = chosen.inherited_by(&requester, project.allowed.config());
+            let role = chosen.role().map(str::to_owned);
             match plan_role(&outer, settings, &project.allowed, role.as_deref()) {
                 Ok(plan) => (vec![plan], None),
                 Err(problem) => (Vec::new(), Some(problem)),

@@ -7,6 +7,7 @@ use awsrole_core::aws::arn::AccountId;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::aws::time;
 use awsrole_core::aws::time::rfc3339;
+use awsrole_core::base::agent::{self, Agent};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape, escape_json};
 use awsrole_core::explain::doctor::protected;
@@ -17,6 +18,7 @@ use awsrole_core::project::approval::{ApprovalStatus, Refusal, Verdict};
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::accounts::{Accounts, Color};
+use awsrole_core::settings::agent::{AgentLimits, AgentTerms};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{self, Choices};
 use awsrole_core::shell::export::{END_PROFILE, evaluate_directory, plan_role, unproven};
@@ -49,7 +51,10 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         let id = AccountId::parse(&state.account).ok();
         let account = id.as_ref().and_then(|id| accounts.name(id)).unwrap_or(&state.account);
         let left = remaining(state, context);
-        let words = [Some(state.role.as_str()), Some(account), left.as_deref()];
+        // Without this variable, the session is that of the user.
+        let agent = Agent::recognize(&context.env).filter(|_| context.env.has(agent::VARIABLE));
+        let agent = agent.map(|agent| format!("for {}", agent.name()));
+        let words = [Some(state.role.as_str()), Some(account), left.as_deref(), agent.as_deref()];
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
         let color = id.and_then(|id| accounts.color(&id)).filter(|_| may_color(&io::stdout()));
         out(&(painted(&words.join(" "), color) + "\n"))?;
@@ -91,8 +96,17 @@ impl Known {
                 let plan = Profiles::load(context)
                     .and_then(|profiles| profile.plan(&profiles, context, &Requester::of(context, settings)?));
                 self.plan(plan, blocked, context, settings);
+                self.agent(&[], context, settings);
             }
             Err(problem) => self.add("problem", problem.summary),
+        }
+    }
+
+    /// Adds what the agent gets that runs the command.
+    fn agent(&mut self, file: &[AgentLimits], context: &Context, settings: &Settings) {
+        if let Some(agent) = Agent::recognize(&context.env) {
+            let gets = AgentTerms::of(file, &settings.or_default().agent, Some(&agent)).summary();
+            self.add("agent", format!("{} gets {gets}", agent.name()));
         }
     }
 
@@ -246,7 +260,12 @@ fn known(outer: &OuterEnv, blocked: bool, manual: Option<&Inactive>, context: &C
             if let Chosen::Unproven(name) = &chosen {
                 known.add("problem", unproven(name));
             }
-            known.plan(plan_role(&context, settings, &allowed, chosen.role()), blocked, &context, settings);
+            let plan = Requester::of(&context, settings).and_then(|requester| {
+                let chosen = chosen.within(allowed.config()).inherited_by(&requester, allowed.config());
+                plan_role(&context, settings, &allowed, chosen.role())
+            });
+            known.plan(plan, blocked, &context, settings);
+            known.agent(&allowed.config().agent, &context, settings);
         }
     }
     known.profile(in_use, blocked, &context, settings);

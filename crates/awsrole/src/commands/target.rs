@@ -17,6 +17,7 @@ use awsrole_core::session::fetch::ObtainError;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{self, Choices};
 use awsrole_core::shell::confirm::Confirmation;
+use awsrole_core::shell::export::agent_limits;
 use awsrole_core::shell::role_profiles;
 use awsrole_core::shell::state::{Chosen, OuterEnv};
 
@@ -138,18 +139,15 @@ impl Target {
         let requester = Requester::of(&outer, settings)?;
         let (role, chosen, plan) = match &place {
             Place::Profile(profile) => {
-                let requester = requester.in_project(|| common::agent_limits(&outer, settings));
+                let requester = requester.in_project(|| agent_limits(&outer, settings));
                 (None, Chosen::Nothing, profile.plan(&Profiles::load(&outer)?, &outer, &requester)?)
             }
             Place::Project(Project { allowed, files, .. }) => {
                 let (config, profiles) = (allowed.config(), Profiles::load(&outer)?);
                 let chosen = match may_be_chosen {
-                    true => common::chosen(context, files)?.within(config),
+                    true => common::chosen(context, files)?.within(config).inherited_by(&requester, config),
                     false => Chosen::Nothing,
                 };
-                // The user chose it for this shell, not for the agent that a program in it starts.
-                let is_for_user = chosen.role().is_some_and(|role| !requester.may_inherit(config, role));
-                let chosen = if is_for_user { Chosen::Nothing } else { chosen };
                 let role = options.role.or_else(|| chosen.role().map(str::to_owned));
                 let role = requester.role(config, role.as_deref()).map_err(CommandError::no_role)?.map(str::to_owned);
                 let plan = plan(allowed, role.as_deref(), &profiles, &outer, &requester)?;

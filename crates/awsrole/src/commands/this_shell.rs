@@ -54,6 +54,9 @@ pub(super) fn module_line() -> Option<String> {
 /// Returns what to do about a shell without the hook, or `None` if this shell has it or a program called awsrole.
 pub(super) fn missing(outer: &Context) -> Option<String> {
     let shell = parent_shell().filter(|_| ambient::caller() == Caller::Other)?;
+    if ambient::is_of_agent() {
+        return Some("`awsrole exec -- CMD` runs a command with the role".to_owned());
+    }
     Some(match missing_line(outer, shell.shell, shell.login) {
         Some(missing) => add(&missing, outer),
         None => format!("start a new shell with `{}`", restart(shell)),

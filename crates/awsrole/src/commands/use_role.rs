@@ -16,7 +16,7 @@ use awsrole_core::project::discover::upward;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{self, Choices, Terms};
 use awsrole_core::shell::confirm::{Confirmation, in_shell, not_confirmed, question};
-use awsrole_core::shell::export::plan_role;
+use awsrole_core::shell::export::{agent_limits, plan_role};
 use awsrole_core::shell::state::OuterEnv;
 
 use super::choices::{LastUse, RoleOrProfile, profile_item, role_item, roles_and_profiles};
@@ -224,7 +224,7 @@ pub(super) fn profile_token(
 ) -> Result<ChosenWord, CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let Some(profile) = selected(place, &outer)? else { return Err(Problem::new("no profile was selected").into()) };
-    let requester = Requester::of(&outer, settings)?.in_project(|| super::common::agent_limits(&outer, settings));
+    let requester = Requester::of(&outer, settings)?.in_project(|| agent_limits(&outer, settings));
     let plan = profile.plan(&Profiles::load(&outer)?, &outer, &requester)?;
     let guard = Guard::of_profile(&plan, &settings.get()?.accounts);
     let how = format!("`awsrole exec --profile {} --yes -- CMD` doesn't ask", quoted(profile.name()));

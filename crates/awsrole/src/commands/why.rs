@@ -16,7 +16,7 @@ use crate::overrides;
 use crate::report::{CommandError, Outcome};
 use awsrole_system::ambient::{self, Caller, may_color};
 use awsrole_system::local_time;
-use awsrole_system::print::{fit_below, out};
+use awsrole_system::print::{fit_below, for_reader, out};
 
 pub(super) fn run(
     target: TargetOptions,
@@ -37,9 +37,12 @@ pub(super) fn run(
         Some(profile) => why_profile(context, &outer, settings, &profile),
         None => {
             let files = upward(&super::common::directory(place.dir, context)?);
-            let role = super::common::role_or_chosen(role.as_deref(), context, &files)?;
+            if role.is_none() {
+                super::common::chosen(context, &files)?;
+            }
             let mut report = why(context, &outer, settings, &files, role.as_deref());
-            report.profile_overrides = overrides::find(&files, role.as_deref(), &outer);
+            let role = report.chain.as_ref().and_then(|chain| chain.name.as_deref()).or(role.as_deref());
+            report.profile_overrides = overrides::find(&files, role, &outer);
             report
         }
     };
@@ -53,10 +56,13 @@ pub(super) fn run(
         report.next = "nothing, because awsrole is off: `awsrole on` activates it in this shell".to_owned();
     }
     let missing = super::this_shell::missing(&outer)
-        .filter(|_| report.approval.starts_with("allowed") && report.shell.role.is_none());
+        .filter(|_| report.approval.starts_with("allowed") && report.shell.role.is_none())
+        // The hook for single commands of agents blocks a shell, too, and doesn't call awsrole.
+        .filter(|_| !ambient::is_of_agent() || report.shell.state != "blocked");
     if let Some(missing) = &missing {
         report.next = format!("nothing in this shell, which has no hook: {missing}");
     }
+    report.problem = report.problem.as_ref().map(for_reader);
     if json {
         let text = to_json(&report)?;
         out(&(text + "\n"))?;

@@ -156,7 +156,7 @@ impl MfaError {
                 .hint("run `awsrole refresh` in a terminal to be prompted, or set `mfa_process` in your config.toml to print codes"),
             Self::Agent => needs
                 .because("an AI agent requests it, and no agent is ever asked for a code")
-                .hint("run `awsrole refresh` in a terminal of your own: agents then use the session until it ends"),
+                .hint("ask your user to run `awsrole refresh` in a terminal: agents then use the session until it ends"),
             Self::Cancelled => {
                 Problem::new(format!("cancelled: {what} needs an MFA code")).hint("run `awsrole refresh` to be prompted again")
             }

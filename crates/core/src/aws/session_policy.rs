@@ -18,6 +18,14 @@ pub struct LimitedBy {
     pub origin: Origin,
 }
 
+impl LimitedBy {
+    /// Returns the setting with its location.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("{} ({})", self.setting, self.origin)
+    }
+}
+
 /// A session policy and managed policy ARNs, which limit the permissions of the session.
 ///
 /// The policy is a JSON object. Policy and ARNs have at most 2048 characters together, and there are at most ten ARNs.

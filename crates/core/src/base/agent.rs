@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 
 use crate::base::context::Env;
+use crate::base::problem::Problem;
 
 /// The variable by which child processes inherit that they belong to an agent.
 pub const VARIABLE: &str = "AWSROLE_AGENT";
@@ -41,8 +42,8 @@ const LONGEST_NAME: usize = 64;
 pub struct Agent {
     name: String,
     always_limited: bool,
-    /// The variable by which it was recognized.
-    variable: &'static str,
+    /// The variable by which it was recognized. `None` for an option of awsrole, or if a parent had this option.
+    variable: Option<&'static str>,
 }
 
 impl Agent {
@@ -54,27 +55,29 @@ impl Agent {
     pub fn recognize(env: &Env) -> Option<Self> {
         let found = detect(env);
         let Some(inherited) = env.0.get(OsStr::new(VARIABLE)) else {
-            return found.map(|(variable, name)| Self { name, always_limited: false, variable });
+            return found.map(|(variable, name)| Self { name, always_limited: false, variable: Some(variable) });
         };
         let (kind, name) = inherited.to_str().and_then(|text| text.split_once(':')).unwrap_or_default();
         let (is_detected, has_name) = (kind == "detected", is_name(name));
         let found = found.map_or_else(|| UNNAMED.to_owned(), |(_, name)| name);
         let name = if has_name { name.to_owned() } else { found };
-        Some(Self { name, always_limited: !(is_detected && has_name), variable: VARIABLE })
+        let is_by_option = kind == "limited" && has_name;
+        let variable = (!is_by_option).then_some(VARIABLE);
+        Some(Self { name, always_limited: !(is_detected && has_name), variable })
     }
 
     /// Returns the agent of a command that an option limits, such as `awsrole exec --agent`.
     #[must_use]
     pub fn always_limited(env: &Env) -> Self {
         let name = Self::recognize(env).map_or_else(|| UNNAMED.to_owned(), |agent| agent.name);
-        Self { name, always_limited: true, variable: VARIABLE }
+        Self { name, always_limited: true, variable: None }
     }
 
     /// Returns the agent of a process that one of this name started, even if none of its variables is set.
     #[must_use]
     pub fn named(env: &Env, name: &str) -> Self {
         let name = if is_name(name) { name } else { UNNAMED };
-        let named = Self { name: name.to_owned(), always_limited: false, variable: VARIABLE };
+        let named = Self { name: name.to_owned(), always_limited: false, variable: Some(VARIABLE) };
         Self::recognize(env).unwrap_or(named)
     }
 
@@ -84,10 +87,15 @@ impl Agent {
         &self.name
     }
 
-    /// Returns the variable by which the agent was recognized.
+    /// Completes the error that the agent doesn't get something.
     #[must_use]
-    pub fn variable(&self) -> &'static str {
-        self.variable
+    pub fn refuse(&self, problem: Problem) -> Problem {
+        let (how, hint) = match self.variable {
+            Some(variable) => (format!("{variable} is set"), "in a terminal of their own"),
+            None => ("`awsrole exec --agent`".to_owned(), "without `--agent`"),
+        };
+        let whose = format!("this process belongs to an agent: {} ({how})", self.name);
+        problem.because(whose).hint(format!("{ASK} to run it {hint}"))
     }
 
     /// Returns whether the agent gets a limited session even if no `[agent]` table limits it.
@@ -109,6 +117,38 @@ impl Agent {
         env.0.insert(VARIABLE.into(), self.value().into());
         env
     }
+}
+
+/// The beginning of a hint that only the user can follow.
+const ASK: &str = "ask your user";
+
+/// The commands that agents can't run, and the file that they can't change.
+pub const USER_COMMANDS: [&str; 10] = [
+    "awsrole allow",
+    "awsrole deny",
+    "awsrole edit",
+    "awsrole login",
+    "awsrole logout",
+    "awsrole keys add",
+    "awsrole keys rotate",
+    "awsrole keys remove",
+    "awsrole setup",
+    "awsrole console",
+];
+
+/// Returns the problem as an agent reads it: a hint with a command that is for the user alone says so.
+#[must_use]
+pub fn for_agent(problem: Problem) -> Problem {
+    let command = |text: &str| USER_COMMANDS.into_iter().find(|command| text.contains(command));
+    let hints = problem.hints.iter().map(|hint| match command(hint) {
+        Some(_) if !hint.starts_with(ASK) => format!("{ASK}: {hint}"),
+        _ => hint.clone(),
+    });
+    let mut hints: Vec<String> = hints.collect();
+    if let Some(command) = command(&problem.summary).filter(|_| !hints.iter().any(|hint| hint.starts_with(ASK))) {
+        hints.push(format!("{ASK} to run `{command}`"));
+    }
+    Problem { hints, ..problem }
 }
 
 /// Returns the variable of an agent that is set, and the agent's name.
@@ -202,12 +242,41 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_how_the_agent_was_recognized() {
+        for (env, cause, hint) in [
+            ([("CLAUDECODE", "1")], "claude-code (CLAUDECODE is set)", "in a terminal of their own"),
+            ([(VARIABLE, "detected:x")], "x (AWSROLE_AGENT is set)", "in a terminal of their own"),
+            ([(VARIABLE, "forged")], "agent (AWSROLE_AGENT is set)", "in a terminal of their own"),
+            ([(VARIABLE, "limited:x")], "x (`awsrole exec --agent`)", "without `--agent`"),
+        ] {
+            let env = Env(env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
+            let problem = Agent::recognize(&env).unwrap().refuse(Problem::new("no"));
+            assert_eq!(problem.causes, [format!("this process belongs to an agent: {cause}")]);
+            assert_eq!(problem.hints, [format!("ask your user to run it {hint}")]);
+            assert_eq!(for_agent(problem.clone()), problem);
+        }
+        let env = Env([("CLAUDECODE".into(), "1".into())].into());
+        let problem = Agent::always_limited(&env).refuse(Problem::new("no"));
+        assert_eq!(problem.causes, ["this process belongs to an agent: claude-code (`awsrole exec --agent`)"]);
+    }
+
+    #[test]
+    fn hints_with_commands_of_the_user_say_so() {
+        let shown = |problem: Problem| for_agent(problem).hints;
+        let hint = |hint: &str| shown(Problem::new("x").hint(hint));
+        assert_eq!(hint("run `awsrole refresh`"), ["run `awsrole refresh`"]);
+        assert_eq!(hint("`awsrole allow` allows it again"), ["ask your user: `awsrole allow` allows it again"]);
+        assert_eq!(hint("run `awsrole keys list`"), ["run `awsrole keys list`"]);
+        assert_eq!(shown(Problem::new("not allowed yet: `awsrole allow`")), ["ask your user to run `awsrole allow`"]);
+    }
+
+    #[test]
     fn children_recognize_what_their_parent_was() {
         let of = |variable: &str, value: &str| Env([(variable.into(), value.into())].into());
         for env in [of("CLAUDECODE", "1"), of("AI_AGENT", "goose"), of(VARIABLE, "forged")] {
             let agent = Agent::recognize(&env).unwrap();
             let child = Agent::recognize(&agent.marked(Env::default())).unwrap();
-            assert_eq!(child, Agent { variable: VARIABLE, ..agent });
+            assert_eq!((child.name(), child.value()), (agent.name(), agent.value()));
         }
         for env in [Env::default(), of("CLAUDECODE", "1"), of(VARIABLE, "detected:x")] {
             let agent = Agent::always_limited(&env);

@@ -1,5 +1,6 @@
 //! The context in which a command runs, as plain values.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::ops::{Deref, DerefMut};
@@ -191,6 +192,9 @@ pub struct Context {
     pub host: fn() -> String,
     /// The path of `awsrole`. AWS clients start it as a `credential_process`.
     pub program: Option<PathBuf>,
+    /// The content of the organization's file after its first use. The settings and each plan need it, and none of them
+    /// can forget it, but it is read once.
+    pub organization: Rc<OnceCell<Result<Option<Vec<u8>>, Problem>>>,
 }
 
 impl Context {

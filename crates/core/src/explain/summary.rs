@@ -32,8 +32,9 @@ pub fn summarize(
         .into_iter()
         .map(|name| {
             let previewed = preview(config, name, profiles, context);
+            let guard = guard(config, name, &previewed, accounts);
             let (name, keys) = config.select(name)?;
-            Ok(Summary { lines: lines(&keys, profiles, accounts, &context.paths, &previewed), name })
+            Ok(Summary { lines: lines(&keys, guard, profiles, accounts, &context.paths, &previewed), name })
         })
         .collect()
 }
@@ -79,7 +80,7 @@ pub fn entered_by_cd(config: &Config, profiles: &Profiles, accounts: &Accounts, 
         Ok(selected) => selected,
     };
     let previewed = preview(config, None, profiles, context);
-    let guard = guard(&keys, &previewed, accounts);
+    let guard = guard(config, None, &previewed, accounts);
     let after = if guard.confirm == Confirm::Never { "" } else { ", after a confirmation" };
     match (name, &guard.protected) {
         (Some(name), _) if guard.manual => format!("nothing: {name} is entered only by `awsrole use {name}`"),
@@ -100,13 +101,13 @@ pub fn entered_by_cd(config: &Config, profiles: &Profiles, accounts: &Accounts, 
 }
 
 /// Returns the conditions of a role, as far as its account is known.
-fn guard(keys: &RoleConfig, previewed: &Result<Preview, Problem>, accounts: &Accounts) -> Guard {
-    let account = previewed.as_ref().ok().and_then(|preview| preview.expected_account.as_ref());
-    Guard::of_keys(keys).protecting(account, accounts)
+fn guard(config: &Config, role: Option<&str>, previewed: &Result<Preview, Problem>, accounts: &Accounts) -> Guard {
+    Guard::of_file(config, role).protecting(previewed.iter().flat_map(Preview::accounts), accounts)
 }
 
 fn lines(
     keys: &RoleConfig,
+    guard: Guard,
     profiles: &Profiles,
     accounts: &Accounts,
     paths: &Paths,
@@ -180,7 +181,6 @@ fn lines(
     add("policy", keys.policy.as_ref().map(crate::project::config::Policy::json));
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
     add("preset", keys.preset.map(|preset| preset.name().to_owned()));
-    let guard = guard(keys, previewed, accounts);
     add("protected", guard.protected.map(|_| "your config.toml protects the account".to_owned()));
     add("manual", guard.manual.then(|| "entered only by `awsrole use`".to_owned()));
     let confirm = match guard.confirm {
@@ -271,6 +271,24 @@ source_profile = jump
             ),
         ] {
             assert_eq!(shown(file), expected, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_protected_account_in_the_middle_of_a_chain_is_shown() {
+        let account = crate::settings::accounts::Account { protect: true, ..Default::default() };
+        let protected = Accounts([(crate::aws::arn::AccountId::parse("222222222222").unwrap(), account)].into());
+        let (_home, context) = home(CONFIG, "[jump]\naws_access_key_id = AKIAJUMP\naws_secret_access_key = canary\n");
+        let config = crate::project::config::tests::config(
+            "default_role = 'far'\n[role.near]\nprofile = 'dev'\n\
+             [role.far]\nrole_arn = 'arn:aws:iam::333333333333:role/Far'\nsource_role = 'near'\n",
+        );
+        let profiles = Profiles::load(&context).unwrap();
+        for (accounts, expected) in [(&protected, true), (&Accounts::default(), false)] {
+            let roles = summarize(&config, &profiles, accounts, &context).unwrap();
+            assert!(roles.iter().all(|role| role.lines.iter().any(|(label, _)| *label == "protected") == expected));
+            let nothing = entered_by_cd(&config, &profiles, accounts, &context).starts_with("nothing: far");
+            assert_eq!(nothing, expected);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Explains how a directory's role is resolved: each decision, its origin, and what happens next.
 
+mod agent;
 mod text;
 
 use std::path::PathBuf;
@@ -13,9 +14,11 @@ use crate::aws::session_policy::LimitedBy;
 use crate::aws::source::Source;
 use crate::aws::time::rfc3339;
 use crate::base::context::Context;
+use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::explain::doctor::foreign_files;
 use crate::explain::profile_overrides::ProfileOverride;
+use crate::explain::why::agent::AgentReport;
 use crate::plan::account_pin::source_account;
 use crate::plan::guard::Guard;
 use crate::plan::requester::Requester;
@@ -29,7 +32,7 @@ use crate::settings::accounts::Accounts;
 use crate::settings::user_config::Settings;
 use crate::shell::choice::Choices;
 use crate::shell::confirm::{question, unconfirmed};
-use crate::shell::export::{evaluate_directory, plan_role};
+use crate::shell::export::{agent_limits, evaluate_directory, plan_role};
 use crate::shell::manual_change::Inactive;
 use crate::shell::state::{BLOCKED, HIDDEN, INFO_VARS, NAME, OuterEnv};
 
@@ -46,6 +49,9 @@ pub struct Why {
     pub main_worktree: Option<PathBuf>,
     /// The resolution, if the file applies.
     pub chain: Option<ResolutionReport>,
+    /// What AI agents get, if this process belongs to one or if there is an `[agent]` table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentReport>,
     /// The state of the shell.
     pub shell: SessionReport,
     /// The problem that prevents the role, if there is one.
@@ -142,6 +148,9 @@ pub struct SessionReport {
     pub key: Option<String>,
     /// When it expires.
     pub expires: Option<String>,
+    /// Whether it isn't the session that awsrole makes for this agent: a parent process selected another one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_parent: bool,
     /// Variables that awsrole set.
     pub set: Vec<String>,
     /// Variables that awsrole hides, with their values unless they are secret.
@@ -159,10 +168,12 @@ impl Why {
 
 const STAYS_BLOCKED: &str = "the shell stays blocked: every AWS client fails";
 
-/// Explains a directory. `outer` is the context without awsrole's exports, `inner` the context of the process.
+/// Explains a directory. `outer` is the context without awsrole's exports, `inner` the context of the process. `named`
+/// is a role that the user named. Without it, the role that `awsrole use` chose in this shell is explained.
 #[must_use]
-pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathBuf], role: Option<&str>) -> Why {
+pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathBuf], named: Option<&str>) -> Why {
     let mut why = Why::of(inner, files.to_vec(), "no file");
+    why.agent = AgentReport::of(&[], settings, outer);
     if files.is_empty() {
         why.next = "nothing: `awsrole init` writes a file for this directory".to_owned();
         return why;
@@ -177,6 +188,13 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         }
     };
     let blocked = verdict.holds(depth) == ShellState::Blocked;
+    let is_of_agent = why.is_of_agent();
+    let until_allowed = |is_denied| match (is_denied, is_of_agent) {
+        (true, false) => "nothing: the file is ignored until you run `awsrole allow`",
+        (true, true) => "nothing: the file is ignored until your user runs `awsrole allow`",
+        (false, false) => "nothing, until you allow it",
+        (false, true) => "nothing, until your user allows it",
+    };
     let (approval, problem, otherwise) = match verdict {
         Verdict::Allowed(allowed) => {
             why.files.truncate(depth);
@@ -186,6 +204,14 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
                 (None, Some(_)) => "allowed in the main worktree",
                 (None, None) => "allowed",
             };
+            let config = allowed.config();
+            why.agent = AgentReport::of(&config.agent, settings, outer);
+            let chosen = OuterEnv::reconstruct(&inner.env).chosen(files, &Choices::of(&inner.paths), inner.now);
+            let chosen = match Requester::of(outer, settings) {
+                Ok(requester) => chosen.inherited_by(&requester, config),
+                Err(_) => chosen,
+            };
+            let role = named.or(chosen.role());
             match plan_role(outer, settings, &allowed, role) {
                 Err(problem) => {
                     why.next = STAYS_BLOCKED.to_owned();
@@ -193,12 +219,14 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
                 }
                 Ok(plan) => {
                     follow(&mut why, &plan, outer, settings);
-                    let chosen = OuterEnv::reconstruct(&inner.env).chosen(files, &Choices::of(&inner.paths), inner.now);
                     let accounts = &settings.or_default().accounts;
                     let guard = Guard::of_role(&allowed, role, &plan, accounts);
                     let asks = question(&guard, &plan, chosen.terms().confirmed, accounts);
                     let is_of_shell = chosen.role() == role && upward(&inner.dir).first() == files.first();
-                    let (_, keys) = allowed.config().select(plan.name.as_deref()).unwrap_or_default();
+                    if plan.agent.is_some() && is_of_shell {
+                        why.note_session_of_parent(&plan, inner, settings);
+                    }
+                    let (_, keys) = config.select(plan.name.as_deref()).unwrap_or_default();
                     if let Some(chain) = &mut why.chain {
                         chain.protected = guard.protected.is_some();
                         chain.guards = guards(&guard, &keys);
@@ -229,10 +257,8 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
             let problem = refusal.problem(outer);
             match refusal.status {
                 ApprovalStatus::Edited => ("changed since it was allowed", Some(problem), STAYS_BLOCKED),
-                ApprovalStatus::Denied => {
-                    ("denied", blocked.then_some(problem), "nothing: the file is ignored until you run `awsrole allow`")
-                }
-                _ => ("not allowed", Some(problem), "nothing, until you allow it"),
+                ApprovalStatus::Denied => ("denied", blocked.then_some(problem), until_allowed(true)),
+                _ => ("not allowed", Some(problem), until_allowed(false)),
             }
         }
     };
@@ -246,8 +272,11 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
 #[must_use]
 pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profile: &SelectedProfile) -> Why {
     let mut why = Why::of(inner, Vec::new(), "not needed for a profile");
+    let tables = agent_limits(outer, settings);
+    why.agent = AgentReport::of(&tables, settings, outer);
     let planned = Profiles::load(outer).and_then(|profiles| {
-        let plan = profile.plan(&profiles, outer, &Requester::of(outer, settings)?)?;
+        let requester = Requester::of(outer, settings)?.in_project(|| tables);
+        let plan = profile.plan(&profiles, outer, &requester)?;
         Ok((profile.file(&profiles, outer), plan))
     });
     match planned {
@@ -271,8 +300,8 @@ pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profil
 impl Why {
     fn of(inner: &Context, files: Vec<PathBuf>, approval: &'static str) -> Self {
         let (shell, next) = (held(inner), String::new());
-        let (main_worktree, chain, problem, profile_overrides) = (None, None, None, Vec::new());
-        Self { files, approval, main_worktree, chain, shell, problem, profile_overrides, next }
+        let (main_worktree, chain, agent, problem, profile_overrides) = (None, None, None, None, Vec::new());
+        Self { files, approval, main_worktree, chain, agent, shell, problem, profile_overrides, next }
     }
 
     /// Explains why the shell is blocked although the role can be planned, and what ends that.
@@ -283,14 +312,16 @@ impl Why {
             self.problem = Some(problem);
         } else if self.problem.is_none() {
             let problem = Problem::new(format!("{title} was not assumed"));
+            let is_for_user = plan.agent.is_some() && self.next.starts_with(agent::ONLY_THEN);
             self.problem = Some(match plan.source.sign_in(now) {
+                _ if is_for_user => problem.because("awsrole prompts no agent for a code or a sign-in"),
                 Some(command) => problem.because("you aren't signed in").hint(format!("run `{command}`")),
                 None if self.next.contains(MFA_PROMPT) => {
                     problem.because("no MFA code was entered").hint("run `awsrole refresh` to be prompted again")
                 }
                 None => problem.because("the last attempt was interrupted").hint("run `awsrole refresh` to try again"),
             });
-            if plan.source.sign_in(now).is_none() {
+            if plan.source.sign_in(now).is_none() && !is_for_user {
                 self.next = format!("the shell stays blocked until `awsrole refresh`. Then {}", self.next);
             }
         }
@@ -349,7 +380,10 @@ fn guards(guard: &Guard, keys: &RoleConfig) -> Vec<String> {
         Confirm::Account => Some("asks for the account".to_owned()),
     };
     let ends = keys.expires_after.map(|time| format!("ends {time} after `awsrole use`"));
-    [protected, manual, confirm, ends].into_iter().flatten().collect()
+    let mut sources: Vec<&String> = guard.keys.iter().filter_map(|key| key.source_role.as_ref()).collect();
+    sources.dedup();
+    let sources = sources.into_iter().map(|source| format!("because of its source role {source}"));
+    [protected, manual, confirm, ends].into_iter().flatten().chain(sources).collect()
 }
 
 /// Describes the source, with the name of its account if the project file names a permission set.
@@ -413,11 +447,13 @@ fn link(plan: &RolePlan, index: usize, cache: &Cache, accounts: &Accounts, conte
 
 /// Returns the settings that limit a session, with their locations.
 fn limits(limited_by: &[LimitedBy], context: &Context) -> Vec<String> {
-    let shown = |limit: &LimitedBy| match (context.shorten(&limit.origin.file), limit.origin.line) {
-        (file, 0) => format!("{} ({file})", limit.setting),
-        (file, line) => format!("{} ({file}:{line})", limit.setting),
-    };
-    limited_by.iter().map(shown).collect()
+    limited_by.iter().map(|limit| shown_at(&limit.setting, &limit.origin, context)).collect()
+}
+
+/// Formats a setting with its location.
+fn shown_at(setting: &str, origin: &Origin, context: &Context) -> String {
+    let at = Origin { file: context.shorten(&origin.file).into(), ..origin.clone() };
+    format!("{setting} ({at})")
 }
 
 /// The condition under which a program's keys get a session.
@@ -435,6 +471,9 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
         };
     }
     let done = (0..plan.steps.len()).rev().find(|count| good(*count).is_some()).unwrap_or(0);
+    if let Some(first) = plan.agent.as_ref().and_then(|_| agent::needs_user(plan, done, now)) {
+        return first;
+    }
     let mut parts = Vec::new();
     if done == 0 && !plan.source.is_long_term() {
         parts.extend(plan.source.sign_in(now).map(|command| format!("`{command}` signs in")));
@@ -464,6 +503,7 @@ fn held(inner: &Context) -> SessionReport {
         role: None,
         key: None,
         expires: None,
+        is_of_parent: false,
         set: Vec::new(),
         hidden: Vec::new(),
     };

@@ -31,10 +31,7 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
     };
     // Calls are made as each of them, not only as the last one.
     let source = source_account(&plan.source).map(|account| (account, Some(plan.source.to_string())));
-    let roles = plan.steps.iter().filter_map(|step| match step {
-        Step::AssumeRole(role) => Some((role.role_arn.account().clone(), Some(role.role_arn.to_string()))),
-        Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
-    });
+    let roles = plan.roles().map(|role| (role.role_arn.account().clone(), Some(role.role_arn.to_string())));
     let mut on_the_way = [(account.clone(), None)].into_iter().chain(source).chain(roles);
     match on_the_way.find(|(account, _)| !only.contains(account)) {
         None => Ok(()),
@@ -138,8 +135,14 @@ fn check_protected(plan: &RolePlan, credentials: &Credentials) -> Result<(), Pro
         return Ok(());
     }
     let title = plan.title();
-    let why = "config.toml sets `protect = true`, and awsrole could not ask before";
-    let pin = |id: &str| format!("set `account_id = \"{id}\"` in a [role.NAME]: then `awsrole use NAME` asks");
+    let why = match &plan.agent {
+        None => "config.toml sets `protect = true`, and awsrole could not ask before",
+        Some(_) => "config.toml sets `protect = true`",
+    };
+    let pin = |id: &str| match &plan.agent {
+        None => format!("set `account_id = \"{id}\"` in a [role.NAME]: then `awsrole use NAME` asks"),
+        Some(_) => "agents get no session in a protected account: ask your user for another role".to_owned(),
+    };
     Err(match credentials.account() {
         Some(account) if !plan.protected.contains(&account) => return Ok(()),
         Some(account) => {

@@ -1,13 +1,15 @@
 //! What must happen before a role is assumed: `manual` and `confirm` of the project file, and `protect` of the user's
 //! account settings, which no file can loosen.
+//!
+//! A role has the conditions of each role through which it is assumed, because awsrole assumes that one, too.
 
 use crate::aws::arn::AccountId;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::plan::account_pin::expected_account;
-use crate::plan::role_plan::{RolePlan, Step};
+use crate::plan::role_plan::RolePlan;
 use crate::project::approval::Allowed;
-use crate::project::config::{Confirm, RoleConfig};
+use crate::project::config::{Config, Confirm, RoleConfig};
 use crate::settings::accounts::Accounts;
 
 /// The conditions under which a role is assumed.
@@ -19,34 +21,71 @@ pub struct Guard {
     pub confirm: Confirm,
     /// The account, as it is shown to the user, if it is protected.
     pub protected: Option<String>,
+    /// The keys of the project file that set a condition, those of the role itself first.
+    pub keys: Vec<GuardKey>,
+}
+
+/// A `manual` or `confirm` that applies to a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuardKey {
+    /// The name of the key.
+    pub key: &'static str,
+    /// The source role that has the key. `None` is the role itself.
+    pub source_role: Option<String>,
+    /// The location of the key.
+    pub origin: Origin,
+}
+
+impl GuardKey {
+    /// Returns a sentence for an error about the role.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let Self { key, source_role, origin } = self;
+        match source_role {
+            None => format!("{origin}: it has `{key}`"),
+            Some(source) => format!("{origin}: its source role {source} has `{key}`"),
+        }
+    }
 }
 
 impl Guard {
-    /// Returns the conditions that the project file sets.
+    /// Returns the conditions that the project file sets for a role and for each role through which it is assumed. The
+    /// strictest ones count. `None` is the default role.
     #[must_use]
-    pub fn of_keys(keys: &RoleConfig) -> Self {
-        Self { manual: keys.manual == Some(true), confirm: keys.confirm.unwrap_or_default(), protected: None }
+    pub fn of_file(config: &Config, role: Option<&str>) -> Self {
+        let mut guard = Self::default();
+        for (index, (name, keys)) in chain(config, role).into_iter().enumerate() {
+            let confirm = keys.confirm.unwrap_or_default();
+            for (key, is_set) in [("manual", keys.manual == Some(true)), ("confirm", confirm != Confirm::Never)] {
+                if is_set {
+                    let origin = config.origin(name.as_deref(), key);
+                    let source_role = name.clone().filter(|_| index > 0);
+                    guard.keys.push(GuardKey { key, source_role, origin });
+                }
+            }
+            guard.manual |= keys.manual == Some(true);
+            guard.confirm = guard.confirm.max(confirm);
+        }
+        guard
     }
 
     /// Returns the conditions of a project's role. `None` is the default role.
     #[must_use]
     pub fn of_role(allowed: &Allowed, role: Option<&str>, plan: &RolePlan, accounts: &Accounts) -> Self {
-        let keys = allowed.config().select(role).map(|(_, keys)| keys).unwrap_or_default();
-        Self::of_keys(&keys).protecting(protected_account(plan, accounts).as_ref(), accounts)
+        Self::of_file(allowed.config(), role).protecting(protected_account(plan, accounts).iter(), accounts)
     }
 
     /// Returns the conditions of a profile that the user selected by its name.
     #[must_use]
     pub fn of_profile(plan: &RolePlan, accounts: &Accounts) -> Self {
-        Self::default().protecting(protected_account(plan, accounts).as_ref(), accounts)
+        Self::default().protecting(protected_account(plan, accounts).iter(), accounts)
     }
 
-    /// Adds the conditions of the account.
+    /// Adds the conditions of the accounts to which a role leads.
     #[must_use]
-    pub fn protecting(self, account: Option<&AccountId>, accounts: &Accounts) -> Self {
-        let Some(account) = account.filter(|account| accounts.is_protected(account)) else { return self };
-        let confirm = if self.confirm == Confirm::Never { Confirm::Yes } else { self.confirm };
-        Self { manual: true, confirm, protected: Some(accounts.shown(account)) }
+    pub fn protecting<'a>(self, mut led_to: impl Iterator<Item = &'a AccountId>, accounts: &Accounts) -> Self {
+        let Some(account) = led_to.find(|account| accounts.is_protected(account)) else { return self };
+        Self { manual: true, confirm: self.confirm.max(Confirm::Yes), protected: Some(accounts.shown(account)), ..self }
     }
 
     /// Checks that the user selected a project's role by its name, if that is a condition.
@@ -60,6 +99,17 @@ impl Guard {
         let (name, _) = allowed.config().select(None)?;
         let named = |name: &str| format!("run `awsrole use {name}`, or `awsrole exec --role {name} -- CMD`");
         let into_table = "move its keys into a table [role.NAME], and run `awsrole use NAME`";
+        let key = self.keys.iter().find(|key| key.key == "manual");
+        let source = key.and_then(|key| Some((key.source_role.as_ref()?, &key.origin)));
+        if let (None, Some((source, at))) = (&self.protected, source) {
+            let has = format!("{at}: its source role {source} has `manual = true`");
+            let open = format!("remove the key there, if `cd` may assume {source}");
+            return Err(match name {
+                Some(name) => Problem::new(format!("`cd` does not assume role {name}")).because(has).hint(named(&name)),
+                None => Problem::new("`cd` does not assume this role").because(has).hint(into_table),
+            }
+            .hint(open));
+        }
         Err(match (&self.protected, name) {
             (Some(account), Some(name)) => {
                 Problem::new(format!("account {account} is protected, so `cd` does not assume role {name}"))
@@ -82,12 +132,20 @@ impl Guard {
     }
 }
 
+/// Returns a role and then each role through which it is assumed. The resolver reports circles and unknown names.
+fn chain(config: &Config, role: Option<&str>) -> Vec<(Option<String>, RoleConfig)> {
+    let mut chain: Vec<(Option<String>, RoleConfig)> = Vec::new();
+    let mut next = config.select(role).ok();
+    while let Some((name, keys)) = next.filter(|(name, _)| !chain.iter().any(|(seen, _)| seen == name)) {
+        next = keys.source_role.as_deref().and_then(|source| config.select(Some(source)).ok());
+        chain.push((name, keys));
+    }
+    chain
+}
+
 /// Returns the first protected account that a plan leads to or through.
 pub(super) fn protected_account(plan: &RolePlan, accounts: &Accounts) -> Option<AccountId> {
-    let roles = plan.steps.iter().filter_map(|step| match step {
-        Step::AssumeRole(role) => Some(role.role_arn.account().clone()),
-        Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
-    });
+    let roles = plan.roles().map(|role| role.role_arn.account().clone());
     expected_account(plan).into_iter().chain(roles).find(|account| accounts.is_protected(account))
 }
 
@@ -167,9 +225,9 @@ credential_process = vault
                 assert!(!is_open || checked.is_ok() == is_fine, "{text} {arn:?}");
             }
         }
-        let strict = RoleConfig { confirm: Some(Confirm::Account), ..RoleConfig::default() };
+        let strict = Guard { confirm: Confirm::Account, ..Guard::default() };
         let account = AccountId::parse("333333333333").unwrap();
-        assert_eq!(Guard::of_keys(&strict).protecting(Some(&account), &protected()).confirm, Confirm::Account);
+        assert_eq!(strict.protecting([account].iter(), &protected()).confirm, Confirm::Account);
     }
 
     #[test]
@@ -179,6 +237,50 @@ credential_process = vault
         let plan = planned(&text).unwrap();
         assert_eq!(plan.account().unwrap().as_str(), "222222222222");
         assert!(Guard::of_profile(&plan, &protected()).manual);
+    }
+
+    #[test]
+    fn a_role_has_the_conditions_of_its_source_roles() {
+        use crate::project::config::tests::config;
+        let roles = |far: &str, middle: &str, near: &str, top: &str| {
+            config(&format!(
+                "{top}default_role = 'near'\n[role.far]\n{far}[role.middle]\nsource_role = 'far'\n{middle}\
+                 [role.near]\nsource_role = 'middle'\n{near}"
+            ))
+        };
+        let (manual, asks, account) = ("manual = true\n", "confirm = true\n", "confirm = 'account'\n");
+        for (far, middle, near, top, expected) in [
+            ("", "", "", "", (false, Confirm::Never)),
+            (manual, "", "", "", (true, Confirm::Never)),
+            ("", manual, "", "", (true, Confirm::Never)),
+            (asks, "", "", "", (false, Confirm::Yes)),
+            (account, asks, "", "", (false, Confirm::Account)),
+            (asks, account, manual, "", (true, Confirm::Account)),
+            // A key of one role doesn't loosen that of another.
+            (manual, asks, "manual = false\nconfirm = false\n", "", (true, Confirm::Yes)),
+            ("manual = false\n", "manual = false\n", "manual = false\n", manual, (false, Confirm::Never)),
+            ("", "", "manual = false\n", manual, (true, Confirm::Never)),
+            // The resolver reports the circle and the unknown role.
+            ("source_role = 'near'\n", asks, "", "", (false, Confirm::Yes)),
+            ("source_role = 'nobody'\n", manual, "", "", (true, Confirm::Never)),
+        ] {
+            for role in [None, Some("near")] {
+                let guard = Guard::of_file(&roles(far, middle, near, top), role);
+                assert_eq!((guard.manual, guard.confirm), expected, "{far}{middle}{near}{top}");
+                assert_eq!(guard.keys.is_empty(), expected == (false, Confirm::Never));
+            }
+        }
+        let reasons = |guard: Guard| guard.keys.iter().map(GuardKey::reason).collect::<Vec<_>>();
+        let config = roles(manual, asks, manual, "");
+        assert_eq!(
+            reasons(Guard::of_file(&config, None)),
+            [
+                "/p/.awsrole.toml:9: it has `manual`",
+                "/p/.awsrole.toml:6: its source role middle has `confirm`",
+                "/p/.awsrole.toml:3: its source role far has `manual`",
+            ]
+        );
+        assert_eq!(reasons(Guard::of_file(&config, Some("far"))), ["/p/.awsrole.toml:3: it has `manual`"]);
     }
 
     #[test]

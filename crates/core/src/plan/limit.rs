@@ -2,7 +2,7 @@
 //!
 //! A limit is sent with the call that creates the session, if that call has no session policy yet, and otherwise by
 //! GetScopedCredentials, which works with any temporary credentials. Two limits never share a call, because STS adds up
-//! what the policies of one call allow.
+//! what the policies of one call allow. The same policy is sent once.
 
 use serde_json::{Value, json};
 
@@ -94,6 +94,9 @@ impl RolePlan {
     }
 
     fn add_layer(&mut self, layer: &Layer, limit: &Limit) -> Result<(), Problem> {
+        if self.has_layer(layer) {
+            return Ok(());
+        }
         let (policy, _) = self.last_call();
         match policy {
             Some(policy) if policy.is_empty() => {
@@ -108,12 +111,11 @@ impl RolePlan {
             },
         }
         .map_err(|why| self.refuse(layer, &why))?;
-        let scoped = self.steps.iter().rev().map_while(|step| match step {
-            Step::GetScopedCredentials(step) => Some(step),
-            Step::AssumeRole(_) | Step::GetSessionToken(_) => None,
-        });
-        if scoped.filter(|step| step.policy.is_some()).count() >= MAX_LAYERS {
-            return Err(self.refuse(layer, &format!("{SCOPE} adds at most {MAX_LAYERS} policies to a session")));
+        let others: Vec<String> = self.scoped().map(|step| step.limited_by.shown()).collect();
+        if others.len() >= MAX_LAYERS {
+            let others = others.join(", ");
+            let most = format!("{SCOPE} adds at most {MAX_LAYERS} policies to a session: {others}");
+            return Err(self.refuse(layer, &most));
         }
         self.steps.push(Step::GetScopedCredentials(GetScopedCredentials {
             policy: Some(layer.document.clone()),
@@ -122,6 +124,28 @@ impl RolePlan {
             limited_by: layer.limited_by.clone(),
         }));
         Ok(())
+    }
+
+    /// Returns whether a call limits the session by the same policy already.
+    fn has_layer(&self, layer: &Layer) -> bool {
+        let created_with = match (self.identity_step(), &self.source) {
+            (Some(Step::AssumeRole(role)), _) => Some(&role.policy),
+            (None, Source::WebIdentity(token)) => Some(&token.policy),
+            _ => None,
+        };
+        let SessionPolicy { inline, arns, .. } = &layer.policy;
+        let is_created_with = |policy: &SessionPolicy| policy.arns == *arns && is_same(&policy.inline, inline);
+        let document = Some(layer.document.clone());
+        created_with.is_some_and(is_created_with) || self.scoped().any(|step| is_same(&step.policy, &document))
+    }
+
+    /// Returns the calls that add a policy to the session, the last one first.
+    fn scoped(&self) -> impl Iterator<Item = &GetScopedCredentials> {
+        let scoped = self.steps.iter().rev().map_while(|step| match step {
+            Step::GetScopedCredentials(step) => Some(step),
+            Step::AssumeRole(_) | Step::GetSessionToken(_) => None,
+        });
+        scoped.filter(|step| step.policy.is_some())
     }
 
     /// Returns the session policy and the duration of the call that creates the session, if that is the last call and
@@ -162,8 +186,14 @@ impl RolePlan {
         let LimitedBy { setting, origin } = &layer.limited_by;
         Problem::new(format!("{origin}: cannot limit {} by {setting}", self.title()))
             .because(why)
-            .hint("join the policies of this role into one, or remove one of them")
+            .hint("join the policies of the role and of the [agent] tables into fewer ones, or remove one of them")
     }
+}
+
+/// Returns whether a call sends this policy, possibly after [`permit_scoping`].
+fn is_same(sent: &Option<String>, policy: &Option<String>) -> bool {
+    let mut permitting = policy.clone();
+    sent == policy || permit_scoping(&mut permitting, 0).is_ok() && *sent == permitting
 }
 
 /// Lets the session of a policy call GetScopedCredentials, whose result can only be narrower.

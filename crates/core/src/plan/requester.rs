@@ -4,7 +4,6 @@
 //! without the limits.
 
 use crate::aws::parameters::SessionDescription;
-use crate::aws::preset::Preset;
 use crate::base::agent::Agent;
 use crate::base::context::Context;
 use crate::base::location::Origin;
@@ -13,21 +12,18 @@ use crate::plan::account_pin::protect;
 use crate::plan::guard::{Guard, protected_account};
 use crate::plan::limit::Limit;
 use crate::plan::role_plan::RolePlan;
-use crate::project::config::{Config, Confirm};
+use crate::project::config::Config;
 use crate::settings::accounts::Accounts;
-use crate::settings::agent::{AgentLimits, AgentPolicy, Located};
+use crate::settings::agent::{AgentLimits, AgentPolicy, AgentTerms};
 use crate::settings::user_config::Settings;
-
-/// The hint for what only the user may do.
-const OWN_TERMINAL: &str = "run the command in a terminal of your own, not through an agent";
 
 /// The user or the agent that requests a session, and the accounts that the user protects.
 #[derive(Debug, Clone)]
 pub struct Requester {
     agent: Option<LimitedAgent>,
     protected: Accounts,
-    /// The `[agent]` table of the project in which the user's own profiles are used.
-    project: Option<AgentLimits>,
+    /// The `[agent]` tables of the project in which the user's own profiles are used.
+    project: Vec<AgentLimits>,
 }
 
 /// An agent, and what the settings of the user and of the organization say about agents.
@@ -45,17 +41,17 @@ impl Requester {
     pub fn of(context: &Context, settings: &Settings) -> Result<Self, Problem> {
         let protected = settings.or_default().accounts.only_protected();
         let Some(agent) = Agent::recognize(&context.env) else {
-            return Ok(Self { agent: None, protected, project: None });
+            return Ok(Self { agent: None, protected, project: Vec::new() });
         };
         let settings = settings.get()?.agent.clone();
-        Ok(Self { agent: Some(LimitedAgent { agent, settings }), protected, project: None })
+        Ok(Self { agent: Some(LimitedAgent { agent, settings }), protected, project: Vec::new() })
     }
 
-    /// Adds the `[agent]` table of the project that applies in the working directory. It also limits profiles that are
-    /// used there. `table` isn't called for the user.
+    /// Adds the `[agent]` tables of the project that applies in the working directory. They also limit profiles that
+    /// are used there. `tables` isn't called for the user.
     #[must_use]
-    pub fn in_project(self, table: impl FnOnce() -> Option<AgentLimits>) -> Self {
-        let project = self.agent.as_ref().and_then(|_| table());
+    pub fn in_project(self, tables: impl FnOnce() -> Vec<AgentLimits>) -> Self {
+        let project = self.agent.as_ref().map(|_| tables()).unwrap_or_default();
         Self { project, ..self }
     }
 
@@ -66,7 +62,7 @@ impl Requester {
     pub fn refuse_agent(context: &Context, what: &str) -> Result<(), Problem> {
         match Agent::recognize(&context.env) {
             None => Ok(()),
-            Some(agent) => Err(refused(&agent, Problem::new(format!("agents can't {what}")))),
+            Some(agent) => Err(agent.refuse(Problem::new(format!("agents can't {what}")))),
         }
     }
 
@@ -74,30 +70,26 @@ impl Requester {
     ///
     /// # Errors
     /// Fails for an agent if the file or the user's settings deny it this role, and for a role with `manual` or
-    /// `confirm`, which is never for agents.
+    /// `confirm`, or with such a source role, which is never for agents.
     pub fn role<'n>(&self, config: &'n Config, named: Option<&'n str>) -> Result<Option<&'n str>, Problem> {
         let Some(requester) = &self.agent else { return Ok(named) };
-        requester.check_denied(config.agent.as_ref())?;
-        config.agents_role_exists()?;
-        let only = config.agent.as_ref().and_then(|agent| agent.role.as_ref());
+        requester.check_denied(&config.agent)?;
+        let only = config.agents_role()?;
         let role = match (only, named) {
             (Some(only), Some(named)) if only.value != named => {
                 let problem = Problem::new(format!("role {named} isn't for agents"));
                 let problem = problem.because(format!("{}: agents get {}", only.origin, only.value));
-                return Err(requester.refuse(problem));
+                return Err(requester.agent.refuse(problem));
             }
             (Some(only), _) => Some(only.value.as_str()),
             (None, named) => named,
         };
-        let (name, keys) = config.select(role)?;
-        let guard = Guard::of_keys(&keys);
-        for (key, is_set) in [("manual", guard.manual), ("confirm", guard.confirm != Confirm::Never)] {
-            if is_set {
-                let title = name.as_deref().map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
-                let problem = Problem::new(format!("{title} isn't for agents"));
-                let at = config.origin(name.as_deref(), key);
-                return Err(requester.refuse(problem.because(format!("{at}: it has `{key}`"))));
-            }
+        let (name, _) = config.select(role)?;
+        if let Some(key) = Guard::of_file(config, role).keys.first() {
+            let title = name.map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
+            return Err(requester
+                .agent
+                .refuse(Problem::new(format!("{title} isn't for agents")).because(key.reason())));
         }
         Ok(role)
     }
@@ -108,20 +100,20 @@ impl Requester {
         self.agent.is_none() || self.role(config, Some(role)).is_ok()
     }
 
-    /// Limits a plan to what the requester may have. `file` is the `[agent]` table of the project, if there is one.
+    /// Limits a plan to what the requester may have. `file` are the `[agent]` tables of the project.
     ///
     /// # Errors
     /// Fails for an agent that is denied every role, for an agent in a protected account, and if the plan can't be
     /// limited.
-    pub(super) fn limit(&self, plan: RolePlan, file: Option<&AgentLimits>) -> Result<RolePlan, Problem> {
+    pub(super) fn limit(&self, plan: RolePlan, file: &[AgentLimits]) -> Result<RolePlan, Problem> {
         let plan = protect(plan, &self.protected);
         let Some(requester) = &self.agent else { return Ok(plan) };
-        let file = file.or(self.project.as_ref());
+        let file = if file.is_empty() { &self.project } else { file };
         requester.check_denied(file)?;
         if let Some(account) = protected_account(&plan, &self.protected) {
             let account = self.protected.shown(&account);
             let problem = Problem::new(format!("account {account} isn't for agents"));
-            return Err(requester.refuse(problem.because("config.toml sets `protect = true` for it")));
+            return Err(requester.agent.refuse(problem.because("config.toml sets `protect = true` for it")));
         }
         let plan = requester.layers(file).iter().try_fold(plan, RolePlan::limited)?;
         Ok(RolePlan { agent: Some(requester.agent.clone()), ..plan })
@@ -129,34 +121,17 @@ impl Requester {
 }
 
 impl LimitedAgent {
-    fn refuse(&self, problem: Problem) -> Problem {
-        refused(&self.agent, problem)
-    }
-
-    fn check_denied(&self, file: Option<&AgentLimits>) -> Result<(), Problem> {
-        match file.into_iter().chain(&self.settings).find_map(AgentLimits::denied_at) {
+    fn check_denied(&self, file: &[AgentLimits]) -> Result<(), Problem> {
+        match AgentTerms::of(file, &self.settings, None).denied {
             None => Ok(()),
-            Some(at) => Err(self.refuse(Problem::new(format!("{at}: agents get no role")))),
+            Some(at) => Err(self.agent.refuse(Problem::new(format!("{at}: agents get no role")))),
         }
     }
 
     /// Returns the limits of the file, of the user and of the organization. Each policy is a limit of its own, because
     /// policies of one call would be combined to a wider one.
-    fn layers(&self, file: Option<&AgentLimits>) -> Vec<Limit> {
-        let tables = file.into_iter().chain(&self.settings);
-        let mut policies: Vec<Located<AgentPolicy>> = Vec::new();
-        for policy in tables.clone().filter_map(|table| table.policy.as_ref()) {
-            if !policies.iter().any(|known| known.value == policy.value) {
-                policies.push(policy.clone());
-            }
-        }
-        let has_role = file.is_some_and(|file| file.role.is_some());
-        if policies.is_empty() && !has_role && self.agent.is_always_limited() {
-            let origin = Origin { file: "awsrole exec --agent".into(), line: 0 };
-            policies.push(Located { value: AgentPolicy::Preset(Preset::ReadOnly), origin });
-        }
-        let shortest =
-            tables.filter_map(|table| table.duration.as_ref()).min_by_key(|duration| duration.value.seconds());
+    fn layers(&self, file: &[AgentLimits]) -> Vec<Limit> {
+        let AgentTerms { policies, duration: shortest, .. } = AgentTerms::of(file, &self.settings, Some(&self.agent));
         let limit = |policy, preset, duration, origin: &Origin| Limit {
             policy,
             preset,
@@ -181,31 +156,19 @@ impl LimitedAgent {
     }
 }
 
-/// Completes the error for an agent that doesn't get something.
-fn refused(agent: &Agent, problem: Problem) -> Problem {
-    let whose = format!("this process belongs to an agent: {} ({} is set)", agent.name(), agent.variable());
-    problem.because(whose).hint(OWN_TERMINAL)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::context::Env;
-    use crate::project::discover::ConfigFile;
+    use crate::project::config::tests::config;
 
     const ALLOW: &str = r#"{"Action":"s3:*"}"#;
 
-    fn config(text: &str) -> Config {
-        let path = std::path::PathBuf::from("/p/.awsrole.toml");
-        let (place, canonical) = (path.clone(), path.clone());
-        Config::parse(&ConfigFile { path, place, canonical, owner: None, text: text.to_owned() }).unwrap()
-    }
-
     fn agent(value: &str, user: &str) -> Requester {
         let env = Env([(crate::base::agent::VARIABLE.into(), value.into())].into());
-        let settings: Vec<AgentLimits> = config(user).agent.into_iter().collect();
+        let settings = config(user).agent;
         let agent = Agent::recognize(&env).map(|agent| LimitedAgent { agent, settings });
-        Requester { agent, protected: Accounts::default(), project: None }
+        Requester { agent, protected: Accounts::default(), project: Vec::new() }
     }
 
     /// Formats the limits: policy or preset, and duration.
@@ -217,7 +180,7 @@ mod tests {
             let duration = limit.duration.map(|duration| duration.seconds().to_string());
             [policy, duration].into_iter().flatten().collect::<Vec<_>>().join(" ")
         };
-        requester.layers(file.agent.as_ref()).iter().map(shown).collect()
+        requester.layers(&file.agent).iter().map(shown).collect()
     }
 
     #[test]
@@ -247,13 +210,19 @@ mod tests {
 
     #[test]
     fn agents_get_only_roles_that_are_for_them() {
-        let roles = "[role.a]\n[role.b]\n[role.m]\nmanual = true\n[role.c]\nconfirm = true\n";
-        let person = Requester { agent: None, protected: Accounts::default(), project: None };
+        let roles = "[role.a]\n[role.b]\n[role.m]\nmanual = true\n[role.c]\nconfirm = true\n\
+                     [role.far]\nsource_role = 'middle'\n[role.middle]\nsource_role = 'c'\n\
+                     [role.fine]\nsource_role = 'a'\n";
+        let person = Requester { agent: None, protected: Accounts::default(), project: Vec::new() };
         for (file, named, expected) in [
             ("default_role = 'a'\n", None, Some(None)),
             ("", Some("b"), Some(Some("b"))),
             ("", Some("m"), None),
             ("", Some("c"), None),
+            ("", Some("far"), None),
+            ("", Some("fine"), Some(Some("fine"))),
+            ("default_role = 'far'\n", None, None),
+            ("[agent]\nrole = 'far'\n", None, None),
             ("default_role = 'm'\n", None, None),
             ("confirm = true\n", Some("a"), None),
             ("[agent]\nrole = 'a'\n", None, Some(Some("a"))),

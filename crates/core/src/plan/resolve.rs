@@ -38,7 +38,7 @@ pub fn plan(
 ) -> Result<RolePlan, Problem> {
     let name = requester.role(allowed.config(), name)?;
     let plan = make(allowed.config(), allowed.only_accounts(), name, profiles, context)?;
-    requester.limit(plan, allowed.config().agent.as_ref())
+    requester.limit(plan, &allowed.config().agent)
 }
 
 /// Resolves a role of a config that may not be allowed yet, for display. No plan is returned: only an allowed config
@@ -197,7 +197,7 @@ struct Resolver<'p> {
     config: &'p Config,
     profiles: &'p Profiles,
     context: &'p Context,
-    /// The settings of the organization, read at first use.
+    /// The settings of the organization, parsed at first use.
     organization: OnceCell<Option<Organization>>,
 }
 

@@ -147,6 +147,14 @@ impl RolePlan {
         self.steps.iter().rev().find(|step| !matches!(step, Step::GetScopedCredentials(_)))
     }
 
+    /// Returns the roles of the chain, in order.
+    pub fn roles(&self) -> impl Iterator<Item = &AssumeRole> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::AssumeRole(role) => Some(&**role),
+            Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
+        })
+    }
+
     /// Returns the last role of the chain.
     #[must_use]
     pub fn role(&self) -> Option<&AssumeRole> {

@@ -16,7 +16,7 @@ use crate::aws::preset::Preset;
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::project::discover::ConfigFile;
-use crate::settings::agent::{AgentKeys, AgentLimits};
+use crate::settings::agent::{AgentKeys, AgentLimits, Located};
 pub use guards::{ChoiceLifetime, Confirm};
 use reader::{Reader, unknown};
 
@@ -81,12 +81,13 @@ pub struct RoleConfig {
     /// Expected account ID (account pin), 12 digits. Checked against the role ARN before the call and against the
     /// returned credentials after it.
     pub account_id: Option<AccountId>,
-    /// If true, `cd` does not assume this role. Run `awsrole use NAME` to assume it. If it is the default role, the
-    /// shell is blocked until then.
+    /// If true, `cd` does not assume this role, nor a role that has it as its `source_role`. Run `awsrole use NAME` to
+    /// assume it. If it is the default role, the shell is blocked until then.
     pub manual: Option<bool>,
     /// If true, awsrole asks before it assumes this role, with its name and account. If `"account"`, the answer is the
     /// name of the account, or its ID if it has no name in your settings. `cd` and `awsrole use` ask on the terminal.
-    /// Without one, only `--yes` confirms. Until then the shell is blocked.
+    /// Without one, only `--yes` confirms. Until then the shell is blocked. It also applies to roles that have this one
+    /// as their `source_role`.
     pub confirm: Option<Confirm>,
     /// How long a shell keeps this role after `awsrole use`, a number of seconds or a string such as `"30m"`, 2m to
     /// 12h. Then the shell returns to the default role. Only in a `[role.NAME]` other than the default role.
@@ -178,8 +179,9 @@ pub struct Config {
     pub profiles: Option<bool>,
     /// The `[role.NAME]` that `cd` assumes.
     pub default_role: Option<String>,
-    /// What AI agents get, if the file says so.
-    pub agent: Option<AgentLimits>,
+    /// What AI agents get at most: the `[agent]` table of the nearest file, then those that it inherits. All apply, and
+    /// only the first `role` counts.
+    pub agent: Vec<AgentLimits>,
     /// The keys at top level, which apply to every role that doesn't set them.
     shared: RoleConfig,
     roles: BTreeMap<String, RoleConfig>,
@@ -210,7 +212,7 @@ impl Config {
             config.default_role = Some(at.typed(value)?);
         }
         if let Some(value) = table.remove("agent") {
-            config.agent = Some(agent_limits(&at, value)?);
+            config.agent.push(agent_limits(&at, value)?);
         }
         if let Some(value) = table.remove("role") {
             let span = value.span();
@@ -248,7 +250,7 @@ impl Config {
                 config.role_exists(name, &config.origin(None, "default_role"))?;
             }
             config.check_guards()?;
-            config.agents_role_exists()?;
+            config.agents_role()?;
         }
         Ok(config)
     }
@@ -287,10 +289,7 @@ impl Config {
             inherit: upper.inherit,
             profiles: self.profiles.or(upper.profiles),
             default_role: self.default_role.or(upper.default_role),
-            agent: match (self.agent, upper.agent) {
-                (Some(agent), Some(upper)) => Some(agent.merged_over(upper)),
-                (agent, upper) => agent.or(upper),
-            },
+            agent: self.agent.into_iter().chain(upper.agent).collect(),
             shared: self.shared.merged_over(upper.shared),
             roles: self.roles,
             origins,
@@ -358,14 +357,14 @@ impl Config {
         })
     }
 
-    /// Checks that the file has the role that `[agent]` names.
+    /// Returns the only role that agents get, if `[agent]` names one.
     ///
     /// # Errors
     /// Fails if no table has this name. With `inherit`, a file above may have it.
-    pub fn agents_role_exists(&self) -> Result<(), Problem> {
-        let Some(role) = self.agent.as_ref().and_then(|agent| agent.role.as_ref()) else { return Ok(()) };
+    pub fn agents_role(&self) -> Result<Option<&Located<String>>, Problem> {
+        let Some(role) = self.agent.iter().find_map(|agent| agent.role.as_ref()) else { return Ok(None) };
         if self.roles.contains_key(&role.value) {
-            return Ok(());
+            return Ok(Some(role));
         }
         let names: Vec<&str> = self.role_names().collect();
         Err(Problem::new(format!("{}: [agent] names `{}`, which isn't a [role.NAME]", role.origin, role.value))
@@ -422,4 +421,4 @@ mod reader;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

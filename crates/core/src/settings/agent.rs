@@ -8,6 +8,7 @@ use crate::aws::parameters::SessionDuration;
 use crate::aws::policy_document::Policy;
 use crate::aws::preset::Preset;
 use crate::aws::session_policy::SessionPolicy;
+use crate::base::agent::Agent;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
 
@@ -120,38 +121,85 @@ pub struct AgentLimits {
 }
 
 impl AgentLimits {
-    /// Returns these keys, with missing ones taken from the table of the next file upward.
-    #[must_use]
-    pub fn merged_over(self, other: Self) -> Self {
-        Self {
-            role: self.role.or(other.role),
-            policy: self.policy.or(other.policy),
-            duration: self.duration.or(other.duration),
-            deny: self.deny.or(other.deny),
-        }
-    }
-
     /// Returns the line that denies agents every role, if there is one.
     #[must_use]
     pub fn denied_at(&self) -> Option<&Origin> {
         self.deny.as_ref().filter(|deny| deny.value).map(|deny| &deny.origin)
     }
+}
 
-    /// Returns a description for the user who is about to allow the file.
+/// What several `[agent]` tables say together. All of them apply.
+pub struct AgentTerms<'t> {
+    /// The line that denies agents every role.
+    pub denied: Option<&'t Origin>,
+    /// The only role that agents get: that of the first table that names one.
+    pub role: Option<&'t Located<String>>,
+    /// Each policy that limits their sessions, once.
+    pub policies: Vec<Located<AgentPolicy>>,
+    /// The shortest maximum duration.
+    pub duration: Option<&'t Located<SessionDuration>>,
+}
+
+impl<'t> AgentTerms<'t> {
+    /// Returns the terms of all agents, or of one that awsrole may limit anyway. `file` are the tables of a project,
+    /// and `settings` those of the user and of the organization.
+    #[must_use]
+    pub fn of(file: &'t [AgentLimits], settings: &'t [AgentLimits], agent: Option<&Agent>) -> Self {
+        let tables = || file.iter().chain(settings);
+        let mut policies: Vec<Located<AgentPolicy>> = Vec::new();
+        for policy in tables().filter_map(|table| table.policy.as_ref()) {
+            if !policies.iter().any(|known| known.value == policy.value) {
+                policies.push(policy.clone());
+            }
+        }
+        let role = tables().find_map(|table| table.role.as_ref());
+        if policies.is_empty() && role.is_none() && agent.is_some_and(Agent::is_always_limited) {
+            let origin = Origin { file: "awsrole exec --agent".into(), line: 0 };
+            policies.push(Located { value: AgentPolicy::Preset(Preset::ReadOnly), origin });
+        }
+        let durations = tables().filter_map(|table| table.duration.as_ref());
+        Self {
+            denied: tables().find_map(AgentLimits::denied_at),
+            role,
+            policies,
+            duration: durations.min_by_key(|duration| duration.value.seconds()),
+        }
+    }
+
+    /// Describes the terms for the user who is about to allow a file.
     #[must_use]
     pub fn summary(&self) -> String {
-        if self.denied_at().is_some() {
+        if self.denied.is_some() {
             return "no role".to_owned();
         }
-        let policy = self.policy.as_ref().map(|policy| match &policy.value {
+        let role = self.role.map_or("the same roles".to_owned(), |role| role.value.clone());
+        let policies = self.policies.iter().map(|policy| match &policy.value {
             AgentPolicy::Document(json) => format!("limited by {json}"),
             AgentPolicy::Preset(preset) => preset.setting(),
         });
-        let duration = self
-            .duration
-            .as_ref()
-            .map(|duration| format!("at most {}", humantime::format_duration(duration.value.as_duration())));
-        let role = self.role.as_ref().map_or("the same roles".to_owned(), |role| role.value.clone());
-        [Some(role), policy, duration].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        [role].into_iter().chain(policies).chain(self.duration.map(at_most)).collect::<Vec<_>>().join(", ")
     }
+
+    /// Returns each term in short, with its location. Empty if agents get what the user gets.
+    #[must_use]
+    pub fn located(&self) -> Vec<Located<String>> {
+        let located = |value: String, origin: &Origin| Located { value, origin: origin.clone() };
+        if let Some(origin) = self.denied {
+            return vec![located("no role".to_owned(), origin)];
+        }
+        let role = self.role.map(|role| located(format!("role {}", role.value), &role.origin));
+        let policies = self.policies.iter().map(|policy| {
+            let setting = match &policy.value {
+                AgentPolicy::Document(_) => "policy".to_owned(),
+                AgentPolicy::Preset(preset) => preset.setting(),
+            };
+            located(setting, &policy.origin)
+        });
+        let duration = self.duration.map(|duration| located(at_most(duration), &duration.origin));
+        role.into_iter().chain(policies).chain(duration).collect()
+    }
+}
+
+fn at_most(duration: &Located<SessionDuration>) -> String {
+    format!("at most {}", humantime::format_duration(duration.value.as_duration()))
 }

@@ -17,8 +17,8 @@ use crate::settings::accounts::{Accounts, Color};
 /// The length of a [`Confirmation`] in bytes.
 const BYTES: usize = 16;
 
-/// Identifies what the user agreed to assume: the account, the role and the source. If the project file or a profile
-/// then leads to another role, awsrole asks again.
+/// Identifies what the user agreed to assume: the account, each role of the chain, and the source. If the project file
+/// or a profile then leads to another role, or through another one, awsrole asks again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmation([u8; BYTES]);
 
@@ -28,7 +28,9 @@ impl Confirmation {
     pub fn of(plan: &RolePlan) -> Self {
         let account = expected_account(plan).map(|account| account.to_string()).unwrap_or_default();
         let role = plan.role_arn().map(ToString::to_string).unwrap_or_default();
-        let digest = sha256(&[account.as_bytes(), b"\0", role.as_bytes(), b"\0", plan.source.to_string().as_bytes()]);
+        let mut parts = vec![account, role, plan.source.to_string()];
+        parts.extend(plan.roles().map(|role| role.role_arn.to_string()));
+        let digest = sha256(&[parts.join("\0").as_bytes()]);
         let mut bytes = [0; BYTES];
         bytes.copy_from_slice(&digest.as_bytes()[..BYTES]);
         Self(bytes)
@@ -118,5 +120,27 @@ pub fn in_shell(role: Option<&str>) -> String {
     match role {
         Some(role) => format!("`awsrole use {role}` asks, and `awsrole use {role} --yes` doesn't"),
         None => "`awsrole refresh` asks, and `awsrole exec --yes -- CMD` doesn't".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::resolve::tests::Home;
+
+    #[test]
+    fn a_confirmation_is_for_each_role_of_the_chain() {
+        const KEYS: &str = "[jump]\naws_access_key_id = AKIAJUMP\naws_secret_access_key = canary\n";
+        let confirmed = |source: &str| {
+            let role = |name: &str, source: &str| {
+                format!("[role.{name}]\nrole_arn = \"arn:aws:iam::222222222222:role/{name}\"\n{source}\n")
+            };
+            let jump = "source_profile = \"jump\"";
+            let text = format!("default_role = \"far\"\n{}{}", role("far", source), role("a", jump) + &role("b", jump));
+            Confirmation::of(&Home::new("", KEYS, &[("USER", "alice")]).plan(&text).unwrap())
+        };
+        let [direct, a, b] = ["source_profile = \"jump\"", "source_role = \"a\"", "source_role = \"b\""].map(confirmed);
+        assert!(direct != a && a != b && direct != b);
+        assert_eq!(a, confirmed("source_role = \"a\""));
     }
 }

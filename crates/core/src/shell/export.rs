@@ -25,9 +25,11 @@ use crate::plan::role_plan::RolePlan;
 use crate::project::approval::{
     Allowed, ApprovalStatus, Approvals, Refusal, ShellState, Verdict, evaluate_files_and_keep_texts,
 };
+use crate::project::discover::upward;
 use crate::session::fetch::{Providers, fetch};
 use crate::session::history::HistoryEntry;
 use crate::session::lookup::{Lookup, lookup};
+use crate::settings::agent::AgentLimits;
 use crate::settings::user_config::{Settings, UserConfig};
 use crate::shell::choice::Choices;
 use crate::shell::confirm;
@@ -354,6 +356,21 @@ pub fn plan_role(
     plan(allowed, role, &Profiles::load(context)?, context, &Requester::of(context, settings)?)
 }
 
+/// Returns the `[agent]` tables of the project that applies in the working directory. They limit the profiles that
+/// agents use there. A `role` of the project isn't a limit of a profile.
+///
+/// `context` is the one without awsrole's exports.
+#[must_use]
+pub fn agent_limits(context: &Context, settings: &Settings) -> Vec<AgentLimits> {
+    let files = upward(&context.dir);
+    match evaluate_directory(context, settings, &files) {
+        Ok((Verdict::Allowed(allowed), _)) if !files.is_empty() => {
+            allowed.config().agent.iter().map(|table| AgentLimits { role: None, ..table.clone() }).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// A decision as far as it is possible without credentials.
 enum Decided<'a> {
     State(Box<Export>),
@@ -399,13 +416,12 @@ fn decide<'a>(
                 Err(problem) => return state(Change::Blocked, depth, Some(problem)),
             };
             *chosen = std::mem::replace(chosen, Chosen::Nothing).within(allowed.config());
-            if is_inherited && chosen.role().is_some_and(|role| !requester.may_inherit(allowed.config(), role)) {
-                *chosen = Chosen::Nothing;
+            if is_inherited {
+                *chosen = std::mem::replace(chosen, Chosen::Nothing).inherited_by(&requester, allowed.config());
             }
             let user = settings.or_default();
             let planned = requester.role(allowed.config(), chosen.role()).and_then(|role| {
-                let (_, keys) = allowed.config().select(role)?;
-                Guard::of_keys(&keys).require_name(&allowed, role)?;
+                Guard::of_file(allowed.config(), role).require_name(&allowed, role)?;
                 let profiles = Profiles::load(context)?;
                 let plan = plan(&allowed, role, &profiles, context, &requester)?;
                 let guard = Guard::of_role(&allowed, role, &plan, &user.accounts);

@@ -5,6 +5,7 @@ use awsrole_core::aws::parameters::PermissionSet;
 use awsrole_core::aws::profiles::{Profile, Profiles};
 use awsrole_core::aws::source::{IdentityCenter, SourceError};
 use awsrole_core::aws::sso_session::SsoSession;
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::suggest::suggestion;
@@ -145,7 +146,8 @@ impl<'a> Portal<'a> {
                 Err(SourceError::SignedOut(problem)) => problem,
             };
             let title = sign_in.session.as_deref().unwrap_or_default();
-            match questions.filter(|_| !signed_in_now) {
+            let may_ask = !signed_in_now && Agent::recognize(&self.outer.env).is_none();
+            match questions.filter(|_| may_ask) {
                 Some(questions) if questions.yes(&format!("sign in to {title} now?"))? => {
                     let session = SsoSession::of_role(sign_in, self.profiles);
                     sign_in::run(&session, SignInOptions::default(), self.outer, self.settings)?;

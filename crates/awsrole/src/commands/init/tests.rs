@@ -56,7 +56,8 @@ fn home() -> (tempfile::TempDir, Context) {
     let [config, data, state, cache] = ["config", "data", "state", "cache"].map(|name| root.join(name));
     let paths = Paths { config, data, state, cache, home: root.clone(), organization: root.join("etc") };
     let (env, now, keys) = (Env::default(), SystemTime::UNIX_EPOCH, Rc::new(NoKeys));
-    (home, Context { dir: root, env, now, paths, keys, host: String::new, program: None })
+    let organization = Rc::default();
+    (home, Context { dir: root, env, now, paths, keys, host: String::new, program: None, organization })
 }
 
 fn profiles() -> Profiles {

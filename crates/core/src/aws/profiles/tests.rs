@@ -1,5 +1,6 @@
 //! Tests of profiles by example.
 
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use super::*;
@@ -23,7 +24,16 @@ pub(crate) fn home(config: &str, credentials: &str) -> (tempfile::TempDir, Conte
     let (env, now, keys) = (Env::default(), SystemTime::UNIX_EPOCH, Shelf::new());
     (
         home,
-        Context { dir: root, env, now, paths, keys, host: || "host".to_owned(), program: Some("/bin/awsrole".into()) },
+        Context {
+            dir: root,
+            env,
+            now,
+            paths,
+            keys,
+            host: || "host".to_owned(),
+            program: Some("/bin/awsrole".into()),
+            organization: Rc::default(),
+        },
     )
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::agent::AgentReport;
 use super::{SessionReport, StepReport, Why, minutes};
 use crate::base::context::Context;
 
@@ -49,6 +50,7 @@ impl Why {
             lines.extend(chain.notices.iter().map(|notice| line("note", notice.clone())));
             sections.push(("chain", lines));
         }
+        sections.extend(self.agent.as_ref().map(AgentReport::section));
         sections.push(("shell", self.shell.lines(time)));
         if let Some(problem) = &self.problem {
             let mut lines = vec![line("", problem.summary.clone())];
@@ -113,6 +115,9 @@ impl SessionReport {
         let mut add = |label: &str, text: String| lines.push((label.to_owned(), text));
         if let Some(change) = &self.manual_change {
             add("because", change.clone());
+        }
+        if self.is_of_parent {
+            add("agent", "not the session above: a parent process selected this one".to_owned());
         }
         if let Some(key) = &self.key {
             add("key", key.clone());

@@ -113,24 +113,51 @@ fn a_limit_keeps_role_account_and_title() {
 
 #[test]
 fn refuses_a_fourth_layer() {
-    let policy = limit(Some(ALLOW), None, None);
+    let policy = |number: usize| limit(Some(&ALLOW.replace("s3:*", &format!("s3:*{number}"))), None, None);
     let mut limited = plan("profile = \"sso\"");
-    for _ in 0..3 {
-        limited = limited.limited(&policy).unwrap();
+    for number in 0..3 {
+        limited = limited.limited(&policy(number)).unwrap();
     }
     assert_eq!(shown(&limited), "scope policy+, scope policy+, scope policy");
     // A duration adds no layer.
     let limited = limited.limited(&limit(None, None, Some(900))).unwrap();
     assert_eq!(limited.steps.len(), 3);
-    let problem = limited.limited(&policy).err().unwrap();
+    let problem = limited.limited(&policy(3)).err().unwrap();
     assert_eq!(problem.summary, "/shop/.awsrole.toml:7: cannot limit sso by policy");
-    assert!(problem.causes[0].contains("at most 3"), "{problem}");
+    let cause = "at most 3 policies to a session: policy (/shop/.awsrole.toml:7), policy (/shop/.awsrole.toml:7), ";
+    assert!(problem.causes[0].contains(cause), "{problem}");
     // A session policy of AssumeRole isn't counted.
     let mut limited = plan("profile = \"dev\"");
-    for _ in 0..4 {
-        limited = limited.limited(&policy).unwrap();
+    for number in 0..4 {
+        limited = limited.limited(&policy(number)).unwrap();
     }
-    assert!(limited.limited(&policy).is_err());
+    assert!(limited.limited(&policy(4)).is_err());
+}
+
+#[test]
+fn the_same_policy_is_sent_once() {
+    let own = format!("policy = '{ALLOW}'\n");
+    let (policy, preset) = (limit(Some(ALLOW), None, None), limit(None, Some(Preset::ReadOnly), None));
+    let code = "mfa_serial = \"arn:aws:iam::111111111111:mfa/alice\"\nduration_seconds = 7200\n";
+    for (profile, role, expected) in [
+        ("dev", "preset = \"read-only\"\n", "role secrets+ arn, scope policy"),
+        ("ci", "preset = \"read-only\"\n", "token secrets+ arn, scope policy"),
+        ("sso", "preset = \"read-only\"\n", "scope document, scope policy"),
+        ("jump", "preset = \"read-only\"\n", "session, scope document, scope policy"),
+        ("dev", own.as_str(), "role policy+, scope document"),
+        ("sso", own.as_str(), "scope policy+, scope document"),
+        ("dev", &format!("{code}preset = \"read-only\"\n"), "role secrets arn 2h, scope policy"),
+    ] {
+        let mut limited = plan(&format!("profile = \"{profile}\"\n{role}"));
+        for limit in [&preset, &policy, &preset, &policy, &policy] {
+            limited = limited.limited(limit).unwrap_or_else(|problem| panic!("{problem}"));
+        }
+        assert_eq!(shown(&limited), expected, "{profile} {role}");
+    }
+    // A policy of a role in the middle of the chain doesn't limit the result.
+    let far = "source_role = \"a\"\nrole_arn = \"arn:aws-cn:iam::333333333333:role/Far\"\n";
+    let chain = plan(&format!("default_role = \"b\"\n[role.a]\nprofile = \"dev\"\n{own}[role.b]\n{far}"));
+    assert_eq!(shown(&chain.limited(&policy).unwrap()), "role policy, role policy");
 }
 
 #[test]

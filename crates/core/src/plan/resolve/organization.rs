@@ -1,6 +1,7 @@
 //! Applies an organization's session name and source identity to a chain.
 //!
-//! The file is read here, not where the user's settings are, so that no plan can be made without it.
+//! The file is loaded here, not only with the user's settings, so that no plan can be made without it. A process reads
+//! it once.
 
 use super::{Chain, ChainNode, Resolver};
 use crate::aws::parameters::SessionName;

@@ -48,11 +48,12 @@ impl Preview {
         }
     }
 
+    /// Returns the accounts to which the role leads, that of the resulting session first.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountId> {
+        self.expected_account.iter().chain(self.roles.iter().map(RoleArn::account))
+    }
+
     pub(super) fn of(plan: &RolePlan) -> Self {
-        let roles = plan.steps.iter().filter_map(|step| match step {
-            Step::AssumeRole(role) => Some(role.role_arn.clone()),
-            Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
-        });
         let permission_set = match &plan.source {
             Source::IdentityCenter(role) => Some(role.role_name.clone()),
             _ => None,
@@ -67,7 +68,7 @@ impl Preview {
             source: plan.source.to_string(),
             permission_set,
             source_account: account_pin::source_account(&plan.source),
-            roles: roles.collect(),
+            roles: plan.roles().map(|role| role.role_arn.clone()).collect(),
             role_arn: plan.role_arn().cloned(),
             account: plan.account(),
             expected_account: account_pin::expected_account(plan),

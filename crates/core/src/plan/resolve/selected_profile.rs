@@ -64,7 +64,7 @@ impl SelectedProfile {
     /// Fails for a profile that doesn't exist, leads to no credentials, or has invalid values, each with the file and
     /// line of the key, and if the requester may have none.
     pub fn plan(&self, profiles: &Profiles, context: &Context, requester: &Requester) -> Result<RolePlan, Problem> {
-        requester.limit(self.plan_unlimited(profiles, context)?, None)
+        requester.limit(self.plan_unlimited(profiles, context)?, &[])
     }
 
     fn plan_unlimited(&self, profiles: &Profiles, context: &Context) -> Result<RolePlan, Problem> {

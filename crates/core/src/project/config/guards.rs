@@ -9,8 +9,8 @@ use serde::de::{self, Deserializer, Visitor};
 
 use crate::aws::duration::Seconds;
 
-/// What the user must answer before awsrole assumes a role.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What the user must answer before awsrole assumes a role, from the least strict to the strictest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confirm {
     /// Nothing: there is no question.
     #[default]

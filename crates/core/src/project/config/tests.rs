@@ -13,6 +13,11 @@ fn parse(text: &str) -> Result<Config, Problem> {
     })
 }
 
+/// Parses a valid file, for tests of other modules.
+pub(crate) fn config(text: &str) -> Config {
+    parse(text).unwrap()
+}
+
 #[test]
 fn parses_every_key() {
     let config = parse(

@@ -16,7 +16,7 @@ use crate::base::files::trusted::{self, Distrust, Untrusted};
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
 use crate::settings::accounts::{Account, AccountName, Accounts};
-use crate::settings::agent::{AgentKeys, AgentLimits};
+use crate::settings::agent::{AgentKeys, AgentLimits, AgentTerms};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -60,13 +60,21 @@ enum SourceIdentitySetting {
 }
 
 impl Organization {
-    /// Reads the file. If it doesn't exist, returns `None`.
+    /// Reads the file, unless this was done already. If it doesn't exist, returns `None`.
     ///
     /// # Errors
     /// Fails if the file can't be read, if a user other than root could replace it, or if it is invalid. Without its
     /// limits no role may be assumed.
     pub fn load(context: &Context) -> Result<Option<Self>, Problem> {
         let path = &context.paths.organization;
+        match context.organization.get_or_init(|| Self::read(path)) {
+            Ok(None) => Ok(None),
+            Ok(Some(bytes)) => Self::parse(path, bytes, context).map(Some),
+            Err(problem) => Err(problem.clone()),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
         let absent = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
         if path.symlink_metadata().as_ref().is_err_and(absent) {
             return Ok(None);
@@ -77,7 +85,7 @@ impl Organization {
                 .because(e)
                 .hint(format!("all users must be able to read it: `sudo chmod a+r {}`", path.display()))
         })?;
-        Self::parse(path, &bytes, context).map(Some)
+        Ok(Some(bytes))
     }
 
     fn parse(path: &Path, bytes: &[u8], context: &Context) -> Result<Self, Problem> {
@@ -162,7 +170,10 @@ impl Organization {
         let parts = [
             counted(self.accounts.0.len(), "account"),
             counted(self.trust.len(), "trust rule"),
-            self.agent.as_ref().map(|agent| format!("agents get {}", agent.summary())),
+            self.agent.as_ref().map(|agent| {
+                let terms = AgentTerms::of(std::slice::from_ref(agent), &[], None);
+                format!("agents get {}", terms.summary())
+            }),
             self.session_name.as_ref().map(|template| format!("session name {}", template.shown())),
             self.source_identity.map(|_| "source identity".to_owned()),
         ];

@@ -10,6 +10,7 @@ use super::{
     LONGEST_VALUE, NAME, NO_ROLE, PRIOR, READ_BY_SDK, State,
 };
 use crate::base::context::Env;
+use crate::plan::requester::Requester;
 use crate::plan::resolve::SelectedProfile;
 use crate::project::config::Config;
 use crate::shell::choice::{self, Choice, Choices, Terms};
@@ -62,6 +63,16 @@ impl Chosen {
                 Self::Ended(role)
             }
             other => other,
+        }
+    }
+
+    /// Returns the choice as a requester inherits it. The user chose the role for a shell, not for the agent that a
+    /// program in it starts.
+    #[must_use]
+    pub fn inherited_by(self, requester: &Requester, config: &Config) -> Self {
+        match self.role() {
+            Some(role) if !requester.may_inherit(config, role) => Self::Nothing,
+            _ => self,
         }
     }
 }

@@ -100,6 +100,25 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
+fn a_process_reads_the_file_once() {
+    let (_home, context) = with("source_identity = \"auto\"", "");
+    let path = &context.paths.organization;
+    assert_eq!(Settings::load(&context).organization(), Some("source identity"));
+    fs::remove_file(path).unwrap();
+    let outer = context.with_env(Env::default());
+    assert_eq!(
+        Organization::load(&outer).unwrap().map(|settings| settings.shown()),
+        Some("source identity".to_owned())
+    );
+    // An error isn't forgotten, either.
+    let (_home, context) = with("", "");
+    fs::set_permissions(&context.paths.organization, fs::Permissions::from_mode(0o666)).unwrap();
+    let problem = Organization::load(&context).unwrap_err();
+    fs::remove_file(&context.paths.organization).unwrap();
+    assert_eq!(Organization::load(&context).unwrap_err(), problem);
+}
+
+#[test]
 fn commands_and_wrong_values_are_errors_with_their_line() {
     for (text, expected) in [
         ("\nmfa_process = \"id\"", ":2: `mfa_process` isn't a setting of an organization"),
