@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use awsrole_core::aws::profiles::copies::shell_quote;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::marked_block::MarkedBlock;
+use awsrole_core::base::quote::shell_quote;
 use awsrole_core::base::user_file::UserFile;
 use awsrole_core::explain::startup::{StartupLine, missing_line, module_line, rc_file, read};
 use awsrole_core::shell::module::ModuleShell;
